@@ -1,0 +1,264 @@
+//! What a person must know of a camera to stream from it, and what follows from that.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use dtls_psk::{Psk, camera_key};
+use hl_ioctl::Enr;
+use sha2::{Digest as _, Sha256};
+use tutk_frame::Uid;
+use zeroize::{Zeroize as _, ZeroizeOnDrop};
+
+use crate::dialect::KeyRule;
+
+/// The identity of a camera and its keys (wire.md section 1).
+///
+/// UID, ENR and MAC are printed by the tools that read the vendor's cloud account; the ENR is the
+/// secret of the three. `Debug` shows neither ENR nor AuthKey.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Name of the device, 20 ASCII characters.
+    pub uid: Uid,
+    /// The camera's secret, 16 or 32 ASCII characters.
+    pub enr: Enr,
+    /// The key of discovery. Given, or derived from ENR and MAC.
+    pub auth_key: AuthKey,
+    /// The MAC address as 12 upper-case hex digits, where it is known. The simulated camera puts it
+    /// into its frames; a client needs it for nothing but the AuthKey.
+    pub mac: Option<Mac>,
+}
+
+/// The 8 bytes that a discovery request carries, and half of the summary dialect's PSK.
+#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
+pub struct AuthKey([u8; 8]);
+
+/// A MAC address, 12 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mac([u8; 12]);
+
+/// Credentials that cannot be those of any camera.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// A UID is 20 characters, digits and upper-case letters.
+    #[error("a UID is 20 letters and digits, this one has {0} characters or others among them")]
+    Uid(usize),
+    /// An ENR is 16 or 32 ASCII characters.
+    #[error("an ENR is 16 or 32 ASCII characters, this one has {0}")]
+    Enr(usize),
+    /// A MAC is 12 hex digits, with or without `:` or `-` between them.
+    #[error("a MAC is 12 hex digits, got {0:?}")]
+    Mac(String),
+    /// An AuthKey is at most 8 ASCII characters.
+    #[error("an AuthKey is 1 to 8 ASCII characters, this one has {0}")]
+    AuthKey(usize),
+    /// Neither `mac` nor `auth_key` was given.
+    #[error("the AuthKey cannot be known: give the camera's MAC, or the AuthKey itself")]
+    NoAuthKey,
+}
+
+impl Credentials {
+    /// Credentials from UID, ENR and MAC; the AuthKey is derived.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] names the part that is not well formed.
+    pub fn new(uid: &str, enr: &str, mac: &str) -> Result<Self, CredentialsError> {
+        let mac = mac.parse::<Mac>()?;
+        Ok(Self {
+            auth_key: AuthKey::derive(enr, &mac),
+            mac: Some(mac),
+            uid: parse_uid(uid)?,
+            enr: parse_enr(enr)?,
+        })
+    }
+
+    /// Credentials with a known AuthKey, as the summary has them.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] names the part that is not well formed.
+    pub fn with_auth_key(uid: &str, enr: &str, auth_key: &str) -> Result<Self, CredentialsError> {
+        Ok(Self {
+            uid: parse_uid(uid)?,
+            enr: parse_enr(enr)?,
+            auth_key: auth_key.parse()?,
+            mac: None,
+        })
+    }
+
+    /// The DTLS pre-shared key under `rule`, 32 bytes.
+    #[must_use]
+    pub fn psk(&self, rule: KeyRule) -> Psk {
+        match rule {
+            KeyRule::AuthKeyAndEnr => {
+                camera_key::auth_key_and_enr(self.auth_key.significant(), self.enr.as_bytes())
+            }
+            KeyRule::Enr => camera_key::enr(self.enr.as_bytes()),
+        }
+    }
+}
+
+impl AuthKey {
+    /// Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced by `Z`, `9`
+    /// and `A` (wire.md section 1).
+    #[must_use]
+    pub fn derive(enr: &str, mac: &Mac) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(enr.as_bytes());
+        hash.update(mac.0);
+        let mut digest: [u8; 32] = hash.finalize().into();
+        let mut text = [0; 8];
+        let [a, b, c, d, e, f, ..] = digest;
+        // Six bytes are eight characters exactly; the slice is as long as that, so this cannot fail.
+        let written = STANDARD.encode_slice([a, b, c, d, e, f], &mut text);
+        debug_assert_eq!(written, Ok(text.len()));
+        for byte in &mut text {
+            *byte = match *byte {
+                b'+' => b'Z',
+                b'/' => b'9',
+                b'=' => b'A',
+                other => other,
+            };
+        }
+        digest.zeroize();
+        Self(text)
+    }
+
+    /// The key as it stands in a packet: 8 bytes, padded with zeros.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
+
+    /// The key without its padding.
+    fn significant(&self) -> &[u8] {
+        let len = self.0.iter().position(|&byte| byte == 0);
+        self.0.get(..len.unwrap_or(self.0.len())).unwrap_or(&self.0)
+    }
+}
+
+impl Mac {
+    /// The 12 digits in upper case, ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 12] {
+        &self.0
+    }
+}
+
+fn parse_uid(uid: &str) -> Result<Uid, CredentialsError> {
+    let error = CredentialsError::Uid(uid.chars().count());
+    if uid.len() != 20 || !uid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(error);
+    }
+    uid.parse().map_err(|_| error)
+}
+
+fn parse_enr(enr: &str) -> Result<Enr, CredentialsError> {
+    enr.parse()
+        .map_err(|_| CredentialsError::Enr(enr.chars().count()))
+}
+
+impl std::str::FromStr for AuthKey {
+    type Err = CredentialsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = CredentialsError::AuthKey(text.chars().count());
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(error);
+        }
+        let mut key = [0; 8];
+        key.get_mut(..text.len())
+            .ok_or(error)?
+            .copy_from_slice(text.as_bytes());
+        Ok(Self(key))
+    }
+}
+
+impl std::str::FromStr for Mac {
+    type Err = CredentialsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut digits = text
+            .bytes()
+            .filter(|byte| !matches!(byte, b':' | b'-'))
+            .map(|byte| byte.to_ascii_uppercase());
+        let mut mac = [0; 12];
+        for digit in &mut mac {
+            *digit = digits
+                .next()
+                .filter(u8::is_ascii_hexdigit)
+                .ok_or_else(|| CredentialsError::Mac(text.to_owned()))?;
+        }
+        if digits.next().is_some() {
+            return Err(CredentialsError::Mac(text.to_owned()));
+        }
+        Ok(Self(mac))
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for AuthKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auth_keys_are_those_of_the_vectors() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/vectors.json")).unwrap();
+        let entries = vectors["credentials"].as_array().unwrap();
+        assert!(!entries.is_empty());
+        for entry in entries {
+            let enr = entry["enr"].as_str().unwrap();
+            let mac = entry["mac"].as_str().unwrap().parse().unwrap();
+            let key = AuthKey::derive(enr, &mac);
+            assert_eq!(key.as_bytes(), entry["auth_key"].as_str().unwrap().as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_mac_may_have_colons_and_lower_case() {
+        let mac: Mac = "aa:bb-cc:dd:ee:0f".parse().unwrap();
+        assert_eq!(mac.to_string(), "AABBCCDDEE0F");
+        for bad in ["", "aabbccddee0", "aabbccddee0f1", "aabbccddeexx"] {
+            assert!(bad.parse::<Mac>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_is_named() {
+        let ok = ("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "aabbccddeeff");
+        assert!(Credentials::new(ok.0, ok.1, ok.2).is_ok());
+        assert_eq!(
+            Credentials::new("short", ok.1, ok.2).unwrap_err(),
+            CredentialsError::Uid(5)
+        );
+        assert_eq!(
+            Credentials::new(ok.0, "short", ok.2).unwrap_err(),
+            CredentialsError::Enr(5)
+        );
+        assert_eq!(
+            Credentials::with_auth_key(ok.0, ok.1, "123456789").unwrap_err(),
+            CredentialsError::AuthKey(9)
+        );
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let credentials =
+            Credentials::with_auth_key("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "qZwi9FaB")
+                .unwrap();
+        let shown = format!("{credentials:?}");
+        assert!(!shown.contains("aKzdq") && !shown.contains("qZwi"), "{shown}");
+    }
+}

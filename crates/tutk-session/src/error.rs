@@ -1,0 +1,129 @@
+//! Why a session ended, in words that say what to try.
+
+use std::time::Duration;
+
+use crate::phase::Phase;
+
+/// What ended a [`Client`](crate::Client).
+///
+/// Noise from the network never does: it is dropped and counted in [`Stats`](crate::Stats).
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No answer came in time.
+    #[error("{phase}: no answer from the camera within {} s", waited.as_secs_f32())]
+    Silent {
+        /// The phase that waited.
+        phase: Phase,
+        /// How long.
+        waited: Duration,
+    },
+    /// The handshake began and never came to its end: with a wrong key the camera just falls silent.
+    #[error("dtls: wrong ENR, or camera silent (the handshake did not finish within {} s)", waited.as_secs_f32())]
+    HandshakeUnfinished {
+        /// How long the handshake was given.
+        waited: Duration,
+    },
+    /// DTLS failed.
+    #[error("{phase}: {source}")]
+    Dtls {
+        /// The phase in which it failed.
+        phase: Phase,
+        /// What DTLS says.
+        source: dtls_psk::Error,
+    },
+    /// The camera refused the AV login.
+    #[error("login: {0}")]
+    Login(av_login::Error),
+    /// The challenge could not be answered, or its answer was refused.
+    #[error("authentication: {0}")]
+    Authentication(hl_ioctl::Error),
+    /// The camera said no in K10003.
+    #[error("authentication: the camera refused, connectionRes is {connection_res:?}")]
+    Refused {
+        /// What K10003 said in place of "1".
+        connection_res: String,
+    },
+    /// The camera ended the session.
+    #[error("{phase}: the camera closed the session")]
+    ClosedByCamera {
+        /// The phase in which it did.
+        phase: Phase,
+    },
+    /// Frames stopped coming.
+    #[error("stream: no whole frame for {} s", waited.as_secs_f32())]
+    Stalled {
+        /// How long.
+        waited: Duration,
+    },
+}
+
+/// The four ways in which a session fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Camera not found, or silent.
+    Silent,
+    /// Camera found, and it refused: UID, ENR or key are wrong, or it cannot serve now.
+    Refused,
+    /// The stream ran, and broke off.
+    BrokeOff,
+}
+
+impl Error {
+    /// The phase in which the session failed.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Silent { phase, .. } | Self::Dtls { phase, .. } | Self::ClosedByCamera { phase } => {
+                *phase
+            }
+            Self::HandshakeUnfinished { .. } => Phase::Dtls,
+            Self::Login(_) => Phase::Login,
+            Self::Authentication(_) | Self::Refused { .. } => Phase::Authentication,
+            Self::Stalled { .. } => Phase::Stream,
+        }
+    }
+
+    /// Which kind of failure this is.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Silent { .. } => Failure::Silent,
+            Self::Stalled { .. } => Failure::BrokeOff,
+            Self::Dtls { phase, .. } | Self::ClosedByCamera { phase } if *phase == Phase::Stream => {
+                Failure::BrokeOff
+            }
+            Self::HandshakeUnfinished { .. }
+            | Self::Dtls { .. }
+            | Self::ClosedByCamera { .. }
+            | Self::Login(_)
+            | Self::Authentication(_)
+            | Self::Refused { .. } => Failure::Refused,
+        }
+    }
+
+    /// What a person can try, in one line.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Silent {
+                phase: Phase::Discovery,
+                ..
+            } => {
+                "check the address, that the camera is on and in this network, and that the UID is its own"
+            }
+            Self::Silent { .. } => "the camera was there and fell silent: try again, or restart it",
+            Self::HandshakeUnfinished { .. } | Self::Dtls { .. } => {
+                "check the ENR and the MAC or AuthKey: they change when the camera is set up anew"
+            }
+            Self::Login(_) => "check the ENR, and that the dialect is the camera's",
+            Self::Authentication(_) | Self::Refused { .. } => {
+                "check the ENR; if the camera is updating or switched off, wait and try again"
+            }
+            Self::ClosedByCamera { .. } => {
+                "too many viewers, or the camera restarted: close other apps and try again"
+            }
+            Self::Stalled { .. } => "check the camera's Wi-Fi; the picture so far is kept",
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a state machine wants of its owner, and the queue in which it waits.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// What [`Client::poll_output`](crate::Client::poll_output) and
+/// [`Camera::poll_output`](crate::Camera::poll_output) return.
+///
+/// Poll until `Timeout`, after every call that took `&mut self`.
+#[derive(Debug)]
+pub enum Output<'a, E> {
+    /// Send this datagram.
+    Transmit(Transmit<'a>),
+    /// Something happened that the owner may want to know.
+    Event(E),
+    /// Nothing more to do before this instant: then call `handle_timeout`, unless something comes first.
+    Timeout(Instant),
+}
+
+/// One UDP datagram to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transmit<'a> {
+    /// Where it goes.
+    pub to: SocketAddr,
+    /// The whole UDP payload, at most [`MAX_DATAGRAM`] bytes.
+    pub payload: &'a [u8],
+}
+
+/// The longest datagram that is sent, bytes of UDP payload.
+///
+/// DTLS records stay within 1200 bytes (wire.md section 7); the wrapper stands before them.
+pub const MAX_DATAGRAM: usize = 1280;
+
+/// Datagrams and events that wait to be polled.
+#[derive(Debug)]
+pub(crate) struct Outbox<E> {
+    datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Sent buffers, used again so that steady traffic allocates nothing.
+    spare: Vec<Vec<u8>>,
+    /// The buffer that the caller of `poll` looks at.
+    current: Vec<u8>,
+    events: VecDeque<E>,
+}
+
+/// How many sent buffers are kept for use again.
+const SPARE_BUFFERS: usize = 64;
+
+impl<E> Outbox<E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            datagrams: VecDeque::new(),
+            spare: Vec::new(),
+            current: Vec::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// An empty buffer to write a datagram into; hand it back with [`Self::transmit`].
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.spare
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(MAX_DATAGRAM))
+    }
+
+    pub(crate) fn transmit(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+        self.datagrams.push_back((to, datagram));
+    }
+
+    pub(crate) fn event(&mut self, event: E) {
+        self.events.push_back(event);
+    }
+
+    /// The next datagram or event; `None` when there is neither.
+    pub(crate) fn poll(&mut self) -> Option<Output<'_, E>> {
+        if let Some((to, datagram)) = self.datagrams.pop_front() {
+            let mut sent = std::mem::replace(&mut self.current, datagram);
+            if self.spare.len() < SPARE_BUFFERS && sent.capacity() > 0 {
+                sent.clear();
+                self.spare.push(sent);
+            }
+            return Some(Output::Transmit(Transmit {
+                to,
+                payload: &self.current,
+            }));
+        }
+        self.events.pop_front().map(Output::Event)
+    }
+}

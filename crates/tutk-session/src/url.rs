@@ -1,0 +1,214 @@
+//! The camera address that people paste: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (wire.md section 13).
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+use crate::credentials::{Credentials, CredentialsError};
+
+/// The UDP port that cameras listen on for discovery (wire.md section 4).
+pub const DISCOVERY_PORT: u16 = 32761;
+
+/// A camera's address with its credentials, as one line of text.
+///
+/// | part | meaning |
+/// |---|---|
+/// | `HOST[:PORT]` | name, IPv4 or `[IPv6]`; port 32761 if left out |
+/// | `uid`, `enr` | as the vendor's account has them, percent-encoded; a bare `+` stays a `+` |
+/// | `mac` or `auth_key` | the AuthKey is derived from the MAC, or given |
+/// | `model` | e.g. `HL_CAM4` |
+/// | `subtype` | `hd` or `sd` |
+///
+/// Other parameters (`dtls=true` is common) are ignored. `enr` may be left out here and given by
+/// [`CameraUrl::parse_with_enr`].
+#[derive(Debug, Clone)]
+pub struct CameraUrl {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// UDP port of discovery.
+    pub port: u16,
+    /// Identity and keys.
+    pub credentials: Credentials,
+    /// The vendor's model name, where it is given.
+    pub model: Option<String>,
+    /// The picture that is asked for, where it is given.
+    pub subtype: Option<Subtype>,
+}
+
+/// High or standard definition, as in `subtype=hd`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subtype {
+    /// The camera's best picture.
+    Hd,
+    /// The small picture.
+    Sd,
+}
+
+/// Text that is not a camera address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// The text does not begin with `wyze://`.
+    #[error("a camera address begins with wyze://")]
+    Scheme,
+    /// There is no host, or it is not well formed.
+    #[error("a camera address needs a host after wyze://")]
+    Host,
+    /// The port is not a number from 1 to 65535.
+    #[error("{0:?} is not a port (1 to 65535)")]
+    Port(String),
+    /// A parameter that must be there is not.
+    #[error("the camera address lacks `{0}=`")]
+    Missing(&'static str),
+    /// A percent-encoded value is not UTF-8.
+    #[error("the value of `{0}=` is not text")]
+    Encoding(String),
+    /// `subtype` is neither `hd` nor `sd`.
+    #[error("subtype is `hd` or `sd`, got {0:?}")]
+    Subtype(String),
+    /// UID, ENR, MAC or AuthKey is not well formed.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+}
+
+impl CameraUrl {
+    /// Reads an address, with an ENR that takes the place of one that the text does not have.
+    ///
+    /// # Errors
+    /// [`UrlError`] says which part is missing or malformed. No variant repeats a secret.
+    pub fn parse_with_enr(text: &str, enr: Option<&str>) -> Result<Self, UrlError> {
+        let rest = text.trim().strip_prefix("wyze://").ok_or(UrlError::Scheme)?;
+        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (host, port) = split_authority(authority.trim_end_matches('/'))?;
+
+        let query = query.split('#').next().unwrap_or_default();
+        let get = |name: &'static str| {
+            query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| {
+                    percent_decode_str(value)
+                        .decode_utf8()
+                        .map_err(|_| UrlError::Encoding(name.to_owned()))
+                })
+                .transpose()
+        };
+        let need = |name| get(name)?.ok_or(UrlError::Missing(name));
+
+        let uid = need("uid")?;
+        let enr = match get("enr")? {
+            Some(enr) => enr,
+            None => Cow::Borrowed(enr.ok_or(UrlError::Missing("enr"))?),
+        };
+        let credentials = match (get("auth_key")?, get("mac")?) {
+            (Some(key), mac) => Credentials {
+                mac: mac.as_deref().map(str::parse).transpose()?,
+                ..Credentials::with_auth_key(&uid, &enr, &key)?
+            },
+            (None, Some(mac)) => Credentials::new(&uid, &enr, &mac)?,
+            (None, None) => return Err(CredentialsError::NoAuthKey.into()),
+        };
+        let subtype = match get("subtype")?.as_deref() {
+            None => None,
+            Some("hd") => Some(Subtype::Hd),
+            Some("sd") => Some(Subtype::Sd),
+            Some(other) => return Err(UrlError::Subtype(other.to_owned())),
+        };
+        Ok(Self {
+            host,
+            port,
+            credentials,
+            model: get("model")?.map(Cow::into_owned),
+            subtype,
+        })
+    }
+}
+
+/// `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
+fn split_authority(authority: &str) -> Result<(String, u16), UrlError> {
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']').ok_or(UrlError::Host)?;
+        (host, rest.strip_prefix(':'))
+    } else {
+        match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        }
+    };
+    if host.is_empty() || host.contains(['@', '/', ' ']) {
+        return Err(UrlError::Host);
+    }
+    let port = match port {
+        None => DISCOVERY_PORT,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|&port| port != 0)
+            .ok_or_else(|| UrlError::Port(text.to_owned()))?,
+    };
+    Ok((host.to_owned(), port))
+}
+
+impl FromStr for CameraUrl {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse_with_enr(text, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: &str = "uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF%2B5&mac=AABBCCDDEEFF";
+
+    #[test]
+    fn the_field_form_is_taken() {
+        let url: CameraUrl =
+            format!("wyze://192.0.2.7?{KEYS}&model=HL_CAM4&subtype=sd&dtls=true").parse().unwrap();
+        assert_eq!((url.host.as_str(), url.port), ("192.0.2.7", DISCOVERY_PORT));
+        assert_eq!(url.credentials.enr.as_bytes(), b"aKzdqckqZ8HUHF+5");
+        assert_eq!(url.model.as_deref(), Some("HL_CAM4"));
+        assert_eq!(url.subtype, Some(Subtype::Sd));
+    }
+
+    #[test]
+    fn ports_brackets_and_bare_plus() {
+        let url: CameraUrl = "wyze://[::1]:4000/?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF+5&auth_key=qZwi9FaB"
+            .parse()
+            .unwrap();
+        assert_eq!((url.host.as_str(), url.port), ("::1", 4000));
+        assert_eq!(url.credentials.enr.as_bytes(), b"aKzdqckqZ8HUHF+5");
+        assert_eq!(url.credentials.auth_key.as_bytes(), b"qZwi9FaB");
+    }
+
+    #[test]
+    fn an_enr_from_elsewhere_fills_the_gap_only() {
+        let bare = "wyze://cam?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF";
+        assert_eq!(bare.parse::<CameraUrl>().unwrap_err(), UrlError::Missing("enr"));
+        let url = CameraUrl::parse_with_enr(bare, Some("aKzdqckqZ8HUHFe5")).unwrap();
+        assert_eq!(url.credentials.enr.as_bytes(), b"aKzdqckqZ8HUHFe5");
+    }
+
+    #[test]
+    fn each_mistake_has_its_name() {
+        for (text, error) in [
+            ("rtsp://cam", UrlError::Scheme),
+            ("wyze://?uid=1", UrlError::Host),
+            ("wyze://cam:0", UrlError::Port("0".into())),
+            ("wyze://cam:99999", UrlError::Port("99999".into())),
+            ("wyze://cam", UrlError::Missing("uid")),
+            (
+                "wyze://cam?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHFe5",
+                UrlError::Credentials(CredentialsError::NoAuthKey),
+            ),
+        ] {
+            assert_eq!(text.parse::<CameraUrl>().unwrap_err(), error, "{text}");
+        }
+        let url = format!("wyze://cam?{KEYS}&subtype=4k");
+        assert_eq!(url.parse::<CameraUrl>().unwrap_err(), UrlError::Subtype("4k".into()));
+    }
+}
