@@ -1,0 +1,159 @@
+//! Names that many packets carry: UID, session id, AuthKey.
+
+use core::fmt;
+use core::str::FromStr;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::Error;
+
+/// The UID of a device: 20 bytes, ASCII, null-padded when shorter (summary.md phase 1).
+///
+/// Bytes that came from a peer may be anything; [`str::parse`] takes printable ASCII only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Uid(pub [u8; Uid::LEN]);
+
+/// The random number of a session, 8 bytes: the summary's RandomID (wire.md sections 4 and 5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct SessionId(pub [u8; SessionId::LEN]);
+
+/// An AuthKey, 8 bytes, null-padded (wire.md section 1). A secret: zeroed on drop, not printed.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct AuthKey(pub [u8; AuthKey::LEN]);
+
+impl Uid {
+    /// Bytes of a UID on the wire.
+    pub const LEN: usize = 20;
+
+    /// The bytes without the null padding.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        let end = self.0.iter().rposition(|&b| b != 0).map_or(0, |i| i + 1);
+        self.0.get(..end).unwrap_or_default()
+    }
+}
+
+impl SessionId {
+    /// Bytes of a session id on the wire.
+    pub const LEN: usize = 8;
+
+    /// The first two bytes, which a data header carries on their own.
+    #[must_use]
+    pub fn prefix(&self) -> [u8; 2] {
+        let [a, b, ..] = self.0;
+        [a, b]
+    }
+
+    /// `None` for eight zero bytes: the packet carries no session id.
+    pub(crate) fn present(bytes: [u8; Self::LEN]) -> Option<Self> {
+        (bytes != [0; Self::LEN]).then_some(Self(bytes))
+    }
+}
+
+impl AuthKey {
+    /// Bytes of an AuthKey on the wire.
+    pub const LEN: usize = 8;
+}
+
+impl FromStr for Uid {
+    type Err = Error;
+
+    /// 1 to 20 printable ASCII characters; fewer than 20 are null-padded.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for none or more than 20, [`Error::Field`] for another character.
+    fn from_str(s: &str) -> Result<Self, Error> {
+        let mut uid = Self::default();
+        let (Some(to), false) = (uid.0.get_mut(..s.len()), s.is_empty()) else {
+            return Err(Error::Length {
+                what: "UID",
+                offset: 0,
+                expected: Self::LEN,
+                actual: s.len(),
+            });
+        };
+        if let Some((offset, c)) = s.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
+            return Err(Error::Field {
+                what: "UID",
+                field: "character",
+                offset,
+                value: u64::from(u32::from(c)),
+            });
+        }
+        to.copy_from_slice(s.as_bytes());
+        Ok(uid)
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.as_bytes().escape_ascii(), f)
+    }
+}
+
+impl fmt::Debug for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uid({self})")
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({self})")
+    }
+}
+
+impl fmt::Debug for AuthKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn uid_pads_and_prints() {
+        let uid: Uid = "ABC".parse().unwrap();
+        assert_eq!(&uid.0[..4], b"ABC\0");
+        assert_eq!(uid.to_string(), "ABC");
+        let full: Uid = "HSBJYB5HSETGCDWD111A".parse().unwrap();
+        assert_eq!(full.to_string(), "HSBJYB5HSETGCDWD111A");
+    }
+
+    #[test]
+    fn uid_refuses_what_is_not_one() {
+        let length = |n| Error::Length {
+            what: "UID",
+            offset: 0,
+            expected: 20,
+            actual: n,
+        };
+        assert_eq!("".parse::<Uid>(), Err(length(0)));
+        assert_eq!("HSBJYB5HSETGCDWD111AB".parse::<Uid>(), Err(length(21)));
+        assert_eq!(
+            "AB C".parse::<Uid>().map_err(|e| e.offset()),
+            Err(2),
+            "a space is no part of a UID"
+        );
+        assert!("ABÄ".parse::<Uid>().is_err());
+    }
+
+    #[test]
+    fn auth_key_is_not_printed() {
+        assert_eq!(format!("{:?}", AuthKey(*b"qZwi9FaB")), "AuthKey(..)");
+    }
+}

@@ -1,0 +1,178 @@
+//! The frame info at the end of a frame's last slice.
+
+use bytes::BufMut;
+use nom::Parser;
+use nom::number::complete::{le_u16, le_u32, u8};
+
+use super::codec::{AudioFlags, Codec};
+use crate::Error;
+use crate::read::{array, layout};
+
+/// Frame info: the last 40 bytes of the last slice, 16 or 24 on other devices (wire.md
+/// section 10). What a shorter one lacks is `None`.
+///
+/// | at | size | what |
+/// |---|---|---|
+/// | 0 | 2 | codec |
+/// | 2 | 1 | flags; on audio [`AudioFlags`] |
+/// | 3 | 1 | camera |
+/// | 4 | 1 | viewers |
+/// | 5 | 1 | frames a second |
+/// | 6 | 1 | resolution |
+/// | 7 | 1 | bitrate, kB/s |
+/// | 8 | 4 | microseconds within the second |
+/// | 12 | 4 | Unix seconds; the backchannel has milliseconds here |
+/// | 16 | 4 | bytes of the frame ([`FrameNumbers`], from 24 bytes on) |
+/// | 20 | 4 | frame number |
+/// | 24 | 12 | MAC, ASCII ([`FrameDevice`], from 40 bytes on) |
+/// | 36 | 4 | not known |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct FrameInfo {
+    /// The codec.
+    pub codec: Codec,
+    /// Flags; on audio the format, see [`FrameInfo::audio`].
+    pub flags: u8,
+    /// Camera index.
+    pub camera: u8,
+    /// Viewers at the camera.
+    pub viewers: u8,
+    /// Frames a second.
+    pub fps: u8,
+    /// Resolution code.
+    pub resolution: u8,
+    /// Bitrate, kB/s.
+    pub bitrate: u8,
+    /// Microseconds within the second.
+    pub micros: u32,
+    /// Unix seconds. Some firmware keeps them constant: then only `micros` counts, wrapping at
+    /// 1,000,000. The backchannel has milliseconds here.
+    pub seconds: u32,
+    /// Bytes 16 and on.
+    pub numbers: Option<FrameNumbers>,
+}
+
+/// Bytes 16..40 of a [`FrameInfo`] of 24 bytes or more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct FrameNumbers {
+    /// Bytes of the frame.
+    pub bytes: u32,
+    /// The frame's number.
+    pub frame: u32,
+    /// Bytes 24 and on.
+    pub device: Option<FrameDevice>,
+}
+
+/// Bytes 24..40 of a [`FrameInfo`] of 40 bytes or more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct FrameDevice {
+    /// The MAC, 12 ASCII hex digits.
+    pub mac: [u8; 12],
+    /// Meaning not known.
+    pub word: u32,
+}
+
+impl FrameInfo {
+    /// Bytes of the whole frame info.
+    pub const LEN: usize = 40;
+    /// Bytes of the shortest frame info.
+    pub const MIN_LEN: usize = 16;
+    /// Bytes of a frame info with [`FrameNumbers`] and no [`FrameDevice`].
+    pub const NUMBERS_LEN: usize = 24;
+
+    /// Reads what is there: 16 bytes, 24 or 40. Bytes in between or beyond are passed over, since
+    /// the length is the device's to choose.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for fewer than 16 bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        const WHAT: &str = "frame info";
+        let base = (le_u16, u8, u8, u8, u8, u8, u8, le_u32, le_u32);
+        let (base, rest) = layout(WHAT, Self::MIN_LEN, bytes, base)?;
+        let (codec, flags, camera, viewers, fps, resolution, bitrate, micros, seconds) = base;
+        let mut numbers = None;
+        if bytes.len() >= Self::NUMBERS_LEN {
+            let ((frame_bytes, frame), rest) = layout(WHAT, 8, rest, (le_u32, le_u32))?;
+            let mut device = None;
+            if bytes.len() >= Self::LEN {
+                let parser = (array, le_u32).map(|(mac, word)| FrameDevice { mac, word });
+                device = Some(layout(WHAT, 16, rest, parser)?.0);
+            }
+            numbers = Some(FrameNumbers {
+                bytes: frame_bytes,
+                frame,
+                device,
+            });
+        }
+        Ok(Self {
+            codec: codec.into(),
+            flags,
+            camera,
+            viewers,
+            fps,
+            resolution,
+            bitrate,
+            micros,
+            seconds,
+            numbers,
+        })
+    }
+
+    /// Writes [`FrameInfo::len`] bytes.
+    pub fn write(&self, out: &mut impl BufMut) {
+        out.put_u16_le(self.codec.id());
+        out.put_u8(self.flags);
+        out.put_u8(self.camera);
+        out.put_u8(self.viewers);
+        out.put_u8(self.fps);
+        out.put_u8(self.resolution);
+        out.put_u8(self.bitrate);
+        out.put_u32_le(self.micros);
+        out.put_u32_le(self.seconds);
+        if let Some(numbers) = self.numbers {
+            out.put_u32_le(numbers.bytes);
+            out.put_u32_le(numbers.frame);
+            if let Some(device) = numbers.device {
+                out.put_slice(&device.mac);
+                out.put_u32_le(device.word);
+            }
+        }
+    }
+
+    /// Bytes that this frame info takes: 16, 24 or 40. It fits the slice header's u16.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> u16 {
+        match self.numbers {
+            None => 16,
+            Some(FrameNumbers { device: None, .. }) => 24,
+            Some(_) => 40,
+        }
+    }
+
+    /// The flags as those of an audio frame.
+    #[must_use]
+    pub fn audio(&self) -> AudioFlags {
+        AudioFlags(self.flags)
+    }
+
+    /// Bytes of the frame, where the device says.
+    #[must_use]
+    pub fn frame_bytes(&self) -> Option<u32> {
+        self.numbers.map(|n| n.bytes)
+    }
+
+    /// The frame's number, where the device says.
+    #[must_use]
+    pub fn frame(&self) -> Option<u32> {
+        self.numbers.map(|n| n.frame)
+    }
+
+    /// The device's MAC, 12 ASCII bytes, where the device says.
+    #[must_use]
+    pub fn mac(&self) -> Option<[u8; 12]> {
+        self.numbers.and_then(|n| n.device).map(|d| d.mac)
+    }
+}

@@ -1,0 +1,12 @@
+//! Media packets: the slice header and frame info of the field, and the summary's 32-byte header
+//! (wire.md section 10, summary.md phase 6).
+
+mod codec;
+mod info;
+mod slice;
+mod summary;
+
+pub use codec::{AudioFlags, Codec, MediaKind};
+pub use info::{FrameDevice, FrameInfo, FrameNumbers};
+pub use slice::{Slice, SliceHeader, SlicePlace};
+pub use summary::{SummaryMediaHeader, SummaryMediaPacket};
