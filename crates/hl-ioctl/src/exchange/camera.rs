@@ -1,0 +1,208 @@
+//! The camera's side of the exchange, as strict as summary.md's "Critical Discoveries" has it.
+
+use alloc::vec::Vec;
+
+use crate::challenge::same;
+use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
+use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, answer};
+
+/// What the camera's side is given.
+#[derive(Debug, Clone)]
+pub struct CameraConfig {
+    /// How this camera wants its challenge answered.
+    pub rule: ChallengeRule,
+    /// The camera's ENR.
+    pub enr: Enr,
+    /// Status of the challenge. With one that wants no answer, K10002 is ignored.
+    pub status: ChallengeStatus,
+    /// The challenge, drawn by the caller: fresh random bytes for each exchange.
+    pub challenge: [u8; 16],
+    /// Which acknowledgements count.
+    pub acknowledgement: AckRule,
+    /// What K10003 says after a right answer.
+    pub result: ConnectResult,
+}
+
+/// Which acknowledgement of K10001 (AV packet `09 00`) lets K10002 pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AckRule {
+    /// Any one.
+    Any,
+    /// One whose count is 2 or more: summary.md's "counter must be 2", which is the second heartbeat
+    /// (wire.md section 8).
+    Second,
+}
+
+/// The fields of the IOCTL packet around an HL message that the camera looks at (wire.md section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ioctl {
+    /// Index, bytes 18..20: the summary's "sub-channel".
+    pub index: u16,
+    /// Index again, bytes 28..32: the summary's "flag".
+    pub flag: u32,
+}
+
+/// The camera's side of the exchange, without time. One exchange takes one answer: what was decided stays.
+///
+/// Give each HL message to [`handle`](Self::handle) and do as its [`CameraStep`] says; report each
+/// heartbeat to [`acknowledged`](Self::acknowledged).
+#[derive(Debug)]
+pub struct CameraExchange {
+    acknowledgement: AckRule,
+    /// The right answer; none when the status wants none.
+    expected: Option<[u8; 16]>,
+    challenge_message: Vec<u8>,
+    accept_message: Vec<u8>,
+    refuse_message: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing has come.
+    Idle,
+    /// K10001 was sent.
+    Challenged,
+    /// K10001 was sent and acknowledged.
+    Acknowledged,
+    /// The right answer came.
+    Accepted,
+    /// A wrong answer came.
+    Refused,
+}
+
+/// What the camera does after a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameraStep {
+    /// Send this: K10001, or an answer once more.
+    Send(Vec<u8>),
+    /// The answer is right, for the first time: send K10003 and begin to stream.
+    Accept {
+        /// K10003.
+        reply: Vec<u8>,
+        /// What the client asked for.
+        auth: ConnectAuth,
+    },
+    /// The answer is wrong, for the first time: send K10003, which refuses.
+    Refuse {
+        /// K10003.
+        reply: Vec<u8>,
+    },
+    /// Nothing.
+    Ignore(Ignored),
+}
+
+/// Why a camera does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ignored {
+    /// The code belongs to no message of the exchange.
+    OtherCode,
+    /// K10002 before K10000.
+    NotRequested,
+    /// K10002 with sub-channel or flag 0.
+    WrongIndex,
+    /// K10002 before an acknowledgement that counts.
+    NotAcknowledged,
+    /// K10002 that is cut off.
+    Malformed,
+    /// K10002 for a status that wants no answer.
+    NotAnswerable,
+}
+
+impl CameraExchange {
+    /// A new exchange.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EnrTooShort`] if this camera's own challenge cannot be answered with its ENR;
+    /// [`Error::TooLong`] for a result over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
+    pub fn new(config: CameraConfig) -> Result<Self, Error> {
+        let CameraConfig {
+            rule,
+            enr,
+            status,
+            challenge,
+            acknowledgement,
+            result,
+        } = config;
+        let expected = match status.answerable() {
+            Ok(()) => Some(answer(rule, status, challenge, &enr)?),
+            Err(_) => None,
+        };
+        Ok(Self {
+            acknowledgement,
+            expected,
+            challenge_message: ConnectRequest::answer_to_hl(&Challenge { status, challenge })?,
+            accept_message: ConnectAuth::answer_to_hl(&result)?,
+            refuse_message: ConnectAuth::answer_to_hl(&ConnectResult::refuse())?,
+            state: State::Idle,
+        })
+    }
+
+    /// Takes a message from the client.
+    ///
+    /// K10000 is answered each time with the same K10001, K10002 after the decision with the same K10003.
+    /// K10002 is looked at only when its index and flag are not 0 and the challenge was acknowledged.
+    /// Its id is not looked at.
+    pub fn handle(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) -> CameraStep {
+        match message.code {
+            ConnectRequest::CODE => {
+                if self.state == State::Idle {
+                    self.state = State::Challenged;
+                }
+                CameraStep::Send(self.challenge_message.clone())
+            }
+            ConnectAuth::CODE => self.handle_auth(message, ioctl),
+            _ => CameraStep::Ignore(Ignored::OtherCode),
+        }
+    }
+
+    /// Notes an acknowledgement, with its count (wire.md section 8: heartbeat, offset 12). Before K10001
+    /// was sent there is nothing to acknowledge, and it changes nothing.
+    pub fn acknowledged(&mut self, count: u16) {
+        let counts = match self.acknowledgement {
+            AckRule::Any => true,
+            AckRule::Second => count >= 2,
+        };
+        if counts && self.state == State::Challenged {
+            self.state = State::Acknowledged;
+        }
+    }
+
+    /// Whether the right answer came.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.state == State::Accepted
+    }
+
+    fn handle_auth(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) -> CameraStep {
+        if ioctl.index == 0 || ioctl.flag == 0 {
+            return CameraStep::Ignore(Ignored::WrongIndex);
+        }
+        match self.state {
+            State::Idle => return CameraStep::Ignore(Ignored::NotRequested),
+            State::Challenged => return CameraStep::Ignore(Ignored::NotAcknowledged),
+            State::Acknowledged => {}
+            State::Accepted => return CameraStep::Send(self.accept_message.clone()),
+            State::Refused => return CameraStep::Send(self.refuse_message.clone()),
+        }
+        let Some(expected) = &self.expected else {
+            return CameraStep::Ignore(Ignored::NotAnswerable);
+        };
+        let Ok(auth) = ConnectAuth::from_message(message) else {
+            return CameraStep::Ignore(Ignored::Malformed);
+        };
+        if same(&auth.response, expected) {
+            self.state = State::Accepted;
+            CameraStep::Accept {
+                reply: self.accept_message.clone(),
+                auth,
+            }
+        } else {
+            self.state = State::Refused;
+            CameraStep::Refuse {
+                reply: self.refuse_message.clone(),
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The client's side of the exchange.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
+use crate::{ChallengeRule, Command, Enr, Error, HlMessage, Request, answer};
+
+/// How much of a `connectionRes` an error repeats, in characters.
+const MAX_CONNECTION_RES: usize = 32;
+
+/// What the client's side is given.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// How this camera wants its challenge answered.
+    pub rule: ChallengeRule,
+    /// The camera's ENR.
+    pub enr: Enr,
+    /// Bytes 32..36 of K10002: the first 4 of the UID (summary.md) or 4 random ones (wire.md section 1).
+    pub id: [u8; 4],
+    /// K10000's payload: empty (summary.md) or [`AUDIO_ENCODER_LIST`](crate::commands::AUDIO_ENCODER_LIST).
+    pub request_payload: Vec<u8>,
+    /// Whether to ask for video.
+    pub video: bool,
+    /// Whether to ask for audio.
+    pub audio: bool,
+}
+
+/// The client's side of the exchange, without time.
+///
+/// Send [`request`](Self::request); give each HL message that comes to [`handle`](Self::handle) and do as
+/// its [`Step`] says; once a second, send what [`repeat`](Self::repeat) says. K10000 goes in an IOCTL
+/// with index and flag 0, K10002 with 1 (summary.md, "Critical Discoveries"), repeats with the same.
+#[derive(Debug)]
+pub struct ClientExchange {
+    config: ClientConfig,
+    state: State,
+    request: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// K10000 is on its way.
+    Requesting,
+    /// The newest challenge, and the K10002 that answers it.
+    Answering { challenge: Challenge, auth: Vec<u8> },
+    /// K10003 came, or an error that ends the exchange.
+    Over,
+}
+
+/// What to do after a message came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Acknowledge the challenge (AV packet `09 00`, whose count must by now be 2 or more), then send this K10002.
+    AcknowledgeThenSend(Vec<u8>),
+    /// The camera accepted: the exchange is over.
+    Done(ConnectResult),
+    /// Nothing: a message that came twice, too early, or is no part of the exchange.
+    Ignore,
+}
+
+impl ClientExchange {
+    /// A new exchange.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] for a request payload over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
+    pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        let request = Request {
+            code: ConnectRequest::CODE,
+            payload: config.request_payload.clone(),
+        };
+        Ok(Self {
+            request: request.to_hl()?,
+            state: State::Requesting,
+            config,
+        })
+    }
+
+    /// K10000, an HL message.
+    #[must_use]
+    pub fn request(&self) -> &[u8] {
+        &self.request
+    }
+
+    /// The message to repeat each second: K10000 until the challenge came, K10002 until the result came;
+    /// then none.
+    #[must_use]
+    pub fn repeat(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Requesting => Some(&self.request),
+            State::Answering { auth, .. } => Some(auth),
+            State::Over => None,
+        }
+    }
+
+    /// Whether the next message to send, and to repeat, is K10002.
+    #[must_use]
+    pub fn is_answering(&self) -> bool {
+        matches!(self.state, State::Answering { .. })
+    }
+
+    /// Whether a result or an error has ended the exchange.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Takes a message from the camera.
+    ///
+    /// A challenge that differs from the last one is answered anew: the newest counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Truncated`] for a K10001 that is cut off: the exchange goes on. All others end it: a
+    /// status that wants no answer ([`Error::CameraUpdating`], [`Error::CameraChecking`],
+    /// [`Error::CameraOff`], [`Error::UnknownStatus`]), [`Error::EnrTooShort`], a K10003 that is no
+    /// JSON ([`Error::Json`] and its kin), and [`Error::Refused`]. [`is_over`](Self::is_over) tells.
+    pub fn handle(&mut self, message: &HlMessage<'_>) -> Result<Step, Error> {
+        match (&self.state, message.code) {
+            (State::Requesting | State::Answering { .. }, ConnectRequest::ANSWER_CODE) => {
+                let challenge = ConnectRequest::answer_from_message(message)?;
+                self.handle_challenge(challenge)
+            }
+            (State::Answering { .. }, ConnectAuth::ANSWER_CODE) => {
+                self.state = State::Over;
+                let result = ConnectAuth::answer_from_message(message)?;
+                if result.is_success() {
+                    Ok(Step::Done(result))
+                } else {
+                    let connection_res = result.connection_res().chars();
+                    Err(Error::Refused {
+                        connection_res: connection_res.take(MAX_CONNECTION_RES).collect::<String>(),
+                    })
+                }
+            }
+            _ => Ok(Step::Ignore),
+        }
+    }
+
+    fn handle_challenge(&mut self, new: Challenge) -> Result<Step, Error> {
+        if let State::Answering { challenge, .. } = &self.state
+            && *challenge == new
+        {
+            return Ok(Step::Ignore);
+        }
+        let answered = self.answer(new);
+        match answered {
+            Ok(auth) => {
+                self.state = State::Answering {
+                    challenge: new,
+                    auth: auth.clone(),
+                };
+                Ok(Step::AcknowledgeThenSend(auth))
+            }
+            Err(error) => {
+                self.state = State::Over;
+                Err(error)
+            }
+        }
+    }
+
+    /// K10002 for a challenge.
+    fn answer(&self, Challenge { status, challenge }: Challenge) -> Result<Vec<u8>, Error> {
+        let auth = ConnectAuth {
+            response: answer(self.config.rule, status, challenge, &self.config.enr)?,
+            id: self.config.id,
+            video: self.config.video,
+            audio: self.config.audio,
+        };
+        Request::from(&auth).to_hl()
+    }
+}
