@@ -1,0 +1,222 @@
+//! TransCode: the SDK's own scrambling of datagrams, in the `transcode` dialect (wire.md section 3).
+//!
+//! It works on runs of bytes, in blocks of [`BLOCK_LEN`] and a tail of what is left. A whole
+//! datagram is its header, as one block, and then one more run, which may end early: see
+//! [`scramble_datagram`].
+//!
+//! | step | a block, as four little-endian u32 words | a tail of n < 16 bytes |
+//! |---|---|---|
+//! | 1 | word *i* rotated right by 4*i* + 1 | |
+//! | 2 | XOR with K\[0..16\] | XOR with K\[0..n\] |
+//! | 3 | bytes permuted, out\[j\] = in\[P\[j\]\] | permuted if n is 2 (`1 0`), 4 (`2 3 0 1`) or 8 (`7 4 3 2 1 6 5 0`) |
+//! | 4 | word *i* rotated right by 4*i* + 3 | |
+//!
+//! K is [`SDK_KEY`], P is `11 9 8 15 13 10 12 14 2 1 5 0 6 4 7 3`. Descrambling does the inverse of
+//! each step, from the last to the first.
+//!
+//! It has no key of its own, so this is obfuscation and no encryption. No function here fails or
+//! panics, whatever the bytes and the length; that the bytes were never scrambled shows only in
+//! what comes out.
+
+use core::mem::swap;
+
+use crate::SDK_KEY;
+use crate::xor::xor;
+
+/// Length of a block, in bytes. The header of an IOTC datagram (wire.md section 2) is just one.
+pub const BLOCK_LEN: usize = 16;
+
+/// At most this many bytes of a partly scrambled datagram, header included, are scrambled.
+pub const PARTIAL_LEN: usize = 64;
+
+/// Bit of header byte 3 that says: only the first [`PARTIAL_LEN`] bytes are scrambled.
+pub const PARTIAL_FLAG: u8 = 0x01;
+
+/// Where the header has the byte with [`PARTIAL_FLAG`].
+const MODE_AT: usize = 3;
+
+const WORDS: usize = 4;
+
+/// P of the module's table.
+const PERMUTATION: [usize; BLOCK_LEN] = [11, 9, 8, 15, 13, 10, 12, 14, 2, 1, 5, 0, 6, 4, 7, 3];
+
+const INVERSE: [usize; BLOCK_LEN] = inverse(PERMUTATION);
+
+/// K\[0..16\] as words.
+const KEY_WORDS: [u32; WORDS] = words(SDK_KEY.first_chunk().unwrap());
+
+/// Scrambles a run of any length, in place.
+pub fn scramble_run(run: &mut [u8]) {
+    let (blocks, tail) = run.as_chunks_mut();
+    for block in blocks {
+        scramble_block(block);
+    }
+    xor(tail, &SDK_KEY);
+    permute_tail(tail);
+}
+
+/// Descrambles a run of any length, in place: the inverse of [`scramble_run`].
+pub fn descramble_run(run: &mut [u8]) {
+    let (blocks, tail) = run.as_chunks_mut();
+    for block in blocks {
+        descramble_block(block);
+    }
+    permute_tail(tail);
+    xor(tail, &SDK_KEY);
+}
+
+/// Scrambles a whole datagram, in place.
+///
+/// | bytes | header byte 3 has [`PARTIAL_FLAG`] | has not |
+/// |---|---|---|
+/// | 0..16 | one block | one block |
+/// | 16..64 | a run of its own | one run … |
+/// | 64.. | left in the clear | … to the end |
+///
+/// The flag is read before scrambling. A datagram shorter than a header is one run: no camera sends
+/// such, and it comes back as it was from [`descramble_datagram`].
+pub fn scramble_datagram(datagram: &mut [u8]) {
+    let Some((header, rest)) = datagram.split_first_chunk_mut() else {
+        return scramble_run(datagram);
+    };
+    let run = scrambled_part(header, rest);
+    scramble_block(header);
+    scramble_run(run);
+}
+
+/// Descrambles a whole datagram, in place: the inverse of [`scramble_datagram`].
+///
+/// The header is descrambled first, since the flag in it says how far the rest goes.
+pub fn descramble_datagram(datagram: &mut [u8]) {
+    let Some((header, rest)) = datagram.split_first_chunk_mut() else {
+        return descramble_run(datagram);
+    };
+    descramble_block(header);
+    descramble_run(scrambled_part(header, rest));
+}
+
+/// Scrambles one block, in place.
+#[inline]
+pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
+    let mut state = words(block);
+    for ((word, key), turn) in state.iter_mut().zip(KEY_WORDS).zip((1..).step_by(4)) {
+        *word = word.rotate_right(turn) ^ key;
+    }
+    state = permute(state, &PERMUTATION);
+    for (word, turn) in state.iter_mut().zip((3..).step_by(4)) {
+        *word = word.rotate_right(turn);
+    }
+    store(state, block);
+}
+
+/// Descrambles one block, in place: the inverse of [`scramble_block`].
+///
+/// With it a receiver can look into a header before it touches the datagram:
+///
+/// ```
+/// # let mut datagram = [0; 88];
+/// # datagram[..4].copy_from_slice(&[0x04, 0x02, 0x1a, 0x02]);
+/// # disco_cipher::transcode::scramble_datagram(&mut datagram);
+/// let mut header = *datagram.first_chunk().expect("a whole header");
+/// disco_cipher::transcode::descramble_block(&mut header);
+/// assert_eq!(header[..2], [0x04, 0x02]);
+/// ```
+#[inline]
+pub fn descramble_block(block: &mut [u8; BLOCK_LEN]) {
+    let mut state = words(block);
+    for (word, turn) in state.iter_mut().zip((3..).step_by(4)) {
+        *word = word.rotate_left(turn);
+    }
+    state = permute(state, &INVERSE);
+    for ((word, key), turn) in state.iter_mut().zip(KEY_WORDS).zip((1..).step_by(4)) {
+        *word = (*word ^ key).rotate_left(turn);
+    }
+    store(state, block);
+}
+
+/// The part of `rest`, the bytes after the header, that is scrambled. `header` is in the clear.
+fn scrambled_part<'a>(header: &[u8; BLOCK_LEN], rest: &'a mut [u8]) -> &'a mut [u8] {
+    let len = match header[MODE_AT] & PARTIAL_FLAG {
+        0 => rest.len(),
+        _ => rest.len().min(PARTIAL_LEN - BLOCK_LEN),
+    };
+    rest.split_at_mut(len).0
+}
+
+/// Permutes the bytes of four words: byte j of the result is byte `from[j]` of the input.
+///
+/// Shifts and masks on whole words instead of byte moves: as no step touches memory, the loops over
+/// blocks become vector code that works on several blocks at once, with nothing but what every
+/// x86-64 has. `from` is a constant, so all of the arithmetic on it is gone once this is compiled.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "both tables are permutations of 0..16"
+)]
+#[inline(always)]
+const fn permute(state: [u32; WORDS], from: &[usize; BLOCK_LEN]) -> [u32; WORDS] {
+    let mut out = [0; WORDS];
+    let mut to = 0;
+    while to < BLOCK_LEN {
+        let from_bit = from[to] % 4 * 8;
+        let to_bit = to % 4 * 8;
+        let byte = state[from[to] / 4] & (0xff << from_bit);
+        out[to / 4] |= if to_bit >= from_bit {
+            byte << (to_bit - from_bit)
+        } else {
+            byte >> (from_bit - to_bit)
+        };
+        to += 1;
+    }
+    out
+}
+
+/// Permutes a tail the way that its length asks for. All three permutations are their own inverse.
+fn permute_tail(tail: &mut [u8]) {
+    match tail {
+        [a, b] => swap(a, b),
+        [a, b, c, d] => {
+            swap(a, c);
+            swap(b, d);
+        }
+        [a, b, c, d, e, f, g, h] => {
+            swap(a, h);
+            swap(b, e);
+            swap(c, d);
+            swap(f, g);
+        }
+        _ => {}
+    }
+}
+
+#[inline(always)]
+const fn words(block: &[u8; BLOCK_LEN]) -> [u32; WORDS] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *block;
+    [
+        u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, g, h]),
+        u32::from_le_bytes([i, j, k, l]),
+        u32::from_le_bytes([m, n, o, p]),
+    ]
+}
+
+#[inline(always)]
+fn store(state: [u32; WORDS], block: &mut [u8; BLOCK_LEN]) {
+    for (bytes, word) in block.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_le_bytes();
+    }
+}
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler: a wrong table does not build"
+)]
+const fn inverse(permutation: [usize; BLOCK_LEN]) -> [usize; BLOCK_LEN] {
+    let mut inverse = [BLOCK_LEN; BLOCK_LEN];
+    let mut to = 0;
+    while to < BLOCK_LEN {
+        assert!(inverse[permutation[to]] == BLOCK_LEN, "not a permutation");
+        inverse[permutation[to]] = to;
+        to += 1;
+    }
+    inverse
+}
