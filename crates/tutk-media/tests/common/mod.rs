@@ -1,0 +1,131 @@
+//! What the tests share: the clips, and ffmpeg as the judge.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails; not every test file uses all of this"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tutk_media::{Clip, Mp4Writer};
+
+pub const H264: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h264");
+pub const H265: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h265");
+
+pub const FRAME: Duration = Duration::from_millis(50);
+
+pub fn clip(bytes: &[u8]) -> Clip {
+    Clip::parse(Bytes::copy_from_slice(bytes)).unwrap()
+}
+
+/// The whole clip as an MP4 file, 20 frames a second.
+pub fn mp4(clip: &Clip) -> Vec<u8> {
+    let mut writer = Mp4Writer::new(clip.codec());
+    let mut file = Vec::new();
+    let mut time = Duration::from_secs(1_000_000);
+    for (unit, key) in clip.units() {
+        file.extend(writer.write(unit, key, time).unwrap());
+        time += FRAME;
+    }
+    file.extend(writer.finish().unwrap());
+    file
+}
+
+/// Whether ffmpeg and ffprobe are there. Where CI=true they must be.
+pub fn ffmpeg_is_there() -> bool {
+    let there = ["ffmpeg", "ffprobe"].iter().all(|tool| {
+        Command::new(tool)
+            .arg("-version")
+            .output()
+            .is_ok_and(|out| out.status.success())
+    });
+    if !there {
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "ffmpeg or ffprobe is missing: install the package ffmpeg"
+        );
+        eprintln!("SKIPPED: ffmpeg or ffprobe is missing");
+    }
+    there
+}
+
+/// A file of this name in the build folder's place for tests.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
+}
+
+/// Runs a tool; what it prints is returned, what it complains about fails the test.
+pub fn run(tool: &str, args: &[&str]) -> String {
+    let out = Command::new(tool).args(args).output().unwrap();
+    let complaints = String::from_utf8_lossy(&out.stderr);
+    assert!(
+        out.status.success() && complaints.is_empty(),
+        "{tool} {args:?}: {complaints}"
+    );
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// MD5 of every decoded frame, in order.
+pub fn decoded(file: &Path) -> Vec<String> {
+    let file = file.to_str().unwrap();
+    let args = [
+        "-v",
+        "error",
+        "-i",
+        file,
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "framemd5",
+        "-",
+    ];
+    run("ffmpeg", &args)
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit(',').next().unwrap().trim().to_owned())
+        .collect()
+}
+
+/// One field of each packet of the video, in order.
+pub fn packets(file: &Path, field: &str) -> Vec<String> {
+    let entries = format!("packet={field}");
+    let file = file.to_str().unwrap();
+    run(
+        "ffprobe",
+        &[
+            "-v",
+            "error",
+            "-show_entries",
+            &entries,
+            "-of",
+            "csv=p=0",
+            file,
+        ],
+    )
+    .lines()
+    .map(|line| line.trim_end_matches(',').to_owned())
+    .collect()
+}
+
+/// Codec, width, height and number of decoded frames, as `h264,640,360,100`.
+pub fn probe(file: &Path) -> String {
+    let entries = "stream=codec_name,width,height,nb_read_frames";
+    let file = file.to_str().unwrap();
+    let args = [
+        "-v",
+        "error",
+        "-count_frames",
+        "-show_entries",
+        entries,
+        "-of",
+        "csv=p=0",
+        file,
+    ];
+    run("ffprobe", &args).trim().to_owned()
+}

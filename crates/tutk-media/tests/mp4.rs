@@ -1,0 +1,309 @@
+//! MP4 files as players see them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use common::{FRAME, H264, H265, clip, mp4};
+use mp4_atom::{Any, DecodeMaybe, Encode};
+use tutk_media::{
+    Clip, Codec, Error, MAX_FRAGMENT_BYTES, Mp4Writer, NalKind, TIMESCALE, nal_units,
+};
+
+/// The boxes of a file, and where each begins. Every byte must belong to one.
+fn boxes(file: &[u8]) -> Vec<(usize, Any)> {
+    let mut rest = file;
+    let mut boxes = Vec::new();
+    while !rest.is_empty() {
+        let at = file.len() - rest.len();
+        boxes.push((at, Any::decode_maybe(&mut rest).unwrap().unwrap()));
+    }
+    boxes
+}
+
+/// Time, duration, key flag and bytes of every sample.
+fn samples(file: &[u8]) -> Vec<(u64, u32, bool, Vec<u8>)> {
+    let mut samples = Vec::new();
+    for (at, atom) in boxes(file) {
+        let Any::Moof(moof) = atom else { continue };
+        let traf = &moof.traf[0];
+        let mut time = traf.tfdt.as_ref().unwrap().base_media_decode_time;
+        let mut from = at + usize::try_from(traf.trun[0].data_offset.unwrap()).unwrap();
+        for entry in &traf.trun[0].samples {
+            let size = usize::try_from(entry.size.unwrap()).unwrap();
+            let key = entry.flags.unwrap() & 0x0001_0000 == 0;
+            let data = file[from..from + size].to_vec();
+            samples.push((time, entry.duration.unwrap(), key, data));
+            time += u64::from(entry.duration.unwrap());
+            from += size;
+        }
+    }
+    samples
+}
+
+/// A unit as an MP4 sample should have it: lengths for start codes, no parameter sets.
+fn as_sample(clip: &Clip, unit: &[u8]) -> Vec<u8> {
+    nal_units(unit)
+        .filter(|nal| {
+            !matches!(
+                clip.codec().kind(nal.payload),
+                NalKind::Vps | NalKind::Sps | NalKind::Pps
+            )
+        })
+        .flat_map(|nal| {
+            [
+                &u32::try_from(nal.payload.len()).unwrap().to_be_bytes(),
+                nal.payload,
+            ]
+            .concat()
+        })
+        .collect()
+}
+
+#[test]
+fn samples_are_the_units() {
+    for bytes in [H264, H265] {
+        let clip = clip(bytes);
+        let samples = samples(&mp4(&clip));
+        assert_eq!(samples.len(), clip.len());
+        for (index, ((time, duration, key, data), (unit, unit_key))) in
+            samples.into_iter().zip(clip.units()).enumerate()
+        {
+            assert_eq!((time, duration), (4_500 * index as u64, 4_500));
+            assert_eq!(key, unit_key);
+            assert_eq!(data, as_sample(&clip, unit));
+        }
+    }
+}
+
+#[test]
+fn the_index_points_at_the_key_frames() {
+    let file = mp4(&clip(H264));
+    let boxes = boxes(&file);
+    let Some((at, Any::Mfra(index))) = boxes.last() else {
+        panic!("no index at the end");
+    };
+    assert_eq!(
+        usize::try_from(index.mfro.parent_size).unwrap(),
+        file.len() - at
+    );
+    let entries = &index.tfra[0].entries;
+    assert_eq!(
+        entries.iter().map(|entry| entry.time).collect::<Vec<_>>(),
+        [0, 180_000, 360_000]
+    );
+    for entry in entries {
+        let (_, atom) = boxes
+            .iter()
+            .find(|(at, _)| *at as u64 == entry.moof_offset)
+            .unwrap();
+        assert!(matches!(atom, Any::Moof(_)));
+    }
+}
+
+#[test]
+fn a_file_cut_off_lacks_at_most_a_second() {
+    let clip = clip(H264);
+    let mut writer = Mp4Writer::new(clip.codec());
+    let mut file = Vec::new();
+    for (index, (unit, key)) in clip.units().enumerate() {
+        let time = FRAME * u32::try_from(index).unwrap();
+        file.extend(writer.write(unit, key, time).unwrap());
+        let frames = writer.frames();
+        assert_eq!(frames, index as u64 + 1);
+        let in_file = samples(&file).len() as u64;
+        assert!(
+            frames - in_file <= 21,
+            "{in_file} of {frames} frames are in the file"
+        );
+    }
+}
+
+#[test]
+fn times_make_durations_and_may_jump_back() {
+    let clip = clip(H264);
+    let mut writer = Mp4Writer::new(clip.codec());
+    let mut file = Vec::new();
+    let times = [100, 140, 240, 20, 60, 60, 90];
+    for ((unit, key), time) in clip.units().zip(times) {
+        file.extend(
+            writer
+                .write(unit, key, Duration::from_millis(time))
+                .unwrap(),
+        );
+    }
+    file.extend(writer.finish().unwrap());
+    let milliseconds: Vec<_> = samples(&file)
+        .iter()
+        .map(|sample| sample.1 / (TIMESCALE / 1000))
+        .collect();
+    assert_eq!(milliseconds, [40, 100, 100, 40, 40, 30, 30]);
+}
+
+#[test]
+fn what_comes_before_the_first_key_frame_is_left_out() {
+    let clip = clip(H265);
+    let mut writer = Mp4Writer::new(clip.codec());
+    let mut file = Vec::new();
+    for (index, (unit, key)) in clip.units().enumerate().skip(7) {
+        file.extend(
+            writer
+                .write(unit, key, FRAME * u32::try_from(index).unwrap())
+                .unwrap(),
+        );
+    }
+    assert_eq!((writer.skipped(), writer.frames()), (13, 20));
+    file.extend(writer.finish().unwrap());
+    let samples = samples(&file);
+    assert_eq!(samples.len(), 20);
+    assert_eq!((samples[0].0, samples[0].2), (0, true));
+}
+
+#[test]
+fn parameter_sets_of_their_own_unit_are_taken() {
+    // A camera may send the sets in a packet of their own, before the key frame.
+    let clip = clip(H264);
+    let first = clip.unit(0).unwrap().0;
+    let slice = nal_units(first)
+        .find(|nal| matches!(Codec::H264.kind(nal.payload), NalKind::Slice { .. }))
+        .unwrap();
+    let (sets, picture) = first.split_at(slice.start);
+    let mut writer = Mp4Writer::new(Codec::H264);
+    assert_eq!(writer.write(sets, false, Duration::ZERO), Ok(Vec::new()));
+    let header = writer.write(picture, true, Duration::ZERO).unwrap();
+    assert_eq!(&header[4..8], b"ftyp");
+    // Again in the middle of the stream: no sample of nothing.
+    assert_eq!(writer.write(sets, false, FRAME), Ok(Vec::new()));
+    assert_eq!((writer.frames(), writer.skipped()), (1, 2));
+}
+
+#[test]
+fn sets_that_change_stay_in_the_stream() {
+    let (first, second) = (clip(H264), {
+        let mut other = H264.to_vec();
+        // Another level in every SPS: the header's set no longer says the same.
+        let places: Vec<usize> = nal_units(H264)
+            .filter(|nal| Codec::H264.kind(nal.payload) == NalKind::Sps)
+            .map(|nal| nal.payload.as_ptr() as usize - H264.as_ptr() as usize + 3)
+            .collect();
+        assert_eq!(places.len(), 3);
+        for place in places {
+            other[place] += 1;
+        }
+        clip(&other)
+    });
+    let mut writer = Mp4Writer::new(Codec::H264);
+    let mut file = writer
+        .write(first.unit(0).unwrap().0, true, Duration::ZERO)
+        .unwrap();
+    file.extend(
+        writer
+            .write(second.unit(0).unwrap().0, true, FRAME)
+            .unwrap(),
+    );
+    file.extend(writer.finish().unwrap());
+    let samples = samples(&file);
+    assert_eq!(samples[0].3, as_sample(&first, first.unit(0).unwrap().0));
+    let sps = nal_units(second.unit(0).unwrap().0)
+        .find(|nal| Codec::H264.kind(nal.payload) == NalKind::Sps)
+        .unwrap();
+    let length = u32::try_from(sps.payload.len()).unwrap().to_be_bytes();
+    assert!(samples[1].3.starts_with(&[&length, sps.payload].concat()));
+}
+
+#[test]
+fn a_unit_too_large_is_left_out_and_the_file_goes_on() {
+    let clip = clip(H264);
+    let mut writer = Mp4Writer::new(clip.codec());
+    writer
+        .write(clip.unit(0).unwrap().0, true, Duration::ZERO)
+        .unwrap();
+    let huge = vec![0x41; MAX_FRAGMENT_BYTES + 1];
+    let max = MAX_FRAGMENT_BYTES / 2;
+    assert_eq!(
+        writer.write(&huge, false, FRAME),
+        Err(Error::UnitTooLarge {
+            max,
+            found: huge.len()
+        })
+    );
+    writer
+        .write(clip.unit(1).unwrap().0, false, 2 * FRAME)
+        .unwrap();
+    assert_eq!((writer.frames(), writer.skipped()), (2, 1));
+}
+
+#[test]
+fn header_names_size_and_codec() {
+    for (bytes, kind, size) in [(H264, "avc1", (640, 360)), (H265, "hvc1", (320, 180))] {
+        let file = mp4(&clip(bytes));
+        let boxes = boxes(&file);
+        let Any::Moov(moov) = &boxes[1].1 else {
+            panic!("no moov")
+        };
+        let visual = match &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] {
+            mp4_atom::Codec::Avc1(entry) => (&entry.visual, "avc1"),
+            mp4_atom::Codec::Hvc1(entry) => (&entry.visual, "hvc1"),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((visual.1, (visual.0.width, visual.0.height)), (kind, size));
+        // Written again it is the same: nothing in it that mp4-atom does not know.
+        let mut again = Vec::new();
+        moov.encode(&mut again).unwrap();
+        assert!(file[boxes[1].0..].starts_with(&again));
+    }
+}
+
+#[test]
+fn players_see_the_clip() {
+    if !common::ffmpeg_is_there() {
+        return;
+    }
+    for (bytes, name, expected) in [
+        (H264, "clip.h264", "h264,640,360,100"),
+        (H265, "clip.h265", "hevc,320,180,40"),
+    ] {
+        let (bare, file) = (common::path(name), common::path(&format!("{name}.mp4")));
+        fs::write(&bare, bytes).unwrap();
+        fs::write(&file, mp4(&clip(bytes))).unwrap();
+        assert_eq!(common::probe(&file), expected);
+        let frames = common::decoded(&file);
+        assert_eq!(frames, common::decoded(&bare));
+        assert_eq!(frames.len(), clip(bytes).len());
+        let times = common::packets(&file, "pts_time");
+        assert_eq!(
+            (times[0].as_str(), times[1].as_str()),
+            ("0.000000", "0.050000")
+        );
+        for path in [bare, file] {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn players_see_what_a_cut_left() {
+    if !common::ffmpeg_is_there() {
+        return;
+    }
+    let clip = clip(H264);
+    let mut writer = Mp4Writer::new(clip.codec());
+    let mut bytes = Vec::new();
+    let mut time = Duration::ZERO;
+    for (unit, key) in clip.units().take(70) {
+        bytes.extend(writer.write(unit, key, time).unwrap());
+        time += FRAME;
+    }
+    // The process dies here: no `finish`.
+    let file = common::path("cut.mp4");
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(common::probe(&file), "h264,640,360,60");
+    assert_eq!(common::decoded(&file).len(), 60);
+    fs::remove_file(file).unwrap();
+}
