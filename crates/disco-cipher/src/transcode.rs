@@ -42,8 +42,8 @@ const PERMUTATION: [usize; BLOCK_LEN] = [11, 9, 8, 15, 13, 10, 12, 14, 2, 1, 5, 
 
 const INVERSE: [usize; BLOCK_LEN] = inverse(PERMUTATION);
 
-/// K\[0..16\] as words.
-const KEY_WORDS: [u32; WORDS] = words(SDK_KEY.first_chunk().unwrap());
+/// K\[0..16\] of the module's table.
+const KEY: [u8; BLOCK_LEN] = *SDK_KEY.first_chunk().unwrap();
 
 /// Scrambles a run of any length, in place.
 pub fn scramble_run(run: &mut [u8]) {
@@ -51,7 +51,7 @@ pub fn scramble_run(run: &mut [u8]) {
     for block in blocks {
         scramble_block(block);
     }
-    xor(tail, &SDK_KEY);
+    xor(tail, &KEY);
     permute_tail(tail);
 }
 
@@ -62,7 +62,7 @@ pub fn descramble_run(run: &mut [u8]) {
         descramble_block(block);
     }
     permute_tail(tail);
-    xor(tail, &SDK_KEY);
+    xor(tail, &KEY);
 }
 
 /// Scrambles a whole datagram, in place.
@@ -73,8 +73,8 @@ pub fn descramble_run(run: &mut [u8]) {
 /// | 16..64 | a run of its own | one run … |
 /// | 64.. | left in the clear | … to the end |
 ///
-/// The flag is read before scrambling. A datagram shorter than a header is one run: no camera sends
-/// such, and it comes back as it was from [`descramble_datagram`].
+/// The flag is read before scrambling. A datagram shorter than a header is one run. What cameras do
+/// with such is not known: they have no use for one.
 pub fn scramble_datagram(datagram: &mut [u8]) {
     let Some((header, rest)) = datagram.split_first_chunk_mut() else {
         return scramble_run(datagram);
@@ -98,15 +98,26 @@ pub fn descramble_datagram(datagram: &mut [u8]) {
 /// Scrambles one block, in place.
 #[inline]
 pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
-    let mut state = words(block);
-    for ((word, key), turn) in state.iter_mut().zip(KEY_WORDS).zip((1..).step_by(4)) {
-        *word = word.rotate_right(turn) ^ key;
-    }
-    state = permute(state, &PERMUTATION);
-    for (word, turn) in state.iter_mut().zip((3..).step_by(4)) {
-        *word = word.rotate_right(turn);
-    }
-    store(state, block);
+    let [a, b, c, d] = words(block);
+    let [ka, kb, kc, kd] = words(&KEY);
+    let [a, b, c, d] = permute(
+        [
+            a.rotate_right(1) ^ ka,
+            b.rotate_right(5) ^ kb,
+            c.rotate_right(9) ^ kc,
+            d.rotate_right(13) ^ kd,
+        ],
+        &PERMUTATION,
+    );
+    store(
+        [
+            a.rotate_right(3),
+            b.rotate_right(7),
+            c.rotate_right(11),
+            d.rotate_right(15),
+        ],
+        block,
+    );
 }
 
 /// Descrambles one block, in place: the inverse of [`scramble_block`].
@@ -123,15 +134,26 @@ pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
 /// ```
 #[inline]
 pub fn descramble_block(block: &mut [u8; BLOCK_LEN]) {
-    let mut state = words(block);
-    for (word, turn) in state.iter_mut().zip((3..).step_by(4)) {
-        *word = word.rotate_left(turn);
-    }
-    state = permute(state, &INVERSE);
-    for ((word, key), turn) in state.iter_mut().zip(KEY_WORDS).zip((1..).step_by(4)) {
-        *word = (*word ^ key).rotate_left(turn);
-    }
-    store(state, block);
+    let [a, b, c, d] = words(block);
+    let [ka, kb, kc, kd] = words(&KEY);
+    let [a, b, c, d] = permute(
+        [
+            a.rotate_left(3),
+            b.rotate_left(7),
+            c.rotate_left(11),
+            d.rotate_left(15),
+        ],
+        &INVERSE,
+    );
+    store(
+        [
+            (a ^ ka).rotate_left(1),
+            (b ^ kb).rotate_left(5),
+            (c ^ kc).rotate_left(9),
+            (d ^ kd).rotate_left(13),
+        ],
+        block,
+    );
 }
 
 /// The part of `rest`, the bytes after the header, that is scrambled. `header` is in the clear.
@@ -145,29 +167,31 @@ fn scrambled_part<'a>(header: &[u8; BLOCK_LEN], rest: &'a mut [u8]) -> &'a mut [
 
 /// Permutes the bytes of four words: byte j of the result is byte `from[j]` of the input.
 ///
-/// Shifts and masks on whole words instead of byte moves: as no step touches memory, the loops over
-/// blocks become vector code that works on several blocks at once, with nothing but what every
-/// x86-64 has. `from` is a constant, so all of the arithmetic on it is gone once this is compiled.
-#[allow(
-    clippy::indexing_slicing,
-    reason = "both tables are permutations of 0..16"
-)]
+/// It shifts and masks words instead of moving bytes through memory, and is written out without a
+/// loop, so that the compiler makes vector code of the loops over blocks: several blocks at a time,
+/// with what every x86-64 has. With a loop over the 16 bytes here it does not, and the whole is
+/// slower than moving bytes. `from` is a constant: no arithmetic on it is left at run time.
 #[inline(always)]
-const fn permute(state: [u32; WORDS], from: &[usize; BLOCK_LEN]) -> [u32; WORDS] {
-    let mut out = [0; WORDS];
-    let mut to = 0;
-    while to < BLOCK_LEN {
-        let from_bit = from[to] % 4 * 8;
-        let to_bit = to % 4 * 8;
-        let byte = state[from[to] / 4] & (0xff << from_bit);
-        out[to / 4] |= if to_bit >= from_bit {
+fn permute(words: [u32; WORDS], from: &[usize; BLOCK_LEN]) -> [u32; WORDS] {
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "both tables are permutations of 0..16"
+    )]
+    let byte = |to: usize| {
+        let (from_bit, to_bit) = (from[to] % 4 * 8, to % 4 * 8);
+        let byte = words[from[to] / 4] & (0xff << from_bit);
+        if to_bit >= from_bit {
             byte << (to_bit - from_bit)
         } else {
             byte >> (from_bit - to_bit)
-        };
-        to += 1;
-    }
-    out
+        }
+    };
+    [
+        byte(0) | byte(1) | byte(2) | byte(3),
+        byte(4) | byte(5) | byte(6) | byte(7),
+        byte(8) | byte(9) | byte(10) | byte(11),
+        byte(12) | byte(13) | byte(14) | byte(15),
+    ]
 }
 
 /// Permutes a tail the way that its length asks for. All three permutations are their own inverse.
@@ -188,20 +212,20 @@ fn permute_tail(tail: &mut [u8]) {
     }
 }
 
+/// The little-endian words of a block.
 #[inline(always)]
-const fn words(block: &[u8; BLOCK_LEN]) -> [u32; WORDS] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *block;
-    [
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes([e, f, g, h]),
-        u32::from_le_bytes([i, j, k, l]),
-        u32::from_le_bytes([m, n, o, p]),
-    ]
+fn words(block: &[u8; BLOCK_LEN]) -> [u32; WORDS] {
+    let mut words = [0; WORDS];
+    for (word, bytes) in words.iter_mut().zip(block.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+    words
 }
 
+/// The inverse of [`words`].
 #[inline(always)]
-fn store(state: [u32; WORDS], block: &mut [u8; BLOCK_LEN]) {
-    for (bytes, word) in block.as_chunks_mut().0.iter_mut().zip(state) {
+fn store(words: [u32; WORDS], block: &mut [u8; BLOCK_LEN]) {
+    for (bytes, word) in block.as_chunks_mut().0.iter_mut().zip(words) {
         *bytes = word.to_le_bytes();
     }
 }
