@@ -336,8 +336,8 @@ mod tests {
 
     #[test]
     fn cropping_everything_away_is_refused() {
-        let mut bits = BitReader::new(Codec::H264, &[0b1000_1001, 0b0001_1110, 0]);
-        // flag 1, then offsets 7 (0001000): 8 * 2 >= 16
+        let mut bits = BitReader::new(Codec::H264, &[0x88, 0x10, 0x20, 0x40]);
+        // The flag, then four offsets of 7 (0001000), each worth 4 samples: 56 of 16.
         let error = cropped(&mut bits, "flag", (16, 16), (4, 4)).unwrap_err();
         assert!(
             matches!(

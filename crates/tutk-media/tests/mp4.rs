@@ -186,11 +186,12 @@ fn parameter_sets_of_their_own_unit_are_taken() {
 #[test]
 fn sets_that_change_stay_in_the_stream() {
     let (first, second) = (clip(H264), {
-        let mut other = H264.to_vec();
+        let original = H264;
+        let mut other = original.to_vec();
         // Another level in every SPS: the header's set no longer says the same.
-        let places: Vec<usize> = nal_units(H264)
+        let places: Vec<usize> = nal_units(original)
             .filter(|nal| Codec::H264.kind(nal.payload) == NalKind::Sps)
-            .map(|nal| nal.payload.as_ptr() as usize - H264.as_ptr() as usize + 3)
+            .map(|nal| nal.payload.as_ptr() as usize - original.as_ptr() as usize + 3)
             .collect();
         assert_eq!(places.len(), 3);
         for place in places {

@@ -15,17 +15,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use tutk_media::{Clip, Mp4Writer};
 
-pub const H264: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h264");
-pub const H265: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h265");
+pub(crate) const H264: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h264");
+pub(crate) const H265: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h265");
 
-pub const FRAME: Duration = Duration::from_millis(50);
+pub(crate) const FRAME: Duration = Duration::from_millis(50);
 
-pub fn clip(bytes: &[u8]) -> Clip {
+pub(crate) fn clip(bytes: &[u8]) -> Clip {
     Clip::parse(Bytes::copy_from_slice(bytes)).unwrap()
 }
 
 /// The whole clip as an MP4 file, 20 frames a second.
-pub fn mp4(clip: &Clip) -> Vec<u8> {
+pub(crate) fn mp4(clip: &Clip) -> Vec<u8> {
     let mut writer = Mp4Writer::new(clip.codec());
     let mut file = Vec::new();
     let mut time = Duration::from_secs(1_000_000);
@@ -38,7 +38,7 @@ pub fn mp4(clip: &Clip) -> Vec<u8> {
 }
 
 /// Whether ffmpeg and ffprobe are there. Where CI=true they must be.
-pub fn ffmpeg_is_there() -> bool {
+pub(crate) fn ffmpeg_is_there() -> bool {
     let there = ["ffmpeg", "ffprobe"].iter().all(|tool| {
         Command::new(tool)
             .arg("-version")
@@ -56,12 +56,12 @@ pub fn ffmpeg_is_there() -> bool {
 }
 
 /// A file of this name in the build folder's place for tests.
-pub fn path(name: &str) -> PathBuf {
+pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
 }
 
 /// Runs a tool; what it prints is returned, what it complains about fails the test.
-pub fn run(tool: &str, args: &[&str]) -> String {
+pub(crate) fn run(tool: &str, args: &[&str]) -> String {
     let out = Command::new(tool).args(args).output().unwrap();
     let complaints = String::from_utf8_lossy(&out.stderr);
     assert!(
@@ -72,7 +72,7 @@ pub fn run(tool: &str, args: &[&str]) -> String {
 }
 
 /// MD5 of every decoded frame, in order.
-pub fn decoded(file: &Path) -> Vec<String> {
+pub(crate) fn decoded(file: &Path) -> Vec<String> {
     let file = file.to_str().unwrap();
     let args = [
         "-v",
@@ -93,7 +93,7 @@ pub fn decoded(file: &Path) -> Vec<String> {
 }
 
 /// One field of each packet of the video, in order.
-pub fn packets(file: &Path, field: &str) -> Vec<String> {
+pub(crate) fn packets(file: &Path, field: &str) -> Vec<String> {
     let entries = format!("packet={field}");
     let file = file.to_str().unwrap();
     run(
@@ -114,7 +114,7 @@ pub fn packets(file: &Path, field: &str) -> Vec<String> {
 }
 
 /// Codec, width, height and number of decoded frames, as `h264,640,360,100`.
-pub fn probe(file: &Path) -> String {
+pub(crate) fn probe(file: &Path) -> String {
     let entries = "stream=codec_name,width,height,nb_read_frames";
     let file = file.to_str().unwrap();
     let args = [

@@ -1,0 +1,137 @@
+//! The programs that the tests need beside cargo: looked for, and installed where that is possible
+//! without asking anybody, which is on Debian and its kin as root.
+
+use std::path::Path;
+
+use crate::report::Report;
+use crate::run::{Job, succeeds};
+
+/// A program from the system's packages.
+struct Package {
+    /// The command that must answer `argument`.
+    command: &'static str,
+    argument: &'static str,
+    package: &'static str,
+    what_for: &'static str,
+}
+
+const PACKAGES: [Package; 6] = [
+    Package {
+        command: "ffmpeg",
+        argument: "-version",
+        package: "ffmpeg",
+        what_for: "tests that play what was written",
+    },
+    Package {
+        command: "ffprobe",
+        argument: "-version",
+        package: "ffmpeg",
+        what_for: "tests that look at what was written",
+    },
+    Package {
+        command: "openssl",
+        argument: "version",
+        package: "openssl",
+        what_for: "DTLS against OpenSSL",
+    },
+    Package {
+        command: "gnutls-cli",
+        argument: "--version",
+        package: "gnutls-bin",
+        what_for: "DTLS against GnuTLS",
+    },
+    Package {
+        command: "tshark",
+        argument: "--version",
+        package: "tshark",
+        what_for: "DTLS as Wireshark reads it",
+    },
+    Package {
+        command: "c++",
+        argument: "--version",
+        package: "g++",
+        what_for: "fuzzing: libFuzzer is built from source",
+    },
+];
+
+/// A subcommand of cargo: its name and the version that is installed if there is none.
+const SUBCOMMANDS: [(&str, &str); 2] = [("deny", "0.20.2"), ("fuzz", "0.13.2")];
+
+/// Whether `cargo deny` and `cargo +nightly fuzz` can be run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tools {
+    pub(crate) deny: bool,
+    pub(crate) fuzz: bool,
+}
+
+/// Looks for every tool, installs what it may, and notes in the report what is still missing.
+pub(crate) fn look(report: &mut Report) -> Tools {
+    let may_install = may_install();
+    let mut lacking = lacking_packages();
+    if !lacking.is_empty() && may_install {
+        install_packages(&lacking);
+        lacking = lacking_packages();
+    }
+    for package in &lacking {
+        report.missing(format!(
+            "{} ({}): apt install {}",
+            package.command, package.what_for, package.package
+        ));
+    }
+    let [deny, mut fuzz] = SUBCOMMANDS.map(|(name, version)| {
+        let there = || Job::cargo(&[name, "--version"]).output().is_some();
+        let package = format!("cargo-{name}");
+        let install = ["install", "--locked", "--version", version, &package];
+        let found = there() || may_install && Job::cargo(&install).succeeds() && there();
+        if !found {
+            report.missing(format!("{package}: cargo {}", install.join(" ")));
+        }
+        found
+    });
+    if !nightly() {
+        let install = ["toolchain", "install", "nightly", "--profile", "minimal"];
+        if !(may_install && succeeds("rustup", &install) && nightly()) {
+            report.missing(format!(
+                "a nightly toolchain, for fuzzing: rustup {}",
+                install.join(" ")
+            ));
+            fuzz = false;
+        }
+    }
+    Tools { deny, fuzz }
+}
+
+fn nightly() -> bool {
+    Job::nightly_cargo(&["--version"]).output().is_some()
+}
+
+fn lacking_packages() -> Vec<&'static Package> {
+    PACKAGES
+        .iter()
+        .filter(|package| {
+            Job::new(package.command, &[package.argument])
+                .output()
+                .is_none()
+        })
+        .collect()
+}
+
+fn may_install() -> bool {
+    let root = || {
+        Job::new("id", &["-u"])
+            .output()
+            .is_some_and(|id| id.trim() == "0")
+    };
+    Path::new("/etc/debian_version").exists() && root()
+}
+
+fn install_packages(lacking: &[&Package]) {
+    let mut args = vec!["install", "--yes", "--no-install-recommends"];
+    args.extend(lacking.iter().map(|package| package.package));
+    args.dedup();
+    // A mirror that cannot be reached shows in the install itself.
+    succeeds("apt-get", &["update", "--quiet"]);
+    Job::new("apt-get", &args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .succeeds();
+}
