@@ -1,1 +1,37 @@
-//! To be written.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![doc = include_str!("../README.md")]
+
+mod alert;
+pub mod camera_key;
+mod client;
+mod config;
+mod connection;
+mod cookie;
+mod early;
+mod engine;
+mod error;
+mod event;
+mod flight;
+mod key_schedule;
+mod messages;
+mod outbox;
+mod reassembly;
+mod record;
+mod server;
+mod suites;
+mod transcript;
+mod window;
+
+pub use alert::{AlertDescription, AlertLevel};
+pub use config::{
+    Config, DEFAULT_INITIAL_TIMEOUT, DEFAULT_MAX_RETRANSMITS, DEFAULT_MAX_TIMEOUT, DEFAULT_MTU,
+    MAX_HANDSHAKE_MESSAGE, MAX_IDENTITY, MIN_MTU, Psk, PskLookup,
+};
+pub use connection::Connection;
+/// The cryptography this crate runs on: a [`CryptoProvider`](crypto::CryptoProvider) and the traits
+/// that one is made of.
+pub use dimpl::crypto;
+pub use error::{Error, Stage};
+pub use event::{Connected, Event, Output, Stats};
+pub use suites::CipherSuite;

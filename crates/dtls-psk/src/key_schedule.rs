@@ -1,0 +1,254 @@
+//! From the shared secret to keys (RFC 5246 sections 5, 6.3, 8.1; RFC 4279; RFC 5489; RFC 7627).
+
+use dimpl::crypto::prf_hkdf::prf_tls12;
+use dimpl::crypto::{Buf, CryptoProvider, HashAlgorithm};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::config::{Psk, check_psk};
+use crate::error::Error;
+use crate::suites::{CipherSuite, DirectionKeys, Protection};
+
+/// Bytes of a Finished's verify_data (RFC 5246 section 7.4.9).
+pub(crate) const VERIFY_DATA_LEN: usize = 12;
+const MASTER_SECRET_LEN: usize = 48;
+
+/// A `Buf` that is zeroed on drop, and that never grows, so that no copy is left behind.
+struct SecretBuf(Buf);
+
+impl SecretBuf {
+    fn with_capacity(capacity: usize) -> Self {
+        let mut buf = Buf::new();
+        buf.resize(capacity, 0);
+        buf.clear();
+        Self(buf)
+    }
+}
+
+impl Drop for SecretBuf {
+    fn drop(&mut self) {
+        self.0.as_mut().zeroize();
+    }
+}
+
+/// The TLS 1.2 PRF with SHA-256 (RFC 5246 section 5).
+fn prf<const N: usize>(
+    provider: &CryptoProvider,
+    secret: &[u8],
+    label: &'static str,
+    seed: &[u8],
+) -> Result<Zeroizing<[u8; N]>, Error> {
+    let mut out = SecretBuf::with_capacity(N);
+    let mut scratch = SecretBuf::with_capacity(32 + label.len() + seed.len());
+    prf_tls12(
+        provider.hmac_provider,
+        secret,
+        label,
+        seed,
+        &mut out.0,
+        N,
+        &mut scratch.0,
+        HashAlgorithm::SHA256,
+    )?;
+    let mut result = Zeroizing::new([0; N]);
+    for (to, from) in result.iter_mut().zip(out.0.iter()) {
+        *to = *from;
+    }
+    Ok(result)
+}
+
+/// The premaster secret: u16 length ‖ `other` ‖ u16 length ‖ PSK (RFC 4279 section 2). `other` is the
+/// X25519 output (RFC 5489 section 2).
+pub(crate) struct PremasterSecret(Zeroizing<Vec<u8>>);
+
+impl PremasterSecret {
+    pub(crate) fn new(other: &[u8], psk: &Psk) -> Result<Self, Error> {
+        check_psk(psk)?;
+        let psk = psk.reveal();
+        let mut secret = Zeroizing::new(Vec::with_capacity(4 + other.len() + psk.len()));
+        for part in [other, psk] {
+            let len = u16::try_from(part.len()).map_err(|_| Error::TooLong {
+                max: usize::from(u16::MAX),
+                got: part.len(),
+            })?;
+            secret.extend_from_slice(&len.to_be_bytes());
+            secret.extend_from_slice(part);
+        }
+        Ok(Self(secret))
+    }
+}
+
+/// Both randoms, which seed nearly everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Randoms {
+    pub(crate) client: [u8; 32],
+    pub(crate) server: [u8; 32],
+}
+
+impl Randoms {
+    fn joined(first: &[u8; 32], second: &[u8; 32]) -> [u8; 64] {
+        let mut joined = [0; 64];
+        for (to, from) in joined.iter_mut().zip(first.iter().chain(second)) {
+            *to = *from;
+        }
+        joined
+    }
+}
+
+/// Which side a Finished or a key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// Both directions of epoch 1, as one side sees them.
+pub(crate) struct Protections {
+    pub(crate) write: Box<dyn Protection>,
+    pub(crate) read: Box<dyn Protection>,
+}
+
+/// The master secret, 48 bytes; zeroed on drop.
+pub(crate) struct MasterSecret(Zeroizing<[u8; MASTER_SECRET_LEN]>);
+
+impl MasterSecret {
+    /// `session_hash`: the transcript's hash up to the ClientKeyExchange, if the extended master secret
+    /// was negotiated (RFC 7627 section 4); else the classic one (RFC 5246 section 8.1).
+    pub(crate) fn derive(
+        provider: &CryptoProvider,
+        premaster: &PremasterSecret,
+        randoms: &Randoms,
+        session_hash: Option<[u8; 32]>,
+    ) -> Result<Self, Error> {
+        let secret = match session_hash {
+            Some(hash) => prf(provider, &premaster.0, "extended master secret", &hash)?,
+            None => prf(
+                provider,
+                &premaster.0,
+                "master secret",
+                &Randoms::joined(&randoms.client, &randoms.server),
+            )?,
+        };
+        Ok(Self(secret))
+    }
+
+    /// The content of `side`'s Finished (RFC 5246 section 7.4.9).
+    pub(crate) fn verify_data(
+        &self,
+        provider: &CryptoProvider,
+        side: Side,
+        transcript: [u8; 32],
+    ) -> Result<[u8; VERIFY_DATA_LEN], Error> {
+        let label = match side {
+            Side::Client => "client finished",
+            Side::Server => "server finished",
+        };
+        Ok(*prf(provider, self.0.as_slice(), label, &transcript)?)
+    }
+
+    /// What `side` writes with and what it reads with.
+    pub(crate) fn protections(
+        &self,
+        provider: &CryptoProvider,
+        suite: CipherSuite,
+        randoms: &Randoms,
+        side: Side,
+    ) -> Result<Protections, Error> {
+        // Enough for any suite of TLS 1.2: two MAC keys, two keys and two IVs.
+        const MAX_KEY_BLOCK: usize = 2 * (32 + 32 + 16);
+        let block: Zeroizing<[u8; MAX_KEY_BLOCK]> = prf(
+            provider,
+            self.0.as_slice(),
+            "key expansion",
+            &Randoms::joined(&randoms.server, &randoms.client),
+        )?;
+        // RFC 5246 section 6.3: client MAC, server MAC, client key, server key, client IV, server IV.
+        let lengths = suite.key_lengths();
+        let mut rest = block.get(2 * lengths.mac..).unwrap_or_default();
+        let mut cut = |len: usize| {
+            let (part, tail) = rest
+                .split_at_checked(len)
+                .ok_or(Error::ProviderLacks("key block"))?;
+            rest = tail;
+            Ok::<_, Error>(part)
+        };
+        let (client_key, server_key) = (cut(lengths.key)?, cut(lengths.key)?);
+        let (client_iv, server_iv) = (cut(lengths.iv)?, cut(lengths.iv)?);
+        let client = suite.protection(
+            provider,
+            DirectionKeys {
+                key: client_key,
+                iv: client_iv,
+            },
+        )?;
+        let server = suite.protection(
+            provider,
+            DirectionKeys {
+                key: server_key,
+                iv: server_iv,
+            },
+        )?;
+        let (write, read) = match side {
+            Side::Client => (client, server),
+            Side::Server => (server, client),
+        };
+        Ok(Protections { write, read })
+    }
+
+    /// A line of the NSS key log.
+    pub(crate) fn key_log(&self, client_random: &[u8; 32]) -> String {
+        use std::fmt::Write;
+        let mut line = String::with_capacity(14 + 64 + 1 + 96);
+        line.push_str("CLIENT_RANDOM ");
+        for byte in client_random {
+            let _ = write!(line, "{byte:02x}");
+        }
+        line.push(' ');
+        for byte in self.0.iter() {
+            let _ = write!(line, "{byte:02x}");
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+        digits
+            .chunks(2)
+            .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
+            .collect()
+    }
+
+    fn provider() -> CryptoProvider {
+        crate::Config::client("x", Psk::new("x")).provider.unwrap()
+    }
+
+    /// The known answer for the TLS 1.2 PRF with SHA-256 that the TLS working group's list carries.
+    #[test]
+    fn prf_known_answer() {
+        let secret = hex("9bbe436ba940f017b17652849a71db35");
+        let seed = hex("a0ba9f936cda311827a6f796ffd5198c");
+        let expected = hex(
+            "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a
+             6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab
+             4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701
+             87347b66",
+        );
+        let out = prf::<100>(&provider(), &secret, "test label", &seed).unwrap();
+        assert_eq!(out.as_slice(), expected);
+    }
+
+    #[test]
+    fn premaster_layout() {
+        let secret = PremasterSecret::new(&[0xaa, 0xbb, 0xcc], &Psk::new([0x11, 0x22])).unwrap();
+        assert_eq!(
+            secret.0.as_slice(),
+            [0, 3, 0xaa, 0xbb, 0xcc, 0, 2, 0x11, 0x22]
+        );
+        assert!(PremasterSecret::new(&[], &Psk::new([])).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! Extensions of the hellos (RFC 5246 section 7.4.1.4).
+
+use super::{Reader, put_vec8, put_vec16};
+use crate::error::Error;
+
+/// supported_groups (RFC 8422 section 5.1.1).
+pub(crate) const SUPPORTED_GROUPS: u16 = 10;
+/// ec_point_formats (RFC 8422 section 5.1.2).
+pub(crate) const EC_POINT_FORMATS: u16 = 11;
+/// extended_master_secret (RFC 7627 section 5.1).
+pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
+/// renegotiation_info (RFC 5746 section 3.2).
+pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
+
+/// X25519 in supported_groups and in a ServerKeyExchange (RFC 8422 section 5.1.1).
+pub(crate) const GROUP_X25519: u16 = 29;
+/// The only point format there is left.
+pub(crate) const POINT_UNCOMPRESSED: u8 = 0;
+
+/// More extensions than this in one hello are refused: no real hello has half as many.
+const MAX_EXTENSIONS: usize = 64;
+
+/// The extensions of a hello: those that matter here, and the rest by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Extensions<'a> {
+    raw: &'a [u8],
+    /// The list of groups, two bytes each.
+    pub(crate) groups: Option<&'a [u8]>,
+    pub(crate) point_formats: Option<&'a [u8]>,
+    pub(crate) extended_master_secret: bool,
+    /// The content of renegotiation_info: empty in a first handshake.
+    pub(crate) renegotiation_info: Option<&'a [u8]>,
+    /// The first extension that is none of these.
+    pub(crate) first_other: Option<u16>,
+}
+
+impl<'a> Extensions<'a> {
+    /// Reads what is left of a hello: nothing, or a vector of extensions (type u16, u16 length, content).
+    pub(crate) fn read(reader: &mut Reader<'a>, message: &'static str) -> Result<Self, Error> {
+        let mut extensions = Self::default();
+        if reader.is_empty() {
+            return Ok(extensions);
+        }
+        extensions.raw = reader.vec16("the extensions")?;
+        let mut list = Reader::new(message, extensions.raw);
+        let mut seen: Vec<u16> = Vec::new();
+        while !list.is_empty() {
+            let number = list.u16("an extension's type")?;
+            let content = list.vec16("an extension's content")?;
+            if seen.len() >= MAX_EXTENSIONS {
+                return Err(list.malformed("at most 64 extensions"));
+            }
+            if seen.contains(&number) {
+                return Err(Error::IllegalParameter {
+                    message,
+                    what: "second extension of one type",
+                });
+            }
+            seen.push(number);
+            let mut content_reader = Reader::new(message, content);
+            match number {
+                SUPPORTED_GROUPS => {
+                    let groups = content_reader.vec16("supported_groups")?;
+                    if groups.is_empty() || groups.len() % 2 != 0 {
+                        return Err(list.malformed("whole groups in supported_groups"));
+                    }
+                    extensions.groups = Some(groups);
+                    content_reader.end()?;
+                }
+                EC_POINT_FORMATS => {
+                    extensions.point_formats = Some(content_reader.vec8("ec_point_formats")?);
+                    content_reader.end()?;
+                }
+                EXTENDED_MASTER_SECRET => {
+                    extensions.extended_master_secret = true;
+                    content_reader.end()?;
+                }
+                RENEGOTIATION_INFO => {
+                    extensions.renegotiation_info =
+                        Some(content_reader.vec8("renegotiation_info")?);
+                    content_reader.end()?;
+                }
+                other => {
+                    extensions.first_other.get_or_insert(other);
+                }
+            }
+        }
+        Ok(extensions)
+    }
+
+    /// The bytes they came in.
+    pub(crate) fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+}
+
+/// The numbers in a list of 16-bit numbers.
+pub(crate) fn numbers(list: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    list.as_chunks::<2>()
+        .0
+        .iter()
+        .map(|pair| u16::from_be_bytes(*pair))
+}
+
+/// Appends supported_groups with X25519 alone.
+pub(crate) fn put_supported_groups(out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut content = Vec::new();
+    put_vec16(&mut content, &GROUP_X25519.to_be_bytes())?;
+    put(out, SUPPORTED_GROUPS, &content)
+}
+
+/// Appends ec_point_formats with the uncompressed format alone.
+pub(crate) fn put_point_formats(out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut content = Vec::new();
+    put_vec8(&mut content, &[POINT_UNCOMPRESSED])?;
+    put(out, EC_POINT_FORMATS, &content)
+}
+
+/// Appends extended_master_secret.
+pub(crate) fn put_extended_master_secret(out: &mut Vec<u8>) -> Result<(), Error> {
+    put(out, EXTENDED_MASTER_SECRET, &[])
+}
+
+/// Appends the renegotiation_info of a first handshake.
+pub(crate) fn put_renegotiation_info(out: &mut Vec<u8>) -> Result<(), Error> {
+    put(out, RENEGOTIATION_INFO, &[0])
+}
+
+fn put(out: &mut Vec<u8>, number: u16, content: &[u8]) -> Result<(), Error> {
+    out.extend_from_slice(&number.to_be_bytes());
+    put_vec16(out, content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(list: &[u8]) -> Result<Extensions<'_>, Error> {
+        Extensions::read(&mut Reader::new("hello", list), "hello")
+    }
+
+    #[test]
+    fn ours_are_read_back_and_unknown_ones_skipped() {
+        let mut list = Vec::new();
+        put(&mut list, 0x0a0a, b"grease").unwrap();
+        put_supported_groups(&mut list).unwrap();
+        put_point_formats(&mut list).unwrap();
+        put_extended_master_secret(&mut list).unwrap();
+        put_renegotiation_info(&mut list).unwrap();
+        let mut wire = Vec::new();
+        put_vec16(&mut wire, &list).unwrap();
+        let extensions = read(&wire).unwrap();
+        assert_eq!(extensions.groups, Some(&[0, 29][..]));
+        assert_eq!(extensions.point_formats, Some(&[0][..]));
+        assert!(extensions.extended_master_secret);
+        assert_eq!(extensions.renegotiation_info, Some(&[][..]));
+        assert_eq!(extensions.first_other, Some(0x0a0a));
+        for len in 1..wire.len() {
+            assert!(read(&wire[..len]).is_err(), "cut at {len}");
+        }
+    }
+
+    #[test]
+    fn twice_the_same_is_refused() {
+        let mut list = Vec::new();
+        put(&mut list, 0x1234, b"").unwrap();
+        put(&mut list, 0x1234, b"").unwrap();
+        let mut wire = Vec::new();
+        put_vec16(&mut wire, &list).unwrap();
+        assert!(matches!(read(&wire), Err(Error::IllegalParameter { .. })));
+    }
+}

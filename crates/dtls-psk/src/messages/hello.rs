@@ -1,0 +1,255 @@
+//! ClientHello, HelloVerifyRequest and ServerHello (RFC 6347 section 4.3.2, RFC 5246 section 7.4.1).
+
+use super::extensions::{self, Extensions};
+use super::{Reader, put_vec8, put_vec16};
+use crate::error::Error;
+use crate::record::{DTLS_1_0, DTLS_1_2};
+use crate::suites::SUITES;
+
+/// The signalling suite of a first handshake without renegotiation_info (RFC 5746 section 3.3).
+pub(crate) const EMPTY_RENEGOTIATION_INFO_SCSV: u16 = 0x00ff;
+/// No compression, the only method.
+pub(crate) const COMPRESSION_NULL: u8 = 0;
+
+const CLIENT_HELLO: &str = "ClientHello";
+const VERIFY_REQUEST: &str = "HelloVerifyRequest";
+const SERVER_HELLO: &str = "ServerHello";
+
+/// A ClientHello.
+///
+/// | size | what |
+/// |---|---|
+/// | 2 | version, `fe fd` |
+/// | 32 | random |
+/// | 1 + n | session id, here always empty |
+/// | 1 + n | cookie, empty in a first hello |
+/// | 2 + n | cipher suites, 2 bytes each |
+/// | 1 + n | compression methods |
+/// | 2 + n | extensions; may be missing as a whole |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientHello<'a> {
+    pub(crate) version: u16,
+    pub(crate) random: &'a [u8; 32],
+    pub(crate) session_id: &'a [u8],
+    pub(crate) cookie: &'a [u8],
+    pub(crate) suites: &'a [u8],
+    pub(crate) compressions: &'a [u8],
+    pub(crate) extensions: Extensions<'a>,
+}
+
+impl<'a> ClientHello<'a> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(CLIENT_HELLO, body);
+        let version = reader.u16("the version")?;
+        let random = reader.array("the random")?;
+        let session_id = reader.vec8("the session id")?;
+        if session_id.len() > 32 {
+            return Err(reader.malformed("a session id of at most 32 bytes"));
+        }
+        let cookie = reader.vec8("the cookie")?;
+        let suites = reader.vec16("the cipher suites")?;
+        if suites.is_empty() || suites.len() % 2 != 0 {
+            return Err(reader.malformed("whole cipher suites"));
+        }
+        let compressions = reader.vec8("the compression methods")?;
+        if compressions.is_empty() {
+            return Err(reader.malformed("a compression method"));
+        }
+        let extensions = Extensions::read(&mut reader, CLIENT_HELLO)?;
+        reader.end()?;
+        Ok(Self {
+            version,
+            random,
+            session_id,
+            cookie,
+            suites,
+            compressions,
+            extensions,
+        })
+    }
+
+    /// The hello that this crate's client sends.
+    pub(crate) fn write(
+        random: &[u8; 32],
+        cookie: &[u8],
+        extended_master_secret: bool,
+    ) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(128);
+        out.extend_from_slice(&DTLS_1_2.to_be_bytes());
+        out.extend_from_slice(random);
+        put_vec8(&mut out, &[])?;
+        put_vec8(&mut out, cookie)?;
+        let suites: Vec<u8> = SUITES
+            .iter()
+            .flat_map(|suite| suite.id().to_be_bytes())
+            .collect();
+        put_vec16(&mut out, &suites)?;
+        put_vec8(&mut out, &[COMPRESSION_NULL])?;
+        let mut list = Vec::new();
+        extensions::put_supported_groups(&mut list)?;
+        extensions::put_point_formats(&mut list)?;
+        if extended_master_secret {
+            extensions::put_extended_master_secret(&mut list)?;
+        }
+        extensions::put_renegotiation_info(&mut list)?;
+        put_vec16(&mut out, &list)?;
+        Ok(out)
+    }
+}
+
+/// A HelloVerifyRequest.
+///
+/// | size | what |
+/// |---|---|
+/// | 2 | version; DTLS 1.0, `fe ff`, whatever is negotiated later: a client does not look at it |
+/// | 1 + n | cookie |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HelloVerifyRequest<'a> {
+    pub(crate) cookie: &'a [u8],
+}
+
+impl<'a> HelloVerifyRequest<'a> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(VERIFY_REQUEST, body);
+        reader.u16("the version")?;
+        let cookie = reader.vec8("the cookie")?;
+        reader.end()?;
+        Ok(Self { cookie })
+    }
+
+    pub(crate) fn write(cookie: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut out = DTLS_1_0.to_be_bytes().to_vec();
+        put_vec8(&mut out, cookie)?;
+        Ok(out)
+    }
+}
+
+/// A ServerHello.
+///
+/// | size | what |
+/// |---|---|
+/// | 2 | version, `fe fd` |
+/// | 32 | random |
+/// | 1 + n | session id, here always empty: no session is resumed |
+/// | 2 | cipher suite |
+/// | 1 | compression method |
+/// | 2 + n | extensions; may be missing as a whole |
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerHello<'a> {
+    pub(crate) version: u16,
+    pub(crate) random: &'a [u8; 32],
+    pub(crate) suite: u16,
+    pub(crate) compression: u8,
+    pub(crate) extensions: Extensions<'a>,
+}
+
+impl<'a> ServerHello<'a> {
+    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(SERVER_HELLO, body);
+        let version = reader.u16("the version")?;
+        let random = reader.array("the random")?;
+        if reader.vec8("the session id")?.len() > 32 {
+            return Err(reader.malformed("a session id of at most 32 bytes"));
+        }
+        let suite = reader.u16("the cipher suite")?;
+        let compression = reader.u8("the compression method")?;
+        let extensions = Extensions::read(&mut reader, SERVER_HELLO)?;
+        reader.end()?;
+        Ok(Self {
+            version,
+            random,
+            suite,
+            compression,
+            extensions,
+        })
+    }
+
+    /// The answer to `hello`.
+    pub(crate) fn write(
+        random: &[u8; 32],
+        suite: u16,
+        hello: &ClientHello<'_>,
+        extended_master_secret: bool,
+    ) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(64);
+        out.extend_from_slice(&DTLS_1_2.to_be_bytes());
+        out.extend_from_slice(random);
+        put_vec8(&mut out, &[])?;
+        out.extend_from_slice(&suite.to_be_bytes());
+        out.push(COMPRESSION_NULL);
+        let mut list = Vec::new();
+        if hello.extensions.point_formats.is_some() {
+            extensions::put_point_formats(&mut list)?;
+        }
+        if extended_master_secret {
+            extensions::put_extended_master_secret(&mut list)?;
+        }
+        let signalled =
+            extensions::numbers(hello.suites).any(|id| id == EMPTY_RENEGOTIATION_INFO_SCSV);
+        if signalled || hello.extensions.renegotiation_info.is_some() {
+            extensions::put_renegotiation_info(&mut list)?;
+        }
+        if !list.is_empty() {
+            put_vec16(&mut out, &list)?;
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn hellos_are_read_back_and_no_shorter_ones_are() {
+        let wire = ClientHello::write(&[7; 32], b"cookie", true).unwrap();
+        let hello = ClientHello::parse(&wire).unwrap();
+        assert_eq!(hello.version, DTLS_1_2);
+        assert_eq!(hello.random, &[7; 32]);
+        assert_eq!(hello.cookie, b"cookie");
+        assert_eq!(hello.suites, [0xcc, 0xac]);
+        assert!(hello.extensions.extended_master_secret);
+
+        let answer = ServerHello::write(&[8; 32], 0xccac, &hello, true).unwrap();
+        let parsed = ServerHello::parse(&answer).unwrap();
+        assert_eq!(parsed.random, &[8; 32]);
+        assert_eq!(parsed.suite, 0xccac);
+        assert!(parsed.extensions.extended_master_secret);
+        assert_eq!(parsed.extensions.renegotiation_info, Some(&[][..]));
+
+        let request = HelloVerifyRequest::write(b"cookie").unwrap();
+        assert_eq!(request, b"\xfe\xff\x06cookie");
+
+        // A hello may end before its extensions; every other cut shows.
+        for len in (0..wire.len()).filter(|&len| len != 2 + 32 + 1 + 7 + 4 + 2) {
+            assert!(ClientHello::parse(&wire[..len]).is_err(), "cut at {len}");
+        }
+        for len in (0..answer.len()).filter(|&len| len != 2 + 32 + 1 + 3) {
+            assert!(ServerHello::parse(&answer[..len]).is_err(), "cut at {len}");
+        }
+        for len in 0..request.len() {
+            assert!(HelloVerifyRequest::parse(&request[..len]).is_err());
+        }
+    }
+
+    #[test]
+    fn the_signalling_suite_is_answered_like_the_extension() {
+        let mut wire = DTLS_1_2.to_be_bytes().to_vec();
+        wire.extend_from_slice(&[7; 32]);
+        wire.extend_from_slice(&[0, 0, 0, 4, 0xcc, 0xac, 0x00, 0xff, 1, 0]);
+        let hello = ClientHello::parse(&wire).unwrap();
+        let answer = ServerHello::write(&[8; 32], 0xccac, &hello, false).unwrap();
+        assert_eq!(&answer[38..], [0, 5, 0xff, 1, 0, 1, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_does_not_panic(body: Vec<u8>) {
+            let _ = ClientHello::parse(&body);
+            let _ = ServerHello::parse(&body);
+            let _ = HelloVerifyRequest::parse(&body);
+        }
+    }
+}
