@@ -1,0 +1,325 @@
+//! One frame in assembly: where each slice's bytes go.
+//!
+//! The slices of a frame have one size, all but the last, so slice i belongs at i times that size
+//! and is copied there at once, in whatever order slices come. Nothing relies on it: the place of
+//! every slice is written down, what does not fit its place is set aside, and a frame with holes or
+//! strays is copied a second time at the end. That costs only frames whose last slice came first,
+//! or whose sender does not keep one size.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use tutk_frame::{FrameInfo, MediaKind};
+
+use crate::{Announced, FrameNumber, Limits, Slice, Stats};
+
+/// A frame of which at least one slice came.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    pub(crate) number: u64,
+    pub(crate) wire: FrameNumber,
+    pub(crate) kind: MediaKind,
+    pub(crate) previous: Option<u32>,
+    pub(crate) announced: Option<Announced>,
+    pub(crate) info: Option<FrameInfo>,
+    /// When a slice came last, in slices of the stream.
+    pub(crate) touched: u64,
+    count: u32,
+    have: u32,
+    /// Payload bytes that came.
+    bytes: usize,
+    /// The size of a slice that is not the last.
+    stride: Option<usize>,
+    data: Vec<u8>,
+    /// Payload whose place in `data` is not known, or does not fit it.
+    aside: Vec<u8>,
+    places: Vec<Place>,
+}
+
+/// Where the bytes of a slice are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Missing,
+    Data { start: usize, len: usize },
+    Aside { start: usize, len: usize },
+}
+
+/// What became of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Yes,
+    Duplicate,
+    Inconsistent,
+    OverLimit,
+}
+
+impl Assembly {
+    /// An empty frame as `slice` describes it. `places` is a table to use again.
+    pub(crate) fn new(number: u64, slice: &Slice<'_>, mut places: Vec<Place>) -> Self {
+        places.clear();
+        let count = usize::try_from(slice.count).unwrap_or(usize::MAX);
+        places.resize(count, Place::Missing);
+        Self {
+            number,
+            wire: slice.number,
+            kind: slice.kind,
+            previous: slice.previous,
+            announced: slice.announced,
+            info: None,
+            touched: 0,
+            count: slice.count,
+            have: 0,
+            bytes: 0,
+            stride: None,
+            data: Vec::new(),
+            aside: Vec::new(),
+            places,
+        }
+    }
+
+    pub(crate) fn store(
+        &mut self,
+        slice: &Slice<'_>,
+        limits: &Limits,
+        stats: &mut Stats,
+    ) -> Stored {
+        if slice.count != self.count || slice.kind != self.kind || slice.announced != self.announced
+        {
+            return Stored::Inconsistent;
+        }
+        let Ok(index) = usize::try_from(slice.index) else {
+            return Stored::Inconsistent;
+        };
+        match self.places.get(index) {
+            Some(Place::Missing) => {}
+            Some(_) => return Stored::Duplicate,
+            None => return Stored::Inconsistent,
+        }
+        if self.bytes + slice.payload.len() > limits.frame_bytes {
+            return Stored::OverLimit;
+        }
+        let Some(place) = self.keep(index, slice.payload, limits.frame_bytes) else {
+            return Stored::OverLimit;
+        };
+        if let Some(entry) = self.places.get_mut(index) {
+            *entry = place;
+        }
+        self.bytes += slice.payload.len();
+        self.have += 1;
+        if !slice.info.is_empty() {
+            self.info = FrameInfo::parse(slice.info).ok();
+            stats.bad_info += u64::from(self.info.is_none());
+        }
+        Stored::Yes
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.have == self.count
+    }
+
+    /// Slices that came, and slices there are.
+    pub(crate) fn progress(&self) -> (u32, u32) {
+        (self.have, self.count)
+    }
+
+    /// The frame's bytes, and the table to use again. Call it on a complete frame.
+    pub(crate) fn finish(self) -> (Bytes, Vec<Place>) {
+        debug_assert!(self.is_complete());
+        let mut end = 0;
+        let in_one_piece = self.places.iter().all(|place| match *place {
+            Place::Data { start, len } if start == end => {
+                end += len;
+                true
+            }
+            _ => false,
+        });
+        let data = if in_one_piece {
+            let mut data = self.data;
+            data.truncate(end);
+            data
+        } else {
+            let mut gathered = Vec::with_capacity(self.bytes);
+            for place in &self.places {
+                let piece = match *place {
+                    Place::Missing => None,
+                    Place::Data { start, len } => piece(&self.data, start, len),
+                    Place::Aside { start, len } => piece(&self.aside, start, len),
+                };
+                gathered.extend_from_slice(piece.unwrap_or_default());
+            }
+            gathered
+        };
+        (Bytes::from(data), self.places)
+    }
+
+    /// The table to use again, of a frame that is given up.
+    pub(crate) fn abandon(self) -> Vec<Place> {
+        self.places
+    }
+
+    /// Copies a slice's bytes to where they belong, or aside. `None` if that is beyond `limit`.
+    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> Option<Place> {
+        let len = payload.len();
+        let Some(start) = self.place_of(index, len) else {
+            let start = self.aside.len();
+            self.aside.extend_from_slice(payload);
+            return Some(Place::Aside { start, len });
+        };
+        let end = start.checked_add(len).filter(|&end| end <= limit)?;
+        if self.data.capacity() == 0 {
+            self.data.reserve_exact(self.expected_bytes(len, limit));
+        }
+        if self.data.len() < start {
+            self.data.resize(start, 0);
+        }
+        if self.data.len() == start {
+            self.data.extend_from_slice(payload);
+        } else {
+            if self.data.len() < end {
+                self.data.resize(end, 0);
+            }
+            self.data.get_mut(start..end)?.copy_from_slice(payload);
+        }
+        Some(Place::Data { start, len })
+    }
+
+    /// Where a slice of `len` bytes begins, `None` if that is not known or it does not fit there.
+    fn place_of(&mut self, index: usize, len: usize) -> Option<usize> {
+        if index + 1 < self.places.len() {
+            let stride = *self.stride.get_or_insert(len);
+            return if len <= stride {
+                index.checked_mul(stride)
+            } else {
+                None
+            };
+        }
+        let Some(before) = index.checked_sub(1) else {
+            return Some(0);
+        };
+        // The last slice is as long as it likes. It follows the one before it, which may be shorter
+        // than the others, and nothing comes after it that it could overwrite.
+        match self.places.get(before) {
+            Some(&Place::Data { start, len }) => Some(start + len),
+            _ => index.checked_mul(self.stride?),
+        }
+    }
+
+    /// How much to reserve when the first slice in its place is one of `len` bytes.
+    fn expected_bytes(&self, len: usize, limit: usize) -> usize {
+        match self.announced {
+            Some(announced) => usize::try_from(announced.frame_bytes).unwrap_or(limit),
+            None => self.places.len().saturating_mul(self.stride.unwrap_or(len)),
+        }
+        .min(limit)
+    }
+}
+
+fn piece(bytes: &[u8], start: usize, len: usize) -> Option<&[u8]> {
+    bytes.get(start..)?.get(..len)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    fn slice(index: u32, count: u32, payload: &[u8]) -> Slice<'_> {
+        Slice {
+            kind: MediaKind::Key,
+            resent: false,
+            number: FrameNumber::Long(1),
+            previous: None,
+            index,
+            count,
+            payload,
+            info: &[],
+            announced: None,
+        }
+    }
+
+    fn assemble(pieces: &[&[u8]], order: &[usize]) -> Assembly {
+        let count = u32::try_from(pieces.len()).unwrap();
+        let mut frame = Assembly::new(1, &slice(0, count, b""), vec![]);
+        for &index in order {
+            assert!(!frame.is_complete());
+            let number = u32::try_from(index).unwrap();
+            let stored = frame.store(
+                &slice(number, count, pieces[index]),
+                &Limits::default(),
+                &mut Stats::default(),
+            );
+            assert_eq!(stored, Stored::Yes);
+        }
+        assert!(frame.is_complete());
+        frame
+    }
+
+    #[test]
+    fn any_order_of_any_sizes_makes_the_same_frame() {
+        let orders: [[usize; 4]; 6] = [
+            [0, 1, 2, 3],
+            [3, 2, 1, 0],
+            [3, 0, 1, 2],
+            [2, 0, 3, 1],
+            [1, 3, 0, 2],
+            [0, 2, 1, 3],
+        ];
+        let frames: [[&[u8]; 4]; 7] = [
+            [b"abcd", b"efgh", b"ijkl", b"m"],
+            [b"abcd", b"efgh", b"ij", b"klmn"],
+            [b"a", b"bcd", b"efgh", b"ijklm"],
+            [b"abcd", b"", b"efgh", b""],
+            [b"", b"", b"", b"abc"],
+            [b"abcdef", b"g", b"hijklm", b"nopqrstuvw"],
+            [b"ab", b"cd", b"ef", b"ghijklmn"],
+        ];
+        for pieces in frames {
+            for order in orders {
+                let (data, _) = assemble(&pieces, &order).finish();
+                assert_eq!(data, pieces.concat(), "{pieces:?} in order {order:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_in_order_is_copied_once() {
+        let frame = assemble(&[b"abcd", b"efgh", b"ij", b"klmn"], &[0, 1, 2, 3]);
+        assert!(frame.aside.is_empty());
+        let at = frame.data.as_ptr();
+        assert_eq!(frame.finish().0.as_ptr(), at);
+    }
+
+    #[test]
+    fn regular_slices_out_of_order_are_copied_once_too() {
+        let frame = assemble(&[b"abcd", b"efgh", b"ijkl", b"m"], &[2, 0, 3, 1]);
+        assert!(frame.aside.is_empty());
+        let at = frame.data.as_ptr();
+        assert_eq!(frame.finish().0.as_ptr(), at);
+    }
+
+    #[test]
+    fn a_slice_beyond_the_limit_is_refused_wherever_it_would_go() {
+        let limits = Limits {
+            frame_bytes: 10,
+            ..Limits::default()
+        };
+        let mut stats = Stats::default();
+        let mut frame = Assembly::new(1, &slice(0, 9, b""), vec![]);
+        assert_eq!(
+            frame.store(&slice(0, 9, b"abcd"), &limits, &mut stats),
+            Stored::Yes
+        );
+        // Its place would be at 28.
+        assert_eq!(
+            frame.store(&slice(7, 9, b"abcd"), &limits, &mut stats),
+            Stored::OverLimit
+        );
+        // Aside it would make 11.
+        assert_eq!(
+            frame.store(&slice(1, 9, b"abcdefg"), &limits, &mut stats),
+            Stored::OverLimit
+        );
+        assert!(frame.data.capacity() <= 10);
+    }
+}

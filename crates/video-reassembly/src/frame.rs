@@ -1,0 +1,83 @@
+//! What the reassembler hands out.
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use tutk_frame::{Codec, FrameInfo, MediaKind};
+
+/// The two sequences of frames. Each has its own numbers and its own order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// Key and delta frames.
+    Video,
+    /// Audio frames.
+    Audio,
+}
+
+/// What [`Reassembler::poll`](crate::Reassembler::poll) hands out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A frame whose slices all came. Those of one stream come in the order of their numbers.
+    Frame(Frame),
+    /// A frame, or a run of them, is given up.
+    Lost(Lost),
+}
+
+/// A frame, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Audio, key frame or delta frame.
+    pub kind: MediaKind,
+    /// The codec, from the frame info or the summary's header.
+    pub codec: Option<Codec>,
+    /// The number on the wire; it wraps at 2^32, in the summary's layout at 2^16.
+    pub number: u32,
+    /// Time since the first frame of either stream, by the camera's clock; see
+    /// [`MediaClock`](crate::MediaClock). Never less than that of the frame before in its stream.
+    pub timestamp: Duration,
+    /// The frame info, where the layout has one.
+    pub info: Option<FrameInfo>,
+    /// The frame's bytes, without the frame info. Video is Annex B.
+    pub data: Bytes,
+}
+
+/// A frame, or a run of frames, that will not come any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// Which stream lost it.
+    pub stream: StreamKind,
+    /// The first number that is lost.
+    pub first: u32,
+    /// The last one; the same as the first for a single frame. Of numbers of which nothing came, it
+    /// cannot be told which ever were frames, so a run may be shorter than it looks.
+    pub last: u32,
+    /// Slices that came: 0 if nothing did.
+    pub had: u32,
+    /// Slices that the frame has: 0 if none came to say it.
+    pub of: u32,
+}
+
+impl StreamKind {
+    /// The stream that frames of that kind belong to.
+    #[must_use]
+    pub fn of(kind: MediaKind) -> Self {
+        match kind {
+            MediaKind::Audio => Self::Audio,
+            MediaKind::Key | MediaKind::Delta => Self::Video,
+        }
+    }
+}
+
+impl Frame {
+    /// Whether decoding can begin here.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.kind == MediaKind::Key
+    }
+
+    /// The stream that the frame belongs to.
+    #[must_use]
+    pub fn stream(&self) -> StreamKind {
+        StreamKind::of(self.kind)
+    }
+}

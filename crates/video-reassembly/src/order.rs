@@ -1,0 +1,318 @@
+//! One stream's frames, in assembly and held back, put in order.
+//!
+//! A frame is *settled* once it is handed out or given up. Everything up to the last settled number
+//! is over; everything after it may still come. A complete frame is handed out as soon as it is
+//! known that nothing is missing before it, and otherwise when enough newer ones are complete.
+
+use alloc::vec::Vec;
+
+use crate::assembly::{Assembly, Place, Stored};
+use crate::number;
+use crate::outbox::Outbox;
+use crate::{FrameNumber, Lost, Slice, StreamKind};
+
+/// How far behind the last settled frame a number may be and still be a late slice's. Farther back,
+/// it is a jump of the count. It is the number of bits in [`Order::delivered`].
+const BEHIND: i64 = 64;
+
+/// The frames of one stream.
+#[derive(Debug)]
+pub(crate) struct Order {
+    kind: StreamKind,
+    /// By number, lowest first; all after `settled`.
+    frames: Vec<Assembly>,
+    settled: Option<u64>,
+    /// Bit i: frame `settled` − i was handed out, not given up.
+    delivered: u64,
+    /// A number too far away to believe, until a second one near it comes.
+    suspect: Option<FrameNumber>,
+    /// Tables of frames that are over, to use again.
+    tables: Vec<Vec<Place>>,
+    /// Slices that were stored: the clock of [`Assembly::touched`].
+    ticks: u64,
+}
+
+/// Where a number stands.
+enum Standing {
+    Over(u64),
+    Open(u64),
+    Far,
+}
+
+impl Order {
+    pub(crate) fn new(kind: StreamKind) -> Self {
+        Self {
+            kind,
+            frames: Vec::new(),
+            settled: None,
+            delivered: 0,
+            suspect: None,
+            tables: Vec::new(),
+            ticks: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, slice: &Slice<'_>, out: &mut Outbox) {
+        let number = match self.standing(slice.number, out.limits.ahead) {
+            Standing::Open(number) => number,
+            Standing::Over(number) => {
+                let behind = self.settled.unwrap_or(number).saturating_sub(number);
+                let delivered = self.delivered.checked_shr(number::low_bits(behind));
+                if delivered.is_some_and(|bits| bits & 1 == 1) {
+                    out.stats.duplicates += 1;
+                } else {
+                    out.stats.late += 1;
+                }
+                return;
+            }
+            Standing::Far => {
+                if !self.is_confirmed(slice.number) {
+                    out.stats.far += 1;
+                    self.suspect = Some(slice.number);
+                    return;
+                }
+                self.flush(out);
+                out.stats.jumps += 1;
+                self.suspect = None;
+                self.delivered = 0;
+                let number = number::first(slice.number);
+                self.settled = Some(number - 1);
+                number
+            }
+        };
+        self.ticks += 1;
+        let ticks = self.ticks;
+        let Some(frame) = self.frame_mut(number, slice, out) else {
+            // Room for it could only be made by settling a newer one.
+            out.stats.late += 1;
+            return;
+        };
+        frame.touched = ticks;
+        match frame.store(slice, &out.limits, &mut out.stats) {
+            Stored::Yes => out.stats.slices += 1,
+            Stored::Duplicate => out.stats.duplicates += 1,
+            Stored::Inconsistent => out.stats.inconsistent += 1,
+            Stored::OverLimit => out.stats.over_limit += 1,
+        }
+        if frame.is_complete() {
+            self.release(out);
+        }
+    }
+
+    /// The oldest complete frame that waits for an older one.
+    pub(crate) fn blocked(&self) -> Option<u32> {
+        self.frames
+            .iter()
+            .find(|frame| frame.is_complete())
+            .map(|frame| frame.wire.value())
+    }
+
+    /// Hands out or gives up every frame before `number`, and what can be handed out then.
+    pub(crate) fn give_up_before(&mut self, number: u32, out: &mut Outbox) {
+        let Some(newest) = self.frames.last() else {
+            return;
+        };
+        let number = match newest.wire {
+            FrameNumber::Long(_) => FrameNumber::Long(number),
+            FrameNumber::Short(_) => {
+                let [a, b, ..] = number.to_le_bytes();
+                FrameNumber::Short(u16::from_le_bytes([a, b]))
+            }
+        };
+        // Beyond what has been seen there is nothing to give up yet.
+        let end = number::nearest(newest.number, number).min(newest.number + 1);
+        self.settle_before(end, out);
+        if let Some(first) = self.frames.first()
+            && !self.is_next(first)
+        {
+            self.pass_over(end, first.wire, out);
+        }
+        self.release(out);
+    }
+
+    /// Hands out every complete frame and gives up the rest.
+    pub(crate) fn flush(&mut self, out: &mut Outbox) {
+        if let Some(newest) = self.frames.last() {
+            self.settle_before(newest.number + 1, out);
+        }
+    }
+
+    fn standing(&self, number: FrameNumber, ahead: u32) -> Standing {
+        let reference = self.settled.or_else(|| Some(self.frames.first()?.number));
+        let Some(reference) = reference else {
+            return Standing::Open(number::first(number));
+        };
+        let unwrapped = number::nearest(reference, number);
+        let distance = number::distance(number::low_bits(reference), number);
+        if distance > ahead.into() || distance <= -BEHIND {
+            Standing::Far
+        } else if self.settled.is_some_and(|settled| unwrapped <= settled) {
+            Standing::Over(unwrapped)
+        } else {
+            Standing::Open(unwrapped)
+        }
+    }
+
+    /// Whether a number that is far away follows on the last such one.
+    fn is_confirmed(&self, number: FrameNumber) -> bool {
+        self.suspect.is_some_and(|suspect| {
+            (1..=BEHIND).contains(&number::distance(suspect.value(), number))
+        })
+    }
+
+    /// The frame of that number, made if it is not there; `None` if making room has settled it.
+    fn frame_mut(
+        &mut self,
+        number: u64,
+        slice: &Slice<'_>,
+        out: &mut Outbox,
+    ) -> Option<&mut Assembly> {
+        let at = match self.frames.binary_search_by_key(&number, |f| f.number) {
+            Ok(at) => at,
+            Err(_) => {
+                if self.frames.len() >= out.limits.frames {
+                    self.evict(out);
+                }
+                if self.settled.is_some_and(|settled| number <= settled) {
+                    return None;
+                }
+                let at = self.frames.partition_point(|f| f.number < number);
+                let table = self.tables.pop().unwrap_or_default();
+                self.frames.insert(at, Assembly::new(number, slice, table));
+                at
+            }
+        };
+        self.frames.get_mut(at)
+    }
+
+    /// Drops the incomplete frame that has gone longest without a slice. There is one: fewer frames
+    /// than the limit are held back complete.
+    fn evict(&mut self, out: &mut Outbox) {
+        let stalest = self
+            .frames
+            .iter()
+            .enumerate()
+            .filter(|(_, frame)| !frame.is_complete())
+            .min_by_key(|(_, frame)| frame.touched)
+            .map(|(at, _)| at);
+        let Some(at) = stalest else { return };
+        out.stats.evicted += 1;
+        if at == 0 {
+            // It is the oldest: what comes after it need not wait any more.
+            if let Some(end) = self.frames.first().map(|frame| frame.number + 1) {
+                self.settle_before(end, out);
+                self.release(out);
+            }
+        } else {
+            // Its number is passed over later, and reported then.
+            let table = self.frames.remove(at).abandon();
+            self.tables.push(table);
+        }
+    }
+
+    /// Hands out what waits for nothing, and makes what waits too long wait no more.
+    fn release(&mut self, out: &mut Outbox) {
+        loop {
+            while self
+                .frames
+                .first()
+                .is_some_and(|f| f.is_complete() && self.is_next(f))
+            {
+                self.settle_first(out);
+            }
+            let mut held = self.frames.iter().filter(|f| f.is_complete());
+            let Some(oldest) = held.next().map(|frame| frame.number) else {
+                return;
+            };
+            if held.count() < out.limits.reorder_window {
+                return;
+            }
+            self.settle_before(oldest, out);
+            self.settle_first(out);
+        }
+    }
+
+    /// Whether nothing can be missing before this frame, the lowest there is.
+    fn is_next(&self, frame: &Assembly) -> bool {
+        match self.settled {
+            Some(settled) => {
+                // The number before is believed only where it is exactly the last one: a device that
+                // does not fill it in must not make frames come out too early.
+                frame.number == settled + 1
+                    || frame.previous == Some(number::on_wire(settled, frame.wire))
+            }
+            // Nothing comes before a count's first number. Any other first frame may be an early
+            // second one.
+            None => frame.wire.value() == 1 && frame.previous.is_none_or(|n| n == 0),
+        }
+    }
+
+    /// Settles all frames with numbers below `end`, and the numbers between them.
+    fn settle_before(&mut self, end: u64, out: &mut Outbox) {
+        while self.frames.first().is_some_and(|frame| frame.number < end) {
+            self.settle_first(out);
+        }
+    }
+
+    /// Settles the lowest frame, and the numbers before it.
+    fn settle_first(&mut self, out: &mut Outbox) {
+        if self.frames.is_empty() {
+            return;
+        }
+        let frame = self.frames.remove(0);
+        if !self.is_next(&frame) {
+            self.pass_over(frame.number, frame.wire, out);
+        }
+        let complete = frame.is_complete();
+        self.advance_to(frame.number, complete);
+        let table = if complete {
+            self.suspect = None;
+            out.frame(frame)
+        } else {
+            let (had, of) = frame.progress();
+            let number = frame.wire.value();
+            out.stats.incomplete += 1;
+            out.lost(Lost {
+                stream: self.kind,
+                first: number,
+                last: number,
+                had,
+                of,
+            });
+            frame.abandon()
+        };
+        self.tables.push(table);
+    }
+
+    /// Gives up the numbers from the last settled one to `end`, of which no frame is there. `like`
+    /// says how wide they are.
+    fn pass_over(&mut self, end: u64, like: FrameNumber, out: &mut Outbox) {
+        let last = end - 1;
+        let Some(settled) = self.settled else {
+            // Nobody knows what came before the first frame that was seen.
+            self.settled = Some(last);
+            return;
+        };
+        let first = settled + 1;
+        if first > last {
+            return;
+        }
+        out.stats.missing += end - first;
+        out.lost(Lost {
+            stream: self.kind,
+            first: number::on_wire(first, like),
+            last: number::on_wire(last, like),
+            had: 0,
+            of: 0,
+        });
+        self.advance_to(last, false);
+    }
+
+    /// Moves on to `number`, which is settled now.
+    fn advance_to(&mut self, number: u64, delivered: bool) {
+        let by = number - self.settled.unwrap_or(number - 1);
+        let moved = self.delivered.checked_shl(number::low_bits(by));
+        self.delivered = moved.unwrap_or(0) | u64::from(delivered);
+        self.settled = Some(number);
+    }
+}

@@ -1,0 +1,90 @@
+//! What both streams write to: events, timestamps, counters.
+
+use alloc::collections::VecDeque;
+
+use tutk_frame::FrameInfo;
+
+use crate::assembly::{Assembly, Place};
+use crate::{Event, Frame, Limits, Lost, MediaClock, Stamp, Stats, StreamKind};
+
+use alloc::vec::Vec;
+
+/// Events that wait, the one clock of both streams, and the counters.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pub(crate) limits: Limits,
+    pub(crate) stats: Stats,
+    clock: MediaClock,
+    events: VecDeque<Event>,
+}
+
+impl Outbox {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            stats: Stats::default(),
+            clock: MediaClock::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Hands out a complete frame; gives its table back.
+    pub(crate) fn frame(&mut self, assembly: Assembly) -> Vec<Place> {
+        let (kind, info, announced) = (assembly.kind, assembly.info, assembly.announced);
+        let number = assembly.wire.value();
+        let (data, table) = assembly.finish();
+
+        let said = match (info, announced) {
+            (Some(info), _) => info.frame_bytes(),
+            (None, announced) => announced.map(|announced| announced.frame_bytes),
+        };
+        let as_said = said.is_none_or(|said| usize::try_from(said) == Ok(data.len()));
+        self.stats.size_mismatches += u64::from(!as_said);
+        self.stats.frames += 1;
+        self.stats.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
+
+        let stamp = match (info, announced) {
+            (Some(info), _) => Some(unix(&info)),
+            (None, announced) => announced.map(|announced| Stamp::Millis(announced.millis)),
+        };
+        let timestamp = self.clock.read(StreamKind::of(kind), stamp);
+        self.stats.clock_jumps = self.clock.jumps();
+        let codec = match (info, announced) {
+            (Some(info), _) => Some(info.codec),
+            (None, announced) => announced.and_then(|announced| announced.codec),
+        };
+        self.push(Event::Frame(Frame {
+            kind,
+            codec,
+            number,
+            timestamp,
+            info,
+            data,
+        }));
+        table
+    }
+
+    /// Reports a loss.
+    pub(crate) fn lost(&mut self, lost: Lost) {
+        self.push(Event::Lost(lost));
+    }
+
+    fn push(&mut self, event: Event) {
+        if self.events.len() >= self.limits.events {
+            self.events.pop_front();
+            self.stats.events_dropped += 1;
+        }
+        self.events.push_back(event);
+    }
+}
+
+fn unix(info: &FrameInfo) -> Stamp {
+    Stamp::Unix {
+        seconds: info.seconds,
+        micros: info.micros,
+    }
+}

@@ -1,0 +1,114 @@
+//! Slices in, frames out.
+
+use tutk_frame::MediaKind;
+
+use crate::order::Order;
+use crate::outbox::Outbox;
+use crate::{Event, Limits, Slice, Stats, StreamKind};
+
+/// Makes frames of slices that come late, twice, out of order, and not at all.
+///
+/// The contract: feed one slice to [`push`](Self::push), then call [`poll`](Self::poll) until it
+/// returns `None`; likewise after [`give_up_before`](Self::give_up_before) and
+/// [`flush`](Self::flush).
+///
+/// **What is handed out.** Every frame whose slices all came, bit for bit, and nothing else. Whether
+/// its size is also the one that its frame info or header says is counted
+/// ([`Stats::size_mismatches`]) and is no reason to withhold it: DTLS has vouched for each slice.
+///
+/// **Order.** Frames of one stream come in the order of their numbers; audio and video do not wait
+/// for each other. A complete frame is handed out at once if its number follows on the last one's,
+/// or if the header names the last one as the frame before. Else something older is missing or
+/// incomplete, and it is held back until that came, or until more than
+/// [`Limits::reorder_window`] newer frames are complete. There is no time in here: a caller with a
+/// clock asks [`blocked`](Self::blocked) what waits and ends the wait with `give_up_before`.
+///
+/// At the beginning, frame 1 follows on nothing; any other first frame waits like one with a gap
+/// before it, for it may have overtaken the one before.
+#[derive(Debug)]
+pub struct Reassembler {
+    video: Order,
+    audio: Order,
+    out: Outbox,
+}
+
+impl Reassembler {
+    /// A reassembler with those limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            video: Order::new(StreamKind::Video),
+            audio: Order::new(StreamKind::Audio),
+            out: Outbox::new(limits.normalised()),
+        }
+    }
+
+    /// Takes one slice; its bytes are copied into the frame. What cannot be used is dropped and
+    /// counted in [`stats`](Self::stats).
+    pub fn push(&mut self, slice: &Slice<'_>) {
+        let (limits, stats) = (&self.out.limits, &mut self.out.stats);
+        stats.resent += u64::from(slice.resent);
+        if slice.index >= slice.count {
+            stats.inconsistent += 1;
+            return;
+        }
+        let announced = slice.announced.map_or(0, |announced| announced.frame_bytes);
+        let announced_fits =
+            usize::try_from(announced).is_ok_and(|bytes| bytes <= limits.frame_bytes);
+        if slice.count > limits.slices
+            || !announced_fits
+            || slice.payload.len() > limits.frame_bytes
+        {
+            stats.over_limit += 1;
+            return;
+        }
+        match slice.kind {
+            MediaKind::Audio => self.audio.push(slice, &mut self.out),
+            MediaKind::Key | MediaKind::Delta => self.video.push(slice, &mut self.out),
+        }
+    }
+
+    /// The next event, or `None` when nothing is left until the next call of another method.
+    pub fn poll(&mut self) -> Option<Event> {
+        self.out.pop()
+    }
+
+    /// The number of the oldest complete frame of a stream that waits for an older one; `None` when
+    /// none waits. A caller that wants to wait no longer passes it to
+    /// [`give_up_before`](Self::give_up_before).
+    #[must_use]
+    pub fn blocked(&self, stream: StreamKind) -> Option<u32> {
+        match stream {
+            StreamKind::Video => self.video.blocked(),
+            StreamKind::Audio => self.audio.blocked(),
+        }
+    }
+
+    /// Waits no longer for frames before `number`: complete ones are handed out, the others and the
+    /// numbers of which nothing came are given up, and frame `number` is handed out if it is
+    /// complete, with those that follow it. Numbers beyond all that were seen change nothing more.
+    pub fn give_up_before(&mut self, stream: StreamKind, number: u32) {
+        match stream {
+            StreamKind::Video => self.video.give_up_before(number, &mut self.out),
+            StreamKind::Audio => self.audio.give_up_before(number, &mut self.out),
+        }
+    }
+
+    /// Hands out every complete frame and gives up all others: nothing more will come.
+    pub fn flush(&mut self) {
+        self.video.flush(&mut self.out);
+        self.audio.flush(&mut self.out);
+    }
+
+    /// What was done and dropped so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.out.stats
+    }
+}
+
+impl Default for Reassembler {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}

@@ -1,0 +1,323 @@
+//! The camera's side: frames to slices.
+
+use bytes::{BufMut, Bytes};
+use tutk_frame::av::VERSION_SUMMARY;
+use tutk_frame::{
+    AvHeader, AvStamp, FrameInfo, FrameNumbers, LinkClock, MediaKind, MediaLayout, SliceHeader,
+    SlicePlace, SummaryMediaHeader,
+};
+
+use crate::StreamKind;
+
+/// How a [`Slicer`] cuts and marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlicerConfig {
+    /// Layout of the packets.
+    pub layout: MediaLayout,
+    /// The most payload bytes of one slice, with the frame info: more than the 40 of a frame info.
+    pub slice_bytes: u16,
+    /// The version field of the AV header.
+    pub version: u16,
+    /// Bytes 6..8 of the AV header, which differ by session; not in the summary's layout.
+    pub tail: u16,
+}
+
+/// Cuts frames into slices and writes their packets.
+///
+/// One for each session: it owns the session's slice counter, over all kinds and never reset, and
+/// its frame numbers, which count video and audio apart, each from 1 (that they are counted apart is
+/// this project's choice; in the summary's layout they are the sequence, cut to 16 bits).
+#[derive(Debug, Clone)]
+pub struct Slicer {
+    config: SlicerConfig,
+    counter: u16,
+    video: u32,
+    audio: u32,
+}
+
+/// The slices of one frame, still to be written. It holds the frame, so that a session may send
+/// some now and the others later; slices of two frames may be written in turn.
+#[derive(Debug, Clone)]
+pub struct Slices {
+    config: SlicerConfig,
+    kind: MediaKind,
+    info: FrameInfo,
+    frame_bytes: u32,
+    previous: u32,
+    number: u32,
+    /// What is not written yet.
+    left: Bytes,
+    /// Slice counter of the next slice.
+    counter: u16,
+    index: u16,
+    count: u16,
+}
+
+/// Why a frame cannot be cut into slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The frame info must fit into the last slice with at least one byte of the frame.
+    #[error("a slice must have more than {min} bytes, got {got}")]
+    SliceTooSmall {
+        /// Bytes of a frame info.
+        min: usize,
+        /// The configured size.
+        got: u16,
+    },
+    /// A frame has at least one byte.
+    #[error("a frame has at least one byte, got none")]
+    EmptyFrame,
+    /// Slices are counted with 16 bits.
+    #[error("a frame may have {max} slices, {bytes} bytes make {slices}")]
+    TooManySlices {
+        /// The most there can be.
+        max: u16,
+        /// Bytes of the frame.
+        bytes: usize,
+        /// The slices it would have.
+        slices: usize,
+    },
+}
+
+impl SlicerConfig {
+    /// Slices of 1024 bytes, which leave a datagram under 1200 with all its headers, in that layout;
+    /// version 0x000b, as media has in every dialect; bytes 6..8 as a real camera was seen to send.
+    #[must_use]
+    pub fn new(layout: MediaLayout) -> Self {
+        Self {
+            layout,
+            slice_bytes: 1024,
+            version: VERSION_SUMMARY,
+            tail: 0x507e,
+        }
+    }
+}
+
+impl Slicer {
+    /// A slicer that has cut nothing.
+    ///
+    /// # Errors
+    /// [`Error::SliceTooSmall`].
+    pub fn new(config: SlicerConfig) -> Result<Self, Error> {
+        if usize::from(config.slice_bytes) <= FrameInfo::LEN {
+            return Err(Error::SliceTooSmall {
+                min: FrameInfo::LEN,
+                got: config.slice_bytes,
+            });
+        }
+        Ok(Self {
+            config,
+            counter: 0,
+            video: 0,
+            audio: 0,
+        })
+    }
+
+    /// Cuts a frame. `info` gives codec and time in either layout; where it has numbers, they are
+    /// set to this frame's. Of its time the summary's layout keeps milliseconds.
+    ///
+    /// Slices are full but for the last one, which ends with the frame info. Where the rest of a
+    /// frame and the info do not fit one slice, the slice before the last is the short one.
+    ///
+    /// # Errors
+    /// [`Error::EmptyFrame`] and [`Error::TooManySlices`]; nothing is counted then.
+    pub fn slice(
+        &mut self,
+        kind: MediaKind,
+        info: FrameInfo,
+        data: Bytes,
+    ) -> Result<Slices, Error> {
+        let bytes = data.len();
+        if bytes == 0 {
+            return Err(Error::EmptyFrame);
+        }
+        let full = usize::from(self.config.slice_bytes);
+        let with_info = bytes + self.config.info_bytes(&info);
+        let slices = with_info.div_ceil(full);
+        let too_many = Error::TooManySlices {
+            max: u16::MAX,
+            bytes,
+            slices,
+        };
+        let count = u16::try_from(slices).map_err(|_| too_many)?;
+        let frame_bytes = u32::try_from(bytes).map_err(|_| too_many)?;
+
+        let last = match StreamKind::of(kind) {
+            StreamKind::Video => &mut self.video,
+            StreamKind::Audio => &mut self.audio,
+        };
+        let previous = *last;
+        *last = previous.wrapping_add(1);
+        let number = *last;
+        let counter = self.counter;
+        self.counter = counter.wrapping_add(count);
+        Ok(Slices {
+            config: self.config,
+            kind,
+            info: FrameInfo {
+                numbers: info.numbers.map(|numbers| FrameNumbers {
+                    bytes: frame_bytes,
+                    frame: number,
+                    ..numbers
+                }),
+                ..info
+            },
+            frame_bytes,
+            previous,
+            number,
+            left: data,
+            counter,
+            index: 0,
+            count,
+        })
+    }
+}
+
+impl Slices {
+    /// Writes the next slice's AV packet; `false`, and nothing written, when there is none left.
+    ///
+    /// `clock` goes into the packets that have a link clock: in the field's layout the first of
+    /// several slices. Nothing is allocated.
+    ///
+    /// # Panics
+    /// If `out` is a fixed buffer with less room than [`packet_len`](Self::packet_len).
+    pub fn write_next(&mut self, clock: LinkClock, out: &mut impl BufMut) -> bool {
+        if self.index >= self.count {
+            return false;
+        }
+        let payload = self.left.split_to(self.payload_len());
+        match self.config.layout {
+            MediaLayout::Summary => self.write_summary(&payload, out),
+            MediaLayout::Slice => self.write_field(&payload, clock, out),
+        }
+        self.counter = self.counter.wrapping_add(1);
+        self.index += 1;
+        true
+    }
+
+    /// The bytes that [`write_next`](Self::write_next) will write; `None` when none are left.
+    #[must_use]
+    pub fn packet_len(&self) -> Option<usize> {
+        if self.index >= self.count {
+            return None;
+        }
+        let payload = self.payload_len();
+        Some(match self.config.layout {
+            MediaLayout::Summary => SummaryMediaHeader::LEN + payload,
+            MediaLayout::Slice => {
+                let header = self.header(payload);
+                let clock = match header.av_flags() & tutk_frame::av::FLAG_CLOCK {
+                    0 => 0,
+                    _ => LinkClock::LEN,
+                };
+                AvHeader::LEN + clock + SliceHeader::LEN + usize::from(header.size)
+            }
+        })
+    }
+
+    /// Slices still to be written.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        usize::from(self.count - self.index)
+    }
+
+    /// What the frame is.
+    #[must_use]
+    pub fn kind(&self) -> MediaKind {
+        self.kind
+    }
+
+    /// The frame's number, as on the wire.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        match self.config.layout {
+            MediaLayout::Summary => self.number & 0xffff,
+            MediaLayout::Slice => self.number,
+        }
+    }
+
+    fn is_last(&self) -> bool {
+        self.index + 1 == self.count
+    }
+
+    /// Frame bytes in the next slice.
+    fn payload_len(&self) -> usize {
+        if self.is_last() {
+            return self.left.len();
+        }
+        // Leave at least one byte for every slice after this one, so that no slice has but the
+        // frame info.
+        let after = usize::from(self.count - self.index - 1);
+        usize::from(self.config.slice_bytes).min(self.left.len().saturating_sub(after))
+    }
+
+    fn header(&self, payload: usize) -> SliceHeader {
+        let info = match self.is_last() {
+            true => self.info.len(),
+            false => 0,
+        };
+        // No more than slice_bytes: the number of slices has room for the info in the last one.
+        let payload = u16::try_from(payload).unwrap_or(u16::MAX);
+        SliceHeader {
+            kind: self.kind,
+            resent: false,
+            counter: self.counter,
+            slices: self.count,
+            place: match self.is_last() {
+                true => SlicePlace::Last { info_len: info },
+                false => SlicePlace::Index(self.index),
+            },
+            size: payload.saturating_add(info),
+            previous_frame: self.previous,
+            frame: self.number,
+        }
+    }
+
+    fn write_field(&self, payload: &[u8], clock: LinkClock, out: &mut impl BufMut) {
+        let header = self.header(payload.len());
+        let flags = header.av_flags();
+        let stamp = AvStamp {
+            version: self.config.version,
+            counter: self.counter,
+            tail: self.config.tail,
+        };
+        let av = AvHeader::new([self.kind.code(false), flags], stamp);
+        av.write(out);
+        if av.has_clock(MediaLayout::Slice) {
+            clock.write(out);
+        }
+        header.write(out);
+        out.put_slice(payload);
+        if self.is_last() {
+            self.info.write(out);
+        }
+    }
+
+    fn write_summary(&self, payload: &[u8], out: &mut impl BufMut) {
+        let millis = self.info.micros / 1000;
+        let [a, b, ..] = self.number.to_le_bytes();
+        SummaryMediaHeader {
+            kind: self.kind,
+            version: self.config.version,
+            sequence: u16::from_le_bytes([a, b]),
+            timestamp: self.info.seconds.wrapping_mul(1000).wrapping_add(millis),
+            frame_size: self.frame_bytes,
+            fragments: self.count.into(),
+            index: self.index.into(),
+            codec_info: SummaryMediaHeader::codec_info(self.info.codec),
+        }
+        .write(out);
+        out.put_slice(payload);
+    }
+}
+
+impl SlicerConfig {
+    /// Bytes that the frame info takes of the last slice.
+    fn info_bytes(&self, info: &FrameInfo) -> usize {
+        match self.layout {
+            MediaLayout::Summary => 0,
+            MediaLayout::Slice => info.len().into(),
+        }
+    }
+}
