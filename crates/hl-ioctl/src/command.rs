@@ -28,7 +28,7 @@ pub trait Command: Sized {
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`], or [`Error::Value`] for a value out of range.
+    /// [`Error::Truncated`]; [`Error::Value`] or [`Error::Range`] for a value that the protocol does not have.
     fn decode(payload: &[u8]) -> Result<Self, Error>;
 
     /// Camera: writes the answer's payload.

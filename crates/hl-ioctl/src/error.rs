@@ -57,7 +57,18 @@ pub enum Error {
         room: usize,
     },
 
-    /// A field holds a value, or was asked to hold one, that the protocol does not know.
+    /// A value that was to be sent and that the protocol does not have.
+    #[error("{what}: expected {allowed}, got {got}")]
+    Range {
+        /// What it is.
+        what: &'static str,
+        /// The values that are allowed, in words.
+        allowed: &'static str,
+        /// The value.
+        got: u32,
+    },
+
+    /// A field of a message holds a value that the protocol does not have.
     #[error("{field} at offset {offset}: expected {allowed}, got {got}")]
     Value {
         /// The field.

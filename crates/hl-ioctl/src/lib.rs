@@ -4,8 +4,6 @@
 #![warn(missing_docs)]
 
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod challenge;
 mod command;
@@ -20,6 +18,7 @@ pub mod xxtea;
 
 pub use challenge::{ChallengeRule, ChallengeStatus, answer};
 pub use command::{Command, Request};
+pub use commands::ConnectResult;
 pub use enr::{Enr, MAX_ENR};
 pub use error::Error;
 pub use exchange::camera::{AckRule, CameraConfig, CameraExchange, CameraStep, Ignored, Ioctl};

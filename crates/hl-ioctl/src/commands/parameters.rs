@@ -30,25 +30,23 @@ impl ReadParameters {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] if there are none or more than [`MAX_PARAMETERS`], or for the id 0.
+    /// [`Error::Range`] if there are none or more than [`MAX_PARAMETERS`], or for the id 0.
     pub fn new(ids: impl IntoIterator<Item = u8>) -> Result<Self, Error> {
         // One more than there may be is enough to know, whatever the iterator has.
         let ids: Vec<u8> = ids.into_iter().take(MAX_PARAMETERS + 1).collect();
         let count = match u8::try_from(ids.len()) {
             Ok(count) if count > 0 => count,
             _ => {
-                return Err(Error::Value {
-                    field: "K10020 count of parameters",
-                    offset: HEADER_SIZE,
+                return Err(Error::Range {
+                    what: "K10020 count of parameters",
                     allowed: "1 to 255",
                     got: u32::try_from(ids.len()).unwrap_or(u32::MAX),
                 });
             }
         };
-        if let Some(at) = ids.iter().position(|&id| id == 0) {
-            return Err(Error::Value {
-                field: "K10020 parameter id",
-                offset: HEADER_SIZE + 1 + at,
+        if ids.contains(&0) {
+            return Err(Error::Range {
+                what: "K10020 parameter id",
                 allowed: "1 to 255",
                 got: 0,
             });

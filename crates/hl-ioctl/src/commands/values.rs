@@ -122,7 +122,7 @@ impl Resolution {
 impl TryFrom<u8> for Resolution {
     type Error = Error;
 
-    /// The picture size with this code.
+    /// The picture size with this code; [`Error::Range`] for another.
     fn try_from(code: u8) -> Result<Self, Error> {
         match code {
             0 => Ok(Self::P1080),
@@ -130,9 +130,8 @@ impl TryFrom<u8> for Resolution {
             2 => Ok(Self::P720),
             3 => Ok(Self::TwoK),
             4 => Ok(Self::TwoKAlternate),
-            _ => Err(Error::Value {
-                field: "resolution code",
-                offset: crate::HEADER_SIZE,
+            _ => Err(Error::Range {
+                what: "resolution code",
                 allowed: Self::ALLOWED,
                 got: code.into(),
             }),
@@ -147,6 +146,8 @@ impl TryFrom<u8> for Resolution {
 pub struct Bitrate(u16);
 
 impl Bitrate {
+    const ALLOWED: &str = "1 to 240 kB/s (apps choose 30, 60, 120, 150 or 240)";
+
     /// 30 kB/s, what apps choose for 360p.
     pub const P360: Self = Self(30);
     /// 60 kB/s, "SD".
@@ -162,9 +163,13 @@ impl Bitrate {
     ///
     /// # Errors
     ///
-    /// [`Error::Value`] unless it is 1 to 240.
+    /// [`Error::Range`] unless it is 1 to 240.
     pub fn new(kilobytes_per_second: u16) -> Result<Self, Error> {
-        Self::from_wire(crate::HEADER_SIZE, kilobytes_per_second)
+        Self::checked(kilobytes_per_second).ok_or(Error::Range {
+            what: "bitrate",
+            allowed: Self::ALLOWED,
+            got: kilobytes_per_second.into(),
+        })
     }
 
     /// In kB/s.
@@ -174,16 +179,16 @@ impl Bitrate {
     }
 
     pub(crate) fn from_wire(offset: usize, got: u16) -> Result<Self, Error> {
-        if (1..=Self::MAX.0).contains(&got) {
-            Ok(Self(got))
-        } else {
-            Err(Error::Value {
-                field: "bitrate",
-                offset,
-                allowed: "1 to 240 kB/s (apps choose 30, 60, 120, 150 or 240)",
-                got: got.into(),
-            })
-        }
+        Self::checked(got).ok_or(Error::Value {
+            field: "bitrate",
+            offset,
+            allowed: Self::ALLOWED,
+            got: got.into(),
+        })
+    }
+
+    fn checked(value: u16) -> Option<Self> {
+        (1..=Self::MAX.0).contains(&value).then_some(Self(value))
     }
 }
 

@@ -1,0 +1,534 @@
+//! The exchange, both sides against each other and against what each must not do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+use hl_ioctl::commands::{AUDIO_ENCODER_LIST, ConnectResult, VideoParams};
+use hl_ioctl::{
+    AckRule, CAMERA_VERSION, CLIENT_VERSION, CameraConfig, CameraExchange, CameraStep,
+    ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, Enr, Error, HlMessage, Ignored,
+    Ioctl, Step,
+};
+use proptest::prelude::*;
+
+const LONG: &str = "pbvqMrKPO6vqRBg4E7EyJpJaUvdg87HR";
+const SHORT: &str = "aKzdqckqZ8HUHFe5";
+const CHALLENGE: [u8; 16] = *b"WERhJxb87WF3zgPa";
+
+const FIRST: Ioctl = Ioctl { index: 0, flag: 0 };
+const SECOND: Ioctl = Ioctl { index: 1, flag: 1 };
+
+fn client_with(rule: ChallengeRule, enr: &str) -> ClientExchange {
+    ClientExchange::new(ClientConfig {
+        rule,
+        enr: Enr::new(enr).unwrap(),
+        id: *b"HSBJ",
+        request_payload: match rule {
+            ChallengeRule::SummaryEncrypt => Vec::new(),
+            ChallengeRule::FieldDecrypt => AUDIO_ENCODER_LIST.to_vec(),
+        },
+        video: true,
+        audio: true,
+    })
+    .unwrap()
+}
+
+fn camera_config(rule: ChallengeRule, enr: &str, status: u8) -> CameraConfig {
+    CameraConfig {
+        rule,
+        enr: Enr::new(enr).unwrap(),
+        status: ChallengeStatus::from_byte(status),
+        challenge: CHALLENGE,
+        acknowledgement: match rule {
+            ChallengeRule::SummaryEncrypt => AckRule::Second,
+            ChallengeRule::FieldDecrypt => AckRule::Any,
+        },
+        result: ConnectResult::accept(
+            Some(VideoParams {
+                fps: Some(20),
+                ..VideoParams::default()
+            }),
+            None,
+        ),
+    }
+}
+
+fn camera_with(rule: ChallengeRule, enr: &str, status: u8) -> CameraExchange {
+    CameraExchange::new(camera_config(rule, enr, status)).unwrap()
+}
+
+fn summary() -> (ClientExchange, CameraExchange) {
+    let rule = ChallengeRule::SummaryEncrypt;
+    (client_with(rule, SHORT), camera_with(rule, SHORT, 3))
+}
+
+fn hl(bytes: &[u8]) -> HlMessage<'_> {
+    HlMessage::parse(bytes).unwrap()
+}
+
+fn k10001(camera: &mut CameraExchange, client: &ClientExchange) -> Vec<u8> {
+    match camera.handle(&hl(client.request()), FIRST) {
+        CameraStep::Send(bytes) => bytes,
+        step => panic!("{step:?}"),
+    }
+}
+
+fn k10002(client: &mut ClientExchange, k10001: &[u8]) -> Vec<u8> {
+    match client.handle(&hl(k10001)).unwrap() {
+        Step::AcknowledgeThenSend(bytes) => bytes,
+        step => panic!("{step:?}"),
+    }
+}
+
+fn accepted(step: CameraStep) -> Vec<u8> {
+    match step {
+        CameraStep::Accept { reply, .. } => reply,
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
+fn both_sides_agree_in_every_rule_and_status() {
+    for rule in [ChallengeRule::SummaryEncrypt, ChallengeRule::FieldDecrypt] {
+        for status in [1, 3, 6] {
+            let mut client = client_with(rule, LONG);
+            let mut camera = camera_with(rule, LONG, status);
+            assert_eq!(client.repeat(), Some(client.request()));
+            assert_eq!(hl(client.request()).version, CLIENT_VERSION);
+
+            let challenge = k10001(&mut camera, &client);
+            let message = hl(&challenge);
+            assert_eq!((message.version, message.code), (CAMERA_VERSION, 10001));
+            assert_eq!(message.payload[0], status);
+            assert_eq!(message.payload[1..], CHALLENGE);
+
+            let auth = k10002(&mut client, &challenge);
+            assert_eq!((hl(&auth).version, hl(&auth).code), (CLIENT_VERSION, 10002));
+            assert_eq!(&auth[32..], b"HSBJ\x01\x01");
+            assert!(client.is_answering());
+            assert_eq!(client.repeat(), Some(&auth[..]));
+
+            camera.acknowledged(2);
+            assert!(!camera.is_accepted());
+            let step = camera.handle(&hl(&auth), SECOND);
+            let CameraStep::Accept { reply, auth } = step else {
+                panic!("{rule:?} {status}: {step:?}");
+            };
+            assert!(camera.is_accepted());
+            assert_eq!((auth.id, auth.video, auth.audio), (*b"HSBJ", true, true));
+            assert_eq!(hl(&reply).version, CAMERA_VERSION);
+
+            let Step::Done(result) = client.handle(&hl(&reply)).unwrap() else {
+                panic!("not done");
+            };
+            assert_eq!(result.video().unwrap().fps, Some(20));
+            assert!(client.is_over() && !client.is_answering());
+            assert_eq!(client.repeat(), None);
+        }
+    }
+}
+
+#[test]
+fn the_two_rules_do_not_understand_each_other() {
+    let mut client = client_with(ChallengeRule::SummaryEncrypt, SHORT);
+    let mut camera = camera_with(ChallengeRule::FieldDecrypt, SHORT, 3);
+    let challenge = k10001(&mut camera, &client);
+    camera.acknowledged(1);
+    let auth = k10002(&mut client, &challenge);
+    let step = camera.handle(&hl(&auth), SECOND);
+    assert!(matches!(step, CameraStep::Refuse { .. }), "{step:?}");
+}
+
+#[test]
+fn a_wrong_enr_is_refused_for_good() {
+    for rule in [ChallengeRule::SummaryEncrypt, ChallengeRule::FieldDecrypt] {
+        let mut client = client_with(rule, SHORT);
+        let mut camera = camera_with(rule, LONG, 3);
+        let challenge = k10001(&mut camera, &client);
+        let auth = k10002(&mut client, &challenge);
+        camera.acknowledged(2);
+        let CameraStep::Refuse { reply } = camera.handle(&hl(&auth), SECOND) else {
+            panic!("not refused");
+        };
+        assert_eq!(hl(&reply).payload, br#"{"connectionRes":"0"}"#);
+        // Again the same, and a right answer comes too late.
+        let again = camera.handle(&hl(&auth), SECOND);
+        assert_eq!(again, CameraStep::Send(reply.clone()));
+        let right = k10002(&mut client_with(rule, LONG), &challenge);
+        let late = camera.handle(&hl(&right), SECOND);
+        assert_eq!(late, CameraStep::Send(reply.clone()));
+        assert!(!camera.is_accepted());
+
+        let error = client.handle(&hl(&reply)).unwrap_err();
+        assert_eq!(
+            error,
+            Error::Refused {
+                connection_res: "0".into()
+            }
+        );
+        assert!(client.is_over());
+        assert_eq!(client.repeat(), None);
+    }
+}
+
+/// summary.md, "Critical Discoveries".
+#[test]
+fn the_camera_ignores_what_the_summary_says_it_ignores() {
+    let (mut client, mut camera) = summary();
+    let ignored = |step| match step {
+        CameraStep::Ignore(why) => why,
+        step => panic!("{step:?}"),
+    };
+
+    // An acknowledgement before there is a challenge counts for nothing.
+    camera.acknowledged(2);
+    let challenge = k10001(&mut camera, &client);
+    let auth = k10002(&mut client, &challenge);
+    let auth = hl(&auth);
+    let why = ignored(camera.handle(&auth, SECOND));
+    assert_eq!(why, Ignored::NotAcknowledged);
+    // 0x09 ACK counter 1, and one that was never set.
+    for count in [1, 0] {
+        camera.acknowledged(count);
+        let why = ignored(camera.handle(&auth, SECOND));
+        assert_eq!(why, Ignored::NotAcknowledged);
+    }
+    camera.acknowledged(2);
+    // Sub-channel 0, flag 0.
+    for (index, flag) in [(0, 0), (0, 1), (1, 0)] {
+        let why = ignored(camera.handle(&auth, Ioctl { index, flag }));
+        assert_eq!(why, Ignored::WrongIndex);
+    }
+    accepted(camera.handle(&auth, SECOND));
+}
+
+#[test]
+fn later_acknowledgements_count_too() {
+    for (rule, counts) in [
+        (ChallengeRule::SummaryEncrypt, vec![2, 3, 0xffff]),
+        (ChallengeRule::FieldDecrypt, vec![0, 1, 2, 0xffff]),
+    ] {
+        for count in counts {
+            let mut client = client_with(rule, SHORT);
+            let mut camera = camera_with(rule, SHORT, 3);
+            let challenge = k10001(&mut camera, &client);
+            let auth = k10002(&mut client, &challenge);
+            let step = camera.handle(&hl(&auth), SECOND);
+            assert_eq!(step, CameraStep::Ignore(Ignored::NotAcknowledged));
+            camera.acknowledged(count);
+            accepted(camera.handle(&hl(&auth), SECOND));
+        }
+    }
+}
+
+#[test]
+fn the_camera_answers_repeats_with_the_same_bytes() {
+    let (mut client, mut camera) = summary();
+    let challenge = k10001(&mut camera, &client);
+    assert_eq!(k10001(&mut camera, &client), challenge);
+    let auth = k10002(&mut client, &challenge);
+    camera.acknowledged(2);
+    // A K10000 that comes late does not undo the acknowledgement.
+    assert_eq!(k10001(&mut camera, &client), challenge);
+    let reply = accepted(camera.handle(&hl(&auth), SECOND));
+    // Later heartbeats, later copies: only the first acceptance says `Accept`.
+    camera.acknowledged(3);
+    let again = camera.handle(&hl(&auth), SECOND);
+    assert_eq!(again, CameraStep::Send(reply));
+    assert_eq!(k10001(&mut camera, &client), challenge);
+    assert!(camera.is_accepted());
+}
+
+#[test]
+fn the_camera_ignores_what_is_no_part_of_the_exchange() {
+    let (mut client, mut camera) = summary();
+    let auth = k10002(&mut client, &k10001(&mut summary().1, &summary().0));
+    let step = camera.handle(&hl(&auth), SECOND);
+    assert_eq!(step, CameraStep::Ignore(Ignored::NotRequested));
+    for code in [10001, 10003, 10010, 0] {
+        let message = HlMessage { code, ..hl(&auth) };
+        let step = camera.handle(&message, SECOND);
+        assert_eq!(step, CameraStep::Ignore(Ignored::OtherCode));
+    }
+
+    k10001(&mut camera, &client);
+    camera.acknowledged(2);
+    let cut = HlMessage {
+        payload: &hl(&auth).payload[..21],
+        ..hl(&auth)
+    };
+    let step = camera.handle(&cut, SECOND);
+    assert_eq!(step, CameraStep::Ignore(Ignored::Malformed));
+    // It was noise: the whole one is still taken.
+    accepted(camera.handle(&hl(&auth), SECOND));
+}
+
+#[test]
+fn statuses_that_want_no_answer_end_the_client() {
+    let errors = [
+        (2, Error::CameraUpdating),
+        (4, Error::CameraChecking),
+        (5, Error::CameraOff),
+        (9, Error::UnknownStatus { got: 9 }),
+    ];
+    for rule in [ChallengeRule::SummaryEncrypt, ChallengeRule::FieldDecrypt] {
+        for (status, error) in &errors {
+            let mut client = client_with(rule, LONG);
+            let mut camera = camera_with(rule, LONG, *status);
+            let challenge = k10001(&mut camera, &client);
+            assert_eq!(client.handle(&hl(&challenge)).unwrap_err(), *error);
+            assert!(client.is_over());
+            assert_eq!(client.repeat(), None);
+            assert_eq!(client.handle(&hl(&challenge)), Ok(Step::Ignore));
+
+            // Who answers all the same is not heard.
+            let forced = k10001(&mut camera_with(rule, LONG, 3), &client);
+            let auth = k10002(&mut client_with(rule, LONG), &forced);
+            camera.acknowledged(2);
+            let step = camera.handle(&hl(&auth), SECOND);
+            assert_eq!(step, CameraStep::Ignore(Ignored::NotAnswerable));
+        }
+    }
+}
+
+#[test]
+fn status_6_needs_a_long_enr_on_either_side() {
+    let rule = ChallengeRule::FieldDecrypt;
+    let error = Error::EnrTooShort {
+        status: 6,
+        expected: 32,
+        got: 16,
+    };
+    let camera = CameraExchange::new(camera_config(rule, SHORT, 6));
+    assert_eq!(camera.err(), Some(error.clone()));
+    let mut client = client_with(rule, SHORT);
+    let challenge = k10001(&mut camera_with(rule, LONG, 6), &client);
+    assert_eq!(client.handle(&hl(&challenge)), Err(error));
+    assert!(client.is_over());
+}
+
+#[test]
+fn the_client_ignores_duplicates_and_answers_the_newest_challenge() {
+    let (mut client, mut camera) = summary();
+    let challenge = k10001(&mut camera, &client);
+    let first = k10002(&mut client, &challenge);
+    assert_eq!(client.handle(&hl(&challenge)), Ok(Step::Ignore));
+    assert_eq!(client.repeat(), Some(&first[..]));
+
+    // The camera started over.
+    let mut other = CameraExchange::new(CameraConfig {
+        challenge: *b"another 16 bytes",
+        ..camera_config(ChallengeRule::SummaryEncrypt, SHORT, 3)
+    })
+    .unwrap();
+    let newer = k10001(&mut other, &client);
+    let second = k10002(&mut client, &newer);
+    assert_ne!(first, second);
+    assert_eq!(client.repeat(), Some(&second[..]));
+    other.acknowledged(2);
+    let reply = accepted(other.handle(&hl(&second), SECOND));
+    client.handle(&hl(&reply)).unwrap();
+    // Everything after the end is ignored.
+    for late in [&reply, &challenge, &newer] {
+        assert_eq!(client.handle(&hl(late)), Ok(Step::Ignore));
+    }
+}
+
+#[test]
+fn the_client_ignores_what_it_did_not_ask_for() {
+    let (mut client, _) = summary();
+    for code in [10003, 10000, 10002, 10011] {
+        let message = HlMessage {
+            version: 0x25,
+            code,
+            payload: br#"{"connectionRes":"1"}"#,
+        };
+        assert_eq!(client.handle(&message), Ok(Step::Ignore), "{code}");
+    }
+    assert_eq!(client.repeat(), Some(client.request()));
+}
+
+#[test]
+fn a_challenge_that_is_cut_off_does_not_end_the_client() {
+    let (mut client, mut camera) = summary();
+    let challenge = k10001(&mut camera, &client);
+    let cut = HlMessage {
+        payload: &hl(&challenge).payload[..16],
+        ..hl(&challenge)
+    };
+    let error = client.handle(&cut).unwrap_err();
+    assert!(matches!(error, Error::Truncated { offset: 17, .. }));
+    assert!(!client.is_over());
+    k10002(&mut client, &challenge);
+}
+
+#[test]
+fn a_result_that_is_no_json_ends_the_client() {
+    let (mut client, mut camera) = summary();
+    let challenge = k10001(&mut camera, &client);
+    k10002(&mut client, &challenge);
+    let message = HlMessage {
+        version: 0x25,
+        code: 10003,
+        payload: b"1",
+    };
+    let error = client.handle(&message).unwrap_err();
+    assert!(matches!(error, Error::JsonField { .. }), "{error}");
+    assert!(client.is_over());
+}
+
+#[test]
+fn a_long_connection_res_is_cut_in_the_error() {
+    let (mut client, mut camera) = summary();
+    let challenge = k10001(&mut camera, &client);
+    k10002(&mut client, &challenge);
+    let json = format!(r#"{{"connectionRes":"{}"}}"#, "é".repeat(5000));
+    let message = HlMessage {
+        version: 0x25,
+        code: 10003,
+        payload: json.as_bytes(),
+    };
+    assert_eq!(
+        client.handle(&message).unwrap_err(),
+        Error::Refused {
+            connection_res: "é".repeat(32)
+        }
+    );
+}
+
+#[test]
+fn what_cannot_be_sent_is_refused_at_construction() {
+    let error = ClientExchange::new(ClientConfig {
+        rule: ChallengeRule::FieldDecrypt,
+        enr: Enr::new(SHORT).unwrap(),
+        id: [0; 4],
+        request_payload: vec![b' '; 0x1_0000],
+        video: true,
+        audio: true,
+    })
+    .unwrap_err();
+    assert!(matches!(error, Error::TooLong { .. }));
+    let error = CameraExchange::new(CameraConfig {
+        result: ConnectResult::accept(
+            Some(VideoParams {
+                codec: Some("x".repeat(0x1_0000)),
+                ..VideoParams::default()
+            }),
+            None,
+        ),
+        ..camera_config(ChallengeRule::FieldDecrypt, SHORT, 3)
+    })
+    .unwrap_err();
+    assert!(matches!(error, Error::TooLong { .. }));
+}
+
+/// What a network does to the packets between the two.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// The client's timer: it sends its last message again, and it arrives or not.
+    Repeat { arrives: bool, answer_arrives: bool },
+    /// A heartbeat, which acknowledges.
+    Heartbeat { arrives: bool },
+    /// An old message of the camera's comes once more.
+    Replay(usize),
+    /// An old message of the client's comes once more.
+    ReplayToCamera(usize),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        any::<(bool, bool)>().prop_map(|(arrives, answer_arrives)| Event::Repeat {
+            arrives,
+            answer_arrives
+        }),
+        any::<bool>().prop_map(|arrives| Event::Heartbeat { arrives }),
+        (0..8usize).prop_map(Event::Replay),
+        (0..8usize).prop_map(Event::ReplayToCamera),
+    ]
+}
+
+proptest! {
+    /// Whatever is lost, repeated or late: with the right ENR nothing ends in an error, and as soon as
+    /// three repeats and a heartbeat get through, both sides are done, and the camera accepted once.
+    #[test]
+    fn a_bad_network_only_delays(
+        field: bool, status in prop::sample::select(vec![1u8, 3, 6]), events in prop::collection::vec(event(), 0..30)
+    ) {
+        let rule = if field { ChallengeRule::FieldDecrypt } else { ChallengeRule::SummaryEncrypt };
+        let mut client = client_with(rule, LONG);
+        let mut camera = camera_with(rule, LONG, status);
+        let (mut to_camera, mut to_client) = (Vec::<(Vec<u8>, Ioctl)>::new(), Vec::<Vec<u8>>::new());
+        let (mut heartbeats, mut accepts, mut dones) = (1, 0, 0);
+        let through = Event::Repeat { arrives: true, answer_arrives: true };
+        let beat = Event::Heartbeat { arrives: true };
+        for event in events.into_iter().chain([through, beat, through, through]) {
+            let mut ask = None;
+            let mut tell = None;
+            let mut answer_arrives = true;
+            match event {
+                Event::Repeat { arrives, answer_arrives: back } => {
+                    if let Some(message) = client.repeat() {
+                        let ioctl = if client.is_answering() { SECOND } else { FIRST };
+                        to_camera.push((message.to_vec(), ioctl));
+                        ask = arrives.then(|| to_camera[to_camera.len() - 1].clone());
+                        answer_arrives = back;
+                    }
+                }
+                Event::Heartbeat { arrives } => {
+                    heartbeats += 1;
+                    if arrives {
+                        camera.acknowledged(heartbeats);
+                    }
+                }
+                Event::Replay(at) => tell = to_client.get(at).cloned(),
+                Event::ReplayToCamera(at) => ask = to_camera.get(at).cloned(),
+            }
+            if let Some((message, ioctl)) = ask {
+                let reply = match camera.handle(&hl(&message), ioctl) {
+                    CameraStep::Send(reply) => Some(reply),
+                    CameraStep::Accept { reply, .. } => {
+                        accepts += 1;
+                        Some(reply)
+                    }
+                    CameraStep::Refuse { .. } => return Err(TestCaseError::fail("refused")),
+                    CameraStep::Ignore(_) => None,
+                };
+                if let Some(reply) = reply {
+                    to_client.push(reply.clone());
+                    tell = answer_arrives.then_some(reply);
+                }
+            }
+            if let Some(message) = tell
+                && let Step::Done(_) = client.handle(&hl(&message)).unwrap()
+            {
+                dones += 1;
+            }
+        }
+        prop_assert_eq!((accepts, dones), (1, 1));
+        prop_assert!(client.is_over() && camera.is_accepted());
+    }
+
+    /// Whatever comes, neither side panics, and the camera never accepts what was not answered.
+    #[test]
+    fn noise_is_survived(
+        messages in prop::collection::vec(
+            (any::<u16>(), 9998..10005u16, prop::collection::vec(any::<u8>(), 0..40), any::<(u16, u32)>()), 0..20
+        )
+    ) {
+        let mut client = client_with(ChallengeRule::FieldDecrypt, LONG);
+        let mut camera = camera_with(ChallengeRule::FieldDecrypt, LONG, 6);
+        for (version, code, payload, (index, flag)) in &messages {
+            let message = HlMessage { version: *version, code: *code, payload };
+            let over = client.is_over();
+            let step = client.handle(&message);
+            prop_assert!(!over || step == Ok(Step::Ignore));
+            camera.acknowledged(*index);
+            camera.handle(&message, Ioctl { index: *index, flag: *flag });
+            prop_assert!(!camera.is_accepted());
+        }
+    }
+}
