@@ -8,15 +8,32 @@
 extern crate std;
 
 pub mod av;
+pub mod cc51;
+pub mod control;
+pub mod datagram;
 pub mod error;
+pub mod header;
 pub mod ids;
+pub mod ioctl;
 pub mod media;
 mod read;
+pub mod setup;
+pub mod wrapper;
 
 pub use av::{AvHeader, AvKind, AvPacket, AvStamp, GroupHeader, LinkClock, MediaLayout};
+pub use cc51::{Cc51Discovery, Cc51Header, Cc51Keepalive};
+pub use control::{BufferReset, ChannelMessage, Heartbeat, Probe, ProbeAnswer};
+pub use datagram::{Cc51, Iotc, IotcLayout};
 pub use error::Error;
+pub use header::{Direction, IotcHeader};
 pub use ids::{AuthKey, SessionId, Uid};
+pub use ioctl::{IoctlAck, IoctlMessage, IoctlRequest};
 pub use media::{
     AudioFlags, Codec, FrameDevice, FrameInfo, FrameNumbers, MediaKind, Slice, SliceHeader,
     SlicePlace, SummaryMediaHeader, SummaryMediaPacket,
 };
+pub use setup::{
+    DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer, SessionRequest,
+    SessionStamp, SessionTrailer, Stage,
+};
+pub use wrapper::{DataHeader, WrapperLayout};
