@@ -96,7 +96,8 @@ pub fn descramble_datagram(datagram: &mut [u8]) {
 }
 
 /// Scrambles one block, in place.
-#[inline]
+// Always: inlined late, or not at all, it leaves the loop over blocks as scalar code.
+#[inline(always)]
 pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
     let [a, b, c, d] = words(block);
     let [ka, kb, kc, kd] = words(&KEY);
@@ -132,7 +133,7 @@ pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
 /// disco_cipher::transcode::descramble_block(&mut header);
 /// assert_eq!(header[..2], [0x04, 0x02]);
 /// ```
-#[inline]
+#[inline(always)] // For the same reason as `scramble_block`.
 pub fn descramble_block(block: &mut [u8; BLOCK_LEN]) {
     let [a, b, c, d] = words(block);
     let [ka, kb, kc, kd] = words(&KEY);
