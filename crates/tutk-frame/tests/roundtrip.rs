@@ -1,0 +1,299 @@
+//! What is written parses to the same; what is cut short, or noise, is an error and no panic.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+use std::fmt::Debug;
+
+use arbitrary::{Arbitrary, Unstructured};
+use proptest::prelude::*;
+use tutk_frame::{
+    AvHeader, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive,
+    ChannelMessage, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error,
+    FrameInfo, GroupHeader, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader,
+    IotcLayout, Keepalive, LinkClock, MediaLayout, Probe, ProbeAnswer, SessionAnswer,
+    SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader, SummaryMediaHeader,
+    SummaryMediaPacket, Uid,
+};
+
+/// Bytes for `Unstructured`: many, so that fields are seldom the zeros of bytes run out.
+fn seed() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..2000)
+}
+
+/// Writes, parses, compares.
+fn same<'a, T: PartialEq + Debug>(
+    value: &T,
+    buffer: &'a mut Vec<u8>,
+    write: impl FnOnce(&T, &mut Vec<u8>),
+    parse: impl FnOnce(&'a [u8]) -> Result<T, Error>,
+) {
+    write(value, buffer);
+    assert_eq!(&parse(buffer).unwrap(), value);
+}
+
+/// That every proper prefix is an error, which points into the prefix or to its end.
+fn truncated<'a, T: Debug>(bytes: &'a [u8], parse: impl Fn(&'a [u8]) -> Result<T, Error>) {
+    for len in 0..bytes.len() {
+        match parse(&bytes[..len]) {
+            Ok(value) => panic!("{len} of {} bytes are {value:?}", bytes.len()),
+            Err(error) => assert!(error.offset() <= len, "{error} in {len} bytes"),
+        }
+    }
+}
+
+macro_rules! roundtrip {
+    ($($test:ident: $type:ty, $write:expr, $parse:expr;)*) => {$(
+        proptest! {
+            #[test]
+            fn $test(seed in seed()) {
+                let mut u = Unstructured::new(&seed);
+                let value: $type = u.arbitrary().unwrap();
+                same(&value, &mut Vec::new(), $write, $parse);
+            }
+        }
+    )*};
+}
+
+/// For layouts whose rest is given back: nothing must be left.
+fn all<T>((value, rest): (T, &[u8])) -> T {
+    assert!(rest.is_empty());
+    value
+}
+
+roundtrip! {
+    av_header: AvHeader, |x, out| x.write(out), |b| AvHeader::parse(b).map(all);
+    link_clock: LinkClock, |x, out| x.write(out), |b| LinkClock::parse(b).map(all);
+    group_header: GroupHeader, |x, out| x.write(out), |b| GroupHeader::parse(b).map(all);
+    slice_header: SliceHeader, |x, out| x.write(out), |b| SliceHeader::parse(b).map(all);
+    slice: Slice<'_>, |x, out| x.write(out), Slice::parse;
+    frame_info: FrameInfo, |x, out| x.write(out), FrameInfo::parse;
+    summary_header: SummaryMediaHeader, |x, out| x.write(out),
+        |b| SummaryMediaHeader::parse(b).map(all);
+    summary_packet: SummaryMediaPacket<'_>, |x, out| x.write(out), SummaryMediaPacket::parse;
+    heartbeat: Heartbeat, |x, out| x.write(out), Heartbeat::parse;
+    probe: Probe, |x, out| x.write(out), Probe::parse;
+    probe_answer: ProbeAnswer, |x, out| x.write(out), ProbeAnswer::parse;
+    buffer_reset: BufferReset, |x, out| x.write(out), BufferReset::parse;
+    channel_message: ChannelMessage<'_>, |x, out| x.write(out), ChannelMessage::parse;
+    ioctl_request: IoctlRequest<'_>, |x, out| x.write(out), IoctlRequest::parse;
+    ioctl_message: IoctlMessage<'_>, |x, out| x.write(out), IoctlMessage::parse;
+    ioctl_ack: IoctlAck, |x, out| x.write(out), IoctlAck::parse;
+    iotc_header: IotcHeader, |x, out| x.write(out), |b| IotcHeader::parse(b).map(all);
+    session_answer: SessionAnswer, |x, out| x.write(out), SessionAnswer::parse;
+    keepalive: Keepalive, |x, out| x.write(out), Keepalive::parse;
+    cc51_header: Cc51Header, |x, out| x.write(out), |b| Cc51Header::parse(b).map(all);
+    cc51_discovery: Cc51Discovery, |x, out| x.write(out), Cc51Discovery::parse;
+    cc51_keepalive: Cc51Keepalive, |x, out| x.write(out), Cc51Keepalive::parse;
+}
+
+proptest! {
+    #[test]
+    fn av_packet(seed in seed()) {
+        let mut u = Unstructured::new(&seed);
+        let layout: MediaLayout = u.arbitrary().unwrap();
+        let header: AvHeader = u.arbitrary().unwrap();
+        let clock = u.arbitrary().unwrap();
+        let group = u.arbitrary().unwrap();
+        let body = <&[u8]>::arbitrary_take_rest(u).unwrap();
+        let packet = AvPacket {
+            header,
+            clock: header.has_clock(layout).then_some(clock),
+            group: header.has_group().then_some(group),
+            body,
+        };
+        let mut bytes = Vec::new();
+        packet.write(layout, &mut bytes);
+        prop_assert_eq!(packet.body_offset() + body.len(), bytes.len());
+        prop_assert_eq!(AvPacket::parse(&bytes, layout), Ok(packet));
+        // Whatever a caller makes of the options, the packet parses, and the body is its body.
+        let odd = AvPacket { clock: Some(clock), group: None, ..packet };
+        let mut bytes = Vec::new();
+        odd.write(layout, &mut bytes);
+        prop_assert_eq!(AvPacket::parse(&bytes, layout).unwrap().body, body);
+    }
+
+    #[test]
+    fn discovery_request(seed in seed()) {
+        let mut u = Unstructured::new(&seed);
+        let layout: DiscoveryLayout = u.arbitrary().unwrap();
+        let value: DiscoveryRequest = u.arbitrary().unwrap();
+        same(&value, &mut Vec::new(), |x, out| x.write(layout, out),
+            |b| DiscoveryRequest::parse(b, layout));
+    }
+
+    #[test]
+    fn discovery_answer(seed in seed()) {
+        let mut u = Unstructured::new(&seed);
+        let layout: DiscoveryLayout = u.arbitrary().unwrap();
+        let mut value: DiscoveryAnswer = u.arbitrary().unwrap();
+        if layout == DiscoveryLayout::Field {
+            value.address = None;
+        }
+        same(&value, &mut Vec::new(), |x, out| x.write(layout, out),
+            |b| DiscoveryAnswer::parse(b, layout));
+    }
+
+    #[test]
+    fn session_request(seed in seed()) {
+        let value: SessionRequest = Unstructured::new(&seed).arbitrary().unwrap();
+        let trailer = match value.stamp {
+            SessionStamp::Crc32 => SessionTrailer::Crc32,
+            SessionStamp::UnixSeconds(_) => SessionTrailer::UnixSeconds,
+        };
+        same(&value, &mut Vec::new(), |x, out| x.write(out),
+            |b| SessionRequest::parse(b, trailer));
+    }
+
+    #[test]
+    fn data_header(seed in seed(), fill in any::<u8>()) {
+        let header: DataHeader = Unstructured::new(&seed).arbitrary().unwrap();
+        let mut bytes = Vec::new();
+        header.write(&mut bytes);
+        prop_assert_eq!(bytes.len(), header.layout.header_len());
+        bytes.resize(header.tag_range().end, fill);
+        prop_assert_eq!(DataHeader::parse(&bytes, header.layout), Ok(header));
+        prop_assert_eq!(header.payload_range().len(), usize::from(header.payload_len));
+        // One byte more or less is not the datagram that the header speaks of.
+        bytes.push(fill);
+        prop_assert!(DataHeader::parse(&bytes, header.layout).is_err());
+        bytes.truncate(bytes.len() - 2);
+        prop_assert!(DataHeader::parse(&bytes, header.layout).is_err());
+    }
+
+    #[test]
+    fn audio_flags_and_codecs(seed in seed()) {
+        let codec: Codec = Unstructured::new(&seed).arbitrary().unwrap();
+        prop_assert_eq!(Codec::from(codec.id()), codec);
+        prop_assert!(!(codec.is_audio() && codec.is_video()));
+    }
+
+    #[test]
+    fn uid_text(text in "[!-~]{1,20}") {
+        let uid: Uid = text.parse().unwrap();
+        prop_assert_eq!(uid.as_bytes(), text.as_bytes());
+    }
+
+    /// Noise behind every header that gets a parser going.
+    #[test]
+    fn noise_never_panics(
+        start in prop_oneof![
+            Just(vec![]),
+            Just(vec![0x04, 0x02]),
+            Just(vec![0x51, 0xcc]),
+            (any::<u8>(), 0u8..16).prop_map(|(flags, kind)| vec![kind, flags]),
+        ],
+        noise in proptest::collection::vec(any::<u8>(), 0..300),
+        command in prop::sample::select(vec![
+            0x0601u16, 0x0602, 0x0402, 0x0404, 0x0407, 0x0408, 0x0704, 0x0427, 0x0428,
+            0x1002, 0x1202, 0x1502,
+        ]),
+        seed in seed(),
+    ) {
+        let layout: IotcLayout = Unstructured::new(&seed).arbitrary().unwrap();
+        let mut bytes = start;
+        bytes.extend(noise);
+        every_parser(&bytes, layout);
+        // And with lengths and commands that are right, so that the parsers get to the bodies.
+        let len = u16::try_from(bytes.len()).unwrap();
+        if len >= 16 {
+            bytes[..2].copy_from_slice(&IotcHeader::MAGIC);
+            bytes[4..6].copy_from_slice(&(len - 16).to_le_bytes());
+            bytes[8..10].copy_from_slice(&command.to_le_bytes());
+            every_parser(&bytes, layout);
+            bytes[..2].copy_from_slice(&Cc51Header::MAGIC);
+            bytes[4..6].copy_from_slice(&command.to_le_bytes());
+            bytes[6..8].copy_from_slice(&(len - 12).to_le_bytes());
+            every_parser(&bytes, layout);
+        }
+    }
+}
+
+/// All that takes bytes; what comes out is not the matter.
+fn every_parser(bytes: &[u8], layout: IotcLayout) {
+    let _ = Iotc::parse(bytes, layout);
+    let _ = Cc51::parse(bytes);
+    let _ = DataHeader::parse(bytes, layout.wrapper);
+    for media in [MediaLayout::Summary, MediaLayout::Slice] {
+        if let Ok(packet) = AvPacket::parse(bytes, media) {
+            assert_eq!(&bytes[packet.body_offset()..], packet.body);
+            let _ = packet.kind(media);
+            let _ = Slice::parse(packet.body).map(|slice| FrameInfo::parse(slice.info));
+        }
+    }
+    let _ = Slice::parse(bytes);
+    let _ = FrameInfo::parse(bytes);
+    let _ = SummaryMediaPacket::parse(bytes);
+    let _ = Heartbeat::parse(bytes);
+    let _ = Probe::parse(bytes);
+    let _ = ProbeAnswer::parse(bytes);
+    let _ = BufferReset::parse(bytes);
+    let _ = ChannelMessage::parse(bytes);
+    let _ = IoctlRequest::parse(bytes);
+    let _ = IoctlMessage::parse(bytes);
+    let _ = IoctlAck::parse(bytes);
+}
+
+/// An `x` for a seed of its own.
+fn sample<'a, T: Arbitrary<'a>>(seed: &'a [u8]) -> T {
+    Unstructured::new(seed).arbitrary().unwrap()
+}
+
+#[test]
+fn what_is_cut_short_is_an_error() {
+    let seed: Vec<u8> = (0..8).flat_map(|_| 3..=250).collect();
+    let seed = &seed[..];
+    let bytes = |write: &dyn Fn(&mut Vec<u8>)| {
+        let mut out = Vec::new();
+        write(&mut out);
+        out
+    };
+    for layout in [DiscoveryLayout::Summary, DiscoveryLayout::Field] {
+        let b = bytes(&|out| sample::<DiscoveryRequest>(seed).write(layout, out));
+        truncated(&b, |b| DiscoveryRequest::parse(b, layout));
+        let b = bytes(&|out| sample::<DiscoveryAnswer>(seed).write(layout, out));
+        truncated(&b, |b| DiscoveryAnswer::parse(b, layout));
+    }
+    for trailer in [SessionTrailer::Crc32, SessionTrailer::UnixSeconds] {
+        let b = bytes(&|out| sample::<SessionRequest>(seed).write(out));
+        truncated(&b, |b| SessionRequest::parse(b, trailer));
+    }
+    let b = bytes(&|out| sample::<SessionAnswer>(seed).write(out));
+    truncated(&b, SessionAnswer::parse);
+    let b = bytes(&|out| sample::<Keepalive>(seed).write(out));
+    truncated(&b, Keepalive::parse);
+    let b = bytes(&|out| sample::<Cc51Discovery>(seed).write(out));
+    truncated(&b, Cc51Discovery::parse);
+    let b = bytes(&|out| sample::<Cc51Keepalive>(seed).write(out));
+    truncated(&b, Cc51Keepalive::parse);
+    let b = bytes(&|out| sample::<Heartbeat>(seed).write(out));
+    truncated(&b, Heartbeat::parse);
+    let b = bytes(&|out| sample::<Probe>(seed).write(out));
+    truncated(&b, Probe::parse);
+    let b = bytes(&|out| sample::<ProbeAnswer>(seed).write(out));
+    truncated(&b, ProbeAnswer::parse);
+    let b = bytes(&|out| sample::<BufferReset>(seed).write(out));
+    truncated(&b, BufferReset::parse);
+    let b = bytes(&|out| sample::<IoctlRequest<'_>>(seed).write(out));
+    truncated(&b, IoctlRequest::parse);
+    // A channel message, an IOCTL message and a summary packet end where the packet ends: cut
+    // inside their headers.
+    let b = bytes(&|out| sample::<ChannelMessage<'_>>(seed).write(out));
+    truncated(&b[..ChannelMessage::LEN], ChannelMessage::parse);
+    let b = bytes(&|out| sample::<IoctlMessage<'_>>(seed).write(out));
+    truncated(&b[..IoctlMessage::LEN], IoctlMessage::parse);
+    let b = bytes(&|out| sample::<SummaryMediaPacket<'_>>(seed).write(out));
+    truncated(&b[..SummaryMediaHeader::LEN], SummaryMediaPacket::parse);
+    let b = bytes(&|out| sample::<SliceHeader>(seed).write(out));
+    truncated(&b, SliceHeader::parse);
+    let b = bytes(&|out| sample::<FrameInfo>(seed).write(out));
+    truncated(&b[..FrameInfo::MIN_LEN], FrameInfo::parse);
+    // A grouped packet with a link clock: 24 bytes of headers.
+    let b = [
+        0x0c, 0x08, 0x0b, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 0, 0, 6, 0, 1, 2, 1, 0, 0, 0,
+    ];
+    truncated(&b, |b| AvPacket::parse(b, MediaLayout::Slice));
+}
