@@ -584,3 +584,8 @@ impl fmt::Debug for Connection {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -1,0 +1,156 @@
+//! What needs a look behind the interface: records under the keys that a well-behaved peer never sends.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::*;
+use crate::messages::handshake_header;
+use crate::record::RecordLayer;
+
+fn drain(connection: &mut Connection) -> (Vec<Vec<u8>>, Vec<Event>) {
+    let (mut datagrams, mut events) = (Vec::new(), Vec::new());
+    loop {
+        match connection.poll_output() {
+            Output::Transmit(datagram) => datagrams.push(datagram.to_vec()),
+            Output::Event(event) => events.push(event),
+            Output::Timeout(_) => return (datagrams, events),
+        }
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "any instant will do as a beginning"
+)]
+fn connected() -> (Connection, Connection, Instant) {
+    let now = Instant::now();
+    let mut rng = StdRng::seed_from_u64(5);
+    let psk = || Psk::new([9; 32]);
+    let client = Arc::new(Config::client("x", psk()));
+    let server = Arc::new(Config::server(move |_: &[u8]| Some(psk())));
+    let mut client = Connection::client(client, &mut rng, now).unwrap();
+    let mut server = Connection::server(server, b"", &mut rng, now).unwrap();
+    while !client.is_connected() {
+        for mut datagram in drain(&mut client).0 {
+            server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+        }
+        for mut datagram in drain(&mut server).0 {
+            client.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+        }
+    }
+    drain(&mut client);
+    drain(&mut server);
+    (client, server, now)
+}
+
+fn seal(records: &mut RecordLayer, content_type: ContentType, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    records
+        .append(Epoch::Protected, content_type, content, &mut out)
+        .unwrap();
+    out
+}
+
+#[test]
+fn a_second_handshake_is_refused_with_a_warning_and_the_connection_goes_on() {
+    for server_asks in [false, true] {
+        let (mut client, mut server, now) = connected();
+        let (asks, refuses, message) = if server_asks {
+            (&mut server, &mut client, handshake_type::HELLO_REQUEST)
+        } else {
+            (&mut client, &mut server, handshake_type::CLIENT_HELLO)
+        };
+        let content = handshake_header(message, 0, 0, 0, 0).unwrap();
+        let mut datagram = seal(&mut asks.engine.records, ContentType::Handshake, &content);
+        refuses
+            .handle_datagram(now, &mut datagram, |_| panic!("data"))
+            .unwrap();
+        assert_eq!(refuses.stats().renegotiations_refused, 1);
+        let (mut answers, events) = drain(refuses);
+        assert_eq!((answers.len(), events.len()), (1, 0));
+        asks.handle_datagram(now, &mut answers[0], |_| panic!("data"))
+            .unwrap();
+        assert_eq!(asks.stats().alerts_ignored, 1, "a warning, understood");
+        assert!(asks.is_connected() && refuses.is_connected());
+    }
+}
+
+#[test]
+fn a_fatal_alert_under_the_keys_ends_the_connection() {
+    let (mut client, mut server, now) = connected();
+    let content = Alert::fatal(AlertDescription::INTERNAL_ERROR).to_wire();
+    let mut datagram = seal(&mut client.engine.records, ContentType::Alert, &content);
+    assert_eq!(
+        server.handle_datagram(now, &mut datagram, |_| {}),
+        Err(Error::PeerAlert {
+            level: AlertLevel::Fatal,
+            description: AlertDescription::INTERNAL_ERROR,
+            authenticated: true
+        })
+    );
+    assert!(server.is_closed());
+    assert!(drain(&mut server).0.is_empty(), "alerts are not answered");
+}
+
+#[test]
+fn a_repeated_finished_is_answered_with_the_last_flight() {
+    let (mut client, mut server, now) = connected();
+    // The client's flight, sent once more with new record numbers.
+    let Some(crate::flight::FlightItem::Handshake(Epoch::Protected, finished)) =
+        client.engine.flight.items.last()
+    else {
+        panic!("a client's last flight ends with Finished");
+    };
+    let len = finished.body.len();
+    let header =
+        handshake_header(handshake_type::FINISHED, len, finished.sequence, 0, len).unwrap();
+    let content = [&header[..], &finished.body].concat();
+    let mut datagram = seal(&mut client.engine.records, ContentType::Handshake, &content);
+    server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+    assert_eq!(server.stats().flights_answered_again, 1);
+    let (mut answers, _) = drain(&mut server);
+    assert_eq!(answers.len(), 1);
+    client
+        .handle_datagram(now, &mut answers[0], |_| panic!("data"))
+        .unwrap();
+    assert!(client.is_connected() && server.is_connected());
+}
+
+#[test]
+fn odd_records_under_the_keys_are_dropped() {
+    let (mut client, mut server, now) = connected();
+    let records = &mut client.engine.records;
+    let mut datagram = seal(records, ContentType::ChangeCipherSpec, &[1]);
+    datagram.extend(seal(records, ContentType::Alert, &[2]));
+    datagram.extend(seal(records, ContentType::Handshake, &[20, 0]));
+    datagram.extend(seal(records, ContentType::ApplicationData, b""));
+    let mut delivered = Vec::new();
+    server
+        .handle_datagram(now, &mut datagram, |data| delivered.push(data.to_vec()))
+        .unwrap();
+    assert_eq!(delivered, [b""], "an empty record is data all the same");
+    let stats = server.stats();
+    assert_eq!((stats.unexpected, stats.malformed), (1, 2));
+    assert!(drain(&mut server).0.is_empty());
+}
+
+#[test]
+fn a_finished_in_the_clear_is_not_looked_at() {
+    let (client, mut server, now) = connected();
+    drop(client);
+    let content = handshake_header(handshake_type::FINISHED, 0, 2, 0, 0).unwrap();
+    let id = RecordId {
+        content_type: ContentType::Handshake,
+        version: 0xfefd,
+        epoch: Epoch::Plain,
+        sequence: 77,
+    };
+    let mut datagram = Vec::new();
+    crate::record::append_plain(id, &content, &mut datagram).unwrap();
+    server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+    assert_eq!(server.stats().unexpected, 1);
+    assert!(drain(&mut server).0.is_empty());
+}

@@ -1,0 +1,207 @@
+//! Two endpoints in memory, and the time they live in.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a helper of several tests, none of which uses all of it"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dtls_psk::{Config, Connection, Error, Event, Output, Psk};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+pub const IDENTITY: &str = "AUTHPWD_admin";
+pub const KEY: [u8; 32] = [0x5a; 32];
+
+pub fn client_config() -> Config {
+    Config::client(IDENTITY, Psk::new(KEY)).with_key_log(true)
+}
+
+pub fn server_config() -> Config {
+    Config::server(|identity: &[u8]| (identity == IDENTITY.as_bytes()).then(|| Psk::new(KEY)))
+        .with_key_log(true)
+}
+
+/// An endpoint, what it did, and what it was given.
+pub struct Peer {
+    pub connection: Connection,
+    pub outgoing: Vec<Vec<u8>>,
+    pub events: Vec<Event>,
+    pub received: Vec<Vec<u8>>,
+    pub error: Option<Error>,
+    pub deadline: Instant,
+}
+
+impl Peer {
+    pub fn client(config: Config, seed: u64, now: Instant) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        Self::new(
+            Connection::client(Arc::new(config), &mut rng, now).unwrap(),
+            now,
+        )
+    }
+
+    pub fn server(config: Config, seed: u64, now: Instant) -> Self {
+        let mut rng = StdRng::seed_from_u64(!seed);
+        Self::new(
+            Connection::server(Arc::new(config), b"192.0.2.1:7", &mut rng, now).unwrap(),
+            now,
+        )
+    }
+
+    fn new(connection: Connection, now: Instant) -> Self {
+        let mut peer = Self {
+            connection,
+            outgoing: Vec::new(),
+            events: Vec::new(),
+            received: Vec::new(),
+            error: None,
+            deadline: now,
+        };
+        peer.poll();
+        peer
+    }
+
+    pub fn poll(&mut self) {
+        loop {
+            match self.connection.poll_output() {
+                Output::Transmit(datagram) => self.outgoing.push(datagram.to_vec()),
+                Output::Event(event) => self.events.push(event),
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    return;
+                }
+            }
+        }
+    }
+
+    pub fn handle(&mut self, now: Instant, datagram: &[u8]) {
+        let mut datagram = datagram.to_vec();
+        let received = &mut self.received;
+        let result = self
+            .connection
+            .handle_datagram(now, &mut datagram, |data| received.push(data.to_vec()));
+        self.note(result);
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let result = self.connection.handle_timeout(now);
+        self.note(result);
+    }
+
+    pub fn send(&mut self, data: &[u8]) {
+        self.connection.send(data).unwrap();
+        self.poll();
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_connected()
+    }
+
+    pub fn key_log(&self) -> Vec<&String> {
+        let line = |event| match event {
+            &Event::KeyLog(ref line) => Some(line),
+            _ => None,
+        };
+        self.events.iter().filter_map(line).collect()
+    }
+
+    fn note(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            assert_eq!(self.error, None, "a connection fails once");
+            self.error = Some(error);
+        }
+        self.poll();
+    }
+}
+
+/// A client, a server, and simulated time.
+pub struct Pair {
+    pub now: Instant,
+    pub client: Peer,
+    pub server: Peer,
+}
+
+impl Pair {
+    pub fn new(client: Config, server: Config) -> Self {
+        let now = Instant::now();
+        Self {
+            now,
+            client: Peer::client(client, 1, now),
+            server: Peer::server(server, 1, now),
+        }
+    }
+
+    /// Carries datagrams until none is left. `path` sees each, with its number and whether it is the
+    /// client's, and says what arrives.
+    pub fn exchange(&mut self, mut path: impl FnMut(usize, bool, Vec<u8>) -> Vec<Vec<u8>>) {
+        let mut number = 0;
+        self.exchange_from(&mut number, &mut path);
+    }
+
+    fn exchange_from(
+        &mut self,
+        number: &mut usize,
+        path: &mut impl FnMut(usize, bool, Vec<u8>) -> Vec<Vec<u8>>,
+    ) {
+        for _ in 0..200 {
+            let up = std::mem::take(&mut self.client.outgoing);
+            let down = std::mem::take(&mut self.server.outgoing);
+            if up.is_empty() && down.is_empty() {
+                return;
+            }
+            for datagram in up {
+                for arriving in path(*number, true, datagram) {
+                    self.server.handle(self.now, &arriving);
+                }
+                *number += 1;
+            }
+            for datagram in down {
+                for arriving in path(*number, false, datagram) {
+                    self.client.handle(self.now, &arriving);
+                }
+                *number += 1;
+            }
+        }
+        panic!("the two never come to rest");
+    }
+
+    /// Lets the timers run too, until both are connected or nothing more happens.
+    pub fn run(&mut self, mut path: impl FnMut(usize, bool, Vec<u8>) -> Vec<Vec<u8>>) {
+        let mut number = 0;
+        let end = self.now + Duration::from_secs(600);
+        while self.now < end {
+            self.exchange_from(&mut number, &mut path);
+            if self.client.is_connected() && self.server.is_connected() {
+                return;
+            }
+            self.now = self.client.deadline.min(self.server.deadline).max(self.now);
+            self.client.handle_timeout(self.now);
+            self.server.handle_timeout(self.now);
+        }
+    }
+
+    pub fn connect(&mut self) {
+        self.run(|_, _, datagram| vec![datagram]);
+        self.check_connected();
+    }
+
+    /// Both ends agree that they are connected, on the keys, and carry data.
+    pub fn check_connected(&mut self) {
+        assert!(self.client.is_connected(), "{:?}", self.client.error);
+        assert!(self.server.is_connected(), "{:?}", self.server.error);
+        assert_eq!(self.client.key_log().last(), self.server.key_log().last());
+        self.client.received.clear();
+        self.server.received.clear();
+        self.client.send(b"from the client");
+        self.server.send(b"from the server");
+        self.exchange(|_, _, datagram| vec![datagram]);
+        assert_eq!(self.client.received, [b"from the server"]);
+        assert_eq!(self.server.received, [b"from the client"]);
+    }
+}

@@ -1,0 +1,510 @@
+//! Whatever a peer, or whoever is on the path, may send.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "a test: the clock is read once, for a beginning"
+)]
+#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use common::{IDENTITY, KEY, Pair, Peer, client_config, server_config};
+use dtls_psk::{
+    AlertDescription, AlertLevel, Config, Connection, Error, Event, Output, Psk, Stage,
+};
+use rand::rngs::StdRng;
+use rand::{Rng, RngExt, SeedableRng};
+
+const HANDSHAKE: u8 = 22;
+
+/// Lengths of the datagrams of a whole handshake, in the order they are sent.
+fn handshake_lengths() -> Vec<usize> {
+    let mut lengths = Vec::new();
+    let mut pair = Pair::new(client_config(), server_config());
+    pair.run(|_, _, datagram| {
+        lengths.push(datagram.len());
+        vec![datagram]
+    });
+    pair.check_connected();
+    assert_eq!(lengths.len(), 6, "three round trips, a datagram each");
+    lengths
+}
+
+/// Runs a handshake over a path; then both agree that it came about, or that it did not.
+fn run(path: impl FnMut(usize, bool, Vec<u8>) -> Vec<Vec<u8>>) -> Pair {
+    let mut pair = Pair::new(client_config(), server_config());
+    pair.run(path);
+    if pair.client.is_connected() || pair.server.is_connected() {
+        pair.check_connected();
+    } else {
+        assert!(pair.client.received.is_empty() && pair.server.received.is_empty());
+    }
+    pair
+}
+
+#[test]
+fn every_flipped_byte_is_made_good_or_ends_the_handshake_on_both_sides() {
+    for (which, len) in handshake_lengths().into_iter().enumerate() {
+        for at in 0..len {
+            for bits in [0x01, 0xff] {
+                run(|number, _, mut datagram| {
+                    if number == which {
+                        datagram[at] ^= bits;
+                    }
+                    vec![datagram]
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_of_either_random_never_connects() {
+    // Record header 13, handshake header 12, version 2: then the random. The hello with the cookie is the
+    // third datagram, the ServerHello the fourth. A wrong client random spoils the cookie; the real hello
+    // then follows by the timer and connects, so only the server's is sure to fail.
+    for at in 27..59 {
+        let pair = run(|number, _, mut datagram| {
+            if number == 3 {
+                datagram[at] ^= 0x10;
+            }
+            vec![datagram]
+        });
+        assert!(!pair.client.is_connected());
+        assert!(pair.server.connection.stats().undecryptable_finished > 0);
+    }
+}
+
+#[test]
+fn every_truncation_is_made_good() {
+    for (which, len) in handshake_lengths().into_iter().enumerate() {
+        for cut in 0..len {
+            let pair = run(|number, _, mut datagram| {
+                if number == which {
+                    datagram.truncate(cut);
+                }
+                vec![datagram]
+            });
+            assert!(pair.client.is_connected(), "datagram {which} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn replays_are_dropped_at_every_point() {
+    let mut seen: Vec<(bool, Vec<u8>)> = Vec::new();
+    let mut pair = Pair::new(client_config(), server_config());
+    // While it goes on: everything that went the same way before comes once more with every datagram.
+    pair.run(|_, from_client, datagram| {
+        let mut all: Vec<Vec<u8>> = seen
+            .iter()
+            .filter(|(client, _)| *client == from_client)
+            .map(|(_, datagram)| datagram.clone())
+            .collect();
+        seen.push((from_client, datagram.clone()));
+        all.push(datagram);
+        all
+    });
+    pair.check_connected();
+    // Afterwards, with data.
+    pair.client.received.clear();
+    pair.server.received.clear();
+    pair.client.send(b"once");
+    pair.server.send(b"once");
+    pair.exchange(|_, from_client, datagram| {
+        seen.push((from_client, datagram.clone()));
+        vec![datagram.clone(), datagram]
+    });
+    for (from_client, datagram) in &seen {
+        let peer = if *from_client {
+            &mut pair.server
+        } else {
+            &mut pair.client
+        };
+        peer.handle(pair.now, datagram);
+    }
+    assert_eq!(pair.client.received, [b"once"]);
+    assert_eq!(pair.server.received, [b"once"]);
+    assert!(pair.client.connection.stats().replayed >= 2);
+    assert!(pair.server.connection.stats().replayed >= 2);
+    pair.client.outgoing.clear();
+    pair.server.outgoing.clear();
+    pair.check_connected();
+}
+
+/// Noise: sometimes with a plausible record header, sometimes with a plausible fragment in it.
+fn noise(rng: &mut StdRng) -> Vec<u8> {
+    let len = rng.random_range(0..200);
+    let mut body = vec![0; len];
+    rng.fill_bytes(&mut body);
+    let shape = rng.random_range(0..4);
+    if shape >= 2 && len >= 12 {
+        let n = u8::try_from(len - 12).unwrap();
+        let message_type = [0, 1, 2, 3, 12, 14, 16, 20][rng.random_range(0..8)];
+        let sequence = rng.random_range(0..4);
+        // Longer than what comes, so that it is never whole: a whole forged message rightly ends things.
+        body[..12].copy_from_slice(&[message_type, 0, 1, n, 0, 9 + sequence, 0, 0, 0, 0, 0, n]);
+    }
+    if shape >= 1 {
+        // No alerts and no ChangeCipherSpec in the clear: those are believed.
+        let epoch = rng.random_range(0..3);
+        let kind = if epoch == 0 {
+            [22, 23, 24][rng.random_range(0..3)]
+        } else {
+            rng.random_range(19..26)
+        };
+        let mut datagram = vec![kind, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, rng.random()];
+        datagram.extend(u16::try_from(len).unwrap().to_be_bytes());
+        if shape == 1 && kind == HANDSHAKE && epoch == 0 {
+            // Random handshake bytes: their lengths never add up.
+            body.iter_mut()
+                .skip(6)
+                .take(6)
+                .for_each(|byte| *byte = 0xff);
+        }
+        datagram.extend(&body);
+        body = datagram;
+    }
+    body
+}
+
+#[test]
+fn noise_is_dropped_at_every_point() {
+    for seed in 0..40 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let pair = &mut Pair::new(client_config(), server_config());
+        pair.run(|_, _, datagram| {
+            let mut all: Vec<Vec<u8>> = (0..20).map(|_| noise(&mut rng)).collect();
+            all.push(datagram);
+            all.extend((0..20).map(|_| noise(&mut rng)));
+            all
+        });
+        pair.check_connected();
+        for _ in 0..500 {
+            pair.client.handle(pair.now, &noise(&mut rng));
+            pair.server.handle(pair.now, &noise(&mut rng));
+        }
+        assert!(pair.client.outgoing.is_empty() && pair.server.outgoing.is_empty());
+        pair.check_connected();
+        let stats = pair.client.connection.stats();
+        assert!(stats.malformed > 0 && stats.unexpected > 0 && stats.undecryptable > 0);
+    }
+}
+
+/// What a client with the wrong key or identity sees: lengths of what came back, and the error.
+fn refused(client: Config) -> (Vec<usize>, Option<Error>) {
+    let mut lengths = Vec::new();
+    let mut pair = Pair::new(client, server_config());
+    pair.run(|_, from_client, datagram| {
+        if !from_client {
+            lengths.push(datagram.len());
+        }
+        vec![datagram]
+    });
+    assert!(!pair.client.is_connected() && !pair.server.is_connected());
+    assert!(pair.server.received.is_empty());
+    assert!(pair.server.connection.stats().undecryptable_finished >= 8);
+    match pair.server.error {
+        Some(Error::HandshakeTimedOut {
+            stage,
+            undecryptable,
+            ..
+        }) => {
+            assert_eq!(stage, Stage::AwaitFinished);
+            assert!(undecryptable >= 8);
+        }
+        ref other => panic!("{other:?}"),
+    }
+    (lengths, pair.client.error)
+}
+
+#[test]
+fn a_wrong_key_is_told_from_silence_and_an_unknown_identity_is_not_told_from_it() {
+    let wrong_key = refused(Config::client(IDENTITY, Psk::new([1; 32])));
+    let unknown = refused(Config::client("AUTHPWD_nobody", Psk::new(KEY)));
+    assert_eq!(wrong_key, unknown);
+    assert!(matches!(
+        wrong_key.1,
+        Some(Error::HandshakeTimedOut {
+            stage: Stage::AwaitFinished,
+            ..
+        })
+    ));
+    let mut pair = Pair::new(Config::client(IDENTITY, Psk::new([1; 32])), server_config());
+    assert!(!pair.client.connection.suspects_wrong_key());
+    pair.exchange(|_, _, datagram| vec![datagram]);
+    assert!(pair.client.connection.suspects_wrong_key());
+    assert!(pair.server.connection.suspects_wrong_key());
+}
+
+#[test]
+fn a_cookie_is_for_one_address_and_one_hello() {
+    let now = Instant::now();
+    let config = Arc::new(server_config().with_cookie_secret([3; 32]));
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut ask = |peer: &[u8], datagram: &[u8]| {
+        let mut server = Connection::server(config.clone(), peer, &mut rng, now).unwrap();
+        server
+            .handle_datagram(now, &mut datagram.to_vec(), |_| panic!("data"))
+            .unwrap();
+        let Output::Transmit(answer) = server.poll_output() else {
+            panic!("no answer");
+        };
+        (answer.to_vec(), server.has_begun())
+    };
+    let mut client = Peer::client(client_config(), 1, now);
+    let first = client.outgoing.pop().unwrap();
+    // Every server in this test is a new one: only the secret is shared.
+    let (request, begun) = ask(b"one", &first);
+    assert!(!begun);
+    assert!(request.len() <= first.len(), "no amplification");
+    client.handle(now, &request);
+    let second = client.outgoing.pop().unwrap();
+    assert!(ask(b"one", &second).1);
+    assert!(!ask(b"two", &second).1);
+    // Record header 13, handshake header 12, version 2: the random. Its hello is not the cookie's.
+    let mut other = second.clone();
+    other[30] ^= 1;
+    assert!(!ask(b"one", &other).1);
+    let mut other = second;
+    // Session id length 1, cookie length 1, then the cookie.
+    other[13 + 12 + 34 + 2 + 31] ^= 1;
+    assert!(!ask(b"one", &other).1);
+}
+
+fn plain_alert(level: u8, description: u8) -> Vec<u8> {
+    vec![
+        21,
+        0xfe,
+        0xfd,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        99,
+        0,
+        2,
+        level,
+        description,
+    ]
+}
+
+#[test]
+fn alerts_in_the_clear_end_a_handshake_and_never_a_connection() {
+    let mut pair = Pair::new(client_config(), server_config());
+    pair.connect();
+    for description in 0..=255 {
+        for level in [1, 2] {
+            pair.client
+                .handle(pair.now, &plain_alert(level, description));
+            pair.server
+                .handle(pair.now, &plain_alert(level, description));
+        }
+    }
+    assert_eq!(pair.client.connection.stats().alerts_ignored, 512);
+    pair.check_connected();
+
+    let mut pair = Pair::new(client_config(), server_config());
+    pair.server.handle(pair.now, &plain_alert(2, 40));
+    assert_eq!(pair.server.error, None, "nobody to believe yet");
+    pair.client.handle(pair.now, &plain_alert(1, 90));
+    assert_eq!(pair.client.error, None, "a warning");
+    pair.client.handle(pair.now, &plain_alert(2, 40));
+    assert_eq!(
+        pair.client.error,
+        Some(Error::PeerAlert {
+            level: AlertLevel::Fatal,
+            description: AlertDescription::HANDSHAKE_FAILURE,
+            authenticated: false
+        })
+    );
+    assert!(
+        pair.client
+            .outgoing
+            .iter()
+            .all(|datagram| datagram[0] != 21)
+    );
+}
+
+#[test]
+fn close_notify_is_answered_and_ends_both() {
+    let mut pair = Pair::new(client_config(), server_config());
+    pair.connect();
+    pair.client.connection.send(b"last words").unwrap();
+    pair.client.connection.close();
+    pair.client.connection.close();
+    pair.client.poll();
+    assert_eq!(pair.client.outgoing.len(), 2);
+    pair.server.received.clear();
+    pair.exchange(|_, _, datagram| vec![datagram]);
+    assert_eq!(pair.server.received, [b"last words"]);
+    assert_eq!(pair.server.events.last(), Some(&Event::Closed));
+    assert!(pair.server.connection.is_closed() && pair.client.connection.is_closed());
+    assert_eq!((&pair.client.error, &pair.server.error), (&None, &None));
+    assert_eq!(pair.server.connection.send(b"x"), Err(Error::Closed));
+    assert_eq!(pair.client.connection.send(b"x"), Err(Error::Closed));
+}
+
+/// A ClientHello by hand, in one record.
+fn hello(version: [u8; 2], suites: &[u8], compressions: &[u8], extensions: &[u8]) -> Vec<u8> {
+    let mut body = version.to_vec();
+    body.extend([0x42; 32]);
+    body.extend([0, 0]);
+    body.extend(u16::try_from(suites.len()).unwrap().to_be_bytes());
+    body.extend(suites);
+    body.push(u8::try_from(compressions.len()).unwrap());
+    body.extend(compressions);
+    if !extensions.is_empty() {
+        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        body.extend(extensions);
+    }
+    let n = u8::try_from(body.len()).unwrap();
+    let mut datagram = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 5, 0, n + 12];
+    datagram.extend([1, 0, 0, n, 0, 0, 0, 0, 0, 0, 0, n]);
+    datagram.extend(body);
+    datagram
+}
+
+fn answer(hello: &[u8]) -> (Vec<Vec<u8>>, Option<Error>) {
+    let mut server = Peer::server(
+        server_config().with_cookie_exchange(false),
+        1,
+        Instant::now(),
+    );
+    let now = server.deadline;
+    server.handle(now, hello);
+    (server.outgoing, server.error)
+}
+
+const SUITE: &[u8] = &[0xcc, 0xac];
+const DTLS12: [u8; 2] = [0xfe, 0xfd];
+const X25519: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 29];
+
+#[test]
+fn hellos_that_can_be_served_are() {
+    // supported_versions with 1.3 and 1.2, an unknown extension, groups among which is X25519.
+    let modern = [
+        &[0, 43, 0, 5, 4, 0xfe, 0xfc, 0xfe, 0xfd][..],
+        &[0x7a, 0x7a, 0, 1, 9],
+        &[0, 10, 0, 6, 0, 4, 0, 23, 0, 29],
+    ]
+    .concat();
+    for (version, suites, extensions) in [
+        (DTLS12, SUITE, &[][..]),
+        (DTLS12, &[0x13, 1, 0xcc, 0xac, 0, 0xff], X25519),
+        (DTLS12, SUITE, &modern),
+        ([0xfe, 0xfc], SUITE, X25519),
+    ] {
+        let (outgoing, error) = answer(&hello(version, suites, &[1, 0], extensions));
+        assert_eq!(error, None);
+        assert_eq!(outgoing.len(), 1);
+        // The record number goes on from the hello's, and the version is 1.2.
+        assert_eq!(
+            &outgoing[0][..11],
+            &[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 5]
+        );
+        assert_eq!(outgoing[0][13], 2);
+        assert_eq!(&outgoing[0][25..27], &[0xfe, 0xfd]);
+    }
+}
+
+#[test]
+fn hellos_that_cannot_be_served_get_the_alert_that_says_why() {
+    let twice = [X25519, X25519].concat();
+    for (hello, alert) in [
+        (hello([0xfe, 0xff], SUITE, &[0], X25519), 70),
+        (hello([3, 3], SUITE, &[0], X25519), 70),
+        (hello(DTLS12, &[0xc0, 0x2b], &[0], X25519), 40),
+        (hello(DTLS12, SUITE, &[1], X25519), 47),
+        (hello(DTLS12, SUITE, &[0], &[0, 10, 0, 4, 0, 2, 0, 23]), 40),
+        (hello(DTLS12, SUITE, &[0], &[0xff, 1, 0, 2, 1, 7]), 40),
+        (hello(DTLS12, SUITE, &[0], &[0, 11, 0, 2, 1, 1]), 47),
+        (hello(DTLS12, SUITE, &[0], &twice), 47),
+        (hello(DTLS12, SUITE, &[0], &[0, 10, 0, 9]), 50),
+        (hello(DTLS12, &[0xcc], &[0], X25519), 50),
+    ] {
+        let (outgoing, error) = answer(&hello);
+        assert!(error.is_some(), "alert {alert}");
+        assert_eq!(outgoing.len(), 1, "alert {alert}");
+        assert_eq!(outgoing[0][0], 21);
+        assert_eq!(&outgoing[0][13..], &[2, alert], "{error:?}");
+    }
+}
+
+#[test]
+fn configuration_out_of_range_is_an_error() {
+    let now = Instant::now();
+    let mut rng = StdRng::seed_from_u64(1);
+    for config in [
+        client_config().with_mtu(255),
+        client_config().with_mtu(65_508),
+        Config::client("", Psk::new(KEY)),
+        Config::client("x".repeat(1025), Psk::new(KEY)),
+        Config::client(IDENTITY, Psk::new([])),
+        Config::client(IDENTITY, Psk::new([0; 1025])),
+    ] {
+        let error = Connection::client(Arc::new(config), &mut rng, now).unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
+    }
+    let wrong = Connection::server(Arc::new(client_config()), b"", &mut rng, now);
+    assert!(matches!(wrong, Err(Error::WrongRole { .. })));
+    let wrong = Connection::client(Arc::new(server_config()), &mut rng, now);
+    assert!(matches!(wrong, Err(Error::WrongRole { .. })));
+}
+
+#[test]
+fn sending_says_what_is_wrong_and_does_no_harm() {
+    let mut pair = Pair::new(client_config(), server_config());
+    let early = pair.client.connection.send(b"x");
+    assert_eq!(early, Err(Error::NotConnected(Stage::AwaitHello)));
+    pair.connect();
+    let max = pair.client.connection.max_payload();
+    assert_eq!(max, 1200 - 13 - 16);
+    let client = &mut pair.client.connection;
+    assert_eq!(
+        client.send(&vec![0; max + 1]),
+        Err(Error::TooLong { max, got: max + 1 })
+    );
+    let mut out = b"wrapper".to_vec();
+    assert!(client.seal(&vec![0; max + 1], &mut out).is_err());
+    assert_eq!(out, b"wrapper");
+    client.seal(&vec![1; max], &mut out).unwrap();
+    assert_eq!(out.len(), 7 + 1200);
+    pair.server.received.clear();
+    pair.server.handle(pair.now, &out[7..]);
+    assert_eq!(pair.server.received, [vec![1; max]]);
+    let client = &mut pair.client.connection;
+    for _ in 0..256 {
+        client.send(b"y").unwrap();
+    }
+    assert_eq!(client.send(b"y"), Err(Error::QueueFull(256)));
+    pair.client.poll();
+    pair.client.outgoing.clear();
+    pair.check_connected();
+}
+
+#[test]
+fn several_records_in_one_datagram_are_all_delivered() {
+    let mut pair = Pair::new(client_config(), server_config());
+    pair.connect();
+    let mut datagram = Vec::new();
+    for n in 0..5 {
+        pair.client.connection.seal(&[n; 3], &mut datagram).unwrap();
+    }
+    pair.server.received.clear();
+    pair.server.handle(pair.now, &datagram);
+    assert_eq!(
+        pair.server.received,
+        [[0; 3], [1; 3], [2; 3], [3; 3], [4; 3]]
+    );
+    assert_eq!(pair.server.connection.stats().delivered, 6);
+}

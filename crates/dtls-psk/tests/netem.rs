@@ -1,0 +1,276 @@
+//! A bad network, and the handshake's timers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::panic,
+    reason = "a test: the clock is read once, for a beginning"
+)]
+#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use common::{Pair, Peer, client_config, server_config};
+use dtls_psk::{Error, Event, Stage};
+use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
+
+const RECORDS: u8 = 40;
+const DATA: u8 = 23;
+
+fn netem(seed: u64) -> Netem<Vec<u8>> {
+    Netem::new(
+        NetemConfig::new()
+            .latency(Duration::from_millis(20))
+            .jitter(Duration::from_millis(40))
+            .loss(RandomLoss::new(Probability::new(0.1)))
+            .duplicate(Probability::new(0.1))
+            .reorder_gap(3)
+            .seed(seed),
+    )
+}
+
+/// What `from` sends goes into the network; what the network gives up goes to `to`. Datagrams of
+/// application data that arrive are noted.
+fn carry(
+    now: Instant,
+    from: &mut Peer,
+    network: &mut Netem<Vec<u8>>,
+    to: &mut Peer,
+    arrived: &mut BTreeSet<Vec<u8>>,
+) {
+    network.handle_input(Input::Timeout(now));
+    for datagram in from.outgoing.drain(..) {
+        network.handle_input(Input::Packet(now, datagram));
+    }
+    while let Some(output) = network.poll_output() {
+        match output {
+            Output::Packet(datagram) => {
+                to.handle(now, &datagram);
+                if datagram[0] == DATA {
+                    arrived.insert(datagram);
+                }
+            }
+            Output::Timeout(_) => break,
+        }
+    }
+}
+
+#[test]
+fn a_bad_network_always_connects_and_spoils_nothing() {
+    for seed in 0..100 {
+        let mut now = Instant::now();
+        let start = now;
+        // Half of them ask for cookies, half have an extended master secret, half cut every flight.
+        let mtu = if seed & 4 == 0 { 1200 } else { 256 };
+        let hint = if seed & 4 == 0 { 0 } else { 700 };
+        let server = server_config()
+            .with_cookie_exchange(seed & 1 == 0)
+            .with_extended_master_secret(seed & 2 == 0)
+            .with_identity_hint(vec![b'h'; hint])
+            .with_mtu(mtu);
+        let mut client = Peer::client(client_config().with_mtu(mtu), seed, now);
+        let mut server = Peer::server(server, seed, now);
+        let (mut up, mut down) = (netem(2 * seed), netem(2 * seed + 1));
+        let (mut up_arrived, mut down_arrived) = (BTreeSet::new(), BTreeSet::new());
+        let (mut client_sent, mut server_sent) = (0, 0);
+        // Until all is sent and has had time to arrive.
+        let mut rest = None;
+        while rest.is_none_or(|end| now < end) {
+            assert!(
+                now < start + Duration::from_secs(400),
+                "seed {seed}: never done"
+            );
+            carry(now, &mut client, &mut up, &mut server, &mut up_arrived);
+            carry(now, &mut server, &mut down, &mut client, &mut down_arrived);
+            assert_eq!(
+                (&client.error, &server.error),
+                (&None, &None),
+                "seed {seed}"
+            );
+            if client.is_connected() && client_sent < RECORDS {
+                client.send(&[client_sent; 100]);
+                client_sent += 1;
+            }
+            // The first ones right away: they may overtake the Finished. No more than are surely kept.
+            let room = if client.is_connected() { RECORDS } else { 12 };
+            if server.is_connected() && server_sent < room {
+                server.send(&[server_sent; 100]);
+                server_sent += 1;
+            }
+            if rest.is_none() && client_sent == RECORDS && server_sent == RECORDS {
+                rest = Some(now + Duration::from_secs(1));
+            }
+            now += Duration::from_millis(5);
+            client.handle_timeout(now);
+            server.handle_timeout(now);
+        }
+        for (sender, receiver, arrived) in [
+            ("client", &server, &up_arrived),
+            ("server", &client, &down_arrived),
+        ] {
+            let distinct: BTreeSet<&Vec<u8>> = receiver.received.iter().collect();
+            let count = receiver.received.len();
+            assert_eq!(
+                distinct.len(),
+                count,
+                "seed {seed}: {sender}'s delivered twice"
+            );
+            assert_eq!(
+                count,
+                arrived.len(),
+                "seed {seed}: {sender}'s lost on the way in"
+            );
+            assert!(
+                count > usize::from(RECORDS) / 2,
+                "seed {seed}: the network is worse than meant"
+            );
+            for data in distinct {
+                assert!(data[0] < RECORDS);
+                assert_eq!(data, &vec![data[0]; 100], "seed {seed}");
+            }
+        }
+        assert_eq!(client.key_log(), server.key_log(), "seed {seed}");
+        assert_eq!(client.key_log().len(), 1);
+    }
+}
+
+#[test]
+fn retransmissions_come_at_300_ms_doubling_and_end() {
+    let mut pair = Pair::new(client_config(), server_config());
+    let start = pair.now;
+    let mut at = Vec::new();
+    while pair.client.error.is_none() {
+        pair.client.outgoing.clear();
+        pair.now = pair.client.deadline;
+        pair.client.handle_timeout(pair.now);
+        at.push((pair.now - start).as_millis());
+    }
+    assert_eq!(at, [300, 900, 2100, 4500, 9300, 18_900, 38_100, 76_500]);
+    assert_eq!(
+        pair.client.error,
+        Some(Error::HandshakeTimedOut {
+            stage: Stage::AwaitHello,
+            retransmits: 7,
+            undecryptable: 0
+        })
+    );
+    assert!(pair.client.connection.is_closed());
+    assert_eq!(pair.client.connection.stats().flights_retransmitted, 7);
+}
+
+#[test]
+fn nothing_is_due_early_and_idle_is_far_away() {
+    let mut pair = Pair::new(client_config(), server_config());
+    let first = pair.client.outgoing.len();
+    pair.client
+        .handle_timeout(pair.now + Duration::from_millis(299));
+    assert_eq!(pair.client.outgoing.len(), first);
+    assert_eq!(pair.server.deadline, pair.now + Duration::from_secs(3600));
+    pair.connect();
+    assert!(pair.client.deadline >= pair.now + Duration::from_secs(3600));
+    assert!(pair.server.deadline >= pair.now + Duration::from_secs(3600));
+}
+
+#[test]
+fn every_single_loss_is_made_good() {
+    for lost in 0..12 {
+        let mut pair = Pair::new(
+            client_config().with_mtu(256),
+            server_config()
+                .with_mtu(256)
+                .with_identity_hint([b'h'; 600]),
+        );
+        pair.run(|number, _, datagram| {
+            if number == lost {
+                vec![]
+            } else {
+                vec![datagram]
+            }
+        });
+        pair.check_connected();
+    }
+}
+
+#[test]
+fn flights_may_come_backwards_and_twice() {
+    let mut pair = Pair::new(
+        client_config().with_mtu(256),
+        server_config()
+            .with_mtu(256)
+            .with_identity_hint([b'h'; 600]),
+    );
+    for _ in 0..40 {
+        let (mut up, mut down) = (
+            std::mem::take(&mut pair.client.outgoing),
+            std::mem::take(&mut pair.server.outgoing),
+        );
+        assert!(up.iter().chain(&down).all(|datagram| datagram.len() <= 256));
+        up.extend(up.clone());
+        down.extend(down.clone());
+        for datagram in up.iter().rev() {
+            pair.server.handle(pair.now, datagram);
+        }
+        for datagram in down.iter().rev() {
+            pair.client.handle(pair.now, datagram);
+        }
+    }
+    pair.check_connected();
+}
+
+#[test]
+fn data_that_overtakes_the_finished_is_kept_in_order_and_delivered_after_it() {
+    let mut pair = Pair::new(client_config(), server_config());
+    let mut last_flight = Vec::new();
+    pair.exchange(|_, from_client, datagram| {
+        // ChangeCipherSpec and Finished are the server's first datagram that starts with type 20.
+        if !from_client && datagram[0] == 20 {
+            last_flight.push(datagram);
+            return vec![];
+        }
+        vec![datagram]
+    });
+    assert!(pair.server.is_connected() && !pair.client.is_connected());
+    for n in 0..5 {
+        pair.server.send(&[n]);
+    }
+    let mut data = std::mem::take(&mut pair.server.outgoing);
+    data.swap(1, 3);
+    for datagram in data {
+        pair.client.handle(pair.now, &datagram);
+    }
+    assert!(
+        pair.client.received.is_empty(),
+        "nothing before the Finished"
+    );
+    assert_eq!(pair.client.connection.stats().early_kept, 5);
+    pair.client.handle(pair.now, &last_flight[0]);
+    assert!(pair.client.is_connected());
+    assert_eq!(pair.client.received, [[0], [1], [2], [3], [4]]);
+    pair.check_connected();
+}
+
+#[test]
+fn a_server_that_lost_its_last_flight_sends_it_again_when_asked() {
+    let mut pair = Pair::new(client_config(), server_config());
+    let mut dropped = 0;
+    pair.run(|_, from_client, datagram| {
+        if !from_client && datagram[0] == 20 && dropped < 2 {
+            dropped += 1;
+            return vec![];
+        }
+        vec![datagram]
+    });
+    assert_eq!(dropped, 2);
+    // Two to make good the losses; the last may not have been needed any more.
+    assert!(pair.server.connection.stats().flights_answered_again >= 1);
+    let connected = |event: &&Event| matches!(event, Event::Connected(_));
+    assert_eq!(pair.server.events.iter().filter(connected).count(), 1);
+    pair.exchange(|_, _, datagram| vec![datagram]);
+    pair.client
+        .handle_timeout(pair.now + Duration::from_secs(100));
+    pair.check_connected();
+}
