@@ -241,9 +241,13 @@ impl Order {
                 frame.number == settled + 1
                     || frame.previous == Some(number::on_wire(settled, frame.wire))
             }
-            // Nothing comes before a count's first number. Any other first frame may be an early
-            // second one.
-            None => frame.wire.value() == 1 && frame.previous.is_none_or(|n| n == 0),
+            // Nothing comes before a count's first number, 0 or 1. Any other first frame may have
+            // overtaken the one before it.
+            None => match frame.wire.value() {
+                0 => true,
+                1 => frame.previous.is_none_or(|previous| previous == 0),
+                _ => false,
+            },
         }
     }
 

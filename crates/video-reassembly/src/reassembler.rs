@@ -23,7 +23,7 @@ use crate::{Event, Limits, Slice, Stats, StreamKind};
 /// [`Limits::reorder_window`] newer frames are complete. There is no time in here: a caller with a
 /// clock asks [`blocked`](Self::blocked) what waits and ends the wait with `give_up_before`.
 ///
-/// At the beginning, frame 1 follows on nothing; any other first frame waits like one with a gap
+/// At the beginning, frames 0 and 1 follow on nothing; any other first frame waits like one with a gap
 /// before it, for it may have overtaken the one before.
 #[derive(Debug)]
 pub struct Reassembler {

@@ -45,8 +45,9 @@ pub struct Slices {
     frame_bytes: u32,
     previous: u32,
     number: u32,
-    /// What is not written yet.
-    left: Bytes,
+    data: Bytes,
+    /// How much of `data` is written.
+    written: usize,
     /// Slice counter of the next slice.
     counter: u16,
     index: u16,
@@ -166,7 +167,8 @@ impl Slicer {
             frame_bytes,
             previous,
             number,
-            left: data,
+            data,
+            written: 0,
             counter,
             index: 0,
             count,
@@ -186,11 +188,13 @@ impl Slices {
         if self.index >= self.count {
             return false;
         }
-        let payload = self.left.split_to(self.payload_len());
+        let payload = self.payload();
+        let len = payload.len();
         match self.config.layout {
-            MediaLayout::Summary => self.write_summary(&payload, out),
-            MediaLayout::Slice => self.write_field(&payload, clock, out),
+            MediaLayout::Summary => self.write_summary(payload, out),
+            MediaLayout::Slice => self.write_field(payload, clock, out),
         }
+        self.written += len;
         self.counter = self.counter.wrapping_add(1);
         self.index += 1;
         true
@@ -202,7 +206,7 @@ impl Slices {
         if self.index >= self.count {
             return None;
         }
-        let payload = self.payload_len();
+        let payload = self.payload().len();
         Some(match self.config.layout {
             MediaLayout::Summary => SummaryMediaHeader::LEN + payload,
             MediaLayout::Slice => {
@@ -241,22 +245,21 @@ impl Slices {
         self.index + 1 == self.count
     }
 
-    /// Frame bytes in the next slice.
-    fn payload_len(&self) -> usize {
+    /// The next slice's part of the frame.
+    fn payload(&self) -> &[u8] {
+        let left = self.data.get(self.written..).unwrap_or_default();
         if self.is_last() {
-            return self.left.len();
+            return left;
         }
         // Leave at least one byte for every slice after this one, so that no slice has but the
         // frame info.
         let after = usize::from(self.count - self.index - 1);
-        usize::from(self.config.slice_bytes).min(self.left.len().saturating_sub(after))
+        let len = usize::from(self.config.slice_bytes).min(left.len().saturating_sub(after));
+        left.get(..len).unwrap_or_default()
     }
 
     fn header(&self, payload: usize) -> SliceHeader {
-        let info = match self.is_last() {
-            true => self.info.len(),
-            false => 0,
-        };
+        let info = if self.is_last() { self.info.len() } else { 0 };
         // No more than slice_bytes: the number of slices has room for the info in the last one.
         let payload = u16::try_from(payload).unwrap_or(u16::MAX);
         SliceHeader {
@@ -264,9 +267,10 @@ impl Slices {
             resent: false,
             counter: self.counter,
             slices: self.count,
-            place: match self.is_last() {
-                true => SlicePlace::Last { info_len: info },
-                false => SlicePlace::Index(self.index),
+            place: if self.is_last() {
+                SlicePlace::Last { info_len: info }
+            } else {
+                SlicePlace::Index(self.index)
             },
             size: payload.saturating_add(info),
             previous_frame: self.previous,

@@ -1,0 +1,123 @@
+//! What the tests share: frames, packets, and a reassembler that is drained after every call.
+#![allow(dead_code, reason = "every test uses its own part of it")]
+
+use bytes::{Bytes, BytesMut};
+use tutk_frame::{
+    AvPacket, Codec, FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, MediaLayout,
+    SummaryMediaPacket,
+};
+use video_reassembly::{
+    Event, Frame, FrameNumber, Limits, Lost, Reassembler, Slice, Slicer, StreamKind,
+};
+
+pub(crate) fn info(micros_since_start: u64, codec: Codec) -> FrameInfo {
+    FrameInfo {
+        codec,
+        flags: 1,
+        camera: 0,
+        viewers: 1,
+        fps: 20,
+        resolution: 3,
+        bitrate: 120,
+        micros: u32::try_from(micros_since_start % 1_000_000).unwrap(),
+        seconds: 1_764_000_000 + u32::try_from(micros_since_start / 1_000_000).unwrap(),
+        numbers: Some(FrameNumbers {
+            bytes: 0,
+            frame: 0,
+            device: Some(FrameDevice {
+                mac: *b"5ADB55394F0F",
+                word: 0,
+            }),
+        }),
+    }
+}
+
+/// The packets of one frame.
+pub(crate) fn cut(
+    slicer: &mut Slicer,
+    kind: MediaKind,
+    info: FrameInfo,
+    data: &Bytes,
+) -> Vec<Bytes> {
+    let mut slices = slicer.slice(kind, info, data.clone()).unwrap();
+    let mut packets = Vec::with_capacity(slices.remaining());
+    let mut buffer = BytesMut::new();
+    while let Some(len) = slices.packet_len() {
+        assert!(slices.write_next(LinkClock::default(), &mut buffer));
+        let packet = buffer.split().freeze();
+        assert_eq!(packet.len(), len, "packet_len");
+        packets.push(packet);
+    }
+    assert!(!slices.write_next(LinkClock::default(), &mut buffer));
+    packets
+}
+
+pub(crate) fn parse(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
+    match layout {
+        MediaLayout::Summary => SummaryMediaPacket::parse(packet).unwrap().into(),
+        MediaLayout::Slice => {
+            let body = AvPacket::parse(packet, layout).unwrap().body;
+            tutk_frame::Slice::parse(body).unwrap().into()
+        }
+    }
+}
+
+/// A slice of a video frame in the field's layout, without frame info.
+pub(crate) fn slice(number: u32, index: u32, count: u32, payload: &[u8]) -> Slice<'_> {
+    Slice {
+        kind: MediaKind::Delta,
+        resent: false,
+        number: FrameNumber::Long(number),
+        previous: Some(number.wrapping_sub(1)),
+        index,
+        count,
+        payload,
+        info: &[],
+        announced: None,
+    }
+}
+
+/// A reassembler, and all that came out of it.
+pub(crate) struct Collector {
+    pub(crate) reassembler: Reassembler,
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) lost: Vec<Lost>,
+}
+
+impl Collector {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            reassembler: Reassembler::new(limits),
+            frames: Vec::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, slice: Slice<'_>) {
+        self.reassembler.push(&slice);
+        self.drain();
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.reassembler.flush();
+        self.drain();
+    }
+
+    pub(crate) fn give_up_before(&mut self, number: u32) {
+        self.reassembler.give_up_before(StreamKind::Video, number);
+        self.drain();
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.frames.iter().map(|frame| frame.number).collect()
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.reassembler.poll() {
+            match event {
+                Event::Frame(frame) => self.frames.push(frame),
+                Event::Lost(lost) => self.lost.push(lost),
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What the camera's side puts on the wire, byte for byte and rule by rule (wire.md section 10;
+//! summary.md phase 6).
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use bytes::{Bytes, BytesMut};
+use common::{cut, info};
+use tutk_frame::{AvPacket, Codec, LinkClock, MediaKind, MediaLayout, Slice, SummaryMediaPacket};
+use video_reassembly::{Error, Slicer, SlicerConfig};
+
+fn slicer(layout: MediaLayout, slice_bytes: u16) -> Slicer {
+    Slicer::new(SlicerConfig {
+        slice_bytes,
+        ..SlicerConfig::new(layout)
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_key_frame_in_the_field_layout() {
+    let mut slicer = slicer(MediaLayout::Slice, 48);
+    // 48, 48, then 5 and the frame info: 141 bytes in 48s.
+    let data: Vec<u8> = (0..101).collect();
+    let stamp = info(1_250_000, Codec::H264);
+    let mut slices = slicer
+        .slice(MediaKind::Key, stamp, Bytes::from(data.clone()))
+        .unwrap();
+    assert_eq!((slices.remaining(), slices.number()), (3, 1));
+    let clock = LinkClock {
+        clock: 0x1122,
+        round_trip: 7,
+        word: 0,
+    };
+    let mut packets = Vec::new();
+    let mut out = BytesMut::new();
+    while slices.write_next(clock, &mut out) {
+        packets.push(out.split());
+    }
+
+    #[rustfmt::skip]
+    let head = |flags: u8, counter: u8| [5, flags, 0x0b, 0, counter, 0, 0x7e, 0x50];
+    #[rustfmt::skip]
+    let slice = |last: u8, counter: u8, index: u8, size: u8| [
+        5, last, counter, 0, // kind, last, slice counter
+        3, 0, index, 0,      // slices, index or length of the frame info
+        size, 0, 0, 0,       // payload bytes
+        0, 0, 0, 0,          // previous frame
+        1, 0, 0, 0,          // frame
+    ];
+    let first = [
+        &head(0x08, 0)[..],
+        &[0x22, 0x11, 7, 0, 0, 0, 0, 0],
+        &slice(0, 0, 0, 48),
+        &data[..48],
+    ];
+    let second = [&head(0x00, 1)[..], &slice(0, 1, 1, 48), &data[48..96]];
+    #[rustfmt::skip]
+    let frame_info = [
+        0x4e, 0, 1, 0, 1, 20, 3, 120,             // codec, flags, camera, viewers, fps, …
+        0x90, 0xd0, 0x03, 0,                      // 250,000 microseconds
+        0x01, 0x81, 0x24, 0x69,                   // 1,764,000,001 seconds
+        101, 0, 0, 0,                             // bytes of the frame
+        1, 0, 0, 0,                               // frame
+        b'5', b'A', b'D', b'B', b'5', b'5', b'3', b'9', b'4', b'F', b'0', b'F',
+        0, 0, 0, 0,
+    ];
+    let last = [
+        &head(0x05, 2)[..],
+        &slice(1, 2, 40, 45),
+        &data[96..],
+        &frame_info,
+    ];
+    assert_eq!(packets[0], first.concat());
+    assert_eq!(packets[1], second.concat());
+    assert_eq!(packets[2], last.concat());
+}
+
+#[test]
+fn a_frame_in_the_summary_layout() {
+    let mut slicer = slicer(MediaLayout::Summary, 64);
+    let data: Vec<u8> = (0..70).collect();
+    let stamp = info(1_250_000, Codec::H264);
+    let packets = cut(
+        &mut slicer,
+        MediaKind::Delta,
+        stamp,
+        &Bytes::from(data.clone()),
+    );
+    // 1,764,000,001,250 ms, the low 32 bits: 0xb697_ece2.
+    let time = 1_764_000_001_250_u64.to_le_bytes();
+    let head = |index: u8| {
+        [
+            &[0x05, 0x00, 0x0b, 0, 1, 0][..], // magic, version, sequence
+            &time[..2],
+            &time[..4],
+            &[70, 0, 0, 0, 2, 0, 0, 0, index, 0, 0, 0], // size, count, index
+            &[0, 0, 4, 0, 0, 0, 0, 0],                  // H.264, reserved
+        ]
+        .concat()
+    };
+    assert_eq!(packets[0], [&head(0)[..], &data[..64]].concat());
+    assert_eq!(packets[1], [&head(1)[..], &data[64..]].concat());
+
+    for (kind, magic) in [(MediaKind::Key, [5, 8]), (MediaKind::Audio, [5, 1])] {
+        let packets = cut(&mut slicer, kind, stamp, &Bytes::from_static(b"x"));
+        assert_eq!(packets[0][..2], magic);
+    }
+}
+
+#[test]
+fn counters_run_over_all_kinds_and_numbers_do_not() {
+    let mut slicer = slicer(MediaLayout::Slice, 100);
+    let mut counter = 0;
+    let mut numbers = Vec::new();
+    for (kind, len) in [
+        (MediaKind::Key, 300),
+        (MediaKind::Audio, 50),
+        (MediaKind::Delta, 120),
+        (MediaKind::Audio, 60),
+        (MediaKind::Delta, 60),
+    ] {
+        let data = Bytes::from(vec![0; len]);
+        let packets = cut(&mut slicer, kind, info(0, Codec::H264), &data);
+        for (index, packet) in packets.iter().enumerate() {
+            let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
+            let header = Slice::parse(packet.body).unwrap().header;
+            assert_eq!(packet.header.packet_type, kind.code(false));
+            assert_eq!(
+                packet.header.flags,
+                match (index, packets.len()) {
+                    (0, 1) => 0x01,
+                    (0, _) => 0x08,
+                    (i, n) if i + 1 == n => 0x05,
+                    _ => 0x00,
+                }
+            );
+            assert_eq!(usize::from(header.index()), index);
+            assert_eq!(header.counter, counter);
+            counter += 1;
+            numbers.push((kind, header.previous_frame, header.frame));
+        }
+    }
+    numbers.dedup();
+    assert_eq!(
+        numbers,
+        [
+            (MediaKind::Key, 0, 1),
+            (MediaKind::Audio, 0, 1),
+            (MediaKind::Delta, 1, 2),
+            (MediaKind::Audio, 1, 2),
+            (MediaKind::Delta, 2, 3),
+        ]
+    );
+}
+
+#[test]
+fn slices_are_full_but_for_the_end_whatever_the_length() {
+    for layout in [MediaLayout::Slice, MediaLayout::Summary] {
+        for slice_bytes in [41, 64] {
+            for len in 1..=400 {
+                let mut slicer = slicer(layout, slice_bytes);
+                let data = Bytes::from(vec![7; len]);
+                let packets = cut(&mut slicer, MediaKind::Key, info(0, Codec::H264), &data);
+                let sizes: Vec<(usize, usize)> = packets
+                    .iter()
+                    .map(|packet| match layout {
+                        MediaLayout::Summary => {
+                            (SummaryMediaPacket::parse(packet).unwrap().payload.len(), 0)
+                        }
+                        MediaLayout::Slice => {
+                            let body = AvPacket::parse(packet, layout).unwrap().body;
+                            let slice = Slice::parse(body).unwrap();
+                            (slice.payload.len(), slice.info.len())
+                        }
+                    })
+                    .collect();
+                let full = usize::from(slice_bytes);
+                assert_eq!(sizes.iter().map(|(payload, _)| payload).sum::<usize>(), len);
+                assert!(
+                    sizes
+                        .iter()
+                        .all(|(payload, info)| *payload > 0 && payload + info <= full)
+                );
+                let (short, rest) = sizes.split_at(sizes.len().saturating_sub(2));
+                assert!(short.iter().all(|size| *size == (full, 0)));
+                let infos: Vec<usize> = rest.iter().map(|(_, info)| *info).collect();
+                let info = match layout {
+                    MediaLayout::Slice => 40,
+                    MediaLayout::Summary => 0,
+                };
+                assert_eq!(infos.last(), Some(&info));
+                assert!(infos.iter().rev().skip(1).all(|info| *info == 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_sliced_is_refused_and_not_counted() {
+    let config = SlicerConfig {
+        slice_bytes: 40,
+        ..SlicerConfig::new(MediaLayout::Slice)
+    };
+    assert_eq!(
+        Slicer::new(config).unwrap_err(),
+        Error::SliceTooSmall { min: 40, got: 40 }
+    );
+
+    let mut slicer = slicer(MediaLayout::Slice, 41);
+    let stamp = info(0, Codec::H264);
+    assert_eq!(
+        slicer
+            .slice(MediaKind::Key, stamp, Bytes::new())
+            .unwrap_err(),
+        Error::EmptyFrame
+    );
+    // 65,535 slices hold so many bytes with the frame info, and no more.
+    let most = 65_535 * 41 - 40;
+    assert_eq!(
+        slicer
+            .slice(MediaKind::Key, stamp, Bytes::from(vec![0; most + 1]))
+            .unwrap_err(),
+        Error::TooManySlices {
+            max: 65_535,
+            bytes: most + 1,
+            slices: 65_536
+        }
+    );
+    let slices = slicer
+        .slice(MediaKind::Key, stamp, Bytes::from(vec![0; most]))
+        .unwrap();
+    assert_eq!((slices.remaining(), slices.number()), (65_535, 1));
+}
