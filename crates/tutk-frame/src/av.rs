@@ -107,6 +107,7 @@ pub enum MediaLayout {
 
 /// What an AV packet is, by its type and flags (wire.md section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum AvKind {
     /// `00 00`, the first login packet.
     Login1,
