@@ -119,8 +119,7 @@ impl Order {
                 FrameNumber::Short(u16::from_le_bytes([a, b]))
             }
         };
-        // Beyond what has been seen there is nothing to give up yet.
-        let end = number::nearest(newest.number, number).min(newest.number + 1);
+        let end = number::nearest(newest.number, number);
         self.settle_before(end, out);
         if let Some(first) = self.frames.first()
             && !self.is_next(first)

@@ -1,13 +1,12 @@
 //! What both streams write to: events, timestamps, counters.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use tutk_frame::FrameInfo;
 
 use crate::assembly::{Assembly, Place};
 use crate::{Event, Frame, Limits, Lost, MediaClock, Stamp, Stats, StreamKind};
-
-use alloc::vec::Vec;
 
 /// Events that wait, the one clock of both streams, and the counters.
 #[derive(Debug)]

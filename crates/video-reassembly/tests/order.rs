@@ -149,6 +149,21 @@ fn give_up_before_ends_the_wait() {
 }
 
 #[test]
+fn giving_up_does_not_invent_losses() {
+    let mut out = Collector::new(Limits::default());
+    out.push(whole(1));
+    // Nothing is between 1 and 4, as 4 says.
+    out.push(Slice {
+        previous: Some(1),
+        ..slice(4, 0, 2, b"half")
+    });
+    out.give_up_before(4);
+    assert_eq!(out.lost, []);
+    out.push(slice(4, 1, 2, b"half"));
+    assert_eq!(out.numbers(), [1, 4]);
+}
+
+#[test]
 fn giving_up_works_before_anything_was_handed_out() {
     let mut out = Collector::new(Limits::default());
     out.push(slice(40, 0, 2, b"half"));
@@ -233,6 +248,11 @@ fn one_number_far_away_moves_nothing_and_two_are_followed() {
     assert_eq!(out.numbers(), [1, 2, 3, 4]);
     assert_eq!(out.reassembler.stats().far, 1);
 
+    // Frames came in between: that number and this one do not confirm each other.
+    out.push(whole(0x8000_0001));
+    out.push(whole(5));
+    assert_eq!(out.reassembler.stats().jumps, 0);
+
     // The camera counts from the beginning again: its first frame is not believed yet.
     for number in 1000..1200 {
         out.push(whole(number));
@@ -242,16 +262,29 @@ fn one_number_far_away_moves_nothing_and_two_are_followed() {
         out.push(whole(number));
     }
     assert_eq!(out.numbers()[before..], [2, 3, 4]);
-    assert_eq!(out.reassembler.stats().jumps, 1);
+    let stats = out.reassembler.stats();
+    assert_eq!((stats.jumps, stats.duplicates, stats.late), (1, 0, 0));
+    // The first one, once more: it never was handed out.
+    out.push(whole(1));
+    assert_eq!(out.reassembler.stats().late, 1);
 }
 
 #[test]
 fn slices_that_contradict_their_frame_are_dropped() {
     let mut out = Collector::new(Limits::default());
+    out.push(slice(1, 0, 0, b"")); // no slices at all
+    out.push(slice(1, 3, 3, b"xx")); // an index beyond the count
+    assert!(out.frames.is_empty());
     out.push(slice(1, 0, 3, b"aa"));
     out.push(slice(1, 1, 4, b"xx")); // another count
-    out.push(slice(1, 3, 3, b"xx")); // an index beyond it
-    out.push(slice(1, 0, 0, b"")); // no slices at all
+    out.push(Slice {
+        announced: Some(Announced {
+            frame_bytes: 5,
+            millis: 0,
+            codec: None,
+        }),
+        ..slice(1, 1, 3, b"xx")
+    });
     out.push(Slice {
         kind: MediaKind::Key,
         ..slice(1, 1, 3, b"xx")
@@ -261,7 +294,7 @@ fn slices_that_contradict_their_frame_are_dropped() {
     out.push(slice(1, 2, 3, b"c"));
     assert_eq!(out.frames[0].data, &b"aabbc"[..]);
     let stats = out.reassembler.stats();
-    assert_eq!((stats.inconsistent, stats.duplicates), (4, 1));
+    assert_eq!((stats.inconsistent, stats.duplicates), (5, 1));
 }
 
 #[test]
