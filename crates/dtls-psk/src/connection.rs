@@ -250,8 +250,9 @@ impl Connection {
         if let Some(event) = self.engine.events.pop_front() {
             return Output::Event(event);
         }
-        let idle = || self.engine.now + IDLE;
-        Output::Timeout(self.engine.flight.deadline().unwrap_or_else(idle))
+        let now = self.engine.now;
+        let deadline = self.engine.flight.deadline();
+        Output::Timeout(deadline.or(now.checked_add(IDLE)).unwrap_or(now))
     }
 
     /// Whether data may flow.

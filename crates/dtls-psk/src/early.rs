@@ -37,9 +37,10 @@ impl EarlyRecords {
         );
         let mut dropped = 0;
         while self.records.len() > MAX_RECORDS || self.bytes > MAX_BYTES {
-            // The oldest goes. In a flood of forged ones, real ones go with them: they are sent again.
-            let oldest = self.records.remove(0);
-            self.bytes -= oldest.fragment.len();
+            // The oldest data goes first: a Finished is worth more than any of it.
+            let data = |kept: &EarlyRecord| kept.id.content_type == ContentType::ApplicationData;
+            let oldest = self.records.iter().position(data).unwrap_or(0);
+            self.bytes -= self.records.remove(oldest).fragment.len();
             dropped += 1;
         }
         dropped
@@ -96,8 +97,9 @@ mod tests {
             .sum();
         assert_eq!(dropped, 100 - MAX_RECORDS as u64);
         assert_eq!(early.take(true).unwrap().id.sequence, 68);
+        early.keep(id(ContentType::Handshake, 0), &[]);
         early.keep(id(ContentType::ApplicationData, 200), &[0; MAX_BYTES]);
-        assert_eq!(early.records.len(), 1);
+        assert_eq!(early.records.len(), 2, "the Finished stays");
         assert_eq!(early.bytes, MAX_BYTES);
     }
 }

@@ -151,6 +151,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether this is how a wrong pre-shared key, or a wrong identity, shows.
+    ///
+    /// Not certain either way: most peers stay silent, which is also how one looks that went away in the
+    /// middle of the handshake; and an alert in the clear can be forged.
+    pub fn hints_at_wrong_key(&self) -> bool {
+        use AlertDescription as A;
+        match self {
+            Error::HandshakeTimedOut { stage, .. } => *stage == Stage::AwaitFinished,
+            Error::PeerAlert { description, .. } => matches!(
+                *description,
+                A::BAD_RECORD_MAC | A::DECRYPT_ERROR | A::UNKNOWN_PSK_IDENTITY
+            ),
+            _ => false,
+        }
+    }
+
     /// The alert that tells the peer (RFC 5246 section 7.2.2), if any is due.
     pub(crate) fn alert(&self) -> Option<AlertDescription> {
         use AlertDescription as A;

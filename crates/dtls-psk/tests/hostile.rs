@@ -229,6 +229,7 @@ fn a_wrong_key_is_told_from_silence_and_an_unknown_identity_is_not_told_from_it(
     let wrong_key = refused(Config::client(IDENTITY, Psk::new([1; 32])));
     let unknown = refused(Config::client("AUTHPWD_nobody", Psk::new(KEY)));
     assert_eq!(wrong_key, unknown);
+    assert!(wrong_key.1.as_ref().unwrap().hints_at_wrong_key());
     assert!(matches!(
         wrong_key.1,
         Some(Error::HandshakeTimedOut {

@@ -1,0 +1,350 @@
+//! Against OpenSSL's `s_server` and `s_client`, over loopback UDP: the only test here that has a clock and
+//! sockets. Without an `openssl` that can do it, it fails where `CI` is set and says so elsewhere.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test over real sockets"
+)]
+#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dtls_psk::{CipherSuite, Config, Connected, Connection, Event, Output, Psk, Stats};
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+
+const IDENTITY: &str = "AUTHPWD_admin";
+const KEY: [u8; 32] = *b"0123456789abcdef0123456789ABCDEF";
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Whether there is an `openssl` with the suite.
+fn openssl_or_skip(test: &str) -> bool {
+    let found = Command::new("openssl")
+        .args(["ciphers", "ECDHE-PSK-CHACHA20-POLY1305"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !found {
+        let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
+        assert!(!ci, "no usable openssl, and CI is set");
+        eprintln!("SKIPPED {test}: no openssl with ECDHE-PSK-CHACHA20-POLY1305 on this machine");
+    }
+    found
+}
+
+/// A running `openssl`, and a directory for its files; both go with it.
+struct Openssl {
+    child: Child,
+    directory: PathBuf,
+}
+
+impl Openssl {
+    fn start(name: &str, command: &str, address: &[String], options: &[&str], ems: bool) -> Self {
+        let directory =
+            std::env::temp_dir().join(format!("dtls-psk-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let configuration = directory.join("openssl.cnf");
+        let switch = if ems {
+            ""
+        } else {
+            "Options = -ExtendedMasterSecret\n"
+        };
+        let text = format!(
+            "openssl_conf = top\n[top]\nssl_conf = ssl\n[ssl]\nsystem_default = all\n[all]\n{switch}"
+        );
+        std::fs::write(&configuration, text).unwrap();
+        let key: String = KEY.iter().map(|byte| format!("{byte:02x}")).collect();
+        let child = Command::new("openssl")
+            .env("OPENSSL_CONF", &configuration)
+            .arg(command)
+            .args(address)
+            .args([
+                "-dtls1_2",
+                "-quiet",
+                "-psk",
+                &key,
+                "-psk_identity",
+                IDENTITY,
+            ])
+            .args(["-cipher", "ECDHE-PSK-CHACHA20-POLY1305", "-keylogfile"])
+            .arg(directory.join("keys"))
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child, directory }
+    }
+
+    fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
+    }
+
+    /// Waits for its end: what it printed.
+    fn finish(mut self) -> String {
+        let start = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < LIMIT, "openssl does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (mut out, mut errors) = (String::new(), String::new());
+        let (stdout, stderr) = (self.child.stdout.take(), self.child.stderr.take());
+        stdout.unwrap().read_to_string(&mut out).unwrap();
+        stderr.unwrap().read_to_string(&mut errors).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "openssl: {status}\n{out}\n{errors}");
+        out
+    }
+
+    fn key_log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("keys")).unwrap()
+    }
+}
+
+impl Drop for Openssl {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A connection on a socket.
+struct Endpoint {
+    connection: Connection,
+    socket: UdpSocket,
+    peer: Option<SocketAddr>,
+    received: Vec<u8>,
+    connected: Option<Connected>,
+    key_log: Option<String>,
+    closed: bool,
+}
+
+impl Endpoint {
+    fn new(connection: Connection, socket: UdpSocket, peer: Option<SocketAddr>) -> Self {
+        Self {
+            connection,
+            socket,
+            peer,
+            received: Vec::new(),
+            connected: None,
+            key_log: None,
+            closed: false,
+        }
+    }
+
+    /// Goes on until `done`.
+    fn run(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        let mut buffer = [0; 2048];
+        loop {
+            let deadline = self.poll();
+            if done(self) {
+                return;
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "never {what}: {:?}",
+                self.connection
+            );
+            let now = Instant::now();
+            if deadline <= now {
+                self.connection.handle_timeout(now).unwrap();
+                continue;
+            }
+            let wait = (deadline - now).clamp(Duration::from_millis(1), Duration::from_millis(100));
+            self.socket.set_read_timeout(Some(wait)).unwrap();
+            match self.socket.recv_from(&mut buffer) {
+                Ok((len, peer)) => {
+                    self.peer.get_or_insert(peer);
+                    let received = &mut self.received;
+                    self.connection
+                        .handle_datagram(Instant::now(), &mut buffer[..len], |data| {
+                            received.extend_from_slice(data);
+                        })
+                        .unwrap();
+                }
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(e) => panic!("{e}"),
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Instant {
+        loop {
+            match self.connection.poll_output() {
+                Output::Transmit(datagram) => {
+                    self.socket.send_to(datagram, self.peer.unwrap()).unwrap();
+                }
+                Output::Event(Event::Connected(connected)) => self.connected = Some(connected),
+                Output::Event(Event::KeyLog(line)) => self.key_log = Some(line),
+                Output::Event(Event::Closed) => self.closed = true,
+                Output::Event(_) => {}
+                Output::Timeout(deadline) => return deadline,
+            }
+        }
+    }
+
+    fn check(&self, openssl: &Openssl, ems: bool) -> Stats {
+        let connected = self.connected.as_ref().unwrap();
+        assert_eq!(connected.suite, CipherSuite::EcdhePskChacha20Poly1305Sha256);
+        assert_eq!(connected.identity, IDENTITY.as_bytes());
+        assert_eq!(connected.extended_master_secret, ems);
+        // Both derived the same master secret, which OpenSSL writes down too.
+        let line = self.key_log.as_deref().unwrap();
+        let theirs = openssl.key_log();
+        assert!(
+            theirs.lines().any(|theirs| theirs == line),
+            "{line}\n{theirs}"
+        );
+        self.connection.stats()
+    }
+}
+
+/// Data both ways, more than one record's worth to OpenSSL.
+fn lines() -> Vec<String> {
+    (0..40)
+        .map(|n| format!("line {n} {}\n", "x".repeat(n)))
+        .collect()
+}
+
+fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) -> Option<Stats> {
+    if !openssl_or_skip(name) {
+        return None;
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // A port that was free a moment ago; OpenSSL cannot choose one and tell.
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let accept = ["-accept".into(), address.to_string()];
+    let options = [&["-nocert", "-naccept", "1"], options].concat();
+    let mut openssl = Openssl::start(name, "s_server", &accept, &options, ems);
+    let config = Config::client(IDENTITY, Psk::new(KEY))
+        .with_mtu(mtu)
+        .with_key_log(true);
+    let mut rng = StdRng::try_from_rng(&mut SysRng).unwrap();
+    let connection = Connection::client(Arc::new(config), &mut rng, Instant::now()).unwrap();
+    let mut client = Endpoint::new(connection, socket, Some(address));
+    client.run("connected", |client| client.connected.is_some());
+    let stats = client.check(&openssl, ems);
+    let mut stdin = openssl.stdin();
+    stdin.write_all(b"hello from openssl\n").unwrap();
+    stdin.flush().unwrap();
+    client.run("greeted", |client| client.received.ends_with(b"\n"));
+    assert_eq!(client.received, b"hello from openssl\n");
+    for line in lines() {
+        client.connection.send(line.as_bytes()).unwrap();
+    }
+    client.connection.close();
+    client.poll();
+    assert_eq!(openssl.finish(), lines().concat());
+    Some(stats)
+}
+
+fn server_against_s_client(
+    name: &str,
+    config: Config,
+    options: &[&str],
+    ems: bool,
+) -> Option<Stats> {
+    if !openssl_or_skip(name) {
+        return None;
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let connect = ["-connect".into(), socket.local_addr().unwrap().to_string()];
+    let options = [&["-no_ign_eof"], options].concat();
+    let mut openssl = Openssl::start(name, "s_client", &connect, &options, ems);
+    let mut rng = StdRng::try_from_rng(&mut SysRng).unwrap();
+    let connection =
+        Connection::server(Arc::new(config), b"loopback", &mut rng, Instant::now()).unwrap();
+    let mut server = Endpoint::new(connection, socket, None);
+    server.run("connected", |server| server.connected.is_some());
+    let stats = server.check(&openssl, ems);
+    for line in lines() {
+        server.connection.send(line.as_bytes()).unwrap();
+    }
+    let mut stdin = openssl.stdin();
+    stdin.write_all(b"hello from openssl\n").unwrap();
+    stdin.flush().unwrap();
+    server.run("greeted", |server| server.received.ends_with(b"\n"));
+    assert_eq!(server.received, b"hello from openssl\n");
+    // The end of its input is where s_client says close_notify.
+    drop(stdin);
+    server.run("closed", |server| server.closed);
+    assert_eq!(openssl.finish(), lines().concat());
+    Some(stats)
+}
+
+fn server_config() -> Config {
+    Config::server(|identity: &[u8]| (identity == IDENTITY.as_bytes()).then(|| Psk::new(KEY)))
+        .with_key_log(true)
+}
+
+// `s_server` cannot be told to do without cookies; with `-listen` it makes them without keeping state.
+#[test]
+fn s_server_that_asks_for_a_cookie_and_keeps_state() {
+    if let Some(stats) = client_against_s_server("cookie", &[], true, 1200) {
+        assert_eq!(stats.verify_requests, 1);
+    }
+}
+
+#[test]
+fn s_server_that_asks_for_a_cookie_and_keeps_no_state() {
+    if let Some(stats) = client_against_s_server("listen", &["-listen"], true, 1200) {
+        assert_eq!(stats.verify_requests, 1);
+    }
+}
+
+#[test]
+fn s_server_without_extended_master_secret() {
+    client_against_s_server("no-ems", &[], false, 1200);
+}
+
+#[test]
+fn s_server_that_cuts_its_flight() {
+    // A hint makes the ServerKeyExchange long; the MTU cuts it.
+    let hint = "h".repeat(120);
+    let options = ["-psk_hint", &hint, "-mtu", "256", "-timeout"];
+    client_against_s_server("cut", &options, true, 256);
+}
+
+#[test]
+fn s_client_with_a_cookie() {
+    if let Some(stats) = server_against_s_client("client-cookie", server_config(), &[], true) {
+        assert!(stats.verify_requests >= 1);
+    }
+}
+
+#[test]
+fn s_client_without_a_cookie() {
+    let config = server_config().with_cookie_exchange(false);
+    if let Some(stats) = server_against_s_client("client-at-once", config, &[], true) {
+        assert_eq!(stats.verify_requests, 0);
+    }
+}
+
+#[test]
+fn s_client_without_extended_master_secret() {
+    server_against_s_client("client-no-ems", server_config(), &[], false);
+}
+
+#[test]
+fn s_client_that_gets_our_flight_cut_and_cuts_its_own() {
+    let config = server_config()
+        .with_cookie_exchange(false)
+        .with_mtu(256)
+        .with_identity_hint("h".repeat(120));
+    let options = ["-mtu", "256"];
+    server_against_s_client("client-cut", config, &options, true);
+}
