@@ -1,0 +1,283 @@
+//! Makes `fuzz/seeds/TARGET/*`: small inputs that reach deep, written by the crates themselves.
+//! Run it with `cargo xtask seeds`; what it makes is in the repository.
+//!
+//! Inputs of targets that take values instead of bytes (`Arbitrary`) are not made here: those were kept
+//! from runs, made small by `cargo fuzz cmin`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use av_login::{
+    AuthType, Capabilities, LoginAnswer, LoginLayout, LoginPacket, Nonce, Part, Password, Status,
+    User,
+};
+use bytes::Bytes;
+use dtls_psk::{Config, Connection, Output, Psk};
+use hl_ioctl::commands::{
+    AUDIO_ENCODER_LIST, Challenge, ConnectAuth, ConnectRequest, Media, MediaControl,
+    ReadParameters, SetAnswer, Switch,
+};
+use hl_ioctl::{ChallengeStatus, Command, ConnectResult, Request};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tutk_frame::{
+    AvPacket, DataHeader, Direction, FrameInfo, IoctlMessage, IoctlRequest, LinkClock, MediaKind,
+    MediaLayout, SessionId, WrapperLayout,
+};
+use tutk_media::nal_units;
+use video_reassembly::{Slicer, SlicerConfig};
+
+const CLIPS: [(&str, &[u8]); 2] = [
+    (
+        "h264",
+        include_bytes!("../../crates/tutk-cli/assets/clip.h264"),
+    ),
+    (
+        "h265",
+        include_bytes!("../../crates/tutk-cli/assets/clip.h265"),
+    ),
+];
+
+fn main() {
+    frames();
+    hl_messages();
+    logins();
+    clips();
+    datagrams();
+    handshakes();
+}
+
+fn save(target: &str, name: &str, bytes: &[u8]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("seeds")
+        .join(target);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    fs::write(folder.join(name), bytes).expect("the seed can be written");
+}
+
+/// Each part after two bytes of its length.
+fn parts(parts: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in parts {
+        let length = u16::try_from(part.len()).expect("a short part");
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+/// Packets as the tables of summary.md and wire.md have them.
+fn frames() {
+    let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
+    let mut discovery = vec![0; 88];
+    discovery[..12].copy_from_slice(b"\x04\x02\x1a\x02\x48\0\0\0\x01\x06\x21\0");
+    discovery[16..36].copy_from_slice(b"HSBJYB5HSETGCDWD111A");
+    let mut summary = discovery.clone();
+    summary[48..52].copy_from_slice(&[1, 1, 2, 4]);
+    summary[60] = 1;
+    save("discovery-summary", &summary);
+    discovery[52..56].copy_from_slice(&[1, 1, 2, 4]);
+    discovery[64] = 1;
+    save("discovery-field", &discovery);
+    let mut session = vec![0; 52];
+    session[..12].copy_from_slice(b"\x04\x02\x1a\x02\x24\0\0\0\x02\x04\x33\0");
+    session[16..36].copy_from_slice(b"HSBJYB5HSETGCDWD111A");
+    save("session-request", &session);
+
+    let session = SessionId([1, 2, 3, 4, 5, 6, 7, 8]);
+    for (name, layout) in [
+        ("data-summary", WrapperLayout::Summary30),
+        ("data-field", WrapperLayout::Field28),
+        ("data-cc51", WrapperLayout::Cc51),
+    ] {
+        let header = DataHeader {
+            layout,
+            direction: Direction::ToCamera,
+            channel: 0,
+            sequence: 7,
+            session,
+            payload_len: 13,
+        };
+        let mut out = Vec::new();
+        header.write(&mut out);
+        out.resize(header.tag_range().end.max(header.payload_range().end), 0x16);
+        save(name, &out);
+    }
+    for zeros in [8, 16, 20, 24, 28, 32, 36, 40, 48, 52, 64] {
+        save(&format!("zeros-{zeros}"), &vec![0; zeros]);
+    }
+
+    let mut packet = Vec::new();
+    if let Ok(request) = IoctlRequest::parse(&[&b"\x0c\0\x0c\0"[..], &[0; 40]].concat()) {
+        request.write(&mut packet);
+    }
+    save("ioctl-request", &packet);
+    packet.clear();
+    if let Ok(message) = IoctlMessage::parse(&[&b"\0\x70\x0b\0"[..], &[0; 44]].concat()) {
+        message.write(&mut packet);
+    }
+    save("ioctl-message", &packet);
+
+    for (name, layout) in [
+        ("summary", MediaLayout::Summary),
+        ("field", MediaLayout::Slice),
+    ] {
+        let mut config = SlicerConfig::new(layout);
+        config.slice_bytes = 100;
+        let mut slicer = Slicer::new(config).expect("100 bytes are enough");
+        let info = FrameInfo::parse(&[0; 40]).expect("40 bytes are a frame info");
+        let frame = Bytes::from_static(&[0x65; 250]);
+        let mut slices = slicer
+            .slice(MediaKind::Key, info, frame)
+            .expect("few slices");
+        let (mut packet, mut index) = (Vec::new(), 0);
+        while slices.write_next(LinkClock::default(), &mut packet) {
+            save(&format!("media-{name}-{index}"), &packet);
+            if let Ok(parsed) = AvPacket::parse(&packet, layout) {
+                save(&format!("slice-{name}-{index}"), parsed.body);
+            }
+            packet.clear();
+            index += 1;
+        }
+    }
+    save("frame-info", &[0x4e; 40]);
+}
+
+fn hl_messages() {
+    let request = Request::from(&ConnectRequest {
+        payload: AUDIO_ENCODER_LIST.to_vec(),
+    });
+    let request = request.to_hl().expect("short");
+    let challenge = |status| {
+        ConnectRequest::answer_to_hl(&Challenge {
+            status: ChallengeStatus::from_byte(status),
+            challenge: [0x5a; 16],
+        })
+        .expect("short")
+    };
+    let accept = ConnectAuth::answer_to_hl(&ConnectResult::accept(None, None)).expect("short");
+    let refuse = ConnectAuth::answer_to_hl(&ConnectResult::refuse()).expect("short");
+    for (name, settings) in [("summary", 0x06), ("field-3", 0x07), ("field-6", 0x1d)] {
+        let status = settings >> 1 & 7;
+        let all = parts(&[&request, &challenge(status), &accept, &refuse]);
+        save("hl_ioctl", name, &[&[settings], &all[..]].concat());
+    }
+    let control = Request::from(&MediaControl {
+        media: Media::Video,
+        switch: Switch::On,
+    });
+    let control = control.to_hl().expect("short");
+    let done = MediaControl::answer_to_hl(&SetAnswer::Done).expect("short");
+    let read = Request::from(&ReadParameters::new([1, 2, 3]).expect("few"));
+    let read = read.to_hl().expect("short");
+    let all = parts(&[&control, &done, &read]);
+    save("hl_ioctl", "commands", &[&[0], &all[..]].concat());
+}
+
+fn logins() {
+    for (name, layout) in [
+        ("summary", LoginLayout::Summary),
+        ("field", LoginLayout::Field),
+        ("sdk", LoginLayout::Sdk),
+    ] {
+        let nonce = Nonce([1, 2, 3, 4]);
+        let packet = |part, nonce| LoginPacket {
+            layout,
+            part,
+            version: layout.version(),
+            nonce,
+            user: User::admin(),
+            password: Password::summary(),
+            resend: true,
+            auth_type: AuthType::SDK,
+            capabilities: Capabilities::WYZE_SDK,
+        };
+        let first = packet(Part::First, nonce).to_bytes();
+        let second = packet(Part::Second, layout.second_nonce(nonce)).to_bytes();
+        let answer = LoginAnswer {
+            version: layout.version(),
+            status: Status(0x10),
+            nonce,
+            two_way_audio: true,
+            auth_type: AuthType::SDK,
+            capabilities: Capabilities::WYZE_SDK,
+        };
+        save(
+            "av_login",
+            name,
+            &parts(&[&[], &first, &second, &answer.to_bytes(), &second]),
+        );
+    }
+}
+
+/// The first pictures of the clips, each slice cut short.
+fn clips() {
+    for (name, clip) in CLIPS {
+        let mut out = Vec::new();
+        for nal in nal_units(clip).take(12) {
+            out.extend_from_slice(&[0, 0, 0, 1]);
+            out.extend_from_slice(&nal.payload[..nal.payload.len().min(60)]);
+            save("tutk_media", &format!("{name}-{}", out.len()), &out);
+        }
+    }
+}
+
+fn datagrams() {
+    for length in [1, 2, 4, 8, 15, 16, 17, 48, 64, 88, 200] {
+        let bytes: Vec<u8> = (0..length).collect();
+        save("disco_cipher", &format!("plain-{length}"), &bytes);
+    }
+    let mut partial = vec![0; 120];
+    partial[..4].copy_from_slice(&[4, 2, 0x1a, 0x0b]);
+    save("disco_cipher", "partial-plain", &partial);
+    disco_cipher::transcode::scramble_datagram(&mut partial);
+    save("disco_cipher", "partial-scrambled", &partial);
+}
+
+/// All datagrams of a handshake, to whom each goes, in the form of the target's lone endpoints.
+fn handshakes() {
+    for settings in [0_u8, 2, 4, 6] {
+        let (mut rng, now) = (StdRng::seed_from_u64(7), Instant::now());
+        let client = Config::client("AUTHPWD_admin", Psk::new([0x5a; 32]))
+            .with_extended_master_secret(settings & 2 == 0);
+        let server = Config::server(|_: &[u8]| Some(Psk::new([0x5a; 32])))
+            .with_cookie_exchange(settings & 4 == 0);
+        let mut client = Connection::client(Arc::new(client), &mut rng, now).expect("a client");
+        let mut server =
+            Connection::server(Arc::new(server), b"peer", &mut rng, now).expect("a server");
+        let mut seed = vec![settings];
+        for _ in 0..4 {
+            carry(1, &mut client, &mut server, now, &mut seed);
+            carry(0, &mut server, &mut client, now, &mut seed);
+        }
+        assert!(client.is_connected() && server.is_connected());
+        save("dtls_psk", &format!("handshake-{settings}"), &seed);
+    }
+    for byte in [0, 0x11, 0x55, 0xff] {
+        save(
+            "dtls_psk",
+            &format!("adversary-{byte}"),
+            &[&[1], &[byte; 40][..]].concat(),
+        );
+    }
+}
+
+fn carry(head: u8, from: &mut Connection, to: &mut Connection, now: Instant, seed: &mut Vec<u8>) {
+    loop {
+        match from.poll_output() {
+            Output::Transmit(datagram) => {
+                let mut datagram = datagram.to_vec();
+                let length = u16::try_from(datagram.len()).expect("a short datagram");
+                seed.push(head);
+                seed.extend_from_slice(&length.to_le_bytes());
+                seed.extend_from_slice(&datagram);
+                to.handle_datagram(now, &mut datagram, |_| {})
+                    .expect("a handshake");
+            }
+            Output::Event(_) => {}
+            Output::Timeout(_) => return,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! HL messages, all commands, XXTEA, and both sides of the challenge exchange against any peer.
+//!
+//! Input: a byte that chooses settings, then messages, each after two bytes of its length.
+#![no_main]
+
+use hl_ioctl::commands::{
+    ConnectAuth, ConnectRequest, MediaControl, ReadParameters, SetResolution, SetVideoParameters,
+};
+use hl_ioctl::{
+    AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
+    ClientConfig, ClientExchange, Command, ConnectResult, Enr, HlMessage, Ioctl, Request, Step,
+    xxtea,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&settings, mut rest)) = data.split_first() else {
+        return;
+    };
+    let rule = if settings & 1 == 0 {
+        ChallengeRule::SummaryEncrypt
+    } else {
+        ChallengeRule::FieldDecrypt
+    };
+    let enr = || Enr::new("0123456789abcdef0123456789abcdef").expect("32 characters");
+    let mut client = ClientExchange::new(ClientConfig {
+        rule,
+        enr: enr(),
+        id: *b"UID0",
+        request_payload: Vec::new(),
+        video: true,
+        audio: true,
+    })
+    .expect("a short payload");
+    let mut camera = CameraExchange::new(CameraConfig {
+        rule,
+        enr: enr(),
+        status: ChallengeStatus::from_byte(settings >> 1 & 7),
+        challenge: [0x5a; 16],
+        acknowledgement: if settings & 0x10 == 0 {
+            AckRule::Any
+        } else {
+            AckRule::Second
+        },
+        result: ConnectResult::accept(None, None),
+    })
+    .expect("a long ENR");
+
+    while let Some((length, behind)) = rest.split_at_checked(2) {
+        let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
+        let (message, behind) = behind.split_at(length.min(behind.len()));
+        rest = behind;
+        one(message, &mut client, &mut camera);
+    }
+    ciphers(data);
+});
+
+fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
+    let Ok(message) = HlMessage::parse(bytes) else {
+        return;
+    };
+    let written = message.to_vec().expect("what was read can be written");
+    assert_eq!(HlMessage::parse(&written), Ok(message));
+
+    command::<ConnectRequest>(&message);
+    command::<ConnectAuth>(&message);
+    command::<MediaControl>(&message);
+    command::<ReadParameters>(&message);
+    command::<SetVideoParameters>(&message);
+    command::<SetResolution>(&message);
+
+    let was_over = client.is_over();
+    match client.handle(&message) {
+        Ok(Step::AcknowledgeThenSend(auth)) => {
+            assert!(client.is_answering());
+            let auth = HlMessage::parse(&auth).expect("K10002 is an HL message");
+            assert!(ConnectAuth::from_message(&auth).is_ok());
+        }
+        Ok(Step::Done(result)) => assert!(result.is_success() && client.is_over() && !was_over),
+        Ok(Step::Ignore) => {}
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    camera.acknowledged(message.version);
+    let was_accepted = camera.is_accepted();
+    match camera.handle(&message, Ioctl { index: 1, flag: 1 }) {
+        CameraStep::Send(reply) | CameraStep::Refuse { reply } => {
+            assert!(HlMessage::parse(&reply).is_ok());
+        }
+        CameraStep::Accept { reply, .. } => {
+            assert!(!was_accepted && camera.is_accepted());
+            assert!(HlMessage::parse(&reply).is_ok());
+        }
+        CameraStep::Ignore(_) => {}
+    }
+}
+
+/// What was read as a command is the same command when it is written and read again.
+fn command<C: Command>(message: &HlMessage<'_>) {
+    if let Ok(command) = C::decode(message.payload) {
+        let first = Request::from(&command);
+        let again = C::decode(&first.payload).expect("what was written is read");
+        assert_eq!(first, Request::from(&again));
+    }
+    let _ = C::from_message(message);
+    if let Ok(answer) = C::decode_answer(message.payload) {
+        let first = C::answer_to_hl(&answer);
+        if let Ok(first) = first {
+            let payload = HlMessage::parse(&first).expect("an HL message").payload;
+            let again = C::decode_answer(payload).expect("what was written is read");
+            assert_eq!(Ok(first), C::answer_to_hl(&again));
+        }
+    }
+    let _ = C::answer_from_message(message);
+}
+
+fn ciphers(data: &[u8]) {
+    let Some((key, text)) = data.split_first_chunk::<16>() else {
+        return;
+    };
+    let mut bytes = text.to_vec();
+    if xxtea::encrypt(&mut bytes, key).is_ok() {
+        xxtea::decrypt(&mut bytes, key).expect("the same length");
+        assert_eq!(bytes, text);
+    }
+}

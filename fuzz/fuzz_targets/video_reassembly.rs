@@ -1,0 +1,204 @@
+//! Slices of any kind in any order; and frames cut by this crate's own slicer, whose packets come in
+//! any order, twice, or never: what is delivered is what was sent, once, in order.
+#![no_main]
+
+use std::collections::HashMap;
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use tutk_frame::{
+    AvPacket, Codec, FrameInfo, LinkClock, MediaKind, MediaLayout, SummaryMediaPacket,
+};
+use video_reassembly::{
+    Announced, Event, FrameNumber, Limits, Reassembler, Slice, Slicer, SlicerConfig, StreamKind,
+};
+
+#[derive(Debug, Arbitrary)]
+struct Input<'a> {
+    limits: [u8; 6],
+    steps: Vec<Step<'a>>,
+    /// Layout, frames, and the order of their packets.
+    driven: (MediaLayout, Vec<(MediaKind, u8)>, Vec<u8>),
+}
+
+#[derive(Debug, Arbitrary)]
+enum Step<'a> {
+    /// A packet's bytes.
+    Packet(MediaLayout, &'a [u8]),
+    /// A slice, with numbers small enough to meet.
+    Slice {
+        kind: MediaKind,
+        short: bool,
+        number: u8,
+        far: Option<u32>,
+        previous: Option<u8>,
+        index: u8,
+        count: u8,
+        payload: &'a [u8],
+        info: &'a [u8],
+        announced: Option<(u16, u32)>,
+    },
+    GiveUp(bool, u8),
+    Flush,
+}
+
+fuzz_target!(|input: Input<'_>| {
+    any(&input.limits, &input.steps);
+    let (layout, frames, order) = &input.driven;
+    driven(*layout, frames, order);
+});
+
+fn any(limits: &[u8; 6], steps: &[Step<'_>]) {
+    let [frames, frame_bytes, slices, window, ahead, events] = *limits;
+    let frame_limit = usize::from(frame_bytes) * 16;
+    let event_limit = usize::from(events).max(1);
+    let mut reassembler = Reassembler::new(Limits {
+        frames: frames.into(),
+        frame_bytes: frame_limit,
+        slices: slices.into(),
+        reorder_window: window.into(),
+        ahead: ahead.into(),
+        events: event_limit,
+    });
+    for step in steps {
+        match step {
+            Step::Packet(layout, bytes) => {
+                if let Some(slice) = read(*layout, bytes) {
+                    reassembler.push(&slice);
+                }
+            }
+            Step::Slice {
+                kind,
+                short,
+                number,
+                far,
+                previous,
+                index,
+                count,
+                payload,
+                info,
+                announced,
+            } => {
+                let number = far.unwrap_or((*number).into());
+                reassembler.push(&Slice {
+                    kind: *kind,
+                    resent: false,
+                    number: if *short {
+                        FrameNumber::Short((number & 0xffff) as u16)
+                    } else {
+                        FrameNumber::Long(number)
+                    },
+                    previous: previous.map(u32::from),
+                    index: (*index).into(),
+                    count: (*count).into(),
+                    payload,
+                    info,
+                    announced: announced.map(|(frame_bytes, millis)| Announced {
+                        frame_bytes: frame_bytes.into(),
+                        millis,
+                        codec: Some(Codec::H264),
+                    }),
+                });
+            }
+            Step::GiveUp(video, number) => {
+                let stream = if *video {
+                    StreamKind::Video
+                } else {
+                    StreamKind::Audio
+                };
+                reassembler.give_up_before(stream, (*number).into());
+            }
+            Step::Flush => reassembler.flush(),
+        }
+        let mut count = 0;
+        while let Some(event) = reassembler.poll() {
+            count += 1;
+            if let Event::Frame(frame) = event {
+                assert!(frame.data.len() <= frame_limit);
+            }
+        }
+        assert!(count <= event_limit, "{count} events, limit {event_limit}");
+        let _ = (
+            reassembler.blocked(StreamKind::Video),
+            reassembler.blocked(StreamKind::Audio),
+        );
+    }
+    reassembler.flush();
+    while reassembler.poll().is_some() {}
+    assert_eq!(reassembler.blocked(StreamKind::Video), None);
+}
+
+fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
+    let mut config = SlicerConfig::new(layout);
+    config.slice_bytes = 64;
+    let mut slicer = Slicer::new(config).expect("64 bytes are enough");
+    let (mut packets, mut sent) = (Vec::new(), HashMap::new());
+    for (index, &(kind, length)) in frames.iter().take(32).enumerate() {
+        let data: Bytes = vec![index as u8; usize::from(length) + 1].into();
+        let info = FrameInfo::parse(&[0x4e; 40]).expect("40 bytes are a frame info");
+        let mut slices = slicer.slice(kind, info, data.clone()).expect("few slices");
+        sent.insert((StreamKind::of(kind), slices.number()), (kind, data));
+        loop {
+            let (mut packet, announced) = (Vec::new(), slices.packet_len());
+            if !slices.write_next(LinkClock::default(), &mut packet) {
+                break;
+            }
+            assert_eq!(announced, Some(packet.len()));
+            packets.push(packet);
+        }
+    }
+    let all_in_order = order.is_empty();
+    let mut reassembler = Reassembler::default();
+    let mut last = HashMap::new();
+    let mut delivered = 0;
+    let order: Vec<usize> = if all_in_order {
+        (0..packets.len()).collect()
+    } else {
+        // Mostly the next packet, sometimes one from elsewhere: late, early, again.
+        order
+            .iter()
+            .enumerate()
+            .map(|(at, &byte)| {
+                if byte < 0xc0 {
+                    at
+                } else {
+                    usize::from(byte) - 0xc0 + at / 2
+                }
+            })
+            .collect()
+    };
+    for at in order {
+        let Some(packet) = packets.get(at) else {
+            continue;
+        };
+        reassembler.push(&read(layout, packet).expect("what was written is read"));
+        while let Some(event) = reassembler.poll() {
+            let Event::Frame(frame) = event else { continue };
+            let stream = StreamKind::of(frame.kind);
+            assert_eq!(
+                sent.get(&(stream, frame.number)),
+                Some(&(frame.kind, frame.data))
+            );
+            let before = last.insert(stream, frame.number);
+            assert!(
+                before.is_none_or(|before| before < frame.number),
+                "once, and in order"
+            );
+            delivered += 1;
+        }
+    }
+    if all_in_order {
+        assert_eq!(delivered, sent.len());
+    }
+}
+
+fn read(layout: MediaLayout, bytes: &[u8]) -> Option<Slice<'_>> {
+    match layout {
+        MediaLayout::Summary => SummaryMediaPacket::parse(bytes).ok().map(Slice::from),
+        MediaLayout::Slice => {
+            let packet = AvPacket::parse(bytes, layout).ok()?;
+            tutk_frame::Slice::parse(packet.body).ok().map(Slice::from)
+        }
+    }
+}
