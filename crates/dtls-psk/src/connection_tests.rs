@@ -25,14 +25,19 @@ fn drain(connection: &mut Connection) -> (Vec<Vec<u8>>, Vec<Event>) {
     clippy::disallowed_methods,
     reason = "any instant will do as a beginning"
 )]
-fn connected() -> (Connection, Connection, Instant) {
+fn pair() -> (Connection, Connection, Instant) {
     let now = Instant::now();
     let mut rng = StdRng::seed_from_u64(5);
     let psk = || Psk::new([9; 32]);
     let client = Arc::new(Config::client("x", psk()));
     let server = Arc::new(Config::server(move |_: &[u8]| Some(psk())));
-    let mut client = Connection::client(client, &mut rng, now).unwrap();
-    let mut server = Connection::server(server, b"", &mut rng, now).unwrap();
+    let client = Connection::client(client, &mut rng, now).unwrap();
+    let server = Connection::server(server, b"", &mut rng, now).unwrap();
+    (client, server, now)
+}
+
+fn connected() -> (Connection, Connection, Instant) {
+    let (mut client, mut server, now) = pair();
     while !client.is_connected() {
         for mut datagram in drain(&mut client).0 {
             server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
@@ -117,6 +122,53 @@ fn a_repeated_finished_is_answered_with_the_last_flight() {
         .handle_datagram(now, &mut answers[0], |_| panic!("data"))
         .unwrap();
     assert!(client.is_connected() && server.is_connected());
+}
+
+#[test]
+fn a_server_whose_finished_does_not_verify_is_refused() {
+    let (mut client, mut server, now) = pair();
+    // Up to the client's last flight.
+    for _ in 0..2 {
+        for mut datagram in drain(&mut client).0 {
+            server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+        }
+        for mut datagram in drain(&mut server).0 {
+            client.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+        }
+    }
+    for mut datagram in drain(&mut client).0 {
+        server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+    }
+    assert!(server.is_connected() && !client.is_connected());
+    drain(&mut server);
+    let records = &mut server.engine.records;
+    let mut datagram = Vec::new();
+    records
+        .append(
+            Epoch::Plain,
+            ContentType::ChangeCipherSpec,
+            &[1],
+            &mut datagram,
+        )
+        .unwrap();
+    let sequence = server.engine.next_message - 1;
+    let header = handshake_header(handshake_type::FINISHED, 12, sequence, 0, 12).unwrap();
+    let content = [&header[..], &[0; 12]].concat();
+    datagram.extend(seal(records, ContentType::Handshake, &content));
+    assert_eq!(
+        client.handle_datagram(now, &mut datagram, |_| {}),
+        Err(Error::FinishedMismatch)
+    );
+    // The server hears why, under the keys.
+    let mut alert = drain(&mut client).0.pop().unwrap();
+    assert_eq!(
+        server.handle_datagram(now, &mut alert, |_| {}),
+        Err(Error::PeerAlert {
+            level: AlertLevel::Fatal,
+            description: AlertDescription::DECRYPT_ERROR,
+            authenticated: true
+        })
+    );
 }
 
 #[test]

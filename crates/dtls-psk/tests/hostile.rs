@@ -355,6 +355,77 @@ fn close_notify_is_answered_and_ends_both() {
     assert_eq!(pair.client.connection.send(b"x"), Err(Error::Closed));
 }
 
+#[test]
+fn who_strips_the_extended_master_secret_is_found_out() {
+    let server = server_config().with_cookie_exchange(false);
+    let mut pair = Pair::new(client_config(), server);
+    pair.run(|number, _, mut datagram| {
+        if number == 0 {
+            let at = datagram.windows(4).position(|w| w == [0, 23, 0, 0]);
+            datagram[at.unwrap() + 1] = 99;
+        }
+        vec![datagram]
+    });
+    // Without it the keys do not depend on the hellos, so that only the Finished shows it.
+    assert_eq!(pair.server.error, Some(Error::FinishedMismatch));
+    assert_eq!(
+        pair.client.error,
+        Some(Error::PeerAlert {
+            level: AlertLevel::Fatal,
+            description: AlertDescription::DECRYPT_ERROR,
+            authenticated: false
+        })
+    );
+}
+
+#[test]
+fn forged_repeats_are_answered_so_often_and_no_more() {
+    let mut pair = Pair::new(client_config(), server_config());
+    let mut flights = Vec::new();
+    pair.exchange(|number, _, datagram| {
+        flights.push(datagram.clone());
+        // The second hello arrives, the client's last flight does not.
+        if number < 4 { vec![datagram] } else { vec![] }
+    });
+    for _ in 0..1000 {
+        pair.server.handle(pair.now, &flights[2]);
+        pair.client.handle(pair.now, &flights[3]);
+    }
+    for peer in [&mut pair.client, &mut pair.server] {
+        assert_eq!(peer.connection.stats().flights_answered_again, 16);
+        assert_eq!(peer.outgoing.len(), 16);
+        assert_eq!(peer.error, None);
+    }
+    pair.run(|_, _, datagram| vec![datagram]);
+    pair.check_connected();
+}
+
+#[test]
+fn a_server_that_never_takes_a_cookie_does_not_keep_the_client_asking() {
+    let mut pair = Pair::new(client_config(), server_config());
+    let request = |cookie: u8, sequence: u8| {
+        let mut datagram = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12 + 2 + 1 + 1];
+        datagram.extend([
+            3, 0, 0, 4, 0, sequence, 0, 0, 0, 0, 0, 4, 0xfe, 0xff, 1, cookie,
+        ]);
+        datagram
+    };
+    pair.client.outgoing.clear();
+    for n in 0..100 {
+        pair.client.handle(pair.now, &request(n, 0));
+    }
+    assert_eq!(pair.client.connection.stats().verify_requests, 3);
+    assert_eq!(pair.client.outgoing.len(), 3);
+    // Message numbers count the hellos; the cookie is the one that came.
+    for (n, hello) in pair.client.outgoing.iter().enumerate() {
+        assert_eq!(usize::from(hello[13 + 5]), n + 1);
+        assert_eq!(
+            &hello[13 + 12 + 34 + 1..][..2],
+            &[1, u8::try_from(n).unwrap()]
+        );
+    }
+}
+
 /// A ClientHello by hand, in one record.
 fn hello(version: [u8; 2], suites: &[u8], compressions: &[u8], extensions: &[u8]) -> Vec<u8> {
     let mut body = version.to_vec();

@@ -104,11 +104,13 @@ impl Peer {
     }
 
     pub fn key_log(&self) -> Vec<&String> {
-        let line = |event| match event {
-            &Event::KeyLog(ref line) => Some(line),
-            _ => None,
-        };
-        self.events.iter().filter_map(line).collect()
+        let mut lines = Vec::new();
+        for event in &self.events {
+            if let Event::KeyLog(line) = event {
+                lines.push(line);
+            }
+        }
+        lines
     }
 
     fn note(&mut self, result: Result<(), Error>) {
