@@ -1,1 +1,22 @@
-//! To be written.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this crate is the one that owns sockets and clocks (docs/architecture.md, rule 2)"
+)]
+
+mod discover;
+mod error;
+mod netem;
+mod serve;
+mod session;
+mod socket;
+
+pub use discover::{Found, discover};
+pub use error::Error;
+pub use netem::Impairment;
+pub use serve::{Server, serve};
+pub use session::{EVENT_QUEUE, Session, connect};
+pub use tutk_session;

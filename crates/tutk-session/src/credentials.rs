@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use dtls_psk::{Psk, camera_key};
 use hl_ioctl::Enr;
 use sha2::{Digest as _, Sha256};
-use tutk_frame::Uid;
-use zeroize::{Zeroize as _, ZeroizeOnDrop};
+use tutk_frame::{AuthKey, Uid};
+use zeroize::Zeroize as _;
 
 use crate::dialect::KeyRule;
 
@@ -28,10 +28,6 @@ pub struct Credentials {
     /// into its frames; a client needs it for nothing but the AuthKey.
     pub mac: Option<Mac>,
 }
-
-/// The 8 bytes that a discovery request carries, and half of the summary dialect's PSK.
-#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
-pub struct AuthKey([u8; 8]);
 
 /// A MAC address, 12 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +62,7 @@ impl Credentials {
     pub fn new(uid: &str, enr: &str, mac: &str) -> Result<Self, CredentialsError> {
         let mac = mac.parse::<Mac>()?;
         Ok(Self {
-            auth_key: AuthKey::derive(enr, &mac),
+            auth_key: derive_auth_key(enr, &mac),
             mac: Some(mac),
             uid: parse_uid(uid)?,
             enr: parse_enr(enr)?,
@@ -81,7 +77,7 @@ impl Credentials {
         Ok(Self {
             uid: parse_uid(uid)?,
             enr: parse_enr(enr)?,
-            auth_key: auth_key.parse()?,
+            auth_key: parse_auth_key(auth_key)?,
             mac: None,
         })
     }
@@ -91,49 +87,10 @@ impl Credentials {
     pub fn psk(&self, rule: KeyRule) -> Psk {
         match rule {
             KeyRule::AuthKeyAndEnr => {
-                camera_key::auth_key_and_enr(self.auth_key.significant(), self.enr.as_bytes())
+                camera_key::auth_key_and_enr(significant(&self.auth_key), self.enr.reveal())
             }
-            KeyRule::Enr => camera_key::enr(self.enr.as_bytes()),
+            KeyRule::Enr => camera_key::enr(self.enr.reveal()),
         }
-    }
-}
-
-impl AuthKey {
-    /// Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced by `Z`, `9`
-    /// and `A` (wire.md section 1).
-    #[must_use]
-    pub fn derive(enr: &str, mac: &Mac) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(enr.as_bytes());
-        hash.update(mac.0);
-        let mut digest: [u8; 32] = hash.finalize().into();
-        let mut text = [0; 8];
-        let [a, b, c, d, e, f, ..] = digest;
-        // Six bytes are eight characters exactly; the slice is as long as that, so this cannot fail.
-        let written = STANDARD.encode_slice([a, b, c, d, e, f], &mut text);
-        debug_assert_eq!(written, Ok(text.len()));
-        for byte in &mut text {
-            *byte = match *byte {
-                b'+' => b'Z',
-                b'/' => b'9',
-                b'=' => b'A',
-                other => other,
-            };
-        }
-        digest.zeroize();
-        Self(text)
-    }
-
-    /// The key as it stands in a packet: 8 bytes, padded with zeros.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 8] {
-        &self.0
-    }
-
-    /// The key without its padding.
-    fn significant(&self) -> &[u8] {
-        let len = self.0.iter().position(|&byte| byte == 0);
-        self.0.get(..len.unwrap_or(self.0.len())).unwrap_or(&self.0)
     }
 }
 
@@ -145,6 +102,37 @@ impl Mac {
     }
 }
 
+/// Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced by `Z`, `9`
+/// and `A` (wire.md section 1).
+#[must_use]
+pub fn derive_auth_key(enr: &str, mac: &Mac) -> AuthKey {
+    let mut hash = Sha256::new();
+    hash.update(enr.as_bytes());
+    hash.update(mac.0);
+    let mut digest: [u8; 32] = hash.finalize().into();
+    let mut text = [0; AuthKey::LEN];
+    let [a, b, c, d, e, f, ..] = digest;
+    // Six bytes are eight characters exactly; the slice is as long as that, so this cannot fail.
+    let written = STANDARD.encode_slice([a, b, c, d, e, f], &mut text);
+    debug_assert_eq!(written, Ok(text.len()));
+    for byte in &mut text {
+        *byte = match *byte {
+            b'+' => b'Z',
+            b'/' => b'9',
+            b'=' => b'A',
+            other => other,
+        };
+    }
+    digest.zeroize();
+    AuthKey(text)
+}
+
+/// The key without its padding.
+fn significant(AuthKey(key): &AuthKey) -> &[u8] {
+    let len = key.iter().position(|&byte| byte == 0);
+    key.get(..len.unwrap_or(key.len())).unwrap_or(key)
+}
+
 fn parse_uid(uid: &str) -> Result<Uid, CredentialsError> {
     let error = CredentialsError::Uid(uid.chars().count());
     if uid.len() != 20 || !uid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -154,24 +142,23 @@ fn parse_uid(uid: &str) -> Result<Uid, CredentialsError> {
 }
 
 fn parse_enr(enr: &str) -> Result<Enr, CredentialsError> {
-    enr.parse()
-        .map_err(|_| CredentialsError::Enr(enr.chars().count()))
+    let error = CredentialsError::Enr(enr.chars().count());
+    if !matches!(enr.len(), 16 | 32) {
+        return Err(error);
+    }
+    Enr::new(enr).map_err(|_| error)
 }
 
-impl std::str::FromStr for AuthKey {
-    type Err = CredentialsError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = CredentialsError::AuthKey(text.chars().count());
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(error);
-        }
-        let mut key = [0; 8];
-        key.get_mut(..text.len())
-            .ok_or(error)?
-            .copy_from_slice(text.as_bytes());
-        Ok(Self(key))
+fn parse_auth_key(text: &str) -> Result<AuthKey, CredentialsError> {
+    let error = CredentialsError::AuthKey(text.chars().count());
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(error);
     }
+    let mut key = [0; AuthKey::LEN];
+    key.get_mut(..text.len())
+        .ok_or(error)?
+        .copy_from_slice(text.as_bytes());
+    Ok(AuthKey(key))
 }
 
 impl std::str::FromStr for Mac {
@@ -202,12 +189,6 @@ impl fmt::Display for Mac {
     }
 }
 
-impl fmt::Debug for AuthKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuthKey(…)")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,8 +202,8 @@ mod tests {
         for entry in entries {
             let enr = entry["enr"].as_str().unwrap();
             let mac = entry["mac"].as_str().unwrap().parse().unwrap();
-            let key = AuthKey::derive(enr, &mac);
-            assert_eq!(key.as_bytes(), entry["auth_key"].as_str().unwrap().as_bytes());
+            let AuthKey(key) = derive_auth_key(enr, &mac);
+            assert_eq!(&key, entry["auth_key"].as_str().unwrap().as_bytes());
         }
     }
 
@@ -259,6 +240,9 @@ mod tests {
             Credentials::with_auth_key("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "qZwi9FaB")
                 .unwrap();
         let shown = format!("{credentials:?}");
-        assert!(!shown.contains("aKzdq") && !shown.contains("qZwi"), "{shown}");
+        assert!(
+            !shown.contains("aKzdq") && !shown.contains("qZwi"),
+            "{shown}"
+        );
     }
 }

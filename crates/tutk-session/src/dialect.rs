@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use av_login::LoginLayout;
-use disco_cipher::xor::{self, XorKey};
-use hl_ioctl::ChallengeRule;
+use disco_cipher::xor::XorKey;
+use hl_ioctl::{AckRule, ChallengeRule};
 use tutk_frame::{DiscoveryLayout, MediaLayout, SessionTrailer, WrapperLayout};
 
 /// One way of speaking the protocol (wire.md section 1).
@@ -35,10 +35,15 @@ pub struct Dialect {
     pub login: LoginLayout,
     /// Which password the AV login carries.
     pub password: PasswordRule,
+    /// Whether the login asks for resend mode. The summary's table does; what its camera sends is plain
+    /// all the same.
+    pub asks_for_resend: bool,
     /// The payload of K10000.
     pub connect_request: &'static [u8],
     /// How a challenge is answered.
     pub challenge: ChallengeRule,
+    /// Which acknowledgement of the challenge the camera wants before its answer.
+    pub acknowledgement: AckRule,
     /// What stands at 32..36 of K10002.
     pub auth_id: AuthIdRule,
     /// When the heartbeat begins, and with which count.
@@ -99,7 +104,8 @@ pub enum AuthIdRule {
 pub enum HeartbeatRule {
     /// With the login's answer, counting from 1.
     AfterLogin,
-    /// With the first IOCTL from the camera, counting from 2.
+    /// With the first IOCTL from the camera, counting from 2; bytes 18..20, where others repeat the
+    /// count, stay zero.
     AfterChallenge,
 }
 
@@ -125,17 +131,19 @@ impl Dialect {
     /// (docs/protocol.md marks them).
     pub const SUMMARY: Self = Self {
         name: "summary",
-        cipher: Cipher::Xor(xor::DEFAULT_KEY),
+        cipher: Cipher::Xor(XorKey::SDK),
         discovery: DiscoveryLayout::Summary,
         session: SessionTrailer::Crc32,
-        wrapper: WrapperLayout::Summary,
+        wrapper: WrapperLayout::Summary30,
         key: KeyRule::AuthKeyAndEnr,
         control_version: 0x000b,
         media_version: 0x000b,
         login: LoginLayout::Summary,
         password: PasswordRule::Fixed("888888"),
+        asks_for_resend: true,
         connect_request: b"",
         challenge: ChallengeRule::SummaryEncrypt,
+        acknowledgement: AckRule::Second,
         auth_id: AuthIdRule::UidPrefix,
         heartbeat: HeartbeatRule::AfterChallenge,
         liveness: Liveness::Status {
@@ -150,14 +158,16 @@ impl Dialect {
         cipher: Cipher::TransCode,
         discovery: DiscoveryLayout::Field,
         session: SessionTrailer::UnixSeconds,
-        wrapper: WrapperLayout::Field,
+        wrapper: WrapperLayout::Field28,
         key: KeyRule::Enr,
         control_version: 0x000c,
         media_version: 0x000b,
         login: LoginLayout::Field,
         password: PasswordRule::Enr,
-        connect_request: br#"{"cameraInfo":{"audioEncoderList":[137,138,140]}}"#,
+        asks_for_resend: false,
+        connect_request: hl_ioctl::commands::AUDIO_ENCODER_LIST,
         challenge: ChallengeRule::FieldDecrypt,
+        acknowledgement: AckRule::Any,
         auth_id: AuthIdRule::Random,
         heartbeat: HeartbeatRule::AfterLogin,
         liveness: Liveness::Probes {
@@ -168,6 +178,9 @@ impl Dialect {
 
     /// Every dialect there is.
     pub const ALL: [&'static Self; 2] = [&Self::TRANSCODE, &Self::SUMMARY];
+
+    /// The dialects that a client asks in when it was not told which one: those that real cameras speak.
+    pub const DETECTED: [&'static Self; 1] = [&Self::TRANSCODE];
 
     /// The dialect of that name.
     #[must_use]

@@ -32,18 +32,18 @@ pub enum Error {
         /// What DTLS says.
         source: dtls_psk::Error,
     },
-    /// The camera refused the AV login.
+    /// User or password cannot be put into a login.
     #[error("login: {0}")]
     Login(av_login::Error),
+    /// The camera refused the AV login.
+    #[error("login: the camera refused user or password (status {status:#04x})")]
+    LoginRefused {
+        /// The status of its answer; 0x10 is success.
+        status: u8,
+    },
     /// The challenge could not be answered, or its answer was refused.
     #[error("authentication: {0}")]
     Authentication(hl_ioctl::Error),
-    /// The camera said no in K10003.
-    #[error("authentication: the camera refused, connectionRes is {connection_res:?}")]
-    Refused {
-        /// What K10003 said in place of "1".
-        connection_res: String,
-    },
     /// The camera ended the session.
     #[error("{phase}: the camera closed the session")]
     ClosedByCamera {
@@ -74,12 +74,12 @@ impl Error {
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self {
-            Self::Silent { phase, .. } | Self::Dtls { phase, .. } | Self::ClosedByCamera { phase } => {
-                *phase
-            }
+            Self::Silent { phase, .. }
+            | Self::Dtls { phase, .. }
+            | Self::ClosedByCamera { phase } => *phase,
             Self::HandshakeUnfinished { .. } => Phase::Dtls,
-            Self::Login(_) => Phase::Login,
-            Self::Authentication(_) | Self::Refused { .. } => Phase::Authentication,
+            Self::Login(_) | Self::LoginRefused { .. } => Phase::Login,
+            Self::Authentication(_) => Phase::Authentication,
             Self::Stalled { .. } => Phase::Stream,
         }
     }
@@ -90,15 +90,17 @@ impl Error {
         match self {
             Self::Silent { .. } => Failure::Silent,
             Self::Stalled { .. } => Failure::BrokeOff,
-            Self::Dtls { phase, .. } | Self::ClosedByCamera { phase } if *phase == Phase::Stream => {
+            Self::Dtls { phase, .. } | Self::ClosedByCamera { phase }
+                if *phase == Phase::Stream =>
+            {
                 Failure::BrokeOff
             }
             Self::HandshakeUnfinished { .. }
             | Self::Dtls { .. }
             | Self::ClosedByCamera { .. }
             | Self::Login(_)
-            | Self::Authentication(_)
-            | Self::Refused { .. } => Failure::Refused,
+            | Self::LoginRefused { .. }
+            | Self::Authentication(_) => Failure::Refused,
         }
     }
 
@@ -116,8 +118,10 @@ impl Error {
             Self::HandshakeUnfinished { .. } | Self::Dtls { .. } => {
                 "check the ENR and the MAC or AuthKey: they change when the camera is set up anew"
             }
-            Self::Login(_) => "check the ENR, and that the dialect is the camera's",
-            Self::Authentication(_) | Self::Refused { .. } => {
+            Self::Login(_) | Self::LoginRefused { .. } => {
+                "check the ENR, and that the dialect is the camera's"
+            }
+            Self::Authentication(_) => {
                 "check the ENR; if the camera is updating or switched off, wait and try again"
             }
             Self::ClosedByCamera { .. } => {

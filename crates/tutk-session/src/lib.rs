@@ -1,1 +1,34 @@
-//! To be written.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod camera;
+mod client;
+mod credentials;
+mod dialect;
+mod discoverer;
+mod error;
+mod event;
+mod link;
+mod output;
+mod phase;
+mod url;
+mod wire;
+
+pub use camera::{
+    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, LeaveReason, SliceSent,
+};
+pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest};
+pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
+pub use dialect::{AuthIdRule, Cipher, Dialect, HeartbeatRule, KeyRule, Liveness, PasswordRule};
+pub use discoverer::{Discoverer, Found, Target};
+pub use error::{Error, Failure};
+pub use event::{Answer, Event, Stats, Status};
+pub use output::{MAX_DATAGRAM, Output, Transmit};
+pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
+pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
+
+// The crates whose types stand in this one's API, so that a user needs no line of their own for them.
+pub use tutk_frame::{AuthKey, Codec, FrameInfo, MediaKind, Uid};
+pub use video_reassembly::{Frame, Limits, Lost};
+pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

@@ -41,6 +41,7 @@ pub(crate) struct Outbox<E> {
     /// The buffer that the caller of `poll` looks at.
     current: Vec<u8>,
     events: VecDeque<E>,
+    queued: u64,
 }
 
 /// How many sent buffers are kept for use again.
@@ -53,6 +54,7 @@ impl<E> Outbox<E> {
             spare: Vec::new(),
             current: Vec::new(),
             events: VecDeque::new(),
+            queued: 0,
         }
     }
 
@@ -65,6 +67,12 @@ impl<E> Outbox<E> {
 
     pub(crate) fn transmit(&mut self, to: SocketAddr, datagram: Vec<u8>) {
         self.datagrams.push_back((to, datagram));
+        self.queued += 1;
+    }
+
+    /// How many datagrams were queued since the beginning.
+    pub(crate) fn queued(&self) -> u64 {
+        self.queued
     }
 
     pub(crate) fn event(&mut self, event: E) {

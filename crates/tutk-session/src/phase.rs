@@ -31,6 +31,11 @@ impl Phase {
         Self::Stream,
     ];
 
+    /// The one after it.
+    pub(crate) fn next(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|&phase| phase > self)
+    }
+
     /// Short lower-case name, for reports.
     #[must_use]
     pub fn name(self) -> &'static str {

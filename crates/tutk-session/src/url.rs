@@ -78,7 +78,10 @@ impl CameraUrl {
     /// # Errors
     /// [`UrlError`] says which part is missing or malformed. No variant repeats a secret.
     pub fn parse_with_enr(text: &str, enr: Option<&str>) -> Result<Self, UrlError> {
-        let rest = text.trim().strip_prefix("wyze://").ok_or(UrlError::Scheme)?;
+        let rest = text
+            .trim()
+            .strip_prefix("wyze://")
+            .ok_or(UrlError::Scheme)?;
         let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (host, port) = split_authority(authority.trim_end_matches('/'))?;
 
@@ -167,30 +170,35 @@ mod tests {
 
     #[test]
     fn the_field_form_is_taken() {
-        let url: CameraUrl =
-            format!("wyze://192.0.2.7?{KEYS}&model=HL_CAM4&subtype=sd&dtls=true").parse().unwrap();
+        let url: CameraUrl = format!("wyze://192.0.2.7?{KEYS}&model=HL_CAM4&subtype=sd&dtls=true")
+            .parse()
+            .unwrap();
         assert_eq!((url.host.as_str(), url.port), ("192.0.2.7", DISCOVERY_PORT));
-        assert_eq!(url.credentials.enr.as_bytes(), b"aKzdqckqZ8HUHF+5");
+        assert_eq!(url.credentials.enr.reveal(), b"aKzdqckqZ8HUHF+5");
         assert_eq!(url.model.as_deref(), Some("HL_CAM4"));
         assert_eq!(url.subtype, Some(Subtype::Sd));
     }
 
     #[test]
     fn ports_brackets_and_bare_plus() {
-        let url: CameraUrl = "wyze://[::1]:4000/?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF+5&auth_key=qZwi9FaB"
-            .parse()
-            .unwrap();
+        let url: CameraUrl =
+            "wyze://[::1]:4000/?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF+5&auth_key=qZwi9FaB"
+                .parse()
+                .unwrap();
         assert_eq!((url.host.as_str(), url.port), ("::1", 4000));
-        assert_eq!(url.credentials.enr.as_bytes(), b"aKzdqckqZ8HUHF+5");
-        assert_eq!(url.credentials.auth_key.as_bytes(), b"qZwi9FaB");
+        assert_eq!(url.credentials.enr.reveal(), b"aKzdqckqZ8HUHF+5");
+        assert_eq!(&url.credentials.auth_key.0, b"qZwi9FaB");
     }
 
     #[test]
     fn an_enr_from_elsewhere_fills_the_gap_only() {
         let bare = "wyze://cam?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF";
-        assert_eq!(bare.parse::<CameraUrl>().unwrap_err(), UrlError::Missing("enr"));
+        assert_eq!(
+            bare.parse::<CameraUrl>().unwrap_err(),
+            UrlError::Missing("enr")
+        );
         let url = CameraUrl::parse_with_enr(bare, Some("aKzdqckqZ8HUHFe5")).unwrap();
-        assert_eq!(url.credentials.enr.as_bytes(), b"aKzdqckqZ8HUHFe5");
+        assert_eq!(url.credentials.enr.reveal(), b"aKzdqckqZ8HUHFe5");
     }
 
     #[test]
@@ -209,6 +217,9 @@ mod tests {
             assert_eq!(text.parse::<CameraUrl>().unwrap_err(), error, "{text}");
         }
         let url = format!("wyze://cam?{KEYS}&subtype=4k");
-        assert_eq!(url.parse::<CameraUrl>().unwrap_err(), UrlError::Subtype("4k".into()));
+        assert_eq!(
+            url.parse::<CameraUrl>().unwrap_err(),
+            UrlError::Subtype("4k".into())
+        );
     }
 }

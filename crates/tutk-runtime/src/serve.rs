@@ -1,0 +1,137 @@
+//! The simulated camera: the pure [`Camera`], a socket, a clock, and a task that joins them.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tutk_session::{Camera, CameraConfig, CameraEvent, Output, Transmit};
+
+use crate::error::Error;
+use crate::netem::{Air, Impairment, Packet};
+use crate::socket::{self, Inbox};
+
+/// How many events wait for a caller that is slow to take them; over it they are dropped.
+const EVENT_QUEUE: usize = 1024;
+
+/// A simulated camera that listens. It stops when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    local: SocketAddr,
+    events: mpsc::Receiver<CameraEvent>,
+    close: mpsc::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// Listens at `listen` and serves `config` to every client that comes, until closed or dropped.
+///
+/// Must be called within a tokio runtime that has I/O and time enabled. With an [`Impairment`], what the
+/// camera sends goes through a network as bad as that.
+///
+/// # Errors
+/// [`Error::Io`] if the port is in use, or the system gives no socket or no randomness; [`Error::Session`]
+/// if the configuration contradicts itself.
+pub fn serve(
+    config: CameraConfig,
+    listen: SocketAddr,
+    impairment: Impairment,
+) -> Result<Server, Error> {
+    let socket = socket::bind(listen)?;
+    let local = socket.local_addr()?;
+    let camera = Camera::new(config, local, Box::new(socket::rng()?), socket::epoch())?;
+    let (sender, events) = mpsc::channel(EVENT_QUEUE);
+    let (close, closing) = mpsc::channel(1);
+    let air = (!impairment.is_none()).then(|| Air::new(&impairment));
+    let task = tokio::spawn(drive(camera, socket, air, sender, closing));
+    Ok(Server {
+        local,
+        events,
+        close,
+        task,
+    })
+}
+
+impl Server {
+    /// The address it listens at; the port is a real one even if 0 was asked for.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The next event; `None` when the camera has stopped. Cancel-safe.
+    pub async fn next_event(&mut self) -> Option<CameraEvent> {
+        self.events.recv().await
+    }
+
+    /// Tells every client that the camera goes, and stops.
+    pub async fn close(mut self) {
+        // An error says that the task has ended already, which is what is asked for.
+        let _ = self.close.send(()).await;
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn drive(
+    mut camera: Camera,
+    socket: UdpSocket,
+    mut air: Option<Air>,
+    events: mpsc::Sender<CameraEvent>,
+    mut closing: mpsc::Receiver<()>,
+) {
+    let mut inbox = Inbox::new();
+    let mut closed = false;
+    loop {
+        let mut deadline = loop {
+            match camera.poll_output() {
+                Output::Transmit(datagram) => match &mut air {
+                    None => socket::send(&socket, datagram).await,
+                    Some(air) => air.send(
+                        Instant::now(),
+                        Packet {
+                            to: datagram.to,
+                            payload: datagram.payload.to_vec(),
+                        },
+                    ),
+                },
+                Output::Event(event) => {
+                    if events.try_send(event).is_err() {
+                        tracing::trace!("nobody takes the camera's events");
+                    }
+                }
+                Output::Timeout(deadline) => break deadline,
+            }
+        };
+        if let Some(air) = &mut air {
+            while let Some(Packet { to, payload }) = air.arrived(Instant::now()) {
+                let payload = &payload;
+                socket::send(&socket, Transmit { to, payload }).await;
+            }
+            deadline = air
+                .next_arrival()
+                .map_or(deadline, |arrival| arrival.min(deadline));
+        }
+        if closed {
+            return;
+        }
+        tokio::select! {
+            () = inbox.receive(&socket) => {
+                let now = Instant::now();
+                while let Some((from, datagram)) = inbox.next(&socket) {
+                    camera.handle_datagram(now, from, datagram);
+                }
+            }
+            () = tokio::time::sleep_until(deadline.into()) => camera.handle_timeout(Instant::now()),
+            _ = closing.recv() => {
+                camera.close(Instant::now());
+                closed = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! A client's session: the pure [`Client`], a socket, a clock, and a task that joins them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use futures_core::Stream;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tutk_session::hl_ioctl::Request;
+use tutk_session::{Client, ClientConfig, Event, Frame, Output, Stats};
+
+use crate::error::Error;
+use crate::socket::{self, Inbox};
+
+/// How many events wait for a caller that is slow to take them.
+///
+/// Over it, frames are dropped up to the next key frame, and [`Session::overrun`] counts them.
+pub const EVENT_QUEUE: usize = 1024;
+
+/// Places of the queue that frames may not take, so that a session's end is always told.
+const RESERVED: usize = 64;
+
+/// A session with one camera. It lives in a task of its own until it ends or this is dropped.
+///
+/// Take [`Event`]s with [`next_event`](Self::next_event), or only frames through [`Stream`].
+#[derive(Debug)]
+pub struct Session {
+    events: mpsc::Receiver<Event>,
+    control: mpsc::Sender<Control>,
+    overrun: Arc<AtomicU64>,
+}
+
+enum Control {
+    Command(Request),
+    Stats(oneshot::Sender<Stats>),
+    Close,
+}
+
+/// Connects, and returns when the camera has let us in: after K10003, before the first frame.
+///
+/// # Errors
+/// [`Error::Session`] names the phase that failed and what to try; [`Error::Io`] if there is no socket.
+pub async fn connect(config: ClientConfig) -> Result<Session, Error> {
+    let mut session = Session::start(config)?;
+    loop {
+        match session.next_event().await {
+            Some(Event::Authenticated(_)) => return Ok(session),
+            Some(Event::Ended(Err(error))) => return Err(error.into()),
+            Some(Event::Ended(Ok(()))) | None => return Err(Error::Gone),
+            Some(_) => {}
+        }
+    }
+}
+
+impl Session {
+    /// Begins to connect, in a task of its own: every event can be seen from the first on.
+    ///
+    /// Must be called within a tokio runtime that has I/O and time enabled.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system gives no socket or no randomness.
+    pub fn start(config: ClientConfig) -> Result<Self, Error> {
+        let socket = socket::bind(socket::any_for(config.camera))?;
+        let client = Client::new(config, Box::new(socket::rng()?), socket::epoch());
+        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        let (control, requests) = mpsc::channel(16);
+        let overrun = Arc::new(AtomicU64::new(0));
+        let queue = Queue {
+            events: sender,
+            overrun: Arc::clone(&overrun),
+            skipping: false,
+        };
+        tokio::spawn(drive(client, socket, requests, queue));
+        Ok(Self {
+            events,
+            control,
+            overrun,
+        })
+    }
+
+    /// The next event; `None` after [`Event::Ended`]. Cancel-safe.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// As [`next_event`](Self::next_event), for hand-written futures.
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.events.poll_recv(cx)
+    }
+
+    /// Sends a command. The camera's answer is an [`Event::Answer`], its silence [`Event::Unanswered`].
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if the session is over.
+    pub async fn command(&self, request: impl Into<Request>) -> Result<(), Error> {
+        let control = Control::Command(request.into());
+        self.control.send(control).await.map_err(|_| Error::Gone)
+    }
+
+    /// What the session counted so far; `None` if it is over.
+    pub async fn stats(&self) -> Option<Stats> {
+        let (sender, receiver) = oneshot::channel();
+        self.control.send(Control::Stats(sender)).await.ok()?;
+        receiver.await.ok()
+    }
+
+    /// Asks the session to end: media off, close_notify. [`Event::Ended`] follows.
+    ///
+    /// Does nothing if it is over.
+    pub async fn request_close(&self) {
+        // An error here says that the task has ended already, which is what was asked for.
+        let _ = self.control.send(Control::Close).await;
+    }
+
+    /// Ends the session and waits until the camera has been told. Events that wait are dropped.
+    ///
+    /// # Errors
+    /// [`Error::Session`] if the session had failed before.
+    pub async fn close(mut self) -> Result<(), Error> {
+        self.request_close().await;
+        let mut result = Ok(());
+        while let Some(event) = self.next_event().await {
+            if let Event::Ended(Err(error)) = event {
+                result = Err(error.into());
+            }
+        }
+        result
+    }
+
+    /// Frames dropped because nobody took them: see [`EVENT_QUEUE`].
+    #[must_use]
+    pub fn overrun(&self) -> u64 {
+        self.overrun.load(Ordering::Relaxed)
+    }
+}
+
+/// Only the frames. Ends after the session's end; if that was a failure, with the error.
+impl Stream for Session {
+    type Item = Result<Frame, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            match ready!(this.poll_event(cx)) {
+                Some(Event::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Some(Event::Ended(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Some(_) => {}
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // The task also ends when it finds the channel closed; this only makes it soon.
+        let _ = self.control.try_send(Control::Close);
+    }
+}
+
+/// Joins the client with its socket and the clock until the session has ended.
+async fn drive(
+    mut client: Client,
+    socket: UdpSocket,
+    mut control: mpsc::Receiver<Control>,
+    mut queue: Queue,
+) {
+    let mut inbox = Inbox::new();
+    loop {
+        let deadline = loop {
+            match client.poll_output() {
+                Output::Transmit(datagram) => socket::send(&socket, datagram).await,
+                Output::Event(event) => {
+                    let ended = matches!(event, Event::Ended(_));
+                    queue.push(event);
+                    if ended {
+                        return;
+                    }
+                }
+                Output::Timeout(deadline) => break deadline,
+            }
+        };
+        tokio::select! {
+            () = inbox.receive(&socket) => {
+                let now = Instant::now();
+                while let Some((from, datagram)) = inbox.next(&socket) {
+                    client.handle_datagram(now, from, datagram);
+                }
+            }
+            () = tokio::time::sleep_until(deadline.into()) => client.handle_timeout(Instant::now()),
+            request = control.recv() => match request {
+                Some(Control::Command(request)) => client.command(Instant::now(), request),
+                Some(Control::Stats(reply)) => {
+                    // Whoever asked may have gone; then nobody misses the answer.
+                    let _ = reply.send(client.stats());
+                }
+                Some(Control::Close) | None => client.close(Instant::now()),
+            },
+        }
+    }
+}
+
+/// The way to the caller, which never waits for it.
+struct Queue {
+    events: mpsc::Sender<Event>,
+    overrun: Arc<AtomicU64>,
+    /// Frames are dropped until the next key frame.
+    skipping: bool,
+}
+
+impl Queue {
+    fn push(&mut self, event: Event) {
+        if let Event::Frame(frame) = &event {
+            if frame.is_key() && self.events.capacity() > RESERVED {
+                self.skipping = false;
+            } else if self.skipping || self.events.capacity() <= RESERVED {
+                self.skipping = true;
+                self.overrun.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        }
+        if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+            tracing::warn!(?event, "nobody takes events: one was dropped");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The camera's side of what is inside DTLS: login, challenge, commands, probes, media.
+//!
+//! ```text
+//! Login ──00 00, 00 20──► Authentication ──K10002──► Stream
+//! ```
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
+use hl_ioctl::commands::{Media, Switch};
+use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
+use tutk_frame::{
+    AvKind, AvPacket, AvStamp, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock,
+    Probe, ProbeAnswer,
+};
+
+use super::Shared;
+use super::settings::{Outcome, Settings};
+use super::stream::{Stream, Written};
+use crate::dialect::{Dialect, Liveness};
+use crate::phase::Phase;
+
+/// The most answers to commands that wait to be sent to one client. A client repeats what is not
+/// answered.
+const MAX_REPLIES: usize = 32;
+
+/// AV packets in, AV packets out.
+#[derive(Debug)]
+pub(crate) struct AvCamera {
+    dialect: &'static Dialect,
+    phase: Phase,
+    login: CameraLogin,
+    login_answer: Option<[u8; ANSWER_LEN]>,
+    exchange: CameraExchange,
+    counter: u16,
+    /// HL messages that wait to be sent.
+    replies: VecDeque<Vec<u8>>,
+    stream: Option<Stream>,
+    /// Slices that may go out now.
+    slices_due: u32,
+    /// Set when K10002 was refused: then the session ends once the answer is out.
+    refused: bool,
+    probe_at: Option<Instant>,
+    probe_due: bool,
+    /// Clock of the last probe, and when it went out, until its answer comes.
+    probed: Option<(u16, Instant)>,
+    round_trip: u16,
+    unknown: u64,
+}
+
+/// What the camera as a whole lends to one of its clients.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) settings: &'a mut Settings,
+}
+
+impl AvCamera {
+    pub(crate) fn new(
+        dialect: &'static Dialect,
+        login: CameraLogin,
+        exchange: CameraExchange,
+    ) -> Self {
+        Self {
+            dialect,
+            phase: Phase::Dtls,
+            login,
+            login_answer: None,
+            exchange,
+            counter: 0,
+            replies: VecDeque::new(),
+            stream: None,
+            slices_due: 0,
+            refused: false,
+            probe_at: None,
+            probe_due: false,
+            probed: None,
+            round_trip: 0,
+            unknown: 0,
+        }
+    }
+
+    /// DTLS is up.
+    pub(crate) fn start(&mut self) {
+        if self.phase == Phase::Dtls {
+            self.phase = Phase::Login;
+        }
+    }
+
+    /// The phase that the client is in.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether the client was refused, and told so.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused && self.replies.is_empty() && self.login_answer.is_none()
+    }
+
+    /// Whether the clip's last frame is out.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_finished)
+    }
+
+    /// AV packets that were dropped because they made no sense.
+    pub(crate) fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// Takes one AV packet.
+    pub(crate) fn handle_packet(&mut self, now: Instant, bytes: &[u8], context: &mut Context<'_>) {
+        let understood = match AvPacket::parse(bytes, self.dialect.media) {
+            Ok(packet) => match packet.kind(self.dialect.media) {
+                AvKind::Login1 | AvKind::Login2 => self.handle_login(now, bytes),
+                _ if self.phase < Phase::Authentication => false,
+                AvKind::Grouped => self.handle_ioctl(now, bytes, context),
+                AvKind::Heartbeat => self.handle_heartbeat(bytes),
+                AvKind::ProbeAnswer => self.handle_probe_answer(now, bytes),
+                AvKind::Channel => self.handle_channel(now, bytes, context),
+                AvKind::ChannelAck | AvKind::IoctlAck | AvKind::BufferResetAck => true,
+                _ => false,
+            },
+            Err(_) => false,
+        };
+        self.unknown += u64::from(!understood);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, context: &Context<'_>) {
+        if let Some(at) = self.probe_at
+            && at <= now
+            && let Liveness::Probes { every } = self.dialect.liveness
+        {
+            self.probe_at = Some(now + every);
+            self.probe_due = true;
+        }
+        if let Some(stream) = &mut self.stream {
+            self.slices_due = stream.due(now, &context.shared.epoch, context.settings);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let stream = self.stream.as_ref().and_then(Stream::deadline);
+        self.probe_at.into_iter().chain(stream).min()
+    }
+
+    /// Whether a probe has just become due: then the keepalive outside DTLS is, too.
+    pub(crate) fn take_probe_due(&mut self) -> bool {
+        std::mem::take(&mut self.probe_due)
+    }
+
+    /// Writes the next control packet that is due; `false` when there is none.
+    pub(crate) fn write_control(&mut self, out: &mut Vec<u8>) -> bool {
+        if let Some(answer) = self.login_answer.take() {
+            out.extend_from_slice(&answer);
+            return true;
+        }
+        let Some(hl) = self.replies.pop_front() else {
+            return false;
+        };
+        let stamp = self.next_stamp();
+        IoctlMessage { stamp, hl: &hl }.write(out);
+        true
+    }
+
+    pub(crate) fn write_probe(&mut self, now: Instant, shared: &Shared, out: &mut Vec<u8>) -> bool {
+        let clock = self.link_clock(now, shared);
+        self.probed = Some((clock.clock, now));
+        let stamp = self.next_stamp();
+        Probe { stamp, clock }.write(out);
+        true
+    }
+
+    /// Writes the next slice that may go out now; `None` when there is none.
+    pub(crate) fn write_slice(
+        &mut self,
+        now: Instant,
+        shared: &Shared,
+        out: &mut Vec<u8>,
+    ) -> Option<Written> {
+        self.slices_due = self.slices_due.checked_sub(1)?;
+        let clock = self.link_clock(now, shared);
+        let written = self.stream.as_mut()?.write(clock, out);
+        if written.is_none() {
+            self.slices_due = 0;
+        }
+        written
+    }
+
+    fn link_clock(&self, now: Instant, shared: &Shared) -> LinkClock {
+        LinkClock {
+            clock: shared.epoch.link_clock_at(now),
+            round_trip: self.round_trip,
+            word: 0,
+        }
+    }
+
+    fn handle_login(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let malformed = self.login.stats().malformed;
+        self.login.handle_packet(bytes);
+        while let Some(output) = self.login.poll_output() {
+            match output {
+                CameraOutput::Transmit(answer) => self.login_answer = Some(answer),
+                CameraOutput::Event(LoginEvent::LoggedIn { .. }) => {
+                    if self.phase == Phase::Login {
+                        self.phase = Phase::Authentication;
+                    }
+                    if let Liveness::Probes { every } = self.dialect.liveness {
+                        self.probe_at = Some(now + every);
+                    }
+                }
+                CameraOutput::Event(LoginEvent::Refused(reason)) => {
+                    tracing::info!(?reason, "login refused");
+                    self.refused = true;
+                }
+            }
+        }
+        malformed == self.login.stats().malformed
+    }
+
+    fn handle_heartbeat(&mut self, bytes: &[u8]) -> bool {
+        let Ok(heartbeat) = Heartbeat::parse(bytes) else {
+            return false;
+        };
+        self.exchange.acknowledged(heartbeat.count);
+        true
+    }
+
+    fn handle_probe_answer(&mut self, now: Instant, bytes: &[u8]) -> bool {
+        let Ok(answer) = ProbeAnswer::parse(bytes) else {
+            return false;
+        };
+        if let Some((clock, sent)) = self.probed
+            && clock == answer.clock
+        {
+            self.probed = None;
+            let elapsed = now.saturating_duration_since(sent).as_millis();
+            self.round_trip = u16::try_from(elapsed).unwrap_or(u16::MAX);
+        }
+        true
+    }
+
+    fn handle_ioctl(&mut self, now: Instant, bytes: &[u8], context: &mut Context<'_>) -> bool {
+        let Ok(request) = IoctlRequest::parse(bytes) else {
+            return false;
+        };
+        let [low, high, ..] = request.index.to_le_bytes();
+        let ioctl = Ioctl {
+            index: u16::from_le_bytes([low, high]),
+            flag: request.index,
+        };
+        self.handle_hl(now, request.hl, ioctl, context)
+    }
+
+    /// A client may send HL in a channel message as well; then there is no index in the way.
+    fn handle_channel(&mut self, now: Instant, bytes: &[u8], context: &mut Context<'_>) -> bool {
+        let Ok(message) = ChannelMessage::parse(bytes) else {
+            return false;
+        };
+        let ioctl = Ioctl { index: 1, flag: 1 };
+        message.body.is_empty() || self.handle_hl(now, message.body, ioctl, context)
+    }
+
+    fn handle_hl(
+        &mut self,
+        now: Instant,
+        hl: &[u8],
+        ioctl: Ioctl,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Ok(message) = HlMessage::parse(hl) else {
+            return false;
+        };
+        match self.exchange.handle(&message, ioctl) {
+            CameraStep::Send(reply) => self.reply(reply),
+            CameraStep::Accept { reply, auth } => {
+                self.reply(reply);
+                self.phase = Phase::Stream;
+                if auth.video {
+                    self.switch(now, Media::Video, Switch::On, context);
+                }
+            }
+            CameraStep::Refuse { reply } => {
+                self.reply(reply);
+                self.refused = true;
+            }
+            CameraStep::Ignore(hl_ioctl::Ignored::OtherCode) if self.phase == Phase::Stream => {
+                match context.settings.handle(&message) {
+                    Outcome::Answer(reply) => self.reply(reply),
+                    Outcome::Switch(reply, control) => {
+                        self.reply(reply);
+                        self.switch(now, control.media, control.switch, context);
+                    }
+                    Outcome::Silence => return false,
+                }
+            }
+            CameraStep::Ignore(reason) => {
+                tracing::debug!(code = message.code, ?reason, "IOCTL ignored");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Media other than video have no source here: to switch them changes nothing that can be seen.
+    fn switch(&mut self, now: Instant, media: Media, switch: Switch, context: &Context<'_>) {
+        match (media, switch) {
+            (Media::Video, Switch::On) if self.stream.is_none() => {
+                let shared = context.shared;
+                let stream = Stream::new(
+                    shared.clip.clone(),
+                    self.dialect,
+                    shared.mac,
+                    shared.frames,
+                    now,
+                );
+                match stream {
+                    Ok(stream) => self.stream = Some(stream),
+                    Err(error) => tracing::error!(%error, "no stream"),
+                }
+            }
+            (Media::Video, Switch::Off) => self.stream = None,
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, hl: Vec<u8>) {
+        if self.replies.len() < MAX_REPLIES {
+            self.replies.push_back(hl);
+        }
+    }
+
+    fn next_stamp(&mut self) -> AvStamp {
+        let stamp = AvStamp {
+            version: self.dialect.control_version,
+            counter: self.counter,
+            tail: 0,
+        };
+        self.counter = self.counter.wrapping_add(1);
+        stamp
+    }
+}

@@ -1,0 +1,622 @@
+//! The device's side of a session, simulated: for tests of this project's client and of everybody's.
+
+mod av;
+mod clip;
+mod peer;
+mod settings;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use av_login::{CameraLogin, Capabilities, Password, User};
+use dtls_psk::crypto::CryptoProvider;
+use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
+use hl_ioctl::{CameraExchange, ChallengeStatus};
+use rand_core::CryptoRng;
+use tutk_frame::{
+    Codec, Direction, DiscoveryAnswer, DiscoveryRequest, Iotc, SessionAnswer, SessionId,
+    SessionRequest, Stage, Uid,
+};
+
+use self::av::{AvCamera, Context};
+pub use self::clip::{Clip, ClipError, ClipFrame};
+use self::peer::Peer;
+use self::settings::Settings;
+use crate::client::{IDLE, PSK_IDENTITY};
+use crate::credentials::{Credentials, Mac};
+use crate::dialect::{Dialect, PasswordRule};
+use crate::error::Error;
+use crate::link::Link;
+use crate::output::{Outbox, Output};
+use crate::phase::{Epoch, Phase};
+use crate::wire::Wrapper;
+
+/// What a simulated camera is. Made by [`CameraConfig::new`]; the fields may be changed after.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CameraConfig {
+    /// Identity and keys.
+    pub credentials: Credentials,
+    /// What it shows.
+    pub clip: Clip,
+    /// The dialects it answers in.
+    pub dialects: Vec<&'static Dialect>,
+    /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5 refuse.
+    pub status: ChallengeStatus,
+    /// What K10003 says after a right answer; `None` says success, and what the clip is.
+    pub result: Option<ConnectResult>,
+    /// The vendor's model name.
+    pub model: Option<String>,
+    /// How many frames each client gets before the camera ends the stream; `None` for no end.
+    pub frames: Option<u64>,
+    /// How many clients are served at once. One more, and a client that has not proved itself yet has to
+    /// go; if all have, the new one is not answered.
+    pub max_clients: usize,
+    /// How long a client may be silent before it is dropped.
+    pub idle: Duration,
+    /// Whether a ClientHello is answered with a HelloVerifyRequest. Both are seen on real cameras.
+    pub cookie_exchange: bool,
+    /// Whether [`CameraEvent::KeyLog`] is wanted.
+    pub key_log: bool,
+    /// Whether [`CameraEvent::SliceSent`] is wanted, for tests that must know what was under way.
+    pub trace_slices: bool,
+    /// The cryptography; `None` takes the one this crate was built with.
+    pub provider: Option<CryptoProvider>,
+}
+
+/// A client of a camera: where it is and the session id it drew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId {
+    /// Where its datagrams come from.
+    pub address: SocketAddr,
+    /// What it drew.
+    pub session: SessionId,
+}
+
+/// What a camera tells its owner.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CameraEvent {
+    /// Somebody asked for a session, and it was granted.
+    Joined {
+        /// Who.
+        client: ClientId,
+        /// In which dialect.
+        dialect: &'static Dialect,
+    },
+    /// A client completed a phase and is in the next: [`Phase::Stream`] says that it was let in.
+    Entered {
+        /// Who.
+        client: ClientId,
+        /// The phase that it is in now.
+        phase: Phase,
+    },
+    /// A client is gone.
+    Left {
+        /// Who.
+        client: ClientId,
+        /// Why.
+        reason: LeaveReason,
+        /// Packets of this client that were dropped.
+        dropped: u64,
+    },
+    /// A slice was put into a datagram.
+    SliceSent(SliceSent),
+    /// A line for a key log file (RFC 9850's format).
+    KeyLog {
+        /// Of whose session.
+        client: ClientId,
+        /// The line, without its end.
+        line: String,
+    },
+}
+
+/// Why a client is gone.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaveReason {
+    /// It said so.
+    #[error("it closed the session")]
+    Closed,
+    /// It had all the frames that the camera gives.
+    #[error("it has had all frames")]
+    Finished,
+    /// Its login or its answer to the challenge was wrong.
+    #[error("it was refused")]
+    Refused,
+    /// Nothing came from it for [`CameraConfig::idle`].
+    #[error("it fell silent")]
+    Silent,
+    /// It had to make room for another.
+    #[error("it made room for another")]
+    Evicted,
+    /// The camera closed.
+    #[error("the camera closed")]
+    CameraClosed,
+    /// DTLS failed, most often because of another ENR.
+    #[error("{0}")]
+    Dtls(dtls_psk::Error),
+}
+
+/// A slice that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SliceSent {
+    /// To whom.
+    pub client: ClientId,
+    /// In which datagram of all that this camera sent, from 0.
+    pub datagram: u64,
+    /// Frame number, as on the wire.
+    pub frame: u32,
+    /// Index of the slice, from 0.
+    pub index: u16,
+    /// Slices of the frame.
+    pub slices: u16,
+}
+
+/// A simulated camera, without I/O. It serves many clients at once, each from the clip's first frame.
+///
+/// The contract is the [`Client`](crate::Client)'s: feed it one input, then call
+/// [`poll_output`](Self::poll_output) until it says [`Output::Timeout`].
+pub struct Camera {
+    shared: Shared,
+    dialects: Vec<Spoken>,
+    status: ChallengeStatus,
+    result: ConnectResult,
+    max_clients: usize,
+    rng: Box<dyn CryptoRng + Send>,
+    settings: Settings,
+    peers: BTreeMap<ClientId, Peer>,
+    deadline: Instant,
+    outbox: Outbox<CameraEvent>,
+    dropped: u64,
+}
+
+/// What every client's session looks at.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    epoch: Epoch,
+    uid: Uid,
+    enr: hl_ioctl::Enr,
+    mac: Option<Mac>,
+    clip: Clip,
+    frames: Option<u64>,
+    idle: Duration,
+    trace_slices: bool,
+    /// Where the camera listens, if that is an IPv4 address: the summary's discovery answer carries it.
+    listens: Option<SocketAddrV4>,
+}
+
+/// A dialect that the camera speaks, with what follows from it.
+#[derive(Debug)]
+struct Spoken {
+    dialect: &'static Dialect,
+    dtls: Arc<dtls_psk::Config>,
+    password: Password,
+}
+
+impl CameraConfig {
+    /// A camera that speaks every dialect there is, and streams without end.
+    #[must_use]
+    pub fn new(credentials: Credentials, clip: Clip) -> Self {
+        Self {
+            credentials,
+            clip,
+            dialects: Dialect::ALL.to_vec(),
+            status: ChallengeStatus::Enr,
+            result: None,
+            model: None,
+            frames: None,
+            max_clients: 16,
+            idle: Duration::from_secs(10),
+            cookie_exchange: false,
+            key_log: false,
+            trace_slices: false,
+            provider: None,
+        }
+    }
+}
+
+impl Camera {
+    /// A camera that listens at `listens`. All that is random is drawn from `rng`, except the key shares of
+    /// DTLS, which the [`CryptoProvider`] draws.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if the challenge's status needs a longer ENR, [`Error::Login`] if the ENR
+    /// cannot be a password.
+    pub fn new(
+        config: CameraConfig,
+        listens: SocketAddr,
+        mut rng: Box<dyn CryptoRng + Send>,
+        epoch: Epoch,
+    ) -> Result<Self, Error> {
+        let mut cookie_secret = [0; 32];
+        rng.fill_bytes(&mut cookie_secret);
+        let dialects = config
+            .dialects
+            .iter()
+            .map(|dialect| Spoken::new(dialect, &config, cookie_secret))
+            .collect::<Result<Vec<_>, _>>()?;
+        // Found out now, and not when the first client comes.
+        for Spoken { dialect, .. } in &dialects {
+            hl_ioctl::answer(
+                dialect.challenge,
+                config.status,
+                [0; 16],
+                &config.credentials.enr,
+            )
+            .map(drop)
+            .or_else(|error| match config.status.answerable() {
+                Ok(()) => Err(Error::Authentication(error)),
+                Err(_) => Ok(()),
+            })?;
+        }
+        let listens = match listens {
+            SocketAddr::V4(address) if !address.ip().is_unspecified() => Some(address),
+            _ => None,
+        };
+        Ok(Self {
+            settings: Settings::new(config.clip.fps()),
+            result: config
+                .result
+                .unwrap_or_else(|| describe(&config.clip, config.model.as_deref())),
+            shared: Shared {
+                epoch,
+                uid: config.credentials.uid,
+                enr: config.credentials.enr,
+                mac: config.credentials.mac,
+                clip: config.clip,
+                frames: config.frames,
+                idle: config.idle,
+                trace_slices: config.trace_slices,
+                listens,
+            },
+            dialects,
+            status: config.status,
+            max_clients: config.max_clients.max(1),
+            rng,
+            peers: BTreeMap::new(),
+            deadline: epoch.instant + IDLE,
+            outbox: Outbox::new(),
+            dropped: 0,
+        })
+    }
+
+    /// Takes a datagram that came from `from`; it is decrypted in place. Poll afterwards. What makes no
+    /// sense is dropped and counted.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        let spoken = self
+            .dialects
+            .iter()
+            .position(|spoken| spoken.dialect.recognises(datagram));
+        let Some((at, dialect)) = spoken.and_then(|at| Some((at, self.dialects.get(at)?.dialect)))
+        else {
+            self.dropped += 1;
+            return;
+        };
+        match dialect.open(datagram) {
+            Ok(Iotc::DiscoveryRequest(request)) => self.handle_discovery(dialect, from, &request),
+            Ok(Iotc::SessionRequest(request)) => self.handle_session(now, at, from, &request),
+            Ok(Iotc::Keepalive(keepalive)) if keepalive.answer => {
+                let session = SessionId(keepalive.body);
+                let client = ClientId {
+                    address: from,
+                    session,
+                };
+                match self.peers.get_mut(&client) {
+                    Some(peer) => peer.hear(now),
+                    None => self.dropped += 1,
+                }
+            }
+            Ok(Iotc::Data { header, .. }) if header.direction == Direction::ToCamera => {
+                let client = ClientId {
+                    address: from,
+                    session: header.session,
+                };
+                let range = header.payload_range();
+                let records = datagram.get_mut(range).unwrap_or_default();
+                self.handle_data(now, client, dialect, records);
+            }
+            _ => self.dropped += 1,
+        }
+        self.schedule(now);
+    }
+
+    /// Does what is due at `now`. Poll afterwards. Calling it early does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let due: Vec<ClientId> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.deadline() <= now)
+            .map(|(&client, _)| client)
+            .collect();
+        for client in due {
+            self.drive(now, client);
+        }
+        self.schedule(now);
+    }
+
+    /// Tells every client that the camera goes. Poll afterwards.
+    pub fn close(&mut self, now: Instant) {
+        while let Some(&client) = self.peers.keys().next() {
+            self.remove(client, LeaveReason::CameraClosed);
+        }
+        self.schedule(now);
+    }
+
+    /// What to do next: to be called again until it says [`Output::Timeout`].
+    pub fn poll_output(&mut self) -> Output<'_, CameraEvent> {
+        let deadline = self.deadline;
+        self.outbox.poll().unwrap_or(Output::Timeout(deadline))
+    }
+
+    /// The clients that have a session now.
+    pub fn clients(&self) -> impl Iterator<Item = ClientId> {
+        self.peers.keys().copied()
+    }
+
+    /// Datagrams that were dropped because they made no sense or belong to no session.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// A wrong AuthKey is answered too. Whether real cameras look at it is not known; to be silent here
+    /// would make a wrong ENR look like a camera that is not there.
+    fn handle_discovery(
+        &mut self,
+        dialect: &'static Dialect,
+        from: SocketAddr,
+        request: &DiscoveryRequest,
+    ) {
+        let meant = request.uid == self.shared.uid || request.uid == Uid::default();
+        match request.stage {
+            Stage::Broadcast if meant => {
+                let answer = DiscoveryAnswer {
+                    uid: self.shared.uid,
+                    session: Some(request.session),
+                    address: self.shared.listens,
+                };
+                dialect.send(from, &mut self.outbox, |out| {
+                    answer.write(dialect.discovery, out);
+                });
+            }
+            // Stage 2 is not answered (wire.md section 4).
+            Stage::Direct if meant => {}
+            Stage::Broadcast | Stage::Direct => self.dropped += 1,
+        }
+    }
+
+    fn handle_session(
+        &mut self,
+        now: Instant,
+        spoken: usize,
+        from: SocketAddr,
+        request: &SessionRequest,
+    ) {
+        let client = ClientId {
+            address: from,
+            session: request.session,
+        };
+        if request.uid != self.shared.uid || !self.admit(now, client, spoken) {
+            self.dropped += 1;
+            return;
+        }
+        let Some(Spoken { dialect, .. }) = self.dialects.get(spoken) else {
+            return;
+        };
+        let answer = SessionAnswer {
+            uid: Some(request.uid),
+            session: Some(request.session),
+        };
+        dialect.send(from, &mut self.outbox, |out| answer.write(out));
+    }
+
+    /// Makes sure that the client has a session. `false` if it cannot have one.
+    fn admit(&mut self, now: Instant, client: ClientId, spoken: usize) -> bool {
+        if let Some(peer) = self.peers.get(&client) {
+            return self
+                .dialects
+                .get(spoken)
+                .is_some_and(|spoken| spoken.dialect == peer.dialect());
+        }
+        if self.peers.len() >= self.max_clients {
+            let unproven = self
+                .peers
+                .values()
+                .filter(|peer| peer.phase() <= Phase::Dtls)
+                .min_by_key(|peer| peer.heard())
+                .map(Peer::id);
+            match unproven {
+                Some(oldest) => self.remove(oldest, LeaveReason::Evicted),
+                None => return false,
+            }
+        }
+        let Some(spoken) = self.dialects.get(spoken) else {
+            return false;
+        };
+        let dialect = spoken.dialect;
+        let made = make_peer(
+            spoken,
+            client,
+            &self.shared,
+            self.status,
+            &self.result,
+            &mut *self.rng,
+            now,
+        );
+        match made {
+            Ok(peer) => {
+                self.peers.insert(client, peer);
+                self.outbox.event(CameraEvent::Joined { client, dialect });
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "no session");
+                false
+            }
+        }
+    }
+
+    fn handle_data(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        dialect: &'static Dialect,
+        records: &mut [u8],
+    ) {
+        let Some(peer) = self.peers.get_mut(&client) else {
+            self.dropped += 1;
+            return;
+        };
+        if peer.dialect() != dialect {
+            self.dropped += 1;
+            return;
+        }
+        let mut context = Context {
+            shared: &self.shared,
+            settings: &mut self.settings,
+        };
+        match peer.handle_records(now, records, &mut context) {
+            Ok(()) => self.drive(now, client),
+            Err(reason) => self.remove(client, reason),
+        }
+    }
+
+    fn drive(&mut self, now: Instant, client: ClientId) {
+        let Some(peer) = self.peers.get_mut(&client) else {
+            return;
+        };
+        let mut context = Context {
+            shared: &self.shared,
+            settings: &mut self.settings,
+        };
+        if let Err(reason) = peer.drive(now, &mut context, &mut self.outbox) {
+            self.remove(client, reason);
+        }
+    }
+
+    fn remove(&mut self, client: ClientId, reason: LeaveReason) {
+        if let Some(mut peer) = self.peers.remove(&client) {
+            peer.close(&mut self.outbox);
+            self.outbox.event(CameraEvent::Left {
+                client,
+                reason,
+                dropped: peer.dropped(),
+            });
+        }
+    }
+
+    fn schedule(&mut self, now: Instant) {
+        let viewers = self
+            .peers
+            .values()
+            .filter(|peer| peer.phase() == Phase::Stream)
+            .count();
+        self.settings.viewers = u8::try_from(viewers).unwrap_or(u8::MAX);
+        let next = self.peers.values().map(Peer::deadline).min();
+        self.deadline = next.unwrap_or(now + IDLE);
+    }
+}
+
+impl Spoken {
+    fn new(
+        dialect: &'static Dialect,
+        config: &CameraConfig,
+        cookie_secret: [u8; 32],
+    ) -> Result<Self, Error> {
+        let psk = config.credentials.psk(dialect.key);
+        let lookup =
+            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
+        let mut dtls = dtls_psk::Config::server(lookup)
+            .with_cookie_exchange(config.cookie_exchange)
+            .with_cookie_secret(cookie_secret)
+            .with_key_log(config.key_log);
+        if let Some(provider) = &config.provider {
+            dtls = dtls.with_provider(provider.clone());
+        }
+        let password = match dialect.password {
+            PasswordRule::Fixed(password) => password.as_bytes(),
+            PasswordRule::Enr => config.credentials.enr.reveal(),
+        };
+        Ok(Self {
+            dialect,
+            dtls: Arc::new(dtls),
+            password: Password::new(password).map_err(Error::Login)?,
+        })
+    }
+}
+
+fn make_peer(
+    spoken: &Spoken,
+    client: ClientId,
+    shared: &Shared,
+    status: ChallengeStatus,
+    result: &ConnectResult,
+    rng: &mut dyn CryptoRng,
+    now: Instant,
+) -> Result<Peer, Error> {
+    let dialect = spoken.dialect;
+    let dtls_failed = |source| Error::Dtls {
+        phase: Phase::Dtls,
+        source,
+    };
+    let address = client.address.to_string();
+    let dtls = dtls_psk::Connection::server(Arc::clone(&spoken.dtls), address.as_bytes(), rng, now)
+        .map_err(dtls_failed)?;
+    let wrapper = Wrapper::new(
+        dialect,
+        Direction::FromCamera,
+        client.session,
+        client.address,
+    );
+    let login = CameraLogin::new(av_login::CameraConfig {
+        user: User::admin(),
+        password: spoken.password.clone(),
+        two_way_audio: false,
+        capabilities: Capabilities::WYZE_SDK,
+    });
+    let mut challenge = [0; 16];
+    rng.fill_bytes(&mut challenge);
+    let exchange = CameraExchange::new(hl_ioctl::CameraConfig {
+        rule: dialect.challenge,
+        enr: shared.enr.clone(),
+        status,
+        challenge,
+        acknowledgement: dialect.acknowledgement,
+        result: result.clone(),
+    })
+    .map_err(Error::Authentication)?;
+    let av = AvCamera::new(dialect, login, exchange);
+    Ok(Peer::new(client, Link::new(wrapper, dtls), av, now))
+}
+
+/// K10003 for a clip, in the summary's words.
+fn describe(clip: &Clip, model: Option<&str>) -> ConnectResult {
+    let settings = Settings::new(clip.fps());
+    let codec = match clip.codec() {
+        Codec::H265 => "H265".to_owned(),
+        Codec::H264 => "H264".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let video = VideoParams {
+        codec: Some(codec),
+        bitrate: Some(settings.bitrate.get().into()),
+        resolution: Some(settings.resolution.code().into()),
+        fps: Some(clip.fps().into()),
+    };
+    let _ = model;
+    ConnectResult::accept(Some(video), None::<AudioParams>)
+}
+
+impl fmt::Debug for Camera {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Camera")
+            .field("uid", &self.shared.uid)
+            .field("clients", &self.peers.len())
+            .finish_non_exhaustive()
+    }
+}

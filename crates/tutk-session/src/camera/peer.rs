@@ -1,0 +1,215 @@
+//! One client of the camera: its link, and what it is told and when.
+
+use std::time::{Duration, Instant};
+
+use tutk_frame::Keepalive;
+
+use super::av::{AvCamera, Context};
+use super::{CameraEvent, ClientId, LeaveReason, SliceSent};
+use crate::dialect::Dialect;
+use crate::link::Link;
+use crate::output::Outbox;
+use crate::phase::Phase;
+
+/// How long a client that has had its last frame may take to go by itself: the last slices may still be
+/// under way.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// One client's session on the camera's side.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    id: ClientId,
+    link: Link,
+    av: AvCamera,
+    /// The phase that was last told to the owner.
+    told: Phase,
+    /// When anything authentic last came from the client.
+    heard: Instant,
+    finished_at: Option<Instant>,
+    deadline: Instant,
+}
+
+impl Peer {
+    pub(crate) fn new(id: ClientId, link: Link, av: AvCamera, now: Instant) -> Self {
+        Self {
+            id,
+            link,
+            av,
+            told: Phase::Session,
+            heard: now,
+            finished_at: None,
+            deadline: now,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ClientId {
+        self.id
+    }
+
+    pub(crate) fn dialect(&self) -> &'static Dialect {
+        self.link.wrapper.dialect
+    }
+
+    /// When to call [`Self::drive`] again.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.av.phase()
+    }
+
+    /// When the client was last heard of.
+    pub(crate) fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Packets that were dropped: of DTLS and of what is inside.
+    pub(crate) fn dropped(&self) -> u64 {
+        let dtls = self.link.dtls.stats();
+        self.av.unknown() + dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable
+    }
+
+    /// A keepalive's answer came. It is not authentic, but neither is it worth forging.
+    pub(crate) fn hear(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// Takes the DTLS records of one datagram. `Err` when the client is gone.
+    pub(crate) fn handle_records(
+        &mut self,
+        now: Instant,
+        records: &mut [u8],
+        context: &mut Context<'_>,
+    ) -> Result<(), LeaveReason> {
+        let Self {
+            link, av, heard, ..
+        } = self;
+        link.open(now, records, |packet| {
+            *heard = now;
+            av.handle_packet(now, packet, context);
+        })
+        .map_err(LeaveReason::Dtls)
+    }
+
+    /// Does all that can be done now. `Err` when the client is gone.
+    pub(crate) fn drive(
+        &mut self,
+        now: Instant,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox<CameraEvent>,
+    ) -> Result<(), LeaveReason> {
+        let timed_out = self.link.dtls.handle_timeout(now);
+        let dtls_deadline = self.flush(outbox)?;
+        timed_out.map_err(LeaveReason::Dtls)?;
+        self.av.handle_timeout(now, context);
+        if self.link.dtls.is_connected() {
+            self.send_all(now, context, outbox)
+                .map_err(LeaveReason::Dtls)?;
+        }
+        self.tell(outbox);
+        self.check_end(now, context)?;
+
+        let silence = self.heard + context.shared.idle;
+        let end = self.finished_at.map(|at| at + LINGER);
+        self.deadline = [Some(dtls_deadline), Some(silence), end, self.av.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(silence);
+        Ok(())
+    }
+
+    /// Tells the client that it is over.
+    pub(crate) fn close(&mut self, outbox: &mut Outbox<CameraEvent>) {
+        self.link.dtls.close();
+        self.link.flush(outbox, |_, _| {});
+    }
+
+    fn flush(&mut self, outbox: &mut Outbox<CameraEvent>) -> Result<Instant, LeaveReason> {
+        let Self { id, link, av, .. } = self;
+        let mut closed = false;
+        let deadline = link.flush(outbox, |outbox, event| match event {
+            dtls_psk::Event::Connected(_) => av.start(),
+            dtls_psk::Event::KeyLog(line) => {
+                outbox.event(CameraEvent::KeyLog { client: *id, line });
+            }
+            dtls_psk::Event::Closed => closed = true,
+            _ => {}
+        });
+        match closed {
+            true => Err(LeaveReason::Closed),
+            false => Ok(deadline),
+        }
+    }
+
+    fn send_all(
+        &mut self,
+        now: Instant,
+        context: &Context<'_>,
+        outbox: &mut Outbox<CameraEvent>,
+    ) -> Result<(), dtls_psk::Error> {
+        let Self { id, link, av, .. } = self;
+        while link.send(outbox, |out| av.write_control(out))? {}
+        if av.take_probe_due() {
+            link.send(outbox, |out| av.write_probe(now, context.shared, out))?;
+            // The summary has no keepalive, nor probes: then none is ever due.
+            let keepalive = Keepalive {
+                answer: false,
+                body: id.session.0,
+            };
+            let wrapper = &link.wrapper;
+            wrapper
+                .dialect
+                .send(wrapper.remote, outbox, |out| keepalive.write(out));
+        }
+        loop {
+            let mut written = None;
+            link.send(outbox, |out| {
+                written = av.write_slice(now, context.shared, out);
+                written.is_some()
+            })?;
+            let Some(written) = written else {
+                return Ok(());
+            };
+            if context.shared.trace_slices {
+                outbox.event(CameraEvent::SliceSent(SliceSent {
+                    client: *id,
+                    datagram: outbox.queued() - 1,
+                    frame: written.frame,
+                    index: written.index,
+                    slices: written.slices,
+                }));
+            }
+        }
+    }
+
+    /// Tells the owner of each phase that the client has completed since.
+    fn tell(&mut self, outbox: &mut Outbox<CameraEvent>) {
+        while self.told < self.av.phase() {
+            let Some(next) = self.told.next() else { return };
+            self.told = next;
+            if next > Phase::Dtls {
+                outbox.event(CameraEvent::Entered {
+                    client: self.id,
+                    phase: next,
+                });
+            }
+        }
+    }
+
+    fn check_end(&mut self, now: Instant, context: &Context<'_>) -> Result<(), LeaveReason> {
+        if self.av.is_refused() {
+            return Err(LeaveReason::Refused);
+        }
+        if self.heard + context.shared.idle <= now {
+            return Err(LeaveReason::Silent);
+        }
+        if !self.av.is_finished() {
+            self.finished_at = None;
+        } else if *self.finished_at.get_or_insert(now) + LINGER <= now {
+            return Err(LeaveReason::Finished);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,388 @@
+//! The client's side of what is inside DTLS: login, challenge, commands, heartbeat, media.
+//!
+//! ```text
+//! Login ──00 21──► Authentication ──K10003──► Stream
+//! ```
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use av_login::{
+    ClientEvent, ClientLogin, ClientOutput, Nonce, Password, Status as LoginStatus, User,
+};
+use hl_ioctl::{ClientExchange, ConnectResult, HlMessage, Request, Step};
+use rand_core::CryptoRng;
+use tutk_frame::{
+    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, IoctlMessage, IoctlRequest,
+};
+
+use super::heartbeat::Pulse;
+use super::media::Media;
+use super::requests::{REPEAT, Requests};
+use super::{ClientConfig, MediaRequest};
+use crate::dialect::{AuthIdRule, Dialect, PasswordRule};
+use crate::error::Error;
+use crate::event::Answer;
+use crate::phase::Epoch;
+
+/// IOCTL index of K10000 and of K10002 (summary.md's "sub-channel"); commands come after them.
+const CONNECT_INDEX: u16 = 0;
+const AUTH_INDEX: u16 = 1;
+const FIRST_COMMAND_INDEX: u16 = 2;
+
+/// The most acknowledgements of channel messages and buffer resets that wait to be sent. The camera
+/// repeats what is not acknowledged.
+const MAX_ACKS: usize = 16;
+
+/// AV packets in, AV packets out.
+#[derive(Debug)]
+pub(crate) struct AvClient {
+    dialect: &'static Dialect,
+    stage: Stage,
+    login: ClientLogin,
+    exchange: ClientExchange,
+    /// K10000 or K10002 wants to be sent.
+    exchange_due: bool,
+    /// When login or challenge are repeated.
+    repeat_at: Option<Instant>,
+    /// AV sequence: counts every control packet.
+    counter: u16,
+    pulse: Pulse,
+    requests: Requests,
+    /// Whole packets that acknowledge, without their sequence.
+    acks: VecDeque<Vec<u8>>,
+    media: Media,
+    progress: VecDeque<Progress>,
+    unknown: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Stage {
+    /// DTLS is not up yet.
+    Idle,
+    Login,
+    Authentication,
+    Stream,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    LoggedIn,
+    Authenticated(Box<ConnectResult>),
+    Answer(Answer),
+    Unanswered(u16),
+}
+
+impl AvClient {
+    pub(crate) fn new(
+        config: &ClientConfig,
+        dialect: &'static Dialect,
+        epoch: Epoch,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, Error> {
+        let credentials = &config.credentials;
+        let password = match dialect.password {
+            PasswordRule::Fixed(password) => Password::new(password.as_bytes()),
+            PasswordRule::Enr => Password::new(credentials.enr.reveal()),
+        }
+        .map_err(Error::Login)?;
+        let id = match dialect.auth_id {
+            AuthIdRule::UidPrefix => {
+                let [a, b, c, d, ..] = credentials.uid.0;
+                [a, b, c, d]
+            }
+            AuthIdRule::Random => random(rng),
+        };
+        let MediaRequest { video, audio } = config.media;
+        let exchange = ClientExchange::new(hl_ioctl::ClientConfig {
+            rule: dialect.challenge,
+            enr: credentials.enr.clone(),
+            id,
+            request_payload: dialect.connect_request.to_vec(),
+            video,
+            audio,
+        })
+        .map_err(Error::Authentication)?;
+        let nonce = Nonce(random(rng));
+        Ok(Self {
+            dialect,
+            stage: Stage::Idle,
+            login: ClientLogin::new(
+                dialect.login,
+                User::admin(),
+                password,
+                dialect.asks_for_resend,
+                nonce,
+            ),
+            exchange,
+            exchange_due: false,
+            repeat_at: None,
+            counter: 0,
+            pulse: Pulse::new(epoch, dialect.heartbeat, dialect.liveness),
+            requests: Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX),
+            acks: VecDeque::new(),
+            media: Media::new(dialect.media, config.limits, config.patience),
+            progress: VecDeque::new(),
+            unknown: 0,
+        })
+    }
+
+    /// DTLS is up: begin to log in.
+    pub(crate) fn start(&mut self, now: Instant) {
+        if self.stage == Stage::Idle {
+            self.stage = Stage::Login;
+            self.login.send();
+            self.repeat_at = Some(now + REPEAT);
+        }
+    }
+
+    /// Takes a command; `false` if too many wait already.
+    pub(crate) fn request(&mut self, request: Request) -> bool {
+        self.requests.push(request)
+    }
+
+    pub(crate) fn media_mut(&mut self) -> &mut Media {
+        &mut self.media
+    }
+
+    pub(crate) fn media(&self) -> &Media {
+        &self.media
+    }
+
+    /// AV packets that were dropped because they made no sense.
+    pub(crate) fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    pub(crate) fn round_trip(&self) -> Option<u16> {
+        self.pulse.round_trip()
+    }
+
+    pub(crate) fn poll_progress(&mut self) -> Option<Progress> {
+        self.progress.pop_front()
+    }
+
+    /// Takes one AV packet. What makes no sense is dropped and counted.
+    pub(crate) fn handle_packet(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Error> {
+        let Ok(packet) = AvPacket::parse(bytes, self.dialect.media) else {
+            self.unknown += 1;
+            return Ok(());
+        };
+        self.pulse.received(packet.clock);
+        let understood = match packet.kind(self.dialect.media) {
+            AvKind::Media(_) | AvKind::Resent(_) => self.handle_media(now, bytes, packet.body),
+            AvKind::Ioctl => match IoctlMessage::parse(bytes) {
+                Ok(message) => {
+                    self.pulse.beat(now);
+                    return self.handle_hl(now, message.hl);
+                }
+                Err(_) => false,
+            },
+            AvKind::Channel => match ChannelMessage::parse(bytes) {
+                Ok(message) => {
+                    self.acknowledge(|out| message.acknowledge().write(out));
+                    if message.body.is_empty() {
+                        true
+                    } else {
+                        return self.handle_hl(now, message.body);
+                    }
+                }
+                Err(_) => false,
+            },
+            AvKind::BufferReset => match BufferReset::parse(bytes) {
+                Ok(reset) => {
+                    self.acknowledge(|out| reset.acknowledge().write(out));
+                    true
+                }
+                Err(_) => false,
+            },
+            AvKind::LoginAnswer => {
+                self.login.handle_packet(bytes);
+                return self.poll_login(now);
+            }
+            // Its clock was all there is to it.
+            AvKind::Probe => true,
+            _ => false,
+        };
+        self.unknown += u64::from(!understood);
+        Ok(())
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.repeat_at.is_some_and(|at| at <= now) {
+            self.repeat_at = Some(now + REPEAT);
+            match self.stage {
+                Stage::Login => self.login.send(),
+                Stage::Authentication => self.exchange_due = true,
+                Stage::Idle | Stage::Stream => self.repeat_at = None,
+            }
+        }
+        while let Some(code) = self.requests.take_expired(now) {
+            self.progress.push_back(Progress::Unanswered(code));
+        }
+        self.pulse.handle_timeout(now);
+        self.media.handle_timeout(now);
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [
+            self.repeat_at,
+            self.pulse.deadline(),
+            self.requests.deadline(),
+            self.media.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Writes the next packet that is due; `false` when there is none. The order counts: the heartbeat
+    /// acknowledges a challenge before its answer goes out (summary.md, "Critical Discoveries").
+    pub(crate) fn write_next(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+        if let Some(ClientOutput::Transmit(packet)) = self.login.poll_output() {
+            out.extend_from_slice(packet);
+            return true;
+        }
+        if self.stage < Stage::Authentication {
+            return false;
+        }
+        let (dialect, counter) = (self.dialect, &mut self.counter);
+        let mut stamp = || next_stamp(dialect, counter);
+        if self.pulse.write_heartbeat(now, &mut stamp, out)
+            || self.pulse.write_answer(now, &mut stamp, out)
+        {
+            return true;
+        }
+        if let Some(ack) = self.acks.pop_front() {
+            out.extend_from_slice(&ack);
+            return true;
+        }
+        if std::mem::take(&mut self.exchange_due)
+            && let Some(hl) = self.exchange.repeat()
+        {
+            let index = match self.exchange.is_answering() {
+                false => CONNECT_INDEX,
+                true => AUTH_INDEX,
+            };
+            write_ioctl(stamp(), index, hl, out);
+            return true;
+        }
+        if self.stage == Stage::Stream
+            && let Some((index, request)) = self.requests.take_due(now)
+            && let Ok(hl) = request.to_hl()
+        {
+            write_ioctl(stamp(), index, &hl, out);
+            return true;
+        }
+        false
+    }
+
+    /// Writes a request that wants no answer, at the end of a session.
+    pub(crate) fn write_farewell(&mut self, request: &Request, out: &mut Vec<u8>) -> bool {
+        let Ok(hl) = request.to_hl() else {
+            return false;
+        };
+        let stamp = next_stamp(self.dialect, &mut self.counter);
+        write_ioctl(stamp, self.requests.take_index(), &hl, out);
+        true
+    }
+
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.stage == Stage::Stream
+    }
+
+    fn poll_login(&mut self, now: Instant) -> Result<(), Error> {
+        match self.login.poll_output() {
+            Some(ClientOutput::Event(ClientEvent::LoggedIn(_))) => {
+                self.stage = Stage::Authentication;
+                self.exchange_due = true;
+                self.repeat_at = Some(now + REPEAT);
+                self.pulse.logged_in(now);
+                self.progress.push_back(Progress::LoggedIn);
+                Ok(())
+            }
+            Some(ClientOutput::Event(ClientEvent::Refused(LoginStatus(status)))) => {
+                Err(Error::LoginRefused { status })
+            }
+            // An answer that is none, or came twice: the login machine has counted it.
+            Some(ClientOutput::Transmit(_)) | None => Ok(()),
+        }
+    }
+
+    fn handle_hl(&mut self, now: Instant, hl: &[u8]) -> Result<(), Error> {
+        let Ok(message) = HlMessage::parse(hl) else {
+            self.unknown += 1;
+            return Ok(());
+        };
+        if self.stage == Stage::Authentication {
+            match self.exchange.handle(&message) {
+                Ok(Step::AcknowledgeThenSend(_)) => {
+                    self.exchange_due = true;
+                    self.repeat_at = Some(now + REPEAT);
+                }
+                Ok(Step::Done(result)) => {
+                    self.stage = Stage::Stream;
+                    self.repeat_at = None;
+                    self.exchange_due = false;
+                    let result = Box::new(result);
+                    self.progress.push_back(Progress::Authenticated(result));
+                }
+                Ok(Step::Ignore) => {}
+                Err(_) if !self.exchange.is_over() => self.unknown += 1,
+                Err(error) => return Err(Error::Authentication(error)),
+            }
+        } else if self.requests.take_answer(&message) {
+            self.progress.push_back(Progress::Answer(Answer {
+                code: message.code,
+                payload: message.payload.to_vec(),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Media may come before K10003 does: the camera sends both, and the network decides.
+    fn handle_media(&mut self, now: Instant, packet: &[u8], body: &[u8]) -> bool {
+        if self.stage < Stage::Authentication {
+            return false;
+        }
+        match self.media.push(now, packet, body) {
+            Ok(counter) => {
+                if let Some(counter) = counter {
+                    self.pulse.slice(counter);
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn acknowledge(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.acks.len() < MAX_ACKS {
+            let mut packet = Vec::new();
+            write(&mut packet);
+            self.acks.push_back(packet);
+        }
+    }
+}
+
+fn next_stamp(dialect: &Dialect, counter: &mut u16) -> AvStamp {
+    let stamp = AvStamp {
+        version: dialect.control_version,
+        counter: *counter,
+        tail: 0,
+    };
+    *counter = counter.wrapping_add(1);
+    stamp
+}
+
+fn write_ioctl(stamp: AvStamp, index: u16, hl: &[u8], out: &mut Vec<u8>) {
+    let index = index.into();
+    IoctlRequest { stamp, index, hl }.write(out);
+}
+
+fn random<const N: usize>(rng: &mut dyn CryptoRng) -> [u8; N] {
+    let mut bytes = [0; N];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}

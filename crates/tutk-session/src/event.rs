@@ -1,0 +1,72 @@
+//! What a client tells its owner.
+
+use hl_ioctl::ConnectResult;
+use video_reassembly::{Frame, Lost};
+
+use crate::error::Error;
+use crate::phase::{Phase, PhaseReport};
+
+/// An event of a [`Client`](crate::Client).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A phase is complete.
+    Phase(PhaseReport),
+    /// The camera let us in; this is its K10003.
+    Authenticated(Box<ConnectResult>),
+    /// A whole frame, in order within its stream.
+    Frame(Frame),
+    /// Frames that cannot be had any more.
+    Lost(Lost),
+    /// The camera answered a command.
+    Answer(Answer),
+    /// The camera did not answer a command in time.
+    Unanswered {
+        /// Code of the command.
+        code: u16,
+    },
+    /// A line for a key log file, when the configuration asks for it (RFC 9850's format).
+    KeyLog(String),
+    /// The session is over. Nothing comes after this.
+    Ended(Result<(), Error>),
+}
+
+/// The camera's answer to a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Code of the answer: the command's, plus one.
+    pub code: u16,
+    /// Payload of the answer, undecoded.
+    pub payload: Vec<u8>,
+}
+
+/// What a session counted so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Datagrams that came in, of any kind.
+    pub datagrams: u64,
+    /// Bytes of UDP payload that came in.
+    pub bytes: u64,
+    /// Datagrams from another address than the camera's: ignored.
+    pub foreign: u64,
+    /// Datagrams that are no packet of the dialect, or of another session: dropped.
+    pub malformed: u64,
+    /// AV packets, authentic but not understood: dropped.
+    pub unknown: u64,
+    /// DTLS records dropped: replayed, forged or out of place.
+    pub records_dropped: u64,
+    /// What the reassembler counted.
+    pub media: video_reassembly::Stats,
+    /// Round trip of the newest link probe, milliseconds, as the camera reports it.
+    pub round_trip_ms: Option<u16>,
+}
+
+/// Where a client stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// In this phase.
+    In(Phase),
+    /// Over.
+    Ended,
+}

@@ -1,0 +1,78 @@
+//! The link of one session: data wrapper and DTLS, either side.
+
+use std::time::Instant;
+
+use dtls_psk::Connection;
+
+use crate::output::Outbox;
+use crate::wire::Wrapper;
+
+/// Wrapper and DTLS. AV packets go in and out.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) wrapper: Wrapper,
+    pub(crate) dtls: Connection,
+    /// The AV packet that is being written, kept so that sending allocates nothing.
+    packet: Vec<u8>,
+}
+
+impl Link {
+    pub(crate) fn new(wrapper: Wrapper, dtls: Connection) -> Self {
+        Self {
+            wrapper,
+            dtls,
+            packet: Vec::new(),
+        }
+    }
+
+    /// Decrypts records in place and hands each AV packet to `deliver`.
+    pub(crate) fn open(
+        &mut self,
+        now: Instant,
+        records: &mut [u8],
+        mut deliver: impl FnMut(&[u8]),
+    ) -> Result<(), dtls_psk::Error> {
+        self.dtls
+            .handle_datagram(now, records, |packet| deliver(packet))
+    }
+
+    /// Seals and queues the AV packet that `write` writes, unless it says that there is none.
+    pub(crate) fn send<E>(
+        &mut self,
+        out: &mut Outbox<E>,
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) -> Result<bool, dtls_psk::Error> {
+        self.packet.clear();
+        let written = write(&mut self.packet);
+        if written {
+            let Self {
+                wrapper,
+                dtls,
+                packet,
+            } = self;
+            wrapper.send(out, |datagram| dtls.seal(packet, datagram))?;
+        }
+        Ok(written)
+    }
+
+    /// Queues what DTLS has to send by itself, passes its events on, and says when its timer is due.
+    pub(crate) fn flush<E>(
+        &mut self,
+        out: &mut Outbox<E>,
+        mut on_event: impl FnMut(&mut Outbox<E>, dtls_psk::Event),
+    ) -> Instant {
+        loop {
+            match self.dtls.poll_output() {
+                dtls_psk::Output::Transmit(records) => {
+                    let sent = self.wrapper.send(out, |datagram| {
+                        datagram.extend_from_slice(records);
+                        Ok::<(), std::convert::Infallible>(())
+                    });
+                    let Ok(()) = sent;
+                }
+                dtls_psk::Output::Event(event) => on_event(out, event),
+                dtls_psk::Output::Timeout(deadline) => return deadline,
+            }
+        }
+    }
+}
