@@ -1,2 +1,125 @@
-//! To be written.
-fn main() {}
+//! The program `tutk`: your own video out of your own camera. What it does is said by
+//! `tutk --help`; what it is made of, by the crates below it.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this is the program: files and clocks are its own (docs/architecture.md, rule 2)"
+)]
+
+mod args;
+mod camera;
+mod clip;
+mod commands;
+mod config;
+mod console;
+mod failure;
+mod keylog;
+mod quality;
+mod recording;
+mod report;
+mod signals;
+mod sink;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+use crate::commands::{demo, discover, record, simulate};
+use crate::console::Console;
+use crate::failure::{Failure, Status};
+use crate::report::Report;
+use crate::signals::Stop;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return not_understood(&error),
+    };
+    start_log(args.global.quiet, args.global.verbose);
+    let console = Console::new(args.global.quiet);
+
+    // More than one thread, so that a slow disk or pipe holds up only the thread that writes to it: the
+    // sessions go on, and their queues hold the frames (`tutk_runtime::EVENT_QUEUE`).
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::other("start", format!("no runtime: {error}"), "try again");
+            return finish(&console, args.global.json, Report::default(), Err(failure));
+        }
+    };
+    let mut report = Report::new(args.command.name());
+    let result = runtime.block_on(run(&args, &console, &mut report));
+    // Name lookups that hang must not hold up the end.
+    runtime.shutdown_background();
+    finish(&console, args.global.json, report, result)
+}
+
+async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), Failure> {
+    let mut stop = Stop::listen()?;
+    let global = &args.global;
+    match &args.command {
+        Command::Demo(args) => demo::run(args, console, report, &mut stop).await,
+        Command::Simulate(args) => simulate::run(args, console, report, &mut stop).await,
+        Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
+        Command::Discover(args) => discover::run(args, global, console, report, &mut stop).await,
+    }
+}
+
+/// Says how it ended, to people and, if asked, to programs.
+fn finish(
+    console: &Console,
+    json: bool,
+    mut report: Report,
+    result: Result<(), Failure>,
+) -> ExitCode {
+    let mut status = Status::Done;
+    if let Err(failure) = result {
+        console.error(&failure);
+        status = failure.status;
+        report.fail(failure);
+    }
+    if json {
+        console::print(&report.to_json());
+    }
+    status.into()
+}
+
+/// The command line was not understood, or asked for help.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // There is nobody to tell if this cannot be printed.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Status::Done.into();
+    }
+    if std::env::args_os().any(|arg| arg == "--json") {
+        let mut report = Report::default();
+        // Only the kind of the mistake: the whole message may repeat a secret.
+        let what = error.kind().to_string();
+        report.fail(Failure::usage("arguments", what, "see `tutk --help`"));
+        console::print(&report.to_json());
+    }
+    Status::Usage.into()
+}
+
+/// Warnings always, unless `--quiet`; more with each `-v`. Secrets are redacted by their types.
+fn start_log(quiet: bool, verbose: u8) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = match (quiet, verbose) {
+        (true, _) => LevelFilter::OFF,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,97 @@
+//! The argument CAMERA: from text to an address and keys.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tutk_runtime::tutk_session::{CameraUrl, Phase};
+
+use crate::args::{ENR_VARIABLE, SecretText};
+use crate::config;
+use crate::failure::{Failure, Status};
+
+/// How long a name server may take.
+const LOOKUP: Duration = Duration::from_secs(5);
+
+/// Models that speak another protocol altogether (wire.md section 13).
+const NOT_TUTK: [&str; 3] = ["GW_", "AN_", "LD_CFP"];
+
+/// Reads a `wyze://` address, or looks a name up in the file of cameras.
+pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, Failure> {
+    let enr = std::env::var(ENR_VARIABLE)
+        .ok()
+        .filter(|enr| !enr.is_empty());
+    let text = text.reveal();
+    let camera = if text.contains("://") {
+        CameraUrl::parse_with_enr(text, enr.as_deref()).map_err(|error| {
+            let advice = "an address is wyze://HOST[:PORT]?uid=…&enr=…&mac=…, in quotes";
+            Failure::usage("arguments", error.to_string(), advice)
+        })?
+    } else {
+        config::find(file, text, enr.as_deref())?
+    };
+    if let Some(model) = camera.model.as_deref().filter(|model| is_not_tutk(model)) {
+        let what = format!("{model} does not speak TUTK but another protocol");
+        let advice = "use the vendor's app for it, or leave `model` out if it is wrong";
+        return Err(Failure::usage("arguments", what, advice));
+    }
+    Ok(camera)
+}
+
+/// The camera's address; an IPv4 one if its name has both.
+///
+/// A name that nobody knows is a camera that was not found, like an address where nobody answers.
+pub(crate) async fn resolve(camera: &CameraUrl) -> Result<SocketAddr, Failure> {
+    let host = camera.host.as_str();
+    let not_found = |why: String| {
+        let what = format!("host {host:?} was not found: {why}");
+        let advice = "check the name, or give the camera's IP address";
+        Failure::new(Status::Silent, Phase::Discovery.name(), what, advice)
+    };
+    let lookup = tokio::net::lookup_host((host, camera.port));
+    let mut addresses: Vec<_> = match tokio::time::timeout(LOOKUP, lookup).await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => return Err(not_found(error.to_string())),
+        Err(_) => {
+            return Err(not_found(format!(
+                "no answer within {} s",
+                LOOKUP.as_secs()
+            )));
+        }
+    };
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    addresses
+        .first()
+        .copied()
+        .ok_or_else(|| not_found("it has no address".to_owned()))
+}
+
+fn is_not_tutk(model: &str) -> bool {
+    NOT_TUTK.iter().any(|prefix| model.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_of_another_protocol_are_named() {
+        let address = "wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHFe5&mac=AABBCCDDEEFF";
+        let read = |model| read(&format!("{address}&model={model}").parse().unwrap(), None);
+        assert!(read("HL_CAM4").is_ok());
+        for model in ["GW_GC1", "AN_RSCW", "LD_CFP"] {
+            let failure = read(model).unwrap_err();
+            assert!(failure.to_string().contains(model), "{failure}");
+            assert_eq!(failure.status, Status::Usage);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_bad_usage() {
+        let failure = read(&"rtsp://cam".parse().unwrap(), None).unwrap_err();
+        assert_eq!(
+            (failure.status, failure.phase),
+            (Status::Usage, "arguments")
+        );
+    }
+}

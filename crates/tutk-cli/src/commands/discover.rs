@@ -1,0 +1,139 @@
+//! `tutk discover`: who is there, in which dialect.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use tutk_runtime::tutk_session::{DISCOVERY_PORT, Phase, Target, Uid};
+use tutk_runtime::{Found, discover};
+
+use crate::args::{DiscoverArgs, Global};
+use crate::camera;
+use crate::console::{self, Console};
+use crate::failure::{Failure, Status};
+use crate::report::{self, FoundCamera, PhaseTime, Report, milliseconds};
+use crate::signals::Stop;
+
+pub(crate) async fn run(
+    args: &DiscoverArgs,
+    global: &Global,
+    console: &Console,
+    report: &mut Report,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    report.cameras = Some(Vec::new());
+    let mut targets = Vec::new();
+    for text in &args.cameras {
+        let camera = camera::read(text, global.config.as_deref())?;
+        targets.push(Target {
+            address: camera::resolve(&camera).await?,
+            uid: camera.credentials.uid,
+            auth_key: Some(camera.credentials.auth_key),
+        });
+    }
+    let everybody = SocketAddr::from((Ipv4Addr::BROADCAST, DISCOVERY_PORT));
+    let broadcast = args.broadcast.or(targets.is_empty().then_some(everybody));
+    targets.extend(broadcast.map(|address| Target {
+        address,
+        uid: Uid::default(),
+        auth_key: None,
+    }));
+
+    let began = Instant::now();
+    let mut cameras: Vec<FoundCamera> = Vec::new();
+    let mut phases = Vec::new();
+    for family in by_family(targets) {
+        let asking = discover(family, args.timeout, |found| {
+            phases.push(milliseconds(began.elapsed()));
+            if !global.json {
+                if cameras.is_empty() {
+                    console::print(header());
+                }
+                console::print(row(&found));
+            }
+            cameras.push(describe(&found));
+        });
+        let interrupted = tokio::select! {
+            result = asking => {
+                result.map_err(|error| Failure::runtime(Phase::Discovery.name(), &error))?;
+                false
+            }
+            () = stop.requested() => true,
+        };
+        if interrupted {
+            report.interrupted = true;
+            break;
+        }
+    }
+    report.seconds = report::seconds(began.elapsed());
+    // The phase is complete with the first answer, as in a session.
+    report.phases.extend(phases.first().map(|&ms| PhaseTime {
+        phase: Phase::Discovery.name(),
+        ms,
+    }));
+    report.dialect = common_dialect(&cameras);
+    let nobody = cameras.is_empty();
+    report.cameras = Some(cameras);
+    if !nobody {
+        return Ok(());
+    }
+    let waited = report.seconds;
+    let what = format!("nobody answered within {waited} s");
+    let advice = if args.cameras.is_empty() {
+        "name a CAMERA: some answer only to their own UID; or give the network's --broadcast address"
+    } else {
+        "check the address, that the camera is on and in this network, and that the UID is its own"
+    };
+    console.line(format_args!("asked in every dialect for {waited} s"));
+    Err(Failure::new(
+        Status::Silent,
+        Phase::Discovery.name(),
+        what,
+        advice,
+    ))
+}
+
+/// A socket speaks IPv4 or IPv6.
+fn by_family(targets: Vec<Target>) -> impl Iterator<Item = Vec<Target>> {
+    let (four, six): (Vec<_>, Vec<_>) = targets.into_iter().partition(|t| t.address.is_ipv4());
+    [four, six]
+        .into_iter()
+        .filter(|targets| !targets.is_empty())
+}
+
+fn describe(found: &Found) -> FoundCamera {
+    FoundCamera {
+        address: found.address.to_string(),
+        uid: uid_text(found),
+        dialect: found.dialect.name,
+        ms: milliseconds(found.round_trip),
+    }
+}
+
+/// A camera may call itself anything: only what can be printed is.
+fn uid_text(found: &Found) -> String {
+    found.uid.as_bytes().escape_ascii().to_string()
+}
+
+/// The one dialect, if all cameras speak the same.
+fn common_dialect(cameras: &[FoundCamera]) -> Option<&'static str> {
+    let first = cameras.first()?.dialect;
+    let same = cameras.iter().all(|camera| camera.dialect == first);
+    same.then_some(first)
+}
+
+fn header() -> String {
+    format!(
+        "{:<22} {:<20} {:<10} {:>10}",
+        "ADDRESS", "UID", "DIALECT", "ROUND TRIP"
+    )
+}
+
+fn row(found: &Found) -> String {
+    format!(
+        "{:<22} {:<20} {:<10} {:>7.1} ms",
+        found.address.to_string(),
+        uid_text(found),
+        found.dialect.name,
+        milliseconds(found.round_trip),
+    )
+}

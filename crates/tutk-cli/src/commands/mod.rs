@@ -1,0 +1,6 @@
+//! One module for each subcommand.
+
+pub(crate) mod demo;
+pub(crate) mod discover;
+pub(crate) mod record;
+pub(crate) mod simulate;

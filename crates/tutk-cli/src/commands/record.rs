@@ -1,0 +1,89 @@
+//! `tutk record`: a camera's video into a file, or to standard output.
+
+use tutk_runtime::Session;
+use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
+
+use crate::args::{Global, RecordArgs};
+use crate::camera;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::keylog::KeyLog;
+use crate::quality;
+use crate::recording::{Limits, Recording};
+use crate::report::Report;
+use crate::signals::Stop;
+use crate::sink::Target;
+
+pub(crate) async fn run(
+    args: &RecordArgs,
+    global: &Global,
+    console: &Console,
+    report: &mut Report,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    // All that can be wrong without a camera, before anything is sent or written.
+    let target = Target::new(&args.output, args.format)?;
+    if target.is_stdout() && global.json {
+        let what = "standard output cannot take both the stream and the report of --json";
+        return Err(Failure::usage(
+            "arguments",
+            what,
+            "give --output a file, or leave --json out",
+        ));
+    }
+    let camera = camera::read(&args.camera, global.config.as_deref())?;
+    report.output = Some(args.output.display().to_string());
+    let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
+    let sink = target.open()?;
+
+    let address = tokio::select! {
+        address = camera::resolve(&camera) => address,
+        () = stop.requested() => {
+            report.interrupted = true;
+            Err(Failure::interrupted("discovery"))
+        }
+    };
+    let address = match address {
+        Ok(address) => address,
+        Err(failure) => {
+            sink.discard();
+            return Err(failure);
+        }
+    };
+
+    let mut config = ClientConfig::new(address, camera.credentials);
+    if let Some(dialects) = args.dialect.chosen() {
+        config.dialects = dialects;
+    }
+    config.key_log = keylog.is_some();
+    config.media = MediaRequest {
+        video: true,
+        audio: false,
+    };
+    let dialects = config.dialects.clone();
+    let session = match Session::start(config) {
+        Ok(session) => session,
+        Err(error) => {
+            sink.discard();
+            return Err(Failure::runtime("start", &error));
+        }
+    };
+
+    let limits = Limits {
+        frames: args.frames,
+        seconds: args.seconds,
+    };
+    console.line(format_args!("camera at {address}"));
+    let mut recording = Recording::new(sink, limits, console, report, |_| ());
+    recording.keylog = keylog;
+    recording.dialects = dialects;
+    let model = camera.model.as_deref();
+    recording.quality = camera
+        .subtype
+        .map(|subtype| quality::request(model, subtype));
+    let result = recording.run(session, stop).await;
+    if report.frames > 0 {
+        console.line(&*report);
+    }
+    result
+}

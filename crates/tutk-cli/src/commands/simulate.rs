@@ -1,0 +1,369 @@
+//! `tutk simulate`: be a camera.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
+use tutk_runtime::tutk_session::{
+    CameraConfig, CameraEvent, ClientId, Clip, Credentials, CredentialsError, Phase,
+};
+use tutk_runtime::{Impairment, Server, serve};
+
+use crate::args::{ChallengeChoice, ENR_VARIABLE, SimulateArgs};
+use crate::clip::{self, codec_name};
+use crate::console::Console;
+use crate::failure::{Failure, Status};
+use crate::keylog::KeyLog;
+use crate::report::{self, PhaseTime, Report, milliseconds, plural};
+use crate::signals::Stop;
+
+/// Characters of an ENR with two halves.
+const LONG_ENR: usize = 32;
+
+pub(crate) async fn run(
+    args: &SimulateArgs,
+    console: &Console,
+    report: &mut Report,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    let picture = clip::load(args.input.as_deref(), args.fps)?;
+    report.codec = Some(codec_name(picture.codec));
+    (report.width, report.height) = (Some(picture.width), Some(picture.height));
+    let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
+    let config = config(args, picture.clip.clone(), keylog.is_some())?;
+    let impairment = Impairment {
+        loss: args.loss,
+        reorder: args.reorder,
+        duplicate: args.duplicate,
+        seed: args.seed,
+    };
+    let server = serve(config, args.listen, impairment).map_err(|error| refused(args, &error))?;
+    report.listen = Some(server.local_addr().to_string());
+    console.line(format_args!(
+        "a camera that shows {} {}x{}, {} frames a second; use it as",
+        picture.codec, picture.width, picture.height, args.fps
+    ));
+    console.line(address(args, server.local_addr()));
+
+    let began = Instant::now();
+    let mut audience = Audience {
+        clip: &picture.clip,
+        clients: BTreeMap::new(),
+        console,
+        report,
+        keylog,
+    };
+    let result = audience.serve(server, args.once, stop).await;
+    report.seconds = report::seconds(began.elapsed());
+    let clients = report.clients.unwrap_or_default();
+    console.line(format_args!(
+        "served {clients} client{}: {} frame{} ({} key frame{}), {} bytes, {:.1} s",
+        plural(clients),
+        report.frames,
+        plural(report.frames),
+        report.keyframes,
+        plural(report.keyframes),
+        report.bytes,
+        report.seconds
+    ));
+    result
+}
+
+/// The camera that the command line asks for.
+fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<CameraConfig, Failure> {
+    let enr = args.enr.reveal();
+    let credentials = Credentials::new(&args.uid, enr, &args.mac).map_err(|error| {
+        let option = match error {
+            CredentialsError::Uid(_) => "--uid",
+            CredentialsError::Enr(_) => "--enr",
+            _ => "--mac",
+        };
+        let advice = "any camera's will do, as long as the client has the same";
+        Failure::usage("arguments", format!("{option}: {error}"), advice)
+    })?;
+    let mut config = CameraConfig::new(credentials, clip);
+    if let Some(dialects) = args.dialect.chosen() {
+        config.dialects = dialects;
+    }
+    config.status = match args.status {
+        Some(ChallengeChoice::FixedKey) => ChallengeStatus::FixedKey,
+        Some(ChallengeChoice::Enr) => ChallengeStatus::Enr,
+        Some(ChallengeChoice::LongEnr) => ChallengeStatus::LongEnr,
+        None if enr.len() == LONG_ENR => ChallengeStatus::LongEnr,
+        None => ChallengeStatus::Enr,
+    };
+    if config.status == ChallengeStatus::LongEnr && enr.len() != LONG_ENR {
+        let what = format!(
+            "--status 6 needs an ENR of 32 characters, this one has {}",
+            enr.len()
+        );
+        return Err(Failure::usage(
+            "arguments",
+            what,
+            "use --status 3, or a longer --enr",
+        ));
+    }
+    config.model.clone_from(&args.model);
+    config.frames = args.frames.or(args.seconds.map(|seconds| {
+        let frames = seconds.as_secs_f64() * f64::from(args.fps);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "ten years at 120 frames a second at most, and not negative"
+        )]
+        let frames = frames.round() as u64;
+        frames.max(1)
+    }));
+    config.key_log = key_log;
+    // What was sent is counted by it.
+    config.trace_slices = true;
+    Ok(config)
+}
+
+/// Why there is no camera.
+fn refused(args: &SimulateArgs, error: &tutk_runtime::Error) -> Failure {
+    let listen = args.listen;
+    match error {
+        tutk_runtime::Error::Session(error) => Failure {
+            status: Status::Usage,
+            ..Failure::session(error)
+        },
+        tutk_runtime::Error::Io(error) => {
+            let advice = match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    "use another port (0 takes any that is free), or stop the program that has it"
+                }
+                io::ErrorKind::AddrNotAvailable => "use an address of this machine, or 0.0.0.0",
+                io::ErrorKind::PermissionDenied => "use a port above 1023",
+                _ => "use another address",
+            };
+            Failure::other("listen", format!("{listen}: {error}"), advice)
+        }
+        other => Failure::other("listen", format!("{listen}: {other}"), "try again"),
+    }
+}
+
+/// What a client on this machine is to be told. An ENR that came in the environment stays there.
+fn address(args: &SimulateArgs, local: SocketAddr) -> String {
+    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let ip = match local.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let host = SocketAddr::new(ip, local.port());
+    let uid = encode(&args.uid);
+    let mac = encode(&args.mac);
+    let enr = args.enr.reveal();
+    if std::env::var(ENR_VARIABLE).is_ok_and(|variable| variable == enr) {
+        return format!("wyze://{host}?uid={uid}&mac={mac}");
+    }
+    format!("wyze://{host}?uid={uid}&enr={}&mac={mac}", encode(enr))
+}
+
+/// The clients, and what they were sent.
+struct Audience<'a> {
+    clip: &'a Clip,
+    clients: BTreeMap<ClientId, Viewer>,
+    console: &'a Console,
+    report: &'a mut Report,
+    keylog: Option<KeyLog>,
+}
+
+/// One client.
+struct Viewer {
+    /// Only the first one's phases are reported.
+    first: bool,
+    phase: Phase,
+    since: Instant,
+    /// Frames sent to it.
+    frames: u64,
+}
+
+impl Audience<'_> {
+    /// Serves until a signal comes or, with `once`, until the first client is done.
+    async fn serve(
+        &mut self,
+        mut server: Server,
+        once: bool,
+        stop: &mut Stop,
+    ) -> Result<(), Failure> {
+        self.report.clients = Some(0);
+        let result = loop {
+            let event = tokio::select! {
+                biased;
+                () = stop.requested() => {
+                    self.report.interrupted = true;
+                    break Ok(());
+                }
+                event = server.next_event() => event,
+            };
+            let Some(event) = event else {
+                break Err(Failure::other(
+                    "listen",
+                    "the camera stopped by itself",
+                    "run it again",
+                ));
+            };
+            let done = once && matches!(event, CameraEvent::Left { .. });
+            if let Err(failure) = self.event(event) {
+                break Err(failure);
+            }
+            if done {
+                break Ok(());
+            }
+        };
+        server.close().await;
+        result
+    }
+
+    fn event(&mut self, event: CameraEvent) -> Result<(), Failure> {
+        match event {
+            CameraEvent::Joined { client, dialect } => {
+                self.say(
+                    client,
+                    format_args!("asks for a session, dialect {dialect}"),
+                );
+                self.report.dialect = Some(dialect.name);
+                let clients = self.report.clients.get_or_insert(0);
+                *clients += 1;
+                let viewer = Viewer {
+                    first: *clients == 1,
+                    phase: Phase::Dtls,
+                    since: Instant::now(),
+                    frames: 0,
+                };
+                self.clients.insert(client, viewer);
+            }
+            CameraEvent::Entered { client, phase } => {
+                self.say(client, format_args!("is in phase {phase}"));
+                self.entered(client, phase);
+            }
+            CameraEvent::Left {
+                client,
+                reason,
+                dropped,
+            } => {
+                let frames = self
+                    .clients
+                    .remove(&client)
+                    .map_or(0, |viewer| viewer.frames);
+                let dropped = match dropped {
+                    0 => String::new(),
+                    some => format!(", {some} of its packets dropped"),
+                };
+                let s = plural(frames);
+                self.say(
+                    client,
+                    format_args!("left after {frames} frame{s}: {reason}{dropped}"),
+                );
+            }
+            CameraEvent::SliceSent(slice) if slice.index + 1 == slice.slices => {
+                self.sent(slice.client);
+            }
+            CameraEvent::KeyLog { line, .. } => {
+                if let Some(keylog) = &mut self.keylog {
+                    keylog.line(&line)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn entered(&mut self, client: ClientId, phase: Phase) {
+        let Some(viewer) = self.clients.get_mut(&client) else {
+            return;
+        };
+        if viewer.first {
+            self.report.phases.push(PhaseTime {
+                phase: viewer.phase.name(),
+                ms: milliseconds(viewer.since.elapsed()),
+            });
+        }
+        (viewer.phase, viewer.since) = (phase, Instant::now());
+    }
+
+    /// The last slice of a frame went to `client`. Every client is sent the clip from its beginning.
+    fn sent(&mut self, client: ClientId) {
+        let Some(viewer) = self.clients.get_mut(&client) else {
+            return;
+        };
+        let frames = self.clip.frames();
+        let index = usize::try_from(viewer.frames).unwrap_or(usize::MAX) % frames.len();
+        viewer.frames += 1;
+        if let Some(frame) = frames.get(index) {
+            self.report.frames += 1;
+            self.report.keyframes += u64::from(frame.key);
+            self.report.bytes += frame.data.len() as u64;
+        }
+    }
+
+    fn say(&self, client: ClientId, what: std::fmt::Arguments<'_>) {
+        self.console.line(format_args!("{} {what}", client.address));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn parse(more: &[&str]) -> SimulateArgs {
+        let fixed = [
+            "tutk",
+            "simulate",
+            "--listen",
+            "0.0.0.0:4000",
+            "--uid",
+            "HSBJYB5HSETGCDWD111A",
+            "--enr",
+            "aKzd+ckq/8HUHF&5",
+            "--mac",
+            "AABBCCDDEEFF",
+        ];
+        match Args::try_parse_from(fixed.iter().chain(more)) {
+            Ok(Args {
+                command: Command::Simulate(args),
+                ..
+            }) => args,
+            _ => panic!("not understood"),
+        }
+    }
+
+    fn clip() -> Clip {
+        clip::load(None, 20).unwrap().clip
+    }
+
+    #[test]
+    fn the_address_can_be_read_back() {
+        let text = address(&parse(&[]), "0.0.0.0:4000".parse().unwrap());
+        let camera: tutk_runtime::tutk_session::CameraUrl = text.parse().unwrap();
+        assert_eq!((camera.host.as_str(), camera.port), ("127.0.0.1", 4000));
+        assert_eq!(camera.credentials.enr.reveal(), b"aKzd+ckq/8HUHF&5");
+    }
+
+    #[test]
+    fn seconds_are_frames_at_the_rate_of_the_clip() {
+        let frames = |more: &[&str]| config(&parse(more), clip(), false).unwrap().frames;
+        assert_eq!(frames(&[]), None);
+        assert_eq!(frames(&["--frames", "7"]), Some(7));
+        assert_eq!(frames(&["--seconds", "2.5", "--fps", "30"]), Some(75));
+    }
+
+    #[test]
+    fn the_status_follows_from_the_enr_and_must_fit_it() {
+        let status = |more: &[&str]| config(&parse(more), clip(), false).map(|c| c.status);
+        assert_eq!(status(&[]), Ok(ChallengeStatus::Enr));
+        assert_eq!(status(&["--status", "1"]), Ok(ChallengeStatus::FixedKey));
+        assert_eq!(
+            status(&["--status", "6"]).unwrap_err().status,
+            Status::Usage
+        );
+    }
+}

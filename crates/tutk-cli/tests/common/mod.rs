@@ -1,0 +1,274 @@
+//! Runs the real program over loopback UDP.
+#![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it fails, and runs processes"
+)]
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub const H264: &[u8] = include_bytes!("../../assets/clip.h264");
+pub const H265: &[u8] = include_bytes!("../../assets/clip.h265");
+
+pub const UID: &str = "HSBJYB5HSETGCDWD111A";
+/// With characters that an address must encode.
+pub const ENR: &str = "aKzd+ckq/8HUHF&5";
+pub const ENR_ENCODED: &str = "aKzd%2Bckq%2F8HUHF%265";
+pub const MAC: &str = "AABBCCDDEEFF";
+
+/// Longer than any line of a sound program takes to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a run of the program left.
+#[derive(Debug)]
+pub struct Run {
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+/// `tutk simulate` at a free port of its own; killed when dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    child: Child,
+    lines: Receiver<String>,
+    said: Vec<String>,
+    /// The address that it says is to be used.
+    pub url: String,
+}
+
+/// The program with these arguments, its environment known.
+pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tutk"));
+    command
+        .args(args)
+        .env_remove("TUTK_ENR")
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub fn tutk<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    run(&mut command(args))
+}
+
+pub fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        status: output.status,
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Sends a signal to one process of ours.
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// The address of a camera with the test's keys.
+pub fn url(address: &str) -> String {
+    format!("wyze://{address}?uid={UID}&enr={ENR_ENCODED}&mac={MAC}")
+}
+
+/// The path of a clip of the repository.
+pub fn asset(name: &str) -> String {
+    format!("{}/assets/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// What ffprobe says of the only stream: codec, width, height and the number of packets. `None` where
+/// there is no ffprobe, which is an error where CI is set.
+pub fn probe(path: &Path) -> Option<String> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-count_packets", "-of", "csv=p=0"])
+        .args([
+            "-show_entries",
+            "stream=codec_name,width,height,nb_read_packets",
+        ])
+        .arg(path)
+        .output();
+    match output {
+        Ok(output) => {
+            assert!(output.status.success(), "ffprobe: {output:?}");
+            assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+            Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+        }
+        Err(error) => {
+            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+            assert!(!ci, "ffprobe: {error}");
+            eprintln!("SKIPPED: ffprobe is not there, so nobody looked into {path:?}");
+            None
+        }
+    }
+}
+
+impl Run {
+    #[track_caller]
+    pub fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.status.code(), Some(code), "{}", self.stderr);
+        self
+    }
+
+    /// The last line of standard error, which must have all of these in it.
+    #[track_caller]
+    pub fn says(&self, words: &[&str]) -> &Self {
+        let line = self.stderr.lines().last().unwrap_or_default();
+        assert!(line.starts_with("tutk: "), "{}", self.stderr);
+        for word in words {
+            assert!(line.contains(word), "{line}\nlacks {word}");
+        }
+        self
+    }
+
+    /// Standard output as the one JSON object that it must be, with the fields of every report.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let text = std::str::from_utf8(&self.stdout).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let json: Value = serde_json::from_str(text).unwrap();
+        for key in ["frames", "keyframes", "lost", "bytes", "seconds"] {
+            assert!(json[key].is_number(), "{key}: {json}");
+        }
+        for phase in json["phases"].as_array().unwrap() {
+            assert!(
+                phase["phase"].is_string() && phase["ms"].is_number(),
+                "{json}"
+            );
+        }
+        for key in ["dialect", "codec"] {
+            assert!(json.get(key).is_some(), "{key}: {json}");
+        }
+        let failed = !self.status.success();
+        assert_eq!(
+            json.get("error").is_some_and(Value::is_string),
+            failed,
+            "{json}"
+        );
+        assert_eq!(
+            json.get("phase").is_some_and(Value::is_string),
+            failed,
+            "{json}"
+        );
+        json
+    }
+}
+
+impl Simulator {
+    /// Starts it with the test's keys and waits until it listens.
+    pub fn start(args: &[&str]) -> Self {
+        let fixed = [
+            "simulate",
+            "--listen",
+            "127.0.0.1:0",
+            "--uid",
+            UID,
+            "--enr",
+            ENR,
+            "--mac",
+            MAC,
+        ];
+        Self::spawn(&mut command(fixed.iter().chain(args)))
+    }
+
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut simulator = Self {
+            child,
+            lines,
+            said: Vec::new(),
+            url: String::new(),
+        };
+        let line = simulator.wait_for("wyze://");
+        simulator.url = line[line.find("wyze://").unwrap()..].to_owned();
+        simulator
+    }
+
+    /// Waits for a line with this in it.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("no {text:?} in {:#?}", self.said);
+            };
+            self.said.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        let rest = self.url.strip_prefix("wyze://").unwrap();
+        &rest[..rest.find('?').unwrap()]
+    }
+
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Kills it, as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub fn end(mut self) -> Run {
+        let mut stdout = Vec::new();
+        let mut pipe = self.child.stdout.take().unwrap();
+        std::io::Read::read_to_end(&mut pipe, &mut stdout).unwrap();
+        let status = self.child.wait().unwrap();
+        let mut said = std::mem::take(&mut self.said);
+        said.extend(self.lines.iter());
+        Run {
+            status,
+            stdout,
+            stderr: said.join("\n"),
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

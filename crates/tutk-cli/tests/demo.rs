@@ -1,0 +1,74 @@
+//! `tutk demo`: the program shows itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it fails, and uses files and sockets"
+)]
+
+mod common;
+
+use common::{H264, probe, text, tutk};
+
+const PHASES: [&str; 6] = [
+    "discovery",
+    "session",
+    "dtls",
+    "login",
+    "authentication",
+    "stream",
+];
+
+#[test]
+fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.mp4");
+    let run = tutk(["demo", "--output", text(&path), "--json"]);
+    run.exits(0);
+    if let Some(found) = probe(&path) {
+        assert_eq!(found, "h264,640,360,100");
+    }
+    for words in PHASES
+        .iter()
+        .chain(&["byte for byte", "100 frames", "640x360"])
+    {
+        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    }
+    let json = run.json();
+    assert_eq!(json["frames"], 100);
+    assert_eq!(json["keyframes"], 3);
+    assert_eq!(json["lost"], 0);
+    assert_eq!(json["bytes"], H264.len());
+    assert_eq!(json["dialect"], "transcode");
+    assert_eq!(json["codec"], "h264");
+    assert!(
+        (4.8..5.3).contains(&json["seconds"].as_f64().unwrap()),
+        "{json}"
+    );
+    let phases: Vec<_> = json["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| &p["phase"])
+        .collect();
+    assert_eq!(phases, PHASES);
+}
+
+#[test]
+fn the_demo_speaks_the_other_dialect_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.h264");
+    let args = ["--seconds", "1", "--dialect", "summary", "--json"];
+    let run = tutk(["demo", "--output", text(&path)].iter().chain(&args));
+    run.exits(0);
+    let json = run.json();
+    assert_eq!(
+        (&json["frames"], &json["dialect"]),
+        (&20.into(), &"summary".into())
+    );
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(json["bytes"], bytes.len());
+    assert!(H264.starts_with(&bytes) && !bytes.is_empty());
+}
