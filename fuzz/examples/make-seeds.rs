@@ -23,8 +23,8 @@ use hl_ioctl::{ChallengeStatus, Command, ConnectResult, Request};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_frame::{
-    AvPacket, DataHeader, Direction, FrameInfo, IoctlMessage, IoctlRequest, LinkClock, MediaKind,
-    MediaLayout, SessionId, WrapperLayout,
+    AvPacket, AvStamp, DataHeader, Direction, FrameInfo, IoctlMessage, IoctlRequest, LinkClock,
+    MediaKind, MediaLayout, SessionId, WrapperLayout,
 };
 use tutk_media::nal_units;
 use video_reassembly::{Slicer, SlicerConfig};
@@ -109,15 +109,21 @@ fn frames() {
         save(&format!("zeros-{zeros}"), &vec![0; zeros]);
     }
 
+    let stamp = AvStamp::from_sequence(0x000c, 1);
     let mut packet = Vec::new();
-    if let Ok(request) = IoctlRequest::parse(&[&b"\x0c\0\x0c\0"[..], &[0; 40]].concat()) {
-        request.write(&mut packet);
+    IoctlRequest {
+        stamp,
+        index: 1,
+        hl: b"HL\x05\0",
     }
+    .write(&mut packet);
     save("ioctl-request", &packet);
     packet.clear();
-    if let Ok(message) = IoctlMessage::parse(&[&b"\0\x70\x0b\0"[..], &[0; 44]].concat()) {
-        message.write(&mut packet);
+    IoctlMessage {
+        stamp,
+        hl: b"HL\x25\0",
     }
+    .write(&mut packet);
     save("ioctl-message", &packet);
 
     for (name, layout) in [

@@ -89,8 +89,8 @@ fn run(target: &str, seconds: u64) -> bool {
         "--",
         &seconds,
         TIMEOUT,
-        "-print_final_stats=0",
-        "-verbosity=1",
+        "-verbosity=0",
+        "-print_final_stats=1",
     ]);
     Job::nightly_cargo(&args).succeeds()
 }

@@ -87,7 +87,9 @@ impl Report {
                 ""
             }
         );
-        println!("tests: {}", self.tests);
+        if self.tests != TestCounts::default() {
+            println!("tests: {}", self.tests);
+        }
         println!("{}", if well { "all well" } else { "NOT well" });
         well
     }
