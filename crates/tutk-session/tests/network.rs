@@ -1,0 +1,110 @@
+//! Whole sessions over bad networks, in memory, with simulated time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use str0m_netem::{NetemConfig, Probability, RandomLoss};
+use support::{Simulation, clip};
+use tutk_session::{Dialect, Phase};
+
+const FRAMES: usize = 40;
+
+/// 5 % lost, 5 % twice, each tenth datagram overtakes another, 2 ± 1 ms under way.
+fn bad(config: NetemConfig) -> NetemConfig {
+    config
+        .latency(Duration::from_millis(2))
+        .jitter(Duration::from_millis(1))
+        .loss(RandomLoss::new(Probability::new(0.05)))
+        .duplicate(Probability::new(0.05))
+        .reorder_gap(10)
+}
+
+fn run(dialect: &'static Dialect, seed: u64) -> Simulation {
+    let clip = clip(seed, FRAMES / 2, 10);
+    let (client, mut camera) = Simulation::pair(dialect, clip.clone(), seed);
+    camera.frames = Some(FRAMES as u64);
+    // Half of the seeds with a HelloVerifyRequest: real cameras do either.
+    camera.cookie_exchange = seed.is_multiple_of(2);
+    let mut simulation = Simulation::new(client, camera, seed, bad);
+    simulation.run(Duration::from_secs(60));
+
+    let record = &simulation.record;
+    assert_eq!(
+        record.phases,
+        Phase::ALL,
+        "{dialect} {seed}: {:?}",
+        record.ended
+    );
+    assert!(record.ended.is_some(), "{dialect} {seed}: never ended");
+    let delivered: BTreeSet<u32> = record.frames.iter().map(|frame| frame.number).collect();
+    assert_eq!(
+        delivered.len(),
+        record.frames.len(),
+        "{dialect} {seed}: a frame came twice"
+    );
+    assert_eq!(delivered, simulation.whole(), "{dialect} {seed}");
+    assert!(
+        record.frames.is_sorted_by_key(|frame| frame.number),
+        "{dialect} {seed}: frames out of order"
+    );
+    for frame in &record.frames {
+        // Frames are numbered from 1 on the wire.
+        let sent = &clip.frames()[(frame.number as usize - 1) % clip.frames().len()];
+        assert_eq!(frame.data, sent.data, "{dialect} {seed} {}", frame.number);
+        assert_eq!(frame.is_key(), sent.key, "{dialect} {seed}");
+    }
+    // What was lost between the first and the last frame is said.
+    let (first, last) = (
+        record.frames[0].number,
+        record.frames.last().unwrap().number,
+    );
+    let missing = (first..=last).filter(|number| !delivered.contains(number));
+    for number in missing {
+        assert!(
+            record
+                .lost
+                .iter()
+                .any(|lost| (lost.first..=lost.last).contains(&number)),
+            "{dialect} {seed}: nobody said that {number} was lost"
+        );
+    }
+    simulation
+}
+
+fn hundred_seeds(dialect: &'static Dialect) {
+    let mut lost_somewhere = false;
+    for seed in 0..100 {
+        let simulation = run(dialect, seed);
+        lost_somewhere |= simulation.record.frames.len() < FRAMES;
+    }
+    assert!(lost_somewhere, "a network that loses nothing tests nothing");
+}
+
+#[test]
+fn transcode_delivers_what_arrives() {
+    hundred_seeds(&Dialect::TRANSCODE);
+}
+
+#[test]
+fn summary_delivers_what_arrives() {
+    hundred_seeds(&Dialect::SUMMARY);
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for dialect in Dialect::ALL {
+        let first = run(dialect, 7);
+        let second = run(dialect, 7);
+        let other = run(dialect, 8);
+        assert_eq!(first.fingerprint(), second.fingerprint(), "{dialect}");
+        assert_ne!(first.fingerprint(), other.fingerprint(), "{dialect}");
+    }
+}
