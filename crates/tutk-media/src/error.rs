@@ -88,10 +88,10 @@ pub enum Error {
         codec: Codec,
     },
 
-    /// An access unit is too large for one MP4 fragment.
+    /// An access unit is larger than this crate writes.
     #[error("expected an access unit of at most {max} bytes, found {found}")]
     UnitTooLarge {
-        /// The largest access unit in bytes: [`MAX_FRAGMENT_BYTES`](crate::MAX_FRAGMENT_BYTES).
+        /// The largest access unit in bytes: [`MAX_UNIT_BYTES`](crate::MAX_UNIT_BYTES).
         max: usize,
         /// The bytes that came.
         found: usize,

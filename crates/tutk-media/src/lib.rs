@@ -16,8 +16,8 @@ pub use annexb::{NalUnit, NalUnits, nal_units};
 pub use clip::Clip;
 pub use error::Error;
 pub use mp4::{
-    FRAGMENT_DURATION, MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_PARAMETER_SETS, Mp4Writer,
-    TIMESCALE,
+    FRAGMENT_DURATION, MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_PARAMETER_SETS, MAX_UNIT_BYTES,
+    Mp4Writer, TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
 pub use parameters::SequenceParameters;

@@ -14,8 +14,12 @@ pub const TIMESCALE: u32 = 90_000;
 /// all but, at most, this last stretch.
 pub const FRAGMENT_DURATION: Duration = Duration::from_secs(1);
 
-/// A fragment ends before it grows past this many bytes; no access unit may be larger.
+/// A fragment ends before the access unit that would take it past this many bytes. (Counted by the
+/// unit as it came: a length instead of a short start code makes every NAL unit a byte longer.)
 pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
+
+/// The largest access unit in bytes. Cameras send hundreds of kilobytes.
+pub const MAX_UNIT_BYTES: usize = 8 << 20;
 
 /// Parameter sets of each kind that the file's header takes from one access unit; those beyond
 /// stay in the stream.
@@ -111,11 +115,10 @@ impl Mp4Writer {
     /// [`Error::Mp4`]: a box could not be written.
     pub fn write(&mut self, unit: &[u8], key: bool, time: Duration) -> Result<Vec<u8>, Error> {
         self.units += 1;
-        // Length prefixes are at most one byte longer than the start codes they replace.
-        if unit.len() > MAX_FRAGMENT_BYTES / 2 {
+        if unit.len() > MAX_UNIT_BYTES {
             self.skipped += 1;
             return Err(Error::UnitTooLarge {
-                max: MAX_FRAGMENT_BYTES / 2,
+                max: MAX_UNIT_BYTES,
                 found: unit.len(),
             });
         }
@@ -190,7 +193,7 @@ impl Mp4Writer {
             self.end_sample(if ticks == 0 { fallback } else { ticks });
         }
         let long = self.newest_start - self.fragment_start >= to_ticks(FRAGMENT_DURATION).into();
-        let large = self.data.len() > MAX_FRAGMENT_BYTES / 2;
+        let large = self.data.len() + unit.len() > MAX_FRAGMENT_BYTES;
         if key || long || large {
             self.end_fragment(out)?;
         }

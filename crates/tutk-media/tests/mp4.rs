@@ -13,7 +13,8 @@ use std::time::Duration;
 use common::{FRAME, H264, H265, clip, mp4};
 use mp4_atom::{Any, DecodeMaybe, Encode};
 use tutk_media::{
-    Clip, Codec, Error, MAX_FRAGMENT_BYTES, Mp4Writer, NalKind, TIMESCALE, nal_units,
+    Clip, Codec, Error, MAX_FRAGMENT_BYTES, MAX_UNIT_BYTES, Mp4Writer, NalKind, TIMESCALE,
+    nal_units,
 };
 
 /// The boxes of a file, and where each begins. Every byte must belong to one.
@@ -225,8 +226,8 @@ fn a_unit_too_large_is_left_out_and_the_file_goes_on() {
     writer
         .write(clip.unit(0).unwrap().0, true, Duration::ZERO)
         .unwrap();
-    let huge = vec![0x41; MAX_FRAGMENT_BYTES + 1];
-    let max = MAX_FRAGMENT_BYTES / 2;
+    let huge = vec![0x41; MAX_UNIT_BYTES + 1];
+    let max = MAX_UNIT_BYTES;
     assert_eq!(
         writer.write(&huge, false, FRAME),
         Err(Error::UnitTooLarge {
@@ -238,6 +239,30 @@ fn a_unit_too_large_is_left_out_and_the_file_goes_on() {
         .write(clip.unit(1).unwrap().0, false, 2 * FRAME)
         .unwrap();
     assert_eq!((writer.frames(), writer.skipped()), (2, 1));
+}
+
+#[test]
+fn a_fragment_does_not_grow_without_end() {
+    let clip = clip(H264);
+    let mut writer = Mp4Writer::new(clip.codec());
+    writer
+        .write(clip.unit(0).unwrap().0, true, Duration::ZERO)
+        .unwrap();
+    let mut large = vec![0x80; 6 << 20];
+    large[..4].copy_from_slice(&[0, 0, 1, 0x41]);
+    // All within a few milliseconds, and no key frame among them: only their size counts.
+    let written: Vec<usize> = (1..=6)
+        .map(|at| {
+            writer
+                .write(&large, false, Duration::from_millis(at))
+                .unwrap()
+                .len()
+        })
+        .collect();
+    for (index, bytes) in written.iter().enumerate() {
+        assert_eq!(*bytes > 0, index % 2 == 0 && index > 0, "{written:?}");
+        assert!(*bytes < MAX_FRAGMENT_BYTES + 1000);
+    }
 }
 
 #[test]
