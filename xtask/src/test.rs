@@ -80,7 +80,7 @@ pub(crate) fn all(strict: bool, fast: bool) -> bool {
             .succeeds()
     });
     report.step("benches compile", |_| {
-        Job::cargo(&["bench", "--workspace", "--benches", "--no-run"]).succeeds()
+        Job::cargo(&["bench", "--workspace", "--bench", "*", "--no-run"]).succeeds()
     });
     if !fast {
         fuzz::short(&mut report, tools.fuzz);
