@@ -48,7 +48,7 @@ pub(crate) struct Global {
     /// Say nothing on standard error but why it failed
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Log to standard error; twice for every packet
+    /// Log to standard error; twice for every frame
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
     /// File with named cameras [default: tutk/cameras.toml in the platform's configuration folder]

@@ -9,6 +9,7 @@ use tutk_runtime::tutk_session::{CameraUrl, Phase};
 use crate::args::{ENR_VARIABLE, SecretText};
 use crate::config;
 use crate::failure::{Failure, Status};
+use crate::signals::Stop;
 
 /// How long a name server may take.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -41,7 +42,7 @@ pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, 
 /// The camera's address; an IPv4 one if its name has both.
 ///
 /// A name that nobody knows is a camera that was not found, like an address where nobody answers.
-pub(crate) async fn resolve(camera: &CameraUrl) -> Result<SocketAddr, Failure> {
+pub(crate) async fn resolve(camera: &CameraUrl, stop: &mut Stop) -> Result<SocketAddr, Failure> {
     let host = camera.host.as_str();
     let not_found = |why: String| {
         let what = format!("host {host:?} was not found: {why}");
@@ -49,7 +50,11 @@ pub(crate) async fn resolve(camera: &CameraUrl) -> Result<SocketAddr, Failure> {
         Failure::new(Status::Silent, Phase::Discovery.name(), what, advice)
     };
     let lookup = tokio::net::lookup_host((host, camera.port));
-    let mut addresses: Vec<_> = match tokio::time::timeout(LOOKUP, lookup).await {
+    let looked_up = tokio::select! {
+        looked_up = tokio::time::timeout(LOOKUP, lookup) => looked_up,
+        () = stop.requested() => return Err(Failure::interrupted(Phase::Discovery.name())),
+    };
+    let mut addresses: Vec<_> = match looked_up {
         Ok(Ok(addresses)) => addresses.collect(),
         Ok(Err(error)) => return Err(not_found(error.to_string())),
         Err(_) => {

@@ -107,7 +107,11 @@ impl Failure {
 
     /// A signal came before there was anything to keep.
     pub(crate) fn interrupted(phase: &'static str) -> Self {
-        Self::other(phase, "interrupted before the first frame", "run it again")
+        Self::other(
+            phase,
+            "interrupted before there was anything to keep",
+            "run it again",
+        )
     }
 }
 

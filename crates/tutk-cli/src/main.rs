@@ -65,12 +65,14 @@ fn main() -> ExitCode {
 async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let global = &args.global;
-    match &args.command {
+    let result = match &args.command {
         Command::Demo(args) => demo::run(args, console, report, &mut stop).await,
         Command::Simulate(args) => simulate::run(args, console, report, &mut stop).await,
         Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
-        Command::Discover(args) => discover::run(args, global, console, report, &mut stop).await,
-    }
+        Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
+    };
+    report.interrupted = stop.is_requested();
+    result
 }
 
 /// Says how it ended, to people and, if asked, to programs.
@@ -87,7 +89,7 @@ fn finish(
         report.fail(failure);
     }
     if json {
-        console::print(&report.to_json());
+        console::print(report.to_json());
     }
     status.into()
 }
@@ -104,7 +106,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         // Only the kind of the mistake: the whole message may repeat a secret.
         let what = error.kind().to_string();
         report.fail(Failure::usage("arguments", what, "see `tutk --help`"));
-        console::print(&report.to_json());
+        console::print(report.to_json());
     }
     Status::Usage.into()
 }

@@ -107,6 +107,9 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         };
         self.progress.finish();
         self.report.overrun = session.overrun();
+        if let Some(stats) = session.stats().await {
+            tracing::debug!(?stats, "what the session counted");
+        }
         // Whatever was wrong before is what is told; this only makes the most of it.
         let finished = self.sink.finish();
         if tokio::time::timeout(CLOSE, session.close()).await.is_err() {
@@ -116,14 +119,10 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         let report = self.report;
         match (end, finished) {
             (End::Failed(failure), _) | (_, Err(SinkError::Failed(failure))) => Err(failure),
-            (End::Interrupted, _) => {
-                report.interrupted = true;
-                if report.frames == 0 {
-                    return Err(Failure::interrupted(current_phase(report)));
-                }
-                Ok(())
+            (End::Interrupted, _) if report.frames == 0 => {
+                Err(Failure::interrupted(current_phase(report)))
             }
-            (End::Enough | End::ReaderGone, _) => Ok(()),
+            (End::Interrupted | End::Enough | End::ReaderGone, _) => Ok(()),
         }
     }
 
@@ -142,6 +141,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
                 return self.frame(&frame);
             }
             Some(Event::Lost(lost)) if lost.stream == StreamKind::Video => {
+                tracing::debug!(?lost, "frames lost");
                 self.report.lost += run_length(lost.first, lost.last);
             }
             Some(Event::Unanswered { code }) => {
@@ -177,6 +177,13 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         {
             return Some(End::Enough);
         }
+        tracing::trace!(
+            number = frame.number,
+            key = frame.is_key(),
+            bytes = frame.data.len(),
+            time = ?frame.timestamp,
+            "frame"
+        );
         let unit = Unit {
             data: &frame.data,
             key: frame.is_key(),

@@ -38,6 +38,11 @@ impl Stop {
             std::future::pending::<()>().await;
         }
     }
+
+    /// Whether somebody has asked.
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
 }
 
 #[cfg(unix)]

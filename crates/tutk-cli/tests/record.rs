@@ -298,3 +298,86 @@ fn discovery_finds_cameras_in_both_dialects() {
         assert!(table.contains(word), "{word}: {table}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn discovery_finds_by_broadcast_who_does_not_know_its_uid() {
+    let mut camera = command([
+        "simulate",
+        "--listen",
+        "0.0.0.0:0",
+        "--uid",
+        UID,
+        "--enr",
+        ENR,
+        "--mac",
+        MAC,
+    ]);
+    let camera = Simulator::spawn(&mut camera);
+    let port = camera.address().rsplit(':').next().unwrap();
+    // The broadcast address of the loopback network.
+    let address = format!("127.255.255.255:{port}");
+    let run = tutk([
+        "discover",
+        "--broadcast",
+        &address,
+        "--json",
+        "--timeout",
+        "1",
+    ]);
+    run.exits(0);
+    let json = run.json();
+    let found = json["cameras"].as_array().unwrap();
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|found| found["uid"] == UID), "{json}");
+}
+
+#[test]
+fn lost_packets_cost_frames_that_are_counted_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.h264");
+    let camera = Simulator::start(&["--fps", "100", "--loss", "0.05", "--seed", "1"]);
+    let run = tutk([
+        "record",
+        &camera.url,
+        "--output",
+        text(&path),
+        "--frames",
+        "100",
+        "--json",
+    ]);
+    run.exits(0);
+    let json = run.json();
+    assert_eq!(json["frames"], 100);
+    assert!(json["lost"].as_u64().unwrap() > 0, "{json}");
+    let clip = tutk_media::Clip::parse(bytes::Bytes::from_static(H264)).unwrap();
+    let written = std::fs::read(&path).unwrap();
+    assert_eq!(json["bytes"], written.len());
+    let written = tutk_media::Clip::parse(written.into()).unwrap();
+    assert_eq!(written.len(), 100);
+    for (unit, _) in written.units() {
+        assert!(
+            clip.units().any(|(sent, _)| sent == unit),
+            "a frame that was never sent"
+        );
+    }
+}
+
+#[test]
+fn no_log_has_the_secret() {
+    let camera = Simulator::start(&["--fps", "60"]);
+    let run = tutk([
+        "record",
+        &camera.url,
+        "--output",
+        "-",
+        "--frames",
+        "3",
+        "-vv",
+    ]);
+    run.exits(0);
+    assert!(run.stderr.contains("frame"), "{}", run.stderr);
+    for secret in [ENR, common::ENR_ENCODED] {
+        assert!(!run.stderr.contains(secret), "{}", run.stderr);
+    }
+}

@@ -8,7 +8,7 @@ use tutk_runtime::{Found, discover};
 
 use crate::args::{DiscoverArgs, Global};
 use crate::camera;
-use crate::console::{self, Console};
+use crate::console;
 use crate::failure::{Failure, Status};
 use crate::report::{self, FoundCamera, PhaseTime, Report, milliseconds};
 use crate::signals::Stop;
@@ -16,7 +16,6 @@ use crate::signals::Stop;
 pub(crate) async fn run(
     args: &DiscoverArgs,
     global: &Global,
-    console: &Console,
     report: &mut Report,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
@@ -25,7 +24,7 @@ pub(crate) async fn run(
     for text in &args.cameras {
         let camera = camera::read(text, global.config.as_deref())?;
         targets.push(Target {
-            address: camera::resolve(&camera).await?,
+            address: camera::resolve(&camera, stop).await?,
             uid: camera.credentials.uid,
             auth_key: Some(camera.credentials.auth_key),
         });
@@ -52,16 +51,11 @@ pub(crate) async fn run(
             }
             cameras.push(describe(&found));
         });
-        let interrupted = tokio::select! {
+        tokio::select! {
             result = asking => {
                 result.map_err(|error| Failure::runtime(Phase::Discovery.name(), &error))?;
-                false
             }
-            () = stop.requested() => true,
-        };
-        if interrupted {
-            report.interrupted = true;
-            break;
+            () = stop.requested() => break,
         }
     }
     report.seconds = report::seconds(began.elapsed());
@@ -76,14 +70,13 @@ pub(crate) async fn run(
     if !nobody {
         return Ok(());
     }
-    let waited = report.seconds;
+    let waited = args.timeout.as_secs_f64();
     let what = format!("nobody answered within {waited} s");
     let advice = if args.cameras.is_empty() {
         "name a CAMERA: some answer only to their own UID; or give the network's --broadcast address"
     } else {
         "check the address, that the camera is on and in this network, and that the UID is its own"
     };
-    console.line(format_args!("asked in every dialect for {waited} s"));
     Err(Failure::new(
         Status::Silent,
         Phase::Discovery.name(),

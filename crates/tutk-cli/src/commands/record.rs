@@ -36,14 +36,7 @@ pub(crate) async fn run(
     let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
     let sink = target.open()?;
 
-    let address = tokio::select! {
-        address = camera::resolve(&camera) => address,
-        () = stop.requested() => {
-            report.interrupted = true;
-            Err(Failure::interrupted("discovery"))
-        }
-    };
-    let address = match address {
+    let address = match camera::resolve(&camera, stop).await {
         Ok(address) => address,
         Err(failure) => {
             sink.discard();

@@ -195,10 +195,7 @@ impl Audience<'_> {
         let result = loop {
             let event = tokio::select! {
                 biased;
-                () = stop.requested() => {
-                    self.report.interrupted = true;
-                    break Ok(());
-                }
+                () = stop.requested() => break Ok(()),
                 event = server.next_event() => event,
             };
             let Some(event) = event else {
