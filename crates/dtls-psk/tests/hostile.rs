@@ -346,7 +346,14 @@ fn close_notify_is_answered_and_ends_both() {
     pair.client.poll();
     assert_eq!(pair.client.outgoing.len(), 2);
     pair.server.received.clear();
-    pair.exchange(|_, _, datagram| vec![datagram]);
+    let mut answers = Vec::new();
+    pair.exchange(|_, from_client, datagram| {
+        if !from_client {
+            answers.push(datagram[0]);
+        }
+        vec![datagram]
+    });
+    assert_eq!(answers, [21], "the server says close_notify too");
     assert_eq!(pair.server.received, [b"last words"]);
     assert_eq!(pair.server.events.last(), Some(&Event::Closed));
     assert!(pair.server.connection.is_closed() && pair.client.connection.is_closed());
@@ -426,92 +433,6 @@ fn a_server_that_never_takes_a_cookie_does_not_keep_the_client_asking() {
     }
 }
 
-/// A ClientHello by hand, in one record.
-fn hello(version: [u8; 2], suites: &[u8], compressions: &[u8], extensions: &[u8]) -> Vec<u8> {
-    let mut body = version.to_vec();
-    body.extend([0x42; 32]);
-    body.extend([0, 0]);
-    body.extend(u16::try_from(suites.len()).unwrap().to_be_bytes());
-    body.extend(suites);
-    body.push(u8::try_from(compressions.len()).unwrap());
-    body.extend(compressions);
-    if !extensions.is_empty() {
-        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
-        body.extend(extensions);
-    }
-    let n = u8::try_from(body.len()).unwrap();
-    let mut datagram = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 5, 0, n + 12];
-    datagram.extend([1, 0, 0, n, 0, 0, 0, 0, 0, 0, 0, n]);
-    datagram.extend(body);
-    datagram
-}
-
-fn answer(hello: &[u8]) -> (Vec<Vec<u8>>, Option<Error>) {
-    let mut server = Peer::server(
-        server_config().with_cookie_exchange(false),
-        1,
-        Instant::now(),
-    );
-    let now = server.deadline;
-    server.handle(now, hello);
-    (server.outgoing, server.error)
-}
-
-const SUITE: &[u8] = &[0xcc, 0xac];
-const DTLS12: [u8; 2] = [0xfe, 0xfd];
-const X25519: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 29];
-
-#[test]
-fn hellos_that_can_be_served_are() {
-    // supported_versions with 1.3 and 1.2, an unknown extension, groups among which is X25519.
-    let modern = [
-        &[0, 43, 0, 5, 4, 0xfe, 0xfc, 0xfe, 0xfd][..],
-        &[0x7a, 0x7a, 0, 1, 9],
-        &[0, 10, 0, 6, 0, 4, 0, 23, 0, 29],
-    ]
-    .concat();
-    for (version, suites, extensions) in [
-        (DTLS12, SUITE, &[][..]),
-        (DTLS12, &[0x13, 1, 0xcc, 0xac, 0, 0xff], X25519),
-        (DTLS12, SUITE, &modern),
-        ([0xfe, 0xfc], SUITE, X25519),
-    ] {
-        let (outgoing, error) = answer(&hello(version, suites, &[1, 0], extensions));
-        assert_eq!(error, None);
-        assert_eq!(outgoing.len(), 1);
-        // The record number goes on from the hello's, and the version is 1.2.
-        assert_eq!(
-            &outgoing[0][..11],
-            &[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 5]
-        );
-        assert_eq!(outgoing[0][13], 2);
-        assert_eq!(&outgoing[0][25..27], &[0xfe, 0xfd]);
-    }
-}
-
-#[test]
-fn hellos_that_cannot_be_served_get_the_alert_that_says_why() {
-    let twice = [X25519, X25519].concat();
-    for (hello, alert) in [
-        (hello([0xfe, 0xff], SUITE, &[0], X25519), 70),
-        (hello([3, 3], SUITE, &[0], X25519), 70),
-        (hello(DTLS12, &[0xc0, 0x2b], &[0], X25519), 40),
-        (hello(DTLS12, SUITE, &[1], X25519), 47),
-        (hello(DTLS12, SUITE, &[0], &[0, 10, 0, 4, 0, 2, 0, 23]), 40),
-        (hello(DTLS12, SUITE, &[0], &[0xff, 1, 0, 2, 1, 7]), 40),
-        (hello(DTLS12, SUITE, &[0], &[0, 11, 0, 2, 1, 1]), 47),
-        (hello(DTLS12, SUITE, &[0], &twice), 47),
-        (hello(DTLS12, SUITE, &[0], &[0, 10, 0, 9]), 50),
-        (hello(DTLS12, &[0xcc], &[0], X25519), 50),
-    ] {
-        let (outgoing, error) = answer(&hello);
-        assert!(error.is_some(), "alert {alert}");
-        assert_eq!(outgoing.len(), 1, "alert {alert}");
-        assert_eq!(outgoing[0][0], 21);
-        assert_eq!(&outgoing[0][13..], &[2, alert], "{error:?}");
-    }
-}
-
 #[test]
 fn configuration_out_of_range_is_an_error() {
     let now = Instant::now();
@@ -579,4 +500,26 @@ fn several_records_in_one_datagram_are_all_delivered() {
         [[0; 3], [1; 3], [2; 3], [3; 3], [4; 3]]
     );
     assert_eq!(pair.server.connection.stats().delivered, 6);
+}
+
+/// A Finished in the clear, with a sequence number of its own.
+fn plain_finished(sequence: u8) -> Vec<u8> {
+    let mut datagram = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 24];
+    datagram.extend([20, 0, 0, 12, 0, sequence, 0, 0, 0, 0, 0, 12]);
+    datagram.extend([0; 12]);
+    datagram
+}
+
+#[test]
+fn a_forged_finished_in_the_clear_is_dropped_by_both() {
+    let mut pair = Pair::new(client_config(), server_config());
+    pair.exchange(|number, _, datagram| if number < 4 { vec![datagram] } else { vec![] });
+    for sequence in 0..8 {
+        pair.client.handle(pair.now, &plain_finished(sequence));
+        pair.server.handle(pair.now, &plain_finished(sequence));
+    }
+    assert_eq!(pair.client.connection.stats().unexpected, 8);
+    assert_eq!(pair.server.connection.stats().unexpected, 8);
+    pair.run(|_, _, datagram| vec![datagram]);
+    pair.check_connected();
 }
