@@ -16,7 +16,10 @@ use tutk_runtime::tutk_session;
 /// The environment variable that may hold the secret.
 pub(crate) const ENR_VARIABLE: &str = "TUTK_ENR";
 
-const EXIT_STATUS: &str = "\
+/// Where the options of all commands stand in the help of one.
+const LAST: usize = 100;
+
+const CAMERA_AND_EXIT_STATUS: &str = "\
 CAMERA is wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd], percent-encoded, or a name
 from the file given by --config. auth_key= may stand instead of mac=. The environment variable TUTK_ENR
 may hold the ENR. The file has a table [cameras.NAME] for each, with url = \"wyze://…\", or with host,
@@ -32,7 +35,7 @@ Exit status:
 
 /// Your own video out of your own camera: TUTK/IOTC cameras (Wyze) on your own network.
 #[derive(Parser)]
-#[command(name = "tutk", version, after_help = EXIT_STATUS)]
+#[command(name = "tutk", version, after_help = CAMERA_AND_EXIT_STATUS)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -43,16 +46,16 @@ pub(crate) struct Args {
 #[derive(clap::Args)]
 pub(crate) struct Global {
     /// Print the closing report as one JSON object on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     pub(crate) json: bool,
     /// Say nothing on standard error but why it failed
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     pub(crate) quiet: bool,
     /// Log to standard error; twice for every frame
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = LAST, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
     /// File with named cameras [default: tutk/cameras.toml in the platform's configuration folder]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = LAST)]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -63,8 +66,10 @@ pub(crate) enum Command {
     /// Be a camera: stream a clip to every client that comes
     Simulate(SimulateArgs),
     /// Record a camera's video to a file, or to standard output
+    #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Record(RecordArgs),
     /// Find out who is there, and in which dialect
+    #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Discover(DiscoverArgs),
 }
 

@@ -147,6 +147,14 @@ mod tests {
                 Status::Refused,
                 "dtls",
             ),
+            (Error::LoginRefused { status: 0 }, Status::Refused, "login"),
+            (
+                Error::ClosedByCamera {
+                    phase: Phase::Stream,
+                },
+                Status::BrokeOff,
+                "stream",
+            ),
             (Error::Stalled { waited }, Status::BrokeOff, "stream"),
         ] {
             let failure = Failure::session(&error);

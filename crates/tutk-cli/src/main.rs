@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), Failure> {
-    let mut stop = Stop::listen()?;
+    let mut stop = Stop::listen(*console)?;
     let global = &args.global;
     let result = match &args.command {
         Command::Demo(args) => demo::run(args, console, report, &mut stop).await,

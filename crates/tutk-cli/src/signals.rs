@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::console::Console;
 use crate::failure::{Failure, Status};
 
 /// How long the program may take to end well. A pipe that nobody reads can hold it up for ever.
@@ -17,7 +18,7 @@ pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
     /// Listens for signals from now on, in a task of its own. Needs a tokio runtime.
-    pub(crate) fn listen() -> Result<Self, Failure> {
+    pub(crate) fn listen(console: Console) -> Result<Self, Failure> {
         let mut signals = Signals::new()
             .map_err(|error| Failure::other("start", format!("signals: {error}"), "try again"))?;
         let (sender, receiver) = watch::channel(false);
@@ -25,7 +26,11 @@ impl Stop {
             signals.next().await;
             // The receiver lives as long as the program has something to end.
             let _ = sender.send(true);
-            let _ = tokio::time::timeout(GRACE, signals.next()).await;
+            if tokio::time::timeout(GRACE, signals.next()).await.is_err() {
+                let what = "the output takes nothing, so it could not be completed";
+                let failure = Failure::other("stream", what, "write where somebody reads");
+                console.error(&failure);
+            }
             process::exit(i32::from(Status::Other as u8));
         });
         Ok(Self(receiver))

@@ -13,6 +13,10 @@ mod common;
 use std::net::UdpSocket;
 use std::process::Stdio;
 
+use tutk_runtime::Impairment;
+use tutk_runtime::tutk_session::hl_ioctl::{ChallengeStatus, ConnectResult};
+use tutk_runtime::tutk_session::{CameraConfig, Clip, ClipFrame, Codec, Credentials};
+
 use common::{ENR, H264, MAC, Simulator, UID, asset, command, text, tutk, url};
 
 const SIMULATE: [&str; 9] = [
@@ -265,4 +269,41 @@ fn nobody_there() {
     let run = tutk(["discover", &url(&address), "--timeout", "0.5", "--json"]);
     run.exits(3).says(&["discovery"]);
     assert_eq!(run.json()["cameras"], serde_json::json!([]));
+}
+
+/// A camera in this process, where more of it can be set than the command line allows.
+fn refused_by(set: impl FnOnce(&mut CameraConfig), words: &[&str]) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let frame = ClipFrame {
+        data: bytes::Bytes::from_static(H264),
+        key: true,
+    };
+    let clip = Clip::new([frame], Codec::H264, 20).unwrap();
+    let mut config = CameraConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
+    set(&mut config);
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let server = tutk_runtime::serve(config, listen, Impairment::default()).unwrap();
+    let run = tutk([
+        "record",
+        &url(&server.local_addr().to_string()),
+        "--output",
+        "-",
+    ]);
+    run.exits(4).says(words);
+}
+
+#[test]
+fn a_camera_that_says_no() {
+    let refused = ConnectResult::parse(br#"{"connectionRes":"2"}"#).unwrap();
+    refused_by(|camera| camera.result = Some(refused), &["authentication"]);
+}
+
+#[test]
+fn a_camera_that_is_updating() {
+    let updating = |camera: &mut CameraConfig| camera.status = ChallengeStatus::Updating;
+    refused_by(updating, &["authentication", "updating"]);
 }

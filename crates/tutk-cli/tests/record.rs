@@ -185,6 +185,7 @@ fn a_signal_ends_the_recording_well() {
             "--format",
             "mp4",
         ])
+        .stderr(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
