@@ -105,6 +105,7 @@ pub(crate) fn print(text: impl fmt::Display) {
 }
 
 fn write_line(text: impl fmt::Display) {
-    // Standard error may be closed; then there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    // In one piece, as other programs may write to the same terminal. It may be closed; then there is
+    // nobody to tell.
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
