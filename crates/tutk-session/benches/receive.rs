@@ -1,0 +1,285 @@
+//! The whole receive path of a client, datagrams in and frames out, beside the same AEAD alone on the
+//! records that those datagrams carry.
+//!
+//! Rates are bytes of UDP payload a second, in all of them, so that they can be compared.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a benchmark, and what criterion's macros make"
+)]
+
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tutk_session::dtls_psk::crypto::{
+    Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf,
+};
+use tutk_session::{
+    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec, Credentials,
+    Dialect, Epoch, Event, Output, Phase, Status,
+};
+
+/// One second at 1080p and 4 Mbit/s, as cameras spread it: a key frame and what follows from it.
+const FPS: u8 = 20;
+const KEY_FRAME: usize = 120_000;
+const DELTA_FRAME: usize = 20_000;
+
+/// Bytes of a DTLS 1.2 record's header, and of the tag behind its ciphertext.
+const RECORD_HEADER: usize = 13;
+const TAG: usize = 16;
+
+fn provider() -> CryptoProvider {
+    #[cfg(feature = "aws-lc-rs")]
+    return tutk_session::dtls_psk::crypto::aws_lc_rs::default_provider();
+    #[cfg(not(feature = "aws-lc-rs"))]
+    return tutk_session::dtls_psk::crypto::rust_crypto::default_provider();
+}
+
+fn credentials() -> Credentials {
+    Credentials::new("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "AABBCCDDEEFF").unwrap()
+}
+
+fn camera_address() -> SocketAddr {
+    "192.0.2.1:32761".parse().unwrap()
+}
+
+fn client_address() -> SocketAddr {
+    "192.0.2.2:50000".parse().unwrap()
+}
+
+fn clip() -> Clip {
+    let mut rng = StdRng::seed_from_u64(1);
+    let frames = (0..FPS).map(|index| {
+        let key = index == 0;
+        let mut data = vec![0; if key { KEY_FRAME } else { DELTA_FRAME }];
+        rng.fill_bytes(&mut data);
+        ClipFrame {
+            data: data.into(),
+            key,
+        }
+    });
+    Clip::new(frames.collect::<Vec<_>>(), Codec::H264, FPS).unwrap()
+}
+
+/// A client that waits for its first slice, and a second of the datagrams that come to it then.
+///
+/// Every record can be opened once, so that each round needs a pair of its own.
+struct Recording {
+    client: Client,
+    deadline: Instant,
+    datagrams: Vec<(Instant, Vec<u8>)>,
+}
+
+impl Recording {
+    fn new(dialect: &'static Dialect, clip: &Clip) -> Self {
+        let mut now = Instant::now();
+        let epoch = Epoch {
+            instant: now,
+            unix: Duration::from_secs(1_760_000_000),
+        };
+        let mut config = ClientConfig::new(camera_address(), credentials());
+        config.dialects = vec![dialect];
+        let mut client = Client::new(config, Box::new(StdRng::seed_from_u64(1)), epoch);
+        let mut config = CameraConfig::new(credentials(), clip.clone());
+        config.dialects = vec![dialect];
+        config.frames = Some(FPS.into());
+        config.trace_slices = true;
+        let rng = Box::new(StdRng::seed_from_u64(2));
+        let mut camera = Camera::new(config, camera_address(), rng, epoch).unwrap();
+
+        // The camera's K10003 comes with its first slices: those are the recording's.
+        let mut datagrams = Vec::new();
+        while client.status() != Status::In(Phase::Stream) {
+            let deadline = pump_client(&mut client, &mut camera, now);
+            while let Some(mut datagram) = poll_camera(&mut camera) {
+                if client.status() == Status::In(Phase::Stream) {
+                    datagrams.push((now, datagram));
+                } else {
+                    client.handle_datagram(now, camera_address(), &mut datagram);
+                }
+            }
+            if client.status() != Status::In(Phase::Stream) && deadline > now {
+                let next = pump_client(&mut client, &mut camera, now);
+                now = next.max(now);
+                client.handle_timeout(now);
+            }
+        }
+        let deadline = pump_client(&mut client, &mut camera, now);
+        // Until the last slice of the last frame is out.
+        let mut done = false;
+        while !done {
+            let deadline = loop {
+                match camera.poll_output() {
+                    Output::Transmit(datagram) => datagrams.push((now, datagram.payload.to_vec())),
+                    Output::Event(CameraEvent::SliceSent(slice)) => {
+                        done |= slice.frame == u32::from(FPS) && slice.index + 1 == slice.slices;
+                    }
+                    Output::Event(_) => {}
+                    Output::Timeout(deadline) => break deadline,
+                }
+            };
+            if !done {
+                now = deadline.max(now);
+                camera.handle_timeout(now);
+            }
+        }
+        Self {
+            client,
+            deadline,
+            datagrams,
+        }
+    }
+
+    /// What a runtime does with them; the frames that came out.
+    fn play(&mut self) -> usize {
+        let Self {
+            client,
+            deadline,
+            datagrams,
+        } = self;
+        let mut frames = 0;
+        for (now, datagram) in datagrams {
+            if *deadline <= *now {
+                client.handle_timeout(*now);
+                *deadline = drain(client, &mut frames);
+            }
+            client.handle_datagram(*now, camera_address(), black_box(datagram));
+            *deadline = drain(client, &mut frames);
+        }
+        frames
+    }
+
+    /// UDP payload, bytes.
+    fn bytes(&self) -> u64 {
+        let bytes: usize = self.datagrams.iter().map(|(_, bytes)| bytes.len()).sum();
+        bytes as u64
+    }
+
+    /// The plaintext of each datagram's record, bytes.
+    fn records(&self, dialect: &Dialect) -> Vec<usize> {
+        let around = dialect.wrapper.header_len() + RECORD_HEADER + TAG;
+        let lengths = self.datagrams.iter().map(|(_, bytes)| bytes.len());
+        // Keepalives carry none.
+        lengths.filter_map(|len| len.checked_sub(around)).collect()
+    }
+}
+
+fn drain(client: &mut Client, frames: &mut usize) -> Instant {
+    loop {
+        match client.poll_output() {
+            Output::Transmit(datagram) => {
+                black_box(datagram);
+            }
+            Output::Event(Event::Frame(frame)) => {
+                black_box(&frame.data);
+                *frames += 1;
+            }
+            Output::Event(Event::Ended(result)) => panic!("ended: {result:?}"),
+            Output::Event(_) => {}
+            Output::Timeout(deadline) => return deadline,
+        }
+    }
+}
+
+fn pump_client(client: &mut Client, camera: &mut Camera, now: Instant) -> Instant {
+    loop {
+        match client.poll_output() {
+            Output::Transmit(datagram) => {
+                let mut datagram = datagram.payload.to_vec();
+                camera.handle_datagram(now, client_address(), &mut datagram);
+            }
+            Output::Event(Event::Ended(result)) => panic!("ended: {result:?}"),
+            Output::Event(_) => {}
+            Output::Timeout(deadline) => return deadline,
+        }
+    }
+}
+
+fn poll_camera(camera: &mut Camera) -> Option<Vec<u8>> {
+    loop {
+        match camera.poll_output() {
+            Output::Transmit(datagram) => return Some(datagram.payload.to_vec()),
+            Output::Event(_) => {}
+            Output::Timeout(_) => return None,
+        }
+    }
+}
+
+fn cipher() -> Box<dyn Cipher> {
+    let suites = provider().cipher_suites;
+    let suite = suites
+        .iter()
+        .find(|suite| suite.suite() == Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256);
+    suite.unwrap().create_cipher(&[7; 32]).unwrap()
+}
+
+fn aad() -> Aad {
+    Aad([0; 13].into())
+}
+
+fn nonce(number: usize) -> Nonce {
+    let mut nonce = [0; 12];
+    nonce[4..].copy_from_slice(&(number as u64).to_be_bytes());
+    Nonce(nonce)
+}
+
+/// Records as long as these, sealed.
+fn seal(cipher: &mut dyn Cipher, lengths: &[usize]) -> Vec<Buf> {
+    let seal = |(number, &len)| {
+        let mut record = Buf::new();
+        record.resize(len, 5);
+        cipher.encrypt(&mut record, aad(), nonce(number)).unwrap();
+        record
+    };
+    lengths.iter().enumerate().map(seal).collect()
+}
+
+fn receive_path(criterion: &mut Criterion) {
+    let clip = clip();
+    let mut group = criterion.benchmark_group("receive-path");
+    for dialect in Dialect::ALL {
+        let mut example = Recording::new(dialect, &clip);
+        let lengths = example.records(dialect);
+        group.throughput(Throughput::Bytes(example.bytes()));
+        assert_eq!(example.play(), usize::from(FPS), "{dialect}");
+        group.bench_function(BenchmarkId::new("client", dialect), |bencher| {
+            bencher.iter_batched_ref(
+                || Recording::new(dialect, &clip),
+                |recording| assert_eq!(recording.play(), usize::from(FPS)),
+                BatchSize::PerIteration,
+            );
+        });
+        group.bench_function(BenchmarkId::new("bare-aead", dialect), |bencher| {
+            let (mut sealer, mut opener) = (cipher(), cipher());
+            bencher.iter_batched_ref(
+                || seal(&mut *sealer, &lengths),
+                |records| {
+                    for (number, record) in records.iter_mut().enumerate() {
+                        let mut record = TmpBuf::new(black_box(record));
+                        opener.decrypt(&mut record, aad(), nonce(number)).unwrap();
+                        black_box(&record);
+                    }
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3));
+    targets = receive_path
+}
+criterion_main!(benches);

@@ -1,0 +1,117 @@
+//! A camera's video on smol: any async runtime with a UDP socket and a timer will do.
+//!
+//! ```sh
+//! cargo run -p tutk-session --example smol -- 'wyze://HOST?uid=…&enr=…&mac=…' 100 out.h264
+//! ```
+//!
+//! Without a file the stream goes to standard output: `… 1000 | ffplay -`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an example is a caller of the core: it owns the socket, the clocks and the file"
+)]
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rand::SeedableRng as _;
+use rand::rngs::{StdRng, SysRng};
+use smol::Timer;
+use smol::future::FutureExt as _;
+use smol::net::{UdpSocket, resolve};
+use tutk_session::{CameraUrl, Client, ClientConfig, Epoch, Event, Output};
+
+const USAGE: &str = "usage: smol 'wyze://HOST[:PORT]?uid=…&enr=…&mac=…' FRAMES [FILE]";
+
+/// What comes first.
+enum Input {
+    Datagram(usize, SocketAddr),
+    Timeout,
+}
+
+fn main() -> ExitCode {
+    match smol::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let url: CameraUrl = arguments.next().ok_or(USAGE)?.parse()?;
+    let mut frames_left: u64 = arguments.next().ok_or(USAGE)?.parse()?;
+    let mut output: Box<dyn Write> = match arguments.next() {
+        Some(path) => Box::new(File::create(path)?),
+        None => Box::new(io::stdout().lock()),
+    };
+    let addresses = resolve((url.host.as_str(), url.port)).await?;
+    let &camera = addresses.first().ok_or("the host has no address")?;
+
+    let socket = UdpSocket::bind(match camera.is_ipv4() {
+        true => "0.0.0.0:0",
+        false => "[::]:0",
+    })
+    .await?;
+    let mut config = ClientConfig::new(camera, url.credentials);
+    config.media.audio = false;
+    let epoch = Epoch {
+        instant: Instant::now(),
+        unix: SystemTime::now().duration_since(UNIX_EPOCH)?,
+    };
+    let rng = StdRng::try_from_rng(&mut SysRng)?;
+    let mut client = Client::new(config, Box::new(rng), epoch);
+
+    let mut buffer = vec![0; 65_536];
+    loop {
+        // 1. Do what the client wants done, until it has nothing more to say.
+        let had_enough = frames_left == 0;
+        let deadline = loop {
+            match client.poll_output() {
+                Output::Transmit(datagram) => {
+                    socket.send_to(datagram.payload, datagram.to).await?;
+                }
+                Output::Event(Event::Frame(frame)) if frames_left > 0 => {
+                    output.write_all(&frame.data)?;
+                    frames_left -= 1;
+                }
+                Output::Event(Event::Phase(report)) => {
+                    eprintln!("{}: {:.3} s", report.phase, report.took.as_secs_f32());
+                }
+                Output::Event(Event::Ended(result)) => {
+                    output.flush()?;
+                    return Ok(result?);
+                }
+                Output::Event(_) => {}
+                Output::Timeout(deadline) => break deadline,
+            }
+        };
+        // 2. Feed it one input: the end, the time, or a datagram. The time is looked at first, so that
+        //    no flood of datagrams can keep it waiting.
+        if frames_left == 0 && !had_enough {
+            client.close(Instant::now());
+            continue;
+        }
+        let timeout = async {
+            Timer::at(deadline).await;
+            io::Result::Ok(Input::Timeout)
+        };
+        let datagram = async {
+            let (len, from) = socket.recv_from(&mut buffer).await?;
+            Ok(Input::Datagram(len, from))
+        };
+        match timeout.or(datagram).await? {
+            Input::Timeout => client.handle_timeout(Instant::now()),
+            Input::Datagram(len, from) => {
+                let datagram = buffer.get_mut(..len).unwrap_or_default();
+                client.handle_datagram(Instant::now(), from, datagram);
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The examples, as programs, against a simulated camera on loopback.
+//!
+//! Cargo builds them whenever it tests the whole package.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests fail by panicking, run processes, and give the camera its socket and its clock"
+)]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tutk_session::{
+    Camera, CameraConfig, Clip, ClipFrame, Codec, Credentials, Dialect, Epoch, Output,
+};
+
+const EXAMPLES: [&str; 2] = ["blocking", "smol"];
+const UID: &str = "HSBJYB5HSETGCDWD111A";
+const ENR: &str = "aKzdqckqZ8HUHFe5";
+const MAC: &str = "AABBCCDDEEFF";
+
+/// A camera in a thread of its own, which stops when this is dropped.
+struct Served {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    fn new(clip: Clip) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut config = CameraConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
+        config.dialects = vec![&Dialect::TRANSCODE];
+        let epoch = Epoch {
+            instant: Instant::now(),
+            unix: Duration::from_secs(1_760_000_000),
+        };
+        let rng = Box::new(StdRng::seed_from_u64(1));
+        let camera = Camera::new(config, address, rng, epoch).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        Self {
+            address,
+            stop,
+            thread: Some(thread::spawn(move || drive(camera, &socket, &stopped))),
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("wyze://{}?uid={UID}&enr={ENR}&mac={MAC}", self.address)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn drive(mut camera: Camera, socket: &UdpSocket, stop: &AtomicBool) {
+    let mut buffer = vec![0; 65_536];
+    while !stop.load(Ordering::Relaxed) {
+        let deadline = loop {
+            match camera.poll_output() {
+                Output::Transmit(datagram) => {
+                    socket.send_to(datagram.payload, datagram.to).unwrap();
+                }
+                Output::Event(_) => {}
+                Output::Timeout(deadline) => break deadline,
+            }
+        };
+        let wait = deadline.saturating_duration_since(Instant::now());
+        if wait.is_zero() {
+            camera.handle_timeout(Instant::now());
+            continue;
+        }
+        // Not longer, so that `stop` is seen.
+        let wait = wait.min(Duration::from_millis(50));
+        socket.set_read_timeout(Some(wait)).unwrap();
+        if let Ok((len, from)) = socket.recv_from(&mut buffer) {
+            camera.handle_datagram(Instant::now(), from, &mut buffer[..len]);
+        }
+    }
+}
+
+fn clip() -> Clip {
+    let mut rng = StdRng::seed_from_u64(3);
+    let frames: Vec<_> = (0..25)
+        .map(|index| {
+            let mut data = vec![
+                0;
+                if index % 10 == 0 {
+                    9000
+                } else {
+                    700 + index * 40
+                }
+            ];
+            rng.fill_bytes(&mut data);
+            ClipFrame {
+                data: data.into(),
+                key: index % 10 == 0,
+            }
+        })
+        .collect();
+    Clip::new(frames, Codec::H264, 50).unwrap()
+}
+
+/// The bytes of the first `count` frames of the stream that the clip makes.
+fn stream(clip: &Clip, count: usize) -> Vec<u8> {
+    let frames = clip.frames().iter().cycle().take(count);
+    frames.flat_map(|frame| frame.data.to_vec()).collect()
+}
+
+fn example(name: &str) -> Command {
+    // This is target/PROFILE/deps/examples-HASH; they are in target/PROFILE/examples.
+    let mut path: PathBuf = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "{} is not built: run `cargo test -p tutk-session`, or `cargo build --examples` first",
+        path.display()
+    );
+    Command::new(path)
+}
+
+#[test]
+fn to_standard_output() {
+    let clip = clip();
+    let served = Served::new(clip.clone());
+    for name in EXAMPLES {
+        let run = example(name).args([&served.url(), "40"]).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{name}: {said}");
+        // Not with assert_eq: nobody wants to read the difference.
+        assert!(run.stdout == stream(&clip, 40), "{name}: other bytes");
+        assert!(said.contains("authentication: "), "{name}: {said}");
+    }
+}
+
+#[test]
+fn to_a_file() {
+    let clip = clip();
+    let served = Served::new(clip.clone());
+    for name in EXAMPLES {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h264"));
+        let run = example(name)
+            .args([&served.url(), "11"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{name}: {said}");
+        assert!(run.stdout.is_empty(), "{name}");
+        let written = std::fs::read(&path).unwrap();
+        assert!(written == stream(&clip, 11), "{name}: other bytes");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn mistakes_are_told() {
+    let url = format!("wyze://127.0.0.1:1?uid={UID}&enr={ENR}&mac={MAC}");
+    for name in EXAMPLES {
+        for (arguments, message) in [
+            (vec![], "usage: "),
+            (vec!["rtsp://camera", "1"], "begins with wyze://"),
+            (vec![&url, "many"], "invalid digit"),
+            (vec![&url, "1", "/nowhere/out.h264"], "No such file"),
+        ] {
+            let run = example(name).args(&arguments).output().unwrap();
+            let said = String::from_utf8_lossy(&run.stderr);
+            assert_eq!(run.status.code(), Some(1), "{name}: {said}");
+            assert!(said.contains(message), "{name} {arguments:?}: {said}");
+        }
+    }
+}
