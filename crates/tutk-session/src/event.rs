@@ -56,6 +56,8 @@ pub struct Stats {
     pub unknown: u64,
     /// DTLS records dropped: replayed, forged or out of place.
     pub records_dropped: u64,
+    /// Datagrams that were not sent because the owner did not poll: over 4096 waited, and the oldest went.
+    pub unsent: u64,
     /// What the reassembler counted.
     pub media: video_reassembly::Stats,
     /// Round trip of the newest link probe, milliseconds, as the camera reports it.

@@ -27,6 +27,7 @@ pub use event::{Answer, Event, Stats, Status};
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
+pub use wire::MAX_HL_PAYLOAD;
 
 // The crates whose types stand in this one's API, so that a user needs no line of their own for them.
 pub use tutk_frame::{AuthKey, Codec, FrameInfo, MediaKind, Uid};

@@ -32,10 +32,17 @@ pub struct Transmit<'a> {
 /// DTLS records stay within 1200 bytes (wire.md section 7); the wrapper stands before them.
 pub const MAX_DATAGRAM: usize = 1280;
 
+/// The most datagrams that wait to be polled. An owner that polls after each input never comes near it; one
+/// that takes a whole batch from a socket first must not be filled up by whoever sends. One more, and the
+/// oldest goes.
+const MAX_QUEUED: usize = 4096;
+
 /// Datagrams and events that wait to be polled.
 #[derive(Debug)]
 pub(crate) struct Outbox<E> {
     datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Datagrams that went over [`MAX_QUEUED`].
+    overflowed: u64,
     /// Sent buffers, used again so that steady traffic allocates nothing.
     spare: Vec<Vec<u8>>,
     /// The buffer that the caller of `poll` looks at.
@@ -51,6 +58,7 @@ impl<E> Outbox<E> {
     pub(crate) fn new() -> Self {
         Self {
             datagrams: VecDeque::new(),
+            overflowed: 0,
             spare: Vec::new(),
             current: Vec::new(),
             events: VecDeque::new(),
@@ -66,8 +74,27 @@ impl<E> Outbox<E> {
     }
 
     pub(crate) fn transmit(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+        if self.datagrams.len() >= MAX_QUEUED
+            && let Some((_, oldest)) = self.datagrams.pop_front()
+        {
+            self.overflowed += 1;
+            self.recycle(oldest);
+        }
         self.datagrams.push_back((to, datagram));
         self.queued += 1;
+    }
+
+    /// Takes a buffer back that is not needed any more.
+    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && buffer.capacity() > 0 {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Datagrams that were dropped because nobody polled.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.overflowed
     }
 
     /// How many datagrams were queued since the beginning.
@@ -82,16 +109,40 @@ impl<E> Outbox<E> {
     /// The next datagram or event; `None` when there is neither.
     pub(crate) fn poll(&mut self) -> Option<Output<'_, E>> {
         if let Some((to, datagram)) = self.datagrams.pop_front() {
-            let mut sent = std::mem::replace(&mut self.current, datagram);
-            if self.spare.len() < SPARE_BUFFERS && sent.capacity() > 0 {
-                sent.clear();
-                self.spare.push(sent);
-            }
+            let sent = std::mem::replace(&mut self.current, datagram);
+            self.recycle(sent);
             return Some(Output::Transmit(Transmit {
                 to,
                 payload: &self.current,
             }));
         }
         self.events.pop_front().map(Output::Event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_goes_when_nobody_polls() {
+        let to = SocketAddr::from(([192, 0, 2, 1], 1));
+        let mut outbox = Outbox::<()>::new();
+        for number in 0..MAX_QUEUED + 2 {
+            let mut datagram = outbox.buffer();
+            datagram.extend_from_slice(&number.to_le_bytes());
+            outbox.transmit(to, datagram);
+        }
+        assert_eq!(outbox.overflowed(), 2);
+        assert_eq!(outbox.queued(), MAX_QUEUED as u64 + 2);
+        let Some(Output::Transmit(first)) = outbox.poll() else {
+            panic!("nothing waits");
+        };
+        assert_eq!(first.payload, 2_usize.to_le_bytes());
+        let mut polled = 1;
+        while outbox.poll().is_some() {
+            polled += 1;
+        }
+        assert_eq!(polled, MAX_QUEUED);
     }
 }

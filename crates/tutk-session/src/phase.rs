@@ -112,6 +112,13 @@ impl Default for Deadlines {
     }
 }
 
+/// So much later than `at`. A time that no clock will reach, such as [`Duration::MAX`] for "no limit",
+/// becomes one that no session will.
+pub(crate) fn later(at: Instant, by: Duration) -> Instant {
+    const AGES: Duration = Duration::from_secs(3600 * 24 * 365);
+    at.checked_add(by).unwrap_or_else(|| at + AGES)
+}
+
 /// Monotonic and wall-clock time of one moment, as the caller's clocks had it.
 ///
 /// The session never reads a clock. It is told both times once, at construction, and counts on from
@@ -128,7 +135,8 @@ impl Epoch {
     /// Time since 1970 at `now`.
     #[must_use]
     pub fn unix_at(&self, now: Instant) -> Duration {
-        self.unix + now.saturating_duration_since(self.instant)
+        let since = now.saturating_duration_since(self.instant);
+        self.unix.saturating_add(since)
     }
 
     /// Unix seconds at `now`, in the 32 bits that packets have for them.

@@ -9,6 +9,10 @@ use tutk_frame::{DataHeader, Direction, Iotc, IotcHeader, IotcLayout, SessionId}
 use crate::dialect::{Cipher, Dialect};
 use crate::output::Outbox;
 
+/// The longest payload of an HL message, bytes, so that message, IOCTL header and DTLS stay within one
+/// record of 1200 bytes (wire.md section 7).
+pub const MAX_HL_PAYLOAD: usize = 1100;
+
 impl Dialect {
     fn layout(&self) -> IotcLayout {
         IotcLayout {
@@ -19,6 +23,9 @@ impl Dialect {
     }
 
     /// Whether the datagram, as it came, begins as one of this dialect does. Leaves it as it is.
+    ///
+    /// The length counts as well as the magic: two bytes alone are right by chance too often to tell
+    /// dialects apart by.
     pub(crate) fn recognises(&self, datagram: &[u8]) -> bool {
         let Some(&(mut head)) = datagram.first_chunk::<{ IotcHeader::LEN }>() else {
             return false;
@@ -27,7 +34,8 @@ impl Dialect {
             Cipher::Xor(key) => xor::apply(key, &mut head),
             Cipher::TransCode => transcode::descramble_block(&mut head),
         }
-        IotcHeader::parse(&head).is_ok()
+        let after = datagram.len().saturating_sub(IotcHeader::LEN);
+        IotcHeader::parse(&head).is_ok_and(|(header, _)| usize::from(header.length) == after)
     }
 
     /// Takes the obfuscation off, in place, and reads what is inside.
@@ -96,7 +104,10 @@ impl Wrapper {
         let mut datagram = out.buffer();
         let header_len = self.dialect.wrapper.header_len();
         datagram.resize(header_len, 0);
-        fill(&mut datagram)?;
+        if let Err(error) = fill(&mut datagram) {
+            out.recycle(datagram);
+            return Err(error);
+        }
         // The header says how long the records are, which is known only now.
         let records = datagram.len().saturating_sub(header_len);
         let header = DataHeader {
