@@ -202,9 +202,7 @@ impl AvCamera {
             match output {
                 CameraOutput::Transmit(answer) => self.login_answer = Some(answer),
                 CameraOutput::Event(LoginEvent::LoggedIn { .. }) => {
-                    if self.phase == Phase::Login {
-                        self.phase = Phase::Authentication;
-                    }
+                    self.phase = self.phase.max(Phase::Authentication);
                     if let Liveness::Probes { every } = self.dialect.liveness {
                         self.probe_at = Some(now + every);
                     }
@@ -304,8 +302,13 @@ impl AvCamera {
 
     /// Media other than video have no source here: to switch them changes nothing that can be seen.
     fn switch(&mut self, now: Instant, media: Media, switch: Switch, context: &Context<'_>) {
-        match (media, switch) {
-            (Media::Video, Switch::On) if self.stream.is_none() => {
+        match (media, switch, &mut self.stream) {
+            (Media::Video, Switch::On, Some(stream)) => stream.resume(now),
+            (Media::Video, Switch::Off, Some(stream)) => {
+                stream.pause();
+                self.slices_due = 0;
+            }
+            (Media::Video, Switch::On, None) => {
                 let shared = context.shared;
                 let stream = Stream::new(
                     shared.clip.clone(),
@@ -319,7 +322,6 @@ impl AvCamera {
                     Err(error) => tracing::error!(%error, "no stream"),
                 }
             }
-            (Media::Video, Switch::Off) => self.stream = None,
             _ => {}
         }
     }

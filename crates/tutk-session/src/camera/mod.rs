@@ -2,6 +2,8 @@
 
 mod av;
 mod clip;
+mod config;
+mod event;
 mod peer;
 mod settings;
 mod stream;
@@ -12,150 +14,30 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use av_login::{CameraLogin, Capabilities, Password, User};
-use dtls_psk::crypto::CryptoProvider;
-use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
+use av_login::{CameraLogin, Capabilities, User};
+use hl_ioctl::commands::ConnectResult;
 use hl_ioctl::{CameraExchange, ChallengeStatus};
 use rand_core::CryptoRng;
 use tutk_frame::{
-    Codec, Direction, DiscoveryAnswer, DiscoveryRequest, Iotc, SessionAnswer, SessionId,
-    SessionRequest, Stage, Uid,
+    Direction, DiscoveryAnswer, DiscoveryRequest, Iotc, SessionAnswer, SessionId, SessionRequest,
+    Stage, Uid,
 };
 
 use self::av::{AvCamera, Context};
 pub use self::clip::{Clip, ClipError, ClipFrame};
+pub use self::config::CameraConfig;
+use self::config::{Spoken, connect_result};
+pub use self::event::{CameraEvent, ClientId, LeaveReason, SliceSent};
 use self::peer::Peer;
 use self::settings::Settings;
-use crate::client::{IDLE, PSK_IDENTITY};
-use crate::credentials::{Credentials, Mac};
-use crate::dialect::{Dialect, PasswordRule};
+use crate::client::IDLE;
+use crate::credentials::Mac;
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::link::Link;
 use crate::output::{Outbox, Output};
 use crate::phase::{Epoch, Phase};
 use crate::wire::Wrapper;
-
-/// What a simulated camera is. Made by [`CameraConfig::new`]; the fields may be changed after.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct CameraConfig {
-    /// Identity and keys.
-    pub credentials: Credentials,
-    /// What it shows.
-    pub clip: Clip,
-    /// The dialects it answers in.
-    pub dialects: Vec<&'static Dialect>,
-    /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5 refuse.
-    pub status: ChallengeStatus,
-    /// What K10003 says after a right answer; `None` says success, and what the clip is.
-    pub result: Option<ConnectResult>,
-    /// The vendor's model name.
-    pub model: Option<String>,
-    /// How many frames each client gets before the camera ends the stream; `None` for no end.
-    pub frames: Option<u64>,
-    /// How many clients are served at once. One more, and a client that has not proved itself yet has to
-    /// go; if all have, the new one is not answered.
-    pub max_clients: usize,
-    /// How long a client may be silent before it is dropped.
-    pub idle: Duration,
-    /// Whether a ClientHello is answered with a HelloVerifyRequest. Both are seen on real cameras.
-    pub cookie_exchange: bool,
-    /// Whether [`CameraEvent::KeyLog`] is wanted.
-    pub key_log: bool,
-    /// Whether [`CameraEvent::SliceSent`] is wanted, for tests that must know what was under way.
-    pub trace_slices: bool,
-    /// The cryptography; `None` takes the one this crate was built with.
-    pub provider: Option<CryptoProvider>,
-}
-
-/// A client of a camera: where it is and the session id it drew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId {
-    /// Where its datagrams come from.
-    pub address: SocketAddr,
-    /// What it drew.
-    pub session: SessionId,
-}
-
-/// What a camera tells its owner.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum CameraEvent {
-    /// Somebody asked for a session, and it was granted.
-    Joined {
-        /// Who.
-        client: ClientId,
-        /// In which dialect.
-        dialect: &'static Dialect,
-    },
-    /// A client completed a phase and is in the next: [`Phase::Stream`] says that it was let in.
-    Entered {
-        /// Who.
-        client: ClientId,
-        /// The phase that it is in now.
-        phase: Phase,
-    },
-    /// A client is gone.
-    Left {
-        /// Who.
-        client: ClientId,
-        /// Why.
-        reason: LeaveReason,
-        /// Packets of this client that were dropped.
-        dropped: u64,
-    },
-    /// A slice was put into a datagram.
-    SliceSent(SliceSent),
-    /// A line for a key log file (RFC 9850's format).
-    KeyLog {
-        /// Of whose session.
-        client: ClientId,
-        /// The line, without its end.
-        line: String,
-    },
-}
-
-/// Why a client is gone.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LeaveReason {
-    /// It said so.
-    #[error("it closed the session")]
-    Closed,
-    /// It had all the frames that the camera gives.
-    #[error("it has had all frames")]
-    Finished,
-    /// Its login or its answer to the challenge was wrong.
-    #[error("it was refused")]
-    Refused,
-    /// Nothing came from it for [`CameraConfig::idle`].
-    #[error("it fell silent")]
-    Silent,
-    /// It had to make room for another.
-    #[error("it made room for another")]
-    Evicted,
-    /// The camera closed.
-    #[error("the camera closed")]
-    CameraClosed,
-    /// DTLS failed, most often because of another ENR.
-    #[error("{0}")]
-    Dtls(dtls_psk::Error),
-}
-
-/// A slice that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SliceSent {
-    /// To whom.
-    pub client: ClientId,
-    /// In which datagram of all that this camera sent, from 0.
-    pub datagram: u64,
-    /// Frame number, as on the wire.
-    pub frame: u32,
-    /// Index of the slice, from 0.
-    pub index: u16,
-    /// Slices of the frame.
-    pub slices: u16,
-}
 
 /// A simulated camera, without I/O. It serves many clients at once, each from the clip's first frame.
 ///
@@ -190,43 +72,13 @@ pub(crate) struct Shared {
     listens: Option<SocketAddrV4>,
 }
 
-/// A dialect that the camera speaks, with what follows from it.
-#[derive(Debug)]
-struct Spoken {
-    dialect: &'static Dialect,
-    dtls: Arc<dtls_psk::Config>,
-    password: Password,
-}
-
-impl CameraConfig {
-    /// A camera that speaks every dialect there is, and streams without end.
-    #[must_use]
-    pub fn new(credentials: Credentials, clip: Clip) -> Self {
-        Self {
-            credentials,
-            clip,
-            dialects: Dialect::ALL.to_vec(),
-            status: ChallengeStatus::Enr,
-            result: None,
-            model: None,
-            frames: None,
-            max_clients: 16,
-            idle: Duration::from_secs(10),
-            cookie_exchange: false,
-            key_log: false,
-            trace_slices: false,
-            provider: None,
-        }
-    }
-}
-
 impl Camera {
     /// A camera that listens at `listens`. All that is random is drawn from `rng`, except the key shares of
     /// DTLS, which the [`CryptoProvider`] draws.
     ///
     /// # Errors
-    /// [`Error::Authentication`] if the challenge's status needs a longer ENR, [`Error::Login`] if the ENR
-    /// cannot be a password.
+    /// [`Error::Authentication`] if the challenge's status needs a longer ENR, or K10003 does not fit into a
+    /// packet; [`Error::Login`] if the ENR cannot be a password.
     pub fn new(
         config: CameraConfig,
         listens: SocketAddr,
@@ -254,15 +106,14 @@ impl Camera {
                 Err(_) => Ok(()),
             })?;
         }
+        let result = connect_result(&config)?;
         let listens = match listens {
             SocketAddr::V4(address) if !address.ip().is_unspecified() => Some(address),
             _ => None,
         };
         Ok(Self {
             settings: Settings::new(config.clip.fps()),
-            result: config
-                .result
-                .unwrap_or_else(|| describe(&config.clip, config.model.as_deref())),
+            result,
             shared: Shared {
                 epoch,
                 uid: config.credentials.uid,
@@ -300,18 +151,17 @@ impl Camera {
         match dialect.open(datagram) {
             Ok(Iotc::DiscoveryRequest(request)) => self.handle_discovery(dialect, from, &request),
             Ok(Iotc::SessionRequest(request)) => self.handle_session(now, at, from, &request),
+            // Nothing is done with it: it is not authentic, and heartbeats, which are, say the same.
             Ok(Iotc::Keepalive(keepalive)) if keepalive.answer => {
-                let session = SessionId(keepalive.body);
                 let client = ClientId {
                     address: from,
-                    session,
+                    session: SessionId(keepalive.body),
                 };
-                match self.peers.get_mut(&client) {
-                    Some(peer) => peer.hear(now),
-                    None => self.dropped += 1,
-                }
+                self.dropped += u64::from(!self.peers.contains_key(&client));
             }
-            Ok(Iotc::Data { header, .. }) if header.direction == Direction::ToCamera => {
+            Ok(Iotc::Data { header, .. })
+                if header.direction == Direction::ToCamera && header.channel == 0 =>
+            {
                 let client = ClientId {
                     address: from,
                     session: header.session,
@@ -358,10 +208,11 @@ impl Camera {
         self.peers.keys().copied()
     }
 
-    /// Datagrams that were dropped because they made no sense or belong to no session.
+    /// Datagrams that were dropped because they made no sense or belong to no session, or because the owner
+    /// did not poll.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped
+        self.dropped + self.outbox.overflowed()
     }
 
     /// A wrong AuthKey is answered too. Whether real cameras look at it is not known; to be silent here
@@ -522,34 +373,6 @@ impl Camera {
     }
 }
 
-impl Spoken {
-    fn new(
-        dialect: &'static Dialect,
-        config: &CameraConfig,
-        cookie_secret: [u8; 32],
-    ) -> Result<Self, Error> {
-        let psk = config.credentials.psk(dialect.key);
-        let lookup =
-            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
-        let mut dtls = dtls_psk::Config::server(lookup)
-            .with_cookie_exchange(config.cookie_exchange)
-            .with_cookie_secret(cookie_secret)
-            .with_key_log(config.key_log);
-        if let Some(provider) = &config.provider {
-            dtls = dtls.with_provider(provider.clone());
-        }
-        let password = match dialect.password {
-            PasswordRule::Fixed(password) => password.as_bytes(),
-            PasswordRule::Enr => config.credentials.enr.reveal(),
-        };
-        Ok(Self {
-            dialect,
-            dtls: Arc::new(dtls),
-            password: Password::new(password).map_err(Error::Login)?,
-        })
-    }
-}
-
 fn make_peer(
     spoken: &Spoken,
     client: ClientId,
@@ -592,24 +415,6 @@ fn make_peer(
     .map_err(Error::Authentication)?;
     let av = AvCamera::new(dialect, login, exchange);
     Ok(Peer::new(client, Link::new(wrapper, dtls), av, now))
-}
-
-/// K10003 for a clip, in the summary's words.
-fn describe(clip: &Clip, model: Option<&str>) -> ConnectResult {
-    let settings = Settings::new(clip.fps());
-    let codec = match clip.codec() {
-        Codec::H265 => "H265".to_owned(),
-        Codec::H264 => "H264".to_owned(),
-        other => format!("{other:?}"),
-    };
-    let video = VideoParams {
-        codec: Some(codec),
-        bitrate: Some(settings.bitrate.get().into()),
-        resolution: Some(settings.resolution.code().into()),
-        fps: Some(clip.fps().into()),
-    };
-    let _ = model;
-    ConnectResult::accept(Some(video), None::<AudioParams>)
 }
 
 impl fmt::Debug for Camera {

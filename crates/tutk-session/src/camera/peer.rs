@@ -9,7 +9,7 @@ use super::{CameraEvent, ClientId, LeaveReason, SliceSent};
 use crate::dialect::Dialect;
 use crate::link::Link;
 use crate::output::Outbox;
-use crate::phase::Phase;
+use crate::phase::{Phase, later};
 
 /// How long a client that has had its last frame may take to go by itself: the last slices may still be
 /// under way.
@@ -70,11 +70,6 @@ impl Peer {
         self.av.unknown() + dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable
     }
 
-    /// A keepalive's answer came. It is not authentic, but neither is it worth forging.
-    pub(crate) fn hear(&mut self, now: Instant) {
-        self.heard = now;
-    }
-
     /// Takes the DTLS records of one datagram. `Err` when the client is gone.
     pub(crate) fn handle_records(
         &mut self,
@@ -110,7 +105,7 @@ impl Peer {
         self.tell(outbox);
         self.check_end(now, context)?;
 
-        let silence = self.heard + context.shared.idle;
+        let silence = later(self.heard, context.shared.idle);
         let end = self.finished_at.map(|at| at + LINGER);
         self.deadline = [Some(dtls_deadline), Some(silence), end, self.av.deadline()]
             .into_iter()
@@ -202,7 +197,7 @@ impl Peer {
         if self.av.is_refused() {
             return Err(LeaveReason::Refused);
         }
-        if self.heard + context.shared.idle <= now {
+        if later(self.heard, context.shared.idle) <= now {
             return Err(LeaveReason::Silent);
         }
         if !self.av.is_finished() {

@@ -9,7 +9,7 @@ use super::clip::Clip;
 use super::settings::Settings;
 use crate::credentials::Mac;
 use crate::dialect::Dialect;
-use crate::phase::Epoch;
+use crate::phase::{Epoch, later};
 
 /// How many slices go out at once. A key frame is hundreds: all at once they would overrun receive buffers
 /// that a real camera's Wi-Fi never could.
@@ -25,9 +25,12 @@ pub(crate) struct Stream {
     clip: Clip,
     slicer: Slicer,
     mac: [u8; 12],
-    started: Instant,
-    /// Number of the next frame, from 0, and of the first that is not sent any more.
+    /// When the clip last began from its first frame; none while the stream is paused.
+    started: Option<Instant>,
+    /// The next frame since then, from 0.
     next_frame: u64,
+    /// Frames begun in all, and how many there are to be.
+    sent: u64,
     end: Option<u64>,
     sending: Option<Sending>,
 }
@@ -63,24 +66,40 @@ impl Stream {
             clip,
             slicer: Slicer::new(config)?,
             mac: mac.map_or([0; 12], |mac| *mac.as_bytes()),
-            started: now,
+            started: Some(now),
             next_frame: 0,
+            sent: 0,
             end,
             sending: None,
         })
     }
 
-    /// Whether the last frame is out.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.sending.is_none() && self.end.is_some_and(|end| self.next_frame >= end)
+    /// Stops at once, in the middle of a frame if need be.
+    pub(crate) fn pause(&mut self) {
+        self.started = None;
+        self.sending = None;
     }
 
-    /// When the next slices are due; none when finished.
+    /// Begins the clip anew, with a key frame. The counts of frames and slices go on: they are never reset
+    /// (wire.md section 10).
+    pub(crate) fn resume(&mut self, now: Instant) {
+        if self.started.is_none() {
+            self.started = Some(now);
+            self.next_frame = 0;
+        }
+    }
+
+    /// Whether the last frame is out.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.sending.is_none() && self.end.is_some_and(|end| self.sent >= end)
+    }
+
+    /// When the next slices are due; none when paused or finished.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.sending {
             Some(sending) => Some(sending.next_at),
             None if self.is_finished() => None,
-            None => Some(self.started + self.clip.due(self.next_frame)),
+            None => Some(later(self.started?, self.clip.due(self.next_frame))),
         }
     }
 
@@ -117,12 +136,13 @@ impl Stream {
     fn begin_frame(&mut self, now: Instant, epoch: &Epoch, settings: &Settings) {
         let number = self.next_frame;
         self.next_frame += 1;
-        let Some(frame) = self.clip.frame(number) else {
+        self.sent += 1;
+        let (Some(started), Some(frame)) = (self.started, self.clip.frame(number)) else {
             return;
         };
         // The clip's own time, not the clock's: frames are as far apart as the clip has them, however
         // late this is called.
-        let taken = epoch.unix_at(self.started + self.clip.due(number));
+        let taken = epoch.unix_at(later(started, self.clip.due(number)));
         let info = FrameInfo {
             codec: self.clip.codec(),
             flags: if frame.key { KEY_FLAG } else { 0 },

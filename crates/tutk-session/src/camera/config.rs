@@ -1,0 +1,160 @@
+//! What a simulated camera is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use av_login::Password;
+use dtls_psk::crypto::CryptoProvider;
+use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
+use hl_ioctl::{ChallengeStatus, JsonDocument};
+use serde_json::json;
+use tutk_frame::Codec;
+
+use super::clip::Clip;
+use super::settings::Settings;
+use crate::client::PSK_IDENTITY;
+use crate::credentials::Credentials;
+use crate::dialect::{Dialect, PasswordRule};
+use crate::error::Error;
+use crate::wire::MAX_HL_PAYLOAD;
+
+/// What a simulated camera is. Made by [`CameraConfig::new`]; the fields may be changed after.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CameraConfig {
+    /// Identity and keys.
+    pub credentials: Credentials,
+    /// What it shows.
+    pub clip: Clip,
+    /// The dialects it answers in.
+    pub dialects: Vec<&'static Dialect>,
+    /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5 refuse.
+    pub status: ChallengeStatus,
+    /// What K10003 says after a right answer, at most [`MAX_HL_PAYLOAD`] bytes; `None` says success, and
+    /// what the clip is.
+    pub result: Option<ConnectResult>,
+    /// The vendor's model name, for K10003.
+    pub model: Option<String>,
+    /// How many frames each client gets before the camera ends the stream; `None` for no end.
+    pub frames: Option<u64>,
+    /// How many clients are served at once. One more, and a client that has not proved itself yet has to
+    /// go; if all have, the new one is not answered.
+    pub max_clients: usize,
+    /// How long a client may be silent before it is dropped.
+    pub idle: Duration,
+    /// Whether a ClientHello is answered with a HelloVerifyRequest. Both are seen on real cameras.
+    pub cookie_exchange: bool,
+    /// Whether [`CameraEvent::KeyLog`](crate::CameraEvent::KeyLog) is wanted.
+    pub key_log: bool,
+    /// Whether [`CameraEvent::SliceSent`](crate::CameraEvent::SliceSent) is wanted, for tests that must know what was under way.
+    pub trace_slices: bool,
+    /// The cryptography; `None` takes the one this crate was built with.
+    pub provider: Option<CryptoProvider>,
+}
+
+/// A dialect that the camera speaks, with what follows from it.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    pub(super) dialect: &'static Dialect,
+    pub(super) dtls: Arc<dtls_psk::Config>,
+    pub(super) password: Password,
+}
+
+impl CameraConfig {
+    /// A camera that speaks every dialect there is, and streams without end.
+    #[must_use]
+    pub fn new(credentials: Credentials, clip: Clip) -> Self {
+        Self {
+            credentials,
+            clip,
+            dialects: Dialect::ALL.to_vec(),
+            status: ChallengeStatus::Enr,
+            result: None,
+            model: None,
+            frames: None,
+            max_clients: 16,
+            idle: Duration::from_secs(10),
+            cookie_exchange: false,
+            key_log: false,
+            trace_slices: false,
+            provider: None,
+        }
+    }
+}
+
+impl Spoken {
+    pub(super) fn new(
+        dialect: &'static Dialect,
+        config: &CameraConfig,
+        cookie_secret: [u8; 32],
+    ) -> Result<Self, Error> {
+        let psk = config.credentials.psk(dialect.key);
+        let lookup =
+            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
+        let mut dtls = dtls_psk::Config::server(lookup)
+            .with_cookie_exchange(config.cookie_exchange)
+            .with_cookie_secret(cookie_secret)
+            .with_key_log(config.key_log);
+        if let Some(provider) = &config.provider {
+            dtls = dtls.with_provider(provider.clone());
+        }
+        let password = match dialect.password {
+            PasswordRule::Fixed(password) => password.as_bytes(),
+            PasswordRule::Enr => config.credentials.enr.reveal(),
+        };
+        Ok(Self {
+            dialect,
+            dtls: Arc::new(dtls),
+            password: Password::new(password).map_err(Error::Login)?,
+        })
+    }
+}
+
+/// What K10003 says after a right answer.
+///
+/// # Errors
+/// [`Error::Authentication`] if it does not fit into a packet.
+pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Error> {
+    let result = match &config.result {
+        Some(result) => result.clone(),
+        None => describe(&config.clip, config.model.as_deref()).map_err(Error::Authentication)?,
+    };
+    let got = result.raw().len();
+    if got > MAX_HL_PAYLOAD {
+        return Err(Error::Authentication(hl_ioctl::Error::TooLong {
+            what: "K10003",
+            limit: MAX_HL_PAYLOAD,
+            got,
+        }));
+    }
+    Ok(result)
+}
+
+/// K10003 for a clip, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`, is
+/// this project's choice.
+fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl::Error> {
+    let settings = Settings::new(clip.fps());
+    let codec = match clip.codec() {
+        Codec::H265 => "H265".to_owned(),
+        Codec::H264 => "H264".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let video = VideoParams {
+        codec: Some(codec),
+        bitrate: Some(settings.bitrate.get().into()),
+        resolution: Some(settings.resolution.code().into()),
+        fps: Some(clip.fps().into()),
+    };
+    let result = ConnectResult::accept(Some(video), None::<AudioParams>);
+    let Some(model) = model else {
+        return Ok(result);
+    };
+    let mut json = result.json().clone();
+    let info = json
+        .get_mut("cameraInfo")
+        .and_then(|info| info.as_object_mut());
+    if let Some(info) = info {
+        info.insert("basicInfo".into(), json!({ "model": model }));
+    }
+    ConnectResult::from_document(JsonDocument::from(json))
+}

@@ -1,0 +1,97 @@
+//! What a camera tells its owner.
+
+use std::net::SocketAddr;
+
+use tutk_frame::SessionId;
+
+use crate::dialect::Dialect;
+use crate::phase::Phase;
+
+/// A client of a camera: where it is and the session id it drew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId {
+    /// Where its datagrams come from.
+    pub address: SocketAddr,
+    /// What it drew.
+    pub session: SessionId,
+}
+
+/// What a camera tells its owner.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CameraEvent {
+    /// Somebody asked for a session, and it was granted.
+    Joined {
+        /// Who.
+        client: ClientId,
+        /// In which dialect.
+        dialect: &'static Dialect,
+    },
+    /// A client completed a phase and is in the next: [`Phase::Stream`] says that it was let in.
+    Entered {
+        /// Who.
+        client: ClientId,
+        /// The phase that it is in now.
+        phase: Phase,
+    },
+    /// A client is gone.
+    Left {
+        /// Who.
+        client: ClientId,
+        /// Why.
+        reason: LeaveReason,
+        /// Packets of this client that were dropped.
+        dropped: u64,
+    },
+    /// A slice was put into a datagram.
+    SliceSent(SliceSent),
+    /// A line for a key log file (RFC 9850's format).
+    KeyLog {
+        /// Of whose session.
+        client: ClientId,
+        /// The line, without its end.
+        line: String,
+    },
+}
+
+/// Why a client is gone.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaveReason {
+    /// It said so.
+    #[error("it closed the session")]
+    Closed,
+    /// It had all the frames that the camera gives.
+    #[error("it has had all frames")]
+    Finished,
+    /// Its login or its answer to the challenge was wrong.
+    #[error("it was refused")]
+    Refused,
+    /// Nothing came from it for [`CameraConfig::idle`](crate::CameraConfig::idle).
+    #[error("it fell silent")]
+    Silent,
+    /// It had to make room for another.
+    #[error("it made room for another")]
+    Evicted,
+    /// The camera closed.
+    #[error("the camera closed")]
+    CameraClosed,
+    /// DTLS failed, most often because of another ENR.
+    #[error("{0}")]
+    Dtls(dtls_psk::Error),
+}
+
+/// A slice that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SliceSent {
+    /// To whom.
+    pub client: ClientId,
+    /// In which datagram of all that this camera sent, from 0.
+    pub datagram: u64,
+    /// Frame number, as on the wire.
+    pub frame: u32,
+    /// Index of the slice, from 0.
+    pub index: u16,
+    /// Slices of the frame.
+    pub slices: u16,
+}
