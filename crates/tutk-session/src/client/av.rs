@@ -28,7 +28,7 @@ use crate::phase::Epoch;
 /// IOCTL index of K10000 and of K10002 (summary.md's "sub-channel"); commands come after them.
 const CONNECT_INDEX: u16 = 0;
 const AUTH_INDEX: u16 = 1;
-const FIRST_COMMAND_INDEX: u16 = 2;
+pub(crate) const FIRST_COMMAND_INDEX: u16 = 2;
 
 /// The most acknowledgements of channel messages and buffer resets that wait to be sent. The camera
 /// repeats what is not acknowledged.
@@ -77,6 +77,7 @@ pub(crate) enum Progress {
 impl AvClient {
     pub(crate) fn new(
         config: &ClientConfig,
+        requests: Requests,
         dialect: &'static Dialect,
         epoch: Epoch,
         rng: &mut dyn CryptoRng,
@@ -120,7 +121,7 @@ impl AvClient {
             repeat_at: None,
             counter: 0,
             pulse: Pulse::new(epoch, dialect.heartbeat, dialect.liveness),
-            requests: Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX),
+            requests,
             acks: VecDeque::new(),
             media: Media::new(dialect.media, config.limits, config.patience),
             progress: VecDeque::new(),
@@ -137,7 +138,7 @@ impl AvClient {
         }
     }
 
-    /// Takes a command; `false` if too many wait already.
+    /// Takes a command; `false` if too many wait already, or it is too long.
     pub(crate) fn request(&mut self, request: Request) -> bool {
         self.requests.push(request)
     }
@@ -169,14 +170,21 @@ impl AvClient {
             self.unknown += 1;
             return Ok(());
         };
+        let kind = packet.kind(self.dialect.media);
+        if kind == AvKind::LoginAnswer && self.stage >= Stage::Login {
+            self.login.handle_packet(bytes);
+            return self.poll_login(now);
+        }
+        // Before the login is answered a camera has nothing else to say, and nothing to be told.
+        if self.stage < Stage::Authentication {
+            self.unknown += 1;
+            return Ok(());
+        }
         self.pulse.received(packet.clock);
-        let understood = match packet.kind(self.dialect.media) {
+        let understood = match kind {
             AvKind::Media(_) | AvKind::Resent(_) => self.handle_media(now, bytes, packet.body),
             AvKind::Ioctl => match IoctlMessage::parse(bytes) {
-                Ok(message) => {
-                    self.pulse.beat(now);
-                    return self.handle_hl(now, message.hl);
-                }
+                Ok(message) => return self.handle_hl(now, message.hl),
                 Err(_) => false,
             },
             AvKind::Channel => match ChannelMessage::parse(bytes) {
@@ -197,10 +205,6 @@ impl AvClient {
                 }
                 Err(_) => false,
             },
-            AvKind::LoginAnswer => {
-                self.login.handle_packet(bytes);
-                return self.poll_login(now);
-            }
             // Its clock was all there is to it.
             AvKind::Probe => true,
             _ => false,
@@ -315,6 +319,8 @@ impl AvClient {
             self.unknown += 1;
             return Ok(());
         };
+        // Whatever the camera wrapped it in: a challenge must be acknowledged before it is answered.
+        self.pulse.beat(now);
         if self.stage == Stage::Authentication {
             match self.exchange.handle(&message) {
                 Ok(Step::AcknowledgeThenSend(_)) => {
@@ -341,11 +347,9 @@ impl AvClient {
         Ok(())
     }
 
-    /// Media may come before K10003 does: the camera sends both, and the network decides.
+    /// Media may come before K10003 does: the camera sends both, and the network decides. Until then it
+    /// waits in the reassembler, within its limits.
     fn handle_media(&mut self, now: Instant, packet: &[u8], body: &[u8]) -> bool {
-        if self.stage < Stage::Authentication {
-            return false;
-        }
         match self.media.push(now, packet, body) {
             Ok(counter) => {
                 if let Some(counter) = counter {
@@ -357,6 +361,7 @@ impl AvClient {
         }
     }
 
+    /// Allocates: these are rare, and have to wait for their turn.
     fn acknowledge(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.acks.len() < MAX_ACKS {
             let mut packet = Vec::new();

@@ -66,7 +66,7 @@ impl Pulse {
         }
     }
 
-    /// Wants a heartbeat now: an IOCTL came from the camera, or time has come.
+    /// Wants a heartbeat now, and counts the interval from here on: the login's answer or an IOCTL came.
     pub(crate) fn beat(&mut self, now: Instant) {
         self.due = true;
         self.next = Some(now + INTERVAL);
@@ -94,8 +94,13 @@ impl Pulse {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.next.is_some_and(|next| next <= now) {
-            self.beat(now);
+        if let Some(next) = self.next
+            && next <= now
+        {
+            self.due = true;
+            // The beat is kept, however late this is called; one that was slept through is not made up for.
+            let next = next + INTERVAL;
+            self.next = Some(if next > now { next } else { now + INTERVAL });
         }
     }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use tutk_frame::{MediaLayout, SummaryMediaPacket};
 use video_reassembly::{Event, Limits, Reassembler, Slice, Stats, StreamKind};
 
+use crate::phase::later;
+
 /// Slices to frames, with a limit on how long a whole frame waits for an older one.
 #[derive(Debug)]
 pub(crate) struct Media {
@@ -64,7 +66,7 @@ impl Media {
             (StreamKind::Audio, &self.audio),
         ] {
             if let Some((number, since)) = wait.since
-                && since + self.patience <= now
+                && later(since, self.patience) <= now
             {
                 self.reassembler.give_up_before(stream, number);
             }
@@ -75,7 +77,7 @@ impl Media {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [&self.video, &self.audio]
             .into_iter()
-            .filter_map(|wait| Some(wait.since?.1 + self.patience))
+            .filter_map(|wait| Some(later(wait.since?.1, self.patience)))
             .min()
     }
 

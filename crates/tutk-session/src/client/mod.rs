@@ -9,79 +9,40 @@
 //! Each phase repeats what it sent until it is answered or its deadline has passed.
 
 mod av;
+mod config;
 mod heartbeat;
 mod media;
 mod requests;
+mod setup;
+mod timeline;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use dtls_psk::crypto::CryptoProvider;
-use hl_ioctl::Request;
+use dtls_psk::Stage;
 use hl_ioctl::commands::{Media, MediaControl, Switch};
+use hl_ioctl::{Command as _, HlMessage, Request};
 use rand_core::CryptoRng;
-use tutk_frame::{
-    Direction, DiscoveryLayout, DiscoveryRequest, Iotc, Keepalive, SessionId, SessionRequest,
-    SessionStamp, SessionTrailer, Stage,
-};
-use video_reassembly::Limits;
+use tutk_frame::{Direction, Iotc, SessionId};
 
-use self::av::{AvClient, Progress};
+use self::av::{AvClient, FIRST_COMMAND_INDEX, Progress};
+pub use self::config::{ClientConfig, MediaRequest};
 pub use self::requests::MAX_REQUESTS;
-use crate::credentials::Credentials;
+use self::requests::Requests;
+use self::timeline::Timeline;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::event::{Event, Stats, Status};
 use crate::link::Link;
 use crate::output::{Outbox, Output};
-use crate::phase::{Deadlines, Epoch, Phase, PhaseReport};
-use crate::wire::Wrapper;
+use crate::phase::Epoch;
 
 /// The PSK identity that cameras know (wire.md section 7).
 pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
 
-/// Time from one discovery or session request to the next (wire.md section 4).
-const SETUP_REPEAT: Duration = Duration::from_millis(100);
-
 /// When nothing at all is due. Waking up for it is harmless.
 pub(crate) const IDLE: Duration = Duration::from_secs(3600);
-
-/// What a client needs to know. Made by [`ClientConfig::new`]; the fields may be changed after.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ClientConfig {
-    /// Where discovery is sent: the camera, or a broadcast address.
-    pub camera: SocketAddr,
-    /// Whether `camera` is a broadcast address, so that an answer may come from anybody.
-    pub broadcast: bool,
-    /// Identity and keys.
-    pub credentials: Credentials,
-    /// The dialects that are tried, side by side; what is answered first is spoken.
-    pub dialects: Vec<&'static Dialect>,
-    /// Which media the camera is asked for. Without video no frame is waited for.
-    pub media: MediaRequest,
-    /// How long each phase may take.
-    pub deadlines: Deadlines,
-    /// What a camera can make grow here.
-    pub limits: Limits,
-    /// How long a whole frame waits for an older one that is not.
-    pub patience: Duration,
-    /// Whether [`Event::KeyLog`] is wanted.
-    pub key_log: bool,
-    /// The cryptography; `None` takes the one this crate was built with.
-    pub provider: Option<CryptoProvider>,
-}
-
-/// Which media the camera is asked for, in K10002.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MediaRequest {
-    /// Video.
-    pub video: bool,
-    /// Audio.
-    pub audio: bool,
-}
 
 /// A client's session, without I/O.
 ///
@@ -97,17 +58,11 @@ pub struct Client {
     session: SessionId,
     state: State,
     timeline: Timeline,
+    /// Commands that wait for a link. The link has its own.
+    requests: Requests,
     deadline: Instant,
     outbox: Outbox<Event>,
     stats: Stats,
-}
-
-/// Where the session stands, and since when.
-#[derive(Debug, Clone, Copy)]
-struct Timeline {
-    phase: Phase,
-    began: Instant,
-    last_frame: Option<Instant>,
 }
 
 struct Rng(Box<dyn CryptoRng + Send>);
@@ -132,30 +87,6 @@ struct Linked {
     av: AvClient,
 }
 
-impl ClientConfig {
-    /// A client for the camera at `camera`, which asks in every dialect that answers to asking and wants
-    /// video. A broadcast address of IPv4's "this network" is recognised; of a subnet's, set
-    /// [`broadcast`](Self::broadcast).
-    #[must_use]
-    pub fn new(camera: SocketAddr, credentials: Credentials) -> Self {
-        Self {
-            camera,
-            broadcast: camera.ip() == IpAddr::V4(Ipv4Addr::BROADCAST),
-            credentials,
-            dialects: Dialect::DETECTED.to_vec(),
-            media: MediaRequest {
-                video: true,
-                audio: true,
-            },
-            deadlines: Deadlines::default(),
-            limits: Limits::default(),
-            patience: Duration::from_millis(300),
-            key_log: false,
-            provider: None,
-        }
-    }
-}
-
 impl Client {
     /// A client that begins to connect at `epoch`. All that is random is drawn from `rng`, except the
     /// key share of DTLS, which the [`CryptoProvider`] draws.
@@ -166,16 +97,13 @@ impl Client {
         rng.0.fill_bytes(&mut session.0);
         let now = epoch.instant;
         let mut client = Self {
+            timeline: Timeline::new(config.deadlines.clone(), config.media.video, now),
+            requests: Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX),
             config,
             epoch,
             rng,
             session,
             state: State::Discovering { repeat_at: now },
-            timeline: Timeline {
-                phase: Phase::Discovery,
-                began: now,
-                last_frame: None,
-            },
             deadline: now,
             outbox: Outbox::new(),
             stats: Stats::default(),
@@ -212,43 +140,46 @@ impl Client {
     /// Does what is due at `now`. Poll afterwards. Calling it early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         let timed_out = match &mut self.state {
-            State::Ended => return,
+            State::Ended => {
+                self.deadline = now + IDLE;
+                return;
+            }
             State::Linked(linked) => {
                 linked.av.handle_timeout(now);
                 linked.link.dtls.handle_timeout(now)
             }
             State::Discovering { .. } | State::Opening { .. } => Ok(()),
         };
-        let waited = self.config.deadlines.of(self.timeline.phase);
-        if let Err(source) = timed_out {
-            let error = self.dtls_error(now, source);
-            self.end(now, Err(error));
-        } else if self
-            .phase_deadline()
-            .is_some_and(|deadline| deadline <= now)
-        {
-            let error = match self.timeline.phase {
-                Phase::Stream if self.timeline.last_frame.is_some() => Error::Stalled { waited },
-                Phase::Dtls if self.suspects_wrong_key() => Error::HandshakeUnfinished { waited },
-                phase => Error::Silent { phase, waited },
-            };
-            self.end(now, Err(error));
-        } else {
-            self.drive(now);
+        let overdue = (self.timeline.deadline()).is_some_and(|deadline| deadline <= now);
+        match timed_out {
+            Err(source) => self.end(now, Err(self.dtls_error(now, source))),
+            Ok(()) if overdue => {
+                self.end(now, Err(self.timeline.overdue(self.suspects_wrong_key())));
+            }
+            Ok(()) => self.drive(now),
         }
     }
 
-    /// Sends a command as soon as the camera has let us in. Poll afterwards: [`Event::Answer`] or
-    /// [`Event::Unanswered`] follows. One request of each code is on its way at a time, repeated each second;
-    /// others of its code wait their turn. Over [`MAX_REQUESTS`] it is unanswered at once.
+    /// Sends a command as soon as the camera has let us in, which may be long after. Poll afterwards:
+    /// [`Event::Answer`] or [`Event::Unanswered`] follows, unless the session ends before.
+    ///
+    /// One request of each code is on its way at a time, repeated each second; others of its code wait their
+    /// turn. Over [`MAX_REQUESTS`], or with a payload over [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD), it is
+    /// unanswered at once. After the end of the session nothing happens.
+    ///
+    /// While a K10010 has switched video off, frames are not waited for.
     pub fn command(&mut self, now: Instant, request: Request) {
         let code = request.code;
+        let video = switches_video(&request);
         let taken = match &mut self.state {
+            State::Ended => return,
             State::Linked(linked) => linked.av.request(request),
-            State::Discovering { .. } | State::Opening { .. } | State::Ended => false,
+            State::Discovering { .. } | State::Opening { .. } => self.requests.push(request),
         };
-        if !taken {
-            self.outbox.event(Event::Unanswered { code });
+        match video {
+            _ if !taken => self.outbox.event(Event::Unanswered { code }),
+            Some(wanted) => self.timeline.expect_frames(now, wanted),
+            None => {}
         }
         self.drive(now);
     }
@@ -271,7 +202,7 @@ impl Client {
     pub fn status(&self) -> Status {
         match self.state {
             State::Ended => Status::Ended,
-            _ => Status::In(self.timeline.phase),
+            _ => Status::In(self.timeline.phase()),
         }
     }
 
@@ -289,6 +220,7 @@ impl Client {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats.clone();
+        stats.unsent = self.outbox.overflowed();
         if let State::Linked(linked) = &self.state {
             linked.count_into(&mut stats);
         }
@@ -306,85 +238,6 @@ impl Client {
         from.ip().to_canonical() == camera.ip().to_canonical()
     }
 
-    fn handle_discovery(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        datagram: &mut [u8],
-    ) -> Result<(), Error> {
-        let dialect = self
-            .config
-            .dialects
-            .iter()
-            .find(|dialect| dialect.recognises(datagram));
-        let Some(&dialect) = dialect else {
-            self.stats.malformed += 1;
-            return Ok(());
-        };
-        match dialect.open(datagram) {
-            // What follows the UID in a real camera's answer is not known.
-            Ok(Iotc::DiscoveryAnswer(answer)) if answer.uid == self.config.credentials.uid => {
-                self.timeline.complete(now, &mut self.outbox);
-                self.state = State::Opening {
-                    dialect,
-                    camera: from,
-                    repeat_at: now,
-                };
-            }
-            _ => self.stats.malformed += 1,
-        }
-        Ok(())
-    }
-
-    fn handle_opening(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        datagram: &mut [u8],
-    ) -> Result<(), Error> {
-        let State::Opening { dialect, .. } = self.state else {
-            return Ok(());
-        };
-        match dialect.open(datagram) {
-            // That it came from the camera is all there is to check: its body is not known.
-            Ok(Iotc::SessionAnswer(_)) => {
-                self.timeline.complete(now, &mut self.outbox);
-                let linked = self.link(now, dialect, from)?;
-                self.state = State::Linked(Box::new(linked));
-            }
-            // Answers to repeated discovery requests are still on their way.
-            Ok(Iotc::DiscoveryAnswer(_)) => {}
-            _ => self.stats.malformed += 1,
-        }
-        Ok(())
-    }
-
-    fn link(
-        &mut self,
-        now: Instant,
-        dialect: &'static Dialect,
-        camera: SocketAddr,
-    ) -> Result<Linked, Error> {
-        let psk = self.config.credentials.psk(dialect.key);
-        let mut config =
-            dtls_psk::Config::client(PSK_IDENTITY, psk).with_key_log(self.config.key_log);
-        if let Some(provider) = &self.config.provider {
-            config = config.with_provider(provider.clone());
-        }
-        let rng = &mut *self.rng.0;
-        let dtls = dtls_psk::Connection::client(Arc::new(config), rng, now).map_err(|source| {
-            Error::Dtls {
-                phase: Phase::Dtls,
-                source,
-            }
-        })?;
-        let wrapper = Wrapper::new(dialect, Direction::ToCamera, self.session, camera);
-        Ok(Linked {
-            link: Link::new(wrapper, dtls),
-            av: AvClient::new(&self.config, dialect, self.epoch, rng)?,
-        })
-    }
-
     fn handle_linked(
         &mut self,
         now: Instant,
@@ -397,13 +250,16 @@ impl Client {
         let Linked { link, av } = &mut **linked;
         let dialect = link.wrapper.dialect;
         let records = match dialect.open(datagram) {
+            // Channel 1 is the backchannel's, a DTLS association of its own (wire.md section 11).
             Ok(Iotc::Data { header, .. })
-                if header.session == self.session && header.direction == Direction::FromCamera =>
+                if header.session == self.session
+                    && header.direction == Direction::FromCamera
+                    && header.channel == 0 =>
             {
                 header.payload_range()
             }
             Ok(Iotc::Keepalive(keepalive)) if !keepalive.answer => {
-                let answer: Keepalive = keepalive.acknowledge();
+                let answer = keepalive.acknowledge();
                 dialect.send(from, &mut self.outbox, |out| answer.write(out));
                 return Ok(());
             }
@@ -416,6 +272,7 @@ impl Client {
         };
         let mut handled = Ok(());
         let mut authentic = false;
+        let handshaking = !link.dtls.is_connected();
         let opened = link.open(
             now,
             datagram.get_mut(records).unwrap_or_default(),
@@ -426,7 +283,9 @@ impl Client {
                 }
             },
         );
-        if authentic {
+        // Its port may have changed. Nothing is authentic during the handshake: then the session id, which
+        // only the camera and those who listen know, has to do.
+        if authentic || handshaking {
             link.wrapper.remote = from;
         }
         opened.map_err(|source| self.dtls_error(now, source))?;
@@ -435,66 +294,40 @@ impl Client {
 
     /// Does all that can be done now, and finds out when to look again.
     fn drive(&mut self, now: Instant) {
-        let next = match &mut self.state {
+        let next = match self.state {
             State::Ended => return,
             State::Discovering { repeat_at } => {
-                if *repeat_at <= now {
-                    *repeat_at = now + SETUP_REPEAT;
-                    for dialect in &self.config.dialects {
-                        let request = discovery_request(
-                            &self.config,
-                            dialect,
-                            self.session,
-                            Stage::Broadcast,
-                        );
-                        dialect.send(self.config.camera, &mut self.outbox, |out| {
-                            request.write(dialect.discovery, out);
-                        });
-                    }
-                }
-                Some(*repeat_at)
+                let next = self.drive_discovery(now, repeat_at);
+                self.state = State::Discovering { repeat_at: next };
+                Some(next)
             }
             State::Opening {
                 dialect,
                 camera,
                 repeat_at,
             } => {
-                if *repeat_at <= now {
-                    *repeat_at = now + SETUP_REPEAT;
-                    // Stage 2 is not answered, so it goes along with what is.
-                    let direct =
-                        discovery_request(&self.config, dialect, self.session, Stage::Direct);
-                    dialect.send(*camera, &mut self.outbox, |out| {
-                        direct.write(dialect.discovery, out);
-                    });
-                    let request = SessionRequest {
-                        uid: self.config.credentials.uid,
-                        session: self.session,
-                        stamp: match dialect.session {
-                            SessionTrailer::Crc32 => SessionStamp::Crc32,
-                            SessionTrailer::UnixSeconds => {
-                                SessionStamp::UnixSeconds(self.epoch.unix_seconds_at(now))
-                            }
-                        },
-                    };
-                    dialect.send(*camera, &mut self.outbox, |out| request.write(out));
-                }
-                Some(*repeat_at)
+                let next = self.drive_opening(now, dialect, camera, repeat_at);
+                self.state = State::Opening {
+                    dialect,
+                    camera,
+                    repeat_at: next,
+                };
+                Some(next)
             }
             State::Linked(_) => match self.drive_linked(now) {
                 Ok(next) => next,
-                Err(ended) => return self.end(now, ended),
+                Err(ended) => return self.end(now, Err(ended)),
             },
         };
-        self.deadline = [next, self.phase_deadline()]
+        self.deadline = [next, self.timeline.deadline()]
             .into_iter()
             .flatten()
             .min()
             .unwrap_or(now + IDLE);
     }
 
-    /// `Err` when the session is over, and how.
-    fn drive_linked(&mut self, now: Instant) -> Result<Option<Instant>, Result<(), Error>> {
+    /// `Err` when the session is over.
+    fn drive_linked(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
         let Self {
             state: State::Linked(linked),
             outbox,
@@ -530,8 +363,8 @@ impl Client {
             drain_media(now, av.media_mut(), timeline, outbox);
         }
         if closed {
-            let phase = timeline.phase;
-            return Err(Err(Error::ClosedByCamera { phase }));
+            let phase = timeline.phase();
+            return Err(Error::ClosedByCamera { phase });
         }
         while link.dtls.is_connected() {
             let sent = link.send(outbox, |out| av.write_next(now, out));
@@ -539,25 +372,12 @@ impl Client {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(source) => {
-                    let phase = timeline.phase;
-                    return Err(Err(Error::Dtls { phase, source }));
+                    let phase = timeline.phase();
+                    return Err(Error::Dtls { phase, source });
                 }
             }
         }
         Ok(av.deadline().into_iter().chain([dtls_deadline]).min())
-    }
-
-    /// When the phase that we are in has lasted too long.
-    fn phase_deadline(&self) -> Option<Instant> {
-        let Timeline {
-            phase,
-            began,
-            last_frame,
-        } = self.timeline;
-        if phase == Phase::Stream && !self.config.media.video {
-            return None;
-        }
-        Some(last_frame.unwrap_or(began) + self.config.deadlines.of(phase))
     }
 
     fn suspects_wrong_key(&self) -> bool {
@@ -567,18 +387,17 @@ impl Client {
         }
     }
 
-    /// DTLS says that it failed. In its own phase that is most often a wrong key.
+    /// DTLS says that it failed, or has given up by itself.
     fn dtls_error(&self, now: Instant, source: dtls_psk::Error) -> Error {
+        let phase = self.timeline.phase();
+        let waited = now.saturating_duration_since(self.timeline.began());
         match source {
-            dtls_psk::Error::HandshakeTimedOut { .. } if self.suspects_wrong_key() => {
-                Error::HandshakeUnfinished {
-                    waited: now.saturating_duration_since(self.timeline.began),
-                }
-            }
-            source => Error::Dtls {
-                phase: self.timeline.phase,
-                source,
-            },
+            dtls_psk::Error::HandshakeTimedOut {
+                stage: Stage::AwaitFinished,
+                ..
+            } => Error::HandshakeUnfinished { waited },
+            dtls_psk::Error::HandshakeTimedOut { .. } => Error::Silent { phase, waited },
+            source => Error::Dtls { phase, source },
         }
     }
 
@@ -602,7 +421,12 @@ impl Client {
                 let _ = link.send(outbox, |out| av.write_farewell(&Request::from(&off), out));
             }
             link.dtls.close();
-            link.flush(outbox, |_, _| {});
+            link.flush(outbox, |outbox, event| {
+                // Of use most of all where a handshake has failed.
+                if let dtls_psk::Event::KeyLog(line) = event {
+                    outbox.event(Event::KeyLog(line));
+                }
+            });
             av.media_mut().flush();
             if av.is_authenticated() {
                 drain_media(now, av.media_mut(), timeline, outbox);
@@ -612,18 +436,6 @@ impl Client {
         *state = State::Ended;
         outbox.event(Event::Ended(result));
         self.deadline = now + IDLE;
-    }
-}
-
-impl Timeline {
-    /// Reports the phase as complete and goes on to the next; the last one is reported once, and stays.
-    fn complete(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
-        outbox.event(Event::Phase(PhaseReport {
-            phase: self.phase,
-            took: now.saturating_duration_since(self.began),
-        }));
-        self.phase = self.phase.next().unwrap_or(self.phase);
-        self.began = now;
     }
 }
 
@@ -648,9 +460,7 @@ fn drain_media(
     while let Some(event) = media.poll() {
         let event = match event {
             video_reassembly::Event::Frame(frame) => {
-                if timeline.last_frame.replace(now).is_none() {
-                    timeline.complete(now, outbox);
-                }
+                timeline.frame(now, outbox);
                 Event::Frame(frame)
             }
             video_reassembly::Event::Lost(lost) => Event::Lost(lost),
@@ -659,21 +469,15 @@ fn drain_media(
     }
 }
 
-fn discovery_request(
-    config: &ClientConfig,
-    dialect: &Dialect,
-    session: SessionId,
-    stage: Stage,
-) -> DiscoveryRequest {
-    // The summary's table has the AuthKey in both stages, the field only in the first.
-    let with_key = stage == Stage::Broadcast || dialect.discovery == DiscoveryLayout::Summary;
-    DiscoveryRequest {
-        uid: config.credentials.uid,
-        version: DiscoveryRequest::SDK_VERSION,
-        session,
-        stage,
-        auth_key: with_key.then(|| config.credentials.auth_key.clone()),
-    }
+/// Whether this request switches video, and which way.
+fn switches_video(request: &Request) -> Option<bool> {
+    let message = HlMessage {
+        version: hl_ioctl::CLIENT_VERSION,
+        code: request.code,
+        payload: &request.payload,
+    };
+    let control = MediaControl::from_message(&message).ok()?;
+    (control.media == Media::Video).then_some(control.switch == Switch::On)
 }
 
 impl fmt::Debug for Rng {

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use hl_ioctl::{HlMessage, Request};
 
+use crate::phase::later;
+use crate::wire::MAX_HL_PAYLOAD;
+
 /// Time from one sending of a request to the next (wire.md section 9).
 pub(crate) const REPEAT: Duration = Duration::from_secs(1);
 
@@ -43,16 +46,25 @@ impl Requests {
         }
     }
 
-    /// Takes a request; `false` if there are too many already.
+    /// All of it, to be held elsewhere; nothing stays here.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            pending: std::mem::take(&mut self.pending),
+            timeout: self.timeout,
+            next_index: self.next_index,
+        }
+    }
+
+    /// Takes a request; `false` if there are too many already, or it is too long to be sent.
     pub(crate) fn push(&mut self, request: Request) -> bool {
-        let room = self.pending.len() < MAX_REQUESTS;
-        if room {
+        let taken = self.pending.len() < MAX_REQUESTS && request.payload.len() <= MAX_HL_PAYLOAD;
+        if taken {
             self.pending.push_back(Pending {
                 request,
                 sent: None,
             });
         }
-        room
+        taken
     }
 
     /// Whether the message is the answer to a request that was sent; that one is done then.
@@ -69,7 +81,7 @@ impl Requests {
         let expired = self.pending.iter().position(|pending| {
             pending
                 .sent
-                .is_some_and(|sent| sent.first + self.timeout <= now)
+                .is_some_and(|sent| later(sent.first, self.timeout) <= now)
         })?;
         Some(self.pending.remove(expired)?.request.code)
     }
@@ -105,7 +117,7 @@ impl Requests {
         self.pending
             .iter()
             .filter_map(|pending| pending.sent)
-            .map(|sent| sent.repeat_at.min(sent.first + self.timeout))
+            .map(|sent| sent.repeat_at.min(later(sent.first, self.timeout)))
             .min()
     }
 
@@ -196,5 +208,16 @@ mod tests {
             assert!(requests.push(request(u16::try_from(code).unwrap(), 0)));
         }
         assert!(!requests.push(request(1, 0)));
+    }
+
+    #[test]
+    fn what_fits_into_no_record_is_not_taken() {
+        let mut requests = Requests::new(Duration::MAX, 2);
+        let long = |len| Request {
+            code: 1,
+            payload: vec![0; len],
+        };
+        assert!(!requests.push(long(MAX_HL_PAYLOAD + 1)));
+        assert!(requests.push(long(MAX_HL_PAYLOAD)));
     }
 }

@@ -1,0 +1,70 @@
+//! What a client needs to know.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use dtls_psk::crypto::CryptoProvider;
+use video_reassembly::Limits;
+
+use crate::credentials::Credentials;
+use crate::dialect::Dialect;
+use crate::phase::Deadlines;
+
+/// What a client needs to know. Made by [`ClientConfig::new`]; the fields may be changed after.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// Where discovery is sent: the camera, or a broadcast address.
+    pub camera: SocketAddr,
+    /// Whether `camera` is a broadcast address, so that an answer may come from anybody.
+    pub broadcast: bool,
+    /// Identity and keys.
+    pub credentials: Credentials,
+    /// The dialects that are tried, side by side; what is answered first is spoken.
+    pub dialects: Vec<&'static Dialect>,
+    /// Which media the camera is asked for. Without video no frame is waited for.
+    pub media: MediaRequest,
+    /// How long each phase may take.
+    pub deadlines: Deadlines,
+    /// What a camera can make grow here.
+    pub limits: Limits,
+    /// How long a whole frame waits for an older one that is not.
+    pub patience: Duration,
+    /// Whether [`Event::KeyLog`](crate::Event::KeyLog) is wanted.
+    pub key_log: bool,
+    /// The cryptography; `None` takes the one this crate was built with.
+    pub provider: Option<CryptoProvider>,
+}
+
+/// Which media the camera is asked for, in K10002.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MediaRequest {
+    /// Video.
+    pub video: bool,
+    /// Audio.
+    pub audio: bool,
+}
+
+impl ClientConfig {
+    /// A client for the camera at `camera`, which asks in every dialect that answers to asking and wants
+    /// video and audio. A broadcast address of IPv4's "this network" is recognised; of a subnet's, set
+    /// [`broadcast`](Self::broadcast).
+    #[must_use]
+    pub fn new(camera: SocketAddr, credentials: Credentials) -> Self {
+        Self {
+            camera,
+            broadcast: camera.ip().to_canonical() == IpAddr::V4(Ipv4Addr::BROADCAST),
+            credentials,
+            dialects: Dialect::DETECTED.to_vec(),
+            media: MediaRequest {
+                video: true,
+                audio: true,
+            },
+            deadlines: Deadlines::default(),
+            limits: Limits::default(),
+            patience: Duration::from_millis(300),
+            key_log: false,
+            provider: None,
+        }
+    }
+}
