@@ -88,7 +88,7 @@ async fn drive(
     let mut inbox = Inbox::new();
     let mut closed = false;
     loop {
-        let mut deadline = loop {
+        let deadline = loop {
             match camera.poll_output() {
                 Output::Transmit(datagram) => match &mut air {
                     None => socket::send(&socket, datagram).await,
@@ -108,18 +108,17 @@ async fn drive(
                 Output::Timeout(deadline) => break deadline,
             }
         };
-        if let Some(air) = &mut air {
-            while let Some(Packet { to, payload }) = air.arrived(Instant::now()) {
-                let payload = &payload;
-                socket::send(&socket, Transmit { to, payload }).await;
-            }
-            deadline = air
-                .next_arrival()
-                .map_or(deadline, |arrival| arrival.min(deadline));
-        }
+        deliver(&mut air, &socket).await;
         if closed {
+            // The farewells may be under way still.
+            while let Some(arrival) = air.as_ref().and_then(Air::next_arrival) {
+                tokio::time::sleep_until(arrival.into()).await;
+                deliver(&mut air, &socket).await;
+            }
             return;
         }
+        let arrival = air.as_ref().and_then(Air::next_arrival);
+        let deadline = arrival.map_or(deadline, |arrival| arrival.min(deadline));
         tokio::select! {
             () = inbox.receive(&socket) => {
                 let now = Instant::now();
@@ -133,5 +132,15 @@ async fn drive(
                 closed = true;
             }
         }
+    }
+}
+
+/// Sends what has come through the bad network by now, if there is one.
+async fn deliver(air: &mut Option<Air>, socket: &UdpSocket) {
+    while let Some(Packet { to, payload }) =
+        air.as_mut().and_then(|air| air.arrived(Instant::now()))
+    {
+        let payload = &payload;
+        socket::send(socket, Transmit { to, payload }).await;
     }
 }

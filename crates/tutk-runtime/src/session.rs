@@ -21,7 +21,8 @@ use crate::socket::{self, Inbox};
 /// Over it, frames are dropped up to the next key frame, and [`Session::overrun`] counts them.
 pub const EVENT_QUEUE: usize = 1024;
 
-/// Places of the queue that frames may not take, so that a session's end is always told.
+/// Places of the queue that frames may not take, so that there is room for what else happens. The very
+/// last is kept for the session's end, which is always told.
 const RESERVED: usize = 64;
 
 /// A session with one camera. It lives in a task of its own until it ends or this is dropped.
@@ -223,8 +224,10 @@ impl Queue {
                 return;
             }
         }
-        if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
-            tracing::warn!(?event, "nobody takes events: one was dropped");
+        // The last place is the end's.
+        let refused = self.events.capacity() <= 1 && !matches!(event, Event::Ended(_));
+        if refused || matches!(self.events.try_send(event), Err(TrySendError::Full(_))) {
+            tracing::warn!("nobody takes events: one was dropped");
         }
     }
 }
