@@ -31,6 +31,8 @@ pub struct Dialect {
     pub control_version: u16,
     /// The version field of media packets.
     pub media_version: u16,
+    /// How wide the counter of AV packets that are not media is.
+    pub sequence: SequenceRule,
     /// Layout of the AV login.
     pub login: LoginLayout,
     /// Which password the AV login carries.
@@ -62,6 +64,16 @@ pub enum Cipher {
     Xor(XorKey),
     /// TransCode; only the first 64 bytes when the header says so.
     TransCode,
+}
+
+/// The counter of AV packets that are not media, bytes 4 and on (wire.md section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SequenceRule {
+    /// 16 bits, and two bytes that this project leaves zero.
+    U16,
+    /// 32 bits: the summary's "AV sequence".
+    U32,
 }
 
 /// How the DTLS pre-shared key follows from the credentials.
@@ -138,6 +150,7 @@ impl Dialect {
         key: KeyRule::AuthKeyAndEnr,
         control_version: 0x000b,
         media_version: 0x000b,
+        sequence: SequenceRule::U32,
         login: LoginLayout::Summary,
         password: PasswordRule::Fixed("888888"),
         asks_for_resend: true,
@@ -162,6 +175,7 @@ impl Dialect {
         key: KeyRule::Enr,
         control_version: 0x000c,
         media_version: 0x000b,
+        sequence: SequenceRule::U16,
         login: LoginLayout::Field,
         password: PasswordRule::Enr,
         asks_for_resend: false,

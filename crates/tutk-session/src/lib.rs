@@ -20,7 +20,9 @@ pub use camera::{
 };
 pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest};
 pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
-pub use dialect::{AuthIdRule, Cipher, Dialect, HeartbeatRule, KeyRule, Liveness, PasswordRule};
+pub use dialect::{
+    AuthIdRule, Cipher, Dialect, HeartbeatRule, KeyRule, Liveness, PasswordRule, SequenceRule,
+};
 pub use discoverer::{Discoverer, Found, Target};
 pub use error::{Error, Failure};
 pub use event::{Answer, Event, Stats, Status};

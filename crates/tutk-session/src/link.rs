@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use dtls_psk::Connection;
+use tutk_frame::AvStamp;
 
+use crate::dialect::{Dialect, SequenceRule};
 use crate::output::Outbox;
 use crate::wire::Wrapper;
 
@@ -14,6 +16,33 @@ pub(crate) struct Link {
     pub(crate) dtls: Connection,
     /// The AV packet that is being written, kept so that sending allocates nothing.
     packet: Vec<u8>,
+}
+
+/// Counts the AV packets of one side, those that are not media and come after the login.
+#[derive(Debug)]
+pub(crate) struct AvCounter {
+    dialect: &'static Dialect,
+    next: u32,
+}
+
+impl AvCounter {
+    pub(crate) fn new(dialect: &'static Dialect) -> Self {
+        Self { dialect, next: 0 }
+    }
+
+    /// Version and number of the next packet.
+    pub(crate) fn stamp(&mut self) -> AvStamp {
+        let [a, b, c, d] = self.next.to_le_bytes();
+        self.next = self.next.wrapping_add(1);
+        AvStamp {
+            version: self.dialect.control_version,
+            counter: u16::from_le_bytes([a, b]),
+            tail: match self.dialect.sequence {
+                SequenceRule::U16 => 0,
+                SequenceRule::U32 => u16::from_le_bytes([c, d]),
+            },
+        }
+    }
 }
 
 impl Link {
@@ -73,6 +102,25 @@ impl Link {
                 dtls_psk::Output::Event(event) => on_event(out, event),
                 dtls_psk::Output::Timeout(deadline) => return deadline,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_counts_beyond_16_bits() {
+        for (dialect, beyond) in [(&Dialect::SUMMARY, (0, 1)), (&Dialect::TRANSCODE, (0, 0))] {
+            let mut counter = AvCounter::new(dialect);
+            counter.next = 0xffff;
+            let mut next = || {
+                let stamp = counter.stamp();
+                (stamp.counter, stamp.tail)
+            };
+            assert_eq!(next(), (0xffff, 0), "{dialect}");
+            assert_eq!(next(), beyond, "{dialect}");
         }
     }
 }

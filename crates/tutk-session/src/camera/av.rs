@@ -11,14 +11,15 @@ use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput}
 use hl_ioctl::commands::{Media, Switch};
 use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
 use tutk_frame::{
-    AvKind, AvPacket, AvStamp, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock,
-    Probe, ProbeAnswer,
+    AvKind, AvPacket, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, Probe,
+    ProbeAnswer,
 };
 
 use super::Shared;
 use super::settings::{Outcome, Settings};
 use super::stream::{Stream, Written};
 use crate::dialect::{Dialect, Liveness};
+use crate::link::AvCounter;
 use crate::phase::Phase;
 
 /// The most answers to commands that wait to be sent to one client. A client repeats what is not
@@ -33,7 +34,7 @@ pub(crate) struct AvCamera {
     login: CameraLogin,
     login_answer: Option<[u8; ANSWER_LEN]>,
     exchange: CameraExchange,
-    counter: u16,
+    counter: AvCounter,
     /// HL messages that wait to be sent.
     replies: VecDeque<Vec<u8>>,
     stream: Option<Stream>,
@@ -68,7 +69,7 @@ impl AvCamera {
             login,
             login_answer: None,
             exchange,
-            counter: 0,
+            counter: AvCounter::new(dialect),
             replies: VecDeque::new(),
             stream: None,
             slices_due: 0,
@@ -158,7 +159,7 @@ impl AvCamera {
         let Some(hl) = self.replies.pop_front() else {
             return false;
         };
-        let stamp = self.next_stamp();
+        let stamp = self.counter.stamp();
         IoctlMessage { stamp, hl: &hl }.write(out);
         true
     }
@@ -166,7 +167,7 @@ impl AvCamera {
     pub(crate) fn write_probe(&mut self, now: Instant, shared: &Shared, out: &mut Vec<u8>) -> bool {
         let clock = self.link_clock(now, shared);
         self.probed = Some((clock.clock, now));
-        let stamp = self.next_stamp();
+        let stamp = self.counter.stamp();
         Probe { stamp, clock }.write(out);
         true
     }
@@ -330,15 +331,5 @@ impl AvCamera {
         if self.replies.len() < MAX_REPLIES {
             self.replies.push_back(hl);
         }
-    }
-
-    fn next_stamp(&mut self) -> AvStamp {
-        let stamp = AvStamp {
-            version: self.dialect.control_version,
-            counter: self.counter,
-            tail: 0,
-        };
-        self.counter = self.counter.wrapping_add(1);
-        stamp
     }
 }

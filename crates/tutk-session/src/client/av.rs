@@ -23,6 +23,7 @@ use super::{ClientConfig, MediaRequest};
 use crate::dialect::{AuthIdRule, Dialect, PasswordRule};
 use crate::error::Error;
 use crate::event::Answer;
+use crate::link::AvCounter;
 use crate::phase::Epoch;
 
 /// IOCTL index of K10000 and of K10002 (summary.md's "sub-channel"); commands come after them.
@@ -46,7 +47,7 @@ pub(crate) struct AvClient {
     /// When login or challenge are repeated.
     repeat_at: Option<Instant>,
     /// AV sequence: counts every control packet.
-    counter: u16,
+    counter: AvCounter,
     pulse: Pulse,
     requests: Requests,
     /// Whole packets that acknowledge, without their sequence.
@@ -119,7 +120,7 @@ impl AvClient {
             exchange,
             exchange_due: false,
             repeat_at: None,
-            counter: 0,
+            counter: AvCounter::new(dialect),
             pulse: Pulse::new(epoch, dialect.heartbeat, dialect.liveness),
             requests,
             acks: VecDeque::new(),
@@ -251,8 +252,7 @@ impl AvClient {
         if self.stage < Stage::Authentication {
             return false;
         }
-        let (dialect, counter) = (self.dialect, &mut self.counter);
-        let mut stamp = || next_stamp(dialect, counter);
+        let mut stamp = || self.counter.stamp();
         if self.pulse.write_heartbeat(now, &mut stamp, out)
             || self.pulse.write_answer(now, &mut stamp, out)
         {
@@ -287,8 +287,7 @@ impl AvClient {
         let Ok(hl) = request.to_hl() else {
             return false;
         };
-        let stamp = next_stamp(self.dialect, &mut self.counter);
-        write_ioctl(stamp, self.requests.take_index(), &hl, out);
+        write_ioctl(self.counter.stamp(), self.requests.take_index(), &hl, out);
         true
     }
 
@@ -369,16 +368,6 @@ impl AvClient {
             self.acks.push_back(packet);
         }
     }
-}
-
-fn next_stamp(dialect: &Dialect, counter: &mut u16) -> AvStamp {
-    let stamp = AvStamp {
-        version: dialect.control_version,
-        counter: *counter,
-        tail: 0,
-    };
-    *counter = counter.wrapping_add(1);
-    stamp
 }
 
 fn write_ioctl(stamp: AvStamp, index: u16, hl: &[u8], out: &mut Vec<u8>) {

@@ -9,6 +9,7 @@
 )]
 
 pub mod provider;
+pub mod scripted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -88,9 +89,22 @@ pub struct Simulation {
     arrived: BTreeSet<u64>,
     client_deadline: Instant,
     camera_deadline: Instant,
+    /// Where the camera's datagrams come from, and where it is reached.
+    pub camera_at: SocketAddr,
+    /// The camera has lost its power: nothing reaches it, and its time stands still.
+    pub camera_gone: bool,
+    /// Every datagram that was sent, when wanted.
+    pub tap: Option<Vec<Tapped>>,
     pub record: Record,
     /// Everything that was sent, hashed in order.
     hasher: DefaultHasher,
+}
+
+/// A datagram that was sent.
+#[derive(Debug, Clone)]
+pub struct Tapped {
+    pub to_camera: bool,
+    pub bytes: Vec<u8>,
 }
 
 /// What was seen.
@@ -135,6 +149,9 @@ impl Simulation {
             arrived: BTreeSet::new(),
             client_deadline: start,
             camera_deadline: start,
+            camera_at: camera_address(),
+            camera_gone: false,
+            tap: None,
             record: Record::default(),
             hasher: DefaultHasher::new(),
         }
@@ -163,12 +180,13 @@ impl Simulation {
         self.settle();
         while !done(&self.record) {
             let next = [
-                self.client_deadline,
-                self.camera_deadline,
-                arrival(&self.up).unwrap_or(end),
-                arrival(&self.down).unwrap_or(end),
+                Some(self.client_deadline),
+                (!self.camera_gone).then_some(self.camera_deadline),
+                arrival(&self.up),
+                arrival(&self.down),
             ]
             .into_iter()
+            .flatten()
             .min()
             .unwrap();
             if next > end {
@@ -216,36 +234,54 @@ impl Simulation {
 
     fn step(&mut self, now: Instant) {
         self.now = now;
+        // An end that is called when it asked to be must have done something, or ask for a later time: else
+        // its owner would spin.
         if self.client_deadline <= now {
             self.client.handle_timeout(now);
-            self.settle();
+            let busy = self.settle();
+            assert!(busy || self.client_deadline > now, "the client spins");
         }
-        if self.camera_deadline <= now {
+        if self.camera_deadline <= now && !self.camera_gone {
             self.camera.handle_timeout(now);
-            self.settle();
+            let busy = self.settle();
+            assert!(busy || self.camera_deadline > now, "the camera spins");
         }
         while let Some(mut packet) = take(&mut self.up, now) {
-            self.camera
-                .handle_datagram(now, client_address(), &mut packet.bytes);
-            self.settle();
+            if !self.camera_gone {
+                self.camera
+                    .handle_datagram(now, client_address(), &mut packet.bytes);
+                self.settle();
+            }
         }
         while let Some(mut packet) = take(&mut self.down, now) {
             if self.record.ended.is_none() {
                 self.arrived.insert(packet.number);
             }
             self.client
-                .handle_datagram(now, camera_address(), &mut packet.bytes);
+                .handle_datagram(now, self.camera_at, &mut packet.bytes);
             self.settle();
         }
     }
 
-    /// Drains both ends, as their contract asks after every input.
-    fn settle(&mut self) {
+    /// Drains both ends, as their contract asks after every input. Whether anything came out.
+    pub fn settle(&mut self) -> bool {
+        let mut busy = false;
         self.client_deadline = loop {
-            match self.client.poll_output() {
+            let output = self.client.poll_output();
+            busy |= !matches!(output, Output::Timeout(_));
+            match output {
                 Output::Transmit(datagram) => {
-                    assert_eq!(datagram.to, camera_address());
+                    assert_eq!(datagram.to.ip(), self.camera_at.ip());
                     datagram.payload.hash(&mut self.hasher);
+                    if let Some(tap) = &mut self.tap {
+                        tap.push(Tapped {
+                            to_camera: true,
+                            bytes: datagram.payload.to_vec(),
+                        });
+                    }
+                    if datagram.to != self.camera_at {
+                        continue;
+                    }
                     let packet = Packet {
                         number: self.sent[0],
                         bytes: datagram.payload.to_vec(),
@@ -258,10 +294,18 @@ impl Simulation {
             }
         };
         self.camera_deadline = loop {
-            match self.camera.poll_output() {
+            let output = self.camera.poll_output();
+            busy |= !matches!(output, Output::Timeout(_));
+            match output {
                 Output::Transmit(datagram) => {
                     assert!(datagram.payload.len() <= tutk_session::MAX_DATAGRAM);
                     datagram.payload.hash(&mut self.hasher);
+                    if let Some(tap) = &mut self.tap {
+                        tap.push(Tapped {
+                            to_camera: false,
+                            bytes: datagram.payload.to_vec(),
+                        });
+                    }
                     let packet = Packet {
                         number: self.sent[1],
                         bytes: datagram.payload.to_vec(),
@@ -280,6 +324,7 @@ impl Simulation {
                 Output::Timeout(deadline) => break deadline,
             }
         };
+        busy
     }
 }
 

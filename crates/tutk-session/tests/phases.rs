@@ -1,0 +1,815 @@
+//! What the client says, when, and in which bytes, phase by phase (summary.md; wire.md sections 4 to 10).
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::scripted::{CHALLENGE, Scripted, UNIX};
+use support::{ENR, UID, camera_address, credentials};
+use tutk_session::av_login::Status as LoginStatus;
+use tutk_session::hl_ioctl::commands::ConnectResult;
+use tutk_session::hl_ioctl::{ChallengeStatus, answer};
+use tutk_session::tutk_frame::{
+    AvHeader, AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Heartbeat, Iotc, Keepalive,
+    LinkClock, Probe,
+};
+use tutk_session::video_reassembly::{Slicer, SlicerConfig};
+use tutk_session::{Codec, Dialect, Error, Event, FrameInfo, MediaKind, Phase, Status};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const BOTH: [&Dialect; 2] = Dialect::ALL;
+
+/// Zeros with pieces put in: a table of a document, written down.
+fn table(len: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    for (at, piece) in pieces {
+        bytes[*at..at + piece.len()].copy_from_slice(piece);
+    }
+    bytes
+}
+
+fn kinds(script: &Scripted) -> Vec<(Duration, AvKind)> {
+    script
+        .packets
+        .iter()
+        .map(|(at, packet)| {
+            let (header, _) = AvHeader::parse(packet).unwrap();
+            (*at, header.kind(script.dialect.media))
+        })
+        .collect()
+}
+
+/// The times of the packets of one kind, in milliseconds.
+fn times(script: &Scripted, kind: AvKind) -> Vec<u128> {
+    let of = |(at, this): (Duration, AvKind)| (this == kind).then_some(at.as_millis());
+    kinds(script).into_iter().filter_map(of).collect()
+}
+
+fn heartbeats(script: &Scripted) -> Vec<Heartbeat> {
+    script
+        .packets
+        .iter()
+        .filter_map(|(_, packet)| Heartbeat::parse(packet).ok())
+        .collect()
+}
+
+#[test]
+fn discovery_is_asked_each_100_ms_byte_for_byte() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.advance(MS(450));
+        let key = credentials().auth_key.0;
+        let session = script.session().0;
+        let head: (usize, &[u8]) = (0, &[4, 2, 0x1a, 2, 72, 0, 0, 0, 1, 6, 0x21, 0]);
+        let uid: (usize, &[u8]) = (16, UID.as_bytes());
+        let version: &[u8] = &[1, 1, 2, 4];
+        let expected = match dialect.name {
+            "summary" => table(
+                88,
+                &[
+                    head,
+                    uid,
+                    (48, version),
+                    (52, &session),
+                    (60, &[1]),
+                    (72, &key),
+                ],
+            ),
+            _ => table(
+                88,
+                &[
+                    head,
+                    uid,
+                    (52, version),
+                    (56, &session),
+                    (64, &[1]),
+                    (74, &key),
+                ],
+            ),
+        };
+        let times: Vec<_> = script
+            .datagrams
+            .iter()
+            .map(|(at, ..)| at.as_millis())
+            .collect();
+        assert_eq!(times, [0, 100, 200, 300, 400], "{dialect}");
+        for (_, to, bytes) in &script.datagrams {
+            assert_eq!(*bytes, expected, "{dialect}");
+            assert_eq!(*to, camera_address());
+        }
+        assert_eq!(script.client.status(), Status::In(Phase::Discovery));
+        assert_eq!(script.client.dialect(), None);
+    }
+}
+
+#[test]
+fn stage_2_and_the_session_request_follow_the_answer() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.advance(MS(1234));
+        script.datagrams.drain(1..);
+        script.answer_discovery();
+        script.advance(MS(250));
+
+        let session = script.session().0;
+        let key = credentials().auth_key.0;
+        let head: (usize, &[u8]) = (0, &[4, 2, 0x1a, 2, 72, 0, 0, 0, 1, 6, 0x21, 0]);
+        let uid: (usize, &[u8]) = (16, UID.as_bytes());
+        let version: &[u8] = &[1, 1, 2, 4];
+        let stage_2 = match dialect.name {
+            "summary" => table(
+                88,
+                &[
+                    head,
+                    uid,
+                    (48, version),
+                    (52, &session),
+                    (60, &[2]),
+                    (72, &key),
+                ],
+            ),
+            // The field leaves the AuthKey out.
+            _ => table(88, &[head, uid, (52, version), (56, &session), (64, &[2])]),
+        };
+        let mut request = table(
+            52,
+            &[
+                (0, &[4, 2, 0x1a, 2, 36, 0, 0, 0, 2, 4, 0x33]),
+                uid,
+                (36, &session),
+            ],
+        );
+        let last = match dialect.name {
+            "summary" => crc32(&request[..48]),
+            _ => UNIX + 1,
+        };
+        request[48..].copy_from_slice(&last.to_le_bytes());
+
+        let sent = &script.datagrams[1..];
+        let times: Vec<_> = sent.iter().map(|(at, ..)| at.as_millis()).collect();
+        assert_eq!(times, [1234, 1234, 1334, 1334, 1434, 1434], "{dialect}");
+        for pair in sent.chunks(2) {
+            assert_eq!(pair[0].2, stage_2, "{dialect}");
+            assert_eq!(pair[1].2, request, "{dialect}");
+        }
+        assert_eq!(script.client.dialect(), Some(dialect));
+        assert_eq!(script.client.status(), Status::In(Phase::Session));
+    }
+}
+
+/// CRC-32/ISO-HDLC, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = !0_u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    !crc
+}
+
+#[test]
+fn crc32_has_its_check_value() {
+    assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+}
+
+#[test]
+fn dtls_travels_in_the_wrapper_of_the_dialect() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.connect();
+        let session = script.session().0;
+        let data: Vec<_> = script
+            .datagrams
+            .iter()
+            .map(|(_, _, bytes)| bytes)
+            .filter(|bytes| matches!(script.parse(bytes), Iotc::Data { .. }))
+            .collect();
+        // ClientHello, the second flight, and both logins at least.
+        assert!(data.len() >= 4, "{dialect}: {}", data.len());
+        for (sequence, bytes) in data.iter().enumerate() {
+            let sequence = u8::try_from(sequence).unwrap();
+            let after = u16::try_from(bytes.len() - 16).unwrap().to_le_bytes();
+            let (command, len) = match dialect.name {
+                "summary" => ([0x04, 0x07], 30),
+                _ => ([0x07, 0x04], 28),
+            };
+            let mut header = table(
+                len,
+                &[
+                    (0, &[4, 2, 0x1a, 0x0b, after[0], after[1], sequence, 0]),
+                    (
+                        8,
+                        &[command[0], command[1], 0x21, 0, session[0], session[1]],
+                    ),
+                    (16, &[0x0c, 0]),
+                    (len - 8, &session),
+                ],
+            );
+            // The summary's u16 flags 1; the field's channel 0 and then 1.
+            let one = if dialect.name == "summary" { 14 } else { 15 };
+            header[one] = 1;
+            assert_eq!(bytes[..len], header, "{dialect} {sequence}");
+            let record = &bytes[len..];
+            assert!([20, 21, 22, 23].contains(&record[0]), "{dialect}");
+            assert_eq!(record[1..3], [0xfe, 0xfd], "{dialect}: DTLS 1.2");
+        }
+        assert_eq!(
+            data[0][if dialect.name == "summary" { 30 } else { 28 }],
+            0x16
+        );
+    }
+}
+
+#[test]
+fn both_logins_go_out_and_again_each_second() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.connect();
+        script.advance(MS(2500));
+        let nonce = <[u8; 4]>::try_from(&script.packets[0].1[20..24]).unwrap();
+        let (version, second_len, second) = match dialect.name {
+            "summary" => (
+                0x0b,
+                570,
+                u32::from_le_bytes(nonce).wrapping_add(1).to_le_bytes(),
+            ),
+            _ => {
+                let [first, rest @ ..] = nonce;
+                let [a, b, c] = rest;
+                (0x0c, 572, [first.wrapping_add(1), a, b, c])
+            }
+        };
+        let body = |len: usize, nonce: &[u8], head: [u8; 4], flag: u8| {
+            let size = u16::try_from(len - 24).unwrap().to_le_bytes();
+            let mut bytes = table(
+                len,
+                &[
+                    (0, &head),
+                    (16, &size),
+                    (18, &[flag]),
+                    (20, nonce),
+                    (24, b"admin"),
+                ],
+            );
+            let sdk = 0x001f_07fb_u32.to_le_bytes();
+            let words: &[(usize, &[u8])] = match dialect.name {
+                "summary" => &[
+                    (280, b"888888"),
+                    (546, &[1]),
+                    (550, &[4]),
+                    (554, &sdk),
+                    (566, &[3]),
+                ],
+                _ => &[(280, ENR.as_bytes()), (540, &[4]), (552, &sdk)],
+            };
+            for (at, piece) in words {
+                bytes[*at..at + piece.len()].copy_from_slice(piece);
+            }
+            bytes
+        };
+        let expected = [
+            body(570, &nonce, [0, 0, version, 0], 1),
+            body(second_len, &second, [0, 0x20, version, 0], 0),
+        ];
+        let times: Vec<_> = script
+            .packets
+            .iter()
+            .map(|(at, _)| at.as_millis())
+            .collect();
+        assert_eq!(times, [0, 0, 1000, 1000, 2000, 2000], "{dialect}");
+        for (at, (_, packet)) in script.packets.iter().enumerate() {
+            assert_eq!(*packet, expected[at % 2], "{dialect} {at}");
+        }
+        script.answer_login(LoginStatus::SUCCESS);
+        script.take_packets();
+        script.advance(MS(3000));
+        assert!(
+            times_of_logins(&script).is_empty(),
+            "{dialect}: answered, and repeated"
+        );
+    }
+}
+
+fn times_of_logins(script: &Scripted) -> Vec<u128> {
+    [times(script, AvKind::Login1), times(script, AvKind::Login2)].concat()
+}
+
+/// An IOCTL to the camera, as summary.md's table and wire.md section 9 have it.
+fn ioctl(version: u8, counter: u8, index: u8, hl: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(hl.len() + 4).unwrap().to_le_bytes();
+    table(
+        40 + hl.len(),
+        &[
+            (0, &[0x0c, 0, version, 0, counter]),
+            (16, &[0, 0x70, index, 0, 1]),
+            (24, &size),
+            (28, &[index]),
+            (36, &[0, 1]),
+            (40, hl),
+        ],
+    )
+}
+
+fn hl(code: u16, payload: &[u8]) -> Vec<u8> {
+    let code = code.to_le_bytes();
+    let len = u16::try_from(payload.len()).unwrap().to_le_bytes();
+    table(
+        16 + payload.len(),
+        &[
+            (0, b"HL"),
+            (2, &[5, 0, code[0], code[1], len[0], len[1]]),
+            (16, payload),
+        ],
+    )
+}
+
+#[test]
+fn summary_counts_k10000_the_acknowledgement_and_k10002_0_1_2() {
+    let mut script = Scripted::new(&Dialect::SUMMARY);
+    script.log_in();
+    let sent = script.take_packets();
+    assert_eq!(sent.len(), 3, "two logins and K10000, nothing before it");
+    assert_eq!(sent[2], ioctl(0x0b, 0, 0, &hl(10000, b"")));
+
+    script.advance(MS(40));
+    script.challenge(ChallengeStatus::Enr);
+    let sent = script.take_packets();
+    assert_eq!(sent.len(), 2);
+    let clock = 40_u16.to_le_bytes();
+    let acknowledgement = table(
+        24,
+        &[
+            (0, &[9, 0, 0x0b, 0, 1]),
+            (8, &[0xff; 4]),
+            (12, &[2]),
+            (20, &clock),
+        ],
+    );
+    assert_eq!(sent[0], acknowledgement);
+    let response = answer(
+        Dialect::SUMMARY.challenge,
+        ChallengeStatus::Enr,
+        CHALLENGE,
+        &credentials().enr,
+    )
+    .unwrap();
+    let mut auth = response.to_vec();
+    auth.extend_from_slice(&UID.as_bytes()[..4]);
+    auth.extend_from_slice(&[1, 1]);
+    assert_eq!(sent[1], ioctl(0x0b, 2, 1, &hl(10002, &auth)));
+}
+
+#[test]
+fn transcode_beats_from_the_login_and_acknowledges_before_it_answers() {
+    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    script.log_in();
+    let sent = script.take_packets();
+    let first = table(
+        24,
+        &[
+            (0, &[9, 0, 0x0c, 0, 0]),
+            (8, &[0xff; 4]),
+            (12, &[1]),
+            (18, &[1]),
+        ],
+    );
+    assert_eq!(
+        sent[2], first,
+        "the heartbeat goes out with the login's answer"
+    );
+    let payload = br#"{"cameraInfo":{"audioEncoderList":[137,138,140]}}"#;
+    assert_eq!(sent[3], ioctl(0x0c, 1, 0, &hl(10000, payload)));
+    assert_eq!(sent.len(), 4);
+
+    script.challenge(ChallengeStatus::Enr);
+    let sent = script.take_packets();
+    let beat = Heartbeat::parse(&sent[0]).unwrap();
+    assert_eq!(
+        (beat.count, beat.count_again, beat.stamp.counter),
+        (2, 2, 2)
+    );
+    let response = answer(
+        Dialect::TRANSCODE.challenge,
+        ChallengeStatus::Enr,
+        CHALLENGE,
+        &credentials().enr,
+    )
+    .unwrap();
+    let mut auth = response.to_vec();
+    // Four random bytes: taken from the packet.
+    auth.extend_from_slice(&sent[1][72..76]);
+    assert_ne!(auth[16..], UID.as_bytes()[..4]);
+    auth.extend_from_slice(&[1, 1]);
+    assert_eq!(sent[1], ioctl(0x0c, 3, 1, &hl(10002, &auth)));
+    assert_eq!(sent.len(), 2);
+}
+
+#[test]
+fn heartbeats_keep_their_beat_and_count() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.take_packets();
+        script.advance(MS(1000));
+        let expected: Vec<u128> = (1..=10).map(|n| n * 100).collect();
+        assert_eq!(times(&script, AvKind::Heartbeat), expected, "{dialect}");
+        let beats = heartbeats(&script);
+        assert!(
+            beats.windows(2).all(|two| two[1].count == two[0].count + 1),
+            "{dialect}"
+        );
+        for beat in beats {
+            let again = if dialect.name == "summary" {
+                0
+            } else {
+                beat.count
+            };
+            assert_eq!(beat.count_again, again, "{dialect}");
+        }
+        // Late wake-ups do not shift the beat.
+        script.take_packets();
+        for _ in 0..10 {
+            script.now = script.deadline + MS(30);
+            script.client.handle_timeout(script.now);
+            script.settle();
+        }
+        let late = times(&script, AvKind::Heartbeat);
+        assert!(late.iter().all(|at| at % 100 == 30), "{dialect}: {late:?}");
+    }
+}
+
+#[test]
+fn requests_repeat_each_second_with_the_index_they_had() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.log_in();
+        script.advance(MS(2500));
+        assert_eq!(
+            times(&script, AvKind::Grouped),
+            [0, 1000, 2000],
+            "{dialect}: K10000"
+        );
+        for (_, packet) in script
+            .packets
+            .iter()
+            .filter(|(_, packet)| packet[0] == 0x0c)
+        {
+            assert_eq!((packet[18], packet[28]), (0, 0), "{dialect}");
+            assert_eq!(packet[44..46], 10000_u16.to_le_bytes(), "{dialect}");
+        }
+        script.challenge(ChallengeStatus::Enr);
+        script.take_packets();
+        // The same challenge once more is no reason to hurry.
+        script.challenge(ChallengeStatus::Enr);
+        script.advance(MS(2000));
+        assert_eq!(
+            times(&script, AvKind::Grouped),
+            [3500, 4500],
+            "{dialect}: K10002"
+        );
+        for (_, packet) in script
+            .packets
+            .iter()
+            .filter(|(_, packet)| packet[0] == 0x0c)
+        {
+            assert_eq!((packet[18], packet[28]), (1, 1), "{dialect}");
+            assert_eq!(packet[44..46], 10002_u16.to_le_bytes(), "{dialect}");
+        }
+        script.result(&ConnectResult::accept(None, None));
+        script.take_packets();
+        script.advance(MS(3000));
+        assert!(times(&script, AvKind::Grouped).is_empty(), "{dialect}");
+        assert_eq!(script.client.status(), Status::In(Phase::Stream));
+    }
+}
+
+#[test]
+fn each_ioctl_from_the_camera_brings_a_heartbeat() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.advance(MS(50));
+        script.take_packets();
+        script.ioctl(&hl(10031, &[1]));
+        assert_eq!(heartbeats(&script).len(), 1, "{dialect}");
+        assert_eq!(script.packets.len(), 1, "{dialect}");
+    }
+}
+
+#[test]
+fn keepalives_come_back_with_their_body() {
+    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    script.log_in();
+    let before = script.datagrams.len();
+    let body = *b"anything";
+    script.datagram(|out| {
+        Keepalive {
+            answer: false,
+            body,
+        }
+        .write(out);
+    });
+    let expected = table(
+        24,
+        &[
+            (0, &[4, 2, 0x1a, 0x0a, 8, 0, 0, 0, 0x27, 4, 0x21]),
+            (16, &body),
+        ],
+    );
+    assert_eq!(script.datagrams.len(), before + 1);
+    assert_eq!(script.datagrams[before].2, expected);
+    // One that is an answer itself wants none.
+    script.datagram(|out| Keepalive { answer: true, body }.write(out));
+    assert_eq!(script.datagrams.len(), before + 1);
+}
+
+#[test]
+fn probes_are_answered_with_their_clock() {
+    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    script.let_in();
+    script.take_packets();
+    let stamp = script.stamp();
+    let probe = |clock| Probe {
+        stamp,
+        clock: LinkClock {
+            clock,
+            round_trip: 17,
+            word: 0,
+        },
+    };
+    script.packet(|out| probe(0xabcd).write(out));
+    let first = script.take_packets();
+    assert_eq!(first.len(), 1);
+    // K10001, K10003 and the probe itself.
+    let body: (usize, &[u8]) = (8, &[0xcd, 0xab, 3, 0, 3, 0]);
+    let head = &first[0][..8];
+    assert_eq!(head[..4], [0x0b, 0, 0x0c, 0]);
+    assert_eq!(first[0], table(20, &[(0, head), body]));
+    assert_eq!(script.client.stats().round_trip_ms, Some(17));
+
+    script.packet(|out| probe(1).write(out));
+    let second = script.take_packets();
+    assert_eq!(
+        second[0][8..14],
+        [1, 0, 1, 0, 1, 0],
+        "one packet since then"
+    );
+}
+
+#[test]
+fn clocks_that_ride_in_media_are_answered_and_slices_are_reported() {
+    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    script.let_in();
+    script.take_packets();
+    let mut slicer = Slicer::new(SlicerConfig::new(Dialect::TRANSCODE.media)).unwrap();
+    let info = FrameInfo {
+        codec: Codec::H264,
+        flags: 1,
+        camera: 0,
+        viewers: 1,
+        fps: 20,
+        resolution: 0,
+        bitrate: 120,
+        micros: 0,
+        seconds: UNIX,
+        numbers: None,
+    };
+    let mut slices = slicer
+        .slice(MediaKind::Key, info, vec![7; 3000].into())
+        .unwrap();
+    let clock = LinkClock {
+        clock: 0x1234,
+        round_trip: 3,
+        word: 0,
+    };
+    let mut count = 0;
+    loop {
+        let mut packet = Vec::new();
+        if !slices.write_next(clock, &mut packet) {
+            break;
+        }
+        script.packet(|out| out.extend_from_slice(&packet));
+        count += 1;
+    }
+    assert!(count > 1);
+    let answers = times(&script, AvKind::ProbeAnswer);
+    assert_eq!(
+        answers.len(),
+        1,
+        "the first slice has the clock, and only that"
+    );
+    assert_eq!(script.packets[0].1[8..10], [0x34, 0x12]);
+    let frames = script
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::Frame(_)));
+    assert_eq!(frames.count(), 1);
+
+    script.take_packets();
+    script.advance(MS(200));
+    let beats = heartbeats(&script);
+    let newest = u16::try_from(count - 1).unwrap();
+    assert_eq!((beats[0].reported, beats[0].newest), (0xffff, newest));
+    assert_eq!((beats[1].reported, beats[1].newest), (newest, newest));
+}
+
+#[test]
+fn summary_says_its_status_each_second() {
+    let mut script = Scripted::new(&Dialect::SUMMARY);
+    script.let_in();
+    script.take_packets();
+    script.advance(MS(3500));
+    assert_eq!(times(&script, AvKind::ProbeAnswer), [1000, 2000, 3000]);
+    let status = script.packets.iter().find(|(_, packet)| packet[0] == 0x0b);
+    let packet = &status.unwrap().1;
+    assert_eq!(packet.len(), 20);
+    assert_eq!(packet[..4], [0x0b, 0, 0x0b, 0]);
+    assert_eq!(packet[8..10], 1000_u16.to_le_bytes());
+    assert_eq!(packet[14..], [0; 6]);
+}
+
+#[test]
+fn control_packets_share_one_count() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.advance(MS(2000));
+        let counters: Vec<u16> = script
+            .packets
+            .iter()
+            .filter(|(_, packet)| packet[0] != 0)
+            .map(|(_, packet)| {
+                AvPacket::parse(packet, dialect.media)
+                    .unwrap()
+                    .header
+                    .stamp
+                    .counter
+            })
+            .collect();
+        let expected: Vec<u16> = (0..).take(counters.len()).collect();
+        assert_eq!(counters, expected, "{dialect}");
+    }
+}
+
+#[test]
+fn buffer_resets_and_channel_messages_are_acknowledged() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.take_packets();
+        let stamp = AvStamp {
+            counter: 77,
+            tail: 5,
+            ..script.stamp()
+        };
+        let reset = BufferReset {
+            ack: false,
+            stamp,
+            data: *b"twelve bytes",
+        };
+        let mut echoed = Vec::new();
+        reset.write(&mut echoed);
+        script.packet(|out| reset.write(out));
+        echoed[1] = 0x13;
+        assert_eq!(script.take_packets(), [echoed.clone()], "{dialect}");
+        assert_eq!(echoed.len(), 20);
+
+        let message = ChannelMessage {
+            ack: false,
+            stamp,
+            channel: 3,
+            subtype: 9,
+            data: [0x5a; 24],
+            body: &[],
+        };
+        let mut echoed = Vec::new();
+        message.write(&mut echoed);
+        script.packet(|out| message.write(out));
+        echoed[1] = 0x11;
+        assert_eq!(script.take_packets(), [echoed], "{dialect}");
+    }
+}
+
+#[test]
+fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.log_in();
+        script.take_packets();
+        let mut payload = vec![3];
+        payload.extend_from_slice(&CHALLENGE);
+        let challenge = hl(10001, &payload);
+        let message = ChannelMessage {
+            ack: false,
+            stamp: script.stamp(),
+            channel: 0,
+            subtype: 0,
+            data: [0; 24],
+            body: &challenge,
+        };
+        script.packet(|out| message.write(out));
+        let kinds: Vec<_> = kinds(&script).into_iter().map(|(_, kind)| kind).collect();
+        let expected = [AvKind::Heartbeat, AvKind::ChannelAck, AvKind::Grouped];
+        assert_eq!(kinds, expected, "{dialect}");
+    }
+}
+
+#[test]
+fn before_the_login_is_answered_nothing_else_is_heard() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.connect();
+        script.take_packets();
+        script.challenge(ChallengeStatus::Enr);
+        script.result(&ConnectResult::accept(None, None));
+        let stamp = script.stamp();
+        script.packet(|out| {
+            BufferReset {
+                ack: false,
+                stamp,
+                data: [0; 12],
+            }
+            .write(out);
+        });
+        script.advance(MS(500));
+        assert!(script.packets.is_empty(), "{dialect}");
+        assert_eq!(script.client.status(), Status::In(Phase::Login));
+        assert_eq!(script.client.stats().unknown, 3);
+    }
+}
+
+#[test]
+fn phases_are_reported_in_order_with_their_times() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.advance(MS(10));
+        script.answer_discovery();
+        script.advance(MS(20));
+        script.answer_session();
+        script.advance(MS(30));
+        script.answer_login(LoginStatus::SUCCESS);
+        script.advance(MS(40));
+        script.challenge(ChallengeStatus::Enr);
+        script.result(&ConnectResult::accept(None, None));
+        let reports: Vec<_> = script
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Phase(report) => Some((report.phase, report.took)),
+                _ => None,
+            })
+            .collect();
+        let expected = [
+            (Phase::Discovery, MS(10)),
+            (Phase::Session, MS(20)),
+            (Phase::Dtls, MS(0)),
+            (Phase::Login, MS(30)),
+            (Phase::Authentication, MS(40)),
+        ];
+        assert_eq!(reports, expected, "{dialect}");
+        // No frame comes: the last phase is never complete, and ends the session.
+        script.advance(Duration::from_secs(10));
+        let waited = Duration::from_secs(10);
+        let phase = Phase::Stream;
+        assert_eq!(
+            *script.error(),
+            Error::Silent { phase, waited },
+            "{dialect}"
+        );
+    }
+}
+
+#[test]
+fn the_end_is_said_in_the_link() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.take_packets();
+        let before = script.datagrams.len();
+        script.client.close(script.now);
+        script.settle();
+        let sent = script.take_packets();
+        assert_eq!(sent.len(), 1, "{dialect}");
+        assert_eq!(sent[0][40..], hl(10010, &[1, 2]), "{dialect}: video off");
+        assert_eq!(
+            script.datagrams.len(),
+            before + 2,
+            "{dialect}: and close_notify"
+        );
+        assert!(matches!(script.events.last(), Some(Event::Ended(Ok(())))));
+        // After the end it is quiet, and does not ask to be called again soon.
+        script.client.close(script.now);
+        script.client.handle_timeout(script.deadline);
+        script.settle();
+        assert_eq!(script.datagrams.len(), before + 2);
+        assert!(script.deadline > script.now + Duration::from_secs(60));
+    }
+}
