@@ -109,8 +109,9 @@ pub(crate) fn find(
 
 /// `tutk/cameras.toml` in the platform's configuration folder.
 fn default_path() -> Option<PathBuf> {
-    let folders = directories::ProjectDirs::from("", "", "tutk")?;
-    Some(folders.config_dir().join("cameras.toml"))
+    use etcetera::BaseStrategy as _;
+    let folders = etcetera::choose_base_strategy().ok()?;
+    Some(folders.config_dir().join("tutk").join("cameras.toml"))
 }
 
 fn look_up(text: &str, name: &str, enr: Option<&str>) -> Result<CameraUrl, Mistake> {
