@@ -479,7 +479,10 @@ impl Connection {
                 Ok(())
             };
         }
-        while let Some(message) = self.engine.reassembly.pop() {
+        // What is held beyond the Finished came in the clear, from anybody: it must not end a connection.
+        while self.phase == Phase::Handshake
+            && let Some(message) = self.engine.reassembly.pop()
+        {
             self.handle_message(&message)?;
         }
         Ok(())
