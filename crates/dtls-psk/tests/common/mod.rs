@@ -5,14 +5,20 @@
     unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
     clippy::disallowed_methods,
     reason = "a helper of several tests, none of which uses all of it"
 )]
 
+pub mod adversary;
+pub mod seeded;
+pub mod terms;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dtls_psk::{Config, Connection, Error, Event, Output, Psk};
+use dtls_psk::{CipherSuite, Config, Connected, Connection, Error, Event, Output, Psk};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -28,7 +34,19 @@ pub fn server_config() -> Config {
         .with_key_log(true)
 }
 
+/// Every suite there is: what holds for one is tried with all of them.
+pub fn suites() -> Vec<CipherSuite> {
+    vec![CipherSuite::EcdhePskChacha20Poly1305Sha256]
+}
+
+/// `config` with these suites, the first the one to be agreed on.
+pub fn with_suites(config: Config, suites: &[CipherSuite]) -> Config {
+    assert!(suites.iter().all(|suite| self::suites().contains(suite)));
+    config
+}
+
 /// An endpoint, what it did, and what it was given.
+#[derive(Debug)]
 pub struct Peer {
     pub connection: Connection,
     pub outgoing: Vec<Vec<u8>>,
@@ -104,6 +122,13 @@ impl Peer {
         self.connection.is_connected()
     }
 
+    pub fn connected(&self) -> Option<&Connected> {
+        self.events.iter().find_map(|event| match event {
+            Event::Connected(connected) => Some(connected),
+            _ => None,
+        })
+    }
+
     pub fn key_log(&self) -> Vec<&String> {
         let mut lines = Vec::new();
         for event in &self.events {
@@ -138,6 +163,14 @@ impl Pair {
             client: Peer::client(client, 1, now),
             server: Peer::server(server, 1, now),
         }
+    }
+
+    /// Both offer this suite alone.
+    pub fn of(suite: CipherSuite) -> Self {
+        Self::new(
+            with_suites(client_config(), &[suite]),
+            with_suites(server_config(), &[suite]),
+        )
     }
 
     /// Carries datagrams until none is left. `path` sees each, with its number and whether it is the
@@ -199,6 +232,7 @@ impl Pair {
         assert!(self.client.is_connected(), "{:?}", self.client.error);
         assert!(self.server.is_connected(), "{:?}", self.server.error);
         assert_eq!(self.client.key_log().last(), self.server.key_log().last());
+        assert_eq!(self.client.connected(), self.server.connected());
         self.client.received.clear();
         self.server.received.clear();
         self.client.send(b"from the client");
