@@ -279,7 +279,7 @@ impl Camera {
                 .peers
                 .values()
                 .filter(|peer| peer.phase() <= Phase::Dtls)
-                .min_by_key(|peer| peer.heard())
+                .min_by_key(|peer| (peer.has_begun(), peer.heard()))
                 .map(Peer::id);
             match unproven {
                 Some(oldest) => self.remove(oldest, LeaveReason::Evicted),

@@ -59,6 +59,11 @@ impl Peer {
         self.av.phase()
     }
 
+    /// Whether its handshake is under way: more than a session request, which anybody can send in any name.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.link.dtls.has_begun()
+    }
+
     /// When the client was last heard of.
     pub(crate) fn heard(&self) -> Instant {
         self.heard

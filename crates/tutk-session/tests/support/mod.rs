@@ -104,6 +104,7 @@ pub struct Simulation {
 #[derive(Debug, Clone)]
 pub struct Tapped {
     pub to_camera: bool,
+    pub to: SocketAddr,
     pub bytes: Vec<u8>,
 }
 
@@ -276,6 +277,7 @@ impl Simulation {
                     if let Some(tap) = &mut self.tap {
                         tap.push(Tapped {
                             to_camera: true,
+                            to: datagram.to,
                             bytes: datagram.payload.to_vec(),
                         });
                     }
@@ -303,6 +305,7 @@ impl Simulation {
                     if let Some(tap) = &mut self.tap {
                         tap.push(Tapped {
                             to_camera: false,
+                            to: datagram.to,
                             bytes: datagram.payload.to_vec(),
                         });
                     }
