@@ -4,49 +4,54 @@
 //! 1  ClientHello                   -->
 //! 2                                <--  HelloVerifyRequest, if the server asks for a cookie
 //! 3  ClientHello with the cookie   -->
-//! 4                                <--  ServerHello, ServerKeyExchange, ServerHelloDone
+//! 4                                <--  ServerHello, [ServerKeyExchange,] ServerHelloDone
 //! 5  ClientKeyExchange,
 //!    ChangeCipherSpec, Finished    -->
 //! 6                                <--  ChangeCipherSpec, Finished
 //! ```
+//!
+//! A ServerKeyExchange is left out where it would say nothing: without an ephemeral exchange or a hint
+//! (RFC 4279 section 2).
 
 use subtle::ConstantTimeEq;
 
-use crate::config::Psk;
+use zeroize::Zeroizing;
+
+use crate::config::{Credentials, Psk, check_identity};
 use crate::engine::{Engine, complete_key_exchange};
 use crate::error::{Error, Stage};
 use crate::event::{Connected, Event};
+use crate::group::Group;
 use crate::key_schedule::{
-    MasterSecret, PremasterSecret, Protections, Randoms, Side, VERIFY_DATA_LEN,
+    MasterSecret, PremasterSecret, ProtectionChoice, Protections, Randoms, Side, VERIFY_DATA_LEN,
 };
-use crate::messages::extensions::{EXTENDED_MASTER_SECRET, GROUP_X25519, POINT_UNCOMPRESSED};
-use crate::messages::hello::{COMPRESSION_NULL, ClientHello, HelloVerifyRequest, ServerHello};
-use crate::messages::key_exchange::{EcdhePskClient, EcdhePskServer};
+use crate::messages::extensions::{ENCRYPT_THEN_MAC, EXTENDED_MASTER_SECRET, POINT_UNCOMPRESSED};
+use crate::messages::hello::{
+    COMPRESSION_NULL, ClientHello, HelloVerifyRequest, Offer, ServerHello,
+};
+use crate::messages::key_exchange::{ClientKeyExchange, ServerKeyExchange};
 use crate::messages::{Fragment, Message, handshake_type};
 use crate::record::DTLS_1_2;
-use crate::suites::CipherSuite;
+use crate::suites::{CipherSuite, KeyExchange};
 
 /// How many HelloVerifyRequests are answered. One is the rule; a server that changes its secret has
 /// reason for a second.
 const MAX_VERIFY_REQUESTS: u64 = 3;
 
 /// A client's side of the handshake.
-#[derive(Debug)]
 pub(crate) struct ClientHandshake {
     random: [u8; 32],
-    identity: Vec<u8>,
-    psk: Psk,
+    credentials: Credentials,
     cookie: Vec<u8>,
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
     AwaitServerHello,
     AwaitServerKeyExchange(Negotiated),
-    AwaitServerHelloDone(Negotiated, Vec<u8>),
+    AwaitServerHelloDone(Negotiated, ServerParams),
     AwaitFinished {
-        negotiated: Negotiated,
+        connected: Connected,
         /// The number of the ServerHelloDone: when it comes again, flight 5 was lost.
         hello_done: u16,
         expected: [u8; VERIFY_DATA_LEN],
@@ -58,15 +63,29 @@ enum State {
 struct Negotiated {
     randoms: Randoms,
     suite: CipherSuite,
+    encrypt_then_mac: bool,
     extended_master_secret: bool,
 }
 
+/// What a ServerKeyExchange said; nothing if there was none.
+#[derive(Default)]
+struct ServerParams {
+    hint: Vec<u8>,
+    share: Option<(Group, Vec<u8>)>,
+}
+
+/// Flight 5, sent.
+struct Sent {
+    identity: Vec<u8>,
+    /// What the server's Finished must be.
+    expected: [u8; VERIFY_DATA_LEN],
+}
+
 impl ClientHandshake {
-    pub(crate) fn new(random: [u8; 32], identity: Vec<u8>, psk: Psk) -> Self {
+    pub(crate) fn new(random: [u8; 32], credentials: Credentials) -> Self {
         Self {
             random,
-            identity,
-            psk,
+            credentials,
             cookie: Vec::new(),
             state: State::AwaitServerHello,
         }
@@ -87,11 +106,15 @@ impl ClientHandshake {
     pub(crate) fn send_hello(&self, engine: &mut Engine) -> Result<(), Error> {
         engine.restart_transcript();
         engine.flight.begin();
-        let body = ClientHello::write(
-            &self.random,
-            &self.cookie,
-            engine.config.extended_master_secret,
-        )?;
+        let config = &engine.config;
+        let body = ClientHello::write(&Offer {
+            random: &self.random,
+            cookie: &self.cookie,
+            suites: &config.suites,
+            groups: &config.groups,
+            encrypt_then_mac: config.encrypt_then_mac && config.uses_cbc(),
+            extended_master_secret: config.extended_master_secret,
+        })?;
         engine.add_message(handshake_type::CLIENT_HELLO, body)?;
         engine.send_flight(true)
     }
@@ -139,39 +162,30 @@ impl ClientHandshake {
             State::AwaitServerHello => {
                 message.expect(handshake_type::SERVER_HELLO, "ServerHello")?;
                 let negotiated = self.read_server_hello(engine, &message.body)?;
+                let hash = negotiated.suite.suite().hash();
+                engine.transcript.choose(&engine.provider, hash);
                 engine.note(message)?;
                 self.state = State::AwaitServerKeyExchange(negotiated);
             }
             State::AwaitServerKeyExchange(negotiated) => {
-                message.expect(handshake_type::SERVER_KEY_EXCHANGE, "ServerKeyExchange")?;
-                let params = EcdhePskServer::parse(&message.body)?;
-                if params.group != GROUP_X25519 {
-                    return Err(Error::Group {
-                        what: "the server chose one other than X25519",
-                    });
+                let kind = negotiated.suite.suite().key_exchange();
+                let done = message.handshake_type == handshake_type::SERVER_HELLO_DONE;
+                if done && kind == KeyExchange::Psk {
+                    let params = ServerParams::default();
+                    self.state = self.finish(engine, message, &negotiated, params)?;
+                } else {
+                    message.expect(handshake_type::SERVER_KEY_EXCHANGE, "ServerKeyExchange")?;
+                    let params = read_server_params(engine, kind, &message.body)?;
+                    engine.note(message)?;
+                    self.state = State::AwaitServerHelloDone(negotiated, params);
                 }
-                let public = params.public.to_vec();
-                engine.note(message)?;
-                self.state = State::AwaitServerHelloDone(negotiated, public);
             }
-            State::AwaitServerHelloDone(negotiated, public) => {
+            State::AwaitServerHelloDone(negotiated, params) => {
                 message.expect(handshake_type::SERVER_HELLO_DONE, "ServerHelloDone")?;
-                if !message.body.is_empty() {
-                    return Err(Error::Malformed {
-                        message: "ServerHelloDone",
-                        what: "nothing in it",
-                    });
-                }
-                engine.note(message)?;
-                let expected = self.send_finished(engine, &negotiated, &public)?;
-                self.state = State::AwaitFinished {
-                    negotiated,
-                    hello_done: message.sequence,
-                    expected,
-                };
+                self.state = self.finish(engine, message, &negotiated, params)?;
             }
             State::AwaitFinished {
-                negotiated,
+                connected,
                 expected,
                 ..
             } => {
@@ -180,11 +194,7 @@ impl ClientHandshake {
                     return Err(Error::FinishedMismatch);
                 }
                 engine.flight.disarm();
-                engine.events.push_back(Event::Connected(Connected {
-                    suite: negotiated.suite,
-                    extended_master_secret: negotiated.extended_master_secret,
-                    identity: self.identity.clone(),
-                }));
+                engine.events.push_back(Event::Connected(connected));
             }
             State::Done => {
                 return Err(Error::UnexpectedMessage {
@@ -214,9 +224,11 @@ impl ClientHandshake {
         if hello.version != DTLS_1_2 {
             return Err(Error::Version { got: hello.version });
         }
-        let suite = CipherSuite::from_id(hello.suite).ok_or(Error::CipherSuite {
-            what: "the server chose one that was not offered",
-        })?;
+        let suite = CipherSuite::from_id(hello.suite)
+            .filter(|suite| engine.config.suites.contains(suite))
+            .ok_or(Error::CipherSuite {
+                what: "the server chose one that was not offered",
+            })?;
         if hello.compression != COMPRESSION_NULL {
             return Err(Error::IllegalParameter {
                 message: MESSAGE,
@@ -229,6 +241,13 @@ impl ClientHandshake {
         }
         if extensions.extended_master_secret && !engine.config.extended_master_secret {
             return Err(Error::UnsolicitedExtension(EXTENDED_MASTER_SECRET));
+        }
+        let offered_encrypt_then_mac = engine.config.encrypt_then_mac && engine.config.uses_cbc();
+        if extensions.encrypt_then_mac && !offered_encrypt_then_mac {
+            return Err(Error::UnsolicitedExtension(ENCRYPT_THEN_MAC));
+        }
+        if extensions.encrypt_then_mac && !suite.is_cbc() {
+            return Err(Error::EncryptThenMac(suite.name()));
         }
         if extensions
             .point_formats
@@ -253,36 +272,83 @@ impl ClientHandshake {
                 server: *hello.random,
             },
             suite,
+            encrypt_then_mac: extensions.encrypt_then_mac,
             extended_master_secret: extensions.extended_master_secret,
         })
     }
 
-    /// Flight 5. Gives what the server's Finished must be.
+    /// The end of flight 4: sends flight 5.
+    fn finish(
+        &self,
+        engine: &mut Engine,
+        hello_done: &Message,
+        negotiated: &Negotiated,
+        params: ServerParams,
+    ) -> Result<State, Error> {
+        if !hello_done.body.is_empty() {
+            return Err(Error::Malformed {
+                message: "ServerHelloDone",
+                what: "nothing in it",
+            });
+        }
+        engine.note(hello_done)?;
+        let Sent { identity, expected } = self.send_finished(engine, negotiated, &params)?;
+        Ok(State::AwaitFinished {
+            connected: Connected {
+                suite: negotiated.suite,
+                group: params.share.map(|(group, _)| group),
+                extended_master_secret: negotiated.extended_master_secret,
+                encrypt_then_mac: negotiated.encrypt_then_mac,
+                identity,
+                identity_hint: params.hint,
+            },
+            hello_done: hello_done.sequence,
+            expected,
+        })
+    }
+
+    /// Flight 5.
     fn send_finished(
         &self,
         engine: &mut Engine,
         negotiated: &Negotiated,
-        public: &[u8],
-    ) -> Result<[u8; VERIFY_DATA_LEN], Error> {
+        params: &ServerParams,
+    ) -> Result<Sent, Error> {
         engine.flight.begin();
-        let exchange = engine.start_key_exchange()?;
-        let body = EcdhePskClient {
-            identity: &self.identity,
-            public: exchange.pub_key(),
+        let (identity, psk) = self.choose_identity(&params.hint)?;
+        let exchange = match &params.share {
+            Some((group, _)) => Some(engine.start_key_exchange(*group)?),
+            None => None,
+        };
+        let body = ClientKeyExchange {
+            identity: &identity,
+            public: exchange.as_ref().map(|exchange| exchange.pub_key()),
         }
         .write()?;
         engine.add_message(handshake_type::CLIENT_KEY_EXCHANGE, body)?;
 
-        let shared = complete_key_exchange(exchange, public, "ServerKeyExchange")?;
-        let premaster = PremasterSecret::new(&shared, &self.psk)?;
-        let session_hash = negotiated
-            .extended_master_secret
-            .then(|| engine.transcript.hash());
+        let shared = match (exchange, &params.share) {
+            (Some(exchange), Some((group, public))) => Some(complete_key_exchange(
+                exchange,
+                *group,
+                public,
+                "ServerKeyExchange",
+            )?),
+            _ => None,
+        };
+        let shared = shared
+            .as_ref()
+            .map(|shared: &Zeroizing<_>| shared.as_slice());
+        let premaster = PremasterSecret::new(shared, &psk)?;
+        let session_hash = engine.transcript.hash()?;
         let master = MasterSecret::derive(
             &engine.provider,
+            negotiated.suite.suite().hash(),
             &premaster,
             &negotiated.randoms,
-            session_hash,
+            negotiated
+                .extended_master_secret
+                .then_some(session_hash.as_slice()),
         )?;
         if engine.config.key_log {
             engine
@@ -291,17 +357,57 @@ impl ClientHandshake {
         }
         let Protections { write, read } = master.protections(
             &engine.provider,
-            negotiated.suite,
+            ProtectionChoice {
+                suite: negotiated.suite,
+                encrypt_then_mac: negotiated.encrypt_then_mac,
+                iv_key: &engine.iv_key,
+            },
             &negotiated.randoms,
             Side::Client,
         )?;
         engine.add_change_cipher_spec();
         engine.records.install_write(write);
         engine.records.install_read(read);
-        let finished =
-            master.verify_data(&engine.provider, Side::Client, engine.transcript.hash())?;
+        let hash = engine.transcript.hash()?;
+        let finished = master.verify_data(&engine.provider, Side::Client, &hash)?;
         engine.add_message(handshake_type::FINISHED, finished.to_vec())?;
         engine.send_flight(true)?;
-        master.verify_data(&engine.provider, Side::Server, engine.transcript.hash())
+        let hash = engine.transcript.hash()?;
+        let expected = master.verify_data(&engine.provider, Side::Server, &hash)?;
+        Ok(Sent { identity, expected })
     }
+
+    fn choose_identity(&self, hint: &[u8]) -> Result<(Vec<u8>, Psk), Error> {
+        match &self.credentials {
+            Credentials::Known { identity, psk } => Ok((identity.clone(), psk.clone())),
+            Credentials::ByHint(select) => {
+                let (identity, psk) = select.select(hint).ok_or(Error::NoIdentity(hint.len()))?;
+                check_identity(&identity, &psk)?;
+                Ok((identity, psk))
+            }
+        }
+    }
+}
+
+fn read_server_params(
+    engine: &Engine,
+    kind: KeyExchange,
+    body: &[u8],
+) -> Result<ServerParams, Error> {
+    let message = ServerKeyExchange::parse(body, kind)?;
+    let share = match message.share {
+        Some(share) => {
+            let group = Group::from_id(share.group)
+                .filter(|group| engine.config.groups.contains(group))
+                .ok_or(Error::Group {
+                    what: "the server chose one that was not offered",
+                })?;
+            Some((group, share.public.to_vec()))
+        }
+        None => None,
+    };
+    Ok(ServerParams {
+        hint: message.hint.to_vec(),
+        share,
+    })
 }

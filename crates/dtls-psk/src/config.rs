@@ -8,7 +8,14 @@ use dimpl::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::group::Group;
+use crate::suites::CipherSuite;
 
+/// The suites that are offered and accepted unless [`Config::with_suites`] says otherwise: the one that
+/// cameras speak (wire.md section 7), an AEAD with forward secrecy.
+pub const DEFAULT_SUITES: &[CipherSuite] = &[CipherSuite::EcdhePskChacha20Poly1305Sha256];
+/// The groups that are offered and accepted unless [`Config::with_groups`] says otherwise.
+pub const DEFAULT_GROUPS: &[Group] = &[Group::X25519];
 /// Default for the largest datagram, in bytes (wire.md section 7).
 pub const DEFAULT_MTU: usize = 1200;
 /// The smallest MTU that is accepted, in bytes.
@@ -70,6 +77,25 @@ where
     }
 }
 
+/// A client's identities, where one depends on the server's hint.
+///
+/// Implemented for every `Fn(&[u8]) -> Option<(Vec<u8>, Psk)>`.
+pub trait PskSelect: Send + Sync {
+    /// The identity (1 to [`MAX_IDENTITY`] bytes) and the key for a server that gives `hint`, at most
+    /// [`MAX_HANDSHAKE_MESSAGE`] bytes and empty where it gives none. Whoever is on the path can change a
+    /// hint. For `None` the handshake ends with [`Error::NoIdentity`].
+    fn select(&self, hint: &[u8]) -> Option<(Vec<u8>, Psk)>;
+}
+
+impl<F> PskSelect for F
+where
+    F: Fn(&[u8]) -> Option<(Vec<u8>, Psk)> + Send + Sync,
+{
+    fn select(&self, hint: &[u8]) -> Option<(Vec<u8>, Psk)> {
+        self(hint)
+    }
+}
+
 /// Configuration of a client or of a server.
 ///
 /// ```
@@ -85,6 +111,8 @@ where
 pub struct Config {
     pub(crate) role: Role,
     pub(crate) provider: Option<CryptoProvider>,
+    pub(crate) suites: Vec<CipherSuite>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) mtu: usize,
     pub(crate) initial_timeout: Duration,
     pub(crate) max_timeout: Duration,
@@ -93,27 +121,38 @@ pub struct Config {
     pub(crate) cookie_exchange: bool,
     pub(crate) cookie_secret: Option<Zeroizing<[u8; 32]>>,
     pub(crate) extended_master_secret: bool,
+    pub(crate) encrypt_then_mac: bool,
 }
 
 #[derive(Clone)]
 pub(crate) enum Role {
-    Client {
-        identity: Vec<u8>,
-        psk: Psk,
-    },
+    Client(Credentials),
     Server {
         lookup: Arc<dyn PskLookup>,
         hint: Vec<u8>,
     },
 }
 
+/// A client's identity and key.
+#[derive(Clone)]
+pub(crate) enum Credentials {
+    Known { identity: Vec<u8>, psk: Psk },
+    ByHint(Arc<dyn PskSelect>),
+}
+
 impl Config {
     /// A client that proves `identity` (1 to [`MAX_IDENTITY`] bytes) with `psk`.
     pub fn client(identity: impl AsRef<[u8]>, psk: Psk) -> Self {
-        Self::new(Role::Client {
+        Self::new(Role::Client(Credentials::Known {
             identity: identity.as_ref().to_vec(),
             psk,
-        })
+        }))
+    }
+
+    /// A client that chooses its identity by the server's hint (RFC 4279 section 5.2). The RFC wants this
+    /// only where client and server have agreed on what hints mean; else use [`Config::client`].
+    pub fn client_by_hint(select: impl PskSelect + 'static) -> Self {
+        Self::new(Role::Client(Credentials::ByHint(Arc::new(select))))
     }
 
     /// A server that finds its clients' keys with `lookup`.
@@ -128,6 +167,8 @@ impl Config {
         Self {
             role,
             provider: default_provider(),
+            suites: DEFAULT_SUITES.to_vec(),
+            groups: DEFAULT_GROUPS.to_vec(),
             mtu: DEFAULT_MTU,
             initial_timeout: DEFAULT_INITIAL_TIMEOUT,
             max_timeout: DEFAULT_MAX_TIMEOUT,
@@ -136,16 +177,34 @@ impl Config {
             cookie_exchange: true,
             cookie_secret: None,
             extended_master_secret: true,
+            encrypt_then_mac: true,
         }
     }
 
     /// Another provider than the feature's (aws-lc-rs where both features are on).
     ///
-    /// The ephemeral key share is drawn by the provider's X25519, not by the generator given to the
-    /// connection: who needs a run that repeats byte for byte gives a provider whose X25519 is seeded.
+    /// The ephemeral key share is drawn by the provider's group, not by the generator given to the
+    /// connection: who needs a run that repeats byte for byte gives a provider whose groups are seeded.
     #[must_use]
     pub fn with_provider(mut self, provider: CryptoProvider) -> Self {
         self.provider = Some(provider);
+        self
+    }
+
+    /// The suites that are offered or accepted, the best first; [`DEFAULT_SUITES`] by default. At least one;
+    /// what comes twice counts once. A server takes the first of its own list that the client offers.
+    #[must_use]
+    pub fn with_suites(mut self, suites: &[CipherSuite]) -> Self {
+        self.suites = without_repeats(suites);
+        self
+    }
+
+    /// The groups that are offered or accepted, the best first; [`DEFAULT_GROUPS`] by default. At least one
+    /// if there is a suite with an ephemeral exchange; what comes twice counts once. A server takes the
+    /// first of its own list that the client offers, and no such suite if there is none.
+    #[must_use]
+    pub fn with_groups(mut self, groups: &[Group]) -> Self {
+        self.groups = without_repeats(groups);
         self
     }
 
@@ -197,7 +256,8 @@ impl Config {
         self
     }
 
-    /// A server's PSK identity hint (RFC 4279 section 5.2), empty by default. A client ignores hints.
+    /// A server's PSK identity hint (RFC 4279 section 5.2), none by default. Clients other than
+    /// [`Config::client_by_hint`] ignore hints.
     #[must_use]
     pub fn with_identity_hint(mut self, new_hint: impl AsRef<[u8]>) -> Self {
         if let Role::Server { hint, .. } = &mut self.role {
@@ -214,20 +274,56 @@ impl Config {
         self
     }
 
+    /// Whether to offer (client) or answer (server) encrypt-then-MAC (RFC 7366) with CBC suites. On by
+    /// default, and never demanded. Other suites have no use for it.
+    #[must_use]
+    pub fn with_encrypt_then_mac(mut self, on: bool) -> Self {
+        self.encrypt_then_mac = on;
+        self
+    }
+
+    /// Whether any of the suites has an ephemeral exchange.
+    pub(crate) fn uses_groups(&self) -> bool {
+        self.suites.iter().any(|suite| suite.has_forward_secrecy())
+    }
+
+    /// Whether any of the suites is a CBC suite.
+    pub(crate) fn uses_cbc(&self) -> bool {
+        self.suites.iter().any(|suite| suite.is_cbc())
+    }
+
     pub(crate) fn validate(&self) -> Result<(), Error> {
         check("the MTU", MIN_MTU, MAX_MTU, self.mtu)?;
+        let suites = self.suites.len();
+        check("the number of suites", 1, CipherSuite::ALL.len(), suites)?;
+        let least = usize::from(self.uses_groups());
+        let groups = self.groups.len();
+        check("the number of groups", least, Group::ALL.len(), groups)?;
         match &self.role {
-            Role::Client { identity, psk } => {
-                check("the identity's length", 1, MAX_IDENTITY, identity.len())?;
-                check_psk(psk)
-            }
+            Role::Client(Credentials::Known { identity, psk }) => check_identity(identity, psk),
+            Role::Client(Credentials::ByHint(_)) => Ok(()),
             Role::Server { hint, .. } => check("the hint's length", 0, MAX_IDENTITY, hint.len()),
         }
     }
 }
 
+pub(crate) fn check_identity(identity: &[u8], psk: &Psk) -> Result<(), Error> {
+    check("the identity's length", 1, MAX_IDENTITY, identity.len())?;
+    check_psk(psk)
+}
+
 pub(crate) fn check_psk(psk: &Psk) -> Result<(), Error> {
     check("the pre-shared key's length", 1, MAX_PSK, psk.0.len())
+}
+
+fn without_repeats<T: Copy + PartialEq>(list: &[T]) -> Vec<T> {
+    let mut once = Vec::new();
+    for item in list {
+        if !once.contains(item) {
+            once.push(*item);
+        }
+    }
+    once
 }
 
 fn check(what: &'static str, min: usize, max: usize, got: usize) -> Result<(), Error> {
@@ -264,13 +360,16 @@ impl fmt::Debug for Config {
             .field(
                 "role",
                 match &self.role {
-                    Role::Client { .. } => &"client",
+                    Role::Client(_) => &"client",
                     Role::Server { .. } => &"server",
                 },
             )
+            .field("suites", &self.suites)
+            .field("groups", &self.groups)
             .field("mtu", &self.mtu)
             .field("cookie_exchange", &self.cookie_exchange)
             .field("extended_master_secret", &self.extended_master_secret)
+            .field("encrypt_then_mac", &self.encrypt_then_mac)
             .finish_non_exhaustive()
     }
 }

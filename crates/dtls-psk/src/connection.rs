@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::client::ClientHandshake;
-use crate::config::{Config, Psk, Role};
+use crate::config::{Config, Role};
 use crate::early::EarlyRecords;
 use crate::engine::Engine;
 use crate::error::{Error, Stage};
@@ -17,7 +16,7 @@ use crate::event::{Event, Output, Stats};
 use crate::flight::Due;
 use crate::messages::{Fragment, Message, handshake_type};
 use crate::outbox::MAX_QUEUED;
-use crate::record::{ContentType, Epoch, MAX_PLAINTEXT, NotOpened, RecordId, Split, split};
+use crate::record::{ContentType, Epoch, NotOpened, RecordId, Split, split};
 use crate::server::{ServerHandshake, ServerSecrets};
 
 /// How far ahead the instant lies that stands for "nothing is due".
@@ -64,7 +63,7 @@ enum Handshake {
 impl Connection {
     /// A client; its ClientHello waits in [`poll_output`](Self::poll_output).
     ///
-    /// Draws all that it needs from `rng` now. Only the X25519 key is drawn later and by the provider
+    /// Draws all that it needs from `rng` now. Only the ephemeral key is drawn later and by the provider
     /// ([`Config::with_provider`]).
     ///
     /// # Errors
@@ -75,7 +74,7 @@ impl Connection {
         rng: &mut dyn CryptoRng,
         now: Instant,
     ) -> Result<Self, Error> {
-        let Role::Client { identity, psk } = &config.role else {
+        let Role::Client(credentials) = &config.role else {
             return Err(Error::WrongRole {
                 expected: "client",
                 got: "server",
@@ -83,8 +82,8 @@ impl Connection {
         };
         let mut random = [0; 32];
         rng.fill_bytes(&mut random);
-        let client = ClientHandshake::new(random, identity.clone(), psk.clone());
-        let mut engine = Engine::new(config, now)?;
+        let client = ClientHandshake::new(random, credentials.clone());
+        let mut engine = Engine::new(config, rng, now)?;
         client.send_hello(&mut engine)?;
         Ok(Self::new(engine, Handshake::Client(client)))
     }
@@ -109,20 +108,10 @@ impl Connection {
                 got: "client",
             });
         };
-        let mut random = [0; 32];
-        rng.fill_bytes(&mut random);
-        let mut decoy = Zeroizing::new([0; 32]);
-        rng.fill_bytes(decoy.as_mut_slice());
-        let mut cookie = Zeroizing::new([0; 32]);
-        rng.fill_bytes(cookie.as_mut_slice());
-        let secrets = ServerSecrets {
-            random,
-            cookie: config.cookie_secret.clone().unwrap_or(cookie),
-            decoy: Psk::new(decoy.as_slice()),
-        };
+        let secrets = ServerSecrets::draw(&config, rng);
         let server =
             ServerHandshake::new(secrets, peer_id.to_vec(), Arc::clone(lookup), hint.clone());
-        let engine = Engine::new(config, now)?;
+        let engine = Engine::new(config, rng, now)?;
         Ok(Self::new(engine, Handshake::Server(Box::new(server))))
     }
 
@@ -292,8 +281,12 @@ impl Connection {
 
     /// The most that one record can carry within the MTU, in bytes.
     pub fn max_payload(&self) -> usize {
-        let overhead = self.engine.records.overhead(Epoch::Protected);
-        (self.engine.config.mtu - overhead).min(MAX_PLAINTEXT)
+        let engine = &self.engine;
+        let max = engine
+            .records
+            .max_plaintext(Epoch::Protected, engine.config.mtu);
+        // The smallest MTU has room for a record of every suite.
+        max.unwrap_or(0)
     }
 
     /// What was received, sent again, and dropped so far.

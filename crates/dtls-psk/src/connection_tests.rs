@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
+use crate::Psk;
 use crate::messages::handshake_header;
 use crate::record::RecordLayer;
 

@@ -5,14 +5,81 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::messages::hello::ClientHello;
+use crate::messages::hello::{ClientHello, HelloVerifyRequest};
+use crate::messages::{Fragment, HANDSHAKE_HEADER_LEN, handshake_header, handshake_type};
+use crate::record::{ContentType, DTLS_1_2, Epoch, RecordId};
 
 /// Bytes of a cookie: the most that DTLS 1.0 allowed, and a whole HMAC-SHA-256.
-pub(crate) const COOKIE_LEN: usize = 32;
+const COOKIE_LEN: usize = 32;
+/// A hello with a higher message number is noise: a client counts one for every HelloVerifyRequest.
+const MAX_HELLO_SEQUENCE: u16 = 32;
+
+/// Whether `fragment` is, or begins, a hello that may come first.
+pub(crate) fn is_first_hello(fragment: &Fragment<'_>) -> bool {
+    fragment.handshake_type == handshake_type::CLIENT_HELLO
+        && fragment.sequence <= MAX_HELLO_SEQUENCE
+}
+
+/// What to do about a hello, as far as its cookie goes.
+pub(crate) enum Judged {
+    /// It brings a cookie made with this one of the secrets, for this peer and this hello.
+    Verified(usize),
+    /// It does not: the HelloVerifyRequest to answer.
+    Unverified { record: RecordId, content: Vec<u8> },
+    /// It is no whole hello.
+    Malformed,
+}
+
+/// Judges the hello in `fragment` that came in the record numbered `record`, with nothing kept of it.
+///
+/// A hello must come whole, in one record: to put fragments together is to keep state for whoever sends
+/// them (RFC 6347 section 4.2.1). Nothing here is the peer's fault: anybody can send anything from any
+/// address. New cookies are made with the first of `secrets`.
+pub(crate) fn judge(
+    provider: &CryptoProvider,
+    secrets: &[&Zeroizing<[u8; 32]>],
+    peer_id: &[u8],
+    record: u64,
+    fragment: &Fragment<'_>,
+) -> Result<Judged, Error> {
+    let hello = match ClientHello::parse(fragment.data) {
+        Ok(hello) if fragment.is_whole() => hello,
+        _ => return Ok(Judged::Malformed),
+    };
+    let mut made = None;
+    for (at, secret) in secrets.iter().enumerate() {
+        let expected = make(provider, secret, peer_id, &hello)?;
+        // Takes the same time for every wrong cookie.
+        if bool::from(expected.as_slice().ct_eq(hello.cookie)) {
+            return Ok(Judged::Verified(at));
+        }
+        made.get_or_insert(expected);
+    }
+    let Some(cookie) = made else {
+        return Ok(Judged::Malformed);
+    };
+    let body = HelloVerifyRequest::write(&cookie)?;
+    let header: [u8; HANDSHAKE_HEADER_LEN] = handshake_header(
+        handshake_type::HELLO_VERIFY_REQUEST,
+        body.len(),
+        fragment.sequence,
+        0,
+        body.len(),
+    )?;
+    // The client's own record number: the only one to be had without state (RFC 6347 section 4.2.1).
+    let record = RecordId {
+        content_type: ContentType::Handshake,
+        version: DTLS_1_2,
+        epoch: Epoch::Plain,
+        sequence: record,
+    };
+    let content = [&header[..], &body].concat();
+    Ok(Judged::Unverified { record, content })
+}
 
 /// HMAC-SHA-256 with `secret` over the peer's address and all of its hello but the cookie, each part
 /// with its length before it.
-pub(crate) fn make(
+fn make(
     provider: &CryptoProvider,
     secret: &Zeroizing<[u8; 32]>,
     peer_id: &[u8],
@@ -35,15 +102,4 @@ pub(crate) fn make(
     Ok(provider
         .hmac_provider
         .hmac_sha256(secret.as_slice(), &data)?)
-}
-
-/// Whether `hello` brings the cookie made for it. Takes the same time for every wrong cookie.
-pub(crate) fn verify(
-    provider: &CryptoProvider,
-    secret: &Zeroizing<[u8; 32]>,
-    peer_id: &[u8],
-    hello: &ClientHello<'_>,
-) -> Result<bool, Error> {
-    let expected = make(provider, secret, peer_id, hello)?;
-    Ok(bool::from(expected.as_slice().ct_eq(hello.cookie)))
 }

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dimpl::crypto::{ActiveKeyExchange, Buf, CryptoProvider, NamedGroup};
+use dimpl::crypto::{ActiveKeyExchange, Buf, CryptoProvider, SupportedKxGroup};
+use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::alert::Alert;
@@ -12,11 +13,11 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::event::{Event, Stats};
 use crate::flight::{Flight, FlightItem};
+use crate::group::Group;
 use crate::messages::{Fragment, HANDSHAKE_HEADER_LEN, Message, handshake_header};
 use crate::outbox::Outbox;
 use crate::reassembly::{Inserted, Reassembler};
-use crate::record::{self, ContentType, Epoch, HEADER_LEN, RecordLayer};
-use crate::suites::SUITES;
+use crate::record::{self, ContentType, Epoch, RecordLayer};
 use crate::transcript::Transcript;
 
 /// A fragment with less of its message than this does not start at the end of a datagram.
@@ -28,6 +29,8 @@ pub(crate) struct Engine {
     pub(crate) config: Arc<Config>,
     pub(crate) provider: CryptoProvider,
     pub(crate) records: RecordLayer,
+    /// What explicit IVs are made from.
+    pub(crate) iv_key: Zeroizing<[u8; 32]>,
     pub(crate) transcript: Transcript,
     pub(crate) reassembly: Reassembler,
     pub(crate) flight: Flight,
@@ -41,11 +44,25 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(config: Arc<Config>, now: Instant) -> Result<Self, Error> {
+    /// Draws from `rng` only if a suite has explicit IVs.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        rng: &mut dyn CryptoRng,
+        now: Instant,
+    ) -> Result<Self, Error> {
         config.validate()?;
         let provider = config.provider.clone().ok_or(Error::NoProvider)?;
-        for suite in SUITES {
-            suite.check(&provider)?;
+        for suite in &config.suites {
+            suite.suite().check(&provider)?;
+        }
+        if config.uses_groups() {
+            for group in &config.groups {
+                find_group(&provider, *group)?;
+            }
+        }
+        let mut iv_key = Zeroizing::new([0; 32]);
+        if config.uses_cbc() {
+            rng.fill_bytes(iv_key.as_mut_slice());
         }
         let flight = Flight::new(
             config.initial_timeout,
@@ -53,7 +70,8 @@ impl Engine {
             config.max_retransmits,
         );
         Ok(Self {
-            transcript: Transcript::new(&provider),
+            iv_key,
+            transcript: Transcript::default(),
             config,
             provider,
             records: RecordLayer::default(),
@@ -67,20 +85,17 @@ impl Engine {
         })
     }
 
-    /// Begins an X25519 exchange; the provider draws the key.
-    pub(crate) fn start_key_exchange(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
-        let group = self
-            .provider
-            .kx_groups
-            .iter()
-            .find(|group| group.name() == NamedGroup::X25519)
-            .ok_or(Error::ProviderLacks("X25519"))?;
-        Ok(group.start_exchange(Buf::new())?)
+    /// Begins an ephemeral exchange; the provider draws the key.
+    pub(crate) fn start_key_exchange(
+        &self,
+        group: Group,
+    ) -> Result<Box<dyn ActiveKeyExchange>, Error> {
+        Ok(find_group(&self.provider, group)?.start_exchange(Buf::new())?)
     }
 
     /// Forgets the transcript: the first hello and the HelloVerifyRequest do not count.
     pub(crate) fn restart_transcript(&mut self) {
-        self.transcript = Transcript::new(&self.provider);
+        self.transcript = Transcript::default();
     }
 
     /// Holds a fragment; counts it if that was refused. Says whether it is old.
@@ -141,7 +156,8 @@ impl Engine {
         for item in items {
             match item {
                 FlightItem::ChangeCipherSpec => {
-                    if datagram.len() + HEADER_LEN + 1 > mtu {
+                    let room = mtu.saturating_sub(datagram.len());
+                    if self.records.max_plaintext(Epoch::Plain, room) < Some(1) {
                         self.queue(std::mem::take(&mut datagram));
                     }
                     self.records.append(
@@ -152,14 +168,16 @@ impl Engine {
                     )?;
                 }
                 FlightItem::Handshake(epoch, message) => {
-                    let overhead = self.records.overhead(*epoch) + HANDSHAKE_HEADER_LEN;
                     let mut rest = message.body.as_slice();
                     loop {
-                        let least = overhead + rest.len().min(MIN_FRAGMENT);
-                        if datagram.len() + least > mtu {
+                        let least = rest.len().min(MIN_FRAGMENT);
+                        let mut room = self.room_for_fragment(*epoch, datagram.len());
+                        if room < Some(least) {
                             self.queue(std::mem::take(&mut datagram));
+                            room = self.room_for_fragment(*epoch, 0);
                         }
-                        let room = mtu.saturating_sub(datagram.len() + overhead);
+                        // The smallest MTU has room for the least fragment of every suite.
+                        let room = room.unwrap_or(0).max(1);
                         let offset = message.body.len() - rest.len();
                         let (part, tail) = rest.split_at(rest.len().min(room));
                         let header = handshake_header(
@@ -186,6 +204,13 @@ impl Engine {
         }
         self.queue(datagram);
         Ok(())
+    }
+
+    /// How much of a handshake message fits behind `used` bytes of a datagram.
+    fn room_for_fragment(&self, epoch: Epoch, used: usize) -> Option<usize> {
+        let room = self.config.mtu.saturating_sub(used);
+        let plaintext = self.records.max_plaintext(epoch, room)?;
+        plaintext.checked_sub(HANDSHAKE_HEADER_LEN)
     }
 
     /// Sends the flight for the first time, and waits for the answer if `answered`.
@@ -237,23 +262,39 @@ impl Engine {
     }
 }
 
+fn find_group(
+    provider: &CryptoProvider,
+    group: Group,
+) -> Result<&'static dyn SupportedKxGroup, Error> {
+    provider
+        .kx_groups
+        .iter()
+        .copied()
+        .find(|known| known.name() == group.in_provider())
+        .ok_or(Error::ProviderLacks(group.name()))
+}
+
 /// Ends an exchange: the shared secret, zeroed on drop. `message` is where the peer's key came from.
 pub(crate) fn complete_key_exchange(
     exchange: Box<dyn ActiveKeyExchange>,
+    group: Group,
     peer: &[u8],
     message: &'static str,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let illegal = Error::IllegalParameter {
+        message,
+        what: "public key",
+    };
+    if !group.has_form_of_public_key(peer) {
+        return Err(illegal);
+    }
     // Room beforehand, so that no copy is left behind by growing.
     let mut out = Buf::new();
     out.resize(64, 0);
     out.clear();
-    // A key of the wrong length, or one that gives all zeros (RFC 7748 section 6.1), is the peer's doing.
-    let completed = exchange
-        .complete(peer, &mut out)
-        .map_err(|_| Error::IllegalParameter {
-            message,
-            what: "public key",
-        });
+    // A point that is not on the curve (RFC 8422 section 5.11), or a key that gives all zeros (RFC 7748
+    // section 6.1), is the peer's doing.
+    let completed = exchange.complete(peer, &mut out).map_err(|_| illegal);
     let secret = completed.map(|()| Zeroizing::new(out.to_vec()));
     out.as_mut().zeroize();
     secret

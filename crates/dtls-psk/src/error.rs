@@ -122,6 +122,13 @@ pub enum Error {
     /// The server answered an extension that was not offered (RFC 5246 section 7.4.1.4).
     #[error("server answered extension {0}, which was not offered")]
     UnsolicitedExtension(u16),
+    /// The server agreed to encrypt-then-MAC with a suite that has no use for it (RFC 7366 section 3).
+    #[error("server answered encrypt_then_mac with {0}, which is no CBC suite")]
+    EncryptThenMac(&'static str),
+    /// There is no identity for the server's hint, says the client's
+    /// [`PskSelect`](crate::PskSelect).
+    #[error("no identity for the server's hint of {0} bytes")]
+    NoIdentity(usize),
     /// The peer says that this connection renegotiates another (RFC 5746).
     #[error("peer's renegotiation_info is not empty")]
     Renegotiation,
@@ -174,10 +181,11 @@ impl Error {
             Error::Malformed { .. } => A::DECODE_ERROR,
             Error::UnexpectedMessage { .. } => A::UNEXPECTED_MESSAGE,
             Error::Version { .. } => A::PROTOCOL_VERSION,
-            Error::CipherSuite { .. } | Error::Group { .. } | Error::Renegotiation => {
-                A::HANDSHAKE_FAILURE
-            }
-            Error::IllegalParameter { .. } => A::ILLEGAL_PARAMETER,
+            Error::CipherSuite { .. }
+            | Error::Group { .. }
+            | Error::NoIdentity(_)
+            | Error::Renegotiation => A::HANDSHAKE_FAILURE,
+            Error::IllegalParameter { .. } | Error::EncryptThenMac(_) => A::ILLEGAL_PARAMETER,
             Error::UnsolicitedExtension(_) => A::UNSUPPORTED_EXTENSION,
             Error::FinishedMismatch => A::DECRYPT_ERROR,
             Error::Crypto(_) | Error::ProviderLacks(_) => A::INTERNAL_ERROR,

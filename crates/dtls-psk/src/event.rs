@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use crate::group::Group;
 use crate::suites::CipherSuite;
 
 /// What [`Connection::poll_output`](crate::Connection::poll_output) hands out.
@@ -49,10 +50,17 @@ impl fmt::Debug for Event {
 pub struct Connected {
     /// The cipher suite.
     pub suite: CipherSuite,
+    /// The group of the ephemeral exchange, if the suite has one.
+    pub group: Option<Group>,
     /// Whether the master secret is bound to the handshake (RFC 7627). Cameras do not offer it.
     pub extended_master_secret: bool,
+    /// Whether the MAC of records is over their ciphertext (RFC 7366): only ever with CBC suites.
+    pub encrypt_then_mac: bool,
     /// The client's PSK identity: on the server the one that came, on the client its own.
     pub identity: Vec<u8>,
+    /// The server's PSK identity hint (RFC 4279 section 5.2), empty where there is none: on the client the
+    /// one that came, on the server its own.
+    pub identity_hint: Vec<u8>,
 }
 
 /// What was received, sent again, and dropped. All counts are records, unless said otherwise.

@@ -6,11 +6,14 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::config::{Psk, check_psk};
 use crate::error::Error;
-use crate::suites::{CipherSuite, DirectionKeys, Protection};
+use crate::protection::{DirectionKeys, Protection};
+use crate::suites::CipherSuite;
 
 /// Bytes of a Finished's verify_data (RFC 5246 section 7.4.9).
 pub(crate) const VERIFY_DATA_LEN: usize = 12;
 const MASTER_SECRET_LEN: usize = 48;
+/// Bytes of the longest hash of a PRF, SHA-384.
+const MAX_HASH_LEN: usize = 48;
 
 /// A `Buf` that is zeroed on drop, and that never grows, so that no copy is left behind.
 struct SecretBuf(Buf);
@@ -30,15 +33,16 @@ impl Drop for SecretBuf {
     }
 }
 
-/// The TLS 1.2 PRF with SHA-256 (RFC 5246 section 5).
+/// The TLS 1.2 PRF (RFC 5246 section 5).
 fn prf<const N: usize>(
     provider: &CryptoProvider,
+    hash: HashAlgorithm,
     secret: &[u8],
     label: &'static str,
     seed: &[u8],
 ) -> Result<Zeroizing<[u8; N]>, Error> {
     let mut out = SecretBuf::with_capacity(N);
-    let mut scratch = SecretBuf::with_capacity(32 + label.len() + seed.len());
+    let mut scratch = SecretBuf::with_capacity(MAX_HASH_LEN + label.len() + seed.len());
     prf_tls12(
         provider.hmac_provider,
         secret,
@@ -47,7 +51,7 @@ fn prf<const N: usize>(
         &mut out.0,
         N,
         &mut scratch.0,
-        HashAlgorithm::SHA256,
+        hash,
     )?;
     let mut result = Zeroizing::new([0; N]);
     for (to, from) in result.iter_mut().zip(out.0.iter()) {
@@ -56,14 +60,22 @@ fn prf<const N: usize>(
     Ok(result)
 }
 
-/// The premaster secret: u16 length ‖ `other` ‖ u16 length ‖ PSK (RFC 4279 section 2). `other` is the
-/// X25519 output (RFC 5489 section 2).
+/// The premaster secret: u16 length ‖ other secret ‖ u16 length ‖ PSK (RFC 4279 section 2). The other secret
+/// is what the ephemeral exchange gave (RFC 5489 section 2), or as many zeros as the PSK has bytes.
 pub(crate) struct PremasterSecret(Zeroizing<Vec<u8>>);
 
 impl PremasterSecret {
-    pub(crate) fn new(other: &[u8], psk: &Psk) -> Result<Self, Error> {
+    pub(crate) fn new(shared: Option<&[u8]>, psk: &Psk) -> Result<Self, Error> {
         check_psk(psk)?;
         let psk = psk.reveal();
+        let zeros;
+        let other = match shared {
+            Some(shared) => shared,
+            None => {
+                zeros = vec![0; psk.len()];
+                &zeros
+            }
+        };
         let mut secret = Zeroizing::new(Vec::with_capacity(4 + other.len() + psk.len()));
         for part in [other, psk] {
             let len = u16::try_from(part.len()).map_err(|_| Error::TooLong {
@@ -107,28 +119,47 @@ pub(crate) struct Protections {
     pub(crate) read: Box<dyn Protection>,
 }
 
+/// What protects both directions, beside the master secret.
+#[derive(Clone, Copy)]
+pub(crate) struct ProtectionChoice<'a> {
+    pub(crate) suite: CipherSuite,
+    pub(crate) encrypt_then_mac: bool,
+    pub(crate) iv_key: &'a [u8; 32],
+}
+
 /// The master secret, 48 bytes; zeroed on drop.
-pub(crate) struct MasterSecret(Zeroizing<[u8; MASTER_SECRET_LEN]>);
+pub(crate) struct MasterSecret {
+    secret: Zeroizing<[u8; MASTER_SECRET_LEN]>,
+    hash: HashAlgorithm,
+}
 
 impl MasterSecret {
     /// `session_hash`: the transcript's hash up to the ClientKeyExchange, if the extended master secret
     /// was negotiated (RFC 7627 section 4); else the classic one (RFC 5246 section 8.1).
     pub(crate) fn derive(
         provider: &CryptoProvider,
+        hash: HashAlgorithm,
         premaster: &PremasterSecret,
         randoms: &Randoms,
-        session_hash: Option<[u8; 32]>,
+        session_hash: Option<&[u8]>,
     ) -> Result<Self, Error> {
         let secret = match session_hash {
-            Some(hash) => prf(provider, &premaster.0, "extended master secret", &hash)?,
+            Some(session_hash) => prf(
+                provider,
+                hash,
+                &premaster.0,
+                "extended master secret",
+                session_hash,
+            )?,
             None => prf(
                 provider,
+                hash,
                 &premaster.0,
                 "master secret",
                 &Randoms::joined(&randoms.client, &randoms.server),
             )?,
         };
-        Ok(Self(secret))
+        Ok(Self { secret, hash })
     }
 
     /// The content of `side`'s Finished (RFC 5246 section 7.4.9).
@@ -136,34 +167,37 @@ impl MasterSecret {
         &self,
         provider: &CryptoProvider,
         side: Side,
-        transcript: [u8; 32],
+        transcript: &[u8],
     ) -> Result<[u8; VERIFY_DATA_LEN], Error> {
         let label = match side {
             Side::Client => "client finished",
             Side::Server => "server finished",
         };
-        Ok(*prf(provider, self.0.as_slice(), label, &transcript)?)
+        let secret = self.secret.as_slice();
+        Ok(*prf(provider, self.hash, secret, label, transcript)?)
     }
 
     /// What `side` writes with and what it reads with.
     pub(crate) fn protections(
         &self,
         provider: &CryptoProvider,
-        suite: CipherSuite,
+        choice: ProtectionChoice<'_>,
         randoms: &Randoms,
         side: Side,
     ) -> Result<Protections, Error> {
-        // Enough for any suite of TLS 1.2: two MAC keys, two keys and two IVs.
-        const MAX_KEY_BLOCK: usize = 2 * (32 + 32 + 16);
+        // Enough for every suite here: two MAC keys of SHA-384, two keys of 256 bits and two IVs.
+        const MAX_KEY_BLOCK: usize = 2 * (48 + 32 + 12);
         let block: Zeroizing<[u8; MAX_KEY_BLOCK]> = prf(
             provider,
-            self.0.as_slice(),
+            self.hash,
+            self.secret.as_slice(),
             "key expansion",
             &Randoms::joined(&randoms.server, &randoms.client),
         )?;
         // RFC 5246 section 6.3: client MAC, server MAC, client key, server key, client IV, server IV.
+        let suite = choice.suite.suite();
         let lengths = suite.key_lengths();
-        let mut rest = block.get(2 * lengths.mac..).unwrap_or_default();
+        let mut rest = block.as_slice();
         let mut cut = |len: usize| {
             let (part, tail) = rest
                 .split_at_checked(len)
@@ -171,20 +205,27 @@ impl MasterSecret {
             rest = tail;
             Ok::<_, Error>(part)
         };
+        let (client_mac, server_mac) = (cut(lengths.mac)?, cut(lengths.mac)?);
         let (client_key, server_key) = (cut(lengths.key)?, cut(lengths.key)?);
         let (client_iv, server_iv) = (cut(lengths.iv)?, cut(lengths.iv)?);
         let client = suite.protection(
             provider,
             DirectionKeys {
+                mac: client_mac,
                 key: client_key,
                 iv: client_iv,
+                encrypt_then_mac: choice.encrypt_then_mac,
+                iv_key: choice.iv_key,
             },
         )?;
         let server = suite.protection(
             provider,
             DirectionKeys {
+                mac: server_mac,
                 key: server_key,
                 iv: server_iv,
+                encrypt_then_mac: choice.encrypt_then_mac,
+                iv_key: choice.iv_key,
             },
         )?;
         let (write, read) = match side {
@@ -203,7 +244,7 @@ impl MasterSecret {
             let _ = write!(line, "{byte:02x}");
         }
         line.push(' ');
-        for byte in self.0.iter() {
+        for byte in self.secret.iter() {
             let _ = write!(line, "{byte:02x}");
         }
         line
@@ -238,17 +279,38 @@ mod tests {
              4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701
              87347b66",
         );
-        let out = prf::<100>(&provider(), &secret, "test label", &seed).unwrap();
+        let sha256 = HashAlgorithm::SHA256;
+        let out = prf::<100>(&provider(), sha256, &secret, "test label", &seed).unwrap();
+        assert_eq!(out.as_slice(), expected);
+    }
+
+    /// The same list's known answer with SHA-384.
+    #[test]
+    fn prf_known_answer_with_sha384() {
+        let secret = hex("b80b733d6ceefcdc71566ea48e5567df");
+        let seed = hex("cd665cf6a8447dd6ff8b27555edb7465");
+        let expected = hex(
+            "7b0c18e9ced410ed1804f2cfa34a336a1c14dffb4900bb5fd7942107e81c83cd
+             e9ca0faa60be9fe34f82b1233c9146a0e534cb400fed2700884f9dc236f80edd
+             8bfa961144c9e8d792eca722a7b32fc3d416d473ebc2c5fd4abfdad05d918425
+             9b5bf8cd4d90fa0d31e2dec479e4f1a26066f2eea9a69236a3e52655c9e9aee6
+             91c8f3a26854308d5eaa3be85e0990703d73e56f",
+        );
+        let sha384 = HashAlgorithm::SHA384;
+        let out = prf::<148>(&provider(), sha384, &secret, "test label", &seed).unwrap();
         assert_eq!(out.as_slice(), expected);
     }
 
     #[test]
     fn premaster_layout() {
-        let secret = PremasterSecret::new(&[0xaa, 0xbb, 0xcc], &Psk::new([0x11, 0x22])).unwrap();
+        let secret =
+            PremasterSecret::new(Some(&[0xaa, 0xbb, 0xcc]), &Psk::new([0x11, 0x22])).unwrap();
         assert_eq!(
             secret.0.as_slice(),
             [0, 3, 0xaa, 0xbb, 0xcc, 0, 2, 0x11, 0x22]
         );
-        assert!(PremasterSecret::new(&[], &Psk::new([])).is_err());
+        let secret = PremasterSecret::new(None, &Psk::new([0x11, 0x22])).unwrap();
+        assert_eq!(secret.0.as_slice(), [0, 2, 0, 0, 0, 2, 0x11, 0x22]);
+        assert!(PremasterSecret::new(Some(&[]), &Psk::new([])).is_err());
     }
 }

@@ -13,9 +13,11 @@ mod engine;
 mod error;
 mod event;
 mod flight;
+mod group;
 mod key_schedule;
 mod messages;
 mod outbox;
+mod protection;
 mod reassembly;
 mod record;
 mod server;
@@ -25,8 +27,9 @@ mod window;
 
 pub use alert::{AlertDescription, AlertLevel};
 pub use config::{
-    Config, DEFAULT_INITIAL_TIMEOUT, DEFAULT_MAX_RETRANSMITS, DEFAULT_MAX_TIMEOUT, DEFAULT_MTU,
-    MAX_HANDSHAKE_MESSAGE, MAX_IDENTITY, MIN_MTU, Psk, PskLookup,
+    Config, DEFAULT_GROUPS, DEFAULT_INITIAL_TIMEOUT, DEFAULT_MAX_RETRANSMITS, DEFAULT_MAX_TIMEOUT,
+    DEFAULT_MTU, DEFAULT_SUITES, MAX_HANDSHAKE_MESSAGE, MAX_IDENTITY, MIN_MTU, Psk, PskLookup,
+    PskSelect,
 };
 pub use connection::Connection;
 /// The cryptography this crate runs on: a [`CryptoProvider`](crypto::CryptoProvider) and the traits
@@ -34,4 +37,5 @@ pub use connection::Connection;
 pub use dimpl::crypto;
 pub use error::{Error, Stage};
 pub use event::{Connected, Event, Output, Stats};
+pub use group::Group;
 pub use suites::CipherSuite;

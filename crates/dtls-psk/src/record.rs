@@ -1,7 +1,7 @@
 //! The record layer (RFC 6347 section 4.1).
 
 use crate::error::Error;
-use crate::suites::Protection;
+use crate::protection::Protection;
 use crate::window::ReplayWindow;
 
 /// Bytes of a record's header.
@@ -232,12 +232,15 @@ impl RecordLayer {
         self.next_plain = sequence;
     }
 
-    /// Bytes that a record of `epoch` has beside its plaintext.
-    pub(crate) fn overhead(&self, epoch: Epoch) -> usize {
-        match (epoch, &self.write) {
-            (Epoch::Protected, Some(write)) => HEADER_LEN + write.overhead(),
-            _ => HEADER_LEN,
-        }
+    /// The longest plaintext that fits in a record of `epoch` with at most `room` bytes, header and all;
+    /// `None` if none does.
+    pub(crate) fn max_plaintext(&self, epoch: Epoch, room: usize) -> Option<usize> {
+        let fragment = room.checked_sub(HEADER_LEN)?;
+        let plaintext = match (epoch, &self.write) {
+            (Epoch::Protected, Some(write)) => write.max_plaintext(fragment)?,
+            _ => fragment,
+        };
+        Some(plaintext.min(MAX_PLAINTEXT))
     }
 
     /// Appends one record to `out`. On an error `out` is as before.

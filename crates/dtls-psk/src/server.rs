@@ -1,24 +1,26 @@
 //! The server's handshake; the flights are drawn in `client.rs`.
 
 use dimpl::crypto::ActiveKeyExchange;
+use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::config::{MAX_IDENTITY, Psk, PskLookup, check_psk};
-use crate::cookie;
+use crate::config::{Config, MAX_IDENTITY, Psk, PskLookup, check_psk};
+use crate::cookie::{self, Judged};
 use crate::engine::{Engine, complete_key_exchange};
 use crate::error::{Error, Stage};
 use crate::event::{Connected, Event};
-use crate::key_schedule::{MasterSecret, PremasterSecret, Protections, Randoms, Side};
-use crate::messages::extensions::{GROUP_X25519, POINT_UNCOMPRESSED, numbers};
-use crate::messages::hello::{COMPRESSION_NULL, ClientHello, HelloVerifyRequest, ServerHello};
-use crate::messages::key_exchange::{EcdhePskClient, EcdhePskServer};
-use crate::messages::{Fragment, Message, handshake_header, handshake_type};
-use crate::record::{ContentType, DTLS_1_2, Epoch, RecordId};
-use crate::suites::{CipherSuite, Protection, SUITES};
-
-/// A hello with a higher message number is noise: a client counts one for every HelloVerifyRequest.
-const MAX_HELLO_SEQUENCE: u16 = 32;
+use crate::group::Group;
+use crate::key_schedule::{
+    MasterSecret, PremasterSecret, ProtectionChoice, Protections, Randoms, Side,
+};
+use crate::messages::extensions::{POINT_UNCOMPRESSED, numbers};
+use crate::messages::hello::{COMPRESSION_NULL, Choice, ClientHello, ServerHello};
+use crate::messages::key_exchange::{ClientKeyExchange, ServerKeyExchange, Share};
+use crate::messages::{Fragment, Message, handshake_type};
+use crate::protection::Protection;
+use crate::record::DTLS_1_2;
+use crate::suites::CipherSuite;
 
 /// A server's side of the handshake.
 pub(crate) struct ServerHandshake {
@@ -37,9 +39,25 @@ pub(crate) struct ServerSecrets {
     pub(crate) decoy: Psk,
 }
 
+impl ServerSecrets {
+    pub(crate) fn draw(config: &Config, rng: &mut dyn CryptoRng) -> Self {
+        let mut random = [0; 32];
+        rng.fill_bytes(&mut random);
+        let mut decoy = Zeroizing::new([0; 32]);
+        rng.fill_bytes(decoy.as_mut_slice());
+        let mut cookie = Zeroizing::new([0; 32]);
+        rng.fill_bytes(cookie.as_mut_slice());
+        Self {
+            random,
+            cookie: config.cookie_secret.clone().unwrap_or(cookie),
+            decoy: Psk::new(decoy.as_slice()),
+        }
+    }
+}
+
 enum State {
     AwaitHello,
-    AwaitKeyExchange(Negotiated, Box<dyn ActiveKeyExchange>),
+    AwaitKeyExchange(Negotiated, Option<Box<dyn ActiveKeyExchange>>),
     AwaitFinished {
         negotiated: Negotiated,
         master: MasterSecret,
@@ -58,6 +76,9 @@ enum State {
 struct Negotiated {
     randoms: Randoms,
     suite: CipherSuite,
+    /// If the suite has an ephemeral exchange.
+    group: Option<Group>,
+    encrypt_then_mac: bool,
     extended_master_secret: bool,
     /// The number of the ClientHello: when it comes again, flight 4 was lost.
     hello: u16,
@@ -90,19 +111,13 @@ impl ServerHandshake {
     }
 
     /// Flights 1 and 3, before there is any state. `record` is the sequence number that the hello came in.
-    ///
-    /// With cookies a hello must come whole, in one record: to put fragments together is to keep state
-    /// for whoever sends them (RFC 6347 section 4.2.1). Nothing here is an error before the cookie is
-    /// valid: anybody can send anything from any address.
     pub(crate) fn handle_hello(
         &mut self,
         engine: &mut Engine,
         record: u64,
         fragment: &Fragment<'_>,
     ) -> Result<(), Error> {
-        if fragment.handshake_type != handshake_type::CLIENT_HELLO
-            || fragment.sequence > MAX_HELLO_SEQUENCE
-        {
+        if !cookie::is_first_hello(fragment) {
             engine.stats.unexpected += 1;
             return Ok(());
         }
@@ -116,43 +131,34 @@ impl ServerHandshake {
                 None => Ok(()),
             };
         }
-        let hello = match ClientHello::parse(fragment.data) {
-            Ok(hello) if fragment.is_whole() => hello,
-            _ => {
-                engine.stats.malformed += 1;
-                return Ok(());
-            }
-        };
-        let provider = &engine.provider;
-        if cookie::verify(provider, &self.secrets.cookie, &self.peer_id, &hello)? {
-            engine
-                .reassembly
-                .restart_at(fragment.sequence.wrapping_add(1));
-            let message = Message {
-                handshake_type: fragment.handshake_type,
-                sequence: fragment.sequence,
-                body: fragment.data.to_vec(),
-            };
-            return self.accept(engine, record, &message);
-        }
-        let cookie = cookie::make(provider, &self.secrets.cookie, &self.peer_id, &hello)?;
-        let body = HelloVerifyRequest::write(&cookie)?;
-        let header = handshake_header(
-            handshake_type::HELLO_VERIFY_REQUEST,
-            body.len(),
-            fragment.sequence,
-            0,
-            body.len(),
+        let judged = cookie::judge(
+            &engine.provider,
+            &[&self.secrets.cookie],
+            &self.peer_id,
+            record,
+            fragment,
         )?;
-        engine.stats.verify_requests += 1;
-        // The client's own record number: the only one to be had without state (RFC 6347 section 4.2.1).
-        let id = RecordId {
-            content_type: ContentType::Handshake,
-            version: DTLS_1_2,
-            epoch: Epoch::Plain,
-            sequence: record,
-        };
-        engine.send_plain(id, &[&header[..], &body].concat())
+        match judged {
+            Judged::Verified(_) => {
+                engine
+                    .reassembly
+                    .restart_at(fragment.sequence.wrapping_add(1));
+                let message = Message {
+                    handshake_type: fragment.handshake_type,
+                    sequence: fragment.sequence,
+                    body: fragment.data.to_vec(),
+                };
+                self.accept(engine, record, &message)
+            }
+            Judged::Unverified { record, content } => {
+                engine.stats.verify_requests += 1;
+                engine.send_plain(record, &content)
+            }
+            Judged::Malformed => {
+                engine.stats.malformed += 1;
+                Ok(())
+            }
+        }
     }
 
     /// Takes a hello, and sends flight 4.
@@ -168,13 +174,6 @@ impl ServerHandshake {
         if !(0xfe00..=DTLS_1_2).contains(&hello.version) {
             return Err(Error::Version { got: hello.version });
         }
-        let suite = SUITES
-            .iter()
-            .copied()
-            .find(|suite| numbers(hello.suites).any(|id| id == suite.id()))
-            .ok_or(Error::CipherSuite {
-                what: "the client offers none that is known here",
-            })?;
         if !hello.compressions.contains(&COMPRESSION_NULL) {
             return Err(Error::IllegalParameter {
                 message: MESSAGE,
@@ -182,15 +181,7 @@ impl ServerHandshake {
             });
         }
         let extensions = &hello.extensions;
-        // RFC 8422 section 4: a client that does not say which groups it knows takes any.
-        if extensions
-            .groups
-            .is_some_and(|groups| !numbers(groups).any(|group| group == GROUP_X25519))
-        {
-            return Err(Error::Group {
-                what: "the client does not offer X25519",
-            });
-        }
+        let (suite, group) = choose(&engine.config, &hello)?;
         if extensions
             .point_formats
             .is_some_and(|formats| !formats.contains(&POINT_UNCOMPRESSED))
@@ -206,31 +197,50 @@ impl ServerHandshake {
         {
             return Err(Error::Renegotiation);
         }
-        let extended_master_secret =
-            extensions.extended_master_secret && engine.config.extended_master_secret;
         let negotiated = Negotiated {
             randoms: Randoms {
                 client: *hello.random,
                 server: self.secrets.random,
             },
             suite,
-            extended_master_secret,
+            group,
+            // RFC 7366 section 3: not with a suite that has no use for it.
+            encrypt_then_mac: extensions.encrypt_then_mac
+                && engine.config.encrypt_then_mac
+                && suite.is_cbc(),
+            extended_master_secret: extensions.extended_master_secret
+                && engine.config.extended_master_secret,
             hello: message.sequence,
         };
-        let answer = ServerHello::write(
-            &self.secrets.random,
-            suite.id(),
-            &hello,
-            extended_master_secret,
-        )?;
+        let choice = Choice {
+            random: &self.secrets.random,
+            suite,
+            encrypt_then_mac: negotiated.encrypt_then_mac,
+            extended_master_secret: negotiated.extended_master_secret,
+        };
+        let answer = ServerHello::write(&choice, &hello)?;
 
         engine.restart_transcript();
+        engine
+            .transcript
+            .choose(&engine.provider, suite.suite().hash());
         engine.note(message)?;
         engine.flight.begin();
-        let exchange = engine.start_key_exchange()?;
         engine.add_message(handshake_type::SERVER_HELLO, answer)?;
-        let params = EcdhePskServer::write(&self.hint, exchange.pub_key())?;
-        engine.add_message(handshake_type::SERVER_KEY_EXCHANGE, params)?;
+        let exchange = match group {
+            Some(group) => Some(engine.start_key_exchange(group)?),
+            None => None,
+        };
+        let params = ServerKeyExchange {
+            hint: &self.hint,
+            share: group.zip(exchange.as_ref()).map(|(group, exchange)| Share {
+                group: group.id(),
+                public: exchange.pub_key(),
+            }),
+        };
+        if params.share.is_some() || !self.hint.is_empty() {
+            engine.add_message(handshake_type::SERVER_KEY_EXCHANGE, params.write()?)?;
+        }
         engine.add_message(handshake_type::SERVER_HELLO_DONE, Vec::new())?;
         engine.send_flight(true)?;
         self.state = State::AwaitKeyExchange(negotiated, exchange);
@@ -255,8 +265,8 @@ impl ServerHandshake {
                 identity,
             } => {
                 message.expect(handshake_type::FINISHED, "Finished")?;
-                let expected =
-                    master.verify_data(&engine.provider, Side::Client, engine.transcript.hash())?;
+                let hash = engine.transcript.hash()?;
+                let expected = master.verify_data(&engine.provider, Side::Client, &hash)?;
                 if !bool::from(expected.as_slice().ct_eq(&message.body)) {
                     return Err(Error::FinishedMismatch);
                 }
@@ -264,15 +274,18 @@ impl ServerHandshake {
                 engine.flight.begin();
                 engine.add_change_cipher_spec();
                 engine.records.install_write(write);
-                let finished =
-                    master.verify_data(&engine.provider, Side::Server, engine.transcript.hash())?;
+                let hash = engine.transcript.hash()?;
+                let finished = master.verify_data(&engine.provider, Side::Server, &hash)?;
                 engine.add_message(handshake_type::FINISHED, finished.to_vec())?;
                 // The last flight has no timer: it is sent again when the client repeats its own.
                 engine.send_flight(false)?;
                 engine.events.push_back(Event::Connected(Connected {
                     suite: negotiated.suite,
+                    group: negotiated.group,
                     extended_master_secret: negotiated.extended_master_secret,
+                    encrypt_then_mac: negotiated.encrypt_then_mac,
                     identity,
+                    identity_hint: self.hint.clone(),
                 }));
                 self.state = State::Done {
                     finished: message.sequence,
@@ -317,11 +330,12 @@ impl ServerHandshake {
         &self,
         engine: &mut Engine,
         negotiated: Negotiated,
-        exchange: Box<dyn ActiveKeyExchange>,
+        exchange: Option<Box<dyn ActiveKeyExchange>>,
         body: &[u8],
     ) -> Result<State, Error> {
         const MESSAGE: &str = "ClientKeyExchange";
-        let client = EcdhePskClient::parse(body)?;
+        let suite = negotiated.suite.suite();
+        let client = ClientKeyExchange::parse(body, suite.key_exchange())?;
         if client.identity.len() > MAX_IDENTITY {
             return Err(Error::IllegalParameter {
                 message: MESSAGE,
@@ -334,16 +348,25 @@ impl ServerHandshake {
             .psk(client.identity)
             .filter(|psk| check_psk(psk).is_ok())
             .unwrap_or_else(|| self.secrets.decoy.clone());
-        let shared = complete_key_exchange(exchange, client.public, MESSAGE)?;
-        let premaster = PremasterSecret::new(&shared, &psk)?;
-        let session_hash = negotiated
-            .extended_master_secret
-            .then(|| engine.transcript.hash());
+        let shared = match (exchange, negotiated.group, client.public) {
+            (Some(exchange), Some(group), Some(public)) => {
+                Some(complete_key_exchange(exchange, group, public, MESSAGE)?)
+            }
+            _ => None,
+        };
+        let shared = shared
+            .as_ref()
+            .map(|shared: &Zeroizing<_>| shared.as_slice());
+        let premaster = PremasterSecret::new(shared, &psk)?;
+        let session_hash = engine.transcript.hash()?;
         let master = MasterSecret::derive(
             &engine.provider,
+            suite.hash(),
             &premaster,
             &negotiated.randoms,
-            session_hash,
+            negotiated
+                .extended_master_secret
+                .then_some(session_hash.as_slice()),
         )?;
         if engine.config.key_log {
             engine
@@ -352,7 +375,11 @@ impl ServerHandshake {
         }
         let Protections { write, read } = master.protections(
             &engine.provider,
-            negotiated.suite,
+            ProtectionChoice {
+                suite: negotiated.suite,
+                encrypt_then_mac: negotiated.encrypt_then_mac,
+                iv_key: &engine.iv_key,
+            },
             &negotiated.randoms,
             Side::Server,
         )?;
@@ -364,4 +391,34 @@ impl ServerHandshake {
             identity: client.identity.to_vec(),
         })
     }
+}
+
+/// The first suite of this side's that the client offers, and the first group of this side's that it offers.
+/// A suite with an ephemeral exchange is passed over where there is no common group (RFC 8422 section 5.1).
+fn choose(config: &Config, hello: &ClientHello<'_>) -> Result<(CipherSuite, Option<Group>), Error> {
+    let group = config.groups.iter().copied().find(|group| {
+        // A client that does not say which groups it knows takes any (RFC 8422 section 4).
+        hello
+            .extensions
+            .groups
+            .is_none_or(|groups| numbers(groups).any(|id| id == group.id()))
+    });
+    let mut error = Error::CipherSuite {
+        what: "the client offers none that is known here",
+    };
+    for suite in &config.suites {
+        if !numbers(hello.suites).any(|id| id == suite.id()) {
+            continue;
+        }
+        if !suite.has_forward_secrecy() {
+            return Ok((*suite, None));
+        }
+        if group.is_some() {
+            return Ok((*suite, group));
+        }
+        error = Error::Group {
+            what: "the client offers none that is known here",
+        };
+    }
+    Err(error)
 }

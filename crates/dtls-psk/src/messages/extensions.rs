@@ -2,18 +2,19 @@
 
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;
+use crate::group::Group;
 
 /// supported_groups (RFC 8422 section 5.1.1).
 pub(crate) const SUPPORTED_GROUPS: u16 = 10;
 /// ec_point_formats (RFC 8422 section 5.1.2).
 pub(crate) const EC_POINT_FORMATS: u16 = 11;
+/// encrypt_then_mac (RFC 7366 section 2).
+pub(crate) const ENCRYPT_THEN_MAC: u16 = 22;
 /// extended_master_secret (RFC 7627 section 5.1).
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 /// renegotiation_info (RFC 5746 section 3.2).
 pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
 
-/// X25519 in supported_groups and in a ServerKeyExchange (RFC 8422 section 5.1.1).
-pub(crate) const GROUP_X25519: u16 = 29;
 /// The only point format there is left.
 pub(crate) const POINT_UNCOMPRESSED: u8 = 0;
 
@@ -27,6 +28,7 @@ pub(crate) struct Extensions<'a> {
     /// The list of groups, two bytes each.
     pub(crate) groups: Option<&'a [u8]>,
     pub(crate) point_formats: Option<&'a [u8]>,
+    pub(crate) encrypt_then_mac: bool,
     pub(crate) extended_master_secret: bool,
     /// The content of renegotiation_info: empty in a first handshake.
     pub(crate) renegotiation_info: Option<&'a [u8]>,
@@ -71,6 +73,10 @@ impl<'a> Extensions<'a> {
                     extensions.point_formats = Some(content_reader.vec8("ec_point_formats")?);
                     content_reader.end()?;
                 }
+                ENCRYPT_THEN_MAC => {
+                    extensions.encrypt_then_mac = true;
+                    content_reader.end()?;
+                }
                 EXTENDED_MASTER_SECRET => {
                     extensions.extended_master_secret = true;
                     content_reader.end()?;
@@ -102,10 +108,14 @@ pub(crate) fn numbers(list: &[u8]) -> impl Iterator<Item = u16> + '_ {
         .map(|pair| u16::from_be_bytes(*pair))
 }
 
-/// Appends supported_groups with X25519 alone.
-pub(crate) fn put_supported_groups(out: &mut Vec<u8>) -> Result<(), Error> {
+/// Appends supported_groups.
+pub(crate) fn put_supported_groups(out: &mut Vec<u8>, groups: &[Group]) -> Result<(), Error> {
+    let list: Vec<u8> = groups
+        .iter()
+        .flat_map(|group| group.id().to_be_bytes())
+        .collect();
     let mut content = Vec::new();
-    put_vec16(&mut content, &GROUP_X25519.to_be_bytes())?;
+    put_vec16(&mut content, &list)?;
     put(out, SUPPORTED_GROUPS, &content)
 }
 
@@ -114,6 +124,11 @@ pub(crate) fn put_point_formats(out: &mut Vec<u8>) -> Result<(), Error> {
     let mut content = Vec::new();
     put_vec8(&mut content, &[POINT_UNCOMPRESSED])?;
     put(out, EC_POINT_FORMATS, &content)
+}
+
+/// Appends encrypt_then_mac.
+pub(crate) fn put_encrypt_then_mac(out: &mut Vec<u8>) -> Result<(), Error> {
+    put(out, ENCRYPT_THEN_MAC, &[])
 }
 
 /// Appends extended_master_secret.
@@ -143,16 +158,17 @@ mod tests {
     fn ours_are_read_back_and_unknown_ones_skipped() {
         let mut list = Vec::new();
         put(&mut list, 0x0a0a, b"grease").unwrap();
-        put_supported_groups(&mut list).unwrap();
+        put_supported_groups(&mut list, Group::ALL).unwrap();
         put_point_formats(&mut list).unwrap();
+        put_encrypt_then_mac(&mut list).unwrap();
         put_extended_master_secret(&mut list).unwrap();
         put_renegotiation_info(&mut list).unwrap();
         let mut wire = Vec::new();
         put_vec16(&mut wire, &list).unwrap();
         let extensions = read(&wire).unwrap();
-        assert_eq!(extensions.groups, Some(&[0, 29][..]));
+        assert_eq!(extensions.groups, Some(&[0, 29, 0, 23][..]));
         assert_eq!(extensions.point_formats, Some(&[0][..]));
-        assert!(extensions.extended_master_secret);
+        assert!(extensions.encrypt_then_mac && extensions.extended_master_secret);
         assert_eq!(extensions.renegotiation_info, Some(&[][..]));
         assert_eq!(extensions.first_other, Some(0x0a0a));
         for len in 1..wire.len() {

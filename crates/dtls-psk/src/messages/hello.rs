@@ -3,8 +3,9 @@
 use super::extensions::{self, Extensions};
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;
+use crate::group::Group;
 use crate::record::{DTLS_1_0, DTLS_1_2};
-use crate::suites::SUITES;
+use crate::suites::CipherSuite;
 
 /// The signalling suite of a first handshake without renegotiation_info (RFC 5746 section 3.3).
 pub(crate) const EMPTY_RENEGOTIATION_INFO_SCSV: u16 = 0x00ff;
@@ -14,6 +15,26 @@ pub(crate) const COMPRESSION_NULL: u8 = 0;
 const CLIENT_HELLO: &str = "ClientHello";
 const VERIFY_REQUEST: &str = "HelloVerifyRequest";
 const SERVER_HELLO: &str = "ServerHello";
+
+/// What this crate's client says in its hello.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offer<'a> {
+    pub(crate) random: &'a [u8; 32],
+    pub(crate) cookie: &'a [u8],
+    pub(crate) suites: &'a [CipherSuite],
+    pub(crate) groups: &'a [Group],
+    pub(crate) encrypt_then_mac: bool,
+    pub(crate) extended_master_secret: bool,
+}
+
+/// What this crate's server says in its hello.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice<'a> {
+    pub(crate) random: &'a [u8; 32],
+    pub(crate) suite: CipherSuite,
+    pub(crate) encrypt_then_mac: bool,
+    pub(crate) extended_master_secret: bool,
+}
 
 /// A ClientHello.
 ///
@@ -68,27 +89,30 @@ impl<'a> ClientHello<'a> {
         })
     }
 
-    /// The hello that this crate's client sends.
-    pub(crate) fn write(
-        random: &[u8; 32],
-        cookie: &[u8],
-        extended_master_secret: bool,
-    ) -> Result<Vec<u8>, Error> {
+    /// The hello that this crate's client sends. Extensions are left out where no offered suite has a use
+    /// for them.
+    pub(crate) fn write(offer: &Offer<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(128);
         out.extend_from_slice(&DTLS_1_2.to_be_bytes());
-        out.extend_from_slice(random);
+        out.extend_from_slice(offer.random);
         put_vec8(&mut out, &[])?;
-        put_vec8(&mut out, cookie)?;
-        let suites: Vec<u8> = SUITES
+        put_vec8(&mut out, offer.cookie)?;
+        let suites: Vec<u8> = offer
+            .suites
             .iter()
             .flat_map(|suite| suite.id().to_be_bytes())
             .collect();
         put_vec16(&mut out, &suites)?;
         put_vec8(&mut out, &[COMPRESSION_NULL])?;
         let mut list = Vec::new();
-        extensions::put_supported_groups(&mut list)?;
-        extensions::put_point_formats(&mut list)?;
-        if extended_master_secret {
+        if offer.suites.iter().any(|suite| suite.has_forward_secrecy()) {
+            extensions::put_supported_groups(&mut list, offer.groups)?;
+            extensions::put_point_formats(&mut list)?;
+        }
+        if offer.encrypt_then_mac {
+            extensions::put_encrypt_then_mac(&mut list)?;
+        }
+        if offer.extended_master_secret {
             extensions::put_extended_master_secret(&mut list)?;
         }
         extensions::put_renegotiation_info(&mut list)?;
@@ -165,23 +189,22 @@ impl<'a> ServerHello<'a> {
     }
 
     /// The answer to `hello`.
-    pub(crate) fn write(
-        random: &[u8; 32],
-        suite: u16,
-        hello: &ClientHello<'_>,
-        extended_master_secret: bool,
-    ) -> Result<Vec<u8>, Error> {
+    pub(crate) fn write(choice: &Choice<'_>, hello: &ClientHello<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(64);
         out.extend_from_slice(&DTLS_1_2.to_be_bytes());
-        out.extend_from_slice(random);
+        out.extend_from_slice(choice.random);
         put_vec8(&mut out, &[])?;
-        out.extend_from_slice(&suite.to_be_bytes());
+        out.extend_from_slice(&choice.suite.id().to_be_bytes());
         out.push(COMPRESSION_NULL);
         let mut list = Vec::new();
-        if hello.extensions.point_formats.is_some() {
+        // Only with a suite that uses points (RFC 8422 section 5.2).
+        if hello.extensions.point_formats.is_some() && choice.suite.has_forward_secrecy() {
             extensions::put_point_formats(&mut list)?;
         }
-        if extended_master_secret {
+        if choice.encrypt_then_mac {
+            extensions::put_encrypt_then_mac(&mut list)?;
+        }
+        if choice.extended_master_secret {
             extensions::put_extended_master_secret(&mut list)?;
         }
         let signalled =
@@ -202,9 +225,29 @@ mod tests {
 
     use super::*;
 
+    const SUITE: CipherSuite = CipherSuite::EcdhePskChacha20Poly1305Sha256;
+
+    fn offer<'a>(suites: &'a [CipherSuite]) -> Offer<'a> {
+        Offer {
+            random: &[7; 32],
+            cookie: b"cookie",
+            suites,
+            groups: &[Group::X25519],
+            encrypt_then_mac: false,
+            extended_master_secret: true,
+        }
+    }
+
+    const CHOICE: Choice<'static> = Choice {
+        random: &[8; 32],
+        suite: SUITE,
+        encrypt_then_mac: false,
+        extended_master_secret: true,
+    };
+
     #[test]
     fn hellos_are_read_back_and_no_shorter_ones_are() {
-        let wire = ClientHello::write(&[7; 32], b"cookie", true).unwrap();
+        let wire = ClientHello::write(&offer(&[SUITE])).unwrap();
         let hello = ClientHello::parse(&wire).unwrap();
         assert_eq!(hello.version, DTLS_1_2);
         assert_eq!(hello.random, &[7; 32]);
@@ -212,7 +255,7 @@ mod tests {
         assert_eq!(hello.suites, [0xcc, 0xac]);
         assert!(hello.extensions.extended_master_secret);
 
-        let answer = ServerHello::write(&[8; 32], 0xccac, &hello, true).unwrap();
+        let answer = ServerHello::write(&CHOICE, &hello).unwrap();
         let parsed = ServerHello::parse(&answer).unwrap();
         assert_eq!(parsed.random, &[8; 32]);
         assert_eq!(parsed.suite, 0xccac);
@@ -240,8 +283,40 @@ mod tests {
         wire.extend_from_slice(&[7; 32]);
         wire.extend_from_slice(&[0, 0, 0, 4, 0xcc, 0xac, 0x00, 0xff, 1, 0]);
         let hello = ClientHello::parse(&wire).unwrap();
-        let answer = ServerHello::write(&[8; 32], 0xccac, &hello, false).unwrap();
+        let choice = Choice {
+            extended_master_secret: false,
+            ..CHOICE
+        };
+        let answer = ServerHello::write(&choice, &hello).unwrap();
         assert_eq!(&answer[38..], [0, 5, 0xff, 1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn extensions_go_with_the_suites_that_use_them() {
+        let plain = [CipherSuite::PskAes128CbcSha256];
+        let wire = ClientHello::write(&Offer {
+            encrypt_then_mac: true,
+            ..offer(&plain)
+        })
+        .unwrap();
+        let hello = ClientHello::parse(&wire).unwrap();
+        assert_eq!(hello.suites, [0x00, 0xae]);
+        assert_eq!(hello.extensions.groups, None);
+        assert_eq!(hello.extensions.point_formats, None);
+        assert!(hello.extensions.encrypt_then_mac);
+
+        let wire = ClientHello::write(&offer(CipherSuite::ALL)).unwrap();
+        let hello = ClientHello::parse(&wire).unwrap();
+        assert_eq!(hello.extensions.groups, Some(&[0, 29][..]));
+        let choice = Choice {
+            suite: CipherSuite::PskAes128CbcSha256,
+            encrypt_then_mac: true,
+            ..CHOICE
+        };
+        let answer = ServerHello::write(&choice, &hello).unwrap();
+        let parsed = ServerHello::parse(&answer).unwrap();
+        assert_eq!(parsed.extensions.point_formats, None);
+        assert!(parsed.extensions.encrypt_then_mac);
     }
 
     proptest! {

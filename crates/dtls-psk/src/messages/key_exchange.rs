@@ -1,32 +1,62 @@
-//! ServerKeyExchange and ClientKeyExchange of ECDHE_PSK (RFC 5489 section 2, RFC 8422 section 5.4).
+//! ServerKeyExchange and ClientKeyExchange of PSK (RFC 4279 section 2) and of ECDHE_PSK (RFC 5489 section 2,
+//! RFC 8422 section 5.4).
 
-use super::extensions::GROUP_X25519;
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;
+use crate::suites::KeyExchange;
 
 /// named_curve (RFC 8422 section 5.4), the only curve type there is left.
 const NAMED_CURVE: u8 = 3;
 const SERVER: &str = "ServerKeyExchange";
 const CLIENT: &str = "ClientKeyExchange";
 
-/// A server's half.
+/// A server's half. In PSK the message is left out where there is no hint.
 ///
-/// | size | what |
-/// |---|---|
-/// | 2 + n | PSK identity hint; a client ignores it |
-/// | 1 | curve type, 3 |
-/// | 2 | named group, 29 for X25519 |
-/// | 1 + n | public key |
+/// | size | what | in |
+/// |---|---|---|
+/// | 2 + n | PSK identity hint | both |
+/// | 1 | curve type, 3 | ECDHE_PSK |
+/// | 2 | named group, as in supported_groups | ECDHE_PSK |
+/// | 1 + n | public key | ECDHE_PSK |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EcdhePskServer<'a> {
+pub(crate) struct ServerKeyExchange<'a> {
+    pub(crate) hint: &'a [u8],
+    pub(crate) share: Option<Share<'a>>,
+}
+
+/// A server's part of the ephemeral exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share<'a> {
     pub(crate) group: u16,
     pub(crate) public: &'a [u8],
 }
 
-impl<'a> EcdhePskServer<'a> {
-    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
+impl<'a> ServerKeyExchange<'a> {
+    pub(crate) fn parse(body: &'a [u8], kind: KeyExchange) -> Result<Self, Error> {
         let mut reader = Reader::new(SERVER, body);
-        reader.vec16("the PSK identity hint")?;
+        let hint = reader.vec16("the PSK identity hint")?;
+        let share = match kind {
+            KeyExchange::Psk => None,
+            KeyExchange::EcdhePsk => Some(Share::read(&mut reader)?),
+        };
+        reader.end()?;
+        Ok(Self { hint, share })
+    }
+
+    pub(crate) fn write(&self) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::new();
+        put_vec16(&mut out, self.hint)?;
+        if let Some(share) = self.share {
+            out.push(NAMED_CURVE);
+            out.extend_from_slice(&share.group.to_be_bytes());
+            put_vec8(&mut out, share.public)?;
+        }
+        Ok(out)
+    }
+}
+
+impl<'a> Share<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, Error> {
         if reader.u8("the curve type")? != NAMED_CURVE {
             return Err(Error::IllegalParameter {
                 message: SERVER,
@@ -35,37 +65,30 @@ impl<'a> EcdhePskServer<'a> {
         }
         let group = reader.u16("the named group")?;
         let public = reader.vec8("the public key")?;
-        reader.end()?;
         Ok(Self { group, public })
-    }
-
-    pub(crate) fn write(hint: &[u8], public: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut out = Vec::new();
-        put_vec16(&mut out, hint)?;
-        out.push(NAMED_CURVE);
-        out.extend_from_slice(&GROUP_X25519.to_be_bytes());
-        put_vec8(&mut out, public)?;
-        Ok(out)
     }
 }
 
 /// A client's half.
 ///
-/// | size | what |
-/// |---|---|
-/// | 2 + n | PSK identity |
-/// | 1 + n | public key |
+/// | size | what | in |
+/// |---|---|---|
+/// | 2 + n | PSK identity | both |
+/// | 1 + n | public key | ECDHE_PSK |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EcdhePskClient<'a> {
+pub(crate) struct ClientKeyExchange<'a> {
     pub(crate) identity: &'a [u8],
-    pub(crate) public: &'a [u8],
+    pub(crate) public: Option<&'a [u8]>,
 }
 
-impl<'a> EcdhePskClient<'a> {
-    pub(crate) fn parse(body: &'a [u8]) -> Result<Self, Error> {
+impl<'a> ClientKeyExchange<'a> {
+    pub(crate) fn parse(body: &'a [u8], kind: KeyExchange) -> Result<Self, Error> {
         let mut reader = Reader::new(CLIENT, body);
         let identity = reader.vec16("the PSK identity")?;
-        let public = reader.vec8("the public key")?;
+        let public = match kind {
+            KeyExchange::Psk => None,
+            KeyExchange::EcdhePsk => Some(reader.vec8("the public key")?),
+        };
         reader.end()?;
         Ok(Self { identity, public })
     }
@@ -73,7 +96,9 @@ impl<'a> EcdhePskClient<'a> {
     pub(crate) fn write(&self) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
         put_vec16(&mut out, self.identity)?;
-        put_vec8(&mut out, self.public)?;
+        if let Some(public) = self.public {
+            put_vec8(&mut out, public)?;
+        }
         Ok(out)
     }
 }
@@ -84,36 +109,73 @@ mod tests {
 
     use super::*;
 
+    const KINDS: [KeyExchange; 2] = [KeyExchange::Psk, KeyExchange::EcdhePsk];
+
+    #[test]
+    fn the_bytes_of_both_halves() {
+        let share = Share {
+            group: 29,
+            public: &[9; 32],
+        };
+        let server = ServerKeyExchange {
+            hint: b"hint",
+            share: Some(share),
+        };
+        assert_eq!(&server.write().unwrap()[..10], b"\0\x04hint\x03\0\x1d\x20");
+        let plain = ServerKeyExchange {
+            hint: b"hint",
+            share: None,
+        };
+        assert_eq!(plain.write().unwrap(), b"\0\x04hint");
+        let client = ClientKeyExchange {
+            identity: b"id",
+            public: None,
+        };
+        assert_eq!(client.write().unwrap(), b"\0\x02id");
+        let client = ClientKeyExchange {
+            identity: b"id",
+            public: Some(b"key"),
+        };
+        assert_eq!(client.write().unwrap(), b"\0\x02id\x03key");
+    }
+
     #[test]
     fn both_halves_are_read_back_and_no_shorter_ones_are() {
-        let server = EcdhePskServer::write(b"hint", &[9; 32]).unwrap();
-        assert_eq!(&server[..10], b"\0\x04hint\x03\0\x1d\x20");
-        assert_eq!(
-            EcdhePskServer::parse(&server).unwrap(),
-            EcdhePskServer {
-                group: 29,
-                public: &[9; 32]
+        for kind in KINDS {
+            let ephemeral = kind == KeyExchange::EcdhePsk;
+            let server = ServerKeyExchange {
+                hint: b"hint",
+                share: ephemeral.then_some(Share {
+                    group: 23,
+                    public: &[9; 65],
+                }),
+            };
+            let wire = server.write().unwrap();
+            assert_eq!(ServerKeyExchange::parse(&wire, kind).unwrap(), server);
+            for len in 0..wire.len() {
+                assert!(ServerKeyExchange::parse(&wire[..len], kind).is_err());
             }
-        );
-        let client = EcdhePskClient {
-            identity: b"AUTHPWD_admin",
-            public: &[5; 32],
-        };
-        let wire = client.write().unwrap();
-        assert_eq!(EcdhePskClient::parse(&wire).unwrap(), client);
-        for len in 0..server.len() {
-            assert!(EcdhePskServer::parse(&server[..len]).is_err());
-        }
-        for len in 0..wire.len() {
-            assert!(EcdhePskClient::parse(&wire[..len]).is_err());
+            let client = ClientKeyExchange {
+                identity: b"AUTHPWD_admin",
+                public: ephemeral.then_some(&[5; 32]),
+            };
+            let wire = client.write().unwrap();
+            assert_eq!(ClientKeyExchange::parse(&wire, kind).unwrap(), client);
+            for len in 0..wire.len() {
+                assert!(ClientKeyExchange::parse(&wire[..len], kind).is_err());
+            }
+            let longer = [&wire[..], &[0]].concat();
+            assert!(ClientKeyExchange::parse(&longer, kind).is_err());
         }
     }
 
     proptest! {
         #[test]
         fn whatever_comes_does_not_panic(body: Vec<u8>) {
-            let _ = EcdhePskServer::parse(&body);
-            let _ = EcdhePskClient::parse(&body);
+            for kind in KINDS {
+                let _ = ServerKeyExchange::parse(&body, kind);
+                let _ = ClientKeyExchange::parse(&body, kind);
+            }
         }
     }
 }

@@ -1,73 +1,87 @@
-//! Cipher suites: what is negotiated by one number, and how it protects records.
+//! Cipher suites: what is negotiated by one number.
 //!
-//! A suite is a key exchange, the lengths of its keys, and a [`Protection`] that seals and opens
-//! records. The record layer knows suites by that trait alone.
+//! Each suite is a module with one [`Suite`]: its key exchange, its hash, how its key block is cut, and
+//! the [`Protection`] of its records. The handshake knows suites by that trait alone.
 
-mod chacha20_poly1305;
+mod ecdhe_psk_aes_128_cbc_sha256;
+mod ecdhe_psk_aes_256_cbc_sha384;
+mod ecdhe_psk_chacha20_poly1305_sha256;
+mod psk_aes_128_cbc_sha256;
+mod psk_aes_128_ccm_8;
+mod psk_chacha20_poly1305_sha256;
 
 use std::fmt;
 
-use dimpl::crypto::{CryptoProvider, CryptoSafe};
+use dimpl::crypto::{CryptoProvider, HashAlgorithm};
 
 use crate::error::Error;
-use crate::record::RecordId;
-
-/// The suites that are offered and accepted, the best first.
-pub(crate) const SUITES: &[CipherSuite] = &[CipherSuite::EcdhePskChacha20Poly1305Sha256];
+use crate::protection::{DirectionKeys, KeyLengths, Protection};
 
 /// A cipher suite that this crate speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CipherSuite {
-    /// TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0xCCAC (RFC 7905, RFC 5489), over X25519.
+    /// TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0xCCAC (RFC 7905, RFC 5489): what cameras speak.
     EcdhePskChacha20Poly1305Sha256,
+    /// TLS_PSK_WITH_CHACHA20_POLY1305_SHA256, 0xCCAB (RFC 7905, RFC 4279). No forward secrecy.
+    PskChacha20Poly1305Sha256,
+    /// TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384, 0xC038 (RFC 5489). SHA-384 is the hash of its handshake too.
+    EcdhePskAes256CbcSha384,
+    /// TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, 0xC037 (RFC 5489).
+    EcdhePskAes128CbcSha256,
+    /// TLS_PSK_WITH_AES_128_CCM_8, 0xC0A8 (RFC 6655): the suite of CoAP. No forward secrecy, and a tag of
+    /// 64 bits: a forger needs 2^63 records on average.
+    PskAes128Ccm8,
+    /// TLS_PSK_WITH_AES_128_CBC_SHA256, 0x00AE (RFC 5487). No forward secrecy.
+    PskAes128CbcSha256,
 }
 
 impl CipherSuite {
+    /// Every suite that this crate speaks: forward secrecy before none, AEADs before CBC.
+    pub const ALL: &'static [CipherSuite] = &[
+        CipherSuite::EcdhePskChacha20Poly1305Sha256,
+        CipherSuite::EcdhePskAes256CbcSha384,
+        CipherSuite::EcdhePskAes128CbcSha256,
+        CipherSuite::PskChacha20Poly1305Sha256,
+        CipherSuite::PskAes128Ccm8,
+        CipherSuite::PskAes128CbcSha256,
+    ];
+
     /// The number in the IANA registry.
     pub fn id(self) -> u16 {
-        match self {
-            CipherSuite::EcdhePskChacha20Poly1305Sha256 => 0xccac,
-        }
+        self.suite().id()
     }
 
     /// The name in the IANA registry.
     pub fn name(self) -> &'static str {
-        match self {
-            CipherSuite::EcdhePskChacha20Poly1305Sha256 => {
-                "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256"
-            }
-        }
+        self.suite().name()
     }
 
-    pub(crate) fn from_id(id: u16) -> Option<Self> {
-        SUITES.iter().copied().find(|suite| suite.id() == id)
+    /// The suite of a number in the registry, if this crate speaks it.
+    pub fn from_id(id: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|suite| suite.id() == id)
     }
 
-    pub(crate) fn key_lengths(self) -> KeyLengths {
-        match self {
-            CipherSuite::EcdhePskChacha20Poly1305Sha256 => chacha20_poly1305::KEY_LENGTHS,
-        }
+    /// Whether keys come from an ephemeral exchange beside the pre-shared key (RFC 5489): then recorded
+    /// sessions stay closed even to who learns the pre-shared key later.
+    pub fn has_forward_secrecy(self) -> bool {
+        self.suite().key_exchange() == KeyExchange::EcdhePsk
     }
 
-    /// Fails if `provider` cannot do this suite.
-    pub(crate) fn check(self, provider: &CryptoProvider) -> Result<(), Error> {
-        match self {
-            CipherSuite::EcdhePskChacha20Poly1305Sha256 => {
-                chacha20_poly1305::find(provider).map(|_| ())
-            }
-        }
+    /// Whether records are protected by a block cipher in CBC mode and a MAC, for which
+    /// [encrypt-then-MAC](crate::Config::with_encrypt_then_mac) can be agreed on.
+    pub fn is_cbc(self) -> bool {
+        self.suite().is_cbc()
     }
 
-    pub(crate) fn protection(
-        self,
-        provider: &CryptoProvider,
-        keys: DirectionKeys<'_>,
-    ) -> Result<Box<dyn Protection>, Error> {
+    pub(crate) fn suite(self) -> &'static dyn Suite {
         match self {
-            CipherSuite::EcdhePskChacha20Poly1305Sha256 => {
-                chacha20_poly1305::protection(provider, keys)
-            }
+            Self::EcdhePskChacha20Poly1305Sha256 => &ecdhe_psk_chacha20_poly1305_sha256::Spec,
+            Self::PskChacha20Poly1305Sha256 => &psk_chacha20_poly1305_sha256::Spec,
+            Self::EcdhePskAes256CbcSha384 => &ecdhe_psk_aes_256_cbc_sha384::Spec,
+            Self::EcdhePskAes128CbcSha256 => &ecdhe_psk_aes_128_cbc_sha256::Spec,
+            Self::PskAes128Ccm8 => &psk_aes_128_ccm_8::Spec,
+            Self::PskAes128CbcSha256 => &psk_aes_128_cbc_sha256::Spec,
         }
     }
 }
@@ -78,34 +92,69 @@ impl fmt::Display for CipherSuite {
     }
 }
 
-/// How the key block is cut (RFC 5246 section 6.3), in bytes, for one direction.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct KeyLengths {
-    pub(crate) mac: usize,
-    pub(crate) key: usize,
-    pub(crate) iv: usize,
+/// Where the premaster secret comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyExchange {
+    /// The pre-shared key alone (RFC 4279 section 2).
+    Psk,
+    /// The pre-shared key and an ephemeral exchange (RFC 5489 section 2).
+    EcdhePsk,
 }
 
-/// One direction's part of the key block.
-#[derive(Clone, Copy)]
-pub(crate) struct DirectionKeys<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) iv: &'a [u8],
+/// What a suite's number stands for.
+pub(crate) trait Suite: Sync {
+    /// The number in the IANA registry.
+    fn id(&self) -> u16;
+
+    /// The name in the IANA registry.
+    fn name(&self) -> &'static str;
+
+    fn key_exchange(&self) -> KeyExchange;
+
+    /// The hash of the PRF and of the transcript (RFC 5246 section 5).
+    fn hash(&self) -> HashAlgorithm;
+
+    fn key_lengths(&self) -> KeyLengths;
+
+    fn is_cbc(&self) -> bool;
+
+    /// Fails if `provider` cannot do this suite.
+    fn check(&self, provider: &CryptoProvider) -> Result<(), Error>;
+
+    /// One direction of its records.
+    fn protection(
+        &self,
+        provider: &CryptoProvider,
+        keys: DirectionKeys<'_>,
+    ) -> Result<Box<dyn Protection>, Error>;
 }
 
-/// One direction of a protected epoch.
-pub(crate) trait Protection: CryptoSafe {
-    /// By how many bytes a fragment is longer than its plaintext, at most.
-    fn overhead(&self) -> usize;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Appends the protected fragment of `plaintext` to `out`.
-    fn seal(
-        &mut self,
-        record: RecordId,
-        plaintext: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), dimpl::CryptoError>;
-
-    /// Opens `fragment` in place: its plaintext, or `None` if it does not authenticate.
-    fn open<'a>(&mut self, record: RecordId, fragment: &'a mut [u8]) -> Option<&'a mut [u8]>;
+    #[test]
+    fn numbers_and_names_of_the_registry() {
+        let known = [
+            (0xccac, "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256"),
+            (0xc038, "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384"),
+            (0xc037, "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256"),
+            (0xccab, "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256"),
+            (0xc0a8, "TLS_PSK_WITH_AES_128_CCM_8"),
+            (0x00ae, "TLS_PSK_WITH_AES_128_CBC_SHA256"),
+        ];
+        assert_eq!(known.len(), CipherSuite::ALL.len());
+        for (suite, (id, name)) in CipherSuite::ALL.iter().zip(known) {
+            assert_eq!((suite.id(), suite.name()), (id, name));
+            assert_eq!(CipherSuite::from_id(id), Some(*suite));
+            assert_eq!(suite.to_string(), name);
+            assert_eq!(suite.has_forward_secrecy(), name.contains("ECDHE"));
+            assert_eq!(suite.is_cbc(), name.contains("CBC"));
+            assert_eq!(
+                suite.suite().hash() == HashAlgorithm::SHA384,
+                name.ends_with("SHA384")
+            );
+        }
+        assert_eq!(CipherSuite::from_id(0xc02b), None);
+    }
 }

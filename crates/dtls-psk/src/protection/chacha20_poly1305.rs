@@ -1,18 +1,17 @@
 //! AEAD_CHACHA20_POLY1305 for records (RFC 7905 section 2).
 
-use arrayvec::ArrayVec;
 use dimpl::CryptoError;
 use dimpl::crypto::{
     Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, SupportedDtls12CipherSuite, TmpBuf,
 };
 use zeroize::Zeroizing;
 
-use super::{DirectionKeys, KeyLengths, Protection};
+use super::{DirectionKeys, KeyLengths, Protection, additional_data};
 use crate::error::Error;
 use crate::record::RecordId;
 
 /// No MAC key, a 256-bit key, a 96-bit IV (RFC 7905 section 2).
-pub(super) const KEY_LENGTHS: KeyLengths = KeyLengths {
+pub(crate) const KEY_LENGTHS: KeyLengths = KeyLengths {
     mac: 0,
     key: 32,
     iv: IV_LEN,
@@ -22,7 +21,7 @@ const IV_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 
 /// The provider knows the AEAD by the suite of dimpl's that shares it.
-pub(super) fn find(
+pub(crate) fn find(
     provider: &CryptoProvider,
 ) -> Result<&'static dyn SupportedDtls12CipherSuite, Error> {
     provider
@@ -33,7 +32,7 @@ pub(super) fn find(
         .ok_or(Error::ProviderLacks("ChaCha20-Poly1305"))
 }
 
-pub(super) fn protection(
+pub(crate) fn protection(
     provider: &CryptoProvider,
     keys: DirectionKeys<'_>,
 ) -> Result<Box<dyn Protection>, Error> {
@@ -67,20 +66,9 @@ impl ChaCha20Poly1305 {
     }
 }
 
-/// Epoch ‖ sequence number ‖ type ‖ version ‖ length of the plaintext (RFC 5246 section 6.2.3.3 with
-/// RFC 6347 section 4.1.2.1): 13 bytes.
-fn additional_data(record: RecordId, len: u16) -> Aad {
-    let mut data = ArrayVec::new();
-    data.extend(record.number());
-    data.push(record.content_type.to_wire());
-    data.extend(record.version.to_be_bytes());
-    data.extend(len.to_be_bytes());
-    Aad(data)
-}
-
 impl Protection for ChaCha20Poly1305 {
-    fn overhead(&self) -> usize {
-        TAG_LEN
+    fn max_plaintext(&self, fragment: usize) -> Option<usize> {
+        fragment.checked_sub(TAG_LEN)
     }
 
     fn seal(
@@ -92,20 +80,20 @@ impl Protection for ChaCha20Poly1305 {
         let len = u16::try_from(plaintext.len())
             .map_err(|_| CryptoError::OperationFailed(dimpl::CryptoOperation::Encrypt))?;
         let nonce = self.nonce(record);
+        let aad = Aad(additional_data(record, len).into());
         // The provider seals a whole `Buf`, and `out` is the caller's `Vec` with headers already in it:
         // so the plaintext is copied in here and the fragment copied out. Both copies are small beside
         // the cipher (see benches/record.rs), and neither allocates once the buffers have grown.
         self.scratch.clear();
         self.scratch.extend_from_slice(plaintext);
-        self.cipher
-            .encrypt(&mut self.scratch, additional_data(record, len), nonce)?;
+        self.cipher.encrypt(&mut self.scratch, aad, nonce)?;
         out.extend_from_slice(&self.scratch);
         Ok(())
     }
 
     fn open<'a>(&mut self, record: RecordId, fragment: &'a mut [u8]) -> Option<&'a mut [u8]> {
         let plaintext_len = fragment.len().checked_sub(TAG_LEN)?;
-        let aad = additional_data(record, u16::try_from(plaintext_len).ok()?);
+        let aad = Aad(additional_data(record, u16::try_from(plaintext_len).ok()?).into());
         let nonce = self.nonce(record);
         self.cipher
             .decrypt(&mut TmpBuf::new(fragment), aad, nonce)
@@ -153,8 +141,14 @@ mod tests {
         let ciphertext = hex(
             "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc3ff4def08e4b7a9de576d26586cec64b6116",
         );
-        let mut protection =
-            super::protection(&provider(), DirectionKeys { key: &key, iv: &iv }).unwrap();
+        let keys = DirectionKeys {
+            mac: &[],
+            key: &key,
+            iv: &iv,
+            encrypt_then_mac: false,
+            iv_key: &[0; 32],
+        };
+        let mut protection = super::protection(&provider(), keys).unwrap();
         let mut out = Vec::new();
         protection.seal(id, plaintext, &mut out).unwrap();
         assert_eq!(&out[..plaintext.len()], ciphertext);

@@ -1,0 +1,142 @@
+//! SHA-256 and SHA-384 block by block: what a hash over a secret length is made of.
+
+use arrayvec::ArrayVec;
+use subtle::{Choice, ConditionallySelectable};
+use zeroize::Zeroize;
+
+/// Bytes of the longest digest.
+pub(super) const MAX_DIGEST_LEN: usize = 48;
+
+/// A digest.
+pub(super) type Digest = ArrayVec<u8, MAX_DIGEST_LEN>;
+
+/// A hash of the SHA-2 family by its compression function (FIPS 180-4 section 6).
+pub(super) trait BlockHash:
+    Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe
+{
+    /// Bytes of a digest.
+    const DIGEST_LEN: usize;
+    /// Bytes of a block: a power of two.
+    const BLOCK_LEN: usize;
+    /// Bytes of the message's length at the end of the last block.
+    const LENGTH_LEN: usize;
+    /// What stands before the first block.
+    const INITIAL: Self::State;
+    /// A block of zeros.
+    const ZEROS: Self::Block;
+
+    /// What one block hands to the next.
+    type State: Copy + Zeroize + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe;
+    /// A block.
+    type Block: Copy + AsRef<[u8]> + AsMut<[u8]> + Zeroize;
+
+    /// One block. Takes the same time for all of them.
+    fn compress(state: &mut Self::State, block: &Self::Block);
+
+    /// `state` becomes `other` if `choice` says so, in the same time either way.
+    fn assign(state: &mut Self::State, other: &Self::State, choice: Choice);
+
+    /// What a last state says.
+    fn digest(state: &Self::State) -> Digest;
+}
+
+/// SHA-256.
+pub(crate) struct Sha256;
+
+impl BlockHash for Sha256 {
+    const DIGEST_LEN: usize = 32;
+    const BLOCK_LEN: usize = 64;
+    const LENGTH_LEN: usize = 8;
+    const INITIAL: [u32; 8] = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    const ZEROS: [u8; 64] = [0; 64];
+
+    type State = [u32; 8];
+    type Block = [u8; 64];
+
+    fn compress(state: &mut [u32; 8], block: &[u8; 64]) {
+        #[cfg(test)]
+        count::one();
+        sha2::block_api::compress256(state, std::slice::from_ref(block));
+    }
+
+    fn assign(state: &mut [u32; 8], other: &[u32; 8], choice: Choice) {
+        for (to, from) in state.iter_mut().zip(other) {
+            to.conditional_assign(from, choice);
+        }
+    }
+
+    fn digest(state: &[u32; 8]) -> Digest {
+        state.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+}
+
+/// SHA-384.
+pub(crate) struct Sha384;
+
+impl BlockHash for Sha384 {
+    const DIGEST_LEN: usize = 48;
+    const BLOCK_LEN: usize = 128;
+    const LENGTH_LEN: usize = 16;
+    const INITIAL: [u64; 8] = [
+        0xcbbb_9d5d_c105_9ed8,
+        0x629a_292a_367c_d507,
+        0x9159_015a_3070_dd17,
+        0x152f_ecd8_f70e_5939,
+        0x6733_2667_ffc0_0b31,
+        0x8eb4_4a87_6858_1511,
+        0xdb0c_2e0d_64f9_8fa7,
+        0x47b5_481d_befa_4fa4,
+    ];
+    const ZEROS: [u8; 128] = [0; 128];
+
+    type State = [u64; 8];
+    type Block = [u8; 128];
+
+    fn compress(state: &mut [u64; 8], block: &[u8; 128]) {
+        #[cfg(test)]
+        count::one();
+        sha2::block_api::compress512(state, std::slice::from_ref(block));
+    }
+
+    fn assign(state: &mut [u64; 8], other: &[u64; 8], choice: Choice) {
+        for (to, from) in state.iter_mut().zip(other) {
+            to.conditional_assign(from, choice);
+        }
+    }
+
+    fn digest(state: &[u64; 8]) -> Digest {
+        // The last two words are left out.
+        let words = state.iter().take(6);
+        words.flat_map(|word| word.to_be_bytes()).collect()
+    }
+}
+
+/// How many blocks this thread has hashed: Lucky 13 is about that number.
+#[cfg(test)]
+pub(super) mod count {
+    use std::cell::Cell;
+
+    thread_local! {
+        static BLOCKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn one() {
+        BLOCKS.set(BLOCKS.get() + 1);
+    }
+
+    /// The blocks that `work` hashes, and what it gives.
+    pub(in super::super) fn blocks<T>(work: impl FnOnce() -> T) -> (usize, T) {
+        let before = BLOCKS.get();
+        let result = work();
+        (BLOCKS.get() - before, result)
+    }
+}

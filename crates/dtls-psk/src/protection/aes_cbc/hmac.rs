@@ -1,0 +1,251 @@
+//! HMAC over a message whose length is a secret (RFC 2104).
+//!
+//! The length of a record's content in MAC-then-encrypt is known only to who has checked its padding, and
+//! how long a hash takes tells how long its message is: from that difference Lucky 13 (AlFardan and
+//! Paterson, 2013) reads plaintext. So the hash here is over as many blocks as the longest possible content
+//! has, whichever the real one is, and the state after the block that would be the last is picked out
+//! without a branch. BoringSSL does the same (`EVP_tls_cbc_digest_record`).
+
+use subtle::{ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
+use zeroize::Zeroize;
+
+use super::hash::{BlockHash, Digest};
+
+/// A key, as the states after its two blocks.
+pub(super) struct Hmac<H: BlockHash> {
+    inner: H::State,
+    outer: H::State,
+}
+
+impl<H: BlockHash> Hmac<H> {
+    /// `key`: at most one block; `None` if it is longer, which a MAC key of TLS never is.
+    pub(super) fn new(key: &[u8]) -> Option<Self> {
+        if key.len() > H::BLOCK_LEN {
+            return None;
+        }
+        let keyed = |pad: u8| {
+            let mut block = H::ZEROS;
+            for (at, byte) in block.as_mut().iter_mut().enumerate() {
+                *byte = pad ^ key.get(at).copied().unwrap_or(0);
+            }
+            let mut state = H::INITIAL;
+            H::compress(&mut state, &block);
+            block.zeroize();
+            state
+        };
+        Some(Self {
+            inner: keyed(0x36),
+            outer: keyed(0x5c),
+        })
+    }
+
+    /// HMAC(`header` ‖ the first `len` bytes of `data`). `len` is a secret from `least` to `data.len()`; all
+    /// else, `least` too, may show in how long it takes. Messages of 2^31 bytes and more are beyond it; a
+    /// record has at most 2^15.
+    pub(super) fn tag(&self, header: &[u8], data: &[u8], least: usize, len: u32) -> Digest {
+        let digest = self.inner_digest(header, data, least, len);
+        // The outer hash is over one block in every case.
+        let mut block = H::ZEROS;
+        fill::<H>(&mut block, 0, &digest, &[0x80]);
+        let bits = 8 * (length_of(H::BLOCK_LEN) + length_of(H::DIGEST_LEN));
+        put_length(&mut block, u64::from(bits), u8::MAX);
+        let mut state = self.outer;
+        H::compress(&mut state, &block);
+        H::digest(&state)
+    }
+
+    fn inner_digest(&self, header: &[u8], data: &[u8], least: usize, len: u32) -> Digest {
+        let block_len = H::BLOCK_LEN;
+        let mut state = self.inner;
+        let mut block = H::ZEROS;
+
+        // The blocks that are nothing but message whatever `len` is.
+        let sure = (header.len() + least) / block_len;
+        for index in 0..sure {
+            fill::<H>(&mut block, index * block_len, header, data);
+            H::compress(&mut state, &block);
+        }
+
+        // The rest, any of which may be the last. `block_len` is a power of two, so that the division is a
+        // shift, which takes the same time for every number.
+        let message_len = length_of(header.len()).wrapping_add(len);
+        let last = message_len.wrapping_add(length_of(H::LENGTH_LEN)) >> block_len.ilog2();
+        let bits = 8 * (u64::from(length_of(block_len)) + u64::from(message_len));
+        let blocks = (header.len() + data.len() + H::LENGTH_LEN) / block_len + 1;
+        let mut result = state;
+        for index in sure..blocks {
+            fill::<H>(&mut block, index * block_len, header, data);
+            for (at, byte) in block.as_mut().iter_mut().enumerate() {
+                let at = length_of(index * block_len + at);
+                let behind = u8::conditional_select(&0, &0x80, at.ct_eq(&message_len));
+                *byte = u8::conditional_select(&behind, byte, at.ct_lt(&message_len));
+            }
+            let is_last = length_of(index).ct_eq(&last);
+            let mask = u8::conditional_select(&0, &u8::MAX, is_last);
+            put_length(&mut block, bits, mask);
+            H::compress(&mut state, &block);
+            H::assign(&mut result, &state, is_last);
+        }
+        block.zeroize();
+        H::digest(&result)
+    }
+}
+
+impl<H: BlockHash> Drop for Hmac<H> {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+/// `block` becomes what stands at `at` in `header` ‖ `data` ‖ zeros.
+fn fill<H: BlockHash>(block: &mut H::Block, at: usize, header: &[u8], data: &[u8]) {
+    let block = block.as_mut();
+    let first = header.get(at..).unwrap_or_default();
+    let (to_first, to_rest) = block.split_at_mut(first.len().min(H::BLOCK_LEN));
+    for (to, from) in to_first.iter_mut().zip(first) {
+        *to = *from;
+    }
+    let rest = data
+        .get(at.saturating_sub(header.len())..)
+        .unwrap_or_default();
+    let (to_data, to_zeros) = to_rest.split_at_mut(rest.len().min(to_rest.len()));
+    if let Some(from) = rest.get(..to_data.len()) {
+        to_data.copy_from_slice(from);
+    }
+    to_zeros.fill(0);
+}
+
+/// Writes a length in bits to the end of a block, where zeros stand, if `mask` is 0xff; nothing if it is 0.
+fn put_length<B: AsMut<[u8]>>(block: &mut B, bits: u64, mask: u8) {
+    // SHA-384's field has 16 bytes, of which no record fills more than the last 8.
+    let bytes = bits.to_be_bytes();
+    for (to, from) in block.as_mut().iter_mut().rev().zip(bytes.iter().rev()) {
+        *to |= from & mask;
+    }
+}
+
+/// A public length in the width that the comparisons have.
+fn length_of(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::hash::{Sha256, Sha384, count};
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn tag<H: BlockHash>(key: &[u8], message: &[u8]) -> String {
+        let hmac = Hmac::<H>::new(key).unwrap();
+        let whole = hmac.tag(message, &[], 0, 0);
+        // However the message is cut and whatever stands behind it, the tag is the same.
+        for cut in 0..=message.len() {
+            let (header, data) = message.split_at(cut);
+            let longer = [data, &[0x80; 300]].concat();
+            for least in [0, data.len()] {
+                let len = length_of(data.len());
+                assert_eq!(hmac.tag(header, data, least, len), whole);
+                assert_eq!(hmac.tag(header, &longer, least, len), whole);
+            }
+        }
+        hex(&whole)
+    }
+
+    /// RFC 4231 section 4, test cases 1 to 4.
+    #[test]
+    fn known_answers() {
+        let key4: Vec<u8> = (1..=25).collect();
+        for (key, message, sha256, sha384) in [
+            (
+                &[0x0b; 20][..],
+                &b"Hi There"[..],
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+                "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59cfaea9ea9076ede7f4af152e8b2fa9cb6",
+            ),
+            (
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+                "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649",
+            ),
+            (
+                &[0xaa; 20],
+                &[0xdd; 50],
+                "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+                "88062608d3e6ad8a0aa2ace014c8a86f0aa635d947ac9febe83ef4e55966144b2a5ab39dc13814b94e3ab6e101a34f27",
+            ),
+            (
+                &key4,
+                &[0xcd; 50],
+                "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+                "3e8a69b7783c25851933ab6290af6ca77a9981480850009cc5577c6e1f573b4e6801dd23c4a7d679ccf8a386c674cffb",
+            ),
+        ] {
+            assert_eq!(tag::<Sha256>(key, message), sha256);
+            assert_eq!(tag::<Sha384>(key, message), sha384);
+        }
+    }
+
+    #[test]
+    fn keys_of_one_block_at_most() {
+        assert!(Hmac::<Sha256>::new(&[1; 64]).is_some());
+        assert!(Hmac::<Sha256>::new(&[1; 65]).is_none());
+        assert!(Hmac::<Sha384>::new(&[1; 128]).is_some());
+    }
+
+    fn agrees_and_counts<H: BlockHash>(longest: usize) {
+        let key = [7; 48];
+        let data: Vec<u8> = (0..=255).cycle().take(longest).collect();
+        let hmac = Hmac::<H>::new(&key).unwrap();
+        let least = longest.saturating_sub(255);
+        let mut all = Vec::new();
+        for len in least..=longest {
+            let (blocks, tag) = count::blocks(|| hmac.tag(&[9; 13], &data, least, length_of(len)));
+            all.push(blocks);
+            let simple = hmac.tag(&[&[9; 13], &data[..len]].concat(), &[], 0, 0);
+            assert_eq!(tag, simple, "{len} of {longest}");
+        }
+        assert!(all.iter().all(|blocks| *blocks == all[0]), "{all:?}");
+    }
+
+    #[test]
+    fn the_number_of_blocks_does_not_depend_on_the_secret_length() {
+        for longest in [0, 1, 40, 50, 51, 52, 100, 255, 256, 300, 700, 1100] {
+            agrees_and_counts::<Sha256>(longest);
+            agrees_and_counts::<Sha384>(longest);
+        }
+    }
+
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    proptest! {
+        #[test]
+        fn agrees_with_the_provider(
+            key in proptest::collection::vec(any::<u8>(), 0..=64),
+            header in proptest::collection::vec(any::<u8>(), 0..200),
+            data in proptest::collection::vec(any::<u8>(), 0..700),
+            len: prop::sample::Index,
+            least: prop::sample::Index,
+        ) {
+            use dimpl::crypto::HashAlgorithm;
+            let provider = crate::Config::client("x", crate::Psk::new("x")).provider.unwrap();
+            let len = len.index(data.len() + 1);
+            let least = least.index(len + 1);
+            let message = [&header, &data[..len]].concat();
+            let mut expected = [0; 48];
+            provider.hmac_provider.hmac(HashAlgorithm::SHA256, &key, &message, &mut expected).unwrap();
+            let hmac = Hmac::<Sha256>::new(&key).unwrap();
+            let tag = hmac.tag(&header, &data, least, length_of(len));
+            prop_assert_eq!(&tag[..], &expected[..32]);
+            provider.hmac_provider.hmac(HashAlgorithm::SHA384, &key, &message, &mut expected).unwrap();
+            let hmac = Hmac::<Sha384>::new(&key).unwrap();
+            let tag = hmac.tag(&header, &data, least, length_of(len));
+            prop_assert_eq!(&tag[..], &expected[..]);
+        }
+    }
+}
