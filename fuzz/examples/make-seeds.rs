@@ -2,7 +2,8 @@
 //! Run it with `cargo xtask seeds`; what it makes is in the repository.
 //!
 //! Inputs of targets that take values instead of bytes (`Arbitrary`) are not made here: those were kept
-//! from runs, made small by `cargo fuzz cmin`.
+//! from runs, made small by `cargo fuzz cmin`. Only those of `client` and `camera` are: an adversary has to
+//! do many things before a session is where he wants it.
 
 use std::fs;
 use std::path::Path;
@@ -20,8 +21,8 @@ use hl_ioctl::commands::{
     ReadParameters, SetAnswer, Switch,
 };
 use hl_ioctl::{ChallengeStatus, Command, ConnectResult, Request};
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng};
 use tutk_frame::{
     AvPacket, AvStamp, DataHeader, Direction, FrameInfo, IoctlMessage, IoctlRequest, LinkClock,
     MediaKind, MediaLayout, SessionId, WrapperLayout,
@@ -47,6 +48,7 @@ fn main() {
     clips();
     datagrams();
     handshakes();
+    adversaries();
 }
 
 fn save(target: &str, name: &str, bytes: &[u8]) {
@@ -285,5 +287,57 @@ fn carry(head: u8, from: &mut Connection, to: &mut Connection, now: Instant, see
             Output::Event(_) => {}
             Output::Timeout(_) => return,
         }
+    }
+}
+
+/// What the targets `client` and `camera` read: settings, how many datagrams come first, and steps.
+///
+/// A step is a byte that says that there is one more, its variant as a fraction of 2^32, and its fields.
+fn adversaries() {
+    /// Variants of `Step` in fuzz_targets/session/mod.rs, and which of them these are.
+    const VARIANTS: u64 = 19;
+    const PASS: u64 = 0;
+    const LATE: u64 = 3;
+    const AGAIN: u64 = 6;
+    const CHANGE: u64 = 12;
+    const WAIT: u64 = 16;
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut save_steps = |name: &str, head: [u8; 2], variants: &[u64]| {
+        let mut seed = head.to_vec();
+        for variant in variants {
+            let fraction = (variant << 32).div_ceil(VARIANTS) as u32;
+            seed.push(1);
+            seed.extend_from_slice(&fraction.to_le_bytes());
+            let fields = match *variant {
+                PASS => 1,
+                1..=LATE | 11 | 18 => 0,
+                5 | 13 | WAIT => 2,
+                AGAIN => 5,
+                _ => 3,
+            };
+            let mut bytes = [0; 5];
+            rng.fill_bytes(&mut bytes);
+            seed.extend_from_slice(&bytes[..fields]);
+        }
+        for target in ["client", "camera"] {
+            save(target, name, &seed);
+        }
+    };
+    for settings in 0..8 {
+        for before in [0, 6, 40] {
+            let name = |what| format!("{what}-{settings}-{before}");
+            let head = [settings, before];
+            let network = [PASS, 1, PASS, 2, LATE, PASS, 4, PASS, 5, AGAIN, PASS, WAIT];
+            save_steps(&name("network"), head, &network.repeat(2));
+            if settings & 2 != 0 {
+                let changes = [CHANGE, PASS, 11, CHANGE, PASS, 13, PASS, CHANGE, WAIT, PASS];
+                save_steps(&name("changes"), head, &changes.repeat(3));
+            }
+        }
+        let mut seed = vec![settings, 30];
+        seed.resize(600, 0);
+        StdRng::seed_from_u64(settings.into()).fill_bytes(&mut seed[2..]);
+        save("client", &format!("anything-{settings}"), &seed);
+        save("camera", &format!("anything-{settings}"), &seed);
     }
 }

@@ -1,0 +1,235 @@
+//! Somebody in the middle who knows the key: DTLS ends at him, on either side, so that he can change and
+//! invent AV packets that are authentic.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use disco_cipher::{transcode, xor};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tutk_session::dtls_psk::{Config, Connection, Output};
+use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, IotcLayout, SessionId};
+use tutk_session::{Cipher, Credentials, Dialect};
+
+use super::{Side, provider};
+
+const IDENTITY: &str = "AUTHPWD_admin";
+
+pub struct Tap {
+    dialect: &'static Dialect,
+    /// The side whose packets are changed.
+    target: Side,
+    session: Option<SessionId>,
+    facing_client: Leg,
+    facing_camera: Leg,
+    /// What is done to the next packets for the target: a byte changed, or all after it cut off.
+    pub changes: VecDeque<Change>,
+    pub changed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Change {
+    None,
+    Flip(u16, u8),
+    Cut(u16),
+}
+
+struct Leg {
+    dtls: Connection,
+    sequence: u16,
+    /// Packets that wait for the handshake.
+    held: Vec<Vec<u8>>,
+    /// Datagrams to the end that this leg faces.
+    pub sent: VecDeque<Vec<u8>>,
+}
+
+impl Tap {
+    pub fn new(
+        dialect: &'static Dialect,
+        target: Side,
+        credentials: &Credentials,
+        now: Instant,
+    ) -> Self {
+        let mut rng = StdRng::seed_from_u64(3);
+        let psk = credentials.psk(dialect.key);
+        let client = Config::client(IDENTITY, psk.clone()).with_provider(provider::client());
+        let server =
+            Config::server(move |_: &[u8]| Some(psk.clone())).with_provider(provider::server());
+        let leg = |dtls| Leg {
+            dtls,
+            sequence: 0,
+            held: Vec::new(),
+            sent: VecDeque::new(),
+        };
+        Self {
+            dialect,
+            target,
+            session: None,
+            facing_client: leg(
+                Connection::server(Arc::new(server), b"tap", &mut rng, now).expect("a server")
+            ),
+            facing_camera: leg(
+                Connection::client(Arc::new(client), &mut rng, now).expect("a client")
+            ),
+            changes: VecDeque::new(),
+            changed: false,
+        }
+    }
+
+    /// Takes a datagram that `from` sent. What is to be passed on is in [`Self::take_sent`].
+    pub fn handle(&mut self, now: Instant, from: Side, datagram: &[u8]) {
+        let mut opened = datagram.to_vec();
+        show(self.dialect, &mut opened);
+        let header = match Iotc::parse(&opened, layout(self.dialect)) {
+            Ok(Iotc::Data { header, .. }) => header,
+            _ => {
+                self.leg(from.other()).sent.push_back(datagram.to_vec());
+                return;
+            }
+        };
+        self.session.get_or_insert(header.session);
+        let records = &mut opened[header.payload_range()];
+        let mut packets = Vec::new();
+        let deliver = |packet: &mut [u8]| packets.push(packet.to_vec());
+        // If it fails, so does the session, in silence: one more thing that happens on networks.
+        let _ = self.leg(from).dtls.handle_datagram(now, records, deliver);
+        for mut packet in packets {
+            if from.other() == self.target
+                && let Some(change) = self.changes.pop_front()
+            {
+                self.changed |= change.apply(&mut packet);
+            }
+            self.leg(from.other()).held.push(packet);
+        }
+        self.flush();
+    }
+
+    /// Sends a packet of ours to the target, if its DTLS is up.
+    pub fn invent(&mut self, packet: &[u8]) {
+        let target = self.target;
+        if self.leg(target).dtls.is_connected() {
+            self.changed = true;
+            self.leg(target).held.push(packet.to_vec());
+            self.flush();
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for side in [Side::Client, Side::Camera] {
+            let _ = self.leg(side).dtls.handle_timeout(now);
+        }
+        self.flush();
+    }
+
+    pub fn take_sent(&mut self, to: Side) -> VecDeque<Vec<u8>> {
+        std::mem::take(&mut self.leg(to).sent)
+    }
+
+    fn leg(&mut self, facing: Side) -> &mut Leg {
+        match facing {
+            Side::Client => &mut self.facing_client,
+            Side::Camera => &mut self.facing_camera,
+        }
+    }
+
+    fn flush(&mut self) {
+        // Before the client has begun there is no session to begin in.
+        let Some(session) = self.session else { return };
+        let dialect = self.dialect;
+        for side in [Side::Client, Side::Camera] {
+            let leg = self.leg(side);
+            loop {
+                match leg.dtls.poll_output() {
+                    Output::Transmit(records) => {
+                        let wrapped = wrap(dialect, side, session, leg.sequence, records);
+                        leg.sequence = leg.sequence.wrapping_add(1);
+                        leg.sent.push_back(wrapped);
+                    }
+                    Output::Event(_) => {}
+                    Output::Timeout(_) => break,
+                }
+            }
+            if leg.dtls.is_connected() {
+                for packet in std::mem::take(&mut leg.held) {
+                    let mut records = Vec::new();
+                    if leg.dtls.seal(&packet, &mut records).is_ok() {
+                        let wrapped = wrap(dialect, side, session, leg.sequence, &records);
+                        leg.sequence = leg.sequence.wrapping_add(1);
+                        leg.sent.push_back(wrapped);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Change {
+    /// Whether anything is another than it was.
+    fn apply(self, packet: &mut Vec<u8>) -> bool {
+        let before = packet.len();
+        match self {
+            Self::None => false,
+            Self::Flip(at, bits) => {
+                if let Some(byte) = packet.get_mut(usize::from(at) % before.max(1)) {
+                    *byte ^= bits;
+                }
+                bits != 0
+            }
+            Self::Cut(at) => {
+                packet.truncate(usize::from(at));
+                packet.len() < before
+            }
+        }
+    }
+}
+
+/// A data datagram to that side.
+pub fn wrap(
+    dialect: &Dialect,
+    to: Side,
+    session: SessionId,
+    sequence: u16,
+    records: &[u8],
+) -> Vec<u8> {
+    let header = DataHeader {
+        layout: dialect.wrapper,
+        direction: match to {
+            Side::Client => Direction::FromCamera,
+            Side::Camera => Direction::ToCamera,
+        },
+        channel: 0,
+        sequence,
+        session,
+        payload_len: records.len().try_into().expect("short records"),
+    };
+    let mut datagram = Vec::new();
+    header.write(&mut datagram);
+    datagram.extend_from_slice(records);
+    hide(dialect, &mut datagram);
+    datagram
+}
+
+pub fn hide(dialect: &Dialect, datagram: &mut [u8]) {
+    match &dialect.cipher {
+        Cipher::Xor(key) => xor::apply(key, datagram),
+        Cipher::TransCode => transcode::scramble_datagram(datagram),
+        other => panic!("a new cipher: {other:?}"),
+    }
+}
+
+fn show(dialect: &Dialect, datagram: &mut [u8]) {
+    match &dialect.cipher {
+        Cipher::Xor(key) => xor::apply(key, datagram),
+        Cipher::TransCode => transcode::descramble_datagram(datagram),
+        other => panic!("a new cipher: {other:?}"),
+    }
+}
+
+fn layout(dialect: &Dialect) -> IotcLayout {
+    IotcLayout {
+        discovery: dialect.discovery,
+        session: dialect.session,
+        wrapper: dialect.wrapper,
+    }
+}
