@@ -1,6 +1,6 @@
-use crate::Codec;
+use crate::{AudioCodec, AudioFormat, Codec};
 
-/// Why a buffer is not the video it should be.
+/// Why a buffer is not the video or the sound that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -95,6 +95,81 @@ pub enum Error {
         max: usize,
         /// The bytes that came.
         found: usize,
+    },
+
+    /// The rate or the channels of a stream of sound are none that this crate takes.
+    #[error("{codec}: expected {field} from {min} to {max}, found {found}")]
+    AudioFormat {
+        /// The codec.
+        codec: AudioCodec,
+        /// What is out of range: the rate in hertz, or the number of channels.
+        field: &'static str,
+        /// The smallest value taken.
+        min: u32,
+        /// The largest value taken.
+        max: u32,
+        /// The value that came.
+        found: u32,
+    },
+
+    /// MP4 has no place for this codec.
+    #[error("{codec} cannot be put into an MP4 file: {why}")]
+    AudioNotInMp4 {
+        /// The codec.
+        codec: AudioCodec,
+        /// What is in the way.
+        why: &'static str,
+    },
+
+    /// The file has no track for the sound, and it is too late to begin one.
+    #[error("the MP4 file has no track for sound: none was asked for, or none came in time")]
+    NoAudioTrack,
+
+    /// A frame of sound has another format than those before; one track holds one format.
+    #[error("expected sound as {expected}, found {found}")]
+    AudioChanged {
+        /// The format of the track.
+        expected: AudioFormat,
+        /// That of the frame, by its own header where it has one.
+        found: AudioFormat,
+    },
+
+    /// A frame of sound is not what its codec says.
+    #[error("expected a frame of {codec} with {expected}, found {found}")]
+    AudioFrame {
+        /// The codec.
+        codec: AudioCodec,
+        /// What a frame has.
+        expected: &'static str,
+        /// What this one has.
+        found: String,
+    },
+
+    /// This crate encodes linear samples as PCM, PCMU and PCMA, and as nothing else.
+    #[error("expected PCM, PCMU or PCMA to encode samples as, found {codec}")]
+    AudioEncode {
+        /// The codec that was asked for.
+        codec: AudioCodec,
+    },
+
+    /// An AAC stream is not the ADTS that it should be.
+    #[error("AAC stream (ADTS), byte {at}: expected {expected}, found {found}")]
+    Adts {
+        /// Where the frame begins, in bytes.
+        at: usize,
+        /// What ADTS has there.
+        expected: &'static str,
+        /// What came.
+        found: String,
+    },
+
+    /// A file is not a WAV file that can be taken.
+    #[error("expected {expected}, found {found}")]
+    Wav {
+        /// What the file should have.
+        expected: &'static str,
+        /// What it has.
+        found: String,
     },
 
     /// A box could not be written: mp4-atom's own message.

@@ -3,21 +3,33 @@
 #![warn(missing_docs)]
 
 mod access_unit;
+mod adts;
 mod annexb;
+mod audio;
+mod audio_clip;
 mod bits;
 mod clip;
 mod error;
+pub mod g711;
 mod mp4;
 mod nal;
 mod parameters;
+mod tone;
+mod wav;
 
 pub use access_unit::{AccessUnit, AccessUnits, access_units};
+pub use adts::{AAC_SAMPLES, AdtsFrame, AdtsFrames, AdtsHeader, adts_frames};
 pub use annexb::{NalUnit, NalUnits, nal_units};
+pub use audio::{AudioCodec, AudioFormat};
+pub use audio_clip::AudioClip;
 pub use clip::Clip;
 pub use error::Error;
 pub use mp4::{
-    FRAGMENT_DURATION, MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_PARAMETER_SETS, MAX_UNIT_BYTES,
-    Mp4Writer, TIMESCALE,
+    AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES,
+    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_PARAMETER_SETS, MAX_UNIT_BYTES, Mp4Writer,
+    TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
 pub use parameters::SequenceParameters;
+pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
+pub use wav::Wav;

@@ -1,13 +1,20 @@
-//! Fragmented MP4 (ISO/IEC 14496-12) with one video track (ISO/IEC 14496-15).
+//! Fragmented MP4 (ISO/IEC 14496-12) with a video track (ISO/IEC 14496-15) and one of sound.
 
+mod audio;
+mod audio_boxes;
 mod boxes;
+mod parameter_sets;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use self::boxes::{IndexEntry, Sample};
-use crate::{Codec, Error, NalKind, SequenceParameters, nal_units};
+pub use self::audio::{AUDIO_TOLERANCE, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES};
+use self::audio::{AudioFrame, AudioTrack, Config, nanos};
+use self::boxes::{IndexEntry, Run, Sample};
+use self::parameter_sets::ParameterSets;
+use crate::{AudioFormat, Codec, Error, NalKind, SequenceParameters, nal_units};
 
-/// Ticks a second of every time in the file.
+/// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
 pub const TIMESCALE: u32 = 90_000;
 
 /// A fragment ends once it is this long, and before every key frame: a file that is cut off has
@@ -28,16 +35,19 @@ pub const MAX_PARAMETER_SETS: usize = 16;
 /// Key frames that the index at the end of the file lists; later ones are found by reading on.
 pub const MAX_INDEX_ENTRIES: usize = 65_536;
 
+/// How long a file that [awaits sound](Mp4Writer::await_audio) does so, counted in pictures.
+pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
+
 /// Ticks of the only frame of a file: there is nothing to measure it by. 20 frames a second.
 const ONLY_FRAME_TICKS: u32 = TIMESCALE / 20;
 
-/// Writes access units into a fragmented MP4 file, without touching a file: each call returns the
-/// bytes to append, often none.
+/// Writes access units and frames of sound into a fragmented MP4 file, without touching a file: each
+/// call returns the bytes to append, often none.
 ///
 /// | box | when | what |
 /// |---|---|---|
-/// | `ftyp` `moov` | at the first key frame whose parameter sets are known | one track, `avc1` or `hvc1`, [`TIMESCALE`] ticks a second |
-/// | `moof` `mdat` | before each key frame, and every [`FRAGMENT_DURATION`] | the samples so far |
+/// | `ftyp` `moov` | at the first key frame whose parameter sets are known | `avc1` or `hvc1`, [`TIMESCALE`] ticks a second; the sound, if there is to be any |
+/// | `moof` `mdat` | before each key frame, and every [`FRAGMENT_DURATION`] | the samples so far, of both tracks |
 /// | `moof` `mdat` `mfra` | [`finish`](Self::finish) | the last samples; an index of the key frames |
 ///
 /// Access units before that first key frame cannot be decoded: they are left out and counted in
@@ -48,11 +58,37 @@ const ONLY_FRAME_TICKS: u32 = TIMESCALE / 20;
 /// A sample lasts until the next one's time, and the last one as long as the one before it. The
 /// times are those of decoding *and* of showing: streams with reordered (B) frames, which cameras
 /// do not send, would play with their frames out of order.
+///
+/// # Sound
+///
+/// The header names the tracks, so sound has to be announced before it: with its format by
+/// [`with_audio`](Self::with_audio), or by [`await_audio`](Self::await_audio), and the first frame
+/// says. Both tracks go by the clock of the times that the caller gives. Sound of before the first
+/// picture is left out; what comes first then begins where the clock says (`tfdt`), however late.
+///
+/// Frames of sound follow each other without a gap as long as the clock agrees within
+/// [`AUDIO_TOLERANCE`]: a camera stamps them less exactly than it samples. Where the clock is
+/// further ahead (a frame was lost) there is a gap, and what follows stands where it should. Where
+/// it is behind by more than that, and by more than a frame, the frame is left out.
+///
+/// | codec | in the file |
+/// |---|---|
+/// | AAC | `mp4a`. ADTS headers are taken off, and say what the track is; other AAC is taken to be LC |
+/// | MP3 | `mp4a` with object type 0x69 or 0x6b; one MPEG frame in each frame, 16 kHz or more |
+/// | Opus | `Opus`, with nothing to skip at the beginning |
+/// | PCM | `sowt`, QuickTime's. (`ipcm` of ISO/IEC 23003-5 is read by few: ffmpeg 6.1 was its first) |
+/// | PCMU, PCMA | `ulaw`, `alaw`, QuickTime's. VLC, mpv and ffmpeg play them; browsers play neither these nor PCM |
+/// | AAC in LATM, ADPCM, Speex, G.726 | refused: [`Error::AudioNotInMp4`] says why |
+///
+/// A frame as the camera sends it is one sample of the file, PCM and G.711 included, as ffmpeg
+/// writes them too: one for each of their samples, as the letter of the standard has it, would make
+/// the file several times as large.
 #[derive(Debug)]
 pub struct Mp4Writer {
     codec: Codec,
     sets: ParameterSets,
-    header_written: bool,
+    header: Header,
+    sound: Sound,
     /// Samples of the fragment being collected, and their bytes one behind the other.
     samples: Vec<Sample>,
     data: Vec<u8>,
@@ -71,24 +107,50 @@ pub struct Mp4Writer {
     units: u64,
     frames: u64,
     skipped: u64,
+    audio_frames: u64,
+    audio_skipped: u64,
 }
 
-/// The parameter sets that the header will have, or has.
-#[derive(Debug, Default)]
-struct ParameterSets {
-    vps: Vec<Vec<u8>>,
-    sps: Vec<Vec<u8>>,
-    pps: Vec<Vec<u8>>,
+/// How far the header is.
+#[derive(Debug)]
+enum Header {
+    /// There was no key frame with parameter sets yet.
+    Unknown,
+    /// It can be written once it is clear what the sound is.
+    Known(SequenceParameters),
+    Written,
+}
+
+/// What there is of sound.
+#[derive(Debug)]
+enum Sound {
+    None,
+    /// The first frame will say what it is.
+    Awaited,
+    Track {
+        track: AudioTrack,
+        /// Frames that came before the first picture: where they belong is not known yet.
+        early: VecDeque<Early>,
+    },
+}
+
+/// A frame of sound that waits for the first picture.
+#[derive(Debug)]
+struct Early {
+    data: Vec<u8>,
+    ticks: u32,
+    time: Duration,
 }
 
 impl Mp4Writer {
-    /// Begins a file with one track of this codec.
+    /// Begins a file with one track, of pictures of this codec.
     #[must_use]
     pub fn new(codec: Codec) -> Self {
         Self {
             codec,
             sets: ParameterSets::default(),
-            header_written: false,
+            header: Header::Unknown,
+            sound: Sound::None,
             samples: Vec::new(),
             data: Vec::new(),
             newest: None,
@@ -101,7 +163,29 @@ impl Mp4Writer {
             units: 0,
             frames: 0,
             skipped: 0,
+            audio_frames: 0,
+            audio_skipped: 0,
         }
+    }
+
+    /// Adds a track of sound of this format, to be called before anything is written. AAC is taken
+    /// to be LC; where frames have headers, [`await_audio`](Self::await_audio) goes by them instead.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::AudioFormat`].
+    pub fn with_audio(mut self, format: AudioFormat) -> Result<Self, Error> {
+        self.sound = Sound::new(Config::declared(format)?);
+        Ok(self)
+    }
+
+    /// Adds a track of sound of whatever format the first frame has, to be called before anything is
+    /// written. Until there is one, the beginning of the file waits: up to [`AUDIO_WAIT`] after the
+    /// first key frame, or to [`MAX_FRAGMENT_BYTES`]. Then the file has no sound.
+    #[must_use]
+    pub fn await_audio(mut self) -> Self {
+        self.sound = Sound::Awaited;
+        self
     }
 
     /// Takes the next access unit, Annex B with start codes, and returns the bytes to append.
@@ -123,25 +207,57 @@ impl Mp4Writer {
             });
         }
         let mut out = Vec::new();
-        if !self.header_written {
+        if matches!(self.header, Header::Unknown) {
             self.sets.replace_from(self.codec, unit);
-            let parameters = match self.sets.complete(self.codec) {
-                Some(parameters) if key => parameters,
+            match self.sets.complete(self.codec) {
+                Some(parameters) if key => self.header = Header::Known(parameters),
                 _ => {
                     self.skipped += 1;
                     return Ok(out);
                 }
-            };
-            boxes::write_header(&mut out, &parameters, &self.sets)?;
-            self.header_written = true;
+            }
+        }
+        if !matches!(self.sound, Sound::Awaited) {
+            self.write_header(&mut out)?;
         }
         if self.has_picture(unit) {
             self.append(&mut out, unit, key, time)?;
+            self.append_early();
         } else {
             self.skipped += 1;
         }
         self.offset += out.len() as u64;
         Ok(out)
+    }
+
+    /// Takes the next frame of sound, as the camera sent it, and returns the bytes to append.
+    ///
+    /// `time` is on the clock of the pictures' times. `format` may be told anew with every frame, as
+    /// cameras do; one track has one format.
+    ///
+    /// # Errors
+    ///
+    /// The frame was left out, and more may be written: [`Error::AudioNotInMp4`],
+    /// [`Error::AudioFormat`], [`Error::AudioFrame`], [`Error::Adts`], [`Error::AudioChanged`], and
+    /// [`Error::NoAudioTrack`] where the file has none.
+    /// [`Error::Mp4`]: a box could not be written.
+    pub fn write_audio(
+        &mut self,
+        format: AudioFormat,
+        frame: &[u8],
+        time: Duration,
+    ) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::new();
+        match self.append_audio(&mut out, format, frame, time) {
+            Ok(()) => {
+                self.offset += out.len() as u64;
+                Ok(out)
+            }
+            Err(error) => {
+                self.audio_skipped += 1;
+                Err(error)
+            }
+        }
     }
 
     /// Ends the file: returns the last fragment and the index.
@@ -157,14 +273,15 @@ impl Mp4Writer {
             });
         }
         let mut out = Vec::new();
+        self.write_header(&mut out)?;
         let last = self.last_duration.unwrap_or(ONLY_FRAME_TICKS);
         self.end_sample(last);
-        self.end_fragment(&mut out)?;
+        self.end_fragment(&mut out, 0)?;
         boxes::write_index(&mut out, &self.index)?;
         Ok(out)
     }
 
-    /// Frames written so far, those of the fragment being collected included.
+    /// Frames of the picture written so far, those of the fragment being collected included.
     #[must_use]
     pub const fn frames(&self) -> u64 {
         self.frames
@@ -174,6 +291,47 @@ impl Mp4Writer {
     #[must_use]
     pub const fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// The format of the track of sound, once it is known: by its frames' own headers where they
+    /// have any, and those taken off.
+    #[must_use]
+    pub const fn audio_format(&self) -> Option<AudioFormat> {
+        match &self.sound {
+            Sound::Track { track, .. } => Some(track.config.format()),
+            Sound::None | Sound::Awaited => None,
+        }
+    }
+
+    /// Frames of sound written so far, those of the fragment being collected included.
+    #[must_use]
+    pub const fn audio_frames(&self) -> u64 {
+        self.audio_frames
+    }
+
+    /// Frames of sound left out so far: before the first picture, behind the sound that there is
+    /// already, or refused with an error.
+    #[must_use]
+    pub const fn audio_skipped(&self) -> u64 {
+        self.audio_skipped
+    }
+
+    /// Writes the header if it can be written and is not yet. What sound there is by now is all
+    /// that there will be.
+    fn write_header(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let Header::Known(parameters) = &self.header else {
+            return Ok(());
+        };
+        let config = match &self.sound {
+            Sound::Track { track, .. } => Some(&track.config),
+            Sound::None | Sound::Awaited => None,
+        };
+        boxes::write_header(out, parameters, &self.sets, config)?;
+        if config.is_none() {
+            self.sound = Sound::None;
+        }
+        self.header = Header::Written;
+        Ok(())
     }
 
     fn has_picture(&self, unit: &[u8]) -> bool {
@@ -192,10 +350,17 @@ impl Mp4Writer {
             let fallback = self.last_duration.unwrap_or(ONLY_FRAME_TICKS);
             self.end_sample(if ticks == 0 { fallback } else { ticks });
         }
-        let long = self.newest_start - self.fragment_start >= to_ticks(FRAGMENT_DURATION).into();
-        let large = self.data.len() + unit.len() > MAX_FRAGMENT_BYTES;
-        if key || long || large {
-            self.end_fragment(out)?;
+        let length = self.newest_start - self.fragment_start;
+        let sound = match &self.sound {
+            Sound::Track { track, .. } => track.data.len(),
+            Sound::None | Sound::Awaited => 0,
+        };
+        let large = self.data.len() + sound + unit.len() > MAX_FRAGMENT_BYTES;
+        let due = key || length >= to_ticks(FRAGMENT_DURATION).into();
+        let awaiting = matches!(self.sound, Sound::Awaited) && length < to_ticks(AUDIO_WAIT).into();
+        if large || due && !awaiting {
+            self.write_header(out)?;
+            self.end_fragment(out, 0)?;
         }
 
         let before = self.data.len();
@@ -219,6 +384,71 @@ impl Mp4Writer {
         Ok(())
     }
 
+    fn append_audio(
+        &mut self,
+        out: &mut Vec<u8>,
+        format: AudioFormat,
+        frame: &[u8],
+        time: Duration,
+    ) -> Result<(), Error> {
+        let (config, frame) = Config::of_frame(format, frame)?;
+        if matches!(self.sound, Sound::Awaited) {
+            self.sound = Sound::new(config);
+        }
+        let Sound::Track { track, early } = &mut self.sound else {
+            return Err(Error::NoAudioTrack);
+        };
+        if track.config != config {
+            return Err(Error::AudioChanged {
+                expected: track.config.format(),
+                found: config.format(),
+            });
+        }
+        let Some(newest) = self.newest else {
+            if early.len() == MAX_EARLY_AUDIO_FRAMES {
+                early.pop_front();
+                self.audio_skipped += 1;
+            }
+            early.push_back(Early {
+                data: frame.data.to_vec(),
+                ticks: frame.ticks,
+                time,
+            });
+            return Ok(());
+        };
+        let picture = ticks_to_nanos(self.newest_start);
+        let place = picture + nanos(time) - nanos(newest);
+        if track.append(frame, place, picture) {
+            self.audio_frames += 1;
+        } else {
+            self.audio_skipped += 1;
+        }
+        // Where the picture stands still, sound must not wait for it.
+        let due = track.held() >= FRAGMENT_DURATION;
+        self.write_header(out)?;
+        if due {
+            self.end_fragment(out, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Frames of sound that came before the first picture have their place now: those of before its
+    /// time have none.
+    fn append_early(&mut self) {
+        let (Sound::Track { track, early }, Some(newest)) = (&mut self.sound, self.newest) else {
+            return;
+        };
+        let picture = ticks_to_nanos(self.newest_start);
+        for Early { data, ticks, time } in early.drain(..) {
+            let frame = AudioFrame { data: &data, ticks };
+            if track.append(frame, picture + nanos(time) - nanos(newest), picture) {
+                self.audio_frames += 1;
+            } else {
+                self.audio_skipped += 1;
+            }
+        }
+    }
+
     /// The newest sample's duration is known now.
     fn end_sample(&mut self, duration: u32) {
         if let Some(sample) = self.samples.last_mut() {
@@ -228,80 +458,54 @@ impl Mp4Writer {
         }
     }
 
-    fn end_fragment(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        let Some(first) = self.samples.first() else {
+    /// Writes a fragment of what there is, but for the newest `open` pictures, whose duration is not
+    /// known yet.
+    fn end_fragment(&mut self, out: &mut Vec<u8>, open: usize) -> Result<(), Error> {
+        let complete = self.samples.len().saturating_sub(open);
+        let samples = self.samples.get(..complete).unwrap_or_default();
+        let sizes = samples.iter().map(|sample| u64::from(sample.size));
+        let bytes = usize::try_from(sizes.sum::<u64>()).unwrap_or(usize::MAX);
+        // The picture comes first: the index counts on it.
+        let mut runs = vec![Run {
+            track: boxes::VIDEO,
+            start: self.fragment_start,
+            samples,
+            data: self.data.get(..bytes).unwrap_or_default(),
+        }];
+        if let Sound::Track { track, .. } = &self.sound {
+            runs.push(Run {
+                track: boxes::AUDIO,
+                start: track.start,
+                samples: &track.samples,
+                data: &track.data,
+            });
+        }
+        if runs.iter().all(|run| run.samples.is_empty()) {
             return Ok(());
-        };
-        if first.key && self.index.len() < MAX_INDEX_ENTRIES {
-            let moof_offset = self.offset + out.len() as u64;
+        }
+        if samples.first().is_some_and(|first| first.key) && self.index.len() < MAX_INDEX_ENTRIES {
             self.index.push(IndexEntry {
                 time: self.fragment_start,
-                moof_offset,
+                moof_offset: self.offset + out.len() as u64,
             });
         }
         self.sequence = self.sequence.wrapping_add(1);
-        boxes::write_fragment(
-            out,
-            self.sequence,
-            self.fragment_start,
-            &self.samples,
-            &self.data,
-        )?;
-        self.samples.clear();
-        self.data.clear();
+        boxes::write_fragment(out, self.sequence, &runs)?;
+        self.samples.drain(..complete);
+        self.data.drain(..bytes);
+        if let Sound::Track { track, .. } = &mut self.sound {
+            track.clear();
+        }
         self.fragment_start = self.newest_start;
         Ok(())
     }
 }
 
-impl ParameterSets {
-    /// Takes over the sets of an access unit: all sets of a kind that it has replace those that
-    /// were known of that kind.
-    fn replace_from(&mut self, codec: Codec, unit: &[u8]) {
-        let mut found = Self::default();
-        for nal in nal_units(unit) {
-            let Some(sets) = found.of_mut(codec.kind(nal.payload)) else {
-                continue;
-            };
-            let known = sets.iter().any(|set| set == nal.payload);
-            if !known && sets.len() < MAX_PARAMETER_SETS && nal.payload.len() <= u16::MAX.into() {
-                sets.push(nal.payload.to_vec());
-            }
-        }
-        for (known, found) in [
-            (&mut self.vps, found.vps),
-            (&mut self.sps, found.sps),
-            (&mut self.pps, found.pps),
-        ] {
-            if !found.is_empty() {
-                *known = found;
-            }
-        }
-    }
-
-    /// What the header says of the picture, if there is a set of every kind that it needs.
-    fn complete(&self, codec: Codec) -> Option<SequenceParameters> {
-        if self.pps.is_empty() || codec == Codec::H265 && self.vps.is_empty() {
-            return None;
-        }
-        SequenceParameters::parse(codec, self.sps.first()?).ok()
-    }
-
-    fn of(&self, kind: NalKind) -> &[Vec<u8>] {
-        match kind {
-            NalKind::Vps => &self.vps,
-            NalKind::Sps => &self.sps,
-            NalKind::Pps => &self.pps,
-            _ => &[],
-        }
-    }
-
-    fn of_mut(&mut self, kind: NalKind) -> Option<&mut Vec<Vec<u8>>> {
-        match kind {
-            NalKind::Vps => Some(&mut self.vps),
-            NalKind::Sps => Some(&mut self.sps),
-            NalKind::Pps => Some(&mut self.pps),
-            _ => None,
+impl Sound {
+    const fn new(config: Config) -> Self {
+        Self::Track {
+            track: AudioTrack::new(config),
+            early: VecDeque::new(),
         }
     }
 }
@@ -310,6 +514,10 @@ impl ParameterSets {
 fn to_ticks(duration: Duration) -> u32 {
     let nanos = duration.as_nanos() * u128::from(TIMESCALE) + 500_000_000;
     u32::try_from(nanos / 1_000_000_000).unwrap_or(u32::MAX)
+}
+
+fn ticks_to_nanos(ticks: u64) -> i128 {
+    i128::from(ticks) * 1_000_000_000 / i128::from(TIMESCALE)
 }
 
 #[cfg(test)]

@@ -7,11 +7,16 @@ use mp4_atom::{
     Vmhd,
 };
 
-use super::{ParameterSets, TIMESCALE};
+use super::TIMESCALE;
+use super::audio::Config;
+use super::audio_boxes;
+use super::parameter_sets::ParameterSets;
 use crate::Error;
 use crate::parameters::{Profile, SequenceParameters, h264_is_high};
 
-const TRACK: u32 = 1;
+/// Track ids.
+pub(super) const VIDEO: u32 = 1;
+pub(super) const AUDIO: u32 = 2;
 
 /// `sample_depends_on` 2: a key frame (ISO/IEC 14496-12 8.8.3.1).
 const KEY_SAMPLE: u32 = 0x0200_0000;
@@ -26,7 +31,7 @@ const HEVC_VPS: u8 = 32;
 const HEVC_SPS: u8 = 33;
 const HEVC_PPS: u8 = 34;
 
-/// One access unit of a fragment.
+/// One access unit, or one frame of sound, of a fragment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sample {
     /// In bytes.
@@ -34,6 +39,17 @@ pub(super) struct Sample {
     /// In ticks.
     pub(super) duration: u32,
     pub(super) key: bool,
+}
+
+/// What a fragment has of one track.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run<'a> {
+    pub(super) track: u32,
+    /// When the first sample begins, in ticks of the track.
+    pub(super) start: u64,
+    pub(super) samples: &'a [Sample],
+    /// The samples' bytes one behind the other.
+    pub(super) data: &'a [u8],
 }
 
 /// Where a fragment that begins with a key frame is.
@@ -50,6 +66,7 @@ pub(super) fn write_header(
     out: &mut Vec<u8>,
     parameters: &SequenceParameters,
     sets: &ParameterSets,
+    sound: Option<&Config>,
 ) -> Result<(), Error> {
     // `iso5` is the first brand with default-base-is-moof, which every fragment uses.
     let codec_brand: &[u8; 4] = match parameters.profile {
@@ -64,11 +81,35 @@ pub(super) fn write_header(
             .to_vec(),
     }
     .encode(out)?;
-    moov(parameters, sets).encode(out)?;
+    let tracks = if sound.is_some() { AUDIO } else { VIDEO };
+    let defaults = (VIDEO..=tracks).map(|track_id| Trex {
+        track_id,
+        default_sample_description_index: 1,
+        ..Trex::default()
+    });
+    out.encode_atom(Moov::KIND, |out| {
+        Mvhd {
+            timescale: TIMESCALE,
+            rate: 1.into(),
+            volume: 1.into(),
+            next_track_id: tracks + 1,
+            ..Mvhd::default()
+        }
+        .encode(out)?;
+        Mvex {
+            trex: defaults.collect(),
+            ..Mvex::default()
+        }
+        .encode(out)?;
+        video_track(parameters, sets).encode(out)?;
+        sound.map_or(Ok(()), |config| {
+            audio_boxes::write_track(out, AUDIO, config)
+        })
+    })?;
     Ok(())
 }
 
-fn moov(parameters: &SequenceParameters, sets: &ParameterSets) -> Moov {
+fn video_track(parameters: &SequenceParameters, sets: &ParameterSets) -> Trak {
     let stbl = Stbl {
         stsd: Stsd {
             codecs: vec![sample_entry(parameters, sets)],
@@ -100,35 +141,17 @@ fn moov(parameters: &SequenceParameters, sets: &ParameterSets) -> Moov {
         minf,
     };
     let tkhd = Tkhd {
-        track_id: TRACK,
+        track_id: VIDEO,
         enabled: true,
         in_movie: true,
         width: parameters.width.into(),
         height: parameters.height.into(),
         ..Tkhd::default()
     };
-    Moov {
-        mvhd: Mvhd {
-            timescale: TIMESCALE,
-            rate: 1.into(),
-            volume: 1.into(),
-            next_track_id: TRACK + 1,
-            ..Mvhd::default()
-        },
-        mvex: Some(Mvex {
-            trex: vec![Trex {
-                track_id: TRACK,
-                default_sample_description_index: 1,
-                ..Trex::default()
-            }],
-            ..Mvex::default()
-        }),
-        trak: vec![Trak {
-            tkhd,
-            mdia,
-            ..Trak::default()
-        }],
-        ..Moov::default()
+    Trak {
+        tkhd,
+        mdia,
+        ..Trak::default()
     }
 }
 
@@ -208,55 +231,63 @@ fn sample_entry(parameters: &SequenceParameters, sets: &ParameterSets) -> mp4_at
     }
 }
 
-/// Writes `moof` and `mdat`. `data` is the samples' bytes one behind the other.
+/// Writes `moof` and `mdat`; runs without samples are left out.
 pub(super) fn write_fragment(
     out: &mut Vec<u8>,
     sequence_number: u32,
-    start: u64,
-    samples: &[Sample],
-    data: &[u8],
+    runs: &[Run<'_>],
 ) -> Result<(), Error> {
-    let entries = samples.iter().map(|sample| TrunEntry {
+    let runs = || runs.iter().filter(|run| !run.samples.is_empty());
+    let mut moof = Moof {
+        mfhd: Mfhd { sequence_number },
+        traf: runs().map(track_fragment).collect(),
+    };
+    // The offsets from the moof to the samples behind the mdat header stand inside the moof, in
+    // fields whose size does not depend on them: write once to measure, and once for good.
+    let before = out.len();
+    moof.encode(out)?;
+    let mut offset = out.len() - before + MDAT_HEADER;
+    out.truncate(before);
+    for (traf, run) in moof.traf.iter_mut().zip(runs()) {
+        for trun in &mut traf.trun {
+            let too_large = mp4_atom::Error::TooLarge(Moof::KIND);
+            trun.data_offset = Some(i32::try_from(offset).map_err(|_| too_large)?);
+        }
+        offset += run.data.len();
+    }
+    moof.encode(out)?;
+    // Not through `Mdat` itself, which would want the samples copied into a vector of its own.
+    out.encode_atom(Mdat::KIND, |out| {
+        for run in runs() {
+            out.append_slice(run.data);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn track_fragment(run: &Run<'_>) -> Traf {
+    let entries = run.samples.iter().map(|sample| TrunEntry {
         duration: Some(sample.duration),
         size: Some(sample.size),
         flags: Some(if sample.key { KEY_SAMPLE } else { DELTA_SAMPLE }),
         cts: None,
     });
-    let mut moof = Moof {
-        mfhd: Mfhd { sequence_number },
-        traf: vec![Traf {
-            tfhd: Tfhd {
-                track_id: TRACK,
-                default_base_is_moof: true,
-                ..Tfhd::default()
-            },
-            tfdt: Some(Tfdt {
-                base_media_decode_time: start,
-            }),
-            trun: vec![Trun {
-                data_offset: Some(0),
-                samples: TrunSamples::Explicit(entries.collect()),
-            }],
-            ..Traf::default()
+    Traf {
+        tfhd: Tfhd {
+            track_id: run.track,
+            default_base_is_moof: true,
+            ..Tfhd::default()
+        },
+        tfdt: Some(Tfdt {
+            base_media_decode_time: run.start,
+        }),
+        trun: vec![Trun {
+            data_offset: Some(0),
+            samples: TrunSamples::Explicit(entries.collect()),
         }],
-    };
-    // The offset from the moof to the samples behind the mdat header stands inside the moof, in a
-    // field whose size does not depend on it: write once to measure, and once for good.
-    let before = out.len();
-    moof.encode(out)?;
-    let data_offset = i32::try_from(out.len() - before + MDAT_HEADER)
-        .map_err(|_| mp4_atom::Error::TooLarge(Moof::KIND))?;
-    out.truncate(before);
-    for trun in moof.traf.iter_mut().flat_map(|traf| &mut traf.trun) {
-        trun.data_offset = Some(data_offset);
+        ..Traf::default()
     }
-    moof.encode(out)?;
-    // Not through `Mdat` itself, which would want the samples copied into a vector of its own.
-    out.encode_atom(Mdat::KIND, |out| {
-        out.append_slice(data);
-        Ok(())
-    })?;
-    Ok(())
 }
 
 /// Writes `mfra`, the index of the fragments that begin with a key frame.
@@ -270,7 +301,7 @@ pub(super) fn write_index(out: &mut Vec<u8>, index: &[IndexEntry]) -> Result<(),
     });
     let mut mfra = Mfra {
         tfra: vec![Tfra {
-            track_id: TRACK,
+            track_id: VIDEO,
             entries: entries.collect(),
         }],
         mfro: Mfro::default(),

@@ -1,0 +1,151 @@
+//! The boxes of the track of sound. mp4-atom has no sample entries for G.711, so that the boxes
+//! around the sample entry are put together here; what is in them is mp4-atom's.
+
+use mp4_atom::esds::{DecoderConfig, DecoderSpecific, EsDescriptor};
+use mp4_atom::{
+    Atom, Audio, BufMut, Dinf, Dops, Dref, Encode, Esds, FourCC, Hdlr, Mdhd, Mdia, Minf, Mp4a,
+    Opus, Result, Smhd, Sowt, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trak, Url,
+};
+
+use super::audio::Config;
+use crate::AudioCodec;
+use crate::adts::AacConfig;
+
+/// `objectTypeIndication` (ISO/IEC 14496-1 table 5, and the registration authority's).
+const MPEG4_AUDIO: u8 = 0x40;
+const MPEG2_LAYER_3: u8 = 0x69;
+const MPEG1_LAYER_3: u8 = 0x6b;
+
+/// `streamType` of sound (ISO/IEC 14496-1 table 6).
+const AUDIO_STREAM: u8 = 5;
+
+/// Writes the `trak` of the sound.
+pub(super) fn write_track(out: &mut Vec<u8>, id: u32, config: &Config) -> Result<()> {
+    out.encode_atom(Trak::KIND, |out| {
+        Tkhd {
+            track_id: id,
+            enabled: true,
+            in_movie: true,
+            volume: 1.into(),
+            ..Tkhd::default()
+        }
+        .encode(out)?;
+        out.encode_atom(Mdia::KIND, |out| {
+            Mdhd {
+                timescale: config.timescale(),
+                language: "und".into(),
+                ..Mdhd::default()
+            }
+            .encode(out)?;
+            Hdlr {
+                handler: FourCC::new(b"soun"),
+                name: "sound".into(),
+            }
+            .encode(out)?;
+            out.encode_atom(Minf::KIND, |out| {
+                Smhd::default().encode(out)?;
+                Dinf {
+                    dref: Dref {
+                        entries: vec![Url::default().into()],
+                    },
+                }
+                .encode(out)?;
+                out.encode_atom(Stbl::KIND, |out| write_sample_table(out, config))
+            })
+        })
+    })
+}
+
+/// The body of `stbl`: the sample entry, and no samples, as all are in fragments.
+fn write_sample_table(out: &mut Vec<u8>, config: &Config) -> Result<()> {
+    out.encode_atom(Stsd::KIND, |out| {
+        // Version and flags, and one entry.
+        0_u32.encode(out)?;
+        1_u32.encode(out)?;
+        write_sample_entry(out, config)
+    })?;
+    Stts::default().encode(out)?;
+    Stsc::default().encode(out)?;
+    Stsz::default().encode(out)?;
+    Stco::default().encode(out)
+}
+
+/// | codec | sample entry |
+/// |---|---|
+/// | AAC, MP3 | `mp4a` with `esds` (ISO/IEC 14496-14) |
+/// | Opus | `Opus` with `dOps` (the Opus in ISOBMFF encapsulation) |
+/// | PCM | `sowt`, QuickTime's 16 bits little-endian |
+/// | PCMU, PCMA | `ulaw`, `alaw`: QuickTime's, and nothing but the common fields |
+fn write_sample_entry(out: &mut Vec<u8>, config: &Config) -> Result<()> {
+    let audio = Audio {
+        data_reference_index: 1,
+        channel_count: config.channels.into(),
+        // By all of these formats 16, whatever the encoded size is.
+        sample_size: 16,
+        // No rate that is taken is beyond 16 bits.
+        sample_rate: u16::try_from(config.timescale()).unwrap_or(0).into(),
+    };
+    match config.codec {
+        AudioCodec::Opus => Opus {
+            audio,
+            dops: Dops {
+                output_channel_count: config.channels,
+                // Nothing is known to be left out: the stream does not begin with the file.
+                pre_skip: 0,
+                input_sample_rate: config.rate,
+                output_gain: 0,
+                channel_mapping: None,
+            },
+            btrt: None,
+        }
+        .encode(out),
+        AudioCodec::Pcm => Sowt {
+            audio,
+            pcmc: None,
+            chnl: None,
+            btrt: None,
+        }
+        .encode(out),
+        AudioCodec::Pcmu => out.encode_atom(FourCC::new(b"ulaw"), |out| audio.encode(out)),
+        AudioCodec::Pcma => out.encode_atom(FourCC::new(b"alaw"), |out| audio.encode(out)),
+        _ => mpeg(config, audio).encode(out),
+    }
+}
+
+fn mpeg(config: &Config, audio: Audio) -> Mp4a {
+    let (object_type, specific) = match (config.codec, config.rate) {
+        (AudioCodec::Mp3, ..=24_000) => (MPEG2_LAYER_3, None),
+        (AudioCodec::Mp3, _) => (MPEG1_LAYER_3, None),
+        _ => {
+            let config = AacConfig {
+                object_type: config.object_type,
+                rate: config.rate,
+                channels: config.channels,
+            };
+            // Where there are bytes, the fields beside them are not written.
+            let specific = DecoderSpecific {
+                profile: 0,
+                freq_index: 0,
+                chan_conf: 0,
+                raw: config.to_bytes(),
+            };
+            (MPEG4_AUDIO, Some(specific))
+        }
+    };
+    Mp4a {
+        audio,
+        esds: Esds {
+            es_desc: EsDescriptor {
+                dec_config: DecoderConfig {
+                    object_type_indication: object_type,
+                    stream_type: AUDIO_STREAM,
+                    dec_specific: specific,
+                    ..DecoderConfig::default()
+                },
+                ..EsDescriptor::default()
+            },
+        },
+        btrt: None,
+        taic: None,
+    }
+}
