@@ -10,6 +10,7 @@
 
 pub mod hub;
 pub mod provider;
+pub mod raw;
 pub mod scripted;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -133,13 +133,12 @@ impl Scripted {
         let mut packet = Vec::new();
         write(&mut packet);
         let mut records = Vec::new();
-        self.dtls
-            .as_mut()
-            .unwrap()
-            .seal(&packet, &mut records)
-            .unwrap();
-        let datagram = self.wrap(&records);
-        self.raw(self.camera_at, &datagram);
+        let dtls = self.dtls.as_mut().unwrap();
+        // Nothing can be said to a client that has closed.
+        if dtls.seal(&packet, &mut records).is_ok() {
+            let datagram = self.wrap(&records);
+            self.raw(self.camera_at, &datagram);
+        }
     }
 
     pub fn answer_discovery(&mut self) {

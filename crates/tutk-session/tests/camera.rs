@@ -1,0 +1,211 @@
+//! The simulated camera, strict as the documents have it, against a client that says what it should not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::raw::{Raw, SESSION};
+use support::{clip, credentials};
+use tutk_session::av_login::LoginAnswer;
+use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
+use tutk_session::hl_ioctl::{Command as _, HlMessage, Request, answer};
+use tutk_session::tutk_frame::{AvHeader, AvKind, Slice};
+use tutk_session::{CameraConfig, CameraEvent, Dialect, LeaveReason};
+
+const BOTH: [&Dialect; 2] = Dialect::ALL;
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn raw(dialect: &'static Dialect) -> Raw {
+    Raw::new(dialect, CameraConfig::new(credentials(), clip(1, 20, 10)))
+}
+
+fn hl(request: Request) -> Vec<u8> {
+    request.to_hl().unwrap()
+}
+
+fn k10000() -> Vec<u8> {
+    hl(Request {
+        code: ConnectRequest::CODE,
+        payload: Vec::new(),
+    })
+}
+
+/// Asks for the challenge, and answers it.
+fn k10002(raw: &mut Raw) -> ConnectAuth {
+    raw.ioctl(0, &k10000());
+    let sent = raw.take_hl();
+    let message = HlMessage::parse(&sent[0]).unwrap();
+    let Challenge { status, challenge } = ConnectRequest::answer_from_message(&message).unwrap();
+    let enr = &credentials().enr;
+    ConnectAuth {
+        response: answer(raw.dialect.challenge, status, challenge, enr).unwrap(),
+        id: [0; 4],
+        video: true,
+        audio: false,
+    }
+}
+
+fn result(raw: &mut Raw) -> Option<ConnectResult> {
+    let sent = raw.take_hl();
+    let message = HlMessage::parse(sent.first()?).unwrap();
+    Some(ConnectAuth::answer_from_message(&message).unwrap())
+}
+
+fn reason(raw: &Raw) -> Option<&LeaveReason> {
+    raw.events.iter().find_map(|event| match event {
+        CameraEvent::Left { reason, .. } => Some(reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_right_words_open_the_stream() {
+    for dialect in BOTH {
+        let mut raw = raw(dialect);
+        raw.arrive();
+        let answer = LoginAnswer::parse(&raw.packets[0].1).unwrap();
+        assert!(answer.status.is_success(), "{dialect}");
+        let auth = k10002(&mut raw);
+        raw.heartbeat(2);
+        raw.ioctl(1, &hl((&auth).into()));
+        assert!(result(&mut raw).unwrap().is_success(), "{dialect}");
+        raw.advance(MS(100));
+        assert!(!raw.packets.is_empty(), "{dialect}: no media");
+    }
+}
+
+#[test]
+fn a_wrong_password_is_answered_and_shown_the_door() {
+    for dialect in BOTH {
+        let mut raw = raw(dialect);
+        raw.connect();
+        raw.log_in(b"wrong");
+        let answer = LoginAnswer::parse(&raw.packets[0].1).unwrap();
+        assert!(!answer.status.is_success(), "{dialect}");
+        assert_eq!(reason(&raw), Some(&LeaveReason::Refused), "{dialect}");
+        assert!(raw.closed, "{dialect}: close_notify");
+        assert_eq!(raw.camera.clients().count(), 0);
+    }
+}
+
+#[test]
+fn a_wrong_answer_is_refused() {
+    for dialect in BOTH {
+        let mut raw = raw(dialect);
+        raw.arrive();
+        let mut auth = k10002(&mut raw);
+        auth.response[0] ^= 1;
+        raw.heartbeat(2);
+        raw.ioctl(1, &hl((&auth).into()));
+        assert!(!result(&mut raw).unwrap().is_success(), "{dialect}");
+        assert_eq!(reason(&raw), Some(&LeaveReason::Refused), "{dialect}");
+        assert!(raw.closed, "{dialect}");
+    }
+}
+
+/// summary.md, "Critical Discoveries": sub-channel and flag, the acknowledgement, and its count.
+#[test]
+fn k10002_counts_only_with_its_index_and_after_the_acknowledgement() {
+    for dialect in BOTH {
+        let mut raw = raw(dialect);
+        raw.arrive();
+        let auth = hl((&k10002(&mut raw)).into());
+        raw.ioctl(1, &auth);
+        assert!(result(&mut raw).is_none(), "{dialect}: not acknowledged");
+        raw.heartbeat(1);
+        raw.ioctl(1, &auth);
+        let first_will_do = dialect.name != "summary";
+        assert_eq!(
+            result(&mut raw).is_some(),
+            first_will_do,
+            "{dialect}: count 1"
+        );
+        raw.heartbeat(2);
+        raw.ioctl(0, &auth);
+        assert!(result(&mut raw).is_none(), "{dialect}: index 0");
+        raw.ioctl(1, &auth);
+        assert!(result(&mut raw).unwrap().is_success(), "{dialect}");
+    }
+}
+
+#[test]
+fn before_the_login_commands_are_not_heard() {
+    for dialect in BOTH {
+        let mut raw = raw(dialect);
+        raw.connect();
+        raw.ioctl(0, &k10000());
+        raw.heartbeat(2);
+        raw.advance(MS(500));
+        assert!(raw.packets.is_empty(), "{dialect}");
+    }
+}
+
+#[test]
+fn probes_and_keepalives_come_each_second_in_the_field() {
+    for dialect in BOTH {
+        let mut raw = raw(dialect);
+        raw.arrive();
+        raw.packets.clear();
+        raw.datagrams.clear();
+        raw.advance(MS(3500));
+        let times: Vec<_> = raw.packets.iter().map(|(at, _)| at.as_millis()).collect();
+        let outside: Vec<_> = raw.datagrams.iter().map(|(at, _)| at.as_millis()).collect();
+        if dialect.name == "summary" {
+            assert!(times.is_empty() && outside.is_empty());
+            continue;
+        }
+        assert_eq!(times, [1000, 2000, 3000]);
+        assert_eq!(outside, [1000, 2000, 3000]);
+        for (_, packet) in &raw.packets {
+            assert_eq!((packet.len(), &packet[..2]), (16, &[0x0a, 8][..]));
+        }
+        for (_, keepalive) in &raw.datagrams {
+            let head = [4, 2, 0x1a, 0x0a, 8, 0, 0, 0, 0x28, 4, 0x12, 0];
+            assert_eq!((keepalive.len(), &keepalive[..12]), (24, &head[..]));
+            assert_eq!(keepalive[16..], SESSION.0);
+        }
+    }
+}
+
+/// wire.md section 10: clients decide by these flags, so a camera must send them so.
+#[test]
+fn media_carries_the_flags_that_clients_decide_by() {
+    let mut raw = raw(&Dialect::TRANSCODE);
+    raw.arrive();
+    let auth = k10002(&mut raw);
+    raw.heartbeat(1);
+    raw.ioctl(1, &hl((&auth).into()));
+    raw.advance(MS(900));
+    let mut counters = Vec::new();
+    let mut kinds = Vec::new();
+    for (_, packet) in &raw.packets {
+        let (header, rest) = AvHeader::parse(packet).unwrap();
+        let AvKind::Media(kind) = header.kind(Dialect::TRANSCODE.media) else {
+            continue;
+        };
+        assert_eq!(packet[2..4], [0x0b, 0], "media has its own version");
+        let body = if packet[1] & 8 == 0 { rest } else { &rest[8..] };
+        let slice = Slice::parse(body).unwrap();
+        let (first, last) = (body[6..8] == [0, 0] && body[1] == 0, body[1] == 1);
+        let only = last && body[4..6] == [1, 0];
+        let flags = match (first, last) {
+            _ if only => 0x01,
+            (true, _) => 0x08,
+            (_, true) => 0x05,
+            _ => 0x00,
+        };
+        assert_eq!(packet[1], flags, "{header:?}");
+        counters.push(slice.header.counter);
+        kinds.push(kind);
+    }
+    let expected: Vec<u16> = (0..).take(counters.len()).collect();
+    assert_eq!(counters, expected, "one count over all slices");
+    kinds.dedup();
+    assert_eq!(kinds.len(), 4, "key, delta, key, delta: {kinds:?}");
+}

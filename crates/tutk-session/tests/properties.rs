@@ -1,0 +1,290 @@
+//! Whatever comes, in whatever order: no panic, no endless output, no busy loop.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use support::raw::Raw;
+use support::scripted::{Scripted, hide};
+use support::{Simulation, Tapped, camera_address, client_address, clip, credentials};
+use tutk_session::hl_ioctl::Request;
+use tutk_session::{CameraConfig, Dialect, Output};
+
+/// More than any one input can bring about: a burst of slices, or all that a flush hands out.
+const MAX_OUTPUTS: usize = 300;
+
+/// Something that may happen to either end.
+#[derive(Debug, Clone)]
+enum Input {
+    Random(Vec<u8>),
+    /// A header that is right, with this mode and command, and anything behind it.
+    Framed(u8, u16, Vec<u8>),
+    /// A datagram of a real session, with bytes changed, and cut.
+    Spoilt(
+        prop::sample::Index,
+        Vec<(prop::sample::Index, u8)>,
+        Option<prop::sample::Index>,
+    ),
+    Foreign(Vec<u8>),
+    Wait(u16),
+    Command(u16, u16),
+    Close,
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    use prop::sample::Index;
+    let command = prop::sample::select(vec![
+        0x0601, 0x0602, 0x0402, 0x0404, 0x0407, 0x0408, 0x0704, 0x0427, 0x0428, 0x1234,
+    ]);
+    let mode = prop::sample::select(vec![0x02, 0x0a, 0x0b, 0x03]);
+    let change = (any::<Index>(), any::<u8>());
+    prop_oneof![
+        2 => vec(any::<u8>(), 0..200).prop_map(Input::Random),
+        4 => (mode, command, vec(any::<u8>(), 0..120))
+            .prop_map(|(mode, command, body)| Input::Framed(mode, command, body)),
+        8 => (any::<Index>(), vec(change, 0..3), proptest::option::weighted(0.1, any::<Index>()))
+            .prop_map(|(which, changes, cut)| Input::Spoilt(which, changes, cut)),
+        1 => vec(any::<u8>(), 0..100).prop_map(Input::Foreign),
+        3 => (0..2000_u16).prop_map(Input::Wait),
+        1 => (any::<u16>(), 0..1200_u16).prop_map(|(code, len)| Input::Command(code, len)),
+        1 => Just(Input::Close),
+    ]
+}
+
+/// The datagrams of a session of each dialect, from its beginning into the stream. Its keys are seeded, so that
+/// a replay against the same seeds is authentic up to where it differs.
+fn recording(dialect: usize) -> &'static [Tapped] {
+    static RECORDINGS: OnceLock<Vec<Vec<Tapped>>> = OnceLock::new();
+    let record = |dialect| {
+        let mut simulation = session(dialect);
+        simulation.tap = Some(Vec::new());
+        simulation.run_until(Duration::from_millis(400), |_| false);
+        simulation.tap.take().unwrap()
+    };
+    &RECORDINGS.get_or_init(|| Dialect::ALL.into_iter().map(record).collect())[dialect]
+}
+
+fn session(dialect: &'static Dialect) -> Simulation {
+    let (client, camera) = Simulation::pair(dialect, clip(6, 10, 5), 6);
+    Simulation::new(client, camera, 6, |net| {
+        net.latency(Duration::from_millis(1))
+    })
+}
+
+fn datagram(dialect: &Dialect, recording: &[Tapped], input: &Input) -> Option<Vec<u8>> {
+    match input {
+        Input::Random(bytes) | Input::Foreign(bytes) => Some(bytes.clone()),
+        Input::Framed(mode, command, body) => {
+            let len = u16::try_from(body.len()).unwrap().to_le_bytes();
+            let [low, high] = command.to_le_bytes();
+            let mut bytes = vec![4, 2, 0x1a, *mode, len[0], len[1], 0, 0, low, high];
+            bytes.extend_from_slice(&[0x12, 0, 0, 0, 0, 0]);
+            bytes.extend_from_slice(body);
+            hide(dialect, &mut bytes);
+            Some(bytes)
+        }
+        Input::Spoilt(which, changes, cut) => {
+            let mut bytes = which.get(recording).bytes.clone();
+            for (at, value) in changes {
+                *at.get_mut(&mut bytes) = *value;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            Some(bytes)
+        }
+        Input::Wait(_) | Input::Command(..) | Input::Close => None,
+    }
+}
+
+/// Feeds both ends of a session that has run for so long, each input and then a drain with a limit.
+fn torment(dialect: usize, warm_up: u16, inputs: &[Input]) {
+    let recording = recording(dialect);
+    let dialect = Dialect::ALL[dialect];
+    let mut simulation = session(dialect);
+    simulation.run_until(Duration::from_millis(warm_up.into()), |_| false);
+    let (mut client, mut camera) = (simulation.client, simulation.camera);
+    let mut now = simulation.now;
+    let mut ended = simulation.record.ended.is_some();
+    for input in inputs {
+        let from = match input {
+            Input::Foreign(_) => ["198.51.100.9:1".parse().unwrap(); 2],
+            _ => [camera_address(), client_address()],
+        };
+        if let Some(bytes) = datagram(dialect, recording, input) {
+            client.handle_datagram(now, from[0], &mut bytes.clone());
+            camera.handle_datagram(now, from[1], &mut bytes.clone());
+        }
+        match input {
+            Input::Wait(millis) => {
+                now += Duration::from_millis((*millis).into());
+                client.handle_timeout(now);
+                camera.handle_timeout(now);
+            }
+            Input::Command(code, len) => {
+                let payload = vec![0; (*len).into()];
+                client.command(
+                    now,
+                    Request {
+                        code: *code,
+                        payload,
+                    },
+                );
+            }
+            Input::Close => client.close(now),
+            _ => {}
+        }
+        let mut said = 0;
+        loop {
+            match client.poll_output() {
+                Output::Timeout(_) => break,
+                Output::Event(tutk_session::Event::Ended(_)) => {
+                    assert!(!ended, "it ended twice");
+                    ended = true;
+                }
+                Output::Event(event) => assert!(!ended, "after the end: {event:?}"),
+                Output::Transmit(datagram) => {
+                    assert!(datagram.payload.len() <= tutk_session::MAX_DATAGRAM);
+                    assert_eq!(datagram.to.ip(), camera_address().ip());
+                }
+            }
+            said += 1;
+            assert!(said < MAX_OUTPUTS, "{input:?}");
+        }
+        let mut said = 0;
+        while !matches!(camera.poll_output(), Output::Timeout(_)) {
+            said += 1;
+            assert!(said < MAX_OUTPUTS, "{input:?}");
+        }
+        assert!(camera.clients().count() <= 16);
+    }
+    // Whatever came before, both find rest: to be called when they asked to be takes them on.
+    for _ in 0..1000 {
+        let at = loop {
+            if let Output::Timeout(at) = client.poll_output() {
+                break at;
+            }
+        };
+        now = now.max(at);
+        client.handle_timeout(now);
+    }
+    let rested = loop {
+        if let Output::Timeout(at) = client.poll_output() {
+            break at;
+        }
+    };
+    assert!(rested > now, "the client spins");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_ends_survive_anything(
+        dialect in 0..2_usize,
+        warm_up in prop_oneof![0..60_u16, 0..600_u16],
+        inputs in vec(input(), 0..60),
+    ) {
+        torment(dialect, warm_up, &inputs);
+    }
+
+    #[test]
+    fn a_client_survives_any_camera(
+        dialect in 0..2_usize,
+        how_far in 0..3_u8,
+        packets in vec(av_packet(), 0..60),
+    ) {
+        let mut script = Scripted::new(Dialect::ALL[dialect]);
+        match how_far {
+            0 => script.connect(),
+            1 => script.log_in(),
+            _ => script.let_in(),
+        }
+        for (wait, packet) in packets {
+            let (datagrams, events) = (script.datagrams.len(), script.events.len());
+            script.packet(|out| out.extend_from_slice(&packet));
+            prop_assert!(script.datagrams.len() - datagrams <= MAX_OUTPUTS);
+            prop_assert!(script.events.len() - events <= MAX_OUTPUTS);
+            script.advance(Duration::from_millis(wait.into()));
+        }
+        script.advance(Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_camera_survives_any_client(
+        dialect in 0..2_usize,
+        logged_in: bool,
+        packets in vec(av_packet(), 0..60),
+    ) {
+        let mut raw = Raw::new(Dialect::ALL[dialect], CameraConfig::new(credentials(), clip(6, 10, 5)));
+        match logged_in {
+            true => raw.arrive(),
+            false => raw.connect(),
+        }
+        for (wait, packet) in packets {
+            let before = raw.packets.len() + raw.datagrams.len() + raw.events.len();
+            raw.packet(|out| out.extend_from_slice(&packet));
+            let after = raw.packets.len() + raw.datagrams.len() + raw.events.len();
+            prop_assert!(after - before <= MAX_OUTPUTS);
+            raw.advance(Duration::from_millis(wait.into()));
+        }
+        raw.advance(Duration::from_secs(30));
+        prop_assert_eq!(raw.camera.clients().count(), 0, "it was not forgotten");
+    }
+}
+
+/// A wait, and an AV packet: types and flags that there are, HL that is nearly right, and anything.
+fn av_packet() -> impl Strategy<Value = (u8, Vec<u8>)> {
+    let head = prop::sample::select(vec![
+        [0x00, 0x00],
+        [0x00, 0x20],
+        [0x00, 0x21],
+        [0x00, 0x10],
+        [0x00, 0x12],
+        [0x00, 0x70],
+        [0x09, 0x00],
+        [0x0a, 0x08],
+        [0x0b, 0x00],
+        [0x0c, 0x00],
+        [0x0c, 0x05],
+        [0x03, 0x01],
+        [0x05, 0x08],
+        [0x05, 0x00],
+        [0x05, 0x05],
+        [0x07, 0x01],
+        [0x08, 0x0d],
+    ]);
+    let small = prop_oneof![4 => Just(0_u8), 2 => 0..6_u8, 1 => any::<u8>()];
+    let anything = (head, vec(small, 0..80)).prop_map(|(head, rest)| [&head[..], &rest].concat());
+    let code = prop::sample::select(vec![10000, 10001, 10002, 10003, 10010, 10020, 10052, 10056]);
+    let hl = (any::<bool>(), 0..3_u32, code, vec(any::<u8>(), 0..40)).prop_map(
+        |(to_camera, index, code, payload)| {
+            use tutk_session::tutk_frame::{AvStamp, IoctlMessage, IoctlRequest};
+            let hl = Request { code, payload }.to_hl().unwrap();
+            let (hl, stamp) = (
+                &hl[..],
+                AvStamp {
+                    version: 12,
+                    counter: 0,
+                    tail: 0,
+                },
+            );
+            let mut packet = Vec::new();
+            match to_camera {
+                true => IoctlRequest { stamp, index, hl }.write(&mut packet),
+                false => IoctlMessage { stamp, hl }.write(&mut packet),
+            }
+            packet
+        },
+    );
+    (any::<u8>(), prop_oneof![anything, hl])
+}
