@@ -65,7 +65,7 @@ pub enum Error {
         /// The values that are allowed, in words.
         allowed: &'static str,
         /// The value.
-        got: u32,
+        got: i64,
     },
 
     /// A field of a message holds a value that the protocol does not have.
@@ -78,7 +78,38 @@ pub enum Error {
         /// The values that are allowed, in words.
         allowed: &'static str,
         /// The value.
-        got: u32,
+        got: i64,
+    },
+
+    /// A value that was typed and that a control does not take.
+    #[error("{control}, {field}: expected {allowed}, got `{got}`")]
+    Argument {
+        /// The control.
+        control: &'static str,
+        /// The field; `value` where there is only one.
+        field: &'static str,
+        /// The values that are allowed, in words.
+        allowed: String,
+        /// What was typed, at most 32 characters of it.
+        got: String,
+    },
+
+    /// More or fewer values than a control takes.
+    #[error("{control}: expected {allowed}, got {got} {}", if *.got == 1 { "value" } else { "values" })]
+    ArgumentCount {
+        /// The control.
+        control: &'static str,
+        /// What it takes, in words.
+        allowed: String,
+        /// How many there were.
+        got: usize,
+    },
+
+    /// A control that can only be read.
+    #[error("{control}: it can be read only, not set")]
+    ReadOnly {
+        /// The control.
+        control: &'static str,
     },
 
     /// Text that is not UTF-8.

@@ -5,22 +5,30 @@
 
 extern crate alloc;
 
+pub mod catalogue;
 mod challenge;
 mod command;
 pub mod commands;
+pub mod describe;
+mod device;
 mod enr;
 mod error;
 mod exchange;
 mod json;
+mod layout;
 mod message;
+pub mod models;
 mod wire;
 pub mod xxtea;
 
+pub use catalogue::{CATALOGUE, Context, Entry, Models, entry};
 pub use challenge::{ChallengeRule, ChallengeStatus, answer};
 pub use command::{Command, Request};
 pub use commands::ConnectResult;
+pub use device::{DeviceConfig, DeviceState, Effect, Outcome, Silence, VideoSettings};
 pub use enr::{Enr, MAX_ENR};
 pub use error::Error;
+pub use exchange::auth::AuthMessage;
 pub use exchange::camera::{AckRule, CameraConfig, CameraExchange, CameraStep, Ignored, Ioctl};
 pub use exchange::client::{ClientConfig, ClientExchange, Step};
 pub use json::{JsonDocument, MAX_JSON};

@@ -69,7 +69,12 @@ impl ConnectResult {
     ///
     /// As [`JsonDocument::parse`], and [`Error::JsonField`] if there is no `connectionRes`.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        Self::from_document(JsonDocument::parse(WHAT, payload)?)
+        Self::parse_as(WHAT, payload)
+    }
+
+    /// The same for K10007 and K10009: `what` names the message in errors.
+    pub(crate) fn parse_as(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
+        Self::new(what, JsonDocument::parse(what, payload)?)
     }
 
     /// Takes JSON as it is: a camera's words played back, for instance.
@@ -78,12 +83,16 @@ impl ConnectResult {
     ///
     /// [`Error::JsonField`] if there is no `connectionRes`.
     pub fn from_document(document: JsonDocument) -> Result<Self, Error> {
+        Self::new(WHAT, document)
+    }
+
+    fn new(what: &'static str, document: JsonDocument) -> Result<Self, Error> {
         let json = document.value();
         let connection_res =
             json.get(CONNECTION_RES)
                 .and_then(text_of)
                 .ok_or(Error::JsonField {
-                    what: WHAT,
+                    what,
                     field: CONNECTION_RES,
                 })?;
         let info = json.get("cameraInfo");

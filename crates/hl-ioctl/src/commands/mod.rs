@@ -1,24 +1,100 @@
-//! The commands, a type each (commands.md has the table of codes).
+//! The commands, a type each, for both sides (commands.md has the table of codes).
+//!
+//! Every value has a type that holds no value that may not be sent. Each layout is the table of its type;
+//! where it is one byte, 1 is on and 2 is off unless it says otherwise. `Done` is [`SetAnswer`].
 //!
 //! | code | request | answer |
 //! |---|---|---|
 //! | 10000 | [`ConnectRequest`] | [`Challenge`] |
 //! | 10002 | [`ConnectAuth`] | [`ConnectResult`] |
-//! | 10010 | [`MediaControl`] | [`SetAnswer`] |
+//! | 10006 | [`ConnectDoorbellUserAuth`] | [`ConnectResult`] |
+//! | 10008 | [`ConnectUserAuth`] | [`ConnectResult`] |
+//! | 10010 | [`MediaControl`] | done |
 //! | 10020 | [`ReadParameters`] | [`JsonDocument`](crate::JsonDocument) |
-//! | 10052 | [`SetVideoParameters`] | [`SetAnswer`] |
-//! | 10056 | [`SetResolution`] | [`SetAnswer`] |
+//! | 10030, 10032 | [`GetStatusLight`], [`SetStatusLight`] | [`Switch`], done |
+//! | 10040, 10042 | [`GetNightVision`], [`SetNightVision`] | [`NightVision`], done |
+//! | 10044, 10046 | [`GetInfraredLight`], [`SetInfraredLight`] | [`InfraredLight`], done |
+//! | 10050, 10052 | [`GetVideoParameters`], [`SetVideoParameters`] | [`VideoParameters`], done |
+//! | 10056 | [`SetResolution`] | done |
+//! | 10058 | [`TakePhoto`] | done |
+//! | 10070, 10072 | [`GetOnScreenTime`], [`SetOnScreenTime`] | [`Switch`], done |
+//! | 10074, 10076 | [`GetOnScreenLogo`], [`SetOnScreenLogo`] | [`Switch`], done |
+//! | 10090, 10092 | [`GetClock`], [`SetClock`] | [`UnixSeconds`], done |
+//! | 10148 | [`StartFileServer`] | done |
+//! | 10200, 10202, 10206 | [`GetMotionAlarm`], [`SetMotionAlarmOlder`], [`SetMotionAlarm`] | [`MotionAlarm`], done |
+//! | 10242 | [`FormatSdCard`] | done |
+//! | 10290, 10292 | [`GetMotionTagging`], [`SetMotionTagging`] | [`Switch`], done |
+//! | 10302 | [`SetTimeZone`] | done |
+//! | 10444 | [`SetPower`] | done |
+//! | 10446 | [`GetConnectionStatus`] | [`JsonDocument`](crate::JsonDocument) |
+//! | 10448 | [`GetBatteryUse`] | [`JsonDocument`](crate::JsonDocument) |
+//! | 10600, 10604 | [`SetRtspServer`], [`GetRtspServer`] | done, [`Report`] |
+//! | 10620 | [`GetNightCheck`] | [`Report`] |
+//! | 10624, 10626 | [`GetNightSwitchPoint`], [`SetNightSwitchPoint`] | [`NightSwitchPoint`], done |
+//! | 10630, 10632 | [`SetSirenAndLight`], [`GetSirenAndLight`] | done, [`SirenAndLight`] |
+//! | 10640, 10646 | [`GetSpotlight`], [`SetSpotlight`] | [`Switch`], done |
+//! | 10720 | [`GetAccessories`] | [`JsonDocument`](crate::JsonDocument) |
+//! | 10788 | [`GetBuiltInFloodlight`] | [`Report`] |
+//! | 10820 | [`GetWhiteLight`] | [`Report`] |
+//! | 11000 | [`TurnByDegrees`] | done |
+//! | 11002 | [`TurnByStep`] | done |
+//! | 11004 | [`TurnHome`] | done |
+//! | 11006 | [`GetPosition`] | [`Position`] |
+//! | 11010, 11012 | [`GetPatrolPoints`], [`SetPatrolPoints`] | [`PatrolPoints`], done |
+//! | 11014, 11016 | [`GetPatrol`], [`SetPatrol`] | [`Switch`], done |
+//! | 11018 | [`GoTo`] | done |
+//! | 11020, 11022 | [`GetMotionTracking`], [`SetMotionTracking`] | [`Switch`], done |
+//! | 11635 | [`PlayQuickMessage`] | done |
+//! | 12060 | [`SetFloodlight`] | done |
 
+mod alarm;
 mod connect;
 mod connect_result;
+mod devices;
+mod light;
 mod media_control;
+mod motion;
+mod outdoor;
 mod parameters;
+mod picture;
+mod report;
+mod storage;
+mod time;
+mod turning;
+mod user_auth;
 mod values;
 mod video;
 
+pub use alarm::{
+    GetSirenAndLight, PlayQuickMessage, QuickMessage, SetSirenAndLight, SirenAndLight,
+};
 pub use connect::{AUDIO_ENCODER_LIST, Challenge, ConnectAuth, ConnectRequest};
 pub use connect_result::{AudioParams, ConnectResult, REFUSED, SUCCESS, VideoParams};
+pub use devices::{GetAccessories, GetRtspServer, SetRtspServer};
+pub use light::{
+    GetBuiltInFloodlight, GetInfraredLight, GetSpotlight, GetStatusLight, GetWhiteLight,
+    InfraredLight, SetFloodlight, SetInfraredLight, SetSpotlight, SetStatusLight,
+};
 pub use media_control::{Media, MediaControl};
+pub use motion::{
+    GetMotionAlarm, GetMotionTagging, GetMotionTracking, MotionAlarm, SetMotionAlarm,
+    SetMotionAlarmOlder, SetMotionTagging, SetMotionTracking,
+};
+pub use outdoor::{GetBatteryUse, GetConnectionStatus, Power, SetPower};
 pub use parameters::{MAX_PARAMETERS, ReadParameters};
+pub use picture::{
+    GetNightCheck, GetNightSwitchPoint, GetNightVision, GetOnScreenLogo, GetOnScreenTime,
+    NightSwitchPoint, NightVision, SetNightSwitchPoint, SetNightVision, SetOnScreenLogo,
+    SetOnScreenTime,
+};
+pub use report::Report;
+pub use storage::{FormatSdCard, StartFileServer, TakePhoto};
+pub use time::{GetClock, SetClock, SetTimeZone, TimeZone, UnixSeconds};
+pub use turning::{
+    Degrees, GetPatrol, GetPatrolPoints, GetPosition, GoTo, Horizontal, MAX_PATROL_POINTS,
+    Milliseconds, PatrolPoint, PatrolPoints, Place, Position, SetPatrol, SetPatrolPoints, Sideways,
+    StaySeconds, TurnByDegrees, TurnByStep, TurnHome, Upward, Vertical,
+};
+pub use user_auth::{ConnectDoorbellUserAuth, ConnectUserAuth, MAX_USER_ID, UserAuth, UserId};
 pub use values::{Bitrate, Resolution, SetAnswer, Switch};
-pub use video::{SetResolution, SetVideoParameters};
+pub use video::{GetVideoParameters, SetResolution, SetVideoParameters, VideoParameters};

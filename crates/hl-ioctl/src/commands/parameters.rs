@@ -40,7 +40,7 @@ impl ReadParameters {
                 return Err(Error::Range {
                     what: "K10020 count of parameters",
                     allowed: "1 to 255",
-                    got: u32::try_from(ids.len()).unwrap_or(u32::MAX),
+                    got: i64::try_from(ids.len()).unwrap_or(i64::MAX),
                 });
             }
         };
@@ -52,6 +52,15 @@ impl ReadParameters {
             });
         }
         Ok(Self { count, ids })
+    }
+
+    /// Asks for the ids 1 to 99.
+    ///
+    /// How many a real camera has is not known; that it passes over those that it does not have is likely.
+    #[must_use]
+    pub fn all() -> Self {
+        let ids: Vec<u8> = (1..=99).collect();
+        Self { count: 99, ids }
     }
 
     /// The ids, in the order of asking.

@@ -1,6 +1,13 @@
 //! Values that several commands share.
 
+use core::num::NonZeroU8;
+
+use bytes::BufMut;
+use serde_json::Value;
+
 use crate::Error;
+use crate::describe::{Kind, Named};
+use crate::layout::{Body, Reader, Scalar};
 
 /// On or off, as most commands write it (commands.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +40,7 @@ impl Switch {
             _ => Err(Error::Value {
                 field,
                 offset,
-                allowed: "1 (on) or 2 (off)",
+                allowed: Self::ALLOWED,
                 got: byte.into(),
             }),
         }
@@ -192,14 +199,137 @@ impl Bitrate {
     }
 }
 
-/// Reads the answer to a command that sets something.
-pub(crate) fn decode_set_answer(what: &'static str, payload: &[u8]) -> Result<SetAnswer, Error> {
-    let byte = crate::wire::parse(
-        what,
-        crate::HEADER_SIZE,
-        1,
-        payload,
-        nom::number::complete::u8,
-    )?;
-    Ok(SetAnswer::from_byte(byte))
+impl Scalar for Switch {
+    const SIZE: usize = 1;
+    const KIND: Kind = Kind::OnOff;
+    const ALLOWED: &'static str = "1 (on) or 2 (off)";
+
+    fn number(self) -> i64 {
+        self.byte().into()
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        match number {
+            1 => Some(Self::On),
+            2 => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
+/// On the wire it is the code plus one.
+impl Scalar for Resolution {
+    const SIZE: usize = 1;
+    const KIND: Kind = Kind::OneOf(&[
+        Named {
+            name: "1080p",
+            number: 1,
+        },
+        Named {
+            name: "360p",
+            number: 2,
+        },
+        Named {
+            name: "720p",
+            number: 3,
+        },
+        Named {
+            name: "2k",
+            number: 4,
+        },
+        Named {
+            name: "2k-alternate",
+            number: 5,
+        },
+    ]);
+    const ALLOWED: &'static str = Self::ALLOWED_ON_WIRE;
+
+    fn number(self) -> i64 {
+        self.wire().into()
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        let code = u8::try_from(number).ok()?.checked_sub(1)?;
+        Self::try_from(code).ok()
+    }
+}
+
+impl Scalar for Bitrate {
+    const SIZE: usize = 2;
+    const KIND: Kind = Kind::Number {
+        min: 1,
+        max: 240,
+        unit: "kB/s",
+    };
+    const ALLOWED: &'static str = Self::ALLOWED;
+
+    fn number(self) -> i64 {
+        self.0.into()
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        u16::try_from(number).ok().and_then(Self::checked)
+    }
+}
+
+/// Numbers of which each value is allowed, or each but zero.
+macro_rules! plain {
+    ($($type:ty: $size:literal, $min:literal to $max:literal, $unit:literal;)*) => {$(
+        impl Scalar for $type {
+            const SIZE: usize = $size;
+            const KIND: Kind = Kind::Number { min: $min, max: $max, unit: $unit };
+            const ALLOWED: &'static str = concat!($min, " to ", $max);
+
+            fn number(self) -> i64 {
+                self.into()
+            }
+
+            fn from_number(number: i64) -> Option<Self> {
+                number.try_into().ok()
+            }
+        }
+    )*};
+}
+
+plain! {
+    u8: 1, 0 to 255, "";
+    u16: 2, 0 to 65535, "";
+    u32: 4, 0 to 4294967295, "";
+}
+
+/// Frames per second.
+impl Scalar for NonZeroU8 {
+    const SIZE: usize = 1;
+    const KIND: Kind = Kind::Number {
+        min: 1,
+        max: 255,
+        unit: "frames/s",
+    };
+    const ALLOWED: &'static str = "1 to 255 frames/s";
+
+    fn number(self) -> i64 {
+        self.get().into()
+    }
+
+    fn from_number(number: i64) -> Option<Self> {
+        u8::try_from(number).ok().and_then(Self::new)
+    }
+}
+
+impl Body for SetAnswer {
+    fn put(&self, out: &mut impl BufMut) {
+        out.put_u8(self.byte());
+    }
+
+    fn take(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
+        let byte = Reader::new(what, 1, payload).value(what)?;
+        Ok(Self::from_byte(byte))
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Done => "done".into(),
+            Self::Other(byte) => (*byte).into(),
+        }
+    }
 }

@@ -2,8 +2,12 @@
 
 use alloc::vec::Vec;
 
+use super::auth::{Replies, parse};
 use crate::challenge::same;
-use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
+use crate::commands::{
+    Challenge, ConnectAuth, ConnectDoorbellUserAuth, ConnectRequest, ConnectResult,
+    ConnectUserAuth, UserId,
+};
 use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, answer};
 
 /// What the camera's side is given.
@@ -45,15 +49,17 @@ pub struct Ioctl {
 /// The camera's side of the exchange, without time. One exchange takes one answer: what was decided stays.
 ///
 /// Give each HL message to [`handle`](Self::handle) and do as its [`CameraStep`] says; report each
-/// heartbeat to [`acknowledged`](Self::acknowledged).
+/// heartbeat to [`acknowledged`](Self::acknowledged). K10006 and K10008, which name a user, are taken in
+/// place of K10002, whatever the model, and answered with the same JSON under their own codes.
 #[derive(Debug)]
 pub struct CameraExchange {
     acknowledgement: AckRule,
     /// The right answer; none when the status wants none.
     expected: Option<[u8; 16]>,
     challenge_message: Vec<u8>,
-    accept_message: Vec<u8>,
-    refuse_message: Vec<u8>,
+    accept: Replies,
+    refuse: Replies,
+    user_id: Option<UserId>,
     state: State,
 }
 
@@ -80,7 +86,7 @@ pub enum CameraStep {
     Accept {
         /// K10003.
         reply: Vec<u8>,
-        /// What the client asked for.
+        /// What the client asked for; its id is the phone's in K10006 and K10008.
         auth: ConnectAuth,
     },
     /// The answer is wrong, for the first time: send K10003, which refuses.
@@ -133,8 +139,9 @@ impl CameraExchange {
             acknowledgement,
             expected,
             challenge_message: ConnectRequest::answer_to_hl(&Challenge { status, challenge })?,
-            accept_message: ConnectAuth::answer_to_hl(&result)?,
-            refuse_message: ConnectAuth::answer_to_hl(&ConnectResult::refuse())?,
+            accept: Replies::new(&result)?,
+            refuse: Replies::new(&ConnectResult::refuse())?,
+            user_id: None,
             state: State::Idle,
         })
     }
@@ -152,7 +159,9 @@ impl CameraExchange {
                 }
                 CameraStep::Send(self.challenge_message.clone())
             }
-            ConnectAuth::CODE => self.handle_auth(message, ioctl),
+            ConnectAuth::CODE | ConnectDoorbellUserAuth::CODE | ConnectUserAuth::CODE => {
+                self.handle_auth(message, ioctl)
+            }
             _ => CameraStep::Ignore(Ignored::OtherCode),
         }
     }
@@ -175,6 +184,12 @@ impl CameraExchange {
         self.state == State::Accepted
     }
 
+    /// The user who was accepted, if the client named one.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.user_id.as_ref()
+    }
+
     fn handle_auth(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) -> CameraStep {
         if ioctl.index == 0 || ioctl.flag == 0 {
             return CameraStep::Ignore(Ignored::WrongIndex);
@@ -183,25 +198,26 @@ impl CameraExchange {
             State::Idle => return CameraStep::Ignore(Ignored::NotRequested),
             State::Challenged => return CameraStep::Ignore(Ignored::NotAcknowledged),
             State::Acknowledged => {}
-            State::Accepted => return CameraStep::Send(self.accept_message.clone()),
-            State::Refused => return CameraStep::Send(self.refuse_message.clone()),
+            State::Accepted => return CameraStep::Send(self.accept.to(message.code)),
+            State::Refused => return CameraStep::Send(self.refuse.to(message.code)),
         }
         let Some(expected) = &self.expected else {
             return CameraStep::Ignore(Ignored::NotAnswerable);
         };
-        let Ok(auth) = ConnectAuth::from_message(message) else {
+        let Ok((auth, user_id)) = parse(message) else {
             return CameraStep::Ignore(Ignored::Malformed);
         };
         if same(&auth.response, expected) {
             self.state = State::Accepted;
+            self.user_id = user_id;
             CameraStep::Accept {
-                reply: self.accept_message.clone(),
+                reply: self.accept.to(message.code),
                 auth,
             }
         } else {
             self.state = State::Refused;
             CameraStep::Refuse {
-                reply: self.refuse_message.clone(),
+                reply: self.refuse.to(message.code),
             }
         }
     }

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::auth::AuthMessage;
 use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
 use crate::{ChallengeRule, Command, Enr, Error, HlMessage, Request, answer};
 
@@ -16,7 +17,7 @@ pub struct ClientConfig {
     pub rule: ChallengeRule,
     /// The camera's ENR.
     pub enr: Enr,
-    /// Bytes 32..36 of K10002: the first 4 of the UID (summary.md) or 4 random ones (wire.md section 1).
+    /// Bytes 32..36 of K10002, the phone id of K10006 and K10008: the first 4 of the UID (summary.md) or 4 random ones (wire.md section 1).
     pub id: [u8; 4],
     /// K10000's payload: empty (summary.md) or [`AUDIO_ENCODER_LIST`](crate::commands::AUDIO_ENCODER_LIST).
     pub request_payload: Vec<u8>,
@@ -30,10 +31,12 @@ pub struct ClientConfig {
 ///
 /// Send [`request`](Self::request); give each HL message that comes to [`handle`](Self::handle) and do as
 /// its [`Step`] says; once a second, send what [`repeat`](Self::repeat) says. K10000 goes in an IOCTL
-/// with index and flag 0, K10002 with 1 (summary.md, "Critical Discoveries"), repeats with the same.
+/// with index and flag 0, K10002 with 1 (summary.md, "Critical Discoveries"), repeats with the same. What is
+/// said here of K10002 and K10003 goes for the other two kinds of [`AuthMessage`] and their answers too.
 #[derive(Debug)]
 pub struct ClientExchange {
     config: ClientConfig,
+    auth: AuthMessage,
     state: State,
     request: Vec<u8>,
 }
@@ -60,12 +63,21 @@ pub enum Step {
 }
 
 impl ClientExchange {
-    /// A new exchange.
+    /// A new exchange, which answers with K10002.
     ///
     /// # Errors
     ///
     /// [`Error::TooLong`] for a request payload over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
     pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        Self::with_auth(config, AuthMessage::Anonymous)
+    }
+
+    /// A new exchange, which answers with this message: [`AuthMessage::for_model`] chooses it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] for a request payload over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
+    pub fn with_auth(config: ClientConfig, auth: AuthMessage) -> Result<Self, Error> {
         let request = Request {
             code: ConnectRequest::CODE,
             payload: config.request_payload.clone(),
@@ -73,6 +85,7 @@ impl ClientExchange {
         Ok(Self {
             request: request.to_hl()?,
             state: State::Requesting,
+            auth,
             config,
         })
     }
@@ -122,9 +135,9 @@ impl ClientExchange {
                 let challenge = ConnectRequest::answer_from_message(message)?;
                 self.handle_challenge(challenge)
             }
-            (State::Answering { .. }, ConnectAuth::ANSWER_CODE) => {
+            (State::Answering { .. }, code) if code == self.auth.answer_code() => {
                 self.state = State::Over;
-                let result = ConnectAuth::answer_from_message(message)?;
+                let result = self.auth.result(message)?;
                 if result.is_success() {
                     Ok(Step::Done(result))
                 } else {
@@ -168,6 +181,6 @@ impl ClientExchange {
             video: self.config.video,
             audio: self.config.audio,
         };
-        Request::from(&auth).to_hl()
+        self.auth.request(auth).to_hl()
     }
 }

@@ -9,8 +9,12 @@
 //!          ◄───────────  K10003 result, JSON
 //! ```
 //!
+//! A client that names its user says K10006 (doorbells) or K10008 (other models) in place of K10002, and is
+//! answered K10007 or K10009 (commands.md).
+//!
 //! Packets get lost and come twice. The client repeats its last message each second (its session has the
 //! clock); the camera answers the same question with the same bytes.
 
+pub(crate) mod auth;
 pub(crate) mod camera;
 pub(crate) mod client;

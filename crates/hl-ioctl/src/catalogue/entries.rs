@@ -1,0 +1,182 @@
+//! The table itself, and the controls that are more than their values.
+
+use core::num::NonZeroU8;
+
+use serde_json::Value;
+
+use super::{Context, Entry};
+use crate::commands::*;
+use crate::describe::{Field, Values};
+use crate::layout::{Arguments, Body, FromText, Scalar, object};
+use crate::models::{self, motion_alarm_for_model, video_for_model};
+use crate::{Error, Request};
+
+/// Every control, by theme, as commands.md numbers them.
+pub static CATALOGUE: &[Entry] = &[
+    Entry::new("media", "Switch one kind of media on or off").sets::<MediaControl>(),
+    Entry::new("parameters", "The camera's parameters by number, 1 to 99")
+        .reads_with::<ReadParameters>(|_| Request::from(&ReadParameters::all())),
+    Entry::new(
+        "status-light",
+        "The small light that shows the camera's state",
+    )
+    .reads::<GetStatusLight>()
+    .sets::<SetStatusLight>(),
+    Entry::new(
+        "night-vision",
+        "See in infrared: always, never, or when it is dark",
+    )
+    .reads::<GetNightVision>()
+    .sets::<SetNightVision>(),
+    Entry::new("infrared-light", "Which infrared light night vision uses")
+        .reads::<GetInfraredLight>()
+        .sets::<SetInfraredLight>(),
+    Entry::new(
+        "resolution",
+        "Picture size, bitrate (default: 30 for 360p, else 120) and frame rate",
+    )
+    .reads::<GetVideoParameters>()
+    .sets_with::<SetResolution>(Values::Fields(RESOLUTION), set_resolution)
+    .or::<SetVideoParameters>(models::VIDEO_PARAMETERS),
+    Entry::new(
+        "video-parameters",
+        "Bitrate, picture size, frame rate and flips; what is left out stays",
+    )
+    .reads::<GetVideoParameters>()
+    .sets::<SetVideoParameters>()
+    .only("those without K10056", models::VIDEO_PARAMETERS),
+    Entry::new("photo", "Take a photo to the SD card").sets::<TakePhoto>(),
+    Entry::new("on-screen-time", "The time in the picture")
+        .reads::<GetOnScreenTime>()
+        .sets::<SetOnScreenTime>(),
+    Entry::new("on-screen-logo", "The maker's logo in the picture")
+        .reads::<GetOnScreenLogo>()
+        .sets::<SetOnScreenLogo>(),
+    Entry::new(
+        "clock",
+        "The camera's clock; `now` sets it right where the time is known",
+    )
+    .reads::<GetClock>()
+    .sets_with::<SetClock>(UnixSeconds::VALUES, set_clock),
+    Entry::new("file-server", "Start the camera's file server").sets::<StartFileServer>(),
+    Entry::new("motion-alarm", "Report motion")
+        .reads::<GetMotionAlarm>()
+        .sets_with::<SetMotionAlarm>(SetMotionAlarm::VALUES, set_motion_alarm)
+        .or::<SetMotionAlarmOlder>(models::MOTION_ALARM_OLDER),
+    Entry::new(
+        "format-sd-card",
+        "Format the SD card: everything on it is lost",
+    )
+    .sets::<FormatSdCard>()
+    .destructive(),
+    Entry::new("motion-tagging", "A frame in the picture around what moves")
+        .reads::<GetMotionTagging>()
+        .sets::<SetMotionTagging>(),
+    Entry::new("time-zone", "The camera's time zone, from UTC").sets::<SetTimeZone>(),
+    Entry::new("power", "Wake the camera or let it sleep")
+        .sets::<SetPower>()
+        .only("outdoor cameras", models::OUTDOOR),
+    Entry::new("connection-status", "How the camera is connected")
+        .reads::<GetConnectionStatus>()
+        .only("outdoor cameras", models::OUTDOOR),
+    Entry::new("battery-use", "What the battery has been used for")
+        .reads::<GetBatteryUse>()
+        .only("outdoor cameras", models::OUTDOOR),
+    Entry::new("rtsp-server", "The RTSP server on the camera itself")
+        .reads::<GetRtspServer>()
+        .sets::<SetRtspServer>(),
+    Entry::new("night-check", "Whether it is night for the camera").reads::<GetNightCheck>(),
+    Entry::new(
+        "night-switch-point",
+        "How dark it is when automatic night vision switches",
+    )
+    .reads::<GetNightSwitchPoint>()
+    .sets::<SetNightSwitchPoint>(),
+    Entry::new("siren", "The siren, and the light with it")
+        .reads::<GetSirenAndLight>()
+        .sets::<SetSirenAndLight>(),
+    Entry::new("spotlight", "The spotlight")
+        .reads::<GetSpotlight>()
+        .sets::<SetSpotlight>(),
+    Entry::new("accessories", "What is attached to the camera").reads::<GetAccessories>(),
+    Entry::new("built-in-floodlight", "The state of a built-in floodlight")
+        .reads::<GetBuiltInFloodlight>(),
+    Entry::new("white-light", "The state of the white light").reads::<GetWhiteLight>(),
+    Entry::new("turn", "Turn by some degrees").sets::<TurnByDegrees>(),
+    Entry::new("step", "Turn by one step").sets::<TurnByStep>(),
+    Entry::new("home-position", "Turn to the home position").sets::<TurnHome>(),
+    Entry::new("position", "Where the camera looks; set, it turns there")
+        .reads_with::<GetPosition>(|context| Request::from(&GetPosition(stamp(context).get())))
+        .sets_with::<GoTo>(Place::VALUES, go_to),
+    Entry::new("patrol-points", "The points of the patrol, in order")
+        .reads::<GetPatrolPoints>()
+        .sets::<SetPatrolPoints>(),
+    Entry::new("patrol", "Go from point to point")
+        .reads::<GetPatrol>()
+        .sets::<SetPatrol>(),
+    Entry::new("motion-tracking", "Turn after what moves")
+        .reads::<GetMotionTracking>()
+        .sets::<SetMotionTracking>(),
+    Entry::new("quick-message", "Say one of the ready-made messages")
+        .sets::<PlayQuickMessage>()
+        .only("doorbells", models::DOORBELLS),
+    Entry::new("floodlight", "The floodlight").sets::<SetFloodlight>(),
+];
+
+/// Made for one of two commands.
+type Made = Result<(Request, Value), Error>;
+
+const RESOLUTION: &[Field] = &[
+    Field::new("resolution", Resolution::KIND),
+    Field::optional("bitrate", Bitrate::KIND),
+    Field::optional("fps", NonZeroU8::KIND),
+];
+
+fn set_resolution(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+    let mut arguments = Arguments::new(control, RESOLUTION, texts)?;
+    let resolution: Resolution = arguments.value()?;
+    let bitrate = arguments.optional()?.unwrap_or(match resolution {
+        Resolution::P360 => Bitrate::P360,
+        _ => Bitrate::HD,
+    });
+    let fps: Option<NonZeroU8> = arguments.optional()?;
+    let json = object([
+        ("resolution", Some(resolution.to_json())),
+        ("bitrate", Some(bitrate.to_json())),
+        ("fps", fps.map(Scalar::to_json)),
+    ]);
+    Ok((
+        video_for_model(context.model, resolution, bitrate, fps),
+        json,
+    ))
+}
+
+fn set_motion_alarm(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+    let set = SetMotionAlarm::from_texts(control, texts)?;
+    Ok((motion_alarm_for_model(context.model, set.alarm), set.json()))
+}
+
+fn set_clock(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+    let now = context
+        .now_unix_millis
+        .and_then(|millis| u32::try_from(millis / 1000).ok());
+    let set = match (texts, now) {
+        (["now"], Some(now)) => SetClock(UnixSeconds::new(now)?),
+        _ => SetClock::from_texts(control, texts)?,
+    };
+    Ok((Request::from(&set), set.json()))
+}
+
+fn go_to(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+    let place = Place::from_texts(control, texts)?;
+    let command = GoTo {
+        milliseconds: stamp(context),
+        vertical: place.vertical,
+        horizontal: place.horizontal,
+    };
+    Ok((Request::from(&command), place.json()))
+}
+
+fn stamp(context: &Context<'_>) -> Milliseconds {
+    Milliseconds::from_unix_millis(context.now_unix_millis.unwrap_or_default())
+}

@@ -1,0 +1,203 @@
+//! Values as data: their names and ranges, for lists of controls, for errors, and for reading text.
+
+use core::fmt;
+
+use alloc::string::{String, ToString};
+use serde_json::Value;
+
+/// What one field may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `on` (1) or `off` (2).
+    OnOff,
+    /// One of these.
+    OneOf(&'static [Named]),
+    /// A whole number, both ends included.
+    Number {
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+        /// What it counts, such as `degrees`; empty if it has no unit.
+        unit: &'static str,
+    },
+}
+
+/// A value with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// The name, as it is typed and as it stands in JSON.
+    pub name: &'static str,
+    /// The number on the wire.
+    pub number: i64,
+}
+
+/// A field of a control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Its name, which is its key in JSON too.
+    pub name: &'static str,
+    /// What it may hold.
+    pub kind: Kind,
+    /// Whether it may be left out: at the end, or anywhere by typing [`LEFT_OUT`].
+    pub optional: bool,
+}
+
+/// Typed for an optional field that is left out.
+pub const LEFT_OUT: &str = "-";
+
+/// What a control takes when it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// Nothing: to set it is to do it.
+    None,
+    /// One value.
+    One(Kind),
+    /// Several, in this order.
+    Fields(&'static [Field]),
+    /// Any number of items, each with these fields, joined by [`JOINT`].
+    List {
+        /// The fields of an item.
+        item: &'static [Field],
+        /// The most items.
+        most: usize,
+    },
+}
+
+/// Stands between the fields of an item of a [`Values::List`].
+pub const JOINT: char = ':';
+
+impl Kind {
+    /// The number that stands for this text; none if it is not allowed.
+    #[must_use]
+    pub fn parse(&self, text: &str) -> Option<i64> {
+        match *self {
+            Self::OnOff => ON_OFF
+                .iter()
+                .find(|named| named.name == text)
+                .map(|n| n.number),
+            Self::OneOf(names) => names
+                .iter()
+                .find(|named| named.name == text)
+                .map(|n| n.number),
+            Self::Number { min, max, .. } => text.parse().ok().filter(|n| (min..=max).contains(n)),
+        }
+    }
+
+    /// A number of the wire as JSON: its name where it has one.
+    #[must_use]
+    pub fn json(&self, number: i64) -> Value {
+        let names = match *self {
+            Self::OnOff => ON_OFF,
+            Self::OneOf(names) => names,
+            Self::Number { .. } => &[],
+        };
+        names
+            .iter()
+            .find(|named| named.number == number)
+            .map_or_else(|| number.into(), |named| named.name.into())
+    }
+}
+
+impl Field {
+    /// A field that must be there.
+    pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            kind,
+            optional: false,
+        }
+    }
+
+    /// A field that may be left out.
+    pub(crate) const fn optional(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            kind,
+            optional: true,
+        }
+    }
+}
+
+const ON_OFF: &[Named] = &[
+    Named {
+        name: "on",
+        number: 1,
+    },
+    Named {
+        name: "off",
+        number: 2,
+    },
+];
+
+/// `on, off or auto`; `-11 to 13 hours`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = match *self {
+            Self::OnOff => ON_OFF,
+            Self::OneOf(names) => names,
+            Self::Number { min, max, unit } => {
+                write!(f, "{min} to {max}")?;
+                return match unit {
+                    "" => Ok(()),
+                    unit => write!(f, " {unit}"),
+                };
+            }
+        };
+        for (at, named) in names.iter().enumerate() {
+            match at {
+                0 => {}
+                _ if at + 1 == names.len() => f.write_str(" or ")?,
+                _ => f.write_str(", ")?,
+            }
+            f.write_str(named.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// `HORIZONTAL VERTICAL [SPEED]: horizontal -128 to 127 degrees; …`, in one line.
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::None => f.write_str("no value"),
+            Self::One(kind) => kind.fmt(f),
+            Self::Fields(fields) => {
+                for (at, field) in fields.iter().enumerate() {
+                    if at > 0 {
+                        f.write_str(" ")?;
+                    }
+                    write_name(f, field)?;
+                }
+                write_kinds(f, fields)
+            }
+            Self::List { item, most } => {
+                write!(f, "0 to {most} times ")?;
+                for (at, field) in item.iter().enumerate() {
+                    if at > 0 {
+                        write!(f, "{JOINT}")?;
+                    }
+                    write_name(f, field)?;
+                }
+                write_kinds(f, item)
+            }
+        }
+    }
+}
+
+fn write_name(f: &mut fmt::Formatter<'_>, field: &Field) -> fmt::Result {
+    let name: String = field.name.to_ascii_uppercase();
+    if field.optional {
+        write!(f, "[{name}]")
+    } else {
+        f.write_str(&name)
+    }
+}
+
+fn write_kinds(f: &mut fmt::Formatter<'_>, fields: &[Field]) -> fmt::Result {
+    for (at, field) in fields.iter().enumerate() {
+        let joint = if at == 0 { ": " } else { "; " };
+        write!(f, "{joint}{} {}", field.name, field.kind.to_string())?;
+    }
+    Ok(())
+}
