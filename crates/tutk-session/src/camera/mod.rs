@@ -74,7 +74,7 @@ pub(crate) struct Shared {
 
 impl Camera {
     /// A camera that listens at `listens`. All that is random is drawn from `rng`, except the key shares of
-    /// DTLS, which the [`CryptoProvider`] draws.
+    /// DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     ///
     /// # Errors
     /// [`Error::Authentication`] if the challenge's status needs a longer ENR, or K10003 does not fit into a

@@ -89,7 +89,7 @@ struct Linked {
 
 impl Client {
     /// A client that begins to connect at `epoch`. All that is random is drawn from `rng`, except the
-    /// key share of DTLS, which the [`CryptoProvider`] draws.
+    /// key share of DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     #[must_use]
     pub fn new(config: ClientConfig, rng: Box<dyn CryptoRng + Send>, epoch: Epoch) -> Self {
         let mut rng = Rng(rng);

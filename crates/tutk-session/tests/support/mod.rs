@@ -8,6 +8,7 @@
     reason = "shared by tests, each of which uses its own part of it"
 )]
 
+pub mod bytes;
 pub mod hub;
 pub mod provider;
 pub mod raw;

@@ -1,0 +1,287 @@
+//! How the client shows that it lives, and answers what the camera asks in between (wire.md sections 4, 8 and 9).
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use support::bytes::{heartbeats, hl, kinds, table, times};
+use support::scripted::{CHALLENGE, Scripted, UNIX};
+use tutk_session::tutk_frame::{
+    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Keepalive, LinkClock, Probe,
+};
+use tutk_session::video_reassembly::{Slicer, SlicerConfig};
+use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const BOTH: [&Dialect; 2] = Dialect::ALL;
+
+#[test]
+fn heartbeats_keep_their_beat_and_count() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.take_packets();
+        script.advance(MS(1000));
+        let expected: Vec<u128> = (1..=10).map(|n| n * 100).collect();
+        assert_eq!(times(&script, AvKind::Heartbeat), expected, "{dialect}");
+        let beats = heartbeats(&script);
+        assert!(
+            beats.windows(2).all(|two| two[1].count == two[0].count + 1),
+            "{dialect}"
+        );
+        for beat in beats {
+            let again = if dialect.name == "summary" {
+                0
+            } else {
+                beat.count
+            };
+            assert_eq!(beat.count_again, again, "{dialect}");
+        }
+        // Late wake-ups do not shift the beat.
+        script.take_packets();
+        for _ in 0..10 {
+            script.now = script.deadline + MS(30);
+            script.client.handle_timeout(script.now);
+            script.settle();
+        }
+        let late = times(&script, AvKind::Heartbeat);
+        assert!(late.iter().all(|at| at % 100 == 30), "{dialect}: {late:?}");
+    }
+}
+
+#[test]
+fn each_ioctl_from_the_camera_brings_a_heartbeat() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.advance(MS(50));
+        script.take_packets();
+        script.ioctl(&hl(10031, &[1]));
+        assert_eq!(heartbeats(&script).len(), 1, "{dialect}");
+        assert_eq!(script.packets.len(), 1, "{dialect}");
+    }
+}
+
+#[test]
+fn keepalives_come_back_with_their_body() {
+    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    script.log_in();
+    let before = script.datagrams.len();
+    let body = *b"anything";
+    script.datagram(|out| {
+        Keepalive {
+            answer: false,
+            body,
+        }
+        .write(out);
+    });
+    let expected = table(
+        24,
+        &[
+            (0, &[4, 2, 0x1a, 0x0a, 8, 0, 0, 0, 0x27, 4, 0x21]),
+            (16, &body),
+        ],
+    );
+    assert_eq!(script.datagrams.len(), before + 1);
+    assert_eq!(script.datagrams[before].2, expected);
+    // One that is an answer itself wants none.
+    script.datagram(|out| Keepalive { answer: true, body }.write(out));
+    assert_eq!(script.datagrams.len(), before + 1);
+}
+
+#[test]
+fn probes_are_answered_with_their_clock() {
+    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    script.let_in();
+    script.take_packets();
+    let stamp = script.stamp();
+    let probe = |clock| Probe {
+        stamp,
+        clock: LinkClock {
+            clock,
+            round_trip: 17,
+            word: 0,
+        },
+    };
+    script.packet(|out| probe(0xabcd).write(out));
+    let first = script.take_packets();
+    assert_eq!(first.len(), 1);
+    // K10001, K10003 and the probe itself.
+    let body: (usize, &[u8]) = (8, &[0xcd, 0xab, 3, 0, 3, 0]);
+    let head = &first[0][..8];
+    assert_eq!(head[..4], [0x0b, 0, 0x0c, 0]);
+    assert_eq!(first[0], table(20, &[(0, head), body]));
+    assert_eq!(script.client.stats().round_trip_ms, Some(17));
+
+    script.packet(|out| probe(1).write(out));
+    let second = script.take_packets();
+    assert_eq!(
+        second[0][8..14],
+        [1, 0, 1, 0, 1, 0],
+        "one packet since then"
+    );
+}
+
+#[test]
+fn clocks_that_ride_in_media_are_answered_and_slices_are_reported() {
+    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    script.let_in();
+    script.take_packets();
+    let mut slicer = Slicer::new(SlicerConfig::new(Dialect::TRANSCODE.media)).unwrap();
+    let info = FrameInfo {
+        codec: Codec::H264,
+        flags: 1,
+        camera: 0,
+        viewers: 1,
+        fps: 20,
+        resolution: 0,
+        bitrate: 120,
+        micros: 0,
+        seconds: UNIX,
+        numbers: None,
+    };
+    let mut slices = slicer
+        .slice(MediaKind::Key, info, vec![7; 3000].into())
+        .unwrap();
+    let clock = LinkClock {
+        clock: 0x1234,
+        round_trip: 3,
+        word: 0,
+    };
+    let mut count = 0;
+    loop {
+        let mut packet = Vec::new();
+        if !slices.write_next(clock, &mut packet) {
+            break;
+        }
+        script.packet(|out| out.extend_from_slice(&packet));
+        count += 1;
+    }
+    assert!(count > 1);
+    let answers = times(&script, AvKind::ProbeAnswer);
+    assert_eq!(
+        answers.len(),
+        1,
+        "the first slice has the clock, and only that"
+    );
+    assert_eq!(script.packets[0].1[8..10], [0x34, 0x12]);
+    let frames = script
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::Frame(_)));
+    assert_eq!(frames.count(), 1);
+
+    script.take_packets();
+    script.advance(MS(200));
+    let beats = heartbeats(&script);
+    let newest = u16::try_from(count - 1).unwrap();
+    assert_eq!((beats[0].reported, beats[0].newest), (0xffff, newest));
+    assert_eq!((beats[1].reported, beats[1].newest), (newest, newest));
+}
+
+#[test]
+fn summary_says_its_status_each_second() {
+    let mut script = Scripted::new(&Dialect::SUMMARY);
+    script.let_in();
+    script.take_packets();
+    script.advance(MS(3500));
+    assert_eq!(times(&script, AvKind::ProbeAnswer), [1000, 2000, 3000]);
+    let status = script.packets.iter().find(|(_, packet)| packet[0] == 0x0b);
+    let packet = &status.unwrap().1;
+    assert_eq!(packet.len(), 20);
+    assert_eq!(packet[..4], [0x0b, 0, 0x0b, 0]);
+    assert_eq!(packet[8..10], 1000_u16.to_le_bytes());
+    assert_eq!(packet[14..], [0; 6]);
+}
+
+#[test]
+fn control_packets_share_one_count() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.advance(MS(2000));
+        let counters: Vec<u16> = script
+            .packets
+            .iter()
+            .filter(|(_, packet)| packet[0] != 0)
+            .map(|(_, packet)| {
+                AvPacket::parse(packet, dialect.media)
+                    .unwrap()
+                    .header
+                    .stamp
+                    .counter
+            })
+            .collect();
+        let expected: Vec<u16> = (0..).take(counters.len()).collect();
+        assert_eq!(counters, expected, "{dialect}");
+    }
+}
+
+#[test]
+fn buffer_resets_and_channel_messages_are_acknowledged() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        script.take_packets();
+        let stamp = AvStamp {
+            counter: 77,
+            tail: 5,
+            ..script.stamp()
+        };
+        let reset = BufferReset {
+            ack: false,
+            stamp,
+            data: *b"twelve bytes",
+        };
+        let mut echoed = Vec::new();
+        reset.write(&mut echoed);
+        script.packet(|out| reset.write(out));
+        echoed[1] = 0x13;
+        assert_eq!(script.take_packets(), [echoed.clone()], "{dialect}");
+        assert_eq!(echoed.len(), 20);
+
+        let message = ChannelMessage {
+            ack: false,
+            stamp,
+            channel: 3,
+            subtype: 9,
+            data: [0x5a; 24],
+            body: &[],
+        };
+        let mut echoed = Vec::new();
+        message.write(&mut echoed);
+        script.packet(|out| message.write(out));
+        echoed[1] = 0x11;
+        assert_eq!(script.take_packets(), [echoed], "{dialect}");
+    }
+}
+
+#[test]
+fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.log_in();
+        script.take_packets();
+        let mut payload = vec![3];
+        payload.extend_from_slice(&CHALLENGE);
+        let challenge = hl(10001, &payload);
+        let message = ChannelMessage {
+            ack: false,
+            stamp: script.stamp(),
+            channel: 0,
+            subtype: 0,
+            data: [0; 24],
+            body: &challenge,
+        };
+        script.packet(|out| message.write(out));
+        let kinds: Vec<_> = kinds(&script).into_iter().map(|(_, kind)| kind).collect();
+        let expected = [AvKind::Heartbeat, AvKind::ChannelAck, AvKind::Grouped];
+        assert_eq!(kinds, expected, "{dialect}");
+    }
+}
