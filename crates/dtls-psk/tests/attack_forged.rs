@@ -16,9 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::terms::{MESSAGE, RECORD, Resize, Terms, all_terms, ends, resized};
-use common::{
-    IDENTITY, KEY, Pair, Peer, client_config, seeded, server_config, suites, with_suites,
-};
+use common::{IDENTITY, KEY, Pair, Peer, client_config, seeded, server_config, suites};
 use dtls_psk::{AlertDescription, AlertLevel, Config, Connection, Error, Output, Psk, Stage};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -107,8 +105,12 @@ fn ask(config: &Arc<Config>, address: &[u8], hello: &[u8], now: Instant) -> (Vec
 fn a_flood_of_hellos_is_answered_with_less_and_leaves_nothing() {
     for suite in suites() {
         let now = Instant::now();
-        let config = Arc::new(with_suites(server_config(), &[suite]).with_cookie_secret([3; 32]));
-        let client = with_suites(client_config(), &[suite]);
+        let config = Arc::new(
+            server_config()
+                .with_suites(&[suite])
+                .with_cookie_secret([3; 32]),
+        );
+        let client = client_config().with_suites(&[suite]);
         let mut cookies = std::collections::BTreeSet::new();
         for n in 0..2000_u32 {
             let hello = Peer::client(client.clone(), u64::from(n / 2), now)
@@ -129,8 +131,12 @@ fn a_flood_of_hellos_is_answered_with_less_and_leaves_nothing() {
 fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
     for suite in suites() {
         let now = Instant::now();
-        let config = Arc::new(with_suites(server_config(), &[suite]).with_cookie_secret([3; 32]));
-        let mut client = Peer::client(with_suites(client_config(), &[suite]), 1, now);
+        let config = Arc::new(
+            server_config()
+                .with_suites(&[suite])
+                .with_cookie_secret([3; 32]),
+        );
+        let mut client = Peer::client(client_config().with_suites(&[suite]), 1, now);
         let first = client.outgoing.pop().unwrap();
         // Every server in this test is a new one: only the secret is shared.
         let (request, begun) = ask(&config, b"one", &first, now);
@@ -139,8 +145,11 @@ fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
         let second = client.outgoing.pop().unwrap();
         assert!(ask(&config, b"one", &second, now).1);
         assert!(!ask(&config, b"two", &second, now).1);
-        let elsewhere =
-            Arc::new(with_suites(server_config(), &[suite]).with_cookie_secret([4; 32]));
+        let elsewhere = Arc::new(
+            server_config()
+                .with_suites(&[suite])
+                .with_cookie_secret([4; 32]),
+        );
         assert!(!ask(&elsewhere, b"one", &second, now).1);
         // Headers, version and random, an empty session id, the cookie's length, the cookie.
         let cookie = RECORD + MESSAGE + 2 + 32 + 1 + 1;
@@ -185,9 +194,7 @@ fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
 fn conversation(terms: Terms, client: Config) -> (Vec<(Duration, Vec<u8>)>, Pair) {
     let provider = seeded::provider(5);
     let mut pair = Pair::new(
-        with_suites(client, &[terms.suite])
-            .with_extended_master_secret(terms.all)
-            .with_provider(provider.clone()),
+        terms.apply(client).with_provider(provider.clone()),
         terms.server().with_provider(provider),
     );
     let start = pair.now;

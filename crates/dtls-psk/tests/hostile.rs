@@ -15,7 +15,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{IDENTITY, KEY, Pair, Peer, client_config, server_config, suites, with_suites};
+use common::{IDENTITY, KEY, Pair, client_config, server_config, suites};
 use dtls_psk::{AlertDescription, AlertLevel, Config, Connection, Error, Event, Psk, Stage};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -86,8 +86,8 @@ fn noise_is_dropped_at_every_point() {
 #[test]
 fn a_wrong_key_is_suspected_before_time_is_up() {
     for suite in suites() {
-        let client = with_suites(Config::client(IDENTITY, Psk::new([1; 32])), &[suite]);
-        let mut pair = Pair::new(client, with_suites(server_config(), &[suite]));
+        let client = Config::client(IDENTITY, Psk::new([1; 32])).with_suites(&[suite]);
+        let mut pair = Pair::new(client, server_config().with_suites(&[suite]));
         assert!(!pair.client.connection.suspects_wrong_key());
         pair.exchange(|_, _, datagram| vec![datagram]);
         assert!(pair.client.connection.suspects_wrong_key());

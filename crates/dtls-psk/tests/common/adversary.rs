@@ -16,9 +16,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use dtls_psk::{CipherSuite, Config, Error, Event};
+use dtls_psk::{CipherSuite, Config, Error, Event, Group};
 
-use super::{Peer, client_config, server_config, suites, with_suites};
+use super::{Peer, client_config, server_config, suites};
 
 /// Clients are even, and the server that a client means to talk to comes after it.
 const PARTIES: usize = 4;
@@ -97,7 +97,11 @@ impl Adversary {
         suites.rotate_left(first);
         let bit = |n: u8| settings >> n & 1 == 1;
         let mtu = if bit(0) { 256 } else { 1200 };
-        let common = |config: Config| with_suites(config, &suites).with_mtu(mtu);
+        let groups = if bit(5) { &[Group::X25519] } else { Group::ALL };
+        let common = |config: Config| {
+            let config = config.with_suites(&suites).with_groups(groups);
+            config.with_mtu(mtu).with_encrypt_then_mac(!bit(6))
+        };
         let client = common(client_config()).with_extended_master_secret(!bit(1));
         let mut server = common(server_config())
             .with_extended_master_secret(!bit(2))

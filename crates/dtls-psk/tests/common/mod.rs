@@ -36,13 +36,7 @@ pub fn server_config() -> Config {
 
 /// Every suite there is: what holds for one is tried with all of them.
 pub fn suites() -> Vec<CipherSuite> {
-    vec![CipherSuite::EcdhePskChacha20Poly1305Sha256]
-}
-
-/// `config` with these suites, the first the one to be agreed on.
-pub fn with_suites(config: Config, suites: &[CipherSuite]) -> Config {
-    assert!(suites.iter().all(|suite| self::suites().contains(suite)));
-    config
+    CipherSuite::ALL.to_vec()
 }
 
 /// An endpoint, what it did, and what it was given.
@@ -168,8 +162,8 @@ impl Pair {
     /// Both offer this suite alone.
     pub fn of(suite: CipherSuite) -> Self {
         Self::new(
-            with_suites(client_config(), &[suite]),
-            with_suites(server_config(), &[suite]),
+            client_config().with_suites(&[suite]),
+            server_config().with_suites(&[suite]),
         )
     }
 

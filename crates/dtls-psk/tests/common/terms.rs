@@ -1,8 +1,8 @@
 //! What two ends may agree on, and handshakes with that.
 
-use dtls_psk::{CipherSuite, Config, Error};
+use dtls_psk::{CipherSuite, Config, Error, Group};
 
-use super::{Pair, Peer, client_config, server_config, suites, with_suites};
+use super::{Pair, Peer, client_config, server_config, suites};
 
 /// Bytes of headers: a record's, and a handshake message's in it.
 pub const RECORD: usize = 13;
@@ -12,7 +12,7 @@ pub const MESSAGE: usize = 12;
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
     pub suite: CipherSuite,
-    /// Cookies and extended master secret, or neither.
+    /// Cookies, extended master secret, encrypt-then-MAC and X25519; or none of these, and P-256.
     pub all: bool,
 }
 
@@ -28,11 +28,24 @@ pub fn all_terms() -> Vec<Terms> {
 
 impl Terms {
     pub fn client(self) -> Config {
-        with_suites(client_config(), &[self.suite]).with_extended_master_secret(self.all)
+        self.apply(client_config())
     }
 
     pub fn server(self) -> Config {
-        with_suites(server_config(), &[self.suite]).with_cookie_exchange(self.all)
+        self.apply(server_config()).with_cookie_exchange(self.all)
+    }
+
+    pub fn apply(self, config: Config) -> Config {
+        let group = if self.all {
+            Group::X25519
+        } else {
+            Group::Secp256r1
+        };
+        config
+            .with_suites(&[self.suite])
+            .with_groups(&[group])
+            .with_extended_master_secret(self.all)
+            .with_encrypt_then_mac(self.all)
     }
 
     pub fn pair(self) -> Pair {

@@ -1,0 +1,208 @@
+//! Sends back whatever comes, to any number of clients, over UDP.
+//!
+//! ```text
+//! cargo run -p dtls-psk --example dtls-echo-server -- 127.0.0.1:4433 me 0102030405060708
+//! ```
+//!
+//! A client of OpenSSL's, with a suite of one's choice (`PSK-CHACHA20-POLY1305`, `PSK-AES128-CBC-SHA256`,
+//! `ECDHE-PSK-AES128-CBC-SHA256`, `ECDHE-PSK-AES256-CBC-SHA384`, `PSK-AES128-CCM8`):
+//!
+//! ```text
+//! openssl s_client -connect 127.0.0.1:4433 -dtls1_2 -psk_identity me -psk 0102030405060708 \
+//!     -cipher ECDHE-PSK-CHACHA20-POLY1305
+//! ```
+//!
+//! A client of GnuTLS's, which leaves the choice to the server:
+//!
+//! ```text
+//! gnutls-cli --udp --port 4433 --pskusername me --pskkey 0102030405060708 \
+//!     --priority 'NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:+ECDHE-PSK:+PSK:+AES-128-CCM-8' 127.0.0.1
+//! ```
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a program: it has sockets and a clock"
+)]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{Arguments, KeyLog, Result};
+use dtls_psk::{Config, Connection, Event, Output};
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng, SeedableRng};
+
+/// Whoever comes when there are so many is not answered.
+const MAX_CLIENTS: usize = 1000;
+/// Clients that say nothing for so long are forgotten: they may be gone without a word.
+const MAX_SILENCE: Duration = Duration::from_secs(300);
+
+struct Server {
+    socket: UdpSocket,
+    config: Arc<Config>,
+    rng: StdRng,
+    clients: HashMap<SocketAddr, Client>,
+    key_log: Option<KeyLog>,
+}
+
+struct Client {
+    connection: Connection,
+    deadline: Instant,
+    last_heard: Instant,
+}
+
+fn main() -> ExitCode {
+    common::exit_code(run())
+}
+
+fn run() -> Result<()> {
+    let arguments = Arguments::read()?;
+    let mut rng = StdRng::try_from_rng(&mut SysRng)?;
+    let mut secret = [0; 32];
+    rng.fill_bytes(&mut secret);
+    let (identity, psk) = (arguments.identity, arguments.psk);
+    let config =
+        Config::server(move |name: &[u8]| (name == identity.as_bytes()).then(|| psk.clone()))
+            .with_suites(&arguments.suites)
+            .with_cookie_secret(secret)
+            .with_key_log(arguments.key_log.is_some());
+    let mut server = Server {
+        socket: UdpSocket::bind(&arguments.address)?,
+        config: Arc::new(config),
+        rng,
+        clients: HashMap::new(),
+        key_log: arguments.key_log,
+    };
+    println!("listening on {}", server.socket.local_addr()?);
+    let mut buffer = [0; 2048];
+    loop {
+        server.wait_until_next_deadline()?;
+        match server.socket.recv_from(&mut buffer) {
+            Ok((len, peer)) => server.handle(peer, &mut buffer[..len])?,
+            // Some systems tell here that an earlier datagram was not wanted.
+            Err(e) if e.kind() == ErrorKind::ConnectionRefused => {}
+            Err(e) if is_timeout(&e) => {}
+            Err(e) => return Err(e.into()),
+        }
+        server.handle_timeouts()?;
+    }
+}
+
+impl Server {
+    fn wait_until_next_deadline(&self) -> Result<()> {
+        let deadlines = self.clients.values().map(|client| client.deadline);
+        let wait = match deadlines.min() {
+            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+            None => MAX_SILENCE,
+        };
+        // Zero would be for ever.
+        self.socket
+            .set_read_timeout(Some(wait.clamp(Duration::from_millis(1), MAX_SILENCE)))?;
+        Ok(())
+    }
+
+    fn handle(&mut self, peer: SocketAddr, datagram: &mut [u8]) -> Result<()> {
+        let now = Instant::now();
+        if !self.clients.contains_key(&peer) && self.clients.len() >= MAX_CLIENTS {
+            return Ok(());
+        }
+        let mut client = match self.clients.remove(&peer) {
+            Some(client) => client,
+            None => Client {
+                connection: Connection::server(
+                    Arc::clone(&self.config),
+                    peer.to_string().as_bytes(),
+                    &mut self.rng,
+                    now,
+                )?,
+                deadline: now,
+                last_heard: now,
+            },
+        };
+        client.last_heard = now;
+        let mut echo = Vec::new();
+        let result = client
+            .connection
+            .handle_datagram(now, datagram, |data| echo.push(data.to_vec()));
+        if let Err(error) = result {
+            println!("{peer}: {error}");
+        }
+        for data in echo {
+            // What does not fit is more than was received, which cannot be, or comes after the goodbye.
+            if let Err(error) = client.connection.send(&data) {
+                println!("{peer}: {error}");
+            }
+        }
+        self.poll(peer, client)
+    }
+
+    fn handle_timeouts(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let due =
+            |client: &Client| client.deadline <= now || client.last_heard + MAX_SILENCE <= now;
+        let peers: Vec<SocketAddr> = self
+            .clients
+            .iter()
+            .filter_map(|(peer, client)| due(client).then_some(*peer))
+            .collect();
+        for peer in peers {
+            let Some(mut client) = self.clients.remove(&peer) else {
+                continue;
+            };
+            if client.last_heard + MAX_SILENCE <= now {
+                println!("{peer}: silent for too long");
+                client.connection.close();
+            } else if let Err(error) = client.connection.handle_timeout(now) {
+                println!("{peer}: {error}");
+            }
+            self.poll(peer, client)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is to be sent, and keeps the client if there is a reason to.
+    fn poll(&mut self, peer: SocketAddr, mut client: Client) -> Result<()> {
+        loop {
+            match client.connection.poll_output() {
+                Output::Transmit(datagram) => {
+                    // As if it were lost on the way.
+                    if let Err(error) = self.socket.send_to(datagram, peer) {
+                        println!("{peer}: {error}");
+                    }
+                }
+                Output::Event(Event::Connected(connected)) => {
+                    let identity = String::from_utf8_lossy(&connected.identity).into_owned();
+                    println!("{peer}: {identity} with {}", connected.suite);
+                }
+                Output::Event(Event::KeyLog(line)) => {
+                    if let Some(key_log) = &mut self.key_log {
+                        key_log.write(&line)?;
+                    }
+                }
+                Output::Event(Event::Closed) => println!("{peer}: closed"),
+                Output::Event(_) => {}
+                Output::Timeout(deadline) => {
+                    client.deadline = deadline;
+                    break;
+                }
+            }
+        }
+        // Until its cookie has come back nothing is kept for anybody.
+        if client.connection.has_begun() && !client.connection.is_closed() {
+            self.clients.insert(peer, client);
+        }
+        Ok(())
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
