@@ -24,8 +24,7 @@ impl Dialect {
 
     /// Whether the datagram, as it came, begins as one of this dialect does. Leaves it as it is.
     ///
-    /// The length counts as well as the magic: two bytes alone are right by chance too often to tell
-    /// dialects apart by.
+    /// The length counts as well as the magic: noise has two bytes right often enough.
     pub(crate) fn recognises(&self, datagram: &[u8]) -> bool {
         let Some(&(mut head)) = datagram.first_chunk::<{ IotcHeader::LEN }>() else {
             return false;
