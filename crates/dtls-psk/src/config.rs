@@ -247,9 +247,10 @@ impl Config {
 
     /// The secret that cookies are made with. Without one, every connection draws its own.
     ///
-    /// A server that wants to keep nothing at all before a valid cookie sets one, and drops every
-    /// connection that has [not begun](crate::Connection::has_begun) after a datagram. Change it now and
-    /// then: a cookie holds for as long as the secret does.
+    /// A server that wants to keep nothing at all before a valid cookie uses an
+    /// [`Acceptor`](crate::Acceptor), which draws and changes secrets by itself; or sets one here, and drops
+    /// every connection that has [not begun](crate::Connection::has_begun) after a datagram. A cookie holds
+    /// for as long as its secret does.
     #[must_use]
     pub fn with_cookie_secret(mut self, secret: [u8; 32]) -> Self {
         self.cookie_secret = Some(Zeroizing::new(secret));
@@ -292,7 +293,22 @@ impl Config {
         self.suites.iter().any(|suite| suite.is_cbc())
     }
 
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    /// Fails if anything is out of range, or if the provider cannot do a suite or a group.
+    pub(crate) fn ready(&self) -> Result<CryptoProvider, Error> {
+        self.validate()?;
+        let provider = self.provider.clone().ok_or(Error::NoProvider)?;
+        for suite in &self.suites {
+            suite.suite().check(&provider)?;
+        }
+        if self.uses_groups() {
+            for group in &self.groups {
+                group.find(&provider)?;
+            }
+        }
+        Ok(provider)
+    }
+
+    fn validate(&self) -> Result<(), Error> {
         check("the MTU", MIN_MTU, MAX_MTU, self.mtu)?;
         let suites = self.suites.len();
         check("the number of suites", 1, CipherSuite::ALL.len(), suites)?;

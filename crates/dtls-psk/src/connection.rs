@@ -1,22 +1,24 @@
 //! One end of a DTLS association.
 
+mod incoming;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
-use crate::alert::{Alert, AlertDescription, AlertLevel};
+use crate::alert::Alert;
 use crate::client::ClientHandshake;
 use crate::config::{Config, Role};
 use crate::early::EarlyRecords;
 use crate::engine::Engine;
 use crate::error::{Error, Stage};
-use crate::event::{Event, Output, Stats};
+use crate::event::{Output, Stats};
 use crate::flight::Due;
-use crate::messages::{Fragment, Message, handshake_type};
 use crate::outbox::MAX_QUEUED;
-use crate::record::{ContentType, Epoch, NotOpened, RecordId, Split, split};
+use crate::record::{ContentType, Epoch};
 use crate::server::{ServerHandshake, ServerSecrets};
 
 /// How far ahead the instant lies that stands for "nothing is due".
@@ -55,8 +57,7 @@ enum Phase {
 }
 
 enum Handshake {
-    Client(ClientHandshake),
-    // Much larger than the other; there is one of either a connection.
+    Client(Box<ClientHandshake>),
     Server(Box<ServerHandshake>),
 }
 
@@ -85,7 +86,7 @@ impl Connection {
         let client = ClientHandshake::new(random, credentials.clone());
         let mut engine = Engine::new(config, rng, now)?;
         client.send_hello(&mut engine)?;
-        Ok(Self::new(engine, Handshake::Client(client)))
+        Ok(Self::new(engine, Handshake::Client(Box::new(client))))
     }
 
     /// A server that waits for a client. `peer_id` names the peer's address: a cookie made for one peer
@@ -102,13 +103,27 @@ impl Connection {
         rng: &mut dyn CryptoRng,
         now: Instant,
     ) -> Result<Self, Error> {
+        Self::server_with(config, peer_id, None, rng, now)
+    }
+
+    /// A server whose client's cookie was made with `cookie_secret`, if given.
+    pub(crate) fn server_with(
+        config: Arc<Config>,
+        peer_id: &[u8],
+        cookie_secret: Option<Zeroizing<[u8; 32]>>,
+        rng: &mut dyn CryptoRng,
+        now: Instant,
+    ) -> Result<Self, Error> {
         let Role::Server { lookup, hint } = &config.role else {
             return Err(Error::WrongRole {
                 expected: "server",
                 got: "client",
             });
         };
-        let secrets = ServerSecrets::draw(&config, rng);
+        let mut secrets = ServerSecrets::draw(&config, rng);
+        if let Some(secret) = cookie_secret {
+            secrets.cookie = secret;
+        }
         let server =
             ServerHandshake::new(secrets, peer_id.to_vec(), Arc::clone(lookup), hint.clone());
         let engine = Engine::new(config, rng, now)?;
@@ -175,7 +190,8 @@ impl Connection {
     /// # Errors
     ///
     /// [`Error::NotConnected`], [`Error::Closed`], [`Error::QueueFull`], [`Error::TooLong`] over
-    /// [`Connection::max_payload`]: harmless. [`Error::SequenceExhausted`] after 2^48 records.
+    /// [`Connection::max_payload`]: harmless. [`Error::SequenceExhausted`] after nearly 2^48 records: then
+    /// the connection is closed, with a close_notify.
     pub fn send(&mut self, data: &[u8]) -> Result<(), Error> {
         if self.engine.outbox.is_full() {
             return Err(Error::QueueFull(MAX_QUEUED));
@@ -191,7 +207,7 @@ impl Connection {
     }
 
     /// Appends `plaintext` as one record to `out`, in which a wrapper's header may stand already. For those
-    /// who send by themselves: no poll is needed, and once buffers have grown nothing is allocated. The
+    /// who send by themselves: no poll is needed after success, and once buffers have grown nothing is allocated. The
     /// record is one copy away from `out`, because a provider seals only a buffer of its own.
     ///
     /// # Errors
@@ -210,12 +226,14 @@ impl Connection {
                 got: plaintext.len(),
             });
         }
-        self.engine.records.append(
-            Epoch::Protected,
-            ContentType::ApplicationData,
-            plaintext,
-            out,
-        )
+        let data = ContentType::ApplicationData;
+        let records = &mut self.engine.records;
+        let sealed = records.append(Epoch::Protected, data, plaintext, out);
+        if let Err(Error::SequenceExhausted(_)) = sealed {
+            // The last number is kept for this.
+            self.close();
+        }
+        sealed
     }
 
     /// Ends the connection and queues a close_notify (RFC 5246 section 7.2.1). Poll afterwards: what was
@@ -294,265 +312,6 @@ impl Connection {
         self.engine.stats
     }
 
-    fn handle_records(
-        &mut self,
-        datagram: &mut [u8],
-        deliver: &mut impl FnMut(&mut [u8]),
-    ) -> Result<(), Error> {
-        let mut rest = datagram;
-        while !rest.is_empty() {
-            if self.phase == Phase::Over {
-                self.engine.stats.unexpected += 1;
-                return Ok(());
-            }
-            rest = match split(rest) {
-                Split::Record(id, fragment, rest) => {
-                    match id.epoch {
-                        Epoch::Plain => self.handle_plain(id, fragment)?,
-                        Epoch::Protected => self.handle_protected(id, fragment, deliver)?,
-                    }
-                    self.handle_early(deliver)?;
-                    rest
-                }
-                Split::Foreign(rest) => {
-                    self.engine.stats.unexpected += 1;
-                    rest
-                }
-                Split::Garbage => {
-                    self.engine.stats.malformed += 1;
-                    return Ok(());
-                }
-            };
-        }
-        Ok(())
-    }
-
-    /// A record of epoch 0: anybody may have sent it.
-    fn handle_plain(&mut self, id: RecordId, content: &[u8]) -> Result<(), Error> {
-        match id.content_type {
-            _ if self.phase == Phase::Connected => {
-                if id.content_type == ContentType::Alert {
-                    self.engine.stats.alerts_ignored += 1;
-                } else {
-                    self.engine.stats.unexpected += 1;
-                }
-                Ok(())
-            }
-            ContentType::Handshake => self.handle_fragments(id, content),
-            ContentType::ChangeCipherSpec => {
-                if content == [1] && self.expects_change_cipher_spec() {
-                    self.peer_changed_cipher = true;
-                } else {
-                    self.engine.stats.unexpected += 1;
-                }
-                Ok(())
-            }
-            ContentType::Alert => self.handle_alert(content, false),
-            ContentType::ApplicationData => {
-                self.engine.stats.unexpected += 1;
-                Ok(())
-            }
-        }
-    }
-
-    /// A record of epoch 1: opened if it can be, kept if that may come, else dropped.
-    fn handle_protected(
-        &mut self,
-        id: RecordId,
-        fragment: &mut [u8],
-        deliver: &mut impl FnMut(&mut [u8]),
-    ) -> Result<(), Error> {
-        let data = id.content_type == ContentType::ApplicationData;
-        if self.phase == Phase::Connected || (self.can_open() && !data) {
-            return self.open(id, fragment, deliver);
-        }
-        if self.expects_change_cipher_spec() {
-            self.engine.stats.early_kept += 1;
-            self.engine.stats.early_dropped += self.early.keep(id, fragment);
-        } else {
-            self.engine.stats.unexpected += 1;
-        }
-        Ok(())
-    }
-
-    /// Opens what was kept and has become readable.
-    fn handle_early(&mut self, deliver: &mut impl FnMut(&mut [u8])) -> Result<(), Error> {
-        while self.phase != Phase::Over && self.can_open() {
-            let Some(mut record) = self.early.take(self.phase == Phase::Connected) else {
-                break;
-            };
-            self.open(record.id, &mut record.fragment, deliver)?;
-        }
-        Ok(())
-    }
-
-    fn open(
-        &mut self,
-        id: RecordId,
-        fragment: &mut [u8],
-        deliver: &mut impl FnMut(&mut [u8]),
-    ) -> Result<(), Error> {
-        let stats = &mut self.engine.stats;
-        let plaintext = match self.engine.records.open(id, fragment) {
-            Ok(plaintext) => plaintext,
-            Err(NotOpened::Replayed) => {
-                stats.replayed += 1;
-                return Ok(());
-            }
-            Err(NotOpened::NotAuthentic) => {
-                stats.undecryptable += 1;
-                if self.phase == Phase::Handshake && id.content_type == ContentType::Handshake {
-                    stats.undecryptable_finished += 1;
-                }
-                return Ok(());
-            }
-        };
-        match id.content_type {
-            ContentType::ApplicationData => {
-                stats.delivered += 1;
-                deliver(plaintext);
-                Ok(())
-            }
-            ContentType::Handshake => self.handle_fragments(id, plaintext),
-            ContentType::Alert => self.handle_alert(plaintext, true),
-            ContentType::ChangeCipherSpec => {
-                stats.unexpected += 1;
-                Ok(())
-            }
-        }
-    }
-
-    /// The fragments in one record, of which there may be several.
-    fn handle_fragments(&mut self, id: RecordId, content: &[u8]) -> Result<(), Error> {
-        let mut rest = content;
-        while !rest.is_empty() {
-            let Some((fragment, tail)) = Fragment::split(rest) else {
-                self.engine.stats.malformed += 1;
-                return Ok(());
-            };
-            match self.phase {
-                Phase::Handshake => self.handle_fragment(id, &fragment)?,
-                Phase::Connected => self.handle_late_fragment(id.epoch, &fragment)?,
-                Phase::Over => return Ok(()),
-            }
-            rest = tail;
-        }
-        Ok(())
-    }
-
-    fn handle_fragment(&mut self, id: RecordId, fragment: &Fragment<'_>) -> Result<(), Error> {
-        let engine = &mut self.engine;
-        match &mut self.handshake {
-            Handshake::Client(client) => match fragment.handshake_type {
-                handshake_type::HELLO_VERIFY_REQUEST if id.epoch == Epoch::Plain => {
-                    return client.handle_verify_request(engine, fragment);
-                }
-                // To be ignored while a handshake goes on, and no part of it (RFC 5246 section 7.4.1.1).
-                handshake_type::HELLO_REQUEST => {
-                    engine.stats.unexpected += 1;
-                    return Ok(());
-                }
-                _ => {}
-            },
-            Handshake::Server(server) if server.stage() == Stage::AwaitHello => {
-                return server.handle_hello(engine, id.sequence, fragment);
-            }
-            Handshake::Server(_) => {}
-        }
-        // A Finished counts only under the keys, and nothing else does there.
-        let finished = fragment.handshake_type == handshake_type::FINISHED;
-        if finished != (id.epoch == Epoch::Protected) {
-            engine.stats.unexpected += 1;
-            return Ok(());
-        }
-        if engine.insert(fragment) {
-            return if self.is_repeat(fragment) {
-                self.engine.answer_again(false)
-            } else {
-                Ok(())
-            };
-        }
-        // What is held beyond the Finished came in the clear, from anybody: it must not end a connection.
-        while self.phase == Phase::Handshake
-            && let Some(message) = self.engine.reassembly.pop()
-        {
-            self.handle_message(&message)?;
-        }
-        Ok(())
-    }
-
-    fn handle_message(&mut self, message: &Message) -> Result<(), Error> {
-        let engine = &mut self.engine;
-        match &mut self.handshake {
-            Handshake::Client(client) => client.handle_message(engine, message)?,
-            Handshake::Server(server) => server.handle_message(engine, message)?,
-        }
-        if self.stage() == Stage::Connected {
-            self.phase = Phase::Connected;
-        }
-        Ok(())
-    }
-
-    /// A handshake message under the keys after the handshake: the client's Finished once more, or an
-    /// attempt at a second handshake, which is refused (RFC 5246 section 7.2.2).
-    fn handle_late_fragment(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<(), Error> {
-        if epoch == Epoch::Protected && self.is_repeat(fragment) {
-            return self.engine.answer_again(true);
-        }
-        let attempt = match self.handshake {
-            Handshake::Client(_) => handshake_type::HELLO_REQUEST,
-            Handshake::Server(_) => handshake_type::CLIENT_HELLO,
-        };
-        if epoch == Epoch::Protected && fragment.handshake_type == attempt && fragment.offset == 0 {
-            self.engine.stats.renegotiations_refused += 1;
-            return self.engine.send_alert(Alert::NO_RENEGOTIATION);
-        }
-        self.engine.stats.unexpected += 1;
-        Ok(())
-    }
-
-    fn handle_alert(&mut self, content: &[u8], authenticated: bool) -> Result<(), Error> {
-        let Some(alert) = Alert::parse(content) else {
-            self.engine.stats.malformed += 1;
-            return Ok(());
-        };
-        let closes = alert.description == AlertDescription::CLOSE_NOTIFY;
-        if closes && self.phase == Phase::Connected {
-            // RFC 5246 section 7.2.1: the other side closes at once, and says so.
-            self.engine.send_alert(Alert::CLOSE_NOTIFY)?;
-            self.end();
-            self.engine.events.push_back(Event::Closed);
-            return Ok(());
-        }
-        if (closes || alert.level == AlertLevel::Fatal) && self.has_begun() {
-            return Err(Error::PeerAlert {
-                level: alert.level,
-                description: alert.description,
-                authenticated,
-            });
-        }
-        self.engine.stats.alerts_ignored += 1;
-        Ok(())
-    }
-
-    fn can_open(&self) -> bool {
-        self.peer_changed_cipher && self.engine.records.can_open()
-    }
-
-    fn expects_change_cipher_spec(&self) -> bool {
-        match &self.handshake {
-            Handshake::Client(client) => client.expects_change_cipher_spec(),
-            Handshake::Server(server) => server.expects_change_cipher_spec(),
-        }
-    }
-
-    fn is_repeat(&self, fragment: &Fragment<'_>) -> bool {
-        match &self.handshake {
-            Handshake::Client(client) => client.is_repeat(fragment),
-            Handshake::Server(server) => server.is_repeat(fragment),
-        }
-    }
-
     /// Ends the connection if `result` is an error, with an alert where one is due.
     fn settle(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
@@ -584,5 +343,8 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-#[path = "connection_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod matrix_tests;

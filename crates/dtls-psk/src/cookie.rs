@@ -21,9 +21,9 @@ pub(crate) fn is_first_hello(fragment: &Fragment<'_>) -> bool {
 }
 
 /// What to do about a hello, as far as its cookie goes.
-pub(crate) enum Judged {
-    /// It brings a cookie made with this one of the secrets, for this peer and this hello.
-    Verified(usize),
+pub(crate) enum Judged<'a> {
+    /// It brings a cookie made with this secret, for this peer and this hello.
+    Verified(&'a Zeroizing<[u8; 32]>),
     /// It does not: the HelloVerifyRequest to answer.
     Unverified { record: RecordId, content: Vec<u8> },
     /// It is no whole hello.
@@ -35,23 +35,23 @@ pub(crate) enum Judged {
 /// A hello must come whole, in one record: to put fragments together is to keep state for whoever sends
 /// them (RFC 6347 section 4.2.1). Nothing here is the peer's fault: anybody can send anything from any
 /// address. New cookies are made with the first of `secrets`.
-pub(crate) fn judge(
+pub(crate) fn judge<'a>(
     provider: &CryptoProvider,
-    secrets: &[&Zeroizing<[u8; 32]>],
+    secrets: impl IntoIterator<Item = &'a Zeroizing<[u8; 32]>>,
     peer_id: &[u8],
     record: u64,
     fragment: &Fragment<'_>,
-) -> Result<Judged, Error> {
+) -> Result<Judged<'a>, Error> {
     let hello = match ClientHello::parse(fragment.data) {
         Ok(hello) if fragment.is_whole() => hello,
         _ => return Ok(Judged::Malformed),
     };
     let mut made = None;
-    for (at, secret) in secrets.iter().enumerate() {
+    for secret in secrets {
         let expected = make(provider, secret, peer_id, &hello)?;
         // Takes the same time for every wrong cookie.
         if bool::from(expected.as_slice().ct_eq(hello.cookie)) {
-            return Ok(Judged::Verified(at));
+            return Ok(Judged::Verified(secret));
         }
         made.get_or_insert(expected);
     }

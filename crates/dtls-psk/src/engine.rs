@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dimpl::crypto::{ActiveKeyExchange, Buf, CryptoProvider, SupportedKxGroup};
+use dimpl::crypto::{ActiveKeyExchange, Buf, CryptoProvider};
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -50,16 +50,7 @@ impl Engine {
         rng: &mut dyn CryptoRng,
         now: Instant,
     ) -> Result<Self, Error> {
-        config.validate()?;
-        let provider = config.provider.clone().ok_or(Error::NoProvider)?;
-        for suite in &config.suites {
-            suite.suite().check(&provider)?;
-        }
-        if config.uses_groups() {
-            for group in &config.groups {
-                find_group(&provider, *group)?;
-            }
-        }
+        let provider = config.ready()?;
         let mut iv_key = Zeroizing::new([0; 32]);
         if config.uses_cbc() {
             rng.fill_bytes(iv_key.as_mut_slice());
@@ -90,7 +81,7 @@ impl Engine {
         &self,
         group: Group,
     ) -> Result<Box<dyn ActiveKeyExchange>, Error> {
-        Ok(find_group(&self.provider, group)?.start_exchange(Buf::new())?)
+        Ok(group.find(&self.provider)?.start_exchange(Buf::new())?)
     }
 
     /// Forgets the transcript: the first hello and the HelloVerifyRequest do not count.
@@ -260,18 +251,6 @@ impl Engine {
             self.stats.outbox_dropped += 1;
         }
     }
-}
-
-fn find_group(
-    provider: &CryptoProvider,
-    group: Group,
-) -> Result<&'static dyn SupportedKxGroup, Error> {
-    provider
-        .kx_groups
-        .iter()
-        .copied()
-        .find(|known| known.name() == group.in_provider())
-        .ok_or(Error::ProviderLacks(group.name()))
 }
 
 /// Ends an exchange: the shared secret, zeroed on drop. `message` is where the peer's key came from.

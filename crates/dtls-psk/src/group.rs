@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use dimpl::crypto::NamedGroup;
+use dimpl::crypto::{CryptoProvider, NamedGroup, SupportedKxGroup};
+
+use crate::error::Error;
 
 /// A group that the ephemeral keys of the ECDHE_PSK suites are drawn from (RFC 8422 section 5.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,12 +41,21 @@ impl Group {
         Self::ALL.iter().copied().find(|group| group.id() == id)
     }
 
-    /// What the provider calls it.
-    pub(crate) fn in_provider(self) -> NamedGroup {
-        match self {
+    /// The provider's.
+    pub(crate) fn find(
+        self,
+        provider: &CryptoProvider,
+    ) -> Result<&'static dyn SupportedKxGroup, Error> {
+        let name = match self {
             Group::X25519 => NamedGroup::X25519,
             Group::Secp256r1 => NamedGroup::Secp256r1,
-        }
+        };
+        provider
+            .kx_groups
+            .iter()
+            .copied()
+            .find(|group| group.name() == name)
+            .ok_or(Error::ProviderLacks(self.name()))
     }
 
     /// Whether `public` has the form of a public key: 32 bytes of X25519, or an uncompressed point, the

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 #![doc = include_str!("../README.md")]
 
+mod acceptor;
 mod alert;
 pub mod camera_key;
 mod client;
@@ -25,6 +26,7 @@ mod suites;
 mod transcript;
 mod window;
 
+pub use acceptor::{Accept, Acceptor, AcceptorStats};
 pub use alert::{AlertDescription, AlertLevel};
 pub use config::{
     Config, DEFAULT_GROUPS, DEFAULT_INITIAL_TIMEOUT, DEFAULT_MAX_RETRANSMITS, DEFAULT_MAX_TIMEOUT,

@@ -232,6 +232,12 @@ impl RecordLayer {
         self.next_plain = sequence;
     }
 
+    /// As if that many records had been sent in epoch 1.
+    #[cfg(test)]
+    pub(crate) fn start_protected_at(&mut self, sequence: u64) {
+        self.next_protected = sequence;
+    }
+
     /// The longest plaintext that fits in a record of `epoch` with at most `room` bytes, header and all;
     /// `None` if none does.
     pub(crate) fn max_plaintext(&self, epoch: Epoch, room: usize) -> Option<usize> {
@@ -261,7 +267,9 @@ impl RecordLayer {
             epoch,
             sequence: *next,
         };
-        if id.sequence > MAX_SEQUENCE {
+        // The last number under the keys is kept for the alert that says so.
+        let kept = epoch == Epoch::Protected && content_type != ContentType::Alert;
+        if id.sequence > MAX_SEQUENCE - u64::from(kept) {
             return Err(Error::SequenceExhausted(epoch.number()));
         }
         match (epoch, &mut self.write) {

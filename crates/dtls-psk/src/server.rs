@@ -133,7 +133,7 @@ impl ServerHandshake {
         }
         let judged = cookie::judge(
             &engine.provider,
-            &[&self.secrets.cookie],
+            [&self.secrets.cookie],
             &self.peer_id,
             record,
             fragment,

@@ -8,8 +8,10 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::Psk;
-use crate::messages::handshake_header;
-use crate::record::RecordLayer;
+use crate::alert::{AlertDescription, AlertLevel};
+use crate::event::Event;
+use crate::messages::{handshake_header, handshake_type};
+use crate::record::{RecordId, RecordLayer};
 
 fn drain(connection: &mut Connection) -> (Vec<Vec<u8>>, Vec<Event>) {
     let (mut datagrams, mut events) = (Vec::new(), Vec::new());
@@ -206,4 +208,40 @@ fn a_finished_in_the_clear_is_not_looked_at() {
     server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
     assert_eq!(server.stats().unexpected, 1);
     assert!(drain(&mut server).0.is_empty());
+}
+
+#[test]
+fn the_last_number_under_the_keys_says_goodbye() {
+    let (mut client, mut server, now) = connected();
+    let last = (1 << 48) - 1;
+    client.engine.records.start_protected_at(last - 1);
+    client.send(b"the last record").unwrap();
+    assert_eq!(client.send(b"x"), Err(Error::SequenceExhausted(1)));
+    assert!(client.is_closed());
+    assert_eq!(client.send(b"x"), Err(Error::Closed));
+    let (datagrams, _) = drain(&mut client);
+    assert_eq!(datagrams.len(), 2);
+    let mut delivered = Vec::new();
+    for mut datagram in datagrams {
+        server
+            .handle_datagram(now, &mut datagram, |data| delivered.push(data.to_vec()))
+            .unwrap();
+    }
+    assert_eq!(delivered, [b"the last record"]);
+    assert!(server.is_closed());
+    assert_eq!(drain(&mut server).1, [Event::Closed]);
+}
+
+#[test]
+fn a_seal_without_numbers_leaves_the_buffer_and_closes() {
+    let (mut client, ..) = connected();
+    client.engine.records.start_protected_at((1 << 48) - 1);
+    let mut out = vec![1, 2, 3];
+    assert_eq!(
+        client.seal(b"x", &mut out),
+        Err(Error::SequenceExhausted(1))
+    );
+    assert_eq!(out, [1, 2, 3]);
+    assert!(client.is_closed());
+    assert_eq!(drain(&mut client).0.len(), 1, "the close_notify");
 }

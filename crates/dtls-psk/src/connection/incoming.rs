@@ -1,0 +1,269 @@
+//! What comes in: from datagrams to records, to messages, to whom they concern.
+
+use super::{Connection, Handshake, Phase};
+use crate::alert::{Alert, AlertDescription, AlertLevel};
+use crate::error::{Error, Stage};
+use crate::event::Event;
+use crate::messages::{Fragment, Message, handshake_type};
+use crate::record::{ContentType, Epoch, NotOpened, RecordId, Split, split};
+
+impl Connection {
+    pub(super) fn handle_records(
+        &mut self,
+        datagram: &mut [u8],
+        deliver: &mut impl FnMut(&mut [u8]),
+    ) -> Result<(), Error> {
+        let mut rest = datagram;
+        while !rest.is_empty() {
+            if self.phase == Phase::Over {
+                self.engine.stats.unexpected += 1;
+                return Ok(());
+            }
+            rest = match split(rest) {
+                Split::Record(id, fragment, rest) => {
+                    match id.epoch {
+                        Epoch::Plain => self.handle_plain(id, fragment)?,
+                        Epoch::Protected => self.handle_protected(id, fragment, deliver)?,
+                    }
+                    self.handle_early(deliver)?;
+                    rest
+                }
+                Split::Foreign(rest) => {
+                    self.engine.stats.unexpected += 1;
+                    rest
+                }
+                Split::Garbage => {
+                    self.engine.stats.malformed += 1;
+                    return Ok(());
+                }
+            };
+        }
+        Ok(())
+    }
+
+    /// A record of epoch 0: anybody may have sent it.
+    fn handle_plain(&mut self, id: RecordId, content: &[u8]) -> Result<(), Error> {
+        match id.content_type {
+            _ if self.phase == Phase::Connected => {
+                if id.content_type == ContentType::Alert {
+                    self.engine.stats.alerts_ignored += 1;
+                } else {
+                    self.engine.stats.unexpected += 1;
+                }
+                Ok(())
+            }
+            ContentType::Handshake => self.handle_fragments(id, content),
+            ContentType::ChangeCipherSpec => {
+                if content == [1] && self.expects_change_cipher_spec() {
+                    self.peer_changed_cipher = true;
+                } else {
+                    self.engine.stats.unexpected += 1;
+                }
+                Ok(())
+            }
+            ContentType::Alert => self.handle_alert(content, false),
+            ContentType::ApplicationData => {
+                self.engine.stats.unexpected += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// A record of epoch 1: opened if it can be, kept if that may come, else dropped.
+    fn handle_protected(
+        &mut self,
+        id: RecordId,
+        fragment: &mut [u8],
+        deliver: &mut impl FnMut(&mut [u8]),
+    ) -> Result<(), Error> {
+        let data = id.content_type == ContentType::ApplicationData;
+        if self.phase == Phase::Connected || (self.can_open() && !data) {
+            return self.open(id, fragment, deliver);
+        }
+        if self.expects_change_cipher_spec() {
+            self.engine.stats.early_kept += 1;
+            self.engine.stats.early_dropped += self.early.keep(id, fragment);
+        } else {
+            self.engine.stats.unexpected += 1;
+        }
+        Ok(())
+    }
+
+    /// Opens what was kept and has become readable.
+    fn handle_early(&mut self, deliver: &mut impl FnMut(&mut [u8])) -> Result<(), Error> {
+        while self.phase != Phase::Over && self.can_open() {
+            let Some(mut record) = self.early.take(self.phase == Phase::Connected) else {
+                break;
+            };
+            self.open(record.id, &mut record.fragment, deliver)?;
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        id: RecordId,
+        fragment: &mut [u8],
+        deliver: &mut impl FnMut(&mut [u8]),
+    ) -> Result<(), Error> {
+        let stats = &mut self.engine.stats;
+        let plaintext = match self.engine.records.open(id, fragment) {
+            Ok(plaintext) => plaintext,
+            Err(NotOpened::Replayed) => {
+                stats.replayed += 1;
+                return Ok(());
+            }
+            Err(NotOpened::NotAuthentic) => {
+                stats.undecryptable += 1;
+                if self.phase == Phase::Handshake && id.content_type == ContentType::Handshake {
+                    stats.undecryptable_finished += 1;
+                }
+                return Ok(());
+            }
+        };
+        match id.content_type {
+            ContentType::ApplicationData => {
+                stats.delivered += 1;
+                deliver(plaintext);
+                Ok(())
+            }
+            ContentType::Handshake => self.handle_fragments(id, plaintext),
+            ContentType::Alert => self.handle_alert(plaintext, true),
+            ContentType::ChangeCipherSpec => {
+                stats.unexpected += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// The fragments in one record, of which there may be several.
+    fn handle_fragments(&mut self, id: RecordId, content: &[u8]) -> Result<(), Error> {
+        let mut rest = content;
+        while !rest.is_empty() {
+            let Some((fragment, tail)) = Fragment::split(rest) else {
+                self.engine.stats.malformed += 1;
+                return Ok(());
+            };
+            match self.phase {
+                Phase::Handshake => self.handle_fragment(id, &fragment)?,
+                Phase::Connected => self.handle_late_fragment(id.epoch, &fragment)?,
+                Phase::Over => return Ok(()),
+            }
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    fn handle_fragment(&mut self, id: RecordId, fragment: &Fragment<'_>) -> Result<(), Error> {
+        let engine = &mut self.engine;
+        match &mut self.handshake {
+            Handshake::Client(client) => match fragment.handshake_type {
+                handshake_type::HELLO_VERIFY_REQUEST if id.epoch == Epoch::Plain => {
+                    return client.handle_verify_request(engine, fragment);
+                }
+                // To be ignored while a handshake goes on, and no part of it (RFC 5246 section 7.4.1.1).
+                handshake_type::HELLO_REQUEST => {
+                    engine.stats.unexpected += 1;
+                    return Ok(());
+                }
+                _ => {}
+            },
+            Handshake::Server(server) if server.stage() == Stage::AwaitHello => {
+                return server.handle_hello(engine, id.sequence, fragment);
+            }
+            Handshake::Server(_) => {}
+        }
+        // A Finished counts only under the keys, and nothing else does there.
+        let finished = fragment.handshake_type == handshake_type::FINISHED;
+        if finished != (id.epoch == Epoch::Protected) {
+            engine.stats.unexpected += 1;
+            return Ok(());
+        }
+        if engine.insert(fragment) {
+            return if self.is_repeat(fragment) {
+                self.engine.answer_again(false)
+            } else {
+                Ok(())
+            };
+        }
+        // What is held beyond the Finished came in the clear, from anybody: it must not end a connection.
+        while self.phase == Phase::Handshake
+            && let Some(message) = self.engine.reassembly.pop()
+        {
+            self.handle_message(&message)?;
+        }
+        Ok(())
+    }
+
+    fn handle_message(&mut self, message: &Message) -> Result<(), Error> {
+        let engine = &mut self.engine;
+        match &mut self.handshake {
+            Handshake::Client(client) => client.handle_message(engine, message)?,
+            Handshake::Server(server) => server.handle_message(engine, message)?,
+        }
+        if self.stage() == Stage::Connected {
+            self.phase = Phase::Connected;
+        }
+        Ok(())
+    }
+
+    /// A handshake message under the keys after the handshake: the client's Finished once more, or an
+    /// attempt at a second handshake, which is refused (RFC 5246 section 7.2.2).
+    fn handle_late_fragment(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<(), Error> {
+        if epoch == Epoch::Protected && self.is_repeat(fragment) {
+            return self.engine.answer_again(true);
+        }
+        let attempt = match self.handshake {
+            Handshake::Client(_) => handshake_type::HELLO_REQUEST,
+            Handshake::Server(_) => handshake_type::CLIENT_HELLO,
+        };
+        if epoch == Epoch::Protected && fragment.handshake_type == attempt && fragment.offset == 0 {
+            self.engine.stats.renegotiations_refused += 1;
+            return self.engine.send_alert(Alert::NO_RENEGOTIATION);
+        }
+        self.engine.stats.unexpected += 1;
+        Ok(())
+    }
+
+    fn handle_alert(&mut self, content: &[u8], authenticated: bool) -> Result<(), Error> {
+        let Some(alert) = Alert::parse(content) else {
+            self.engine.stats.malformed += 1;
+            return Ok(());
+        };
+        let closes = alert.description == AlertDescription::CLOSE_NOTIFY;
+        if closes && self.phase == Phase::Connected {
+            // RFC 5246 section 7.2.1: the other side closes at once, and says so.
+            self.engine.send_alert(Alert::CLOSE_NOTIFY)?;
+            self.end();
+            self.engine.events.push_back(Event::Closed);
+            return Ok(());
+        }
+        if (closes || alert.level == AlertLevel::Fatal) && self.has_begun() {
+            return Err(Error::PeerAlert {
+                level: alert.level,
+                description: alert.description,
+                authenticated,
+            });
+        }
+        self.engine.stats.alerts_ignored += 1;
+        Ok(())
+    }
+
+    fn can_open(&self) -> bool {
+        self.peer_changed_cipher && self.engine.records.can_open()
+    }
+
+    fn expects_change_cipher_spec(&self) -> bool {
+        match &self.handshake {
+            Handshake::Client(client) => client.expects_change_cipher_spec(),
+            Handshake::Server(server) => server.expects_change_cipher_spec(),
+        }
+    }
+
+    fn is_repeat(&self, fragment: &Fragment<'_>) -> bool {
+        match &self.handshake {
+            Handshake::Client(client) => client.is_repeat(fragment),
+            Handshake::Server(server) => server.is_repeat(fragment),
+        }
+    }
+}
