@@ -3,6 +3,7 @@
 
 mod bench;
 mod fuzz;
+mod interop;
 mod report;
 mod run;
 mod test;
@@ -19,6 +20,8 @@ usage: cargo xtask COMMAND
                         --fast leaves out fuzzing and the second crypto backend.
   ci                    the same with CI=true: a tool that is missing is a failure
   bench [--write]       run the benchmarks and print the table; --write: into docs/benchmarks.md
+  interop [ARGS]        dtls-psk against other implementations: writes docs/interop.md. With
+                        arguments (--short, --seeds N, --only PEER): prints that part
   fuzz [TARGET ...]     fuzz these targets, or all, for FUZZ_SECONDS each (60 unless set)
   seeds                 make fuzz/seeds again
   assets                make the clips that ship with the program again (needs ffmpeg)
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["ci"] => test::all(true, false),
         ["bench"] => bench::all(false),
         ["bench", "--write"] => bench::all(true),
+        ["interop", args @ ..] => interop::all(args),
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["seeds"] => fuzz::make_seeds(),
         ["assets"] => run::succeeds("crates/tutk-cli/assets/make-clips.sh", &[]),

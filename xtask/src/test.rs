@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::{Outcome, Report};
 use crate::run::Job;
-use crate::{fuzz, tools};
+use crate::{fuzz, interop, tools};
 
 /// Crates that must do without the standard library. No target without it need be installed: the
 /// attribute and the features of what they stand on are looked at instead.
@@ -74,6 +74,7 @@ pub(crate) fn all(strict: bool, fast: bool) -> bool {
             test(&[&RUST_CRYPTO_TESTS[..], &RUST_CRYPTO].concat()).counting(counts)
         });
     }
+    report.step("interop, short", |_| interop::short(strict));
     report.step("docs", |_| {
         Job::cargo(&["doc", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings")

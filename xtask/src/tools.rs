@@ -8,14 +8,14 @@ use crate::run::{Job, succeeds};
 
 /// A program from the system's packages.
 struct Package {
-    /// The command that must answer `argument`.
+    /// The command that must answer `argument`; or, by its path, a file that must be there.
     command: &'static str,
     argument: &'static str,
     package: &'static str,
     what_for: &'static str,
 }
 
-const PACKAGES: [Package; 6] = [
+const PACKAGES: [Package; 10] = [
     Package {
         command: "ffmpeg",
         argument: "-version",
@@ -50,7 +50,31 @@ const PACKAGES: [Package; 6] = [
         command: "c++",
         argument: "--version",
         package: "g++",
-        what_for: "fuzzing: libFuzzer is built from source",
+        what_for: "fuzzing: libFuzzer is built from source; C peers",
+    },
+    Package {
+        command: "/usr/include/openssl/ssl.h",
+        argument: "",
+        package: "libssl-dev",
+        what_for: "DTLS against OpenSSL as a library",
+    },
+    Package {
+        command: "/usr/include/gnutls/dtls.h",
+        argument: "",
+        package: "libgnutls28-dev",
+        what_for: "DTLS against GnuTLS as a library",
+    },
+    Package {
+        command: "/usr/include/mbedtls/ssl.h",
+        argument: "",
+        package: "libmbedtls-dev",
+        what_for: "DTLS against mbedTLS as a library",
+    },
+    Package {
+        command: "/usr/include/wolfssl/ssl.h",
+        argument: "",
+        package: "libwolfssl-dev",
+        what_for: "DTLS against wolfSSL as a library",
     },
 ];
 
@@ -108,12 +132,16 @@ fn nightly() -> bool {
 fn lacking_packages() -> Vec<&'static Package> {
     PACKAGES
         .iter()
-        .filter(|package| {
-            Job::new(package.command, &[package.argument])
-                .output()
-                .is_none()
-        })
+        .filter(|package| !is_there(package))
         .collect()
+}
+
+fn is_there(package: &Package) -> bool {
+    if package.command.starts_with('/') {
+        return Path::new(package.command).exists();
+    }
+    let job = Job::new(package.command, &[package.argument]);
+    job.output().is_some()
 }
 
 fn may_install() -> bool {

@@ -1,0 +1,150 @@
+//! This crate's side: a [`Connection`] on a socket.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dtls_psk::{CipherSuite, Config, Connected, Connection, Event, Group, Output, Psk};
+use rand::SeedableRng;
+use rand::rngs::{StdRng, SysRng};
+
+use crate::application::{Endpoint, Negotiated, Received};
+use crate::link::Link;
+use crate::matrix::{Settings, Side};
+use crate::{IDENTITY, KEY};
+
+/// Far longer than any handshake retransmits for.
+const LIMIT: Duration = Duration::from_secs(110);
+
+pub(crate) struct Ours {
+    link: Link,
+    connection: Connection,
+    side: Side,
+    inbox: VecDeque<Vec<u8>>,
+    connected: Option<Connected>,
+    closed_by_peer: bool,
+}
+
+impl Ours {
+    pub(crate) fn new(link: Link, settings: &Settings) -> Result<Self, String> {
+        let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|e| e.to_string())?;
+        let config = Arc::new(config(settings));
+        let now = Instant::now();
+        let connection = match settings.side {
+            Side::Client => Connection::client(config, &mut rng, now),
+            Side::Server => Connection::server(config, link.peer().as_bytes(), &mut rng, now),
+        };
+        Ok(Self {
+            link,
+            connection: connection.map_err(|e| e.to_string())?,
+            side: settings.side,
+            inbox: VecDeque::new(),
+            connected: None,
+            closed_by_peer: false,
+        })
+    }
+
+    /// Sends and notes all that waits: until when nothing more is due.
+    fn drain(&mut self) -> Instant {
+        loop {
+            match self.connection.poll_output() {
+                Output::Transmit(datagram) => self.link.send(datagram),
+                Output::Event(Event::Connected(connected)) => self.connected = Some(connected),
+                Output::Event(Event::Closed) => self.closed_by_peer = true,
+                Output::Event(_) => {}
+                Output::Timeout(deadline) => return deadline,
+            }
+        }
+    }
+
+    /// Waits for one datagram or one timeout, not beyond `end`.
+    fn step(&mut self, end: Instant) -> Result<(), String> {
+        let due = self.drain();
+        let inbox = &mut self.inbox;
+        let result = match self.link.receive(end.min(due))? {
+            Some(datagram) => self
+                .connection
+                .handle_datagram(Instant::now(), datagram, |data| {
+                    inbox.push_back(data.to_vec())
+                }),
+            None => self.connection.handle_timeout(Instant::now()),
+        };
+        self.drain();
+        result.map_err(|e| e.to_string())
+    }
+}
+
+fn config(settings: &Settings) -> Config {
+    let config = match settings.side {
+        Side::Client => Config::client(IDENTITY, Psk::new(KEY)),
+        Side::Server => Config::server(|identity: &[u8]| {
+            (identity == IDENTITY.as_bytes()).then(|| Psk::new(KEY))
+        })
+        .with_identity_hint(vec![b'h'; settings.hint_len])
+        .with_cookie_exchange(settings.cookie),
+    };
+    let suites = settings
+        .suite
+        .map_or(CipherSuite::ALL.to_vec(), |one| vec![one]);
+    let groups = settings.group.map_or(Group::ALL.to_vec(), |one| vec![one]);
+    config
+        .with_mtu(settings.mtu)
+        .with_suites(&suites)
+        .with_groups(&groups)
+        .with_extended_master_secret(settings.ems)
+        .with_encrypt_then_mac(settings.etm)
+}
+
+impl Endpoint for Ours {
+    fn handshake(&mut self) -> Result<Negotiated, String> {
+        let start = Instant::now();
+        while self.connected.is_none() {
+            self.step(start + LIMIT)?;
+            if start.elapsed() > LIMIT {
+                return Err(format!("{:?} after {LIMIT:?}", self.connection.stage()));
+            }
+        }
+        let Some(connected) = &self.connected else {
+            return Err("never connected".into());
+        };
+        Ok(Negotiated {
+            suite: Some(connected.suite.id()),
+            group: connected.group,
+            cookie: Some(self.connection.stats().verify_requests > 0),
+            ems: Some(connected.extended_master_secret),
+            etm: Some(connected.encrypt_then_mac),
+            handshake: Some(start.elapsed()),
+        })
+    }
+
+    fn send(&mut self, data: &[u8]) -> Result<(), String> {
+        self.connection.send(data).map_err(|e| e.to_string())?;
+        self.drain();
+        Ok(())
+    }
+
+    fn receive(&mut self, timeout: Duration) -> Result<Received, String> {
+        let end = Instant::now() + timeout;
+        loop {
+            if let Some(data) = self.inbox.pop_front() {
+                return Ok(Received::Data(data));
+            }
+            let answered = self.side == Side::Client
+                && self.connection.is_closed()
+                && self.link.protected_alert_came;
+            if self.closed_by_peer || answered {
+                return Ok(Received::Closed);
+            }
+            if Instant::now() >= end {
+                return Ok(Received::Nothing);
+            }
+            self.step(end)?;
+        }
+    }
+
+    fn close(&mut self) -> Result<(), String> {
+        self.connection.close();
+        self.drain();
+        Ok(())
+    }
+}

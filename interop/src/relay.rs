@@ -1,0 +1,160 @@
+//! A bad way between two sockets.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
+
+use crate::link::{bind, is_nothing};
+
+/// What the network does to every datagram that is no alert.
+pub(crate) const LOSS: f32 = 0.1;
+pub(crate) const DUPLICATES: f32 = 0.1;
+pub(crate) const LATENCY: Duration = Duration::from_millis(15);
+pub(crate) const JITTER: Duration = Duration::from_millis(10);
+/// One in so many datagrams overtakes the one before it; the jitter lets others overtake.
+const REORDER_GAP: u32 = 3;
+/// Alerts are late, so that they come after what was sent before them.
+const ALERT_LATENCY: Duration = Duration::from_millis(50);
+/// How often a direction looks whether it may end.
+const GLANCE: Duration = Duration::from_millis(50);
+
+const ALERT: u8 = 21;
+
+/// Two threads, one a direction. They end when it is dropped.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// A way to `server`: the client connects to [`Relay::address`]. The same seed loses, doubles and
+    /// delays the same datagrams, counted by direction.
+    pub(crate) fn start(server: SocketAddr, seed: u64) -> io::Result<Self> {
+        let front = bind()?;
+        let back = bind()?;
+        back.connect(server)?;
+        let address = front.local_addr()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = Arc::new(Mutex::new(None));
+        let up = Direction {
+            from: front.try_clone()?,
+            to: back.try_clone()?,
+            client: Arc::clone(&client),
+            client_is_sender: true,
+            stop: Arc::clone(&stop),
+        };
+        let down = Direction {
+            from: back,
+            to: front,
+            client,
+            client_is_sender: false,
+            stop: Arc::clone(&stop),
+        };
+        let threads = vec![
+            thread::spawn(move || up.run(seed)),
+            thread::spawn(move || down.run(!seed)),
+        ];
+        Ok(Self {
+            address,
+            stop,
+            threads,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A direction that panicked has lost everything: the cell shows it.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Direction {
+    from: UdpSocket,
+    to: UdpSocket,
+    /// Where the client is, once it has sent something.
+    client: Arc<Mutex<Option<SocketAddr>>>,
+    client_is_sender: bool,
+    stop: Arc<AtomicBool>,
+}
+
+impl Direction {
+    fn run(self, seed: u64) {
+        let mut network: Netem<Vec<u8>> = Netem::new(
+            NetemConfig::new()
+                .latency(LATENCY)
+                .jitter(JITTER)
+                .loss(RandomLoss::new(Probability::new(LOSS)))
+                .duplicate(Probability::new(DUPLICATES))
+                .reorder_gap(REORDER_GAP)
+                .seed(seed),
+        );
+        // DTLS sends close_notify once: lost, there would be no clean close to look at.
+        let mut alerts: Netem<Vec<u8>> = Netem::new(NetemConfig::new().latency(ALERT_LATENCY));
+        let mut buffer = vec![0; 4096];
+        while !self.stop.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            let mut due = now + GLANCE;
+            for network in [&mut network, &mut alerts] {
+                network.handle_input(Input::Timeout(now));
+                while let Some(output) = network.poll_output() {
+                    match output {
+                        Output::Packet(datagram) => self.send(&datagram),
+                        Output::Timeout(at) => {
+                            due = due.min(at);
+                            break;
+                        }
+                    }
+                }
+            }
+            let wait = due.saturating_duration_since(Instant::now());
+            let wait = wait.max(Duration::from_micros(100));
+            if self.from.set_read_timeout(Some(wait)).is_err() {
+                return;
+            }
+            match self.from.recv_from(&mut buffer) {
+                Ok((len, sender)) => {
+                    if self.client_is_sender {
+                        *self.client() = Some(sender);
+                    }
+                    let datagram = buffer.get(..len).unwrap_or_default().to_vec();
+                    let network = match datagram.first() {
+                        Some(&ALERT) => &mut alerts,
+                        _ => &mut network,
+                    };
+                    network.handle_input(Input::Packet(Instant::now(), datagram));
+                }
+                Err(e) if is_nothing(&e) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn send(&self, datagram: &[u8]) {
+        // Who has gone misses nothing.
+        let _ = if self.client_is_sender {
+            self.to.send(datagram)
+        } else {
+            let client = *self.client();
+            let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+            self.to.send_to(datagram, client.unwrap_or(nowhere))
+        };
+    }
+
+    fn client(&self) -> MutexGuard<'_, Option<SocketAddr>> {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
