@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use serde_json::Value;
 
 /// What one field may hold.
@@ -197,7 +197,7 @@ fn write_name(f: &mut fmt::Formatter<'_>, field: &Field) -> fmt::Result {
 fn write_kinds(f: &mut fmt::Formatter<'_>, fields: &[Field]) -> fmt::Result {
     for (at, field) in fields.iter().enumerate() {
         let joint = if at == 0 { ": " } else { "; " };
-        write!(f, "{joint}{} {}", field.name, field.kind.to_string())?;
+        write!(f, "{joint}{} {}", field.name, field.kind)?;
     }
     Ok(())
 }

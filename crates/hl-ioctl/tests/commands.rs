@@ -5,17 +5,25 @@
 use std::fmt::Debug;
 use std::num::{NonZeroU8, NonZeroU16};
 
-use hl_ioctl::commands::{
-    Bitrate, Challenge, ConnectAuth, ConnectRequest, Media, MediaControl, ReadParameters,
-    Resolution, SetResolution, SetVideoParameters, Switch,
-};
-use hl_ioctl::{ChallengeStatus, Command, HlMessage, Request};
+use hl_ioctl::commands::*;
+use hl_ioctl::{ChallengeStatus, Command, HlMessage, JsonDocument, Request};
 use proptest::prelude::*;
 
 fn round_trip<C: Command + PartialEq + Debug>(command: &C) -> Result<(), TestCaseError> {
     let bytes = Request::from(command).to_hl().unwrap();
     let message = HlMessage::parse(&bytes).unwrap();
     prop_assert_eq!(&C::from_message(&message).unwrap(), command);
+    Ok(())
+}
+
+fn answer_round_trip<C>(answer: &C::Answer) -> Result<(), TestCaseError>
+where
+    C: Command,
+    C::Answer: PartialEq + Debug,
+{
+    let bytes = C::answer_to_hl(answer).unwrap();
+    let message = HlMessage::parse(&bytes).unwrap();
+    prop_assert_eq!(&C::answer_from_message(&message).unwrap(), answer);
     Ok(())
 }
 
@@ -40,6 +48,48 @@ where
 
 fn switch() -> impl Strategy<Value = Switch> {
     prop::sample::select(vec![Switch::On, Switch::Off])
+}
+
+fn user_auth() -> impl Strategy<Value = UserAuth> {
+    let user_id = prop::collection::vec(any::<u8>(), 1..=MAX_USER_ID);
+    let rest = any::<([u8; 16], [u8; 4], bool, bool)>();
+    (rest, user_id).prop_map(|((response, phone_id, video, audio), user_id)| UserAuth {
+        response,
+        phone_id,
+        video,
+        audio,
+        user_id: UserId::new(user_id).unwrap(),
+    })
+}
+
+fn vertical() -> impl Strategy<Value = Vertical> {
+    (0..=40u8).prop_map(|degrees| Vertical::new(degrees).unwrap())
+}
+
+fn horizontal() -> impl Strategy<Value = Horizontal> {
+    (0..=350u16).prop_map(|degrees| Horizontal::new(degrees).unwrap())
+}
+
+fn degrees() -> impl Strategy<Value = Degrees> {
+    (-128..=127i16).prop_map(|degrees| Degrees::new(degrees).unwrap())
+}
+
+fn patrol_points() -> impl Strategy<Value = PatrolPoints> {
+    let point =
+        (vertical(), horizontal(), 10..=255u8).prop_map(|(vertical, horizontal, seconds)| {
+            PatrolPoint {
+                vertical,
+                horizontal,
+                seconds: StaySeconds::new(seconds).unwrap(),
+            }
+        });
+    prop::collection::vec(point, 0..=MAX_PATROL_POINTS)
+        .prop_map(|points| PatrolPoints::new(points).unwrap())
+}
+
+/// One of a few values.
+fn small<T: Copy + Debug>(values: &'static [T]) -> impl Strategy<Value = T> {
+    (0..values.len()).prop_map(|at| values.get(at).copied().unwrap())
 }
 
 fn resolution() -> impl Strategy<Value = Resolution> {
@@ -88,12 +138,112 @@ proptest! {
     }
 
     #[test]
+    fn user(auth in user_auth()) {
+        round_trip(&ConnectDoorbellUserAuth(auth.clone()))?;
+        round_trip(&ConnectUserAuth(auth))?;
+    }
+
+    #[test]
+    fn switches(on in switch(), light in switch(), sensitivity: u8) {
+        round_trip(&SetStatusLight(on))?;
+        round_trip(&SetOnScreenTime(on))?;
+        round_trip(&SetOnScreenLogo(on))?;
+        round_trip(&SetMotionAlarm { alarm: on })?;
+        round_trip(&SetMotionAlarmOlder { alarm: on })?;
+        round_trip(&SetMotionTagging(on))?;
+        round_trip(&SetMotionTracking(on))?;
+        round_trip(&SetRtspServer(on))?;
+        round_trip(&SetSirenAndLight(SirenAndLight { siren: on, light }))?;
+        round_trip(&SetSpotlight(on))?;
+        round_trip(&SetFloodlight(on))?;
+        round_trip(&SetPatrol(on))?;
+        answer_round_trip::<GetStatusLight>(&on)?;
+        answer_round_trip::<GetOnScreenTime>(&on)?;
+        answer_round_trip::<GetOnScreenLogo>(&on)?;
+        answer_round_trip::<GetMotionAlarm>(&MotionAlarm { alarm: on, sensitivity })?;
+        answer_round_trip::<GetMotionTagging>(&on)?;
+        answer_round_trip::<GetMotionTracking>(&on)?;
+        answer_round_trip::<GetSirenAndLight>(&SirenAndLight { siren: on, light })?;
+        answer_round_trip::<GetSpotlight>(&on)?;
+        answer_round_trip::<GetPatrol>(&on)?;
+    }
+
+    #[test]
+    fn named_values(
+        night in small(&[NightVision::On, NightVision::Off, NightVision::Auto]),
+        light in small(&[InfraredLight::LongRange, InfraredLight::ShortRange]),
+        point in small(&[NightSwitchPoint::Dusk, NightSwitchPoint::Dark]),
+        power in small(&[Power::Wake, Power::Sleep]),
+        message in 1..=3u8,
+        zone in -11..=13i8,
+        time: u32,
+    ) {
+        round_trip(&SetNightVision(night))?;
+        answer_round_trip::<GetNightVision>(&night)?;
+        round_trip(&SetInfraredLight(light))?;
+        answer_round_trip::<GetInfraredLight>(&light)?;
+        round_trip(&SetNightSwitchPoint(point))?;
+        answer_round_trip::<GetNightSwitchPoint>(&point)?;
+        round_trip(&SetPower(power))?;
+        round_trip(&PlayQuickMessage(QuickMessage::new(message).unwrap()))?;
+        round_trip(&SetTimeZone(TimeZone::new(zone).unwrap()))?;
+        let time = UnixSeconds::new(time).unwrap();
+        round_trip(&SetClock(time))?;
+        answer_round_trip::<GetClock>(&time)?;
+    }
+
+    #[test]
+    fn turning(
+        by in (degrees(), degrees()), to in (vertical(), horizontal(), any::<u64>()), points in patrol_points(),
+        step in (small(&[Sideways::None, Sideways::Left, Sideways::Right]), small(&[Upward::None, Upward::Up, Upward::Down])),
+        position in any::<(u32, u8, u16)>()
+    ) {
+        round_trip(&TurnByDegrees { horizontal: by.0, vertical: by.1 })?;
+        round_trip(&TurnByStep { horizontal: step.0, vertical: step.1 })?;
+        let milliseconds = Milliseconds::from_unix_millis(to.2);
+        prop_assert_eq!(u64::from(milliseconds.get()), to.2 % 1_000_000_000);
+        round_trip(&GoTo { milliseconds, vertical: to.0, horizontal: to.1 })?;
+        let (time, vertical, horizontal) = position;
+        round_trip(&GetPosition(time))?;
+        answer_round_trip::<GetPosition>(&Position { time, vertical, horizontal })?;
+        answer_round_trip::<GetPatrolPoints>(&points)?;
+        round_trip(&SetPatrolPoints(points))?;
+    }
+
+    #[test]
+    fn answers(bytes in any::<(u16, u8, u8, u8, u8)>(), number: u32, done: u8) {
+        let (bitrate, resolution, fps, horizontal_flip, vertical_flip) = bytes;
+        let video = VideoParameters { bitrate, resolution, fps, horizontal_flip, vertical_flip };
+        answer_round_trip::<GetVideoParameters>(&video)?;
+        prop_assert_eq!(
+            video.picture_size().map(|size| size.code() + 1),
+            (1..=5).contains(&resolution).then_some(resolution)
+        );
+        let json = JsonDocument::from(serde_json::json!({ "a": number }));
+        answer_round_trip::<GetAccessories>(&json)?;
+        answer_round_trip::<GetBatteryUse>(&json)?;
+        answer_round_trip::<GetConnectionStatus>(&json)?;
+        answer_round_trip::<GetNightCheck>(&Report::Json(json))?;
+        answer_round_trip::<GetNightCheck>(&Report::Byte(done))?;
+        answer_round_trip::<TakePhoto>(&SetAnswer::from_byte(done))?;
+    }
+
+    #[test]
     fn nothing_panics(payload in prop::collection::vec(prop_oneof![0..8u8, any::<u8>()], 0..48)) {
-        read::<ConnectRequest>(&payload)?;
-        read::<ConnectAuth>(&payload)?;
-        read::<MediaControl>(&payload)?;
-        read::<ReadParameters>(&payload)?;
-        read::<SetVideoParameters>(&payload)?;
-        read::<SetResolution>(&payload)?;
+        macro_rules! read_all {
+            ($($command:ident)*) => {$(read::<$command>(&payload)?;)*};
+        }
+        read_all! {
+            ConnectRequest ConnectAuth ConnectDoorbellUserAuth ConnectUserAuth MediaControl ReadParameters
+            GetStatusLight SetStatusLight GetNightVision SetNightVision GetInfraredLight SetInfraredLight
+            GetVideoParameters SetVideoParameters SetResolution TakePhoto GetOnScreenTime SetOnScreenTime
+            GetOnScreenLogo SetOnScreenLogo GetClock SetClock StartFileServer GetMotionAlarm
+            SetMotionAlarmOlder SetMotionAlarm FormatSdCard GetMotionTagging SetMotionTagging SetTimeZone
+            SetPower GetConnectionStatus GetBatteryUse SetRtspServer GetRtspServer GetNightCheck
+            GetNightSwitchPoint SetNightSwitchPoint SetSirenAndLight GetSirenAndLight GetSpotlight
+            SetSpotlight GetAccessories GetBuiltInFloodlight GetWhiteLight TurnByDegrees TurnByStep TurnHome
+            GetPosition GetPatrolPoints SetPatrolPoints GetPatrol SetPatrol GoTo GetMotionTracking
+            SetMotionTracking PlayQuickMessage SetFloodlight
+        }
     }
 }

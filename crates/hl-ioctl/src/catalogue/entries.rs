@@ -2,12 +2,13 @@
 
 use core::num::NonZeroU8;
 
+use alloc::format;
 use serde_json::Value;
 
-use super::{Context, Entry};
+use super::entry::{Context, Entry};
 use crate::commands::*;
 use crate::describe::{Field, Values};
-use crate::layout::{Arguments, Body, FromText, Scalar, object};
+use crate::layout::{Arguments, Body, FromText, Scalar, argument, object, scalar};
 use crate::models::{self, motion_alarm_for_model, video_for_model};
 use crate::{Error, Request};
 
@@ -123,7 +124,13 @@ pub static CATALOGUE: &[Entry] = &[
     Entry::new("floodlight", "The floodlight").sets::<SetFloodlight>(),
 ];
 
-/// Made for one of two commands.
+/// The control with this name.
+#[must_use]
+pub fn entry(name: &str) -> Option<&'static Entry> {
+    CATALOGUE.iter().find(|entry| entry.name == name)
+}
+
+/// A request, and the values in it as JSON.
 type Made = Result<(Request, Value), Error>;
 
 const RESOLUTION: &[Field] = &[
@@ -162,6 +169,10 @@ fn set_clock(control: &'static str, texts: &[&str], context: &Context<'_>) -> Ma
         .and_then(|millis| u32::try_from(millis / 1000).ok());
     let set = match (texts, now) {
         (["now"], Some(now)) => SetClock(UnixSeconds::new(now)?),
+        ([text], Some(_)) => SetClock(scalar(control, "value", text).map_err(|_| {
+            let allowed = format!("now or {}", UnixSeconds::KIND);
+            argument(control, "value", allowed, text)
+        })?),
         _ => SetClock::from_texts(control, texts)?,
     };
     Ok((Request::from(&set), set.json()))

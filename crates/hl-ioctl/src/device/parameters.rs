@@ -4,7 +4,7 @@ use alloc::string::ToString;
 
 use serde_json::{Map, Value};
 
-use super::DeviceState;
+use super::state::DeviceState;
 use crate::layout::Scalar;
 
 impl DeviceState {

@@ -1,0 +1,270 @@
+//! What the device does with each command.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
+
+use serde_json::Value;
+
+use super::state::{DeviceState, HOME, VideoSettings};
+use crate::commands::*;
+use crate::models::{self, is_one_of};
+use crate::{Command, Error, HlMessage, JsonDocument};
+
+/// The degrees of one [`TurnByStep`]. This project's choice.
+const STEP: i64 = 10;
+
+/// What to do after a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Send this HL message.
+    Answer(Vec<u8>),
+    /// Send this HL message, and do what was told.
+    Effect(Vec<u8>, Effect),
+    /// Send nothing.
+    Silence(Silence),
+}
+
+/// What a command does beyond the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// K10010: switch media for the client that asked.
+    Media(MediaControl),
+    /// K10052, K10056: the picture as it is now.
+    Video(VideoSettings),
+    /// K10092: how many seconds the camera's clock is now ahead of the caller's.
+    Clock(i64),
+    /// K10058: a photo is to be taken.
+    Photo,
+    /// K10148: the file server is to be started.
+    FileServer,
+    /// K10242: the SD card is to be formatted.
+    FormatSdCard,
+    /// K10444: the camera wakes or goes to sleep.
+    Power(Power),
+    /// K11635: a message is to be said.
+    QuickMessage(QuickMessage),
+}
+
+/// Why there is no answer (commands.md: a camera that does not know a code does not answer).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// The camera does not know the code.
+    Unknown,
+    /// The payload cannot be read, or the answer would be over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
+    /// Whether real cameras are silent then is not known: this project's choice.
+    Malformed(Error),
+}
+
+impl DeviceState {
+    /// Takes a message, when the caller's clock says `now_unix`, in seconds since 1970.
+    ///
+    /// The connection's own messages (K10000 to K10008) are [`CameraExchange`](crate::CameraExchange)'s: here they
+    /// are not known.
+    pub fn handle(&mut self, message: &HlMessage<'_>, now_unix: u32) -> Outcome {
+        if !self.knows(message.code) {
+            return Outcome::Silence(Silence::Unknown);
+        }
+        let outcome = match self.handle_setting(message, now_unix) {
+            Ok(None) => self.handle_order(message),
+            other => other,
+        };
+        match outcome {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => Outcome::Silence(Silence::Unknown),
+            Err(error) => Outcome::Silence(Silence::Malformed(error)),
+        }
+    }
+
+    /// Whether the model has the code, where it is one of two.
+    fn knows(&self, code: u16) -> bool {
+        let Some(model) = self.model() else {
+            return true;
+        };
+        let older = is_one_of(Some(model), models::VIDEO_PARAMETERS);
+        match code {
+            SetVideoParameters::CODE | SetMotionAlarmOlder::CODE => older,
+            SetResolution::CODE | SetMotionAlarm::CODE => !older,
+            _ => true,
+        }
+    }
+
+    /// What can be read, and what changes it.
+    #[rustfmt::skip] // A table: a line for each code.
+    fn handle_setting(&mut self, message: &HlMessage<'_>, now_unix: u32) -> Result<Option<Outcome>, Error> {
+        let m = message;
+        let outcome = match m.code {
+            ReadParameters::CODE => {
+                let wanted = ReadParameters::from_message(m)?;
+                answer::<ReadParameters>(&self.parameters(wanted.ids()).into())
+            }
+            GetStatusLight::CODE => get::<GetStatusLight>(m, &self.status_light),
+            SetStatusLight::CODE => set(m, |SetStatusLight(to)| self.status_light = to),
+            GetNightVision::CODE => get::<GetNightVision>(m, &self.night_vision),
+            SetNightVision::CODE => set(m, |SetNightVision(to)| self.night_vision = to),
+            GetInfraredLight::CODE => get::<GetInfraredLight>(m, &self.infrared_light),
+            SetInfraredLight::CODE => set(m, |SetInfraredLight(to)| self.infrared_light = to),
+            GetVideoParameters::CODE => get::<GetVideoParameters>(m, &self.video_parameters()),
+            GetOnScreenTime::CODE => get::<GetOnScreenTime>(m, &self.on_screen_time),
+            SetOnScreenTime::CODE => set(m, |SetOnScreenTime(to)| self.on_screen_time = to),
+            GetOnScreenLogo::CODE => get::<GetOnScreenLogo>(m, &self.on_screen_logo),
+            SetOnScreenLogo::CODE => set(m, |SetOnScreenLogo(to)| self.on_screen_logo = to),
+            GetClock::CODE => get::<GetClock>(m, &UnixSeconds::new(self.clock(now_unix))?),
+            SetClock::CODE => {
+                let SetClock(to) = SetClock::from_message(m)?;
+                self.clock_offset = i64::from(to.get()) - i64::from(now_unix);
+                effect::<SetClock>(Effect::Clock(self.clock_offset))
+            }
+            GetMotionAlarm::CODE => get::<GetMotionAlarm>(m, &self.motion_alarm),
+            SetMotionAlarmOlder::CODE => set(m, |to: SetMotionAlarmOlder| self.motion_alarm.alarm = to.alarm),
+            SetMotionAlarm::CODE => set(m, |to: SetMotionAlarm| self.motion_alarm.alarm = to.alarm),
+            GetMotionTagging::CODE => get::<GetMotionTagging>(m, &self.motion_tagging),
+            SetMotionTagging::CODE => set(m, |SetMotionTagging(to)| self.motion_tagging = to),
+            SetTimeZone::CODE => set(m, |SetTimeZone(to)| self.time_zone = to.get()),
+            GetConnectionStatus::CODE => get::<GetConnectionStatus>(m, &json(&self.config.connection_status)),
+            GetBatteryUse::CODE => get::<GetBatteryUse>(m, &json(&self.config.battery_use)),
+            GetRtspServer::CODE => get::<GetRtspServer>(m, &Report::switch(self.rtsp_server)),
+            SetRtspServer::CODE => set(m, |SetRtspServer(to)| self.rtsp_server = to),
+            GetNightCheck::CODE => get::<GetNightCheck>(m, &Report::switch(self.night())),
+            GetNightSwitchPoint::CODE => get::<GetNightSwitchPoint>(m, &self.night_switch_point),
+            SetNightSwitchPoint::CODE => set(m, |SetNightSwitchPoint(to)| self.night_switch_point = to),
+            GetSirenAndLight::CODE => get::<GetSirenAndLight>(m, &self.siren),
+            SetSirenAndLight::CODE => set(m, |SetSirenAndLight(to)| self.siren = to),
+            GetSpotlight::CODE => get::<GetSpotlight>(m, &self.spotlight),
+            SetSpotlight::CODE => set(m, |SetSpotlight(to)| self.spotlight = to),
+            GetAccessories::CODE => get::<GetAccessories>(m, &json(&self.config.accessories)),
+            GetBuiltInFloodlight::CODE => get::<GetBuiltInFloodlight>(m, &Report::switch(self.floodlight)),
+            GetWhiteLight::CODE => get::<GetWhiteLight>(m, &Report::switch(self.spotlight)),
+            SetFloodlight::CODE => set(m, |SetFloodlight(to)| self.floodlight = to),
+            GetPosition::CODE => {
+                let GetPosition(time) = GetPosition::from_message(m)?;
+                answer::<GetPosition>(&Position { time, vertical: self.vertical, horizontal: self.horizontal })
+            }
+            GetPatrolPoints::CODE => get::<GetPatrolPoints>(m, &self.patrol_points),
+            SetPatrolPoints::CODE => set(m, |SetPatrolPoints(to)| self.patrol_points = to),
+            GetPatrol::CODE => get::<GetPatrol>(m, &self.patrol),
+            SetPatrol::CODE => set(m, |SetPatrol(to)| self.patrol = to),
+            GetMotionTracking::CODE => get::<GetMotionTracking>(m, &self.motion_tracking),
+            SetMotionTracking::CODE => set(m, |SetMotionTracking(to)| self.motion_tracking = to),
+            _ => return Ok(None),
+        };
+        outcome.map(Some)
+    }
+
+    /// What is told and done.
+    fn handle_order(&mut self, message: &HlMessage<'_>) -> Result<Option<Outcome>, Error> {
+        let outcome = match message.code {
+            MediaControl::CODE => {
+                let control = MediaControl::from_message(message)?;
+                effect::<MediaControl>(Effect::Media(control))
+            }
+            SetVideoParameters::CODE => {
+                let to = SetVideoParameters::from_message(message)?;
+                let video = &mut self.video;
+                video.bitrate = to.bitrate.unwrap_or(video.bitrate);
+                video.resolution = to.resolution.unwrap_or(video.resolution);
+                video.fps = to.fps.map_or(video.fps, |fps| fps.get().into());
+                video.horizontal_flip = to.horizontal_flip.unwrap_or(video.horizontal_flip);
+                video.vertical_flip = to.vertical_flip.unwrap_or(video.vertical_flip);
+                effect::<SetVideoParameters>(Effect::Video(self.video))
+            }
+            SetResolution::CODE => {
+                let to = SetResolution::from_message(message)?;
+                self.video.resolution = to.resolution;
+                self.video.bitrate = to.bitrate;
+                self.video.fps = to.fps.map_or(self.video.fps, NonZeroU16::get);
+                effect::<SetResolution>(Effect::Video(self.video))
+            }
+            TakePhoto::CODE => {
+                TakePhoto::from_message(message)?;
+                effect::<TakePhoto>(Effect::Photo)
+            }
+            StartFileServer::CODE => {
+                StartFileServer::from_message(message)?;
+                self.file_server = Switch::On;
+                effect::<StartFileServer>(Effect::FileServer)
+            }
+            FormatSdCard::CODE => {
+                FormatSdCard::from_message(message)?;
+                effect::<FormatSdCard>(Effect::FormatSdCard)
+            }
+            SetPower::CODE => {
+                let SetPower(to) = SetPower::from_message(message)?;
+                self.power = to;
+                effect::<SetPower>(Effect::Power(to))
+            }
+            PlayQuickMessage::CODE => {
+                let PlayQuickMessage(which) = PlayQuickMessage::from_message(message)?;
+                effect::<PlayQuickMessage>(Effect::QuickMessage(which))
+            }
+            TurnByDegrees::CODE => set(message, |by: TurnByDegrees| {
+                self.turn(by.horizontal.get().into(), by.vertical.get().into());
+            }),
+            TurnByStep::CODE => set(message, |by: TurnByStep| {
+                let sideways = match by.horizontal {
+                    Sideways::None => 0,
+                    Sideways::Left => -STEP,
+                    Sideways::Right => STEP,
+                };
+                let upward = match by.vertical {
+                    Upward::None => 0,
+                    Upward::Up => STEP,
+                    Upward::Down => -STEP,
+                };
+                self.turn(sideways, upward);
+            }),
+            TurnHome::CODE => set(message, |_: TurnHome| {
+                self.look_at(HOME.0.into(), HOME.1.into())
+            }),
+            GoTo::CODE => set(message, |to: GoTo| {
+                self.look_at(to.horizontal.get().into(), to.vertical.get().into());
+            }),
+            _ => return Ok(None),
+        };
+        outcome.map(Some)
+    }
+
+    /// It is night where it was said to be; where the camera decides it is day.
+    fn night(&self) -> Switch {
+        match self.night_vision {
+            NightVision::On => Switch::On,
+            NightVision::Off | NightVision::Auto => Switch::Off,
+        }
+    }
+
+    fn video_parameters(&self) -> VideoParameters {
+        VideoParameters {
+            bitrate: self.video.bitrate.get(),
+            resolution: self.video.resolution.wire(),
+            fps: self.video.fps.try_into().unwrap_or(u8::MAX),
+            horizontal_flip: self.video.horizontal_flip.byte(),
+            vertical_flip: self.video.vertical_flip.byte(),
+        }
+    }
+}
+
+fn json(value: &Value) -> JsonDocument {
+    value.clone().into()
+}
+
+fn answer<C: Command>(to: &C::Answer) -> Result<Outcome, Error> {
+    C::answer_to_hl(to).map(Outcome::Answer)
+}
+
+fn effect<C: Command<Answer = SetAnswer>>(effect: Effect) -> Result<Outcome, Error> {
+    Ok(Outcome::Effect(C::answer_to_hl(&SetAnswer::Done)?, effect))
+}
+
+/// A question that says nothing but its code.
+fn get<C: Command>(message: &HlMessage<'_>, value: &C::Answer) -> Result<Outcome, Error> {
+    C::from_message(message)?;
+    answer::<C>(value)
+}
+
+fn set<C: Command<Answer = SetAnswer>>(
+    message: &HlMessage<'_>,
+    apply: impl FnOnce(C),
+) -> Result<Outcome, Error> {
+    apply(C::from_message(message)?);
+    answer::<C>(&SetAnswer::Done)
+}

@@ -1,0 +1,284 @@
+//! The device behind the commands: what it tells the caller, what it is silent to, and that nothing upsets it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+use std::num::{NonZeroU8, NonZeroU16};
+
+use hl_ioctl::commands::*;
+use hl_ioctl::{
+    Command, DeviceConfig, DeviceState, Effect, Error, HlMessage, Outcome, Request, Silence,
+};
+use proptest::prelude::*;
+use serde_json::json;
+
+const NOW: u32 = 1_767_225_600;
+
+fn handle(device: &mut DeviceState, request: &Request, now: u32) -> Outcome {
+    let bytes = request.to_hl().unwrap();
+    device.handle(&HlMessage::parse(&bytes).unwrap(), now)
+}
+
+fn tell<C: Command>(device: &mut DeviceState, command: &C) -> Outcome {
+    handle(device, &Request::from(command), NOW)
+}
+
+fn get<C: Command + Default>(device: &mut DeviceState, now: u32) -> C::Answer {
+    match handle(device, &Request::from(&C::default()), now) {
+        Outcome::Answer(bytes) => {
+            C::answer_from_message(&HlMessage::parse(&bytes).unwrap()).unwrap()
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+fn of_model(model: &str) -> DeviceState {
+    DeviceState::new(DeviceConfig {
+        model: Some(model.into()),
+        ..DeviceConfig::default()
+    })
+}
+
+#[test]
+fn the_caller_hears_of_effects() {
+    let mut device = DeviceState::new(DeviceConfig::default());
+    let effect = |outcome: Outcome| match outcome {
+        Outcome::Effect(answer, effect) => {
+            assert_eq!(answer[16..], [1]);
+            effect
+        }
+        outcome => panic!("{outcome:?}"),
+    };
+    let media = MediaControl {
+        media: Media::Audio,
+        switch: Switch::On,
+    };
+    assert_eq!(effect(tell(&mut device, &media)), Effect::Media(media));
+    assert_eq!(effect(tell(&mut device, &TakePhoto)), Effect::Photo);
+    assert_eq!(
+        effect(tell(&mut device, &StartFileServer)),
+        Effect::FileServer
+    );
+    assert_eq!(
+        effect(tell(&mut device, &FormatSdCard)),
+        Effect::FormatSdCard
+    );
+    assert_eq!(
+        effect(tell(&mut device, &SetPower(Power::Sleep))),
+        Effect::Power(Power::Sleep)
+    );
+    let message = QuickMessage::new(2).unwrap();
+    assert_eq!(
+        effect(tell(&mut device, &PlayQuickMessage(message))),
+        Effect::QuickMessage(message)
+    );
+    let resolution = SetResolution {
+        resolution: Resolution::P720,
+        bitrate: Bitrate::SD,
+        fps: NonZeroU16::new(300),
+    };
+    let told = effect(tell(&mut device, &resolution));
+    assert_eq!(told, Effect::Video(device.video()));
+    assert_eq!(
+        (device.resolution(), device.bitrate(), device.fps()),
+        (Resolution::P720, Bitrate::SD, 300)
+    );
+    // K10051 has one byte for it.
+    assert_eq!(get::<GetVideoParameters>(&mut device, NOW).fps, 255);
+}
+
+#[test]
+fn what_is_left_out_stays() {
+    let mut device = DeviceState::new(DeviceConfig::default());
+    let before = device.video();
+    tell(&mut device, &SetVideoParameters::default());
+    assert_eq!(device.video(), before);
+    let flip = SetVideoParameters {
+        vertical_flip: Some(Switch::On),
+        fps: NonZeroU8::new(5),
+        ..SetVideoParameters::default()
+    };
+    tell(&mut device, &flip);
+    let video = device.video();
+    assert_eq!((video.fps, video.vertical_flip), (5, Switch::On));
+    assert_eq!(
+        (video.resolution, video.bitrate, video.horizontal_flip),
+        (before.resolution, before.bitrate, before.horizontal_flip)
+    );
+    tell(
+        &mut device,
+        &SetResolution {
+            resolution: Resolution::P360,
+            bitrate: Bitrate::P360,
+            fps: None,
+        },
+    );
+    assert_eq!((device.fps(), device.resolution()), (5, Resolution::P360));
+}
+
+#[test]
+fn the_clock_goes_on_from_where_it_was_set() {
+    let mut device = DeviceState::new(DeviceConfig::default());
+    let clock = |device: &mut DeviceState, now| get::<GetClock>(device, now).get();
+    assert_eq!(clock(&mut device, NOW), NOW);
+    for (set, offset) in [
+        (NOW + 3600, 3600),
+        (0, -i64::from(NOW)),
+        (u32::MAX, i64::from(u32::MAX - NOW)),
+    ] {
+        let told = tell(&mut device, &SetClock(UnixSeconds::new(set).unwrap()));
+        assert!(matches!(told, Outcome::Effect(_, Effect::Clock(got)) if got == offset));
+        assert_eq!(clock(&mut device, NOW), set);
+        assert_eq!(clock(&mut device, NOW + 7), set.wrapping_add(7));
+        assert_eq!(device.clock(NOW - 1), set.wrapping_sub(1));
+    }
+}
+
+#[test]
+fn parameters_are_what_was_set() {
+    let mut device = DeviceState::new(DeviceConfig::default());
+    tell(&mut device, &SetNightVision(NightVision::On));
+    tell(&mut device, &SetTimeZone(TimeZone::new(-8).unwrap()));
+    // In the order of asking or not, twice or not: those that there are.
+    let json = device.parameters(&[1, 2, 3, 7, 7, 15, 200]);
+    assert_eq!(
+        json,
+        json!({ "1": "120", "2": "0", "3": "20", "7": "1", "15": "-8" })
+    );
+    assert_eq!(device.parameters(&[28, 255]), json!({}));
+    let all = device.parameters(ReadParameters::all().ids());
+    assert_eq!(all.as_object().unwrap().len(), 27);
+}
+
+#[test]
+fn what_the_model_does_not_know_is_met_with_silence() {
+    let resolution = SetResolution {
+        resolution: Resolution::P1080,
+        bitrate: Bitrate::HD,
+        fps: None,
+    };
+    let silent = Outcome::Silence(Silence::Unknown);
+    for model in ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"] {
+        let mut device = of_model(model);
+        assert_eq!(device.model(), Some(model));
+        assert_eq!(tell(&mut device, &resolution), silent);
+        let alarm = SetMotionAlarm { alarm: Switch::On };
+        assert_eq!(tell(&mut device, &alarm), silent);
+        assert_ne!(tell(&mut device, &SetVideoParameters::default()), silent);
+        let alarm = SetMotionAlarmOlder { alarm: Switch::On };
+        assert_ne!(tell(&mut device, &alarm), silent);
+    }
+    let mut device = of_model("HL_CAM4");
+    assert_ne!(tell(&mut device, &resolution), silent);
+    assert_eq!(tell(&mut device, &SetVideoParameters::default()), silent);
+    let alarm = SetMotionAlarmOlder { alarm: Switch::On };
+    assert_eq!(tell(&mut device, &alarm), silent);
+}
+
+#[test]
+fn unknown_codes_and_unreadable_payloads_are_met_with_silence() {
+    let mut device = DeviceState::new(DeviceConfig::default());
+    let mut say = |code, payload: &[u8]| {
+        let message = HlMessage {
+            version: 5,
+            code,
+            payload,
+        };
+        device.handle(&message, NOW)
+    };
+    // The connection's own, answers, and codes that are nobody's.
+    for code in [
+        0,
+        10000,
+        10002,
+        10006,
+        10008,
+        10031,
+        10033,
+        10054,
+        11636,
+        u16::MAX,
+    ] {
+        assert_eq!(say(code, &[1; 64]), Outcome::Silence(Silence::Unknown));
+    }
+    for (code, payload) in [
+        (10032, &[][..]),
+        (10032, &[3]),
+        (10020, &[2, 1]),
+        (11018, &[0; 6]),
+    ] {
+        let outcome = say(code, payload);
+        assert!(
+            matches!(outcome, Outcome::Silence(Silence::Malformed(_))),
+            "{outcome:?}"
+        );
+    }
+    // More than there must be is no harm: later firmware may say more.
+    assert!(matches!(say(10032, &[2, 9, 9]), Outcome::Answer(_)));
+    assert_eq!(get::<GetStatusLight>(&mut device, NOW), Switch::Off);
+}
+
+#[test]
+fn json_that_no_message_can_hold_is_met_with_silence() {
+    let mut device = DeviceState::new(DeviceConfig {
+        accessories: "x".repeat(70_000).into(),
+        ..DeviceConfig::default()
+    });
+    let outcome = tell(&mut device, &GetAccessories);
+    assert!(matches!(
+        outcome,
+        Outcome::Silence(Silence::Malformed(Error::TooLong { .. }))
+    ));
+}
+
+/// Codes of the table, and others.
+fn code() -> impl Strategy<Value = u16> {
+    let known: Vec<u16> = hl_ioctl::CATALOGUE
+        .iter()
+        .flat_map(|entry| {
+            let other = entry.other_set_code().map(|(code, _)| code);
+            [entry.get_code(), entry.set_code(None), other]
+        })
+        .flatten()
+        .collect();
+    prop_oneof![8 => prop::sample::select(known), 1 => any::<u16>()]
+}
+
+proptest! {
+    /// Whatever comes, in whatever order: an answer has the code of its question, a clean one has a clean
+    /// answer, what was not understood changes nothing, and all that can be read stays readable.
+    #[test]
+    fn nothing_upsets_it(
+        messages in prop::collection::vec(
+            (code(), prop::collection::vec(prop_oneof![4 => 0..4u8, 1 => any::<u8>()], 0..40), any::<u32>()),
+            0..60
+        )
+    ) {
+        let mut device = DeviceState::new(DeviceConfig::default());
+        for (code, payload, now) in &messages {
+            let message = HlMessage { version: 5, code: *code, payload };
+            let before = device.parameters(ReadParameters::all().ids());
+            match device.handle(&message, *now) {
+                Outcome::Answer(answer) | Outcome::Effect(answer, _) => {
+                    prop_assert_eq!(HlMessage::parse(&answer).unwrap().code, code + 1);
+                }
+                Outcome::Silence(_) => {
+                    prop_assert_eq!(device.parameters(ReadParameters::all().ids()), before);
+                }
+            }
+        }
+        for entry in hl_ioctl::CATALOGUE {
+            let Some(request) = entry.get() else { continue };
+            let Outcome::Answer(answer) = handle(&mut device, &request, NOW) else {
+                return Err(TestCaseError::fail(entry.name));
+            };
+            entry.describe_answer(HlMessage::parse(&answer).unwrap().payload).unwrap();
+        }
+        let Position { vertical, horizontal, .. } = get::<GetPosition>(&mut device, NOW);
+        prop_assert!(vertical <= 40 && horizontal <= 350);
+    }
+}

@@ -1,0 +1,173 @@
+//! K10006 and K10008: the exchange with a user, in place of K10002.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that panics fails"
+)]
+
+use hl_ioctl::commands::{ConnectResult, UserId};
+use hl_ioctl::{
+    AckRule, AuthMessage, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
+    ClientConfig, ClientExchange, Enr, Error, HlMessage, Ignored, Ioctl, Step,
+};
+
+const RIGHT: &str = "aKzdqckqZ8HUHFe5";
+const WRONG: &str = "GAgDiwVPg2E4GMke";
+
+fn client(enr: &str, auth: AuthMessage) -> ClientExchange {
+    let config = ClientConfig {
+        rule: ChallengeRule::FieldDecrypt,
+        enr: Enr::new(enr).unwrap(),
+        id: *b"PHON",
+        request_payload: Vec::new(),
+        video: true,
+        audio: false,
+    };
+    ClientExchange::with_auth(config, auth).unwrap()
+}
+
+fn camera() -> CameraExchange {
+    CameraExchange::new(CameraConfig {
+        rule: ChallengeRule::FieldDecrypt,
+        enr: Enr::new(RIGHT).unwrap(),
+        status: ChallengeStatus::Enr,
+        challenge: *b"WERhJxb87WF3zgPa",
+        acknowledgement: AckRule::Any,
+        result: ConnectResult::accept(None, None),
+    })
+    .unwrap()
+}
+
+fn hl(bytes: &[u8]) -> HlMessage<'_> {
+    HlMessage::parse(bytes).unwrap()
+}
+
+/// Up to the answer to the challenge, which is acknowledged.
+fn answer(client: &mut ClientExchange, camera: &mut CameraExchange) -> Vec<u8> {
+    let step = camera.handle(&hl(client.request()), Ioctl { index: 0, flag: 0 });
+    let CameraStep::Send(challenge) = step else {
+        panic!("{step:?}");
+    };
+    camera.acknowledged(2);
+    match client.handle(&hl(&challenge)).unwrap() {
+        Step::AcknowledgeThenSend(auth) => auth,
+        step => panic!("{step:?}"),
+    }
+}
+
+fn ask(camera: &mut CameraExchange, auth: &[u8]) -> CameraStep {
+    camera.handle(&hl(auth), Ioctl { index: 1, flag: 1 })
+}
+
+fn user() -> UserId {
+    UserId::new("2a8f1e9c").unwrap()
+}
+
+#[test]
+fn the_model_chooses_the_message() {
+    let choose = |model, user| AuthMessage::for_model(model, user);
+    assert_eq!(choose(None, None), AuthMessage::Anonymous);
+    assert_eq!(choose(Some("WYZEDB3"), None), AuthMessage::Anonymous);
+    assert_eq!(choose(None, Some(user())), AuthMessage::User(user()));
+    let other = choose(Some("HL_CAM4"), Some(user()));
+    assert_eq!(other, AuthMessage::User(user()));
+    for doorbell in ["WYZEDB3", "HL_DB2"] {
+        let auth = choose(Some(doorbell), Some(user()));
+        assert_eq!(auth, AuthMessage::DoorbellUser(user()));
+    }
+}
+
+#[test]
+fn each_message_is_accepted_under_its_own_code() {
+    for (auth, code, user_id) in [
+        (AuthMessage::Anonymous, 10002, None),
+        (AuthMessage::DoorbellUser(user()), 10006, Some(user())),
+        (AuthMessage::User(user()), 10008, Some(user())),
+    ] {
+        assert_eq!((auth.code(), auth.answer_code()), (code, code + 1));
+        let (mut client, mut camera) = (client(RIGHT, auth), camera());
+        let auth = answer(&mut client, &mut camera);
+        assert_eq!(hl(&auth).code, code);
+        let tail: &[u8] = match user_id {
+            None => b"PHON\x01\x00",
+            Some(_) => b"PHON\x01\x00\x082a8f1e9c",
+        };
+        assert!(auth.ends_with(tail), "K{code}");
+        assert_eq!(client.repeat(), Some(&auth[..]));
+
+        assert_eq!(camera.user_id(), None);
+        let step = ask(&mut camera, &auth);
+        let CameraStep::Accept { reply, auth: said } = step else {
+            panic!("K{code}: {step:?}");
+        };
+        assert_eq!((said.id, said.video, said.audio), (*b"PHON", true, false));
+        assert_eq!(camera.user_id(), user_id.as_ref());
+        assert_eq!(hl(&reply).code, code + 1);
+        // The same again for a repeat.
+        let again = ask(&mut camera, &auth);
+        assert_eq!(again, CameraStep::Send(reply.clone()));
+
+        // Under another code it is no answer to what was asked.
+        for other in [10003, 10007, 10009] {
+            if other != code + 1 {
+                let message = HlMessage {
+                    code: other,
+                    ..hl(&reply)
+                };
+                assert_eq!(client.handle(&message), Ok(Step::Ignore));
+            }
+        }
+        assert!(matches!(client.handle(&hl(&reply)), Ok(Step::Done(_))));
+        assert!(client.is_over());
+    }
+}
+
+#[test]
+fn a_wrong_enr_is_refused_under_each_code() {
+    for auth in [AuthMessage::DoorbellUser(user()), AuthMessage::User(user())] {
+        let code = auth.answer_code();
+        let (mut client, mut camera) = (client(WRONG, auth), camera());
+        let auth = answer(&mut client, &mut camera);
+        let CameraStep::Refuse { reply } = ask(&mut camera, &auth) else {
+            panic!("not refused");
+        };
+        assert_eq!(hl(&reply).code, code);
+        assert_eq!(camera.user_id(), None);
+        let error = client.handle(&hl(&reply)).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_message_that_is_cut_off_is_noise() {
+    let (mut client, mut camera) = (client(RIGHT, AuthMessage::User(user())), camera());
+    let auth = answer(&mut client, &mut camera);
+    let whole = hl(&auth);
+    for length in 0..whole.payload.len() {
+        let cut = HlMessage {
+            payload: whole.payload.get(..length).unwrap(),
+            ..whole
+        };
+        let step = camera.handle(&cut, Ioctl { index: 1, flag: 1 });
+        assert_eq!(step, CameraStep::Ignore(Ignored::Malformed));
+    }
+    let step = ask(&mut camera, &auth);
+    assert!(matches!(step, CameraStep::Accept { .. }));
+}
+
+#[test]
+fn an_answer_that_is_no_json_names_its_message() {
+    let (mut client, mut camera) = (client(RIGHT, AuthMessage::User(user())), camera());
+    answer(&mut client, &mut camera);
+    let message = HlMessage {
+        version: 0x25,
+        code: 10009,
+        payload: b"{}",
+    };
+    let error = client.handle(&message).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "K10009: expected the JSON field `connectionRes`, got none"
+    );
+}
