@@ -20,3 +20,8 @@ pub use netem::Impairment;
 pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
 pub use tutk_session;
+
+// The repository's own README is tested as this crate's: its example uses it.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;
