@@ -78,13 +78,14 @@ impl DeviceState {
 
     /// Whether the model has the code, where it is one of two.
     fn knows(&self, code: u16) -> bool {
-        let Some(model) = self.model() else {
-            return true;
-        };
-        let older = is_one_of(Some(model), models::VIDEO_PARAMETERS);
+        let model = self.model();
+        let is_in = |models| model.is_none() || is_one_of(model, models);
+        let is_not_in = |models| !is_one_of(model, models);
         match code {
-            SetVideoParameters::CODE | SetMotionAlarmOlder::CODE => older,
-            SetResolution::CODE | SetMotionAlarm::CODE => !older,
+            SetVideoParameters::CODE => is_in(models::VIDEO_PARAMETERS),
+            SetResolution::CODE => is_not_in(models::VIDEO_PARAMETERS),
+            SetMotionAlarmOlder::CODE => is_in(models::MOTION_ALARM_OLDER),
+            SetMotionAlarm::CODE => is_not_in(models::MOTION_ALARM_OLDER),
             _ => true,
         }
     }
