@@ -6,6 +6,10 @@
 /// Added to a µ-law magnitude, in 14 bits, so that its segments begin at powers of two.
 const BIAS: u16 = 33;
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "256 entries, and a byte to choose one"
+)]
 const PCMU: [i16; 256] = {
     let mut table = [0; 256];
     let mut code = 0_u8;
@@ -18,6 +22,10 @@ const PCMU: [i16; 256] = {
     }
 };
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "256 entries, and a byte to choose one"
+)]
 const PCMA: [i16; 256] = {
     let mut table = [0; 256];
     let mut code = 0_u8;
@@ -77,7 +85,7 @@ const fn expand_pcmu(code: u8) -> i16 {
     let segment = !code >> 4 & 7;
     let step = (!code & 0xf) as i16;
     // The middle of the step; the bias in 16 bits.
-    let magnitude = ((step << 3) + 0x84 << segment) - (BIAS.cast_signed() << 2);
+    let magnitude = (((step << 3) + 0x84) << segment) - (BIAS.cast_signed() << 2);
     if code & 0x80 == 0 {
         -magnitude
     } else {
@@ -91,7 +99,7 @@ const fn expand_pcma(code: u8) -> i16 {
     let step = (code & 0xf) as i16;
     let magnitude = match segment {
         0 => (step << 4) + 8,
-        _ => (step << 4) + 0x108 << (segment - 1),
+        _ => ((step << 4) + 0x108) << (segment - 1),
     };
     if code & 0x80 == 0 {
         -magnitude

@@ -416,36 +416,37 @@ impl Mp4Writer {
             });
             return Ok(());
         };
-        let picture = ticks_to_nanos(self.newest_start);
-        let place = picture + nanos(time) - nanos(newest);
-        if track.append(frame, place, picture) {
-            self.audio_frames += 1;
-        } else {
-            self.audio_skipped += 1;
-        }
         // Where the picture stands still, sound must not wait for it.
         let due = track.held() >= FRAGMENT_DURATION;
         self.write_header(out)?;
         if due {
             self.end_fragment(out, 1)?;
         }
+        self.place_audio(frame, time, newest);
         Ok(())
+    }
+
+    /// Puts a frame of sound where it belongs, beside a newest picture of the time `newest`.
+    fn place_audio(&mut self, frame: AudioFrame<'_>, time: Duration, newest: Duration) {
+        let Sound::Track { track, .. } = &mut self.sound else {
+            return;
+        };
+        let picture = ticks_to_nanos(self.newest_start);
+        if track.append(frame, picture + nanos(time) - nanos(newest), picture) {
+            self.audio_frames += 1;
+        } else {
+            self.audio_skipped += 1;
+        }
     }
 
     /// Frames of sound that came before the first picture have their place now: those of before its
     /// time have none.
     fn append_early(&mut self) {
-        let (Sound::Track { track, early }, Some(newest)) = (&mut self.sound, self.newest) else {
+        let (Sound::Track { early, .. }, Some(newest)) = (&mut self.sound, self.newest) else {
             return;
         };
-        let picture = ticks_to_nanos(self.newest_start);
-        for Early { data, ticks, time } in early.drain(..) {
-            let frame = AudioFrame { data: &data, ticks };
-            if track.append(frame, picture + nanos(time) - nanos(newest), picture) {
-                self.audio_frames += 1;
-            } else {
-                self.audio_skipped += 1;
-            }
+        for Early { data, ticks, time } in std::mem::take(early) {
+            self.place_audio(AudioFrame { data: &data, ticks }, time, newest);
         }
     }
 

@@ -248,7 +248,7 @@ mod tests {
         let (head, data) = file.split_at(36);
         let list = chunk(b"LIST", b"INFOISFT\x05\0\0\0tutk");
         let fact = chunk(b"fact", &[1, 2, 3]);
-        assert!(list.len() % 2 == 0 && fact.len() == 12);
+        assert!(list.len().is_multiple_of(2) && fact.len() == 12);
         let file = [&head[..12], &list, &head[12..], &fact, data, &list].concat();
         assert_eq!(Wav::parse(&file), Ok(stereo()));
     }

@@ -10,9 +10,13 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::sound::{aac_clip, tone_clip, tracks};
 use common::{H264, H265};
 use proptest::prelude::*;
-use tutk_media::{Clip, Codec, Mp4Writer, NalKind, SequenceParameters, access_units, nal_units};
+use tutk_media::{
+    AdtsHeader, AudioClip, AudioCodec, AudioFormat, Clip, Codec, Mp4Writer, NalKind,
+    SequenceParameters, Wav, access_units, adts_frames, nal_units,
+};
 
 fn codec() -> impl Strategy<Value = Codec> {
     prop_oneof![Just(Codec::H264), Just(Codec::H265)]
@@ -97,5 +101,104 @@ proptest! {
             access_units(Codec::H264, stream).map(|unit| nal_units(unit.data).count()).collect()
         };
         prop_assert_eq!(nals(&stream), nals(H264));
+    }
+
+    #[test]
+    fn any_bytes_as_sound(mut bytes in prop::collection::vec(any::<u8>(), 0..200), adts in any::<bool>()) {
+        if adts && bytes.len() > 2 {
+            bytes[..2].copy_from_slice(&[0xff, 0xf1]);
+        }
+        let mut length = 0;
+        for frame in adts_frames(&bytes).filter_map(Result::ok) {
+            prop_assert_eq!(&bytes[length..length + frame.data.len()], frame.data);
+            prop_assert_eq!(frame.payload().len() + frame.header.header_bytes, frame.data.len());
+            length += frame.data.len();
+        }
+        let _ = AudioClip::from_adts(Bytes::copy_from_slice(&bytes));
+        let _ = Wav::parse(&bytes);
+        for codec in AudioCodec::ALL {
+            let format = AudioFormat { codec, rate: 16_000, channels: 1 };
+            let mut writer = Mp4Writer::new(Codec::H264).await_audio();
+            let _ = writer.write_audio(format, &bytes, Duration::ZERO);
+        }
+    }
+
+    /// A WAV file with some of its first bytes changed, cut somewhere.
+    #[test]
+    fn damaged_wav_files(
+        samples in prop::collection::vec(any::<i16>(), 0..100),
+        damage in prop::collection::vec((0..60_usize, any::<u8>()), 0..3),
+        length in 0..300_usize,
+    ) {
+        let wav = Wav { rate: 8_000, channels: 1, samples };
+        let mut file = wav.to_bytes().unwrap();
+        prop_assert_eq!(Wav::parse(&file), Ok(wav));
+        for (at, byte) in damage {
+            if let Some(place) = file.get_mut(at) {
+                *place = byte;
+            }
+        }
+        file.truncate(length);
+        if let Ok(wav) = Wav::parse(&file) {
+            prop_assert!(wav.samples.len() * 2 <= file.len() && wav.rate > 0);
+        }
+    }
+
+    #[test]
+    fn adts_streams_are_read_as_written(
+        payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..50), 1..20),
+    ) {
+        let format = AudioFormat { codec: AudioCodec::Aac, rate: 44_100, channels: 2 };
+        let stream: Vec<u8> = payloads
+            .iter()
+            .flat_map(|payload| [&AdtsHeader::write(format, payload.len()).unwrap(), &payload[..]].concat())
+            .collect();
+        let clip = AudioClip::from_adts(stream.into()).unwrap().without_adts();
+        prop_assert_eq!(clip.format(), format);
+        prop_assert!(clip.frames().map(|(frame, _)| frame).eq(&payloads));
+    }
+
+    /// Whatever the clocks say: nothing is lost unsaid, and no sample begins before its predecessor ends.
+    #[test]
+    fn sound_and_pictures_at_any_time(
+        times in prop::collection::vec((any::<bool>(), 0..4_000_u64, 0..200_u8), 1..150),
+        aac in any::<bool>(),
+        awaited in any::<bool>(),
+    ) {
+        let clip = Clip::parse(Bytes::from_static(H265)).unwrap();
+        let sound = if aac { aac_clip() } else { tone_clip(AudioCodec::Pcm, 8_000, 2, 1_000) };
+        let mut writer = Mp4Writer::new(clip.codec());
+        writer = if awaited { writer.await_audio() } else { writer.with_audio(sound.format()).unwrap() };
+        let (mut file, mut units, mut heard, mut refused) = (Vec::new(), 0, 0, 0);
+        for (at, (picture, time, jump)) in times.into_iter().enumerate() {
+            // Mostly onward by 20 ms, and now and then to anywhere.
+            let time = Duration::from_millis(if jump == 0 { time * 10_000 } else { time % 50 + 20 * at as u64 });
+            if picture {
+                let (unit, key) = clip.unit(units % clip.len()).unwrap();
+                file.extend(writer.write(unit, key, time).unwrap());
+                units += 1;
+            } else {
+                let (frame, _) = sound.frame(heard % sound.len()).unwrap();
+                match writer.write_audio(sound.format(), frame, time) {
+                    Ok(bytes) => file.extend(bytes),
+                    Err(_) => refused += 1,
+                }
+                heard += 1;
+            }
+        }
+        prop_assert_eq!(writer.frames() + writer.skipped(), units as u64);
+        let (frames, audio_frames) = (writer.frames(), writer.audio_frames());
+        prop_assert!(refused == 0 || awaited);
+        if frames == 0 {
+            prop_assert!(writer.finish().is_err());
+            return Ok(());
+        }
+        prop_assert_eq!(audio_frames + writer.audio_skipped(), heard as u64);
+        file.extend(writer.finish().unwrap());
+        let [pictures, stored] = tracks(&file);
+        prop_assert_eq!((pictures.len() as u64, stored.len() as u64), (frames, audio_frames));
+        for pair in pictures.windows(2).chain(stored.windows(2)) {
+            prop_assert!(pair[0].end() <= pair[1].time);
+        }
     }
 }

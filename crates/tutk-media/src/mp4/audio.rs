@@ -337,3 +337,66 @@ const fn frame_error(codec: AudioCodec, expected: &'static str, found: String) -
         found,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(codec: AudioCodec, rate: u32, frame: &[u8]) -> Result<u32, Error> {
+        let format = AudioFormat {
+            codec,
+            rate,
+            channels: 1,
+        };
+        Config::of_frame(format, frame).map(|(_, frame)| frame.ticks)
+    }
+
+    /// RFC 6716 table 2: the frame sizes of every configuration.
+    #[test]
+    fn opus_frame_sizes() {
+        let opus = |packet: &[u8]| ticks(AudioCodec::Opus, 8_000, packet);
+        for (configurations, sizes) in [
+            (0..12, &[480, 960, 1_920, 2_880][..]),
+            (12..16, &[480, 960]),
+            (16..32, &[120, 240, 480, 960]),
+        ] {
+            for (configuration, size) in configurations.zip(sizes.iter().cycle()) {
+                let first = configuration << 3;
+                assert_eq!(opus(&[first]), Ok(*size), "{configuration}");
+                assert_eq!(opus(&[first | 1]), Ok(2 * size));
+                assert_eq!(opus(&[first | 4 | 2]), Ok(2 * size));
+                assert_eq!(opus(&[first | 3, 0xc2]), Ok(2 * size));
+            }
+        }
+        // 48 frames of 2.5 ms, and one more than there may be.
+        assert_eq!(opus(&[0x83, 48]), Ok(5_760));
+        assert!(opus(&[0x83, 49]).is_err() && opus(&[0x83, 0]).is_err());
+    }
+
+    #[test]
+    fn mpeg_audio_headers() {
+        let read = |frame: &[u8]| {
+            Mp3Header::parse(frame).map(|read| (read.rate, read.channels, read.samples))
+        };
+        assert_eq!(read(&[0xff, 0xfb, 0x90, 0x00]), Ok((44_100, 2, 1_152)));
+        assert_eq!(read(&[0xff, 0xfa, 0x54, 0xc4]), Ok((48_000, 1, 1_152)));
+        assert_eq!(read(&[0xff, 0xf3, 0x48, 0xc4]), Ok((16_000, 1, 576)));
+        // Layer II, MPEG-2.5, a rate that is none, and too few bytes.
+        for frame in [
+            &[0xff, 0xfd, 0x90, 0][..],
+            &[0xff, 0xe3, 0x48, 0],
+            &[0xff, 0xfb, 0x9c, 0],
+            &[0xff],
+        ] {
+            assert!(read(frame).is_err());
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_frame_is_that_of_its_samples() {
+        assert_eq!(ticks(AudioCodec::Pcmu, 8_000, &[0; 160]), Ok(160));
+        assert_eq!(ticks(AudioCodec::Pcm, 16_000, &[0; 640]), Ok(320));
+        assert_eq!(ticks(AudioCodec::Aac, 16_000, &[0x21; 90]), Ok(1_024));
+        assert!(ticks(AudioCodec::Aac, 16_000, &[]).is_err());
+    }
+}

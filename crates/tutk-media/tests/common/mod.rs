@@ -8,6 +8,8 @@
     reason = "a test stops where it fails; not every test file uses all of this"
 )]
 
+pub(crate) mod sound;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -62,13 +64,29 @@ pub(crate) fn path(name: &str) -> PathBuf {
 
 /// Runs a tool; what it prints is returned, what it complains about fails the test.
 pub(crate) fn run(tool: &str, args: &[&str]) -> String {
+    String::from_utf8(run_bytes(tool, args)).unwrap()
+}
+
+/// As [`run`], for what is no text.
+pub(crate) fn run_bytes(tool: &str, args: &[&str]) -> Vec<u8> {
     let out = Command::new(tool).args(args).output().unwrap();
     let complaints = String::from_utf8_lossy(&out.stderr);
     assert!(
         out.status.success() && complaints.is_empty(),
         "{tool} {args:?}: {complaints}"
     );
-    String::from_utf8(out.stdout).unwrap()
+    out.stdout
+}
+
+/// What a tool prints when a file is its standard input, whether it is content or not.
+pub(crate) fn output(tool: &str, args: &[&str], input: &Path) -> Vec<u8> {
+    let input = std::fs::OpenOptions::new().read(true).open(input).unwrap();
+    Command::new(tool)
+        .args(args)
+        .stdin(input)
+        .output()
+        .unwrap()
+        .stdout
 }
 
 /// MD5 of every decoded frame, in order.

@@ -1,0 +1,213 @@
+//! Files with sound: made here, read back here, and read by ffprobe.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails; not every test file uses all of this"
+)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mp4_atom::{Any, DecodeMaybe};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Mp4Writer, tone};
+
+pub(crate) const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
+
+/// A sample of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// In ticks of its track.
+    pub(crate) time: u64,
+    pub(crate) duration: u64,
+    pub(crate) data: Vec<u8>,
+}
+
+impl Stored {
+    pub(crate) fn end(&self) -> u64 {
+        self.time + self.duration
+    }
+}
+
+/// The samples of the pictures and of the sound, from all whole fragments. What is behind is cut off.
+pub(crate) fn tracks(file: &[u8]) -> [Vec<Stored>; 2] {
+    let mut tracks = [Vec::new(), Vec::new()];
+    let mut rest = file;
+    let mut moof = None;
+    while let Ok(Some(atom)) = Any::decode_maybe(&mut rest) {
+        match atom {
+            Any::Moof(atom) => moof = Some(atom),
+            Any::Mdat(mdat) => {
+                let moof = moof.take().unwrap();
+                let mut from = 0;
+                for traf in &moof.traf {
+                    let track = &mut tracks[usize::try_from(traf.tfhd.track_id).unwrap() - 1];
+                    let mut time = traf.tfdt.as_ref().unwrap().base_media_decode_time;
+                    for entry in traf.trun.iter().flat_map(|trun| &trun.samples) {
+                        let size = usize::try_from(entry.size.unwrap()).unwrap();
+                        let duration = entry.duration.unwrap().into();
+                        track.push(Stored {
+                            time,
+                            duration,
+                            data: mdat.data[from..from + size].to_vec(),
+                        });
+                        time += duration;
+                        from += size;
+                    }
+                }
+                assert_eq!(from, mdat.data.len());
+            }
+            _ => {}
+        }
+    }
+    tracks
+}
+
+/// The tone of so many milliseconds as frames of 20 ms.
+pub(crate) fn tone_clip(codec: AudioCodec, rate: u32, channels: u8, ms: u32) -> AudioClip {
+    let count = usize::try_from(rate * ms / 1_000).unwrap();
+    let format = AudioFormat {
+        codec,
+        rate,
+        channels,
+    };
+    let samples = tone(rate, channels, 0, count);
+    AudioClip::from_pcm(&samples, format, Duration::from_millis(20)).unwrap()
+}
+
+pub(crate) fn aac_clip() -> AudioClip {
+    AudioClip::from_adts(Bytes::from_static(TONE)).unwrap()
+}
+
+/// Something with a time.
+pub(crate) enum Item<'a> {
+    Picture(&'a Bytes, bool),
+    Sound(AudioFormat, Bytes),
+}
+
+/// Pictures and sound in the order in which a camera sends them.
+pub(crate) fn interleaved<'a>(
+    clip: &'a Clip,
+    frame: Duration,
+    sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>,
+) -> Vec<(Duration, Item<'a>)> {
+    let mut items: Vec<_> = (0..)
+        .map(|at| frame * at)
+        .zip(clip.units())
+        .map(|(time, (unit, key))| (time, Item::Picture(unit, key)))
+        .collect();
+    let sound = sound.into_iter();
+    items.extend(sound.map(|(format, data, time)| (time, Item::Sound(format, data))));
+    items.sort_by_key(|(time, _)| *time);
+    items
+}
+
+/// The frames of a clip of sound with their times, later by `offset`.
+pub(crate) fn frames(
+    clip: &AudioClip,
+    offset: Duration,
+) -> impl Iterator<Item = (AudioFormat, Bytes, Duration)> {
+    let format = clip.format();
+    clip.frames()
+        .map(move |(frame, time)| (format, frame.clone(), time + offset))
+}
+
+/// Writes all of it; the times are moved by something that a file must not show.
+pub(crate) fn write(writer: &mut Mp4Writer, items: Vec<(Duration, Item<'_>)>) -> Vec<u8> {
+    let clock = Duration::from_secs(1_700_000_000);
+    let mut file = Vec::new();
+    for (time, item) in items {
+        file.extend(match item {
+            Item::Picture(unit, key) => writer.write(unit, key, clock + time).unwrap(),
+            Item::Sound(format, data) => writer.write_audio(format, &data, clock + time).unwrap(),
+        });
+    }
+    file
+}
+
+/// The sound as ffprobe sees it: `codec,rate,channels`, start and end in seconds, and those of
+/// the pictures. Fails if it, or a decoder, complains about anything.
+pub(crate) struct Probed {
+    pub(crate) sound: String,
+    pub(crate) starts: [f64; 2],
+    pub(crate) ends: [f64; 2],
+}
+
+pub(crate) fn probe(file: &Path) -> Probed {
+    let name = file.to_str().unwrap();
+    let show = |entries: &str, select: &str| {
+        let args = [
+            "-v",
+            "error",
+            "-select_streams",
+            select,
+            "-show_entries",
+            entries,
+            "-of",
+            "csv=p=0",
+            name,
+        ];
+        super::run("ffprobe", &args)
+    };
+    assert_eq!(
+        super::run("ffmpeg", &["-v", "error", "-i", name, "-f", "null", "-"]),
+        ""
+    );
+    let sound = show("stream=codec_name,sample_rate,channels", "a");
+    let mut probed = Probed {
+        sound: sound.trim().to_owned(),
+        starts: [f64::NAN; 2],
+        ends: [f64::NAN; 2],
+    };
+    for (track, select) in ["v", "a"].into_iter().enumerate() {
+        let start = show("stream=start_time", select);
+        probed.starts[track] = start.trim().parse().unwrap();
+        for line in show("packet=pts_time,duration_time", select).lines() {
+            let mut fields = line.split(',').map(|field| match field.parse::<f64>() {
+                Ok(field) => field,
+                Err(error) => panic!("{name}, {select}: {line}: {error}"),
+            });
+            probed.ends[track] = fields.next().unwrap() + fields.next().unwrap();
+        }
+    }
+    probed
+}
+
+/// What a decoder makes of the sound: linear samples of 16 bits, exactly those of the frames.
+pub(crate) fn samples(file: &Path) -> Vec<i16> {
+    let args = [
+        "-v",
+        "error",
+        "-i",
+        file.to_str().unwrap(),
+        "-map",
+        "0:a",
+        "-f",
+        "s16le",
+        "-",
+    ];
+    let out = super::run_bytes("ffmpeg", &args);
+    out.as_chunks()
+        .0
+        .iter()
+        .map(|two| i16::from_le_bytes(*two))
+        .collect()
+}
+
+/// Where clicks begin, in samples.
+pub(crate) fn clicks(samples: &[i16]) -> Vec<usize> {
+    let mut clicks = Vec::new();
+    let mut quiet_from = 0;
+    for (at, sample) in samples.iter().enumerate() {
+        if sample.unsigned_abs() > 15_000 {
+            if at >= quiet_from {
+                clicks.push(at);
+            }
+            // Anything within 100 ms, at the lowest rate, is of the same one.
+            quiet_from = at + 800;
+        }
+    }
+    clicks
+}

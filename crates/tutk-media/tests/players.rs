@@ -1,0 +1,433 @@
+//! Files with sound as players see them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::sound::{
+    self, Item, aac_clip, clicks, frames, interleaved, probe, tone_clip, tracks, write,
+};
+use common::{FRAME, H264, clip, ffmpeg_is_there};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Mp4Writer, Wav, g711, tone};
+
+type Frames = Vec<(AudioFormat, Bytes, Duration)>;
+
+/// Writes clip.h264 with this sound, and what is given back is gone at the end of the test.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, bytes: &[u8]) -> Self {
+        let path = common::path(name);
+        fs::write(&path, bytes).unwrap();
+        Self(path)
+    }
+
+    fn record(name: &str, sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>) -> Self {
+        let clip = clip(H264);
+        let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+        let mut file = write(&mut writer, interleaved(&clip, FRAME, sound));
+        file.extend(writer.finish().unwrap());
+        Self::new(name, &file)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}
+
+/// Test sound of five seconds, encoded by ffmpeg.
+fn encoded(name: &str, rate: u32, args: &[&str]) -> Vec<u8> {
+    let samples = tone(rate, 1, 0, usize::try_from(rate * 5).unwrap());
+    let wav = Wav {
+        rate,
+        channels: 1,
+        samples,
+    };
+    let source = File::new(&format!("{name}.wav"), &wav.to_bytes().unwrap());
+    let mut all = vec!["-v", "error", "-i", source.0.to_str().unwrap()];
+    all.extend(args);
+    all.push("-");
+    common::run_bytes("ffmpeg", &all)
+}
+
+/// MPEG audio frames, all of the same size.
+fn mp3(rate: u32, bytes: usize, samples: u32, bitrate: &str) -> Frames {
+    let args = [
+        "-c:a",
+        "libmp3lame",
+        "-b:a",
+        bitrate,
+        "-write_xing",
+        "0",
+        "-id3v2_version",
+        "0",
+        "-f",
+        "mp3",
+    ];
+    let stream = encoded(&format!("mp3-{rate}"), rate, &args);
+    assert_eq!(stream.len() % bytes, 0);
+    let format = AudioFormat {
+        codec: AudioCodec::Mp3,
+        rate,
+        channels: 1,
+    };
+    let frame = Duration::from_secs(1) * samples / rate;
+    (0..)
+        .map(|at| frame * at)
+        .zip(stream.chunks(bytes))
+        .map(|(time, frame)| (format, Bytes::copy_from_slice(frame), time))
+        .collect()
+}
+
+/// The packets of an Ogg file (RFC 3533), without the two that are headers.
+fn opus(frame_ms: &str) -> Frames {
+    let args = ["-c:a", "libopus", "-frame_duration", frame_ms, "-f", "ogg"];
+    let file = encoded(&format!("opus-{frame_ms}"), 48_000, &args);
+    let (mut packets, mut packet) = (Vec::new(), Vec::new());
+    let mut rest = &file[..];
+    while !rest.is_empty() {
+        assert!(rest.starts_with(b"OggS"));
+        let (sizes, mut body) = rest[27..].split_at(rest[26].into());
+        for size in sizes {
+            packet.extend_from_slice(&body[..usize::from(*size)]);
+            body = &body[usize::from(*size)..];
+            if *size < 255 {
+                packets.push(Bytes::from(std::mem::take(&mut packet)));
+            }
+        }
+        rest = body;
+    }
+    let format = AudioFormat {
+        codec: AudioCodec::Opus,
+        rate: 16_000,
+        channels: 1,
+    };
+    let frame = Duration::from_secs_f64(frame_ms.parse::<f64>().unwrap() / 1_000.0);
+    (0..)
+        .map(|at| frame * at)
+        .zip(packets.into_iter().skip(2))
+        .map(|(time, packet)| (format, packet, time))
+        .collect()
+}
+
+/// Both tracks are there, begin together, and end when they should: the picture at 5 s, and the
+/// sound, with what its encoder put before and behind it, with its last frame.
+fn check(name: &str, sound: Frames, expected: &str, frame: f64) {
+    let count = sound.len();
+    let (_, _, last) = sound.last().unwrap();
+    let end = last.as_secs_f64() + frame;
+    let file = File::record(&format!("{name}.mp4"), sound);
+    let probed = probe(&file.0);
+    assert_eq!(probed.sound, expected, "{name}");
+    assert_eq!(probed.starts, [0.0, 0.0], "{name}");
+    assert!(
+        (probed.ends[0] - 5.0).abs() < 1e-4,
+        "{name}: {:?}",
+        probed.ends
+    );
+    assert!(
+        (probed.ends[1] - end).abs() < 1e-4,
+        "{name}: {:?}, not {end}",
+        probed.ends
+    );
+    assert!((end - 5.0).abs() < frame.max(0.04) * 2.0, "{name}: {end}");
+    assert_eq!(tracks(&fs::read(&file.0).unwrap())[1].len(), count);
+}
+
+#[test]
+fn every_codec_that_mp4_holds() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let all = |clip: &AudioClip| frames(clip, Duration::ZERO).collect::<Frames>();
+    let aac = aac_clip();
+    check("adts", all(&aac), "aac,16000,1", 0.064);
+    check("aac", all(&aac.without_adts()), "aac,16000,1", 0.064);
+    for (codec, rate, channels, expected) in [
+        (AudioCodec::Pcm, 8_000, 1, "pcm_s16le,8000,1"),
+        (AudioCodec::Pcm, 44_100, 2, "pcm_s16le,44100,2"),
+        (AudioCodec::Pcmu, 8_000, 1, "pcm_mulaw,8000,1"),
+        (AudioCodec::Pcma, 16_000, 1, "pcm_alaw,16000,1"),
+        (AudioCodec::Pcma, 8_000, 2, "pcm_alaw,8000,2"),
+    ] {
+        let clip = tone_clip(codec, rate, channels, 5_000);
+        check(expected, all(&clip), expected, 0.02);
+    }
+    check(
+        "mp3-1",
+        mp3(32_000, 288, 1_152, "64k"),
+        "mp3,32000,1",
+        0.036,
+    );
+    check("mp3-2", mp3(16_000, 144, 576, "32k"), "mp3,16000,1", 0.036);
+    for frame_ms in ["10", "20", "60"] {
+        let frame = frame_ms.parse::<f64>().unwrap() / 1_000.0;
+        check(
+            &format!("opus-{frame_ms}"),
+            opus(frame_ms),
+            "opus,48000,1",
+            frame,
+        );
+    }
+}
+
+#[test]
+fn linear_and_g711_samples_come_out_as_they_went_in() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    // All of it: every code of G.711, and noise.
+    let input: Vec<i16> = (0..40_000_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 16).to_le_bytes())
+        .map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]]))
+        .collect();
+    for codec in [AudioCodec::Pcm, AudioCodec::Pcmu, AudioCodec::Pcma] {
+        let format = AudioFormat {
+            codec,
+            rate: 8_000,
+            channels: 1,
+        };
+        let clip = AudioClip::from_pcm(&input, format, Duration::from_millis(40)).unwrap();
+        let file = File::record(&format!("exact-{codec}.mp4"), frames(&clip, Duration::ZERO));
+        let expected: Vec<i16> = input
+            .iter()
+            .map(|sample| match codec {
+                AudioCodec::Pcmu => g711::decode_pcmu(g711::encode_pcmu(*sample)),
+                AudioCodec::Pcma => g711::decode_pcma(g711::encode_pcma(*sample)),
+                _ => *sample,
+            })
+            .collect();
+        assert!(sound::samples(&file.0) == expected, "{codec}");
+    }
+}
+
+#[test]
+fn clicks_are_heard_on_the_second() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
+    let file = File::record("clicks.mp4", frames(&pcmu, Duration::ZERO));
+    let found = clicks(&sound::samples(&file.0));
+    assert_eq!(found, [1, 8_001, 16_001, 24_001, 32_001]);
+
+    let file = File::record("clicks-aac.mp4", frames(&aac_clip(), Duration::ZERO));
+    let samples = sound::samples(&file.0);
+    assert_eq!(samples.len(), 78 * 1_024);
+    // The first click is where a decoder only begins to hear.
+    let found = clicks(&samples);
+    let found: Vec<_> = found.iter().rev().take(4).rev().collect();
+    for (second, at) in (1..).zip(&found) {
+        assert!(at.abs_diff(second * 16_000) < 16, "{found:?}");
+    }
+    assert_eq!(found.len(), 4);
+}
+
+#[test]
+fn sound_that_starts_late_and_sound_from_before() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let pcma = tone_clip(AudioCodec::Pcma, 8_000, 1, 3_000);
+    let file = File::record("late.mp4", frames(&pcma, Duration::from_millis(1_710)));
+    let probed = probe(&file.0);
+    assert_eq!(probed.starts, [0.0, 1.71]);
+    assert!((probed.ends[1] - 4.71).abs() < 1e-4);
+
+    // Pictures begin at 2 s with the second key frame: what was said before is left out.
+    let clip = clip(H264);
+    let aac = aac_clip();
+    let mut items = interleaved(&clip, FRAME, frames(&aac, Duration::ZERO));
+    items.retain(|(time, item)| {
+        matches!(item, Item::Sound(..)) || *time >= Duration::from_millis(1_000)
+    });
+    let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+    let mut bytes = write(&mut writer, items);
+    // Of the sound, 32 frames of 64 ms began before 2 s.
+    assert_eq!((writer.skipped(), writer.audio_skipped()), (20, 32));
+    assert_eq!((writer.frames(), writer.audio_frames()), (60, 46));
+    bytes.extend(writer.finish().unwrap());
+    let file = File::new("before.mp4", &bytes);
+    let probed = probe(&file.0);
+    assert_eq!(probed.starts, [0.0, 0.048]);
+    assert!((probed.ends[0] - 3.0).abs() < 1e-4 && (probed.ends[1] - 2.992).abs() < 1e-4);
+}
+
+#[test]
+fn gaps_do_not_shift_what_comes_after() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    // 300 ms within a fragment, and 1.2 s across several.
+    for (lost, from) in [(15, 60), (60, 110)] {
+        let pcm = tone_clip(AudioCodec::Pcm, 8_000, 1, 5_000);
+        let kept = frames(&pcm, Duration::ZERO)
+            .enumerate()
+            .filter(|(at, _)| !(from..from + lost).contains(at))
+            .map(|(_, frame)| frame);
+        let file = File::record(&format!("gap-{lost}.mp4"), kept);
+        let probed = probe(&file.0);
+        assert!((probed.ends[1] - 5.0).abs() < 1e-4);
+        // The decoder's samples have no gap; the packets' times do.
+        let samples = sound::samples(&file.0);
+        assert_eq!(samples.len(), 40_000 - lost * 160);
+        let [_, stored] = tracks(&fs::read(&file.0).unwrap());
+        assert_eq!(stored[from].time, (from + lost) as u64 * 160);
+        // Heard with the gap, as a player would, the clicks are on the second.
+        let name = file.0.to_str().unwrap();
+        let args = [
+            "-v",
+            "error",
+            "-i",
+            name,
+            "-map",
+            "0:a",
+            "-af",
+            "aresample=async=1:first_pts=0",
+        ];
+        let heard = common::run_bytes("ffmpeg", &[&args[..], &["-f", "s16le", "-"]].concat());
+        let heard: Vec<i16> = heard
+            .as_chunks()
+            .0
+            .iter()
+            .map(|two| i16::from_le_bytes(*two))
+            .collect();
+        let found = clicks(&heard);
+        assert!(
+            found.contains(&1) && found.iter().any(|at| at.abs_diff(32_001) < 9),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_minute_stays_in_step() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    // As a camera that sends its clip of sound anew with each run of its pictures.
+    let (clip, aac) = (clip(H264), aac_clip());
+    let mut writer = Mp4Writer::new(clip.codec())
+        .with_audio(aac.format())
+        .unwrap();
+    let mut file = Vec::new();
+    let run = Duration::from_secs(5);
+    for at in 0..12 {
+        let items = interleaved(&clip, FRAME, frames(&aac, Duration::ZERO))
+            .into_iter()
+            .map(|(time, item)| (time + run * at, item));
+        file.extend(write(&mut writer, items.collect()));
+    }
+    assert_eq!(writer.audio_skipped(), 0);
+    file.extend(writer.finish().unwrap());
+    let file = File::new("minute.mp4", &file);
+    let probed = probe(&file.0);
+    assert_eq!(probed.sound, "aac,16000,1");
+    assert!((probed.ends[0] - 60.0).abs() < 1e-3 && (probed.ends[1] - 60.0).abs() < 0.064);
+}
+
+#[test]
+fn a_file_cut_anywhere_plays_to_its_last_whole_fragment() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
+    let whole = File::record("whole.mp4", frames(&pcmu, Duration::ZERO));
+    let whole = fs::read(&whole.0).unwrap();
+    for part in 2..20 {
+        let cut = &whole[..whole.len() * part / 20];
+        let [pictures, sound] = tracks(cut);
+        let file = File::new(&format!("cut-{part}.mp4"), cut);
+        // As a stream: in a file that it can go about in, ffmpeg 5.1 looks for all fragments first,
+        // and gives up on one whose `moof` is cut. About the last fragment it complains.
+        let args = [
+            "-v", "quiet", "-i", "-", "-map", "0:a", "-f", "mulaw", "-c", "copy", "-",
+        ];
+        let heard = common::output("ffmpeg", &args, &file.0);
+        let expected: Vec<u8> = sound
+            .iter()
+            .flat_map(|sample| sample.data.clone())
+            .collect();
+        assert!(
+            heard.starts_with(&expected),
+            "{part}: {} of {}",
+            heard.len(),
+            expected.len()
+        );
+        let args = [
+            "-v", "quiet", "-i", "-", "-map", "0:v", "-f", "framemd5", "-",
+        ];
+        let seen = String::from_utf8(common::output("ffmpeg", &args, &file.0)).unwrap();
+        let seen = seen.lines().filter(|line| !line.starts_with('#')).count();
+        assert!(
+            seen >= pictures.len() && (seen > 0 || part < 5),
+            "{part}: {seen}"
+        );
+    }
+}
+
+#[test]
+fn g711_as_ffmpeg_has_it() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let codes: Vec<u8> = (0..=u8::MAX).collect();
+    let input = File::new("codes", &codes);
+    for (format, decode) in [
+        ("mulaw", g711::decode_pcmu as fn(u8) -> i16),
+        ("alaw", g711::decode_pcma),
+    ] {
+        let name = input.0.to_str().unwrap();
+        let args = ["-v", "error", "-f", format, "-i", name, "-f", "s16le", "-"];
+        let theirs = common::run_bytes("ffmpeg", &args);
+        let ours: Vec<u8> = codes
+            .iter()
+            .flat_map(|code| decode(*code).to_le_bytes())
+            .collect();
+        assert_eq!(ours, theirs, "{format}");
+    }
+}
+
+#[test]
+fn wav_files_that_ffmpeg_writes() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let samples = tone(16_000, 2, 0, 1_000);
+    let wav = Wav {
+        rate: 16_000,
+        channels: 2,
+        samples,
+    };
+    let input = File::new("in.wav", &wav.to_bytes().unwrap());
+    let name = input.0.to_str().unwrap();
+    // To a pipe, so that it cannot go back and write the sizes.
+    let theirs = common::run_bytes("ffmpeg", &["-v", "error", "-i", name, "-f", "wav", "-"]);
+    assert_eq!(Wav::parse(&theirs), Ok(wav));
+    let args = [
+        "-v",
+        "error",
+        "-i",
+        name,
+        "-c:a",
+        "pcm_s24le",
+        "-f",
+        "wav",
+        "-",
+    ];
+    let error = Wav::parse(&common::run_bytes("ffmpeg", &args)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "expected linear PCM of 16 bits, found 24 bits"
+    );
+}
