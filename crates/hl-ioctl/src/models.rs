@@ -85,3 +85,22 @@ pub fn motion_alarm_for_model(model: Option<&str>, alarm: Switch) -> Request {
         Request::from(&SetMotionAlarm { alarm })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_picture_goes_by_the_model() {
+        for (model, resolution) in [
+            (None, Resolution::P1080),
+            (Some("WYZEC1-JZ"), Resolution::P1080),
+            (Some("HL_CAM4"), Resolution::TwoK),
+            (Some("HL_DB2"), Resolution::TwoK),
+            (Some("HL_CFL2"), Resolution::TwoKAlternate),
+            (Some("HL_BC"), Resolution::TwoKAlternate),
+        ] {
+            assert_eq!(best_resolution_for_model(model), resolution, "{model:?}");
+        }
+    }
+}

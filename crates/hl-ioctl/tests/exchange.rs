@@ -516,7 +516,7 @@ proptest! {
     #[test]
     fn noise_is_survived(
         messages in prop::collection::vec(
-            (any::<u16>(), 9998..10005u16, prop::collection::vec(any::<u8>(), 0..40), any::<(u16, u32)>()), 0..20
+            (any::<u16>(), 9998..10011u16, prop::collection::vec(any::<u8>(), 0..40), any::<(u16, u32)>()), 0..20
         )
     ) {
         let mut client = client_with(ChallengeRule::FieldDecrypt, LONG);
