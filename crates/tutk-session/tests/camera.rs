@@ -15,8 +15,8 @@ use support::{clip, credentials};
 use tutk_session::av_login::LoginAnswer;
 use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
 use tutk_session::hl_ioctl::{Command as _, HlMessage, Request, answer};
-use tutk_session::tutk_frame::{AvHeader, AvKind, Slice};
-use tutk_session::{CameraConfig, CameraEvent, Dialect, LeaveReason};
+use tutk_session::tutk_frame::{AvHeader, AvKind, SessionId, Slice};
+use tutk_session::{CameraConfig, CameraEvent, ClientId, Dialect, LeaveReason};
 
 const BOTH: [&Dialect; 2] = Dialect::ALL;
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -208,4 +208,21 @@ fn media_carries_the_flags_that_clients_decide_by() {
     assert_eq!(counters, expected, "one count over all slices");
     kinds.dedup();
     assert_eq!(kinds.len(), 4, "key, delta, key, delta: {kinds:?}");
+}
+
+/// Anybody can ask for sessions in any name; whoever has said hello keeps its place against them.
+#[test]
+fn askers_make_room_for_each_other_and_not_those_in_the_handshake() {
+    for dialect in BOTH {
+        let mut config = CameraConfig::new(credentials(), clip(1, 20, 10));
+        config.max_clients = 3;
+        let mut raw = Raw::new(dialect, config);
+        raw.hello();
+        for number in 0..50_u8 {
+            raw.ask(SessionId([number; 8]));
+        }
+        assert_eq!(raw.camera.clients().count(), 3, "{dialect}");
+        let ours = |client: ClientId| client.session == SESSION;
+        assert!(raw.camera.clients().any(ours), "{dialect}");
+    }
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use support::bytes::{heartbeats, hl, kinds, table, times};
 use support::scripted::{CHALLENGE, Scripted, UNIX};
 use tutk_session::tutk_frame::{
-    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Keepalive, LinkClock, Probe,
+    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, Keepalive,
+    LinkClock, Probe,
 };
 use tutk_session::video_reassembly::{Slicer, SlicerConfig};
 use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind};
@@ -283,5 +284,61 @@ fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
         let kinds: Vec<_> = kinds(&script).into_iter().map(|(_, kind)| kind).collect();
         let expected = [AvKind::Heartbeat, AvKind::ChannelAck, AvKind::Grouped];
         assert_eq!(kinds, expected, "{dialect}");
+    }
+}
+
+#[test]
+fn only_what_is_authentic_moves_the_cameras_port() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        let home = script.camera_at;
+        // A header that is right in every byte, nothing but zeros behind it, from another port.
+        let header = DataHeader {
+            layout: dialect.wrapper,
+            direction: Direction::FromCamera,
+            channel: 0,
+            sequence: 9,
+            session: script.session(),
+            payload_len: 40,
+        };
+        script.camera_at.set_port(home.port() + 1);
+        script.datagram(|out| {
+            header.write(out);
+            out.extend_from_slice(&[0; 40]);
+        });
+        script.advance(MS(100));
+        assert_eq!(script.datagrams.last().unwrap().1, home, "{dialect}");
+        // What is authentic moves it at once.
+        script.ioctl(&hl(10031, &[1]));
+        assert_eq!(script.datagrams.last().unwrap().1, script.camera_at);
+    }
+}
+
+/// The backchannel is a DTLS association of its own: its records are not for the main one.
+#[test]
+fn records_of_another_channel_are_left_alone() {
+    for dialect in BOTH {
+        let mut script = Scripted::new(dialect);
+        script.let_in();
+        let (dropped, malformed) = (
+            script.client.stats().records_dropped,
+            script.client.stats().malformed,
+        );
+        let header = DataHeader {
+            layout: dialect.wrapper,
+            direction: Direction::FromCamera,
+            channel: 1,
+            sequence: 9,
+            session: script.session(),
+            payload_len: 40,
+        };
+        script.datagram(|out| {
+            header.write(out);
+            out.extend_from_slice(&[22; 40]);
+        });
+        let stats = script.client.stats();
+        assert_eq!(stats.records_dropped, dropped, "{dialect}");
+        assert_eq!(stats.malformed, malformed + 1, "{dialect}");
     }
 }

@@ -66,24 +66,46 @@ impl Raw {
         }
     }
 
-    /// Session request and handshake.
-    pub fn connect(&mut self) {
+    /// Asks for a session under that id.
+    pub fn ask(&mut self, session: SessionId) {
         let stamp = match self.dialect.session {
             SessionTrailer::Crc32 => SessionStamp::Crc32,
             SessionTrailer::UnixSeconds => SessionStamp::UnixSeconds(1_760_000_000),
         };
         let request = SessionRequest {
             uid: credentials().uid,
-            session: SESSION,
+            session,
             stamp,
         };
         self.datagram(|out| request.write(out));
+    }
+
+    /// Session request and ClientHello; the camera's flight is not answered.
+    pub fn hello(&mut self) {
+        self.ask(SESSION);
+        self.begin();
+        let dtls_psk::Output::Transmit(records) = self.dtls.as_mut().unwrap().poll_output() else {
+            panic!("no ClientHello");
+        };
+        let records = records.to_vec();
+        self.dtls = None;
+        self.records(&records);
+        self.settle();
+    }
+
+    /// Session request and handshake.
+    pub fn connect(&mut self) {
+        self.ask(SESSION);
+        self.begin();
+        self.settle();
+        assert!(self.dtls.as_ref().unwrap().is_connected());
+    }
+
+    fn begin(&mut self) {
         let psk = credentials().psk(self.dialect.key);
         let config = Arc::new(dtls_psk::Config::client("AUTHPWD_admin", psk));
         let mut rng = StdRng::seed_from_u64(2);
         self.dtls = Some(dtls_psk::Connection::client(config, &mut rng, self.now).unwrap());
-        self.settle();
-        assert!(self.dtls.as_ref().unwrap().is_connected());
     }
 
     /// Both login packets.
