@@ -219,6 +219,7 @@ fn askers_make_room_for_each_other_and_not_those_in_the_handshake() {
         let mut raw = Raw::new(dialect, config);
         raw.hello();
         for number in 0..50_u8 {
+            raw.advance(MS(1));
             raw.ask(SessionId([number; 8]));
         }
         assert_eq!(raw.camera.clients().count(), 3, "{dialect}");
