@@ -1,0 +1,133 @@
+//! What is allocated: nothing for a record, nothing that stays for a hello without a cookie, and how much
+//! for a connection, which is printed.
+//!
+//! What is counted is what Rust allocates. What the provider's C code (aws-lc-rs) allocates is not seen.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test: the clock is read once, for a beginning"
+)]
+#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+
+mod common;
+
+use std::alloc::System;
+use std::sync::Arc;
+use std::time::Instant;
+
+use common::terms::all_terms;
+use common::{Peer, client_config, server_config};
+use dtls_psk::{Accept, Acceptor, Connection, Output};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// More than a connection may keep, in bytes: a few datagrams.
+const LIMIT: isize = 16 * 1024;
+
+/// The allocator counts for the whole process: so there is one test, and nothing beside it.
+#[test]
+fn allocations() {
+    records_allocate_nothing();
+    a_flood_of_hellos_leaves_nothing();
+    memory_of_a_connection();
+}
+
+fn records_allocate_nothing() {
+    for terms in all_terms() {
+        let pair = terms.connected();
+        let now = pair.now;
+        let data = [7; 1100];
+        let mut sealed = Vec::new();
+        let mut delivered = 0;
+        let [mut client, mut server] = [pair.client, pair.server].map(|peer| peer.connection);
+        let mut round = |count: usize| {
+            for (from, to) in [(0, 1), (1, 0)] {
+                let ends = [&mut client, &mut server];
+                for len in (0..count).map(|n| n * 37 % data.len()) {
+                    sealed.clear();
+                    ends[from].seal(&data[..len], &mut sealed).unwrap();
+                    let deliver = |data: &mut [u8]| delivered += data.len();
+                    ends[to].handle_datagram(now, &mut sealed, deliver).unwrap();
+                    // And by way of the queue.
+                    ends[from].send(&data[..len]).unwrap();
+                    sealed.clear();
+                    while let Output::Transmit(datagram) = ends[from].poll_output() {
+                        sealed.extend_from_slice(datagram);
+                    }
+                    let deliver = |data: &mut [u8]| delivered += data.len();
+                    ends[to].handle_datagram(now, &mut sealed, deliver).unwrap();
+                    // What comes twice, and what does not authenticate.
+                    ends[to].handle_datagram(now, &mut sealed, |_| {}).unwrap();
+                    if let Some(byte) = sealed.get_mut(10) {
+                        *byte ^= 0x40;
+                    }
+                    ends[to].handle_datagram(now, &mut sealed, |_| {}).unwrap();
+                }
+            }
+        };
+        // Until all buffers have grown.
+        round(200);
+        let region = Region::new(ALLOCATOR);
+        round(200);
+        let change = region.change();
+        assert!(delivered > 0);
+        assert_eq!(change.allocations, 0, "{terms:?}: {change:?}");
+        assert_eq!(change.reallocations, 0, "{terms:?}: {change:?}");
+    }
+}
+
+/// Bytes that were allocated in `region` and are still there.
+fn kept(region: &Region<'_, System>) -> isize {
+    let change = region.change();
+    isize::try_from(change.bytes_allocated).unwrap()
+        - isize::try_from(change.bytes_deallocated).unwrap()
+}
+
+fn a_flood_of_hellos_leaves_nothing() {
+    let now = Instant::now();
+    let mut rng = StdRng::seed_from_u64(1);
+    let hello = Peer::client(client_config(), 1, now).outgoing.remove(0);
+    let mut acceptor = Acceptor::new(Arc::new(server_config()), &mut rng).unwrap();
+    let mut flood = |from: u32, to: u32| {
+        let region = Region::new(ALLOCATOR);
+        for address in from..to {
+            let mut hello = hello.clone();
+            let peer = address.to_be_bytes();
+            let accept = acceptor.handle_datagram(&peer, &mut hello, &mut rng, now);
+            assert!(matches!(accept, Ok(Accept::Reply(_))));
+        }
+        kept(&region)
+    };
+    flood(0, 10);
+    assert_eq!(flood(10, 110), 0);
+    assert_eq!(flood(110, 100_000), 0, "from a hundred thousand addresses");
+}
+
+/// Measured by taking the ends apart: what is freed with one, its configuration among it, is what it kept
+/// beside its own size. `cargo xtask bench` has the table that is printed here.
+fn memory_of_a_connection() {
+    let inline = isize::try_from(size_of::<Connection>()).unwrap();
+    let weight = |connection: Connection| {
+        let region = Region::new(ALLOCATOR);
+        drop(connection);
+        inline - kept(&region)
+    };
+    println!(
+        "| a connection's bytes | new client | connected client | new server | connected server |"
+    );
+    println!("|---|--:|--:|--:|--:|");
+    for terms in all_terms().into_iter().filter(|terms| terms.all) {
+        let (new, old) = (terms.pair(), terms.connected());
+        let all = [new.client, old.client, new.server, old.server];
+        let [a, b, c, d] = all.map(|peer| weight(peer.connection));
+        println!("| {} | {a} | {b} | {c} | {d} |", terms.suite);
+        for bytes in [a, b, c, d] {
+            assert!(bytes > inline && bytes < LIMIT, "{bytes}");
+        }
+    }
+}
