@@ -2,7 +2,6 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test stops where it fails; not every test file uses all of this"
 )]
@@ -165,11 +164,10 @@ pub(crate) fn probe(file: &Path) -> Probed {
         let start = show("stream=start_time", select);
         probed.starts[track] = start.trim().parse().unwrap();
         for line in show("packet=pts_time,duration_time", select).lines() {
-            let mut fields = line.split(',').map(|field| match field.parse::<f64>() {
-                Ok(field) => field,
-                Err(error) => panic!("{name}, {select}: {line}: {error}"),
-            });
-            probed.ends[track] = fields.next().unwrap() + fields.next().unwrap();
+            let (time, duration) = line.split_once(',').unwrap();
+            // Of Opus in fragments, its own too, ffprobe 5.1 tells no durations.
+            let duration = duration.trim_end_matches(',').parse().unwrap_or(0.0);
+            probed.ends[track] = time.parse::<f64>().unwrap() + duration;
         }
     }
     probed
