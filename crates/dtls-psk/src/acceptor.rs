@@ -27,6 +27,12 @@ use crate::record::{self, ContentType, Epoch, RecordId, Split, split};
 /// at each. One that does not finish its handshake ends by itself
 /// ([`Config::with_max_retransmits`]).
 ///
+/// A client that lost its state begins anew from the address of its old connection, in epoch 0, which that
+/// connection no longer looks at ([`Stats::unexpected`](crate::Stats::unexpected)). A server that wants to
+/// let it in gives such datagrams to the acceptor too, and lets the new connection take the place of the old
+/// when it [is connected](Connection::is_connected), not before: till then anybody on the path could be
+/// meant (RFC 6347 section 4.2.8).
+///
 /// ```
 /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 /// # fn main() -> Result<(), dtls_psk::Error> {
@@ -110,6 +116,7 @@ impl Acceptor {
     /// [`Config::with_cookie_secret`], or with one drawn from `rng`.
     ///
     /// Without a [cookie exchange](Config::with_cookie_exchange) every hello becomes a connection at once.
+    /// A hello must come whole either way: no fragment is kept.
     ///
     /// # Errors
     ///
@@ -215,7 +222,11 @@ impl Acceptor {
             return Ok(Verdict::Drop);
         }
         if !self.config.cookie_exchange {
-            return Ok(Verdict::Accept(None));
+            return Ok(if cookie::whole_hello(&fragment).is_some() {
+                Verdict::Accept(None)
+            } else {
+                Verdict::Drop
+            });
         }
         let secrets = [Some(&self.secret), self.previous.as_ref()];
         let secrets = secrets.into_iter().flatten();

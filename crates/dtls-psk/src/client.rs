@@ -104,7 +104,7 @@ impl ClientHandshake {
 
     /// Flights 1 and 3: the same hello, once without and once with the cookie.
     pub(crate) fn send_hello(&self, engine: &mut Engine) -> Result<(), Error> {
-        engine.restart_transcript();
+        engine.forget_transcript();
         engine.flight.begin();
         let config = &engine.config;
         let body = ClientHello::write(&Offer {
@@ -194,6 +194,7 @@ impl ClientHandshake {
                     return Err(Error::FinishedMismatch);
                 }
                 engine.flight.disarm();
+                engine.forget_transcript();
                 engine.events.push_back(Event::Connected(connected));
             }
             State::Done => {

@@ -20,6 +20,12 @@ pub(crate) fn is_first_hello(fragment: &Fragment<'_>) -> bool {
         && fragment.sequence <= MAX_HELLO_SEQUENCE
 }
 
+/// The hello in `fragment`, if all of it is there.
+pub(crate) fn whole_hello<'a>(fragment: &Fragment<'a>) -> Option<ClientHello<'a>> {
+    let whole = fragment.is_whole().then_some(fragment.data)?;
+    ClientHello::parse(whole).ok()
+}
+
 /// What to do about a hello, as far as its cookie goes.
 pub(crate) enum Judged<'a> {
     /// It brings a cookie made with this secret, for this peer and this hello.
@@ -42,9 +48,8 @@ pub(crate) fn judge<'a>(
     record: u64,
     fragment: &Fragment<'_>,
 ) -> Result<Judged<'a>, Error> {
-    let hello = match ClientHello::parse(fragment.data) {
-        Ok(hello) if fragment.is_whole() => hello,
-        _ => return Ok(Judged::Malformed),
+    let Some(hello) = whole_hello(fragment) else {
+        return Ok(Judged::Malformed);
     };
     let mut made = None;
     for secret in secrets {

@@ -84,8 +84,9 @@ impl Engine {
         Ok(group.find(&self.provider)?.start_exchange(Buf::new())?)
     }
 
-    /// Forgets the transcript: the first hello and the HelloVerifyRequest do not count.
-    pub(crate) fn restart_transcript(&mut self) {
+    /// Forgets the transcript: the first hello and the HelloVerifyRequest do not count, and after the
+    /// handshake nobody asks for it.
+    pub(crate) fn forget_transcript(&mut self) {
         self.transcript = Transcript::default();
     }
 

@@ -220,7 +220,7 @@ impl ServerHandshake {
         };
         let answer = ServerHello::write(&choice, &hello)?;
 
-        engine.restart_transcript();
+        engine.forget_transcript();
         engine
             .transcript
             .choose(&engine.provider, suite.suite().hash());
@@ -287,6 +287,7 @@ impl ServerHandshake {
                     identity,
                     identity_hint: self.hint.clone(),
                 }));
+                engine.forget_transcript();
                 self.state = State::Done {
                     finished: message.sequence,
                 };

@@ -186,6 +186,9 @@ fn without_cookies_a_hello_is_a_connection() {
     let mut door = Door::new(server_config().with_cookie_exchange(false));
     let mut client = door.client(crate::DEFAULT_SUITES);
     let hello = datagrams(&mut client).remove(0);
+    let mut fragment = hello.clone();
+    fragment[21] = 1;
+    assert!(matches!(door.take(b"a", &fragment), Accept::Drop));
     assert!(matches!(door.take(b"a", &hello), Accept::Connection(_)));
 }
 

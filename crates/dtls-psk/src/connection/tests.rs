@@ -245,3 +245,77 @@ fn a_seal_without_numbers_leaves_the_buffer_and_closes() {
     assert!(client.is_closed());
     assert_eq!(drain(&mut client).0.len(), 1, "the close_notify");
 }
+
+#[test]
+fn a_client_that_offers_a_session_and_a_ticket_gets_a_whole_handshake() {
+    let (mut client, server, now) = pair();
+    drop(server);
+    let psk = || Psk::new([9; 32]);
+    let config = Config::server(move |_: &[u8]| Some(psk())).with_cookie_exchange(false);
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut server = Connection::server(Arc::new(config), b"", &mut rng, now).unwrap();
+    // The client's own hello with a session id and session_ticket (35) in it.
+    let hello = drain(&mut client).0.remove(0);
+    let body = &hello[25..];
+    let extensions_at = 2 + 32 + 1 + 1 + 4 + 2;
+    let ticket = [0, 35, 0, 4, 1, 2, 3, 4];
+    let extensions = [&body[extensions_at + 2..], &ticket].concat();
+    let mut offered = [&body[..34], &[32], &[0x77; 32], &body[35..extensions_at]].concat();
+    offered.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+    offered.extend(extensions);
+    let len = offered.len();
+    let header = handshake_header(handshake_type::CLIENT_HELLO, len, 0, 0, len).unwrap();
+    let id = RecordId {
+        content_type: ContentType::Handshake,
+        version: 0xfefd,
+        epoch: Epoch::Plain,
+        sequence: 0,
+    };
+    let mut datagram = Vec::new();
+    crate::record::append_plain(id, &[&header[..], &offered].concat(), &mut datagram).unwrap();
+    server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+    let answer = drain(&mut server).0.remove(0);
+    // A ServerHello without a session id, and a whole flight behind it.
+    assert_eq!(
+        (answer[13], answer[25 + 34]),
+        (handshake_type::SERVER_HELLO, 0)
+    );
+    assert_eq!(server.stage(), Stage::AwaitKeyExchange);
+    let text = format!("{answer:02x?}");
+    assert!(
+        !text.contains("00, 23, 00, 00, 00"),
+        "no ticket is promised"
+    );
+}
+
+#[test]
+fn a_ticket_that_nobody_asked_for_ends_the_handshake() {
+    const NEW_SESSION_TICKET: u8 = 4;
+    let (mut client, mut server, now) = pair();
+    for _ in 0..2 {
+        for mut datagram in drain(&mut client).0 {
+            server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+        }
+        for mut datagram in drain(&mut server).0 {
+            client.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+        }
+    }
+    assert_eq!(client.stage(), Stage::AwaitFinished);
+    let sequence = client.engine.reassembly.next();
+    let header = handshake_header(NEW_SESSION_TICKET, 6, sequence, 0, 6).unwrap();
+    let id = RecordId {
+        content_type: ContentType::Handshake,
+        version: 0xfefd,
+        epoch: Epoch::Plain,
+        sequence: 9,
+    };
+    let mut datagram = Vec::new();
+    crate::record::append_plain(id, &[&header[..], &[0; 6]].concat(), &mut datagram).unwrap();
+    assert_eq!(
+        client.handle_datagram(now, &mut datagram, |_| {}),
+        Err(Error::UnexpectedMessage {
+            expected: "Finished",
+            got: NEW_SESSION_TICKET
+        })
+    );
+}
