@@ -334,6 +334,16 @@ fn adversaries() {
                 save_steps(&name("changes"), head, &changes.repeat(3));
             }
         }
+        // All that came first comes again from another port: sessions that nobody goes on with.
+        let mut seed = vec![settings, 8];
+        for which in 0..8 {
+            seed.push(1);
+            seed.extend_from_slice(&((AGAIN << 32).div_ceil(VARIANTS) as u32).to_le_bytes());
+            seed.push(which);
+            seed.extend_from_slice(&(1_u64 << 32).div_ceil(3).to_le_bytes()[..4]);
+        }
+        save("client", &format!("again-{settings}"), &seed);
+        save("camera", &format!("again-{settings}"), &seed);
         let mut seed = vec![settings, 30];
         seed.resize(600, 0);
         StdRng::seed_from_u64(settings.into()).fill_bytes(&mut seed[2..]);
