@@ -173,18 +173,26 @@ impl Mp4Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::AudioFormat`].
+    /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::AudioFormat`];
+    /// [`Error::NoAudioTrack`] when the header is written already.
     pub fn with_audio(mut self, format: AudioFormat) -> Result<Self, Error> {
-        self.sound = Sound::new(Config::declared(format)?);
+        let config = Config::declared(format)?;
+        if matches!(self.header, Header::Written) {
+            return Err(Error::NoAudioTrack);
+        }
+        self.sound = Sound::new(config);
         Ok(self)
     }
 
     /// Adds a track of sound of whatever format the first frame has, to be called before anything is
     /// written. Until there is one, the beginning of the file waits: up to [`AUDIO_WAIT`] after the
-    /// first key frame, or to [`MAX_FRAGMENT_BYTES`]. Then the file has no sound.
+    /// first key frame, or to [`MAX_FRAGMENT_BYTES`]. Then the file has no sound. Once the header is
+    /// written, this changes nothing.
     #[must_use]
     pub fn await_audio(mut self) -> Self {
-        self.sound = Sound::Awaited;
+        if !matches!(self.header, Header::Written) {
+            self.sound = Sound::Awaited;
+        }
         self
     }
 

@@ -228,6 +228,18 @@ fn any_cut_leaves_what_was_whole() {
     assert_eq!(before, (100, 250));
 }
 
+#[test]
+fn a_track_cannot_be_added_behind_the_header() {
+    let clip = clip(H264);
+    let (unit, key) = clip.unit(0).unwrap();
+    let mut writer = Mp4Writer::new(Codec::H264);
+    writer.write(unit, key, ms(0)).unwrap();
+    let mut writer = writer.await_audio();
+    let error = Err(Error::NoAudioTrack);
+    assert_eq!(writer.write_audio(PCMU, &TWENTY, ms(0)), error);
+    assert!(matches!(writer.with_audio(PCMU), Err(Error::NoAudioTrack)));
+}
+
 /// Kinds of the boxes of a file, and how many tracks its header has.
 fn header(file: &[u8]) -> (usize, Vec<String>) {
     let (mut rest, mut kinds, mut tracks) = (file, Vec::new(), 0);
