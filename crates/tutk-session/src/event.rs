@@ -1,8 +1,11 @@
 //! What a client tells its owner.
 
+use std::net::SocketAddr;
+
 use hl_ioctl::ConnectResult;
 use video_reassembly::{Frame, Lost};
 
+use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::phase::{Phase, PhaseReport};
 
@@ -12,6 +15,13 @@ use crate::phase::{Phase, PhaseReport};
 pub enum Event {
     /// A phase is complete.
     Phase(PhaseReport),
+    /// A camera answered, and this is the dialect that is spoken with it.
+    Found {
+        /// Where the answer came from.
+        camera: SocketAddr,
+        /// The dialect.
+        dialect: &'static Dialect,
+    },
     /// The camera let us in; this is its K10003.
     Authenticated(Box<ConnectResult>),
     /// A whole frame, in order within its stream.
@@ -52,6 +62,8 @@ pub struct Stats {
     pub foreign: u64,
     /// Datagrams that are no packet of the dialect, or of another session: dropped.
     pub malformed: u64,
+    /// Handshakes that failed over a packet that made no sense, and were begun anew.
+    pub restarts: u64,
     /// AV packets, authentic but not understood: dropped.
     pub unknown: u64,
     /// DTLS records dropped: replayed, forged or out of place.

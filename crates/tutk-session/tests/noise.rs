@@ -259,6 +259,47 @@ fn flipped_bits_in_the_handshake_end_it_in_its_own_phase_or_do_nothing() {
     }
 }
 
+/// As above, but once: then the handshake is begun anew where it has to be, and the session goes on.
+#[test]
+fn one_flipped_packet_in_the_handshake_costs_no_session() {
+    let mut restarts = 0;
+    for dialect in BOTH {
+        for seed in 0..60 {
+            let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), seed);
+            camera.frames = Some(3);
+            let mut simulation = Simulation::new(client, camera, seed, near);
+            simulation.tap = Some(Vec::new());
+            let mut rng = StdRng::seed_from_u64(seed);
+            while simulation.client.status() != Status::In(Phase::Dtls) {
+                simulation.run_until(MS(1), |_| false);
+            }
+            simulation.run_until(MS(seed % 8), |_| false);
+            let last = simulation.tap.as_ref().unwrap().last().unwrap().clone();
+            let bytes = flipped(&mut rng, &last.bytes).remove(0);
+            match last.to_camera {
+                true => simulation.inject_to_camera(client_address(), &bytes),
+                false => simulation.inject_to_client(camera_address(), &bytes),
+            }
+            simulation.run(Duration::from_secs(60));
+            let record = &simulation.record;
+            assert_eq!(
+                record.phases,
+                Phase::ALL,
+                "{dialect} {seed}: {:?}",
+                record.ended
+            );
+            assert_eq!(
+                record.frames.len(),
+                3,
+                "{dialect} {seed}: {:?}",
+                record.ended
+            );
+            restarts += simulation.client.stats().restarts;
+        }
+    }
+    assert!(restarts > 0, "no flip of this test ever did harm");
+}
+
 /// A session whose frames flow, without end.
 fn streaming(dialect: &'static Dialect) -> Simulation {
     let (client, camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);

@@ -9,14 +9,13 @@ use std::time::Instant;
 
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{Media, Switch};
-use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
+use hl_ioctl::{CameraExchange, CameraStep, DeviceState, Effect, HlMessage, Ioctl, Outcome};
 use tutk_frame::{
     AvKind, AvPacket, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, Probe,
     ProbeAnswer,
 };
 
 use super::Shared;
-use super::settings::{Outcome, Settings};
 use super::stream::{Stream, Written};
 use crate::dialect::{Dialect, Liveness};
 use crate::link::AvCounter;
@@ -54,7 +53,9 @@ pub(crate) struct AvCamera {
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) shared: &'a Shared,
-    pub(crate) settings: &'a mut Settings,
+    pub(crate) device: &'a mut DeviceState,
+    /// How many clients are let in.
+    pub(crate) viewers: u8,
 }
 
 impl AvCamera {
@@ -136,7 +137,8 @@ impl AvCamera {
             self.probe_due = true;
         }
         if let Some(stream) = &mut self.stream {
-            self.slices_due = stream.due(now, &context.shared.epoch, context.settings);
+            self.slices_due =
+                stream.due(now, &context.shared.epoch, context.device, context.viewers);
         }
     }
 
@@ -284,13 +286,20 @@ impl AvCamera {
                 self.refused = true;
             }
             CameraStep::Ignore(hl_ioctl::Ignored::OtherCode) if self.phase == Phase::Stream => {
-                match context.settings.handle(&message) {
+                let unix = context.shared.epoch.unix_seconds_at(now);
+                match context.device.handle(&message, unix) {
                     Outcome::Answer(reply) => self.reply(reply),
-                    Outcome::Switch(reply, control) => {
+                    Outcome::Effect(reply, effect) => {
                         self.reply(reply);
-                        self.switch(now, control.media, control.switch, context);
+                        // The other effects would be outside: there is no card, no motor, no sky.
+                        if let Effect::Media(control) = effect {
+                            self.switch(now, control.media, control.switch, context);
+                        }
                     }
-                    Outcome::Silence => return false,
+                    Outcome::Silence(silence) => {
+                        tracing::debug!(code = message.code, ?silence, "command not answered");
+                        return false;
+                    }
                 }
             }
             CameraStep::Ignore(reason) => {

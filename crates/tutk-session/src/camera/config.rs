@@ -6,12 +6,11 @@ use std::time::Duration;
 use av_login::Password;
 use dtls_psk::crypto::CryptoProvider;
 use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
-use hl_ioctl::{ChallengeStatus, JsonDocument};
+use hl_ioctl::{ChallengeStatus, DeviceConfig, JsonDocument};
 use serde_json::json;
 use tutk_frame::Codec;
 
 use super::clip::Clip;
-use super::settings::Settings;
 use crate::client::PSK_IDENTITY;
 use crate::credentials::Credentials;
 use crate::dialect::{Dialect, PasswordRule};
@@ -133,7 +132,7 @@ pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Err
 /// K10003 for a clip, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`, is
 /// this project's choice.
 fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl::Error> {
-    let settings = Settings::new(clip.fps());
+    let device = DeviceConfig::default();
     let codec = match clip.codec() {
         Codec::H265 => "H265".to_owned(),
         Codec::H264 => "H264".to_owned(),
@@ -141,8 +140,8 @@ fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl:
     };
     let video = VideoParams {
         codec: Some(codec),
-        bitrate: Some(settings.bitrate.get().into()),
-        resolution: Some(settings.resolution.code().into()),
+        bitrate: Some(device.bitrate.get().into()),
+        resolution: Some(device.resolution.code().into()),
         fps: Some(clip.fps().into()),
     };
     let result = ConnectResult::accept(Some(video), None::<AudioParams>);

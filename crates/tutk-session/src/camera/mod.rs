@@ -5,7 +5,6 @@ mod clip;
 mod config;
 mod event;
 mod peer;
-mod settings;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use av_login::{CameraLogin, Capabilities, User};
 use hl_ioctl::commands::ConnectResult;
-use hl_ioctl::{CameraExchange, ChallengeStatus};
+use hl_ioctl::{CameraExchange, ChallengeStatus, DeviceConfig, DeviceState};
 use rand_core::CryptoRng;
 use tutk_frame::{
     Direction, DiscoveryAnswer, DiscoveryRequest, Iotc, SessionAnswer, SessionId, SessionRequest,
@@ -29,7 +28,6 @@ pub use self::config::CameraConfig;
 use self::config::{Spoken, connect_result};
 pub use self::event::{CameraEvent, ClientId, LeaveReason, SliceSent};
 use self::peer::Peer;
-use self::settings::Settings;
 use crate::client::IDLE;
 use crate::credentials::Mac;
 use crate::dialect::Dialect;
@@ -50,7 +48,8 @@ pub struct Camera {
     result: ConnectResult,
     max_clients: usize,
     rng: Box<dyn CryptoRng + Send>,
-    settings: Settings,
+    device: DeviceState,
+    viewers: u8,
     peers: BTreeMap<ClientId, Peer>,
     deadline: Instant,
     outbox: Outbox<CameraEvent>,
@@ -112,7 +111,12 @@ impl Camera {
             _ => None,
         };
         Ok(Self {
-            settings: Settings::new(config.clip.fps()),
+            device: DeviceState::new(DeviceConfig {
+                model: config.model,
+                fps: config.clip.fps().into(),
+                ..DeviceConfig::default()
+            }),
+            viewers: 0,
             result,
             shared: Shared {
                 epoch,
@@ -329,7 +333,8 @@ impl Camera {
         }
         let mut context = Context {
             shared: &self.shared,
-            settings: &mut self.settings,
+            device: &mut self.device,
+            viewers: self.viewers,
         };
         match peer.handle_records(now, records, &mut context) {
             Ok(()) => self.drive(now, client),
@@ -343,7 +348,8 @@ impl Camera {
         };
         let mut context = Context {
             shared: &self.shared,
-            settings: &mut self.settings,
+            device: &mut self.device,
+            viewers: self.viewers,
         };
         if let Err(reason) = peer.drive(now, &mut context, &mut self.outbox) {
             self.remove(client, reason);
@@ -367,7 +373,7 @@ impl Camera {
             .values()
             .filter(|peer| peer.phase() == Phase::Stream)
             .count();
-        self.settings.viewers = u8::try_from(viewers).unwrap_or(u8::MAX);
+        self.viewers = u8::try_from(viewers).unwrap_or(u8::MAX);
         let next = self.peers.values().map(Peer::deadline).min();
         self.deadline = next.unwrap_or(now + IDLE);
     }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use hl_ioctl::DeviceState;
 use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind};
 use video_reassembly::{Slicer, SlicerConfig, Slices};
 
 use super::clip::Clip;
-use super::settings::Settings;
 use crate::credentials::Mac;
 use crate::dialect::Dialect;
 use crate::phase::{Epoch, later};
@@ -104,9 +104,15 @@ impl Stream {
     }
 
     /// The slices that may go out now: pass it to [`Self::write`] that often, then ask again.
-    pub(crate) fn due(&mut self, now: Instant, epoch: &Epoch, settings: &Settings) -> u32 {
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        epoch: &Epoch,
+        device: &DeviceState,
+        viewers: u8,
+    ) -> u32 {
         if self.sending.is_none() && self.deadline().is_some_and(|due| due <= now) {
-            self.begin_frame(now, epoch, settings);
+            self.begin_frame(now, epoch, device, viewers);
         }
         match &mut self.sending {
             Some(sending) if sending.next_at <= now => {
@@ -133,7 +139,7 @@ impl Stream {
         more.then_some(written)
     }
 
-    fn begin_frame(&mut self, now: Instant, epoch: &Epoch, settings: &Settings) {
+    fn begin_frame(&mut self, now: Instant, epoch: &Epoch, device: &DeviceState, viewers: u8) {
         let number = self.next_frame;
         self.next_frame += 1;
         self.sent += 1;
@@ -147,10 +153,10 @@ impl Stream {
             codec: self.clip.codec(),
             flags: if frame.key { KEY_FLAG } else { 0 },
             camera: 0,
-            viewers: settings.viewers,
+            viewers,
             fps: self.clip.fps(),
-            resolution: settings.resolution.code(),
-            bitrate: u8::try_from(settings.bitrate.get()).unwrap_or(u8::MAX),
+            resolution: device.resolution().code(),
+            bitrate: u8::try_from(device.bitrate().get()).unwrap_or(u8::MAX),
             micros: taken.subsec_micros(),
             seconds: u32::try_from(taken.as_secs()).unwrap_or(u32::MAX),
             numbers: Some(FrameNumbers {

@@ -139,6 +139,11 @@ impl AvClient {
         }
     }
 
+    /// The commands that wait, for another link.
+    pub(crate) fn take_requests(&mut self) -> Requests {
+        self.requests.take()
+    }
+
     /// Takes a command; `false` if too many wait already, or it is too long.
     pub(crate) fn request(&mut self, request: Request) -> bool {
         self.requests.push(request)

@@ -36,13 +36,16 @@ use crate::error::Error;
 use crate::event::{Event, Stats, Status};
 use crate::link::Link;
 use crate::output::{Outbox, Output};
-use crate::phase::Epoch;
+use crate::phase::{Epoch, Phase, later};
 
 /// The PSK identity that cameras know (wire.md section 7).
 pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
 
 /// When nothing at all is due. Waking up for it is harmless.
 pub(crate) const IDLE: Duration = Duration::from_secs(3600);
+
+/// How often a handshake that failed is begun anew.
+const MAX_RESTARTS: u8 = 3;
 
 /// A client's session, without I/O.
 ///
@@ -60,6 +63,12 @@ pub struct Client {
     timeline: Timeline,
     /// Commands that wait for a link. The link has its own.
     requests: Requests,
+    /// Handshakes that failed and were begun anew.
+    restarts: u8,
+    /// When the handshake is begun anew if it has not come to its end.
+    restart_at: Option<Instant>,
+    /// A handshake stopped where one with another key would.
+    suspects_wrong_key: bool,
     deadline: Instant,
     outbox: Outbox<Event>,
     stats: Stats,
@@ -99,6 +108,9 @@ impl Client {
         let mut client = Self {
             timeline: Timeline::new(config.deadlines.clone(), config.media.video, now),
             requests: Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX),
+            restarts: 0,
+            restart_at: None,
+            suspects_wrong_key: false,
             config,
             epoch,
             rng,
@@ -151,12 +163,18 @@ impl Client {
             State::Discovering { .. } | State::Opening { .. } => Ok(()),
         };
         let overdue = (self.timeline.deadline()).is_some_and(|deadline| deadline <= now);
+        self.note_wrong_key();
         match timed_out {
             Err(source) => self.end(now, Err(self.dtls_error(now, source))),
             Ok(()) if overdue => {
-                self.end(now, Err(self.timeline.overdue(self.suspects_wrong_key())));
+                self.end(now, Err(self.timeline.overdue(self.suspects_wrong_key)));
             }
-            Ok(()) => self.drive(now),
+            Ok(()) => {
+                if self.restart_at().is_some_and(|at| at <= now) {
+                    self.restart(now, "it takes too long");
+                }
+                self.drive(now);
+            }
         }
     }
 
@@ -288,8 +306,59 @@ impl Client {
         if authentic || handshaking {
             link.wrapper.remote = from;
         }
-        opened.map_err(|source| self.dtls_error(now, source))?;
-        handled
+        match opened {
+            Ok(()) => handled,
+            Err(source) if handshaking && self.may_restart(&source) => {
+                self.restart(now, &source.to_string());
+                Ok(())
+            }
+            Err(source) => Err(self.dtls_error(now, source)),
+        }
+    }
+
+    /// Whether a handshake that failed so may be tried again.
+    ///
+    /// Before the handshake is done nothing is authentic: one broken or forged packet can make it fail. What
+    /// says that the keys differ is no accident.
+    fn may_restart(&self, source: &dtls_psk::Error) -> bool {
+        self.restarts < MAX_RESTARTS
+            && !source.hints_at_wrong_key()
+            && !matches!(source, dtls_psk::Error::HandshakeTimedOut { .. })
+    }
+
+    /// When the handshake under way is begun anew.
+    ///
+    /// A packet that was broken or forged may have been believed: then both ends wait for a Finished that
+    /// never verifies, and DTLS cannot tell that from another key.
+    fn restart_at(&self) -> Option<Instant> {
+        let handshaking = match &self.state {
+            State::Linked(linked) => {
+                self.timeline.phase() == Phase::Dtls && !linked.link.dtls.is_closed()
+            }
+            _ => false,
+        };
+        self.restart_at
+            .filter(|_| handshaking && self.restarts < MAX_RESTARTS)
+    }
+
+    /// Asks for a session of another name and begins the handshake anew, within the phase's deadline: for
+    /// the camera this is another client.
+    fn restart(&mut self, now: Instant, reason: &str) {
+        let State::Linked(mut linked) = std::mem::replace(&mut self.state, State::Ended) else {
+            return;
+        };
+        tracing::debug!(reason, "the handshake is begun anew");
+        self.restarts += 1;
+        self.stats.restarts += 1;
+        linked.link.dtls.close();
+        linked.link.flush(&mut self.outbox, |_, _| {});
+        self.requests = linked.av.take_requests();
+        self.rng.0.fill_bytes(&mut self.session.0);
+        self.state = State::Opening {
+            dialect: linked.link.wrapper.dialect,
+            camera: linked.link.wrapper.remote,
+            repeat_at: now,
+        };
     }
 
     /// Does all that can be done now, and finds out when to look again.
@@ -319,7 +388,7 @@ impl Client {
                 Err(ended) => return self.end(now, Err(ended)),
             },
         };
-        self.deadline = [next, self.timeline.deadline()]
+        self.deadline = [next, self.timeline.deadline(), self.restart_at()]
             .into_iter()
             .flatten()
             .min()
@@ -380,10 +449,9 @@ impl Client {
         Ok(av.deadline().into_iter().chain([dtls_deadline]).min())
     }
 
-    fn suspects_wrong_key(&self) -> bool {
-        match &self.state {
-            State::Linked(linked) => linked.link.dtls.suspects_wrong_key(),
-            _ => false,
+    fn note_wrong_key(&mut self) {
+        if let State::Linked(linked) = &self.state {
+            self.suspects_wrong_key |= linked.link.dtls.suspects_wrong_key();
         }
     }
 

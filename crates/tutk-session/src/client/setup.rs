@@ -13,12 +13,16 @@ use super::av::AvClient;
 use super::{Client, Linked, PSK_IDENTITY, State};
 use crate::dialect::Dialect;
 use crate::error::Error;
+use crate::event::Event;
 use crate::link::Link;
-use crate::phase::Phase;
+use crate::phase::{Phase, later};
 use crate::wire::Wrapper;
 
 /// Time from one discovery or session request to the next (wire.md section 4).
 const SETUP_REPEAT: Duration = Duration::from_millis(100);
+
+/// How many handshakes fit into the DTLS phase before its deadline.
+const HANDSHAKES: u32 = 3;
 
 impl Client {
     pub(super) fn handle_discovery(
@@ -40,9 +44,11 @@ impl Client {
             // What follows the UID in a real camera's answer is not known.
             Ok(Iotc::DiscoveryAnswer(answer)) if answer.uid == self.config.credentials.uid => {
                 self.timeline.complete(now, &mut self.outbox);
+                let camera = from;
+                self.outbox.event(Event::Found { camera, dialect });
                 self.state = State::Opening {
                     dialect,
-                    camera: from,
+                    camera,
                     repeat_at: now,
                 };
             }
@@ -65,8 +71,13 @@ impl Client {
         match dialect.open(datagram) {
             // That it came from the camera is all there is to check: its body is not known.
             Ok(Iotc::SessionAnswer(_)) => {
-                self.timeline.complete(now, &mut self.outbox);
+                // When the handshake is begun anew the phase is reported already.
+                if self.timeline.phase() == Phase::Session {
+                    self.timeline.complete(now, &mut self.outbox);
+                }
                 let linked = self.link(now, dialect, from)?;
+                let patience = self.config.deadlines.dtls / HANDSHAKES;
+                self.restart_at = Some(later(now, patience));
                 self.state = State::Linked(Box::new(linked));
             }
             // Answers to repeated discovery requests are still on their way.
