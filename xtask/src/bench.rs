@@ -20,6 +20,13 @@ const CRITERION_ARGS: [&str; 5] = [
 const CRITERION_FOLDER: &str = "target/criterion";
 const TABLE_FILE: &str = "docs/benchmarks.md";
 
+/// What is behind the name of a benchmark that another is compared with.
+const BARE: &str = "-bare";
+
+/// OpenSSL's handshakes, and what it is built into.
+const OPENSSL_SOURCE: &str = "crates/dtls-psk/benches/openssl_handshake.c";
+const OPENSSL_PROGRAM: &str = "target/openssl_handshake";
+
 /// A ratio between two benchmarks, by their full names as criterion has them.
 struct Ratio {
     name: &'static str,
@@ -28,8 +35,8 @@ struct Ratio {
     to: &'static str,
 }
 
-/// Everything that is to be compared stands here.
-const RATIOS: [Ratio; 8] = [
+/// Everything that is to be compared stands here, save a benchmark `NAME` for which there is a `NAME-bare`.
+const RATIOS: [Ratio; 6] = [
     Ratio {
         name: "TransCode, scramble 64 KiB: this crate / byte by byte",
         of: "scramble/disco-cipher/65536",
@@ -49,16 +56,6 @@ const RATIOS: [Ratio; 8] = [
         name: "TransCode, descramble 1200 bytes: this crate / byte by byte",
         of: "descramble/disco-cipher/1200",
         to: "descramble/byte-by-byte/1200",
-    },
-    Ratio {
-        name: "DTLS, open: record layer / AEAD alone",
-        of: "open/record",
-        to: "open/aead",
-    },
-    Ratio {
-        name: "DTLS, seal: record layer / AEAD alone",
-        of: "seal/record",
-        to: "seal/aead",
     },
     Ratio {
         name: "reassembly, slices in order: frames put together / copied whole",
@@ -109,7 +106,7 @@ pub(crate) fn all(write: bool) -> bool {
         eprintln!("xtask: no results in {CRITERION_FOLDER}");
         return false;
     }
-    let table = table(&found);
+    let table = format!("{}{}{}", table(&found), handshakes(&found), memory());
     println!("\n{table}");
     if write {
         let page = format!("{}{table}", header());
@@ -205,6 +202,12 @@ fn table(found: &BTreeMap<String, Measured>) -> String {
         let _ = writeln!(out, "| {name} | {} | {rate} |", time(measured.nanoseconds));
     }
     out.push_str("\n| ratio of rates | |\n|---|--:|\n");
+    for (name, measured) in found {
+        if let Some(bare) = found.get(&format!("{name}{BARE}")) {
+            let ratio = measured.rate() / bare.rate();
+            let _ = writeln!(out, "| {name} / its cryptography alone | {ratio:.2} |");
+        }
+    }
     for ratio in &RATIOS {
         let value = match (found.get(ratio.of), found.get(ratio.to)) {
             (Some(of), Some(to)) => format!("{:.2}", of.rate() / to.rate()),
@@ -214,6 +217,79 @@ fn table(found: &BTreeMap<String, Measured>) -> String {
         let _ = writeln!(out, "| {} | {value} |", ratio.name);
     }
     out
+}
+
+/// Handshakes a second of either side, beside OpenSSL's in the same run.
+fn handshakes(found: &BTreeMap<String, Measured>) -> String {
+    let mut out = String::from(
+        "\n| DTLS handshakes a second, cookie and all | client | OpenSSL's | server | OpenSSL's |\n|---|--:|--:|--:|--:|\n",
+    );
+    let arguments = [
+        "-O2",
+        OPENSSL_SOURCE,
+        "-lssl",
+        "-lcrypto",
+        "-o",
+        OPENSSL_PROGRAM,
+    ];
+    let theirs = if Job::new("cc", &arguments).succeeds() {
+        Job::new(OPENSSL_PROGRAM, &[]).output().unwrap_or_default()
+    } else {
+        String::new()
+    };
+    let theirs = nanoseconds_by_suite(&theirs);
+    let second = |nanoseconds: Option<f64>| match nanoseconds {
+        Some(nanoseconds) => format!("{:.0}", 1e9 / nanoseconds),
+        None => String::from("missing"),
+    };
+    for name in found.keys() {
+        let Some(suite) = name.strip_suffix("/handshake-client") else {
+            continue;
+        };
+        let ours = |side: &str| Some(found.get(&format!("{suite}/handshake-{side}"))?.nanoseconds);
+        let (client, server) = theirs.get(suite).copied().unzip();
+        let _ = writeln!(
+            out,
+            "| {suite} | {} | {} | {} | {} |",
+            second(ours("client")),
+            second(client),
+            second(ours("server")),
+            second(server)
+        );
+    }
+    out
+}
+
+/// Lines of a suite's name, and the nanoseconds of a client and of a server.
+fn nanoseconds_by_suite(lines: &str) -> BTreeMap<&str, (f64, f64)> {
+    let read = |line: &'_ str| -> Option<(f64, f64)> {
+        let mut words = line.split(' ').skip(1);
+        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    };
+    lines
+        .lines()
+        .filter_map(|line| Some((line.split(' ').next()?, read(line)?)))
+        .collect()
+}
+
+/// The table that a test prints, which is where a counting allocator is.
+fn memory() -> String {
+    let test = Job::cargo(&[
+        "test",
+        "--quiet",
+        "--package",
+        "dtls-psk",
+        "--test",
+        "allocations",
+        "--",
+        "--nocapture",
+    ]);
+    let printed = test.output().unwrap_or_default();
+    let rows: Vec<&str> = printed
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .collect();
+    format!("\n{}\n", rows.join("\n"))
 }
 
 fn time(nanoseconds: f64) -> String {
@@ -281,11 +357,21 @@ mod tests {
             bytes: Some(1200.0),
         };
         let found = BTreeMap::from([
-            ("open/record".to_owned(), result(1000.0)),
-            ("open/aead".to_owned(), result(500.0)),
+            ("SUITE/open".to_owned(), result(1000.0)),
+            ("SUITE/open-bare".to_owned(), result(500.0)),
         ]);
         let table = table(&found);
-        assert!(table.contains("AEAD alone | 0.50 |"), "{table}");
+        assert!(
+            table.contains("| SUITE/open / its cryptography alone | 0.50 |"),
+            "{table}"
+        );
+        assert!(!table.contains("open-bare / its"), "{table}");
         assert!(table.contains("missing: receive-path/client"), "{table}");
+    }
+
+    #[test]
+    fn what_openssl_took() {
+        let read = nanoseconds_by_suite("A 10 20\nB 1\n\nC x y\n");
+        assert_eq!(read.into_iter().collect::<Vec<_>>(), [("A", (10.0, 20.0))]);
     }
 }

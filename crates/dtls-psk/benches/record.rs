@@ -1,4 +1,5 @@
-//! Opening and sealing records, beside the same AEAD alone on the same bytes; and whole handshakes.
+//! For every suite: opening and sealing records, beside the same cryptography alone on the same bytes; and
+//! what a handshake costs either side. `NAME-bare` is what `NAME` is compared with.
 
 #![allow(
     missing_docs,
@@ -12,16 +13,26 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use aes::{Aes128, Aes256};
+use cbc::cipher::{
+    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, BlockSizeUser,
+    InnerIvInit, KeyInit, array::Array, consts::U16,
+};
+use criterion::measurement::WallTime;
+use criterion::{
+    BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
+};
 use dtls_psk::crypto::{Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf};
-use dtls_psk::{Config, Connection, Output, Psk};
+use dtls_psk::{CipherSuite, Config, Connection, Output, Psk};
+use hmac::{Hmac, Mac};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use sha2::{Sha256, Sha384};
 
 /// Bytes of a record's plaintext: with header, tag and a wrapper about the largest a camera sends.
 const SIZE: usize = 1152;
-/// Bytes of a whole record around it.
-const OVERHEAD: usize = 13 + 16;
+/// Bytes that a record has beside it, at most.
+const OVERHEAD: usize = 13 + 16 + 16 + 48;
 
 #[cfg(feature = "aws-lc-rs")]
 fn provider() -> CryptoProvider {
@@ -33,49 +44,178 @@ fn provider() -> CryptoProvider {
     dtls_psk::crypto::rust_crypto::default_provider()
 }
 
-fn cipher() -> Box<dyn Cipher> {
+/// Both ends of a connection, and the time that each of them spent on the handshake.
+struct Pair {
+    client: Connection,
+    server: Connection,
+    client_time: Duration,
+    server_time: Duration,
+    now: Instant,
+}
+
+struct Configs {
+    client: Arc<Config>,
+    server: Arc<Config>,
+}
+
+impl Configs {
+    fn of(suite: CipherSuite) -> Self {
+        let psk = || Psk::new([7; 32]);
+        let client = Config::client("AUTHPWD_admin", psk());
+        let server = Config::server(move |_: &[u8]| Some(psk()));
+        let [client, server] = [client, server].map(|config| {
+            Arc::new(
+                config
+                    .with_provider(provider())
+                    .with_suites(&[suite])
+                    .with_mtu(1400),
+            )
+        });
+        Self { client, server }
+    }
+
+    /// A handshake with cookie and all.
+    fn connect(&self, rng: &mut StdRng) -> Pair {
+        let now = Instant::now();
+        let client = Connection::client(Arc::clone(&self.client), rng, now).unwrap();
+        let client_made = Instant::now();
+        let server = Connection::server(Arc::clone(&self.server), b"peer", rng, now).unwrap();
+        let mut pair = Pair {
+            client,
+            server,
+            client_time: client_made - now,
+            server_time: client_made.elapsed(),
+            now,
+        };
+        let mut datagrams = Vec::new();
+        while !(pair.client.is_connected() && pair.server.is_connected()) {
+            let start = Instant::now();
+            step(&mut pair.client, &mut datagrams, now);
+            let middle = Instant::now();
+            step(&mut pair.server, &mut datagrams, now);
+            pair.client_time += middle - start;
+            pair.server_time += middle.elapsed();
+        }
+        pair
+    }
+}
+
+/// Takes what came, and puts what is to be sent in its place.
+fn step(connection: &mut Connection, datagrams: &mut Vec<Vec<u8>>, now: Instant) {
+    for mut datagram in datagrams.drain(..) {
+        connection
+            .handle_datagram(now, &mut datagram, |_| {})
+            .unwrap();
+    }
+    loop {
+        match connection.poll_output() {
+            Output::Transmit(datagram) => datagrams.push(datagram.to_vec()),
+            Output::Event(_) => {}
+            Output::Timeout(_) => return,
+        }
+    }
+}
+
+/// A suite's cryptography and nothing else.
+trait Bare {
+    /// Seals `SIZE` bytes in place.
+    fn seal(&mut self, buffer: &mut Buf);
+    /// Opens what `seal` made.
+    fn open(&mut self, sealed: &mut Buf);
+}
+
+struct Aead(Box<dyn Cipher>);
+
+fn aead(suite: Dtls12CipherSuite, key: &[u8]) -> Box<dyn Bare> {
     let suites = provider().cipher_suites;
-    let suite = suites
-        .iter()
-        .find(|suite| suite.suite() == Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256);
-    suite.unwrap().create_cipher(&[7; 32]).unwrap()
+    let suite = suites.iter().find(|known| known.suite() == suite);
+    Box::new(Aead(suite.unwrap().create_cipher(key).unwrap()))
 }
 
-fn carry(from: &mut Connection, to: &mut Connection, now: Instant) {
-    while let Output::Transmit(datagram) = from.poll_output() {
-        let mut datagram = datagram.to_vec();
-        to.handle_datagram(now, &mut datagram, |_| {}).unwrap();
+impl Bare for Aead {
+    fn seal(&mut self, buffer: &mut Buf) {
+        let (aad, nonce) = (Aad([0; 13].into()), Nonce([3; 12]));
+        buffer.resize(SIZE, 5);
+        self.0.encrypt(buffer, aad, nonce).unwrap();
     }
-    while !matches!(from.poll_output(), Output::Timeout(_)) {}
-}
 
-fn connected() -> (Connection, Connection, Instant) {
-    let mut rng = StdRng::seed_from_u64(1);
-    let now = Instant::now();
-    let psk = || Psk::new([7; 32]);
-    let client = Arc::new(Config::client("AUTHPWD_admin", psk()).with_provider(provider()));
-    let server = Config::server(move |_: &[u8]| Some(psk())).with_provider(provider());
-    let mut client = Connection::client(client, &mut rng, now).unwrap();
-    let mut server = Connection::server(Arc::new(server), b"peer", &mut rng, now).unwrap();
-    while !(client.is_connected() && server.is_connected()) {
-        carry(&mut client, &mut server, now);
-        carry(&mut server, &mut client, now);
+    fn open(&mut self, sealed: &mut Buf) {
+        let (aad, nonce) = (Aad([0; 13].into()), Nonce([3; 12]));
+        let mut opened = TmpBuf::new(sealed);
+        self.0.decrypt(&mut opened, aad, nonce).unwrap();
+        assert_eq!(opened.len(), SIZE);
     }
-    (client, server, now)
 }
 
-fn records(criterion: &mut Criterion) {
-    let aad = || Aad([0; 13].into());
-    let nonce = |n: u64| {
-        let mut nonce = [0; 12];
-        nonce[4..].copy_from_slice(&n.to_be_bytes());
-        Nonce(nonce)
-    };
+/// Encrypt-then-MAC with the crates that the suite is made of: their CBC, and their HMAC.
+struct Cbc<C, M> {
+    cipher: C,
+    mac: M,
+}
 
-    let mut group = criterion.benchmark_group("seal");
-    group.throughput(Throughput::Bytes(SIZE as u64));
-    group.bench_function("record", |bencher| {
-        let (mut client, ..) = connected();
+/// A whole block of padding behind the content.
+const PADDED: usize = SIZE + 16;
+
+impl<C, M> Bare for Cbc<C, M>
+where
+    C: BlockSizeUser<BlockSize = U16> + BlockCipherEncrypt + BlockCipherDecrypt,
+    M: Mac + Clone,
+{
+    fn seal(&mut self, buffer: &mut Buf) {
+        buffer.resize(PADDED, 15);
+        let (blocks, _) = Array::slice_as_chunks_mut(buffer.as_mut());
+        cbc::Encryptor::inner_iv_init(&self.cipher, &Array::from([3; 16])).encrypt_blocks(blocks);
+        let mut mac = self.mac.clone();
+        mac.update(&[0; 13 + 16]);
+        mac.update(buffer.as_ref());
+        buffer.extend_from_slice(&mac.finalize().into_bytes());
+    }
+
+    fn open(&mut self, sealed: &mut Buf) {
+        let (body, tag) = sealed.as_mut().split_at_mut(PADDED);
+        let mut mac = self.mac.clone();
+        mac.update(&[0; 13 + 16]);
+        mac.update(body);
+        mac.verify_slice(tag).unwrap();
+        let (blocks, _) = Array::slice_as_chunks_mut(body);
+        cbc::Decryptor::inner_iv_init(&self.cipher, &Array::from([3; 16])).decrypt_blocks(blocks);
+    }
+}
+
+fn bare(suite: CipherSuite) -> Box<dyn Bare> {
+    use Dtls12CipherSuite as Known;
+    match suite {
+        CipherSuite::PskAes128Ccm8 => aead(Known::PSK_AES128_CCM_8, &[7; 16]),
+        CipherSuite::EcdhePskAes128CbcSha256 | CipherSuite::PskAes128CbcSha256 => Box::new(Cbc {
+            cipher: Aes128::new(&[7; 16].into()),
+            mac: <Hmac<Sha256> as KeyInit>::new_from_slice(&[7; 32]).unwrap(),
+        }),
+        CipherSuite::EcdhePskAes256CbcSha384 => Box::new(Cbc {
+            cipher: Aes256::new(&[7; 32].into()),
+            mac: <Hmac<Sha384> as KeyInit>::new_from_slice(&[7; 48]).unwrap(),
+        }),
+        _ => aead(Known::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256, &[7; 32]),
+    }
+}
+
+fn suites(criterion: &mut Criterion) {
+    for &suite in CipherSuite::ALL {
+        let mut group = criterion.benchmark_group(suite.name().trim_start_matches("TLS_"));
+        group.throughput(Throughput::Bytes(SIZE as u64));
+        seal(&mut group, suite);
+        open(&mut group, suite);
+        // One element is one side's work for one connection, cookie exchange included.
+        group.throughput(Throughput::Elements(1));
+        handshake(&mut group, suite);
+        group.finish();
+    }
+}
+
+fn seal(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
+    group.bench_function("seal", |bencher| {
+        let mut client = Configs::of(suite)
+            .connect(&mut StdRng::seed_from_u64(1))
+            .client;
         let plaintext = [5; SIZE];
         let mut out = Vec::new();
         bencher.iter(|| {
@@ -84,25 +224,25 @@ fn records(criterion: &mut Criterion) {
             black_box(&out);
         });
     });
-    group.bench_function("aead", |bencher| {
-        let mut cipher = cipher();
+    group.bench_function("seal-bare", |bencher| {
+        let mut bare = bare(suite);
         let mut buffer = Buf::new();
-        let mut n = 0;
-        buffer.resize(SIZE, 5);
         bencher.iter(|| {
-            n += 1;
-            buffer.resize(SIZE, 5);
-            cipher.encrypt(&mut buffer, aad(), nonce(n)).unwrap();
+            bare.seal(&mut buffer);
             black_box(&buffer);
         });
     });
-    group.finish();
+}
 
-    // Every record can be opened once, so that each round has a batch of fresh ones.
-    let mut group = criterion.benchmark_group("open");
-    group.throughput(Throughput::Bytes(SIZE as u64));
-    group.bench_function("record", |bencher| {
-        let (mut client, mut server, now) = connected();
+/// Every record can be opened once, so that each round has a batch of fresh ones.
+fn open(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
+    group.bench_function("open", |bencher| {
+        let Pair {
+            mut client,
+            mut server,
+            now,
+            ..
+        } = Configs::of(suite).connect(&mut StdRng::seed_from_u64(1));
         bencher.iter_batched_ref(
             || {
                 let mut datagram = Vec::with_capacity(SIZE + OVERHEAD);
@@ -118,33 +258,35 @@ fn records(criterion: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
-    group.bench_function("aead", |bencher| {
-        let mut sealer = cipher();
-        let mut opener = cipher();
+    group.bench_function("open-bare", |bencher| {
+        let (mut sealer, mut opener) = (bare(suite), bare(suite));
         bencher.iter_batched_ref(
             || {
                 let mut buffer = Buf::new();
-                buffer.resize(SIZE, 5);
-                sealer.encrypt(&mut buffer, aad(), nonce(1)).unwrap();
+                sealer.seal(&mut buffer);
                 buffer
             },
-            |buffer| {
-                let mut opened = TmpBuf::new(buffer);
-                opener.decrypt(&mut opened, aad(), nonce(1)).unwrap();
-                assert_eq!(opened.len(), SIZE);
-            },
+            |buffer| opener.open(buffer),
             BatchSize::SmallInput,
         );
     });
-    group.finish();
 }
 
-fn handshakes(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("handshake");
-    // One element is both sides' work for one connection, cookie exchange included.
-    group.throughput(Throughput::Elements(1));
-    group.bench_function("both sides", |bencher| bencher.iter(connected));
-    group.finish();
+fn handshake(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
+    let configs = Configs::of(suite);
+    let mut rng = StdRng::seed_from_u64(1);
+    for (name, side) in [
+        (
+            "handshake-client",
+            (|pair| pair.client_time) as fn(&Pair) -> Duration,
+        ),
+        ("handshake-server", |pair| pair.server_time),
+    ] {
+        group.bench_function(name, |bencher| {
+            bencher
+                .iter_custom(|rounds| (0..rounds).map(|_| side(&configs.connect(&mut rng))).sum());
+        });
+    }
 }
 
 criterion_group! {
@@ -152,6 +294,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = records, handshakes
+    targets = suites
 }
 criterion_main!(benches);
