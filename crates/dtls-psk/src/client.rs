@@ -139,17 +139,25 @@ impl ClientHandshake {
             engine.stats.malformed += 1;
             return Ok(());
         };
-        let next = engine.reassembly.next();
-        if fragment.sequence < next && request.cookie == self.cookie {
-            // The network's copy of the one that was answered.
+        let answered_before = fragment.sequence < engine.reassembly.next();
+        // A request has the number of the hello that it answers, or 0.
+        let early = fragment.sequence >= engine.next_message;
+        let repeated = request.cookie == self.cookie || engine.flight.retransmits() == 0;
+        if early || (answered_before && repeated) {
+            // The network's copy of the one that was answered; or, where cookies change with time, what
+            // came of an earlier hello's copy. The server may have taken the hello with the first cookie by
+            // now, and one hello is all that both sides can agree on. A hello without an answer is another
+            // matter: its cookie may be good no more.
             engine.stats.unexpected += 1;
             return Ok(());
         }
         engine.stats.verify_requests += 1;
         self.cookie = request.cookie.to_vec();
-        engine
-            .reassembly
-            .restart_at(next.max(fragment.sequence.saturating_add(1)));
+        // A server without state numbers its ServerHello as the hello it answers: the count begins with the
+        // request, not with how many of them came.
+        let number = fragment.sequence.saturating_add(1);
+        engine.next_message = number;
+        engine.reassembly.restart_at(number);
         self.send_hello(engine)
     }
 
