@@ -25,7 +25,10 @@ use crate::group::Group;
 use crate::key_schedule::{
     MasterSecret, PremasterSecret, ProtectionChoice, Protections, Randoms, Side, VERIFY_DATA_LEN,
 };
-use crate::messages::extensions::{ENCRYPT_THEN_MAC, EXTENDED_MASTER_SECRET, POINT_UNCOMPRESSED};
+use crate::messages::extensions::{
+    EC_POINT_FORMATS, ENCRYPT_THEN_MAC, EXTENDED_MASTER_SECRET, POINT_UNCOMPRESSED,
+    SUPPORTED_GROUPS,
+};
 use crate::messages::hello::{
     COMPRESSION_NULL, ClientHello, HelloVerifyRequest, Offer, ServerHello,
 };
@@ -247,6 +250,14 @@ impl ClientHandshake {
         let extensions = &hello.extensions;
         if let Some(other) = extensions.first_other {
             return Err(Error::UnsolicitedExtension(other));
+        }
+        if !engine.config.uses_groups() {
+            if extensions.groups.is_some() {
+                return Err(Error::UnsolicitedExtension(SUPPORTED_GROUPS));
+            }
+            if extensions.point_formats.is_some() {
+                return Err(Error::UnsolicitedExtension(EC_POINT_FORMATS));
+            }
         }
         if extensions.extended_master_secret && !engine.config.extended_master_secret {
             return Err(Error::UnsolicitedExtension(EXTENDED_MASTER_SECRET));

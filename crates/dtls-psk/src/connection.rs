@@ -297,7 +297,9 @@ impl Connection {
         self.stage() == Stage::AwaitFinished
     }
 
-    /// The most that one record can carry within the MTU, in bytes.
+    /// The most that one record can carry within the MTU, in bytes; 2^14 at most (RFC 5246 section 6.2.1).
+    /// Exact for CBC suites too, with the least padding. Before the keys are there the suite is not known,
+    /// and nothing is taken off for it.
     pub fn max_payload(&self) -> usize {
         let engine = &self.engine;
         let max = engine

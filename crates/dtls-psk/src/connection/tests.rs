@@ -319,3 +319,75 @@ fn a_ticket_that_nobody_asked_for_ends_the_handshake() {
         })
     );
 }
+
+#[test]
+fn a_server_that_answers_what_was_not_offered_is_told_so() {
+    let hello = |suite: [u8; 2], extensions: &[u8]| {
+        let mut body = vec![0xfe, 0xfd];
+        body.extend([0x42; 32]);
+        body.push(0);
+        body.extend(suite);
+        body.push(0);
+        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        body.extend(extensions);
+        let header =
+            handshake_header(handshake_type::SERVER_HELLO, body.len(), 0, 0, body.len()).unwrap();
+        let id = RecordId {
+            content_type: ContentType::Handshake,
+            version: 0xfefd,
+            epoch: Epoch::Plain,
+            sequence: 0,
+        };
+        let mut out = Vec::new();
+        crate::record::append_plain(id, &[&header[..], &body].concat(), &mut out).unwrap();
+        out
+    };
+    let answered = |config: Config, mut datagram: Vec<u8>| {
+        let (_, _, now) = pair();
+        let mut rng = StdRng::seed_from_u64(5);
+        let mut client = Connection::client(Arc::new(config), &mut rng, now).unwrap();
+        client.handle_datagram(now, &mut datagram, |_| {})
+    };
+    use crate::CipherSuite as S;
+    let client = |suites: &[S]| Config::client("x", Psk::new([9; 32])).with_suites(suites);
+    let (ccm, cbc) = (S::PskAes128Ccm8, S::PskAes128CbcSha256);
+    let (ccm_id, cbc_id) = ([0xc0, 0xa8], [0x00, 0xae]);
+    let points = [0, 11, 0, 2, 1, 0];
+    let groups = [0, 10, 0, 4, 0, 2, 0, 29];
+    let encrypt_then_mac = [0, 22, 0, 0];
+    let unsolicited = |number| Err(Error::UnsolicitedExtension(number));
+    for (config, datagram, expected) in [
+        (client(&[ccm]), hello(ccm_id, &points), unsolicited(11)),
+        (client(&[ccm]), hello(ccm_id, &groups), unsolicited(10)),
+        (
+            client(&[ccm]),
+            hello(ccm_id, &encrypt_then_mac),
+            unsolicited(22),
+        ),
+        (
+            client(&[cbc]).with_encrypt_then_mac(false),
+            hello(cbc_id, &encrypt_then_mac),
+            unsolicited(22),
+        ),
+        (
+            client(&[cbc, ccm]),
+            hello(ccm_id, &encrypt_then_mac),
+            Err(Error::EncryptThenMac(ccm.name())),
+        ),
+        (
+            client(&[cbc, ccm]),
+            hello(cbc_id, &encrypt_then_mac),
+            Ok(()),
+        ),
+        // A suite that this crate speaks and this client did not offer.
+        (
+            client(&[ccm]),
+            hello(cbc_id, &[]),
+            Err(Error::CipherSuite {
+                what: "the server chose one that was not offered",
+            }),
+        ),
+    ] {
+        assert_eq!(answered(config, datagram), expected);
+    }
+}

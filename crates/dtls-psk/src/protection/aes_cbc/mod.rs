@@ -90,8 +90,9 @@ struct AesCbc<C, H: BlockHash> {
 ///
 /// An IV must not be predictable: whoever chooses plaintext and knows the IV it will get can test guesses
 /// about earlier plaintext (Bard 2004; BEAST). To who does not know the key, a block cipher over numbers that
-/// never repeat looks like random numbers that never repeat (NIST SP 800-38A appendix C, first method). So
-/// no generator has to be kept for the life of the connection.
+/// never repeat looks like random numbers that never repeat (NIST SP 800-38A appendix C, first method, but
+/// with a key of its own, so that nothing encrypted with it can meet the numbers). So no generator has to be
+/// kept for the life of the connection.
 struct Ivs(Aes256);
 
 impl Ivs {

@@ -33,7 +33,9 @@ pub(super) fn mac_at(decrypted: &[u8], mac_len: usize, at: u32) -> Digest {
     let mut turned: Digest = std::iter::repeat_n(0, mac_len).collect();
     let mut first_slot = 0u32;
     let end = u32::try_from(mac_len).unwrap_or(u32::MAX).wrapping_add(at);
-    let mut positions = (0u32..).zip(decrypted).skip(from).peekable();
+    let window = decrypted.get(from..).unwrap_or_default();
+    let first = u32::try_from(from).unwrap_or(u32::MAX);
+    let mut positions = (first..).zip(window).peekable();
     while positions.peek().is_some() {
         for (slot, (to, (position, byte))) in
             (0u32..).zip(turned.iter_mut().zip(positions.by_ref()))
