@@ -76,7 +76,7 @@ pub struct Acceptor {
     stats: AcceptorStats,
 }
 
-/// What to do about a datagram.
+/// What to do about a datagram (RFC 6347 section 4.2.1).
 #[derive(Debug)]
 pub enum Accept<'a> {
     /// Nothing: it is noise, or not for the beginning of a connection.
@@ -95,7 +95,7 @@ pub enum Accept<'a> {
     },
 }
 
-/// What came to an [`Acceptor`], in datagrams.
+/// What came to an [`Acceptor`] (RFC 6347 section 4.2.1), in datagrams.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcceptorStats {

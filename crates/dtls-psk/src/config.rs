@@ -16,7 +16,7 @@ use crate::suites::CipherSuite;
 pub const DEFAULT_SUITES: &[CipherSuite] = &[CipherSuite::EcdhePskChacha20Poly1305Sha256];
 /// The groups that are offered and accepted unless [`Config::with_groups`] says otherwise.
 pub const DEFAULT_GROUPS: &[Group] = &[Group::X25519];
-/// Default for the largest datagram, in bytes (wire.md section 7).
+/// Default for the largest datagram, in bytes (RFC 6347 section 4.1.1.1; wire.md section 7).
 pub const DEFAULT_MTU: usize = 1200;
 /// The smallest MTU that is accepted, in bytes.
 pub const MIN_MTU: usize = 256;
@@ -26,16 +26,18 @@ const MAX_MTU: usize = 65_507;
 pub const DEFAULT_INITIAL_TIMEOUT: Duration = Duration::from_millis(300);
 /// Default upper end of the doubling wait (RFC 6347 section 4.2.4.1).
 pub const DEFAULT_MAX_TIMEOUT: Duration = Duration::from_secs(60);
-/// Default for how often one flight is sent again before the handshake is given up.
+/// Default for how often one flight is sent again before the handshake is given up (RFC 6347 section 4.2.4
+/// sets no number).
 pub const DEFAULT_MAX_RETRANSMITS: u32 = 7;
-/// The largest handshake message that is put together, in bytes without its header.
+/// The largest handshake message that is put together, in bytes without its header (RFC 6347 section 4.2.3;
+/// the format allows 2^24 - 1).
 pub const MAX_HANDSHAKE_MESSAGE: usize = 8192;
 /// The longest PSK identity, in bytes. RFC 4279 section 5.3 asks for at least 128.
 pub const MAX_IDENTITY: usize = 1024;
 /// The longest pre-shared key, in bytes. RFC 4279 section 5.3 asks for at least 64.
 const MAX_PSK: usize = 1024;
 
-/// A pre-shared key: zeroed on drop, never shown.
+/// A pre-shared key (RFC 4279 section 2): zeroed on drop, never shown.
 #[derive(Clone)]
 pub struct Psk(Zeroizing<Vec<u8>>);
 
@@ -57,7 +59,7 @@ impl fmt::Debug for Psk {
     }
 }
 
-/// A server's keys.
+/// A server's keys, by identity (RFC 4279 section 5.3).
 ///
 /// Implemented for every `Fn(&[u8]) -> Option<Psk>`. How long a look-up takes may tell a peer whether
 /// an identity exists; where that matters, look up in constant time.
@@ -77,7 +79,7 @@ where
     }
 }
 
-/// A client's identities, where one depends on the server's hint.
+/// A client's identities, where one depends on the server's hint (RFC 4279 section 5.2).
 ///
 /// Implemented for every `Fn(&[u8]) -> Option<(Vec<u8>, Psk)>`.
 pub trait PskSelect: Send + Sync {
@@ -141,7 +143,8 @@ pub(crate) enum Credentials {
 }
 
 impl Config {
-    /// A client that proves `identity` (1 to [`MAX_IDENTITY`] bytes) with `psk`.
+    /// A client that proves `identity` (1 to [`MAX_IDENTITY`] bytes; by RFC 4279 section 5.1 it is UTF-8, which
+    /// is not looked at) with `psk`.
     pub fn client(identity: impl AsRef<[u8]>, psk: Psk) -> Self {
         Self::new(Role::Client(Credentials::Known {
             identity: identity.as_ref().to_vec(),
@@ -155,7 +158,7 @@ impl Config {
         Self::new(Role::Client(Credentials::ByHint(Arc::new(select))))
     }
 
-    /// A server that finds its clients' keys with `lookup`.
+    /// A server that finds its clients' keys with `lookup` (RFC 4279 section 2).
     pub fn server(lookup: impl PskLookup + 'static) -> Self {
         Self::new(Role::Server {
             lookup: Arc::new(lookup),
@@ -191,7 +194,7 @@ impl Config {
         self
     }
 
-    /// The suites that are offered or accepted, the best first; [`DEFAULT_SUITES`] by default. At least one;
+    /// The suites that are offered or accepted (RFC 5246 section 7.4.1.2), the best first; [`DEFAULT_SUITES`] by default. At least one;
     /// what comes twice counts once. A server takes the first of its own list that the client offers.
     #[must_use]
     pub fn with_suites(mut self, suites: &[CipherSuite]) -> Self {
@@ -199,7 +202,7 @@ impl Config {
         self
     }
 
-    /// The groups that are offered or accepted, the best first; [`DEFAULT_GROUPS`] by default. At least one
+    /// The groups that are offered or accepted (RFC 8422 section 5.1.1), the best first; [`DEFAULT_GROUPS`] by default. At least one
     /// if there is a suite with an ephemeral exchange; what comes twice counts once. A server takes the
     /// first of its own list that the client offers, and no such suite if there is none.
     #[must_use]
@@ -208,7 +211,7 @@ impl Config {
         self
     }
 
-    /// The largest datagram, in bytes, [`MIN_MTU`] to 65507. Take the bytes of a wrapper off beforehand.
+    /// The largest datagram (RFC 6347 section 4.1.1.1), in bytes, [`MIN_MTU`] to 65507. Take the bytes of a wrapper off beforehand.
     #[must_use]
     pub fn with_mtu(mut self, mtu: usize) -> Self {
         self.mtu = mtu;
@@ -223,7 +226,7 @@ impl Config {
         self
     }
 
-    /// How often one flight is sent again before the handshake is given up.
+    /// How often one flight is sent again before the handshake is given up (RFC 6347 section 4.2.4).
     #[must_use]
     pub fn with_max_retransmits(mut self, max: u32) -> Self {
         self.max_retransmits = max;

@@ -24,7 +24,7 @@ use crate::server::{ServerHandshake, ServerSecrets};
 /// How far ahead the instant lies that stands for "nothing is due".
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// One end of a DTLS 1.2 association: a state machine without sockets or a clock.
+/// One end of a DTLS 1.2 association (RFC 6347): a state machine without sockets or a clock.
 ///
 /// After [`Connection::client`], [`handle_datagram`](Self::handle_datagram),
 /// [`handle_timeout`](Self::handle_timeout), [`send`](Self::send) and [`close`](Self::close), also when
@@ -62,7 +62,7 @@ enum Handshake {
 }
 
 impl Connection {
-    /// A client; its ClientHello waits in [`poll_output`](Self::poll_output).
+    /// A client (RFC 6347 section 4.2); its ClientHello waits in [`poll_output`](Self::poll_output).
     ///
     /// Draws all that it needs from `rng` now. Only the ephemeral key is drawn later and by the provider
     /// ([`Config::with_provider`]).
@@ -90,7 +90,8 @@ impl Connection {
     }
 
     /// A server that waits for a client. `peer_id` names the peer's address: a cookie made for one peer
-    /// does not hold for another.
+    /// does not hold for another (RFC 6347 section 4.2.1). Where there are many peers, an
+    /// [`Acceptor`](crate::Acceptor) makes them.
     ///
     /// Draws all that it needs from `rng` now, as [`Connection::client`] does.
     ///
@@ -185,7 +186,7 @@ impl Connection {
         self.settle(result)
     }
 
-    /// Queues `data` as one record in a datagram of its own. Poll afterwards.
+    /// Queues `data` as one record (RFC 6347 section 4.1) in a datagram of its own. Poll afterwards.
     ///
     /// # Errors
     ///

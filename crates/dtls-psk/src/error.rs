@@ -2,7 +2,7 @@
 
 use crate::alert::{AlertDescription, AlertLevel};
 
-/// How far a handshake has come.
+/// How far a handshake has come (RFC 6347 section 4.2.4).
 ///
 /// A handshake that stays at [`Stage::AwaitFinished`] is the sign of two different keys: the peer's
 /// flight came, keys were derived from it, and nothing that was sealed with the same keys ever came.
@@ -67,7 +67,7 @@ pub enum Error {
         /// Handshake records that did not decrypt: more than none hints at a wrong pre-shared key.
         undecryptable: u64,
     },
-    /// The peer ended the connection.
+    /// The peer ended the connection (RFC 5246 section 7.2).
     #[error("peer sent alert {description} ({level}, {})", if *.authenticated { "authenticated" } else { "not authenticated" })]
     PeerAlert {
         /// Its level.
@@ -77,7 +77,7 @@ pub enum Error {
         /// Whether it came under the negotiated keys. Anybody on the path can forge one that did not.
         authenticated: bool,
     },
-    /// A handshake message whose lengths do not add up.
+    /// A handshake message whose lengths do not add up (RFC 5246 section 4.3).
     #[error("{message}: {what}")]
     Malformed {
         /// Which message.
@@ -85,7 +85,7 @@ pub enum Error {
         /// What was expected and did not come.
         what: &'static str,
     },
-    /// A handshake message that may not come here.
+    /// A handshake message that may not come here (RFC 5246 section 7.3).
     #[error("expected {expected}, got handshake type {got}")]
     UnexpectedMessage {
         /// The messages allowed here.
@@ -93,25 +93,25 @@ pub enum Error {
         /// The type that came (RFC 5246 section 7.4).
         got: u8,
     },
-    /// A version other than DTLS 1.2.
+    /// A version other than DTLS 1.2 (RFC 5246 appendix E.1).
     #[error("expected DTLS 1.2 (0xfefd), peer has {got:#06x}")]
     Version {
         /// The peer's version, as on the wire.
         got: u16,
     },
-    /// No common cipher suite, or the server chose one that was not offered.
+    /// No common cipher suite (RFC 5246 section 7.4.1.3), or the server chose one that was not offered.
     #[error("no common cipher suite: {what}")]
     CipherSuite {
         /// What came.
         what: &'static str,
     },
-    /// No common group, or the server chose one that was not offered.
+    /// No common group (RFC 8422 section 5.1), or the server chose one that was not offered.
     #[error("no common key exchange group: {what}")]
     Group {
         /// What came.
         what: &'static str,
     },
-    /// A field out of range.
+    /// A field out of range (RFC 5246 section 7.2.2, illegal_parameter).
     #[error("{message}: illegal {what}")]
     IllegalParameter {
         /// Which message.
@@ -129,10 +129,10 @@ pub enum Error {
     /// [`PskSelect`](crate::PskSelect).
     #[error("no identity for the server's hint of {0} bytes")]
     NoIdentity(usize),
-    /// The peer says that this connection renegotiates another (RFC 5746).
+    /// The peer says that this connection renegotiates another (RFC 5746 sections 3.4 and 3.6).
     #[error("peer's renegotiation_info is not empty")]
     Renegotiation,
-    /// The peer's Finished is sealed with the right keys and does not verify.
+    /// The peer's Finished is sealed with the right keys and does not verify (RFC 5246 section 7.4.9).
     #[error("the peer's Finished does not verify: the two sides saw different handshakes")]
     FinishedMismatch,
     /// 2^48 records were sent in one epoch (RFC 6347 section 4.1).

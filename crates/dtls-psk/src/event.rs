@@ -24,12 +24,12 @@ pub enum Output<'a> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Both Finished messages have been verified: data may flow.
+    /// Both Finished messages have been verified (RFC 5246 section 7.4.9): data may flow.
     Connected(Connected),
     /// A line of the NSS key log, `CLIENT_RANDOM <64 hex> <96 hex>`, without a line end; only when
     /// [`Config::with_key_log`](crate::Config::with_key_log) asked for it. **It opens the whole session.**
     KeyLog(String),
-    /// The peer's close_notify, authenticated. Nothing follows.
+    /// The peer's close_notify (RFC 5246 section 7.2.1), authenticated. Nothing follows.
     Closed,
 }
 
@@ -48,15 +48,15 @@ impl fmt::Debug for Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connected {
-    /// The cipher suite.
+    /// The cipher suite (RFC 5246 section 7.4.1.3).
     pub suite: CipherSuite,
-    /// The group of the ephemeral exchange, if the suite has one.
+    /// The group of the ephemeral exchange (RFC 8422 section 5.4), if the suite has one.
     pub group: Option<Group>,
     /// Whether the master secret is bound to the handshake (RFC 7627). Cameras do not offer it.
     pub extended_master_secret: bool,
     /// Whether the MAC of records is over their ciphertext (RFC 7366): only ever with CBC suites.
     pub encrypt_then_mac: bool,
-    /// The client's PSK identity: on the server the one that came, on the client its own.
+    /// The client's PSK identity (RFC 4279 section 5.1): on the server the one that came, on the client its own.
     pub identity: Vec<u8>,
     /// The server's PSK identity hint (RFC 4279 section 5.2), empty where there is none: on the client the
     /// one that came, on the server its own.
@@ -75,7 +75,7 @@ pub struct Stats {
     pub malformed: u64,
     /// Records of an epoch, type or role that has no place at this point.
     pub unexpected: u64,
-    /// Records that the replay window had seen, or that were older than it reaches.
+    /// Records that the replay window (RFC 6347 section 4.1.2.6) had seen, or that were older than it reaches.
     pub replayed: u64,
     /// Records that did not authenticate, of any kind.
     pub undecryptable: u64,
