@@ -24,7 +24,8 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a program: it has sockets and a clock"
+    clippy::indexing_slicing,
+    reason = "a program: it has sockets and a clock, and slices what the socket says it filled"
 )]
 
 #[path = "common/mod.rs"]
