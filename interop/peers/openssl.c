@@ -72,7 +72,7 @@ static SSL_CTX *context(void)
 
 static void dtls_probe(void)
 {
-    printf("version %s\n", OpenSSL_version(OPENSSL_VERSION));
+    printf("version OpenSSL %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
     for (size_t i = 0; i < SUITE_COUNT; i++) {
         SSL_CTX *ctx = context();
         if (SSL_CTX_set_cipher_list(ctx, SUITES[i].name) == 1)

@@ -32,14 +32,14 @@ pub(crate) enum Outcome {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Passed {
-    /// From this crate's first datagram, sent or received, to its being connected.
+    /// From dtls-psk's first datagram, sent or received, to its being connected.
     pub(crate) handshake: Duration,
     /// Of the records that the client sent, those that came back, of one.
     pub(crate) returned: f64,
 }
 
 /// Runs `cell` with `peer`. A failure is the peer's own if it fails with the same words where `reference`,
-/// another implementation, takes this crate's place.
+/// another implementation, takes dtls-psk's place.
 pub(crate) fn run(cell: &Cell, peer: &Ready, reference: Option<&Ready>) -> Outcome {
     let (theirs, ours) = match cell.settings(&peer.abilities) {
         Ok(settings) => settings,
@@ -184,8 +184,8 @@ fn meet(
     };
     let abandoned = Arc::new(AtomicBool::new(false));
     let (server, mut address) = start_server(server, Arc::clone(&abandoned))?;
-    let relay = match cell.relay_seed() {
-        Some(seed) => Some(Relay::start(address, seed).map_err(|e| e.to_string())?),
+    let relay = match cell.network() {
+        Some(network) => Some(Relay::start(address, network).map_err(|e| e.to_string())?),
         None => None,
     };
     if let Some(relay) = &relay {

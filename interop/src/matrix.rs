@@ -5,6 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use dtls_psk::{CipherSuite, Group};
 
+use crate::relay::Network;
+
 /// Largest datagram of a lossless cell, in bytes.
 const MTU: usize = 1200;
 /// Largest datagram of every other lossy cell, in bytes: every flight is cut.
@@ -12,7 +14,9 @@ const SMALL_MTU: usize = 256;
 /// What crosses a lossless cell each way, in bytes.
 const BYTES: u64 = 1_000_000;
 /// Records that cross a lossy cell each way.
-const LOSSY_RECORDS: u64 = 40;
+pub(crate) const LOSSY_RECORDS: u64 = 40;
+/// One in so many lossy cells has a slow handshake.
+pub(crate) const SLOW_EVERY: u64 = 7;
 /// The longest record, in bytes, and the room that is left for its header, IV, padding and MAC: as
 /// peers/common.h has them.
 const MAX_RECORD: usize = 1000;
@@ -152,6 +156,8 @@ pub(crate) struct Settings {
     /// What crosses each way, in bytes.
     pub(crate) bytes: u64,
     pub(crate) record_len: usize,
+    /// Whether dtls-psk, as the server, lets the client in by an `Acceptor`, or knows whom to expect.
+    pub(crate) acceptor: bool,
     /// Bytes of the server's identity hint.
     pub(crate) hint_len: usize,
     pub(crate) lossy: bool,
@@ -168,14 +174,18 @@ impl Cell {
         }
     }
 
-    /// A seed of this cell's own: otherwise every suite would meet the same network.
-    pub(crate) fn relay_seed(&self) -> Option<u64> {
+    /// The network that it goes through, if it is lossy. Its seed is the cell's own: otherwise every suite
+    /// would meet the same one.
+    pub(crate) fn network(&self) -> Option<Network> {
         let mut of = DefaultHasher::new();
         (self.peer, self.peer_side, self.suite, self.seed?).hash(&mut of);
-        Some(of.finish())
+        Some(Network {
+            seed: of.finish(),
+            slow: self.seed? % SLOW_EVERY == SLOW_EVERY - 1,
+        })
     }
 
-    /// How the peer and this crate are set, or why the peer cannot.
+    /// How the peer and dtls-psk are set, or why the peer cannot.
     pub(crate) fn settings(&self, can: &Abilities) -> Result<(Settings, Settings), String> {
         match can.suites.get(&self.suite.id()) {
             Some(None) => {}
@@ -203,6 +213,8 @@ impl Cell {
                 Some(_) => LOSSY_RECORDS * record_len as u64,
             },
             record_len,
+            // Both ways in are to be met, in each suite, with a cookie and without.
+            acceptor: self.ems,
             hint_len: if small { 200 } else { 0 },
             lossy: self.seed.is_some(),
         };

@@ -1,10 +1,12 @@
-//! This crate's side: a [`Connection`] on a socket.
+//! dtls-psk's side: a [`Connection`] on a socket.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dtls_psk::{CipherSuite, Config, Connected, Connection, Event, Group, Output, Psk};
+use dtls_psk::{
+    Accept, Acceptor, CipherSuite, Config, Connected, Connection, Event, Group, Output, Psk,
+};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
@@ -18,26 +20,39 @@ const LIMIT: Duration = Duration::from_secs(110);
 
 pub(crate) struct Ours {
     link: Link,
-    connection: Connection,
+    connection: Box<Connection>,
     side: Side,
+    started: Instant,
+    /// Whether an acceptor asked for a cookie before there was a connection.
+    cookie_asked_before: bool,
     inbox: VecDeque<Vec<u8>>,
     connected: Option<Connected>,
     closed_by_peer: bool,
 }
 
 impl Ours {
-    pub(crate) fn new(link: Link, settings: &Settings) -> Result<Self, String> {
+    pub(crate) fn new(mut link: Link, settings: &Settings) -> Result<Self, String> {
         let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|e| e.to_string())?;
         let config = Arc::new(config(settings));
-        let now = Instant::now();
+        let started = Instant::now();
+        let mut cookie_asked_before = false;
         let connection = match settings.side {
-            Side::Client => Connection::client(config, &mut rng, now),
-            Side::Server => Connection::server(config, link.peer().as_bytes(), &mut rng, now),
+            Side::Client => Connection::client(config, &mut rng, started).map(Box::new),
+            Side::Server if settings.acceptor => {
+                let (connection, asked) = accept(&mut link, config, &mut rng)?;
+                cookie_asked_before = asked;
+                Ok(connection)
+            }
+            Side::Server => {
+                Connection::server(config, link.peer().as_bytes(), &mut rng, started).map(Box::new)
+            }
         };
         Ok(Self {
             link,
             connection: connection.map_err(|e| e.to_string())?,
             side: settings.side,
+            started,
+            cookie_asked_before,
             inbox: VecDeque::new(),
             connected: None,
             closed_by_peer: false,
@@ -74,6 +89,37 @@ impl Ours {
     }
 }
 
+/// Lets a client in by an [`Acceptor`]: its connection, and whether a cookie was asked for.
+fn accept(
+    link: &mut Link,
+    config: Arc<Config>,
+    rng: &mut StdRng,
+) -> Result<(Box<Connection>, bool), String> {
+    let peer = link.peer();
+    let mut acceptor = Acceptor::new(config, rng).map_err(|e| e.to_string())?;
+    let mut asked = false;
+    let end = Instant::now() + LIMIT;
+    while Instant::now() < end {
+        let Some(datagram) = link.receive(end)? else {
+            continue;
+        };
+        let accept = acceptor.handle_datagram(peer.as_bytes(), datagram, rng, Instant::now());
+        match accept.map_err(|e| e.to_string())? {
+            Accept::Drop => {}
+            Accept::Reply(reply) => {
+                asked = true;
+                link.send(reply);
+            }
+            Accept::Connection(connection) => return Ok((connection, asked)),
+            Accept::Refuse { alert, error } => {
+                link.send(alert);
+                return Err(error.to_string());
+            }
+        }
+    }
+    Err(format!("no hello that could be taken in {LIMIT:?}"))
+}
+
 fn config(settings: &Settings) -> Config {
     let config = match settings.side {
         Side::Client => Config::client(IDENTITY, Psk::new(KEY)),
@@ -97,10 +143,9 @@ fn config(settings: &Settings) -> Config {
 
 impl Endpoint for Ours {
     fn handshake(&mut self) -> Result<Negotiated, String> {
-        let start = Instant::now();
         while self.connected.is_none() {
-            self.step(start + LIMIT)?;
-            if start.elapsed() > LIMIT {
+            self.step(self.started + LIMIT)?;
+            if self.started.elapsed() > LIMIT {
                 return Err(format!("{:?} after {LIMIT:?}", self.connection.stage()));
             }
         }
@@ -110,10 +155,10 @@ impl Endpoint for Ours {
         Ok(Negotiated {
             suite: Some(connected.suite.id()),
             group: connected.group,
-            cookie: Some(self.connection.stats().verify_requests > 0),
+            cookie: Some(self.cookie_asked_before || self.connection.stats().verify_requests > 0),
             ems: Some(connected.extended_master_secret),
             etm: Some(connected.encrypt_then_mac),
-            handshake: Some(start.elapsed()),
+            handshake: Some(self.started.elapsed()),
         })
     }
 

@@ -16,6 +16,9 @@ pub(crate) const LOSS: f32 = 0.1;
 pub(crate) const DUPLICATES: f32 = 0.1;
 pub(crate) const LATENCY: Duration = Duration::from_millis(15);
 pub(crate) const JITTER: Duration = Duration::from_millis(10);
+/// The latency of a slow network's handshakes: longer than dtls-psk's first wait, so that it sends its
+/// flights again while the answers are on their way. Data is not slowed, to be done some time.
+pub(crate) const SLOW_LATENCY: Duration = Duration::from_millis(400);
 /// One in so many datagrams overtakes the one before it; the jitter lets others overtake.
 const REORDER_GAP: u32 = 3;
 /// Alerts are late, so that they come after what was sent before them.
@@ -24,6 +27,15 @@ const ALERT_LATENCY: Duration = Duration::from_millis(50);
 const GLANCE: Duration = Duration::from_millis(50);
 
 const ALERT: u8 = 21;
+const APPLICATION_DATA: u8 = 23;
+
+/// Which network it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Network {
+    /// The same seed loses, doubles and delays the same datagrams, counted by direction.
+    pub(crate) seed: u64,
+    pub(crate) slow: bool,
+}
 
 /// Two threads, one a direction. They end when it is dropped.
 pub(crate) struct Relay {
@@ -33,9 +45,8 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// A way to `server`: the client connects to [`Relay::address`]. The same seed loses, doubles and
-    /// delays the same datagrams, counted by direction.
-    pub(crate) fn start(server: SocketAddr, seed: u64) -> io::Result<Self> {
+    /// A way to `server`: the client connects to [`Relay::address`].
+    pub(crate) fn start(server: SocketAddr, network: Network) -> io::Result<Self> {
         let front = bind()?;
         let back = bind()?;
         back.connect(server)?;
@@ -56,9 +67,13 @@ impl Relay {
             client_is_sender: false,
             stop: Arc::clone(&stop),
         };
+        let back_way = Network {
+            seed: !network.seed,
+            ..network
+        };
         let threads = vec![
-            thread::spawn(move || up.run(seed)),
-            thread::spawn(move || down.run(!seed)),
+            thread::spawn(move || up.run(network)),
+            thread::spawn(move || down.run(back_way)),
         ];
         Ok(Self {
             address,
@@ -92,23 +107,26 @@ struct Direction {
 }
 
 impl Direction {
-    fn run(self, seed: u64) {
-        let mut network: Netem<Vec<u8>> = Netem::new(
+    fn run(self, network: Network) {
+        let lossy = |latency: Duration| {
             NetemConfig::new()
-                .latency(LATENCY)
+                .latency(latency)
                 .jitter(JITTER)
                 .loss(RandomLoss::new(Probability::new(LOSS)))
                 .duplicate(Probability::new(DUPLICATES))
                 .reorder_gap(REORDER_GAP)
-                .seed(seed),
-        );
+                .seed(network.seed)
+        };
+        let latency = if network.slow { SLOW_LATENCY } else { LATENCY };
+        let mut handshake: Netem<Vec<u8>> = Netem::new(lossy(latency));
+        let mut data = Netem::new(lossy(LATENCY));
         // DTLS sends close_notify once: lost, there would be no clean close to look at.
-        let mut alerts: Netem<Vec<u8>> = Netem::new(NetemConfig::new().latency(ALERT_LATENCY));
+        let mut alerts = Netem::new(NetemConfig::new().latency(ALERT_LATENCY));
         let mut buffer = vec![0; 4096];
         while !self.stop.load(Ordering::Relaxed) {
             let now = Instant::now();
             let mut due = now + GLANCE;
-            for network in [&mut network, &mut alerts] {
+            for network in [&mut handshake, &mut data, &mut alerts] {
                 network.handle_input(Input::Timeout(now));
                 while let Some(output) = network.poll_output() {
                     match output {
@@ -133,7 +151,8 @@ impl Direction {
                     let datagram = buffer.get(..len).unwrap_or_default().to_vec();
                     let network = match datagram.first() {
                         Some(&ALERT) => &mut alerts,
-                        _ => &mut network,
+                        Some(&APPLICATION_DATA) => &mut data,
+                        _ => &mut handshake,
                     };
                     network.handle_input(Input::Packet(Instant::now(), datagram));
                 }

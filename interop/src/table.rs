@@ -6,9 +6,9 @@ use std::time::Duration;
 use dtls_psk::CipherSuite;
 
 use crate::cell::{Outcome, Passed};
-use crate::matrix::{Cell, Peer, Side};
+use crate::matrix::{Cell, LOSSY_RECORDS, Peer, SLOW_EVERY, Side};
 use crate::peers::Ready;
-use crate::relay::{DUPLICATES, JITTER, LATENCY, LOSS};
+use crate::relay::{DUPLICATES, JITTER, LATENCY, LOSS, SLOW_LATENCY};
 
 /// Everything that a run brought.
 #[derive(Default)]
@@ -158,21 +158,22 @@ const INTRODUCTION: &str = "\
 
 Written by `cargo xtask interop`; do not edit.
 
-Each cell is a handshake over UDP on loopback between this crate and the peer, 1 MB of application data
+Each cell is a handshake over UDP on loopback between dtls-psk and the peer, 1 MB of application data
 each way in numbered records that are checked byte by byte, and close_notify both ways. Both sides must
 agree on what the cell is for: the suite, the group, the cookie exchange, the extended master secret (EMS)
-and encrypt-then-MAC (EtM). The peer has nothing but the cell's suite and group, this crate has all of its
+and encrypt-then-MAC (EtM). The peer has nothing but the cell's suite and group, dtls-psk has all of its
 own. What is not to be agreed on is not offered by the client in the cells with a cookie, and not taken
-by the server in those without; where the peer has no switch for it, this crate's is used. A cell counts
-as one that the peer cannot do if it says so, or if it fails with the same words when OpenSSL takes this
-crate's place.
+by the server in those without; where the peer has no switch for it, dtls-psk's is used. A cell counts
+as one that the peer cannot do if it says so, or if it fails with the same words when OpenSSL takes
+dtls-psk's place. As a server dtls-psk is behind its `Acceptor` in the cells with EMS, and a lone `Connection`
+in the others.
 
 The peers are small C programs (interop/peers) on the system's libraries, dimpl in the same process, and
-this crate itself.
+dtls-psk itself.
 ";
 
 const EACH: &str = "\
-Milliseconds from this crate's first datagram to its being connected, in a cell that passed. \"With
+Milliseconds from dtls-psk's first datagram to its being connected, in a cell that passed. \"With
 cookie\" is a HelloVerifyRequest by whichever side is the server.
 ";
 
@@ -264,16 +265,18 @@ fn lossy(out: &mut String, run: &Run, notes: &mut Notes) {
         "\n## Through a lossy relay\n\n\
          {} seeds a suite and side, over all of its variants; every other one with datagrams of 256 bytes \
          at most and an identity hint of 200 bytes, so that flights and messages are cut. The relay \
-         (str0m-netem) loses {:.0} % each way, doubles {:.0} %, and delays by {:?} give or take {:?}, so that \
-         datagrams overtake each other. All timers are those that the libraries come with. The handshake \
+         (str0m-netem) loses {:.0} % each way, doubles {:.0} %, and delays by {} ms give or take {}, so that \
+         datagrams overtake each other; in one of {SLOW_EVERY} networks it delays handshakes by {} ms, longer than \
+         dtls-psk's first wait. All timers are those that the libraries come with. The handshake \
          must complete, no record may arrive wrong or twice, and close_notify must be answered; as DTLS \
          does not send that again, the relay spares alerts. Passed, median and longest handshake, and \
-         which part of the records made it there and back.\n",
+         which part of {LOSSY_RECORDS} records made it there and back.\n",
         run.seeds,
         LOSS * 100.0,
         DUPLICATES * 100.0,
-        LATENCY,
-        JITTER
+        LATENCY.as_millis(),
+        JITTER.as_millis(),
+        SLOW_LATENCY.as_millis(),
     );
     header(out, &["peer", "as"], &suite_names());
     for ready in &run.ready {
