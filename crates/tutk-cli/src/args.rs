@@ -19,7 +19,10 @@ pub(crate) const ENR_VARIABLE: &str = "TUTK_ENR";
 /// Where the options of all commands stand in the help of one.
 const LAST: usize = 100;
 
-const CAMERA_AND_EXIT_STATUS: &str = "\
+/// Written once, for [`concat!`].
+macro_rules! camera_and_exit_status {
+    () => {
+        "\
 CAMERA is wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd], percent-encoded, or a name
 from the file given by --config. auth_key= may stand instead of mac=. The environment variable TUTK_ENR
 may hold the ENR. The file has a table [cameras.NAME] for each, with url = \"wyze://…\", or with host,
@@ -29,9 +32,27 @@ Exit status:
   0  done
   1  anything that is not below: port in use, disk full, …
   2  the command line or an input file is not usable
-  3  no camera there, or it is silent
-  4  the camera refused: wrong UID, ENR or key
-  5  the stream broke off; the file is complete up to there";
+  3  no camera there, or it is silent, or it does not know the command
+  4  the camera refused: wrong UID, ENR or key, or it did not do as it was told
+  5  the stream broke off; the file is complete up to there"
+    };
+}
+
+const CAMERA_AND_EXIT_STATUS: &str = camera_and_exit_status!();
+
+const CONTROLS_CAMERA_AND_EXIT_STATUS: &str = concat!(
+    "\
+Examples:
+  tutk control --list                     every control, its values and what it does
+  tutk control CAMERA night-vision        read it
+  tutk control CAMERA night-vision auto   set it
+  tutk control CAMERA turn -10 5          several values, in the order of --list
+  tutk control CAMERA home-position       do it
+A value in brackets may be left out, by - where others follow. A list is emptied by -.
+
+",
+    camera_and_exit_status!()
+);
 
 /// Your own video out of your own camera: TUTK/IOTC cameras (Wyze) on your own network.
 #[derive(Parser)]
@@ -71,6 +92,12 @@ pub(crate) enum Command {
     /// Find out who is there, and in which dialect
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Discover(DiscoverArgs),
+    /// Show what a camera says of itself, and its parameters
+    #[command(after_help = CAMERA_AND_EXIT_STATUS)]
+    Info(InfoArgs),
+    /// Read, set or do one thing of a camera
+    #[command(after_help = CONTROLS_CAMERA_AND_EXIT_STATUS)]
+    Control(ControlArgs),
 }
 
 #[derive(clap::Args)]
@@ -179,6 +206,47 @@ pub(crate) struct DiscoverArgs {
     pub(crate) timeout: Duration,
 }
 
+#[derive(clap::Args)]
+pub(crate) struct InfoArgs {
+    /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the file of --config
+    #[arg(value_name = "CAMERA")]
+    pub(crate) camera: SecretText,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ControlArgs {
+    /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the file of --config
+    #[arg(value_name = "CAMERA", required_unless_present = "list")]
+    pub(crate) camera: Option<SecretText>,
+    /// Name of the control: see --list
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    /// Values to set; without any the control is read or, if it can only be done, done
+    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) values: Vec<String>,
+    /// Show every control, its values and what it does
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Do it even if it destroys data
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+/// How a session without media is held.
+#[derive(clap::Args)]
+pub(crate) struct Access {
+    /// Dialect to speak: auto asks the camera
+    #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
+    pub(crate) dialect: DialectChoice,
+    /// Append the session's keys to this file, for Wireshark (the format of SSLKEYLOGFILE)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
+}
+
 /// Format of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -222,6 +290,8 @@ impl Command {
             Self::Simulate(_) => "simulate",
             Self::Record(_) => "record",
             Self::Discover(_) => "discover",
+            Self::Info(_) => "info",
+            Self::Control(_) => "control",
         }
     }
 }

@@ -9,13 +9,11 @@ use tutk_runtime::tutk_session::{CameraUrl, Phase};
 use crate::args::{ENR_VARIABLE, SecretText};
 use crate::config;
 use crate::failure::{Failure, Status};
+use crate::models::is_not_tutk;
 use crate::signals::Stop;
 
 /// How long a name server may take.
 const LOOKUP: Duration = Duration::from_secs(5);
-
-/// Models that speak another protocol altogether (wire.md section 13).
-const NOT_TUTK: [&str; 3] = ["GW_", "AN_", "LD_CFP"];
 
 /// Reads a `wyze://` address, or looks a name up in the file of cameras.
 pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, Failure> {
@@ -69,10 +67,6 @@ pub(crate) async fn resolve(camera: &CameraUrl, stop: &mut Stop) -> Result<Socke
         .first()
         .copied()
         .ok_or_else(|| not_found("it has no address".to_owned()))
-}
-
-fn is_not_tutk(model: &str) -> bool {
-    NOT_TUTK.iter().any(|prefix| model.starts_with(prefix))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
-    /// A phase of the session, or `arguments`, `input`, `output`, `listen`, `start`.
+    /// A phase of the session, or `arguments`, `input`, `output`, `listen`, `start`, `command`.
     pub(crate) phase: &'static str,
     pub(crate) what: String,
     pub(crate) advice: Cow<'static, str>,

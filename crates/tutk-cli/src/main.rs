@@ -10,6 +10,7 @@
 )]
 
 mod args;
+mod asking;
 mod camera;
 mod clip;
 mod commands;
@@ -17,18 +18,20 @@ mod config;
 mod console;
 mod failure;
 mod keylog;
+mod models;
 mod quality;
 mod recording;
 mod report;
 mod signals;
 mod sink;
+mod table;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::args::{Args, Command};
-use crate::commands::{demo, discover, record, simulate};
+use crate::commands::{control, demo, discover, info, record, simulate};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -70,6 +73,8 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Simulate(args) => simulate::run(args, console, report, &mut stop).await,
         Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
+        Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
+        Command::Control(args) => control::run(args, global, console, report, &mut stop).await,
     };
     report.interrupted = stop.is_requested();
     result

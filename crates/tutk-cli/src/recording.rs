@@ -17,7 +17,7 @@ use crate::signals::Stop;
 use crate::sink::{Sink, SinkError, Unit};
 
 /// How long the camera may take to be told that we go.
-const CLOSE: Duration = Duration::from_secs(3);
+pub(crate) const CLOSE: Duration = Duration::from_secs(3);
 
 /// How much longer than `--seconds` the wall clock runs. The camera's clock decides; this is for one that
 /// runs slow, or stands.
@@ -248,7 +248,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
 }
 
 /// The first phase that is not complete.
-fn current_phase(report: &Report) -> &'static str {
+pub(crate) fn current_phase(report: &Report) -> &'static str {
     let phase = Phase::ALL.get(report.phases.len());
     phase.copied().unwrap_or(Phase::Stream).name()
 }

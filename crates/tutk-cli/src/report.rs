@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 use tutk_runtime::tutk_session::PhaseReport;
 
 use crate::failure::Failure;
@@ -53,6 +54,30 @@ pub(crate) struct Report {
     /// Whom `discover` found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cameras: Option<Vec<FoundCamera>>,
+    /// The camera's model, by its address or else by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    /// Of `info`: K10003, whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) camera: Option<Value>,
+    /// Of `info`: the answer to K10020, whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) parameters: Option<Value>,
+    /// Of `control`: its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) control: Option<&'static str>,
+    /// The code of the newest command that was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<u16>,
+    /// The values that the control was to be set to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) set: Option<Value>,
+    /// What the camera answered: the control's value or, if it was set, `done`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer: Option<Value>,
+    /// Of `control --list`: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) controls: Option<Vec<Value>>,
     /// Whether a signal ended it.
     pub(crate) interrupted: bool,
     /// What failed.

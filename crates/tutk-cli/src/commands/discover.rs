@@ -10,6 +10,7 @@ use crate::args::{DiscoverArgs, Global};
 use crate::camera;
 use crate::console;
 use crate::failure::{Failure, Status};
+use crate::models;
 use crate::report::{self, FoundCamera, PhaseTime, Report, milliseconds};
 use crate::signals::Stop;
 
@@ -21,8 +22,10 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     report.cameras = Some(Vec::new());
     let mut targets = Vec::new();
+    let mut only = None;
     for text in &args.cameras {
         let camera = camera::read(text, global.config.as_deref())?;
+        only = camera.model.clone().filter(|_| args.cameras.len() == 1);
         targets.push(Target {
             address: camera::resolve(&camera, stop).await?,
             uid: camera.credentials.uid,
@@ -77,12 +80,8 @@ pub(crate) async fn run(
     } else {
         "check the address, that the camera is on and in this network, and that the UID is its own"
     };
-    Err(Failure::new(
-        Status::Silent,
-        Phase::Discovery.name(),
-        what,
-        advice,
-    ))
+    let failure = Failure::new(Status::Silent, Phase::Discovery.name(), what, advice);
+    Err(models::explain(failure, only.as_deref()))
 }
 
 /// A socket speaks IPv4 or IPv6.

@@ -1,6 +1,8 @@
 //! One module for each subcommand.
 
+pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod discover;
+pub(crate) mod info;
 pub(crate) mod record;
 pub(crate) mod simulate;

@@ -8,6 +8,7 @@ use crate::camera;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::keylog::KeyLog;
+use crate::models;
 use crate::quality;
 use crate::recording::{Limits, Recording};
 use crate::report::Report;
@@ -78,5 +79,5 @@ pub(crate) async fn run(
     if report.frames > 0 {
         console.line(&*report);
     }
-    result
+    result.map_err(|failure| models::explain(failure, model))
 }

@@ -1,0 +1,174 @@
+//! A session that carries commands and no media: in, one question after the other, out.
+
+use std::time::Duration;
+
+use tutk_runtime::Session;
+use tutk_runtime::tutk_session::hl_ioctl::{ConnectResult, Request};
+use tutk_runtime::tutk_session::{CameraUrl, ClientConfig, Dialect, Event, MediaRequest};
+
+use crate::args::Access;
+use crate::camera;
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::keylog::KeyLog;
+use crate::models;
+use crate::recording::{CLOSE, current_phase};
+use crate::report::Report;
+use crate::signals::Stop;
+
+/// The phase after the camera has let us in, in failures.
+pub(crate) const COMMAND: &str = "command";
+
+/// A camera that can be asked.
+pub(crate) struct Asking<'a> {
+    pub(crate) report: &'a mut Report,
+    stop: &'a mut Stop,
+    session: Session,
+    keylog: Option<KeyLog>,
+    /// Those that are tried.
+    dialects: Vec<&'static Dialect>,
+    /// How long an answer may take.
+    patience: Duration,
+    /// The model, by the camera's address or else by itself.
+    model: Option<String>,
+    admitted: bool,
+}
+
+impl<'a> Asking<'a> {
+    /// Looks the camera up and knocks; [`enter`](Self::enter) is next.
+    pub(crate) async fn open(
+        camera: CameraUrl,
+        access: &Access,
+        console: &Console,
+        report: &'a mut Report,
+        stop: &'a mut Stop,
+    ) -> Result<Self, Failure> {
+        report.model.clone_from(&camera.model);
+        let keylog = access.keylog.as_deref().map(KeyLog::open).transpose()?;
+        let address = camera::resolve(&camera, stop).await?;
+        let mut config = ClientConfig::new(address, camera.credentials);
+        if let Some(dialects) = access.dialect.chosen() {
+            config.dialects = dialects;
+        }
+        config.key_log = keylog.is_some();
+        config.media = MediaRequest {
+            video: false,
+            audio: false,
+        };
+        let dialects = config.dialects.clone();
+        let patience = config.deadlines.command;
+        let session = Session::start(config).map_err(|error| Failure::runtime("start", &error))?;
+        console.line(format_args!("camera at {address}"));
+        Ok(Self {
+            report,
+            stop,
+            session,
+            keylog,
+            dialects,
+            patience,
+            model: camera.model,
+            admitted: false,
+        })
+    }
+
+    /// Waits until the camera lets us in: its K10003.
+    pub(crate) async fn enter(&mut self) -> Result<Box<ConnectResult>, Failure> {
+        let result = loop {
+            match self.next_event().await {
+                Ok(Event::Authenticated(result)) => break result,
+                Ok(_) => {}
+                Err(failure) => return Err(models::explain(failure, self.model())),
+            }
+        };
+        self.admitted = true;
+        if self.model.is_none() {
+            self.model = models::told_by(&result).map(str::to_owned);
+            self.report.model.clone_from(&self.model);
+        }
+        Ok(result)
+    }
+
+    /// The payload of the answer; `None` if there was none in time.
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Option<Vec<u8>>, Failure> {
+        let code = request.code;
+        self.report.code = Some(code);
+        tracing::debug!(code, payload = ?request.payload, "command");
+        if self.session.command(request).await.is_err() {
+            tracing::debug!("the session ended before the command; its last event says why");
+        }
+        loop {
+            match self.next_event().await? {
+                Event::Answer(answer) if answer.code == code.wrapping_add(1) => {
+                    tracing::debug!(code = answer.code, payload = ?answer.payload, "answer");
+                    return Ok(Some(answer.payload));
+                }
+                Event::Unanswered { code: unanswered } if unanswered == code => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    /// The model, once it is known.
+    pub(crate) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// How long [`ask`](Self::ask) waits.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Tells the camera that we go.
+    pub(crate) async fn close(self) {
+        if tokio::time::timeout(CLOSE, self.session.close())
+            .await
+            .is_err()
+        {
+            tracing::debug!("the session did not close in time");
+        }
+    }
+
+    /// The next event that matters to whoever asks; an end of the session is a failure here.
+    async fn next_event(&mut self) -> Result<Event, Failure> {
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = self.stop.requested() => return Err(Failure::interrupted(self.phase())),
+                event = self.session.next_event() => event,
+            };
+            match event {
+                Some(Event::Phase(phase)) => {
+                    // Where only one was tried, it is that one that was answered.
+                    if let [dialect] = self.dialects.as_slice() {
+                        self.report.dialect = Some(dialect.name);
+                    }
+                    let time = self.report.phase(&phase);
+                    tracing::debug!("{time}");
+                }
+                Some(Event::KeyLog(line)) => {
+                    self.keylog.as_mut().map_or(Ok(()), |log| log.line(&line))?;
+                }
+                Some(Event::Ended(Err(error))) => {
+                    let mut failure = Failure::session(&error);
+                    if self.admitted {
+                        failure.phase = COMMAND;
+                    }
+                    return Err(failure);
+                }
+                Some(Event::Ended(Ok(()))) | None => {
+                    let what = "the session ended by itself";
+                    return Err(Failure::other(self.phase(), what, "try again"));
+                }
+                Some(event) => return Ok(event),
+            }
+        }
+    }
+
+    fn phase(&self) -> &'static str {
+        if self.admitted {
+            COMMAND
+        } else {
+            current_phase(self.report)
+        }
+    }
+}

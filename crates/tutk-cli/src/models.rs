@@ -1,0 +1,117 @@
+//! What is known of models, for what is said to people (wire.md section 13).
+
+use tutk_runtime::tutk_session::Phase;
+use tutk_runtime::tutk_session::hl_ioctl::models::{OUTDOOR, is_one_of};
+use tutk_runtime::tutk_session::hl_ioctl::{ConnectResult, Models};
+
+use crate::failure::{Failure, Status};
+
+/// Beginnings of models that speak another protocol altogether.
+const NOT_TUTK: [&str; 3] = ["GW_", "AN_", "LD_CFP"];
+
+/// Longer than any model's name.
+const MAX_MODEL: usize = 32;
+
+/// Models and the names on their boxes.
+const PRODUCTS: [(&str, &str); 15] = [
+    ("WYZEC1", "v1"),
+    ("WYZEC1-JZ", "v2"),
+    ("WYZE_CAKP2JFUS", "v3"),
+    ("HL_CAM3P", "v3 Pro"),
+    ("HL_CAM4", "v4"),
+    ("WYZECP1_JEF", "Pan"),
+    ("HL_PAN2", "Pan v2"),
+    ("HL_PAN3", "Pan v3"),
+    ("HL_PANP", "Pan Pro"),
+    ("WVOD1", "Outdoor"),
+    ("HL_WCO2", "Outdoor v2"),
+    ("WYZEDB3", "Doorbell"),
+    ("HL_DB2", "Doorbell v2"),
+    ("HL_CFL2", "Floodlight v2"),
+    ("HL_BC", "Bulb Cam"),
+];
+
+/// Whether it is known to speak another protocol.
+pub(crate) fn is_not_tutk(model: &str) -> bool {
+    NOT_TUTK.iter().any(|prefix| model.starts_with(prefix))
+}
+
+/// The name on its box.
+pub(crate) fn product(model: &str) -> Option<&'static str> {
+    let (_, product) = PRODUCTS.iter().find(|(known, _)| *known == model)?;
+    Some(product)
+}
+
+/// What the camera calls itself in K10003. That it stands there is not sure; what is no model's name is
+/// taken for none.
+pub(crate) fn told_by(result: &ConnectResult) -> Option<&str> {
+    let model = result.json().pointer("/cameraInfo/basicInfo/model")?;
+    let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    model
+        .as_str()
+        .filter(|model| (1..=MAX_MODEL).contains(&model.len()) && model.bytes().all(is_of_a_name))
+}
+
+/// Says more of a camera that answers nothing, going by its model.
+pub(crate) fn explain(failure: Failure, model: Option<&str>) -> Failure {
+    let unfound = failure.status == Status::Silent && failure.phase == Phase::Discovery.name();
+    let more = match model {
+        _ if !unfound => return failure,
+        Some(_) if is_one_of(model, OUTDOOR) => {
+            "an outdoor camera may be asleep: wake it in the vendor's app and try at once"
+        }
+        Some(_) => return failure,
+        None => {
+            "GW_ and AN_ models and LD_CFP never answer: they do not speak TUTK, use the vendor's app"
+        }
+    };
+    let advice = format!("{}; {more}", failure.advice);
+    Failure::new(failure.status, failure.phase, failure.what, advice)
+}
+
+/// Which models have a control, in words; empty if that is not known.
+pub(crate) fn only(models: Models) -> String {
+    match models {
+        Models::Unknown => String::new(),
+        Models::Kind { name, models } => format!("{name}: {}", models.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_that_is_not_found_is_explained_by_its_model() {
+        let silent = || Failure::new(Status::Silent, "discovery", "no answer", "check");
+        let advice = |model| explain(silent(), model).to_string();
+        assert!(advice(None).contains("GW_"));
+        assert!(advice(Some("WVOD1")).contains("asleep"));
+        assert_eq!(advice(Some("HL_CAM4")), "discovery: no answer; check");
+        let refused = Failure::new(Status::Refused, "dtls", "no", "check");
+        assert_eq!(explain(refused.clone(), None), refused);
+    }
+
+    #[test]
+    fn only_a_name_is_taken_for_a_model() {
+        let told = |model: &str| {
+            let json = serde_json::json!({
+                "connectionRes": "1", "cameraInfo": { "basicInfo": { "model": model } }
+            });
+            let result = ConnectResult::parse(json.to_string().as_bytes()).unwrap();
+            told_by(&result).map(str::to_owned)
+        };
+        assert_eq!(told("WYZEC1-JZ").as_deref(), Some("WYZEC1-JZ"));
+        for odd in ["", "a\u{1b}[2J", "HL CAM4", &"A".repeat(33)] {
+            assert_eq!(told(odd), None, "{odd:?}");
+        }
+        let silent = ConnectResult::parse(br#"{"connectionRes":"1"}"#).unwrap();
+        assert_eq!(told_by(&silent), None);
+    }
+
+    #[test]
+    fn products_have_names() {
+        assert_eq!(product("HL_CAM4"), Some("v4"));
+        assert_eq!(product("HL_CAM5"), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! JSON for people: a row for each value.
+
+use serde_json::Value;
+
+/// A tree as text: for one value alone the value, else the path to each beside it, in columns.
+pub(crate) fn of(value: &Value) -> String {
+    let mut rows = Vec::new();
+    collect(value, String::new(), &mut rows);
+    let width = rows.iter().map(|(path, _)| path.chars().count()).max();
+    let width = width.unwrap_or_default();
+    let lines = rows.iter().map(|(path, text)| match path.as_str() {
+        "" => text.clone(),
+        path => format!("{path:<width$}  {text}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What can be printed of it: a camera may say anything.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The depth is the JSON parser's limit at most.
+fn collect(value: &Value, path: String, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            if let Some(numbers) = numbers(&fields) {
+                let mut numbered: Vec<_> = numbers.into_iter().zip(fields).collect();
+                numbered.sort_by_key(|(number, _)| *number);
+                fields = numbered.into_iter().map(|(_, field)| field).collect();
+            }
+            for (key, value) in fields {
+                let key = printable(key);
+                let path = match path.as_str() {
+                    "" => key,
+                    path => format!("{path}.{key}"),
+                };
+                collect(value, path, rows);
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            for (at, item) in items.iter().enumerate() {
+                collect(item, format!("{path}[{at}]"), rows);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let texts: Vec<_> = items.iter().map(scalar).collect();
+            rows.push((path, texts.join(", ")));
+        }
+        other => rows.push((path, scalar(other))),
+    }
+}
+
+/// The keys, if each is a number: as text they would stand 1, 10, 2.
+fn numbers(fields: &[(&String, &Value)]) -> Option<Vec<u64>> {
+    fields.iter().map(|(key, _)| key.parse().ok()).collect()
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => printable(text),
+        Value::Object(_) | Value::Array(_) => "none".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_value_is_itself() {
+        assert_eq!(of(&json!("auto")), "auto");
+        assert_eq!(of(&json!(7)), "7");
+        assert_eq!(of(&json!([])), "none");
+    }
+
+    #[test]
+    fn trees_are_rows() {
+        let tree = json!({
+            "cameraInfo": { "videoParm": { "type": "H264" }, "empty": {} },
+            "points": [{ "seconds": 10 }],
+            "list": [1, "two", null],
+        });
+        let text = of(&tree);
+        let mut lines: Vec<_> = text.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(
+            lines,
+            [
+                "cameraInfo.empty           none",
+                "cameraInfo.videoParm.type  H264",
+                "list                       1, two, -",
+                "points[0].seconds          10",
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_stand_in_their_order() {
+        let text = of(&json!({ "10": "c", "9": "b", "1": "a" }));
+        assert_eq!(text, "1   a\n9   b\n10  c");
+    }
+
+    #[test]
+    fn a_camera_cannot_write_to_the_terminal() {
+        assert_eq!(of(&json!("a\u{1b}[2J\nb")), "a\\u{1b}[2J\\nb");
+        assert_eq!(of(&json!({ "\r": 1 })), "\\r  1");
+    }
+}

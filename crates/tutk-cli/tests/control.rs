@@ -1,0 +1,420 @@
+//! `tutk info` and `tutk control`, as users run them, and every control over one session.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it fails, and uses sockets and the clock"
+)]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::UdpSocket;
+use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tutk_runtime::tutk_session::hl_ioctl::describe::{Field, Kind, Values};
+use tutk_runtime::tutk_session::hl_ioctl::{CATALOGUE, Context, Entry, Request};
+use tutk_runtime::tutk_session::{
+    CameraConfig, ClientConfig, Clip, ClipFrame, Codec, Credentials, Event, MediaRequest,
+};
+use tutk_runtime::{Impairment, Session, serve};
+
+use common::{ENR, H264, MAC, Run, Simulator, UID, command, signal, tutk, url};
+
+/// Where nobody may be needed: the port is nobody's.
+const NOBODY: &str = "127.0.0.1:9";
+
+fn control(url: &str, args: &[&str]) -> Run {
+    tutk(["control", url].iter().chain(args))
+}
+
+/// What it printed, which must have ended well.
+#[track_caller]
+fn printed(run: &Run) -> String {
+    run.exits(0);
+    String::from_utf8(run.stdout.clone()).unwrap()
+}
+
+#[test]
+fn info_is_a_table() {
+    let camera = Simulator::start(&["--model", "HL_CAM4"]);
+    let run = tutk(["info", &camera.url, "--quiet"]);
+    let table = printed(&run);
+    assert_eq!(run.stderr, "");
+    assert!(
+        table.starts_with("model HL_CAM4 (Wyze Cam v4)\n"),
+        "{table}"
+    );
+    for row in [
+        &["K10003"][..],
+        &["connectionRes", "1"],
+        &["cameraInfo.videoParm.type", "H264"],
+        &["K10020"],
+        // The bitrate.
+        &["1", "120"],
+    ] {
+        let found = table.lines().any(|line| {
+            let mut words = line.split([' ', '(', ')']).filter(|word| !word.is_empty());
+            row.iter().all(|cell| words.any(|word| word == *cell))
+        });
+        assert!(found, "{row:?}: {table}");
+    }
+}
+
+#[test]
+fn info_as_json_is_whole_in_each_dialect() {
+    let camera = Simulator::start(&[]);
+    for dialect in ["transcode", "summary"] {
+        let run = tutk(["info", &camera.url, "--json", "--dialect", dialect]);
+        run.exits(0);
+        let json = run.json();
+        assert_eq!(json["command"], "info");
+        assert_eq!(json["dialect"], dialect);
+        assert_eq!(json["camera"]["connectionRes"], "1");
+        assert_eq!(json["camera"]["cameraInfo"]["videoParm"]["type"], "H264");
+        assert_eq!(json["parameters"]["1"], "120");
+        assert_eq!(json["phases"].as_array().unwrap().len(), 5, "{json}");
+        assert_eq!((&json["frames"], json.get("model")), (&0.into(), None));
+    }
+}
+
+#[test]
+fn what_is_set_is_read_in_the_next_session() {
+    let camera = Simulator::start(&[]);
+    let control = |args: &[&str]| printed(&control(&camera.url, args));
+    for (set, get, read) in [
+        (&["night-vision", "on"][..], "night-vision", "on\n"),
+        (&["siren", "on", "off"], "siren", "light  off\nsiren  on\n"),
+        (&["patrol-points", "40:350:10"], "patrol-points", "350"),
+        (&["patrol-points", "-"], "patrol-points", "none\n"),
+        (
+            &["video-parameters", "-", "720p", "15"],
+            "resolution",
+            "720p",
+        ),
+        (&["position", "7", "301"], "position", "301"),
+        // By number, as it cannot be read by name.
+        (&["time-zone", "-5"], "parameters", "15  -5\n"),
+    ] {
+        assert_eq!(control(set), "done\n", "{set:?}");
+        let got = control(&[get]);
+        assert!(got.contains(read), "{set:?}: {got}");
+    }
+    // There and back from the end of the scale: it was done once.
+    assert_eq!(control(&["turn", "-21", "3"]), "done\n");
+    let got = control(&["position"]);
+    assert!(
+        got.contains("horizontal  280") && got.contains("vertical    10"),
+        "{got}"
+    );
+    assert_eq!(control(&["home-position"]), "done\n");
+}
+
+#[test]
+fn the_clock_is_set_right() {
+    let camera = Simulator::start(&[]);
+    let seconds = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    let before = seconds();
+    assert_eq!(
+        printed(&control(&camera.url, &["clock", "86400"])),
+        "done\n"
+    );
+    let set: u64 = printed(&control(&camera.url, &["clock"]))
+        .trim()
+        .parse()
+        .unwrap();
+    assert!((86_400..before).contains(&set), "{set}");
+    assert_eq!(printed(&control(&camera.url, &["clock", "now"])), "done\n");
+    let set: u64 = printed(&control(&camera.url, &["clock"]))
+        .trim()
+        .parse()
+        .unwrap();
+    assert!((before..=seconds() + 1).contains(&set), "{set}");
+}
+
+#[test]
+fn the_report_says_what_was_sent_and_what_came() {
+    // The doorbell calls itself one: it wants another code than others, and gets it.
+    let camera = Simulator::start(&["--model", "WYZEDB3"]);
+    let run = control(&camera.url, &["motion-alarm", "on", "--json"]);
+    run.exits(0);
+    let json = run.json();
+    for (key, value) in [
+        ("command", json!("control")),
+        ("control", json!("motion-alarm")),
+        ("model", json!("WYZEDB3")),
+        ("code", json!(10202)),
+        ("set", json!({ "alarm": "on" })),
+        ("answer", json!("done")),
+    ] {
+        assert_eq!(json[key], value, "{key}: {json}");
+    }
+    let run = control(&camera.url, &["motion-alarm", "--json"]);
+    let json = run.exits(0).json();
+    assert_eq!((&json["code"], json.get("set")), (&json!(10200), None));
+    assert_eq!(json["answer"]["alarm"], "on");
+}
+
+#[test]
+fn a_code_that_the_camera_does_not_know() {
+    let camera = Simulator::start(&["--model", "HL_CAM4"]);
+    let run = control(&camera.url, &["video-parameters", "60", "--json"]);
+    run.exits(3).says(&[
+        "command:",
+        "K10052",
+        "video-parameters",
+        "HL_CAM4",
+        "5 s",
+        "a camera that does not know a code does not answer",
+        "WYZEDB3",
+    ]);
+    let json = run.json();
+    assert_eq!(
+        (&json["phase"], &json["code"]),
+        (&"command".into(), &10052.into())
+    );
+}
+
+#[test]
+fn values_that_are_none_are_told_without_a_camera() {
+    let url = url(NOBODY);
+    for (args, words) in [
+        (
+            &["night-vision", "dim"][..],
+            &["on, off or auto", "`dim`"][..],
+        ),
+        (&["siren", "on"], &["SIREN LIGHT", "on or off", "1 value"]),
+        (&["time-zone"], &["-11 to 13 hours"]),
+        (&["time-zone", "14"], &["-11 to 13 hours", "`14`"]),
+        (&["night-check", "on"], &["read only"]),
+        (&["home-position", "now"], &["home-position", "no value"]),
+        (&["clock", "then"], &["now or 0 to"]),
+        (
+            &["nite-vision"],
+            &["nite-vision", "did you mean night-vision?"],
+        ),
+        (&["sprinkler"], &["sprinkler"]),
+    ] {
+        let run = control(&url, args);
+        run.exits(2)
+            .says(words)
+            .says(&["arguments:", "tutk control --list"]);
+        assert_eq!(String::from_utf8(run.stdout).unwrap(), "");
+    }
+    let json = control(&url, &["night-vision", "dim", "--json"]).json();
+    assert_eq!(
+        (&json["phase"], &json["control"]),
+        (&"arguments".into(), &"night-vision".into())
+    );
+    tutk(["control", &url]).exits(2);
+    tutk(["control", "--json"]).exits(2).json();
+    tutk(["info"]).exits(2);
+}
+
+#[test]
+fn nothing_is_destroyed_by_chance() {
+    let camera = Simulator::start(&[]);
+    let run = control(&camera.url, &["format-sd-card"]);
+    run.exits(2)
+        .says(&["format-sd-card", "destroys data", "--yes"]);
+    let run = control(&camera.url, &["format-sd-card", "--yes", "--json"]);
+    let json = run.exits(0).json();
+    assert_eq!(
+        (&json["code"], &json["answer"]),
+        (&10242.into(), &"done".into())
+    );
+}
+
+#[test]
+fn the_list_has_every_control() {
+    let list = printed(&tutk(["control", "--list"]));
+    for entry in CATALOGUE {
+        let line = list
+            .lines()
+            .find(|line| line.split(' ').next() == Some(entry.name));
+        assert!(line.unwrap().contains(entry.summary), "{}", entry.name);
+        if let Some(values) = entry.values().filter(|values| *values != Values::None) {
+            assert!(list.contains(&values.to_string()), "{}", entry.name);
+        }
+    }
+    let run = tutk(["control", "--list", "--json"]);
+    let json = run.exits(0).json();
+    let listed = json["controls"].as_array().unwrap();
+    assert_eq!(listed.len(), CATALOGUE.len());
+    for (listed, entry) in listed.iter().zip(CATALOGUE) {
+        assert_eq!(*listed, entry.to_json());
+    }
+}
+
+#[test]
+fn cameras_that_answer_nothing_are_explained() {
+    // Bound, and never answers.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = url(&socket.local_addr().unwrap().to_string());
+    let run = tutk(["info", &silent, "--json"]);
+    run.exits(3).says(&[
+        "discovery:",
+        "within 5 s",
+        "UID",
+        "GW_",
+        "AN_",
+        "LD_CFP",
+        "TUTK",
+    ]);
+    assert_eq!(run.json()["phase"], "discovery");
+    let run = control(&format!("{silent}&model=WVOD1"), &["siren"]);
+    run.exits(3).says(&["discovery:", "asleep", "wake it"]);
+    let run = tutk(["discover", &silent, "--timeout", "0.2"]);
+    run.exits(3).says(&["GW_"]);
+
+    for model in ["GW_GC1", "AN_RSCW", "LD_CFP"] {
+        let run = control(&format!("{silent}&model={model}"), &["siren"]);
+        run.exits(2)
+            .says(&[model, "does not speak TUTK", "vendor's app"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = url(&socket.local_addr().unwrap().to_string());
+    let mut child = command(["control", &silent, "siren", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.starts_with("camera at "), "{said}");
+    signal(&child, "-INT");
+    stderr.read_to_string(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let run = Run {
+        status: output.status,
+        stdout: output.stdout,
+        stderr: said,
+    };
+    run.exits(1).says(&["discovery:", "interrupted"]);
+    assert_eq!(run.json()["interrupted"], true);
+}
+
+/// A value that a field takes, and not the one that most begin with.
+fn text(kind: Kind) -> String {
+    match kind {
+        Kind::OnOff => "on".to_owned(),
+        Kind::OneOf(names) => names.last().unwrap().name.to_owned(),
+        Kind::Number { min, max, .. } => (min + (max - min) / 3).to_string(),
+    }
+}
+
+fn texts(fields: &[Field]) -> Vec<String> {
+    fields.iter().map(|field| text(field.kind)).collect()
+}
+
+/// Values that a control takes.
+fn values(entry: &Entry) -> Option<Vec<String>> {
+    Some(match entry.values()? {
+        Values::None => Vec::new(),
+        Values::One(kind) => vec![text(kind)],
+        Values::Fields(fields) => texts(fields),
+        Values::List { item, .. } => vec![texts(item).join(":"); 3],
+    })
+}
+
+/// Whether all that was set is in what was read, which may hold more.
+fn holds(read: &Value, set: &Value) -> bool {
+    match (read, set) {
+        (Value::Object(read), Value::Object(set)) => {
+            set.iter().all(|(key, value)| read.get(key) == Some(value))
+        }
+        // The clock goes on.
+        (Value::Number(read), Value::Number(set)) => read.as_u64() >= set.as_u64(),
+        _ => read == set,
+    }
+}
+
+/// The payload of the camera's answer.
+async fn ask(session: &mut Session, request: Request) -> Vec<u8> {
+    let code = request.code;
+    session.command(request).await.unwrap();
+    loop {
+        match session.next_event().await.unwrap() {
+            Event::Answer(answer) => {
+                assert_eq!(answer.code, code + 1);
+                return answer.payload;
+            }
+            Event::Unanswered { code } => panic!("no answer to K{code}"),
+            Event::Ended(result) => panic!("K{code}: {result:?}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_control_of_the_catalogue_is_set_and_read() {
+    let frame = ClipFrame {
+        data: bytes::Bytes::from_static(H264),
+        key: true,
+    };
+    let clip = Clip::new([frame], Codec::H264, 20).unwrap();
+    let credentials = Credentials::new(UID, ENR, MAC).unwrap();
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let camera = CameraConfig::new(credentials.clone(), clip);
+    let server = serve(camera, listen, Impairment::default()).unwrap();
+    let mut config = ClientConfig::new(server.local_addr(), credentials);
+    config.media = MediaRequest {
+        video: false,
+        audio: false,
+    };
+    let mut session = Session::start(config).unwrap();
+    let context = Context {
+        model: None,
+        now_unix_millis: Some(1_767_225_600_123),
+    };
+
+    let (mut set, mut read) = (0, 0);
+    for entry in CATALOGUE {
+        let mut wanted = None;
+        if let Some(values) = values(entry) {
+            let values: Vec<_> = values.iter().map(String::as_str).collect();
+            let request = entry.set_with(&values, &context).unwrap();
+            let answer = ask(&mut session, request).await;
+            let answer = entry.describe_set_answer(&answer).unwrap();
+            assert_eq!(answer, "done", "{} {values:?}", entry.name);
+            wanted = Some(entry.parse(&values, &context).unwrap());
+            set += 1;
+        }
+        if let Some(request) = entry.get_with(&context) {
+            let answer = ask(&mut session, request).await;
+            let got = entry.describe_answer(&answer).unwrap();
+            if let Some(wanted) = wanted {
+                assert!(
+                    holds(&got, &wanted),
+                    "{}: set {wanted}, got {got}",
+                    entry.name
+                );
+            }
+            read += 1;
+        }
+    }
+    assert_eq!(set + read, CATALOGUE.iter().map(codes).sum::<usize>());
+    assert!(set > 25 && read > 20, "{set} {read}");
+    session.close().await.unwrap();
+    server.close().await;
+}
+
+/// How many ways there are to use it: one or two.
+fn codes(entry: &Entry) -> usize {
+    usize::from(entry.get_code().is_some()) + usize::from(entry.set_code(None).is_some())
+}
