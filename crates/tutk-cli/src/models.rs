@@ -12,23 +12,23 @@ const NOT_TUTK: [&str; 3] = ["GW_", "AN_", "LD_CFP"];
 /// Longer than any model's name.
 const MAX_MODEL: usize = 32;
 
-/// Models and the names on their boxes.
+/// Models and what they are sold as.
 const PRODUCTS: [(&str, &str); 15] = [
-    ("WYZEC1", "v1"),
-    ("WYZEC1-JZ", "v2"),
-    ("WYZE_CAKP2JFUS", "v3"),
-    ("HL_CAM3P", "v3 Pro"),
-    ("HL_CAM4", "v4"),
-    ("WYZECP1_JEF", "Pan"),
-    ("HL_PAN2", "Pan v2"),
-    ("HL_PAN3", "Pan v3"),
-    ("HL_PANP", "Pan Pro"),
-    ("WVOD1", "Outdoor"),
-    ("HL_WCO2", "Outdoor v2"),
-    ("WYZEDB3", "Doorbell"),
-    ("HL_DB2", "Doorbell v2"),
-    ("HL_CFL2", "Floodlight v2"),
-    ("HL_BC", "Bulb Cam"),
+    ("WYZEC1", "Wyze Cam v1"),
+    ("WYZEC1-JZ", "Wyze Cam v2"),
+    ("WYZE_CAKP2JFUS", "Wyze Cam v3"),
+    ("HL_CAM3P", "Wyze Cam v3 Pro"),
+    ("HL_CAM4", "Wyze Cam v4"),
+    ("WYZECP1_JEF", "Wyze Cam Pan"),
+    ("HL_PAN2", "Wyze Cam Pan v2"),
+    ("HL_PAN3", "Wyze Cam Pan v3"),
+    ("HL_PANP", "Wyze Cam Pan Pro"),
+    ("WVOD1", "Wyze Cam Outdoor"),
+    ("HL_WCO2", "Wyze Cam Outdoor v2"),
+    ("WYZEDB3", "Wyze Doorbell"),
+    ("HL_DB2", "Wyze Doorbell v2"),
+    ("HL_CFL2", "Wyze Floodlight v2"),
+    ("HL_BC", "Wyze Bulb Cam"),
 ];
 
 /// Whether it is known to speak another protocol.
@@ -36,7 +36,7 @@ pub(crate) fn is_not_tutk(model: &str) -> bool {
     NOT_TUTK.iter().any(|prefix| model.starts_with(prefix))
 }
 
-/// The name on its box.
+/// What it is sold as.
 pub(crate) fn product(model: &str) -> Option<&'static str> {
     let (_, product) = PRODUCTS.iter().find(|(known, _)| *known == model)?;
     Some(product)
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn products_have_names() {
-        assert_eq!(product("HL_CAM4"), Some("v4"));
+        assert_eq!(product("HL_CAM4"), Some("Wyze Cam v4"));
         assert_eq!(product("HL_CAM5"), None);
     }
 }

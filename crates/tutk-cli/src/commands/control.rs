@@ -64,6 +64,8 @@ pub(crate) async fn run(
 async fn carry_out(asking: &mut Asking<'_>, order: &Order<'_>, json: bool) -> Result<(), Failure> {
     asking.enter().await?;
     let request = order.request(asking.model())?;
+    // As it is sent: `now` is later now.
+    asking.report.set = order.json()?;
     let code = request.code;
     let Some(payload) = asking.ask(request).await? else {
         return Err(unanswered(asking, order, code));

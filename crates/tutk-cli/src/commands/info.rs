@@ -32,7 +32,7 @@ async fn ask(asking: &mut Asking<'_>, json: bool) -> Result<(), Failure> {
     asking.report.camera = Some(result.json().clone());
     if !json {
         if let Some(model) = asking.model() {
-            let product = models::product(model).map(|name| format!(" (Wyze Cam {name})"));
+            let product = models::product(model).map(|name| format!(" ({name})"));
             console::print(format_args!("model {model}{}", product.unwrap_or_default()));
         }
         console::print("\nWhat it says of itself (K10003)");
