@@ -36,7 +36,7 @@ use crate::error::Error;
 use crate::event::{Event, Stats, Status};
 use crate::link::Link;
 use crate::output::{Outbox, Output};
-use crate::phase::{Epoch, Phase, later};
+use crate::phase::{Epoch, Phase};
 
 /// The PSK identity that cameras know (wire.md section 7).
 pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
