@@ -1,4 +1,8 @@
 //! The command line.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the doc comments of arguments are their help: brackets mean what may be left out"
+)]
 
 use std::convert::Infallible;
 use std::fmt;
