@@ -36,7 +36,7 @@ struct Ratio {
 }
 
 /// Everything that is to be compared stands here, save a benchmark `NAME` for which there is a `NAME-bare`.
-const RATIOS: [Ratio; 6] = [
+const RATIOS: [Ratio; 7] = [
     Ratio {
         name: "TransCode, scramble 64 KiB: this crate / byte by byte",
         of: "scramble/disco-cipher/65536",
@@ -63,9 +63,14 @@ const RATIOS: [Ratio; 6] = [
         to: "reassembly/copy",
     },
     Ratio {
-        name: "receive path, datagrams to frames / AEAD alone on the same bytes",
-        of: "receive-path/client",
-        to: "receive-path/bare-aead",
+        name: "receive path in transcode, datagrams to frames / AEAD alone on the same bytes",
+        of: "receive-path/client/transcode",
+        to: "receive-path/bare-aead/transcode",
+    },
+    Ratio {
+        name: "receive path in summary, datagrams to frames / AEAD alone on the same bytes",
+        of: "receive-path/client/summary",
+        to: "receive-path/bare-aead/summary",
     },
 ];
 
