@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tutk_runtime::Session;
 use tutk_runtime::tutk_session::hl_ioctl::{ConnectResult, Request};
-use tutk_runtime::tutk_session::{CameraUrl, ClientConfig, Dialect, Event, MediaRequest};
+use tutk_runtime::tutk_session::{CameraUrl, ClientConfig, Event, MediaRequest};
 
 use crate::args::Access;
 use crate::camera;
@@ -25,8 +25,6 @@ pub(crate) struct Asking<'a> {
     stop: &'a mut Stop,
     session: Session,
     keylog: Option<KeyLog>,
-    /// Those that are tried.
-    dialects: Vec<&'static Dialect>,
     /// How long an answer may take.
     patience: Duration,
     /// The model, by the camera's address or else by itself.
@@ -55,7 +53,6 @@ impl<'a> Asking<'a> {
             video: false,
             audio: false,
         };
-        let dialects = config.dialects.clone();
         let patience = config.deadlines.command;
         let session = Session::start(config).map_err(|error| Failure::runtime("start", &error))?;
         console.line(format_args!("camera at {address}"));
@@ -64,7 +61,6 @@ impl<'a> Asking<'a> {
             stop,
             session,
             keylog,
-            dialects,
             patience,
             model: camera.model,
             admitted: false,
@@ -137,11 +133,8 @@ impl<'a> Asking<'a> {
                 event = self.session.next_event() => event,
             };
             match event {
+                Some(Event::Found { dialect, .. }) => self.report.dialect = Some(dialect.name),
                 Some(Event::Phase(phase)) => {
-                    // Where only one was tried, it is that one that was answered.
-                    if let [dialect] = self.dialects.as_slice() {
-                        self.report.dialect = Some(dialect.name);
-                    }
                     let time = self.report.phase(&phase);
                     tracing::debug!("{time}");
                 }

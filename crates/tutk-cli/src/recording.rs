@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tutk_runtime::Session;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::video_reassembly::StreamKind;
-use tutk_runtime::tutk_session::{Dialect, Error, Event, Frame, Phase};
+use tutk_runtime::tutk_session::{Error, Event, Frame, Phase};
 
 use crate::clip::codec_name;
 use crate::console::{Console, Progress};
@@ -36,8 +36,6 @@ pub(crate) struct Recording<'a, F> {
     pub(crate) sink: Sink,
     pub(crate) limits: Limits,
     pub(crate) keylog: Option<KeyLog>,
-    /// Those that are tried.
-    pub(crate) dialects: Vec<&'static Dialect>,
     /// What to ask of the camera once it has let us in.
     pub(crate) quality: Option<Request>,
     report: &'a mut Report,
@@ -72,7 +70,6 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             sink,
             limits,
             keylog: None,
-            dialects: Vec::new(),
             quality: None,
             report,
             progress: console.progress(limits.frames),
@@ -129,11 +126,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     /// One event; `None` to go on.
     fn event(&mut self, event: Option<Event>) -> Option<End> {
         match event {
+            Some(Event::Found { dialect, .. }) => self.report.dialect = Some(dialect.name),
             Some(Event::Phase(phase)) => {
-                // Where only one was tried, it is that one that was answered.
-                if let [dialect] = self.dialects.as_slice() {
-                    self.report.dialect = Some(dialect.name);
-                }
                 let time = self.report.phase(&phase);
                 self.progress.line(time);
             }

@@ -58,7 +58,6 @@ pub(crate) async fn run(
         video: true,
         audio: false,
     };
-    let dialects = config.dialects.clone();
     let sink = target.open()?;
     let session = match Session::start(config) {
         Ok(session) => session,
@@ -72,10 +71,9 @@ pub(crate) async fn run(
         seconds: None,
     };
     let mut comparison = Comparison::new(&clip);
-    let mut recording = Recording::new(sink, limits, console, report, |frame: &Frame| {
+    let recording = Recording::new(sink, limits, console, report, |frame: &Frame| {
         comparison.look_at(frame);
     });
-    recording.dialects = dialects;
     let result = recording.run(session, stop).await;
     server.close().await;
 

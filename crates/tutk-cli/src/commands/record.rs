@@ -54,7 +54,6 @@ pub(crate) async fn run(
         video: true,
         audio: false,
     };
-    let dialects = config.dialects.clone();
     let session = match Session::start(config) {
         Ok(session) => session,
         Err(error) => {
@@ -70,7 +69,6 @@ pub(crate) async fn run(
     console.line(format_args!("camera at {address}"));
     let mut recording = Recording::new(sink, limits, console, report, |_| ());
     recording.keylog = keylog;
-    recording.dialects = dialects;
     let model = camera.model.as_deref();
     recording.quality = camera
         .subtype
