@@ -164,6 +164,34 @@ impl ClientHandshake {
         self.send_hello(engine)
     }
 
+    /// Whether `message` has its place here and parses: fails with [`Error::UnexpectedMessage`] or
+    /// [`Error::Malformed`] if not. What it says is judged by [`Self::handle_message`].
+    pub(crate) fn check(&self, message: &Message) -> Result<(), Error> {
+        match &self.state {
+            State::AwaitServerHello => {
+                message.expect(handshake_type::SERVER_HELLO, "ServerHello")?;
+                ServerHello::parse(&message.body).map(drop)
+            }
+            State::AwaitServerKeyExchange(negotiated) => {
+                let kind = negotiated.suite.suite().key_exchange();
+                if message.handshake_type == handshake_type::SERVER_HELLO_DONE
+                    && kind == KeyExchange::Psk
+                {
+                    return check_hello_done(message);
+                }
+                message.expect(handshake_type::SERVER_KEY_EXCHANGE, "ServerKeyExchange")?;
+                ServerKeyExchange::parse(&message.body, kind).map(drop)
+            }
+            State::AwaitServerHelloDone(..) => check_hello_done(message),
+            State::AwaitFinished { .. } => message.expect(handshake_type::FINISHED, "Finished"),
+            State::Done => Err(Error::UnexpectedMessage {
+                expected: "nothing more",
+                got: message.handshake_type,
+            }),
+        }
+    }
+
+    /// Takes a message that [`Self::check`] has passed. Every failure is for good.
     pub(crate) fn handle_message(
         &mut self,
         engine: &mut Engine,
@@ -171,7 +199,6 @@ impl ClientHandshake {
     ) -> Result<(), Error> {
         match std::mem::replace(&mut self.state, State::Done) {
             State::AwaitServerHello => {
-                message.expect(handshake_type::SERVER_HELLO, "ServerHello")?;
                 let negotiated = self.read_server_hello(engine, &message.body)?;
                 let hash = negotiated.suite.suite().hash();
                 engine.transcript.choose(&engine.provider, hash);
@@ -185,14 +212,12 @@ impl ClientHandshake {
                     let params = ServerParams::default();
                     self.state = self.finish(engine, message, &negotiated, params)?;
                 } else {
-                    message.expect(handshake_type::SERVER_KEY_EXCHANGE, "ServerKeyExchange")?;
                     let params = read_server_params(engine, kind, &message.body)?;
                     engine.note(message)?;
                     self.state = State::AwaitServerHelloDone(negotiated, params);
                 }
             }
             State::AwaitServerHelloDone(negotiated, params) => {
-                message.expect(handshake_type::SERVER_HELLO_DONE, "ServerHelloDone")?;
                 self.state = self.finish(engine, message, &negotiated, params)?;
             }
             State::AwaitFinished {
@@ -200,7 +225,6 @@ impl ClientHandshake {
                 expected,
                 ..
             } => {
-                message.expect(handshake_type::FINISHED, "Finished")?;
                 if !bool::from(expected.as_slice().ct_eq(&message.body)) {
                     return Err(Error::FinishedMismatch);
                 }
@@ -208,12 +232,7 @@ impl ClientHandshake {
                 engine.forget_transcript();
                 engine.events.push_back(Event::Connected(connected));
             }
-            State::Done => {
-                return Err(Error::UnexpectedMessage {
-                    expected: "nothing more",
-                    got: message.handshake_type,
-                });
-            }
+            State::Done => {}
         }
         Ok(())
     }
@@ -305,12 +324,6 @@ impl ClientHandshake {
         negotiated: &Negotiated,
         params: ServerParams,
     ) -> Result<State, Error> {
-        if !hello_done.body.is_empty() {
-            return Err(Error::Malformed {
-                message: "ServerHelloDone",
-                what: "nothing in it",
-            });
-        }
         engine.note(hello_done)?;
         let Sent { identity, expected } = self.send_finished(engine, negotiated, &params)?;
         Ok(State::AwaitFinished {
@@ -406,6 +419,18 @@ impl ClientHandshake {
                 Ok((identity, psk))
             }
         }
+    }
+}
+
+fn check_hello_done(message: &Message) -> Result<(), Error> {
+    message.expect(handshake_type::SERVER_HELLO_DONE, "ServerHelloDone")?;
+    if message.body.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Malformed {
+            message: "ServerHelloDone",
+            what: "nothing in it",
+        })
     }
 }
 

@@ -35,17 +35,26 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// # What is dropped, what is fatal
 ///
 /// Whatever does not authenticate, comes twice, comes too late or makes no sense as a record is dropped
-/// and counted ([`Stats`]). Handshake messages in the clear are believed as far as TLS goes: one that
-/// does not parse or breaks a rule ends the handshake. Fatal alerts in the clear end a handshake (a peer
-/// has no other way to refuse), never an established connection: there only alerts under the keys count.
-/// After the handshake nothing in the clear is looked at; a peer that lost its state must be met by a new
-/// `Connection`.
+/// and counted ([`Stats`]; RFC 6347 section 4.1.2.7). So is a handshake message in the clear that does not
+/// parse or has no place where it comes: anybody may have sent it, and the peer sends its own again. If
+/// nothing better comes before the handshake is given up, that is the error, with its alert. Once keys are
+/// derived, no handshake message in the clear counts any more.
+///
+/// Two things in the clear end a handshake at once. One is a message that parses and breaks a rule of TLS,
+/// for which the RFCs demand an alert: no common version, suite or group, an extension that nobody offered, a
+/// public key that is none. Whoever can forge it could forge one that breaks none and still spoils the
+/// keys. The other is a fatal alert, because a peer has no other way to refuse. Neither ever ends an
+/// established connection, on either side: there only alerts under the keys count, and who fails as above
+/// sends none. After the handshake nothing in the clear is looked at; a peer that lost its state must be
+/// met by a new `Connection`.
 pub struct Connection {
     engine: Engine,
     handshake: Handshake,
     early: EarlyRecords,
     /// Whether the peer's ChangeCipherSpec came: its records of epoch 1 count from there on.
     peer_changed_cipher: bool,
+    /// What was wrong with the last message in the clear that was dropped, while no better copy came.
+    rejected: Option<Error>,
     phase: Phase,
 }
 
@@ -137,6 +146,7 @@ impl Connection {
             handshake,
             early: EarlyRecords::default(),
             peer_changed_cipher: false,
+            rejected: None,
             phase: Phase::Handshake,
         }
     }
@@ -168,7 +178,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Error::HandshakeTimedOut`] after the last retransmission.
+    /// After the last retransmission: [`Error::HandshakeTimedOut`], or [`Error::Malformed`] or
+    /// [`Error::UnexpectedMessage`] if the message that was awaited came, and only ever like that.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         self.engine.now = self.engine.now.max(now);
         let result = match self.engine.flight.check(self.engine.now) {
@@ -177,11 +188,11 @@ impl Connection {
                 self.engine.stats.flights_retransmitted += 1;
                 self.engine.send_flight(true)
             }
-            Due::GiveUp => Err(Error::HandshakeTimedOut {
+            Due::GiveUp => Err(self.rejected.take().unwrap_or(Error::HandshakeTimedOut {
                 stage: self.stage(),
                 retransmits: self.engine.flight.retransmits(),
                 undecryptable: self.engine.stats.undecryptable_finished,
-            }),
+            })),
         };
         self.settle(result)
     }

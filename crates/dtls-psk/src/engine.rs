@@ -90,10 +90,11 @@ impl Engine {
         self.transcript = Transcript::default();
     }
 
-    /// Holds a fragment; counts it if that was refused. Says whether it is old.
+    /// Holds a fragment; counts it if that was refused, or if something else had to go. Says whether it is
+    /// old.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>) -> bool {
         let inserted = self.reassembly.insert(fragment);
-        if inserted == Inserted::Refused {
+        if matches!(inserted, Inserted::Refused | Inserted::Replaced) {
             self.stats.fragments_dropped += 1;
         }
         inserted == Inserted::Old

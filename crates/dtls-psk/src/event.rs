@@ -86,8 +86,12 @@ pub struct Stats {
     pub early_kept: u64,
     /// Kept records that had to make room for newer ones.
     pub early_dropped: u64,
-    /// Handshake fragments over a limit or in conflict with those held.
+    /// Handshake fragments over a limit or in conflict with those held, on whichever side of the conflict;
+    /// and messages in the clear that were held when none could come any more.
     pub fragments_dropped: u64,
+    /// Whole handshake messages in the clear that did not parse or had no place where they came. Another
+    /// copy was awaited instead.
+    pub messages_rejected: u64,
     /// Alerts that were not acted on: warnings, and those that anybody could have forged.
     pub alerts_ignored: u64,
     /// Second handshakes that were refused.

@@ -16,7 +16,9 @@ pub(crate) enum Inserted {
     Held,
     /// It belongs to a message that was handed out before.
     Old,
-    /// It is over a limit, or does not agree with what is held.
+    /// It is held, in place of what was held of another message of that number.
+    Replaced,
+    /// It is over a limit, or does not agree with a message that is held whole.
     Refused,
 }
 
@@ -49,6 +51,21 @@ impl Reassembler {
         self.next
     }
 
+    /// Awaits the message that was handed out last once more.
+    pub(crate) fn reopen(&mut self) {
+        self.next = self.next.saturating_sub(1);
+        self.slots.push_front(None);
+    }
+
+    /// Drops all that is held of the next message and of those after it, and says of how many.
+    pub(crate) fn clear(&mut self) -> u64 {
+        let held = self.slots.drain(..).flatten().count();
+        u64::try_from(held).unwrap_or(u64::MAX)
+    }
+
+    /// Holds a fragment. Most are in the clear, where the first to come may be anybody's: one that does not
+    /// agree with an unfinished message begins it anew, and so does a whole one, so that what was forged
+    /// once stands in the way of the real one no longer than until that is sent again.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>) -> Inserted {
         let Some(ahead) = fragment.sequence.checked_sub(self.next) else {
             return Inserted::Old;
@@ -63,19 +80,20 @@ impl Reassembler {
         let Some(slot) = self.slots.get_mut(ahead) else {
             return Inserted::Refused;
         };
-        let partial = slot.get_or_insert_with(|| Partial {
-            handshake_type: fragment.handshake_type,
-            body: vec![0; fragment.length],
-            have: vec![0; fragment.length.div_ceil(8)],
-            missing: fragment.length,
-        });
-        if partial.handshake_type != fragment.handshake_type
-            || partial.body.len() != fragment.length
-        {
-            return Inserted::Refused;
+        let partial = slot.get_or_insert_with(|| Partial::new(fragment));
+        let agrees = partial.handshake_type == fragment.handshake_type
+            && partial.body.len() == fragment.length;
+        let inserted = match (agrees, partial.missing) {
+            (true, 0) => return Inserted::Held,
+            (false, 0) => return Inserted::Refused,
+            (true, _) => Inserted::Held,
+            (false, _) => Inserted::Replaced,
+        };
+        if !agrees || fragment.is_whole() {
+            *partial = Partial::new(fragment);
         }
         partial.fill(fragment.offset, fragment.data);
-        Inserted::Held
+        inserted
     }
 
     /// The next message, once it is whole.
@@ -96,6 +114,16 @@ impl Reassembler {
 }
 
 impl Partial {
+    /// Nothing yet of the message that `fragment` is of.
+    fn new(fragment: &Fragment<'_>) -> Self {
+        Self {
+            handshake_type: fragment.handshake_type,
+            body: vec![0; fragment.length],
+            have: vec![0; fragment.length.div_ceil(8)],
+            missing: fragment.length,
+        }
+    }
+
     /// Takes the bytes that are not held yet: what came first stays.
     fn fill(&mut self, offset: usize, data: &[u8]) {
         for (at, byte) in (offset..).zip(data) {
@@ -155,16 +183,61 @@ mod tests {
             reassembler.insert(&fragment(0, MAX_HANDSHAKE_MESSAGE + 1, 0, b"x")),
             Inserted::Refused
         );
+        // A message that is whole stays, whatever else claims its number.
+        assert_eq!(
+            reassembler.insert(&fragment(1, 2, 0, b"xy")),
+            Inserted::Held
+        );
+        assert_eq!(
+            reassembler.insert(&fragment(1, 3, 0, b"abc")),
+            Inserted::Refused
+        );
+        assert_eq!(
+            reassembler.insert(&fragment(1, 2, 0, b"ab")),
+            Inserted::Held
+        );
+        // One that is not gives way.
         assert_eq!(reassembler.insert(&fragment(0, 4, 0, b"x")), Inserted::Held);
         assert_eq!(
-            reassembler.insert(&fragment(0, 5, 0, b"x")),
-            Inserted::Refused
+            reassembler.insert(&fragment(0, 2, 0, b"y")),
+            Inserted::Replaced
         );
         let other_type = Fragment {
             handshake_type: 2,
-            ..fragment(0, 4, 0, b"x")
+            ..fragment(0, 2, 0, b"z")
         };
-        assert_eq!(reassembler.insert(&other_type), Inserted::Refused);
+        assert_eq!(reassembler.insert(&other_type), Inserted::Replaced);
+        assert_eq!(
+            reassembler.insert(&fragment(0, 2, 1, b"b")),
+            Inserted::Replaced
+        );
+        assert_eq!(reassembler.insert(&fragment(0, 2, 0, b"a")), Inserted::Held);
+        assert_eq!(reassembler.pop().unwrap().body, b"ab");
+        assert_eq!(reassembler.pop().unwrap().body, b"xy");
+    }
+
+    #[test]
+    fn a_whole_message_takes_nothing_from_the_pieces_before_it() {
+        let mut reassembler = Reassembler::default();
+        reassembler.insert(&fragment(0, 3, 0, b"??"));
+        reassembler.insert(&fragment(0, 3, 0, b"abc"));
+        assert_eq!(reassembler.pop().unwrap().body, b"abc");
+    }
+
+    #[test]
+    fn a_message_that_was_no_good_is_awaited_once_more() {
+        let mut reassembler = Reassembler::default();
+        reassembler.insert(&fragment(0, 1, 0, b"?"));
+        reassembler.insert(&fragment(1, 1, 0, b"b"));
+        assert_eq!(reassembler.pop().unwrap().body, b"?");
+        reassembler.reopen();
+        assert_eq!(reassembler.pop(), None);
+        assert_eq!(reassembler.insert(&fragment(0, 1, 0, b"a")), Inserted::Held);
+        assert_eq!(reassembler.pop().unwrap().body, b"a");
+        assert_eq!(reassembler.clear(), 1);
+        assert_eq!((reassembler.pop(), reassembler.next()), (None, 1));
+        assert_eq!(reassembler.insert(&fragment(1, 1, 0, b"c")), Inserted::Held);
+        assert_eq!(reassembler.pop().unwrap().body, b"c");
     }
 
     proptest! {

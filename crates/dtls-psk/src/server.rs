@@ -127,6 +127,17 @@ impl ServerHandshake {
             }
             engine.insert(fragment);
             return match engine.reassembly.pop() {
+                // As with cookies: noise, and nothing was begun.
+                Some(message)
+                    if matches!(
+                        ClientHello::parse(&message.body),
+                        Err(Error::Malformed { .. })
+                    ) =>
+                {
+                    engine.stats.messages_rejected += 1;
+                    engine.reassembly.reopen();
+                    Ok(())
+                }
                 Some(message) => self.accept(engine, record, &message),
                 None => Ok(()),
             };
@@ -247,6 +258,26 @@ impl ServerHandshake {
         Ok(())
     }
 
+    /// Whether `message` has its place here and parses: fails with [`Error::UnexpectedMessage`] or
+    /// [`Error::Malformed`] if not. What it says is judged by [`Self::handle_message`].
+    pub(crate) fn check(&self, message: &Message) -> Result<(), Error> {
+        match &self.state {
+            State::AwaitKeyExchange(negotiated, _) => {
+                message.expect(handshake_type::CLIENT_KEY_EXCHANGE, "ClientKeyExchange")?;
+                let kind = negotiated.suite.suite().key_exchange();
+                ClientKeyExchange::parse(&message.body, kind).map(drop)
+            }
+            State::AwaitFinished { .. } => message.expect(handshake_type::FINISHED, "Finished"),
+            State::AwaitHello | State::Done { .. } | State::Failed => {
+                Err(Error::UnexpectedMessage {
+                    expected: "nothing more",
+                    got: message.handshake_type,
+                })
+            }
+        }
+    }
+
+    /// Takes a message that [`Self::check`] has passed. Every failure is for good.
     pub(crate) fn handle_message(
         &mut self,
         engine: &mut Engine,
@@ -254,7 +285,6 @@ impl ServerHandshake {
     ) -> Result<(), Error> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::AwaitKeyExchange(negotiated, exchange) => {
-                message.expect(handshake_type::CLIENT_KEY_EXCHANGE, "ClientKeyExchange")?;
                 engine.note(message)?;
                 self.state = self.derive_keys(engine, negotiated, exchange, &message.body)?;
             }
@@ -264,7 +294,6 @@ impl ServerHandshake {
                 write,
                 identity,
             } => {
-                message.expect(handshake_type::FINISHED, "Finished")?;
                 let hash = engine.transcript.hash()?;
                 let expected = master.verify_data(&engine.provider, Side::Client, &hash)?;
                 if !bool::from(expected.as_slice().ct_eq(&message.body)) {
@@ -292,12 +321,7 @@ impl ServerHandshake {
                     finished: message.sequence,
                 };
             }
-            State::AwaitHello | State::Done { .. } | State::Failed => {
-                return Err(Error::UnexpectedMessage {
-                    expected: "nothing more",
-                    got: message.handshake_type,
-                });
-            }
+            State::AwaitHello | State::Done { .. } | State::Failed => {}
         }
         Ok(())
     }

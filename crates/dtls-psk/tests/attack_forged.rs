@@ -15,6 +15,7 @@ mod common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::adversary::records;
 use common::terms::{MESSAGE, RECORD, Resize, Terms, all_terms, ends, resized};
 use common::{IDENTITY, KEY, Pair, Peer, client_config, seeded, server_config, suites};
 use dtls_psk::{AlertDescription, AlertLevel, Config, Connection, Error, Output, Psk, Stage};
@@ -22,6 +23,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
 
 /// An alert that anybody can make.
 fn forged_alert(epoch: u8, level: u8, description: u8) -> Vec<u8> {
@@ -83,6 +85,111 @@ fn forged_alerts_end_a_handshake_at_most_and_never_a_connection() {
                 }
             }
         }
+    }
+}
+
+/// One fragment of a handshake message, in the clear.
+fn forged_fragment(message_type: u8, sequence: u8, length: u8, offset: u8, data: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(data.len()).unwrap();
+    let mut datagram = vec![HANDSHAKE, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 9, 9, 0, 12 + len];
+    datagram.extend([
+        message_type,
+        0,
+        0,
+        length,
+        0,
+        sequence,
+        0,
+        0,
+        offset,
+        0,
+        0,
+        len,
+    ]);
+    datagram.extend(data);
+    datagram
+}
+
+#[test]
+fn forged_messages_that_are_none_delay_a_handshake_at_most() {
+    // Whole and empty, whole and nonsense, the beginning, and the end of something longer.
+    let shapes: [(u8, u8, &[u8]); 4] = [
+        (0, 0, &[]),
+        (3, 0, &[0xff; 3]),
+        (200, 0, &[0xff; 5]),
+        (200, 190, &[0xff; 10]),
+    ];
+    for terms in all_terms() {
+        for at in 0..=terms.handshake().len() {
+            for message_type in [0, 1, 2, 3, 4, 11, 12, 13, 14, 16, 20, 99] {
+                for (length, offset, data) in shapes {
+                    let mut pair = terms.pair();
+                    let now = pair.now;
+                    // Up to `at`, then the forged ones with every number that may matter, then the rest.
+                    let mut lost = Vec::new();
+                    pair.exchange(|number, from_client, datagram| {
+                        if number < at {
+                            vec![datagram]
+                        } else {
+                            lost.push((from_client, datagram));
+                            vec![]
+                        }
+                    });
+                    for sequence in 0..8 {
+                        let forged = forged_fragment(message_type, sequence, length, offset, data);
+                        for end in ends(&mut pair) {
+                            end.handle(now, &forged);
+                        }
+                    }
+                    for (from_client, datagram) in lost {
+                        let [client, server] = ends(&mut pair);
+                        let to = if from_client { server } else { client };
+                        to.handle(now, &datagram);
+                    }
+                    pair.run(|_, _, datagram| vec![datagram]);
+                    for end in ends(&mut pair) {
+                        let context = (terms, at, message_type, length, offset);
+                        assert_eq!(end.error, None, "{context:?}");
+                        assert!(end.is_connected(), "{context:?}");
+                    }
+                    pair.check_connected();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_the_finished_s_number_in_the_clear_is_dropped_and_counted() {
+    for terms in all_terms() {
+        let flights = terms.handshake().len();
+        let mut pair = terms.pair();
+        let now = pair.now;
+        // Up to the client's last flight, of which only the ClientKeyExchange arrives.
+        pair.exchange(|number, _, datagram| match number {
+            _ if number + 2 < flights => vec![datagram],
+            _ if number + 2 == flights => vec![records(&datagram).remove(0)],
+            _ => vec![],
+        });
+        for end in ends(&mut pair) {
+            assert_eq!(end.connection.stage(), Stage::AwaitFinished);
+            let before = end.connection.stats().unexpected;
+            for sequence in 0..8 {
+                for message_type in [1, 4, 14, 16, 20] {
+                    let whole = forged_fragment(message_type, sequence, 12, 0, &[7; 12]);
+                    let part = forged_fragment(message_type, sequence, 12, 3, &[7; 2]);
+                    end.handle(now, &whole);
+                    end.handle(now, &part);
+                }
+            }
+            let stats = end.connection.stats();
+            // At least the three numbers from 5 on lie ahead of both.
+            assert!(stats.unexpected - before >= 3 * 2 * 5);
+            assert_eq!((stats.fragments_dropped, stats.messages_rejected), (0, 0));
+            assert_eq!(end.error, None);
+        }
+        pair.run(|_, _, datagram| vec![datagram]);
+        pair.check_connected();
     }
 }
 

@@ -32,7 +32,7 @@ fn noise(rng: &mut StdRng) -> Vec<u8> {
         let n = u8::try_from(len - 12).unwrap();
         let message_type = [0, 1, 2, 3, 12, 14, 16, 20][rng.random_range(0..8)];
         let sequence = rng.random_range(0..4);
-        // Longer than what comes, so that it is never whole: a whole forged message rightly ends things.
+        // Longer than what comes, so that it is never whole: a whole one may parse, and is then believed.
         body[..12].copy_from_slice(&[message_type, 0, 1, n, 0, 9 + sequence, 0, 0, 0, 0, 0, n]);
     }
     if shape >= 1 {

@@ -179,6 +179,14 @@ impl Connection {
             engine.stats.unexpected += 1;
             return Ok(());
         }
+        // In the clear nothing comes any more where the Finished is awaited, save repeats of what came: what
+        // claims its number or a later one is forged, and must not stand in its way.
+        let ahead = fragment.sequence >= engine.reassembly.next();
+        if id.epoch == Epoch::Plain && ahead && self.stage() == Stage::AwaitFinished {
+            self.engine.stats.unexpected += 1;
+            return Ok(());
+        }
+        let engine = &mut self.engine;
         if engine.insert(fragment) {
             return if self.is_repeat(fragment) {
                 self.engine.answer_again(false)
@@ -186,7 +194,6 @@ impl Connection {
                 Ok(())
             };
         }
-        // What is held beyond the Finished came in the clear, from anybody: it must not end a connection.
         while self.phase == Phase::Handshake
             && let Some(message) = self.engine.reassembly.pop()
         {
@@ -196,13 +203,37 @@ impl Connection {
     }
 
     fn handle_message(&mut self, message: &Message) -> Result<(), Error> {
+        let checked = match &self.handshake {
+            Handshake::Client(client) => client.check(message),
+            Handshake::Server(server) => server.check(message),
+        };
+        match checked {
+            // Whoever can send one datagram can send this. The peer's own message may still come; if none
+            // does, this is what the handshake failed of.
+            Err(error @ (Error::Malformed { .. } | Error::UnexpectedMessage { .. }))
+                if self.stage() != Stage::AwaitFinished =>
+            {
+                tracing::debug!(%error, stage = ?self.stage(), "handshake message dropped");
+                self.engine.stats.messages_rejected += 1;
+                self.engine.reassembly.reopen();
+                self.rejected = Some(error);
+                return Ok(());
+            }
+            checked => checked?,
+        }
+        self.rejected = None;
         let engine = &mut self.engine;
         match &mut self.handshake {
             Handshake::Client(client) => client.handle_message(engine, message)?,
             Handshake::Server(server) => server.handle_message(engine, message)?,
         }
-        if self.stage() == Stage::Connected {
-            self.phase = Phase::Connected;
+        match self.stage() {
+            // All that is held came in the clear, and only the Finished may follow.
+            Stage::AwaitFinished => {
+                self.engine.stats.fragments_dropped += self.engine.reassembly.clear();
+            }
+            Stage::Connected => self.phase = Phase::Connected,
+            _ => {}
         }
         Ok(())
     }
