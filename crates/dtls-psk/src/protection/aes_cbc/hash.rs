@@ -33,6 +33,9 @@ pub(super) trait BlockHash:
     /// One block. Takes the same time for all of them.
     fn compress(state: &mut Self::State, block: &Self::Block);
 
+    /// All whole blocks of `data`, which is faster than one by one. Gives back what is left over.
+    fn compress_blocks<'a>(state: &mut Self::State, data: &'a [u8]) -> &'a [u8];
+
     /// `state` becomes `other` if `choice` says so, in the same time either way.
     fn assign(state: &mut Self::State, other: &Self::State, choice: Choice);
 
@@ -64,8 +67,16 @@ impl BlockHash for Sha256 {
 
     fn compress(state: &mut [u32; 8], block: &[u8; 64]) {
         #[cfg(test)]
-        count::one();
+        count::add(1);
         sha2::block_api::compress256(state, std::slice::from_ref(block));
+    }
+
+    fn compress_blocks<'a>(state: &mut [u32; 8], data: &'a [u8]) -> &'a [u8] {
+        let (blocks, rest) = data.as_chunks();
+        #[cfg(test)]
+        count::add(blocks.len());
+        sha2::block_api::compress256(state, blocks);
+        rest
     }
 
     fn assign(state: &mut [u32; 8], other: &[u32; 8], choice: Choice) {
@@ -75,7 +86,12 @@ impl BlockHash for Sha256 {
     }
 
     fn digest(state: &[u32; 8]) -> Digest {
-        state.iter().flat_map(|word| word.to_be_bytes()).collect()
+        let mut digest = Digest::new();
+        for word in state {
+            // Has room for more than eight words.
+            let _ = digest.try_extend_from_slice(&word.to_be_bytes());
+        }
+        digest
     }
 }
 
@@ -103,8 +119,16 @@ impl BlockHash for Sha384 {
 
     fn compress(state: &mut [u64; 8], block: &[u8; 128]) {
         #[cfg(test)]
-        count::one();
+        count::add(1);
         sha2::block_api::compress512(state, std::slice::from_ref(block));
+    }
+
+    fn compress_blocks<'a>(state: &mut [u64; 8], data: &'a [u8]) -> &'a [u8] {
+        let (blocks, rest) = data.as_chunks();
+        #[cfg(test)]
+        count::add(blocks.len());
+        sha2::block_api::compress512(state, blocks);
+        rest
     }
 
     fn assign(state: &mut [u64; 8], other: &[u64; 8], choice: Choice) {
@@ -115,8 +139,12 @@ impl BlockHash for Sha384 {
 
     fn digest(state: &[u64; 8]) -> Digest {
         // The last two words are left out.
-        let words = state.iter().take(6);
-        words.flat_map(|word| word.to_be_bytes()).collect()
+        let mut digest = Digest::new();
+        for word in state.iter().take(6) {
+            // Has room for six words.
+            let _ = digest.try_extend_from_slice(&word.to_be_bytes());
+        }
+        digest
     }
 }
 
@@ -129,8 +157,8 @@ pub(super) mod count {
         static BLOCKS: Cell<usize> = const { Cell::new(0) };
     }
 
-    pub(super) fn one() {
-        BLOCKS.set(BLOCKS.get() + 1);
+    pub(super) fn add(blocks: usize) {
+        BLOCKS.set(BLOCKS.get() + blocks);
     }
 
     /// The blocks that `work` hashes, and what it gives.

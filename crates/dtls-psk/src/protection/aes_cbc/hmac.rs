@@ -1,4 +1,4 @@
-//! HMAC over a message whose length is a secret (RFC 2104).
+//! HMAC over a message whose length is a secret, and over one whose length is none (RFC 2104).
 //!
 //! The length of a record's content in MAC-then-encrypt is known only to who has checked its padding, and
 //! how long a hash takes tells how long its message is: from that difference Lucky 13 (AlFardan and
@@ -39,14 +39,46 @@ impl<H: BlockHash> Hmac<H> {
         })
     }
 
+    /// HMAC(`header` ‖ `data`), in a time that shows both lengths.
+    pub(super) fn tag(&self, header: &[u8], data: &[u8]) -> Digest {
+        let mut state = self.inner;
+        let mut block = H::ZEROS;
+        compress_whole_blocks::<H>(&mut state, &mut block, header, data);
+        // What is left over, and its end; and the length, in a block of its own if there is no room.
+        let len = header.len() + data.len();
+        let left = len % H::BLOCK_LEN;
+        fill::<H>(&mut block, len - left, header, data);
+        if let Some(behind) = block.as_mut().get_mut(left) {
+            *behind = 0x80;
+        }
+        if left >= H::BLOCK_LEN - H::LENGTH_LEN {
+            H::compress(&mut state, &block);
+            block = H::ZEROS;
+        }
+        let bits = 8 * u64::from(length_of(H::BLOCK_LEN + len));
+        put_length(&mut block, bits, u8::MAX);
+        H::compress(&mut state, &block);
+        block.zeroize();
+        self.outer_digest(&H::digest(&state))
+    }
+
     /// HMAC(`header` ‖ the first `len` bytes of `data`). `len` is a secret from `least` to `data.len()`; all
     /// else, `least` too, may show in how long it takes. Messages of 2^31 bytes and more are beyond it; a
     /// record has at most 2^15.
-    pub(super) fn tag(&self, header: &[u8], data: &[u8], least: usize, len: u32) -> Digest {
-        let digest = self.inner_digest(header, data, least, len);
-        // The outer hash is over one block in every case.
+    pub(super) fn tag_of_secret_length(
+        &self,
+        header: &[u8],
+        data: &[u8],
+        least: usize,
+        len: u32,
+    ) -> Digest {
+        self.outer_digest(&self.inner_digest(header, data, least, len))
+    }
+
+    /// The outer hash, which is over one block in every case.
+    fn outer_digest(&self, digest: &Digest) -> Digest {
         let mut block = H::ZEROS;
-        fill::<H>(&mut block, 0, &digest, &[0x80]);
+        fill::<H>(&mut block, 0, digest, &[0x80]);
         let bits = 8 * (length_of(H::BLOCK_LEN) + length_of(H::DIGEST_LEN));
         put_length(&mut block, u64::from(bits), u8::MAX);
         let mut state = self.outer;
@@ -61,10 +93,9 @@ impl<H: BlockHash> Hmac<H> {
 
         // The blocks that are nothing but message whatever `len` is.
         let sure = (header.len() + least) / block_len;
-        for index in 0..sure {
-            fill::<H>(&mut block, index * block_len, header, data);
-            H::compress(&mut state, &block);
-        }
+        let sure_data = (sure * block_len).saturating_sub(header.len());
+        let whole = data.get(..sure_data).unwrap_or_default();
+        compress_whole_blocks::<H>(&mut state, &mut block, header, whole);
 
         // The rest, any of which may be the last. `block_len` is a power of two, so that the division is a
         // shift, which takes the same time for every number.
@@ -98,13 +129,32 @@ impl<H: BlockHash> Drop for Hmac<H> {
     }
 }
 
+/// The whole blocks of `header` ‖ `data`; `block` is where those are put together that are not all `data`.
+fn compress_whole_blocks<H: BlockHash>(
+    state: &mut H::State,
+    block: &mut H::Block,
+    header: &[u8],
+    data: &[u8],
+) {
+    let whole = (header.len() + data.len()) / H::BLOCK_LEN;
+    let mixed = header.len().div_ceil(H::BLOCK_LEN).min(whole);
+    for index in 0..mixed {
+        fill::<H>(block, index * H::BLOCK_LEN, header, data);
+        H::compress(state, block);
+    }
+    // If a header is cut off here, there is no whole block behind it.
+    if let Some(from) = (mixed * H::BLOCK_LEN).checked_sub(header.len()) {
+        H::compress_blocks(state, data.get(from..).unwrap_or_default());
+    }
+}
+
 /// `block` becomes what stands at `at` in `header` ‖ `data` ‖ zeros.
 fn fill<H: BlockHash>(block: &mut H::Block, at: usize, header: &[u8], data: &[u8]) {
     let block = block.as_mut();
     let first = header.get(at..).unwrap_or_default();
     let (to_first, to_rest) = block.split_at_mut(first.len().min(H::BLOCK_LEN));
-    for (to, from) in to_first.iter_mut().zip(first) {
-        *to = *from;
+    if let Some(from) = first.get(..to_first.len()) {
+        to_first.copy_from_slice(from);
     }
     let rest = data
         .get(at.saturating_sub(header.len())..)
@@ -143,15 +193,19 @@ mod tests {
 
     fn tag<H: BlockHash>(key: &[u8], message: &[u8]) -> String {
         let hmac = Hmac::<H>::new(key).unwrap();
-        let whole = hmac.tag(message, &[], 0, 0);
+        let whole = hmac.tag(message, &[]);
         // However the message is cut and whatever stands behind it, the tag is the same.
         for cut in 0..=message.len() {
             let (header, data) = message.split_at(cut);
+            assert_eq!(hmac.tag(header, data), whole);
             let longer = [data, &[0x80; 300]].concat();
             for least in [0, data.len()] {
                 let len = length_of(data.len());
-                assert_eq!(hmac.tag(header, data, least, len), whole);
-                assert_eq!(hmac.tag(header, &longer, least, len), whole);
+                assert_eq!(hmac.tag_of_secret_length(header, data, least, len), whole);
+                assert_eq!(
+                    hmac.tag_of_secret_length(header, &longer, least, len),
+                    whole
+                );
             }
         }
         hex(&whole)
@@ -206,9 +260,10 @@ mod tests {
         let least = longest.saturating_sub(255);
         let mut all = Vec::new();
         for len in least..=longest {
-            let (blocks, tag) = count::blocks(|| hmac.tag(&[9; 13], &data, least, length_of(len)));
+            let (blocks, tag) =
+                count::blocks(|| hmac.tag_of_secret_length(&[9; 13], &data, least, length_of(len)));
             all.push(blocks);
-            let simple = hmac.tag(&[&[9; 13], &data[..len]].concat(), &[], 0, 0);
+            let simple = hmac.tag(&[9; 13], &data[..len]);
             assert_eq!(tag, simple, "{len} of {longest}");
         }
         assert!(all.iter().all(|blocks| *blocks == all[0]), "{all:?}");
@@ -240,12 +295,14 @@ mod tests {
             let mut expected = [0; 48];
             provider.hmac_provider.hmac(HashAlgorithm::SHA256, &key, &message, &mut expected).unwrap();
             let hmac = Hmac::<Sha256>::new(&key).unwrap();
-            let tag = hmac.tag(&header, &data, least, length_of(len));
+            let tag = hmac.tag_of_secret_length(&header, &data, least, length_of(len));
             prop_assert_eq!(&tag[..], &expected[..32]);
+            prop_assert_eq!(&hmac.tag(&header, &data[..len])[..], &expected[..32]);
             provider.hmac_provider.hmac(HashAlgorithm::SHA384, &key, &message, &mut expected).unwrap();
             let hmac = Hmac::<Sha384>::new(&key).unwrap();
-            let tag = hmac.tag(&header, &data, least, length_of(len));
+            let tag = hmac.tag_of_secret_length(&header, &data, least, length_of(len));
             prop_assert_eq!(&tag[..], &expected[..]);
+            prop_assert_eq!(&hmac.tag(&header, &data[..len])[..], &expected[..]);
         }
     }
 }

@@ -122,16 +122,23 @@ where
     }
 
     /// The HMAC of the first `len` bytes of `data`, a secret from `least` on, as a record's content.
-    fn tag(&self, record: RecordId, data: &[u8], least: usize, len: u32) -> Option<hash::Digest> {
+    fn tag_of_secret_length(
+        &self,
+        record: RecordId,
+        data: &[u8],
+        least: usize,
+        len: u32,
+    ) -> Option<hash::Digest> {
         // Takes the same time for every length that fits, and no other comes here.
         let header = additional_data(record, u16::try_from(len).ok()?);
-        Some(self.mac.tag(&header, data, least, len))
+        let mac = &self.mac;
+        Some(mac.tag_of_secret_length(&header, data, least, len))
     }
 
     /// The HMAC of `data`, whose length is no secret.
-    fn whole_tag(&self, record: RecordId, data: &[u8]) -> Option<hash::Digest> {
-        let len = u32::try_from(data.len()).ok()?;
-        self.tag(record, data, data.len(), len)
+    fn tag(&self, record: RecordId, data: &[u8]) -> Option<hash::Digest> {
+        let header = additional_data(record, u16::try_from(data.len()).ok()?);
+        Some(self.mac.tag(&header, data))
     }
 
     fn encrypt(&self, iv: [u8; BLOCK_LEN], data: &mut [u8]) {
@@ -151,7 +158,7 @@ where
         let body = out.len();
         out.extend_from_slice(plaintext);
         if !self.encrypt_then_mac {
-            out.extend_from_slice(&self.whole_tag(record, plaintext)?);
+            out.extend_from_slice(&self.tag(record, plaintext)?);
         }
         // The least padding that fills the block: 1 to 16 bytes with the one that says how many.
         let padding = BLOCK_LEN - (out.len() - body) % BLOCK_LEN;
@@ -159,7 +166,7 @@ where
         out.resize(out.len() + padding, padding_len);
         self.encrypt(iv, out.get_mut(body..)?);
         if self.encrypt_then_mac {
-            let tag = self.whole_tag(record, out.get(start..)?)?;
+            let tag = self.tag(record, out.get(start..)?)?;
             out.extend_from_slice(&tag);
         }
         Some(())
@@ -172,7 +179,7 @@ where
     ) -> Option<&'a mut [u8]> {
         let sealed_len = fragment.len().checked_sub(H::DIGEST_LEN)?;
         let (sealed, tag) = fragment.split_at_mut(sealed_len);
-        let expected = self.whole_tag(record, sealed)?;
+        let expected = self.tag(record, sealed)?;
         if !bool::from(expected.as_slice().ct_eq(tag)) {
             return None;
         }
@@ -181,12 +188,14 @@ where
             return None;
         }
         self.decrypt(*iv, body);
-        let (good, len) = content_len(body, 0)?;
-        let len = usize::try_from(len).ok()?;
-        if !bool::from(good) {
-            return None;
-        }
-        body.get_mut(..len)
+        // The peer's own, by its MAC: nothing is given away by how it is looked at.
+        let padding_len = *body.last()?;
+        let len = body.len().checked_sub(usize::from(padding_len) + 1)?;
+        let (content, padding) = body.split_at_mut(len);
+        padding
+            .iter()
+            .all(|byte| *byte == padding_len)
+            .then_some(content)
     }
 
     fn open_mac_then_encrypt<'a>(
@@ -204,7 +213,7 @@ where
         let tag = mac_at(body, H::DIGEST_LEN, len);
         let most = body.len() - H::DIGEST_LEN - 1;
         let least = most.saturating_sub(MAX_PADDING - 1);
-        let expected = self.tag(record, body.get(..most)?, least, len)?;
+        let expected = self.tag_of_secret_length(record, body.get(..most)?, least, len)?;
         let good = good_padding & expected.as_slice().ct_eq(&tag);
         if !bool::from(good) {
             return None;

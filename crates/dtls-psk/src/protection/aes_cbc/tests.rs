@@ -182,7 +182,7 @@ where
 {
     let mut body = content.to_vec();
     if !protection.encrypt_then_mac {
-        body.extend_from_slice(&protection.whole_tag(RECORD, content).unwrap());
+        body.extend_from_slice(&protection.tag(RECORD, content).unwrap());
     }
     body.extend(std::iter::repeat_n(padding, usize::from(padding) + 1));
     assert_eq!(body.len() % BLOCK_LEN, 0, "a bad test");
@@ -190,7 +190,7 @@ where
     protection.encrypt([7; 16], &mut body);
     let mut fragment = [&[7; 16][..], &body].concat();
     if protection.encrypt_then_mac {
-        let tag = protection.whole_tag(RECORD, &fragment).unwrap();
+        let tag = protection.tag(RECORD, &fragment).unwrap();
         fragment.extend_from_slice(&tag);
     }
     fragment
