@@ -6,10 +6,11 @@
 //! has, whichever the real one is, and the state after the block that would be the last is picked out
 //! without a branch. BoringSSL does the same (`EVP_tls_cbc_digest_record`).
 
-use subtle::{ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroize;
 
 use super::hash::{BlockHash, Digest};
+use super::padding::less;
 
 /// A key, as the states after its two blocks.
 pub(super) struct Hmac<H: BlockHash> {
@@ -109,7 +110,7 @@ impl<H: BlockHash> Hmac<H> {
             for (at, byte) in block.as_mut().iter_mut().enumerate() {
                 let at = length_of(index * block_len + at);
                 let behind = u8::conditional_select(&0, &0x80, at.ct_eq(&message_len));
-                *byte = u8::conditional_select(&behind, byte, at.ct_lt(&message_len));
+                *byte = u8::conditional_select(&behind, byte, less(at, message_len));
             }
             let is_last = length_of(index).ct_eq(&last);
             let mask = u8::conditional_select(&0, &u8::MAX, is_last);
