@@ -163,7 +163,8 @@ impl Recording {
 
     /// The plaintext of each datagram's record, bytes.
     fn records(&self, dialect: &Dialect) -> Vec<usize> {
-        let around = dialect.wrapper.header_len() + RECORD_HEADER + TAG;
+        let around =
+            dialect.wrapper().header_len() + dialect.wrapper().tag_len() + RECORD_HEADER + TAG;
         let lengths = self.datagrams.iter().map(|(_, bytes)| bytes.len());
         // Keepalives carry none.
         lengths.filter_map(|len| len.checked_sub(around)).collect()

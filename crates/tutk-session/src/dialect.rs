@@ -6,7 +6,7 @@ use std::time::Duration;
 use av_login::LoginLayout;
 use disco_cipher::xor::XorKey;
 use hl_ioctl::{AckRule, ChallengeRule};
-use tutk_frame::{DiscoveryLayout, MediaLayout, SessionTrailer, WrapperLayout};
+use tutk_frame::{DiscoveryLayout, IotcLayout, MediaLayout, SessionTrailer, WrapperLayout};
 
 /// One way of speaking the protocol (wire.md section 1).
 ///
@@ -17,14 +17,8 @@ use tutk_frame::{DiscoveryLayout, MediaLayout, SessionTrailer, WrapperLayout};
 pub struct Dialect {
     /// The name by which people choose it.
     pub name: &'static str,
-    /// How whole datagrams are obfuscated.
-    pub cipher: Cipher,
-    /// Where the fields of the 88-byte discovery request stand.
-    pub discovery: DiscoveryLayout,
-    /// What the last four bytes of the session request are.
-    pub session: SessionTrailer,
-    /// What stands before the DTLS records of a datagram.
-    pub wrapper: WrapperLayout,
+    /// What datagrams are, around DTLS.
+    pub transport: Transport,
     /// How the DTLS pre-shared key is made.
     pub key: KeyRule,
     /// The version field of AV packets that are not media.
@@ -54,6 +48,26 @@ pub struct Dialect {
     pub liveness: Liveness,
     /// Layout of media packets.
     pub media: MediaLayout,
+}
+
+/// What datagrams are, around DTLS: discovery, session, data wrapper and keepalives.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Transport {
+    /// Obfuscated datagrams with a 16-byte header (wire.md sections 2 to 5).
+    Iotc(IotcTransport),
+    /// Datagrams in the clear, each with a tag (wire.md section 6).
+    Cc51,
+}
+
+/// The [`Transport`] of datagrams with an IOTC header.
+#[derive(Debug, Clone)]
+pub struct IotcTransport {
+    /// How whole datagrams are obfuscated.
+    pub cipher: Cipher,
+    /// Where the fields of the 88-byte discovery request stand, what the last four bytes of the session
+    /// request are, and what stands before the DTLS records of a datagram.
+    pub layout: IotcLayout,
 }
 
 /// Obfuscation of datagrams (wire.md section 3).
@@ -130,7 +144,7 @@ pub enum Liveness {
         /// Time from one to the next.
         every: Duration,
     },
-    /// The camera sends link probes (0x0a) inside DTLS and keepalives (0x0428) outside; the client
+    /// The camera sends link probes (0x0a) inside DTLS and keepalives (0x0428, or 0x1202) outside; the client
     /// answers both.
     Probes {
         /// Time from one to the next. Not known of real cameras: this project's choice.
@@ -143,10 +157,14 @@ impl Dialect {
     /// (docs/protocol.md marks them).
     pub const SUMMARY: Self = Self {
         name: "summary",
-        cipher: Cipher::Xor(XorKey::SDK),
-        discovery: DiscoveryLayout::Summary,
-        session: SessionTrailer::Crc32,
-        wrapper: WrapperLayout::Summary30,
+        transport: Transport::Iotc(IotcTransport {
+            cipher: Cipher::Xor(XorKey::SDK),
+            layout: IotcLayout {
+                discovery: DiscoveryLayout::Summary,
+                session: SessionTrailer::Crc32,
+                wrapper: WrapperLayout::Summary30,
+            },
+        }),
         key: KeyRule::AuthKeyAndEnr,
         control_version: 0x000b,
         media_version: 0x000b,
@@ -168,10 +186,14 @@ impl Dialect {
     /// Cam v2, v3, Doorbell v2, and Cam v4 up to firmware 4.52.9.4188.
     pub const TRANSCODE: Self = Self {
         name: "transcode",
-        cipher: Cipher::TransCode,
-        discovery: DiscoveryLayout::Field,
-        session: SessionTrailer::UnixSeconds,
-        wrapper: WrapperLayout::Field28,
+        transport: Transport::Iotc(IotcTransport {
+            cipher: Cipher::TransCode,
+            layout: IotcLayout {
+                discovery: DiscoveryLayout::Field,
+                session: SessionTrailer::UnixSeconds,
+                wrapper: WrapperLayout::Field28,
+            },
+        }),
         key: KeyRule::Enr,
         control_version: 0x000c,
         media_version: 0x000b,
@@ -190,11 +212,27 @@ impl Dialect {
         media: MediaLayout::Slice,
     };
 
+    /// Cam v4 from firmware 4.52.9.5332: another transport, and inside DTLS as [`TRANSCODE`](Self::TRANSCODE).
+    pub const CC51: Self = Self {
+        name: "cc51",
+        transport: Transport::Cc51,
+        ..Self::TRANSCODE
+    };
+
     /// Every dialect there is.
-    pub const ALL: [&'static Self; 2] = [&Self::TRANSCODE, &Self::SUMMARY];
+    pub const ALL: [&'static Self; 3] = [&Self::TRANSCODE, &Self::CC51, &Self::SUMMARY];
 
     /// The dialects that a client asks in when it was not told which one: those that real cameras speak.
-    pub const DETECTED: [&'static Self; 1] = [&Self::TRANSCODE];
+    pub const DETECTED: [&'static Self; 2] = [&Self::TRANSCODE, &Self::CC51];
+
+    /// What stands around the DTLS records of a datagram.
+    #[must_use]
+    pub fn wrapper(&self) -> WrapperLayout {
+        match &self.transport {
+            Transport::Iotc(iotc) => iotc.layout.wrapper,
+            Transport::Cc51 => WrapperLayout::Cc51,
+        }
+    }
 
     /// The dialect of that name.
     #[must_use]

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rand_core::CryptoRng;
-use tutk_frame::{AuthKey, DiscoveryRequest, Iotc, SessionId, Stage, Uid};
+use tutk_frame::{AuthKey, Direction, SessionId, Uid};
 
 use crate::dialect::Dialect;
 use crate::output::{Outbox, Output};
+use crate::wire::{End, Incoming};
 
 /// Time from one round of questions to the next. Rarer than a client's, because a round trip can only be
 /// told if the answer to one round comes before the next.
@@ -25,7 +26,7 @@ pub struct Target {
     /// The camera's UID; all zeros asks any camera. Whether real cameras answer to that is not known; the
     /// simulated one does.
     pub uid: Uid,
-    /// The camera's AuthKey, where it is known.
+    /// The camera's AuthKey, where it is known. In `cc51` only a camera can be asked whose UID and AuthKey are.
     pub auth_key: Option<AuthKey>,
 }
 
@@ -42,12 +43,12 @@ pub struct Found {
     pub round_trip: Duration,
 }
 
-/// Asks, and asks again, in every dialect; reports each camera once for each dialect it answers in.
+/// Asks, and asks again, in every dialect for which the target says enough; reports each camera once for each dialect it answers in.
 ///
 /// The contract is the [`Client`](crate::Client)'s. It goes on until it is dropped.
 #[derive(Debug)]
 pub struct Discoverer {
-    targets: Vec<Target>,
+    targets: Vec<(SocketAddr, End)>,
     session: SessionId,
     asked: Instant,
     round_at: Instant,
@@ -60,8 +61,12 @@ impl Discoverer {
     pub fn new(targets: Vec<Target>, rng: &mut dyn CryptoRng, now: Instant) -> Self {
         let mut session = SessionId::default();
         rng.fill_bytes(&mut session.0);
+        let targets = targets.into_iter().map(|target| {
+            let end = End::new(Direction::FromCamera, target.uid, target.auth_key);
+            (target.address, end)
+        });
         let mut discoverer = Self {
-            targets,
+            targets: targets.collect(),
             session,
             asked: now,
             round_at: now,
@@ -78,14 +83,21 @@ impl Discoverer {
             .into_iter()
             .find(|dialect| dialect.recognises(datagram));
         let Some(dialect) = dialect else { return };
-        let Ok(Iotc::DiscoveryAnswer(answer)) = dialect.open(datagram) else {
-            return;
-        };
+        dialect.reveal(datagram);
+        // Who answers is in the answer, or in whose key its tag is made with.
+        let uid = self
+            .targets
+            .iter()
+            .find_map(|(_, end)| match dialect.read(end, datagram) {
+                Some(Incoming::Offer(offer)) => Some(offer.uid),
+                _ => None,
+            });
+        let Some(uid) = uid else { return };
         // Only the UID's place in the answer is sure: what else stands in it proves nothing.
         if self.found.len() < MAX_FOUND && self.found.insert((from, dialect.name)) {
             self.outbox.event(Found {
                 address: from,
-                uid: answer.uid,
+                uid,
                 dialect,
                 round_trip: now.saturating_duration_since(self.asked),
             });
@@ -99,18 +111,12 @@ impl Discoverer {
         }
         self.asked = now;
         self.round_at = now + ROUND;
-        for target in &self.targets {
-            let request = DiscoveryRequest {
-                uid: target.uid,
-                version: DiscoveryRequest::SDK_VERSION,
-                session: self.session,
-                stage: Stage::Broadcast,
-                auth_key: target.auth_key.clone(),
-            };
-            for dialect in Dialect::ALL {
-                dialect.send(target.address, &mut self.outbox, |out| {
-                    request.write(dialect.discovery, out);
-                });
+        for (address, end) in &self.targets {
+            let spoken = Dialect::ALL
+                .into_iter()
+                .filter(|dialect| dialect.is_spoken_by(end));
+            for dialect in spoken {
+                dialect.ask(end, self.session, *address, &mut self.outbox);
             }
         }
     }

@@ -112,7 +112,7 @@ impl Error {
                 phase: Phase::Discovery,
                 ..
             } => {
-                "check the address, that the camera is on and in this network, and that the UID is its own"
+                "check the address, that the camera is on and in this network, and that UID, ENR and MAC or AuthKey are its own: new firmware does not answer to others"
             }
             Self::Silent { .. } => "the camera was there and fell silent: try again, or restart it",
             Self::HandshakeUnfinished { .. } | Self::Dtls { .. } => {

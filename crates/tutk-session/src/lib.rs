@@ -21,7 +21,8 @@ pub use camera::{
 pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest};
 pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
 pub use dialect::{
-    AuthIdRule, Cipher, Dialect, HeartbeatRule, KeyRule, Liveness, PasswordRule, SequenceRule,
+    AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
+    SequenceRule, Transport,
 };
 pub use discoverer::{Discoverer, Found, Target};
 pub use error::{Error, Failure};

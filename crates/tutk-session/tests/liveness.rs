@@ -11,7 +11,7 @@ mod support;
 use std::time::Duration;
 
 use support::bytes::{heartbeats, hl, kinds, table, times};
-use support::scripted::{CHALLENGE, Scripted, UNIX};
+use support::scripted::{CHALLENGE, Scripted, UNIX, data};
 use tutk_session::tutk_frame::{
     AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, Keepalive,
     LinkClock, Probe,
@@ -20,11 +20,11 @@ use tutk_session::video_reassembly::{Slicer, SlicerConfig};
 use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
-const BOTH: [&Dialect; 2] = Dialect::ALL;
+const EACH: [&Dialect; 3] = Dialect::ALL;
 
 #[test]
 fn heartbeats_keep_their_beat_and_count() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.let_in();
         script.take_packets();
@@ -58,7 +58,7 @@ fn heartbeats_keep_their_beat_and_count() {
 
 #[test]
 fn each_ioctl_from_the_camera_brings_a_heartbeat() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.let_in();
         script.advance(MS(50));
@@ -203,7 +203,7 @@ fn summary_says_its_status_each_second() {
 
 #[test]
 fn control_packets_share_one_count() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.let_in();
         script.advance(MS(2000));
@@ -226,7 +226,7 @@ fn control_packets_share_one_count() {
 
 #[test]
 fn buffer_resets_and_channel_messages_are_acknowledged() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.let_in();
         script.take_packets();
@@ -265,7 +265,7 @@ fn buffer_resets_and_channel_messages_are_acknowledged() {
 
 #[test]
 fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.log_in();
         script.take_packets();
@@ -289,13 +289,13 @@ fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
 
 #[test]
 fn only_what_is_authentic_moves_the_cameras_port() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.let_in();
         let home = script.camera_at;
         // A header that is right in every byte, nothing but zeros behind it, from another port.
         let header = DataHeader {
-            layout: dialect.wrapper,
+            layout: dialect.wrapper(),
             direction: Direction::FromCamera,
             channel: 0,
             sequence: 9,
@@ -303,10 +303,8 @@ fn only_what_is_authentic_moves_the_cameras_port() {
             payload_len: 40,
         };
         script.camera_at.set_port(home.port() + 1);
-        script.datagram(|out| {
-            header.write(out);
-            out.extend_from_slice(&[0; 40]);
-        });
+        let forged = data(dialect, header, &[0; 40]);
+        script.raw(script.camera_at, &forged);
         script.advance(MS(100));
         assert_eq!(script.datagrams.last().unwrap().1, home, "{dialect}");
         // What is authentic moves it at once.
@@ -318,7 +316,7 @@ fn only_what_is_authentic_moves_the_cameras_port() {
 /// The backchannel is a DTLS association of its own: its records are not for the main one.
 #[test]
 fn records_of_another_channel_are_left_alone() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.let_in();
         let (dropped, malformed) = (
@@ -326,17 +324,15 @@ fn records_of_another_channel_are_left_alone() {
             script.client.stats().malformed,
         );
         let header = DataHeader {
-            layout: dialect.wrapper,
+            layout: dialect.wrapper(),
             direction: Direction::FromCamera,
             channel: 1,
             sequence: 9,
             session: script.session(),
             payload_len: 40,
         };
-        script.datagram(|out| {
-            header.write(out);
-            out.extend_from_slice(&[22; 40]);
-        });
+        let other = data(dialect, header, &[22; 40]);
+        script.raw(script.camera_at, &other);
         let stats = script.client.stats();
         assert_eq!(stats.records_dropped, dropped, "{dialect}");
         assert_eq!(stats.malformed, malformed + 1, "{dialect}");

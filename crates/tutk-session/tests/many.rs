@@ -25,7 +25,7 @@ use tutk_session::{
     MAX_REQUESTS, Phase, Status,
 };
 
-const BOTH: [&Dialect; 2] = Dialect::ALL;
+const EACH: [&Dialect; 3] = Dialect::ALL;
 const SECOND: Duration = Duration::from_secs(1);
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -52,7 +52,7 @@ fn each_client_gets_the_clip_from_its_first_frame_in_its_dialect() {
     let clip = clip(2, 20, 10);
     let mut hub = Hub::new(camera(&clip));
     for number in 0..6 {
-        hub.join(client(BOTH[number % 2]));
+        hub.join(client(EACH[number % 3]));
         hub.run(MS(330));
     }
     assert!(hub.run_until(10 * SECOND, |hub| {
@@ -60,7 +60,7 @@ fn each_client_gets_the_clip_from_its_first_frame_in_its_dialect() {
     }));
     assert_eq!(hub.camera.clients().count(), 6);
     for (index, member) in hub.clients.iter().enumerate() {
-        assert_eq!(member.client.dialect(), Some(BOTH[index % 2]));
+        assert_eq!(member.client.dialect(), Some(EACH[index % 3]));
         for (at, frame) in member.frames.iter().enumerate() {
             assert_eq!(frame.number as usize, at + 1, "{index}");
             assert_eq!(frame.data, clip.frames()[at % 20].data, "{index} {at}");
@@ -134,7 +134,7 @@ fn the_camera_tells_who_comes_and_how_far() {
 
 #[test]
 fn video_off_and_on_again_goes_on_with_its_counts() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut hub = one(dialect);
         let video = |switch| MediaControl {
             media: Media::Video,
@@ -183,7 +183,7 @@ fn video_off_and_on_again_goes_on_with_its_counts() {
 
 #[test]
 fn what_is_set_can_be_read() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut hub = one(dialect);
         let read = ReadParameters::new([1, 2, 3, 4, 5, 99]).unwrap();
         let ask = |hub: &mut Hub, request: Request| {
@@ -231,7 +231,7 @@ fn unknown(payload: u8) -> Request {
 
 #[test]
 fn a_command_that_the_camera_does_not_know_is_unanswered_after_5_s() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut hub = one(dialect);
         let asked = hub.now - hub.start;
         hub.with(0, |client, now| client.command(now, unknown(0)));
@@ -244,7 +244,7 @@ fn a_command_that_the_camera_does_not_know_is_unanswered_after_5_s() {
 
 #[test]
 fn a_command_that_is_lost_is_sent_again() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut hub = one(dialect);
         hub.loss = |_| true;
         let read = ReadParameters::new([3]).unwrap();
@@ -281,7 +281,7 @@ fn answer(code: u16) -> Vec<u8> {
 
 #[test]
 fn one_request_of_a_code_is_on_its_way_at_a_time() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.let_in();
         script.take_packets();
@@ -319,7 +319,7 @@ fn one_request_of_a_code_is_on_its_way_at_a_time() {
 
 #[test]
 fn commands_wait_until_the_camera_has_let_us_in() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.client.command(script.now, unknown(1));
         script.answer_discovery();
@@ -363,7 +363,7 @@ fn commands_that_cannot_be_sent_are_unanswered_at_once() {
         let unanswered = |event: &&Event| matches!(event, Event::Unanswered { .. });
         script.events.iter().filter(unanswered).count()
     };
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.client.command(script.now, long.clone());
         script.settle();

@@ -94,6 +94,11 @@ fn transcode_delivers_what_arrives() {
 }
 
 #[test]
+fn cc51_delivers_what_arrives() {
+    hundred_seeds(&Dialect::CC51);
+}
+
+#[test]
 fn summary_delivers_what_arrives() {
     hundred_seeds(&Dialect::SUMMARY);
 }

@@ -17,13 +17,12 @@ use support::{ENR, LONG_ENR, MAC, Simulation, UID, clip};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
 use tutk_session::hl_ioctl::{self, ChallengeStatus};
-use tutk_session::tutk_frame::SessionAnswer;
 use tutk_session::{
     CameraConfig, CameraEvent, ClientConfig, Credentials, Dialect, Error, Event, Failure,
     LeaveReason, Phase, Status,
 };
 
-const BOTH: [&Dialect; 2] = Dialect::ALL;
+const EACH: [&Dialect; 3] = Dialect::ALL;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn near(config: NetemConfig) -> NetemConfig {
@@ -42,6 +41,13 @@ fn run(
     simulation.run(Duration::from_secs(60));
     assert!(simulation.record.ended.is_some(), "{dialect}: never ended");
     simulation
+}
+
+/// Another ENR with the right AuthKey: a tag in `cc51` would say no before DTLS can.
+fn wrong_enr() -> Credentials {
+    let mut credentials = Credentials::new(UID, "0000000000000000", MAC).unwrap();
+    credentials.auth_key = support::credentials().auth_key;
+    credentials
 }
 
 fn elapsed(simulation: &Simulation) -> Duration {
@@ -63,7 +69,7 @@ fn reasons(simulation: &Simulation) -> Vec<LeaveReason> {
 
 #[test]
 fn a_wrong_uid_is_silence_after_five_seconds() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let simulation = run(dialect, |client, _| {
             client.credentials = Credentials::new("ZZZZZZZZZZZZZZZZZZZZ", ENR, MAC).unwrap();
         });
@@ -79,9 +85,9 @@ fn a_wrong_uid_is_silence_after_five_seconds() {
 
 #[test]
 fn a_wrong_enr_ends_in_the_handshake() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let simulation = run(dialect, |client, _| {
-            client.credentials = Credentials::new(UID, "0000000000000000", MAC).unwrap();
+            client.credentials = wrong_enr();
         });
         let error = simulation.record.error();
         assert!(
@@ -96,9 +102,10 @@ fn a_wrong_enr_ends_in_the_handshake() {
     }
 }
 
-/// Only the summary's key has the AuthKey in it; a simulated camera does not look at it elsewhere.
+/// The summary's key has the AuthKey in it, and cc51's tags, which are wrong then: so silence. In transcode a
+/// simulated camera does not look at it.
 #[test]
-fn a_wrong_auth_key_matters_to_the_summary_only() {
+fn a_wrong_auth_key_matters_to_keys_and_tags() {
     let wrong = |client: &mut ClientConfig, _: &mut CameraConfig| {
         client.credentials = Credentials::with_auth_key(UID, ENR, "AAAAAAAA").unwrap();
     };
@@ -110,6 +117,17 @@ fn a_wrong_auth_key_matters_to_the_summary_only() {
     );
     assert_eq!(error.failure(), Failure::Refused);
 
+    let simulation = run(&Dialect::CC51, wrong);
+    let error = simulation.record.error();
+    let (phase, waited) = (Phase::Discovery, 5 * SECOND);
+    assert_eq!(*error, Error::Silent { phase, waited });
+    assert_eq!(error.failure(), Failure::Silent);
+    for word in ["UID", "ENR", "MAC"] {
+        assert!(error.advice().contains(word), "{}", error.advice());
+    }
+    assert_eq!(simulation.camera.clients().count(), 0);
+    assert_eq!(simulation.camera.dropped(), 50, "each 100 ms for 5 s");
+
     let simulation = run(&Dialect::TRANSCODE, wrong);
     assert_eq!(simulation.record.frames.len(), 10);
 }
@@ -117,15 +135,11 @@ fn a_wrong_auth_key_matters_to_the_summary_only() {
 /// DTLS gives up by itself after eight waits that double from 300 ms. That is named just the same.
 #[test]
 fn a_handshake_that_dtls_gives_up_is_named_by_how_far_it_came() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let forever = |config: &mut ClientConfig| config.deadlines.dtls = Duration::MAX;
         let mut script = Scripted::with(dialect, forever);
         script.answer_discovery();
-        let answer = SessionAnswer {
-            uid: None,
-            session: None,
-        };
-        script.datagram(|out| answer.write(out));
+        script.grant();
         script.advance(100 * SECOND);
         let error = script.error();
         assert!(
@@ -141,7 +155,7 @@ fn a_handshake_that_dtls_gives_up_is_named_by_how_far_it_came() {
 
         let mut script = Scripted::with(dialect, |config| {
             forever(config);
-            config.credentials = Credentials::new(UID, "0000000000000000", MAC).unwrap();
+            config.credentials = wrong_enr();
         });
         script.answer_discovery();
         script.answer_session();
@@ -156,7 +170,7 @@ fn a_handshake_that_dtls_gives_up_is_named_by_how_far_it_came() {
 
 #[test]
 fn a_refused_login_says_so() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let mut script = Scripted::new(dialect);
         script.connect();
         script.answer_login(LoginStatus(0x11));
@@ -172,7 +186,7 @@ fn a_refused_login_says_so() {
 
 #[test]
 fn a_k10003_that_refuses_ends_the_session() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let simulation = run(dialect, |_, camera| {
             camera.result = Some(ConnectResult::refuse())
         });
@@ -233,7 +247,7 @@ fn statuses_1_3_and_6_work() {
 
 #[test]
 fn statuses_2_4_and_5_are_clear() {
-    for dialect in BOTH {
+    for dialect in EACH {
         for (status, expected) in [
             (ChallengeStatus::Updating, hl_ioctl::Error::CameraUpdating),
             (ChallengeStatus::Checking, hl_ioctl::Error::CameraChecking),
@@ -256,11 +270,7 @@ fn until(phase: Phase, dialect: &'static Dialect) -> Scripted {
         Phase::Session => script.answer_discovery(),
         Phase::Dtls => {
             script.answer_discovery();
-            let answer = SessionAnswer {
-                uid: None,
-                session: None,
-            };
-            script.datagram(|out| answer.write(out));
+            script.grant();
         }
         Phase::Login => script.connect(),
         Phase::Authentication => script.log_in(),
@@ -271,7 +281,7 @@ fn until(phase: Phase, dialect: &'static Dialect) -> Scripted {
 
 #[test]
 fn a_camera_that_falls_silent_is_named_with_its_phase_on_time() {
-    for dialect in BOTH {
+    for dialect in EACH {
         for phase in Phase::ALL {
             let mut script = until(phase, dialect);
             assert_eq!(script.client.status(), Status::In(phase), "{dialect}");
@@ -330,7 +340,7 @@ fn without_video_no_frame_is_waited_for() {
 
 #[test]
 fn a_handshake_that_stops_half_way_may_be_the_keys_or_the_camera() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let (client, camera) = Simulation::pair(dialect, clip(1, 20, 10), 1);
         let mut simulation = Simulation::new(client, camera, 1, near);
         simulation.tap = Some(Vec::new());
@@ -356,7 +366,7 @@ fn from_camera(simulation: &Simulation) -> usize {
 
 #[test]
 fn a_camera_that_stops_mid_stream_leaves_what_came() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let clip = clip(3, 20, 10);
         let (client, camera) = Simulation::pair(dialect, clip.clone(), 3);
         let mut simulation = Simulation::new(client, camera, 3, near);
@@ -390,7 +400,7 @@ fn a_camera_that_stops_mid_stream_leaves_what_came() {
 
 #[test]
 fn a_camera_that_closes_mid_stream_says_so() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let (client, camera) = Simulation::pair(dialect, clip(3, 20, 10), 3);
         let mut simulation = Simulation::new(client, camera, 3, near);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);
@@ -408,7 +418,7 @@ fn a_camera_that_closes_mid_stream_says_so() {
 
 #[test]
 fn a_camera_with_a_last_frame_closes_after_it() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let simulation = run(dialect, |_, _| {});
         let phase = Phase::Stream;
         assert_eq!(
@@ -424,7 +434,7 @@ fn a_camera_with_a_last_frame_closes_after_it() {
 
 #[test]
 fn a_client_may_close_at_any_time() {
-    for dialect in BOTH {
+    for dialect in EACH {
         for phase in Phase::ALL {
             let mut script = until(phase, dialect);
             script.client.close(script.now);
@@ -447,7 +457,7 @@ fn a_client_may_close_at_any_time() {
 
 #[test]
 fn a_client_that_vanishes_is_forgotten() {
-    for dialect in BOTH {
+    for dialect in EACH {
         let (client, camera) = Simulation::pair(dialect, clip(3, 20, 10), 3);
         let mut simulation = Simulation::new(client, camera, 3, near);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);

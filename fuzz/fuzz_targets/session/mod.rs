@@ -46,7 +46,7 @@ pub enum Side {
 
 #[derive(Debug, Arbitrary)]
 pub struct Input<'a> {
-    /// Dialect, tap, cookie exchange.
+    /// Dialect, tap, cookie exchange, cc51.
     settings: u8,
     /// Datagrams that reach the target before the adversary begins.
     before: u8,
@@ -167,7 +167,11 @@ impl Side {
 
 impl World {
     fn new(target: Side, settings: u8) -> Self {
-        let dialect = Dialect::ALL[usize::from(settings & 1)];
+        let dialect = match (settings & 8 != 0, settings & 1 != 0) {
+            (true, _) => &Dialect::CC51,
+            (false, true) => &Dialect::SUMMARY,
+            (false, false) => &Dialect::TRANSCODE,
+        };
         let now = Instant::now();
         let epoch = Epoch {
             instant: now,

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use disco_cipher::tag::Tagger;
 use disco_cipher::{transcode, xor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_session::dtls_psk::{Config, Connection, Output};
-use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, IotcLayout, SessionId};
-use tutk_session::{Cipher, Credentials, Dialect};
+use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId};
+use tutk_session::{Cipher, Credentials, Dialect, Transport};
 
 use super::{Side, provider};
 
@@ -81,9 +82,9 @@ impl Tap {
     pub fn handle(&mut self, now: Instant, from: Side, datagram: &[u8]) {
         let mut opened = datagram.to_vec();
         show(self.dialect, &mut opened);
-        let header = match Iotc::parse(&opened, layout(self.dialect)) {
-            Ok(Iotc::Data { header, .. }) => header,
-            _ => {
+        let header = match data_header(self.dialect, &opened) {
+            Some(header) => header,
+            None => {
                 self.leg(from.other()).sent.push_back(datagram.to_vec());
                 return;
             }
@@ -193,7 +194,7 @@ pub fn wrap(
     records: &[u8],
 ) -> Vec<u8> {
     let header = DataHeader {
-        layout: dialect.wrapper,
+        layout: dialect.wrapper(),
         direction: match to {
             Side::Client => Direction::FromCamera,
             Side::Camera => Direction::ToCamera,
@@ -206,30 +207,50 @@ pub fn wrap(
     let mut datagram = Vec::new();
     header.write(&mut datagram);
     datagram.extend_from_slice(records);
+    datagram.resize(datagram.len() + dialect.wrapper().tag_len(), 0);
     hide(dialect, &mut datagram);
     datagram
 }
 
+/// Puts the obfuscation on or, where there is none, the tag at the end of a data datagram.
 pub fn hide(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.cipher {
-        Cipher::Xor(key) => xor::apply(key, datagram),
-        Cipher::TransCode => transcode::scramble_datagram(datagram),
-        other => panic!("a new cipher: {other:?}"),
+    match &dialect.transport {
+        Transport::Iotc(iotc) => match &iotc.cipher {
+            Cipher::Xor(key) => xor::apply(key, datagram),
+            Cipher::TransCode => transcode::scramble_datagram(datagram),
+            other => panic!("a new cipher: {other:?}"),
+        },
+        Transport::Cc51 => {
+            let credentials = super::credentials();
+            let tagger = Tagger::new(&credentials.uid.0, &credentials.auth_key.0);
+            let header = dialect.wrapper().header_len();
+            let tag = datagram.get(..header).map(|covered| tagger.tag(covered));
+            if let (Some(tag), Some(place)) = (tag, datagram.last_chunk_mut()) {
+                *place = tag;
+            }
+        }
+        other => panic!("a new transport: {other:?}"),
     }
 }
 
 fn show(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.cipher {
-        Cipher::Xor(key) => xor::apply(key, datagram),
-        Cipher::TransCode => transcode::descramble_datagram(datagram),
-        other => panic!("a new cipher: {other:?}"),
+    match &dialect.transport {
+        Transport::Iotc(iotc) => match &iotc.cipher {
+            Cipher::Xor(key) => xor::apply(key, datagram),
+            Cipher::TransCode => transcode::descramble_datagram(datagram),
+            other => panic!("a new cipher: {other:?}"),
+        },
+        Transport::Cc51 => {}
+        other => panic!("a new transport: {other:?}"),
     }
 }
 
-fn layout(dialect: &Dialect) -> IotcLayout {
-    IotcLayout {
-        discovery: dialect.discovery,
-        session: dialect.session,
-        wrapper: dialect.wrapper,
+fn data_header(dialect: &Dialect, datagram: &[u8]) -> Option<DataHeader> {
+    match &dialect.transport {
+        Transport::Iotc(iotc) => match Iotc::parse(datagram, iotc.layout) {
+            Ok(Iotc::Data { header, .. }) => Some(header),
+            _ => None,
+        },
+        _ => DataHeader::parse(datagram, dialect.wrapper()).ok(),
     }
 }

@@ -78,7 +78,7 @@ pub(crate) async fn run(
     let advice = if args.cameras.is_empty() {
         "name a CAMERA: some answer only to their own UID; or give the network's --broadcast address"
     } else {
-        "check the address, that the camera is on and in this network, and that the UID is its own"
+        "check the address, that the camera is on and in this network, and that UID, ENR and MAC are its own"
     };
     let failure = Failure::new(Status::Silent, Phase::Discovery.name(), what, advice);
     Err(models::explain(failure, only.as_deref()))

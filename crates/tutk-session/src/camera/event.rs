@@ -7,12 +7,12 @@ use tutk_frame::SessionId;
 use crate::dialect::Dialect;
 use crate::phase::Phase;
 
-/// A client of a camera: where it is and the session id it drew.
+/// A client of a camera: where it is and the id of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId {
     /// Where its datagrams come from.
     pub address: SocketAddr,
-    /// What it drew.
+    /// What it drew or, in `cc51`, was given.
     pub session: SessionId,
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod event;
 mod peer;
 mod stream;
+mod tickets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,10 +18,7 @@ use av_login::{CameraLogin, Capabilities, User};
 use hl_ioctl::commands::ConnectResult;
 use hl_ioctl::{CameraExchange, ChallengeStatus, DeviceConfig, DeviceState};
 use rand_core::CryptoRng;
-use tutk_frame::{
-    Direction, DiscoveryAnswer, DiscoveryRequest, Iotc, SessionAnswer, SessionId, SessionRequest,
-    Stage, Uid,
-};
+use tutk_frame::{Direction, Uid};
 
 use self::av::{AvCamera, Context};
 pub use self::clip::{Clip, ClipError, ClipFrame};
@@ -28,6 +26,7 @@ pub use self::config::CameraConfig;
 use self::config::{Spoken, connect_result};
 pub use self::event::{CameraEvent, ClientId, LeaveReason, SliceSent};
 use self::peer::Peer;
+use self::tickets::Tickets;
 use crate::client::IDLE;
 use crate::credentials::Mac;
 use crate::dialect::Dialect;
@@ -35,7 +34,7 @@ use crate::error::Error;
 use crate::link::Link;
 use crate::output::{Outbox, Output};
 use crate::phase::{Epoch, Phase};
-use crate::wire::Wrapper;
+use crate::wire::{End, Incoming, Place, Question, Request, Wrapper};
 
 /// A simulated camera, without I/O. It serves many clients at once, each from the clip's first frame.
 ///
@@ -43,6 +42,8 @@ use crate::wire::Wrapper;
 /// [`poll_output`](Self::poll_output) until it says [`Output::Timeout`].
 pub struct Camera {
     shared: Shared,
+    end: Arc<End>,
+    tickets: Tickets,
     dialects: Vec<Spoken>,
     status: ChallengeStatus,
     result: ConnectResult,
@@ -60,7 +61,6 @@ pub struct Camera {
 #[derive(Debug)]
 pub(crate) struct Shared {
     epoch: Epoch,
-    uid: Uid,
     enr: hl_ioctl::Enr,
     mac: Option<Mac>,
     clip: Clip,
@@ -84,8 +84,9 @@ impl Camera {
         mut rng: Box<dyn CryptoRng + Send>,
         epoch: Epoch,
     ) -> Result<Self, Error> {
-        let mut cookie_secret = [0; 32];
+        let (mut cookie_secret, mut ticket_secret) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut cookie_secret);
+        rng.fill_bytes(&mut ticket_secret);
         let dialects = config
             .dialects
             .iter()
@@ -117,10 +118,15 @@ impl Camera {
                 ..DeviceConfig::default()
             }),
             viewers: 0,
+            end: Arc::new(End::new(
+                Direction::ToCamera,
+                config.credentials.uid,
+                Some(config.credentials.auth_key),
+            )),
+            tickets: Tickets::new(&ticket_secret),
             result,
             shared: Shared {
                 epoch,
-                uid: config.credentials.uid,
                 enr: config.credentials.enr,
                 mac: config.credentials.mac,
                 clip: config.clip,
@@ -152,26 +158,29 @@ impl Camera {
             self.dropped += 1;
             return;
         };
-        match dialect.open(datagram) {
-            Ok(Iotc::DiscoveryRequest(request)) => self.handle_discovery(dialect, from, &request),
-            Ok(Iotc::SessionRequest(request)) => self.handle_session(now, at, from, &request),
-            // Nothing is done with it: it is not authentic, and heartbeats, which are, say the same.
-            Ok(Iotc::Keepalive(keepalive)) if keepalive.answer => {
+        match dialect.open(&self.end, datagram) {
+            Some(Incoming::Question(question)) => self.handle_question(dialect, from, &question),
+            // Not answered (wire.md section 4).
+            Some(Incoming::Notice { uid }) if self.is_meant(uid) => {}
+            Some(Incoming::Request(request)) => self.handle_request(now, at, from, &request),
+            // Nothing is done with it: it may be a replay, and heartbeats, which cannot, say the same.
+            Some(Incoming::KeepaliveAnswer { session }) => {
                 let client = ClientId {
                     address: from,
-                    session: SessionId(keepalive.body),
+                    session,
                 };
                 self.dropped += u64::from(!self.peers.contains_key(&client));
             }
-            Ok(Iotc::Data { header, .. })
-                if header.direction == Direction::ToCamera && header.channel == 0 =>
-            {
+            Some(Incoming::Data {
+                session,
+                channel: 0,
+                records,
+            }) => {
                 let client = ClientId {
                     address: from,
-                    session: header.session,
+                    session,
                 };
-                let range = header.payload_range();
-                let records = datagram.get_mut(range).unwrap_or_default();
+                let records = datagram.get_mut(records).unwrap_or_default();
                 self.handle_data(now, client, dialect, records);
             }
             _ => self.dropped += 1,
@@ -219,55 +228,49 @@ impl Camera {
         self.dropped + self.outbox.overflowed()
     }
 
-    /// A wrong AuthKey is answered too. Whether real cameras look at it is not known; to be silent here
-    /// would make a wrong ENR look like a camera that is not there.
-    fn handle_discovery(
+    fn is_meant(&self, uid: Uid) -> bool {
+        uid == self.end.uid() || uid == Uid::default()
+    }
+
+    /// Where the AuthKey is only said, a wrong one is answered too. Whether real cameras look at it is not
+    /// known; to be silent here would make a wrong ENR look like a camera that is not there.
+    fn handle_question(
         &mut self,
         dialect: &'static Dialect,
         from: SocketAddr,
-        request: &DiscoveryRequest,
+        question: &Question,
     ) {
-        let meant = request.uid == self.shared.uid || request.uid == Uid::default();
-        match request.stage {
-            Stage::Broadcast if meant => {
-                let answer = DiscoveryAnswer {
-                    uid: self.shared.uid,
-                    session: Some(request.session),
-                    address: self.shared.listens,
-                };
-                dialect.send(from, &mut self.outbox, |out| {
-                    answer.write(dialect.discovery, out);
-                });
-            }
-            // Stage 2 is not answered (wire.md section 4).
-            Stage::Direct if meant => {}
-            Stage::Broadcast | Stage::Direct => self.dropped += 1,
+        if !self.is_meant(question.uid) {
+            self.dropped += 1;
+            return;
         }
+        let place = self.tickets.place(from, question.session);
+        dialect.offer(
+            &self.end,
+            question,
+            place,
+            self.shared.listens,
+            from,
+            &mut self.outbox,
+        );
     }
 
-    fn handle_session(
-        &mut self,
-        now: Instant,
-        spoken: usize,
-        from: SocketAddr,
-        request: &SessionRequest,
-    ) {
+    fn handle_request(&mut self, now: Instant, spoken: usize, from: SocketAddr, request: &Request) {
         let client = ClientId {
             address: from,
             session: request.session,
         };
-        if request.uid != self.shared.uid || !self.admit(now, client, spoken) {
+        let given = self.tickets.ticket(from, request.session);
+        let welcome =
+            request.uid == self.end.uid() && request.ticket.is_none_or(|ticket| ticket == given);
+        if !welcome || !self.admit(now, client, spoken) {
             self.dropped += 1;
             return;
         }
         let Some(Spoken { dialect, .. }) = self.dialects.get(spoken) else {
             return;
         };
-        let answer = SessionAnswer {
-            uid: Some(request.uid),
-            session: Some(request.session),
-        };
-        dialect.send(from, &mut self.outbox, |out| answer.write(out));
+        dialect.grant(&self.end, request, from, &mut self.outbox);
     }
 
     /// Makes sure that the client has a session. `false` if it cannot have one.
@@ -296,7 +299,15 @@ impl Camera {
         let dialect = spoken.dialect;
         let made = make_peer(
             spoken,
-            client,
+            Wrapper::new(
+                dialect,
+                Arc::clone(&self.end),
+                Place {
+                    session: client.session,
+                    ticket: self.tickets.ticket(client.address, client.session),
+                },
+                client.address,
+            ),
             &self.shared,
             self.status,
             &self.result,
@@ -381,7 +392,7 @@ impl Camera {
 
 fn make_peer(
     spoken: &Spoken,
-    client: ClientId,
+    wrapper: Wrapper,
     shared: &Shared,
     status: ChallengeStatus,
     result: &ConnectResult,
@@ -389,6 +400,10 @@ fn make_peer(
     now: Instant,
 ) -> Result<Peer, Error> {
     let dialect = spoken.dialect;
+    let client = ClientId {
+        address: wrapper.remote,
+        session: wrapper.session(),
+    };
     let dtls_failed = |source| Error::Dtls {
         phase: Phase::Dtls,
         source,
@@ -396,12 +411,6 @@ fn make_peer(
     let address = client.address.to_string();
     let dtls = dtls_psk::Connection::server(Arc::clone(&spoken.dtls), address.as_bytes(), rng, now)
         .map_err(dtls_failed)?;
-    let wrapper = Wrapper::new(
-        dialect,
-        Direction::FromCamera,
-        client.session,
-        client.address,
-    );
     let login = CameraLogin::new(av_login::CameraConfig {
         user: User::admin(),
         password: spoken.password.clone(),
@@ -426,7 +435,7 @@ fn make_peer(
 impl fmt::Debug for Camera {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Camera")
-            .field("uid", &self.shared.uid)
+            .field("uid", &self.end.uid())
             .field("clients", &self.peers.len())
             .finish_non_exhaustive()
     }

@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use tutk_frame::Keepalive;
-
 use super::av::{AvCamera, Context};
 use super::{CameraEvent, ClientId, LeaveReason, SliceSent};
 use crate::dialect::Dialect;
@@ -154,14 +152,7 @@ impl Peer {
         if av.take_probe_due() {
             link.send(outbox, |out| av.write_probe(now, context.shared, out))?;
             // The summary has no keepalive, nor probes: then none is ever due.
-            let keepalive = Keepalive {
-                answer: false,
-                body: id.session.0,
-            };
-            let wrapper = &link.wrapper;
-            wrapper
-                .dialect
-                .send(wrapper.remote, outbox, |out| keepalive.write(out));
+            link.wrapper.send_keepalive(outbox);
         }
         loop {
             let mut written = None;

@@ -6,7 +6,7 @@
 //!            ◄ 0602            ◄ 0404                            ◄ 00 21
 //! ```
 //!
-//! Each phase repeats what it sent until it is answered or its deadline has passed.
+//! In `cc51`, 1002 stands in the place of all four. Each phase repeats what it sent until it is answered or its deadline has passed.
 
 mod av;
 mod config;
@@ -18,13 +18,14 @@ mod timeline;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dtls_psk::Stage;
 use hl_ioctl::commands::{Media, MediaControl, Switch};
 use hl_ioctl::{Command as _, HlMessage, Request};
 use rand_core::CryptoRng;
-use tutk_frame::{Direction, Iotc, SessionId};
+use tutk_frame::{Direction, SessionId};
 
 use self::av::{AvClient, FIRST_COMMAND_INDEX, Progress};
 pub use self::config::{ClientConfig, MediaRequest};
@@ -37,6 +38,7 @@ use crate::event::{Event, Stats, Status};
 use crate::link::Link;
 use crate::output::{Outbox, Output};
 use crate::phase::{Epoch, Phase};
+use crate::wire::{End, Incoming};
 
 /// The PSK identity that cameras know (wire.md section 7).
 pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
@@ -58,7 +60,10 @@ pub struct Client {
     config: ClientConfig,
     epoch: Epoch,
     rng: Rng,
+    end: Arc<End>,
     session: SessionId,
+    /// The session whose handshake was given up for another.
+    left: Option<SessionId>,
     state: State,
     timeline: Timeline,
     /// Commands that wait for a link. The link has its own.
@@ -84,6 +89,8 @@ enum State {
     Opening {
         dialect: &'static Dialect,
         camera: SocketAddr,
+        /// Given by the camera, in dialects that have tickets.
+        ticket: Option<u16>,
         repeat_at: Instant,
     },
     Linked(Box<Linked>),
@@ -108,6 +115,12 @@ impl Client {
         let mut client = Self {
             timeline: Timeline::new(config.deadlines.clone(), config.media.video, now),
             requests: Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX),
+            end: Arc::new(End::new(
+                Direction::FromCamera,
+                config.credentials.uid,
+                Some(config.credentials.auth_key.clone()),
+            )),
+            left: None,
             restarts: 0,
             restart_at: None,
             suspects_wrong_key: false,
@@ -266,23 +279,20 @@ impl Client {
             return Ok(());
         };
         let Linked { link, av } = &mut **linked;
-        let dialect = link.wrapper.dialect;
-        let records = match dialect.open(datagram) {
+        let records = match link.wrapper.dialect.open(&self.end, datagram) {
             // Channel 1 is the backchannel's, a DTLS association of its own (wire.md section 11).
-            Ok(Iotc::Data { header, .. })
-                if header.session == self.session
-                    && header.direction == Direction::FromCamera
-                    && header.channel == 0 =>
-            {
-                header.payload_range()
-            }
-            Ok(Iotc::Keepalive(keepalive)) if !keepalive.answer => {
-                let answer = keepalive.acknowledge();
-                dialect.send(from, &mut self.outbox, |out| answer.write(out));
+            Some(Incoming::Data {
+                session,
+                channel: 0,
+                records,
+            }) if session == self.session => records,
+            Some(Incoming::Keepalive { body }) => {
+                let wrapper = &mut link.wrapper;
+                wrapper.answer_keepalive(body, from, &mut self.outbox);
                 return Ok(());
             }
             // Answers to requests that were repeated before the first answer came.
-            Ok(Iotc::DiscoveryAnswer(_) | Iotc::SessionAnswer(_)) => return Ok(()),
+            Some(Incoming::Offer(_) | Incoming::Grant { .. }) => return Ok(()),
             _ => {
                 self.stats.malformed += 1;
                 return Ok(());
@@ -321,8 +331,11 @@ impl Client {
     /// Before the handshake is done nothing is authentic: one broken or forged packet can make it fail. What
     /// says that the keys differ is no accident.
     fn may_restart(&self, source: &dtls_psk::Error) -> bool {
+        // An alert in the clear is anybody's, and a camera that was given a spoilt hello sends it too: it is
+        // believed the second time.
+        let forged = self.restarts == 0 && matches!(source, dtls_psk::Error::PeerAlert { .. });
         self.restarts < MAX_RESTARTS
-            && !source.hints_at_wrong_key()
+            && (forged || !source.hints_at_wrong_key())
             && !matches!(source, dtls_psk::Error::HandshakeTimedOut { .. })
     }
 
@@ -353,10 +366,12 @@ impl Client {
         linked.link.dtls.close();
         linked.link.flush(&mut self.outbox, |_, _| {});
         self.requests = linked.av.take_requests();
+        self.left = Some(self.session);
         self.rng.0.fill_bytes(&mut self.session.0);
         self.state = State::Opening {
             dialect: linked.link.wrapper.dialect,
             camera: linked.link.wrapper.remote,
+            ticket: None,
             repeat_at: now,
         };
     }
@@ -373,12 +388,14 @@ impl Client {
             State::Opening {
                 dialect,
                 camera,
+                ticket,
                 repeat_at,
             } => {
-                let next = self.drive_opening(now, dialect, camera, repeat_at);
+                let next = self.drive_opening(now, dialect, camera, ticket, repeat_at);
                 self.state = State::Opening {
                     dialect,
                     camera,
+                    ticket,
                     repeat_at: next,
                 };
                 Some(next)

@@ -1,13 +1,8 @@
-//! The client before there is a link: discovery, and the session request (wire.md section 4).
+//! The client before there is a link: discovery, and the session request (wire.md sections 4 and 6).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use tutk_frame::{
-    Direction, DiscoveryLayout, DiscoveryRequest, Iotc, SessionRequest, SessionStamp,
-    SessionTrailer, Stage,
-};
 
 use super::av::AvClient;
 use super::{Client, Linked, PSK_IDENTITY, State};
@@ -16,7 +11,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::link::Link;
 use crate::phase::{Phase, later};
-use crate::wire::Wrapper;
+use crate::wire::{Incoming, Offer, Place, Wrapper};
 
 /// Time from one discovery or session request to the next (wire.md section 4).
 const SETUP_REPEAT: Duration = Duration::from_millis(100);
@@ -40,20 +35,15 @@ impl Client {
             self.stats.malformed += 1;
             return Ok(());
         };
-        match dialect.open(datagram) {
-            // What follows the UID in a real camera's answer is not known.
-            Ok(Iotc::DiscoveryAnswer(answer)) if answer.uid == self.config.credentials.uid => {
+        match dialect.open(&self.end, datagram) {
+            Some(Incoming::Offer(offer)) if offer.uid == self.end.uid() => {
                 self.timeline.complete(now, &mut self.outbox);
                 let camera = from;
                 self.outbox.event(Event::Found { camera, dialect });
-                self.state = State::Opening {
-                    dialect,
-                    camera,
-                    repeat_at: now,
-                };
+                self.open_at(now, dialect, camera, offer.place);
             }
             // Another camera, which somebody may have asked for everyone to hear.
-            Ok(Iotc::DiscoveryAnswer(_)) => self.stats.foreign += 1,
+            Some(Incoming::Offer(_)) => self.stats.foreign += 1,
             _ => self.stats.malformed += 1,
         }
         Ok(())
@@ -65,23 +55,38 @@ impl Client {
         from: SocketAddr,
         datagram: &mut [u8],
     ) -> Result<(), Error> {
-        let State::Opening { dialect, .. } = self.state else {
+        let State::Opening {
+            dialect, ticket, ..
+        } = self.state
+        else {
             return Ok(());
         };
-        match dialect.open(datagram) {
-            // That it came from the camera is all there is to check: its body is not known.
-            Ok(Iotc::SessionAnswer(_)) => {
+        match dialect.open(&self.end, datagram) {
+            // Where the dialect does not say which session, that it came from the camera is all there is to
+            // check.
+            Some(Incoming::Grant { session })
+                if session.is_none_or(|session| session == self.place(ticket).session) =>
+            {
                 // When the handshake is begun anew the phase is reported already.
                 if self.timeline.phase() == Phase::Session {
                     self.timeline.complete(now, &mut self.outbox);
                 }
-                let linked = self.link(now, dialect, from)?;
+                let linked = self.link(now, dialect, self.place(ticket), from)?;
                 let patience = self.config.deadlines.dtls / HANDSHAKES;
                 self.restart_at = Some(later(now, patience));
                 self.state = State::Linked(Box::new(linked));
             }
-            // Answers to repeated discovery requests are still on their way.
-            Ok(Iotc::DiscoveryAnswer(_)) => {}
+            // The newest counts: a camera need not remember what it gave before. Not so the session that
+            // is being left.
+            Some(Incoming::Offer(Offer {
+                place: Some(place), ..
+            })) if ticket != Some(place.ticket) || self.session != place.session => {
+                if self.left != Some(place.session) {
+                    self.open_at(now, dialect, from, Some(place));
+                }
+            }
+            // Answers to what was repeated are still on their way.
+            Some(Incoming::Offer(_) | Incoming::Grant { .. }) => {}
             _ => self.stats.malformed += 1,
         }
         Ok(())
@@ -93,10 +98,12 @@ impl Client {
             return repeat_at;
         }
         for dialect in &self.config.dialects {
-            let request = self.discovery_request(dialect, Stage::Broadcast);
-            dialect.send(self.config.camera, &mut self.outbox, |out| {
-                request.write(dialect.discovery, out);
-            });
+            dialect.ask(
+                &self.end,
+                self.session,
+                self.config.camera,
+                &mut self.outbox,
+            );
         }
         now + SETUP_REPEAT
     }
@@ -107,40 +114,47 @@ impl Client {
         now: Instant,
         dialect: &'static Dialect,
         camera: SocketAddr,
+        ticket: Option<u16>,
         repeat_at: Instant,
     ) -> Instant {
         if repeat_at > now {
             return repeat_at;
         }
-        // Stage 2 is not answered, so it goes along with what is.
-        let direct = self.discovery_request(dialect, Stage::Direct);
-        dialect.send(camera, &mut self.outbox, |out| {
-            direct.write(dialect.discovery, out);
-        });
-        let request = SessionRequest {
-            uid: self.config.credentials.uid,
-            session: self.session,
-            stamp: match dialect.session {
-                SessionTrailer::Crc32 => SessionStamp::Crc32,
-                SessionTrailer::UnixSeconds => {
-                    SessionStamp::UnixSeconds(self.epoch.unix_seconds_at(now))
-                }
-            },
-        };
-        dialect.send(camera, &mut self.outbox, |out| request.write(out));
+        let unix_seconds = self.epoch.unix_seconds_at(now);
+        dialect.request(
+            &self.end,
+            self.session,
+            ticket,
+            unix_seconds,
+            camera,
+            &mut self.outbox,
+        );
         now + SETUP_REPEAT
     }
 
-    fn discovery_request(&self, dialect: &Dialect, stage: Stage) -> DiscoveryRequest {
-        let credentials = &self.config.credentials;
-        // The summary's table has the AuthKey in both stages, the field only in the first.
-        let with_key = stage == Stage::Broadcast || dialect.discovery == DiscoveryLayout::Summary;
-        DiscoveryRequest {
-            uid: credentials.uid,
-            version: DiscoveryRequest::SDK_VERSION,
+    /// From now on it is asked for a session, of the camera's naming if it names them.
+    fn open_at(
+        &mut self,
+        now: Instant,
+        dialect: &'static Dialect,
+        camera: SocketAddr,
+        place: Option<Place>,
+    ) {
+        if let Some(place) = place {
+            self.session = place.session;
+        }
+        self.state = State::Opening {
+            dialect,
+            camera,
+            ticket: place.map(|place| place.ticket),
+            repeat_at: now,
+        };
+    }
+
+    fn place(&self, ticket: Option<u16>) -> Place {
+        Place {
             session: self.session,
-            stage,
-            auth_key: with_key.then(|| credentials.auth_key.clone()),
+            ticket: ticket.unwrap_or_default(),
         }
     }
 
@@ -148,6 +162,7 @@ impl Client {
         &mut self,
         now: Instant,
         dialect: &'static Dialect,
+        place: Place,
         camera: SocketAddr,
     ) -> Result<Linked, Error> {
         let psk = self.config.credentials.psk(dialect.key);
@@ -163,7 +178,7 @@ impl Client {
                 source,
             }
         })?;
-        let wrapper = Wrapper::new(dialect, Direction::ToCamera, self.session, camera);
+        let wrapper = Wrapper::new(dialect, Arc::clone(&self.end), place, camera);
         let requests = self.requests.take();
         Ok(Linked {
             link: Link::new(wrapper, dtls),

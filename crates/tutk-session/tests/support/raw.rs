@@ -9,12 +9,12 @@ use rand::rngs::StdRng;
 use tutk_session::av_login::{ClientLogin, ClientOutput, Nonce, Password, User};
 use tutk_session::dtls_psk;
 use tutk_session::tutk_frame::{
-    AvStamp, DataHeader, Direction, Heartbeat, IoctlMessage, IoctlRequest, Iotc, IotcLayout,
+    AvStamp, Cc51Discovery, DataHeader, Direction, Heartbeat, IoctlMessage, IoctlRequest,
     SessionId, SessionRequest, SessionStamp, SessionTrailer,
 };
 use tutk_session::{Camera, CameraConfig, CameraEvent, Dialect, Epoch, Output, PasswordRule};
 
-use super::scripted::{hide, reveal};
+use super::scripted::{cc51_discovery, data, hide, layout, reveal};
 use super::{camera_address, client_address, credentials};
 
 pub const SESSION: SessionId = SessionId(*b"eight by");
@@ -28,6 +28,8 @@ pub struct Raw {
     deadline: Instant,
     dtls: Option<dtls_psk::Connection>,
     sequence: u16,
+    /// The session that was asked for as [`SESSION`].
+    pub session: SessionId,
     /// Every datagram of the camera that is no data, and when, without its obfuscation.
     pub datagrams: Vec<(Duration, Vec<u8>)>,
     /// Every AV packet of the camera, and when.
@@ -59,6 +61,7 @@ impl Raw {
             deadline: start,
             dtls: None,
             sequence: 0,
+            session: SESSION,
             datagrams: Vec::new(),
             packets: Vec::new(),
             events: Vec::new(),
@@ -68,7 +71,10 @@ impl Raw {
 
     /// Asks for a session under that id.
     pub fn ask(&mut self, session: SessionId) {
-        let stamp = match self.dialect.session {
+        let Some(layout) = layout(self.dialect) else {
+            return self.ask_cc51(session);
+        };
+        let stamp = match layout.session {
             SessionTrailer::Crc32 => SessionStamp::Crc32,
             SessionTrailer::UnixSeconds => SessionStamp::UnixSeconds(1_760_000_000),
         };
@@ -78,6 +84,19 @@ impl Raw {
             stamp,
         };
         self.datagram(|out| request.write(out));
+    }
+
+    /// Asks in that name, and for the session that the camera gives for it.
+    fn ask_cc51(&mut self, name: SessionId) {
+        self.datagram(|out| cc51_discovery(0, 0, name).write(out));
+        let (_, offer) = self.datagrams.last().unwrap();
+        let offer = Cc51Discovery::parse(offer).unwrap();
+        assert_eq!((offer.sequence, offer.session == name), (1, false));
+        self.session = match name {
+            SESSION => offer.session,
+            _ => self.session,
+        };
+        self.datagram(|out| cc51_discovery(2, offer.ticket, offer.session).write(out));
     }
 
     /// Session request and ClientHello; the camera's flight is not answered.
@@ -203,18 +222,15 @@ impl Raw {
 
     fn records(&mut self, records: &[u8]) {
         let header = DataHeader {
-            layout: self.dialect.wrapper,
+            layout: self.dialect.wrapper(),
             direction: Direction::ToCamera,
             channel: 0,
             sequence: self.sequence,
-            session: SESSION,
+            session: self.session,
             payload_len: u16::try_from(records.len()).unwrap(),
         };
         self.sequence = self.sequence.wrapping_add(1);
-        let mut datagram = Vec::new();
-        header.write(&mut datagram);
-        datagram.extend_from_slice(records);
-        hide(self.dialect, &mut datagram);
+        let mut datagram = data(self.dialect, header, records);
         self.camera
             .handle_datagram(self.now, client_address(), &mut datagram);
     }
@@ -230,14 +246,9 @@ impl Raw {
                     Output::Transmit(datagram) => {
                         let mut plain = datagram.payload.to_vec();
                         reveal(self.dialect, &mut plain);
-                        let layout = IotcLayout {
-                            discovery: self.dialect.discovery,
-                            session: self.dialect.session,
-                            wrapper: self.dialect.wrapper,
-                        };
-                        match Iotc::parse(&plain, layout).unwrap() {
-                            Iotc::Data { payload, .. } => records.push(payload.to_vec()),
-                            _ => self.datagrams.push((self.now - self.start, plain)),
+                        match super::scripted::records(self.dialect, &plain) {
+                            Some(payload) => records.push(payload),
+                            None => self.datagrams.push((self.now - self.start, plain)),
                         }
                     }
                     Output::Event(event) => self.events.push(event),

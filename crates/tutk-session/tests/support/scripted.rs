@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use disco_cipher::tag::Tagger;
 use disco_cipher::{transcode, xor};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -13,15 +14,19 @@ use tutk_session::dtls_psk;
 use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
 use tutk_session::hl_ioctl::{ChallengeStatus, Command as _};
 use tutk_session::tutk_frame::{
-    AvStamp, DataHeader, Direction, DiscoveryAnswer, IoctlMessage, Iotc, IotcLayout, SessionAnswer,
-    SessionId,
+    AvStamp, Cc51, Cc51Discovery, DataHeader, Direction, DiscoveryAnswer, IoctlMessage, Iotc,
+    IotcLayout, SessionAnswer, SessionId,
 };
-use tutk_session::{Cipher, Client, ClientConfig, Dialect, Epoch, Error, Event, Output};
+use tutk_session::{Cipher, Client, ClientConfig, Dialect, Epoch, Error, Event, Output, Transport};
 
 use super::{camera_address, credentials};
 
 /// Unix time at the beginning of every script.
 pub const UNIX: u32 = 1_760_000_000;
+
+/// The session that every script gives in cc51, and its ticket.
+pub const GIVEN: SessionId = SessionId(*b"is given");
+pub const TICKET: u16 = 0xbeef;
 
 /// What K10001 asks in every script.
 pub const CHALLENGE: [u8; 16] = *b"WERhJxb87WF3zgPa";
@@ -84,21 +89,15 @@ impl Scripted {
         self.now - self.start
     }
 
-    /// The id that the client drew, from its first discovery request.
+    /// The id that the client drew, from its first discovery request; or what a script gives it.
     pub fn session(&self) -> SessionId {
-        match self.parse(&self.datagrams[0].2) {
+        let Some(layout) = layout(self.dialect) else {
+            return GIVEN;
+        };
+        match Iotc::parse(&self.datagrams[0].2, layout).unwrap() {
             Iotc::DiscoveryRequest(request) => request.session,
             other => panic!("{other:?}"),
         }
-    }
-
-    pub fn parse<'a>(&self, plain: &'a [u8]) -> Iotc<'a> {
-        let layout = IotcLayout {
-            discovery: self.dialect.discovery,
-            session: self.dialect.session,
-            wrapper: self.dialect.wrapper,
-        };
-        Iotc::parse(plain, layout).unwrap()
     }
 
     /// Lets time pass, and both ends do what is due in it.
@@ -147,18 +146,28 @@ impl Scripted {
             session: Some(self.session()),
             address: None,
         };
-        let layout = self.dialect.discovery;
-        self.datagram(|out| answer.write(layout, out));
+        match layout(self.dialect) {
+            Some(layout) => self.datagram(|out| answer.write(layout.discovery, out)),
+            None => self.datagram(|out| cc51_discovery(1, TICKET, GIVEN).write(out)),
+        }
     }
 
     /// Grants the session; the handshake follows at once and by itself.
     pub fn answer_session(&mut self) {
         self.expect_handshake();
+        self.grant();
+    }
+
+    /// Grants the session, and no more.
+    pub fn grant(&mut self) {
         let answer = SessionAnswer {
             uid: None,
             session: None,
         };
-        self.datagram(|out| answer.write(out));
+        match layout(self.dialect) {
+            Some(_) => self.datagram(|out| answer.write(out)),
+            None => self.datagram(|out| cc51_discovery(3, TICKET, GIVEN).write(out)),
+        }
     }
 
     /// From here on there is a DTLS server.
@@ -262,7 +271,7 @@ impl Scripted {
 
     fn wrap(&mut self, records: &[u8]) -> Vec<u8> {
         let header = DataHeader {
-            layout: self.dialect.wrapper,
+            layout: self.dialect.wrapper(),
             direction: Direction::FromCamera,
             channel: 0,
             sequence: self.sequence,
@@ -270,11 +279,7 @@ impl Scripted {
             payload_len: u16::try_from(records.len()).unwrap(),
         };
         self.sequence = self.sequence.wrapping_add(1);
-        let mut datagram = Vec::new();
-        header.write(&mut datagram);
-        datagram.extend_from_slice(records);
-        hide(self.dialect, &mut datagram);
-        datagram
+        data(self.dialect, header, records)
     }
 
     /// Drains both ends until neither has anything to say. Whether the client had.
@@ -292,9 +297,7 @@ impl Scripted {
                         self.datagrams
                             .push((self.now - self.start, datagram.to, plain));
                         let (_, _, plain) = self.datagrams.last().unwrap();
-                        if let Iotc::Data { payload, .. } = self.parse(plain) {
-                            records.push(payload.to_vec());
-                        }
+                        records.extend(self::records(self.dialect, plain));
                     }
                     Output::Event(event) => self.events.push(event),
                     Output::Timeout(deadline) => break deadline,
@@ -331,20 +334,100 @@ impl Scripted {
     }
 }
 
-/// Puts a dialect's obfuscation on.
+/// Puts a dialect's obfuscation on or, where it has none, the right tag into the last 20 bytes.
 pub fn hide(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.cipher {
-        Cipher::Xor(key) => xor::apply(key, datagram),
-        Cipher::TransCode => transcode::scramble_datagram(datagram),
+    match &dialect.transport {
+        Transport::Iotc(iotc) => match &iotc.cipher {
+            Cipher::Xor(key) => xor::apply(key, datagram),
+            Cipher::TransCode => transcode::scramble_datagram(datagram),
+            other => panic!("{other:?}"),
+        },
+        Transport::Cc51 => {
+            let covered = if datagram.get(4..6) == Some(&[0x02, 0x10]) {
+                32
+            } else {
+                28
+            };
+            if datagram.len() >= covered + 20 {
+                let tag = tagger().tag(&datagram[..covered]);
+                *datagram.last_chunk_mut().unwrap() = tag;
+            }
+        }
         other => panic!("{other:?}"),
     }
 }
 
-/// Takes a dialect's obfuscation off.
+/// Takes a dialect's obfuscation off; a tag must be right.
 pub fn reveal(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.cipher {
-        Cipher::Xor(key) => xor::apply(key, datagram),
-        Cipher::TransCode => transcode::descramble_datagram(datagram),
+    match &dialect.transport {
+        Transport::Iotc(iotc) => match &iotc.cipher {
+            Cipher::Xor(key) => xor::apply(key, datagram),
+            Cipher::TransCode => transcode::descramble_datagram(datagram),
+            other => panic!("{other:?}"),
+        },
+        Transport::Cc51 => {
+            let tagged = datagram.to_vec();
+            hide(dialect, datagram);
+            assert_eq!(datagram, tagged, "the tag");
+        }
         other => panic!("{other:?}"),
+    }
+}
+
+/// The tags of the one camera of these tests.
+pub fn tagger() -> Tagger {
+    Tagger::new(&credentials().uid.0, &credentials().auth_key.0)
+}
+
+/// What a dialect with an IOTC header has.
+pub fn layout(dialect: &Dialect) -> Option<IotcLayout> {
+    match &dialect.transport {
+        Transport::Iotc(iotc) => Some(iotc.layout),
+        _ => None,
+    }
+}
+
+/// The dialects that have an IOTC header, in the order of [`Dialect::ALL`].
+pub fn iotc() -> impl Iterator<Item = (&'static Dialect, IotcLayout)> {
+    let with = |dialect| Some((dialect, layout(dialect)?));
+    Dialect::ALL.into_iter().filter_map(with)
+}
+
+/// The DTLS records of a datagram, if it has any.
+pub fn records(dialect: &Dialect, plain: &[u8]) -> Option<Vec<u8>> {
+    let payload = match layout(dialect) {
+        Some(layout) => match Iotc::parse(plain, layout).unwrap() {
+            Iotc::Data { payload, .. } => Some(payload),
+            _ => None,
+        },
+        None => match Cc51::parse(plain).unwrap() {
+            Cc51::Data { payload, .. } => Some(payload),
+            _ => None,
+        },
+    };
+    payload.map(<[u8]>::to_vec)
+}
+
+/// A data datagram, hidden.
+pub fn data(dialect: &Dialect, header: DataHeader, records: &[u8]) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    header.write(&mut datagram);
+    datagram.extend_from_slice(records);
+    datagram.resize(datagram.len() + dialect.wrapper().tag_len(), 0);
+    hide(dialect, &mut datagram);
+    datagram
+}
+
+/// One of the four packets of a cc51 discovery, without its tag.
+pub fn cc51_discovery(sequence: u16, ticket: u16, session: SessionId) -> Cc51Discovery {
+    Cc51Discovery {
+        direction: match sequence % 2 {
+            0 => Direction::ToCamera,
+            _ => Direction::FromCamera,
+        },
+        sequence,
+        ticket,
+        session,
+        tag: [0; 20],
     }
 }
