@@ -68,7 +68,7 @@ fn info_is_a_table() {
 #[test]
 fn info_as_json_is_whole_in_each_dialect() {
     let camera = Simulator::start(&[]);
-    for dialect in ["transcode", "summary"] {
+    for dialect in ["transcode", "cc51", "summary"] {
         let run = tutk(["info", &camera.url, "--json", "--dialect", dialect]);
         run.exits(0);
         let json = run.json();

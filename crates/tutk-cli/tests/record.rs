@@ -74,6 +74,11 @@ fn transcode_h264_is_the_clip_byte_for_byte() {
 }
 
 #[test]
+fn cc51_h264_is_the_clip_byte_for_byte() {
+    round_trip("cc51", "clip.h264", H264, "100", &[]);
+}
+
+#[test]
 fn summary_h265_is_the_clip_byte_for_byte() {
     round_trip("summary", "clip.h265", H265, "40", &["--fps", "60"]);
 }
@@ -97,6 +102,24 @@ fn packets_out_of_order_and_twice_cost_nothing() {
     ];
     round_trip("transcode", "clip.h264", H264, "100", &bad);
     round_trip("summary", "clip.h264", H264, "100", &bad);
+}
+
+#[test]
+fn a_camera_is_spoken_to_in_what_it_answers_in() {
+    for dialect in ["transcode", "cc51"] {
+        let camera = Simulator::start(&["--dialect", dialect]);
+        let args = [
+            "record",
+            &camera.url,
+            "--output",
+            "/dev/null",
+            "--format",
+            "h264",
+        ];
+        let run = tutk([&args[..], &["--frames", "3", "--json"]].concat());
+        run.exits(0);
+        assert_eq!(run.json()["dialect"], dialect);
+    }
 }
 
 #[test]
