@@ -68,7 +68,9 @@ pub(crate) fn all(strict: bool, fast: bool) -> bool {
             .succeeds()
             .into()
     });
-    report.step("tests", |counts| test(&["--workspace"]).counting(counts));
+    report.step("tests", |counts| {
+        test(&["--workspace", "--no-fail-fast"]).counting(counts)
+    });
     if !fast {
         report.step("tests, rust-crypto", |counts| {
             test(&[&RUST_CRYPTO_TESTS[..], &RUST_CRYPTO].concat()).counting(counts)

@@ -259,15 +259,20 @@ async fn a_bad_network_is_got_through() {
 #[tokio::test]
 async fn cameras_are_found() {
     let server = served(camera(&clip(50)));
-    let target = |uid| Target {
+    let target = |uid, auth_key| Target {
         address: server.local_addr(),
         uid,
-        auth_key: None,
+        auth_key,
     };
     let (found, mut all_found) = oneshot::channel();
     let mut found = Some(found);
     let mut seen = Vec::new();
-    let targets = vec![target(Uid::default()), target(common::credentials().uid)];
+    // In cc51 only who knows UID and AuthKey is answered.
+    let credentials = common::credentials();
+    let targets = vec![
+        target(Uid::default(), None),
+        target(credentials.uid, Some(credentials.auth_key.clone())),
+    ];
     let discovery = discover(targets, Duration::from_secs(60), |camera| {
         assert_eq!(camera.uid, common::credentials().uid);
         assert_eq!(camera.address, server.local_addr());
