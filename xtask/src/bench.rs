@@ -90,12 +90,26 @@ impl Measured {
     }
 }
 
+/// Runs every benchmark and shows what came of it.
 pub(crate) fn all(write: bool) -> bool {
+    run() & show(write)
+}
+
+fn run() -> bool {
     // Results of benchmarks that are no more would stand in the table.
     if Path::new(CRITERION_FOLDER).exists() && fs::remove_dir_all(CRITERION_FOLDER).is_err() {
         eprintln!("xtask: {CRITERION_FOLDER} cannot be removed");
         return false;
     }
+    // Its results are sought there, whatever the environment says of other builds. Criterion runs in the
+    // crate's own folder: the path must be whole.
+    let target = match std::path::absolute("target") {
+        Ok(target) => target.display().to_string(),
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            return false;
+        }
+    };
     let mut well = true;
     for (name, benches) in crates_with_benches() {
         let mut args = vec!["bench", "--package", &name];
@@ -103,10 +117,15 @@ pub(crate) fn all(write: bool) -> bool {
             args.extend(["--bench", bench]);
         }
         args.extend(CRITERION_ARGS);
-        // Its results are sought there, whatever the environment says of other builds.
-        let job = Job::cargo(&args).env("CARGO_TARGET_DIR", "target");
-        well &= job.succeeds();
+        well &= Job::cargo(&args)
+            .env("CARGO_TARGET_DIR", &target)
+            .succeeds();
     }
+    well
+}
+
+/// Shows what the last run has left, and with `write` puts it into the docs.
+pub(crate) fn show(write: bool) -> bool {
     let mut found = BTreeMap::new();
     collect(Path::new(CRITERION_FOLDER), &mut found);
     if found.is_empty() {
@@ -123,7 +142,7 @@ pub(crate) fn all(write: bool) -> bool {
         }
         println!("written to {TABLE_FILE}");
     }
-    well
+    true
 }
 
 /// Names of the crates that have benchmarks, and the benchmarks' names. They are named one by one to

@@ -19,7 +19,8 @@ usage: cargo xtask COMMAND
                         that compile, each fuzz target for a moment (FUZZ_SECONDS, 5 unless set).
                         --fast leaves out fuzzing and the second crypto backend.
   ci                    the same with CI=true: a tool that is missing is a failure
-  bench [--write]       run the benchmarks and print the table; --write: into docs/benchmarks.md
+  bench [--last] [--write]  run the benchmarks and print the tables (--last: those of the last run);
+                        --write: into docs/benchmarks.md
   interop [ARGS]        dtls-psk against other implementations: writes docs/interop.md. With
                         arguments (--short, --seeds N, --only PEER): prints that part
   fuzz [TARGET ...]     fuzz these targets, or all, for FUZZ_SECONDS each (60 unless set)
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
         ["ci"] => test::all(true, false),
         ["bench"] => bench::all(false),
         ["bench", "--write"] => bench::all(true),
+        ["bench", "--last"] => bench::show(false),
+        ["bench", "--last", "--write"] => bench::show(true),
         ["interop", args @ ..] => interop::all(args),
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["seeds"] => fuzz::make_seeds(),
