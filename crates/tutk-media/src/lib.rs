@@ -13,6 +13,7 @@ mod error;
 pub mod g711;
 mod mp4;
 mod nal;
+mod parameter_sets;
 mod parameters;
 mod tone;
 mod wav;
@@ -26,10 +27,10 @@ pub use clip::Clip;
 pub use error::Error;
 pub use mp4::{
     AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES,
-    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_PARAMETER_SETS, MAX_UNIT_BYTES, Mp4Writer,
-    TIMESCALE,
+    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
+pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
 pub use parameters::SequenceParameters;
 pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
 pub use wav::{Wav, WavFile};

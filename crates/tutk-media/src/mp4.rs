@@ -3,7 +3,6 @@
 mod audio;
 mod audio_boxes;
 mod boxes;
-mod parameter_sets;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,8 +10,7 @@ use std::time::Duration;
 pub use self::audio::{AUDIO_TOLERANCE, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES};
 use self::audio::{AudioFrame, AudioTrack, Config, nanos};
 use self::boxes::{IndexEntry, Run, Sample};
-use self::parameter_sets::ParameterSets;
-use crate::{AudioFormat, Codec, Error, NalKind, SequenceParameters, nal_units};
+use crate::{AudioFormat, Codec, Error, NalKind, ParameterSets, SequenceParameters, nal_units};
 
 /// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
 pub const TIMESCALE: u32 = 90_000;
@@ -27,10 +25,6 @@ pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
 
 /// The largest access unit in bytes. Cameras send hundreds of kilobytes.
 pub const MAX_UNIT_BYTES: usize = 8 << 20;
-
-/// Parameter sets of each kind that the file's header takes from one access unit; those beyond
-/// stay in the stream.
-pub const MAX_PARAMETER_SETS: usize = 16;
 
 /// Key frames that the index at the end of the file lists; later ones are found by reading on.
 pub const MAX_INDEX_ENTRIES: usize = 65_536;
@@ -148,7 +142,7 @@ impl Mp4Writer {
     pub fn new(codec: Codec) -> Self {
         Self {
             codec,
-            sets: ParameterSets::default(),
+            sets: ParameterSets::new(codec),
             header: Header::Unknown,
             sound: Sound::None,
             samples: Vec::new(),
@@ -216,8 +210,8 @@ impl Mp4Writer {
         }
         let mut out = Vec::new();
         if matches!(self.header, Header::Unknown) {
-            self.sets.replace_from(self.codec, unit);
-            match self.sets.complete(self.codec) {
+            self.sets.update(unit);
+            match self.sets.parameters() {
                 Some(parameters) if key => self.header = Header::Known(parameters),
                 _ => {
                     self.skipped += 1;
