@@ -7,6 +7,7 @@ mod adts;
 mod annexb;
 mod audio;
 mod audio_clip;
+mod audio_frame;
 mod bits;
 mod clip;
 mod error;
@@ -23,11 +24,12 @@ pub use adts::{AAC_SAMPLES, AdtsFrame, AdtsFrames, AdtsHeader, adts_frames};
 pub use annexb::{NalUnit, NalUnits, nal_units};
 pub use audio::{AudioCodec, AudioFormat};
 pub use audio_clip::AudioClip;
+pub use audio_frame::{AudioConfig, MAX_AUDIO_FRAME_BYTES};
 pub use clip::Clip;
 pub use error::Error;
 pub use mp4::{
-    AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES,
-    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
+    AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_EARLY_AUDIO_FRAMES, MAX_FRAGMENT_BYTES,
+    MAX_INDEX_ENTRIES, MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};

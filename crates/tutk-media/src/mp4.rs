@@ -7,9 +7,10 @@ mod boxes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use self::audio::{AUDIO_TOLERANCE, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES};
-use self::audio::{AudioFrame, AudioTrack, Config, nanos};
+pub use self::audio::{AUDIO_TOLERANCE, MAX_EARLY_AUDIO_FRAMES};
+use self::audio::{AudioTrack, nanos};
 use self::boxes::{IndexEntry, Run, Sample};
+use crate::audio_frame::{AudioConfig, AudioFrame};
 use crate::{AudioFormat, Codec, Error, NalKind, ParameterSets, SequenceParameters, nal_units};
 
 /// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
@@ -170,7 +171,7 @@ impl Mp4Writer {
     /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::AudioFormat`];
     /// [`Error::NoAudioTrack`] when the header is written already.
     pub fn with_audio(mut self, format: AudioFormat) -> Result<Self, Error> {
-        let config = Config::declared(format)?;
+        let config = AudioConfig::new(audio::check(format)?)?;
         if matches!(self.header, Header::Written) {
             return Err(Error::NoAudioTrack);
         }
@@ -393,7 +394,7 @@ impl Mp4Writer {
         frame: &[u8],
         time: Duration,
     ) -> Result<(), Error> {
-        let (config, frame) = Config::of_frame(format, frame)?;
+        let (config, frame) = AudioConfig::read(audio::check(format)?, frame)?;
         if matches!(self.sound, Sound::Awaited) {
             self.sound = Sound::new(config);
         }
@@ -505,7 +506,7 @@ impl Mp4Writer {
 }
 
 impl Sound {
-    const fn new(config: Config) -> Self {
+    const fn new(config: AudioConfig) -> Self {
         Self::Track {
             track: AudioTrack::new(config),
             early: VecDeque::new(),

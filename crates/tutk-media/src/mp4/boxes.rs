@@ -8,10 +8,9 @@ use mp4_atom::{
 };
 
 use super::TIMESCALE;
-use super::audio::Config;
 use super::audio_boxes;
 use crate::parameters::{Profile, SequenceParameters, h264_is_high};
-use crate::{Error, ParameterSets};
+use crate::{AudioConfig, Error, ParameterSets};
 
 /// Track ids.
 pub(super) const VIDEO: u32 = 1;
@@ -65,7 +64,7 @@ pub(super) fn write_header(
     out: &mut Vec<u8>,
     parameters: &SequenceParameters,
     sets: &ParameterSets,
-    sound: Option<&Config>,
+    sound: Option<&AudioConfig>,
 ) -> Result<(), Error> {
     // `iso5` is the first brand with default-base-is-moof, which every fragment uses.
     let codec_brand: &[u8; 4] = match parameters.profile {
