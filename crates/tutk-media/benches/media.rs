@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tutk_media::nal_units;
+use tutk_media::{Codec, RTP_PACKET_BYTES, RtpConfig, RtpPacketizer, nal_units};
 
 /// An H.264 key frame of 120 kB and 19 delta frames of 12 kB: a second of 2K video. Real slices have
 /// hardly any zeros either.
@@ -34,6 +34,25 @@ fn bench(c: &mut Criterion) {
         b.iter(|| {
             let nals = units.iter().map(|unit| nal_units(black_box(unit)).count());
             nals.sum::<usize>()
+        });
+    });
+    group.bench_function("rtp", |b| {
+        let config = RtpConfig {
+            payload_type: 96,
+            ssrc: 1,
+            sequence: 1,
+            packet_bytes: RTP_PACKET_BYTES,
+        };
+        let mut rtp = RtpPacketizer::video(Codec::H264, config).unwrap();
+        let mut packet = Vec::with_capacity(RTP_PACKET_BYTES);
+        b.iter(|| {
+            for unit in &units {
+                let mut packets = rtp.packets(black_box(unit), 0).unwrap();
+                while packets.write_next(&mut packet) {
+                    black_box(&packet);
+                    packet.clear();
+                }
+            }
         });
     });
     group.finish();

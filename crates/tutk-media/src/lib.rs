@@ -16,6 +16,8 @@ mod mp4;
 mod nal;
 mod parameter_sets;
 mod parameters;
+mod rtp;
+mod sdp;
 mod tone;
 mod wav;
 
@@ -34,5 +36,10 @@ pub use mp4::{
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
 pub use parameters::SequenceParameters;
+pub use rtp::{
+    MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES, RTP_HEADER_BYTES, RTP_PACKET_BYTES, RtpConfig,
+    RtpDepacketizer, RtpFrame, RtpPacketizer, RtpPackets, rtp_timestamp,
+};
+pub use sdp::MediaDescription;
 pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
 pub use wav::{Wav, WavFile};

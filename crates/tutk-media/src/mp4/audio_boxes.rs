@@ -117,17 +117,12 @@ fn mpeg(config: &AudioConfig, audio: Audio) -> Mp4a {
         (AudioCodec::Mp3, ..=24_000) => (MPEG2_LAYER_3, None),
         (AudioCodec::Mp3, _) => (MPEG1_LAYER_3, None),
         _ => {
-            let config = AacConfig {
-                object_type: config.object_type,
-                rate: config.rate,
-                channels: config.channels,
-            };
             // Where there are bytes, the fields beside them are not written.
             let specific = DecoderSpecific {
                 profile: 0,
                 freq_index: 0,
                 chan_conf: 0,
-                raw: config.to_bytes(),
+                raw: AacConfig::from(*config).to_bytes(),
             };
             (MPEG4_AUDIO, Some(specific))
         }
