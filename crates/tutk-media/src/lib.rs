@@ -10,6 +10,7 @@ mod audio_clip;
 mod audio_frame;
 mod bits;
 mod clip;
+mod clock;
 mod error;
 pub mod g711;
 mod mp4;
@@ -28,10 +29,11 @@ pub use audio::{AudioCodec, AudioFormat};
 pub use audio_clip::AudioClip;
 pub use audio_frame::{AudioConfig, MAX_AUDIO_FRAME_BYTES};
 pub use clip::Clip;
+pub use clock::AUDIO_TOLERANCE;
 pub use error::Error;
 pub use mp4::{
-    AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_EARLY_AUDIO_FRAMES, MAX_FRAGMENT_BYTES,
-    MAX_INDEX_ENTRIES, MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
+    AUDIO_WAIT, FRAGMENT_DURATION, MAX_EARLY_AUDIO_FRAMES, MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES,
+    MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};

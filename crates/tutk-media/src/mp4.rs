@@ -7,14 +7,15 @@ mod boxes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use self::audio::{AUDIO_TOLERANCE, MAX_EARLY_AUDIO_FRAMES};
-use self::audio::{AudioTrack, nanos};
+use self::audio::AudioTrack;
+pub use self::audio::MAX_EARLY_AUDIO_FRAMES;
 use self::boxes::{IndexEntry, Run, Sample};
 use crate::audio_frame::{AudioConfig, AudioFrame};
+use crate::clock::{PICTURE_TICKS, PictureClock, to_ticks};
 use crate::{AudioFormat, Codec, Error, NalKind, ParameterSets, SequenceParameters, nal_units};
 
 /// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
-pub const TIMESCALE: u32 = 90_000;
+pub const TIMESCALE: u32 = PICTURE_TICKS;
 
 /// A fragment ends once it is this long, and before every key frame: a file that is cut off has
 /// all but, at most, this last stretch.
@@ -32,9 +33,6 @@ pub const MAX_INDEX_ENTRIES: usize = 65_536;
 
 /// How long a file that [awaits sound](Mp4Writer::await_audio) does so, counted in pictures.
 pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
-
-/// Ticks of the only frame of a file: there is nothing to measure it by. 20 frames a second.
-const ONLY_FRAME_TICKS: u32 = TIMESCALE / 20;
 
 /// Writes access units and frames of sound into a fragmented MP4 file, without touching a file: each
 /// call returns the bytes to append, often none.
@@ -87,14 +85,9 @@ pub struct Mp4Writer {
     /// Samples of the fragment being collected, and their bytes one behind the other.
     samples: Vec<Sample>,
     data: Vec<u8>,
-    /// Time of the newest sample as it was given.
-    newest: Option<Duration>,
+    clock: PictureClock,
     /// Ticks from the beginning to the fragment being collected.
     fragment_start: u64,
-    /// Ticks from the beginning to the newest sample.
-    newest_start: u64,
-    /// Ticks of the sample before the newest.
-    last_duration: Option<u32>,
     sequence: u32,
     index: Vec<IndexEntry>,
     /// Bytes returned so far.
@@ -148,10 +141,8 @@ impl Mp4Writer {
             sound: Sound::None,
             samples: Vec::new(),
             data: Vec::new(),
-            newest: None,
+            clock: PictureClock::default(),
             fragment_start: 0,
-            newest_start: 0,
-            last_duration: None,
             sequence: 0,
             index: Vec::new(),
             offset: 0,
@@ -277,8 +268,7 @@ impl Mp4Writer {
         }
         let mut out = Vec::new();
         self.write_header(&mut out)?;
-        let last = self.last_duration.unwrap_or(ONLY_FRAME_TICKS);
-        self.end_sample(last);
+        self.end_sample(self.clock.interval());
         self.end_fragment(&mut out, 0)?;
         boxes::write_index(&mut out, &self.index)?;
         Ok(out)
@@ -348,12 +338,10 @@ impl Mp4Writer {
         key: bool,
         time: Duration,
     ) -> Result<(), Error> {
-        if let Some(newest) = self.newest {
-            let ticks = time.checked_sub(newest).map_or(0, to_ticks);
-            let fallback = self.last_duration.unwrap_or(ONLY_FRAME_TICKS);
-            self.end_sample(if ticks == 0 { fallback } else { ticks });
+        if let Some(ticks) = self.clock.advance(time) {
+            self.end_sample(ticks);
         }
-        let length = self.newest_start - self.fragment_start;
+        let length = self.clock.start() - self.fragment_start;
         let sound = match &self.sound {
             Sound::Track { track, .. } => track.data.len(),
             Sound::None | Sound::Awaited => 0,
@@ -382,7 +370,6 @@ impl Mp4Writer {
             duration: 0,
             key,
         });
-        self.newest = Some(time);
         self.frames += 1;
         Ok(())
     }
@@ -407,7 +394,7 @@ impl Mp4Writer {
                 found: config.format(),
             });
         }
-        let Some(newest) = self.newest else {
+        if self.frames == 0 {
             if early.len() == MAX_EARLY_AUDIO_FRAMES {
                 early.pop_front();
                 self.audio_skipped += 1;
@@ -418,24 +405,24 @@ impl Mp4Writer {
                 time,
             });
             return Ok(());
-        };
+        }
         // Where the picture stands still, sound must not wait for it.
         let due = track.held() >= FRAGMENT_DURATION;
         self.write_header(out)?;
         if due {
             self.end_fragment(out, 1)?;
         }
-        self.place_audio(frame, time, newest);
+        self.place_audio(frame, time);
         Ok(())
     }
 
-    /// Puts a frame of sound where it belongs, beside a newest picture of the time `newest`.
-    fn place_audio(&mut self, frame: AudioFrame<'_>, time: Duration, newest: Duration) {
-        let Sound::Track { track, .. } = &mut self.sound else {
+    /// Puts a frame of sound where it belongs.
+    fn place_audio(&mut self, frame: AudioFrame<'_>, time: Duration) {
+        let (Sound::Track { track, .. }, Some(place)) = (&mut self.sound, self.clock.place(time))
+        else {
             return;
         };
-        let picture = ticks_to_nanos(self.newest_start);
-        if track.append(frame, picture + nanos(time) - nanos(newest), picture) {
+        if track.append(frame, place) {
             self.audio_frames += 1;
         } else {
             self.audio_skipped += 1;
@@ -445,11 +432,11 @@ impl Mp4Writer {
     /// Frames of sound that came before the first picture have their place now: those of before its
     /// time have none.
     fn append_early(&mut self) {
-        let (Sound::Track { early, .. }, Some(newest)) = (&mut self.sound, self.newest) else {
+        let Sound::Track { early, .. } = &mut self.sound else {
             return;
         };
         for Early { data, ticks, time } in std::mem::take(early) {
-            self.place_audio(AudioFrame { data: &data, ticks }, time, newest);
+            self.place_audio(AudioFrame { data: &data, ticks }, time);
         }
     }
 
@@ -457,8 +444,6 @@ impl Mp4Writer {
     fn end_sample(&mut self, duration: u32) {
         if let Some(sample) = self.samples.last_mut() {
             sample.duration = duration;
-            self.newest_start += u64::from(duration);
-            self.last_duration = Some(duration);
         }
     }
 
@@ -500,7 +485,7 @@ impl Mp4Writer {
         if let Sound::Track { track, .. } = &mut self.sound {
             track.clear();
         }
-        self.fragment_start = self.newest_start;
+        self.fragment_start = self.clock.start();
         Ok(())
     }
 }
@@ -514,26 +499,9 @@ impl Sound {
     }
 }
 
-/// Rounded to the nearest tick; a pause of more than 13 hours counts as that.
-fn to_ticks(duration: Duration) -> u32 {
-    let nanos = duration.as_nanos() * u128::from(TIMESCALE) + 500_000_000;
-    u32::try_from(nanos / 1_000_000_000).unwrap_or(u32::MAX)
-}
-
-fn ticks_to_nanos(ticks: u64) -> i128 {
-    i128::from(ticks) * 1_000_000_000 / i128::from(TIMESCALE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ticks_are_rounded() {
-        assert_eq!(to_ticks(Duration::from_millis(50)), 4_500);
-        assert_eq!(to_ticks(Duration::from_nanos(33_366_667)), 3_003);
-        assert_eq!(to_ticks(Duration::from_secs(1_000_000)), u32::MAX);
-    }
 
     #[test]
     fn nothing_to_write_is_an_error() {

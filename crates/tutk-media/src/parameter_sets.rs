@@ -90,8 +90,30 @@ impl ParameterSets {
         &self.pps
     }
 
+    /// The NAL units of an access unit as a decoder needs them that knows nothing: where a key frame
+    /// lacks any kind of parameter sets, all that are known come first, behind a delimiter only.
+    /// Those of the access unit are taken over before.
+    pub(crate) fn complete<'a>(&'a mut self, mut nals: Vec<&'a [u8]>, key: bool) -> Vec<&'a [u8]> {
+        let codec = self.codec;
+        let has = |kind| nals.iter().any(|nal| codec.kind(nal) == kind);
+        let [vps, sps, pps] = [NalKind::Vps, NalKind::Sps, NalKind::Pps].map(has);
+        if vps || sps || pps {
+            self.update_from(nals.iter().copied());
+        }
+        if !key || sps && pps && (vps || codec == Codec::H264) {
+            return nals;
+        }
+        nals.retain(|nal| !self.of(codec.kind(nal)).iter().any(|set| set == nal));
+        let delimiters = nals
+            .iter()
+            .take_while(|nal| codec.kind(nal) == NalKind::Delimiter)
+            .count();
+        nals.splice(delimiters..delimiters, self.all());
+        nals
+    }
+
     /// All of them in the order in which a decoder needs them.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &[u8]> {
+    fn all(&self) -> impl Iterator<Item = &[u8]> {
         let sets = [&self.vps, &self.sps, &self.pps];
         sets.into_iter().flatten().map(Vec::as_slice)
     }

@@ -65,6 +65,9 @@ pub(super) fn append_nals(
         return Ok(Nals::Whole);
     }
     let mut rest = rest;
+    if rest.is_empty() {
+        return error("a whole NAL unit in an aggregation", "none".into());
+    }
     while !rest.is_empty() {
         let parts = rest
             .split_first_chunk()
