@@ -15,19 +15,23 @@ pub const AUDIO_TOLERANCE: Duration = Duration::from_millis(40);
 /// the frame is of the time before.
 const MAX_LEAD: Duration = Duration::from_secs(10);
 
+/// Pictures further apart than this, in ticks, are a pause: no measure for what comes after it.
+const PAUSE: u32 = 5 * PICTURE_TICKS;
+
 /// Ticks of a picture that there is nothing to measure by. 20 frames a second.
 pub(crate) const UNKNOWN_TICKS: u32 = PICTURE_TICKS / 20;
 
 /// The pictures' clock: each stands where its time says, counted from the first, as long as their times
 /// grow. Where a time does not (a camera's clock that was set back), the picture comes as long after
-/// the one before as that came after its own predecessor, and the clock goes on from there.
+/// the one before as that came after its own predecessor, and the clock goes on from there. (A pause of
+/// more than 5 s between those is passed over.)
 #[derive(Debug, Default)]
 pub(crate) struct PictureClock {
     /// Time of the newest picture as it was given.
     newest: Option<Duration>,
     /// Ticks from the first picture to the newest.
     start: u64,
-    /// Ticks between the newest and the one before it.
+    /// Ticks between the newest two that there was no pause between.
     interval: Option<u32>,
 }
 
@@ -39,7 +43,9 @@ impl PictureClock {
         let ticks = time.checked_sub(newest).map_or(0, to_ticks);
         let ticks = if ticks == 0 { self.interval() } else { ticks };
         self.start += u64::from(ticks);
-        self.interval = Some(ticks);
+        if ticks <= PAUSE {
+            self.interval = Some(ticks);
+        }
         Some(ticks)
     }
 
@@ -48,7 +54,7 @@ impl PictureClock {
         self.start
     }
 
-    /// Ticks between the newest two pictures, or what stands for it where there are not two.
+    /// Ticks between the newest two pictures that there was no pause between, or what stands for it.
     pub(crate) fn interval(&self) -> u32 {
         self.interval.unwrap_or(UNKNOWN_TICKS)
     }
@@ -161,6 +167,8 @@ mod tests {
         assert_eq!(advance(500), Some(3_600));
         assert_eq!(advance(500), Some(3_600));
         assert_eq!(advance(560), Some(5_400));
-        assert_eq!((clock.start(), clock.interval()), (16_200, 5_400));
+        assert_eq!(advance(10_560), Some(900_000));
+        assert_eq!(advance(0), Some(5_400));
+        assert_eq!((clock.start(), clock.interval()), (921_600, 5_400));
     }
 }

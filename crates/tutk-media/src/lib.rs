@@ -20,6 +20,7 @@ mod parameters;
 mod rtp;
 mod sdp;
 mod tone;
+mod ts;
 mod wav;
 
 pub use access_unit::{AccessUnit, AccessUnits, access_units};
@@ -44,4 +45,5 @@ pub use rtp::{
 };
 pub use sdp::MediaDescription;
 pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
+pub use ts::{TS_PACKET_BYTES, TS_TABLES_INTERVAL, TsWriter};
 pub use wav::{Wav, WavFile};

@@ -60,7 +60,7 @@ pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
 /// picture is left out; what comes first then begins where the clock says (`tfdt`), however late.
 ///
 /// Frames of sound follow each other without a gap as long as the clock agrees within
-/// [`AUDIO_TOLERANCE`]: a camera stamps them less exactly than it samples. Where the clock is
+/// [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE): a camera stamps them less exactly than it samples. Where the clock is
 /// further ahead (a frame was lost) there is a gap, and what follows stands where it should. Where
 /// it is behind by more than that, and by more than a frame, the frame is left out.
 ///
