@@ -11,6 +11,7 @@ mod audio_frame;
 mod bits;
 mod clip;
 mod clock;
+mod codec_string;
 mod error;
 pub mod g711;
 mod mp4;
@@ -33,8 +34,8 @@ pub use clip::Clip;
 pub use clock::AUDIO_TOLERANCE;
 pub use error::Error;
 pub use mp4::{
-    AUDIO_WAIT, FRAGMENT_DURATION, MAX_EARLY_AUDIO_FRAMES, MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES,
-    MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
+    AUDIO_WAIT, FRAGMENT_DURATION, InitSegment, LiveMp4, MAX_EARLY_AUDIO_FRAMES,
+    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_UNIT_BYTES, Mp4Writer, Segment, TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};

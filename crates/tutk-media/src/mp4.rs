@@ -3,6 +3,7 @@
 mod audio;
 mod audio_boxes;
 mod boxes;
+mod live;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use self::audio::AudioTrack;
 pub use self::audio::MAX_EARLY_AUDIO_FRAMES;
 use self::boxes::{IndexEntry, Run, Sample};
+use self::live::Live;
+pub use self::live::{InitSegment, LiveMp4, Segment};
 use crate::audio_frame::{AudioConfig, AudioFrame};
 use crate::clock::{PICTURE_TICKS, PictureClock, to_ticks};
 use crate::{AudioFormat, Codec, Error, NalKind, ParameterSets, SequenceParameters, nal_units};
@@ -82,6 +85,8 @@ pub struct Mp4Writer {
     sets: ParameterSets,
     header: Header,
     sound: Sound,
+    /// Each frame is a fragment, and the header goes another way than the fragments.
+    live: Option<Live>,
     /// Samples of the fragment being collected, and their bytes one behind the other.
     samples: Vec<Sample>,
     data: Vec<u8>,
@@ -139,6 +144,7 @@ impl Mp4Writer {
             sets: ParameterSets::new(codec),
             header: Header::Unknown,
             sound: Sound::None,
+            live: None,
             samples: Vec::new(),
             data: Vec::new(),
             clock: PictureClock::default(),
@@ -166,7 +172,7 @@ impl Mp4Writer {
         if matches!(self.header, Header::Written) {
             return Err(Error::NoAudioTrack);
         }
-        self.sound = Sound::new(config);
+        self.sound = Sound::new(config, self.live.is_some());
         Ok(self)
     }
 
@@ -210,6 +216,8 @@ impl Mp4Writer {
                     return Ok(out);
                 }
             }
+        } else if key && self.live.is_some() {
+            self.renew_header(unit);
         }
         if !matches!(self.sound, Sound::Awaited) {
             self.write_header(&mut out)?;
@@ -217,6 +225,7 @@ impl Mp4Writer {
         if self.has_picture(unit) {
             self.append(&mut out, unit, key, time)?;
             self.append_early();
+            self.end_live_fragment(&mut out)?;
         } else {
             self.skipped += 1;
         }
@@ -319,12 +328,32 @@ impl Mp4Writer {
             Sound::Track { track, .. } => Some(&track.config),
             Sound::None | Sound::Awaited => None,
         };
-        boxes::write_header(out, parameters, &self.sets, config)?;
+        if let Some(live) = &mut self.live {
+            let mut init = Vec::new();
+            boxes::write_header(&mut init, parameters, &self.sets, config)?;
+            live.set_init(init, parameters, config);
+        } else {
+            boxes::write_header(out, parameters, &self.sets, config)?;
+        }
         if config.is_none() {
             self.sound = Sound::None;
         }
         self.header = Header::Written;
         Ok(())
+    }
+
+    /// Parameter sets of a key frame that differ from those of the header make another one. If there are
+    /// pictures that still wait for sound, it is too early for that: the sets stay in the stream.
+    fn renew_header(&mut self, unit: &[u8]) {
+        let mut sets = self.sets.clone();
+        sets.update(unit);
+        if sets != self.sets
+            && self.samples.is_empty()
+            && let Some(parameters) = sets.parameters()
+        {
+            self.sets = sets;
+            self.header = Header::Known(parameters);
+        }
     }
 
     fn has_picture(&self, unit: &[u8]) -> bool {
@@ -338,18 +367,22 @@ impl Mp4Writer {
         key: bool,
         time: Duration,
     ) -> Result<(), Error> {
-        if let Some(ticks) = self.clock.advance(time) {
-            self.end_sample(ticks);
-        }
-        let length = self.clock.start() - self.fragment_start;
+        let ticks = self.clock.advance(time);
+        let duration = match (&mut self.live, ticks) {
+            (Some(live), _) => live.duration(&self.clock, ticks),
+            (None, Some(ticks)) => {
+                self.end_sample(ticks);
+                0
+            }
+            (None, None) => 0,
+        };
         let sound = match &self.sound {
             Sound::Track { track, .. } => track.data.len(),
             Sound::None | Sound::Awaited => 0,
         };
         let large = self.data.len() + sound + unit.len() > MAX_FRAGMENT_BYTES;
-        let due = key || length >= to_ticks(FRAGMENT_DURATION).into();
-        let awaiting = matches!(self.sound, Sound::Awaited) && length < to_ticks(AUDIO_WAIT).into();
-        if large || due && !awaiting {
+        let due = key || self.is_longer_than(FRAGMENT_DURATION);
+        if large || due && !self.is_waiting() {
             self.write_header(out)?;
             self.end_fragment(out, 0)?;
         }
@@ -367,7 +400,7 @@ impl Mp4Writer {
         let size = u32::try_from(self.data.len() - before).unwrap_or(u32::MAX);
         self.samples.push(Sample {
             size,
-            duration: 0,
+            duration,
             key,
         });
         self.frames += 1;
@@ -383,7 +416,7 @@ impl Mp4Writer {
     ) -> Result<(), Error> {
         let (config, frame) = AudioConfig::read(audio::check(format)?, frame)?;
         if matches!(self.sound, Sound::Awaited) {
-            self.sound = Sound::new(config);
+            self.sound = Sound::new(config, self.live.is_some());
         }
         let Sound::Track { track, early } = &mut self.sound else {
             return Err(Error::NoAudioTrack);
@@ -413,7 +446,7 @@ impl Mp4Writer {
             self.end_fragment(out, 1)?;
         }
         self.place_audio(frame, time);
-        Ok(())
+        self.end_live_fragment(out)
     }
 
     /// Puts a frame of sound where it belongs.
@@ -438,6 +471,26 @@ impl Mp4Writer {
         for Early { data, ticks, time } in std::mem::take(early) {
             self.place_audio(AudioFrame { data: &data, ticks }, time);
         }
+    }
+
+    /// Whether the fragment being collected is as long as this, up to the newest picture.
+    fn is_longer_than(&self, duration: Duration) -> bool {
+        let length = self.clock.start().saturating_sub(self.fragment_start);
+        length >= to_ticks(duration).into()
+    }
+
+    /// Whether the file's beginning is held back until it is clear what the sound is.
+    fn is_waiting(&self) -> bool {
+        matches!(self.sound, Sound::Awaited) && !self.is_longer_than(AUDIO_WAIT)
+    }
+
+    /// Those who watch live are given what there is at once.
+    fn end_live_fragment(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        if self.live.is_some() && !self.is_waiting() {
+            self.write_header(out)?;
+            self.end_fragment(out, 0)?;
+        }
+        Ok(())
     }
 
     /// The newest sample's duration is known now.
@@ -472,7 +525,11 @@ impl Mp4Writer {
         if runs.iter().all(|run| run.samples.is_empty()) {
             return Ok(());
         }
-        if samples.first().is_some_and(|first| first.key) && self.index.len() < MAX_INDEX_ENTRIES {
+        let key = samples.first().is_some_and(|first| first.key);
+        if let Some(live) = &mut self.live {
+            // Two at once are what waited for sound, from the first key frame on, and a later picture.
+            live.key |= key;
+        } else if key && self.index.len() < MAX_INDEX_ENTRIES {
             self.index.push(IndexEntry {
                 time: self.fragment_start,
                 moof_offset: self.offset + out.len() as u64,
@@ -480,20 +537,21 @@ impl Mp4Writer {
         }
         self.sequence = self.sequence.wrapping_add(1);
         boxes::write_fragment(out, self.sequence, &runs)?;
+        let durations = samples.iter().map(|sample| u64::from(sample.duration));
+        self.fragment_start += durations.sum::<u64>();
         self.samples.drain(..complete);
         self.data.drain(..bytes);
         if let Sound::Track { track, .. } = &mut self.sound {
             track.clear();
         }
-        self.fragment_start = self.clock.start();
         Ok(())
     }
 }
 
 impl Sound {
-    const fn new(config: AudioConfig) -> Self {
+    const fn new(config: AudioConfig, live: bool) -> Self {
         Self::Track {
-            track: AudioTrack::new(config),
+            track: AudioTrack::new(config, live),
             early: VecDeque::new(),
         }
     }

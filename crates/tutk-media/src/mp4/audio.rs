@@ -20,16 +20,20 @@ pub(super) struct AudioTrack {
     /// Where the first of them begins, in ticks.
     pub(super) start: u64,
     clock: AudioClock,
+    /// What comes behind a gap begins before it, and lasts so much longer: no gap stays between
+    /// fragments, over which browsers do not play.
+    gapless: bool,
 }
 
 impl AudioTrack {
-    pub(super) const fn new(config: AudioConfig) -> Self {
+    pub(super) const fn new(config: AudioConfig, gapless: bool) -> Self {
         Self {
             config,
             samples: Vec::new(),
             data: Vec::new(),
             start: 0,
             clock: AudioClock::new(config.timescale()),
+            gapless,
         }
     }
 
@@ -40,19 +44,21 @@ impl AudioTrack {
         let Some(start) = self.clock.advance(frame, place) else {
             return false;
         };
+        let gap = end.map_or(0, |end| u32::try_from(start - end).unwrap_or(u32::MAX));
+        let mut duration = frame.ticks;
         match (self.samples.last_mut(), end) {
+            (None, Some(end)) if self.gapless => {
+                self.start = end;
+                duration = duration.saturating_add(gap);
+            }
             (None, _) => self.start = start,
             // What lies between is silence: the frame before lasts until this one.
-            (Some(before), Some(end)) => {
-                let gap = u32::try_from(start - end).unwrap_or(u32::MAX);
-                before.duration = before.duration.saturating_add(gap);
-            }
-            (Some(_), None) => {}
+            (Some(before), _) => before.duration = before.duration.saturating_add(gap),
         }
         self.samples.push(Sample {
             // A frame's length has been held far below 2^32.
             size: u32::try_from(frame.data.len()).unwrap_or(u32::MAX),
-            duration: frame.ticks,
+            duration,
             key: true,
         });
         self.data.extend_from_slice(frame.data);
