@@ -15,7 +15,11 @@ use self::live::Live;
 pub use self::live::{InitSegment, LiveMp4, Segment};
 use crate::audio_frame::{AudioConfig, AudioFrame};
 use crate::clock::{PICTURE_TICKS, PictureClock, to_ticks};
-use crate::{AudioFormat, Codec, Error, NalKind, ParameterSets, SequenceParameters, nal_units};
+use crate::length_prefixed::push_length_prefixed;
+use crate::{
+    AudioFormat, Codec, Error, MAX_UNIT_BYTES, NalKind, ParameterSets, SequenceParameters,
+    nal_units,
+};
 
 /// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
 pub const TIMESCALE: u32 = PICTURE_TICKS;
@@ -27,9 +31,6 @@ pub const FRAGMENT_DURATION: Duration = Duration::from_secs(1);
 /// A fragment ends before the access unit that would take it past this many bytes. (Counted by the
 /// unit as it came: a length instead of a short start code makes every NAL unit a byte longer.)
 pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
-
-/// The largest access unit in bytes. Cameras send hundreds of kilobytes.
-pub const MAX_UNIT_BYTES: usize = 8 << 20;
 
 /// Key frames that the index at the end of the file lists; later ones are found by reading on.
 pub const MAX_INDEX_ENTRIES: usize = 65_536;
@@ -391,10 +392,7 @@ impl Mp4Writer {
         for nal in nal_units(unit) {
             let kind = self.codec.kind(nal.payload);
             if !self.sets.of(kind).iter().any(|set| set == nal.payload) {
-                // A unit's length has been held far below 2^32.
-                let length = u32::try_from(nal.payload.len()).unwrap_or(u32::MAX);
-                self.data.extend_from_slice(&length.to_be_bytes());
-                self.data.extend_from_slice(nal.payload);
+                push_length_prefixed(nal.payload, &mut self.data);
             }
         }
         let size = u32::try_from(self.data.len() - before).unwrap_or(u32::MAX);

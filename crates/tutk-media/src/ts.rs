@@ -11,9 +11,9 @@ use crate::adts::AdtsHeader;
 use crate::annexb::LONG_START_CODE;
 use crate::audio_frame::AudioFrame;
 use crate::clock::{AudioClock, PictureClock};
-use crate::mp4::MAX_UNIT_BYTES;
 use crate::{
-    AudioCodec, AudioConfig, AudioFormat, Codec, Error, NalKind, ParameterSets, nal_units,
+    AudioCodec, AudioConfig, AudioFormat, Codec, Error, MAX_UNIT_BYTES, NalKind, ParameterSets,
+    nal_units,
 };
 
 pub use self::packet::TS_PACKET_BYTES;

@@ -15,7 +15,8 @@ use common::{H264, H265};
 use proptest::prelude::*;
 use tutk_media::{
     AdtsHeader, AudioClip, AudioCodec, AudioFormat, Clip, Codec, Mp4Writer, NalKind,
-    SequenceParameters, Wav, WavFile, access_units, adts_frames, nal_units,
+    SequenceParameters, Wav, WavFile, access_units, adts_frames, from_length_prefixed, nal_units,
+    to_length_prefixed,
 };
 
 fn codec() -> impl Strategy<Value = Codec> {
@@ -53,6 +54,11 @@ fn read_everything(codec: Codec, stream: &[u8]) {
         .copied()
         .collect();
     assert_eq!(joined, stream);
+    let (mut sample, mut again) = (Vec::new(), Vec::new());
+    to_length_prefixed(stream, &mut sample).unwrap();
+    from_length_prefixed(&sample, 4, &mut again).unwrap();
+    let nals = |stream| nal_units(stream).map(|nal| nal.payload);
+    assert!(nals(stream).eq(nals(&again)));
     for nal in nal_units(stream) {
         assert!(!nal.payload.is_empty() && nal.payload.last() != Some(&0));
         if let Ok(parameters) = SequenceParameters::parse(codec, nal.payload) {
