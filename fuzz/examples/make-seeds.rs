@@ -27,7 +27,10 @@ use tutk_frame::{
     AvPacket, AvStamp, DataHeader, Direction, FrameInfo, IoctlMessage, IoctlRequest, LinkClock,
     MediaKind, MediaLayout, SessionId, WrapperLayout,
 };
-use tutk_media::nal_units;
+use tutk_media::{
+    AudioCodec, AudioFormat, Codec, RTP_HEADER_BYTES, RtpConfig, RtpPacketizer, WavFile,
+    access_units, nal_units,
+};
 use video_reassembly::{Slicer, SlicerConfig};
 
 const CLIPS: [(&str, &[u8]); 2] = [
@@ -229,7 +232,51 @@ fn clips() {
             out.extend_from_slice(&nal.payload[..nal.payload.len().min(60)]);
             save("tutk_media", &format!("{name}-{}", out.len()), &out);
         }
+        rtp_packets(name, clip);
     }
+    for codec in [AudioCodec::Pcm, AudioCodec::Pcmu, AudioCodec::Pcma] {
+        let format = AudioFormat {
+            codec,
+            rate: 8_000,
+            channels: 1,
+        };
+        let data = &[0xff, 0x7f, 0, 0x80, 0xd5, 0x55];
+        let wav = WavFile { format, data }.to_bytes().expect("a short file");
+        save("tutk_media", &format!("wav-{codec}"), &wav);
+    }
+}
+
+/// The payloads of the first picture, in the form that the target reads: cut, aggregated, and both.
+fn rtp_packets(name: &str, clip: &[u8]) {
+    let codec = if name == "h264" {
+        Codec::H264
+    } else {
+        Codec::H265
+    };
+    let unit = access_units(codec, clip).next().expect("a picture");
+    for packet_bytes in [64, 150, 255] {
+        let config = RtpConfig {
+            payload_type: 96,
+            ssrc: 1,
+            sequence: 0,
+            packet_bytes,
+        };
+        let mut rtp = RtpPacketizer::video(codec, config).expect("a packet size in range");
+        let mut packets = rtp.packets(unit.data, 0).expect("a small unit");
+        let (mut seed, mut packet) = (Vec::new(), Vec::new());
+        while packets.write_next(&mut packet) && seed.len() < 1_000 {
+            let payload = &packet[RTP_HEADER_BYTES..];
+            seed.extend([1, u8::try_from(payload.len()).expect("a short packet")]);
+            seed.extend_from_slice(payload);
+            packet.clear();
+        }
+        save("tutk_media", &format!("rtp-{name}-{packet_bytes}"), &seed);
+    }
+    // Two frames of AAC, and one in two parts.
+    let aac = [
+        1, 8, 0, 32, 0, 8, 0, 16, 1, 2, 5, 6, 0, 16, 0, 24, 1, 2, 0x85, 5, 0, 16, 0, 24, 3,
+    ];
+    save("tutk_media", "rtp-aac", &aac);
 }
 
 fn datagrams() {

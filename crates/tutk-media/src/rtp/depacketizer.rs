@@ -192,7 +192,8 @@ impl RtpDepacketizer {
         if config.codec == AudioCodec::Aac {
             return self.handle_aac(payload);
         }
-        let unit = config.codec.sample_bytes().unwrap_or(1) * usize::from(config.channels);
+        let sample = config.codec.sample_bytes();
+        let unit = sample.map_or(1, |bytes| bytes * usize::from(config.channels));
         if payload.is_empty() || !payload.len().is_multiple_of(unit) {
             let found = format!("{} bytes", payload.len());
             return error("whole samples of every channel", found);
