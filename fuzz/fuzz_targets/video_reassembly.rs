@@ -98,6 +98,7 @@ fn any(limits: &[u8; 6], steps: &[Step<'_>]) {
                         frame_bytes: frame_bytes.into(),
                         millis,
                         codec: Some(Codec::H264),
+                        audio: None,
                     }),
                 });
             }

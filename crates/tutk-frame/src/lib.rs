@@ -30,7 +30,7 @@ pub use ids::{AuthKey, SessionId, Uid};
 pub use ioctl::{IoctlAck, IoctlMessage, IoctlRequest};
 pub use media::{
     AudioFlags, Codec, FrameDevice, FrameInfo, FrameNumbers, MediaKind, Slice, SliceHeader,
-    SlicePlace, SummaryMediaHeader, SummaryMediaPacket,
+    SlicePlace, SummaryMediaHeader, SummaryMediaPacket, TalkPacket,
 };
 pub use setup::{
     DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer, SessionRequest,

@@ -16,7 +16,7 @@ use tutk_frame::{
     FrameInfo, GroupHeader, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader,
     IotcLayout, Keepalive, LinkClock, MediaLayout, Probe, ProbeAnswer, SessionAnswer,
     SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader, SummaryMediaHeader,
-    SummaryMediaPacket, Uid,
+    SummaryMediaPacket, TalkPacket, Uid,
 };
 
 /// Bytes for `Unstructured`: many, so that fields are seldom the zeros of bytes run out.
@@ -74,6 +74,7 @@ roundtrip! {
     summary_header: SummaryMediaHeader, |x, out| x.write(out),
         |b| SummaryMediaHeader::parse(b).map(all);
     summary_packet: SummaryMediaPacket<'_>, |x, out| x.write(out), SummaryMediaPacket::parse;
+    talk_packet: TalkPacket<'_>, |x, out| x.write(out), TalkPacket::parse;
     heartbeat: Heartbeat, |x, out| x.write(out), Heartbeat::parse;
     probe: Probe, |x, out| x.write(out), Probe::parse;
     probe_answer: ProbeAnswer, |x, out| x.write(out), ProbeAnswer::parse;
@@ -227,6 +228,7 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     let _ = Slice::parse(bytes);
     let _ = FrameInfo::parse(bytes);
     let _ = SummaryMediaPacket::parse(bytes);
+    let _ = TalkPacket::parse(bytes);
     let _ = Heartbeat::parse(bytes);
     let _ = Probe::parse(bytes);
     let _ = ProbeAnswer::parse(bytes);
@@ -251,6 +253,8 @@ fn what_is_cut_short_is_an_error() {
         write(&mut out);
         out
     };
+    let b = bytes(&|out| sample::<TalkPacket<'_>>(seed).write(out));
+    truncated(&b, TalkPacket::parse);
     for layout in [DiscoveryLayout::Summary, DiscoveryLayout::Field] {
         let b = bytes(&|out| sample::<DiscoveryRequest>(seed).write(layout, out));
         truncated(&b, |b| DiscoveryRequest::parse(b, layout));

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use tutk_frame::FrameInfo;
+use tutk_frame::{FrameInfo, MediaKind};
 
 use crate::assembly::{Assembly, Place};
 use crate::{Event, Frame, Limits, Lost, MediaClock, Stamp, Stats, StreamKind};
@@ -52,13 +52,18 @@ impl Outbox {
         };
         let timestamp = self.clock.read(StreamKind::of(kind), stamp);
         self.stats.clock_jumps = self.clock.jumps();
-        let codec = match (info, announced) {
-            (Some(info), _) => Some(info.codec),
-            (None, announced) => announced.and_then(|announced| announced.codec),
+        let (codec, audio) = match (info, announced) {
+            (Some(info), _) => {
+                let audio = (kind == MediaKind::Audio).then(|| info.audio());
+                (Some(info.codec), audio)
+            }
+            (None, Some(announced)) => (announced.codec, announced.audio),
+            (None, None) => (None, None),
         };
         self.push(Event::Frame(Frame {
             kind,
             codec,
+            audio,
             number,
             timestamp,
             info,

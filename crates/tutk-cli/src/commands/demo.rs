@@ -144,6 +144,7 @@ mod tests {
                 MediaKind::Delta
             },
             codec: None,
+            audio: None,
             number: 0,
             timestamp: Duration::ZERO,
             info: None,
