@@ -10,6 +10,7 @@ use tutk_frame::{
     FrameInfo, GroupHeader, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader,
     IotcLayout, Keepalive, LinkClock, MediaLayout, Probe, ProbeAnswer, SessionAnswer,
     SessionRequest, SessionTrailer, Slice, SliceHeader, SummaryMediaHeader, SummaryMediaPacket,
+    TalkPacket,
     WrapperLayout,
 };
 
@@ -189,5 +190,10 @@ fn media(data: &[u8]) {
     if let Ok(packet) = SummaryMediaPacket::parse(data) {
         packet.write(&mut out);
         assert_eq!(SummaryMediaPacket::parse(&out), Ok(packet));
+    }
+    out.clear();
+    if let Ok(packet) = TalkPacket::parse(data) {
+        packet.write(&mut out);
+        assert_eq!(TalkPacket::parse(&out), Ok(packet));
     }
 }

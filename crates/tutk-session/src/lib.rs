@@ -16,7 +16,8 @@ mod url;
 mod wire;
 
 pub use camera::{
-    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, LeaveReason, SliceSent,
+    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, LeaveReason,
+    SliceSent, Sound, SoundError, SoundFormat, Stamps,
 };
 pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest};
 pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
@@ -33,6 +34,6 @@ pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
 pub use wire::MAX_HL_PAYLOAD;
 
 // The crates whose types stand in this one's API, so that a user needs no line of their own for them.
-pub use tutk_frame::{AuthKey, Codec, FrameInfo, MediaKind, Uid};
+pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};
 pub use video_reassembly::{Frame, Limits, Lost};
 pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

@@ -11,6 +11,7 @@ use serde_json::json;
 use tutk_frame::Codec;
 
 use super::clip::Clip;
+use super::sound::Sound;
 use crate::client::PSK_IDENTITY;
 use crate::credentials::Credentials;
 use crate::dialect::{Dialect, PasswordRule};
@@ -25,6 +26,10 @@ pub struct CameraConfig {
     pub credentials: Credentials,
     /// What it shows.
     pub clip: Clip,
+    /// What is heard beside it; `None` is a camera without a microphone.
+    pub sound: Option<Sound>,
+    /// What stands in the time of its frames.
+    pub stamps: Stamps,
     /// The dialects it answers in.
     pub dialects: Vec<&'static Dialect>,
     /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5 refuse.
@@ -51,6 +56,16 @@ pub struct CameraConfig {
     pub provider: Option<CryptoProvider>,
 }
 
+/// What stands in the seconds of the frame info (wire.md section 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stamps {
+    /// Unix seconds, as the camera's clock has them: K10092 sets it, and then they jump.
+    #[default]
+    Unix,
+    /// Always the same number, as some firmware has it: only the microseconds count, and wrap.
+    ConstantSeconds,
+}
+
 /// A dialect that the camera speaks, with what follows from it.
 #[derive(Debug)]
 pub(super) struct Spoken {
@@ -66,6 +81,8 @@ impl CameraConfig {
         Self {
             credentials,
             clip,
+            sound: None,
+            stamps: Stamps::Unix,
             dialects: Dialect::ALL.to_vec(),
             status: ChallengeStatus::Enr,
             result: None,
@@ -116,7 +133,7 @@ impl Spoken {
 pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Error> {
     let result = match &config.result {
         Some(result) => result.clone(),
-        None => describe(&config.clip, config.model.as_deref()).map_err(Error::Authentication)?,
+        None => describe(config).map_err(Error::Authentication)?,
     };
     let got = result.raw().len();
     if got > MAX_HL_PAYLOAD {
@@ -129,9 +146,10 @@ pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Err
     Ok(result)
 }
 
-/// K10003 for a clip, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`, is
-/// this project's choice.
-fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl::Error> {
+/// K10003 for clip and sound, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`,
+/// is this project's choice, and so are the names of all codecs but H264 and AAC.
+fn describe(config: &CameraConfig) -> Result<ConnectResult, hl_ioctl::Error> {
+    let clip = &config.clip;
     let device = DeviceConfig::default();
     let codec = match clip.codec() {
         Codec::H265 => "H265".to_owned(),
@@ -144,8 +162,11 @@ fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl:
         resolution: Some(device.resolution.code().into()),
         fps: Some(clip.fps().into()),
     };
-    let result = ConnectResult::accept(Some(video), None::<AudioParams>);
-    let Some(model) = model else {
+    let audio = config.sound.as_ref().map(|sound| AudioParams {
+        codec: Some(audio_name(sound.format().codec)),
+    });
+    let result = ConnectResult::accept(Some(video), audio);
+    let Some(model) = &config.model else {
         return Ok(result);
     };
     let mut json = result.json().clone();
@@ -156,4 +177,11 @@ fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl:
         info.insert("basicInfo".into(), json!({ "model": model }));
     }
     ConnectResult::from_document(JsonDocument::from(json))
+}
+
+fn audio_name(codec: Codec) -> String {
+    match codec {
+        Codec::AacRaw | Codec::AacAdts | Codec::AacLatm | Codec::AacWyze => "AAC".to_owned(),
+        other => format!("{other:?}").to_uppercase(),
+    }
 }

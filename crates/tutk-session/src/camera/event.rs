@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tutk_frame::SessionId;
+use tutk_frame::{MediaKind, SessionId};
 
 use crate::dialect::Dialect;
 use crate::phase::Phase;
@@ -88,8 +88,12 @@ pub struct SliceSent {
     pub client: ClientId,
     /// In which datagram of all that this camera sent, from 0.
     pub datagram: u64,
+    /// Of which kind its frame is. Video and audio have their own frame numbers.
+    pub kind: MediaKind,
     /// Frame number, as on the wire.
     pub frame: u32,
+    /// Bytes of the frame.
+    pub frame_bytes: u32,
     /// Index of the slice, from 0.
     pub index: u16,
     /// Slices of the frame.

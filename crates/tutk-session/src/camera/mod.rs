@@ -5,6 +5,7 @@ mod clip;
 mod config;
 mod event;
 mod peer;
+mod sound;
 mod stream;
 mod tickets;
 
@@ -22,10 +23,11 @@ use tutk_frame::{Direction, Uid};
 
 use self::av::{AvCamera, Context};
 pub use self::clip::{Clip, ClipError, ClipFrame};
-pub use self::config::CameraConfig;
+pub use self::config::{CameraConfig, Stamps};
 use self::config::{Spoken, connect_result};
 pub use self::event::{CameraEvent, ClientId, LeaveReason, SliceSent};
 use self::peer::Peer;
+pub use self::sound::{Sound, SoundError, SoundFormat};
 use self::tickets::Tickets;
 use crate::client::IDLE;
 use crate::credentials::Mac;
@@ -64,6 +66,8 @@ pub(crate) struct Shared {
     enr: hl_ioctl::Enr,
     mac: Option<Mac>,
     clip: Clip,
+    sound: Option<Sound>,
+    stamps: Stamps,
     frames: Option<u64>,
     idle: Duration,
     trace_slices: bool,
@@ -130,6 +134,8 @@ impl Camera {
                 enr: config.credentials.enr,
                 mac: config.credentials.mac,
                 clip: config.clip,
+                sound: config.sound,
+                stamps: config.stamps,
                 frames: config.frames,
                 idle: config.idle,
                 trace_slices: config.trace_slices,

@@ -100,7 +100,7 @@ impl Peer {
         let timed_out = self.link.dtls.handle_timeout(now);
         let dtls_deadline = self.flush(outbox)?;
         timed_out.map_err(LeaveReason::Dtls)?;
-        self.av.handle_timeout(now, context);
+        self.av.handle_timeout(now);
         if self.link.dtls.is_connected() {
             self.send_all(now, context, outbox)
                 .map_err(LeaveReason::Dtls)?;
@@ -157,7 +157,7 @@ impl Peer {
         loop {
             let mut written = None;
             link.send(outbox, |out| {
-                written = av.write_slice(now, context.shared, out);
+                written = av.write_slice(now, context, out);
                 written.is_some()
             })?;
             let Some(written) = written else {
@@ -167,7 +167,9 @@ impl Peer {
                 outbox.event(CameraEvent::SliceSent(SliceSent {
                     client: *id,
                     datagram: outbox.queued() - 1,
+                    kind: written.kind,
                     frame: written.frame,
+                    frame_bytes: written.frame_bytes,
                     index: written.index,
                     slices: written.slices,
                 }));
