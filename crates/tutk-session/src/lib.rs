@@ -10,6 +10,7 @@ mod discoverer;
 mod error;
 mod event;
 mod link;
+mod models;
 mod output;
 mod phase;
 mod url;

@@ -60,7 +60,7 @@ fn run(dialect: &'static Dialect, seed: u64) -> Simulation {
                 StreamKind::Audio => &sound.frames()[at % sound.frames().len()],
             };
             assert_eq!(&frame.data, data, "{dialect} {seed} {}", frame.number);
-            let key = stream == StreamKind::Video && at % 10 == 0;
+            let key = stream == StreamKind::Video && at.is_multiple_of(10);
             assert_eq!(frame.is_key(), key, "{dialect} {seed}");
         }
     }

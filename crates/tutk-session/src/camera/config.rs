@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use av_login::Password;
+use dtls_psk::CipherSuite;
 use dtls_psk::crypto::CryptoProvider;
 use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
 use hl_ioctl::{ChallengeStatus, DeviceConfig, JsonDocument};
@@ -16,6 +17,7 @@ use crate::client::PSK_IDENTITY;
 use crate::credentials::Credentials;
 use crate::dialect::{Dialect, PasswordRule};
 use crate::error::Error;
+use crate::models::takes_plain_psk_only;
 use crate::wire::MAX_HL_PAYLOAD;
 
 /// What a simulated camera is. Made by [`CameraConfig::new`]; the fields may be changed after.
@@ -37,7 +39,8 @@ pub struct CameraConfig {
     /// What K10003 says after a right answer, at most [`MAX_HL_PAYLOAD`] bytes; `None` says success, and
     /// what the clip is.
     pub result: Option<ConnectResult>,
-    /// The vendor's model name, for K10003.
+    /// The vendor's model name, for K10003. As WYZEDB3 it takes no other DTLS suite than 0x00AE, and which of
+    /// some commands it knows goes by the model too.
     pub model: Option<String>,
     /// How many frames each client gets before the camera ends the stream; `None` for no end.
     pub frames: Option<u64>,
@@ -107,7 +110,12 @@ impl Spoken {
         let psk = config.credentials.psk(dialect.key);
         let lookup =
             move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
+        let suites = match takes_plain_psk_only(config.model.as_deref()) {
+            true => &[CipherSuite::PskAes128CbcSha256],
+            false => dtls_psk::DEFAULT_SUITES,
+        };
         let mut dtls = dtls_psk::Config::server(lookup)
+            .with_suites(suites)
             .with_cookie_exchange(config.cookie_exchange)
             .with_cookie_secret(cookie_secret)
             .with_key_log(config.key_log);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use av_login::{
     ClientEvent, ClientLogin, ClientOutput, Nonce, Password, Status as LoginStatus, User,
 };
-use hl_ioctl::{ClientExchange, ConnectResult, HlMessage, Request, Step};
+use hl_ioctl::{AuthMessage, ClientExchange, ConnectResult, HlMessage, Request, Step};
 use rand_core::CryptoRng;
 use tutk_frame::{
     AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, IoctlMessage, IoctlRequest,
@@ -97,15 +97,16 @@ impl AvClient {
             AuthIdRule::Random => random(rng),
         };
         let MediaRequest { video, audio } = config.media;
-        let exchange = ClientExchange::new(hl_ioctl::ClientConfig {
+        let auth = AuthMessage::for_model(config.model.as_deref(), config.user.clone());
+        let exchange = hl_ioctl::ClientConfig {
             rule: dialect.challenge,
             enr: credentials.enr.clone(),
             id,
             request_payload: dialect.connect_request.to_vec(),
             video,
             audio,
-        })
-        .map_err(Error::Authentication)?;
+        };
+        let exchange = ClientExchange::with_auth(exchange, auth).map_err(Error::Authentication)?;
         let nonce = Nonce(random(rng));
         Ok(Self {
             dialect,

@@ -13,7 +13,9 @@ mod config;
 mod heartbeat;
 mod media;
 mod requests;
+mod restart;
 mod setup;
+mod suites;
 mod timeline;
 
 use std::fmt;
@@ -31,13 +33,15 @@ use self::av::{AvClient, FIRST_COMMAND_INDEX, Progress};
 pub use self::config::{ClientConfig, MediaRequest};
 pub use self::requests::MAX_REQUESTS;
 use self::requests::Requests;
+use self::suites::Suites;
+pub(crate) use self::suites::refuses_suite;
 use self::timeline::Timeline;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::event::{Event, Stats, Status};
 use crate::link::Link;
 use crate::output::{Outbox, Output};
-use crate::phase::{Epoch, Phase};
+use crate::phase::Epoch;
 use crate::wire::{End, Incoming};
 
 /// The PSK identity that cameras know (wire.md section 7).
@@ -45,9 +49,6 @@ pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
 
 /// When nothing at all is due. Waking up for it is harmless.
 pub(crate) const IDLE: Duration = Duration::from_secs(3600);
-
-/// How often a handshake that failed is begun anew.
-const MAX_RESTARTS: u8 = 3;
 
 /// A client's session, without I/O.
 ///
@@ -72,6 +73,7 @@ pub struct Client {
     restarts: u8,
     /// When the handshake is begun anew if it has not come to its end.
     restart_at: Option<Instant>,
+    suites: Suites,
     /// A handshake stopped where one with another key would.
     suspects_wrong_key: bool,
     deadline: Instant,
@@ -123,6 +125,7 @@ impl Client {
             left: None,
             restarts: 0,
             restart_at: None,
+            suites: Suites::for_model(config.model.as_deref()),
             suspects_wrong_key: false,
             config,
             epoch,
@@ -184,7 +187,7 @@ impl Client {
             }
             Ok(()) => {
                 if self.restart_at().is_some_and(|at| at <= now) {
-                    self.restart(now, "it takes too long");
+                    self.restart(now, None);
                 }
                 self.drive(now);
             }
@@ -319,61 +322,11 @@ impl Client {
         match opened {
             Ok(()) => handled,
             Err(source) if handshaking && self.may_restart(&source) => {
-                self.restart(now, &source.to_string());
+                self.restart(now, Some(&source));
                 Ok(())
             }
             Err(source) => Err(self.dtls_error(now, source)),
         }
-    }
-
-    /// Whether a handshake that failed so may be tried again.
-    ///
-    /// Before the handshake is done nothing is authentic: one broken or forged packet can make it fail. What
-    /// says that the keys differ is no accident.
-    fn may_restart(&self, source: &dtls_psk::Error) -> bool {
-        // An alert in the clear is anybody's, and a camera that was given a spoilt hello sends it too: it is
-        // believed the second time.
-        let forged = self.restarts == 0 && matches!(source, dtls_psk::Error::PeerAlert { .. });
-        self.restarts < MAX_RESTARTS
-            && (forged || !source.hints_at_wrong_key())
-            && !matches!(source, dtls_psk::Error::HandshakeTimedOut { .. })
-    }
-
-    /// When the handshake under way is begun anew.
-    ///
-    /// A packet that was broken or forged may have been believed: then both ends wait for a Finished that
-    /// never verifies, and DTLS cannot tell that from another key.
-    fn restart_at(&self) -> Option<Instant> {
-        let handshaking = match &self.state {
-            State::Linked(linked) => {
-                self.timeline.phase() == Phase::Dtls && !linked.link.dtls.is_closed()
-            }
-            _ => false,
-        };
-        self.restart_at
-            .filter(|_| handshaking && self.restarts < MAX_RESTARTS)
-    }
-
-    /// Asks for a session of another name and begins the handshake anew, within the phase's deadline: for
-    /// the camera this is another client.
-    fn restart(&mut self, now: Instant, reason: &str) {
-        let State::Linked(mut linked) = std::mem::replace(&mut self.state, State::Ended) else {
-            return;
-        };
-        tracing::debug!(reason, "the handshake is begun anew");
-        self.restarts += 1;
-        self.stats.restarts += 1;
-        linked.link.dtls.close();
-        linked.link.flush(&mut self.outbox, |_, _| {});
-        self.requests = linked.av.take_requests();
-        self.left = Some(self.session);
-        self.rng.0.fill_bytes(&mut self.session.0);
-        self.state = State::Opening {
-            dialect: linked.link.wrapper.dialect,
-            camera: linked.link.wrapper.remote,
-            ticket: None,
-            repeat_at: now,
-        };
     }
 
     /// Does all that can be done now, and finds out when to look again.

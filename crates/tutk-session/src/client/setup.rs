@@ -166,8 +166,9 @@ impl Client {
         camera: SocketAddr,
     ) -> Result<Linked, Error> {
         let psk = self.config.credentials.psk(dialect.key);
-        let mut config =
-            dtls_psk::Config::client(PSK_IDENTITY, psk).with_key_log(self.config.key_log);
+        let mut config = dtls_psk::Config::client(PSK_IDENTITY, psk)
+            .with_suites(&self.suites.offered())
+            .with_key_log(self.config.key_log);
         if let Some(provider) = &self.config.provider {
             config = config.with_provider(provider.clone());
         }
