@@ -32,4 +32,4 @@ pub use mp4::{
 pub use nal::{Codec, NalKind};
 pub use parameters::SequenceParameters;
 pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
-pub use wav::Wav;
+pub use wav::{Wav, WavFile};

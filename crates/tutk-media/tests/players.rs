@@ -16,7 +16,7 @@ use common::sound::{
     self, Item, aac_clip, clicks, frames, interleaved, probe, tone_clip, tracks, write,
 };
 use common::{FRAME, H264, clip, ffmpeg_is_there};
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Mp4Writer, Wav, g711, tone};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Mp4Writer, Wav, WavFile, g711, tone};
 
 type Frames = Vec<(AudioFormat, Bytes, Duration)>;
 
@@ -437,4 +437,50 @@ fn wav_files_that_ffmpeg_writes() {
         error.to_string(),
         "expected linear PCM of 16 bits, found 24 bits"
     );
+}
+
+#[test]
+fn wav_files_of_every_codec_as_ffmpeg_reads_and_writes_them() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    // Every code of G.711, and an odd number of bytes where there can be one.
+    let codes: Vec<u8> = (0..=u8::MAX).cycle().take(8_001).collect();
+    for (codec, name, channels) in [
+        (AudioCodec::Pcm, "pcm_s16le", 1_u8),
+        (AudioCodec::Pcma, "pcm_alaw", 1),
+        (AudioCodec::Pcmu, "pcm_mulaw", 1),
+        (AudioCodec::Pcmu, "pcm_mulaw", 2),
+    ] {
+        let bytes = if codec == AudioCodec::Pcm { 2 } else { 1 };
+        let frame = bytes * usize::from(channels);
+        let wav = WavFile {
+            format: AudioFormat {
+                codec,
+                rate: 8_000,
+                channels,
+            },
+            data: &codes[..8_001 / frame * frame],
+        };
+        let whole = wav.to_bytes().unwrap();
+        let streamed = [&WavFile::header(wav.format, None).unwrap(), wav.data].concat();
+        for (how, file) in [("whole", whole), ("streamed", streamed)] {
+            let file = File::new(&format!("{name}-{channels}-{how}.wav"), &file);
+            let path = file.0.to_str().unwrap();
+            let entries = "stream=codec_name,sample_rate,channels,duration_ts";
+            let args = ["-v", "error", "-show_entries", entries, "-of", "csv=p=0"];
+            let shown = common::run("ffprobe", &[&args[..], &[path]].concat());
+            // What has no size yet is measured by the file itself.
+            let samples = wav.data.len() / frame;
+            let expected = format!("{name},8000,{channels},{samples}");
+            assert_eq!(shown.trim(), expected, "{how}");
+            let raw = name.trim_start_matches("pcm_");
+            let args = ["-v", "error", "-i", path, "-c", "copy", "-f", raw, "-"];
+            assert!(common::run_bytes("ffmpeg", &args) == wav.data, "{path}");
+            // And back, from a file that ffmpeg wrote into a pipe.
+            let args = ["-v", "error", "-i", path, "-c", "copy", "-f", "wav", "-"];
+            let theirs = common::run_bytes("ffmpeg", &args);
+            assert!(WavFile::parse(&theirs) == Ok(wav), "{path}");
+        }
+    }
 }
