@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use tutk_frame::FrameInfo;
+use tutk_frame::{FrameInfo, MediaKind};
 
 use crate::assembly::{Assembly, Place};
 use crate::{Event, Frame, Limits, Lost, MediaClock, Stamp, Stats, StreamKind};
@@ -14,6 +14,8 @@ pub(crate) struct Outbox {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     clock: MediaClock,
+    /// The resolution code of the last video frame handed out that had one.
+    resolution: Option<u8>,
     events: VecDeque<Event>,
 }
 
@@ -23,6 +25,7 @@ impl Outbox {
             limits,
             stats: Stats::default(),
             clock: MediaClock::new(),
+            resolution: None,
             events: VecDeque::new(),
         }
     }
@@ -56,20 +59,31 @@ impl Outbox {
             (Some(info), _) => Some(info.codec),
             (None, announced) => announced.and_then(|announced| announced.codec),
         };
-        self.push(Event::Frame(Frame {
+        let event = Event::Frame(Frame {
             kind,
             codec,
             number,
             timestamp,
             info,
+            resolution_changed: self.resolution_changed(kind, info),
             data,
-        }));
+        });
+        self.push(event);
         table
     }
 
     /// Reports a loss.
     pub(crate) fn lost(&mut self, lost: Lost) {
         self.push(Event::Lost(lost));
+    }
+
+    /// Whether a frame has another resolution code than the video frame before it; remembers its code.
+    fn resolution_changed(&mut self, kind: MediaKind, info: Option<FrameInfo>) -> bool {
+        let (StreamKind::Video, Some(info)) = (StreamKind::of(kind), info) else {
+            return false;
+        };
+        let before = self.resolution.replace(info.resolution);
+        before.is_some_and(|before| before != info.resolution)
     }
 
     fn push(&mut self, event: Event) {
