@@ -132,7 +132,7 @@ impl Stream {
             index: sending.of.saturating_sub(left),
             slices: sending.of,
         };
-        let more = sending.slices.write_next(clock, out);
+        let more = self.slicer.write_next(&mut sending.slices, clock, out);
         if left <= 1 {
             self.sending = None;
         }
