@@ -142,7 +142,7 @@ fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
         sent.insert((StreamKind::of(kind), slices.number()), (kind, data));
         loop {
             let (mut packet, announced) = (Vec::new(), slices.packet_len());
-            if !slices.write_next(LinkClock::default(), &mut packet) {
+            if !slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
                 break;
             }
             assert_eq!(announced, Some(packet.len()));

@@ -39,6 +39,9 @@ pub struct Frame {
     pub timestamp: Duration,
     /// The frame info, where the layout has one.
     pub info: Option<FrameInfo>,
+    /// Whether the frame info names another resolution code (byte 6, wire.md section 10) than that of
+    /// the last video frame handed out that had one. Never on audio, and not on the first frame.
+    pub resolution_changed: bool,
     /// The frame's bytes, without the frame info. Video is Annex B.
     pub data: Bytes,
 }

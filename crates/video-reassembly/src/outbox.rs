@@ -14,6 +14,8 @@ pub(crate) struct Outbox {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     clock: MediaClock,
+    /// The resolution code of the last video frame handed out that had one.
+    resolution: Option<u8>,
     events: VecDeque<Event>,
 }
 
@@ -23,6 +25,7 @@ impl Outbox {
             limits,
             stats: Stats::default(),
             clock: MediaClock::new(),
+            resolution: None,
             events: VecDeque::new(),
         }
     }
@@ -60,21 +63,32 @@ impl Outbox {
             (None, Some(announced)) => (announced.codec, announced.audio),
             (None, None) => (None, None),
         };
-        self.push(Event::Frame(Frame {
+        let event = Event::Frame(Frame {
             kind,
             codec,
             audio,
             number,
             timestamp,
             info,
+            resolution_changed: self.resolution_changed(kind, info),
             data,
-        }));
+        });
+        self.push(event);
         table
     }
 
     /// Reports a loss.
     pub(crate) fn lost(&mut self, lost: Lost) {
         self.push(Event::Lost(lost));
+    }
+
+    /// Whether a frame has another resolution code than the video frame before it; remembers its code.
+    fn resolution_changed(&mut self, kind: MediaKind, info: Option<FrameInfo>) -> bool {
+        let (StreamKind::Video, Some(info)) = (StreamKind::of(kind), info) else {
+            return false;
+        };
+        let before = self.resolution.replace(info.resolution);
+        before.is_some_and(|before| before != info.resolution)
     }
 
     fn push(&mut self, event: Event) {

@@ -24,9 +24,11 @@ pub struct SlicerConfig {
 
 /// Cuts frames into slices and writes their packets.
 ///
-/// One for each session: it owns the session's slice counter, over all kinds and never reset, and
-/// its frame numbers, which count video and audio apart, each from 1 (that they are counted apart is
-/// this project's choice; in the summary's layout they are the sequence, cut to 16 bits).
+/// One for each session: it owns the session's slice counter, over all kinds and never reset, which
+/// a slice takes when it is written, so that on the wire it counts up whatever frames are written in
+/// turn; and its frame numbers, which a frame takes when it is cut, and which count video and audio
+/// apart, each from 1 (that they are counted apart is this project's choice; in the summary's layout
+/// they are the sequence, cut to 16 bits).
 #[derive(Debug, Clone)]
 pub struct Slicer {
     config: SlicerConfig,
@@ -35,8 +37,8 @@ pub struct Slicer {
     audio: u32,
 }
 
-/// The slices of one frame, still to be written. It holds the frame, so that a session may send
-/// some now and the others later; slices of two frames may be written in turn.
+/// The slices of one frame, still to be written by [`Slicer::write_next`]. It holds the frame, so that
+/// a session may send some now and the others later; slices of two frames may be written in turn.
 #[derive(Debug, Clone)]
 pub struct Slices {
     config: SlicerConfig,
@@ -48,8 +50,6 @@ pub struct Slices {
     data: Bytes,
     /// How much of `data` is written.
     written: usize,
-    /// Slice counter of the next slice.
-    counter: u16,
     index: u16,
     count: u16,
 }
@@ -151,8 +151,6 @@ impl Slicer {
         let previous = *last;
         *last = previous.wrapping_add(1);
         let number = *last;
-        let counter = self.counter;
-        self.counter = counter.wrapping_add(count);
         Ok(Slices {
             config: self.config,
             kind,
@@ -169,38 +167,43 @@ impl Slicer {
             number,
             data,
             written: 0,
-            counter,
             index: 0,
             count,
         })
     }
-}
 
-impl Slices {
-    /// Writes the next slice's AV packet; `false`, and nothing written, when there is none left.
+    /// Writes the AV packet of the next of `slices`, which this slicer has cut; `false`, and nothing
+    /// written or counted, when there is none left.
     ///
     /// `clock` goes into the packets that have a link clock: in the field's layout the first of
     /// several slices. Nothing is allocated.
     ///
     /// # Panics
-    /// If `out` is a fixed buffer with less room than [`packet_len`](Self::packet_len).
-    pub fn write_next(&mut self, clock: LinkClock, out: &mut impl BufMut) -> bool {
-        if self.index >= self.count {
+    /// If `out` is a fixed buffer with less room than [`Slices::packet_len`].
+    pub fn write_next(
+        &mut self,
+        slices: &mut Slices,
+        clock: LinkClock,
+        out: &mut impl BufMut,
+    ) -> bool {
+        if slices.index >= slices.count {
             return false;
         }
-        let payload = self.payload();
+        let payload = slices.payload();
         let len = payload.len();
-        match self.config.layout {
-            MediaLayout::Summary => self.write_summary(payload, out),
-            MediaLayout::Slice => self.write_field(payload, clock, out),
+        match slices.config.layout {
+            MediaLayout::Summary => slices.write_summary(payload, out),
+            MediaLayout::Slice => slices.write_field(self.counter, payload, clock, out),
         }
-        self.written += len;
+        slices.written += len;
+        slices.index += 1;
         self.counter = self.counter.wrapping_add(1);
-        self.index += 1;
         true
     }
+}
 
-    /// The bytes that [`write_next`](Self::write_next) will write; `None` when none are left.
+impl Slices {
+    /// The bytes that [`Slicer::write_next`] will write; `None` when none are left.
     #[must_use]
     pub fn packet_len(&self) -> Option<usize> {
         if self.index >= self.count {
@@ -210,7 +213,7 @@ impl Slices {
         Some(match self.config.layout {
             MediaLayout::Summary => SummaryMediaHeader::LEN + payload,
             MediaLayout::Slice => {
-                let header = self.header(payload);
+                let header = self.header(0, payload);
                 let clock = match header.av_flags() & tutk_frame::av::FLAG_CLOCK {
                     0 => 0,
                     _ => LinkClock::LEN,
@@ -258,14 +261,14 @@ impl Slices {
         left.get(..len).unwrap_or_default()
     }
 
-    fn header(&self, payload: usize) -> SliceHeader {
+    fn header(&self, counter: u16, payload: usize) -> SliceHeader {
         let info = if self.is_last() { self.info.len() } else { 0 };
         // No more than slice_bytes: the number of slices has room for the info in the last one.
         let payload = u16::try_from(payload).unwrap_or(u16::MAX);
         SliceHeader {
             kind: self.kind,
             resent: false,
-            counter: self.counter,
+            counter,
             slices: self.count,
             place: if self.is_last() {
                 SlicePlace::Last { info_len: info }
@@ -278,12 +281,12 @@ impl Slices {
         }
     }
 
-    fn write_field(&self, payload: &[u8], clock: LinkClock, out: &mut impl BufMut) {
-        let header = self.header(payload.len());
+    fn write_field(&self, counter: u16, payload: &[u8], clock: LinkClock, out: &mut impl BufMut) {
+        let header = self.header(counter, payload.len());
         let flags = header.av_flags();
         let stamp = AvStamp {
             version: self.config.version,
-            counter: self.counter,
+            counter,
             tail: self.config.tail,
         };
         let av = AvHeader::new([self.kind.code(false), flags], stamp);

@@ -9,7 +9,7 @@ mod common;
 
 use common::{Collector, info, slice};
 use proptest::prelude::*;
-use tutk_frame::{Codec, MediaKind};
+use tutk_frame::{Codec, FrameInfo, MediaKind};
 use video_reassembly::{
     Announced, Event, FrameNumber, Limits, Lost, Reassembler, Slice, StreamKind,
 };
@@ -406,6 +406,41 @@ fn a_size_that_lies_is_counted_and_a_frame_info_that_cannot_be_read_is_left_out(
     assert_eq!(codecs, [h264, h264, h264, None]);
     let stats = out.reassembler.stats();
     assert_eq!((stats.size_mismatches, stats.bad_info), (2, 1));
+}
+
+#[test]
+fn a_frame_says_that_the_resolution_is_another_than_before() {
+    let mut out = Collector::new(Limits::default());
+    let mut send = |kind, number, resolution: Option<u8>| {
+        let mut bytes = Vec::new();
+        if let Some(resolution) = resolution {
+            let info = info(0, Codec::H264);
+            FrameInfo { resolution, ..info }.write(&mut bytes);
+        }
+        out.push(Slice {
+            kind,
+            info: &bytes,
+            ..whole(number)
+        });
+    };
+    let (video, audio) = (MediaKind::Delta, MediaKind::Audio);
+    send(video, 1, Some(3)); // nothing was before the first
+    send(video, 2, Some(3));
+    send(audio, 1, Some(1)); // audio has no resolution
+    send(video, 3, Some(1));
+    send(video, 4, Some(1));
+    send(video, 5, None); // what says none has not changed it
+    send(video, 6, Some(1));
+    send(video, 8, Some(3)); // 7 is lost, and would have been the first of the new one
+    out.flush();
+    let changed: Vec<u32> = out
+        .frames
+        .iter()
+        .filter(|frame| frame.resolution_changed)
+        .map(|frame| frame.number)
+        .collect();
+    assert_eq!(changed, [3, 8]);
+    assert_eq!(out.frames.len(), 8);
 }
 
 fn any_slice() -> impl Strategy<Value = (Slice<'static>, bool)> {

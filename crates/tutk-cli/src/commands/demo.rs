@@ -148,6 +148,7 @@ mod tests {
             number: 0,
             timestamp: Duration::ZERO,
             info: None,
+            resolution_changed: false,
             data: data.clone(),
         }
     }

@@ -160,7 +160,7 @@ impl Stream {
         if self.audio_due().is_some_and(|due| due <= now)
             && let Some(mut frame) = self.cut_audio(context)
         {
-            return frame.write(clock, out);
+            return frame.write(&mut self.slicer, clock, out);
         }
         if self.video.sending.is_none() && self.video.due().is_some_and(|due| due <= now) {
             self.begin_picture(now, context);
@@ -171,7 +171,7 @@ impl Stream {
             sending.next_at += sending.gap;
         }
         sending.allowed = sending.allowed.checked_sub(1)?;
-        let written = sending.frame.write(clock, out);
+        let written = sending.frame.write(&mut self.slicer, clock, out);
         if sending.frame.slices.remaining() == 0 {
             self.video.sending = None;
         }
@@ -331,7 +331,12 @@ impl Video {
 
 impl Cut {
     /// Writes its next slice.
-    fn write(&mut self, clock: LinkClock, out: &mut Vec<u8>) -> Option<Written> {
+    fn write(
+        &mut self,
+        slicer: &mut Slicer,
+        clock: LinkClock,
+        out: &mut Vec<u8>,
+    ) -> Option<Written> {
         let left = u16::try_from(self.slices.remaining()).unwrap_or(u16::MAX);
         let written = Written {
             kind: self.kind,
@@ -340,6 +345,8 @@ impl Cut {
             index: self.of.saturating_sub(left),
             slices: self.of,
         };
-        self.slices.write_next(clock, out).then_some(written)
+        slicer
+            .write_next(&mut self.slices, clock, out)
+            .then_some(written)
     }
 }

@@ -43,12 +43,12 @@ pub(crate) fn cut(
     let mut packets = Vec::with_capacity(slices.remaining());
     let mut buffer = BytesMut::new();
     while let Some(len) = slices.packet_len() {
-        assert!(slices.write_next(LinkClock::default(), &mut buffer));
+        assert!(slicer.write_next(&mut slices, LinkClock::default(), &mut buffer));
         let packet = buffer.split().freeze();
         assert_eq!(packet.len(), len, "packet_len");
         packets.push(packet);
     }
-    assert!(!slices.write_next(LinkClock::default(), &mut buffer));
+    assert!(!slicer.write_next(&mut slices, LinkClock::default(), &mut buffer));
     packets
 }
 
