@@ -3,13 +3,13 @@
 #![warn(missing_docs)]
 
 mod camera;
+mod channel;
 mod client;
 mod credentials;
 mod dialect;
 mod discoverer;
 mod error;
 mod event;
-mod link;
 mod models;
 mod output;
 mod phase;
@@ -17,10 +17,10 @@ mod url;
 mod wire;
 
 pub use camera::{
-    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, LeaveReason,
+    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, Heard, LeaveReason,
     SliceSent, Sound, SoundError, SoundFormat, Stamps,
 };
-pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest};
+pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest, TalkError, TalkFrame};
 pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
 pub use dialect::{
     AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
@@ -28,7 +28,7 @@ pub use dialect::{
 };
 pub use discoverer::{Discoverer, Found, Target};
 pub use error::{Error, Failure};
-pub use event::{Answer, Event, Stats, Status};
+pub use event::{Answer, Event, Stats, Status, TalkEvent};
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};

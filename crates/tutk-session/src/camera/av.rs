@@ -10,6 +10,7 @@ use std::time::Instant;
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{Media, Switch};
 use hl_ioctl::{CameraExchange, CameraStep, DeviceState, Effect, HlMessage, Ioctl, Outcome};
+use rand_core::CryptoRng;
 use tutk_frame::{
     AvKind, AvPacket, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, Probe,
     ProbeAnswer,
@@ -17,8 +18,8 @@ use tutk_frame::{
 
 use super::Shared;
 use super::stream::{Stream, Written};
+use crate::channel::AvCounter;
 use crate::dialect::{Dialect, Liveness};
-use crate::link::AvCounter;
 use crate::phase::Phase;
 
 /// The most answers to commands that wait to be sent to one client. A client repeats what is not
@@ -37,6 +38,8 @@ pub(crate) struct AvCamera {
     /// HL messages that wait to be sent.
     replies: VecDeque<Vec<u8>>,
     stream: Option<Stream>,
+    /// Whether the client wants to be heard.
+    listens: bool,
     /// Set when K10002 was refused: then the session ends once the answer is out.
     refused: bool,
     probe_at: Option<Instant>,
@@ -48,12 +51,12 @@ pub(crate) struct AvCamera {
 }
 
 /// What the camera as a whole lends to one of its clients.
-#[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) device: &'a mut DeviceState,
     /// How many clients are let in.
     pub(crate) viewers: u8,
+    pub(crate) rng: &'a mut dyn CryptoRng,
 }
 
 impl AvCamera {
@@ -71,6 +74,7 @@ impl AvCamera {
             counter: AvCounter::new(dialect),
             replies: VecDeque::new(),
             stream: None,
+            listens: false,
             refused: false,
             probe_at: None,
             probe_due: false,
@@ -100,6 +104,16 @@ impl AvCamera {
     /// Whether the clip's last frame is out.
     pub(crate) fn is_finished(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_finished)
+    }
+
+    /// Whether the client wants to be heard.
+    pub(crate) fn listens(&self) -> bool {
+        self.listens
+    }
+
+    /// It cannot be heard.
+    pub(crate) fn listen_no_more(&mut self) {
+        self.listens = false;
     }
 
     /// AV packets that were dropped because they made no sense.
@@ -301,6 +315,10 @@ impl AvCamera {
     }
 
     fn switch(&mut self, now: Instant, media: Media, switch: Switch, context: &Context<'_>) {
+        if media == Media::ReturnAudio {
+            self.listens = switch == Switch::On && context.shared.speaker;
+            return;
+        }
         if self.stream.is_none() {
             match Stream::new(context.shared, self.dialect, now) {
                 Ok(stream) => self.stream = Some(stream),

@@ -12,6 +12,7 @@ use serde_json::json;
 use tutk_frame::Codec;
 
 use super::clip::Clip;
+use super::ear::Call;
 use super::sound::Sound;
 use crate::client::PSK_IDENTITY;
 use crate::credentials::Credentials;
@@ -30,6 +31,8 @@ pub struct CameraConfig {
     pub clip: Clip,
     /// What is heard beside it; `None` is a camera without a microphone.
     pub sound: Option<Sound>,
+    /// Whether it has a speaker: then it calls back a client that wants to be heard, and its login says so.
+    pub speaker: bool,
     /// What stands in the time of its frames.
     pub stamps: Stamps,
     /// The dialects it answers in.
@@ -75,6 +78,7 @@ pub(super) struct Spoken {
     pub(super) dialect: &'static Dialect,
     pub(super) dtls: Arc<dtls_psk::Config>,
     pub(super) password: Password,
+    pub(super) call: Arc<Call>,
 }
 
 impl CameraConfig {
@@ -85,6 +89,7 @@ impl CameraConfig {
             credentials,
             clip,
             sound: None,
+            speaker: true,
             stamps: Stamps::Unix,
             dialects: Dialect::ALL.to_vec(),
             status: ChallengeStatus::Enr,
@@ -108,28 +113,33 @@ impl Spoken {
         cookie_secret: [u8; 32],
     ) -> Result<Self, Error> {
         let psk = config.credentials.psk(dialect.key);
-        let lookup =
-            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
-        let suites = match takes_plain_psk_only(config.model.as_deref()) {
-            true => &[CipherSuite::PskAes128CbcSha256],
-            false => dtls_psk::DEFAULT_SUITES,
+        let configure = |mut dtls: dtls_psk::Config| {
+            if let Some(provider) = &config.provider {
+                dtls = dtls.with_provider(provider.clone());
+            }
+            dtls.with_key_log(config.key_log)
         };
-        let mut dtls = dtls_psk::Config::server(lookup)
-            .with_suites(suites)
-            .with_cookie_exchange(config.cookie_exchange)
-            .with_cookie_secret(cookie_secret)
-            .with_key_log(config.key_log);
-        if let Some(provider) = &config.provider {
-            dtls = dtls.with_provider(provider.clone());
-        }
         let password = match dialect.password {
             PasswordRule::Fixed(password) => password.as_bytes(),
             PasswordRule::Enr => config.credentials.enr.reveal(),
         };
+        let password = Password::new(password).map_err(Error::Login)?;
+        let call = Call::new(dialect, psk.clone(), password.clone(), configure);
+        let suites = match takes_plain_psk_only(config.model.as_deref()) {
+            true => &[CipherSuite::PskAes128CbcSha256],
+            false => dtls_psk::DEFAULT_SUITES,
+        };
+        let lookup =
+            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
+        let dtls = dtls_psk::Config::server(lookup)
+            .with_suites(suites)
+            .with_cookie_exchange(config.cookie_exchange)
+            .with_cookie_secret(cookie_secret);
         Ok(Self {
             dialect,
-            dtls: Arc::new(dtls),
-            password: Password::new(password).map_err(Error::Login)?,
+            dtls: Arc::new(configure(dtls)),
+            password,
+            call: Arc::new(call),
         })
     }
 }

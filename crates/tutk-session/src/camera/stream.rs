@@ -274,6 +274,7 @@ impl Stream {
             shared,
             device,
             viewers,
+            ..
         } = context;
         let unix = shared.epoch.unix_at(taken);
         let seconds = device.clock(shared.epoch.unix_seconds_at(taken));

@@ -16,6 +16,7 @@ mod requests;
 mod restart;
 mod setup;
 mod suites;
+mod talk;
 mod timeline;
 
 use std::fmt;
@@ -32,17 +33,20 @@ use tutk_frame::{Direction, SessionId};
 use self::av::{AvClient, FIRST_COMMAND_INDEX, Progress};
 pub use self::config::{ClientConfig, MediaRequest};
 pub use self::requests::MAX_REQUESTS;
-use self::requests::Requests;
+pub(crate) use self::requests::REPEAT;
+use self::requests::{Asker, Requests};
 use self::suites::Suites;
 pub(crate) use self::suites::refuses_suite;
+use self::talk::Talk;
+pub use self::talk::{TalkError, TalkFrame};
 use self::timeline::Timeline;
+use crate::channel::{BACK, Channel, MAIN};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::event::{Event, Stats, Status};
-use crate::link::Link;
 use crate::output::{Outbox, Output};
 use crate::phase::Epoch;
-use crate::wire::{End, Incoming};
+use crate::wire::{End, Incoming, Wrapper};
 
 /// The PSK identity that cameras know (wire.md section 7).
 pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
@@ -74,6 +78,8 @@ pub struct Client {
     /// When the handshake is begun anew if it has not come to its end.
     restart_at: Option<Instant>,
     suites: Suites,
+    /// Sound to the camera.
+    talk: Talk,
     /// A handshake stopped where one with another key would.
     suspects_wrong_key: bool,
     deadline: Instant,
@@ -101,7 +107,8 @@ enum State {
 
 #[derive(Debug)]
 struct Linked {
-    link: Link,
+    wrapper: Wrapper,
+    main: Channel,
     av: AvClient,
 }
 
@@ -126,6 +133,7 @@ impl Client {
             restarts: 0,
             restart_at: None,
             suites: Suites::for_model(config.model.as_deref()),
+            talk: Talk::default(),
             suspects_wrong_key: false,
             config,
             epoch,
@@ -174,7 +182,10 @@ impl Client {
             }
             State::Linked(linked) => {
                 linked.av.handle_timeout(now);
-                linked.link.dtls.handle_timeout(now)
+                let two_way_audio = linked.av.two_way_audio();
+                self.talk
+                    .handle_timeout(now, two_way_audio, &mut self.outbox);
+                linked.main.dtls.handle_timeout(now)
             }
             State::Discovering { .. } | State::Opening { .. } => Ok(()),
         };
@@ -205,13 +216,13 @@ impl Client {
     pub fn command(&mut self, now: Instant, request: Request) {
         let code = request.code;
         let video = switches_video(&request);
-        let taken = match &mut self.state {
-            State::Ended => return,
-            State::Linked(linked) => linked.av.request(request),
-            State::Discovering { .. } | State::Opening { .. } => self.requests.push(request),
-        };
+        if matches!(self.state, State::Ended) {
+            return;
+        }
         match video {
-            _ if !taken => self.outbox.event(Event::Unanswered { code }),
+            _ if !self.request(request, Asker::Owner) => {
+                self.outbox.event(Event::Unanswered { code });
+            }
             Some(wanted) => self.timeline.expect_frames(now, wanted),
             None => {}
         }
@@ -245,7 +256,7 @@ impl Client {
     pub fn dialect(&self) -> Option<&'static Dialect> {
         match &self.state {
             State::Opening { dialect, .. } => Some(dialect),
-            State::Linked(linked) => Some(linked.link.wrapper.dialect),
+            State::Linked(linked) => Some(linked.wrapper.dialect),
             State::Discovering { .. } | State::Ended => None,
         }
     }
@@ -257,8 +268,18 @@ impl Client {
         stats.unsent = self.outbox.overflowed();
         if let State::Linked(linked) = &self.state {
             linked.count_into(&mut stats);
+            stats.unknown += self.talk.unknown();
         }
         stats
+    }
+
+    /// Takes a request; `false` if too many wait already, or it is too long.
+    fn request(&mut self, request: Request, asker: Asker) -> bool {
+        match &mut self.state {
+            State::Ended => false,
+            State::Linked(linked) => linked.av.request(request, asker),
+            State::Discovering { .. } | State::Opening { .. } => self.requests.push(request, asker),
+        }
     }
 
     fn is_from_camera(&self, from: SocketAddr) -> bool {
@@ -266,7 +287,7 @@ impl Client {
             State::Discovering { .. } if self.config.broadcast => return true,
             State::Discovering { .. } | State::Ended => self.config.camera,
             State::Opening { camera, .. } => *camera,
-            State::Linked(linked) => linked.link.wrapper.remote,
+            State::Linked(linked) => linked.wrapper.remote,
         };
         // Its port may change at any time (wire.md section 4); its address never does.
         from.ip().to_canonical() == camera.ip().to_canonical()
@@ -281,16 +302,22 @@ impl Client {
         let State::Linked(linked) = &mut self.state else {
             return Ok(());
         };
-        let Linked { link, av } = &mut **linked;
-        let records = match link.wrapper.dialect.open(&self.end, datagram) {
-            // Channel 1 is the backchannel's, a DTLS association of its own (wire.md section 11).
+        let Linked { wrapper, main, av } = &mut **linked;
+        let records = match wrapper.dialect.open(&self.end, datagram) {
             Some(Incoming::Data {
                 session,
-                channel: 0,
+                channel: MAIN,
                 records,
             }) if session == self.session => records,
+            Some(Incoming::Data {
+                session,
+                channel: BACK,
+                records,
+            }) if session == self.session && self.talk.is_on() => {
+                self.handle_talk(now, from, datagram.get_mut(records).unwrap_or_default());
+                return Ok(());
+            }
             Some(Incoming::Keepalive { body }) => {
-                let wrapper = &mut link.wrapper;
                 wrapper.answer_keepalive(body, from, &mut self.outbox);
                 return Ok(());
             }
@@ -303,8 +330,8 @@ impl Client {
         };
         let mut handled = Ok(());
         let mut authentic = false;
-        let handshaking = !link.dtls.is_connected();
-        let opened = link.open(
+        let handshaking = !main.dtls.is_connected();
+        let opened = main.open(
             now,
             datagram.get_mut(records).unwrap_or_default(),
             |packet| {
@@ -317,7 +344,7 @@ impl Client {
         // Its port may have changed. Nothing is authentic during the handshake: then the session id, which
         // only the camera and those who listen know, has to do.
         if authentic || handshaking {
-            link.wrapper.remote = from;
+            wrapper.remote = from;
         }
         match opened {
             Ok(()) => handled,
@@ -371,14 +398,15 @@ impl Client {
             state: State::Linked(linked),
             outbox,
             timeline,
+            talk,
             ..
         } = self
         else {
             return Ok(None);
         };
-        let Linked { link, av } = &mut **linked;
+        let Linked { wrapper, main, av } = &mut **linked;
         let mut closed = false;
-        let dtls_deadline = link.flush(outbox, |outbox, event| match event {
+        let dtls_deadline = main.flush(wrapper, outbox, |outbox, event| match event {
             dtls_psk::Event::Connected(_) => {
                 timeline.complete(now, outbox);
                 av.start(now);
@@ -396,6 +424,8 @@ impl Client {
                 }
                 Progress::Answer(answer) => outbox.event(Event::Answer(answer)),
                 Progress::Unanswered(code) => outbox.event(Event::Unanswered { code }),
+                Progress::TalkAnswer(Some(answer)) => talk.answered(answer, outbox),
+                Progress::TalkAnswer(None) => talk.unanswered(outbox),
             }
         }
         if av.is_authenticated() {
@@ -405,8 +435,8 @@ impl Client {
             let phase = timeline.phase();
             return Err(Error::ClosedByCamera { phase });
         }
-        while link.dtls.is_connected() {
-            let sent = link.send(outbox, |out| av.write_next(now, out));
+        while main.dtls.is_connected() {
+            let sent = main.send(wrapper, outbox, |out| av.write_next(now, out));
             match sent {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -416,12 +446,14 @@ impl Client {
                 }
             }
         }
-        Ok(av.deadline().into_iter().chain([dtls_deadline]).min())
+        let talk_deadline = talk.drive(wrapper, outbox);
+        let deadlines = [av.deadline(), talk_deadline, Some(dtls_deadline)];
+        Ok(deadlines.into_iter().flatten().min())
     }
 
     fn note_wrong_key(&mut self) {
         if let State::Linked(linked) = &self.state {
-            self.suspects_wrong_key |= linked.link.dtls.suspects_wrong_key();
+            self.suspects_wrong_key |= linked.main.dtls.suspects_wrong_key();
         }
     }
 
@@ -446,20 +478,25 @@ impl Client {
             outbox,
             timeline,
             stats,
+            talk,
             ..
         } = self;
         if let State::Linked(linked) = state {
-            let Linked { link, av } = &mut **linked;
-            if link.dtls.is_connected() && av.is_authenticated() {
+            let Linked { wrapper, main, av } = &mut **linked;
+            if main.dtls.is_connected() && av.is_authenticated() {
                 let off = MediaControl {
                     media: Media::Video,
                     switch: Switch::Off,
                 };
-                // Best effort: if it cannot be said, close_notify says enough.
-                let _ = link.send(outbox, |out| av.write_farewell(&Request::from(&off), out));
+                let silence = talk.is_on().then(|| talk::request(Switch::Off));
+                for request in silence.into_iter().chain([Request::from(&off)]) {
+                    // Best effort: if it cannot be said, close_notify says enough.
+                    let _ = main.send(wrapper, outbox, |out| av.write_farewell(&request, out));
+                }
             }
-            link.dtls.close();
-            link.flush(outbox, |outbox, event| {
+            talk.close(wrapper, outbox);
+            main.dtls.close();
+            main.flush(wrapper, outbox, |outbox, event| {
                 // Of use most of all where a handshake has failed.
                 if let dtls_psk::Event::KeyLog(line) = event {
                     outbox.event(Event::KeyLog(line));
@@ -470,6 +507,7 @@ impl Client {
                 drain_media(now, av.media_mut(), timeline, outbox);
             }
             linked.count_into(stats);
+            stats.unknown += talk.unknown();
         }
         *state = State::Ended;
         outbox.event(Event::Ended(result));
@@ -479,9 +517,7 @@ impl Client {
 
 impl Linked {
     fn count_into(&self, stats: &mut Stats) {
-        let dtls = self.link.dtls.stats();
-        stats.records_dropped =
-            dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable;
+        stats.records_dropped = self.main.dropped();
         stats.unknown = self.av.unknown();
         stats.media = self.av.media().stats();
         stats.round_trip_ms = self.av.round_trip();

@@ -32,7 +32,7 @@ impl Client {
     pub(super) fn restart_at(&self) -> Option<Instant> {
         let handshaking = match &self.state {
             State::Linked(linked) => {
-                self.timeline.phase() == Phase::Dtls && !linked.link.dtls.is_closed()
+                self.timeline.phase() == Phase::Dtls && !linked.main.dtls.is_closed()
             }
             _ => false,
         };
@@ -46,7 +46,7 @@ impl Client {
         let State::Linked(mut linked) = std::mem::replace(&mut self.state, State::Ended) else {
             return;
         };
-        let unanswered = linked.link.dtls.stage() == Stage::AwaitHello;
+        let unanswered = linked.main.dtls.stage() == Stage::AwaitHello;
         if unanswered || failure.is_some_and(refuses_suite) {
             self.suites.hello_failed();
         }
@@ -56,14 +56,16 @@ impl Client {
         }
         self.restarts += 1;
         self.stats.restarts += 1;
-        linked.link.dtls.close();
-        linked.link.flush(&mut self.outbox, |_, _| {});
+        linked.main.dtls.close();
+        linked
+            .main
+            .flush(&mut linked.wrapper, &mut self.outbox, |_, _| {});
         self.requests = linked.av.take_requests();
         self.left = Some(self.session);
         self.rng.0.fill_bytes(&mut self.session.0);
         self.state = State::Opening {
-            dialect: linked.link.wrapper.dialect,
-            camera: linked.link.wrapper.remote,
+            dialect: linked.wrapper.dialect,
+            camera: linked.wrapper.remote,
             ticket: None,
             repeat_at: now,
         };
