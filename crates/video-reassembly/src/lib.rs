@@ -19,8 +19,8 @@ mod slice;
 mod slicer;
 
 pub use clock::{MAX_CLOCK_STEP, MediaClock, Stamp};
-pub use frame::{Event, Frame, Lost, StreamKind};
+pub use frame::{Event, Frame, FramePolicy, Lost, StreamKind};
 pub use limits::{Limits, Stats};
 pub use reassembler::Reassembler;
-pub use slice::{Announced, FrameNumber, Slice};
+pub use slice::{Announced, FrameNumber, Origin, Slice};
 pub use slicer::{Error, Slicer, SlicerConfig, Slices};
