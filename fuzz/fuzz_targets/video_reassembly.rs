@@ -11,7 +11,8 @@ use tutk_frame::{
     AvPacket, Codec, FrameInfo, LinkClock, MediaKind, MediaLayout, SummaryMediaPacket,
 };
 use video_reassembly::{
-    Announced, Event, FrameNumber, Limits, Reassembler, Slice, Slicer, SlicerConfig, StreamKind,
+    Announced, Event, FrameNumber, Limits, Origin, Reassembler, Slice, Slicer, SlicerConfig,
+    StreamKind,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -83,7 +84,8 @@ fn any(limits: &[u8; 6], steps: &[Step<'_>]) {
                 let number = far.unwrap_or((*number).into());
                 reassembler.push(&Slice {
                     kind: *kind,
-                    resent: false,
+                    origin: Origin::Sent,
+                    counter: None,
                     number: if *short {
                         FrameNumber::Short((number & 0xffff) as u16)
                     } else {

@@ -19,8 +19,20 @@ pub enum StreamKind {
 pub enum Event {
     /// A frame whose slices all came. Those of one stream come in the order of their numbers.
     Frame(Frame),
-    /// A frame, or a run of them, is given up.
+    /// A frame, or a run of them, is given up, or held back by the [`FramePolicy`].
     Lost(Lost),
+}
+
+/// Which whole video frames are handed out. Audio frames all are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FramePolicy {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that can be decoded: a delta frame only if no frame was lost since the last key frame
+    /// that was handed out. The others are reported as [`Lost`], with
+    /// [`held_back`](Lost::held_back).
+    Decodable,
 }
 
 /// A frame, whole.
@@ -46,7 +58,7 @@ pub struct Frame {
     pub data: Bytes,
 }
 
-/// A frame, or a run of frames, that will not come any more.
+/// A frame, or a run of frames, that will not be handed out any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost {
     /// Which stream lost it.
@@ -60,6 +72,12 @@ pub struct Lost {
     pub had: u32,
     /// Slices that the frame has: 0 if none came to say it.
     pub of: u32,
+    /// Whether it is a whole frame that [`FramePolicy::Decodable`] holds back. Then all of its slices
+    /// came.
+    pub held_back: bool,
+    /// Whether the next frame of the stream of which anything came is a key frame; `None` if nothing
+    /// has come of any yet. That frame may be lost as well: then another such event follows.
+    pub next_is_key: Option<bool>,
 }
 
 impl StreamKind {
