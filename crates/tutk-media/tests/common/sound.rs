@@ -15,6 +15,9 @@ use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Mp4Writer, tone};
 
 pub(crate) const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
 
+/// Frames of sound and when each begins.
+pub(crate) type Frames = Vec<(AudioFormat, Bytes, Duration)>;
+
 /// A sample of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stored {
