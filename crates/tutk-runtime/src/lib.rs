@@ -10,6 +10,7 @@
 mod discover;
 mod error;
 mod netem;
+mod reconnect;
 mod serve;
 mod session;
 mod socket;
@@ -18,6 +19,9 @@ mod tally;
 pub use discover::{Found, discover};
 pub use error::Error;
 pub use netem::Impairment;
+pub use reconnect::{
+    ContinuousFrame, Fall, OUTAGES, Outage, ReconnectEvent, ReconnectPolicy, Reconnecting,
+};
 pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
 pub use tally::Tally;
