@@ -1,6 +1,6 @@
 //! Who is there: discovery without a session.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tutk_session::{Discoverer, Output};
 
@@ -23,7 +23,7 @@ pub async fn discover(
         return Ok(());
     };
     let socket = socket::bind(socket::any_for(first.address))?;
-    let mut discoverer = Discoverer::new(targets, &mut socket::rng()?, Instant::now());
+    let mut discoverer = Discoverer::new(targets, &mut socket::rng()?, socket::now());
     let end = tokio::time::Instant::now() + time;
     let mut inbox = Inbox::new();
     loop {
@@ -36,12 +36,12 @@ pub async fn discover(
         };
         tokio::select! {
             () = inbox.receive(&socket) => {
-                let now = Instant::now();
+                let now = socket::now();
                 while let Some((from, datagram)) = inbox.next(&socket) {
                     discoverer.handle_datagram(now, from, datagram);
                 }
             }
-            () = tokio::time::sleep_until(deadline.into()) => discoverer.handle_timeout(Instant::now()),
+            () = tokio::time::sleep_until(deadline.into()) => discoverer.handle_timeout(socket::now()),
             () = tokio::time::sleep_until(end) => return Ok(()),
         }
     }

@@ -10,15 +10,21 @@
 mod discover;
 mod error;
 mod netem;
+mod reconnect;
 mod serve;
 mod session;
 mod socket;
+mod tally;
 
 pub use discover::{Found, discover};
 pub use error::Error;
 pub use netem::Impairment;
+pub use reconnect::{
+    ContinuousFrame, Fall, OUTAGES, Outage, ReconnectEvent, ReconnectPolicy, Reconnecting,
+};
 pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
+pub use tally::Tally;
 pub use tutk_session;
 
 // The repository's own README is tested as this crate's: its example uses it.

@@ -1,8 +1,8 @@
 //! A client's session: the pure [`Client`], a socket, a clock, and a task that joins them.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use tutk_session::{Client, ClientConfig, Event, Frame, Output, Stats};
 
 use crate::error::Error;
 use crate::socket::{self, Inbox};
+use crate::tally::Tally;
 
 /// How many events wait for a caller that is slow to take them.
 ///
@@ -30,9 +31,20 @@ const RESERVED: usize = 64;
 /// Take [`Event`]s with [`next_event`](Self::next_event), or only frames through [`Stream`].
 #[derive(Debug)]
 pub struct Session {
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Timed>,
     control: mpsc::Sender<Control>,
-    overrun: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+/// An event, and when it happened: it may have waited since.
+pub(crate) type Timed = (Instant, Event);
+
+/// What the task lets its owner see without being asked.
+#[derive(Debug, Default)]
+struct Shared {
+    overrun: AtomicU64,
+    /// What was counted, once it is over.
+    last: OnceLock<Stats>,
 }
 
 enum Control {
@@ -69,27 +81,33 @@ impl Session {
         let client = Client::new(config, Box::new(socket::rng()?), socket::epoch());
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let (control, requests) = mpsc::channel(16);
-        let overrun = Arc::new(AtomicU64::new(0));
+        let shared = Arc::new(Shared::default());
         let queue = Queue {
             events: sender,
-            overrun: Arc::clone(&overrun),
+            shared: Arc::clone(&shared),
             skipping: false,
         };
         tokio::spawn(drive(client, socket, requests, queue));
         Ok(Self {
             events,
             control,
-            overrun,
+            shared,
         })
     }
 
     /// The next event; `None` after [`Event::Ended`]. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.events.recv().await.map(|(_, event)| event)
     }
 
     /// As [`next_event`](Self::next_event), for hand-written futures.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_timed(cx)
+            .map(|timed| timed.map(|(_, event)| event))
+    }
+
+    /// As [`poll_event`](Self::poll_event), with the time at which it happened.
+    pub(crate) fn poll_timed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Timed>> {
         self.events.poll_recv(cx)
     }
 
@@ -107,6 +125,20 @@ impl Session {
         let (sender, receiver) = oneshot::channel();
         self.control.send(Control::Stats(sender)).await.ok()?;
         receiver.await.ok()
+    }
+
+    /// The sums of what the session counted so far, also when it is over.
+    pub async fn tally(&self) -> Tally {
+        match self.stats().await {
+            Some(stats) => Tally::new(&stats, self.overrun()),
+            None => self.last_tally(),
+        }
+    }
+
+    /// The sums of a session that is over; nothing before.
+    pub(crate) fn last_tally(&self) -> Tally {
+        let last = self.shared.last.get();
+        last.map_or_else(Tally::default, |stats| Tally::new(stats, self.overrun()))
     }
 
     /// Asks the session to end: media off, close_notify. [`Event::Ended`] follows.
@@ -135,7 +167,7 @@ impl Session {
     /// Frames dropped because nobody took them: see [`EVENT_QUEUE`].
     #[must_use]
     pub fn overrun(&self) -> u64 {
-        self.overrun.load(Ordering::Relaxed)
+        self.shared.overrun.load(Ordering::Relaxed)
     }
 }
 
@@ -177,6 +209,10 @@ async fn drive(
                 Output::Transmit(datagram) => socket::send(&socket, datagram).await,
                 Output::Event(event) => {
                     let ended = matches!(event, Event::Ended(_));
+                    if ended {
+                        // Before the end is told, so that who hears of it finds them. Set only here.
+                        let _ = queue.shared.last.set(client.stats());
+                    }
                     queue.push(event);
                     if ended {
                         return;
@@ -187,19 +223,19 @@ async fn drive(
         };
         tokio::select! {
             () = inbox.receive(&socket) => {
-                let now = Instant::now();
+                let now = socket::now();
                 while let Some((from, datagram)) = inbox.next(&socket) {
                     client.handle_datagram(now, from, datagram);
                 }
             }
-            () = tokio::time::sleep_until(deadline.into()) => client.handle_timeout(Instant::now()),
+            () = tokio::time::sleep_until(deadline.into()) => client.handle_timeout(socket::now()),
             request = control.recv() => match request {
-                Some(Control::Command(request)) => client.command(Instant::now(), request),
+                Some(Control::Command(request)) => client.command(socket::now(), request),
                 Some(Control::Stats(reply)) => {
                     // Whoever asked may have gone; then nobody misses the answer.
                     let _ = reply.send(client.stats());
                 }
-                Some(Control::Close) | None => client.close(Instant::now()),
+                Some(Control::Close) | None => client.close(socket::now()),
             },
         }
     }
@@ -207,8 +243,8 @@ async fn drive(
 
 /// The way to the caller, which never waits for it.
 struct Queue {
-    events: mpsc::Sender<Event>,
-    overrun: Arc<AtomicU64>,
+    events: mpsc::Sender<Timed>,
+    shared: Arc<Shared>,
     /// Frames are dropped until the next key frame.
     skipping: bool,
 }
@@ -220,13 +256,18 @@ impl Queue {
                 self.skipping = false;
             } else if self.skipping || self.events.capacity() <= RESERVED {
                 self.skipping = true;
-                self.overrun.fetch_add(1, Ordering::Relaxed);
+                self.shared.overrun.fetch_add(1, Ordering::Relaxed);
                 return;
             }
         }
         // The last place is the end's.
         let refused = self.events.capacity() <= 1 && !matches!(event, Event::Ended(_));
-        if refused || matches!(self.events.try_send(event), Err(TrySendError::Full(_))) {
+        if refused
+            || matches!(
+                self.events.try_send((socket::now(), event)),
+                Err(TrySendError::Full(_))
+            )
+        {
             tracing::warn!("nobody takes events: one was dropped");
         }
     }

@@ -47,10 +47,15 @@ pub(crate) fn any_for(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(any, 0)
 }
 
+/// Now, by tokio's clock, which a test can stop.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// Both clocks, now.
 pub(crate) fn epoch() -> Epoch {
     Epoch {
-        instant: Instant::now(),
+        instant: now(),
         // A clock before 1970 tells nothing: then time begins there.
         unix: SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
