@@ -125,12 +125,13 @@ impl Session {
         self.control.send(control).await.map_err(|_| Error::Gone)
     }
 
-    /// Opens the way for sound to the camera, and returns when the camera listens. One at a time.
+    /// Opens the way for sound to the camera, and returns when the camera listens. One at a time. The future
+    /// does not borrow the session: its events can be taken meanwhile.
     ///
     /// # Errors
     /// [`Error::Talk`] says why it does not; [`Error::AlreadyTalking`]; [`Error::Gone`] if the session is over.
-    pub async fn talk(&self) -> Result<Talker, Error> {
-        Talker::open(self.control.clone()).await
+    pub fn talk(&self) -> impl Future<Output = Result<Talker, Error>> + Send + 'static + use<> {
+        Talker::open(self.control.clone())
     }
 
     /// What the session counted so far; `None` if it is over.
