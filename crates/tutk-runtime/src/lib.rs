@@ -16,7 +16,7 @@ mod session;
 mod socket;
 mod tally;
 
-pub use discover::{Found, discover};
+pub use discover::{Found, Whom, discover};
 pub use error::Error;
 pub use netem::Impairment;
 pub use reconnect::{

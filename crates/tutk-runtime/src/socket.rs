@@ -96,6 +96,11 @@ impl Inbox {
             tracing::debug!(%error, "socket not readable");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        self.begin();
+    }
+
+    /// Begins to take from a socket that has something.
+    pub(crate) fn begin(&mut self) {
         self.left = BATCH;
     }
 
