@@ -24,6 +24,7 @@ pub use reconnect::{
 };
 pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
+pub use socket::{ReceiveBuffer, SocketStats};
 pub use tally::Tally;
 pub use tutk_session;
 

@@ -18,6 +18,8 @@ pub struct Tally {
     pub lost: u64,
     /// Frames dropped because nobody took them: see [`EVENT_QUEUE`](crate::EVENT_QUEUE).
     pub overrun: u64,
+    /// Datagrams that the kernel dropped: see [`SocketStats::kernel_drops`](crate::SocketStats::kernel_drops).
+    pub kernel_drops: Option<u64>,
     /// Delta frames dropped because no key frame had come before them. Only
     /// [`Reconnecting`](crate::Reconnecting) drops such.
     pub headless: u64,
@@ -29,13 +31,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(stats: &Stats, overrun: u64) -> Self {
+    pub(crate) fn new(stats: &Stats, overrun: u64, kernel_drops: Option<u64>) -> Self {
         let media = &stats.media;
         Self {
             frames: media.frames,
             bytes: media.bytes,
             lost: media.incomplete.saturating_add(media.missing),
             overrun,
+            kernel_drops,
             headless: 0,
             reconnects: 0,
             round_trip: (stats.round_trip_ms).map(|ms| Duration::from_millis(ms.into())),
@@ -59,6 +62,11 @@ impl Tally {
             bytes: each(self.bytes, other.bytes),
             lost: each(self.lost, other.lost),
             overrun: each(self.overrun, other.overrun),
+            kernel_drops: match (self.kernel_drops, other.kernel_drops) {
+                (Some(own), Some(other)) => Some(each(own, other)),
+                // A session that is not there yet has counted nothing.
+                (own, other) => own.or(other),
+            },
             headless: each(self.headless, other.headless),
             reconnects: each(self.reconnects, other.reconnects),
             round_trip: self.round_trip,
