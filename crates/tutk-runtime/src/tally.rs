@@ -62,14 +62,42 @@ impl Tally {
             bytes: each(self.bytes, other.bytes),
             lost: each(self.lost, other.lost),
             overrun: each(self.overrun, other.overrun),
-            kernel_drops: match (self.kernel_drops, other.kernel_drops) {
-                (Some(own), Some(other)) => Some(each(own, other)),
-                // A session that is not there yet has counted nothing.
-                (own, other) => own.or(other),
-            },
+            // Where there is no session, nothing was counted: `None` is a 0 beside a number.
+            kernel_drops: self.kernel_drops.or(other.kernel_drops).map(|_| {
+                let [own, other] = [self, other].map(|tally| tally.kernel_drops.unwrap_or(0));
+                each(own, other)
+            }),
             headless: each(self.headless, other.headless),
             reconnects: each(self.reconnects, other.reconnects),
             round_trip: self.round_trip,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_sessions_and_what_came_between() {
+        let tally = |frames, kernel_drops, millis: Option<u64>| Tally {
+            frames,
+            kernel_drops,
+            round_trip: millis.map(Duration::from_millis),
+            ..Tally::default()
+        };
+        // The sessions before, the one of now, and the time without one.
+        let past = tally(100, Some(3), Some(7));
+        let both = past.and(&tally(20, Some(1), Some(9)));
+        assert_eq!(both, tally(120, Some(4), Some(9)));
+        assert_eq!(past.and(&Tally::default()), tally(100, Some(3), None));
+        assert_eq!(Tally::default().and(&past), past);
+
+        assert_eq!(both.since(&past), tally(20, Some(1), Some(9)));
+        assert_eq!(past.since(&Tally::default()), past);
+        assert_eq!(
+            tally(5, None, None).since(&Tally::default()).kernel_drops,
+            None
+        );
     }
 }
