@@ -141,7 +141,7 @@ fn frames() {
             .slice(MediaKind::Key, info, frame)
             .expect("few slices");
         let (mut packet, mut index) = (Vec::new(), 0);
-        while slices.write_next(LinkClock::default(), &mut packet) {
+        while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
             save(&format!("media-{name}-{index}"), &packet);
             if let Ok(parsed) = AvPacket::parse(&packet, layout) {
                 save(&format!("slice-{name}-{index}"), parsed.body);

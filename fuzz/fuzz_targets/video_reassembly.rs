@@ -11,7 +11,8 @@ use tutk_frame::{
     AvPacket, Codec, FrameInfo, LinkClock, MediaKind, MediaLayout, SummaryMediaPacket,
 };
 use video_reassembly::{
-    Announced, Event, FrameNumber, Limits, Reassembler, Slice, Slicer, SlicerConfig, StreamKind,
+    Announced, Event, FrameNumber, Limits, Origin, Reassembler, Slice, Slicer, SlicerConfig,
+    StreamKind,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -83,7 +84,8 @@ fn any(limits: &[u8; 6], steps: &[Step<'_>]) {
                 let number = far.unwrap_or((*number).into());
                 reassembler.push(&Slice {
                     kind: *kind,
-                    resent: false,
+                    origin: Origin::Sent,
+                    counter: None,
                     number: if *short {
                         FrameNumber::Short((number & 0xffff) as u16)
                     } else {
@@ -98,6 +100,7 @@ fn any(limits: &[u8; 6], steps: &[Step<'_>]) {
                         frame_bytes: frame_bytes.into(),
                         millis,
                         codec: Some(Codec::H264),
+                        audio: None,
                     }),
                 });
             }
@@ -141,7 +144,7 @@ fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
         sent.insert((StreamKind::of(kind), slices.number()), (kind, data));
         loop {
             let (mut packet, announced) = (Vec::new(), slices.packet_len());
-            if !slices.write_next(LinkClock::default(), &mut packet) {
+            if !slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
                 break;
             }
             assert_eq!(announced, Some(packet.len()));

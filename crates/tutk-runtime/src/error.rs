@@ -13,6 +13,12 @@ pub enum Error {
     /// The system gave no socket, port or randomness.
     #[error("{0}")]
     Io(#[source] Arc<io::Error>),
+    /// Sound does not get to the camera.
+    #[error(transparent)]
+    Talk(#[from] tutk_session::TalkError),
+    /// Somebody talks to the camera already, through the same session.
+    #[error("somebody talks to the camera already")]
+    AlreadyTalking,
     /// The session is over already.
     #[error("the session is over")]
     Gone,

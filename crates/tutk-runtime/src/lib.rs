@@ -14,6 +14,7 @@ mod reconnect;
 mod serve;
 mod session;
 mod socket;
+mod talk;
 mod tally;
 
 pub use discover::{Found, Whom, discover};
@@ -25,6 +26,7 @@ pub use reconnect::{
 pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
 pub use socket::{ReceiveBuffer, SocketStats};
+pub use talk::{TalkSound, Talker};
 pub use tally::Tally;
 pub use tutk_session;
 

@@ -11,10 +11,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tutk_session::hl_ioctl::Request;
-use tutk_session::{Client, ClientConfig, Event, Frame, Output, Stats};
+use tutk_session::{Client, ClientConfig, Event, Frame, Output, Stats, TalkError};
 
 use crate::error::Error;
 use crate::socket::{self, Inbox, ReceiveBuffer, SocketStats};
+use crate::talk::{self, Desk, Opening, TalkSound, Talker};
 use crate::tally::Tally;
 
 /// How many events wait for a caller that is slow to take them.
@@ -50,8 +51,12 @@ struct Shared {
     last: OnceLock<Stats>,
 }
 
-enum Control {
+#[derive(Debug)]
+pub(crate) enum Control {
     Command(Request),
+    StartTalk(Opening),
+    Say(TalkSound, oneshot::Sender<Result<(), TalkError>>),
+    StopTalk,
     Stats(oneshot::Sender<Stats>),
     Close,
 }
@@ -128,6 +133,14 @@ impl Session {
     pub async fn command(&self, request: impl Into<Request>) -> Result<(), Error> {
         let control = Control::Command(request.into());
         self.control.send(control).await.map_err(|_| Error::Gone)
+    }
+
+    /// Opens the way for sound to the camera, and returns when the camera listens. One at a time.
+    ///
+    /// # Errors
+    /// [`Error::Talk`] says why it does not; [`Error::AlreadyTalking`]; [`Error::Gone`] if the session is over.
+    pub async fn talk(&self) -> Result<Talker, Error> {
+        Talker::open(self.control.clone()).await
     }
 
     /// What the session counted so far; `None` if it is over.
@@ -228,6 +241,7 @@ async fn drive(
     mut queue: Queue,
 ) {
     let mut inbox = Inbox::new();
+    let mut desk = Desk::default();
     loop {
         let deadline = loop {
             match client.poll_output() {
@@ -237,6 +251,9 @@ async fn drive(
                     if ended {
                         // Before the end is told, so that who hears of it finds them. Set only here.
                         let _ = queue.shared.last.set(client.stats());
+                    }
+                    if let Event::Talk(event) = &event {
+                        desk.event(&mut client, event);
                     }
                     queue.push(event);
                     if ended {
@@ -257,8 +274,12 @@ async fn drive(
                 }
             }
             () = tokio::time::sleep_until(deadline.into()) => client.handle_timeout(socket::now()),
+            () = desk.abandoned() => desk.stop(&mut client),
             request = control.recv() => match request {
                 Some(Control::Command(request)) => client.command(socket::now(), request),
+                Some(Control::StartTalk(opening)) => desk.start(&mut client, opening),
+                Some(Control::Say(sound, reply)) => talk::say(&mut client, &sound, reply),
+                Some(Control::StopTalk) => client.stop_talk(socket::now()),
                 Some(Control::Stats(reply)) => {
                     // Whoever asked may have gone; then nobody misses the answer.
                     let _ = reply.send(client.stats());
@@ -280,13 +301,16 @@ struct Queue {
 impl Queue {
     fn push(&mut self, event: Event) {
         if let Event::Frame(frame) = &event {
-            if frame.is_key() && self.events.capacity() > RESERVED {
-                self.skipping = false;
-            } else if self.skipping || self.events.capacity() <= RESERVED {
-                self.skipping = true;
+            let full = self.events.capacity() <= RESERVED;
+            // Sound can be taken up anywhere, a picture only at a key frame.
+            let video = frame.kind.is_video();
+            let waits = video && self.skipping && !frame.is_key();
+            if full || waits {
+                self.skipping |= video;
                 self.shared.overrun.fetch_add(1, Ordering::Relaxed);
                 return;
             }
+            self.skipping &= !video;
         }
         // The last place is the end's.
         let refused = self.events.capacity() <= 1 && !matches!(event, Event::Ended(_));

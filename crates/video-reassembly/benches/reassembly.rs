@@ -61,7 +61,7 @@ fn packets(layout: MediaLayout) -> Vec<Bytes> {
     for (index, (kind, data)) in second().into_iter().enumerate() {
         let mut slices = slicer.slice(kind, info(index), data).unwrap();
         let mut packet = BytesMut::new();
-        while slices.write_next(LinkClock::default(), &mut packet) {
+        while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
             packets.push(packet.split().freeze());
         }
     }
@@ -155,7 +155,7 @@ fn slicing(c: &mut Criterion) {
             b.iter(|| {
                 for (index, (kind, data)) in frames.iter().enumerate() {
                     let mut slices = slicer.slice(*kind, info(index), data.clone()).unwrap();
-                    while slices.write_next(LinkClock::default(), &mut packet) {
+                    while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
                         black_box(&packet);
                         packet.clear();
                     }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use tutk_frame::{FrameInfo, MediaKind};
 
-use crate::{Announced, FrameNumber, Limits, Slice, Stats};
+use crate::{Announced, FrameNumber, Limits, Origin, Slice, Stats};
 
 /// A frame of which at least one slice came.
 #[derive(Debug)]
@@ -34,6 +34,11 @@ pub(crate) struct Assembly {
     /// Payload whose place in `data` is not known, or does not fit it.
     aside: Vec<u8>,
     places: Vec<Place>,
+    /// Indices of the slices that were recovered and did not come themselves.
+    recovered: Vec<usize>,
+    /// Whether a recovered slice of this frame proved wrong: then no other is taken, and what comes
+    /// goes aside, as the places that the wrong one has led to are not to be relied on.
+    misled: bool,
 }
 
 /// Where the bytes of a slice are.
@@ -51,6 +56,8 @@ pub(crate) enum Stored {
     Duplicate,
     Inconsistent,
     OverLimit,
+    /// A recovered slice that does not fit what came.
+    Unusable,
 }
 
 impl Assembly {
@@ -74,6 +81,8 @@ impl Assembly {
             data: Vec::new(),
             aside: Vec::new(),
             places,
+            recovered: Vec::new(),
+            misled: false,
         }
     }
 
@@ -83,13 +92,80 @@ impl Assembly {
         limits: &Limits,
         stats: &mut Stats,
     ) -> Stored {
-        if slice.count != self.count || slice.kind != self.kind || slice.announced != self.announced
-        {
-            return Stored::Inconsistent;
+        let stored = match slice.origin {
+            Origin::Recovered => self.store_recovered(slice, limits, stats),
+            Origin::Sent | Origin::Resent => self.store_sent(slice, limits, stats),
+        };
+        if self.is_complete() && !self.recovered.is_empty() && !self.is_as_long_as_said() {
+            // It cannot be told which of them is wrong.
+            for index in core::mem::take(&mut self.recovered) {
+                self.take_back(index);
+                stats.recovered_dropped += 1;
+            }
+        }
+        stored
+    }
+
+    fn store_sent(&mut self, slice: &Slice<'_>, limits: &Limits, stats: &mut Stats) -> Stored {
+        if !self.agrees_with(slice) {
+            if u32::try_from(self.recovered.len()) != Ok(self.have) {
+                return Stored::Inconsistent;
+            }
+            // Whatever is there was recovered: this slice has come and counts for more.
+            stats.recovered_dropped += u64::from(self.have);
+            let anew = Self::new(self.number, slice, core::mem::take(&mut self.places));
+            *self = Self {
+                touched: self.touched,
+                misled: self.misled || self.have > 0,
+                ..anew
+            };
         }
         let Ok(index) = usize::try_from(slice.index) else {
             return Stored::Inconsistent;
         };
+        if let Some(at) = self.recovered.iter().position(|&other| other == index) {
+            self.recovered.swap_remove(at);
+            if self.payload(index) == slice.payload {
+                return Stored::Duplicate;
+            }
+            self.take_back(index);
+            stats.recovered_dropped += 1;
+        }
+        self.insert(index, slice, limits, stats)
+    }
+
+    fn store_recovered(&mut self, slice: &Slice<'_>, limits: &Limits, stats: &mut Stats) -> Stored {
+        let Ok(index) = usize::try_from(slice.index) else {
+            return Stored::Unusable;
+        };
+        // Where the frame info is missing there is nothing to hold the frame to.
+        let is_last = index + 1 == self.places.len();
+        let has_info = FrameInfo::parse(slice.info).is_ok();
+        if self.misled || !self.agrees_with(slice) || is_last != has_info {
+            return Stored::Unusable;
+        }
+        match self.insert(index, slice, limits, stats) {
+            Stored::Yes => {
+                self.recovered.push(index);
+                Stored::Yes
+            }
+            Stored::Duplicate => Stored::Duplicate,
+            _ => Stored::Unusable,
+        }
+    }
+
+    /// Whether the slice says the same of the frame as the first one.
+    fn agrees_with(&self, slice: &Slice<'_>) -> bool {
+        slice.count == self.count && slice.kind == self.kind && slice.announced == self.announced
+    }
+
+    fn insert(
+        &mut self,
+        index: usize,
+        slice: &Slice<'_>,
+        limits: &Limits,
+        stats: &mut Stats,
+    ) -> Stored {
         match self.places.get(index) {
             Some(Place::Missing) => {}
             Some(_) => return Stored::Duplicate,
@@ -111,6 +187,28 @@ impl Assembly {
             stats.bad_info += u64::from(self.info.is_none());
         }
         Stored::Yes
+    }
+
+    /// Forgets a recovered slice that proved wrong.
+    fn take_back(&mut self, index: usize) {
+        self.bytes -= self.payload(index).len();
+        self.have -= 1;
+        if let Some(entry) = self.places.get_mut(index) {
+            *entry = Place::Missing;
+        }
+        if index + 1 == self.places.len() {
+            self.info = None;
+        }
+        self.misled = true;
+    }
+
+    /// Whether the frame info or the header says no other size than that of what came.
+    pub(crate) fn is_as_long_as_said(&self) -> bool {
+        let said = match (self.info, self.announced) {
+            (Some(info), _) => info.frame_bytes(),
+            (None, announced) => announced.map(|announced| announced.frame_bytes),
+        };
+        said.is_none_or(|said| usize::try_from(said) == Ok(self.bytes))
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -139,17 +237,24 @@ impl Assembly {
             data
         } else {
             let mut gathered = Vec::with_capacity(self.bytes);
-            for place in &self.places {
-                let piece = match *place {
-                    Place::Missing => None,
-                    Place::Data { start, len } => piece(&self.data, start, len),
-                    Place::Aside { start, len } => piece(&self.aside, start, len),
-                };
-                gathered.extend_from_slice(piece.unwrap_or_default());
+            for index in 0..self.places.len() {
+                gathered.extend_from_slice(self.payload(index));
             }
             gathered
         };
-        (Bytes::from(data), self.places)
+        // What the last slice left of its room is given back, which leaves the bytes where they are:
+        // `Bytes` would need an allocation of its own to remember how much room there was.
+        (Bytes::from(data.into_boxed_slice()), self.places)
+    }
+
+    /// The bytes of a slice that is there, none of one that is missing.
+    fn payload(&self, index: usize) -> &[u8] {
+        let piece = match self.places.get(index) {
+            Some(&Place::Data { start, len }) => piece(&self.data, start, len),
+            Some(&Place::Aside { start, len }) => piece(&self.aside, start, len),
+            Some(Place::Missing) | None => None,
+        };
+        piece.unwrap_or_default()
     }
 
     /// The table to use again, of a frame that is given up.
@@ -185,6 +290,9 @@ impl Assembly {
 
     /// Where a slice of `len` bytes begins, `None` if that is not known or it does not fit there.
     fn place_of(&mut self, index: usize, len: usize) -> Option<usize> {
+        if self.misled {
+            return None;
+        }
         if index + 1 < self.places.len() {
             let stride = *self.stride.get_or_insert(len);
             return if len <= stride {
@@ -227,7 +335,8 @@ mod tests {
     fn slice(index: u32, count: u32, payload: &[u8]) -> Slice<'_> {
         Slice {
             kind: MediaKind::Key,
-            resent: false,
+            origin: Origin::Sent,
+            counter: None,
             number: FrameNumber::Long(1),
             previous: None,
             index,

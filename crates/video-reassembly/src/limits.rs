@@ -3,8 +3,9 @@
 /// The limits of a [`Reassembler`](crate::Reassembler). Those on frames hold for video and for
 /// audio, each.
 ///
-/// At most `2 * frames * frame_bytes` bytes are held in frames, and as many again for slices whose
-/// place in their frame is not known yet.
+/// At most `2 * frames * frame_bytes` bytes are held in frames, and up to twice as many again for
+/// slices that are set aside: those whose place in their frame is not known yet, and recovered ones
+/// that proved wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Frames of one stream that are in assembly or held back, at least 1. One more, and the
@@ -33,10 +34,17 @@ pub struct Stats {
     pub slices: u64,
     /// Slices among all that came that were marked as sent again.
     pub resent: u64,
+    /// Recovered slices put into a frame.
+    pub recovered: u64,
+    /// Recovered slices that were dropped, at once or later, because they do not fit what came
+    /// ([`Origin::Recovered`](crate::Origin::Recovered)).
+    pub recovered_dropped: u64,
     /// Frames handed out.
     pub frames: u64,
     /// Bytes of the frames handed out.
     pub bytes: u64,
+    /// Whole frames held back by [`FramePolicy::Decodable`](crate::FramePolicy::Decodable).
+    pub held_back: u64,
     /// Frames given up of which a part came.
     pub incomplete: u64,
     /// Frame numbers passed over of which nothing came.

@@ -144,9 +144,11 @@ mod tests {
                 MediaKind::Delta
             },
             codec: None,
+            audio: None,
             number: 0,
             timestamp: Duration::ZERO,
             info: None,
+            resolution_changed: false,
             data: data.clone(),
         }
     }

@@ -107,9 +107,11 @@ mod tests {
         Frame {
             kind,
             codec: None,
+            audio: None,
             number: 1,
             timestamp: Duration::from_millis(timestamp),
             info: None,
+            resolution_changed: false,
             data: [0; 4].as_slice().into(),
         }
     }
