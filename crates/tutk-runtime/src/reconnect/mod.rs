@@ -182,7 +182,8 @@ impl Reconnecting {
         sent.map_err(|_| Error::Down)
     }
 
-    /// The session of now, if the camera has let it in and nothing else was told since.
+    /// The session of now, if the camera has let it in and its fall was not told yet. For what is not of all
+    /// sessions: to [`talk`](Session::talk), or to see its socket.
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         match &self.state {
