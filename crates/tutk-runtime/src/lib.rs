@@ -17,7 +17,7 @@ mod socket;
 mod talk;
 mod tally;
 
-pub use discover::{Found, discover};
+pub use discover::{Found, Whom, discover};
 pub use error::Error;
 pub use netem::Impairment;
 pub use reconnect::{
@@ -25,6 +25,7 @@ pub use reconnect::{
 };
 pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
+pub use socket::{ReceiveBuffer, SocketStats};
 pub use talk::{TalkSound, Talker};
 pub use tally::Tally;
 pub use tutk_session;

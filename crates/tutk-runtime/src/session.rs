@@ -14,7 +14,7 @@ use tutk_session::hl_ioctl::Request;
 use tutk_session::{Client, ClientConfig, Event, Frame, Output, Stats, TalkError};
 
 use crate::error::Error;
-use crate::socket::{self, Inbox};
+use crate::socket::{self, Inbox, ReceiveBuffer, SocketStats};
 use crate::talk::{self, Desk, Opening, TalkSound, Talker};
 use crate::tally::Tally;
 
@@ -41,9 +41,12 @@ pub struct Session {
 pub(crate) type Timed = (Instant, Event);
 
 /// What the task lets its owner see without being asked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     overrun: AtomicU64,
+    receive_buffer: ReceiveBuffer,
+    /// `None` if the kernel does not count.
+    kernel_drops: Option<AtomicU64>,
     /// What was counted, once it is over.
     last: OnceLock<Stats>,
 }
@@ -86,7 +89,14 @@ impl Session {
         let client = Client::new(config, Box::new(socket::rng()?), socket::epoch());
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let (control, requests) = mpsc::channel(16);
-        let shared = Arc::new(Shared::default());
+        let receive_buffer = ReceiveBuffer::of(&socket);
+        receive_buffer.warn_if_small();
+        let shared = Arc::new(Shared {
+            overrun: AtomicU64::new(0),
+            receive_buffer,
+            kernel_drops: socket::count_drops(&socket).then(AtomicU64::default),
+            last: OnceLock::new(),
+        });
         let queue = Queue {
             events: sender,
             shared: Arc::clone(&shared),
@@ -141,10 +151,20 @@ impl Session {
         receiver.await.ok()
     }
 
+    /// What is known of the session's socket, also when it is over.
+    #[must_use]
+    pub fn socket_stats(&self) -> SocketStats {
+        let drops = self.shared.kernel_drops.as_ref();
+        SocketStats {
+            receive_buffer: self.shared.receive_buffer,
+            kernel_drops: drops.map(|drops| drops.load(Ordering::Relaxed)),
+        }
+    }
+
     /// The sums of what the session counted so far, also when it is over.
     pub async fn tally(&self) -> Tally {
         match self.stats().await {
-            Some(stats) => Tally::new(&stats, self.overrun()),
+            Some(stats) => self.sums(&stats),
             None => self.last_tally(),
         }
     }
@@ -152,7 +172,12 @@ impl Session {
     /// The sums of a session that is over; nothing before.
     pub(crate) fn last_tally(&self) -> Tally {
         let last = self.shared.last.get();
-        last.map_or_else(Tally::default, |stats| Tally::new(stats, self.overrun()))
+        last.map(|stats| self.sums(stats)).unwrap_or_default()
+    }
+
+    fn sums(&self, stats: &Stats) -> Tally {
+        let drops = self.socket_stats().kernel_drops;
+        Tally::new(stats, self.overrun(), drops)
     }
 
     /// Asks the session to end: media off, close_notify. [`Event::Ended`] follows.
@@ -244,6 +269,9 @@ async fn drive(
                 let now = socket::now();
                 while let Some((from, datagram)) = inbox.next(&socket) {
                     client.handle_datagram(now, from, datagram);
+                }
+                if let Some(drops) = &queue.shared.kernel_drops {
+                    drops.store(inbox.kernel_drops(), Ordering::Relaxed);
                 }
             }
             () = tokio::time::sleep_until(deadline.into()) => client.handle_timeout(socket::now()),

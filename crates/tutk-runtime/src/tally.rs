@@ -18,6 +18,8 @@ pub struct Tally {
     pub lost: u64,
     /// Frames dropped because nobody took them: see [`EVENT_QUEUE`](crate::EVENT_QUEUE).
     pub overrun: u64,
+    /// Datagrams that the kernel dropped: see [`SocketStats::kernel_drops`](crate::SocketStats::kernel_drops).
+    pub kernel_drops: Option<u64>,
     /// Delta frames dropped because no key frame had come before them. Only
     /// [`Reconnecting`](crate::Reconnecting) drops such.
     pub headless: u64,
@@ -29,13 +31,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(stats: &Stats, overrun: u64) -> Self {
+    pub(crate) fn new(stats: &Stats, overrun: u64, kernel_drops: Option<u64>) -> Self {
         let media = &stats.media;
         Self {
             frames: media.frames,
             bytes: media.bytes,
             lost: media.incomplete.saturating_add(media.missing),
             overrun,
+            kernel_drops,
             headless: 0,
             reconnects: 0,
             round_trip: (stats.round_trip_ms).map(|ms| Duration::from_millis(ms.into())),
@@ -59,9 +62,42 @@ impl Tally {
             bytes: each(self.bytes, other.bytes),
             lost: each(self.lost, other.lost),
             overrun: each(self.overrun, other.overrun),
+            // Where there is no session, nothing was counted: `None` is a 0 beside a number.
+            kernel_drops: self.kernel_drops.or(other.kernel_drops).map(|_| {
+                let [own, other] = [self, other].map(|tally| tally.kernel_drops.unwrap_or(0));
+                each(own, other)
+            }),
             headless: each(self.headless, other.headless),
             reconnects: each(self.reconnects, other.reconnects),
             round_trip: self.round_trip,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_sessions_and_what_came_between() {
+        let tally = |frames, kernel_drops, millis: Option<u64>| Tally {
+            frames,
+            kernel_drops,
+            round_trip: millis.map(Duration::from_millis),
+            ..Tally::default()
+        };
+        // The sessions before, the one of now, and the time without one.
+        let past = tally(100, Some(3), Some(7));
+        let both = past.and(&tally(20, Some(1), Some(9)));
+        assert_eq!(both, tally(120, Some(4), Some(9)));
+        assert_eq!(past.and(&Tally::default()), tally(100, Some(3), None));
+        assert_eq!(Tally::default().and(&past), past);
+
+        assert_eq!(both.since(&past), tally(20, Some(1), Some(9)));
+        assert_eq!(past.since(&Tally::default()), past);
+        assert_eq!(
+            tally(5, None, None).since(&Tally::default()).kernel_drops,
+            None
+        );
     }
 }

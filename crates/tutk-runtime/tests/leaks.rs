@@ -1,4 +1,5 @@
-//! Two hundred falls leave nothing behind: no memory, no task, no socket.
+//! What is allocated: nothing for a datagram, nothing that stays for two hundred falls; nor do these leave a task or
+//! a socket behind.
 //!
 //! What is counted is what Rust allocates. What the C code of the cryptography (aws-lc-rs) allocates is not seen.
 
@@ -9,10 +10,12 @@ mod common;
 use std::alloc::System;
 use std::time::Duration;
 
-use common::{camera, client, clip, served};
+use common::{camera, client, clip, loopback, served};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
-use tutk_runtime::{OUTAGES, ReconnectEvent, ReconnectPolicy, Reconnecting};
+use tutk_runtime::tutk_session::CameraEvent;
+use tutk_runtime::{OUTAGES, ReconnectEvent, ReconnectPolicy, Reconnecting, connect};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -57,6 +60,43 @@ async fn fall(session: &mut Reconnecting, times: usize) {
 /// The allocator counts for the whole process: so there is one test, and nothing beside it.
 /// The clock is stopped, and jumps whenever nobody has anything to do: the camera lingers after its last frame.
 #[tokio::test(start_paused = true)]
+async fn allocations() {
+    datagrams_allocate_nothing().await;
+    two_hundred_falls_leave_nothing_behind().await;
+}
+
+/// Datagrams that make no sense, so that nothing but their way from the socket is seen.
+async fn datagrams_allocate_nothing() {
+    /// So many fit into any buffer.
+    const BURST: usize = 50;
+    const BURSTS: usize = 100;
+    let mut server = served(camera(&clip(1)));
+    let session = connect(client(server.local_addr())).await.unwrap();
+    let address = loop {
+        if let Some(CameraEvent::Joined { client, .. }) = server.next_event().await {
+            break client.address;
+        }
+    };
+    let stranger = UdpSocket::bind(loopback()).await.unwrap();
+    stranger.writable().await.unwrap();
+    let before = session.stats().await.unwrap().malformed;
+    let region = Region::new(ALLOCATOR);
+    for burst in 1..=BURSTS {
+        for _ in 0..BURST {
+            stranger.try_send_to(&[0; 1100], address).unwrap();
+        }
+        let all = before + (burst * BURST) as u64;
+        while session.stats().await.unwrap().malformed < all {
+            tokio::task::yield_now().await;
+        }
+    }
+    let change = region.change();
+    println!("{} datagrams: {change:?}", BURSTS * BURST);
+    // To ask for the statistics takes one or two, and the heartbeats go on.
+    assert!(change.allocations < BURSTS * BURST / 5, "{change:?}");
+    session.close().await.unwrap();
+}
+
 async fn two_hundred_falls_leave_nothing_behind() {
     let mut config = camera(&clip(100));
     // It closes after the first frame, and is there again at once.

@@ -188,6 +188,41 @@ async fn a_camera_that_restarts_is_found_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_takes_frames_late_does_not_make_a_gap_short() {
+    let clip = clip(FPS);
+    let mut server = served(camera(&clip));
+    let address = server.local_addr();
+    let mut session = connect(client(address)).await;
+    frames(&mut session, &clip, 10, None).await;
+    tokio::time::sleep(20 * FRAME).await;
+    server.close().await;
+    let closed = Instant::now();
+    server = served_at(camera(&clip), address).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // All that had come by then, and only now the fall.
+    let mut last = Duration::ZERO;
+    let frame = |event| match event {
+        ReconnectEvent::Frame(frame) => Some(frame),
+        _ => None,
+    };
+    let first = loop {
+        let next = until(&mut session, frame).await;
+        if next.discontinuity {
+            break next;
+        }
+        last = next.frame.timestamp;
+    };
+    assert!(last >= 28 * FRAME);
+    let gap = first.frame.timestamp - last;
+    assert!(
+        gap >= closed.elapsed() && gap <= closed.elapsed() + FRAME,
+        "{gap:?}"
+    );
+    session.close().await.unwrap();
+    drop(server);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_camera_that_is_away_for_long_is_found_again() {
     let clip = clip(FPS);
     let server = served(camera(&clip));

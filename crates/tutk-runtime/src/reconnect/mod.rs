@@ -35,8 +35,8 @@ use crate::tally::Tally;
 ///
 /// **Time.** [`ContinuousFrame`]s stand on one time line. Within a session it runs by the camera's clock, as
 /// [`Frame::timestamp`](tutk_session::Frame::timestamp) does. The first frame that arrives of a new session
-/// stands where the newest frame before it stood, plus the time that passed by this machine's clock between the
-/// arrivals of the two. So a recording is as long as it took, gaps and all.
+/// stands where the newest frame before it stood, plus the time that passed by this machine's monotonic clock between
+/// the arrivals of the two. So a recording is as long as it took, gaps and all.
 ///
 /// **Decoding.** The first frame of a stream after a gap is marked. Delta frames that come before a session's
 /// first key frame are dropped, because nothing can be done with them, and counted: [`Tally::headless`].
@@ -182,7 +182,8 @@ impl Reconnecting {
         sent.map_err(|_| Error::Down)
     }
 
-    /// The session of now, if the camera has let it in and nothing else was told since.
+    /// The session of now, if the camera has let it in and its fall was not told yet. For what is not of all
+    /// sessions: to [`talk`](Session::talk), or to see its socket.
     #[must_use]
     pub fn session(&self) -> Option<&Session> {
         match &self.state {

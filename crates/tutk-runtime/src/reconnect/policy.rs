@@ -30,7 +30,8 @@ pub struct ReconnectPolicy {
     /// The share of a delay, 0 to 1, that chance may take off it, so that many who fell together do not all
     /// come back together; 0.2.
     pub jitter: f64,
-    /// How long a session has to last for the delays to begin anew; 10 s.
+    /// How long a session has to last for the delays to begin anew; a minute. It should be more than a stream
+    /// without a frame lasts ([`Deadlines::stream`](tutk_session::Deadlines::stream)).
     pub settled: Duration,
     /// How long after its fall a session is tried to be begun again; `None`, the default, for ever. A session
     /// that is let in ends this time, however soon it falls.
@@ -59,7 +60,7 @@ impl Default for ReconnectPolicy {
             largest: Duration::from_secs(30),
             factor: 2.0,
             jitter: 0.2,
-            settled: Duration::from_secs(10),
+            settled: Duration::from_secs(60),
             give_up_after: None,
             give_up_attempts: None,
             retry_first: false,
