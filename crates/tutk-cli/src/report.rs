@@ -250,14 +250,14 @@ impl fmt::Display for Report {
         for (count, what) in [
             (self.skipped, "before the first key frame left out"),
             (self.overrun, "dropped: the output is too slow"),
-            (
-                self.gaps.len() as u64,
-                "gaps where the stream had broken off",
-            ),
         ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }
+        }
+        if !self.gaps.is_empty() {
+            let gaps = self.gaps.len() as u64;
+            write!(f, ", {gaps} gap{}", plural(gaps))?;
         }
         if let Some(output) = self.output.as_deref().filter(|&output| output != "-") {
             write!(f, ": {output}")?;

@@ -318,6 +318,7 @@ impl Client {
                 return Ok(());
             }
             Some(Incoming::Keepalive { body }) => {
+                self.timeline.heard(now);
                 wrapper.answer_keepalive(body, from, &mut self.outbox);
                 return Ok(());
             }
@@ -345,6 +346,9 @@ impl Client {
         // only the camera and those who listen know, has to do.
         if authentic || handshaking {
             wrapper.remote = from;
+        }
+        if authentic {
+            self.timeline.heard(now);
         }
         match opened {
             Ok(()) => handled,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::av::AvClient;
 use super::{Client, Linked, PSK_IDENTITY, State};
 use crate::channel::{Channel, MAIN};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Liveness};
 use crate::error::Error;
 use crate::event::Event;
 use crate::phase::{Phase, later};
@@ -72,6 +72,8 @@ impl Client {
                     self.timeline.complete(now, &mut self.outbox);
                 }
                 let linked = self.link(now, dialect, self.place(ticket), from)?;
+                let asks = matches!(dialect.liveness, Liveness::Probes { .. });
+                self.timeline.linked(asks);
                 let patience = self.config.deadlines.dtls / HANDSHAKES;
                 self.restart_at = Some(later(now, patience));
                 self.state = State::Linked(Box::new(linked));
