@@ -87,15 +87,30 @@ fn packets(layout: MediaLayout, resend: Option<ResendConfig>) -> Vec<Bytes> {
 }
 
 /// Up to 8 places late.
-fn shuffled(mut packets: Vec<Bytes>) -> Vec<Bytes> {
+fn shuffled(packets: Vec<Bytes>) -> Vec<Bytes> {
     let mut rng = StdRng::seed_from_u64(2);
     let mut keyed: Vec<(usize, Bytes)> = packets
-        .drain(..)
+        .into_iter()
         .enumerate()
         .map(|(at, packet)| (at + rng.random_range(0..8), packet))
         .collect();
     keyed.sort_by_key(|(at, _)| *at);
     keyed.into_iter().map(|(_, packet)| packet).collect()
+}
+
+/// The same second in both layouts, in order and not, by names.
+fn streams() -> Vec<(String, MediaLayout, Vec<Bytes>)> {
+    let mut streams = Vec::new();
+    for (name, layout) in [
+        ("field", MediaLayout::Slice),
+        ("summary", MediaLayout::Summary),
+    ] {
+        let ordered = packets(layout, None);
+        let shuffled = shuffled(ordered.clone());
+        streams.push((format!("{name}/ordered"), layout, ordered));
+        streams.push((format!("{name}/shuffled"), layout, shuffled));
+    }
+    streams
 }
 
 fn slice(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
@@ -140,26 +155,17 @@ fn reassembly(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(media.try_into().unwrap()));
 
     group.bench_function("copy", |b| b.iter(|| copy(&frames)));
-    for (name, layout) in [
-        ("field", MediaLayout::Slice),
-        ("summary", MediaLayout::Summary),
-    ] {
-        let in_order = packets(layout, None);
-        for (order, packets) in [
-            ("ordered", in_order.clone()),
-            ("shuffled", shuffled(in_order)),
-        ] {
-            group.bench_function(format!("{name}/{order}"), |b| {
-                b.iter_batched_ref(
-                    || Reassembler::new(Limits::default()),
-                    |reassembler| {
-                        let events = reassemble(reassembler, &packets, layout);
-                        assert_eq!(events, frames.len());
-                    },
-                    BatchSize::SmallInput,
-                );
-            });
-        }
+    for (name, layout, packets) in streams() {
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                || Reassembler::new(Limits::default()),
+                |reassembler| {
+                    let events = reassemble(reassembler, &packets, layout);
+                    assert_eq!(events, frames.len());
+                },
+                BatchSize::SmallInput,
+            );
+        });
     }
 
     let grouped = packets(MediaLayout::Slice, Some(ResendConfig::default()));
@@ -229,32 +235,23 @@ fn per_slice(_: &mut Criterion) {
         return;
     }
     let frames = second();
-    for (name, layout) in [
-        ("field", MediaLayout::Slice),
-        ("summary", MediaLayout::Summary),
-    ] {
-        let in_order = packets(layout, None);
-        for (order, packets) in [
-            ("ordered", in_order.clone()),
-            ("shuffled", shuffled(in_order)),
-        ] {
-            let (mut copies, mut runs) = (Vec::new(), Vec::new());
-            for _ in 0..2000 {
-                copies.push(timed(|| copy(&frames)));
-                let mut reassembler = Reassembler::new(Limits::default());
-                runs.push(timed(|| {
-                    reassemble(&mut reassembler, &packets, layout);
-                }));
-            }
-            let (copy, run) = (median(copies), median(runs));
-            let slices = u32::try_from(packets.len()).unwrap();
-            println!(
-                "reassembly/{name}/{order}: {run:?}, copied whole {copy:?} ({:.2} times as long), {slices} slices: \
-                 {:?} a slice beyond the copy, bound {BOUND:?}",
-                run.as_secs_f64() / copy.as_secs_f64(),
-                run.saturating_sub(copy) / slices,
-            );
+    for (name, layout, packets) in streams() {
+        let (mut copies, mut runs) = (Vec::new(), Vec::new());
+        for _ in 0..2000 {
+            copies.push(timed(|| copy(&frames)));
+            let mut reassembler = Reassembler::new(Limits::default());
+            runs.push(timed(|| {
+                reassemble(&mut reassembler, &packets, layout);
+            }));
         }
+        let (copy, run) = (median(copies), median(runs));
+        let slices = u32::try_from(packets.len()).unwrap();
+        println!(
+            "reassembly/{name}: {run:?}, copied whole {copy:?} ({:.2} times as long), {slices} slices: \
+             {:?} a slice beyond the copy, bound {BOUND:?}",
+            run.as_secs_f64() / copy.as_secs_f64(),
+            run.saturating_sub(copy) / slices,
+        );
     }
 }
 

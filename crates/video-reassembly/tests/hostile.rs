@@ -7,9 +7,9 @@
 
 mod common;
 
-use common::{Collector, info, slice};
+use common::{Collector, says, slice};
 use proptest::prelude::*;
-use tutk_frame::{Codec, FrameInfo, FrameNumbers, MediaKind};
+use tutk_frame::MediaKind;
 use video_reassembly::{Announced, FrameNumber, Limits, Slice, Stats};
 
 /// Frames that follow on `before`, more than may be held back: all of them come out, and nothing else does.
@@ -154,19 +154,6 @@ fn frame_sizes_that_lie() {
     };
     let mut out = Collector::new(limits);
     honest_frames_come(&mut out, 0);
-    let says = |bytes| {
-        let mut out = Vec::new();
-        FrameInfo {
-            numbers: Some(FrameNumbers {
-                bytes,
-                frame: 0,
-                device: None,
-            }),
-            ..info(0, Codec::H264)
-        }
-        .write(&mut out);
-        out
-    };
     // In the frame info: more than there is, less, and more than there may be.
     for (number, bytes) in [(9, u32::MAX), (10, 0), (11, 5)] {
         out.push(Slice {
