@@ -10,7 +10,7 @@ use tutk_frame::{
     FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc,
     IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout, Parity, Probe, ProbeAnswer,
     ResendRequest, SessionAnswer, SessionRequest, SessionTrailer, Slice, SliceHeader,
-    SummaryMediaHeader, SummaryMediaPacket, WrapperLayout,
+    SummaryMediaHeader, SummaryMediaPacket, TalkPacket, WrapperLayout,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -213,5 +213,10 @@ fn media(data: &[u8]) {
     if let Ok(packet) = SummaryMediaPacket::parse(data) {
         packet.write(&mut out);
         assert_eq!(SummaryMediaPacket::parse(&out), Ok(packet));
+    }
+    out.clear();
+    if let Ok(packet) = TalkPacket::parse(data) {
+        packet.write(&mut out);
+        assert_eq!(TalkPacket::parse(&out), Ok(packet));
     }
 }

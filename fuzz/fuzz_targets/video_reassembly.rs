@@ -176,6 +176,7 @@ impl Step<'_> {
                 frame_bytes: frame_bytes.into(),
                 millis,
                 codec: Some(Codec::H264),
+                audio: None,
             }),
         });
     }

@@ -15,7 +15,7 @@ struct Package {
     what_for: &'static str,
 }
 
-const PACKAGES: [Package; 10] = [
+const PACKAGES: [Package; 14] = [
     Package {
         command: "ffmpeg",
         argument: "-version",
@@ -27,6 +27,30 @@ const PACKAGES: [Package; 10] = [
         argument: "-version",
         package: "ffmpeg",
         what_for: "tests that look at what was written",
+    },
+    Package {
+        command: "gst-launch-1.0",
+        argument: "--version",
+        package: "gstreamer1.0-tools",
+        what_for: "RTP and MPEG-TS as GStreamer receives them",
+    },
+    Package {
+        command: "gst-inspect-1.0",
+        argument: "appsink",
+        package: "gstreamer1.0-plugins-base",
+        what_for: "likewise",
+    },
+    Package {
+        command: "gst-inspect-1.0",
+        argument: "rtph264depay",
+        package: "gstreamer1.0-plugins-good",
+        what_for: "likewise: depayloaders",
+    },
+    Package {
+        command: "gst-inspect-1.0",
+        argument: "tsdemux",
+        package: "gstreamer1.0-plugins-bad",
+        what_for: "likewise: the demultiplexer of MPEG-TS",
     },
     Package {
         command: "openssl",

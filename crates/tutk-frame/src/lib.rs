@@ -31,7 +31,7 @@ pub use ids::{AuthKey, SessionId, Uid};
 pub use ioctl::{IoctlAck, IoctlMessage, IoctlRequest};
 pub use media::{
     AudioFlags, Codec, FrameDevice, FrameInfo, FrameNumbers, GroupedMedia, MediaKind, Parity,
-    Slice, SliceHeader, SlicePlace, SummaryMediaHeader, SummaryMediaPacket,
+    Slice, SliceHeader, SlicePlace, SummaryMediaHeader, SummaryMediaPacket, TalkPacket,
 };
 pub use resend::ResendRequest;
 pub use setup::{

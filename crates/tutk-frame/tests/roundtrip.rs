@@ -16,7 +16,7 @@ use tutk_frame::{
     FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc,
     IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout, Parity, Probe, ProbeAnswer,
     ResendRequest, SessionAnswer, SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader,
-    SummaryMediaHeader, SummaryMediaPacket, Uid,
+    SummaryMediaHeader, SummaryMediaPacket, TalkPacket, Uid,
 };
 
 /// Bytes for `Unstructured`: many, so that fields are seldom the zeros of bytes run out.
@@ -75,6 +75,7 @@ roundtrip! {
     summary_header: SummaryMediaHeader, |x, out| x.write(out),
         |b| SummaryMediaHeader::parse(b).map(all);
     summary_packet: SummaryMediaPacket<'_>, |x, out| x.write(out), SummaryMediaPacket::parse;
+    talk_packet: TalkPacket<'_>, |x, out| x.write(out), TalkPacket::parse;
     heartbeat: Heartbeat, |x, out| x.write(out), Heartbeat::parse;
     resend_request: ResendRequest<'_>, |x, out| write_request(x, out), ResendRequest::parse;
     probe: Probe, |x, out| x.write(out), Probe::parse;
@@ -257,6 +258,7 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     let _ = Slice::parse(bytes);
     let _ = FrameInfo::parse(bytes);
     let _ = SummaryMediaPacket::parse(bytes);
+    let _ = TalkPacket::parse(bytes);
     let _ = Heartbeat::parse(bytes);
     if let Ok(request) = ResendRequest::parse(bytes) {
         assert!(request.missing().len() <= ResendRequest::MAX);
@@ -287,6 +289,8 @@ fn what_is_cut_short_is_an_error() {
         write(&mut out);
         out
     };
+    let b = bytes(&|out| sample::<TalkPacket<'_>>(seed).write(out));
+    truncated(&b, TalkPacket::parse);
     for layout in [DiscoveryLayout::Summary, DiscoveryLayout::Field] {
         let b = bytes(&|out| sample::<DiscoveryRequest>(seed).write(layout, out));
         truncated(&b, |b| DiscoveryRequest::parse(b, layout));

@@ -1,3 +1,5 @@
+use memchr::memmem;
+
 /// The three bytes that every start code ends with (H.264 and H.265, annex B).
 const START_CODE: [u8; 3] = [0, 0, 1];
 
@@ -75,8 +77,7 @@ impl<'a> Iterator for NalUnits<'a> {
 /// Finds the first start code at or behind `from`: the offset of its first byte (the optional
 /// fourth byte in front of it counted in) and the offset behind it.
 fn find_start_code(stream: &[u8], from: usize) -> Option<(usize, usize)> {
-    let rest = stream.get(from..)?;
-    let at = from + rest.windows(3).position(|bytes| bytes == START_CODE)?;
+    let at = from + memmem::find(stream.get(from..)?, &START_CODE)?;
     let long = at > from && stream.get(at - 1) == Some(&0);
     Some((at - usize::from(long), at + START_CODE.len()))
 }

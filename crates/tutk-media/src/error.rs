@@ -121,6 +121,17 @@ pub enum Error {
         why: &'static str,
     },
 
+    /// What was asked for has no place for this codec.
+    #[error("{codec} cannot be carried by {by}: {why}")]
+    AudioNotCarried {
+        /// The codec.
+        codec: AudioCodec,
+        /// What has no place for it, as `RTP`.
+        by: &'static str,
+        /// What is in the way.
+        why: &'static str,
+    },
+
     /// The file has no track for the sound, and it is too late to begin one.
     #[error("the MP4 file has no track for sound: none was asked for, or none came in time")]
     NoAudioTrack,
@@ -169,6 +180,28 @@ pub enum Error {
         /// What the file should have.
         expected: &'static str,
         /// What it has.
+        found: String,
+    },
+
+    /// An RTP stream cannot be as it was asked for.
+    #[error("RTP: expected a {field} from {min} to {max}, found {found}")]
+    RtpConfig {
+        /// What is out of range.
+        field: &'static str,
+        /// The smallest value.
+        min: usize,
+        /// The largest value.
+        max: usize,
+        /// The value that was asked for.
+        found: usize,
+    },
+
+    /// A packet is not RTP, or its payload is not what the stream is of.
+    #[error("RTP packet: expected {expected}, found {found}")]
+    RtpPacket {
+        /// What a packet has.
+        expected: &'static str,
+        /// What this one has.
         found: String,
     },
 

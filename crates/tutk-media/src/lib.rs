@@ -7,13 +7,17 @@ mod adts;
 mod annexb;
 mod audio;
 mod audio_clip;
+mod audio_frame;
 mod bits;
 mod clip;
 mod error;
 pub mod g711;
 mod mp4;
 mod nal;
+mod parameter_sets;
 mod parameters;
+mod rtp;
+mod sdp;
 mod tone;
 mod wav;
 
@@ -22,14 +26,20 @@ pub use adts::{AAC_SAMPLES, AdtsFrame, AdtsFrames, AdtsHeader, adts_frames};
 pub use annexb::{NalUnit, NalUnits, nal_units};
 pub use audio::{AudioCodec, AudioFormat};
 pub use audio_clip::AudioClip;
+pub use audio_frame::{AudioConfig, MAX_AUDIO_FRAME_BYTES};
 pub use clip::Clip;
 pub use error::Error;
 pub use mp4::{
-    AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES,
-    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, MAX_PARAMETER_SETS, MAX_UNIT_BYTES, Mp4Writer,
-    TIMESCALE,
+    AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_EARLY_AUDIO_FRAMES, MAX_FRAGMENT_BYTES,
+    MAX_INDEX_ENTRIES, MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
+pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
 pub use parameters::SequenceParameters;
+pub use rtp::{
+    MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES, RTP_HEADER_BYTES, RTP_PACKET_BYTES, RtpConfig,
+    RtpDepacketizer, RtpFrame, RtpPacketizer, RtpPackets, rtp_timestamp,
+};
+pub use sdp::MediaDescription;
 pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
-pub use wav::Wav;
+pub use wav::{Wav, WavFile};

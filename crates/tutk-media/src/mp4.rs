@@ -3,16 +3,15 @@
 mod audio;
 mod audio_boxes;
 mod boxes;
-mod parameter_sets;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use self::audio::{AUDIO_TOLERANCE, MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES};
-use self::audio::{AudioFrame, AudioTrack, Config, nanos};
+pub use self::audio::{AUDIO_TOLERANCE, MAX_EARLY_AUDIO_FRAMES};
+use self::audio::{AudioTrack, nanos};
 use self::boxes::{IndexEntry, Run, Sample};
-use self::parameter_sets::ParameterSets;
-use crate::{AudioFormat, Codec, Error, NalKind, SequenceParameters, nal_units};
+use crate::audio_frame::{AudioConfig, AudioFrame};
+use crate::{AudioFormat, Codec, Error, NalKind, ParameterSets, SequenceParameters, nal_units};
 
 /// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
 pub const TIMESCALE: u32 = 90_000;
@@ -27,10 +26,6 @@ pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
 
 /// The largest access unit in bytes. Cameras send hundreds of kilobytes.
 pub const MAX_UNIT_BYTES: usize = 8 << 20;
-
-/// Parameter sets of each kind that the file's header takes from one access unit; those beyond
-/// stay in the stream.
-pub const MAX_PARAMETER_SETS: usize = 16;
 
 /// Key frames that the index at the end of the file lists; later ones are found by reading on.
 pub const MAX_INDEX_ENTRIES: usize = 65_536;
@@ -148,7 +143,7 @@ impl Mp4Writer {
     pub fn new(codec: Codec) -> Self {
         Self {
             codec,
-            sets: ParameterSets::default(),
+            sets: ParameterSets::new(codec),
             header: Header::Unknown,
             sound: Sound::None,
             samples: Vec::new(),
@@ -176,7 +171,7 @@ impl Mp4Writer {
     /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::AudioFormat`];
     /// [`Error::NoAudioTrack`] when the header is written already.
     pub fn with_audio(mut self, format: AudioFormat) -> Result<Self, Error> {
-        let config = Config::declared(format)?;
+        let config = AudioConfig::new(audio::check(format)?)?;
         if matches!(self.header, Header::Written) {
             return Err(Error::NoAudioTrack);
         }
@@ -216,8 +211,8 @@ impl Mp4Writer {
         }
         let mut out = Vec::new();
         if matches!(self.header, Header::Unknown) {
-            self.sets.replace_from(self.codec, unit);
-            match self.sets.complete(self.codec) {
+            self.sets.update(unit);
+            match self.sets.parameters() {
                 Some(parameters) if key => self.header = Header::Known(parameters),
                 _ => {
                     self.skipped += 1;
@@ -399,7 +394,7 @@ impl Mp4Writer {
         frame: &[u8],
         time: Duration,
     ) -> Result<(), Error> {
-        let (config, frame) = Config::of_frame(format, frame)?;
+        let (config, frame) = AudioConfig::read(audio::check(format)?, frame)?;
         if matches!(self.sound, Sound::Awaited) {
             self.sound = Sound::new(config);
         }
@@ -511,7 +506,7 @@ impl Mp4Writer {
 }
 
 impl Sound {
-    const fn new(config: Config) -> Self {
+    const fn new(config: AudioConfig) -> Self {
         Self::Track {
             track: AudioTrack::new(config),
             early: VecDeque::new(),

@@ -52,6 +52,14 @@ pub enum NalKind {
 }
 
 impl Codec {
+    /// Bytes of the header of a NAL unit.
+    pub(crate) const fn header_bytes(self) -> usize {
+        match self {
+            Self::H264 => 1,
+            Self::H265 => 2,
+        }
+    }
+
     /// Tells what a NAL unit is. `payload` is the unit without its start code.
     #[must_use]
     pub fn kind(self, payload: &[u8]) -> NalKind {

@@ -1,10 +1,15 @@
-use crate::Error;
+use crate::{AudioCodec, AudioFormat, Error, g711};
 
-/// `fmt ` tags: PCM, and the one that says that the format stands in a GUID behind.
+/// `fmt ` tags (RFC 2361): the codecs, and the one that says that the format stands in a GUID behind.
 const PCM: u16 = 1;
+const A_LAW: u16 = 6;
+const MU_LAW: u16 = 7;
 const EXTENSIBLE: u16 = 0xfffe;
 
-/// Sound from a WAV file: linear PCM of 16 bits, mono or stereo.
+/// A size that is not known yet: readers go to the end of the file.
+const UNKNOWN: u32 = u32::MAX;
+
+/// Sound in a WAV file as it is encoded there: PCM of 16 bits, A-law or µ-law, mono or stereo.
 ///
 /// | at | size | what, in a file that this crate wrote |
 /// |---|---|---|
@@ -12,18 +17,28 @@ const EXTENSIBLE: u16 = 0xfffe;
 /// | 4 | 4 | bytes of the file − 8 |
 /// | 8 | 4 | `WAVE` |
 /// | 12 | 4 | `fmt ` |
-/// | 16 | 4 | 16 |
-/// | 20 | 2 | 1: PCM |
+/// | 16 | 4 | 16, or 18 for G.711 |
+/// | 20 | 2 | 1: PCM; 6: A-law; 7: µ-law |
 /// | 22 | 2 | channels |
 /// | 24 | 4 | rate |
 /// | 28 | 4 | bytes a second |
 /// | 32 | 2 | bytes of all channels' samples of one time |
-/// | 34 | 2 | bits of a sample: 16 |
-/// | 36 | 4 | `data` |
-/// | 40 | 4 | bytes of samples |
-/// | 44 | | the samples |
+/// | 34 | 2 | bits of a sample: 16, or 8 for G.711 |
+/// | 36 | 14 | G.711 only: 0 (2 bytes); `fact`; 4; samples of one channel |
+/// | 36 or 50 | 4 | `data` |
+/// | 40 or 54 | 4 | bytes of samples |
+/// | 44 or 58 | | the samples; a zero behind them if their bytes are odd in number |
 ///
 /// All of it little-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WavFile<'a> {
+    /// Codec ([`AudioCodec::Pcm`], [`AudioCodec::Pcma`] or [`AudioCodec::Pcmu`]), rate and channels.
+    pub format: AudioFormat,
+    /// The encoded samples, those of the channels in turn.
+    pub data: &'a [u8],
+}
+
+/// Sound from a WAV file, decoded: linear samples of 16 bits, mono or stereo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wav {
     /// Sampling rate in hertz.
@@ -34,13 +49,7 @@ pub struct Wav {
     pub samples: Vec<i16>,
 }
 
-/// What a `fmt ` chunk says.
-struct Format {
-    rate: u32,
-    channels: u8,
-}
-
-impl Wav {
+impl<'a> WavFile<'a> {
     /// Reads a file. Other chunks than `fmt ` and the first `data` are skipped; a `data` chunk that
     /// says that it is longer than the file (as programs write that cannot go back to its size) is
     /// taken as far as the file goes, without a last part of a sample.
@@ -48,20 +57,18 @@ impl Wav {
     /// # Errors
     ///
     /// [`Error::Wav`], naming what it is instead: no RIFF file, or another one than WAVE; another
-    /// codec than PCM, another size than 16 bits, more than two channels; no `fmt ` or no `data`.
-    pub fn parse(file: &[u8]) -> Result<Self, Error> {
+    /// codec, another size of samples, more than two channels; no `fmt ` or no `data`.
+    pub fn parse(file: &'a [u8]) -> Result<Self, Error> {
         let mut chunks = Chunks::new(file)?;
         let mut format = None;
         while let Some((name, body)) = chunks.next() {
-            match (name, &format) {
-                (b"fmt ", _) => format = Some(Format::parse(body)?),
-                (b"data", Some(Format { rate, channels })) => {
-                    let frame = 2 * usize::from(*channels);
-                    let whole = body.chunks_exact(frame).flatten();
+            match (name, format) {
+                (b"fmt ", _) => format = Some(parse_format(body)?),
+                (b"data", Some(format)) => {
+                    let whole = body.len() - body.len() % frame_bytes(format);
                     return Ok(Self {
-                        rate: *rate,
-                        channels: *channels,
-                        samples: samples(&whole.copied().collect::<Vec<u8>>()),
+                        format,
+                        data: body.get(..whole).unwrap_or_default(),
                     });
                 }
                 (b"data", None) => return error("a fmt chunk before the data chunk", "none"),
@@ -71,71 +78,163 @@ impl Wav {
         error("a data chunk", "the end of the file")
     }
 
+    /// The bytes of a file before its samples: 44 for PCM, 58 for G.711.
+    ///
+    /// Who writes samples as they come begins with the header for `None`, which readers take to
+    /// reach to the end of the file. Once all are written, and a zero behind them if their bytes are
+    /// odd in number, the header for so many bytes takes its place; it has the same length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Wav`] for another codec than PCM, PCMA and PCMU, and when the samples take more than
+    /// the 4 GiB that a WAV file can have.
+    pub fn header(format: AudioFormat, data_bytes: Option<u64>) -> Result<Vec<u8>, Error> {
+        let (tag, sample_bytes) = match format.codec {
+            AudioCodec::Pcm => (PCM, 2_u16),
+            AudioCodec::Pcma => (A_LAW, 1),
+            AudioCodec::Pcmu => (MU_LAW, 1),
+            codec => return error("PCM, PCMA or PCMU for a WAV file", codec.to_string()),
+        };
+        let frame = sample_bytes * u16::from(format.channels);
+        let mut file = Vec::with_capacity(58);
+        file.extend_from_slice(b"RIFF");
+        file.extend_from_slice(&UNKNOWN.to_le_bytes());
+        file.extend_from_slice(b"WAVEfmt ");
+        let fmt_bytes: u32 = if tag == PCM { 16 } else { 18 };
+        file.extend_from_slice(&fmt_bytes.to_le_bytes());
+        file.extend_from_slice(&tag.to_le_bytes());
+        file.extend_from_slice(&u16::from(format.channels).to_le_bytes());
+        file.extend_from_slice(&format.rate.to_le_bytes());
+        file.extend_from_slice(&format.rate.saturating_mul(frame.into()).to_le_bytes());
+        file.extend_from_slice(&frame.to_le_bytes());
+        file.extend_from_slice(&(sample_bytes * 8).to_le_bytes());
+        if tag != PCM {
+            // What is not PCM says how much is behind these fields, and how long it is.
+            file.extend_from_slice(&0_u16.to_le_bytes());
+            file.extend_from_slice(b"fact");
+            file.extend_from_slice(&4_u32.to_le_bytes());
+            let samples = data_bytes.unwrap_or(0) / u64::from(frame.max(1));
+            let samples = u32::try_from(samples).unwrap_or(0);
+            file.extend_from_slice(&samples.to_le_bytes());
+        }
+        file.extend_from_slice(b"data");
+        let Some(data_bytes) = data_bytes else {
+            file.extend_from_slice(&UNKNOWN.to_le_bytes());
+            return Ok(file);
+        };
+        let behind_size = file.len() as u64 + 4 - 8;
+        let riff_bytes = data_bytes
+            .checked_next_multiple_of(2)
+            .and_then(|even| even.checked_add(behind_size));
+        match (riff_bytes.map(u32::try_from), u32::try_from(data_bytes)) {
+            (Some(Ok(riff)), Ok(data)) if riff != UNKNOWN => {
+                if let Some(size) = file.get_mut(4..8) {
+                    size.copy_from_slice(&riff.to_le_bytes());
+                }
+                file.extend_from_slice(&data.to_le_bytes());
+                Ok(file)
+            }
+            _ => error("less than 4 GiB of samples", data_bytes.to_string()),
+        }
+    }
+
     /// Writes a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`header`](Self::header).
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut file = Self::header(self.format, Some(self.data.len() as u64))?;
+        file.reserve_exact(self.data.len() + 1);
+        file.extend_from_slice(self.data);
+        if self.data.len() % 2 == 1 {
+            file.push(0);
+        }
+        Ok(file)
+    }
+}
+
+impl Wav {
+    /// Reads a file, decoding it if it is A-law or µ-law.
+    ///
+    /// # Errors
+    ///
+    /// As [`WavFile::parse`].
+    pub fn parse(file: &[u8]) -> Result<Self, Error> {
+        let WavFile { format, data } = WavFile::parse(file)?;
+        let samples = match format.codec {
+            AudioCodec::Pcma => data.iter().map(|code| g711::decode_pcma(*code)).collect(),
+            AudioCodec::Pcmu => data.iter().map(|code| g711::decode_pcmu(*code)).collect(),
+            _ => {
+                let pairs = data.as_chunks::<2>().0;
+                pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
+            }
+        };
+        Ok(Self {
+            rate: format.rate,
+            channels: format.channels,
+            samples,
+        })
+    }
+
+    /// Writes a file of 16-bit PCM.
     ///
     /// # Errors
     ///
     /// [`Error::Wav`] when the samples take more than the 4 GiB that a WAV file can have.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let bytes = self.samples.len().saturating_mul(2);
-        let size = match u32::try_from(bytes) {
-            Ok(size) if size <= u32::MAX - 36 => size,
-            _ => return error("less than 4 GiB of samples", bytes.to_string()),
+        let format = AudioFormat {
+            codec: AudioCodec::Pcm,
+            rate: self.rate,
+            channels: self.channels,
         };
-        let frame = u16::from(self.channels) * 2;
-        let mut file = Vec::with_capacity(44 + bytes);
-        file.extend_from_slice(b"RIFF");
-        file.extend_from_slice(&(36 + size).to_le_bytes());
-        file.extend_from_slice(b"WAVEfmt ");
-        file.extend_from_slice(&16_u32.to_le_bytes());
-        file.extend_from_slice(&PCM.to_le_bytes());
-        file.extend_from_slice(&u16::from(self.channels).to_le_bytes());
-        file.extend_from_slice(&self.rate.to_le_bytes());
-        file.extend_from_slice(&self.rate.saturating_mul(frame.into()).to_le_bytes());
-        file.extend_from_slice(&frame.to_le_bytes());
-        file.extend_from_slice(&16_u16.to_le_bytes());
-        file.extend_from_slice(b"data");
-        file.extend_from_slice(&size.to_le_bytes());
+        let bytes = self.samples.len() as u64 * 2;
+        let mut file = WavFile::header(format, Some(bytes))?;
+        file.reserve_exact(self.samples.len() * 2);
         file.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
         Ok(file)
     }
 }
 
-/// Linear samples of 16 bits from their bytes, little-endian.
-fn samples(bytes: &[u8]) -> Vec<i16> {
-    let pairs = bytes.as_chunks::<2>().0;
-    pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
+/// Bytes of the samples of all channels of one time; never 0.
+fn frame_bytes(format: AudioFormat) -> usize {
+    (format.codec.sample_bytes().unwrap_or(1) * usize::from(format.channels)).max(1)
 }
 
-impl Format {
-    fn parse(body: &[u8]) -> Result<Self, Error> {
-        let Some(&[t0, t1, c0, c1, r0, r1, r2, r3, .., b0, b1]) = body.first_chunk::<16>() else {
-            return error("a fmt chunk of 16 bytes or more", format!("{}", body.len()));
-        };
-        let mut tag = u16::from_le_bytes([t0, t1]);
-        if tag == EXTENSIBLE
-            && let Some(&[g0, g1]) = body.get(24..).and_then(|guid| guid.first_chunk())
-        {
-            tag = u16::from_le_bytes([g0, g1]);
-        }
-        let channels = u16::from_le_bytes([c0, c1]);
-        let bits = u16::from_le_bytes([b0, b1]);
-        let expected = "linear PCM of 16 bits";
-        match (tag, bits) {
-            (PCM, 16) => {}
-            (PCM, bits) => return error(expected, format!("{bits} bits")),
-            (tag, _) => return error(expected, codec_name(tag)),
-        }
-        let channels = match u8::try_from(channels) {
-            Ok(channels @ 1..=2) => channels,
-            _ => return error("one or two channels", channels.to_string()),
-        };
-        let rate = u32::from_le_bytes([r0, r1, r2, r3]);
-        if rate == 0 {
-            return error("a sampling rate", "0 Hz");
-        }
-        Ok(Self { rate, channels })
+/// Reads a `fmt ` chunk.
+fn parse_format(body: &[u8]) -> Result<AudioFormat, Error> {
+    let Some(&[t0, t1, c0, c1, r0, r1, r2, r3, .., b0, b1]) = body.first_chunk::<16>() else {
+        return error("a fmt chunk of 16 bytes or more", format!("{}", body.len()));
+    };
+    let mut tag = u16::from_le_bytes([t0, t1]);
+    if tag == EXTENSIBLE
+        && let Some(&[g0, g1]) = body.get(24..).and_then(|guid| guid.first_chunk())
+    {
+        tag = u16::from_le_bytes([g0, g1]);
     }
+    let channels = u16::from_le_bytes([c0, c1]);
+    let bits = u16::from_le_bytes([b0, b1]);
+    let codec = match (tag, bits) {
+        (PCM, 16) => AudioCodec::Pcm,
+        (A_LAW, 8) => AudioCodec::Pcma,
+        (MU_LAW, 8) => AudioCodec::Pcmu,
+        (PCM, bits) => return error("linear PCM of 16 bits", format!("{bits} bits")),
+        (A_LAW | MU_LAW, bits) => return error("G.711 of 8 bits", format!("{bits} bits")),
+        (tag, _) => return error("linear PCM or G.711", codec_name(tag)),
+    };
+    let channels = match u8::try_from(channels) {
+        Ok(channels @ 1..=2) => channels,
+        _ => return error("one or two channels", channels.to_string()),
+    };
+    let rate = u32::from_le_bytes([r0, r1, r2, r3]);
+    if rate == 0 {
+        return error("a sampling rate", "0 Hz");
+    }
+    Ok(AudioFormat {
+        codec,
+        rate,
+        channels,
+    })
 }
 
 /// The chunks of a RIFF file of kind WAVE.
@@ -195,8 +294,6 @@ fn codec_name(tag: u16) -> String {
     let known = match tag {
         0x0002 | 0x0011 => "ADPCM",
         0x0003 => "floating-point samples",
-        0x0006 => "A-law",
-        0x0007 => "µ-law",
         0x0055 => "MP3",
         0x00ff | 0x1600 | 0x1610 => "AAC",
         _ => return format!("a codec with the number 0x{tag:04x}"),
@@ -242,6 +339,78 @@ mod tests {
         assert_eq!(Wav::parse(&file), Ok(stereo()));
     }
 
+    fn g711(codec: AudioCodec, channels: u8) -> AudioFormat {
+        AudioFormat {
+            codec,
+            rate: 8_000,
+            channels,
+        }
+    }
+
+    #[test]
+    fn g711_keeps_its_bytes() {
+        let codes: Vec<u8> = (0..=254).collect();
+        for (codec, decode) in [
+            (AudioCodec::Pcma, g711::decode_pcma as fn(u8) -> i16),
+            (AudioCodec::Pcmu, g711::decode_pcmu),
+        ] {
+            let wav = WavFile {
+                format: g711(codec, 1),
+                data: &codes,
+            };
+            let file = wav.to_bytes().unwrap();
+            // 255 bytes, and one more for an even number.
+            assert_eq!(file.len(), 58 + 256);
+            assert_eq!(WavFile::parse(&file), Ok(wav));
+            let samples: Vec<i16> = codes.iter().map(|code| decode(*code)).collect();
+            assert_eq!(Wav::parse(&file).unwrap().samples, samples);
+        }
+        // Of stereo, a lone last code is no sample.
+        let wav = WavFile {
+            format: g711(AudioCodec::Pcma, 2),
+            data: &codes,
+        };
+        let file = wav.to_bytes().unwrap();
+        assert_eq!(WavFile::parse(&file).unwrap().data, &codes[..254]);
+    }
+
+    #[test]
+    fn a_header_can_be_written_again() {
+        for (codec, length) in [(AudioCodec::Pcm, 44), (AudioCodec::Pcmu, 58)] {
+            let format = g711(codec, 1);
+            let mut file = WavFile::header(format, None).unwrap();
+            assert_eq!(file.len(), length);
+            file.extend_from_slice(&[1, 2, 3, 4]);
+            let wav = WavFile {
+                format,
+                data: &[1, 2, 3, 4],
+            };
+            assert_eq!(WavFile::parse(&file), Ok(wav));
+            let header = WavFile::header(format, Some(4)).unwrap();
+            file[..length].copy_from_slice(&header);
+            assert_eq!(Ok(file), wav.to_bytes());
+        }
+    }
+
+    #[test]
+    fn what_a_wav_file_does_not_hold() {
+        let error = |codec, bytes| {
+            let header = WavFile::header(g711(codec, 1), bytes);
+            header.unwrap_err().to_string()
+        };
+        assert_eq!(
+            error(AudioCodec::Opus, None),
+            "expected PCM, PCMA or PCMU for a WAV file, found Opus"
+        );
+        for bytes in [u64::MAX, 1 << 32, u32::MAX.into(), (1 << 32) - 36] {
+            assert_eq!(
+                error(AudioCodec::Pcm, Some(bytes)),
+                format!("expected less than 4 GiB of samples, found {bytes}")
+            );
+        }
+        assert!(WavFile::header(g711(AudioCodec::Pcm, 1), Some((1 << 32) - 38)).is_ok());
+    }
+
     #[test]
     fn other_chunks_are_skipped() {
         let file = stereo().to_bytes().unwrap();
@@ -284,7 +453,8 @@ mod tests {
             file[at] = byte;
             found(&file)
         };
-        assert_eq!(with(20, 7), "expected linear PCM of 16 bits, found µ-law");
+        assert_eq!(with(20, 7), "expected G.711 of 8 bits, found 16 bits");
+        assert_eq!(with(20, 2), "expected linear PCM or G.711, found ADPCM");
         assert_eq!(
             with(34, 24),
             "expected linear PCM of 16 bits, found 24 bits"

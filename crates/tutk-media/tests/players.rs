@@ -8,116 +8,23 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::encoded::{mp3, opus};
 use common::sound::{
-    self, Item, aac_clip, clicks, frames, interleaved, probe, tone_clip, tracks, write,
+    self, Frames, Item, aac_clip, clicks, frames, interleaved, probe, tone_clip, tracks, write,
 };
-use common::{FRAME, H264, clip, ffmpeg_is_there};
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Mp4Writer, Wav, g711, tone};
+use common::{FRAME, File, H264, clip, ffmpeg_is_there};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Mp4Writer, Wav, WavFile, g711, tone};
 
-type Frames = Vec<(AudioFormat, Bytes, Duration)>;
-
-/// Writes clip.h264 with this sound, and what is given back is gone at the end of the test.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, bytes: &[u8]) -> Self {
-        let path = common::path(name);
-        fs::write(&path, bytes).unwrap();
-        Self(path)
-    }
-
-    fn record(name: &str, sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>) -> Self {
-        let clip = clip(H264);
-        let mut writer = Mp4Writer::new(clip.codec()).await_audio();
-        let mut file = write(&mut writer, interleaved(&clip, FRAME, sound));
-        file.extend(writer.finish().unwrap());
-        Self::new(name, &file)
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        fs::remove_file(&self.0).unwrap();
-    }
-}
-
-/// Test sound of five seconds, encoded by ffmpeg.
-fn encoded(name: &str, rate: u32, args: &[&str]) -> Vec<u8> {
-    let samples = tone(rate, 1, 0, usize::try_from(rate * 5).unwrap());
-    let wav = Wav {
-        rate,
-        channels: 1,
-        samples,
-    };
-    let source = File::new(&format!("{name}.wav"), &wav.to_bytes().unwrap());
-    let mut all = vec!["-v", "error", "-i", source.0.to_str().unwrap()];
-    all.extend(args);
-    all.push("-");
-    common::run_bytes("ffmpeg", &all)
-}
-
-/// MPEG audio frames, all of the same size.
-fn mp3(rate: u32, bytes: usize, samples: u32, bitrate: &str) -> Frames {
-    let args = [
-        "-c:a",
-        "libmp3lame",
-        "-b:a",
-        bitrate,
-        "-write_xing",
-        "0",
-        "-id3v2_version",
-        "0",
-        "-f",
-        "mp3",
-    ];
-    let stream = encoded(&format!("mp3-{rate}"), rate, &args);
-    assert_eq!(stream.len() % bytes, 0);
-    let format = AudioFormat {
-        codec: AudioCodec::Mp3,
-        rate,
-        channels: 1,
-    };
-    let frame = Duration::from_secs(1) * samples / rate;
-    (0..)
-        .map(|at| frame * at)
-        .zip(stream.chunks(bytes))
-        .map(|(time, frame)| (format, Bytes::copy_from_slice(frame), time))
-        .collect()
-}
-
-/// The packets of an Ogg file (RFC 3533), without the two that are headers.
-fn opus(frame_ms: &str) -> Frames {
-    let args = ["-c:a", "libopus", "-frame_duration", frame_ms, "-f", "ogg"];
-    let file = encoded(&format!("opus-{frame_ms}"), 48_000, &args);
-    let (mut packets, mut packet) = (Vec::new(), Vec::new());
-    let mut rest = &file[..];
-    while !rest.is_empty() {
-        assert!(rest.starts_with(b"OggS"));
-        let (sizes, mut body) = rest[27..].split_at(rest[26].into());
-        for size in sizes {
-            packet.extend_from_slice(&body[..usize::from(*size)]);
-            body = &body[usize::from(*size)..];
-            if *size < 255 {
-                packets.push(Bytes::from(std::mem::take(&mut packet)));
-            }
-        }
-        rest = body;
-    }
-    let format = AudioFormat {
-        codec: AudioCodec::Opus,
-        rate: 16_000,
-        channels: 1,
-    };
-    let frame = Duration::from_secs_f64(frame_ms.parse::<f64>().unwrap() / 1_000.0);
-    (0..)
-        .map(|at| frame * at)
-        .zip(packets.into_iter().skip(2))
-        .map(|(time, packet)| (format, packet, time))
-        .collect()
+/// clip.h264 with this sound.
+fn record(name: &str, sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>) -> File {
+    let clip = clip(H264);
+    let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+    let mut file = write(&mut writer, interleaved(&clip, FRAME, sound));
+    file.extend(writer.finish().unwrap());
+    File::new(name, &file)
 }
 
 /// Both tracks are there, begin together, and end when they should: the picture at 5 s, and the
@@ -126,7 +33,7 @@ fn check(name: &str, sound: Frames, expected: &str, frame: f64) {
     let count = sound.len();
     let (_, _, last) = sound.last().unwrap();
     let end = last.as_secs_f64() + frame;
-    let file = File::record(&format!("{name}.mp4"), sound);
+    let file = record(&format!("{name}.mp4"), sound);
     let probed = probe(&file.0);
     assert_eq!(probed.sound, expected, "{name}");
     assert_eq!(probed.starts, [0.0, 0.0], "{name}");
@@ -205,7 +112,7 @@ fn linear_and_g711_samples_come_out_as_they_went_in() {
             channels: 1,
         };
         let clip = AudioClip::from_pcm(&input, format, Duration::from_millis(40)).unwrap();
-        let file = File::record(&format!("exact-{codec}.mp4"), frames(&clip, Duration::ZERO));
+        let file = record(&format!("exact-{codec}.mp4"), frames(&clip, Duration::ZERO));
         let expected: Vec<i16> = input
             .iter()
             .map(|sample| match codec {
@@ -224,11 +131,11 @@ fn clicks_are_heard_on_the_second() {
         return;
     }
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
-    let file = File::record("clicks.mp4", frames(&pcmu, Duration::ZERO));
+    let file = record("clicks.mp4", frames(&pcmu, Duration::ZERO));
     let found = clicks(&sound::samples(&file.0));
     assert_eq!(found, [1, 8_001, 16_001, 24_001, 32_001]);
 
-    let file = File::record("clicks-aac.mp4", frames(&aac_clip(), Duration::ZERO));
+    let file = record("clicks-aac.mp4", frames(&aac_clip(), Duration::ZERO));
     let samples = sound::samples(&file.0);
     assert_eq!(samples.len(), 78 * 1_024);
     // The first click is where a decoder only begins to hear.
@@ -246,7 +153,7 @@ fn sound_that_starts_late_and_sound_from_before() {
         return;
     }
     let pcma = tone_clip(AudioCodec::Pcma, 8_000, 1, 3_000);
-    let file = File::record("late.mp4", frames(&pcma, Duration::from_millis(1_710)));
+    let file = record("late.mp4", frames(&pcma, Duration::from_millis(1_710)));
     let probed = probe(&file.0);
     assert_eq!(probed.starts, [0.0, 1.71]);
     assert!((probed.ends[1] - 4.71).abs() < 1e-4);
@@ -282,7 +189,7 @@ fn gaps_do_not_shift_what_comes_after() {
             .enumerate()
             .filter(|(at, _)| !(from..from + lost).contains(at))
             .map(|(_, frame)| frame);
-        let file = File::record(&format!("gap-{lost}.mp4"), kept);
+        let file = record(&format!("gap-{lost}.mp4"), kept);
         let probed = probe(&file.0);
         assert!((probed.ends[1] - 5.0).abs() < 1e-4);
         // The decoder's samples have no gap; the packets' times do.
@@ -349,7 +256,7 @@ fn a_file_cut_anywhere_plays_to_its_last_whole_fragment() {
         return;
     }
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
-    let whole = File::record("whole.mp4", frames(&pcmu, Duration::ZERO));
+    let whole = record("whole.mp4", frames(&pcmu, Duration::ZERO));
     let whole = fs::read(&whole.0).unwrap();
     for part in 2..20 {
         let cut = &whole[..whole.len() * part / 20];
@@ -437,4 +344,50 @@ fn wav_files_that_ffmpeg_writes() {
         error.to_string(),
         "expected linear PCM of 16 bits, found 24 bits"
     );
+}
+
+#[test]
+fn wav_files_of_every_codec_as_ffmpeg_reads_and_writes_them() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    // Every code of G.711, and an odd number of bytes where there can be one.
+    let codes: Vec<u8> = (0..=u8::MAX).cycle().take(8_001).collect();
+    for (codec, name, channels) in [
+        (AudioCodec::Pcm, "pcm_s16le", 1_u8),
+        (AudioCodec::Pcma, "pcm_alaw", 1),
+        (AudioCodec::Pcmu, "pcm_mulaw", 1),
+        (AudioCodec::Pcmu, "pcm_mulaw", 2),
+    ] {
+        let bytes = if codec == AudioCodec::Pcm { 2 } else { 1 };
+        let frame = bytes * usize::from(channels);
+        let wav = WavFile {
+            format: AudioFormat {
+                codec,
+                rate: 8_000,
+                channels,
+            },
+            data: &codes[..8_001 / frame * frame],
+        };
+        let whole = wav.to_bytes().unwrap();
+        let streamed = [&WavFile::header(wav.format, None).unwrap(), wav.data].concat();
+        for (how, file) in [("whole", whole), ("streamed", streamed)] {
+            let file = File::new(&format!("{name}-{channels}-{how}.wav"), &file);
+            let path = file.0.to_str().unwrap();
+            let entries = "stream=codec_name,sample_rate,channels,duration_ts";
+            let args = ["-v", "error", "-show_entries", entries, "-of", "csv=p=0"];
+            let shown = common::run("ffprobe", &[&args[..], &[path]].concat());
+            // What has no size yet is measured by the file itself.
+            let samples = wav.data.len() / frame;
+            let expected = format!("{name},8000,{channels},{samples}");
+            assert_eq!(shown.trim(), expected, "{how}");
+            let raw = name.trim_start_matches("pcm_");
+            let args = ["-v", "error", "-i", path, "-c", "copy", "-f", raw, "-"];
+            assert!(common::run_bytes("ffmpeg", &args) == wav.data, "{path}");
+            // And back, from a file that ffmpeg wrote into a pipe.
+            let args = ["-v", "error", "-i", path, "-c", "copy", "-f", "wav", "-"];
+            let theirs = common::run_bytes("ffmpeg", &args);
+            assert!(WavFile::parse(&theirs) == Ok(wav), "{path}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use common::{H264, H265};
 use proptest::prelude::*;
 use tutk_media::{
     AdtsHeader, AudioClip, AudioCodec, AudioFormat, Clip, Codec, Mp4Writer, NalKind,
-    SequenceParameters, Wav, access_units, adts_frames, nal_units,
+    SequenceParameters, Wav, WavFile, access_units, adts_frames, nal_units,
 };
 
 fn codec() -> impl Strategy<Value = Codec> {
@@ -139,8 +139,12 @@ proptest! {
             }
         }
         file.truncate(length);
-        if let Ok(wav) = Wav::parse(&file) {
-            prop_assert!(wav.samples.len() * 2 <= file.len() && wav.rate > 0);
+        if let Ok(wav) = WavFile::parse(&file) {
+            prop_assert!(wav.data.len() + 28 <= file.len() && wav.format.rate > 0);
+            let read = Wav::parse(&file).unwrap();
+            prop_assert!(read.samples.len() <= wav.data.len());
+            let again = wav.to_bytes().unwrap();
+            prop_assert_eq!(WavFile::parse(&again), Ok(wav));
         }
     }
 

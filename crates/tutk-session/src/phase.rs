@@ -83,6 +83,8 @@ pub struct Deadlines {
     pub stream: Duration,
     /// For the answer to a command.
     pub command: Duration,
+    /// For the camera to open its channel for sound to it, from the request on.
+    pub talk: Duration,
 }
 
 impl Deadlines {
@@ -108,6 +110,7 @@ impl Default for Deadlines {
             authentication: Duration::from_secs(10),
             stream: Duration::from_secs(10),
             command: Duration::from_secs(5),
+            talk: Duration::from_secs(10),
         }
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use tutk_frame::{Codec, FrameInfo, MediaKind};
+use tutk_frame::{AudioFlags, Codec, FrameInfo, MediaKind};
 
 /// The two sequences of frames. Each has its own numbers and its own order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +42,8 @@ pub struct Frame {
     pub kind: MediaKind,
     /// The codec, from the frame info or the summary's header.
     pub codec: Option<Codec>,
+    /// Rate, sample width and channels of audio; `None` for video, and where the camera does not say.
+    pub audio: Option<AudioFlags>,
     /// The number on the wire; it wraps at 2^32, in the summary's layout at 2^16.
     pub number: u32,
     /// Time since the first frame of either stream, by the camera's clock; see

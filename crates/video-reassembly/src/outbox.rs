@@ -45,13 +45,18 @@ impl Outbox {
         self.stats.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
 
         let timestamp = self.read_clock(kind, info, announced);
-        let codec = match (info, announced) {
-            (Some(info), _) => Some(info.codec),
-            (None, announced) => announced.and_then(|announced| announced.codec),
+        let (codec, audio) = match (info, announced) {
+            (Some(info), _) => {
+                let audio = (kind == MediaKind::Audio).then(|| info.audio());
+                (Some(info.codec), audio)
+            }
+            (None, Some(announced)) => (announced.codec, announced.audio),
+            (None, None) => (None, None),
         };
         let event = Event::Frame(Frame {
             kind,
             codec,
+            audio,
             number,
             timestamp,
             info,

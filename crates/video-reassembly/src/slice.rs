@@ -1,6 +1,6 @@
 //! A slice as the reassembler takes it, whichever layout it came in.
 
-use tutk_frame::{Codec, MediaKind, SummaryMediaPacket};
+use tutk_frame::{AudioFlags, Codec, MediaKind, SummaryMediaPacket};
 
 /// One media packet's part of a frame, of either media layout; the bytes are borrowed.
 ///
@@ -65,6 +65,8 @@ pub struct Announced {
     pub millis: u32,
     /// The codec, if it is a known one.
     pub codec: Option<Codec>,
+    /// The format of audio; `None` for video.
+    pub audio: Option<AudioFlags>,
 }
 
 impl FrameNumber {
@@ -117,6 +119,7 @@ impl<'a> From<SummaryMediaPacket<'a>> for Slice<'a> {
                 frame_bytes: header.frame_size,
                 millis: header.timestamp,
                 codec: header.codec(),
+                audio: header.audio(),
             }),
         }
     }

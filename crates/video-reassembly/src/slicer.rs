@@ -427,6 +427,7 @@ impl Slices {
     fn write_summary(&self, payload: &[u8], out: &mut impl BufMut) {
         let millis = self.info.micros / 1000;
         let [a, b, ..] = self.number.to_le_bytes();
+        let audio = (self.kind == MediaKind::Audio).then(|| self.info.audio());
         SummaryMediaHeader {
             kind: self.kind,
             version: self.config.version,
@@ -435,7 +436,7 @@ impl Slices {
             frame_size: self.frame_bytes,
             fragments: self.count.into(),
             index: self.index.into(),
-            codec_info: SummaryMediaHeader::codec_info(self.info.codec),
+            codec_info: SummaryMediaHeader::codec_info(self.info.codec, audio),
         }
         .write(out);
         out.put_slice(payload);

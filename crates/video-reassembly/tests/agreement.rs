@@ -69,6 +69,7 @@ impl Fields {
                 frame_bytes,
                 millis: 0,
                 codec: None,
+                audio: None,
             }),
         };
         model.push(&slice);

@@ -170,6 +170,7 @@ fn frame_sizes_that_lie() {
                 frame_bytes,
                 millis: 0,
                 codec: None,
+                audio: None,
             }),
             ..slice(12, 0, 2, b"x")
         });

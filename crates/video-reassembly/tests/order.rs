@@ -266,6 +266,7 @@ fn slices_that_contradict_their_frame_are_dropped() {
             frame_bytes: 5,
             millis: 0,
             codec: None,
+            audio: None,
         }),
         ..slice(1, 1, 3, b"xx")
     });
@@ -297,6 +298,7 @@ fn limits_hold_and_the_next_frame_comes() {
             frame_bytes: u32::MAX,
             millis: 0,
             codec: None,
+            audio: None,
         }),
         ..slice(2, 0, 2, b"a")
     });
@@ -475,6 +477,7 @@ fn any_slice() -> impl Strategy<Value = (Slice<'static>, bool)> {
                         frame_bytes: frame_bytes % 100_000,
                         millis,
                         codec: None,
+                        audio: None,
                     }),
                 };
                 (slice, poll)
@@ -521,7 +524,7 @@ proptest! {
     ) {
         let mut out = Collector::new(Limits { frames: 6, ..Limits::default() });
         for (number, index, millis) in slices {
-            let announced = Announced { frame_bytes: 3, millis, codec: None };
+            let announced = Announced { frame_bytes: 3, millis, codec: None, audio: None };
             // The frame's own stamp must be the same in all of its slices: two numbers, one stamp.
             let announced = match number % 2 {
                 0 => None,

@@ -7,9 +7,9 @@ use mp4_atom::{
     Opus, Result, Smhd, Sowt, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trak, Url,
 };
 
-use super::audio::Config;
 use crate::AudioCodec;
 use crate::adts::AacConfig;
+use crate::audio_frame::AudioConfig;
 
 /// `objectTypeIndication` (ISO/IEC 14496-1 table 5, and the registration authority's).
 const MPEG4_AUDIO: u8 = 0x40;
@@ -20,7 +20,7 @@ const MPEG1_LAYER_3: u8 = 0x6b;
 const AUDIO_STREAM: u8 = 5;
 
 /// Writes the `trak` of the sound.
-pub(super) fn write_track(out: &mut Vec<u8>, id: u32, config: &Config) -> Result<()> {
+pub(super) fn write_track(out: &mut Vec<u8>, id: u32, config: &AudioConfig) -> Result<()> {
     out.encode_atom(Trak::KIND, |out| {
         Tkhd {
             track_id: id,
@@ -57,7 +57,7 @@ pub(super) fn write_track(out: &mut Vec<u8>, id: u32, config: &Config) -> Result
 }
 
 /// The body of `stbl`: the sample entry, and no samples, as all are in fragments.
-fn write_sample_table(out: &mut Vec<u8>, config: &Config) -> Result<()> {
+fn write_sample_table(out: &mut Vec<u8>, config: &AudioConfig) -> Result<()> {
     out.encode_atom(Stsd::KIND, |out| {
         // Version and flags, and one entry.
         0_u32.encode(out)?;
@@ -76,7 +76,7 @@ fn write_sample_table(out: &mut Vec<u8>, config: &Config) -> Result<()> {
 /// | Opus | `Opus` with `dOps` (the Opus in ISOBMFF encapsulation) |
 /// | PCM | `sowt`, QuickTime's 16 bits little-endian |
 /// | PCMU, PCMA | `ulaw`, `alaw`: QuickTime's, and nothing but the common fields |
-fn write_sample_entry(out: &mut Vec<u8>, config: &Config) -> Result<()> {
+fn write_sample_entry(out: &mut Vec<u8>, config: &AudioConfig) -> Result<()> {
     let audio = Audio {
         data_reference_index: 1,
         channel_count: config.channels.into(),
@@ -112,22 +112,17 @@ fn write_sample_entry(out: &mut Vec<u8>, config: &Config) -> Result<()> {
     }
 }
 
-fn mpeg(config: &Config, audio: Audio) -> Mp4a {
+fn mpeg(config: &AudioConfig, audio: Audio) -> Mp4a {
     let (object_type, specific) = match (config.codec, config.rate) {
         (AudioCodec::Mp3, ..=24_000) => (MPEG2_LAYER_3, None),
         (AudioCodec::Mp3, _) => (MPEG1_LAYER_3, None),
         _ => {
-            let config = AacConfig {
-                object_type: config.object_type,
-                rate: config.rate,
-                channels: config.channels,
-            };
             // Where there are bytes, the fields beside them are not written.
             let specific = DecoderSpecific {
                 profile: 0,
                 freq_index: 0,
                 chan_conf: 0,
-                raw: config.to_bytes(),
+                raw: AacConfig::from(*config).to_bytes(),
             };
             (MPEG4_AUDIO, Some(specific))
         }

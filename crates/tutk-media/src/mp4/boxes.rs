@@ -8,11 +8,9 @@ use mp4_atom::{
 };
 
 use super::TIMESCALE;
-use super::audio::Config;
 use super::audio_boxes;
-use super::parameter_sets::ParameterSets;
-use crate::Error;
 use crate::parameters::{Profile, SequenceParameters, h264_is_high};
+use crate::{AudioConfig, Error, ParameterSets};
 
 /// Track ids.
 pub(super) const VIDEO: u32 = 1;
@@ -66,7 +64,7 @@ pub(super) fn write_header(
     out: &mut Vec<u8>,
     parameters: &SequenceParameters,
     sets: &ParameterSets,
-    sound: Option<&Config>,
+    sound: Option<&AudioConfig>,
 ) -> Result<(), Error> {
     // `iso5` is the first brand with default-base-is-moof, which every fragment uses.
     let codec_brand: &[u8; 4] = match parameters.profile {
@@ -175,8 +173,8 @@ fn sample_entry(parameters: &SequenceParameters, sets: &ParameterSets) -> mp4_at
                 profile_compatibility: constraints,
                 avc_level_indication: level_idc,
                 length_size: 4,
-                sequence_parameter_sets: sets.sps.clone(),
-                picture_parameter_sets: sets.pps.clone(),
+                sequence_parameter_sets: sets.sps().to_vec(),
+                picture_parameter_sets: sets.pps().to_vec(),
                 ext: h264_is_high(profile_idc).then(|| AvccExt {
                     chroma_format: parameters.chroma_format,
                     bit_depth_luma: parameters.luma_bits,
@@ -218,9 +216,9 @@ fn sample_entry(parameters: &SequenceParameters, sets: &ParameterSets) -> mp4_at
                     temporal_id_nested: temporal_nesting,
                     length_size_minus_one: 3,
                     arrays: vec![
-                        array(HEVC_VPS, &sets.vps),
-                        array(HEVC_SPS, &sets.sps),
-                        array(HEVC_PPS, &sets.pps),
+                        array(HEVC_VPS, sets.vps()),
+                        array(HEVC_SPS, sets.sps()),
+                        array(HEVC_PPS, sets.pps()),
                     ],
                     ..Hvcc::default()
                 },

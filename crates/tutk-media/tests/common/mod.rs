@@ -8,6 +8,8 @@
     reason = "a test stops where it fails; not every test file uses all of this"
 )]
 
+pub(crate) mod encoded;
+pub(crate) mod rtsp;
 pub(crate) mod sound;
 
 use std::path::{Path, PathBuf};
@@ -41,20 +43,45 @@ pub(crate) fn mp4(clip: &Clip) -> Vec<u8> {
 
 /// Whether ffmpeg and ffprobe are there. Where CI=true they must be.
 pub(crate) fn ffmpeg_is_there() -> bool {
-    let there = ["ffmpeg", "ffprobe"].iter().all(|tool| {
-        Command::new(tool)
-            .arg("-version")
-            .output()
-            .is_ok_and(|out| out.status.success())
-    });
-    if !there {
+    are_there(&["ffmpeg", "ffprobe"], "-version", "ffmpeg")
+}
+
+/// Whether these tools of a package are there, by asking for their version. Where CI=true they must be.
+pub(crate) fn are_there(tools: &[&str], argument: &str, package: &str) -> bool {
+    let there = |tool: &&str| {
+        let out = Command::new(tool).arg(argument).output();
+        out.is_ok_and(|out| out.status.success())
+    };
+    let missing: Vec<_> = tools.iter().filter(|tool| !there(tool)).collect();
+    if !missing.is_empty() {
         assert!(
             std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "ffmpeg or ffprobe is missing: install the package ffmpeg"
+            "{missing:?} missing: install the package {package}"
         );
-        eprintln!("SKIPPED: ffmpeg or ffprobe is missing");
+        eprintln!("SKIPPED: {missing:?} missing");
     }
-    there
+    missing.is_empty()
+}
+
+/// A file that is gone at the end of the test.
+pub(crate) struct File(pub(crate) PathBuf);
+
+impl File {
+    pub(crate) fn new(name: &str, bytes: &[u8]) -> Self {
+        let path = path(name);
+        std::fs::write(&path, bytes).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
 }
 
 /// A file of this name in the build folder's place for tests.

@@ -1,0 +1,62 @@
+//! What it costs to cut a stream and to put it into a container, in bytes of media a second.
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tutk_media::{Codec, RTP_PACKET_BYTES, RtpConfig, RtpPacketizer, nal_units};
+
+/// An H.264 key frame of 120 kB and 19 delta frames of 12 kB: a second of 2K video. Real slices have
+/// hardly any zeros either.
+fn second() -> Vec<Vec<u8>> {
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut slice = |head: &[u8], len| {
+        let mut unit = head.to_vec();
+        unit.extend([0, 0, 0, 1, if head.is_empty() { 0x41 } else { 0x65 }]);
+        unit.extend((0..len).map(|_| rng.random_range(1..=u8::MAX)));
+        unit
+    };
+    let sets = b"\0\0\0\x01\x67\x64\0\x28\xac\xd9\x40\x78\x02\x27\xe5\xc0\x5a\x80\x80\x80\xa0\
+        \0\0\0\x01\x68\xce\x3c\x80";
+    std::iter::once(slice(sets, 120_000))
+        .chain((0..19).map(|at| slice(&[], 12_000 + at * 7)))
+        .collect()
+}
+
+fn bench(c: &mut Criterion) {
+    let units = second();
+    let bytes: usize = units.iter().map(Vec::len).sum();
+    let mut group = c.benchmark_group("media");
+    group.throughput(Throughput::Bytes(bytes as u64));
+    group.bench_function("nal_units", |b| {
+        b.iter(|| {
+            let nals = units.iter().map(|unit| nal_units(black_box(unit)).count());
+            nals.sum::<usize>()
+        });
+    });
+    group.bench_function("rtp", |b| {
+        let config = RtpConfig {
+            payload_type: 96,
+            ssrc: 1,
+            sequence: 1,
+            packet_bytes: RTP_PACKET_BYTES,
+        };
+        let mut rtp = RtpPacketizer::video(Codec::H264, config).unwrap();
+        let mut packet = Vec::with_capacity(RTP_PACKET_BYTES);
+        b.iter(|| {
+            for unit in &units {
+                let mut packets = rtp.packets(black_box(unit), 0).unwrap();
+                while packets.write_next(&mut packet) {
+                    black_box(&packet);
+                    packet.clear();
+                }
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,119 @@
+//! NAL units out of RTP payloads.
+
+use bytes::{BufMut, BytesMut};
+
+use super::error;
+use crate::rtp::video::{
+    AGGREGATION, FRAGMENTATION, FU_A, FU_END, FU_START, STAP_A, can_be_sent, is_plain, nal_type,
+};
+use crate::{Codec, Error};
+
+const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+/// How an access unit stands behind a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nals {
+    Whole,
+    /// A NAL unit goes on in the next payload.
+    InPart,
+    /// The beginning of a NAL unit never came: the packets did not come from their beginning on.
+    Headless,
+}
+
+/// Appends what a payload holds to an access unit: see the table at `NalPayloads`. `in_part` says
+/// whether a NAL unit is to go on.
+pub(super) fn append_nals(
+    codec: Codec,
+    payload: &[u8],
+    in_part: bool,
+    out: &mut BytesMut,
+) -> Result<Nals, Error> {
+    let Some((header, rest)) = payload.split_at_checked(codec.header_bytes()) else {
+        return error(
+            "the header of a NAL unit",
+            format!("{} bytes", payload.len()),
+        );
+    };
+    let found = nal_type(codec, header);
+    let fragment = match codec {
+        Codec::H264 => found == FU_A,
+        Codec::H265 => found == FRAGMENTATION,
+    };
+    if in_part && !(fragment && rest.first().is_some_and(|first| first & FU_START == 0)) {
+        return error("the rest of a NAL unit", format!("type {found}"));
+    }
+    if fragment {
+        let Some((fu_header, data)) = rest.split_first() else {
+            return error("the header of a fragment", "none".into());
+        };
+        if fu_header & FU_START != 0 {
+            out.put_slice(&START_CODE);
+            append_header(codec, header, fu_header & 0x3f, out)?;
+        } else if !in_part {
+            return Ok(Nals::Headless);
+        }
+        out.put_slice(data);
+        let end = fu_header & FU_END != 0;
+        return Ok(if end { Nals::Whole } else { Nals::InPart });
+    }
+    let aggregation = match codec {
+        Codec::H264 => found == STAP_A,
+        Codec::H265 => found == AGGREGATION,
+    };
+    if !aggregation {
+        append_nal(codec, payload, out)?;
+        return Ok(Nals::Whole);
+    }
+    let mut rest = rest;
+    while !rest.is_empty() {
+        let parts = rest
+            .split_first_chunk()
+            .and_then(|(size, rest)| rest.split_at_checked(u16::from_be_bytes(*size).into()));
+        let Some((nal, behind)) = parts else {
+            return error("a whole NAL unit in an aggregation", "a part of one".into());
+        };
+        append_nal(codec, nal, out)?;
+        rest = behind;
+    }
+    Ok(Nals::Whole)
+}
+
+fn append_nal(codec: Codec, nal: &[u8], out: &mut BytesMut) -> Result<(), Error> {
+    if !can_be_sent(codec, nal) {
+        return unknown(nal_type(codec, nal));
+    }
+    out.put_slice(&START_CODE);
+    out.put_slice(nal);
+    Ok(())
+}
+
+/// The header of a NAL unit by that of its first part.
+fn append_header(
+    codec: Codec,
+    header: &[u8],
+    fu_type: u8,
+    out: &mut BytesMut,
+) -> Result<(), Error> {
+    let nal_type = match codec {
+        Codec::H264 => fu_type & 0x1f,
+        Codec::H265 => fu_type,
+    };
+    if !is_plain(codec, nal_type) {
+        return unknown(nal_type);
+    }
+    match (codec, header) {
+        (Codec::H264, [first, ..]) => out.put_u8(first & 0xe0 | nal_type),
+        (Codec::H265, [first, second, ..]) => {
+            out.put_slice(&[first & 0x81 | nal_type << 1, *second]);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn unknown<T>(nal_type: u8) -> Result<T, Error> {
+    error(
+        "a NAL unit, several, or a part of one",
+        format!("type {nal_type}"),
+    )
+}

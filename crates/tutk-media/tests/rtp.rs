@@ -1,0 +1,484 @@
+//! RTP: what goes in comes out, whatever the size of packets, and whatever is lost.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::sound::{aac_clip, tone_clip};
+use common::{FRAME, H264, H265, clip};
+use proptest::prelude::*;
+use tutk_media::{
+    AudioCodec, AudioConfig, AudioFormat, Codec, Error, MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES,
+    ParameterSets, RTP_HEADER_BYTES, RtpConfig, RtpDepacketizer, RtpFrame, RtpPacketizer,
+    nal_units, rtp_timestamp,
+};
+
+fn config(packet_bytes: usize) -> RtpConfig {
+    RtpConfig {
+        payload_type: 96,
+        ssrc: 0x1234_5678,
+        // The numbers wrap on the way.
+        sequence: 65_530,
+        packet_bytes,
+    }
+}
+
+fn packets(rtp: &mut RtpPacketizer, frame: &[u8], timestamp: u32) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut packets = rtp.packets(frame, timestamp).unwrap();
+    let mut packet = Vec::new();
+    while packets.write_next(&mut packet) {
+        out.push(std::mem::take(&mut packet));
+    }
+    out
+}
+
+fn frames(rtp: &mut RtpDepacketizer, packets: &[Vec<u8>]) -> Vec<RtpFrame> {
+    let mut frames = Vec::new();
+    for packet in packets {
+        rtp.handle_packet(packet).unwrap();
+        frames.extend(std::iter::from_fn(|| rtp.poll()));
+    }
+    frames
+}
+
+fn nals(stream: &[u8]) -> Vec<&[u8]> {
+    nal_units(stream).map(|nal| nal.payload).collect()
+}
+
+fn unit(nals: &[Vec<u8>]) -> Vec<u8> {
+    let nals = nals.iter().map(|nal| [&[0, 0, 0, 1], &nal[..]].concat());
+    nals.collect::<Vec<_>>().concat()
+}
+
+fn sequence(packet: &[u8]) -> u16 {
+    u16::from_be_bytes([packet[2], packet[3]])
+}
+
+fn marker(packet: &[u8]) -> bool {
+    packet[1] & 0x80 != 0
+}
+
+/// Sends and receives a stream, looking at every packet.
+fn round_trip(codec: Codec, units: &[Vec<u8>], packet_bytes: usize) {
+    let mut rtp = RtpPacketizer::video(codec, config(packet_bytes)).unwrap();
+    let mut back = RtpDepacketizer::video(codec);
+    let mut expected = rtp.sequence();
+    for (at, unit) in (0..).zip(units) {
+        let sent = packets(&mut rtp, unit, at * 3_000);
+        let (last, before) = sent.split_last().unwrap();
+        assert!(marker(last) && !before.iter().any(|packet| marker(packet)));
+        for packet in &sent {
+            assert!(packet.len() <= packet_bytes, "{}", packet.len());
+            assert_eq!(sequence(packet), expected);
+            expected = expected.wrapping_add(1);
+        }
+        let received = frames(&mut back, &sent);
+        assert_eq!(received.len(), 1);
+        assert_eq!(received[0].timestamp, at * 3_000);
+        assert!(nals(&received[0].data) == nals(unit));
+    }
+    assert_eq!(
+        (rtp.skipped(), back.lost(), back.late(), back.dropped()),
+        (0, 0, 0, 0)
+    );
+}
+
+/// NAL units of any type that RTP has room for, and of any length.
+fn nal(codec: Codec, lengths: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+    let types = match codec {
+        Codec::H264 => 1..24_u8,
+        Codec::H265 => 0..48,
+    };
+    let body = prop::collection::vec(1..=u8::MAX, lengths);
+    (types, any::<[u8; 2]>(), body).prop_map(move |(nal_type, [first, second], body)| {
+        let mut nal = match codec {
+            Codec::H264 => vec![first & 0xe0 | nal_type],
+            // A temporal id of 0 does not exist.
+            Codec::H265 => vec![first & 0x81 | nal_type << 1, second | 1],
+        };
+        nal.extend(body);
+        nal
+    })
+}
+
+fn stream(lengths: std::ops::Range<usize>) -> impl Strategy<Value = (Codec, Vec<Vec<u8>>)> {
+    prop_oneof![Just(Codec::H264), Just(Codec::H265)].prop_flat_map(move |codec| {
+        let units = prop::collection::vec(nal(codec, lengths.clone()), 1..6);
+        let units = units.prop_map(|nals| unit(&nals));
+        (Just(codec), prop::collection::vec(units, 1..4))
+    })
+}
+
+#[test]
+fn the_clips_at_many_sizes() {
+    for bytes in [H264, H265] {
+        let clip = clip(bytes);
+        let units: Vec<_> = clip.units().map(|(unit, _)| unit.to_vec()).collect();
+        for packet_bytes in [
+            MIN_RTP_PACKET_BYTES,
+            65,
+            576,
+            1_452,
+            9_000,
+            MAX_RTP_PACKET_BYTES,
+        ] {
+            round_trip(clip.codec(), &units, packet_bytes);
+        }
+    }
+}
+
+#[test]
+fn key_frames_are_given_the_sets_that_they_lack() {
+    for (bytes, needed) in [(H264, 2), (H265, 3)] {
+        let clip = clip(bytes);
+        let codec = clip.codec();
+        let key = clip.unit(0).unwrap().0;
+        let all = nals(key);
+        let is_set = |nal: &&[u8]| {
+            let kind = codec.kind(nal);
+            use tutk_media::NalKind::{Pps, Sps, Vps};
+            matches!(kind, Vps | Sps | Pps)
+        };
+        let sets: Vec<_> = all.iter().copied().filter(is_set).collect();
+        assert_eq!(sets.len(), needed);
+        let rest: Vec<_> = all.iter().copied().filter(|nal| !is_set(nal)).collect();
+        let delimiter: &[u8] = if codec == Codec::H264 {
+            &[0x09, 0xf0]
+        } else {
+            &[0x46, 1, 0x50]
+        };
+        let sent = |rtp: &mut RtpPacketizer, nals: &[&[u8]]| {
+            let nals: Vec<_> = nals.iter().map(|nal| nal.to_vec()).collect();
+            let unit = unit(&nals);
+            let packets = packets(rtp, &unit, 0);
+            let frames = frames(&mut RtpDepacketizer::video(codec), &packets);
+            frames[0].data.clone()
+        };
+        let mut rtp = RtpPacketizer::video(codec, config(1_200)).unwrap();
+        // Nothing is known yet.
+        assert_eq!(nals(&sent(&mut rtp, &rest)), rest);
+        assert_eq!(nals(&sent(&mut rtp, &all)), all);
+        // A delimiter stays first, and what is there is not sent twice.
+        let expected = [&[delimiter], &sets[..], &rest].concat();
+        assert_eq!(
+            nals(&sent(&mut rtp, &[&[delimiter], &rest[..]].concat())),
+            expected
+        );
+        for kept in &sets {
+            let some = [&[delimiter, kept], &rest[..]].concat();
+            assert_eq!(nals(&sent(&mut rtp, &some)), expected);
+        }
+        // From a session description, they are known from the beginning.
+        let mut known = ParameterSets::new(codec);
+        known.update(key);
+        let mut rtp = RtpPacketizer::video_with_sets(known, config(1_200)).unwrap();
+        assert_eq!(nals(&sent(&mut rtp, &rest)), [&sets[..], &rest].concat());
+        // Others than key frames go out as they are.
+        let delta = nals(clip.unit(1).unwrap().0);
+        assert_eq!(nals(&sent(&mut rtp, &delta)), delta);
+    }
+}
+
+#[test]
+fn nal_units_that_rtp_has_no_way_to_send_are_counted() {
+    let mut rtp = RtpPacketizer::video(Codec::H264, config(1_200)).unwrap();
+    let strange = unit(&[vec![0x78, 1, 2], vec![0x60], vec![0x7f, 3]]);
+    assert!(packets(&mut rtp, &strange, 0).is_empty());
+    assert_eq!(rtp.skipped(), 3);
+    let mut rtp = RtpPacketizer::video(Codec::H265, config(1_200)).unwrap();
+    let strange = unit(&[
+        vec![0x60, 1, 2],
+        vec![0x02],
+        vec![0x7e, 1, 1],
+        vec![2, 1, 0xd0],
+    ]);
+    let sent = packets(&mut rtp, &strange, 0);
+    assert_eq!((sent.len(), rtp.skipped()), (1, 3));
+    assert!(packets(&mut rtp, b"no start code", 0).is_empty());
+    assert!(marker(&sent[0]) && sent[0][RTP_HEADER_BYTES..] == [2, 1, 0xd0]);
+}
+
+/// All frames of a clip, those of PCM and G.711 put end to end, as they can be cut.
+fn sound_round_trip(clip: &tutk_media::AudioClip, packet_bytes: usize) {
+    let audio = AudioConfig::of_frame(clip.format(), clip.frame(0).unwrap().0).unwrap();
+    let mut rtp = RtpPacketizer::audio(audio, config(packet_bytes)).unwrap();
+    let mut back = RtpDepacketizer::audio(audio).unwrap();
+    let plain = clip.clone().without_adts();
+    let (mut expected, mut received) = (Vec::new(), Vec::new());
+    for ((frame, time), (plain, _)) in clip.frames().zip(plain.frames()) {
+        let timestamp = rtp_timestamp(time, rtp.clock_rate());
+        let sent = packets(&mut rtp, frame, timestamp);
+        assert!(sent.iter().all(|packet| packet.len() <= packet_bytes));
+        let mut at = timestamp;
+        for frame in frames(&mut back, &sent) {
+            assert_eq!(frame.timestamp, at);
+            let bytes = usize::from(audio.format().channels)
+                * if audio.format().codec == AudioCodec::Pcm {
+                    2
+                } else {
+                    1
+                };
+            at += u32::try_from(frame.data.len() / bytes).unwrap();
+            received.extend(frame.data);
+        }
+        expected.extend_from_slice(plain);
+    }
+    assert!(received == expected);
+}
+
+#[test]
+fn sound_at_many_sizes() {
+    for packet_bytes in [MIN_RTP_PACKET_BYTES, 65, 67, 300, 1_452] {
+        sound_round_trip(&aac_clip(), packet_bytes);
+        sound_round_trip(&aac_clip().without_adts(), packet_bytes);
+        for (codec, channels) in [
+            (AudioCodec::Pcmu, 1),
+            (AudioCodec::Pcma, 2),
+            (AudioCodec::Pcm, 1),
+            (AudioCodec::Pcm, 2),
+        ] {
+            sound_round_trip(&tone_clip(codec, 16_000, channels, 500), packet_bytes);
+        }
+    }
+}
+
+#[test]
+fn sound_that_cannot_be_sent_is_named() {
+    let format = |codec| AudioFormat {
+        codec,
+        rate: 16_000,
+        channels: 1,
+    };
+    let audio = |codec| {
+        let audio = AudioConfig::new(format(codec)).unwrap();
+        RtpPacketizer::audio(audio, config(100))
+    };
+    for codec in [
+        AudioCodec::AacLatm,
+        AudioCodec::Adpcm,
+        AudioCodec::Speex,
+        AudioCodec::G726,
+    ] {
+        assert!(matches!(audio(codec), Err(Error::AudioNotCarried { .. })));
+    }
+    let error = |codec, frame: &[u8]| {
+        let error = audio(codec).unwrap().packets(frame, 0).unwrap_err();
+        error.to_string()
+    };
+    assert_eq!(
+        error(AudioCodec::Opus, &[0x08; 89]),
+        "expected a frame of Opus with no more bytes than an RTP packet holds, found 89"
+    );
+    assert_eq!(
+        error(AudioCodec::Aac, &[0x21; 8_192]),
+        "expected a frame of AAC with at most 8191 bytes, found 8192"
+    );
+    let other = aac_clip();
+    let mut stereo = audio(AudioCodec::Opus).unwrap();
+    assert!(stereo.packets(&[0x08; 88], 0).is_ok());
+    let eight = AudioConfig::new(AudioFormat {
+        rate: 8_000,
+        ..format(AudioCodec::Aac)
+    })
+    .unwrap();
+    let mut eight = RtpPacketizer::audio(eight, config(100)).unwrap();
+    let changed = eight.packets(other.frame(0).unwrap().0, 0);
+    assert!(matches!(changed, Err(Error::AudioChanged { .. })));
+}
+
+/// Several AAC frames in one packet, as others send them (RFC 3640 section 3.3.6).
+#[test]
+fn aac_frames_together() {
+    let format = AudioFormat {
+        codec: AudioCodec::Aac,
+        rate: 16_000,
+        channels: 1,
+    };
+    let mut back = RtpDepacketizer::audio(AudioConfig::new(format).unwrap()).unwrap();
+    let head = [0x80, 0xe0, 0, 7, 0, 0, 0, 100, 0, 0, 0, 1];
+    let packet = |payload: &[u8]| [&head, payload].concat();
+    back.handle_packet(&packet(&[0, 32, 0, 3 << 3, 0, 2 << 3, 1, 2, 3, 4, 5]))
+        .unwrap();
+    let received: Vec<_> = std::iter::from_fn(|| back.poll())
+        .map(|frame| (frame.data.to_vec(), frame.timestamp))
+        .collect();
+    assert_eq!(received, [(vec![1, 2, 3], 100), (vec![4, 5], 1_124)]);
+    for wrong in [
+        &[][..],
+        &[0, 16, 0],
+        &[0, 0, 1],
+        &[0, 12, 0, 8, 1],
+        &[0, 16, 0, 0, 1],
+        &[0, 16, 0, 9, 1],
+        &[0, 32, 0, 8, 0, 16, 1, 2],
+    ] {
+        let mut back = RtpDepacketizer::audio(AudioConfig::new(format).unwrap()).unwrap();
+        let error = back.handle_packet(&packet(wrong)).unwrap_err();
+        assert!(matches!(error, Error::RtpPacket { .. }), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_is_no_packet_is_named() {
+    let mut back = RtpDepacketizer::video(Codec::H264);
+    let mut error = |packet: &[u8]| back.handle_packet(packet).unwrap_err().to_string();
+    assert!(error(&[0x80; 11]).starts_with("RTP packet: expected a whole RTP packet, found "));
+    let head = [0x80, 0x60, 0, 7, 0, 0, 0, 100, 0, 0, 0, 1];
+    let mut sequence = 7;
+    let mut error = |payload: &[u8]| {
+        let mut packet = [&head, payload].concat();
+        packet[3] = sequence;
+        sequence += 1;
+        error(&packet)
+    };
+    assert!(error(&[0x79, 0, 1]).ends_with("or a part of one, found type 25"));
+    // Later ones of the same access unit are dropped without a word: others begin anew.
+    let mut back = RtpDepacketizer::video(Codec::H264);
+    let mut error = |payload: &[u8]| {
+        back = RtpDepacketizer::video(Codec::H264);
+        back.handle_packet(&[&head, payload].concat())
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(error(&[0x78, 0, 2, 0x65]).ends_with("in an aggregation, found a part of one"));
+    assert!(error(&[0x7c]).ends_with("the header of a fragment, found none"));
+    assert!(error(&[]).ends_with("the header of a NAL unit, found 0 bytes"));
+    assert!(error(&[0x7c, 0x9c, 1]).ends_with("found type 28"));
+    assert_eq!(back.dropped(), 1);
+    // Who comes while a NAL unit is under way waits for the next access unit.
+    let mut back = RtpDepacketizer::video(Codec::H264);
+    let packet = [&head[..], &[0x7c, 0x45, 1]].concat();
+    assert_eq!(back.handle_packet(&packet), Ok(()));
+    assert_eq!((back.poll(), back.dropped()), (None, 1));
+}
+
+/// Units of a stream, each filled with a number of its own, so that none is like another.
+fn numbered(count: u8) -> Vec<Vec<u8>> {
+    let bodies = (1..=count).map(|at| vec![at; 300 * usize::from(at % 3 + 1)]);
+    bodies
+        .map(|body| unit(&[[&[0x41][..], &body].concat()]))
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn any_nal_units(
+        (codec, units) in stream(1..3_000),
+        packet_bytes in prop_oneof![64..100_usize, 100..2_000_usize, Just(65_535)],
+    ) {
+        // The streams have key frames without sets, too: there are none to put before them, unless a
+        // unit before had some, and then the comparison is not this simple.
+        let has_set = |unit: &Vec<u8>| nals(unit).iter().any(|nal| {
+            use tutk_media::NalKind::{Pps, Sps, Vps};
+            matches!(codec.kind(nal), Vps | Sps | Pps)
+        });
+        let units: Vec<_> = units.into_iter().filter(|unit| !has_set(unit)).collect();
+        round_trip(codec, &units, packet_bytes);
+    }
+
+    #[test]
+    fn any_short_nal_units((codec, units) in stream(1..20), packet_bytes in 64..100_usize) {
+        let mut rtp = RtpPacketizer::video(codec, config(packet_bytes)).unwrap();
+        let mut back = RtpDepacketizer::video(codec);
+        for (at, unit) in (0..).zip(&units) {
+            let received = frames(&mut back, &packets(&mut rtp, unit, at));
+            prop_assert_eq!(received.len(), 1);
+            // With sets put before some of them, nothing is missing.
+            let received = nals(&received[0].data);
+            prop_assert!(nals(unit).iter().all(|nal| received.contains(nal)));
+        }
+    }
+
+    /// Lost, doubled and swapped packets: whatever comes out was sent like that, and what was not
+    /// touched comes out.
+    #[test]
+    fn any_loss(
+        lost in prop::collection::btree_set(0..120_usize, 0..30),
+        twice in prop::collection::btree_set(0..120_usize, 0..10),
+    ) {
+        let units = numbered(40);
+        let mut rtp = RtpPacketizer::video(Codec::H264, config(300)).unwrap();
+        let mut back = RtpDepacketizer::video(Codec::H264);
+        let (mut number, mut received, mut whole) = (0, Vec::new(), Vec::new());
+        let (mut gap, mut started) = (false, false);
+        for (at, unit) in (0..).zip(&units) {
+            let mut touched = false;
+            for packet in packets(&mut rtp, unit, at) {
+                if lost.contains(&number) {
+                    (gap, touched) = (started, true);
+                } else {
+                    touched |= gap;
+                    (gap, started) = (false, true);
+                    back.handle_packet(&packet).unwrap();
+                    if twice.contains(&number) {
+                        back.handle_packet(&packet).unwrap();
+                    }
+                }
+                number += 1;
+            }
+            if !touched {
+                whole.push(at);
+            }
+            received.extend(std::iter::from_fn(|| back.poll()));
+        }
+        let timestamps: Vec<_> = received.iter().map(|frame| frame.timestamp).collect();
+        prop_assert_eq!(timestamps, whole);
+        for frame in &received {
+            let unit = &units[usize::try_from(frame.timestamp).unwrap()];
+            prop_assert_eq!(&frame.data, unit);
+        }
+        let late = twice.iter().filter(|at| !lost.contains(at) && **at < number).count();
+        prop_assert_eq!(back.late(), late as u64);
+    }
+
+    #[test]
+    fn any_packets(
+        packets in prop::collection::vec(
+            (any::<[u8; 2]>(), prop::collection::vec(any::<u8>(), 0..60), 0..3_u8, 0..3_u8),
+            1..40,
+        ),
+    ) {
+        let format = |codec| AudioFormat { codec, rate: 16_000, channels: 2 };
+        let mut receivers: Vec<_> = [AudioCodec::Aac, AudioCodec::Pcm, AudioCodec::Opus]
+            .into_iter()
+            .map(|codec| RtpDepacketizer::audio(AudioConfig::new(format(codec)).unwrap()).unwrap())
+            .chain([Codec::H264, Codec::H265].map(RtpDepacketizer::video))
+            .collect();
+        let mut number = 0_u8;
+        for ([first, second], body, skip, timestamp) in packets {
+            number = number.wrapping_add(skip);
+            let head = [first & 0x3f | 0x80, second, 0, number, 0, 0, 0, timestamp, 0, 0, 0, 1];
+            let packet = [&head, &body[..]].concat();
+            for receiver in &mut receivers {
+                let _ = receiver.handle_packet(&packet);
+                while let Some(frame) = receiver.poll() {
+                    prop_assert!(!frame.data.is_empty());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn times_of_a_stream_are_those_of_its_frames() {
+    let clip = clip(H265);
+    let mut rtp = RtpPacketizer::video(clip.codec(), config(1_452)).unwrap();
+    let mut back = RtpDepacketizer::video(clip.codec());
+    for (at, (unit, _)) in (0..).zip(clip.units()) {
+        let time = Duration::from_secs(47_720) + FRAME * at;
+        let timestamp = rtp_timestamp(time, rtp.clock_rate());
+        let sent = packets(&mut rtp, unit, timestamp);
+        let received = frames(&mut back, &sent);
+        // On the way they wrap.
+        assert_eq!(
+            received[0].timestamp,
+            4_294_800_000_u32.wrapping_add(at * 4_500)
+        );
+    }
+}

@@ -1,0 +1,422 @@
+//! RTP as ffmpeg and GStreamer receive it: frame for frame what was sent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod common;
+
+use std::fs;
+use std::time::Duration;
+
+use common::encoded::{mp3, opus};
+use common::rtsp::{Stream, watch};
+use common::sound::{Frames, aac_clip, frames, tone_clip};
+use common::{FRAME, File, H264, H265, are_there, clip, ffmpeg_is_there};
+use tutk_media::{
+    AudioCodec, AudioConfig, Clip, Codec, MediaDescription, ParameterSets, RTP_PACKET_BYTES,
+    RtpConfig, RtpPacketizer, nal_units, rtp_timestamp,
+};
+
+const CONFIG: RtpConfig = RtpConfig {
+    payload_type: 96,
+    ssrc: 0x1234_5678,
+    sequence: 65_500,
+    packet_bytes: RTP_PACKET_BYTES,
+};
+
+fn gstreamer_is_there() -> bool {
+    let packages = "gstreamer1.0-tools, and gstreamer1.0-plugins-base, -good and -bad";
+    are_there(&["gst-launch-1.0"], "--version", packages)
+}
+
+fn append(rtp: &mut RtpPacketizer, frame: &[u8], time: Duration, out: &mut Vec<Vec<u8>>) {
+    // Timestamps wrap on the way.
+    let timestamp = rtp_timestamp(time, rtp.clock_rate()).wrapping_sub(20_000);
+    let mut packets = rtp.packets(frame, timestamp).unwrap();
+    let mut packet = Vec::new();
+    while packets.write_next(&mut packet) {
+        out.push(std::mem::take(&mut packet));
+    }
+}
+
+/// The whole clip; its first key frame's sets are in the description.
+fn video(clip: &Clip, packet_bytes: usize) -> Stream {
+    let mut sets = ParameterSets::new(clip.codec());
+    sets.update(clip.unit(0).unwrap().0);
+    let config = RtpConfig {
+        packet_bytes,
+        ..CONFIG
+    };
+    let mut rtp = RtpPacketizer::video(clip.codec(), config).unwrap();
+    let mut packets = Vec::new();
+    for (at, (unit, _)) in (0..).zip(clip.units()) {
+        append(&mut rtp, unit, FRAME * at, &mut packets);
+    }
+    Stream {
+        media: MediaDescription::video(&sets, 96),
+        packets,
+    }
+}
+
+fn sound(frames: &Frames, packet_bytes: usize) -> Stream {
+    let (format, first, _) = &frames[0];
+    let audio = AudioConfig::of_frame(*format, first).unwrap();
+    let media = MediaDescription::audio(audio, 97).unwrap();
+    let config = RtpConfig {
+        payload_type: media.payload_type,
+        packet_bytes,
+        ..CONFIG
+    };
+    let mut rtp = RtpPacketizer::audio(audio, config).unwrap();
+    let mut packets = Vec::new();
+    for (_, frame, time) in frames {
+        append(&mut rtp, frame, *time, &mut packets);
+    }
+    Stream { media, packets }
+}
+
+fn nals(stream: &[u8]) -> Vec<&[u8]> {
+    nal_units(stream).map(|nal| nal.payload).collect()
+}
+
+/// The sound that RTP carries, each with what ffmpeg and GStreamer call it.
+struct Sound {
+    name: &'static str,
+    frames: Frames,
+    packet_bytes: usize,
+    /// ffmpeg's muxer for the bare stream, where frames put end to end are one.
+    raw: Option<&'static str>,
+    depayloader: &'static str,
+}
+
+fn every_sound() -> Vec<Sound> {
+    let all = |clip: &tutk_media::AudioClip| frames(clip, Duration::ZERO).collect::<Frames>();
+    let mut sounds = Vec::new();
+    let mut add = |name, frames, packet_bytes, raw, depayloader| {
+        sounds.push(Sound {
+            name,
+            frames,
+            packet_bytes,
+            raw,
+            depayloader,
+        });
+    };
+    // In parts, too.
+    add(
+        "aac",
+        all(&aac_clip()),
+        RTP_PACKET_BYTES,
+        None,
+        "rtpmp4gdepay",
+    );
+    add("aac-parts", all(&aac_clip()), 100, None, "rtpmp4gdepay");
+    for (name, codec, rate, channels, raw, depayloader) in [
+        ("pcmu", AudioCodec::Pcmu, 8_000, 1, "mulaw", "rtppcmudepay"),
+        ("pcma", AudioCodec::Pcma, 8_000, 1, "alaw", "rtppcmadepay"),
+        (
+            "pcma-16",
+            AudioCodec::Pcma,
+            16_000,
+            1,
+            "alaw",
+            "rtppcmadepay",
+        ),
+        ("l16", AudioCodec::Pcm, 16_000, 1, "s16le", "rtpL16depay"),
+        (
+            "l16-stereo",
+            AudioCodec::Pcm,
+            44_100,
+            2,
+            "s16le",
+            "rtpL16depay",
+        ),
+    ] {
+        let clip = tone_clip(codec, rate, channels, 5_000);
+        add(name, all(&clip), RTP_PACKET_BYTES, Some(raw), depayloader);
+    }
+    add("opus", opus("20"), RTP_PACKET_BYTES, None, "rtpopusdepay");
+    let mp3 = mp3(32_000, 288, 1_152, "64k");
+    add(
+        "mp3",
+        mp3.clone(),
+        RTP_PACKET_BYTES,
+        Some("mp3"),
+        "rtpmpadepay",
+    );
+    add("mp3-parts", mp3, 100, Some("mp3"), "rtpmpadepay");
+    sounds
+}
+
+#[test]
+fn ffmpeg_receives_the_pictures() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    for (bytes, format) in [(H264, "h264"), (H265, "hevc")] {
+        let clip = clip(bytes);
+        for packet_bytes in [200, RTP_PACKET_BYTES, 65_535] {
+            let stream = video(&clip, packet_bytes);
+            let args = [
+                "-v",
+                "error",
+                "-rtsp_transport",
+                "tcp",
+                "-i",
+                "URL",
+                "-c",
+                "copy",
+            ];
+            let raw = [&args[..], &["-f", format, "-"]].concat();
+            let received = watch(&[stream], "ffmpeg", &raw);
+            assert!(nals(&received) == nals(bytes), "{format} {packet_bytes}");
+        }
+        // Its frames are those of the clip, and so are their times.
+        let args = [
+            "-v",
+            "error",
+            "-rtsp_transport",
+            "tcp",
+            "-show_entries",
+            "packet=pts,size",
+        ];
+        let args = [&args[..], &["-of", "csv=p=0", "URL"]].concat();
+        let shown = watch(&[video(&clip, RTP_PACKET_BYTES)], "ffprobe", &args);
+        let shown = String::from_utf8(shown).unwrap();
+        // The first one's time, ffmpeg 5.1 does not say.
+        let times: Vec<i64> = shown
+            .lines()
+            .filter_map(|line| line.split(',').next().unwrap().parse().ok())
+            .collect();
+        assert_eq!(shown.lines().count(), clip.len());
+        let expected: Vec<_> = (1..).map(|at| at * 4_500).take(clip.len() - 1).collect();
+        assert_eq!(times, expected);
+    }
+}
+
+#[test]
+fn ffmpeg_receives_the_sound() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    for sound_sent in every_sound() {
+        let Sound {
+            name,
+            frames,
+            packet_bytes,
+            raw,
+            ..
+        } = sound_sent;
+        let stream = || sound(&frames, packet_bytes);
+        let args = ["-v", "error", "-rtsp_transport", "tcp", "-i", "URL"];
+        if let Some(raw) = raw {
+            let args = [
+                &args[..],
+                &["-c", "copy", "-write_xing", "0", "-id3v2_version", "0"],
+            ];
+            let args = match raw {
+                "mp3" => [&args.concat()[..], &["-f", raw, "-"]].concat(),
+                // L16 is big-endian on the way.
+                "s16le" => [
+                    "-v",
+                    "error",
+                    "-rtsp_transport",
+                    "tcp",
+                    "-i",
+                    "URL",
+                    "-f",
+                    raw,
+                    "-",
+                ]
+                .to_vec(),
+                raw => [args[0], &["-c", "copy", "-f", raw, "-"]].concat(),
+            };
+            let received = watch(&[stream()], "ffmpeg", &args);
+            let sent: Vec<u8> = frames
+                .iter()
+                .flat_map(|(_, frame, _)| frame.clone())
+                .collect();
+            assert!(
+                received == sent,
+                "{name}: {} of {}",
+                received.len(),
+                sent.len()
+            );
+        } else {
+            // Frame for frame, by its size and time.
+            let args = [
+                "-v",
+                "error",
+                "-rtsp_transport",
+                "tcp",
+                "-show_entries",
+                "packet=pts,size",
+            ];
+            let args = [&args[..], &["-of", "csv=p=0", "URL"]].concat();
+            let shown = String::from_utf8(watch(&[stream()], "ffprobe", &args)).unwrap();
+            let header = if name.starts_with("aac") { 7 } else { 0 };
+            let sizes: Vec<_> = frames
+                .iter()
+                .map(|(_, frame, _)| frame.len() - header)
+                .collect();
+            let shown: Vec<(i64, usize)> = shown
+                .lines()
+                .map(|line| line.trim_end_matches(',').split_once(',').unwrap())
+                .map(|(pts, size)| (pts.parse().unwrap(), size.parse().unwrap()))
+                .collect();
+            let received: Vec<_> = shown.iter().map(|(_, size)| *size).collect();
+            assert_eq!(received, sizes, "{name}");
+            let step = if name == "opus" { 960 } else { 1_024 };
+            assert!(
+                shown.windows(2).all(|pair| pair[1].0 - pair[0].0 == step),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn ffmpeg_plays_both_together() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    let aac = frames(&aac_clip(), Duration::ZERO).collect::<Frames>();
+    let streams = [video(&clip(H265), 1_200), sound(&aac, 1_200)];
+    let args = [
+        "-v",
+        "error",
+        "-rtsp_transport",
+        "tcp",
+        "-i",
+        "URL",
+        "-f",
+        "framemd5",
+    ];
+    let args = [&args[..], &["-fps_mode", "passthrough", "-"]].concat();
+    let decoded = String::from_utf8(watch(&streams, "ffmpeg", &args)).unwrap();
+    let lines = |stream| {
+        decoded
+            .lines()
+            .filter(move |line: &&str| line.starts_with(stream))
+    };
+    let md5 = lines("0,").map(|line| line.rsplit(',').next().unwrap().trim().to_owned());
+    let file = File::new("both.h265", H265);
+    assert_eq!(md5.collect::<Vec<_>>(), common::decoded(&file.0));
+    assert_eq!(lines("1,").count(), aac.len());
+}
+
+/// What GStreamer's depayloader makes of a stream: one buffer in each item.
+fn depayload(name: &str, stream: &Stream, elements: &str) -> Vec<Vec<u8>> {
+    // RFC 4571: each packet after its length.
+    let framed: Vec<u8> = stream
+        .packets
+        .iter()
+        .flat_map(|packet| {
+            let length = u16::try_from(packet.len()).unwrap().to_be_bytes();
+            [&length, &packet[..]].concat()
+        })
+        .collect();
+    let input = File::new(&format!("{name}.rtp"), &framed);
+    let folder = common::path(&format!("{name}.frames"));
+    fs::create_dir(&folder).unwrap();
+    // What the description says, in GStreamer's words.
+    let media = &stream.media;
+    let mut parts = media.rtpmap.split('/');
+    let (encoding, rate) = (parts.next().unwrap(), parts.next().unwrap());
+    let mut caps = format!(
+        "application/x-rtp-stream,media={},payload={},clock-rate={rate},encoding-name={}",
+        media.media,
+        media.payload_type,
+        encoding.to_uppercase()
+    );
+    if let Some(channels) = parts.next() {
+        caps += &format!(",encoding-params=(string){channels},channels={channels}");
+    }
+    for field in media.fmtp.iter().flat_map(|fmtp| fmtp.split(';')) {
+        let (key, value) = field.split_once('=').unwrap();
+        caps += &format!(",{key}=(string)\"{value}\"");
+    }
+    let sink = format!("location={}/%06d", folder.display());
+    let source = format!("location={}", input.name());
+    let mut args = vec![
+        "-q",
+        "filesrc",
+        &source,
+        "!",
+        &caps,
+        "!",
+        "rtpstreamdepay",
+        "!",
+    ];
+    args.extend(elements.split(' '));
+    args.extend(["!", "multifilesink", &sink]);
+    common::run("gst-launch-1.0", &args);
+    let mut names: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.sort();
+    let buffers = names.iter().map(|name| fs::read(name).unwrap()).collect();
+    fs::remove_dir_all(&folder).unwrap();
+    buffers
+}
+
+#[test]
+fn gstreamer_receives_the_pictures() {
+    if !gstreamer_is_there() {
+        return;
+    }
+    for bytes in [H264, H265] {
+        let clip = clip(bytes);
+        let elements = match clip.codec() {
+            Codec::H264 => "rtph264depay ! video/x-h264,stream-format=byte-stream,alignment=au",
+            Codec::H265 => "rtph265depay ! video/x-h265,stream-format=byte-stream,alignment=au",
+        };
+        for packet_bytes in [200, RTP_PACKET_BYTES, 65_535] {
+            let name = format!("{}-{packet_bytes}", clip.codec());
+            let received = depayload(&name, &video(&clip, packet_bytes), elements);
+            let mut sets = nals(clip.unit(0).unwrap().0);
+            sets.truncate(if clip.codec() == Codec::H264 { 2 } else { 3 });
+            assert_eq!(received.len(), clip.len(), "{name}");
+            for (at, (received, (unit, _))) in received.iter().zip(clip.units()).enumerate() {
+                // Those of the description come first.
+                let sets = if at == 0 { sets.clone() } else { Vec::new() };
+                assert!(nals(received) == [sets, nals(unit)].concat(), "{name} {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gstreamer_receives_the_sound() {
+    if !gstreamer_is_there() || !ffmpeg_is_there() {
+        return;
+    }
+    for sound_sent in every_sound() {
+        let Sound {
+            name,
+            frames,
+            packet_bytes,
+            raw,
+            depayloader,
+        } = sound_sent;
+        let stream = sound(&frames, packet_bytes);
+        let received = depayload(name, &stream, depayloader);
+        let mut sent: Vec<Vec<u8>> = frames.iter().map(|(_, frame, _)| frame.to_vec()).collect();
+        if name.starts_with("aac") {
+            sent.iter_mut().for_each(|frame| drop(frame.drain(..7)));
+        }
+        if raw == Some("s16le") {
+            // Big-endian, as it is on the way.
+            sent.iter_mut()
+                .flat_map(|frame| frame.as_chunks_mut::<2>().0)
+                .for_each(|two| two.reverse());
+        }
+        if raw.is_some() {
+            assert!(received.concat() == sent.concat(), "{name}");
+        } else {
+            assert!(received == sent, "{name}");
+        }
+    }
+}
