@@ -280,7 +280,7 @@ impl Missing {
         let wait = match self.asks {
             0 if newest - self.counter >= config.reorder.into() => 0,
             0 => config.reorder_micros,
-            _ => round_trip.max(config.spacing_micros),
+            _ => round_trip,
         };
         self.since.saturating_add(wait)
     }

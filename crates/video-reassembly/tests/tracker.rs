@@ -182,6 +182,14 @@ fn no_more_than_the_window_is_missing() {
 }
 
 #[test]
+fn a_slice_is_asked_for_as_long_as_it_is_in_the_window() {
+    for (newest, expected) in [(101, vec![1]), (102, vec![])] {
+        let mut tracker = tracker(CONFIG, std::iter::once(0).chain(2..=newest));
+        assert_eq!(ask(&mut tracker, 0), expected, "1 of {newest}");
+    }
+}
+
+#[test]
 fn one_counter_far_away_moves_nothing_and_two_are_followed() {
     let mut tracker = tracker(CONFIG, [0, 1, 40_000, 2, 40_001, 3, 5]);
     assert_eq!((tracker.base(), tracker.newest()), (Some(4), Some(5)));
