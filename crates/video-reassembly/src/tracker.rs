@@ -65,7 +65,7 @@ pub struct Request<'a> {
 ///
 /// A gap is asked for at once when it is more than slices a few places late
 /// ([`TrackerConfig::reorder`]), then again after every round trip, [`TrackerConfig::asks`] times in all.
-/// Nothing before the first counter that came is missing.
+/// Nothing before the first counter that came is missing, unless it was [expected](Self::expect).
 ///
 /// ```
 /// use video_reassembly::{ResendTracker, TrackerConfig};
@@ -123,6 +123,17 @@ impl ResendTracker {
             suspect: None,
             requested_at: None,
             list: Vec::new(),
+        }
+    }
+
+    /// The first slice that is wanted is thought to have that counter, so that those before the first one
+    /// that comes are missed as well. Changes nothing once one came.
+    ///
+    /// A slice's counter less its index is that of its frame's first slice, as far as no slices of other
+    /// frames were sent in between.
+    pub fn expect(&mut self, counter: u16) {
+        if self.newest.is_none() {
+            self.newest = Some(number::first(Short(counter)) - 1);
         }
     }
 
@@ -269,7 +280,7 @@ impl Missing {
         let wait = match self.asks {
             0 if newest - self.counter >= config.reorder.into() => 0,
             0 => config.reorder_micros,
-            _ => round_trip.max(config.spacing_micros),
+            _ => round_trip,
         };
         self.since.saturating_add(wait)
     }
