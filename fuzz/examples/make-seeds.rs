@@ -24,14 +24,14 @@ use hl_ioctl::{ChallengeStatus, Command, ConnectResult, Request};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng};
 use tutk_frame::{
-    AvPacket, AvStamp, DataHeader, Direction, FrameInfo, IoctlMessage, IoctlRequest, LinkClock,
-    MediaKind, MediaLayout, SessionId, WrapperLayout,
+    AvPacket, AvStamp, DataHeader, Direction, FrameInfo, GroupHeader, Heartbeat, IoctlMessage,
+    IoctlRequest, LinkClock, MediaKind, MediaLayout, ResendRequest, SessionId, WrapperLayout,
 };
 use tutk_media::{
     AudioCodec, AudioFormat, Codec, RTP_HEADER_BYTES, RtpConfig, RtpPacketizer, WavFile,
     access_units, nal_units,
 };
-use video_reassembly::{Slicer, SlicerConfig};
+use video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 
 const CLIPS: [(&str, &[u8]); 2] = [
     (
@@ -46,6 +46,7 @@ const CLIPS: [(&str, &[u8]); 2] = [
 
 fn main() {
     frames();
+    resend();
     hl_messages();
     logins();
     clips();
@@ -144,7 +145,7 @@ fn frames() {
             .slice(MediaKind::Key, info, frame)
             .expect("few slices");
         let (mut packet, mut index) = (Vec::new(), 0);
-        while slices.write_next(LinkClock::default(), &mut packet) {
+        while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
             save(&format!("media-{name}-{index}"), &packet);
             if let Ok(parsed) = AvPacket::parse(&packet, layout) {
                 save(&format!("slice-{name}-{index}"), parsed.body);
@@ -154,6 +155,37 @@ fn frames() {
         }
     }
     save("frame-info", &[0x4e; 40]);
+}
+
+/// Resend mode: groups from their header on, parity, and a heartbeat that asks again.
+fn resend() {
+    let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
+    let mut config = SlicerConfig::new(MediaLayout::Slice);
+    config.slice_bytes = 100;
+    config.resend = Some(ResendConfig::default());
+    let mut slicer = Slicer::new(config).expect("100 bytes are enough");
+    let info = FrameInfo::parse(&[0; 40]).expect("40 bytes are a frame info");
+    let frame = Bytes::from_static(&[0x65; 150]);
+    let mut slices = slicer
+        .slice(MediaKind::Key, info, frame)
+        .expect("few slices");
+    let (mut packet, clock) = (Vec::new(), LinkClock::default());
+    while slicer.write_next(&mut slices, clock, &mut packet)
+        || slicer.write_repair(clock, &mut packet)
+    {
+        let parsed = AvPacket::parse(&packet, MediaLayout::Slice).expect("as written");
+        let group = parsed.group.expect("a group");
+        let at = parsed.body_offset() - GroupHeader::LEN;
+        save(&format!("group-{}", group.index), &packet[at..]);
+        if group.is_parity() {
+            save("parity", parsed.body);
+        }
+        packet.clear();
+    }
+    let heartbeat = Heartbeat::parse(b"\x09\0\x0c\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\x01\0\0\0\0\0")
+        .expect("24 bytes are a heartbeat");
+    ResendRequest::write(&heartbeat, 0xfffe, &[0xfffe, 1, 14], &mut packet);
+    save("resend-request", &packet);
 }
 
 fn hl_messages() {

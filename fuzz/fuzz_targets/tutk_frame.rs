@@ -7,10 +7,10 @@ use libfuzzer_sys::fuzz_target;
 use tutk_frame::{
     AvHeader, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive,
     ChannelMessage, DataHeader, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error,
-    FrameInfo, GroupHeader, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader,
-    IotcLayout, Keepalive, LinkClock, MediaLayout, Probe, ProbeAnswer, SessionAnswer,
-    SessionRequest, SessionTrailer, Slice, SliceHeader, SummaryMediaHeader, SummaryMediaPacket,
-    WrapperLayout,
+    FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc,
+    IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout, Parity, Probe, ProbeAnswer,
+    ResendRequest, SessionAnswer, SessionRequest, SessionTrailer, Slice, SliceHeader,
+    SummaryMediaHeader, SummaryMediaPacket, TalkPacket, WrapperLayout,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -152,6 +152,13 @@ fn av(data: &[u8]) {
         }
     }
     let mut out = Vec::new();
+    if let Ok(request) = ResendRequest::parse(data) {
+        let missing: Vec<u16> = request.missing().collect();
+        assert!(missing.len() <= ResendRequest::MAX);
+        ResendRequest::write(&request.heartbeat, request.base, &missing, &mut out);
+        assert_eq!(ResendRequest::parse(&out), Ok(request));
+    }
+    out.clear();
     if let Ok(message) = ChannelMessage::parse(data) {
         message.write(&mut out);
         assert_eq!(ChannelMessage::parse(&out), Ok(message));
@@ -186,8 +193,30 @@ fn media(data: &[u8]) {
         assert_eq!(Slice::parse(&out), Ok(slice));
     }
     out.clear();
+    if let Ok(parity) = Parity::parse(data) {
+        parity.write(&mut out);
+        assert_eq!(Parity::parse(&out), Ok(parity));
+    }
+    out.clear();
+    if let Ok((group, body)) = GroupHeader::parse(data)
+        && let Ok(media) = GroupedMedia::parse(group, body)
+    {
+        assert_eq!(
+            matches!(media, GroupedMedia::Parity(_)),
+            group.is_parity(),
+            "parity is no slice"
+        );
+        media.write(&mut out);
+        assert_eq!(GroupedMedia::parse(group, &out), Ok(media));
+    }
+    out.clear();
     if let Ok(packet) = SummaryMediaPacket::parse(data) {
         packet.write(&mut out);
         assert_eq!(SummaryMediaPacket::parse(&out), Ok(packet));
+    }
+    out.clear();
+    if let Ok(packet) = TalkPacket::parse(data) {
+        packet.write(&mut out);
+        assert_eq!(TalkPacket::parse(&out), Ok(packet));
     }
 }

@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use tutk_frame::{
     Cc51Discovery, Cc51Header, Cc51Keepalive, DataHeader, DiscoveryAnswer, DiscoveryLayout,
     DiscoveryRequest, FrameInfo, Heartbeat, IoctlMessage, IoctlRequest, IotcHeader, Keepalive,
-    Probe, ProbeAnswer, SessionAnswer, Slice, SliceHeader, SummaryMediaHeader,
+    Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, Slice, SliceHeader,
+    SummaryMediaHeader,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -23,8 +24,10 @@ enum Value<'a> {
     IoctlRequest(IoctlRequest<'a>),
     IotcHeader(IotcHeader),
     Keepalive(Keepalive),
+    Parity(Parity<'a>),
     Probe(Probe),
     ProbeAnswer(ProbeAnswer),
+    ResendRequest(ResendRequest<'a>),
     SessionAnswer(SessionAnswer),
     Slice(Slice<'a>),
     SliceHeader(SliceHeader),
@@ -87,6 +90,10 @@ fuzz_target!(|value: Value<'_>| {
             value.write(&mut out);
             assert_eq!(Keepalive::parse(&out), Ok(value));
         }
+        Value::Parity(value) => {
+            value.write(&mut out);
+            assert_eq!(Parity::parse(&out), Ok(value));
+        }
         Value::Probe(value) => {
             value.write(&mut out);
             assert_eq!(Probe::parse(&out), Ok(value));
@@ -94,6 +101,11 @@ fuzz_target!(|value: Value<'_>| {
         Value::ProbeAnswer(value) => {
             value.write(&mut out);
             assert_eq!(ProbeAnswer::parse(&out), Ok(value));
+        }
+        Value::ResendRequest(value) => {
+            let missing: Vec<u16> = value.missing().collect();
+            ResendRequest::write(&value.heartbeat, value.base, &missing, &mut out);
+            assert_eq!(ResendRequest::parse(&out), Ok(value));
         }
         Value::SessionAnswer(value) => {
             value.write(&mut out);

@@ -1,7 +1,7 @@
 //! The camera's answer to a login.
 
 use crate::field::{bytes_at, put, u8_at, u16_at, u32_at};
-use crate::{AuthType, Capabilities, Error, Nonce, Status};
+use crate::{AuthType, Capabilities, Error, LoginLayout, Nonce, Status};
 
 /// The bytes of the answer that [`LoginAnswer::to_bytes`] writes.
 pub const ANSWER_LEN: usize = 60;
@@ -50,21 +50,7 @@ impl LoginAnswer {
     /// # Errors
     /// [`Error::TooShort`] and [`Error::WrongType`].
     pub fn parse(packet: &[u8]) -> Result<Self, Error> {
-        if packet.len() < MIN_ANSWER_LEN {
-            return Err(Error::TooShort {
-                what: "a login answer",
-                expected: MIN_ANSWER_LEN,
-                got: packet.len(),
-            });
-        }
-        let (packet_type, flags) = (u8_at(packet, 0), u8_at(packet, 1));
-        if (packet_type, flags) != (0x00, 0x21) {
-            return Err(Error::WrongType {
-                expected: "a login answer",
-                packet_type,
-                flags,
-            });
-        }
+        check("a login answer", packet, &[0x21])?;
         Ok(Self {
             version: u16_at(packet, 2),
             status: Status(u8_at(packet, 4)),
@@ -72,6 +58,25 @@ impl LoginAnswer {
             two_way_audio: u8_at(packet, 31) != 0,
             auth_type: AuthType(u32_at(packet, 36)),
             capabilities: Capabilities(u32_at(packet, 40)),
+        })
+    }
+
+    /// The answer that accepts the login in `packet`, as a camera wants it on the backchannel (wire.md
+    /// section 11), whatever user and password it gives and however its fields lie: DTLS has shown already
+    /// that it knows the key, and what a camera fills in there is not known. Each of the two packets, and
+    /// each repeat, is to be answered.
+    ///
+    /// # Errors
+    /// [`Error::TooShort`] for fewer than 24 bytes; [`Error::WrongType`] for another packet.
+    pub fn welcome(packet: &[u8]) -> Result<Self, Error> {
+        check("a login packet", packet, &[0x00, 0x20])?;
+        Ok(Self {
+            version: LoginLayout::Field.version(),
+            status: Status::SUCCESS,
+            nonce: Nonce(bytes_at(packet, 20)),
+            two_way_audio: true,
+            auth_type: AuthType::SDK,
+            capabilities: Capabilities::WYZE_SDK,
         })
     }
 
@@ -92,4 +97,24 @@ impl LoginAnswer {
         put(&mut bytes, 56, &2_u16.to_le_bytes());
         bytes
     }
+}
+
+/// That it is a packet of type 0 with one of these flags, long enough for its random bytes.
+fn check(what: &'static str, packet: &[u8], allowed: &[u8]) -> Result<(), Error> {
+    if packet.len() < MIN_ANSWER_LEN {
+        return Err(Error::TooShort {
+            what,
+            expected: MIN_ANSWER_LEN,
+            got: packet.len(),
+        });
+    }
+    let (packet_type, flags) = (u8_at(packet, 0), u8_at(packet, 1));
+    if packet_type != 0x00 || !allowed.contains(&flags) {
+        return Err(Error::WrongType {
+            expected: what,
+            packet_type,
+            flags,
+        });
+    }
+    Ok(())
 }

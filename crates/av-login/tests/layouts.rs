@@ -153,6 +153,16 @@ fn answer() {
         capabilities: Capabilities::WYZE_SDK,
     };
     assert_eq!(&answer.to_bytes()[..], expected);
+
+    // It is what a camera wants on the backchannel, whatever it logs in with.
+    for flags in [0x00, 0x20] {
+        let login = spelled(570, &[(1, &[flags]), (20, &[0xa1, 0xb2, 0xc3, 0xd4])]);
+        assert_eq!(LoginAnswer::welcome(&login), Ok(answer));
+        assert_eq!(LoginAnswer::welcome(&login[..24]), Ok(answer));
+        assert!(LoginAnswer::welcome(&login[..23]).is_err());
+    }
+    let error = LoginAnswer::welcome(&expected).unwrap_err();
+    assert!(matches!(error, Error::WrongType { flags: 0x21, .. }));
 }
 
 #[test]

@@ -58,6 +58,8 @@ impl AlertDescription {
     pub const DECRYPT_ERROR: Self = Self(51);
     /// No common version.
     pub const PROTOCOL_VERSION: Self = Self(70);
+    /// The suites that are offered are not good enough.
+    pub const INSUFFICIENT_SECURITY: Self = Self(71);
     /// Something broke on this side.
     pub const INTERNAL_ERROR: Self = Self(80);
     /// The handshake is given up for a reason outside the protocol.

@@ -4,11 +4,12 @@
 #
 #   clip.h264   640x360, 20 frames a second, 5 s = 100 frames, a key frame every 2 s. Ships with
 #               the program: what `tutk demo` and `tutk simulate` stream.
-#   tone.aac    16 kHz, mono, AAC LC in ADTS: 78 frames of 64 ms, as near to the 5 s of clip.h264 as
-#               whole frames come (8 ms less). A tone of 440 Hz with a click of 10 ms at each second,
-#               as tutk-media's `tone` makes it for the other codecs. The encoder's first frame, which
-#               holds nothing but its delay, is left out, so that the clicks are where they should be.
-#               (Of the one at 0 a decoder makes less: it knows nothing of the frame before.)
+#   tone.aac    16 kHz, mono, AAC LC in ADTS: 125 frames of 64 ms = 8 s. A tone of 440 Hz with a click of
+#               10 ms at each second, as tutk-media's `tone` makes it for the other codecs. Ships with the
+#               program. It is the second 8 s of a longer tone, without the encoder's first frame, which
+#               holds nothing but its delay: so the clicks are where they should be, and the tone can be
+#               looped without a seam. (Of the click at 0 a decoder that begins there makes less: it knows
+#               nothing of the frame before.)
 #   clip.h265   320x180, 20 frames a second, 2 s = 40 frames, a key frame every second. For tests.
 #
 # One slice a frame, no B frames, no access unit delimiters, as cameras send it. Another version of
@@ -29,8 +30,8 @@ ffmpeg -v error -y -f lavfi -i "$(source_ 320x180 2)" -pix_fmt yuv420p \
   -flags:v +bitexact -fflags +bitexact -f hevc clip.h265
 
 tone='if(lt(mod(t\,1)\,0.01)\,0.9*sin(2*PI*2000*t)\,0.2*sin(2*PI*440*t))'
-ffmpeg -v error -y -f lavfi -i "aevalsrc=$tone:s=16000:d=5.2" \
-  -c:a aac -b:a 48k -bsf:a "noise=drop='eq(n\,0)'" -frames:a 78 \
+ffmpeg -v error -y -f lavfi -i "aevalsrc=$tone:s=16000:d=16.2" \
+  -c:a aac -b:a 48k -bsf:a "noise=drop='lt(n\,126)'" -frames:a 125 \
   -flags:a +bitexact -fflags +bitexact -f adts tone.aac
 
 ls -l clip.h264 clip.h265 tone.aac

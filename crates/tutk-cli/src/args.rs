@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// Record a camera's video to a file, or to standard output
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Record(RecordArgs),
+    /// Say something through a camera's speaker
+    #[command(after_help = CAMERA_AND_EXIT_STATUS)]
+    Talk(TalkArgs),
     /// Find out who is there, and in which dialect
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Discover(DiscoverArgs),
@@ -155,6 +158,12 @@ pub(crate) struct SimulateArgs {
     /// Model to call itself, e.g. HL_CAM4
     #[arg(long, value_name = "M")]
     pub(crate) model: Option<String>,
+    /// Sound beside the picture: a tone with a click each second
+    #[arg(long, value_name = "CODEC", default_value = "pcmu")]
+    pub(crate) audio: SoundChoice,
+    /// Write what clients say to it to this file: .wav, .aac, or any other name for the bare frames
+    #[arg(long, value_name = "FILE")]
+    pub(crate) talk_output: Option<PathBuf>,
     /// Part of the sent packets that is lost, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub(crate) loss: f32,
@@ -189,12 +198,36 @@ pub(crate) struct RecordArgs {
     /// Stop after so many frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seconds")]
     pub(crate) frames: Option<u64>,
+    /// Sound beside the picture: auto takes the camera's where the format has a place for it
+    #[arg(long, value_name = "AUDIO", default_value = "auto")]
+    pub(crate) audio: AudioChoice,
+    /// How long to go on trying when the stream has broken off, seconds; 0 not at all
+    #[arg(long, value_name = "S", default_value = "300", value_parser = seconds_or_none)]
+    pub(crate) reconnect: Duration,
+    /// Print a line every 5 seconds: frames, bitrate, lost, round trip, reconnects
+    #[arg(long)]
+    pub(crate) stats: bool,
     /// Dialect to speak: auto asks the camera
     #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
     pub(crate) dialect: DialectChoice,
     /// Append the session's keys to this file, for Wireshark (the format of SSLKEYLOGFILE)
     #[arg(long, value_name = "FILE")]
     pub(crate) keylog: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct TalkArgs {
+    /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the file of --config
+    #[arg(value_name = "CAMERA")]
+    pub(crate) camera: SecretText,
+    /// File to say: .wav (PCM, 16 bits, mono, at the camera's rate), or .aac (ADTS) for cameras that send AAC
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// Codec to say it in; needed only for a camera that sends no sound itself [default: the camera's]
+    #[arg(long, value_name = "CODEC")]
+    pub(crate) codec: Option<TalkCodec>,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 #[derive(clap::Args)]
@@ -262,6 +295,43 @@ pub(crate) enum Format {
     Mp4,
 }
 
+/// Sound of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AudioChoice {
+    /// The camera's, where the format has a place for it
+    Auto,
+    /// None
+    None,
+}
+
+/// Sound of the simulated camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SoundChoice {
+    /// None
+    None,
+    /// AAC (ADTS), 16 kHz
+    Aac,
+    /// G.711 µ-law, 8 kHz
+    Pcmu,
+    /// G.711 A-law, 8 kHz
+    Pcma,
+    /// PCM of 16 bits, 16 kHz
+    Pcm,
+}
+
+/// Codec of what is said to a camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TalkCodec {
+    /// AAC, as the file has it
+    Aac,
+    /// G.711 µ-law
+    Pcmu,
+    /// G.711 A-law
+    Pcma,
+    /// PCM of 16 bits
+    Pcm,
+}
+
 /// Status of the simulated camera's challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ChallengeChoice {
@@ -293,6 +363,7 @@ impl Command {
             Self::Demo(_) => "demo",
             Self::Simulate(_) => "simulate",
             Self::Record(_) => "record",
+            Self::Talk(_) => "talk",
             Self::Discover(_) => "discover",
             Self::Info(_) => "info",
             Self::Control(_) => "control",
@@ -356,6 +427,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Seconds, or 0 for not at all.
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(0.0) => Ok(Duration::ZERO),
+        _ => seconds(text).map_err(|_| "must be a number of seconds, or 0".to_owned()),
+    }
+}
+
 fn probability(text: &str) -> Result<f32, String> {
     within(text, 1.0)
 }
@@ -396,6 +475,8 @@ mod tests {
         for bad in ["0", "-1", "nan", "inf", "1e300", "x", ""] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
+        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
+        assert!(seconds_or_none("-1").is_err() && seconds_or_none("x").is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A session that carries commands and no media: in, one question after the other, out.
+//! A session for commands, and for what is said to the camera: in, one question after the other, out.
 
 use std::time::Duration;
 
@@ -19,6 +19,12 @@ use crate::signals::Stop;
 /// The phase after the camera has let us in, in failures.
 pub(crate) const COMMAND: &str = "command";
 
+/// Neither picture nor sound.
+pub(crate) const NO_MEDIA: MediaRequest = MediaRequest {
+    video: false,
+    audio: false,
+};
+
 /// A camera that can be asked.
 pub(crate) struct Asking<'a> {
     pub(crate) report: &'a mut Report,
@@ -37,6 +43,7 @@ impl<'a> Asking<'a> {
     pub(crate) async fn open(
         camera: CameraUrl,
         access: &Access,
+        media: MediaRequest,
         console: &Console,
         report: &'a mut Report,
         stop: &'a mut Stop,
@@ -44,15 +51,13 @@ impl<'a> Asking<'a> {
         report.model.clone_from(&camera.model);
         let keylog = access.keylog.as_deref().map(KeyLog::open).transpose()?;
         let address = camera::resolve(&camera, stop).await?;
-        let mut config = ClientConfig::new(address, camera.credentials);
+        let model = camera.model.clone();
+        let mut config = ClientConfig::for_url(address, camera);
         if let Some(dialects) = access.dialect.chosen() {
             config.dialects = dialects;
         }
         config.key_log = keylog.is_some();
-        config.media = MediaRequest {
-            video: false,
-            audio: false,
-        };
+        config.media = media;
         let patience = config.deadlines.command;
         let session = Session::start(config).map_err(|error| Failure::runtime("start", &error))?;
         console.line(format_args!("camera at {address}"));
@@ -62,7 +67,7 @@ impl<'a> Asking<'a> {
             session,
             keylog,
             patience,
-            model: camera.model,
+            model,
             admitted: false,
         })
     }
@@ -104,6 +109,11 @@ impl<'a> Asking<'a> {
         }
     }
 
+    /// The session, to talk to the camera.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// The model, once it is known.
     pub(crate) fn model(&self) -> Option<&str> {
         self.model.as_deref()
@@ -125,7 +135,7 @@ impl<'a> Asking<'a> {
     }
 
     /// The next event that matters to whoever asks; an end of the session is a failure here.
-    async fn next_event(&mut self) -> Result<Event, Failure> {
+    pub(crate) async fn next_event(&mut self) -> Result<Event, Failure> {
         loop {
             let event = tokio::select! {
                 biased;

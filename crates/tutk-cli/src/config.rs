@@ -12,6 +12,7 @@
 //! mac = "…"                               # or auth_key = "…"
 //! model = "HL_CAM4"
 //! subtype = "hd"
+//! user_id = "…"                           # if the camera wants to be told the account's user
 //! ```
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use tutk_runtime::tutk_session;
+use tutk_session::hl_ioctl::commands::UserId;
 use tutk_session::{CameraUrl, Credentials, CredentialsError, DISCOVERY_PORT, Subtype, UrlError};
 
 use crate::args::SecretText;
@@ -48,6 +50,7 @@ struct Entry {
     auth_key: Option<Spanned<Text>>,
     model: Option<Spanned<Text>>,
     subtype: Option<Spanned<Text>>,
+    user_id: Option<Spanned<Text>>,
 }
 
 /// Text that an error message does not repeat.
@@ -157,6 +160,7 @@ impl Entry {
                 ("auth_key", self.auth_key.as_ref().map(start)),
                 ("model", self.model.as_ref().map(start)),
                 ("subtype", self.subtype.as_ref().map(start)),
+                ("user_id", self.user_id.as_ref().map(start)),
             ];
             if let Some((key, Some(at))) = beside.into_iter().find(|(_, at)| at.is_some()) {
                 return Err(Mistake {
@@ -215,6 +219,14 @@ impl Entry {
                 });
             }
         };
+        let user = match self.user_id.as_ref().map(|id| (text(id), id)) {
+            None => None,
+            Some((id, place)) => Some(UserId::new(id).map_err(|_| Mistake {
+                at: Some(start(place)),
+                key: Some("user_id"),
+                what: UrlError::UserId(id.len()).to_string(),
+            })?),
+        };
         if let Some(port) = self.port.as_ref().filter(|port| *port.get_ref() == 0) {
             return Err(Mistake {
                 at: Some(port.span().start),
@@ -228,6 +240,7 @@ impl Entry {
             credentials,
             model: self.model.as_ref().map(|model| text(model).to_owned()),
             subtype,
+            user,
         })
     }
 }
@@ -350,6 +363,10 @@ subtype = "sd"
             (
                 &format!("[cameras.x]\n{camera}mac = \"aabbccddeeff\"\nsubtype = \"4k\""),
                 "line 6, key `subtype`",
+            ),
+            (
+                &format!("[cameras.x]\n{camera}mac = \"aabbccddeeff\"\nuser_id = \"\""),
+                "line 6, key `user_id`: a user id has 1 to 255",
             ),
             (
                 &format!("[cameras.x]\n{camera}mac = \"aabbccddeeff\"\nport = 0"),

@@ -81,13 +81,31 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{}, {lost} lost", HumanBytes(bytes)));
             bar.set_position(frames);
-        } else if self.told.elapsed() >= PLAIN_EVERY {
-            self.told = Instant::now();
+        } else if self.is_time() {
             self.console.line(format_args!(
                 "… {frames} frames, {}, {lost} lost",
                 HumanBytes(bytes)
             ));
         }
+    }
+
+    /// So many frames of sound are said.
+    pub(crate) fn said(&mut self, frames: u64, of: u64, length: Duration) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("of {:.1} s", length.as_secs_f64()));
+            bar.set_position(frames);
+        } else if self.is_time() {
+            self.console.line(format_args!("… {frames} of {of} frames"));
+        }
+    }
+
+    /// Whether a plain line is due again.
+    fn is_time(&mut self) -> bool {
+        let due = self.told.elapsed() >= PLAIN_EVERY;
+        if due {
+            self.told = Instant::now();
+        }
+        due
     }
 
     /// Takes the bar away.

@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod console;
 mod failure;
+mod hearing;
 mod keylog;
 mod models;
 mod quality;
@@ -24,14 +25,16 @@ mod recording;
 mod report;
 mod signals;
 mod sink;
+mod sound;
 mod table;
+mod voice;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::args::{Args, Command};
-use crate::commands::{control, demo, discover, info, record, simulate};
+use crate::commands::{control, demo, discover, info, record, simulate, talk};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -72,6 +75,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Demo(args) => demo::run(args, console, report, &mut stop).await,
         Command::Simulate(args) => simulate::run(args, console, report, &mut stop).await,
         Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
+        Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
         Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
         Command::Control(args) => control::run(args, global, console, report, &mut stop).await,

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-use tutk_runtime::Session;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::video_reassembly::StreamKind;
 use tutk_runtime::tutk_session::{Error, Event, Frame, Phase};
+use tutk_runtime::{ContinuousFrame, Fall, ReconnectEvent, Reconnecting, Tally};
 
 use crate::clip::codec_name;
 use crate::console::{Console, Progress};
-use crate::failure::Failure;
+use crate::failure::{Failure, Status};
 use crate::keylog::KeyLog;
-use crate::report::{self, Report};
+use crate::report::{self, AudioReport, Gap, Report};
 use crate::signals::Stop;
-use crate::sink::{Sink, SinkError, Unit};
+use crate::sink::{Sink, SinkError, SoundUnit, Unit};
+use crate::sound;
 
 /// How long the camera may take to be told that we go.
 pub(crate) const CLOSE: Duration = Duration::from_secs(3);
@@ -22,6 +23,12 @@ pub(crate) const CLOSE: Duration = Duration::from_secs(3);
 /// How much longer than `--seconds` the wall clock runs. The camera's clock decides; this is for one that
 /// runs slow, or stands.
 const SLACK: Duration = Duration::from_secs(1);
+
+/// How long sound may take that belongs to the last picture.
+const TAIL: Duration = Duration::from_millis(300);
+
+/// How often `--stats` prints a line.
+const STATS: Duration = Duration::from_secs(5);
 
 /// When enough is enough. Without either, a signal ends it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,16 +43,25 @@ pub(crate) struct Recording<'a, F> {
     pub(crate) sink: Sink,
     pub(crate) limits: Limits,
     pub(crate) keylog: Option<KeyLog>,
-    /// What to ask of the camera once it has let us in.
+    /// What to ask of the camera each time that it lets us in.
     pub(crate) quality: Option<Request>,
+    /// Whether a line of statistics is printed now and then.
+    pub(crate) stats: bool,
     report: &'a mut Report,
     progress: Progress,
-    /// Looks at every frame that is written.
+    /// Looks at every frame that comes, of picture and of sound.
     inspect: F,
-    /// Timestamps of the first and the newest frame.
+    /// Timestamps of the first and the newest picture.
     span: Option<(Duration, Duration)>,
     /// When it ends by the wall clock.
     deadline: Option<Instant>,
+    /// The last picture is written: where it ends. What is missing is its sound.
+    tail: Option<Duration>,
+    /// Why the stream broke off, until it is back.
+    broken: Option<Error>,
+    /// What sound could not be taken is said once.
+    unsound: bool,
+    lost_sound: u64,
 }
 
 /// Why it is over.
@@ -56,6 +72,14 @@ enum End {
     /// Whoever read our output has enough.
     ReaderGone,
     Failed(Failure),
+}
+
+/// Statistics since the line before.
+struct Meter {
+    ticks: Option<Interval>,
+    since: Instant,
+    before: Tally,
+    pictures: u64,
 }
 
 impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
@@ -71,29 +95,42 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             limits,
             keylog: None,
             quality: None,
+            stats: false,
             report,
             progress: console.progress(limits.frames),
             inspect,
             span: None,
             deadline: None,
+            tail: None,
+            broken: None,
+            unsound: false,
+            lost_sound: 0,
         }
     }
 
     /// Takes events until it is over; then completes the file and tells the camera.
     pub(crate) async fn run(
         mut self,
-        mut session: Session,
+        mut session: Reconnecting,
         stop: &mut Stop,
     ) -> Result<(), Failure> {
+        let mut meter = Meter::new(self.stats);
         let end = loop {
             let event = tokio::select! {
                 biased;
                 () = stop.requested() => break End::Interrupted,
                 () = until(self.deadline) => break End::Enough,
+                () = meter.due() => {
+                    let tally = session.tally().await;
+                    self.progress.line(meter.line(self.report.frames, tally));
+                    continue;
+                }
                 event = session.next_event() => event,
             };
-            if matches!(event, Some(Event::Authenticated(_)))
-                && let Some(request) = self.quality.take()
+            if matches!(
+                event,
+                Some(ReconnectEvent::Session(Event::Authenticated(_)))
+            ) && let Some(request) = self.quality.clone()
                 && session.command(request).await.is_err()
             {
                 tracing::debug!("the session ended before the picture could be chosen");
@@ -103,10 +140,11 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             }
         };
         self.progress.finish();
-        self.report.overrun = session.overrun();
-        if let Some(stats) = session.stats().await {
-            tracing::debug!(?stats, "what the session counted");
-        }
+        let tally = session.tally().await;
+        tracing::debug!(?tally, "what the sessions counted");
+        self.report.overrun = tally.overrun;
+        self.report.skipped += tally.headless;
+        self.report.audio = self.sound();
         // Whatever was wrong before is what is told; this only makes the most of it.
         let finished = self.sink.finish();
         if tokio::time::timeout(CLOSE, session.close()).await.is_err() {
@@ -124,52 +162,115 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     }
 
     /// One event; `None` to go on.
-    fn event(&mut self, event: Option<Event>) -> Option<End> {
+    fn event(&mut self, event: Option<ReconnectEvent>) -> Option<End> {
         match event {
-            Some(Event::Found { dialect, .. }) => self.report.dialect = Some(dialect.name),
-            Some(Event::Phase(phase)) => {
+            Some(ReconnectEvent::Frame(frame)) => match frame.frame.stream() {
+                StreamKind::Video => self.picture(&frame),
+                StreamKind::Audio => self.sound_frame(&frame.frame),
+            },
+            Some(ReconnectEvent::Session(event)) => self.session(event),
+            Some(ReconnectEvent::Fell(fall)) => self.fell(fall),
+            Some(ReconnectEvent::Restored(outage)) => {
+                self.report.reconnects += 1;
+                let down = outage.down.unwrap_or_default();
+                self.progress.line(format_args!(
+                    "the camera is back after {:.1} s",
+                    down.as_secs_f64()
+                ));
+                None
+            }
+            Some(ReconnectEvent::Ended(Err(error))) => Some(End::Failed(self.ended(&error))),
+            Some(ReconnectEvent::Ended(Ok(()))) | None => {
+                let phase = current_phase(self.report);
+                let failure = Failure::other(phase, "the session ended by itself", "try again");
+                Some(End::Failed(failure))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn session(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Found { dialect, .. } => self.report.dialect = Some(dialect.name),
+            // Each once: a session that is begun again goes through them again.
+            Event::Phase(phase)
+                if Phase::ALL.get(self.report.phases.len()) == Some(&phase.phase) =>
+            {
                 let time = self.report.phase(&phase);
                 self.progress.line(time);
             }
-            Some(Event::Frame(frame)) if frame.stream() == StreamKind::Video => {
-                return self.frame(&frame);
-            }
-            Some(Event::Lost(lost)) if lost.stream == StreamKind::Video => {
+            Event::Lost(lost) => {
                 tracing::debug!(?lost, "frames lost");
-                self.report.lost += run_length(lost.first, lost.last);
+                let frames = run_length(lost.first, lost.last);
+                match lost.stream {
+                    StreamKind::Video => self.report.lost += frames,
+                    StreamKind::Audio => self.lost_sound += frames,
+                }
             }
-            Some(Event::Unanswered { code }) => {
+            Event::Unanswered { code } => {
                 self.progress
                     .line(format_args!("the camera did not answer K{code}"));
             }
-            Some(Event::KeyLog(line)) => {
+            Event::KeyLog(line) => {
                 let result = self.keylog.as_mut().map(|keylog| keylog.line(&line));
                 if let Some(Err(failure)) = result {
                     return Some(End::Failed(failure));
                 }
             }
-            Some(Event::Ended(Err(error))) => {
-                let closed = matches!(error, Error::ClosedByCamera { .. });
-                if closed && self.has_all_seconds() {
-                    return Some(End::Enough);
-                }
-                return Some(End::Failed(Failure::session(&error)));
-            }
-            Some(Event::Ended(Ok(()))) | None => {
-                let phase = current_phase(self.report);
-                let failure = Failure::other(phase, "the session ended by itself", "try again");
-                return Some(End::Failed(failure));
-            }
-            Some(_) => {}
+            _ => {}
         }
         None
     }
 
-    fn frame(&mut self, frame: &Frame) -> Option<End> {
+    /// The stream broke off, or an attempt to begin it again failed.
+    fn fell(&mut self, fall: Fall) -> Option<End> {
+        let tutk_runtime::Error::Session(error) = &fall.error else {
+            return None;
+        };
+        let closed = matches!(error, Error::ClosedByCamera { .. });
+        if closed && self.has_all_seconds() {
+            return Some(End::Enough);
+        }
+        if let Some(next) = fall.next {
+            self.progress.line(format_args!(
+                "{error}; trying again in {:.1} s",
+                next.as_secs_f64()
+            ));
+        }
+        self.broken.get_or_insert_with(|| error.clone());
+        None
+    }
+
+    /// No other attempt is made.
+    fn ended(&self, error: &tutk_runtime::Error) -> Failure {
+        let last = Failure::runtime(current_phase(self.report), error);
+        match &self.broken {
+            Some(broken) if self.report.frames > 0 => {
+                let first = Failure::session(broken);
+                let what = match first.what == last.what {
+                    true => first.what,
+                    false => format!("{}; then {}: {}", first.what, last.phase, last.what),
+                };
+                Failure::new(Status::BrokeOff, Phase::Stream.name(), what, last.advice)
+            }
+            _ => last,
+        }
+    }
+
+    fn picture(&mut self, frame: &ContinuousFrame) -> Option<End> {
+        let ContinuousFrame {
+            frame,
+            discontinuity,
+            ..
+        } = frame;
+        if let Some(end) = self.tail {
+            // Where sound is late for so long, there is none.
+            return (frame.timestamp >= end + TAIL).then_some(End::Enough);
+        }
         if let (Some(seconds), Some((first, _))) = (self.limits.seconds, self.span)
             && frame.timestamp.saturating_sub(first) >= seconds
         {
-            return Some(End::Enough);
+            return self.wait_for_sound(first + seconds);
         }
         tracing::trace!(
             number = frame.number,
@@ -186,7 +287,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         };
         match self.sink.write(unit) {
             Ok(()) => {}
-            Err(SinkError::Skipped) => {
+            Err(SinkError::Skipped | SinkError::Sound(_)) => {
                 self.report.skipped += 1;
                 return None;
             }
@@ -194,11 +295,91 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             Err(SinkError::Failed(failure)) => return Some(End::Failed(failure)),
         }
         (self.inspect)(frame);
+        if *discontinuity {
+            self.gap(frame.timestamp);
+        }
+        self.broken = None;
         self.count(frame);
-        (self.limits.frames == Some(self.report.frames)).then_some(End::Enough)
+        if self.limits.frames == Some(self.report.frames) {
+            let (first, _) = self.span?;
+            return self.wait_for_sound(first + self.length());
+        }
+        None
     }
 
-    /// A frame was written.
+    /// The last picture is written, and ends there: what sound belongs to it may still come.
+    fn wait_for_sound(&mut self, end: Duration) -> Option<End> {
+        if self.sink.sound_track().is_none() {
+            return Some(End::Enough);
+        }
+        self.tail = Some(end);
+        let latest = Instant::now() + TAIL;
+        self.deadline = Some(
+            self.deadline
+                .map_or(latest, |deadline| deadline.min(latest)),
+        );
+        None
+    }
+
+    fn sound_frame(&mut self, frame: &Frame) -> Option<End> {
+        if self.tail.is_some_and(|end| frame.timestamp >= end) {
+            return Some(End::Enough);
+        }
+        let Some(format) = sound::media_format(frame.codec, frame.audio) else {
+            self.unsound(format_args!("{:?} with {:?}", frame.codec, frame.audio));
+            return None;
+        };
+        let unit = SoundUnit {
+            data: &frame.data,
+            format,
+            time: frame.timestamp,
+        };
+        match self.sink.write_sound(unit) {
+            Ok(()) => (self.inspect)(frame),
+            Err(SinkError::Skipped) => {}
+            Err(SinkError::Sound(error)) => {
+                tracing::debug!(%error, "sound left out");
+                // Damaged frames come and go, and are counted; of these none will ever fit.
+                if let tutk_media::Error::AudioNotInMp4 { .. }
+                | tutk_media::Error::AudioFormat { .. }
+                | tutk_media::Error::AudioChanged { .. } = error
+                {
+                    self.unsound(format_args!("{error}"));
+                }
+            }
+            Err(SinkError::ReaderGone) => return Some(End::ReaderGone),
+            Err(SinkError::Failed(failure)) => return Some(End::Failed(failure)),
+        }
+        None
+    }
+
+    fn unsound(&mut self, why: std::fmt::Arguments<'_>) {
+        if !std::mem::replace(&mut self.unsound, true) {
+            self.progress
+                .line(format_args!("the camera's sound is left out: {why}"));
+        }
+    }
+
+    /// The first picture after a gap stands there.
+    fn gap(&mut self, time: Duration) {
+        let Some((first, newest)) = self.span else {
+            return;
+        };
+        let broken = self.broken.as_ref();
+        let error = broken.map_or_else(|| "the stream broke off".to_owned(), Error::to_string);
+        let gap = Gap {
+            at: report::seconds(newest.saturating_sub(first)),
+            seconds: report::seconds(time.saturating_sub(newest)),
+            error,
+        };
+        self.progress.line(format_args!(
+            "a gap of {:.1} s at {:.1} s",
+            gap.seconds, gap.at
+        ));
+        self.report.gaps.push(gap);
+    }
+
+    /// A picture was written.
     fn count(&mut self, frame: &Frame) {
         let report = &mut *self.report;
         report.frames += 1;
@@ -223,14 +404,28 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             .update(report.frames, report.bytes, report.lost);
     }
 
+    fn sound(&self) -> Option<AudioReport> {
+        let track = self.sink.sound_track()?;
+        Some(AudioReport {
+            frames: track.frames,
+            lost: self.lost_sound,
+            skipped: track.skipped,
+            ..AudioReport::new(track.format)
+        })
+    }
+
     /// Length of what was written, by the camera's clock: the last frame lasts as long as the others did.
     fn length(&self) -> Duration {
         let Some((first, newest)) = self.span else {
             return Duration::ZERO;
         };
         let span = newest.saturating_sub(first);
-        let gaps = u32::try_from(self.report.frames.saturating_sub(1)).unwrap_or(u32::MAX);
-        span + span.checked_div(gaps).unwrap_or_default()
+        let gaps: f64 = self.report.gaps.iter().map(|gap| gap.seconds).sum();
+        let shown = span.saturating_sub(Duration::from_secs_f64(gaps));
+        let between = self.report.frames.saturating_sub(1);
+        let between = between.saturating_sub(self.report.gaps.len() as u64);
+        let between = u32::try_from(between).unwrap_or(u32::MAX);
+        span + shown.checked_div(between).unwrap_or_default()
     }
 
     /// A camera that closes after its last frame need not send the one that would end the recording.
@@ -238,6 +433,52 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         let half_a_frame = Duration::from_millis(25);
         let length = self.length() + half_a_frame;
         self.limits.seconds.is_some_and(|seconds| length >= seconds)
+    }
+}
+
+impl Meter {
+    fn new(on: bool) -> Self {
+        let ticks = on.then(|| {
+            let mut ticks = tokio::time::interval_at(Instant::now() + STATS, STATS);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        });
+        Self {
+            ticks,
+            since: Instant::now(),
+            before: Tally::default(),
+            pictures: 0,
+        }
+    }
+
+    /// Returns when a line is due. Cancel-safe.
+    async fn due(&mut self) {
+        match &mut self.ticks {
+            Some(ticks) => _ = ticks.tick().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// `pictures` are written so far.
+    fn line(&mut self, pictures: u64, tally: Tally) -> String {
+        let seconds = self.since.elapsed().as_secs_f64().max(0.001);
+        let new = tally.since(&self.before);
+        let shown = pictures - self.pictures;
+        self.pictures = pictures;
+        self.since = Instant::now();
+        self.before = tally;
+        #[expect(clippy::cast_precision_loss, reason = "a rate, to a thousandth")]
+        let (frames, bits) = (shown as f64 / seconds, new.bytes as f64 * 8.0 / seconds);
+        let round_trip = match tally.round_trip {
+            Some(round_trip) => format!("{} ms", round_trip.as_millis()),
+            None => "-".to_owned(),
+        };
+        format!(
+            "{frames:.1} frames/s, {:.0} kbit/s, {} lost, round trip {round_trip}, {} reconnects",
+            bits / 1_000.0,
+            new.lost,
+            tally.reconnects,
+        )
     }
 }
 

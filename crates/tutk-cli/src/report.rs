@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
+use tutk_media::AudioFormat;
 use tutk_runtime::tutk_session::PhaseReport;
 
 use crate::failure::Failure;
+use crate::sound;
 
 /// What was done. Every command has every field, so that whoever reads them need not know which it was.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -78,6 +80,18 @@ pub(crate) struct Report {
     /// Of `control --list`: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) controls: Option<Vec<Value>>,
+    /// The sound that was recorded, sent by `simulate`, or said by `talk`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audio: Option<AudioReport>,
+    /// Frames of sound that `simulate` heard, with --talk-output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) heard: Option<u64>,
+    /// How often the stream was begun again after it had broken off.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) reconnects: u64,
+    /// Where it had broken off.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) gaps: Vec<Gap>,
     /// Whether a signal ended it.
     pub(crate) interrupted: bool,
     /// What failed.
@@ -98,6 +112,32 @@ pub(crate) struct PhaseTime {
     pub(crate) ms: f64,
 }
 
+/// A track of sound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct AudioReport {
+    pub(crate) codec: &'static str,
+    /// Hertz.
+    pub(crate) rate: u32,
+    pub(crate) channels: u8,
+    pub(crate) frames: u64,
+    /// Frames that the network lost.
+    pub(crate) lost: u64,
+    /// Frames left out: from before the first picture, or damaged.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) skipped: u64,
+}
+
+/// A part of the recording in which nothing came.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Gap {
+    /// Where it begins, seconds from the beginning of the recording.
+    pub(crate) at: f64,
+    /// How long it is, seconds.
+    pub(crate) seconds: f64,
+    /// Why the stream had broken off.
+    pub(crate) error: String,
+}
+
 /// A camera that answered `discover`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct FoundCamera {
@@ -105,6 +145,18 @@ pub(crate) struct FoundCamera {
     pub(crate) uid: String,
     pub(crate) dialect: &'static str,
     pub(crate) ms: f64,
+}
+
+impl AudioReport {
+    /// A track of that format without any frames.
+    pub(crate) fn new(format: AudioFormat) -> Self {
+        Self {
+            codec: sound::name(format.codec),
+            rate: format.rate,
+            channels: format.channels,
+            ..Self::default()
+        }
+    }
 }
 
 impl Report {
@@ -163,6 +215,12 @@ impl fmt::Display for PhaseTime {
     }
 }
 
+impl fmt::Display for AudioReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} Hz", self.codec, self.rate)
+    }
+}
+
 /// The recording, in one line for people.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,6 +241,9 @@ impl fmt::Display for Report {
         if let (Some(width), Some(height)) = (self.width, self.height) {
             write!(f, " {width}x{height}")?;
         }
+        if let Some(audio) = &self.audio {
+            write!(f, ", with {audio}")?;
+        }
         if let Some(dialect) = self.dialect {
             write!(f, ", dialect {dialect}")?;
         }
@@ -193,6 +254,10 @@ impl fmt::Display for Report {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }
+        }
+        if !self.gaps.is_empty() {
+            let gaps = self.gaps.len() as u64;
+            write!(f, ", {gaps} gap{}", plural(gaps))?;
         }
         if let Some(output) = self.output.as_deref().filter(|&output| output != "-") {
             write!(f, ": {output}")?;

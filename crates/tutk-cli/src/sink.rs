@@ -1,12 +1,13 @@
 //! Where the frames go: a bare stream or a fragmented MP4, to a file or to standard output.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_media::{Codec, Mp4Writer};
+use tutk_media::{AudioFormat, Codec, MAX_EARLY_AUDIO_FRAMES, Mp4Writer};
 use tutk_runtime::tutk_session::tutk_frame;
 
 use crate::args::Format;
@@ -23,6 +24,8 @@ pub(crate) struct Target {
     path: Option<PathBuf>,
     /// `None` is the camera's codec, bare.
     format: Option<Format>,
+    /// Whether sound is wanted, where the format has a place for it.
+    sound: bool,
 }
 
 /// An output that is open. Call [`Sink::finish`], whatever happened.
@@ -31,6 +34,9 @@ pub(crate) struct Sink {
     out: BufWriter<Output>,
     name: String,
     format: Option<Format>,
+    sound: bool,
+    /// Sound that came before the first key frame: it may belong to it.
+    early: VecDeque<(AudioFormat, Bytes, Duration)>,
     /// Its path, if this made the file: it goes again if nothing comes.
     created: Option<PathBuf>,
     started: Option<Started>,
@@ -69,11 +75,30 @@ pub(crate) struct Unit<'a> {
     pub(crate) time: Duration,
 }
 
+/// One frame of sound, on its way into the sink.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SoundUnit<'a> {
+    pub(crate) data: &'a Bytes,
+    pub(crate) format: AudioFormat,
+    /// On the clock of the pictures.
+    pub(crate) time: Duration,
+}
+
+/// What there is of sound in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SoundTrack {
+    pub(crate) format: AudioFormat,
+    pub(crate) frames: u64,
+    pub(crate) skipped: u64,
+}
+
 /// Why a frame was not written.
 #[derive(Debug)]
 pub(crate) enum SinkError {
     /// It stands before the first key frame, or is too large: go on.
     Skipped,
+    /// A frame of sound that the file cannot take: go on.
+    Sound(tutk_media::Error),
     /// Whoever read our output does so no more: not an error of ours.
     ReaderGone,
     /// The output is of no more use.
@@ -96,7 +121,18 @@ impl Target {
             (None, format) | (_, format @ Some(_)) => format,
             (Some(path), None) => Some(format_of(path)?),
         };
-        Ok(Self { path, format })
+        Ok(Self {
+            path,
+            format,
+            sound: false,
+        })
+    }
+
+    /// The same with sound beside the picture, if the format has a place for it; whether it has.
+    pub(crate) fn with_sound(mut self) -> (Self, bool) {
+        self.sound = self.format == Some(Format::Mp4);
+        let sound = self.sound;
+        (self, sound)
     }
 
     pub(crate) fn is_stdout(&self) -> bool {
@@ -119,6 +155,8 @@ impl Target {
             out: BufWriter::with_capacity(BUFFER, out),
             name,
             format: self.format,
+            sound: self.sound,
+            early: VecDeque::new(),
             created,
             started: None,
         })
@@ -167,6 +205,38 @@ impl Sink {
         written
             .and_then(|()| if flush { self.out.flush() } else { Ok(()) })
             .map_err(|error| self.broken(&error))
+    }
+
+    /// Takes the next frame of sound.
+    pub(crate) fn write_sound(&mut self, unit: SoundUnit<'_>) -> Result<(), SinkError> {
+        let Some(started) = &mut self.started else {
+            if self.early.len() >= MAX_EARLY_AUDIO_FRAMES {
+                self.early.pop_front();
+            }
+            self.early
+                .push_back((unit.format, unit.data.clone(), unit.time));
+            return Ok(());
+        };
+        let Some(mp4) = &mut started.mp4 else {
+            return Err(SinkError::Skipped);
+        };
+        let bytes = match mp4.write_audio(unit.format, unit.data, unit.time) {
+            Ok(bytes) => bytes,
+            Err(error @ tutk_media::Error::Mp4(_)) => return Err(self.unusable(&error)),
+            Err(error) => return Err(SinkError::Sound(error)),
+        };
+        let written = self.out.write_all(&bytes);
+        written.map_err(|error| self.broken(&error))
+    }
+
+    /// What there is of sound in the file, once there is any.
+    pub(crate) fn sound_track(&self) -> Option<SoundTrack> {
+        let mp4 = self.started.as_ref()?.mp4.as_ref()?;
+        Some(SoundTrack {
+            format: mp4.audio_format()?,
+            frames: mp4.audio_frames(),
+            skipped: mp4.audio_skipped(),
+        })
     }
 
     /// There will be no frame: takes the file away if it was made for this.
@@ -230,7 +300,20 @@ impl Sink {
         let size = read.map(|read| (read.parameters().width, read.parameters().height));
         self.started = Some(Started {
             picture: Picture { codec, size },
-            mp4: (self.format == Some(Format::Mp4)).then(|| Mp4Writer::new(codec)),
+            mp4: (self.format == Some(Format::Mp4)).then(|| {
+                let mut writer = Mp4Writer::new(codec);
+                if self.sound {
+                    writer = writer.await_audio();
+                }
+                for (format, data, time) in self.early.drain(..) {
+                    // Without a picture there is nothing to write yet. What is wrong with a frame will be
+                    // with the next ones, too.
+                    if let Err(error) = writer.write_audio(format, &data, time) {
+                        tracing::debug!(%error, "sound left out");
+                    }
+                }
+                writer
+            }),
         });
         Ok(())
     }

@@ -170,7 +170,10 @@ fn mp4_plays_and_ends_by_the_cameras_clock() {
         (&320.into(), &180.into())
     );
     if let Some(found) = probe(&path) {
-        assert_eq!(found, format!("hevc,320,180,{frames}"));
+        assert!(
+            found.starts_with(&format!("hevc,320,180,{frames}\npcm_mulaw,")),
+            "{found}"
+        );
     }
 }
 
@@ -223,7 +226,8 @@ fn a_signal_ends_the_recording_well() {
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(json["interrupted"], true);
         if let Some(found) = probe(&path) {
-            assert_eq!(found, format!("h264,640,360,{}", json["frames"]));
+            let picture = format!("h264,640,360,{}\n", json["frames"]);
+            assert!(found.starts_with(&picture), "{found}");
         }
         camera.end().exits(0);
     }

@@ -2,7 +2,7 @@
 //! (wire.md section 8, summary.md "Frame Formats").
 //!
 //! Bytes after the end of these layouts are passed over: firmware may append to them, as the
-//! heartbeat of resend mode does.
+//! heartbeat of resend mode does ([`ResendRequest`](crate::ResendRequest)).
 
 use bytes::BufMut;
 use nom::Parser;

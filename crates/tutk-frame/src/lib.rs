@@ -17,6 +17,7 @@ pub mod ids;
 pub mod ioctl;
 pub mod media;
 mod read;
+pub mod resend;
 pub mod setup;
 pub mod wrapper;
 
@@ -29,9 +30,10 @@ pub use header::{Direction, IotcHeader};
 pub use ids::{AuthKey, SessionId, Uid};
 pub use ioctl::{IoctlAck, IoctlMessage, IoctlRequest};
 pub use media::{
-    AudioFlags, Codec, FrameDevice, FrameInfo, FrameNumbers, MediaKind, Slice, SliceHeader,
-    SlicePlace, SummaryMediaHeader, SummaryMediaPacket,
+    AudioFlags, Codec, FrameDevice, FrameInfo, FrameNumbers, GroupedMedia, MediaKind, Parity,
+    Slice, SliceHeader, SlicePlace, SummaryMediaHeader, SummaryMediaPacket, TalkPacket,
 };
+pub use resend::ResendRequest;
 pub use setup::{
     DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer, SessionRequest,
     SessionStamp, SessionTrailer, Stage,

@@ -13,10 +13,10 @@ use proptest::prelude::*;
 use tutk_frame::{
     AvHeader, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive,
     ChannelMessage, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error,
-    FrameInfo, GroupHeader, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader,
-    IotcLayout, Keepalive, LinkClock, MediaLayout, Probe, ProbeAnswer, SessionAnswer,
-    SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader, SummaryMediaHeader,
-    SummaryMediaPacket, Uid,
+    FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc,
+    IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout, Parity, Probe, ProbeAnswer,
+    ResendRequest, SessionAnswer, SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader,
+    SummaryMediaHeader, SummaryMediaPacket, TalkPacket, Uid,
 };
 
 /// Bytes for `Unstructured`: many, so that fields are seldom the zeros of bytes run out.
@@ -70,11 +70,14 @@ roundtrip! {
     group_header: GroupHeader, |x, out| x.write(out), |b| GroupHeader::parse(b).map(all);
     slice_header: SliceHeader, |x, out| x.write(out), |b| SliceHeader::parse(b).map(all);
     slice: Slice<'_>, |x, out| x.write(out), Slice::parse;
+    parity: Parity<'_>, |x, out| x.write(out), Parity::parse;
     frame_info: FrameInfo, |x, out| x.write(out), FrameInfo::parse;
     summary_header: SummaryMediaHeader, |x, out| x.write(out),
         |b| SummaryMediaHeader::parse(b).map(all);
     summary_packet: SummaryMediaPacket<'_>, |x, out| x.write(out), SummaryMediaPacket::parse;
+    talk_packet: TalkPacket<'_>, |x, out| x.write(out), TalkPacket::parse;
     heartbeat: Heartbeat, |x, out| x.write(out), Heartbeat::parse;
+    resend_request: ResendRequest<'_>, |x, out| write_request(x, out), ResendRequest::parse;
     probe: Probe, |x, out| x.write(out), Probe::parse;
     probe_answer: ProbeAnswer, |x, out| x.write(out), ProbeAnswer::parse;
     buffer_reset: BufferReset, |x, out| x.write(out), BufferReset::parse;
@@ -90,7 +93,35 @@ roundtrip! {
     cc51_keepalive: Cc51Keepalive, |x, out| x.write(out), Cc51Keepalive::parse;
 }
 
+fn write_request(request: &ResendRequest<'_>, out: &mut Vec<u8>) {
+    let missing: Vec<u16> = request.missing().collect();
+    ResendRequest::write(&request.heartbeat, request.base, &missing, out);
+}
+
 proptest! {
+    #[test]
+    fn grouped_media(seed in seed(), spare in any::<u8>()) {
+        let mut u = Unstructured::new(&seed);
+        let group: GroupHeader = u.arbitrary().unwrap();
+        let media: GroupedMedia<'_> = u.arbitrary().unwrap();
+        // Where such a body stands in a group.
+        let k = group.k.clamp(1, 254);
+        let group = match media {
+            GroupedMedia::Slice(_) => GroupHeader { k, index: group.index % k, ..group },
+            GroupedMedia::Parity(_) => {
+                let index = k.saturating_add(spare);
+                GroupHeader { k, index, m: group.m.max(u32::from(index - k) + 1), ..group }
+            }
+        };
+        same(&media, &mut Vec::new(), |x, out| x.write(out), |b| GroupedMedia::parse(group, b));
+        // In no group is parity a slice: not even where the index is misread.
+        if let GroupedMedia::Parity(parity) = media {
+            let mut body = Vec::new();
+            parity.write(&mut body);
+            prop_assert!(Slice::parse(&body).is_err());
+        }
+    }
+
     #[test]
     fn av_packet(seed in seed()) {
         let mut u = Unstructured::new(&seed);
@@ -227,7 +258,14 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     let _ = Slice::parse(bytes);
     let _ = FrameInfo::parse(bytes);
     let _ = SummaryMediaPacket::parse(bytes);
+    let _ = TalkPacket::parse(bytes);
     let _ = Heartbeat::parse(bytes);
+    if let Ok(request) = ResendRequest::parse(bytes) {
+        assert!(request.missing().len() <= ResendRequest::MAX);
+    }
+    if let Ok((group, body)) = GroupHeader::parse(bytes) {
+        let _ = GroupedMedia::parse(group, body);
+    }
     let _ = Probe::parse(bytes);
     let _ = ProbeAnswer::parse(bytes);
     let _ = BufferReset::parse(bytes);
@@ -251,6 +289,8 @@ fn what_is_cut_short_is_an_error() {
         write(&mut out);
         out
     };
+    let b = bytes(&|out| sample::<TalkPacket<'_>>(seed).write(out));
+    truncated(&b, TalkPacket::parse);
     for layout in [DiscoveryLayout::Summary, DiscoveryLayout::Field] {
         let b = bytes(&|out| sample::<DiscoveryRequest>(seed).write(layout, out));
         truncated(&b, |b| DiscoveryRequest::parse(b, layout));
@@ -271,6 +311,10 @@ fn what_is_cut_short_is_an_error() {
     truncated(&b, Cc51Keepalive::parse);
     let b = bytes(&|out| sample::<Heartbeat>(seed).write(out));
     truncated(&b, Heartbeat::parse);
+    let b = bytes(&|out| write_request(&sample(seed), out));
+    truncated(&b, ResendRequest::parse);
+    let b = bytes(&|out| sample::<Parity<'_>>(seed).write(out));
+    truncated(&b, Parity::parse);
     let b = bytes(&|out| sample::<Probe>(seed).write(out));
     truncated(&b, Probe::parse);
     let b = bytes(&|out| sample::<ProbeAnswer>(seed).write(out));

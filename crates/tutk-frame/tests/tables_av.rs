@@ -336,7 +336,7 @@ fn summary_video_frame_header() {
             assert_eq!(error.offset(), offset, "{error}");
         }
     }
-    let h265 = SummaryMediaHeader::codec_info(Codec::H265);
+    let h265 = SummaryMediaHeader::codec_info(Codec::H265, None);
     assert_eq!(h265, 0x0004_0050);
 }
 

@@ -135,6 +135,12 @@ impl AudioClip {
         self.format
     }
 
+    /// Samples of one channel in each frame; in the last one of PCM and G.711 there may be fewer.
+    #[must_use]
+    pub const fn frame_samples(&self) -> u32 {
+        self.frame_samples
+    }
+
     /// How many frames there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -10,15 +10,24 @@
 mod discover;
 mod error;
 mod netem;
+mod reconnect;
 mod serve;
 mod session;
 mod socket;
+mod talk;
+mod tally;
 
-pub use discover::{Found, discover};
+pub use discover::{Found, Whom, discover};
 pub use error::Error;
 pub use netem::Impairment;
+pub use reconnect::{
+    ContinuousFrame, Fall, OUTAGES, Outage, ReconnectEvent, ReconnectPolicy, Reconnecting,
+};
 pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
+pub use socket::{ReceiveBuffer, SocketStats};
+pub use talk::{TalkSound, Talker};
+pub use tally::Tally;
 pub use tutk_session;
 
 // The repository's own README is tested as this crate's: its example uses it.

@@ -1,7 +1,6 @@
 //! The simulated camera: the pure [`Camera`], a socket, a clock, and a task that joins them.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -93,7 +92,7 @@ async fn drive(
                 Output::Transmit(datagram) => match &mut air {
                     None => socket::send(&socket, datagram).await,
                     Some(air) => air.send(
-                        Instant::now(),
+                        socket::now(),
                         Packet {
                             to: datagram.to,
                             payload: datagram.payload.to_vec(),
@@ -121,14 +120,14 @@ async fn drive(
         let deadline = arrival.map_or(deadline, |arrival| arrival.min(deadline));
         tokio::select! {
             () = inbox.receive(&socket) => {
-                let now = Instant::now();
+                let now = socket::now();
                 while let Some((from, datagram)) = inbox.next(&socket) {
                     camera.handle_datagram(now, from, datagram);
                 }
             }
-            () = tokio::time::sleep_until(deadline.into()) => camera.handle_timeout(Instant::now()),
+            () = tokio::time::sleep_until(deadline.into()) => camera.handle_timeout(socket::now()),
             _ = closing.recv() => {
-                camera.close(Instant::now());
+                camera.close(socket::now());
                 closed = true;
             }
         }
@@ -137,8 +136,7 @@ async fn drive(
 
 /// Sends what has come through the bad network by now, if there is one.
 async fn deliver(air: &mut Option<Air>, socket: &UdpSocket) {
-    while let Some(Packet { to, payload }) =
-        air.as_mut().and_then(|air| air.arrived(Instant::now()))
+    while let Some(Packet { to, payload }) = air.as_mut().and_then(|air| air.arrived(socket::now()))
     {
         let payload = &payload;
         socket::send(socket, Transmit { to, payload }).await;

@@ -1,8 +1,8 @@
 //! A client's session: the pure [`Client`], a socket, a clock, and a task that joins them.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -11,10 +11,12 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tutk_session::hl_ioctl::Request;
-use tutk_session::{Client, ClientConfig, Event, Frame, Output, Stats};
+use tutk_session::{Client, ClientConfig, Event, Frame, Output, Stats, TalkError};
 
 use crate::error::Error;
-use crate::socket::{self, Inbox};
+use crate::socket::{self, Inbox, ReceiveBuffer, SocketStats};
+use crate::talk::{self, Desk, Opening, TalkSound, Talker};
+use crate::tally::Tally;
 
 /// How many events wait for a caller that is slow to take them.
 ///
@@ -30,13 +32,31 @@ const RESERVED: usize = 64;
 /// Take [`Event`]s with [`next_event`](Self::next_event), or only frames through [`Stream`].
 #[derive(Debug)]
 pub struct Session {
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Timed>,
     control: mpsc::Sender<Control>,
-    overrun: Arc<AtomicU64>,
+    shared: Arc<Shared>,
 }
 
-enum Control {
+/// An event, and when it happened: it may have waited since.
+pub(crate) type Timed = (Instant, Event);
+
+/// What the task lets its owner see without being asked.
+#[derive(Debug)]
+struct Shared {
+    overrun: AtomicU64,
+    receive_buffer: ReceiveBuffer,
+    /// `None` if the kernel does not count.
+    kernel_drops: Option<AtomicU64>,
+    /// What was counted, once it is over.
+    last: OnceLock<Stats>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Control {
     Command(Request),
+    StartTalk(Opening),
+    Say(TalkSound, oneshot::Sender<Result<(), TalkError>>),
+    StopTalk,
     Stats(oneshot::Sender<Stats>),
     Close,
 }
@@ -69,27 +89,40 @@ impl Session {
         let client = Client::new(config, Box::new(socket::rng()?), socket::epoch());
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
         let (control, requests) = mpsc::channel(16);
-        let overrun = Arc::new(AtomicU64::new(0));
+        let receive_buffer = ReceiveBuffer::of(&socket);
+        receive_buffer.warn_if_small();
+        let shared = Arc::new(Shared {
+            overrun: AtomicU64::new(0),
+            receive_buffer,
+            kernel_drops: socket::count_drops(&socket).then(AtomicU64::default),
+            last: OnceLock::new(),
+        });
         let queue = Queue {
             events: sender,
-            overrun: Arc::clone(&overrun),
+            shared: Arc::clone(&shared),
             skipping: false,
         };
         tokio::spawn(drive(client, socket, requests, queue));
         Ok(Self {
             events,
             control,
-            overrun,
+            shared,
         })
     }
 
     /// The next event; `None` after [`Event::Ended`]. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.events.recv().await.map(|(_, event)| event)
     }
 
     /// As [`next_event`](Self::next_event), for hand-written futures.
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_timed(cx)
+            .map(|timed| timed.map(|(_, event)| event))
+    }
+
+    /// As [`poll_event`](Self::poll_event), with the time at which it happened.
+    pub(crate) fn poll_timed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Timed>> {
         self.events.poll_recv(cx)
     }
 
@@ -102,11 +135,49 @@ impl Session {
         self.control.send(control).await.map_err(|_| Error::Gone)
     }
 
+    /// Opens the way for sound to the camera, and returns when the camera listens. One at a time. The future
+    /// does not borrow the session: its events can be taken meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Talk`] says why it does not; [`Error::AlreadyTalking`]; [`Error::Gone`] if the session is over.
+    pub fn talk(&self) -> impl Future<Output = Result<Talker, Error>> + Send + 'static + use<> {
+        Talker::open(self.control.clone())
+    }
+
     /// What the session counted so far; `None` if it is over.
     pub async fn stats(&self) -> Option<Stats> {
         let (sender, receiver) = oneshot::channel();
         self.control.send(Control::Stats(sender)).await.ok()?;
         receiver.await.ok()
+    }
+
+    /// What is known of the session's socket, also when it is over.
+    #[must_use]
+    pub fn socket_stats(&self) -> SocketStats {
+        let drops = self.shared.kernel_drops.as_ref();
+        SocketStats {
+            receive_buffer: self.shared.receive_buffer,
+            kernel_drops: drops.map(|drops| drops.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The sums of what the session counted so far, also when it is over.
+    pub async fn tally(&self) -> Tally {
+        match self.stats().await {
+            Some(stats) => self.sums(&stats),
+            None => self.last_tally(),
+        }
+    }
+
+    /// The sums of a session that is over; nothing before.
+    pub(crate) fn last_tally(&self) -> Tally {
+        let last = self.shared.last.get();
+        last.map(|stats| self.sums(stats)).unwrap_or_default()
+    }
+
+    fn sums(&self, stats: &Stats) -> Tally {
+        let drops = self.socket_stats().kernel_drops;
+        Tally::new(stats, self.overrun(), drops)
     }
 
     /// Asks the session to end: media off, close_notify. [`Event::Ended`] follows.
@@ -135,7 +206,7 @@ impl Session {
     /// Frames dropped because nobody took them: see [`EVENT_QUEUE`].
     #[must_use]
     pub fn overrun(&self) -> u64 {
-        self.overrun.load(Ordering::Relaxed)
+        self.shared.overrun.load(Ordering::Relaxed)
     }
 }
 
@@ -171,12 +242,20 @@ async fn drive(
     mut queue: Queue,
 ) {
     let mut inbox = Inbox::new();
+    let mut desk = Desk::default();
     loop {
         let deadline = loop {
             match client.poll_output() {
                 Output::Transmit(datagram) => socket::send(&socket, datagram).await,
                 Output::Event(event) => {
                     let ended = matches!(event, Event::Ended(_));
+                    if ended {
+                        // Before the end is told, so that who hears of it finds them. Set only here.
+                        let _ = queue.shared.last.set(client.stats());
+                    }
+                    if let Event::Talk(event) = &event {
+                        desk.event(&mut client, event);
+                    }
                     queue.push(event);
                     if ended {
                         return;
@@ -187,19 +266,26 @@ async fn drive(
         };
         tokio::select! {
             () = inbox.receive(&socket) => {
-                let now = Instant::now();
+                let now = socket::now();
                 while let Some((from, datagram)) = inbox.next(&socket) {
                     client.handle_datagram(now, from, datagram);
                 }
+                if let Some(drops) = &queue.shared.kernel_drops {
+                    drops.store(inbox.kernel_drops(), Ordering::Relaxed);
+                }
             }
-            () = tokio::time::sleep_until(deadline.into()) => client.handle_timeout(Instant::now()),
+            () = tokio::time::sleep_until(deadline.into()) => client.handle_timeout(socket::now()),
+            () = desk.abandoned() => desk.stop(&mut client),
             request = control.recv() => match request {
-                Some(Control::Command(request)) => client.command(Instant::now(), request),
+                Some(Control::Command(request)) => client.command(socket::now(), request),
+                Some(Control::StartTalk(opening)) => desk.start(&mut client, opening),
+                Some(Control::Say(sound, reply)) => talk::say(&mut client, &sound, reply),
+                Some(Control::StopTalk) => client.stop_talk(socket::now()),
                 Some(Control::Stats(reply)) => {
                     // Whoever asked may have gone; then nobody misses the answer.
                     let _ = reply.send(client.stats());
                 }
-                Some(Control::Close) | None => client.close(Instant::now()),
+                Some(Control::Close) | None => client.close(socket::now()),
             },
         }
     }
@@ -207,8 +293,8 @@ async fn drive(
 
 /// The way to the caller, which never waits for it.
 struct Queue {
-    events: mpsc::Sender<Event>,
-    overrun: Arc<AtomicU64>,
+    events: mpsc::Sender<Timed>,
+    shared: Arc<Shared>,
     /// Frames are dropped until the next key frame.
     skipping: bool,
 }
@@ -216,17 +302,25 @@ struct Queue {
 impl Queue {
     fn push(&mut self, event: Event) {
         if let Event::Frame(frame) = &event {
-            if frame.is_key() && self.events.capacity() > RESERVED {
-                self.skipping = false;
-            } else if self.skipping || self.events.capacity() <= RESERVED {
-                self.skipping = true;
-                self.overrun.fetch_add(1, Ordering::Relaxed);
+            let full = self.events.capacity() <= RESERVED;
+            // Sound can be taken up anywhere, a picture only at a key frame.
+            let video = frame.kind.is_video();
+            let waits = video && self.skipping && !frame.is_key();
+            if full || waits {
+                self.skipping |= video;
+                self.shared.overrun.fetch_add(1, Ordering::Relaxed);
                 return;
             }
+            self.skipping &= !video;
         }
         // The last place is the end's.
         let refused = self.events.capacity() <= 1 && !matches!(event, Event::Ended(_));
-        if refused || matches!(self.events.try_send(event), Err(TrySendError::Full(_))) {
+        if refused
+            || matches!(
+                self.events.try_send((socket::now(), event)),
+                Err(TrySendError::Full(_))
+            )
+        {
             tracing::warn!("nobody takes events: one was dropped");
         }
     }

@@ -1,4 +1,4 @@
-//! Somebody who does not take events while a camera sends thousands of frames.
+//! More comes than is taken: events that nobody wants, datagrams for which there is no room.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,11 +12,11 @@ mod common;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::{GOP, camera, check, client, clip, loopback};
+use common::{GOP, camera, check, client, clip, loopback, served};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::net::UdpSocket;
-use tutk_runtime::tutk_session::{Camera, Clip, Epoch, Event, Output};
+use tutk_runtime::tutk_session::{Camera, CameraEvent, Clip, Epoch, Event, Output};
 use tutk_runtime::{EVENT_QUEUE, connect};
 
 /// How much faster than ours this camera's clock runs: 100 frames per second are 2000.
@@ -97,5 +97,40 @@ async fn a_slow_consumer_loses_frames_up_to_a_key_frame() {
         }
     }
     assert!(session.stats().await.is_some());
+    session.close().await.unwrap();
+}
+
+/// The session runs on this very thread: it gets no turn while others send to it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_kernel_drops_is_told() {
+    let mut server = served(camera(&clip(50)));
+    let mut session = connect(client(server.local_addr())).await.unwrap();
+    let address = loop {
+        if let Some(CameraEvent::Joined { client, .. }) = server.next_event().await {
+            break client.address;
+        }
+    };
+    let stats = session.socket_stats();
+    assert_eq!(stats.kernel_drops, Some(0));
+    assert!(stats.receive_buffer.given > 0);
+    assert!(stats.receive_buffer.given <= stats.receive_buffer.asked);
+
+    let stranger = UdpSocket::bind(loopback()).await.unwrap();
+    stranger.writable().await.unwrap();
+    // The kernel reckons more than these bytes, and gives twice what it says.
+    let count = 4 * stats.receive_buffer.given / 1024;
+    for _ in 0..count {
+        stranger.try_send_to(&[0; 1024], address).unwrap();
+    }
+    // Frames go on to come, and one of them brings the count.
+    while session.socket_stats().kernel_drops == Some(0) {
+        assert!(session.next_event().await.is_some());
+    }
+    let drops = session.socket_stats().kernel_drops.unwrap();
+    let tally = session.tally().await;
+    assert!(tally.kernel_drops >= Some(drops));
+    let malformed = session.stats().await.unwrap().malformed;
+    assert!(malformed > 0 && malformed < count as u64);
     session.close().await.unwrap();
 }

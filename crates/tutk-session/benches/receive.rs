@@ -116,7 +116,9 @@ impl Recording {
                 match camera.poll_output() {
                     Output::Transmit(datagram) => datagrams.push((now, datagram.payload.to_vec())),
                     Output::Event(CameraEvent::SliceSent(slice)) => {
-                        done |= slice.frame == u32::from(FPS) && slice.index + 1 == slice.slices;
+                        done |= slice.kind.is_video()
+                            && slice.frame == u32::from(FPS)
+                            && slice.index + 1 == slice.slices;
                     }
                     Output::Event(_) => {}
                     Output::Timeout(deadline) => break deadline,

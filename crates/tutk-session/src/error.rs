@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::client::refuses_suite;
 use crate::phase::Phase;
 
 /// What ended a [`Client`](crate::Client).
@@ -115,6 +116,9 @@ impl Error {
                 "check the address, that the camera is on and in this network, and that UID, ENR and MAC or AuthKey are its own: new firmware does not answer to others"
             }
             Self::Silent { .. } => "the camera was there and fell silent: try again, or restart it",
+            Self::Dtls { source, .. } if refuses_suite(source) => {
+                "the camera takes none of the suites that its model is known to: leave `model` out, or correct it"
+            }
             Self::HandshakeUnfinished { .. } | Self::Dtls { .. } => {
                 "check the ENR and the MAC or AuthKey: they change when the camera is set up anew"
             }

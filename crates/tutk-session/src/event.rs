@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use hl_ioctl::ConnectResult;
 use video_reassembly::{Frame, Lost};
 
+use crate::client::TalkError;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::phase::{Phase, PhaseReport};
@@ -35,10 +36,21 @@ pub enum Event {
         /// Code of the command.
         code: u16,
     },
+    /// Sound to the camera: what came of [`Client::start_talk`](crate::Client::start_talk).
+    Talk(TalkEvent),
     /// A line for a key log file, when the configuration asks for it (RFC 9850's format).
     KeyLog(String),
     /// The session is over. Nothing comes after this.
     Ended(Result<(), Error>),
+}
+
+/// What becomes of sound to the camera.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TalkEvent {
+    /// The camera has opened its channel and is let in: it listens from now on.
+    Ready,
+    /// It listens no more: it was told so, or it failed. Not told where the session ends with it.
+    Ended(Result<(), TalkError>),
 }
 
 /// The camera's answer to a command.

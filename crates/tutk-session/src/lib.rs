@@ -3,22 +3,24 @@
 #![warn(missing_docs)]
 
 mod camera;
+mod channel;
 mod client;
 mod credentials;
 mod dialect;
 mod discoverer;
 mod error;
 mod event;
-mod link;
+mod models;
 mod output;
 mod phase;
 mod url;
 mod wire;
 
 pub use camera::{
-    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, LeaveReason, SliceSent,
+    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, Heard, LeaveReason,
+    SliceSent, Sound, SoundError, SoundFormat, Stamps,
 };
-pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest};
+pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest, TalkError, TalkFrame};
 pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
 pub use dialect::{
     AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
@@ -26,13 +28,13 @@ pub use dialect::{
 };
 pub use discoverer::{Discoverer, Found, Target};
 pub use error::{Error, Failure};
-pub use event::{Answer, Event, Stats, Status};
+pub use event::{Answer, Event, Stats, Status, TalkEvent};
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
 pub use wire::MAX_HL_PAYLOAD;
 
 // The crates whose types stand in this one's API, so that a user needs no line of their own for them.
-pub use tutk_frame::{AuthKey, Codec, FrameInfo, MediaKind, Uid};
+pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};
 pub use video_reassembly::{Frame, Limits, Lost};
 pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use hl_ioctl::commands::UserId;
 use percent_encoding::percent_decode_str;
 
 use crate::credentials::{Credentials, CredentialsError};
@@ -19,6 +20,7 @@ pub const DISCOVERY_PORT: u16 = 32761;
 /// | `mac` or `auth_key` | the AuthKey is derived from the MAC, or given |
 /// | `model` | e.g. `HL_CAM4` |
 /// | `subtype` | `hd` or `sd` |
+/// | `user_id` | the account's user, whom some cameras want to be told (K10006, K10008) |
 ///
 /// Other parameters (`dtls=true` is common) are ignored. `enr` may be left out here and given by
 /// [`CameraUrl::parse_with_enr`].
@@ -34,6 +36,8 @@ pub struct CameraUrl {
     pub model: Option<String>,
     /// The picture that is asked for, where it is given.
     pub subtype: Option<Subtype>,
+    /// The user of the vendor's account, where it is given.
+    pub user: Option<UserId>,
 }
 
 /// High or standard definition, as in `subtype=hd`.
@@ -67,6 +71,9 @@ pub enum UrlError {
     /// `subtype` is neither `hd` nor `sd`.
     #[error("subtype is `hd` or `sd`, got {0:?}")]
     Subtype(String),
+    /// `user_id` is empty or too long.
+    #[error("a user id has 1 to 255 bytes, this one has {0}")]
+    UserId(usize),
     /// UID, ENR, MAC or AuthKey is not well formed.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -119,12 +126,16 @@ impl CameraUrl {
             Some("sd") => Some(Subtype::Sd),
             Some(other) => return Err(UrlError::Subtype(other.to_owned())),
         };
+        let user = get("user_id")?
+            .map(|id| UserId::new(id.as_bytes()).map_err(|_| UrlError::UserId(id.len())))
+            .transpose()?;
         Ok(Self {
             host,
             port,
             credentials,
             model: get("model")?.map(Cow::into_owned),
             subtype,
+            user,
         })
     }
 }

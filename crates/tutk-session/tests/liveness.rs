@@ -158,7 +158,7 @@ fn clocks_that_ride_in_media_are_answered_and_slices_are_reported() {
     let mut count = 0;
     loop {
         let mut packet = Vec::new();
-        if !slices.write_next(clock, &mut packet) {
+        if !slicer.write_next(&mut slices, clock, &mut packet) {
             break;
         }
         script.packet(|out| out.extend_from_slice(&packet));

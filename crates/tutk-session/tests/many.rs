@@ -222,6 +222,37 @@ fn what_is_set_can_be_read() {
     }
 }
 
+/// A change of resolution begins with a key frame, in every client's stream, and that frame says so.
+#[test]
+fn a_frame_after_a_change_of_resolution_says_so() {
+    for dialect in [&Dialect::TRANSCODE, &Dialect::CC51] {
+        let mut hub = one(dialect);
+        hub.join(client(dialect));
+        assert!(hub.run_until(5 * SECOND, |hub| hub.clients[1].frames.len() >= 3));
+        let mut set = |resolution| {
+            let set = SetResolution {
+                resolution,
+                bitrate: Bitrate::SD,
+                fps: None,
+            };
+            hub.with(0, |client, now| client.command(now, (&set).into()));
+            hub.run(2 * SECOND);
+        };
+        set(Resolution::P360);
+        // The same once more is no change.
+        set(Resolution::P360);
+        set(Resolution::TwoK);
+        for member in &hub.clients {
+            let changed: Vec<_> = (member.frames.iter())
+                .filter(|frame| frame.resolution_changed)
+                .map(|frame| (frame.is_key(), frame.info.unwrap().resolution))
+                .collect();
+            assert_eq!(changed, [(true, 1), (true, 3)], "{dialect}");
+            assert!(member.frames.is_sorted_by_key(|frame| frame.timestamp));
+        }
+    }
+}
+
 fn unknown(payload: u8) -> Request {
     Request {
         code: 10998,

@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
-use support::{Simulation, clip};
-use tutk_session::{Dialect, Phase};
+use support::{Simulation, clip, sound};
+use tutk_session::video_reassembly::StreamKind;
+use tutk_session::{Dialect, Frame, Phase};
 
 const FRAMES: usize = 40;
 
@@ -29,8 +30,10 @@ fn bad(config: NetemConfig) -> NetemConfig {
 
 fn run(dialect: &'static Dialect, seed: u64) -> Simulation {
     let clip = clip(seed, FRAMES / 2, 10);
+    let sound = sound(seed, 17);
     let (client, mut camera) = Simulation::pair(dialect, clip.clone(), seed);
     camera.frames = Some(FRAMES as u64);
+    camera.sound = Some(sound.clone());
     // Half of the seeds with a HelloVerifyRequest: real cameras do either.
     camera.cookie_exchange = seed.is_multiple_of(2);
     let mut simulation = Simulation::new(client, camera, seed, bad);
@@ -44,46 +47,60 @@ fn run(dialect: &'static Dialect, seed: u64) -> Simulation {
         record.ended
     );
     assert!(record.ended.is_some(), "{dialect} {seed}: never ended");
-    let delivered: BTreeSet<u32> = record.frames.iter().map(|frame| frame.number).collect();
-    assert_eq!(
-        delivered.len(),
-        record.frames.len(),
-        "{dialect} {seed}: a frame came twice"
-    );
-    assert_eq!(delivered, simulation.whole(), "{dialect} {seed}");
-    assert!(
-        record.frames.is_sorted_by_key(|frame| frame.number),
-        "{dialect} {seed}: frames out of order"
-    );
-    for frame in &record.frames {
-        // Frames are numbered from 1 on the wire.
-        let sent = &clip.frames()[(frame.number as usize - 1) % clip.frames().len()];
-        assert_eq!(frame.data, sent.data, "{dialect} {seed} {}", frame.number);
-        assert_eq!(frame.is_key(), sent.key, "{dialect} {seed}");
-    }
-    // What was lost between the first and the last frame is said.
-    let (first, last) = (
-        record.frames[0].number,
-        record.frames.last().unwrap().number,
-    );
-    let missing = (first..=last).filter(|number| !delivered.contains(number));
-    for number in missing {
-        assert!(
-            record
-                .lost
-                .iter()
-                .any(|lost| (lost.first..=lost.last).contains(&number)),
-            "{dialect} {seed}: nobody said that {number} was lost"
-        );
+    for (stream, frames, whole) in [
+        (StreamKind::Video, record.video(), simulation.whole()),
+        (StreamKind::Audio, record.audio(), simulation.whole_audio()),
+    ] {
+        check_order(&simulation, stream, &frames, &whole, seed);
+        for frame in frames {
+            // Frames are numbered from 1 on the wire.
+            let at = frame.number as usize - 1;
+            let data = match stream {
+                StreamKind::Video => &clip.frames()[at % clip.frames().len()].data,
+                StreamKind::Audio => &sound.frames()[at % sound.frames().len()],
+            };
+            assert_eq!(&frame.data, data, "{dialect} {seed} {}", frame.number);
+            let key = stream == StreamKind::Video && at.is_multiple_of(10);
+            assert_eq!(frame.is_key(), key, "{dialect} {seed}");
+        }
     }
     simulation
+}
+
+/// That the frames of a stream are all that are whole, in order, and that what is missing is said.
+fn check_order(
+    simulation: &Simulation,
+    stream: StreamKind,
+    frames: &[&Frame],
+    whole: &BTreeSet<u32>,
+    seed: u64,
+) {
+    let delivered: BTreeSet<u32> = frames.iter().map(|frame| frame.number).collect();
+    assert_eq!(delivered.len(), frames.len(), "{seed}: a frame came twice");
+    assert_eq!(&delivered, whole, "{seed} {stream:?}");
+    assert!(
+        frames.is_sorted_by_key(|frame| frame.number),
+        "{seed} {stream:?}: frames out of order"
+    );
+    // What was lost between the first and the last frame is said.
+    let (first, last) = (frames[0].number, frames[frames.len() - 1].number);
+    let lost = |number: &u32| {
+        let said = simulation.record.lost.iter();
+        said.filter(|lost| lost.stream == stream)
+            .any(|lost| (lost.first..=lost.last).contains(number))
+    };
+    let missing = (first..=last).find(|number| !delivered.contains(number) && !lost(number));
+    assert_eq!(
+        missing, None,
+        "{seed} {stream:?}: nobody said that it was lost"
+    );
 }
 
 fn hundred_seeds(dialect: &'static Dialect) {
     let mut lost_somewhere = false;
     for seed in 0..100 {
         let simulation = run(dialect, seed);
-        lost_somewhere |= simulation.record.frames.len() < FRAMES;
+        lost_somewhere |= simulation.record.video().len() < FRAMES;
     }
     assert!(lost_somewhere, "a network that loses nothing tests nothing");
 }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use tutk_frame::{FrameInfo, MediaKind};
 
-use crate::{Announced, FrameNumber, Limits, Slice, Stats};
+use crate::{Announced, FrameNumber, Limits, Origin, Slice, Stats};
 
 /// A frame of which at least one slice came.
 #[derive(Debug)]
@@ -34,14 +34,45 @@ pub(crate) struct Assembly {
     /// Payload whose place in `data` is not known, or does not fit it.
     aside: Vec<u8>,
     places: Vec<Place>,
+    /// Indices of the slices that were recovered and did not come themselves.
+    recovered: Vec<usize>,
+    /// Whether a recovered slice of this frame proved wrong: then no other is taken, and what comes
+    /// goes aside, as the places that the wrong one has led to are not to be relied on.
+    misled: bool,
 }
 
-/// Where the bytes of a slice are.
+/// Where the bytes of a slice are. It is small, as there is one for each slice that a frame says it has,
+/// whether it comes or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Missing,
-    Data { start: usize, len: usize },
-    Aside { start: usize, len: usize },
+    Data(Span),
+    Aside(Span),
+}
+
+/// A range of a frame's bytes: [`Limits::frame_bytes`] is never more than 32 bits can count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    fn new(start: usize, len: usize) -> Self {
+        Self {
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn start(self) -> usize {
+        usize::try_from(self.start).unwrap_or(usize::MAX)
+    }
+
+    fn end(self) -> usize {
+        self.start()
+            .saturating_add(usize::try_from(self.len).unwrap_or(usize::MAX))
+    }
 }
 
 /// What became of a slice.
@@ -51,6 +82,8 @@ pub(crate) enum Stored {
     Duplicate,
     Inconsistent,
     OverLimit,
+    /// A recovered slice that does not fit what came.
+    Unusable,
 }
 
 impl Assembly {
@@ -74,6 +107,8 @@ impl Assembly {
             data: Vec::new(),
             aside: Vec::new(),
             places,
+            recovered: Vec::new(),
+            misled: false,
         }
     }
 
@@ -83,13 +118,81 @@ impl Assembly {
         limits: &Limits,
         stats: &mut Stats,
     ) -> Stored {
-        if slice.count != self.count || slice.kind != self.kind || slice.announced != self.announced
-        {
-            return Stored::Inconsistent;
+        let stored = match slice.origin {
+            Origin::Recovered => self.store_recovered(slice, limits, stats),
+            Origin::Sent | Origin::Resent => self.store_sent(slice, limits, stats),
+        };
+        if self.is_complete() && !self.recovered.is_empty() && !self.is_as_long_as_said() {
+            // It cannot be told which of them is wrong.
+            for index in core::mem::take(&mut self.recovered) {
+                self.take_back(index);
+                stats.recovered_dropped += 1;
+            }
+        }
+        stored
+    }
+
+    fn store_sent(&mut self, slice: &Slice<'_>, limits: &Limits, stats: &mut Stats) -> Stored {
+        if !self.agrees_with(slice) {
+            if u32::try_from(self.recovered.len()) != Ok(self.have) {
+                return Stored::Inconsistent;
+            }
+            // Whatever is there was recovered: this slice has come and counts for more.
+            stats.recovered_dropped += u64::from(self.have);
+            let anew = Self::new(self.number, slice, core::mem::take(&mut self.places));
+            *self = Self {
+                touched: self.touched,
+                misled: self.misled || self.have > 0,
+                ..anew
+            };
         }
         let Ok(index) = usize::try_from(slice.index) else {
             return Stored::Inconsistent;
         };
+        if let Some(at) = self.recovered.iter().position(|&other| other == index) {
+            self.recovered.swap_remove(at);
+            if self.payload(index) == slice.payload {
+                self.read_info(index, slice, stats);
+                return Stored::Duplicate;
+            }
+            self.take_back(index);
+            stats.recovered_dropped += 1;
+        }
+        self.insert(index, slice, limits, stats)
+    }
+
+    fn store_recovered(&mut self, slice: &Slice<'_>, limits: &Limits, stats: &mut Stats) -> Stored {
+        let Ok(index) = usize::try_from(slice.index) else {
+            return Stored::Unusable;
+        };
+        // Where the frame info is missing there is nothing to hold the frame to.
+        let is_last = index + 1 == self.places.len();
+        let has_info = FrameInfo::parse(slice.info).is_ok();
+        if self.misled || !self.agrees_with(slice) || is_last != has_info {
+            return Stored::Unusable;
+        }
+        match self.insert(index, slice, limits, stats) {
+            Stored::Yes => {
+                self.recovered.push(index);
+                Stored::Yes
+            }
+            Stored::Duplicate => Stored::Duplicate,
+            _ => Stored::Unusable,
+        }
+    }
+
+    /// Whether the slice says the same of the frame as the first one.
+    fn agrees_with(&self, slice: &Slice<'_>) -> bool {
+        slice.count == self.count && slice.kind == self.kind && slice.announced == self.announced
+    }
+
+    fn insert(
+        &mut self,
+        index: usize,
+        slice: &Slice<'_>,
+        limits: &Limits,
+        stats: &mut Stats,
+    ) -> Stored {
         match self.places.get(index) {
             Some(Place::Missing) => {}
             Some(_) => return Stored::Duplicate,
@@ -98,19 +201,44 @@ impl Assembly {
         if self.bytes + slice.payload.len() > limits.frame_bytes {
             return Stored::OverLimit;
         }
-        let Some(place) = self.keep(index, slice.payload, limits.frame_bytes) else {
-            return Stored::OverLimit;
-        };
+        let place = self.keep(index, slice.payload, limits.frame_bytes);
         if let Some(entry) = self.places.get_mut(index) {
             *entry = place;
         }
         self.bytes += slice.payload.len();
         self.have += 1;
-        if !slice.info.is_empty() {
-            self.info = FrameInfo::parse(slice.info).ok();
-            stats.bad_info += u64::from(self.info.is_none());
-        }
+        self.read_info(index, slice, stats);
         Stored::Yes
+    }
+
+    /// Reads the frame info, if that slice is the last one.
+    fn read_info(&mut self, index: usize, slice: &Slice<'_>, stats: &mut Stats) {
+        if index + 1 == self.places.len() {
+            self.info = FrameInfo::parse(slice.info).ok();
+            stats.bad_info += u64::from(self.info.is_none() && !slice.info.is_empty());
+        }
+    }
+
+    /// Forgets a recovered slice that proved wrong.
+    fn take_back(&mut self, index: usize) {
+        self.bytes -= self.payload(index).len();
+        self.have -= 1;
+        if let Some(entry) = self.places.get_mut(index) {
+            *entry = Place::Missing;
+        }
+        if index + 1 == self.places.len() {
+            self.info = None;
+        }
+        self.misled = true;
+    }
+
+    /// Whether the frame info or the header says no other size than that of what came.
+    pub(crate) fn is_as_long_as_said(&self) -> bool {
+        let said = match (self.info, self.announced) {
+            (Some(info), _) => info.frame_bytes(),
+            (None, announced) => announced.map(|announced| announced.frame_bytes),
+        };
+        said.is_none_or(|said| usize::try_from(said) == Ok(self.bytes))
     }
 
     pub(crate) fn is_complete(&self) -> bool {
@@ -127,8 +255,8 @@ impl Assembly {
         debug_assert!(self.is_complete());
         let mut end = 0;
         let in_one_piece = self.places.iter().all(|place| match *place {
-            Place::Data { start, len } if start == end => {
-                end += len;
+            Place::Data(span) if span.start() == end => {
+                end = span.end();
                 true
             }
             _ => false,
@@ -139,17 +267,24 @@ impl Assembly {
             data
         } else {
             let mut gathered = Vec::with_capacity(self.bytes);
-            for place in &self.places {
-                let piece = match *place {
-                    Place::Missing => None,
-                    Place::Data { start, len } => piece(&self.data, start, len),
-                    Place::Aside { start, len } => piece(&self.aside, start, len),
-                };
-                gathered.extend_from_slice(piece.unwrap_or_default());
+            for index in 0..self.places.len() {
+                gathered.extend_from_slice(self.payload(index));
             }
             gathered
         };
-        (Bytes::from(data), self.places)
+        // What the last slice left of its room is given back, which leaves the bytes where they are:
+        // `Bytes` would need an allocation of its own to remember how much room there was.
+        (Bytes::from(data.into_boxed_slice()), self.places)
+    }
+
+    /// The bytes of a slice that is there, none of one that is missing.
+    fn payload(&self, index: usize) -> &[u8] {
+        let piece = match self.places.get(index) {
+            Some(&Place::Data(span)) => self.data.get(span.start()..span.end()),
+            Some(&Place::Aside(span)) => self.aside.get(span.start()..span.end()),
+            Some(Place::Missing) | None => None,
+        };
+        piece.unwrap_or_default()
     }
 
     /// The table to use again, of a frame that is given up.
@@ -157,14 +292,21 @@ impl Assembly {
         self.places
     }
 
-    /// Copies a slice's bytes to where they belong, or aside. `None` if that is beyond `limit`.
-    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> Option<Place> {
+    /// Copies a slice's bytes to where they belong, or aside.
+    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> Place {
+        let place = self.place_of(index, payload.len());
+        place
+            .and_then(|start| self.put(start, payload, limit))
+            .unwrap_or_else(|| {
+                let start = self.aside.len();
+                self.aside.extend_from_slice(payload);
+                Place::Aside(Span::new(start, payload.len()))
+            })
+    }
+
+    /// Copies a slice's bytes to that place. `None` if they would end beyond `limit` there.
+    fn put(&mut self, start: usize, payload: &[u8], limit: usize) -> Option<Place> {
         let len = payload.len();
-        let Some(start) = self.place_of(index, len) else {
-            let start = self.aside.len();
-            self.aside.extend_from_slice(payload);
-            return Some(Place::Aside { start, len });
-        };
         let end = start.checked_add(len).filter(|&end| end <= limit)?;
         if self.data.capacity() == 0 {
             self.data.reserve_exact(self.expected_bytes(len, limit));
@@ -180,11 +322,14 @@ impl Assembly {
             }
             self.data.get_mut(start..end)?.copy_from_slice(payload);
         }
-        Some(Place::Data { start, len })
+        Some(Place::Data(Span::new(start, len)))
     }
 
     /// Where a slice of `len` bytes begins, `None` if that is not known or it does not fit there.
     fn place_of(&mut self, index: usize, len: usize) -> Option<usize> {
+        if self.misled {
+            return None;
+        }
         if index + 1 < self.places.len() {
             let stride = *self.stride.get_or_insert(len);
             return if len <= stride {
@@ -199,7 +344,7 @@ impl Assembly {
         // The last slice is as long as it likes. It follows the one before it, which may be shorter
         // than the others, and nothing comes after it that it could overwrite.
         match self.places.get(before) {
-            Some(&Place::Data { start, len }) => Some(start + len),
+            Some(&Place::Data(span)) => Some(span.end()),
             _ => index.checked_mul(self.stride?),
         }
     }
@@ -214,10 +359,6 @@ impl Assembly {
     }
 }
 
-fn piece(bytes: &[u8], start: usize, len: usize) -> Option<&[u8]> {
-    bytes.get(start..)?.get(..len)
-}
-
 #[cfg(test)]
 mod tests {
     use std::vec;
@@ -227,7 +368,8 @@ mod tests {
     fn slice(index: u32, count: u32, payload: &[u8]) -> Slice<'_> {
         Slice {
             kind: MediaKind::Key,
-            resent: false,
+            origin: Origin::Sent,
+            counter: None,
             number: FrameNumber::Long(1),
             previous: None,
             index,
@@ -299,27 +441,22 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_beyond_the_limit_is_refused_wherever_it_would_go() {
+    fn a_frame_has_no_more_bytes_than_the_limit_wherever_they_go() {
         let limits = Limits {
             frame_bytes: 10,
             ..Limits::default()
         };
         let mut stats = Stats::default();
         let mut frame = Assembly::new(1, &slice(0, 9, b""), vec![]);
-        assert_eq!(
-            frame.store(&slice(0, 9, b"abcd"), &limits, &mut stats),
-            Stored::Yes
-        );
-        // Its place would be at 28.
-        assert_eq!(
-            frame.store(&slice(7, 9, b"abcd"), &limits, &mut stats),
-            Stored::OverLimit
-        );
-        // Aside it would make 11.
-        assert_eq!(
-            frame.store(&slice(1, 9, b"abcdefg"), &limits, &mut stats),
-            Stored::OverLimit
-        );
-        assert!(frame.data.capacity() <= 10);
+        let mut store = |index, payload: &[u8]| {
+            let stored = frame.store(&slice(index, 9, payload), &limits, &mut stats);
+            (stored, frame.data.capacity() + frame.aside.len())
+        };
+        assert_eq!(store(0, b"abcd"), (Stored::Yes, 10));
+        // Its place would be at 28: it is kept elsewhere.
+        assert_eq!(store(7, b"efgh"), (Stored::Yes, 14));
+        assert_eq!(store(1, b"ijk"), (Stored::OverLimit, 14));
+        assert_eq!(store(1, b"ij"), (Stored::Yes, 14));
+        assert_eq!(store(2, b"k"), (Stored::OverLimit, 14));
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use tutk_frame::{Codec, FrameInfo, MediaKind};
+use tutk_frame::{AudioFlags, Codec, FrameInfo, MediaKind};
 
 /// The two sequences of frames. Each has its own numbers and its own order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,8 +19,20 @@ pub enum StreamKind {
 pub enum Event {
     /// A frame whose slices all came. Those of one stream come in the order of their numbers.
     Frame(Frame),
-    /// A frame, or a run of them, is given up.
+    /// A frame, or a run of them, is given up, or held back by the [`FramePolicy`].
     Lost(Lost),
+}
+
+/// Which whole video frames are handed out. Audio frames all are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FramePolicy {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that can be decoded: a delta frame only if no frame was lost since the last key frame
+    /// that was handed out. The others are reported as [`Lost`], with
+    /// [`held_back`](Lost::held_back).
+    Decodable,
 }
 
 /// A frame, whole.
@@ -30,6 +42,8 @@ pub struct Frame {
     pub kind: MediaKind,
     /// The codec, from the frame info or the summary's header.
     pub codec: Option<Codec>,
+    /// Rate, sample width and channels of audio; `None` for video, and where the camera does not say.
+    pub audio: Option<AudioFlags>,
     /// The number on the wire; it wraps at 2^32, in the summary's layout at 2^16.
     pub number: u32,
     /// Time since the first frame of either stream, by the camera's clock; see
@@ -37,11 +51,14 @@ pub struct Frame {
     pub timestamp: Duration,
     /// The frame info, where the layout has one.
     pub info: Option<FrameInfo>,
+    /// Whether the frame info names another resolution code (byte 6, wire.md section 10) than that of
+    /// the last video frame handed out that had one. Never on audio, and not on the first frame.
+    pub resolution_changed: bool,
     /// The frame's bytes, without the frame info. Video is Annex B.
     pub data: Bytes,
 }
 
-/// A frame, or a run of frames, that will not come any more.
+/// A frame, or a run of frames, that will not be handed out any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost {
     /// Which stream lost it.
@@ -55,6 +72,12 @@ pub struct Lost {
     pub had: u32,
     /// Slices that the frame has: 0 if none came to say it.
     pub of: u32,
+    /// Whether it is a whole frame that [`FramePolicy::Decodable`] holds back. Then all of its slices
+    /// came.
+    pub held_back: bool,
+    /// Whether the next frame of the stream of which anything came is a key frame; `None` if nothing
+    /// has come of any yet. That frame may be lost as well: then another such event follows.
+    pub next_is_key: Option<bool>,
 }
 
 impl StreamKind {

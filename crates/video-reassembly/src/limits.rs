@@ -3,14 +3,15 @@
 /// The limits of a [`Reassembler`](crate::Reassembler). Those on frames hold for video and for
 /// audio, each.
 ///
-/// At most `2 * frames * frame_bytes` bytes are held in frames, and as many again for slices whose
-/// place in their frame is not known yet.
+/// At most `2 * frames * frame_bytes` bytes are held in frames, and up to twice as many again for
+/// slices that are set aside: those whose place in their frame is not known yet, and recovered ones
+/// that proved wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Frames of one stream that are in assembly or held back, at least 1. One more, and the
     /// incomplete one that has gone longest without a slice is dropped.
     pub frames: usize,
-    /// Bytes of one frame. A slice that goes beyond is dropped, and with it its frame.
+    /// Bytes of one frame, at most 1 GiB. A slice that goes beyond is dropped, and with it its frame.
     pub frame_bytes: usize,
     /// Slices of one frame. Slices of a frame that has more are dropped.
     pub slices: u32,
@@ -33,10 +34,17 @@ pub struct Stats {
     pub slices: u64,
     /// Slices among all that came that were marked as sent again.
     pub resent: u64,
+    /// Recovered slices put into a frame.
+    pub recovered: u64,
+    /// Recovered slices that were dropped, at once or later, because they do not fit what came
+    /// ([`Origin::Recovered`](crate::Origin::Recovered)).
+    pub recovered_dropped: u64,
     /// Frames handed out.
     pub frames: u64,
     /// Bytes of the frames handed out.
     pub bytes: u64,
+    /// Whole frames held back by [`FramePolicy::Decodable`](crate::FramePolicy::Decodable).
+    pub held_back: u64,
     /// Frames given up of which a part came.
     pub incomplete: u64,
     /// Frame numbers passed over of which nothing came.
@@ -68,11 +76,13 @@ pub struct Stats {
 
 impl Limits {
     /// Limits that hold for themselves: [`frames`](Self::frames) and [`events`](Self::events) at
-    /// least 1, [`reorder_window`](Self::reorder_window) below `frames`, and
-    /// [`ahead`](Self::ahead) within what a 16-bit number can tell.
+    /// least 1, [`frame_bytes`](Self::frame_bytes) within 32 bits, also when some of it is there twice,
+    /// [`reorder_window`](Self::reorder_window) below `frames`, and [`ahead`](Self::ahead) within what
+    /// a 16-bit number can tell.
     pub(crate) fn normalised(mut self) -> Self {
         self.frames = self.frames.max(1);
         self.events = self.events.max(1);
+        self.frame_bytes = self.frame_bytes.min(1 << 30);
         self.reorder_window = self.reorder_window.min(self.frames - 1);
         self.ahead = self.ahead.clamp(1, 0x4000);
         self

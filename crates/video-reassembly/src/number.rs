@@ -1,4 +1,4 @@
-//! Frame numbers that wrap, made into ones that do not.
+//! Numbers of frames, and counters of slices, that wrap, made into ones that do not.
 
 use crate::FrameNumber;
 
@@ -33,6 +33,12 @@ pub(crate) fn distance(from: u32, number: FrameNumber) -> i64 {
 pub(crate) fn low_bits(number: u64) -> u32 {
     let [a, b, c, d, ..] = number.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
+}
+
+/// The low 16 bits of an unwrapped number.
+pub(crate) fn low_16_bits(number: u64) -> u16 {
+    let [a, b, ..] = number.to_le_bytes();
+    u16::from_le_bytes([a, b])
 }
 
 /// The number on the wire, as wide as `like`.

@@ -6,10 +6,12 @@
 
 use alloc::vec::Vec;
 
+use tutk_frame::MediaKind;
+
 use crate::assembly::{Assembly, Place, Stored};
 use crate::number;
 use crate::outbox::Outbox;
-use crate::{FrameNumber, Lost, Slice, StreamKind};
+use crate::{FrameNumber, FramePolicy, Lost, Origin, Slice, StreamKind};
 
 /// How far behind the last settled frame a number may be and still be a late slice's. Farther back,
 /// it is a jump of the count. It is the number of bits in [`Order::delivered`].
@@ -19,6 +21,9 @@ const BEHIND: i64 = 64;
 #[derive(Debug)]
 pub(crate) struct Order {
     kind: StreamKind,
+    policy: FramePolicy,
+    /// Whether every frame since the last key frame that was handed out was so, too.
+    decodable: bool,
     /// By number, lowest first; all after `settled`.
     frames: Vec<Assembly>,
     settled: Option<u64>,
@@ -43,6 +48,8 @@ impl Order {
     pub(crate) fn new(kind: StreamKind) -> Self {
         Self {
             kind,
+            policy: FramePolicy::All,
+            decodable: false,
             frames: Vec::new(),
             settled: None,
             delivered: 0,
@@ -50,6 +57,10 @@ impl Order {
             tables: Vec::new(),
             ticks: 0,
         }
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: FramePolicy) {
+        self.policy = policy;
     }
 
     pub(crate) fn push(&mut self, slice: &Slice<'_>, out: &mut Outbox) {
@@ -65,6 +76,10 @@ impl Order {
                 }
                 return;
             }
+            Standing::Far if slice.origin == Origin::Recovered => {
+                out.stats.recovered_dropped += 1;
+                return;
+            }
             Standing::Far => {
                 if !self.is_confirmed(slice.number) {
                     out.stats.far += 1;
@@ -75,6 +90,7 @@ impl Order {
                 out.stats.jumps += 1;
                 self.suspect = None;
                 self.delivered = 0;
+                self.decodable = false;
                 let number = number::first(slice.number);
                 self.settled = Some(number - 1);
                 number
@@ -89,10 +105,14 @@ impl Order {
         };
         frame.touched = ticks;
         match frame.store(slice, &out.limits, &mut out.stats) {
-            Stored::Yes => out.stats.slices += 1,
+            Stored::Yes => {
+                out.stats.slices += 1;
+                out.stats.recovered += u64::from(slice.origin == Origin::Recovered);
+            }
             Stored::Duplicate => out.stats.duplicates += 1,
             Stored::Inconsistent => out.stats.inconsistent += 1,
             Stored::OverLimit => out.stats.over_limit += 1,
+            Stored::Unusable => out.stats.recovered_dropped += 1,
         }
         if frame.is_complete() {
             self.release(out);
@@ -124,7 +144,7 @@ impl Order {
         if let Some(first) = self.frames.first()
             && !self.is_next(first)
         {
-            self.pass_over(end, first.wire, out);
+            self.pass_over(end, (first.wire, first.kind), out);
         }
         self.release(out);
     }
@@ -264,32 +284,41 @@ impl Order {
         }
         let frame = self.frames.remove(0);
         if !self.is_next(&frame) {
-            self.pass_over(frame.number, frame.wire, out);
+            self.pass_over(frame.number, (frame.wire, frame.kind), out);
         }
         let complete = frame.is_complete();
         self.advance_to(frame.number, complete);
-        let table = if complete {
+        if complete {
             self.suspect = None;
-            out.frame(frame)
+            self.decodable |= frame.kind == MediaKind::Key;
+            if self.policy == FramePolicy::All || self.decodable || self.kind == StreamKind::Audio {
+                let table = out.frame(frame);
+                self.tables.push(table);
+                return;
+            }
+            out.held_back(&frame);
         } else {
-            let (had, of) = frame.progress();
-            let number = frame.wire.value();
+            self.decodable = false;
             out.stats.incomplete += 1;
-            out.lost(Lost {
-                stream: self.kind,
-                first: number,
-                last: number,
-                had,
-                of,
-            });
-            frame.abandon()
-        };
-        self.tables.push(table);
+        }
+        let (had, of) = frame.progress();
+        let number = frame.wire.value();
+        out.lost(Lost {
+            stream: self.kind,
+            first: number,
+            last: number,
+            had,
+            of,
+            held_back: complete,
+            next_is_key: self.next_is_key(),
+        });
+        self.tables.push(frame.abandon());
     }
 
-    /// Gives up the numbers from the last settled one to `end`, of which no frame is there. `like`
-    /// says how wide they are.
-    fn pass_over(&mut self, end: u64, like: FrameNumber, out: &mut Outbox) {
+    /// Gives up the numbers from the last settled one to `end`, of which no frame is there; `next` is
+    /// the first frame that is.
+    fn pass_over(&mut self, end: u64, next: (FrameNumber, MediaKind), out: &mut Outbox) {
+        let (like, kind) = next;
         let last = end - 1;
         let Some(settled) = self.settled else {
             // Nobody knows what came before the first frame that was seen.
@@ -307,8 +336,17 @@ impl Order {
             last: number::on_wire(last, like),
             had: 0,
             of: 0,
+            held_back: false,
+            next_is_key: Some(kind == MediaKind::Key),
         });
+        self.decodable = false;
         self.advance_to(last, false);
+    }
+
+    /// Whether the lowest frame that is there is a key frame.
+    fn next_is_key(&self) -> Option<bool> {
+        let next = self.frames.first()?;
+        Some(next.kind == MediaKind::Key)
     }
 
     /// Moves on to `number`, which is settled now.

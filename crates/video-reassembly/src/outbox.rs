@@ -2,11 +2,12 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use tutk_frame::FrameInfo;
+use tutk_frame::{FrameInfo, MediaKind};
 
 use crate::assembly::{Assembly, Place};
-use crate::{Event, Frame, Limits, Lost, MediaClock, Stamp, Stats, StreamKind};
+use crate::{Announced, Event, Frame, Limits, Lost, MediaClock, Stamp, Stats, StreamKind};
 
 /// Events that wait, the one clock of both streams, and the counters.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Outbox {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     clock: MediaClock,
+    /// The resolution code of the last video frame handed out that had one.
+    resolution: Option<u8>,
     events: VecDeque<Event>,
 }
 
@@ -23,6 +26,7 @@ impl Outbox {
             limits,
             stats: Stats::default(),
             clock: MediaClock::new(),
+            resolution: None,
             events: VecDeque::new(),
         }
     }
@@ -35,41 +39,67 @@ impl Outbox {
     pub(crate) fn frame(&mut self, assembly: Assembly) -> Vec<Place> {
         let (kind, info, announced) = (assembly.kind, assembly.info, assembly.announced);
         let number = assembly.wire.value();
+        self.stats.size_mismatches += u64::from(!assembly.is_as_long_as_said());
         let (data, table) = assembly.finish();
-
-        let said = match (info, announced) {
-            (Some(info), _) => info.frame_bytes(),
-            (None, announced) => announced.map(|announced| announced.frame_bytes),
-        };
-        let as_said = said.is_none_or(|said| usize::try_from(said) == Ok(data.len()));
-        self.stats.size_mismatches += u64::from(!as_said);
         self.stats.frames += 1;
         self.stats.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
 
+        let timestamp = self.read_clock(kind, info, announced);
+        let (codec, audio) = match (info, announced) {
+            (Some(info), _) => {
+                let audio = (kind == MediaKind::Audio).then(|| info.audio());
+                (Some(info.codec), audio)
+            }
+            (None, Some(announced)) => (announced.codec, announced.audio),
+            (None, None) => (None, None),
+        };
+        let event = Event::Frame(Frame {
+            kind,
+            codec,
+            audio,
+            number,
+            timestamp,
+            info,
+            resolution_changed: self.resolution_changed(kind, info),
+            data,
+        });
+        self.push(event);
+        table
+    }
+
+    /// A whole frame that is not handed out: what it says of the time counts all the same.
+    pub(crate) fn held_back(&mut self, assembly: &Assembly) {
+        self.stats.held_back += 1;
+        self.read_clock(assembly.kind, assembly.info, assembly.announced);
+    }
+
+    /// Reports a loss.
+    pub(crate) fn lost(&mut self, lost: Lost) {
+        self.push(Event::Lost(lost));
+    }
+
+    fn read_clock(
+        &mut self,
+        kind: MediaKind,
+        info: Option<FrameInfo>,
+        announced: Option<Announced>,
+    ) -> Duration {
         let stamp = match (info, announced) {
             (Some(info), _) => Some(unix(&info)),
             (None, announced) => announced.map(|announced| Stamp::Millis(announced.millis)),
         };
         let timestamp = self.clock.read(StreamKind::of(kind), stamp);
         self.stats.clock_jumps = self.clock.jumps();
-        let codec = match (info, announced) {
-            (Some(info), _) => Some(info.codec),
-            (None, announced) => announced.and_then(|announced| announced.codec),
-        };
-        self.push(Event::Frame(Frame {
-            kind,
-            codec,
-            number,
-            timestamp,
-            info,
-            data,
-        }));
-        table
+        timestamp
     }
 
-    /// Reports a loss.
-    pub(crate) fn lost(&mut self, lost: Lost) {
-        self.push(Event::Lost(lost));
+    /// Whether a frame has another resolution code than the video frame before it; remembers its code.
+    fn resolution_changed(&mut self, kind: MediaKind, info: Option<FrameInfo>) -> bool {
+        let (StreamKind::Video, Some(info)) = (StreamKind::of(kind), info) else {
+            return false;
+        };
+        let before = self.resolution.replace(info.resolution);
+        before.is_some_and(|before| before != info.resolution)
     }
 
     fn push(&mut self, event: Event) {

@@ -4,7 +4,7 @@ use tutk_frame::MediaKind;
 
 use crate::order::Order;
 use crate::outbox::Outbox;
-use crate::{Event, Limits, Slice, Stats, StreamKind};
+use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 
 /// Makes frames of slices that come late, twice, out of order, and not at all.
 ///
@@ -12,9 +12,11 @@ use crate::{Event, Limits, Slice, Stats, StreamKind};
 /// returns `None`; likewise after [`give_up_before`](Self::give_up_before) and
 /// [`flush`](Self::flush).
 ///
-/// **What is handed out.** Every frame whose slices all came, bit for bit, and nothing else. Whether
-/// its size is also the one that its frame info or header says is counted
-/// ([`Stats::size_mismatches`]) and is no reason to withhold it: DTLS has vouched for each slice.
+/// **What is handed out.** Every frame whose slices all came, bit for bit, and nothing else; of video,
+/// with [`FramePolicy::Decodable`], only what can be decoded. Whether a frame's size is also the one
+/// that its frame info or header says is counted ([`Stats::size_mismatches`]) and is no reason to
+/// withhold it: DTLS has vouched for each slice. It has not for recovered ones: see
+/// [`Origin::Recovered`].
 ///
 /// **Order.** Frames of one stream come in the order of their numbers; audio and video do not wait
 /// for each other. A complete frame is handed out at once if its number follows on the last one's,
@@ -43,11 +45,18 @@ impl Reassembler {
         }
     }
 
+    /// The same with another policy than to hand out all whole frames.
+    #[must_use]
+    pub fn with_policy(mut self, policy: FramePolicy) -> Self {
+        self.video.set_policy(policy);
+        self
+    }
+
     /// Takes one slice; its bytes are copied into the frame. What cannot be used is dropped and
     /// counted in [`stats`](Self::stats).
     pub fn push(&mut self, slice: &Slice<'_>) {
         let (limits, stats) = (&self.out.limits, &mut self.out.stats);
-        stats.resent += u64::from(slice.resent);
+        stats.resent += u64::from(slice.origin == Origin::Resent);
         if slice.index >= slice.count {
             stats.inconsistent += 1;
             return;

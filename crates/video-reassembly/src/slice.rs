@@ -1,6 +1,6 @@
 //! A slice as the reassembler takes it, whichever layout it came in.
 
-use tutk_frame::{Codec, MediaKind, SummaryMediaPacket};
+use tutk_frame::{AudioFlags, Codec, MediaKind, SummaryMediaPacket};
 
 /// One media packet's part of a frame, of either media layout; the bytes are borrowed.
 ///
@@ -11,8 +11,11 @@ use tutk_frame::{Codec, MediaKind, SummaryMediaPacket};
 pub struct Slice<'a> {
     /// What the frame is.
     pub kind: MediaKind,
-    /// Whether the slice was sent again (kinds 4, 6, 8). Counted, otherwise it makes no difference.
-    pub resent: bool,
+    /// How the slice came here.
+    pub origin: Origin,
+    /// The slice counter over all kinds, where the layout has one: what resend mode knows the slice
+    /// by. It makes no difference to the frame.
+    pub counter: Option<u16>,
     /// The frame's number.
     pub number: FrameNumber,
     /// The number of the frame before, where the layout says it.
@@ -27,6 +30,21 @@ pub struct Slice<'a> {
     pub info: &'a [u8],
     /// What the summary's header says of the frame in each of its slices.
     pub announced: Option<Announced>,
+}
+
+/// How a slice came to this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// In its packet.
+    Sent,
+    /// In a packet that was sent again (kinds 4, 6, 8). Counted; otherwise as good as the first.
+    Resent,
+    /// Not at all: it was made of its group's other packets and their parity (wire.md section 12).
+    /// The parity code is not sure, so such a slice is held to account: it is dropped where it would
+    /// make a frame of another size than the frame info says, where it is the last one and has no
+    /// frame info, or where the slice itself comes and is another; and it never moves the count of
+    /// frames.
+    Recovered,
 }
 
 /// A frame number as wide as its layout has it. Both wrap.
@@ -47,6 +65,8 @@ pub struct Announced {
     pub millis: u32,
     /// The codec, if it is a known one.
     pub codec: Option<Codec>,
+    /// The format of audio; `None` for video.
+    pub audio: Option<AudioFlags>,
 }
 
 impl FrameNumber {
@@ -65,7 +85,12 @@ impl<'a> From<tutk_frame::Slice<'a>> for Slice<'a> {
         let header = slice.header;
         Self {
             kind: header.kind,
-            resent: header.resent,
+            origin: if header.resent {
+                Origin::Resent
+            } else {
+                Origin::Sent
+            },
+            counter: Some(header.counter),
             number: FrameNumber::Long(header.frame),
             previous: Some(header.previous_frame),
             index: header.index().into(),
@@ -82,7 +107,8 @@ impl<'a> From<SummaryMediaPacket<'a>> for Slice<'a> {
         let header = packet.header;
         Self {
             kind: header.kind,
-            resent: false,
+            origin: Origin::Sent,
+            counter: None,
             number: FrameNumber::Short(header.sequence),
             previous: None,
             index: header.index,
@@ -93,6 +119,7 @@ impl<'a> From<SummaryMediaPacket<'a>> for Slice<'a> {
                 frame_bytes: header.frame_size,
                 millis: header.timestamp,
                 codec: header.codec(),
+                audio: header.audio(),
             }),
         }
     }

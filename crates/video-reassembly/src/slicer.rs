@@ -1,13 +1,14 @@
 //! The camera's side: frames to slices.
 
 use bytes::{BufMut, Bytes};
-use tutk_frame::av::VERSION_SUMMARY;
+use tutk_frame::av::{GROUPED, VERSION_SUMMARY};
 use tutk_frame::{
-    AvHeader, AvStamp, FrameInfo, FrameNumbers, LinkClock, MediaKind, MediaLayout, SliceHeader,
-    SlicePlace, SummaryMediaHeader,
+    AvHeader, AvStamp, FrameInfo, FrameNumbers, GroupHeader, LinkClock, MediaKind, MediaLayout,
+    SliceHeader, SlicePlace, SummaryMediaHeader,
 };
 
 use crate::StreamKind;
+use crate::resend::{OpenGroup, ResendConfig, ResendWindow, Sent, SlicerStats};
 
 /// How a [`Slicer`] cuts and marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,23 +21,34 @@ pub struct SlicerConfig {
     pub version: u16,
     /// Bytes 6..8 of the AV header, which differ by session; not in the summary's layout.
     pub tail: u16,
+    /// Resend mode (wire.md section 12): `None` for a client that has not asked for it in its login.
+    /// Makes no difference in the summary's layout, which has nothing to ask by.
+    pub resend: Option<ResendConfig>,
 }
 
 /// Cuts frames into slices and writes their packets.
 ///
-/// One for each session: it owns the session's slice counter, over all kinds and never reset, and
-/// its frame numbers, which count video and audio apart, each from 1 (that they are counted apart is
-/// this project's choice; in the summary's layout they are the sequence, cut to 16 bits).
+/// One for each session: it owns the session's slice counter, over all kinds and never reset, which
+/// a slice takes when it is written, so that on the wire it counts up whatever frames are written in
+/// turn; and its frame numbers, which a frame takes when it is cut, and which count video and audio
+/// apart, each from 1 (that they are counted apart is this project's choice; in the summary's layout
+/// they are the sequence, cut to 16 bits).
 #[derive(Debug, Clone)]
 pub struct Slicer {
     config: SlicerConfig,
     counter: u16,
     video: u32,
     audio: u32,
+    /// The number of the next group.
+    group: u16,
+    /// A group whose slices are out, and whose parity is not.
+    parity_due: Option<OpenGroup>,
+    window: ResendWindow,
+    stats: SlicerStats,
 }
 
-/// The slices of one frame, still to be written. It holds the frame, so that a session may send
-/// some now and the others later; slices of two frames may be written in turn.
+/// The slices of one frame, still to be written by [`Slicer::write_next`]. It holds the frame, so that
+/// a session may send some now and the others later; slices of two frames may be written in turn.
 #[derive(Debug, Clone)]
 pub struct Slices {
     config: SlicerConfig,
@@ -48,10 +60,10 @@ pub struct Slices {
     data: Bytes,
     /// How much of `data` is written.
     written: usize,
-    /// Slice counter of the next slice.
-    counter: u16,
     index: u16,
     count: u16,
+    /// The group that the next slice belongs to, where the last one has not ended it.
+    group: Option<OpenGroup>,
 }
 
 /// Why a frame cannot be cut into slices.
@@ -91,6 +103,7 @@ impl SlicerConfig {
             slice_bytes: 1024,
             version: VERSION_SUMMARY,
             tail: 0x507e,
+            resend: None,
         }
     }
 }
@@ -112,6 +125,10 @@ impl Slicer {
             counter: 0,
             video: 0,
             audio: 0,
+            group: 0,
+            parity_due: None,
+            window: ResendWindow::default(),
+            stats: SlicerStats::default(),
         })
     }
 
@@ -151,8 +168,6 @@ impl Slicer {
         let previous = *last;
         *last = previous.wrapping_add(1);
         let number = *last;
-        let counter = self.counter;
-        self.counter = counter.wrapping_add(count);
         Ok(Slices {
             config: self.config,
             kind,
@@ -169,38 +184,163 @@ impl Slicer {
             number,
             data,
             written: 0,
-            counter,
             index: 0,
             count,
+            group: None,
         })
+    }
+
+    /// Writes the AV packet of the next of `slices`, which this slicer has cut; `false`, and nothing
+    /// written or counted, when there is none left.
+    ///
+    /// `clock` goes into the packets that have a link clock: in the field's layout the first of
+    /// several slices. Nothing is allocated, but in resend mode what keeps slices and parity.
+    ///
+    /// # Panics
+    /// If `out` is a fixed buffer with less room than [`Slices::packet_len`].
+    pub fn write_next(
+        &mut self,
+        slices: &mut Slices,
+        clock: LinkClock,
+        out: &mut impl BufMut,
+    ) -> bool {
+        if slices.index >= slices.count {
+            return false;
+        }
+        let payload = slices.payload();
+        let len = payload.len();
+        match (self.config.layout, self.config.resend) {
+            (MediaLayout::Summary, _) => slices.write_summary(payload, out),
+            (MediaLayout::Slice, None) => {
+                let header = slices.header(self.counter, len);
+                self.write_header(&header, None, clock, out);
+                out.put_slice(payload);
+                if let Some(info) = slices.info_of_next() {
+                    info.write(out);
+                }
+            }
+            (MediaLayout::Slice, Some(config)) => {
+                let sent = Sent {
+                    header: slices.header(self.counter, len),
+                    payload: slices.data.slice(slices.written..slices.written + len),
+                    info: slices.info_of_next(),
+                };
+                let left = slices.count - slices.index;
+                let mut group = match slices.group.take() {
+                    Some(group) => group,
+                    None => OpenGroup::new(self.next_group(), left, &config),
+                };
+                self.write_sent(&sent, Some(group.header()), clock, out);
+                if !group.add(&sent) {
+                    slices.group = Some(group);
+                } else if config.parity {
+                    self.parity_due = Some(group);
+                }
+                self.window.push(sent, &config);
+            }
+        }
+        slices.written += len;
+        slices.index += 1;
+        self.counter = self.counter.wrapping_add(1);
+        self.stats.slices += 1;
+        true
+    }
+
+    /// Writes the next AV packet of resend mode that is not a slice for the first time: the parity packet
+    /// of a group whose last slice was just written, or a slice that was asked for again. `false`, and
+    /// nothing written, when there is none.
+    ///
+    /// Call it after each [`write_next`](Self::write_next) until it returns `false`: the parity of a group
+    /// is left out when the next group ends before it was written.
+    ///
+    /// # Panics
+    /// As [`write_next`](Self::write_next); a parity packet is as long as the longest of its slices'.
+    pub fn write_repair(&mut self, clock: LinkClock, out: &mut impl BufMut) -> bool {
+        if let Some(group) = self.parity_due.take() {
+            let stamp = self.stamp(self.counter.wrapping_sub(1));
+            AvHeader::new([GROUPED, 0], stamp).write(out);
+            group.header().write(out);
+            group.write_parity(out);
+            self.stats.parity += 1;
+            return true;
+        }
+        let Some(mut sent) = self.window.next() else {
+            return false;
+        };
+        sent.header.resent = true;
+        self.write_sent(&sent, None, clock, out);
+        self.stats.resent += 1;
+        true
+    }
+
+    /// Takes what a client asks for again ([`ResendRequest`](tutk_frame::ResendRequest)): the counters of
+    /// the slices that it misses, and the base before which it wants none. They are written by
+    /// [`write_repair`](Self::write_repair), each once however often it is asked for until then.
+    pub fn handle_request(&mut self, base: u16, missing: impl IntoIterator<Item = u16>) {
+        self.stats.unknown += self.window.request(base, missing);
+    }
+
+    /// What was written, and asked for, so far.
+    #[must_use]
+    pub fn stats(&self) -> SlicerStats {
+        self.stats
+    }
+
+    fn next_group(&mut self) -> u16 {
+        let number = self.group;
+        self.group = number.wrapping_add(1);
+        number
+    }
+
+    fn stamp(&self, counter: u16) -> AvStamp {
+        AvStamp {
+            version: self.config.version,
+            counter,
+            tail: self.config.tail,
+        }
+    }
+
+    fn write_sent(
+        &self,
+        sent: &Sent,
+        group: Option<GroupHeader>,
+        clock: LinkClock,
+        out: &mut impl BufMut,
+    ) {
+        self.write_header(&sent.header, group, clock, out);
+        out.put_slice(&sent.payload);
+        if let Some(info) = sent.info {
+            info.write(out);
+        }
+    }
+
+    /// Writes all that comes before a slice's payload in the field's layout.
+    fn write_header(
+        &self,
+        header: &SliceHeader,
+        group: Option<GroupHeader>,
+        clock: LinkClock,
+        out: &mut impl BufMut,
+    ) {
+        let packet_type = match group {
+            Some(_) => GROUPED,
+            None => header.kind.code(header.resent),
+        };
+        let magic = [packet_type, header.av_flags()];
+        let av = AvHeader::new(magic, self.stamp(header.counter));
+        av.write(out);
+        if av.has_clock(MediaLayout::Slice) {
+            clock.write(out);
+        }
+        if let Some(group) = group {
+            group.write(out);
+        }
+        header.write(out);
     }
 }
 
 impl Slices {
-    /// Writes the next slice's AV packet; `false`, and nothing written, when there is none left.
-    ///
-    /// `clock` goes into the packets that have a link clock: in the field's layout the first of
-    /// several slices. Nothing is allocated.
-    ///
-    /// # Panics
-    /// If `out` is a fixed buffer with less room than [`packet_len`](Self::packet_len).
-    pub fn write_next(&mut self, clock: LinkClock, out: &mut impl BufMut) -> bool {
-        if self.index >= self.count {
-            return false;
-        }
-        let payload = self.payload();
-        let len = payload.len();
-        match self.config.layout {
-            MediaLayout::Summary => self.write_summary(payload, out),
-            MediaLayout::Slice => self.write_field(payload, clock, out),
-        }
-        self.written += len;
-        self.counter = self.counter.wrapping_add(1);
-        self.index += 1;
-        true
-    }
-
-    /// The bytes that [`write_next`](Self::write_next) will write; `None` when none are left.
+    /// The bytes that [`Slicer::write_next`] will write; `None` when none are left.
     #[must_use]
     pub fn packet_len(&self) -> Option<usize> {
         if self.index >= self.count {
@@ -210,12 +350,13 @@ impl Slices {
         Some(match self.config.layout {
             MediaLayout::Summary => SummaryMediaHeader::LEN + payload,
             MediaLayout::Slice => {
-                let header = self.header(payload);
+                let header = self.header(0, payload);
                 let clock = match header.av_flags() & tutk_frame::av::FLAG_CLOCK {
                     0 => 0,
                     _ => LinkClock::LEN,
                 };
-                AvHeader::LEN + clock + SliceHeader::LEN + usize::from(header.size)
+                let group = self.config.resend.map_or(0, |_| GroupHeader::LEN);
+                AvHeader::LEN + clock + group + SliceHeader::LEN + usize::from(header.size)
             }
         })
     }
@@ -245,6 +386,11 @@ impl Slices {
         self.index + 1 == self.count
     }
 
+    /// The frame info, if the next slice has it.
+    fn info_of_next(&self) -> Option<FrameInfo> {
+        self.is_last().then_some(self.info)
+    }
+
     /// The next slice's part of the frame.
     fn payload(&self) -> &[u8] {
         let left = self.data.get(self.written..).unwrap_or_default();
@@ -258,14 +404,14 @@ impl Slices {
         left.get(..len).unwrap_or_default()
     }
 
-    fn header(&self, payload: usize) -> SliceHeader {
+    fn header(&self, counter: u16, payload: usize) -> SliceHeader {
         let info = if self.is_last() { self.info.len() } else { 0 };
         // No more than slice_bytes: the number of slices has room for the info in the last one.
         let payload = u16::try_from(payload).unwrap_or(u16::MAX);
         SliceHeader {
             kind: self.kind,
             resent: false,
-            counter: self.counter,
+            counter,
             slices: self.count,
             place: if self.is_last() {
                 SlicePlace::Last { info_len: info }
@@ -278,29 +424,10 @@ impl Slices {
         }
     }
 
-    fn write_field(&self, payload: &[u8], clock: LinkClock, out: &mut impl BufMut) {
-        let header = self.header(payload.len());
-        let flags = header.av_flags();
-        let stamp = AvStamp {
-            version: self.config.version,
-            counter: self.counter,
-            tail: self.config.tail,
-        };
-        let av = AvHeader::new([self.kind.code(false), flags], stamp);
-        av.write(out);
-        if av.has_clock(MediaLayout::Slice) {
-            clock.write(out);
-        }
-        header.write(out);
-        out.put_slice(payload);
-        if self.is_last() {
-            self.info.write(out);
-        }
-    }
-
     fn write_summary(&self, payload: &[u8], out: &mut impl BufMut) {
         let millis = self.info.micros / 1000;
         let [a, b, ..] = self.number.to_le_bytes();
+        let audio = (self.kind == MediaKind::Audio).then(|| self.info.audio());
         SummaryMediaHeader {
             kind: self.kind,
             version: self.config.version,
@@ -309,7 +436,7 @@ impl Slices {
             frame_size: self.frame_bytes,
             fragments: self.count.into(),
             index: self.index.into(),
-            codec_info: SummaryMediaHeader::codec_info(self.info.codec),
+            codec_info: SummaryMediaHeader::codec_info(self.info.codec, audio),
         }
         .write(out);
         out.put_slice(payload);

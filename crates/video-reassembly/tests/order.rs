@@ -9,23 +9,13 @@ mod common;
 
 use common::{Collector, info, slice};
 use proptest::prelude::*;
-use tutk_frame::{Codec, MediaKind};
+use tutk_frame::{Codec, FrameInfo, MediaKind};
 use video_reassembly::{
-    Announced, Event, FrameNumber, Limits, Lost, Reassembler, Slice, StreamKind,
+    Announced, Event, FrameNumber, Limits, Origin, Reassembler, Slice, StreamKind,
 };
 
 fn whole(number: u32) -> Slice<'static> {
     slice(number, 0, 1, b"frame")
-}
-
-fn lost(first: u32, last: u32, had: u32, of: u32) -> Lost {
-    Lost {
-        stream: StreamKind::Video,
-        first,
-        last,
-        had,
-        of,
-    }
 }
 
 #[test]
@@ -42,7 +32,7 @@ fn an_incomplete_frame_holds_back_the_window_and_no_more() {
 
     out.push(whole(7)); // the fifth: one more than the window
     assert_eq!(out.numbers(), [1, 3, 4, 5, 6, 7]);
-    assert_eq!(out.lost, [lost(2, 2, 1, 2)]);
+    assert_eq!(out.losses(), [(2, 2, 1, 2)]);
     assert_eq!(out.reassembler.blocked(StreamKind::Video), None);
 
     out.push(slice(2, 1, 2, b"late"));
@@ -74,7 +64,7 @@ fn a_window_of_0_waits_for_nothing() {
         out.push(whole(number));
     }
     assert_eq!(out.numbers(), [7, 9, 12]);
-    assert_eq!(out.lost, [lost(8, 8, 0, 0), lost(10, 11, 0, 0)]);
+    assert_eq!(out.losses(), [(8, 8, 0, 0), (10, 11, 0, 0)]);
 }
 
 #[test]
@@ -134,10 +124,7 @@ fn give_up_before_ends_the_wait() {
     assert_eq!(blocked, 5);
     out.give_up_before(blocked);
     assert_eq!(out.numbers(), [1, 5, 6]);
-    assert_eq!(
-        out.lost,
-        [lost(2, 2, 0, 0), lost(3, 3, 1, 3), lost(4, 4, 0, 0)]
-    );
+    assert_eq!(out.losses(), [(2, 2, 0, 0), (3, 3, 1, 3), (4, 4, 0, 0)]);
 
     // What is in assembly still may come; what is settled is settled; the future is not given up.
     out.give_up_before(3);
@@ -170,7 +157,7 @@ fn giving_up_works_before_anything_was_handed_out() {
     out.push(whole(42));
     out.give_up_before(42);
     assert_eq!(out.numbers(), [42]);
-    assert_eq!(out.lost, [lost(40, 40, 1, 2), lost(41, 41, 0, 0)]);
+    assert_eq!(out.losses(), [(40, 40, 1, 2), (41, 41, 0, 0)]);
     let mut out = Collector::new(Limits::default());
     out.push(whole(42));
     out.give_up_before(42);
@@ -188,10 +175,7 @@ fn flush_hands_out_what_is_whole_and_reports_the_rest() {
     out.push(slice(5, 2, 3, b"part"));
     out.flush();
     assert_eq!(out.numbers(), [1, 4]);
-    assert_eq!(
-        out.lost,
-        [lost(2, 2, 1, 2), lost(3, 3, 0, 0), lost(5, 5, 1, 3)]
-    );
+    assert_eq!(out.losses(), [(2, 2, 1, 2), (3, 3, 0, 0), (5, 5, 1, 3)]);
     let stats = out.reassembler.stats();
     assert_eq!((stats.incomplete, stats.missing), (2, 1));
 }
@@ -235,7 +219,7 @@ fn both_widths_of_number_wrap() {
         assert_eq!(out.numbers(), expected);
         let missing = number(5).value();
         assert_eq!(missing, 0);
-        assert_eq!(out.lost, [lost(missing, missing, 0, 0)]);
+        assert_eq!(out.losses(), [(missing, missing, 0, 0)]);
     }
 }
 
@@ -282,6 +266,7 @@ fn slices_that_contradict_their_frame_are_dropped() {
             frame_bytes: 5,
             millis: 0,
             codec: None,
+            audio: None,
         }),
         ..slice(1, 1, 3, b"xx")
     });
@@ -313,6 +298,7 @@ fn limits_hold_and_the_next_frame_comes() {
             frame_bytes: u32::MAX,
             millis: 0,
             codec: None,
+            audio: None,
         }),
         ..slice(2, 0, 2, b"a")
     });
@@ -321,7 +307,7 @@ fn limits_hold_and_the_next_frame_comes() {
         out.push(whole(number));
     }
     assert_eq!(out.numbers(), [2, 3, 4, 5, 6]);
-    assert_eq!(out.lost, [lost(1, 1, 1, 2)]);
+    assert_eq!(out.losses(), [(1, 1, 1, 2)]);
 }
 
 #[test]
@@ -340,7 +326,7 @@ fn too_many_frames_in_assembly_cost_the_stalest() {
     out.push(slice(3, 1, 2, b"b"));
     out.flush();
     assert_eq!(out.numbers(), [1, 3]);
-    assert_eq!(out.lost, [lost(2, 2, 0, 0), lost(4, 4, 1, 2)]);
+    assert_eq!(out.losses(), [(2, 2, 0, 0), (4, 4, 1, 2)]);
     assert_eq!(out.reassembler.stats().evicted, 1);
 }
 
@@ -356,7 +342,7 @@ fn a_late_frame_does_not_come_in_where_room_was_made_by_settling_a_newer_one() {
     out.push(slice(5, 1, 2, b"b"));
     out.push(slice(7, 1, 2, b"b"));
     assert_eq!(out.numbers(), [7]);
-    assert_eq!(out.lost, [lost(6, 6, 1, 2)]);
+    assert_eq!(out.losses(), [(6, 6, 1, 2)]);
     assert_eq!(out.reassembler.stats().late, 2);
 }
 
@@ -406,6 +392,41 @@ fn a_size_that_lies_is_counted_and_a_frame_info_that_cannot_be_read_is_left_out(
     assert_eq!((stats.size_mismatches, stats.bad_info), (2, 1));
 }
 
+#[test]
+fn a_frame_says_that_the_resolution_is_another_than_before() {
+    let mut out = Collector::new(Limits::default());
+    let mut send = |kind, number, resolution: Option<u8>| {
+        let mut bytes = Vec::new();
+        if let Some(resolution) = resolution {
+            let info = info(0, Codec::H264);
+            FrameInfo { resolution, ..info }.write(&mut bytes);
+        }
+        out.push(Slice {
+            kind,
+            info: &bytes,
+            ..whole(number)
+        });
+    };
+    let (video, audio) = (MediaKind::Delta, MediaKind::Audio);
+    send(video, 1, Some(3)); // nothing was before the first
+    send(video, 2, Some(3));
+    send(audio, 1, Some(1)); // audio has no resolution
+    send(video, 3, Some(1));
+    send(video, 4, Some(1));
+    send(video, 5, None); // what says none has not changed it
+    send(video, 6, Some(1));
+    send(video, 8, Some(3)); // 7 is lost, and would have been the first of the new one
+    out.flush();
+    let changed: Vec<u32> = out
+        .frames
+        .iter()
+        .filter(|frame| frame.resolution_changed)
+        .map(|frame| frame.number)
+        .collect();
+    assert_eq!(changed, [3, 8]);
+    assert_eq!(out.frames.len(), 8);
+}
+
 fn any_slice() -> impl Strategy<Value = (Slice<'static>, bool)> {
     let kind = prop_oneof![
         Just(MediaKind::Key),
@@ -444,7 +465,8 @@ fn any_slice() -> impl Strategy<Value = (Slice<'static>, bool)> {
                 };
                 let slice = Slice {
                     kind,
-                    resent: false,
+                    origin: Origin::Sent,
+                    counter: None,
                     number,
                     previous,
                     index,
@@ -455,6 +477,7 @@ fn any_slice() -> impl Strategy<Value = (Slice<'static>, bool)> {
                         frame_bytes: frame_bytes % 100_000,
                         millis,
                         codec: None,
+                        audio: None,
                     }),
                 };
                 (slice, poll)
@@ -501,7 +524,7 @@ proptest! {
     ) {
         let mut out = Collector::new(Limits { frames: 6, ..Limits::default() });
         for (number, index, millis) in slices {
-            let announced = Announced { frame_bytes: 3, millis, codec: None };
+            let announced = Announced { frame_bytes: 3, millis, codec: None, audio: None };
             // The frame's own stamp must be the same in all of its slices: two numbers, one stamp.
             let announced = match number % 2 {
                 0 => None,

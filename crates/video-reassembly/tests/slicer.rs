@@ -11,7 +11,7 @@ mod common;
 use bytes::{Bytes, BytesMut};
 use common::{cut, info};
 use tutk_frame::{AvPacket, Codec, LinkClock, MediaKind, MediaLayout, Slice, SummaryMediaPacket};
-use video_reassembly::{Error, Slicer, SlicerConfig};
+use video_reassembly::{Error, Slicer, SlicerConfig, Slices};
 
 fn slicer(layout: MediaLayout, slice_bytes: u16) -> Slicer {
     Slicer::new(SlicerConfig {
@@ -38,7 +38,7 @@ fn a_key_frame_in_the_field_layout() {
     };
     let mut packets = Vec::new();
     let mut out = BytesMut::new();
-    while slices.write_next(clock, &mut out) {
+    while slicer.write_next(&mut slices, clock, &mut out) {
         packets.push(out.split());
     }
 
@@ -154,6 +154,45 @@ fn counters_run_over_all_kinds_and_numbers_do_not() {
             (MediaKind::Delta, 1, 2),
             (MediaKind::Audio, 1, 2),
             (MediaKind::Delta, 2, 3),
+        ]
+    );
+}
+
+/// A client that finds losses by the counter must see none where a packet of audio is sent in the
+/// middle of a long picture.
+#[test]
+fn counters_are_taken_when_a_slice_is_written() {
+    let mut slicer = slicer(MediaLayout::Slice, 100);
+    let cut = |slicer: &mut Slicer, kind, len| {
+        let data = Bytes::from(vec![0; len]);
+        slicer.slice(kind, info(0, Codec::H264), data).unwrap()
+    };
+    let mut video = cut(&mut slicer, MediaKind::Key, 350);
+    let mut audio = cut(&mut slicer, MediaKind::Audio, 50);
+    let mut counters = Vec::new();
+    let mut write = |slices: &mut Slices| {
+        let mut packet = Vec::new();
+        let written = slicer.write_next(slices, LinkClock::default(), &mut packet);
+        if written {
+            let packet = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
+            let header = Slice::parse(packet.body).unwrap().header;
+            assert_eq!(packet.header.stamp.counter, header.counter);
+            counters.push((header.kind, header.counter));
+        }
+        written
+    };
+    assert!(write(&mut video));
+    assert!(write(&mut audio));
+    assert!(!write(&mut audio), "and what is not written is not counted");
+    while write(&mut video) {}
+    assert_eq!(
+        counters,
+        [
+            (MediaKind::Key, 0),
+            (MediaKind::Audio, 1),
+            (MediaKind::Key, 2),
+            (MediaKind::Key, 3),
+            (MediaKind::Key, 4),
         ]
     );
 }

@@ -7,7 +7,7 @@ use tutk_runtime::tutk_session::hl_ioctl::describe::{LEFT_OUT, Values};
 use tutk_runtime::tutk_session::hl_ioctl::{CATALOGUE, Context, Entry, Models, Request, entry};
 
 use crate::args::{ControlArgs, Global};
-use crate::asking::{Asking, COMMAND};
+use crate::asking::{Asking, COMMAND, NO_MEDIA};
 use crate::camera;
 use crate::console::{self, Console};
 use crate::failure::{Failure, Status};
@@ -55,7 +55,7 @@ pub(crate) async fn run(
     }
     let camera = camera::read(camera, global.config.as_deref())?;
 
-    let mut asking = Asking::open(camera, &args.access, console, report, stop).await?;
+    let mut asking = Asking::open(camera, &args.access, NO_MEDIA, console, report, stop).await?;
     let result = carry_out(&mut asking, &order, global.json).await;
     asking.close().await;
     result

@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tutk_runtime::tutk_session::{
-    CameraConfig, ClientConfig, Clip, Credentials, Frame, MediaRequest,
+    CameraConfig, ClientConfig, Clip, Credentials, Frame, MediaKind, MediaRequest, Sound,
 };
-use tutk_runtime::{Impairment, Session, serve};
+use tutk_runtime::{Impairment, ReconnectPolicy, Reconnecting, serve};
 
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, SoundChoice};
 use crate::clip::{self, SHIPPED_FPS};
 use crate::console::Console;
 use crate::failure::Failure;
@@ -16,6 +16,7 @@ use crate::recording::{Limits, Recording};
 use crate::report::{Report, plural};
 use crate::signals::Stop;
 use crate::sink::Target;
+use crate::sound;
 
 /// Nobody's camera.
 const UID: &str = "TUTKDEMOCAMERA00111A";
@@ -28,7 +29,7 @@ pub(crate) async fn run(
     report: &mut Report,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
-    let target = Target::new(&args.output, None)?;
+    let (target, audio) = Target::new(&args.output, None)?.with_sound();
     if target.is_stdout() {
         let what = "the demo writes a file";
         return Err(Failure::usage("arguments", what, "give --output a file"));
@@ -38,7 +39,9 @@ pub(crate) async fn run(
     let credentials = Credentials::new(UID, ENR, MAC)
         .map_err(|error| Failure::other("start", error.to_string(), "report this"))?;
 
+    let sound = sound::load(SoundChoice::Aac)?;
     let mut camera = CameraConfig::new(credentials.clone(), clip.clone());
+    camera.sound.clone_from(&sound);
     if let Some(dialects) = args.dialect.chosen() {
         camera.dialects = dialects;
     }
@@ -54,12 +57,12 @@ pub(crate) async fn run(
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
     }
-    config.media = MediaRequest {
-        video: true,
-        audio: false,
-    };
+    config.media = MediaRequest { video: true, audio };
     let sink = target.open()?;
-    let session = match Session::start(config) {
+    // It is to show what happens, not to hide it.
+    let mut policy = ReconnectPolicy::default();
+    policy.give_up_attempts = Some(0);
+    let session = match Reconnecting::start(config, policy) {
         Ok(session) => session,
         Err(error) => {
             sink.discard();
@@ -70,7 +73,7 @@ pub(crate) async fn run(
         frames: Some(frames_of(args.seconds)),
         seconds: None,
     };
-    let mut comparison = Comparison::new(&clip);
+    let mut comparison = Comparison::new(&clip, sound.as_ref());
     let recording = Recording::new(sink, limits, console, report, |frame: &Frame| {
         comparison.look_at(frame);
     });
@@ -86,42 +89,72 @@ pub(crate) async fn run(
 /// What was sent beside what came.
 struct Comparison<'a> {
     clip: &'a Clip,
-    frames: u64,
-    /// The first frame that is not the clip's.
-    differs: Option<u64>,
+    sound: Option<&'a Sound>,
+    pictures: u64,
+    sounds: u64,
+    /// The first frame that is not the one that was sent.
+    differs: Option<String>,
 }
 
 impl<'a> Comparison<'a> {
-    fn new(clip: &'a Clip) -> Self {
+    fn new(clip: &'a Clip, sound: Option<&'a Sound>) -> Self {
         Self {
             clip,
-            frames: 0,
+            sound,
+            pictures: 0,
+            sounds: 0,
             differs: None,
         }
     }
 
     fn look_at(&mut self, frame: &Frame) {
-        let round = self.clip.frames().len() as u64;
-        let index = usize::try_from(self.frames % round).unwrap_or(usize::MAX);
-        let sent = self.clip.frames().get(index);
-        if sent.is_none_or(|sent| sent.data != frame.data || sent.key != frame.is_key()) {
-            self.differs = self.differs.or(Some(self.frames));
+        let is_sound = frame.kind == MediaKind::Audio;
+        let (what, number, same) = if is_sound {
+            // Not from its first frame on: those before the first picture are left out. On the wire they are
+            // numbered from 1.
+            let number = u64::from(frame.number).saturating_sub(1);
+            let sent = self.sound.and_then(|sound| nth(sound.frames(), number));
+            (
+                "sound",
+                number,
+                sent.is_some_and(|sent| *sent == frame.data),
+            )
+        } else {
+            let number = self.pictures;
+            let sent = nth(self.clip.frames(), number);
+            let same =
+                sent.is_some_and(|sent| sent.data == frame.data && sent.key == frame.is_key());
+            ("picture", number, same)
+        };
+        match is_sound {
+            true => self.sounds += 1,
+            false => self.pictures += 1,
         }
-        self.frames += 1;
+        if !same {
+            self.differs
+                .get_or_insert_with(|| format!("{what} frame {number} that came"));
+        }
     }
 
     fn verdict(&self, console: &Console) -> Result<(), Failure> {
-        if let Some(frame) = self.differs {
-            let what = format!("frame {frame} that came is not the one that was sent");
+        if let Some(frame) = &self.differs {
+            let what = format!("{frame} is not the one that was sent");
             return Err(Failure::other("stream", what, "run it again, with -v"));
         }
         console.line(format_args!(
-            "the {} frame{} that came are those that were sent, byte for byte",
-            self.frames,
-            plural(self.frames)
+            "the {} frame{} of picture and the {} of sound that came are those that were sent, byte for byte",
+            self.pictures,
+            plural(self.pictures),
+            self.sounds,
         ));
         Ok(())
     }
+}
+
+/// Frame `number` of what begins again after its end.
+fn nth<T>(frames: &[T], number: u64) -> Option<&T> {
+    let index = number.checked_rem(frames.len() as u64)?;
+    frames.get(usize::try_from(index).ok()?)
 }
 
 /// How many frames of the clip last that long: at least one.
@@ -134,41 +167,53 @@ fn frames_of(length: Duration) -> u64 {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use tutk_runtime::tutk_session::MediaKind;
 
-    fn frame(data: &Bytes, key: bool) -> Frame {
+    fn frame(data: &Bytes, kind: MediaKind, number: u32) -> Frame {
         Frame {
-            kind: if key {
-                MediaKind::Key
-            } else {
-                MediaKind::Delta
-            },
+            kind,
             codec: None,
-            number: 0,
+            audio: None,
+            number,
             timestamp: Duration::ZERO,
             info: None,
+            resolution_changed: false,
             data: data.clone(),
         }
+    }
+
+    fn picture(clip: &Clip, at: usize) -> Frame {
+        let sent = &clip.frames()[at];
+        let kind = match sent.key {
+            true => MediaKind::Key,
+            false => MediaKind::Delta,
+        };
+        frame(&sent.data, kind, 0)
     }
 
     #[test]
     fn the_comparison_can_fail() {
         let clip = clip::load(None, SHIPPED_FPS).unwrap().clip;
+        let sound = sound::load(SoundChoice::Aac).unwrap().unwrap();
         let console = Console::new(true);
-        let mut comparison = Comparison::new(&clip);
-        for sent in clip.frames().iter().chain(clip.frames()) {
-            comparison.look_at(&frame(&sent.data, sent.key));
+        let mut comparison = Comparison::new(&clip, Some(&sound));
+        for at in (0..100).chain(0..100) {
+            comparison.look_at(&picture(&clip, at));
+        }
+        for number in [5, 6, 130] {
+            let data = &sound.frames()[(number - 1) % 125];
+            let number = number.try_into().unwrap();
+            comparison.look_at(&frame(data, MediaKind::Audio, number));
         }
         assert!(comparison.verdict(&console).is_ok());
-
-        let mut comparison = Comparison::new(&clip);
-        let [first, _, third, ..] = clip.frames() else {
-            panic!("a clip of two frames");
-        };
-        comparison.look_at(&frame(&first.data, first.key));
-        comparison.look_at(&frame(&third.data, third.key));
+        comparison.look_at(&frame(&sound.frames()[0], MediaKind::Audio, 2));
         let failure = comparison.verdict(&console).unwrap_err();
-        assert!(failure.what.contains("frame 1 "), "{failure}");
+        assert!(failure.what.starts_with("sound frame 1 "), "{failure}");
+
+        let mut comparison = Comparison::new(&clip, None);
+        comparison.look_at(&picture(&clip, 0));
+        comparison.look_at(&picture(&clip, 2));
+        let failure = comparison.verdict(&console).unwrap_err();
+        assert!(failure.what.starts_with("picture frame 1 "), "{failure}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `tutk discover`: who is there, in which dialect.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use tutk_runtime::tutk_session::{DISCOVERY_PORT, Phase, Target, Uid};
-use tutk_runtime::{Found, discover};
+use tutk_runtime::tutk_session::{Phase, Target, Uid};
+use tutk_runtime::{Found, Whom, discover};
 
 use crate::args::{DiscoverArgs, Global};
 use crate::camera;
@@ -21,45 +21,42 @@ pub(crate) async fn run(
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     report.cameras = Some(Vec::new());
-    let mut targets = Vec::new();
+    let mut asked = Vec::new();
     let mut only = None;
     for text in &args.cameras {
         let camera = camera::read(text, global.config.as_deref())?;
         only = camera.model.clone().filter(|_| args.cameras.len() == 1);
-        targets.push(Target {
+        asked.push(Whom::At(Target {
             address: camera::resolve(&camera, stop).await?,
             uid: camera.credentials.uid,
             auth_key: Some(camera.credentials.auth_key),
-        });
+        }));
     }
-    let everybody = SocketAddr::from((Ipv4Addr::BROADCAST, DISCOVERY_PORT));
-    let broadcast = args.broadcast.or(targets.is_empty().then_some(everybody));
-    targets.extend(broadcast.map(|address| Target {
-        address,
-        uid: Uid::default(),
-        auth_key: None,
-    }));
+    if let Some(address) = args.broadcast {
+        asked.push(whoever_hears(address));
+    }
+    if asked.is_empty() {
+        asked.push(Whom::everybody());
+    }
 
     let began = Instant::now();
     let mut cameras: Vec<FoundCamera> = Vec::new();
     let mut phases = Vec::new();
-    for family in by_family(targets) {
-        let asking = discover(family, args.timeout, |found| {
-            phases.push(milliseconds(began.elapsed()));
-            if !global.json {
-                if cameras.is_empty() {
-                    console::print(header());
-                }
-                console::print(row(&found));
+    let asking = discover(asked, args.timeout, |found| {
+        phases.push(milliseconds(began.elapsed()));
+        if !global.json {
+            if cameras.is_empty() {
+                console::print(header());
             }
-            cameras.push(describe(&found));
-        });
-        tokio::select! {
-            result = asking => {
-                result.map_err(|error| Failure::runtime(Phase::Discovery.name(), &error))?;
-            }
-            () = stop.requested() => break,
+            console::print(row(&found));
         }
+        cameras.push(describe(&found));
+    });
+    tokio::select! {
+        result = asking => {
+            result.map_err(|error| Failure::runtime(Phase::Discovery.name(), &error))?;
+        }
+        () = stop.requested() => {}
     }
     report.seconds = report::seconds(began.elapsed());
     // The phase is complete with the first answer, as in a session.
@@ -84,12 +81,22 @@ pub(crate) async fn run(
     Err(models::explain(failure, only.as_deref()))
 }
 
-/// A socket speaks IPv4 or IPv6.
-fn by_family(targets: Vec<Target>) -> impl Iterator<Item = Vec<Target>> {
-    let (four, six): (Vec<_>, Vec<_>) = targets.into_iter().partition(|t| t.address.is_ipv4());
-    [four, six]
-        .into_iter()
-        .filter(|targets| !targets.is_empty())
+/// A broadcast address given by hand. The one of "this network" means each network that there is.
+fn whoever_hears(address: SocketAddr) -> Whom {
+    let (uid, auth_key) = (Uid::default(), None);
+    if address.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        let port = address.port();
+        return Whom::Everywhere {
+            port,
+            uid,
+            auth_key,
+        };
+    }
+    Whom::At(Target {
+        address,
+        uid,
+        auth_key,
+    })
 }
 
 fn describe(found: &Found) -> FoundCamera {

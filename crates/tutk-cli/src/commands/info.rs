@@ -4,7 +4,7 @@ use tutk_runtime::tutk_session::hl_ioctl::commands::ReadParameters;
 use tutk_runtime::tutk_session::hl_ioctl::{Command as _, Request};
 
 use crate::args::{Global, InfoArgs};
-use crate::asking::{Asking, COMMAND};
+use crate::asking::{Asking, COMMAND, NO_MEDIA};
 use crate::camera;
 use crate::console::{self, Console};
 use crate::failure::{Failure, Status};
@@ -21,7 +21,7 @@ pub(crate) async fn run(
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     let camera = camera::read(&args.camera, global.config.as_deref())?;
-    let mut asking = Asking::open(camera, &args.access, console, report, stop).await?;
+    let mut asking = Asking::open(camera, &args.access, NO_MEDIA, console, report, stop).await?;
     let result = ask(&mut asking, global.json).await;
     asking.close().await;
     result

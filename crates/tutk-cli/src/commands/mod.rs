@@ -6,3 +6,4 @@ pub(crate) mod discover;
 pub(crate) mod info;
 pub(crate) mod record;
 pub(crate) mod simulate;
+pub(crate) mod talk;

@@ -1,9 +1,9 @@
 //! `tutk record`: a camera's video into a file, or to standard output.
 
-use tutk_runtime::Session;
 use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
+use tutk_runtime::{ReconnectPolicy, Reconnecting};
 
-use crate::args::{Global, RecordArgs};
+use crate::args::{AudioChoice, Global, RecordArgs};
 use crate::camera;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -24,6 +24,10 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     // All that can be wrong without a camera, before anything is sent or written.
     let target = Target::new(&args.output, args.format)?;
+    let (target, audio) = match args.audio {
+        AudioChoice::Auto => target.with_sound(),
+        AudioChoice::None => (target, false),
+    };
     if target.is_stdout() && global.json {
         let what = "standard output cannot take both the stream and the report of --json";
         return Err(Failure::usage(
@@ -45,16 +49,16 @@ pub(crate) async fn run(
         }
     };
 
-    let mut config = ClientConfig::new(address, camera.credentials);
+    let (model, subtype) = (camera.model.clone(), camera.subtype);
+    let mut config = ClientConfig::for_url(address, camera);
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
     }
     config.key_log = keylog.is_some();
-    config.media = MediaRequest {
-        video: true,
-        audio: false,
-    };
-    let session = match Session::start(config) {
+    config.media = MediaRequest { video: true, audio };
+    let mut policy = ReconnectPolicy::default();
+    policy.give_up_after = Some(args.reconnect);
+    let session = match Reconnecting::start(config, policy) {
         Ok(session) => session,
         Err(error) => {
             sink.discard();
@@ -69,10 +73,9 @@ pub(crate) async fn run(
     console.line(format_args!("camera at {address}"));
     let mut recording = Recording::new(sink, limits, console, report, |_| ());
     recording.keylog = keylog;
-    let model = camera.model.as_deref();
-    recording.quality = camera
-        .subtype
-        .map(|subtype| quality::request(model, subtype));
+    recording.stats = args.stats;
+    let model = model.as_deref();
+    recording.quality = subtype.map(|subtype| quality::request(model, subtype));
     let result = recording.run(session, stop).await;
     if report.frames > 0 {
         console.line(&*report);

@@ -8,7 +8,8 @@ use std::time::Instant;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
 use tutk_runtime::tutk_session::{
-    CameraConfig, CameraEvent, ClientId, Clip, Credentials, CredentialsError, Phase,
+    CameraConfig, CameraEvent, ClientId, Clip, Credentials, CredentialsError, MediaKind, Phase,
+    SliceSent, Sound,
 };
 use tutk_runtime::{Impairment, Server, serve};
 
@@ -16,9 +17,11 @@ use crate::args::{ChallengeChoice, ENR_VARIABLE, SimulateArgs};
 use crate::clip::{self, codec_name};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
+use crate::hearing::Hearing;
 use crate::keylog::KeyLog;
-use crate::report::{self, PhaseTime, Report, milliseconds, plural};
+use crate::report::{self, AudioReport, PhaseTime, Report, milliseconds, plural};
 use crate::signals::Stop;
+use crate::sound;
 
 /// Characters of an ENR with two halves.
 const LONG_ENR: usize = 32;
@@ -33,7 +36,14 @@ pub(crate) async fn run(
     report.codec = Some(codec_name(picture.codec));
     (report.width, report.height) = (Some(picture.width), Some(picture.height));
     let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
-    let config = config(args, picture.clip.clone(), keylog.is_some())?;
+    let mut config = config(args, picture.clip.clone(), keylog.is_some())?;
+    config.sound = sound::load(args.audio)?;
+    let audio = sound::of_wire(config.sound.as_ref().map(Sound::format));
+    let hearing = args
+        .talk_output
+        .as_deref()
+        .map(Hearing::create)
+        .transpose()?;
     let impairment = Impairment {
         loss: args.loss,
         reorder: args.reorder,
@@ -43,20 +53,26 @@ pub(crate) async fn run(
     let server = serve(config, args.listen, impairment).map_err(|error| refused(args, &error))?;
     report.listen = Some(server.local_addr().to_string());
     console.line(format_args!(
-        "a camera that shows {} {}x{}, {} frames a second; use it as",
-        picture.codec, picture.width, picture.height, args.fps
+        "a camera that shows {} {}x{}, {} frames a second, and sounds in {}; use it as",
+        picture.codec,
+        picture.width,
+        picture.height,
+        args.fps,
+        audio.map_or_else(|| "nothing".to_owned(), |format| format.to_string()),
     ));
     console.line(address(args, server.local_addr()));
 
     let began = Instant::now();
     let mut audience = Audience {
-        clip: &picture.clip,
         clients: BTreeMap::new(),
         console,
         report,
         keylog,
+        hearing,
+        audio: audio.map(AudioReport::new),
     };
     let result = audience.serve(server, args.once, stop).await;
+    let result = result.and(audience.finish());
     report.seconds = report::seconds(began.elapsed());
     let clients = report.clients.unwrap_or_default();
     console.line(format_args!(
@@ -166,11 +182,13 @@ fn address(args: &SimulateArgs, local: SocketAddr) -> String {
 
 /// The clients, and what they were sent.
 struct Audience<'a> {
-    clip: &'a Clip,
     clients: BTreeMap<ClientId, Viewer>,
     console: &'a Console,
     report: &'a mut Report,
     keylog: Option<KeyLog>,
+    hearing: Option<Hearing>,
+    /// What was sent of sound.
+    audio: Option<AudioReport>,
 }
 
 /// One client.
@@ -259,7 +277,18 @@ impl Audience<'_> {
                 );
             }
             CameraEvent::SliceSent(slice) if slice.index + 1 == slice.slices => {
-                self.sent(slice.client);
+                self.sent(&slice);
+            }
+            CameraEvent::TalkBegan { client } => self.say(client, format_args!("talks")),
+            CameraEvent::TalkEnded { client } => {
+                self.say(client, format_args!("talks no more"));
+            }
+            CameraEvent::Heard { sound, .. } => {
+                if let Some(hearing) = &mut self.hearing
+                    && let Some(why) = hearing.take(&sound)?
+                {
+                    self.console.line(why);
+                }
             }
             CameraEvent::KeyLog { line, .. } => {
                 if let Some(keylog) = &mut self.keylog {
@@ -284,19 +313,33 @@ impl Audience<'_> {
         (viewer.phase, viewer.since) = (phase, Instant::now());
     }
 
-    /// The last slice of a frame went to `client`. Every client is sent the clip from its beginning.
-    fn sent(&mut self, client: ClientId) {
-        let Some(viewer) = self.clients.get_mut(&client) else {
+    /// The last slice of a frame was sent.
+    fn sent(&mut self, slice: &SliceSent) {
+        if slice.kind == MediaKind::Audio {
+            if let Some(audio) = &mut self.audio {
+                audio.frames += 1;
+            }
             return;
-        };
-        let frames = self.clip.frames();
-        let index = usize::try_from(viewer.frames).unwrap_or(usize::MAX) % frames.len();
-        viewer.frames += 1;
-        if let Some(frame) = frames.get(index) {
-            self.report.frames += 1;
-            self.report.keyframes += u64::from(frame.key);
-            self.report.bytes += frame.data.len() as u64;
         }
+        if let Some(viewer) = self.clients.get_mut(&slice.client) {
+            viewer.frames += 1;
+        }
+        self.report.frames += 1;
+        self.report.keyframes += u64::from(slice.kind == MediaKind::Key);
+        self.report.bytes += u64::from(slice.frame_bytes);
+    }
+
+    /// Completes what was heard, and the report.
+    fn finish(&mut self) -> Result<(), Failure> {
+        self.report.audio = self.audio;
+        if let Some(hearing) = self.hearing.take() {
+            let frames = hearing.finish()?;
+            self.report.heard = Some(frames);
+            let s = plural(frames);
+            self.console
+                .line(format_args!("heard {frames} frame{s} of sound"));
+        }
+        Ok(())
     }
 
     fn say(&self, client: ClientId, what: std::fmt::Arguments<'_>) {

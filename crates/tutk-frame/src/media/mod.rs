@@ -1,12 +1,16 @@
-//! Media packets: the slice header and frame info of the field, and the summary's 32-byte header
-//! (wire.md section 10, summary.md phase 6).
+//! Media packets: the slice header and frame info of the field, the summary's 32-byte header, and audio
+//! to the camera (wire.md sections 10 and 11, summary.md phase 6).
 
 mod codec;
+mod group;
 mod info;
 mod slice;
 mod summary;
+mod talk;
 
 pub use codec::{AudioFlags, Codec, MediaKind};
+pub use group::{GroupedMedia, Parity};
 pub use info::{FrameDevice, FrameInfo, FrameNumbers};
 pub use slice::{Slice, SliceHeader, SlicePlace};
 pub use summary::{SummaryMediaHeader, SummaryMediaPacket};
+pub use talk::TalkPacket;

@@ -3,7 +3,7 @@
 use bytes::BufMut;
 use nom::number::complete::{le_u16, le_u32};
 
-use super::codec::{Codec, MediaKind};
+use super::codec::{AudioFlags, Codec, MediaKind};
 use crate::Error;
 use crate::read::{array, field, layout};
 
@@ -25,8 +25,9 @@ const WHAT: &str = "summary media header";
 /// | 28 | 4 | zero |
 ///
 /// This project's choice, where the summary is silent: the same layout for all three magics; the
-/// index counts from 0; codec info of another codec is 0x00040000 + its id of wire.md section 10;
-/// the timestamp's unit is whatever the sender counts (this project's camera: milliseconds).
+/// index counts from 0; codec info of another codec is 0x00040000 + its id of wire.md section 10, of
+/// audio with the [`AudioFlags`] of the same section in its highest byte; the timestamp's unit is
+/// whatever the sender counts (this project's camera: milliseconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SummaryMediaHeader {
     /// What the frame is.
@@ -134,19 +135,27 @@ impl SummaryMediaHeader {
     /// The codec that the codec info stands for; `None` when it is none of this project's.
     #[must_use]
     pub fn codec(&self) -> Option<Codec> {
-        match self.codec_info.checked_sub(Self::H264)? {
+        match (self.codec_info & 0x00ff_ffff).checked_sub(Self::H264)? {
             0 => Some(Codec::H264),
             id => u16::try_from(id).ok().map(Codec::from),
         }
     }
 
-    /// The codec info of a codec.
+    /// The format of audio that the codec info says; `None` for video.
     #[must_use]
-    pub fn codec_info(codec: Codec) -> u32 {
-        match codec {
+    pub fn audio(&self) -> Option<AudioFlags> {
+        let [.., flags] = self.codec_info.to_le_bytes();
+        (self.kind == MediaKind::Audio).then_some(AudioFlags(flags))
+    }
+
+    /// The codec info of a codec, and of audio's format.
+    #[must_use]
+    pub fn codec_info(codec: Codec, audio: Option<AudioFlags>) -> u32 {
+        let codec = match codec {
             Codec::H264 => Self::H264,
             other => Self::H264 + u32::from(other.id()),
-        }
+        };
+        codec | audio.map_or(0, |AudioFlags(flags)| u32::from(flags) << 24)
     }
 }
 

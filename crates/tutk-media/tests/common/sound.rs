@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp4_atom::{Any, DecodeMaybe};
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Mp4Writer, tone};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Mp4Writer, adts_frames, tone};
 
 pub(crate) const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
 
@@ -79,8 +79,11 @@ pub(crate) fn tone_clip(codec: AudioCodec, rate: u32, channels: u8, ms: u32) -> 
     AudioClip::from_pcm(&samples, format, Duration::from_millis(20)).unwrap()
 }
 
+/// The first 5 s of [`TONE`], to a frame: as long as the pictures are.
 pub(crate) fn aac_clip() -> AudioClip {
-    AudioClip::from_adts(Bytes::from_static(TONE)).unwrap()
+    let frames = adts_frames(TONE).take(78);
+    let bytes = frames.map(|frame| frame.unwrap().data.len()).sum();
+    AudioClip::from_adts(Bytes::from_static(&TONE[..bytes])).unwrap()
 }
 
 /// Something with a time.

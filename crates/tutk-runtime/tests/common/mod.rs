@@ -9,13 +9,16 @@
     reason = "each test file uses a part of this"
 )]
 
+pub mod relay;
+
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use tutk_runtime::tutk_session::{
     CameraConfig, CameraEvent, ClientConfig, ClientId, Clip, ClipFrame, Codec, Credentials,
     Dialect, Frame, LeaveReason,
 };
-use tutk_runtime::{Impairment, Server, serve};
+use tutk_runtime::{Error, Impairment, Server, serve};
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
 pub const ENR: &str = "aKzdqckqZ8HUHFe5";
@@ -53,6 +56,19 @@ pub fn camera(clip: &Clip) -> CameraConfig {
 
 pub fn served(config: CameraConfig) -> Server {
     serve(config, loopback(), Impairment::default()).unwrap()
+}
+
+/// At an address that another camera has just left, as soon as the system gives it.
+pub async fn served_at(config: CameraConfig, address: SocketAddr) -> Server {
+    loop {
+        match serve(config.clone(), address, Impairment::default()) {
+            Ok(server) => return server,
+            Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
+                tokio::task::yield_now().await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 pub fn client(camera: SocketAddr) -> ClientConfig {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{Media, Switch};
 use hl_ioctl::{CameraExchange, CameraStep, DeviceState, Effect, HlMessage, Ioctl, Outcome};
+use rand_core::CryptoRng;
 use tutk_frame::{
     AvKind, AvPacket, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, Probe,
     ProbeAnswer,
@@ -17,8 +18,8 @@ use tutk_frame::{
 
 use super::Shared;
 use super::stream::{Stream, Written};
+use crate::channel::AvCounter;
 use crate::dialect::{Dialect, Liveness};
-use crate::link::AvCounter;
 use crate::phase::Phase;
 
 /// The most answers to commands that wait to be sent to one client. A client repeats what is not
@@ -37,8 +38,8 @@ pub(crate) struct AvCamera {
     /// HL messages that wait to be sent.
     replies: VecDeque<Vec<u8>>,
     stream: Option<Stream>,
-    /// Slices that may go out now.
-    slices_due: u32,
+    /// Whether the client wants to be heard.
+    listens: bool,
     /// Set when K10002 was refused: then the session ends once the answer is out.
     refused: bool,
     probe_at: Option<Instant>,
@@ -50,12 +51,12 @@ pub(crate) struct AvCamera {
 }
 
 /// What the camera as a whole lends to one of its clients.
-#[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) device: &'a mut DeviceState,
     /// How many clients are let in.
     pub(crate) viewers: u8,
+    pub(crate) rng: &'a mut dyn CryptoRng,
 }
 
 impl AvCamera {
@@ -73,7 +74,7 @@ impl AvCamera {
             counter: AvCounter::new(dialect),
             replies: VecDeque::new(),
             stream: None,
-            slices_due: 0,
+            listens: false,
             refused: false,
             probe_at: None,
             probe_due: false,
@@ -105,6 +106,16 @@ impl AvCamera {
         self.stream.as_ref().is_some_and(Stream::is_finished)
     }
 
+    /// Whether the client wants to be heard.
+    pub(crate) fn listens(&self) -> bool {
+        self.listens
+    }
+
+    /// It cannot be heard.
+    pub(crate) fn listen_no_more(&mut self) {
+        self.listens = false;
+    }
+
     /// AV packets that were dropped because they made no sense.
     pub(crate) fn unknown(&self) -> u64 {
         self.unknown
@@ -128,17 +139,13 @@ impl AvCamera {
         self.unknown += u64::from(!understood);
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant, context: &Context<'_>) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Some(at) = self.probe_at
             && at <= now
             && let Liveness::Probes { every } = self.dialect.liveness
         {
             self.probe_at = Some(now + every);
             self.probe_due = true;
-        }
-        if let Some(stream) = &mut self.stream {
-            self.slices_due =
-                stream.due(now, &context.shared.epoch, context.device, context.viewers);
         }
     }
 
@@ -178,16 +185,11 @@ impl AvCamera {
     pub(crate) fn write_slice(
         &mut self,
         now: Instant,
-        shared: &Shared,
+        context: &Context<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Written> {
-        self.slices_due = self.slices_due.checked_sub(1)?;
-        let clock = self.link_clock(now, shared);
-        let written = self.stream.as_mut()?.write(clock, out);
-        if written.is_none() {
-            self.slices_due = 0;
-        }
-        written
+        let clock = self.link_clock(now, context.shared);
+        self.stream.as_mut()?.write(now, clock, context, out)
     }
 
     fn link_clock(&self, now: Instant, shared: &Shared) -> LinkClock {
@@ -277,8 +279,10 @@ impl AvCamera {
             CameraStep::Accept { reply, auth } => {
                 self.reply(reply);
                 self.phase = Phase::Stream;
-                if auth.video {
-                    self.switch(now, Media::Video, Switch::On, context);
+                for (wanted, media) in [(auth.video, Media::Video), (auth.audio, Media::Audio)] {
+                    if wanted {
+                        self.switch(now, media, Switch::On, context);
+                    }
                 }
             }
             CameraStep::Refuse { reply } => {
@@ -310,29 +314,19 @@ impl AvCamera {
         true
     }
 
-    /// Media other than video have no source here: to switch them changes nothing that can be seen.
     fn switch(&mut self, now: Instant, media: Media, switch: Switch, context: &Context<'_>) {
-        match (media, switch, &mut self.stream) {
-            (Media::Video, Switch::On, Some(stream)) => stream.resume(now),
-            (Media::Video, Switch::Off, Some(stream)) => {
-                stream.pause();
-                self.slices_due = 0;
+        if media == Media::ReturnAudio {
+            self.listens = switch == Switch::On && context.shared.speaker;
+            return;
+        }
+        if self.stream.is_none() {
+            match Stream::new(context.shared, self.dialect, now) {
+                Ok(stream) => self.stream = Some(stream),
+                Err(error) => tracing::error!(%error, "no stream"),
             }
-            (Media::Video, Switch::On, None) => {
-                let shared = context.shared;
-                let stream = Stream::new(
-                    shared.clip.clone(),
-                    self.dialect,
-                    shared.mac,
-                    shared.frames,
-                    now,
-                );
-                match stream {
-                    Ok(stream) => self.stream = Some(stream),
-                    Err(error) => tracing::error!(%error, "no stream"),
-                }
-            }
-            _ => {}
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.switch(now, media, switch);
         }
     }
 

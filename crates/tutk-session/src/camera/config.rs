@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use av_login::Password;
+use dtls_psk::CipherSuite;
 use dtls_psk::crypto::CryptoProvider;
 use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
 use hl_ioctl::{ChallengeStatus, DeviceConfig, JsonDocument};
@@ -11,10 +12,13 @@ use serde_json::json;
 use tutk_frame::Codec;
 
 use super::clip::Clip;
+use super::ear::Call;
+use super::sound::Sound;
 use crate::client::PSK_IDENTITY;
 use crate::credentials::Credentials;
 use crate::dialect::{Dialect, PasswordRule};
 use crate::error::Error;
+use crate::models::takes_plain_psk_only;
 use crate::wire::MAX_HL_PAYLOAD;
 
 /// What a simulated camera is. Made by [`CameraConfig::new`]; the fields may be changed after.
@@ -25,6 +29,12 @@ pub struct CameraConfig {
     pub credentials: Credentials,
     /// What it shows.
     pub clip: Clip,
+    /// What is heard beside it; `None` is a camera without a microphone.
+    pub sound: Option<Sound>,
+    /// Whether it has a speaker: then it calls back a client that wants to be heard, and its login says so.
+    pub speaker: bool,
+    /// What stands in the time of its frames.
+    pub stamps: Stamps,
     /// The dialects it answers in.
     pub dialects: Vec<&'static Dialect>,
     /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5 refuse.
@@ -32,7 +42,8 @@ pub struct CameraConfig {
     /// What K10003 says after a right answer, at most [`MAX_HL_PAYLOAD`] bytes; `None` says success, and
     /// what the clip is.
     pub result: Option<ConnectResult>,
-    /// The vendor's model name, for K10003.
+    /// The vendor's model name, for K10003. As WYZEDB3 it takes no other DTLS suite than 0x00AE, and which of
+    /// some commands it knows goes by the model too.
     pub model: Option<String>,
     /// How many frames each client gets before the camera ends the stream; `None` for no end.
     pub frames: Option<u64>,
@@ -51,12 +62,23 @@ pub struct CameraConfig {
     pub provider: Option<CryptoProvider>,
 }
 
+/// What stands in the seconds of the frame info (wire.md section 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stamps {
+    /// Unix seconds, as the camera's clock has them: K10092 sets it, and then they jump.
+    #[default]
+    Unix,
+    /// Always the same number, as some firmware has it: only the microseconds count, and wrap.
+    ConstantSeconds,
+}
+
 /// A dialect that the camera speaks, with what follows from it.
 #[derive(Debug)]
 pub(super) struct Spoken {
     pub(super) dialect: &'static Dialect,
     pub(super) dtls: Arc<dtls_psk::Config>,
     pub(super) password: Password,
+    pub(super) call: Arc<Call>,
 }
 
 impl CameraConfig {
@@ -66,6 +88,9 @@ impl CameraConfig {
         Self {
             credentials,
             clip,
+            sound: None,
+            speaker: true,
+            stamps: Stamps::Unix,
             dialects: Dialect::ALL.to_vec(),
             status: ChallengeStatus::Enr,
             result: None,
@@ -88,23 +113,33 @@ impl Spoken {
         cookie_secret: [u8; 32],
     ) -> Result<Self, Error> {
         let psk = config.credentials.psk(dialect.key);
-        let lookup =
-            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
-        let mut dtls = dtls_psk::Config::server(lookup)
-            .with_cookie_exchange(config.cookie_exchange)
-            .with_cookie_secret(cookie_secret)
-            .with_key_log(config.key_log);
-        if let Some(provider) = &config.provider {
-            dtls = dtls.with_provider(provider.clone());
-        }
+        let configure = |mut dtls: dtls_psk::Config| {
+            if let Some(provider) = &config.provider {
+                dtls = dtls.with_provider(provider.clone());
+            }
+            dtls.with_key_log(config.key_log)
+        };
         let password = match dialect.password {
             PasswordRule::Fixed(password) => password.as_bytes(),
             PasswordRule::Enr => config.credentials.enr.reveal(),
         };
+        let password = Password::new(password).map_err(Error::Login)?;
+        let call = Call::new(dialect, psk.clone(), password.clone(), configure);
+        let suites = match takes_plain_psk_only(config.model.as_deref()) {
+            true => &[CipherSuite::PskAes128CbcSha256],
+            false => dtls_psk::DEFAULT_SUITES,
+        };
+        let lookup =
+            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
+        let dtls = dtls_psk::Config::server(lookup)
+            .with_suites(suites)
+            .with_cookie_exchange(config.cookie_exchange)
+            .with_cookie_secret(cookie_secret);
         Ok(Self {
             dialect,
-            dtls: Arc::new(dtls),
-            password: Password::new(password).map_err(Error::Login)?,
+            dtls: Arc::new(configure(dtls)),
+            password,
+            call: Arc::new(call),
         })
     }
 }
@@ -116,7 +151,7 @@ impl Spoken {
 pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Error> {
     let result = match &config.result {
         Some(result) => result.clone(),
-        None => describe(&config.clip, config.model.as_deref()).map_err(Error::Authentication)?,
+        None => describe(config).map_err(Error::Authentication)?,
     };
     let got = result.raw().len();
     if got > MAX_HL_PAYLOAD {
@@ -129,9 +164,10 @@ pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Err
     Ok(result)
 }
 
-/// K10003 for a clip, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`, is
-/// this project's choice.
-fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl::Error> {
+/// K10003 for clip and sound, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`,
+/// is this project's choice, and so are the names of all codecs but H264 and AAC.
+fn describe(config: &CameraConfig) -> Result<ConnectResult, hl_ioctl::Error> {
+    let clip = &config.clip;
     let device = DeviceConfig::default();
     let codec = match clip.codec() {
         Codec::H265 => "H265".to_owned(),
@@ -144,8 +180,11 @@ fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl:
         resolution: Some(device.resolution.code().into()),
         fps: Some(clip.fps().into()),
     };
-    let result = ConnectResult::accept(Some(video), None::<AudioParams>);
-    let Some(model) = model else {
+    let audio = config.sound.as_ref().map(|sound| AudioParams {
+        codec: Some(audio_name(sound.format().codec)),
+    });
+    let result = ConnectResult::accept(Some(video), audio);
+    let Some(model) = &config.model else {
         return Ok(result);
     };
     let mut json = result.json().clone();
@@ -156,4 +195,11 @@ fn describe(clip: &Clip, model: Option<&str>) -> Result<ConnectResult, hl_ioctl:
         info.insert("basicInfo".into(), json!({ "model": model }));
     }
     ConnectResult::from_document(JsonDocument::from(json))
+}
+
+fn audio_name(codec: Codec) -> String {
+    match codec {
+        Codec::AacRaw | Codec::AacAdts | Codec::AacLatm | Codec::AacWyze => "AAC".to_owned(),
+        other => format!("{other:?}").to_uppercase(),
+    }
 }

@@ -1,8 +1,10 @@
 //! What a camera tells its owner.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use tutk_frame::SessionId;
+use bytes::Bytes;
+use tutk_frame::{AudioFlags, Codec, MediaKind, SessionId};
 
 use crate::dialect::Dialect;
 use crate::phase::Phase;
@@ -43,6 +45,23 @@ pub enum CameraEvent {
         /// Packets of this client that were dropped.
         dropped: u64,
     },
+    /// The camera has called a client back, and was let in: it listens.
+    TalkBegan {
+        /// To whom.
+        client: ClientId,
+    },
+    /// A frame of sound came from a client, in the order of the network.
+    Heard {
+        /// From whom.
+        client: ClientId,
+        /// What.
+        sound: Heard,
+    },
+    /// The camera listens to a client no more.
+    TalkEnded {
+        /// To whom.
+        client: ClientId,
+    },
     /// A slice was put into a datagram.
     SliceSent(SliceSent),
     /// A line for a key log file (RFC 9850's format).
@@ -81,6 +100,21 @@ pub enum LeaveReason {
     Dtls(dtls_psk::Error),
 }
 
+/// A frame of sound that came from a client (wire.md section 11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The frame's number.
+    pub frame: u32,
+    /// How it is encoded.
+    pub codec: Codec,
+    /// Rate, sample width and channels.
+    pub flags: AudioFlags,
+    /// Its time by the client, to the millisecond.
+    pub timestamp: Duration,
+    /// The encoded frame.
+    pub data: Bytes,
+}
+
 /// A slice that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SliceSent {
@@ -88,8 +122,12 @@ pub struct SliceSent {
     pub client: ClientId,
     /// In which datagram of all that this camera sent, from 0.
     pub datagram: u64,
+    /// Of which kind its frame is. Video and audio have their own frame numbers.
+    pub kind: MediaKind,
     /// Frame number, as on the wire.
     pub frame: u32,
+    /// Bytes of the frame.
+    pub frame_bytes: u32,
     /// Index of the slice, from 0.
     pub index: u16,
     /// Slices of the frame.

@@ -3,8 +3,10 @@
 mod av;
 mod clip;
 mod config;
+mod ear;
 mod event;
 mod peer;
+mod sound;
 mod stream;
 mod tickets;
 
@@ -22,16 +24,17 @@ use tutk_frame::{Direction, Uid};
 
 use self::av::{AvCamera, Context};
 pub use self::clip::{Clip, ClipError, ClipFrame};
-pub use self::config::CameraConfig;
+pub use self::config::{CameraConfig, Stamps};
 use self::config::{Spoken, connect_result};
-pub use self::event::{CameraEvent, ClientId, LeaveReason, SliceSent};
+pub use self::event::{CameraEvent, ClientId, Heard, LeaveReason, SliceSent};
 use self::peer::Peer;
+pub use self::sound::{Sound, SoundError, SoundFormat};
 use self::tickets::Tickets;
+use crate::channel::{BACK, Channel, MAIN};
 use crate::client::IDLE;
 use crate::credentials::Mac;
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::link::Link;
 use crate::output::{Outbox, Output};
 use crate::phase::{Epoch, Phase};
 use crate::wire::{End, Incoming, Place, Question, Request, Wrapper};
@@ -64,6 +67,9 @@ pub(crate) struct Shared {
     enr: hl_ioctl::Enr,
     mac: Option<Mac>,
     clip: Clip,
+    sound: Option<Sound>,
+    speaker: bool,
+    stamps: Stamps,
     frames: Option<u64>,
     idle: Duration,
     trace_slices: bool,
@@ -130,6 +136,9 @@ impl Camera {
                 enr: config.credentials.enr,
                 mac: config.credentials.mac,
                 clip: config.clip,
+                sound: config.sound,
+                speaker: config.speaker,
+                stamps: config.stamps,
                 frames: config.frames,
                 idle: config.idle,
                 trace_slices: config.trace_slices,
@@ -173,7 +182,7 @@ impl Camera {
             }
             Some(Incoming::Data {
                 session,
-                channel: 0,
+                channel: channel @ (MAIN | BACK),
                 records,
             }) => {
                 let client = ClientId {
@@ -181,7 +190,7 @@ impl Camera {
                     session,
                 };
                 let records = datagram.get_mut(records).unwrap_or_default();
-                self.handle_data(now, client, dialect, records);
+                self.handle_data(now, client, dialect, channel, records);
             }
             _ => self.dropped += 1,
         }
@@ -332,6 +341,7 @@ impl Camera {
         now: Instant,
         client: ClientId,
         dialect: &'static Dialect,
+        channel: u8,
         records: &mut [u8],
     ) {
         let Some(peer) = self.peers.get_mut(&client) else {
@@ -346,8 +356,16 @@ impl Camera {
             shared: &self.shared,
             device: &mut self.device,
             viewers: self.viewers,
+            rng: &mut *self.rng,
         };
-        match peer.handle_records(now, records, &mut context) {
+        let handled = match channel {
+            BACK => {
+                peer.handle_sound(now, records, &mut self.outbox);
+                Ok(())
+            }
+            _ => peer.handle_records(now, records, &mut context),
+        };
+        match handled {
             Ok(()) => self.drive(now, client),
             Err(reason) => self.remove(client, reason),
         }
@@ -361,6 +379,7 @@ impl Camera {
             shared: &self.shared,
             device: &mut self.device,
             viewers: self.viewers,
+            rng: &mut *self.rng,
         };
         if let Err(reason) = peer.drive(now, &mut context, &mut self.outbox) {
             self.remove(client, reason);
@@ -414,7 +433,7 @@ fn make_peer(
     let login = CameraLogin::new(av_login::CameraConfig {
         user: User::admin(),
         password: spoken.password.clone(),
-        two_way_audio: false,
+        two_way_audio: shared.speaker,
         capabilities: Capabilities::WYZE_SDK,
     });
     let mut challenge = [0; 16];
@@ -429,7 +448,9 @@ fn make_peer(
     })
     .map_err(Error::Authentication)?;
     let av = AvCamera::new(dialect, login, exchange);
-    Ok(Peer::new(client, Link::new(wrapper, dtls), av, now))
+    let main = Channel::new(MAIN, dtls);
+    let call = Arc::clone(&spoken.call);
+    Ok(Peer::new(client, wrapper, main, av, call, now))
 }
 
 impl fmt::Debug for Camera {

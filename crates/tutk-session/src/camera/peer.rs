@@ -1,13 +1,16 @@
 //! One client of the camera: its link, and what it is told and when.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::av::{AvCamera, Context};
+use super::ear::{Call, Ear};
 use super::{CameraEvent, ClientId, LeaveReason, SliceSent};
+use crate::channel::Channel;
 use crate::dialect::Dialect;
-use crate::link::Link;
 use crate::output::Outbox;
 use crate::phase::{Phase, later};
+use crate::wire::Wrapper;
 
 /// How long a client that has had its last frame may take to go by itself: the last slices may still be
 /// under way.
@@ -17,8 +20,12 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Peer {
     id: ClientId,
-    link: Link,
+    wrapper: Wrapper,
+    main: Channel,
     av: AvCamera,
+    call: Arc<Call>,
+    /// Sound from the client.
+    ear: Option<Ear>,
     /// The phase that was last told to the owner.
     told: Phase,
     /// When anything authentic last came from the client.
@@ -28,11 +35,21 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(id: ClientId, link: Link, av: AvCamera, now: Instant) -> Self {
+    pub(crate) fn new(
+        id: ClientId,
+        wrapper: Wrapper,
+        main: Channel,
+        av: AvCamera,
+        call: Arc<Call>,
+        now: Instant,
+    ) -> Self {
         Self {
             id,
-            link,
+            wrapper,
+            main,
             av,
+            call,
+            ear: None,
             told: Phase::Session,
             heard: now,
             finished_at: None,
@@ -45,7 +62,7 @@ impl Peer {
     }
 
     pub(crate) fn dialect(&self) -> &'static Dialect {
-        self.link.wrapper.dialect
+        self.wrapper.dialect
     }
 
     /// When to call [`Self::drive`] again.
@@ -59,7 +76,7 @@ impl Peer {
 
     /// Whether its handshake is under way: more than a session request, which anybody can send in any name.
     pub(crate) fn has_begun(&self) -> bool {
-        self.link.dtls.has_begun()
+        self.main.dtls.has_begun()
     }
 
     /// When the client was last heard of.
@@ -69,8 +86,8 @@ impl Peer {
 
     /// Packets that were dropped: of DTLS and of what is inside.
     pub(crate) fn dropped(&self) -> u64 {
-        let dtls = self.link.dtls.stats();
-        self.av.unknown() + dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable
+        let ear = self.ear.as_ref().map_or(0, Ear::dropped);
+        self.av.unknown() + self.main.dropped() + ear
     }
 
     /// Takes the DTLS records of one datagram. `Err` when the client is gone.
@@ -81,13 +98,27 @@ impl Peer {
         context: &mut Context<'_>,
     ) -> Result<(), LeaveReason> {
         let Self {
-            link, av, heard, ..
+            main, av, heard, ..
         } = self;
-        link.open(now, records, |packet| {
+        main.open(now, records, |packet| {
             *heard = now;
             av.handle_packet(now, packet, context);
         })
         .map_err(LeaveReason::Dtls)
+    }
+
+    /// Takes the records of one datagram of the channel that the camera has opened.
+    pub(crate) fn handle_sound(
+        &mut self,
+        now: Instant,
+        records: &mut [u8],
+        outbox: &mut Outbox<CameraEvent>,
+    ) {
+        let Some(ear) = &mut self.ear else { return };
+        if let Err(error) = ear.handle_records(now, self.id, records, outbox) {
+            tracing::debug!(%error, "the client's audio channel");
+            self.stop_listening(outbox);
+        }
     }
 
     /// Does all that can be done now. `Err` when the client is gone.
@@ -97,37 +128,89 @@ impl Peer {
         context: &mut Context<'_>,
         outbox: &mut Outbox<CameraEvent>,
     ) -> Result<(), LeaveReason> {
-        let timed_out = self.link.dtls.handle_timeout(now);
+        let timed_out = self.main.dtls.handle_timeout(now);
         let dtls_deadline = self.flush(outbox)?;
         timed_out.map_err(LeaveReason::Dtls)?;
-        self.av.handle_timeout(now, context);
-        if self.link.dtls.is_connected() {
+        self.av.handle_timeout(now);
+        if self.main.dtls.is_connected() {
             self.send_all(now, context, outbox)
                 .map_err(LeaveReason::Dtls)?;
         }
+        let ear_deadline = self.listen(now, context, outbox);
         self.tell(outbox);
         self.check_end(now, context)?;
 
         let silence = later(self.heard, context.shared.idle);
         let end = self.finished_at.map(|at| at + LINGER);
-        self.deadline = [Some(dtls_deadline), Some(silence), end, self.av.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(silence);
+        self.deadline = [
+            Some(dtls_deadline),
+            Some(silence),
+            end,
+            ear_deadline,
+            self.av.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(silence);
         Ok(())
+    }
+
+    /// Calls the client back when it wants to be heard, and hangs up when not. When to come back.
+    fn listen(
+        &mut self,
+        now: Instant,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox<CameraEvent>,
+    ) -> Option<Instant> {
+        if !self.av.listens() {
+            self.stop_listening(outbox);
+            return None;
+        }
+        if self.ear.is_none() {
+            match self.call.begin(&mut *context.rng, now) {
+                Ok(ear) => self.ear = Some(ear),
+                Err(error) => tracing::error!(%error, "no audio channel"),
+            }
+        }
+        let driven = self
+            .ear
+            .as_mut()?
+            .drive(now, self.id, &mut self.wrapper, outbox);
+        match driven {
+            Ok(deadline) => Some(deadline),
+            Err(error) => {
+                tracing::debug!(?error, "the client's audio channel is over");
+                self.stop_listening(outbox);
+                None
+            }
+        }
+    }
+
+    fn stop_listening(&mut self, outbox: &mut Outbox<CameraEvent>) {
+        self.av.listen_no_more();
+        if let Some(mut ear) = self.ear.take() {
+            ear.close(self.id, &mut self.wrapper, outbox);
+        }
     }
 
     /// Tells the client that it is over.
     pub(crate) fn close(&mut self, outbox: &mut Outbox<CameraEvent>) {
-        self.link.dtls.close();
-        self.link.flush(outbox, |_, _| {});
+        self.stop_listening(outbox);
+        self.main.dtls.close();
+        self.main.flush(&mut self.wrapper, outbox, |_, _| {});
     }
 
     fn flush(&mut self, outbox: &mut Outbox<CameraEvent>) -> Result<Instant, LeaveReason> {
-        let Self { id, link, av, .. } = self;
+        let Self {
+            id,
+            wrapper,
+            main,
+            av,
+            ..
+        } = self;
         let mut closed = false;
-        let deadline = link.flush(outbox, |outbox, event| match event {
+        let deadline = main.flush(wrapper, outbox, |outbox, event| match event {
             dtls_psk::Event::Connected(_) => av.start(),
             dtls_psk::Event::KeyLog(line) => {
                 outbox.event(CameraEvent::KeyLog { client: *id, line });
@@ -147,17 +230,25 @@ impl Peer {
         context: &Context<'_>,
         outbox: &mut Outbox<CameraEvent>,
     ) -> Result<(), dtls_psk::Error> {
-        let Self { id, link, av, .. } = self;
-        while link.send(outbox, |out| av.write_control(out))? {}
+        let Self {
+            id,
+            wrapper,
+            main,
+            av,
+            ..
+        } = self;
+        while main.send(wrapper, outbox, |out| av.write_control(out))? {}
         if av.take_probe_due() {
-            link.send(outbox, |out| av.write_probe(now, context.shared, out))?;
+            main.send(wrapper, outbox, |out| {
+                av.write_probe(now, context.shared, out)
+            })?;
             // The summary has no keepalive, nor probes: then none is ever due.
-            link.wrapper.send_keepalive(outbox);
+            wrapper.send_keepalive(outbox);
         }
         loop {
             let mut written = None;
-            link.send(outbox, |out| {
-                written = av.write_slice(now, context.shared, out);
+            main.send(wrapper, outbox, |out| {
+                written = av.write_slice(now, context, out);
                 written.is_some()
             })?;
             let Some(written) = written else {
@@ -167,7 +258,9 @@ impl Peer {
                 outbox.event(CameraEvent::SliceSent(SliceSent {
                     client: *id,
                     datagram: outbox.queued() - 1,
+                    kind: written.kind,
                     frame: written.frame,
+                    frame_bytes: written.frame_bytes,
                     index: written.index,
                     slices: written.slices,
                 }));

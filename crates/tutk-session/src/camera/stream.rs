@@ -1,15 +1,17 @@
-//! The camera's video for one client: the clip, frame by frame, slice by slice, in time.
+//! The camera's media for one client: clip and sound, frame by frame, slice by slice, in time.
 
 use std::time::{Duration, Instant};
 
-use hl_ioctl::DeviceState;
+use bytes::Bytes;
+use hl_ioctl::commands::{Media, Switch};
 use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind};
 use video_reassembly::{Slicer, SlicerConfig, Slices};
 
 use super::clip::Clip;
-use crate::credentials::Mac;
+use super::sound::Sound;
+use super::{Context, Shared, Stamps};
 use crate::dialect::Dialect;
-use crate::phase::{Epoch, later};
+use crate::phase::later;
 
 /// How many slices go out at once. A key frame is hundreds: all at once they would overrun receive buffers
 /// that a real camera's Wi-Fi never could.
@@ -19,174 +21,333 @@ const BURST: u32 = 8;
 /// verified on hardware.
 const KEY_FLAG: u8 = 0x01;
 
-/// One client's stream.
+/// One client's media.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    clip: Clip,
     slicer: Slicer,
-    mac: [u8; 12],
-    /// When the clip last began from its first frame; none while the stream is paused.
+    video: Video,
+    audio: Audio,
+    /// The Unix second in which it all began: the only one where [`Stamps::ConstantSeconds`] rules.
+    first_second: u32,
+}
+
+#[derive(Debug)]
+struct Video {
+    clip: Clip,
+    /// When the clip last began from its first frame; none while it is paused.
     started: Option<Instant>,
     /// The next frame since then, from 0.
-    next_frame: u64,
+    next: u64,
     /// Frames begun in all, and how many there are to be.
     sent: u64,
     end: Option<u64>,
     sending: Option<Sending>,
+    /// The resolution code of the frame before.
+    resolution: Option<u8>,
 }
 
-/// A frame that is under way.
+#[derive(Debug)]
+struct Audio {
+    /// None: this camera has no microphone.
+    sound: Option<Sound>,
+    /// When the sound last began from its first frame; none while it is paused.
+    started: Option<Instant>,
+    /// The next frame since then, from 0.
+    next: u64,
+}
+
+/// A picture that is under way.
 #[derive(Debug)]
 struct Sending {
-    slices: Slices,
-    of: u16,
+    frame: Cut,
+    /// Slices that may go out before `next_at`.
+    allowed: u32,
     next_at: Instant,
     gap: Duration,
+}
+
+/// A frame, cut into slices.
+#[derive(Debug)]
+struct Cut {
+    slices: Slices,
+    of: u16,
+    kind: MediaKind,
+    bytes: u32,
 }
 
 /// What a slice was that has been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Written {
+    pub(crate) kind: MediaKind,
     pub(crate) frame: u32,
+    pub(crate) frame_bytes: u32,
     pub(crate) index: u16,
     pub(crate) slices: u16,
 }
 
 impl Stream {
+    /// Nothing is sent until it is [switched](Self::switch) on.
     pub(crate) fn new(
-        clip: Clip,
+        shared: &Shared,
         dialect: &Dialect,
-        mac: Option<Mac>,
-        end: Option<u64>,
         now: Instant,
     ) -> Result<Self, video_reassembly::Error> {
         let mut config = SlicerConfig::new(dialect.media);
         config.version = dialect.media_version;
         Ok(Self {
-            clip,
             slicer: Slicer::new(config)?,
-            mac: mac.map_or([0; 12], |mac| *mac.as_bytes()),
-            started: Some(now),
-            next_frame: 0,
-            sent: 0,
-            end,
-            sending: None,
+            video: Video {
+                clip: shared.clip.clone(),
+                started: None,
+                next: 0,
+                sent: 0,
+                end: shared.frames,
+                sending: None,
+                resolution: None,
+            },
+            audio: Audio {
+                sound: shared.sound.clone(),
+                started: None,
+                next: 0,
+            },
+            first_second: shared.epoch.unix_seconds_at(now),
         })
     }
 
-    /// Stops at once, in the middle of a frame if need be.
-    pub(crate) fn pause(&mut self) {
-        self.started = None;
-        self.sending = None;
-    }
-
-    /// Begins the clip anew, with a key frame. The counts of frames and slices go on: they are never reset
-    /// (wire.md section 10).
-    pub(crate) fn resume(&mut self, now: Instant) {
-        if self.started.is_none() {
-            self.started = Some(now);
-            self.next_frame = 0;
+    /// Stops at once, in the middle of a frame if need be; or begins anew, video with a key frame. The
+    /// counts of frames and slices go on: they are never reset (wire.md section 10).
+    ///
+    /// Other media have no source here: to switch them changes nothing that can be seen.
+    pub(crate) fn switch(&mut self, now: Instant, media: Media, switch: Switch) {
+        let Self { video, audio, .. } = self;
+        match (media, switch) {
+            (Media::Video, Switch::On) if video.started.is_none() => video.begin(now),
+            (Media::Video, Switch::Off) => {
+                video.started = None;
+                video.sending = None;
+            }
+            (Media::Audio, Switch::On) if audio.started.is_none() => {
+                audio.started = Some(now);
+                audio.next = 0;
+            }
+            (Media::Audio, Switch::Off) => audio.started = None,
+            _ => {}
         }
     }
 
-    /// Whether the last frame is out.
+    /// Whether the last frame of all is out.
     pub(crate) fn is_finished(&self) -> bool {
-        self.sending.is_none() && self.end.is_some_and(|end| self.sent >= end)
+        self.video.is_finished() && self.audio_due().is_none()
     }
 
     /// When the next slices are due; none when paused or finished.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        match &self.sending {
-            Some(sending) => Some(sending.next_at),
-            None if self.is_finished() => None,
-            None => Some(later(self.started?, self.clip.due(self.next_frame))),
-        }
+        [self.video.due(), self.audio_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
-    /// The slices that may go out now: pass it to [`Self::write`] that often, then ask again.
-    pub(crate) fn due(
+    /// Writes the next slice that is due; `None` when none is.
+    pub(crate) fn write(
         &mut self,
         now: Instant,
-        epoch: &Epoch,
-        device: &DeviceState,
-        viewers: u8,
-    ) -> u32 {
-        if self.sending.is_none() && self.deadline().is_some_and(|due| due <= now) {
-            self.begin_frame(now, epoch, device, viewers);
+        clock: LinkClock,
+        context: &Context<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Written> {
+        // A frame of audio is one packet: it does not wait for the hundreds that a picture has.
+        if self.audio_due().is_some_and(|due| due <= now)
+            && let Some(mut frame) = self.cut_audio(context)
+        {
+            return frame.write(&mut self.slicer, clock, out);
         }
-        match &mut self.sending {
-            Some(sending) if sending.next_at <= now => {
-                sending.next_at += sending.gap;
-                BURST
-            }
-            _ => 0,
+        if self.video.sending.is_none() && self.video.due().is_some_and(|due| due <= now) {
+            self.begin_picture(now, context);
         }
+        let sending = self.video.sending.as_mut()?;
+        if sending.allowed == 0 && sending.next_at <= now {
+            sending.allowed = BURST;
+            sending.next_at += sending.gap;
+        }
+        sending.allowed = sending.allowed.checked_sub(1)?;
+        let written = sending.frame.write(&mut self.slicer, clock, out);
+        if sending.frame.slices.remaining() == 0 {
+            self.video.sending = None;
+        }
+        written
     }
 
-    /// Writes the next slice of the frame under way; `None` when it has no more.
-    pub(crate) fn write(&mut self, clock: LinkClock, out: &mut Vec<u8>) -> Option<Written> {
-        let sending = self.sending.as_mut()?;
-        let left = u16::try_from(sending.slices.remaining()).unwrap_or(u16::MAX);
-        let written = Written {
-            frame: sending.slices.number(),
-            index: sending.of.saturating_sub(left),
-            slices: sending.of,
+    /// When the next frame of sound is due. Sound ends with the picture.
+    fn audio_due(&self) -> Option<Instant> {
+        let Audio {
+            sound,
+            started,
+            next,
+        } = &self.audio;
+        let due = later((*started)?, sound.as_ref()?.due(*next));
+        let is_before_end = self.video.ends_at().is_none_or(|end| due < end);
+        is_before_end.then_some(due)
+    }
+
+    fn cut_audio(&mut self, context: &Context<'_>) -> Option<Cut> {
+        let number = self.audio.next;
+        self.audio.next += 1;
+        let sound = self.audio.sound.as_ref()?;
+        let data = sound.frame(number)?.clone();
+        let format = sound.format();
+        let info = FrameInfo {
+            codec: format.codec,
+            flags: format.flags.0,
+            ..self.info(later(self.audio.started?, sound.due(number)), context)
         };
-        let more = sending.slices.write_next(clock, out);
-        if left <= 1 {
-            self.sending = None;
-        }
-        more.then_some(written)
+        self.cut(MediaKind::Audio, info, data)
     }
 
-    fn begin_frame(&mut self, now: Instant, epoch: &Epoch, device: &DeviceState, viewers: u8) {
-        let number = self.next_frame;
-        self.next_frame += 1;
-        self.sent += 1;
-        let (Some(started), Some(frame)) = (self.started, self.clip.frame(number)) else {
+    fn begin_picture(&mut self, now: Instant, context: &Context<'_>) {
+        let resolution = context.device.resolution().code();
+        let changed = self
+            .video
+            .resolution
+            .replace(resolution)
+            .is_some_and(|before| before != resolution);
+        if changed && let Some(due) = self.video.due() {
+            // The encoder begins anew: what follows needs nothing that came before.
+            self.video.begin(due);
+        }
+        let number = self.video.next;
+        self.video.next += 1;
+        self.video.sent += 1;
+        let clip = &self.video.clip;
+        let (Some(started), Some(frame)) = (self.video.started, clip.frame(number)) else {
             return;
         };
+        let (data, key) = (frame.data.clone(), frame.key);
         // The clip's own time, not the clock's: frames are as far apart as the clip has them, however
         // late this is called.
-        let taken = epoch.unix_at(later(started, self.clip.due(number)));
+        let taken = later(started, clip.due(number));
         let info = FrameInfo {
-            codec: self.clip.codec(),
-            flags: if frame.key { KEY_FLAG } else { 0 },
-            camera: 0,
+            codec: clip.codec(),
+            flags: if key { KEY_FLAG } else { 0 },
+            fps: clip.fps(),
+            resolution,
+            bitrate: u8::try_from(context.device.bitrate().get()).unwrap_or(u8::MAX),
+            ..self.info(taken, context)
+        };
+        let between = clip.due(1);
+        let kind = match key {
+            true => MediaKind::Key,
+            false => MediaKind::Delta,
+        };
+        self.video.sending = self.cut(kind, info, data).map(|frame| {
+            let bursts = u32::from(frame.of).div_ceil(BURST).max(1);
+            Sending {
+                frame,
+                allowed: 0,
+                next_at: now,
+                // A frame is out before half the time to the next one is over.
+                gap: between / 2 / bursts,
+            }
+        });
+    }
+
+    fn cut(&mut self, kind: MediaKind, info: FrameInfo, data: Bytes) -> Option<Cut> {
+        let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        match self.slicer.slice(kind, info, data) {
+            Ok(slices) => Some(Cut {
+                of: u16::try_from(slices.remaining()).unwrap_or(u16::MAX),
+                slices,
+                kind,
+                bytes,
+            }),
+            // Clip::new and Sound::new have refused what cannot be sliced.
+            Err(error) => {
+                tracing::error!(%error, ?kind, "a frame cannot be sent");
+                None
+            }
+        }
+    }
+
+    /// What the frame info says whatever the media, of a frame taken at that time.
+    fn info(&self, taken: Instant, context: &Context<'_>) -> FrameInfo {
+        let Context {
+            shared,
+            device,
             viewers,
-            fps: self.clip.fps(),
-            resolution: device.resolution().code(),
-            bitrate: u8::try_from(device.bitrate().get()).unwrap_or(u8::MAX),
-            micros: taken.subsec_micros(),
-            seconds: u32::try_from(taken.as_secs()).unwrap_or(u32::MAX),
+            ..
+        } = context;
+        let unix = shared.epoch.unix_at(taken);
+        let seconds = device.clock(shared.epoch.unix_seconds_at(taken));
+        FrameInfo {
+            codec: self.video.clip.codec(),
+            flags: 0,
+            camera: 0,
+            viewers: *viewers,
+            fps: 0,
+            resolution: 0,
+            bitrate: 0,
+            micros: unix.subsec_micros(),
+            seconds: match shared.stamps {
+                Stamps::Unix => seconds,
+                Stamps::ConstantSeconds => self.first_second,
+            },
             numbers: Some(FrameNumbers {
                 bytes: 0,
                 frame: 0,
                 device: Some(FrameDevice {
-                    mac: self.mac,
+                    mac: shared.mac.map_or([0; 12], |mac| *mac.as_bytes()),
                     word: 0,
                 }),
             }),
-        };
-        let kind = match frame.key {
-            true => MediaKind::Key,
-            false => MediaKind::Delta,
-        };
-        match self.slicer.slice(kind, info, frame.data.clone()) {
-            Ok(slices) => {
-                let of = u16::try_from(slices.remaining()).unwrap_or(u16::MAX);
-                let bursts = u32::from(of).div_ceil(BURST).max(1);
-                // A frame is out before half the time to the next one is over.
-                let gap = self.clip.due(1) / 2 / bursts;
-                self.sending = Some(Sending {
-                    slices,
-                    of,
-                    next_at: now,
-                    gap,
-                });
-            }
-            // Clip::new has refused what cannot be sliced.
-            Err(error) => tracing::error!(%error, "frame {number} of the clip cannot be sent"),
         }
+    }
+}
+
+impl Video {
+    /// From the clip's first frame, which is due at `at`.
+    fn begin(&mut self, at: Instant) {
+        self.started = Some(at);
+        self.next = 0;
+    }
+
+    fn is_finished(&self) -> bool {
+        self.sending.is_none() && self.end.is_some_and(|end| self.sent >= end)
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match &self.sending {
+            Some(sending) => Some(sending.next_at),
+            None if self.is_finished() => None,
+            None => Some(later(self.started?, self.clip.due(self.next))),
+        }
+    }
+
+    /// When the last frame of all ends; none if there is none, or while the clip is paused.
+    fn ends_at(&self) -> Option<Instant> {
+        let left = self.end?.saturating_sub(self.sent);
+        let last = self.next.saturating_add(left);
+        Some(later(self.started?, self.clip.due(last)))
+    }
+}
+
+impl Cut {
+    /// Writes its next slice.
+    fn write(
+        &mut self,
+        slicer: &mut Slicer,
+        clock: LinkClock,
+        out: &mut Vec<u8>,
+    ) -> Option<Written> {
+        let left = u16::try_from(self.slices.remaining()).unwrap_or(u16::MAX);
+        let written = Written {
+            kind: self.kind,
+            frame: self.slices.number(),
+            frame_bytes: self.bytes,
+            index: self.of.saturating_sub(left),
+            slices: self.of,
+        };
+        slicer
+            .write_next(&mut self.slices, clock, out)
+            .then_some(written)
     }
 }

@@ -10,7 +10,10 @@ use std::time::Instant;
 use av_login::{
     ClientEvent, ClientLogin, ClientOutput, Nonce, Password, Status as LoginStatus, User,
 };
-use hl_ioctl::{ClientExchange, ConnectResult, HlMessage, Request, Step};
+use hl_ioctl::commands::{MediaControl, SetAnswer};
+use hl_ioctl::{
+    AuthMessage, ClientExchange, Command as _, ConnectResult, HlMessage, Request, Step,
+};
 use rand_core::CryptoRng;
 use tutk_frame::{
     AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, IoctlMessage, IoctlRequest,
@@ -18,12 +21,12 @@ use tutk_frame::{
 
 use super::heartbeat::Pulse;
 use super::media::Media;
-use super::requests::{REPEAT, Requests};
+use super::requests::{Asker, REPEAT, Requests};
 use super::{ClientConfig, MediaRequest};
+use crate::channel::AvCounter;
 use crate::dialect::{AuthIdRule, Dialect, PasswordRule};
 use crate::error::Error;
 use crate::event::Answer;
-use crate::link::AvCounter;
 use crate::phase::Epoch;
 
 /// IOCTL index of K10000 and of K10002 (summary.md's "sub-channel"); commands come after them.
@@ -54,6 +57,7 @@ pub(crate) struct AvClient {
     acks: VecDeque<Vec<u8>>,
     media: Media,
     progress: VecDeque<Progress>,
+    two_way_audio: bool,
     unknown: u64,
 }
 
@@ -73,6 +77,8 @@ pub(crate) enum Progress {
     Authenticated(Box<ConnectResult>),
     Answer(Answer),
     Unanswered(u16),
+    /// To a request that the session itself made for sound to the camera; none if it did not come.
+    TalkAnswer(Option<SetAnswer>),
 }
 
 impl AvClient {
@@ -97,15 +103,16 @@ impl AvClient {
             AuthIdRule::Random => random(rng),
         };
         let MediaRequest { video, audio } = config.media;
-        let exchange = ClientExchange::new(hl_ioctl::ClientConfig {
+        let auth = AuthMessage::for_model(config.model.as_deref(), config.user.clone());
+        let exchange = hl_ioctl::ClientConfig {
             rule: dialect.challenge,
             enr: credentials.enr.clone(),
             id,
             request_payload: dialect.connect_request.to_vec(),
             video,
             audio,
-        })
-        .map_err(Error::Authentication)?;
+        };
+        let exchange = ClientExchange::with_auth(exchange, auth).map_err(Error::Authentication)?;
         let nonce = Nonce(random(rng));
         Ok(Self {
             dialect,
@@ -126,6 +133,7 @@ impl AvClient {
             acks: VecDeque::new(),
             media: Media::new(dialect.media, config.limits, config.patience),
             progress: VecDeque::new(),
+            two_way_audio: false,
             unknown: 0,
         })
     }
@@ -145,8 +153,13 @@ impl AvClient {
     }
 
     /// Takes a command; `false` if too many wait already, or it is too long.
-    pub(crate) fn request(&mut self, request: Request) -> bool {
-        self.requests.push(request)
+    pub(crate) fn request(&mut self, request: Request, asker: Asker) -> bool {
+        self.requests.push(request, asker)
+    }
+
+    /// Whether the answer to the login says that the camera takes sound.
+    pub(crate) fn two_way_audio(&self) -> bool {
+        self.two_way_audio
     }
 
     pub(crate) fn media_mut(&mut self) -> &mut Media {
@@ -228,8 +241,11 @@ impl AvClient {
                 Stage::Idle | Stage::Stream => self.repeat_at = None,
             }
         }
-        while let Some(code) = self.requests.take_expired(now) {
-            self.progress.push_back(Progress::Unanswered(code));
+        while let Some((code, asker)) = self.requests.take_expired(now) {
+            self.progress.push_back(match asker {
+                Asker::Owner => Progress::Unanswered(code),
+                Asker::Talk => Progress::TalkAnswer(None),
+            });
         }
         self.pulse.handle_timeout(now);
         self.media.handle_timeout(now);
@@ -302,7 +318,8 @@ impl AvClient {
 
     fn poll_login(&mut self, now: Instant) -> Result<(), Error> {
         match self.login.poll_output() {
-            Some(ClientOutput::Event(ClientEvent::LoggedIn(_))) => {
+            Some(ClientOutput::Event(ClientEvent::LoggedIn(result))) => {
+                self.two_way_audio = result.two_way_audio;
                 self.stage = Stage::Authentication;
                 self.exchange_due = true;
                 self.repeat_at = Some(now + REPEAT);
@@ -342,11 +359,17 @@ impl AvClient {
                 Err(_) if !self.exchange.is_over() => self.unknown += 1,
                 Err(error) => return Err(Error::Authentication(error)),
             }
-        } else if self.requests.take_answer(&message) {
-            self.progress.push_back(Progress::Answer(Answer {
-                code: message.code,
-                payload: message.payload.to_vec(),
-            }));
+        } else if let Some(asker) = self.requests.take_answer(&message) {
+            self.progress.push_back(match asker {
+                Asker::Owner => Progress::Answer(Answer {
+                    code: message.code,
+                    payload: message.payload.to_vec(),
+                }),
+                // An answer that cannot be read is none that says it is done.
+                Asker::Talk => Progress::TalkAnswer(Some(
+                    MediaControl::answer_from_message(&message).unwrap_or(SetAnswer::Other(0)),
+                )),
+            });
         }
         Ok(())
     }

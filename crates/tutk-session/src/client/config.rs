@@ -4,11 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use dtls_psk::crypto::CryptoProvider;
+use hl_ioctl::commands::UserId;
 use video_reassembly::Limits;
 
 use crate::credentials::Credentials;
 use crate::dialect::Dialect;
 use crate::phase::Deadlines;
+use crate::url::CameraUrl;
 
 /// What a client needs to know. Made by [`ClientConfig::new`]; the fields may be changed after.
 #[derive(Debug, Clone)]
@@ -20,6 +22,13 @@ pub struct ClientConfig {
     pub broadcast: bool,
     /// Identity and keys.
     pub credentials: Credentials,
+    /// The vendor's model name, such as `HL_CAM4`, where it is known. It decides which DTLS suite is offered
+    /// (WYZEDB3 takes another than the rest; without a model both are tried) and which message names
+    /// [`user`](Self::user).
+    pub model: Option<String>,
+    /// The user of the vendor's account, who is named to the camera if given: by K10006 to doorbells, by K10008
+    /// to other models.
+    pub user: Option<UserId>,
     /// The dialects that are tried, side by side; what is answered first is spoken.
     pub dialects: Vec<&'static Dialect>,
     /// Which media the camera is asked for. Without video no frame is waited for.
@@ -46,6 +55,16 @@ pub struct MediaRequest {
 }
 
 impl ClientConfig {
+    /// A client for the camera of that address, which has been looked up: model and user go along.
+    #[must_use]
+    pub fn for_url(camera: SocketAddr, url: CameraUrl) -> Self {
+        Self {
+            model: url.model,
+            user: url.user,
+            ..Self::new(camera, url.credentials)
+        }
+    }
+
     /// A client for the camera at `camera`, which asks in every dialect that answers to asking and wants
     /// video and audio. A broadcast address of IPv4's "this network" is recognised; of a subnet's, set
     /// [`broadcast`](Self::broadcast).
@@ -55,6 +74,8 @@ impl ClientConfig {
             camera,
             broadcast: camera.ip().to_canonical() == IpAddr::V4(Ipv4Addr::BROADCAST),
             credentials,
+            model: None,
+            user: None,
             dialects: Dialect::DETECTED.to_vec(),
             media: MediaRequest {
                 video: true,

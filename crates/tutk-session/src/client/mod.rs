@@ -13,7 +13,10 @@ mod config;
 mod heartbeat;
 mod media;
 mod requests;
+mod restart;
 mod setup;
+mod suites;
+mod talk;
 mod timeline;
 
 use std::fmt;
@@ -30,24 +33,26 @@ use tutk_frame::{Direction, SessionId};
 use self::av::{AvClient, FIRST_COMMAND_INDEX, Progress};
 pub use self::config::{ClientConfig, MediaRequest};
 pub use self::requests::MAX_REQUESTS;
-use self::requests::Requests;
+pub(crate) use self::requests::REPEAT;
+use self::requests::{Asker, Requests};
+use self::suites::Suites;
+pub(crate) use self::suites::refuses_suite;
+use self::talk::Talk;
+pub use self::talk::{TalkError, TalkFrame};
 use self::timeline::Timeline;
+use crate::channel::{BACK, Channel, MAIN};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::event::{Event, Stats, Status};
-use crate::link::Link;
 use crate::output::{Outbox, Output};
-use crate::phase::{Epoch, Phase};
-use crate::wire::{End, Incoming};
+use crate::phase::Epoch;
+use crate::wire::{End, Incoming, Wrapper};
 
 /// The PSK identity that cameras know (wire.md section 7).
 pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
 
 /// When nothing at all is due. Waking up for it is harmless.
 pub(crate) const IDLE: Duration = Duration::from_secs(3600);
-
-/// How often a handshake that failed is begun anew.
-const MAX_RESTARTS: u8 = 3;
 
 /// A client's session, without I/O.
 ///
@@ -72,6 +77,9 @@ pub struct Client {
     restarts: u8,
     /// When the handshake is begun anew if it has not come to its end.
     restart_at: Option<Instant>,
+    suites: Suites,
+    /// Sound to the camera.
+    talk: Talk,
     /// A handshake stopped where one with another key would.
     suspects_wrong_key: bool,
     deadline: Instant,
@@ -99,7 +107,8 @@ enum State {
 
 #[derive(Debug)]
 struct Linked {
-    link: Link,
+    wrapper: Wrapper,
+    main: Channel,
     av: AvClient,
 }
 
@@ -123,6 +132,8 @@ impl Client {
             left: None,
             restarts: 0,
             restart_at: None,
+            suites: Suites::for_model(config.model.as_deref()),
+            talk: Talk::default(),
             suspects_wrong_key: false,
             config,
             epoch,
@@ -171,7 +182,10 @@ impl Client {
             }
             State::Linked(linked) => {
                 linked.av.handle_timeout(now);
-                linked.link.dtls.handle_timeout(now)
+                let two_way_audio = linked.av.two_way_audio();
+                self.talk
+                    .handle_timeout(now, two_way_audio, &mut self.outbox);
+                linked.main.dtls.handle_timeout(now)
             }
             State::Discovering { .. } | State::Opening { .. } => Ok(()),
         };
@@ -184,7 +198,7 @@ impl Client {
             }
             Ok(()) => {
                 if self.restart_at().is_some_and(|at| at <= now) {
-                    self.restart(now, "it takes too long");
+                    self.restart(now, None);
                 }
                 self.drive(now);
             }
@@ -202,13 +216,13 @@ impl Client {
     pub fn command(&mut self, now: Instant, request: Request) {
         let code = request.code;
         let video = switches_video(&request);
-        let taken = match &mut self.state {
-            State::Ended => return,
-            State::Linked(linked) => linked.av.request(request),
-            State::Discovering { .. } | State::Opening { .. } => self.requests.push(request),
-        };
+        if matches!(self.state, State::Ended) {
+            return;
+        }
         match video {
-            _ if !taken => self.outbox.event(Event::Unanswered { code }),
+            _ if !self.request(request, Asker::Owner) => {
+                self.outbox.event(Event::Unanswered { code });
+            }
             Some(wanted) => self.timeline.expect_frames(now, wanted),
             None => {}
         }
@@ -242,7 +256,7 @@ impl Client {
     pub fn dialect(&self) -> Option<&'static Dialect> {
         match &self.state {
             State::Opening { dialect, .. } => Some(dialect),
-            State::Linked(linked) => Some(linked.link.wrapper.dialect),
+            State::Linked(linked) => Some(linked.wrapper.dialect),
             State::Discovering { .. } | State::Ended => None,
         }
     }
@@ -254,8 +268,18 @@ impl Client {
         stats.unsent = self.outbox.overflowed();
         if let State::Linked(linked) = &self.state {
             linked.count_into(&mut stats);
+            stats.unknown += self.talk.unknown();
         }
         stats
+    }
+
+    /// Takes a request; `false` if too many wait already, or it is too long.
+    fn request(&mut self, request: Request, asker: Asker) -> bool {
+        match &mut self.state {
+            State::Ended => false,
+            State::Linked(linked) => linked.av.request(request, asker),
+            State::Discovering { .. } | State::Opening { .. } => self.requests.push(request, asker),
+        }
     }
 
     fn is_from_camera(&self, from: SocketAddr) -> bool {
@@ -263,7 +287,7 @@ impl Client {
             State::Discovering { .. } if self.config.broadcast => return true,
             State::Discovering { .. } | State::Ended => self.config.camera,
             State::Opening { camera, .. } => *camera,
-            State::Linked(linked) => linked.link.wrapper.remote,
+            State::Linked(linked) => linked.wrapper.remote,
         };
         // Its port may change at any time (wire.md section 4); its address never does.
         from.ip().to_canonical() == camera.ip().to_canonical()
@@ -278,16 +302,23 @@ impl Client {
         let State::Linked(linked) = &mut self.state else {
             return Ok(());
         };
-        let Linked { link, av } = &mut **linked;
-        let records = match link.wrapper.dialect.open(&self.end, datagram) {
-            // Channel 1 is the backchannel's, a DTLS association of its own (wire.md section 11).
+        let Linked { wrapper, main, av } = &mut **linked;
+        let records = match wrapper.dialect.open(&self.end, datagram) {
             Some(Incoming::Data {
                 session,
-                channel: 0,
+                channel: MAIN,
                 records,
             }) if session == self.session => records,
+            Some(Incoming::Data {
+                session,
+                channel: BACK,
+                records,
+            }) if session == self.session && self.talk.is_on() => {
+                self.handle_talk(now, from, datagram.get_mut(records).unwrap_or_default());
+                return Ok(());
+            }
             Some(Incoming::Keepalive { body }) => {
-                let wrapper = &mut link.wrapper;
+                self.timeline.heard(now);
                 wrapper.answer_keepalive(body, from, &mut self.outbox);
                 return Ok(());
             }
@@ -300,8 +331,8 @@ impl Client {
         };
         let mut handled = Ok(());
         let mut authentic = false;
-        let handshaking = !link.dtls.is_connected();
-        let opened = link.open(
+        let handshaking = !main.dtls.is_connected();
+        let opened = main.open(
             now,
             datagram.get_mut(records).unwrap_or_default(),
             |packet| {
@@ -314,66 +345,19 @@ impl Client {
         // Its port may have changed. Nothing is authentic during the handshake: then the session id, which
         // only the camera and those who listen know, has to do.
         if authentic || handshaking {
-            link.wrapper.remote = from;
+            wrapper.remote = from;
+        }
+        if authentic {
+            self.timeline.heard(now);
         }
         match opened {
             Ok(()) => handled,
             Err(source) if handshaking && self.may_restart(&source) => {
-                self.restart(now, &source.to_string());
+                self.restart(now, Some(&source));
                 Ok(())
             }
             Err(source) => Err(self.dtls_error(now, source)),
         }
-    }
-
-    /// Whether a handshake that failed so may be tried again.
-    ///
-    /// Before the handshake is done nothing is authentic: one broken or forged packet can make it fail. What
-    /// says that the keys differ is no accident.
-    fn may_restart(&self, source: &dtls_psk::Error) -> bool {
-        // An alert in the clear is anybody's, and a camera that was given a spoilt hello sends it too: it is
-        // believed the second time.
-        let forged = self.restarts == 0 && matches!(source, dtls_psk::Error::PeerAlert { .. });
-        self.restarts < MAX_RESTARTS
-            && (forged || !source.hints_at_wrong_key())
-            && !matches!(source, dtls_psk::Error::HandshakeTimedOut { .. })
-    }
-
-    /// When the handshake under way is begun anew.
-    ///
-    /// A packet that was broken or forged may have been believed: then both ends wait for a Finished that
-    /// never verifies, and DTLS cannot tell that from another key.
-    fn restart_at(&self) -> Option<Instant> {
-        let handshaking = match &self.state {
-            State::Linked(linked) => {
-                self.timeline.phase() == Phase::Dtls && !linked.link.dtls.is_closed()
-            }
-            _ => false,
-        };
-        self.restart_at
-            .filter(|_| handshaking && self.restarts < MAX_RESTARTS)
-    }
-
-    /// Asks for a session of another name and begins the handshake anew, within the phase's deadline: for
-    /// the camera this is another client.
-    fn restart(&mut self, now: Instant, reason: &str) {
-        let State::Linked(mut linked) = std::mem::replace(&mut self.state, State::Ended) else {
-            return;
-        };
-        tracing::debug!(reason, "the handshake is begun anew");
-        self.restarts += 1;
-        self.stats.restarts += 1;
-        linked.link.dtls.close();
-        linked.link.flush(&mut self.outbox, |_, _| {});
-        self.requests = linked.av.take_requests();
-        self.left = Some(self.session);
-        self.rng.0.fill_bytes(&mut self.session.0);
-        self.state = State::Opening {
-            dialect: linked.link.wrapper.dialect,
-            camera: linked.link.wrapper.remote,
-            ticket: None,
-            repeat_at: now,
-        };
     }
 
     /// Does all that can be done now, and finds out when to look again.
@@ -418,14 +402,15 @@ impl Client {
             state: State::Linked(linked),
             outbox,
             timeline,
+            talk,
             ..
         } = self
         else {
             return Ok(None);
         };
-        let Linked { link, av } = &mut **linked;
+        let Linked { wrapper, main, av } = &mut **linked;
         let mut closed = false;
-        let dtls_deadline = link.flush(outbox, |outbox, event| match event {
+        let dtls_deadline = main.flush(wrapper, outbox, |outbox, event| match event {
             dtls_psk::Event::Connected(_) => {
                 timeline.complete(now, outbox);
                 av.start(now);
@@ -443,6 +428,8 @@ impl Client {
                 }
                 Progress::Answer(answer) => outbox.event(Event::Answer(answer)),
                 Progress::Unanswered(code) => outbox.event(Event::Unanswered { code }),
+                Progress::TalkAnswer(Some(answer)) => talk.answered(answer, outbox),
+                Progress::TalkAnswer(None) => talk.unanswered(outbox),
             }
         }
         if av.is_authenticated() {
@@ -452,8 +439,8 @@ impl Client {
             let phase = timeline.phase();
             return Err(Error::ClosedByCamera { phase });
         }
-        while link.dtls.is_connected() {
-            let sent = link.send(outbox, |out| av.write_next(now, out));
+        while main.dtls.is_connected() {
+            let sent = main.send(wrapper, outbox, |out| av.write_next(now, out));
             match sent {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -463,12 +450,14 @@ impl Client {
                 }
             }
         }
-        Ok(av.deadline().into_iter().chain([dtls_deadline]).min())
+        let talk_deadline = talk.drive(wrapper, outbox);
+        let deadlines = [av.deadline(), talk_deadline, Some(dtls_deadline)];
+        Ok(deadlines.into_iter().flatten().min())
     }
 
     fn note_wrong_key(&mut self) {
         if let State::Linked(linked) = &self.state {
-            self.suspects_wrong_key |= linked.link.dtls.suspects_wrong_key();
+            self.suspects_wrong_key |= linked.main.dtls.suspects_wrong_key();
         }
     }
 
@@ -493,20 +482,25 @@ impl Client {
             outbox,
             timeline,
             stats,
+            talk,
             ..
         } = self;
         if let State::Linked(linked) = state {
-            let Linked { link, av } = &mut **linked;
-            if link.dtls.is_connected() && av.is_authenticated() {
+            let Linked { wrapper, main, av } = &mut **linked;
+            if main.dtls.is_connected() && av.is_authenticated() {
                 let off = MediaControl {
                     media: Media::Video,
                     switch: Switch::Off,
                 };
-                // Best effort: if it cannot be said, close_notify says enough.
-                let _ = link.send(outbox, |out| av.write_farewell(&Request::from(&off), out));
+                let silence = talk.is_on().then(|| talk::request(Switch::Off));
+                for request in silence.into_iter().chain([Request::from(&off)]) {
+                    // Best effort: if it cannot be said, close_notify says enough.
+                    let _ = main.send(wrapper, outbox, |out| av.write_farewell(&request, out));
+                }
             }
-            link.dtls.close();
-            link.flush(outbox, |outbox, event| {
+            talk.close(wrapper, outbox);
+            main.dtls.close();
+            main.flush(wrapper, outbox, |outbox, event| {
                 // Of use most of all where a handshake has failed.
                 if let dtls_psk::Event::KeyLog(line) = event {
                     outbox.event(Event::KeyLog(line));
@@ -517,6 +511,7 @@ impl Client {
                 drain_media(now, av.media_mut(), timeline, outbox);
             }
             linked.count_into(stats);
+            stats.unknown += talk.unknown();
         }
         *state = State::Ended;
         outbox.event(Event::Ended(result));
@@ -526,9 +521,7 @@ impl Client {
 
 impl Linked {
     fn count_into(&self, stats: &mut Stats) {
-        let dtls = self.link.dtls.stats();
-        stats.records_dropped =
-            dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable;
+        stats.records_dropped = self.main.dropped();
         stats.unknown = self.av.unknown();
         stats.media = self.av.media().stats();
         stats.round_trip_ms = self.av.round_trip();

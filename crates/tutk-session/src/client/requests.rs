@@ -22,9 +22,19 @@ pub(crate) struct Requests {
     next_index: u16,
 }
 
+/// Who made a request, and is to be told how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// The session's owner.
+    Owner,
+    /// The session itself, for sound to the camera.
+    Talk,
+}
+
 #[derive(Debug)]
 struct Pending {
     request: Request,
+    asker: Asker,
     /// Set when it was sent for the first time: until then it waits for an earlier one of its code.
     sent: Option<Sent>,
 }
@@ -56,34 +66,36 @@ impl Requests {
     }
 
     /// Takes a request; `false` if there are too many already, or it is too long to be sent.
-    pub(crate) fn push(&mut self, request: Request) -> bool {
+    pub(crate) fn push(&mut self, request: Request, asker: Asker) -> bool {
         let taken = self.pending.len() < MAX_REQUESTS && request.payload.len() <= MAX_HL_PAYLOAD;
         if taken {
             self.pending.push_back(Pending {
                 request,
+                asker,
                 sent: None,
             });
         }
         taken
     }
 
-    /// Whether the message is the answer to a request that was sent; that one is done then.
-    pub(crate) fn take_answer(&mut self, message: &HlMessage<'_>) -> bool {
+    /// Whose request the message answers, if it was sent; it is done then.
+    pub(crate) fn take_answer(&mut self, message: &HlMessage<'_>) -> Option<Asker> {
         let found = self
             .pending
             .iter()
             .position(|pending| pending.sent.is_some() && pending.request.is_answered_by(message));
-        found.is_some_and(|at| self.pending.remove(at).is_some())
+        Some(self.pending.remove(found?)?.asker)
     }
 
-    /// The code of a request whose time is over; call again until there is none.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<u16> {
+    /// The code of a request whose time is over, and whose it was; call again until there is none.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<(u16, Asker)> {
         let expired = self.pending.iter().position(|pending| {
             pending
                 .sent
                 .is_some_and(|sent| later(sent.first, self.timeout) <= now)
         })?;
-        Some(self.pending.remove(expired)?.request.code)
+        let expired = self.pending.remove(expired)?;
+        Some((expired.request.code, expired.asker))
     }
 
     /// A request to send now, with its IOCTL index; call again until there is none.
@@ -155,7 +167,7 @@ mod tests {
         let now = Instant::now();
         let mut requests = Requests::new(Duration::from_secs(5), 2);
         for (code, payload) in [(10010, 1), (10010, 2), (10020, 3)] {
-            assert!(requests.push(request(code, payload)));
+            assert!(requests.push(request(code, payload), Asker::Owner));
         }
         let (index, first) = requests.take_due(now).unwrap();
         assert_eq!((index, first.payload.as_slice()), (2, &[1][..]));
@@ -175,9 +187,10 @@ mod tests {
             code: 10011,
             payload: &[1],
         };
-        assert!(requests.take_answer(&answer));
-        assert!(
-            !requests.take_answer(&answer),
+        assert_eq!(requests.take_answer(&answer), Some(Asker::Owner));
+        assert_eq!(
+            requests.take_answer(&answer),
+            None,
             "an answer serves one request"
         );
         let (index, second) = requests.take_due(now + REPEAT).unwrap();
@@ -189,7 +202,7 @@ mod tests {
         let now = Instant::now();
         let timeout = Duration::from_secs(5);
         let mut requests = Requests::new(timeout, 2);
-        requests.push(request(10020, 1));
+        requests.push(request(10020, 1), Asker::Talk);
         assert_eq!(
             requests.deadline(),
             None,
@@ -197,7 +210,10 @@ mod tests {
         );
         requests.take_due(now);
         assert_eq!(requests.take_expired(now + timeout / 2), None);
-        assert_eq!(requests.take_expired(now + timeout), Some(10020));
+        assert_eq!(
+            requests.take_expired(now + timeout),
+            Some((10020, Asker::Talk))
+        );
         assert_eq!(requests.deadline(), None);
     }
 
@@ -205,9 +221,9 @@ mod tests {
     fn there_is_an_end_to_what_waits() {
         let mut requests = Requests::new(Duration::from_secs(5), 2);
         for code in 0..MAX_REQUESTS {
-            assert!(requests.push(request(u16::try_from(code).unwrap(), 0)));
+            assert!(requests.push(request(u16::try_from(code).unwrap(), 0), Asker::Owner));
         }
-        assert!(!requests.push(request(1, 0)));
+        assert!(!requests.push(request(1, 0), Asker::Owner));
     }
 
     #[test]
@@ -217,7 +233,7 @@ mod tests {
             code: 1,
             payload: vec![0; len],
         };
-        assert!(!requests.push(long(MAX_HL_PAYLOAD + 1)));
-        assert!(requests.push(long(MAX_HL_PAYLOAD)));
+        assert!(!requests.push(long(MAX_HL_PAYLOAD + 1), Asker::Owner));
+        assert!(requests.push(long(MAX_HL_PAYLOAD), Asker::Owner));
     }
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::av::AvClient;
 use super::{Client, Linked, PSK_IDENTITY, State};
-use crate::dialect::Dialect;
+use crate::channel::{Channel, MAIN};
+use crate::dialect::{Dialect, Liveness};
 use crate::error::Error;
 use crate::event::Event;
-use crate::link::Link;
 use crate::phase::{Phase, later};
 use crate::wire::{Incoming, Offer, Place, Wrapper};
 
@@ -72,6 +72,8 @@ impl Client {
                     self.timeline.complete(now, &mut self.outbox);
                 }
                 let linked = self.link(now, dialect, self.place(ticket), from)?;
+                let asks = matches!(dialect.liveness, Liveness::Probes { .. });
+                self.timeline.linked(asks);
                 let patience = self.config.deadlines.dtls / HANDSHAKES;
                 self.restart_at = Some(later(now, patience));
                 self.state = State::Linked(Box::new(linked));
@@ -166,8 +168,9 @@ impl Client {
         camera: SocketAddr,
     ) -> Result<Linked, Error> {
         let psk = self.config.credentials.psk(dialect.key);
-        let mut config =
-            dtls_psk::Config::client(PSK_IDENTITY, psk).with_key_log(self.config.key_log);
+        let mut config = dtls_psk::Config::client(PSK_IDENTITY, psk)
+            .with_suites(&self.suites.offered())
+            .with_key_log(self.config.key_log);
         if let Some(provider) = &self.config.provider {
             config = config.with_provider(provider.clone());
         }
@@ -181,7 +184,8 @@ impl Client {
         let wrapper = Wrapper::new(dialect, Arc::clone(&self.end), place, camera);
         let requests = self.requests.take();
         Ok(Linked {
-            link: Link::new(wrapper, dtls),
+            wrapper,
+            main: Channel::new(MAIN, dtls),
             av: AvClient::new(&self.config, requests, dialect, self.epoch, rng)?,
         })
     }

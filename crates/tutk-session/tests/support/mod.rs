@@ -23,8 +23,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use str0m_netem::{Input, Netem, NetemConfig};
 use tutk_session::{
-    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec, Credentials,
-    Dialect, Epoch, Error, Event, Frame, Lost, Output, Phase,
+    AudioFlags, Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec,
+    Credentials, Dialect, Epoch, Error, Event, Frame, Lost, Output, Phase, Sound, SoundFormat,
 };
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
@@ -64,6 +64,25 @@ pub fn clip(seed: u64, frames: usize, gop: usize) -> Clip {
         })
         .collect();
     Clip::new(frames, Codec::H264, 20).unwrap()
+}
+
+/// Sound of 20 ms a frame: 160 samples at 8 kHz, in frames of many sizes.
+pub fn sound(seed: u64, frames: usize) -> Sound {
+    let format = SoundFormat {
+        codec: Codec::Pcmu,
+        flags: AudioFlags::new(8_000, 16, 1).unwrap(),
+    };
+    sound_as(seed, frames, format, 160)
+}
+
+pub fn sound_as(seed: u64, frames: usize, format: SoundFormat, frame_samples: u32) -> Sound {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let frames = (0..frames).map(|_| {
+        let mut data = vec![0; rng.random_range(1..=Sound::MAX_FRAME)];
+        rand::Rng::fill_bytes(&mut rng, &mut data);
+        data.into()
+    });
+    Sound::new(frames.collect::<Vec<_>>(), format, frame_samples).unwrap()
 }
 
 /// A datagram under way, with its number among all that its sender sent.
@@ -120,9 +139,12 @@ pub struct Record {
     pub other: Vec<Event>,
     pub ended: Option<Result<(), Error>>,
     pub camera: Vec<CameraEvent>,
-    /// Frame number to the datagrams of its slices, and how many slices it has.
-    pub slices: BTreeMap<u32, (BTreeSet<(u16, u64)>, u16)>,
+    pub slices: SlicesSent,
+    pub audio_slices: SlicesSent,
 }
+
+/// Frame number to the datagrams of its slices, and how many slices it has.
+pub type SlicesSent = BTreeMap<u32, (BTreeSet<(u16, u64)>, u16)>;
 
 impl Simulation {
     /// Both ends as the configurations say, on a network as `net` makes it for each direction.
@@ -201,10 +223,18 @@ impl Simulation {
         }
     }
 
-    /// Frames, by number, all of whose slices reached the client.
+    /// Pictures, by number, all of whose slices reached the client.
     pub fn whole(&self) -> BTreeSet<u32> {
-        self.record
-            .slices
+        self.whole_of(&self.record.slices)
+    }
+
+    /// Frames of sound, by number, that reached the client.
+    pub fn whole_audio(&self) -> BTreeSet<u32> {
+        self.whole_of(&self.record.audio_slices)
+    }
+
+    fn whole_of(&self, slices: &SlicesSent) -> BTreeSet<u32> {
+        slices
             .iter()
             .filter(|(_, (slices, of))| {
                 let here: BTreeSet<u16> = slices
@@ -322,7 +352,11 @@ impl Simulation {
                     }
                 }
                 Output::Event(CameraEvent::SliceSent(slice)) => {
-                    let frame = self.record.slices.entry(slice.frame).or_default();
+                    let slices = match slice.kind.is_video() {
+                        true => &mut self.record.slices,
+                        false => &mut self.record.audio_slices,
+                    };
+                    let frame = slices.entry(slice.frame).or_default();
                     frame.0.insert((slice.index, slice.datagram));
                     frame.1 = slice.slices;
                 }
@@ -335,6 +369,18 @@ impl Simulation {
 }
 
 impl Record {
+    /// The pictures that came.
+    pub fn video(&self) -> Vec<&Frame> {
+        let frames = self.frames.iter();
+        frames.filter(|frame| frame.kind.is_video()).collect()
+    }
+
+    /// The frames of sound that came.
+    pub fn audio(&self) -> Vec<&Frame> {
+        let frames = self.frames.iter();
+        frames.filter(|frame| !frame.kind.is_video()).collect()
+    }
+
     fn client(&mut self, event: Event) {
         match event {
             Event::Phase(report) => self.phases.push(report.phase),

@@ -44,6 +44,8 @@ pub struct Scripted {
     sequence: u16,
     /// Every datagram of the client: when, where to, and what was under the obfuscation.
     pub datagrams: Vec<(Duration, SocketAddr, Vec<u8>)>,
+    /// DTLS records of the client on channel 1, a datagram each.
+    pub back: Vec<Vec<u8>>,
     /// Every AV packet of the client, and when.
     pub packets: Vec<(Duration, Vec<u8>)>,
     pub events: Vec<Event>,
@@ -77,6 +79,7 @@ impl Scripted {
             dtls: None,
             sequence: 0,
             datagrams: Vec::new(),
+            back: Vec::new(),
             packets: Vec::new(),
             events: Vec::new(),
         };
@@ -269,11 +272,21 @@ impl Scripted {
             .any(|event| matches!(event, Event::Ended(_)))
     }
 
+    /// Hands the client DTLS records on channel 1.
+    pub fn back_channel(&mut self, records: &[u8]) {
+        let datagram = self.wrap_in(1, records);
+        self.raw(self.camera_at, &datagram);
+    }
+
     fn wrap(&mut self, records: &[u8]) -> Vec<u8> {
+        self.wrap_in(0, records)
+    }
+
+    fn wrap_in(&mut self, channel: u8, records: &[u8]) -> Vec<u8> {
         let header = DataHeader {
             layout: self.dialect.wrapper(),
             direction: Direction::FromCamera,
-            channel: 0,
+            channel,
             sequence: self.sequence,
             session: self.session(),
             payload_len: u16::try_from(records.len()).unwrap(),
@@ -297,7 +310,12 @@ impl Scripted {
                         self.datagrams
                             .push((self.now - self.start, datagram.to, plain));
                         let (_, _, plain) = self.datagrams.last().unwrap();
-                        records.extend(self::records(self.dialect, plain));
+                        match DataHeader::parse(plain, self.dialect.wrapper()) {
+                            Ok(header) if header.channel == 1 => {
+                                self.back.extend(self::records(self.dialect, plain));
+                            }
+                            _ => records.extend(self::records(self.dialect, plain)),
+                        }
                     }
                     Output::Event(event) => self.events.push(event),
                     Output::Timeout(deadline) => break deadline,

@@ -7,7 +7,8 @@ use tutk_frame::{
     SummaryMediaPacket,
 };
 use video_reassembly::{
-    Event, Frame, FrameNumber, Limits, Lost, Reassembler, Slice, Slicer, StreamKind,
+    Event, Frame, FrameNumber, FramePolicy, Limits, Lost, Origin, Reassembler, Slice, Slicer,
+    StreamKind,
 };
 
 pub(crate) fn info(micros_since_start: u64, codec: Codec) -> FrameInfo {
@@ -32,6 +33,21 @@ pub(crate) fn info(micros_since_start: u64, codec: Codec) -> FrameInfo {
     }
 }
 
+/// The bytes of a frame info that says how long the frame is.
+pub(crate) fn says(bytes: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    FrameInfo {
+        numbers: Some(FrameNumbers {
+            bytes,
+            frame: 0,
+            device: None,
+        }),
+        ..info(0, Codec::H264)
+    }
+    .write(&mut out);
+    out
+}
+
 /// The packets of one frame.
 pub(crate) fn cut(
     slicer: &mut Slicer,
@@ -43,12 +59,12 @@ pub(crate) fn cut(
     let mut packets = Vec::with_capacity(slices.remaining());
     let mut buffer = BytesMut::new();
     while let Some(len) = slices.packet_len() {
-        assert!(slices.write_next(LinkClock::default(), &mut buffer));
+        assert!(slicer.write_next(&mut slices, LinkClock::default(), &mut buffer));
         let packet = buffer.split().freeze();
         assert_eq!(packet.len(), len, "packet_len");
         packets.push(packet);
     }
-    assert!(!slices.write_next(LinkClock::default(), &mut buffer));
+    assert!(!slicer.write_next(&mut slices, LinkClock::default(), &mut buffer));
     packets
 }
 
@@ -66,7 +82,8 @@ pub(crate) fn parse(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
 pub(crate) fn slice(number: u32, index: u32, count: u32, payload: &[u8]) -> Slice<'_> {
     Slice {
         kind: MediaKind::Delta,
-        resent: false,
+        origin: Origin::Sent,
+        counter: None,
         number: FrameNumber::Long(number),
         previous: Some(number.wrapping_sub(1)),
         index,
@@ -86,8 +103,12 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn new(limits: Limits) -> Self {
+        Self::with_policy(limits, FramePolicy::All)
+    }
+
+    pub(crate) fn with_policy(limits: Limits, policy: FramePolicy) -> Self {
         Self {
-            reassembler: Reassembler::new(limits),
+            reassembler: Reassembler::new(limits).with_policy(policy),
             frames: Vec::new(),
             lost: Vec::new(),
         }
@@ -110,6 +131,14 @@ impl Collector {
 
     pub(crate) fn numbers(&self) -> Vec<u32> {
         self.frames.iter().map(|frame| frame.number).collect()
+    }
+
+    /// First and last number, slices that came, slices there are, of each loss.
+    pub(crate) fn losses(&self) -> Vec<(u32, u32, u32, u32)> {
+        let losses = self.lost.iter();
+        losses
+            .map(|lost| (lost.first, lost.last, lost.had, lost.of))
+            .collect()
     }
 
     fn drain(&mut self) {

@@ -1,4 +1,4 @@
-//! The link of one session: data wrapper and DTLS, either side.
+//! One channel of a session: a DTLS association and what is sent through it, either side.
 
 use std::time::Instant;
 
@@ -9,10 +9,16 @@ use crate::dialect::{Dialect, SequenceRule};
 use crate::output::Outbox;
 use crate::wire::Wrapper;
 
-/// Wrapper and DTLS. AV packets go in and out.
+/// The channel of video, sound and commands.
+pub(crate) const MAIN: u8 = 0;
+
+/// The channel of sound to the camera (wire.md section 11).
+pub(crate) const BACK: u8 = 1;
+
+/// DTLS, around which the session's wrapper goes. AV packets go in and out.
 #[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) wrapper: Wrapper,
+pub(crate) struct Channel {
+    number: u8,
     pub(crate) dtls: Connection,
     /// The AV packet that is being written, kept so that sending allocates nothing.
     packet: Vec<u8>,
@@ -45,13 +51,19 @@ impl AvCounter {
     }
 }
 
-impl Link {
-    pub(crate) fn new(wrapper: Wrapper, dtls: Connection) -> Self {
+impl Channel {
+    pub(crate) fn new(number: u8, dtls: Connection) -> Self {
         Self {
-            wrapper,
+            number,
             dtls,
             packet: Vec::new(),
         }
+    }
+
+    /// Records that DTLS dropped: replayed, forged or out of place.
+    pub(crate) fn dropped(&self) -> u64 {
+        let dtls = self.dtls.stats();
+        dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable
     }
 
     /// Decrypts records in place and hands each AV packet to `deliver`.
@@ -68,6 +80,7 @@ impl Link {
     /// Seals and queues the AV packet that `write` writes, unless it says that there is none.
     pub(crate) fn send<E>(
         &mut self,
+        wrapper: &mut Wrapper,
         out: &mut Outbox<E>,
         write: impl FnOnce(&mut Vec<u8>) -> bool,
     ) -> Result<bool, dtls_psk::Error> {
@@ -75,11 +88,11 @@ impl Link {
         let written = write(&mut self.packet);
         if written {
             let Self {
-                wrapper,
+                number,
                 dtls,
                 packet,
             } = self;
-            wrapper.send(out, |datagram| dtls.seal(packet, datagram))?;
+            wrapper.send(*number, out, |datagram| dtls.seal(packet, datagram))?;
         }
         Ok(written)
     }
@@ -87,13 +100,14 @@ impl Link {
     /// Queues what DTLS has to send by itself, passes its events on, and says when its timer is due.
     pub(crate) fn flush<E>(
         &mut self,
+        wrapper: &mut Wrapper,
         out: &mut Outbox<E>,
         mut on_event: impl FnMut(&mut Outbox<E>, dtls_psk::Event),
     ) -> Instant {
         loop {
             match self.dtls.poll_output() {
                 dtls_psk::Output::Transmit(records) => {
-                    let sent = self.wrapper.send(out, |datagram| {
+                    let sent = wrapper.send(self.number, out, |datagram| {
                         datagram.extend_from_slice(records);
                         Ok::<(), std::convert::Infallible>(())
                     });

@@ -1,31 +1,27 @@
 //! Datagrams as a dialect has them, and what they say whatever the dialect: the only place that knows one
 //! transport from another.
 
+mod cc51;
+mod wrapper;
+
 use std::net::{SocketAddr, SocketAddrV4};
 use std::ops::Range;
-use std::sync::Arc;
 
-use bytes::BufMut as _;
 use disco_cipher::tag::Tagger;
 use disco_cipher::{transcode, xor};
 use tutk_frame::{
-    AuthKey, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive, DataHeader, Direction,
-    DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Iotc, IotcHeader, Keepalive, SessionAnswer,
-    SessionId, SessionRequest, SessionStamp, SessionTrailer, Stage, Uid, WrapperLayout,
+    AuthKey, Cc51Header, Direction, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Iotc,
+    IotcHeader, Keepalive, SessionAnswer, SessionId, SessionRequest, SessionStamp, SessionTrailer,
+    Stage, Uid,
 };
 
+pub(crate) use self::wrapper::Wrapper;
 use crate::dialect::{Cipher, Dialect, IotcTransport, Transport};
 use crate::output::Outbox;
 
 /// The longest payload of an HL message, bytes, so that message, IOCTL header and DTLS stay within one
 /// record of 1200 bytes (wire.md section 7).
 pub const MAX_HL_PAYLOAD: usize = 1100;
-
-/// The sequence numbers of the four packets of a cc51 discovery (wire.md section 6).
-const QUESTION: u16 = 0;
-const OFFER: u16 = 1;
-const REQUEST: u16 = 2;
-const GRANT: u16 = 3;
 
 /// What a datagram says.
 #[derive(Debug)]
@@ -173,7 +169,7 @@ impl Dialect {
     pub(crate) fn read(&self, end: &End, datagram: &[u8]) -> Option<Incoming> {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.read(end, datagram),
-            Transport::Cc51 => read_cc51(end, datagram),
+            Transport::Cc51 => cc51::read(end, datagram),
         }
     }
 
@@ -193,7 +189,7 @@ impl Dialect {
     ) {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.ask(end, session, Stage::Broadcast, to, out),
-            Transport::Cc51 => send_discovery(end, QUESTION, 0, session, to, out),
+            Transport::Cc51 => cc51::send_discovery(end, cc51::QUESTION, 0, session, to, out),
         }
     }
 
@@ -216,7 +212,9 @@ impl Dialect {
                 };
                 iotc.send(to, out, |out| answer.write(iotc.layout.discovery, out));
             }
-            Transport::Cc51 => send_discovery(end, OFFER, place.ticket, place.session, to, out),
+            Transport::Cc51 => {
+                cc51::send_discovery(end, cc51::OFFER, place.ticket, place.session, to, out)
+            }
         }
     }
 
@@ -246,7 +244,7 @@ impl Dialect {
                 iotc.send(to, out, |out| request.write(out));
             }
             (Transport::Cc51, Some(ticket)) => {
-                send_discovery(end, REQUEST, ticket, session, to, out);
+                cc51::send_discovery(end, cc51::REQUEST, ticket, session, to, out);
             }
             (Transport::Cc51, None) => self.ask(end, session, to, out),
         }
@@ -270,7 +268,7 @@ impl Dialect {
             }
             Transport::Cc51 => {
                 let ticket = request.ticket.unwrap_or_default();
-                send_discovery(end, GRANT, ticket, request.session, to, out);
+                cc51::send_discovery(end, cc51::GRANT, ticket, request.session, to, out);
             }
         }
     }
@@ -365,235 +363,6 @@ impl IotcTransport {
         let mut datagram = out.buffer();
         write(&mut datagram);
         self.hide(&mut datagram);
-        out.transmit(to, datagram);
-    }
-}
-
-/// The direction is looked at nowhere: which value a real camera writes is not sure, and sequence numbers, or
-/// what DTLS makes of a record, say the same.
-fn read_cc51(end: &End, datagram: &[u8]) -> Option<Incoming> {
-    match Cc51::parse(datagram).ok()? {
-        Cc51::Discovery(packet) => {
-            if !end.verifies(datagram, Cc51Discovery::COVERED, &packet.tag) {
-                return None;
-            }
-            let (uid, session) = (end.uid, packet.session);
-            match packet.sequence {
-                QUESTION => Some(Incoming::Question(Question { uid, session })),
-                OFFER => {
-                    let ticket = packet.ticket;
-                    let place = Some(Place { session, ticket });
-                    Some(Incoming::Offer(Offer { uid, place }))
-                }
-                REQUEST => Some(Incoming::Request(Request {
-                    uid,
-                    session,
-                    ticket: Some(packet.ticket),
-                })),
-                GRANT => Some(Incoming::Grant {
-                    session: Some(session),
-                }),
-                _ => None,
-            }
-        }
-        Cc51::Data {
-            header,
-            payload,
-            tag,
-        } => {
-            let covered = header.layout.header_len();
-            if !end.verifies(datagram, covered, tag) || is_reflected(end, payload) {
-                return None;
-            }
-            Some(Incoming::Data {
-                session: header.session,
-                channel: header.channel,
-                records: header.payload_range(),
-            })
-        }
-        Cc51::Keepalive(packet) => {
-            if !end.verifies(datagram, Cc51Keepalive::COVERED, &packet.tag) {
-                return None;
-            }
-            let session = packet.session;
-            Some(match end.incoming {
-                Direction::ToCamera => Incoming::KeepaliveAnswer { session },
-                Direction::FromCamera => Incoming::Keepalive { body: session.0 },
-            })
-        }
-        _ => None,
-    }
-}
-
-/// Whether these records are what this end sends, come back: a handshake message in the clear that only the
-/// other role gets. It would end the handshake; the same of later records DTLS finds out by itself.
-///
-/// Where the direction says which way a datagram went, nobody needs to look.
-fn is_reflected(end: &End, records: &[u8]) -> bool {
-    const HANDSHAKE: u8 = 22;
-    const CLIENT_HELLO: u8 = 1;
-    const CLIENT_KEY_EXCHANGE: u8 = 16;
-    let Some(&[HANDSHAKE, _, _, 0, 0, _, _, _, _, _, _, _, _, message]) = records.first_chunk()
-    else {
-        return false;
-    };
-    let to_camera = matches!(message, CLIENT_HELLO | CLIENT_KEY_EXCHANGE);
-    to_camera != (end.incoming == Direction::ToCamera)
-}
-
-/// Queues one of the four packets of a cc51 discovery.
-fn send_discovery<E>(
-    end: &End,
-    sequence: u16,
-    ticket: u16,
-    session: SessionId,
-    to: SocketAddr,
-    out: &mut Outbox<E>,
-) {
-    let packet = Cc51Discovery {
-        direction: end.outgoing(),
-        sequence,
-        ticket,
-        session,
-        tag: Default::default(),
-    };
-    let mut datagram = out.buffer();
-    packet.write(&mut datagram);
-    end.tag(&mut datagram, Cc51Discovery::COVERED);
-    out.transmit(to, datagram);
-}
-
-/// The data wrapper of one session: what stands around its DTLS records (wire.md sections 5 and 6), and its
-/// keepalives.
-#[derive(Debug)]
-pub(crate) struct Wrapper {
-    pub(crate) dialect: &'static Dialect,
-    pub(crate) remote: SocketAddr,
-    end: Arc<End>,
-    place: Place,
-    /// Counts data packets.
-    sequence: u16,
-    /// Counts keepalives.
-    keepalives: u32,
-}
-
-impl Wrapper {
-    /// The ticket of `place` is not looked at where the dialect has none.
-    pub(crate) fn new(
-        dialect: &'static Dialect,
-        end: Arc<End>,
-        place: Place,
-        remote: SocketAddr,
-    ) -> Self {
-        Self {
-            dialect,
-            remote,
-            end,
-            place,
-            sequence: 0,
-            keepalives: 0,
-        }
-    }
-
-    pub(crate) fn session(&self) -> SessionId {
-        self.place.session
-    }
-
-    /// Queues one data datagram, whose records `fill` appends.
-    pub(crate) fn send<E, F>(
-        &mut self,
-        out: &mut Outbox<E>,
-        fill: impl FnOnce(&mut Vec<u8>) -> Result<(), F>,
-    ) -> Result<(), F> {
-        let layout = self.dialect.wrapper();
-        let mut datagram = out.buffer();
-        let header_len = layout.header_len();
-        datagram.resize(header_len, 0);
-        if let Err(error) = fill(&mut datagram) {
-            out.recycle(datagram);
-            return Err(error);
-        }
-        // The header says how long the records are, which is known only now.
-        let records = datagram.len().saturating_sub(header_len);
-        let header = DataHeader {
-            layout,
-            direction: self.end.outgoing(),
-            channel: 0,
-            sequence: match layout {
-                WrapperLayout::Cc51 => self.place.ticket,
-                WrapperLayout::Summary30 | WrapperLayout::Field28 => self.sequence,
-            },
-            session: self.place.session,
-            payload_len: u16::try_from(records).unwrap_or(u16::MAX),
-        };
-        self.sequence = self.sequence.wrapping_add(1);
-        if let Some(mut place) = datagram.get_mut(..header_len) {
-            debug_assert_eq!(place.remaining_mut(), header_len);
-            header.write(&mut place);
-        }
-        match &self.dialect.transport {
-            Transport::Iotc(iotc) => iotc.hide(&mut datagram),
-            Transport::Cc51 => {
-                datagram.resize(datagram.len() + layout.tag_len(), 0);
-                self.end.tag(&mut datagram, header_len);
-            }
-        }
-        out.transmit(self.remote, datagram);
-        Ok(())
-    }
-
-    /// Queues a keepalive of the camera.
-    pub(crate) fn send_keepalive<E>(&mut self, out: &mut Outbox<E>) {
-        match &self.dialect.transport {
-            Transport::Iotc(iotc) => {
-                let keepalive = Keepalive {
-                    answer: false,
-                    body: self.place.session.0,
-                };
-                iotc.send(self.remote, out, |out| keepalive.write(out));
-            }
-            // The answers have even counters: what a camera's have is not known, and odd is this project's
-            // choice.
-            Transport::Cc51 => {
-                let counter = self.keepalives.wrapping_mul(2).wrapping_add(1);
-                self.send_cc51_keepalive(counter, self.remote, out);
-            }
-        }
-        self.keepalives = self.keepalives.wrapping_add(1);
-    }
-
-    /// Queues the client's answer to a keepalive with that body, back to where it came from.
-    pub(crate) fn answer_keepalive<E>(
-        &mut self,
-        body: [u8; 8],
-        to: SocketAddr,
-        out: &mut Outbox<E>,
-    ) {
-        self.keepalives = self.keepalives.wrapping_add(1);
-        match &self.dialect.transport {
-            Transport::Iotc(iotc) => {
-                let answer = Keepalive { answer: true, body };
-                iotc.send(to, out, |out| answer.write(out));
-            }
-            Transport::Cc51 => {
-                self.send_cc51_keepalive(self.keepalives.wrapping_mul(2), to, out);
-            }
-        }
-    }
-
-    /// Sequence and ticket are not said to be anything but zero (wire.md section 6).
-    fn send_cc51_keepalive<E>(&self, counter: u32, to: SocketAddr, out: &mut Outbox<E>) {
-        let keepalive = Cc51Keepalive {
-            direction: self.end.outgoing(),
-            sequence: 0,
-            ticket: 0,
-            counter,
-            session: self.place.session,
-            tag: Default::default(),
-        };
-        let mut datagram = out.buffer();
-        keepalive.write(&mut datagram);
-        self.end.tag(&mut datagram, Cc51Keepalive::COVERED);
         out.transmit(to, datagram);
     }
 }

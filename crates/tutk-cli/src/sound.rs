@@ -1,0 +1,158 @@
+//! Sound: what the simulated camera plays, and what codecs are called here and there.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, tone};
+use tutk_runtime::tutk_session::{AudioFlags, Codec, Sound, SoundFormat};
+
+use crate::args::SoundChoice;
+use crate::failure::Failure;
+
+/// 8 s of a tone with a click each second, AAC in ADTS, 16 kHz, mono (`assets/make-clips.sh`).
+const TONE: &[u8] = include_bytes!("../assets/tone.aac");
+
+/// How long a frame of PCM and of G.711 is.
+pub(crate) const FRAME: Duration = Duration::from_millis(20);
+
+/// The sound that the simulated camera plays. It can be looped without a seam.
+pub(crate) fn load(choice: SoundChoice) -> Result<Option<Sound>, Failure> {
+    let uncompressed = |codec, rate: u16| {
+        let format = AudioFormat {
+            codec,
+            rate: rate.into(),
+            channels: 1,
+        };
+        AudioClip::from_pcm(&tone(rate.into(), 1, 0, rate.into()), format, FRAME)
+    };
+    let clip = match choice {
+        SoundChoice::None => return Ok(None),
+        SoundChoice::Aac => AudioClip::from_adts(Bytes::from_static(TONE)),
+        SoundChoice::Pcmu => uncompressed(AudioCodec::Pcmu, 8_000),
+        SoundChoice::Pcma => uncompressed(AudioCodec::Pcma, 8_000),
+        SoundChoice::Pcm => uncompressed(AudioCodec::Pcm, 16_000),
+    };
+    // All of it ships with the program.
+    let broken = |error: String| Failure::other("start", error, "report this");
+    let clip = clip.map_err(|error| broken(error.to_string()))?;
+    let format = wire_format(clip.format());
+    let format = format.ok_or_else(|| broken(format!("{} cannot be said", clip.format())))?;
+    let samples = clip.frame_samples();
+    let frames = clip.frames().map(|(frame, _)| frame.clone());
+    let sound = Sound::new(frames, format, samples).map_err(|error| broken(error.to_string()))?;
+    Ok(Some(sound))
+}
+
+/// The codec of a frame, as files call it; `None` for one that is not of sound.
+pub(crate) fn media_codec(codec: Codec) -> Option<AudioCodec> {
+    Some(match codec {
+        Codec::AacRaw | Codec::AacWyze => AudioCodec::Aac,
+        Codec::AacAdts => AudioCodec::AacAdts,
+        Codec::AacLatm => AudioCodec::AacLatm,
+        Codec::Pcmu => AudioCodec::Pcmu,
+        Codec::Pcma => AudioCodec::Pcma,
+        Codec::Adpcm => AudioCodec::Adpcm,
+        Codec::Pcm => AudioCodec::Pcm,
+        Codec::Speex => AudioCodec::Speex,
+        Codec::Mp3 => AudioCodec::Mp3,
+        Codec::G726 => AudioCodec::G726,
+        Codec::Opus => AudioCodec::Opus,
+        _ => return None,
+    })
+}
+
+/// Codec, rate and channels of a frame; `None` where the camera does not say all three.
+pub(crate) fn media_format(codec: Option<Codec>, flags: Option<AudioFlags>) -> Option<AudioFormat> {
+    let flags = flags?;
+    Some(AudioFormat {
+        codec: media_codec(codec?)?,
+        rate: flags.rate_hz()?,
+        channels: flags.channels(),
+    })
+}
+
+/// The format of the simulated camera's sound, as files call it.
+pub(crate) fn of_wire(format: Option<SoundFormat>) -> Option<AudioFormat> {
+    let format = format?;
+    media_format(Some(format.codec), Some(format.flags))
+}
+
+/// How frames of that format are marked; `None` if the protocol has no rate or number of channels for it.
+pub(crate) fn wire_format(format: AudioFormat) -> Option<SoundFormat> {
+    Some(SoundFormat {
+        codec: match format.codec {
+            AudioCodec::Aac => Codec::AacRaw,
+            AudioCodec::AacAdts => Codec::AacAdts,
+            AudioCodec::AacLatm => Codec::AacLatm,
+            AudioCodec::Pcmu => Codec::Pcmu,
+            AudioCodec::Pcma => Codec::Pcma,
+            AudioCodec::Adpcm => Codec::Adpcm,
+            AudioCodec::Pcm => Codec::Pcm,
+            AudioCodec::Speex => Codec::Speex,
+            AudioCodec::Mp3 => Codec::Mp3,
+            AudioCodec::G726 => Codec::G726,
+            AudioCodec::Opus => Codec::Opus,
+        },
+        flags: AudioFlags::new(format.rate, 16, format.channels)?,
+    })
+}
+
+/// Short lower-case name, for reports.
+pub(crate) fn name(codec: AudioCodec) -> &'static str {
+    match codec {
+        AudioCodec::Aac | AudioCodec::AacAdts => "aac",
+        AudioCodec::AacLatm => "aac-latm",
+        AudioCodec::Pcmu => "pcmu",
+        AudioCodec::Pcma => "pcma",
+        AudioCodec::Adpcm => "adpcm",
+        AudioCodec::Pcm => "pcm",
+        AudioCodec::Speex => "speex",
+        AudioCodec::Mp3 => "mp3",
+        AudioCodec::G726 => "g726",
+        AudioCodec::Opus => "opus",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ships_can_be_sent_and_is_whole_seconds() {
+        for (choice, codec, rate) in [
+            (SoundChoice::Aac, Codec::AacAdts, 16_000),
+            (SoundChoice::Pcmu, Codec::Pcmu, 8_000),
+            (SoundChoice::Pcma, Codec::Pcma, 8_000),
+            (SoundChoice::Pcm, Codec::Pcm, 16_000),
+        ] {
+            let sound = load(choice).unwrap().unwrap();
+            assert_eq!(sound.format().codec, codec);
+            assert_eq!(sound.format().flags.rate_hz(), Some(rate));
+            let samples = u64::from(sound.frame_samples()) * sound.frames().len() as u64;
+            assert_eq!(
+                samples % u64::from(rate),
+                0,
+                "{codec:?}: a click each second"
+            );
+        }
+        assert_eq!(load(SoundChoice::None).unwrap(), None);
+    }
+
+    #[test]
+    fn every_codec_has_one_name_on_each_side() {
+        for codec in AudioCodec::ALL {
+            let format = AudioFormat {
+                codec,
+                rate: 16_000,
+                channels: 2,
+            };
+            let wire = wire_format(format).unwrap();
+            assert_eq!(
+                media_format(Some(wire.codec), Some(wire.flags)),
+                Some(format)
+            );
+        }
+        assert_eq!(media_codec(Codec::AacWyze), Some(AudioCodec::Aac));
+        assert_eq!(media_codec(Codec::H264), None);
+    }
+}

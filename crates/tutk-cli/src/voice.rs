@@ -1,0 +1,254 @@
+//! What is to be said to a camera: a file, in the codec that the camera takes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Wav};
+use tutk_runtime::tutk_session::{AudioFlags, Codec, SoundFormat};
+
+use crate::failure::Failure;
+use crate::sound::{self, FRAME};
+
+const PHASE: &str = "input";
+
+/// More bytes than this in a frame of PCM, and frames are halved: each has to fit into one packet.
+const MAX_FRAME_BYTES: u32 = 1_000;
+
+/// A file, read as far as it can be before the camera is known.
+#[derive(Debug)]
+pub(crate) struct Voice {
+    name: String,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Wav(Wav),
+    Aac(AudioClip),
+}
+
+/// Frames for one camera.
+#[derive(Debug)]
+pub(crate) struct Speech {
+    pub(crate) clip: AudioClip,
+    pub(crate) format: SoundFormat,
+}
+
+impl Voice {
+    /// Reads a WAV or an ADTS file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let bad = |error: String| {
+            let advice = format!(
+                "make it with `ffmpeg -i FILE -ac 1 -ar 8000 {name}`, or name an .aac file"
+            );
+            Failure::usage(PHASE, format!("{name}: {error}"), advice)
+        };
+        let file = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+        let content = if file.starts_with(b"RIFF") {
+            Content::Wav(Wav::parse(&file).map_err(|error| bad(error.to_string()))?)
+        } else {
+            Content::Aac(AudioClip::from_adts(file.into()).map_err(|error| bad(error.to_string()))?)
+        };
+        let (channels, empty) = match &content {
+            Content::Wav(wav) => (wav.channels, wav.samples.is_empty()),
+            Content::Aac(clip) => (clip.format().channels, clip.is_empty()),
+        };
+        if channels != 1 {
+            return Err(bad(format!(
+                "{channels} channels, where a camera takes one"
+            )));
+        }
+        if empty {
+            return Err(bad("nothing is said in it".to_owned()));
+        }
+        Ok(Self { name, content })
+    }
+
+    /// Codec and rate of the file itself, for a camera of which they are not known.
+    pub(crate) fn own_format(&self, codec: Codec) -> Option<SoundFormat> {
+        let rate = match &self.content {
+            Content::Wav(wav) => wav.rate,
+            Content::Aac(clip) => clip.format().rate,
+        };
+        let flags = AudioFlags::new(rate, 16, 1)?;
+        Some(SoundFormat { codec, flags })
+    }
+
+    /// The frames for a camera that sends sound of that format, and so takes it.
+    pub(crate) fn speech(self, camera: SoundFormat) -> Result<Speech, Failure> {
+        // One channel, whatever the camera sends.
+        let format = SoundFormat {
+            flags: AudioFlags(camera.flags.0 & !1),
+            ..camera
+        };
+        let Some(wanted) = sound::media_format(Some(format.codec), Some(format.flags)) else {
+            let what = format!(
+                "the camera takes {:?} with {:?}, which is not known here",
+                format.codec, format.flags
+            );
+            return Err(Failure::usage(PHASE, what, "give --codec"));
+        };
+        let AudioFormat { codec, rate, .. } = wanted;
+        let is_aac = matches!(codec, AudioCodec::Aac | AudioCodec::AacAdts);
+        let has_rate = match &self.content {
+            Content::Wav(wav) => wav.rate,
+            Content::Aac(clip) => clip.format().rate,
+        };
+        let fits = match &self.content {
+            Content::Wav(_) => {
+                matches!(codec, AudioCodec::Pcm | AudioCodec::Pcmu | AudioCodec::Pcma)
+            }
+            Content::Aac(_) => is_aac,
+        };
+        if !fits || has_rate != rate {
+            let has = match &self.content {
+                Content::Wav(wav) => format!("WAV, {} Hz", wav.rate),
+                Content::Aac(clip) => clip.format().to_string(),
+            };
+            let what = format!("{}: {has}, but the camera takes {wanted}", self.name);
+            let advice = match (
+                is_aac,
+                fits || matches!(codec, AudioCodec::Pcm | AudioCodec::Pcmu | AudioCodec::Pcma),
+            ) {
+                (true, _) => format!(
+                    "make another with `ffmpeg -i {} -ac 1 -ar {rate} -c:a aac voice.aac`",
+                    self.name
+                ),
+                (false, true) => format!(
+                    "make another with `ffmpeg -i {} -ac 1 -ar {rate} voice.wav`",
+                    self.name
+                ),
+                (false, false) => format!("{codec} cannot be made here"),
+            };
+            return Err(Failure::usage(PHASE, what, advice));
+        }
+        let clip = match self.content {
+            Content::Aac(clip) if codec == AudioCodec::Aac => clip.without_adts(),
+            Content::Aac(clip) => clip,
+            Content::Wav(wav) => {
+                AudioClip::from_wav(&wav, codec, frame(codec, rate)).map_err(|error| {
+                    Failure::usage(
+                        PHASE,
+                        format!("{}: {error}", self.name),
+                        "give another file",
+                    )
+                })?
+            }
+        };
+        Ok(Speech { clip, format })
+    }
+}
+
+/// How long frames are, so that each fits into a packet.
+fn frame(codec: AudioCodec, rate: u32) -> Duration {
+    let sample = if codec == AudioCodec::Pcm { 2 } else { 1 };
+    let mut frame = FRAME;
+    // 48 kHz in 16 bits need it once.
+    while rate * sample * u32::try_from(frame.as_millis()).unwrap_or(1) / 1_000 > MAX_FRAME_BYTES {
+        frame /= 2;
+    }
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Status;
+
+    fn format(codec: Codec, rate: u32, channels: u8) -> SoundFormat {
+        SoundFormat {
+            codec,
+            flags: AudioFlags::new(rate, 16, channels).unwrap(),
+        }
+    }
+
+    fn wav(rate: u32, channels: u8) -> Vec<u8> {
+        let samples = vec![1_000; 1_000 * usize::from(channels)];
+        let wav = Wav {
+            rate,
+            channels,
+            samples,
+        };
+        wav.to_bytes().unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Voice, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("voice");
+        std::fs::write(&path, bytes).unwrap();
+        Voice::read(&path)
+    }
+
+    #[test]
+    fn every_codec_that_can_be_made_is() {
+        for (codec, rate, frames, bytes) in [
+            (Codec::Pcmu, 8_000, 7, 160),
+            (Codec::Pcma, 16_000, 4, 320),
+            (Codec::Pcm, 16_000, 4, 640),
+            (Codec::Pcm, 48_000, 3, 960),
+        ] {
+            let voice = read(&wav(rate, 1)).unwrap();
+            // A camera that sends stereo is spoken to in mono.
+            let speech = voice.speech(format(codec, rate, 2)).unwrap();
+            assert_eq!(speech.format, format(codec, rate, 1));
+            assert_eq!(speech.clip.len(), frames, "{codec:?}");
+            assert_eq!(speech.clip.frame(0).unwrap().0.len(), bytes, "{codec:?}");
+        }
+        let aac = include_bytes!("../assets/tone.aac");
+        for (codec, shorter) in [(Codec::AacAdts, 0), (Codec::AacWyze, 7), (Codec::AacRaw, 7)] {
+            let speech = read(aac).unwrap().speech(format(codec, 16_000, 1)).unwrap();
+            let bytes: usize = speech.clip.frames().map(|(frame, _)| frame.len()).sum();
+            assert_eq!(bytes, aac.len() - 125 * shorter, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_says_how_to_make_what_does() {
+        let speech = |voice: &[u8], camera| read(voice).unwrap().speech(camera).unwrap_err();
+        let aac = include_bytes!("../assets/tone.aac");
+        for (failure, words) in [
+            (
+                speech(&wav(44_100, 1), format(Codec::Pcmu, 8_000, 1)),
+                ["takes PCMU, 8000 Hz", "-ar 8000 voice.wav"],
+            ),
+            (
+                speech(&wav(8_000, 1), format(Codec::AacWyze, 16_000, 1)),
+                ["takes AAC, 16000 Hz", "-c:a aac voice.aac"],
+            ),
+            (
+                speech(aac, format(Codec::Pcma, 8_000, 1)),
+                ["takes PCMA", "voice.wav"],
+            ),
+            (
+                speech(aac, format(Codec::AacAdts, 8_000, 1)),
+                ["takes AAC (ADTS), 8000 Hz", "-ar 8000 -c:a aac"],
+            ),
+            (
+                speech(&wav(8_000, 1), format(Codec::Speex, 8_000, 1)),
+                ["takes Speex", "cannot be made"],
+            ),
+        ] {
+            assert_eq!(failure.status, Status::Usage);
+            for word in words {
+                assert!(
+                    failure.to_string().contains(word),
+                    "{failure}\nlacks {word}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_voice_is_named() {
+        for (bytes, word) in [
+            (wav(8_000, 2), "2 channels"),
+            (b"not sound at all".to_vec(), "ADTS"),
+            (wav(8_000, 1)[..44].to_vec(), "nothing"),
+        ] {
+            let failure = read(&bytes).unwrap_err();
+            assert_eq!(failure.status, Status::Usage);
+            assert!(failure.to_string().contains(word), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Two-way audio over real UDP sockets on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{camera, client_in, clip, served};
+use tutk_runtime::tutk_session::{AudioFlags, CameraEvent, Codec, Dialect, Heard, TalkError};
+use tutk_runtime::{Error, Server, TalkSound, Talker, connect};
+
+const FRAME: Duration = Duration::from_millis(5);
+
+fn sound(number: u32) -> TalkSound {
+    TalkSound {
+        codec: Codec::Pcmu,
+        flags: AudioFlags::new(8_000, 16, 1).unwrap(),
+        timestamp: FRAME * number,
+        data: vec![u8::try_from(number).unwrap(); 160],
+    }
+}
+
+async fn say(talker: &mut Talker, frames: std::ops::Range<u32>) {
+    for number in frames {
+        talker.send(sound(number)).await.unwrap();
+    }
+}
+
+/// What the camera has heard up to the end of the talk.
+async fn heard(server: &mut Server) -> Vec<Heard> {
+    let mut heard = Vec::new();
+    loop {
+        match server.next_event().await.unwrap() {
+            CameraEvent::Heard { sound, .. } => heard.push(sound),
+            CameraEvent::TalkEnded { .. } => return heard,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_is_heard() {
+    for dialect in Dialect::ALL {
+        let mut server = served(camera(&clip(50)));
+        let session = connect(client_in(server.local_addr(), dialect))
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let began = tokio::time::Instant::now();
+            let mut talker = session.talk().await.unwrap();
+            assert!(matches!(session.talk().await, Err(Error::AlreadyTalking)));
+            say(&mut talker, 0..40).await;
+            // It took as long as it is to be heard: less would be a burst.
+            assert!(began.elapsed() >= FRAME * 39, "{dialect}");
+            talker.finish().await.unwrap();
+            let heard = heard(&mut server).await;
+            assert_eq!(heard.len(), 40, "{dialect}");
+            for (frame, number) in heard.into_iter().zip(0..) {
+                assert_eq!(frame.data, sound(number).data);
+                assert_eq!(frame.timestamp, FRAME * number);
+            }
+        }
+        session.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_long_is_refused_and_others_follow() {
+    let mut server = served(camera(&clip(50)));
+    let session = connect(client_in(server.local_addr(), &Dialect::TRANSCODE))
+        .await
+        .unwrap();
+    let mut talker = session.talk().await.unwrap();
+    let long = TalkSound {
+        data: vec![0; 5_000],
+        ..sound(0)
+    };
+    let error = talker.send(long).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Talk(TalkError::TooLong { .. })),
+        "{error}"
+    );
+    say(&mut talker, 1..3).await;
+    // To drop it ends it, too.
+    drop(talker);
+    assert_eq!(heard(&mut server).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_end_of_the_session_is_the_end_of_the_talk() {
+    let server = served(camera(&clip(50)));
+    let session = connect(client_in(server.local_addr(), &Dialect::CC51))
+        .await
+        .unwrap();
+    let mut talker = session.talk().await.unwrap();
+    say(&mut talker, 0..2).await;
+    session.close().await.unwrap();
+    let error = talker.send(sound(2)).await.unwrap_err();
+    assert!(matches!(error, Error::Gone), "{error}");
+    assert!(matches!(talker.finish().await, Err(Error::Gone)));
+}
+
+#[tokio::test]
+async fn a_camera_without_a_speaker_says_so() {
+    let mut config = camera(&clip(50));
+    config.speaker = false;
+    let server = served(config);
+    let mut config = client_in(server.local_addr(), &Dialect::TRANSCODE);
+    config.deadlines.talk = Duration::from_millis(300);
+    let session = connect(config).await.unwrap();
+    let error = session.talk().await.unwrap_err();
+    assert!(error.to_string().contains("no speaker"), "{error}");
+    // And may be asked again.
+    assert!(matches!(session.talk().await, Err(Error::Talk(_))));
+}
