@@ -171,7 +171,7 @@ fn resend() {
         .expect("few slices");
     let (mut packet, clock) = (Vec::new(), LinkClock::default());
     while slicer.write_next(&mut slices, clock, &mut packet)
-        || slicer.write_repair(clock, &mut packet)
+        || slicer.write_repair(clock, &mut packet).is_some()
     {
         let parsed = AvPacket::parse(&packet, MediaLayout::Slice).expect("as written");
         let group = parsed.group.expect("a group");

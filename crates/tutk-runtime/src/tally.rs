@@ -25,7 +25,7 @@ pub struct Tally {
     pub headless: u64,
     /// How often a session was there again after it had fallen.
     pub reconnects: u64,
-    /// Round trip of the newest link probe, as the camera reports it; `None` before the first, and while
+    /// Round trip, smoothed; `None` before the first, and while
     /// there is no session.
     pub round_trip: Option<Duration>,
 }
@@ -41,7 +41,7 @@ impl Tally {
             kernel_drops,
             headless: 0,
             reconnects: 0,
-            round_trip: (stats.round_trip_ms).map(|ms| Duration::from_millis(ms.into())),
+            round_trip: stats.round_trip,
         }
     }
 

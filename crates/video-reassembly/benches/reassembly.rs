@@ -78,7 +78,10 @@ fn packets(layout: MediaLayout, resend: Option<ResendConfig>) -> Vec<Bytes> {
         let mut packet = BytesMut::new();
         while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
             packets.push(packet.split().freeze());
-            while slicer.write_repair(LinkClock::default(), &mut packet) {
+            while slicer
+                .write_repair(LinkClock::default(), &mut packet)
+                .is_some()
+            {
                 packets.push(packet.split().freeze());
             }
         }

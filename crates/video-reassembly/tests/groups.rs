@@ -44,7 +44,10 @@ fn packets(group: u8, frames: &[(MediaKind, usize)]) -> Vec<Packet> {
         while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
             keep(&packet);
             packet.clear();
-            while slicer.write_repair(LinkClock::default(), &mut packet) {
+            while slicer
+                .write_repair(LinkClock::default(), &mut packet)
+                .is_some()
+            {
                 keep(&packet);
                 packet.clear();
             }

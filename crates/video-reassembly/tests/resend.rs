@@ -83,7 +83,7 @@ impl Camera {
         let mut packet = Vec::new();
         let clock = LinkClock::default();
         self.packets += 1;
-        if self.slicer.write_repair(clock, &mut packet) {
+        if self.slicer.write_repair(clock, &mut packet).is_some() {
             return Some(packet);
         }
         // The sound comes when a few slices of the picture are out.

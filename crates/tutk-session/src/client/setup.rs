@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tutk_frame::MediaLayout;
+
 use super::av::AvClient;
 use super::{Client, Linked, PSK_IDENTITY, State};
 use crate::channel::{Channel, MAIN};
@@ -183,10 +185,12 @@ impl Client {
         })?;
         let wrapper = Wrapper::new(dialect, Arc::clone(&self.end), place, camera);
         let requests = self.requests.take();
+        // Where slices have no counter there is nothing to ask for.
+        let resend = self.resend && dialect.media == MediaLayout::Slice;
         Ok(Linked {
             wrapper,
             main: Channel::new(MAIN, dtls),
-            av: AvClient::new(&self.config, requests, dialect, self.epoch, rng)?,
+            av: AvClient::new(&self.config, requests, dialect, resend, self.epoch, rng)?,
         })
     }
 }

@@ -58,6 +58,21 @@ impl Timeline {
         self.waits_since = now;
     }
 
+    /// The same if it is this phase that is under way; whether it is. A session that is begun anew goes through
+    /// phases again that were reported already.
+    pub(crate) fn complete_phase(
+        &mut self,
+        phase: Phase,
+        now: Instant,
+        outbox: &mut Outbox<Event>,
+    ) -> bool {
+        let is_current = self.phase == phase;
+        if is_current {
+            self.complete(now, outbox);
+        }
+        is_current
+    }
+
     /// A whole frame came: the first one completes the last phase.
     pub(crate) fn frame(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
         self.waits_since = now;
