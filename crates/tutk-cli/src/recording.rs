@@ -143,6 +143,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         let tally = session.tally().await;
         tracing::debug!(?tally, "what the sessions counted");
         self.report.overrun = tally.overrun;
+        self.report.resent = tally.resent;
+        self.report.recovered = tally.recovered;
         self.report.skipped += tally.headless;
         self.report.audio = self.sound();
         // Whatever was wrong before is what is told; this only makes the most of it.
@@ -474,9 +476,10 @@ impl Meter {
             None => "-".to_owned(),
         };
         format!(
-            "{frames:.1} frames/s, {:.0} kbit/s, {} lost, round trip {round_trip}, {} reconnects",
+            "{frames:.1} frames/s, {:.0} kbit/s, {} lost, {} packets made good, round trip {round_trip}, {} reconnects",
             bits / 1_000.0,
             new.lost,
+            new.resent + new.recovered,
             tally.reconnects,
         )
     }

@@ -22,6 +22,12 @@ pub(crate) struct Report {
     pub(crate) keyframes: u64,
     /// Frames that never came whole.
     pub(crate) lost: u64,
+    /// Packets that came because they were asked for again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) resent: u64,
+    /// Packets that were made again from parity.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) recovered: u64,
     /// Frames left out before the first key frame: they cannot be decoded.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,

@@ -104,6 +104,62 @@ fn packets_out_of_order_and_twice_cost_nothing() {
     round_trip("summary", "clip.h264", H264, "100", &bad);
 }
 
+/// A network that loses one packet in fifty, and doubles and reorders others: without resend mode only what came
+/// whole is there, with it everything.
+#[test]
+fn lost_packets_are_asked_for_again() {
+    for (dialect, resend, loss, seed) in [
+        ("transcode", "on", "0.02", "1"),
+        ("cc51", "on", "0.02", "2"),
+        ("transcode", "off", "0.05", "1"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.h264");
+        let fixed = [
+            "--frames",
+            "101",
+            "--fps",
+            "60",
+            "--once",
+            "--dialect",
+            dialect,
+        ];
+        let bad = [
+            "--loss", loss,
+            "--reorder",
+            "0.05",
+            "--duplicate",
+            "0.05",
+            "--seed",
+            seed,
+        ];
+        let camera = Simulator::start(&[&fixed[..], &bad].concat());
+        // One more than is looked at: of the very last packets nothing shows that they are lost.
+        let args = [
+            "record",
+            &camera.url,
+            "--output",
+            text(&path),
+            "--frames",
+            "100",
+        ];
+        let more = ["--resend", resend, "--json", "--reconnect", "0"];
+        let run = tutk(args.iter().chain(&more));
+        let json = run.json();
+        let same = std::fs::read(&path).unwrap() == H264;
+        if resend == "on" {
+            run.exits(0);
+            assert!(same, "{dialect}: {json}");
+            assert_eq!(json["lost"], 0, "{json}");
+            let made_good = ["resent", "recovered"].map(|key| json[key].as_u64().unwrap_or(0));
+            assert!(made_good.iter().sum::<u64>() > 0, "{json}");
+        } else {
+            assert!(!same && json["lost"].as_u64().unwrap() > 0, "{json}");
+            assert_eq!(json.get("resent"), None);
+        }
+    }
+}
+
 #[test]
 fn a_camera_is_spoken_to_in_what_it_answers_in() {
     for dialect in ["transcode", "cc51"] {
