@@ -57,8 +57,8 @@ pub struct Link {
 /// Times in which nothing passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outage {
-    /// From the beginning of one to that of the next; the first one begins after that time, and up to a second
-    /// later, by the seed.
+    /// From the beginning of one to that of the next. The first one begins after that time and what [`Path::new`]
+    /// is told.
     pub every: Duration,
     /// How long each is.
     pub length: Duration,
@@ -136,18 +136,16 @@ impl Loss {
 }
 
 impl Path {
-    /// A path that begins at `start`. The same seed does the same.
+    /// A path that begins at `start`, and whose outages begin so much later. The same seed does the same.
     #[must_use]
-    pub fn new(conditions: Conditions, start: Instant, seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let phase = Duration::from_micros(rng.random_range(0..1_000_000));
+    pub fn new(conditions: Conditions, start: Instant, phase: Duration, seed: u64) -> Self {
         let every = conditions
             .outage
             .map_or(Duration::ZERO, |outage| outage.every);
         Self {
             conditions,
             netem: Netem::new(conditions.netem(seed)),
-            rng,
+            rng: StdRng::seed_from_u64(seed),
             held: Vec::new(),
             sent: 0,
             first_outage: start + every + phase,

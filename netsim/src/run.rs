@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tutk_session::{
     Camera, CameraConfig, CameraEvent, Client, ClientConfig, Credentials, Epoch, Event, Frame,
     MediaKind, Output, ResendPolicy, SliceOrigin, SliceSent,
@@ -138,6 +138,8 @@ impl<'a> Run<'a> {
         camera.trace_slices = true;
 
         let seconds = media.clip().frames().len() as u64 / u64::from(media.clip().fps());
+        // Outages are both ways, and elsewhere among the frames with each seed.
+        let phase = Duration::from_micros(rng(6).random_range(0..1_000_000));
         let before = meter.map(|meter| meter());
         let client = Client::new(client, rng(2), epoch);
         let live = before.map_or(0, |before| meter.map_or(0, |meter| meter() - before));
@@ -149,8 +151,8 @@ impl<'a> Run<'a> {
             camera: Camera::new(camera, CAMERA, rng(3), epoch)?,
             client_due: start,
             camera_due: start,
-            up: Path::new(scenario.up, start, stream(4)),
-            down: Path::new(scenario.down, start, stream(5)),
+            up: Path::new(scenario.up, start, phase, stream(4)),
+            down: Path::new(scenario.down, start, phase, stream(5)),
             datagrams: Vec::new(),
             video: Account::default(),
             sound: Account::default(),
@@ -202,6 +204,8 @@ impl<'a> Run<'a> {
         while let Some(mut packet) = self.down.receive(now) {
             self.arrived(packet.number);
             self.metered(|run| run.client.handle_datagram(now, CAMERA, &mut packet.bytes));
+            let held = self.client.stats().held as u64;
+            self.tally.held = self.tally.held.max(held);
             self.drain_client();
         }
     }
@@ -222,6 +226,12 @@ impl<'a> Run<'a> {
             match &event {
                 Event::Frame(frame) => self.delivered(frame),
                 Event::Ended(_) => self.ended = true,
+                Event::Lost(l) if std::env::var("DEBUGSIM").is_ok() => eprintln!(
+                    "{:?} {:?} {:?}",
+                    self.now - (self.end - Duration::from_secs(90)),
+                    l,
+                    self.client.stats().tracker
+                ),
                 _ => {}
             }
             // What is handed out was the client's: a frame's bytes were allocated slice by slice.
@@ -259,6 +269,8 @@ impl<'a> Run<'a> {
             SliceOrigin::Resent => self.tally.again += bytes as u64,
             SliceOrigin::Parity => {
                 self.tally.parity += bytes as u64;
+                // It takes its time on an undisturbed path, too.
+                self.down.undisturbed(self.now, bytes);
                 return;
             }
         }

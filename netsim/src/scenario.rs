@@ -191,17 +191,20 @@ fn plain(all: &mut Vec<Scenario>) {
         plain("1 % lost", lossy(0.01), 0.0),
         plain("5 % lost", lossy(0.05), 0.0),
         plain("1 % lost in bursts of 8", bursts(0.01), 0.0),
-        plain("outages of 2 s", OUT, 0.0),
+        plain("outages of 2 s", out(2_000), 0.0),
     ]);
 }
 
-const OUT: Conditions = Conditions {
-    outage: Some(Outage {
-        every: Duration::from_secs(15),
-        length: Duration::from_secs(2),
-    }),
-    ..NEAR
-};
+fn out(length: u64) -> Conditions {
+    let every = Duration::from_secs(14);
+    Conditions {
+        outage: Some(Outage {
+            every,
+            length: MS(length),
+        }),
+        ..NEAR
+    }
+}
 
 fn resend(all: &mut Vec<Scenario>) {
     let resend = Scenario::resend;
@@ -238,8 +241,14 @@ fn resend(all: &mut Vec<Scenario>) {
     };
     lopsided.down.latency = MS(5);
     lopsided.goal.delay = Some(MS(3 * 45 + 50));
-    let mut outage = resend("outages of 2 s", OUT, 0.0);
-    outage.goal.delay = None;
+    // More is lost at once than fits the queue, again and again.
+    let mut tight = resend("6 Mbit/s, queue of 128 kB", narrow(128_000), 0.99);
+    tight.goal.delay = None;
+    let mut short = resend("outages of half a second", out(500), 1.0);
+    let mut long = resend("outages of 2 s", out(2_000), 0.9);
+    // What was sent in an outage comes after it.
+    short.goal.delay = None;
+    long.goal.delay = None;
     all.extend([
         resend("nothing", NEAR, 1.0),
         resend("1 % up to 8 places late", late(0.01), 1.0),
@@ -264,14 +273,17 @@ fn resend(all: &mut Vec<Scenario>) {
         resend("1 % lost, jitter of 8 ms", jittery, 0.999),
         lopsided,
         resend("1 % lost, round trip of 100 ms", far(100), 0.999),
+        resend("1 % lost, round trip of 100 ms", far(100), 0.999).without_parity(),
         resend("1 % lost, round trip of 200 ms", far(200), 0.999),
+        resend("1 % lost, round trip of 200 ms", far(200), 0.999).without_parity(),
         resend("6 Mbit/s, queue of 256 kB", narrow(256_000), 0.999),
-        resend("6 Mbit/s, queue of 128 kB", narrow(128_000), 0.99),
+        tight,
         resend(
             "all together: bursts of 2 %, 5 % late, jitter",
             everything,
             0.99,
         ),
-        outage,
+        short,
+        long,
     ]);
 }
