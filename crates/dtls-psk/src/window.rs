@@ -1,8 +1,10 @@
 //! The replay window (RFC 6347 section 4.1.2.6).
 
-/// How many sequence numbers are remembered, the newest one among them: a record that is so far behind it is dropped
-/// (RFC 6347 section 4.1.2.6).
-pub const REPLAY_WINDOW: u64 = 64;
+/// How many sequence numbers are remembered, the newest one among them: a record that is so far behind the newest is
+/// dropped (RFC 6347 section 4.1.2.6).
+pub const REPLAY_WINDOW: u16 = 64;
+
+const WINDOW: u64 = REPLAY_WINDOW as u64;
 
 /// Sequence numbers that have been seen. Asked before a record is opened, told after it authenticated.
 #[derive(Debug, Default)]
@@ -18,7 +20,7 @@ impl ReplayWindow {
     pub(crate) fn is_new(&self, sequence: u64) -> bool {
         match self.age(sequence) {
             None => true,
-            Some(age) => age < REPLAY_WINDOW && self.seen & (1 << age) == 0,
+            Some(age) => age < WINDOW && self.seen & (1 << age) == 0,
         }
     }
 
@@ -27,14 +29,14 @@ impl ReplayWindow {
         match self.age(sequence) {
             None => {
                 let steps = sequence + 1 - self.next;
-                self.seen = if steps < REPLAY_WINDOW {
+                self.seen = if steps < WINDOW {
                     self.seen << steps | 1
                 } else {
                     1
                 };
                 self.next = sequence + 1;
             }
-            Some(age) if age < REPLAY_WINDOW => self.seen |= 1 << age,
+            Some(age) if age < WINDOW => self.seen |= 1 << age,
             Some(_) => {}
         }
     }
@@ -79,7 +81,7 @@ mod tests {
             let mut seen = HashSet::new();
             let mut newest: Option<u64> = None;
             for number in numbers {
-                let reachable = newest.is_none_or(|n| number + REPLAY_WINDOW > n);
+                let reachable = newest.is_none_or(|n| number + WINDOW > n);
                 prop_assert_eq!(window.is_new(number), reachable && !seen.contains(&number));
                 if window.is_new(number) {
                     window.mark(number);

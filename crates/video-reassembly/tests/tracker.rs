@@ -386,7 +386,7 @@ impl Model {
             );
         }
         for counter in list {
-            let lost = self.missing.get_mut(counter).expect("only what is missing");
+            let lost = self.missing.get_mut(counter).unwrap(); // only what is missing
             let again = lost.asks > 0 && now >= lost.asked_at + ROUND_TRIP;
             assert!(fresh.contains(counter) || again, "{counter} too early");
             *lost = Lost {

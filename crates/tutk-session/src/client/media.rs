@@ -13,7 +13,7 @@ use crate::phase::later;
 
 /// A slice whose counter is so far behind the newest one's cannot come any more, unless it is sent again: each took a
 /// record, and DTLS drops one that is so far behind.
-const TOO_LATE: u16 = dtls_psk::REPLAY_WINDOW as u16;
+const TOO_LATE: u16 = dtls_psk::REPLAY_WINDOW;
 
 /// In resend mode, a whole frame may wait so many times as long as a slice that was asked for may take, where that is
 /// longer than it may wait anyhow.
