@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::{Parser, ValueEnum};
+use jiff::{Span, SpanRelativeTo};
 use tutk_session::{Dialect, ResendPolicy};
 use zeroize::Zeroizing;
 
@@ -186,12 +188,23 @@ pub(crate) struct RecordArgs {
     /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the file of --config
     #[arg(value_name = "CAMERA")]
     pub(crate) camera: SecretText,
-    /// File to write, or - for the bare stream on standard output
+    /// File to write, or - for standard output; with --segment a pattern with directives of strftime, as
+    /// recordings/%Y-%m-%d/%H-%M-%S.mp4
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Format of the file [default: told by its name; on standard output the camera's codec, bare]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
+    /// Begin a new file at the first key frame after so long, as 10m or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) segment: Option<Duration>,
+    /// Delete segments that began longer ago, as 7d; only files that the pattern names
+    #[arg(long, value_name = "TIME", value_parser = span, requires = "segment")]
+    pub(crate) keep: Option<Duration>,
+    /// Delete the oldest segments so that all together stay below so many bytes, as 20G or 512MiB; looked at
+    /// when a segment begins
+    #[arg(long, value_name = "SIZE", requires = "segment")]
+    pub(crate) max_size: Option<ByteSize>,
     /// Stop after so many seconds of video
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
@@ -297,6 +310,8 @@ pub(crate) enum Format {
     H265,
     /// Fragmented MP4
     Mp4,
+    /// MPEG transport stream
+    Ts,
 }
 
 /// Sound of a recording.
@@ -452,6 +467,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time of whole units, a second at least: 90s, 10m, 1h30m, 7d, 2w.
+fn span(text: &str) -> Result<Duration, String> {
+    let span: Span = text
+        .parse()
+        .map_err(|_| "must be as 90s, 10m, 1h30m or 7d")?;
+    let length = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| "must be in weeks, days, hours, minutes and seconds")?;
+    let length = Duration::try_from(length).map_err(|_| "must be more than 0")?;
+    if length < Duration::from_secs(1) {
+        return Err("must be a second at least".to_owned());
+    }
+    Ok(length)
+}
+
 /// Seconds, or 0 for not at all.
 fn seconds_or_none(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
@@ -502,6 +532,29 @@ mod tests {
         }
         assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
         assert!(seconds_or_none("-1").is_err() && seconds_or_none("x").is_err());
+    }
+
+    #[test]
+    fn spans_have_units() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("10m", 600),
+            ("1h30m", 5_400),
+            ("7d", 604_800),
+            ("2w", 1_209_600),
+        ] {
+            assert_eq!(span(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "10", "0s", "500ms", "-10m", "1mo", "1y", "ten"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+        for (text, bytes) in [
+            ("20G", 20_000_000_000),
+            ("512MiB", 512 << 20),
+            ("1000", 1000),
+        ] {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
     }
 
     #[test]

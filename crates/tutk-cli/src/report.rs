@@ -50,9 +50,12 @@ pub(crate) struct Report {
     /// Height of the picture in pixels, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) height: Option<u16>,
-    /// The file that was written, `-` for standard output.
+    /// The file that was written, `-` for standard output; with `--segment` the pattern.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<String>,
+    /// With `--segment`, how many files were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) segments: Option<u64>,
     /// Where `simulate` listened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<String>,
@@ -267,6 +270,9 @@ impl fmt::Display for Report {
         }
         if let Some(output) = self.output.as_deref().filter(|&output| output != "-") {
             write!(f, ": {output}")?;
+        }
+        if let Some(segments) = self.segments {
+            write!(f, ", {segments} segment{}", plural(segments))?;
         }
         Ok(())
     }

@@ -125,7 +125,8 @@ fn lost_packets_are_asked_for_again() {
             dialect,
         ];
         let bad = [
-            "--loss", loss,
+            "--loss",
+            loss,
             "--reorder",
             "0.05",
             "--duplicate",

@@ -13,7 +13,7 @@ use crate::quality;
 use crate::recording::{Limits, Recording};
 use crate::report::Report;
 use crate::signals::Stop;
-use crate::sink::Target;
+use crate::sink::{Retention, Target};
 
 pub(crate) async fn run(
     args: &RecordArgs,
@@ -23,7 +23,16 @@ pub(crate) async fn run(
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     // All that can be wrong without a camera, before anything is sent or written.
-    let target = Target::new(&args.output, args.format)?;
+    let target = match args.segment {
+        None => Target::new(&args.output, args.format)?,
+        Some(length) => {
+            let retention = Retention {
+                keep: args.keep,
+                max_bytes: args.max_size.map(|size| size.as_u64()),
+            };
+            Target::segments(&args.output, args.format, length, retention)?
+        }
+    };
     let (target, audio) = match args.audio {
         AudioChoice::Auto => target.with_sound(),
         AudioChoice::None => (target, false),
