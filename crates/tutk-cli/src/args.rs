@@ -30,7 +30,7 @@ macro_rules! camera_and_exit_status {
 CAMERA is wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd], percent-encoded, or a name
 from the file given by --config. auth_key= may stand instead of mac=. The environment variable TUTK_ENR
 may hold the ENR. The file has a table [cameras.NAME] for each, with url = \"wyze://…\", or with host,
-port, uid, enr, mac or auth_key, model and subtype.
+port, uid, enr, mac or auth_key, model, subtype and user_id; `tutk cameras` checks it.
 
 Exit status:
   0  done
@@ -105,6 +105,8 @@ pub(crate) enum Command {
     /// Read, set or do one thing of a camera
     #[command(after_help = CONTROLS_CAMERA_AND_EXIT_STATUS)]
     Control(ControlArgs),
+    /// List the named cameras, and everything that is wrong in their file
+    Cameras,
 }
 
 #[derive(clap::Args)]
@@ -367,6 +369,7 @@ impl Command {
             Self::Discover(_) => "discover",
             Self::Info(_) => "info",
             Self::Control(_) => "control",
+            Self::Cameras => "cameras",
         }
     }
 }
@@ -401,12 +404,18 @@ impl SecretText {
     }
 }
 
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
 impl FromStr for SecretText {
     type Err = Infallible;
 
     // Never an error: clap would repeat the value in it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        Ok(Self::from(text.to_owned()))
     }
 }
 

@@ -26,6 +26,7 @@ mod report;
 mod signals;
 mod sink;
 mod sound;
+mod suggest;
 mod table;
 mod voice;
 
@@ -34,7 +35,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Args, Command};
-use crate::commands::{control, demo, discover, info, record, simulate, talk};
+use crate::commands::{cameras, control, demo, discover, info, record, simulate, talk};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -79,6 +80,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
         Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
         Command::Control(args) => control::run(args, global, console, report, &mut stop).await,
+        Command::Cameras => cameras::run(global, report),
     };
     report.interrupted = stop.is_requested();
     result

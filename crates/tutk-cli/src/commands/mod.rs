@@ -1,5 +1,6 @@
 //! One module for each subcommand.
 
+pub(crate) mod cameras;
 pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod discover;
