@@ -4,6 +4,9 @@
     reason = "the doc comments of arguments are their help: brackets mean what may be left out"
 )]
 
+#[cfg(feature = "cloud")]
+pub(crate) mod cloud;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -105,6 +108,9 @@ pub(crate) enum Command {
     /// Read, set or do one thing of a camera
     #[command(after_help = CONTROLS_CAMERA_AND_EXIT_STATUS)]
     Control(ControlArgs),
+    /// Get the keys of one's cameras from the vendor's cloud
+    #[cfg(feature = "cloud")]
+    Cloud(cloud::CloudArgs),
     /// List the named cameras, and everything that is wrong in their file
     Cameras,
 }
@@ -369,6 +375,8 @@ impl Command {
             Self::Discover(_) => "discover",
             Self::Info(_) => "info",
             Self::Control(_) => "control",
+            #[cfg(feature = "cloud")]
+            Self::Cloud(args) => args.command.name(),
             Self::Cameras => "cameras",
         }
     }

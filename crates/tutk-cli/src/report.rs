@@ -92,6 +92,9 @@ pub(crate) struct Report {
     /// Frames of sound that `simulate` heard, with --talk-output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) heard: Option<u64>,
+    /// Of `cloud login`: the account's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_id: Option<String>,
     /// How often the stream was begun again after it had broken off.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) reconnects: u64,

@@ -76,4 +76,4 @@ pub use client::{Client, MAX_ANSWER, Options, PATIENCE};
 pub use error::Error;
 pub use http::{Answer, Request, Service};
 pub use secret::Secret;
-pub use sign_in::{SecondFactor, SignIn, SignedIn};
+pub use sign_in::{AuthenticatorApp, SecondFactor, SignIn, SignedIn};

@@ -40,9 +40,14 @@ pub enum SignedIn {
 pub struct SecondFactor {
     /// `mfa_options` as they came, e.g. `TotpVerificationCode` or `PrimaryPhone`.
     pub options: Vec<String>,
-    /// `mfa_details.totp_apps[0].app_id`: the authenticator app.
-    app: Option<Secret>,
+    /// The owner's authenticator app, if its code will do. The other factors, a text message and an e-mail, would
+    /// first have to be asked for, by requests that this crate does not make.
+    pub app: Option<AuthenticatorApp>,
 }
+
+/// `mfa_details.totp_apps[0].app_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticatorApp(Secret);
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -127,17 +132,13 @@ impl SignIn {
     ///
     /// Not in the document that this follows: other programs are known to repeat the request with `mfa_type`,
     /// `verification_id` and `verification_code`. Nobody here has tried it.
-    ///
-    /// `None` if the account offers no such app. The other factors, a text message and an e-mail, would first
-    /// have to be asked for, by requests that this crate does not make.
     #[must_use]
-    pub fn request_with_code(&self, factor: &SecondFactor, code: &Secret) -> Option<Request> {
-        let app = factor.app.as_ref().filter(|_| factor.has_app())?;
-        Some(self.request_with(Some(Factor {
+    pub fn request_with_code(&self, app: &AuthenticatorApp, code: &Secret) -> Request {
+        self.request_with(Some(Factor {
             mfa_type: TOTP,
-            verification_id: app.reveal(),
+            verification_id: app.0.reveal(),
             verification_code: code.reveal().trim(),
-        })))
+        }))
     }
 
     fn request_with(&self, factor: Option<Factor<'_>>) -> Request {
@@ -172,20 +173,16 @@ impl SignIn {
         if let Some(options) = reply.mfa_options.filter(|options| !options.is_empty()) {
             let apps = reply.mfa_details.and_then(|details| details.totp_apps);
             let app = apps.into_iter().flatten().next();
+            let app = app
+                .and_then(|app| app.app_id.secret())
+                .map(AuthenticatorApp);
+            let takes_code = options.iter().any(|option| option == TOTP);
             return Ok(SignedIn::SecondFactor(SecondFactor {
                 options,
-                app: app.and_then(|app| app.app_id.secret()),
+                app: app.filter(|_| takes_code),
             }));
         }
         Err(crate::http::refusal(answer, &sent).unwrap_or_else(not_understood))
-    }
-}
-
-impl SecondFactor {
-    /// Whether the code of an authenticator app will do.
-    #[must_use]
-    pub fn has_app(&self) -> bool {
-        self.app.is_some() && self.options.iter().any(|option| option == TOTP)
     }
 }
 
@@ -259,10 +256,8 @@ mod tests {
         let SignedIn::SecondFactor(factor) = read(200, body).unwrap() else {
             panic!("a token from nowhere");
         };
-        assert!(factor.has_app());
-        let request = sign_in()
-            .request_with_code(&factor, &Secret::new("123456 "))
-            .unwrap();
+        let app = factor.app.unwrap();
+        let request = sign_in().request_with_code(&app, &Secret::new("123456 "));
         assert_eq!(
             request.body.reveal(),
             concat!(
@@ -274,14 +269,21 @@ mod tests {
 
     #[test]
     fn other_factors_are_named_and_not_sent() {
-        for details in [r#"{"totp_apps":null}"#, r#"{"totp_apps":[]}"#, "null"] {
+        let an_app = r#"{"totp_apps":[{"app_id":"app-7"}]}"#;
+        for details in [
+            an_app,
+            r#"{"totp_apps":null}"#,
+            r#"{"totp_apps":[]}"#,
+            "null",
+        ] {
             let body = format!(r#"{{"mfa_options":["PrimaryPhone"],"mfa_details":{details}}}"#);
             let SignedIn::SecondFactor(factor) = read(200, &body).unwrap() else {
                 panic!("a token from nowhere");
             };
-            assert_eq!(factor.options, ["PrimaryPhone"]);
-            let code = Secret::new("1");
-            assert!(sign_in().request_with_code(&factor, &code).is_none());
+            assert_eq!(
+                (factor.options, factor.app),
+                (vec!["PrimaryPhone".into()], None)
+            );
         }
     }
 

@@ -56,8 +56,8 @@ fn every_byte_of_a_sign_in_is_known() {
     let SignedIn::SecondFactor(factor) = sign_in.read(&answer).unwrap() else {
         panic!("a token without the second factor");
     };
-    let again = sign_in.request_with_code(&factor, &Secret::new("123456"));
-    let answer = client.send(&again.unwrap()).unwrap();
+    let again = sign_in.request_with_code(&factor.app.unwrap(), &Secret::new("123456"));
+    let answer = client.send(&again).unwrap();
     let SignedIn::Done { access_token, .. } = sign_in.read(&answer).unwrap() else {
         panic!("no token");
     };

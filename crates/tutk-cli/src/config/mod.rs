@@ -6,11 +6,18 @@
 //! | `camera` | `[cameras.NAME]` |
 //! | `variables` | values that stand in the environment |
 //! | `mistake` | what is wrong, and where |
+//! | `merge` | cameras of an account into the file; `names` and `parameter` are its tools |
 //!
 //! Another table at the top is another module beside `camera`, and a name in `TABLES`.
 
 mod camera;
+#[cfg(feature = "cloud")]
+mod merge;
 mod mistake;
+#[cfg(feature = "cloud")]
+mod names;
+#[cfg(feature = "cloud")]
+mod parameter;
 mod reader;
 mod variables;
 
@@ -21,7 +28,11 @@ use tutk_runtime::tutk_session::CameraUrl;
 use zeroize::Zeroizing;
 
 pub(crate) use self::camera::NamedCamera;
+#[cfg(feature = "cloud")]
+pub(crate) use self::merge::{Change, Offer, Outcome};
 pub(crate) use self::mistake::Mistake;
+#[cfg(feature = "cloud")]
+pub(crate) use self::parameter::encode;
 use self::reader::{Reader, Section};
 use self::variables::Environment;
 use crate::failure::Failure;
@@ -112,6 +123,37 @@ pub(crate) fn check(
     let contents = Contents::read(&text, enr, &|name| std::env::var(name));
     contents.warn_if_shared(&path);
     Ok((path, contents))
+}
+
+/// Puts an account's cameras into the file, which need not be there yet. Where it is, and what became of each.
+///
+/// # Errors
+/// If the file cannot be read, is not TOML, or cannot be written; it is as it was then.
+#[cfg(feature = "cloud")]
+pub(crate) fn merge_into(
+    file: Option<&Path>,
+    offers: &[Offer],
+) -> Result<(PathBuf, Vec<Vec<Outcome>>), Failure> {
+    let path = path(file)?;
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
+        Err(error) => {
+            return Err(Failure::usage(
+                PHASE,
+                format!("{shown}: {error}"),
+                "mend it",
+            ));
+        }
+    };
+    let (merged, outcomes) = merge::merge(&text, offers, &|name| std::env::var(name))
+        .map_err(|what| Failure::usage(PHASE, format!("{shown}, {what}"), "mend it first"))?;
+    if !merged.is_empty() {
+        crate::private_file::write(&path, &merged)
+            .map_err(|error| Failure::write("output", &shown, &error))?;
+    }
+    Ok((path, outcomes))
 }
 
 /// `tutk/` in the platform's configuration folder.

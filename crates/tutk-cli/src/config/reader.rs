@@ -161,10 +161,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Number of the line of a byte, from 1.
-    pub(super) fn line(&self, at: usize) -> usize {
-        let before = self.text.bytes().take(at);
-        1 + before.filter(|&byte| byte == b'\n').count()
+    fn line(&self, at: usize) -> usize {
+        line_of(self.text, at)
     }
 
     /// What stands before the `=` in the line of a byte.
@@ -191,6 +189,11 @@ impl<'a> Section<'a> {
     pub(super) fn start(&self) -> usize {
         self.at
     }
+}
+
+/// Number of the line of a byte, from 1.
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count()
 }
 
 fn expected(what: &str, got: &DeValue<'_>) -> String {
