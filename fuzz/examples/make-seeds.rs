@@ -24,11 +24,14 @@ use hl_ioctl::{ChallengeStatus, Command, ConnectResult, Request};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng};
 use tutk_frame::{
-    AvPacket, AvStamp, DataHeader, Direction, FrameInfo, IoctlMessage, IoctlRequest, LinkClock,
-    MediaKind, MediaLayout, SessionId, WrapperLayout,
+    AvPacket, AvStamp, DataHeader, Direction, FrameInfo, GroupHeader, Heartbeat, IoctlMessage,
+    IoctlRequest, LinkClock, MediaKind, MediaLayout, ResendRequest, SessionId, WrapperLayout,
 };
-use tutk_media::nal_units;
-use video_reassembly::{Slicer, SlicerConfig};
+use tutk_media::{
+    AudioCodec, AudioFormat, Codec, RTP_HEADER_BYTES, RtpConfig, RtpPacketizer, WavFile,
+    access_units, nal_units,
+};
+use video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 
 const CLIPS: [(&str, &[u8]); 2] = [
     (
@@ -43,6 +46,7 @@ const CLIPS: [(&str, &[u8]); 2] = [
 
 fn main() {
     frames();
+    resend();
     hl_messages();
     logins();
     clips();
@@ -153,6 +157,37 @@ fn frames() {
     save("frame-info", &[0x4e; 40]);
 }
 
+/// Resend mode: groups from their header on, parity, and a heartbeat that asks again.
+fn resend() {
+    let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
+    let mut config = SlicerConfig::new(MediaLayout::Slice);
+    config.slice_bytes = 100;
+    config.resend = Some(ResendConfig::default());
+    let mut slicer = Slicer::new(config).expect("100 bytes are enough");
+    let info = FrameInfo::parse(&[0; 40]).expect("40 bytes are a frame info");
+    let frame = Bytes::from_static(&[0x65; 150]);
+    let mut slices = slicer
+        .slice(MediaKind::Key, info, frame)
+        .expect("few slices");
+    let (mut packet, clock) = (Vec::new(), LinkClock::default());
+    while slicer.write_next(&mut slices, clock, &mut packet)
+        || slicer.write_repair(clock, &mut packet).is_some()
+    {
+        let parsed = AvPacket::parse(&packet, MediaLayout::Slice).expect("as written");
+        let group = parsed.group.expect("a group");
+        let at = parsed.body_offset() - GroupHeader::LEN;
+        save(&format!("group-{}", group.index), &packet[at..]);
+        if group.is_parity() {
+            save("parity", parsed.body);
+        }
+        packet.clear();
+    }
+    let heartbeat = Heartbeat::parse(b"\x09\0\x0c\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\x01\0\0\0\0\0")
+        .expect("24 bytes are a heartbeat");
+    ResendRequest::write(&heartbeat, 0xfffe, &[0xfffe, 1, 14], &mut packet);
+    save("resend-request", &packet);
+}
+
 fn hl_messages() {
     let request = Request::from(&ConnectRequest {
         payload: AUDIO_ENCODER_LIST.to_vec(),
@@ -229,7 +264,51 @@ fn clips() {
             out.extend_from_slice(&nal.payload[..nal.payload.len().min(60)]);
             save("tutk_media", &format!("{name}-{}", out.len()), &out);
         }
+        rtp_packets(name, clip);
     }
+    for codec in [AudioCodec::Pcm, AudioCodec::Pcmu, AudioCodec::Pcma] {
+        let format = AudioFormat {
+            codec,
+            rate: 8_000,
+            channels: 1,
+        };
+        let data = &[0xff, 0x7f, 0, 0x80, 0xd5, 0x55];
+        let wav = WavFile { format, data }.to_bytes().expect("a short file");
+        save("tutk_media", &format!("wav-{codec}"), &wav);
+    }
+}
+
+/// The payloads of the first picture, in the form that the target reads: cut, aggregated, and both.
+fn rtp_packets(name: &str, clip: &[u8]) {
+    let codec = if name == "h264" {
+        Codec::H264
+    } else {
+        Codec::H265
+    };
+    let unit = access_units(codec, clip).next().expect("a picture");
+    for packet_bytes in [64, 150, 255] {
+        let config = RtpConfig {
+            payload_type: 96,
+            ssrc: 1,
+            sequence: 0,
+            packet_bytes,
+        };
+        let mut rtp = RtpPacketizer::video(codec, config).expect("a packet size in range");
+        let mut packets = rtp.packets(unit.data, 0).expect("a small unit");
+        let (mut seed, mut packet) = (Vec::new(), Vec::new());
+        while packets.write_next(&mut packet) && seed.len() < 1_000 {
+            let payload = &packet[RTP_HEADER_BYTES..];
+            seed.extend([1, u8::try_from(payload.len()).expect("a short packet")]);
+            seed.extend_from_slice(payload);
+            packet.clear();
+        }
+        save("tutk_media", &format!("rtp-{name}-{packet_bytes}"), &seed);
+    }
+    // Two frames of AAC, and one in two parts.
+    let aac = [
+        1, 8, 0, 32, 0, 8, 0, 16, 1, 2, 5, 6, 0, 16, 0, 24, 1, 2, 0x85, 5, 0, 16, 0, 24, 3,
+    ];
+    save("tutk_media", "rtp-aac", &aac);
 }
 
 fn datagrams() {

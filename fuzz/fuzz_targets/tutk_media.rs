@@ -1,5 +1,5 @@
-//! Any bytes as a video stream, and as sound: no byte is lost, no picture and no frame of sound is
-//! written twice, or left out without a word.
+//! Any bytes as a video stream, as sound, and as RTP: no byte is lost, no picture and no frame of sound
+//! is written twice, or left out without a word; what goes out by RTP comes back.
 #![no_main]
 
 use std::time::Duration;
@@ -7,8 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use tutk_media::{
-    AudioClip, AudioCodec, AudioFormat, Clip, Codec, MAX_FRAGMENT_BYTES, Mp4Writer,
-    SequenceParameters, Wav, access_units, adts_frames, nal_units,
+    AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, LiveMp4, MAX_FRAGMENT_BYTES,
+    MIN_RTP_PACKET_BYTES, MediaDescription, Mp4Writer, NalKind, ParameterSets, RtpConfig,
+    RtpDepacketizer, RtpPacketizer, SequenceParameters, TS_PACKET_BYTES, TsWriter, Wav, WavFile,
+    access_units, adts_frames, from_length_prefixed, nal_units, to_length_prefixed,
 };
 
 /// An H.264 key frame and its parameter sets: enough to begin a file with.
@@ -17,6 +19,8 @@ const KEY: &[u8] = b"\0\0\x01\x67\x64\0\x28\xac\xd9\x40\x78\x02\x27\xe5\xc0\x5a\
 
 fuzz_target!(|data: &[u8]| {
     sound(data);
+    packets(data);
+    lengths(data);
     for codec in [Codec::H264, Codec::H265] {
         let mut length = 0;
         for unit in access_units(codec, data) {
@@ -29,17 +33,27 @@ fuzz_target!(|data: &[u8]| {
             let _ = SequenceParameters::parse(codec, nal.payload);
         }
         let _ = SequenceParameters::parse(codec, data);
+        rtp(codec, data);
     }
     let Ok(clip) = Clip::parse(Bytes::copy_from_slice(data)) else {
         return;
     };
+    file(&clip);
+    live(&clip);
+    transport_stream(&clip);
+});
+
+/// Times that stand still, jump, and go back.
+fn time(frame: &[u8], index: usize) -> Duration {
+    Duration::from_millis(u64::from(frame[index % frame.len()]) * 20)
+}
+
+fn file(clip: &Clip) {
     let mut writer = Mp4Writer::new(clip.codec());
     let mut written = 0;
     for (index, (unit, key)) in clip.units().enumerate() {
-        // Times that stand still, jump, and go back.
-        let time = Duration::from_millis(u64::from(unit[index % unit.len()]) * 20);
         let bytes = writer
-            .write(unit, key, time)
+            .write(unit, key, time(unit, index))
             .expect("a small unit is written");
         written += bytes.len();
         assert!(bytes.len() < MAX_FRAGMENT_BYTES);
@@ -49,7 +63,139 @@ fuzz_target!(|data: &[u8]| {
     let end = writer.finish();
     assert_eq!(end.is_ok(), frames > 0);
     assert!(frames == 0 || written > 0);
-});
+}
+
+/// Each picture is a segment, and none is without an initialization segment.
+fn live(clip: &Clip) {
+    let mut writer = LiveMp4::new(clip.codec());
+    let mut segments = 0;
+    for (index, (unit, key)) in clip.units().enumerate() {
+        let segment = writer
+            .write(unit, key, time(unit, index))
+            .expect("a small unit is written");
+        assert!(segment.is_none() || writer.init().is_some());
+        segments += u64::from(segment.is_some());
+    }
+    assert_eq!(segments, writer.writer().frames());
+}
+
+/// Whole packets, and none missing by their counts.
+fn transport_stream(clip: &Clip) {
+    let mut writer = TsWriter::new(clip.codec());
+    let mut counts = [None; 1 << 13];
+    for (index, (unit, key)) in clip.units().enumerate() {
+        let bytes = writer
+            .write(unit, key, time(unit, index))
+            .expect("a small unit is written");
+        assert!(bytes.len().is_multiple_of(TS_PACKET_BYTES));
+        for packet in bytes.chunks(TS_PACKET_BYTES) {
+            assert_eq!(packet[0], 0x47);
+            let pid = usize::from(u16::from_be_bytes([packet[1], packet[2]]) & 0x1fff);
+            let count = packet[3] & 0xf;
+            let before = counts[pid].replace(count);
+            assert!(before.is_none_or(|before: u8| (before + 1) % 16 == count));
+        }
+    }
+    assert_eq!(writer.frames() + writer.skipped(), clip.len() as u64);
+}
+
+/// NAL units come back, in packets of any size.
+fn rtp(codec: Codec, data: &[u8]) {
+    let first = data.first().copied().unwrap_or(0);
+    let config = RtpConfig {
+        payload_type: 96,
+        ssrc: 1,
+        sequence: 65_530,
+        packet_bytes: MIN_RTP_PACKET_BYTES + usize::from(first),
+    };
+    let mut rtp = RtpPacketizer::video(codec, config).expect("a packet size in range");
+    let mut receiver = RtpDepacketizer::video(codec);
+    let mut sets = ParameterSets::new(codec);
+    let mut packet = Vec::new();
+    for (at, unit) in (0..).zip(access_units(codec, data)) {
+        let skipped = rtp.skipped();
+        let mut packets = rtp.packets(unit.data, at).expect("a small unit is sent");
+        while packets.write_next(&mut packet) {
+            assert!(packet.len() <= config.packet_bytes);
+            receiver.handle_packet(&packet).expect("a packet as sent");
+            packet.clear();
+        }
+        let skipped = usize::try_from(rtp.skipped() - skipped).expect("few");
+        let sent: Vec<_> = nal_units(unit.data).map(|nal| nal.payload).collect();
+        let received = receiver.poll().map(|frame| frame.data).unwrap_or_default();
+        let received: Vec<_> = nal_units(&received).map(|nal| nal.payload).collect();
+        // Before key frames there may be sets that were known, each of them once.
+        let missing = sent.iter().filter(|nal| !received.contains(nal)).count();
+        assert_eq!(missing, skipped);
+        let is_set = |nal: &&[u8]| {
+            let kind = codec.kind(nal);
+            matches!(kind, NalKind::Vps | NalKind::Sps | NalKind::Pps)
+        };
+        assert!(unit.key || received.len() + skipped == sent.len());
+        let others = |nals: &[&[u8]]| nals.iter().filter(|nal| !is_set(nal)).count();
+        assert!(others(&received) + skipped >= others(&sent));
+        sets.update(unit.data);
+    }
+    assert_eq!((receiver.lost(), receiver.dropped()), (0, 0));
+    assert!(
+        MediaDescription::video(&sets, 96)
+            .to_string()
+            .ends_with("\r\n")
+    );
+}
+
+/// Any packets: after a byte of how many numbers to skip and whether the timestamp goes on, one of the
+/// length of the payload.
+fn packets(data: &[u8]) {
+    let format = |codec| AudioFormat {
+        codec,
+        rate: 16_000,
+        channels: 2,
+    };
+    let sound = [
+        AudioCodec::Aac,
+        AudioCodec::Pcm,
+        AudioCodec::Pcmu,
+        AudioCodec::Opus,
+    ];
+    let mut receivers: Vec<_> = sound
+        .map(|codec| AudioConfig::new(format(codec)).and_then(RtpDepacketizer::audio))
+        .into_iter()
+        .map(|receiver| receiver.expect("a codec that RTP carries"))
+        .chain([Codec::H264, Codec::H265].map(RtpDepacketizer::video))
+        .collect();
+    let (mut number, mut timestamp, mut rest) = (0_u16, 0, data);
+    while let [control, length, behind @ ..] = rest {
+        let (payload, behind) = behind.split_at(usize::from(*length).min(behind.len()));
+        rest = behind;
+        number = number.wrapping_add((control & 3).into());
+        timestamp += control >> 2 & 1;
+        let [high, low] = number.to_be_bytes();
+        let marker = control & 0x80 | 96;
+        let head = [0x80, marker, high, low, 0, 0, 0, timestamp, 0, 0, 0, 1];
+        let packet = [&head, payload].concat();
+        for receiver in &mut receivers {
+            let _ = receiver.handle_packet(&packet);
+            while let Some(frame) = receiver.poll() {
+                assert!(!frame.data.is_empty());
+            }
+        }
+        let _ = receivers[0].handle_packet(payload);
+    }
+}
+
+fn lengths(data: &[u8]) {
+    let (mut sample, mut unit) = (Vec::new(), Vec::new());
+    to_length_prefixed(data, &mut sample).expect("a small unit");
+    from_length_prefixed(&sample, 4, &mut unit).expect("lengths as written");
+    let nals = |stream| nal_units(stream).map(|nal| nal.payload);
+    assert!(nals(data).eq(nals(&unit)));
+    for length_bytes in [1, 2, 4] {
+        unit.clear();
+        let read = from_length_prefixed(data, length_bytes, &mut unit);
+        assert!(read.is_ok() || unit.is_empty());
+    }
+}
 
 fn sound(data: &[u8]) {
     let mut length = 0;
@@ -64,6 +210,11 @@ fn sound(data: &[u8]) {
             clip.without_adts().frames().len(),
             adts_frames(data).count()
         );
+    }
+    if let Ok(wav) = WavFile::parse(data) {
+        let file = wav.to_bytes().expect("no larger than what was read");
+        assert_eq!(WavFile::parse(&file), Ok(wav));
+        assert!(Wav::parse(data).is_ok());
     }
     if let Ok(wav) = Wav::parse(data) {
         let file = wav.to_bytes().expect("no larger than what was read");
@@ -82,8 +233,7 @@ fn sound(data: &[u8]) {
     let mut writer = Mp4Writer::new(Codec::H264).await_audio();
     let mut given = 0;
     for (index, frame) in frames.chunks(usize::from(*size) + 1).enumerate() {
-        // Times that stand still, jump, and go back.
-        let time = Duration::from_millis(u64::from(frame[0]) * 20);
+        let time = time(frame, 0);
         if index % 3 == 1 {
             writer
                 .write(KEY, true, time)
@@ -100,4 +250,42 @@ fn sound(data: &[u8]) {
         assert_eq!(writer.audio_frames() + writer.audio_skipped(), given);
     }
     let _ = writer.finish();
+
+    let mut stream = TsWriter::new(Codec::H264);
+    let config = AudioConfig::new(format).and_then(|config| {
+        let rtp = RtpConfig {
+            payload_type: 97,
+            ssrc: 1,
+            sequence: 1,
+            packet_bytes: MIN_RTP_PACKET_BYTES,
+        };
+        Ok((
+            RtpPacketizer::audio(config, rtp)?,
+            RtpDepacketizer::audio(config)?,
+        ))
+    });
+    let mut config = config.ok();
+    stream
+        .write(KEY, true, Duration::ZERO)
+        .expect("a small unit is written");
+    for frame in frames.chunks(usize::from(*size) + 1) {
+        let written = stream.write_audio(format, frame, time(frame, 0));
+        assert!(
+            written.is_ok_and(|bytes| bytes.len().is_multiple_of(TS_PACKET_BYTES))
+                || stream.audio_skipped() > 0
+        );
+        let Some((rtp, receiver)) = &mut config else {
+            continue;
+        };
+        let Ok(mut packets) = rtp.packets(frame, 0) else {
+            continue;
+        };
+        let (mut packet, mut received) = (Vec::new(), Vec::new());
+        while packets.write_next(&mut packet) {
+            receiver.handle_packet(&packet).expect("a packet as sent");
+            packet.clear();
+            received.extend(std::iter::from_fn(|| receiver.poll()).flat_map(|frame| frame.data));
+        }
+        assert!(frame.ends_with(&received) && !received.is_empty());
+    }
 }

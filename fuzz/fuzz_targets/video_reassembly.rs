@@ -1,23 +1,29 @@
-//! Slices of any kind in any order; and frames cut by this crate's own slicer, whose packets come in
-//! any order, twice, or never: what is delivered is what was sent, once, in order.
+//! Slices of any kind in any order: the reassembler says and counts, step by step, what a model of it says
+//! that is as simple as the rules. And frames cut by this crate's own slicer, whose packets come in any order,
+//! twice, or never: what is delivered is what was sent, once, in order.
 #![no_main]
+
+#[path = "../../crates/video-reassembly/tests/model/mod.rs"]
+mod model;
 
 use std::collections::HashMap;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use model::Model;
 use tutk_frame::{
     AvPacket, Codec, FrameInfo, LinkClock, MediaKind, MediaLayout, SummaryMediaPacket,
 };
 use video_reassembly::{
-    Announced, Event, FrameNumber, Limits, Origin, Reassembler, Slice, Slicer, SlicerConfig,
-    StreamKind,
+    Announced, Event, FrameNumber, FramePolicy, Limits, Origin, Reassembler, Slice, Slicer,
+    SlicerConfig, StreamKind,
 };
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
     limits: [u8; 6],
+    decodable: bool,
     steps: Vec<Step<'a>>,
     /// Layout, frames, and the order of their packets.
     driven: (MediaLayout, Vec<(MediaKind, u8)>, Vec<u8>),
@@ -30,6 +36,8 @@ enum Step<'a> {
     /// A slice, with numbers small enough to meet.
     Slice {
         kind: MediaKind,
+        /// Sent, sent again, or recovered.
+        origin: u8,
         short: bool,
         number: u8,
         far: Option<u32>,
@@ -38,98 +46,140 @@ enum Step<'a> {
         count: u8,
         payload: &'a [u8],
         info: &'a [u8],
-        announced: Option<(u16, u32)>,
+        /// A frame info that says so many bytes, in place of `info`.
+        says: Option<u8>,
+        announced: Option<(u8, u32)>,
     },
     GiveUp(bool, u8),
     Flush,
 }
 
 fuzz_target!(|input: Input<'_>| {
-    any(&input.limits, &input.steps);
+    any(&input);
     let (layout, frames, order) = &input.driven;
     driven(*layout, frames, order);
 });
 
-fn any(limits: &[u8; 6], steps: &[Step<'_>]) {
-    let [frames, frame_bytes, slices, window, ahead, events] = *limits;
-    let frame_limit = usize::from(frame_bytes) * 16;
-    let event_limit = usize::from(events).max(1);
-    let mut reassembler = Reassembler::new(Limits {
+fn any(input: &Input<'_>) {
+    let [frames, frame_bytes, slices, window, ahead, events] = input.limits;
+    let limits = Limits {
         frames: frames.into(),
-        frame_bytes: frame_limit,
+        frame_bytes: usize::from(frame_bytes) * 16,
         slices: slices.into(),
         reorder_window: window.into(),
         ahead: ahead.into(),
+        // More than one step can make.
+        events: 1 << 20,
+    };
+    let policy = match input.decodable {
+        true => FramePolicy::Decodable,
+        false => FramePolicy::All,
+    };
+    let mut model = Model::new(limits, policy);
+    let mut real = Reassembler::new(limits).with_policy(policy);
+    // And one that has little room for events.
+    let event_limit = usize::from(events).max(1);
+    let mut small = Reassembler::new(Limits {
         events: event_limit,
+        ..limits
     });
-    for step in steps {
+    for step in &input.steps {
         match step {
             Step::Packet(layout, bytes) => {
                 if let Some(slice) = read(*layout, bytes) {
-                    reassembler.push(&slice);
+                    model.push(&slice);
+                    real.push(&slice);
+                    small.push(&slice);
                 }
             }
-            Step::Slice {
-                kind,
-                short,
-                number,
-                far,
-                previous,
-                index,
-                count,
-                payload,
-                info,
-                announced,
-            } => {
-                let number = far.unwrap_or((*number).into());
-                reassembler.push(&Slice {
-                    kind: *kind,
-                    origin: Origin::Sent,
-                    counter: None,
-                    number: if *short {
-                        FrameNumber::Short((number & 0xffff) as u16)
-                    } else {
-                        FrameNumber::Long(number)
-                    },
-                    previous: previous.map(u32::from),
-                    index: (*index).into(),
-                    count: (*count).into(),
-                    payload,
-                    info,
-                    announced: announced.map(|(frame_bytes, millis)| Announced {
-                        frame_bytes: frame_bytes.into(),
-                        millis,
-                        codec: Some(Codec::H264),
-                        audio: None,
-                    }),
-                });
-            }
+            Step::Slice { .. } => step.with_slice(|slice| {
+                model.push(slice);
+                real.push(slice);
+                small.push(slice);
+            }),
             Step::GiveUp(video, number) => {
                 let stream = if *video {
                     StreamKind::Video
                 } else {
                     StreamKind::Audio
                 };
-                reassembler.give_up_before(stream, (*number).into());
+                model.give_up_before(stream, (*number).into());
+                real.give_up_before(stream, (*number).into());
+                small.give_up_before(stream, (*number).into());
             }
-            Step::Flush => reassembler.flush(),
+            Step::Flush => {
+                model.flush();
+                real.flush();
+                small.flush();
+            }
         }
+        model.compare(&mut real);
         let mut count = 0;
-        while let Some(event) = reassembler.poll() {
+        while let Some(event) = small.poll() {
             count += 1;
             if let Event::Frame(frame) = event {
-                assert!(frame.data.len() <= frame_limit);
+                assert!(frame.data.len() <= limits.frame_bytes);
             }
         }
         assert!(count <= event_limit, "{count} events, limit {event_limit}");
-        let _ = (
-            reassembler.blocked(StreamKind::Video),
-            reassembler.blocked(StreamKind::Audio),
-        );
     }
-    reassembler.flush();
-    while reassembler.poll().is_some() {}
-    assert_eq!(reassembler.blocked(StreamKind::Video), None);
+    model.flush();
+    real.flush();
+    model.compare(&mut real);
+    assert_eq!(real.blocked(StreamKind::Video), None);
+}
+
+impl Step<'_> {
+    fn with_slice(&self, take: impl FnOnce(&Slice<'_>)) {
+        let Step::Slice {
+            kind,
+            origin,
+            short,
+            number,
+            far,
+            previous,
+            index,
+            count,
+            payload,
+            info,
+            says,
+            announced,
+        } = *self
+        else {
+            return;
+        };
+        let number = far.unwrap_or(number.into());
+        let said = says.map(|bytes| {
+            let mut info = [0; 24];
+            info[16] = bytes;
+            info
+        });
+        take(&Slice {
+            kind,
+            origin: match origin % 4 {
+                0 | 1 => Origin::Sent,
+                2 => Origin::Resent,
+                _ => Origin::Recovered,
+            },
+            counter: None,
+            number: if short {
+                FrameNumber::Short((number & 0xffff) as u16)
+            } else {
+                FrameNumber::Long(number)
+            },
+            previous: previous.map(u32::from),
+            index: index.into(),
+            count: count.into(),
+            payload,
+            info: said.as_ref().map_or(info, |said| said),
+            announced: announced.map(|(frame_bytes, millis)| Announced {
+                frame_bytes: frame_bytes.into(),
+                millis,
+                codec: Some(Codec::H264),
+                audio: None,
+            }),
+        });
+    }
 }
 
 fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {

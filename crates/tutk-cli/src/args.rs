@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tutk_session::Dialect;
+use tutk_session::{Dialect, ResendPolicy};
 use zeroize::Zeroizing;
 
 use tutk_runtime::tutk_session;
@@ -212,6 +212,10 @@ pub(crate) struct RecordArgs {
     /// How long to go on trying when the stream has broken off, seconds; 0 not at all
     #[arg(long, value_name = "S", default_value = "300", value_parser = seconds_or_none)]
     pub(crate) reconnect: Duration,
+    /// Ask for lost packets again; auto does where the camera's model is known to send them. Not verified with
+    /// real cameras: one that does not do it is asked for its plain stream
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) resend: ResendChoice,
     /// Print a line every 5 seconds: frames, bitrate, lost, round trip, reconnects
     #[arg(long)]
     pub(crate) stats: bool,
@@ -312,6 +316,17 @@ pub(crate) enum AudioChoice {
     None,
 }
 
+/// Whether lost packets are asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResendChoice {
+    /// Where the model is known to do it
+    Auto,
+    /// Always
+    On,
+    /// Never
+    Off,
+}
+
 /// Sound of the simulated camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SoundChoice {
@@ -378,6 +393,16 @@ impl Command {
             #[cfg(feature = "cloud")]
             Self::Cloud(args) => args.command.name(),
             Self::Cameras => "cameras",
+        }
+    }
+}
+
+impl ResendChoice {
+    pub(crate) fn policy(self) -> ResendPolicy {
+        match self {
+            Self::Auto => ResendPolicy::Auto,
+            Self::On => ResendPolicy::On,
+            Self::Off => ResendPolicy::Off,
         }
     }
 }

@@ -79,6 +79,7 @@ struct Meter {
     ticks: Option<Interval>,
     since: Instant,
     before: Tally,
+    pictures: u64,
 }
 
 impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
@@ -120,7 +121,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
                 () = stop.requested() => break End::Interrupted,
                 () = until(self.deadline) => break End::Enough,
                 () = meter.due() => {
-                    self.progress.line(meter.line(session.tally().await));
+                    let tally = session.tally().await;
+                    self.progress.line(meter.line(self.report.frames, tally));
                     continue;
                 }
                 event = session.next_event() => event,
@@ -141,6 +143,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         let tally = session.tally().await;
         tracing::debug!(?tally, "what the sessions counted");
         self.report.overrun = tally.overrun;
+        self.report.resent = tally.resent;
+        self.report.recovered = tally.recovered;
         self.report.skipped += tally.headless;
         self.report.audio = self.sound();
         // Whatever was wrong before is what is told; this only makes the most of it.
@@ -445,6 +449,7 @@ impl Meter {
             ticks,
             since: Instant::now(),
             before: Tally::default(),
+            pictures: 0,
         }
     }
 
@@ -456,24 +461,25 @@ impl Meter {
         }
     }
 
-    fn line(&mut self, tally: Tally) -> String {
+    /// `pictures` are written so far.
+    fn line(&mut self, pictures: u64, tally: Tally) -> String {
         let seconds = self.since.elapsed().as_secs_f64().max(0.001);
         let new = tally.since(&self.before);
+        let shown = pictures - self.pictures;
+        self.pictures = pictures;
         self.since = Instant::now();
         self.before = tally;
         #[expect(clippy::cast_precision_loss, reason = "a rate, to a thousandth")]
-        let (frames, bits) = (
-            new.frames as f64 / seconds,
-            new.bytes as f64 * 8.0 / seconds,
-        );
+        let (frames, bits) = (shown as f64 / seconds, new.bytes as f64 * 8.0 / seconds);
         let round_trip = match tally.round_trip {
             Some(round_trip) => format!("{} ms", round_trip.as_millis()),
             None => "-".to_owned(),
         };
         format!(
-            "{frames:.1} frames/s, {:.0} kbit/s, {} lost, round trip {round_trip}, {} reconnects",
+            "{frames:.1} frames/s, {:.0} kbit/s, {} lost, {} packets made good, round trip {round_trip}, {} reconnects",
             bits / 1_000.0,
             new.lost,
+            new.resent + new.recovered,
             tally.reconnects,
         )
     }

@@ -22,6 +22,12 @@ pub(crate) struct Report {
     pub(crate) keyframes: u64,
     /// Frames that never came whole.
     pub(crate) lost: u64,
+    /// Packets that came because they were asked for again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) resent: u64,
+    /// Packets that were made again from parity.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) recovered: u64,
     /// Frames left out before the first key frame: they cannot be decoded.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,
@@ -259,14 +265,14 @@ impl fmt::Display for Report {
         for (count, what) in [
             (self.skipped, "before the first key frame left out"),
             (self.overrun, "dropped: the output is too slow"),
-            (
-                self.gaps.len() as u64,
-                "gaps where the stream had broken off",
-            ),
         ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }
+        }
+        if !self.gaps.is_empty() {
+            let gaps = self.gaps.len() as u64;
+            write!(f, ", {gaps} gap{}", plural(gaps))?;
         }
         if let Some(output) = self.output.as_deref().filter(|&output| output != "-") {
             write!(f, ": {output}")?;

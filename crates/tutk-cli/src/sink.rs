@@ -1,12 +1,13 @@
 //! Where the frames go: a bare stream or a fragmented MP4, to a file or to standard output.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_media::{AudioFormat, Codec, Mp4Writer};
+use tutk_media::{AudioFormat, Codec, MAX_EARLY_AUDIO_FRAMES, Mp4Writer};
 use tutk_runtime::tutk_session::tutk_frame;
 
 use crate::args::Format;
@@ -34,6 +35,8 @@ pub(crate) struct Sink {
     name: String,
     format: Option<Format>,
     sound: bool,
+    /// Sound that came before the first key frame: it may belong to it.
+    early: VecDeque<(AudioFormat, Bytes, Duration)>,
     /// Its path, if this made the file: it goes again if nothing comes.
     created: Option<PathBuf>,
     started: Option<Started>,
@@ -75,7 +78,7 @@ pub(crate) struct Unit<'a> {
 /// One frame of sound, on its way into the sink.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SoundUnit<'a> {
-    pub(crate) data: &'a [u8],
+    pub(crate) data: &'a Bytes,
     pub(crate) format: AudioFormat,
     /// On the clock of the pictures.
     pub(crate) time: Duration,
@@ -153,6 +156,7 @@ impl Target {
             name,
             format: self.format,
             sound: self.sound,
+            early: VecDeque::new(),
             created,
             started: None,
         })
@@ -205,8 +209,15 @@ impl Sink {
 
     /// Takes the next frame of sound.
     pub(crate) fn write_sound(&mut self, unit: SoundUnit<'_>) -> Result<(), SinkError> {
-        let started = self.started.as_mut();
-        let Some(mp4) = started.and_then(|started| started.mp4.as_mut()) else {
+        let Some(started) = &mut self.started else {
+            if self.early.len() >= MAX_EARLY_AUDIO_FRAMES {
+                self.early.pop_front();
+            }
+            self.early
+                .push_back((unit.format, unit.data.clone(), unit.time));
+            return Ok(());
+        };
+        let Some(mp4) = &mut started.mp4 else {
             return Err(SinkError::Skipped);
         };
         let bytes = match mp4.write_audio(unit.format, unit.data, unit.time) {
@@ -290,11 +301,18 @@ impl Sink {
         self.started = Some(Started {
             picture: Picture { codec, size },
             mp4: (self.format == Some(Format::Mp4)).then(|| {
-                let writer = Mp4Writer::new(codec);
-                match self.sound {
-                    true => writer.await_audio(),
-                    false => writer,
+                let mut writer = Mp4Writer::new(codec);
+                if self.sound {
+                    writer = writer.await_audio();
                 }
+                for (format, data, time) in self.early.drain(..) {
+                    // Without a picture there is nothing to write yet. What is wrong with a frame will be
+                    // with the next ones, too.
+                    if let Err(error) = writer.write_audio(format, &data, time) {
+                        tracing::debug!(%error, "sound left out");
+                    }
+                }
+                writer
             }),
         });
         Ok(())

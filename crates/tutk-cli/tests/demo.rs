@@ -28,11 +28,11 @@ fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
     let run = tutk(["demo", "--output", text(&path), "--json"]);
     run.exits(0);
     if let Some(found) = probe(&path) {
-        assert_eq!(found, "h264,640,360,100");
+        assert_eq!(found, "h264,640,360,100\naac,79");
     }
     for words in PHASES
         .iter()
-        .chain(&["byte for byte", "100 frames", "640x360"])
+        .chain(&["byte for byte", "100 frames", "640x360", "79 of sound"])
     {
         assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
     }
@@ -43,6 +43,7 @@ fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
     assert_eq!(json["bytes"], H264.len());
     assert_eq!(json["dialect"], "transcode");
     assert_eq!(json["codec"], "h264");
+    assert_eq!(json["audio"]["codec"], "aac");
     assert!(
         (4.8..5.3).contains(&json["seconds"].as_f64().unwrap()),
         "{json}"
@@ -57,18 +58,20 @@ fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
 }
 
 #[test]
-fn the_demo_speaks_the_other_dialect_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("demo.h264");
-    let args = ["--seconds", "1", "--dialect", "summary", "--json"];
-    let run = tutk(["demo", "--output", text(&path)].iter().chain(&args));
-    run.exits(0);
-    let json = run.json();
-    assert_eq!(
-        (&json["frames"], &json["dialect"]),
-        (&20.into(), &"summary".into())
-    );
-    let bytes = std::fs::read(&path).unwrap();
-    assert_eq!(json["bytes"], bytes.len());
-    assert!(H264.starts_with(&bytes) && !bytes.is_empty());
+fn the_demo_speaks_the_other_dialects_too() {
+    for dialect in ["summary", "cc51"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("demo.h264");
+        let args = ["--seconds", "1", "--dialect", dialect, "--json"];
+        let run = tutk(["demo", "--output", text(&path)].iter().chain(&args));
+        run.exits(0);
+        let json = run.json();
+        assert_eq!(
+            (&json["frames"], &json["dialect"]),
+            (&20.into(), &dialect.into())
+        );
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(json["bytes"], bytes.len());
+        assert!(H264.starts_with(&bytes) && !bytes.is_empty());
+    }
 }

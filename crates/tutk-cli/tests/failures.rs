@@ -194,6 +194,7 @@ fn a_camera_that_dies_mid_stream() {
     let path = folder.path().join("out.h264");
     let mut camera = Simulator::start(&["--fps", "60"]);
     let client = command(["record", &camera.url, "--output", text(&path), "--json"])
+        .args(["--reconnect", "0"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -223,7 +224,8 @@ fn a_camera_that_ends_its_stream() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.h264");
     let camera = Simulator::start(&["--fps", "60", "--frames", "30"]);
-    let run = tutk(["record", &camera.url, "--output", text(&path), "--json"]);
+    let args = ["record", &camera.url, "--output", text(&path), "--json"];
+    let run = tutk(args.iter().chain(&["--reconnect", "0"]));
     run.exits(5).says(&["stream"]);
     assert_eq!(run.json()["frames"], 30);
     assert!(H264.starts_with(&std::fs::read(&path).unwrap()));

@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tutk_media::{Codec, RTP_PACKET_BYTES, RtpConfig, RtpPacketizer, nal_units};
+use tutk_media::{Codec, RTP_PACKET_BYTES, RtpConfig, RtpPacketizer, TsWriter, nal_units};
 
 /// An H.264 key frame of 120 kB and 19 delta frames of 12 kB: a second of 2K video. Real slices have
 /// hardly any zeros either.
@@ -52,6 +53,16 @@ fn bench(c: &mut Criterion) {
                     black_box(&packet);
                     packet.clear();
                 }
+            }
+        });
+    });
+    group.bench_function("ts", |b| {
+        let mut ts = TsWriter::new(Codec::H264);
+        let mut time = Duration::ZERO;
+        b.iter(|| {
+            for (at, unit) in units.iter().enumerate() {
+                time += Duration::from_millis(50);
+                black_box(ts.write(black_box(unit), at == 0, time).unwrap());
             }
         });
     });

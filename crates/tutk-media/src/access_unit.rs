@@ -1,5 +1,9 @@
 use crate::{Codec, NalKind, NalUnits, nal_units};
 
+/// The largest access unit in bytes that is taken anywhere in this crate. Cameras send hundreds of
+/// kilobytes.
+pub const MAX_UNIT_BYTES: usize = 8 << 20;
+
 /// One access unit: a coded picture with all that belongs to it, as it stands in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessUnit<'a> {

@@ -1,6 +1,6 @@
 //! AAC in ADTS (ISO/IEC 14496-3 annex 1.A.3), and the configuration that MP4 wants instead.
 
-use crate::{AudioCodec, AudioConfig, AudioFormat, Error};
+use crate::{AudioCodec, AudioFormat, Error};
 
 /// Samples of one channel in an AAC frame.
 pub const AAC_SAMPLES: u32 = 1_024;
@@ -293,16 +293,6 @@ impl AacConfig {
             .zip(RATES)
             .find(|(_, known)| *known == rate)
             .map_or(RATE_FOLLOWS, |(index, _)| index)
-    }
-}
-
-impl From<AudioConfig> for AacConfig {
-    fn from(config: AudioConfig) -> Self {
-        Self {
-            object_type: config.object_type,
-            rate: config.rate,
-            channels: config.channels,
-        }
     }
 }
 

@@ -3,6 +3,9 @@ use memchr::memmem;
 /// The three bytes that every start code ends with (H.264 and H.265, annex B).
 const START_CODE: [u8; 3] = [0, 0, 1];
 
+/// A start code that may stand before any NAL unit.
+pub(crate) const LONG_START_CODE: [u8; 4] = [0, 0, 0, 1];
+
 /// One NAL unit and its place in the byte stream.
 ///
 /// | part | bytes |

@@ -147,6 +147,16 @@ impl AudioConfig {
     }
 }
 
+impl From<AudioConfig> for AacConfig {
+    fn from(config: AudioConfig) -> Self {
+        Self {
+            object_type: config.object_type,
+            rate: config.rate,
+            channels: config.channels,
+        }
+    }
+}
+
 /// What the header of an MPEG audio frame says (ISO/IEC 11172-3 2.4.1.3, ISO/IEC 13818-3 2.4.2.3).
 struct Mp3Header {
     rate: u32,

@@ -97,6 +97,17 @@ pub enum Error {
         found: usize,
     },
 
+    /// A sample is not made of NAL units behind their lengths.
+    #[error("NAL units behind their lengths, byte {at}: expected {expected}, found {found}")]
+    LengthPrefixed {
+        /// Where, in bytes.
+        at: usize,
+        /// What should be there.
+        expected: &'static str,
+        /// What is.
+        found: String,
+    },
+
     /// The rate or the channels of a stream of sound are none that this crate takes.
     #[error("{codec}: expected {field} from {min} to {max}, found {found}")]
     AudioFormat {

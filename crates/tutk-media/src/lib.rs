@@ -10,8 +10,11 @@ mod audio_clip;
 mod audio_frame;
 mod bits;
 mod clip;
+mod clock;
+mod codec_string;
 mod error;
 pub mod g711;
+mod length_prefixed;
 mod mp4;
 mod nal;
 mod parameter_sets;
@@ -19,19 +22,22 @@ mod parameters;
 mod rtp;
 mod sdp;
 mod tone;
+mod ts;
 mod wav;
 
-pub use access_unit::{AccessUnit, AccessUnits, access_units};
+pub use access_unit::{AccessUnit, AccessUnits, MAX_UNIT_BYTES, access_units};
 pub use adts::{AAC_SAMPLES, AdtsFrame, AdtsFrames, AdtsHeader, adts_frames};
 pub use annexb::{NalUnit, NalUnits, nal_units};
 pub use audio::{AudioCodec, AudioFormat};
 pub use audio_clip::AudioClip;
 pub use audio_frame::{AudioConfig, MAX_AUDIO_FRAME_BYTES};
 pub use clip::Clip;
+pub use clock::AUDIO_TOLERANCE;
 pub use error::Error;
+pub use length_prefixed::{from_length_prefixed, to_length_prefixed};
 pub use mp4::{
-    AUDIO_TOLERANCE, AUDIO_WAIT, FRAGMENT_DURATION, MAX_EARLY_AUDIO_FRAMES, MAX_FRAGMENT_BYTES,
-    MAX_INDEX_ENTRIES, MAX_UNIT_BYTES, Mp4Writer, TIMESCALE,
+    AUDIO_WAIT, FRAGMENT_DURATION, InitSegment, LiveMp4, MAX_EARLY_AUDIO_FRAMES,
+    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, Mp4Writer, Segment, TIMESCALE,
 };
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
@@ -42,4 +48,5 @@ pub use rtp::{
 };
 pub use sdp::MediaDescription;
 pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
+pub use ts::{TS_PACKET_BYTES, TS_TABLES_INTERVAL, TsWriter};
 pub use wav::{Wav, WavFile};

@@ -3,18 +3,26 @@
 mod audio;
 mod audio_boxes;
 mod boxes;
+mod live;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-pub use self::audio::{AUDIO_TOLERANCE, MAX_EARLY_AUDIO_FRAMES};
-use self::audio::{AudioTrack, nanos};
+use self::audio::AudioTrack;
+pub use self::audio::MAX_EARLY_AUDIO_FRAMES;
 use self::boxes::{IndexEntry, Run, Sample};
+use self::live::Live;
+pub use self::live::{InitSegment, LiveMp4, Segment};
 use crate::audio_frame::{AudioConfig, AudioFrame};
-use crate::{AudioFormat, Codec, Error, NalKind, ParameterSets, SequenceParameters, nal_units};
+use crate::clock::{PICTURE_TICKS, PictureClock, to_ticks};
+use crate::length_prefixed::push_length_prefixed;
+use crate::{
+    AudioFormat, Codec, Error, MAX_UNIT_BYTES, NalKind, ParameterSets, SequenceParameters,
+    nal_units,
+};
 
 /// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
-pub const TIMESCALE: u32 = 90_000;
+pub const TIMESCALE: u32 = PICTURE_TICKS;
 
 /// A fragment ends once it is this long, and before every key frame: a file that is cut off has
 /// all but, at most, this last stretch.
@@ -24,17 +32,11 @@ pub const FRAGMENT_DURATION: Duration = Duration::from_secs(1);
 /// unit as it came: a length instead of a short start code makes every NAL unit a byte longer.)
 pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
 
-/// The largest access unit in bytes. Cameras send hundreds of kilobytes.
-pub const MAX_UNIT_BYTES: usize = 8 << 20;
-
 /// Key frames that the index at the end of the file lists; later ones are found by reading on.
 pub const MAX_INDEX_ENTRIES: usize = 65_536;
 
 /// How long a file that [awaits sound](Mp4Writer::await_audio) does so, counted in pictures.
 pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
-
-/// Ticks of the only frame of a file: there is nothing to measure it by. 20 frames a second.
-const ONLY_FRAME_TICKS: u32 = TIMESCALE / 20;
 
 /// Writes access units and frames of sound into a fragmented MP4 file, without touching a file: each
 /// call returns the bytes to append, often none.
@@ -56,13 +58,13 @@ const ONLY_FRAME_TICKS: u32 = TIMESCALE / 20;
 ///
 /// # Sound
 ///
-/// The header names the tracks, so sound has to be announced before it: with its format by
-/// [`with_audio`](Self::with_audio), or by [`await_audio`](Self::await_audio), and the first frame
-/// says. Both tracks go by the clock of the times that the caller gives. Sound of before the first
+/// The header names the tracks, so sound has to be announced before it: by
+/// [`with_audio`](Self::with_audio) where it is known, or by [`await_audio`](Self::await_audio), and the
+/// first frame says. Both tracks go by the clock of the times that the caller gives. Sound of before the first
 /// picture is left out; what comes first then begins where the clock says (`tfdt`), however late.
 ///
 /// Frames of sound follow each other without a gap as long as the clock agrees within
-/// [`AUDIO_TOLERANCE`]: a camera stamps them less exactly than it samples. Where the clock is
+/// [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE): a camera stamps them less exactly than it samples. Where the clock is
 /// further ahead (a frame was lost) there is a gap, and what follows stands where it should. Where
 /// it is behind by more than that, and by more than a frame, the frame is left out.
 ///
@@ -84,17 +86,14 @@ pub struct Mp4Writer {
     sets: ParameterSets,
     header: Header,
     sound: Sound,
+    /// Each frame is a fragment, and the header goes another way than the fragments.
+    live: Option<Live>,
     /// Samples of the fragment being collected, and their bytes one behind the other.
     samples: Vec<Sample>,
     data: Vec<u8>,
-    /// Time of the newest sample as it was given.
-    newest: Option<Duration>,
+    clock: PictureClock,
     /// Ticks from the beginning to the fragment being collected.
     fragment_start: u64,
-    /// Ticks from the beginning to the newest sample.
-    newest_start: u64,
-    /// Ticks of the sample before the newest.
-    last_duration: Option<u32>,
     sequence: u32,
     index: Vec<IndexEntry>,
     /// Bytes returned so far.
@@ -146,12 +145,11 @@ impl Mp4Writer {
             sets: ParameterSets::new(codec),
             header: Header::Unknown,
             sound: Sound::None,
+            live: None,
             samples: Vec::new(),
             data: Vec::new(),
-            newest: None,
+            clock: PictureClock::default(),
             fragment_start: 0,
-            newest_start: 0,
-            last_duration: None,
             sequence: 0,
             index: Vec::new(),
             offset: 0,
@@ -163,19 +161,19 @@ impl Mp4Writer {
         }
     }
 
-    /// Adds a track of sound of this format, to be called before anything is written. AAC is taken
-    /// to be LC; where frames have headers, [`await_audio`](Self::await_audio) goes by them instead.
+    /// Adds a track of this sound, to be called before anything is written. Where it is not known yet,
+    /// [`await_audio`](Self::await_audio) goes by the first frame.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::AudioFormat`];
-    /// [`Error::NoAudioTrack`] when the header is written already.
-    pub fn with_audio(mut self, format: AudioFormat) -> Result<Self, Error> {
-        let config = AudioConfig::new(audio::check(format)?)?;
+    /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::NoAudioTrack`] when the header
+    /// is written already.
+    pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
+        audio::check(config.format())?;
         if matches!(self.header, Header::Written) {
             return Err(Error::NoAudioTrack);
         }
-        self.sound = Sound::new(config);
+        self.sound = Sound::new(config, self.live.is_some());
         Ok(self)
     }
 
@@ -219,6 +217,8 @@ impl Mp4Writer {
                     return Ok(out);
                 }
             }
+        } else if key && self.live.is_some() {
+            self.renew_header(unit);
         }
         if !matches!(self.sound, Sound::Awaited) {
             self.write_header(&mut out)?;
@@ -226,6 +226,7 @@ impl Mp4Writer {
         if self.has_picture(unit) {
             self.append(&mut out, unit, key, time)?;
             self.append_early();
+            self.end_live_fragment(&mut out)?;
         } else {
             self.skipped += 1;
         }
@@ -277,8 +278,7 @@ impl Mp4Writer {
         }
         let mut out = Vec::new();
         self.write_header(&mut out)?;
-        let last = self.last_duration.unwrap_or(ONLY_FRAME_TICKS);
-        self.end_sample(last);
+        self.end_sample(self.clock.interval());
         self.end_fragment(&mut out, 0)?;
         boxes::write_index(&mut out, &self.index)?;
         Ok(out)
@@ -329,12 +329,32 @@ impl Mp4Writer {
             Sound::Track { track, .. } => Some(&track.config),
             Sound::None | Sound::Awaited => None,
         };
-        boxes::write_header(out, parameters, &self.sets, config)?;
+        if let Some(live) = &mut self.live {
+            let mut init = Vec::new();
+            boxes::write_header(&mut init, parameters, &self.sets, config)?;
+            live.set_init(init, parameters, config);
+        } else {
+            boxes::write_header(out, parameters, &self.sets, config)?;
+        }
         if config.is_none() {
             self.sound = Sound::None;
         }
         self.header = Header::Written;
         Ok(())
+    }
+
+    /// Parameter sets of a key frame that differ from those of the header make another one. If there are
+    /// pictures that still wait for sound, it is too early for that: the sets stay in the stream.
+    fn renew_header(&mut self, unit: &[u8]) {
+        let mut sets = self.sets.clone();
+        sets.update(unit);
+        if sets != self.sets
+            && self.samples.is_empty()
+            && let Some(parameters) = sets.parameters()
+        {
+            self.sets = sets;
+            self.header = Header::Known(parameters);
+        }
     }
 
     fn has_picture(&self, unit: &[u8]) -> bool {
@@ -348,20 +368,22 @@ impl Mp4Writer {
         key: bool,
         time: Duration,
     ) -> Result<(), Error> {
-        if let Some(newest) = self.newest {
-            let ticks = time.checked_sub(newest).map_or(0, to_ticks);
-            let fallback = self.last_duration.unwrap_or(ONLY_FRAME_TICKS);
-            self.end_sample(if ticks == 0 { fallback } else { ticks });
-        }
-        let length = self.newest_start - self.fragment_start;
+        let ticks = self.clock.advance(time);
+        let duration = match (&mut self.live, ticks) {
+            (Some(live), _) => live.duration(&self.clock, ticks),
+            (None, Some(ticks)) => {
+                self.end_sample(ticks);
+                0
+            }
+            (None, None) => 0,
+        };
         let sound = match &self.sound {
             Sound::Track { track, .. } => track.data.len(),
             Sound::None | Sound::Awaited => 0,
         };
         let large = self.data.len() + sound + unit.len() > MAX_FRAGMENT_BYTES;
-        let due = key || length >= to_ticks(FRAGMENT_DURATION).into();
-        let awaiting = matches!(self.sound, Sound::Awaited) && length < to_ticks(AUDIO_WAIT).into();
-        if large || due && !awaiting {
+        let due = key || self.is_longer_than(FRAGMENT_DURATION);
+        if large || due && !self.is_waiting() {
             self.write_header(out)?;
             self.end_fragment(out, 0)?;
         }
@@ -370,19 +392,15 @@ impl Mp4Writer {
         for nal in nal_units(unit) {
             let kind = self.codec.kind(nal.payload);
             if !self.sets.of(kind).iter().any(|set| set == nal.payload) {
-                // A unit's length has been held far below 2^32.
-                let length = u32::try_from(nal.payload.len()).unwrap_or(u32::MAX);
-                self.data.extend_from_slice(&length.to_be_bytes());
-                self.data.extend_from_slice(nal.payload);
+                push_length_prefixed(nal.payload, &mut self.data);
             }
         }
         let size = u32::try_from(self.data.len() - before).unwrap_or(u32::MAX);
         self.samples.push(Sample {
             size,
-            duration: 0,
+            duration,
             key,
         });
-        self.newest = Some(time);
         self.frames += 1;
         Ok(())
     }
@@ -396,7 +414,7 @@ impl Mp4Writer {
     ) -> Result<(), Error> {
         let (config, frame) = AudioConfig::read(audio::check(format)?, frame)?;
         if matches!(self.sound, Sound::Awaited) {
-            self.sound = Sound::new(config);
+            self.sound = Sound::new(config, self.live.is_some());
         }
         let Sound::Track { track, early } = &mut self.sound else {
             return Err(Error::NoAudioTrack);
@@ -407,7 +425,7 @@ impl Mp4Writer {
                 found: config.format(),
             });
         }
-        let Some(newest) = self.newest else {
+        if self.frames == 0 {
             if early.len() == MAX_EARLY_AUDIO_FRAMES {
                 early.pop_front();
                 self.audio_skipped += 1;
@@ -418,24 +436,24 @@ impl Mp4Writer {
                 time,
             });
             return Ok(());
-        };
+        }
         // Where the picture stands still, sound must not wait for it.
         let due = track.held() >= FRAGMENT_DURATION;
         self.write_header(out)?;
         if due {
             self.end_fragment(out, 1)?;
         }
-        self.place_audio(frame, time, newest);
-        Ok(())
+        self.place_audio(frame, time);
+        self.end_live_fragment(out)
     }
 
-    /// Puts a frame of sound where it belongs, beside a newest picture of the time `newest`.
-    fn place_audio(&mut self, frame: AudioFrame<'_>, time: Duration, newest: Duration) {
-        let Sound::Track { track, .. } = &mut self.sound else {
+    /// Puts a frame of sound where it belongs.
+    fn place_audio(&mut self, frame: AudioFrame<'_>, time: Duration) {
+        let (Sound::Track { track, .. }, Some(place)) = (&mut self.sound, self.clock.place(time))
+        else {
             return;
         };
-        let picture = ticks_to_nanos(self.newest_start);
-        if track.append(frame, picture + nanos(time) - nanos(newest), picture) {
+        if track.append(frame, place) {
             self.audio_frames += 1;
         } else {
             self.audio_skipped += 1;
@@ -445,20 +463,38 @@ impl Mp4Writer {
     /// Frames of sound that came before the first picture have their place now: those of before its
     /// time have none.
     fn append_early(&mut self) {
-        let (Sound::Track { early, .. }, Some(newest)) = (&mut self.sound, self.newest) else {
+        let Sound::Track { early, .. } = &mut self.sound else {
             return;
         };
         for Early { data, ticks, time } in std::mem::take(early) {
-            self.place_audio(AudioFrame { data: &data, ticks }, time, newest);
+            self.place_audio(AudioFrame { data: &data, ticks }, time);
         }
+    }
+
+    /// Whether the fragment being collected is as long as this, up to the newest picture.
+    fn is_longer_than(&self, duration: Duration) -> bool {
+        let length = self.clock.start().saturating_sub(self.fragment_start);
+        length >= to_ticks(duration).into()
+    }
+
+    /// Whether the file's beginning is held back until it is clear what the sound is.
+    fn is_waiting(&self) -> bool {
+        matches!(self.sound, Sound::Awaited) && !self.is_longer_than(AUDIO_WAIT)
+    }
+
+    /// Those who watch live are given what there is at once.
+    fn end_live_fragment(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        if self.live.is_some() && !self.is_waiting() {
+            self.write_header(out)?;
+            self.end_fragment(out, 0)?;
+        }
+        Ok(())
     }
 
     /// The newest sample's duration is known now.
     fn end_sample(&mut self, duration: u32) {
         if let Some(sample) = self.samples.last_mut() {
             sample.duration = duration;
-            self.newest_start += u64::from(duration);
-            self.last_duration = Some(duration);
         }
     }
 
@@ -487,7 +523,11 @@ impl Mp4Writer {
         if runs.iter().all(|run| run.samples.is_empty()) {
             return Ok(());
         }
-        if samples.first().is_some_and(|first| first.key) && self.index.len() < MAX_INDEX_ENTRIES {
+        let key = samples.first().is_some_and(|first| first.key);
+        if let Some(live) = &mut self.live {
+            // Two at once are what waited for sound, from the first key frame on, and a later picture.
+            live.key |= key;
+        } else if key && self.index.len() < MAX_INDEX_ENTRIES {
             self.index.push(IndexEntry {
                 time: self.fragment_start,
                 moof_offset: self.offset + out.len() as u64,
@@ -495,45 +535,29 @@ impl Mp4Writer {
         }
         self.sequence = self.sequence.wrapping_add(1);
         boxes::write_fragment(out, self.sequence, &runs)?;
+        let durations = samples.iter().map(|sample| u64::from(sample.duration));
+        self.fragment_start += durations.sum::<u64>();
         self.samples.drain(..complete);
         self.data.drain(..bytes);
         if let Sound::Track { track, .. } = &mut self.sound {
             track.clear();
         }
-        self.fragment_start = self.newest_start;
         Ok(())
     }
 }
 
 impl Sound {
-    const fn new(config: AudioConfig) -> Self {
+    const fn new(config: AudioConfig, live: bool) -> Self {
         Self::Track {
-            track: AudioTrack::new(config),
+            track: AudioTrack::new(config, live),
             early: VecDeque::new(),
         }
     }
 }
 
-/// Rounded to the nearest tick; a pause of more than 13 hours counts as that.
-fn to_ticks(duration: Duration) -> u32 {
-    let nanos = duration.as_nanos() * u128::from(TIMESCALE) + 500_000_000;
-    u32::try_from(nanos / 1_000_000_000).unwrap_or(u32::MAX)
-}
-
-fn ticks_to_nanos(ticks: u64) -> i128 {
-    i128::from(ticks) * 1_000_000_000 / i128::from(TIMESCALE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ticks_are_rounded() {
-        assert_eq!(to_ticks(Duration::from_millis(50)), 4_500);
-        assert_eq!(to_ticks(Duration::from_nanos(33_366_667)), 3_003);
-        assert_eq!(to_ticks(Duration::from_secs(1_000_000)), u32::MAX);
-    }
 
     #[test]
     fn nothing_to_write_is_an_error() {

@@ -13,8 +13,7 @@ use self::audio::AudioPayloads;
 pub(crate) use self::audio::check as check_audio;
 pub use self::depacketizer::{RtpDepacketizer, RtpFrame};
 use self::video::NalPayloads;
-use crate::mp4::MAX_UNIT_BYTES;
-use crate::{AudioConfig, AudioFormat, Codec, Error, ParameterSets};
+use crate::{AudioConfig, AudioFormat, Codec, Error, MAX_UNIT_BYTES, ParameterSets};
 
 /// Ticks a second of the timestamps of video (RFC 6184 and RFC 7798, section 5.1 and 4.1).
 const VIDEO_CLOCK: u32 = 90_000;

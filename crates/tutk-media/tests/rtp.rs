@@ -292,6 +292,23 @@ fn sound_that_cannot_be_sent_is_named() {
     assert!(matches!(changed, Err(Error::AudioChanged { .. })));
 }
 
+#[test]
+fn opus_in_stereo_has_any_length() {
+    let audio = AudioConfig::new(AudioFormat {
+        codec: AudioCodec::Opus,
+        rate: 48_000,
+        channels: 2,
+    })
+    .unwrap();
+    let mut rtp = RtpPacketizer::audio(audio, config(100)).unwrap();
+    let mut back = RtpDepacketizer::audio(audio).unwrap();
+    for bytes in 1..=88 {
+        let frame = vec![0xfc; bytes];
+        let received = frames(&mut back, &packets(&mut rtp, &frame, 0));
+        assert_eq!((received.len(), &received[0].data[..]), (1, &frame[..]));
+    }
+}
+
 /// Several AAC frames in one packet, as others send them (RFC 3640 section 3.3.6).
 #[test]
 fn aac_frames_together() {

@@ -180,6 +180,12 @@ impl Session {
         Tally::new(stats, self.overrun(), drops)
     }
 
+    /// Whether media came grouped (wire.md section 12), of a session that is over.
+    pub(crate) fn last_was_grouped(&self) -> bool {
+        let last = self.shared.last.get();
+        last.is_some_and(|stats| stats.groups.slices > 0)
+    }
+
     /// Asks the session to end: media off, close_notify. [`Event::Ended`] follows.
     ///
     /// Does nothing if it is over.

@@ -16,6 +16,10 @@ pub struct Tally {
     pub bytes: u64,
     /// Frames that the network lost, whole or in part.
     pub lost: u64,
+    /// Slices that came because they were asked for again, in resend mode.
+    pub resent: u64,
+    /// Slices that were made again from parity, in resend mode.
+    pub recovered: u64,
     /// Frames dropped because nobody took them: see [`EVENT_QUEUE`](crate::EVENT_QUEUE).
     pub overrun: u64,
     /// Datagrams that the kernel dropped: see [`SocketStats::kernel_drops`](crate::SocketStats::kernel_drops).
@@ -25,7 +29,7 @@ pub struct Tally {
     pub headless: u64,
     /// How often a session was there again after it had fallen.
     pub reconnects: u64,
-    /// Round trip of the newest link probe, as the camera reports it; `None` before the first, and while
+    /// Round trip, smoothed; `None` before the first, and while
     /// there is no session.
     pub round_trip: Option<Duration>,
 }
@@ -37,11 +41,13 @@ impl Tally {
             frames: media.frames,
             bytes: media.bytes,
             lost: media.incomplete.saturating_add(media.missing),
+            resent: media.resent,
+            recovered: media.recovered,
             overrun,
             kernel_drops,
             headless: 0,
             reconnects: 0,
-            round_trip: (stats.round_trip_ms).map(|ms| Duration::from_millis(ms.into())),
+            round_trip: stats.round_trip,
         }
     }
 
@@ -61,6 +67,8 @@ impl Tally {
             frames: each(self.frames, other.frames),
             bytes: each(self.bytes, other.bytes),
             lost: each(self.lost, other.lost),
+            resent: each(self.resent, other.resent),
+            recovered: each(self.recovered, other.recovered),
             overrun: each(self.overrun, other.overrun),
             // Where there is no session, nothing was counted: `None` is a 0 beside a number.
             kernel_drops: self.kernel_drops.or(other.kernel_drops).map(|_| {

@@ -1,6 +1,7 @@
 //! What a client tells its owner.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hl_ioctl::ConnectResult;
 use video_reassembly::{Frame, Lost};
@@ -84,8 +85,15 @@ pub struct Stats {
     pub unsent: u64,
     /// What the reassembler counted.
     pub media: video_reassembly::Stats,
-    /// Round trip of the newest link probe, milliseconds, as the camera reports it.
-    pub round_trip_ms: Option<u16>,
+    /// What came in groups, in resend mode.
+    pub groups: video_reassembly::GroupStats,
+    /// What was missing and asked for again, in resend mode.
+    pub tracker: video_reassembly::TrackerStats,
+    /// Round trip, smoothed: as the camera reports it with its probes and, in resend mode, as slices take that
+    /// are asked for again.
+    pub round_trip: Option<Duration>,
+    /// UDP payload that came in the last whole second, bytes.
+    pub receive_rate: u64,
 }
 
 /// Where a client stands.

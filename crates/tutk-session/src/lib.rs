@@ -18,9 +18,11 @@ mod wire;
 
 pub use camera::{
     Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, Heard, LeaveReason,
-    SliceSent, Sound, SoundError, SoundFormat, Stamps,
+    SliceOrigin, SliceSent, Sound, SoundError, SoundFormat, Stamps,
 };
-pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest, TalkError, TalkFrame};
+pub use client::{
+    Client, ClientConfig, MAX_REQUESTS, MediaRequest, ResendPolicy, TalkError, TalkFrame,
+};
 pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
 pub use dialect::{
     AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
@@ -36,5 +38,5 @@ pub use wire::MAX_HL_PAYLOAD;
 
 // The crates whose types stand in this one's API, so that a user needs no line of their own for them.
 pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};
-pub use video_reassembly::{Frame, Limits, Lost};
+pub use video_reassembly::{Frame, FramePolicy, Limits, Lost};
 pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

@@ -81,6 +81,9 @@ pub struct Deadlines {
     pub authentication: Duration,
     /// For a whole frame: the first one, and later each next one.
     pub stream: Duration,
+    /// For anything at all from the camera while no frame is waited for, in dialects whose cameras ask
+    /// whether we are there. How often real ones do is not known: this leaves them much time.
+    pub silence: Duration,
     /// For the answer to a command.
     pub command: Duration,
     /// For the camera to open its channel for sound to it, from the request on.
@@ -109,6 +112,7 @@ impl Default for Deadlines {
             login: Duration::from_secs(10),
             authentication: Duration::from_secs(10),
             stream: Duration::from_secs(10),
+            silence: Duration::from_secs(30),
             command: Duration::from_secs(5),
             talk: Duration::from_secs(10),
         }

@@ -118,7 +118,7 @@ fn probes_are_answered_with_their_clock() {
     let head = &first[0][..8];
     assert_eq!(head[..4], [0x0b, 0, 0x0c, 0]);
     assert_eq!(first[0], table(20, &[(0, head), body]));
-    assert_eq!(script.client.stats().round_trip_ms, Some(17));
+    assert_eq!(script.client.stats().round_trip, Some(MS(17)));
 
     script.packet(|out| probe(1).write(out));
     let second = script.take_packets();

@@ -1,7 +1,11 @@
 //! Reassembly and slicing, in bytes of media a second.
 //!
 //! `ordered` is a stream as sent; `shuffled` has every slice up to 8 places from where it was;
-//! `copy` is a plain copy of the same bytes into a new buffer a frame, the least that can be done.
+//! `copy` is a plain copy of the same bytes into a new buffer a frame, the least that can be done;
+//! `resend` is the client's whole way in resend mode, groups with parity and what is missing looked after,
+//! with nothing lost and with each group's first slice to be recovered.
+//!
+//! At the end it says what a slice costs beyond the copy, measured by turns in the same run. The bound is 60 ns.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +14,7 @@
 )]
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -18,7 +23,13 @@ use tutk_frame::{
     AvPacket, Codec, FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, MediaLayout,
     SummaryMediaPacket,
 };
-use video_reassembly::{Limits, Reassembler, Slice, Slicer, SlicerConfig};
+use video_reassembly::{
+    GroupLimits, Groups, Limits, Reassembler, ResendConfig, ResendTracker, Slice, Slicer,
+    SlicerConfig, TrackerConfig,
+};
+
+/// What a slice may cost beyond the copy of its bytes.
+const BOUND: Duration = Duration::from_nanos(60);
 
 /// A second of 2K video: a key frame of 120 kB and 19 delta frames of 12 kB.
 fn second() -> Vec<(MediaKind, Bytes)> {
@@ -55,29 +66,54 @@ fn info(index: usize) -> FrameInfo {
     }
 }
 
-fn packets(layout: MediaLayout) -> Vec<Bytes> {
-    let mut slicer = Slicer::new(SlicerConfig::new(layout)).unwrap();
+fn packets(layout: MediaLayout, resend: Option<ResendConfig>) -> Vec<Bytes> {
+    let mut slicer = Slicer::new(SlicerConfig {
+        resend,
+        ..SlicerConfig::new(layout)
+    })
+    .unwrap();
     let mut packets = Vec::new();
     for (index, (kind, data)) in second().into_iter().enumerate() {
         let mut slices = slicer.slice(kind, info(index), data).unwrap();
         let mut packet = BytesMut::new();
         while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
             packets.push(packet.split().freeze());
+            while slicer
+                .write_repair(LinkClock::default(), &mut packet)
+                .is_some()
+            {
+                packets.push(packet.split().freeze());
+            }
         }
     }
     packets
 }
 
 /// Up to 8 places late.
-fn shuffled(mut packets: Vec<Bytes>) -> Vec<Bytes> {
+fn shuffled(packets: Vec<Bytes>) -> Vec<Bytes> {
     let mut rng = StdRng::seed_from_u64(2);
     let mut keyed: Vec<(usize, Bytes)> = packets
-        .drain(..)
+        .into_iter()
         .enumerate()
         .map(|(at, packet)| (at + rng.random_range(0..8), packet))
         .collect();
     keyed.sort_by_key(|(at, _)| *at);
     keyed.into_iter().map(|(_, packet)| packet).collect()
+}
+
+/// The same second in both layouts, in order and not, by names.
+fn streams() -> Vec<(String, MediaLayout, Vec<Bytes>)> {
+    let mut streams = Vec::new();
+    for (name, layout) in [
+        ("field", MediaLayout::Slice),
+        ("summary", MediaLayout::Summary),
+    ] {
+        let ordered = packets(layout, None);
+        let shuffled = shuffled(ordered.clone());
+        streams.push((format!("{name}/ordered"), layout, ordered));
+        streams.push((format!("{name}/shuffled"), layout, shuffled));
+    }
+    streams
 }
 
 fn slice(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
@@ -99,43 +135,72 @@ fn drain(reassembler: &mut Reassembler) -> usize {
     events
 }
 
+fn copy(frames: &[(MediaKind, Bytes)]) {
+    for (_, data) in frames {
+        black_box(Bytes::copy_from_slice(black_box(data)));
+    }
+}
+
+/// Returns how many events there were.
+fn reassemble(reassembler: &mut Reassembler, packets: &[Bytes], layout: MediaLayout) -> usize {
+    let mut events = 0;
+    for packet in packets {
+        reassembler.push(&slice(packet, layout));
+        events += drain(reassembler);
+    }
+    events
+}
+
 fn reassembly(c: &mut Criterion) {
     let frames = second();
     let media: usize = frames.iter().map(|(_, data)| data.len()).sum();
     let mut group = c.benchmark_group("reassembly");
     group.throughput(Throughput::Bytes(media.try_into().unwrap()));
 
-    group.bench_function("copy", |b| {
-        b.iter(|| {
-            for (_, data) in &frames {
-                black_box(Bytes::copy_from_slice(black_box(data)));
-            }
+    group.bench_function("copy", |b| b.iter(|| copy(&frames)));
+    for (name, layout, packets) in streams() {
+        group.bench_function(name, |b| {
+            b.iter_batched_ref(
+                || Reassembler::new(Limits::default()),
+                |reassembler| {
+                    let events = reassemble(reassembler, &packets, layout);
+                    assert_eq!(events, frames.len());
+                },
+                BatchSize::SmallInput,
+            );
         });
+    }
+
+    let grouped = packets(MediaLayout::Slice, Some(ResendConfig::default()));
+    let without_firsts = grouped.iter().filter(|packet| {
+        let group = AvPacket::parse(packet, MediaLayout::Slice).unwrap().group;
+        group.is_none_or(|group| group.index > 0)
     });
-    for (name, layout) in [
-        ("field", MediaLayout::Slice),
-        ("summary", MediaLayout::Summary),
-    ] {
-        let in_order = packets(layout);
-        for (order, packets) in [
-            ("ordered", in_order.clone()),
-            ("shuffled", shuffled(in_order)),
-        ] {
-            group.bench_function(format!("{name}/{order}"), |b| {
-                b.iter_batched_ref(
-                    || Reassembler::new(Limits::default()),
-                    |reassembler| {
-                        let mut events = 0;
-                        for packet in &packets {
-                            reassembler.push(&slice(packet, layout));
+    let without_firsts: Vec<Bytes> = without_firsts.cloned().collect();
+    for (name, packets) in [("ordered", grouped), ("recovered", without_firsts)] {
+        group.bench_function(format!("resend/{name}"), |b| {
+            b.iter_batched_ref(
+                || {
+                    let groups = Groups::new(GroupLimits::default());
+                    let tracker = ResendTracker::new(TrackerConfig::default());
+                    (groups, tracker, Reassembler::new(Limits::default()))
+                },
+                |(groups, tracker, reassembler)| {
+                    let mut events = 0;
+                    for packet in &packets {
+                        let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
+                        let passed = groups.push(packet.group.unwrap(), packet.body).unwrap();
+                        for slice in [passed, groups.recovered()].into_iter().flatten() {
+                            tracker.received(slice.counter.unwrap(), 0);
+                            reassembler.push(&slice);
                             events += drain(reassembler);
                         }
-                        assert_eq!(events, frames.len());
-                    },
-                    BatchSize::SmallInput,
-                );
-            });
-        }
+                    }
+                    assert_eq!(events, frames.len());
+                },
+                BatchSize::SmallInput,
+            );
+        });
     }
     group.finish();
 }
@@ -166,5 +231,44 @@ fn slicing(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, reassembly, slicing);
+/// What a slice costs beyond the copy of its bytes: medians of runs by turns.
+fn per_slice(_: &mut Criterion) {
+    // Not when the benchmarks are only tried.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return;
+    }
+    let frames = second();
+    for (name, layout, packets) in streams() {
+        let (mut copies, mut runs) = (Vec::new(), Vec::new());
+        for _ in 0..2000 {
+            copies.push(timed(|| copy(&frames)));
+            let mut reassembler = Reassembler::new(Limits::default());
+            runs.push(timed(|| {
+                reassemble(&mut reassembler, &packets, layout);
+            }));
+        }
+        let (copy, run) = (median(copies), median(runs));
+        let slices = u32::try_from(packets.len()).unwrap();
+        println!(
+            "reassembly/{name}: {run:?}, copied whole {copy:?} ({:.2} times as long), {slices} slices: \
+             {:?} a slice beyond the copy, bound {BOUND:?}",
+            run.as_secs_f64() / copy.as_secs_f64(),
+            run.saturating_sub(copy) / slices,
+        );
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+fn timed(run: impl FnOnce()) -> Duration {
+    let begin = Instant::now();
+    run();
+    begin.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+criterion_group!(benches, reassembly, slicing, per_slice);
 criterion_main!(benches);

@@ -41,12 +41,38 @@ pub(crate) struct Assembly {
     misled: bool,
 }
 
-/// Where the bytes of a slice are.
+/// Where the bytes of a slice are. It is small, as there is one for each slice that a frame says it has,
+/// whether it comes or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Missing,
-    Data { start: usize, len: usize },
-    Aside { start: usize, len: usize },
+    Data(Span),
+    Aside(Span),
+}
+
+/// A range of a frame's bytes: [`Limits::frame_bytes`] is never more than 32 bits can count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    fn new(start: usize, len: usize) -> Self {
+        Self {
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn start(self) -> usize {
+        usize::try_from(self.start).unwrap_or(usize::MAX)
+    }
+
+    fn end(self) -> usize {
+        self.start()
+            .saturating_add(usize::try_from(self.len).unwrap_or(usize::MAX))
+    }
 }
 
 /// What became of a slice.
@@ -126,6 +152,7 @@ impl Assembly {
         if let Some(at) = self.recovered.iter().position(|&other| other == index) {
             self.recovered.swap_remove(at);
             if self.payload(index) == slice.payload {
+                self.read_info(index, slice, stats);
                 return Stored::Duplicate;
             }
             self.take_back(index);
@@ -174,19 +201,22 @@ impl Assembly {
         if self.bytes + slice.payload.len() > limits.frame_bytes {
             return Stored::OverLimit;
         }
-        let Some(place) = self.keep(index, slice.payload, limits.frame_bytes) else {
-            return Stored::OverLimit;
-        };
+        let place = self.keep(index, slice.payload, limits.frame_bytes);
         if let Some(entry) = self.places.get_mut(index) {
             *entry = place;
         }
         self.bytes += slice.payload.len();
         self.have += 1;
-        if !slice.info.is_empty() {
-            self.info = FrameInfo::parse(slice.info).ok();
-            stats.bad_info += u64::from(self.info.is_none());
-        }
+        self.read_info(index, slice, stats);
         Stored::Yes
+    }
+
+    /// Reads the frame info, if that slice is the last one.
+    fn read_info(&mut self, index: usize, slice: &Slice<'_>, stats: &mut Stats) {
+        if index + 1 == self.places.len() {
+            self.info = FrameInfo::parse(slice.info).ok();
+            stats.bad_info += u64::from(self.info.is_none() && !slice.info.is_empty());
+        }
     }
 
     /// Forgets a recovered slice that proved wrong.
@@ -225,8 +255,8 @@ impl Assembly {
         debug_assert!(self.is_complete());
         let mut end = 0;
         let in_one_piece = self.places.iter().all(|place| match *place {
-            Place::Data { start, len } if start == end => {
-                end += len;
+            Place::Data(span) if span.start() == end => {
+                end = span.end();
                 true
             }
             _ => false,
@@ -250,8 +280,8 @@ impl Assembly {
     /// The bytes of a slice that is there, none of one that is missing.
     fn payload(&self, index: usize) -> &[u8] {
         let piece = match self.places.get(index) {
-            Some(&Place::Data { start, len }) => piece(&self.data, start, len),
-            Some(&Place::Aside { start, len }) => piece(&self.aside, start, len),
+            Some(&Place::Data(span)) => self.data.get(span.start()..span.end()),
+            Some(&Place::Aside(span)) => self.aside.get(span.start()..span.end()),
             Some(Place::Missing) | None => None,
         };
         piece.unwrap_or_default()
@@ -262,14 +292,21 @@ impl Assembly {
         self.places
     }
 
-    /// Copies a slice's bytes to where they belong, or aside. `None` if that is beyond `limit`.
-    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> Option<Place> {
+    /// Copies a slice's bytes to where they belong, or aside.
+    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> Place {
+        let place = self.place_of(index, payload.len());
+        place
+            .and_then(|start| self.put(start, payload, limit))
+            .unwrap_or_else(|| {
+                let start = self.aside.len();
+                self.aside.extend_from_slice(payload);
+                Place::Aside(Span::new(start, payload.len()))
+            })
+    }
+
+    /// Copies a slice's bytes to that place. `None` if they would end beyond `limit` there.
+    fn put(&mut self, start: usize, payload: &[u8], limit: usize) -> Option<Place> {
         let len = payload.len();
-        let Some(start) = self.place_of(index, len) else {
-            let start = self.aside.len();
-            self.aside.extend_from_slice(payload);
-            return Some(Place::Aside { start, len });
-        };
         let end = start.checked_add(len).filter(|&end| end <= limit)?;
         if self.data.capacity() == 0 {
             self.data.reserve_exact(self.expected_bytes(len, limit));
@@ -285,7 +322,7 @@ impl Assembly {
             }
             self.data.get_mut(start..end)?.copy_from_slice(payload);
         }
-        Some(Place::Data { start, len })
+        Some(Place::Data(Span::new(start, len)))
     }
 
     /// Where a slice of `len` bytes begins, `None` if that is not known or it does not fit there.
@@ -307,7 +344,7 @@ impl Assembly {
         // The last slice is as long as it likes. It follows the one before it, which may be shorter
         // than the others, and nothing comes after it that it could overwrite.
         match self.places.get(before) {
-            Some(&Place::Data { start, len }) => Some(start + len),
+            Some(&Place::Data(span)) => Some(span.end()),
             _ => index.checked_mul(self.stride?),
         }
     }
@@ -320,10 +357,6 @@ impl Assembly {
         }
         .min(limit)
     }
-}
-
-fn piece(bytes: &[u8], start: usize, len: usize) -> Option<&[u8]> {
-    bytes.get(start..)?.get(..len)
 }
 
 #[cfg(test)]
@@ -408,27 +441,22 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_beyond_the_limit_is_refused_wherever_it_would_go() {
+    fn a_frame_has_no_more_bytes_than_the_limit_wherever_they_go() {
         let limits = Limits {
             frame_bytes: 10,
             ..Limits::default()
         };
         let mut stats = Stats::default();
         let mut frame = Assembly::new(1, &slice(0, 9, b""), vec![]);
-        assert_eq!(
-            frame.store(&slice(0, 9, b"abcd"), &limits, &mut stats),
-            Stored::Yes
-        );
-        // Its place would be at 28.
-        assert_eq!(
-            frame.store(&slice(7, 9, b"abcd"), &limits, &mut stats),
-            Stored::OverLimit
-        );
-        // Aside it would make 11.
-        assert_eq!(
-            frame.store(&slice(1, 9, b"abcdefg"), &limits, &mut stats),
-            Stored::OverLimit
-        );
-        assert!(frame.data.capacity() <= 10);
+        let mut store = |index, payload: &[u8]| {
+            let stored = frame.store(&slice(index, 9, payload), &limits, &mut stats);
+            (stored, frame.data.capacity() + frame.aside.len())
+        };
+        assert_eq!(store(0, b"abcd"), (Stored::Yes, 10));
+        // Its place would be at 28: it is kept elsewhere.
+        assert_eq!(store(7, b"efgh"), (Stored::Yes, 14));
+        assert_eq!(store(1, b"ijk"), (Stored::OverLimit, 14));
+        assert_eq!(store(1, b"ij"), (Stored::Yes, 14));
+        assert_eq!(store(2, b"k"), (Stored::OverLimit, 14));
     }
 }

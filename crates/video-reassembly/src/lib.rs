@@ -27,7 +27,7 @@ pub use frame::{Event, Frame, FramePolicy, Lost, StreamKind};
 pub use groups::{GroupLimits, GroupStats, Groups};
 pub use limits::{Limits, Stats};
 pub use reassembler::Reassembler;
-pub use resend::{ResendConfig, SlicerStats};
+pub use resend::{Repair, ResendConfig, SlicerStats};
 pub use slice::{Announced, FrameNumber, Origin, Slice};
 pub use slicer::{Error, Slicer, SlicerConfig, Slices};
 pub use tracker::{Request, ResendTracker, TrackerConfig, TrackerStats};

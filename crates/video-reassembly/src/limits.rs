@@ -11,7 +11,7 @@ pub struct Limits {
     /// Frames of one stream that are in assembly or held back, at least 1. One more, and the
     /// incomplete one that has gone longest without a slice is dropped.
     pub frames: usize,
-    /// Bytes of one frame. A slice that goes beyond is dropped, and with it its frame.
+    /// Bytes of one frame, at most 1 GiB. A slice that goes beyond is dropped, and with it its frame.
     pub frame_bytes: usize,
     /// Slices of one frame. Slices of a frame that has more are dropped.
     pub slices: u32,
@@ -76,11 +76,13 @@ pub struct Stats {
 
 impl Limits {
     /// Limits that hold for themselves: [`frames`](Self::frames) and [`events`](Self::events) at
-    /// least 1, [`reorder_window`](Self::reorder_window) below `frames`, and
-    /// [`ahead`](Self::ahead) within what a 16-bit number can tell.
+    /// least 1, [`frame_bytes`](Self::frame_bytes) within 32 bits, also when some of it is there twice,
+    /// [`reorder_window`](Self::reorder_window) below `frames`, and [`ahead`](Self::ahead) within what
+    /// a 16-bit number can tell.
     pub(crate) fn normalised(mut self) -> Self {
         self.frames = self.frames.max(1);
         self.events = self.events.max(1);
+        self.frame_bytes = self.frame_bytes.min(1 << 30);
         self.reorder_window = self.reorder_window.min(self.frames - 1);
         self.ahead = self.ahead.clamp(1, 0x4000);
         self

@@ -38,6 +38,15 @@ pub struct SlicerStats {
     pub unknown: u64,
 }
 
+/// What [`Slicer::write_repair`](crate::Slicer::write_repair) has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// The parity packet of a group.
+    Parity,
+    /// A slice that was asked for, with this header.
+    Slice(SliceHeader),
+}
+
 /// A slice as it was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {

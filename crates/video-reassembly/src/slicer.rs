@@ -8,7 +8,7 @@ use tutk_frame::{
 };
 
 use crate::StreamKind;
-use crate::resend::{OpenGroup, ResendConfig, ResendWindow, Sent, SlicerStats};
+use crate::resend::{OpenGroup, Repair, ResendConfig, ResendWindow, Sent, SlicerStats};
 
 /// How a [`Slicer`] cuts and marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,30 +247,28 @@ impl Slicer {
     }
 
     /// Writes the next AV packet of resend mode that is not a slice for the first time: the parity packet
-    /// of a group whose last slice was just written, or a slice that was asked for again. `false`, and
+    /// of a group whose last slice was just written, or a slice that was asked for again. `None`, and
     /// nothing written, when there is none.
     ///
-    /// Call it after each [`write_next`](Self::write_next) until it returns `false`: the parity of a group
+    /// Call it after each [`write_next`](Self::write_next) until it returns `None`: the parity of a group
     /// is left out when the next group ends before it was written.
     ///
     /// # Panics
     /// As [`write_next`](Self::write_next); a parity packet is as long as the longest of its slices'.
-    pub fn write_repair(&mut self, clock: LinkClock, out: &mut impl BufMut) -> bool {
+    pub fn write_repair(&mut self, clock: LinkClock, out: &mut impl BufMut) -> Option<Repair> {
         if let Some(group) = self.parity_due.take() {
             let stamp = self.stamp(self.counter.wrapping_sub(1));
             AvHeader::new([GROUPED, 0], stamp).write(out);
             group.header().write(out);
             group.write_parity(out);
             self.stats.parity += 1;
-            return true;
+            return Some(Repair::Parity);
         }
-        let Some(mut sent) = self.window.next() else {
-            return false;
-        };
+        let mut sent = self.window.next()?;
         sent.header.resent = true;
         self.write_sent(&sent, None, clock, out);
         self.stats.resent += 1;
-        true
+        Some(Repair::Slice(sent.header))
     }
 
     /// Takes what a client asks for again ([`ResendRequest`](tutk_frame::ResendRequest)): the counters of

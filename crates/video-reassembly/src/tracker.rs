@@ -65,7 +65,7 @@ pub struct Request<'a> {
 ///
 /// A gap is asked for at once when it is more than slices a few places late
 /// ([`TrackerConfig::reorder`]), then again after every round trip, [`TrackerConfig::asks`] times in all.
-/// Nothing before the first counter that came is missing.
+/// Nothing before the first counter that came is missing, unless it was [expected](Self::expect).
 ///
 /// ```
 /// use video_reassembly::{ResendTracker, TrackerConfig};
@@ -80,7 +80,7 @@ pub struct Request<'a> {
 /// tracker.received(2, 100);
 /// assert_eq!(tracker.request(100, round_trip).unwrap().missing, [0]);
 /// assert_eq!(tracker.base(), Some(0));
-/// tracker.received(0, 3_000); // sent again
+/// assert_eq!(tracker.received(0, 3_000), Some(2_900)); // sent again
 /// assert_eq!(tracker.request(9_000, round_trip), None);
 /// assert_eq!(tracker.base(), Some(3));
 /// ```
@@ -126,28 +126,39 @@ impl ResendTracker {
         }
     }
 
-    /// A slice with that counter came: for the first time or again, in its packet or recovered.
-    pub fn received(&mut self, counter: u16, now: u64) {
+    /// The first slice that is wanted is thought to have that counter, so that those before the first one
+    /// that comes are missed as well. Changes nothing once one came.
+    ///
+    /// A slice's counter less its index is that of its frame's first slice, as far as no slices of other
+    /// frames were sent in between.
+    pub fn expect(&mut self, counter: u16) {
+        if self.newest.is_none() {
+            self.newest = Some(number::first(Short(counter)) - 1);
+        }
+    }
+
+    /// A slice with that counter came: for the first time or again, in its packet or recovered. Returns how
+    /// long ago it was asked for, microseconds, if that was just once: where it was sent again, a round trip.
+    pub fn received(&mut self, counter: u16, now: u64) -> Option<u64> {
         let Some(newest) = self.newest else {
             self.newest = Some(number::first(Short(counter)));
-            return;
+            return None;
         };
         let unwrapped = number::nearest(newest, Short(counter));
         if unwrapped.abs_diff(newest) > self.config.window.into() {
             self.jump(counter, unwrapped);
-            return;
+            return None;
         }
         self.suspect = None;
         if unwrapped <= newest {
             let found = self.missing.binary_search_by_key(&unwrapped, |m| m.counter);
-            match found {
-                Ok(at) => {
-                    self.missing.remove(at);
-                    self.stats.filled += 1;
-                }
-                Err(_) => self.stats.known += 1,
-            }
-            return;
+            let Ok(at) = found else {
+                self.stats.known += 1;
+                return None;
+            };
+            self.stats.filled += 1;
+            let was = self.missing.remove(at)?;
+            return (was.asks == 1).then(|| now.saturating_sub(was.since));
         }
         self.missing
             .extend((newest + 1..unwrapped).map(|counter| Missing {
@@ -166,6 +177,7 @@ impl ResendTracker {
             self.missing.pop_front();
             self.stats.given_up += 1;
         }
+        None
     }
 
     /// What to ask for now, `None` if nothing. `round_trip` is the time in which a slice that was asked for
@@ -269,7 +281,7 @@ impl Missing {
         let wait = match self.asks {
             0 if newest - self.counter >= config.reorder.into() => 0,
             0 => config.reorder_micros,
-            _ => round_trip.max(config.spacing_micros),
+            _ => round_trip,
         };
         self.since.saturating_add(wait)
     }

@@ -10,7 +10,7 @@ mod common;
 use std::alloc::System;
 
 use bytes::Bytes;
-use common::{cut, info, parse};
+use common::{cut, info, parse, slice};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 use tutk_frame::{Codec, MediaKind, MediaLayout};
 use video_reassembly::{Event, Limits, Reassembler, Slicer, SlicerConfig};
@@ -32,6 +32,7 @@ fn allocations() {
         late.chunks_mut(3).for_each(<[_]>::reverse);
         frames_are_allocated_once(layout, &late, frames);
     }
+    frames_that_never_end_keep_what_the_limits_say();
 }
 
 struct Packet {
@@ -105,4 +106,25 @@ fn run(
         }
     }
     region.change()
+}
+
+fn frames_that_never_end_keep_what_the_limits_say() {
+    let limits = Limits::default();
+    for (count, payload) in [(2, 1400), (limits.slices, 1400), (limits.slices, 1)] {
+        let payload = vec![7; payload];
+        let region = Region::new(ALLOCATOR);
+        let mut reassembler = Reassembler::new(limits);
+        // Each begins, some with the slice that shows how much room is needed, some with the last one.
+        for number in 1..=20_000 {
+            let index = if number % 3 == 0 { count - 1 } else { 0 };
+            reassembler.push(&slice(number, index, count, &payload));
+            while reassembler.poll().is_some() {}
+        }
+        let change = region.change();
+        let kept = change.bytes_allocated - change.bytes_deallocated;
+        let slices = usize::try_from(limits.slices).unwrap();
+        let most = limits.frames * (limits.frame_bytes + slices * 16);
+        assert!(kept > 0 && kept <= most, "{kept} bytes, at most {most}");
+        assert!(reassembler.stats().evicted > 19_000);
+    }
 }

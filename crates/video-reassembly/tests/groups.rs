@@ -44,7 +44,10 @@ fn packets(group: u8, frames: &[(MediaKind, usize)]) -> Vec<Packet> {
         while slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
             keep(&packet);
             packet.clear();
-            while slicer.write_repair(LinkClock::default(), &mut packet) {
+            while slicer
+                .write_repair(LinkClock::default(), &mut packet)
+                .is_some()
+            {
                 keep(&packet);
                 packet.clear();
             }
@@ -144,6 +147,19 @@ fn two_lost_slices_of_a_group_stay_lost() {
 }
 
 #[test]
+fn what_is_recovered_is_there_until_the_next_packet() {
+    let sent = packets(2, &[(MediaKind::Key, 200)]); // two groups of two
+    for next in [(sent[3].0, &sent[3].1[..]), (sent[3].0, b"no slice")] {
+        let mut groups = Groups::new(GroupLimits::default());
+        push(&mut groups, &sent[0]);
+        groups.push(sent[2].0, &sent[2].1).unwrap(); // parity: it makes the other one known
+        let _ = groups.push(next.0, next.1);
+        assert!(groups.recovered().is_none());
+        assert_eq!(groups.stats().recovered, 1);
+    }
+}
+
+#[test]
 fn parity_that_is_another_code_recovers_nothing() {
     let sent = packets(4, &[(MediaKind::Key, 200)]);
     let (parity, code) = &sent[4];
@@ -154,6 +170,12 @@ fn parity_that_is_another_code_recovers_nothing() {
     for at in [0, 1, 2, 3, 8, 9] {
         let mut code = data.clone();
         code[at] ^= 0x55;
+        wrong.push(code);
+    }
+    // A counter that one of the others has.
+    for neighbour in [1, 3] {
+        let mut code = data.clone();
+        code[2] ^= 2 ^ neighbour;
         wrong.push(code);
     }
     wrong.push([&data[..], &[7]].concat());

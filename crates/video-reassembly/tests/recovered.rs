@@ -8,9 +8,8 @@
 
 mod common;
 
-use common::{Collector, info, slice};
+use common::{Collector, says, slice};
 use proptest::prelude::*;
-use tutk_frame::{Codec, FrameInfo, FrameNumbers};
 use video_reassembly::{Limits, Origin, Slice, StreamKind};
 
 fn recovered(slice: Slice<'_>) -> Slice<'_> {
@@ -18,21 +17,6 @@ fn recovered(slice: Slice<'_>) -> Slice<'_> {
         origin: Origin::Recovered,
         ..slice
     }
-}
-
-/// A frame info that says how long the frame is.
-fn says(bytes: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    FrameInfo {
-        numbers: Some(FrameNumbers {
-            bytes: u32::try_from(bytes).unwrap(),
-            frame: 0,
-            device: None,
-        }),
-        ..info(0, Codec::H264)
-    }
-    .write(&mut out);
-    out
 }
 
 fn last<'a>(number: u32, count: u32, payload: &'a [u8], info: &'a [u8]) -> Slice<'a> {
@@ -169,7 +153,7 @@ fn honest(frames: &[(u32, usize, usize)]) -> Vec<Vec<(Vec<u8>, Vec<u8>)>> {
             let size = stride * (count as usize - 1) + end;
             (1..=count)
                 .map(|index| match index == count {
-                    true => (vec![number; end], says(size)),
+                    true => (vec![number; end], says(u32::try_from(size).unwrap())),
                     false => (vec![number; stride], Vec::new()),
                 })
                 .collect()

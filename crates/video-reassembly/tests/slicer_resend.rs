@@ -36,7 +36,9 @@ fn next(slicer: &mut Slicer, slices: &mut Slices) -> Option<Vec<u8>> {
 
 fn repair(slicer: &mut Slicer) -> Option<Vec<u8>> {
     let mut packet = Vec::new();
-    let written = slicer.write_repair(LinkClock::default(), &mut packet);
+    let written = slicer
+        .write_repair(LinkClock::default(), &mut packet)
+        .is_some();
     assert_eq!(written, !packet.is_empty());
     written.then_some(packet)
 }

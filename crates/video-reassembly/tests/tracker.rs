@@ -50,6 +50,18 @@ fn nothing_is_missing_before_the_first_and_between_neighbours() {
 }
 
 #[test]
+fn what_was_expected_before_the_first_is_missing() {
+    let mut tracker = ResendTracker::new(CONFIG);
+    tracker.expect(0);
+    assert_eq!((tracker.base(), tracker.newest()), (Some(0), Some(65_535)));
+    assert_eq!(tracker.request(1 << 40, ROUND_TRIP), None);
+    tracker.received(3, 0);
+    tracker.expect(9); // too late to expect anything
+    assert_eq!(ask(&mut tracker, 0), [0, 1]);
+    assert_eq!(tracker.base(), Some(0));
+}
+
+#[test]
 fn a_gap_is_asked_for_once_enough_came_after_it() {
     let mut tracker = tracker(CONFIG, [10, 13]);
     // 12 may be late still; 11 is two places behind.
@@ -167,6 +179,14 @@ fn no_more_than_the_window_is_missing() {
     let stats = tracker.stats();
     assert_eq!(stats.missing, 4999);
     assert_eq!(stats.given_up, 4999 - 50);
+}
+
+#[test]
+fn a_slice_is_asked_for_as_long_as_it_is_in_the_window() {
+    for (newest, expected) in [(101, vec![1]), (102, vec![])] {
+        let mut tracker = tracker(CONFIG, std::iter::once(0).chain(2..=newest));
+        assert_eq!(ask(&mut tracker, 0), expected, "1 of {newest}");
+    }
 }
 
 #[test]

@@ -15,8 +15,9 @@ use rand::rngs::StdRng;
 use tutk_session::hl_ioctl::{HlMessage, Request};
 use tutk_session::tutk_frame::{AvStamp, IoctlMessage, IoctlRequest, SessionId};
 use tutk_session::{
-    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec, Credentials,
-    Dialect, Epoch, Event, MAX_DATAGRAM, Output,
+    AudioFlags, Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec,
+    Credentials, Dialect, Epoch, Event, MAX_DATAGRAM, MediaKind, Output, Sound, SoundFormat,
+    TalkFrame,
 };
 
 use tap::{Change, Tap};
@@ -46,7 +47,7 @@ pub enum Side {
 
 #[derive(Debug, Arbitrary)]
 pub struct Input<'a> {
-    /// Dialect, tap, cookie exchange, cc51.
+    /// Dialect, tap, cookie exchange, cc51, sound.
     settings: u8,
     /// Datagrams that reach the target before the adversary begins.
     before: u8,
@@ -85,6 +86,11 @@ enum Step<'a> {
     /// The client's owner wants this.
     Command(u16, &'a [u8]),
     Close,
+    /// DTLS records on the camera's own channel.
+    Back(From, &'a [u8]),
+    /// The client's owner wants to be heard, or not any more; and says so many bytes.
+    Talk(bool),
+    Say(u16),
 }
 
 /// Where an invented datagram comes from.
@@ -114,6 +120,7 @@ pub struct World {
     ended: bool,
     frames: u64,
     last: u32,
+    last_sound: u32,
 }
 
 pub fn run(target: Side, input: &Input<'_>) {
@@ -156,6 +163,19 @@ fn clip() -> Clip {
     Clip::new(frames, Codec::H264, FPS).expect("a clip")
 }
 
+/// 8 kHz, 16 bits, mono.
+const SOUND_FLAGS: AudioFlags = AudioFlags(2);
+
+/// Three frames of 100 ms.
+fn sound() -> Sound {
+    let format = SoundFormat {
+        codec: Codec::Pcmu,
+        flags: SOUND_FLAGS,
+    };
+    let frames = (1..4).map(|byte| Bytes::from(vec![byte; 800]));
+    Sound::new(frames, format, 800).expect("sound")
+}
+
 impl Side {
     fn other(self) -> Self {
         match self {
@@ -179,6 +199,7 @@ impl World {
         };
         let clip = clip();
         let mut camera = CameraConfig::new(credentials(), clip.clone());
+        camera.sound = (settings & 16 != 0).then(sound);
         camera.cookie_exchange = settings & 4 != 0;
         camera.max_clients = MAX_CLIENTS;
         camera.provider = Some(provider::server());
@@ -202,6 +223,7 @@ impl World {
             ended: false,
             frames: 0,
             last: 0,
+            last_sound: 0,
         };
         world.settle();
         world
@@ -263,8 +285,30 @@ impl World {
             }
             Step::Records(from, records) => {
                 let records = &records[..records.len().min(2000)];
-                let datagram = tap::wrap(self.dialect, self.target, self.session, 7, records);
+                let datagram = tap::wrap(self.dialect, self.target, self.session, 0, 7, records);
                 self.deliver(from, datagram);
+            }
+            Step::Back(from, records) => {
+                let records = &records[..records.len().min(2000)];
+                let datagram = tap::wrap(self.dialect, self.target, self.session, 1, 7, records);
+                self.deliver(from, datagram);
+            }
+            Step::Talk(on) => {
+                match on {
+                    true => self.client.start_talk(self.now),
+                    false => self.client.stop_talk(self.now),
+                }
+                self.settle();
+            }
+            Step::Say(len) => {
+                // Too long, or nobody listens: that is all there is to it.
+                let _ = self.client.send_talk(TalkFrame {
+                    codec: Codec::Pcmu,
+                    flags: SOUND_FLAGS,
+                    timestamp: self.now - self.epoch.instant,
+                    data: &vec![7; (len % 2000).into()],
+                });
+                self.settle();
             }
             Step::Ignore => self.change(Change::None),
             Step::Change(at, bits) => self.change(Change::Flip(at, bits)),
@@ -409,6 +453,18 @@ impl World {
                 Output::Event(Event::Ended(_)) => {
                     assert!(!self.ended, "it ends once");
                     self.ended = true;
+                }
+                Output::Event(Event::Frame(frame)) if frame.kind == MediaKind::Audio => {
+                    assert!(!was_over, "sound after the end");
+                    if !self.is_forged() {
+                        assert!(self.last_sound < frame.number, "once, and in order");
+                        self.last_sound = frame.number;
+                        let byte = 1 + (frame.number - 1) % 3;
+                        assert!(
+                            frame.data.len() == 800
+                                && frame.data.iter().all(|&b| u32::from(b) == byte)
+                        );
+                    }
                 }
                 Output::Event(Event::Frame(frame)) => {
                     assert!(!was_over, "a frame after the end");

@@ -55,6 +55,7 @@ pub(crate) async fn run(
         config.dialects = dialects;
     }
     config.key_log = keylog.is_some();
+    config.resend = args.resend.policy();
     config.media = MediaRequest { video: true, audio };
     let mut policy = ReconnectPolicy::default();
     policy.give_up_after = Some(args.reconnect);

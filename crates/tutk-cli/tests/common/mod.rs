@@ -125,6 +125,64 @@ pub fn probe(path: &Path) -> Option<String> {
     }
 }
 
+/// A stream of a file, as ffprobe reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    pub codec: String,
+    pub packets: u64,
+    /// Seconds.
+    pub start: f64,
+    pub end: f64,
+}
+
+/// The streams of a file that ffmpeg decodes without a word. `None` where there is no ffmpeg, which is an
+/// error where CI is set.
+pub fn streams(path: &Path) -> Option<Vec<Stream>> {
+    probe(path)?;
+    let decoded = Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-xerror",
+            "-i",
+            text(path),
+            "-f",
+            "null",
+            "-",
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&decoded.stderr), "");
+    assert!(decoded.status.success());
+    let probed = Command::new("ffprobe")
+        .args(["-v", "error", "-count_packets", "-of", "json"])
+        .args(["-show_packets", "-show_streams", text(path)])
+        .output()
+        .unwrap();
+    let json: Value = serde_json::from_slice(&probed.stdout).unwrap();
+    let seconds = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let streams = json["streams"].as_array().unwrap().iter();
+    let packets = json["packets"].as_array().unwrap();
+    Some(
+        streams
+            .map(|stream| {
+                let own = |packet: &&Value| packet["stream_index"] == stream["index"];
+                let (first, last) = (
+                    packets.iter().find(own).unwrap(),
+                    packets.iter().rfind(own).unwrap(),
+                );
+                Stream {
+                    codec: stream["codec_name"].as_str().unwrap().to_owned(),
+                    packets: packets.iter().filter(own).count() as u64,
+                    start: seconds(&first["pts_time"]),
+                    end: seconds(&last["pts_time"]) + seconds(&last["duration_time"]),
+                }
+            })
+            .collect(),
+    )
+}
+
 impl Run {
     #[track_caller]
     pub fn exits(&self, code: i32) -> &Self {

@@ -10,8 +10,7 @@ use rtp_types::RtpPacket;
 use self::nals::{Nals, append_nals};
 use super::{audio, not_carried};
 use crate::adts::AAC_SAMPLES;
-use crate::mp4::MAX_UNIT_BYTES;
-use crate::{AudioCodec, AudioConfig, Codec, Error};
+use crate::{AudioCodec, AudioConfig, Codec, Error, MAX_UNIT_BYTES};
 
 /// Half of all sequence numbers: what seems further ahead than that came late.
 const LATE: u16 = 1 << 15;
@@ -105,8 +104,8 @@ impl RtpDepacketizer {
     ///
     /// # Errors
     ///
-    /// [`Error::RtpPacket`]: the packet was dropped, and with it the frame that it belongs to; later
-    /// ones may be good.
+    /// [`Error::RtpPacket`], [`Error::UnitTooLarge`]: the packet was dropped, and with it the frame that
+    /// it belongs to; later ones may be good.
     pub fn handle_packet(&mut self, packet: &[u8]) -> Result<(), Error> {
         let packet = RtpPacket::parse(packet).map_err(|error| Error::RtpPacket {
             expected: "a whole RTP packet",
@@ -176,8 +175,10 @@ impl RtpDepacketizer {
                 Nals::Headless => self.spoil(),
             }
             if self.frame.len() > MAX_UNIT_BYTES {
-                let found = format!("more than {MAX_UNIT_BYTES}");
-                return error("an access unit of at most 8388608 bytes", found);
+                return Err(Error::UnitTooLarge {
+                    max: MAX_UNIT_BYTES,
+                    found: self.frame.len(),
+                });
             }
         }
         if packet.marker_bit() {
@@ -191,7 +192,8 @@ impl RtpDepacketizer {
         if config.codec == AudioCodec::Aac {
             return self.handle_aac(payload);
         }
-        let unit = config.codec.sample_bytes().unwrap_or(1) * usize::from(config.channels);
+        let sample = config.codec.sample_bytes();
+        let unit = sample.map_or(1, |bytes| bytes * usize::from(config.channels));
         if payload.is_empty() || !payload.len().is_multiple_of(unit) {
             let found = format!("{} bytes", payload.len());
             return error("whole samples of every channel", found);

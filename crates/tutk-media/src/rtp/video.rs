@@ -51,31 +51,16 @@ impl<'a> NalPayloads<'a> {
         let codec = sets.codec();
         let mut nals = Vec::with_capacity(8);
         let mut skipped = 0;
-        let (mut key, mut kinds) = (false, [false; 3]);
+        let mut key = false;
         for nal in nal_units(unit) {
-            if !can_be_sent(codec, nal.payload) {
+            if can_be_sent(codec, nal.payload) {
+                key |= matches!(codec.kind(nal.payload), NalKind::Slice { key: true, .. });
+                nals.push(nal.payload);
+            } else {
                 skipped += 1;
-                continue;
             }
-            match codec.kind(nal.payload) {
-                NalKind::Slice { key: true, .. } => key = true,
-                NalKind::Vps => kinds[0] = true,
-                NalKind::Sps => kinds[1] = true,
-                NalKind::Pps => kinds[2] = true,
-                _ => {}
-            }
-            nals.push(nal.payload);
         }
-        if kinds.contains(&true) {
-            sets.update_from(nals.iter().copied());
-        }
-        let needed = match codec {
-            Codec::H264 => kinds[1] && kinds[2],
-            Codec::H265 => kinds == [true; 3],
-        };
-        if key && !needed {
-            put_sets_first(sets, &mut nals);
-        }
+        let nals = sets.complete(nals, key);
         let payloads = Self {
             codec,
             nals,
@@ -167,17 +152,6 @@ impl<'a> NalPayloads<'a> {
         out.put_u8(flag(start, FU_START) | flag(end, FU_END) | nal_type(self.codec, nal));
         out.put_slice(nal.get(bytes.clone()).unwrap_or_default());
     }
-}
-
-/// Puts all known sets before everything but a delimiter, and takes out where they stood.
-fn put_sets_first<'a>(sets: &'a ParameterSets, nals: &mut Vec<&'a [u8]>) {
-    let codec = sets.codec();
-    nals.retain(|nal| !sets.of(codec.kind(nal)).iter().any(|set| set == nal));
-    let delimiters = nals
-        .iter()
-        .take_while(|nal| codec.kind(nal) == NalKind::Delimiter)
-        .count();
-    nals.splice(delimiters..delimiters, sets.all());
 }
 
 /// Whether a NAL unit has a whole header, and its type is one that RTP leaves as it is.

@@ -14,7 +14,7 @@ use futures_core::Stream;
 use rand::rngs::StdRng;
 use tokio::time::Sleep;
 use tutk_session::hl_ioctl::Request;
-use tutk_session::{ClientConfig, Event};
+use tutk_session::{ClientConfig, Event, ResendPolicy};
 
 use self::outage::History;
 pub use self::outage::{Fall, OUTAGES, Outage};
@@ -26,6 +26,9 @@ use crate::error::Error;
 use crate::session::{Session, Timed};
 use crate::socket;
 use crate::tally::Tally;
+
+/// So many stalls of grouped media, and the camera is asked for plain media.
+const RESEND_STALLS: u32 = 2;
 
 /// A session with one camera that is begun again when it falls.
 ///
@@ -56,6 +59,8 @@ pub struct Reconnecting {
     closing: bool,
     /// Sessions that were let in.
     sessions: u64,
+    /// How often media that came grouped has stalled.
+    resend_stalls: u32,
     /// The sums of the sessions that are over.
     past: Tally,
     /// What is told next. Never more than two.
@@ -131,6 +136,7 @@ impl Reconnecting {
             splice: Splice::default(),
             closing: false,
             sessions: 0,
+            resend_stalls: 0,
             past: Tally::default(),
             pending: VecDeque::with_capacity(2),
         };
@@ -293,6 +299,7 @@ impl Reconnecting {
         self.past = self.past.and(&running.session.last_tally());
         match result {
             Err((at, error)) if !self.closing => {
+                self.note_resend(&running.session, &error);
                 let lasted = running.up.map(|up| at.saturating_duration_since(up));
                 match lasted {
                     Some(lasted) => {
@@ -304,6 +311,19 @@ impl Reconnecting {
                 self.go_on(error, lasted);
             }
             _ => self.end(Ok(())),
+        }
+    }
+
+    /// Media that comes grouped and stalls, once, may be the network; twice, it is taken for the camera, which
+    /// is asked for plain media from then on.
+    fn note_resend(&mut self, session: &Session, error: &Error) {
+        let stalled = matches!(error, Error::Session(tutk_session::Error::Stalled { .. }));
+        if stalled && session.last_was_grouped() {
+            self.resend_stalls += 1;
+            if self.resend_stalls >= RESEND_STALLS {
+                tracing::info!("the camera stalls in resend mode: it is asked for plain media");
+                self.config.resend = ResendPolicy::Off;
+            }
         }
     }
 

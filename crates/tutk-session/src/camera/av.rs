@@ -5,7 +5,7 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{Media, Switch};
@@ -13,7 +13,7 @@ use hl_ioctl::{CameraExchange, CameraStep, DeviceState, Effect, HlMessage, Ioctl
 use rand_core::CryptoRng;
 use tutk_frame::{
     AvKind, AvPacket, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, Probe,
-    ProbeAnswer,
+    ProbeAnswer, ResendRequest,
 };
 
 use super::Shared;
@@ -21,6 +21,10 @@ use super::stream::{Stream, Written};
 use crate::channel::AvCounter;
 use crate::dialect::{Dialect, Liveness};
 use crate::phase::Phase;
+
+/// How long a client may leave probes unanswered in resend mode: then media stops until it answers (wire.md
+/// section 12). How long real cameras wait is not known.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most answers to commands that wait to be sent to one client. A client repeats what is not
 /// answered.
@@ -40,6 +44,12 @@ pub(crate) struct AvCamera {
     stream: Option<Stream>,
     /// Whether the client wants to be heard.
     listens: bool,
+    /// Whether the client has asked for resend mode.
+    resend: bool,
+    /// When the client last answered a probe, or when that was first expected.
+    answered: Option<Instant>,
+    /// Media waits for the answer to a probe.
+    held: bool,
     /// Set when K10002 was refused: then the session ends once the answer is out.
     refused: bool,
     probe_at: Option<Instant>,
@@ -75,6 +85,9 @@ impl AvCamera {
             replies: VecDeque::new(),
             stream: None,
             listens: false,
+            resend: false,
+            answered: None,
+            held: false,
             refused: false,
             probe_at: None,
             probe_due: false,
@@ -146,11 +159,14 @@ impl AvCamera {
         {
             self.probe_at = Some(now + every);
             self.probe_due = true;
+            let answered = *self.answered.get_or_insert(now);
+            self.held = self.resend && answered + PROBE_PATIENCE <= now;
         }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let stream = self.stream.as_ref().and_then(Stream::deadline);
+        let stream = self.stream.as_ref().filter(|_| !self.held);
+        let stream = stream.and_then(Stream::deadline);
         self.probe_at.into_iter().chain(stream).min()
     }
 
@@ -188,6 +204,9 @@ impl AvCamera {
         context: &Context<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Written> {
+        if self.held {
+            return None;
+        }
         let clock = self.link_clock(now, context.shared);
         self.stream.as_mut()?.write(now, clock, context, out)
     }
@@ -206,7 +225,8 @@ impl AvCamera {
         while let Some(output) = self.login.poll_output() {
             match output {
                 CameraOutput::Transmit(answer) => self.login_answer = Some(answer),
-                CameraOutput::Event(LoginEvent::LoggedIn { .. }) => {
+                CameraOutput::Event(LoginEvent::LoggedIn { resend, .. }) => {
+                    self.resend = resend;
                     self.phase = self.phase.max(Phase::Authentication);
                     if let Liveness::Probes { every } = self.dialect.liveness {
                         self.probe_at = Some(now + every);
@@ -226,6 +246,11 @@ impl AvCamera {
             return false;
         };
         self.exchange.acknowledged(heartbeat.count);
+        if let Some(stream) = &mut self.stream
+            && let Ok(request) = ResendRequest::parse(bytes)
+        {
+            stream.handle_request(&request);
+        }
         true
     }
 
@@ -233,6 +258,8 @@ impl AvCamera {
         let Ok(answer) = ProbeAnswer::parse(bytes) else {
             return false;
         };
+        self.answered = Some(now);
+        self.held = false;
         if let Some((clock, sent)) = self.probed
             && clock == answer.clock
         {
@@ -320,7 +347,7 @@ impl AvCamera {
             return;
         }
         if self.stream.is_none() {
-            match Stream::new(context.shared, self.dialect, now) {
+            match Stream::new(context.shared, self.dialect, self.resend, now) {
                 Ok(stream) => self.stream = Some(stream),
                 Err(error) => tracing::error!(%error, "no stream"),
             }

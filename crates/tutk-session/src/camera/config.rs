@@ -10,6 +10,7 @@ use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
 use hl_ioctl::{ChallengeStatus, DeviceConfig, JsonDocument};
 use serde_json::json;
 use tutk_frame::Codec;
+use video_reassembly::ResendConfig;
 
 use super::clip::Clip;
 use super::ear::Call;
@@ -33,6 +34,8 @@ pub struct CameraConfig {
     pub sound: Option<Sound>,
     /// Whether it has a speaker: then it calls back a client that wants to be heard, and its login says so.
     pub speaker: bool,
+    /// How it sends to a client that asks for resend mode (wire.md section 12); `None`: plain, as to any other.
+    pub resend: Option<ResendConfig>,
     /// What stands in the time of its frames.
     pub stamps: Stamps,
     /// The dialects it answers in.
@@ -90,6 +93,7 @@ impl CameraConfig {
             clip,
             sound: None,
             speaker: true,
+            resend: Some(ResendConfig::default()),
             stamps: Stamps::Unix,
             dialects: Dialect::ALL.to_vec(),
             status: ChallengeStatus::Enr,

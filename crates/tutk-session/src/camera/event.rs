@@ -62,7 +62,7 @@ pub enum CameraEvent {
         /// To whom.
         client: ClientId,
     },
-    /// A slice was put into a datagram.
+    /// A slice, or parity, was put into a datagram.
     SliceSent(SliceSent),
     /// A line for a key log file (RFC 9850's format).
     KeyLog {
@@ -115,7 +115,7 @@ pub struct Heard {
     pub data: Bytes,
 }
 
-/// A slice that was sent.
+/// A media packet that was sent: a slice or, in resend mode, the parity of some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SliceSent {
     /// To whom.
@@ -126,10 +126,23 @@ pub struct SliceSent {
     pub kind: MediaKind,
     /// Frame number, as on the wire.
     pub frame: u32,
-    /// Bytes of the frame.
+    /// Bytes of the frame; 0 where it is sent again.
     pub frame_bytes: u32,
+    /// Whether it goes out for the first time.
+    pub origin: SliceOrigin,
     /// Index of the slice, from 0.
     pub index: u16,
     /// Slices of the frame.
     pub slices: u16,
+}
+
+/// Why a media packet was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SliceOrigin {
+    /// A slice, for the first time.
+    First,
+    /// A slice that the client had asked for.
+    Resent,
+    /// The parity of a group whose last slice was just sent; frame and index are that slice's.
+    Parity,
 }

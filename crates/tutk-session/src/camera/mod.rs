@@ -21,12 +21,13 @@ use hl_ioctl::commands::ConnectResult;
 use hl_ioctl::{CameraExchange, ChallengeStatus, DeviceConfig, DeviceState};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
+use video_reassembly::ResendConfig;
 
 use self::av::{AvCamera, Context};
 pub use self::clip::{Clip, ClipError, ClipFrame};
 pub use self::config::{CameraConfig, Stamps};
 use self::config::{Spoken, connect_result};
-pub use self::event::{CameraEvent, ClientId, Heard, LeaveReason, SliceSent};
+pub use self::event::{CameraEvent, ClientId, Heard, LeaveReason, SliceOrigin, SliceSent};
 use self::peer::Peer;
 pub use self::sound::{Sound, SoundError, SoundFormat};
 use self::tickets::Tickets;
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     clip: Clip,
     sound: Option<Sound>,
     speaker: bool,
+    resend: Option<ResendConfig>,
     stamps: Stamps,
     frames: Option<u64>,
     idle: Duration,
@@ -138,6 +140,7 @@ impl Camera {
                 clip: config.clip,
                 sound: config.sound,
                 speaker: config.speaker,
+                resend: config.resend,
                 stamps: config.stamps,
                 frames: config.frames,
                 idle: config.idle,

@@ -261,6 +261,7 @@ impl Peer {
                     kind: written.kind,
                     frame: written.frame,
                     frame_bytes: written.frame_bytes,
+                    origin: written.origin,
                     index: written.index,
                     slices: written.slices,
                 }));

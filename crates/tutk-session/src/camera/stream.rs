@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hl_ioctl::commands::{Media, Switch};
-use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind};
-use video_reassembly::{Slicer, SlicerConfig, Slices};
+use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, ResendRequest};
+use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
 
 use super::clip::Clip;
 use super::sound::Sound;
-use super::{Context, Shared, Stamps};
+use super::{Context, Shared, SliceOrigin, Stamps};
 use crate::dialect::Dialect;
 use crate::phase::later;
 
@@ -29,6 +29,8 @@ pub(crate) struct Stream {
     audio: Audio,
     /// The Unix second in which it all began: the only one where [`Stamps::ConstantSeconds`] rules.
     first_second: u32,
+    /// The newest slice that was sent for the first time.
+    last: Option<Written>,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ pub(crate) struct Written {
     pub(crate) frame_bytes: u32,
     pub(crate) index: u16,
     pub(crate) slices: u16,
+    pub(crate) origin: SliceOrigin,
 }
 
 impl Stream {
@@ -90,10 +93,12 @@ impl Stream {
     pub(crate) fn new(
         shared: &Shared,
         dialect: &Dialect,
+        resend: bool,
         now: Instant,
     ) -> Result<Self, video_reassembly::Error> {
         let mut config = SlicerConfig::new(dialect.media);
         config.version = dialect.media_version;
+        config.resend = shared.resend.filter(|_| resend);
         Ok(Self {
             slicer: Slicer::new(config)?,
             video: Video {
@@ -111,6 +116,7 @@ impl Stream {
                 next: 0,
             },
             first_second: shared.epoch.unix_seconds_at(now),
+            last: None,
         })
     }
 
@@ -140,6 +146,11 @@ impl Stream {
         self.video.is_finished() && self.audio_due().is_none()
     }
 
+    /// What a client asks for again.
+    pub(crate) fn handle_request(&mut self, request: &ResendRequest<'_>) {
+        self.slicer.handle_request(request.base, request.missing());
+    }
+
     /// When the next slices are due; none when paused or finished.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.video.due(), self.audio_due()]
@@ -148,8 +159,25 @@ impl Stream {
             .min()
     }
 
-    /// Writes the next slice that is due; `None` when none is.
+    /// Writes the next packet that is due; `None` when none is.
     pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        clock: LinkClock,
+        context: &Context<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Written> {
+        // Parity belongs behind its slices, and what is missing is waited for.
+        if let Some(repair) = self.slicer.write_repair(clock, out) {
+            return self.repaired(repair);
+        }
+        let written = self.write_slice(now, clock, context, out)?;
+        self.last = Some(written);
+        Some(written)
+    }
+
+    /// Writes the next slice that is due, for the first time; `None` when none is.
+    fn write_slice(
         &mut self,
         now: Instant,
         clock: LinkClock,
@@ -176,6 +204,24 @@ impl Stream {
             self.video.sending = None;
         }
         written
+    }
+
+    /// What was sent beside slices for the first time. Parity follows a slice.
+    fn repaired(&self, repair: Repair) -> Option<Written> {
+        Some(match repair {
+            Repair::Slice(header) => Written {
+                kind: header.kind,
+                frame: header.frame,
+                frame_bytes: 0,
+                index: header.index(),
+                slices: header.slices,
+                origin: SliceOrigin::Resent,
+            },
+            Repair::Parity => Written {
+                origin: SliceOrigin::Parity,
+                ..self.last?
+            },
+        })
     }
 
     /// When the next frame of sound is due. Sound ends with the picture.
@@ -345,6 +391,7 @@ impl Cut {
             frame_bytes: self.bytes,
             index: self.of.saturating_sub(left),
             slices: self.of,
+            origin: SliceOrigin::First,
         };
         slicer
             .write_next(&mut self.slices, clock, out)

@@ -5,7 +5,7 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use av_login::{
     ClientEvent, ClientLogin, ClientOutput, Nonce, Password, Status as LoginStatus, User,
@@ -28,6 +28,9 @@ use crate::dialect::{AuthIdRule, Dialect, PasswordRule};
 use crate::error::Error;
 use crate::event::Answer;
 use crate::phase::Epoch;
+
+/// How long a camera that was asked for resend mode may send no media at all.
+const RESEND_PATIENCE: Duration = Duration::from_secs(3);
 
 /// IOCTL index of K10000 and of K10002 (summary.md's "sub-channel"); commands come after them.
 const CONNECT_INDEX: u16 = 0;
@@ -56,6 +59,11 @@ pub(crate) struct AvClient {
     /// Whole packets that acknowledge, without their sequence.
     acks: VecDeque<Vec<u8>>,
     media: Media,
+    /// Whether resend mode was asked for in the login.
+    resend: bool,
+    wants_media: bool,
+    /// When the camera has let us in, until media comes.
+    waits_for_media: Option<Instant>,
     progress: VecDeque<Progress>,
     two_way_audio: bool,
     unknown: u64,
@@ -86,6 +94,7 @@ impl AvClient {
         config: &ClientConfig,
         requests: Requests,
         dialect: &'static Dialect,
+        resend: bool,
         epoch: Epoch,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, Error> {
@@ -121,7 +130,7 @@ impl AvClient {
                 dialect.login,
                 User::admin(),
                 password,
-                dialect.asks_for_resend,
+                dialect.asks_for_resend || resend,
                 nonce,
             ),
             exchange,
@@ -131,7 +140,16 @@ impl AvClient {
             pulse: Pulse::new(epoch, dialect.heartbeat, dialect.liveness),
             requests,
             acks: VecDeque::new(),
-            media: Media::new(dialect.media, config.limits, config.patience),
+            media: Media::new(
+                dialect.media,
+                config.limits,
+                config.policy,
+                config.patience,
+                epoch.instant,
+            ),
+            resend,
+            wants_media: video || audio,
+            waits_for_media: None,
             progress: VecDeque::new(),
             two_way_audio: false,
             unknown: 0,
@@ -175,8 +193,10 @@ impl AvClient {
         self.unknown
     }
 
-    pub(crate) fn round_trip(&self) -> Option<u16> {
-        self.pulse.round_trip()
+    /// Whether resend mode was asked for, the camera has let us in long ago, and no media came.
+    pub(crate) fn resend_failed(&self, now: Instant) -> bool {
+        let since = self.waits_for_media.filter(|_| self.resend);
+        since.is_some_and(|since| since + RESEND_PATIENCE <= now)
     }
 
     pub(crate) fn poll_progress(&mut self) -> Option<Progress> {
@@ -200,8 +220,14 @@ impl AvClient {
             return Ok(());
         }
         self.pulse.received(packet.clock);
+        if let Some(clock) = packet.clock {
+            self.media.report_round_trip(clock.round_trip);
+        }
         let understood = match kind {
-            AvKind::Media(_) | AvKind::Resent(_) => self.handle_media(now, bytes, packet.body),
+            AvKind::Media(_) | AvKind::Resent(_) => self.handle_media(now, bytes, &packet),
+            AvKind::Grouped if packet.group.is_some_and(|group| !group.is_ioctl()) => {
+                self.handle_media(now, bytes, &packet)
+            }
             AvKind::Ioctl => match IoctlMessage::parse(bytes) {
                 Ok(message) => return self.handle_hl(now, message.hl),
                 Err(_) => false,
@@ -257,6 +283,7 @@ impl AvClient {
             self.pulse.deadline(),
             self.requests.deadline(),
             self.media.deadline(),
+            (self.waits_for_media.filter(|_| self.resend)).map(|since| since + RESEND_PATIENCE),
         ]
         .into_iter()
         .flatten()
@@ -274,7 +301,8 @@ impl AvClient {
             return false;
         }
         let mut stamp = || self.counter.stamp();
-        if self.pulse.write_heartbeat(now, &mut stamp, out)
+        let request = self.media.request(now);
+        if self.pulse.write_heartbeat(now, request, &mut stamp, out)
             || self.pulse.write_answer(now, &mut stamp, out)
         {
             return true;
@@ -350,6 +378,8 @@ impl AvClient {
                 }
                 Ok(Step::Done(result)) => {
                     self.stage = Stage::Stream;
+                    self.waits_for_media =
+                        (self.wants_media && !self.media.has_begun()).then_some(now);
                     self.repeat_at = None;
                     self.exchange_due = false;
                     let result = Box::new(result);
@@ -376,9 +406,10 @@ impl AvClient {
 
     /// Media may come before K10003 does: the camera sends both, and the network decides. Until then it
     /// waits in the reassembler, within its limits.
-    fn handle_media(&mut self, now: Instant, packet: &[u8], body: &[u8]) -> bool {
-        match self.media.push(now, packet, body) {
+    fn handle_media(&mut self, now: Instant, bytes: &[u8], packet: &AvPacket<'_>) -> bool {
+        match self.media.push(now, bytes, packet) {
             Ok(counter) => {
+                self.waits_for_media = None;
                 if let Some(counter) = counter {
                     self.pulse.slice(counter);
                 }

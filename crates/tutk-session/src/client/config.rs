@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use dtls_psk::crypto::CryptoProvider;
 use hl_ioctl::commands::UserId;
-use video_reassembly::Limits;
+use video_reassembly::{FramePolicy, Limits};
 
 use crate::credentials::Credentials;
 use crate::dialect::Dialect;
+use crate::models::does_resend;
 use crate::phase::Deadlines;
 use crate::url::CameraUrl;
 
@@ -35,6 +36,10 @@ pub struct ClientConfig {
     pub media: MediaRequest,
     /// How long each phase may take.
     pub deadlines: Deadlines,
+    /// Whether lost packets are asked for again (wire.md section 12).
+    pub resend: ResendPolicy,
+    /// What is done with frames that cannot be decoded after a loss.
+    pub policy: FramePolicy,
     /// What a camera can make grow here.
     pub limits: Limits,
     /// How long a whole frame waits for an older one that is not.
@@ -43,6 +48,33 @@ pub struct ClientConfig {
     pub key_log: bool,
     /// The cryptography; `None` takes the one this crate was built with.
     pub provider: Option<CryptoProvider>,
+}
+
+/// Whether the camera is asked for resend mode, in which lost packets are sent again (wire.md section 12).
+///
+/// What a camera makes of that is not verified on hardware. One that sends plain media all the same is taken at
+/// its word; with one that then sends nothing for 3 s the session is begun anew, without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResendPolicy {
+    /// Of the models that are known to do it: HL_BC.
+    #[default]
+    Auto,
+    /// Of any.
+    On,
+    /// Of none.
+    Off,
+}
+
+impl ResendPolicy {
+    /// Whether a camera of that model is asked.
+    #[must_use]
+    pub fn asks(self, model: Option<&str>) -> bool {
+        match self {
+            Self::Auto => does_resend(model),
+            Self::On => true,
+            Self::Off => false,
+        }
+    }
 }
 
 /// Which media the camera is asked for, in K10002.
@@ -82,6 +114,8 @@ impl ClientConfig {
                 audio: true,
             },
             deadlines: Deadlines::default(),
+            resend: ResendPolicy::default(),
+            policy: FramePolicy::default(),
             limits: Limits::default(),
             patience: Duration::from_millis(300),
             key_log: false,

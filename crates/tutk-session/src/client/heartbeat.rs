@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tutk_frame::{AvStamp, Heartbeat, LinkClock, ProbeAnswer};
+use tutk_frame::{AvStamp, Heartbeat, LinkClock, ProbeAnswer, ResendRequest};
+use video_reassembly::Request;
 
 use crate::dialect::{HeartbeatRule, Liveness};
 use crate::phase::Epoch;
@@ -32,7 +33,6 @@ pub(crate) struct Pulse {
     status: Option<Instant>,
     /// AV packets since the last answer or status.
     received: u16,
-    round_trip: Option<u16>,
 }
 
 impl Pulse {
@@ -52,7 +52,6 @@ impl Pulse {
             probe: None,
             status: None,
             received: 0,
-            round_trip: None,
         }
     }
 
@@ -77,7 +76,6 @@ impl Pulse {
         self.received = self.received.saturating_add(1);
         if let Some(clock) = clock {
             self.probe = Some(clock.clock);
-            self.round_trip = Some(clock.round_trip);
         }
     }
 
@@ -87,10 +85,6 @@ impl Pulse {
         if self.newest == NO_COUNTER || counter.wrapping_sub(self.newest) < 0x8000 {
             self.newest = counter;
         }
-    }
-
-    pub(crate) fn round_trip(&self) -> Option<u16> {
-        self.round_trip
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -108,17 +102,18 @@ impl Pulse {
         [self.next, self.status].into_iter().flatten().min()
     }
 
-    /// Writes the heartbeat, if one is due.
+    /// Writes the heartbeat, if one is due or there is something to ask for.
     pub(crate) fn write_heartbeat(
         &mut self,
         now: Instant,
+        request: Option<Request<'_>>,
         stamp: impl FnOnce() -> AvStamp,
         out: &mut Vec<u8>,
     ) -> bool {
-        if !std::mem::take(&mut self.due) {
+        if !std::mem::take(&mut self.due) && request.is_none() {
             return false;
         }
-        Heartbeat {
+        let heartbeat = Heartbeat {
             stamp: stamp(),
             reported: self.reported,
             newest: self.newest,
@@ -128,8 +123,13 @@ impl Pulse {
                 HeartbeatRule::AfterChallenge => 0,
             },
             clock: self.epoch.link_clock_at(now),
+        };
+        match request {
+            Some(Request { base, missing }) => {
+                ResendRequest::write(&heartbeat, base, missing, out);
+            }
+            None => heartbeat.write(out),
         }
-        .write(out);
         self.reported = self.newest;
         self.count = self.count.wrapping_add(1);
         true

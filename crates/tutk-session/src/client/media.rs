@@ -1,10 +1,14 @@
-//! The client's media: slices in, frames out, and patience with an end.
+//! The client's media: slices in, frames out; what is missing, and patience with an end.
 
 use std::time::{Duration, Instant};
 
-use tutk_frame::{MediaLayout, SummaryMediaPacket};
-use video_reassembly::{Event, Limits, Reassembler, Slice, Stats, StreamKind};
+use tutk_frame::{AvPacket, MediaLayout, SummaryMediaPacket};
+use video_reassembly::{
+    Event, FramePolicy, GroupLimits, GroupStats, Groups, Limits, Reassembler, Request,
+    ResendTracker, Slice, Stats, StreamKind, TrackerConfig, TrackerStats,
+};
 
+use super::round_trip::RoundTrip;
 use crate::phase::later;
 
 /// Slices to frames, with a limit on how long a whole frame waits for an older one.
@@ -15,6 +19,19 @@ pub(crate) struct Media {
     patience: Duration,
     video: Wait,
     audio: Wait,
+    /// The beginning of the tracker's time.
+    start: Instant,
+    resend: Option<Resend>,
+    round_trip: RoundTrip,
+    /// Whether any media came.
+    began: bool,
+}
+
+/// What there is once media comes grouped (wire.md section 12).
+#[derive(Debug)]
+struct Resend {
+    groups: Groups,
+    tracker: ResendTracker,
 }
 
 /// Since when a whole frame of a stream waits for an older one.
@@ -24,40 +41,91 @@ struct Wait {
 }
 
 impl Media {
-    pub(crate) fn new(layout: MediaLayout, limits: Limits, patience: Duration) -> Self {
+    pub(crate) fn new(
+        layout: MediaLayout,
+        limits: Limits,
+        policy: FramePolicy,
+        patience: Duration,
+        start: Instant,
+    ) -> Self {
         Self {
             layout,
-            reassembler: Reassembler::new(limits),
+            reassembler: Reassembler::new(limits).with_policy(policy),
             patience,
             video: Wait::default(),
             audio: Wait::default(),
+            start,
+            resend: None,
+            round_trip: RoundTrip::default(),
+            began: false,
         }
     }
 
     /// Takes a media packet, and returns its slice counter where the layout has one.
     ///
-    /// `packet` is the whole AV packet, `body` what follows its AV header and link clock.
+    /// `bytes` is the whole AV packet.
     pub(crate) fn push(
         &mut self,
         now: Instant,
-        packet: &[u8],
-        body: &[u8],
+        bytes: &[u8],
+        packet: &AvPacket<'_>,
     ) -> Result<Option<u16>, tutk_frame::Error> {
-        let counter = match self.layout {
-            MediaLayout::Slice => {
-                let slice = tutk_frame::Slice::parse(body)?;
-                let counter = slice.header.counter;
-                self.reassembler.push(&Slice::from(slice));
-                Some(counter)
+        let counter = match (self.layout, packet.group) {
+            (MediaLayout::Slice, Some(group)) => {
+                let micros = self.micros(now);
+                let resend = self.resend.get_or_insert_with(Resend::new);
+                let slice = resend.groups.push(group, packet.body)?;
+                if let Some(slice) = &slice {
+                    resend.track(slice, micros, &mut self.round_trip);
+                    self.reassembler.push(slice);
+                }
+                if let Some(recovered) = resend.groups.recovered() {
+                    track(
+                        &mut resend.tracker,
+                        &recovered,
+                        micros,
+                        &mut self.round_trip,
+                    );
+                    self.reassembler.push(&recovered);
+                }
+                slice.and_then(|slice| slice.counter)
             }
-            MediaLayout::Summary => {
-                let slice = SummaryMediaPacket::parse(packet)?;
-                self.reassembler.push(&Slice::from(slice));
-                None
+            (MediaLayout::Slice, None) => {
+                let slice = Slice::from(tutk_frame::Slice::parse(packet.body)?);
+                // Media that never was grouped is not asked for again: the camera keeps none of it.
+                let micros = self.micros(now);
+                if let Some(resend) = &mut self.resend {
+                    resend.track(&slice, micros, &mut self.round_trip);
+                }
+                self.reassembler.push(&slice);
+                slice.counter
+            }
+            (MediaLayout::Summary, _) => {
+                let slice = Slice::from(SummaryMediaPacket::parse(bytes)?);
+                self.reassembler.push(&slice);
+                slice.counter
             }
         };
+        self.began = true;
         self.watch(now);
         Ok(counter)
+    }
+
+    /// The camera says how long a round trip takes, milliseconds.
+    pub(crate) fn report_round_trip(&mut self, milliseconds: u16) {
+        self.round_trip.report(milliseconds);
+    }
+
+    /// How long a round trip takes.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.smoothed()
+    }
+
+    /// What the camera is to be asked for, now.
+    pub(crate) fn request(&mut self, now: Instant) -> Option<Request<'_>> {
+        let micros = self.micros(now);
+        let resend = self.resend.as_mut()?;
+        resend.tracker.request(micros, self.round_trip.patience())
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -75,10 +143,19 @@ impl Media {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [&self.video, &self.audio]
+        let waits = [&self.video, &self.audio]
             .into_iter()
-            .filter_map(|wait| Some(later(wait.since?.1, self.patience)))
-            .min()
+            .filter_map(|wait| Some(later(wait.since?.1, self.patience)));
+        let missing = self.resend.as_ref().and_then(|resend| {
+            let micros = resend.tracker.deadline(self.round_trip.patience())?;
+            Some(later(self.start, Duration::from_micros(micros)))
+        });
+        waits.chain(missing).min()
+    }
+
+    /// Whether any media came yet.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.began
     }
 
     /// Nothing more will come: what is whole goes out.
@@ -94,11 +171,50 @@ impl Media {
         self.reassembler.stats()
     }
 
+    /// What came of groups and of asking; `None` while media comes plain.
+    pub(crate) fn resend_stats(&self) -> Option<(GroupStats, TrackerStats)> {
+        let resend = self.resend.as_ref()?;
+        Some((resend.groups.stats(), resend.tracker.stats()))
+    }
+
+    fn micros(&self, now: Instant) -> u64 {
+        let micros = now.saturating_duration_since(self.start).as_micros();
+        u64::try_from(micros).unwrap_or(u64::MAX)
+    }
+
     fn watch(&mut self, now: Instant) {
         self.video
             .watch(now, self.reassembler.blocked(StreamKind::Video));
         self.audio
             .watch(now, self.reassembler.blocked(StreamKind::Audio));
+    }
+}
+
+impl Resend {
+    fn new() -> Self {
+        Self {
+            groups: Groups::new(GroupLimits::default()),
+            tracker: ResendTracker::new(TrackerConfig::default()),
+        }
+    }
+
+    fn track(&mut self, slice: &Slice<'_>, micros: u64, round_trip: &mut RoundTrip) {
+        track(&mut self.tracker, slice, micros, round_trip);
+    }
+}
+
+/// A slice came, whichever way.
+fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, micros: u64, round_trip: &mut RoundTrip) {
+    let Some(counter) = slice.counter else { return };
+    if let Ok(index) = u16::try_from(slice.index) {
+        // Of a frame whose beginning was lost the first slices are missing, too.
+        tracker.expect(counter.wrapping_sub(index));
+    }
+    let asked = tracker.received(counter, micros);
+    if let Some(asked) = asked
+        && slice.origin == video_reassembly::Origin::Resent
+    {
+        round_trip.sample(asked);
     }
 }
 

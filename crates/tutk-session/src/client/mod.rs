@@ -12,8 +12,10 @@ mod av;
 mod config;
 mod heartbeat;
 mod media;
+mod rate;
 mod requests;
 mod restart;
+mod round_trip;
 mod setup;
 mod suites;
 mod talk;
@@ -31,7 +33,8 @@ use rand_core::CryptoRng;
 use tutk_frame::{Direction, SessionId};
 
 use self::av::{AvClient, FIRST_COMMAND_INDEX, Progress};
-pub use self::config::{ClientConfig, MediaRequest};
+pub use self::config::{ClientConfig, MediaRequest, ResendPolicy};
+use self::rate::Rate;
 pub use self::requests::MAX_REQUESTS;
 pub(crate) use self::requests::REPEAT;
 use self::requests::{Asker, Requests};
@@ -45,7 +48,7 @@ use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::event::{Event, Stats, Status};
 use crate::output::{Outbox, Output};
-use crate::phase::Epoch;
+use crate::phase::{Epoch, Phase};
 use crate::wire::{End, Incoming, Wrapper};
 
 /// The PSK identity that cameras know (wire.md section 7).
@@ -78,6 +81,8 @@ pub struct Client {
     /// When the handshake is begun anew if it has not come to its end.
     restart_at: Option<Instant>,
     suites: Suites,
+    /// Whether the camera is asked for resend mode: until that has failed.
+    resend: bool,
     /// Sound to the camera.
     talk: Talk,
     /// A handshake stopped where one with another key would.
@@ -85,6 +90,7 @@ pub struct Client {
     deadline: Instant,
     outbox: Outbox<Event>,
     stats: Stats,
+    rate: Rate,
 }
 
 struct Rng(Box<dyn CryptoRng + Send>);
@@ -134,6 +140,7 @@ impl Client {
             restart_at: None,
             suites: Suites::for_model(config.model.as_deref()),
             talk: Talk::default(),
+            resend: config.resend.asks(config.model.as_deref()),
             suspects_wrong_key: false,
             config,
             epoch,
@@ -143,6 +150,7 @@ impl Client {
             deadline: now,
             outbox: Outbox::new(),
             stats: Stats::default(),
+            rate: Rate::new(now),
         };
         client.drive(now);
         client
@@ -157,6 +165,7 @@ impl Client {
         }
         self.stats.datagrams += 1;
         self.stats.bytes = (self.stats.bytes).saturating_add(datagram.len() as u64);
+        self.rate.add(now, datagram.len());
         if !self.is_from_camera(from) {
             self.stats.foreign += 1;
             return;
@@ -175,6 +184,7 @@ impl Client {
 
     /// Does what is due at `now`. Poll afterwards. Calling it early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.rate.turn(now);
         let timed_out = match &mut self.state {
             State::Ended => {
                 self.deadline = now + IDLE;
@@ -200,6 +210,7 @@ impl Client {
                 if self.restart_at().is_some_and(|at| at <= now) {
                     self.restart(now, None);
                 }
+                self.give_up_resend(now);
                 self.drive(now);
             }
         }
@@ -266,6 +277,7 @@ impl Client {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats.clone();
         stats.unsent = self.outbox.overflowed();
+        stats.receive_rate = self.rate.per_second();
         if let State::Linked(linked) = &self.state {
             linked.count_into(&mut stats);
             stats.unknown += self.talk.unknown();
@@ -318,6 +330,7 @@ impl Client {
                 return Ok(());
             }
             Some(Incoming::Keepalive { body }) => {
+                self.timeline.heard(now);
                 wrapper.answer_keepalive(body, from, &mut self.outbox);
                 return Ok(());
             }
@@ -345,6 +358,9 @@ impl Client {
         // only the camera and those who listen know, has to do.
         if authentic || handshaking {
             wrapper.remote = from;
+        }
+        if authentic {
+            self.timeline.heard(now);
         }
         match opened {
             Ok(()) => handled,
@@ -408,7 +424,7 @@ impl Client {
         let mut closed = false;
         let dtls_deadline = main.flush(wrapper, outbox, |outbox, event| match event {
             dtls_psk::Event::Connected(_) => {
-                timeline.complete(now, outbox);
+                timeline.complete_phase(Phase::Dtls, now, outbox);
                 av.start(now);
             }
             dtls_psk::Event::KeyLog(line) => outbox.event(Event::KeyLog(line)),
@@ -417,10 +433,11 @@ impl Client {
         });
         while let Some(progress) = av.poll_progress() {
             match progress {
-                Progress::LoggedIn => timeline.complete(now, outbox),
+                Progress::LoggedIn => _ = timeline.complete_phase(Phase::Login, now, outbox),
                 Progress::Authenticated(result) => {
-                    timeline.complete(now, outbox);
-                    outbox.event(Event::Authenticated(result));
+                    if timeline.complete_phase(Phase::Authentication, now, outbox) {
+                        outbox.event(Event::Authenticated(result));
+                    }
                 }
                 Progress::Answer(answer) => outbox.event(Event::Answer(answer)),
                 Progress::Unanswered(code) => outbox.event(Event::Unanswered { code }),
@@ -520,7 +537,11 @@ impl Linked {
         stats.records_dropped = self.main.dropped();
         stats.unknown = self.av.unknown();
         stats.media = self.av.media().stats();
-        stats.round_trip_ms = self.av.round_trip();
+        stats.round_trip = self.av.media().round_trip();
+        if let Some((groups, tracker)) = self.av.media().resend_stats() {
+            stats.groups = groups;
+            stats.tracker = tracker;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Handshakes that are begun anew.
+//! Handshakes, and whole sessions, that are begun anew.
 
 use std::time::Instant;
 
@@ -52,9 +52,9 @@ impl Client {
         }
         match failure {
             Some(error) => tracing::debug!(%error, "the handshake is begun anew"),
-            None => tracing::debug!("the handshake takes too long, and is begun anew"),
+            None => tracing::debug!("it takes too long, and is begun anew"),
         }
-        self.restarts += 1;
+        self.restarts = self.restarts.saturating_add(1);
         self.stats.restarts += 1;
         linked.main.dtls.close();
         linked
@@ -69,5 +69,18 @@ impl Client {
             ticket: None,
             repeat_at: now,
         };
+    }
+
+    /// Begins the session anew without resend mode if the camera was asked for it and sends nothing.
+    pub(super) fn give_up_resend(&mut self, now: Instant) {
+        let failed = match &self.state {
+            State::Linked(linked) => linked.av.resend_failed(now),
+            _ => false,
+        };
+        if failed {
+            tracing::debug!("the camera sends nothing in resend mode");
+            self.resend = false;
+            self.restart(now, None);
+        }
     }
 }

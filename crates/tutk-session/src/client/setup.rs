@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tutk_frame::MediaLayout;
+
 use super::av::AvClient;
 use super::{Client, Linked, PSK_IDENTITY, State};
 use crate::channel::{Channel, MAIN};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Liveness};
 use crate::error::Error;
 use crate::event::Event;
 use crate::phase::{Phase, later};
@@ -72,6 +74,8 @@ impl Client {
                     self.timeline.complete(now, &mut self.outbox);
                 }
                 let linked = self.link(now, dialect, self.place(ticket), from)?;
+                let asks = matches!(dialect.liveness, Liveness::Probes { .. });
+                self.timeline.linked(asks);
                 let patience = self.config.deadlines.dtls / HANDSHAKES;
                 self.restart_at = Some(later(now, patience));
                 self.state = State::Linked(Box::new(linked));
@@ -181,10 +185,12 @@ impl Client {
         })?;
         let wrapper = Wrapper::new(dialect, Arc::clone(&self.end), place, camera);
         let requests = self.requests.take();
+        // Where slices have no counter there is nothing to ask for.
+        let resend = self.resend && dialect.media == MediaLayout::Slice;
         Ok(Linked {
             wrapper,
             main: Channel::new(MAIN, dtls),
-            av: AvClient::new(&self.config, requests, dialect, self.epoch, rng)?,
+            av: AvClient::new(&self.config, requests, dialect, resend, self.epoch, rng)?,
         })
     }
 }

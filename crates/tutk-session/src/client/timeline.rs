@@ -18,6 +18,10 @@ pub(crate) struct Timeline {
     had_frame: bool,
     /// Whether the last phase waits for frames at all.
     wants_frames: bool,
+    /// Whether the camera asks by itself whether we are there.
+    asks: bool,
+    /// When the camera was last heard of.
+    heard: Instant,
 }
 
 impl Timeline {
@@ -29,6 +33,8 @@ impl Timeline {
             waits_since: now,
             had_frame: false,
             wants_frames,
+            asks: false,
+            heard: now,
         }
     }
 
@@ -52,6 +58,21 @@ impl Timeline {
         self.waits_since = now;
     }
 
+    /// The same if it is this phase that is under way; whether it is. A session that is begun anew goes through
+    /// phases again that were reported already.
+    pub(crate) fn complete_phase(
+        &mut self,
+        phase: Phase,
+        now: Instant,
+        outbox: &mut Outbox<Event>,
+    ) -> bool {
+        let is_current = self.phase == phase;
+        if is_current {
+            self.complete(now, outbox);
+        }
+        is_current
+    }
+
     /// A whole frame came: the first one completes the last phase.
     pub(crate) fn frame(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
         self.waits_since = now;
@@ -68,21 +89,40 @@ impl Timeline {
         }
     }
 
+    /// There is a link, with a camera that asks by itself whether we are there, or not.
+    pub(crate) fn linked(&mut self, asks: bool) {
+        self.asks = asks;
+    }
+
+    /// Something came from the camera.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
     /// When the phase has lasted too long; `None` when it may last for ever.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if self.phase == Phase::Stream && !self.wants_frames {
-            return None;
+        if self.waits_for_a_word() {
+            return self.asks.then(|| later(self.heard, self.deadlines.silence));
         }
         Some(later(self.waits_since, self.deadlines.of(self.phase)))
     }
 
     /// What it means that the deadline has passed.
     pub(crate) fn overdue(&self, suspects_wrong_key: bool) -> Error {
-        let waited = self.deadlines.of(self.phase);
+        let waited = match self.waits_for_a_word() {
+            true => self.deadlines.silence,
+            false => self.deadlines.of(self.phase),
+        };
         match self.phase {
+            phase if self.waits_for_a_word() => Error::Silent { phase, waited },
             Phase::Stream if self.had_frame => Error::Stalled { waited },
             Phase::Dtls if suspects_wrong_key => Error::HandshakeUnfinished { waited },
             phase => Error::Silent { phase, waited },
         }
+    }
+
+    /// No frame is waited for.
+    fn waits_for_a_word(&self) -> bool {
+        self.phase == Phase::Stream && !self.wants_frames
     }
 }

@@ -24,7 +24,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use str0m_netem::{Input, Netem, NetemConfig};
 use tutk_session::{
     AudioFlags, Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec,
-    Credentials, Dialect, Epoch, Error, Event, Frame, Lost, Output, Phase, Sound, SoundFormat,
+    Credentials, Dialect, Epoch, Error, Event, Frame, Lost, Output, Phase, SliceOrigin, Sound,
+    SoundFormat,
 };
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
@@ -115,6 +116,8 @@ pub struct Simulation {
     pub camera_at: SocketAddr,
     /// The camera has lost its power: nothing reaches it, and its time stands still.
     pub camera_gone: bool,
+    /// Nothing that the client sends reaches the camera.
+    pub client_gone: bool,
     /// Every datagram that was sent, when wanted.
     pub tap: Option<Vec<Tapped>>,
     pub record: Record,
@@ -139,6 +142,8 @@ pub struct Record {
     pub other: Vec<Event>,
     pub ended: Option<Result<(), Error>>,
     pub camera: Vec<CameraEvent>,
+    /// Slices for the first time, again, and parity packets.
+    pub sent: [u64; 3],
     pub slices: SlicesSent,
     pub audio_slices: SlicesSent,
 }
@@ -177,6 +182,7 @@ impl Simulation {
             camera_deadline: start,
             camera_at: camera_address(),
             camera_gone: false,
+            client_gone: false,
             tap: None,
             record: Record::default(),
             hasher: DefaultHasher::new(),
@@ -281,7 +287,7 @@ impl Simulation {
             assert!(busy || self.camera_deadline > now, "the camera spins");
         }
         while let Some(mut packet) = take(&mut self.up, now) {
-            if !self.camera_gone {
+            if !self.camera_gone && !self.client_gone {
                 self.camera
                     .handle_datagram(now, client_address(), &mut packet.bytes);
                 self.settle();
@@ -352,6 +358,10 @@ impl Simulation {
                     }
                 }
                 Output::Event(CameraEvent::SliceSent(slice)) => {
+                    self.record.sent[slice.origin as usize] += 1;
+                    if slice.origin == SliceOrigin::Parity {
+                        continue;
+                    }
                     let slices = match slice.kind.is_video() {
                         true => &mut self.record.slices,
                         false => &mut self.record.audio_slices,

@@ -33,6 +33,21 @@ pub(crate) fn info(micros_since_start: u64, codec: Codec) -> FrameInfo {
     }
 }
 
+/// The bytes of a frame info that says how long the frame is.
+pub(crate) fn says(bytes: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    FrameInfo {
+        numbers: Some(FrameNumbers {
+            bytes,
+            frame: 0,
+            device: None,
+        }),
+        ..info(0, Codec::H264)
+    }
+    .write(&mut out);
+    out
+}
+
 /// The packets of one frame.
 pub(crate) fn cut(
     slicer: &mut Slicer,

@@ -3,12 +3,11 @@
 use bytes::{BufMut, BytesMut};
 
 use super::error;
+use crate::annexb::LONG_START_CODE;
 use crate::rtp::video::{
     AGGREGATION, FRAGMENTATION, FU_A, FU_END, FU_START, STAP_A, can_be_sent, is_plain, nal_type,
 };
 use crate::{Codec, Error};
-
-const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// How an access unit stands behind a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub(super) fn append_nals(
             return error("the header of a fragment", "none".into());
         };
         if fu_header & FU_START != 0 {
-            out.put_slice(&START_CODE);
+            out.put_slice(&LONG_START_CODE);
             append_header(codec, header, fu_header & 0x3f, out)?;
         } else if !in_part {
             return Ok(Nals::Headless);
@@ -65,6 +64,9 @@ pub(super) fn append_nals(
         return Ok(Nals::Whole);
     }
     let mut rest = rest;
+    if rest.is_empty() {
+        return error("a whole NAL unit in an aggregation", "none".into());
+    }
     while !rest.is_empty() {
         let parts = rest
             .split_first_chunk()
@@ -82,7 +84,7 @@ fn append_nal(codec: Codec, nal: &[u8], out: &mut BytesMut) -> Result<(), Error>
     if !can_be_sent(codec, nal) {
         return unknown(nal_type(codec, nal));
     }
-    out.put_slice(&START_CODE);
+    out.put_slice(&LONG_START_CODE);
     out.put_slice(nal);
     Ok(())
 }

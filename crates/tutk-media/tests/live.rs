@@ -1,0 +1,269 @@
+//! Segments for live viewing: each at once, each for itself, and no gap between them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::sound::{Item, aac_clip, frames, interleaved, tone_clip, tracks};
+use common::{FRAME, File, H264, H265, clip, decoded, ffmpeg_is_there};
+use mp4_atom::{Any, DecodeMaybe};
+use proptest::prelude::*;
+use tutk_media::{AUDIO_WAIT, AudioCodec, AudioConfig, Clip, LiveMp4, Segment, nal_units};
+
+/// All segments of a clip with its sound, and when each frame was.
+fn segments(live: &mut LiveMp4, items: Vec<(Duration, Item<'_>)>) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    for (time, item) in items {
+        let segment = match item {
+            Item::Picture(unit, key) => live.write(unit, key, time).unwrap(),
+            Item::Sound(format, data) => live.write_audio(format, &data, time).unwrap(),
+        };
+        segments.extend(segment);
+    }
+    segments
+}
+
+fn join(live: &LiveMp4, segments: &[Segment]) -> Vec<u8> {
+    let data = segments.iter().flat_map(|segment| segment.data.clone());
+    live.init()
+        .unwrap()
+        .data
+        .iter()
+        .copied()
+        .chain(data)
+        .collect()
+}
+
+/// The names of the boxes of a segment.
+fn boxes(segment: &[u8]) -> Vec<&'static str> {
+    let mut rest = segment;
+    let mut names = Vec::new();
+    while let Some(atom) = Any::decode_maybe(&mut rest).unwrap() {
+        names.push(match atom {
+            Any::Ftyp(_) => "ftyp",
+            Any::Moov(_) => "moov",
+            Any::Moof(_) => "moof",
+            Any::Mdat(_) => "mdat",
+            _ => "other",
+        });
+    }
+    names
+}
+
+#[test]
+fn each_frame_is_a_segment_at_once() {
+    for bytes in [H264, H265] {
+        let clip = clip(bytes);
+        let mut live = LiveMp4::new(clip.codec());
+        assert_eq!(live.init(), None);
+        for (at, (unit, key)) in (0..).zip(clip.units()) {
+            let segment = live.write(unit, key, FRAME * at).unwrap().unwrap();
+            assert_eq!(boxes(&segment.data), ["moof", "mdat"]);
+            assert_eq!(segment.key, key);
+            // The initialization segment once, and from then on for who comes later.
+            let init = live.init().unwrap();
+            assert_eq!(boxes(&init.data), ["ftyp", "moov"]);
+            assert_eq!(segment.init.as_ref(), (at == 0).then_some(init));
+            let [pictures, _] = tracks(&segment.data);
+            let [picture] = &pictures[..] else {
+                unreachable!("one picture");
+            };
+            assert_eq!(
+                (picture.time, picture.duration),
+                (u64::from(at) * 4_500, 4_500)
+            );
+            let nals = nal_units(unit).filter(|nal| !is_set(&clip, nal.payload));
+            let sizes: usize = nals.map(|nal| nal.payload.len() + 4).sum();
+            assert_eq!(picture.data.len(), sizes);
+        }
+        assert_eq!(live.writer().frames(), clip.len() as u64);
+    }
+    let mut live = LiveMp4::new(clip(H264).codec());
+    live.write(clip(H264).unit(0).unwrap().0, true, FRAME)
+        .unwrap();
+    let mime_type = live.init().unwrap().mime_type();
+    assert_eq!(mime_type, "video/mp4; codecs=\"avc1.4D401F\"");
+}
+
+fn is_set(clip: &Clip, nal: &[u8]) -> bool {
+    use tutk_media::NalKind::{Pps, Sps, Vps};
+    matches!(clip.codec().kind(nal), Vps | Sps | Pps)
+}
+
+#[test]
+fn a_viewer_can_begin_at_any_key_frame() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    for (bytes, suffix) in [(H264, "h264"), (H265, "h265")] {
+        let clip = clip(bytes);
+        let sound = aac_clip();
+        let mut live = LiveMp4::new(clip.codec())
+            .with_audio(AudioConfig::new(sound.format()).unwrap())
+            .unwrap();
+        let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
+        let all = segments(&mut live, items);
+        assert_eq!(all.len(), clip.len() + sound.len());
+        assert_eq!(live.writer().audio_skipped(), 0);
+        let bare = File::new(&format!("live.{suffix}"), bytes);
+        let expected = decoded(&bare.0);
+        let keys: Vec<_> = (0..all.len()).filter(|at| all[*at].key).collect();
+        assert!(keys.len() > 1);
+        let (mut seen, mut heard) = (0, 0);
+        for from in keys.into_iter().rev() {
+            let file = File::new("live.mp4", &join(&live, &all[from..]));
+            let args = ["-v", "error", "-i", file.name(), "-fps_mode", "passthrough"];
+            let args = [&args[..], &["-f", "framemd5", "-"]].concat();
+            let shown = common::run("ffmpeg", &args);
+            let of = |track| {
+                shown
+                    .lines()
+                    .filter(move |line: &&str| line.starts_with(track))
+            };
+            let md5 = of("0,").map(|line| line.rsplit(',').next().unwrap().trim().to_owned());
+            let md5: Vec<_> = md5.collect();
+            assert!(expected.ends_with(&md5), "{suffix} {from}");
+            assert!(md5.len() > seen);
+            assert!(of("1,").count() > heard);
+            (seen, heard) = (md5.len(), of("1,").count());
+        }
+        assert_eq!(seen, clip.len());
+    }
+}
+
+#[test]
+fn new_parameter_sets_make_a_new_initialization_segment() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    // A camera that changes its picture: the sets of the clip with another level.
+    let clip = clip(H264);
+    let change = |unit: &[u8]| {
+        let mut out = Vec::new();
+        for nal in nal_units(unit) {
+            let mut nal = nal.payload.to_vec();
+            if nal[0] & 0x1f == 7 {
+                nal[3] = 30;
+            }
+            out.extend([0, 0, 0, 1]);
+            out.extend(nal);
+        }
+        out
+    };
+    let mut live = LiveMp4::new(clip.codec());
+    let (mut inits, mut all) = (Vec::new(), Vec::new());
+    for (at, (unit, key)) in (0..).zip(clip.units()) {
+        let unit = if at < 40 { unit.to_vec() } else { change(unit) };
+        let segment = live.write(&unit, key, FRAME * at).unwrap().unwrap();
+        if let Some(init) = &segment.init {
+            inits.push((at, init.codecs.clone()));
+            all.extend_from_slice(&init.data);
+        }
+        all.extend_from_slice(&segment.data);
+    }
+    assert_eq!(
+        inits,
+        [(0, "avc1.4D401F".into()), (40, "avc1.4D401E".into())]
+    );
+    assert_eq!(live.init().unwrap().codecs, "avc1.4D401E");
+    // The sets are in the one or in the other, and in no segment.
+    let [pictures, _] = tracks(&all);
+    assert!(pictures.iter().all(|picture| picture.data[4] & 0x1f != 7));
+}
+
+#[test]
+fn sound_that_is_awaited() {
+    let clip = clip(H265);
+    let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 1_000);
+    // It comes after 300 ms.
+    let mut live = LiveMp4::new(clip.codec()).await_audio();
+    let items = interleaved(&clip, FRAME, frames(&pcmu, Duration::from_millis(310)));
+    let all = segments(&mut live, items);
+    let first = &all[0];
+    assert!(first.key && first.init.as_ref().unwrap().codecs.ends_with(",ulaw"));
+    let [pictures, sound] = tracks(&first.data);
+    assert_eq!(
+        (pictures.len(), sound.len(), sound[0].time),
+        (7, 1, 8 * 310)
+    );
+    assert!(
+        all[1..]
+            .iter()
+            .all(|segment| segment.init.is_none() && boxes(&segment.data).len() == 2)
+    );
+
+    // It never comes: what was held back is there after two seconds, and begins with a key frame.
+    let mut live = LiveMp4::new(clip.codec()).await_audio();
+    let units = clip.units().chain(clip.units());
+    let mut all = (0..)
+        .zip(units)
+        .map(|(at, (unit, key))| (FRAME * at, live.write(unit, key, FRAME * at).unwrap()));
+    let (time, first) = all.find(|(_, segment)| segment.is_some()).unwrap();
+    assert_eq!(time, AUDIO_WAIT);
+    let first = first.unwrap();
+    assert!(first.key && first.init.unwrap().codecs == "hvc1.1.6.L60.90");
+    let [pictures, _] = tracks(&first.data);
+    assert_eq!(pictures.len(), 41);
+    let (_, next) = all.next().unwrap();
+    assert!(!next.unwrap().key);
+}
+
+proptest! {
+    /// Whatever the clocks say: no gap, no overlap; and where they are steady, every picture stands
+    /// where its clock says.
+    #[test]
+    fn there_is_never_a_gap(
+        intervals in prop::collection::vec(
+            prop_oneof![4 => 30..80_u64, 1 => 0..3_000_u64, 1 => Just(0)],
+            1..40,
+        ),
+        steady in 20..500_u64,
+        lost in prop::collection::btree_set(0..60_usize, 0..20),
+    ) {
+        let clip = clip(H264);
+        let sound = tone_clip(AudioCodec::Pcm, 8_000, 1, 2_000);
+        let mut live = LiveMp4::new(clip.codec()).with_audio(AudioConfig::new(sound.format()).unwrap()).unwrap();
+        let mut time = 0;
+        let jumps = intervals.iter().map(|interval| {
+            time += interval;
+            time
+        });
+        let mut times: Vec<_> = std::iter::once(0).chain(jumps).collect();
+        let unsteady = times.len();
+        times.extend((1..60).map(|at| time + at * steady));
+        let mut items = Vec::new();
+        for (at, time) in times.iter().enumerate() {
+            let (unit, key) = clip.unit(at).unwrap();
+            items.push((Duration::from_millis(*time), Item::Picture(unit, key)));
+        }
+        for (at, (format, data, time)) in frames(&sound, Duration::ZERO).enumerate() {
+            if !lost.contains(&at) {
+                items.push((time, Item::Sound(format, data)));
+            }
+        }
+        items.sort_by_key(|(time, _)| *time);
+        let all = segments(&mut live, items);
+        let [pictures, sounds] = tracks(&join(&live, &all));
+        prop_assert_eq!(pictures.len(), times.len());
+        prop_assert_eq!(sounds.len() as u64, live.writer().audio_frames());
+        for track in [&pictures, &sounds] {
+            for pair in track.windows(2) {
+                prop_assert_eq!(pair[0].end(), pair[1].time);
+                prop_assert!(pair[0].duration >= 90);
+            }
+        }
+        // Where times stood still the clock went on by itself: it is measured by the last picture.
+        let last = pictures.last().unwrap();
+        let settled = pictures.len() - 20;
+        prop_assert!(settled > unsteady);
+        for (picture, time) in pictures.iter().zip(&times).skip(settled) {
+            let behind = (times.last().unwrap() - time) * 90;
+            prop_assert_eq!(last.time - picture.time, behind);
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! MPEG transport streams: packet by packet, and as mpeg2ts reads them, which wrote none of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails"
+)]
+
+mod common;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use common::sound::{Item, aac_clip, frames, interleaved};
+use common::{FRAME, H264, H265, clip};
+use mpeg2ts::es::StreamType;
+use mpeg2ts::pes::{PesPacketReader, ReadPesPacket as _};
+use mpeg2ts::ts::{ReadTsPacket as _, TsPacketReader, TsPayload};
+use proptest::prelude::*;
+use tutk_media::{
+    AudioCodec, AudioConfig, AudioFormat, Clip, Codec, Error, NalKind, TS_PACKET_BYTES,
+    TS_TABLES_INTERVAL, TsWriter, nal_units,
+};
+
+const VIDEO: u16 = 0x100;
+/// Stamps are modulo this.
+const WRAP: u64 = 1 << 33;
+
+/// A PES packet.
+struct Unit {
+    pts: u64,
+    data: Vec<u8>,
+}
+
+/// What is in a stream, once it has been found to be one.
+struct Stream {
+    video: Vec<Unit>,
+    audio: Vec<Unit>,
+    /// Of each version of the program map: the types of its streams.
+    maps: Vec<Vec<StreamType>>,
+    /// The clock, and how many pictures began before it came.
+    clocks: Vec<u64>,
+    /// Whether each picture said that one can begin with it.
+    keys: Vec<bool>,
+}
+
+fn read(stream: &[u8]) -> Stream {
+    assert!(stream.len().is_multiple_of(TS_PACKET_BYTES));
+    let mut counters = HashMap::new();
+    let (mut maps, mut clocks, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tables, mut first) = (false, true);
+    let mut packets = TsPacketReader::new(stream);
+    while let Some(packet) = packets.read_ts_packet().unwrap() {
+        let pid = packet.header.pid.as_u16();
+        let counter = packet.header.continuity_counter.as_u8();
+        let before = counters.insert(pid, counter);
+        let step = u8::from(packet.payload.is_some());
+        assert!(
+            before.is_none_or(|before| (before + step) % 16 == counter),
+            "{pid}"
+        );
+        let field = packet.adaptation_field;
+        if let Some(pcr) = field.as_ref().and_then(|field| field.pcr) {
+            assert_eq!((pid, pcr.as_u64() % 300), (VIDEO, 0));
+            clocks.push(pcr.as_u64() / 300);
+        }
+        match packet.payload {
+            Some(TsPayload::Pat(_)) => tables = true,
+            Some(TsPayload::Pmt(pmt)) => {
+                assert!(tables && pmt.pcr_pid.unwrap().as_u16() == VIDEO);
+                let types = pmt.es_info.iter().map(|es| es.stream_type).collect();
+                if maps.last() != Some(&types) {
+                    assert_eq!(usize::from(pmt.version_number.as_u8()), maps.len());
+                    maps.push(types);
+                }
+            }
+            Some(TsPayload::PesStart(pes)) if pid == VIDEO => {
+                assert!(pes.data.starts_with(&[0, 0, 0, 1]));
+                let key = field.is_some_and(|field| field.random_access_indicator);
+                // Before a picture at which one can begin, there is what one has to know.
+                assert!(!key || tables);
+                keys.push(key);
+                tables = false;
+            }
+            _ => assert!(!first),
+        }
+        first = false;
+    }
+    let (mut video, mut audio) = (Vec::new(), Vec::new());
+    let mut reader = PesPacketReader::new(TsPacketReader::new(stream));
+    while let Some(pes) = reader.read_pes_packet().unwrap() {
+        let unit = Unit {
+            pts: pes.header.pts.unwrap().as_u64(),
+            data: pes.data,
+        };
+        assert!(pes.header.data_alignment_indicator && pes.header.dts.is_none());
+        if pes.header.stream_id.is_video() {
+            video.push(unit);
+        } else {
+            audio.push(unit);
+        }
+    }
+    Stream {
+        video,
+        audio,
+        maps,
+        clocks,
+        keys,
+    }
+}
+
+fn nals(stream: &[u8]) -> Vec<&[u8]> {
+    nal_units(stream).map(|nal| nal.payload).collect()
+}
+
+/// All but the delimiter, which has to be there.
+fn undelimited(codec: Codec, unit: &[u8]) -> Vec<&[u8]> {
+    let mut nals = nals(unit);
+    assert_eq!(codec.kind(nals.remove(0)), NalKind::Delimiter);
+    nals
+}
+
+fn write(clip: &Clip, writer: &mut TsWriter, start: Duration) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for (at, (unit, key)) in (0..).zip(clip.units()) {
+        let bytes = writer.write(unit, key, start + FRAME * at).unwrap();
+        assert!(bytes.len().is_multiple_of(TS_PACKET_BYTES));
+        stream.extend(bytes);
+    }
+    stream
+}
+
+#[test]
+fn pictures_come_out_as_they_went_in() {
+    for (bytes, stream_type) in [(H264, StreamType::H264), (H265, StreamType::H265)] {
+        let clip = clip(bytes);
+        let mut writer = TsWriter::new(clip.codec());
+        let stream = read(&write(
+            &clip,
+            &mut writer,
+            Duration::from_secs(1_700_000_000),
+        ));
+        assert_eq!((writer.frames(), writer.skipped()), (clip.len() as u64, 0));
+        assert_eq!(stream.maps, [[stream_type]]);
+        assert_eq!(stream.video.len(), clip.len());
+        for (at, (found, (unit, _))) in (0..).zip(stream.video.iter().zip(clip.units())) {
+            assert!(undelimited(clip.codec(), &found.data) == nals(unit));
+            assert_eq!(found.pts, 90_000 + at * 4_500);
+            assert_eq!(
+                stream.clocks[usize::try_from(at).unwrap()],
+                found.pts - 18_000
+            );
+        }
+        let keys: Vec<_> = clip.units().map(|(_, key)| key).collect();
+        assert_eq!(stream.keys, keys);
+    }
+}
+
+#[test]
+fn tables_come_again() {
+    let clip = clip(H264);
+    let mut writer = TsWriter::new(clip.codec());
+    let (mut since, mut seen) = (Duration::ZERO, 0);
+    for (at, (unit, key)) in (0..).zip(clip.units()) {
+        let bytes = writer.write(unit, key, FRAME * at).unwrap();
+        let has_tables = bytes[1] & 0x1f == 0 && bytes[2] == 0;
+        assert_eq!(has_tables, key || FRAME * at - since >= TS_TABLES_INTERVAL);
+        if has_tables {
+            (since, seen) = (FRAME * at, seen + 1);
+        }
+    }
+    assert_eq!(seen, 10);
+}
+
+#[test]
+fn a_key_frame_that_lacks_sets_is_given_them() {
+    for bytes in [H264, H265] {
+        let clip = clip(bytes);
+        let codec = clip.codec();
+        let key = clip.unit(0).unwrap().0;
+        let is_slice = |nal: &&[u8]| matches!(codec.kind(nal), NalKind::Slice { .. });
+        let slices: Vec<_> = nals(key).into_iter().filter(is_slice).collect();
+        let bare: Vec<u8> = slices
+            .iter()
+            .flat_map(|nal| [&[0, 0, 1], *nal].concat())
+            .collect();
+        let mut writer = TsWriter::new(codec);
+        // Nothing to begin with.
+        assert!(
+            writer
+                .write(&bare, true, Duration::ZERO)
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            writer
+                .write(clip.unit(1).unwrap().0, false, FRAME)
+                .unwrap()
+                .is_empty()
+        );
+        let mut stream = writer.write(key, true, FRAME * 2).unwrap();
+        stream.extend(writer.write(&bare, true, FRAME * 3).unwrap());
+        assert_eq!((writer.frames(), writer.skipped()), (2, 2));
+        let stream = read(&stream);
+        let [first, second] = &stream.video[..] else {
+            unreachable!("two pictures");
+        };
+        let sets = nals(key).into_iter().take_while(|nal| {
+            matches!(codec.kind(nal), NalKind::Vps | NalKind::Sps | NalKind::Pps)
+        });
+        let expected: Vec<_> = sets.chain(slices.iter().copied()).collect();
+        assert_eq!(undelimited(codec, &second.data), expected);
+        assert_eq!(first.pts, 90_000);
+    }
+}
+
+#[test]
+fn sound_comes_out_as_it_went_in() {
+    let clip = clip(H265);
+    let aac = aac_clip();
+    // With headers and without, announced and not.
+    for (sound, announced) in [
+        (aac.clone(), true),
+        (aac.clone(), false),
+        (aac.clone().without_adts(), true),
+    ] {
+        let mut writer = TsWriter::new(clip.codec());
+        if announced {
+            let config = AudioConfig::new(sound.format()).unwrap();
+            writer = writer.with_audio(config).unwrap();
+        }
+        let mut stream = Vec::new();
+        for (time, item) in interleaved(&clip, FRAME, frames(&sound, Duration::ZERO)) {
+            stream.extend(match item {
+                Item::Picture(unit, key) => writer.write(unit, key, time).unwrap(),
+                Item::Sound(format, data) => writer.write_audio(format, &data, time).unwrap(),
+            });
+        }
+        let counts = (writer.audio_frames(), writer.audio_skipped());
+        assert_eq!(counts, (aac.len() as u64, 0));
+        let stream = read(&stream);
+        let types = vec![StreamType::H265, StreamType::AdtsAac];
+        if announced {
+            assert_eq!(stream.maps, [types]);
+        } else {
+            assert_eq!(stream.maps, [vec![StreamType::H265], types]);
+        }
+        for (at, (found, (frame, _))) in (0..).zip(stream.audio.iter().zip(aac.frames())) {
+            // The headers that this crate writes are, but for how full buffers are, ffmpeg's.
+            assert_eq!(found.data[..5], frame[..5]);
+            assert_eq!(found.data[7..], frame[7..]);
+            assert_eq!(found.pts, 90_000 + at * 1_024 * 90_000 / 16_000);
+        }
+    }
+}
+
+#[test]
+fn the_clock_goes_on_with_the_sound() {
+    let clip = clip(H264);
+    let aac = aac_clip();
+    let mut writer = TsWriter::new(clip.codec());
+    let (unit, key) = clip.unit(0).unwrap();
+    let mut stream = writer.write(unit, key, Duration::ZERO).unwrap();
+    for (frame, time) in aac.frames() {
+        stream.extend(writer.write_audio(aac.format(), frame, time).unwrap());
+    }
+    let stream = read(&stream);
+    assert_eq!((stream.video.len(), stream.audio.len()), (1, aac.len()));
+    // Frames of 64 ms: every second one brings it.
+    assert_eq!(stream.clocks.len(), aac.len().div_ceil(2));
+    assert!(
+        stream
+            .clocks
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] == 2 * 5_760)
+    );
+}
+
+#[test]
+fn opus_has_its_control_header() {
+    let clip = clip(H264);
+    let format = AudioFormat {
+        codec: AudioCodec::Opus,
+        rate: 16_000,
+        channels: 1,
+    };
+    let mut writer = TsWriter::new(clip.codec());
+    let (unit, key) = clip.unit(0).unwrap();
+    let mut stream = writer.write(unit, key, Duration::ZERO).unwrap();
+    for (at, (bytes, header)) in (0..).zip([
+        (100, &[0x7f, 0xe0, 100][..]),
+        (254, &[0x7f, 0xe0, 254]),
+        (255, &[0x7f, 0xe0, 255, 0]),
+        (700, &[0x7f, 0xe0, 255, 255, 190]),
+    ]) {
+        let mut packet = vec![0x5a; bytes];
+        packet[0] = 0x08;
+        let written = writer.write_audio(format, &packet, FRAME * at).unwrap();
+        let whole = [stream.clone(), written.clone()].concat();
+        let found = read(&whole);
+        assert_eq!(found.audio.last().unwrap().data, [header, &packet].concat());
+        stream.extend(written);
+    }
+}
+
+#[test]
+fn what_a_transport_stream_does_not_hold_is_named() {
+    let clip = clip(H264);
+    let format = |codec| AudioFormat {
+        codec,
+        rate: 8_000,
+        channels: 1,
+    };
+    for codec in AudioCodec::ALL {
+        let holds = matches!(
+            codec,
+            AudioCodec::Aac | AudioCodec::AacAdts | AudioCodec::Mp3 | AudioCodec::Opus
+        );
+        let config = AudioConfig::new(format(codec)).unwrap();
+        let writer = TsWriter::new(clip.codec()).with_audio(config);
+        assert_eq!(writer.is_ok(), holds, "{codec}");
+    }
+    let mut writer = TsWriter::new(clip.codec());
+    let error = writer
+        .write_audio(format(AudioCodec::Pcmu), &[0; 160], FRAME)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "PCMU cannot be carried by an MPEG transport stream: no stream type is defined for G.711"
+    );
+    let long = [0x08; 65_536];
+    let error = writer
+        .write_audio(format(AudioCodec::Opus), &long, FRAME)
+        .unwrap_err();
+    assert!(matches!(error, Error::AudioFrame { .. }), "{error}");
+    // Before the first picture there is no place for it.
+    assert_eq!(
+        writer.write_audio(format(AudioCodec::Opus), &[0x08], FRAME),
+        Ok(Vec::new())
+    );
+    assert_eq!((writer.audio_frames(), writer.audio_skipped()), (0, 3));
+    let (unit, key) = clip.unit(0).unwrap();
+    writer.write(unit, key, Duration::ZERO).unwrap();
+    assert!(
+        !writer
+            .write_audio(format(AudioCodec::Opus), &[0x08], FRAME)
+            .unwrap()
+            .is_empty()
+    );
+    let error = writer
+        .write_audio(format(AudioCodec::Aac), &[0x21], FRAME)
+        .unwrap_err();
+    assert!(matches!(error, Error::AudioChanged { .. }), "{error}");
+}
+
+#[test]
+fn stamps_wrap_after_a_day() {
+    let clip = clip(H264);
+    let mut writer = TsWriter::new(clip.codec());
+    let mut time = Duration::ZERO;
+    let (mut expected, mut stamps) = (Vec::new(), Vec::new());
+    // Thirty hours, a key frame every ten minutes.
+    for at in 0..180_u64 {
+        let bytes = writer.write(clip.unit(0).unwrap().0, true, time).unwrap();
+        let stream = read(&bytes);
+        stamps.push((stream.video[0].pts, stream.clocks[0]));
+        let pts = 90_000 + at * 600 * 90_000;
+        expected.push((pts % WRAP, (pts - 18_000) % WRAP));
+        time += Duration::from_secs(600);
+    }
+    assert_eq!(stamps, expected);
+    assert!(stamps.windows(2).any(|pair| pair[1].0 < pair[0].0));
+}
+
+proptest! {
+    /// Whatever the clocks say, the packets are what they should be, nothing is lost unsaid, and the
+    /// stamps of each stream, and the clock, never go back.
+    #[test]
+    fn sound_and_pictures_at_any_time(
+        times in prop::collection::vec((any::<bool>(), 0..4_000_u64, 0..200_u8), 1..80),
+    ) {
+        let clip = clip(H265);
+        let aac = aac_clip();
+        let mut writer = TsWriter::new(clip.codec());
+        let (mut stream, mut units, mut heard) = (Vec::new(), 0, 0);
+        for (at, (picture, time, jump)) in times.into_iter().enumerate() {
+            // Mostly onward by 20 ms, and now and then to anywhere.
+            let time = if jump == 0 { time * 1_000 } else { time % 50 + 20 * at as u64 };
+            let time = Duration::from_millis(time);
+            if picture {
+                let (unit, key) = clip.unit(units % clip.len()).unwrap();
+                stream.extend(writer.write(unit, key, time).unwrap());
+                units += 1;
+            } else {
+                let (frame, _) = aac.frame(heard % aac.len()).unwrap();
+                stream.extend(writer.write_audio(aac.format(), frame, time).unwrap());
+                heard += 1;
+            }
+        }
+        prop_assert_eq!(writer.frames() + writer.skipped(), units as u64);
+        prop_assert_eq!(writer.audio_frames() + writer.audio_skipped(), heard as u64);
+        let found = read(&stream);
+        prop_assert_eq!(found.video.len() as u64, writer.frames());
+        prop_assert_eq!(found.audio.len() as u64, writer.audio_frames());
+        // Modulo 2^33, as they wrap.
+        let forward = |from: u64, to: u64| to.wrapping_sub(from) % WRAP < WRAP / 2;
+        prop_assert!(found.clocks.windows(2).all(|pair| forward(pair[0], pair[1])));
+        for units in [&found.video, &found.audio] {
+            prop_assert!(units.windows(2).all(|pair| forward(pair[0].pts + 1, pair[1].pts)));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Resend mode with whatever comes: groups let slices pass and never parity, and recover only what could stand
+//! there; the tracker asks only for what is missing, within its window; the slicer sends again only what it
+//! sent. And the slicer's own packets, of which some are lost: what is recovered and delivered is what was sent.
+#![no_main]
+
+use std::collections::HashMap;
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use tutk_frame::{
+    AvKind, AvPacket, FrameInfo, GroupHeader, LinkClock, MediaKind, MediaLayout, ResendRequest,
+};
+use video_reassembly::{
+    Event, GroupLimits, Groups, Limits, Origin, Reassembler, ResendConfig, ResendTracker, Slice,
+    Slicer, SlicerConfig, StreamKind, TrackerConfig,
+};
+
+#[derive(Debug, Arbitrary)]
+struct Input<'a> {
+    group_limits: (u8, u8),
+    packets: Vec<(GroupHeader, &'a [u8])>,
+    tracker: (u16, u8, u8, u8, u8),
+    counters: Vec<(Counter, u16, u16)>,
+    slicer: Sending,
+    /// For each packet: whether it comes, and when.
+    fates: Vec<u8>,
+}
+
+#[derive(Debug, Arbitrary)]
+enum Counter {
+    /// Ahead of the newest.
+    Ahead(u8),
+    Behind(u8),
+    Any(u16),
+}
+
+#[derive(Debug, Arbitrary)]
+struct Sending {
+    group: u8,
+    parity: bool,
+    slices: u8,
+    bytes: u16,
+    frames: Vec<(MediaKind, u16)>,
+    /// Base and counters, after each slice.
+    requests: Vec<(u16, Vec<u16>)>,
+}
+
+fuzz_target!(|input: Input<'_>| {
+    groups(input.group_limits, &input.packets);
+    tracker(input.tracker, &input.counters);
+    sending(&input.slicer, &input.fates);
+});
+
+fn groups((groups, body_bytes): (u8, u8), packets: &[(GroupHeader, &[u8])]) {
+    let body_bytes = usize::from(body_bytes);
+    let mut groups = Groups::new(GroupLimits {
+        groups: groups.into(),
+        body_bytes,
+    });
+    for &(group, body) in packets {
+        if let Ok(Some(slice)) = groups.push(group, body) {
+            assert!(!group.is_parity(), "parity is no slice");
+            assert_ne!(slice.origin, Origin::Recovered);
+        }
+        if let Some(slice) = groups.recovered() {
+            assert_eq!((group.m, slice.origin), (1, Origin::Recovered));
+            assert!(slice.index < slice.count && slice.counter.is_some());
+            assert!(slice.payload.len() + slice.info.len() < body_bytes);
+        }
+        assert!(groups.recovered().is_none());
+    }
+}
+
+fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u16, u16)]) {
+    let (window, reorder, reorder_micros, asks, spacing) = config;
+    let mut tracker = ResendTracker::new(TrackerConfig {
+        window,
+        reorder: reorder.into(),
+        reorder_micros: reorder_micros.into(),
+        asks,
+        spacing_micros: spacing.into(),
+    });
+    let window = window.clamp(1, 0x4000);
+    let mut now = 0;
+    for (counter, later, round_trip) in counters {
+        let newest = tracker.newest().unwrap_or(0);
+        let counter = match counter {
+            Counter::Ahead(by) => newest.wrapping_add((*by).into()),
+            Counter::Behind(by) => newest.wrapping_sub((*by).into()),
+            Counter::Any(counter) => *counter,
+        };
+        now += u64::from(*later);
+        tracker.expect(counter.wrapping_sub(3));
+        tracker.received(counter, now);
+        let (round_trip, newest) = (u64::from(*round_trip), tracker.newest());
+        let newest = newest.expect("one came");
+        let deadline = tracker.deadline(round_trip);
+        if let Some(request) = tracker.request(now, round_trip) {
+            assert!(deadline.is_some_and(|at| at <= now), "not before its time");
+            assert!((1..=ResendRequest::MAX).contains(&request.missing.len()));
+            let ages = request
+                .missing
+                .iter()
+                .map(|counter| newest.wrapping_sub(*counter));
+            assert!(ages.clone().all(|age| (1..=window).contains(&age)));
+            assert!(ages.is_sorted_by(|a, b| a > b), "each once, oldest first");
+            assert!(newest.wrapping_sub(request.base) >= newest.wrapping_sub(request.missing[0]));
+        }
+        let base = tracker.base().expect("one came");
+        assert!(newest.wrapping_add(1).wrapping_sub(base) <= window + 1);
+        let stats = tracker.stats();
+        assert!(stats.filled + stats.given_up <= stats.missing);
+        let open = stats.missing - stats.filled - stats.given_up;
+        assert_eq!(tracker.deadline(round_trip).is_some(), open > 0);
+    }
+}
+
+fn sending(sending: &Sending, fates: &[u8]) {
+    let resend = ResendConfig {
+        group: sending.group,
+        parity: sending.parity,
+        slices: sending.slices.into(),
+        bytes: sending.bytes.into(),
+    };
+    let mut slicer = Slicer::new(SlicerConfig {
+        slice_bytes: 64,
+        resend: Some(resend),
+        ..SlicerConfig::new(MediaLayout::Slice)
+    })
+    .expect("64 bytes are enough");
+    let mut requests = sending.requests.iter();
+    let (mut packets, mut frames, mut slices_sent) = (Vec::new(), HashMap::new(), HashMap::new());
+    for (fill, &(kind, len)) in (0..).zip(sending.frames.iter().take(32)) {
+        let data: Bytes = vec![fill; usize::from(len) % 2000 + 1].into();
+        let mut info = [0x4e; 40];
+        info[16..20].copy_from_slice(&(data.len() as u32).to_le_bytes());
+        let info = FrameInfo::parse(&info).expect("40 bytes are a frame info");
+        let mut slices = slicer.slice(kind, info, data.clone()).expect("few slices");
+        frames.insert((StreamKind::of(kind), slices.number()), data);
+        loop {
+            let (mut packet, len) = (Vec::new(), slices.packet_len());
+            if !slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
+                break;
+            }
+            assert_eq!(len, Some(packet.len()));
+            let body = AvPacket::parse(&packet, MediaLayout::Slice).expect("as written");
+            let slice = tutk_frame::Slice::parse(body.body).expect("as written");
+            let bytes = (slice.payload.to_vec(), slice.info.to_vec());
+            slices_sent.insert(slice.header.counter, bytes);
+            packets.push(packet);
+            if let Some((base, missing)) = requests.next() {
+                slicer.handle_request(*base, missing.iter().copied());
+            }
+            let mut again = 0;
+            let mut packet = Vec::new();
+            while slicer.write_repair(LinkClock::default(), &mut packet).is_some() {
+                let parsed = AvPacket::parse(&packet, MediaLayout::Slice).expect("as written");
+                again += usize::from(parsed.kind(MediaLayout::Slice) != AvKind::Grouped);
+                packets.push(std::mem::take(&mut packet));
+            }
+            assert!(
+                again <= usize::from(sending.slices),
+                "no more than are kept"
+            );
+        }
+    }
+
+    // Mostly in order, all of them if nothing else is said.
+    let mut order: Vec<(usize, usize)> = Vec::new();
+    for at in 0..packets.len() {
+        match fates.get(at % fates.len().max(1)).copied().unwrap_or(0) {
+            0..0xa0 => order.push((at, at)),
+            late @ 0xa0..0xe0 => order.push((at + usize::from(late & 0x1f), at)),
+            _ => {}
+        }
+    }
+    order.sort_unstable();
+    let lossless = order.len() == packets.len();
+    let mut groups = Groups::new(GroupLimits::default());
+    let mut reassembler = Reassembler::new(Limits {
+        frames: 64,
+        reorder_window: 40,
+        ..Limits::default()
+    });
+    let mut delivered = 0;
+    for (_, at) in order {
+        let packet = AvPacket::parse(&packets[at], MediaLayout::Slice).expect("as written");
+        let mut take = |slice: Slice<'_>| {
+            let counter = slice.counter.expect("this layout has one");
+            let sent = &slices_sent[&counter];
+            assert_eq!((slice.payload, slice.info), (&sent.0[..], &sent.1[..]));
+            reassembler.push(&slice);
+        };
+        match packet.group {
+            Some(group) => {
+                if let Some(slice) = groups.push(group, packet.body).expect("as written") {
+                    take(slice);
+                }
+                if let Some(slice) = groups.recovered() {
+                    take(slice);
+                }
+            }
+            None => take(
+                tutk_frame::Slice::parse(packet.body)
+                    .expect("as written")
+                    .into(),
+            ),
+        }
+        delivered += drain(&mut reassembler, &frames);
+    }
+    reassembler.flush();
+    delivered += drain(&mut reassembler, &frames);
+    assert!(!lossless || delivered == frames.len());
+    assert_eq!(groups.stats().unusable + groups.stats().inconsistent, 0);
+    assert_eq!(reassembler.stats().recovered_dropped, 0);
+}
+
+/// Takes the frames, which must be those that were sent; returns how many.
+fn drain(reassembler: &mut Reassembler, frames: &HashMap<(StreamKind, u32), Bytes>) -> usize {
+    let events = std::iter::from_fn(|| reassembler.poll());
+    let delivered = events.filter_map(|event| match event {
+        Event::Frame(frame) => Some(frame),
+        Event::Lost(_) => None,
+    });
+    delivered
+        .map(|frame| assert_eq!(frames[&(frame.stream(), frame.number)], frame.data))
+        .count()
+}
