@@ -4,6 +4,9 @@
     reason = "the doc comments of arguments are their help: brackets mean what may be left out"
 )]
 
+#[cfg(feature = "cloud")]
+pub(crate) mod cloud;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -32,7 +35,7 @@ macro_rules! camera_and_exit_status {
 CAMERA is wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd], percent-encoded, or a name
 from the file given by --config. auth_key= may stand instead of mac=. The environment variable TUTK_ENR
 may hold the ENR. The file has a table [cameras.NAME] for each, with url = \"wyze://…\", or with host,
-port, uid, enr, mac or auth_key, model and subtype.
+port, uid, enr, mac or auth_key, model, subtype and user_id; `tutk cameras` checks it.
 
 Exit status:
   0  done
@@ -107,6 +110,11 @@ pub(crate) enum Command {
     /// Read, set or do one thing of a camera
     #[command(after_help = CONTROLS_CAMERA_AND_EXIT_STATUS)]
     Control(ControlArgs),
+    /// Get the keys of one's cameras from the vendor's cloud
+    #[cfg(feature = "cloud")]
+    Cloud(cloud::CloudArgs),
+    /// List the named cameras, and everything that is wrong in their file
+    Cameras,
 }
 
 #[derive(clap::Args)]
@@ -397,6 +405,9 @@ impl Command {
             Self::Discover(_) => "discover",
             Self::Info(_) => "info",
             Self::Control(_) => "control",
+            #[cfg(feature = "cloud")]
+            Self::Cloud(args) => args.command.name(),
+            Self::Cameras => "cameras",
         }
     }
 }
@@ -441,12 +452,18 @@ impl SecretText {
     }
 }
 
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
 impl FromStr for SecretText {
     type Err = Infallible;
 
     // Never an error: clap would repeat the value in it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        Ok(Self::from(text.to_owned()))
     }
 }
 

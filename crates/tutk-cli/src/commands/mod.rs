@@ -1,5 +1,8 @@
 //! One module for each subcommand.
 
+pub(crate) mod cameras;
+#[cfg(feature = "cloud")]
+pub(crate) mod cloud;
 pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod discover;
