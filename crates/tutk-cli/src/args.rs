@@ -6,6 +6,7 @@
 
 #[cfg(feature = "cloud")]
 pub(crate) mod cloud;
+pub(crate) mod record;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,10 +15,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use clap::{Parser, ValueEnum};
-use jiff::{Span, SpanRelativeTo};
-use tutk_session::{Dialect, ResendPolicy};
+use tutk_session::Dialect;
 use zeroize::Zeroizing;
 
 use tutk_runtime::tutk_session;
@@ -97,7 +96,10 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Record a camera's video to a file, or to standard output
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
-    Record(RecordArgs),
+    Record(record::RecordArgs),
+    /// Take a picture: a camera's next key frame as a JPEG file
+    #[command(after_help = CAMERA_AND_EXIT_STATUS)]
+    Snapshot(SnapshotArgs),
     /// Say something through a camera's speaker
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Talk(TalkArgs),
@@ -192,52 +194,18 @@ pub(crate) struct SimulateArgs {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct RecordArgs {
+pub(crate) struct SnapshotArgs {
     /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the file of --config
     #[arg(value_name = "CAMERA")]
     pub(crate) camera: SecretText,
-    /// File to write, or - for standard output; with --segment a pattern with directives of strftime, as
-    /// recordings/%Y-%m-%d/%H-%M-%S.mp4
+    /// JPEG file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Format of the file [default: told by its name; on standard output the camera's codec, bare]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
-    /// Begin a new file at the first key frame after so long, as 10m or 1h30m
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    pub(crate) segment: Option<Duration>,
-    /// Delete segments that began longer ago, as 7d; only files that the pattern names
-    #[arg(long, value_name = "TIME", value_parser = span, requires = "segment")]
-    pub(crate) keep: Option<Duration>,
-    /// Delete the oldest segments so that all together stay below so many bytes, as 20G or 512MiB; looked at
-    /// when a segment begins
-    #[arg(long, value_name = "SIZE", requires = "segment")]
-    pub(crate) max_size: Option<ByteSize>,
-    /// Stop after so many seconds of video
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub(crate) seconds: Option<Duration>,
-    /// Stop after so many frames
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seconds")]
-    pub(crate) frames: Option<u64>,
-    /// Sound beside the picture: auto takes the camera's where the format has a place for it
-    #[arg(long, value_name = "AUDIO", default_value = "auto")]
-    pub(crate) audio: AudioChoice,
-    /// How long to go on trying when the stream has broken off, seconds; 0 not at all
-    #[arg(long, value_name = "S", default_value = "300", value_parser = seconds_or_none)]
-    pub(crate) reconnect: Duration,
-    /// Ask for lost packets again; auto does where the camera's model is known to send them. Not verified with
-    /// real cameras: one that does not do it is asked for its plain stream
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(crate) resend: ResendChoice,
-    /// Print a line every 5 seconds: frames, bitrate, lost, round trip, reconnects
-    #[arg(long)]
-    pub(crate) stats: bool,
-    /// Dialect to speak: auto asks the camera
-    #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
-    pub(crate) dialect: DialectChoice,
-    /// Append the session's keys to this file, for Wireshark (the format of SSLKEYLOGFILE)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) keylog: Option<PathBuf>,
+    /// Quality of the JPEG file, 1 to 100
+    #[arg(long, value_name = "Q", default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: u8,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 #[derive(clap::Args)]
@@ -309,39 +277,6 @@ pub(crate) struct Access {
     pub(crate) keylog: Option<PathBuf>,
 }
 
-/// Format of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Bare H.264 (Annex B)
-    H264,
-    /// Bare H.265 (Annex B)
-    H265,
-    /// Fragmented MP4
-    Mp4,
-    /// MPEG transport stream
-    Ts,
-}
-
-/// Sound of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AudioChoice {
-    /// The camera's, where the format has a place for it
-    Auto,
-    /// None
-    None,
-}
-
-/// Whether lost packets are asked for again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResendChoice {
-    /// Where the model is known to do it
-    Auto,
-    /// Always
-    On,
-    /// Never
-    Off,
-}
-
 /// Sound of the simulated camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SoundChoice {
@@ -401,6 +336,7 @@ impl Command {
             Self::Demo(_) => "demo",
             Self::Simulate(_) => "simulate",
             Self::Record(_) => "record",
+            Self::Snapshot(_) => "snapshot",
             Self::Talk(_) => "talk",
             Self::Discover(_) => "discover",
             Self::Info(_) => "info",
@@ -408,16 +344,6 @@ impl Command {
             #[cfg(feature = "cloud")]
             Self::Cloud(args) => args.command.name(),
             Self::Cameras => "cameras",
-        }
-    }
-}
-
-impl ResendChoice {
-    pub(crate) fn policy(self) -> ResendPolicy {
-        match self {
-            Self::Auto => ResendPolicy::Auto,
-            Self::On => ResendPolicy::On,
-            Self::Off => ResendPolicy::Off,
         }
     }
 }
@@ -484,29 +410,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time of whole units, a second at least: 90s, 10m, 1h30m, 7d, 2w.
-fn span(text: &str) -> Result<Duration, String> {
-    let span: Span = text
-        .parse()
-        .map_err(|_| "must be as 90s, 10m, 1h30m or 7d")?;
-    let length = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| "must be in weeks, days, hours, minutes and seconds")?;
-    let length = Duration::try_from(length).map_err(|_| "must be more than 0")?;
-    if length < Duration::from_secs(1) {
-        return Err("must be a second at least".to_owned());
-    }
-    Ok(length)
-}
-
-/// Seconds, or 0 for not at all.
-fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(0.0) => Ok(Duration::ZERO),
-        _ => seconds(text).map_err(|_| "must be a number of seconds, or 0".to_owned()),
-    }
-}
-
 fn probability(text: &str) -> Result<f32, String> {
     within(text, 1.0)
 }
@@ -546,31 +449,6 @@ mod tests {
         assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
         for bad in ["0", "-1", "nan", "inf", "1e300", "x", ""] {
             assert!(seconds(bad).is_err(), "{bad}");
-        }
-        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
-        assert!(seconds_or_none("-1").is_err() && seconds_or_none("x").is_err());
-    }
-
-    #[test]
-    fn spans_have_units() {
-        for (text, seconds) in [
-            ("90s", 90),
-            ("10m", 600),
-            ("1h30m", 5_400),
-            ("7d", 604_800),
-            ("2w", 1_209_600),
-        ] {
-            assert_eq!(span(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for bad in ["", "10", "0s", "500ms", "-10m", "1mo", "1y", "ten"] {
-            assert!(span(bad).is_err(), "{bad}");
-        }
-        for (text, bytes) in [
-            ("20G", 20_000_000_000),
-            ("512MiB", 512 << 20),
-            ("1000", 1000),
-        ] {
-            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) use self::segments::Retention;
 use self::target::Place;
 pub(crate) use self::target::Target;
 use self::writer::{Expected, Writer};
-use crate::args::Format;
+use crate::args::record::Format;
 use crate::clip::codec_name;
 use crate::failure::Failure;
 

@@ -9,4 +9,5 @@ pub(crate) mod discover;
 pub(crate) mod info;
 pub(crate) mod record;
 pub(crate) mod simulate;
+pub(crate) mod snapshot;
 pub(crate) mod talk;

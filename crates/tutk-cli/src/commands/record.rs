@@ -3,7 +3,8 @@
 use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
 use tutk_runtime::{ReconnectPolicy, Reconnecting};
 
-use crate::args::{AudioChoice, Global, RecordArgs};
+use crate::args::Global;
+use crate::args::record::{AudioChoice, RecordArgs};
 use crate::camera;
 use crate::console::Console;
 use crate::failure::Failure;

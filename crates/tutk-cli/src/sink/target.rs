@@ -10,7 +10,7 @@ use super::Sink;
 use super::output::Output;
 use super::pattern::Pattern;
 use super::segments::{Retention, Segments};
-use crate::args::Format;
+use crate::args::record::Format;
 use crate::failure::Failure;
 
 /// What the command line asks for, checked as far as it can be before there is a camera.
