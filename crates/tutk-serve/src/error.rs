@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::accounts::MAX_ACCOUNT_BYTES;
 use crate::hub::MAX_NAME_BYTES;
 
 /// An error of the hub or of a server.
@@ -18,6 +19,11 @@ pub enum Error {
     /// There is a camera of that name.
     #[error("there is a camera {0:?} already")]
     Exists(String),
+    /// A client could not tell this name, or its password.
+    #[error(
+        "{0:?} makes no account: a name has no `:` or `\"`, and neither it nor the password a control character or more than {MAX_ACCOUNT_BYTES} bytes"
+    )]
+    Account(String),
     /// The camera was taken out of the hub, or the hub was closed.
     #[error("the camera is served no more")]
     Closed,

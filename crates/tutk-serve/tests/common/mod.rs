@@ -9,6 +9,8 @@
     reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
+pub mod players;
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
