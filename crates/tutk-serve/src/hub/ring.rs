@@ -78,13 +78,24 @@ pub(super) struct Ring {
     /// The number of the oldest.
     first: u64,
     bytes: usize,
-    /// The number of the newest key frame, while it is kept.
-    key: Option<u64>,
+    /// The newest group of pictures, while its key frame is kept.
+    group: Option<Group>,
     /// Whether newcomers may begin with it.
     open: bool,
     limits: KeptLimits,
     cut: u64,
 }
+
+/// A group of pictures, by the numbers of its frames.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    /// The sound that was to be heard with the key frame, and came before: a key frame is long under way.
+    start: u64,
+    key: u64,
+}
+
+/// How long sound that came after the last picture is kept for a key frame that may follow.
+const BESIDE: Duration = Duration::from_secs(1);
 
 impl LiveFrame {
     /// Whether a decoder can begin here.
@@ -112,7 +123,7 @@ impl Ring {
             frames: VecDeque::new(),
             first: 0,
             bytes: 0,
-            key: None,
+            group: None,
             open: false,
             limits,
             cut: 0,
@@ -123,7 +134,9 @@ impl Ring {
     /// the oldest, as far as the limits say.
     pub(super) fn push<'a>(&mut self, frame: LiveFrame, cursors: impl Iterator<Item = &'a Cursor>) {
         if frame.is_key() {
-            (self.key, self.open) = (Some(self.end()), true);
+            let key = self.end();
+            let start = key - self.sound_since(frame.timestamp);
+            (self.group, self.open) = (Some(Group { start, key }), true);
         }
         self.bytes += frame.data.len();
         self.frames.push_back(frame);
@@ -131,7 +144,8 @@ impl Ring {
         while self.frames.len() > 1
             && (self.bytes > self.limits.bytes || self.frames.len() > self.limits.frames)
         {
-            self.cut += u64::from(self.open && self.key == Some(self.first));
+            let cut = self.group.is_some_and(|group| group.key == self.first);
+            self.cut += u64::from(cut && self.open);
             self.pop();
         }
     }
@@ -145,10 +159,26 @@ impl Ring {
 
     fn forget<'a>(&mut self, cursors: impl Iterator<Item = &'a Cursor>) {
         let slowest = cursors.map(|cursor| cursor.next).min();
-        let group = self.key.filter(|_| self.open);
-        let needed = [slowest, group].into_iter().flatten().min();
-        let needed = needed.unwrap_or(self.end());
-        while self.first < needed && self.pop() {}
+        let newest = self.frames.back().map(|frame| frame.timestamp);
+        let since = newest.unwrap_or_default().saturating_sub(BESIDE);
+        let sound = self.end() - self.sound_since(since);
+        let needed = [slowest, self.open_group(), Some(sound)];
+        let needed = needed.into_iter().flatten().min();
+        while needed.is_some_and(|needed| self.first < needed) && self.pop() {}
+    }
+
+    /// How many frames of sound came after the last picture and are not from before `since`.
+    fn sound_since(&self, since: Duration) -> u64 {
+        let newest = self.frames.iter().rev();
+        newest
+            .take_while(|frame| !frame.kind.is_video() && frame.timestamp >= since)
+            .count() as u64
+    }
+
+    /// Where the group begins that newcomers begin with.
+    fn open_group(&self) -> Option<u64> {
+        let group = self.group.filter(|_| self.open);
+        group.map(|group| group.start.max(self.first))
     }
 
     fn pop(&mut self) -> bool {
@@ -156,7 +186,7 @@ impl Ring {
             return false;
         };
         self.bytes -= oldest.data.len();
-        self.key = self.key.filter(|&key| key != self.first);
+        self.group = self.group.filter(|group| group.key != self.first);
         self.first += 1;
         true
     }
@@ -164,7 +194,7 @@ impl Ring {
     /// The place of a newcomer: the last key frame, or the end where there is none.
     pub(super) fn start(&self) -> Cursor {
         Cursor {
-            next: self.key.filter(|_| self.open).unwrap_or(self.end()),
+            next: self.open_group().unwrap_or(self.end()),
             headless: true,
         }
     }
@@ -186,9 +216,15 @@ impl Ring {
             lag.map(|lag| behind > lag)
         };
         let behind = taken.missed > 0 || late().unwrap_or(false);
-        if let Some(key) = self.key.filter(|&key| behind && key > cursor.next) {
-            taken.missed += key - cursor.next;
-            cursor.next = key;
+        let group = self
+            .group
+            .filter(|group| behind && group.start > cursor.next);
+        if let Some(Group { start, .. }) = group {
+            taken.missed += start - cursor.next;
+            *cursor = Cursor {
+                next: start,
+                headless: true,
+            };
         }
         while let Some(frame) = self.at(cursor.next) {
             cursor.next += 1;
@@ -291,7 +327,7 @@ mod tests {
     #[test]
     fn only_the_last_group_is_kept_with_the_sound_beside_it() {
         let mut ring = ring(100);
-        push(&mut ring, "ddada", &[]);
+        push(&mut ring, "dadad", &[]);
         assert_eq!(ring.kept(), (0, 0), "nothing begins with a delta frame");
         push(&mut ring, "KddadKadad", &[]);
         assert_eq!(ring.kept(), (5, 500));
@@ -306,6 +342,25 @@ mod tests {
             ring.timestamp(&ring.start()),
             Some(Duration::from_millis(500))
         );
+    }
+
+    #[test]
+    fn the_sound_of_a_key_frame_may_come_before_it() {
+        let mut ring = ring(100);
+        // Numbers are times here, and the key frame's time is that of the second frame of sound.
+        push(&mut ring, "daaa", &[]);
+        let mut key = frame(MediaKind::Key, 2, 100);
+        ring.push(key.clone(), [].iter());
+        assert_eq!(all(&ring, &mut ring.start(), None), ([2, 3, 2].to_vec(), 0));
+        // A picture between them was shown before it; its sound, too.
+        push(&mut ring, "ad", &[]);
+        key.timestamp = Duration::from_millis(50 * 5);
+        ring.push(key, [].iter());
+        assert_eq!(all(&ring, &mut ring.start(), None), ([5].to_vec(), 0));
+        // Sound alone is not kept for ever.
+        let mut ring = self::ring(100);
+        push(&mut ring, &"a".repeat(90), &[]);
+        assert_eq!(ring.kept().0, 21);
     }
 
     #[test]

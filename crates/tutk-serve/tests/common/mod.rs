@@ -10,6 +10,7 @@
 )]
 
 pub mod players;
+pub mod sync;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -85,6 +86,51 @@ pub fn heard(codec: Codec, rate: u32, channels: u8) -> Sound {
     let frames = clip.frames().map(|(frame, _)| frame.clone());
     let flags = AudioFlags::new(rate, 16, channels).unwrap();
     Sound::new(frames, SoundFormat { codec, flags }, clip.frame_samples()).unwrap()
+}
+
+/// Opus, which ffmpeg makes of the tone: 8 s in 20 ms a frame. `None` where it is built without that.
+pub fn opus() -> Option<Sound> {
+    let args = "-v error -i pipe: -ac 1 -c:a libopus -frame_duration 20 -b:a 24k -f ogg -";
+    let mut encoder = std::process::Command::new("ffmpeg")
+        .args(args.split(' '))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = encoder.stdin.take().unwrap();
+    let feeding = std::thread::spawn(move || std::io::Write::write_all(&mut input, TONE));
+    let ogg = encoder.wait_with_output().unwrap().stdout;
+    feeding.join().unwrap().unwrap();
+    let mut packets = ogg_packets(&ogg);
+    // Two headers come first, and the last is cut short.
+    let frames = packets.drain(..).skip(2).take(399);
+    let frames: Vec<Bytes> = frames.map(Bytes::from).collect();
+    let flags = AudioFlags::new(48_000, 16, 1).unwrap();
+    let format = SoundFormat {
+        codec: Codec::Opus,
+        flags,
+    };
+    (frames.len() > 300).then(|| Sound::new(frames, format, 960).unwrap())
+}
+
+/// The packets of an Ogg stream (RFC 3533 section 6).
+fn ogg_packets(mut ogg: &[u8]) -> Vec<Vec<u8>> {
+    let (mut packets, mut packet) = (Vec::new(), Vec::new());
+    while let [_, ..] = ogg {
+        let count = usize::from(ogg[26]);
+        let mut body = &ogg[27 + count..];
+        for &lace in &ogg[27..27 + count] {
+            let (part, rest) = body.split_at(lace.into());
+            packet.extend_from_slice(part);
+            body = rest;
+            if lace < 255 {
+                packets.push(std::mem::take(&mut packet));
+            }
+        }
+        ogg = body;
+    }
+    packets
 }
 
 pub const SOUND_FRAME: Duration = Duration::from_millis(20);

@@ -11,6 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::sync::Seen;
 use tutk_runtime::Server;
 use tutk_runtime::tutk_session::CameraConfig;
 use tutk_serve::{Camera, CameraState, Hub, RtspConfig, RtspServer};
@@ -66,16 +67,18 @@ impl Show {
     }
 
     /// Runs a program that watches, `URL` among its arguments replaced, until the camera has shown all.
-    pub async fn watch(self, program: &str, args: &[&str]) -> Output {
+    /// And what a viewer of the hub saw meanwhile.
+    pub async fn watch(self, program: &str, args: &[&str]) -> (Output, Seen) {
         let watching = self.spawn(program, args);
         let mut viewer = self.front.watch("test");
+        let seeing = tokio::spawn(Seen::all(self.front.watch("all")));
         // The camera says that this was all, and the session falls.
         super::state(&mut viewer, |state| matches!(state, CameraState::Down(_))).await;
         drop(viewer);
         self.hub.close().await;
         let out = super::patient(watching).await.unwrap();
         self.server.close().await;
-        out
+        (out, seeing.await.unwrap())
     }
 
     pub fn spawn(&self, program: &str, args: &[&str]) -> tokio::task::JoinHandle<Output> {
