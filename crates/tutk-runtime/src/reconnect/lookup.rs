@@ -8,32 +8,44 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 /// How long a name server may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A name that is being looked up.
-pub(super) struct Lookup(Pin<Box<dyn Future<Output = io::Result<SocketAddr>> + Send>>);
+/// A name that is being looked up, in a task of its own.
+#[derive(Debug)]
+pub(super) struct Lookup(JoinHandle<io::Result<SocketAddr>>);
 
 impl Lookup {
     /// `last` is the address so far, and stays it if the name still has it.
     pub(super) fn new(host: &str, last: SocketAddr) -> Self {
-        let host = host.to_owned();
-        Self(Box::pin(async move {
-            let lookup = tokio::net::lookup_host((host.as_str(), last.port()));
-            let found = tokio::time::timeout(PATIENCE, lookup).await;
-            let found = found.map_err(io::Error::from).and_then(|found| found);
-            match found.map(|found| choose(found.collect(), last)) {
-                Ok(Some(address)) => Ok(address),
-                // Name servers come and go as well, and mostly nothing has changed.
-                _ if !last.ip().is_unspecified() => Ok(last),
-                Ok(None) => Err(unknown(&host, &"it has no address")),
-                Err(error) => Err(unknown(&host, &error)),
-            }
-        }))
+        Self(tokio::spawn(look_up(host.to_owned(), last)))
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
-        self.0.as_mut().poll(cx)
+        // It panics only when the runtime itself comes down.
+        let joined = Pin::new(&mut self.0).poll(cx);
+        joined.map(|joined| joined.map_err(io::Error::other).flatten())
+    }
+}
+
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn look_up(host: String, last: SocketAddr) -> io::Result<SocketAddr> {
+    let lookup = tokio::net::lookup_host((host.as_str(), last.port()));
+    let found = tokio::time::timeout(PATIENCE, lookup).await;
+    let found = found.map_err(io::Error::from).flatten();
+    match found.map(|found| choose(found.collect(), last)) {
+        Ok(Some(address)) => Ok(address),
+        // Name servers come and go as well, and mostly nothing has changed.
+        _ if !last.ip().is_unspecified() => Ok(last),
+        Ok(None) => Err(unknown(&host, &"it has no address")),
+        Err(error) => Err(unknown(&host, &error)),
     }
 }
 
@@ -49,12 +61,6 @@ fn choose(mut found: Vec<SocketAddr>, last: SocketAddr) -> Option<SocketAddr> {
     }
     found.sort_by_key(SocketAddr::is_ipv6);
     found.first().copied()
-}
-
-impl fmt::Debug for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lookup")
-    }
 }
 
 #[cfg(test)]
