@@ -11,19 +11,15 @@ mod common;
 
 use common::players::{Show, are_there, ffmpeg_is_there, printed};
 use common::sync::seconds;
-use common::{FPS, H264, H265, TONE, camera, clip, heard, loopback, opus};
+use common::{FPS, H264, H265, TONE, camera, clip, heard, loopback, nals, opus};
 use tokio::task::JoinSet;
-use tutk_media::{adts_frames, nal_units};
+use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::{Codec, Sound};
 use tutk_serve::{Accounts, RtspConfig};
 
 /// As many frames as the clip has.
 fn once(stream: &'static [u8]) -> Option<u64> {
     Some(clip(stream).len().try_into().unwrap())
-}
-
-fn nals(stream: &[u8]) -> Vec<&[u8]> {
-    nal_units(stream).map(|nal| nal.payload).collect()
 }
 
 async fn show(stream: &'static [u8], sound: Option<Sound>) -> Show {

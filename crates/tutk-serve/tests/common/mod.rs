@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, tone};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, nal_units, tone};
 use tutk_runtime::tutk_session::{
     self as session, AudioFlags, CameraConfig, CameraEvent, ClientConfig, ClipFrame, Codec,
     Credentials, LeaveReason, Sound, SoundFormat,
@@ -48,6 +48,11 @@ pub fn loopback() -> SocketAddr {
 /// The access units of a clip.
 pub fn clip(stream: &'static [u8]) -> Clip {
     Clip::parse(Bytes::from_static(stream)).unwrap()
+}
+
+/// The NAL units of a stream.
+pub fn nals(stream: &[u8]) -> Vec<&[u8]> {
+    nal_units(stream).map(|nal| nal.payload).collect()
 }
 
 /// As the simulated camera wants it, at any speed.

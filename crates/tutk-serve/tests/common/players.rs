@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use super::sync::Seen;
 use tutk_runtime::Server;
@@ -54,6 +55,9 @@ impl Show {
         let camera = super::served(config);
         let mut settings = super::settings(&camera);
         settings.client.media.audio = sound;
+        // It would show all of it again.
+        settings.policy.first = Duration::from_secs(600);
+        settings.policy.largest = settings.policy.first;
         let (hub, front) = super::hub(settings);
         let server = RtspServer::start(hub.clone(), rtsp).await.unwrap();
         let url = format!("rtsp://{}/front", server.local_addr());
