@@ -9,6 +9,7 @@
     reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
+pub mod client;
 pub mod players;
 pub mod sync;
 
