@@ -56,15 +56,14 @@ async fn the_same(stream: &'static [u8], format: &str, transport: &str) {
 
 /// The sound of a test, what ffprobe calls its codec, and its rate.
 fn sounds() -> Vec<(&'static str, u32, Sound)> {
-    let mut sounds = vec![
+    vec![
         ("pcm_mulaw", 8_000, heard(Codec::Pcmu, 8_000, 1)),
         ("pcm_alaw", 8_000, heard(Codec::Pcma, 8_000, 1)),
         ("pcm_s16be", 16_000, heard(Codec::Pcm, 16_000, 1)),
         ("aac", 16_000, heard(Codec::AacAdts, 16_000, 1)),
         ("aac", 16_000, heard(Codec::AacRaw, 16_000, 1)),
-    ];
-    sounds.extend(opus().map(|opus| ("opus", 48_000, opus)));
-    sounds
+        ("opus", 48_000, opus()),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]

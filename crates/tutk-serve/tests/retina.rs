@@ -48,13 +48,11 @@ async fn open(server: &RtspServer, transport: &Transport) -> Demuxed {
 /// The next picture, Annex B, and its time.
 async fn picture(session: &mut Demuxed) -> (Vec<u8>, Duration) {
     loop {
-        match patient(session.next()).await.unwrap().unwrap() {
-            CodecItem::VideoFrame(frame) => {
-                assert_eq!(frame.loss(), 0);
-                let time = Duration::from_secs_f64(frame.timestamp().elapsed_secs());
-                return (frame.into_data(), time);
-            }
-            _ => {}
+        let item = patient(session.next()).await.unwrap().unwrap();
+        if let CodecItem::VideoFrame(frame) = item {
+            assert_eq!(frame.loss(), 0);
+            let time = Duration::from_secs_f64(frame.timestamp().elapsed_secs());
+            return (frame.into_data(), time);
         }
     }
 }
