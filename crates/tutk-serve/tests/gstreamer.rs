@@ -11,9 +11,8 @@ mod common;
 
 use std::fs;
 
-use common::players::{Show, are_there, path};
+use common::players::{Show, are_there, at_once, path};
 use common::{FPS, H264, H265, TONE, camera, clip, heard, loopback, nals};
-use tokio::task::JoinSet;
 use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::Codec;
 use tutk_serve::{Accounts, RtspConfig};
@@ -28,20 +27,14 @@ async fn picture_and_sound_are_the_cameras_byte_for_byte() {
     if !gstreamer_is_there() {
         return;
     }
-    let mut cases = JoinSet::new();
-    for (stream, name) in [(H264, "h264"), (H265, "h265")] {
-        for transport in ["tcp", "udp"] {
-            cases.spawn(the_same(stream, name, transport));
-        }
-    }
-    while let Some(case) = cases.join_next().await {
-        case.unwrap();
-    }
+    let clips = [(H264, "h264"), (H265, "h265")];
+    let both = |(stream, name)| ["tcp", "udp"].map(|transport| the_same(stream, name, transport));
+    at_once(clips.into_iter().flat_map(both)).await;
 }
 
 /// GStreamer 1.22, in one of fifty runs, plays with a sink that is left waiting for its first state (its stack shows
 /// `gst_base_sink_wait_preroll`), and never ends: then it is stopped and asked again. Nothing else is.
-async fn the_same(stream: &'static [u8], name: &str, transport: &str) {
+async fn the_same(stream: &'static [u8], name: &'static str, transport: &'static str) {
     for _ in 0..4 {
         if received(stream, name, transport).await {
             return;

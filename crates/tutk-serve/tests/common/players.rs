@@ -13,6 +13,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use super::sync::Seen;
+use tokio::task::JoinSet;
 use tutk_runtime::Server;
 use tutk_runtime::tutk_session::CameraConfig;
 use tutk_serve::{Camera, CameraState, Hub, RtspConfig, RtspServer};
@@ -106,4 +107,12 @@ pub fn printed(out: Output) -> Vec<u8> {
 /// A file of this name in the build folder's place for tests.
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
+}
+
+/// Runs all of them at once, and fails as the first that does.
+pub async fn at_once(cases: impl IntoIterator<Item: Future<Output = ()> + Send + 'static>) {
+    let mut cases: JoinSet<()> = cases.into_iter().collect();
+    while let Some(case) = cases.join_next().await {
+        case.unwrap();
+    }
 }
