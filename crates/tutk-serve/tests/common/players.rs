@@ -75,6 +75,10 @@ impl Show {
     /// And what a viewer of the hub saw meanwhile.
     pub async fn watch(self, program: &str, args: &[&str]) -> (Output, Seen) {
         let watching = self.spawn(program, args);
+        // The camera begins when the player asks what it shows, however long the player takes to come up.
+        while self.front.stats().await.viewers.is_empty() && !watching.is_finished() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let mut viewer = self.front.watch("test");
         let seeing = tokio::spawn(Seen::all(self.front.watch("all")));
         // The camera says that this was all, and the session falls.
