@@ -4,6 +4,11 @@
     reason = "the doc comments of arguments are their help: brackets mean what may be left out"
 )]
 
+#[cfg(feature = "cloud")]
+pub(crate) mod cloud;
+pub(crate) mod record;
+pub(crate) mod serve;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +17,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use tutk_session::{Dialect, ResendPolicy};
+use tutk_session::Dialect;
 use zeroize::Zeroizing;
 
 use tutk_runtime::tutk_session;
@@ -30,7 +35,7 @@ macro_rules! camera_and_exit_status {
 CAMERA is wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd], percent-encoded, or a name
 from the file given by --config. auth_key= may stand instead of mac=. The environment variable TUTK_ENR
 may hold the ENR. The file has a table [cameras.NAME] for each, with url = \"wyze://…\", or with host,
-port, uid, enr, mac or auth_key, model and subtype.
+port, uid, enr, mac or auth_key, model, subtype and user_id; `tutk cameras` checks it.
 
 Exit status:
   0  done
@@ -92,7 +97,10 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Record a camera's video to a file, or to standard output
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
-    Record(RecordArgs),
+    Record(record::RecordArgs),
+    /// Take a picture: a camera's next key frame as a JPEG file
+    #[command(after_help = CAMERA_AND_EXIT_STATUS)]
+    Snapshot(SnapshotArgs),
     /// Say something through a camera's speaker
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Talk(TalkArgs),
@@ -105,6 +113,14 @@ pub(crate) enum Command {
     /// Read, set or do one thing of a camera
     #[command(after_help = CONTROLS_CAMERA_AND_EXIT_STATUS)]
     Control(ControlArgs),
+    /// Get the keys of one's cameras from the vendor's cloud
+    #[cfg(feature = "cloud")]
+    Cloud(cloud::CloudArgs),
+    /// Serve the named cameras to whoever watches, and record them
+    #[command(after_help = serve::HELP)]
+    Serve(serve::ServeArgs),
+    /// List the named cameras, and everything that is wrong in their file
+    Cameras,
 }
 
 #[derive(clap::Args)]
@@ -182,41 +198,18 @@ pub(crate) struct SimulateArgs {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct RecordArgs {
+pub(crate) struct SnapshotArgs {
     /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the file of --config
     #[arg(value_name = "CAMERA")]
     pub(crate) camera: SecretText,
-    /// File to write, or - for the bare stream on standard output
+    /// JPEG file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Format of the file [default: told by its name; on standard output the camera's codec, bare]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
-    /// Stop after so many seconds of video
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub(crate) seconds: Option<Duration>,
-    /// Stop after so many frames
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "seconds")]
-    pub(crate) frames: Option<u64>,
-    /// Sound beside the picture: auto takes the camera's where the format has a place for it
-    #[arg(long, value_name = "AUDIO", default_value = "auto")]
-    pub(crate) audio: AudioChoice,
-    /// How long to go on trying when the stream has broken off, seconds; 0 not at all
-    #[arg(long, value_name = "S", default_value = "300", value_parser = seconds_or_none)]
-    pub(crate) reconnect: Duration,
-    /// Ask for lost packets again; auto does where the camera's model is known to send them. Not verified with
-    /// real cameras: one that does not do it is asked for its plain stream
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(crate) resend: ResendChoice,
-    /// Print a line every 5 seconds: frames, bitrate, lost, round trip, reconnects
-    #[arg(long)]
-    pub(crate) stats: bool,
-    /// Dialect to speak: auto asks the camera
-    #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
-    pub(crate) dialect: DialectChoice,
-    /// Append the session's keys to this file, for Wireshark (the format of SSLKEYLOGFILE)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) keylog: Option<PathBuf>,
+    /// Quality of the JPEG file, 1 to 100
+    #[arg(long, value_name = "Q", default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: u8,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 #[derive(clap::Args)]
@@ -288,37 +281,6 @@ pub(crate) struct Access {
     pub(crate) keylog: Option<PathBuf>,
 }
 
-/// Format of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Bare H.264 (Annex B)
-    H264,
-    /// Bare H.265 (Annex B)
-    H265,
-    /// Fragmented MP4
-    Mp4,
-}
-
-/// Sound of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AudioChoice {
-    /// The camera's, where the format has a place for it
-    Auto,
-    /// None
-    None,
-}
-
-/// Whether lost packets are asked for again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResendChoice {
-    /// Where the model is known to do it
-    Auto,
-    /// Always
-    On,
-    /// Never
-    Off,
-}
-
 /// Sound of the simulated camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SoundChoice {
@@ -378,20 +340,15 @@ impl Command {
             Self::Demo(_) => "demo",
             Self::Simulate(_) => "simulate",
             Self::Record(_) => "record",
+            Self::Serve(_) => "serve",
+            Self::Snapshot(_) => "snapshot",
             Self::Talk(_) => "talk",
             Self::Discover(_) => "discover",
             Self::Info(_) => "info",
             Self::Control(_) => "control",
-        }
-    }
-}
-
-impl ResendChoice {
-    pub(crate) fn policy(self) -> ResendPolicy {
-        match self {
-            Self::Auto => ResendPolicy::Auto,
-            Self::On => ResendPolicy::On,
-            Self::Off => ResendPolicy::Off,
+            #[cfg(feature = "cloud")]
+            Self::Cloud(args) => args.command.name(),
+            Self::Cameras => "cameras",
         }
     }
 }
@@ -426,12 +383,18 @@ impl SecretText {
     }
 }
 
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
 impl FromStr for SecretText {
     type Err = Infallible;
 
     // Never an error: clap would repeat the value in it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        Ok(Self::from(text.to_owned()))
     }
 }
 
@@ -449,14 +412,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(Duration::from_secs_f64(seconds))
     } else {
         Err("seconds must be more than 0".to_owned())
-    }
-}
-
-/// Seconds, or 0 for not at all.
-fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(0.0) => Ok(Duration::ZERO),
-        _ => seconds(text).map_err(|_| "must be a number of seconds, or 0".to_owned()),
     }
 }
 
@@ -500,8 +455,6 @@ mod tests {
         for bad in ["0", "-1", "nan", "inf", "1e300", "x", ""] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
-        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
-        assert!(seconds_or_none("-1").is_err() && seconds_or_none("x").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The argument CAMERA: from text to an address and keys.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,32 +9,42 @@ use tutk_runtime::tutk_session::{CameraUrl, Phase};
 use crate::args::{ENR_VARIABLE, SecretText};
 use crate::config;
 use crate::failure::{Failure, Status};
-use crate::models::is_not_tutk;
+use crate::models::not_tutk;
 use crate::signals::Stop;
 
 /// How long a name server may take.
 const LOOKUP: Duration = Duration::from_secs(5);
 
+/// The ENR for cameras that have none of their own.
+pub(crate) fn enr_of_environment() -> Option<SecretText> {
+    let enr = std::env::var(ENR_VARIABLE).ok();
+    enr.filter(|enr| !enr.is_empty()).map(SecretText::from)
+}
+
 /// Reads a `wyze://` address, or looks a name up in the file of cameras.
 pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, Failure> {
-    let enr = std::env::var(ENR_VARIABLE)
-        .ok()
-        .filter(|enr| !enr.is_empty());
+    let enr = enr_of_environment();
+    let enr = enr.as_ref().map(SecretText::reveal);
     let text = text.reveal();
     let camera = if text.contains("://") {
-        CameraUrl::parse_with_enr(text, enr.as_deref()).map_err(|error| {
+        CameraUrl::parse_with_enr(text, enr).map_err(|error| {
             let advice = "an address is wyze://HOST[:PORT]?uid=…&enr=…&mac=…, in quotes";
             Failure::usage("arguments", error.to_string(), advice)
         })?
     } else {
-        config::find(file, text, enr.as_deref())?
+        config::find(file, text, enr)?
     };
-    if let Some(model) = camera.model.as_deref().filter(|model| is_not_tutk(model)) {
-        let what = format!("{model} does not speak TUTK but another protocol");
+    if let Some(what) = camera.model.as_deref().and_then(not_tutk) {
         let advice = "use the vendor's app for it, or leave `model` out if it is wrong";
         return Err(Failure::usage("arguments", what, advice));
     }
     Ok(camera)
+}
+
+/// What is to be looked up again when the camera is lost: its host, unless that is an address already.
+pub(crate) fn name(camera: &CameraUrl) -> Option<String> {
+    let is_address = camera.host.parse::<IpAddr>().is_ok();
+    (!is_address).then(|| camera.host.clone())
 }
 
 /// The camera's address; an IPv4 one if its name has both.

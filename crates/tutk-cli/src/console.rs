@@ -116,6 +116,11 @@ impl Progress {
     }
 }
 
+/// One line of why it fails, beside [`Console::error`]'s.
+pub(crate) fn complain(text: impl fmt::Display) {
+    write_line(text);
+}
+
 /// One line to standard output. If nobody reads it, nobody misses it.
 pub(crate) fn print(text: impl fmt::Display) {
     let mut out = io::stdout().lock();

@@ -28,7 +28,8 @@ pub(crate) enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
-    /// A phase of the session, or `arguments`, `input`, `output`, `listen`, `start`, `command`.
+    /// A phase of the session, or `arguments`, `input`, `output`, `listen`, `start`, `command`,
+    /// `sign-in`, `cameras`.
     pub(crate) phase: &'static str,
     pub(crate) what: String,
     pub(crate) advice: Cow<'static, str>,

@@ -20,12 +20,18 @@ mod failure;
 mod hearing;
 mod keylog;
 mod models;
+#[cfg(feature = "cloud")]
+mod private_file;
+#[cfg(feature = "cloud")]
+mod prompt;
 mod quality;
 mod recording;
 mod report;
+mod serving;
 mod signals;
 mod sink;
 mod sound;
+mod suggest;
 mod table;
 mod voice;
 
@@ -34,7 +40,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Args, Command};
-use crate::commands::{control, demo, discover, info, record, simulate, talk};
+#[cfg(feature = "cloud")]
+use crate::commands::cloud;
+use crate::commands::{
+    cameras, control, demo, discover, info, record, serve, simulate, snapshot, talk,
+};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -75,10 +85,15 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Demo(args) => demo::run(args, console, report, &mut stop).await,
         Command::Simulate(args) => simulate::run(args, console, report, &mut stop).await,
         Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
+        Command::Serve(args) => serve::run(args, global, console, report, &mut stop).await,
+        Command::Snapshot(args) => snapshot::run(args, global, console, report, &mut stop).await,
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
         Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
         Command::Control(args) => control::run(args, global, console, report, &mut stop).await,
+        #[cfg(feature = "cloud")]
+        Command::Cloud(args) => cloud::run(args, global, console, report, &mut stop).await,
+        Command::Cameras => cameras::run(global, report),
     };
     report.interrupted = stop.is_requested();
     result

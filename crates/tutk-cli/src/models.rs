@@ -36,6 +36,12 @@ pub(crate) fn is_not_tutk(model: &str) -> bool {
     NOT_TUTK.iter().any(|prefix| model.starts_with(prefix))
 }
 
+/// That it speaks another protocol, in words.
+pub(crate) fn not_tutk(model: &str) -> Option<String> {
+    let is_not = is_not_tutk(model);
+    is_not.then(|| format!("{model} does not speak TUTK but another protocol"))
+}
+
 /// What it is sold as.
 pub(crate) fn product(model: &str) -> Option<&'static str> {
     let (_, product) = PRODUCTS.iter().find(|(known, _)| *known == model)?;

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Status};
 use crate::keylog::KeyLog;
 use crate::report::{self, AudioReport, Gap, Report};
 use crate::signals::Stop;
-use crate::sink::{Sink, SinkError, SoundUnit, Unit};
+use crate::sink::{SOUND_DELAY, Sink, SinkError, SoundUnit, Unit};
 use crate::sound;
 
 /// How long the camera may take to be told that we go.
@@ -23,9 +23,6 @@ pub(crate) const CLOSE: Duration = Duration::from_secs(3);
 /// How much longer than `--seconds` the wall clock runs. The camera's clock decides; this is for one that
 /// runs slow, or stands.
 const SLACK: Duration = Duration::from_secs(1);
-
-/// How long sound may take that belongs to the last picture.
-const TAIL: Duration = Duration::from_millis(300);
 
 /// How often `--stats` prints a line.
 const STATS: Duration = Duration::from_secs(5);
@@ -147,6 +144,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         self.report.recovered = tally.recovered;
         self.report.skipped += tally.headless;
         self.report.audio = self.sound();
+        self.report.segments = self.sink.segments();
         // Whatever was wrong before is what is told; this only makes the most of it.
         let finished = self.sink.finish();
         if tokio::time::timeout(CLOSE, session.close()).await.is_err() {
@@ -267,7 +265,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         } = frame;
         if let Some(end) = self.tail {
             // Where sound is late for so long, there is none.
-            return (frame.timestamp >= end + TAIL).then_some(End::Enough);
+            return (frame.timestamp >= end + SOUND_DELAY).then_some(End::Enough);
         }
         if let (Some(seconds), Some((first, _))) = (self.limits.seconds, self.span)
             && frame.timestamp.saturating_sub(first) >= seconds
@@ -315,7 +313,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             return Some(End::Enough);
         }
         self.tail = Some(end);
-        let latest = Instant::now() + TAIL;
+        let latest = Instant::now() + SOUND_DELAY;
         self.deadline = Some(
             self.deadline
                 .map_or(latest, |deadline| deadline.min(latest)),
@@ -327,7 +325,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         if self.tail.is_some_and(|end| frame.timestamp >= end) {
             return Some(End::Enough);
         }
-        let Some(format) = sound::media_format(frame.codec, frame.audio) else {
+        let Some(format) = sound::audio_format(frame.codec, frame.audio) else {
             self.unsound(format_args!("{:?} with {:?}", frame.codec, frame.audio));
             return None;
         };
@@ -343,6 +341,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
                 tracing::debug!(%error, "sound left out");
                 // Damaged frames come and go, and are counted; of these none will ever fit.
                 if let tutk_media::Error::AudioNotInMp4 { .. }
+                | tutk_media::Error::AudioNotCarried { .. }
                 | tutk_media::Error::AudioFormat { .. }
                 | tutk_media::Error::AudioChanged { .. } = error
                 {

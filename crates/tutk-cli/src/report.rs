@@ -50,9 +50,12 @@ pub(crate) struct Report {
     /// Height of the picture in pixels, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) height: Option<u16>,
-    /// The file that was written, `-` for standard output.
+    /// The file that was written, `-` for standard output; with `--segment` the pattern.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<String>,
+    /// With `--segment`, how many files were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) segments: Option<u64>,
     /// Where `simulate` listened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<String>,
@@ -62,6 +65,12 @@ pub(crate) struct Report {
     /// Whom `discover` found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cameras: Option<Vec<FoundCamera>>,
+    /// Of `cameras` and `cloud cameras`, which no other command fills the field above for.
+    #[serde(rename = "cameras", skip_serializing_if = "Option::is_none")]
+    pub(crate) listed: Option<Vec<Value>>,
+    /// Of `cameras`: what is wrong in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mistakes: Option<Vec<Value>>,
     /// The camera's model, by its address or else by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
@@ -92,6 +101,9 @@ pub(crate) struct Report {
     /// Frames of sound that `simulate` heard, with --talk-output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) heard: Option<u64>,
+    /// Of `cloud login`: the account's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_id: Option<String>,
     /// How often the stream was begun again after it had broken off.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) reconnects: u64,
@@ -267,6 +279,9 @@ impl fmt::Display for Report {
         }
         if let Some(output) = self.output.as_deref().filter(|&output| output != "-") {
             write!(f, ": {output}")?;
+        }
+        if let Some(segments) = self.segments {
+            write!(f, ", {segments} segment{}", plural(segments))?;
         }
         Ok(())
     }

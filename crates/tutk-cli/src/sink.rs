@@ -1,58 +1,68 @@
-//! Where the frames go: a bare stream or a fragmented MP4, to a file or to standard output.
+//! Where the frames go: a bare stream, MP4 or MPEG-TS, to a file, to segments, or to standard output.
 
+mod output;
+mod pattern;
+mod segments;
+mod target;
+mod writer;
+
+use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Stdout, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_media::{AudioFormat, Codec, MAX_EARLY_AUDIO_FRAMES, Mp4Writer};
+use jiff::ZonedDateTime;
+use tutk_media::{AudioConfig, AudioFormat, Codec, MAX_EARLY_AUDIO_FRAMES, ParameterSets};
 use tutk_runtime::tutk_session::tutk_frame;
 
-use crate::args::Format;
+use self::output::Output;
+pub(crate) use self::segments::Retention;
+use self::target::Place;
+pub(crate) use self::target::Target;
+use self::writer::{Expected, Writer};
+use crate::args::record::Format;
 use crate::clip::codec_name;
 use crate::failure::Failure;
 
-/// Bytes that wait before they are written: a key frame of a good camera.
-const BUFFER: usize = 256 << 10;
-
-/// What the command line asks for, checked as far as it can be before there is a camera.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    /// `None` is standard output.
-    path: Option<PathBuf>,
-    /// `None` is the camera's codec, bare.
-    format: Option<Format>,
-    /// Whether sound is wanted, where the format has a place for it.
-    sound: bool,
-}
+/// How long sound may be behind the picture that it belongs to.
+pub(crate) const SOUND_DELAY: Duration = Duration::from_millis(300);
 
 /// An output that is open. Call [`Sink::finish`], whatever happened.
 #[derive(Debug)]
 pub(crate) struct Sink {
-    out: BufWriter<Output>,
-    name: String,
+    place: Place,
     format: Option<Format>,
+    /// Whether sound is wanted, and has a place.
     sound: bool,
+    /// Opened already, but nothing has come: the output, and the file if this made it.
+    ready: Option<(Output, Option<PathBuf>)>,
+    current: Option<Part>,
+    /// The segment before and where it ends: its sound may still come.
+    closing: Option<(Part, Duration)>,
     /// Sound that came before the first key frame: it may belong to it.
     early: VecDeque<(AudioFormat, Bytes, Duration)>,
-    /// Its path, if this made the file: it goes again if nothing comes.
-    created: Option<PathBuf>,
-    started: Option<Started>,
+    /// What the camera's sound was last.
+    heard: Option<AudioConfig>,
+    sets: Option<ParameterSets>,
+    /// How many files there were.
+    parts: u64,
+    /// Frames of sound in files that are complete, and those that were left out.
+    closed: (u64, u64),
+    sweep: Option<JoinHandle<()>>,
 }
 
+/// One file.
 #[derive(Debug)]
-enum Output {
-    File(File),
-    Stdout(Stdout),
-}
-
-/// Known since the first key frame.
-#[derive(Debug)]
-struct Started {
+struct Part {
+    name: String,
+    output: Output,
+    writer: Writer,
     picture: Picture,
-    mp4: Option<Mp4Writer>,
+    /// The time of its first picture.
+    begun: Duration,
 }
 
 /// What the video is.
@@ -105,143 +115,119 @@ pub(crate) enum SinkError {
     Failed(Failure),
 }
 
-impl Target {
-    /// Tells the format from the name where it is not given.
-    pub(crate) fn new(output: &Path, format: Option<Format>) -> Result<Self, Failure> {
-        let path = (output != Path::new("-")).then(|| output.to_owned());
-        if path.is_none() && format == Some(Format::Mp4) {
-            let what = "standard output takes a bare stream, not mp4";
-            return Err(Failure::usage(
-                "arguments",
-                what,
-                "use --format h264 or h265, or a file",
-            ));
-        }
-        let format = match (&path, format) {
-            (None, format) | (_, format @ Some(_)) => format,
-            (Some(path), None) => Some(format_of(path)?),
-        };
-        Ok(Self {
-            path,
-            format,
-            sound: false,
-        })
-    }
-
-    /// The same with sound beside the picture, if the format has a place for it; whether it has.
-    pub(crate) fn with_sound(mut self) -> (Self, bool) {
-        self.sound = self.format == Some(Format::Mp4);
-        let sound = self.sound;
-        (self, sound)
-    }
-
-    pub(crate) fn is_stdout(&self) -> bool {
-        self.path.is_none()
-    }
-
-    /// Opens the output. A file that is there keeps what it has until the first frame comes.
-    pub(crate) fn open(&self) -> Result<Sink, Failure> {
-        let mut created = None;
-        let (name, out) = match &self.path {
-            None => ("standard output".to_owned(), Output::Stdout(io::stdout())),
-            Some(path) => {
-                let name = path.display().to_string();
-                let (file, new) = open(path).map_err(|e| Failure::write("output", &name, &e))?;
-                created = new.then(|| path.clone());
-                (name, Output::File(file))
-            }
-        };
-        Ok(Sink {
-            out: BufWriter::with_capacity(BUFFER, out),
-            name,
-            format: self.format,
-            sound: self.sound,
-            early: VecDeque::new(),
-            created,
-            started: None,
-        })
-    }
-}
-
 impl Sink {
+    /// With an output that is open already, if it is to be one file.
+    fn new(target: &Target, ready: Option<(Output, Option<PathBuf>)>) -> Self {
+        Self {
+            place: target.place.clone(),
+            format: target.format,
+            sound: target.sound,
+            ready,
+            current: None,
+            closing: None,
+            early: VecDeque::new(),
+            heard: None,
+            sets: None,
+            parts: 0,
+            closed: (0, 0),
+            sweep: None,
+        }
+    }
+
     /// What the video is, once that is known.
     pub(crate) fn picture(&self) -> Option<Picture> {
-        self.started.as_ref().map(|started| started.picture)
+        self.current.as_ref().map(|part| part.picture)
+    }
+
+    /// How many segments were begun, if it is to be segments.
+    pub(crate) fn segments(&self) -> Option<u64> {
+        matches!(self.place, Place::Segments(_)).then_some(self.parts)
     }
 
     /// Takes the next access unit.
     pub(crate) fn write(&mut self, unit: Unit<'_>) -> Result<(), SinkError> {
-        if self.started.is_none() {
-            if !unit.key {
-                return Err(SinkError::Skipped);
-            }
-            self.start(unit)?;
+        let mut data = unit.data.as_ref().into();
+        if self.is_due(unit) {
+            data = self.start(unit)?;
         }
-        let Some(started) = &mut self.started else {
+        let Some(part) = &mut self.current else {
             return Err(SinkError::Skipped);
         };
-        let codec = started.picture.codec;
+        let codec = part.picture.codec;
         if unit
             .codec
             .is_some_and(|found| media_codec(found) != Some(codec))
         {
-            let what = format!("{}: the camera changed its codec from {codec}", self.name);
+            let what = format!("{}: the camera changed its codec from {codec}", part.name);
             let failure = Failure::other("stream", what, "record again, from here");
             return Err(SinkError::Failed(failure));
         }
-        let written = match &mut started.mp4 {
-            None => self.out.write_all(unit.data),
-            Some(mp4) => match mp4.write(unit.data, unit.key, unit.time) {
-                Ok(bytes) => self.out.write_all(&bytes),
-                Err(error @ tutk_media::Error::UnitTooLarge { .. }) => {
-                    tracing::warn!(%error, "frame left out");
-                    return Err(SinkError::Skipped);
-                }
-                Err(error) => return Err(self.unusable(&error)),
-            },
-        };
-        // A reader of standard output wants each frame at once.
-        let flush = unit.key || matches!(self.out.get_ref(), Output::Stdout(_));
-        written
-            .and_then(|()| if flush { self.out.flush() } else { Ok(()) })
-            .map_err(|error| self.broken(&error))
+        match part.writer.write(&data, unit.key, unit.time) {
+            Ok(bytes) => part.append(&bytes)?,
+            Err(error @ tutk_media::Error::UnitTooLarge { .. }) => {
+                tracing::warn!(%error, "frame left out");
+                return Err(SinkError::Skipped);
+            }
+            Err(error) => return Err(part.unusable(&error)),
+        }
+        if let Some((_, end)) = &self.closing
+            && unit.time >= *end + SOUND_DELAY
+        {
+            self.close_segment()?;
+        }
+        Ok(())
     }
 
     /// Takes the next frame of sound.
     pub(crate) fn write_sound(&mut self, unit: SoundUnit<'_>) -> Result<(), SinkError> {
-        let Some(started) = &mut self.started else {
-            if self.early.len() >= MAX_EARLY_AUDIO_FRAMES {
-                self.early.pop_front();
-            }
-            self.early
-                .push_back((unit.format, unit.data.clone(), unit.time));
-            return Ok(());
-        };
-        let Some(mp4) = &mut started.mp4 else {
+        if !self.sound {
             return Err(SinkError::Skipped);
+        }
+        // What is wrong with a frame, the writer says.
+        self.heard = AudioConfig::of_frame(unit.format, unit.data)
+            .ok()
+            .or(self.heard);
+        let part = match (&mut self.closing, &mut self.current) {
+            (Some((part, end)), _) if unit.time < *end => part,
+            (_, Some(part)) => part,
+            (_, None) => {
+                if self.early.len() >= MAX_EARLY_AUDIO_FRAMES {
+                    self.early.pop_front();
+                }
+                self.early
+                    .push_back((unit.format, unit.data.clone(), unit.time));
+                return Ok(());
+            }
         };
-        let bytes = match mp4.write_audio(unit.format, unit.data, unit.time) {
-            Ok(bytes) => bytes,
-            Err(error @ tutk_media::Error::Mp4(_)) => return Err(self.unusable(&error)),
-            Err(error) => return Err(SinkError::Sound(error)),
-        };
-        let written = self.out.write_all(&bytes);
-        written.map_err(|error| self.broken(&error))
+        match part.writer.write_sound(unit.format, unit.data, unit.time) {
+            Ok(bytes) => part.append(&bytes),
+            Err(error @ tutk_media::Error::Mp4(_)) => Err(part.unusable(&error)),
+            Err(error) => Err(SinkError::Sound(error)),
+        }
     }
 
-    /// What there is of sound in the file, once there is any.
+    /// What there is of sound in the files, once there is any.
     pub(crate) fn sound_track(&self) -> Option<SoundTrack> {
-        let mp4 = self.started.as_ref()?.mp4.as_ref()?;
+        let (mut frames, mut skipped) = self.closed;
+        let closing = self.closing.as_ref().map(|(part, _)| part);
+        let parts = self.current.iter().chain(closing);
+        let mut any = frames > 0;
+        for part in parts {
+            let (more, left_out) = part.writer.sound_frames();
+            (frames, skipped) = (frames + more, skipped + left_out);
+            any |= part.writer.has_sound();
+        }
+        let format = self.heard.filter(|_| any)?.format();
         Some(SoundTrack {
-            format: mp4.audio_format()?,
-            frames: mp4.audio_frames(),
-            skipped: mp4.audio_skipped(),
+            format,
+            frames,
+            skipped,
         })
     }
 
     /// There will be no frame: takes the file away if it was made for this.
     pub(crate) fn discard(self) {
-        if let Some(path) = &self.created {
+        if let Some((_, Some(path))) = &self.ready {
             // Empty and ours. If it cannot be removed, it stays, empty.
             let _ = std::fs::remove_file(path);
         }
@@ -249,80 +235,152 @@ impl Sink {
 
     /// Completes the file, or takes it away if it was made for nothing.
     pub(crate) fn finish(mut self) -> Result<(), SinkError> {
-        match self.started.take() {
-            None => {
-                self.discard();
-                Ok(())
+        let last = self.current.take();
+        let mut threads = Vec::from_iter(self.sweep.take());
+        // Both are completed, whatever is wrong with one.
+        let results: Vec<_> = (self.closing.take().map(|(part, _)| part).into_iter())
+            .chain(last)
+            .map(|part| part.finish().map(|thread| threads.extend(thread)))
+            .collect();
+        for thread in threads {
+            // It says itself what is wrong.
+            let _ = thread.join();
+        }
+        self.discard();
+        results.into_iter().collect()
+    }
+
+    /// Whether this unit is the first of a file.
+    fn is_due(&self, unit: Unit<'_>) -> bool {
+        match (&self.current, &self.place) {
+            (None, _) => unit.key,
+            (Some(part), Place::Segments(segments)) => {
+                let codec = unit.codec.and_then(media_codec);
+                let is_long = unit.time.saturating_sub(part.begun) >= segments.length;
+                unit.key && (is_long || codec.is_some_and(|codec| codec != part.picture.codec))
             }
-            Some(started) => {
-                let rest = started.mp4.map(Mp4Writer::finish).transpose();
-                let rest = rest.map_err(|error| self.unusable(&error))?;
-                self.out
-                    .write_all(&rest.unwrap_or_default())
-                    .and_then(|()| self.out.flush())
-                    .map_err(|error| self.broken(&error))
-            }
+            (Some(_), _) => false,
         }
     }
 
-    /// The first key frame is here: its codec is checked, and an old file emptied.
-    fn start(&mut self, unit: Unit<'_>) -> Result<(), SinkError> {
-        let read = tutk_media::Clip::parse(unit.data.clone()).ok();
-        let codec = match (unit.codec, &read) {
-            (Some(codec), _) => media_codec(codec).ok_or_else(|| {
+    /// A key frame is here that begins a file: its codec is checked, and an old file emptied. Returns the frame
+    /// as the file needs it.
+    fn start<'a>(&mut self, unit: Unit<'a>) -> Result<Cow<'a, [u8]>, SinkError> {
+        self.close_segment()?;
+        let codec = self.codec(unit)?;
+        let sets = match &mut self.sets {
+            Some(sets) if sets.codec() == codec => sets,
+            sets => sets.insert(ParameterSets::new(codec)),
+        };
+        let data = sets.completed(unit.data, true);
+        let size = sets
+            .parameters()
+            .map(|parameters| (parameters.width, parameters.height));
+        let (name, output) = match &self.place {
+            Place::Segments(segments) => {
+                let failed = |e| broken(&self.place.name(), &e);
+                let (path, file) = segments
+                    .pattern
+                    .create(&ZonedDateTime::now())
+                    .map_err(failed)?;
+                tracing::info!(path = %path.display(), "segment");
+                if self.sweep.as_ref().is_none_or(JoinHandle::is_finished) {
+                    self.sweep = segments.sweep(&path);
+                }
+                let output = Output::of(file).map_err(failed)?;
+                (path.display().to_string(), output)
+            }
+            Place::File(_) | Place::Stdout => {
+                let name = self.place.name();
+                let Some((mut output, _)) = self.ready.take() else {
+                    return Err(SinkError::Skipped);
+                };
+                output.empty().map_err(|error| broken(&name, &error))?;
+                (name, output)
+            }
+        };
+        let sound = match self.heard {
+            _ if !self.sound => Expected::Nothing,
+            Some(config) => Expected::This(config),
+            None => Expected::Some,
+        };
+        let mut writer = Writer::new(self.format, codec, sound);
+        for (format, data, time) in self.early.drain(..) {
+            // Without a picture there is nothing to write yet. What is wrong with a frame will be with the next
+            // ones, too.
+            if let Err(error) = writer.write_sound(format, &data, time) {
+                tracing::debug!(%error, "sound left out");
+            }
+        }
+        let part = Part {
+            name,
+            output,
+            writer,
+            picture: Picture { codec, size },
+            begun: unit.time,
+        };
+        let before = self.current.replace(part);
+        self.closing = before.map(|before| (before, unit.time));
+        self.parts += 1;
+        Ok(data)
+    }
+
+    /// The codec of a key frame, if it can be written.
+    fn codec(&self, unit: Unit<'_>) -> Result<Codec, SinkError> {
+        let codec = match unit.codec {
+            Some(codec) => media_codec(codec).ok_or_else(|| {
                 let what = format!("the camera sends {codec:?}, which cannot be recorded");
                 let advice = "only H.264 and H.265 can";
                 SinkError::Failed(Failure::other("stream", what, advice))
             })?,
-            (None, Some(read)) => read.codec(),
-            // Neither the camera nor the frame says: the next key frame may.
-            (None, None) => return Err(SinkError::Skipped),
+            None => match (&self.current, tutk_media::Clip::parse(unit.data.clone())) {
+                (Some(part), _) => part.picture.codec,
+                (None, Ok(read)) => read.codec(),
+                // Neither the camera nor the frame says: the next key frame may.
+                (None, Err(_)) => return Err(SinkError::Skipped),
+            },
         };
         if self.format.is_some_and(|format| !format.holds(codec)) {
-            let what = format!("{}: the camera sends {codec}, another codec", self.name);
+            let what = format!(
+                "{}: the camera sends {codec}, another codec",
+                self.place.name()
+            );
             let advice = format!(
-                "use --format {0} or mp4, or a name in .{0} or .mp4",
+                "use --format {0}, ts or mp4, or a name in .{0}, .ts or .mp4",
                 codec_name(codec)
             );
             return Err(SinkError::Failed(Failure::usage("stream", what, advice)));
         }
-        if let Output::File(file) = self.out.get_ref() {
-            // A device or pipe has no length to set.
-            let emptied = file.metadata().and_then(|metadata| {
-                if metadata.is_file() {
-                    file.set_len(0)
-                } else {
-                    Ok(())
-                }
-            });
-            emptied.map_err(|error| self.broken(&error))?;
-        }
-        let size = read.map(|read| (read.parameters().width, read.parameters().height));
-        self.started = Some(Started {
-            picture: Picture { codec, size },
-            mp4: (self.format == Some(Format::Mp4)).then(|| {
-                let mut writer = Mp4Writer::new(codec);
-                if self.sound {
-                    writer = writer.await_audio();
-                }
-                for (format, data, time) in self.early.drain(..) {
-                    // Without a picture there is nothing to write yet. What is wrong with a frame will be
-                    // with the next ones, too.
-                    if let Err(error) = writer.write_audio(format, &data, time) {
-                        tracing::debug!(%error, "sound left out");
-                    }
-                }
-                writer
-            }),
-        });
-        Ok(())
+        Ok(codec)
     }
 
-    fn broken(&self, error: &io::Error) -> SinkError {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return SinkError::ReaderGone;
+    /// The segment before has all its sound.
+    fn close_segment(&mut self) -> Result<(), SinkError> {
+        let Some((part, _)) = self.closing.take() else {
+            return Ok(());
+        };
+        let (frames, skipped) = part.writer.sound_frames();
+        self.closed = (self.closed.0 + frames, self.closed.1 + skipped);
+        // The disk takes the rest of it while the next is written.
+        part.finish().map(drop)
+    }
+}
+
+impl Part {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        if bytes.is_empty() {
+            return Ok(());
         }
-        SinkError::Failed(Failure::write("stream", &self.name, error))
+        let written = self.output.write(bytes);
+        written.map_err(|error| broken(&self.name, &error))
+    }
+
+    /// Completes the file; returns the thread that brings it to the disk.
+    fn finish(mut self) -> Result<Option<JoinHandle<()>>, SinkError> {
+        let writer = std::mem::replace(&mut self.writer, Writer::Bare);
+        let rest = writer.finish().map_err(|error| self.unusable(&error))?;
+        self.append(&rest)?;
+        Ok(self.output.close())
     }
 
     fn unusable(&self, error: &tutk_media::Error) -> SinkError {
@@ -335,41 +393,11 @@ impl Sink {
     }
 }
 
-impl Format {
-    fn holds(self, codec: Codec) -> bool {
-        match self {
-            Self::H264 => codec == Codec::H264,
-            Self::H265 => codec == Codec::H265,
-            Self::Mp4 => true,
-        }
+fn broken(name: &str, error: &io::Error) -> SinkError {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return SinkError::ReaderGone;
     }
-}
-
-/// Opens without emptying it, and says whether the file is new.
-fn open(path: &Path) -> io::Result<(File, bool)> {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    match options.clone().create_new(true).open(path) {
-        Ok(file) => Ok((file, true)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            options.open(path).map(|file| (file, false))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn format_of(path: &Path) -> Result<Format, Failure> {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    match extension.map(str::to_ascii_lowercase).as_deref() {
-        Some("h264" | "264") => Ok(Format::H264),
-        Some("h265" | "265" | "hevc") => Ok(Format::H265),
-        Some("mp4") => Ok(Format::Mp4),
-        _ => {
-            let what = format!("{}: the name does not tell the format", path.display());
-            let advice = "end it in .h264, .h265 or .mp4, or give --format";
-            Err(Failure::usage("arguments", what, advice))
-        }
-    }
+    SinkError::Failed(Failure::write("stream", name, error))
 }
 
 fn media_codec(codec: tutk_frame::Codec) -> Option<Codec> {
@@ -380,24 +408,10 @@ fn media_codec(codec: tutk_frame::Codec) -> Option<Codec> {
     }
 }
 
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.write(bytes),
-            Self::Stdout(stdout) => stdout.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) => file.flush(),
-            Self::Stdout(stdout) => stdout.flush(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::clip::SHIPPED;
     use crate::failure::Status;
@@ -450,7 +464,6 @@ mod tests {
         assert!(Target::new(Path::new("a.avi"), None).is_err());
         assert!(Target::new(Path::new("a.avi"), Some(Format::H264)).is_ok());
         assert_eq!(Target::new(Path::new("-"), None).unwrap().format, None);
-        assert!(Target::new(Path::new("-"), Some(Format::Mp4)).is_err());
     }
 
     #[test]

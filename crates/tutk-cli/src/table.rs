@@ -15,6 +15,23 @@ pub(crate) fn of(value: &Value) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Rows as lines, each column as wide as its widest text.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        let texts = rows.iter().filter_map(|row| row.get(column));
+        texts.map(|text| text.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths);
+        let line: String = cells
+            .map(|(text, width)| format!("{text:<width$}  "))
+            .collect();
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// What can be printed of it: a camera may say anything.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -106,6 +123,13 @@ mod tests {
                 "points[0].seconds          10",
             ]
         );
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_they_must_be() {
+        let rows = [["a", "bcd", "e"], ["äöü", "", "f"], ["g", "h", ""]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows), "a    bcd  e\näöü       f\ng    h");
     }
 
     #[test]

@@ -78,6 +78,7 @@ mod tests {
             chroma_format: 1,
             luma_bits: 8,
             chroma_bits: 8,
+            signal: None,
             profile: Profile::H265 {
                 general,
                 compatibility,

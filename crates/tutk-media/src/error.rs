@@ -56,6 +56,29 @@ pub enum Error {
         units: u64,
     },
 
+    /// There is no decoder for pictures of this codec here.
+    #[error("expected H.264 for a snapshot, found {codec}: nothing here decodes that")]
+    SnapshotCodec {
+        /// The codec of the stream.
+        codec: Codec,
+    },
+
+    /// A picture is too large to be decoded for a snapshot.
+    #[error("expected a picture of at most {max} pixels for a snapshot, found {found}")]
+    SnapshotTooLarge {
+        /// The limit.
+        max: u32,
+        /// Pixels of the picture.
+        found: u32,
+    },
+
+    /// A key frame could not be made a JPEG file.
+    #[error("expected a key frame that can be decoded, found {why}")]
+    Snapshot {
+        /// What the decoder or the encoder says.
+        why: String,
+    },
+
     /// A parameter set ends before its last needed field.
     #[error("{codec} sequence parameter set: expected {field}, found its end at bit {bit}")]
     Truncated {

@@ -21,6 +21,8 @@ mod parameter_sets;
 mod parameters;
 mod rtp;
 mod sdp;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 mod tone;
 mod ts;
 mod wav;
@@ -41,12 +43,14 @@ pub use mp4::{
 };
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
-pub use parameters::SequenceParameters;
+pub use parameters::{SequenceParameters, VideoSignal};
 pub use rtp::{
     MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES, RTP_HEADER_BYTES, RTP_PACKET_BYTES, RtpConfig,
     RtpDepacketizer, RtpFrame, RtpPacketizer, RtpPackets, rtp_timestamp,
 };
 pub use sdp::MediaDescription;
+#[cfg(feature = "snapshot")]
+pub use snapshot::{MAX_SNAPSHOT_PIXELS, SNAPSHOT_QUALITY, snapshot};
 pub use tone::{CLICK_MILLISECONDS, TONE_HERTZ, tone};
 pub use ts::{TS_PACKET_BYTES, TS_TABLES_INTERVAL, TsWriter};
 pub use wav::{Wav, WavFile};

@@ -58,9 +58,9 @@ pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
 ///
 /// # Sound
 ///
-/// The header names the tracks, so sound has to be announced before it: with its format by
-/// [`with_audio`](Self::with_audio), or by [`await_audio`](Self::await_audio), and the first frame
-/// says. Both tracks go by the clock of the times that the caller gives. Sound of before the first
+/// The header names the tracks, so sound has to be announced before it: by
+/// [`with_audio`](Self::with_audio) where it is known, or by [`await_audio`](Self::await_audio), and the
+/// first frame says. Both tracks go by the clock of the times that the caller gives. Sound of before the first
 /// picture is left out; what comes first then begins where the clock says (`tfdt`), however late.
 ///
 /// Frames of sound follow each other without a gap as long as the clock agrees within
@@ -161,15 +161,15 @@ impl Mp4Writer {
         }
     }
 
-    /// Adds a track of sound of this format, to be called before anything is written. AAC is taken
-    /// to be LC; where frames have headers, [`await_audio`](Self::await_audio) goes by them instead.
+    /// Adds a track of this sound, to be called before anything is written. Where it is not known yet,
+    /// [`await_audio`](Self::await_audio) goes by the first frame.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::AudioFormat`];
-    /// [`Error::NoAudioTrack`] when the header is written already.
-    pub fn with_audio(mut self, format: AudioFormat) -> Result<Self, Error> {
-        let config = AudioConfig::new(audio::check(format)?)?;
+    /// [`Error::AudioNotInMp4`] names what MP4 has no place for; [`Error::NoAudioTrack`] when the header
+    /// is written already.
+    pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
+        audio::check(config.format())?;
         if matches!(self.header, Header::Written) {
             return Err(Error::NoAudioTrack);
         }

@@ -1,3 +1,7 @@
+use std::borrow::Cow;
+use std::ptr;
+
+use crate::annexb::LONG_START_CODE;
 use crate::{Codec, NalKind, SequenceParameters, nal_units};
 
 /// Parameter sets of each kind that are kept of one access unit; those beyond stay in the stream,
@@ -90,6 +94,22 @@ impl ParameterSets {
         &self.pps
     }
 
+    /// An access unit (Annex B) as the first of a new file or viewer: where a key frame lacks any kind of
+    /// parameter sets, all that are known come first, behind a delimiter only. Those that it has are taken
+    /// over; everything else is returned as it came.
+    pub fn completed<'a>(&mut self, unit: &'a [u8], key: bool) -> Cow<'a, [u8]> {
+        let nals: Vec<_> = nal_units(unit).map(|nal| nal.payload).collect();
+        let before = nals.clone();
+        let nals = self.complete(nals, key);
+        let same =
+            nals.len() == before.len() && nals.iter().zip(before).all(|(a, b)| ptr::eq(*a, b));
+        if same {
+            return Cow::Borrowed(unit);
+        }
+        let pieces = nals.iter().flat_map(|nal| [&LONG_START_CODE[..], nal]);
+        Cow::Owned(pieces.flatten().copied().collect())
+    }
+
     /// The NAL units of an access unit as a decoder needs them that knows nothing: where a key frame
     /// lacks any kind of parameter sets, all that are known come first, behind a delimiter only.
     /// Those of the access unit are taken over before.
@@ -154,6 +174,24 @@ mod tests {
         assert_eq!(all, [[0x67, 1], [0x68, 3]]);
         // The sequence parameter set is cut off, so that nothing can be said.
         assert_eq!((sets.parameters(), sets.codec()), (None, Codec::H264));
+    }
+
+    #[test]
+    fn a_key_frame_is_completed_by_what_is_known() {
+        let mut sets = ParameterSets::new(Codec::H264);
+        let whole = [0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88];
+        assert!(matches!(sets.completed(&whole, true), Cow::Borrowed(unit) if unit == whole));
+        let bare = [0, 0, 0, 1, 9, 0x10, 0, 0, 1, 0x65, 0x88];
+        assert!(matches!(sets.completed(&bare, false), Cow::Borrowed(unit) if unit == bare));
+        let expected = [
+            &[0, 0, 0, 1, 9, 0x10][..],
+            &[0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 1],
+            &[0, 0, 0, 1, 0x65, 0x88],
+        ];
+        assert_eq!(*sets.completed(&bare, true), expected.concat());
+        // One of two kinds: both are there once, in their order.
+        let half = [0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88];
+        assert_eq!(*sets.completed(&half, true), expected[1..].concat());
     }
 
     #[test]

@@ -6,8 +6,8 @@ const MAX_SIDE: u32 = u16::MAX as u32;
 
 /// The fields of a sequence parameter set that a player or a file header needs.
 ///
-/// Reading stops where the last of them has been read: what follows (video usability information
-/// above all) is where cameras err most, and nothing here needs it.
+/// Reading stops where the last of them has been read: what follows is where cameras err most, and nothing here
+/// needs it. For the same reason, whatever is wrong behind the cropping rectangle is no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceParameters {
     /// The codec of the set.
@@ -22,8 +22,29 @@ pub struct SequenceParameters {
     pub luma_bits: u8,
     /// Bits of a chroma sample, 8 to 16.
     pub chroma_bits: u8,
+    /// What the samples mean, where an H.264 set says it. (Of H.265 sets it is not read.)
+    pub signal: Option<VideoSignal>,
     /// Profile, tier and level, as the codec writes them.
     pub(crate) profile: Profile,
+}
+
+/// What the samples of a picture mean: `video_signal_type` of the video usability information (H.264 E.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoSignal {
+    /// `video_full_range_flag`: luma and chroma from 0 to 255, and not from 16 to 235 and 240.
+    pub full_range: bool,
+    /// `matrix_coefficients` (table E-5): 1 BT.709, 5 and 6 BT.601, 2 not said.
+    pub matrix: u8,
+}
+
+/// What is to be assumed where nothing is said (H.264 E.2.1).
+impl Default for VideoSignal {
+    fn default() -> Self {
+        Self {
+            full_range: false,
+            matrix: 2,
+        }
+    }
 }
 
 /// Profile and level in each codec's own form, as `avcC` and `hvcC` want them.
@@ -136,12 +157,41 @@ fn h264(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
         chroma_format: small(chroma_format),
         luma_bits: 8 + small(luma_depth),
         chroma_bits: 8 + small(chroma_depth),
+        signal: video_signal(bits).unwrap_or_default(),
         profile: Profile::H264 {
             profile_idc,
             constraints,
             level_idc,
         },
     })
+}
+
+/// H.264 E.1.1, up to the colours.
+fn video_signal(bits: &mut BitReader<'_>) -> Result<Option<VideoSignal>, Error> {
+    /// `Extended_SAR`: width and height follow.
+    const EXTENDED: u8 = 255;
+    if !bits.flag("vui_parameters_present_flag")? {
+        return Ok(None);
+    }
+    if bits.flag("aspect_ratio_info_present_flag")? && bits.byte("aspect_ratio_idc")? == EXTENDED {
+        bits.skip(32, "sar_width")?;
+    }
+    if bits.flag("overscan_info_present_flag")? {
+        bits.skip(1, "overscan_appropriate_flag")?;
+    }
+    if !bits.flag("video_signal_type_present_flag")? {
+        return Ok(None);
+    }
+    bits.skip(3, "video_format")?;
+    let mut signal = VideoSignal {
+        full_range: bits.flag("video_full_range_flag")?,
+        ..VideoSignal::default()
+    };
+    if bits.flag("colour_description_present_flag")? {
+        bits.skip(16, "colour_primaries")?;
+        signal.matrix = bits.byte("matrix_coefficients")?;
+    }
+    Ok(Some(signal))
 }
 
 /// The profiles whose sets name chroma format and bit depth (H.264 7.3.2.1.1).
@@ -217,6 +267,7 @@ fn h265(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
         chroma_format: small(chroma_format),
         luma_bits: 8 + small(luma_depth),
         chroma_bits: 8 + small(chroma_depth),
+        signal: None,
         profile: Profile::H265 {
             general,
             compatibility,
@@ -315,6 +366,31 @@ mod tests {
                 level_idc: 40
             }
         );
+    }
+
+    #[test]
+    fn what_samples_mean_is_read_and_a_cut_is_no_error() {
+        // x264 at 64x64: nothing is said; full range and BT.709; BT.601 behind an aspect ratio of 10:11.
+        let nothing = hex("6742c00ada109b0110000003001000000300a0f1226a");
+        let full = hex("6742c00ada109b016e02020280000003008000000507891350");
+        let limited = hex("6742c00ada109b036a04040c80000003008000000507891350");
+        let signal = |full_range, matrix| Some(VideoSignal { full_range, matrix });
+        for (sps, expected) in [
+            (nothing, None),
+            (full, signal(true, 1)),
+            (limited, signal(false, 6)),
+        ] {
+            let read = SequenceParameters::parse(Codec::H264, &sps).unwrap();
+            assert_eq!((read.width, read.signal), (64, expected));
+            // Behind the size, nothing has to be there.
+            for len in 8..sps.len() {
+                let read = SequenceParameters::parse(Codec::H264, &sps[..len]).unwrap();
+                assert!(
+                    read.signal.is_none() || read.signal == expected,
+                    "{len}: {read:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use common::sound::{Item, aac_clip, frames, interleaved, tone_clip, tracks};
 use common::{FRAME, File, H264, H265, clip, decoded, ffmpeg_is_there};
 use mp4_atom::{Any, DecodeMaybe};
 use proptest::prelude::*;
-use tutk_media::{AUDIO_WAIT, AudioCodec, Clip, LiveMp4, Segment, nal_units};
+use tutk_media::{AUDIO_WAIT, AudioCodec, AudioConfig, Clip, LiveMp4, Segment, nal_units};
 
 /// All segments of a clip with its sound, and when each frame was.
 fn segments(live: &mut LiveMp4, items: Vec<(Duration, Item<'_>)>) -> Vec<Segment> {
@@ -104,7 +104,7 @@ fn a_viewer_can_begin_at_any_key_frame() {
         let clip = clip(bytes);
         let sound = aac_clip();
         let mut live = LiveMp4::new(clip.codec())
-            .with_audio(sound.format())
+            .with_audio(AudioConfig::new(sound.format()).unwrap())
             .unwrap();
         let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
         let all = segments(&mut live, items);
@@ -227,7 +227,7 @@ proptest! {
     ) {
         let clip = clip(H264);
         let sound = tone_clip(AudioCodec::Pcm, 8_000, 1, 2_000);
-        let mut live = LiveMp4::new(clip.codec()).with_audio(sound.format()).unwrap();
+        let mut live = LiveMp4::new(clip.codec()).with_audio(AudioConfig::new(sound.format()).unwrap()).unwrap();
         let mut time = 0;
         let jumps = intervals.iter().map(|interval| {
             time += interval;

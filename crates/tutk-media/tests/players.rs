@@ -16,7 +16,9 @@ use common::sound::{
     self, Frames, Item, aac_clip, clicks, frames, interleaved, probe, tone_clip, tracks, write,
 };
 use common::{FRAME, File, H264, clip, ffmpeg_is_there};
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Mp4Writer, Wav, WavFile, g711, tone};
+use tutk_media::{
+    AudioClip, AudioCodec, AudioConfig, AudioFormat, Mp4Writer, Wav, WavFile, g711, tone,
+};
 
 /// clip.h264 with this sound.
 fn record(name: &str, sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>) -> File {
@@ -232,7 +234,7 @@ fn a_minute_stays_in_step() {
     // As a camera that sends its clip of sound anew with each run of its pictures.
     let (clip, aac) = (clip(H264), aac_clip());
     let mut writer = Mp4Writer::new(clip.codec())
-        .with_audio(aac.format())
+        .with_audio(AudioConfig::new(aac.format()).unwrap())
         .unwrap();
     let mut file = Vec::new();
     let run = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use common::sound::{aac_clip, tone_clip, tracks};
 use common::{H264, H265};
 use proptest::prelude::*;
 use tutk_media::{
-    AdtsHeader, AudioClip, AudioCodec, AudioFormat, Clip, Codec, Mp4Writer, NalKind,
+    AdtsHeader, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, Mp4Writer, NalKind,
     SequenceParameters, Wav, WavFile, access_units, adts_frames, from_length_prefixed, nal_units,
     to_length_prefixed,
 };
@@ -178,7 +178,7 @@ proptest! {
         let clip = Clip::parse(Bytes::from_static(H265)).unwrap();
         let sound = if aac { aac_clip() } else { tone_clip(AudioCodec::Pcm, 8_000, 2, 1_000) };
         let mut writer = Mp4Writer::new(clip.codec());
-        writer = if awaited { writer.await_audio() } else { writer.with_audio(sound.format()).unwrap() };
+        writer = if awaited { writer.await_audio() } else { writer.with_audio(AudioConfig::new(sound.format()).unwrap()).unwrap() };
         let (mut file, mut units, mut heard, mut refused) = (Vec::new(), 0, 0, 0);
         for (at, (picture, time, jump)) in times.into_iter().enumerate() {
             // Mostly onward by 20 ms, and now and then to anywhere.

@@ -14,7 +14,7 @@ use common::sound::{Item, Stored, aac_clip, frames, interleaved, tone_clip, trac
 use common::{FRAME, H264, clip};
 use mp4_atom::{Any, DecodeMaybe};
 use tutk_media::{
-    AUDIO_TOLERANCE, AUDIO_WAIT, AudioClip, AudioCodec, AudioFormat, Codec, Error,
+    AUDIO_TOLERANCE, AUDIO_WAIT, AudioClip, AudioCodec, AudioConfig, AudioFormat, Codec, Error,
     MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES, Mp4Writer, TIMESCALE,
 };
 
@@ -34,7 +34,9 @@ const fn ms(milliseconds: u64) -> Duration {
 /// A writer for clip.h264 that has its first picture, at 10 s, and what it returned.
 fn begun() -> (Mp4Writer, Vec<u8>) {
     let clip = clip(H264);
-    let mut writer = Mp4Writer::new(Codec::H264).with_audio(PCMU).unwrap();
+    let mut writer = Mp4Writer::new(Codec::H264)
+        .with_audio(AudioConfig::new(PCMU).unwrap())
+        .unwrap();
     let (unit, key) = clip.unit(0).unwrap();
     let file = writer.write(unit, key, ms(10_000)).unwrap();
     (writer, file)
@@ -110,7 +112,9 @@ fn clocks_that_are_set() {
     // Sound and pictures of a camera whose clock goes back by an hour, and later forward by one.
     let clip = clip(H264);
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
-    let mut writer = Mp4Writer::new(clip.codec()).with_audio(PCMU).unwrap();
+    let mut writer = Mp4Writer::new(clip.codec())
+        .with_audio(AudioConfig::new(PCMU).unwrap())
+        .unwrap();
     let hour = Duration::from_secs(3_600);
     let items = interleaved(&clip, FRAME, frames(&pcmu, Duration::ZERO))
         .into_iter()
@@ -155,7 +159,7 @@ fn before_the_first_picture() {
 fn a_cut_costs_at_most_a_second_of_either() {
     let (clip, aac) = (clip(H264), aac_clip());
     let mut writer = Mp4Writer::new(clip.codec())
-        .with_audio(aac.format())
+        .with_audio(AudioConfig::new(aac.format()).unwrap())
         .unwrap();
     let mut file = Vec::new();
     for (time, item) in interleaved(&clip, FRAME, frames(&aac, Duration::ZERO)) {
@@ -193,7 +197,9 @@ fn sound_goes_on_where_the_picture_stands() {
 fn pictures_that_wait_keep_their_places() {
     // Sound runs ahead of the pictures, so that it ends fragments while a picture is open.
     let (clip, pcmu) = (clip(H264), tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000));
-    let mut writer = Mp4Writer::new(clip.codec()).with_audio(PCMU).unwrap();
+    let mut writer = Mp4Writer::new(clip.codec())
+        .with_audio(AudioConfig::new(PCMU).unwrap())
+        .unwrap();
     let mut items = interleaved(&clip, FRAME, frames(&pcmu, Duration::ZERO));
     items.sort_by_key(|(time, item)| match item {
         Item::Picture(..) => *time + ms(330),
@@ -213,7 +219,9 @@ fn pictures_that_wait_keep_their_places() {
 fn any_cut_leaves_what_was_whole() {
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
     let clip = clip(H264);
-    let mut writer = Mp4Writer::new(clip.codec()).with_audio(PCMU).unwrap();
+    let mut writer = Mp4Writer::new(clip.codec())
+        .with_audio(AudioConfig::new(PCMU).unwrap())
+        .unwrap();
     let mut file = write(&mut writer, interleaved(&clip, FRAME, frames(&pcmu, ms(0))));
     file.extend(writer.finish().unwrap());
     let [all_pictures, all_sound] = tracks(&file);
@@ -237,7 +245,10 @@ fn a_track_cannot_be_added_behind_the_header() {
     let mut writer = writer.await_audio();
     let error = Err(Error::NoAudioTrack);
     assert_eq!(writer.write_audio(PCMU, &TWENTY, ms(0)), error);
-    assert!(matches!(writer.with_audio(PCMU), Err(Error::NoAudioTrack)));
+    assert!(matches!(
+        writer.with_audio(AudioConfig::new(PCMU).unwrap()),
+        Err(Error::NoAudioTrack)
+    ));
 }
 
 /// Kinds of the boxes of a file, and how many tracks its header has.
@@ -316,7 +327,8 @@ fn what_mp4_does_not_hold_is_refused_and_the_picture_goes_on() {
             AudioCodec::Mp3 => false,
             _ => true,
         };
-        let result = Mp4Writer::new(Codec::H264).with_audio(format);
+        let result = AudioConfig::new(format)
+            .and_then(|config| Mp4Writer::new(Codec::H264).with_audio(config));
         assert_eq!(result.is_ok(), held, "{codec}");
         let mut writer = Mp4Writer::new(Codec::H264).await_audio();
         if !held {
@@ -329,7 +341,7 @@ fn what_mp4_does_not_hold_is_refused_and_the_picture_goes_on() {
         channels: 3,
         ..PCMU
     };
-    assert!(Mp4Writer::new(Codec::H264).with_audio(wide).is_err());
+    assert!(AudioConfig::new(wide).is_err());
 }
 
 #[test]

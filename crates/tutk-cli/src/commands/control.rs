@@ -14,16 +14,10 @@ use crate::failure::{Failure, Status};
 use crate::models;
 use crate::report::Report;
 use crate::signals::Stop;
-use crate::table;
+use crate::{suggest, table};
 
 const ARGUMENTS: &str = "arguments";
 const SEE_LIST: &str = "`tutk control --list` shows every control and its values";
-
-/// Typing mistakes for which a name is still suggested.
-const MISTAKES: usize = 3;
-
-/// Names that are suggested at most.
-const SUGGESTIONS: usize = 3;
 
 /// What the camera says to a set that it carried out.
 const DONE: &str = "done";
@@ -177,21 +171,9 @@ fn unknown(name: &str) -> Failure {
     Failure::usage(ARGUMENTS, what, advice)
 }
 
-/// The names that this may be a mistake for, the nearest first.
+/// The names that this may be a mistake for.
 fn nearest(name: &str) -> Vec<&'static str> {
-    let name = name.to_ascii_lowercase().replace(['_', ' '], "-");
-    let mut near: Vec<_> = CATALOGUE
-        .iter()
-        .filter_map(|entry| {
-            let mistakes = strsim::damerau_levenshtein(&name, entry.name);
-            let few = mistakes <= MISTAKES.min(name.len() / 2);
-            let part = name.len() >= 3 && entry.name.contains(&name);
-            (few || part).then_some((mistakes, entry.name))
-        })
-        .collect();
-    near.sort_unstable();
-    near.truncate(SUGGESTIONS);
-    near.into_iter().map(|(_, name)| name).collect()
+    suggest::nearest(name, CATALOGUE.iter().map(|entry| entry.name))
 }
 
 fn unanswered(asking: &Asking<'_>, order: &Order<'_>, code: u16) -> Failure {

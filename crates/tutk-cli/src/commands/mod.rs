@@ -1,9 +1,14 @@
 //! One module for each subcommand.
 
+pub(crate) mod cameras;
+#[cfg(feature = "cloud")]
+pub(crate) mod cloud;
 pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod discover;
 pub(crate) mod info;
 pub(crate) mod record;
+pub(crate) mod serve;
 pub(crate) mod simulate;
+pub(crate) mod snapshot;
 pub(crate) mod talk;

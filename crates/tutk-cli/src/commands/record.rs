@@ -3,7 +3,8 @@
 use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
 use tutk_runtime::{ReconnectPolicy, Reconnecting};
 
-use crate::args::{AudioChoice, Global, RecordArgs};
+use crate::args::Global;
+use crate::args::record::{AudioChoice, RecordArgs};
 use crate::camera;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -13,7 +14,7 @@ use crate::quality;
 use crate::recording::{Limits, Recording};
 use crate::report::Report;
 use crate::signals::Stop;
-use crate::sink::Target;
+use crate::sink::{Retention, Target};
 
 pub(crate) async fn run(
     args: &RecordArgs,
@@ -23,7 +24,16 @@ pub(crate) async fn run(
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     // All that can be wrong without a camera, before anything is sent or written.
-    let target = Target::new(&args.output, args.format)?;
+    let target = match args.segment {
+        None => Target::new(&args.output, args.format)?,
+        Some(length) => {
+            let retention = Retention {
+                keep: args.keep,
+                max_bytes: args.max_size.map(|size| size.as_u64()),
+            };
+            Target::segments(&args.output, args.format, length, retention)?
+        }
+    };
     let (target, audio) = match args.audio {
         AudioChoice::Auto => target.with_sound(),
         AudioChoice::None => (target, false),
@@ -50,6 +60,7 @@ pub(crate) async fn run(
     };
 
     let (model, subtype) = (camera.model.clone(), camera.subtype);
+    let host = camera::name(&camera);
     let mut config = ClientConfig::for_url(address, camera);
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
@@ -59,6 +70,7 @@ pub(crate) async fn run(
     config.media = MediaRequest { video: true, audio };
     let mut policy = ReconnectPolicy::default();
     policy.give_up_after = Some(args.reconnect);
+    policy.host = host;
     let session = match Reconnecting::start(config, policy) {
         Ok(session) => session,
         Err(error) => {

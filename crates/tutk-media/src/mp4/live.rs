@@ -133,13 +133,13 @@ impl LiveMp4 {
         Self { writer }
     }
 
-    /// Adds a track of sound of this format: see [`Mp4Writer::with_audio`].
+    /// Adds a track of this sound: see [`Mp4Writer::with_audio`].
     ///
     /// # Errors
     ///
     /// As there.
-    pub fn with_audio(self, format: AudioFormat) -> Result<Self, Error> {
-        let writer = self.writer.with_audio(format)?;
+    pub fn with_audio(self, config: AudioConfig) -> Result<Self, Error> {
+        let writer = self.writer.with_audio(config)?;
         Ok(Self { writer })
     }
 

@@ -1,0 +1,81 @@
+//! `tutk cameras`: the named cameras, and everything that is wrong in their file.
+
+use serde_json::{Value, json};
+
+use crate::args::{Global, SecretText};
+use crate::camera::enr_of_environment;
+use crate::config::{self, Mistake, NamedCamera};
+use crate::console;
+use crate::failure::Failure;
+use crate::models;
+use crate::report::{Report, plural};
+use crate::table::{columns, printable};
+
+pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
+    let enr = enr_of_environment();
+    let enr = enr.as_ref().map(SecretText::reveal);
+    let (path, contents) = config::check(global.config.as_deref(), enr)?;
+    report.listed = Some(contents.cameras.iter().map(describe).collect());
+    report.mistakes = Some(contents.mistakes.iter().map(told).collect());
+    let path = path.display();
+    if !global.json && !contents.cameras.is_empty() {
+        let header = ["NAME", "ADDRESS", "UID", "MODEL", "SOLD AS"].map(str::to_owned);
+        let rows: Vec<_> = std::iter::once(header)
+            .chain(contents.cameras.iter().map(row))
+            .collect();
+        console::print(columns(&rows));
+    }
+    let count = contents.mistakes.len();
+    if count == 0 {
+        if !global.json && contents.cameras.is_empty() {
+            console::print(format_args!("{path} has no camera in it"));
+        }
+        return Ok(());
+    }
+    // Said even when quiet: they are why it fails.
+    for mistake in &contents.mistakes {
+        console::complain(format_args!("{path}, {mistake}"));
+    }
+    let what = format!("{path}: {count} mistake{}", plural(count as u64));
+    let advice = "docs/cameras.md says what may stand there";
+    Err(Failure::usage("arguments", what, advice))
+}
+
+fn row(NamedCamera { name, camera, .. }: &NamedCamera) -> [String; 5] {
+    let model = camera.model.as_deref();
+    let host = if camera.host.contains(':') {
+        format!("[{}]", camera.host)
+    } else {
+        camera.host.clone()
+    };
+    [
+        name.clone(),
+        format!("{host}:{}", camera.port),
+        camera.credentials.uid.to_string(),
+        model.unwrap_or("-").to_owned(),
+        model.and_then(models::product).unwrap_or("-").to_owned(),
+    ]
+    .map(|text| printable(&text))
+}
+
+/// Without its secrets.
+fn describe(NamedCamera { name, camera, .. }: &NamedCamera) -> Value {
+    json!({
+        "name": name,
+        "host": camera.host,
+        "port": camera.port,
+        "uid": camera.credentials.uid.to_string(),
+        "mac": camera.credentials.mac.map(|mac| mac.to_string()),
+        "model": camera.model,
+        "product": camera.model.as_deref().and_then(models::product),
+    })
+}
+
+fn told(mistake: &Mistake) -> Value {
+    json!({
+        "camera": mistake.camera,
+        "line": mistake.line,
+        "key": mistake.key,
+        "what": mistake.what,
+    })
+}

@@ -1,0 +1,159 @@
+//! The account's cameras for people and for programs.
+
+use serde::Serialize;
+use serde_json::Value;
+use tutk_cloud::{CloudCamera, Secret};
+use tutk_runtime::tutk_session::Credentials;
+
+use crate::config::{Change, Offer, Outcome, encode};
+use crate::models;
+use crate::table::printable;
+
+/// As JSON.
+#[derive(Serialize)]
+struct Described<'a> {
+    nickname: &'a str,
+    model: Option<&'a str>,
+    product: Option<&'a str>,
+    ip: Option<&'a str>,
+    online: Option<bool>,
+    tutk: bool,
+    uid: Option<&'a str>,
+    mac: Option<&'a str>,
+    firmware: Option<&'a str>,
+    dtls: Option<bool>,
+    p2p_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    entries: &'a [Outcome],
+}
+
+/// A camera, and what can be done with it.
+pub(super) struct Listed {
+    pub(super) cloud: CloudCamera,
+    /// For `cameras.toml`; or why it cannot stand there.
+    pub(super) offer: Result<Offer, String>,
+    /// What the file calls it, and what became of it there, with --write.
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+impl Listed {
+    pub(super) fn new(cloud: CloudCamera) -> Self {
+        Self {
+            offer: offer(&cloud),
+            cloud,
+            outcomes: Vec::new(),
+        }
+    }
+
+    pub(super) fn header() -> [String; 6] {
+        ["NAME", "MODEL", "SOLD AS", "ADDRESS", "ONLINE", "TUTK"].map(str::to_owned)
+    }
+
+    pub(super) fn row(&self) -> [String; 6] {
+        let cloud = &self.cloud;
+        let model = cloud.model.as_deref();
+        let yes_or_no = |yes| if yes { "yes" } else { "no" };
+        [
+            cloud.nickname.as_str(),
+            model.unwrap_or("-"),
+            model.and_then(models::product).unwrap_or("-"),
+            cloud.ip.as_deref().unwrap_or("-"),
+            cloud.online.map_or("-", yes_or_no),
+            yes_or_no(speaks_tutk(cloud)),
+        ]
+        .map(printable)
+    }
+
+    /// Everything but the ENR, and that as well with `keys`.
+    pub(super) fn describe(&self, keys: bool) -> Value {
+        let cloud = &self.cloud;
+        let described = Described {
+            nickname: &cloud.nickname,
+            model: cloud.model.as_deref(),
+            product: cloud.model.as_deref().and_then(models::product),
+            ip: cloud.ip.as_deref(),
+            online: cloud.online,
+            tutk: speaks_tutk(cloud),
+            uid: cloud.uid.as_deref(),
+            mac: cloud.mac.as_deref(),
+            firmware: cloud.firmware.as_deref(),
+            dtls: cloud.dtls,
+            p2p_type: cloud.p2p_type.as_deref(),
+            enr: cloud.enr.as_ref().filter(|_| keys).map(Secret::reveal),
+            url: self.address().filter(|_| keys),
+            entries: &self.outcomes,
+        };
+        // Text and truth values only: this cannot fail.
+        serde_json::to_value(described).unwrap_or_default()
+    }
+
+    /// `wyze://…`, with the ENR in it.
+    pub(super) fn address(&self) -> Option<String> {
+        let offer = self.offer.as_ref().ok()?;
+        let host = if offer.host.contains(':') {
+            format!("[{}]", offer.host)
+        } else {
+            offer.host.clone()
+        };
+        let (uid, enr) = (encode(&offer.uid), encode(offer.enr.reveal()));
+        let mut address = format!("wyze://{host}?uid={uid}&enr={enr}&mac={}", offer.mac);
+        if let Some(model) = &offer.model {
+            address += &format!("&model={}", encode(model));
+        }
+        Some(address)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = printable(&self.name);
+        match &self.change {
+            Change::New => write!(f, "{name} is new")?,
+            Change::Updated(keys) => write!(f, "{name} has another {} now", keys.join(" and "))?,
+            Change::Same => write!(f, "{name} is as it was")?,
+        }
+        if let Some(host) = &self.other_host {
+            write!(
+                f,
+                ", at {} as before: the account has another address",
+                printable(host)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Cameras of some models do not, nor those that have no address of their own.
+fn speaks_tutk(cloud: &CloudCamera) -> bool {
+    let other = cloud.model.as_deref().is_some_and(models::is_not_tutk);
+    cloud.ip.is_some() && !other
+}
+
+fn offer(cloud: &CloudCamera) -> Result<Offer, String> {
+    if let Some(why) = cloud.model.as_deref().and_then(models::not_tutk) {
+        return Err(why);
+    }
+    let lacks = |what: &str| format!("the account has no {what} of it");
+    let host = cloud
+        .ip
+        .as_deref()
+        .ok_or_else(|| "it has no address in its network: it speaks another protocol".to_owned())?;
+    let uid = cloud.uid.as_deref().ok_or_else(|| lacks("UID"))?;
+    let enr = cloud.enr.as_ref().ok_or_else(|| lacks("ENR"))?;
+    let mac = cloud.mac.as_deref().ok_or_else(|| lacks("MAC"))?;
+    let credentials =
+        Credentials::new(uid, enr.reveal(), mac).map_err(|error| error.to_string())?;
+    let mac = credentials.mac.ok_or_else(|| lacks("MAC"))?;
+    Ok(Offer {
+        nickname: cloud.nickname.clone(),
+        host: host.to_owned(),
+        uid: uid.to_owned(),
+        enr: enr.reveal().to_owned().into(),
+        mac,
+        model: cloud.model.clone(),
+    })
+}

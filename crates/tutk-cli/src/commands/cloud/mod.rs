@@ -1,0 +1,115 @@
+//! `tutk cloud`: the keys of one's cameras, from the vendor's cloud.
+
+mod cameras;
+mod listing;
+mod login;
+mod token;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tutk_cloud::{Answer, Client, Error, Options, Request};
+
+use crate::args::Global;
+use crate::args::cloud::{CloudArgs, CloudCommand, Server};
+use crate::console::Console;
+use crate::failure::{Failure, Status};
+use crate::report::{PhaseTime, Report, milliseconds};
+use crate::signals::Stop;
+
+const SIGN_IN: &str = "sign-in";
+const CAMERAS: &str = "cameras";
+
+pub(crate) async fn run(
+    args: &CloudArgs,
+    global: &Global,
+    console: &Console,
+    report: &mut Report,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    let mut cloud = Cloud::new(&args.server, report, stop)?;
+    match &args.command {
+        CloudCommand::Login(args) => login::run(args, console, &mut cloud).await,
+        CloudCommand::Cameras(args) => cameras::run(args, global, console, &mut cloud).await,
+    }
+}
+
+/// The servers, and what is told of them.
+struct Cloud<'a> {
+    client: Arc<Client>,
+    report: &'a mut Report,
+    stop: &'a mut Stop,
+}
+
+impl<'a> Cloud<'a> {
+    fn new(server: &Server, report: &'a mut Report, stop: &'a mut Stop) -> Result<Self, Failure> {
+        let roots = server.ca.as_deref().map(|path| {
+            std::fs::read(path).map_err(|error| {
+                let what = format!("{}: {error}", path.display());
+                Failure::usage("arguments", what, "give another --ca")
+            })
+        });
+        let options = Options {
+            origin: server.cloud.clone(),
+            roots: roots.transpose()?,
+        };
+        let client = Client::new(&options).map_err(|error| failure("arguments", &error))?;
+        Ok(Self {
+            client: Arc::new(client),
+            report,
+            stop,
+        })
+    }
+
+    /// The answer, unless a signal comes first.
+    async fn send(&mut self, phase: &'static str, request: Request) -> Result<Answer, Failure> {
+        let began = Instant::now();
+        let client = Arc::clone(&self.client);
+        let sending = tokio::task::spawn_blocking(move || client.send(&request));
+        let sent = tokio::select! {
+            biased;
+            () = self.stop.requested() => return Err(Failure::interrupted(phase)),
+            sent = sending => sent,
+        };
+        let answer = sent
+            .map_err(|error| Failure::other(phase, error.to_string(), "report this"))?
+            .map_err(|error| failure(phase, &error))?;
+        let ms = milliseconds(began.elapsed());
+        tracing::debug!(phase, status = answer.status(), ms, "answer");
+        self.report.phases.push(PhaseTime { phase, ms });
+        Ok(answer)
+    }
+}
+
+fn failure(phase: &'static str, error: &Error) -> Failure {
+    let (status, advice) = match error {
+        Error::Empty(_) | Error::NotPrintable(_) | Error::Hash | Error::NotAnAccount(_) => (
+            Status::Usage,
+            "`tutk cloud login --help` says what is wanted",
+        ),
+        Error::Origin | Error::Roots(_) => (Status::Usage, "check --cloud and --ca"),
+        Error::Refused { .. } if phase == SIGN_IN => (
+            Status::Refused,
+            "check e-mail, password, key id and API key, and whether the key has run out; wait if it was often tried",
+        ),
+        Error::Refused { .. } => (
+            Status::Refused,
+            "try again later, or sign in again: `tutk cloud login`",
+        ),
+        Error::TokenRefused(_) => (Status::Refused, "sign in again: `tutk cloud login`"),
+        Error::Unreachable { .. } | Error::TimedOut { .. } => (
+            Status::Silent,
+            "check that this machine reaches the internet, and try again",
+        ),
+        Error::Untrusted { .. } => (
+            Status::Other,
+            "nothing was sent; check the clock and the system's root certificates (package ca-certificates, or SSL_CERT_FILE), \
+             and whether something stands between",
+        ),
+        _ => (
+            Status::Other,
+            "the vendor may have changed it: try again, or report this",
+        ),
+    };
+    Failure::new(status, phase, error.to_string(), advice)
+}

@@ -1,0 +1,159 @@
+//! `tutk snapshot`: the next key frame of a camera as a JPEG file.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tutk_runtime::tutk_session::video_reassembly::StreamKind;
+use tutk_runtime::tutk_session::{Codec, Event, MediaRequest, Phase};
+
+use crate::args::{Global, SnapshotArgs};
+use crate::asking::Asking;
+use crate::camera;
+use crate::console::Console;
+use crate::failure::{Failure, Status};
+use crate::models;
+use crate::quality;
+use crate::report::Report;
+use crate::signals::Stop;
+
+/// How long the camera may take to begin a picture anew. Those known do so each few seconds.
+const KEY_FRAME: Duration = Duration::from_secs(20);
+
+const PICTURE: MediaRequest = MediaRequest {
+    video: true,
+    audio: false,
+};
+
+pub(crate) async fn run(
+    args: &SnapshotArgs,
+    global: &Global,
+    console: &Console,
+    report: &mut Report,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    let stdout = args.output == Path::new("-");
+    if stdout && global.json {
+        let what = "standard output cannot take both the picture and the report of --json";
+        let advice = "give --output a file, or leave --json out";
+        return Err(Failure::usage("arguments", what, advice));
+    }
+    if cfg!(not(feature = "snapshot")) {
+        let what = "this tutk was built without a decoder for pictures (the feature snapshot)";
+        let advice = "record instead, and let ffmpeg take a picture out of it";
+        return Err(Failure::usage("arguments", what, advice));
+    }
+    let camera = camera::read(&args.camera, global.config.as_deref())?;
+    let (model, subtype) = (camera.model.clone(), camera.subtype);
+    let mut asking = Asking::open(camera, &args.access, PICTURE, console, report, stop).await?;
+    let result = async {
+        asking.enter().await?;
+        if let Some(subtype) = subtype {
+            // Without an answer there is a picture all the same.
+            asking
+                .ask(quality::request(model.as_deref(), subtype))
+                .await?;
+        }
+        key_frame(&mut asking).await
+    };
+    let result = result.await;
+    asking.close().await;
+    let unit = result.map_err(|failure| models::explain(failure, model.as_deref()))?;
+    let jpeg = encode(&unit, args.quality, report)?;
+    let name = match stdout {
+        true => "standard output".to_owned(),
+        false => args.output.display().to_string(),
+    };
+    let written = match stdout {
+        true => io::stdout()
+            .write_all(&jpeg)
+            .and_then(|()| io::stdout().flush()),
+        false => replace(&args.output, &jpeg),
+    };
+    written.map_err(|error| Failure::write("output", &name, &error))?;
+    report.output = Some(args.output.display().to_string());
+    (report.frames, report.keyframes) = (1, 1);
+    report.bytes = jpeg.len() as u64;
+    if !stdout {
+        console.line(format_args!("{} bytes: {name}", jpeg.len()));
+    }
+    Ok(())
+}
+
+/// The first key frame that comes.
+async fn key_frame(asking: &mut Asking<'_>) -> Result<Bytes, Failure> {
+    let until = Instant::now() + KEY_FRAME;
+    loop {
+        let event = tokio::select! {
+            event = asking.next_event() => event?,
+            () = tokio::time::sleep_until(until) => {
+                let what = format!("no key frame came within {} s", KEY_FRAME.as_secs());
+                return Err(Failure::new(Status::Silent, Phase::Stream.name(), what, "try again"));
+            }
+        };
+        let Event::Frame(frame) = event else { continue };
+        if frame.stream() != StreamKind::Video || !frame.is_key() {
+            continue;
+        }
+        asking.report.codec = match frame.codec {
+            Some(Codec::H264) | None => Some("h264"),
+            Some(Codec::H265) => Some("h265"),
+            Some(_) => None,
+        };
+        return Ok(frame.data);
+    }
+}
+
+#[cfg(feature = "snapshot")]
+fn encode(unit: &[u8], quality: u8, report: &mut Report) -> Result<Vec<u8>, Failure> {
+    let codec = match report.codec {
+        Some("h265") => tutk_media::Codec::H265,
+        _ => tutk_media::Codec::H264,
+    };
+    let mut sets = tutk_media::ParameterSets::new(codec);
+    sets.update(unit);
+    if let Some(parameters) = sets.parameters() {
+        (report.width, report.height) = (Some(parameters.width), Some(parameters.height));
+    }
+    tutk_media::snapshot(&sets, unit, quality).map_err(|error| {
+        let advice = match codec {
+            tutk_media::Codec::H264 => "try again",
+            tutk_media::Codec::H265 => {
+                "let ffmpeg do it: tutk record CAMERA -o - --frames 1 | ffmpeg -i - out.jpg"
+            }
+        };
+        Failure::other(Phase::Stream.name(), error.to_string(), advice)
+    })
+}
+
+#[cfg(not(feature = "snapshot"))]
+fn encode(_: &[u8], _: u8, _: &mut Report) -> Result<Vec<u8>, Failure> {
+    let what = "no decoder for pictures";
+    Err(Failure::other(Phase::Stream.name(), what, "record instead"))
+}
+
+/// Writes the file as a whole, so that nobody ever reads a part of it: pictures are taken again and again under
+/// one name.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A device or a pipe is not replaced.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return fs::write(path, bytes);
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    // As any other file: less what the user's mask takes away.
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(mode);
+    let mut file = builder.prefix(".tutk-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(())
+}

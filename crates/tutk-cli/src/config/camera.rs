@@ -1,0 +1,236 @@
+//! One table `[cameras.NAME]`.
+
+use tutk_runtime::tutk_session;
+use tutk_session::hl_ioctl::commands::UserId;
+use tutk_session::{CameraUrl, Credentials, CredentialsError, DISCOVERY_PORT, Subtype, UrlError};
+
+use super::reader::{Placed, Reader, Section};
+use super::serving::{self, CameraServing};
+use crate::args::{ENR_VARIABLE, SecretText};
+use crate::models;
+
+/// Every key that says which camera it is; those of [`serving`](super::serving) may stand beside them.
+pub(super) const KEYS: [&str; 10] = [
+    "url", "host", "port", "uid", "enr", "mac", "auth_key", "model", "subtype", "user_id",
+];
+
+/// Keys of which `url` takes the place.
+const NOT_BESIDE_URL: [&str; 8] = [
+    "host", "port", "uid", "mac", "auth_key", "model", "subtype", "user_id",
+];
+
+/// Parts that are well formed, for looking at one that may not be.
+const SOME_UID: &str = "AAAAAAAAAAAAAAAAAAAA";
+const SOME_ENR: &str = "AAAAAAAAAAAAAAAA";
+const SOME_KEY: &str = "A";
+
+/// A camera, and what the file calls it.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedCamera {
+    pub(crate) name: String,
+    pub(crate) camera: CameraUrl,
+    pub(crate) serving: CameraServing,
+}
+
+/// Reads it, with every mistake in it; `enr` takes the place of one that it does not have.
+pub(super) fn read<'a>(
+    reader: &mut Reader<'a>,
+    name: &str,
+    section: &Section<'a>,
+    enr: Option<&str>,
+) -> Option<NamedCamera> {
+    let before = reader.mistakes.len();
+    reader.no_other_keys(section, &[&KEYS[..], &serving::CAMERA_KEYS].concat());
+    if name.is_empty() || name.contains("://") {
+        let what = "a camera's name is not empty, and has no `://` in it";
+        reader.mistake(section.start(), None, what);
+    }
+    let camera = if section.place("url").is_some() {
+        by_url(reader, section, enr)
+    } else {
+        by_keys(reader, section, enr)
+    };
+    let serving = serving::read_camera(reader, section);
+    let camera = camera.filter(|_| reader.mistakes.len() == before)?;
+    Some(NamedCamera {
+        name: name.to_owned(),
+        camera,
+        serving,
+    })
+}
+
+/// All in one line, but for the ENR, which may stand beside it.
+fn by_url<'a>(
+    reader: &mut Reader<'a>,
+    section: &Section<'a>,
+    enr: Option<&str>,
+) -> Option<CameraUrl> {
+    for key in NOT_BESIDE_URL {
+        if let Some(at) = section.place(key) {
+            reader.mistake(
+                at,
+                Some(key),
+                "of the camera's own keys only `enr` may stand beside `url`",
+            );
+        }
+    }
+    let own_enr = reader.secret(section, "enr");
+    let url = reader.secret(section, "url")?;
+    let enr = own_enr.as_ref().map(text).or(enr);
+    match CameraUrl::parse_with_enr(text(&url), enr) {
+        Ok(camera) => {
+            check_model(reader, start(&url), "url", camera.model.as_deref());
+            Some(camera)
+        }
+        Err(error) => {
+            // Which of the two it is in.
+            let (key, at) = match (&error, &own_enr) {
+                (UrlError::Credentials(CredentialsError::Enr(_)), Some(enr)) => ("enr", start(enr)),
+                _ => ("url", start(&url)),
+            };
+            reader.mistake(at, Some(key), url_fault(&error));
+            None
+        }
+    }
+}
+
+/// A key for each part.
+fn by_keys<'a>(
+    reader: &mut Reader<'a>,
+    section: &Section<'a>,
+    enr: Option<&str>,
+) -> Option<CameraUrl> {
+    let host = reader.text(section, "host");
+    let port = reader.number(section, "port", 1..=u16::MAX);
+    let uid = reader.text(section, "uid");
+    let own_enr = reader.secret(section, "enr");
+    let mac = reader.text(section, "mac");
+    let auth_key = reader.secret(section, "auth_key");
+    let model = reader.text(section, "model");
+    let subtype = reader.text(section, "subtype");
+    let user_id = reader.text(section, "user_id");
+
+    for key in ["host", "uid"] {
+        if section.place(key).is_none() {
+            let what = format!("the camera lacks `{key}`; a `url` may stand for all keys");
+            reader.mistake(section.start(), None, what);
+        }
+    }
+    if section.place("enr").is_none() && enr.is_none() {
+        let what = format!("the camera lacks `enr`, and {ENR_VARIABLE} is not set");
+        reader.mistake(section.start(), None, what);
+    }
+    if section.place("mac").is_none() && section.place("auth_key").is_none() {
+        let what = "the camera lacks `mac`, or `auth_key` instead of it";
+        reader.mistake(section.start(), None, what);
+    }
+    if let Some(host) = host.as_ref().filter(|host| text(host).trim().is_empty()) {
+        reader.mistake(
+            start(host),
+            Some("host"),
+            "expected a name or an IP address",
+        );
+    }
+    check_credentials(reader, [&uid, &own_enr, &mac, &auth_key]);
+    if let Some(model) = &model {
+        check_model(reader, start(model), "model", Some(text(model)));
+    }
+    let subtype = match subtype.as_ref().map(|subtype| (text(subtype), subtype)) {
+        None => None,
+        Some(("hd", _)) => Some(Subtype::Hd),
+        Some(("sd", _)) => Some(Subtype::Sd),
+        Some((_, place)) => {
+            reader.mistake(start(place), Some("subtype"), SUBTYPES);
+            None
+        }
+    };
+    let user = user_id.as_ref().and_then(|id| {
+        let user = UserId::new(text(id)).ok();
+        if user.is_none() {
+            let what = UrlError::UserId(text(id).len()).to_string();
+            reader.mistake(start(id), Some("user_id"), what);
+        }
+        user
+    });
+
+    let (host, uid) = (host?, uid?);
+    let enr = own_enr.as_ref().map(text).or(enr)?;
+    let credentials = match (&auth_key, &mac) {
+        (Some(key), mac) => Credentials {
+            mac: mac.as_ref().and_then(|mac| text(mac).parse().ok()),
+            ..Credentials::with_auth_key(text(&uid), enr, text(key)).ok()?
+        },
+        (None, Some(mac)) => Credentials::new(text(&uid), enr, text(mac)).ok()?,
+        (None, None) => return None,
+    };
+    Some(CameraUrl {
+        host: text(&host).to_owned(),
+        port: port.unwrap_or(DISCOVERY_PORT),
+        credentials,
+        model: model.as_ref().map(|model| text(model).to_owned()),
+        subtype,
+        user,
+    })
+}
+
+const SUBTYPES: &str = "subtype is `hd` or `sd`";
+
+/// Each of them by itself, so that all mistakes are found.
+fn check_credentials(
+    reader: &mut Reader<'_>,
+    [uid, enr, mac, auth_key]: [&Option<Placed<SecretText>>; 4],
+) {
+    type Check = fn(&str) -> Result<Credentials, CredentialsError>;
+    let checks: [(&str, &Option<Placed<SecretText>>, Check); 4] = [
+        ("uid", uid, |uid| {
+            Credentials::with_auth_key(uid, SOME_ENR, SOME_KEY)
+        }),
+        ("enr", enr, |enr| {
+            Credentials::with_auth_key(SOME_UID, enr, SOME_KEY)
+        }),
+        ("mac", mac, |mac| Credentials::new(SOME_UID, SOME_ENR, mac)),
+        ("auth_key", auth_key, |key| {
+            Credentials::with_auth_key(SOME_UID, SOME_ENR, key)
+        }),
+    ];
+    for (key, value, check) in checks {
+        let Some(value) = value else { continue };
+        if let Err(error) = check(text(value)) {
+            reader.mistake(start(value), Some(key), credentials_fault(&error));
+        }
+    }
+}
+
+fn check_model(reader: &mut Reader<'_>, at: usize, key: &str, model: Option<&str>) {
+    if let Some(what) = model.and_then(models::not_tutk) {
+        reader.mistake(at, Some(key), what);
+    }
+}
+
+/// Without the value that the error repeats.
+fn credentials_fault(error: &CredentialsError) -> String {
+    match error {
+        CredentialsError::Mac(_) => {
+            "a MAC is 12 hex digits, `:` or `-` between them or not".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Likewise.
+fn url_fault(error: &UrlError) -> String {
+    match error {
+        UrlError::Port(_) => "the port must be a number from 1 to 65535".to_owned(),
+        UrlError::Subtype(_) => SUBTYPES.to_owned(),
+        UrlError::Credentials(error) => credentials_fault(error),
+        other => other.to_string(),
+    }
+}
+
+fn text(placed: &Placed<SecretText>) -> &str {
+    placed.get_ref().reveal()
+}
+
+fn start(placed: &Placed<SecretText>) -> usize {
+    placed.span().start
+}

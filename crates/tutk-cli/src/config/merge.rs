@@ -1,0 +1,293 @@
+//! Cameras of an account into the file: keys replaced where they stand, the rest left byte for byte.
+
+use std::net::IpAddr;
+use std::ops::Range;
+
+use serde::Serialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use tutk_runtime::tutk_session::{CameraUrl, Mac, derive_auth_key};
+use zeroize::Zeroizing;
+
+use super::names::{name_for, unique};
+use super::parameter::{decode, encode, parameter};
+use super::reader::line_of;
+use super::variables::{Environment, Form, resolve};
+use crate::args::SecretText;
+use crate::table::printable;
+
+/// What a new file begins with.
+const HEADER: &str = "# Named cameras of tutk: docs/cameras.md says what may stand here.\n";
+
+/// A camera that the account has.
+#[derive(Debug, Clone)]
+pub(crate) struct Offer {
+    pub(crate) nickname: String,
+    pub(crate) host: String,
+    pub(crate) uid: String,
+    pub(crate) enr: SecretText,
+    pub(crate) mac: Mac,
+    pub(crate) model: Option<String>,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Outcome {
+    /// What the file calls it; it may have it more than once.
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) change: Change,
+    /// The host that the file has, if it is an IP address and not the account's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) other_host: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", content = "keys", rename_all = "lowercase")]
+pub(crate) enum Change {
+    New,
+    /// These keys.
+    Updated(Vec<&'static str>),
+    Same,
+}
+
+/// The text of the file with these in it, and what became of each.
+///
+/// # Errors
+/// What is wrong with the text, with its line; then nothing must be written.
+pub(super) fn merge(
+    text: &str,
+    offers: &[Offer],
+    environment: Environment<'_>,
+) -> Result<(Zeroizing<String>, Vec<Vec<Outcome>>), String> {
+    let document = DeTable::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        format!("line {}: {}", line_of(text, at), error.message())
+    })?;
+    let entries = entries(document.get_ref()).map_err(|at| {
+        format!(
+            "line {}, key `cameras`: expected a table",
+            line_of(text, at)
+        )
+    })?;
+    let mut taken: Vec<String> = entries.iter().map(|entry| entry.name.to_owned()).collect();
+    let mut edits = Vec::new();
+    let mut new = Zeroizing::new(String::new());
+    let mut outcomes = Vec::new();
+    for offer in offers {
+        let known: Vec<_> = entries
+            .iter()
+            .filter(|entry| {
+                let uid = entry.part("uid", environment);
+                uid.is_some_and(|uid| uid.reveal().eq_ignore_ascii_case(&offer.uid))
+            })
+            .collect();
+        if known.is_empty() {
+            let name = unique(&name_for(&offer.nickname), &taken);
+            write_new(&mut new, &name, offer);
+            outcomes.push(vec![Outcome {
+                name: name.clone(),
+                change: Change::New,
+                other_host: None,
+            }]);
+            taken.push(name);
+            continue;
+        }
+        let updated = known.iter().map(|entry| {
+            let keys = entry.update(offer, environment, &mut edits);
+            Outcome {
+                name: entry.name.to_owned(),
+                change: if keys.is_empty() {
+                    Change::Same
+                } else {
+                    Change::Updated(keys)
+                },
+                other_host: entry.other_host(offer, environment),
+            }
+        });
+        outcomes.push(updated.collect());
+    }
+    let mut merged = apply(text, edits);
+    if !new.is_empty() {
+        if merged.trim().is_empty() {
+            *merged = HEADER.to_owned();
+        } else if !merged.ends_with('\n') {
+            merged.push('\n');
+        }
+        *merged += &new;
+    }
+    // Tables cannot be added to one that is written in braces.
+    match DeTable::parse(&merged) {
+        Ok(_) => Ok((merged, outcomes)),
+        Err(_) => Err("key `cameras`: nothing can be added to a table in braces; \
+             write each camera as a table of its own, [cameras.NAME]"
+            .to_owned()),
+    }
+}
+
+/// One camera of the file.
+struct Entry<'a> {
+    name: &'a str,
+    table: &'a DeTable<'a>,
+}
+
+/// A part of the text and what takes its place.
+struct Edit {
+    span: Range<usize>,
+    text: Zeroizing<String>,
+}
+
+/// Those that are tables; the error is where something else stands.
+fn entries<'a>(document: &'a DeTable<'a>) -> Result<Vec<Entry<'a>>, usize> {
+    let Some(cameras) = document.get("cameras") else {
+        return Ok(Vec::new());
+    };
+    let table = cameras.get_ref().as_table().ok_or(cameras.span().start)?;
+    let entries = table.iter().filter_map(|(name, value)| {
+        Some(Entry {
+            name: name.get_ref().as_ref(),
+            table: value.get_ref().as_table()?,
+        })
+    });
+    Ok(entries.collect())
+}
+
+impl<'a> Entry<'a> {
+    /// A part of the camera: from `url`, or else by its own key, wherever that is.
+    fn part(&self, key: &str, environment: Environment<'_>) -> Option<SecretText> {
+        if let Some((url, _)) = self.text("url") {
+            let url = resolve(url, environment).ok()?;
+            let value = parameter(url.reveal(), key).and_then(|place| url.reveal().get(place));
+            if let Some(value) = value {
+                return Some(decode(value).into());
+            }
+        }
+        resolve(self.text(key)?.0, environment).ok()
+    }
+
+    /// The keys that differ, replaced where they stand. What is not there, or in the environment, stays so.
+    fn update(
+        &self,
+        offer: &Offer,
+        environment: Environment<'_>,
+        edits: &mut Vec<Edit>,
+    ) -> Vec<&'static str> {
+        let same_mac = |mac: &str| mac.parse().is_ok_and(|mac: Mac| mac == offer.mac);
+        let enr = self.part("enr", environment);
+        let mac = self.part("mac", environment);
+        let enr_differs = enr.is_some_and(|enr| enr.reveal() != offer.enr.reveal());
+        let mac_differs = mac.is_some_and(|mac| !same_mac(mac.reveal()));
+        let auth_key = derive_auth_key(offer.enr.reveal(), &offer.mac);
+        let wanted = [
+            ("enr", offer.enr.clone(), enr_differs),
+            ("mac", offer.mac.to_string().into(), mac_differs),
+            // It follows from the other two; alone it stays what it is.
+            (
+                "auth_key",
+                String::from_utf8_lossy(&auth_key.0).into_owned().into(),
+                enr_differs || mac_differs,
+            ),
+        ];
+        let mut url = self
+            .plain("url")
+            .map(|(url, span)| (Zeroizing::new(url.to_owned()), span));
+        let mut url_differs = false;
+        let mut keys = Vec::new();
+        for (key, value, _) in wanted.into_iter().filter(|(.., differs)| *differs) {
+            let in_url = url.as_ref().and_then(|(url, _)| parameter(url, key));
+            if let (Some(place), Some((url, _))) = (in_url, &mut url) {
+                url.replace_range(place, &encode(value.reveal()));
+                url_differs = true;
+            } else if let Some((_, span)) = self.plain(key) {
+                let text = quoted(value.reveal());
+                edits.push(Edit { span, text });
+            } else {
+                continue;
+            }
+            keys.push(key);
+        }
+        if let Some((url, span)) = url.filter(|_| url_differs) {
+            let text = quoted(&url);
+            edits.push(Edit { span, text });
+        }
+        keys
+    }
+
+    /// The host, if it is an address that the account does not say.
+    fn other_host(&self, offer: &Offer, environment: Environment<'_>) -> Option<String> {
+        let host = match self.text("host") {
+            Some((host, _)) => host.to_owned(),
+            None => {
+                let url = resolve(self.text("url")?.0, environment).ok()?;
+                let enr = Some(offer.enr.reveal());
+                CameraUrl::parse_with_enr(url.reveal(), enr).ok()?.host
+            }
+        };
+        let is_address = host.parse::<IpAddr>().is_ok();
+        (is_address && host != offer.host).then_some(host)
+    }
+
+    /// Text that stands in the file itself.
+    fn plain(&self, key: &str) -> Option<(&'a str, Range<usize>)> {
+        self.text(key)
+            .filter(|(text, _)| Form::of(text) == Form::Plain)
+    }
+
+    fn text(&self, key: &str) -> Option<(&'a str, Range<usize>)> {
+        let value: &'a Spanned<DeValue<'a>> = self.table.get(key)?;
+        Some((value.get_ref().as_str()?, value.span()))
+    }
+}
+
+/// The table of a camera that the file does not have.
+fn write_new(to: &mut String, name: &str, offer: &Offer) {
+    let mut line = |text: &str| {
+        *to += text;
+        to.push('\n');
+    };
+    line("");
+    if name != offer.nickname {
+        line(&format!("# {}", printable(&offer.nickname)));
+    }
+    line(&format!("[cameras.{name}]"));
+    let mac = offer.mac.to_string();
+    for (key, value) in [
+        ("host", Some(offer.host.as_str())),
+        ("uid", Some(&offer.uid)),
+        ("enr", Some(offer.enr.reveal())),
+        ("mac", Some(&mac)),
+        ("model", offer.model.as_deref()),
+    ] {
+        if let Some(value) = value {
+            line(&format!("{key} = {}", *quoted(value)));
+        }
+    }
+}
+
+/// From the last to the first, so that places stay what they are.
+fn apply(text: &str, mut edits: Vec<Edit>) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(text.to_owned());
+    edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
+    for edit in edits {
+        text.replace_range(edit.span, &edit.text);
+    }
+    text
+}
+
+/// A basic string of TOML.
+fn quoted(text: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len() + 2));
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => *out += &format!("\\u{:04X}", u32::from(c)),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests;

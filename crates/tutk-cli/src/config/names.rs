@@ -1,0 +1,90 @@
+//! Names for cameras, from what their owner calls them in the app.
+
+/// What a camera is called whose nickname has nothing to make a name from.
+const NAMELESS: &str = "camera";
+
+/// Lower case, ASCII letters and digits, `-` between them.
+pub(super) fn name_for(nickname: &str) -> String {
+    let mut name = String::new();
+    for c in nickname.chars().flat_map(char::to_lowercase) {
+        let plain = plain(c);
+        if plain.is_empty() {
+            if !name.is_empty() && !name.ends_with('-') {
+                name.push('-');
+            }
+        } else {
+            name.extend(plain);
+        }
+    }
+    let name = name.trim_end_matches('-');
+    if name.is_empty() { NAMELESS } else { name }.to_owned()
+}
+
+/// The name, with a number behind it if others have it already.
+pub(super) fn unique(name: &str, taken: &[String]) -> String {
+    let is_free = |name: &String| !taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));
+    let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.to_owned())
+        .chain(numbered)
+        .find(is_free)
+        // There are more numbers than cameras.
+        .unwrap_or_default()
+}
+
+/// A small letter without its marks (those of Latin-1), or nothing.
+fn plain(c: char) -> Vec<char> {
+    let letters = match c {
+        'a'..='z' | '0'..='9' => return vec![c],
+        'à'..='å' => "a",
+        'æ' => "ae",
+        'ç' => "c",
+        'è'..='ë' => "e",
+        'ì'..='ï' => "i",
+        'ñ' => "n",
+        'ò'..='ö' | 'ø' => "o",
+        'ù'..='ü' => "u",
+        'ý' | 'ÿ' => "y",
+        'ß' => "ss",
+        _ => "",
+    };
+    letters.chars().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nicknames_become_names() {
+        for (nickname, name) in [
+            ("Front Door", "front-door"),
+            ("  Garage #2 (left) ", "garage-2-left"),
+            ("Küche/Straße", "kuche-strasse"),
+            ("wyze://cam", "wyze-cam"),
+            ("玄関", "camera"),
+            ("", "camera"),
+            ("玄関 2", "2"),
+        ] {
+            assert_eq!(name_for(nickname), name, "{nickname}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number() {
+        let taken = ["door", "Door-2", "yard"].map(str::to_owned);
+        assert_eq!(unique("door", &taken), "door-3");
+        assert_eq!(unique("attic", &taken), "attic");
+    }
+
+    proptest! {
+        /// It needs no quotes in the file, and is never taken for an address.
+        #[test]
+        fn any_nickname_becomes_a_bare_key(nickname in "\\PC{0,40}") {
+            let name = name_for(&nickname);
+            prop_assert!(!name.is_empty());
+            prop_assert!(name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-'));
+        }
+    }
+}

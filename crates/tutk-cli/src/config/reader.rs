@@ -1,0 +1,259 @@
+//! Tables and values of the file, with every mistake that is met on the way.
+
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::mistake::Mistake;
+use super::variables::{Environment, Form, resolve};
+use crate::args::SecretText;
+use crate::suggest::nearest;
+
+/// What is read, and what is wrong with it.
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    environment: Environment<'a>,
+    /// The camera that is being read.
+    camera: Option<String>,
+    pub(super) mistakes: Vec<Mistake>,
+    /// Whether there are secrets in the file itself.
+    pub(super) has_secrets: bool,
+}
+
+/// A table of the file.
+pub(super) struct Section<'a> {
+    pub(super) table: &'a DeTable<'a>,
+    /// Where it begins: what it lacks is missing there.
+    at: usize,
+}
+
+/// A value, and where it stands.
+pub(super) type Placed<T> = Spanned<T>;
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(text: &'a str, environment: Environment<'a>) -> Self {
+        Self {
+            text,
+            environment,
+            camera: None,
+            mistakes: Vec::new(),
+            has_secrets: false,
+        }
+    }
+
+    /// What follows is of that camera, or of none.
+    pub(super) fn enter(&mut self, camera: Option<&str>) {
+        self.camera = camera.map(str::to_owned);
+    }
+
+    /// `at` is a byte of the text.
+    pub(super) fn mistake(&mut self, at: usize, key: Option<&str>, what: impl Into<String>) {
+        self.mistakes.push(Mistake {
+            camera: self.camera.clone(),
+            line: self.line(at),
+            key: key.filter(|key| is_plain(key)).map(str::to_owned),
+            what: what.into(),
+        });
+    }
+
+    /// What the parser of TOML says. Its texts do not repeat values.
+    pub(super) fn not_toml(&mut self, error: &toml::de::Error) {
+        let at = error.span().map_or(0, |span| span.start);
+        let key = self.key_of_line(at);
+        self.mistake(at, key.as_deref(), error.message());
+    }
+
+    /// Every key must be one of these.
+    pub(super) fn no_other_keys(&mut self, section: &Section<'_>, known: &[&str]) {
+        for key in section.table.keys() {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let what = match nearest(name, known.iter().copied()).as_slice() {
+                [] => format!("unknown key; known are {}", known.join(", ")),
+                near => format!("unknown key; did you mean `{}`?", near.join("` or `")),
+            };
+            self.mistake(key.span().start, Some(name), what);
+        }
+    }
+
+    /// A table at the top, if it is there.
+    pub(super) fn top(&mut self, whole: &Section<'a>, key: &str) -> Option<Section<'a>> {
+        let value = whole.table.get(key)?;
+        self.table(value, key)
+    }
+
+    /// A table below another.
+    pub(super) fn table(
+        &mut self,
+        value: &'a Spanned<DeValue<'a>>,
+        key: &str,
+    ) -> Option<Section<'a>> {
+        let at = value.span().start;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Section { table, at }),
+            other => {
+                self.mistake(at, Some(key), expected("a table", other));
+                None
+            }
+        }
+    }
+
+    /// Text as it stands there.
+    pub(super) fn text(&mut self, section: &Section<'a>, key: &str) -> Option<Placed<SecretText>> {
+        let text = self.string(section, key)?;
+        if Form::of(text.get_ref()) != Form::Plain {
+            let what = "only `url`, `enr`, `auth_key` and passwords can come from the environment";
+            self.mistake(text.span().start, Some(key), what);
+            return None;
+        }
+        Some(Spanned::new(text.span(), text.get_ref().to_string().into()))
+    }
+
+    /// Text as it stands there, or in the environment variable that it names.
+    pub(super) fn secret(
+        &mut self,
+        section: &Section<'a>,
+        key: &str,
+    ) -> Option<Placed<SecretText>> {
+        let text = self.string(section, key)?;
+        let value = *text.get_ref();
+        if Form::of(value) == Form::Plain {
+            // An address without keys is none.
+            let keys = ["enr=", "auth_key="];
+            self.has_secrets |= key != "url" || keys.iter().any(|key| value.contains(key));
+        }
+        match resolve(value, self.environment) {
+            Ok(secret) => Some(Spanned::new(text.span(), secret)),
+            Err(what) => {
+                self.mistake(text.span().start, Some(key), what);
+                None
+            }
+        }
+    }
+
+    /// Text that is a value of another kind; the error says what is allowed.
+    pub(super) fn parsed<T, E: Into<String>>(
+        &mut self,
+        section: &Section<'a>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(section, key)?;
+        match parse(text.get_ref().reveal()) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.mistake(text.span().start, Some(key), what);
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, section: &Section<'a>, key: &str) -> Option<bool> {
+        let value = section.table.get(key)?;
+        let boolean = value.get_ref().as_bool();
+        if boolean.is_none() {
+            let what = expected("true or false", value.get_ref());
+            self.mistake(value.span().start, Some(key), what);
+        }
+        boolean
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, section: &Section<'a>, key: &str) -> Vec<String> {
+        let Some(value) = section.table.get(key) else {
+            return Vec::new();
+        };
+        let texts = value.get_ref().as_array().and_then(|array| {
+            let texts = array
+                .iter()
+                .map(|value| value.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<_>>>()
+        });
+        if texts.is_none() {
+            let what = "expected texts in brackets, as [\"one\", \"two\"]";
+            self.mistake(value.span().start, Some(key), what);
+        }
+        texts.unwrap_or_default()
+    }
+
+    /// A whole number.
+    pub(super) fn number(
+        &mut self,
+        section: &Section<'a>,
+        key: &str,
+        allowed: RangeInclusive<u16>,
+    ) -> Option<u16> {
+        let value = section.table.get(key)?;
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|number| u16::from_str_radix(number.as_str(), number.radix()).ok());
+        let number = number.filter(|number| allowed.contains(number));
+        if number.is_none() {
+            let (least, most) = (allowed.start(), allowed.end());
+            let what = format!("expected a number from {least} to {most}");
+            self.mistake(value.span().start, Some(key), what);
+        }
+        number
+    }
+
+    fn string(&mut self, section: &Section<'a>, key: &str) -> Option<Placed<&'a str>> {
+        let value = section.table.get(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(Spanned::new(value.span(), text.as_ref())),
+            other => {
+                let what = expected("text in quotes", other);
+                self.mistake(value.span().start, Some(key), what);
+                None
+            }
+        }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        line_of(self.text, at)
+    }
+
+    /// What stands before the `=` in the line of a byte.
+    fn key_of_line(&self, at: usize) -> Option<String> {
+        let line = self.text.lines().nth(self.line(at) - 1)?;
+        let (key, _) = line.split_once('=')?;
+        Some(key.trim().to_owned())
+    }
+}
+
+impl<'a> Section<'a> {
+    /// The whole file.
+    pub(super) fn whole(table: &'a DeTable<'a>) -> Self {
+        Self { table, at: 0 }
+    }
+
+    /// Where the key stands, if it does, with whatever value.
+    pub(super) fn place(&self, key: &str) -> Option<usize> {
+        let (key, _) = self.table.get_key_value(key)?;
+        Some(key.span().start)
+    }
+
+    /// Where it begins.
+    pub(super) fn start(&self) -> usize {
+        self.at
+    }
+}
+
+/// Number of the line of a byte, from 1.
+pub(super) fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count()
+}
+
+fn expected(what: &str, got: &DeValue<'_>) -> String {
+    format!("expected {what}, got {}", got.type_str())
+}
+
+/// Whether a key is shown: one that is damaged may be a value.
+fn is_plain(key: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    key.chars().all(plain)
+}

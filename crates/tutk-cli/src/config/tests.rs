@@ -1,0 +1,395 @@
+//! What may stand in the file, and what is said of the rest.
+
+use std::env::VarError;
+use std::fs;
+
+use proptest::prelude::*;
+use tutk_runtime::tutk_session::{DISCOVERY_PORT, Subtype};
+
+use super::*;
+
+const ENR: &str = "aKzdqckqZ8HUHFe5";
+const GOOD: &str = r#"
+[cameras.front]
+url = "wyze://192.0.2.7?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHFe5&mac=AABBCCDDEEFF"
+
+[cameras.garden]
+host = "garden.example"
+port = 4000
+uid = "HSBJYB5HSETGCDWD111A"
+auth_key = "qZwi9FaB"
+model = "HL_CAM4"
+subtype = "sd"
+"#;
+/// Lines 2 to 4 of a camera.
+const CAMERA: &str = "host = \"h\"\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"aKzdqckqZ8HUHFe5\"\n";
+
+/// With the variables DOOR_ENR, DOOR_URL and EMPTY.
+fn read(text: &str, enr: Option<&str>) -> Contents {
+    Contents::read(text, enr, &|name| match name {
+        "DOOR_ENR" => Ok(ENR.to_owned()),
+        "DOOR_URL" => Ok(format!(
+            "wyze://192.0.2.8?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF"
+        )),
+        "EMPTY" => Ok(String::new()),
+        _ => Err(VarError::NotPresent),
+    })
+}
+
+fn said(text: &str) -> Vec<String> {
+    let contents = read(text, None);
+    contents.mistakes.iter().map(Mistake::to_string).collect()
+}
+
+fn camera(contents: &Contents, name: &str) -> CameraUrl {
+    assert_eq!(contents.mistakes, []);
+    let found = contents.cameras.iter().find(|camera| camera.name == name);
+    found.unwrap().camera.clone()
+}
+
+#[test]
+fn both_forms_are_taken() {
+    let contents = read(GOOD, Some(ENR));
+    let front = camera(&contents, "front");
+    assert_eq!(
+        (front.host.as_str(), front.port),
+        ("192.0.2.7", DISCOVERY_PORT)
+    );
+    let garden = camera(&contents, "garden");
+    assert_eq!(
+        (garden.host.as_str(), garden.port),
+        ("garden.example", 4000)
+    );
+    assert_eq!(garden.credentials.enr.reveal(), ENR.as_bytes());
+    assert_eq!(&garden.credentials.auth_key.0, b"qZwi9FaB");
+    assert_eq!(garden.subtype, Some(Subtype::Sd));
+    let names: Vec<_> = contents.cameras.iter().map(|camera| &camera.name).collect();
+    assert_eq!(names, ["front", "garden"]);
+}
+
+#[test]
+fn secrets_may_come_from_the_environment() {
+    let contents = read(
+        "[cameras.a]\nurl = \"${DOOR_URL}\"\n\
+         [cameras.b]\nhost = \"h\"\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"${DOOR_ENR}\"\nmac = \"aabbccddeeff\"",
+        None,
+    );
+    assert_eq!(camera(&contents, "a").host, "192.0.2.8");
+    assert_eq!(
+        camera(&contents, "b").credentials.enr.reveal(),
+        ENR.as_bytes()
+    );
+    assert!(!contents.has_secrets);
+    assert!(read(GOOD, None).has_secrets);
+    let bare = "[cameras.a]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\"";
+    assert!(!read(bare, Some(ENR)).has_secrets);
+}
+
+#[test]
+fn mistakes_name_line_and_key_and_no_secret() {
+    for (body, expected) in [
+        (
+            "[cameras.x]\nhots = \"h\"",
+            "line 2, key `hots`: unknown key; did you mean `host`?",
+        ),
+        (
+            "[cameras.x]\nauthkey = \"h\"",
+            "line 2, key `authkey`: unknown key; did you mean `auth_key`?",
+        ),
+        (
+            "[cameras.x]\ncolour = \"h\"",
+            "line 2, key `colour`: unknown key; known are url, host,",
+        ),
+        (
+            "[camera.x]",
+            "line 1, key `camera`: unknown key; did you mean `cameras`?",
+        ),
+        (
+            "top = 1",
+            "line 1, key `top`: unknown key; known are cameras, serve, users, record",
+        ),
+        (
+            "cameras = 1",
+            "line 1, key `cameras`: expected a table, got integer",
+        ),
+        (
+            "[cameras]\nx = \"wyze://h\"",
+            "line 2, key `x`: expected a table, got string",
+        ),
+        (
+            "[cameras.x]\nhost = 7",
+            "line 2, key `host`: expected text in quotes, got integer",
+        ),
+        (
+            "[cameras.x]\nhost = \" \"",
+            "line 2, key `host`: expected a name or an IP address",
+        ),
+        (
+            "[cameras.x]\nenr = 1234567890123456",
+            "line 2, key `enr`: expected text",
+        ),
+        (
+            "[cameras.x]\nenr = \"1234567890123456",
+            "line 2, key `enr`: invalid basic string",
+        ),
+        ("[cameras.x]\nenr = 123456789o123456", "line 2, key `enr`: "),
+        (
+            "[cameras.x]\nenr = \"a\"\nenr = \"123456\"",
+            "line 3, key `enr`: duplicate key",
+        ),
+        (
+            "[cameras.x]\nport = 70000",
+            "line 2, key `port`: expected a number from 1 to 65535",
+        ),
+        (
+            "[cameras.x]\nport = \"80\"",
+            "line 2, key `port`: expected a number from 1 to 65535",
+        ),
+        ("[cameras.x]\nport = 4", "line 1: the camera lacks `host`"),
+        ("[cameras.x]\nport = 4", "line 1: the camera lacks `uid`"),
+        (
+            "[cameras.x]\nport = 4",
+            "line 1: the camera lacks `enr`, and TUTK_ENR is not set",
+        ),
+        (
+            "[cameras.x]\nport = 4",
+            "line 1: the camera lacks `mac`, or `auth_key`",
+        ),
+        ("[cameras.\"\"]", "line 1: a camera's name"),
+        ("[cameras.\"a://b\"]", "line 1: a camera's name"),
+        (
+            "\n[cameras.x]\nurl = \"wyze://h\"",
+            "line 3, key `url`: the camera address lacks `uid=`",
+        ),
+        (
+            "[cameras.x]\nurl = \"wyze://h:aKzdqckqZ8HUHFe5\"",
+            "line 2, key `url`: the port must be",
+        ),
+        (
+            "[cameras.x]\nurl = \"wyze://h\"\nuid = \"u\"",
+            "line 3, key `uid`: of the camera's own keys only `enr`",
+        ),
+        (
+            "[cameras.x]\nurl = \"wyze://h?enr=${DOOR_ENR}\"",
+            "line 2, key `url`: a variable is the whole value",
+        ),
+        (
+            "[cameras.x]\nurl = \"${NOWHERE}\"",
+            "line 2, key `url`: the environment variable NOWHERE is not set",
+        ),
+        (
+            "[cameras.x]\nenr = \"${EMPTY}\"",
+            "line 2, key `enr`: the environment variable EMPTY is empty",
+        ),
+        (
+            "[cameras.x]\nhost = \"${HOST}\"",
+            "line 2, key `host`: only `url`, `enr`, `auth_key` and passwords can",
+        ),
+        (
+            "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzd&mac=AABBCCDDEEFF\"",
+            "line 2, key `url`: an ENR is 16 or 32",
+        ),
+        (
+            "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\"\nenr = \"aKzd\"",
+            "line 3, key `enr`: an ENR is 16 or 32",
+        ),
+        (
+            "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHFe5&mac=AABBCCDDEEFF&model=GW_GC1\"",
+            "line 2, key `url`: GW_GC1 does not speak TUTK",
+        ),
+        (
+            &format!("[cameras.x]\n{CAMERA}mac = \"aKzdqckqZ8HUHFe5\""),
+            "line 5, key `mac`: a MAC is 12",
+        ),
+        (
+            &format!("[cameras.x]\n{CAMERA}"),
+            "line 1: the camera lacks `mac`",
+        ),
+        (
+            &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nsubtype = \"4k\""),
+            "line 6, key `subtype`: subtype is `hd` or `sd`",
+        ),
+        (
+            &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nuser_id = \"\""),
+            "line 6, key `user_id`: a user id has 1 to 255",
+        ),
+        (
+            &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nport = 0"),
+            "line 6, key `port`",
+        ),
+        (
+            &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nmodel = \"GW_GC1\""),
+            "line 6, key `model`: GW_GC1 does not speak TUTK",
+        ),
+    ] {
+        let said = said(body);
+        assert!(
+            said.iter().any(|line| line.starts_with(expected)),
+            "{body}\n{said:#?}\nlacks {expected}"
+        );
+        for line in said {
+            assert!(
+                !line.contains("aKzdq") && !line.contains("123456"),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = "[cameras.a]\nhost = 1\nuid = \"short\"\nenr = \"short\"\nmac = \"zz\"\nauth_key = \"much too long\"\n\
+                port = 0\nsubtype = \"4k\"\nuser_id = \"\"\nmodel = \"AN_X\"\nnaem = \"a\"\n\
+                [cameras.b]\nurl = \"rtsp://h\"\n[sevre]\n";
+    let lines: Vec<_> = read(text, None).mistakes.iter().map(|m| m.line).collect();
+    assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14]);
+    // A key that is wrong is not missing as well.
+    assert!(!said(text).iter().any(|line| line.contains("lacks")));
+    // Syntax likewise, and then nothing else.
+    let lines: Vec<_> = read("[cameras.a]\nhost = \nuid = u\n\n[x\n", None).mistakes;
+    let lines: Vec<_> = lines.iter().map(|mistake| mistake.line).collect();
+    assert_eq!(lines, [2, 3, 5]);
+}
+
+/// What `find` says of a file.
+fn found(text: &str, name: &str) -> Result<CameraUrl, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cameras.toml");
+    fs::write(&path, text).unwrap();
+    find(Some(&path), name, None).map_err(|failure| {
+        let failure = failure.to_string();
+        assert!(failure.contains(&path.display().to_string()), "{failure}");
+        failure
+    })
+}
+
+#[test]
+fn a_camera_is_found_whatever_is_wrong_with_others() {
+    let spoiled = format!("{GOOD}\n[cameras.back]\nhost = 1\n");
+    assert!(found(&spoiled, "front").is_ok());
+    let failure = found(&spoiled, "back").unwrap_err();
+    assert!(
+        failure.contains("line 13: the camera lacks `uid`"),
+        "{failure}"
+    );
+    assert!(
+        failure.contains("(and 3 more)") && failure.contains("`tutk cameras`"),
+        "{failure}"
+    );
+    // But for what is in no camera.
+    let failure = found(&format!("{GOOD}\n[sevre]\n"), "front").unwrap_err();
+    assert!(failure.contains("key `sevre`"), "{failure}");
+}
+
+#[test]
+fn a_camera_that_is_not_there_is_told_with_those_that_are() {
+    let failure = found("[cameras.front]\n[cameras.yard]", "frint").unwrap_err();
+    assert!(
+        failure.contains("there is no camera \"frint\"; it has front, yard"),
+        "{failure}"
+    );
+    assert!(failure.contains("did you mean front?"), "{failure}");
+    let failure = found("", "x").unwrap_err();
+    assert!(failure.contains("it has no camera at all"), "{failure}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let failure = find(Some(Path::new("/nowhere/c.toml")), "x", None).unwrap_err();
+    assert!(failure.to_string().contains("/nowhere/c.toml"), "{failure}");
+}
+
+proptest! {
+    /// Whatever stands in the file: mistakes with a line of it, and no secret that is in quotes.
+    #[test]
+    fn any_file_is_read(
+        lines in proptest::collection::vec(
+            prop_oneof![
+                "[ -~]{0,20}",
+                "\\[[a-z.]{0,9}\\]{0,2}",
+                "(url|host|port|uid|enr|mac|auth_key|model|subtype|user_id) = (7|\"S3cr3tS3cr3tS3cr\"|\"\\$\\{A\\}\"|\\[1\\]|)",
+                Just("[cameras.a]".to_owned()),
+                Just("[cameras.b]".to_owned()),
+            ],
+            0..12,
+        )
+    ) {
+        let text = lines.join("\n");
+        let contents = read(&text, None);
+        for mistake in &contents.mistakes {
+            prop_assert!((1..=lines.len().max(1)).contains(&mistake.line), "{mistake}");
+            prop_assert!(!mistake.to_string().contains("S3cr3t"), "{mistake}");
+        }
+    }
+}
+
+#[test]
+fn the_documentation_is_true() {
+    let page = include_str!("../../../../docs/cameras.md");
+    let all: [&[&str]; 4] = [
+        &camera::KEYS,
+        &serving::CAMERA_KEYS,
+        &serving::SERVE_KEYS,
+        &serving::RECORD_KEYS,
+    ];
+    for key in all.concat() {
+        assert!(page.contains(&format!("\n| `{key}` |")), "{key}");
+    }
+    for table in TABLES {
+        let heading = match table {
+            "cameras" => "\n## [cameras.NAME]\n".to_owned(),
+            table => format!("\n## [{table}]\n"),
+        };
+        assert!(page.contains(&heading), "{heading}");
+    }
+    let example = page.split("```").nth(1).unwrap();
+    let contents = Contents::read(
+        example.trim_start_matches("toml"),
+        None,
+        &|name| match name {
+            "GARDEN_ENR" => Ok(ENR.to_owned()),
+            "ANNA_PASSWORD" => Ok("geheim".to_owned()),
+            "BACK_DOOR_URL" => Ok(format!(
+                "wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF"
+            )),
+            _ => Err(VarError::NotPresent),
+        },
+    );
+    assert_eq!(contents.mistakes, []);
+    assert_eq!(contents.names, ["door", "garden", "back door"]);
+}
+
+#[test]
+fn what_is_served_is_read_beside_the_cameras() {
+    let url = format!("wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF");
+    let text = format!(
+        "[serve]\nrtsp = \"off\"\nhttp = \"[::1]:80\"\nhttp_names = [\"a\", \"b\"]\nlinger = \"1m\"\n\
+         [users]\nanna = \"${{DOOR_ENR}}\"\n\
+         [record]\npath = \"/r/{{camera}}/%F/%T.ts\"\nkeep = \"7d\"\nmax_size = \"1GiB\"\n\
+         [cameras.\"a/b%\"]\nurl = \"{url}\"\nrecord = true\nconnect = \"always\"\n\
+         [cameras.c]\nurl = \"{url}\"\nsound = false\n"
+    );
+    let contents = read(&text, None);
+    assert_eq!(contents.mistakes, []);
+    let serve = &contents.serve;
+    assert_eq!(serve.rtsp, Some(Listen::Off));
+    assert_eq!(serve.http, Some(Listen::At("[::1]:80".parse().unwrap())));
+    assert_eq!(serve.http_names, ["a", "b"]);
+    assert!(!contents.users.is_empty() && contents.users.accounts().is_ok());
+    let shown = format!("{:?}", contents.users);
+    assert!(shown.contains("anna") && !shown.contains(ENR), "{shown}");
+    let [first, second] = &contents.cameras[..] else {
+        panic!("{contents:?}");
+    };
+    assert_eq!(first.serving.keep.or(serve.keep), tutk_serve::Keep::Always);
+    let minute = std::time::Duration::from_secs(60);
+    let on_demand = tutk_serve::Keep::OnDemand { linger: minute };
+    assert_eq!(second.serving.keep.or(serve.keep), on_demand);
+    assert_eq!(
+        (second.serving.sound, second.serving.record),
+        (Some(false), false)
+    );
+    // Nothing in a name is a directive or a folder.
+    let target = contents.record.unwrap().target(&first.name).unwrap();
+    assert!(format!("{target:?}").contains("a_b%%"), "{target:?}");
+}

@@ -1,0 +1,103 @@
+//! Values that stand in the environment: `enr = "${DOOR_ENR}"`.
+
+use std::env::VarError;
+
+use crate::args::SecretText;
+
+/// Where variables are looked up: [`std::env::var`], but for tests.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form<'a> {
+    /// Itself.
+    Plain,
+    /// `${NAME}`.
+    Variable(&'a str),
+    /// It has `${` in it and is no name in braces.
+    Malformed,
+}
+
+impl<'a> Form<'a> {
+    pub(super) fn of(value: &'a str) -> Self {
+        if !value.contains("${") {
+            return Self::Plain;
+        }
+        let name = value
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'));
+        name.filter(|name| is_name(name))
+            .map_or(Self::Malformed, Self::Variable)
+    }
+}
+
+/// A value that may be a variable's. The error says what is wrong, and repeats no value.
+pub(super) fn resolve(value: &str, environment: Environment<'_>) -> Result<SecretText, String> {
+    match Form::of(value) {
+        Form::Plain => Ok(value.to_owned().into()),
+        Form::Malformed => Err(
+            "a variable is the whole value, as ${NAME}, with letters, digits and `_` in its name"
+                .to_owned(),
+        ),
+        Form::Variable(name) => match environment(name) {
+            Ok(value) if value.is_empty() => {
+                Err(format!("the environment variable {name} is empty"))
+            }
+            Ok(value) => Ok(value.into()),
+            Err(VarError::NotPresent) => Err(format!("the environment variable {name} is not set")),
+            Err(VarError::NotUnicode(_)) => {
+                Err(format!("the environment variable {name} is not text"))
+            }
+        },
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == b'_')
+        && bytes.all(|c| c.is_ascii_alphanumeric() || c == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_the_whole_value() {
+        for (value, form) in [
+            ("aKzdqckqZ8HUHFe5", Form::Plain),
+            ("a$b{c}", Form::Plain),
+            ("${DOOR_ENR}", Form::Variable("DOOR_ENR")),
+            ("${_1}", Form::Variable("_1")),
+            ("${}", Form::Malformed),
+            ("${1A}", Form::Malformed),
+            ("${A B}", Form::Malformed),
+            ("${A}${B}", Form::Malformed),
+            ("wyze://h?enr=${A}", Form::Malformed),
+        ] {
+            assert_eq!(Form::of(value), form, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_named() {
+        let environment = |name: &str| match name {
+            "SET" => Ok("the value".to_owned()),
+            "EMPTY" => Ok(String::new()),
+            _ => Err(VarError::NotPresent),
+        };
+        let resolve = |value| resolve(value, &environment);
+        assert_eq!(resolve("${SET}").unwrap().reveal(), "the value");
+        assert_eq!(resolve("plain").unwrap().reveal(), "plain");
+        for (value, word) in [
+            ("${UNSET}", "UNSET is not set"),
+            ("${EMPTY}", "EMPTY is empty"),
+            ("x${SET}", "${NAME}"),
+        ] {
+            let error = resolve(value).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Names of segments: a pattern with directives of `strftime`, and what was written by it.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+
+use crate::failure::Failure;
+
+/// Segments that may have the same name but for their number: a pattern without seconds, and a camera that is
+/// lost all the time.
+const MAX_SAME: u32 = 10_000;
+
+/// What segments are called, as in `/recordings/front/%Y-%m-%d/%H-%M-%S.mp4`.
+///
+/// Where a file of that name is there already, `-2`, `-3` and so on is put before the extension: nothing is
+/// ever overwritten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    /// Everything before the first directive.
+    folder: PathBuf,
+    /// What is below the folder: a directive in the first part, at the latest.
+    parts: Vec<String>,
+}
+
+/// A file that was written by a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Recorded {
+    /// As its name says.
+    pub(super) begun: Timestamp,
+    /// 1, or what stands before the extension.
+    number: u32,
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+}
+
+impl Pattern {
+    /// Takes the path for a pattern and tries it.
+    pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
+        let unusable = |why: String| {
+            let what = format!("{}: {why}", path.display());
+            let advice =
+                "name segments as in recordings/%Y-%m-%d/%H-%M-%S.mp4: directives of strftime";
+            Failure::usage("arguments", what, advice)
+        };
+        let text = path
+            .to_str()
+            .ok_or_else(|| unusable("not Unicode".to_owned()))?;
+        if text.ends_with(['/', '\\']) {
+            return Err(unusable("this is a folder, not a file".to_owned()));
+        }
+        let mut folder = PathBuf::new();
+        let mut parts = Vec::new();
+        for component in path.components() {
+            let part = component.as_os_str().to_string_lossy();
+            if parts.is_empty() && !part.contains('%') {
+                folder.push(component);
+            } else if matches!(component, Component::Normal(_)) {
+                parts.push(part.into_owned());
+            } else {
+                return Err(unusable(format!("{part} behind a directive")));
+            }
+        }
+        if parts.is_empty() {
+            return Err(unusable(
+                "every segment would have the same name".to_owned(),
+            ));
+        }
+        let pattern = Self { folder, parts };
+        pattern.name(&ZonedDateTime::now()).map_err(unusable)?;
+        Ok(pattern)
+    }
+
+    /// Whether a name tells the day on which it was given, without which nothing can be said of its age.
+    pub(super) fn tells_time(&self, now: &ZonedDateTime) -> bool {
+        self.name(now)
+            .is_ok_and(|name| self.begun(&name, now.time_zone()).is_some())
+    }
+
+    /// Makes the folder in front of the first directive, to find out early whether that can be done.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        match self.folder.as_os_str().is_empty() {
+            true => Ok(()),
+            false => fs::create_dir_all(&self.folder),
+        }
+    }
+
+    /// Makes a file for a segment that begins now, which was not there before.
+    pub(super) fn create(&self, now: &ZonedDateTime) -> io::Result<(PathBuf, File)> {
+        let name = self.name(now).map_err(io::Error::other)?;
+        let path = self.folder.join(name);
+        if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
+            fs::create_dir_all(folder)?;
+        }
+        for number in 1..=MAX_SAME {
+            let path = numbered(&path, number);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((path, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let what = format!(
+            "{} and {MAX_SAME} numbers are there already",
+            path.display()
+        );
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
+    }
+
+    /// All files that were written by this pattern, the oldest first. Nothing else that is in the same folders
+    /// is looked at.
+    pub(super) fn recorded(&self, zone: &TimeZone) -> Vec<Recorded> {
+        let folder = match self.folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &self.folder,
+        };
+        let mut found = Vec::new();
+        self.collect(folder, &mut Vec::new(), zone, &mut found);
+        found.sort_unstable();
+        found
+    }
+
+    /// Removes the folders that held the file, below the first directive, if they are empty now.
+    pub(super) fn remove_empty_folders(&self, path: &Path) {
+        for folder in path.ancestors().skip(1).take(self.parts.len() - 1) {
+            if fs::remove_dir(folder).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn collect(
+        &self,
+        folder: &Path,
+        above: &mut Vec<String>,
+        zone: &TimeZone,
+        found: &mut Vec<Recorded>,
+    ) {
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        let last = above.len() + 1 == self.parts.len();
+        for entry in entries.flatten() {
+            // Of the entry itself: links are not followed.
+            let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string()) else {
+                continue;
+            };
+            if kind.is_dir() && !last {
+                above.push(name);
+                self.collect(&entry.path(), above, zone, found);
+                above.pop();
+            } else if kind.is_file() && last {
+                let begun = |name: &str| {
+                    let whole = above.iter().map(String::as_str).chain([name]);
+                    self.begun(&whole.collect::<Vec<_>>().join("/"), zone)
+                };
+                let (begun, number) = match (begun(&name), without_number(&name)) {
+                    (None, Some((plain, number))) => (begun(&plain), number),
+                    (plain, _) => (plain, 1),
+                };
+                let bytes = entry.metadata().map(|metadata| metadata.len());
+                if let (Some(begun), Ok(bytes)) = (begun, bytes) {
+                    found.push(Recorded {
+                        begun,
+                        number,
+                        path: entry.path(),
+                        bytes,
+                    });
+                }
+            }
+        }
+    }
+
+    /// What a segment is called that begins then, or why it cannot be.
+    fn name(&self, time: &ZonedDateTime) -> Result<String, String> {
+        let name =
+            strtime::format(self.parts.join("/"), time).map_err(|error| error.to_string())?;
+        let normal = Path::new(&name)
+            .components()
+            .all(|component| matches!(component, Component::Normal(_)));
+        if normal && name.split('/').count() == self.parts.len() {
+            Ok(name)
+        } else {
+            Err(format!("a directive makes folders: {name}"))
+        }
+    }
+
+    /// When the segment of that name began, if it is one that this pattern gives.
+    fn begun(&self, name: &str, zone: &TimeZone) -> Option<Timestamp> {
+        let time = strtime::parse(self.parts.join("/"), name).ok()?;
+        let begun = time.to_timestamp().or_else(|_| {
+            let civil = time.to_datetime()?;
+            Ok::<_, jiff::Error>(civil.to_zoned_datetime(zone.clone())?.timestamp())
+        });
+        let begun = begun.ok()?;
+        // Reading is lenient, and what is deleted by it must not be.
+        let again = self.name(&begun.to_zoned_datetime(zone.clone())).ok()?;
+        (again == name).then_some(begun)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.folder.join(self.parts.join("/"));
+        path.display().fmt(f)
+    }
+}
+
+/// `name-2.mp4` of `name.mp4`; the name itself for 1.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let Some(stem) = path.file_stem().filter(|_| number > 1) else {
+        return path.to_owned();
+    };
+    let mut name = stem.to_owned();
+    name.push(format!("-{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// `name.mp4` and 2 of `name-2.mp4`.
+fn without_number(name: &str) -> Option<(String, u32)> {
+    let path = Path::new(name);
+    let (stem, digits) = path.file_stem()?.to_str()?.rsplit_once('-')?;
+    let number: u32 = digits.parse().ok()?;
+    let plain = match path.extension() {
+        Some(extension) => format!("{stem}.{}", extension.to_str()?),
+        None => stem.to_owned(),
+    };
+    (numbered(Path::new(&plain), number) == path).then_some((plain, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> ZonedDateTime {
+        text.parse().unwrap()
+    }
+
+    fn pattern(folder: &Path, rest: &str) -> Pattern {
+        Pattern::new(&folder.join(rest)).unwrap()
+    }
+
+    #[test]
+    fn names_follow_the_clock_and_are_never_given_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = pattern(folder.path(), "front/%Y-%m-%d/%H-%M.mp4");
+        let now = time("2026-11-25T23:59:58+01:00[Europe/Paris]");
+        for name in ["23-59.mp4", "23-59-2.mp4", "23-59-3.mp4"] {
+            let (path, _) = pattern.create(&now).unwrap();
+            assert_eq!(path, folder.path().join("front/2026-11-25").join(name));
+        }
+        let recorded = pattern.recorded(now.time_zone());
+        let numbers: Vec<_> = recorded.iter().map(|file| file.number).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        assert!(
+            recorded
+                .iter()
+                .all(|file| file.begun == now.timestamp() - jiff::SignedDuration::from_secs(58))
+        );
+    }
+
+    #[test]
+    fn only_what_the_pattern_gives_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = pattern(folder.path(), "%Y/%m-%d_%H.ts");
+        fs::create_dir_all(folder.path().join("2026/11-25_12")).unwrap();
+        fs::create_dir_all(folder.path().join("26")).unwrap();
+        for name in [
+            "2026/11-25_12.ts",
+            "2026/11-25_12-10.ts",
+            // None of these.
+            "2026/11-25_12-1.ts",
+            "2026/11-25_12-02.ts",
+            "2026/11-25_12.mp4",
+            "2026/11-25_7.ts",
+            "2026/02-30_12.ts",
+            "2026/x11-25_12.ts",
+            "2026/11-25_12/11-25_13.ts",
+            "26/11-25_12.ts",
+            "11-25_12.ts",
+        ] {
+            fs::write(folder.path().join(name), "12345").unwrap();
+        }
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("11-25_12.ts", folder.path().join("2026/11-25_14.ts")).unwrap();
+        let found: Vec<_> = pattern
+            .recorded(&TimeZone::UTC)
+            .into_iter()
+            .map(|file| {
+                (
+                    file.path.strip_prefix(folder.path()).unwrap().to_owned(),
+                    file.bytes,
+                )
+            })
+            .collect();
+        let expected =
+            ["2026/11-25_12.ts", "2026/11-25_12-10.ts"].map(|name| (PathBuf::from(name), 5));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_pattern_has_to_make_names() {
+        for bad in ["out.mp4", "%Y/", "%Y/../a.mp4", "%D.mp4", "%!.mp4", "%"] {
+            let failure = Pattern::new(Path::new(bad)).unwrap_err();
+            assert!(failure.what.starts_with(bad), "{failure}");
+        }
+        let now = time("2026-11-25T12:00:00+00:00[UTC]");
+        for (text, tells) in [
+            ("%s.mp4", true),
+            ("%F_%T%z.mp4", true),
+            ("a/%Y%m%dT%H%M%S.mp4", true),
+            ("%H-%M.mp4", false),
+        ] {
+            let pattern = Pattern::new(Path::new(text)).unwrap();
+            assert_eq!(pattern.tells_time(&now), tells, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_is_read_with_its_offset() {
+        let pattern = Pattern::new(Path::new("%F_%H-%M%z.mp4")).unwrap();
+        for text in [
+            "2026-10-25T02:30:00+02:00[Europe/Paris]",
+            "2026-10-25T02:30:00+01:00[Europe/Paris]",
+        ] {
+            let time = time(text);
+            let name = pattern.name(&time).unwrap();
+            assert_eq!(
+                pattern.begun(&name, time.time_zone()),
+                Some(time.timestamp())
+            );
+        }
+    }
+
+    #[test]
+    fn folders_that_are_empty_go_and_the_first_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = pattern(folder.path(), "front/%Y/%m/%d.ts");
+        let (path, _) = pattern
+            .create(&time("2026-11-25T12:00:00+00:00[UTC]"))
+            .unwrap();
+        pattern.remove_empty_folders(&path);
+        assert!(path.exists());
+        fs::remove_file(&path).unwrap();
+        pattern.remove_empty_folders(&path);
+        assert!(!folder.path().join("front/2026").exists() && folder.path().join("front").exists());
+    }
+}

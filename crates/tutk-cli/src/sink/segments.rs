@@ -1,0 +1,137 @@
+//! Recording in segments: when one ends, and which old ones go.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::pattern::Pattern;
+
+/// How a recording is cut, and how much of it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Segments {
+    pub(crate) pattern: Pattern,
+    /// A segment ends before the first key frame after it is this long.
+    pub(crate) length: Duration,
+    pub(crate) retention: Retention,
+}
+
+/// Which segments are kept. Where neither is given, all are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Retention {
+    /// Those that began so long ago go.
+    pub(crate) keep: Option<Duration>,
+    /// The oldest go until all together have at most so many bytes.
+    pub(crate) max_bytes: Option<u64>,
+}
+
+impl Segments {
+    /// Removes what is not to be kept, in a thread of its own: folders can be large, and disks slow. `current`
+    /// stays, and so much room as the segment before it took.
+    pub(super) fn sweep(&self, current: &Path) -> Option<JoinHandle<()>> {
+        if self.retention == Retention::default() {
+            return None;
+        }
+        let (this, current) = (self.clone(), current.to_owned());
+        let work = move || {
+            let removed = this.remove_old(&current, Timestamp::now(), &TimeZone::system());
+            for path in removed {
+                tracing::info!(path = %path.display(), "old segment removed");
+            }
+        };
+        let thread = thread::Builder::new().name("sweep".into()).spawn(work);
+        thread.ok()
+    }
+
+    /// Removes what is not to be kept; returns what was removed.
+    fn remove_old(&self, current: &Path, now: Timestamp, zone: &TimeZone) -> Vec<PathBuf> {
+        let recorded = self.pattern.recorded(zone);
+        let mut total: u64 = recorded.iter().map(|file| file.bytes).sum();
+        let newest = recorded.iter().rfind(|file| file.path != current);
+        // The current one is empty yet.
+        let room = newest.map_or(0, |file| file.bytes);
+        let mut removed = Vec::new();
+        for file in recorded.iter().filter(|file| file.path != current) {
+            let age = now.duration_since(file.begun);
+            let is_old = |keep| age > SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
+            let old = self.retention.keep.is_some_and(is_old);
+            let over = |max| total.saturating_add(room) > max;
+            if !old && !self.retention.max_bytes.is_some_and(over) {
+                continue;
+            }
+            match fs::remove_file(&file.path) {
+                Ok(()) => {
+                    total -= file.bytes;
+                    self.pattern.remove_empty_folders(&file.path);
+                    removed.push(file.path.clone());
+                }
+                Err(error) => {
+                    tracing::warn!(path = %file.path.display(), %error, "old segment not removed");
+                }
+            }
+        }
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A segment of 1000 bytes an hour, from 0 to 9 o'clock; the newest is the current one.
+    fn hours(folder: &Path) -> Pattern {
+        let pattern = Pattern::new(&folder.join("%Y-%m-%d/%H.ts")).unwrap();
+        for hour in 0..10 {
+            let (path, _) = pattern
+                .create(&at(hour).to_zoned_datetime(TimeZone::UTC))
+                .unwrap();
+            fs::write(path, [0; 1000]).unwrap();
+        }
+        for name in ["2026-11-25/notes.ts", "2026-11-25/00.mp4"] {
+            fs::write(folder.join(name), [0; 1000]).unwrap();
+        }
+        pattern
+    }
+
+    fn at(hour: i8) -> Timestamp {
+        let civil = jiff::civil::date(2026, 11, 25).at(hour, 0, 0, 0);
+        civil.to_zoned_datetime(TimeZone::UTC).unwrap().timestamp()
+    }
+
+    fn removed(keep: Option<Duration>, max_bytes: Option<u64>) -> (usize, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = Segments {
+            pattern: hours(folder.path()),
+            length: Duration::from_secs(3_600),
+            retention: Retention { keep, max_bytes },
+        };
+        let current = folder.path().join("2026-11-25/09.ts");
+        let removed = segments.remove_old(&current, at(9), &TimeZone::UTC);
+        for (hour, path) in removed.iter().enumerate() {
+            assert!(path.ends_with(format!("2026-11-25/{hour:02}.ts")) && !path.exists());
+        }
+        let left = fs::read_dir(folder.path().join("2026-11-25")).unwrap();
+        (removed.len(), left.count())
+    }
+
+    #[test]
+    fn the_old_ones_go_and_nothing_else() {
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(removed(None, None), (0, 12));
+        assert_eq!(removed(Some(hour * 5), None), (4, 8));
+        // The current one stays, however old.
+        assert_eq!(removed(Some(Duration::ZERO), Some(0)), (9, 3));
+    }
+
+    #[test]
+    fn what_is_kept_and_the_next_have_their_bytes() {
+        // 10 of them and the room for one more.
+        assert_eq!(removed(None, Some(11_000)), (0, 12));
+        assert_eq!(removed(None, Some(10_999)), (1, 11));
+        assert_eq!(removed(None, Some(4_000)), (7, 5));
+        assert_eq!(removed(None, Some(u64::MAX)), (0, 12));
+    }
+}

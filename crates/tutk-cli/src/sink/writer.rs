@@ -1,0 +1,101 @@
+//! What the bytes of a file are: a bare stream, MP4 or MPEG-TS.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use tutk_media::{AudioConfig, AudioFormat, Codec, Error, Mp4Writer, TsWriter};
+
+use crate::args::record::Format;
+
+/// Makes access units and frames of sound into the bytes of one file.
+#[derive(Debug)]
+pub(super) enum Writer {
+    Bare,
+    Mp4(Box<Mp4Writer>),
+    Ts(Box<TsWriter>),
+}
+
+/// What is known of the sound before a file begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Expected {
+    Nothing,
+    /// There may be some.
+    Some,
+    This(AudioConfig),
+}
+
+impl Writer {
+    pub(super) fn new(format: Option<Format>, codec: Codec, sound: Expected) -> Self {
+        match format {
+            None | Some(Format::H264 | Format::H265) => Self::Bare,
+            Some(Format::Mp4) => Self::Mp4(Box::new(match sound {
+                Expected::Nothing => Mp4Writer::new(codec),
+                Expected::Some => Mp4Writer::new(codec).await_audio(),
+                // What MP4 has no place for is not waited for.
+                Expected::This(config) => Mp4Writer::new(codec)
+                    .with_audio(config)
+                    .unwrap_or_else(|_| Mp4Writer::new(codec)),
+            })),
+            Some(Format::Ts) => Self::Ts(Box::new(match sound {
+                Expected::Nothing | Expected::Some => TsWriter::new(codec),
+                Expected::This(config) => TsWriter::new(codec)
+                    .with_audio(config)
+                    .unwrap_or_else(|_| TsWriter::new(codec)),
+            })),
+        }
+    }
+
+    /// The bytes to append for the next access unit.
+    pub(super) fn write<'a>(
+        &mut self,
+        unit: &'a [u8],
+        key: bool,
+        time: Duration,
+    ) -> Result<Cow<'a, [u8]>, Error> {
+        Ok(match self {
+            Self::Bare => unit.into(),
+            Self::Mp4(mp4) => mp4.write(unit, key, time)?.into(),
+            Self::Ts(ts) => ts.write(unit, key, time)?.into(),
+        })
+    }
+
+    /// The bytes to append for the next frame of sound.
+    pub(super) fn write_sound(
+        &mut self,
+        format: AudioFormat,
+        frame: &[u8],
+        time: Duration,
+    ) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Bare => Ok(Vec::new()),
+            Self::Mp4(mp4) => mp4.write_audio(format, frame, time),
+            Self::Ts(ts) => ts.write_audio(format, frame, time),
+        }
+    }
+
+    /// Whether it takes sound, as far as it is known.
+    pub(super) fn has_sound(&self) -> bool {
+        match self {
+            Self::Bare => false,
+            Self::Mp4(mp4) => mp4.audio_format().is_some(),
+            Self::Ts(ts) => ts.audio_frames() > 0,
+        }
+    }
+
+    /// Frames of sound that were written and that were left out.
+    pub(super) fn sound_frames(&self) -> (u64, u64) {
+        match self {
+            Self::Bare => (0, 0),
+            Self::Mp4(mp4) => (mp4.audio_frames(), mp4.audio_skipped()),
+            Self::Ts(ts) => (ts.audio_frames(), ts.audio_skipped()),
+        }
+    }
+
+    /// The bytes that end the file.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Bare | Self::Ts(_) => Ok(Vec::new()),
+            Self::Mp4(mp4) => mp4.finish(),
+        }
+    }
+}

@@ -1,0 +1,502 @@
+//! `tutk cloud`, against servers of the tests' own on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it fails, and uses files and sockets"
+)]
+
+mod common;
+#[path = "../../tutk-cloud/tests/support/mod.rs"]
+mod support;
+#[cfg(unix)]
+mod terminal;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::{Run, command, text};
+use serde_json::json;
+use support::{CloudServer, Reply};
+use tempfile::TempDir;
+
+const EMAIL: &str = "me@example.com";
+const PASSWORD: &str = "correct horse";
+/// MD5, three times over.
+const HASH: &str = "e01eac14132f8b2b502fc5086889239e";
+const KEY_ID: &str = "0a1b2c3d-key-id";
+const KEY: &str = "s3cr3t-developer-key";
+const TOKEN: &str = "eyJhbGciOiJub25lIn0.token";
+const REFRESH: &str = "eyJhbGciOiJub25lIn0.refresh";
+const ENR: &str = "aKzd+ckq/8HUHFe5";
+
+/// All that must never be said.
+const SECRETS: [&str; 6] = [PASSWORD, HASH, KEY, TOKEN, REFRESH, ENR];
+
+/// A home of its own, and a cloud that gives these replies.
+struct Scene {
+    server: CloudServer,
+    home: TempDir,
+}
+
+impl Scene {
+    fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let scene = Self {
+            server: CloudServer::start(replies),
+            home: tempfile::tempdir().unwrap(),
+        };
+        fs::write(scene.path("root.pem"), &scene.server.root).unwrap();
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn token(&self) -> PathBuf {
+        self.path("config/tutk/token.json")
+    }
+
+    fn cameras(&self) -> PathBuf {
+        self.path("config/tutk/cameras.toml")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let root = self.path("root.pem");
+        let server = ["--cloud", &self.server.origin, "--ca", text(&root)];
+        self.without_server(&[args, &server].concat())
+    }
+
+    /// Its environment known.
+    fn without_server(&self, args: &[&str]) -> Command {
+        let mut command = command([&["cloud"], args].concat());
+        command.env("XDG_CONFIG_HOME", self.path("config"));
+        for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+            command
+                .env_remove(name)
+                .env_remove(name.to_ascii_lowercase());
+        }
+        for name in ["EMAIL", "PASSWORD", "KEY_ID", "API_KEY"] {
+            command.env_remove(format!("TUTK_CLOUD_{name}"));
+        }
+        command
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR");
+        command
+    }
+
+    /// Runs it; what it says has no secret in it.
+    fn run(&self, args: &[&str], stdin: &str) -> Run {
+        let run = with_input(&mut self.command(args), stdin);
+        says_no_secret(&run);
+        run
+    }
+
+    fn sign_in(&self) {
+        let account = json!({
+            "access_token": TOKEN, "user_id": "u1", "phone_id": "0123456789abcdef"
+        });
+        fs::create_dir_all(self.token().parent().unwrap()).unwrap();
+        fs::write(self.token(), account.to_string()).unwrap();
+    }
+}
+
+fn with_input(command: &mut Command, stdin: &str) -> Run {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may have ended before it read all.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Run {
+        status: output.status,
+        stdout: output.stdout,
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[track_caller]
+fn says_no_secret(run: &Run) {
+    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), run.stderr);
+    for secret in SECRETS {
+        assert!(!said.contains(secret), "{said}\nhas {secret}");
+    }
+}
+
+fn all_lines() -> String {
+    format!("{EMAIL}\n{PASSWORD}\r\n{KEY_ID}\n{KEY}\n")
+}
+
+fn token_reply() -> Reply {
+    let body = json!({ "access_token": TOKEN, "refresh_token": REFRESH, "user_id": "u1" });
+    Reply::json(200, &body.to_string())
+}
+
+fn saved(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn body(request: &str) -> &str {
+    request.split_once("\r\n\r\n").unwrap().1
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn signing_in_from_standard_input() {
+    let scene = Scene::new([token_reply(), token_reply()]);
+    let run = scene.run(&["login", "--json"], &all_lines());
+    run.exits(0);
+    let json = run.json();
+    assert_eq!(
+        (&json["command"], &json["user_id"]),
+        (&"cloud login".into(), &"u1".into())
+    );
+    assert_eq!(json["output"], text(&scene.token()));
+    assert_eq!(json["phases"][0]["phase"], "sign-in");
+
+    let request = scene.server.request();
+    assert!(
+        request.starts_with("POST /api/user/login HTTP/1.1\r\n"),
+        "{request}"
+    );
+    for header in [
+        format!("\r\napikey: {KEY}\r\n"),
+        format!("\r\nkeyid: {KEY_ID}\r\n"),
+    ] {
+        assert!(request.contains(&header), "{request}");
+    }
+    assert_eq!(
+        body(&request),
+        format!(r#"{{"email":"{EMAIL}","password":"{HASH}"}}"#)
+    );
+
+    let first = saved(&scene.token());
+    assert_eq!(
+        (&first["access_token"], &first["user_id"]),
+        (&TOKEN.into(), &"u1".into())
+    );
+    assert_eq!(first.as_object().unwrap().len(), 3, "{first}");
+    assert_eq!(first["phone_id"].as_str().unwrap().len(), 16);
+    #[cfg(unix)]
+    assert_eq!(mode(&scene.token()), 0o600);
+
+    // Again: the vendor sees the same installation.
+    scene.run(&["login"], &all_lines()).exits(0);
+    assert_eq!(saved(&scene.token())["phone_id"], first["phone_id"]);
+}
+
+#[test]
+fn signing_in_with_what_is_given() {
+    let scene = Scene::new([token_reply()]);
+    let mut command = scene.command(&["login", "--email", EMAIL, "-vv"]);
+    command
+        .env("TUTK_CLOUD_PASSWORD", format!("md5:{HASH}"))
+        .env("TUTK_CLOUD_KEY_ID", KEY_ID)
+        .env("TUTK_CLOUD_API_KEY", KEY);
+    let run = with_input(&mut command, "");
+    says_no_secret(&run);
+    run.exits(0);
+    assert!(run.stderr.contains("user id u1"), "{}", run.stderr);
+    let request = scene.server.request();
+    assert_eq!(
+        body(&request),
+        format!(r#"{{"email":"{EMAIL}","password":"{HASH}"}}"#)
+    );
+}
+
+#[test]
+fn a_second_factor_is_asked_for() {
+    let wanted = json!({
+        "access_token": null,
+        "mfa_options": ["PrimaryPhone", "TotpVerificationCode"],
+        "mfa_details": { "totp_apps": [{ "app_id": "app-1" }] },
+    });
+    let scene = Scene::new([Reply::json(200, &wanted.to_string()), token_reply()]);
+    scene.run(&["login"], &(all_lines() + "123456\n")).exits(0);
+    scene.server.request();
+    assert_eq!(
+        body(&scene.server.request()),
+        format!(
+            "{{\"email\":\"{EMAIL}\",\"password\":\"{HASH}\",\"mfa_type\":\"TotpVerificationCode\",\
+             \"verification_id\":\"app-1\",\"verification_code\":\"123456\"}}"
+        )
+    );
+    assert!(scene.server.is_done() && scene.token().exists());
+
+    let wanted = json!({ "mfa_options": ["PrimaryPhone"] }).to_string();
+    let scene = Scene::new([Reply::json(200, &wanted)]);
+    let run = scene.run(&["login"], &all_lines());
+    run.exits(4)
+        .says(&["sign-in", "PrimaryPhone", "authenticator app"]);
+    assert!(!scene.token().exists());
+}
+
+#[test]
+fn a_sign_in_that_is_refused() {
+    let refusal = json!({ "errorCode": 1000, "description": format!("no such user: {EMAIL}") });
+    let scene = Scene::new([Reply::json(400, &refusal.to_string())]);
+    let run = scene.run(&["login", "--json"], &all_lines());
+    run.exits(4)
+        .says(&["sign-in", "code 1000: no such user: …", "password"]);
+    assert_eq!(run.json()["phase"], "sign-in");
+    assert!(!scene.token().exists());
+}
+
+#[test]
+fn an_answer_that_is_not_understood_is_shown() {
+    let odd = json!({ "token": TOKEN, "hint": format!("{TOKEN} {KEY}"), "state": "new" });
+    let scene = Scene::new([Reply::json(200, &odd.to_string())]);
+    let run = scene.run(&["login", "-vv"], &all_lines());
+    run.exits(1)
+        .says(&["sign-in", "HTTP 200", r#""state":"new""#, "report this"]);
+}
+
+#[test]
+fn input_that_is_none() {
+    let scene = Scene::new([]);
+    let run = scene.run(&["login"], &format!("{EMAIL}\n"));
+    run.exits(2)
+        .says(&["sign-in", "Password", "TUTK_CLOUD_PASSWORD"]);
+    let run = scene.run(&["login"], &format!("{EMAIL}\n{}\n", "x".repeat(5000)));
+    run.exits(2).says(&["too long"]);
+    let run = scene.run(
+        &["login"],
+        &format!("{EMAIL}\nmd5:{PASSWORD}\n{KEY_ID}\n{KEY}\n"),
+    );
+    run.exits(2).says(&["32 hex digits"]);
+    let run = scene.run(&["login"], &format!("{EMAIL}\n{PASSWORD}\n{KEY_ID}\n \n"));
+    run.exits(2).says(&["the API key must not be empty"]);
+    scene.run(&["login", "--password", PASSWORD], "").exits(2);
+    scene
+        .run(&["login", &format!("--password={PASSWORD}")], "")
+        .exits(2);
+}
+
+#[test]
+fn a_cloud_that_is_not_there_or_not_trusted() {
+    let scene = Scene::new([token_reply()]);
+    let login = |args: &[&str]| {
+        let mut command = scene.without_server(&[&["login"], args].concat());
+        let run = with_input(&mut command, &all_lines());
+        says_no_secret(&run);
+        run
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    login(&["--cloud", &format!("https://{address}")])
+        .exits(3)
+        .says(&["sign-in", &address, "try again"]);
+
+    // Its certificate is signed by nobody that this machine knows.
+    login(&["--cloud", &scene.server.origin]).exits(1).says(&[
+        "sign-in",
+        "cannot be trusted",
+        "nothing was sent",
+    ]);
+    login(&["--cloud", "http://127.0.0.1:1"])
+        .exits(2)
+        .says(&["https://"]);
+    login(&["--ca", "/nonexistent/root.pem"])
+        .exits(2)
+        .says(&["/nonexistent/root.pem"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_root_certificates_is_told_what_it_lacks() {
+    let scene = Scene::new([token_reply()]);
+    let none = scene.path("none.pem");
+    fs::write(&none, "").unwrap();
+    let mut command = scene.without_server(&["login", "--cloud", &scene.server.origin]);
+    let run = with_input(command.env("SSL_CERT_FILE", &none), &all_lines());
+    run.exits(1)
+        .says(&["No CA certificates", "ca-certificates", "SSL_CERT_FILE"]);
+}
+
+/// Three cameras and a plug.
+fn list(enr: &str) -> Reply {
+    let camera = |nickname, model, uid, ip| {
+        json!({
+            "product_type": "Camera", "nickname": nickname, "product_model": model,
+            "mac": "AABBCCDDEEFF", "enr": enr, "firmware_ver": "4.52.9.1", "conn_state": 1,
+            "device_params": { "p2p_id": uid, "ip": ip, "dtls": 1, "p2p_type": 4 },
+        })
+    };
+    let body = json!({
+        "code": "1",
+        "msg": "SUCCESS",
+        "data": { "device_list": [
+            camera("Front Door", "HL_CAM4", "HSBJYB5HSETGCDWD111A", "192.0.2.7"),
+            { "product_type": "Plug", "nickname": "Lamp", "enr": enr },
+            camera("Yard\u{1b}[2J", "GW_GC1", "", ""),
+            camera("Attic", "WYZEC1-JZ", "HSBJYB5HSETGCDWD111B", "192.0.2.8"),
+        ] },
+    });
+    Reply::json(200, &body.to_string())
+}
+
+#[test]
+fn cameras_are_listed_without_their_secrets() {
+    let scene = Scene::new([list(ENR), list(ENR)]);
+    scene.sign_in();
+    let run = scene.run(&["cameras"], "");
+    run.exits(0);
+    let out = String::from_utf8(run.stdout).unwrap();
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "NAME           MODEL      SOLD AS      ADDRESS    ONLINE  TUTK",
+            "Front Door     HL_CAM4    Wyze Cam v4  192.0.2.7  yes     yes",
+            "Yard\\u{1b}[2J  GW_GC1     -            -          yes     no",
+            "Attic          WYZEC1-JZ  Wyze Cam v2  192.0.2.8  yes     yes",
+        ]
+    );
+    let request = scene.server.request();
+    assert!(
+        request.starts_with("POST /app/v2/home_page/get_object_list HTTP/1.1\r\n"),
+        "{request}"
+    );
+    let sent: serde_json::Value = serde_json::from_str(body(&request)).unwrap();
+    assert_eq!(
+        (&sent["access_token"], &sent["phone_id"]),
+        (&TOKEN.into(), &"0123456789abcdef".into())
+    );
+    assert!(sent["ts"].as_u64().unwrap() > 1_700_000_000_000, "{sent}");
+
+    let run = scene.run(&["cameras", "--json"], "");
+    run.exits(0);
+    assert_eq!(
+        run.json()["cameras"][0],
+        json!({
+            "nickname": "Front Door", "model": "HL_CAM4", "product": "Wyze Cam v4", "ip": "192.0.2.7",
+            "online": true, "tutk": true, "uid": "HSBJYB5HSETGCDWD111A", "mac": "AABBCCDDEEFF",
+            "firmware": "4.52.9.1", "dtls": true, "p2p_type": "4",
+        })
+    );
+    assert!(!scene.cameras().exists());
+}
+
+#[test]
+fn keys_are_shown_if_asked_for() {
+    let scene = Scene::new([list(ENR), list(ENR)]);
+    scene.sign_in();
+    let url = "wyze://192.0.2.7?uid=HSBJYB5HSETGCDWD111A&enr=aKzd%2Bckq%2F8HUHFe5&mac=AABBCCDDEEFF&model=HL%5FCAM4";
+    let run = with_input(&mut scene.command(&["cameras", "--show-keys"]), "");
+    run.exits(0);
+    let out = String::from_utf8(run.stdout).unwrap();
+    assert!(out.contains(&format!("\nFront Door  {url}\n")), "{out}");
+    let run = with_input(
+        &mut scene.command(&["cameras", "--show-keys", "--json"]),
+        "",
+    );
+    let json = run.exits(0).json();
+    assert_eq!(
+        (&json["cameras"][0]["enr"], &json["cameras"][0]["url"]),
+        (&ENR.into(), &url.into())
+    );
+}
+
+#[test]
+fn cameras_are_written_and_kept() {
+    let scene = Scene::new([list("0000000000000000"), list(ENR), list(ENR)]);
+    scene.sign_in();
+    let run = scene.run(&["cameras", "--write"], "");
+    run.exits(0);
+    for said in [
+        "front-door is new",
+        "attic is new",
+        "[2J is left out: GW_GC1 does not speak TUTK",
+    ] {
+        assert!(run.stderr.contains(said), "{}\nlacks {said}", run.stderr);
+    }
+    let written = fs::read_to_string(scene.cameras()).unwrap();
+    #[cfg(unix)]
+    assert_eq!(mode(&scene.cameras()), 0o600);
+    let mut check = common::command(["cameras"]);
+    check.env("XDG_CONFIG_HOME", scene.path("config"));
+    let run = common::run(&mut check);
+    run.exits(0);
+    assert_eq!(run.stderr, "");
+
+    // Its owner changes it; then the cameras get another ENR.
+    let mine = format!(
+        "# mine\n{}",
+        written
+            .replace("front-door]", "door]  # renamed")
+            .replace("192.0.2.7", "10.0.0.1")
+    );
+    fs::write(scene.cameras(), &mine).unwrap();
+    let run = scene.run(&["cameras", "--write", "--json"], "");
+    run.exits(0);
+    assert_eq!(
+        fs::read_to_string(scene.cameras()).unwrap(),
+        mine.replace("0000000000000000", ENR)
+    );
+    let json = run.json();
+    assert_eq!(
+        json["cameras"][0]["entries"],
+        json!([{ "name": "door", "change": "updated", "keys": ["enr"], "other_host": "10.0.0.1" }])
+    );
+    assert_eq!(json["output"], text(&scene.cameras()));
+
+    let run = scene.run(&["cameras", "--write"], "");
+    run.exits(0);
+    assert!(
+        run.stderr.contains("door is as it was, at 10.0.0.1"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(
+        fs::read_to_string(scene.cameras()).unwrap(),
+        mine.replace("0000000000000000", ENR)
+    );
+}
+
+#[test]
+fn a_file_with_a_mistake_is_left_as_it_is() {
+    let scene = Scene::new([list(ENR)]);
+    scene.sign_in();
+    let path = scene.path("mine.toml");
+    fs::write(&path, "[cameras.x]\nenr = \"half").unwrap();
+    let run = scene.run(
+        &["cameras", "--write", "--config", text(&path), "--json"],
+        "",
+    );
+    run.exits(2).says(&["mine.toml, line 2", "mend it first"]);
+    assert_eq!(run.json()["cameras"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "[cameras.x]\nenr = \"half"
+    );
+}
+
+#[test]
+fn who_is_not_signed_in_is_told_to() {
+    let expired = json!({ "code": "2001", "msg": "AccessTokenError" });
+    let scene = Scene::new([Reply::json(200, &expired.to_string())]);
+    let run = scene.run(&["cameras"], "");
+    run.exits(2)
+        .says(&["cameras", "not signed in", "tutk cloud login"]);
+    scene.sign_in();
+    let run = scene.run(&["cameras"], "");
+    run.exits(4)
+        .says(&["cameras", "token was refused", "code 2001", "sign in again"]);
+    fs::write(scene.token(), format!("{{\"access_token\":\"{TOKEN}\"}}")).unwrap();
+    let run = scene.run(&["cameras"], "");
+    run.exits(2)
+        .says(&["token.json", "phone_id", "tutk cloud login"]);
+}

@@ -1,0 +1,57 @@
+//! Pictures out of a camera.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it fails, and uses files and processes"
+)]
+
+mod common;
+
+use std::fs;
+
+use common::{Simulator, asset, probe, text, tutk};
+
+#[test]
+fn a_picture_is_a_file_that_is_there_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("now.jpg");
+    fs::write(&path, "old").unwrap();
+    let camera = Simulator::start(&[]);
+    let run = tutk(["snapshot", &camera.url, "--output", text(&path), "--json"]);
+    run.exits(0);
+    let json = run.json();
+    let expected = (&640.into(), &360.into(), &"h264".into());
+    assert_eq!((&json["width"], &json["height"], &json["codec"]), expected);
+    assert_eq!(json["bytes"], fs::metadata(&path).unwrap().len());
+    // Nothing else was left in the folder.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    let Some(probed) = probe(&path) else { return };
+    assert_eq!(probed, "mjpeg,640,360,1");
+
+    // A better one through a pipe is larger.
+    let run = tutk(["snapshot", &camera.url, "-o", "-", "--quality", "100"]);
+    run.exits(0);
+    assert!(run.stdout.starts_with(&[0xff, 0xd8]) && run.stdout.ends_with(&[0xff, 0xd9]));
+    assert!(run.stdout.len() as u64 > fs::metadata(&path).unwrap().len());
+}
+
+#[test]
+fn what_cannot_be_a_picture_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("now.jpg");
+    let camera = Simulator::start(&["--input", &asset("clip.h265")]);
+    let run = tutk(["snapshot", &camera.url, "--output", text(&path)]);
+    run.exits(1).says(&["stream", "H.265", "ffmpeg"]);
+    assert!(!path.exists());
+
+    let url = common::url("127.0.0.1:9");
+    tutk(["snapshot", &url, "-o", "-", "--json"]).exits(2);
+    tutk(["snapshot", &url, "-o", "x.jpg", "--quality", "0"]).exits(2);
+    let missing = folder.path().join("missing/now.jpg");
+    let camera = Simulator::start(&[]);
+    let run = tutk(["snapshot", &camera.url, "--output", text(&missing)]);
+    run.exits(1).says(&["output", text(&missing)]);
+}

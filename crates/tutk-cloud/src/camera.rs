@@ -1,0 +1,144 @@
+//! One camera of the list.
+
+use serde::Deserialize;
+
+use crate::Secret;
+use crate::loose::Loose;
+
+/// The `product_type` of cameras.
+const CAMERA: &str = "Camera";
+
+/// A camera as the account has it. What the answer did not say is `None`; nothing is checked here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudCamera {
+    /// What its owner calls it; may be empty.
+    pub nickname: String,
+    /// `product_model`, e.g. `HL_CAM4`.
+    pub model: Option<String>,
+    /// `p2p_id`: the UID.
+    pub uid: Option<String>,
+    /// The ENR.
+    pub enr: Option<Secret>,
+    /// The MAC, 12 hex digits; cameras that speak another protocol have other text here.
+    pub mac: Option<String>,
+    /// The address in its own network. A camera without one speaks another protocol.
+    pub ip: Option<String>,
+    /// `firmware_ver`.
+    pub firmware: Option<String>,
+    /// Whether `conn_state` is 1.
+    pub online: Option<bool>,
+    /// Whether `dtls` is 1.
+    pub dtls: Option<bool>,
+    /// `p2p_type`, as text.
+    pub p2p_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Device {
+    #[serde(default)]
+    product_type: Loose,
+    #[serde(default)]
+    mac: Loose,
+    #[serde(default)]
+    enr: Loose,
+    #[serde(default)]
+    nickname: Loose,
+    #[serde(default)]
+    product_model: Loose,
+    #[serde(default)]
+    firmware_ver: Loose,
+    #[serde(default)]
+    conn_state: Loose,
+    #[serde(default)]
+    device_params: Option<Parameters>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parameters {
+    p2p_id: Loose,
+    ip: Loose,
+    dtls: Loose,
+    p2p_type: Loose,
+}
+
+impl Device {
+    /// The camera, if it is one.
+    pub(crate) fn camera(self) -> Option<CloudCamera> {
+        if self.product_type.text() != Some(CAMERA) {
+            return None;
+        }
+        let parameters = self.device_params.unwrap_or_default();
+        Some(CloudCamera {
+            nickname: self.nickname.owned().unwrap_or_default(),
+            model: self.product_model.owned(),
+            uid: parameters.p2p_id.owned(),
+            enr: self.enr.secret(),
+            mac: self.mac.owned(),
+            ip: parameters.ip.owned(),
+            firmware: self.firmware_ver.owned(),
+            online: self.conn_state.truth(),
+            dtls: parameters.dtls.truth(),
+            p2p_type: parameters.p2p_type.owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(json: &str) -> Option<CloudCamera> {
+        serde_json::from_str::<Device>(json).unwrap().camera()
+    }
+
+    #[test]
+    fn a_camera_is_read_whole() {
+        let camera = camera(
+            r#"{"product_type":"Camera","mac":"AABBCCDDEEFF","enr":"aKzdqckqZ8HUHFe5",
+                "nickname":"Front","product_model":"HL_CAM4","firmware_ver":"4.52.9.1",
+                "conn_state":1,"more":{"x":[1]},
+                "device_params":{"p2p_id":"HSBJYB5HSETGCDWD111A","ip":"192.0.2.7","dtls":1,"p2p_type":4}}"#,
+        )
+        .unwrap();
+        assert!(!format!("{camera:?}").contains("aKzd"));
+        assert_eq!(
+            camera,
+            CloudCamera {
+                nickname: "Front".into(),
+                model: Some("HL_CAM4".into()),
+                uid: Some("HSBJYB5HSETGCDWD111A".into()),
+                enr: Some(Secret::new("aKzdqckqZ8HUHFe5")),
+                mac: Some("AABBCCDDEEFF".into()),
+                ip: Some("192.0.2.7".into()),
+                firmware: Some("4.52.9.1".into()),
+                online: Some(true),
+                dtls: Some(true),
+                p2p_type: Some("4".into()),
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_odd_is_not_known() {
+        let odd = camera(
+            r#"{"product_type":"Camera","mac":null,"enr":"","nickname":7,"conn_state":"0",
+                "firmware_ver":[1,[2]],"product_model":{"a":{}},
+                "device_params":{"ip":"","dtls":2.5,"p2p_type":true}}"#,
+        )
+        .unwrap();
+        assert_eq!((odd.nickname.as_str(), odd.online), ("7", Some(false)));
+        let none = (odd.mac, odd.ip, odd.firmware, odd.model, odd.uid);
+        assert_eq!(none, (None, None, None, None, None));
+        assert_eq!((odd.enr, odd.dtls), (None, None));
+        assert_eq!(odd.p2p_type.as_deref(), Some("true"));
+        assert!(camera(r#"{"product_type":"Camera"}"#).is_some());
+    }
+
+    #[test]
+    fn other_devices_are_none() {
+        for json in ["{}", r#"{"product_type":"Plug","device_params":null}"#] {
+            assert_eq!(camera(json), None);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The requests over HTTPS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::config::AutoHeaderValue;
+use ureq::http::Uri;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use crate::Error;
+use crate::http::{Answer, Request, Service};
+
+/// The longest answer that is read, in bytes. A list has about 2 KB for each device.
+pub const MAX_ANSWER: u64 = 4 << 20;
+
+/// How long a request may take, from the name's look-up to the end of the answer.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How to reach the vendor's servers. The default is what is right for all but tests.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// One server, as `https://HOST[:PORT]`, instead of the vendor's two.
+    pub origin: Option<String>,
+    /// Root certificates in PEM, instead of those that the platform trusts.
+    pub roots: Option<Vec<u8>>,
+}
+
+/// HTTPS, and no more than is asked for: no redirects, no cookies, no headers of its own.
+///
+/// Root certificates are the platform's (on Unix the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` may name
+/// instead). A proxy is taken from `HTTPS_PROXY` and its like; it sees the servers' names and nothing else.
+#[derive(Debug)]
+pub struct Client {
+    agent: ureq::Agent,
+    origin: Option<String>,
+}
+
+impl Client {
+    /// Makes ready; nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::Origin`] and [`Error::Roots`], for the two options.
+    pub fn new(options: &Options) -> Result<Self, Error> {
+        let origin = options.origin.as_deref().map(check_origin).transpose()?;
+        let roots = match &options.roots {
+            None => RootCerts::PlatformVerifier,
+            Some(pem) => read_roots(pem)?,
+        };
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(
+                rustls::crypto::aws_lc_rs::default_provider(),
+            ))
+            .root_certs(roots)
+            .build();
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .https_only(true)
+            .http_status_as_error(false)
+            // What is sent is for one server. A redirect is an answer that is not understood.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(PATIENCE))
+            .user_agent(AutoHeaderValue::None)
+            .accept(AutoHeaderValue::None)
+            .accept_encoding(AutoHeaderValue::None)
+            .build()
+            .new_agent();
+        Ok(Self { agent, origin })
+    }
+
+    /// Sends a request and reads the answer, whatever its status. Blocks, for [`PATIENCE`] at most.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::TimedOut`], [`Error::Untrusted`] and [`Error::TooLong`].
+    pub fn send(&self, request: &Request) -> Result<Answer, Error> {
+        let origin = self.origin(request.service);
+        let url = format!("{origin}{}", request.service.path());
+        let failed = |error| failure(origin, error);
+        let mut post = self.agent.post(&url).content_type("application/json");
+        for (name, value) in &request.headers {
+            post = post.header(*name, value.reveal());
+        }
+        let mut answer = post
+            .send(request.body.reveal().as_bytes())
+            .map_err(failed)?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
+        Ok(Answer::new(status, body.read_to_vec().map_err(failed)?))
+    }
+
+    fn origin(&self, service: Service) -> &str {
+        self.origin.as_deref().unwrap_or(service.origin())
+    }
+}
+
+fn check_origin(origin: &str) -> Result<String, Error> {
+    let origin = origin.trim_end_matches('/');
+    let uri: Uri = origin.parse().map_err(|_| Error::Origin)?;
+    let bare = uri.scheme_str() == Some("https") && uri.path() == "/" && uri.query().is_none();
+    bare.then(|| origin.to_owned()).ok_or(Error::Origin)
+}
+
+fn read_roots(pem: &[u8]) -> Result<RootCerts, Error> {
+    let mut roots: Vec<Certificate<'static>> = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(Error::Roots(error.to_string())),
+        }
+    }
+    if roots.is_empty() {
+        return Err(Error::Roots("there is none in it".to_owned()));
+    }
+    Ok(RootCerts::from(roots))
+}
+
+fn failure(origin: &str, error: ureq::Error) -> Error {
+    let host = origin.trim_start_matches("https://").to_owned();
+    match error {
+        ureq::Error::Timeout(_) => Error::TimedOut { host },
+        ureq::Error::BodyExceedsLimit(_) => Error::TooLong { host },
+        ureq::Error::Rustls(error) => {
+            let why = error.to_string();
+            Error::Untrusted { host, why }
+        }
+        ureq::Error::Io(error) => {
+            let why = error.to_string();
+            // A handshake that fails is an I/O error with rustls's own inside.
+            let tls = error
+                .get_ref()
+                .is_some_and(|inner| inner.is::<rustls::Error>());
+            if tls {
+                Error::Untrusted { host, why }
+            } else {
+                Error::Unreachable { host, why }
+            }
+        }
+        other => {
+            let why = other.to_string();
+            Error::Unreachable { host, why }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_is_an_origin() {
+        for good in ["https://127.0.0.1:4433", "https://cloud.example/"] {
+            assert!(check_origin(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://cloud.example",
+            "cloud.example",
+            "https://",
+            "https://cloud.example/path",
+            "https://cloud.example?x",
+            "",
+        ] {
+            assert_eq!(check_origin(bad), Err(Error::Origin), "{bad}");
+        }
+    }
+
+    #[test]
+    fn roots_must_be_certificates() {
+        for bad in [
+            "",
+            "not PEM",
+            "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+        ] {
+            let options = Options {
+                roots: Some(bad.into()),
+                ..Options::default()
+            };
+            assert!(
+                matches!(Client::new(&options), Err(Error::Roots(_))),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The password as the vendor wants it.
+
+use md5::{Digest as _, Md5};
+use zeroize::Zeroizing;
+
+use crate::{Error, Secret};
+
+/// What a password that is hashed already begins with.
+const HASHED: &str = "md5:";
+
+/// MD5 in lower-case hex, three times over; what stands behind `md5:` is that already.
+pub(crate) fn hash(password: &str) -> Result<Secret, Error> {
+    if let Some(hashed) = password.strip_prefix(HASHED) {
+        // Anything else would be a password, sent as it is.
+        if hashed.len() != 32 || !hashed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Error::Hash);
+        }
+        return Ok(Secret::new(hashed.to_ascii_lowercase()));
+    }
+    let once = |text: &str| Zeroizing::new(hex(&Md5::digest(text.as_bytes())));
+    Ok(Secret::new(once(&once(&once(password))).as_str()))
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_times_md5() {
+        // x=password; for i in 1 2 3; do x=$(printf %s $x | md5sum | cut -c-32); done; echo $x
+        let known = "5a22e6c339c96c9c0513a46e44c39683";
+        assert_eq!(hash("password").unwrap().reveal(), known);
+    }
+
+    #[test]
+    fn what_is_hashed_already_stays_and_nothing_else_passes_for_it() {
+        let known = "5a22e6c339c96c9c0513a46e44c39683";
+        for text in [known, &known.to_ascii_uppercase()] {
+            assert_eq!(hash(&format!("md5:{text}")).unwrap().reveal(), known);
+        }
+        for bad in ["md5:", "md5:password", &format!("md5:{known}0")] {
+            assert_eq!(hash(bad), Err(Error::Hash), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The first request: who one is, for a token.
+
+use serde::{Deserialize, Serialize};
+
+use crate::http::{Answer, Request, Service};
+use crate::loose::Loose;
+use crate::{Error, Secret, excerpt, password};
+
+/// The only second factor that needs nothing sent to the owner first: an authenticator app's code.
+const TOTP: &str = "TotpVerificationCode";
+
+/// What an answer would have been.
+const EXPECTED: &str = "`access_token`, `mfa_options`, or a refusal";
+
+/// Who signs in.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    email: Secret,
+    password: Secret,
+    key_id: Secret,
+    key: Secret,
+}
+
+/// What the answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedIn {
+    /// That is you.
+    Done {
+        /// What the other requests are made with.
+        access_token: Secret,
+        /// The account's user; some cameras want to be told it (K10006, K10008).
+        user_id: Option<String>,
+    },
+    /// A second factor is wanted: [`SignIn::request_with_code`].
+    SecondFactor(SecondFactor),
+}
+
+/// The second factors that the account has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondFactor {
+    /// `mfa_options` as they came, e.g. `TotpVerificationCode` or `PrimaryPhone`.
+    pub options: Vec<String>,
+    /// The owner's authenticator app, if its code will do. The other factors, a text message and an e-mail, would
+    /// first have to be asked for, by requests that this crate does not make.
+    pub app: Option<AuthenticatorApp>,
+}
+
+/// `mfa_details.totp_apps[0].app_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticatorApp(Secret);
+
+#[derive(Serialize)]
+struct Body<'a> {
+    email: &'a str,
+    password: &'a str,
+    #[serde(flatten)]
+    factor: Option<Factor<'a>>,
+}
+
+#[derive(Serialize)]
+struct Factor<'a> {
+    mfa_type: &'static str,
+    verification_id: &'a str,
+    verification_code: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+struct Reply {
+    #[serde(default)]
+    access_token: Loose,
+    #[serde(default)]
+    user_id: Loose,
+    #[serde(default)]
+    mfa_options: Option<Vec<String>>,
+    #[serde(default)]
+    mfa_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    totp_apps: Option<Vec<App>>,
+}
+
+#[derive(Deserialize)]
+struct App {
+    #[serde(default)]
+    app_id: Loose,
+}
+
+impl SignIn {
+    /// The account's e-mail and password, and the owner's developer key with its id.
+    ///
+    /// The password is hashed here; one that begins with `md5:` is taken for hashed already. Spaces around
+    /// e-mail, id and key are taken off: they come with pasting.
+    ///
+    /// # Errors
+    /// [`Error::Empty`], [`Error::Hash`], and [`Error::NotPrintable`] for an id or key that no header can hold.
+    pub fn new(email: &str, password: &str, key_id: &str, key: &str) -> Result<Self, Error> {
+        let (email, key_id, key) = (email.trim(), key_id.trim(), key.trim());
+        for (text, name) in [
+            (email, "the e-mail"),
+            (password, "the password"),
+            (key_id, "the key id"),
+            (key, "the API key"),
+        ] {
+            if text.is_empty() {
+                return Err(Error::Empty(name));
+            }
+        }
+        for (text, name) in [(key_id, "the key id"), (key, "the API key")] {
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(Error::NotPrintable(name));
+            }
+        }
+        Ok(Self {
+            email: Secret::new(email),
+            password: password::hash(password)?,
+            key_id: Secret::new(key_id),
+            key: Secret::new(key),
+        })
+    }
+
+    /// The request: e-mail and password, nothing more.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        self.request_with(None)
+    }
+
+    /// The same again, with the code of the owner's authenticator app.
+    ///
+    /// Not in the document that this follows: other programs are known to repeat the request with `mfa_type`,
+    /// `verification_id` and `verification_code`. Nobody here has tried it.
+    #[must_use]
+    pub fn request_with_code(&self, app: &AuthenticatorApp, code: &Secret) -> Request {
+        self.request_with(Some(Factor {
+            mfa_type: TOTP,
+            verification_id: app.0.reveal(),
+            verification_code: code.reveal().trim(),
+        }))
+    }
+
+    fn request_with(&self, factor: Option<Factor<'_>>) -> Request {
+        let headers = vec![("Apikey", self.key.clone()), ("Keyid", self.key_id.clone())];
+        let body = Body {
+            email: self.email.reveal(),
+            password: self.password.reveal(),
+            factor,
+        };
+        Request::new(Service::SignIn, headers, &body)
+    }
+
+    /// The answer to either.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the server's own words; [`Error::NotUnderstood`] for all else.
+    pub fn read(&self, answer: &Answer) -> Result<SignedIn, Error> {
+        let sent = [&self.email, &self.password, &self.key_id, &self.key];
+        let not_understood = || Error::NotUnderstood {
+            expected: EXPECTED,
+            status: answer.status(),
+            shown: excerpt::of_body(answer.body(), &sent),
+        };
+        let reply: Reply = answer.read().ok_or_else(not_understood)?;
+        let user_id = reply.user_id.owned();
+        if let Some(access_token) = reply.access_token.secret() {
+            return Ok(SignedIn::Done {
+                access_token,
+                user_id,
+            });
+        }
+        if let Some(options) = reply.mfa_options.filter(|options| !options.is_empty()) {
+            let apps = reply.mfa_details.and_then(|details| details.totp_apps);
+            let app = apps.into_iter().flatten().next();
+            let app = app
+                .and_then(|app| app.app_id.secret())
+                .map(AuthenticatorApp);
+            let takes_code = options.iter().any(|option| option == TOTP);
+            return Ok(SignedIn::SecondFactor(SecondFactor {
+                options,
+                app: app.filter(|_| takes_code),
+            }));
+        }
+        Err(crate::http::refusal(answer, &sent).unwrap_or_else(not_understood))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sign_in() -> SignIn {
+        SignIn::new(" me@example.com\n", "password", "key-id-1", "key-2 ").unwrap()
+    }
+
+    fn read(status: u16, body: &str) -> Result<SignedIn, Error> {
+        sign_in().read(&Answer::new(status, body))
+    }
+
+    #[test]
+    fn the_request_is_what_the_document_says() {
+        let request = sign_in().request();
+        assert_eq!(request.service, Service::SignIn);
+        assert_eq!(
+            request.body.reveal(),
+            r#"{"email":"me@example.com","password":"5a22e6c339c96c9c0513a46e44c39683"}"#
+        );
+        let headers: Vec<_> = request
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.reveal()))
+            .collect();
+        assert_eq!(headers, [("Apikey", "key-2"), ("Keyid", "key-id-1")]);
+    }
+
+    #[test]
+    fn nothing_that_is_given_shows() {
+        let shown = format!("{:?} {:?}", sign_in(), sign_in().request());
+        for secret in ["me@", "5a22", "key-"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_must_be_there_is_asked_for() {
+        let new = |key: &str| SignIn::new("me", "p", "i", key).map(|_| ());
+        assert_eq!(new(" "), Err(Error::Empty("the API key")));
+        for bad in ["a\nb", "kéy", "a b"] {
+            assert_eq!(new(bad), Err(Error::NotPrintable("the API key")));
+        }
+        let no_email = SignIn::new("", "p", "i", "k").map(|_| ());
+        assert_eq!(no_email, Err(Error::Empty("the e-mail")));
+    }
+
+    #[test]
+    fn a_token_signs_in() {
+        let body =
+            r#"{"access_token":"abc","refresh_token":"def","user_id":"u1","mfa_options":null}"#;
+        let done = read(200, body).unwrap();
+        assert_eq!(
+            done,
+            SignedIn::Done {
+                access_token: Secret::new("abc"),
+                user_id: Some("u1".into())
+            }
+        );
+        assert!(!format!("{done:?}").contains("abc"));
+    }
+
+    #[test]
+    fn a_second_factor_is_asked_for_and_sent() {
+        let body = r#"{"access_token":null,"user_id":"u1",
+            "mfa_options":["PrimaryPhone","TotpVerificationCode"],
+            "mfa_details":{"totp_apps":[{"app_id":"app-7","app_nickname":"x"}]}}"#;
+        let SignedIn::SecondFactor(factor) = read(200, body).unwrap() else {
+            panic!("a token from nowhere");
+        };
+        let app = factor.app.unwrap();
+        let request = sign_in().request_with_code(&app, &Secret::new("123456 "));
+        assert_eq!(
+            request.body.reveal(),
+            concat!(
+                r#"{"email":"me@example.com","password":"5a22e6c339c96c9c0513a46e44c39683","#,
+                r#""mfa_type":"TotpVerificationCode","verification_id":"app-7","verification_code":"123456"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn other_factors_are_named_and_not_sent() {
+        let an_app = r#"{"totp_apps":[{"app_id":"app-7"}]}"#;
+        for details in [
+            an_app,
+            r#"{"totp_apps":null}"#,
+            r#"{"totp_apps":[]}"#,
+            "null",
+        ] {
+            let body = format!(r#"{{"mfa_options":["PrimaryPhone"],"mfa_details":{details}}}"#);
+            let SignedIn::SecondFactor(factor) = read(200, &body).unwrap() else {
+                panic!("a token from nowhere");
+            };
+            assert_eq!(
+                (factor.options, factor.app),
+                (vec!["PrimaryPhone".into()], None)
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_in_the_servers_words() {
+        let refused = |code: Option<&str>, text: &str| {
+            Err(Error::Refused {
+                code: code.map(str::to_owned),
+                text: text.to_owned(),
+            })
+        };
+        for (body, refusal) in [
+            (
+                r#"{"errorCode":1000,"description":"no user me@example.com"}"#,
+                refused(Some("1000"), "no user …"),
+            ),
+            (
+                r#"{"code":"3044","msg":"UserNameOrPasswordError"}"#,
+                refused(Some("3044"), "UserNameOrPasswordError"),
+            ),
+            (r#"{"msg":"locked"}"#, refused(None, "locked")),
+            (r#"{"code":7}"#, refused(Some("7"), "without a word why")),
+        ] {
+            assert_eq!(read(400, body), refusal, "{body}");
+        }
+    }
+
+    #[test]
+    fn all_else_is_shown() {
+        for (body, shown) in [
+            ("", "an empty body"),
+            ("{}", "{}"),
+            ("[1]", "[1]"),
+            (r#"{"access_token":""}"#, r#"{"access_token":"…"}"#),
+            (
+                r#"{"access_token":["abcdefgh"]}"#,
+                r#"{"access_token":["abcdefgh"]}"#,
+            ),
+            (r#"{"mfa_options":[]}"#, r#"{"mfa_options":[]}"#),
+            (r#"{"mfa_options":"yes"}"#, r#"{"mfa_options":"yes"}"#),
+            (
+                r#"{"code":"1","msg":"SUCCESS"}"#,
+                r#"{"code":"1","msg":"SUCCESS"}"#,
+            ),
+            ("key-2 and me@example.com", "… and …"),
+        ] {
+            let expected = Error::NotUnderstood {
+                expected: EXPECTED,
+                status: 200,
+                shown: shown.to_owned(),
+            };
+            assert_eq!(read(200, body), Err(expected), "{body}");
+        }
+    }
+}

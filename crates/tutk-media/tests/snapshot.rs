@@ -1,0 +1,138 @@
+//! Snapshots, held against what ffmpeg decodes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it fails, and uses files and processes"
+)]
+
+mod common;
+
+use tutk_media::{Codec, Error, MAX_SNAPSHOT_PIXELS, ParameterSets, SNAPSHOT_QUALITY, snapshot};
+
+use common::{File, H264, H265, clip, ffmpeg_is_there, run, run_bytes};
+
+/// The first picture of a file as ffmpeg decodes it: red, green and blue of each pixel.
+fn pixels(file: &File) -> Vec<u8> {
+    let input = ["-v", "error", "-i", file.name(), "-frames:v", "1"];
+    let output = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"];
+    run_bytes("ffmpeg", &[&input[..], &output].concat())
+}
+
+#[test]
+fn a_snapshot_is_the_picture() {
+    if !ffmpeg_is_there() {
+        return;
+    }
+    // As the clip has it, and with its samples called BT.709 and full range: other colours.
+    let bare = File::new("bare.h264", H264);
+    let full = File::new("full.h264", b"");
+    let filter = "h264_metadata=video_full_range_flag=1:matrix_coefficients=1";
+    let copy = [
+        "-v",
+        "error",
+        "-y",
+        "-i",
+        bare.name(),
+        "-c:v",
+        "copy",
+        "-bsf:v",
+    ];
+    run("ffmpeg", &[&copy[..], &[filter, full.name()]].concat());
+    for file in [bare, full] {
+        let clip = clip(&std::fs::read(&file.0).unwrap());
+        let (unit, _) = clip.unit(0).unwrap();
+        let jpeg = snapshot(&ParameterSets::new(Codec::H264), unit, SNAPSHOT_QUALITY).unwrap();
+        let jpeg = File::new("out.jpg", &jpeg);
+        let [expected, found] = [&file, &jpeg].map(pixels);
+        assert_eq!(
+            (expected.len(), found.len()),
+            (640 * 360 * 3, 640 * 360 * 3)
+        );
+        let pairs = expected.iter().zip(&found);
+        let total: u32 = pairs.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        // In 255ths. JPEG itself costs some; a wrong range or matrix three times as many.
+        let mean = f64::from(total) / (640.0 * 360.0 * 3.0);
+        println!("{}: {mean}", file.name());
+        assert!(mean < 3.0, "{}: {mean}", file.name());
+    }
+}
+
+#[test]
+fn sets_that_a_frame_lacks_are_taken_from_before() {
+    let clip = clip(H264);
+    let (unit, _) = clip.unit(0).unwrap();
+    let mut sets = ParameterSets::new(Codec::H264);
+    sets.update(unit);
+    let slices: Vec<u8> = tutk_media::nal_units(unit)
+        .filter(|nal| nal.payload[0] & 0x1f == 5)
+        .flat_map(|nal| [&[0, 0, 0, 1], nal.payload].concat())
+        .collect();
+    let whole = snapshot(&sets, unit, 50).unwrap();
+    assert_eq!(snapshot(&sets, &slices, 50).unwrap(), whole);
+    assert!(whole.len() < snapshot(&sets, unit, 100).unwrap().len());
+    let error = snapshot(&ParameterSets::new(Codec::H264), &slices, 50).unwrap_err();
+    assert!(matches!(error, Error::NoKeyFrame { .. }), "{error}");
+}
+
+#[test]
+fn what_cannot_be_decoded_is_said() {
+    let clip = clip(H264);
+    let (unit, _) = clip.unit(0).unwrap();
+    let mut sets = ParameterSets::new(Codec::H264);
+    sets.update(unit);
+    // Any damage gives a picture or an error.
+    let mut errors = 0;
+    for at in (40..unit.len()).step_by(unit.len() / 50) {
+        let mut damaged = unit.to_vec();
+        damaged[at] ^= 0x55;
+        damaged[at + 1] = 0xff;
+        errors += usize::from(snapshot(&sets, &damaged, 50).is_err());
+        errors += usize::from(snapshot(&sets, &unit[..at], 50).is_err());
+    }
+    assert!(errors > 0);
+    // Only a slice that needs the picture before it.
+    let (unit, _) = clip.unit(1).unwrap();
+    assert!(snapshot(&sets, unit, 50).is_err());
+
+    let h265 = common::clip(H265);
+    let (unit, _) = h265.unit(0).unwrap();
+    let error = snapshot(&ParameterSets::new(Codec::H265), unit, 50).unwrap_err();
+    assert_eq!(error, Error::SnapshotCodec { codec: Codec::H265 });
+}
+
+#[test]
+fn a_picture_that_is_too_large_is_not_begun() {
+    // Baseline, 4096x4096.
+    let mut bits = String::new();
+    for byte in [0x67_u8, 66, 0, 52] {
+        bits += &format!("{byte:08b}");
+    }
+    // Identity, bits of a frame number, order of output, references; then the sides in macroblocks less one.
+    for value in [0_u32, 0, 2, 1] {
+        bits += &golomb(value);
+    }
+    bits += &format!("0{}{}", golomb(255), golomb(255));
+    // Frames only, 8x8 inference, no cropping, no usability information; the end.
+    bits += "11001";
+    let sps = bits.as_bytes().chunks(8).map(|bits| {
+        let text = String::from_utf8(bits.to_vec()).unwrap();
+        u8::from_str_radix(&format!("{text:0<8}"), 2).unwrap()
+    });
+    let mut unit = vec![0, 0, 1];
+    unit.extend(sps);
+    unit.extend([0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 0x88]);
+    let error = snapshot(&ParameterSets::new(Codec::H264), &unit, 50).unwrap_err();
+    let expected = Error::SnapshotTooLarge {
+        max: MAX_SNAPSHOT_PIXELS,
+        found: 1 << 24,
+    };
+    assert_eq!(error, expected);
+}
+
+/// ue(v) (H.264 9.1).
+fn golomb(value: u32) -> String {
+    let bits = format!("{:b}", value + 1);
+    format!("{}{bits}", "0".repeat(bits.len() - 1))
+}

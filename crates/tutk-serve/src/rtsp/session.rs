@@ -1,0 +1,332 @@
+//! An RTSP session: the tracks that a client has set up, and the packets of their frames.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::BufMut as _;
+use tutk_media::{
+    Codec, MediaDescription, RTP_HEADER_BYTES, RtpConfig, RtpPacketizer, rtp_timestamp,
+};
+
+use super::outgoing::{Channel, Outgoing, Path};
+use super::rtcp::{self, Report};
+use super::target::Target;
+use crate::hub::{LiveFrame, StreamDescription};
+
+/// Time from one sender report to the next (RFC 3550 section 6.2: five seconds are the least).
+pub(super) const REPORTS: Duration = Duration::from_secs(5);
+
+/// The payload types of pictures and sound, where a codec has none of its own.
+const PAYLOAD_TYPES: [u8; 2] = [96, 97];
+
+/// What a client can set up of a camera.
+#[derive(Debug, Clone)]
+pub(super) struct Offered {
+    /// The camera.
+    pub(super) camera: String,
+    pub(super) description: Arc<StreamDescription>,
+    /// In the order of their numbers: at most pictures and sound.
+    pub(super) tracks: Vec<(Media, MediaDescription)>,
+    /// Why the sound is not among them, if there is any.
+    pub(super) left_out: Option<tutk_media::Error>,
+}
+
+/// Which frames a track has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Media {
+    Pictures,
+    Sound,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Its number, as text.
+    pub(super) id: String,
+    pub(super) camera: String,
+    /// By number.
+    pub(super) tracks: Vec<(usize, Track)>,
+    pub(super) playing: bool,
+    /// The newest frame that was sent: when, its time on the camera's line, and its time of day.
+    sent: Option<(Instant, Duration, SystemTime)>,
+    /// When the next sender reports are due.
+    report_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(super) struct Track {
+    media: Media,
+    codec: Option<Codec>,
+    pub(super) path: Path,
+    pub(super) ssrc: u32,
+    rtp: RtpPacketizer,
+    /// What is added to all timestamps.
+    offset: u32,
+    packets: u32,
+    octets: u32,
+    /// Frames that could not be sent.
+    unsent: u64,
+}
+
+/// What is drawn at random for a track.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Draw {
+    pub(super) ssrc: u32,
+    pub(super) sequence: u16,
+    pub(super) offset: u32,
+}
+
+impl Offered {
+    pub(super) fn new(camera: String, description: Arc<StreamDescription>) -> Self {
+        let [video, audio] = PAYLOAD_TYPES;
+        let mut tracks = Vec::new();
+        let mut left_out = None;
+        if let Some(sets) = &description.video {
+            tracks.push((Media::Pictures, MediaDescription::video(sets, video)));
+        }
+        if let Some(sound) = &description.sound {
+            match MediaDescription::audio(sound.config, audio) {
+                Ok(media) => tracks.push((Media::Sound, media)),
+                Err(error) => left_out = Some(error),
+            }
+        }
+        Self {
+            camera,
+            description,
+            tracks,
+            left_out,
+        }
+    }
+
+    /// The session description (RFC 8866), with the attributes that RTSP gives a meaning to (RFC 2326 appendix C).
+    pub(super) fn sdp(&self, host: IpAddr) -> String {
+        let family = if host.is_ipv4() { "IP4" } else { "IP6" };
+        let any = if host.is_ipv4() { "0.0.0.0" } else { "::" };
+        let mut sdp = format!(
+            "v=0\r\no=- 0 0 IN {family} {host}\r\ns={}\r\nc=IN {family} {any}\r\nt=0 0\r\n\
+             a=control:*\r\na=range:npt=now-\r\n",
+            self.camera
+        );
+        for (at, (_, media)) in self.tracks.iter().enumerate() {
+            sdp += &format!("{media}a=control:{}\r\n", Target::control(at));
+        }
+        sdp
+    }
+
+    /// A track of that number.
+    pub(super) fn track(
+        &self,
+        number: usize,
+        path: Path,
+        draw: Draw,
+        packet_bytes: usize,
+    ) -> Option<Track> {
+        let (media, described) = self.tracks.get(number)?;
+        let config = RtpConfig {
+            payload_type: described.payload_type,
+            ssrc: draw.ssrc,
+            sequence: draw.sequence,
+            packet_bytes,
+        };
+        let video = self.description.video.as_ref();
+        let rtp = match media {
+            Media::Pictures => RtpPacketizer::video_with_sets(video?.clone(), config),
+            Media::Sound => RtpPacketizer::audio(self.description.sound?.config, config),
+        };
+        Some(Track {
+            media: *media,
+            codec: video.map(|sets| sets.codec()),
+            path,
+            ssrc: draw.ssrc,
+            rtp: rtp.ok()?,
+            offset: draw.offset,
+            packets: 0,
+            octets: 0,
+            unsent: 0,
+        })
+    }
+}
+
+impl Session {
+    pub(super) fn new(id: String, camera: String) -> Self {
+        Self {
+            id,
+            camera,
+            tracks: Vec::new(),
+            playing: false,
+            sent: None,
+            report_at: None,
+        }
+    }
+
+    /// Whether all its packets go over the connection.
+    pub(super) fn is_interleaved(&self) -> bool {
+        self.tracks
+            .iter()
+            .all(|(_, track)| track.path.is_interleaved())
+    }
+
+    /// Whether reports come from there: where those of one of its tracks go to.
+    pub(super) fn is_at(&self, from: SocketAddr) -> bool {
+        let canonical = |at: SocketAddr| (at.ip().to_canonical(), at.port());
+        self.tracks.iter().any(|(_, track)| match track.path {
+            Path::Udp { rtcp, .. } => canonical(rtcp) == canonical(from),
+            Path::Interleaved { .. } => false,
+        })
+    }
+
+    /// Whether a channel of the connection is in use by another track.
+    pub(super) fn uses(&self, channel: u8, but: usize) -> bool {
+        let mut others = self.tracks.iter().filter(|(number, _)| *number != but);
+        others.any(|(_, track)| match track.path {
+            Path::Interleaved { rtp, rtcp } => channel == rtp || channel == rtcp,
+            Path::Udp { .. } => false,
+        })
+    }
+
+    /// Whether a description still fits the tracks: the pictures have the codec that was set up.
+    pub(super) fn fits(&self, description: &StreamDescription) -> bool {
+        let now = description.video.as_ref().map(|sets| sets.codec());
+        let mut pictures = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.media == Media::Pictures);
+        pictures.all(|(_, track)| now.is_none() || now == track.codec)
+    }
+
+    /// `RTP-Info` (RFC 2326 section 12.33): where each track goes on. `first` is the time of the first frame that
+    /// will be sent, if that is known.
+    pub(super) fn rtp_info(&self, base: &str, first: Option<Duration>) -> String {
+        let track = |(number, track): &(usize, Track)| {
+            let control = Target::control(*number);
+            let sequence = track.rtp.sequence();
+            let time = first.map(|first| format!(";rtptime={}", track.timestamp(first)));
+            format!(
+                "url={base}/{control};seq={sequence}{}",
+                time.unwrap_or_default()
+            )
+        };
+        let tracks: Vec<_> = self.tracks.iter().map(track).collect();
+        tracks.join(",")
+    }
+
+    /// Begins, or goes on.
+    pub(super) fn play(&mut self) {
+        self.playing = true;
+        // All of it is said again with the first frame.
+        self.sent = None;
+        self.report_at = None;
+    }
+
+    pub(super) fn pause(&mut self) {
+        self.playing = false;
+        self.report_at = None;
+    }
+
+    /// Sends a frame. Before the first, and the first after a gap, each track's clock is told: so sound and picture
+    /// are in step from the beginning.
+    ///
+    /// # Errors
+    /// The frame was left out; the first of a track says why.
+    pub(super) fn frame(
+        &mut self,
+        now: Instant,
+        frame: &LiveFrame,
+        out: &mut Outgoing,
+    ) -> Result<(), tutk_media::Error> {
+        let tell = self.sent.is_none() || frame.discontinuity;
+        if self
+            .sent
+            .is_none_or(|(_, newest, _)| newest <= frame.timestamp)
+        {
+            self.sent = Some((now, frame.timestamp, frame.wall));
+        }
+        if tell {
+            self.report(now, out);
+        }
+        let media = match frame.kind.is_video() {
+            true => Media::Pictures,
+            false => Media::Sound,
+        };
+        let mut tracks = self.tracks.iter_mut();
+        match tracks.find(|(_, track)| track.media == media) {
+            Some((_, track)) => track.frame(frame, out),
+            None => Ok(()),
+        }
+    }
+
+    /// When [`report`](Self::report) is due.
+    pub(super) fn report_at(&self) -> Option<Instant> {
+        self.report_at
+    }
+
+    /// Sends a sender report for each track, as of now.
+    pub(super) fn report(&mut self, now: Instant, out: &mut Outgoing) {
+        self.report_at = now.checked_add(REPORTS);
+        self.reports(now, false, out);
+    }
+
+    /// The client takes nothing now: reports wait.
+    pub(super) fn put_off(&mut self, now: Instant) {
+        self.report_at = now.checked_add(REPORTS);
+    }
+
+    /// Tells that nothing comes any more.
+    pub(super) fn goodbye(&mut self, now: Instant, out: &mut Outgoing) {
+        self.reports(now, true, out);
+        self.pause();
+    }
+
+    fn reports(&mut self, now: Instant, goodbye: bool, out: &mut Outgoing) {
+        // Without a frame, nothing can be said of the time.
+        let Some((at, timestamp, wall)) = self.sent else {
+            return;
+        };
+        let since = now.saturating_duration_since(at);
+        let timestamp = timestamp.saturating_add(since);
+        for (_, track) in &self.tracks {
+            let report = Report {
+                ssrc: track.ssrc,
+                name: &self.id,
+                wall: wall.checked_add(since).unwrap_or(wall),
+                rtp: track.timestamp(timestamp),
+                packets: track.packets,
+                octets: track.octets,
+            };
+            out.packet(track.path, Channel::Rtcp, |out| {
+                let mut packet = [0; rtcp::MAX_BYTES];
+                let written = rtcp::write(report, goodbye, &mut packet);
+                let written = written.ok().and_then(|len| packet.get(..len));
+                if let Some(written) = written {
+                    out.put_slice(written);
+                }
+                written.is_some()
+            });
+        }
+    }
+}
+
+impl Track {
+    /// A time on the camera's line as this track's packets have it.
+    fn timestamp(&self, time: Duration) -> u32 {
+        rtp_timestamp(time, self.rtp.clock_rate()).wrapping_add(self.offset)
+    }
+
+    fn frame(&mut self, frame: &LiveFrame, out: &mut Outgoing) -> Result<(), tutk_media::Error> {
+        let timestamp = self.timestamp(frame.timestamp);
+        let mut packets = match self.rtp.packets(&frame.data, timestamp) {
+            Ok(packets) => packets,
+            Err(error) => {
+                self.unsent += 1;
+                return if self.unsent == 1 { Err(error) } else { Ok(()) };
+            }
+        };
+        while let Some(bytes) = out.packet(self.path, Channel::Rtp, |out| packets.write_next(out)) {
+            self.packets = self.packets.wrapping_add(1);
+            let payload = bytes.saturating_sub(RTP_HEADER_BYTES);
+            let payload = u32::try_from(payload).unwrap_or(u32::MAX);
+            self.octets = self.octets.wrapping_add(payload);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,528 @@
+//! One session a camera, for any number of viewers: over real UDP sockets on loopback, with tokio's clock stopped.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{
+    FPS, H264, H265, camera, clip, event, frame, heard, hub, left, patient, picture, served,
+    served_at, settings, state,
+};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tutk_media::{AudioCodec, Codec as VideoCodec};
+use tutk_runtime::TalkSound;
+use tutk_runtime::tutk_session::hl_ioctl::Command as _;
+use tutk_runtime::tutk_session::hl_ioctl::commands::{
+    GetNightVision, Media, MediaControl, NightVision, SetAnswer, SetNightVision, Switch,
+};
+use tutk_runtime::tutk_session::{
+    AudioFlags, CameraEvent, Codec, Credentials, LeaveReason, MediaKind,
+};
+use tutk_serve::{CameraSettings, CameraState, Error, Hub, Keep, KeptLimits, LINGER, ViewerEvent};
+
+const SOUND_ON: MediaControl = MediaControl {
+    media: Media::Audio,
+    switch: Switch::On,
+};
+
+/// Where the key frames of a clip are, and its bytes.
+fn units(stream: &'static [u8]) -> Vec<(bytes::Bytes, bool)> {
+    let clip = clip(stream);
+    clip.units()
+        .map(|(unit, key)| (unit.clone(), key))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_is_told_what_there_is_and_gets_all_of_it() {
+    let mut config = camera(H264, FPS);
+    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
+    let server = served(config);
+    let (hub, camera) = hub(settings(&server));
+    assert!(matches!(camera.state(), CameraState::Idle));
+    let mut viewer = camera.watch("test");
+    let units = units(H264);
+
+    let ViewerEvent::State(CameraState::Idle) = event(&mut viewer).await else {
+        panic!("the state is told first");
+    };
+    state(&mut viewer, |state| {
+        matches!(state, CameraState::Connecting)
+    })
+    .await;
+    state(&mut viewer, |state| matches!(state, CameraState::Up)).await;
+    let ViewerEvent::Description(first) = event(&mut viewer).await else {
+        panic!("a frame before its description");
+    };
+    assert!(!first.settled);
+    let (mut at, mut sounds, mut described) = (0, Vec::new(), first);
+    let mut last = Duration::ZERO;
+    while at < 150 {
+        match event(&mut viewer).await {
+            ViewerEvent::Description(description) => described = description,
+            ViewerEvent::Frame(frame) => {
+                assert_eq!(frame.description, described);
+                assert!(!frame.discontinuity);
+                if frame.kind == MediaKind::Audio {
+                    sounds.push(frame.timestamp);
+                    continue;
+                }
+                // The clip begins again after its end.
+                let (unit, key) = &units[at % units.len()];
+                assert_eq!((&frame.data, frame.is_key()), (unit, *key));
+                assert_eq!(
+                    frame.timestamp,
+                    Duration::from_millis(50) * at.try_into().unwrap()
+                );
+                assert!(frame.timestamp >= last);
+                last = frame.timestamp;
+                at += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let video = described.video.as_ref().unwrap();
+    assert_eq!(
+        (video.codec(), video.parameters().unwrap().width),
+        (VideoCodec::H264, 640)
+    );
+    assert_eq!(described.sound.unwrap().format.codec, AudioCodec::Pcmu);
+    assert!(described.settled && camera.description().await.unwrap() == described);
+    assert!(sounds.len() >= 370, "{}", sounds.len());
+    assert!(
+        sounds
+            .windows(2)
+            .all(|pair| pair[1] - pair[0] == Duration::from_millis(20))
+    );
+
+    let stats = camera.stats().await;
+    assert_eq!((stats.pictures, stats.sessions, stats.falls), (150, 1, 0));
+    assert_eq!(stats.session.unwrap().frames, stats.pictures + stats.sounds);
+    let [only] = &stats.viewers[..] else {
+        panic!("{stats:?}");
+    };
+    assert_eq!((only.label.as_str(), only.missed), ("test", 0));
+    assert_eq!(only.frames + only.waiting, stats.pictures + stats.sounds);
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_viewer_begins_at_once_with_the_last_key_frame() {
+    let units = units(H265);
+    let server = served(camera(H265, FPS));
+    let (hub, camera) = hub(settings(&server));
+    let mut first = camera.watch("first");
+    // Some way into the second group of pictures.
+    let second = 1 + units.iter().skip(1).position(|(_, key)| *key).unwrap();
+    let until = second + 7;
+    let mut newest = frame(&mut first).await;
+    for _ in 0..until {
+        newest = frame(&mut first).await;
+    }
+    let now = Instant::now();
+    let mut late = camera.watch("late");
+    let key = frame(&mut late).await;
+    assert_eq!((&key.data, key.is_key()), (&units[second].0, true));
+    assert_eq!(
+        late.next_timestamp(),
+        Some(key.timestamp + Duration::from_millis(50))
+    );
+    for (unit, _) in &units[second + 1..=until] {
+        let next = frame(&mut late).await;
+        assert_eq!(next.data, unit);
+        if next.timestamp == newest.timestamp {
+            // The same bytes, not equal ones.
+            assert_eq!(next.data.as_ptr(), newest.data.as_ptr());
+        }
+    }
+    assert_eq!(Instant::now(), now, "it waited");
+    // From here on both get the same.
+    for _ in 0..30 {
+        assert_eq!(frame(&mut first).await, frame(&mut late).await);
+    }
+    assert_eq!(late.stats().unwrap().missed, 0);
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_viewer_misses_frames_and_nobody_else_does() {
+    const KEPT: usize = 60;
+    let server = served(camera(H264, FPS));
+    let mut with = settings(&server);
+    with.kept = KeptLimits {
+        bytes: usize::MAX,
+        frames: KEPT,
+    };
+    let (hub, camera) = hub(with);
+    let mut fast = camera.watch("fast");
+    let mut slow = camera.watch("slow");
+    slow.set_max_lag(None);
+    let units = units(H264);
+    for round in 0..8 {
+        for (at, (unit, _)) in units.iter().enumerate() {
+            let next = picture(&mut fast).await;
+            assert_eq!(next.data, unit, "{round} {at}");
+            let stats = camera.stats().await;
+            assert!(stats.kept_frames <= KEPT);
+        }
+        // One frame for a hundred.
+        picture(&mut slow).await;
+    }
+    assert_eq!(fast.stats().unwrap().missed, 0);
+    let before = slow.stats().unwrap();
+    assert!(before.missed > 600, "{before:?}");
+    assert!(before.waiting <= KEPT as u64);
+    for _ in 0..units.len() {
+        picture(&mut fast).await;
+    }
+    let mut events = Vec::new();
+    while events.is_empty() || !matches!(events.last(), Some(ViewerEvent::Frame(_))) {
+        events.push(event(&mut slow).await);
+    }
+    let [ViewerEvent::Missed(missed), ViewerEvent::Frame(next)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(slow.stats().unwrap().missed, before.missed + missed);
+    assert!(next.is_key());
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lags_behind_is_brought_to_the_newest_key_frame() {
+    let server = served(camera(H264, FPS));
+    let (hub, camera) = hub(settings(&server));
+    let mut fast = camera.watch("fast");
+    let mut slow = camera.watch("slow");
+    picture(&mut slow).await;
+    slow.set_max_lag(Some(Duration::from_secs(2)));
+    let mut newest = picture(&mut fast).await;
+    let mut key = newest.timestamp;
+    for _ in 0..150 {
+        newest = picture(&mut fast).await;
+        if newest.is_key() {
+            key = newest.timestamp;
+        }
+    }
+    assert!(newest.timestamp > Duration::from_secs(7));
+    assert_eq!(picture(&mut slow).await.timestamp, key);
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_viewers_are_one_session() {
+    let mut server = served(camera(H264, FPS));
+    let (hub, camera) = hub(settings(&server));
+    let mut viewers: Vec<_> = (0..20).map(|at| camera.watch(format!("{at}"))).collect();
+    let units = units(H264);
+    for (unit, _) in &units {
+        for viewer in &mut viewers {
+            assert_eq!(picture(viewer).await.data, unit);
+        }
+    }
+    let stats = camera.stats().await;
+    assert_eq!(
+        (stats.viewers.len(), stats.users, stats.sessions),
+        (20, 20, 1)
+    );
+    assert_eq!(stats.pictures, units.len() as u64);
+    hub.close().await;
+    for viewer in &mut viewers {
+        assert!(patient(viewer.next_event()).await.is_none());
+    }
+    assert_eq!(left(&mut server).await, (LeaveReason::Closed, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_on_demand_is_there_while_somebody_watches_and_a_while_after() {
+    let mut server = served(camera(H264, FPS));
+    let (hub, camera) = hub(settings(&server));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(camera.stats().await.sessions, 0, "nobody had come");
+
+    let mut first = camera.watch("first");
+    let one = picture(&mut first).await;
+    drop(first);
+    // Another comes before the while is over: the session is the same.
+    tokio::time::sleep(LINGER - Duration::from_secs(1)).await;
+    let mut second = camera.watch("second");
+    let two = picture(&mut second).await;
+    assert!(two.is_key() && two.timestamp > one.timestamp && !two.discontinuity);
+    let gone = Instant::now();
+    drop(second);
+    assert_eq!(left(&mut server).await, (LeaveReason::Closed, 1));
+    let kept = gone.elapsed();
+    assert!(
+        kept >= LINGER && kept < LINGER + Duration::from_secs(1),
+        "{kept:?}"
+    );
+    tokio::task::yield_now().await;
+    let stats = camera.stats().await;
+    assert!(matches!(stats.state, CameraState::Idle), "{stats:?}");
+    assert_eq!((stats.sessions, stats.falls, stats.users), (1, 0, 0));
+    assert_eq!((stats.kept_frames, stats.session), (0, None));
+
+    // Time goes on, and says that there was a gap.
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let mut third = camera.watch("third");
+    let three = picture(&mut third).await;
+    assert!(three.is_key() && three.discontinuity);
+    assert!(three.timestamp > two.timestamp + Duration::from_secs(100));
+    assert_eq!(camera.stats().await.sessions, 2);
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_always_kept_needs_nobody() {
+    let mut server = served(camera(H264, FPS));
+    let mut with = settings(&server);
+    with.keep = Keep::Always;
+    let (hub, camera) = hub(with);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let stats = camera.stats().await;
+    assert_eq!((stats.sessions, stats.falls, stats.users), (1, 0, 0));
+    assert!(stats.pictures > 11_000, "{stats:?}");
+    // No more than a group of pictures.
+    assert!(stats.kept_frames <= 100, "{stats:?}");
+    assert!(picture(&mut camera.watch("late")).await.is_key());
+    hub.close().await;
+    assert_eq!(left(&mut server).await, (LeaveReason::Closed, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_restarts_loses_no_viewer() {
+    let config = camera(H264, FPS);
+    let server = served(config.clone());
+    let address = server.local_addr();
+    let (hub, camera) = hub(settings(&server));
+    let mut viewers = [camera.watch("one"), camera.watch("two")];
+    let mut before = Duration::ZERO;
+    for viewer in &mut viewers {
+        for _ in 0..30 {
+            before = picture(viewer).await.timestamp;
+        }
+    }
+    server.close().await;
+    let down = state(&mut viewers[0], |state| {
+        matches!(state, CameraState::Down(_))
+    })
+    .await;
+    let CameraState::Down(fall) = down else {
+        unreachable!()
+    };
+    assert!(fall.lasted.is_some() && fall.next.is_some(), "{fall:?}");
+    // Whoever asks now waits for the camera to come back.
+    let described = tokio::spawn({
+        let camera = camera.clone();
+        async move { camera.description().await }
+    });
+    let _server = served_at(config, address).await;
+    for viewer in &mut viewers {
+        let mut frames = Vec::new();
+        while frames.len() < 5 {
+            let next = picture(viewer).await;
+            if next.timestamp > before + Duration::from_millis(400) {
+                frames.push(next);
+            }
+        }
+        assert!(frames[0].is_key() && frames[0].discontinuity);
+        assert!(frames[1..].iter().all(|frame| !frame.discontinuity));
+        let stats = viewer.stats().unwrap();
+        assert_eq!(stats.missed, 0, "{stats:?}");
+    }
+    assert!(described.await.unwrap().is_ok());
+    let stats = camera.stats().await;
+    assert_eq!((stats.sessions, stats.falls), (2, 1));
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_that_is_not_there_is_said_to_be_so_and_tried_again() {
+    let config = camera(H264, FPS);
+    let server = served(config.clone());
+    let address = server.local_addr();
+    let with = settings(&server);
+    server.close().await;
+    let (hub, camera) = hub(with);
+    let mut viewer = camera.watch("patient");
+    let error = camera.description().await.unwrap_err();
+    assert!(matches!(error, Error::Down(_)), "{error}");
+    let error = camera.command(&SOUND_ON).await.unwrap_err();
+    assert!(matches!(error, Error::Down(_)), "{error}");
+    assert!(matches!(camera.talk().await.unwrap_err(), Error::Down(_)));
+    let _server = served_at(config, address).await;
+    assert!(picture(&mut viewer).await.is_key());
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_key_is_told_and_not_tried_in_a_hurry() {
+    let server = served(camera(H264, FPS));
+    let credentials = Credentials::new(common::UID, "aKzdqckqZ8HUHFe6", common::MAC).unwrap();
+    let mut with = CameraSettings::new(tutk_session::ClientConfig::new(
+        server.local_addr(),
+        credentials,
+    ));
+    with.keep = Keep::Always;
+    let (hub, camera) = hub(with);
+    let mut viewer = camera.watch("patient");
+    let began = Instant::now();
+    let fourth =
+        |state: &CameraState| matches!(state, CameraState::Down(fall) if fall.attempts >= 4);
+    let CameraState::Down(fall) = state(&mut viewer, fourth).await else {
+        unreachable!()
+    };
+    assert!(fall.error.to_string().contains("ENR"), "{}", fall.error);
+    assert!(began.elapsed() > Duration::from_secs(45), "{fall:?}");
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_of_several_callers_at_once() {
+    let server = served(camera(H264, FPS));
+    let (hub, camera) = hub(settings(&server));
+    // Nobody watches: the session is begun for the command.
+    let ask = || {
+        let camera = camera.clone();
+        tokio::spawn(async move { camera.command(&SOUND_ON).await })
+    };
+    let all: Vec<_> = (0..10).map(|_| ask()).collect();
+    for one in all {
+        let answer = one.await.unwrap().unwrap();
+        assert_eq!(answer.code, MediaControl::ANSWER_CODE);
+        assert_eq!(
+            MediaControl::decode_answer(&answer.payload).unwrap(),
+            SetAnswer::Done
+        );
+    }
+    assert_eq!(camera.stats().await.sessions, 1);
+    // What the camera does not know it does not answer.
+    let unknown = tutk_session::hl_ioctl::Request {
+        code: 65_000,
+        payload: vec![1],
+    };
+    let error = camera.command(unknown).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Unanswered { code: 65_000 }),
+        "{error}"
+    );
+    let long = tutk_session::hl_ioctl::Request {
+        code: 2,
+        payload: vec![0; 5_000],
+    };
+    assert!(matches!(
+        camera.command(long).await.unwrap_err(),
+        Error::TooLong { .. }
+    ));
+    hub.close().await;
+    assert!(matches!(
+        camera.command(&SOUND_ON).await.unwrap_err(),
+        Error::Closed
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_talks_at_a_time() {
+    let mut config = camera(H264, FPS);
+    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
+    let mut server = served(config);
+    let (hub, camera) = hub(settings(&server));
+    let mut talker = camera.talk().await.unwrap();
+    let error = camera.talk().await.unwrap_err();
+    assert!(
+        matches!(error, Error::Session(tutk_runtime::Error::AlreadyTalking)),
+        "{error}"
+    );
+    for at in 0..5 {
+        let sound = TalkSound {
+            codec: Codec::Pcmu,
+            flags: AudioFlags::new(8_000, 16, 1).unwrap(),
+            timestamp: Duration::from_millis(20) * at,
+            data: vec![u8::try_from(at).unwrap(); 160],
+        };
+        talker.send(sound).await.unwrap();
+    }
+    talker.finish().await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 5 {
+        if let Some(CameraEvent::Heard { sound, .. }) = patient(server.next_event()).await {
+            heard.push(sound.data[0]);
+        }
+    }
+    assert_eq!(heard, [0, 1, 2, 3, 4]);
+    camera.talk().await.unwrap().finish().await.unwrap();
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_behind() {
+    let mut server = served(camera(H264, FPS));
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    for closed in [true, false] {
+        let (hub, camera) = hub(settings(&server));
+        let mut viewer = camera.watch("one");
+        picture(&mut viewer).await;
+        assert!(tasks() > before);
+        if closed {
+            assert!(hub.remove("front").await);
+            assert!(!hub.remove("front").await);
+            assert!(hub.camera("front").is_none());
+        }
+        drop((viewer, camera, hub));
+        assert_eq!(left(&mut server).await.0, LeaveReason::Closed);
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names() {
+    let server = served(camera(H264, FPS));
+    let hub = Hub::new();
+    for bad in ["", "a/b", "a\nb", &"x".repeat(65)] {
+        let error = hub.add(bad, settings(&server)).unwrap_err();
+        assert!(matches!(error, Error::Name(_)), "{error}");
+    }
+    for good in ["front", "Häuschen 2", &"x".repeat(64)] {
+        assert_eq!(hub.add(good, settings(&server)).unwrap().name(), good);
+    }
+    let error = hub.add("front", settings(&server)).unwrap_err();
+    assert!(matches!(error, Error::Exists(_)), "{error}");
+    assert_eq!(hub.cameras().len(), 3);
+    hub.close().await;
+    assert!(hub.cameras().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_session_begins_with_the_greeting() {
+    let config = camera(H264, FPS);
+    let server = served(config.clone());
+    let address = server.local_addr();
+    let mut with = settings(&server);
+    with.greeting = vec![(&SetNightVision(NightVision::On)).into()];
+    with.keep = Keep::Always;
+    let (hub, camera) = hub(with);
+    let ask = async || {
+        let answer = camera.command(&GetNightVision).await.unwrap();
+        GetNightVision::decode_answer(&answer.payload).unwrap()
+    };
+    let greeted = ask().await;
+    assert_eq!(greeted, NightVision::On);
+    // Another camera, which knows nothing of the first one's settings.
+    server.close().await;
+    let _server = served_at(config, address).await;
+    let mut viewer = camera.watch("test");
+    while camera.stats().await.sessions < 2 {
+        picture(&mut viewer).await;
+    }
+    assert_eq!(ask().await, NightVision::On);
+    hub.close().await;
+}
