@@ -226,12 +226,6 @@ impl<'a> Run<'a> {
             match &event {
                 Event::Frame(frame) => self.delivered(frame),
                 Event::Ended(_) => self.ended = true,
-                Event::Lost(l) if std::env::var("DEBUGSIM").is_ok() => eprintln!(
-                    "{:?} {:?} {:?}",
-                    self.now - (self.end - Duration::from_secs(90)),
-                    l,
-                    self.client.stats().tracker
-                ),
                 _ => {}
             }
             // What is handed out was the client's: a frame's bytes were allocated slice by slice.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tutk_session::Dialect;
-use tutk_session::video_reassembly::ResendConfig;
+use tutk_session::video_reassembly::{GroupLimits, Limits, ResendConfig};
 
 use crate::path::{Conditions, Link, Loss, Outage};
 use crate::tally::Tally;
@@ -59,6 +59,10 @@ impl Goal {
             tally.failed == 0,
             format!("{} of {} runs failed", tally.failed, tally.runs),
         );
+        check(
+            tally.held <= most_held(),
+            format!("{} bytes held, not {}", tally.held, most_held()),
+        );
         for (name, stream) in [("pictures", &tally.video), ("sound", &tally.sound)] {
             check(stream.sent > 0, format!("{name}: nothing was sent"));
             check(
@@ -87,6 +91,19 @@ impl Goal {
     }
 }
 
+/// The most bytes that a client may hold in frames and groups by the limits that it has unless told otherwise: what
+/// [`Limits`] and [`GroupLimits`] say, for two streams.
+fn most_held() -> u64 {
+    let Limits {
+        frames,
+        frame_bytes,
+        ..
+    } = Limits::default();
+    let GroupLimits { groups, body_bytes } = GroupLimits::default();
+    let in_frames = 2 * frames * frame_bytes;
+    (in_frames + 2 * in_frames + groups * body_bytes) as u64
+}
+
 impl Scenario {
     /// All of them.
     #[must_use]
@@ -110,14 +127,13 @@ impl Scenario {
         }
     }
 
-    /// Over that network both ways, with resend mode and parity; the goal for the delay is that of the issue.
+    /// Over that network both ways, with resend mode and parity.
     fn resend(name: &str, net: Conditions, share: f64) -> Self {
-        let round_trip = 2 * net.latency;
         Self {
             resend: Some(ResendConfig::default()),
             goal: Goal {
                 share,
-                delay: Some(3 * round_trip + MS(50)),
+                delay: Some(delay(2 * net.latency)),
             },
             ..Self::plain(name, net, share)
         }
@@ -140,6 +156,11 @@ impl Scenario {
         self.dialect = &Dialect::CC51;
         self
     }
+}
+
+/// The most delay of 99 % of the frames where lost slices are asked for: three round trips, and 50 ms.
+fn delay(round_trip: Duration) -> Duration {
+    3 * round_trip + MS(50)
 }
 
 fn late(share: f32) -> Conditions {
@@ -240,10 +261,12 @@ fn resend(all: &mut Vec<Scenario>) {
         ..lossy(0.05)
     };
     lopsided.down.latency = MS(5);
-    lopsided.goal.delay = Some(MS(3 * 45 + 50));
-    // More is lost at once than fits the queue, again and again.
-    let mut tight = resend("6 Mbit/s, queue of 128 kB", narrow(128_000), 0.99);
-    tight.goal.delay = None;
+    lopsided.goal.delay = Some(delay(MS(45)));
+    // The largest key frames, or all of them, do not fit the queue. What is sent again waits in it like the rest.
+    let mut narrow_queue = resend("6 Mbit/s, queue of 256 kB", narrow(256_000), 0.999);
+    narrow_queue.goal.delay = Some(delay(MS(20 + 341)));
+    let mut narrower_queue = resend("6 Mbit/s, queue of 128 kB", narrow(128_000), 0.99);
+    narrower_queue.goal.delay = Some(delay(MS(20 + 171)));
     let mut short = resend("outages of half a second", out(500), 1.0);
     let mut long = resend("outages of 2 s", out(2_000), 0.9);
     // What was sent in an outage comes after it.
@@ -276,8 +299,9 @@ fn resend(all: &mut Vec<Scenario>) {
         resend("1 % lost, round trip of 100 ms", far(100), 0.999).without_parity(),
         resend("1 % lost, round trip of 200 ms", far(200), 0.999),
         resend("1 % lost, round trip of 200 ms", far(200), 0.999).without_parity(),
-        resend("6 Mbit/s, queue of 256 kB", narrow(256_000), 0.999),
-        tight,
+        resend("6 Mbit/s, queue of 512 kB", narrow(512_000), 1.0),
+        narrow_queue,
+        narrower_queue,
         resend(
             "all together: bursts of 2 %, 5 % late, jitter",
             everything,

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::scenario::Scenario;
+use crate::scenario::{Goal, Scenario};
 use crate::tally::{Tally, share};
 
 /// The columns' names, as Markdown.
 #[must_use]
 pub fn header() -> String {
     String::from(
-        "| network | Mbit/s | mode | frames | whole | late | lost | simple client | sound | sent again | parity | delay 50 / 95 / 99 %, ms | held | allocated |\n\
-         |---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| network | Mbit/s | mode | frames | whole | late | lost | simple client | sound | sent again | parity | delay 50 / 95 / 99 %, ms | held | allocated | goal |\n\
+         |---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     )
 }
 
@@ -29,7 +29,7 @@ pub fn row(scenario: &Scenario, tally: &Tally) -> String {
     let mut row = String::new();
     let _ = writeln!(
         row,
-        "| {}{} | {} | {mode} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} / {:.0} / {:.0} | {} kB | {} kB |",
+        "| {}{} | {} | {mode} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} / {:.0} / {:.0} | {} kB | {} kB | {} |",
         scenario.name,
         if scenario.dialect.name == "transcode" {
             String::new()
@@ -50,6 +50,25 @@ pub fn row(scenario: &Scenario, tally: &Tally) -> String {
         delay(99),
         tally.held / 1000,
         tally.live / 1000,
+        goal(scenario, tally),
     );
     row
+}
+
+/// What was to be reached, and whether it was.
+fn goal(scenario: &Scenario, tally: &Tally) -> String {
+    let Goal { share, delay } = scenario.goal;
+    let mut goal = match scenario.resend {
+        Some(_) => format!("{} %", (share * 1000.0).round() / 10.0),
+        // Whatever came of slices, for that is checked of each frame.
+        None if share < 1.0 => String::from("what came whole"),
+        None => String::from("100 %"),
+    };
+    if let Some(delay) = delay {
+        let _ = write!(goal, ", {} ms", delay.as_millis());
+    }
+    if !scenario.goal.missed(tally).is_empty() {
+        goal.push_str(": **missed**");
+    }
+    goal
 }
