@@ -62,7 +62,12 @@ impl Job {
     }
 
     /// Runs it with its output passed on line by line, and counts the tests that it reports.
-    pub(crate) fn counting(mut self, counts: &mut TestCounts) -> bool {
+    pub(crate) fn counting(self, counts: &mut TestCounts) -> bool {
+        self.passing_on(|line| counts.add_line(line))
+    }
+
+    /// Runs it with its output passed on line by line, to `each` as well, and says whether it succeeded.
+    pub(crate) fn passing_on(mut self, mut each: impl FnMut(&str)) -> bool {
         println!("$ {}", self.shown);
         let child = self.command.stdout(Stdio::piped()).spawn();
         let Ok(mut child) = child.inspect_err(|error| eprintln!("xtask: {}: {error}", self.shown))
@@ -71,7 +76,7 @@ impl Job {
         };
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                counts.add_line(&line);
+                each(&line);
                 println!("{line}");
             }
         }
