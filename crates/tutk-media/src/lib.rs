@@ -13,6 +13,7 @@ mod clip;
 mod clock;
 mod codec_string;
 mod error;
+mod flac;
 pub mod g711;
 mod length_prefixed;
 mod mp4;
@@ -36,6 +37,7 @@ pub use audio_frame::{AudioConfig, MAX_AUDIO_FRAME_BYTES};
 pub use clip::Clip;
 pub use clock::AUDIO_TOLERANCE;
 pub use error::Error;
+pub use flac::{FlacEncoder, FlacFrame, MAX_FLAC_BLOCK, MIN_FLAC_BLOCK, STREAM_INFO_BYTES};
 pub use length_prefixed::{from_length_prefixed, to_length_prefixed};
 pub use mp4::{
     AUDIO_WAIT, FRAGMENT_DURATION, InitSegment, LiveMp4, MAX_EARLY_AUDIO_FRAMES,
