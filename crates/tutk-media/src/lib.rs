@@ -20,6 +20,7 @@ mod mp4;
 mod nal;
 mod parameter_sets;
 mod parameters;
+mod pcm_encoder;
 mod rtp;
 mod sdp;
 #[cfg(feature = "snapshot")]
@@ -46,6 +47,7 @@ pub use mp4::{
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
 pub use parameters::{SequenceParameters, VideoSignal};
+pub use pcm_encoder::{PcmEncoder, talk_frame};
 pub use rtp::{
     MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES, RTP_HEADER_BYTES, RTP_PACKET_BYTES, RtpConfig,
     RtpDepacketizer, RtpFrame, RtpPacketizer, RtpPackets, rtp_timestamp,
