@@ -142,6 +142,8 @@ impl Served {
 impl Stream {
     pub(crate) async fn open(address: SocketAddr, request: &str) -> Self {
         let mut tcp = TcpStream::connect(address).await.unwrap();
+        // Nothing waits for the system's own timers: tests' clocks do not stop for them.
+        tcp.set_nodelay(true).unwrap();
         // One that is refused may be so before all was sent.
         let _ = tcp.write_all(request.as_bytes()).await;
         Self::read(tcp).await
