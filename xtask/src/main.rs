@@ -8,6 +8,7 @@ mod page;
 mod report;
 mod run;
 mod simulate;
+mod suites;
 mod test;
 mod tools;
 

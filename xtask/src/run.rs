@@ -63,11 +63,14 @@ impl Job {
 
     /// Runs it with its output passed on line by line, and counts the tests that it reports.
     pub(crate) fn counting(self, counts: &mut TestCounts) -> bool {
-        self.passing_on(|line| counts.add_line(line))
+        self.lines(|line| {
+            counts.add_line(line);
+            println!("{line}");
+        })
     }
 
-    /// Runs it with its output passed on line by line, to `each` as well, and says whether it succeeded.
-    pub(crate) fn passing_on(mut self, mut each: impl FnMut(&str)) -> bool {
+    /// Runs it, and hands over what it prints on standard output line by line.
+    pub(crate) fn lines(mut self, mut take: impl FnMut(&str)) -> bool {
         println!("$ {}", self.shown);
         let child = self.command.stdout(Stdio::piped()).spawn();
         let Ok(mut child) = child.inspect_err(|error| eprintln!("xtask: {}: {error}", self.shown))
@@ -76,8 +79,7 @@ impl Job {
         };
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                each(&line);
-                println!("{line}");
+                take(&line);
             }
         }
         child.wait().is_ok_and(|status| status.success())

@@ -28,7 +28,8 @@ missed is marked.
 pub(crate) fn all(args: &[&str], write: bool) -> bool {
     let program = ["run", "--quiet", "--release", "--package", "netsim", "--"];
     let mut table = String::new();
-    let well = Job::cargo(&[&program, args].concat()).passing_on(|line| {
+    let well = Job::cargo(&[&program, args].concat()).lines(|line| {
+        println!("{line}");
         table.push_str(line);
         table.push('\n');
     });

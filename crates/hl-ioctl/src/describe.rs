@@ -2,8 +2,10 @@
 
 use core::fmt;
 
-use alloc::string::String;
-use serde_json::Value;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use serde_json::{Value, json};
 
 /// What one field may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,15 +86,29 @@ impl Kind {
         }
     }
 
-    /// A number of the wire as JSON: its name where it has one.
+    /// The names that its values have; none for numbers.
     #[must_use]
-    pub fn json(&self, number: i64) -> Value {
-        let names = match *self {
+    pub const fn names(&self) -> &'static [Named] {
+        match *self {
             Self::OnOff => ON_OFF,
             Self::OneOf(names) => names,
             Self::Number { .. } => &[],
-        };
-        names
+        }
+    }
+
+    /// What is allowed, each for itself: the names, or a range in words.
+    #[must_use]
+    pub fn choices(&self) -> Vec<String> {
+        match self.names() {
+            [] => [self.to_string()].into(),
+            names => names.iter().map(|named| named.name.into()).collect(),
+        }
+    }
+
+    /// A number of the wire as JSON: its name where it has one.
+    #[must_use]
+    pub fn json(&self, number: i64) -> Value {
+        self.names()
             .iter()
             .find(|named| named.number == number)
             .map_or_else(|| number.into(), |named| named.name.into())
@@ -115,6 +131,59 @@ impl Field {
             name,
             kind,
             optional: true,
+        }
+    }
+
+    /// The field as JSON: `name`, `optional`, and `choices` or `min`, `max` and `unit`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Self { name, optional, .. } = self;
+        match self.kind {
+            Kind::Number { min, max, unit } => json!({
+                "name": name, "optional": optional, "min": min, "max": max, "unit": unit,
+            }),
+            Kind::OnOff | Kind::OneOf(_) => json!({
+                "name": name, "optional": optional, "choices": self.kind.choices(),
+            }),
+        }
+    }
+}
+
+impl Values {
+    /// The fields: of one value alone that one, which is called `value`; of a list those of an item.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        match *self {
+            Self::None => Vec::new(),
+            Self::One(kind) => [Field::new("value", kind)].into(),
+            Self::Fields(fields) | Self::List { item: fields, .. } => fields.into(),
+        }
+    }
+
+    /// How the fields stand: `none`, `one`, `fields`, or `list`, of which there may be several items.
+    #[must_use]
+    pub const fn form(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::One(_) => "one",
+            Self::Fields(_) => "fields",
+            Self::List { .. } => "list",
+        }
+    }
+
+    /// What is allowed, each for itself: of one value its [`choices`](Kind::choices), else the fields in words.
+    #[must_use]
+    pub fn choices(&self) -> Vec<String> {
+        match *self {
+            Self::None => Vec::new(),
+            Self::One(kind) => kind.choices(),
+            Self::Fields(_) | Self::List { .. } => {
+                let fields = self.fields();
+                let words = fields
+                    .iter()
+                    .map(|field| format!("{} {}", field.name, field.kind));
+                words.collect()
+            }
         }
     }
 }

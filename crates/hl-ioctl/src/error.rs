@@ -112,6 +112,20 @@ pub enum Error {
         control: &'static str,
     },
 
+    /// A control that can only be set or done.
+    #[error("{control}: it can be set only, not read")]
+    WriteOnly {
+        /// The control.
+        control: &'static str,
+    },
+
+    /// There is no control of this name.
+    #[error("there is no control `{got}`")]
+    UnknownControl {
+        /// The name that was given, at most 32 characters of it.
+        got: String,
+    },
+
     /// Text that is not UTF-8.
     #[error("{what}, offset {offset}: expected UTF-8")]
     NotUtf8 {

@@ -21,7 +21,7 @@ pub mod models;
 mod wire;
 pub mod xxtea;
 
-pub use catalogue::{CATALOGUE, Context, Entry, Models, entry};
+pub use catalogue::{CATALOGUE, Context, DONE, Entry, Models, Order, entry};
 pub use challenge::{ChallengeRule, ChallengeStatus, answer};
 pub use command::{Command, Request};
 pub use commands::ConnectResult;

@@ -473,9 +473,19 @@ fn an_entry_is_data() {
         entry("power").unwrap().to_json(),
         json!({
             "name": "power", "summary": "Wake the camera or let it sleep", "get": null, "set": 10444,
-            "values": "wake or sleep", "destructive": false, "models": ["WVOD1", "HL_WCO2"],
+            "values": "wake or sleep", "form": "one", "most": null,
+            "fields": [{ "name": "value", "optional": false, "choices": ["wake", "sleep"] }],
+            "destructive": false, "models": ["WVOD1", "HL_WCO2"], "kind": "outdoor cameras",
         })
     );
+    let points = entry("patrol-points").unwrap().to_json();
+    assert_eq!(
+        (&points["form"], &points["most"]),
+        (&"list".into(), &json!(255))
+    );
+    assert_eq!(points["fields"][0]["max"], 40);
+    let turn = entry("turn").unwrap().values().unwrap();
+    assert_eq!(turn.choices()[0], "horizontal -128 to 127 degrees");
     assert_eq!(entry("clock").unwrap().to_json()["models"], Value::Null);
 }
 

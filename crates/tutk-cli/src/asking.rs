@@ -83,7 +83,7 @@ impl<'a> Asking<'a> {
         };
         self.admitted = true;
         if self.model.is_none() {
-            self.model = models::told_by(&result).map(str::to_owned);
+            self.model = result.model().map(str::to_owned);
             self.report.model.clone_from(&self.model);
         }
         Ok(result)

@@ -1,16 +1,13 @@
 //! What is known of models, for what is said to people (wire.md section 13).
 
 use tutk_runtime::tutk_session::Phase;
+use tutk_runtime::tutk_session::hl_ioctl::Models;
 use tutk_runtime::tutk_session::hl_ioctl::models::{OUTDOOR, is_one_of};
-use tutk_runtime::tutk_session::hl_ioctl::{ConnectResult, Models};
 
 use crate::failure::{Failure, Status};
 
 /// Beginnings of models that speak another protocol altogether.
 const NOT_TUTK: [&str; 3] = ["GW_", "AN_", "LD_CFP"];
-
-/// Longer than any model's name.
-const MAX_MODEL: usize = 32;
 
 /// Models and what they are sold as.
 const PRODUCTS: [(&str, &str); 15] = [
@@ -46,16 +43,6 @@ pub(crate) fn not_tutk(model: &str) -> Option<String> {
 pub(crate) fn product(model: &str) -> Option<&'static str> {
     let (_, product) = PRODUCTS.iter().find(|(known, _)| *known == model)?;
     Some(product)
-}
-
-/// What the camera calls itself in K10003. That it stands there is not sure; what is no model's name is
-/// taken for none.
-pub(crate) fn told_by(result: &ConnectResult) -> Option<&str> {
-    let model = result.json().pointer("/cameraInfo/basicInfo/model")?;
-    let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-    model
-        .as_str()
-        .filter(|model| (1..=MAX_MODEL).contains(&model.len()) && model.bytes().all(is_of_a_name))
 }
 
 /// Says more of a camera that answers nothing, going by its model.
@@ -96,23 +83,6 @@ mod tests {
         assert_eq!(advice(Some("HL_CAM4")), "discovery: no answer; check");
         let refused = Failure::new(Status::Refused, "dtls", "no", "check");
         assert_eq!(explain(refused.clone(), None), refused);
-    }
-
-    #[test]
-    fn only_a_name_is_taken_for_a_model() {
-        let told = |model: &str| {
-            let json = serde_json::json!({
-                "connectionRes": "1", "cameraInfo": { "basicInfo": { "model": model } }
-            });
-            let result = ConnectResult::parse(json.to_string().as_bytes()).unwrap();
-            told_by(&result).map(str::to_owned)
-        };
-        assert_eq!(told("WYZEC1-JZ").as_deref(), Some("WYZEC1-JZ"));
-        for odd in ["", "a\u{1b}[2J", "HL CAM4", &"A".repeat(33)] {
-            assert_eq!(told(odd), None, "{odd:?}");
-        }
-        let silent = ConnectResult::parse(br#"{"connectionRes":"1"}"#).unwrap();
-        assert_eq!(told_by(&silent), None);
     }
 
     #[test]

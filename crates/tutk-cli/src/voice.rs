@@ -1,18 +1,14 @@
 //! What is to be said to a camera: a file, in the codec that the camera takes.
 
 use std::path::Path;
-use std::time::Duration;
 
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Wav};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Wav, talk_frame};
 use tutk_runtime::tutk_session::{AudioFlags, Codec, SoundFormat};
 
 use crate::failure::Failure;
-use crate::sound::{self, FRAME};
+use crate::sound;
 
 const PHASE: &str = "input";
-
-/// More bytes than this in a frame of PCM, and frames are halved: each has to fit into one packet.
-const MAX_FRAME_BYTES: u32 = 1_000;
 
 /// A file, read as far as it can be before the camera is known.
 #[derive(Debug)]
@@ -127,7 +123,7 @@ impl Voice {
             Content::Aac(clip) if codec == AudioCodec::Aac => clip.without_adts(),
             Content::Aac(clip) => clip,
             Content::Wav(wav) => {
-                AudioClip::from_wav(&wav, codec, frame(codec, rate)).map_err(|error| {
+                AudioClip::from_wav(&wav, codec, talk_frame(wanted)).map_err(|error| {
                     Failure::usage(
                         PHASE,
                         format!("{}: {error}", self.name),
@@ -138,17 +134,6 @@ impl Voice {
         };
         Ok(Speech { clip, format })
     }
-}
-
-/// How long frames are, so that each fits into a packet.
-fn frame(codec: AudioCodec, rate: u32) -> Duration {
-    let sample = if codec == AudioCodec::Pcm { 2 } else { 1 };
-    let mut frame = FRAME;
-    // 48 kHz in 16 bits need it once.
-    while rate * sample * u32::try_from(frame.as_millis()).unwrap_or(1) / 1_000 > MAX_FRAME_BYTES {
-        frame /= 2;
-    }
-    frame
 }
 
 #[cfg(test)]

@@ -102,16 +102,6 @@ fn a_command_line_that_is_none() {
     tutk(["record", &url("127.0.0.1"), "--output", "a.avi"])
         .exits(2)
         .says(&["a.avi", "--format"]);
-    tutk([
-        "record",
-        &url("127.0.0.1"),
-        "--output",
-        "-",
-        "--format",
-        "mp4",
-    ])
-    .exits(2)
-    .says(&["bare"]);
     let run = tutk(["record", &url("127.0.0.1"), "--output", "-", "--json"]);
     run.exits(2).says(&["--json"]);
     run.json();

@@ -3,7 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::adts::AAC_SAMPLES;
-use crate::{AudioCodec, AudioFormat, Error, Wav, adts_frames, g711};
+use crate::pcm_encoder::encode;
+use crate::{AudioCodec, AudioFormat, Error, Wav, adts_frames};
 
 /// Sound cut into frames, as a camera sends and takes it.
 #[derive(Debug, Clone)]
@@ -81,21 +82,9 @@ impl AudioClip {
     /// [`Error::AudioEncode`] for another codec; [`Error::AudioFormat`].
     pub fn from_pcm(samples: &[i16], format: AudioFormat, frame: Duration) -> Result<Self, Error> {
         let format = format.check()?;
-        let bytes: Bytes = match format.codec {
-            AudioCodec::Pcm => samples
-                .iter()
-                .flat_map(|sample| sample.to_le_bytes())
-                .collect(),
-            AudioCodec::Pcmu => samples
-                .iter()
-                .map(|sample| g711::encode_pcmu(*sample))
-                .collect(),
-            AudioCodec::Pcma => samples
-                .iter()
-                .map(|sample| g711::encode_pcma(*sample))
-                .collect(),
-            codec => return Err(Error::AudioEncode { codec }),
-        };
+        let mut bytes = Vec::new();
+        encode(format.codec, samples, &mut bytes)?;
+        let bytes = Bytes::from(bytes);
         let sample_bytes = format.codec.sample_bytes().unwrap_or(1) * usize::from(format.channels);
         let frame_samples = frame.as_nanos() * u128::from(format.rate) / 1_000_000_000;
         let frame_samples = u32::try_from(frame_samples).unwrap_or(u32::MAX).max(1);

@@ -197,6 +197,13 @@ pub enum Error {
         codec: AudioCodec,
     },
 
+    /// This crate makes FLAC of sound that comes uncompressed, and of nothing else.
+    #[error("expected PCM, PCMU or PCMA to make FLAC of, found {codec}")]
+    FlacSource {
+        /// The codec that was given.
+        codec: AudioCodec,
+    },
+
     /// An AAC stream is not the ADTS that it should be.
     #[error("AAC stream (ADTS), byte {at}: expected {expected}, found {found}")]
     Adts {

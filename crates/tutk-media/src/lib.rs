@@ -13,12 +13,14 @@ mod clip;
 mod clock;
 mod codec_string;
 mod error;
+mod flac;
 pub mod g711;
 mod length_prefixed;
 mod mp4;
 mod nal;
 mod parameter_sets;
 mod parameters;
+mod pcm_encoder;
 mod rtp;
 mod sdp;
 #[cfg(feature = "snapshot")]
@@ -36,6 +38,7 @@ pub use audio_frame::{AudioConfig, MAX_AUDIO_FRAME_BYTES};
 pub use clip::Clip;
 pub use clock::AUDIO_TOLERANCE;
 pub use error::Error;
+pub use flac::{FlacEncoder, FlacFrame, MAX_FLAC_BLOCK, MIN_FLAC_BLOCK, STREAM_INFO_BYTES};
 pub use length_prefixed::{from_length_prefixed, to_length_prefixed};
 pub use mp4::{
     AUDIO_WAIT, FRAGMENT_DURATION, InitSegment, LiveMp4, MAX_EARLY_AUDIO_FRAMES,
@@ -44,6 +47,7 @@ pub use mp4::{
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
 pub use parameters::{SequenceParameters, VideoSignal};
+pub use pcm_encoder::{PcmEncoder, talk_frame};
 pub use rtp::{
     MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES, RTP_HEADER_BYTES, RTP_PACKET_BYTES, RtpConfig,
     RtpDepacketizer, RtpFrame, RtpPacketizer, RtpPackets, rtp_timestamp,

@@ -75,6 +75,7 @@ pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
 /// | Opus | `Opus`, with nothing to skip at the beginning |
 /// | PCM | `sowt`, QuickTime's. (`ipcm` of ISO/IEC 23003-5 is read by few: ffmpeg 6.1 was its first) |
 /// | PCMU, PCMA | `ulaw`, `alaw`, QuickTime's. VLC, mpv and ffmpeg play them; browsers play neither these nor PCM |
+/// | PCM, PCMU, PCMA [as FLAC](Self::with_flac) | `fLaC`, which browsers play |
 /// | AAC in LATM, ADPCM, Speex, G.726 | refused: [`Error::AudioNotInMp4`] says why |
 ///
 /// A frame as the camera sends it is one sample of the file, PCM and G.711 included, as ffmpeg
@@ -84,6 +85,8 @@ pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
 pub struct Mp4Writer {
     codec: Codec,
     sets: ParameterSets,
+    /// Others than those of the header have come since.
+    sets_differ: bool,
     header: Header,
     sound: Sound,
     /// Each frame is a fragment, and the header goes another way than the fragments.
@@ -143,6 +146,7 @@ impl Mp4Writer {
         Self {
             codec,
             sets: ParameterSets::new(codec),
+            sets_differ: false,
             header: Header::Unknown,
             sound: Sound::None,
             live: None,
@@ -217,7 +221,7 @@ impl Mp4Writer {
                     return Ok(out);
                 }
             }
-        } else if key && self.live.is_some() {
+        } else if key && self.live.as_ref().is_some_and(Live::renews) {
             self.renew_header(unit);
         }
         if !matches!(self.sound, Sound::Awaited) {
@@ -325,18 +329,18 @@ impl Mp4Writer {
         let Header::Known(parameters) = &self.header else {
             return Ok(());
         };
-        let config = match &self.sound {
-            Sound::Track { track, .. } => Some(&track.config),
+        let track = match &self.sound {
+            Sound::Track { track, .. } => Some(track),
             Sound::None | Sound::Awaited => None,
         };
         if let Some(live) = &mut self.live {
             let mut init = Vec::new();
-            boxes::write_header(&mut init, parameters, &self.sets, config)?;
-            live.set_init(init, parameters, config);
+            boxes::write_header(&mut init, parameters, &self.sets, track)?;
+            live.set_init(init, parameters, track);
         } else {
-            boxes::write_header(out, parameters, &self.sets, config)?;
+            boxes::write_header(out, parameters, &self.sets, track)?;
         }
-        if config.is_none() {
+        if track.is_none() {
             self.sound = Sound::None;
         }
         self.header = Header::Written;
@@ -353,6 +357,7 @@ impl Mp4Writer {
             && let Some(parameters) = sets.parameters()
         {
             self.sets = sets;
+            self.sets_differ = false;
             self.header = Header::Known(parameters);
         }
     }
@@ -391,7 +396,10 @@ impl Mp4Writer {
         let before = self.data.len();
         for nal in nal_units(unit) {
             let kind = self.codec.kind(nal.payload);
-            if !self.sets.of(kind).iter().any(|set| set == nal.payload) {
+            let in_header = self.sets.of(kind).iter().any(|set| set == nal.payload);
+            // Once others have come, those of the header are others again when they come back.
+            self.sets_differ |= kind.is_set() && !in_header;
+            if self.sets_differ || !in_header {
                 push_length_prefixed(nal.payload, &mut self.data);
             }
         }
@@ -419,12 +427,7 @@ impl Mp4Writer {
         let Sound::Track { track, early } = &mut self.sound else {
             return Err(Error::NoAudioTrack);
         };
-        if track.config != config {
-            return Err(Error::AudioChanged {
-                expected: track.config.format(),
-                found: config.format(),
-            });
-        }
+        track.check(config, frame)?;
         if self.frames == 0 {
             if early.len() == MAX_EARLY_AUDIO_FRAMES {
                 early.pop_front();

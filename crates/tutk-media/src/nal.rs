@@ -51,6 +51,13 @@ pub enum NalKind {
     Other,
 }
 
+impl NalKind {
+    /// Whether it is a parameter set.
+    pub(crate) const fn is_set(self) -> bool {
+        matches!(self, Self::Vps | Self::Sps | Self::Pps)
+    }
+}
+
 impl Codec {
     /// Bytes of the header of a NAL unit.
     pub(crate) const fn header_bytes(self) -> usize {

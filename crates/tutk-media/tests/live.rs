@@ -136,25 +136,74 @@ fn a_viewer_can_begin_at_any_key_frame() {
     }
 }
 
+/// A camera that changes its picture: the sets of the clip with another level.
+fn change(unit: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for nal in nal_units(unit) {
+        let mut nal = nal.payload.to_vec();
+        if nal[0] & 0x1f == 7 {
+            nal[3] = 30;
+        }
+        out.extend([0, 0, 0, 1]);
+        out.extend(nal);
+    }
+    out
+}
+
+/// How many sequence parameter sets each stored picture has.
+fn sets(file: &[u8]) -> Vec<usize> {
+    let [pictures, _] = tracks(file);
+    let of = |mut data: &[u8]| {
+        let mut sets = 0;
+        while let Some((length, rest)) = data.split_first_chunk() {
+            let (nal, behind) = rest.split_at(u32::from_be_bytes(*length).try_into().unwrap());
+            sets += usize::from(nal[0] & 0x1f == 7);
+            data = behind;
+        }
+        sets
+    };
+    pictures.iter().map(|picture| of(&picture.data)).collect()
+}
+
+/// One who reads a file has one header: what differs from it stays in the stream, and what comes back does too.
+#[test]
+fn parameter_sets_that_change_and_change_back_in_one_file() {
+    let clip = clip(H264);
+    let keys: Vec<_> = clip.units().map(|(_, key)| key).collect();
+    let second = 1 + keys.iter().skip(1).position(|key| *key).unwrap();
+    let mut live = LiveMp4::new(clip.codec()).with_one_init();
+    let mut file = tutk_media::Mp4Writer::new(clip.codec());
+    let (mut inits, mut segments, mut stored) = (0, Vec::new(), Vec::new());
+    // The clip three times: as it is, changed, as it is.
+    for at in 0..3 * clip.len() {
+        let (unit, key) = clip.unit(at % clip.len()).unwrap();
+        let unit = match at / clip.len() {
+            1 => change(unit),
+            _ => unit.to_vec(),
+        };
+        let time = FRAME * u32::try_from(at).unwrap();
+        let segment = live.write(&unit, key, time).unwrap().unwrap();
+        inits += usize::from(segment.init.is_some());
+        segments.extend_from_slice(&segment.data);
+        stored.extend(file.write(&unit, key, time).unwrap());
+    }
+    stored.extend(file.finish().unwrap());
+    assert_eq!(inits, 1);
+    for sets in [sets(&segments), sets(&stored)] {
+        assert_eq!((sets[0], sets[second]), (0, 0));
+        let later = sets[clip.len()..].iter().zip(keys.iter().cycle());
+        for (at, (sets, key)) in later.enumerate() {
+            assert_eq!(*sets, usize::from(*key), "{at}");
+        }
+    }
+}
+
 #[test]
 fn new_parameter_sets_make_a_new_initialization_segment() {
     if !ffmpeg_is_there() {
         return;
     }
-    // A camera that changes its picture: the sets of the clip with another level.
     let clip = clip(H264);
-    let change = |unit: &[u8]| {
-        let mut out = Vec::new();
-        for nal in nal_units(unit) {
-            let mut nal = nal.payload.to_vec();
-            if nal[0] & 0x1f == 7 {
-                nal[3] = 30;
-            }
-            out.extend([0, 0, 0, 1]);
-            out.extend(nal);
-        }
-        out
-    };
     let mut live = LiveMp4::new(clip.codec());
     let (mut inits, mut all) = (Vec::new(), Vec::new());
     for (at, (unit, key)) in (0..).zip(clip.units()) {

@@ -19,11 +19,12 @@ pub(crate) const REALM: &str = "tutk";
 pub const MAX_ACCOUNT_BYTES: usize = 256;
 
 /// Those who may watch. Without any, everybody may.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Accounts {
     all: Vec<Account>,
 }
 
+#[derive(Clone)]
 struct Account {
     name: String,
     password: Zeroizing<String>,
@@ -74,6 +75,15 @@ impl Accounts {
     /// Whether nobody has to say who he is.
     pub(crate) fn is_open(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// Whether `Authorization` names one of them, with its password, by `Basic`.
+    #[cfg(feature = "http")]
+    pub(crate) fn knows_basic(&self, authorization: &str) -> bool {
+        let Some((scheme, said)) = authorization.split_once(' ') else {
+            return false;
+        };
+        scheme.eq_ignore_ascii_case("Basic") && basic(self, said).is_some()
     }
 
     /// Whether any account is of that name and has what `expected` makes of its password. All of them are looked at in

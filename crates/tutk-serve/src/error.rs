@@ -1,6 +1,7 @@
 //! What can go wrong between cameras and their viewers.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,11 @@ pub enum Error {
         "{0:?} makes no account: a name has no `:` or `\"`, and neither it nor the password a control character or more than {MAX_ACCOUNT_BYTES} bytes"
     )]
     Account(String),
+    /// Everybody in the network could watch: nobody said that this is meant.
+    #[error(
+        "{0} can be reached by others than this machine, and there are no accounts: add one, listen on 127.0.0.1, or allow it to be open to everybody"
+    )]
+    Open(SocketAddr),
     /// The camera was taken out of the hub, or the hub was closed.
     #[error("the camera is served no more")]
     Closed,

@@ -4,11 +4,19 @@
 
 mod accounts;
 mod error;
+#[cfg(feature = "http")]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "sockets, clocks and randomness of HTTP are here"
+)]
+pub mod http;
 #[allow(
     clippy::disallowed_methods,
     reason = "sessions are kept up here, and frames get their time of day"
 )]
 mod hub;
+mod listen;
 pub mod rtsp;
 #[allow(
     clippy::disallowed_methods,
@@ -19,5 +27,8 @@ mod rtsp_server;
 
 pub use accounts::{Accounts, MAX_ACCOUNT_BYTES};
 pub use error::Error;
+#[cfg(feature = "http")]
+pub use http::{HttpApp, HttpConfig, HttpLimits, HttpServer};
 pub use hub::*;
+pub use listen::check_listen;
 pub use rtsp_server::{MAX_CONNECTIONS, RtspConfig, RtspServer};

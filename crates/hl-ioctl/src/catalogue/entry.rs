@@ -1,9 +1,10 @@
 //! A named control, and how it is read and set.
 
+use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::commands::SetAnswer;
-use crate::describe::Values;
+use crate::describe::{Field, Values};
 use crate::layout::{Body, FromText};
 use crate::models::is_one_of;
 use crate::{Command, Error, Request};
@@ -162,20 +163,35 @@ impl Entry {
         SetAnswer::take(self.name, payload).map(|answer| answer.json())
     }
 
-    /// The entry itself as JSON: `name`, `summary`, `get` and `set` codes, `values` in words,
-    /// `destructive`, `models`.
+    /// The entry itself as JSON: `name`, `summary`, `get` and `set` codes, `values` in words, their `form`
+    /// ([`Values::form`]) and `fields` ([`Field::to_json`](crate::describe::Field::to_json)), how many items a list
+    /// has at `most`, `destructive`, `models` and their `kind`.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        let fields = |values: Values| -> Vec<_> {
+            let fields = values.fields();
+            fields.iter().map(Field::to_json).collect()
+        };
         json!({
             "name": self.name,
             "summary": self.summary,
             "get": self.get_code(),
             "set": self.set_code(None),
             "values": self.values().map(|values| alloc::format!("{values}")),
+            "form": self.values().map(|values| values.form()),
+            "fields": self.values().map(fields),
+            "most": match self.values() {
+                Some(Values::List { most, .. }) => Some(most),
+                _ => None,
+            },
             "destructive": self.destructive,
             "models": match self.models {
                 Models::Unknown => None,
                 Models::Kind { models, .. } => Some(models),
+            },
+            "kind": match self.models {
+                Models::Unknown => None,
+                Models::Kind { name, .. } => Some(name),
             },
         })
     }

@@ -19,6 +19,8 @@
 
 mod entries;
 mod entry;
+mod order;
 
 pub use entries::{CATALOGUE, entry};
 pub use entry::{Context, Entry, Models};
+pub use order::{DONE, Order};

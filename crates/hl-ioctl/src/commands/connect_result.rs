@@ -15,6 +15,8 @@ pub const SUCCESS: &str = "1";
 pub const REFUSED: &str = "0";
 
 const WHAT: &str = "K10003";
+/// Longer than any model's name, and than any version's.
+const MAX_NAME: usize = 32;
 const CONNECTION_RES: &str = "connectionRes";
 
 /// K10003: JSON, kept whole, and typed where it is known.
@@ -163,6 +165,31 @@ impl ConnectResult {
         self.audio.as_ref()
     }
 
+    /// What the camera calls itself, as `HL_CAM4`. That it stands there, in `cameraInfo.basicInfo.model`, is not sure;
+    /// what is no model's name is taken for none.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.basic("model")
+    }
+
+    /// The camera's firmware, as `4.52.9.4188`, from `cameraInfo.basicInfo.firmware`: as [`model`](Self::model).
+    #[must_use]
+    pub fn firmware(&self) -> Option<&str> {
+        self.basic("firmware")
+    }
+
+    /// A field of `cameraInfo.basicInfo`, if it is a plain name.
+    fn basic(&self, field: &str) -> Option<&str> {
+        let text = self
+            .json()
+            .pointer("/cameraInfo/basicInfo")?
+            .get(field)?
+            .as_str()?;
+        let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        let plain = (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(is_of_a_name);
+        plain.then_some(text)
+    }
+
     /// The JSON, byte for byte.
     #[must_use]
     pub fn raw(&self) -> &str {
@@ -216,4 +243,28 @@ fn object<const N: usize>(fields: [(&str, Option<String>); N]) -> Value {
         .filter_map(|(name, value)| Some((name.to_string(), Value::String(value?))))
         .collect::<Map<_, _>>()
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_name_is_taken_for_a_model() {
+        let told = |model: &str| {
+            let json = json!({
+                "connectionRes": "1",
+                "cameraInfo": { "basicInfo": { "model": model, "firmware": "4.52.9.4188" } },
+            });
+            let result = ConnectResult::parse(json.to_string().as_bytes()).unwrap();
+            assert_eq!(result.firmware(), Some("4.52.9.4188"));
+            result.model().map(ToString::to_string)
+        };
+        assert_eq!(told("WYZEC1-JZ").as_deref(), Some("WYZEC1-JZ"));
+        for odd in ["", "a\u{1b}[2J", "HL CAM4", &"A".repeat(33)] {
+            assert_eq!(told(odd), None, "{odd:?}");
+        }
+        let silent = ConnectResult::parse(br#"{"connectionRes":"1"}"#).unwrap();
+        assert_eq!((silent.model(), silent.firmware()), (None, None));
+    }
 }

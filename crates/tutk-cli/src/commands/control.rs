@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tutk_runtime::tutk_session::hl_ioctl::describe::{LEFT_OUT, Values};
-use tutk_runtime::tutk_session::hl_ioctl::{CATALOGUE, Context, Entry, Models, Request, entry};
+use tutk_runtime::tutk_session::hl_ioctl::describe::Values;
+use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Entry, Models, Order};
 
 use crate::args::{ControlArgs, Global};
 use crate::asking::{Asking, COMMAND, NO_MEDIA};
@@ -18,9 +18,6 @@ use crate::{suggest, table};
 
 const ARGUMENTS: &str = "arguments";
 const SEE_LIST: &str = "`tutk control --list` shows every control and its values";
-
-/// What the camera says to a set that it carried out.
-const DONE: &str = "done";
 
 pub(crate) async fn run(
     args: &ControlArgs,
@@ -38,11 +35,11 @@ pub(crate) async fn run(
         return Err(Failure::usage(ARGUMENTS, what, SEE_LIST));
     };
     // All that can be wrong without a camera, before anything is sent.
-    let order = Order::new(name, &args.values)?;
-    report.control = Some(order.entry.name);
-    report.set = order.json()?;
-    if order.is_set && order.entry.destructive && !args.yes {
-        let Entry { name, summary, .. } = order.entry;
+    let order = Order::of(name, &args.values).map_err(|_| unknown(name))?;
+    report.control = Some(order.entry().name);
+    report.set = json(&order, &context(None))?;
+    if order.is_destructive() && !args.yes {
+        let Entry { name, summary, .. } = order.entry();
         let what = format!("{name} destroys data ({summary})");
         let advice = "add --yes if that is what is wanted";
         return Err(Failure::usage(ARGUMENTS, what, advice));
@@ -55,99 +52,49 @@ pub(crate) async fn run(
     result
 }
 
-async fn carry_out(asking: &mut Asking<'_>, order: &Order<'_>, json: bool) -> Result<(), Failure> {
+async fn carry_out(asking: &mut Asking<'_>, order: &Order, to_report: bool) -> Result<(), Failure> {
     asking.enter().await?;
-    let request = order.request(asking.model())?;
+    let context = context(asking.model());
+    let request = order.request(&context).map_err(|error| not_taken(&error))?;
     // As it is sent: `now` is later now.
-    asking.report.set = order.json()?;
+    asking.report.set = json(order, &context)?;
     let code = request.code;
     let Some(payload) = asking.ask(request).await? else {
         return Err(unanswered(asking, order, code));
     };
-    let answer = order.understand(code, &payload)?;
-    let refusal = order.refusal(code, &answer);
-    if !json && refusal.is_none() {
+    let answer = understand(order, code, &payload)?;
+    let refusal = refusal(order, code, &answer);
+    if !to_report && refusal.is_none() {
         console::print(table::of(&answer));
     }
     asking.report.answer = Some(answer);
     refusal.map_or(Ok(()), Err)
 }
 
-/// What is to be done with which control.
-struct Order<'a> {
-    entry: &'static Entry,
-    values: Vec<&'a str>,
-    /// Set or done, not read.
-    is_set: bool,
+/// The values in the camera's words; `None` where none are sent.
+fn json(order: &Order, context: &Context<'_>) -> Result<Option<Value>, Failure> {
+    order.json(context).map_err(|error| not_taken(&error))
 }
 
-impl<'a> Order<'a> {
-    fn new(name: &str, values: &'a [String]) -> Result<Self, Failure> {
-        let entry = entry(name).ok_or_else(|| unknown(name))?;
-        let mut values: Vec<_> = values.iter().map(String::as_str).collect();
-        let is_set = !values.is_empty() || entry.get_code().is_none();
-        // Without any value it is read: this is how a list is emptied.
-        if matches!(entry.values(), Some(Values::List { .. })) && values == [LEFT_OUT] {
-            values.clear();
-        }
-        Ok(Self {
-            entry,
-            values,
-            is_set,
-        })
-    }
+/// The camera's answer in words.
+fn understand(order: &Order, code: u16, payload: &[u8]) -> Result<Value, Failure> {
+    order.describe(payload).map_err(|error| {
+        let name = order.entry().name;
+        let what = format!("{name}: the answer to K{code} is in no known layout: {error}");
+        let advice = "try again; with -v it is shown as it came";
+        Failure::other(COMMAND, what, advice)
+    })
+}
 
-    /// The values in the camera's words; `None` where none are sent.
-    fn json(&self) -> Result<Option<Value>, Failure> {
-        if !self.is_set {
-            return Ok(None);
-        }
-        let parsed = self.entry.parse(&self.values, &context(None));
-        let value = parsed.map_err(|error| not_taken(&error.to_string()))?;
-        Ok(Some(value).filter(|value| !value.is_null()))
-    }
-
-    /// The request, by the model: it decides between two codes.
-    fn request(&self, model: Option<&str>) -> Result<Request, Failure> {
-        let context = context(model);
-        let made = if self.is_set {
-            self.entry
-                .set_with(&self.values, &context)
-                .map_err(|error| error.to_string())
-        } else {
-            let name = self.entry.name;
-            self.entry
-                .get_with(&context)
-                .ok_or_else(|| format!("{name}: it cannot be read"))
-        };
-        made.map_err(|what| not_taken(&what))
-    }
-
-    /// The camera's answer in words.
-    fn understand(&self, code: u16, payload: &[u8]) -> Result<Value, Failure> {
-        let described = if self.is_set {
-            self.entry.describe_set_answer(payload)
-        } else {
-            self.entry.describe_answer(payload)
-        };
-        described.map_err(|error| {
-            let name = self.entry.name;
-            let what = format!("{name}: the answer to K{code} is in no known layout: {error}");
-            let advice = "try again; with -v it is shown as it came";
-            Failure::other(COMMAND, what, advice)
-        })
-    }
-
-    /// A camera that was told to do it, and says something else than that it did.
-    fn refusal(&self, code: u16, answer: &Value) -> Option<Failure> {
-        let name = self.entry.name;
-        (self.is_set && *answer != DONE).then(|| {
-            let what =
-                format!("{name}: the camera answered K{code} with {answer}, not with 1 for done");
-            let advice = "the camera may not take this value, or not now";
-            Failure::new(Status::Refused, COMMAND, what, advice)
-        })
-    }
+/// A camera that was told to do it, and says something else than that it did.
+fn refusal(order: &Order, code: u16, answer: &Value) -> Option<Failure> {
+    let name = order.entry().name;
+    (!order.is_done(answer)).then(|| {
+        let what =
+            format!("{name}: the camera answered K{code} with {answer}, not with 1 for done");
+        let advice = "the camera may not take this value, or not now";
+        Failure::new(Status::Refused, COMMAND, what, advice)
+    })
 }
 
 fn context(model: Option<&str>) -> Context<'_> {
@@ -158,8 +105,8 @@ fn context(model: Option<&str>) -> Context<'_> {
     }
 }
 
-fn not_taken(what: &str) -> Failure {
-    Failure::usage(ARGUMENTS, what, SEE_LIST)
+fn not_taken(error: &hl_ioctl::Error) -> Failure {
+    Failure::usage(ARGUMENTS, error.to_string(), SEE_LIST)
 }
 
 fn unknown(name: &str) -> Failure {
@@ -176,8 +123,8 @@ fn nearest(name: &str) -> Vec<&'static str> {
     suggest::nearest(name, CATALOGUE.iter().map(|entry| entry.name))
 }
 
-fn unanswered(asking: &Asking<'_>, order: &Order<'_>, code: u16) -> Failure {
-    let entry = order.entry;
+fn unanswered(asking: &Asking<'_>, order: &Order, code: u16) -> Failure {
+    let entry = order.entry();
     let model = asking.model();
     let what = format!(
         "no answer to K{code} ({}) from {} within {} s: a camera that does not know a code does not answer",
@@ -185,7 +132,7 @@ fn unanswered(asking: &Asking<'_>, order: &Order<'_>, code: u16) -> Failure {
         model.unwrap_or("a camera of unknown model"),
         asking.patience().as_secs_f32(),
     );
-    let two_codes = order.is_set && entry.other_set_code().is_some();
+    let two_codes = order.is_set() && entry.other_set_code().is_some();
     let advice = match (model, entry.models) {
         (_, Models::Kind { .. }) => format!("this is for {}", models::only(entry.models)),
         (None, Models::Unknown) if two_codes => {
@@ -244,61 +191,25 @@ fn described(entry: &Entry) -> String {
 mod tests {
     use super::*;
 
-    fn order<'a>(name: &str, values: &'a [String]) -> Order<'a> {
-        Order::new(name, values).unwrap()
-    }
-
     #[test]
-    fn without_a_value_it_is_read_or_done() {
-        assert_eq!(order("siren", &[]).request(None).unwrap().code, 10632);
-        assert_eq!(
-            order("home-position", &[]).request(None).unwrap().code,
-            11004
-        );
-        let failure = order("time-zone", &[]).request(None).unwrap_err();
-        assert!(failure.what.contains("-11 to 13 hours"), "{failure}");
-    }
-
-    #[test]
-    fn with_values_it_is_set_in_the_models_own_code() {
-        let values = ["on".to_owned()];
-        let alarm = order("motion-alarm", &values);
-        assert_eq!(alarm.request(None).unwrap().code, 10206);
-        assert_eq!(alarm.request(Some("WYZEDB3")).unwrap().code, 10202);
-        let failure = order("night-check", &values).json().unwrap_err();
+    fn what_cannot_be_set_is_a_mistake_of_the_command_line() {
+        let order = Order::of("night-check", ["on"]).unwrap();
+        let failure = json(&order, &context(None)).unwrap_err();
         assert_eq!(failure.status, Status::Usage);
         assert!(failure.what.contains("read only"), "{failure}");
     }
 
     #[test]
-    fn a_list_can_be_emptied() {
-        let values = [LEFT_OUT.to_owned()];
-        let points = order("patrol-points", &values);
-        let request = points.request(None).unwrap();
-        assert_eq!((request.code, request.payload), (11012, vec![0]));
-        assert_eq!(
-            order("patrol-points", &[]).request(None).unwrap().code,
-            11010
-        );
-    }
-
-    #[test]
     fn only_done_is_done() {
-        let values = ["on".to_owned()];
-        let set = order("spotlight", &values);
-        let done = set.understand(10646, &[1]).unwrap();
-        assert_eq!(set.refusal(10646, &done), None);
-        let other = set.understand(10646, &[2]).unwrap();
-        let failure = set.refusal(10646, &other).unwrap();
+        let set = Order::of("spotlight", ["on"]).unwrap();
+        let done = understand(&set, 10646, &[1]).unwrap();
+        assert_eq!(refusal(&set, 10646, &done), None);
+        let other = understand(&set, 10646, &[2]).unwrap();
+        let failure = refusal(&set, 10646, &other).unwrap();
         assert_eq!(failure.status, Status::Refused);
         assert!(failure.what.contains("K10646 with 2"), "{failure}");
-        let failure = set.understand(10646, &[]).unwrap_err();
+        let failure = understand(&set, 10646, &[]).unwrap_err();
         assert_eq!(failure.status, Status::Other);
-
-        // The same byte is no refusal where it is a value.
-        let get = order("spotlight", &[]);
-        let off = get.understand(10640, &[2]).unwrap();
-        assert_eq!((get.refusal(10640, &off), off), (None, "off".into()));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 
 use mp4_atom::esds::{DecoderConfig, DecoderSpecific, EsDescriptor};
 use mp4_atom::{
-    Atom, Audio, BufMut, Dinf, Dops, Dref, Encode, Esds, FourCC, Hdlr, Mdhd, Mdia, Minf, Mp4a,
-    Opus, Result, Smhd, Sowt, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trak, Url,
+    Atom, Audio, BufMut, Dinf, Dops, Dref, Encode, Esds, Flac, FourCC, Hdlr, Mdhd, Mdia, Minf,
+    Mp4a, Opus, Result, Smhd, Sowt, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trak, Url,
 };
 
+use super::audio::AudioTrack;
 use crate::AudioCodec;
 use crate::adts::AacConfig;
 use crate::audio_frame::AudioConfig;
+use crate::flac::{FlacEncoder, STREAM_INFO_BYTES};
 
 /// `objectTypeIndication` (ISO/IEC 14496-1 table 5, and the registration authority's).
 const MPEG4_AUDIO: u8 = 0x40;
@@ -20,7 +22,8 @@ const MPEG1_LAYER_3: u8 = 0x6b;
 const AUDIO_STREAM: u8 = 5;
 
 /// Writes the `trak` of the sound.
-pub(super) fn write_track(out: &mut Vec<u8>, id: u32, config: &AudioConfig) -> Result<()> {
+pub(super) fn write_track(out: &mut Vec<u8>, id: u32, track: &AudioTrack) -> Result<()> {
+    let config = &track.config;
     out.encode_atom(Trak::KIND, |out| {
         Tkhd {
             track_id: id,
@@ -50,19 +53,19 @@ pub(super) fn write_track(out: &mut Vec<u8>, id: u32, config: &AudioConfig) -> R
                     },
                 }
                 .encode(out)?;
-                out.encode_atom(Stbl::KIND, |out| write_sample_table(out, config))
+                out.encode_atom(Stbl::KIND, |out| write_sample_table(out, track))
             })
         })
     })
 }
 
 /// The body of `stbl`: the sample entry, and no samples, as all are in fragments.
-fn write_sample_table(out: &mut Vec<u8>, config: &AudioConfig) -> Result<()> {
+fn write_sample_table(out: &mut Vec<u8>, track: &AudioTrack) -> Result<()> {
     out.encode_atom(Stsd::KIND, |out| {
         // Version and flags, and one entry.
         0_u32.encode(out)?;
         1_u32.encode(out)?;
-        write_sample_entry(out, config)
+        write_sample_entry(out, &track.config, track.flac())
     })?;
     Stts::default().encode(out)?;
     Stsc::default().encode(out)?;
@@ -76,7 +79,12 @@ fn write_sample_table(out: &mut Vec<u8>, config: &AudioConfig) -> Result<()> {
 /// | Opus | `Opus` with `dOps` (the Opus in ISOBMFF encapsulation) |
 /// | PCM | `sowt`, QuickTime's 16 bits little-endian |
 /// | PCMU, PCMA | `ulaw`, `alaw`: QuickTime's, and nothing but the common fields |
-fn write_sample_entry(out: &mut Vec<u8>, config: &AudioConfig) -> Result<()> {
+/// | FLAC | `fLaC` with `dfLa` (Encapsulation of FLAC in ISO Base Media File Format, 3.3) |
+fn write_sample_entry(
+    out: &mut Vec<u8>,
+    config: &AudioConfig,
+    flac: Option<&FlacEncoder>,
+) -> Result<()> {
     let audio = Audio {
         data_reference_index: 1,
         channel_count: config.channels.into(),
@@ -85,6 +93,19 @@ fn write_sample_entry(out: &mut Vec<u8>, config: &AudioConfig) -> Result<()> {
         // No rate that is taken is beyond 16 bits.
         sample_rate: u16::try_from(config.timescale()).unwrap_or(0).into(),
     };
+    if let Some(flac) = flac {
+        return out.encode_atom(Flac::KIND, |out| {
+            audio.encode(out)?;
+            out.encode_atom(FourCC::new(b"dfLa"), |out| {
+                // Version and flags; the last block of metadata, of type 0, and its length.
+                0_u32.encode(out)?;
+                let length = u32::try_from(STREAM_INFO_BYTES).unwrap_or(0);
+                (0x8000_0000 | length).encode(out)?;
+                out.append_slice(&flac.stream_info());
+                Ok(())
+            })
+        });
+    }
     match config.codec {
         AudioCodec::Opus => Opus {
             audio,

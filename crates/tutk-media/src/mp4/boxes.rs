@@ -8,9 +8,10 @@ use mp4_atom::{
 };
 
 use super::TIMESCALE;
+use super::audio::AudioTrack;
 use super::audio_boxes;
 use crate::parameters::{Profile, SequenceParameters, h264_is_high};
-use crate::{AudioConfig, Error, ParameterSets};
+use crate::{Error, ParameterSets};
 
 /// Track ids.
 pub(super) const VIDEO: u32 = 1;
@@ -64,7 +65,7 @@ pub(super) fn write_header(
     out: &mut Vec<u8>,
     parameters: &SequenceParameters,
     sets: &ParameterSets,
-    sound: Option<&AudioConfig>,
+    sound: Option<&AudioTrack>,
 ) -> Result<(), Error> {
     // `iso5` is the first brand with default-base-is-moof, which every fragment uses.
     let codec_brand: &[u8; 4] = match parameters.profile {
@@ -100,9 +101,7 @@ pub(super) fn write_header(
         }
         .encode(out)?;
         video_track(parameters, sets).encode(out)?;
-        sound.map_or(Ok(()), |config| {
-            audio_boxes::write_track(out, AUDIO, config)
-        })
+        sound.map_or(Ok(()), |track| audio_boxes::write_track(out, AUDIO, track))
     })?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Mp4Writer;
+use super::audio::AudioTrack;
 use crate::clock::{PICTURE_TICKS, PictureClock, UNKNOWN_TICKS};
 use crate::{AudioConfig, AudioFormat, Codec, Error, SequenceParameters};
 
@@ -83,6 +84,8 @@ pub(super) struct Live {
     init: Option<InitSegment>,
     /// The viewers do not have it yet.
     init_is_new: bool,
+    /// There is to be no other one.
+    one_init: bool,
     /// What was written last begins with a key frame.
     pub(super) key: bool,
     /// Ticks between the newest two pictures.
@@ -105,14 +108,19 @@ impl Live {
         duration
     }
 
+    /// Whether parameter sets that change make another initialization segment.
+    pub(super) const fn renews(&self) -> bool {
+        !self.one_init
+    }
+
     pub(super) fn set_init(
         &mut self,
         data: Vec<u8>,
         parameters: &SequenceParameters,
-        sound: Option<&AudioConfig>,
+        sound: Option<&AudioTrack>,
     ) {
         let mut codecs = parameters.codec_string();
-        if let Some(sound) = sound.and_then(AudioConfig::codec_string) {
+        if let Some(sound) = sound.and_then(AudioTrack::codec_string) {
             codecs.push(',');
             codecs.push_str(&sound);
         }
@@ -141,6 +149,26 @@ impl LiveMp4 {
     pub fn with_audio(self, config: AudioConfig) -> Result<Self, Error> {
         let writer = self.writer.with_audio(config)?;
         Ok(Self { writer })
+    }
+
+    /// Adds a track of FLAC, made of this sound: see [`Mp4Writer::with_flac`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn with_flac(self, config: AudioConfig) -> Result<Self, Error> {
+        let writer = self.writer.with_flac(config)?;
+        Ok(Self { writer })
+    }
+
+    /// Never makes another initialization segment: parameter sets that change stay where they are. So it is
+    /// for who reads one file without an end, and for nobody who is given segments.
+    #[must_use]
+    pub fn with_one_init(mut self) -> Self {
+        if let Some(live) = &mut self.writer.live {
+            live.one_init = true;
+        }
+        self
     }
 
     /// Adds a track of sound of whatever format the first frame has: see [`Mp4Writer::await_audio`].

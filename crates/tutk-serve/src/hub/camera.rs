@@ -13,7 +13,7 @@ use super::description::StreamDescription;
 use super::keeper::{Control, Opening};
 use super::ring::KeptLimits;
 use super::shared::{Inner, Shared};
-use super::stats::{CameraState, CameraStats};
+use super::stats::{CameraDetails, CameraState, CameraStats};
 use super::viewer::Viewer;
 use crate::error::Error;
 
@@ -114,6 +114,29 @@ impl Camera {
     #[must_use]
     pub fn state(&self) -> CameraState {
         self.shared.lock().state.clone()
+    }
+
+    /// What is known of it beside its frames.
+    #[must_use]
+    pub fn details(&self) -> CameraDetails {
+        self.shared.lock().details.clone()
+    }
+
+    /// Keeps the session up, or has one begun, until what is returned is dropped, and waits until the camera has let
+    /// us in: from then on its [details](Self::details) are known.
+    ///
+    /// # Errors
+    /// [`Error::Down`] when there is no session; [`Error::Closed`].
+    pub async fn connect(&self) -> Result<Lease, Error> {
+        let lease = self.lease();
+        self.up().await?;
+        Ok(lease)
+    }
+
+    /// What it shows, as far as that is known now: [`description`](Self::description) waits for it.
+    #[must_use]
+    pub fn shown(&self) -> Option<Arc<StreamDescription>> {
+        self.shared.lock().description.clone()
     }
 
     /// Keeps the session up, or has one begun, until what is returned is dropped.

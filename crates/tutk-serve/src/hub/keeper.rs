@@ -284,21 +284,35 @@ impl Keeper {
 
     fn session_event(&mut self, event: Event) {
         match event {
-            Event::Authenticated(_) => {
+            Event::Found { dialect, .. } => {
+                self.shared.lock().details.dialect = Some(dialect.name);
+                self.connecting();
+            }
+            Event::Authenticated(result) => {
                 tracing::info!(camera = %self.name, "connected");
+                let mut inner = self.shared.lock();
+                inner.counts.sessions += 1;
+                let details = &mut inner.details;
+                if self.settings.client.model.is_none() {
+                    details.model = result.model().map(str::to_owned);
+                }
+                details.firmware = result.firmware().map(str::to_owned);
+                details.fps = result.video().and_then(|video| video.fps);
+                drop(inner);
                 self.greet = true;
-                self.shared.lock().counts.sessions += 1;
                 self.shared.change(CameraState::Up);
             }
             Event::Answer(answer) => self.answer(answer.code.wrapping_sub(1), Ok(answer)),
             Event::Unanswered { code } => self.answer(code, Err(Error::Unanswered { code })),
-            _ => {
-                // The next attempt has begun.
-                let down = matches!(self.shared.lock().state, CameraState::Down(_));
-                if down {
-                    self.shared.change(CameraState::Connecting);
-                }
-            }
+            _ => self.connecting(),
+        }
+    }
+
+    /// The next attempt has begun.
+    fn connecting(&self) {
+        let down = matches!(self.shared.lock().state, CameraState::Down(_));
+        if down {
+            self.shared.change(CameraState::Connecting);
         }
     }
 
@@ -325,6 +339,10 @@ impl Keeper {
             discontinuity,
             ..
         } = next;
+        let fps = frame.info.map_or(0, |info| u32::from(info.fps));
+        if frame.is_key() && fps > 0 {
+            self.shared.lock().details.fps = Some(fps);
+        }
         let description = Arc::clone(self.describer.frame(&frame));
         let (timestamp, wall, gap) = self.line.place(frame.timestamp, frame.kind.is_video());
         self.shared.push(LiveFrame {

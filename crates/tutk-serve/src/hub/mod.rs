@@ -10,8 +10,9 @@ mod viewer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Keep, LINGER, Lease};
@@ -22,7 +23,7 @@ pub use self::keeper::MAX_COMMANDS;
 use self::keeper::{Control, Keeper};
 pub use self::ring::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, LiveFrame};
 use self::shared::Shared;
-pub use self::stats::{CameraState, CameraStats, ViewerStats};
+pub use self::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 pub use self::viewer::{MAX_LAG, Viewer, ViewerEvent};
 use crate::error::Error;
 
@@ -39,6 +40,8 @@ const CONTROLS: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
     cameras: Arc<Mutex<BTreeMap<String, Served>>>,
+    /// Marked as changed when a camera's state changes, and when cameras come and go.
+    news: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -71,7 +74,14 @@ impl Hub {
         if cameras.contains_key(name) {
             return Err(Error::Exists(name.to_owned()));
         }
-        let shared = Arc::new(Shared::new(settings.kept));
+        let details = CameraDetails {
+            since: SystemTime::now(),
+            model: settings.client.model.clone(),
+            firmware: None,
+            dialect: None,
+            fps: None,
+        };
+        let shared = Arc::new(Shared::new(settings.kept, details, self.news.clone()));
         let (control, controls) = mpsc::channel(CONTROLS);
         let label: Arc<str> = name.into();
         let keeper = Keeper::new(Arc::clone(&label), settings, Arc::clone(&shared), controls);
@@ -82,6 +92,8 @@ impl Hub {
             control,
         };
         cameras.insert(name.to_owned(), served);
+        drop(cameras);
+        self.news.send_replace(());
         Ok(camera)
     }
 
@@ -99,6 +111,13 @@ impl Hub {
             .values()
             .map(|served| served.camera.clone())
             .collect()
+    }
+
+    /// Marked as changed whenever a camera's state changes, and when cameras come and go: for who watches all of them.
+    /// Of several changes at once it is told once.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     /// Serves a camera no more, and waits until it is told. Its viewers take what is there, and that is all.

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 
 use super::description::StreamDescription;
 use super::ring::{Cursor, KeptLimits, LiveFrame, Ring};
-use super::stats::{CameraState, CameraStats, ViewerStats};
+use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 use super::viewer::MAX_LAG;
 
 /// One camera's. The lock is held for moments only, and never across an await: a frame goes in with one, and each
@@ -20,6 +20,8 @@ pub(super) struct Shared {
     news: watch::Sender<()>,
     /// Told whenever somebody begins or ends to need the camera.
     pub(super) users: Notify,
+    /// The hub's, for who watches all cameras: marked as changed with every state.
+    all: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(super) struct Inner {
     pub(super) state: CameraState,
     /// How often the state changed.
     pub(super) version: u64,
+    pub(super) details: CameraDetails,
     /// What the camera shows, once a frame of the session of now has come.
     pub(super) description: Option<Arc<StreamDescription>>,
     pub(super) counts: Counts,
@@ -59,10 +62,12 @@ pub(super) struct Counts {
     sounds: u64,
     bytes: u64,
     time: Duration,
+    /// Frames that viewers missed, those who have left included.
+    pub(super) missed: u64,
 }
 
 impl Shared {
-    pub(super) fn new(limits: KeptLimits) -> Self {
+    pub(super) fn new(limits: KeptLimits, details: CameraDetails, all: watch::Sender<()>) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 ring: Ring::new(limits),
@@ -72,11 +77,13 @@ impl Shared {
                 visits: 0,
                 state: CameraState::Idle,
                 version: 0,
+                details,
                 description: None,
                 counts: Counts::default(),
             }),
             news: watch::Sender::new(()),
             users: Notify::new(),
+            all,
         }
     }
 
@@ -123,8 +130,10 @@ impl Shared {
         let mut inner = self.lock();
         inner.state = state;
         inner.version += 1;
+        inner.details.since = SystemTime::now();
         drop(inner);
         self.tell();
+        self.all.send_replace(());
     }
 }
 
@@ -185,6 +194,7 @@ impl Inner {
             kept_frames,
             kept_bytes,
             groups_cut: self.ring.cut(),
+            missed: counts.missed,
             time: counts.time,
             session: None,
         }

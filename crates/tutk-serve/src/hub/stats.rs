@@ -22,6 +22,22 @@ pub enum CameraState {
     Closed,
 }
 
+/// What is known of a camera beside its frames. Nothing of it is secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CameraDetails {
+    /// Since when the state is what it is.
+    pub since: SystemTime,
+    /// Its model: as the configuration says, or else as it calls itself, once it was there.
+    pub model: Option<String>,
+    /// Its firmware, as it says, once it was there.
+    pub firmware: Option<String>,
+    /// The name of the dialect that is spoken with it, once it was there.
+    pub dialect: Option<&'static str>,
+    /// Pictures a second, as it says with its frames, or when it lets us in.
+    pub fps: Option<u32>,
+}
+
 /// What was counted of one viewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -71,6 +87,8 @@ pub struct CameraStats {
     /// How often a group of pictures was longer than what is kept ([`KeptLimits`](super::KeptLimits)), so that nobody
     /// could begin with it.
     pub groups_cut: u64,
+    /// Frames that viewers missed, those who have left included.
+    pub missed: u64,
     /// The time of the newest frame on the camera's time line.
     pub time: Duration,
     /// The sums of the network since there is a session: losses, round trip. `None` while there is none.

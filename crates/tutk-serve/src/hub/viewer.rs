@@ -116,12 +116,18 @@ impl Viewer {
             self.version = Some(inner.version);
             return Ok(Some(ViewerEvent::State(inner.state.clone())));
         }
-        let Inner { ring, seats, .. } = &mut *inner;
+        let Inner {
+            ring,
+            seats,
+            counts,
+            ..
+        } = &mut *inner;
         let Some(seat) = seats.get_mut(&self.id) else {
             return Ok(None);
         };
         let taken = ring.take(&mut seat.cursor);
         seat.missed += taken.missed;
+        counts.missed += taken.missed;
         if let Some(frame) = &taken.frame {
             seat.frames += 1;
             seat.bytes = seat.bytes.saturating_add(frame.data.len() as u64);
