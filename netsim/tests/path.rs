@@ -1,6 +1,7 @@
 //! What a path does to packets is what its conditions say.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
     reason = "tests fail by panicking; simulated time must begin somewhere; counts far below 2^52"
