@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tutk_serve::KeptLimits;
 
-use crate::client::{Said, Served};
+use crate::client::{Said, Served, Socket};
 use crate::common::players::ffmpeg_is_there;
 use crate::common::{FPS, H264, camera, picture};
 use crate::live::Watched;
@@ -26,7 +26,7 @@ async fn a_browser_that_is_slow_misses_frames_and_nobody_else_does() {
         |http| http.limits.idle_time = Duration::from_secs(1_000_000),
     )
     .await;
-    let mut slow = served.socket("/front/live").await;
+    let mut slow = Socket::narrow(served.address(), "/front/live").await;
     let mut watched = Watched::default();
     watched.see(&mut slow, 5).await;
     let mut fast = served.socket("/front/live").await;
@@ -76,7 +76,7 @@ async fn a_browser_that_is_slow_misses_frames_and_nobody_else_does() {
 #[tokio::test(start_paused = true)]
 async fn who_takes_nothing_for_long_is_sent_away() {
     let served = Served::start(camera(H264, FPS)).await;
-    let mut socket = served.socket("/front/live").await;
+    let mut socket = Socket::narrow(served.address(), "/front/live").await;
     Watched::default().see(&mut socket, 5).await;
     let mut stream = served.stream("/front/stream.mp4").await;
     stream.bytes(1_000).await;
