@@ -154,7 +154,10 @@ fn sending(sending: &Sending, fates: &[u8]) {
             }
             let mut again = 0;
             let mut packet = Vec::new();
-            while slicer.write_repair(LinkClock::default(), &mut packet).is_some() {
+            while slicer
+                .write_repair(LinkClock::default(), &mut packet)
+                .is_some()
+            {
                 let parsed = AvPacket::parse(&packet, MediaLayout::Slice).expect("as written");
                 again += usize::from(parsed.kind(MediaLayout::Slice) != AvKind::Grouped);
                 packets.push(std::mem::take(&mut packet));

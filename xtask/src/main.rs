@@ -6,6 +6,7 @@ mod fuzz;
 mod interop;
 mod report;
 mod run;
+mod suites;
 mod test;
 mod tools;
 
