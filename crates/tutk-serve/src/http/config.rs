@@ -35,7 +35,7 @@ pub struct HttpLimits {
     /// Streams at a time (`stream.mp4`, `stream.ts` and `live`), of all cameras together. One more is answered with
     /// 503.
     pub viewers: usize,
-    /// Bytes of a request's head; above 8192. More are answered with 431.
+    /// Bytes of a request's address and headers, without what stands between them. More are answered with 431.
     pub header_bytes: usize,
     /// Bytes of a request's body. More are answered with 413.
     pub body_bytes: usize,
