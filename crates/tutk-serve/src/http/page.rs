@@ -29,6 +29,11 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ),
 ];
 
+/// Where the files are.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|&(path, _, _)| path)
+}
+
 /// The files, with what tells one version of each from another.
 #[derive(Debug)]
 pub(super) struct Page {
