@@ -143,10 +143,10 @@ impl App {
             let error = "this is not done by this method";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, advice)
         };
-        Router::new()
-            .route("/", get(page::asset))
-            .route("/style.css", get(page::asset))
-            .route("/app.js", get(page::asset))
+        page::paths()
+            .fold(Router::new(), |router, path| {
+                router.route(path, get(page::asset))
+            })
             .route("/openapi.json", get(openapi::openapi))
             .route("/metrics", get(metrics::metrics))
             .route("/api/cameras", get(cameras::all))
