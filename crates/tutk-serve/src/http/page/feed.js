@@ -15,8 +15,7 @@ export class Feed {
   #watch = null;
   #problem = null;
   #up = false;
-  // Without the sound: for browsers that cannot play it.
-  #quiet = false;
+  #sound = false;
 
   // `handlers`: `begin()`, `state(state)`, `init(init)`, `segment(bytes)`, `leftOut(what)`, `missed(frames)`,
   // `lost(problem)`.
@@ -54,11 +53,11 @@ export class Feed {
     this.#connect();
   }
 
-  withoutSound() {
-    if (this.#quiet) return false;
-    this.#quiet = true;
-    this.again();
-    return true;
+  // With the sound, or without: pictures alone are played sooner.
+  setSound(sound) {
+    if (sound === this.#sound) return;
+    this.#sound = sound;
+    if (this.wanted) this.again();
   }
 
   #connect() {
@@ -66,7 +65,7 @@ export class Feed {
     this.#problem = null;
     this.#up = false;
     const url = socketUrl(this.#path);
-    if (this.#quiet) url.searchParams.set("sound", "none");
+    url.searchParams.set("sound", this.#sound ? "flac" : "none");
     const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;

@@ -75,7 +75,8 @@ export class Layout {
       const wide = (width - gap * (columns + 1)) / columns;
       const high = (height - gap * (rows + 1)) / rows;
       const tile = Math.min(wide, high * RATIO);
-      if (tile > best.tile) best = { columns, tile };
+      // Side by side looks better than one above the other, if it is about as large.
+      if (tile > best.tile * 0.94) best = { columns, tile };
     }
     const fits = best.tile >= Math.min(LEAST, width - 2 * gap);
     const columns = fits ? best.columns : Math.max(1, Math.floor((width - gap) / (LEAST + gap)));

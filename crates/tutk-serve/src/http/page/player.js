@@ -3,15 +3,21 @@
 const Source = globalThis.MediaSource ?? globalThis.ManagedMediaSource;
 
 // All in seconds. What is kept in front of the place that is played when the next segment comes: at first, at most,
-// and how much more after each stall.
+// and how much more after each stall. Chromium wants 0.2 s of sound before it plays any.
 const CUSHION = 0.06;
+const CUSHION_WITH_SOUND = 0.22;
 const MOST_CUSHION = 0.8;
 const STEP = 0.04;
 // It is played faster where there is so much more than that, and jumped where there is very much more.
 const SLACK = 0.04;
-const FAR = 1.5;
-// Where to begin: audio decoders want some before they give any.
-const RUN_UP = 0.15;
+const FAR = 1;
+// As much as nobody sees, and as nobody hears.
+const FASTEST = 1.1;
+const FASTEST_WITH_SOUND = 1.06;
+// How much farther behind it begins: about a picture.
+const RUN_UP = 0.05;
+// In milliseconds: cameras send several pictures a second.
+const FRESH = 4_000;
 // What was played is kept for so long, and given back in parts.
 const KEPT = 30;
 const TRIMMED = 10;
@@ -20,6 +26,7 @@ export const canPlay = (mime) => Source !== undefined && Source.isTypeSupported(
 
 export class Player {
   #video;
+  #freeze;
   #failed;
   #source = null;
   #buffer = null;
@@ -32,18 +39,25 @@ export class Player {
   #start = 0;
   #wall = 0;
   #mime = "";
+  #hasSound = false;
+  // When something came last.
+  #newest = 0;
   #placed = false;
   #cushion = CUSHION;
   #calm = 0;
   #least = new Least(2_000);
   #early = new Least(30_000);
 
-  // `failed(error)` is called when it can go on only from the beginning: `reset` and a new connection.
-  constructor(video, failed) {
+  // `freeze()` is called before the picture goes for a moment; `failed(error)` when it can go on only with a new
+  // connection.
+  constructor(video, { freeze, failed }) {
     this.#video = video;
+    this.#freeze = freeze;
     this.#failed = failed;
     // Nothing of it can be handed to another screen; ManagedMediaSource asks for this to be said.
     video.disableRemotePlayback = true;
+    // To keep the pitch takes more in front than the little that the speed changes is worth.
+    video.preservesPitch = false;
     video.addEventListener("waiting", () => this.#dry());
     video.addEventListener("error", () => this.#fail(video.error));
   }
@@ -60,15 +74,20 @@ export class Player {
   }
 
   segment(bytes) {
-    this.#queue.push({ bytes, told: this.#told ?? undefined });
+    const told = this.#told ?? undefined;
     this.#told = null;
+    if (told !== undefined && this.#source !== null && this.#hasSound !== (told.sound !== null)) this.reset();
+    if (told !== undefined) this.#hasSound = told.sound !== null;
+    this.#queue.push({ bytes, told });
     if (this.#source === null) this.#open();
+    this.#newest = performance.now();
     this.#arrived();
     this.#pump();
   }
 
-  // Forgets all.
+  // Forgets all: a source's tracks cannot become more or fewer.
   reset() {
+    if (this.#source !== null) this.#freeze();
     this.#queue = [];
     this.#told = null;
     this.#base = null;
@@ -79,6 +98,11 @@ export class Player {
     this.#url = null;
     this.#video.removeAttribute("src");
     this.#video.load();
+  }
+
+  // Whether something new came of late.
+  get isFresh() {
+    return performance.now() - this.#newest < FRESH;
   }
 
   // Seconds that the picture is behind the camera, as far as both clocks agree.
@@ -104,9 +128,14 @@ export class Player {
     if (this.#wall !== 0 && this.#placed) this.#early.note(Date.now() - this.#wallAt(this.#end()));
   }
 
+  get #leastCushion() {
+    return this.#hasSound ? CUSHION_WITH_SOUND : CUSHION;
+  }
+
   #open() {
     const source = new Source();
     this.#source = source;
+    this.#cushion = this.#leastCushion;
     this.#url = URL.createObjectURL(source);
     source.addEventListener("sourceopen", () => this.#source === source && this.#pump(), { once: true });
     this.#video.src = this.#url;
@@ -196,10 +225,11 @@ export class Player {
     const now = performance.now();
     if (now - this.#calm > 30_000) {
       this.#calm = now;
-      this.#cushion = Math.max(CUSHION, this.#cushion - STEP / 2);
+      this.#cushion = Math.max(this.#leastCushion, this.#cushion - STEP / 2);
     }
     const more = this.#least.value() - this.#cushion;
-    const speed = more > SLACK ? Math.min(1.1, 1.02 + more / 4) : more < -SLACK ? 0.97 : 1;
+    const fastest = this.#hasSound ? FASTEST_WITH_SOUND : FASTEST;
+    const speed = more > SLACK ? Math.min(fastest, 1.02 + more / 4) : more < -SLACK ? 0.97 : 1;
     // To set it at all costs something.
     if (Math.abs(video.playbackRate - speed) > 0.009 || (speed === 1 && video.playbackRate !== 1)) {
       video.playbackRate = speed;
@@ -227,7 +257,7 @@ export class Player {
   #dry() {
     if (!this.#placed || this.#video.seeking || performance.now() - this.#calm < 1_500) return;
     this.#calm = performance.now();
-    this.#cushion = Math.min(MOST_CUSHION, this.#cushion + STEP);
+    this.#cushion = Math.min(MOST_CUSHION, Math.max(this.#cushion, this.#least.value()) + STEP);
   }
 
   #makeRoom() {

@@ -1,7 +1,7 @@
 // One camera: its picture, how it stands, and its tools.
 
 import { Feed } from "./feed.js";
-import { element, icon, rename, tool } from "./dom.js";
+import { element, icon, rename, toast, tool } from "./dom.js";
 import { canPlay, Player } from "./player.js";
 import { SOUND } from "./sound.js";
 import { TalkButton } from "./talk.js";
@@ -28,11 +28,7 @@ export class Tile {
   constructor(camera, actions) {
     this.#actions = actions;
     this.#build(camera.name);
-    this.update(camera);
-    this.player = new Player(this.video, () => {
-      this.root.classList.remove("playing");
-      this.feed.again();
-    });
+    this.player = new Player(this.video, { freeze: () => this.#freeze(), failed: () => this.feed.again() });
     this.feed = new Feed(camera.urls.live, {
       begin: () => this.player.begin(),
       state: (state) => this.state(state),
@@ -42,6 +38,7 @@ export class Tile {
       missed: () => {},
       lost: (problem) => this.#lost(problem),
     });
+    this.update(camera);
     SOUND.add(this);
   }
 
@@ -54,11 +51,7 @@ export class Tile {
   }
 
   get isPlaying() {
-    return this.root.classList.contains("playing") && this.#state?.state === "up" && this.#problem === null;
-  }
-
-  get hasSound() {
-    return this.#told?.sound != null;
+    return this.root.classList.contains("playing") && this.player.isFresh && this.#state.state === "up" && this.#problem === null;
   }
 
   get told() {
@@ -68,6 +61,9 @@ export class Tile {
   // What `/api/cameras` says.
   update(camera) {
     this.#camera = camera;
+    // What it sends is not known before it was there.
+    this.mute.disabled = camera.video !== null && camera.sound === null;
+    this.talk.button.disabled = this.mute.disabled;
     this.state(camera);
   }
 
@@ -109,6 +105,7 @@ export class Tile {
     this.video.addEventListener("playing", () => this.#playing());
     this.video.addEventListener("blocked", () => this.#block(true));
     this.still = element("img", { class: "still", alt: "", hidden: true });
+    this.frozen = element("canvas", { class: "frozen", "aria-hidden": "true", hidden: true });
     this.open = element("button", {
       type: "button",
       class: "open",
@@ -137,8 +134,8 @@ export class Tile {
       panel("details", "About", "info"),
       tool("fullscreen", `${name} on the full screen`, () => this.#actions.fullscreen(this), { "data-tool": "fullscreen" }),
     );
-    this.back = tool("back", "Back to all cameras", () => this.#actions.enlarge(null), { "data-tool": "back" });
-    this.root = element("li", { class: "tile" }, this.video, this.still, this.noticeBox, this.open, this.back, head, this.tools);
+    this.back = tool("back", "Back to all cameras", () => this.#actions.enlarge(null), { class: "tool back", "data-tool": "back" });
+    this.root = element("li", { class: "tile" }, this.video, this.frozen, this.still, this.noticeBox, this.open, this.back, head, this.tools);
     this.root.dataset.camera = name;
   }
 
@@ -159,12 +156,14 @@ export class Tile {
   #init(told) {
     this.#told = told;
     this.#problem = null;
-    this.mute.disabled = told.sound === null;
     this.#unplayable = null;
     if (!canPlay(told.mime)) {
       const bare = told.mime.replace(/,[^,"]*"$/, '"');
-      // It may be the sound only.
-      if (told.sound !== null && canPlay(bare) && this.feed.withoutSound()) return;
+      if (told.sound !== null && canPlay(bare)) {
+        toast(`This browser does not play the sound of ${this.name} (${told.sound.codec})`, "bad");
+        SOUND.toggle(this);
+        return;
+      }
       this.#unplayable = told.video.codec;
       this.player.reset();
       this.root.classList.remove("playing");
@@ -196,8 +195,19 @@ export class Tile {
     take();
   }
 
+  // The last picture stands while the element has none.
+  #freeze() {
+    const { videoWidth, videoHeight } = this.video;
+    if (videoWidth === 0) return;
+    this.frozen.width = videoWidth;
+    this.frozen.height = videoHeight;
+    this.frozen.getContext("2d").drawImage(this.video, 0, 0);
+    this.frozen.hidden = false;
+  }
+
   #playing() {
     this.#blocked = false;
+    this.frozen.hidden = true;
     this.root.classList.add("playing");
     this.refresh();
   }
@@ -219,9 +229,9 @@ export class Tile {
   }
 
   #figures() {
-    const lag = this.isPlaying ? this.player?.lag() : null;
+    const lag = this.isPlaying ? this.player.lag() : null;
     const parts = [];
-    if (lag !== null && lag !== undefined) parts.push(`${seconds(lag)} behind`);
+    if (lag !== null) parts.push(`${seconds(lag)} behind`);
     const { stats, viewers } = this.#camera;
     const shown = this.isPlaying ? stats.pictures_per_second : null;
     const more = [shown === null ? null : `${Math.round(shown)} fps`, count(viewers.length, "viewer", "viewers")];
@@ -281,6 +291,7 @@ export class Tile {
     rename(this.mute, loud ? "loud" : "muted", loud ? `Mute ${this.name}` : `Hear ${this.name}`);
     this.mute.setAttribute("aria-pressed", String(loud));
     this.root.classList.toggle("loud", loud);
+    this.feed.setSound(loud);
     this.volume.value = String(volume);
   }
 }
