@@ -53,6 +53,7 @@ fn main() {
     datagrams();
     handshakes();
     adversaries();
+    rtsp();
 }
 
 fn save(target: &str, name: &str, bytes: &[u8]) {
@@ -429,4 +430,57 @@ fn adversaries() {
         save("client", &format!("anything-{settings}"), &seed);
         save("camera", &format!("anything-{settings}"), &seed);
     }
+}
+
+/// What clients say, in the form of the target: settings, and steps.
+fn rtsp() {
+    let ask = |method: &str, uri: &str, headers: &str| {
+        let request = format!("{method} {uri} RTSP/1.0\r\nCSeq: 1\r\n{headers}\r\n");
+        [&[0][..], &parts(&[request.as_bytes()])].concat()
+    };
+    let url = "rtsp://192.0.2.1/front";
+    let setups = |transport: &str| {
+        let track = |track| ask("SETUP", &format!("{url}/trackID={track}"), transport);
+        [track(0), track(1)].concat()
+    };
+    let describe = ask("DESCRIBE", url, "Accept: application/sdp\r\n");
+    let play = ask("PLAY", url, "Range: npt=0.000-\r\n");
+    // Pictures, sound, a report five seconds later.
+    let frames = [3, 4, 4, 25 << 3 | 5];
+    let tcp = setups("Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
+    let udp = setups("Transport: RTP/AVP;unicast;client_port=7000-7001\r\n");
+    let report = b"$\x01\0\x08\x80\xc9\0\x01\0\0\0\x09";
+    let report = [&[0][..], &parts(&[report])].concat();
+    let datagram =
+        b"\x07\x81\xc9\0\x07\0\0\0\x09\0\0\0\x01\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let digest = "Authorization: Digest username=\"anna\", realm=\"tutk\", nonce=\"0\", \
+        uri=\"rtsp://192.0.2.1/front\", response=\"0\", algorithm=MD5, qop=auth, nc=00000001, \
+        cnonce=\"a\\\"b\"\r\n";
+    let save = |name: &str, settings: u8, steps: &[&[u8]]| {
+        save("rtsp", name, &[&[settings], &steps.concat()[..]].concat());
+    };
+    let pause = ask("PAUSE", url, "");
+    let teardown = ask("TEARDOWN", url, "");
+    let all: [&[u8]; 8] = [
+        &describe, &tcp, &play, &frames, &report, &pause, &play, &teardown,
+    ];
+    save("interleaved", 1, &all);
+    save("udp", 0, &[&udp, &play, &frames, datagram]);
+    save("end", 12, &[&tcp, &play, &frames, &[6, 31 << 3 | 5]]);
+    save("silence", 0, &[&udp, &play, &[31 << 3 | 5; 12]]);
+    let basic = ask("DESCRIBE", url, "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n");
+    save("basic", 2, &[&describe, &basic, &tcp]);
+    save("digest", 2, &[&ask("DESCRIBE", url, digest)]);
+    save("g726", 36, &[&describe]);
+    let odd = ask("OPTIONS", "*", "Require: x\r\nContent-Length: 3\r\n");
+    save(
+        "odd",
+        0x80,
+        &[
+            &odd,
+            &ask("DESCRIBE", "rtsp://h/back", ""),
+            &ask("FLY", url, ""),
+            &[7],
+        ],
+    );
 }

@@ -7,6 +7,7 @@
 #[cfg(feature = "cloud")]
 pub(crate) mod cloud;
 pub(crate) mod record;
+pub(crate) mod serve;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -115,6 +116,9 @@ pub(crate) enum Command {
     /// Get the keys of one's cameras from the vendor's cloud
     #[cfg(feature = "cloud")]
     Cloud(cloud::CloudArgs),
+    /// Serve the named cameras to whoever watches, and record them
+    #[command(after_help = serve::HELP)]
+    Serve(serve::ServeArgs),
     /// List the named cameras, and everything that is wrong in their file
     Cameras,
 }
@@ -336,6 +340,7 @@ impl Command {
             Self::Demo(_) => "demo",
             Self::Simulate(_) => "simulate",
             Self::Record(_) => "record",
+            Self::Serve(_) => "serve",
             Self::Snapshot(_) => "snapshot",
             Self::Talk(_) => "talk",
             Self::Discover(_) => "discover",

@@ -1,6 +1,6 @@
 //! The argument CAMERA: from text to an address and keys.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +39,12 @@ pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, 
         return Err(Failure::usage("arguments", what, advice));
     }
     Ok(camera)
+}
+
+/// What is to be looked up again when the camera is lost: its host, unless that is an address already.
+pub(crate) fn name(camera: &CameraUrl) -> Option<String> {
+    let is_address = camera.host.parse::<IpAddr>().is_ok();
+    (!is_address).then(|| camera.host.clone())
 }
 
 /// The camera's address; an IPv4 one if its name has both.

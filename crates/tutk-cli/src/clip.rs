@@ -41,6 +41,11 @@ pub(crate) fn load(input: Option<&Path>, fps: u8) -> Result<Picture, Failure> {
             (name, stream.into())
         }
     };
+    parse(&name, stream, fps)
+}
+
+/// Reads a bare stream; `name` is what it is called in failures.
+pub(crate) fn parse(name: &str, stream: Bytes, fps: u8) -> Result<Picture, Failure> {
     let parsed = tutk_media::Clip::parse(stream).map_err(|error| {
         let advice = "make a clip with `ffmpeg -i FILE -an -c:v libx264 -bf 0 clip.h264`";
         Failure::usage(PHASE, format!("{name}: {error}"), advice)

@@ -60,7 +60,7 @@ impl Hearing {
 
     /// Takes a frame. One that the file cannot hold is counted, and said once.
     pub(crate) fn take(&mut self, heard: &Heard) -> Result<Option<String>, Failure> {
-        let Some(format) = sound::media_format(Some(heard.codec), Some(heard.flags)) else {
+        let Some(format) = sound::audio_format(Some(heard.codec), Some(heard.flags)) else {
             return Ok(self.skip(format!(
                 "{:?} with {:?} is not known",
                 heard.codec, heard.flags

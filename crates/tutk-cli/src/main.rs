@@ -27,6 +27,7 @@ mod prompt;
 mod quality;
 mod recording;
 mod report;
+mod serving;
 mod signals;
 mod sink;
 mod sound;
@@ -41,7 +42,9 @@ use clap::Parser as _;
 use crate::args::{Args, Command};
 #[cfg(feature = "cloud")]
 use crate::commands::cloud;
-use crate::commands::{cameras, control, demo, discover, info, record, simulate, snapshot, talk};
+use crate::commands::{
+    cameras, control, demo, discover, info, record, serve, simulate, snapshot, talk,
+};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -82,6 +85,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Demo(args) => demo::run(args, console, report, &mut stop).await,
         Command::Simulate(args) => simulate::run(args, console, report, &mut stop).await,
         Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
+        Command::Serve(args) => serve::run(args, global, console, report, &mut stop).await,
         Command::Snapshot(args) => snapshot::run(args, global, console, report, &mut stop).await,
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, report, &mut stop).await,

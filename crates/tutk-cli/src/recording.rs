@@ -325,7 +325,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         if self.tail.is_some_and(|end| frame.timestamp >= end) {
             return Some(End::Enough);
         }
-        let Some(format) = sound::media_format(frame.codec, frame.audio) else {
+        let Some(format) = sound::audio_format(frame.codec, frame.audio) else {
             self.unsound(format_args!("{:?} with {:?}", frame.codec, frame.audio));
             return None;
         };

@@ -50,6 +50,35 @@ impl Stop {
     }
 }
 
+/// SIGHUP: the file is to be read again. Elsewhere than on Unix there is no such thing.
+#[derive(Debug)]
+pub(crate) struct Reload {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl Reload {
+    /// Listens from now on. Needs a tokio runtime.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+                .map_err(|error| {
+                    Failure::other("start", format!("signals: {error}"), "try again")
+                })?,
+        })
+    }
+
+    /// Returns when somebody asks. Cancel-safe.
+    pub(crate) async fn requested(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, tone};
 use tutk_runtime::tutk_session::{AudioFlags, Codec, Sound, SoundFormat};
+pub(crate) use tutk_serve::audio_format;
 
 use crate::args::SoundChoice;
 use crate::failure::Failure;
@@ -43,38 +44,10 @@ pub(crate) fn load(choice: SoundChoice) -> Result<Option<Sound>, Failure> {
     Ok(Some(sound))
 }
 
-/// The codec of a frame, as files call it; `None` for one that is not of sound.
-pub(crate) fn media_codec(codec: Codec) -> Option<AudioCodec> {
-    Some(match codec {
-        Codec::AacRaw | Codec::AacWyze => AudioCodec::Aac,
-        Codec::AacAdts => AudioCodec::AacAdts,
-        Codec::AacLatm => AudioCodec::AacLatm,
-        Codec::Pcmu => AudioCodec::Pcmu,
-        Codec::Pcma => AudioCodec::Pcma,
-        Codec::Adpcm => AudioCodec::Adpcm,
-        Codec::Pcm => AudioCodec::Pcm,
-        Codec::Speex => AudioCodec::Speex,
-        Codec::Mp3 => AudioCodec::Mp3,
-        Codec::G726 => AudioCodec::G726,
-        Codec::Opus => AudioCodec::Opus,
-        _ => return None,
-    })
-}
-
-/// Codec, rate and channels of a frame; `None` where the camera does not say all three.
-pub(crate) fn media_format(codec: Option<Codec>, flags: Option<AudioFlags>) -> Option<AudioFormat> {
-    let flags = flags?;
-    Some(AudioFormat {
-        codec: media_codec(codec?)?,
-        rate: flags.rate_hz()?,
-        channels: flags.channels(),
-    })
-}
-
 /// The format of the simulated camera's sound, as files call it.
 pub(crate) fn of_wire(format: Option<SoundFormat>) -> Option<AudioFormat> {
     let format = format?;
-    media_format(Some(format.codec), Some(format.flags))
+    audio_format(Some(format.codec), Some(format.flags))
 }
 
 /// How frames of that format are marked; `None` if the protocol has no rate or number of channels for it.
@@ -115,6 +88,8 @@ pub(crate) fn name(codec: AudioCodec) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use tutk_serve::audio_codec;
+
     use super::*;
 
     #[test]
@@ -148,11 +123,11 @@ mod tests {
             };
             let wire = wire_format(format).unwrap();
             assert_eq!(
-                media_format(Some(wire.codec), Some(wire.flags)),
+                audio_format(Some(wire.codec), Some(wire.flags)),
                 Some(format)
             );
         }
-        assert_eq!(media_codec(Codec::AacWyze), Some(AudioCodec::Aac));
-        assert_eq!(media_codec(Codec::H264), None);
+        assert_eq!(audio_codec(Codec::AacWyze), Some(AudioCodec::Aac));
+        assert_eq!(audio_codec(Codec::H264), None);
     }
 }

@@ -78,7 +78,7 @@ impl Voice {
             flags: AudioFlags(camera.flags.0 & !1),
             ..camera
         };
-        let Some(wanted) = sound::media_format(Some(format.codec), Some(format.flags)) else {
+        let Some(wanted) = sound::audio_format(Some(format.codec), Some(format.flags)) else {
             let what = format!(
                 "the camera takes {:?} with {:?}, which is not known here",
                 format.codec, format.flags

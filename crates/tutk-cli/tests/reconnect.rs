@@ -13,13 +13,10 @@ mod common;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{ENR, MAC, Run, Simulator, UID, command, streams, text, tutk};
+use common::{Run, Simulator, command, streams, text, tutk};
 
 fn camera_at(address: &str) -> Simulator {
-    let fixed = [
-        "simulate", "--listen", address, "--uid", UID, "--enr", ENR, "--mac", MAC,
-    ];
-    Simulator::spawn(&mut command(fixed.iter().chain(&["--audio", "aac"])))
+    Simulator::start_at(address, &["--audio", "aac"])
 }
 
 #[test]

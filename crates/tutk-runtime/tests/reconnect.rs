@@ -565,3 +565,48 @@ async fn the_stream_is_frames_and_at_last_the_error() {
     assert_eq!(session_error(&error).failure(), Failure::Silent);
     assert!(session.next().await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_camera_is_found_by_its_name_at_every_attempt() {
+    let clip = clip(FPS);
+    let server = served(camera(&clip));
+    let config = client(server.local_addr());
+    let mut policy = policy();
+    policy.host = Some("localhost".to_owned());
+    // Nobody is there, and nobody ever was.
+    let mut elsewhere = config.clone();
+    elsewhere.camera.set_ip([0, 0, 0, 0].into());
+    let mut session = Reconnecting::connect(elsewhere.clone(), policy.clone())
+        .await
+        .unwrap();
+    frames(&mut session, &clip, 3, None).await;
+    session.close().await.unwrap();
+    // And again with an address that the name has not.
+    elsewhere.camera.set_ip([127, 9, 9, 9].into());
+    let mut session = Reconnecting::connect(elsewhere.clone(), policy.clone())
+        .await
+        .unwrap();
+    frames(&mut session, &clip, 3, None).await;
+    session.close().await.unwrap();
+
+    // A name that is nobody's: the address is all there is, if there is one.
+    policy.host = Some("camera.invalid".to_owned());
+    let mut session = Reconnecting::connect(config.clone(), policy.clone())
+        .await
+        .unwrap();
+    frames(&mut session, &clip, 3, None).await;
+    session.close().await.unwrap();
+    elsewhere.camera.set_ip([0, 0, 0, 0].into());
+    let error = Reconnecting::connect(elsewhere.clone(), policy.clone())
+        .await
+        .unwrap_err();
+    assert!(matches!(&error, Error::Io(_)), "{error}");
+    assert!(error.to_string().contains("camera.invalid"), "{error}");
+    // It can be waited for, and given up.
+    policy.retry_first = true;
+    let mut session = Reconnecting::start(elsewhere, policy).unwrap();
+    assert_eq!(fall(&mut session).await.attempts, 1);
+    assert_eq!(fall(&mut session).await.attempts, 2);
+    session.close().await.unwrap();
+    server.close().await;
+}

@@ -9,21 +9,16 @@
 
 mod common;
 
-use common::players::{Show, are_there, ffmpeg_is_there, printed};
+use common::players::{Show, are_there, at_once, ffmpeg_is_there, printed};
 use common::sync::seconds;
-use common::{FPS, H264, H265, TONE, camera, clip, heard, loopback, opus};
-use tokio::task::JoinSet;
-use tutk_media::{adts_frames, nal_units};
+use common::{FPS, H264, H265, TONE, camera, clip, heard, loopback, nals, opus};
+use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::{Codec, Sound};
 use tutk_serve::{Accounts, RtspConfig};
 
 /// As many frames as the clip has.
 fn once(stream: &'static [u8]) -> Option<u64> {
     Some(clip(stream).len().try_into().unwrap())
-}
-
-fn nals(stream: &[u8]) -> Vec<&[u8]> {
-    nal_units(stream).map(|nal| nal.payload).collect()
 }
 
 async fn show(stream: &'static [u8], sound: Option<Sound>) -> Show {
@@ -37,18 +32,13 @@ async fn the_picture_is_the_cameras_byte_for_byte() {
     if !ffmpeg_is_there() {
         return;
     }
-    let mut cases = JoinSet::new();
-    for (stream, format) in [(H264, "h264"), (H265, "hevc")] {
-        for transport in ["tcp", "udp"] {
-            cases.spawn(the_same(stream, format, transport));
-        }
-    }
-    while let Some(case) = cases.join_next().await {
-        case.unwrap();
-    }
+    let clips = [(H264, "h264"), (H265, "hevc")];
+    let both =
+        |(stream, format)| ["tcp", "udp"].map(|transport| the_same(stream, format, transport));
+    at_once(clips.into_iter().flat_map(both)).await;
 }
 
-async fn the_same(stream: &'static [u8], format: &str, transport: &str) {
+async fn the_same(stream: &'static [u8], format: &'static str, transport: &'static str) {
     let mut args = vec!["-v", "error", "-rtsp_transport", transport, "-i", "URL"];
     args.extend(["-c", "copy", "-f", format, "-"]);
     let (out, _) = show(stream, None).await.watch("ffmpeg", &args).await;
@@ -60,15 +50,14 @@ async fn the_same(stream: &'static [u8], format: &str, transport: &str) {
 
 /// The sound of a test, what ffprobe calls its codec, and its rate.
 fn sounds() -> Vec<(&'static str, u32, Sound)> {
-    let mut sounds = vec![
+    vec![
         ("pcm_mulaw", 8_000, heard(Codec::Pcmu, 8_000, 1)),
         ("pcm_alaw", 8_000, heard(Codec::Pcma, 8_000, 1)),
         ("pcm_s16be", 16_000, heard(Codec::Pcm, 16_000, 1)),
         ("aac", 16_000, heard(Codec::AacAdts, 16_000, 1)),
         ("aac", 16_000, heard(Codec::AacRaw, 16_000, 1)),
-    ];
-    sounds.extend(opus().map(|opus| ("opus", 48_000, opus)));
-    sounds
+        ("opus", 48_000, opus()),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,18 +65,13 @@ async fn the_sound_is_in_step_with_the_picture() {
     if !ffmpeg_is_there() {
         return;
     }
-    let mut cases = JoinSet::new();
-    for (codec, rate, sound) in sounds() {
-        for transport in ["tcp", "udp"] {
-            cases.spawn(in_step(codec, rate, sound.clone(), transport));
-        }
-    }
-    while let Some(case) = cases.join_next().await {
-        case.unwrap();
-    }
+    let both = |(codec, rate, sound): (_, _, Sound)| {
+        ["tcp", "udp"].map(|transport| in_step(codec, rate, sound.clone(), transport))
+    };
+    at_once(sounds().into_iter().flat_map(both)).await;
 }
 
-async fn in_step(codec: &str, rate: u32, sound: Sound, transport: &str) {
+async fn in_step(codec: &'static str, rate: u32, sound: Sound, transport: &'static str) {
     let what = format!("{codec} over {transport}");
     let mut args = vec!["-v", "error", "-rtsp_transport", transport, "-show_entries"];
     let entries = "stream=codec_name,sample_rate:packet=codec_type,pts_time,size";

@@ -19,7 +19,9 @@ use tokio::time::Instant;
 use tutk_media::{AudioCodec, Codec as VideoCodec};
 use tutk_runtime::TalkSound;
 use tutk_runtime::tutk_session::hl_ioctl::Command as _;
-use tutk_runtime::tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
+use tutk_runtime::tutk_session::hl_ioctl::commands::{
+    GetNightVision, Media, MediaControl, NightVision, SetAnswer, SetNightVision, Switch,
+};
 use tutk_runtime::tutk_session::{
     AudioFlags, CameraEvent, Codec, Credentials, LeaveReason, MediaKind,
 };
@@ -497,4 +499,30 @@ async fn names() {
     assert_eq!(hub.cameras().len(), 3);
     hub.close().await;
     assert!(hub.cameras().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_session_begins_with_the_greeting() {
+    let config = camera(H264, FPS);
+    let server = served(config.clone());
+    let address = server.local_addr();
+    let mut with = settings(&server);
+    with.greeting = vec![(&SetNightVision(NightVision::On)).into()];
+    with.keep = Keep::Always;
+    let (hub, camera) = hub(with);
+    let ask = async || {
+        let answer = camera.command(&GetNightVision).await.unwrap();
+        GetNightVision::decode_answer(&answer.payload).unwrap()
+    };
+    let greeted = ask().await;
+    assert_eq!(greeted, NightVision::On);
+    // Another camera, which knows nothing of the first one's settings.
+    server.close().await;
+    let _server = served_at(config, address).await;
+    let mut viewer = camera.watch("test");
+    while camera.stats().await.sessions < 2 {
+        picture(&mut viewer).await;
+    }
+    assert_eq!(ask().await, NightVision::On);
+    hub.close().await;
 }

@@ -106,7 +106,7 @@ impl ResendChoice {
 }
 
 /// A time of whole units, a second at least: 90s, 10m, 1h30m, 7d, 2w.
-fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let span: Span = text
         .parse()
         .map_err(|_| "must be as 90s, 10m, 1h30m or 7d")?;

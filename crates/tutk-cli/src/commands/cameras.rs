@@ -41,7 +41,7 @@ pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
     Err(Failure::usage("arguments", what, advice))
 }
 
-fn row(NamedCamera { name, camera }: &NamedCamera) -> [String; 5] {
+fn row(NamedCamera { name, camera, .. }: &NamedCamera) -> [String; 5] {
     let model = camera.model.as_deref();
     let host = if camera.host.contains(':') {
         format!("[{}]", camera.host)
@@ -59,7 +59,7 @@ fn row(NamedCamera { name, camera }: &NamedCamera) -> [String; 5] {
 }
 
 /// Without its secrets.
-fn describe(NamedCamera { name, camera }: &NamedCamera) -> Value {
+fn describe(NamedCamera { name, camera, .. }: &NamedCamera) -> Value {
     json!({
         "name": name,
         "host": camera.host,

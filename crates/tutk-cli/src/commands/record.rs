@@ -60,6 +60,7 @@ pub(crate) async fn run(
     };
 
     let (model, subtype) = (camera.model.clone(), camera.subtype);
+    let host = camera::name(&camera);
     let mut config = ClientConfig::for_url(address, camera);
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
@@ -69,6 +70,7 @@ pub(crate) async fn run(
     config.media = MediaRequest { video: true, audio };
     let mut policy = ReconnectPolicy::default();
     policy.give_up_after = Some(args.reconnect);
+    policy.host = host;
     let session = match Reconnecting::start(config, policy) {
         Ok(session) => session,
         Err(error) => {

@@ -5,10 +5,11 @@ use tutk_session::hl_ioctl::commands::UserId;
 use tutk_session::{CameraUrl, Credentials, CredentialsError, DISCOVERY_PORT, Subtype, UrlError};
 
 use super::reader::{Placed, Reader, Section};
+use super::serving::{self, CameraServing};
 use crate::args::{ENR_VARIABLE, SecretText};
 use crate::models;
 
-/// Every key that there is.
+/// Every key that says which camera it is; those of [`serving`](super::serving) may stand beside them.
 pub(super) const KEYS: [&str; 10] = [
     "url", "host", "port", "uid", "enr", "mac", "auth_key", "model", "subtype", "user_id",
 ];
@@ -28,6 +29,7 @@ const SOME_KEY: &str = "A";
 pub(crate) struct NamedCamera {
     pub(crate) name: String,
     pub(crate) camera: CameraUrl,
+    pub(crate) serving: CameraServing,
 }
 
 /// Reads it, with every mistake in it; `enr` takes the place of one that it does not have.
@@ -38,7 +40,7 @@ pub(super) fn read<'a>(
     enr: Option<&str>,
 ) -> Option<NamedCamera> {
     let before = reader.mistakes.len();
-    reader.no_other_keys(section, &KEYS);
+    reader.no_other_keys(section, &[&KEYS[..], &serving::CAMERA_KEYS].concat());
     if name.is_empty() || name.contains("://") {
         let what = "a camera's name is not empty, and has no `://` in it";
         reader.mistake(section.start(), None, what);
@@ -48,10 +50,12 @@ pub(super) fn read<'a>(
     } else {
         by_keys(reader, section, enr)
     };
+    let serving = serving::read_camera(reader, section);
     let camera = camera.filter(|_| reader.mistakes.len() == before)?;
     Some(NamedCamera {
         name: name.to_owned(),
         camera,
+        serving,
     })
 }
 
@@ -63,7 +67,11 @@ fn by_url<'a>(
 ) -> Option<CameraUrl> {
     for key in NOT_BESIDE_URL {
         if let Some(at) = section.place(key) {
-            reader.mistake(at, Some(key), "only `enr` may stand beside `url`");
+            reader.mistake(
+                at,
+                Some(key),
+                "of the camera's own keys only `enr` may stand beside `url`",
+            );
         }
     }
     let own_enr = reader.secret(section, "enr");

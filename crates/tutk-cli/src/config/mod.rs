@@ -4,11 +4,12 @@
 //! |---|---|
 //! | `reader` | tables and values, with every mistake that is met |
 //! | `camera` | `[cameras.NAME]` |
+//! | `serving` | `[serve]`, `[users]`, `[record]`, and their keys in a camera's table |
 //! | `variables` | values that stand in the environment |
 //! | `mistake` | what is wrong, and where |
 //! | `merge` | cameras of an account into the file; `names` and `parameter` are its tools |
 //!
-//! Another table at the top is another module beside `camera`, and a name in `TABLES`.
+//! Another table at the top is a name in `TABLES`.
 
 mod camera;
 #[cfg(feature = "cloud")]
@@ -19,6 +20,7 @@ mod names;
 #[cfg(feature = "cloud")]
 mod parameter;
 mod reader;
+mod serving;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ pub(crate) use self::mistake::Mistake;
 #[cfg(feature = "cloud")]
 pub(crate) use self::parameter::encode;
 use self::reader::{Reader, Section};
+pub(crate) use self::serving::{Listen, RecordTable, ServeTable, Users};
 use self::variables::Environment;
 use crate::failure::Failure;
 use crate::suggest::nearest;
@@ -41,13 +44,16 @@ use crate::suggest::nearest;
 const PHASE: &str = "arguments";
 
 /// What may stand at the top.
-const TABLES: [&str; 1] = ["cameras"];
+const TABLES: [&str; 4] = ["cameras", "serve", "users", "record"];
 
 /// Everything that the file says.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     /// The cameras without a mistake, in the order of the file.
     pub(crate) cameras: Vec<NamedCamera>,
+    pub(crate) serve: ServeTable,
+    pub(crate) users: Users,
+    pub(crate) record: Option<RecordTable>,
     /// In the order of the file.
     pub(crate) mistakes: Vec<Mistake>,
     /// What all cameras are called, those with a mistake as well.
@@ -197,38 +203,57 @@ impl Contents {
         }
         if !errors.is_empty() {
             // What it says may be anything; all that follows from it would be noise.
-            return Self::finish(reader, Vec::new(), Vec::new());
+            return Self::default().with(reader);
         }
         let whole = Section::whole(document.get_ref());
         reader.no_other_keys(&whole, &TABLES);
-        let mut cameras = Vec::new();
-        let mut names = Vec::new();
-        let table = whole.table.get("cameras");
-        if let Some(section) = table.and_then(|table| reader.table(table, "cameras")) {
+        let mut this = Self::default();
+        if let Some(section) = reader.top(&whole, "serve") {
+            this.serve = serving::read_serve(&mut reader, &section);
+        }
+        if let Some(section) = reader.top(&whole, "users") {
+            this.users = serving::read_users(&mut reader, &section);
+        }
+        let record = reader.top(&whole, "record");
+        if let Some(section) = &record {
+            this.record = serving::read_record(&mut reader, section);
+        }
+        let mut recorded = Vec::new();
+        if let Some(section) = reader.top(&whole, "cameras") {
             let mut entries: Vec<_> = section.table.iter().collect();
             entries.sort_by_key(|(name, _)| name.span().start);
             for (name, value) in entries {
                 let name = name.get_ref().as_ref();
-                names.push(name.to_owned());
+                this.names.push(name.to_owned());
                 reader.enter(Some(name));
-                if let Some(section) = reader.table(value, name) {
-                    cameras.extend(camera::read(&mut reader, name, &section, enr));
+                let Some(section) = reader.table(value, name) else {
+                    continue;
+                };
+                let camera = camera::read(&mut reader, name, &section, enr);
+                if let (Some(_), Some(at)) = (
+                    camera.as_ref().filter(|camera| camera.serving.record),
+                    section.place("record"),
+                ) {
+                    recorded.push((name.to_owned(), at));
                 }
+                this.cameras.extend(camera);
             }
             reader.enter(None);
         }
-        Self::finish(reader, cameras, names)
+        serving::check_records(
+            &mut reader,
+            this.record.as_ref(),
+            record.is_some(),
+            &recorded,
+        );
+        this.with(reader)
     }
 
-    fn finish(reader: Reader<'_>, cameras: Vec<NamedCamera>, names: Vec<String>) -> Self {
-        let mut mistakes = reader.mistakes;
-        mistakes.sort_by_key(|mistake| mistake.line);
-        Self {
-            cameras,
-            mistakes,
-            names,
-            has_secrets: reader.has_secrets,
-        }
+    fn with(mut self, reader: Reader<'_>) -> Self {
+        self.mistakes = reader.mistakes;
+        self.mistakes.sort_by_key(|mistake| mistake.line);
+        self.has_secrets = reader.has_secrets;
+        self
     }
 
     /// Says so if others may read the secrets in the file.

@@ -79,6 +79,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A table at the top, if it is there.
+    pub(super) fn top(&mut self, whole: &Section<'a>, key: &str) -> Option<Section<'a>> {
+        let value = whole.table.get(key)?;
+        self.table(value, key)
+    }
+
     /// A table below another.
     pub(super) fn table(
         &mut self,
@@ -99,7 +105,7 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, section: &Section<'a>, key: &str) -> Option<Placed<SecretText>> {
         let text = self.string(section, key)?;
         if Form::of(text.get_ref()) != Form::Plain {
-            let what = "only `url`, `enr` and `auth_key` can come from the environment";
+            let what = "only `url`, `enr`, `auth_key` and passwords can come from the environment";
             self.mistake(text.span().start, Some(key), what);
             return None;
         }
@@ -126,6 +132,52 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// Text that is a value of another kind; the error says what is allowed.
+    pub(super) fn parsed<T, E: Into<String>>(
+        &mut self,
+        section: &Section<'a>,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(section, key)?;
+        match parse(text.get_ref().reveal()) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.mistake(text.span().start, Some(key), what);
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, section: &Section<'a>, key: &str) -> Option<bool> {
+        let value = section.table.get(key)?;
+        let boolean = value.get_ref().as_bool();
+        if boolean.is_none() {
+            let what = expected("true or false", value.get_ref());
+            self.mistake(value.span().start, Some(key), what);
+        }
+        boolean
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, section: &Section<'a>, key: &str) -> Vec<String> {
+        let Some(value) = section.table.get(key) else {
+            return Vec::new();
+        };
+        let texts = value.get_ref().as_array().and_then(|array| {
+            let texts = array
+                .iter()
+                .map(|value| value.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<_>>>()
+        });
+        if texts.is_none() {
+            let what = "expected texts in brackets, as [\"one\", \"two\"]";
+            self.mistake(value.span().start, Some(key), what);
+        }
+        texts.unwrap_or_default()
     }
 
     /// A whole number.

@@ -106,7 +106,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             "top = 1",
-            "line 1, key `top`: unknown key; known are cameras",
+            "line 1, key `top`: unknown key; known are cameras, serve, users, record",
         ),
         (
             "cameras = 1",
@@ -167,7 +167,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             "[cameras.x]\nurl = \"wyze://h\"\nuid = \"u\"",
-            "line 3, key `uid`: only `enr`",
+            "line 3, key `uid`: of the camera's own keys only `enr`",
         ),
         (
             "[cameras.x]\nurl = \"wyze://h?enr=${DOOR_ENR}\"",
@@ -183,7 +183,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             "[cameras.x]\nhost = \"${HOST}\"",
-            "line 2, key `host`: only `url`, `enr` and `auth_key`",
+            "line 2, key `host`: only `url`, `enr`, `auth_key` and passwords can",
         ),
         (
             "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzd&mac=AABBCCDDEEFF\"",
@@ -326,8 +326,21 @@ proptest! {
 #[test]
 fn the_documentation_is_true() {
     let page = include_str!("../../../../docs/cameras.md");
-    for key in camera::KEYS {
+    let all: [&[&str]; 4] = [
+        &camera::KEYS,
+        &serving::CAMERA_KEYS,
+        &serving::SERVE_KEYS,
+        &serving::RECORD_KEYS,
+    ];
+    for key in all.concat() {
         assert!(page.contains(&format!("\n| `{key}` |")), "{key}");
+    }
+    for table in TABLES {
+        let heading = match table {
+            "cameras" => "\n## [cameras.NAME]\n".to_owned(),
+            table => format!("\n## [{table}]\n"),
+        };
+        assert!(page.contains(&heading), "{heading}");
     }
     let example = page.split("```").nth(1).unwrap();
     let contents = Contents::read(
@@ -335,6 +348,7 @@ fn the_documentation_is_true() {
         None,
         &|name| match name {
             "GARDEN_ENR" => Ok(ENR.to_owned()),
+            "ANNA_PASSWORD" => Ok("geheim".to_owned()),
             "BACK_DOOR_URL" => Ok(format!(
                 "wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF"
             )),
@@ -343,4 +357,39 @@ fn the_documentation_is_true() {
     );
     assert_eq!(contents.mistakes, []);
     assert_eq!(contents.names, ["door", "garden", "back door"]);
+}
+
+#[test]
+fn what_is_served_is_read_beside_the_cameras() {
+    let url = format!("wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF");
+    let text = format!(
+        "[serve]\nrtsp = \"off\"\nhttp = \"[::1]:80\"\nhttp_names = [\"a\", \"b\"]\nlinger = \"1m\"\n\
+         [users]\nanna = \"${{DOOR_ENR}}\"\n\
+         [record]\npath = \"/r/{{camera}}/%F/%T.ts\"\nkeep = \"7d\"\nmax_size = \"1GiB\"\n\
+         [cameras.\"a/b%\"]\nurl = \"{url}\"\nrecord = true\nconnect = \"always\"\n\
+         [cameras.c]\nurl = \"{url}\"\nsound = false\n"
+    );
+    let contents = read(&text, None);
+    assert_eq!(contents.mistakes, []);
+    let serve = &contents.serve;
+    assert_eq!(serve.rtsp, Some(Listen::Off));
+    assert_eq!(serve.http, Some(Listen::At("[::1]:80".parse().unwrap())));
+    assert_eq!(serve.http_names, ["a", "b"]);
+    assert!(!contents.users.is_empty() && contents.users.accounts().is_ok());
+    let shown = format!("{:?}", contents.users);
+    assert!(shown.contains("anna") && !shown.contains(ENR), "{shown}");
+    let [first, second] = &contents.cameras[..] else {
+        panic!("{contents:?}");
+    };
+    assert_eq!(first.serving.keep.or(serve.keep), tutk_serve::Keep::Always);
+    let minute = std::time::Duration::from_secs(60);
+    let on_demand = tutk_serve::Keep::OnDemand { linger: minute };
+    assert_eq!(second.serving.keep.or(serve.keep), on_demand);
+    assert_eq!(
+        (second.serving.sound, second.serving.record),
+        (Some(false), false)
+    );
+    // Nothing in a name is a directive or a folder.
+    let target = contents.record.unwrap().target(&first.name).unwrap();
+    assert!(format!("{target:?}").contains("a_b%%"), "{target:?}");
 }

@@ -41,12 +41,18 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// `tutk simulate` at a free port of its own; killed when dropped.
+/// A program that runs until it is told to end; killed when dropped.
 #[derive(Debug)]
-pub struct Simulator {
+pub struct Service {
     child: Child,
     lines: Receiver<String>,
     said: Vec<String>,
+}
+
+/// `tutk simulate` at a free port of its own.
+#[derive(Debug)]
+pub struct Simulator {
+    service: Service,
     /// The address that it says is to be used.
     pub url: String,
 }
@@ -234,21 +240,10 @@ impl Run {
     }
 }
 
-impl Simulator {
-    /// Starts it with the test's keys and waits until it listens.
+impl Service {
+    /// Starts the program with these arguments.
     pub fn start(args: &[&str]) -> Self {
-        let fixed = [
-            "simulate",
-            "--listen",
-            "127.0.0.1:0",
-            "--uid",
-            UID,
-            "--enr",
-            ENR,
-            "--mac",
-            MAC,
-        ];
-        Self::spawn(&mut command(fixed.iter().chain(args)))
+        Self::spawn(&mut command(args))
     }
 
     pub fn spawn(command: &mut Command) -> Self {
@@ -266,15 +261,11 @@ impl Simulator {
                 }
             }
         });
-        let mut simulator = Self {
+        Self {
             child,
             lines,
             said: Vec::new(),
-            url: String::new(),
-        };
-        let line = simulator.wait_for("wyze://");
-        simulator.url = line[line.find("wyze://").unwrap()..].to_owned();
-        simulator
+        }
     }
 
     /// Waits for a line with this in it.
@@ -289,12 +280,6 @@ impl Simulator {
                 return line;
             }
         }
-    }
-
-    /// `127.0.0.1:PORT`.
-    pub fn address(&self) -> &str {
-        let rest = self.url.strip_prefix("wyze://").unwrap();
-        &rest[..rest.find('?').unwrap()]
     }
 
     pub fn child(&self) -> &Child {
@@ -323,10 +308,55 @@ impl Simulator {
     }
 }
 
-impl Drop for Simulator {
+impl Drop for Service {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Simulator {
+    /// Starts it with the test's keys and waits until it listens.
+    pub fn start(args: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", args)
+    }
+
+    /// Likewise, at an address of the test's choice.
+    pub fn start_at(listen: &str, args: &[&str]) -> Self {
+        let fixed = [
+            "simulate", "--listen", listen, "--uid", UID, "--enr", ENR, "--mac", MAC,
+        ];
+        Self::spawn(&mut command(fixed.iter().chain(args)))
+    }
+
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut service = Service::spawn(command);
+        let line = service.wait_for("wyze://");
+        let url = line[line.find("wyze://").unwrap()..].to_owned();
+        Self { service, url }
+    }
+
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> String {
+        self.service.wait_for(text)
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> &str {
+        let rest = self.url.strip_prefix("wyze://").unwrap();
+        &rest[..rest.find('?').unwrap()]
+    }
+
+    pub fn child(&self) -> &Child {
+        self.service.child()
+    }
+
+    pub fn kill(&mut self) {
+        self.service.kill();
+    }
+
+    pub fn end(self) -> Run {
+        self.service.end()
     }
 }

@@ -1,5 +1,6 @@
 //! Sessions that stay up: when one falls, another is begun.
 
+mod lookup;
 mod outage;
 mod policy;
 mod splice;
@@ -16,6 +17,7 @@ use tokio::time::Sleep;
 use tutk_session::hl_ioctl::Request;
 use tutk_session::{ClientConfig, Event, ResendPolicy};
 
+use self::lookup::Lookup;
 use self::outage::History;
 pub use self::outage::{Fall, OUTAGES, Outage};
 use self::policy::Backoff;
@@ -32,8 +34,8 @@ const RESEND_STALLS: u32 = 2;
 
 /// A session with one camera that is begun again when it falls.
 ///
-/// Each new session is the same as the first: discovery begins at the configured address, whatever port the
-/// camera had last, and what commands had changed of the session that fell (video off, say) is as the
+/// Each new session is the same as the first: discovery begins at the configured address, or where the
+/// camera's [name](ReconnectPolicy::host) leads by then, whatever port the camera had last, and what commands had changed of the session that fell (video off, say) is as the
 /// configuration has it. Whoever needs it otherwise sends the command again at [`ReconnectEvent::Restored`].
 ///
 /// **Time.** [`ContinuousFrame`]s stand on one time line. Within a session it runs by the camera's clock, as
@@ -73,6 +75,8 @@ enum State {
     Running(Running),
     /// There will be one.
     Waiting(Pin<Box<Sleep>>),
+    /// There will be one as soon as it is known where, since then.
+    Looking(Lookup, Instant),
     Ended,
 }
 
@@ -106,7 +110,7 @@ impl Reconnecting {
     ///
     /// # Errors
     /// [`Error::Session`] if the first session failed, and [`ReconnectPolicy::retry_first`] is not set or its
-    /// attempts are used up; [`Error::Io`] if there is no socket.
+    /// attempts are used up; [`Error::Io`] if there is no socket, or nobody knows the camera's name.
     pub async fn connect(config: ClientConfig, policy: ReconnectPolicy) -> Result<Self, Error> {
         let mut this = Self::start(config, policy)?;
         loop {
@@ -169,6 +173,16 @@ impl Reconnecting {
                     ready!(sleep.as_mut().poll(cx));
                     self.attempt();
                 }
+                State::Looking(lookup, began) => {
+                    let began = *began;
+                    match ready!(lookup.poll(cx)) {
+                        Ok(address) => {
+                            self.config.camera = address;
+                            self.begin(began);
+                        }
+                        Err(error) => self.attempt_failed(began, error.into()),
+                    }
+                }
                 State::Ended => return Poll::Ready(None),
             }
         }
@@ -225,7 +239,7 @@ impl Reconnecting {
                 running.session.request_close().await;
                 self.closing = true;
             }
-            State::Waiting(_) => self.end(Ok(())),
+            State::Waiting(_) | State::Looking(..) => self.end(Ok(())),
             State::Ended => {}
         }
     }
@@ -245,9 +259,16 @@ impl Reconnecting {
         result
     }
 
-    /// Begins a session.
+    /// Begins a session, once it is known where.
     fn attempt(&mut self) {
         let began = socket::now();
+        match &self.backoff.policy().host {
+            Some(host) => self.state = State::Looking(Lookup::new(host, self.config.camera), began),
+            None => self.begin(began),
+        }
+    }
+
+    fn begin(&mut self, began: Instant) {
         match Session::start(self.config.clone()) {
             Ok(session) => {
                 self.splice.begin();
@@ -257,11 +278,13 @@ impl Reconnecting {
                     up: None,
                 });
             }
-            Err(error) => {
-                self.history.attempt_failed(began, &error);
-                self.go_on(error, None);
-            }
+            Err(error) => self.attempt_failed(began, error),
         }
+    }
+
+    fn attempt_failed(&mut self, began: Instant, error: Error) {
+        self.history.attempt_failed(began, &error);
+        self.go_on(error, None);
     }
 
     /// Takes what the session tells.

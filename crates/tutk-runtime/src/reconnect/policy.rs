@@ -41,6 +41,10 @@ pub struct ReconnectPolicy {
     /// Whether the very first session, too, is tried again when it fails. By default it is not: a wrong ENR
     /// has to be told, not tried.
     pub retry_first: bool,
+    /// The camera's name, if it has one: it is looked up before every attempt, so that a camera that has
+    /// another address after a restart is found again. Where that fails within 5 s, the last address is tried,
+    /// unless it is unspecified (`0.0.0.0`). By default there is none, and the configured address is all.
+    pub host: Option<String>,
 }
 
 /// The delays of one [`ReconnectPolicy`], as things happen.
@@ -64,6 +68,7 @@ impl Default for ReconnectPolicy {
             give_up_after: None,
             give_up_attempts: None,
             retry_first: false,
+            host: None,
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct CameraSettings {
     pub policy: ReconnectPolicy,
     /// How much of what it sends is kept.
     pub kept: KeptLimits,
+    /// What it is told each time that it has let us in: to choose its picture, above all. Answers are not waited for.
+    pub greeting: Vec<Request>,
 }
 
 impl CameraSettings {
@@ -67,6 +69,7 @@ impl CameraSettings {
             keep: Keep::default(),
             policy,
             kept: KeptLimits::default(),
+            greeting: Vec::new(),
         }
     }
 }

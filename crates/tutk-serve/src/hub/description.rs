@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Clip, Codec as VideoCodec, ParameterSets};
-use tutk_session::{AudioFlags, Codec, Frame};
+use tutk_session::{AudioFlags, Codec, Frame, MediaRequest};
 
-/// How much longer than the first frame of all a camera may take to show what else it has, by its own clock:
-/// sound begins a moment after the picture, and a camera without a microphone never says that it has none.
+/// How much longer than the first frame of all a camera may take to be heard, by its own clock: sound begins a
+/// moment after the picture, and a camera without a microphone never says that it has none.
 pub const SETTLING: Duration = Duration::from_secs(1);
+
+/// Likewise, to be seen: where the network loses a key frame, the picture begins with the next, seconds later.
+pub const PICTURE_SETTLING: Duration = Duration::from_secs(10);
 
 /// What a camera shows. Frames name the one that they belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub struct StreamDescription {
     /// The sound, if there is any.
     pub sound: Option<SoundDescription>,
     /// Whether this is all: there is picture and sound, or the time for the other to come is over
-    /// ([`SETTLING`]). Later frames may still change it.
+    /// ([`SETTLING`], [`PICTURE_SETTLING`]). Later frames may still change it.
     pub settled: bool,
 }
 
@@ -68,21 +71,21 @@ pub fn audio_format(codec: Option<Codec>, flags: Option<AudioFlags>) -> Option<A
 pub(super) struct Describer {
     /// The newest one, shared with the frames since.
     now: Arc<StreamDescription>,
-    /// Whether sound was asked for at all.
-    wants_sound: bool,
+    /// What the camera was asked for.
+    wanted: MediaRequest,
     /// When the first frame was.
     first: Option<Duration>,
 }
 
 impl Describer {
-    pub(super) fn new(wants_sound: bool) -> Self {
+    pub(super) fn new(wanted: MediaRequest) -> Self {
         Self {
             now: Arc::new(StreamDescription {
                 video: None,
                 sound: None,
                 settled: false,
             }),
-            wants_sound,
+            wanted,
             first: None,
         }
     }
@@ -97,11 +100,12 @@ impl Describer {
         }
         if !self.now.settled {
             let first = *self.first.get_or_insert(frame.timestamp);
-            let over = frame.timestamp.saturating_sub(first) >= SETTLING;
+            let passed = frame.timestamp.saturating_sub(first);
             let video = self.now.video.as_ref();
             let picture = video.is_some_and(|sets| sets.parameters().is_some());
-            let sound = self.now.sound.is_some() || !self.wants_sound;
-            if over || picture && sound {
+            let seen = picture || !self.wanted.video || passed >= PICTURE_SETTLING;
+            let heard = self.now.sound.is_some() || !self.wanted.audio || passed >= SETTLING;
+            if seen && heard {
                 Arc::make_mut(&mut self.now).settled = true;
             }
         }
@@ -183,9 +187,18 @@ mod tests {
         }
     }
 
+    const BOTH: MediaRequest = MediaRequest {
+        video: true,
+        audio: true,
+    };
+    const PICTURE: MediaRequest = MediaRequest {
+        video: true,
+        audio: false,
+    };
+
     #[test]
     fn picture_and_sound_are_all_there_is() {
-        let mut describer = Describer::new(true);
+        let mut describer = Describer::new(BOTH);
         let key = frame(MediaKind::Key, Some(Codec::H264), 0, KEY);
         let first = Arc::clone(describer.frame(&key));
         assert!(!first.settled && first.sound.is_none());
@@ -208,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_does_not_come_is_not_waited_for_without_end() {
-        let mut describer = Describer::new(true);
+        let mut describer = Describer::new(BOTH);
         assert!(
             !describer
                 .frame(&frame(MediaKind::Key, Some(Codec::H264), 70, KEY))
@@ -222,17 +235,31 @@ mod tests {
         let settled = describer.frame(&frame(MediaKind::Delta, None, 1_070, &[1]));
         assert!(settled.settled && settled.sound.is_none());
 
-        let mut describer = Describer::new(false);
+        let mut describer = Describer::new(PICTURE);
         assert!(
             describer
                 .frame(&frame(MediaKind::Key, Some(Codec::H264), 0, KEY))
                 .settled
         );
+
+        // The first key frame was lost: there is sound for long, and the picture comes with the next.
+        let sound = |at| frame(MediaKind::Audio, Some(Codec::Pcm), at, &[0; 64]);
+        let mut describer = Describer::new(BOTH);
+        for at in [70, 2_000, 4_000] {
+            assert!(!describer.frame(&sound(at)).settled, "{at}");
+        }
+        let key = frame(MediaKind::Key, Some(Codec::H264), 4_050, KEY);
+        assert!(describer.frame(&key).settled);
+        let mut describer = Describer::new(BOTH);
+        assert!(!describer.frame(&sound(70)).settled);
+        assert!(!describer.frame(&sound(10_069)).settled);
+        let settled = describer.frame(&sound(10_070));
+        assert!(settled.settled && settled.video.is_none());
     }
 
     #[test]
     fn a_layout_that_does_not_name_the_codec() {
-        let mut describer = Describer::new(false);
+        let mut describer = Describer::new(PICTURE);
         let described = describer.frame(&frame(MediaKind::Key, None, 0, KEY));
         assert_eq!(described.video.as_ref().unwrap().codec(), VideoCodec::H264);
         // Codecs of pictures that nothing here can read are no picture.
@@ -248,7 +275,7 @@ mod tests {
             channels: 2,
         };
         let data = [&AdtsHeader::write(stated, 2).unwrap()[..], &[0x21, 0]].concat();
-        let mut describer = Describer::new(true);
+        let mut describer = Describer::new(BOTH);
         let described = describer.frame(&frame(MediaKind::Audio, Some(Codec::AacAdts), 0, &data));
         let sound = described.sound.unwrap();
         assert_eq!(

@@ -52,6 +52,8 @@ pub(super) struct Keeper {
     session: Option<Reconnecting>,
     /// The end of the session was asked for.
     closing: bool,
+    /// The camera has let us in, and was not told yet what it is told then.
+    greet: bool,
     /// By code. Those of one code are answered in the order in which they were asked.
     askers: HashMap<u16, VecDeque<Asker>>,
     describer: Describer,
@@ -86,13 +88,14 @@ impl Keeper {
         control: mpsc::Receiver<Control>,
     ) -> Self {
         Self {
-            describer: Describer::new(settings.client.media.audio),
+            describer: Describer::new(settings.client.media),
             name,
             settings,
             shared,
             control,
             session: None,
             closing: false,
+            greet: false,
             askers: HashMap::new(),
             line: Line::default(),
             until: None,
@@ -106,6 +109,12 @@ impl Keeper {
     pub(super) async fn run(mut self) {
         loop {
             self.look().await;
+            if std::mem::take(&mut self.greet) {
+                for request in self.settings.greeting.clone() {
+                    // Nobody waits for the answer. If the camera refuses, it is as it was.
+                    self.command(request, oneshot::channel().0).await;
+                }
+            }
             let wake = match (self.until, self.not_before) {
                 (Some(until), _) => until,
                 (None, Some(not_before)) => not_before,
@@ -176,7 +185,7 @@ impl Keeper {
                 tracing::info!(camera = %self.name, "connecting");
                 self.session = Some(session);
                 self.closing = false;
-                self.describer = Describer::new(settings.client.media.audio);
+                self.describer = Describer::new(settings.client.media);
                 self.line.begin();
                 self.shared.change(CameraState::Connecting);
             }
@@ -185,7 +194,7 @@ impl Keeper {
     }
 
     fn fail(&mut self, error: tutk_runtime::Error) {
-        tracing::warn!(camera = %self.name, %error, "no session");
+        tracing::info!(camera = %self.name, %error, "no session");
         self.not_before = Instant::now().checked_add(RESPITE);
         self.shared.change(CameraState::Failed(error));
     }
@@ -250,7 +259,7 @@ impl Keeper {
                 let (error, next) = (&fall.error, fall.next);
                 match fall.lasted {
                     Some(lasted) => {
-                        tracing::warn!(camera = %self.name, %error, ?lasted, ?next, "the session fell");
+                        tracing::info!(camera = %self.name, %error, ?lasted, ?next, "the session fell");
                     }
                     None => tracing::info!(camera = %self.name, %error, ?next, "not connected"),
                 }
@@ -290,6 +299,7 @@ impl Keeper {
                 details.firmware = result.firmware().map(str::to_owned);
                 details.fps = result.video().and_then(|video| video.fps);
                 drop(inner);
+                self.greet = true;
                 self.shared.change(CameraState::Up);
             }
             Event::Answer(answer) => self.answer(answer.code.wrapping_sub(1), Ok(answer)),

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Keep, LINGER, Lease};
 pub use self::description::{
-    SETTLING, SoundDescription, StreamDescription, audio_codec, audio_format,
+    PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription, audio_codec, audio_format,
 };
 pub use self::keeper::MAX_COMMANDS;
 use self::keeper::{Control, Keeper};

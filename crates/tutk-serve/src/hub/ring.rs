@@ -61,6 +61,8 @@ pub(super) struct Cursor {
     next: u64,
     /// Pictures are of no use until there is a key frame.
     headless: bool,
+    /// How far it may fall behind the newest frame.
+    pub(super) lag: Option<Duration>,
 }
 
 /// What a viewer takes.
@@ -158,7 +160,7 @@ impl Ring {
     }
 
     fn forget<'a>(&mut self, cursors: impl Iterator<Item = &'a Cursor>) {
-        let slowest = cursors.map(|cursor| cursor.next).min();
+        let slowest = cursors.map(|cursor| self.place(cursor)).min();
         let newest = self.frames.back().map(|frame| frame.timestamp);
         let since = newest.unwrap_or_default().saturating_sub(BESIDE);
         let sound = self.end() - self.sound_since(since);
@@ -192,39 +194,39 @@ impl Ring {
     }
 
     /// The place of a newcomer: the last key frame, or the end where there is none.
-    pub(super) fn start(&self) -> Cursor {
+    pub(super) fn start(&self, lag: Option<Duration>) -> Cursor {
         Cursor {
             next: self.open_group().unwrap_or(self.end()),
             headless: true,
+            lag,
         }
     }
 
-    /// The next frame at a viewer's place. One that is not kept any more, or more than `lag` older than the newest
-    /// frame, is missed, and so is what follows up to the newest key frame, or else up to the next.
-    pub(super) fn take(&self, cursor: &mut Cursor, lag: Option<Duration>) -> Taken {
-        let mut taken = Taken::default();
-        if cursor.next < self.first {
-            taken.missed = self.first - cursor.next;
-            *cursor = Cursor {
-                next: self.first,
-                headless: true,
-            };
-        }
+    /// Where a viewer goes on: at the newest key frame, if what comes next at its place is not kept any more, or
+    /// older than it may be; else at its place, as far as that is kept.
+    fn place(&self, cursor: &Cursor) -> u64 {
         let late = || {
             let next = self.at(cursor.next)?;
             let behind = self.frames.back()?.timestamp.saturating_sub(next.timestamp);
-            lag.map(|lag| behind > lag)
+            cursor.lag.map(|lag| behind > lag)
         };
-        let behind = taken.missed > 0 || late().unwrap_or(false);
+        let behind = cursor.next < self.first || late().unwrap_or(false);
         let group = self
             .group
             .filter(|group| behind && group.start > cursor.next);
-        if let Some(Group { start, .. }) = group {
-            taken.missed += start - cursor.next;
-            *cursor = Cursor {
-                next: start,
-                headless: true,
-            };
+        group
+            .map_or(cursor.next, |group| group.start)
+            .max(self.first)
+    }
+
+    /// The next frame at a viewer's place. One that is not kept any more, or older than the viewer's lag allows, is
+    /// missed, and so is what follows up to the newest key frame, or else up to the next.
+    pub(super) fn take(&self, cursor: &mut Cursor) -> Taken {
+        let mut taken = Taken::default();
+        let place = self.place(cursor);
+        taken.missed = place - cursor.next;
+        if taken.missed > 0 {
+            (cursor.next, cursor.headless) = (place, true);
         }
         while let Some(frame) = self.at(cursor.next) {
             cursor.next += 1;
@@ -258,7 +260,7 @@ impl Ring {
 
     /// How many frames wait at a viewer's place.
     pub(super) fn waiting(&self, cursor: &Cursor) -> u64 {
-        self.end() - cursor.next.max(self.first)
+        self.end() - self.place(cursor)
     }
 
     fn at(&self, number: u64) -> Option<&LiveFrame> {
@@ -307,9 +309,10 @@ mod tests {
 
     /// All that a viewer gets now: numbers, and how many he missed.
     fn all(ring: &Ring, cursor: &mut Cursor, lag: Option<Duration>) -> (Vec<u128>, u64) {
+        cursor.lag = lag;
         let (mut numbers, mut missed) = (Vec::new(), 0);
         loop {
-            let taken = ring.take(cursor, lag);
+            let taken = ring.take(cursor);
             missed += taken.missed;
             let Some(frame) = taken.frame else { break };
             numbers.push(frame.timestamp.as_millis() / 50);
@@ -331,7 +334,7 @@ mod tests {
         assert_eq!(ring.kept(), (0, 0), "nothing begins with a delta frame");
         push(&mut ring, "KddadKadad", &[]);
         assert_eq!(ring.kept(), (5, 500));
-        let mut late = ring.start();
+        let mut late = ring.start(None);
         assert_eq!(
             all(&ring, &mut late, None),
             ([10, 11, 12, 13, 14].to_vec(), 0)
@@ -339,7 +342,7 @@ mod tests {
         push(&mut ring, "d", &[late]);
         assert_eq!(all(&ring, &mut late, None), ([15].to_vec(), 0));
         assert_eq!(
-            ring.timestamp(&ring.start()),
+            ring.timestamp(&ring.start(None)),
             Some(Duration::from_millis(500))
         );
     }
@@ -351,12 +354,15 @@ mod tests {
         push(&mut ring, "daaa", &[]);
         let mut key = frame(MediaKind::Key, 2, 100);
         ring.push(key.clone(), [].iter());
-        assert_eq!(all(&ring, &mut ring.start(), None), ([2, 3, 2].to_vec(), 0));
+        assert_eq!(
+            all(&ring, &mut ring.start(None), None),
+            ([2, 3, 2].to_vec(), 0)
+        );
         // A picture between them was shown before it; its sound, too.
         push(&mut ring, "ad", &[]);
         key.timestamp = Duration::from_millis(50 * 5);
         ring.push(key, [].iter());
-        assert_eq!(all(&ring, &mut ring.start(), None), ([5].to_vec(), 0));
+        assert_eq!(all(&ring, &mut ring.start(None), None), ([5].to_vec(), 0));
         // Sound alone is not kept for ever.
         let mut ring = self::ring(100);
         push(&mut ring, &"a".repeat(90), &[]);
@@ -366,7 +372,7 @@ mod tests {
     #[test]
     fn a_viewer_without_a_key_frame_hears_and_waits() {
         let mut ring = ring(100);
-        let mut early = ring.start();
+        let mut early = ring.start(None);
         push(&mut ring, "dad", &[early]);
         assert_eq!(all(&ring, &mut early, None), ([1].to_vec(), 2));
         push(&mut ring, "Kd", &[early]);
@@ -377,7 +383,7 @@ mod tests {
     fn what_the_slowest_needs_is_kept_up_to_the_limit() {
         let mut ring = ring(8);
         push(&mut ring, "K", &[]);
-        let mut slow = ring.start();
+        let mut slow = ring.start(None);
         push(&mut ring, "dddKddd", &[slow]);
         assert_eq!(ring.kept().0, 8);
         assert_eq!(ring.waiting(&slow), 8);
@@ -393,7 +399,7 @@ mod tests {
     fn a_group_over_the_limit_is_for_nobody_to_begin_with() {
         let mut ring = ring(4);
         push(&mut ring, "Kddadda", &[]);
-        let mut late = ring.start();
+        let mut late = ring.start(None);
         assert_eq!(all(&ring, &mut late, None), ([].to_vec(), 0));
         push(&mut ring, "dadKd", &[late]);
         // The sound goes on; of the pictures the next key frame is the first.
@@ -417,7 +423,7 @@ mod tests {
     fn who_lags_goes_on_with_the_newest_key_frame() {
         let mut ring = ring(100);
         push(&mut ring, "K", &[]);
-        let slow = ring.start();
+        let slow = ring.start(None);
         push(&mut ring, "ddKddKdd", &[slow]);
         let lag = Some(Duration::from_millis(300));
         // 8 frames of 50 ms behind; 6 are not too many.
@@ -426,7 +432,7 @@ mod tests {
         assert_eq!(all(&ring, &mut slow.clone(), lag).1, 0);
         assert_eq!(all(&ring, &mut slow.clone(), None).1, 0);
         // With no newer key frame there is nothing to go on with.
-        let start = ring.start();
+        let start = ring.start(None);
         push(&mut ring, "dddddddd", &[start]);
         assert_eq!(all(&ring, &mut start.clone(), Some(Duration::ZERO)).1, 0);
     }
@@ -435,9 +441,9 @@ mod tests {
     fn what_is_left_of_a_session_is_not_for_newcomers() {
         let mut ring = ring(100);
         push(&mut ring, "Kd", &[]);
-        let mut viewer = ring.start();
+        let mut viewer = ring.start(None);
         ring.close([viewer].iter());
-        let mut late = ring.start();
+        let mut late = ring.start(None);
         assert_eq!(all(&ring, &mut late, None), ([].to_vec(), 0));
         push(&mut ring, "aKd", &[viewer, late]);
         assert_eq!(all(&ring, &mut late, None).0, [2, 3, 4]);
@@ -459,7 +465,7 @@ mod tests {
             let limits = KeptLimits { bytes, frames };
             let lag = lag.map(Duration::from_millis);
             let mut ring = Ring::new(limits);
-            let mut viewers = [ring.start(); 3];
+            let mut viewers = [ring.start(lag); 3];
             let mut got = [0_u64; 3];
             let mut last: [Option<u64>; 3] = [None; 3];
             let mut sent = Vec::new();
@@ -477,9 +483,10 @@ mod tests {
                 if taker == 3 {
                     continue;
                 }
-                let taken = ring.take(&mut viewers[taker], lag);
+                let taken = ring.take(&mut viewers[taker]);
                 got[taker] += taken.missed + u64::from(taken.frame.is_some());
-                prop_assert_eq!(got[taker] + ring.waiting(&viewers[taker]), ring.end());
+                let kept = got[taker] + ring.waiting(&viewers[taker]);
+                prop_assert!(kept <= ring.end() && (lag.is_some() || kept == ring.end()));
                 let Some(frame) = taken.frame else { continue };
                 let number = u64::try_from(frame.timestamp.as_millis() / 50).unwrap();
                 prop_assert_eq!(sent[usize::try_from(number).unwrap()], frame.kind);

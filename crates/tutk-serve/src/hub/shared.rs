@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::description::StreamDescription;
 use super::ring::{Cursor, KeptLimits, LiveFrame, Ring};
 use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
+use super::viewer::MAX_LAG;
 
 /// One camera's. The lock is held for moments only, and never across an await: a frame goes in with one, and each
 /// viewer takes it with one.
@@ -147,7 +148,7 @@ impl Inner {
         let id = self.next_seat;
         self.next_seat += 1;
         let seat = Seat {
-            cursor: self.ring.start(),
+            cursor: self.ring.start(Some(MAX_LAG)),
             label,
             since,
             frames: 0,

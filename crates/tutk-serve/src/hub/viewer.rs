@@ -29,7 +29,6 @@ pub struct Viewer {
     told: Option<Arc<StreamDescription>>,
     /// What it takes next, after it was told of something else.
     next: Option<LiveFrame>,
-    lag: Option<Duration>,
 }
 
 /// What a viewer is told.
@@ -55,7 +54,6 @@ impl Viewer {
             version: None,
             told: None,
             next: None,
-            lag: Some(MAX_LAG),
         }
     }
 
@@ -63,7 +61,9 @@ impl Viewer {
     /// unless set. `None` is for those who want every frame, a recording above all: they miss only what is not kept
     /// any more ([`KeptLimits`](super::KeptLimits)).
     pub fn set_max_lag(&mut self, lag: Option<Duration>) {
-        self.lag = lag;
+        if let Some(seat) = self.lease.shared().lock().seats.get_mut(&self.id) {
+            seat.cursor.lag = lag;
+        }
     }
 
     /// The next event; `None` when the camera is served no more, and all frames are taken. Cancel-safe.
@@ -125,7 +125,7 @@ impl Viewer {
         let Some(seat) = seats.get_mut(&self.id) else {
             return Ok(None);
         };
-        let taken = ring.take(&mut seat.cursor, self.lag);
+        let taken = ring.take(&mut seat.cursor);
         seat.missed += taken.missed;
         counts.missed += taken.missed;
         if let Some(frame) = &taken.frame {

@@ -34,6 +34,10 @@ pub const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often a client may be refused for want of a password before its connection ends.
 pub const MAX_REFUSALS: u32 = 16;
 
+/// How long a client has to end its session after it was told that nothing comes any more. Then its connection ends.
+/// GStreamer still plays two seconds of what it has by then.
+pub const GRACE: Duration = Duration::from_secs(5);
+
 /// Answers of more bytes than this are sent before another request is looked at.
 const MAX_ANSWERS: usize = 16 << 10;
 
@@ -96,6 +100,8 @@ pub struct Connection {
     heard: Instant,
     now: Instant,
     pub(super) ended: bool,
+    /// When it will be, and why.
+    ending: Option<(Instant, End)>,
     /// The newest share of packets that the client lost, in 256th.
     loss: u8,
 }
@@ -235,6 +241,7 @@ impl Connection {
             heard: now,
             now,
             ended: false,
+            ending: None,
             loss: 0,
         }
     }
@@ -349,7 +356,7 @@ impl Connection {
         session.frame(now, frame, &mut self.out)
     }
 
-    /// Says that no more frames come. Poll afterwards.
+    /// Says that no more frames come: the client is told, and its connection ends a moment later. Poll afterwards.
     pub fn handle_end(&mut self, now: Instant) {
         self.now = now;
         self.goodbye(End::NoFrames);
@@ -372,8 +379,11 @@ impl Connection {
         if self.ended {
             return;
         }
+        if let Some((_, end)) = self.ending.filter(|(at, _)| *at <= now) {
+            return self.end(end);
+        }
         if now >= self.deadline() {
-            return self.goodbye(End::Silent);
+            return self.end(End::Silent);
         }
         // Reports too wait for a client that takes nothing.
         let idle = !self.writing && self.out.is_empty();
@@ -432,8 +442,9 @@ impl Connection {
     }
 
     fn deadline(&self) -> Instant {
-        let deadline = self.heard.checked_add(self.config.timeout);
-        deadline.unwrap_or(self.heard + SESSION_TIMEOUT)
+        let silent = self.heard.checked_add(self.config.timeout);
+        let silent = silent.unwrap_or(self.heard + SESSION_TIMEOUT);
+        self.ending.map_or(silent, |(at, _)| at.min(silent))
     }
 
     /// Looks at what came, as far as it may be answered now.
@@ -459,15 +470,19 @@ impl Connection {
         }
     }
 
-    /// Ends the session with a word, and the connection.
+    /// Tells the client that nothing comes any more. One that plays has a moment to end its session itself: some
+    /// take a connection that is closed before for a fault, and come again.
     fn goodbye(&mut self, end: End) {
-        if self.ended {
-            return;
+        let playing = self.session.as_mut().filter(|session| session.playing);
+        match playing {
+            Some(session) if !self.ended => {
+                session.goodbye(self.now, &mut self.out);
+                self.events.push_back(Event::Stop);
+                self.ending.get_or_insert((self.now + GRACE, end));
+            }
+            None if !self.ended && self.ending.is_none() => self.end(end),
+            _ => {}
         }
-        if let Some(session) = self.session.as_mut().filter(|session| session.playing) {
-            session.goodbye(self.now, &mut self.out);
-        }
-        self.end(end);
     }
 
     pub(super) fn end(&mut self, end: End) {

@@ -11,7 +11,8 @@ mod target;
 mod transport;
 
 pub use self::connection::{
-    Connection, ConnectionConfig, End, Event, MAX_REFUSALS, Output, SESSION_TIMEOUT, Undescribed,
+    Connection, ConnectionConfig, End, Event, GRACE, MAX_REFUSALS, Output, SESSION_TIMEOUT,
+    Undescribed,
 };
 pub use self::message::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use self::outgoing::Channel;

@@ -16,6 +16,7 @@ const SERVER: &str = concat!("tutk/", env!("CARGO_PKG_VERSION"));
 
 impl Connection {
     pub(super) fn request(&mut self, request: Request) {
+        tracing::trace!(peer = %self.config.peer, method = request.name, uri = request.uri, "request");
         let Some(cseq) = cseq(&request) else {
             return self.refuse(&request, Status::BadRequest);
         };

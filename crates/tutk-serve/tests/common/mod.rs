@@ -9,6 +9,7 @@
     reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
+pub mod client;
 pub mod players;
 pub mod sync;
 
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, tone};
+use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, nal_units, tone};
 use tutk_runtime::tutk_session::{
     self as session, AudioFlags, CameraConfig, CameraEvent, ClientConfig, ClipFrame, Codec,
     Credentials, LeaveReason, Sound, SoundFormat,
@@ -48,6 +49,11 @@ pub fn loopback() -> SocketAddr {
 /// The access units of a clip.
 pub fn clip(stream: &'static [u8]) -> Clip {
     Clip::parse(Bytes::from_static(stream)).unwrap()
+}
+
+/// The NAL units of a stream.
+pub fn nals(stream: &[u8]) -> Vec<&[u8]> {
+    nal_units(stream).map(|nal| nal.payload).collect()
 }
 
 /// As the simulated camera wants it, at any speed.
@@ -88,30 +94,24 @@ pub fn heard(codec: Codec, rate: u32, channels: u8) -> Sound {
     Sound::new(frames, SoundFormat { codec, flags }, clip.frame_samples()).unwrap()
 }
 
-/// Opus, which ffmpeg makes of the tone: 8 s in 20 ms a frame. `None` where it is built without that.
-pub fn opus() -> Option<Sound> {
-    let args = "-v error -i pipe: -ac 1 -c:a libopus -frame_duration 20 -b:a 24k -f ogg -";
-    let mut encoder = std::process::Command::new("ffmpeg")
-        .args(args.split(' '))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut input = encoder.stdin.take().unwrap();
-    let feeding = std::thread::spawn(move || std::io::Write::write_all(&mut input, TONE));
-    let ogg = encoder.wait_with_output().unwrap().stdout;
-    feeding.join().unwrap().unwrap();
-    let mut packets = ogg_packets(&ogg);
+/// Opus, which ffmpeg makes of the tone: 8 s in 20 ms a frame.
+pub fn opus() -> Sound {
+    let tone = concat!(env!("CARGO_MANIFEST_DIR"), "/../tutk-cli/assets/tone.aac");
+    let args = "-ac 1 -c:a libopus -frame_duration 20 -b:a 24k -f ogg -";
+    let mut encoder = std::process::Command::new("ffmpeg");
+    let encoder = encoder
+        .args(["-v", "error", "-i", tone])
+        .args(args.split(' '));
+    let ogg = encoder.output().unwrap();
+    assert!(ogg.status.success(), "{ogg:?}");
     // Two headers come first, and the last is cut short.
-    let frames = packets.drain(..).skip(2).take(399);
-    let frames: Vec<Bytes> = frames.map(Bytes::from).collect();
+    let packets = ogg_packets(&ogg.stdout).into_iter().skip(2).take(399);
     let flags = AudioFlags::new(48_000, 16, 1).unwrap();
     let format = SoundFormat {
         codec: Codec::Opus,
         flags,
     };
-    (frames.len() > 300).then(|| Sound::new(frames, format, 960).unwrap())
+    Sound::new(packets.map(Bytes::from), format, 960).unwrap()
 }
 
 /// The packets of an Ogg stream (RFC 3533 section 6).

@@ -10,8 +10,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use super::sync::Seen;
+use tokio::task::JoinSet;
 use tutk_runtime::Server;
 use tutk_runtime::tutk_session::CameraConfig;
 use tutk_serve::{Camera, CameraState, Hub, RtspConfig, RtspServer};
@@ -54,6 +56,9 @@ impl Show {
         let camera = super::served(config);
         let mut settings = super::settings(&camera);
         settings.client.media.audio = sound;
+        // It would show all of it again.
+        settings.policy.first = Duration::from_secs(600);
+        settings.policy.largest = settings.policy.first;
         let (hub, front) = super::hub(settings);
         let server = RtspServer::start(hub.clone(), rtsp).await.unwrap();
         let url = format!("rtsp://{}/front", server.local_addr());
@@ -70,6 +75,10 @@ impl Show {
     /// And what a viewer of the hub saw meanwhile.
     pub async fn watch(self, program: &str, args: &[&str]) -> (Output, Seen) {
         let watching = self.spawn(program, args);
+        // The camera begins when the player asks what it shows, however long the player takes to come up.
+        while self.front.stats().await.viewers.is_empty() && !watching.is_finished() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let mut viewer = self.front.watch("test");
         let seeing = tokio::spawn(Seen::all(self.front.watch("all")));
         // The camera says that this was all, and the session falls.
@@ -102,4 +111,12 @@ pub fn printed(out: Output) -> Vec<u8> {
 /// A file of this name in the build folder's place for tests.
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
+}
+
+/// Runs all of them at once, and fails as the first that does.
+pub async fn at_once(cases: impl IntoIterator<Item: Future<Output = ()> + Send + 'static>) {
+    let mut cases: JoinSet<()> = cases.into_iter().collect();
+    while let Some(case) = cases.join_next().await {
+        case.unwrap();
+    }
 }

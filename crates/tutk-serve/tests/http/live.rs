@@ -135,7 +135,7 @@ async fn what_browsers_play_goes_as_it_is() {
     assert_shown(&bare, H265, true, 100);
     assert!(samples(&file, "live-aac.mp4").len() > 100_000);
     let mut config = camera(H264, FPS);
-    config.sound = opus();
+    config.sound = Some(opus());
     if config.sound.is_some() {
         let seen = watched(config, "", 100).await;
         assert_eq!(

@@ -1,0 +1,107 @@
+//! Simulated cameras to be served: each of another kind.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use bytes::Bytes;
+use tutk_runtime::tutk_session::{CameraConfig, CameraUrl, Credentials, Dialect};
+use tutk_runtime::{Impairment, Server, serve};
+use tutk_serve::Keep;
+
+use super::plan::CameraPlan;
+use crate::args::record::ResendChoice;
+use crate::args::{DialectChoice, SoundChoice};
+use crate::clip::{self, SHIPPED_FPS};
+use crate::failure::Failure;
+use crate::sound;
+
+/// 60 frames of H.265 (`assets/make-clips.sh`).
+const H265: &[u8] = include_bytes!("../../assets/clip.h265");
+
+/// Nobody's keys.
+const ENR: &str = "NobodysSecret+/0";
+
+/// One of them.
+struct Kind {
+    name: &'static str,
+    uid: &'static str,
+    mac: &'static str,
+    stream: &'static [u8],
+    sound: SoundChoice,
+    dialect: &'static Dialect,
+    loss: f32,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind {
+        name: "garden",
+        uid: "TUTKDEMOCAMERA00111A",
+        mac: "02005EC0FF01",
+        stream: clip::SHIPPED,
+        sound: SoundChoice::Pcmu,
+        dialect: &Dialect::TRANSCODE,
+        loss: 0.0,
+    },
+    Kind {
+        name: "hall",
+        uid: "TUTKDEMOCAMERA00111B",
+        mac: "02005EC0FF02",
+        stream: H265,
+        sound: SoundChoice::Aac,
+        dialect: &Dialect::TRANSCODE,
+        loss: 0.0,
+    },
+    Kind {
+        name: "yard",
+        uid: "TUTKDEMOCAMERA00111C",
+        mac: "02005EC0FF03",
+        stream: clip::SHIPPED,
+        sound: SoundChoice::Pcma,
+        dialect: &Dialect::CC51,
+        loss: 0.01,
+    },
+];
+
+/// Begins them; they are there until dropped or closed.
+pub(crate) fn begin() -> Result<(Vec<Server>, BTreeMap<String, CameraPlan>), Failure> {
+    let mut servers = Vec::new();
+    let mut plans = BTreeMap::new();
+    for kind in KINDS {
+        let broken = |error: String| Failure::other("start", error, "report this");
+        let credentials =
+            Credentials::new(kind.uid, ENR, kind.mac).map_err(|error| broken(error.to_string()))?;
+        let clip = clip::parse(
+            "the clip that ships",
+            Bytes::from_static(kind.stream),
+            SHIPPED_FPS,
+        )?;
+        let mut config = CameraConfig::new(credentials.clone(), clip.clip);
+        config.dialects = vec![kind.dialect];
+        config.sound = sound::load(kind.sound)?;
+        let impairment = Impairment {
+            loss: kind.loss,
+            ..Impairment::default()
+        };
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = serve(config, listen, impairment)
+            .map_err(|error| Failure::runtime("listen", &error))?;
+        let plan = CameraPlan {
+            camera: CameraUrl {
+                host: Ipv4Addr::LOCALHOST.to_string(),
+                port: server.local_addr().port(),
+                credentials,
+                model: None,
+                subtype: None,
+                user: None,
+            },
+            keep: Keep::default(),
+            sound: true,
+            record: None,
+            dialect: DialectChoice::One(kind.dialect),
+            resend: ResendChoice::Auto,
+        };
+        plans.insert(kind.name.to_owned(), plan);
+        servers.push(server);
+    }
+    Ok((servers, plans))
+}

@@ -1,0 +1,217 @@
+//! What is served now.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
+use tutk_serve::{CameraSettings, Hub, RtspConfig, RtspServer};
+
+use super::plan::{CameraPlan, Plan, Servers};
+use super::recorder::Recorder;
+use crate::camera;
+use crate::failure::Failure;
+use crate::quality;
+
+/// How long the end of everything may take, below what the program has before a signal ends it.
+const CLOSE: Duration = Duration::from_secs(4);
+
+/// Cameras, recordings and servers.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub(crate) hub: Hub,
+    cameras: BTreeMap<String, Served>,
+    servers: Servers,
+    rtsp: Option<RtspServer>,
+}
+
+#[derive(Debug)]
+struct Served {
+    plan: CameraPlan,
+    recorder: Option<Recorder>,
+}
+
+/// What another plan has changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) changed: Vec<String>,
+    pub(crate) servers: bool,
+}
+
+impl House {
+    /// Serves it. Nothing is left if that fails.
+    pub(crate) async fn open(plan: Plan) -> Result<Self, Failure> {
+        let hub = Hub::new();
+        let rtsp = listen(&hub, &plan.servers).await?;
+        let mut house = Self {
+            hub,
+            cameras: BTreeMap::new(),
+            servers: plan.servers,
+            rtsp,
+        };
+        for (name, camera) in plan.cameras {
+            house.add(name, camera).await?;
+        }
+        Ok(house)
+    }
+
+    /// Serves this instead: cameras that are as they were go on, with their viewers.
+    ///
+    /// # Errors
+    /// What of it could not be done; all else is.
+    pub(crate) async fn become_as(&mut self, plan: Plan) -> Result<Changes, Failure> {
+        let mut changes = Changes::default();
+        let mut result = Ok(());
+        let gone = |name: &String| !plan.cameras.contains_key(name);
+        for name in self
+            .cameras
+            .keys()
+            .filter(|name| gone(name))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            self.remove(&name).await;
+            changes.removed.push(name);
+        }
+        for (name, camera) in plan.cameras {
+            match self.cameras.get(&name) {
+                Some(served) if served.plan == camera => continue,
+                Some(_) => {
+                    self.remove(&name).await;
+                    changes.changed.push(name.clone());
+                }
+                None => changes.added.push(name.clone()),
+            }
+            result = result.and(self.add(name, camera).await);
+        }
+        if self.servers != plan.servers {
+            changes.servers = true;
+            if let Some(rtsp) = self.rtsp.take() {
+                rtsp.close().await;
+            }
+            self.servers = plan.servers;
+            match listen(&self.hub, &self.servers).await {
+                Ok(rtsp) => self.rtsp = rtsp,
+                Err(failure) => result = result.and(Err(failure)),
+            }
+        }
+        result.map(|()| changes)
+    }
+
+    /// Where a camera can be watched, one line each.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let Some(rtsp) = self.rtsp.as_ref().map(RtspServer::local_addr) else {
+            return Vec::new();
+        };
+        let line = |name: &String| format!("rtsp://{}/{}", reachable(rtsp), encoded(name));
+        self.cameras.keys().map(line).collect()
+    }
+
+    /// Ends it all: files are completed, cameras and clients are told.
+    pub(crate) async fn close(self) {
+        let all = async {
+            for (_, served) in self.cameras {
+                if let Some(recorder) = served.recorder {
+                    recorder.stop().await;
+                }
+            }
+            if let Some(rtsp) = self.rtsp {
+                rtsp.close().await;
+            }
+            self.hub.close().await;
+        };
+        if tokio::time::timeout(CLOSE, all).await.is_err() {
+            tracing::warn!("not everybody could be told in time");
+        }
+    }
+
+    async fn add(&mut self, name: String, plan: CameraPlan) -> Result<(), Failure> {
+        let settings = settings(&plan);
+        let camera = self.hub.add(&name, settings).map_err(|error| {
+            let advice = "give the camera another name in the file";
+            Failure::usage("arguments", error.to_string(), advice)
+        })?;
+        let target = plan.record.clone();
+        let recorder = target.map(|target| Recorder::start(&camera, target));
+        self.cameras.insert(name, Served { plan, recorder });
+        Ok(())
+    }
+
+    async fn remove(&mut self, name: &str) {
+        let served = self.cameras.remove(name);
+        if let Some(recorder) = served.and_then(|served| served.recorder) {
+            recorder.stop().await;
+        }
+        self.hub.remove(name).await;
+    }
+}
+
+/// What the hub has to know.
+fn settings(plan: &CameraPlan) -> CameraSettings {
+    let camera = plan.camera.clone();
+    let address = match camera.host.parse() {
+        Ok(ip) => SocketAddr::new(ip, camera.port),
+        // A name is looked up before each attempt.
+        Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, camera.port)),
+    };
+    let host = camera::name(&camera);
+    let picture = camera
+        .subtype
+        .map(|subtype| quality::request(camera.model.as_deref(), subtype));
+    let mut client = ClientConfig::for_url(address, camera);
+    client.media = MediaRequest {
+        video: true,
+        audio: plan.sound,
+    };
+    if let Some(dialects) = plan.dialect.chosen() {
+        client.dialects = dialects;
+    }
+    client.resend = plan.resend.policy();
+    let mut settings = CameraSettings::new(client);
+    settings.keep = plan.keep;
+    settings.policy.host = host;
+    settings.greeting = picture.into_iter().collect();
+    settings
+}
+
+async fn listen(hub: &Hub, servers: &Servers) -> Result<Option<RtspServer>, Failure> {
+    let Some(address) = servers.rtsp else {
+        return Ok(None);
+    };
+    let mut config = RtspConfig::new(address);
+    config.udp = servers.rtsp_udp;
+    config.accounts = servers.users.accounts().map_err(|error| {
+        Failure::usage("arguments", error.to_string(), "change [users] in the file")
+    })?;
+    let server = RtspServer::start(hub.clone(), config).await;
+    server.map(Some).map_err(|error| {
+        let advice = "use another --rtsp ADDRESS:PORT, or stop the program that has it";
+        Failure::other("listen", format!("RTSP at {address}: {error}"), advice)
+    })
+}
+
+/// The address by which this machine reaches it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, v4.port()))
+        }
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
+        }
+        address => address,
+    }
+}
+
+/// A name as it stands in a URL.
+fn encoded(name: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const OTHERS: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    utf8_percent_encode(name, OTHERS).to_string()
+}

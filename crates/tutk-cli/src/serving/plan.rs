@@ -1,0 +1,179 @@
+//! What is to be served.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use tutk_runtime::tutk_session::{CameraUrl, Credentials};
+use tutk_serve::Keep;
+
+use crate::args::DialectChoice;
+use crate::args::record::ResendChoice;
+use crate::args::serve::ServeArgs;
+use crate::config::{Contents, Listen, Users};
+use crate::failure::Failure;
+use crate::sink::Target;
+
+/// Where RTSP is, unless something else is said.
+const RTSP_PORT: u16 = 8554;
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) servers: Servers,
+    pub(crate) cameras: BTreeMap<String, CameraPlan>,
+}
+
+/// Who listens where, and for whom.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Servers {
+    pub(crate) rtsp: Option<SocketAddr>,
+    pub(crate) rtsp_udp: bool,
+    pub(crate) users: Users,
+}
+
+/// One camera.
+#[derive(Debug, Clone)]
+pub(crate) struct CameraPlan {
+    pub(crate) camera: CameraUrl,
+    pub(crate) keep: Keep,
+    pub(crate) sound: bool,
+    pub(crate) record: Option<Target>,
+    pub(crate) dialect: DialectChoice,
+    pub(crate) resend: ResendChoice,
+}
+
+impl Plan {
+    /// What the file says, unless the command line says it otherwise. The file has no mistakes.
+    pub(crate) fn new(args: &ServeArgs, path: &Path, contents: Contents) -> Result<Self, Failure> {
+        let Contents {
+            cameras,
+            serve,
+            users,
+            record,
+            ..
+        } = contents;
+        let shown = path.display();
+        if cameras.is_empty() {
+            let what = format!("{shown} has no camera in it");
+            let advice = "add one (docs/cameras.md), or let `tutk cloud cameras --write` do it; --demo needs none";
+            return Err(Failure::usage("arguments", what, advice));
+        }
+        let no_auth = args.no_auth || serve.no_auth;
+        let servers = Servers {
+            rtsp: address(args.rtsp.or(serve.rtsp), RTSP_PORT),
+            rtsp_udp: serve.rtsp_udp.unwrap_or(true),
+            users,
+        };
+        servers.check(no_auth)?;
+        let mut all = BTreeMap::new();
+        for named in cameras {
+            let serving = named.serving;
+            let record = match record.as_ref().filter(|_| serving.record) {
+                None => None,
+                Some(record) => Some(record.target(&named.name).map_err(|what| {
+                    Failure::usage("arguments", format!("{shown}, [record]: {what}"), "mend it")
+                })?),
+            };
+            let sound = serving.sound.unwrap_or(true);
+            let plan = CameraPlan {
+                camera: named.camera,
+                keep: serving.keep.or(serve.keep),
+                sound,
+                dialect: serving.dialect.unwrap_or(DialectChoice::Auto),
+                resend: serving.resend.unwrap_or(ResendChoice::Auto),
+                record: record.map(|target| if sound { target.with_sound().0 } else { target }),
+            };
+            all.insert(named.name, plan);
+        }
+        Ok(Self {
+            servers,
+            cameras: all,
+        })
+    }
+
+    /// Cameras that are made here, for those who can reach this machine's own addresses unless told otherwise.
+    pub(crate) fn demo(
+        args: &ServeArgs,
+        cameras: BTreeMap<String, CameraPlan>,
+    ) -> Result<Self, Failure> {
+        let servers = Servers {
+            rtsp: address(args.rtsp, RTSP_PORT),
+            rtsp_udp: true,
+            users: Users::default(),
+        };
+        servers.check(args.no_auth)?;
+        Ok(Self { servers, cameras })
+    }
+}
+
+impl Servers {
+    /// Whether everybody may watch only where nobody else can come.
+    fn check(&self, no_auth: bool) -> Result<(), Failure> {
+        for (key, address) in [("rtsp", self.rtsp)] {
+            let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
+                continue;
+            };
+            if !self.users.is_empty() {
+                continue;
+            }
+            if !no_auth {
+                let what = format!(
+                    "{key} at {address} can be reached by others, and there is no [users] in the file"
+                );
+                let advice = "add [users] with a name and a password, or --no-auth if everybody there may watch";
+                return Err(Failure::usage("arguments", what, advice));
+            }
+            tracing::warn!("{key} at {address}: whoever can reach it can watch, for --no-auth");
+        }
+        Ok(())
+    }
+}
+
+impl PartialEq for CameraPlan {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            camera,
+            keep,
+            sound,
+            record,
+            dialect,
+            resend,
+        } = self;
+        let rest = (
+            &other.keep,
+            &other.sound,
+            &other.record,
+            &other.dialect,
+            &other.resend,
+        );
+        is_same(camera, &other.camera) && (keep, sound, record, dialect, resend) == rest
+    }
+}
+
+fn is_same(one: &CameraUrl, other: &CameraUrl) -> bool {
+    let keys = |keys: &Credentials| {
+        let uid = keys.uid.to_string();
+        (uid, keys.enr.reveal().to_vec(), keys.auth_key.0, keys.mac)
+    };
+    let rest = |camera: &CameraUrl| {
+        let CameraUrl {
+            host,
+            port,
+            credentials: _,
+            model,
+            subtype,
+            user,
+        } = camera.clone();
+        (host, port, model, subtype, user)
+    };
+    rest(one) == rest(other) && keys(&one.credentials) == keys(&other.credentials)
+}
+
+fn address(listen: Option<Listen>, port: u16) -> Option<SocketAddr> {
+    match listen {
+        None => Some((Ipv4Addr::LOCALHOST, port).into()),
+        Some(Listen::Off) => None,
+        Some(Listen::At(address)) => Some(address),
+    }
+}

@@ -1,0 +1,305 @@
+//! `tutk serve`: cameras of a file, watched over RTSP and recorded.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test stops where it fails, and uses files and processes"
+)]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Service, Simulator, signal, streams, text, tutk};
+
+/// A file with these cameras, and these lines behind them.
+fn file(path: &Path, cameras: &[(&str, &Simulator, &str)], rest: &str) {
+    let mut file = String::from("[serve]\nrtsp = \"127.0.0.1:0\"\n");
+    for (name, camera, more) in cameras {
+        file += &format!("[cameras.{name}]\nurl = \"{}\"\n{more}\n", camera.url);
+    }
+    private(path, &(file + rest));
+}
+
+fn private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn serve(config: &Path) -> Service {
+    Service::start(&["serve", "--config", text(config)])
+}
+
+/// Whether ffmpeg gets so many pictures of a stream; `None` where there is no ffmpeg, which is an error where CI is
+/// set.
+fn plays(url: &str, frames: u32) -> Option<bool> {
+    common::probe(Path::new(&common::asset("clip.h264")))?;
+    // It gives up after 20 s without a packet.
+    let output = Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-timeout",
+            "20000000",
+            "-rtsp_transport",
+            "tcp",
+            "-i",
+            url,
+        ])
+        .args(["-frames:v", &frames.to_string(), "-f", "null", "-"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    if !output.status.success() {
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Some(output.status.success())
+}
+
+fn recordings(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut all: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn cameras_of_the_file_are_watched_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let (front, back) = (Simulator::start(&["--audio", "aac"]), Simulator::start(&[]));
+    let record = format!(
+        "[record]\npath = \"{}/{{camera}}/%Y-%m-%dT%H-%M-%S.mp4\"\nsegment = \"2s\"",
+        text(folder.path())
+    );
+    let more = "record = true\nconnect = \"always\"";
+    file(
+        &config,
+        &[("front", &front, more), ("back", &back, "sound = false")],
+        &record,
+    );
+    let mut service = serve(&config);
+    let addresses: Vec<_> = ["back", "front"]
+        .map(|name| service.wait_for(&format!("/{name}")))
+        .to_vec();
+    // What is recorded needs nobody who watches.
+    service.wait_for("front: connected");
+    for address in &addresses {
+        if plays(address, 30) == Some(false) {
+            panic!("{address}");
+        }
+    }
+    let begun = Instant::now();
+    let recorded = folder.path().join("front");
+    while recordings(&recorded).len() < 3 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing is recorded"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    signal(service.child(), "-TERM");
+    let run = service.end();
+    run.exits(0);
+    assert!(!folder.path().join("back").exists());
+    let all = recordings(&recorded);
+    // The last one may have ended with its first picture.
+    for (number, path) in all.iter().enumerate().take(all.len() - 1) {
+        let Some(streams) = streams(path) else { return };
+        let codecs: Vec<_> = streams.iter().map(|stream| stream.codec.as_str()).collect();
+        assert_eq!(codecs, ["h264", "aac"], "{path:?}");
+        if number > 0 {
+            assert_eq!(streams[0].packets, 40, "{path:?}");
+        }
+    }
+}
+
+#[test]
+fn the_file_is_read_again_without_dropping_what_did_not_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let (one, two, three) = (
+        Simulator::start(&[]),
+        Simulator::start(&[]),
+        Simulator::start(&[]),
+    );
+    let always = "connect = \"always\"";
+    file(&config, &[("one", &one, always), ("two", &two, always)], "");
+    let mut service = serve(&config);
+    let address = service.wait_for("/one");
+    service.wait_for("one: connected");
+    // Somebody watches, from before to after.
+    let watching = std::thread::spawn(move || plays(&address, 200));
+    std::thread::sleep(Duration::from_secs(2));
+    file(
+        &config,
+        &[("one", &one, always), ("three", &three, always)],
+        "",
+    );
+    signal(service.child(), "-HUP");
+    service.wait_for("added: three");
+    service.wait_for("removed: two");
+    service.wait_for("three: connected");
+    // A mistake changes nothing.
+    let before = fs::read_to_string(&config).unwrap();
+    private(&config, &before.replace("always", "never"));
+    signal(service.child(), "-HUP");
+    service.wait_for("line 5, key `connect`: connect is `on-demand` or `always`");
+    service.wait_for("everything goes on as it was");
+    private(&config, &before);
+    signal(service.child(), "-HUP");
+    service.wait_for("nothing has changed");
+    assert_ne!(watching.join().unwrap(), Some(false));
+    signal(service.child(), "-INT");
+    let run = service.end();
+    run.exits(0);
+    let again = run
+        .stderr
+        .lines()
+        .filter(|line| *line == "one: connected")
+        .count();
+    assert_eq!(again, 1, "{}", run.stderr);
+    // Each camera had one client, whoever watched.
+    for camera in [one, two, three] {
+        signal(camera.child(), "-INT");
+        let run = camera.end();
+        assert!(run.stderr.contains("served 1 client:"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_camera_that_comes_and_goes_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let mut camera = Simulator::start(&[]);
+    let listen = camera.address().to_owned();
+    file(&config, &[("yard", &camera, "connect = \"always\"")], "");
+    let mut service = serve(&config);
+    service.wait_for("yard: connected");
+    camera.kill();
+    service.wait_for("yard: ");
+    let _camera = Simulator::start_at(&listen, &[]);
+    service.wait_for("yard: connected");
+    signal(service.child(), "-INT");
+    service.end().exits(0);
+}
+
+#[test]
+fn the_demo_needs_no_file() {
+    let mut service = Service::start(&["serve", "--demo", "--rtsp", "127.0.0.1:0"]);
+    for name in ["garden", "hall", "yard"] {
+        let address = service.wait_for(&format!("/{name}"));
+        if plays(&address, 20) == Some(false) {
+            panic!("{address}");
+        }
+    }
+    signal(service.child(), "-INT");
+    service.end().exits(0);
+}
+
+#[test]
+fn who_may_watch_is_settled_before_anything_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let camera = Simulator::start(&[]);
+    let args = ["serve", "--config", text(&config), "--rtsp", "0.0.0.0:0"];
+    file(&config, &[("yard", &camera, "")], "");
+    let run = tutk(args);
+    run.exits(2).says(&["0.0.0.0:0", "[users]", "--no-auth"]);
+
+    let mut service = Service::start(&[&args[..], &["--no-auth"]].concat());
+    let warning = service.wait_for("whoever can reach it can watch");
+    assert!(warning.contains("WARN"), "{warning}");
+    service.wait_for("rtsp://127.0.0.1:");
+    signal(service.child(), "-INT");
+    service.end().exits(0);
+
+    // With a name and a password, which may stand in the environment.
+    file(
+        &config,
+        &[("yard", &camera, "")],
+        "[users]\nanna = \"${ANNA}\"\n",
+    );
+    let mut command = common::command(args);
+    command.env("ANNA", "geheim wie nie");
+    let mut service = Service::spawn(&mut command);
+    let address = service.wait_for("/yard");
+    if let Some(open) = plays(&address, 1) {
+        assert!(!open, "nobody was asked who he is");
+        let signed = address.replace("rtsp://", "rtsp://anna:geheim%20wie%20nie@");
+        assert_eq!(plays(&signed, 1), Some(true));
+    }
+    signal(service.child(), "-INT");
+    let run = service.end();
+    run.exits(0);
+    assert!(!run.stderr.contains("geheim"), "{}", run.stderr);
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let url = common::url("127.0.0.1:9");
+    let text_of = format!(
+        "[serve]\nrtsp = \"8554\"\nlinger = \"soon\"\nport = 1\n\
+         [users]\nanna = \"\"\n\"a:b\" = \"x\"\n\
+         [record]\npath = \"fixed.mp4\"\nmax_size = \"much\"\n\
+         [cameras.a]\nurl = \"{url}\"\nrecord = 1\nsound = \"no\"\nresend = \"often\"\ndialect = \"klingon\"\n"
+    );
+    private(&config, &text_of);
+    let run = tutk(["serve", "--config", text(&config)]);
+    run.exits(2).says(&["11 mistakes", "docs/cameras.md"]);
+    for line in [
+        "line 2, key `rtsp`: expected ADDRESS:PORT",
+        "line 3, key `linger`: must be as 90s",
+        "line 4, key `port`: unknown key",
+        "line 6, key `anna`: a password is not empty",
+        "line 7: ",
+        "line 9, key `path`: ",
+        "line 10, key `max_size`: expected a number of bytes",
+        "line 13, key `record`: expected true or false, got integer",
+        "line 14, key `sound`: expected true or false, got string",
+        "line 15, key `resend`: resend is `auto`, `on` or `off`",
+        "line 16, key `dialect`: known are auto",
+    ] {
+        assert!(run.stderr.contains(line), "{line}: {}", run.stderr);
+    }
+    // Two cameras, one path; and none at all.
+    let cameras = format!(
+        "[cameras.a]\nurl = \"{url}\"\nrecord = true\n[cameras.b]\nurl = \"{url}\"\nrecord = true\n"
+    );
+    private(
+        &config,
+        &format!("[record]\npath = \"x/%F.mp4\"\n{cameras}"),
+    );
+    let run = tutk(["serve", "--config", text(&config)]);
+    run.exits(2);
+    assert!(
+        run.stderr
+            .contains("line 8, key `record`: more than one camera"),
+        "{}",
+        run.stderr
+    );
+    private(&config, &cameras);
+    let run = tutk(["serve", "--config", text(&config)]);
+    run.exits(2);
+    assert!(
+        run.stderr
+            .contains("line 3, key `record`: the file has no table [record]"),
+        "{}",
+        run.stderr
+    );
+    private(&config, "");
+    tutk(["serve", "--config", text(&config)])
+        .exits(2)
+        .says(&["no camera", "--demo"]);
+}

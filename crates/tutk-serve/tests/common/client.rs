@@ -1,0 +1,260 @@
+//! A client of one RTSP connection, in memory.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking, and each test file uses a part of this"
+)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
+use tutk_runtime::tutk_session::MediaKind;
+use tutk_serve::rtsp::{Channel, Connection, ConnectionConfig, Event, Output, Ports, Undescribed};
+use tutk_serve::{LiveFrame, SoundDescription, StreamDescription};
+
+pub const PEER: ([u8; 4], u16) = ([192, 0, 2, 9], 50_000);
+pub const URL: &str = "rtsp://192.0.2.1:8554/front";
+pub const SERVER: Ports = Ports {
+    rtp: 30_000,
+    rtcp: 30_001,
+};
+
+/// What came of all that the connection wanted.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub written: Vec<u8>,
+    pub datagrams: Vec<(SocketAddr, Channel, Vec<u8>)>,
+    pub events: Vec<Event>,
+}
+
+pub struct Client {
+    pub connection: Connection,
+    pub now: Instant,
+    /// What the camera shows.
+    pub shows: Result<Arc<StreamDescription>, Undescribed>,
+    /// Whether what is to be written is.
+    pub takes: bool,
+    pub next_timeout: Instant,
+    cseq: u32,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(found, _)| found == name);
+        found.next().map(|(_, value)| value.as_str())
+    }
+}
+
+pub fn config() -> ConnectionConfig {
+    let mut config = ConnectionConfig::new(PEER.into(), [192, 0, 2, 1].into());
+    config.udp = Some(SERVER);
+    config
+}
+
+pub const KEY: &[u8] = &[
+    0, 0, 0, 1, 0x67, 0x64, 0, 0x28, 0xac, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 0x88,
+];
+
+/// A picture, and sound of this codec.
+pub fn description(codec: AudioCodec) -> Arc<StreamDescription> {
+    let mut sets = ParameterSets::new(Codec::H264);
+    sets.update(KEY);
+    let format = AudioFormat {
+        codec,
+        rate: 8_000,
+        channels: 1,
+    };
+    let config = AudioConfig::new(format).unwrap();
+    Arc::new(StreamDescription {
+        video: Some(sets),
+        sound: Some(SoundDescription { format, config }),
+        settled: true,
+    })
+}
+
+impl Client {
+    pub fn new(config: ConnectionConfig) -> Self {
+        let now = tokio::time::Instant::now().into_std();
+        let rng = Box::new(StdRng::seed_from_u64(7));
+        Self {
+            connection: Connection::new(config, rng, now),
+            now,
+            shows: Ok(description(AudioCodec::Pcmu)),
+            takes: true,
+            next_timeout: now,
+            cseq: 0,
+        }
+    }
+
+    /// Does all that the connection wants, as its owner does.
+    pub fn drain(&mut self) -> Done {
+        let mut done = Done::default();
+        loop {
+            let event = match self.connection.poll_output() {
+                Output::Timeout(at) => {
+                    self.next_timeout = at;
+                    return done;
+                }
+                Output::Write(bytes) => {
+                    done.written.extend_from_slice(&bytes);
+                    if self.takes {
+                        self.connection.handle_written(self.now);
+                    }
+                    continue;
+                }
+                Output::Datagram {
+                    to,
+                    channel,
+                    payload,
+                } => {
+                    done.datagrams.push((to, channel, payload.to_vec()));
+                    continue;
+                }
+                Output::Event(event) => event,
+            };
+            match &event {
+                Event::Describe { .. } => {
+                    let shows = self.shows.clone();
+                    self.connection.handle_description(self.now, shows);
+                }
+                Event::Play { .. } => {
+                    let first = Some(Duration::from_secs(10));
+                    self.connection.handle_playing(self.now, first);
+                }
+                _ => {}
+            }
+            done.events.push(event);
+        }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) -> Done {
+        self.connection.handle_bytes(self.now, bytes);
+        self.drain()
+    }
+
+    /// Sends a request with these headers, and returns the answer.
+    pub fn ask(&mut self, method: &str, uri: &str, headers: &[&str]) -> Answer {
+        self.cseq += 1;
+        let headers: String = headers
+            .iter()
+            .map(|header| format!("{header}\r\n"))
+            .collect();
+        let cseq = self.cseq;
+        let request = format!("{method} {uri} RTSP/1.0\r\nCSeq: {cseq}\r\n{headers}\r\n");
+        let done = self.send(request.as_bytes());
+        let answers = answers(&done.written);
+        let [answer] = &answers[..] else {
+            panic!("{answers:?}");
+        };
+        assert_eq!(answer.header("CSeq"), Some(cseq.to_string().as_str()));
+        answer.clone()
+    }
+
+    /// Sets up a track, or both.
+    pub fn set_up(&mut self, tracks: &[usize], transport: &str) -> String {
+        let mut id = String::new();
+        for track in tracks {
+            let uri = format!("{URL}/trackID={track}");
+            let answer = self.ask("SETUP", &uri, &[&format!("Transport: {transport}")]);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            id = answer
+                .header("Session")
+                .unwrap()
+                .split(';')
+                .next()
+                .unwrap()
+                .to_owned();
+        }
+        id
+    }
+
+    pub fn play(&mut self, id: &str) -> Answer {
+        let answer = self.ask("PLAY", URL, &[&format!("Session: {id}")]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer
+    }
+
+    pub fn frame(&mut self, kind: MediaKind, millis: u64) -> Done {
+        let frame = frame(kind, millis, self.shows.clone().unwrap());
+        self.connection.handle_frame(self.now, &frame).unwrap();
+        self.drain()
+    }
+
+    pub fn wait(&mut self, time: Duration) -> Done {
+        self.now += time;
+        self.connection.handle_timeout(self.now);
+        self.drain()
+    }
+}
+
+pub fn frame(kind: MediaKind, millis: u64, description: Arc<StreamDescription>) -> LiveFrame {
+    let timestamp = Duration::from_millis(millis);
+    LiveFrame {
+        kind,
+        data: match kind {
+            MediaKind::Key => Bytes::from_static(KEY),
+            MediaKind::Delta => Bytes::from_static(&[0, 0, 1, 0x41, 0x9a]),
+            MediaKind::Audio => Bytes::from_static(&[0x55; 160]),
+        },
+        timestamp,
+        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + timestamp,
+        discontinuity: false,
+        description,
+    }
+}
+
+/// Answers, one behind the other.
+pub fn answers(mut written: &[u8]) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    while !written.is_empty() {
+        let end = written
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap();
+        let head = std::str::from_utf8(&written[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().strip_prefix("RTSP/1.0 ").unwrap();
+        let headers: Vec<_> = lines
+            .map(|line| line.split_once(": ").unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let length = headers.iter().find(|(name, _)| name == "Content-Length");
+        let length = length.map_or(0, |(_, length)| length.parse().unwrap());
+        let body = &written[end + 4..end + 4 + length];
+        answers.push(Answer {
+            status: status[..3].parse().unwrap(),
+            headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        });
+        written = &written[end + 4 + length..];
+    }
+    answers
+}
+
+/// Interleaved packets, one behind the other.
+pub fn interleaved(mut written: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut packets = Vec::new();
+    while let [b'$', channel, high, low, rest @ ..] = written {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        packets.push((*channel, rest[..length].to_vec()));
+        written = &rest[length..];
+    }
+    assert!(written.is_empty());
+    packets
+}

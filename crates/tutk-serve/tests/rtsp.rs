@@ -1,0 +1,558 @@
+//! RTSP connections in memory: what is answered, what is sent, and when one is over.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::client::{Client, SERVER, URL, answers, config, description, frame, interleaved};
+use rtcp_types::{Compound, Packet, ReceiverReport, RtcpPacketWriterExt as _};
+use rtp_types::RtpPacket;
+use tutk_media::{AudioCodec, Codec, ParameterSets};
+use tutk_runtime::tutk_session::MediaKind;
+use tutk_serve::rtsp::{Channel, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT, Undescribed};
+use tutk_serve::{Accounts, StreamDescription};
+
+const TCP: &str = "RTP/AVP/TCP;unicast;interleaved=0-1";
+
+#[test]
+fn a_whole_session() {
+    let mut client = Client::new(config());
+    let options = client.ask("OPTIONS", "*", &[]);
+    let public = options.header("Public").unwrap();
+    for method in [
+        "DESCRIBE",
+        "SETUP",
+        "PLAY",
+        "PAUSE",
+        "TEARDOWN",
+        "GET_PARAMETER",
+    ] {
+        assert!(public.split(", ").any(|listed| listed == method));
+    }
+    let described = client.ask("DESCRIBE", URL, &["Accept: application/sdp"]);
+    assert_eq!(
+        described.header("Content-Base"),
+        Some(format!("{URL}/").as_str())
+    );
+    assert_eq!(
+        described.body,
+        "v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\ns=front\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
+         a=control:*\r\na=range:npt=now-\r\n\
+         m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
+         a=fmtp:96 packetization-mode=1;profile-level-id=640028;\
+         sprop-parameter-sets=Z2QAKKw=,aM48gA==\r\na=control:trackID=0\r\n\
+         m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:trackID=1\r\n"
+    );
+    let video = client.ask(
+        "SETUP",
+        &format!("{URL}/trackID=0"),
+        &[&format!("Transport: {TCP}")],
+    );
+    let transport = video.header("Transport").unwrap();
+    assert!(
+        transport.starts_with(&format!("{TCP};ssrc=")),
+        "{transport}"
+    );
+    let session = video.header("Session").unwrap();
+    let id = session.strip_suffix(";timeout=60").unwrap().to_owned();
+    let with = format!("Session: {id}");
+    // The same channels again: they are not free, and others are given.
+    let audio = [with.as_str(), &format!("Transport: {TCP}")];
+    let audio = client.ask("SETUP", &format!("{URL}/trackID=1"), &audio);
+    assert!(
+        audio
+            .header("Transport")
+            .unwrap()
+            .contains("interleaved=2-3")
+    );
+
+    let played = client.play(&id);
+    assert_eq!(played.header("Range"), Some("npt=now-"));
+    let info: Vec<_> = played.header("RTP-Info").unwrap().split(',').collect();
+    let field = |track: usize, name: &str| -> u32 {
+        let (start, rest) = info[track].split_once(';').unwrap();
+        assert_eq!(start, format!("url={URL}/trackID={track}"));
+        let mut fields = rest.split(';').map(|field| field.split_once('=').unwrap());
+        fields
+            .find(|(found, _)| *found == name)
+            .unwrap()
+            .1
+            .parse()
+            .unwrap()
+    };
+
+    // The clock of each track comes first, then the picture.
+    let packets = interleaved(&client.frame(MediaKind::Key, 10_000).written);
+    let channels: Vec<_> = packets.iter().map(|(channel, _)| *channel).collect();
+    assert_eq!(channels, [1, 3, 0]);
+    for (track, (_, packet)) in packets[..2].iter().enumerate() {
+        let Some(Ok(Packet::Sr(report))) = Compound::parse(packet).unwrap().next() else {
+            panic!("no sender report");
+        };
+        assert_eq!(report.rtp_timestamp(), field(track, "rtptime"));
+        assert_eq!(report.ntp_timestamp() >> 32, 2_208_988_800 + 1_000_010);
+        assert_eq!(report.packet_count(), 0);
+    }
+    let rtp = RtpPacket::parse(&packets[2].1).unwrap();
+    assert_eq!((rtp.payload_type(), rtp.marker_bit()), (96, true));
+    assert_eq!(u32::from(rtp.sequence_number()), field(0, "seq"));
+    assert_eq!(rtp.timestamp(), field(0, "rtptime"));
+    // 20 ms later by the camera's clock are 160 samples.
+    let packets = interleaved(&client.frame(MediaKind::Audio, 10_020).written);
+    let [(2, packet)] = &packets[..] else {
+        panic!("{packets:?}");
+    };
+    let rtp = RtpPacket::parse(packet).unwrap();
+    assert_eq!(rtp.timestamp(), field(1, "rtptime").wrapping_add(160));
+    assert_eq!(rtp.payload(), [0x55; 160]);
+
+    assert_eq!(
+        client.ask("PLAY", URL, &[&with]).status,
+        200,
+        "playing already"
+    );
+    assert_eq!(
+        client.ask("GET_PARAMETER", URL, &[&with]).header("Session"),
+        Some(id.as_str())
+    );
+    assert_eq!(client.ask("SET_PARAMETER", "*", &[&with]).status, 200);
+    assert_eq!(client.ask("PAUSE", URL, &[&with]).status, 200);
+    assert!(!client.connection.wants_frames());
+    assert!(client.frame(MediaKind::Key, 11_000).written.is_empty());
+    client.play(&id);
+    assert_eq!(
+        interleaved(&client.frame(MediaKind::Key, 12_000).written).len(),
+        3
+    );
+    assert_eq!(client.ask("TEARDOWN", URL, &[&with]).status, 200);
+    assert!(!client.connection.wants_frames());
+    assert_eq!(client.ask("PLAY", URL, &[&with]).status, 454);
+    // And from the beginning, on the same connection.
+    let again = client.set_up(&[0], TCP);
+    assert_ne!(again, id);
+    client.play(&again);
+}
+
+#[test]
+fn over_udp_only_to_the_client_itself() {
+    let mut client = Client::new(config());
+    let transport = "RTP/AVP;unicast;destination=198.51.100.7;client_port=7000-7001";
+    let answer = client.ask(
+        "SETUP",
+        &format!("{URL}/trackID=0"),
+        &[&format!("Transport: {transport}")],
+    );
+    let said = answer.header("Transport").unwrap();
+    let ports = "RTP/AVP;unicast;client_port=7000-7001;server_port=30000-30001;ssrc=";
+    assert!(said.starts_with(ports), "{said}");
+    assert_eq!(SERVER.rtp, 30_000);
+    let id = client.set_up(&[1], "RTP/AVP/UDP;unicast;client_port=7002-7003");
+    client.play(&id);
+    let to = |port| (common::client::PEER.0, port).into();
+    let sent = client.frame(MediaKind::Key, 10_000).datagrams;
+    let sent: Vec<_> = sent
+        .iter()
+        .map(|(to, channel, _)| (*to, *channel))
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            (to(7001), Channel::Rtcp),
+            (to(7003), Channel::Rtcp),
+            (to(7000), Channel::Rtp)
+        ]
+    );
+    assert!(client.connection.uses_udp());
+    // Reports each five seconds, as of now.
+    let reports = client.wait(Duration::from_secs(5)).datagrams;
+    let Some(Ok(Packet::Sr(report))) = Compound::parse(&reports[0].2).unwrap().next() else {
+        panic!("{reports:?}");
+    };
+    assert_eq!(reports.len(), 2);
+    assert_eq!(report.ntp_timestamp() >> 32, 2_208_988_800 + 1_000_015);
+    assert_eq!(
+        (report.packet_count(), report.octet_count() > 10),
+        (1, true)
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_its_name() {
+    let mut client = Client::new(config());
+    let track = format!("{URL}/trackID=0");
+    let tcp = format!("Transport: {TCP}");
+    for (method, uri, headers, status) in [
+        ("FLY", URL, &[][..], 501),
+        ("RECORD", URL, &[], 405),
+        ("ANNOUNCE", URL, &[], 405),
+        ("DESCRIBE", "*", &[], 400),
+        ("DESCRIBE", "rtsp://h/", &[], 404),
+        ("DESCRIBE", "http://h/front", &[], 404),
+        ("PLAY", URL, &[], 454),
+        ("PLAY", URL, &["Session: 1"], 454),
+        ("SETUP", &track, &[], 400),
+        ("SETUP", URL, &[&tcp], 400),
+        ("SETUP", &format!("{URL}/trackID=2"), &[&tcp], 404),
+        ("SETUP", &track, &["Transport: RTP/AVP;multicast"], 461),
+        ("SETUP", &track, &["Transport: RTP/AVP;mode=\""], 461),
+        ("SETUP", &track, &["Transport: x"], 461),
+        ("DESCRIBE", URL, &["Require: implicit-play"], 551),
+    ] {
+        assert_eq!(
+            client.ask(method, uri, headers).status,
+            status,
+            "{method} {uri} {headers:?}"
+        );
+    }
+    assert_eq!(
+        client
+            .ask("RECORD", URL, &[])
+            .header("Allow")
+            .unwrap()
+            .split(", ")
+            .count(),
+        8
+    );
+    let body = b"GET_PARAMETER * RTSP/1.0\r\nCSeq: 1\r\nContent-Length: 6\r\n\r\nvolume";
+    assert_eq!(answers(&client.send(body).written)[0].status, 451);
+
+    let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
+    let with = format!("Session: {id}");
+    assert_eq!(client.ask("PLAY", &track, &[&with]).status, 460);
+    assert_eq!(client.ask("PLAY", "rtsp://h/back", &[&with]).status, 404);
+    assert_eq!(
+        client
+            .ask("SETUP", "rtsp://h/back/trackID=0", &[&tcp])
+            .status,
+        455
+    );
+    client.play(&id);
+    assert_eq!(client.ask("SETUP", &track, &[&tcp, &with]).status, 455);
+    // One of two streams may be given up.
+    assert_eq!(client.ask("TEARDOWN", &track, &[&with]).status, 200);
+    assert_eq!(client.ask("TEARDOWN", &track, &[&with]).status, 404);
+    let sound = interleaved(&client.frame(MediaKind::Audio, 10_000).written);
+    assert_eq!(sound.len(), 2);
+    assert!(client.frame(MediaKind::Key, 10_000).written.is_empty());
+
+    for (shows, status) in [(Undescribed::Unknown, 404), (Undescribed::Unavailable, 503)] {
+        let mut client = Client::new(config());
+        client.shows = Err(shows);
+        assert_eq!(client.ask("DESCRIBE", URL, &[]).status, status);
+        assert_eq!(client.ask("SETUP", &track, &[&tcp]).status, status);
+    }
+    let mut without_udp = config();
+    without_udp.udp = None;
+    let udp = "Transport: RTP/AVP;unicast;client_port=7000-7001";
+    assert_eq!(
+        Client::new(without_udp).ask("SETUP", &track, &[udp]).status,
+        461
+    );
+}
+
+#[test]
+fn what_is_no_request_ends_the_connection() {
+    let mut client = Client::new(config());
+    // This can be understood, but not answered by its number.
+    let done = client.send(b"PLAY * RTSP/1.0\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: x\r\n\r\n");
+    let all = answers(&done.written);
+    assert_eq!(
+        all.iter().map(|answer| answer.status).collect::<Vec<_>>(),
+        [400, 400]
+    );
+    assert!(client.connection.wants_input());
+
+    let done = client.send(b"GET / HTTP/1.1\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: 3\r\n\r\n");
+    let [answer] = &answers(&done.written)[..] else {
+        panic!("{done:?}");
+    };
+    assert_eq!(
+        (answer.status, answer.header("Connection")),
+        (400, Some("close"))
+    );
+    assert!(matches!(done.events[..], [Event::Ended(End::Malformed(_))]));
+    assert!(!client.connection.wants_input());
+    assert!(
+        client
+            .send(b"OPTIONS * RTSP/1.0\r\nCSeq: 4\r\n\r\n")
+            .written
+            .is_empty()
+    );
+    let mut client = Client::new(config());
+    let done = client.send(b"OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n");
+    assert_eq!(answers(&done.written)[0].status, 505);
+}
+
+#[test]
+fn requests_one_behind_the_other_are_answered_in_order() {
+    let mut client = Client::new(config());
+    let mut all = String::new();
+    for (at, request) in [
+        format!("OPTIONS {URL}"),
+        format!("DESCRIBE {URL}"),
+        format!("SETUP {URL}/trackID=0"),
+        format!("SETUP {URL}/trackID=1"),
+        format!("PLAY {URL}"),
+        "FLY *".to_owned(),
+        format!("GET_PARAMETER {URL}"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        all += &format!("{request} RTSP/1.0\r\nCSeq: {at}\r\nTransport: RTP/AVP/TCP\r\n\r\n");
+    }
+    let done = client.send(all.as_bytes());
+    let said: Vec<_> = answers(&done.written)
+        .iter()
+        .map(|answer| (answer.header("CSeq").unwrap().to_owned(), answer.status))
+        .collect();
+    let expected = [200, 200, 200, 200, 200, 501, 200];
+    let expected: Vec<_> = expected
+        .iter()
+        .enumerate()
+        .map(|(at, status)| (at.to_string(), *status))
+        .collect();
+    assert_eq!(said, expected);
+
+    // Nobody can make the answers pile up: those that are not taken stop the next.
+    client.takes = false;
+    let many = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n".repeat(1_500);
+    let first = client.send(&many).written.len();
+    assert!(first > 10_000 && first < 20_000, "{first}");
+    assert!(!client.connection.wants_input());
+    assert!(!client.connection.wants_frames());
+    let mut count = 0;
+    client.takes = true;
+    client.connection.handle_written(client.now);
+    count += answers(&client.drain().written).len();
+    assert!(client.connection.wants_input());
+    assert!(count > 1_000);
+}
+
+#[test]
+fn silence_ends_a_session_and_reports_do_not() {
+    let silent = |done: &[Event]| matches!(done, [Event::Ended(End::Silent)]);
+    let step = SESSION_TIMEOUT / 4;
+    // One that asks nothing.
+    let mut client = Client::new(config());
+    assert!(
+        client
+            .wait(SESSION_TIMEOUT - Duration::from_millis(1))
+            .events
+            .is_empty()
+    );
+    assert!(silent(&client.wait(Duration::from_millis(1)).events));
+
+    let udp = |client: &mut Client| {
+        let id = client.set_up(&[0], "RTP/AVP;unicast;client_port=7000-7001");
+        client.play(&id);
+        client.frame(MediaKind::Key, 0);
+    };
+    let mut report = [0; 100];
+    let block = rtcp_types::ReportBlock::builder(1).fraction_lost(128);
+    let receiver = ReceiverReport::builder(9).add_report_block(block);
+    let length = Compound::builder()
+        .add_packet(receiver)
+        .write_into(&mut report)
+        .unwrap();
+    let from = |port| (common::client::PEER.0, port).into();
+    let mut client = Client::new(config());
+    udp(&mut client);
+    for _ in 0..12 {
+        assert!(client.wait(step).events.is_empty());
+        assert!(
+            client
+                .connection
+                .handle_rtcp(client.now, from(7001), &report[..length])
+        );
+        client.drain();
+    }
+    assert!(client.connection.loss() > 0.4);
+    // Neither somebody else's, nor what is no report.
+    for _ in 0..3 {
+        client.wait(step);
+        assert!(
+            !client
+                .connection
+                .handle_rtcp(client.now, from(7003), &report[..length])
+        );
+        assert!(!client.connection.handle_rtcp(
+            client.now,
+            ([192, 0, 2, 8], 7001).into(),
+            &report[..length]
+        ));
+        assert!(
+            !client
+                .connection
+                .handle_rtcp(client.now, from(7001), &[1, 2, 3])
+        );
+    }
+    assert!(silent(&client.wait(step).events));
+
+    // Over the connection it is enough to take what comes, reports at least.
+    let mut client = Client::new(config());
+    let id = client.set_up(&[0], TCP);
+    client.play(&id);
+    client.frame(MediaKind::Key, 0);
+    for _ in 0..100 {
+        let done = client.wait(Duration::from_secs(5));
+        assert!(done.events.is_empty() && interleaved(&done.written).len() == 1);
+    }
+    client.takes = false;
+    assert!(!client.frame(MediaKind::Delta, 50).written.is_empty());
+    assert!(!client.connection.wants_frames());
+    assert!(
+        client
+            .wait(SESSION_TIMEOUT - Duration::from_millis(1))
+            .written
+            .is_empty()
+    );
+    assert!(silent(&client.wait(Duration::from_millis(1)).events));
+}
+
+#[test]
+fn the_end_is_told_and_the_client_has_a_moment() {
+    for transport in [TCP, "RTP/AVP;unicast;client_port=7000-7001"] {
+        let mut client = Client::new(config());
+        let id = client.set_up(&[0], transport);
+        client.play(&id);
+        client.frame(MediaKind::Key, 0);
+        client.connection.handle_end(client.now);
+        let done = client.drain();
+        let packet = match transport {
+            TCP => interleaved(&done.written).remove(0).1,
+            _ => done.datagrams[0].2.clone(),
+        };
+        let bye = Compound::parse(&packet).unwrap().last().unwrap().unwrap();
+        assert!(matches!(bye, Packet::Bye(_)), "{bye:?}");
+        assert_eq!(done.events, [Event::Stop]);
+        assert_eq!(client.next_timeout, client.now + GRACE);
+        assert!(!client.connection.wants_frames());
+        assert_eq!(
+            client
+                .ask("TEARDOWN", URL, &[&format!("Session: {id}")])
+                .status,
+            200
+        );
+        assert_eq!(client.wait(GRACE).events, [Event::Ended(End::NoFrames)]);
+    }
+    // One that does not play is gone at once.
+    let mut client = Client::new(config());
+    client.set_up(&[0], TCP);
+    client.connection.handle_end(client.now);
+    assert_eq!(client.drain().events, [Event::Ended(End::NoFrames)]);
+}
+
+#[test]
+fn another_codec_ends_it_and_other_parameters_do_not() {
+    let mut client = Client::new(config());
+    let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
+    client.play(&id);
+    let mut changed = StreamDescription::clone(client.shows.as_ref().unwrap());
+    let mut sets = changed.video.clone().unwrap();
+    sets.update(&[0, 0, 1, 0x68, 1]);
+    changed.video = Some(sets);
+    client.shows = Ok(Arc::new(changed.clone()));
+    assert!(client.frame(MediaKind::Key, 0).events.is_empty());
+    changed.video = Some(ParameterSets::new(Codec::H265));
+    client.shows = Ok(Arc::new(changed));
+    assert_eq!(client.frame(MediaKind::Key, 50).events, [Event::Stop]);
+    assert_eq!(client.wait(GRACE).events, [Event::Ended(End::Changed)]);
+}
+
+#[test]
+fn sound_that_rtp_has_no_place_for_is_left_out_with_a_word() {
+    let mut client = Client::new(config());
+    client.shows = Ok(description(AudioCodec::G726));
+    let done = client.send(format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes());
+    let [
+        Event::Describe { .. },
+        Event::SoundLeftOut { camera, error },
+    ] = &done.events[..]
+    else {
+        panic!("{done:?}");
+    };
+    assert_eq!(camera, "front");
+    assert!(error.to_string().contains("G.726"), "{error}");
+    let sdp = &answers(&done.written)[0].body;
+    assert!(sdp.contains("m=video") && !sdp.contains("m=audio"), "{sdp}");
+    // Frames of it go nowhere.
+    let id = client.set_up(&[0], TCP);
+    client.play(&id);
+    client.frame(MediaKind::Key, 0);
+    assert!(client.frame(MediaKind::Audio, 0).written.is_empty());
+    // A camera with nothing that RTP carries is not to be watched.
+    let mut nothing = StreamDescription::clone(&description(AudioCodec::Adpcm));
+    nothing.video = None;
+    let mut client = Client::new(config());
+    client.shows = Ok(Arc::new(nothing));
+    assert_eq!(client.ask("DESCRIBE", URL, &[]).status, 503);
+}
+
+#[test]
+fn a_frame_that_cannot_be_sent_is_said_once_and_the_next_is_sent() {
+    let mut client = Client::new(config());
+    let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
+    client.play(&id);
+    let shows = client.shows.clone().unwrap();
+    let mut broken = frame(MediaKind::Audio, 0, Arc::clone(&shows));
+    broken.data = bytes::Bytes::new();
+    assert!(client.connection.handle_frame(client.now, &broken).is_err());
+    assert!(client.connection.handle_frame(client.now, &broken).is_ok());
+    client.drain();
+    assert_eq!(
+        interleaved(&client.frame(MediaKind::Audio, 20).written).len(),
+        1
+    );
+}
+
+#[test]
+fn nobody_watches_without_the_password() {
+    let mut accounts = Accounts::none();
+    accounts.add("anna", "secret").unwrap();
+    let mut with = config();
+    with.accounts = Arc::new(accounts);
+    let mut client = Client::new(with.clone());
+    assert_eq!(client.ask("OPTIONS", URL, &[]).status, 200);
+    for (method, uri) in [
+        ("DESCRIBE", URL),
+        ("DESCRIBE", "rtsp://h/unknown"),
+        ("PLAY", URL),
+        ("GET_PARAMETER", URL),
+    ] {
+        let answer = client.ask(method, uri, &[]);
+        assert_eq!(answer.status, 401, "{method}");
+        let asked: Vec<_> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "WWW-Authenticate")
+            .collect();
+        let [(_, sha256), (_, md5), (_, basic)] = asked[..] else {
+            panic!("{asked:?}");
+        };
+        assert!(sha256.contains("algorithm=SHA-256") && md5.contains("algorithm=MD5"));
+        assert_eq!(basic, "Basic realm=\"tutk\"");
+    }
+    assert_eq!(
+        client
+            .ask("DESCRIBE", URL, &["Authorization: Basic YW5uYTpzZWNyZXQ="])
+            .status,
+        200
+    );
+    let wrong = "Authorization: Basic YW5uYTp3cm9uZw==";
+    for _ in 1..MAX_REFUSALS {
+        assert_eq!(client.ask("DESCRIBE", URL, &[wrong]).status, 401);
+    }
+    let last = format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n{wrong}\r\n\r\n");
+    assert_eq!(
+        client.send(last.as_bytes()).events,
+        [Event::Ended(End::Refused)]
+    );
+}

@@ -1,0 +1,156 @@
+//! One RTSP connection against any client: what it sends, however it is cut, with frames and time between.
+//!
+//! Input: steps. A byte says which, and how long it takes; bytes of the client stand behind two of their length.
+#![no_main]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
+use tutk_serve::rtsp::{Connection, ConnectionConfig, Event, Output, Ports, Undescribed};
+use tutk_serve::{Accounts, LiveFrame, SoundDescription, StreamDescription};
+use tutk_session::MediaKind;
+
+const PEER: ([u8; 4], u16) = ([192, 0, 2, 9], 7001);
+
+/// An H.264 key frame and its parameter sets.
+const KEY: &[u8] = b"\0\0\x01\x67\x64\0\x28\xac\0\0\x01\x68\xce\x3c\x80\0\0\x01\x65\x88\x84";
+
+/// More than any number of steps could make of what was sent.
+const MAX_OUTPUTS: usize = 10_000;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&settings, mut rest)) = data.split_first() else {
+        return;
+    };
+    let start = Instant::now();
+    let mut config = ConnectionConfig::new(PEER.into(), [192, 0, 2, 1].into());
+    config.udp = (settings & 1 == 0).then_some(Ports {
+        rtp: 30_000,
+        rtcp: 30_001,
+    });
+    if settings & 2 != 0 {
+        let mut accounts = Accounts::none();
+        accounts.add("anna", "secret").expect("a good name");
+        config.accounts = Arc::new(accounts);
+    }
+    let codec = AudioCodec::ALL[usize::from(settings >> 2) % AudioCodec::ALL.len()];
+    let described = describe(codec);
+    let rng = Box::new(StdRng::seed_from_u64(1));
+    let mut connection = Connection::new(config, rng, start);
+    let mut now = start;
+    let mut sent = 0_usize;
+    let mut said = 0_usize;
+    while let Some((&step, behind)) = rest.split_first() {
+        rest = behind;
+        now += Duration::from_millis(u64::from(step >> 3) * 200);
+        match step & 7 {
+            0..=2 => {
+                let Some((length, behind)) = rest.split_first_chunk() else {
+                    break;
+                };
+                let length = usize::from(u16::from_le_bytes(*length)).min(behind.len());
+                let (bytes, behind) = behind.split_at(length);
+                rest = behind;
+                if connection.wants_input() {
+                    connection.handle_bytes(now, bytes);
+                    sent += bytes.len();
+                } else {
+                    connection.handle_rtcp(now, PEER.into(), bytes);
+                }
+            }
+            3 | 4 => {
+                if connection.wants_frames() {
+                    let kind = if step & 7 == 3 {
+                        MediaKind::Key
+                    } else {
+                        MediaKind::Audio
+                    };
+                    let _ = connection.handle_frame(now, &frame(kind, now - start, &described));
+                    said += drain(&mut connection, now, &described, settings);
+                    continue;
+                }
+            }
+            5 => connection.handle_timeout(now),
+            6 => connection.handle_end(now),
+            _ => {
+                connection.handle_rtcp(now, PEER.into(), rest);
+            }
+        }
+        said += drain(&mut connection, now, &described, settings);
+    }
+    // Frames and reports are small; an answer has less than a kilobyte, and a request 20 bytes or more.
+    assert!(
+        said <= 4_096 + (sent / 20) * 1_024 + data.len() * 2_048,
+        "{said} for {sent}"
+    );
+});
+
+fn describe(codec: AudioCodec) -> Arc<StreamDescription> {
+    let mut sets = ParameterSets::new(Codec::H264);
+    sets.update(KEY);
+    let format = AudioFormat {
+        codec,
+        rate: 8_000,
+        channels: 1,
+    };
+    let config = AudioConfig::new(format).expect("a rate that is taken");
+    Arc::new(StreamDescription {
+        video: Some(sets),
+        sound: Some(SoundDescription { format, config }),
+        settled: true,
+    })
+}
+
+fn frame(kind: MediaKind, timestamp: Duration, described: &Arc<StreamDescription>) -> LiveFrame {
+    LiveFrame {
+        kind,
+        data: match kind {
+            MediaKind::Audio => Bytes::from_static(&[0x21; 160]),
+            _ => Bytes::from_static(KEY),
+        },
+        timestamp,
+        wall: SystemTime::UNIX_EPOCH + timestamp,
+        discontinuity: false,
+        description: Arc::clone(described),
+    }
+}
+
+/// Does all that the connection wants, and returns how many bytes it said. It must come to rest.
+fn drain(
+    connection: &mut Connection,
+    now: Instant,
+    described: &Arc<StreamDescription>,
+    settings: u8,
+) -> usize {
+    let mut said = 0;
+    for _ in 0..MAX_OUTPUTS {
+        match connection.poll_output() {
+            Output::Timeout(_) => return said,
+            Output::Write(bytes) => {
+                said += bytes.len();
+                connection.handle_written(now);
+            }
+            Output::Datagram { to, payload, .. } => {
+                assert_eq!(to.ip(), SocketAddr::from(PEER).ip());
+                said += payload.len();
+            }
+            Output::Event(Event::Describe { camera }) => {
+                let shows = match camera.as_str() {
+                    "front" => Ok(Arc::clone(described)),
+                    _ if settings & 0x80 == 0 => Err(Undescribed::Unknown),
+                    _ => Err(Undescribed::Unavailable),
+                };
+                connection.handle_description(now, shows);
+            }
+            Output::Event(Event::Play { .. }) => connection.handle_playing(now, None),
+            Output::Event(_) => {}
+        }
+    }
+    panic!("it does not come to rest");
+}
