@@ -26,8 +26,10 @@ async fn it_is_said_and_goes_on_by_itself() {
     page.until_says(&tile("front", ".notice"), "Away since")
         .await;
     page.until_says(&tile("front", ".notice"), "closed").await;
-    page.until_says(&tile("front", ".notice"), "Next try in")
-        .await;
+    page.until(
+        "/Next try in|Trying again/.test(document.querySelector('.notice .small').textContent)",
+    )
+    .await;
     page.until_says("#summary", "1 live · 1 away").await;
     page.shot("away").await;
     plays(&page, "back").await;

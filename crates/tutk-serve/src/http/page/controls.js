@@ -85,7 +85,7 @@ class Row {
     this.#widget = settable ? widget(control, () => this.#set()) : null;
     const label = title(name);
     const simple = this.#widget?.immediate === true;
-    const act = settable && !simple ? this.#button(form === "none" ? label : `Set ${label}`, form === "none" ? label : "Set", destructive) : null;
+    const act = settable && !simple ? this.#button(form === "none" ? label : `Set ${label}`, form === "none" ? "Do it" : "Set", destructive) : null;
     this.value = settable ? null : element("output", {}, "…");
     const read = readable && !settable
       ? element("button", { type: "button", class: "tool", "aria-label": `Read ${label} again`, title: "Read again", onclick: () => this.read() }, icon("refresh"))
@@ -95,7 +95,7 @@ class Row {
     this.root = element(
       "div",
       { class: compact ? "row" : "row wide", "data-control": name },
-      element("div", { class: "what" }, element("strong", {}, label), element("small", {}, summary)),
+      element("div", { class: "what" }, element("strong", {}, label), element("small", {}, unlike(label, summary, control.fields))),
       element("div", { class: "how" }, this.#widget?.root, this.value, read, act),
       this.message,
     );
@@ -158,6 +158,12 @@ class Row {
     this.message.dataset.tone = tone;
     if (tone === "good") this.#timer = setTimeout(() => this.#say(""), 2_500);
   }
+}
+
+// What the label does not say already; of a number alone, with what it counts.
+function unlike(label, summary, fields) {
+  const unit = fields?.length === 1 && fields[0].unit ? ` (${fields[0].unit.replaceAll(/[()]/g, "")})` : "";
+  return `The ${label.toLowerCase()}` === summary ? unit.trim() : summary + unit;
 }
 
 // A value that can only be read.

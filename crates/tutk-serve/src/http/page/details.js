@@ -50,8 +50,9 @@ export class Details {
       ["Kept in front", lag === null ? null : seconds(Math.max(0, player.ahead))],
       ["Not shown here", quality && told ? count(quality.droppedVideoFrames, "picture", "pictures") : null],
       ["Network", stats.round_trip_ms && `${stats.round_trip_ms} ms there and back`],
-      ["Packets lost", stats.lost === null ? null : `${stats.lost}, of which ${stats.recovered + stats.resent} were made good`],
-      ["Sessions", `${stats.sessions}, of which ${stats.falls} fell`],
+      ["Packets lost", stats.lost === 0 ? "none" : stats.lost],
+      ["Made good", stats.recovered || null],
+      ["Sessions", stats.falls === 0 ? stats.sessions : `${stats.sessions}, of which ${stats.falls} fell`],
       ["Viewers", viewers.length === 0 ? "none" : viewers.map(({ label }) => label).join(", ")],
     ];
     const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");

@@ -234,7 +234,7 @@ export class Tile {
     if (lag !== null) parts.push(`${seconds(lag)} behind`);
     const { stats, viewers } = this.#camera;
     const shown = this.isPlaying ? stats.pictures_per_second : null;
-    const more = [shown === null ? null : `${Math.round(shown)} fps`, count(viewers.length, "viewer", "viewers")];
+    const more = [shown === null ? null : `${Math.round(shown)} fps`, this.isPlaying ? count(Math.max(1, viewers.length), "viewer", "viewers") : null];
     this.figures.replaceChildren(
       ...parts.map((part) => element("span", { class: "lag" }, part)),
       element("span", { class: "more" }, more.filter((part) => part !== null).join(" · ")),

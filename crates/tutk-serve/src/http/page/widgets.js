@@ -26,8 +26,10 @@ export function widget(control, changed) {
 const isSwitch = ({ choices }) => choices?.length === 2 && choices.includes("on") && choices.includes("off");
 
 function one(field, control, changed) {
-  const made = field.choices === undefined ? number(field, title(control.name)) : isSwitch(field) ? toggle(control, changed) : choice(field, title(control.name), changed);
-  return { ...made, immediate: field.choices !== undefined, texts: () => [made.text()], show: (value) => made.show(alone(value)) };
+  const label = title(control.name);
+  const isNumber = field.choices === undefined;
+  const made = isNumber ? number(field, label) : isSwitch(field) ? toggle(label, changed) : choice(field, label, changed);
+  return { ...made, immediate: !isNumber, texts: () => [made.text()], show: (value) => made.show(alone(value)) };
 }
 
 // A value, or the only one of several.
@@ -37,9 +39,9 @@ function alone(value) {
   return values.length === 1 ? values[0] : undefined;
 }
 
-function toggle(control, changed) {
+function toggle(label, changed) {
   const root = element("button", {
-    type: "button", role: "switch", class: "switch", "aria-checked": "false", "aria-label": title(control.name),
+    type: "button", role: "switch", class: "switch", "aria-checked": "false", "aria-label": label,
     onclick: () => {
       root.setAttribute("aria-checked", String(root.getAttribute("aria-checked") !== "true"));
       changed();
@@ -58,9 +60,9 @@ function toggle(control, changed) {
 function choice({ choices, optional }, label, changed = () => {}) {
   const names = optional ? [LEFT_OUT, ...choices] : choices;
   const options = names.map((name) => element("option", { value: name }, name === LEFT_OUT ? "as it is" : title(name)));
-  const root = element("select", { "aria-label": label, onchange: changed }, ...options);
   // Until it is known what is set, none is.
-  if (!optional) root.selectedIndex = -1;
+  if (!optional) options.unshift(element("option", { value: "", disabled: true, hidden: true, selected: true }, "Choose"));
+  const root = element("select", { "aria-label": label, onchange: changed }, ...options);
   return {
     root,
     text: () => root.value,
@@ -70,7 +72,7 @@ function choice({ choices, optional }, label, changed = () => {}) {
   };
 }
 
-function number({ min, max, unit, optional }, label) {
+function number({ min, max, optional }, label) {
   const input = element("input", {
     type: "number", inputmode: min < 0 ? "text" : "numeric", min, max, step: "1", "aria-label": label,
     placeholder: optional ? "as it is" : `${min} to ${max}`, required: !optional,
@@ -86,7 +88,7 @@ function number({ min, max, unit, optional }, label) {
     });
     parts.unshift(range);
   }
-  const root = element("span", { class: "number" }, ...parts, unit ? element("span", { class: "unit" }, unit) : null);
+  const root = element("span", { class: "number" }, ...parts);
   return {
     root,
     // The server says what is allowed, and nothing is as if nothing had been typed.
@@ -100,9 +102,13 @@ function number({ min, max, unit, optional }, label) {
 
 const field = (given, label = title(given.name)) => (given.choices === undefined ? number(given, label) : choice(given, label));
 
+function labelled({ name, unit }, part) {
+  return element("label", { class: "field" }, element("span", {}, title(name), unit ? element("small", {}, ` ${unit}`) : null), part.root);
+}
+
 function several({ fields }) {
   const made = fields.map((given) => ({ given, part: field(given) }));
-  const rows = made.map(({ given, part }) => element("label", { class: "field" }, element("span", {}, title(given.name)), part.root));
+  const rows = made.map(({ given, part }) => labelled(given, part));
   return {
     root: element("div", { class: "fields" }, ...rows),
     texts: () => {
@@ -130,7 +136,7 @@ function list({ fields, most }) {
   };
   const append = (value) => {
     const parts = fields.map((given) => [given, field(given)]);
-    const labels = parts.map(([given, part]) => element("label", { class: "field" }, element("span", {}, title(given.name)), part.root));
+    const labels = parts.map(([given, part]) => labelled(given, part));
     const remove = element("button", {
       type: "button", class: "tool", "aria-label": "Remove", onclick: () => {
         rows.delete(row);

@@ -18,7 +18,7 @@ export const count = (number, one, many) => `${number} ${number === 1 ? one : ma
 
 // `night-vision` → `Night vision`.
 export function title(name) {
-  const words = name.replaceAll(/[-_]/g, " ");
+  const words = name.replaceAll(/[-_]/g, " ").replaceAll(/\b(sd|rtsp|fps)\b/g, (word) => word.toUpperCase());
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
