@@ -337,6 +337,14 @@ impl Page {
         .await;
     }
 
+    /// Puts its window away, or back.
+    pub(crate) async fn show(&self, shown: bool) {
+        let window = self.call("Browser.getWindowForTarget", json!({})).await["windowId"].clone();
+        let state = if shown { "normal" } else { "minimized" };
+        let bounds = json!({ "windowId": window, "bounds": { "windowState": state } });
+        self.call("Browser.setWindowBounds", bounds).await;
+    }
+
     /// `light` or `dark`.
     pub(crate) async fn theme(&self, theme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);

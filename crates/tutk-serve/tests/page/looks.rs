@@ -69,6 +69,12 @@ async fn on_every_screen_and_in_light_and_dark() {
         page.until_says(&tile("Old", ".notice"), "rtsp://127.0.0.1:8554/Old")
             .await;
     }
+    // It sends no sound.
+    page.until(&format!(
+        "document.querySelector('{}').disabled",
+        tool("Old", "mute").replace('"', "")
+    ))
+    .await;
     let mut grounds = Vec::new();
     for theme in ["light", "dark"] {
         page.theme(theme).await;

@@ -6,6 +6,18 @@ use crate::common::served_at;
 use crate::house::{House, picture, plays, tile, video};
 use crate::painted::painted;
 
+/// Something goes wrong once with what is appended.
+const WRONG: &str = "(() => {
+    const real = SourceBuffer.prototype.appendBuffer;
+    globalThis.wrong = 'soon';
+    SourceBuffer.prototype.appendBuffer = function (bytes) {
+        SourceBuffer.prototype.appendBuffer = real;
+        globalThis.wrong = 'done';
+        WRONG;
+        return real.call(this, bytes);
+    };
+})()";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_said_and_goes_on_by_itself() {
     let Some(mut house) = House::open().await else {
@@ -40,6 +52,21 @@ async fn it_is_said_and_goes_on_by_itself() {
     page.until(&format!("{}.currentTime > {before} + 0.5", video("front")))
         .await;
     assert_eq!(picture(&page, "front").await.0, 7);
+
+    // The browser has no room, and cannot make anything of what came.
+    for wrong in [
+        "throw new DOMException('full', 'QuotaExceededError')",
+        "bytes = new Uint8Array(999).fill(7)",
+    ] {
+        page.eval(&WRONG.replace("WRONG", wrong)).await;
+        page.until("globalThis.wrong === 'done'").await;
+        let before = page.eval(&format!("{}.currentTime", video("back"))).await;
+        plays(&page, "back").await;
+        page.until(&format!("{}.currentTime !== {before}", video("back")))
+            .await;
+        assert_eq!(picture(&page, "back").await.0, 7);
+    }
+    page.assert_quiet();
 
     // Cameras come and go; names are text.
     let odd = "<img src=x onerror=alert(1)> & \"Häuschen\"";

@@ -61,6 +61,34 @@ async fn each_camera_is_seen_and_heard() {
     let behind = (newest + 256 - theirs) % 256;
     assert!(behind < 40, "{behind} pictures behind");
     late.assert_quiet();
+
+    // Nobody watches a page that is not shown; and it goes on where it should when it is again.
+    let viewers = async |house: &House| {
+        house
+            .hub
+            .camera("front")
+            .unwrap()
+            .stats()
+            .await
+            .viewers
+            .len()
+    };
+    assert_eq!(viewers(&house).await, 2);
+    late.show(false).await;
+    late.until("document.hidden").await;
+    while viewers(&house).await > 1 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    late.show(true).await;
+    late.until("!document.hidden").await;
+    plays(&late, "front").await;
+    while viewers(&house).await < 2 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let before = late.eval(&format!("{}.currentTime", video("front"))).await;
+    late.until(&format!("{}.currentTime > {before} + 0.3", video("front")))
+        .await;
+    late.assert_quiet();
     page.assert_quiet();
     house.close().await;
 }

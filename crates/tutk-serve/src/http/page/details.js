@@ -44,7 +44,6 @@ export class Details {
       ["Picture", picture && [picture.codec, picture.width && `${picture.width} × ${picture.height}`].filter(Boolean).join(", ")],
       ["Pictures a second", stats.pictures_per_second],
       ["Sound", camera.sound && `${camera.sound.codec}, ${camera.sound.rate / 1_000} kHz`],
-      ["Sound left out", this.#tile.root.dataset.leftOut],
       ["Data", stats.bytes_per_second && bytes(stats.bytes_per_second)],
       ["Behind the camera", lag === null ? null : seconds(lag)],
       ["Kept in front", lag === null ? null : seconds(Math.max(0, player.ahead))],

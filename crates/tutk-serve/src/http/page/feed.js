@@ -17,8 +17,7 @@ export class Feed {
   #up = false;
   #sound = false;
 
-  // `handlers`: `begin()`, `state(state)`, `init(init)`, `segment(bytes)`, `leftOut(what)`, `missed(frames)`,
-  // `lost(problem)`.
+  // `handlers`: `begin()`, `state(state)`, `init(init)`, `segment(bytes)`, `leftOut(what)`, `lost(problem)`.
   constructor(path, handlers) {
     this.#path = path;
     this.#handlers = handlers;
@@ -96,9 +95,6 @@ export class Feed {
         break;
       case "left-out":
         this.#handlers.leftOut(told);
-        break;
-      case "missed":
-        this.#handlers.missed(told.frames);
         break;
       case "error":
         this.#problem = told;

@@ -16,8 +16,10 @@ const FASTEST = 1.1;
 const FASTEST_WITH_SOUND = 1.06;
 // How much farther behind it begins: about a picture.
 const RUN_UP = 0.05;
-// In milliseconds: cameras send several pictures a second.
+// In milliseconds: cameras send several pictures a second. And where they come and nothing is played for so long, it
+// never will be.
 const FRESH = 4_000;
+const STUCK = 4_000;
 // What was played is kept for so long, and given back in parts.
 const KEPT = 30;
 const TRIMMED = 10;
@@ -40,8 +42,10 @@ export class Player {
   #wall = 0;
   #mime = "";
   #hasSound = false;
-  // When something came last.
+  // When something came last; where it was played last, and since when.
   #newest = 0;
+  #place = -1;
+  #moved = 0;
   #placed = false;
   #cushion = CUSHION;
   #calm = 0;
@@ -64,6 +68,7 @@ export class Player {
 
   // A new connection: its times begin anew, and what is there stays.
   begin() {
+    this.#moved = performance.now();
     this.#base = null;
     this.#told = null;
     this.#queue = this.#queue.filter((part) => part.told === undefined);
@@ -82,7 +87,8 @@ export class Player {
     if (this.#source === null) this.#open();
     this.#newest = performance.now();
     this.#arrived();
-    this.#pump();
+    if (this.#isStuck()) this.#fail(new Error("nothing is played"));
+    else this.#pump();
   }
 
   // Forgets all: a source's tracks cannot become more or fewer.
@@ -126,6 +132,15 @@ export class Player {
   // When the newest came, by the time of day: the least of late is what the way takes, and the clocks' difference.
   #arrived() {
     if (this.#wall !== 0 && this.#placed) this.#early.note(Date.now() - this.#wallAt(this.#end()));
+  }
+
+  #isStuck() {
+    const { currentTime, paused } = this.#video;
+    const now = performance.now();
+    const waits = document.hidden || (paused && this.#placed);
+    if (waits || currentTime !== this.#place) this.#moved = now;
+    this.#place = currentTime;
+    return now - this.#moved > STUCK;
   }
 
   get #leastCushion() {

@@ -17,6 +17,10 @@ class Sound {
     if (this.#loud === tile) this.#loud = null;
   }
 
+  isLoud(tile) {
+    return this.#loud === tile;
+  }
+
   toggle(tile) {
     this.#set(this.#loud === tile ? null : tile);
   }

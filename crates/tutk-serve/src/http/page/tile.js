@@ -34,8 +34,7 @@ export class Tile {
       state: (state) => this.state(state),
       init: (told) => this.#init(told),
       segment: (bytes) => this.#unplayable === null && this.player.segment(bytes),
-      leftOut: ({ error }) => this.root.setAttribute("data-left-out", error),
-      missed: () => {},
+      leftOut: ({ error }) => this.#leftOut(error),
       lost: (problem) => this.#lost(problem),
     });
     this.update(camera);
@@ -135,7 +134,7 @@ export class Tile {
       tool("fullscreen", `${name} on the full screen`, () => this.#actions.fullscreen(this), { "data-tool": "fullscreen" }),
     );
     this.back = tool("back", "Back to all cameras", () => this.#actions.enlarge(null), { class: "tool back", "data-tool": "back" });
-    this.root = element("li", { class: "tile" }, this.video, this.frozen, this.still, this.noticeBox, this.open, this.back, head, this.tools);
+    this.root = element("li", { class: "tile" }, this.video, this.frozen, this.still, this.noticeBox, this.open, head, this.back, this.tools);
     this.root.dataset.camera = name;
   }
 
@@ -170,8 +169,13 @@ export class Tile {
     } else {
       this.player.init(told);
     }
+    if (told.sound === null && SOUND.isLoud(this)) SOUND.toggle(this);
     this.#photos();
     this.refresh();
+  }
+
+  #leftOut(error) {
+    toast(`The sound of ${this.name} cannot be heard here: ${error}`, "bad");
   }
 
   // Where the browser plays nothing of it, the server may make photos of H.264.
@@ -231,7 +235,8 @@ export class Tile {
   #figures() {
     const lag = this.isPlaying ? this.player.lag() : null;
     const parts = [];
-    if (lag !== null) parts.push(`${seconds(lag)} behind`);
+    // To decode and to show it takes time too.
+    if (lag !== null) parts.push(`${seconds(Math.max(0.1, lag))} behind`);
     const { stats, viewers } = this.#camera;
     const shown = this.isPlaying ? stats.pictures_per_second : null;
     const more = [shown === null ? null : `${Math.round(shown)} fps`, this.isPlaying ? count(Math.max(1, viewers.length), "viewer", "viewers") : null];
