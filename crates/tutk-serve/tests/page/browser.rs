@@ -355,20 +355,20 @@ impl Page {
         .await;
     }
 
-    pub(crate) async fn screenshot(&self, file: &Path) {
+    /// What it looks like, as PNG.
+    pub(crate) async fn screenshot(&self) -> Vec<u8> {
         let params = json!({ "format": "png" });
         let answer = self.call("Page.captureScreenshot", params).await;
-        let png = BASE64_STANDARD
+        BASE64_STANDARD
             .decode(answer["data"].as_str().unwrap())
-            .unwrap();
-        std::fs::write(file, png).unwrap();
+            .unwrap()
     }
 
-    /// Where folder `PAGE_SHOTS` is named, what the page looks like is put there for people to judge.
+    /// Where a folder is named by `PAGE_SHOTS`, what the page looks like is put there, for people to judge.
     pub(crate) async fn shot(&self, name: &str) {
         if let Some(folder) = std::env::var_os("PAGE_SHOTS") {
-            self.screenshot(&Path::new(&folder).join(format!("{name}.png")))
-                .await;
+            let file = Path::new(&folder).join(format!("{name}.png"));
+            std::fs::write(file, self.screenshot().await).unwrap();
         }
     }
 

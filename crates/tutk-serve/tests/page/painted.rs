@@ -43,27 +43,43 @@ pub(crate) fn painted(number: u8) -> CameraConfig {
     config
 }
 
-/// A round of it, H.264 as cameras send it: a key frame every two seconds, no frame behind another.
+/// A camera that shows a scene, a drawing that Chromium has made a picture of.
+pub(crate) fn scene(png: &[u8]) -> CameraConfig {
+    // Something moves, as on every camera's picture: its noise.
+    let args = "-f png_pipe -loop 1 -framerate 20 -i pipe: -frames:v 40 -vf scale=640:360,noise=alls=3:allf=t \
+        -pix_fmt yuv420p -crf 27";
+    let mut config = camera(encode(args, vec![png.to_vec()]), FPS);
+    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
+    config
+}
+
+/// A round of it.
 fn clip(number: u8) -> &'static [u8] {
-    let args = format!(
-        "-v error -f rawvideo -pix_fmt yuv420p -s {WIDTH}x{HEIGHT} -r {FPS} -i pipe: -c:v libx264 \
-         -preset ultrafast -tune zerolatency -crf 24 -bf 0 -g 40 -threads 1 -x264-params \
-         slices=1:aud=0:scenecut=0:open-gop=0 -f h264 -"
-    );
+    let args =
+        format!("-f rawvideo -pix_fmt yuv420p -s {WIDTH}x{HEIGHT} -r {FPS} -i pipe: -crf 24");
+    let pictures = (0..ROUND).map(|picture| paint(number, picture as u8));
+    encode(&args, pictures.collect())
+}
+
+/// H.264 as cameras send it: a key frame every two seconds, no frame behind another.
+fn encode(args: &str, input: Vec<Vec<u8>>) -> &'static [u8] {
+    let h264 = "-c:v libx264 -preset ultrafast -tune zerolatency -bf 0 -g 40 -threads 1 \
+        -x264-params slices=1:aud=0:scenecut=0:open-gop=0 -f h264 -";
     let mut encoder = Command::new("ffmpeg")
+        .args(["-v", "error"])
         .args(args.split_whitespace())
+        .args(h264.split_whitespace())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut input = encoder.stdin.take().unwrap();
-    let painting = std::thread::spawn(move || {
-        for picture in 0..ROUND {
-            input.write_all(&paint(number, picture as u8)).unwrap();
-        }
+    let mut pipe = encoder.stdin.take().unwrap();
+    let feeding = std::thread::spawn(move || {
+        // It may have enough before that was all.
+        input.iter().try_for_each(|part| pipe.write_all(part))
     });
     let stream = encoder.wait_with_output().unwrap().stdout;
-    painting.join().unwrap();
+    let _ = feeding.join().unwrap();
     // Test processes are short.
     Vec::leak(stream)
 }
