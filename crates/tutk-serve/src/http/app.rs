@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::config::{HttpConfig, HttpLimits};
@@ -132,6 +132,25 @@ impl HttpApp {
     }
 }
 
+/// What is where, but for the page's files. All of it is in the OpenAPI document: a test there looks.
+pub(super) fn routes() -> [(&'static str, MethodRouter<App>); 12] {
+    let control = get(controls::read).merge(post(controls::set));
+    [
+        ("/openapi.json", get(openapi::openapi)),
+        ("/metrics", get(metrics::metrics)),
+        ("/api/cameras", get(cameras::all)),
+        ("/api/cameras/{name}", get(cameras::one)),
+        ("/api/cameras/{name}/controls", get(controls::list)),
+        ("/api/cameras/{name}/controls/{control}", control),
+        ("/api/events", get(events::events)),
+        ("/{name}/stream.mp4", get(stream::mp4)),
+        ("/{name}/stream.ts", get(stream::ts)),
+        ("/{name}/snapshot.jpg", get(snapshot::snapshot)),
+        ("/{name}/live", get(live::live)),
+        ("/{name}/talk", get(talk::talk)),
+    ]
+}
+
 impl App {
     fn router(&self) -> Router {
         let unknown = || async {
@@ -143,29 +162,15 @@ impl App {
             let error = "this is not done by this method";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, advice)
         };
-        page::paths()
-            .fold(Router::new(), |router, path| {
-                router.route(path, get(page::asset))
-            })
-            .route("/openapi.json", get(openapi::openapi))
-            .route("/metrics", get(metrics::metrics))
-            .route("/api/cameras", get(cameras::all))
-            .route("/api/cameras/{name}", get(cameras::one))
-            .route("/api/cameras/{name}/controls", get(controls::list))
-            .route(
-                "/api/cameras/{name}/controls/{control}",
-                get(controls::read).merge(post(controls::set)),
-            )
-            .route("/api/events", get(events::events))
-            .route("/{name}/stream.mp4", get(stream::mp4))
-            .route("/{name}/stream.ts", get(stream::ts))
-            .route("/{name}/snapshot.jpg", get(snapshot::snapshot))
-            .route("/{name}/live", get(live::live))
-            .route("/{name}/talk", get(talk::talk))
-            .fallback(unknown)
-            .method_not_allowed_fallback(not_so)
-            .layer(from_fn_with_state(self.clone(), guard::guard))
-            .with_state(self.clone())
+        let files = page::paths().map(|path| (path, get(page::asset)));
+        let all = routes().into_iter().chain(files);
+        all.fold(Router::new(), |router, (path, what)| {
+            router.route(path, what)
+        })
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_so)
+        .layer(from_fn_with_state(self.clone(), guard::guard))
+        .with_state(self.clone())
     }
 
     pub(super) async fn stop(&self) {
