@@ -201,7 +201,7 @@ impl Link {
         }
         let (answer, answered) = oneshot::channel();
         assert!(self.orders.send(Order { message, answer }).is_ok());
-        let mut answer = patient(answered).await.expect("the browser is gone");
+        let mut answer = patient(answered).await.unwrap();
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].take()
     }
