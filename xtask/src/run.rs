@@ -62,7 +62,15 @@ impl Job {
     }
 
     /// Runs it with its output passed on line by line, and counts the tests that it reports.
-    pub(crate) fn counting(mut self, counts: &mut TestCounts) -> bool {
+    pub(crate) fn counting(self, counts: &mut TestCounts) -> bool {
+        self.lines(|line| {
+            counts.add_line(line);
+            println!("{line}");
+        })
+    }
+
+    /// Runs it, and hands over what it prints on standard output line by line.
+    pub(crate) fn lines(mut self, mut take: impl FnMut(&str)) -> bool {
         println!("$ {}", self.shown);
         let child = self.command.stdout(Stdio::piped()).spawn();
         let Ok(mut child) = child.inspect_err(|error| eprintln!("xtask: {}: {error}", self.shown))
@@ -71,8 +79,7 @@ impl Job {
         };
         if let Some(stdout) = child.stdout.take() {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                counts.add_line(&line);
-                println!("{line}");
+                take(&line);
             }
         }
         child.wait().is_ok_and(|status| status.success())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::{Outcome, Report};
 use crate::run::Job;
-use crate::{fuzz, interop, tools};
+use crate::{fuzz, interop, suites, tools};
 
 /// Crates that must do without the standard library. No target without it need be installed: the
 /// attribute and the features of what they stand on are looked at instead.
@@ -35,10 +35,6 @@ pub(crate) fn is_ci() -> bool {
 pub(crate) fn all(strict: bool, fast: bool) -> bool {
     let mut report = Report::default();
     let tools = tools::look(&mut report);
-    let test = |args: &[&str]| {
-        let job = Job::cargo(&[&["test"], args].concat());
-        if strict { job.env("CI", "true") } else { job }
-    };
 
     report.step("format", |_| {
         let fuzz = ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"];
@@ -69,11 +65,15 @@ pub(crate) fn all(strict: bool, fast: bool) -> bool {
             .into()
     });
     report.step("tests", |counts| {
-        test(&["--workspace", "--no-fail-fast"]).counting(counts)
+        suites::test(&["--workspace"], strict, counts)
     });
     if !fast {
         report.step("tests, rust-crypto", |counts| {
-            test(&[&RUST_CRYPTO_TESTS[..], &RUST_CRYPTO].concat()).counting(counts)
+            suites::test(
+                &[&RUST_CRYPTO_TESTS[..], &RUST_CRYPTO].concat(),
+                strict,
+                counts,
+            )
         });
     }
     report.step("interop, short", |_| interop::short(strict));
@@ -83,7 +83,9 @@ pub(crate) fn all(strict: bool, fast: bool) -> bool {
             .succeeds()
     });
     report.step("benches compile", |_| {
-        Job::cargo(&["bench", "--workspace", "--bench", "*", "--no-run"]).succeeds()
+        // As tests are built, whose dependencies are there: `cargo xtask bench` builds them to be measured.
+        let build = ["bench", "--workspace", "--bench", "*", "--no-run"];
+        Job::cargo(&[&build[..], &["--profile", "dev"]].concat()).succeeds()
     });
     if !fast {
         fuzz::short(&mut report, tools.fuzz);

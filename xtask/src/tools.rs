@@ -80,7 +80,7 @@ const PACKAGES: [Package; 15] = [
         command: "c++",
         argument: "--version",
         package: "g++",
-        what_for: "fuzzing: libFuzzer is built from source; C peers",
+        what_for: "OpenH264 and libFuzzer, which are built from source; C peers",
     },
     Package {
         command: "/usr/include/openssl/ssl.h",

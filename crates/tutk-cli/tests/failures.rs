@@ -14,7 +14,7 @@ use std::net::UdpSocket;
 use std::process::Stdio;
 
 use tutk_runtime::Impairment;
-use tutk_runtime::tutk_session::hl_ioctl::{ChallengeStatus, ConnectResult};
+use tutk_runtime::tutk_session::hl_ioctl::ConnectResult;
 use tutk_runtime::tutk_session::{CameraConfig, Clip, ClipFrame, Codec, Credentials};
 
 use common::{ENR, H264, MAC, Simulator, UID, asset, command, text, tutk, url};
@@ -102,16 +102,6 @@ fn a_command_line_that_is_none() {
     tutk(["record", &url("127.0.0.1"), "--output", "a.avi"])
         .exits(2)
         .says(&["a.avi", "--format"]);
-    tutk([
-        "record",
-        &url("127.0.0.1"),
-        "--output",
-        "-",
-        "--format",
-        "mp4",
-    ])
-    .exits(2)
-    .says(&["bare"]);
     let run = tutk(["record", &url("127.0.0.1"), "--output", "-", "--json"]);
     run.exits(2).says(&["--json"]);
     run.json();
@@ -305,7 +295,11 @@ fn a_camera_that_says_no() {
 }
 
 #[test]
-fn a_camera_that_is_updating() {
-    let updating = |camera: &mut CameraConfig| camera.status = ChallengeStatus::Updating;
-    refused_by(updating, &["authentication", "updating"]);
+fn a_camera_that_cannot_be_asked() {
+    for (status, word) in [("2", "updating"), ("4", "checking"), ("5", "off")] {
+        let camera = Simulator::start(&["--status", status]);
+        tutk(["record", &camera.url, "--output", "-"])
+            .exits(4)
+            .says(&["authentication", word]);
+    }
 }

@@ -12,6 +12,8 @@
 mod common;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ use common::{Service, Simulator, signal, streams, text, tutk};
 
 /// A file with these cameras, and these lines behind them.
 fn file(path: &Path, cameras: &[(&str, &Simulator, &str)], rest: &str) {
-    let mut file = String::from("[serve]\nrtsp = \"127.0.0.1:0\"\n");
+    let mut file = String::from("[serve]\nrtsp = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n");
     for (name, camera, more) in cameras {
         file += &format!("[cameras.{name}]\nurl = \"{}\"\n{more}\n", camera.url);
     }
@@ -43,16 +45,12 @@ fn plays(url: &str, frames: u32) -> Option<bool> {
     common::probe(Path::new(&common::asset("clip.h264")))?;
     // It gives up after 20 s without a packet.
     let output = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-timeout",
-            "20000000",
-            "-rtsp_transport",
-            "tcp",
-            "-i",
-            url,
-        ])
+        .args(["-v", "error", "-timeout", "20000000"])
+        .args(match url.starts_with("rtsp:") {
+            true => ["-rtsp_transport", "tcp"].as_slice(),
+            false => &[],
+        })
+        .args(["-i", url])
         .args(["-frames:v", &frames.to_string(), "-f", "null", "-"])
         .stdin(Stdio::null())
         .output()
@@ -61,6 +59,29 @@ fn plays(url: &str, frames: u32) -> Option<bool> {
         eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     }
     Some(output.status.success())
+}
+
+/// What the server says to that request: the whole of its answer, head and body.
+fn ask(page: &str, request: &str, more: &str, body: &str) -> Vec<u8> {
+    let host = &page[page.find("://").unwrap() + 3..].trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n{more}\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+/// The same, as text, if it is a success.
+fn asked(page: &str, request: &str, body: &str) -> String {
+    let answer = String::from_utf8(ask(page, request, "", body)).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{request}: {answer}");
+    answer
 }
 
 fn recordings(folder: &Path) -> Vec<PathBuf> {
@@ -153,7 +174,7 @@ fn the_file_is_read_again_without_dropping_what_did_not_change() {
     let before = fs::read_to_string(&config).unwrap();
     private(&config, &before.replace("always", "never"));
     signal(service.child(), "-HUP");
-    service.wait_for("line 5, key `connect`: connect is `on-demand` or `always`");
+    service.wait_for("line 6, key `connect`: connect is `on-demand` or `always`");
     service.wait_for("everything goes on as it was");
     private(&config, &before);
     signal(service.child(), "-HUP");
@@ -195,15 +216,81 @@ fn a_camera_that_comes_and_goes_is_told_of() {
 
 #[test]
 fn the_demo_needs_no_file() {
-    let mut service = Service::start(&["serve", "--demo", "--rtsp", "127.0.0.1:0"]);
+    let args = [
+        "serve",
+        "--demo",
+        "--rtsp",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+    ];
+    let mut service = Service::start(&args);
+    let page = service.wait_for("http://127.0.0.1:");
     for name in ["garden", "hall", "yard"] {
         let address = service.wait_for(&format!("/{name}"));
-        if plays(&address, 20) == Some(false) {
-            panic!("{address}");
+        let streams = ["mp4", "ts"].map(|kind| format!("{page}{name}/stream.{kind}"));
+        for address in [&address].into_iter().chain(&streams) {
+            if plays(address, 20) == Some(false) {
+                panic!("{address}");
+            }
         }
+    }
+    assert!(asked(&page, "GET /", "").contains("<!doctype html>"));
+    let cameras = asked(&page, "GET /api/cameras", "");
+    for name in ["garden", "hall", "yard"] {
+        assert!(
+            cameras.contains(&format!("/{name}/stream.mp4")),
+            "{cameras}"
+        );
+    }
+    assert!(!cameras.contains("TUTKDEMOCAMERA"), "{cameras}");
+    asked(
+        &page,
+        "POST /api/cameras/garden/controls/night-vision",
+        r#"{"value": "on"}"#,
+    );
+    let value = asked(&page, "GET /api/cameras/garden/controls/night-vision", "");
+    assert!(value.contains(r#""on""#), "{value}");
+    let picture = ask(&page, "GET /garden/snapshot.jpg", "", "");
+    let status = String::from_utf8_lossy(&picture[..12]).into_owned();
+    match cfg!(feature = "snapshot") {
+        true => {
+            assert_eq!(status, "HTTP/1.1 200");
+            assert!(picture.ends_with(&[0xff, 0xd9]), "the end of a JPEG");
+        }
+        false => assert_eq!(status, "HTTP/1.1 501"),
     }
     signal(service.child(), "-INT");
     service.end().exits(0);
+}
+
+#[test]
+fn one_of_the_servers_is_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let camera = Simulator::start(&[]);
+    file(&config, &[("yard", &camera, "")], "");
+    let args = ["serve", "--config", text(&config)];
+    let mut service = Service::start(&[&args[..], &["--rtsp", "off"]].concat());
+    let page = service.wait_for("http://");
+    assert!(asked(&page, "GET /api/cameras/yard", "").contains("\"rtsp\":null"));
+    signal(service.child(), "-INT");
+    let run = service.end();
+    run.exits(0);
+    assert!(!run.stderr.contains("rtsp://"), "{}", run.stderr);
+
+    // A port that somebody else has is an error at once.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let run = tutk([&args[..], &["--http", &taken]].concat());
+    run.exits(1).says(&["HTTP", &taken, "--http"]);
+
+    let mut service = Service::start(&[&args[..], &["--http", "off"]].concat());
+    service.wait_for("rtsp://");
+    signal(service.child(), "-INT");
+    let run = service.end();
+    run.exits(0);
+    assert!(!run.stderr.contains("http://"), "{}", run.stderr);
 }
 
 #[test]
@@ -217,11 +304,15 @@ fn who_may_watch_is_settled_before_anything_is_served() {
     run.exits(2).says(&["0.0.0.0:0", "[users]", "--no-auth"]);
 
     let mut service = Service::start(&[&args[..], &["--no-auth"]].concat());
-    let warning = service.wait_for("whoever can reach it can watch");
+    let warning = service.wait_for("whoever can reach it may watch");
     assert!(warning.contains("WARN"), "{warning}");
     service.wait_for("rtsp://127.0.0.1:");
     signal(service.child(), "-INT");
     service.end().exits(0);
+
+    let run = tutk(["serve", "--config", text(&config), "--http", "[::]:0"]);
+    run.exits(2)
+        .says(&["http at [::]:0", "[users]", "--no-auth"]);
 
     // With a name and a password, which may stand in the environment.
     file(
@@ -232,7 +323,22 @@ fn who_may_watch_is_settled_before_anything_is_served() {
     let mut command = common::command(args);
     command.env("ANNA", "geheim wie nie");
     let mut service = Service::spawn(&mut command);
+    let page = service.wait_for("http://");
     let address = service.wait_for("/yard");
+    let refused = ask(&page, "GET /api/cameras", "", "");
+    assert!(
+        refused.starts_with(b"HTTP/1.1 401 "),
+        "{}",
+        String::from_utf8_lossy(&refused)
+    );
+    // anna:geheim wie nie
+    let basic = "Authorization: Basic YW5uYTpnZWhlaW0gd2llIG5pZQ==\r\n";
+    let answer = ask(&page, "GET /api/cameras", basic, "");
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
     if let Some(open) = plays(&address, 1) {
         assert!(!open, "nobody was asked who he is");
         let signed = address.replace("rtsp://", "rtsp://anna:geheim%20wie%20nie@");

@@ -1,6 +1,8 @@
 //! A client, a camera, and an adversary on the way to one of them, in simulated time.
 #![allow(dead_code, reason = "each target uses its own part of it")]
 
+mod input;
+mod media;
 mod provider;
 mod tap;
 
@@ -8,18 +10,18 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use arbitrary::Arbitrary;
-use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_session::hl_ioctl::{HlMessage, Request};
 use tutk_session::tutk_frame::{AvStamp, IoctlMessage, IoctlRequest, SessionId};
 use tutk_session::{
-    AudioFlags, Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec,
-    Credentials, Dialect, Epoch, Event, MAX_DATAGRAM, MediaKind, Output, Sound, SoundFormat,
-    TalkFrame,
+    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, Codec, Credentials, Dialect,
+    Epoch, Event, MAX_DATAGRAM, MediaKind, Output, TalkFrame,
 };
 
+pub use input::Input;
+use input::{From, Step};
+use media::{SOUND_FLAGS, assert_frame, assert_sound, clip, sound};
 use tap::{Change, Tap};
 
 /// What the adversary does, at most.
@@ -37,68 +39,11 @@ const MAX_KEPT: usize = 64;
 
 /// One more than the honest one, so that a single forged session fills the camera.
 const MAX_CLIENTS: usize = 2;
-const FPS: u8 = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Client,
     Camera,
-}
-
-#[derive(Debug, Arbitrary)]
-pub struct Input<'a> {
-    /// Dialect, tap, cookie exchange, cc51, sound.
-    settings: u8,
-    /// Datagrams that reach the target before the adversary begins.
-    before: u8,
-    steps: Vec<Step<'a>>,
-}
-
-#[derive(Debug, Arbitrary)]
-enum Step<'a> {
-    /// Datagrams arrive, as many as this; if there are none, time passes until there are.
-    Pass(u8),
-    Lose,
-    Twice,
-    /// It goes behind all others.
-    Late,
-    Flip(u16, u8),
-    Cut(u16),
-    /// One that came already, from anywhere.
-    Again(u8, From),
-    /// Anything, from anywhere, as it is.
-    Raw(From, &'a [u8]),
-    /// The same, obfuscated as the dialect has it.
-    Hidden(From, &'a [u8]),
-    /// The same behind an IOTC header that is right.
-    Iotc(From, u16, &'a [u8]),
-    /// DTLS records in the session's own wrapper.
-    Records(From, &'a [u8]),
-    /// With a tap: what happens to the next AV packets.
-    Ignore,
-    Change(u16, u8),
-    Shorten(u16),
-    /// With a tap: an AV packet.
-    Packet(&'a [u8]),
-    /// With a tap: an HL message.
-    Hl(u16, u16, &'a [u8]),
-    Wait(u16),
-    /// The client's owner wants this.
-    Command(u16, &'a [u8]),
-    Close,
-    /// DTLS records on the camera's own channel.
-    Back(From, &'a [u8]),
-    /// The client's owner wants to be heard, or not any more; and says so many bytes.
-    Talk(bool),
-    Say(u16),
-}
-
-/// Where an invented datagram comes from.
-#[derive(Debug, Clone, Copy, Arbitrary)]
-enum From {
-    Peer,
-    PeersOtherPort,
-    Stranger,
 }
 
 pub struct World {
@@ -151,29 +96,6 @@ fn camera_address() -> SocketAddr {
 
 fn other_address() -> SocketAddr {
     ([192, 0, 2, 3], 50_000).into()
-}
-
-/// Frames of one slice, of two, and of three.
-fn clip() -> Clip {
-    let frames = [2500_usize, 10, 1500, 1024, 1, 1023, 990];
-    let frames = frames.iter().enumerate().map(|(index, &len)| ClipFrame {
-        data: Bytes::from((0..len).map(|at| (at ^ index) as u8).collect::<Vec<_>>()),
-        key: index == 0,
-    });
-    Clip::new(frames, Codec::H264, FPS).expect("a clip")
-}
-
-/// 8 kHz, 16 bits, mono.
-const SOUND_FLAGS: AudioFlags = AudioFlags(2);
-
-/// Three frames of 100 ms.
-fn sound() -> Sound {
-    let format = SoundFormat {
-        codec: Codec::Pcmu,
-        flags: SOUND_FLAGS,
-    };
-    let frames = (1..4).map(|byte| Bytes::from(vec![byte; 800]));
-    Sound::new(frames, format, 800).expect("sound")
 }
 
 impl Side {
@@ -459,11 +381,7 @@ impl World {
                     if !self.is_forged() {
                         assert!(self.last_sound < frame.number, "once, and in order");
                         self.last_sound = frame.number;
-                        let byte = 1 + (frame.number - 1) % 3;
-                        assert!(
-                            frame.data.len() == 800
-                                && frame.data.iter().all(|&b| u32::from(b) == byte)
-                        );
+                        assert_sound(frame.number, &frame.data);
                     }
                 }
                 Output::Event(Event::Frame(frame)) => {
@@ -593,6 +511,10 @@ impl World {
                     Output::Transmit(datagram) => sent.push(datagram.payload.to_vec()),
                     Output::Event(Event::Frame(frame)) => {
                         assert_eq!(frame.number, 1, "each client has a stream of its own");
+                        if frame.kind == MediaKind::Audio {
+                            assert_sound(frame.number, &frame.data);
+                            continue;
+                        }
                         assert_frame(&self.clip, frame.number, &frame.data);
                         return;
                     }
@@ -629,11 +551,4 @@ fn new_client(dialect: &'static Dialect, seed: u64, epoch: Epoch) -> Client {
     config.dialects = vec![dialect];
     config.provider = Some(provider::client());
     Client::new(config, Box::new(StdRng::seed_from_u64(seed)), epoch)
-}
-
-fn assert_frame(clip: &Clip, number: u32, data: &[u8]) {
-    // Frames are numbered from 1 on the wire.
-    let index = (number as usize).checked_sub(1).expect("no frame 0");
-    let sent = &clip.frames()[index % clip.frames().len()];
-    assert!(sent.data == data, "frame {number} is not what was sent");
 }

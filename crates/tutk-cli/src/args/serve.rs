@@ -5,8 +5,8 @@ use std::str::FromStr;
 use crate::config::Listen;
 
 pub(crate) const HELP: &str = "\
-The file of --config names the cameras, [users] who may watch, and [record] what is recorded where; docs/cameras.md
-says all of it. Cameras are connected while somebody watches, unless the file says connect = \"always\". SIGHUP reads the
+The file of --config names the cameras, [users] who may watch and control, and [record] what is recorded where;
+docs/cameras.md says all of it. A browser shows them at the address of HTTP; players take those of RTSP. Cameras are connected while somebody watches, unless the file says connect = \"always\". SIGHUP reads the
 file again: cameras that are as they were go on.
 
 Without a word it listens on this machine alone. Where others can reach it, it wants [users] in the file, or --no-auth.
@@ -18,7 +18,10 @@ pub(crate) struct ServeArgs {
     /// Where RTSP listens, or off [default: 127.0.0.1:8554, or as the file has it]
     #[arg(long, value_name = "ADDR:PORT", value_parser = Listen::from_str)]
     pub(crate) rtsp: Option<Listen>,
-    /// Let everybody watch who can reach it
+    /// Where HTTP listens (page, streams, API), or off [default: 127.0.0.1:8888, or as the file has it]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = Listen::from_str)]
+    pub(crate) http: Option<Listen>,
+    /// Let everybody watch and control who can reach it
     #[arg(long)]
     pub(crate) no_auth: bool,
     /// Serve three simulated cameras, and no file

@@ -1,4 +1,4 @@
-//! `tutk serve`: the cameras of the file for RTSP clients, and their recordings.
+//! `tutk serve`: the cameras of the file over RTSP and HTTP, and their recordings.
 
 use std::time::Duration;
 

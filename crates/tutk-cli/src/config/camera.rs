@@ -9,7 +9,7 @@ use super::serving::{self, CameraServing};
 use crate::args::{ENR_VARIABLE, SecretText};
 use crate::models;
 
-/// Every key that says which camera it is; those of [`serving`](super::serving) may stand beside them.
+/// Every key that says which camera it is; those of [`super::serving`] may stand beside them.
 pub(super) const KEYS: [&str; 10] = [
     "url", "host", "port", "uid", "enr", "mac", "auth_key", "model", "subtype", "user_id",
 ];

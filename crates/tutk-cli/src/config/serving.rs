@@ -114,10 +114,6 @@ impl Users {
         }
         Ok(accounts)
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl PartialEq for Users {

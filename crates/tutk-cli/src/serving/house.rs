@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
-use tutk_serve::{CameraSettings, Hub, RtspConfig, RtspServer};
+use tutk_serve::{CameraSettings, Hub};
 
+use super::doors::Doors;
 use super::plan::{CameraPlan, Plan, Servers};
 use super::recorder::Recorder;
 use crate::camera;
@@ -22,7 +23,7 @@ pub(crate) struct House {
     pub(crate) hub: Hub,
     cameras: BTreeMap<String, Served>,
     servers: Servers,
-    rtsp: Option<RtspServer>,
+    doors: Doors,
 }
 
 #[derive(Debug)]
@@ -44,12 +45,12 @@ impl House {
     /// Serves it. Nothing is left if that fails.
     pub(crate) async fn open(plan: Plan) -> Result<Self, Failure> {
         let hub = Hub::new();
-        let rtsp = listen(&hub, &plan.servers).await?;
+        let doors = Doors::open(&hub, &plan.servers).await?;
         let mut house = Self {
             hub,
             cameras: BTreeMap::new(),
             servers: plan.servers,
-            rtsp,
+            doors,
         };
         for (name, camera) in plan.cameras {
             house.add(name, camera).await?;
@@ -88,25 +89,19 @@ impl House {
         }
         if self.servers != plan.servers {
             changes.servers = true;
-            if let Some(rtsp) = self.rtsp.take() {
-                rtsp.close().await;
-            }
+            std::mem::take(&mut self.doors).close().await;
             self.servers = plan.servers;
-            match listen(&self.hub, &self.servers).await {
-                Ok(rtsp) => self.rtsp = rtsp,
+            match Doors::open(&self.hub, &self.servers).await {
+                Ok(doors) => self.doors = doors,
                 Err(failure) => result = result.and(Err(failure)),
             }
         }
         result.map(|()| changes)
     }
 
-    /// Where a camera can be watched, one line each.
+    /// Where the cameras can be watched, one line each.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        let Some(rtsp) = self.rtsp.as_ref().map(RtspServer::local_addr) else {
-            return Vec::new();
-        };
-        let line = |name: &String| format!("rtsp://{}/{}", reachable(rtsp), encoded(name));
-        self.cameras.keys().map(line).collect()
+        self.doors.addresses(self.cameras.keys())
     }
 
     /// Ends it all: files are completed, cameras and clients are told.
@@ -117,9 +112,7 @@ impl House {
                     recorder.stop().await;
                 }
             }
-            if let Some(rtsp) = self.rtsp {
-                rtsp.close().await;
-            }
+            self.doors.close().await;
             self.hub.close().await;
         };
         if tokio::time::timeout(CLOSE, all).await.is_err() {
@@ -174,44 +167,4 @@ fn settings(plan: &CameraPlan) -> CameraSettings {
     settings.policy.host = host;
     settings.greeting = picture.into_iter().collect();
     settings
-}
-
-async fn listen(hub: &Hub, servers: &Servers) -> Result<Option<RtspServer>, Failure> {
-    let Some(address) = servers.rtsp else {
-        return Ok(None);
-    };
-    let mut config = RtspConfig::new(address);
-    config.udp = servers.rtsp_udp;
-    config.accounts = servers.users.accounts().map_err(|error| {
-        Failure::usage("arguments", error.to_string(), "change [users] in the file")
-    })?;
-    let server = RtspServer::start(hub.clone(), config).await;
-    server.map(Some).map_err(|error| {
-        let advice = "use another --rtsp ADDRESS:PORT, or stop the program that has it";
-        Failure::other("listen", format!("RTSP at {address}: {error}"), advice)
-    })
-}
-
-/// The address by which this machine reaches it.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
-            SocketAddr::from((Ipv4Addr::LOCALHOST, v4.port()))
-        }
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
-            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
-        }
-        address => address,
-    }
-}
-
-/// A name as it stands in a URL.
-fn encoded(name: &str) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const OTHERS: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~');
-    utf8_percent_encode(name, OTHERS).to_string()
 }

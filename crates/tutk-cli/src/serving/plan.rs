@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use tutk_runtime::tutk_session::{CameraUrl, Credentials};
-use tutk_serve::Keep;
+use tutk_serve::{Accounts, Keep, check_listen};
 
 use crate::args::DialectChoice;
 use crate::args::record::ResendChoice;
@@ -14,8 +14,9 @@ use crate::config::{Contents, Listen, Users};
 use crate::failure::Failure;
 use crate::sink::Target;
 
-/// Where RTSP is, unless something else is said.
+/// Where they are, unless something else is said.
 const RTSP_PORT: u16 = 8554;
+const HTTP_PORT: u16 = 8888;
 
 /// All of it.
 #[derive(Debug, Clone)]
@@ -29,7 +30,11 @@ pub(crate) struct Plan {
 pub(crate) struct Servers {
     pub(crate) rtsp: Option<SocketAddr>,
     pub(crate) rtsp_udp: bool,
+    pub(crate) http: Option<SocketAddr>,
+    /// Names by which HTTP is called, beside addresses and `localhost`.
+    pub(crate) http_names: Vec<String>,
     pub(crate) users: Users,
+    pub(crate) no_auth: bool,
 }
 
 /// One camera.
@@ -59,13 +64,15 @@ impl Plan {
             let advice = "add one (docs/cameras.md), or let `tutk cloud cameras --write` do it; --demo needs none";
             return Err(Failure::usage("arguments", what, advice));
         }
-        let no_auth = args.no_auth || serve.no_auth;
         let servers = Servers {
             rtsp: address(args.rtsp.or(serve.rtsp), RTSP_PORT),
             rtsp_udp: serve.rtsp_udp.unwrap_or(true),
+            http: address(args.http.or(serve.http), HTTP_PORT),
+            http_names: serve.http_names,
             users,
+            no_auth: args.no_auth || serve.no_auth,
         };
-        servers.check(no_auth)?;
+        servers.check()?;
         let mut all = BTreeMap::new();
         for named in cameras {
             let serving = named.serving;
@@ -100,33 +107,41 @@ impl Plan {
         let servers = Servers {
             rtsp: address(args.rtsp, RTSP_PORT),
             rtsp_udp: true,
+            http: address(args.http, HTTP_PORT),
+            http_names: Vec::new(),
             users: Users::default(),
+            no_auth: args.no_auth,
         };
-        servers.check(args.no_auth)?;
+        servers.check()?;
         Ok(Self { servers, cameras })
     }
 }
 
 impl Servers {
     /// Whether everybody may watch only where nobody else can come.
-    fn check(&self, no_auth: bool) -> Result<(), Failure> {
-        for (key, address) in [("rtsp", self.rtsp)] {
-            let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
-                continue;
-            };
-            if !self.users.is_empty() {
+    fn check(&self) -> Result<(), Failure> {
+        let accounts = self.accounts()?;
+        for (key, address) in [("rtsp", self.rtsp), ("http", self.http)] {
+            let Some(address) = address else { continue };
+            if check_listen(address, &accounts, false).is_ok() {
                 continue;
             }
-            if !no_auth {
+            if !self.no_auth {
                 let what = format!(
                     "{key} at {address} can be reached by others, and there is no [users] in the file"
                 );
-                let advice = "add [users] with a name and a password, or --no-auth if everybody there may watch";
+                let advice = "add [users] with a name and a password, or --no-auth if everybody there may watch and control";
                 return Err(Failure::usage("arguments", what, advice));
             }
-            tracing::warn!("{key} at {address}: whoever can reach it can watch, for --no-auth");
+            tracing::warn!("{key} at {address}: whoever can reach it may watch, for --no-auth");
         }
         Ok(())
+    }
+
+    pub(crate) fn accounts(&self) -> Result<Accounts, Failure> {
+        let advice = "change [users] in the file";
+        let accounts = self.users.accounts();
+        accounts.map_err(|error| Failure::usage("arguments", error.to_string(), advice))
     }
 }
 

@@ -96,14 +96,15 @@ impl HttpApp {
     /// its port is part of the cookie's name.
     #[must_use]
     pub fn new(hub: Hub, config: HttpConfig) -> Self {
+        let limits = config.limits.within_reach();
         let shared = Shared {
             doors: Doors::new(config.listen.port()),
             hub,
             accounts: config.accounts,
             names: config.names,
             rtsp_port: config.rtsp_port,
-            seats: Arc::new(Semaphore::new(config.limits.viewers)),
-            limits: config.limits,
+            seats: Arc::new(Semaphore::new(limits.viewers)),
+            limits,
             counters: Counters::default(),
             events: Events::new(),
             page: Page::new(),

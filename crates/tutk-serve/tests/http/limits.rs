@@ -102,6 +102,38 @@ async fn what_is_too_long_is_refused() {
     served.close().await;
 }
 
+/// Limits as large as can be said are none.
+#[tokio::test(start_paused = true)]
+async fn no_limits() {
+    let none = |http: &mut tutk_serve::HttpConfig| {
+        let limits = &mut http.limits;
+        for size in [
+            &mut limits.connections,
+            &mut limits.viewers,
+            &mut limits.header_bytes,
+            &mut limits.body_bytes,
+            &mut limits.message_bytes,
+        ] {
+            *size = usize::MAX;
+        }
+        for time in [
+            &mut limits.header_time,
+            &mut limits.body_time,
+            &mut limits.idle_time,
+        ] {
+            *time = Duration::MAX;
+        }
+    };
+    let served = Served::with(camera(H264, FPS), |_| {}, none).await;
+    let mut socket = served.socket("/front/live").await;
+    Watched::default().see(&mut socket, 30).await;
+    served.stream("/front/stream.mp4").await.bytes(1_000).await;
+    let control = "/api/cameras/front/controls/night-vision";
+    let answer = served.post(control, "{\"value\":\"on\"}").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    served.close().await;
+}
+
 /// Whether the server has closed it within a time.
 async fn closed(tcp: &mut TcpStream, within: Duration) -> bool {
     let begun = Instant::now();

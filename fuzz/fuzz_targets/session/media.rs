@@ -1,0 +1,42 @@
+//! What the simulated camera shows and lets hear, and whether that came.
+
+use bytes::Bytes;
+use tutk_session::{AudioFlags, Clip, ClipFrame, Codec, Sound, SoundFormat};
+
+pub const FPS: u8 = 5;
+
+/// Frames of one slice, of two, and of three.
+pub fn clip() -> Clip {
+    let frames = [2500_usize, 10, 1500, 1024, 1, 1023, 990];
+    let frames = frames.iter().enumerate().map(|(index, &len)| ClipFrame {
+        data: Bytes::from((0..len).map(|at| (at ^ index) as u8).collect::<Vec<_>>()),
+        key: index == 0,
+    });
+    Clip::new(frames, Codec::H264, FPS).expect("a clip")
+}
+
+/// 8 kHz, 16 bits, mono.
+pub const SOUND_FLAGS: AudioFlags = AudioFlags(2);
+
+/// Three frames of 100 ms.
+pub fn sound() -> Sound {
+    let format = SoundFormat {
+        codec: Codec::Pcmu,
+        flags: SOUND_FLAGS,
+    };
+    let frames = (1..4).map(|byte| Bytes::from(vec![byte; 800]));
+    Sound::new(frames, format, 800).expect("sound")
+}
+
+pub fn assert_frame(clip: &Clip, number: u32, data: &[u8]) {
+    // Frames are numbered from 1 on the wire.
+    let index = (number as usize).checked_sub(1).expect("no frame 0");
+    let sent = &clip.frames()[index % clip.frames().len()];
+    assert!(sent.data == data, "frame {number} is not what was sent");
+}
+
+pub fn assert_sound(number: u32, data: &[u8]) {
+    let byte = 1 + (number - 1) % 3;
+    let is_sent = data.len() == 800 && data.iter().all(|&at| u32::from(at) == byte);
+    assert!(is_sent, "sound {number} is not what was sent");
+}
