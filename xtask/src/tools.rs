@@ -15,7 +15,7 @@ struct Package {
     what_for: &'static str,
 }
 
-const PACKAGES: [Package; 14] = [
+const PACKAGES: [Package; 15] = [
     Package {
         command: "ffmpeg",
         argument: "-version",
@@ -69,6 +69,12 @@ const PACKAGES: [Package; 14] = [
         argument: "--version",
         package: "tshark",
         what_for: "DTLS as Wireshark reads it",
+    },
+    Package {
+        command: "systemd-analyze",
+        argument: "--version",
+        package: "systemd",
+        what_for: "the service's unit as systemd reads it",
     },
     Package {
         command: "c++",
