@@ -406,9 +406,7 @@ fn systemd_takes_the_unit() {
             assert!(output.status.success() && said.is_empty(), "{said}");
         }
         Err(error) => {
-            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!ci, "systemd-analyze: {error}");
-            eprintln!("SKIPPED: systemd-analyze is not there, so nobody read the unit");
+            common::missing("systemd-analyze", &error);
             return;
         }
     }

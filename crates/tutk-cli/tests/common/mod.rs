@@ -124,12 +124,18 @@ pub fn probe(path: &Path) -> Option<String> {
             Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
         }
         Err(error) => {
-            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!ci, "ffprobe: {error}");
-            eprintln!("SKIPPED: ffprobe is not there, so nobody looked into {path:?}");
+            missing("ffprobe", &error);
             None
         }
     }
+}
+
+/// Says that a test has not seen to something for want of a program, which is an error where CI is set.
+#[track_caller]
+pub fn missing(program: &str, error: &std::io::Error) {
+    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!ci, "{program}: {error}");
+    eprintln!("SKIPPED: {program} is not there, so nobody looked at what was made");
 }
 
 /// A stream of a file, as ffprobe reads it.
