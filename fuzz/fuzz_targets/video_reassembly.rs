@@ -161,7 +161,7 @@ impl Step<'_> {
                 2 => Origin::Resent,
                 _ => Origin::Recovered,
             },
-            counter: None,
+            counter: Some((number.wrapping_mul(8).wrapping_add(index.into())) as u16),
             number: if short {
                 FrameNumber::Short((number & 0xffff) as u16)
             } else {

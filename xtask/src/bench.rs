@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::page;
 use crate::run::Job;
 use crate::test::crates;
 
@@ -18,7 +19,6 @@ const CRITERION_ARGS: [&str; 5] = [
 ];
 
 const CRITERION_FOLDER: &str = "target/criterion";
-const TABLE_FILE: &str = "docs/benchmarks.md";
 
 /// What is behind the name of a benchmark that another is compared with.
 const BARE: &str = "-bare";
@@ -134,15 +134,7 @@ pub(crate) fn show(write: bool) -> bool {
     }
     let table = format!("{}{}{}", table(&found), handshakes(&found), memory());
     println!("\n{table}");
-    if write {
-        let page = format!("{}{table}", header());
-        if let Err(error) = fs::write(TABLE_FILE, page) {
-            eprintln!("xtask: {TABLE_FILE}: {error}");
-            return false;
-        }
-        println!("written to {TABLE_FILE}");
-    }
-    true
+    !write || page::write("bench", &format!("{}{table}", header()))
 }
 
 /// Names of the crates that have benchmarks, and the benchmarks' names. They are named one by one to
@@ -338,7 +330,7 @@ fn header() -> String {
         })
         .unwrap_or_else(|| "a processor of unknown name".into());
     format!(
-        "# Benchmarks\n\nWritten by `cargo xtask bench --write`; do not edit. One thread, {}, on {processor}. \
+        "Written by `cargo xtask bench --write`; do not edit. One thread, {}, on {processor}. \
          Times are criterion's medians; MB is 10^6 bytes.\n\n",
         compiler.trim()
     )

@@ -4,8 +4,10 @@
 mod bench;
 mod fuzz;
 mod interop;
+mod page;
 mod report;
 mod run;
+mod simulate;
 mod suites;
 mod test;
 mod tools;
@@ -22,6 +24,9 @@ usage: cargo xtask COMMAND
   ci                    the same with CI=true: a tool that is missing is a failure
   bench [--last] [--write]  run the benchmarks and print the tables (--last: those of the last run);
                         --write: into docs/benchmarks.md
+  simulate [--write]    Client against Camera over simulated networks: prints the table (--write: into
+                        docs/benchmarks.md, too); fails if a goal is missed. With arguments (--seeds N,
+                        --seconds N, --only WORDS): prints that part
   interop [ARGS]        dtls-psk against other implementations: writes docs/interop.md. With
                         arguments (--short, --seeds N, --only PEER): prints that part
   fuzz [TARGET ...]     fuzz these targets, or all, for FUZZ_SECONDS each (60 unless set)
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
         ["bench", "--write"] => bench::all(true),
         ["bench", "--last"] => bench::show(false),
         ["bench", "--last", "--write"] => bench::show(true),
+        ["simulate", "--write"] => simulate::all(&[], true),
+        ["simulate", args @ ..] => simulate::all(args, false),
         ["interop", args @ ..] => interop::all(args),
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["seeds"] => fuzz::make_seeds(),

@@ -53,6 +53,12 @@ const PACKAGES: [Package; 15] = [
         what_for: "likewise: the demultiplexer of MPEG-TS",
     },
     Package {
+        command: "chromium",
+        argument: "--version",
+        package: "chromium",
+        what_for: "the page as a browser shows it",
+    },
+    Package {
         command: "openssl",
         argument: "version",
         package: "openssl",
@@ -80,7 +86,7 @@ const PACKAGES: [Package; 15] = [
         command: "c++",
         argument: "--version",
         package: "g++",
-        what_for: "fuzzing: libFuzzer is built from source; C peers",
+        what_for: "OpenH264 and libFuzzer, which are built from source; C peers",
     },
     Package {
         command: "/usr/include/openssl/ssl.h",

@@ -41,3 +41,4 @@ pub use error::{Error, Stage};
 pub use event::{Connected, Event, Output, Stats};
 pub use group::Group;
 pub use suites::CipherSuite;
+pub use window::REPLAY_WINDOW;

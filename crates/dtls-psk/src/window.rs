@@ -1,7 +1,10 @@
 //! The replay window (RFC 6347 section 4.1.2.6).
 
-/// How many sequence numbers below the newest one are remembered.
-pub(crate) const WINDOW: u64 = 64;
+/// How many sequence numbers are remembered, the newest one among them: a record that is so far behind the newest is
+/// dropped (RFC 6347 section 4.1.2.6).
+pub const REPLAY_WINDOW: u16 = 64;
+
+const WINDOW: u64 = REPLAY_WINDOW as u64;
 
 /// Sequence numbers that have been seen. Asked before a record is opened, told after it authenticated.
 #[derive(Debug, Default)]

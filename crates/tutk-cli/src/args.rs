@@ -168,7 +168,7 @@ pub(crate) struct SimulateArgs {
     /// End when the first client is done
     #[arg(long)]
     pub(crate) once: bool,
-    /// Status of the challenge: which key answers it [default: 6 with an ENR of 32 characters, else 3]
+    /// Status of the challenge: which key answers it, or why none does [default: 6 with an ENR of 32 characters, else 3]
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<ChallengeChoice>,
     /// Model to call itself, e.g. HL_CAM4
@@ -315,9 +315,18 @@ pub(crate) enum ChallengeChoice {
     /// A key that every camera shares
     #[value(name = "1")]
     FixedKey,
+    /// None: the camera is updating
+    #[value(name = "2")]
+    Updating,
     /// The first 16 characters of the ENR
     #[value(name = "3")]
     Enr,
+    /// None: the camera is checking
+    #[value(name = "4")]
+    Checking,
+    /// None: the camera is switched off
+    #[value(name = "5")]
+    Off,
     /// Both halves of an ENR of 32 characters
     #[value(name = "6")]
     LongEnr,

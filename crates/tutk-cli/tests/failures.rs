@@ -14,7 +14,7 @@ use std::net::UdpSocket;
 use std::process::Stdio;
 
 use tutk_runtime::Impairment;
-use tutk_runtime::tutk_session::hl_ioctl::{ChallengeStatus, ConnectResult};
+use tutk_runtime::tutk_session::hl_ioctl::ConnectResult;
 use tutk_runtime::tutk_session::{CameraConfig, Clip, ClipFrame, Codec, Credentials};
 
 use common::{ENR, H264, MAC, Simulator, UID, asset, command, text, tutk, url};
@@ -295,7 +295,11 @@ fn a_camera_that_says_no() {
 }
 
 #[test]
-fn a_camera_that_is_updating() {
-    let updating = |camera: &mut CameraConfig| camera.status = ChallengeStatus::Updating;
-    refused_by(updating, &["authentication", "updating"]);
+fn a_camera_that_cannot_be_asked() {
+    for (status, word) in [("2", "updating"), ("4", "checking"), ("5", "off")] {
+        let camera = Simulator::start(&["--status", status]);
+        tutk(["record", &camera.url, "--output", "-"])
+            .exits(4)
+            .says(&["authentication", word]);
+    }
 }

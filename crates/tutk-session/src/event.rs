@@ -89,6 +89,9 @@ pub struct Stats {
     pub groups: video_reassembly::GroupStats,
     /// What was missing and asked for again, in resend mode.
     pub tracker: video_reassembly::TrackerStats,
+    /// Bytes of memory that frames in assembly, frames that wait for an older one, groups and the list of missing
+    /// slices take now.
+    pub held: usize,
     /// Round trip, smoothed: as the camera reports it with its probes and, in resend mode, as slices take that
     /// are asked for again.
     pub round_trip: Option<Duration>,

@@ -22,6 +22,8 @@ pub(crate) struct Assembly {
     pub(crate) previous: Option<u32>,
     pub(crate) announced: Option<Announced>,
     pub(crate) info: Option<FrameInfo>,
+    /// The slice counter of the first slice, once that is there.
+    pub(crate) counter: Option<u16>,
     /// When a slice came last, in slices of the stream.
     pub(crate) touched: u64,
     count: u32,
@@ -86,6 +88,11 @@ pub(crate) enum Stored {
     Unusable,
 }
 
+/// Bytes of memory that a table takes.
+pub(crate) fn table_bytes(table: &Vec<Place>) -> usize {
+    table.capacity() * size_of::<Place>()
+}
+
 impl Assembly {
     /// An empty frame as `slice` describes it. `places` is a table to use again.
     pub(crate) fn new(number: u64, slice: &Slice<'_>, mut places: Vec<Place>) -> Self {
@@ -99,6 +106,7 @@ impl Assembly {
             previous: slice.previous,
             announced: slice.announced,
             info: None,
+            counter: None,
             touched: 0,
             count: slice.count,
             have: 0,
@@ -205,6 +213,9 @@ impl Assembly {
         if let Some(entry) = self.places.get_mut(index) {
             *entry = place;
         }
+        if index == 0 {
+            self.counter = slice.counter;
+        }
         self.bytes += slice.payload.len();
         self.have += 1;
         self.read_info(index, slice, stats);
@@ -243,6 +254,11 @@ impl Assembly {
 
     pub(crate) fn is_complete(&self) -> bool {
         self.have == self.count
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn held(&self) -> usize {
+        self.data.capacity() + self.aside.capacity() + table_bytes(&self.places)
     }
 
     /// Slices that came, and slices there are.

@@ -134,6 +134,15 @@ impl Groups {
         })
     }
 
+    /// Bytes of memory that the groups take now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let groups = self.groups.iter().map(|group| {
+            group.counters.capacity() * size_of::<Option<u16>>() + group.xor.capacity()
+        });
+        groups.sum::<usize>() + self.groups.capacity() * size_of::<Group>()
+    }
+
     /// What was done and dropped so far.
     #[must_use]
     pub fn stats(&self) -> GroupStats {

@@ -15,6 +15,7 @@ mod limits;
 mod number;
 mod order;
 mod outbox;
+mod pace;
 mod parity;
 mod reassembler;
 mod resend;

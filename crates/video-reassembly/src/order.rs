@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use tutk_frame::MediaKind;
 
-use crate::assembly::{Assembly, Place, Stored};
+use crate::assembly::{Assembly, Place, Stored, table_bytes};
 use crate::number;
 use crate::outbox::Outbox;
 use crate::{FrameNumber, FramePolicy, Lost, Origin, Slice, StreamKind};
@@ -121,10 +121,22 @@ impl Order {
 
     /// The oldest complete frame that waits for an older one.
     pub(crate) fn blocked(&self) -> Option<u32> {
-        self.frames
-            .iter()
-            .find(|frame| frame.is_complete())
-            .map(|frame| frame.wire.value())
+        Some(self.first_complete()?.wire.value())
+    }
+
+    /// The counter of that frame's first slice.
+    pub(crate) fn blocked_counter(&self) -> Option<u16> {
+        self.first_complete()?.counter
+    }
+
+    /// Bytes of memory that frames and tables take.
+    pub(crate) fn held(&self) -> usize {
+        let tables = self.tables.iter().map(table_bytes);
+        self.frames.iter().map(Assembly::held).chain(tables).sum()
+    }
+
+    fn first_complete(&self) -> Option<&Assembly> {
+        self.frames.iter().find(|frame| frame.is_complete())
     }
 
     /// Hands out or gives up every frame before `number`, and what can be handed out then.

@@ -30,6 +30,11 @@ impl Xor {
         }
     }
 
+    /// Bytes of memory that it takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// As many bytes as the longest body has.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -93,6 +93,26 @@ impl Reassembler {
         }
     }
 
+    /// The slice counter of the first slice of the frame that [`blocked`](Self::blocked) names, where the layout has
+    /// one. A stream's slices are sent in the order of its frames: whatever the frame waits for has a lower one.
+    #[must_use]
+    pub fn blocked_counter(&self, stream: StreamKind) -> Option<u16> {
+        match stream {
+            StreamKind::Video => self.video.blocked_counter(),
+            StreamKind::Audio => self.audio.blocked_counter(),
+        }
+    }
+
+    /// Sets [`Limits::reorder_window`], from the next slice on: a caller who finds out that what is missing is sent
+    /// again, or that it is not, waits longer or less long.
+    pub fn set_reorder_window(&mut self, frames: usize) {
+        self.out.limits = Limits {
+            reorder_window: frames,
+            ..self.out.limits
+        }
+        .normalised();
+    }
+
     /// Waits no longer for frames before `number`: complete ones are handed out, the others and the
     /// numbers of which nothing came are given up, and frame `number` is handed out if it is
     /// complete, with those that follow it. Numbers beyond all that were seen change nothing more.
@@ -107,6 +127,13 @@ impl Reassembler {
     pub fn flush(&mut self) {
         self.video.flush(&mut self.out);
         self.audio.flush(&mut self.out);
+    }
+
+    /// Bytes of memory that frames in assembly and held back take now, and the tables that are kept for others.
+    /// Frames that wait to be polled are not among them.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.video.held() + self.audio.held()
     }
 
     /// What was done and dropped so far.

@@ -2,14 +2,23 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use tutk_frame::ResendRequest;
 
 use crate::FrameNumber::Short;
 use crate::number;
+use crate::pace::Pace;
 
 /// How far a counter may be ahead of one that was too far away, and confirm it.
 const NEAR: i64 = 64;
+
+/// How often a slice is asked for at most, with requests that do not count.
+const MOST_ASKS: u8 = 32;
+
+/// How far ahead of the newest a counter may be for the slices before it to be lost. Farther, or behind, it is
+/// another count.
+const MAX_OUTAGE: u64 = 0x4000;
 
 /// When a [`ResendTracker`] asks, and how often. Times are in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +26,15 @@ pub struct TrackerConfig {
     /// How far behind the newest counter a slice may be and still be asked for; from 1 to 16,384. What is
     /// farther behind is given up.
     pub window: u16,
+    /// How many of the slices that are missing at once are asked for, the newest: as many as a camera may be thought
+    /// to keep. To ask for others first would be in vain, and take the time in which these can be had.
+    pub outage: u16,
     /// By how many places a slice may be late: it is asked for when so many counters after it are known.
     pub reorder: u16,
     /// Or when it has been missing for so long, however few came after it.
     pub reorder_micros: u64,
-    /// How often a slice is asked for. A round trip after the last time it is given up.
+    /// How often a slice is asked for. When it has not come after the last time, it is given up. Requests that nothing at
+    /// all came after do not count, up to 32 in all: they, or what they asked for, have likely met an outage.
     pub asks: u8,
     /// The least time between two requests.
     pub spacing_micros: u64,
@@ -64,7 +77,9 @@ pub struct Request<'a> {
 /// [`request`](Self::request) has.
 ///
 /// A gap is asked for at once when it is more than slices a few places late
-/// ([`TrackerConfig::reorder`]), then again after every round trip, [`TrackerConfig::asks`] times in all.
+/// ([`TrackerConfig::reorder`]), then again after every round trip, [`TrackerConfig::asks`] times in all. So is the end
+/// of a frame after which nothing comes, if it is [announced](Self::announce). While answers do not come in time it
+/// asks less often, up to 8 round trips apart, and for less: for 32 to 128 slices at a time that have not come yet.
 /// Nothing before the first counter that came is missing, unless it was [expected](Self::expect).
 ///
 /// ```
@@ -90,10 +105,15 @@ pub struct ResendTracker {
     stats: TrackerStats,
     /// The newest counter, unwrapped.
     newest: Option<u64>,
-    /// Lowest first, all below the newest, and within the window.
+    /// Lowest first, none above the newest, and within the window.
     missing: VecDeque<Missing>,
+    /// The last counter that is known to be under way, if it is newer than the newest, and since when.
+    tail: Option<(u64, u64)>,
     /// A counter too far away to believe, until a second one near it comes.
     suspect: Option<u16>,
+    pace: Pace,
+    /// When anything came last, and before that.
+    heard: [u64; 2],
     /// When the last request was made.
     requested_at: Option<u64>,
     /// What the last request asked for.
@@ -106,6 +126,10 @@ struct Missing {
     /// When it was found out, or asked for last.
     since: u64,
     asks: u8,
+    /// The requests among them that nothing at all came after in time.
+    in_silence: u8,
+    /// Whether it was asked for, and may still come for that.
+    is_asked: bool,
 }
 
 impl ResendTracker {
@@ -120,7 +144,10 @@ impl ResendTracker {
             stats: TrackerStats::default(),
             newest: None,
             missing: VecDeque::new(),
+            tail: None,
             suspect: None,
+            pace: Pace::new(),
+            heard: [0; 2],
             requested_at: None,
             list: Vec::new(),
         }
@@ -140,13 +167,17 @@ impl ResendTracker {
     /// A slice with that counter came: for the first time or again, in its packet or recovered. Returns how
     /// long ago it was asked for, microseconds, if that was just once: where it was sent again, a round trip.
     pub fn received(&mut self, counter: u16, now: u64) -> Option<u64> {
+        let [heard, _] = self.heard;
+        if now != heard {
+            self.heard = [now, heard];
+        }
         let Some(newest) = self.newest else {
             self.newest = Some(number::first(Short(counter)));
             return None;
         };
         let unwrapped = number::nearest(newest, Short(counter));
         if unwrapped.abs_diff(newest) > self.config.window.into() {
-            self.jump(counter, unwrapped);
+            self.jump(counter, unwrapped, now);
             return None;
         }
         self.suspect = None;
@@ -158,26 +189,27 @@ impl ResendTracker {
             };
             self.stats.filled += 1;
             let was = self.missing.remove(at)?;
+            if was.asks > 0 {
+                self.pace.answered(was.asks);
+            }
             return (was.asks == 1).then(|| now.saturating_sub(was.since));
         }
-        self.missing
-            .extend((newest + 1..unwrapped).map(|counter| Missing {
-                counter,
-                since: now,
-                asks: 0,
-            }));
-        self.stats.missing += unwrapped - newest - 1;
-        self.newest = Some(unwrapped);
-        let window = u64::from(self.config.window);
-        while self
-            .missing
-            .front()
-            .is_some_and(|oldest| unwrapped - oldest.counter > window)
-        {
-            self.missing.pop_front();
-            self.stats.given_up += 1;
-        }
+        self.pass_over(newest + 1..unwrapped, now);
+        self.move_to(unwrapped);
         None
+    }
+
+    /// Slices up to `last` are on their way: as a slice of a frame says how many more its frame has. If nothing
+    /// newer is announced or comes for [`TrackerConfig::reorder_micros`], those that did not come are missing, though
+    /// nothing came after them.
+    ///
+    /// To be told after [`received`](Self::received); it makes no difference if `last` is not newer than what came.
+    pub fn announce(&mut self, last: u16, now: u64) {
+        let Some(newest) = self.newest else { return };
+        let ahead = number::distance(number::low_bits(newest), Short(last));
+        if (1..=self.config.window.into()).contains(&ahead) {
+            self.tail = Some((newest.saturating_add_signed(ahead), now));
+        }
     }
 
     /// What to ask for now, `None` if nothing. `round_trip` is the time in which a slice that was asked for
@@ -190,41 +222,36 @@ impl ResendTracker {
             return None;
         }
         self.list.clear();
-        let newest = self.newest?;
-        let (list, stats, config) = (&mut self.list, &mut self.stats, self.config);
-        self.missing.retain_mut(|missing| {
-            if missing.due(newest, &config, round_trip) > now {
-                return true;
-            }
-            if missing.asks >= config.asks {
-                stats.given_up += 1;
-                return false;
-            }
-            if list.len() < ResendRequest::MAX {
-                list.push(number::low_16_bits(missing.counter));
-                missing.asks += 1;
-                missing.since = now;
-            }
-            true
-        });
+        if let Some((last, since)) = self.tail
+            && self.tail_due(since) <= now
+        {
+            self.pass_over(self.newest? + 1..last + 1, since);
+            self.move_to(last);
+        }
+        self.time_out(now, round_trip)?;
+        self.ask(now, round_trip)?;
         if self.list.is_empty() {
             return None;
         }
         self.stats.asked += u64::try_from(self.list.len()).unwrap_or(u64::MAX);
         self.requested_at = Some(now);
-        Some(Request {
-            base: self.base()?,
-            missing: &self.list,
-        })
+        let base = self.base()?;
+        let missing = &mut self.list;
+        missing.sort_unstable_by_key(|counter| counter.wrapping_sub(base));
+        Some(Request { base, missing })
     }
 
     /// When [`request`](Self::request) should be called next, with the same round trip: it may be in the
-    /// past. `None` while nothing is missing.
+    /// past. `None` while nothing is missing and nothing more is announced.
     #[must_use]
     pub fn deadline(&self, round_trip: u64) -> Option<u64> {
         let newest = self.newest?;
-        let due = self.missing.iter();
-        due.map(|missing| missing.due(newest, &self.config, round_trip))
+        let wait = self.pace.wait(round_trip);
+        // While there is no room for others, only those count that were asked for.
+        let is_full = self.asked() >= self.pace.room();
+        let due = (self.missing.iter()).filter(|missing| !is_full || missing.is_asked);
+        due.map(|missing| missing.due(newest, &self.config, wait))
+            .chain(self.tail.map(|(_, since)| self.tail_due(since)))
             .min()
             .map(|due| self.spaced(due))
     }
@@ -237,10 +264,16 @@ impl ResendTracker {
         Some(number::low_16_bits(base))
     }
 
-    /// The newest counter that came.
+    /// The newest counter that came, or was announced and is missing.
     #[must_use]
     pub fn newest(&self) -> Option<u16> {
         self.newest.map(number::low_16_bits)
+    }
+
+    /// Bytes of memory that the lists of missing slices take now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.missing.capacity() * size_of::<Missing>() + self.list.capacity() * size_of::<u16>()
     }
 
     /// What was seen so far.
@@ -249,21 +282,139 @@ impl ResendTracker {
         self.stats
     }
 
-    /// A counter that is too far away: it is followed if it goes on from the last such one.
-    fn jump(&mut self, counter: u16, unwrapped: u64) {
-        let is_confirmed = self.suspect.is_some_and(|suspect| {
-            (1..=NEAR).contains(&number::distance(suspect.into(), Short(counter)))
+    /// Finds out which slices did not come in time that were asked for, and gives up those that were often enough.
+    fn time_out(&mut self, now: u64, round_trip: u64) -> Option<()> {
+        let (newest, config, wait) = (self.newest?, self.config, self.pace.wait(round_trip));
+        // What was asked for since then was asked for in silence: nothing has come after it before now.
+        let [heard, before] = self.heard;
+        let silence_ends = heard == now;
+        let silent_since = if silence_ends { before } else { heard };
+        let (mut late, mut silent) = (false, false);
+        self.missing.retain_mut(|missing| {
+            let in_silence = missing.since >= silent_since;
+            // An outage is over: the requests that are under way have met it.
+            let wait = if in_silence && silence_ends {
+                round_trip
+            } else {
+                wait
+            };
+            if missing.is_asked && missing.due(newest, &config, wait) <= now {
+                missing.is_asked = false;
+                missing.in_silence += u8::from(in_silence);
+                late |= !in_silence;
+                silent |= in_silence;
+            }
+            let is_given_up = !missing.is_asked && missing.is_asked_enough(config.asks);
+            self.stats.given_up += u64::from(is_given_up);
+            !is_given_up
         });
-        if !is_confirmed {
+        if late {
+            self.pace.timed_out(now, wait);
+        }
+        if silent {
+            self.pace.silent(silence_ends);
+        }
+        Some(())
+    }
+
+    /// Lists what is to be asked for.
+    ///
+    /// Slices that were not asked for before come first: others may be some that the camera does not keep. If there is
+    /// not room for all, half are the oldest, for which frames wait, and half the newest, which are kept for longest.
+    fn ask(&mut self, now: u64, round_trip: u64) -> Option<()> {
+        let (newest, config, wait) = (self.newest?, self.config, self.pace.wait(round_trip));
+        let room = self.pace.room().saturating_sub(self.asked());
+        let room = room.min(ResendRequest::MAX);
+        for (is_first, is_oldest) in [(true, true), (true, false), (false, true), (false, false)] {
+            let left = room.saturating_sub(self.list.len());
+            let is_wanted = |missing: &&mut Missing| {
+                !missing.is_asked
+                    && (missing.asks == 0) == is_first
+                    && missing.due(newest, &config, wait) <= now
+            };
+            let mut ask = |missing: &mut Missing| {
+                self.list.push(number::low_16_bits(missing.counter));
+                missing.since = now;
+                missing.asks = missing.asks.saturating_add(1);
+                missing.is_asked = true;
+            };
+            let due = self.missing.iter_mut();
+            match is_oldest {
+                true => due
+                    .filter(is_wanted)
+                    .take(left.div_ceil(2))
+                    .for_each(&mut ask),
+                false => due.rev().filter(is_wanted).take(left).for_each(&mut ask),
+            }
+        }
+        Some(())
+    }
+
+    /// Slices that were asked for and may still come for that.
+    fn asked(&self) -> usize {
+        let asked = self.missing.iter().filter(|missing| missing.is_asked);
+        asked.count()
+    }
+
+    /// Those counters are missing since then.
+    fn pass_over(&mut self, counters: Range<u64>, since: u64) {
+        let outage = u64::from(self.config.outage);
+        let first = counters.end.saturating_sub(outage).max(counters.start);
+        self.stats.missing += counters.end.saturating_sub(counters.start);
+        self.stats.given_up += first - counters.start;
+        self.missing
+            .extend((first..counters.end).map(|counter| Missing {
+                counter,
+                since,
+                asks: 0,
+                in_silence: 0,
+                is_asked: false,
+            }));
+    }
+
+    /// That counter is the newest.
+    fn move_to(&mut self, newest: u64) {
+        self.newest = Some(newest);
+        self.tail = self.tail.filter(|(last, _)| *last > newest);
+        let window = u64::from(self.config.window);
+        while self
+            .missing
+            .front()
+            .is_some_and(|oldest| newest - oldest.counter > window)
+        {
+            self.missing.pop_front();
+            self.stats.given_up += 1;
+        }
+    }
+
+    /// A counter that is too far away: it is followed if it goes on from the last such one. If it is ahead, there
+    /// was an outage: the last slices that were lost in it may still be had.
+    fn jump(&mut self, counter: u16, unwrapped: u64, now: u64) {
+        let confirmed = self.suspect.filter(|suspect| {
+            (1..=NEAR).contains(&number::distance((*suspect).into(), Short(counter)))
+        });
+        let Some(suspect) = confirmed else {
             self.stats.far += 1;
             self.suspect = Some(counter);
             return;
-        }
+        };
         self.stats.jumps += 1;
         self.stats.given_up += u64::try_from(self.missing.len()).unwrap_or(u64::MAX);
         self.missing.clear();
         self.suspect = None;
-        self.newest = Some(unwrapped);
+        self.tail = None;
+        let newest = self.newest.unwrap_or(unwrapped);
+        if (newest..newest + MAX_OUTAGE).contains(&unwrapped) {
+            let suspect = number::nearest(unwrapped, Short(suspect));
+            self.pass_over(newest + 1..suspect, now);
+            self.pass_over(suspect + 1..unwrapped, now);
+        }
+        self.move_to(unwrapped);
+    }
+
+    /// When slices that were announced then are missing.
+    fn tail_due(&self, since: u64) -> u64 {
+        since.saturating_add(self.config.reorder_micros)
     }
 
     /// That moment, or the first one at which there may be another request.
@@ -276,25 +427,32 @@ impl ResendTracker {
 }
 
 impl Missing {
+    /// Whether it was asked for in vain for so many times that count.
+    fn is_asked_enough(&self, asks: u8) -> bool {
+        self.asks - self.in_silence >= asks || self.asks >= asks.max(MOST_ASKS)
+    }
+
     /// When it is to be asked for, or to be given up.
-    fn due(&self, newest: u64, config: &TrackerConfig, round_trip: u64) -> u64 {
+    fn due(&self, newest: u64, config: &TrackerConfig, wait: u64) -> u64 {
         let wait = match self.asks {
             0 if newest - self.counter >= config.reorder.into() => 0,
             0 => config.reorder_micros,
-            _ => round_trip,
+            _ if !self.is_asked => 0,
+            _ => wait,
         };
         self.since.saturating_add(wait)
     }
 }
 
 impl Default for TrackerConfig {
-    /// 1024 counters, slices up to 8 places or 20 ms late, 4 requests for a slice, 5 ms between two.
+    /// 1024 counters, 512 after an outage, slices up to 8 places or 20 ms late, 6 requests for a slice, 5 ms between two.
     fn default() -> Self {
         Self {
             window: 1024,
+            outage: 512,
             reorder: 8,
             reorder_micros: 20_000,
-            asks: 4,
+            asks: 6,
             spacing_micros: 5_000,
         }
     }

@@ -58,7 +58,7 @@ impl Fields {
         let slice = Slice {
             kind: self.kind,
             origin: self.origin,
-            counter: None,
+            counter: Some((self.number.value().wrapping_mul(8) + self.index) as u16),
             number: self.number,
             previous: self.previous,
             index: self.index,

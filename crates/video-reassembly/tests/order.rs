@@ -43,6 +43,40 @@ fn an_incomplete_frame_holds_back_the_window_and_no_more() {
 }
 
 #[test]
+fn the_window_may_change_on_the_way() {
+    let mut out = Collector::new(Limits::default());
+    out.reassembler.set_reorder_window(usize::MAX);
+    // Less than the frames that there is room for.
+    for number in [1].into_iter().chain(3..=17) {
+        out.push(whole(number));
+    }
+    assert_eq!(out.numbers(), [1]);
+    out.push(whole(18));
+    assert_eq!(out.frames.len(), 17);
+    out.reassembler.set_reorder_window(0);
+    out.push(whole(20));
+    assert_eq!(out.frames.len(), 18);
+    assert_eq!(out.losses(), [(2, 2, 0, 0), (19, 19, 0, 0)]);
+}
+
+#[test]
+fn what_a_frame_waits_for_was_sent_before_its_first_slice() {
+    let mut out = Collector::new(Limits::default());
+    let counter = |slice| out.reassembler.blocked_counter(slice);
+    assert_eq!(counter(StreamKind::Video), None);
+    out.push(whole(1));
+    for (index, counter) in [(1, 41), (0, 39), (2, 42)] {
+        assert_eq!(out.reassembler.blocked_counter(StreamKind::Video), None);
+        out.push(Slice {
+            counter: Some(counter),
+            ..slice(3, index, 3, b"part")
+        });
+    }
+    assert_eq!(out.reassembler.blocked_counter(StreamKind::Video), Some(39));
+    assert_eq!(out.reassembler.blocked_counter(StreamKind::Audio), None);
+}
+
+#[test]
 fn a_slice_in_time_releases_what_waited() {
     let mut out = Collector::new(Limits::default());
     for number in [1, 3, 4] {

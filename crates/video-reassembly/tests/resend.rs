@@ -149,6 +149,8 @@ fn take(tracker: &mut ResendTracker, out: &mut Collector, slice: Slice<'_>, now:
     let index = u16::try_from(slice.index).unwrap();
     tracker.expect(counter.wrapping_sub(index));
     tracker.received(counter, now);
+    let left = u16::try_from(slice.count - slice.index - 1).unwrap();
+    tracker.announce(counter.wrapping_add(left), now);
     out.push(slice);
 }
 
@@ -312,10 +314,10 @@ fn a_camera_without_resend_mode_loses_frames_and_no_more_than_that() {
     let frames = delivered(&run);
     assert!(frames < ALL && frames > ALL / 2, "{frames} of {ALL}");
     let stats = run.client.tracker.stats();
-    assert_eq!(
-        stats.given_up + stats.filled,
-        stats.missing,
-        "all asked for in vain"
+    let open = stats.missing - stats.given_up - stats.filled;
+    assert!(
+        stats.given_up > 10 && open < 5,
+        "all asked for in vain, but for the last: {stats:?}"
     );
     assert!(run.camera.slicer.stats().unknown > 0);
 }

@@ -15,6 +15,7 @@ const ROUND_TRIP: u64 = 10_000;
 /// A gap of one place is late, not lost; nothing else holds a request back.
 const CONFIG: TrackerConfig = TrackerConfig {
     window: 100,
+    outage: 100,
     reorder: 2,
     reorder_micros: 20_000,
     asks: 3,
@@ -82,33 +83,141 @@ fn a_packet_that_is_a_little_late_is_not_asked_for_unless_nothing_more_comes() {
     assert_eq!(tracker.stats().filled, 2);
 }
 
+/// Asks whenever it is due, for so long; before each, something comes. What was asked for, and when.
+fn ask_on(tracker: &mut ResendTracker, end: u64, comes: bool) -> Vec<(u64, Vec<u16>)> {
+    let mut asked = Vec::new();
+    let mut now = 0;
+    while let Some(at) = tracker.deadline(ROUND_TRIP).filter(|at| *at <= end) {
+        assert!(at >= now, "{at} after {now}");
+        now = at;
+        if comes {
+            tracker.received(tracker.newest().unwrap(), now.saturating_sub(1));
+        }
+        asked.push((now, ask(tracker, now)));
+    }
+    asked
+}
+
 #[test]
 fn it_is_asked_for_again_after_a_round_trip_and_given_up_in_the_end() {
     let mut tracker = tracker(CONFIG, [0, 5]);
-    let mut asked = Vec::new();
-    let mut now = 0;
-    while let Some(at) = tracker.deadline(ROUND_TRIP) {
-        assert!(at >= now && at <= 100_000, "{at} after {now}");
-        now = at;
-        asked.push((now, ask(&mut tracker, now)));
-    }
     assert_eq!(
-        asked,
+        ask_on(&mut tracker, u64::MAX, true),
         [
             (0, vec![1, 2, 3]),
             (10_000, vec![1, 2, 3]),
-            (20_000, vec![1, 2, 3, 4]), // 4 was not more than late until then
-            (30_000, vec![4]),          // and the others are given up
-            (40_000, vec![4]),
-            (50_000, vec![]),
+            // 4 was not more than late until then; the second answer that is missing makes the wait longer.
+            (20_000, vec![1, 2, 3, 4]),
+            (40_000, vec![4]), // and the others are given up
+            (80_000, vec![4]),
+            (160_000, vec![]),
         ]
     );
     assert_eq!(tracker.base(), Some(6));
     let stats = tracker.stats();
     assert_eq!((stats.missing, stats.asked, stats.given_up), (4, 12, 4));
     // What comes then is no news.
-    tracker.received(2, now);
-    assert_eq!((tracker.stats().filled, tracker.stats().known), (0, 1));
+    tracker.received(2, 160_000);
+    assert_eq!(tracker.stats().filled, 0);
+}
+
+#[test]
+fn requests_that_meet_an_outage_do_not_count() {
+    let mut tracker = tracker(CONFIG, [0, 3, 4]);
+    let asked = ask_on(&mut tracker, 1_000_000, false);
+    let times: Vec<u64> = asked.iter().map(|(at, _)| *at).collect();
+    // Less and less often, as nothing comes at all.
+    assert_eq!(times[..6], [0, 10_000, 30_000, 70_000, 150_000, 230_000]);
+    assert!(asked.iter().all(|(_, missing)| *missing == [1, 2]));
+    assert_eq!(tracker.stats().given_up, 0);
+    // It is over: they are asked for at once, and as often as ever.
+    let end = times[times.len() - 1] + 15_000;
+    assert_eq!(ask(&mut tracker, end), [0; 0]);
+    tracker.received(5, end);
+    assert_eq!(ask(&mut tracker, end), [1, 2]);
+    assert_eq!(
+        tracker.received(1, end + 9_000),
+        None,
+        "which request was answered is not known"
+    );
+    assert_eq!(tracker.base(), Some(2));
+}
+
+#[test]
+fn nobody_is_asked_for_ever() {
+    let mut tracker = tracker(CONFIG, [0, 2]);
+    let asked = ask_on(&mut tracker, u64::MAX, false);
+    assert_eq!((asked.len(), tracker.stats().asked), (33, 32));
+    assert_eq!((tracker.base(), tracker.stats().given_up), (Some(3), 1));
+}
+
+#[test]
+fn the_end_of_a_frame_is_missed_when_nothing_comes_after_it() {
+    let mut tracker = tracker(CONFIG, [10]);
+    tracker.announce(13, 0); // three more slices
+    assert_eq!(tracker.deadline(ROUND_TRIP), Some(20_000));
+    tracker.received(11, 5_000);
+    tracker.announce(13, 5_000);
+    assert_eq!(tracker.deadline(ROUND_TRIP), Some(25_000));
+    assert_eq!(ask(&mut tracker, 24_999), [0; 0]);
+    assert_eq!((tracker.newest(), tracker.base()), (Some(11), Some(12)));
+    assert_eq!(ask(&mut tracker, 25_000), [12, 13]);
+    assert_eq!((tracker.newest(), tracker.stats().missing), (Some(13), 2));
+    // They come, the first one a moment later and the last one because it was asked for.
+    assert_eq!(tracker.received(12, 26_000), Some(1_000));
+    assert_eq!(tracker.received(13, 36_000), Some(11_000));
+    assert_eq!(
+        (tracker.base(), tracker.deadline(ROUND_TRIP)),
+        (Some(14), None)
+    );
+    tracker.announce(13, 36_000); // says nothing new
+    tracker.announce(9, 36_000);
+    tracker.announce(5_000, 36_000); // cannot be
+    assert_eq!(tracker.deadline(ROUND_TRIP), None);
+}
+
+#[test]
+fn the_end_of_a_frame_is_not_missed_when_it_comes() {
+    let mut tracker = tracker(CONFIG, [10]);
+    tracker.announce(12, 0);
+    tracker.received(12, 3_000);
+    // 11 is missing as any other is.
+    assert_eq!(tracker.deadline(ROUND_TRIP), Some(23_000));
+    tracker.received(11, 4_000);
+    assert_eq!(tracker.deadline(ROUND_TRIP), None);
+    assert_eq!(tracker.stats().missing, 1);
+}
+
+/// At first 64 at a time: half of them the oldest, for which frames wait, and half those that are kept longest.
+#[test]
+fn no_more_is_asked_for_than_comes() {
+    let config = TrackerConfig {
+        window: 1000,
+        outage: 400,
+        ..CONFIG
+    };
+    let mut tracker = tracker(config, [0, 501]);
+    assert_eq!((tracker.base(), tracker.stats().given_up), (Some(101), 100));
+    let first = ask(&mut tracker, 0);
+    assert!(
+        first.iter().copied().eq((101..133).chain(468..500)),
+        "{first:?}"
+    );
+    // Nothing came of them yet. Their time is all that is waited for.
+    assert_eq!(ask(&mut tracker, 5_000), [0; 0]);
+    assert_eq!(tracker.deadline(ROUND_TRIP), Some(10_000));
+    // Each that comes makes room for two.
+    for counter in 101..117 {
+        tracker.received(counter, 6_000);
+    }
+    let next = ask(&mut tracker, 6_000);
+    assert!(
+        next.iter().copied().eq((133..149).chain(452..468)),
+        "{next:?}"
+    );
+    // What did not come leaves less room, and others come first.
+    let again = ask(&mut tracker, 11_000);
+    assert!(again.len() < 32 && again.iter().all(|counter| (149..452).contains(counter)));
 }
 
 #[test]
@@ -150,23 +259,6 @@ fn requests_are_spaced() {
 }
 
 #[test]
-fn a_request_lists_so_many_and_the_next_one_the_others() {
-    let config = TrackerConfig {
-        window: 1000,
-        ..CONFIG
-    };
-    let mut tracker = tracker(config, [0, 600]);
-    let (first, second, third) = (
-        ask(&mut tracker, 0),
-        ask(&mut tracker, 0),
-        ask(&mut tracker, 0),
-    );
-    let all = [&first[..], &second, &third].concat();
-    assert_eq!((first.len(), second.len(), third.len()), (256, 256, 86));
-    assert!(all.iter().copied().eq(1..599));
-}
-
-#[test]
 fn no_more_than_the_window_is_missing() {
     let mut tracker = tracker(CONFIG, [0]);
     // Half of all is lost, and nobody asks.
@@ -175,7 +267,9 @@ fn no_more_than_the_window_is_missing() {
         let newest = tracker.newest().unwrap();
         assert!(newest - tracker.base().unwrap() <= 100);
     }
-    assert_eq!(ask(&mut tracker, 0).len(), 49); // of the last hundred, but for the one that may be late
+    let asked = ask(&mut tracker, 0);
+    // All of them are due but for the last one, which may be late.
+    assert_eq!((asked.len(), asked[0], asked[48]), (49, 9_899, 9_995));
     let stats = tracker.stats();
     assert_eq!(stats.missing, 4999);
     assert_eq!(stats.given_up, 4999 - 50);
@@ -197,19 +291,21 @@ fn one_counter_far_away_moves_nothing_and_two_are_followed() {
     tracker.received(900, 0);
     assert_eq!(tracker.newest(), Some(5));
     tracker.received(903, 0);
-    assert_eq!((tracker.base(), tracker.newest()), (Some(904), Some(903)));
-    tracker.received(906, 0);
-    assert_eq!(
-        ask(&mut tracker, 0),
-        [904],
-        "and what is missing there is found"
-    );
-    // And back.
+    // What was lost in it is missing, as far as it may be kept: here a hundred before.
+    assert_eq!((tracker.base(), tracker.newest()), (Some(803), Some(903)));
+    let asked = ask(&mut tracker, 0);
+    assert_eq!((asked.len(), asked[0], asked[63]), (64, 803, 901));
+    assert!(!asked.contains(&900));
+    // And back: that is another count.
     tracker.received(20, 0);
     tracker.received(21, 0);
     assert_eq!((tracker.base(), tracker.newest()), (Some(22), Some(21)));
     let stats = tracker.stats();
-    assert_eq!((stats.far, stats.jumps, stats.given_up), (4, 2, 3));
+    assert_eq!((stats.far, stats.jumps), (4, 2));
+    assert_eq!(
+        stats.given_up, stats.missing,
+        "with it all that was missing"
+    );
 }
 
 #[test]
@@ -217,6 +313,7 @@ fn any_config_does() {
     for (window, reorder, asks) in [(0, 0, 0), (u16::MAX, u16::MAX, u8::MAX), (1, 0, 1)] {
         let config = TrackerConfig {
             window,
+            outage: window,
             reorder,
             asks,
             reorder_micros: u64::MAX,
@@ -233,51 +330,95 @@ fn any_config_does() {
     }
 }
 
-/// The same rules as a list of what is missing, without any memory of how it was found.
+/// What is missing, by counter: since when, and how often and when it was asked for.
 #[derive(Default)]
 struct Model {
     newest: i64,
-    /// By counter: since when, and how often it was asked for.
-    missing: BTreeMap<i64, (u64, u8)>,
+    missing: BTreeMap<i64, Lost>,
+}
+
+#[derive(Clone, Copy)]
+struct Lost {
+    since: u64,
+    asks: u64,
+    asked_at: u64,
 }
 
 impl Model {
     fn received(&mut self, counter: i64, now: u64) {
         self.missing.remove(&counter);
-        for lost in self.newest + 1..counter {
-            self.missing.insert(lost, (now, 0));
-        }
+        let lost = Lost {
+            since: now,
+            asks: 0,
+            asked_at: 0,
+        };
+        self.missing
+            .extend((self.newest + 1..counter).map(|counter| (counter, lost)));
         self.newest = self.newest.max(counter);
         let oldest = self.newest - i64::from(CONFIG.window);
         self.missing.retain(|counter, _| *counter >= oldest);
     }
 
-    fn request(&mut self, now: u64) -> Vec<i64> {
-        let newest = self.newest;
-        let is_due = |counter: i64, since: u64, asks: u8| match asks {
-            0 => newest - counter >= CONFIG.reorder.into() || now >= since + CONFIG.reorder_micros,
-            _ => now >= since + ROUND_TRIP,
+    /// What was not asked for yet and is more than late.
+    fn fresh(&self, now: u64) -> BTreeSet<i64> {
+        let is_due = |(counter, lost): &(&i64, &Lost)| {
+            let is_late = self.newest - **counter < CONFIG.reorder.into();
+            lost.asks == 0 && (!is_late || now >= lost.since + CONFIG.reorder_micros)
         };
-        self.missing.retain(|counter, (since, asks)| {
-            *asks < CONFIG.asks || !is_due(*counter, *since, *asks)
-        });
-        let mut list = Vec::new();
-        for (counter, (since, asks)) in &mut self.missing {
-            if is_due(*counter, *since, *asks) {
-                (*since, *asks) = (now, *asks + 1);
-                list.push(*counter);
-            }
+        self.missing
+            .iter()
+            .filter(is_due)
+            .map(|(counter, _)| *counter)
+            .collect()
+    }
+
+    /// Checks what was asked for at `now`.
+    fn asked(&mut self, list: &[i64], now: u64) {
+        // An answer may be waited for up to eight times as long.
+        let under_way = self.missing.values();
+        let under_way =
+            under_way.filter(|lost| lost.asks > 0 && now < lost.asked_at + 8 * ROUND_TRIP);
+        let fresh = self.fresh(now);
+        if under_way.count() + fresh.len() <= 32 {
+            assert!(
+                fresh.iter().all(|counter| list.contains(counter)),
+                "{fresh:?} in {list:?}"
+            );
         }
-        list
+        for counter in list {
+            let lost = self.missing.get_mut(counter).unwrap(); // only what is missing
+            let again = lost.asks > 0 && now >= lost.asked_at + ROUND_TRIP;
+            assert!(fresh.contains(counter) || again, "{counter} too early");
+            *lost = Lost {
+                asks: lost.asks + 1,
+                asked_at: now,
+                ..*lost
+            };
+            assert!(lost.asks <= 32);
+        }
+    }
+
+    /// Checks that what is before `base` came, or was asked for often enough.
+    fn give_up_before(&mut self, base: i64) {
+        let kept = self.missing.split_off(&base);
+        for (counter, lost) in std::mem::replace(&mut self.missing, kept) {
+            assert!(
+                lost.asks >= CONFIG.asks.into(),
+                "{counter} given up after {}",
+                lost.asks
+            );
+        }
+        assert!(base == self.newest + 1 || self.missing.contains_key(&base));
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Whatever comes, in whatever order, the tracker asks for what the model asks for.
+    /// Whatever comes, in whatever order: all that is missing is asked for, in its time, and nothing else; and it is
+    /// given up when it was asked for often enough.
     #[test]
-    fn the_model_asks_for_the_same(
+    fn what_is_missing_is_asked_for(
         start in any::<u16>(),
         steps in proptest::collection::vec((0..6_i64, -40..3_i64, 0..3_u8, 0..9_000_u64), 0..200),
     ) {
@@ -294,14 +435,21 @@ proptest! {
             head = head.max(counter);
             tracker.received(wire(counter), now);
             model.received(counter, now);
+            let number = |counter: u16| {
+                model.newest - i64::from(wire(model.newest).wrapping_sub(counter).cast_signed())
+            };
             if what < 2 {
-                let expected: Vec<u16> = model.request(now).into_iter().map(wire).collect();
-                prop_assert_eq!(ask(&mut tracker, now), expected);
+                let list: Vec<i64> = ask(&mut tracker, now).into_iter().map(number).collect();
+                prop_assert!(list.is_sorted());
+                let base = number(tracker.base().unwrap());
+                model.asked(&list, now);
+                model.give_up_before(base);
             }
-            let base = model.missing.keys().next().copied().unwrap_or(model.newest + 1);
-            prop_assert_eq!(tracker.base(), Some(wire(base)));
             prop_assert_eq!(tracker.newest(), Some(wire(model.newest)));
-            prop_assert_eq!(tracker.deadline(ROUND_TRIP).is_none(), model.missing.is_empty());
+            let stats = tracker.stats();
+            let open = stats.missing - stats.filled - stats.given_up;
+            prop_assert!(open <= model.missing.len() as u64);
+            prop_assert_eq!(tracker.deadline(ROUND_TRIP).is_none(), open == 0);
         }
     }
 

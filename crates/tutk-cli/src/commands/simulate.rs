@@ -106,7 +106,10 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<CameraConfig
     }
     config.status = match args.status {
         Some(ChallengeChoice::FixedKey) => ChallengeStatus::FixedKey,
+        Some(ChallengeChoice::Updating) => ChallengeStatus::Updating,
         Some(ChallengeChoice::Enr) => ChallengeStatus::Enr,
+        Some(ChallengeChoice::Checking) => ChallengeStatus::Checking,
+        Some(ChallengeChoice::Off) => ChallengeStatus::Off,
         Some(ChallengeChoice::LongEnr) => ChallengeStatus::LongEnr,
         None if enr.len() == LONG_ENR => ChallengeStatus::LongEnr,
         None => ChallengeStatus::Enr,

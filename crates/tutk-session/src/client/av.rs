@@ -221,7 +221,8 @@ impl AvClient {
         }
         self.pulse.received(packet.clock);
         if let Some(clock) = packet.clock {
-            self.media.report_round_trip(clock.round_trip);
+            let is_probe = kind == AvKind::Probe;
+            self.media.report_round_trip(clock.round_trip, is_probe);
         }
         let understood = match kind {
             AvKind::Media(_) | AvKind::Resent(_) => self.handle_media(now, bytes, &packet),

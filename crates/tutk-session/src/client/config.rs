@@ -42,7 +42,9 @@ pub struct ClientConfig {
     pub policy: FramePolicy,
     /// What a camera can make grow here.
     pub limits: Limits,
-    /// How long a whole frame waits for an older one that is not.
+    /// How long a whole frame waits at most for an older one that is not, where it cannot be known sooner that nothing
+    /// more comes of that one. In resend mode it counts from the last slice that was missing and came, and is at least
+    /// four times as long as an answer may take.
     pub patience: Duration,
     /// Whether [`Event::KeyLog`](crate::Event::KeyLog) is wanted.
     pub key_log: bool,

@@ -11,6 +11,14 @@ use video_reassembly::{
 use super::round_trip::RoundTrip;
 use crate::phase::later;
 
+/// A slice whose counter is so far behind the newest one's cannot come any more, unless it is sent again: each took a
+/// record, and DTLS drops one that is so far behind.
+const TOO_LATE: u16 = dtls_psk::REPLAY_WINDOW;
+
+/// In resend mode, a whole frame may wait so many times as long as a slice that was asked for may take, where that is
+/// longer than it may wait anyhow.
+const ROUND_TRIPS: u32 = 4;
+
 /// Slices to frames, with a limit on how long a whole frame waits for an older one.
 #[derive(Debug)]
 pub(crate) struct Media {
@@ -19,6 +27,8 @@ pub(crate) struct Media {
     patience: Duration,
     video: Wait,
     audio: Wait,
+    /// The newest slice counter that came, of media that is not sent again.
+    newest: Option<u16>,
     /// The beginning of the tracker's time.
     start: Instant,
     resend: Option<Resend>,
@@ -32,6 +42,8 @@ pub(crate) struct Media {
 struct Resend {
     groups: Groups,
     tracker: ResendTracker,
+    /// Slices that were missing and came, when it was last looked.
+    filled: u64,
 }
 
 /// Since when a whole frame of a stream waits for an older one.
@@ -54,6 +66,7 @@ impl Media {
             patience,
             video: Wait::default(),
             audio: Wait::default(),
+            newest: None,
             start,
             resend: None,
             round_trip: RoundTrip::default(),
@@ -73,7 +86,11 @@ impl Media {
         let counter = match (self.layout, packet.group) {
             (MediaLayout::Slice, Some(group)) => {
                 let micros = self.micros(now);
-                let resend = self.resend.get_or_insert_with(Resend::new);
+                let resend = self.resend.get_or_insert_with(|| {
+                    // It is known what is still to come: there is no need to guess by what came since.
+                    self.reassembler.set_reorder_window(usize::MAX);
+                    Resend::new()
+                });
                 let slice = resend.groups.push(group, packet.body)?;
                 if let Some(slice) = &slice {
                     resend.track(slice, micros, &mut self.round_trip);
@@ -94,8 +111,10 @@ impl Media {
                 let slice = Slice::from(tutk_frame::Slice::parse(packet.body)?);
                 // Media that never was grouped is not asked for again: the camera keeps none of it.
                 let micros = self.micros(now);
-                if let Some(resend) = &mut self.resend {
-                    resend.track(&slice, micros, &mut self.round_trip);
+                match (&mut self.resend, slice.counter) {
+                    (Some(resend), _) => resend.track(&slice, micros, &mut self.round_trip),
+                    (None, Some(counter)) => self.note(counter),
+                    (None, None) => {}
                 }
                 self.reassembler.push(&slice);
                 slice.counter
@@ -111,9 +130,9 @@ impl Media {
         Ok(counter)
     }
 
-    /// The camera says how long a round trip takes, milliseconds.
-    pub(crate) fn report_round_trip(&mut self, milliseconds: u16) {
-        self.round_trip.report(milliseconds);
+    /// The camera says how long a round trip takes, milliseconds, in a probe or with media.
+    pub(crate) fn report_round_trip(&mut self, milliseconds: u16, is_probe: bool) {
+        self.round_trip.report(milliseconds, is_probe);
     }
 
     /// How long a round trip takes.
@@ -129,12 +148,13 @@ impl Media {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let patience = self.patience();
         for (stream, wait) in [
             (StreamKind::Video, &self.video),
             (StreamKind::Audio, &self.audio),
         ] {
             if let Some((number, since)) = wait.since
-                && later(since, self.patience) <= now
+                && later(since, patience) <= now
             {
                 self.reassembler.give_up_before(stream, number);
             }
@@ -143,9 +163,10 @@ impl Media {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        let patience = self.patience();
         let waits = [&self.video, &self.audio]
             .into_iter()
-            .filter_map(|wait| Some(later(wait.since?.1, self.patience)));
+            .filter_map(|wait| Some(later(wait.since?.1, patience)));
         let missing = self.resend.as_ref().and_then(|resend| {
             let micros = resend.tracker.deadline(self.round_trip.patience())?;
             Some(later(self.start, Duration::from_micros(micros)))
@@ -171,6 +192,13 @@ impl Media {
         self.reassembler.stats()
     }
 
+    /// Bytes of memory that frames, groups and lists take now.
+    pub(crate) fn held(&self) -> usize {
+        let resend = self.resend.as_ref();
+        self.reassembler.held()
+            + resend.map_or(0, |resend| resend.groups.held() + resend.tracker.held())
+    }
+
     /// What came of groups and of asking; `None` while media comes plain.
     pub(crate) fn resend_stats(&self) -> Option<(GroupStats, TrackerStats)> {
         let resend = self.resend.as_ref()?;
@@ -182,11 +210,54 @@ impl Media {
         u64::try_from(micros).unwrap_or(u64::MAX)
     }
 
+    /// How long a whole frame may wait.
+    fn patience(&self) -> Duration {
+        match self.resend {
+            None => self.patience,
+            Some(_) => {
+                let answer = Duration::from_micros(self.round_trip.patience());
+                self.patience.max(answer * ROUND_TRIPS)
+            }
+        }
+    }
+
+    /// A slice came with that counter.
+    fn note(&mut self, counter: u16) {
+        let ahead = self.newest.map_or(1, |newest| counter.wrapping_sub(newest));
+        // One that is farther behind than can be is of another count.
+        if ahead <= TOO_LATE.wrapping_neg() {
+            self.newest = Some(counter);
+        }
+    }
+
+    /// Lets frames go that wait for what cannot come any more, and looks at the clock for the others.
     fn watch(&mut self, now: Instant) {
-        self.video
-            .watch(now, self.reassembler.blocked(StreamKind::Video));
-        self.audio
-            .watch(now, self.reassembler.blocked(StreamKind::Audio));
+        let goes_on = self.resend.as_mut().is_some_and(Resend::goes_on);
+        for stream in [StreamKind::Video, StreamKind::Audio] {
+            let mut blocked = self.reassembler.blocked(stream);
+            while let Some(number) = blocked
+                && self.waits_in_vain(stream)
+            {
+                self.reassembler.give_up_before(stream, number);
+                blocked = self.reassembler.blocked(stream);
+            }
+            match stream {
+                StreamKind::Video => self.video.watch(now, blocked, goes_on),
+                StreamKind::Audio => self.audio.watch(now, blocked, goes_on),
+            }
+        }
+    }
+
+    /// Whether all slices before the waiting frame came or cannot come any more.
+    fn waits_in_vain(&self, stream: StreamKind) -> bool {
+        let Some(first) = self.reassembler.blocked_counter(stream) else {
+            return false;
+        };
+        let passed = match &self.resend {
+            Some(resend) => resend.tracker.base(),
+            None => self.newest.map(|newest| newest.wrapping_sub(TOO_LATE - 1)),
+        };
+        passed.is_some_and(|passed| passed.wrapping_sub(first) < 0x8000)
     }
 }
 
@@ -195,7 +266,14 @@ impl Resend {
         Self {
             groups: Groups::new(GroupLimits::default()),
             tracker: ResendTracker::new(TrackerConfig::default()),
+            filled: 0,
         }
+    }
+
+    /// Whether a slice that was missing has come since this was asked.
+    fn goes_on(&mut self) -> bool {
+        let filled = self.tracker.stats().filled;
+        std::mem::replace(&mut self.filled, filled) != filled
     }
 
     fn track(&mut self, slice: &Slice<'_>, micros: u64, round_trip: &mut RoundTrip) {
@@ -211,6 +289,10 @@ fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, micros: u64, round_trip
         tracker.expect(counter.wrapping_sub(index));
     }
     let asked = tracker.received(counter, micros);
+    let left = slice.count.saturating_sub(slice.index).saturating_sub(1);
+    if let Ok(left) = u16::try_from(left) {
+        tracker.announce(counter.wrapping_add(left), micros);
+    }
     if let Some(asked) = asked
         && slice.origin == video_reassembly::Origin::Resent
     {
@@ -219,9 +301,10 @@ fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, micros: u64, round_trip
 }
 
 impl Wait {
-    fn watch(&mut self, now: Instant, blocked: Option<u32>) {
+    /// `goes_on` is whether something has come of what is missing: then the rest may follow.
+    fn watch(&mut self, now: Instant, blocked: Option<u32>, goes_on: bool) {
         self.since = match (blocked, self.since) {
-            (Some(number), Some(since)) if since.0 == number => Some(since),
+            (Some(number), Some(since)) if since.0 == number && !goes_on => Some(since),
             (Some(number), _) => Some((number, now)),
             (None, _) => None,
         };

@@ -537,6 +537,7 @@ impl Linked {
         stats.records_dropped = self.main.dropped();
         stats.unknown = self.av.unknown();
         stats.media = self.av.media().stats();
+        stats.held = self.av.media().held();
         stats.round_trip = self.av.media().round_trip();
         if let Some((groups, tracker)) = self.av.media().resend_stats() {
             stats.groups = groups;

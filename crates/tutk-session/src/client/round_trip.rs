@@ -20,19 +20,28 @@ const UNDER_A_MILLISECOND: u64 = 500;
 pub(super) struct RoundTrip {
     /// Smoothed round trip and its variation.
     estimate: Option<(u64, u64)>,
-    /// Whether the camera has reported one before.
-    reported: bool,
+    /// What the camera has reported last.
+    reported: Option<u16>,
+    /// Whether a probe has come before.
+    probed: bool,
 }
 
 impl RoundTrip {
-    /// The camera says how long it takes, milliseconds. Before it knows it says 0, and that is the same as
-    /// for a network that takes none.
-    pub(super) fn report(&mut self, milliseconds: u16) {
-        let before = std::mem::replace(&mut self.reported, true);
+    /// The camera says how long it takes, milliseconds, in a probe or with media.
+    ///
+    /// With media it says the same again and again: that is one measurement, not many. Before it knows it says 0, and
+    /// that is the same as for a network that takes none: so only that of a second probe counts, when the answer to
+    /// the first one has been there.
+    pub(super) fn report(&mut self, milliseconds: u16, is_probe: bool) {
+        let probed = self.probed;
+        self.probed |= is_probe;
+        let is_news = is_probe || self.reported != Some(milliseconds);
+        self.reported = Some(milliseconds);
         match milliseconds {
-            0 if !before => {}
-            0 => self.sample(UNDER_A_MILLISECOND),
-            some => self.sample(u64::from(some) * 1_000),
+            0 if is_probe && probed => self.sample(UNDER_A_MILLISECOND),
+            0 => {}
+            some if is_news => self.sample(u64::from(some) * 1_000),
+            _ => {}
         }
     }
 
@@ -85,17 +94,33 @@ mod tests {
     #[test]
     fn the_first_zero_of_a_camera_says_nothing() {
         let mut round_trip = RoundTrip::default();
-        round_trip.report(0);
+        round_trip.report(0, false);
+        round_trip.report(0, false);
+        round_trip.report(0, true);
+        round_trip.report(0, false);
         assert_eq!(round_trip.smoothed(), None);
-        round_trip.report(0);
+        round_trip.report(0, true);
         assert_eq!(round_trip.smoothed(), Some(Duration::from_micros(500)));
         assert_eq!(round_trip.patience(), SHORTEST);
     }
 
     #[test]
+    fn what_media_repeats_is_said_once() {
+        let mut round_trip = RoundTrip::default();
+        round_trip.report(40, true);
+        let once = round_trip.patience();
+        for _ in 0..20 {
+            round_trip.report(40, false);
+        }
+        assert_eq!(round_trip.patience(), once);
+        round_trip.report(40, true);
+        assert!(round_trip.patience() < once);
+    }
+
+    #[test]
     fn patience_has_an_end() {
         let mut round_trip = RoundTrip::default();
-        round_trip.report(u16::MAX);
+        round_trip.report(u16::MAX, false);
         assert_eq!(round_trip.patience(), LONGEST);
     }
 }

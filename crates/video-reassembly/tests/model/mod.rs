@@ -69,6 +69,7 @@ struct Frame {
 }
 
 struct Piece {
+    counter: Option<u16>,
     payload: Vec<u8>,
     info: Vec<u8>,
     recovered: bool,
@@ -136,14 +137,18 @@ impl Model {
         self.audio.flush(&mut self.out);
     }
 
-    /// The oldest complete frame that waits.
-    pub(crate) fn blocked(&self, stream: StreamKind) -> Option<u32> {
+    /// The oldest complete frame that waits, and the counter of its first slice.
+    pub(crate) fn blocked(&self, stream: StreamKind) -> (Option<u32>, Option<u16>) {
         let stream = match stream {
             StreamKind::Video => &self.video,
             StreamKind::Audio => &self.audio,
         };
         let mut whole = stream.frames.values().filter(|frame| frame.is_complete());
-        whole.next().map(|frame| frame.wire.value())
+        let blocked = whole.next();
+        (
+            blocked.map(|frame| frame.wire.value()),
+            blocked.and_then(|frame| frame.pieces.get(&0)?.counter),
+        )
     }
 
     /// Takes all that `real` has to say and compares it with what the model says. `real` must be polled after
@@ -163,7 +168,8 @@ impl Model {
             .collect();
         assert_eq!(said, std::mem::take(&mut self.out.events));
         for stream in [StreamKind::Video, StreamKind::Audio] {
-            assert_eq!(real.blocked(stream), self.blocked(stream));
+            let blocked = (real.blocked(stream), real.blocked_counter(stream));
+            assert_eq!(blocked, self.blocked(stream));
         }
         assert_eq!(counters(&real.stats()), self.out.counters);
     }
@@ -453,6 +459,7 @@ impl Frame {
                 out.count("duplicates");
             } else {
                 let piece = Piece {
+                    counter: slice.counter,
                     payload: slice.payload.to_vec(),
                     info: slice.info.to_vec(),
                     recovered,
