@@ -15,7 +15,7 @@ struct Package {
     what_for: &'static str,
 }
 
-const PACKAGES: [Package; 15] = [
+const PACKAGES: [Package; 16] = [
     Package {
         command: "ffmpeg",
         argument: "-version",
@@ -75,6 +75,12 @@ const PACKAGES: [Package; 15] = [
         argument: "--version",
         package: "tshark",
         what_for: "DTLS as Wireshark reads it",
+    },
+    Package {
+        command: "systemd-analyze",
+        argument: "--version",
+        package: "systemd",
+        what_for: "the service's unit as systemd reads it",
     },
     Package {
         command: "c++",

@@ -12,13 +12,11 @@
 mod common;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Service, Simulator, signal, streams, text, tutk};
+use common::{Service, Simulator, ask, plays, private, signal, streams, text, tutk};
 
 /// A file with these cameras, and these lines behind them.
 fn file(path: &Path, cameras: &[(&str, &Simulator, &str)], rest: &str) {
@@ -29,52 +27,8 @@ fn file(path: &Path, cameras: &[(&str, &Simulator, &str)], rest: &str) {
     private(path, &(file + rest));
 }
 
-fn private(path: &Path, text: &str) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
 fn serve(config: &Path) -> Service {
     Service::start(&["serve", "--config", text(config)])
-}
-
-/// Whether ffmpeg gets so many pictures of a stream; `None` where there is no ffmpeg, which is an error where CI is
-/// set.
-fn plays(url: &str, frames: u32) -> Option<bool> {
-    common::probe(Path::new(&common::asset("clip.h264")))?;
-    // It gives up after 20 s without a packet.
-    let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-timeout", "20000000"])
-        .args(match url.starts_with("rtsp:") {
-            true => ["-rtsp_transport", "tcp"].as_slice(),
-            false => &[],
-        })
-        .args(["-i", url])
-        .args(["-frames:v", &frames.to_string(), "-f", "null", "-"])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    if !output.status.success() {
-        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Some(output.status.success())
-}
-
-/// What the server says to that request: the whole of its answer, head and body.
-fn ask(page: &str, request: &str, more: &str, body: &str) -> Vec<u8> {
-    let host = &page[page.find("://").unwrap() + 3..].trim_end_matches('/');
-    let mut stream = TcpStream::connect(host).unwrap();
-    write!(
-        stream,
-        "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n{more}\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    answer
 }
 
 /// The same, as text, if it is a success.

@@ -12,7 +12,8 @@
 )]
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -123,12 +124,18 @@ pub fn probe(path: &Path) -> Option<String> {
             Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
         }
         Err(error) => {
-            let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-            assert!(!ci, "ffprobe: {error}");
-            eprintln!("SKIPPED: ffprobe is not there, so nobody looked into {path:?}");
+            missing("ffprobe", &error);
             None
         }
     }
+}
+
+/// Says that a test has not seen to something for want of a program, which is an error where CI is set.
+#[track_caller]
+pub fn missing(program: &str, error: &std::io::Error) {
+    let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(!ci, "{program}: {error}");
+    eprintln!("SKIPPED: {program} is not there, so nobody looked at what was made");
 }
 
 /// A stream of a file, as ffprobe reads it.
@@ -187,6 +194,53 @@ pub fn streams(path: &Path) -> Option<Vec<Stream>> {
             })
             .collect(),
     )
+}
+
+/// Writes a file that only its owner may read.
+#[cfg(unix)]
+pub fn private(path: &Path, text: &str) {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Whether ffmpeg gets so many pictures of a stream; `None` where there is no ffmpeg, which is an error where CI is
+/// set.
+pub fn plays(url: &str, frames: u32) -> Option<bool> {
+    probe(Path::new(&asset("clip.h264")))?;
+    // It gives up after 20 s without a packet.
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-timeout", "20000000"])
+        .args(match url.starts_with("rtsp:") {
+            true => ["-rtsp_transport", "tcp"].as_slice(),
+            false => &[],
+        })
+        .args(["-i", url])
+        .args(["-frames:v", &frames.to_string(), "-f", "null", "-"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    if !output.status.success() {
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Some(output.status.success())
+}
+
+/// What the server says to that request: the whole of its answer, head and body.
+pub fn ask(page: &str, request: &str, more: &str, body: &str) -> Vec<u8> {
+    let host = &page[page.find("://").unwrap() + 3..].trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n{more}\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
 }
 
 impl Run {
@@ -296,7 +350,7 @@ impl Service {
     pub fn end(mut self) -> Run {
         let mut stdout = Vec::new();
         let mut pipe = self.child.stdout.take().unwrap();
-        std::io::Read::read_to_end(&mut pipe, &mut stdout).unwrap();
+        pipe.read_to_end(&mut stdout).unwrap();
         let status = self.child.wait().unwrap();
         let mut said = std::mem::take(&mut self.said);
         said.extend(self.lines.iter());
