@@ -61,6 +61,16 @@ fn of_cameras(app: &App, cameras: &[(String, CameraStats)]) -> Vec<Family> {
             ),
             &|_, stats| Some(f64::from(u8::from(matches!(stats.state, CameraState::Up)))),
         ),
+        all(
+            gauge(
+                "tutk_camera_away",
+                "Whether a session is wanted, and fell or could not be begun.",
+            ),
+            &|_, stats| {
+                let away = matches!(stats.state, CameraState::Down(_) | CameraState::Failed(_));
+                Some(f64::from(u8::from(away)))
+            },
+        ),
         frames,
         all(
             counter("tutk_camera_key_frames_total", "Key frames that came."),

@@ -135,6 +135,11 @@ async fn a_camera_that_is_down_says_why_and_until_when() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(down["state"], "down");
+    let metrics = served.get("/metrics").await.text();
+    assert!(
+        metrics.contains("\ntutk_camera_away{camera=\"front\"} 1\n"),
+        "{metrics}"
+    );
     assert!(
         down["error"].as_str().unwrap().contains("no answer"),
         "{down}"

@@ -190,7 +190,12 @@ async fn metrics_count_what_happens() {
     )
     .await;
     let before = metrics(&served).await;
-    assert_eq!(before["tutk_camera_up{camera=\"front\"}"], 0.0);
+    for gauge in ["up", "away"] {
+        assert_eq!(
+            before[&format!("tutk_camera_{gauge}{{camera=\"front\"}}")],
+            0.0
+        );
+    }
     assert!(!before.contains_key("tutk_camera_round_trip_seconds{camera=\"front\"}"));
     let mut direct = served.front.watch("direct");
     let mut streams = Vec::new();
@@ -208,8 +213,8 @@ async fn metrics_count_what_happens() {
     let now = metrics(&served).await;
     let of = |name: &str| now[&format!("tutk_camera_{name}{{camera=\"front\"}}")];
     assert_eq!(
-        (of("up"), of("viewers"), of("sessions_total")),
-        (1.0, 3.0, 1.0)
+        (of("up"), of("away"), of("viewers"), of("sessions_total")),
+        (1.0, 0.0, 3.0, 1.0)
     );
     assert_eq!(
         (of("reconnects_total"), of("lost_frames_total")),
