@@ -43,6 +43,23 @@ const FLAGS: &[&str] = &[
 /// How often it is looked whether something is so by now.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Where an element is, if it is there.
+const PLACE: &str = "(async () => {
+    const place = () => {
+        const found = document.querySelector(SELECTOR);
+        found?.scrollIntoView({ block: 'nearest' });
+        const box = found?.getBoundingClientRect();
+        const at = found && [box.x + box.width / 2, box.y + box.height / 2];
+        return found?.contains(document.elementFromPoint(...at)) ? at : null;
+    };
+    const before = place();
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
+    const after = place();
+    return before && after && before.every((value, at) => value === after[at]) ? after : null;
+})()";
+
 /// A browser of its own, which ends when this is dropped.
 pub(crate) struct Browser {
     child: Child,
@@ -256,17 +273,11 @@ impl Page {
         self.until(&says).await;
     }
 
-    /// The middle of an element that can be seen, and is not covered.
+    /// The middle of an element that is seen, not covered, and stays where it is.
     async fn place(&self, selector: &str) -> (f64, f64) {
-        let quoted = Value::from(selector);
-        let find = format!(
-            "(() => {{ const found = document.querySelector({quoted}); if (!found) return null; \
-             found.scrollIntoView({{ block: 'nearest' }}); const box = found.getBoundingClientRect(); \
-             const at = [box.x + box.width / 2, box.y + box.height / 2]; \
-             const top = document.elementFromPoint(...at); \
-             return found.contains(top) ? at : null; }})()"
-        );
-        let at = self.until(&find).await;
+        let at = self
+            .until(&PLACE.replace("SELECTOR", &Value::from(selector).to_string()))
+            .await;
         (at[0].as_f64().unwrap(), at[1].as_f64().unwrap())
     }
 

@@ -72,6 +72,14 @@ async fn the_camera_hears_the_microphone() {
     end(camera).await;
     page.assert_quiet();
 
+    // Somebody else talks.
+    let other = house.hub.camera("front").unwrap().talk().await.unwrap();
+    page.click(&talk).await;
+    page.until_says("#toasts", "talks to the camera already")
+        .await;
+    page.until(&is("undefined")).await;
+    drop(other);
+
     // Where there is no microphone it is said why.
     page.eval("Object.defineProperty(navigator, 'mediaDevices', { value: undefined }); null")
         .await;

@@ -26,7 +26,7 @@ const actions = {
   panel: (tile, which) => panel.toggle(tile, which),
 };
 
-// Asks how all cameras are; at once again if something came meanwhile.
+// Asks how all cameras are; once more again if something came meanwhile.
 async function look() {
   if (looking !== null) {
     looking.again = true;
@@ -35,7 +35,9 @@ async function look() {
   const mine = { again: false };
   looking = mine;
   try {
-    show(await cameras());
+    const list = await cameras();
+    link(true);
+    show(list);
   } catch (problem) {
     link(false);
     nothing.hidden = tiles.size > 0;
@@ -91,11 +93,11 @@ function refresh() {
   summary.dataset.tone = !linked || away > 0 ? "bad" : "good";
 }
 
+// Whether the server answers.
 function link(now) {
   if (now && !linked) for (const tile of tiles.values()) tile.hurry();
   linked = now;
   refresh();
-  if (now) look();
 }
 
 function keys(event) {
@@ -144,7 +146,10 @@ listen(
     control: (event) => panel.heard(event),
     missed: look,
   },
-  link,
+  (now) => {
+    link(now);
+    if (now) look();
+  },
 );
 setInterval(refresh, 1_000);
 setInterval(() => !document.hidden && look(), LOOK);
