@@ -15,7 +15,7 @@ struct Package {
     what_for: &'static str,
 }
 
-const PACKAGES: [Package; 14] = [
+const PACKAGES: [Package; 15] = [
     Package {
         command: "ffmpeg",
         argument: "-version",
@@ -51,6 +51,12 @@ const PACKAGES: [Package; 14] = [
         argument: "tsdemux",
         package: "gstreamer1.0-plugins-bad",
         what_for: "likewise: the demultiplexer of MPEG-TS",
+    },
+    Package {
+        command: "chromium",
+        argument: "--version",
+        package: "chromium",
+        what_for: "the page as a browser shows it",
     },
     Package {
         command: "openssl",

@@ -12,79 +12,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::client::{Answer, answers};
+use common::tcp_client::Client;
 use common::{FPS, H264, camera, heard, hub, left, loopback, patient, picture, served, settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tutk_runtime::tutk_session::{Codec, LeaveReason};
 use tutk_serve::rtsp::{GRACE, SESSION_TIMEOUT};
 use tutk_serve::{CameraState, Hub, LINGER, RtspConfig, RtspServer};
-
-/// A connection, and what was said over it.
-struct Client {
-    stream: TcpStream,
-    url: String,
-    session: String,
-    cseq: u32,
-}
-
-impl Client {
-    async fn connect(server: &RtspServer) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        // So that it stalls soon.
-        socket.set_recv_buffer_size(8 << 10).unwrap();
-        let stream = socket.connect(server.local_addr()).await.unwrap();
-        Self {
-            stream,
-            url: format!("rtsp://{}/front", server.local_addr()),
-            session: String::new(),
-            cseq: 0,
-        }
-    }
-
-    async fn ask(&mut self, method: &str, path: &str, header: &str) -> Answer {
-        self.cseq += 1;
-        let (url, cseq, session) = (&self.url, self.cseq, &self.session);
-        let request =
-            format!("{method} {url}{path} RTSP/1.0\r\nCSeq: {cseq}\r\n{session}{header}\r\n");
-        self.stream.write_all(request.as_bytes()).await.unwrap();
-        // Byte by byte, so that nothing of what follows is lost.
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(patient(self.stream.read_u8()).await.unwrap());
-        }
-        let text = String::from_utf8(head.clone()).unwrap();
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("Content-Length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-        patient(self.stream.read_exact(&mut body)).await.unwrap();
-        answers(&[head, body].concat()).remove(0)
-    }
-
-    async fn play(&mut self, transport: &str) {
-        for track in 0..2 {
-            let header = format!("Transport: {transport}\r\n");
-            let answer = self
-                .ask("SETUP", &format!("/trackID={track}"), &header)
-                .await;
-            assert_eq!(answer.status, 200, "{answer:?}");
-            let session = answer.header("Session").unwrap().split(';').next().unwrap();
-            self.session = format!("Session: {session}\r\n");
-        }
-        assert_eq!(self.ask("PLAY", "", "").await.status, 200);
-    }
-
-    /// Whether the server has closed the connection; what comes before is passed over.
-    async fn is_closed(&mut self) -> bool {
-        let mut rest = Vec::new();
-        matches!(
-            tokio::time::timeout(Duration::from_secs(3), self.stream.read_to_end(&mut rest)).await,
-            Ok(Ok(_) | Err(_))
-        )
-    }
-}
 
 async fn serve(fps: u8) -> (tutk_runtime::Server, Hub, tutk_serve::Camera, RtspServer) {
     let mut config = camera(H264, fps);
@@ -100,7 +34,7 @@ async fn serve(fps: u8) -> (tutk_runtime::Server, Hub, tutk_serve::Camera, RtspS
 #[tokio::test(start_paused = true)]
 async fn a_client_that_stalls_slows_nobody_and_makes_nothing_grow() {
     let (_camera, hub, front, server) = serve(100).await;
-    let mut stalled = Client::connect(&server).await;
+    let mut stalled = Client::narrow(&server).await;
     stalled.play("RTP/AVP/TCP").await;
     let mut fast = front.watch("fast");
     let (mut most, mut waited) = (0, 0);

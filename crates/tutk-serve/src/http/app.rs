@@ -10,7 +10,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::config::{HttpConfig, HttpLimits};
@@ -96,14 +96,15 @@ impl HttpApp {
     /// its port is part of the cookie's name.
     #[must_use]
     pub fn new(hub: Hub, config: HttpConfig) -> Self {
+        let limits = config.limits.within_reach();
         let shared = Shared {
             doors: Doors::new(config.listen.port()),
             hub,
             accounts: config.accounts,
             names: config.names,
             rtsp_port: config.rtsp_port,
-            seats: Arc::new(Semaphore::new(config.limits.viewers)),
-            limits: config.limits,
+            seats: Arc::new(Semaphore::new(limits.viewers)),
+            limits,
             counters: Counters::default(),
             events: Events::new(),
             page: Page::new(),
@@ -132,6 +133,25 @@ impl HttpApp {
     }
 }
 
+/// What is where, but for the page's files. All of it is in the OpenAPI document: a test there looks.
+pub(super) fn routes() -> [(&'static str, MethodRouter<App>); 12] {
+    let control = get(controls::read).merge(post(controls::set));
+    [
+        ("/openapi.json", get(openapi::openapi)),
+        ("/metrics", get(metrics::metrics)),
+        ("/api/cameras", get(cameras::all)),
+        ("/api/cameras/{name}", get(cameras::one)),
+        ("/api/cameras/{name}/controls", get(controls::list)),
+        ("/api/cameras/{name}/controls/{control}", control),
+        ("/api/events", get(events::events)),
+        ("/{name}/stream.mp4", get(stream::mp4)),
+        ("/{name}/stream.ts", get(stream::ts)),
+        ("/{name}/snapshot.jpg", get(snapshot::snapshot)),
+        ("/{name}/live", get(live::live)),
+        ("/{name}/talk", get(talk::talk)),
+    ]
+}
+
 impl App {
     fn router(&self) -> Router {
         let unknown = || async {
@@ -143,29 +163,15 @@ impl App {
             let error = "this is not done by this method";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, advice)
         };
-        Router::new()
-            .route("/", get(page::asset))
-            .route("/style.css", get(page::asset))
-            .route("/app.js", get(page::asset))
-            .route("/openapi.json", get(openapi::openapi))
-            .route("/metrics", get(metrics::metrics))
-            .route("/api/cameras", get(cameras::all))
-            .route("/api/cameras/{name}", get(cameras::one))
-            .route("/api/cameras/{name}/controls", get(controls::list))
-            .route(
-                "/api/cameras/{name}/controls/{control}",
-                get(controls::read).merge(post(controls::set)),
-            )
-            .route("/api/events", get(events::events))
-            .route("/{name}/stream.mp4", get(stream::mp4))
-            .route("/{name}/stream.ts", get(stream::ts))
-            .route("/{name}/snapshot.jpg", get(snapshot::snapshot))
-            .route("/{name}/live", get(live::live))
-            .route("/{name}/talk", get(talk::talk))
-            .fallback(unknown)
-            .method_not_allowed_fallback(not_so)
-            .layer(from_fn_with_state(self.clone(), guard::guard))
-            .with_state(self.clone())
+        let files = page::paths().map(|path| (path, get(page::asset)));
+        let all = routes().into_iter().chain(files);
+        all.fold(Router::new(), |router, (path, what)| {
+            router.route(path, what)
+        })
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_so)
+        .layer(from_fn_with_state(self.clone(), guard::guard))
+        .with_state(self.clone())
     }
 
     pub(super) async fn stop(&self) {

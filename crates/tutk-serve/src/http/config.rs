@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::accounts::Accounts;
 
 /// How HTTP is served. Made by [`HttpConfig::new`]; the fields may be changed after.
@@ -35,7 +37,7 @@ pub struct HttpLimits {
     /// Streams at a time (`stream.mp4`, `stream.ts` and `live`), of all cameras together. One more is answered with
     /// 503.
     pub viewers: usize,
-    /// Bytes of a request's head; above 8192. More are answered with 431.
+    /// Bytes of a request's address and headers, without what stands between them. More are answered with 431.
     pub header_bytes: usize,
     /// Bytes of a request's body. More are answered with 413.
     pub body_bytes: usize,
@@ -61,6 +63,22 @@ impl HttpConfig {
             names: Vec::new(),
             rtsp_port: None,
             limits: HttpLimits::default(),
+        }
+    }
+}
+
+impl HttpLimits {
+    /// What would be more than semaphores and clocks take is the most that they do: none of it is ever reached.
+    pub(super) fn within_reach(self) -> Self {
+        /// Thirty years.
+        const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+        Self {
+            connections: self.connections.min(Semaphore::MAX_PERMITS),
+            viewers: self.viewers.min(Semaphore::MAX_PERMITS),
+            header_time: self.header_time.min(FOR_EVER),
+            body_time: self.body_time.min(FOR_EVER),
+            idle_time: self.idle_time.min(FOR_EVER),
+            ..self
         }
     }
 }

@@ -66,6 +66,15 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
 
 /// The cookie that goes with the answer, if one does.
 fn admit(app: &App, request: &Request) -> Result<Option<HeaderValue>, Problem> {
+    let most = app.limits.header_bytes;
+    if head_bytes(request) > most {
+        let error = format!("the request's head has more than {most} bytes");
+        let (status, advice) = (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "send fewer headers",
+        );
+        return Err(Problem::new(status, error, advice));
+    }
     let host = host(request)?;
     if app.accounts.is_open()
         && let Some(host) = &host
@@ -80,6 +89,16 @@ fn admit(app: &App, request: &Request) -> Result<Option<HeaderValue>, Problem> {
         from_here(request.headers(), host.as_ref())?;
     }
     authenticate(app, request)
+}
+
+/// What an address and headers have, without what stands between them. What reads them takes up to twice the limit
+/// where so much comes at once.
+fn head_bytes(request: &Request) -> usize {
+    let uri = request.uri();
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len());
+    path + headers.sum::<usize>()
 }
 
 /// What the client calls this server.

@@ -25,7 +25,8 @@
 //!
 //! # Errors
 //!
-//! Every error is JSON: `{"error": "what is wrong", "advice": "what to try", "allowed": ["what would do", …]}`.
+//! Every error is JSON: `{"error": "what is wrong", "advice": "what to try", "allowed": ["what would do", …]}`. What is
+//! no HTTP at all, or has a head of more than twice what it may have, gets a bare status.
 //!
 //! | status | when |
 //! |---|---|

@@ -7,7 +7,7 @@ use super::problem::Problem;
 
 /// Nothing is made.
 #[derive(Debug, Default)]
-pub(super) struct Desks;
+pub(super) struct Desks {}
 
 pub(super) async fn snapshot(_: Named) -> Problem {
     let error = "this program was built without a decoder for pictures (the feature `snapshot`)";

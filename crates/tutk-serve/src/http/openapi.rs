@@ -38,3 +38,47 @@ fn document() -> Result<Value, serde_json::Error> {
     }
     Ok(document)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::body::Body;
+    use axum::http::Request;
+    use axum::http::header::{ALLOW, HOST};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::http::app::routes;
+    use crate::http::{HttpApp, HttpConfig};
+    use crate::hub::Hub;
+
+    /// What a route does not do is answered with what it does.
+    #[tokio::test]
+    async fn every_route_is_in_the_document_with_its_methods() {
+        let app = HttpApp::new(Hub::new(), HttpConfig::new(([127, 0, 0, 1], 80).into()));
+        let mut served = BTreeMap::new();
+        let paths = routes().into_iter().map(|(path, _)| path);
+        for path in paths.chain(["/"]) {
+            let request = Request::delete(path).header(HOST, "localhost");
+            let request = request.body(Body::empty()).unwrap();
+            let answer = app.router().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+            let allowed = answer.headers()[ALLOW]
+                .to_str()
+                .unwrap()
+                .to_ascii_lowercase();
+            let mut methods: Vec<_> = allowed.split(',').map(str::to_owned).collect();
+            // With GET goes HEAD.
+            methods.retain(|method| method != "head");
+            served.insert(path.to_owned(), methods);
+        }
+        let document = document().unwrap();
+        let described = document["paths"].as_object().unwrap().iter();
+        let described = described.map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys().cloned();
+            (path.clone(), methods.collect::<Vec<_>>())
+        });
+        assert_eq!(served, described.collect());
+    }
+}

@@ -12,22 +12,47 @@ use super::problem::Problem;
 
 /// Path, content type and content.
 const FILES: &[(&str, &str, &[u8])] = &[
+    ("/", HTML, include_bytes!("page/index.html")),
+    ("/style.css", CSS, include_bytes!("page/style.css")),
+    ("/icon.svg", SVG, include_bytes!("page/icon.svg")),
     (
-        "/",
-        "text/html; charset=utf-8",
-        include_bytes!("page/index.html"),
+        "/manifest.webmanifest",
+        MANIFEST,
+        include_bytes!("page/manifest.webmanifest"),
     ),
+    ("/api.js", JS, include_bytes!("page/api.js")),
+    ("/app.js", JS, include_bytes!("page/app.js")),
+    ("/confirm.js", JS, include_bytes!("page/confirm.js")),
+    ("/controls.js", JS, include_bytes!("page/controls.js")),
+    ("/details.js", JS, include_bytes!("page/details.js")),
+    ("/dom.js", JS, include_bytes!("page/dom.js")),
+    ("/feed.js", JS, include_bytes!("page/feed.js")),
+    ("/layout.js", JS, include_bytes!("page/layout.js")),
+    ("/microphone.js", JS, include_bytes!("page/microphone.js")),
     (
-        "/style.css",
-        "text/css; charset=utf-8",
-        include_bytes!("page/style.css"),
+        "/microphone-worklet.js",
+        JS,
+        include_bytes!("page/microphone-worklet.js"),
     ),
-    (
-        "/app.js",
-        "text/javascript; charset=utf-8",
-        include_bytes!("page/app.js"),
-    ),
+    ("/panel.js", JS, include_bytes!("page/panel.js")),
+    ("/player.js", JS, include_bytes!("page/player.js")),
+    ("/sound.js", JS, include_bytes!("page/sound.js")),
+    ("/talk.js", JS, include_bytes!("page/talk.js")),
+    ("/tile.js", JS, include_bytes!("page/tile.js")),
+    ("/widgets.js", JS, include_bytes!("page/widgets.js")),
+    ("/words.js", JS, include_bytes!("page/words.js")),
 ];
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const MANIFEST: &str = "application/manifest+json";
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// Where the files are.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|&(path, _, _)| path)
+}
 
 /// The files, with what tells one version of each from another.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ const LEFT_OUT: HeaderName = HeaderName::from_static("tutk-left-out");
 
 /// What makes frames into bytes.
 enum Writer {
-    Mp4(LiveMp4),
+    Mp4(Box<LiveMp4>),
     Ts(TsWriter),
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn mp4(
     begin(&app, &camera, label, "video/mp4", |shown| {
         let (codec, sound) = shown;
         let (mp4, left_out) = media::mp4(codec, sound, choice);
-        (Writer::Mp4(mp4.with_one_init()), left_out)
+        (Writer::Mp4(Box::new(mp4.with_one_init())), left_out)
     })
     .await
 }

@@ -6,18 +6,21 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
+    clippy::disallowed_types,
     reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
 pub mod client;
 pub mod players;
 pub mod sync;
+pub mod tcp_client;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::net::{TcpSocket, TcpStream};
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, nal_units, tone};
 use tutk_runtime::tutk_session::{
     self as session, AudioFlags, CameraConfig, CameraEvent, ClientConfig, ClipFrame, Codec,
@@ -154,6 +157,14 @@ pub async fn served_at(config: CameraConfig, address: SocketAddr) -> Server {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// A connection for which the system holds little. Its own timers may be waited for when it is read from, so that clocks
+/// that are stopped jump ahead.
+pub async fn narrow(address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8 << 10).unwrap();
+    socket.connect(address).await.unwrap()
 }
 
 pub fn settings(server: &Server) -> CameraSettings {

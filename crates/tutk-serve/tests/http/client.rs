@@ -141,7 +141,10 @@ impl Served {
 
 impl Stream {
     pub(crate) async fn open(address: SocketAddr, request: &str) -> Self {
-        let mut tcp = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), request).await
+    }
+
+    pub(crate) async fn over(mut tcp: TcpStream, request: &str) -> Self {
         // Nothing waits for the system's own timers: tests' clocks do not stop for them.
         tcp.set_nodelay(true).unwrap();
         // One that is refused may be so before all was sent.
@@ -271,11 +274,27 @@ impl Socket {
         path: &str,
         headers: &str,
     ) -> Result<Self, Answer> {
+        let tcp = TcpStream::connect(address).await.unwrap();
+        Self::over(tcp, address, path, headers).await
+    }
+
+    /// One that stalls soon if it takes nothing.
+    pub(crate) async fn narrow(address: SocketAddr, path: &str) -> Self {
+        let opened = Self::over(common::narrow(address).await, address, path, "").await;
+        opened.ok().unwrap()
+    }
+
+    async fn over(
+        tcp: TcpStream,
+        address: SocketAddr,
+        path: &str,
+        headers: &str,
+    ) -> Result<Self, Answer> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
-        let stream = Stream::open(address, &request).await;
+        let stream = Stream::over(tcp, &request).await;
         if stream.status != 101 {
             return Err(stream.all().await);
         }

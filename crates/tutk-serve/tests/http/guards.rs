@@ -22,7 +22,7 @@ const PATHS: [&str; 10] = [
     "/nothing",
 ];
 
-fn basic(name: &str, password: &str) -> String {
+pub(crate) fn basic(name: &str, password: &str) -> String {
     let said = BASE64_STANDARD.encode(format!("{name}:{password}"));
     format!("Authorization: Basic {said}\r\n")
 }

@@ -18,6 +18,7 @@ mod limits;
 mod live;
 mod openapi;
 mod page;
+mod secrets;
 mod slow;
 mod snapshot;
 mod stream;

@@ -1,24 +1,156 @@
-"use strict";
+// The page: a tile for each camera that the server has, kept as the server says.
 
-// The cameras, each with links to its streams.
-async function list() {
-  const answer = await fetch("/api/cameras");
-  const { cameras } = await answer.json();
-  const items = cameras.map((camera) => {
-    const item = document.createElement("li");
-    item.append(`${camera.name}: ${camera.state} `);
-    for (const kind of ["mp4", "ts", "snapshot", "rtsp"]) {
-      if (camera.urls[kind] === null) continue;
-      const link = document.createElement("a");
-      link.href = camera.urls[kind];
-      link.textContent = kind;
-      item.append(link);
-    }
-    return item;
-  });
-  document.getElementById("cameras").replaceChildren(...items);
+import { cameras, listen } from "./api.js";
+import { element, icon, toast, tool } from "./dom.js";
+import { Layout } from "./layout.js";
+import { Panel } from "./panel.js";
+import { SOUND } from "./sound.js";
+import { Tile } from "./tile.js";
+import { count } from "./words.js";
+
+// How often numbers that nothing tells of are asked for, in milliseconds.
+const LOOK = 5_000;
+
+const tiles = new Map();
+const stage = document.getElementById("stage");
+const summary = document.getElementById("summary");
+const nothing = document.getElementById("nothing");
+const layout = new Layout(stage, document.getElementById("tiles"), tiles);
+const panel = new Panel(document.getElementById("panel"));
+let linked = true;
+let looking = null;
+
+const actions = {
+  enlarge: (tile) => layout.enlarge(tile === layout.large ? null : tile),
+  fullscreen: (tile) => layout.fullscreen(tile.root, tile.video),
+  panel: (tile, which) => panel.toggle(tile, which),
+};
+
+// Asks how all cameras are; once more again if something came meanwhile.
+async function look() {
+  if (looking !== null) {
+    looking.again = true;
+    return;
+  }
+  const mine = { again: false };
+  looking = mine;
+  try {
+    const list = await cameras();
+    link(true);
+    show(list);
+  } catch (problem) {
+    link(false);
+    nothing.hidden = tiles.size > 0;
+    if (tiles.size === 0) nothing.replaceChildren(icon("warning"), element("p", {}, problem.text));
+  } finally {
+    looking = null;
+    if (mine.again) look();
+  }
 }
 
-const events = new EventSource("/api/events");
-for (const kind of ["state", "removed"]) events.addEventListener(kind, list);
-list();
+function show(list) {
+  const names = new Set(list.map(({ name }) => name));
+  for (const name of [...tiles.keys()]) if (!names.has(name)) remove(name);
+  for (const camera of list) {
+    const known = tiles.get(camera.name);
+    if (known !== undefined) {
+      known.update(camera);
+      continue;
+    }
+    const tile = new Tile(camera, actions);
+    tiles.set(camera.name, tile);
+    layout.add(tile);
+  }
+  nothing.hidden = tiles.size > 0;
+  if (tiles.size === 0) {
+    nothing.replaceChildren(
+      icon("camera"),
+      element("h2", {}, "No cameras yet"),
+      element("p", {}, "They are named in the program's configuration; those that are added there show up here."),
+    );
+  }
+  panel.refresh();
+  refresh();
+}
+
+function remove(name) {
+  const tile = tiles.get(name);
+  if (tile === undefined) return;
+  if (panel.tile === tile) panel.close();
+  tiles.delete(name);
+  layout.remove(tile);
+  tile.close();
+}
+
+function refresh() {
+  const all = [...tiles.values()];
+  for (const tile of all) tile.refresh();
+  const away = all.filter(({ root }) => root.dataset.tone === "bad").length;
+  const live = all.filter(({ root }) => root.dataset.tone === "good").length;
+  const parts = [`${live} live`, away > 0 ? `${away} away` : null, all.length - live - away > 0 ? `${all.length - live - away} starting` : null];
+  const text = linked ? (all.length === 0 ? "" : parts.filter((part) => part !== null).join(" · ")) : "The server does not answer. Trying again…";
+  if (summary.textContent !== text) summary.textContent = text;
+  summary.dataset.tone = !linked || away > 0 ? "bad" : "good";
+}
+
+// Whether the server answers.
+function link(now) {
+  if (now && !linked) for (const tile of tiles.values()) tile.hurry();
+  linked = now;
+  refresh();
+}
+
+function keys(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest?.("input, select, dialog")) return;
+  const tile = layout.large ?? [...tiles.values()].find(({ root }) => root.contains(document.activeElement));
+  const acts = {
+    Escape: () => (panel.isOpen ? panel.close() : layout.enlarge(null)),
+    ArrowLeft: () => layout.step(-1),
+    ArrowRight: () => layout.step(1),
+    f: () => (tile === undefined ? layout.fullscreen(document.documentElement) : actions.fullscreen(tile)),
+    m: () => tile !== undefined && !tile.mute.disabled && SOUND.toggle(tile),
+  };
+  acts[event.key]?.();
+}
+
+// A screen on the wall stays lit where the page has it for itself.
+async function stayLit() {
+  if (document.fullscreenElement === null || document.hidden) return;
+  await navigator.wakeLock?.request("screen").catch(() => {});
+}
+
+const whole = tool("fullscreen", "The whole page on the full screen", () => layout.fullscreen(document.documentElement));
+whole.hidden = document.documentElement.requestFullscreen === undefined;
+document.getElementById("page-tools").append(whole);
+document.addEventListener("keydown", keys);
+document.addEventListener("fullscreenchange", stayLit);
+document.addEventListener("visibilitychange", () => {
+  stayLit();
+  if (!document.hidden) look();
+});
+addEventListener("online", () => tiles.forEach((tile) => tile.hurry()));
+listen(
+  {
+    state: (event) => {
+      const tile = tiles.get(event.camera);
+      if (tile === undefined) return look();
+      tile.state(event);
+      refresh();
+    },
+    removed: ({ camera }) => {
+      const there = tiles.has(camera);
+      remove(camera);
+      if (there) toast(`${camera} was removed`);
+      look();
+    },
+    control: (event) => panel.heard(event),
+    missed: look,
+  },
+  (now) => {
+    link(now);
+    if (now) look();
+  },
+);
+setInterval(refresh, 1_000);
+setInterval(() => !document.hidden && look(), LOOK);
+look();

@@ -1,0 +1,174 @@
+// A camera's controls, made from what the server says of them: what each takes, and what it is set to.
+
+import { get, post } from "./api.js";
+import { confirmed } from "./confirm.js";
+import { element, icon } from "./dom.js";
+import { widget } from "./widgets.js";
+import { sentence, title } from "./words.js";
+
+// Cameras answer one after the other; more than this need not wait.
+const READERS = 2;
+
+export class Controls {
+  #camera;
+  #rows = new Map();
+  #closed = false;
+
+  constructor(camera, body) {
+    this.#camera = camera;
+    this.body = body;
+    this.#load();
+  }
+
+  // Somebody else may have set it.
+  heard({ control, set }) {
+    if (set !== null) this.#rows.get(control)?.show(set);
+  }
+
+  close() {
+    this.#closed = true;
+  }
+
+  async #load() {
+    this.body.replaceChildren(element("p", { class: "hint" }, "Asking what there is…"));
+    try {
+      const { controls } = await get(this.#camera.urls.controls);
+      if (!this.#closed) this.#show(controls);
+    } catch (problem) {
+      this.body.replaceChildren(element("p", { class: "error", role: "alert" }, problem.text));
+    }
+  }
+
+  #show(controls) {
+    const fits = controls.filter(({ models }) => models?.this !== false);
+    const others = controls.filter(({ models }) => models?.this === false);
+    const group = (name, of) => {
+      if (of.length === 0) return null;
+      const rows = of.map((control) => this.#row(control));
+      return element("section", {}, element("h3", {}, name), ...rows);
+    };
+    const rest = others.map((control) => this.#row(control));
+    this.body.replaceChildren(
+      ...[
+        group("Settings", fits.filter(({ settable, form, destructive }) => settable && form !== "none" && !destructive)),
+        group("Actions", fits.filter(({ settable, form, destructive }) => settable && (form === "none" || destructive))),
+        group("Readings", fits.filter(({ settable }) => !settable)),
+        rest.length > 0 ? element("details", {}, element("summary", {}, "For other kinds of cameras"), ...rest) : null,
+      ].filter((part) => part !== null),
+    );
+    this.#readAll(fits);
+  }
+
+  #row(control) {
+    const row = new Row(control);
+    this.#rows.set(control.name, row);
+    return row.root;
+  }
+
+  async #readAll(controls) {
+    const rows = controls.filter(({ readable }) => readable).map(({ name }) => this.#rows.get(name));
+    const reader = async () => {
+      while (rows.length > 0 && !this.#closed) await rows.shift().read();
+    };
+    await Promise.all(Array.from({ length: READERS }, reader));
+  }
+}
+
+class Row {
+  #control;
+  #widget;
+  #timer;
+
+  constructor(control) {
+    this.#control = control;
+    const { name, summary, settable, readable, form, destructive } = control;
+    this.#widget = settable ? widget(control, () => this.#set()) : null;
+    const label = title(name);
+    const simple = this.#widget?.immediate === true;
+    const act = settable && !simple ? this.#button(form === "none" ? label : `Set ${label}`, form === "none" ? "Do it" : "Set", destructive) : null;
+    this.value = settable ? null : element("output", {}, "…");
+    const read = readable && !settable
+      ? element("button", { type: "button", class: "tool", "aria-label": `Read ${label} again`, title: "Read again", onclick: () => this.read() }, icon("refresh"))
+      : null;
+    this.message = element("p", { class: "message", role: "status" });
+    const compact = simple || !settable || form === "none";
+    this.root = element(
+      "div",
+      { class: compact ? "row" : "row wide", "data-control": name },
+      element("div", { class: "what" }, element("strong", {}, label), element("small", {}, unlike(label, summary, control.fields))),
+      element("div", { class: "how" }, this.#widget?.root, this.value, read, act),
+      this.message,
+    );
+  }
+
+  show(value) {
+    if (this.#widget !== null) this.#widget.show(value);
+    else this.value.textContent = words(value);
+  }
+
+  async read() {
+    this.root.classList.add("busy");
+    try {
+      const { value } = await get(this.#control.url);
+      this.root.classList.remove("unanswered");
+      this.show(value);
+      this.#say("");
+    } catch (problem) {
+      this.root.classList.add("unanswered");
+      if (this.value !== null) this.value.textContent = "–";
+      this.#say(problem.status === 504 ? "The camera does not say" : problem.text);
+    } finally {
+      this.root.classList.remove("busy");
+    }
+  }
+
+  async #set() {
+    const { name, summary, url, destructive, form, readable } = this.#control;
+    if (destructive && !(await confirmed(title(name), summary))) return;
+    this.root.classList.add("busy");
+    try {
+      const { set } = await post(url, this.#widget.texts(), destructive);
+      if (set !== null) this.show(set);
+      this.#say(form === "none" ? "Done" : "Set", "good");
+    } catch (problem) {
+      this.#say(sentence(problem.text), "bad");
+      // What it is set to is what the camera says.
+      if (this.#widget.immediate && readable) await this.#readBack();
+    } finally {
+      this.root.classList.remove("busy");
+    }
+  }
+
+  async #readBack() {
+    try {
+      this.show((await get(this.#control.url)).value);
+    } catch {
+      this.#widget.show(null);
+    }
+  }
+
+  #button(label, text, destructive) {
+    const kind = destructive ? "plain-button danger" : "plain-button";
+    return element("button", { type: "button", class: kind, "aria-label": label, onclick: () => this.#set() }, text);
+  }
+
+  #say(text, tone = "plain") {
+    clearTimeout(this.#timer);
+    this.message.textContent = text;
+    this.message.dataset.tone = tone;
+    if (tone === "good") this.#timer = setTimeout(() => this.#say(""), 2_500);
+  }
+}
+
+// What the label does not say already; of a number alone, with what it counts.
+function unlike(label, summary, fields) {
+  const unit = fields?.length === 1 && fields[0].unit ? ` (${fields[0].unit.replaceAll(/[()]/g, "")})` : "";
+  return `The ${label.toLowerCase()}` === summary ? unit.trim() : summary + unit;
+}
+
+// A value that can only be read.
+function words(value) {
+  if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(words).join("; ");
+  if (value === null || typeof value !== "object") return String(value);
+  return Object.entries(value).map(([name, of]) => `${title(name)} ${words(of)}`).join(", ");
+}

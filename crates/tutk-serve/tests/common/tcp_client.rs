@@ -1,0 +1,90 @@
+//! A client of RTSP over TCP, which takes what comes when a test says so.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    reason = "tests fail by panicking, and each test file uses a part of this"
+)]
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tutk_serve::RtspServer;
+
+use super::client::{Answer, answers};
+use super::patient;
+
+/// A connection, and what was said over it.
+pub struct Client {
+    pub stream: TcpStream,
+    pub url: String,
+    session: String,
+    cseq: u32,
+}
+
+impl Client {
+    pub async fn connect(server: &RtspServer) -> Self {
+        Self::over(
+            TcpStream::connect(server.local_addr()).await.unwrap(),
+            server,
+        )
+    }
+
+    /// One that stalls soon if it takes nothing.
+    pub async fn narrow(server: &RtspServer) -> Self {
+        Self::over(super::narrow(server.local_addr()).await, server)
+    }
+
+    fn over(stream: TcpStream, server: &RtspServer) -> Self {
+        Self {
+            stream,
+            url: format!("rtsp://{}/front", server.local_addr()),
+            session: String::new(),
+            cseq: 0,
+        }
+    }
+
+    pub async fn ask(&mut self, method: &str, path: &str, header: &str) -> Answer {
+        self.cseq += 1;
+        let (url, cseq, session) = (&self.url, self.cseq, &self.session);
+        let request =
+            format!("{method} {url}{path} RTSP/1.0\r\nCSeq: {cseq}\r\n{session}{header}\r\n");
+        self.stream.write_all(request.as_bytes()).await.unwrap();
+        // Byte by byte, so that nothing of what follows is lost.
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(patient(self.stream.read_u8()).await.unwrap());
+        }
+        let text = String::from_utf8(head.clone()).unwrap();
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        patient(self.stream.read_exact(&mut body)).await.unwrap();
+        answers(&[head, body].concat()).remove(0)
+    }
+
+    pub async fn play(&mut self, transport: &str) {
+        for track in 0..2 {
+            let header = format!("Transport: {transport}\r\n");
+            let answer = self
+                .ask("SETUP", &format!("/trackID={track}"), &header)
+                .await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let session = answer.header("Session").unwrap().split(';').next().unwrap();
+            self.session = format!("Session: {session}\r\n");
+        }
+        assert_eq!(self.ask("PLAY", "", "").await.status, 200);
+    }
+
+    /// Whether the server has closed the connection; what comes before is passed over.
+    pub async fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        matches!(
+            tokio::time::timeout(Duration::from_secs(3), self.stream.read_to_end(&mut rest)).await,
+            Ok(Ok(_) | Err(_))
+        )
+    }
+}
