@@ -176,7 +176,7 @@ impl AudioClip {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::AdtsHeader;
+    use crate::{AdtsHeader, g711};
 
     fn format(codec: AudioCodec, channels: u8) -> AudioFormat {
         AudioFormat {

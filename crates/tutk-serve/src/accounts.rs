@@ -73,7 +73,7 @@ impl Accounts {
     }
 
     /// Whether nobody has to say who he is.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.all.is_empty()
     }
 

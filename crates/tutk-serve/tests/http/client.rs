@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Deref;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,6 +54,12 @@ pub(crate) enum Said {
 }
 
 pub(crate) struct Socket(WebSocketStream<TcpStream>);
+
+/// The header of HTTP Basic.
+pub(crate) fn basic(name: &str, password: &str) -> String {
+    let said = BASE64_STANDARD.encode(format!("{name}:{password}"));
+    format!("Authorization: Basic {said}\r\n")
+}
 
 impl Served {
     pub(crate) async fn start(config: CameraConfig) -> Self {

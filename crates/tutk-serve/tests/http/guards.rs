@@ -1,11 +1,9 @@
 //! Who is let in, by raw requests.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use tutk_serve::http::{FAILURE_TIME, MAX_FAILURES};
 use tutk_serve::{Accounts, Error, HttpConfig, HttpServer, Hub};
 
-use crate::client::{Answer, Served, Socket, Stream};
+use crate::client::{Answer, Served, Socket, Stream, basic};
 use crate::common::{FPS, H264, camera};
 use crate::live::Watched;
 
@@ -21,11 +19,6 @@ const PATHS: [&str; 10] = [
     "/front/live",
     "/nothing",
 ];
-
-pub(crate) fn basic(name: &str, password: &str) -> String {
-    let said = BASE64_STANDARD.encode(format!("{name}:{password}"));
-    format!("Authorization: Basic {said}\r\n")
-}
 
 async fn guarded() -> Served {
     let accounts = |http: &mut HttpConfig| {

@@ -18,7 +18,6 @@ mod limits;
 mod live;
 mod openapi;
 mod page;
-mod secrets;
 mod slow;
 mod snapshot;
 mod stream;
