@@ -97,9 +97,11 @@ impl Browser {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let profile = path(&format!("chromium-{number}"));
+        std::fs::create_dir_all(&profile).unwrap();
         let mut child = Command::new(PROGRAM)
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.display()))
+            .env("TMPDIR", &profile)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -158,7 +160,11 @@ impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
+        // Its other processes end by themselves, and may write still.
+        let gone =
+            |_: &u32| std::fs::remove_dir_all(&self.profile).is_ok() && !self.profile.exists();
+        let wait = |_: &u32| std::thread::sleep(LOOK);
+        let _ = (0..40).inspect(wait).find(gone);
     }
 }
 

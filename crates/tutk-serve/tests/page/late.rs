@@ -91,9 +91,12 @@ async fn less_than_300_ms() {
 
 /// Measures until it is near enough, a few times: others may need the machine, and it is the page that is measured.
 async fn behind(page: &Page, first: &watch::Receiver<f64>, how: &str) {
+    // It has come as near as it wants to by then.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    page.eval("shown.length = said.length = 0").await;
     let mut medians = Vec::new();
     for _ in 0..3 {
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         let late = measure(page, *first.borrow()).await;
         assert!(late.len() > 40, "{}", late.len());
         let (median, most) = (late[late.len() / 2], late[late.len() * 95 / 100]);

@@ -3,7 +3,7 @@
 const Source = globalThis.MediaSource ?? globalThis.ManagedMediaSource;
 
 // All in seconds. What is kept in front of the place that is played when the next segment comes: at first, at most,
-// and how much more after each stall. Chromium wants 0.2 s of sound before it plays any.
+// and how much more where it stalls. Chromium wants 0.2 s of sound before it plays any.
 const CUSHION = 0.06;
 const CUSHION_WITH_SOUND = 0.22;
 const MOST_CUSHION = 0.8;
@@ -20,6 +20,8 @@ const RUN_UP = 0.05;
 // never will be.
 const FRESH = 4_000;
 const STUCK = 4_000;
+// A stall this long after another is one more of the same kind, in milliseconds.
+const SOON = 20_000;
 // What was played is kept for so long, and given back in parts.
 const KEPT = 30;
 const TRIMMED = 10;
@@ -48,7 +50,9 @@ export class Player {
   #moved = 0;
   #placed = false;
   #cushion = CUSHION;
+  // Since when what is kept in front is as it should be; and when it stalled last.
   #calm = 0;
+  #dried = -SOON;
   #least = new Least(2_000);
   #early = new Least(30_000);
 
@@ -271,8 +275,11 @@ export class Player {
   // There was nothing to play: more is kept from now on.
   #dry() {
     if (!this.#placed || this.#video.seeking || performance.now() - this.#calm < 1_500) return;
+    // One alone may have any cause; who stalls again soon needs more.
+    const again = performance.now() - this.#dried < SOON;
     this.#calm = performance.now();
-    this.#cushion = Math.min(MOST_CUSHION, Math.max(this.#cushion, this.#least.value()) + STEP);
+    this.#dried = this.#calm;
+    if (again) this.#cushion = Math.min(MOST_CUSHION, Math.max(this.#cushion, this.#least.value()) + STEP);
   }
 
   #makeRoom() {

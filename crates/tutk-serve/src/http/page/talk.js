@@ -15,6 +15,8 @@ export class TalkButton {
   #path;
   #video;
   #talk = null;
+  // The end of the one before: the server takes one at a time.
+  #before = Promise.resolve();
   #since = 0;
   #held = false;
   // The camera's, while it is lowered.
@@ -66,7 +68,7 @@ export class TalkButton {
   #begin() {
     const why = whyNoMicrophone();
     if (why !== null) return toast(why, "bad");
-    const talk = new Talk(this.#path(), {
+    const talk = new Talk(this.#path(), this.#before, {
       state: (state) => this.#talk === talk && this.#show(state),
       ended: (problem) => {
         if (this.#talk === talk) {
@@ -77,6 +79,7 @@ export class TalkButton {
       },
     });
     this.#talk = talk;
+    this.#before = talk.closed;
     this.#show("opening");
   }
 
@@ -105,17 +108,29 @@ export class TalkButton {
 
 // One time of talking, from the microphone to the server.
 class Talk {
-  #socket;
+  #path;
+  #socket = null;
   #handlers;
+  #resolve;
   #microphone = null;
   #ready = false;
   #stopped = false;
   #problem = null;
   #rate = 0;
 
-  constructor(path, handlers) {
+  // It begins when the promise `before` is kept, and keeps its own, `closed`, when all is over.
+  constructor(path, before, handlers) {
+    this.#path = path;
     this.#handlers = handlers;
-    this.#socket = new WebSocket(socketUrl(path));
+    this.closed = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    before.then(() => this.#open());
+  }
+
+  #open() {
+    if (this.#stopped) return this.#resolve();
+    this.#socket = new WebSocket(socketUrl(this.#path));
     this.#socket.onmessage = ({ data }) => this.#heard(JSON.parse(data));
     this.#socket.onclose = ({ code }) => this.#closed(code);
   }
@@ -124,6 +139,7 @@ class Talk {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#microphone?.close();
+    if (this.#socket === null) return;
     if (this.#socket.readyState !== WebSocket.OPEN || !this.#ready) return this.#socket.close();
     this.#socket.send(JSON.stringify({ type: "end" }));
   }
@@ -155,6 +171,7 @@ class Talk {
     this.#microphone?.close();
     const broken = code !== 1_000 && !this.#stopped && this.#problem === null;
     this.#stopped = true;
+    this.#resolve();
     this.#handlers.ended(broken ? "Talking broke off: the server does not answer" : this.#problem);
   }
 }
