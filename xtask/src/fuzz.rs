@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::parallel::side_by_side;
 use crate::report::{Outcome, Report};
 use crate::run::Job;
 
@@ -30,12 +31,32 @@ pub(crate) fn short(report: &mut Report, there: bool) {
         built
     });
     if built {
-        for target in targets() {
-            report.step(&format!("fuzz: {target}"), |_| {
-                run(&target, seconds(SHORT_SECONDS))
-            });
-        }
+        report.step("fuzz: run", |_| run_short());
     }
+}
+
+/// Each target for a moment, two at a time; what they print is shown if they find something.
+fn run_short() -> bool {
+    let mut all = true;
+    let run = |target: String| {
+        let output = job(&target, seconds(SHORT_SECONDS)).map(Job::output_of_both);
+        (target, output)
+    };
+    let take = |(target, output): (String, Option<(bool, String)>)| {
+        let (passed, output) = output.unwrap_or_default();
+        if passed {
+            let runs = output
+                .lines()
+                .find(|line| line.contains("number_of_executed_units"));
+            let runs = runs.and_then(|line| line.rsplit(' ').next()).unwrap_or("?");
+            println!("{target}: passed, {runs} runs");
+        } else {
+            println!("{output}\n{target}: FAILED");
+        }
+        all &= passed;
+    };
+    side_by_side(targets(), 2, run, take);
+    all
 }
 
 /// `cargo xtask fuzz`.
@@ -74,11 +95,16 @@ pub(crate) fn make_seeds() -> bool {
 }
 
 fn run(target: &str, seconds: u64) -> bool {
+    job(target, seconds).is_some_and(Job::succeeds)
+}
+
+/// Nothing if there is no place for what it finds.
+fn job(target: &str, seconds: u64) -> Option<Job> {
     let corpus = format!("{CORPUS}/{target}");
     let seeds = format!("fuzz/seeds/{target}");
     if let Err(error) = fs::create_dir_all(&corpus) {
         eprintln!("xtask: {corpus}: {error}");
-        return false;
+        return None;
     }
     let seconds = format!("-max_total_time={seconds}");
     let mut args = vec!["fuzz", "run", target, &corpus];
@@ -92,7 +118,7 @@ fn run(target: &str, seconds: u64) -> bool {
         "-verbosity=0",
         "-print_final_stats=1",
     ]);
-    Job::nightly_cargo(&args).succeeds()
+    Some(Job::nightly_cargo(&args))
 }
 
 /// The names of the targets, in the order of fuzz/Cargo.toml.

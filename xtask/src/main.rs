@@ -5,6 +5,7 @@ mod bench;
 mod fuzz;
 mod interop;
 mod page;
+mod parallel;
 mod report;
 mod run;
 mod simulate;

@@ -85,6 +85,18 @@ impl Job {
         child.wait().is_ok_and(|status| status.success())
     }
 
+    /// Runs it without a word: whether it succeeded, and all that it printed.
+    pub(crate) fn output_of_both(mut self) -> (bool, String) {
+        match self.command.stdin(Stdio::null()).output() {
+            Ok(output) => {
+                let texts =
+                    [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+                (output.status.success(), texts.concat())
+            }
+            Err(error) => (false, format!("xtask: {}: {error}", self.shown)),
+        }
+    }
+
     /// Runs it without a word and returns what it printed, if it succeeded.
     pub(crate) fn output(mut self) -> Option<String> {
         let output = self.command.stdin(Stdio::null()).output().ok()?;

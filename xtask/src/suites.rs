@@ -1,17 +1,18 @@
 //! The programs that `cargo test` makes, run side by side: most of them wait for sockets most of the time.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
-use std::thread;
 use std::time::Instant;
 
+use crate::parallel::side_by_side;
 use crate::report::TestCounts;
 use crate::run::Job;
 
-/// How many run at a time. Each has threads of its own; more of them would take the time of those that measure.
+/// How many run at a time. Each has threads of its own.
 const SIDE_BY_SIDE: usize = 2;
+
+/// Those that run alone, behind all others: they measure how late something is.
+const ALONE: [&str; 1] = ["page"];
 
 /// A program of tests.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,39 +31,29 @@ pub(crate) fn test(args: &[&str], strict: bool, counts: &mut TestCounts) -> bool
         &["--no-run", "--message-format=json-render-diagnostics"],
     ]
     .concat();
-    let mut suites = VecDeque::new();
+    let mut suites = Vec::new();
     let built = Job::cargo(&build).lines(|line| suites.extend(suite(line)));
-    if !built {
+    if !built || suites.is_empty() {
         return false;
     }
-    let count = suites.len();
-    println!("{count} programs, {SIDE_BY_SIDE} at a time");
-    let (suites, counts_so_far) = (Mutex::new(suites), Mutex::new((counts, count > 0)));
-    thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
-            scope.spawn(|| {
-                while let Some(suite) = next(&suites) {
-                    let (passed, output) = suite.run(strict);
-                    let Ok(mut so_far) = counts_so_far.lock() else {
-                        return;
-                    };
-                    // In one piece, so that two do not get mixed up.
-                    print!("{output}");
-                    output.lines().for_each(|line| so_far.0.add_line(line));
-                    so_far.1 &= passed;
-                }
-            });
-        }
-    });
-    let Ok((counts, passed)) = counts_so_far.into_inner() else {
-        return false;
-    };
+    let (alone, others): (Vec<_>, Vec<_>) = suites.into_iter().partition(Suite::runs_alone);
+    println!("{} programs, {SIDE_BY_SIDE} at a time", others.len());
+    let passed = run(others, SIDE_BY_SIDE, strict, counts) & run(alone, 1, strict, counts);
     let docs = Job::cargo(&[&["test"], args, &["--doc", "--no-fail-fast"]].concat());
     passed & docs.counting(counts)
 }
 
-fn next(suites: &Mutex<VecDeque<Suite>>) -> Option<Suite> {
-    suites.lock().ok()?.pop_front()
+/// Runs all of them, so many at a time.
+fn run(suites: Vec<Suite>, at_a_time: usize, strict: bool, counts: &mut TestCounts) -> bool {
+    let mut all = true;
+    let take = |(passed, output): (bool, String)| {
+        // In one piece, so that two do not get mixed up.
+        print!("{output}");
+        output.lines().for_each(|line| counts.add_line(line));
+        all &= passed;
+    };
+    side_by_side(suites, at_a_time, |suite| suite.run(strict), take);
+    all
 }
 
 /// The program that a line of cargo's JSON tells of, if it is one of tests.
@@ -88,6 +79,13 @@ fn text<'a>(line: &'a str, key: &str) -> Option<&'a str> {
 }
 
 impl Suite {
+    /// Its file is called by its name and a hash.
+    fn runs_alone(&self) -> bool {
+        let file = self.program.file_stem().and_then(|file| file.to_str());
+        let name = file.and_then(|file| Some(file.rsplit_once('-')?.0));
+        name.is_some_and(|name| ALONE.contains(&name))
+    }
+
     /// Whether it passed, and what it printed.
     fn run(&self, strict: bool) -> (bool, String) {
         let mut command = Command::new(&self.program);

@@ -15,7 +15,7 @@ struct Package {
     what_for: &'static str,
 }
 
-const PACKAGES: [Package; 16] = [
+const PACKAGES: [Package; 18] = [
     Package {
         command: "ffmpeg",
         argument: "-version",
@@ -51,6 +51,19 @@ const PACKAGES: [Package; 16] = [
         argument: "tsdemux",
         package: "gstreamer1.0-plugins-bad",
         what_for: "likewise: the demultiplexer of MPEG-TS",
+    },
+    Package {
+        command: "/usr/bin/vlc",
+        argument: "",
+        package: "vlc-bin",
+        what_for: "streams as VLC plays them",
+    },
+    Package {
+        // Its plugins are in a folder whose name is the machine's.
+        command: "/usr/share/doc/vlc-plugin-base/copyright",
+        argument: "",
+        package: "vlc-plugin-base",
+        what_for: "likewise",
     },
     Package {
         command: "chromium",

@@ -22,3 +22,4 @@ mod slow;
 mod snapshot;
 mod stream;
 mod talk;
+mod vlc;
