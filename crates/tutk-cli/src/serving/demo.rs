@@ -98,7 +98,11 @@ pub(crate) fn begin() -> Result<(Vec<Server>, BTreeMap<String, CameraPlan>), Fai
             sound: true,
             record: None,
             dialect: DialectChoice::One(kind.dialect),
-            resend: ResendChoice::Auto,
+            // So that its picture is whole.
+            resend: match kind.loss > 0.0 {
+                true => ResendChoice::On,
+                false => ResendChoice::Auto,
+            },
         };
         plans.insert(kind.name.to_owned(), plan);
         servers.push(server);
