@@ -250,8 +250,14 @@ impl ResendTracker {
         // While there is no room for others, only those count that were asked for.
         let is_full = self.asked() >= self.pace.room();
         let due = (self.missing.iter()).filter(|missing| !is_full || missing.is_asked);
-        due.map(|missing| missing.due(newest, &self.config, wait))
-            .chain(self.tail.map(|(_, since)| self.tail_due(since)))
+        let due = due.map(|missing| {
+            let wait = match missing.met_outage(self.heard, round_trip) {
+                true => round_trip,
+                false => wait,
+            };
+            missing.due(newest, &self.config, wait)
+        });
+        due.chain(self.tail.map(|(_, since)| self.tail_due(since)))
             .min()
             .map(|due| self.spaced(due))
     }
@@ -285,24 +291,18 @@ impl ResendTracker {
     /// Finds out which slices did not come in time that were asked for, and gives up those that were often enough.
     fn time_out(&mut self, now: u64, round_trip: u64) -> Option<()> {
         let (newest, config, wait) = (self.newest?, self.config, self.pace.wait(round_trip));
-        // What was asked for since then was asked for in silence: nothing has come after it before now.
-        let [heard, before] = self.heard;
-        let silence_ends = heard == now;
-        let silent_since = if silence_ends { before } else { heard };
-        let (mut late, mut silent) = (false, false);
+        let heard = self.heard;
+        let (mut late, mut silent, mut has_ended) = (false, false, false);
         self.missing.retain_mut(|missing| {
-            let in_silence = missing.since >= silent_since;
-            // An outage is over: the requests that are under way have met it.
-            let wait = if in_silence && silence_ends {
-                round_trip
-            } else {
-                wait
-            };
+            let met_outage = missing.met_outage(heard, round_trip);
+            let in_silence = met_outage || missing.since >= heard[0];
+            let wait = if met_outage { round_trip } else { wait };
             if missing.is_asked && missing.due(newest, &config, wait) <= now {
                 missing.is_asked = false;
                 missing.in_silence += u8::from(in_silence);
                 late |= !in_silence;
                 silent |= in_silence;
+                has_ended |= met_outage;
             }
             let is_given_up = !missing.is_asked && missing.is_asked_enough(config.asks);
             self.stats.given_up += u64::from(is_given_up);
@@ -312,7 +312,7 @@ impl ResendTracker {
             self.pace.timed_out(now, wait);
         }
         if silent {
-            self.pace.silent(silence_ends);
+            self.pace.silent(has_ended);
         }
         Some(())
     }
@@ -430,6 +430,12 @@ impl Missing {
     /// Whether it was asked for in vain for so many times that count.
     fn is_asked_enough(&self, asks: u8) -> bool {
         self.asks - self.in_silence >= asks || self.asks >= asks.max(MOST_ASKS)
+    }
+
+    /// Whether it was asked for in a silence that has ended since then, a round trip later or more: there was an outage,
+    /// and the request has met it. `heard` is when anything came last, and before that.
+    fn met_outage(&self, [heard, before]: [u64; 2], round_trip: u64) -> bool {
+        self.is_asked && self.since >= before && self.since.saturating_add(round_trip) <= heard
     }
 
     /// When it is to be asked for, or to be given up.
