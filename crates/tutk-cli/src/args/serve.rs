@@ -6,8 +6,9 @@ use crate::config::Listen;
 
 pub(crate) const HELP: &str = "\
 The file of --config names the cameras, [users] who may watch and control, and [record] what is recorded where;
-docs/cameras.md says all of it. A browser shows them at the address of HTTP; players take those of RTSP. Cameras are connected while somebody watches, unless the file says connect = \"always\". SIGHUP reads the
-file again: cameras that are as they were go on.
+docs/cameras.md says all of it. A browser shows them at the address of HTTP; players take those of RTSP. Cameras are
+connected while somebody watches, unless the file says connect = \"always\". SIGHUP reads the file again: cameras that are
+as they were go on.
 
 Without a word it listens on this machine alone. Where others can reach it, it wants [users] in the file, or --no-auth.
 
