@@ -4,6 +4,8 @@
 
 mod accounts;
 mod error;
+#[allow(clippy::disallowed_methods, reason = "it counts by the time")]
+mod failures;
 #[cfg(feature = "http")]
 #[allow(
     clippy::disallowed_methods,
@@ -27,6 +29,7 @@ mod rtsp_server;
 
 pub use accounts::{Accounts, MAX_ACCOUNT_BYTES};
 pub use error::Error;
+pub use failures::{FAILURE_TIME, MAX_FAILURES};
 #[cfg(feature = "http")]
 pub use http::{HttpApp, HttpConfig, HttpLimits, HttpServer};
 pub use hub::*;

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 use tutk_runtime::tutk_session::{Codec, LeaveReason};
 use tutk_serve::rtsp::{GRACE, SESSION_TIMEOUT};
-use tutk_serve::{CameraState, Hub, LINGER, RtspConfig, RtspServer};
+use tutk_serve::{CameraState, FAILURE_TIME, Hub, LINGER, MAX_FAILURES, RtspConfig, RtspServer};
 
 async fn serve(fps: u8) -> (tutk_runtime::Server, Hub, tutk_serve::Camera, RtspServer) {
     let mut config = camera(H264, fps);
@@ -150,5 +150,31 @@ async fn the_end_of_the_server_and_of_the_camera_are_told() {
     while Handle::current().metrics().num_alive_tasks() > before - 2 {
         tokio::task::yield_now().await;
     }
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn passwords_cannot_be_tried_one_after_the_other() {
+    let mut config = RtspConfig::new(loopback());
+    config.accounts.add("anna", "secret").unwrap();
+    let hub = Hub::new();
+    let server = RtspServer::start(hub.clone(), config).await.unwrap();
+    // anna:secret, and anna:wrong
+    let right = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
+    let wrong = "Authorization: Basic YW5uYTp3cm9uZw==\r\n";
+    let mut inside = Client::connect(&server).await;
+    assert_eq!(inside.ask("DESCRIBE", "", "").await.status, 401);
+    for _ in 0..MAX_FAILURES {
+        // To ask without a password first is no failure.
+        let mut client = Client::connect(&server).await;
+        assert_eq!(client.ask("DESCRIBE", "", "").await.status, 401);
+        assert_eq!(client.ask("DESCRIBE", "", wrong).await.status, 401);
+    }
+    assert!(Client::connect(&server).await.is_closed().await);
+    assert_eq!(inside.ask("DESCRIBE", "", right).await.status, 404);
+    tokio::time::sleep(FAILURE_TIME).await;
+    let mut client = Client::connect(&server).await;
+    assert_eq!(client.ask("DESCRIBE", "", right).await.status, 404);
+    server.close().await;
     hub.close().await;
 }

@@ -208,7 +208,7 @@ fn authenticate(app: &App, request: &Request) -> Result<Option<HeaderValue>, Pro
     };
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(peer)| peer.ip());
-    if let Some(left) = app.doors.barred(peer) {
+    if let Some(left) = app.doors.failures.barred(peer) {
         let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1);
         let error = "too many wrong passwords came from this address";
         let advice = format!("wait {seconds} s");
@@ -219,7 +219,7 @@ fn authenticate(app: &App, request: &Request) -> Result<Option<HeaderValue>, Pro
         .to_str()
         .is_ok_and(|said| app.accounts.knows_basic(said));
     if !right {
-        app.doors.failed(peer);
+        app.doors.failures.failed(peer);
         app.counters.login_failed();
         tracing::warn!(?peer, "a wrong name or password");
         return Err(unknown("name or password is wrong"));

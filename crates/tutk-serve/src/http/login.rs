@@ -1,7 +1,6 @@
-//! Who has shown that he may come in, and who has failed to too often.
+//! Who has shown that he may come in.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,17 +11,10 @@ use rand::rngs::SysRng;
 use subtle::{Choice, ConstantTimeEq as _};
 use tokio::time::Instant;
 
+use crate::failures::Failures;
+
 /// How long a cookie is good for. Half as old, it is replaced by a new one.
 pub const COOKIE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-
-/// Wrong passwords from one address within [`FAILURE_TIME`], after which no more are looked at.
-pub const MAX_FAILURES: u32 = 10;
-
-/// How long wrong passwords are remembered, from the first one on.
-pub const FAILURE_TIME: Duration = Duration::from_secs(60);
-
-/// Addresses that wrong passwords are remembered of; then the oldest is forgotten.
-const MAX_FAILING: usize = 1_024;
 
 /// Cookies that are good at a time. They are shared by all who have shown a password: no more than these can be needed.
 const MAX_COOKIES: usize = 4;
@@ -34,7 +26,7 @@ pub(super) struct Doors {
     /// others.
     name: String,
     cookies: Mutex<VecDeque<Cookie>>,
-    failures: Mutex<HashMap<IpAddr, Failures>>,
+    pub(super) failures: Failures,
 }
 
 struct Cookie {
@@ -43,18 +35,12 @@ struct Cookie {
     since: Instant,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Failures {
-    since: Instant,
-    count: u32,
-}
-
 impl Doors {
     pub(super) fn new(port: u16) -> Self {
         Self {
             name: format!("tutk-{port}"),
             cookies: Mutex::default(),
-            failures: Mutex::default(),
+            failures: Failures::default(),
         }
     }
 
@@ -106,32 +92,6 @@ impl Doors {
         value.set_sensitive(true);
         Some(value)
     }
-
-    /// How long no password is looked at that comes from there, if so.
-    pub(super) fn barred(&self, from: Option<IpAddr>) -> Option<Duration> {
-        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = failures.get(&prefix(from))?;
-        let left = FAILURE_TIME.saturating_sub(known.since.elapsed());
-        (known.count >= MAX_FAILURES && !left.is_zero()).then_some(left)
-    }
-
-    /// A password was wrong.
-    pub(super) fn failed(&self, from: Option<IpAddr>) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|_, known| known.since.elapsed() < FAILURE_TIME);
-        let from = prefix(from);
-        if failures.len() >= MAX_FAILING && !failures.contains_key(&from) {
-            let oldest = failures.iter().min_by_key(|(_, known)| known.since);
-            if let Some(oldest) = oldest.map(|(oldest, _)| *oldest) {
-                failures.remove(&oldest);
-            }
-        }
-        let known = failures.entry(from).or_insert(Failures {
-            since: Instant::now(),
-            count: 0,
-        });
-        known.count += 1;
-    }
 }
 
 impl Cookie {
@@ -146,18 +106,6 @@ impl std::fmt::Debug for Cookie {
         f.debug_struct("Cookie")
             .field("since", &self.since)
             .finish_non_exhaustive()
-    }
-}
-
-/// Whom failures are counted of: an address, or a network of IPv6, of which one client has as many as he likes.
-fn prefix(from: Option<IpAddr>) -> IpAddr {
-    match from.map(|from| from.to_canonical()) {
-        Some(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            [a, b, c, d, 0, 0, 0, 0].into()
-        }
-        Some(address) => address,
-        None => [0; 4].into(),
     }
 }
 
@@ -204,31 +152,5 @@ mod tests {
             given(&doors);
             assert!(doors.cookies.lock().unwrap().len() <= MAX_COOKIES);
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_fails_too_often_waits() {
-        let doors = Doors::new(1);
-        let bad: IpAddr = [10, 0, 0, 1].into();
-        let good: IpAddr = [10, 0, 0, 2].into();
-        for _ in 0..MAX_FAILURES {
-            assert_eq!(doors.barred(Some(bad)), None);
-            doors.failed(Some(bad));
-            tokio::time::advance(Duration::from_secs(1)).await;
-        }
-        assert_eq!(doors.barred(Some(bad)), Some(Duration::from_secs(50)));
-        assert_eq!(doors.barred(Some(good)), None);
-        tokio::time::advance(Duration::from_secs(50)).await;
-        assert_eq!(doors.barred(Some(bad)), None);
-        // A network of IPv6 counts as one, and no number of addresses grows without end.
-        let six = |last| Some(IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]));
-        for at in 0..u16::try_from(MAX_FAILURES).unwrap() {
-            doors.failed(six(at));
-        }
-        assert!(doors.barred(six(99)).is_some());
-        for at in 0..3_000_u32 {
-            doors.failed(Some(IpAddr::from(at.to_be_bytes())));
-        }
-        assert!(doors.failures.lock().unwrap().len() <= MAX_FAILING);
     }
 }

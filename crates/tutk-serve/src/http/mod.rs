@@ -137,9 +137,10 @@ use std::time::Duration;
 pub use self::app::HttpApp;
 pub use self::config::{HttpConfig, HttpLimits};
 pub use self::events::KEPT_EVENTS;
-pub use self::login::{COOKIE_LIFETIME, FAILURE_TIME, MAX_FAILURES};
+pub use self::login::COOKIE_LIFETIME;
 pub use self::server::HttpServer;
 pub use self::talk::TALK_SILENCE;
+pub use crate::failures::{FAILURE_TIME, MAX_FAILURES};
 
 /// How long clients have to take a last word when the server ends.
 const FAREWELL: Duration = Duration::from_secs(2);

@@ -91,6 +91,7 @@ pub struct Connection {
     pub(super) events: VecDeque<Event>,
     pub(super) challenge: Challenge,
     pub(super) refusals: u32,
+    pub(super) wrong_passwords: u32,
     /// A request whose answer needs the owner. Others wait behind it.
     pub(super) waiting: Option<Waiting>,
     /// What the client can set up: of the camera that it asked for last.
@@ -235,6 +236,7 @@ impl Connection {
             events: VecDeque::new(),
             challenge: Challenge::new(nonce),
             refusals: 0,
+            wrong_passwords: 0,
             waiting: None,
             offered: None,
             session: None,
@@ -244,6 +246,13 @@ impl Connection {
             ending: None,
             loss: 0,
         }
+    }
+
+    /// How often the client has shown a wrong name or password, or what it signed was not what it asked for. Who gives
+    /// connections sockets counts these of all connections from one address.
+    #[must_use]
+    pub const fn wrong_passwords(&self) -> u32 {
+        self.wrong_passwords
     }
 
     /// Whether bytes from the client are to be given. They are not while the client takes no answers.

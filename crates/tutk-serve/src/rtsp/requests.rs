@@ -10,6 +10,7 @@ use super::response::{Response, Status};
 use super::session::Session;
 use super::target::Target;
 use super::transport::{Offer, offers};
+use crate::accounts::Refusal;
 
 /// What this server calls itself.
 const SERVER: &str = concat!("tutk/", env!("CARGO_PKG_VERSION"));
@@ -73,6 +74,7 @@ impl Connection {
         };
         // To ask without a password first is how it is done.
         self.refusals += u32::from(said.is_some());
+        self.wrong_passwords += u32::from(said.is_some() && refusal == Refusal::Unknown);
         let headers = self.challenge.headers(refusal);
         let mut response = self.response(Status::Unauthorized, cseq(request));
         for header in &headers {

@@ -103,8 +103,14 @@ impl Client {
                     if read? == 0 {
                         return Ok(());
                     }
+                    let before = self.connection.wrong_passwords();
                     self.connection.handle_bytes(now(), input);
                     input.clear();
+                    for _ in before..self.connection.wrong_passwords() {
+                        let peer = self.peer;
+                        self.context.failures.failed(Some(peer.ip()));
+                        tracing::warn!(%peer, "a wrong name or password");
+                    }
                 }
                 Next::Written(written) => {
                     self.writing.advance(written?);

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use self::udp::UdpPair;
 use crate::accounts::Accounts;
 use crate::error::Error;
+use crate::failures::Failures;
 use crate::hub::Hub;
 use crate::rtsp::SESSION_TIMEOUT;
 
@@ -58,6 +59,9 @@ impl RtspConfig {
 }
 
 /// The cameras of a hub at `rtsp://HOST:PORT/NAME`. It stops when this is dropped.
+///
+/// After [`MAX_FAILURES`](crate::MAX_FAILURES) wrong passwords from one address, connections from there are closed at once for
+/// the rest of [`FAILURE_TIME`](crate::FAILURE_TIME); those that there are stay.
 #[derive(Debug)]
 pub struct RtspServer {
     local: SocketAddr,
@@ -72,6 +76,7 @@ struct Context {
     accounts: Arc<Accounts>,
     udp: Option<UdpPair>,
     timeout: Duration,
+    failures: Failures,
     /// Cameras of which it was said that their sound is left out.
     silent: Mutex<BTreeSet<String>>,
 }
@@ -93,6 +98,7 @@ impl RtspServer {
             accounts: Arc::new(config.accounts),
             udp,
             timeout: config.timeout,
+            failures: Failures::default(),
             silent: Mutex::default(),
         });
         let (stop, stopping) = watch::channel(false);
@@ -141,6 +147,9 @@ async fn accept(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                Ok((_, peer)) if context.failures.barred(Some(peer.ip())).is_some() => {
+                    tracing::debug!(%peer, "an RTSP connection was closed: too many wrong passwords came from there");
+                }
                 Ok((stream, peer)) if clients.len() < most => {
                     begin(&mut clients, stream, peer, &context, &stopping);
                 }
