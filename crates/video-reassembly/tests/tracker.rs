@@ -83,16 +83,20 @@ fn a_packet_that_is_a_little_late_is_not_asked_for_unless_nothing_more_comes() {
     assert_eq!(tracker.stats().filled, 2);
 }
 
-/// Asks whenever it is due, for so long; before each, something comes. What was asked for, and when.
+/// Asks whenever it is due, for so long; if something `comes`, it does so each millisecond. What was asked for, and when.
 fn ask_on(tracker: &mut ResendTracker, end: u64, comes: bool) -> Vec<(u64, Vec<u16>)> {
     let mut asked = Vec::new();
     let mut now = 0;
     while let Some(at) = tracker.deadline(ROUND_TRIP).filter(|at| *at <= end) {
         assert!(at >= now, "{at} after {now}");
-        now = at;
-        if comes {
-            tracker.received(tracker.newest().unwrap(), now.saturating_sub(1));
+        while comes && now < at {
+            now += 1_000;
+            tracker.received(tracker.newest().unwrap(), now);
+            if now < at {
+                assert_eq!(ask(tracker, now), [0; 0], "at {now}");
+            }
         }
+        now = at;
         asked.push((now, ask(tracker, now)));
     }
     asked
@@ -141,6 +145,18 @@ fn requests_that_meet_an_outage_do_not_count() {
         "which request was answered is not known"
     );
     assert_eq!(tracker.base(), Some(2));
+}
+
+#[test]
+fn the_end_of_an_outage_is_a_time_to_ask_though_it_be_a_little_later() {
+    let mut tracker = tracker(CONFIG, [0, 3, 4]);
+    let asked = ask_on(&mut tracker, 100_000, false);
+    let (last, _) = asked[asked.len() - 1];
+    let end = last + 15_000;
+    assert!(tracker.deadline(ROUND_TRIP) > Some(end));
+    tracker.received(5, end);
+    assert!(tracker.deadline(ROUND_TRIP) <= Some(end));
+    assert_eq!(ask(&mut tracker, end + 1), [1, 2]);
 }
 
 #[test]
