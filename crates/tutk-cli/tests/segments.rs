@@ -105,17 +105,14 @@ fn old_segments_go_and_other_files_stay() {
     }
     let camera = Simulator::start(&["--once"]);
     let pattern = folder.path().join("%Y-%m-%d/%H-%M-%S.ts");
-    let args = [
-        "record",
-        &camera.url,
-        "--output",
-        text(&pattern),
-        "--segment",
-        "1s",
-        "--frames",
-        "80",
-    ];
-    tutk(args.iter().chain(&["--keep", "7d"])).exits(0);
+    let record = |camera: &Simulator, more: [&str; 2]| {
+        let args = ["record", &camera.url, "--output", text(&pattern)];
+        let args = args
+            .into_iter()
+            .chain(["--segment", "1s", "--frames", "80"]);
+        tutk(args.chain(more)).exits(0);
+    };
+    record(&camera, ["--keep", "7d"]);
     let left = files(folder.path());
     assert_eq!(left.len(), 4, "{left:?}");
     assert!(left[0].ends_with("2020-01-01/notes.txt") && left[1].ends_with("2020-01-02.ts"));
@@ -123,17 +120,7 @@ fn old_segments_go_and_other_files_stay() {
     // The newest one stays, however little there may be.
     drop(camera);
     let camera = Simulator::start(&["--once"]);
-    let args = [
-        "record",
-        &camera.url,
-        "--output",
-        text(&pattern),
-        "--segment",
-        "1s",
-        "--frames",
-        "80",
-    ];
-    tutk(args.iter().chain(&["--max-size", "1"])).exits(0);
+    record(&camera, ["--max-size", "1"]);
     let left = files(folder.path());
     assert!(
         left.len() == 3

@@ -19,6 +19,7 @@ pub mod http;
 )]
 mod hub;
 mod listen;
+mod path;
 pub mod rtsp;
 #[allow(
     clippy::disallowed_methods,
@@ -34,4 +35,5 @@ pub use failures::{FAILURE_TIME, MAX_FAILURES};
 pub use http::{HttpApp, HttpConfig, HttpLimits, HttpServer};
 pub use hub::*;
 pub use listen::check_listen;
+pub use path::path_segment;
 pub use rtsp_server::{MAX_CONNECTIONS, RtspConfig, RtspServer};

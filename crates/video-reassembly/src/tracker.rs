@@ -132,6 +132,17 @@ struct Missing {
     is_asked: bool,
 }
 
+/// When answers may be thought of as late.
+#[derive(Debug, Clone, Copy)]
+struct Answers {
+    /// When anything came last, and before that.
+    heard: [u64; 2],
+    /// In which one can be expected.
+    round_trip: u64,
+    /// For how long one is waited for.
+    wait: u64,
+}
+
 impl ResendTracker {
     /// A tracker that has seen nothing.
     #[must_use]
@@ -246,18 +257,12 @@ impl ResendTracker {
     #[must_use]
     pub fn deadline(&self, round_trip: u64) -> Option<u64> {
         let newest = self.newest?;
-        let wait = self.pace.wait(round_trip);
+        let answers = self.answers(round_trip);
         // While there is no room for others, only those count that were asked for.
         let is_full = self.asked() >= self.pace.room();
         let due = (self.missing.iter()).filter(|missing| !is_full || missing.is_asked);
-        let due = due.map(|missing| {
-            let wait = match missing.met_outage(self.heard, round_trip) {
-                true => round_trip,
-                false => wait,
-            };
-            missing.due(newest, &self.config, wait)
-        });
-        due.chain(self.tail.map(|(_, since)| self.tail_due(since)))
+        due.map(|missing| missing.due(newest, &self.config, answers))
+            .chain(self.tail.map(|(_, since)| self.tail_due(since)))
             .min()
             .map(|due| self.spaced(due))
     }
@@ -290,14 +295,12 @@ impl ResendTracker {
 
     /// Finds out which slices did not come in time that were asked for, and gives up those that were often enough.
     fn time_out(&mut self, now: u64, round_trip: u64) -> Option<()> {
-        let (newest, config, wait) = (self.newest?, self.config, self.pace.wait(round_trip));
-        let heard = self.heard;
+        let (newest, config, answers) = (self.newest?, self.config, self.answers(round_trip));
         let (mut late, mut silent, mut has_ended) = (false, false, false);
         self.missing.retain_mut(|missing| {
-            let met_outage = missing.met_outage(heard, round_trip);
-            let in_silence = met_outage || missing.since >= heard[0];
-            let wait = if met_outage { round_trip } else { wait };
-            if missing.is_asked && missing.due(newest, &config, wait) <= now {
+            if missing.is_asked && missing.due(newest, &config, answers) <= now {
+                let met_outage = missing.met_outage(answers);
+                let in_silence = met_outage || missing.since >= answers.heard[0];
                 missing.is_asked = false;
                 missing.in_silence += u8::from(in_silence);
                 late |= !in_silence;
@@ -309,7 +312,7 @@ impl ResendTracker {
             !is_given_up
         });
         if late {
-            self.pace.timed_out(now, wait);
+            self.pace.timed_out(now, answers.wait);
         }
         if silent {
             self.pace.silent(has_ended);
@@ -322,7 +325,7 @@ impl ResendTracker {
     /// Slices that were not asked for before come first: others may be some that the camera does not keep. If there is
     /// not room for all, half are the oldest, for which frames wait, and half the newest, which are kept for longest.
     fn ask(&mut self, now: u64, round_trip: u64) -> Option<()> {
-        let (newest, config, wait) = (self.newest?, self.config, self.pace.wait(round_trip));
+        let (newest, config, answers) = (self.newest?, self.config, self.answers(round_trip));
         let room = self.pace.room().saturating_sub(self.asked());
         let room = room.min(ResendRequest::MAX);
         for (is_first, is_oldest) in [(true, true), (true, false), (false, true), (false, false)] {
@@ -330,7 +333,7 @@ impl ResendTracker {
             let is_wanted = |missing: &&mut Missing| {
                 !missing.is_asked
                     && (missing.asks == 0) == is_first
-                    && missing.due(newest, &config, wait) <= now
+                    && missing.due(newest, &config, answers) <= now
             };
             let mut ask = |missing: &mut Missing| {
                 self.list.push(number::low_16_bits(missing.counter));
@@ -348,6 +351,15 @@ impl ResendTracker {
             }
         }
         Some(())
+    }
+
+    /// What there is to know of answers, of which one takes so long.
+    fn answers(&self, round_trip: u64) -> Answers {
+        Answers {
+            heard: self.heard,
+            round_trip,
+            wait: self.pace.wait(round_trip),
+        }
     }
 
     /// Slices that were asked for and may still come for that.
@@ -433,18 +445,21 @@ impl Missing {
     }
 
     /// Whether it was asked for in a silence that has ended since then, a round trip later or more: there was an outage,
-    /// and the request has met it. `heard` is when anything came last, and before that.
-    fn met_outage(&self, [heard, before]: [u64; 2], round_trip: u64) -> bool {
-        self.is_asked && self.since >= before && self.since.saturating_add(round_trip) <= heard
+    /// and the request has met it.
+    fn met_outage(&self, answers: Answers) -> bool {
+        let [heard, before] = answers.heard;
+        let in_time = self.since.saturating_add(answers.round_trip);
+        self.is_asked && self.since >= before && in_time <= heard
     }
 
     /// When it is to be asked for, or to be given up.
-    fn due(&self, newest: u64, config: &TrackerConfig, wait: u64) -> u64 {
+    fn due(&self, newest: u64, config: &TrackerConfig, answers: Answers) -> u64 {
         let wait = match self.asks {
             0 if newest - self.counter >= config.reorder.into() => 0,
             0 => config.reorder_micros,
             _ if !self.is_asked => 0,
-            _ => wait,
+            _ if self.met_outage(answers) => answers.round_trip,
+            _ => answers.wait,
         };
         self.since.saturating_add(wait)
     }

@@ -2,18 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tutk_serve::{Error, HttpConfig, HttpServer, Hub, RtspConfig, RtspServer};
+use tutk_serve::{Error, HttpConfig, HttpServer, Hub, RtspConfig, RtspServer, path_segment};
 
 use super::plan::Servers;
 use crate::failure::Failure;
-
-/// What of a camera's name is not as it is in a URL.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
 
 /// Those that listen.
 #[derive(Debug, Default)]
@@ -56,8 +48,7 @@ impl Doors {
         let page = http.map(|http| format!("http://{}/", reachable(http)));
         let rtsp = self.rtsp.as_ref().map(RtspServer::local_addr);
         let cameras = names.filter_map(|name| {
-            let name = utf8_percent_encode(name, ENCODED);
-            rtsp.map(|rtsp| format!("rtsp://{}/{name}", reachable(rtsp)))
+            rtsp.map(|rtsp| format!("rtsp://{}/{}", reachable(rtsp), path_segment(name)))
         });
         page.into_iter().chain(cameras).collect()
     }

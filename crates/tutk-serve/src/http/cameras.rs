@@ -7,19 +7,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::app::{App, Named};
 use super::problem;
 use crate::hub::{Camera, CameraState, CameraStats};
-
-/// What stands for itself in a path (RFC 3986 section 2.3).
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+use crate::path::path_segment;
 
 /// Where a camera stands, in words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -235,7 +228,7 @@ fn urls(app: &App, name: &str, headers: &HeaderMap) -> UrlsJson {
     let host = host.and_then(|host| host.parse::<Authority>().ok());
     let rtsp = app.rtsp_port.zip(host);
     let controls = controls_url(name);
-    let name = utf8_percent_encode(name, PATH);
+    let name = path_segment(name);
     UrlsJson {
         mp4: format!("/{name}/stream.mp4"),
         ts: format!("/{name}/stream.ts"),
@@ -249,7 +242,7 @@ fn urls(app: &App, name: &str, headers: &HeaderMap) -> UrlsJson {
 
 /// Where the camera's controls are listed.
 pub(super) fn controls_url(name: &str) -> String {
-    format!("/api/cameras/{}/controls", utf8_percent_encode(name, PATH))
+    format!("/api/cameras/{}/controls", path_segment(name))
 }
 
 /// In milliseconds since 1970.

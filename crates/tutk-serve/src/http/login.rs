@@ -11,6 +11,7 @@ use rand::rngs::SysRng;
 use subtle::{Choice, ConstantTimeEq as _};
 use tokio::time::Instant;
 
+use crate::accounts::hex;
 use crate::failures::Failures;
 
 /// How long a cookie is good for. Half as old, it is replaced by a new one.
@@ -74,7 +75,7 @@ impl Doors {
             None => {
                 let mut random = [0; 16];
                 SysRng.try_fill_bytes(&mut random).ok()?;
-                let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+                let token = hex(&random);
                 if cookies.len() == MAX_COOKIES {
                     cookies.pop_front();
                 }

@@ -9,6 +9,7 @@ use sha2::digest::Digest as _;
 
 use super::app::App;
 use super::problem::Problem;
+use crate::accounts::hex;
 
 /// Path, content type and content.
 const FILES: &[(&str, &str, &[u8])] = &[
@@ -71,12 +72,8 @@ struct File {
 impl Page {
     pub(super) fn new() -> Self {
         let files = FILES.iter().map(|&(path, content_type, content)| {
-            let hash = Sha256::digest(content);
-            let hash: String = hash
-                .iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let mut hash = hex(&Sha256::digest(content));
+            hash.truncate(32);
             File {
                 path,
                 content_type,
