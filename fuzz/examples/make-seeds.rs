@@ -87,7 +87,7 @@ fn frames() {
     save("discovery-summary", &summary);
     discovery[52..56].copy_from_slice(&[1, 1, 2, 4]);
     discovery[64] = 1;
-    save("discovery-field", &discovery);
+    save("discovery-transcode", &discovery);
     let mut session = vec![0; 52];
     session[..12].copy_from_slice(b"\x04\x02\x1a\x02\x24\0\0\0\x02\x04\x33\0");
     session[16..36].copy_from_slice(b"HSBJYB5HSETGCDWD111A");
@@ -95,8 +95,8 @@ fn frames() {
 
     let session = SessionId([1, 2, 3, 4, 5, 6, 7, 8]);
     for (name, layout) in [
-        ("data-summary", WrapperLayout::Summary30),
-        ("data-field", WrapperLayout::Field28),
+        ("data-summary", WrapperLayout::Iotc30),
+        ("data-transcode", WrapperLayout::Iotc28),
         ("data-cc51", WrapperLayout::Cc51),
     ] {
         let header = DataHeader {
@@ -134,8 +134,8 @@ fn frames() {
     save("ioctl-message", &packet);
 
     for (name, layout) in [
-        ("summary", MediaLayout::Summary),
-        ("field", MediaLayout::Slice),
+        ("summary", MediaLayout::Fragment),
+        ("transcode", MediaLayout::Slice),
     ] {
         let mut config = SlicerConfig::new(layout);
         config.slice_bytes = 100;
@@ -203,7 +203,11 @@ fn hl_messages() {
     };
     let accept = ConnectAuth::answer_to_hl(&ConnectResult::accept(None, None)).expect("short");
     let refuse = ConnectAuth::answer_to_hl(&ConnectResult::refuse()).expect("short");
-    for (name, settings) in [("summary", 0x06), ("field-3", 0x07), ("field-6", 0x1d)] {
+    for (name, settings) in [
+        ("summary", 0x06),
+        ("transcode-3", 0x07),
+        ("transcode-6", 0x1d),
+    ] {
         let status = settings >> 1 & 7;
         let all = parts(&[&request, &challenge(status), &accept, &refuse]);
         save("hl_ioctl", name, &[&[settings], &all[..]].concat());
@@ -222,9 +226,9 @@ fn hl_messages() {
 
 fn logins() {
     for (name, layout) in [
-        ("summary", LoginLayout::Summary),
-        ("field", LoginLayout::Field),
-        ("sdk", LoginLayout::Sdk),
+        ("summary", LoginLayout::AuthAt550),
+        ("transcode", LoginLayout::AuthAt540),
+        ("sdk", LoginLayout::AuthAt542),
     ] {
         let nonce = Nonce([1, 2, 3, 4]);
         let packet = |part, nonce| LoginPacket {
@@ -233,7 +237,7 @@ fn logins() {
             version: layout.version(),
             nonce,
             user: User::admin(),
-            password: Password::summary(),
+            password: Password::fixed(),
             resend: true,
             auth_type: AuthType::SDK,
             capabilities: Capabilities::WYZE_SDK,

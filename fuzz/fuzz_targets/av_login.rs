@@ -12,15 +12,15 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let mut rest = data;
     let mut client = ClientLogin::new(
-        LoginLayout::Field,
+        LoginLayout::AuthAt540,
         User::admin(),
-        Password::summary(),
+        Password::fixed(),
         false,
         Nonce([1, 2, 3, 4]),
     );
     let mut camera = CameraLogin::new(CameraConfig {
         user: User::admin(),
-        password: Password::summary(),
+        password: Password::fixed(),
         two_way_audio: true,
         capabilities: Capabilities::WYZE_SDK,
     });

@@ -18,9 +18,9 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let rule = if settings & 1 == 0 {
-        ChallengeRule::SummaryEncrypt
+        ChallengeRule::Encrypt
     } else {
-        ChallengeRule::FieldDecrypt
+        ChallengeRule::Decrypt
     };
     let enr = || Enr::new("0123456789abcdef0123456789abcdef").expect("32 characters");
     let mut client = ClientExchange::new(ClientConfig {

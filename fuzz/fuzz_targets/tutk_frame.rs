@@ -7,17 +7,17 @@ use libfuzzer_sys::fuzz_target;
 use tutk_frame::{
     AvHeader, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive,
     ChannelMessage, DataHeader, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error,
-    FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc,
-    IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout, Parity, Probe, ProbeAnswer,
-    ResendRequest, SessionAnswer, SessionRequest, SessionTrailer, Slice, SliceHeader,
-    SummaryMediaHeader, SummaryMediaPacket, TalkPacket, WrapperLayout,
+    Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck,
+    IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout,
+    Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, SessionRequest, SessionTrailer,
+    Slice, SliceHeader, TalkPacket, WrapperLayout,
 };
 
 fuzz_target!(|data: &[u8]| {
     setup(data);
     for layout in [
-        WrapperLayout::Summary30,
-        WrapperLayout::Field28,
+        WrapperLayout::Iotc30,
+        WrapperLayout::Iotc28,
         WrapperLayout::Cc51,
     ] {
         if let Ok(header) = DataHeader::parse(data, layout) {
@@ -71,7 +71,7 @@ fn setup(data: &[u8]) {
     let _ = Cc51Header::parse_datagram(data);
     again(data, Cc51Discovery::parse, |v, out| v.write(out));
     again(data, Cc51Keepalive::parse, |v, out| v.write(out));
-    for discovery in [DiscoveryLayout::Summary, DiscoveryLayout::Field] {
+    for discovery in [DiscoveryLayout::SessionAt52, DiscoveryLayout::SessionAt56] {
         again(
             data,
             |b| DiscoveryRequest::parse(b, discovery),
@@ -94,17 +94,17 @@ fn setup(data: &[u8]) {
     again(data, Keepalive::parse, |v, out| v.write(out));
     for (discovery, session, wrapper) in [
         (
-            DiscoveryLayout::Summary,
+            DiscoveryLayout::SessionAt52,
             SessionTrailer::Crc32,
-            WrapperLayout::Summary30,
+            WrapperLayout::Iotc30,
         ),
         (
-            DiscoveryLayout::Field,
+            DiscoveryLayout::SessionAt56,
             SessionTrailer::UnixSeconds,
-            WrapperLayout::Field28,
+            WrapperLayout::Iotc28,
         ),
         (
-            DiscoveryLayout::Field,
+            DiscoveryLayout::SessionAt56,
             SessionTrailer::UnixSeconds,
             WrapperLayout::Cc51,
         ),
@@ -142,7 +142,7 @@ fn av(data: &[u8]) {
     again(data, ProbeAnswer::parse, |v, out| v.write(out));
     again(data, BufferReset::parse, |v, out| v.write(out));
     again(data, IoctlAck::parse, |v, out| v.write(out));
-    for layout in [MediaLayout::Summary, MediaLayout::Slice] {
+    for layout in [MediaLayout::Fragment, MediaLayout::Slice] {
         if let Ok(packet) = AvPacket::parse(data, layout) {
             let mut out = Vec::new();
             packet.write(layout, &mut out);
@@ -184,7 +184,7 @@ fn media(data: &[u8]) {
     );
     again(
         data,
-        |b| SummaryMediaHeader::parse(b).map(first),
+        |b| FragmentHeader::parse(b).map(first),
         |v, out| v.write(out),
     );
     let mut out = Vec::new();
@@ -210,9 +210,9 @@ fn media(data: &[u8]) {
         assert_eq!(GroupedMedia::parse(group, &out), Ok(media));
     }
     out.clear();
-    if let Ok(packet) = SummaryMediaPacket::parse(data) {
+    if let Ok(packet) = Fragment::parse(data) {
         packet.write(&mut out);
-        assert_eq!(SummaryMediaPacket::parse(&out), Ok(packet));
+        assert_eq!(Fragment::parse(&out), Ok(packet));
     }
     out.clear();
     if let Ok(packet) = TalkPacket::parse(data) {

@@ -5,9 +5,8 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tutk_frame::{
     Cc51Discovery, Cc51Header, Cc51Keepalive, DataHeader, DiscoveryAnswer, DiscoveryLayout,
-    DiscoveryRequest, FrameInfo, Heartbeat, IoctlMessage, IoctlRequest, IotcHeader, Keepalive,
-    Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, Slice, SliceHeader,
-    SummaryMediaHeader,
+    DiscoveryRequest, FragmentHeader, FrameInfo, Heartbeat, IoctlMessage, IoctlRequest, IotcHeader,
+    Keepalive, Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, Slice, SliceHeader,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -31,7 +30,7 @@ enum Value<'a> {
     SessionAnswer(SessionAnswer),
     Slice(Slice<'a>),
     SliceHeader(SliceHeader),
-    SummaryMediaHeader(SummaryMediaHeader),
+    FragmentHeader(FragmentHeader),
 }
 
 fuzz_target!(|value: Value<'_>| {
@@ -57,7 +56,7 @@ fuzz_target!(|value: Value<'_>| {
         Value::DiscoveryAnswer(mut value, layout) => {
             value.write(layout, &mut out);
             // The field's answer has no address: it is where it came from.
-            if layout == DiscoveryLayout::Field {
+            if layout == DiscoveryLayout::SessionAt56 {
                 value.address = None;
             }
             assert_eq!(DiscoveryAnswer::parse(&out, layout), Ok(value));
@@ -119,9 +118,9 @@ fuzz_target!(|value: Value<'_>| {
             value.write(&mut out);
             assert_eq!(SliceHeader::parse(&out), Ok((value, &[][..])));
         }
-        Value::SummaryMediaHeader(value) => {
+        Value::FragmentHeader(value) => {
             value.write(&mut out);
-            assert_eq!(SummaryMediaHeader::parse(&out), Ok((value, &[][..])));
+            assert_eq!(FragmentHeader::parse(&out), Ok((value, &[][..])));
         }
     }
 });

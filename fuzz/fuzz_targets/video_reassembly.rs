@@ -12,9 +12,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use model::Model;
-use tutk_frame::{
-    AvPacket, Codec, FrameInfo, LinkClock, MediaKind, MediaLayout, SummaryMediaPacket,
-};
+use tutk_frame::{AvPacket, Codec, Fragment, FrameInfo, LinkClock, MediaKind, MediaLayout};
 use video_reassembly::{
     Announced, Event, FrameNumber, FramePolicy, Limits, Origin, Reassembler, Slice, Slicer,
     SlicerConfig, StreamKind,
@@ -248,7 +246,7 @@ fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
 
 fn read(layout: MediaLayout, bytes: &[u8]) -> Option<Slice<'_>> {
     match layout {
-        MediaLayout::Summary => SummaryMediaPacket::parse(bytes).ok().map(Slice::from),
+        MediaLayout::Fragment => Fragment::parse(bytes).ok().map(Slice::from),
         MediaLayout::Slice => {
             let packet = AvPacket::parse(bytes, layout).ok()?;
             tutk_frame::Slice::parse(packet.body).ok().map(Slice::from)

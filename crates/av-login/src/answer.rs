@@ -1,6 +1,6 @@
 //! The camera's answer to a login.
 
-use crate::field::{bytes_at, put, u8_at, u16_at, u32_at};
+use crate::bytes::{bytes_at, put, u8_at, u16_at, u32_at};
 use crate::{AuthType, Capabilities, Error, LoginLayout, Nonce, Status};
 
 /// The bytes of the answer that [`LoginAnswer::to_bytes`] writes.
@@ -71,7 +71,7 @@ impl LoginAnswer {
     pub fn welcome(packet: &[u8]) -> Result<Self, Error> {
         check("a login packet", packet, &[0x00, 0x20])?;
         Ok(Self {
-            version: LoginLayout::Field.version(),
+            version: LoginLayout::AuthAt540.version(),
             status: Status::SUCCESS,
             nonce: Nonce(bytes_at(packet, 20)),
             two_way_audio: true,

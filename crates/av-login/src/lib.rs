@@ -8,18 +8,18 @@ extern crate alloc;
 extern crate std;
 
 mod answer;
+mod bytes;
 mod camera;
 mod client;
 mod error;
-mod field;
+mod fields;
 mod packet;
 mod text;
-mod words;
 
 pub use answer::{ANSWER_LEN, LoginAnswer};
 pub use camera::{CameraConfig, CameraEvent, CameraLogin, CameraOutput, CameraStats, Refusal};
 pub use client::{ClientEvent, ClientLogin, ClientOutput, ClientStats, LoginResult};
 pub use error::Error;
+pub use fields::{AuthType, Capabilities, Nonce, Status};
 pub use packet::{LoginBytes, LoginLayout, LoginPacket, MAX_PACKET_LEN, Part};
 pub use text::{MAX_TEXT_LEN, Password, User};
-pub use words::{AuthType, Capabilities, Nonce, Status};

@@ -4,7 +4,7 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::field::{bytes_at, put, u8_at, u16_at, u32_at};
+use crate::bytes::{bytes_at, put, u8_at, u16_at, u32_at};
 use crate::{AuthType, Capabilities, Error, Nonce, Password, User};
 
 /// The longest login packet, in bytes: packet 2 of the field layout.
@@ -31,7 +31,7 @@ const HEAD_LEN: usize = 24;
 /// | 20 | 4 | random bytes ([`Nonce`]) |
 /// | 24 | | user |
 ///
-/// | | `Summary` | `Field` | `Sdk` |
+/// | | `AuthAt550` | `AuthAt540` | `AuthAt542` |
 /// |---|---|---|---|
 /// | bytes of packet 1, 2 | 570, 570 | 570, 572 | 570, 572 (not sure) |
 /// | version | 0x000b | 0x000c | 0x000c (not sure) |
@@ -45,11 +45,11 @@ const HEAD_LEN: usize = 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginLayout {
     /// As summary.md has it.
-    Summary,
+    AuthAt550,
     /// As clients that stream from real cameras write it.
-    Field,
+    AuthAt540,
     /// The SDK's own structure: two strings of 257 bytes, then its words.
-    Sdk,
+    AuthAt542,
 }
 
 /// Which of the two packets.
@@ -102,14 +102,14 @@ struct Offsets {
 
 impl LoginLayout {
     /// All three, in the order in which a packet is tried.
-    const ALL: [Self; 3] = [Self::Summary, Self::Field, Self::Sdk];
+    const ALL: [Self; 3] = [Self::AuthAt550, Self::AuthAt540, Self::AuthAt542];
 
     /// The version that belongs to this layout.
     #[must_use]
     pub const fn version(self) -> u16 {
         match self {
-            Self::Summary => 0x000b,
-            Self::Field | Self::Sdk => 0x000c,
+            Self::AuthAt550 => 0x000b,
+            Self::AuthAt540 | Self::AuthAt542 => 0x000c,
         }
     }
 
@@ -117,7 +117,7 @@ impl LoginLayout {
     #[must_use]
     pub const fn packet_len(self, part: Part) -> usize {
         match (self, part) {
-            (Self::Summary, _) | (_, Part::First) => MIN_PACKET_LEN,
+            (Self::AuthAt550, _) | (_, Part::First) => MIN_PACKET_LEN,
             (_, Part::Second) => MAX_PACKET_LEN,
         }
     }
@@ -126,28 +126,28 @@ impl LoginLayout {
     #[must_use]
     pub const fn second_nonce(self, first: Nonce) -> Nonce {
         match self {
-            Self::Summary => first.number_plus_one(),
-            Self::Field | Self::Sdk => first.first_byte_plus_one(),
+            Self::AuthAt550 => first.number_plus_one(),
+            Self::AuthAt540 | Self::AuthAt542 => first.first_byte_plus_one(),
         }
     }
 
     const fn offsets(self) -> Offsets {
         match self {
-            Self::Summary => Offsets {
+            Self::AuthAt550 => Offsets {
                 text_len: 256,
                 resend: 546,
                 auth_type: 550,
                 capabilities: 554,
                 channels: Some(566),
             },
-            Self::Field => Offsets {
+            Self::AuthAt540 => Offsets {
                 text_len: 256,
                 resend: 538,
                 auth_type: 540,
                 capabilities: 552,
                 channels: None,
             },
-            Self::Sdk => Offsets {
+            Self::AuthAt542 => Offsets {
                 text_len: 257,
                 resend: 538,
                 auth_type: 542,

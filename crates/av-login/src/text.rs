@@ -60,7 +60,7 @@ impl Password {
 
     /// `888888`, which is every camera's password in summary.md.
     #[must_use]
-    pub fn summary() -> Self {
+    pub fn fixed() -> Self {
         Self(Text::literal(*b"888888"))
     }
 
@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn equality_sees_length_and_bytes() {
         let long = Password::new(b"8888888").unwrap();
-        assert_eq!(Password::summary(), Password::new(b"888888").unwrap());
-        assert_ne!(Password::summary(), long);
-        assert_ne!(Password::summary(), Password::new(b"").unwrap());
+        assert_eq!(Password::fixed(), Password::new(b"888888").unwrap());
+        assert_ne!(Password::fixed(), long);
+        assert_ne!(Password::fixed(), Password::new(b"").unwrap());
     }
 
     #[test]

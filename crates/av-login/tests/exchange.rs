@@ -14,7 +14,11 @@ use proptest::prelude::*;
 
 const ENR: &[u8] = b"aKzdqckqZ8HUHFe5";
 const NONCE: Nonce = Nonce([0xff, 0xff, 0x33, 0x44]);
-const LAYOUTS: [LoginLayout; 3] = [LoginLayout::Summary, LoginLayout::Field, LoginLayout::Sdk];
+const LAYOUTS: [LoginLayout; 3] = [
+    LoginLayout::AuthAt550,
+    LoginLayout::AuthAt540,
+    LoginLayout::AuthAt542,
+];
 
 fn client(layout: LoginLayout, password: Password) -> ClientLogin {
     ClientLogin::new(layout, User::admin(), password, true, NONCE)
@@ -105,12 +109,12 @@ fn all_layouts_log_in() {
 fn wrong_credentials_are_refused_and_told_apart_on_the_camera_only() {
     let wrong_user = User::new(b"root").unwrap();
     let cases = [
-        (User::admin(), Password::summary(), Refusal::Password),
+        (User::admin(), Password::fixed(), Refusal::Password),
         (wrong_user, enr(), Refusal::User),
     ];
     let mut refusals = Vec::new();
     for (user, password, refusal) in cases {
-        let mut client = ClientLogin::new(LoginLayout::Field, user, password, false, NONCE);
+        let mut client = ClientLogin::new(LoginLayout::AuthAt540, user, password, false, NONCE);
         let mut camera = camera(enr());
         client.send();
         for packet in sent(&mut client) {
@@ -132,11 +136,16 @@ fn wrong_credentials_are_refused_and_told_apart_on_the_camera_only() {
 fn a_client_may_log_in_again_after_a_refusal() {
     let mut camera = camera(enr());
     for (password, nonce, accepted) in [
-        (Password::summary(), Nonce([1, 2, 3, 4]), false),
+        (Password::fixed(), Nonce([1, 2, 3, 4]), false),
         (enr(), Nonce([9, 9, 9, 9]), true),
     ] {
-        let mut client =
-            ClientLogin::new(LoginLayout::Field, User::admin(), password, false, nonce);
+        let mut client = ClientLogin::new(
+            LoginLayout::AuthAt540,
+            User::admin(),
+            password,
+            false,
+            nonce,
+        );
         client.send();
         for packet in sent(&mut client) {
             camera.handle_packet(&packet);
@@ -150,7 +159,7 @@ fn a_client_may_log_in_again_after_a_refusal() {
 
 #[test]
 fn answers_that_are_not_ours_are_dropped_and_counted() {
-    let (mut client, mut camera) = (client(LoginLayout::Field, enr()), camera(enr()));
+    let (mut client, mut camera) = (client(LoginLayout::AuthAt540, enr()), camera(enr()));
     client.send();
     for packet in sent(&mut client) {
         camera.handle_packet(&packet);
@@ -182,7 +191,7 @@ fn answers_that_are_not_ours_are_dropped_and_counted() {
 
 #[test]
 fn an_answer_before_anything_was_sent_is_ignored() {
-    let mut other = client(LoginLayout::Field, enr());
+    let mut other = client(LoginLayout::AuthAt540, enr());
     let mut camera = camera(enr());
     other.send();
     for packet in sent(&mut other) {
@@ -190,7 +199,7 @@ fn an_answer_before_anything_was_sent_is_ignored() {
     }
     let answer = answers(&mut camera).0[0];
 
-    let mut idle = client(LoginLayout::Field, enr());
+    let mut idle = client(LoginLayout::AuthAt540, enr());
     idle.handle_packet(&answer);
     assert_eq!(idle.poll_output(), None);
     assert!(!idle.is_finished());
@@ -199,9 +208,9 @@ fn an_answer_before_anything_was_sent_is_ignored() {
 #[test]
 fn packets_of_two_logins_do_not_make_a_pair() {
     let mut camera = camera(enr());
-    let mut one = client(LoginLayout::Field, enr());
+    let mut one = client(LoginLayout::AuthAt540, enr());
     let mut two = ClientLogin::new(
-        LoginLayout::Field,
+        LoginLayout::AuthAt540,
         User::admin(),
         enr(),
         true,
@@ -225,7 +234,7 @@ proptest! {
     #[test]
     fn loss_and_reordering_only_cost_repeats(
         layout in prop_oneof![
-            Just(LoginLayout::Summary), Just(LoginLayout::Field), Just(LoginLayout::Sdk)
+            Just(LoginLayout::AuthAt550), Just(LoginLayout::AuthAt540), Just(LoginLayout::AuthAt542)
         ],
         nonce: [u8; 4],
         right: bool,
@@ -234,7 +243,7 @@ proptest! {
             ((0..3_usize, 0..3_usize), any::<bool>(), any::<bool>()), 0..6,
         ),
     ) {
-        let password = if right { enr() } else { Password::summary() };
+        let password = if right { enr() } else { Password::fixed() };
         let mut client =
             ClientLogin::new(layout, User::admin(), password, false, Nonce(nonce));
         let mut camera = camera(enr());

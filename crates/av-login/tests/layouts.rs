@@ -54,7 +54,7 @@ fn summary_packet_1() {
             (566, &[3, 0]),                   // channel count
         ],
     );
-    let packet = login(LoginLayout::Summary, Part::First, b"888888");
+    let packet = login(LoginLayout::AuthAt550, Part::First, b"888888");
     assert_eq!(&packet.to_bytes()[..], expected);
 }
 
@@ -76,7 +76,7 @@ fn summary_packet_2() {
             (566, &[3, 0]),
         ],
     );
-    let packet = login(LoginLayout::Summary, Part::Second, b"888888");
+    let packet = login(LoginLayout::AuthAt550, Part::Second, b"888888");
     assert_eq!(&packet.to_bytes()[..], expected);
 }
 
@@ -94,13 +94,13 @@ fn field_packets() {
         (540, &[4, 0, 0, 0]),
         (552, &[0xfb, 0x07, 0x1f, 0x00]),
     ];
-    let first = login(LoginLayout::Field, Part::First, ENR);
+    let first = login(LoginLayout::AuthAt540, Part::First, ENR);
     assert_eq!(&first.to_bytes()[..], spelled(570, &runs));
 
     runs[0].1 = &[0x00, 0x20];
     runs[2].1 = &[0x24, 0x02]; // 572 - 24
     runs[3].1 = &[0x00, 0x00];
-    let second = login(LoginLayout::Field, Part::Second, ENR);
+    let second = login(LoginLayout::AuthAt540, Part::Second, ENR);
     assert_eq!(&second.to_bytes()[..], spelled(572, &runs));
 }
 
@@ -121,7 +121,7 @@ fn sdk_packet_1() {
             (560, &[3, 0]),
         ],
     );
-    let packet = login(LoginLayout::Sdk, Part::First, ENR);
+    let packet = login(LoginLayout::AuthAt542, Part::First, ENR);
     assert_eq!(&packet.to_bytes()[..], expected);
 }
 
@@ -185,7 +185,7 @@ fn a_short_answer_has_zeros_for_what_it_lacks() {
 
 #[test]
 fn errors_name_what_came() {
-    let good = login(LoginLayout::Field, Part::First, ENR).to_bytes();
+    let good = login(LoginLayout::AuthAt540, Part::First, ENR).to_bytes();
     assert_eq!(
         LoginPacket::parse(&good[..569]),
         Err(Error::TooShort {
@@ -233,9 +233,9 @@ fn errors_name_what_came() {
 fn any_packet() -> impl Strategy<Value = LoginPacket> {
     let text = || proptest::collection::vec(1..=255_u8, 0..=MAX_TEXT_LEN);
     let layout = prop_oneof![
-        Just(LoginLayout::Summary),
-        Just(LoginLayout::Field),
-        Just(LoginLayout::Sdk)
+        Just(LoginLayout::AuthAt550),
+        Just(LoginLayout::AuthAt540),
+        Just(LoginLayout::AuthAt542)
     ];
     let part = prop_oneof![Just(Part::First), Just(Part::Second)];
     // A capability word whose halves are not zero, as every one that was seen.

@@ -79,7 +79,7 @@ pub enum ChallengeRule {
     ///
     /// The document has only status 3, and its code is given the status and does not look at it; so 1
     /// and 6 are answered here in the same way.
-    SummaryEncrypt,
+    Encrypt,
     /// As production cameras want it: XXTEA *decryption*, with the key that the status names.
     ///
     /// | status | key |
@@ -87,7 +87,7 @@ pub enum ChallengeRule {
     /// | 1 | 16 times `F` |
     /// | 3 | ENR, characters 0..16 |
     /// | 6 | ENR, characters 0..16; then the result with characters 16..32 |
-    FieldDecrypt,
+    Decrypt,
 }
 
 /// The answer to a challenge: bytes 16..32 of K10002.
@@ -101,7 +101,7 @@ pub enum ChallengeRule {
 /// use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, answer};
 ///
 /// let enr = Enr::new("GAgDiwVPg2E4GMke")?;
-/// let response = answer(ChallengeRule::FieldDecrypt, ChallengeStatus::Enr, *b"WERhJxb87WF3zgPa", &enr)?;
+/// let response = answer(ChallengeRule::Decrypt, ChallengeStatus::Enr, *b"WERhJxb87WF3zgPa", &enr)?;
 /// assert_eq!(response[..4], [0xc4, 0xa6, 0x2c, 0xa1]);
 /// # Ok::<(), hl_ioctl::Error>(())
 /// ```
@@ -119,18 +119,18 @@ pub fn answer(
     };
     let mut block = challenge;
     match (rule, status) {
-        (ChallengeRule::SummaryEncrypt, _) => xxtea::encrypt(&mut block, &enr.first_padded())?,
-        (ChallengeRule::FieldDecrypt, ChallengeStatus::FixedKey) => {
+        (ChallengeRule::Encrypt, _) => xxtea::encrypt(&mut block, &enr.first_padded())?,
+        (ChallengeRule::Decrypt, ChallengeStatus::FixedKey) => {
             xxtea::decrypt(&mut block, &FIXED_KEY)?;
         }
-        (ChallengeRule::FieldDecrypt, ChallengeStatus::LongEnr) => {
+        (ChallengeRule::Decrypt, ChallengeStatus::LongEnr) => {
             // Both keys before the first use: an answer is whole, or there is none.
             let second = enr.second().ok_or_else(|| too_short(32))?;
             let first = enr.first().ok_or_else(|| too_short(32))?;
             xxtea::decrypt(&mut block, &first)?;
             xxtea::decrypt(&mut block, &second)?;
         }
-        (ChallengeRule::FieldDecrypt, _) => {
+        (ChallengeRule::Decrypt, _) => {
             let first = enr.first().ok_or_else(|| too_short(16))?;
             xxtea::decrypt(&mut block, &first)?;
         }

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
-use hl_ioctl::ChallengeRule::{FieldDecrypt, SummaryEncrypt};
+use hl_ioctl::ChallengeRule::{Decrypt, Encrypt};
 use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, Error, answer};
 
 const SHORT: &str = "aKzdqckqZ8HUHFe5";
@@ -19,18 +19,18 @@ fn respond(rule: ChallengeRule, status: u8, enr: &str) -> Result<u128, Error> {
 #[test]
 fn the_field_rule_takes_its_key_from_the_status() {
     let fixed = Ok(0xfeeb_d3d3_1438_20e4_08c5_259a_bcd1_fbb7);
-    assert_eq!(respond(FieldDecrypt, 1, SHORT), fixed);
-    assert_eq!(respond(FieldDecrypt, 1, LONG), fixed);
+    assert_eq!(respond(Decrypt, 1, SHORT), fixed);
+    assert_eq!(respond(Decrypt, 1, LONG), fixed);
     assert_eq!(
-        respond(FieldDecrypt, 3, SHORT),
+        respond(Decrypt, 3, SHORT),
         Ok(0x373c_9562_4ec2_96c3_a595_6f0e_2d96_c442)
     );
     assert_eq!(
-        respond(FieldDecrypt, 3, LONG),
+        respond(Decrypt, 3, LONG),
         Ok(0xe244_73a2_9381_952a_f67f_95f9_8156_728a)
     );
     assert_eq!(
-        respond(FieldDecrypt, 6, LONG),
+        respond(Decrypt, 6, LONG),
         Ok(0xefb0_6e09_1862_ae20_3406_82f2_cf52_2c3d)
     );
 }
@@ -39,16 +39,16 @@ fn the_field_rule_takes_its_key_from_the_status() {
 fn the_summary_rule_does_not_look_at_the_status() {
     for status in [1, 3, 6] {
         assert_eq!(
-            respond(SummaryEncrypt, status, SHORT),
+            respond(Encrypt, status, SHORT),
             Ok(0x0cd9_60fd_b7c5_2fc2_ba10_0633_e3ef_44da)
         );
         assert_eq!(
-            respond(SummaryEncrypt, status, LONG),
+            respond(Encrypt, status, LONG),
             Ok(0x83c4_2aa0_f3a9_21d3_92a8_97e7_1619_3f2e)
         );
         // Padded with zeros.
         assert_eq!(
-            respond(SummaryEncrypt, status, "short"),
+            respond(Encrypt, status, "short"),
             Ok(0x394e_1c71_13e1_a209_0aa1_e09f_cfc4_d300)
         );
     }
@@ -57,7 +57,7 @@ fn the_summary_rule_does_not_look_at_the_status() {
 #[test]
 fn an_enr_that_is_too_short_for_the_status_is_told() {
     for (status, enr, expected) in [(6, SHORT, 32), (6, "short", 32), (3, "short", 16)] {
-        let error = respond(FieldDecrypt, status, enr).unwrap_err();
+        let error = respond(Decrypt, status, enr).unwrap_err();
         assert_eq!(
             error,
             Error::EnrTooShort {
@@ -72,7 +72,7 @@ fn an_enr_that_is_too_short_for_the_status_is_told() {
 
 #[test]
 fn statuses_that_want_no_answer_say_why() {
-    for rule in [FieldDecrypt, SummaryEncrypt] {
+    for rule in [Decrypt, Encrypt] {
         assert_eq!(respond(rule, 2, LONG), Err(Error::CameraUpdating));
         assert_eq!(respond(rule, 4, LONG), Err(Error::CameraChecking));
         assert_eq!(respond(rule, 5, LONG), Err(Error::CameraOff));

@@ -28,8 +28,8 @@ fn client_with(rule: ChallengeRule, enr: &str) -> ClientExchange {
         enr: Enr::new(enr).unwrap(),
         id: *b"HSBJ",
         request_payload: match rule {
-            ChallengeRule::SummaryEncrypt => Vec::new(),
-            ChallengeRule::FieldDecrypt => AUDIO_ENCODER_LIST.to_vec(),
+            ChallengeRule::Encrypt => Vec::new(),
+            ChallengeRule::Decrypt => AUDIO_ENCODER_LIST.to_vec(),
         },
         video: true,
         audio: true,
@@ -44,8 +44,8 @@ fn camera_config(rule: ChallengeRule, enr: &str, status: u8) -> CameraConfig {
         status: ChallengeStatus::from_byte(status),
         challenge: CHALLENGE,
         acknowledgement: match rule {
-            ChallengeRule::SummaryEncrypt => AckRule::Second,
-            ChallengeRule::FieldDecrypt => AckRule::Any,
+            ChallengeRule::Encrypt => AckRule::Second,
+            ChallengeRule::Decrypt => AckRule::Any,
         },
         result: ConnectResult::accept(
             Some(VideoParams {
@@ -62,7 +62,7 @@ fn camera_with(rule: ChallengeRule, enr: &str, status: u8) -> CameraExchange {
 }
 
 fn summary() -> (ClientExchange, CameraExchange) {
-    let rule = ChallengeRule::SummaryEncrypt;
+    let rule = ChallengeRule::Encrypt;
     (client_with(rule, SHORT), camera_with(rule, SHORT, 3))
 }
 
@@ -93,7 +93,7 @@ fn accepted(step: CameraStep) -> Vec<u8> {
 
 #[test]
 fn both_sides_agree_in_every_rule_and_status() {
-    for rule in [ChallengeRule::SummaryEncrypt, ChallengeRule::FieldDecrypt] {
+    for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
         for status in [1, 3, 6] {
             let mut client = client_with(rule, LONG);
             let mut camera = camera_with(rule, LONG, status);
@@ -134,8 +134,8 @@ fn both_sides_agree_in_every_rule_and_status() {
 
 #[test]
 fn the_two_rules_do_not_understand_each_other() {
-    let mut client = client_with(ChallengeRule::SummaryEncrypt, SHORT);
-    let mut camera = camera_with(ChallengeRule::FieldDecrypt, SHORT, 3);
+    let mut client = client_with(ChallengeRule::Encrypt, SHORT);
+    let mut camera = camera_with(ChallengeRule::Decrypt, SHORT, 3);
     let challenge = k10001(&mut camera, &client);
     camera.acknowledged(1);
     let auth = k10002(&mut client, &challenge);
@@ -145,7 +145,7 @@ fn the_two_rules_do_not_understand_each_other() {
 
 #[test]
 fn a_wrong_enr_is_refused_for_good() {
-    for rule in [ChallengeRule::SummaryEncrypt, ChallengeRule::FieldDecrypt] {
+    for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
         let mut client = client_with(rule, SHORT);
         let mut camera = camera_with(rule, LONG, 3);
         let challenge = k10001(&mut camera, &client);
@@ -209,8 +209,8 @@ fn the_camera_ignores_what_the_summary_says_it_ignores() {
 #[test]
 fn later_acknowledgements_count_too() {
     for (rule, counts) in [
-        (ChallengeRule::SummaryEncrypt, vec![2, 3, 0xffff]),
-        (ChallengeRule::FieldDecrypt, vec![0, 1, 2, 0xffff]),
+        (ChallengeRule::Encrypt, vec![2, 3, 0xffff]),
+        (ChallengeRule::Decrypt, vec![0, 1, 2, 0xffff]),
     ] {
         for count in counts {
             let mut client = client_with(rule, SHORT);
@@ -275,7 +275,7 @@ fn statuses_that_want_no_answer_end_the_client() {
         (5, Error::CameraOff),
         (9, Error::UnknownStatus { got: 9 }),
     ];
-    for rule in [ChallengeRule::SummaryEncrypt, ChallengeRule::FieldDecrypt] {
+    for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
         for (status, error) in &errors {
             let mut client = client_with(rule, LONG);
             let mut camera = camera_with(rule, LONG, *status);
@@ -297,7 +297,7 @@ fn statuses_that_want_no_answer_end_the_client() {
 
 #[test]
 fn status_6_needs_a_long_enr_on_either_side() {
-    let rule = ChallengeRule::FieldDecrypt;
+    let rule = ChallengeRule::Decrypt;
     let error = Error::EnrTooShort {
         status: 6,
         expected: 32,
@@ -322,7 +322,7 @@ fn the_client_ignores_duplicates_and_answers_the_newest_challenge() {
     // The camera started over.
     let mut other = CameraExchange::new(CameraConfig {
         challenge: *b"another 16 bytes",
-        ..camera_config(ChallengeRule::SummaryEncrypt, SHORT, 3)
+        ..camera_config(ChallengeRule::Encrypt, SHORT, 3)
     })
     .unwrap();
     let newer = k10001(&mut other, &client);
@@ -403,7 +403,7 @@ fn a_long_connection_res_is_cut_in_the_error() {
 #[test]
 fn what_cannot_be_sent_is_refused_at_construction() {
     let error = ClientExchange::new(ClientConfig {
-        rule: ChallengeRule::FieldDecrypt,
+        rule: ChallengeRule::Decrypt,
         enr: Enr::new(SHORT).unwrap(),
         id: [0; 4],
         request_payload: vec![b' '; 0x1_0000],
@@ -420,7 +420,7 @@ fn what_cannot_be_sent_is_refused_at_construction() {
             }),
             None,
         ),
-        ..camera_config(ChallengeRule::FieldDecrypt, SHORT, 3)
+        ..camera_config(ChallengeRule::Decrypt, SHORT, 3)
     })
     .unwrap_err();
     assert!(matches!(error, Error::TooLong { .. }));
@@ -456,9 +456,9 @@ proptest! {
     /// three repeats and a heartbeat get through, both sides are done, and the camera accepted once.
     #[test]
     fn a_bad_network_only_delays(
-        field: bool, status in prop::sample::select(vec![1u8, 3, 6]), events in prop::collection::vec(event(), 0..30)
+        decrypt: bool, status in prop::sample::select(vec![1u8, 3, 6]), events in prop::collection::vec(event(), 0..30)
     ) {
-        let rule = if field { ChallengeRule::FieldDecrypt } else { ChallengeRule::SummaryEncrypt };
+        let rule = if decrypt { ChallengeRule::Decrypt } else { ChallengeRule::Encrypt };
         let mut client = client_with(rule, LONG);
         let mut camera = camera_with(rule, LONG, status);
         let (mut to_camera, mut to_client) = (Vec::<(Vec<u8>, Ioctl)>::new(), Vec::<Vec<u8>>::new());
@@ -519,8 +519,8 @@ proptest! {
             (any::<u16>(), 9998..10011u16, prop::collection::vec(any::<u8>(), 0..40), any::<(u16, u32)>()), 0..20
         )
     ) {
-        let mut client = client_with(ChallengeRule::FieldDecrypt, LONG);
-        let mut camera = camera_with(ChallengeRule::FieldDecrypt, LONG, 6);
+        let mut client = client_with(ChallengeRule::Decrypt, LONG);
+        let mut camera = camera_with(ChallengeRule::Decrypt, LONG, 6);
         for (version, code, payload, (index, flag)) in &messages {
             let message = HlMessage { version: *version, code: *code, payload };
             let over = client.is_over();

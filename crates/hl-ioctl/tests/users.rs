@@ -17,7 +17,7 @@ const WRONG: &str = "GAgDiwVPg2E4GMke";
 
 fn client(enr: &str, auth: AuthMessage) -> ClientExchange {
     let config = ClientConfig {
-        rule: ChallengeRule::FieldDecrypt,
+        rule: ChallengeRule::Decrypt,
         enr: Enr::new(enr).unwrap(),
         id: *b"PHON",
         request_payload: Vec::new(),
@@ -29,7 +29,7 @@ fn client(enr: &str, auth: AuthMessage) -> ClientExchange {
 
 fn camera() -> CameraExchange {
     CameraExchange::new(CameraConfig {
-        rule: ChallengeRule::FieldDecrypt,
+        rule: ChallengeRule::Decrypt,
         enr: Enr::new(RIGHT).unwrap(),
         status: ChallengeStatus::Enr,
         challenge: *b"WERhJxb87WF3zgPa",

@@ -61,8 +61,8 @@ fn slice(c: &mut Criterion) {
 fn data_header(c: &mut Criterion) {
     let mut group = c.benchmark_group("tutk-frame");
     for layout in [
-        WrapperLayout::Summary30,
-        WrapperLayout::Field28,
+        WrapperLayout::Iotc30,
+        WrapperLayout::Iotc28,
         WrapperLayout::Cc51,
     ] {
         let header = DataHeader {

@@ -14,9 +14,9 @@ pub const GROUPED: u8 = 0x0c;
 /// The flag that says that a link clock follows the header.
 pub const FLAG_CLOCK: u8 = 0x08;
 /// The AV version of the `summary` dialect, and of media everywhere.
-pub const VERSION_SUMMARY: u16 = 0x000b;
+pub const VERSION_MEDIA: u16 = 0x000b;
 /// The AV version of control packets in the `transcode` and `cc51` dialects.
-pub const VERSION_FIELD: u16 = 0x000c;
+pub const VERSION_CONTROL: u16 = 0x000c;
 
 /// The 8 bytes that every AV packet begins with (wire.md section 8).
 ///
@@ -45,7 +45,7 @@ pub struct AvHeader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AvStamp {
-    /// [`VERSION_SUMMARY`] or [`VERSION_FIELD`]; never checked.
+    /// [`VERSION_MEDIA`] or [`VERSION_CONTROL`]; never checked.
     pub version: u16,
     /// The counter, low half of the summary's AV sequence.
     pub counter: u16,
@@ -98,8 +98,8 @@ pub struct GroupHeader {
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum MediaLayout {
     /// summary.md phase 6: bytes 0..2 are `05 08`, `05 00` or `05 01`, always a
-    /// [`SummaryMediaHeader`](crate::SummaryMediaHeader), never a link clock.
-    Summary,
+    /// [`FragmentHeader`](crate::FragmentHeader), never a link clock.
+    Fragment,
     /// wire.md section 10: kind in byte 0, a link clock by flag 0x08, and a
     /// [`SliceHeader`](crate::SliceHeader).
     Slice,
@@ -152,8 +152,8 @@ pub enum AvKind {
 /// | .. | 8 | [`GroupHeader`], if the type is [`GROUPED`] |
 /// | .. | | body |
 ///
-/// The body of a media packet of [`MediaLayout::Summary`] begins at 8, inside its header: parse
-/// the packet's bytes with [`SummaryMediaPacket`](crate::SummaryMediaPacket).
+/// The body of a media packet of [`MediaLayout::Fragment`] begins at 8, inside its header: parse
+/// the packet's bytes with [`Fragment`](crate::Fragment).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AvPacket<'a> {
     /// The first 8 bytes.
@@ -253,9 +253,9 @@ impl AvHeader {
             (_, 0x0a, 0x08) => AvKind::Probe,
             (_, 0x0b, 0x00) => AvKind::ProbeAnswer,
             (_, GROUPED, _) => AvKind::Grouped,
-            (MediaLayout::Summary, 0x05, 0x08) => AvKind::Media(MediaKind::Key),
-            (MediaLayout::Summary, 0x05, 0x00) => AvKind::Media(MediaKind::Delta),
-            (MediaLayout::Summary, 0x05, 0x01) => AvKind::Media(MediaKind::Audio),
+            (MediaLayout::Fragment, 0x05, 0x08) => AvKind::Media(MediaKind::Key),
+            (MediaLayout::Fragment, 0x05, 0x00) => AvKind::Media(MediaKind::Delta),
+            (MediaLayout::Fragment, 0x05, 0x01) => AvKind::Media(MediaKind::Audio),
             (MediaLayout::Slice, code, _) => match MediaKind::from_code(code) {
                 Some((kind, false)) => AvKind::Media(kind),
                 Some((kind, true)) => AvKind::Resent(kind),
@@ -268,8 +268,8 @@ impl AvHeader {
     /// Whether a link clock follows. Never on the summary's media, whose `05 08` is a magic.
     #[must_use]
     pub fn has_clock(&self, layout: MediaLayout) -> bool {
-        let summary_media = layout == MediaLayout::Summary && self.packet_type == 0x05;
-        self.flags & FLAG_CLOCK != 0 && !summary_media
+        let fragment = layout == MediaLayout::Fragment && self.packet_type == 0x05;
+        self.flags & FLAG_CLOCK != 0 && !fragment
     }
 
     /// Whether a group header follows.

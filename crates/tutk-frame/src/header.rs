@@ -19,7 +19,7 @@ pub mod command {
     /// Data to the camera, in the field.
     pub const DATA_TO_CAMERA: u16 = 0x0407;
     /// Data to the camera, in the summary.
-    pub const DATA_TO_CAMERA_SUMMARY: u16 = 0x0704;
+    pub const DATA_TO_CAMERA_SWAPPED: u16 = 0x0704;
     /// Data from the camera, in both.
     pub const DATA_FROM_CAMERA: u16 = 0x0408;
     /// Keepalive from the camera.

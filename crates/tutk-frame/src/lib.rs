@@ -30,8 +30,8 @@ pub use header::{Direction, IotcHeader};
 pub use ids::{AuthKey, SessionId, Uid};
 pub use ioctl::{IoctlAck, IoctlMessage, IoctlRequest};
 pub use media::{
-    AudioFlags, Codec, FrameDevice, FrameInfo, FrameNumbers, GroupedMedia, MediaKind, Parity,
-    Slice, SliceHeader, SlicePlace, SummaryMediaHeader, SummaryMediaPacket, TalkPacket,
+    AudioFlags, Codec, Fragment, FragmentHeader, FrameDevice, FrameInfo, FrameNumbers,
+    GroupedMedia, MediaKind, Parity, Slice, SliceHeader, SlicePlace, TalkPacket,
 };
 pub use resend::ResendRequest;
 pub use setup::{

@@ -16,9 +16,9 @@ use crate::read::{array, layout, skip};
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum DiscoveryLayout {
     /// As summary.md has it.
-    Summary,
+    SessionAt52,
     /// As production firmware has it (`transcode`).
-    Field,
+    SessionAt56,
 }
 
 /// What a session request has at 48: a field of the dialect.
@@ -160,24 +160,24 @@ pub struct Keepalive {
     pub body: [u8; 8],
 }
 
-/// Field's answer: bytes in all.
-const FIELD_ANSWER_LEN: u16 = 200;
+/// Bytes of an answer with [`DiscoveryLayout::SessionAt56`].
+const LONG_ANSWER_LEN: u16 = 200;
 const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 impl DiscoveryLayout {
     /// Zeros after the UID, after the stage, and at the end.
     fn gaps(self) -> [usize; 3] {
         match self {
-            Self::Summary => [12, 8, 8],
-            Self::Field => [16, 6, 6],
+            Self::SessionAt52 => [12, 8, 8],
+            Self::SessionAt56 => [16, 6, 6],
         }
     }
 
     /// Where the session id stands.
     fn session_at(self) -> usize {
         match self {
-            Self::Summary => 52,
-            Self::Field => 56,
+            Self::SessionAt52 => 52,
+            Self::SessionAt56 => 56,
         }
     }
 }
@@ -266,12 +266,12 @@ impl DiscoveryAnswer {
         let (uid, _) = layout(WHAT, Uid::LEN, rest, array)?;
         let session = chunk_at(bytes, fields.session_at()).and_then(SessionId::present);
         let address = match fields {
-            DiscoveryLayout::Summary => chunk_at(bytes, 36).and_then(|[a, b, c, d, p0, p1]| {
+            DiscoveryLayout::SessionAt52 => chunk_at(bytes, 36).and_then(|[a, b, c, d, p0, p1]| {
                 let port = u16::from_le_bytes([p0, p1]);
                 let ip = Ipv4Addr::new(a, b, c, d);
                 (!ip.is_unspecified()).then_some(SocketAddrV4::new(ip, port))
             }),
-            DiscoveryLayout::Field => None,
+            DiscoveryLayout::SessionAt56 => None,
         };
         Ok(Self {
             uid: Uid(uid),
@@ -284,14 +284,14 @@ impl DiscoveryAnswer {
     pub fn write(&self, fields: DiscoveryLayout, out: &mut impl BufMut) {
         let session = self.session.unwrap_or_default();
         let len = match fields {
-            DiscoveryLayout::Summary => 88,
-            DiscoveryLayout::Field => FIELD_ANSWER_LEN,
+            DiscoveryLayout::SessionAt52 => 88,
+            DiscoveryLayout::SessionAt56 => LONG_ANSWER_LEN,
         };
         let body = len - 16;
         IotcHeader::new(mode::SET_UP, body, command::DISCOVERY_ANSWER, flags::CAMERA).write(out);
         out.put_slice(&self.uid.0);
         match fields {
-            DiscoveryLayout::Summary => {
+            DiscoveryLayout::SessionAt52 => {
                 match self.address {
                     Some(address) => {
                         out.put_slice(&address.ip().octets());
@@ -301,7 +301,7 @@ impl DiscoveryAnswer {
                 }
                 out.put_bytes(0, 10);
             }
-            DiscoveryLayout::Field => out.put_bytes(0, 20),
+            DiscoveryLayout::SessionAt56 => out.put_bytes(0, 20),
         }
         out.put_slice(&session.0);
         out.put_bytes(0, usize::from(len) - fields.session_at() - SessionId::LEN);

@@ -17,9 +17,9 @@ const WHAT: &str = "data header";
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum WrapperLayout {
     /// 30 bytes, `summary`.
-    Summary30,
+    Iotc30,
     /// 28 bytes, `transcode`.
-    Field28,
+    Iotc28,
     /// 28 bytes, and a tag of 20 after the payload, `cc51`.
     Cc51,
 }
@@ -80,8 +80,8 @@ impl WrapperLayout {
     #[must_use]
     pub fn header_len(self) -> usize {
         match self {
-            Self::Summary30 => 30,
-            Self::Field28 | Self::Cc51 => 28,
+            Self::Iotc30 => 30,
+            Self::Iotc28 | Self::Cc51 => 28,
         }
     }
 
@@ -89,7 +89,7 @@ impl WrapperLayout {
     #[must_use]
     pub fn tag_len(self) -> usize {
         match self {
-            Self::Summary30 | Self::Field28 => 0,
+            Self::Iotc30 | Self::Iotc28 => 0,
             Self::Cc51 => cc51::TAG_LEN,
         }
     }
@@ -99,8 +99,8 @@ impl WrapperLayout {
     pub fn command(self, direction: Direction) -> u16 {
         match (self, direction) {
             (Self::Cc51, _) => cc51::command::DATA,
-            (Self::Summary30, Direction::ToCamera) => command::DATA_TO_CAMERA_SUMMARY,
-            (Self::Field28, Direction::ToCamera) => command::DATA_TO_CAMERA,
+            (Self::Iotc30, Direction::ToCamera) => command::DATA_TO_CAMERA_SWAPPED,
+            (Self::Iotc28, Direction::ToCamera) => command::DATA_TO_CAMERA,
             (_, Direction::FromCamera) => command::DATA_FROM_CAMERA,
         }
     }
@@ -121,7 +121,7 @@ impl WrapperLayout {
     /// The IOTC flags of data that goes this way.
     fn flags(self, direction: Direction) -> u16 {
         match (self, direction) {
-            (Self::Field28, Direction::FromCamera) => flags::CAMERA,
+            (Self::Iotc28, Direction::FromCamera) => flags::CAMERA,
             _ => flags::CLIENT,
         }
     }
@@ -129,8 +129,8 @@ impl WrapperLayout {
     /// Zeros before the session id.
     fn gap(self) -> usize {
         match self {
-            Self::Summary30 => 4,
-            Self::Field28 | Self::Cc51 => 2,
+            Self::Iotc30 => 4,
+            Self::Iotc28 | Self::Cc51 => 2,
         }
     }
 }
@@ -167,8 +167,8 @@ impl DataHeader {
             layout: wrapper,
             direction,
             channel: match wrapper {
-                WrapperLayout::Summary30 => at_15,
-                WrapperLayout::Field28 | WrapperLayout::Cc51 => at_14,
+                WrapperLayout::Iotc30 => at_15,
+                WrapperLayout::Iotc28 | WrapperLayout::Cc51 => at_14,
             },
             sequence: header.sequence,
             session: SessionId(session),
@@ -206,7 +206,7 @@ impl DataHeader {
         let header = IotcHeader {
             sequence: self.sequence,
             tail: match self.layout {
-                WrapperLayout::Summary30 => [prefix_0, prefix_1, 0x01, self.channel],
+                WrapperLayout::Iotc30 => [prefix_0, prefix_1, 0x01, self.channel],
                 _ => [prefix_0, prefix_1, self.channel, 0x01],
             },
             ..IotcHeader::new(mode::DATA, length, command, flags)

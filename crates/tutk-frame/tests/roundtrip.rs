@@ -13,10 +13,10 @@ use proptest::prelude::*;
 use tutk_frame::{
     AvHeader, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive,
     ChannelMessage, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error,
-    FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc,
-    IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout, Parity, Probe, ProbeAnswer,
-    ResendRequest, SessionAnswer, SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader,
-    SummaryMediaHeader, SummaryMediaPacket, TalkPacket, Uid,
+    Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck,
+    IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout,
+    Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, SessionRequest, SessionStamp,
+    SessionTrailer, Slice, SliceHeader, TalkPacket, Uid,
 };
 
 /// Bytes for `Unstructured`: many, so that fields are seldom the zeros of bytes run out.
@@ -72,9 +72,9 @@ roundtrip! {
     slice: Slice<'_>, |x, out| x.write(out), Slice::parse;
     parity: Parity<'_>, |x, out| x.write(out), Parity::parse;
     frame_info: FrameInfo, |x, out| x.write(out), FrameInfo::parse;
-    summary_header: SummaryMediaHeader, |x, out| x.write(out),
-        |b| SummaryMediaHeader::parse(b).map(all);
-    summary_packet: SummaryMediaPacket<'_>, |x, out| x.write(out), SummaryMediaPacket::parse;
+    summary_header: FragmentHeader, |x, out| x.write(out),
+        |b| FragmentHeader::parse(b).map(all);
+    summary_packet: Fragment<'_>, |x, out| x.write(out), Fragment::parse;
     talk_packet: TalkPacket<'_>, |x, out| x.write(out), TalkPacket::parse;
     heartbeat: Heartbeat, |x, out| x.write(out), Heartbeat::parse;
     resend_request: ResendRequest<'_>, |x, out| write_request(x, out), ResendRequest::parse;
@@ -161,7 +161,7 @@ proptest! {
         let mut u = Unstructured::new(&seed);
         let layout: DiscoveryLayout = u.arbitrary().unwrap();
         let mut value: DiscoveryAnswer = u.arbitrary().unwrap();
-        if layout == DiscoveryLayout::Field {
+        if layout == DiscoveryLayout::SessionAt56 {
             value.address = None;
         }
         same(&value, &mut Vec::new(), |x, out| x.write(layout, out),
@@ -248,7 +248,7 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     let _ = Iotc::parse(bytes, layout);
     let _ = Cc51::parse(bytes);
     let _ = DataHeader::parse(bytes, layout.wrapper);
-    for media in [MediaLayout::Summary, MediaLayout::Slice] {
+    for media in [MediaLayout::Fragment, MediaLayout::Slice] {
         if let Ok(packet) = AvPacket::parse(bytes, media) {
             assert_eq!(&bytes[packet.body_offset()..], packet.body);
             let _ = packet.kind(media);
@@ -257,7 +257,7 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     }
     let _ = Slice::parse(bytes);
     let _ = FrameInfo::parse(bytes);
-    let _ = SummaryMediaPacket::parse(bytes);
+    let _ = Fragment::parse(bytes);
     let _ = TalkPacket::parse(bytes);
     let _ = Heartbeat::parse(bytes);
     if let Ok(request) = ResendRequest::parse(bytes) {
@@ -291,7 +291,7 @@ fn what_is_cut_short_is_an_error() {
     };
     let b = bytes(&|out| sample::<TalkPacket<'_>>(seed).write(out));
     truncated(&b, TalkPacket::parse);
-    for layout in [DiscoveryLayout::Summary, DiscoveryLayout::Field] {
+    for layout in [DiscoveryLayout::SessionAt52, DiscoveryLayout::SessionAt56] {
         let b = bytes(&|out| sample::<DiscoveryRequest>(seed).write(layout, out));
         truncated(&b, |b| DiscoveryRequest::parse(b, layout));
         let b = bytes(&|out| sample::<DiscoveryAnswer>(seed).write(layout, out));
@@ -329,8 +329,8 @@ fn what_is_cut_short_is_an_error() {
     truncated(&b[..ChannelMessage::LEN], ChannelMessage::parse);
     let b = bytes(&|out| sample::<IoctlMessage<'_>>(seed).write(out));
     truncated(&b[..IoctlMessage::LEN], IoctlMessage::parse);
-    let b = bytes(&|out| sample::<SummaryMediaPacket<'_>>(seed).write(out));
-    truncated(&b[..SummaryMediaHeader::LEN], SummaryMediaPacket::parse);
+    let b = bytes(&|out| sample::<Fragment<'_>>(seed).write(out));
+    truncated(&b[..FragmentHeader::LEN], Fragment::parse);
     let b = bytes(&|out| sample::<SliceHeader>(seed).write(out));
     truncated(&b, SliceHeader::parse);
     let b = bytes(&|out| sample::<FrameInfo>(seed).write(out));

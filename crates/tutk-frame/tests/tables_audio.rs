@@ -10,7 +10,7 @@ mod table;
 
 use table::*;
 use tutk_frame::{
-    AudioFlags, Codec, LinkClock, MediaKind, MediaLayout, Slice, SummaryMediaHeader, TalkPacket,
+    AudioFlags, Codec, FragmentHeader, LinkClock, MediaKind, MediaLayout, Slice, TalkPacket,
 };
 
 #[test]
@@ -116,9 +116,9 @@ fn a_talk_packet_is_a_slice() {
 #[test]
 fn the_summary_says_the_format_of_audio_in_the_codec_info() {
     let flags = AudioFlags::new(8_000, 16, 1).unwrap();
-    let codec_info = SummaryMediaHeader::codec_info(Codec::Pcmu, Some(flags));
+    let codec_info = FragmentHeader::codec_info(Codec::Pcmu, Some(flags));
     assert_eq!(codec_info, 0x0204_0089);
-    let mut header = SummaryMediaHeader {
+    let mut header = FragmentHeader {
         kind: MediaKind::Audio,
         version: 0x000b,
         sequence: 1,

@@ -10,10 +10,10 @@ mod table;
 
 use table::*;
 use tutk_frame::{
-    AudioFlags, AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Codec, Error, FrameDevice,
-    FrameInfo, FrameNumbers, GroupHeader, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest,
-    LinkClock, MediaKind, MediaLayout, Probe, ProbeAnswer, Slice, SliceHeader, SlicePlace,
-    SummaryMediaHeader, SummaryMediaPacket,
+    AudioFlags, AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Codec, Error, Fragment,
+    FragmentHeader, FrameDevice, FrameInfo, FrameNumbers, GroupHeader, Heartbeat, IoctlAck,
+    IoctlMessage, IoctlRequest, LinkClock, MediaKind, MediaLayout, Probe, ProbeAnswer, Slice,
+    SliceHeader, SlicePlace,
 };
 
 /// Version 0x000b, AV sequence 2.
@@ -192,9 +192,9 @@ fn probe() {
     assert_eq!(bytes.len(), Probe::LEN);
     assert_eq!(written(|out| probe.write(out)), bytes);
     assert_eq!(Probe::parse(&bytes), Ok(probe));
-    let packet = AvPacket::parse(&bytes, MediaLayout::Summary).unwrap();
+    let packet = AvPacket::parse(&bytes, MediaLayout::Fragment).unwrap();
     assert_eq!(packet.clock, Some(probe.clock));
-    assert_eq!(packet.kind(MediaLayout::Summary), AvKind::Probe);
+    assert_eq!(packet.kind(MediaLayout::Fragment), AvKind::Probe);
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn summary_video_frame_header() {
             (28, Z4),
             (32, "00 00 00 01 65"),
         ]);
-        let header = SummaryMediaHeader {
+        let header = FragmentHeader {
             kind,
             version: 0x000b,
             sequence: 9,
@@ -315,28 +315,28 @@ fn summary_video_frame_header() {
             frame_size: 0x1003,
             fragments: 5,
             index: 4,
-            codec_info: SummaryMediaHeader::H264,
+            codec_info: FragmentHeader::H264,
         };
-        let packet = SummaryMediaPacket {
+        let packet = Fragment {
             header,
             payload: &[0, 0, 0, 1, 0x65],
         };
         assert_eq!(written(|out| packet.write(out)), bytes);
-        assert_eq!(SummaryMediaPacket::parse(&bytes), Ok(packet));
+        assert_eq!(Fragment::parse(&bytes), Ok(packet));
         assert_eq!(header.codec(), Some(Codec::H264));
         // Never a link clock, though `05 08` has its flag.
-        let av = AvPacket::parse(&bytes, MediaLayout::Summary).unwrap();
+        let av = AvPacket::parse(&bytes, MediaLayout::Fragment).unwrap();
         assert_eq!((av.clock, av.body_offset()), (None, 8));
-        assert_eq!(av.kind(MediaLayout::Summary), AvKind::Media(kind));
+        assert_eq!(av.kind(MediaLayout::Fragment), AvKind::Media(kind));
         // A wrong field is named by its offset.
         for (at, value, offset) in [(0, 7, 0), (1, 2, 0), (6, 0, 6), (13, 0, 12), (20, 5, 20)] {
             let mut wrong = bytes.clone();
             wrong[at] = value;
-            let error = SummaryMediaPacket::parse(&wrong).unwrap_err();
+            let error = Fragment::parse(&wrong).unwrap_err();
             assert_eq!(error.offset(), offset, "{error}");
         }
     }
-    let h265 = SummaryMediaHeader::codec_info(Codec::H265, None);
+    let h265 = FragmentHeader::codec_info(Codec::H265, None);
     assert_eq!(h265, 0x0004_0050);
 }
 
@@ -347,7 +347,7 @@ fn types_and_flags_have_names() {
         bytes[..2].copy_from_slice(&magic);
         AvPacket::parse(&bytes, layout).unwrap().kind(layout)
     };
-    for layout in [MediaLayout::Summary, MediaLayout::Slice] {
+    for layout in [MediaLayout::Fragment, MediaLayout::Slice] {
         for (magic, name) in [
             ([0x00, 0x00], AvKind::Login1),
             ([0x00, 0x20], AvKind::Login2),

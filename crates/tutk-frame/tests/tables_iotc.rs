@@ -17,14 +17,14 @@ use tutk_frame::{
 };
 
 const SUMMARY: IotcLayout = IotcLayout {
-    discovery: DiscoveryLayout::Summary,
+    discovery: DiscoveryLayout::SessionAt52,
     session: SessionTrailer::Crc32,
-    wrapper: WrapperLayout::Summary30,
+    wrapper: WrapperLayout::Iotc30,
 };
-const FIELD: IotcLayout = IotcLayout {
-    discovery: DiscoveryLayout::Field,
+const TRANSCODE: IotcLayout = IotcLayout {
+    discovery: DiscoveryLayout::SessionAt56,
     session: SessionTrailer::UnixSeconds,
-    wrapper: WrapperLayout::Field28,
+    wrapper: WrapperLayout::Iotc28,
 };
 const SESSION: SessionId = SessionId([0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8]);
 
@@ -134,8 +134,11 @@ fn field_discovery_both_stages() {
             stage,
             auth_key: key,
         };
-        assert_eq!(written(|out| request.write(FIELD.discovery, out)), bytes);
-        let parsed = Iotc::parse(&bytes, FIELD);
+        assert_eq!(
+            written(|out| request.write(TRANSCODE.discovery, out)),
+            bytes
+        );
+        let parsed = Iotc::parse(&bytes, TRANSCODE);
         assert_eq!(parsed, Ok(Iotc::DiscoveryRequest(request)));
     }
 }
@@ -188,15 +191,15 @@ fn field_discovery_answer() {
         session: Some(SESSION),
         address: None,
     };
-    assert_eq!(written(|out| answer.write(FIELD.discovery, out)), bytes);
+    assert_eq!(written(|out| answer.write(TRANSCODE.discovery, out)), bytes);
     assert_eq!(
-        Iotc::parse(&bytes, FIELD),
+        Iotc::parse(&bytes, TRANSCODE),
         Ok(Iotc::DiscoveryAnswer(answer))
     );
     // Any length that holds the UID will do.
     bytes.truncate(36);
     bytes[4] = 20;
-    let short = DiscoveryAnswer::parse(&bytes, FIELD.discovery).unwrap();
+    let short = DiscoveryAnswer::parse(&bytes, TRANSCODE.discovery).unwrap();
     assert_eq!((short.uid, short.session), (uid(), None));
 }
 
@@ -255,7 +258,7 @@ fn field_session_request() {
     };
     assert_eq!(written(|out| request.write(out)), bytes);
     assert_eq!(
-        Iotc::parse(&bytes, FIELD),
+        Iotc::parse(&bytes, TRANSCODE),
         Ok(Iotc::SessionRequest(request))
     );
 }
@@ -278,14 +281,20 @@ fn session_answer() {
         session: Some(SESSION),
     };
     assert_eq!(written(|out| answer.write(out)), bytes);
-    assert_eq!(Iotc::parse(&bytes, FIELD), Ok(Iotc::SessionAnswer(answer)));
+    assert_eq!(
+        Iotc::parse(&bytes, TRANSCODE),
+        Ok(Iotc::SessionAnswer(answer))
+    );
     // The header alone will do.
     let header = table(&[(0, "04 02 1a 0a 00 00 00 00 04 04 33 00 00 00 00 00")]);
     let bare = SessionAnswer {
         uid: None,
         session: None,
     };
-    assert_eq!(Iotc::parse(&header, FIELD), Ok(Iotc::SessionAnswer(bare)));
+    assert_eq!(
+        Iotc::parse(&header, TRANSCODE),
+        Ok(Iotc::SessionAnswer(bare))
+    );
 }
 
 #[test]
@@ -305,7 +314,7 @@ fn keepalive_and_answer() {
             body: [1, 2, 3, 4, 5, 6, 7, 8],
         };
         assert_eq!(written(|out| keepalive.write(out)), bytes);
-        let parsed = Iotc::parse(&bytes, FIELD);
+        let parsed = Iotc::parse(&bytes, TRANSCODE);
         assert_eq!(parsed, Ok(Iotc::Keepalive(keepalive)));
         assert!(keepalive.acknowledge().answer);
     }
@@ -339,7 +348,7 @@ fn summary_dtls_transport_frame() {
             (43, "aa bb cc"),
         ]);
         let header = DataHeader {
-            layout: WrapperLayout::Summary30,
+            layout: WrapperLayout::Iotc30,
             direction,
             channel: 0,
             sequence: 7,
@@ -375,7 +384,7 @@ fn field_data_wrapper() {
             (28, "aa bb cc"),
         ]);
         let header = DataHeader {
-            layout: WrapperLayout::Field28,
+            layout: WrapperLayout::Iotc28,
             direction,
             channel: 1,
             sequence: 7,
@@ -385,7 +394,7 @@ fn field_data_wrapper() {
         assert_eq!(written(|out| header.write(out)), bytes[..28]);
         assert_eq!(header.payload_range(), 28..31);
         let payload = &bytes[28..];
-        let parsed = Iotc::parse(&bytes, FIELD);
+        let parsed = Iotc::parse(&bytes, TRANSCODE);
         assert_eq!(parsed, Ok(Iotc::Data { header, payload }));
     }
 }
@@ -398,7 +407,7 @@ fn a_command_of_another_dialect_is_unknown() {
         (20, RANDOM_ID),
     ]);
     assert_eq!(
-        Iotc::parse(&data, FIELD),
+        Iotc::parse(&data, TRANSCODE),
         Ok(Iotc::Unknown { command: 0x0704 })
     );
 }
@@ -567,7 +576,10 @@ fn errors_name_the_offset() {
         stage: Stage::Direct,
         auth_key: None,
     };
-    for (layout, offset) in [(DiscoveryLayout::Summary, 60), (DiscoveryLayout::Field, 64)] {
+    for (layout, offset) in [
+        (DiscoveryLayout::SessionAt52, 60),
+        (DiscoveryLayout::SessionAt56, 64),
+    ] {
         let mut bytes = written(|out| stage.write(layout, out));
         bytes[offset] = 3;
         assert_eq!(

@@ -20,7 +20,7 @@ use tutk_session::{CameraConfig, ClientConfig, Dialect, Error, Phase, ResendPoli
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
-const FIELD: [&Dialect; 2] = [&Dialect::TRANSCODE, &Dialect::CC51];
+const WITH_RESEND: [&Dialect; 2] = [&Dialect::TRANSCODE, &Dialect::CC51];
 
 fn pair(dialect: &'static Dialect, seed: u64) -> (ClientConfig, CameraConfig) {
     let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, 20, 10), seed);
@@ -57,7 +57,7 @@ fn check(simulation: &Simulation, pictures: usize, sounds: usize, seed: u64) {
 
 #[test]
 fn what_is_lost_comes_all_the_same() {
-    for dialect in FIELD {
+    for dialect in WITH_RESEND {
         for seed in 0..10 {
             for parity in [true, false] {
                 let (client, mut camera) = pair(dialect, seed);

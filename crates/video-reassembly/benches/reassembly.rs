@@ -20,8 +20,8 @@ use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tutk_frame::{
-    AvPacket, Codec, FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, MediaLayout,
-    SummaryMediaPacket,
+    AvPacket, Codec, Fragment, FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind,
+    MediaLayout,
 };
 use video_reassembly::{
     GroupLimits, Groups, Limits, Reassembler, ResendConfig, ResendTracker, Slice, Slicer,
@@ -106,7 +106,7 @@ fn streams() -> Vec<(String, MediaLayout, Vec<Bytes>)> {
     let mut streams = Vec::new();
     for (name, layout) in [
         ("field", MediaLayout::Slice),
-        ("summary", MediaLayout::Summary),
+        ("summary", MediaLayout::Fragment),
     ] {
         let ordered = packets(layout, None);
         let shuffled = shuffled(ordered.clone());
@@ -118,7 +118,7 @@ fn streams() -> Vec<(String, MediaLayout, Vec<Bytes>)> {
 
 fn slice(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
     match layout {
-        MediaLayout::Summary => SummaryMediaPacket::parse(packet).unwrap().into(),
+        MediaLayout::Fragment => Fragment::parse(packet).unwrap().into(),
         MediaLayout::Slice => {
             let body = AvPacket::parse(packet, layout).unwrap().body;
             tutk_frame::Slice::parse(body).unwrap().into()
@@ -212,7 +212,7 @@ fn slicing(c: &mut Criterion) {
     group.throughput(Throughput::Bytes(media.try_into().unwrap()));
     for (name, layout) in [
         ("field", MediaLayout::Slice),
-        ("summary", MediaLayout::Summary),
+        ("summary", MediaLayout::Fragment),
     ] {
         let mut slicer = Slicer::new(SlicerConfig::new(layout)).unwrap();
         let mut packet = Vec::with_capacity(2048);

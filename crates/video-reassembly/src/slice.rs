@@ -1,10 +1,10 @@
 //! A slice as the reassembler takes it, whichever layout it came in.
 
-use tutk_frame::{AudioFlags, Codec, MediaKind, SummaryMediaPacket};
+use tutk_frame::{AudioFlags, Codec, Fragment, MediaKind};
 
 /// One media packet's part of a frame, of either media layout; the bytes are borrowed.
 ///
-/// Made from [`tutk_frame::Slice`] (wire.md section 10) or [`SummaryMediaPacket`] (summary.md
+/// Made from [`tutk_frame::Slice`] (wire.md section 10) or [`Fragment`] (summary.md
 /// phase 6) by `From`. Parity packets of resend mode are not slices and must not be made into one
 /// (wire.md section 12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +102,8 @@ impl<'a> From<tutk_frame::Slice<'a>> for Slice<'a> {
     }
 }
 
-impl<'a> From<SummaryMediaPacket<'a>> for Slice<'a> {
-    fn from(packet: SummaryMediaPacket<'a>) -> Self {
+impl<'a> From<Fragment<'a>> for Slice<'a> {
+    fn from(packet: Fragment<'a>) -> Self {
         let header = packet.header;
         Self {
             kind: header.kind,

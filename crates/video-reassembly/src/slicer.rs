@@ -1,10 +1,10 @@
 //! The camera's side: frames to slices.
 
 use bytes::{BufMut, Bytes};
-use tutk_frame::av::{GROUPED, VERSION_SUMMARY};
+use tutk_frame::av::{GROUPED, VERSION_MEDIA};
 use tutk_frame::{
-    AvHeader, AvStamp, FrameInfo, FrameNumbers, GroupHeader, LinkClock, MediaKind, MediaLayout,
-    SliceHeader, SlicePlace, SummaryMediaHeader,
+    AvHeader, AvStamp, FragmentHeader, FrameInfo, FrameNumbers, GroupHeader, LinkClock, MediaKind,
+    MediaLayout, SliceHeader, SlicePlace,
 };
 
 use crate::StreamKind;
@@ -101,7 +101,7 @@ impl SlicerConfig {
         Self {
             layout,
             slice_bytes: 1024,
-            version: VERSION_SUMMARY,
+            version: VERSION_MEDIA,
             tail: 0x507e,
             resend: None,
         }
@@ -210,7 +210,7 @@ impl Slicer {
         let payload = slices.payload();
         let len = payload.len();
         match (self.config.layout, self.config.resend) {
-            (MediaLayout::Summary, _) => slices.write_summary(payload, out),
+            (MediaLayout::Fragment, _) => slices.write_fragment(payload, out),
             (MediaLayout::Slice, None) => {
                 let header = slices.header(self.counter, len);
                 self.write_header(&header, None, clock, out);
@@ -346,7 +346,7 @@ impl Slices {
         }
         let payload = self.payload().len();
         Some(match self.config.layout {
-            MediaLayout::Summary => SummaryMediaHeader::LEN + payload,
+            MediaLayout::Fragment => FragmentHeader::LEN + payload,
             MediaLayout::Slice => {
                 let header = self.header(0, payload);
                 let clock = match header.av_flags() & tutk_frame::av::FLAG_CLOCK {
@@ -375,7 +375,7 @@ impl Slices {
     #[must_use]
     pub fn number(&self) -> u32 {
         match self.config.layout {
-            MediaLayout::Summary => self.number & 0xffff,
+            MediaLayout::Fragment => self.number & 0xffff,
             MediaLayout::Slice => self.number,
         }
     }
@@ -422,11 +422,11 @@ impl Slices {
         }
     }
 
-    fn write_summary(&self, payload: &[u8], out: &mut impl BufMut) {
+    fn write_fragment(&self, payload: &[u8], out: &mut impl BufMut) {
         let millis = self.info.micros / 1000;
         let [a, b, ..] = self.number.to_le_bytes();
         let audio = (self.kind == MediaKind::Audio).then(|| self.info.audio());
-        SummaryMediaHeader {
+        FragmentHeader {
             kind: self.kind,
             version: self.config.version,
             sequence: u16::from_le_bytes([a, b]),
@@ -434,7 +434,7 @@ impl Slices {
             frame_size: self.frame_bytes,
             fragments: self.count.into(),
             index: self.index.into(),
-            codec_info: SummaryMediaHeader::codec_info(self.info.codec, audio),
+            codec_info: FragmentHeader::codec_info(self.info.codec, audio),
         }
         .write(out);
         out.put_slice(payload);
@@ -445,7 +445,7 @@ impl SlicerConfig {
     /// Bytes that the frame info takes of the last slice.
     fn info_bytes(&self, info: &FrameInfo) -> usize {
         match self.layout {
-            MediaLayout::Summary => 0,
+            MediaLayout::Fragment => 0,
             MediaLayout::Slice => info.len().into(),
         }
     }

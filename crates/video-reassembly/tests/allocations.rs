@@ -21,7 +21,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// The allocator counts for the whole process: so there is one test, and nothing beside it.
 #[test]
 fn allocations() {
-    for layout in [MediaLayout::Slice, MediaLayout::Summary] {
+    for layout in [MediaLayout::Slice, MediaLayout::Fragment] {
         let packets = stream(layout);
         let frames = packets.iter().filter(|packet| packet.begins).count();
         frames_are_allocated_once(layout, &packets, frames);

@@ -38,7 +38,7 @@ struct Sent {
 type Fate = Vec<usize>;
 
 fn layout() -> impl Strategy<Value = MediaLayout> {
-    prop_oneof![Just(MediaLayout::Summary), Just(MediaLayout::Slice)]
+    prop_oneof![Just(MediaLayout::Fragment), Just(MediaLayout::Slice)]
 }
 
 fn frames() -> impl Strategy<Value = Vec<(MediaKind, Bytes)>> {
@@ -130,7 +130,7 @@ fn check(frame: &Frame, sent: &Sent, layout: MediaLayout, number: usize) {
     };
     assert_eq!(frame.codec, Some(codec));
     match layout {
-        MediaLayout::Summary => assert_eq!(frame.info, None),
+        MediaLayout::Fragment => assert_eq!(frame.info, None),
         MediaLayout::Slice => {
             let info = frame.info.unwrap();
             assert_eq!(info.frame(), Some(frame.number));

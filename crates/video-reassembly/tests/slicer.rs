@@ -10,7 +10,7 @@ mod common;
 
 use bytes::{Bytes, BytesMut};
 use common::{cut, info};
-use tutk_frame::{AvPacket, Codec, LinkClock, MediaKind, MediaLayout, Slice, SummaryMediaPacket};
+use tutk_frame::{AvPacket, Codec, Fragment, LinkClock, MediaKind, MediaLayout, Slice};
 use video_reassembly::{Error, Slicer, SlicerConfig, Slices};
 
 fn slicer(layout: MediaLayout, slice_bytes: u16) -> Slicer {
@@ -82,7 +82,7 @@ fn a_key_frame_in_the_field_layout() {
 
 #[test]
 fn a_frame_in_the_summary_layout() {
-    let mut slicer = slicer(MediaLayout::Summary, 64);
+    let mut slicer = slicer(MediaLayout::Fragment, 64);
     let data: Vec<u8> = (0..70).collect();
     let stamp = info(1_250_000, Codec::H264);
     let packets = cut(
@@ -199,7 +199,7 @@ fn counters_are_taken_when_a_slice_is_written() {
 
 #[test]
 fn slices_are_full_but_for_the_end_whatever_the_length() {
-    for layout in [MediaLayout::Slice, MediaLayout::Summary] {
+    for layout in [MediaLayout::Slice, MediaLayout::Fragment] {
         for slice_bytes in [41, 64] {
             for len in 1..=400 {
                 let mut slicer = slicer(layout, slice_bytes);
@@ -208,8 +208,8 @@ fn slices_are_full_but_for_the_end_whatever_the_length() {
                 let sizes: Vec<(usize, usize)> = packets
                     .iter()
                     .map(|packet| match layout {
-                        MediaLayout::Summary => {
-                            (SummaryMediaPacket::parse(packet).unwrap().payload.len(), 0)
+                        MediaLayout::Fragment => {
+                            (Fragment::parse(packet).unwrap().payload.len(), 0)
                         }
                         MediaLayout::Slice => {
                             let body = AvPacket::parse(packet, layout).unwrap().body;
@@ -230,7 +230,7 @@ fn slices_are_full_but_for_the_end_whatever_the_length() {
                 let infos: Vec<usize> = rest.iter().map(|(_, info)| *info).collect();
                 let info = match layout {
                     MediaLayout::Slice => 40,
-                    MediaLayout::Summary => 0,
+                    MediaLayout::Fragment => 0,
                 };
                 assert_eq!(infos.last(), Some(&info));
                 assert!(infos.iter().rev().skip(1).all(|info| *info == 0));

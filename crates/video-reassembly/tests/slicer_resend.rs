@@ -277,7 +277,7 @@ fn the_counters_of_the_window_wrap() {
 
 #[test]
 fn the_summary_has_no_resend_mode() {
-    let mut with = SlicerConfig::new(MediaLayout::Summary);
+    let mut with = SlicerConfig::new(MediaLayout::Fragment);
     let mut plain = Slicer::new(with).unwrap();
     with.resend = Some(ResendConfig::default());
     let mut slicer = Slicer::new(with).unwrap();

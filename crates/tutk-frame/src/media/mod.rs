@@ -2,15 +2,15 @@
 //! to the camera (wire.md sections 10 and 11, summary.md phase 6).
 
 mod codec;
+mod fragment;
 mod group;
 mod info;
 mod slice;
-mod summary;
 mod talk;
 
 pub use codec::{AudioFlags, Codec, MediaKind};
+pub use fragment::{Fragment, FragmentHeader};
 pub use group::{GroupedMedia, Parity};
 pub use info::{FrameDevice, FrameInfo, FrameNumbers};
 pub use slice::{Slice, SliceHeader, SlicePlace};
-pub use summary::{SummaryMediaHeader, SummaryMediaPacket};
 pub use talk::TalkPacket;

@@ -6,7 +6,7 @@ use nom::number::complete::{le_u16, le_u32, u8};
 
 use super::codec::{AudioFlags, Codec, MediaKind};
 use crate::Error;
-use crate::av::{AvHeader, AvStamp, VERSION_FIELD};
+use crate::av::{AvHeader, AvStamp, VERSION_CONTROL};
 use crate::control::start;
 use crate::read::{field, layout, length, skip};
 
@@ -123,7 +123,7 @@ impl<'a> TalkPacket<'a> {
     pub fn write(&self, out: &mut impl BufMut) {
         let [low_0, low_1, ..] = self.previous_frame.to_le_bytes();
         let size = u32::try_from(self.audio.len()).unwrap_or(u32::MAX);
-        let stamp = AvStamp::from_sequence(VERSION_FIELD, self.sequence);
+        let stamp = AvStamp::from_sequence(VERSION_CONTROL, self.sequence);
         AvHeader::new(Self::MAGIC, stamp).write(out);
         out.put_u32_le(self.micros);
         out.put_u32_le(if self.first { 1 } else { LATER });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tutk_frame::{AvPacket, MediaLayout, SummaryMediaPacket};
+use tutk_frame::{AvPacket, Fragment, MediaLayout};
 use video_reassembly::{
     Event, FramePolicy, GroupLimits, GroupStats, Groups, Limits, Reassembler, Request,
     ResendTracker, Slice, Stats, StreamKind, TrackerConfig, TrackerStats,
@@ -119,8 +119,8 @@ impl Media {
                 self.reassembler.push(&slice);
                 slice.counter
             }
-            (MediaLayout::Summary, _) => {
-                let slice = Slice::from(SummaryMediaPacket::parse(bytes)?);
+            (MediaLayout::Fragment, _) => {
+                let slice = Slice::from(Fragment::parse(bytes)?);
                 self.reassembler.push(&slice);
                 slice.counter
             }

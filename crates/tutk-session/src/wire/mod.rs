@@ -347,7 +347,7 @@ impl IotcTransport {
     ) {
         // The summary's table has the AuthKey in both stages, the field only in the first.
         let with_key =
-            stage == Stage::Broadcast || self.layout.discovery == DiscoveryLayout::Summary;
+            stage == Stage::Broadcast || self.layout.discovery == DiscoveryLayout::SessionAt52;
         let request = DiscoveryRequest {
             uid: end.uid,
             version: DiscoveryRequest::SDK_VERSION,

@@ -69,7 +69,7 @@ impl Wrapper {
             channel,
             sequence: match layout {
                 WrapperLayout::Cc51 => self.place.ticket,
-                WrapperLayout::Summary30 | WrapperLayout::Field28 => self.sequence,
+                WrapperLayout::Iotc30 | WrapperLayout::Iotc28 => self.sequence,
             },
             session: self.place.session,
             payload_len: u16::try_from(records).unwrap_or(u16::MAX),

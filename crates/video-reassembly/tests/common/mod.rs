@@ -3,8 +3,8 @@
 
 use bytes::{Bytes, BytesMut};
 use tutk_frame::{
-    AvPacket, Codec, FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, MediaLayout,
-    SummaryMediaPacket,
+    AvPacket, Codec, Fragment, FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind,
+    MediaLayout,
 };
 use video_reassembly::{
     Event, Frame, FrameNumber, FramePolicy, Limits, Lost, Origin, Reassembler, Slice, Slicer,
@@ -70,7 +70,7 @@ pub(crate) fn cut(
 
 pub(crate) fn parse(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
     match layout {
-        MediaLayout::Summary => SummaryMediaPacket::parse(packet).unwrap().into(),
+        MediaLayout::Fragment => Fragment::parse(packet).unwrap().into(),
         MediaLayout::Slice => {
             let body = AvPacket::parse(packet, layout).unwrap().body;
             tutk_frame::Slice::parse(body).unwrap().into()

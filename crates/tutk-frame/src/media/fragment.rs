@@ -29,7 +29,7 @@ const WHAT: &str = "summary media header";
 /// audio with the [`AudioFlags`] of the same section in its highest byte; the timestamp's unit is
 /// whatever the sender counts (this project's camera: milliseconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SummaryMediaHeader {
+pub struct FragmentHeader {
     /// What the frame is.
     pub kind: MediaKind,
     /// The AV version; never checked.
@@ -44,21 +44,21 @@ pub struct SummaryMediaHeader {
     pub fragments: u32,
     /// Which of them this is, from 0.
     pub index: u32,
-    /// Codec info, see [`SummaryMediaHeader::codec`].
+    /// Codec info, see [`FragmentHeader::codec`].
     pub codec_info: u32,
 }
 
 /// A media packet of the summary: header and fragment; borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct SummaryMediaPacket<'a> {
+pub struct Fragment<'a> {
     /// The first 32 bytes.
-    pub header: SummaryMediaHeader,
+    pub header: FragmentHeader,
     /// The fragment: the packet's rest.
     pub payload: &'a [u8],
 }
 
-impl SummaryMediaHeader {
+impl FragmentHeader {
     /// Bytes of the header.
     pub const LEN: usize = 32;
     /// Codec info of H.264, the only one that the summary names.
@@ -159,14 +159,14 @@ impl SummaryMediaHeader {
     }
 }
 
-impl<'a> SummaryMediaPacket<'a> {
+impl<'a> Fragment<'a> {
     /// Reads a media packet from its first byte.
     ///
     /// # Errors
-    /// Those of [`SummaryMediaHeader::parse`]; [`Error::Field`] at offset 12 when the fragment is
+    /// Those of [`FragmentHeader::parse`]; [`Error::Field`] at offset 12 when the fragment is
     /// larger than its frame.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let (header, payload) = SummaryMediaHeader::parse(bytes)?;
+        let (header, payload) = FragmentHeader::parse(bytes)?;
         let size = header.frame_size;
         let fits = u32::try_from(payload.len()).is_ok_and(|n| n <= size);
         field(WHAT, "frame size", 12, size, fits)?;
@@ -182,7 +182,7 @@ impl<'a> SummaryMediaPacket<'a> {
 
 /// With at least one fragment, and an index among them.
 #[cfg(feature = "arbitrary")]
-impl<'a> arbitrary::Arbitrary<'a> for SummaryMediaHeader {
+impl<'a> arbitrary::Arbitrary<'a> for FragmentHeader {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
         let fragments = u.int_in_range(1..=u32::MAX)?;
         Ok(Self {
