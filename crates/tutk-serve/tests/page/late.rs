@@ -97,7 +97,8 @@ async fn behind(page: &Page, first: &watch::Receiver<f64>, how: &str) {
     let mut medians = Vec::new();
     for _ in 0..3 {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        let late = measure(page, *first.borrow()).await;
+        let sent = *first.borrow();
+        let late = measure(page, sent).await;
         assert!(late.len() > 40, "{}", late.len());
         let (median, most) = (late[late.len() / 2], late[late.len() * 95 / 100]);
         let said = page.eval("said.splice(0).sort((a, b) => a - b)").await;
