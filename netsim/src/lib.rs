@@ -17,13 +17,6 @@
 
 mod media;
 pub mod path;
-#[allow(
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "shared with the tests of tutk-session, whose it is"
-)]
-#[path = "../../crates/tutk-session/tests/support/provider.rs"]
-mod provider;
 mod run;
 mod scenario;
 mod simple;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use tutk_session::{AudioFlags, Clip, ClipFrame, Codec, Frame, Sound, SoundFormat};
+use tutk_session::{AudioFlags, Codec, Frame};
+use tutk_simulator::{Clip, ClipFrame, Sound, SoundFormat};
 
 use crate::Error;
 

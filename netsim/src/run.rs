@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use testkit::session::provider;
 use tutk_session::{
-    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Credentials, Epoch, Event, Frame,
-    MediaKind, Output, ResendPolicy, SliceOrigin, SliceSent,
+    Client, ClientConfig, Credentials, Epoch, Event, Frame, MediaKind, Output, ResendPolicy,
 };
+use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent, SliceOrigin, SliceSent};
 
 use crate::Error;
 use crate::media::Media;
 use crate::path::Path;
-use crate::provider;
 use crate::scenario::Scenario;
 use crate::simple::Simple;
 use crate::tally::{Stream, Tally};
@@ -60,7 +60,7 @@ struct Run<'a> {
     now: Instant,
     end: Instant,
     client: Client,
-    camera: Camera,
+    camera: Simulator,
     client_due: Instant,
     camera_due: Instant,
     up: Path,
@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
             Some(_) => ResendPolicy::On,
             None => ResendPolicy::Off,
         };
-        let mut camera = CameraConfig::new(credentials, media.clip().clone());
+        let mut camera = SimulatorConfig::new(credentials, media.clip().clone());
         camera.dialects = vec![scenario.dialect];
         camera.provider = Some(provider::seeded(stream(1)));
         camera.resend = scenario.resend;
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
             now: start,
             end: start + Duration::from_secs(seconds) + SPARE,
             client,
-            camera: Camera::new(camera, CAMERA, rng(3), epoch)?,
+            camera: Simulator::new(camera, CAMERA, rng(3), epoch)?,
             client_due: start,
             camera_due: start,
             up: Path::new(scenario.up, start, phase, stream(4)),
@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
                         ..Datagram::default()
                     });
                 }
-                Output::Event(CameraEvent::SliceSent(slice)) => self.sent(slice),
+                Output::Event(SimulatorEvent::SliceSent(slice)) => self.sent(slice),
                 Output::Event(_) => {}
                 Output::Timeout(due) => break due,
             }

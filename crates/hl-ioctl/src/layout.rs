@@ -17,7 +17,7 @@ use crate::{Error, HEADER_SIZE, JsonDocument};
 const MAX_GOT: usize = 32;
 
 /// One field: a whole number on the wire, of which not every value is allowed.
-pub(crate) trait Scalar: Copy {
+pub trait Scalar: Copy {
     /// Bytes on the wire, little-endian.
     const SIZE: usize;
     /// Whether its highest bit is a sign.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use tutk_runtime::tutk_session::tutk_frame;
-use tutk_runtime::tutk_session::{Clip, ClipFrame};
+use tutk_runtime::tutk_simulator::{Clip, ClipFrame};
 
 use crate::failure::Failure;
 

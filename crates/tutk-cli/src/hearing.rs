@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use tutk_media::{AdtsHeader, AudioCodec, AudioFormat, WavFile};
-use tutk_runtime::tutk_session::Heard;
+use tutk_runtime::tutk_simulator::Heard;
 
 use crate::failure::Failure;
 use crate::sound;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, tone};
-use tutk_runtime::tutk_session::{AudioFlags, Codec, Sound, SoundFormat};
+use tutk_runtime::tutk_session::{AudioFlags, Codec};
+use tutk_runtime::tutk_simulator::{Sound, SoundFormat};
 pub(crate) use tutk_serve::audio_format;
 
 use crate::args::SoundChoice;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, Wav, talk_frame};
-use tutk_runtime::tutk_session::{AudioFlags, Codec, SoundFormat};
+use tutk_runtime::tutk_session::{AudioFlags, Codec};
+use tutk_runtime::tutk_simulator::SoundFormat;
 
 use crate::failure::Failure;
 use crate::sound;

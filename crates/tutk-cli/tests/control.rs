@@ -18,10 +18,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tutk_runtime::tutk_session::hl_ioctl::describe::{Field, Kind, Values};
 use tutk_runtime::tutk_session::hl_ioctl::{CATALOGUE, Context, Entry, Request};
-use tutk_runtime::tutk_session::{
-    CameraConfig, ClientConfig, Clip, ClipFrame, Codec, Credentials, Event, MediaRequest,
-};
-use tutk_runtime::{Impairment, Session, serve};
+use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, Event, MediaRequest};
+use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
+use tutk_runtime::{Impairment, Session, simulate};
 
 use common::{ENR, H264, MAC, Run, Simulator, UID, command, signal, tutk, url};
 
@@ -370,8 +369,8 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
     let clip = Clip::new([frame], Codec::H264, 20).unwrap();
     let credentials = Credentials::new(UID, ENR, MAC).unwrap();
     let listen = "127.0.0.1:0".parse().unwrap();
-    let camera = CameraConfig::new(credentials.clone(), clip);
-    let server = serve(camera, listen, Impairment::default()).unwrap();
+    let camera = SimulatorConfig::new(credentials.clone(), clip);
+    let server = simulate(camera, listen, Impairment::default()).unwrap();
     let mut config = ClientConfig::new(server.local_addr(), credentials);
     config.media = MediaRequest {
         video: false,

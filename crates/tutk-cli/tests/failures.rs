@@ -15,7 +15,8 @@ use std::process::Stdio;
 
 use tutk_runtime::Impairment;
 use tutk_runtime::tutk_session::hl_ioctl::ConnectResult;
-use tutk_runtime::tutk_session::{CameraConfig, Clip, ClipFrame, Codec, Credentials};
+use tutk_runtime::tutk_session::{Codec, Credentials};
+use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
 
 use common::{ENR, H264, MAC, Simulator, UID, asset, command, text, tutk, url};
 
@@ -264,7 +265,7 @@ fn nobody_there() {
 }
 
 /// A camera in this process, where more of it can be set than the command line allows.
-fn refused_by(set: impl FnOnce(&mut CameraConfig), words: &[&str]) {
+fn refused_by(set: impl FnOnce(&mut SimulatorConfig), words: &[&str]) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -275,10 +276,10 @@ fn refused_by(set: impl FnOnce(&mut CameraConfig), words: &[&str]) {
         key: true,
     };
     let clip = Clip::new([frame], Codec::H264, 20).unwrap();
-    let mut config = CameraConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
+    let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
     set(&mut config);
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = tutk_runtime::serve(config, listen, Impairment::default()).unwrap();
+    let server = tutk_runtime::simulate(config, listen, Impairment::default()).unwrap();
     let run = tutk([
         "record",
         &url(&server.local_addr().to_string()),

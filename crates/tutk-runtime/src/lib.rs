@@ -9,26 +9,33 @@
 
 mod discover;
 mod error;
+#[cfg(feature = "simulator")]
 mod netem;
 mod reconnect;
-mod serve;
 mod session;
+#[cfg(feature = "simulator")]
+mod simulate;
 mod socket;
 mod talk;
 mod tally;
 
 pub use discover::{Found, Whom, discover};
 pub use error::Error;
+#[cfg(feature = "simulator")]
 pub use netem::Impairment;
 pub use reconnect::{
     ContinuousFrame, Fall, OUTAGES, Outage, ReconnectEvent, ReconnectPolicy, Reconnecting,
 };
-pub use serve::{Server, serve};
 pub use session::{EVENT_QUEUE, Session, connect};
 pub use socket::{ReceiveBuffer, SocketStats};
 pub use talk::{TalkSound, Talker};
 pub use tally::Tally;
 pub use tutk_session;
+#[cfg(feature = "simulator")]
+pub use {
+    simulate::{SimulatedCamera, simulate},
+    tutk_simulator,
+};
 
 // The repository's own README is tested as this crate's: its example uses it.
 #[cfg(doctest)]

@@ -14,7 +14,7 @@ use common::{camera, client, clip, loopback, served};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
-use tutk_runtime::tutk_session::CameraEvent;
+use tutk_runtime::tutk_simulator::SimulatorEvent;
 use tutk_runtime::{OUTAGES, ReconnectEvent, ReconnectPolicy, Reconnecting, connect};
 
 #[global_allocator]
@@ -73,7 +73,7 @@ async fn datagrams_allocate_nothing() {
     let mut server = served(camera(&clip(1)));
     let session = connect(client(server.local_addr())).await.unwrap();
     let address = loop {
-        if let Some(CameraEvent::Joined { client, .. }) = server.next_event().await {
+        if let Some(SimulatorEvent::Joined { client, .. }) = server.next_event().await {
             break client.address;
         }
     };

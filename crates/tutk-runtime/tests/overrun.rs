@@ -16,7 +16,8 @@ use common::{GOP, camera, check, client, clip, loopback, served};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::net::UdpSocket;
-use tutk_runtime::tutk_session::{Camera, CameraEvent, Clip, Epoch, Event, Output};
+use tutk_runtime::tutk_session::{Epoch, Event, Output};
+use tutk_runtime::tutk_simulator::{Clip, Simulator, SimulatorEvent};
 use tutk_runtime::{EVENT_QUEUE, connect};
 
 /// How much faster than ours this camera's clock runs: 100 frames per second are 2000.
@@ -35,7 +36,7 @@ async fn serve_fast(clip: Clip) -> SocketAddr {
     let mut config = camera(&clip);
     // By its own clock it soon believes that nobody is there.
     config.idle *= HASTE;
-    let mut camera = Camera::new(config, address, rng, epoch).unwrap();
+    let mut camera = Simulator::new(config, address, rng, epoch).unwrap();
     tokio::spawn(async move {
         let clock = || begin + begin.elapsed() * HASTE;
         let mut buffer = vec![0; 65_536];
@@ -107,7 +108,7 @@ async fn what_the_kernel_drops_is_told() {
     let mut server = served(camera(&clip(50)));
     let mut session = connect(client(server.local_addr())).await.unwrap();
     let address = loop {
-        if let Some(CameraEvent::Joined { client, .. }) = server.next_event().await {
+        if let Some(SimulatorEvent::Joined { client, .. }) = server.next_event().await {
             break client.address;
         }
     };

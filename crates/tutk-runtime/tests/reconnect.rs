@@ -21,11 +21,11 @@ use tokio::time::Instant;
 use tutk_runtime::tutk_session::hl_ioctl::Command as _;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_runtime::tutk_session::{
-    ClientConfig, Clip, Codec, Credentials, Error as SessionError, Event, Failure, LeaveReason,
-    Phase,
+    ClientConfig, Codec, Credentials, Error as SessionError, Event, Failure, Phase,
 };
+use tutk_runtime::tutk_simulator::{Clip, LeaveReason};
 use tutk_runtime::{
-    Error, Fall, Outage, ReconnectEvent, ReconnectPolicy, Reconnecting, Server, Tally,
+    Error, Fall, Outage, ReconnectEvent, ReconnectPolicy, Reconnecting, SimulatedCamera, Tally,
 };
 
 const SOUND_OFF: MediaControl = MediaControl {
@@ -123,7 +123,11 @@ async fn frames(
 }
 
 /// Stops the camera, waits until that is noticed, and starts it again.
-async fn reboot(session: &mut Reconnecting, server: &mut Option<Server>, clip: &Clip) -> Fall {
+async fn reboot(
+    session: &mut Reconnecting,
+    server: &mut Option<SimulatedCamera>,
+    clip: &Clip,
+) -> Fall {
     let old = server.take().unwrap();
     let address = old.local_addr();
     old.close().await;

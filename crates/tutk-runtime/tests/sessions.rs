@@ -19,9 +19,10 @@ use tokio::sync::oneshot;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_runtime::tutk_session::hl_ioctl::{ChallengeStatus, Command as _};
 use tutk_runtime::tutk_session::{
-    Dialect, Error as SessionError, Event, LeaveReason, MAX_REQUESTS, Phase, Target, Uid,
+    Dialect, Error as SessionError, Event, MAX_REQUESTS, Phase, Target, Uid,
 };
-use tutk_runtime::{EVENT_QUEUE, Error, Impairment, Session, connect, discover, serve};
+use tutk_runtime::tutk_simulator::LeaveReason;
+use tutk_runtime::{EVENT_QUEUE, Error, Impairment, Session, connect, discover, simulate};
 
 #[tokio::test]
 async fn connect_frames_close() {
@@ -154,7 +155,7 @@ async fn a_camera_that_closes_ends_the_stream_with_an_error() {
             ..Impairment::default()
         },
     ] {
-        let server = serve(camera(&clip(50)), loopback(), impairment).unwrap();
+        let server = simulate(camera(&clip(50)), loopback(), impairment).unwrap();
         let mut session = connect(client(server.local_addr())).await.unwrap();
         session.try_next().await.unwrap().unwrap();
         server.close().await;
@@ -218,7 +219,7 @@ async fn a_refusal_is_an_error_of_its_phase() {
 #[tokio::test]
 async fn a_port_in_use_is_an_error() {
     let server = served(camera(&clip(50)));
-    match serve(
+    match simulate(
         camera(&clip(50)),
         server.local_addr(),
         Impairment::default(),
@@ -239,7 +240,7 @@ async fn a_bad_network_is_got_through() {
             duplicate: 0.1,
             seed,
         };
-        let server = serve(camera(&clip), loopback(), impairment).unwrap();
+        let server = simulate(camera(&clip), loopback(), impairment).unwrap();
         let mut session = connect(client_in(server.local_addr(), dialect))
             .await
             .unwrap();

@@ -11,8 +11,9 @@ mod common;
 use std::time::Duration;
 
 use common::{camera, client_in, clip, served};
-use tutk_runtime::tutk_session::{AudioFlags, CameraEvent, Codec, Dialect, Heard, TalkError};
-use tutk_runtime::{Error, Server, TalkSound, Talker, connect};
+use tutk_runtime::tutk_session::{AudioFlags, Codec, Dialect, TalkError};
+use tutk_runtime::tutk_simulator::{Heard, SimulatorEvent};
+use tutk_runtime::{Error, SimulatedCamera, TalkSound, Talker, connect};
 
 const FRAME: Duration = Duration::from_millis(5);
 
@@ -32,12 +33,12 @@ async fn say(talker: &mut Talker, frames: std::ops::Range<u32>) {
 }
 
 /// What the camera has heard up to the end of the talk.
-async fn heard(server: &mut Server) -> Vec<Heard> {
+async fn heard(server: &mut SimulatedCamera) -> Vec<Heard> {
     let mut heard = Vec::new();
     loop {
         match server.next_event().await.unwrap() {
-            CameraEvent::Heard { sound, .. } => heard.push(sound),
-            CameraEvent::TalkEnded { .. } => return heard,
+            SimulatorEvent::Heard { sound, .. } => heard.push(sound),
+            SimulatorEvent::TalkEnded { .. } => return heard,
             _ => {}
         }
     }

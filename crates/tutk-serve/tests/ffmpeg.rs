@@ -13,7 +13,8 @@ use common::players::{Show, are_there, at_once, ffmpeg_is_there, printed};
 use common::sync::seconds;
 use common::{FPS, H264, H265, TONE, camera, clip, heard, loopback, nals, opus};
 use tutk_media::adts_frames;
-use tutk_runtime::tutk_session::{Codec, Sound};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::Sound;
 use tutk_serve::{Accounts, RtspConfig};
 
 /// As many frames as the clip has.

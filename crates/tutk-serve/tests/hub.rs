@@ -22,9 +22,8 @@ use tutk_runtime::tutk_session::hl_ioctl::Command as _;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{
     GetNightVision, Media, MediaControl, NightVision, SetAnswer, SetNightVision, Switch,
 };
-use tutk_runtime::tutk_session::{
-    AudioFlags, CameraEvent, Codec, Credentials, LeaveReason, MediaKind,
-};
+use tutk_runtime::tutk_session::{AudioFlags, Codec, Credentials, MediaKind};
+use tutk_runtime::tutk_simulator::{LeaveReason, SimulatorEvent};
 use tutk_serve::{CameraSettings, CameraState, Error, Hub, Keep, KeptLimits, LINGER, ViewerEvent};
 
 const SOUND_ON: MediaControl = MediaControl {
@@ -451,7 +450,7 @@ async fn one_talks_at_a_time() {
     talker.finish().await.unwrap();
     let mut heard = Vec::new();
     while heard.len() < 5 {
-        if let Some(CameraEvent::Heard { sound, .. }) = patient(server.next_event()).await {
+        if let Some(SimulatorEvent::Heard { sound, .. }) = patient(server.next_event()).await {
             heard.push(sound.data[0]);
         }
     }

@@ -26,7 +26,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tutk_runtime::tutk_session::{Codec, LeaveReason};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::LeaveReason;
 use tutk_serve::{RtspConfig, RtspServer};
 
 #[global_allocator]

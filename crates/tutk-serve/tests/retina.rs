@@ -22,7 +22,8 @@ use retina::client::{
 };
 use retina::codec::{CodecItem, FrameFormat};
 use tutk_media::adts_frames;
-use tutk_runtime::tutk_session::{CameraConfig, ClipFrame, Codec, LeaveReason};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::{ClipFrame, LeaveReason, SimulatorConfig};
 use tutk_serve::{Accounts, CameraState, Hub, RtspConfig, RtspServer};
 
 async fn open(server: &RtspServer, transport: &Transport) -> Demuxed {
@@ -206,8 +207,8 @@ async fn large_key_frames_get_through_small_buffers() {
         data: key.into(),
         key: true,
     };
-    let shown = tutk_session::Clip::new([frame], Codec::H264, 10).unwrap();
-    let camera = served(CameraConfig::new(credentials(), shown));
+    let shown = tutk_runtime::tutk_simulator::Clip::new([frame], Codec::H264, 10).unwrap();
+    let camera = served(SimulatorConfig::new(credentials(), shown));
     let mut with = settings(&camera);
     with.client.media.audio = false;
     let (hub, front) = hub(with);

@@ -16,11 +16,19 @@ use common::tcp_client::Client;
 use common::{FPS, H264, camera, heard, hub, left, loopback, patient, picture, served, settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
-use tutk_runtime::tutk_session::{Codec, LeaveReason};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::LeaveReason;
 use tutk_serve::rtsp::{GRACE, SESSION_TIMEOUT};
 use tutk_serve::{CameraState, FAILURE_TIME, Hub, LINGER, MAX_FAILURES, RtspConfig, RtspServer};
 
-async fn serve(fps: u8) -> (tutk_runtime::Server, Hub, tutk_serve::Camera, RtspServer) {
+async fn serve(
+    fps: u8,
+) -> (
+    tutk_runtime::SimulatedCamera,
+    Hub,
+    tutk_serve::Camera,
+    RtspServer,
+) {
     let mut config = camera(H264, fps);
     config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
     let camera = served(config);

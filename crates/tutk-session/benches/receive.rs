@@ -23,9 +23,9 @@ use tutk_session::dtls_psk::crypto::{
     Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf,
 };
 use tutk_session::{
-    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec, Credentials,
-    Dialect, Epoch, Event, Output, Phase, Status,
+    Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Event, Output, Phase, Status,
 };
+use tutk_simulator::{Clip, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent};
 
 /// One second at 1080p and 4 Mbit/s, as cameras spread it: a key frame and what follows from it.
 const FPS: u8 = 20;
@@ -84,12 +84,12 @@ impl Recording {
         let mut config = ClientConfig::new(CAMERA, credentials());
         config.dialects = vec![dialect];
         let mut client = Client::new(config, Box::new(StdRng::seed_from_u64(1)), epoch);
-        let mut config = CameraConfig::new(credentials(), clip.clone());
+        let mut config = SimulatorConfig::new(credentials(), clip.clone());
         config.dialects = vec![dialect];
         config.frames = Some(FPS.into());
         config.trace_slices = true;
         let rng = Box::new(StdRng::seed_from_u64(2));
-        let mut camera = Camera::new(config, CAMERA, rng, epoch).unwrap();
+        let mut camera = Simulator::new(config, CAMERA, rng, epoch).unwrap();
 
         // The camera's K10003 comes with its first slices: those are the recording's.
         let mut datagrams = Vec::new();
@@ -115,7 +115,7 @@ impl Recording {
             let deadline = loop {
                 match camera.poll_output() {
                     Output::Transmit(datagram) => datagrams.push((now, datagram.payload.to_vec())),
-                    Output::Event(CameraEvent::SliceSent(slice)) => {
+                    Output::Event(SimulatorEvent::SliceSent(slice)) => {
                         done |= slice.kind.is_video()
                             && slice.frame == u32::from(FPS)
                             && slice.index + 1 == slice.slices;
@@ -190,7 +190,7 @@ fn drain(client: &mut Client, frames: &mut usize) -> Instant {
     }
 }
 
-fn pump_client(client: &mut Client, camera: &mut Camera, now: Instant) -> Instant {
+fn pump_client(client: &mut Client, camera: &mut Simulator, now: Instant) -> Instant {
     loop {
         match client.poll_output() {
             Output::Transmit(datagram) => {
@@ -204,7 +204,7 @@ fn pump_client(client: &mut Client, camera: &mut Camera, now: Instant) -> Instan
     }
 }
 
-fn poll_camera(camera: &mut Camera) -> Option<Vec<u8>> {
+fn poll_camera(camera: &mut Simulator) -> Option<Vec<u8>> {
     loop {
         match camera.poll_output() {
             Output::Transmit(datagram) => return Some(datagram.payload.to_vec()),

@@ -1,4 +1,5 @@
 //! One channel of a session: a DTLS association and what is sent through it, either side.
+#![allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 
 use std::time::Instant;
 
@@ -10,34 +11,34 @@ use crate::output::Outbox;
 use crate::wire::Wrapper;
 
 /// The channel of video, sound and commands.
-pub(crate) const MAIN: u8 = 0;
+pub const MAIN: u8 = 0;
 
 /// The channel of sound to the camera (wire.md section 11).
-pub(crate) const BACK: u8 = 1;
+pub const BACK: u8 = 1;
 
 /// DTLS, around which the session's wrapper goes. AV packets go in and out.
 #[derive(Debug)]
-pub(crate) struct Channel {
+pub struct Channel {
     number: u8,
-    pub(crate) dtls: Connection,
+    pub dtls: Connection,
     /// The AV packet that is being written, kept so that sending allocates nothing.
     packet: Vec<u8>,
 }
 
 /// Counts the AV packets of one side, those that are not media and come after the login.
 #[derive(Debug)]
-pub(crate) struct AvCounter {
+pub struct AvCounter {
     dialect: &'static Dialect,
     next: u32,
 }
 
 impl AvCounter {
-    pub(crate) fn new(dialect: &'static Dialect) -> Self {
+    pub fn new(dialect: &'static Dialect) -> Self {
         Self { dialect, next: 0 }
     }
 
     /// Version and number of the next packet.
-    pub(crate) fn stamp(&mut self) -> AvStamp {
+    pub fn stamp(&mut self) -> AvStamp {
         let [a, b, c, d] = self.next.to_le_bytes();
         self.next = self.next.wrapping_add(1);
         AvStamp {
@@ -52,7 +53,7 @@ impl AvCounter {
 }
 
 impl Channel {
-    pub(crate) fn new(number: u8, dtls: Connection) -> Self {
+    pub fn new(number: u8, dtls: Connection) -> Self {
         Self {
             number,
             dtls,
@@ -61,13 +62,13 @@ impl Channel {
     }
 
     /// Records that DTLS dropped: replayed, forged or out of place.
-    pub(crate) fn dropped(&self) -> u64 {
+    pub fn dropped(&self) -> u64 {
         let dtls = self.dtls.stats();
         dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable
     }
 
     /// Decrypts records in place and hands each AV packet to `deliver`.
-    pub(crate) fn open(
+    pub fn open(
         &mut self,
         now: Instant,
         records: &mut [u8],
@@ -78,7 +79,7 @@ impl Channel {
     }
 
     /// Seals and queues the AV packet that `write` writes, unless it says that there is none.
-    pub(crate) fn send<E>(
+    pub fn send<E>(
         &mut self,
         wrapper: &mut Wrapper,
         out: &mut Outbox<E>,
@@ -98,7 +99,7 @@ impl Channel {
     }
 
     /// Queues what DTLS has to send by itself, passes its events on, and says when its timer is due.
-    pub(crate) fn flush<E>(
+    pub fn flush<E>(
         &mut self,
         wrapper: &mut Wrapper,
         out: &mut Outbox<E>,

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
-use av_login::LoginLayout;
+use av_login::{LoginLayout, Password};
 use disco_cipher::xor::XorKey;
 use hl_ioctl::{AckRule, ChallengeRule};
 use tutk_frame::{DiscoveryLayout, IotcLayout, MediaLayout, SessionTrailer, WrapperLayout};
 
+use crate::credentials::Credentials;
+
 /// One way of speaking the protocol (wire.md section 1).
 ///
-/// [`Client`](crate::Client) and [`Camera`](crate::Camera) read these fields and never ask which
+/// [`Client`](crate::Client) and the simulator read these fields and never ask which
 /// dialect it is: a new firmware is a new constant.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -108,6 +110,19 @@ pub enum PasswordRule {
     Fixed(&'static str),
     /// The camera's ENR.
     Enr,
+}
+
+impl PasswordRule {
+    /// Returns the password of the AV login.
+    ///
+    /// # Errors
+    /// [`av_login::Error`] if the ENR cannot be a password.
+    pub fn password(&self, credentials: &Credentials) -> Result<Password, av_login::Error> {
+        match self {
+            Self::Fixed(password) => Password::new(password.as_bytes()),
+            Self::Enr => Password::new(credentials.enr.reveal()),
+        }
+    }
 }
 
 /// The four bytes behind the challenge's answer in K10002.

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod camera;
 mod channel;
 mod client;
 mod credentials;
@@ -16,10 +15,6 @@ mod phase;
 mod url;
 mod wire;
 
-pub use camera::{
-    Camera, CameraConfig, CameraEvent, ClientId, Clip, ClipError, ClipFrame, Heard, LeaveReason,
-    SliceOrigin, SliceSent, Sound, SoundError, SoundFormat, Stamps,
-};
 pub use client::{
     Client, ClientConfig, MAX_REQUESTS, MediaRequest, ResendPolicy, TalkError, TalkFrame,
 };
@@ -35,6 +30,17 @@ pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
 pub use wire::MAX_HL_PAYLOAD;
+
+/// The parts that this crate shares with `tutk-simulator`. Not covered by semantic versioning.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::channel::{AvCounter, BACK, Channel, MAIN};
+    pub use crate::client::{IDLE, PSK_IDENTITY, REPEAT};
+    pub use crate::models::takes_plain_psk_only;
+    pub use crate::output::Outbox;
+    pub use crate::phase::later;
+    pub use crate::wire::{End, Incoming, Offer, Place, Question, Request, Wrapper};
+}
 
 // The crates whose types stand in this one's API, so that a user needs no line of their own for them.
 pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};

@@ -14,6 +14,6 @@ pub(crate) fn does_resend(model: Option<&str>) -> bool {
 }
 
 /// Whether the model takes no other DTLS suite than 0x00AE.
-pub(crate) fn takes_plain_psk_only(model: Option<&str>) -> bool {
+pub fn takes_plain_psk_only(model: Option<&str>) -> bool {
     is_one_of(model, PLAIN_PSK)
 }

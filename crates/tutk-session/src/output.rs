@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 /// What [`Client::poll_output`](crate::Client::poll_output) and
-/// [`Camera::poll_output`](crate::Camera::poll_output) return.
+/// the simulator's `poll_output` return.
 ///
 /// Poll until `Timeout`, after every call that took `&mut self`.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ const MAX_QUEUED: usize = 4096;
 
 /// Datagrams and events that wait to be polled.
 #[derive(Debug)]
-pub(crate) struct Outbox<E> {
+pub struct Outbox<E> {
     datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
     /// Datagrams that went over [`MAX_QUEUED`].
     overflowed: u64,
@@ -54,8 +54,9 @@ pub(crate) struct Outbox<E> {
 /// How many sent buffers are kept for use again.
 const SPARE_BUFFERS: usize = 64;
 
+#[allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 impl<E> Outbox<E> {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             datagrams: VecDeque::new(),
             overflowed: 0,
@@ -67,13 +68,13 @@ impl<E> Outbox<E> {
     }
 
     /// An empty buffer to write a datagram into; hand it back with [`Self::transmit`].
-    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+    pub fn buffer(&mut self) -> Vec<u8> {
         self.spare
             .pop()
             .unwrap_or_else(|| Vec::with_capacity(MAX_DATAGRAM))
     }
 
-    pub(crate) fn transmit(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+    pub fn transmit(&mut self, to: SocketAddr, datagram: Vec<u8>) {
         if self.datagrams.len() >= MAX_QUEUED
             && let Some((_, oldest)) = self.datagrams.pop_front()
         {
@@ -85,7 +86,7 @@ impl<E> Outbox<E> {
     }
 
     /// Takes a buffer back that is not needed any more.
-    pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
+    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
         if self.spare.len() < SPARE_BUFFERS && buffer.capacity() > 0 {
             buffer.clear();
             self.spare.push(buffer);
@@ -93,21 +94,21 @@ impl<E> Outbox<E> {
     }
 
     /// Datagrams that were dropped because nobody polled.
-    pub(crate) fn overflowed(&self) -> u64 {
+    pub fn overflowed(&self) -> u64 {
         self.overflowed
     }
 
     /// How many datagrams were queued since the beginning.
-    pub(crate) fn queued(&self) -> u64 {
+    pub fn queued(&self) -> u64 {
         self.queued
     }
 
-    pub(crate) fn event(&mut self, event: E) {
+    pub fn event(&mut self, event: E) {
         self.events.push_back(event);
     }
 
     /// The next datagram or event; `None` when there is neither.
-    pub(crate) fn poll(&mut self) -> Option<Output<'_, E>> {
+    pub fn poll(&mut self) -> Option<Output<'_, E>> {
         if let Some((to, datagram)) = self.datagrams.pop_front() {
             let sent = std::mem::replace(&mut self.current, datagram);
             self.recycle(sent);

@@ -31,8 +31,9 @@ impl Phase {
         Self::Stream,
     ];
 
-    /// The one after it.
-    pub(crate) fn next(self) -> Option<Self> {
+    /// The phase after this one, or `None` for the last.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
         Self::ALL.into_iter().find(|&phase| phase > self)
     }
 
@@ -121,7 +122,7 @@ impl Default for Deadlines {
 
 /// So much later than `at`. A time that no clock will reach, such as [`Duration::MAX`] for "no limit",
 /// becomes one that no session will.
-pub(crate) fn later(at: Instant, by: Duration) -> Instant {
+pub fn later(at: Instant, by: Duration) -> Instant {
     const AGES: Duration = Duration::from_secs(3600 * 24 * 365);
     at.checked_add(by).unwrap_or_else(|| at + AGES)
 }
@@ -147,12 +148,16 @@ impl Epoch {
     }
 
     /// Unix seconds at `now`, in the 32 bits that packets have for them.
-    pub(crate) fn unix_seconds_at(&self, now: Instant) -> u32 {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unix_seconds_at(&self, now: Instant) -> u32 {
         u32::try_from(self.unix_at(now).as_secs()).unwrap_or(u32::MAX)
     }
 
     /// Low 16 bits of a millisecond clock that began with the epoch (wire.md section 8).
-    pub(crate) fn link_clock_at(&self, now: Instant) -> u16 {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn link_clock_at(&self, now: Instant) -> u16 {
         let [low, high, ..] = now
             .saturating_duration_since(self.instant)
             .as_millis()

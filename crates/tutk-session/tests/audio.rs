@@ -6,29 +6,25 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
-use support::{Simulation, clip, sound, sound_as};
+use testkit::session::{Simulation, clip, sound, sound_as};
 use tutk_session::hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
-use tutk_session::{
-    AudioFlags, CameraConfig, ClientConfig, Clip, Codec, Dialect, Event, MediaRequest, SoundFormat,
-    Stamps,
-};
+use tutk_session::{AudioFlags, ClientConfig, Codec, Dialect, Event, MediaRequest};
+use tutk_simulator::{Clip, SimulatorConfig, SoundFormat, Stamps};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// 20 frames a second, a key frame each half second, and sound beside it.
-fn pair(dialect: &'static Dialect) -> (ClientConfig, CameraConfig, Clip) {
+fn pair(dialect: &'static Dialect) -> (ClientConfig, SimulatorConfig, Clip) {
     let clip = clip(3, 20, 10);
     let (client, mut camera) = Simulation::pair(dialect, clip.clone(), 3);
     camera.sound = Some(sound(3, 17));
     (client, camera, clip)
 }
 
-fn simulation(client: ClientConfig, camera: CameraConfig) -> Simulation {
+fn simulation(client: ClientConfig, camera: SimulatorConfig) -> Simulation {
     Simulation::new(client, camera, 3, |net| net.latency(MS(2)))
 }
 

@@ -6,18 +6,17 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
 use str0m_netem::NetemConfig;
-use support::bytes::table;
-use support::hub::Hub;
-use support::raw::{Raw, SESSION};
-use support::scripted::{GIVEN, Scripted, TICKET, cc51_discovery, hide, records, tagger};
-use support::{Simulation, camera_address, client_address, clip, credentials};
+use testkit::session::bytes::table;
+use testkit::session::hub::Hub;
+use testkit::session::raw::{Raw, SESSION};
+use testkit::session::scripted::{GIVEN, Scripted, TICKET, cc51_discovery, hide, records, tagger};
+use testkit::session::{Simulation, camera_address, client_address, clip, credentials};
 use tutk_session::tutk_frame::{Cc51Keepalive, Direction, SessionId};
-use tutk_session::{CameraConfig, ClientConfig, Dialect, Phase, Status};
+use tutk_session::{ClientConfig, Dialect, Phase, Status};
+use tutk_simulator::SimulatorConfig;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const CC51: &Dialect = &Dialect::CC51;
@@ -44,7 +43,7 @@ fn discovery(direction: u8, sequence: u8, ticket: u16, session: &[u8]) -> Vec<u8
 }
 
 fn raw() -> Raw {
-    Raw::new(CC51, CameraConfig::new(credentials(), clip(1, 20, 10)))
+    Raw::new(CC51, SimulatorConfig::new(credentials(), clip(1, 20, 10)))
 }
 
 #[test]
@@ -231,7 +230,7 @@ fn a_wrong_tag_is_dropped_and_counted() {
 #[test]
 fn a_client_that_knows_no_dialect_finds_either() {
     for dialect in Dialect::DETECTED {
-        let mut config = CameraConfig::new(credentials(), clip(2, 20, 10));
+        let mut config = SimulatorConfig::new(credentials(), clip(2, 20, 10));
         config.dialects = vec![dialect];
         let mut hub = Hub::new(config);
         hub.join(ClientConfig::new(camera_address(), credentials()));

@@ -6,18 +6,17 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use support::scripted::{hide, iotc, reveal};
-use support::{UID, camera_address, client_address, clip, credentials};
+use testkit::session::scripted::{hide, iotc, reveal};
+use testkit::session::{UID, camera_address, client_address, clip, credentials};
 use tutk_session::AuthKey;
 use tutk_session::tutk_frame::{DiscoveryAnswer, SessionId};
-use tutk_session::{Camera, CameraConfig, Dialect, Discoverer, Epoch, Found, Output, Target, Uid};
+use tutk_session::{Dialect, Discoverer, Epoch, Found, Output, Target, Uid};
+use tutk_simulator::{Simulator, SimulatorConfig};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -38,15 +37,15 @@ fn start() -> Instant {
     Instant::now()
 }
 
-fn camera(now: Instant, dialects: &[&'static Dialect]) -> Camera {
-    let mut config = CameraConfig::new(credentials(), clip(1, 1, 1));
+fn camera(now: Instant, dialects: &[&'static Dialect]) -> Simulator {
+    let mut config = SimulatorConfig::new(credentials(), clip(1, 1, 1));
     config.dialects = dialects.to_vec();
     let epoch = Epoch {
         instant: now,
         unix: Duration::ZERO,
     };
     let rng = Box::new(StdRng::seed_from_u64(2));
-    Camera::new(config, camera_address(), rng, epoch).unwrap()
+    Simulator::new(config, camera_address(), rng, epoch).unwrap()
 }
 
 type Drained = (Vec<(SocketAddr, Vec<u8>)>, Vec<Found>, Instant);

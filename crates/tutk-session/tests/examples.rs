@@ -20,9 +20,8 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use tutk_session::{
-    Camera, CameraConfig, Clip, ClipFrame, Codec, Credentials, Dialect, Epoch, Output,
-};
+use tutk_session::{Codec, Credentials, Dialect, Epoch, Output};
+use tutk_simulator::{Clip, ClipFrame, Simulator, SimulatorConfig};
 
 const EXAMPLES: [&str; 2] = ["blocking", "smol"];
 const UID: &str = "HSBJYB5HSETGCDWD111A";
@@ -40,14 +39,14 @@ impl Served {
     fn new(clip: Clip) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
-        let mut config = CameraConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
+        let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
         config.dialects = vec![&Dialect::TRANSCODE];
         let epoch = Epoch {
             instant: Instant::now(),
             unix: Duration::from_secs(1_760_000_000),
         };
         let rng = Box::new(StdRng::seed_from_u64(1));
-        let camera = Camera::new(config, address, rng, epoch).unwrap();
+        let camera = Simulator::new(config, address, rng, epoch).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         Self {
@@ -69,7 +68,7 @@ impl Drop for Served {
     }
 }
 
-fn drive(mut camera: Camera, socket: &UdpSocket, stop: &AtomicBool) {
+fn drive(mut camera: Simulator, socket: &UdpSocket, stop: &AtomicBool) {
     let mut buffer = vec![0; 65_536];
     while !stop.load(Ordering::Relaxed) {
         let deadline = loop {

@@ -6,12 +6,10 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
-use support::bytes::{heartbeats, hl, kinds, table, times};
-use support::scripted::{CHALLENGE, Scripted, UNIX, data};
+use testkit::session::bytes::{heartbeats, hl, kinds, table, times};
+use testkit::session::scripted::{CHALLENGE, Scripted, UNIX, data};
 use tutk_session::tutk_frame::{
     AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, Keepalive,
     LinkClock, Probe,

@@ -6,24 +6,20 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
-use support::hub::Hub;
-use support::scripted::Scripted;
-use support::{camera_address, clip, credentials};
+use testkit::session::hub::Hub;
+use testkit::session::scripted::Scripted;
+use testkit::session::{camera_address, clip, credentials};
 use tutk_session::hl_ioctl::commands::{
     Bitrate, ConnectResult, Media, MediaControl, ReadParameters, Resolution, SetResolution,
     SetVideoParameters, Switch,
 };
 use tutk_session::hl_ioctl::{CAMERA_VERSION, HlMessage, Request};
 use tutk_session::tutk_frame::IoctlRequest;
-use tutk_session::{
-    CameraConfig, CameraEvent, ClientConfig, Clip, Dialect, Error, Event, LeaveReason,
-    MAX_REQUESTS, Phase, Status,
-};
+use tutk_session::{ClientConfig, Dialect, Error, Event, MAX_REQUESTS, Phase, Status};
+use tutk_simulator::{Clip, LeaveReason, SimulatorConfig, SimulatorEvent};
 
 const EACH: [&Dialect; 3] = Dialect::ALL;
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,8 +31,8 @@ fn client(dialect: &'static Dialect) -> ClientConfig {
     config
 }
 
-fn camera(clip: &Clip) -> CameraConfig {
-    CameraConfig::new(credentials(), clip.clone())
+fn camera(clip: &Clip) -> SimulatorConfig {
+    SimulatorConfig::new(credentials(), clip.clone())
 }
 
 /// A camera, and one client that streams from it.
@@ -107,7 +103,7 @@ fn there_is_room_for_so_many_and_a_client_that_goes_makes_room() {
     assert_eq!(hub.clients[0].ended, Some(Ok(())));
     assert!(hub.run_until(SECOND, |hub| hub.camera.clients().count() == 1));
     let left = hub.events.iter().find_map(|event| match event {
-        CameraEvent::Left { client, reason, .. } => Some((client.address, reason.clone())),
+        SimulatorEvent::Left { client, reason, .. } => Some((client.address, reason.clone())),
         _ => None,
     });
     assert_eq!(left, Some((hub.clients[0].address, LeaveReason::Closed)));
@@ -124,11 +120,11 @@ fn the_camera_tells_who_comes_and_how_far() {
         .events
         .iter()
         .filter_map(|event| match event {
-            CameraEvent::Entered { phase, .. } => Some(*phase),
+            SimulatorEvent::Entered { phase, .. } => Some(*phase),
             _ => None,
         })
         .collect();
-    assert!(matches!(hub.events[0], CameraEvent::Joined { .. }));
+    assert!(matches!(hub.events[0], SimulatorEvent::Joined { .. }));
     assert_eq!(phases, [Phase::Login, Phase::Authentication, Phase::Stream]);
 }
 

@@ -6,12 +6,10 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
-use support::scripted::Scripted;
-use support::{Simulation, clip};
+use testkit::session::scripted::Scripted;
+use testkit::session::{Simulation, clip};
 use tutk_session::hl_ioctl::commands::{
     ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, UserId,
 };

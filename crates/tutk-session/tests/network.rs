@@ -6,13 +6,11 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
-use support::{Simulation, clip, sound};
+use testkit::session::{Simulation, clip, sound};
 use tutk_session::video_reassembly::StreamKind;
 use tutk_session::{Dialect, Frame, Phase};
 

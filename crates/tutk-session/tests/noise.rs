@@ -6,8 +6,6 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -15,14 +13,15 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use str0m_netem::NetemConfig;
-use support::scripted::{Scripted, cc51_discovery, hide, layout};
-use support::{Simulation, camera_address, client_address, clip, credentials};
+use testkit::session::scripted::{Scripted, cc51_discovery, hide, layout};
+use testkit::session::{Simulation, camera_address, client_address, clip, credentials};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::tutk_frame::{
     Cc51Keepalive, Direction, DiscoveryRequest, Keepalive, Probe, SessionId, SessionRequest,
     SessionStamp, SessionTrailer, Stage,
 };
-use tutk_session::{CameraEvent, Dialect, Error, LeaveReason, Output, Phase, Status, Uid};
+use tutk_session::{Dialect, Error, Output, Phase, Status, Uid};
+use tutk_simulator::{LeaveReason, SimulatorEvent};
 
 const EACH: [&Dialect; 3] = Dialect::ALL;
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -176,7 +175,7 @@ fn random_bodies_behind_right_headers_are_dropped() {
         let dropped = simulation.client.stats().records_dropped;
         for tapped in &samples {
             let mut plain = tapped.bytes.clone();
-            support::scripted::reveal(dialect, &mut plain);
+            testkit::session::scripted::reveal(dialect, &mut plain);
             let header = dialect.wrapper().header_len();
             let end = plain.len() - dialect.wrapper().tag_len();
             // A keepalive is shorter than header and tag.
@@ -528,7 +527,7 @@ fn what_is_not_authentic_keeps_no_client_alive() {
             }
             loop {
                 match simulation.camera.poll_output() {
-                    Output::Event(CameraEvent::Left { reason, .. }) => {
+                    Output::Event(SimulatorEvent::Left { reason, .. }) => {
                         gone.get_or_insert((reason, now - simulation.now));
                     }
                     Output::Timeout(_) => break,

@@ -6,13 +6,11 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
-use support::bytes::{hl, ioctl, table, times};
-use support::scripted::{CHALLENGE, Scripted, UNIX, iotc, records};
-use support::{ENR, UID, camera_address, credentials};
+use testkit::session::bytes::{hl, ioctl, table, times};
+use testkit::session::scripted::{CHALLENGE, Scripted, UNIX, iotc, records};
+use testkit::session::{ENR, UID, camera_address, credentials};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
 use tutk_session::hl_ioctl::{ChallengeStatus, answer};

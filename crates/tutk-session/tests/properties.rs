@@ -6,18 +6,17 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::raw::Raw;
-use support::scripted::{Scripted, hide};
-use support::{Simulation, Tapped, camera_address, client_address, clip, credentials};
+use testkit::session::raw::Raw;
+use testkit::session::scripted::{Scripted, hide};
+use testkit::session::{Simulation, Tapped, camera_address, client_address, clip, credentials};
 use tutk_session::hl_ioctl::Request;
-use tutk_session::{CameraConfig, Dialect, Output};
+use tutk_session::{Dialect, Output};
+use tutk_simulator::SimulatorConfig;
 
 /// More than any one input can bring about: a burst of slices, or all that a flush hands out.
 const MAX_OUTPUTS: usize = 300;
@@ -235,7 +234,7 @@ proptest! {
         logged_in: bool,
         packets in vec(av_packet(), 0..60),
     ) {
-        let mut raw = Raw::new(Dialect::ALL[dialect], CameraConfig::new(credentials(), clip(6, 10, 5)));
+        let mut raw = Raw::new(Dialect::ALL[dialect], SimulatorConfig::new(credentials(), clip(6, 10, 5)));
         match logged_in {
             true => raw.arrive(),
             false => raw.connect(),

@@ -7,21 +7,17 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
 use str0m_netem::NetemConfig;
-use support::scripted::Scripted;
-use support::{ENR, LONG_ENR, MAC, Simulation, UID, clip};
+use testkit::session::scripted::Scripted;
+use testkit::session::{ENR, LONG_ENR, MAC, Simulation, UID, clip};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
 use tutk_session::hl_ioctl::{self, ChallengeStatus};
 use tutk_session::tutk_frame::{LinkClock, Probe};
-use tutk_session::{
-    CameraConfig, CameraEvent, ClientConfig, Credentials, Dialect, Error, Event, Failure,
-    LeaveReason, Phase, Status,
-};
+use tutk_session::{ClientConfig, Credentials, Dialect, Error, Event, Failure, Phase, Status};
+use tutk_simulator::{LeaveReason, SimulatorConfig, SimulatorEvent};
 
 const EACH: [&Dialect; 3] = Dialect::ALL;
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,7 +29,7 @@ fn near(config: NetemConfig) -> NetemConfig {
 /// Runs a pair whose configurations were changed, until the client has ended.
 fn run(
     dialect: &'static Dialect,
-    change: impl FnOnce(&mut ClientConfig, &mut CameraConfig),
+    change: impl FnOnce(&mut ClientConfig, &mut SimulatorConfig),
 ) -> Simulation {
     let (mut client, mut camera) = Simulation::pair(dialect, clip(1, 20, 10), 1);
     camera.frames = Some(10);
@@ -47,7 +43,7 @@ fn run(
 /// Another ENR with the right AuthKey: a tag in `cc51` would say no before DTLS can.
 fn wrong_enr() -> Credentials {
     let mut credentials = Credentials::new(UID, "0000000000000000", MAC).unwrap();
-    credentials.auth_key = support::credentials().auth_key;
+    credentials.auth_key = testkit::session::credentials().auth_key;
     credentials
 }
 
@@ -62,7 +58,7 @@ fn reasons(simulation: &Simulation) -> Vec<LeaveReason> {
         .camera
         .iter()
         .filter_map(|event| match event {
-            CameraEvent::Left { reason, .. } => Some(reason.clone()),
+            SimulatorEvent::Left { reason, .. } => Some(reason.clone()),
             _ => None,
         })
         .collect()
@@ -107,7 +103,7 @@ fn a_wrong_enr_ends_in_the_handshake() {
 /// simulated camera does not look at it.
 #[test]
 fn a_wrong_auth_key_matters_to_keys_and_tags() {
-    let wrong = |client: &mut ClientConfig, _: &mut CameraConfig| {
+    let wrong = |client: &mut ClientConfig, _: &mut SimulatorConfig| {
         client.credentials = Credentials::with_auth_key(UID, ENR, "AAAAAAAA").unwrap();
     };
     let simulation = run(&Dialect::SUMMARY, wrong);
@@ -242,7 +238,8 @@ fn statuses_1_3_and_6_work() {
         unix: Duration::ZERO,
     };
     let rng = Box::new(<rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(1));
-    let made = tutk_session::Camera::new(camera, support::camera_address(), rng, epoch);
+    let made =
+        tutk_simulator::Simulator::new(camera, testkit::session::camera_address(), rng, epoch);
     assert!(matches!(made, Err(Error::Authentication(_))), "{made:?}");
 }
 
@@ -500,7 +497,7 @@ fn a_k10003_that_fits_into_no_packet_is_found_out_at_once() {
         let (_, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(1, 1, 1), 1);
         camera.model = Some(model);
         let rng = Box::new(<rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(1));
-        tutk_session::Camera::new(camera, support::camera_address(), rng, epoch)
+        tutk_simulator::Simulator::new(camera, testkit::session::camera_address(), rng, epoch)
     };
     assert!(make("WYZE_CAKP2JFUS".into()).is_ok());
     let error = make("M".repeat(2000)).unwrap_err();

@@ -6,23 +6,22 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
-use support::scripted::Scripted;
-use support::{Simulation, clip, sound};
+use testkit::session::scripted::Scripted;
+use testkit::session::{Simulation, clip, sound};
 use tutk_session::av_login::LoginPacket;
 use tutk_session::tutk_frame::{AvStamp, LinkClock, Probe};
 use tutk_session::video_reassembly::ResendConfig;
-use tutk_session::{CameraConfig, ClientConfig, Dialect, Error, Phase, ResendPolicy};
+use tutk_session::{ClientConfig, Dialect, Error, Phase, ResendPolicy};
+use tutk_simulator::SimulatorConfig;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
 const WITH_RESEND: [&Dialect; 2] = [&Dialect::TRANSCODE, &Dialect::CC51];
 
-fn pair(dialect: &'static Dialect, seed: u64) -> (ClientConfig, CameraConfig) {
+fn pair(dialect: &'static Dialect, seed: u64) -> (ClientConfig, SimulatorConfig) {
     let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, 20, 10), seed);
     client.resend = ResendPolicy::On;
     camera.sound = Some(sound(seed, 17));

@@ -6,24 +6,20 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
-use support::scripted::Scripted;
-use support::{Simulation, clip, credentials, sound};
+use testkit::session::scripted::Scripted;
+use testkit::session::{Simulation, clip, credentials, sound};
 use tutk_session::dtls_psk::{self, CipherSuite, Connection};
 use tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_session::hl_ioctl::{Command as _, HlMessage};
 use tutk_session::tutk_frame::{IoctlRequest, TalkPacket};
-use tutk_session::{
-    AudioFlags, CameraEvent, Codec, Dialect, Event, Heard, LeaveReason, TalkError, TalkEvent,
-    TalkFrame,
-};
+use tutk_session::{AudioFlags, Codec, Dialect, Event, TalkError, TalkEvent, TalkFrame};
+use tutk_simulator::{Heard, LeaveReason, SimulatorEvent};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
@@ -62,7 +58,7 @@ fn heard(simulation: &Simulation) -> Vec<Heard> {
     let events = simulation.record.camera.iter();
     events
         .filter_map(|event| match event {
-            CameraEvent::Heard { sound, .. } => Some(sound.clone()),
+            SimulatorEvent::Heard { sound, .. } => Some(sound.clone()),
             _ => None,
         })
         .collect()
@@ -133,8 +129,8 @@ fn the_camera_hears_what_was_said() {
             .camera
             .iter()
             .filter_map(|event| match event {
-                CameraEvent::TalkBegan { .. } => Some(true),
-                CameraEvent::TalkEnded { .. } => Some(false),
+                SimulatorEvent::TalkBegan { .. } => Some(true),
+                SimulatorEvent::TalkEnded { .. } => Some(false),
                 _ => None,
             });
         assert_eq!(told.collect::<Vec<_>>(), [true, false, true, false]);
@@ -220,11 +216,11 @@ fn what_cannot_be_said_is_an_error() {
         matches!(
             last[..],
             [
-                CameraEvent::Left {
+                SimulatorEvent::Left {
                     reason: LeaveReason::Closed,
                     ..
                 },
-                CameraEvent::TalkEnded { .. }
+                SimulatorEvent::TalkEnded { .. }
             ]
         ),
         "{last:?}"

@@ -5,11 +5,9 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
-use support::scripted::Scripted;
+use testkit::session::scripted::Scripted;
 use tutk_session::tutk_frame::{FrameNumbers, LinkClock, MediaLayout, Probe, ResendRequest};
 use tutk_session::video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind, ResendPolicy};

@@ -1,7 +1,8 @@
 //! What the simulated camera shows and lets hear, and whether that came.
 
 use bytes::Bytes;
-use tutk_session::{AudioFlags, Clip, ClipFrame, Codec, Sound, SoundFormat};
+use tutk_session::{AudioFlags, Codec};
+use tutk_simulator::{Clip, ClipFrame, Sound, SoundFormat};
 
 pub const FPS: u8 = 5;
 

@@ -14,10 +14,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_session::hl_ioctl::{HlMessage, Request};
 use tutk_session::tutk_frame::{AvStamp, IoctlMessage, IoctlRequest, SessionId};
-use tutk_session::{
-    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, Codec, Credentials, Dialect,
-    Epoch, Event, MAX_DATAGRAM, MediaKind, Output, TalkFrame,
-};
+use tutk_session::{Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Event, MAX_DATAGRAM, MediaKind, Output, TalkFrame};
+use tutk_simulator::{Clip, Simulator, SimulatorConfig, SimulatorEvent};
 
 pub use input::Input;
 use input::{From, Step};
@@ -43,7 +41,7 @@ const MAX_CLIENTS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     Client,
-    Camera,
+    Simulator,
 }
 
 pub struct World {
@@ -53,7 +51,7 @@ pub struct World {
     epoch: Epoch,
     clip: Clip,
     client: Client,
-    camera: Camera,
+    camera: Simulator,
     deadlines: [Instant; 2],
     to_client: VecDeque<Vec<u8>>,
     to_camera: VecDeque<Vec<u8>>,
@@ -78,7 +76,7 @@ pub fn run(target: Side, input: &Input<'_>) {
     }
     match target {
         Side::Client => world.the_client_goes_on(),
-        Side::Camera => world.the_camera_serves_others(),
+        Side::Simulator => world.the_camera_serves_others(),
     }
 }
 
@@ -101,8 +99,8 @@ fn other_address() -> SocketAddr {
 impl Side {
     fn other(self) -> Self {
         match self {
-            Self::Client => Self::Camera,
-            Self::Camera => Self::Client,
+            Self::Client => Self::Simulator,
+            Self::Simulator => Self::Client,
         }
     }
 }
@@ -120,13 +118,13 @@ impl World {
             unix: Duration::from_secs(1_760_000_000),
         };
         let clip = clip();
-        let mut camera = CameraConfig::new(credentials(), clip.clone());
+        let mut camera = SimulatorConfig::new(credentials(), clip.clone());
         camera.sound = (settings & 16 != 0).then(sound);
         camera.cookie_exchange = settings & 4 != 0;
         camera.max_clients = MAX_CLIENTS;
         camera.provider = Some(provider::server());
         let rng = Box::new(StdRng::seed_from_u64(2));
-        let camera = Camera::new(camera, camera_address(), rng, epoch).expect("a camera");
+        let camera = Simulator::new(camera, camera_address(), rng, epoch).expect("a camera");
         let mut world = Self {
             dialect,
             target,
@@ -196,7 +194,7 @@ impl World {
                 let [len_low, len_high, ..] = body.len().to_le_bytes();
                 let flags = match self.target {
                     Side::Client => 0x0012,
-                    Side::Camera => 0x0021_u16,
+                    Side::Simulator => 0x0021_u16,
                 };
                 let mut datagram = vec![4, 2, 0x1a, 2, len_low, len_high, 0, 0, low, high];
                 datagram.extend_from_slice(&flags.to_le_bytes());
@@ -265,7 +263,7 @@ impl World {
     fn queue(&mut self) -> &mut VecDeque<Vec<u8>> {
         match self.target {
             Side::Client => &mut self.to_client,
-            Side::Camera => &mut self.to_camera,
+            Side::Simulator => &mut self.to_camera,
         }
     }
 
@@ -276,7 +274,7 @@ impl World {
         }
         let peer = match self.target {
             Side::Client => camera_address(),
-            Side::Camera => client_address(),
+            Side::Simulator => client_address(),
         };
         let from = match from {
             From::Peer => peer,
@@ -288,7 +286,7 @@ impl World {
                 self.client.handle_datagram(self.now, from, &mut datagram);
                 self.settle();
             }
-            Side::Camera => {
+            Side::Simulator => {
                 self.camera.handle_datagram(self.now, from, &mut datagram);
                 self.settle();
             }
@@ -325,7 +323,7 @@ impl World {
         let mut packet = Vec::new();
         match self.target {
             Side::Client => IoctlMessage { stamp, hl: &hl }.write(&mut packet),
-            Side::Camera => IoctlRequest {
+            Side::Simulator => IoctlRequest {
                 stamp,
                 index: index.into(),
                 hl: &hl,
@@ -422,7 +420,7 @@ impl World {
                         self.to_other.push_back(payload);
                     }
                 }
-                Output::Event(CameraEvent::Joined { client, .. }) => {
+                Output::Event(SimulatorEvent::Joined { client, .. }) => {
                     if client.address == client_address() {
                         self.session = client.session;
                     }
@@ -437,7 +435,7 @@ impl World {
         assert!(self.camera.clients().count() <= MAX_CLIENTS);
         for datagram in sent {
             match &mut self.tap {
-                Some(tap) => tap.handle(self.now, Side::Camera, &datagram),
+                Some(tap) => tap.handle(self.now, Side::Simulator, &datagram),
                 None => self.to_client.push_back(datagram),
             }
         }
@@ -451,12 +449,12 @@ impl World {
             self.poll_camera();
             if let Some(tap) = &mut self.tap {
                 self.to_client.append(&mut tap.take_sent(Side::Client));
-                self.to_camera.append(&mut tap.take_sent(Side::Camera));
+                self.to_camera.append(&mut tap.take_sent(Side::Simulator));
             }
             let (now, target) = (self.now, self.target);
             let honest = match target {
                 Side::Client => self.to_camera.pop_front(),
-                Side::Camera => self.to_client.pop_front(),
+                Side::Simulator => self.to_client.pop_front(),
             };
             match (honest, target) {
                 (None, _) => return,
@@ -464,7 +462,7 @@ impl World {
                     self.camera
                         .handle_datagram(now, client_address(), &mut datagram);
                 }
-                (Some(mut datagram), Side::Camera) => {
+                (Some(mut datagram), Side::Simulator) => {
                     self.client
                         .handle_datagram(now, camera_address(), &mut datagram);
                 }

@@ -3,10 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tutk_runtime::tutk_session::{
-    CameraConfig, ClientConfig, Clip, Credentials, Frame, MediaKind, MediaRequest, Sound,
-};
-use tutk_runtime::{Impairment, ReconnectPolicy, Reconnecting, serve};
+use tutk_runtime::tutk_session::{ClientConfig, Credentials, Frame, MediaKind, MediaRequest};
+use tutk_runtime::tutk_simulator::{Clip, SimulatorConfig, Sound};
+use tutk_runtime::{Impairment, ReconnectPolicy, Reconnecting, simulate};
 
 use crate::args::{DemoArgs, SoundChoice};
 use crate::clip::{self, SHIPPED_FPS};
@@ -40,13 +39,13 @@ pub(crate) async fn run(
         .map_err(|error| Failure::other("start", error.to_string(), "report this"))?;
 
     let sound = sound::load(SoundChoice::Aac)?;
-    let mut camera = CameraConfig::new(credentials.clone(), clip.clone());
+    let mut camera = SimulatorConfig::new(credentials.clone(), clip.clone());
     camera.sound.clone_from(&sound);
     if let Some(dialects) = args.dialect.chosen() {
         camera.dialects = dialects;
     }
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server = serve(camera, listen, Impairment::default())
+    let server = simulate(camera, listen, Impairment::default())
         .map_err(|error| Failure::runtime("listen", &error))?;
     let address = server.local_addr();
     console.line(format_args!(

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
-use tutk_runtime::tutk_session::{
-    CameraConfig, CameraEvent, ClientId, Clip, Credentials, CredentialsError, MediaKind, Phase,
-    SliceSent, Sound,
+use tutk_runtime::tutk_session::{Credentials, CredentialsError, MediaKind, Phase};
+use tutk_runtime::tutk_simulator::{
+    ClientId, Clip, SimulatorConfig, SimulatorEvent, SliceSent, Sound,
 };
-use tutk_runtime::{Impairment, Server, serve};
+use tutk_runtime::{Impairment, SimulatedCamera, simulate};
 
 use crate::args::{ChallengeChoice, ENR_VARIABLE, SimulateArgs};
 use crate::clip::{self, codec_name};
@@ -50,7 +50,8 @@ pub(crate) async fn run(
         duplicate: args.duplicate,
         seed: args.seed,
     };
-    let server = serve(config, args.listen, impairment).map_err(|error| refused(args, &error))?;
+    let server =
+        simulate(config, args.listen, impairment).map_err(|error| refused(args, &error))?;
     report.listen = Some(server.local_addr().to_string());
     console.line(format_args!(
         "a camera that shows {} {}x{}, {} frames a second, and sounds in {}; use it as",
@@ -71,7 +72,7 @@ pub(crate) async fn run(
         hearing,
         audio: audio.map(AudioReport::new),
     };
-    let result = audience.serve(server, args.once, stop).await;
+    let result = audience.simulate(server, args.once, stop).await;
     let result = result.and(audience.finish());
     report.seconds = report::seconds(began.elapsed());
     let clients = report.clients.unwrap_or_default();
@@ -89,7 +90,7 @@ pub(crate) async fn run(
 }
 
 /// The camera that the command line asks for.
-fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<CameraConfig, Failure> {
+fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorConfig, Failure> {
     let enr = args.enr.reveal();
     let credentials = Credentials::new(&args.uid, enr, &args.mac).map_err(|error| {
         let option = match error {
@@ -100,7 +101,7 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<CameraConfig
         let advice = "any camera's will do, as long as the client has the same";
         Failure::usage("arguments", format!("{option}: {error}"), advice)
     })?;
-    let mut config = CameraConfig::new(credentials, clip);
+    let mut config = SimulatorConfig::new(credentials, clip);
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
     }
@@ -206,9 +207,9 @@ struct Viewer {
 
 impl Audience<'_> {
     /// Serves until a signal comes or, with `once`, until the first client is done.
-    async fn serve(
+    async fn simulate(
         &mut self,
-        mut server: Server,
+        mut server: SimulatedCamera,
         once: bool,
         stop: &mut Stop,
     ) -> Result<(), Failure> {
@@ -226,7 +227,7 @@ impl Audience<'_> {
                     "run it again",
                 ));
             };
-            let done = once && matches!(event, CameraEvent::Left { .. });
+            let done = once && matches!(event, SimulatorEvent::Left { .. });
             if let Err(failure) = self.event(event) {
                 break Err(failure);
             }
@@ -238,9 +239,9 @@ impl Audience<'_> {
         result
     }
 
-    fn event(&mut self, event: CameraEvent) -> Result<(), Failure> {
+    fn event(&mut self, event: SimulatorEvent) -> Result<(), Failure> {
         match event {
-            CameraEvent::Joined { client, dialect } => {
+            SimulatorEvent::Joined { client, dialect } => {
                 self.say(
                     client,
                     format_args!("asks for a session, dialect {dialect}"),
@@ -256,11 +257,11 @@ impl Audience<'_> {
                 };
                 self.clients.insert(client, viewer);
             }
-            CameraEvent::Entered { client, phase } => {
+            SimulatorEvent::Entered { client, phase } => {
                 self.say(client, format_args!("is in phase {phase}"));
                 self.entered(client, phase);
             }
-            CameraEvent::Left {
+            SimulatorEvent::Left {
                 client,
                 reason,
                 dropped,
@@ -279,21 +280,21 @@ impl Audience<'_> {
                     format_args!("left after {frames} frame{s}: {reason}{dropped}"),
                 );
             }
-            CameraEvent::SliceSent(slice) if slice.index + 1 == slice.slices => {
+            SimulatorEvent::SliceSent(slice) if slice.index + 1 == slice.slices => {
                 self.sent(&slice);
             }
-            CameraEvent::TalkBegan { client } => self.say(client, format_args!("talks")),
-            CameraEvent::TalkEnded { client } => {
+            SimulatorEvent::TalkBegan { client } => self.say(client, format_args!("talks")),
+            SimulatorEvent::TalkEnded { client } => {
                 self.say(client, format_args!("talks no more"));
             }
-            CameraEvent::Heard { sound, .. } => {
+            SimulatorEvent::Heard { sound, .. } => {
                 if let Some(hearing) = &mut self.hearing
                     && let Some(why) = hearing.take(&sound)?
                 {
                     self.console.line(why);
                 }
             }
-            CameraEvent::KeyLog { line, .. } => {
+            SimulatorEvent::KeyLog { line, .. } => {
                 if let Some(keylog) = &mut self.keylog {
                     keylog.line(&line)?;
                 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tutk_runtime::tutk_session::{Codec, Event, MediaRequest, SoundFormat};
+use tutk_runtime::tutk_session::{Codec, Event, MediaRequest};
+use tutk_runtime::tutk_simulator::SoundFormat;
 use tutk_runtime::{Error, TalkSound, Talker};
 
 use crate::args::{Global, TalkArgs, TalkCodec};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use tutk_runtime::tutk_session::{CameraConfig, CameraUrl, Credentials, Dialect};
-use tutk_runtime::{Impairment, Server, serve};
+use tutk_runtime::tutk_session::{CameraUrl, Credentials, Dialect};
+use tutk_runtime::tutk_simulator::SimulatorConfig;
+use tutk_runtime::{Impairment, SimulatedCamera, simulate};
 use tutk_serve::Keep;
 
 use super::plan::CameraPlan;
@@ -63,7 +64,7 @@ const KINDS: [Kind; 3] = [
 ];
 
 /// Begins them; they are there until dropped or closed.
-pub(crate) fn begin() -> Result<(Vec<Server>, BTreeMap<String, CameraPlan>), Failure> {
+pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPlan>), Failure> {
     let mut servers = Vec::new();
     let mut plans = BTreeMap::new();
     for kind in KINDS {
@@ -75,7 +76,7 @@ pub(crate) fn begin() -> Result<(Vec<Server>, BTreeMap<String, CameraPlan>), Fai
             Bytes::from_static(kind.stream),
             SHIPPED_FPS,
         )?;
-        let mut config = CameraConfig::new(credentials.clone(), clip.clip);
+        let mut config = SimulatorConfig::new(credentials.clone(), clip.clip);
         config.dialects = vec![kind.dialect];
         config.sound = sound::load(kind.sound)?;
         let impairment = Impairment {
@@ -83,7 +84,7 @@ pub(crate) fn begin() -> Result<(Vec<Server>, BTreeMap<String, CameraPlan>), Fai
             ..Impairment::default()
         };
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = serve(config, listen, impairment)
+        let server = simulate(config, listen, impairment)
             .map_err(|error| Failure::runtime("listen", &error))?;
         let plan = CameraPlan {
             camera: CameraUrl {

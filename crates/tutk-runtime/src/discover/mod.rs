@@ -124,23 +124,24 @@ async fn readable(sockets: &[Option<UdpSocket>]) {
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
-    use tutk_session::{CameraConfig, Clip, ClipFrame, Codec, Credentials, Dialect, Target, Uid};
+    use tutk_session::{Codec, Credentials, Dialect, Target, Uid};
+    use tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
 
     use super::*;
-    use crate::{Impairment, Server, serve};
+    use crate::{Impairment, SimulatedCamera, simulate};
 
     fn credentials() -> Credentials {
         Credentials::new("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "AABBCCDDEEFF").unwrap()
     }
 
-    fn camera(listen: &str) -> Server {
+    fn camera(listen: &str) -> SimulatedCamera {
         let frame = ClipFrame {
             data: vec![0; 100].into(),
             key: true,
         };
         let clip = Clip::new([frame], Codec::H264, 10).unwrap();
-        let config = CameraConfig::new(credentials(), clip);
-        serve(config, listen.parse().unwrap(), Impairment::default()).unwrap()
+        let config = SimulatorConfig::new(credentials(), clip);
+        simulate(config, listen.parse().unwrap(), Impairment::default()).unwrap()
     }
 
     /// Who is found, until `count` are, and then for a second more.
@@ -209,7 +210,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cameras_of_both_families_are_found_at_once() {
         let cameras = ["127.0.0.1:0", "[::1]:0", "127.0.0.1:0"].map(camera);
-        let addresses = cameras.each_ref().map(Server::local_addr);
+        let addresses = cameras.each_ref().map(SimulatedCamera::local_addr);
         let asked = addresses.map(|address| {
             Whom::At(Target {
                 address,

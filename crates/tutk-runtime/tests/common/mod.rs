@@ -14,11 +14,11 @@ pub mod relay;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use tutk_runtime::tutk_session::{
-    CameraConfig, CameraEvent, ClientConfig, ClientId, Clip, ClipFrame, Codec, Credentials,
-    Dialect, Frame, LeaveReason,
+use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, Dialect, Frame};
+use tutk_runtime::tutk_simulator::{
+    ClientId, Clip, ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent,
 };
-use tutk_runtime::{Error, Impairment, Server, serve};
+use tutk_runtime::{Error, Impairment, SimulatedCamera, simulate};
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
 pub const ENR: &str = "aKzdqckqZ8HUHFe5";
@@ -50,18 +50,18 @@ pub fn clip(fps: u8) -> Clip {
     Clip::new(frames, Codec::H264, fps).unwrap()
 }
 
-pub fn camera(clip: &Clip) -> CameraConfig {
-    CameraConfig::new(credentials(), clip.clone())
+pub fn camera(clip: &Clip) -> SimulatorConfig {
+    SimulatorConfig::new(credentials(), clip.clone())
 }
 
-pub fn served(config: CameraConfig) -> Server {
-    serve(config, loopback(), Impairment::default()).unwrap()
+pub fn served(config: SimulatorConfig) -> SimulatedCamera {
+    simulate(config, loopback(), Impairment::default()).unwrap()
 }
 
 /// At an address that another camera has just left, as soon as the system gives it.
-pub async fn served_at(config: CameraConfig, address: SocketAddr) -> Server {
+pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
     loop {
-        match serve(config.clone(), address, Impairment::default()) {
+        match simulate(config.clone(), address, Impairment::default()) {
             Ok(server) => return server,
             Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
                 tokio::task::yield_now().await;
@@ -91,10 +91,10 @@ pub fn check(frame: &Frame, clip: &Clip) {
 }
 
 /// The next client that leaves, and why.
-pub async fn left(server: &mut Server) -> (ClientId, LeaveReason) {
+pub async fn left(server: &mut SimulatedCamera) -> (ClientId, LeaveReason) {
     loop {
         match server.next_event().await {
-            Some(CameraEvent::Left { client, reason, .. }) => return (client, reason),
+            Some(SimulatorEvent::Left { client, reason, .. }) => return (client, reason),
             Some(_) => {}
             None => panic!("the camera stopped"),
         }

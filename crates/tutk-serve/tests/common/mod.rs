@@ -22,11 +22,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::net::{TcpSocket, TcpStream};
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, nal_units, tone};
-use tutk_runtime::tutk_session::{
-    self as session, AudioFlags, CameraConfig, CameraEvent, ClientConfig, ClipFrame, Codec,
-    Credentials, LeaveReason, Sound, SoundFormat,
+use tutk_runtime::tutk_session::{AudioFlags, ClientConfig, Codec, Credentials};
+use tutk_runtime::tutk_simulator::{
+    ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent, Sound, SoundFormat,
 };
-use tutk_runtime::{Error, Impairment, Server, serve};
+use tutk_runtime::{Error, Impairment, SimulatedCamera, simulate};
 use tutk_serve::{Camera, CameraSettings, CameraState, Hub, LiveFrame, Viewer, ViewerEvent};
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
@@ -60,7 +60,7 @@ pub fn nals(stream: &[u8]) -> Vec<&[u8]> {
 }
 
 /// As the simulated camera wants it, at any speed.
-pub fn shown(stream: &'static [u8], fps: u8) -> session::Clip {
+pub fn shown(stream: &'static [u8], fps: u8) -> tutk_runtime::tutk_simulator::Clip {
     let clip = clip(stream);
     let codec = match clip.codec() {
         VideoCodec::H264 => Codec::H264,
@@ -70,7 +70,7 @@ pub fn shown(stream: &'static [u8], fps: u8) -> session::Clip {
         data: data.clone(),
         key,
     });
-    session::Clip::new(frames, codec, fps).unwrap()
+    tutk_runtime::tutk_simulator::Clip::new(frames, codec, fps).unwrap()
 }
 
 /// A second of the tone in 20 ms a frame; AAC is 8 s.
@@ -138,18 +138,18 @@ fn ogg_packets(mut ogg: &[u8]) -> Vec<Vec<u8>> {
 
 pub const SOUND_FRAME: Duration = Duration::from_millis(20);
 
-pub fn camera(stream: &'static [u8], fps: u8) -> CameraConfig {
-    CameraConfig::new(credentials(), shown(stream, fps))
+pub fn camera(stream: &'static [u8], fps: u8) -> SimulatorConfig {
+    SimulatorConfig::new(credentials(), shown(stream, fps))
 }
 
-pub fn served(config: CameraConfig) -> Server {
-    serve(config, loopback(), Impairment::default()).unwrap()
+pub fn served(config: SimulatorConfig) -> SimulatedCamera {
+    simulate(config, loopback(), Impairment::default()).unwrap()
 }
 
 /// At an address that another camera has just left, as soon as the system gives it.
-pub async fn served_at(config: CameraConfig, address: SocketAddr) -> Server {
+pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
     loop {
-        match serve(config.clone(), address, Impairment::default()) {
+        match simulate(config.clone(), address, Impairment::default()) {
             Ok(server) => return server,
             Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
                 tokio::task::yield_now().await;
@@ -167,7 +167,7 @@ pub async fn narrow(address: SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-pub fn settings(server: &Server) -> CameraSettings {
+pub fn settings(server: &SimulatedCamera) -> CameraSettings {
     let mut settings = CameraSettings::new(ClientConfig::new(server.local_addr(), credentials()));
     settings.policy.jitter = 0.0;
     settings
@@ -218,12 +218,12 @@ pub async fn state(viewer: &mut Viewer, wanted: impl Fn(&CameraState) -> bool) -
 }
 
 /// The next client that leaves, and how many had joined before.
-pub async fn left(server: &mut Server) -> (LeaveReason, usize) {
+pub async fn left(server: &mut SimulatedCamera) -> (LeaveReason, usize) {
     let mut joined = 0;
     loop {
         match patient(server.next_event()).await.unwrap() {
-            CameraEvent::Joined { .. } => joined += 1,
-            CameraEvent::Left { reason, .. } => return (reason, joined),
+            SimulatorEvent::Joined { .. } => joined += 1,
+            SimulatorEvent::Left { reason, .. } => return (reason, joined),
             _ => {}
         }
     }

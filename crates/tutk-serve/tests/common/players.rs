@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use super::sync::Seen;
 use tokio::task::JoinSet;
-use tutk_runtime::Server;
-use tutk_runtime::tutk_session::CameraConfig;
+use tutk_runtime::SimulatedCamera;
+use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{Camera, CameraState, Hub, RtspConfig, RtspServer};
 
 /// Whether these tools of a package are there, by asking for their version. Where CI=true they must be.
@@ -41,7 +41,7 @@ pub fn ffmpeg_is_there() -> bool {
 
 /// A camera that shows its clip once, a hub and a server for it.
 pub struct Show {
-    camera: Server,
+    camera: SimulatedCamera,
     pub hub: Hub,
     pub front: Camera,
     pub server: RtspServer,
@@ -50,7 +50,7 @@ pub struct Show {
 
 impl Show {
     /// `frames` of the picture, and then the end.
-    pub async fn start(mut config: CameraConfig, frames: Option<u64>, rtsp: RtspConfig) -> Self {
+    pub async fn start(mut config: SimulatorConfig, frames: Option<u64>, rtsp: RtspConfig) -> Self {
         config.frames = frames;
         let sound = config.sound.is_some();
         let camera = super::served(config);

@@ -13,15 +13,15 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
-use tutk_runtime::Server;
-use tutk_runtime::tutk_session::CameraConfig;
+use tutk_runtime::SimulatedCamera;
+use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{Camera, CameraSettings, HttpConfig, HttpServer, Hub};
 
 use crate::common::{self, loopback, patient};
 
 /// A camera, named `front`, and HTTP for it.
 pub(crate) struct Served {
-    pub(crate) camera: Server,
+    pub(crate) camera: SimulatedCamera,
     pub(crate) hub: Hub,
     pub(crate) front: Camera,
     pub(crate) http: HttpServer,
@@ -62,12 +62,12 @@ pub(crate) fn basic(name: &str, password: &str) -> String {
 }
 
 impl Served {
-    pub(crate) async fn start(config: CameraConfig) -> Self {
+    pub(crate) async fn start(config: SimulatorConfig) -> Self {
         Self::with(config, |_| {}, |_| {}).await
     }
 
     pub(crate) async fn with(
-        config: CameraConfig,
+        config: SimulatorConfig,
         settings: impl FnOnce(&mut CameraSettings),
         http: impl FnOnce(&mut HttpConfig),
     ) -> Self {
@@ -75,7 +75,7 @@ impl Served {
     }
 
     pub(crate) async fn of(
-        camera: Server,
+        camera: SimulatedCamera,
         settings: impl FnOnce(&mut CameraSettings),
         http: impl FnOnce(&mut HttpConfig),
     ) -> Self {

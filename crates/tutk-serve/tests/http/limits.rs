@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tutk_runtime::tutk_session::{Codec, LeaveReason};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::LeaveReason;
 
 use crate::client::{Served, Stream};
 use crate::common::{FPS, H264, camera, left, patient};

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use tutk_media::AudioCodec;
-use tutk_runtime::tutk_session::{CameraConfig, Codec, Dialect, MediaKind};
-use tutk_runtime::{Impairment, serve};
+use tutk_runtime::tutk_session::{Codec, Dialect, MediaKind};
+use tutk_runtime::tutk_simulator::SimulatorConfig;
+use tutk_runtime::{Impairment, simulate};
 
 use crate::client::{Said, Served, Socket};
 use crate::common::players::ffmpeg_is_there;
@@ -69,7 +70,7 @@ impl Watched {
     }
 }
 
-async fn watched(config: CameraConfig, query: &str, segments: usize) -> Watched {
+async fn watched(config: SimulatorConfig, query: &str, segments: usize) -> Watched {
     let served = Served::start(config).await;
     let mut socket = served.socket(&format!("/front/live{query}")).await;
     let mut watched = Watched::default();
@@ -161,7 +162,7 @@ async fn what_has_no_place_is_named() {
     let frames = sound.frames().iter().cloned();
     let mut format = sound.format();
     format.codec = Codec::G726;
-    config.sound = tutk_session::Sound::new(frames, format, 160).ok();
+    config.sound = tutk_runtime::tutk_simulator::Sound::new(frames, format, 160).ok();
     let seen = watched(config, "", 50).await;
     let left_out = seen
         .told
@@ -189,7 +190,7 @@ async fn a_bad_network_is_not_in_the_segments() {
         seed: 3,
         ..Impairment::default()
     };
-    let camera = serve(config, loopback(), impairment).unwrap();
+    let camera = simulate(config, loopback(), impairment).unwrap();
     let served = Served::of(camera, |_| {}, |_| {}).await;
     let mut socket = served.socket("/front/live").await;
     let mut watched = Watched::default();

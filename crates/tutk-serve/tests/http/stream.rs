@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use tutk_media::{AudioCodec, g711, nal_units};
-use tutk_runtime::tutk_session::{CameraConfig, Codec, Dialect};
-use tutk_runtime::{Impairment, serve};
+use tutk_runtime::tutk_session::{Codec, Dialect};
+use tutk_runtime::tutk_simulator::SimulatorConfig;
+use tutk_runtime::{Impairment, simulate};
 
 use crate::client::{Served, Stream};
 use crate::common::players::{ffmpeg_is_there, path, printed};
 use crate::common::{FPS, H264, H265, TONE, camera, clip, heard, left, loopback};
 
-pub(crate) fn with_sound(stream: &'static [u8], codec: Codec) -> CameraConfig {
+pub(crate) fn with_sound(stream: &'static [u8], codec: Codec) -> SimulatorConfig {
     let mut config = camera(stream, FPS);
     let rate = match codec {
         Codec::AacAdts | Codec::AacRaw | Codec::Pcm => 16_000,
@@ -52,7 +53,7 @@ pub(crate) fn samples(bytes: &[u8], name: &str) -> Vec<i16> {
 pub(crate) fn assert_heard(
     samples: &[i16],
     codec: AudioCodec,
-    config: &CameraConfig,
+    config: &SimulatorConfig,
     least: usize,
 ) {
     let sound = config.sound.as_ref().unwrap();
@@ -224,7 +225,7 @@ async fn what_the_network_loses_is_not_in_the_stream() {
         seed: 7,
         ..Impairment::default()
     };
-    let camera = serve(config, loopback(), impairment).unwrap();
+    let camera = simulate(config, loopback(), impairment).unwrap();
     let served = Served::of(camera, |_| {}, |_| {}).await;
     let mut stream = served.stream("/front/stream.mp4?sound=flac").await;
     let bytes = taken(&served, &mut stream, 1_500).await;

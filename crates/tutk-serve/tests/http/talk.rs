@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 use tutk_media::{AudioCodec, tone};
-use tutk_runtime::tutk_session::{CameraEvent, Codec};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::SimulatorEvent;
 use tutk_serve::http::TALK_SILENCE;
 
 use crate::client::{Said, Served, Socket};
@@ -38,11 +39,11 @@ async fn heard(served: &mut Served, codec: AudioCodec) -> (Vec<i16>, Vec<Instant
     let (mut samples, mut times) = (Vec::new(), Vec::new());
     loop {
         match patient(served.camera.next_event()).await.unwrap() {
-            CameraEvent::Heard { sound, .. } => {
+            SimulatorEvent::Heard { sound, .. } => {
                 times.push(Instant::now());
                 samples.extend(decoded(codec, &sound.data));
             }
-            CameraEvent::TalkEnded { .. } => return (samples, times),
+            SimulatorEvent::TalkEnded { .. } => return (samples, times),
             _ => {}
         }
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
-use tutk_runtime::Server;
-use tutk_runtime::tutk_session::CameraConfig;
+use tutk_runtime::SimulatedCamera;
+use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{HttpConfig, HttpServer, Hub};
 
 use crate::browser::{self, Browser, Page};
@@ -17,7 +17,7 @@ use crate::painted::READ;
 static ONE: Mutex<()> = Mutex::const_new(());
 
 pub(crate) struct House {
-    pub(crate) cameras: BTreeMap<String, Server>,
+    pub(crate) cameras: BTreeMap<String, SimulatedCamera>,
     pub(crate) hub: Hub,
     pub(crate) http: HttpServer,
     pub(crate) browser: Browser,
@@ -44,7 +44,7 @@ impl House {
         })
     }
 
-    pub(crate) fn add(&mut self, name: &str, config: CameraConfig) {
+    pub(crate) fn add(&mut self, name: &str, config: SimulatorConfig) {
         let server = common::served(config);
         let mut settings = settings(&server);
         // It is to come back while somebody watches the test.

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
-use tutk_runtime::Server;
-use tutk_runtime::tutk_session::{CameraEvent, SliceOrigin};
+use tutk_runtime::SimulatedCamera;
+use tutk_runtime::tutk_simulator::{SimulatorEvent, SliceOrigin};
 
 use crate::browser::Page;
 use crate::common::FPS;
@@ -34,10 +34,10 @@ const INTERVAL: f64 = 1_000.0 / FPS as f64;
 
 /// When the camera sends its first picture, in milliseconds since 1970: those behind it are one each 1/[`FPS`] s. Of
 /// all pictures the one counts that was seen to leave with the least delay.
-async fn watch_sending(mut camera: Server, first: watch::Sender<f64>) {
+async fn watch_sending(mut camera: SimulatedCamera, first: watch::Sender<f64>) {
     let mut zero = None;
     while let Some(event) = camera.next_event().await {
-        let CameraEvent::SliceSent(slice) = event else {
+        let SimulatorEvent::SliceSent(slice) = event else {
             continue;
         };
         if !slice.kind.is_video() || slice.index != 0 || slice.origin != SliceOrigin::First {

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use tutk_runtime::tutk_session::{CameraConfig, Codec};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::SimulatorConfig;
 
 use crate::common::{FPS, camera, heard};
 
@@ -37,14 +38,14 @@ pub(crate) const READ: &str = "
     };";
 
 /// A camera that shows its number, and is heard.
-pub(crate) fn painted(number: u8) -> CameraConfig {
+pub(crate) fn painted(number: u8) -> SimulatorConfig {
     let mut config = camera(clip(number), FPS);
     config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
     config
 }
 
 /// A camera that shows a scene, a drawing that Chromium has made a picture of.
-pub(crate) fn scene(png: &[u8]) -> CameraConfig {
+pub(crate) fn scene(png: &[u8]) -> SimulatorConfig {
     // Something moves, as on every camera's picture: its noise.
     let args = "-f png_pipe -loop 1 -framerate 20 -i pipe: -frames:v 40 -vf scale=640:360,noise=alls=3:allf=t \
         -pix_fmt yuv420p -crf 27";

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use tutk_media::g711;
-use tutk_runtime::Server;
-use tutk_runtime::tutk_session::CameraEvent;
+use tutk_runtime::SimulatedCamera;
+use tutk_runtime::tutk_simulator::SimulatorEvent;
 
 use crate::common::patient;
 use crate::house::{House, plays, tool};
 use crate::painted::painted;
 
 /// The loudest sample of what a camera hears, once it is loud; frames until then.
-async fn beep(camera: &mut Server) -> usize {
+async fn beep(camera: &mut SimulatedCamera) -> usize {
     let mut frames = 0;
     loop {
-        if let CameraEvent::Heard { sound, .. } = patient(camera.next_event()).await.unwrap() {
+        if let SimulatorEvent::Heard { sound, .. } = patient(camera.next_event()).await.unwrap() {
             frames += 1;
             assert_eq!(sound.flags.rate_hz(), Some(8_000));
             if sound
@@ -28,10 +28,10 @@ async fn beep(camera: &mut Server) -> usize {
     }
 }
 
-async fn end(camera: &mut Server) {
+async fn end(camera: &mut SimulatedCamera) {
     while !matches!(
         patient(camera.next_event()).await.unwrap(),
-        CameraEvent::TalkEnded { .. }
+        SimulatorEvent::TalkEnded { .. }
     ) {}
 }
 

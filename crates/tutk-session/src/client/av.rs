@@ -7,9 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use av_login::{
-    ClientEvent, ClientLogin, ClientOutput, Nonce, Password, Status as LoginStatus, User,
-};
+use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginStatus, User};
 use hl_ioctl::commands::{MediaControl, SetAnswer};
 use hl_ioctl::{
     AuthMessage, ClientExchange, Command as _, ConnectResult, HlMessage, Request, Step,
@@ -24,7 +22,7 @@ use super::media::Media;
 use super::requests::{Asker, REPEAT, Requests};
 use super::{ClientConfig, MediaRequest};
 use crate::channel::AvCounter;
-use crate::dialect::{AuthIdRule, Dialect, PasswordRule};
+use crate::dialect::{AuthIdRule, Dialect};
 use crate::error::Error;
 use crate::event::Answer;
 use crate::phase::Epoch;
@@ -99,11 +97,10 @@ impl AvClient {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, Error> {
         let credentials = &config.credentials;
-        let password = match dialect.password {
-            PasswordRule::Fixed(password) => Password::new(password.as_bytes()),
-            PasswordRule::Enr => Password::new(credentials.enr.reveal()),
-        }
-        .map_err(Error::Login)?;
+        let password = dialect
+            .password
+            .password(credentials)
+            .map_err(Error::Login)?;
         let id = match dialect.auth_id {
             AuthIdRule::UidPrefix => {
                 let [a, b, c, d, ..] = credentials.uid.0;

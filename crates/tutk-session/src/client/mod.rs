@@ -36,7 +36,7 @@ use self::av::{AvClient, FIRST_COMMAND_INDEX, Progress};
 pub use self::config::{ClientConfig, MediaRequest, ResendPolicy};
 use self::rate::Rate;
 pub use self::requests::MAX_REQUESTS;
-pub(crate) use self::requests::REPEAT;
+pub use self::requests::REPEAT;
 use self::requests::{Asker, Requests};
 use self::suites::Suites;
 pub(crate) use self::suites::refuses_suite;
@@ -52,10 +52,10 @@ use crate::phase::{Epoch, Phase};
 use crate::wire::{End, Incoming, Wrapper};
 
 /// The PSK identity that cameras know (wire.md section 7).
-pub(crate) const PSK_IDENTITY: &str = "AUTHPWD_admin";
+pub const PSK_IDENTITY: &str = "AUTHPWD_admin";
 
 /// When nothing at all is due. Waking up for it is harmless.
-pub(crate) const IDLE: Duration = Duration::from_secs(3600);
+pub const IDLE: Duration = Duration::from_secs(3600);
 
 /// A client's session, without I/O.
 ///

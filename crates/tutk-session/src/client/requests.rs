@@ -9,7 +9,7 @@ use crate::phase::later;
 use crate::wire::MAX_HL_PAYLOAD;
 
 /// Time from one sending of a request to the next (wire.md section 9).
-pub(crate) const REPEAT: Duration = Duration::from_secs(1);
+pub const REPEAT: Duration = Duration::from_secs(1);
 
 /// The most requests that wait for their answers or their turn. One more is not taken.
 pub const MAX_REQUESTS: usize = 64;

@@ -1,5 +1,6 @@
 //! Datagrams as a dialect has them, and what they say whatever the dialect: the only place that knows one
 //! transport from another.
+#![allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 
 mod cc51;
 mod wrapper;
@@ -15,7 +16,7 @@ use tutk_frame::{
     Stage, Uid,
 };
 
-pub(crate) use self::wrapper::Wrapper;
+pub use self::wrapper::Wrapper;
 use crate::dialect::{Cipher, Dialect, IotcTransport, Transport};
 use crate::output::Outbox;
 
@@ -25,7 +26,7 @@ pub const MAX_HL_PAYLOAD: usize = 1100;
 
 /// What a datagram says.
 #[derive(Debug)]
-pub(crate) enum Incoming {
+pub enum Incoming {
     /// A client asks who is there.
     Question(Question),
     /// A client says that it has found the camera; nothing is answered.
@@ -51,41 +52,41 @@ pub(crate) enum Incoming {
 
 /// Who is there?
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Question {
+pub struct Question {
     /// Whom it is for. Zeros: anybody.
-    pub(crate) uid: Uid,
+    pub uid: Uid,
     /// What the client drew.
-    pub(crate) session: SessionId,
+    pub session: SessionId,
 }
 
 /// The camera is there.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Offer {
+pub struct Offer {
     /// Which camera.
-    pub(crate) uid: Uid,
+    pub uid: Uid,
     /// The session that it gives, where the dialect lets the camera choose.
-    pub(crate) place: Option<Place>,
+    pub place: Option<Place>,
 }
 
 /// The session that a camera gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) session: SessionId,
-    pub(crate) ticket: u16,
+pub struct Place {
+    pub session: SessionId,
+    pub ticket: u16,
 }
 
 /// A client wants a session.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Request {
-    pub(crate) uid: Uid,
-    pub(crate) session: SessionId,
+pub struct Request {
+    pub uid: Uid,
+    pub session: SessionId,
     /// What it was given, where the dialect has tickets.
-    pub(crate) ticket: Option<u16>,
+    pub ticket: Option<u16>,
 }
 
 /// One end of the line: what it must know to read and to write datagrams.
 #[derive(Debug)]
-pub(crate) struct End {
+pub struct End {
     /// Which way the datagrams go that come here.
     incoming: Direction,
     uid: Uid,
@@ -95,7 +96,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    pub(crate) fn new(incoming: Direction, uid: Uid, auth_key: Option<AuthKey>) -> Self {
+    pub fn new(incoming: Direction, uid: Uid, auth_key: Option<AuthKey>) -> Self {
         let tagger = match &auth_key {
             Some(AuthKey(key)) if uid != Uid::default() => Some(Tagger::new(&uid.0, key)),
             _ => None,
@@ -108,7 +109,7 @@ impl End {
         }
     }
 
-    pub(crate) fn uid(&self) -> Uid {
+    pub fn uid(&self) -> Uid {
         self.uid
     }
 
@@ -139,7 +140,7 @@ impl End {
 
 impl Dialect {
     /// Whether that end has what this dialect needs to be spoken.
-    pub(crate) fn is_spoken_by(&self, end: &End) -> bool {
+    pub fn is_spoken_by(&self, end: &End) -> bool {
         match &self.transport {
             Transport::Iotc(_) => true,
             Transport::Cc51 => end.tagger.is_some(),
@@ -149,7 +150,7 @@ impl Dialect {
     /// Whether the datagram, as it came, begins as one of this dialect does. Leaves it as it is.
     ///
     /// The length counts as well as the magic: noise has two bytes right often enough.
-    pub(crate) fn recognises(&self, datagram: &[u8]) -> bool {
+    pub fn recognises(&self, datagram: &[u8]) -> bool {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.recognises(datagram),
             Transport::Cc51 => Cc51Header::parse_datagram(datagram).is_ok(),
@@ -157,7 +158,7 @@ impl Dialect {
     }
 
     /// Takes the obfuscation off, in place.
-    pub(crate) fn reveal(&self, datagram: &mut [u8]) {
+    pub fn reveal(&self, datagram: &mut [u8]) {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.reveal(datagram),
             Transport::Cc51 => {}
@@ -166,7 +167,7 @@ impl Dialect {
 
     /// Reads a datagram without its obfuscation. `None` for what is not understood, is for the other end, or
     /// has a wrong tag.
-    pub(crate) fn read(&self, end: &End, datagram: &[u8]) -> Option<Incoming> {
+    pub fn read(&self, end: &End, datagram: &[u8]) -> Option<Incoming> {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.read(end, datagram),
             Transport::Cc51 => cc51::read(end, datagram),
@@ -174,19 +175,13 @@ impl Dialect {
     }
 
     /// Takes the obfuscation off, in place, and reads what is inside.
-    pub(crate) fn open(&self, end: &End, datagram: &mut [u8]) -> Option<Incoming> {
+    pub fn open(&self, end: &End, datagram: &mut [u8]) -> Option<Incoming> {
         self.reveal(datagram);
         self.read(end, datagram)
     }
 
     /// Queues the question who is there, for `uid` or for anybody.
-    pub(crate) fn ask<E>(
-        &self,
-        end: &End,
-        session: SessionId,
-        to: SocketAddr,
-        out: &mut Outbox<E>,
-    ) {
+    pub fn ask<E>(&self, end: &End, session: SessionId, to: SocketAddr, out: &mut Outbox<E>) {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.ask(end, session, Stage::Broadcast, to, out),
             Transport::Cc51 => cc51::send_discovery(end, cc51::QUESTION, 0, session, to, out),
@@ -194,7 +189,7 @@ impl Dialect {
     }
 
     /// Queues the answer to that question.
-    pub(crate) fn offer<E>(
+    pub fn offer<E>(
         &self,
         end: &End,
         question: &Question,
@@ -220,7 +215,7 @@ impl Dialect {
 
     /// Queues what asks for a session. `ticket` is the one of the camera's offer; without one, a dialect that
     /// has tickets asks for an offer first.
-    pub(crate) fn request<E>(
+    pub fn request<E>(
         &self,
         end: &End,
         session: SessionId,
@@ -251,13 +246,7 @@ impl Dialect {
     }
 
     /// Queues the answer that grants a session.
-    pub(crate) fn grant<E>(
-        &self,
-        end: &End,
-        request: &Request,
-        to: SocketAddr,
-        out: &mut Outbox<E>,
-    ) {
+    pub fn grant<E>(&self, end: &End, request: &Request, to: SocketAddr, out: &mut Outbox<E>) {
         match &self.transport {
             Transport::Iotc(iotc) => {
                 let answer = SessionAnswer {

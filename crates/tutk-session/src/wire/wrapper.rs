@@ -13,9 +13,9 @@ use crate::output::Outbox;
 /// The data wrapper of one session: what stands around the DTLS records of its channels (wire.md sections 5
 /// and 6), and its keepalives. That the channels share one count of packets is this project's choice.
 #[derive(Debug)]
-pub(crate) struct Wrapper {
-    pub(crate) dialect: &'static Dialect,
-    pub(crate) remote: SocketAddr,
+pub struct Wrapper {
+    pub dialect: &'static Dialect,
+    pub remote: SocketAddr,
     end: Arc<End>,
     place: Place,
     /// Counts data packets.
@@ -26,12 +26,7 @@ pub(crate) struct Wrapper {
 
 impl Wrapper {
     /// The ticket of `place` is not looked at where the dialect has none.
-    pub(crate) fn new(
-        dialect: &'static Dialect,
-        end: Arc<End>,
-        place: Place,
-        remote: SocketAddr,
-    ) -> Self {
+    pub fn new(dialect: &'static Dialect, end: Arc<End>, place: Place, remote: SocketAddr) -> Self {
         Self {
             dialect,
             remote,
@@ -42,12 +37,12 @@ impl Wrapper {
         }
     }
 
-    pub(crate) fn session(&self) -> SessionId {
+    pub fn session(&self) -> SessionId {
         self.place.session
     }
 
     /// Queues one data datagram, whose records `fill` appends.
-    pub(crate) fn send<E, F>(
+    pub fn send<E, F>(
         &mut self,
         channel: u8,
         out: &mut Outbox<E>,
@@ -91,7 +86,7 @@ impl Wrapper {
     }
 
     /// Queues a keepalive of the camera.
-    pub(crate) fn send_keepalive<E>(&mut self, out: &mut Outbox<E>) {
+    pub fn send_keepalive<E>(&mut self, out: &mut Outbox<E>) {
         match &self.dialect.transport {
             Transport::Iotc(iotc) => {
                 let keepalive = Keepalive {
@@ -111,12 +106,7 @@ impl Wrapper {
     }
 
     /// Queues the client's answer to a keepalive with that body, back to where it came from.
-    pub(crate) fn answer_keepalive<E>(
-        &mut self,
-        body: [u8; 8],
-        to: SocketAddr,
-        out: &mut Outbox<E>,
-    ) {
+    pub fn answer_keepalive<E>(&mut self, body: [u8; 8], to: SocketAddr, out: &mut Outbox<E>) {
         self.keepalives = self.keepalives.wrapping_add(1);
         match &self.dialect.transport {
             Transport::Iotc(iotc) => {

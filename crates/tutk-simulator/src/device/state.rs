@@ -1,18 +1,18 @@
 //! The state, and where it begins.
 
-use alloc::string::String;
+use std::string::String;
 
 use serde_json::{Value, json};
 
-use crate::commands::*;
+use hl_ioctl::commands::*;
 
 /// The place of [`TurnHome`], horizontal and vertical: the middle of both ranges. This project's choice.
-pub(super) const HOME: (u16, u8) = (175, 20);
+pub(crate) const HOME: (u16, u8) = (175, 20);
 
 /// What a simulated camera is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceConfig {
-    /// The model. It decides which of two commands the camera knows (see [`models`](crate::models)); without one it
+    /// The model. It decides which of two commands the camera knows (see [`models`](hl_ioctl::models)); without one it
     /// knows both.
     pub model: Option<String>,
     /// The picture at first.
@@ -55,7 +55,8 @@ impl Default for DeviceConfig {
 ///
 /// ```
 /// use hl_ioctl::commands::{NightVision, SetNightVision};
-/// use hl_ioctl::{DeviceConfig, DeviceState, HlMessage, Outcome, Request};
+/// use hl_ioctl::{HlMessage, Request};
+/// use tutk_simulator::{DeviceConfig, DeviceState, Outcome};
 ///
 /// let mut device = DeviceState::new(DeviceConfig::default());
 /// let request = Request::from(&SetNightVision(NightVision::Auto)).to_hl()?;
@@ -67,31 +68,31 @@ impl Default for DeviceConfig {
 /// ```
 #[derive(Debug, Clone)]
 pub struct DeviceState {
-    pub(super) config: DeviceConfig,
-    pub(super) video: VideoSettings,
-    pub(super) status_light: Switch,
-    pub(super) night_vision: NightVision,
-    pub(super) infrared_light: InfraredLight,
-    pub(super) on_screen_time: Switch,
-    pub(super) on_screen_logo: Switch,
+    pub(crate) config: DeviceConfig,
+    pub(crate) video: VideoSettings,
+    pub(crate) status_light: Switch,
+    pub(crate) night_vision: NightVision,
+    pub(crate) infrared_light: InfraredLight,
+    pub(crate) on_screen_time: Switch,
+    pub(crate) on_screen_logo: Switch,
     /// What the camera's clock is ahead of the caller's, in seconds.
-    pub(super) clock_offset: i64,
-    pub(super) motion_alarm: MotionAlarm,
-    pub(super) motion_tagging: Switch,
-    pub(super) time_zone: i8,
-    pub(super) power: Power,
-    pub(super) rtsp_server: Switch,
-    pub(super) file_server: Switch,
-    pub(super) night_switch_point: NightSwitchPoint,
-    pub(super) siren: SirenAndLight,
-    pub(super) spotlight: Switch,
-    pub(super) floodlight: Switch,
+    pub(crate) clock_offset: i64,
+    pub(crate) motion_alarm: MotionAlarm,
+    pub(crate) motion_tagging: Switch,
+    pub(crate) time_zone: i8,
+    pub(crate) power: Power,
+    pub(crate) rtsp_server: Switch,
+    pub(crate) file_server: Switch,
+    pub(crate) night_switch_point: NightSwitchPoint,
+    pub(crate) siren: SirenAndLight,
+    pub(crate) spotlight: Switch,
+    pub(crate) floodlight: Switch,
     /// Degrees, each within what [`Horizontal`] and [`Vertical`] hold.
-    pub(super) horizontal: u16,
-    pub(super) vertical: u8,
-    pub(super) patrol_points: PatrolPoints,
-    pub(super) patrol: Switch,
-    pub(super) motion_tracking: Switch,
+    pub(crate) horizontal: u16,
+    pub(crate) vertical: u8,
+    pub(crate) patrol_points: PatrolPoints,
+    pub(crate) patrol: Switch,
+    pub(crate) motion_tracking: Switch,
 }
 
 /// The picture, as [`SetVideoParameters`] and [`SetResolution`] left it.
@@ -189,13 +190,13 @@ impl DeviceState {
         u32::try_from(seconds).unwrap_or_default()
     }
 
-    pub(super) fn turn(&mut self, sideways: i64, upward: i64) {
+    pub(crate) fn turn(&mut self, sideways: i64, upward: i64) {
         let (horizontal, vertical) = (i64::from(self.horizontal), i64::from(self.vertical));
         self.look_at(horizontal + sideways, vertical + upward);
     }
 
     /// Stops at the ends.
-    pub(super) fn look_at(&mut self, horizontal: i64, vertical: i64) {
+    pub(crate) fn look_at(&mut self, horizontal: i64, vertical: i64) {
         self.horizontal = horizontal.clamp(0, 350).try_into().unwrap_or_default();
         self.vertical = vertical.clamp(0, 40).try_into().unwrap_or_default();
     }

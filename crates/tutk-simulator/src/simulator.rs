@@ -1,50 +1,38 @@
 //! The device's side of a session, simulated: for tests of this project's client and of everybody's.
 
-mod av;
-mod clip;
-mod config;
-mod ear;
-mod event;
-mod peer;
-mod sound;
-mod stream;
-mod tickets;
-
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use av_login::{CameraLogin, Capabilities, User};
 use hl_ioctl::commands::ConnectResult;
-use hl_ioctl::{CameraExchange, ChallengeStatus, DeviceConfig, DeviceState};
+use hl_ioctl::{CameraExchange, ChallengeStatus};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
-use video_reassembly::ResendConfig;
 
-use self::av::{AvCamera, Context};
-pub use self::clip::{Clip, ClipError, ClipFrame};
-pub use self::config::{CameraConfig, Stamps};
-use self::config::{Spoken, connect_result};
-pub use self::event::{CameraEvent, ClientId, Heard, LeaveReason, SliceOrigin, SliceSent};
-use self::peer::Peer;
-pub use self::sound::{Sound, SoundError, SoundFormat};
-use self::tickets::Tickets;
-use crate::channel::{BACK, Channel, MAIN};
-use crate::client::IDLE;
-use crate::credentials::Mac;
-use crate::dialect::Dialect;
-use crate::error::Error;
-use crate::output::{Outbox, Output};
-use crate::phase::{Epoch, Phase};
-use crate::wire::{End, Incoming, Place, Question, Request, Wrapper};
+use crate::av::{AvCamera, Context};
+use crate::config::{SimulatorConfig, Spoken, connect_result};
+use crate::device::{DeviceConfig, DeviceState};
+use crate::event::{ClientId, LeaveReason, SimulatorEvent};
+use crate::peer::Peer;
+use crate::shared::Shared;
+use crate::tickets::Tickets;
+use tutk_session::Dialect;
+use tutk_session::Error;
+use tutk_session::Output;
+use tutk_session::internal::IDLE;
+use tutk_session::internal::Outbox;
+use tutk_session::internal::{BACK, Channel, MAIN};
+use tutk_session::internal::{End, Incoming, Place, Question, Request, Wrapper};
+use tutk_session::{Epoch, Phase};
 
 /// A simulated camera, without I/O. It serves many clients at once, each from the clip's first frame.
 ///
-/// The contract is the [`Client`](crate::Client)'s: feed it one input, then call
+/// The contract is the [`Client`](tutk_session::Client)'s: feed it one input, then call
 /// [`poll_output`](Self::poll_output) until it says [`Output::Timeout`].
-pub struct Camera {
+pub struct Simulator {
     shared: Shared,
     end: Arc<End>,
     tickets: Tickets,
@@ -57,29 +45,11 @@ pub struct Camera {
     viewers: u8,
     peers: BTreeMap<ClientId, Peer>,
     deadline: Instant,
-    outbox: Outbox<CameraEvent>,
+    outbox: Outbox<SimulatorEvent>,
     dropped: u64,
 }
 
-/// What every client's session looks at.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    epoch: Epoch,
-    enr: hl_ioctl::Enr,
-    mac: Option<Mac>,
-    clip: Clip,
-    sound: Option<Sound>,
-    speaker: bool,
-    resend: Option<ResendConfig>,
-    stamps: Stamps,
-    frames: Option<u64>,
-    idle: Duration,
-    trace_slices: bool,
-    /// Where the camera listens, if that is an IPv4 address: the summary's discovery answer carries it.
-    listens: Option<SocketAddrV4>,
-}
-
-impl Camera {
+impl Simulator {
     /// A camera that listens at `listens`. All that is random is drawn from `rng`, except the key shares of
     /// DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     ///
@@ -87,7 +57,7 @@ impl Camera {
     /// [`Error::Authentication`] if the challenge's status needs a longer ENR, or K10003 does not fit into a
     /// packet; [`Error::Login`] if the ENR cannot be a password.
     pub fn new(
-        config: CameraConfig,
+        config: SimulatorConfig,
         listens: SocketAddr,
         mut rng: Box<dyn CryptoRng + Send>,
         epoch: Epoch,
@@ -223,7 +193,7 @@ impl Camera {
     }
 
     /// What to do next: to be called again until it says [`Output::Timeout`].
-    pub fn poll_output(&mut self) -> Output<'_, CameraEvent> {
+    pub fn poll_output(&mut self) -> Output<'_, SimulatorEvent> {
         let deadline = self.deadline;
         self.outbox.poll().unwrap_or(Output::Timeout(deadline))
     }
@@ -329,7 +299,8 @@ impl Camera {
         match made {
             Ok(peer) => {
                 self.peers.insert(client, peer);
-                self.outbox.event(CameraEvent::Joined { client, dialect });
+                self.outbox
+                    .event(SimulatorEvent::Joined { client, dialect });
                 true
             }
             Err(error) => {
@@ -392,7 +363,7 @@ impl Camera {
     fn remove(&mut self, client: ClientId, reason: LeaveReason) {
         if let Some(mut peer) = self.peers.remove(&client) {
             peer.close(&mut self.outbox);
-            self.outbox.event(CameraEvent::Left {
+            self.outbox.event(SimulatorEvent::Left {
                 client,
                 reason,
                 dropped: peer.dropped(),
@@ -456,9 +427,9 @@ fn make_peer(
     Ok(Peer::new(client, wrapper, main, av, call, now))
 }
 
-impl fmt::Debug for Camera {
+impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Camera")
+        f.debug_struct("Simulator")
             .field("uid", &self.end.uid())
             .field("clients", &self.peers.len())
             .finish_non_exhaustive()

@@ -6,23 +6,25 @@
     reason = "tests fail by panicking"
 )]
 
-mod support;
-
 use std::time::Duration;
 
-use support::raw::{Raw, SESSION};
-use support::{clip, credentials};
+use testkit::session::raw::{Raw, SESSION};
+use testkit::session::{clip, credentials};
+use tutk_session::Dialect;
 use tutk_session::av_login::LoginAnswer;
 use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
 use tutk_session::hl_ioctl::{Command as _, HlMessage, Request, answer};
 use tutk_session::tutk_frame::{AvHeader, AvKind, SessionId, Slice};
-use tutk_session::{CameraConfig, CameraEvent, ClientId, Dialect, LeaveReason};
+use tutk_simulator::{ClientId, LeaveReason, SimulatorConfig, SimulatorEvent};
 
 const EACH: [&Dialect; 3] = Dialect::ALL;
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn raw(dialect: &'static Dialect) -> Raw {
-    Raw::new(dialect, CameraConfig::new(credentials(), clip(1, 20, 10)))
+    Raw::new(
+        dialect,
+        SimulatorConfig::new(credentials(), clip(1, 20, 10)),
+    )
 }
 
 fn hl(request: Request) -> Vec<u8> {
@@ -59,7 +61,7 @@ fn result(raw: &mut Raw) -> Option<ConnectResult> {
 
 fn reason(raw: &Raw) -> Option<&LeaveReason> {
     raw.events.iter().find_map(|event| match event {
-        CameraEvent::Left { reason, .. } => Some(reason),
+        SimulatorEvent::Left { reason, .. } => Some(reason),
         _ => None,
     })
 }
@@ -217,7 +219,7 @@ fn media_carries_the_flags_that_clients_decide_by() {
 #[test]
 fn askers_make_room_for_each_other_and_not_those_in_the_handshake() {
     for dialect in EACH {
-        let mut config = CameraConfig::new(credentials(), clip(1, 20, 10));
+        let mut config = SimulatorConfig::new(credentials(), clip(1, 20, 10));
         config.max_clients = 3;
         let mut raw = Raw::new(dialect, config);
         raw.hello();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tutk_frame::{AudioFlags, Codec, MediaKind, SessionId};
 
-use crate::dialect::Dialect;
-use crate::phase::Phase;
+use tutk_session::Dialect;
+use tutk_session::Phase;
 
 /// A client of a camera: where it is and the id of its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,7 +21,7 @@ pub struct ClientId {
 /// What a camera tells its owner.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum CameraEvent {
+pub enum SimulatorEvent {
     /// Somebody asked for a session, and it was granted.
     Joined {
         /// Who.
@@ -86,7 +86,7 @@ pub enum LeaveReason {
     /// Its login or its answer to the challenge was wrong.
     #[error("it was refused")]
     Refused,
-    /// Nothing came from it for [`CameraConfig::idle`](crate::CameraConfig::idle).
+    /// Nothing came from it for [`SimulatorConfig::idle`](crate::SimulatorConfig::idle).
     #[error("it fell silent")]
     Silent,
     /// It had to make room for another.

@@ -1,11 +1,12 @@
-//! The simulated camera: the pure [`Camera`], a socket, a clock, and a task that joins them.
+//! The simulated camera: the pure [`Simulator`], a socket, a clock, and a task that joins them.
 
 use std::net::SocketAddr;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tutk_session::{Camera, CameraConfig, CameraEvent, Output, Transmit};
+use tutk_session::{Output, Transmit};
+use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
 
 use crate::error::Error;
 use crate::netem::{Air, Impairment, Packet};
@@ -16,9 +17,9 @@ const EVENT_QUEUE: usize = 1024;
 
 /// A simulated camera that listens. It stops when this is dropped.
 #[derive(Debug)]
-pub struct Server {
+pub struct SimulatedCamera {
     local: SocketAddr,
-    events: mpsc::Receiver<CameraEvent>,
+    events: mpsc::Receiver<SimulatorEvent>,
     close: mpsc::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -31,19 +32,19 @@ pub struct Server {
 /// # Errors
 /// [`Error::Io`] if the port is in use, or the system gives no socket or no randomness; [`Error::Session`]
 /// if the configuration contradicts itself.
-pub fn serve(
-    config: CameraConfig,
+pub fn simulate(
+    config: SimulatorConfig,
     listen: SocketAddr,
     impairment: Impairment,
-) -> Result<Server, Error> {
+) -> Result<SimulatedCamera, Error> {
     let socket = socket::bind(listen)?;
     let local = socket.local_addr()?;
-    let camera = Camera::new(config, local, Box::new(socket::rng()?), socket::epoch())?;
+    let camera = Simulator::new(config, local, Box::new(socket::rng()?), socket::epoch())?;
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let (close, closing) = mpsc::channel(1);
     let air = (!impairment.is_none()).then(|| Air::new(&impairment));
     let task = tokio::spawn(drive(camera, socket, air, sender, closing));
-    Ok(Server {
+    Ok(SimulatedCamera {
         local,
         events,
         close,
@@ -51,7 +52,7 @@ pub fn serve(
     })
 }
 
-impl Server {
+impl SimulatedCamera {
     /// The address it listens at; the port is a real one even if 0 was asked for.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -59,7 +60,7 @@ impl Server {
     }
 
     /// The next event; `None` when the camera has stopped. Cancel-safe.
-    pub async fn next_event(&mut self) -> Option<CameraEvent> {
+    pub async fn next_event(&mut self) -> Option<SimulatorEvent> {
         self.events.recv().await
     }
 
@@ -71,17 +72,17 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for SimulatedCamera {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 async fn drive(
-    mut camera: Camera,
+    mut camera: Simulator,
     socket: UdpSocket,
     mut air: Option<Air>,
-    events: mpsc::Sender<CameraEvent>,
+    events: mpsc::Sender<SimulatorEvent>,
     mut closing: mpsc::Receiver<()>,
 ) {
     let mut inbox = Inbox::new();

@@ -1,14 +1,14 @@
 //! What the device does with each command.
 
-use alloc::vec::Vec;
-use core::num::NonZeroU16;
+use std::num::NonZeroU16;
+use std::vec::Vec;
 
 use serde_json::Value;
 
 use super::state::{DeviceState, HOME, VideoSettings};
-use crate::commands::*;
-use crate::models::{self, is_one_of};
-use crate::{Command, Error, HlMessage, JsonDocument};
+use hl_ioctl::commands::*;
+use hl_ioctl::models::{self, is_one_of};
+use hl_ioctl::{Command, Error, HlMessage, JsonDocument};
 
 /// The degrees of one [`TurnByStep`]. This project's choice.
 const STEP: i64 = 10;
@@ -51,7 +51,7 @@ pub enum Effect {
 pub enum Silence {
     /// The camera does not know the code.
     Unknown,
-    /// The payload cannot be read, or the answer would be over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
+    /// The payload cannot be read, or the answer would be over [`MAX_PAYLOAD`](hl_ioctl::MAX_PAYLOAD).
     /// Whether real cameras are silent then is not known: this project's choice.
     Malformed(Error),
 }
@@ -59,7 +59,7 @@ pub enum Silence {
 impl DeviceState {
     /// Takes a message, when the caller's clock says `now_unix`, in seconds since 1970.
     ///
-    /// The connection's own messages (K10000 to K10008) are [`CameraExchange`](crate::CameraExchange)'s: here they
+    /// The connection's own messages (K10000 to K10008) are [`CameraExchange`](hl_ioctl::CameraExchange)'s: here they
     /// are not known.
     pub fn handle(&mut self, message: &HlMessage<'_>, now_unix: u32) -> Outcome {
         if !self.knows(message.code) {
@@ -236,7 +236,7 @@ impl DeviceState {
     fn video_parameters(&self) -> VideoParameters {
         VideoParameters {
             bitrate: self.video.bitrate.get(),
-            resolution: self.video.resolution.wire(),
+            resolution: self.video.resolution.code() + 1,
             fps: self.video.fps.try_into().unwrap_or(u8::MAX),
             horizontal_flip: self.video.horizontal_flip.byte(),
             vertical_flip: self.video.vertical_flip.byte(),

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::av::{AvCamera, Context};
-use super::ear::{Call, Ear};
-use super::{CameraEvent, ClientId, LeaveReason, SliceSent};
-use crate::channel::Channel;
-use crate::dialect::Dialect;
-use crate::output::Outbox;
-use crate::phase::{Phase, later};
-use crate::wire::Wrapper;
+use crate::av::{AvCamera, Context};
+use crate::ear::{Call, Ear};
+use crate::event::{ClientId, LeaveReason, SimulatorEvent, SliceSent};
+use tutk_session::Dialect;
+use tutk_session::Phase;
+use tutk_session::internal::Channel;
+use tutk_session::internal::Outbox;
+use tutk_session::internal::Wrapper;
+use tutk_session::internal::later;
 
 /// How long a client that has had its last frame may take to go by itself: the last slices may still be
 /// under way.
@@ -112,7 +113,7 @@ impl Peer {
         &mut self,
         now: Instant,
         records: &mut [u8],
-        outbox: &mut Outbox<CameraEvent>,
+        outbox: &mut Outbox<SimulatorEvent>,
     ) {
         let Some(ear) = &mut self.ear else { return };
         if let Err(error) = ear.handle_records(now, self.id, records, outbox) {
@@ -126,7 +127,7 @@ impl Peer {
         &mut self,
         now: Instant,
         context: &mut Context<'_>,
-        outbox: &mut Outbox<CameraEvent>,
+        outbox: &mut Outbox<SimulatorEvent>,
     ) -> Result<(), LeaveReason> {
         let timed_out = self.main.dtls.handle_timeout(now);
         let dtls_deadline = self.flush(outbox)?;
@@ -161,7 +162,7 @@ impl Peer {
         &mut self,
         now: Instant,
         context: &mut Context<'_>,
-        outbox: &mut Outbox<CameraEvent>,
+        outbox: &mut Outbox<SimulatorEvent>,
     ) -> Option<Instant> {
         if !self.av.listens() {
             self.stop_listening(outbox);
@@ -187,7 +188,7 @@ impl Peer {
         }
     }
 
-    fn stop_listening(&mut self, outbox: &mut Outbox<CameraEvent>) {
+    fn stop_listening(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
         self.av.listen_no_more();
         if let Some(mut ear) = self.ear.take() {
             ear.close(self.id, &mut self.wrapper, outbox);
@@ -195,13 +196,13 @@ impl Peer {
     }
 
     /// Tells the client that it is over.
-    pub(crate) fn close(&mut self, outbox: &mut Outbox<CameraEvent>) {
+    pub(crate) fn close(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
         self.stop_listening(outbox);
         self.main.dtls.close();
         self.main.flush(&mut self.wrapper, outbox, |_, _| {});
     }
 
-    fn flush(&mut self, outbox: &mut Outbox<CameraEvent>) -> Result<Instant, LeaveReason> {
+    fn flush(&mut self, outbox: &mut Outbox<SimulatorEvent>) -> Result<Instant, LeaveReason> {
         let Self {
             id,
             wrapper,
@@ -213,7 +214,7 @@ impl Peer {
         let deadline = main.flush(wrapper, outbox, |outbox, event| match event {
             dtls_psk::Event::Connected(_) => av.start(),
             dtls_psk::Event::KeyLog(line) => {
-                outbox.event(CameraEvent::KeyLog { client: *id, line });
+                outbox.event(SimulatorEvent::KeyLog { client: *id, line });
             }
             dtls_psk::Event::Closed => closed = true,
             _ => {}
@@ -228,7 +229,7 @@ impl Peer {
         &mut self,
         now: Instant,
         context: &Context<'_>,
-        outbox: &mut Outbox<CameraEvent>,
+        outbox: &mut Outbox<SimulatorEvent>,
     ) -> Result<(), dtls_psk::Error> {
         let Self {
             id,
@@ -255,7 +256,7 @@ impl Peer {
                 return Ok(());
             };
             if context.shared.trace_slices {
-                outbox.event(CameraEvent::SliceSent(SliceSent {
+                outbox.event(SimulatorEvent::SliceSent(SliceSent {
                     client: *id,
                     datagram: outbox.queued() - 1,
                     kind: written.kind,
@@ -270,12 +271,12 @@ impl Peer {
     }
 
     /// Tells the owner of each phase that the client has completed since.
-    fn tell(&mut self, outbox: &mut Outbox<CameraEvent>) {
+    fn tell(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
         while self.told < self.av.phase() {
             let Some(next) = self.told.next() else { return };
             self.told = next;
             if next > Phase::Dtls {
-                outbox.event(CameraEvent::Entered {
+                outbox.event(SimulatorEvent::Entered {
                     client: self.id,
                     phase: next,
                 });

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use disco_cipher::tag::{TAG_LEN, Tagger};
 use tutk_frame::SessionId;
 
-use crate::wire::Place;
+use tutk_session::internal::Place;
 
 /// Bytes of address and port, as they are hashed.
 const ADDRESS_LEN: usize = 18;
@@ -17,15 +17,15 @@ const ADDRESS_LEN: usize = 18;
 /// id is another than the client's, so that a client that goes on with its own has no ticket for it. How
 /// real cameras draw theirs is not known.
 #[derive(Debug)]
-pub(super) struct Tickets(Tagger);
+pub(crate) struct Tickets(Tagger);
 
 impl Tickets {
-    pub(super) fn new(secret: &[u8; 32]) -> Self {
+    pub(crate) fn new(secret: &[u8; 32]) -> Self {
         Self(Tagger::new(secret, b""))
     }
 
     /// The session for a client that asks from there, in that name.
-    pub(super) fn place(&self, client: SocketAddr, name: SessionId) -> Place {
+    pub(crate) fn place(&self, client: SocketAddr, name: SessionId) -> Place {
         let [a, b, c, d, e, f, g, h, ..] = self.mac(0, client, name);
         let session = SessionId([a, b, c, d, e, f, g, h]);
         Place {
@@ -35,7 +35,7 @@ impl Tickets {
     }
 
     /// The ticket that goes with a session. Never 0, which stands for none.
-    pub(super) fn ticket(&self, client: SocketAddr, session: SessionId) -> u16 {
+    pub(crate) fn ticket(&self, client: SocketAddr, session: SessionId) -> u16 {
         let [low, high, ..] = self.mac(1, client, session);
         u16::from_le_bytes([low, high]).max(1)
     }

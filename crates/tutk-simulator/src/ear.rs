@@ -13,16 +13,16 @@ use dtls_psk::{CipherSuite, Connection};
 use rand_core::CryptoRng;
 use tutk_frame::TalkPacket;
 
-use super::event::{CameraEvent, ClientId, Heard};
-use crate::channel::{BACK, Channel};
-use crate::client::{PSK_IDENTITY, REPEAT};
-use crate::dialect::Dialect;
-use crate::output::Outbox;
-use crate::wire::Wrapper;
+use crate::event::{ClientId, Heard, SimulatorEvent};
+use tutk_session::Dialect;
+use tutk_session::internal::Outbox;
+use tutk_session::internal::Wrapper;
+use tutk_session::internal::{BACK, Channel};
+use tutk_session::internal::{PSK_IDENTITY, REPEAT};
 
 /// What a camera needs to call a client back, in one dialect.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     dialect: &'static Dialect,
     dtls: Arc<dtls_psk::Config>,
     password: Password,
@@ -30,7 +30,7 @@ pub(super) struct Call {
 
 /// One client's sound to the camera.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(crate) struct Ear {
     channel: Channel,
     login: ClientLogin,
     /// When the login is repeated; none before the handshake is done and after it is answered.
@@ -42,7 +42,7 @@ pub(super) struct Ear {
 
 impl Call {
     /// `configure` does to a DTLS configuration what the camera does to all of them.
-    pub(super) fn new(
+    pub(crate) fn new(
         dialect: &'static Dialect,
         psk: dtls_psk::Psk,
         password: Password,
@@ -59,7 +59,7 @@ impl Call {
     }
 
     /// Calls.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &self,
         rng: &mut dyn CryptoRng,
         now: Instant,
@@ -84,12 +84,12 @@ impl Call {
 
 impl Ear {
     /// Takes the records of one datagram of the channel, and tells what is heard.
-    pub(super) fn handle_records(
+    pub(crate) fn handle_records(
         &mut self,
         now: Instant,
         client: ClientId,
         records: &mut [u8],
-        outbox: &mut Outbox<CameraEvent>,
+        outbox: &mut Outbox<SimulatorEvent>,
     ) -> Result<(), dtls_psk::Error> {
         let Self {
             channel,
@@ -100,7 +100,7 @@ impl Ear {
         } = self;
         channel.open(now, records, |packet| match TalkPacket::parse(packet) {
             // Before it has let the camera in a client has nothing to say.
-            Ok(talk) if *open => outbox.event(CameraEvent::Heard {
+            Ok(talk) if *open => outbox.event(SimulatorEvent::Heard {
                 client,
                 sound: Heard {
                     frame: talk.frame,
@@ -121,12 +121,12 @@ impl Ear {
     }
 
     /// Does all that can be done now; when to come back. `Err` when it is over.
-    pub(super) fn drive(
+    pub(crate) fn drive(
         &mut self,
         now: Instant,
         client: ClientId,
         wrapper: &mut Wrapper,
-        outbox: &mut Outbox<CameraEvent>,
+        outbox: &mut Outbox<SimulatorEvent>,
     ) -> Result<Instant, Option<dtls_psk::Error>> {
         let Self {
             channel,
@@ -139,7 +139,7 @@ impl Ear {
         let (mut connected, mut closed) = (false, false);
         let deadline = channel.flush(wrapper, outbox, |outbox, event| match event {
             dtls_psk::Event::Connected(_) => connected = true,
-            dtls_psk::Event::KeyLog(line) => outbox.event(CameraEvent::KeyLog { client, line }),
+            dtls_psk::Event::KeyLog(line) => outbox.event(SimulatorEvent::KeyLog { client, line }),
             dtls_psk::Event::Closed => closed = true,
             _ => {}
         });
@@ -163,7 +163,7 @@ impl Ear {
                 ClientOutput::Event(ClientEvent::LoggedIn(_)) => {
                     *repeat_at = None;
                     *open = true;
-                    outbox.event(CameraEvent::TalkBegan { client });
+                    outbox.event(SimulatorEvent::TalkBegan { client });
                 }
                 ClientOutput::Event(ClientEvent::Refused(_)) => return Err(None),
             }
@@ -172,21 +172,21 @@ impl Ear {
     }
 
     /// Hangs up.
-    pub(super) fn close(
+    pub(crate) fn close(
         &mut self,
         client: ClientId,
         wrapper: &mut Wrapper,
-        outbox: &mut Outbox<CameraEvent>,
+        outbox: &mut Outbox<SimulatorEvent>,
     ) {
         self.channel.dtls.close();
         self.channel.flush(wrapper, outbox, |_, _| {});
         if self.open {
-            outbox.event(CameraEvent::TalkEnded { client });
+            outbox.event(SimulatorEvent::TalkEnded { client });
         }
     }
 
     /// Packets that were dropped: of DTLS and of what is inside.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.unknown + self.channel.dropped()
     }
 }

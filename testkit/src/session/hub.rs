@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use tutk_session::{
-    Camera, CameraConfig, CameraEvent, Client, ClientConfig, Epoch, Error, Event, Frame, Output,
-};
+use tutk_session::{Client, ClientConfig, Epoch, Error, Event, Frame, Output};
+use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
 
 use super::camera_address;
 
@@ -21,9 +20,9 @@ pub type Loss = fn(u64) -> bool;
 pub struct Hub {
     pub start: Instant,
     pub now: Instant,
-    pub camera: Camera,
+    pub camera: Simulator,
     camera_deadline: Instant,
-    pub events: Vec<CameraEvent>,
+    pub events: Vec<SimulatorEvent>,
     pub clients: Vec<Member>,
     /// Datagrams under way, by arrival and order of sending.
     air: BTreeMap<(Instant, u64), (SocketAddr, SocketAddr, Vec<u8>)>,
@@ -42,14 +41,14 @@ pub struct Member {
 }
 
 impl Hub {
-    pub fn new(camera: CameraConfig) -> Self {
+    pub fn new(camera: SimulatorConfig) -> Self {
         #[allow(
             clippy::disallowed_methods,
             reason = "simulated time must begin somewhere"
         )]
         let start = Instant::now();
         let rng = Box::new(StdRng::seed_from_u64(100));
-        let camera = Camera::new(camera, camera_address(), rng, epoch(start)).unwrap();
+        let camera = Simulator::new(camera, camera_address(), rng, epoch(start)).unwrap();
         Self {
             start,
             now: start,

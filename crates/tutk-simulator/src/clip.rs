@@ -15,7 +15,7 @@ pub struct ClipFrame {
     pub key: bool,
 }
 
-/// Encoded video that a [`Camera`](crate::Camera) sends over and over.
+/// Encoded video that a [`Camera`](crate::Simulator) sends over and over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clip {
     frames: Arc<[ClipFrame]>,
@@ -44,7 +44,7 @@ pub enum ClipError {
 }
 
 impl Clip {
-    /// The longest frame that is taken, bytes: what a client's default [`Limits`](crate::Limits) let
+    /// The longest frame that is taken, bytes: what a client's default [`Limits`](tutk_session::Limits) let
     /// through. A key frame at 2K is well under a tenth of it.
     pub const MAX_FRAME: usize = 2 << 20;
 

@@ -12,7 +12,8 @@ use tutk_session::tutk_frame::{
     AvStamp, Cc51Discovery, DataHeader, Direction, Heartbeat, IoctlMessage, IoctlRequest,
     SessionId, SessionRequest, SessionStamp, SessionTrailer,
 };
-use tutk_session::{Camera, CameraConfig, CameraEvent, Dialect, Epoch, Output, PasswordRule};
+use tutk_session::{Dialect, Epoch, Output, PasswordRule};
+use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
 
 use super::scripted::{cc51_discovery, data, hide, layout, reveal};
 use super::{camera_address, client_address, credentials};
@@ -22,7 +23,7 @@ pub const SESSION: SessionId = SessionId(*b"eight by");
 /// A camera, and the client that a test plays.
 pub struct Raw {
     pub dialect: &'static Dialect,
-    pub camera: Camera,
+    pub camera: Simulator,
     pub start: Instant,
     pub now: Instant,
     deadline: Instant,
@@ -34,13 +35,13 @@ pub struct Raw {
     pub datagrams: Vec<(Duration, Vec<u8>)>,
     /// Every AV packet of the camera, and when.
     pub packets: Vec<(Duration, Vec<u8>)>,
-    pub events: Vec<CameraEvent>,
+    pub events: Vec<SimulatorEvent>,
     /// The camera has said close_notify.
     pub closed: bool,
 }
 
 impl Raw {
-    pub fn new(dialect: &'static Dialect, mut config: CameraConfig) -> Self {
+    pub fn new(dialect: &'static Dialect, mut config: SimulatorConfig) -> Self {
         #[allow(
             clippy::disallowed_methods,
             reason = "simulated time must begin somewhere"
@@ -52,7 +53,7 @@ impl Raw {
         };
         config.dialects = vec![dialect];
         let rng = Box::new(StdRng::seed_from_u64(1));
-        let camera = Camera::new(config, camera_address(), rng, epoch).unwrap();
+        let camera = Simulator::new(config, camera_address(), rng, epoch).unwrap();
         Self {
             dialect,
             camera,

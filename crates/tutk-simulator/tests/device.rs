@@ -10,11 +10,10 @@
 use std::num::{NonZeroU8, NonZeroU16};
 
 use hl_ioctl::commands::*;
-use hl_ioctl::{
-    Command, DeviceConfig, DeviceState, Effect, Error, HlMessage, Outcome, Request, Silence,
-};
+use hl_ioctl::{Command, Error, HlMessage, Request};
 use proptest::prelude::*;
 use serde_json::json;
+use tutk_simulator::{DeviceConfig, DeviceState, Effect, Outcome, Silence};
 
 const NOW: u32 = 1_767_225_600;
 

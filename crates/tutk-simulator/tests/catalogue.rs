@@ -12,11 +12,11 @@ use std::collections::BTreeSet;
 use hl_ioctl::commands::ReadParameters;
 use hl_ioctl::describe::{Field, Kind, LEFT_OUT, Values};
 use hl_ioctl::{
-    CATALOGUE, Command, Context, DeviceConfig, DeviceState, Effect, Entry, Error, HlMessage,
-    Models, Outcome, Request, entry, models,
+    CATALOGUE, Command, Context, Entry, Error, HlMessage, Models, Request, entry, models,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tutk_simulator::{DeviceConfig, DeviceState, Effect, Outcome};
 
 const NOW: u32 = 1_767_225_600;
 

@@ -7,20 +7,21 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::device::{DeviceState, Effect, Outcome};
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{Media, Switch};
-use hl_ioctl::{CameraExchange, CameraStep, DeviceState, Effect, HlMessage, Ioctl, Outcome};
+use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
 use rand_core::CryptoRng;
 use tutk_frame::{
     AvKind, AvPacket, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, Probe,
     ProbeAnswer, ResendRequest,
 };
 
-use super::Shared;
-use super::stream::{Stream, Written};
-use crate::channel::AvCounter;
-use crate::dialect::{Dialect, Liveness};
-use crate::phase::Phase;
+use crate::shared::Shared;
+use crate::stream::{Stream, Written};
+use tutk_session::Phase;
+use tutk_session::internal::AvCounter;
+use tutk_session::{Dialect, Liveness};
 
 /// How long a client may leave probes unanswered in resend mode: then media stops until it answers (wire.md
 /// section 12). How long real cameras wait is not known.

@@ -7,11 +7,14 @@ use hl_ioctl::commands::{Media, Switch};
 use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, ResendRequest};
 use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
 
-use super::clip::Clip;
-use super::sound::Sound;
-use super::{Context, Shared, SliceOrigin, Stamps};
-use crate::dialect::Dialect;
-use crate::phase::later;
+use crate::av::Context;
+use crate::clip::Clip;
+use crate::config::Stamps;
+use crate::event::SliceOrigin;
+use crate::shared::Shared;
+use crate::sound::Sound;
+use tutk_session::Dialect;
+use tutk_session::internal::later;
 
 /// How many slices go out at once. A key frame is hundreds: all at once they would overrun receive buffers
 /// that a real camera's Wi-Fi never could.

@@ -1,11 +1,11 @@
 //! The state by number, for K10020.
 
-use alloc::string::ToString;
+use std::string::ToString;
 
 use serde_json::{Map, Value};
 
 use super::state::DeviceState;
-use crate::layout::Scalar;
+use hl_ioctl::Scalar;
 
 impl DeviceState {
     /// K10021: the parameters that are asked for and that this camera has, numbers as text by number.

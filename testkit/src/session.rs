@@ -23,9 +23,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use str0m_netem::{Input, Netem, NetemConfig};
 use tutk_session::{
-    AudioFlags, Camera, CameraConfig, CameraEvent, Client, ClientConfig, Clip, ClipFrame, Codec,
-    Credentials, Dialect, Epoch, Error, Event, Frame, Lost, Output, Phase, SliceOrigin, Sound,
-    SoundFormat,
+    AudioFlags, Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Error, Event, Frame,
+    Lost, Output, Phase,
+};
+use tutk_simulator::{
+    Clip, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent, SliceOrigin, Sound, SoundFormat,
 };
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
@@ -104,7 +106,7 @@ pub struct Simulation {
     pub start: Instant,
     pub now: Instant,
     pub client: Client,
-    pub camera: Camera,
+    pub camera: Simulator,
     up: Netem<Packet>,
     down: Netem<Packet>,
     sent: [u64; 2],
@@ -141,7 +143,7 @@ pub struct Record {
     pub lost: Vec<Lost>,
     pub other: Vec<Event>,
     pub ended: Option<Result<(), Error>>,
-    pub camera: Vec<CameraEvent>,
+    pub camera: Vec<SimulatorEvent>,
     /// Slices for the first time, again, and parity packets.
     pub sent: [u64; 3],
     pub slices: SlicesSent,
@@ -155,7 +157,7 @@ impl Simulation {
     /// Both ends as the configurations say, on a network as `net` makes it for each direction.
     pub fn new(
         client: ClientConfig,
-        camera: CameraConfig,
+        camera: SimulatorConfig,
         seed: u64,
         net: impl Fn(NetemConfig) -> NetemConfig,
     ) -> Self {
@@ -173,7 +175,7 @@ impl Simulation {
             start,
             now: start,
             client: Client::new(client, rng(1), epoch),
-            camera: Camera::new(camera, camera_address(), rng(2), epoch).unwrap(),
+            camera: Simulator::new(camera, camera_address(), rng(2), epoch).unwrap(),
             up: Netem::new(net(NetemConfig::new().seed(seed * 16 + 3))),
             down: Netem::new(net(NetemConfig::new().seed(seed * 16 + 4))),
             sent: [0; 2],
@@ -190,11 +192,15 @@ impl Simulation {
     }
 
     /// A pair that speaks `dialect` with seeded key shares.
-    pub fn pair(dialect: &'static Dialect, clip: Clip, seed: u64) -> (ClientConfig, CameraConfig) {
+    pub fn pair(
+        dialect: &'static Dialect,
+        clip: Clip,
+        seed: u64,
+    ) -> (ClientConfig, SimulatorConfig) {
         let mut client = ClientConfig::new(camera_address(), credentials());
         client.dialects = vec![dialect];
         client.provider = Some(provider::seeded(seed * 2));
-        let mut camera = CameraConfig::new(credentials(), clip);
+        let mut camera = SimulatorConfig::new(credentials(), clip);
         camera.dialects = vec![dialect];
         camera.provider = Some(provider::seeded(seed * 2 + 1));
         camera.trace_slices = true;
@@ -357,7 +363,7 @@ impl Simulation {
                         self.down.handle_input(Input::Packet(self.now, packet));
                     }
                 }
-                Output::Event(CameraEvent::SliceSent(slice)) => {
+                Output::Event(SimulatorEvent::SliceSent(slice)) => {
                     self.record.sent[slice.origin as usize] += 1;
                     if slice.origin == SliceOrigin::Parity {
                         continue;

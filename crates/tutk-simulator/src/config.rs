@@ -3,29 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::device::DeviceConfig;
 use av_login::Password;
 use dtls_psk::CipherSuite;
 use dtls_psk::crypto::CryptoProvider;
 use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
-use hl_ioctl::{ChallengeStatus, DeviceConfig, JsonDocument};
+use hl_ioctl::{ChallengeStatus, JsonDocument};
 use serde_json::json;
 use tutk_frame::Codec;
 use video_reassembly::ResendConfig;
 
-use super::clip::Clip;
-use super::ear::Call;
-use super::sound::Sound;
-use crate::client::PSK_IDENTITY;
-use crate::credentials::Credentials;
-use crate::dialect::{Dialect, PasswordRule};
-use crate::error::Error;
-use crate::models::takes_plain_psk_only;
-use crate::wire::MAX_HL_PAYLOAD;
+use crate::clip::Clip;
+use crate::ear::Call;
+use crate::sound::Sound;
+use tutk_session::Credentials;
+use tutk_session::Dialect;
+use tutk_session::Error;
+use tutk_session::MAX_HL_PAYLOAD;
+use tutk_session::internal::PSK_IDENTITY;
+use tutk_session::internal::takes_plain_psk_only;
 
-/// What a simulated camera is. Made by [`CameraConfig::new`]; the fields may be changed after.
+/// What a simulated camera is. Made by [`SimulatorConfig::new`]; the fields may be changed after.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct CameraConfig {
+pub struct SimulatorConfig {
     /// Identity and keys.
     pub credentials: Credentials,
     /// What it shows.
@@ -57,9 +58,9 @@ pub struct CameraConfig {
     pub idle: Duration,
     /// Whether a ClientHello is answered with a HelloVerifyRequest. Both are seen on real cameras.
     pub cookie_exchange: bool,
-    /// Whether [`CameraEvent::KeyLog`](crate::CameraEvent::KeyLog) is wanted.
+    /// Whether [`SimulatorEvent::KeyLog`](crate::SimulatorEvent::KeyLog) is wanted.
     pub key_log: bool,
-    /// Whether [`CameraEvent::SliceSent`](crate::CameraEvent::SliceSent) is wanted, for tests that must know what was under way.
+    /// Whether [`SimulatorEvent::SliceSent`](crate::SimulatorEvent::SliceSent) is wanted, for tests that must know what was under way.
     pub trace_slices: bool,
     /// The cryptography; `None` takes the one this crate was built with.
     pub provider: Option<CryptoProvider>,
@@ -77,14 +78,14 @@ pub enum Stamps {
 
 /// A dialect that the camera speaks, with what follows from it.
 #[derive(Debug)]
-pub(super) struct Spoken {
-    pub(super) dialect: &'static Dialect,
-    pub(super) dtls: Arc<dtls_psk::Config>,
-    pub(super) password: Password,
-    pub(super) call: Arc<Call>,
+pub(crate) struct Spoken {
+    pub(crate) dialect: &'static Dialect,
+    pub(crate) dtls: Arc<dtls_psk::Config>,
+    pub(crate) password: Password,
+    pub(crate) call: Arc<Call>,
 }
 
-impl CameraConfig {
+impl SimulatorConfig {
     /// A camera that speaks every dialect there is, and streams without end.
     #[must_use]
     pub fn new(credentials: Credentials, clip: Clip) -> Self {
@@ -111,9 +112,9 @@ impl CameraConfig {
 }
 
 impl Spoken {
-    pub(super) fn new(
+    pub(crate) fn new(
         dialect: &'static Dialect,
-        config: &CameraConfig,
+        config: &SimulatorConfig,
         cookie_secret: [u8; 32],
     ) -> Result<Self, Error> {
         let psk = config.credentials.psk(dialect.key);
@@ -123,11 +124,10 @@ impl Spoken {
             }
             dtls.with_key_log(config.key_log)
         };
-        let password = match dialect.password {
-            PasswordRule::Fixed(password) => password.as_bytes(),
-            PasswordRule::Enr => config.credentials.enr.reveal(),
-        };
-        let password = Password::new(password).map_err(Error::Login)?;
+        let password = dialect
+            .password
+            .password(&config.credentials)
+            .map_err(Error::Login)?;
         let call = Call::new(dialect, psk.clone(), password.clone(), configure);
         let suites = match takes_plain_psk_only(config.model.as_deref()) {
             true => &[CipherSuite::PskAes128CbcSha256],
@@ -152,7 +152,7 @@ impl Spoken {
 ///
 /// # Errors
 /// [`Error::Authentication`] if it does not fit into a packet.
-pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Error> {
+pub(crate) fn connect_result(config: &SimulatorConfig) -> Result<ConnectResult, Error> {
     let result = match &config.result {
         Some(result) => result.clone(),
         None => describe(config).map_err(Error::Authentication)?,
@@ -170,7 +170,7 @@ pub(super) fn connect_result(config: &CameraConfig) -> Result<ConnectResult, Err
 
 /// K10003 for clip and sound, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`,
 /// is this project's choice, and so are the names of all codecs but H264 and AAC.
-fn describe(config: &CameraConfig) -> Result<ConnectResult, hl_ioctl::Error> {
+fn describe(config: &SimulatorConfig) -> Result<ConnectResult, hl_ioctl::Error> {
     let clip = &config.clip;
     let device = DeviceConfig::default();
     let codec = match clip.codec() {

@@ -1,0 +1,14 @@
+//! What the tests of several crates share. Not published.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    reason = "helpers of tests, which fail by panicking"
+)]
+
+pub mod session;
