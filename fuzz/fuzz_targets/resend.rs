@@ -12,8 +12,8 @@ use tutk_frame::{
     AvKind, AvPacket, FrameInfo, GroupHeader, LinkClock, MediaKind, MediaLayout, ResendRequest,
 };
 use video_reassembly::{
-    Event, GroupLimits, Groups, Limits, Origin, Reassembler, ResendConfig, ResendTracker, Slice,
-    Slicer, SlicerConfig, StreamKind, TrackerConfig,
+    Event, Limits, Origin, ParityDecoder, ParityLimits, Reassembler, ResendConfig, ResendTracker,
+    Slice, Slicer, SlicerConfig, StreamKind, TrackerConfig,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -55,7 +55,7 @@ fuzz_target!(|input: Input<'_>| {
 
 fn groups((groups, body_bytes): (u8, u8), packets: &[(GroupHeader, &[u8])]) {
     let body_bytes = usize::from(body_bytes);
-    let mut groups = Groups::new(GroupLimits {
+    let mut groups = ParityDecoder::new(ParityLimits {
         groups: groups.into(),
         body_bytes,
     });
@@ -77,11 +77,11 @@ fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) 
     let (window, reorder, reorder_micros, asks, spacing) = config;
     let mut tracker = ResendTracker::new(TrackerConfig {
         window,
-        outage: window / 2,
-        reorder: reorder.into(),
+        max_gap: window / 2,
+        reorder_slices: reorder.into(),
         reorder_micros: reorder_micros.into(),
-        asks,
-        spacing_micros: spacing.into(),
+        max_requests: asks,
+        min_interval_micros: spacing.into(),
     });
     let window = window.clamp(1, 0x4000);
     let mut now = 0;
@@ -93,14 +93,14 @@ fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) 
             Counter::Any(counter) => *counter,
         };
         now += u64::from(*later);
-        tracker.expect(counter.wrapping_sub(3));
+        tracker.expect_first(counter.wrapping_sub(3));
         tracker.received(counter, now);
-        tracker.announce(counter.wrapping_add((*left).into()), now);
+        tracker.expect_through(counter.wrapping_add((*left).into()), now);
         let round_trip = u64::from(*round_trip);
         let deadline = tracker.deadline(round_trip);
         let request = tracker.request(now, round_trip);
         let request = request.map(|request| (request.base, request.missing.to_vec()));
-        // What was announced and did not come is the newest now.
+        // What was metadata and did not come is the newest now.
         let newest = tracker.newest().expect("one came");
         if let Some((base, missing)) = request {
             assert!(deadline.is_some_and(|at| at <= now), "not before its time");
@@ -113,19 +113,19 @@ fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) 
         let base = tracker.base().expect("one came");
         assert!(newest.wrapping_add(1).wrapping_sub(base) <= window + 1);
         let stats = tracker.stats();
-        assert!(stats.filled + stats.given_up <= stats.missing);
-        let open = stats.missing - stats.filled - stats.given_up;
-        // Or something is announced.
+        assert!(stats.filled + stats.abandoned <= stats.missing);
+        let open = stats.missing - stats.filled - stats.abandoned;
+        // Or something is metadata.
         assert!(tracker.deadline(round_trip).is_some() || open == 0);
     }
 }
 
 fn sending(sending: &Sending, fates: &[u8]) {
     let resend = ResendConfig {
-        group: sending.group,
+        group_size: sending.group,
         parity: sending.parity,
-        slices: sending.slices.into(),
-        bytes: sending.bytes.into(),
+        window_slices: sending.slices.into(),
+        window_bytes: sending.bytes.into(),
     };
     let mut slicer = Slicer::new(SlicerConfig {
         slice_bytes: 64,
@@ -184,7 +184,7 @@ fn sending(sending: &Sending, fates: &[u8]) {
     }
     order.sort_unstable();
     let lossless = order.len() == packets.len();
-    let mut groups = Groups::new(GroupLimits::default());
+    let mut groups = ParityDecoder::new(ParityLimits::default());
     let mut reassembler = Reassembler::new(Limits {
         frames: 64,
         reorder_window: 40,
@@ -219,7 +219,7 @@ fn sending(sending: &Sending, fates: &[u8]) {
     reassembler.flush();
     delivered += drain(&mut reassembler, &frames);
     assert!(!lossless || delivered == frames.len());
-    assert_eq!(groups.stats().unusable + groups.stats().inconsistent, 0);
+    assert_eq!(groups.stats().rejected + groups.stats().inconsistent, 0);
     assert_eq!(reassembler.stats().recovered_dropped, 0);
 }
 

@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use model::Model;
 use tutk_frame::{AvPacket, Codec, Fragment, FrameInfo, LinkClock, MediaKind, MediaLayout};
 use video_reassembly::{
-    Announced, Event, FrameNumber, FramePolicy, Limits, Origin, Reassembler, Slice, Slicer,
+    Event, FrameMetadata, FrameNumber, FramePolicy, Limits, Origin, Reassembler, Slice, Slicer,
     SlicerConfig, StreamKind,
 };
 
@@ -46,7 +46,7 @@ enum Step<'a> {
         info: &'a [u8],
         /// A frame info that says so many bytes, in place of `info`.
         says: Option<u8>,
-        announced: Option<(u8, u32)>,
+        metadata: Option<(u8, u32)>,
     },
     GiveUp(bool, u8),
     Flush,
@@ -59,13 +59,13 @@ fuzz_target!(|input: Input<'_>| {
 });
 
 fn any(input: &Input<'_>) {
-    let [frames, frame_bytes, slices, window, ahead, events] = input.limits;
+    let [frames, frame_bytes, slices, window, max_dropout, events] = input.limits;
     let limits = Limits {
         frames: frames.into(),
         frame_bytes: usize::from(frame_bytes) * 16,
         slices: slices.into(),
         reorder_window: window.into(),
-        ahead: ahead.into(),
+        max_dropout: max_dropout.into(),
         // More than one step can make.
         events: 1 << 20,
     };
@@ -101,9 +101,9 @@ fn any(input: &Input<'_>) {
                 } else {
                     StreamKind::Audio
                 };
-                model.give_up_before(stream, (*number).into());
-                real.give_up_before(stream, (*number).into());
-                small.give_up_before(stream, (*number).into());
+                model.skip_to(stream, (*number).into());
+                real.skip_to(stream, (*number).into());
+                small.skip_to(stream, (*number).into());
             }
             Step::Flush => {
                 model.flush();
@@ -124,7 +124,7 @@ fn any(input: &Input<'_>) {
     model.flush();
     real.flush();
     model.compare(&mut real);
-    assert_eq!(real.blocked(StreamKind::Video), None);
+    assert_eq!(real.blocked_frame(StreamKind::Video), None);
 }
 
 impl Step<'_> {
@@ -141,7 +141,7 @@ impl Step<'_> {
             payload,
             info,
             says,
-            announced,
+            metadata,
         } = *self
         else {
             return;
@@ -170,7 +170,7 @@ impl Step<'_> {
             count: count.into(),
             payload,
             info: said.as_ref().map_or(info, |said| said),
-            announced: announced.map(|(frame_bytes, millis)| Announced {
+            metadata: metadata.map(|(frame_bytes, millis)| FrameMetadata {
                 frame_bytes: frame_bytes.into(),
                 millis,
                 codec: Some(Codec::H264),
@@ -191,11 +191,11 @@ fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
         let mut slices = slicer.slice(kind, info, data.clone()).expect("few slices");
         sent.insert((StreamKind::of(kind), slices.number()), (kind, data));
         loop {
-            let (mut packet, announced) = (Vec::new(), slices.packet_len());
+            let (mut packet, len) = (Vec::new(), slices.packet_len());
             if !slicer.write_next(&mut slices, LinkClock::default(), &mut packet) {
                 break;
             }
-            assert_eq!(announced, Some(packet.len()));
+            assert_eq!(len, Some(packet.len()));
             packets.push(packet);
         }
     }

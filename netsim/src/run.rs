@@ -348,7 +348,7 @@ impl<'a> Run<'a> {
             runs: 1,
             video: self.video.finish(resend),
             sound: self.sound.finish(resend),
-            asked: stats.tracker.asked,
+            asked: stats.tracker.requested,
             ..self.tally
         }
     }

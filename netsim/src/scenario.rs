@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tutk_session::Dialect;
-use tutk_session::video_reassembly::{GroupLimits, Limits, ResendConfig};
+use tutk_session::video_reassembly::{Limits, ParityLimits, ResendConfig};
 
 use crate::path::{Conditions, Link, Loss, Outage};
 use crate::tally::Tally;
@@ -92,14 +92,14 @@ impl Goal {
 }
 
 /// The most bytes that a client may hold in frames and groups by the limits that it has unless told otherwise: what
-/// [`Limits`] and [`GroupLimits`] say, for two streams.
+/// [`Limits`] and [`ParityLimits`] say, for two streams.
 fn most_held() -> u64 {
     let Limits {
         frames,
         frame_bytes,
         ..
     } = Limits::default();
-    let GroupLimits { groups, body_bytes } = GroupLimits::default();
+    let ParityLimits { groups, body_bytes } = ParityLimits::default();
     let in_frames = 2 * frames * frame_bytes;
     (in_frames + 2 * in_frames + groups * body_bytes) as u64
 }

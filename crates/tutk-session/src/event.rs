@@ -86,7 +86,7 @@ pub struct Stats {
     /// What the reassembler counted.
     pub media: video_reassembly::Stats,
     /// What came in groups, in resend mode.
-    pub groups: video_reassembly::GroupStats,
+    pub groups: video_reassembly::ParityStats,
     /// What was missing and asked for again, in resend mode.
     pub tracker: video_reassembly::TrackerStats,
     /// Bytes of memory that frames in assembly, frames that wait for an older one, groups and the list of missing

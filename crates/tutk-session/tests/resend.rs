@@ -136,7 +136,7 @@ fn a_camera_that_sends_plain_media_all_the_same_is_taken_at_its_word() {
     check(&simulation, 200, 500, 2);
     let stats = simulation.client.stats();
     assert_eq!(
-        (stats.restarts, stats.groups.slices, stats.tracker.asked),
+        (stats.restarts, stats.groups.slices, stats.tracker.requested),
         (0, 0, 0)
     );
 }

@@ -151,7 +151,7 @@ fn in_resend_mode_frames_wait_for_what_was_asked_for() {
         "{asked:?}"
     );
     assert_eq!(camera.frames(true), [0; 0]);
-    assert_eq!(camera.script.client.stats().tracker.given_up, 0);
+    assert_eq!(camera.script.client.stats().tracker.abandoned, 0);
     assert!(camera.script.client.stats().held > 1_000);
 
     let mut again = Vec::new();
@@ -182,7 +182,7 @@ fn in_resend_mode_frames_wait_no_longer_than_is_asked() {
     first.remove(4);
     camera.send(&first);
     let mut asked = 0;
-    while camera.script.client.stats().tracker.given_up == 0 {
+    while camera.script.client.stats().tracker.abandoned == 0 {
         assert_eq!(camera.frames(true), [0; 0]);
         // Small frames, so that there is never more than a moment without any.
         let frame = camera.cut(MediaKind::Delta, 1);

@@ -24,7 +24,7 @@ use tutk_frame::{
     MediaLayout,
 };
 use video_reassembly::{
-    GroupLimits, Groups, Limits, Reassembler, ResendConfig, ResendTracker, Slice, Slicer,
+    Limits, ParityDecoder, ParityLimits, Reassembler, ResendConfig, ResendTracker, Slice, Slicer,
     SlicerConfig, TrackerConfig,
 };
 
@@ -181,7 +181,7 @@ fn reassembly(c: &mut Criterion) {
         group.bench_function(format!("resend/{name}"), |b| {
             b.iter_batched_ref(
                 || {
-                    let groups = Groups::new(GroupLimits::default());
+                    let groups = ParityDecoder::new(ParityLimits::default());
                     let tracker = ResendTracker::new(TrackerConfig::default());
                     (groups, tracker, Reassembler::new(Limits::default()))
                 },

@@ -16,7 +16,7 @@ const SECOND: i64 = 1_000_000;
 
 /// A frame's time, as the camera wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stamp {
+pub enum Timestamp {
     /// From the frame info (wire.md section 10).
     Unix {
         /// Unix seconds, or a constant.
@@ -28,7 +28,7 @@ pub enum Stamp {
     Millis(u32),
 }
 
-/// Reads [`Stamp`]s of audio and video, which share one clock, into one monotone time line.
+/// Reads [`Timestamp`]s of audio and video, which share one clock, into one monotone time line.
 ///
 /// Each stream is read in the order of its frames and counts on from its own last stamp, so that it
 /// does not matter how far one is held back behind the other. The first frame of all is time zero;
@@ -44,12 +44,12 @@ pub enum Stamp {
 ///
 /// ```
 /// use std::time::Duration;
-/// use video_reassembly::{MediaClock, Stamp, StreamKind};
+/// use video_reassembly::{MediaClock, Timestamp, StreamKind};
 ///
 /// let mut clock = MediaClock::new();
 /// let mut read = |micros| {
-///     let stamp = Stamp::Unix { seconds: 1_700_000_000, micros };
-///     clock.read(StreamKind::Video, Some(stamp))
+///     let stamp = Timestamp::Unix { seconds: 1_700_000_000, micros };
+///     clock.media_time(StreamKind::Video, Some(stamp))
 /// };
 /// assert_eq!(read(950_000), Duration::ZERO);
 /// assert_eq!(read(0), Duration::from_millis(50)); // the seconds stand still
@@ -68,7 +68,7 @@ pub struct MediaClock {
 #[derive(Debug, Clone, Copy)]
 struct Hand {
     /// The last stamp.
-    stamp: Stamp,
+    stamp: Timestamp,
     /// Its place on the time line, in microseconds.
     at: i64,
     /// The last step that was believed, in microseconds.
@@ -85,7 +85,7 @@ impl MediaClock {
     /// The place of the stream's next frame on the time line. Within a stream it never goes back.
     ///
     /// A frame without a stamp has the time of the one before it.
-    pub fn read(&mut self, stream: StreamKind, stamp: Option<Stamp>) -> Duration {
+    pub fn media_time(&mut self, stream: StreamKind, stamp: Option<Timestamp>) -> Duration {
         let (own, other) = match stream {
             StreamKind::Video => (self.video, self.audio),
             StreamKind::Audio => (self.audio, self.video),
@@ -115,7 +115,7 @@ impl MediaClock {
     }
 
     /// The stream's hand, moved to `stamp`.
-    fn advance(&mut self, own: Hand, other: Option<Hand>, stamp: Stamp) -> Hand {
+    fn advance(&mut self, own: Hand, other: Option<Hand>, stamp: Timestamp) -> Hand {
         if let Some(step) = self.step(own.stamp, stamp) {
             return Hand {
                 stamp,
@@ -135,9 +135,9 @@ impl MediaClock {
     }
 
     /// The microseconds from one frame of a stream to the next, `None` if the clock jumped.
-    fn step(&mut self, from: Stamp, to: Stamp) -> Option<i64> {
+    fn step(&mut self, from: Timestamp, to: Timestamp) -> Option<i64> {
         let step = match (from, to) {
-            (Stamp::Unix { seconds: a, .. }, Stamp::Unix { seconds: b, .. }) if a == b => {
+            (Timestamp::Unix { seconds: a, .. }, Timestamp::Unix { seconds: b, .. }) if a == b => {
                 let step = difference(from, to)?;
                 if step < 0 && !self.seconds_run {
                     step + SECOND
@@ -147,7 +147,7 @@ impl MediaClock {
             }
             _ => {
                 let step = difference(from, to)?;
-                self.seconds_run |= matches!(to, Stamp::Unix { .. });
+                self.seconds_run |= matches!(to, Timestamp::Unix { .. });
                 step
             }
         };
@@ -157,9 +157,10 @@ impl MediaClock {
 
 /// The place of `stamp` by the other stream's hand, `None` if they are too far apart to share one
 /// setting of the clock. It may be before the time line's beginning.
-fn place_by(other: Hand, stamp: Stamp) -> Option<i64> {
+fn place_by(other: Hand, stamp: Timestamp) -> Option<i64> {
     let mut apart = difference(other.stamp, stamp)?;
-    if let (Stamp::Unix { seconds: a, .. }, Stamp::Unix { seconds: b, .. }) = (other.stamp, stamp)
+    if let (Timestamp::Unix { seconds: a, .. }, Timestamp::Unix { seconds: b, .. }) =
+        (other.stamp, stamp)
         && a == b
     {
         // Audio and video of one moment lie close together: more than half a second apart within
@@ -174,14 +175,14 @@ fn place_by(other: Hand, stamp: Stamp) -> Option<i64> {
 }
 
 /// `to` − `from` in microseconds, both wraps of 2^32 undone; `None` for stamps of two kinds.
-fn difference(from: Stamp, to: Stamp) -> Option<i64> {
+fn difference(from: Timestamp, to: Timestamp) -> Option<i64> {
     match (from, to) {
         (
-            Stamp::Unix {
+            Timestamp::Unix {
                 seconds: s0,
                 micros: m0,
             },
-            Stamp::Unix {
+            Timestamp::Unix {
                 seconds: s1,
                 micros: m1,
             },
@@ -190,7 +191,7 @@ fn difference(from: Stamp, to: Stamp) -> Option<i64> {
             let micros = i64::from(m1 % 1_000_000) - i64::from(m0 % 1_000_000);
             Some(seconds * SECOND + micros)
         }
-        (Stamp::Millis(from), Stamp::Millis(to)) => {
+        (Timestamp::Millis(from), Timestamp::Millis(to)) => {
             Some(i64::from(to.wrapping_sub(from).cast_signed()) * 1000)
         }
         _ => None,
@@ -209,8 +210,8 @@ mod tests {
 
     const S: u32 = 1_764_000_000;
 
-    fn unix(seconds: u32, micros: u32) -> Option<Stamp> {
-        Some(Stamp::Unix { seconds, micros })
+    fn unix(seconds: u32, micros: u32) -> Option<Timestamp> {
+        Some(Timestamp::Unix { seconds, micros })
     }
 
     fn ms(millis: u64) -> Duration {
@@ -220,10 +221,10 @@ mod tests {
     #[test]
     fn unix_time_across_seconds_and_gaps() {
         let mut clock = MediaClock::new();
-        assert_eq!(clock.read(Video, unix(S, 900_000)), ms(0));
-        assert_eq!(clock.read(Video, unix(S + 1, 0)), ms(100));
-        assert_eq!(clock.read(Video, unix(S + 1, 50_000)), ms(150));
-        assert_eq!(clock.read(Video, unix(S + 31, 50_000)), ms(30_150));
+        assert_eq!(clock.media_time(Video, unix(S, 900_000)), ms(0));
+        assert_eq!(clock.media_time(Video, unix(S + 1, 0)), ms(100));
+        assert_eq!(clock.media_time(Video, unix(S + 1, 50_000)), ms(150));
+        assert_eq!(clock.media_time(Video, unix(S + 31, 50_000)), ms(30_150));
         assert_eq!(clock.jumps(), 0);
     }
 
@@ -232,7 +233,7 @@ mod tests {
         let mut clock = MediaClock::new();
         for i in 0..100_u32 {
             let stamp = unix(7, (990_000 + i * 50_000) % 1_000_000);
-            assert_eq!(clock.read(Video, stamp), ms(u64::from(i) * 50));
+            assert_eq!(clock.media_time(Video, stamp), ms(u64::from(i) * 50));
         }
         assert_eq!(clock.jumps(), 0);
     }
@@ -242,8 +243,8 @@ mod tests {
         let mut clock = MediaClock::new();
         let start = u32::MAX - 120;
         for i in 0..10_u32 {
-            let stamp = Some(Stamp::Millis(start.wrapping_add(i * 50)));
-            assert_eq!(clock.read(Video, stamp), ms(u64::from(i) * 50));
+            let stamp = Some(Timestamp::Millis(start.wrapping_add(i * 50)));
+            assert_eq!(clock.media_time(Video, stamp), ms(u64::from(i) * 50));
         }
         assert_eq!(clock.jumps(), 0);
     }
@@ -251,52 +252,52 @@ mod tests {
     #[test]
     fn seconds_across_their_own_wrap() {
         let mut clock = MediaClock::new();
-        assert_eq!(clock.read(Video, unix(u32::MAX, 950_000)), ms(0));
-        assert_eq!(clock.read(Video, unix(0, 0)), ms(50));
+        assert_eq!(clock.media_time(Video, unix(u32::MAX, 950_000)), ms(0));
+        assert_eq!(clock.media_time(Video, unix(0, 0)), ms(50));
     }
 
     #[test]
     fn audio_and_video_share_the_line_however_far_one_lags() {
         let mut clock = MediaClock::new();
-        assert_eq!(clock.read(Video, unix(S, 500_000)), ms(0));
-        assert_eq!(clock.read(Video, unix(S, 550_000)), ms(50));
+        assert_eq!(clock.media_time(Video, unix(S, 500_000)), ms(0));
+        assert_eq!(clock.media_time(Video, unix(S, 550_000)), ms(50));
         // Before the first frame of all there is no time.
-        assert_eq!(clock.read(Audio, unix(S, 480_000)), ms(0));
-        assert_eq!(clock.read(Audio, unix(S, 560_000)), ms(80));
+        assert_eq!(clock.media_time(Audio, unix(S, 480_000)), ms(0));
+        assert_eq!(clock.media_time(Audio, unix(S, 560_000)), ms(80));
         // Video is held back for a while; audio goes on.
         for i in 1..=30_u32 {
             let at = 560_000 + i * 40_000;
             let stamp = unix(S + at / 1_000_000, at % 1_000_000);
-            assert_eq!(clock.read(Audio, stamp), ms(80 + u64::from(i) * 40));
+            assert_eq!(clock.media_time(Audio, stamp), ms(80 + u64::from(i) * 40));
         }
-        assert_eq!(clock.read(Video, unix(S, 600_000)), ms(100));
+        assert_eq!(clock.media_time(Video, unix(S, 600_000)), ms(100));
         assert_eq!(clock.jumps(), 0);
     }
 
     #[test]
     fn the_second_stream_finds_its_place_across_a_wrap_of_constant_seconds() {
         let mut clock = MediaClock::new();
-        assert_eq!(clock.read(Video, unix(7, 950_000)), ms(0));
-        assert_eq!(clock.read(Audio, unix(7, 30_000)), ms(80));
-        assert_eq!(clock.read(Video, unix(7, 50_000)), ms(100));
-        assert_eq!(clock.read(Audio, unix(7, 90_000)), ms(140));
+        assert_eq!(clock.media_time(Video, unix(7, 950_000)), ms(0));
+        assert_eq!(clock.media_time(Audio, unix(7, 30_000)), ms(80));
+        assert_eq!(clock.media_time(Video, unix(7, 50_000)), ms(100));
+        assert_eq!(clock.media_time(Audio, unix(7, 90_000)), ms(140));
     }
 
     #[test]
     fn a_jump_is_taken_out_and_both_streams_stay_together() {
         let mut clock = MediaClock::new();
-        clock.read(Video, unix(10, 0));
-        clock.read(Audio, unix(10, 10_000));
-        clock.read(Video, unix(10, 999_000));
-        assert_eq!(clock.read(Video, unix(11, 49_000)), ms(1049));
-        assert_eq!(clock.read(Audio, unix(11, 10_000)), ms(1010));
+        clock.media_time(Video, unix(10, 0));
+        clock.media_time(Audio, unix(10, 10_000));
+        clock.media_time(Video, unix(10, 999_000));
+        assert_eq!(clock.media_time(Video, unix(11, 49_000)), ms(1049));
+        assert_eq!(clock.media_time(Audio, unix(11, 10_000)), ms(1010));
         // The camera learns what year it is.
-        assert_eq!(clock.read(Video, unix(S, 0)), ms(1099));
-        assert_eq!(clock.read(Audio, unix(S, 5_000)), ms(1104));
+        assert_eq!(clock.media_time(Video, unix(S, 0)), ms(1099));
+        assert_eq!(clock.media_time(Audio, unix(S, 5_000)), ms(1104));
         assert_eq!(clock.jumps(), 2);
         // And it is corrected backwards, within one second.
-        assert_eq!(clock.read(Video, unix(S, 50_000)), ms(1149));
-        assert_eq!(clock.read(Video, unix(S, 20_000)), ms(1199));
+        assert_eq!(clock.media_time(Video, unix(S, 50_000)), ms(1149));
+        assert_eq!(clock.media_time(Video, unix(S, 20_000)), ms(1199));
         assert_eq!(clock.jumps(), 3);
     }
 
@@ -307,16 +308,16 @@ mod tests {
         let stamps = [
             unix(u32::MAX, u32::MAX),
             unix(0, u32::MAX),
-            Some(Stamp::Millis(u32::MAX)),
+            Some(Timestamp::Millis(u32::MAX)),
             None,
-            Some(Stamp::Millis(0)),
+            Some(Timestamp::Millis(0)),
             unix(1 << 31, 0),
             unix(0, 0),
-            Some(Stamp::Millis(1 << 31)),
+            Some(Timestamp::Millis(1 << 31)),
         ];
         for _ in 0..3 {
             for stamp in stamps {
-                let at = clock.read(Video, stamp);
+                let at = clock.media_time(Video, stamp);
                 assert!(at >= last);
                 last = at;
             }

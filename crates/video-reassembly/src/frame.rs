@@ -31,7 +31,7 @@ pub enum FramePolicy {
     All,
     /// Those that can be decoded: a delta frame only if no frame was lost since the last key frame
     /// that was handed out. The others are reported as [`Lost`], with
-    /// [`held_back`](Lost::held_back).
+    /// [`undecodable`](Lost::undecodable).
     Decodable,
 }
 
@@ -69,12 +69,12 @@ pub struct Lost {
     /// cannot be told which ever were frames, so a run may be shorter than it looks.
     pub last: u32,
     /// Slices that came: 0 if nothing did.
-    pub had: u32,
+    pub received: u32,
     /// Slices that the frame has: 0 if none came to say it.
-    pub of: u32,
+    pub total: u32,
     /// Whether it is a whole frame that [`FramePolicy::Decodable`] holds back. Then all of its slices
     /// came.
-    pub held_back: bool,
+    pub undecodable: bool,
     /// Whether the next frame of the stream of which anything came is a key frame; `None` if nothing
     /// has come of any yet. That frame may be lost as well: then another such event follows.
     pub next_is_key: Option<bool>,

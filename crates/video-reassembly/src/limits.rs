@@ -20,7 +20,7 @@ pub struct Limits {
     pub reorder_window: usize,
     /// How far ahead of the last frame a number may be. Beyond it, and far behind, a number counts
     /// only once a second frame near it has shown that the camera's count has jumped.
-    pub ahead: u32,
+    pub max_dropout: u32,
     /// Events that wait for [`poll`](crate::Reassembler::poll), at least 1. One more, and the oldest
     /// is dropped.
     pub events: usize,
@@ -44,7 +44,7 @@ pub struct Stats {
     /// Bytes of the frames handed out.
     pub bytes: u64,
     /// Whole frames held back by [`FramePolicy::Decodable`](crate::FramePolicy::Decodable).
-    pub held_back: u64,
+    pub undecodable: u64,
     /// Frames given up of which a part came.
     pub incomplete: u64,
     /// Frame numbers passed over of which nothing came.
@@ -54,12 +54,12 @@ pub struct Stats {
     /// Slices of a frame that was given up, or passed over, before.
     pub late: u64,
     /// Slices that contradict themselves or the first slice of their frame: kind, number of slices,
-    /// index, announced size.
+    /// index, metadata size.
     pub inconsistent: u64,
     /// Slices of a frame over [`Limits::frame_bytes`] or [`Limits::slices`].
     pub over_limit: u64,
     /// Slices whose frame number is too far away to believe.
-    pub far: u64,
+    pub out_of_range: u64,
     /// Times that a stream's count jumped, and was followed.
     pub jumps: u64,
     /// Incomplete frames dropped because of [`Limits::frames`].
@@ -67,7 +67,7 @@ pub struct Stats {
     /// Frames handed out with another size than their frame info or header says.
     pub size_mismatches: u64,
     /// Frame infos that could not be read. Their frames are handed out without one.
-    pub bad_info: u64,
+    pub invalid_info: u64,
     /// Steps of the camera's clock that were taken out of the timestamps.
     pub clock_jumps: u64,
     /// Events dropped because nobody polled.
@@ -77,14 +77,14 @@ pub struct Stats {
 impl Limits {
     /// Limits that hold for themselves: [`frames`](Self::frames) and [`events`](Self::events) at
     /// least 1, [`frame_bytes`](Self::frame_bytes) within 32 bits, also when some of it is there twice,
-    /// [`reorder_window`](Self::reorder_window) below `frames`, and [`ahead`](Self::ahead) within what
+    /// [`reorder_window`](Self::reorder_window) below `frames`, and [`ahead`](Self::max_dropout) within what
     /// a 16-bit number can tell.
     pub(crate) fn normalised(mut self) -> Self {
         self.frames = self.frames.max(1);
         self.events = self.events.max(1);
         self.frame_bytes = self.frame_bytes.min(1 << 30);
         self.reorder_window = self.reorder_window.min(self.frames - 1);
-        self.ahead = self.ahead.clamp(1, 0x4000);
+        self.max_dropout = self.max_dropout.clamp(1, 0x4000);
         self
     }
 }
@@ -97,7 +97,7 @@ impl Default for Limits {
             frame_bytes: 2 << 20,
             slices: 4096,
             reorder_window: 4,
-            ahead: 1024,
+            max_dropout: 1024,
             events: 256,
         }
     }

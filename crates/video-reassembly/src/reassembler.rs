@@ -2,14 +2,14 @@
 
 use tutk_frame::MediaKind;
 
-use crate::order::Order;
-use crate::outbox::Outbox;
+use crate::event_queue::EventQueue;
+use crate::reorder::ReorderBuffer;
 use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 
 /// Makes frames of slices that come late, twice, out of order, and not at all.
 ///
 /// The contract: feed one slice to [`push`](Self::push), then call [`poll`](Self::poll) until it
-/// returns `None`; likewise after [`give_up_before`](Self::give_up_before) and
+/// returns `None`; likewise after [`skip_to`](Self::skip_to) and
 /// [`flush`](Self::flush).
 ///
 /// **What is handed out.** Every frame whose slices all came, bit for bit, and nothing else; of video,
@@ -18,20 +18,20 @@ use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 /// withhold it: DTLS has vouched for each slice. It has not for recovered ones: see
 /// [`Origin::Recovered`].
 ///
-/// **Order.** Frames of one stream come in the order of their numbers; audio and video do not wait
+/// **ReorderBuffer.** Frames of one stream come in the order of their numbers; audio and video do not wait
 /// for each other. A complete frame is handed out at once if its number follows on the last one's,
 /// or if the header names the last one as the frame before. Else something older is missing or
 /// incomplete, and it is held back until that came, or until more than
 /// [`Limits::reorder_window`] newer frames are complete. There is no time in here: a caller with a
-/// clock asks [`blocked`](Self::blocked) what waits and ends the wait with `give_up_before`.
+/// clock asks [`blocked_frame`](Self::blocked_frame) what waits and ends the wait with `skip_to`.
 ///
 /// At the beginning, frames 0 and 1 follow on nothing; any other first frame waits like one with a gap
 /// before it, for it may have overtaken the one before.
 #[derive(Debug)]
 pub struct Reassembler {
-    video: Order,
-    audio: Order,
-    out: Outbox,
+    video: ReorderBuffer,
+    audio: ReorderBuffer,
+    out: EventQueue,
 }
 
 impl Reassembler {
@@ -39,9 +39,9 @@ impl Reassembler {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            video: Order::new(StreamKind::Video),
-            audio: Order::new(StreamKind::Audio),
-            out: Outbox::new(limits.normalised()),
+            video: ReorderBuffer::new(StreamKind::Video),
+            audio: ReorderBuffer::new(StreamKind::Audio),
+            out: EventQueue::new(limits.normalised()),
         }
     }
 
@@ -61,9 +61,9 @@ impl Reassembler {
             stats.inconsistent += 1;
             return;
         }
-        let announced = slice.announced.map_or(0, |announced| announced.frame_bytes);
+        let metadata = slice.metadata.map_or(0, |metadata| metadata.frame_bytes);
         let announced_fits =
-            usize::try_from(announced).is_ok_and(|bytes| bytes <= limits.frame_bytes);
+            usize::try_from(metadata).is_ok_and(|bytes| bytes <= limits.frame_bytes);
         if slice.count > limits.slices
             || !announced_fits
             || slice.payload.len() > limits.frame_bytes
@@ -84,16 +84,16 @@ impl Reassembler {
 
     /// The number of the oldest complete frame of a stream that waits for an older one; `None` when
     /// none waits. A caller that wants to wait no longer passes it to
-    /// [`give_up_before`](Self::give_up_before).
+    /// [`skip_to`](Self::skip_to).
     #[must_use]
-    pub fn blocked(&self, stream: StreamKind) -> Option<u32> {
+    pub fn blocked_frame(&self, stream: StreamKind) -> Option<u32> {
         match stream {
-            StreamKind::Video => self.video.blocked(),
-            StreamKind::Audio => self.audio.blocked(),
+            StreamKind::Video => self.video.blocked_frame(),
+            StreamKind::Audio => self.audio.blocked_frame(),
         }
     }
 
-    /// The slice counter of the first slice of the frame that [`blocked`](Self::blocked) names, where the layout has
+    /// The slice counter of the first slice of the frame that [`blocked_frame`](Self::blocked_frame) names, where the layout has
     /// one. A stream's slices are sent in the order of its frames: whatever the frame waits for has a lower one.
     #[must_use]
     pub fn blocked_counter(&self, stream: StreamKind) -> Option<u16> {
@@ -116,10 +116,10 @@ impl Reassembler {
     /// Waits no longer for frames before `number`: complete ones are handed out, the others and the
     /// numbers of which nothing came are given up, and frame `number` is handed out if it is
     /// complete, with those that follow it. Numbers beyond all that were seen change nothing more.
-    pub fn give_up_before(&mut self, stream: StreamKind, number: u32) {
+    pub fn skip_to(&mut self, stream: StreamKind, number: u32) {
         match stream {
-            StreamKind::Video => self.video.give_up_before(number, &mut self.out),
-            StreamKind::Audio => self.audio.give_up_before(number, &mut self.out),
+            StreamKind::Video => self.video.skip_to(number, &mut self.out),
+            StreamKind::Audio => self.audio.skip_to(number, &mut self.out),
         }
     }
 
@@ -132,8 +132,8 @@ impl Reassembler {
     /// Bytes of memory that frames in assembly and held back take now, and the tables that are kept for others.
     /// Frames that wait to be polled are not among them.
     #[must_use]
-    pub fn held(&self) -> usize {
-        self.video.held() + self.audio.held()
+    pub fn memory_usage(&self) -> usize {
+        self.video.memory_usage() + self.audio.memory_usage()
     }
 
     /// What was done and dropped so far.

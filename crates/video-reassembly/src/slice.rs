@@ -29,7 +29,7 @@ pub struct Slice<'a> {
     /// The frame info, 16, 24 or 40 bytes, on the last slice; empty before, and where there is none.
     pub info: &'a [u8],
     /// What the summary's header says of the frame in each of its slices.
-    pub announced: Option<Announced>,
+    pub metadata: Option<FrameMetadata>,
 }
 
 /// How a slice came to this side.
@@ -58,7 +58,7 @@ pub enum FrameNumber {
 
 /// What each slice of the summary's layout says of its frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Announced {
+pub struct FrameMetadata {
     /// Bytes of the frame.
     pub frame_bytes: u32,
     /// The timestamp, taken as milliseconds (this project's choice), wrapping.
@@ -97,7 +97,7 @@ impl<'a> From<tutk_frame::Slice<'a>> for Slice<'a> {
             count: header.slices.into(),
             payload: slice.payload,
             info: slice.info,
-            announced: None,
+            metadata: None,
         }
     }
 }
@@ -115,7 +115,7 @@ impl<'a> From<Fragment<'a>> for Slice<'a> {
             count: header.fragments,
             payload: packet.payload,
             info: &[],
-            announced: Some(Announced {
+            metadata: Some(FrameMetadata {
                 frame_bytes: header.frame_size,
                 millis: header.timestamp,
                 codec: header.codec(),

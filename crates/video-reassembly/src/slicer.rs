@@ -8,7 +8,7 @@ use tutk_frame::{
 };
 
 use crate::StreamKind;
-use crate::resend::{OpenGroup, Repair, ResendConfig, ResendWindow, Sent, SlicerStats};
+use crate::resend_window::{OpenGroup, Repair, ResendConfig, ResendWindow, Sent, SlicerStats};
 
 /// How a [`Slicer`] cuts and marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,7 +275,7 @@ impl Slicer {
     /// the slices that it misses, and the base before which it wants none. They are written by
     /// [`write_repair`](Self::write_repair), each once however often it is asked for until then.
     pub fn handle_request(&mut self, base: u16, missing: impl IntoIterator<Item = u16>) {
-        self.stats.unknown += self.window.request(base, missing);
+        self.stats.unavailable += self.window.request(base, missing);
     }
 
     /// What was written, and asked for, so far.

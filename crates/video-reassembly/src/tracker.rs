@@ -7,8 +7,8 @@ use core::ops::Range;
 use tutk_frame::ResendRequest;
 
 use crate::FrameNumber::Short;
-use crate::number;
-use crate::pace::Pace;
+use crate::congestion::CongestionControl;
+use crate::sequence;
 
 /// How far a counter may be ahead of one that was too far away, and confirm it.
 const NEAR: i64 = 64;
@@ -28,16 +28,16 @@ pub struct TrackerConfig {
     pub window: u16,
     /// How many of the slices that are missing at once are asked for, the newest: as many as a camera may be thought
     /// to keep. To ask for others first would be in vain, and take the time in which these can be had.
-    pub outage: u16,
+    pub max_gap: u16,
     /// By how many places a slice may be late: it is asked for when so many counters after it are known.
-    pub reorder: u16,
+    pub reorder_slices: u16,
     /// Or when it has been missing for so long, however few came after it.
     pub reorder_micros: u64,
     /// How often a slice is asked for. When it has not come after the last time, it is given up. Requests that nothing at
     /// all came after do not count, up to 32 in all: they, or what they asked for, have likely met an outage.
-    pub asks: u8,
+    pub max_requests: u8,
     /// The least time between two requests.
-    pub spacing_micros: u64,
+    pub min_interval_micros: u64,
 }
 
 /// What a [`ResendTracker`] has seen, since it was made.
@@ -49,13 +49,13 @@ pub struct TrackerStats {
     /// Of them, those that came after all: late, sent again or recovered.
     pub filled: u64,
     /// Of them, those that are not waited for any more.
-    pub given_up: u64,
+    pub abandoned: u64,
     /// Requests for a slice. One that is asked for twice counts twice.
-    pub asked: u64,
+    pub requested: u64,
     /// Slices whose counter was known already, or given up.
-    pub known: u64,
+    pub duplicates: u64,
     /// Counters too far away to believe.
-    pub far: u64,
+    pub out_of_range: u64,
     /// Times that the count jumped, and was followed.
     pub jumps: u64,
 }
@@ -77,15 +77,15 @@ pub struct Request<'a> {
 /// [`request`](Self::request) has.
 ///
 /// A gap is asked for at once when it is more than slices a few places late
-/// ([`TrackerConfig::reorder`]), then again after every round trip, [`TrackerConfig::asks`] times in all. So is the end
-/// of a frame after which nothing comes, if it is [announced](Self::announce). While answers do not come in time it
+/// ([`TrackerConfig::reorder_slices`]), then again after every round trip, [`TrackerConfig::max_requests`] times in all. So is the end
+/// of a frame after which nothing comes, if it is [metadata](Self::expect_through). While answers do not come in time it
 /// asks less often, up to 8 round trips apart, and for less: for 32 to 128 slices at a time that have not come yet.
-/// Nothing before the first counter that came is missing, unless it was [expected](Self::expect).
+/// Nothing before the first counter that came is missing, unless it was [expected](Self::expect_first).
 ///
 /// ```
 /// use video_reassembly::{ResendTracker, TrackerConfig};
 ///
-/// let config = TrackerConfig { reorder: 2, ..TrackerConfig::default() };
+/// let config = TrackerConfig { reorder_slices: 2, ..TrackerConfig::default() };
 /// let mut tracker = ResendTracker::new(config);
 /// let round_trip = 4_000;
 /// for counter in [65_534, 65_535, 1] {
@@ -111,7 +111,7 @@ pub struct ResendTracker {
     tail: Option<(u64, u64)>,
     /// A counter too far away to believe, until a second one near it comes.
     suspect: Option<u16>,
-    pace: Pace,
+    pace: CongestionControl,
     /// When anything came last, and before that.
     heard: [u64; 2],
     /// When the last request was made.
@@ -157,7 +157,7 @@ impl ResendTracker {
             missing: VecDeque::new(),
             tail: None,
             suspect: None,
-            pace: Pace::new(),
+            pace: CongestionControl::new(),
             heard: [0; 2],
             requested_at: None,
             list: Vec::new(),
@@ -169,9 +169,9 @@ impl ResendTracker {
     ///
     /// A slice's counter less its index is that of its frame's first slice, as far as no slices of other
     /// frames were sent in between.
-    pub fn expect(&mut self, counter: u16) {
+    pub fn expect_first(&mut self, counter: u16) {
         if self.newest.is_none() {
-            self.newest = Some(number::first(Short(counter)) - 1);
+            self.newest = Some(sequence::first(Short(counter)) - 1);
         }
     }
 
@@ -183,10 +183,10 @@ impl ResendTracker {
             self.heard = [now, heard];
         }
         let Some(newest) = self.newest else {
-            self.newest = Some(number::first(Short(counter)));
+            self.newest = Some(sequence::first(Short(counter)));
             return None;
         };
-        let unwrapped = number::nearest(newest, Short(counter));
+        let unwrapped = sequence::nearest(newest, Short(counter));
         if unwrapped.abs_diff(newest) > self.config.window.into() {
             self.jump(counter, unwrapped, now);
             return None;
@@ -195,7 +195,7 @@ impl ResendTracker {
         if unwrapped <= newest {
             let found = self.missing.binary_search_by_key(&unwrapped, |m| m.counter);
             let Ok(at) = found else {
-                self.stats.known += 1;
+                self.stats.duplicates += 1;
                 return None;
             };
             self.stats.filled += 1;
@@ -211,13 +211,13 @@ impl ResendTracker {
     }
 
     /// Slices up to `last` are on their way: as a slice of a frame says how many more its frame has. If nothing
-    /// newer is announced or comes for [`TrackerConfig::reorder_micros`], those that did not come are missing, though
+    /// newer is metadata or comes for [`TrackerConfig::reorder_micros`], those that did not come are missing, though
     /// nothing came after them.
     ///
     /// To be told after [`received`](Self::received); it makes no difference if `last` is not newer than what came.
-    pub fn announce(&mut self, last: u16, now: u64) {
+    pub fn expect_through(&mut self, last: u16, now: u64) {
         let Some(newest) = self.newest else { return };
-        let ahead = number::distance(number::low_bits(newest), Short(last));
+        let ahead = sequence::distance(sequence::low_bits(newest), Short(last));
         if (1..=self.config.window.into()).contains(&ahead) {
             self.tail = Some((newest.saturating_add_signed(ahead), now));
         }
@@ -227,7 +227,7 @@ impl ResendTracker {
     /// can be expected, its variation with it; what did not come in that time is asked for again.
     ///
     /// At most [`ResendRequest::MAX`] slices at a time, and not more often than
-    /// [`TrackerConfig::spacing_micros`] lets.
+    /// [`TrackerConfig::min_interval_micros`] lets.
     pub fn request(&mut self, now: u64, round_trip: u64) -> Option<Request<'_>> {
         if self.spaced(0) > now {
             return None;
@@ -244,7 +244,7 @@ impl ResendTracker {
         if self.list.is_empty() {
             return None;
         }
-        self.stats.asked += u64::try_from(self.list.len()).unwrap_or(u64::MAX);
+        self.stats.requested += u64::try_from(self.list.len()).unwrap_or(u64::MAX);
         self.requested_at = Some(now);
         let base = self.base()?;
         let missing = &mut self.list;
@@ -253,7 +253,7 @@ impl ResendTracker {
     }
 
     /// When [`request`](Self::request) should be called next, with the same round trip: it may be in the
-    /// past. `None` while nothing is missing and nothing more is announced.
+    /// past. `None` while nothing is missing and nothing more is metadata.
     #[must_use]
     pub fn deadline(&self, round_trip: u64) -> Option<u64> {
         let newest = self.newest?;
@@ -272,18 +272,18 @@ impl ResendTracker {
     pub fn base(&self) -> Option<u16> {
         let oldest = self.missing.front().map(|missing| missing.counter);
         let base = oldest.or(self.newest.map(|newest| newest + 1))?;
-        Some(number::low_16_bits(base))
+        Some(sequence::low_16_bits(base))
     }
 
-    /// The newest counter that came, or was announced and is missing.
+    /// The newest counter that came, or was metadata and is missing.
     #[must_use]
     pub fn newest(&self) -> Option<u16> {
-        self.newest.map(number::low_16_bits)
+        self.newest.map(sequence::low_16_bits)
     }
 
     /// Bytes of memory that the lists of missing slices take now.
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub fn memory_usage(&self) -> usize {
         self.missing.capacity() * size_of::<Missing>() + self.list.capacity() * size_of::<u16>()
     }
 
@@ -307,8 +307,8 @@ impl ResendTracker {
                 silent |= in_silence;
                 has_ended |= met_outage;
             }
-            let is_given_up = !missing.is_asked && missing.is_asked_enough(config.asks);
-            self.stats.given_up += u64::from(is_given_up);
+            let is_given_up = !missing.is_asked && missing.is_asked_enough(config.max_requests);
+            self.stats.abandoned += u64::from(is_given_up);
             !is_given_up
         });
         if late {
@@ -336,7 +336,7 @@ impl ResendTracker {
                     && missing.due(newest, &config, answers) <= now
             };
             let mut ask = |missing: &mut Missing| {
-                self.list.push(number::low_16_bits(missing.counter));
+                self.list.push(sequence::low_16_bits(missing.counter));
                 missing.since = now;
                 missing.asks = missing.asks.saturating_add(1);
                 missing.is_asked = true;
@@ -370,10 +370,10 @@ impl ResendTracker {
 
     /// Those counters are missing since then.
     fn pass_over(&mut self, counters: Range<u64>, since: u64) {
-        let outage = u64::from(self.config.outage);
+        let outage = u64::from(self.config.max_gap);
         let first = counters.end.saturating_sub(outage).max(counters.start);
         self.stats.missing += counters.end.saturating_sub(counters.start);
-        self.stats.given_up += first - counters.start;
+        self.stats.abandoned += first - counters.start;
         self.missing
             .extend((first..counters.end).map(|counter| Missing {
                 counter,
@@ -395,36 +395,36 @@ impl ResendTracker {
             .is_some_and(|oldest| newest - oldest.counter > window)
         {
             self.missing.pop_front();
-            self.stats.given_up += 1;
+            self.stats.abandoned += 1;
         }
     }
 
     /// A counter that is too far away: it is followed if it goes on from the last such one. If it is ahead, there
-    /// was an outage: the last slices that were lost in it may still be had.
+    /// was an max_gap: the last slices that were lost in it may still be had.
     fn jump(&mut self, counter: u16, unwrapped: u64, now: u64) {
         let confirmed = self.suspect.filter(|suspect| {
-            (1..=NEAR).contains(&number::distance((*suspect).into(), Short(counter)))
+            (1..=NEAR).contains(&sequence::distance((*suspect).into(), Short(counter)))
         });
         let Some(suspect) = confirmed else {
-            self.stats.far += 1;
+            self.stats.out_of_range += 1;
             self.suspect = Some(counter);
             return;
         };
         self.stats.jumps += 1;
-        self.stats.given_up += u64::try_from(self.missing.len()).unwrap_or(u64::MAX);
+        self.stats.abandoned += u64::try_from(self.missing.len()).unwrap_or(u64::MAX);
         self.missing.clear();
         self.suspect = None;
         self.tail = None;
         let newest = self.newest.unwrap_or(unwrapped);
         if (newest..newest + MAX_OUTAGE).contains(&unwrapped) {
-            let suspect = number::nearest(unwrapped, Short(suspect));
+            let suspect = sequence::nearest(unwrapped, Short(suspect));
             self.pass_over(newest + 1..suspect, now);
             self.pass_over(suspect + 1..unwrapped, now);
         }
         self.move_to(unwrapped);
     }
 
-    /// When slices that were announced then are missing.
+    /// When slices that were metadata then are missing.
     fn tail_due(&self, since: u64) -> u64 {
         since.saturating_add(self.config.reorder_micros)
     }
@@ -432,7 +432,7 @@ impl ResendTracker {
     /// That moment, or the first one at which there may be another request.
     fn spaced(&self, moment: u64) -> u64 {
         let next = self.requested_at.map_or(0, |requested| {
-            requested.saturating_add(self.config.spacing_micros)
+            requested.saturating_add(self.config.min_interval_micros)
         });
         moment.max(next)
     }
@@ -455,7 +455,7 @@ impl Missing {
     /// When it is to be asked for, or to be given up.
     fn due(&self, newest: u64, config: &TrackerConfig, answers: Answers) -> u64 {
         let wait = match self.asks {
-            0 if newest - self.counter >= config.reorder.into() => 0,
+            0 if newest - self.counter >= config.reorder_slices.into() => 0,
             0 => config.reorder_micros,
             _ if !self.is_asked => 0,
             _ if self.met_outage(answers) => answers.round_trip,
@@ -470,11 +470,11 @@ impl Default for TrackerConfig {
     fn default() -> Self {
         Self {
             window: 1024,
-            outage: 512,
-            reorder: 8,
+            max_gap: 512,
+            reorder_slices: 8,
             reorder_micros: 20_000,
-            asks: 6,
-            spacing_micros: 5_000,
+            max_requests: 6,
+            min_interval_micros: 5_000,
         }
     }
 }

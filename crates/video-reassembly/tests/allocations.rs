@@ -127,7 +127,7 @@ fn frames_that_never_end_keep_what_the_limits_say() {
         assert!(kept > 0 && kept <= most, "{kept} bytes, at most {most}");
         assert!(reassembler.stats().evicted > 19_000);
         // What it says of itself, but for what there is of each frame and table without its bytes.
-        let held = reassembler.held();
+        let held = reassembler.memory_usage();
         assert!(
             (kept.saturating_sub(20_000)..=kept).contains(&held),
             "{held} of {kept}"

@@ -10,7 +10,7 @@ mod common;
 use common::{Collector, says, slice};
 use proptest::prelude::*;
 use tutk_frame::MediaKind;
-use video_reassembly::{Announced, FrameNumber, Limits, Slice, Stats};
+use video_reassembly::{FrameMetadata, FrameNumber, Limits, Slice, Stats};
 
 /// Frames that follow on `before`, more than may be held back: all of them come out, and nothing else does.
 fn honest_frames_come(out: &mut Collector, before: u32) {
@@ -40,7 +40,7 @@ fn numbers_that_jump_all_over() {
         out.push(slice(number | 0x0100_0000, 0, 1, b"x"));
     }
     assert_eq!(out.frames.len(), 8, "none of them was believed");
-    assert_eq!(stats(&out).far, 10_000);
+    assert_eq!(stats(&out).out_of_range, 10_000);
     honest_frames_come(&mut out, 8);
 }
 
@@ -54,7 +54,7 @@ fn numbers_that_go_back() {
     let stats = stats(&out);
     assert_eq!(out.frames.len(), 8);
     // 64 numbers back it is a late slice; farther back it might be a count that begins again, were it to go on.
-    assert_eq!((stats.late, stats.far, stats.jumps), (55, 945, 0));
+    assert_eq!((stats.late, stats.out_of_range, stats.jumps), (55, 945, 0));
     honest_frames_come(&mut out, 5008);
 }
 
@@ -69,7 +69,7 @@ fn two_cameras_in_one_stream() {
     }
     let stats = stats(&out);
     assert!(
-        stats.frames + stats.far >= 2000 && stats.frames >= 1000,
+        stats.frames + stats.out_of_range >= 2000 && stats.frames >= 1000,
         "{stats:?}"
     );
     honest_frames_come(&mut out, 1000);
@@ -166,7 +166,7 @@ fn frame_sizes_that_lie() {
     // In every slice: beyond the limit it is not even begun.
     for frame_bytes in [3, 1000, 1001, u32::MAX] {
         out.push(Slice {
-            announced: Some(Announced {
+            metadata: Some(FrameMetadata {
                 frame_bytes,
                 millis: 0,
                 codec: None,

@@ -24,21 +24,21 @@ fn send(out: &mut Collector, kind: MediaKind, number: u32) {
     });
 }
 
-fn lost(first: u32, last: u32, had: u32, of: u32, next_is_key: Option<bool>) -> Lost {
+fn lost(first: u32, last: u32, received: u32, total: u32, next_is_key: Option<bool>) -> Lost {
     Lost {
         stream: StreamKind::Video,
         first,
         last,
-        had,
-        of,
-        held_back: false,
+        received,
+        total,
+        undecodable: false,
         next_is_key,
     }
 }
 
-fn held_back(number: u32, next_is_key: Option<bool>) -> Lost {
+fn undecodable(number: u32, next_is_key: Option<bool>) -> Lost {
     Lost {
-        held_back: true,
+        undecodable: true,
         ..lost(number, number, 1, 1, next_is_key)
     }
 }
@@ -100,10 +100,10 @@ fn after_a_loss_only_a_key_frame_can_be_decoded() {
             Decodable,
             vec![6, 7, 11, 12],
             vec![
-                held_back(5, None),
+                undecodable(5, None),
                 lost(8, 8, 0, 0, Some(false)),
-                held_back(9, None),
-                held_back(10, None),
+                undecodable(9, None),
+                undecodable(10, None),
             ],
         ),
     ] {
@@ -118,8 +118,8 @@ fn after_a_loss_only_a_key_frame_can_be_decoded() {
         assert_eq!(sound.len(), 2, "sound is never held back");
         out.lost.retain(|lost| lost.stream == StreamKind::Video);
         assert_eq!(out.lost, losses);
-        let held = losses.iter().filter(|lost| lost.held_back).count();
-        assert_eq!(out.reassembler.stats().held_back, held as u64);
+        let held = losses.iter().filter(|lost| lost.undecodable).count();
+        assert_eq!(out.reassembler.stats().undecodable, held as u64);
         assert_eq!(out.reassembler.stats().frames, numbers.len() as u64 + 2);
     }
 }
@@ -131,11 +131,11 @@ fn a_key_frame_that_waits_is_known_before_it_is_handed_out() {
     out.push(slice(2, 0, 2, b"half"));
     send(&mut out, Delta, 3);
     send(&mut out, Key, 4);
-    out.give_up_before(3);
+    out.skip_to(3);
     assert_eq!(out.numbers(), [1, 4]);
     assert_eq!(
         out.lost,
-        [lost(2, 2, 1, 2, Some(false)), held_back(3, Some(true))]
+        [lost(2, 2, 1, 2, Some(false)), undecodable(3, Some(true))]
     );
     // What is held back is over: its slices are no news.
     send(&mut out, Delta, 3);
@@ -213,9 +213,9 @@ proptest! {
         let decodable: Vec<u32> = decodable.map(|frame| frame.number).collect();
         prop_assert_eq!(some.numbers(), decodable);
         let stats = some.reassembler.stats();
-        prop_assert_eq!(stats.frames + stats.held_back, all.frames.len() as u64);
-        // And each frame is either handed out or told of, once.
-        some.lost.retain(|lost| lost.held_back);
+        prop_assert_eq!(stats.frames + stats.undecodable, all.frames.len() as u64);
+        // And each frame is either handed out or told total, once.
+        some.lost.retain(|lost| lost.undecodable);
         let mut told = some.numbers();
         told.extend(some.lost.iter().map(|lost| lost.first));
         told.sort_unstable();

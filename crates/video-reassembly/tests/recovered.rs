@@ -97,7 +97,7 @@ fn a_slice_that_comes_counts_for_more() {
     out.push(slice(1, 0, 1, b"first"));
     out.push(recovered(slice(3, 0, 2, b"xy")));
     out.push(last(3, 2, b"cd", &says(4)));
-    assert_eq!(out.reassembler.blocked(StreamKind::Video), Some(3));
+    assert_eq!(out.reassembler.blocked_frame(StreamKind::Video), Some(3));
     out.push(slice(3, 0, 2, b"ab"));
     out.push(slice(2, 0, 1, b"second"));
     assert_eq!(out.frames[2].data, b"abcd"[..]);
@@ -127,7 +127,7 @@ fn recovered_slices_never_move_the_count_of_frames() {
     assert_eq!(out.numbers(), [1, 2]);
     let stats = out.reassembler.stats();
     assert_eq!(
-        (stats.recovered_dropped, stats.jumps, stats.far),
+        (stats.recovered_dropped, stats.jumps, stats.out_of_range),
         (10, 0, 0)
     );
 }

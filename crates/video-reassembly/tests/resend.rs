@@ -17,8 +17,8 @@ use tutk_frame::{
     AvKind, AvPacket, AvStamp, Codec, Heartbeat, LinkClock, MediaKind, MediaLayout, ResendRequest,
 };
 use video_reassembly::{
-    GroupLimits, Groups, Limits, ResendConfig, ResendTracker, Slice, Slicer, SlicerConfig, Slices,
-    StreamKind, TrackerConfig,
+    Limits, ParityDecoder, ParityLimits, ResendConfig, ResendTracker, Slice, Slicer, SlicerConfig,
+    Slices, StreamKind, TrackerConfig,
 };
 
 /// What a packet costs at the camera's Wi-Fi.
@@ -47,7 +47,7 @@ struct Camera {
 }
 
 struct Client {
-    groups: Groups,
+    groups: ParityDecoder,
     tracker: ResendTracker,
     out: Collector,
     requests: u16,
@@ -147,10 +147,10 @@ impl Client {
 fn take(tracker: &mut ResendTracker, out: &mut Collector, slice: Slice<'_>, now: u64) {
     let counter = slice.counter.unwrap();
     let index = u16::try_from(slice.index).unwrap();
-    tracker.expect(counter.wrapping_sub(index));
+    tracker.expect_first(counter.wrapping_sub(index));
     tracker.received(counter, now);
     let left = u16::try_from(slice.count - slice.index - 1).unwrap();
-    tracker.announce(counter.wrapping_add(left), now);
+    tracker.expect_through(counter.wrapping_add(left), now);
     out.push(slice);
 }
 
@@ -168,12 +168,12 @@ fn run(scenario: Scenario, seed: u64) -> Run {
         packets: 0,
     };
     let mut client = Client {
-        groups: Groups::new(GroupLimits::default()),
+        groups: ParityDecoder::new(ParityLimits::default()),
         tracker: ResendTracker::new(TrackerConfig {
-            reorder: 12,
+            reorder_slices: 12,
             reorder_micros: 2_000,
-            asks: 8,
-            spacing_micros: 1_000,
+            max_requests: 8,
+            min_interval_micros: 1_000,
             ..TrackerConfig::default()
         }),
         out: Collector::new(Limits {
@@ -279,10 +279,10 @@ fn every_frame_that_could_be_had_is_had() {
             assert_eq!(run.client.out.lost, []);
             let (camera, tracker) = (run.camera.slicer.stats(), run.client.tracker.stats());
             assert!(camera.resent > 0 && tracker.filled > 0);
-            assert_eq!(camera.unknown, 0, "the window is long enough");
-            assert_eq!((tracker.given_up, tracker.jumps), (0, 0));
+            assert_eq!(camera.unavailable, 0, "the window is long enough");
+            assert_eq!((tracker.abandoned, tracker.jumps), (0, 0));
             assert_eq!(run.client.groups.stats().recovered > 0, parity);
-            assert_eq!(run.client.groups.stats().unusable, 0);
+            assert_eq!(run.client.groups.stats().rejected, 0);
             let frames = run.client.out.reassembler.stats();
             assert_eq!(frames.recovered_dropped, 0);
             assert_eq!(frames.size_mismatches, 0);
@@ -300,7 +300,7 @@ fn each_of_the_two_helps_and_both_help_more() {
     // And parity saves asking.
     let [without, with] =
         [false, true].map(|parity| run(scenario(0.02, parity, true), 7).client.tracker.stats());
-    assert!(with.asked < without.asked, "{with:?}, {without:?}");
+    assert!(with.requested < without.requested, "{with:?}, {without:?}");
 }
 
 #[test]
@@ -314,10 +314,10 @@ fn a_camera_without_resend_mode_loses_frames_and_no_more_than_that() {
     let frames = delivered(&run);
     assert!(frames < ALL && frames > ALL / 2, "{frames} of {ALL}");
     let stats = run.client.tracker.stats();
-    let open = stats.missing - stats.given_up - stats.filled;
+    let open = stats.missing - stats.abandoned - stats.filled;
     assert!(
-        stats.given_up > 5 && open < 5,
+        stats.abandoned > 5 && open < 5,
         "all asked for in vain, but for the last: {stats:?}"
     );
-    assert!(run.camera.slicer.stats().unknown > 0);
+    assert!(run.camera.slicer.stats().unavailable > 0);
 }

@@ -70,7 +70,7 @@ fn resent(slicer: &mut Slicer, sent: &[Vec<u8>]) -> Vec<u16> {
 #[test]
 fn a_group_and_its_parity() {
     let mut slicer = slicer(ResendConfig {
-        group: 2,
+        group_size: 2,
         ..ResendConfig::default()
     });
     // 48, then 5 and the frame info.
@@ -109,7 +109,7 @@ fn a_group_and_its_parity() {
 #[test]
 fn a_group_ends_with_its_frame_and_sound_has_one_of_its_own() {
     let mut slicer = slicer(ResendConfig {
-        group: 3,
+        group_size: 3,
         ..ResendConfig::default()
     });
     let mut video = cut(&mut slicer, MediaKind::Key, 200); // five slices
@@ -153,7 +153,7 @@ fn a_group_ends_with_its_frame_and_sound_has_one_of_its_own() {
 #[test]
 fn without_parity_there_are_groups_all_the_same() {
     let mut slicer = slicer(ResendConfig {
-        group: 0, // as good as 1
+        group_size: 0, // as good as 1
         parity: false,
         ..ResendConfig::default()
     });
@@ -208,12 +208,12 @@ fn slices_are_sent_again_once_for_each_time_they_are_asked_for() {
     slicer.handle_request(0, [2, 6]);
     slicer.handle_request(5, [4, 8, 9]);
     assert_eq!(resent(&mut slicer, &sent), [6, 8]);
-    assert_eq!(slicer.stats().unknown, 2);
+    assert_eq!(slicer.stats().unavailable, 2);
     slicer.handle_request(9, []);
     slicer.handle_request(9, [8]);
     assert_eq!(resent(&mut slicer, &sent), [0; 0]);
     let stats = slicer.stats();
-    assert_eq!((stats.resent, stats.unknown), (6, 3));
+    assert_eq!((stats.resent, stats.unavailable), (6, 3));
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn a_base_that_cannot_be_forgets_nothing() {
 fn what_is_kept_is_bounded_by_slices_and_by_bytes() {
     for (slices, bytes, kept) in [(4, 10_000, 4), (100, 200, 4), (0, 10_000, 0), (9, 47, 0)] {
         let mut slicer = slicer(ResendConfig {
-            slices,
-            bytes,
+            window_slices: slices,
+            window_bytes: bytes,
             parity: false,
             ..ResendConfig::default()
         });
@@ -245,7 +245,7 @@ fn what_is_kept_is_bounded_by_slices_and_by_bytes() {
         slicer.handle_request(0, 0..5);
         let again = std::iter::from_fn(|| repair(&mut slicer)).count();
         assert_eq!(again, kept, "{slices} slices, {bytes} bytes");
-        assert_eq!(slicer.stats().unknown, 5 - kept as u64);
+        assert_eq!(slicer.stats().unavailable, 5 - kept as u64);
     }
 }
 
@@ -272,7 +272,7 @@ fn the_counters_of_the_window_wrap() {
         })
         .collect();
     assert_eq!(counters, [0, 65_531]);
-    assert_eq!(slicer.stats().unknown, 2);
+    assert_eq!(slicer.stats().unavailable, 2);
 }
 
 #[test]

@@ -15,11 +15,11 @@ const ROUND_TRIP: u64 = 10_000;
 /// A gap of one place is late, not lost; nothing else holds a request back.
 const CONFIG: TrackerConfig = TrackerConfig {
     window: 100,
-    outage: 100,
-    reorder: 2,
+    max_gap: 100,
+    reorder_slices: 2,
     reorder_micros: 20_000,
-    asks: 3,
-    spacing_micros: 0,
+    max_requests: 3,
+    min_interval_micros: 0,
 };
 
 fn tracker(config: TrackerConfig, counters: impl IntoIterator<Item = u16>) -> ResendTracker {
@@ -53,11 +53,11 @@ fn nothing_is_missing_before_the_first_and_between_neighbours() {
 #[test]
 fn what_was_expected_before_the_first_is_missing() {
     let mut tracker = ResendTracker::new(CONFIG);
-    tracker.expect(0);
+    tracker.expect_first(0);
     assert_eq!((tracker.base(), tracker.newest()), (Some(0), Some(65_535)));
     assert_eq!(tracker.request(1 << 40, ROUND_TRIP), None);
     tracker.received(3, 0);
-    tracker.expect(9); // too late to expect anything
+    tracker.expect_first(9); // too late to expect anything
     assert_eq!(ask(&mut tracker, 0), [0, 1]);
     assert_eq!(tracker.base(), Some(0));
 }
@@ -119,7 +119,10 @@ fn it_is_asked_for_again_after_a_round_trip_and_given_up_in_the_end() {
     );
     assert_eq!(tracker.base(), Some(6));
     let stats = tracker.stats();
-    assert_eq!((stats.missing, stats.asked, stats.given_up), (4, 12, 4));
+    assert_eq!(
+        (stats.missing, stats.requested, stats.abandoned),
+        (4, 12, 4)
+    );
     // What comes then is no news.
     tracker.received(2, 160_000);
     assert_eq!(tracker.stats().filled, 0);
@@ -133,7 +136,7 @@ fn requests_that_meet_an_outage_do_not_count() {
     // Less and less often, as nothing comes at all.
     assert_eq!(times[..6], [0, 10_000, 30_000, 70_000, 150_000, 230_000]);
     assert!(asked.iter().all(|(_, missing)| *missing == [1, 2]));
-    assert_eq!(tracker.stats().given_up, 0);
+    assert_eq!(tracker.stats().abandoned, 0);
     // It is over: they are asked for at once, and as often as ever.
     let end = times[times.len() - 1] + 15_000;
     assert_eq!(ask(&mut tracker, end), [0; 0]);
@@ -163,17 +166,17 @@ fn the_end_of_an_outage_is_a_time_to_ask_though_it_be_a_little_later() {
 fn nobody_is_asked_for_ever() {
     let mut tracker = tracker(CONFIG, [0, 2]);
     let asked = ask_on(&mut tracker, u64::MAX, false);
-    assert_eq!((asked.len(), tracker.stats().asked), (33, 32));
-    assert_eq!((tracker.base(), tracker.stats().given_up), (Some(3), 1));
+    assert_eq!((asked.len(), tracker.stats().requested), (33, 32));
+    assert_eq!((tracker.base(), tracker.stats().abandoned), (Some(3), 1));
 }
 
 #[test]
 fn the_end_of_a_frame_is_missed_when_nothing_comes_after_it() {
     let mut tracker = tracker(CONFIG, [10]);
-    tracker.announce(13, 0); // three more slices
+    tracker.expect_through(13, 0); // three more slices
     assert_eq!(tracker.deadline(ROUND_TRIP), Some(20_000));
     tracker.received(11, 5_000);
-    tracker.announce(13, 5_000);
+    tracker.expect_through(13, 5_000);
     assert_eq!(tracker.deadline(ROUND_TRIP), Some(25_000));
     assert_eq!(ask(&mut tracker, 24_999), [0; 0]);
     assert_eq!((tracker.newest(), tracker.base()), (Some(11), Some(12)));
@@ -186,16 +189,16 @@ fn the_end_of_a_frame_is_missed_when_nothing_comes_after_it() {
         (tracker.base(), tracker.deadline(ROUND_TRIP)),
         (Some(14), None)
     );
-    tracker.announce(13, 36_000); // says nothing new
-    tracker.announce(9, 36_000);
-    tracker.announce(5_000, 36_000); // cannot be
+    tracker.expect_through(13, 36_000); // says nothing new
+    tracker.expect_through(9, 36_000);
+    tracker.expect_through(5_000, 36_000); // cannot be
     assert_eq!(tracker.deadline(ROUND_TRIP), None);
 }
 
 #[test]
 fn the_end_of_a_frame_is_not_missed_when_it_comes() {
     let mut tracker = tracker(CONFIG, [10]);
-    tracker.announce(12, 0);
+    tracker.expect_through(12, 0);
     tracker.received(12, 3_000);
     // 11 is missing as any other is.
     assert_eq!(tracker.deadline(ROUND_TRIP), Some(23_000));
@@ -209,11 +212,14 @@ fn the_end_of_a_frame_is_not_missed_when_it_comes() {
 fn no_more_is_asked_for_than_comes() {
     let config = TrackerConfig {
         window: 1000,
-        outage: 400,
+        max_gap: 400,
         ..CONFIG
     };
     let mut tracker = tracker(config, [0, 501]);
-    assert_eq!((tracker.base(), tracker.stats().given_up), (Some(101), 100));
+    assert_eq!(
+        (tracker.base(), tracker.stats().abandoned),
+        (Some(101), 100)
+    );
     let first = ask(&mut tracker, 0);
     assert!(
         first.iter().copied().eq((101..133).chain(468..500)),
@@ -249,14 +255,14 @@ fn what_came_is_not_asked_for_and_moves_the_base() {
     assert_eq!((request.base, request.missing), (0, &[0][..]));
     tracker.received(0, 12_000);
     assert_eq!(tracker.base(), Some(3));
-    assert_eq!(tracker.stats().known, 1);
+    assert_eq!(tracker.stats().duplicates, 1);
 }
 
 #[test]
 fn requests_are_spaced() {
     let config = TrackerConfig {
-        reorder: 0,
-        spacing_micros: 5_000,
+        reorder_slices: 0,
+        min_interval_micros: 5_000,
         ..CONFIG
     };
     let mut tracker = tracker(config, [0]);
@@ -288,7 +294,7 @@ fn no_more_than_the_window_is_missing() {
     assert_eq!((asked.len(), asked[0], asked[48]), (49, 9_899, 9_995));
     let stats = tracker.stats();
     assert_eq!(stats.missing, 4999);
-    assert_eq!(stats.given_up, 4999 - 50);
+    assert_eq!(stats.abandoned, 4999 - 50);
 }
 
 #[test]
@@ -317,9 +323,9 @@ fn one_counter_far_away_moves_nothing_and_two_are_followed() {
     tracker.received(21, 0);
     assert_eq!((tracker.base(), tracker.newest()), (Some(22), Some(21)));
     let stats = tracker.stats();
-    assert_eq!((stats.far, stats.jumps), (4, 2));
+    assert_eq!((stats.out_of_range, stats.jumps), (4, 2));
     assert_eq!(
-        stats.given_up, stats.missing,
+        stats.abandoned, stats.missing,
         "with it all that was missing"
     );
 }
@@ -329,11 +335,11 @@ fn any_config_does() {
     for (window, reorder, asks) in [(0, 0, 0), (u16::MAX, u16::MAX, u8::MAX), (1, 0, 1)] {
         let config = TrackerConfig {
             window,
-            outage: window,
-            reorder,
-            asks,
+            max_gap: window,
+            reorder_slices: reorder,
+            max_requests: asks,
             reorder_micros: u64::MAX,
-            spacing_micros: u64::MAX,
+            min_interval_micros: u64::MAX,
         };
         let mut tracker = ResendTracker::new(config);
         for counter in (0..u16::MAX).step_by(7) {
@@ -342,7 +348,7 @@ fn any_config_does() {
             let _ = tracker.deadline(u64::MAX);
         }
         let stats = tracker.stats();
-        assert!(stats.missing <= stats.given_up + 0x4000);
+        assert!(stats.missing <= stats.abandoned + 0x4000);
     }
 }
 
@@ -378,7 +384,7 @@ impl Model {
     /// What was not asked for yet and is more than late.
     fn fresh(&self, now: u64) -> BTreeSet<i64> {
         let is_due = |(counter, lost): &(&i64, &Lost)| {
-            let is_late = self.newest - **counter < CONFIG.reorder.into();
+            let is_late = self.newest - **counter < CONFIG.reorder_slices.into();
             lost.asks == 0 && (!is_late || now >= lost.since + CONFIG.reorder_micros)
         };
         self.missing
@@ -415,11 +421,11 @@ impl Model {
     }
 
     /// Checks that what is before `base` came, or was asked for often enough.
-    fn give_up_before(&mut self, base: i64) {
+    fn skip_to(&mut self, base: i64) {
         let kept = self.missing.split_off(&base);
         for (counter, lost) in std::mem::replace(&mut self.missing, kept) {
             assert!(
-                lost.asks >= CONFIG.asks.into(),
+                lost.asks >= CONFIG.max_requests.into(),
                 "{counter} given up after {}",
                 lost.asks
             );
@@ -459,11 +465,11 @@ proptest! {
                 prop_assert!(list.is_sorted());
                 let base = number(tracker.base().unwrap());
                 model.asked(&list, now);
-                model.give_up_before(base);
+                model.skip_to(base);
             }
             prop_assert_eq!(tracker.newest(), Some(wire(model.newest)));
             let stats = tracker.stats();
-            let open = stats.missing - stats.filled - stats.given_up;
+            let open = stats.missing - stats.filled - stats.abandoned;
             prop_assert!(open <= model.missing.len() as u64);
             prop_assert_eq!(tracker.deadline(ROUND_TRIP).is_none(), open == 0);
         }
@@ -477,7 +483,7 @@ proptest! {
         fates in proptest::collection::vec(prop_oneof![9 => (0..4_usize).prop_map(Some), 1 => Just(None)], 1..300),
     ) {
         // Up to 3 places late: others may be as much early, so a gap may look 6 places old.
-        let config = TrackerConfig { reorder: 7, reorder_micros: u64::MAX, window: 1024, ..CONFIG };
+        let config = TrackerConfig { reorder_slices: 7, reorder_micros: u64::MAX, window: 1024, ..CONFIG };
         let mut tracker = tracker(config, [start]);
         let mut arrivals: Vec<(usize, usize)> =
             fates.iter().enumerate().filter_map(|(at, late)| Some((at + (*late)?, at))).collect();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tutk_frame::{AvPacket, Fragment, MediaLayout};
 use video_reassembly::{
-    Event, FramePolicy, GroupLimits, GroupStats, Groups, Limits, Reassembler, Request,
+    Event, FramePolicy, Limits, ParityDecoder, ParityLimits, ParityStats, Reassembler, Request,
     ResendTracker, Slice, Stats, StreamKind, TrackerConfig, TrackerStats,
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct Media {
 /// What there is once media comes grouped (wire.md section 12).
 #[derive(Debug)]
 struct Resend {
-    groups: Groups,
+    groups: ParityDecoder,
     tracker: ResendTracker,
     /// Slices that were missing and came, when it was last looked.
     filled: u64,
@@ -156,7 +156,7 @@ impl Media {
             if let Some((number, since)) = wait.since
                 && later(since, patience) <= now
             {
-                self.reassembler.give_up_before(stream, number);
+                self.reassembler.skip_to(stream, number);
             }
         }
         self.watch(now);
@@ -195,12 +195,14 @@ impl Media {
     /// Bytes of memory that frames, groups and lists take now.
     pub(crate) fn held(&self) -> usize {
         let resend = self.resend.as_ref();
-        self.reassembler.held()
-            + resend.map_or(0, |resend| resend.groups.held() + resend.tracker.held())
+        self.reassembler.memory_usage()
+            + resend.map_or(0, |resend| {
+                resend.groups.memory_usage() + resend.tracker.memory_usage()
+            })
     }
 
     /// What came of groups and of asking; `None` while media comes plain.
-    pub(crate) fn resend_stats(&self) -> Option<(GroupStats, TrackerStats)> {
+    pub(crate) fn resend_stats(&self) -> Option<(ParityStats, TrackerStats)> {
         let resend = self.resend.as_ref()?;
         Some((resend.groups.stats(), resend.tracker.stats()))
     }
@@ -234,12 +236,12 @@ impl Media {
     fn watch(&mut self, now: Instant) {
         let goes_on = self.resend.as_mut().is_some_and(Resend::goes_on);
         for stream in [StreamKind::Video, StreamKind::Audio] {
-            let mut blocked = self.reassembler.blocked(stream);
+            let mut blocked = self.reassembler.blocked_frame(stream);
             while let Some(number) = blocked
                 && self.waits_in_vain(stream)
             {
-                self.reassembler.give_up_before(stream, number);
-                blocked = self.reassembler.blocked(stream);
+                self.reassembler.skip_to(stream, number);
+                blocked = self.reassembler.blocked_frame(stream);
             }
             match stream {
                 StreamKind::Video => self.video.watch(now, blocked, goes_on),
@@ -264,7 +266,7 @@ impl Media {
 impl Resend {
     fn new() -> Self {
         Self {
-            groups: Groups::new(GroupLimits::default()),
+            groups: ParityDecoder::new(ParityLimits::default()),
             tracker: ResendTracker::new(TrackerConfig::default()),
             filled: 0,
         }
@@ -286,12 +288,12 @@ fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, micros: u64, round_trip
     let Some(counter) = slice.counter else { return };
     if let Ok(index) = u16::try_from(slice.index) {
         // Of a frame whose beginning was lost the first slices are missing, too.
-        tracker.expect(counter.wrapping_sub(index));
+        tracker.expect_first(counter.wrapping_sub(index));
     }
     let asked = tracker.received(counter, micros);
     let left = slice.count.saturating_sub(slice.index).saturating_sub(1);
     if let Ok(left) = u16::try_from(left) {
-        tracker.announce(counter.wrapping_add(left), micros);
+        tracker.expect_through(counter.wrapping_add(left), micros);
     }
     if let Some(asked) = asked
         && slice.origin == video_reassembly::Origin::Resent

@@ -90,7 +90,7 @@ pub(crate) fn slice(number: u32, index: u32, count: u32, payload: &[u8]) -> Slic
         count,
         payload,
         info: &[],
-        announced: None,
+        metadata: None,
     }
 }
 
@@ -124,8 +124,8 @@ impl Collector {
         self.drain();
     }
 
-    pub(crate) fn give_up_before(&mut self, number: u32) {
-        self.reassembler.give_up_before(StreamKind::Video, number);
+    pub(crate) fn skip_to(&mut self, number: u32) {
+        self.reassembler.skip_to(StreamKind::Video, number);
         self.drain();
     }
 
@@ -137,7 +137,7 @@ impl Collector {
     pub(crate) fn losses(&self) -> Vec<(u32, u32, u32, u32)> {
         let losses = self.lost.iter();
         losses
-            .map(|lost| (lost.first, lost.last, lost.had, lost.of))
+            .map(|lost| (lost.first, lost.last, lost.received, lost.total))
             .collect()
     }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tutk_frame::{FrameInfo, MediaKind};
 use video_reassembly::{
-    Announced, Event, FrameNumber, FramePolicy, Limits, Lost, Origin, Reassembler, Slice, Stats,
-    StreamKind,
+    Event, FrameMetadata, FrameNumber, FramePolicy, Limits, Lost, Origin, Reassembler, Slice,
+    Stats, StreamKind,
 };
 
 /// What the model hands out.
@@ -62,7 +62,7 @@ struct Frame {
     kind: MediaKind,
     count: u32,
     previous: Option<u32>,
-    announced: Option<Announced>,
+    metadata: Option<FrameMetadata>,
     touched: u64,
     pieces: BTreeMap<u32, Piece>,
     misled: bool,
@@ -82,7 +82,7 @@ impl Model {
         let limits = Limits {
             frames,
             reorder_window: limits.reorder_window.min(frames - 1),
-            ahead: limits.ahead.clamp(1, 0x4000),
+            max_dropout: limits.max_dropout.clamp(1, 0x4000),
             ..limits
         };
         let stream = |kind| Stream {
@@ -110,11 +110,11 @@ impl Model {
             out.count("resent");
         }
         let limit = self.limits.frame_bytes as u64;
-        let announced = slice.announced.map_or(0, |said| said.frame_bytes);
+        let metadata = slice.metadata.map_or(0, |said| said.frame_bytes);
         if slice.index >= slice.count {
             out.count("inconsistent");
         } else if slice.count > self.limits.slices
-            || u64::from(announced) > limit
+            || u64::from(metadata) > limit
             || slice.payload.len() as u64 > limit
         {
             out.count("over_limit");
@@ -125,10 +125,10 @@ impl Model {
         }
     }
 
-    pub(crate) fn give_up_before(&mut self, stream: StreamKind, number: u32) {
+    pub(crate) fn skip_to(&mut self, stream: StreamKind, number: u32) {
         match stream {
-            StreamKind::Video => self.video.give_up_before(number, &mut self.out),
-            StreamKind::Audio => self.audio.give_up_before(number, &mut self.out),
+            StreamKind::Video => self.video.skip_to(number, &mut self.out),
+            StreamKind::Audio => self.audio.skip_to(number, &mut self.out),
         }
     }
 
@@ -138,16 +138,16 @@ impl Model {
     }
 
     /// The oldest complete frame that waits, and the counter of its first slice.
-    pub(crate) fn blocked(&self, stream: StreamKind) -> (Option<u32>, Option<u16>) {
+    pub(crate) fn blocked_frame(&self, stream: StreamKind) -> (Option<u32>, Option<u16>) {
         let stream = match stream {
             StreamKind::Video => &self.video,
             StreamKind::Audio => &self.audio,
         };
         let mut whole = stream.frames.values().filter(|frame| frame.is_complete());
-        let blocked = whole.next();
+        let blocked_frame = whole.next();
         (
-            blocked.map(|frame| frame.wire.value()),
-            blocked.and_then(|frame| frame.pieces.get(&0)?.counter),
+            blocked_frame.map(|frame| frame.wire.value()),
+            blocked_frame.and_then(|frame| frame.pieces.get(&0)?.counter),
         )
     }
 
@@ -168,8 +168,8 @@ impl Model {
             .collect();
         assert_eq!(said, std::mem::take(&mut self.out.events));
         for stream in [StreamKind::Video, StreamKind::Audio] {
-            let blocked = (real.blocked(stream), real.blocked_counter(stream));
-            assert_eq!(blocked, self.blocked(stream));
+            let blocked_frame = (real.blocked_frame(stream), real.blocked_counter(stream));
+            assert_eq!(blocked_frame, self.blocked_frame(stream));
         }
         assert_eq!(counters(&real.stats()), self.out.counters);
     }
@@ -184,18 +184,18 @@ fn counters(stats: &Stats) -> Counters {
         ("recovered_dropped", stats.recovered_dropped),
         ("frames", stats.frames),
         ("bytes", stats.bytes),
-        ("held_back", stats.held_back),
+        ("undecodable", stats.undecodable),
         ("incomplete", stats.incomplete),
         ("missing", stats.missing),
         ("duplicates", stats.duplicates),
         ("late", stats.late),
         ("inconsistent", stats.inconsistent),
         ("over_limit", stats.over_limit),
-        ("far", stats.far),
+        ("out_of_range", stats.out_of_range),
         ("jumps", stats.jumps),
         ("evicted", stats.evicted),
         ("size_mismatches", stats.size_mismatches),
-        ("bad_info", stats.bad_info),
+        ("invalid_info", stats.invalid_info),
     ]);
     counters.retain(|_, count| *count > 0);
     counters
@@ -220,7 +220,7 @@ impl Stream {
         let mut number = reference.map_or(wire.value().into(), |from| from + distance(from, wire));
         // 64 behind, or too far ahead: the count has jumped, or nothing of it is true.
         let jumped = reference.is_some_and(|from| {
-            !(from - 63..=from + i64::from(self.limits.ahead)).contains(&number)
+            !(from - 63..=from + i64::from(self.limits.max_dropout)).contains(&number)
         });
         if jumped {
             if slice.origin == Origin::Recovered {
@@ -231,7 +231,7 @@ impl Stream {
                 .is_some_and(|suspect| (1..=64).contains(&distance(suspect.value().into(), wire)));
             if !confirmed {
                 self.suspect = Some(wire);
-                return out.count("far");
+                return out.count("out_of_range");
             }
             self.flush(out);
             out.count("jumps");
@@ -282,7 +282,7 @@ impl Stream {
         }
     }
 
-    fn give_up_before(&mut self, number: u32, out: &mut Out) {
+    fn skip_to(&mut self, number: u32, out: &mut Out) {
         let Some((&newest, frame)) = self.frames.last_key_value() else {
             return;
         };
@@ -358,7 +358,7 @@ impl Stream {
             if self.policy == FramePolicy::All || !undecodable {
                 return frame.hand_out(out);
             }
-            out.count("held_back");
+            out.count("undecodable");
         } else {
             self.decodable = false;
             out.count("incomplete");
@@ -368,9 +368,9 @@ impl Stream {
             stream: self.kind,
             first: frame.wire.value(),
             last: frame.wire.value(),
-            had: frame.pieces.len().try_into().unwrap(),
-            of: frame.count,
-            held_back: complete,
+            received: frame.pieces.len().try_into().unwrap(),
+            total: frame.count,
+            undecodable: complete,
             next_is_key: next.map(|next| next.kind == MediaKind::Key),
         }));
     }
@@ -384,9 +384,9 @@ impl Stream {
                 stream: self.kind,
                 first: on_wire(first, like),
                 last: on_wire(end - 1, like),
-                had: 0,
-                of: 0,
-                held_back: false,
+                received: 0,
+                total: 0,
+                undecodable: false,
                 next_is_key: Some(next == MediaKind::Key),
             }));
             self.decodable = false;
@@ -402,7 +402,7 @@ impl Frame {
             kind: slice.kind,
             count: slice.count,
             previous: slice.previous,
-            announced: slice.announced,
+            metadata: slice.metadata,
             touched: 0,
             pieces: BTreeMap::new(),
             misled: false,
@@ -412,9 +412,8 @@ impl Frame {
     fn store(&mut self, slice: &Slice<'_>, limit: usize, out: &mut Out) {
         let recovered = slice.origin == Origin::Recovered;
         let is_last = slice.index + 1 == self.count;
-        let agrees = slice.count == self.count
-            && slice.kind == self.kind
-            && slice.announced == self.announced;
+        let agrees =
+            slice.count == self.count && slice.kind == self.kind && slice.metadata == self.metadata;
         if recovered {
             let has_info = FrameInfo::parse(slice.info).is_ok();
             if self.misled || !agrees || has_info != is_last {
@@ -453,7 +452,7 @@ impl Frame {
         } else {
             let is_last = slice.index + 1 == self.count;
             if is_last && !slice.info.is_empty() && FrameInfo::parse(slice.info).is_err() {
-                out.count("bad_info");
+                out.count("invalid_info");
             }
             if confirmed {
                 out.count("duplicates");
@@ -494,7 +493,7 @@ impl Frame {
     fn is_as_long_as_said(&self) -> bool {
         let said = match self.info() {
             Some(info) => info.frame_bytes(),
-            None => self.announced.map(|announced| announced.frame_bytes),
+            None => self.metadata.map(|metadata| metadata.frame_bytes),
         };
         said.is_none_or(|said| said as usize == self.bytes())
     }

@@ -5,40 +5,40 @@ use alloc::vec::Vec;
 
 use tutk_frame::{FrameInfo, GroupHeader, GroupedMedia, SliceHeader};
 
-use crate::parity::Xor;
+use crate::xor::Xor;
 use crate::{Origin, Slice};
 
 /// How far a recovered slice's counter may be from that of a slice that came, where it is not between
 /// two of them. A group has at most 255 slices, and others may be sent between them.
 const MAX_SPREAD: u16 = 512;
 
-/// The limits of [`Groups`]. At most `groups * body_bytes` bytes are held, and 4 for each slice of a
+/// The limits of [`ParityDecoder`]. At most `groups * body_bytes` bytes are held, and 4 for each slice of a
 /// group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GroupLimits {
-    /// Groups that are remembered, at least 1. One more, and the oldest is forgotten.
+pub struct ParityLimits {
+    /// ParityDecoder that are remembered, at least 1. One more, and the oldest is forgotten.
     pub groups: usize,
     /// Bytes of a body, slice header and payload. Nothing is recovered from a group that has a longer
     /// one.
     pub body_bytes: usize,
 }
 
-/// What [`Groups`] did and dropped, since it was made.
+/// What [`ParityDecoder`] did and dropped, since it was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct GroupStats {
+pub struct ParityStats {
     /// Slices that came in groups, and were passed on.
     pub slices: u64,
     /// Parity packets that came.
     pub parity: u64,
     /// Those of groups with more than one parity packet, whose code is not known. Not used.
-    pub unknown_parity: u64,
+    pub unsupported_parity: u64,
     /// Slices that were recovered.
     pub recovered: u64,
     /// Slices that could have been, but what came of it is no slice that could stand there. Dropped.
-    pub unusable: u64,
+    pub rejected: u64,
     /// Packets that say another size of their group than the first, or have a body over
-    /// [`GroupLimits::body_bytes`]. Slices are passed on all the same.
+    /// [`ParityLimits::body_bytes`]. Slices are passed on all the same.
     pub inconsistent: u64,
 }
 
@@ -53,9 +53,9 @@ pub struct GroupStats {
 ///
 /// The contract: after each [`push`](Self::push) take what [`recovered`](Self::recovered) has.
 #[derive(Debug)]
-pub struct Groups {
-    limits: GroupLimits,
-    stats: GroupStats,
+pub struct ParityDecoder {
+    limits: ParityLimits,
+    stats: ParityStats,
     /// In the order in which they began.
     groups: VecDeque<Group>,
     /// A recovered slice: where its group is, and how long its body.
@@ -76,16 +76,16 @@ struct Group {
     xor: Xor,
 }
 
-impl Groups {
+impl ParityDecoder {
     /// Without any group yet.
     #[must_use]
-    pub fn new(limits: GroupLimits) -> Self {
+    pub fn new(limits: ParityLimits) -> Self {
         Self {
-            limits: GroupLimits {
+            limits: ParityLimits {
                 groups: limits.groups.max(1),
                 ..limits
             },
-            stats: GroupStats::default(),
+            stats: ParityStats::default(),
             groups: VecDeque::new(),
             ready: None,
         }
@@ -116,7 +116,7 @@ impl Groups {
                 if group.m == 1 {
                     self.note(group, None, parity.data);
                 } else {
-                    self.stats.unknown_parity += 1;
+                    self.stats.unsupported_parity += 1;
                 }
                 Ok(None)
             }
@@ -136,7 +136,7 @@ impl Groups {
 
     /// Bytes of memory that the groups take now.
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub fn memory_usage(&self) -> usize {
         let groups = self.groups.iter().map(|group| {
             group.counters.capacity() * size_of::<Option<u16>>() + group.xor.capacity()
         });
@@ -145,7 +145,7 @@ impl Groups {
 
     /// What was done and dropped so far.
     #[must_use]
-    pub fn stats(&self) -> GroupStats {
+    pub fn stats(&self) -> ParityStats {
         self.stats
     }
 
@@ -188,7 +188,7 @@ impl Groups {
                     self.stats.recovered += 1;
                     self.ready = Some((at, len));
                 }
-                None => self.stats.unusable += 1,
+                None => self.stats.rejected += 1,
             }
         }
     }
@@ -265,7 +265,7 @@ impl Group {
     }
 }
 
-impl Default for GroupLimits {
+impl Default for ParityLimits {
     /// 32 groups, bodies of 2048 bytes.
     fn default() -> Self {
         Self {

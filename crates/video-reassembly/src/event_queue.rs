@@ -6,12 +6,12 @@ use core::time::Duration;
 
 use tutk_frame::{FrameInfo, MediaKind};
 
-use crate::assembly::{Assembly, Place};
-use crate::{Announced, Event, Frame, Limits, Lost, MediaClock, Stamp, Stats, StreamKind};
+use crate::partial_frame::{PartialFrame, SliceLocation};
+use crate::{Event, Frame, FrameMetadata, Limits, Lost, MediaClock, Stats, StreamKind, Timestamp};
 
 /// Events that wait, the one clock of both streams, and the counters.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct EventQueue {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     clock: MediaClock,
@@ -20,7 +20,7 @@ pub(crate) struct Outbox {
     events: VecDeque<Event>,
 }
 
-impl Outbox {
+impl EventQueue {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -36,21 +36,21 @@ impl Outbox {
     }
 
     /// Hands out a complete frame; gives its table back.
-    pub(crate) fn frame(&mut self, assembly: Assembly) -> Vec<Place> {
-        let (kind, info, announced) = (assembly.kind, assembly.info, assembly.announced);
+    pub(crate) fn frame(&mut self, assembly: PartialFrame) -> Vec<SliceLocation> {
+        let (kind, info, metadata) = (assembly.kind, assembly.info, assembly.metadata);
         let number = assembly.wire.value();
         self.stats.size_mismatches += u64::from(!assembly.is_as_long_as_said());
         let (data, table) = assembly.finish();
         self.stats.frames += 1;
         self.stats.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
 
-        let timestamp = self.read_clock(kind, info, announced);
-        let (codec, audio) = match (info, announced) {
+        let timestamp = self.read_clock(kind, info, metadata);
+        let (codec, audio) = match (info, metadata) {
             (Some(info), _) => {
                 let audio = (kind == MediaKind::Audio).then(|| info.audio());
                 (Some(info.codec), audio)
             }
-            (None, Some(announced)) => (announced.codec, announced.audio),
+            (None, Some(metadata)) => (metadata.codec, metadata.audio),
             (None, None) => (None, None),
         };
         let event = Event::Frame(Frame {
@@ -68,9 +68,9 @@ impl Outbox {
     }
 
     /// A whole frame that is not handed out: what it says of the time counts all the same.
-    pub(crate) fn held_back(&mut self, assembly: &Assembly) {
-        self.stats.held_back += 1;
-        self.read_clock(assembly.kind, assembly.info, assembly.announced);
+    pub(crate) fn undecodable(&mut self, assembly: &PartialFrame) {
+        self.stats.undecodable += 1;
+        self.read_clock(assembly.kind, assembly.info, assembly.metadata);
     }
 
     /// Reports a loss.
@@ -82,13 +82,13 @@ impl Outbox {
         &mut self,
         kind: MediaKind,
         info: Option<FrameInfo>,
-        announced: Option<Announced>,
+        metadata: Option<FrameMetadata>,
     ) -> Duration {
-        let stamp = match (info, announced) {
+        let stamp = match (info, metadata) {
             (Some(info), _) => Some(unix(&info)),
-            (None, announced) => announced.map(|announced| Stamp::Millis(announced.millis)),
+            (None, metadata) => metadata.map(|metadata| Timestamp::Millis(metadata.millis)),
         };
-        let timestamp = self.clock.read(StreamKind::of(kind), stamp);
+        let timestamp = self.clock.media_time(StreamKind::of(kind), stamp);
         self.stats.clock_jumps = self.clock.jumps();
         timestamp
     }
@@ -111,8 +111,8 @@ impl Outbox {
     }
 }
 
-fn unix(info: &FrameInfo) -> Stamp {
-    Stamp::Unix {
+fn unix(info: &FrameInfo) -> Timestamp {
+    Timestamp::Unix {
         seconds: info.seconds,
         micros: info.micros,
     }

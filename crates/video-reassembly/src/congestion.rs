@@ -14,7 +14,7 @@ const MOST_DOUBLINGS: u32 = 3;
 
 /// What the answers so far allow.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct CongestionControl {
     room: usize,
     /// Below it, each answer makes room for one more; beyond, as many as there is room for do (slow start and
     /// congestion avoidance).
@@ -27,7 +27,7 @@ pub(crate) struct Pace {
     cut_at: Option<u64>,
 }
 
-impl Pace {
+impl CongestionControl {
     pub(crate) fn new() -> Self {
         Self {
             room: FIRST,
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn it_asks_for_less_and_waits_longer_while_answers_come_too_late() {
-        let mut pace = Pace::new();
+        let mut pace = CongestionControl::new();
         assert_eq!((pace.room(), pace.wait(10)), (FIRST, 10));
         pace.timed_out(0, 10);
         assert_eq!((pace.room(), pace.wait(10)), (32, 10), "once says little");

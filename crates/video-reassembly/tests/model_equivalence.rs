@@ -14,7 +14,7 @@ use model::Model;
 use proptest::prelude::*;
 use tutk_frame::{Codec, FrameInfo, FrameNumbers, MediaKind};
 use video_reassembly::{
-    Announced, FrameNumber, FramePolicy, Limits, Origin, Reassembler, Slice, StreamKind,
+    FrameMetadata, FrameNumber, FramePolicy, Limits, Origin, Reassembler, Slice, StreamKind,
 };
 
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ struct Fields {
     count: u32,
     payload: usize,
     info: Option<(usize, u32, u8)>,
-    announced: Option<u32>,
+    metadata: Option<u32>,
 }
 
 impl Fields {
@@ -65,7 +65,7 @@ impl Fields {
             count: self.count,
             payload: &payload,
             info: &bytes,
-            announced: self.announced.map(|frame_bytes| Announced {
+            metadata: self.metadata.map(|frame_bytes| FrameMetadata {
                 frame_bytes,
                 millis: 0,
                 codec: None,
@@ -92,8 +92,8 @@ fn run(limits: Limits, policy: FramePolicy, steps: &[Step]) {
                     true => StreamKind::Video,
                     false => StreamKind::Audio,
                 };
-                model.give_up_before(stream, *number);
-                real.give_up_before(stream, *number);
+                model.skip_to(stream, *number);
+                real.skip_to(stream, *number);
             }
             Step::Flush => {
                 model.flush();
@@ -109,12 +109,12 @@ fn run(limits: Limits, policy: FramePolicy, steps: &[Step]) {
 
 fn limits() -> impl Strategy<Value = Limits> {
     (0..6_usize, 0..40_usize, 0..6_u32, 0..6_usize, 0..40_u32).prop_map(
-        |(frames, frame_bytes, slices, reorder_window, ahead)| Limits {
+        |(frames, frame_bytes, slices, reorder_window, max_dropout)| Limits {
             frames,
             frame_bytes,
             slices,
             reorder_window,
-            ahead,
+            max_dropout,
             ..Limits::default()
         },
     )
@@ -156,13 +156,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         proptest::option::weighted(0.2, 0..30_u32),
     )
         .prop_map(
-            |(
-                (kind, origin, number, short),
-                previous,
-                (index, count, payload),
-                info,
-                announced,
-            )| {
+            |((kind, origin, number, short), previous, (index, count, payload), info, metadata)| {
                 let number = match short {
                     true => FrameNumber::Short(number as u16),
                     false => FrameNumber::Long(number),
@@ -176,7 +170,7 @@ fn any_step() -> impl Strategy<Value = Step> {
                     count,
                     payload,
                     info,
-                    announced,
+                    metadata,
                 }))
             },
         );
@@ -239,7 +233,7 @@ fn stream_like() -> impl Strategy<Value = Vec<Step>> {
                         count: count + u32::from(fate == 3 && origin == Origin::Recovered),
                         payload,
                         info,
-                        announced: None,
+                        metadata: None,
                     };
                     arrivals.push((place + late, fields.clone()));
                     if fate % 2 == 0 || origin == Origin::Recovered {

@@ -1,4 +1,4 @@
-//! Groups and their parity at the client: slices pass, one lost slice of a group is recovered, and nothing
+//! ParityDecoder and their parity at the client: slices pass, one lost slice of a group is recovered, and nothing
 //! else is.
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use tutk_frame::{
     AvPacket, Codec, GroupHeader, LinkClock, MediaKind, MediaLayout, Parity, SliceHeader,
     SlicePlace,
 };
-use video_reassembly::{GroupLimits, Groups, Origin, ResendConfig, Slicer, SlicerConfig};
+use video_reassembly::{Origin, ParityDecoder, ParityLimits, ResendConfig, Slicer, SlicerConfig};
 
 /// A grouped packet: group header and body.
 type Packet = (GroupHeader, Vec<u8>);
@@ -25,7 +25,7 @@ fn packets(group: u8, frames: &[(MediaKind, usize)]) -> Vec<Packet> {
     let mut slicer = Slicer::new(SlicerConfig {
         slice_bytes: 60,
         resend: Some(ResendConfig {
-            group,
+            group_size: group,
             ..ResendConfig::default()
         }),
         ..SlicerConfig::new(MediaLayout::Slice)
@@ -57,7 +57,7 @@ fn packets(group: u8, frames: &[(MediaKind, usize)]) -> Vec<Packet> {
 }
 
 /// The bodies of the slices that pass, and of those that are recovered.
-fn push(groups: &mut Groups, (group, body): &Packet) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+fn push(groups: &mut ParityDecoder, (group, body): &Packet) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let passed = groups.push(*group, body).unwrap().map(|slice| {
         assert_eq!(slice.origin, Origin::Sent);
         assert_eq!(slice.counter.unwrap().to_le_bytes(), body[2..4]);
@@ -104,7 +104,7 @@ fn any_one_slice_of_a_group_is_recovered_in_whatever_order_the_others_come() {
             if reversed {
                 rest.reverse();
             }
-            let mut groups = Groups::new(GroupLimits::default());
+            let mut groups = ParityDecoder::new(ParityLimits::default());
             let mut recovered: Vec<Vec<u8>> = rest
                 .into_iter()
                 .filter_map(|packet| push(&mut groups, packet).1)
@@ -124,7 +124,7 @@ fn any_one_slice_of_a_group_is_recovered_in_whatever_order_the_others_come() {
             expected.sort();
             assert_eq!(recovered, expected, "lost {lost}, reversed {reversed}");
             let stats = groups.stats();
-            assert_eq!((stats.unusable, stats.inconsistent), (0, 0));
+            assert_eq!((stats.rejected, stats.inconsistent), (0, 0));
         }
     }
 }
@@ -133,7 +133,7 @@ fn any_one_slice_of_a_group_is_recovered_in_whatever_order_the_others_come() {
 fn two_lost_slices_of_a_group_stay_lost() {
     let sent = packets(4, &[(MediaKind::Key, 200)]); // 4 slices, parity
     assert_eq!(sent.len(), 5);
-    let mut groups = Groups::new(GroupLimits::default());
+    let mut groups = ParityDecoder::new(ParityLimits::default());
     for at in [0, 3, 4] {
         assert_eq!(push(&mut groups, &sent[at]).1, None);
     }
@@ -150,7 +150,7 @@ fn two_lost_slices_of_a_group_stay_lost() {
 fn what_is_recovered_is_there_until_the_next_packet() {
     let sent = packets(2, &[(MediaKind::Key, 200)]); // two groups of two
     for next in [(sent[3].0, &sent[3].1[..]), (sent[3].0, b"no slice")] {
-        let mut groups = Groups::new(GroupLimits::default());
+        let mut groups = ParityDecoder::new(ParityLimits::default());
         push(&mut groups, &sent[0]);
         groups.push(sent[2].0, &sent[2].1).unwrap(); // parity: it makes the other one known
         let _ = groups.push(next.0, next.1);
@@ -184,11 +184,11 @@ fn parity_that_is_another_code_recovers_nothing() {
     for data in wrong {
         let mut body = Vec::new();
         Parity { data: &data }.write(&mut body);
-        let mut groups = Groups::new(GroupLimits::default());
+        let mut groups = ParityDecoder::new(ParityLimits::default());
         for packet in [&sent[0], &sent[1], &sent[3], &(*parity, body)] {
             assert_eq!(push(&mut groups, packet).1, None);
         }
-        assert_eq!(groups.stats().unusable, 1, "{data:02x?}");
+        assert_eq!(groups.stats().rejected, 1, "{data:02x?}");
         assert_eq!(groups.stats().recovered, 0);
     }
 }
@@ -199,13 +199,13 @@ fn more_than_one_parity_packet_is_a_code_that_is_not_known() {
     for (group, _) in &mut sent {
         group.m = 2;
     }
-    let mut groups = Groups::new(GroupLimits::default());
+    let mut groups = ParityDecoder::new(ParityLimits::default());
     for packet in &sent[1..] {
         assert_eq!(push(&mut groups, packet).1, None);
     }
     let stats = groups.stats();
     assert_eq!(
-        (stats.slices, stats.parity, stats.unknown_parity),
+        (stats.slices, stats.parity, stats.unsupported_parity),
         (3, 1, 1)
     );
 }
@@ -215,7 +215,7 @@ fn slices_sent_again_in_a_group_pass_and_take_no_part_in_its_parity() {
     let sent = packets(4, &[(MediaKind::Key, 200)]);
     let mut again = sent[1].clone();
     again.1[0] = 6;
-    let mut groups = Groups::new(GroupLimits::default());
+    let mut groups = ParityDecoder::new(ParityLimits::default());
     for at in [0, 3, 4] {
         push(&mut groups, &sent[at]);
     }
@@ -228,7 +228,7 @@ fn slices_sent_again_in_a_group_pass_and_take_no_part_in_its_parity() {
 #[test]
 fn a_group_that_contradicts_itself_recovers_nothing_and_lets_its_slices_pass() {
     let sent = packets(4, &[(MediaKind::Key, 200)]);
-    let mut groups = Groups::new(GroupLimits::default());
+    let mut groups = ParityDecoder::new(ParityLimits::default());
     push(&mut groups, &sent[0]);
     let mut other = sent[1].clone();
     other.0.k = 3;
@@ -247,9 +247,9 @@ fn groups_and_bodies_are_bounded() {
         let mut packets = sent.iter().filter(move |(group, _)| group.group == number);
         (packets.next().unwrap(), packets.next_back().unwrap())
     };
-    let mut groups = Groups::new(GroupLimits {
+    let mut groups = ParityDecoder::new(ParityLimits {
         groups: 3,
-        ..GroupLimits::default()
+        ..ParityLimits::default()
     });
     for number in 0..4 {
         push(&mut groups, first_of(number).0);
@@ -260,9 +260,9 @@ fn groups_and_bodies_are_bounded() {
         assert_eq!(recovered.is_some(), is_remembered, "group {number}");
     }
 
-    let mut groups = Groups::new(GroupLimits {
+    let mut groups = ParityDecoder::new(ParityLimits {
         body_bytes: 79,
-        ..GroupLimits::default()
+        ..ParityLimits::default()
     });
     // All slices are full, 80 bytes with their header.
     for packet in sent.iter().filter(|(group, _)| group.index != 1) {
@@ -275,7 +275,7 @@ fn groups_and_bodies_are_bounded() {
 
 #[test]
 fn what_is_no_slice_and_no_parity_is_an_error() {
-    let mut groups = Groups::new(GroupLimits::default());
+    let mut groups = ParityDecoder::new(ParityLimits::default());
     let group = GroupHeader {
         group: 1,
         index: 0,
@@ -293,7 +293,10 @@ fn what_is_no_slice_and_no_parity_is_an_error() {
             .push(GroupHeader { k: 0, ..group }, &[5; 40])
             .is_err()
     );
-    assert_eq!(groups.stats(), Groups::new(GroupLimits::default()).stats());
+    assert_eq!(
+        groups.stats(),
+        ParityDecoder::new(ParityLimits::default()).stats()
+    );
 }
 
 /// Slices of a length field that does not count the frame info, as some firmware may write it.
@@ -327,7 +330,7 @@ fn a_frame_info_that_the_length_does_not_count_is_recovered_too() {
         k: 2,
         m: 1,
     };
-    let mut groups = Groups::new(GroupLimits::default());
+    let mut groups = ParityDecoder::new(ParityLimits::default());
     push(&mut groups, &(group(0), bodies[0].clone()));
     let (_, recovered) = push(&mut groups, &(group(2), parity));
     assert_eq!(recovered, Some(spelled_out(&bodies[1])));
@@ -364,7 +367,7 @@ proptest! {
             .filter_map(|(fate, at)| Some((at + (*fate)?, at)))
             .collect();
         arrivals.sort_unstable();
-        let mut groups = Groups::new(GroupLimits::default());
+        let mut groups = ParityDecoder::new(ParityLimits::default());
         let mut recovered = Vec::new();
         let mut passed = 0;
         for (_, at) in &arrivals {
@@ -388,7 +391,7 @@ proptest! {
                 prop_assert!(recovered.contains(&spelled_out(body)), "slice {}", at);
             }
         }
-        prop_assert_eq!(groups.stats().unusable, 0);
+        prop_assert_eq!(groups.stats().rejected, 0);
         prop_assert_eq!(groups.stats().recovered, recovered.len() as u64);
     }
 
@@ -399,7 +402,7 @@ proptest! {
             ((0..4_u16, 0..6_u8, 0..5_u8, 0..3_u32), proptest::collection::vec(0..8_u8, 0..70)), 0..60),
         limit in 0..80_usize,
     ) {
-        let mut groups = Groups::new(GroupLimits { groups: 2, body_bytes: limit });
+        let mut groups = ParityDecoder::new(ParityLimits { groups: 2, body_bytes: limit });
         for ((group, index, k, m), body) in packets {
             let group = GroupHeader { group, index, k, m };
             if let Ok(Some(slice)) = groups.push(group, &body) {

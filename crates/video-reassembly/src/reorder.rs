@@ -8,43 +8,43 @@ use alloc::vec::Vec;
 
 use tutk_frame::MediaKind;
 
-use crate::assembly::{Assembly, Place, Stored, table_bytes};
-use crate::number;
-use crate::outbox::Outbox;
+use crate::event_queue::EventQueue;
+use crate::partial_frame::{PartialFrame, SliceLocation, Stored, table_bytes};
+use crate::sequence;
 use crate::{FrameNumber, FramePolicy, Lost, Origin, Slice, StreamKind};
 
 /// How far behind the last settled frame a number may be and still be a late slice's. Farther back,
-/// it is a jump of the count. It is the number of bits in [`Order::delivered`].
+/// it is a jump of the count. It is the number of bits in [`ReorderBuffer::delivered`].
 const BEHIND: i64 = 64;
 
 /// The frames of one stream.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct ReorderBuffer {
     kind: StreamKind,
     policy: FramePolicy,
     /// Whether every frame since the last key frame that was handed out was so, too.
     decodable: bool,
     /// By number, lowest first; all after `settled`.
-    frames: Vec<Assembly>,
+    frames: Vec<PartialFrame>,
     settled: Option<u64>,
     /// Bit i: frame `settled` − i was handed out, not given up.
     delivered: u64,
     /// A number too far away to believe, until a second one near it comes.
     suspect: Option<FrameNumber>,
     /// Tables of frames that are over, to use again.
-    tables: Vec<Vec<Place>>,
-    /// Slices that were stored: the clock of [`Assembly::touched`].
+    tables: Vec<Vec<SliceLocation>>,
+    /// Slices that were stored: the clock of [`PartialFrame::touched`].
     ticks: u64,
 }
 
 /// Where a number stands.
-enum Standing {
+enum Position {
     Over(u64),
     Open(u64),
     Far,
 }
 
-impl Order {
+impl ReorderBuffer {
     pub(crate) fn new(kind: StreamKind) -> Self {
         Self {
             kind,
@@ -63,12 +63,12 @@ impl Order {
         self.policy = policy;
     }
 
-    pub(crate) fn push(&mut self, slice: &Slice<'_>, out: &mut Outbox) {
-        let number = match self.standing(slice.number, out.limits.ahead) {
-            Standing::Open(number) => number,
-            Standing::Over(number) => {
+    pub(crate) fn push(&mut self, slice: &Slice<'_>, out: &mut EventQueue) {
+        let number = match self.standing(slice.number, out.limits.max_dropout) {
+            Position::Open(number) => number,
+            Position::Over(number) => {
                 let behind = self.settled.unwrap_or(number).saturating_sub(number);
-                let delivered = self.delivered.checked_shr(number::low_bits(behind));
+                let delivered = self.delivered.checked_shr(sequence::low_bits(behind));
                 if delivered.is_some_and(|bits| bits & 1 == 1) {
                     out.stats.duplicates += 1;
                 } else {
@@ -76,13 +76,13 @@ impl Order {
                 }
                 return;
             }
-            Standing::Far if slice.origin == Origin::Recovered => {
+            Position::Far if slice.origin == Origin::Recovered => {
                 out.stats.recovered_dropped += 1;
                 return;
             }
-            Standing::Far => {
+            Position::Far => {
                 if !self.is_confirmed(slice.number) {
-                    out.stats.far += 1;
+                    out.stats.out_of_range += 1;
                     self.suspect = Some(slice.number);
                     return;
                 }
@@ -91,7 +91,7 @@ impl Order {
                 self.suspect = None;
                 self.delivered = 0;
                 self.decodable = false;
-                let number = number::first(slice.number);
+                let number = sequence::first(slice.number);
                 self.settled = Some(number - 1);
                 number
             }
@@ -120,7 +120,7 @@ impl Order {
     }
 
     /// The oldest complete frame that waits for an older one.
-    pub(crate) fn blocked(&self) -> Option<u32> {
+    pub(crate) fn blocked_frame(&self) -> Option<u32> {
         Some(self.first_complete()?.wire.value())
     }
 
@@ -130,17 +130,21 @@ impl Order {
     }
 
     /// Bytes of memory that frames and tables take.
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         let tables = self.tables.iter().map(table_bytes);
-        self.frames.iter().map(Assembly::held).chain(tables).sum()
+        self.frames
+            .iter()
+            .map(PartialFrame::memory_usage)
+            .chain(tables)
+            .sum()
     }
 
-    fn first_complete(&self) -> Option<&Assembly> {
+    fn first_complete(&self) -> Option<&PartialFrame> {
         self.frames.iter().find(|frame| frame.is_complete())
     }
 
     /// Hands out or gives up every frame before `number`, and what can be handed out then.
-    pub(crate) fn give_up_before(&mut self, number: u32, out: &mut Outbox) {
+    pub(crate) fn skip_to(&mut self, number: u32, out: &mut EventQueue) {
         let Some(newest) = self.frames.last() else {
             return;
         };
@@ -151,7 +155,7 @@ impl Order {
                 FrameNumber::Short(u16::from_le_bytes([a, b]))
             }
         };
-        let end = number::nearest(newest.number, number);
+        let end = sequence::nearest(newest.number, number);
         self.settle_before(end, out);
         if let Some(first) = self.frames.first()
             && !self.is_next(first)
@@ -162,32 +166,32 @@ impl Order {
     }
 
     /// Hands out every complete frame and gives up the rest.
-    pub(crate) fn flush(&mut self, out: &mut Outbox) {
+    pub(crate) fn flush(&mut self, out: &mut EventQueue) {
         if let Some(newest) = self.frames.last() {
             self.settle_before(newest.number + 1, out);
         }
     }
 
-    fn standing(&self, number: FrameNumber, ahead: u32) -> Standing {
+    fn standing(&self, number: FrameNumber, ahead: u32) -> Position {
         let reference = self.settled.or_else(|| Some(self.frames.first()?.number));
         let Some(reference) = reference else {
-            return Standing::Open(number::first(number));
+            return Position::Open(sequence::first(number));
         };
-        let unwrapped = number::nearest(reference, number);
-        let distance = number::distance(number::low_bits(reference), number);
+        let unwrapped = sequence::nearest(reference, number);
+        let distance = sequence::distance(sequence::low_bits(reference), number);
         if distance > ahead.into() || distance <= -BEHIND {
-            Standing::Far
+            Position::Far
         } else if self.settled.is_some_and(|settled| unwrapped <= settled) {
-            Standing::Over(unwrapped)
+            Position::Over(unwrapped)
         } else {
-            Standing::Open(unwrapped)
+            Position::Open(unwrapped)
         }
     }
 
     /// Whether a number that is far away follows on the last such one.
     fn is_confirmed(&self, number: FrameNumber) -> bool {
         self.suspect.is_some_and(|suspect| {
-            (1..=BEHIND).contains(&number::distance(suspect.value(), number))
+            (1..=BEHIND).contains(&sequence::distance(suspect.value(), number))
         })
     }
 
@@ -196,8 +200,8 @@ impl Order {
         &mut self,
         number: u64,
         slice: &Slice<'_>,
-        out: &mut Outbox,
-    ) -> Option<&mut Assembly> {
+        out: &mut EventQueue,
+    ) -> Option<&mut PartialFrame> {
         let at = match self.frames.binary_search_by_key(&number, |f| f.number) {
             Ok(at) => at,
             Err(_) => {
@@ -209,7 +213,8 @@ impl Order {
                 }
                 let at = self.frames.partition_point(|f| f.number < number);
                 let table = self.tables.pop().unwrap_or_default();
-                self.frames.insert(at, Assembly::new(number, slice, table));
+                self.frames
+                    .insert(at, PartialFrame::new(number, slice, table));
                 at
             }
         };
@@ -218,7 +223,7 @@ impl Order {
 
     /// Drops the incomplete frame that has gone longest without a slice. There is one: fewer frames
     /// than the limit are held back complete.
-    fn evict(&mut self, out: &mut Outbox) {
+    fn evict(&mut self, out: &mut EventQueue) {
         let stalest = self
             .frames
             .iter()
@@ -242,7 +247,7 @@ impl Order {
     }
 
     /// Hands out what waits for nothing, and makes what waits too long wait no more.
-    fn release(&mut self, out: &mut Outbox) {
+    fn release(&mut self, out: &mut EventQueue) {
         loop {
             while self
                 .frames
@@ -264,13 +269,13 @@ impl Order {
     }
 
     /// Whether nothing can be missing before this frame, the lowest there is.
-    fn is_next(&self, frame: &Assembly) -> bool {
+    fn is_next(&self, frame: &PartialFrame) -> bool {
         match self.settled {
             Some(settled) => {
                 // The number before is believed only where it is exactly the last one: a device that
                 // does not fill it in must not make frames come out too early.
                 frame.number == settled + 1
-                    || frame.previous == Some(number::on_wire(settled, frame.wire))
+                    || frame.previous == Some(sequence::on_wire(settled, frame.wire))
             }
             // Nothing comes before a count's first number, 0 or 1. Any other first frame may have
             // overtaken the one before it.
@@ -283,14 +288,14 @@ impl Order {
     }
 
     /// Settles all frames with numbers below `end`, and the numbers between them.
-    fn settle_before(&mut self, end: u64, out: &mut Outbox) {
+    fn settle_before(&mut self, end: u64, out: &mut EventQueue) {
         while self.frames.first().is_some_and(|frame| frame.number < end) {
             self.settle_first(out);
         }
     }
 
     /// Settles the lowest frame, and the numbers before it.
-    fn settle_first(&mut self, out: &mut Outbox) {
+    fn settle_first(&mut self, out: &mut EventQueue) {
         if self.frames.is_empty() {
             return;
         }
@@ -308,20 +313,20 @@ impl Order {
                 self.tables.push(table);
                 return;
             }
-            out.held_back(&frame);
+            out.undecodable(&frame);
         } else {
             self.decodable = false;
             out.stats.incomplete += 1;
         }
-        let (had, of) = frame.progress();
+        let (received, total) = frame.progress();
         let number = frame.wire.value();
         out.lost(Lost {
             stream: self.kind,
             first: number,
             last: number,
-            had,
-            of,
-            held_back: complete,
+            received,
+            total,
+            undecodable: complete,
             next_is_key: self.next_is_key(),
         });
         self.tables.push(frame.abandon());
@@ -329,7 +334,7 @@ impl Order {
 
     /// Gives up the numbers from the last settled one to `end`, of which no frame is there; `next` is
     /// the first frame that is.
-    fn pass_over(&mut self, end: u64, next: (FrameNumber, MediaKind), out: &mut Outbox) {
+    fn pass_over(&mut self, end: u64, next: (FrameNumber, MediaKind), out: &mut EventQueue) {
         let (like, kind) = next;
         let last = end - 1;
         let Some(settled) = self.settled else {
@@ -344,11 +349,11 @@ impl Order {
         out.stats.missing += end - first;
         out.lost(Lost {
             stream: self.kind,
-            first: number::on_wire(first, like),
-            last: number::on_wire(last, like),
-            had: 0,
-            of: 0,
-            held_back: false,
+            first: sequence::on_wire(first, like),
+            last: sequence::on_wire(last, like),
+            received: 0,
+            total: 0,
+            undecodable: false,
             next_is_key: Some(kind == MediaKind::Key),
         });
         self.decodable = false;
@@ -364,7 +369,7 @@ impl Order {
     /// Moves on to `number`, which is settled now.
     fn advance_to(&mut self, number: u64, delivered: bool) {
         let by = number - self.settled.unwrap_or(number - 1);
-        let moved = self.delivered.checked_shl(number::low_bits(by));
+        let moved = self.delivered.checked_shl(sequence::low_bits(by));
         self.delivered = moved.unwrap_or(0) | u64::from(delivered);
         self.settled = Some(number);
     }

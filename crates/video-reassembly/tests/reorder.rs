@@ -1,4 +1,4 @@
-//! Order, waiting, giving up, jumps and limits, one rule a test.
+//! ReorderBuffer, waiting, giving up, jumps and limits, one rule a test.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,7 +11,7 @@ use common::{Collector, info, slice};
 use proptest::prelude::*;
 use tutk_frame::{Codec, FrameInfo, MediaKind};
 use video_reassembly::{
-    Announced, Event, FrameNumber, Limits, Origin, Reassembler, Slice, StreamKind,
+    Event, FrameMetadata, FrameNumber, Limits, Origin, Reassembler, Slice, StreamKind,
 };
 
 fn whole(number: u32) -> Slice<'static> {
@@ -27,13 +27,13 @@ fn an_incomplete_frame_holds_back_the_window_and_no_more() {
         out.push(whole(number));
     }
     assert_eq!(out.numbers(), [1]);
-    assert_eq!(out.reassembler.blocked(StreamKind::Video), Some(3));
-    assert_eq!(out.reassembler.blocked(StreamKind::Audio), None);
+    assert_eq!(out.reassembler.blocked_frame(StreamKind::Video), Some(3));
+    assert_eq!(out.reassembler.blocked_frame(StreamKind::Audio), None);
 
     out.push(whole(7)); // the fifth: one more than the window
     assert_eq!(out.numbers(), [1, 3, 4, 5, 6, 7]);
     assert_eq!(out.losses(), [(2, 2, 1, 2)]);
-    assert_eq!(out.reassembler.blocked(StreamKind::Video), None);
+    assert_eq!(out.reassembler.blocked_frame(StreamKind::Video), None);
 
     out.push(slice(2, 1, 2, b"late"));
     assert_eq!(out.reassembler.stats().late, 1);
@@ -154,16 +154,16 @@ fn give_up_before_ends_the_wait() {
     out.push(whole(5));
     out.push(whole(6));
     out.push(slice(7, 0, 2, b"part"));
-    let blocked = out.reassembler.blocked(StreamKind::Video).unwrap();
-    assert_eq!(blocked, 5);
-    out.give_up_before(blocked);
+    let blocked_frame = out.reassembler.blocked_frame(StreamKind::Video).unwrap();
+    assert_eq!(blocked_frame, 5);
+    out.skip_to(blocked_frame);
     assert_eq!(out.numbers(), [1, 5, 6]);
     assert_eq!(out.losses(), [(2, 2, 0, 0), (3, 3, 1, 3), (4, 4, 0, 0)]);
 
     // What is in assembly still may come; what is settled is settled; the future is not given up.
-    out.give_up_before(3);
+    out.skip_to(3);
     out.push(slice(7, 1, 2, b"rest"));
-    out.give_up_before(500);
+    out.skip_to(500);
     out.push(whole(8));
     assert_eq!(out.numbers(), [1, 5, 6, 7, 8]);
     assert_eq!(out.lost.len(), 3);
@@ -178,7 +178,7 @@ fn giving_up_does_not_invent_losses() {
         previous: Some(1),
         ..slice(4, 0, 2, b"half")
     });
-    out.give_up_before(4);
+    out.skip_to(4);
     assert_eq!(out.lost, []);
     out.push(slice(4, 1, 2, b"half"));
     assert_eq!(out.numbers(), [1, 4]);
@@ -189,12 +189,12 @@ fn giving_up_works_before_anything_was_handed_out() {
     let mut out = Collector::new(Limits::default());
     out.push(slice(40, 0, 2, b"half"));
     out.push(whole(42));
-    out.give_up_before(42);
+    out.skip_to(42);
     assert_eq!(out.numbers(), [42]);
     assert_eq!(out.losses(), [(40, 40, 1, 2), (41, 41, 0, 0)]);
     let mut out = Collector::new(Limits::default());
     out.push(whole(42));
-    out.give_up_before(42);
+    out.skip_to(42);
     out.push(whole(43));
     assert_eq!(out.numbers(), [42, 43]);
     assert_eq!(out.lost, []);
@@ -264,7 +264,7 @@ fn one_number_far_away_moves_nothing_and_two_are_followed() {
         out.push(whole(number));
     }
     assert_eq!(out.numbers(), [1, 2, 3, 4]);
-    assert_eq!(out.reassembler.stats().far, 1);
+    assert_eq!(out.reassembler.stats().out_of_range, 1);
 
     // Frames came in between: that number and this one do not confirm each other.
     out.push(whole(0x8000_0001));
@@ -296,7 +296,7 @@ fn slices_that_contradict_their_frame_are_dropped() {
     out.push(slice(1, 0, 3, b"aa"));
     out.push(slice(1, 1, 4, b"xx")); // another count
     out.push(Slice {
-        announced: Some(Announced {
+        metadata: Some(FrameMetadata {
             frame_bytes: 5,
             millis: 0,
             codec: None,
@@ -328,7 +328,7 @@ fn limits_hold_and_the_next_frame_comes() {
     out.push(slice(1, 0, 2, b"12345"));
     out.push(slice(1, 1, 2, b"6789")); // and in two
     out.push(Slice {
-        announced: Some(Announced {
+        metadata: Some(FrameMetadata {
             frame_bytes: u32::MAX,
             millis: 0,
             codec: None,
@@ -423,7 +423,7 @@ fn a_size_that_lies_is_counted_and_a_frame_info_that_cannot_be_read_is_left_out(
     let h264 = Some(Codec::H264);
     assert_eq!(codecs, [h264, h264, h264, None]);
     let stats = out.reassembler.stats();
-    assert_eq!((stats.size_mismatches, stats.bad_info), (2, 1));
+    assert_eq!((stats.size_mismatches, stats.invalid_info), (2, 1));
 }
 
 #[test]
@@ -475,24 +475,17 @@ fn any_slice() -> impl Strategy<Value = (Slice<'static>, bool)> {
     ];
     let small = prop_oneof![0..6_u32, any::<u32>()];
     let payload = (0..64_usize).prop_map(|len| &[0xaa; 64][..len]);
-    let announced = proptest::option::of((any::<u32>(), any::<u32>()));
+    let metadata = proptest::option::of((any::<u32>(), any::<u32>()));
     (
         (kind, number, any::<bool>()),
         proptest::option::of(any::<u32>()),
         (small.clone(), small),
         (payload, 0..64_usize),
-        announced,
+        metadata,
         any::<bool>(),
     )
         .prop_map(
-            |(
-                (kind, number, short),
-                previous,
-                (index, count),
-                (payload, info),
-                announced,
-                poll,
-            )| {
+            |((kind, number, short), previous, (index, count), (payload, info), metadata, poll)| {
                 let number = match short {
                     true => FrameNumber::Short(u16::try_from(number & 0xffff).unwrap()),
                     false => FrameNumber::Long(number),
@@ -507,7 +500,7 @@ fn any_slice() -> impl Strategy<Value = (Slice<'static>, bool)> {
                     count,
                     payload,
                     info: &[0x55; 64][..info],
-                    announced: announced.map(|(frame_bytes, millis)| Announced {
+                    metadata: metadata.map(|(frame_bytes, millis)| FrameMetadata {
                         frame_bytes: frame_bytes % 100_000,
                         millis,
                         codec: None,
@@ -558,13 +551,13 @@ proptest! {
     ) {
         let mut out = Collector::new(Limits { frames: 6, ..Limits::default() });
         for (number, index, millis) in slices {
-            let announced = Announced { frame_bytes: 3, millis, codec: None, audio: None };
+            let metadata = FrameMetadata { frame_bytes: 3, millis, codec: None, audio: None };
             // The frame's own stamp must be the same in all of its slices: two numbers, one stamp.
-            let announced = match number % 2 {
+            let metadata = match number % 2 {
                 0 => None,
-                _ => Some(Announced { millis: number.wrapping_mul(0x1234_5678), ..announced }),
+                _ => Some(FrameMetadata { millis: number.wrapping_mul(0x1234_5678), ..metadata }),
             };
-            out.push(Slice { announced, ..slice(number, index, 3, b"x") });
+            out.push(Slice { metadata, ..slice(number, index, 3, b"x") });
         }
         out.flush();
         prop_assert!(out.numbers().is_sorted_by(|a, b| a < b));

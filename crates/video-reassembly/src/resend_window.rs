@@ -7,21 +7,21 @@ use core::mem;
 use bytes::{BufMut, Bytes};
 use tutk_frame::{FrameInfo, GroupHeader, Parity, SliceHeader};
 
-use crate::parity::Xor;
+use crate::xor::Xor;
 
 /// How a [`Slicer`](crate::Slicer) groups slices, and how many it keeps to send them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResendConfig {
-    /// Slices of a group, at least 1. A group never has slices of two frames: the last one of a frame has
+    /// Slices of a group_size: group, at least 1. A group never has slices of two frames: the last one of a frame has
     /// those that are left.
-    pub group: u8,
+    pub group_size: u8,
     /// Whether each group has a parity packet.
     pub parity: bool,
     /// Slices that are kept, the newest, at most 16,384.
-    pub slices: u16,
+    pub window_slices: u16,
     /// Payload bytes of the slices that are kept. They are kept in their frames: as long as one slice of
     /// a frame is, all of the frame's memory is.
-    pub bytes: usize,
+    pub window_bytes: usize,
 }
 
 /// What a [`Slicer`](crate::Slicer) wrote, and was asked for.
@@ -35,7 +35,7 @@ pub struct SlicerStats {
     /// Slices written again.
     pub resent: u64,
     /// Slices that were asked for and are not kept: sent too long ago, acknowledged, or never.
-    pub unknown: u64,
+    pub unavailable: u64,
 }
 
 /// What [`Slicer::write_repair`](crate::Slicer::write_repair) has written.
@@ -76,7 +76,8 @@ impl ResendWindow {
     pub(crate) fn push(&mut self, sent: Sent, config: &ResendConfig) {
         self.bytes += sent.payload.len();
         self.kept.push_back((sent, false));
-        while self.kept.len() > usize::from(config.slices.min(0x4000)) || self.bytes > config.bytes
+        while self.kept.len() > usize::from(config.window_slices.min(0x4000))
+            || self.bytes > config.window_bytes
         {
             self.forget_oldest();
         }
@@ -140,7 +141,7 @@ impl ResendWindow {
 impl OpenGroup {
     /// A group of the next slices of a frame, of which so many are left.
     pub(crate) fn new(number: u16, left: u16, config: &ResendConfig) -> Self {
-        let k = u8::try_from(left).unwrap_or(u8::MAX).min(config.group);
+        let k = u8::try_from(left).unwrap_or(u8::MAX).min(config.group_size);
         Self {
             header: GroupHeader {
                 group: number,
@@ -185,13 +186,13 @@ impl OpenGroup {
 }
 
 impl Default for ResendConfig {
-    /// Groups of 8 slices with parity, 512 slices and 512 KiB kept.
+    /// ParityDecoder of 8 slices with parity, 512 slices and 512 KiB kept.
     fn default() -> Self {
         Self {
-            group: 8,
+            group_size: 8,
             parity: true,
-            slices: 512,
-            bytes: 512 << 10,
+            window_slices: 512,
+            window_bytes: 512 << 10,
         }
     }
 }

@@ -11,16 +11,16 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use tutk_frame::{FrameInfo, MediaKind};
 
-use crate::{Announced, FrameNumber, Limits, Origin, Slice, Stats};
+use crate::{FrameMetadata, FrameNumber, Limits, Origin, Slice, Stats};
 
 /// A frame of which at least one slice came.
 #[derive(Debug)]
-pub(crate) struct Assembly {
+pub(crate) struct PartialFrame {
     pub(crate) number: u64,
     pub(crate) wire: FrameNumber,
     pub(crate) kind: MediaKind,
     pub(crate) previous: Option<u32>,
-    pub(crate) announced: Option<Announced>,
+    pub(crate) metadata: Option<FrameMetadata>,
     pub(crate) info: Option<FrameInfo>,
     /// The slice counter of the first slice, once that is there.
     pub(crate) counter: Option<u16>,
@@ -35,7 +35,7 @@ pub(crate) struct Assembly {
     data: Vec<u8>,
     /// Payload whose place in `data` is not known, or does not fit it.
     aside: Vec<u8>,
-    places: Vec<Place>,
+    places: Vec<SliceLocation>,
     /// Indices of the slices that were recovered and did not come themselves.
     recovered: Vec<usize>,
     /// Whether a recovered slice of this frame proved wrong: then no other is taken, and what comes
@@ -46,7 +46,7 @@ pub(crate) struct Assembly {
 /// Where the bytes of a slice are. It is small, as there is one for each slice that a frame says it has,
 /// whether it comes or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum SliceLocation {
     Missing,
     Data(Span),
     Aside(Span),
@@ -89,22 +89,22 @@ pub(crate) enum Stored {
 }
 
 /// Bytes of memory that a table takes.
-pub(crate) fn table_bytes(table: &Vec<Place>) -> usize {
-    table.capacity() * size_of::<Place>()
+pub(crate) fn table_bytes(table: &Vec<SliceLocation>) -> usize {
+    table.capacity() * size_of::<SliceLocation>()
 }
 
-impl Assembly {
+impl PartialFrame {
     /// An empty frame as `slice` describes it. `places` is a table to use again.
-    pub(crate) fn new(number: u64, slice: &Slice<'_>, mut places: Vec<Place>) -> Self {
+    pub(crate) fn new(number: u64, slice: &Slice<'_>, mut places: Vec<SliceLocation>) -> Self {
         places.clear();
         let count = usize::try_from(slice.count).unwrap_or(usize::MAX);
-        places.resize(count, Place::Missing);
+        places.resize(count, SliceLocation::Missing);
         Self {
             number,
             wire: slice.number,
             kind: slice.kind,
             previous: slice.previous,
-            announced: slice.announced,
+            metadata: slice.metadata,
             info: None,
             counter: None,
             touched: 0,
@@ -191,7 +191,7 @@ impl Assembly {
 
     /// Whether the slice says the same of the frame as the first one.
     fn agrees_with(&self, slice: &Slice<'_>) -> bool {
-        slice.count == self.count && slice.kind == self.kind && slice.announced == self.announced
+        slice.count == self.count && slice.kind == self.kind && slice.metadata == self.metadata
     }
 
     fn insert(
@@ -202,7 +202,7 @@ impl Assembly {
         stats: &mut Stats,
     ) -> Stored {
         match self.places.get(index) {
-            Some(Place::Missing) => {}
+            Some(SliceLocation::Missing) => {}
             Some(_) => return Stored::Duplicate,
             None => return Stored::Inconsistent,
         }
@@ -226,7 +226,7 @@ impl Assembly {
     fn read_info(&mut self, index: usize, slice: &Slice<'_>, stats: &mut Stats) {
         if index + 1 == self.places.len() {
             self.info = FrameInfo::parse(slice.info).ok();
-            stats.bad_info += u64::from(self.info.is_none() && !slice.info.is_empty());
+            stats.invalid_info += u64::from(self.info.is_none() && !slice.info.is_empty());
         }
     }
 
@@ -235,7 +235,7 @@ impl Assembly {
         self.bytes -= self.payload(index).len();
         self.have -= 1;
         if let Some(entry) = self.places.get_mut(index) {
-            *entry = Place::Missing;
+            *entry = SliceLocation::Missing;
         }
         if index + 1 == self.places.len() {
             self.info = None;
@@ -245,9 +245,9 @@ impl Assembly {
 
     /// Whether the frame info or the header says no other size than that of what came.
     pub(crate) fn is_as_long_as_said(&self) -> bool {
-        let said = match (self.info, self.announced) {
+        let said = match (self.info, self.metadata) {
             (Some(info), _) => info.frame_bytes(),
-            (None, announced) => announced.map(|announced| announced.frame_bytes),
+            (None, metadata) => metadata.map(|metadata| metadata.frame_bytes),
         };
         said.is_none_or(|said| usize::try_from(said) == Ok(self.bytes))
     }
@@ -257,7 +257,7 @@ impl Assembly {
     }
 
     /// Bytes of memory that it takes.
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         self.data.capacity() + self.aside.capacity() + table_bytes(&self.places)
     }
 
@@ -267,11 +267,11 @@ impl Assembly {
     }
 
     /// The frame's bytes, and the table to use again. Call it on a complete frame.
-    pub(crate) fn finish(self) -> (Bytes, Vec<Place>) {
+    pub(crate) fn finish(self) -> (Bytes, Vec<SliceLocation>) {
         debug_assert!(self.is_complete());
         let mut end = 0;
         let in_one_piece = self.places.iter().all(|place| match *place {
-            Place::Data(span) if span.start() == end => {
+            SliceLocation::Data(span) if span.start() == end => {
                 end = span.end();
                 true
             }
@@ -296,32 +296,32 @@ impl Assembly {
     /// The bytes of a slice that is there, none of one that is missing.
     fn payload(&self, index: usize) -> &[u8] {
         let piece = match self.places.get(index) {
-            Some(&Place::Data(span)) => self.data.get(span.start()..span.end()),
-            Some(&Place::Aside(span)) => self.aside.get(span.start()..span.end()),
-            Some(Place::Missing) | None => None,
+            Some(&SliceLocation::Data(span)) => self.data.get(span.start()..span.end()),
+            Some(&SliceLocation::Aside(span)) => self.aside.get(span.start()..span.end()),
+            Some(SliceLocation::Missing) | None => None,
         };
         piece.unwrap_or_default()
     }
 
     /// The table to use again, of a frame that is given up.
-    pub(crate) fn abandon(self) -> Vec<Place> {
+    pub(crate) fn abandon(self) -> Vec<SliceLocation> {
         self.places
     }
 
     /// Copies a slice's bytes to where they belong, or aside.
-    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> Place {
+    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> SliceLocation {
         let place = self.place_of(index, payload.len());
         place
             .and_then(|start| self.put(start, payload, limit))
             .unwrap_or_else(|| {
                 let start = self.aside.len();
                 self.aside.extend_from_slice(payload);
-                Place::Aside(Span::new(start, payload.len()))
+                SliceLocation::Aside(Span::new(start, payload.len()))
             })
     }
 
     /// Copies a slice's bytes to that place. `None` if they would end beyond `limit` there.
-    fn put(&mut self, start: usize, payload: &[u8], limit: usize) -> Option<Place> {
+    fn put(&mut self, start: usize, payload: &[u8], limit: usize) -> Option<SliceLocation> {
         let len = payload.len();
         let end = start.checked_add(len).filter(|&end| end <= limit)?;
         if self.data.capacity() == 0 {
@@ -338,7 +338,7 @@ impl Assembly {
             }
             self.data.get_mut(start..end)?.copy_from_slice(payload);
         }
-        Some(Place::Data(Span::new(start, len)))
+        Some(SliceLocation::Data(Span::new(start, len)))
     }
 
     /// Where a slice of `len` bytes begins, `None` if that is not known or it does not fit there.
@@ -360,15 +360,15 @@ impl Assembly {
         // The last slice is as long as it likes. It follows the one before it, which may be shorter
         // than the others, and nothing comes after it that it could overwrite.
         match self.places.get(before) {
-            Some(&Place::Data(span)) => Some(span.end()),
+            Some(&SliceLocation::Data(span)) => Some(span.end()),
             _ => index.checked_mul(self.stride?),
         }
     }
 
     /// How much to reserve when the first slice in its place is one of `len` bytes.
     fn expected_bytes(&self, len: usize, limit: usize) -> usize {
-        match self.announced {
-            Some(announced) => usize::try_from(announced.frame_bytes).unwrap_or(limit),
+        match self.metadata {
+            Some(metadata) => usize::try_from(metadata.frame_bytes).unwrap_or(limit),
             None => self.places.len().saturating_mul(self.stride.unwrap_or(len)),
         }
         .min(limit)
@@ -392,13 +392,13 @@ mod tests {
             count,
             payload,
             info: &[],
-            announced: None,
+            metadata: None,
         }
     }
 
-    fn assemble(pieces: &[&[u8]], order: &[usize]) -> Assembly {
+    fn assemble(pieces: &[&[u8]], order: &[usize]) -> PartialFrame {
         let count = u32::try_from(pieces.len()).unwrap();
-        let mut frame = Assembly::new(1, &slice(0, count, b""), vec![]);
+        let mut frame = PartialFrame::new(1, &slice(0, count, b""), vec![]);
         for &index in order {
             assert!(!frame.is_complete());
             let number = u32::try_from(index).unwrap();
@@ -463,7 +463,7 @@ mod tests {
             ..Limits::default()
         };
         let mut stats = Stats::default();
-        let mut frame = Assembly::new(1, &slice(0, 9, b""), vec![]);
+        let mut frame = PartialFrame::new(1, &slice(0, 9, b""), vec![]);
         let mut store = |index, payload: &[u8]| {
             let stored = frame.store(&slice(index, 9, payload), &limits, &mut stats);
             (stored, frame.data.capacity() + frame.aside.len())
