@@ -493,7 +493,7 @@ fn an_entry_is_data() {
 #[test]
 fn the_readme_lists_every_control() {
     let table: String = CATALOGUE.iter().map(readme_row).collect();
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../hl-ioctl/README.md");
     assert!(
         readme.contains(&table),
         "the table in README.md should be:\n{table}"
