@@ -378,7 +378,7 @@ fn carry(head: u8, from: &mut Connection, to: &mut Connection, now: Instant, see
 ///
 /// A step is a byte that says that there is one more, its variant as a fraction of 2^32, and its fields.
 fn adversaries() {
-    /// Variants of `Step` in fuzz_targets/session/mod.rs, and which of them these are.
+    /// Variants of `ClientStep` in fuzz_targets/session/mod.rs, and which of them these are.
     const VARIANTS: u64 = 19;
     const PASS: u64 = 0;
     const LATE: u64 = 3;

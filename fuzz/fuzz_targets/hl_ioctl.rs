@@ -8,7 +8,7 @@ use hl_ioctl::commands::{
 };
 use hl_ioctl::{
     AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
-    ClientConfig, ClientExchange, Command, ConnectResult, Enr, HlMessage, Ioctl, Request, Step,
+    ClientConfig, ClientExchange, Command, ConnectResult, Enr, HlMessage, Ioctl, Request, ClientStep,
     xxtea,
 };
 use libfuzzer_sys::fuzz_target;
@@ -71,16 +71,16 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
 
     let was_over = client.is_over();
     match client.handle(&message) {
-        Ok(Step::AcknowledgeThenSend(auth)) => {
+        Ok(ClientStep::AcknowledgeThenSend(auth)) => {
             assert!(client.is_answering());
             let auth = HlMessage::parse(&auth).expect("K10002 is an HL message");
             assert!(ConnectAuth::from_message(&auth).is_ok());
         }
-        Ok(Step::Done(result)) => assert!(result.is_success() && client.is_over() && !was_over),
-        Ok(Step::Ignore) => {}
+        Ok(ClientStep::Done(result)) => assert!(result.is_success() && client.is_over() && !was_over),
+        Ok(ClientStep::Ignore) => {}
         Err(error) => assert!(!error.to_string().is_empty()),
     }
-    camera.acknowledged(message.version);
+    camera.handle_acknowledgement(message.version);
     let was_accepted = camera.is_accepted();
     match camera.handle(&message, Ioctl { index: 1, flag: 1 }) {
         CameraStep::Send(reply) | CameraStep::Refuse { reply } => {

@@ -98,14 +98,14 @@ pub enum ChallengeRule {
 /// rule needs more characters than the ENR has: 16 for status 3, 32 for status 6, in the field rule.
 ///
 /// ```
-/// use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, answer};
+/// use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, challenge_response};
 ///
 /// let enr = Enr::new("GAgDiwVPg2E4GMke")?;
-/// let response = answer(ChallengeRule::Decrypt, ChallengeStatus::Enr, *b"WERhJxb87WF3zgPa", &enr)?;
+/// let response = challenge_response(ChallengeRule::Decrypt, ChallengeStatus::Enr, *b"WERhJxb87WF3zgPa", &enr)?;
 /// assert_eq!(response[..4], [0xc4, 0xa6, 0x2c, 0xa1]);
 /// # Ok::<(), hl_ioctl::Error>(())
 /// ```
-pub fn answer(
+pub fn challenge_response(
     rule: ChallengeRule,
     status: ChallengeStatus,
     challenge: [u8; 16],

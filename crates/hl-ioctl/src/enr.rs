@@ -13,7 +13,7 @@ pub const MAX_ENR: usize = 32;
 /// An ENR: 16 or 32 printable ASCII characters (wire.md section 1).
 ///
 /// Zeroed when dropped, and never printed. summary.md pads shorter ones with zeros, so that 1 to 32
-/// characters are accepted here; which challenge needs how many, [`answer`](crate::answer) says.
+/// characters are accepted here; which challenge needs how many, [`answer`](crate::challenge_response) says.
 #[derive(Clone)]
 pub struct Enr(Zeroizing<Vec<u8>>);
 

@@ -9,8 +9,8 @@ use bytes::BufMut;
 use nom::bytes::complete::take;
 use serde_json::{Map, Value};
 
-use crate::describe::{Field, Kind, LEFT_OUT, Values};
-use crate::wire::parse;
+use crate::parse::parse;
+use crate::schema::{Field, Kind, OMITTED, Values};
 use crate::{Error, HEADER_SIZE, JsonDocument};
 
 /// How much of a text that was typed an error repeats, in characters.
@@ -156,7 +156,7 @@ impl<'a> Arguments<'a> {
     pub(crate) fn optional<T: Scalar>(&mut self) -> Result<Option<T>, Error> {
         let name = self.rest.next().map_or("value", |field| field.name);
         match self.texts.next().copied() {
-            None | Some(LEFT_OUT) => Ok(None),
+            None | Some(OMITTED) => Ok(None),
             Some(text) => scalar(self.control, name, text).map(Some),
         }
     }
@@ -281,7 +281,7 @@ macro_rules! number {
         impl crate::layout::Scalar for $name {
             const SIZE: usize = size_of::<$int>();
             const SIGNED: bool = $min < 0;
-            const KIND: crate::describe::Kind = crate::describe::Kind::Number {
+            const KIND: crate::schema::Kind = crate::schema::Kind::Number {
                 min: $min,
                 max: $max,
                 unit: $unit,
@@ -309,9 +309,9 @@ macro_rules! named {
         $(, $variant:ident = $number:literal $name:literal)* $(,)?) => {
         impl crate::layout::Scalar for $type {
             const SIZE: usize = 1;
-            const KIND: crate::describe::Kind = crate::describe::Kind::OneOf(&[
-                crate::describe::Named { name: $first_name, number: $first_number },
-                $(crate::describe::Named { name: $name, number: $number },)*
+            const KIND: crate::schema::Kind = crate::schema::Kind::OneOf(&[
+                crate::schema::NamedValue { name: $first_name, number: $first_number },
+                $(crate::schema::NamedValue { name: $name, number: $number },)*
             ]);
             const ALLOWED: &'static str = concat!(
                 $first_number, " (", $first_name, ")" $(, ", ", $number, " (", $name, ")")*
@@ -356,8 +356,8 @@ macro_rules! layout {
             pub(crate) const SIZE: usize =
                 0 $(+ <$type as crate::layout::Scalar>::SIZE)+ $(+ $tail.len())?;
             /// Its fields, in their order on the wire.
-            pub(crate) const FIELDS: &'static [crate::describe::Field] = &[
-                $(crate::describe::Field::new(
+            pub(crate) const FIELDS: &'static [crate::schema::Field] = &[
+                $(crate::schema::Field::new(
                     stringify!($field),
                     <$type as crate::layout::Scalar>::KIND,
                 ),)+
@@ -391,7 +391,7 @@ macro_rules! layout {
         }
 
         impl crate::layout::FromText for $name {
-            const VALUES: crate::describe::Values = crate::describe::Values::Fields(Self::FIELDS);
+            const VALUES: crate::schema::Values = crate::schema::Values::Fields(Self::FIELDS);
 
             fn from_texts(control: &'static str, texts: &[&str]) -> Result<Self, crate::Error> {
                 let mut arguments = crate::layout::Arguments::new(control, Self::FIELDS, texts)?;
@@ -431,7 +431,7 @@ macro_rules! fixed {
         }
 
         impl crate::layout::FromText for $name {
-            const VALUES: crate::describe::Values = crate::describe::Values::None;
+            const VALUES: crate::schema::Values = crate::schema::Values::None;
 
             fn from_texts(control: &'static str, texts: &[&str]) -> Result<Self, crate::Error> {
                 match texts {
@@ -466,7 +466,7 @@ macro_rules! wrapped {
         }
 
         impl crate::layout::FromText for $name {
-            const VALUES: crate::describe::Values =
+            const VALUES: crate::schema::Values =
                 <$type as crate::layout::FromText>::VALUES;
 
             fn from_texts(control: &'static str, texts: &[&str]) -> Result<Self, crate::Error> {

@@ -9,7 +9,6 @@ pub mod catalogue;
 mod challenge;
 mod command;
 pub mod commands;
-pub mod describe;
 mod enr;
 mod error;
 mod exchange;
@@ -17,18 +16,21 @@ mod json;
 mod layout;
 mod message;
 pub mod models;
-mod wire;
+mod parse;
+pub mod schema;
 pub mod xxtea;
 
-pub use catalogue::{CATALOGUE, Context, DONE, Entry, Models, Order, entry};
-pub use challenge::{ChallengeRule, ChallengeStatus, answer};
+pub use catalogue::{CATALOGUE, Context, Control, DONE, Models, Operation, control};
+pub use challenge::{ChallengeRule, ChallengeStatus, challenge_response};
 pub use command::{Command, Request};
 pub use commands::ConnectResult;
 pub use enr::{Enr, MAX_ENR};
 pub use error::Error;
 pub use exchange::auth::AuthMessage;
-pub use exchange::camera::{AckRule, CameraConfig, CameraExchange, CameraStep, Ignored, Ioctl};
-pub use exchange::client::{ClientConfig, ClientExchange, Step};
+pub use exchange::camera::{
+    AckRule, CameraConfig, CameraExchange, CameraStep, IgnoreReason, Ioctl,
+};
+pub use exchange::client::{ClientConfig, ClientExchange, ClientStep};
 pub use json::{JsonDocument, MAX_JSON};
 pub use layout::Scalar;
 pub use message::{CAMERA_VERSION, CLIENT_VERSION, HEADER_SIZE, HlMessage, MAGIC, MAX_PAYLOAD};

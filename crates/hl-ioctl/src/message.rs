@@ -7,7 +7,7 @@ use nom::bytes::complete::take;
 use nom::number::complete::{le_u16, le_u32};
 
 use crate::Error;
-use crate::wire::{array, parse};
+use crate::parse::{array, parse};
 
 /// The first two bytes of every message.
 pub const MAGIC: [u8; 2] = *b"HL";

@@ -6,7 +6,7 @@ use core::num::{NonZeroU8, NonZeroU16};
 
 use crate::Request;
 use crate::commands::{
-    Bitrate, Resolution, SetMotionAlarm, SetMotionAlarmOlder, SetResolution, SetVideoParameters,
+    Bitrate, Resolution, SetMotionAlarm, SetMotionAlarmLegacy, SetResolution, SetVideoParameters,
     Switch,
 };
 
@@ -14,7 +14,7 @@ use crate::commands::{
 pub const VIDEO_PARAMETERS: &[&str] = &["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"];
 
 /// Models that want K10202 instead of K10206: the same four.
-pub const MOTION_ALARM_OLDER: &[&str] = VIDEO_PARAMETERS;
+pub const MOTION_ALARM_LEGACY: &[&str] = VIDEO_PARAMETERS;
 
 /// Doorbells that speak TUTK: they want K10006 instead of K10008.
 pub const DOORBELLS: &[&str] = &["WYZEDB3", "HL_DB2"];
@@ -79,8 +79,8 @@ pub fn video_for_model(
 /// K10202 or K10206, as the model wants it.
 #[must_use]
 pub fn motion_alarm_for_model(model: Option<&str>, alarm: Switch) -> Request {
-    if is_one_of(model, MOTION_ALARM_OLDER) {
-        Request::from(&SetMotionAlarmOlder { alarm })
+    if is_one_of(model, MOTION_ALARM_LEGACY) {
+        Request::from(&SetMotionAlarmLegacy { alarm })
     } else {
         Request::from(&SetMotionAlarm { alarm })
     }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
 use hl_ioctl::ChallengeRule::{Decrypt, Encrypt};
-use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, Error, answer};
+use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, Error, challenge_response};
 
 const SHORT: &str = "aKzdqckqZ8HUHFe5";
 const LONG: &str = "pbvqMrKPO6vqRBg4E7EyJpJaUvdg87HR";
@@ -13,7 +13,7 @@ const CHALLENGE: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 1
 
 fn respond(rule: ChallengeRule, status: u8, enr: &str) -> Result<u128, Error> {
     let status = ChallengeStatus::from_byte(status);
-    answer(rule, status, CHALLENGE, &Enr::new(enr).unwrap()).map(u128::from_be_bytes)
+    challenge_response(rule, status, CHALLENGE, &Enr::new(enr).unwrap()).map(u128::from_be_bytes)
 }
 
 #[test]

@@ -62,16 +62,16 @@ fn user_auth() -> impl Strategy<Value = UserAuth> {
     })
 }
 
-fn vertical() -> impl Strategy<Value = Vertical> {
-    (0..=40u8).prop_map(|degrees| Vertical::new(degrees).unwrap())
+fn vertical() -> impl Strategy<Value = TiltAngle> {
+    (0..=40u8).prop_map(|degrees| TiltAngle::new(degrees).unwrap())
 }
 
-fn horizontal() -> impl Strategy<Value = Horizontal> {
-    (0..=350u16).prop_map(|degrees| Horizontal::new(degrees).unwrap())
+fn horizontal() -> impl Strategy<Value = PanAngle> {
+    (0..=350u16).prop_map(|degrees| PanAngle::new(degrees).unwrap())
 }
 
-fn degrees() -> impl Strategy<Value = Degrees> {
-    (-128..=127i16).prop_map(|degrees| Degrees::new(degrees).unwrap())
+fn degrees() -> impl Strategy<Value = RelativeAngle> {
+    (-128..=127i16).prop_map(|degrees| RelativeAngle::new(degrees).unwrap())
 }
 
 fn patrol_points() -> impl Strategy<Value = PatrolPoints> {
@@ -80,7 +80,7 @@ fn patrol_points() -> impl Strategy<Value = PatrolPoints> {
             PatrolPoint {
                 vertical,
                 horizontal,
-                seconds: StaySeconds::new(seconds).unwrap(),
+                seconds: DwellSeconds::new(seconds).unwrap(),
             }
         });
     prop::collection::vec(point, 0..=MAX_PATROL_POINTS)
@@ -149,7 +149,7 @@ proptest! {
         round_trip(&SetOnScreenTime(on))?;
         round_trip(&SetOnScreenLogo(on))?;
         round_trip(&SetMotionAlarm { alarm: on })?;
-        round_trip(&SetMotionAlarmOlder { alarm: on })?;
+        round_trip(&SetMotionAlarmLegacy { alarm: on })?;
         round_trip(&SetMotionTagging(on))?;
         round_trip(&SetMotionTracking(on))?;
         round_trip(&SetRtspServer(on))?;
@@ -195,14 +195,14 @@ proptest! {
     #[test]
     fn turning(
         by in (degrees(), degrees()), to in (vertical(), horizontal(), any::<u64>()), points in patrol_points(),
-        step in (small(&[Sideways::None, Sideways::Left, Sideways::Right]), small(&[Upward::None, Upward::Up, Upward::Down])),
+        step in (small(&[PanDirection::None, PanDirection::Left, PanDirection::Right]), small(&[TiltDirection::None, TiltDirection::Up, TiltDirection::Down])),
         position in any::<(u32, u8, u16)>()
     ) {
-        round_trip(&TurnByDegrees { horizontal: by.0, vertical: by.1 })?;
-        round_trip(&TurnByStep { horizontal: step.0, vertical: step.1 })?;
+        round_trip(&PanTiltByDegrees { horizontal: by.0, vertical: by.1 })?;
+        round_trip(&PanTiltByStep { horizontal: step.0, vertical: step.1 })?;
         let milliseconds = Milliseconds::from_unix_millis(to.2);
         prop_assert_eq!(u64::from(milliseconds.get()), to.2 % 1_000_000_000);
-        round_trip(&GoTo { milliseconds, vertical: to.0, horizontal: to.1 })?;
+        round_trip(&PanTiltTo { milliseconds, vertical: to.0, horizontal: to.1 })?;
         let (time, vertical, horizontal) = position;
         round_trip(&GetPosition(time))?;
         answer_round_trip::<GetPosition>(&Position { time, vertical, horizontal })?;
@@ -223,8 +223,8 @@ proptest! {
         answer_round_trip::<GetAccessories>(&json)?;
         answer_round_trip::<GetBatteryUse>(&json)?;
         answer_round_trip::<GetConnectionStatus>(&json)?;
-        answer_round_trip::<GetNightCheck>(&Report::Json(json))?;
-        answer_round_trip::<GetNightCheck>(&Report::Byte(done))?;
+        answer_round_trip::<GetNightCheck>(&UntypedAnswer::Json(json))?;
+        answer_round_trip::<GetNightCheck>(&UntypedAnswer::Byte(done))?;
         answer_round_trip::<TakePhoto>(&SetAnswer::from_byte(done))?;
     }
 
@@ -238,11 +238,11 @@ proptest! {
             GetStatusLight SetStatusLight GetNightVision SetNightVision GetInfraredLight SetInfraredLight
             GetVideoParameters SetVideoParameters SetResolution TakePhoto GetOnScreenTime SetOnScreenTime
             GetOnScreenLogo SetOnScreenLogo GetClock SetClock StartFileServer GetMotionAlarm
-            SetMotionAlarmOlder SetMotionAlarm FormatSdCard GetMotionTagging SetMotionTagging SetTimeZone
+            SetMotionAlarmLegacy SetMotionAlarm FormatSdCard GetMotionTagging SetMotionTagging SetTimeZone
             SetPower GetConnectionStatus GetBatteryUse SetRtspServer GetRtspServer GetNightCheck
             GetNightSwitchPoint SetNightSwitchPoint SetSirenAndLight GetSirenAndLight GetSpotlight
-            SetSpotlight GetAccessories GetBuiltInFloodlight GetWhiteLight TurnByDegrees TurnByStep TurnHome
-            GetPosition GetPatrolPoints SetPatrolPoints GetPatrol SetPatrol GoTo GetMotionTracking
+            SetSpotlight GetAccessories GetBuiltInFloodlight GetWhiteLight PanTiltByDegrees PanTiltByStep PanTiltHome
+            GetPosition GetPatrolPoints SetPatrolPoints GetPatrol SetPatrol PanTiltTo GetMotionTracking
             SetMotionTracking PlayQuickMessage SetFloodlight
         }
     }

@@ -10,8 +10,8 @@
 use hl_ioctl::commands::{AUDIO_ENCODER_LIST, ConnectResult, VideoParams};
 use hl_ioctl::{
     AckRule, CAMERA_VERSION, CLIENT_VERSION, CameraConfig, CameraExchange, CameraStep,
-    ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, Enr, Error, HlMessage, Ignored,
-    Ioctl, Step,
+    ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, ClientStep, Enr, Error,
+    HlMessage, IgnoreReason, Ioctl,
 };
 use proptest::prelude::*;
 
@@ -79,7 +79,7 @@ fn k10001(camera: &mut CameraExchange, client: &ClientExchange) -> Vec<u8> {
 
 fn k10002(client: &mut ClientExchange, k10001: &[u8]) -> Vec<u8> {
     match client.handle(&hl(k10001)).unwrap() {
-        Step::AcknowledgeThenSend(bytes) => bytes,
+        ClientStep::AcknowledgeThenSend(bytes) => bytes,
         step => panic!("{step:?}"),
     }
 }
@@ -112,7 +112,7 @@ fn both_sides_agree_in_every_rule_and_status() {
             assert!(client.is_answering());
             assert_eq!(client.repeat(), Some(&auth[..]));
 
-            camera.acknowledged(2);
+            camera.handle_acknowledgement(2);
             assert!(!camera.is_accepted());
             let step = camera.handle(&hl(&auth), SECOND);
             let CameraStep::Accept { reply, auth } = step else {
@@ -122,7 +122,7 @@ fn both_sides_agree_in_every_rule_and_status() {
             assert_eq!((auth.id, auth.video, auth.audio), (*b"HSBJ", true, true));
             assert_eq!(hl(&reply).version, CAMERA_VERSION);
 
-            let Step::Done(result) = client.handle(&hl(&reply)).unwrap() else {
+            let ClientStep::Done(result) = client.handle(&hl(&reply)).unwrap() else {
                 panic!("not done");
             };
             assert_eq!(result.video().unwrap().fps, Some(20));
@@ -137,7 +137,7 @@ fn the_two_rules_do_not_understand_each_other() {
     let mut client = client_with(ChallengeRule::Encrypt, SHORT);
     let mut camera = camera_with(ChallengeRule::Decrypt, SHORT, 3);
     let challenge = k10001(&mut camera, &client);
-    camera.acknowledged(1);
+    camera.handle_acknowledgement(1);
     let auth = k10002(&mut client, &challenge);
     let step = camera.handle(&hl(&auth), SECOND);
     assert!(matches!(step, CameraStep::Refuse { .. }), "{step:?}");
@@ -150,7 +150,7 @@ fn a_wrong_enr_is_refused_for_good() {
         let mut camera = camera_with(rule, LONG, 3);
         let challenge = k10001(&mut camera, &client);
         let auth = k10002(&mut client, &challenge);
-        camera.acknowledged(2);
+        camera.handle_acknowledgement(2);
         let CameraStep::Refuse { reply } = camera.handle(&hl(&auth), SECOND) else {
             panic!("not refused");
         };
@@ -185,23 +185,23 @@ fn the_camera_ignores_what_the_summary_says_it_ignores() {
     };
 
     // An acknowledgement before there is a challenge counts for nothing.
-    camera.acknowledged(2);
+    camera.handle_acknowledgement(2);
     let challenge = k10001(&mut camera, &client);
     let auth = k10002(&mut client, &challenge);
     let auth = hl(&auth);
     let why = ignored(camera.handle(&auth, SECOND));
-    assert_eq!(why, Ignored::NotAcknowledged);
+    assert_eq!(why, IgnoreReason::NotAcknowledged);
     // 0x09 ACK counter 1, and one that was never set.
     for count in [1, 0] {
-        camera.acknowledged(count);
+        camera.handle_acknowledgement(count);
         let why = ignored(camera.handle(&auth, SECOND));
-        assert_eq!(why, Ignored::NotAcknowledged);
+        assert_eq!(why, IgnoreReason::NotAcknowledged);
     }
-    camera.acknowledged(2);
+    camera.handle_acknowledgement(2);
     // Sub-channel 0, flag 0.
     for (index, flag) in [(0, 0), (0, 1), (1, 0)] {
         let why = ignored(camera.handle(&auth, Ioctl { index, flag }));
-        assert_eq!(why, Ignored::WrongIndex);
+        assert_eq!(why, IgnoreReason::WrongIndex);
     }
     accepted(camera.handle(&auth, SECOND));
 }
@@ -218,8 +218,8 @@ fn later_acknowledgements_count_too() {
             let challenge = k10001(&mut camera, &client);
             let auth = k10002(&mut client, &challenge);
             let step = camera.handle(&hl(&auth), SECOND);
-            assert_eq!(step, CameraStep::Ignore(Ignored::NotAcknowledged));
-            camera.acknowledged(count);
+            assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotAcknowledged));
+            camera.handle_acknowledgement(count);
             accepted(camera.handle(&hl(&auth), SECOND));
         }
     }
@@ -231,12 +231,12 @@ fn the_camera_answers_repeats_with_the_same_bytes() {
     let challenge = k10001(&mut camera, &client);
     assert_eq!(k10001(&mut camera, &client), challenge);
     let auth = k10002(&mut client, &challenge);
-    camera.acknowledged(2);
+    camera.handle_acknowledgement(2);
     // A K10000 that comes late does not undo the acknowledgement.
     assert_eq!(k10001(&mut camera, &client), challenge);
     let reply = accepted(camera.handle(&hl(&auth), SECOND));
     // Later heartbeats, later copies: only the first acceptance says `Accept`.
-    camera.acknowledged(3);
+    camera.handle_acknowledgement(3);
     let again = camera.handle(&hl(&auth), SECOND);
     assert_eq!(again, CameraStep::Send(reply));
     assert_eq!(k10001(&mut camera, &client), challenge);
@@ -248,21 +248,21 @@ fn the_camera_ignores_what_is_no_part_of_the_exchange() {
     let (mut client, mut camera) = summary();
     let auth = k10002(&mut client, &k10001(&mut summary().1, &summary().0));
     let step = camera.handle(&hl(&auth), SECOND);
-    assert_eq!(step, CameraStep::Ignore(Ignored::NotRequested));
+    assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotRequested));
     for code in [10001, 10003, 10010, 0] {
         let message = HlMessage { code, ..hl(&auth) };
         let step = camera.handle(&message, SECOND);
-        assert_eq!(step, CameraStep::Ignore(Ignored::OtherCode));
+        assert_eq!(step, CameraStep::Ignore(IgnoreReason::OtherCode));
     }
 
     k10001(&mut camera, &client);
-    camera.acknowledged(2);
+    camera.handle_acknowledgement(2);
     let cut = HlMessage {
         payload: &hl(&auth).payload[..21],
         ..hl(&auth)
     };
     let step = camera.handle(&cut, SECOND);
-    assert_eq!(step, CameraStep::Ignore(Ignored::Malformed));
+    assert_eq!(step, CameraStep::Ignore(IgnoreReason::Malformed));
     // It was noise: the whole one is still taken.
     accepted(camera.handle(&hl(&auth), SECOND));
 }
@@ -283,14 +283,14 @@ fn statuses_that_want_no_answer_end_the_client() {
             assert_eq!(client.handle(&hl(&challenge)).unwrap_err(), *error);
             assert!(client.is_over());
             assert_eq!(client.repeat(), None);
-            assert_eq!(client.handle(&hl(&challenge)), Ok(Step::Ignore));
+            assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
 
             // Who answers all the same is not heard.
             let forced = k10001(&mut camera_with(rule, LONG, 3), &client);
             let auth = k10002(&mut client_with(rule, LONG), &forced);
-            camera.acknowledged(2);
+            camera.handle_acknowledgement(2);
             let step = camera.handle(&hl(&auth), SECOND);
-            assert_eq!(step, CameraStep::Ignore(Ignored::NotAnswerable));
+            assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotAnswerable));
         }
     }
 }
@@ -316,7 +316,7 @@ fn the_client_ignores_duplicates_and_answers_the_newest_challenge() {
     let (mut client, mut camera) = summary();
     let challenge = k10001(&mut camera, &client);
     let first = k10002(&mut client, &challenge);
-    assert_eq!(client.handle(&hl(&challenge)), Ok(Step::Ignore));
+    assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
     assert_eq!(client.repeat(), Some(&first[..]));
 
     // The camera started over.
@@ -329,12 +329,12 @@ fn the_client_ignores_duplicates_and_answers_the_newest_challenge() {
     let second = k10002(&mut client, &newer);
     assert_ne!(first, second);
     assert_eq!(client.repeat(), Some(&second[..]));
-    other.acknowledged(2);
+    other.handle_acknowledgement(2);
     let reply = accepted(other.handle(&hl(&second), SECOND));
     client.handle(&hl(&reply)).unwrap();
     // Everything after the end is ignored.
     for late in [&reply, &challenge, &newer] {
-        assert_eq!(client.handle(&hl(late)), Ok(Step::Ignore));
+        assert_eq!(client.handle(&hl(late)), Ok(ClientStep::Ignore));
     }
 }
 
@@ -347,7 +347,7 @@ fn the_client_ignores_what_it_did_not_ask_for() {
             code,
             payload: br#"{"connectionRes":"1"}"#,
         };
-        assert_eq!(client.handle(&message), Ok(Step::Ignore), "{code}");
+        assert_eq!(client.handle(&message), Ok(ClientStep::Ignore), "{code}");
     }
     assert_eq!(client.repeat(), Some(client.request()));
 }
@@ -481,7 +481,7 @@ proptest! {
                 Event::Heartbeat { arrives } => {
                     heartbeats += 1;
                     if arrives {
-                        camera.acknowledged(heartbeats);
+                        camera.handle_acknowledgement(heartbeats);
                     }
                 }
                 Event::Replay(at) => tell = to_client.get(at).cloned(),
@@ -503,7 +503,7 @@ proptest! {
                 }
             }
             if let Some(message) = tell
-                && let Step::Done(_) = client.handle(&hl(&message)).unwrap()
+                && let ClientStep::Done(_) = client.handle(&hl(&message)).unwrap()
             {
                 dones += 1;
             }
@@ -525,8 +525,8 @@ proptest! {
             let message = HlMessage { version: *version, code: *code, payload };
             let over = client.is_over();
             let step = client.handle(&message);
-            prop_assert!(!over || step == Ok(Step::Ignore));
-            camera.acknowledged(*index);
+            prop_assert!(!over || step == Ok(ClientStep::Ignore));
+            camera.handle_acknowledgement(*index);
             camera.handle(&message, Ioctl { index: *index, flag: *flag });
             prop_assert!(!camera.is_accepted());
         }

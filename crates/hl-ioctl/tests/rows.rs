@@ -197,14 +197,14 @@ fn settings(rows: &Rows) {
         sensitivity: 77,
     };
     rows.get::<GetMotionAlarm>(10200, &alarm, &[1, 77]);
-    rows.set(10202, &SetMotionAlarmOlder { alarm: off }, &[2, 0]);
+    rows.set(10202, &SetMotionAlarmLegacy { alarm: off }, &[2, 0]);
     rows.set(10206, &SetMotionAlarm { alarm: on }, &[1, 0]);
     rows.get::<GetMotionTagging>(10290, &on, &[1]);
     rows.set(10292, &SetMotionTagging(off), &[2]);
     rows.set(10302, &SetTimeZone(TimeZone::new(-11).unwrap()), &[0xf5]);
-    rows.get::<GetRtspServer>(10604, &Report::switch(off), &[2]);
+    rows.get::<GetRtspServer>(10604, &UntypedAnswer::switch(off), &[2]);
     rows.set(10600, &SetRtspServer(on), &[1]);
-    rows.get::<GetNightCheck>(10620, &Report::Byte(1), &[1]);
+    rows.get::<GetNightCheck>(10620, &UntypedAnswer::Byte(1), &[1]);
     rows.get::<GetNightSwitchPoint>(10624, &NightSwitchPoint::Dusk, &[1]);
     rows.set(10626, &SetNightSwitchPoint(NightSwitchPoint::Dark), &[2]);
     let siren = SirenAndLight {
@@ -216,12 +216,12 @@ fn settings(rows: &Rows) {
     rows.get::<GetSpotlight>(10640, &off, &[2]);
     rows.set(10646, &SetSpotlight(on), &[1]);
     let json = JsonDocument::from(json!({ "a": [1] }));
-    let accessories = Report::Json(json.clone());
+    let accessories = UntypedAnswer::Json(json.clone());
     rows.get::<GetConnectionStatus>(10446, &json, br#"{"a":[1]}"#);
     rows.get::<GetBatteryUse>(10448, &json, br#"{"a":[1]}"#);
     rows.get::<GetAccessories>(10720, &json, br#"{"a":[1]}"#);
     rows.get::<GetBuiltInFloodlight>(10788, &accessories, br#"{"a":[1]}"#);
-    rows.get::<GetWhiteLight>(10820, &Report::Bytes(vec![1, 2]), &[1, 2]);
+    rows.get::<GetWhiteLight>(10820, &UntypedAnswer::Bytes(vec![1, 2]), &[1, 2]);
     rows.set(12060, &SetFloodlight(off), &[2]);
 }
 
@@ -235,22 +235,22 @@ fn orders(rows: &Rows) {
 }
 
 fn turning(rows: &Rows) {
-    let by = TurnByDegrees {
-        horizontal: Degrees::new(-128).unwrap(),
-        vertical: Degrees::new(127).unwrap(),
+    let by = PanTiltByDegrees {
+        horizontal: RelativeAngle::new(-128).unwrap(),
+        vertical: RelativeAngle::new(127).unwrap(),
     };
     rows.set(11000, &by, &[0x80, 0xff, 127, 0, 5]);
-    let by = TurnByStep {
-        horizontal: Sideways::Right,
-        vertical: Upward::None,
+    let by = PanTiltByStep {
+        horizontal: PanDirection::Right,
+        vertical: TiltDirection::None,
     };
     rows.set(11002, &by, &[2, 0, 5]);
-    let by = TurnByStep {
-        horizontal: Sideways::Left,
-        vertical: Upward::Down,
+    let by = PanTiltByStep {
+        horizontal: PanDirection::Left,
+        vertical: TiltDirection::Down,
     };
     rows.set(11002, &by, &[1, 2, 5]);
-    rows.set(11004, &TurnHome, &[3]);
+    rows.set(11004, &PanTiltHome, &[3]);
     let position = Position {
         time: 0x0102_0304,
         vertical: 40,
@@ -264,9 +264,9 @@ fn turning(rows: &Rows) {
         &[4, 3, 2, 1, 40, 0x5e, 1],
     );
     let point = |vertical, horizontal, seconds| PatrolPoint {
-        vertical: Vertical::new(vertical).unwrap(),
-        horizontal: Horizontal::new(horizontal).unwrap(),
-        seconds: StaySeconds::new(seconds).unwrap(),
+        vertical: TiltAngle::new(vertical).unwrap(),
+        horizontal: PanAngle::new(horizontal).unwrap(),
+        seconds: DwellSeconds::new(seconds).unwrap(),
     };
     let points = PatrolPoints::new(vec![point(0, 350, 10), point(40, 1, 255)]).unwrap();
     let bytes = [2, 0, 0x5e, 1, 10, 40, 1, 0, 255];
@@ -275,10 +275,10 @@ fn turning(rows: &Rows) {
     rows.set(11012, &SetPatrolPoints(PatrolPoints::default()), &[0]);
     rows.get::<GetPatrol>(11014, &Switch::On, &[1]);
     rows.set(11016, &SetPatrol(Switch::Off), &[2]);
-    let to = GoTo {
+    let to = PanTiltTo {
         milliseconds: Milliseconds::from_unix_millis(1_767_225_600_123),
-        vertical: Vertical::new(40).unwrap(),
-        horizontal: Horizontal::new(350).unwrap(),
+        vertical: TiltAngle::new(40).unwrap(),
+        horizontal: PanAngle::new(350).unwrap(),
     };
     // 225600123 is 0x0d72627b.
     rows.set(11018, &to, &[0x7b, 0x62, 0x72, 0x0d, 40, 0x5e, 1]);
@@ -299,23 +299,23 @@ fn values_out_of_range_cannot_be_built() {
             "time zone: expected -11 to 13 hours, got -12",
         ),
         (
-            range(Degrees::new(128).map(drop)),
+            range(RelativeAngle::new(128).map(drop)),
             "degrees: expected -128 to 127 degrees, got 128",
         ),
         (
-            range(Degrees::new(-129).map(drop)),
+            range(RelativeAngle::new(-129).map(drop)),
             "degrees: expected -128 to 127 degrees, got -129",
         ),
         (
-            range(Vertical::new(41).map(drop)),
+            range(TiltAngle::new(41).map(drop)),
             "vertical: expected 0 to 40 degrees, got 41",
         ),
         (
-            range(Horizontal::new(351).map(drop)),
+            range(PanAngle::new(351).map(drop)),
             "horizontal: expected 0 to 350 degrees, got 351",
         ),
         (
-            range(StaySeconds::new(9).map(drop)),
+            range(DwellSeconds::new(9).map(drop)),
             "seconds: expected 10 to 255 seconds, got 9",
         ),
         (
@@ -338,9 +338,9 @@ fn values_out_of_range_cannot_be_built() {
         assert_eq!(got, error);
     }
     let point = PatrolPoint {
-        vertical: Vertical::new(1).unwrap(),
-        horizontal: Horizontal::new(1).unwrap(),
-        seconds: StaySeconds::new(10).unwrap(),
+        vertical: TiltAngle::new(1).unwrap(),
+        horizontal: PanAngle::new(1).unwrap(),
+        seconds: DwellSeconds::new(10).unwrap(),
     };
     PatrolPoints::new(vec![point; 255]).unwrap();
     let error = PatrolPoints::new(vec![point; 256]).unwrap_err();
@@ -370,11 +370,11 @@ fn values_out_of_range_are_not_read() {
             "K10302 at offset 16: expected -11 to 13 hours, got -12",
         ),
         (
-            TurnByDegrees::decode(&[0, 0, 0x7f, 0xff, 5]).map(drop),
+            PanTiltByDegrees::decode(&[0, 0, 0x7f, 0xff, 5]).map(drop),
             "vertical at offset 18: expected -128 to 127 degrees, got -129",
         ),
         (
-            GoTo::decode(&[0, 0, 0, 0, 40, 0x5f, 1]).map(drop),
+            PanTiltTo::decode(&[0, 0, 0, 0, 40, 0x5f, 1]).map(drop),
             "horizontal at offset 21: expected 0 to 350 degrees, got 351",
         ),
         (

@@ -9,7 +9,7 @@
 use hl_ioctl::commands::{ConnectResult, UserId};
 use hl_ioctl::{
     AckRule, AuthMessage, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
-    ClientConfig, ClientExchange, Enr, Error, HlMessage, Ignored, Ioctl, Step,
+    ClientConfig, ClientExchange, ClientStep, Enr, Error, HlMessage, IgnoreReason, Ioctl,
 };
 
 const RIGHT: &str = "aKzdqckqZ8HUHFe5";
@@ -49,9 +49,9 @@ fn answer(client: &mut ClientExchange, camera: &mut CameraExchange) -> Vec<u8> {
     let CameraStep::Send(challenge) = step else {
         panic!("{step:?}");
     };
-    camera.acknowledged(2);
+    camera.handle_acknowledgement(2);
     match client.handle(&hl(&challenge)).unwrap() {
-        Step::AcknowledgeThenSend(auth) => auth,
+        ClientStep::AcknowledgeThenSend(auth) => auth,
         step => panic!("{step:?}"),
     }
 }
@@ -115,10 +115,13 @@ fn each_message_is_accepted_under_its_own_code() {
                     code: other,
                     ..hl(&reply)
                 };
-                assert_eq!(client.handle(&message), Ok(Step::Ignore));
+                assert_eq!(client.handle(&message), Ok(ClientStep::Ignore));
             }
         }
-        assert!(matches!(client.handle(&hl(&reply)), Ok(Step::Done(_))));
+        assert!(matches!(
+            client.handle(&hl(&reply)),
+            Ok(ClientStep::Done(_))
+        ));
         assert!(client.is_over());
     }
 }
@@ -150,7 +153,7 @@ fn a_message_that_is_cut_off_is_noise() {
             ..whole
         };
         let step = camera.handle(&cut, Ioctl { index: 1, flag: 1 });
-        assert_eq!(step, CameraStep::Ignore(Ignored::Malformed));
+        assert_eq!(step, CameraStep::Ignore(IgnoreReason::Malformed));
     }
     let step = ask(&mut camera, &auth);
     assert!(matches!(step, CameraStep::Accept { .. }));

@@ -16,8 +16,8 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tutk_runtime::tutk_session::hl_ioctl::describe::{Field, Kind, Values};
-use tutk_runtime::tutk_session::hl_ioctl::{CATALOGUE, Context, Entry, Request};
+use tutk_runtime::tutk_session::hl_ioctl::schema::{Field, Kind, Values};
+use tutk_runtime::tutk_session::hl_ioctl::{CATALOGUE, Context, Control, Request};
 use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, Event, MediaRequest};
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
 use tutk_runtime::{Impairment, Session, simulate};
@@ -236,21 +236,21 @@ fn nothing_is_destroyed_by_chance() {
 #[test]
 fn the_list_has_every_control() {
     let list = printed(&tutk(["control", "--list"]));
-    for entry in CATALOGUE {
+    for control in CATALOGUE {
         let line = list
             .lines()
-            .find(|line| line.split(' ').next() == Some(entry.name));
-        assert!(line.unwrap().contains(entry.summary), "{}", entry.name);
-        if let Some(values) = entry.values().filter(|values| *values != Values::None) {
-            assert!(list.contains(&values.to_string()), "{}", entry.name);
+            .find(|line| line.split(' ').next() == Some(control.name));
+        assert!(line.unwrap().contains(control.summary), "{}", control.name);
+        if let Some(values) = control.values().filter(|values| *values != Values::None) {
+            assert!(list.contains(&values.to_string()), "{}", control.name);
         }
     }
     let run = tutk(["control", "--list", "--json"]);
     let json = run.exits(0).json();
     let listed = json["controls"].as_array().unwrap();
     assert_eq!(listed.len(), CATALOGUE.len());
-    for (listed, entry) in listed.iter().zip(CATALOGUE) {
-        assert_eq!(*listed, entry.to_json());
+    for (listed, control) in listed.iter().zip(CATALOGUE) {
+        assert_eq!(*listed, control.to_json());
     }
 }
 
@@ -322,8 +322,8 @@ fn texts(fields: &[Field]) -> Vec<String> {
 }
 
 /// Values that a control takes.
-fn values(entry: &Entry) -> Option<Vec<String>> {
-    Some(match entry.values()? {
+fn values(control: &Control) -> Option<Vec<String>> {
+    Some(match control.values()? {
         Values::None => Vec::new(),
         Values::One(kind) => vec![text(kind)],
         Values::Fields(fields) => texts(fields),
@@ -383,25 +383,25 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
     };
 
     let (mut set, mut read) = (0, 0);
-    for entry in CATALOGUE {
+    for control in CATALOGUE {
         let mut wanted = None;
-        if let Some(values) = values(entry) {
+        if let Some(values) = values(control) {
             let values: Vec<_> = values.iter().map(String::as_str).collect();
-            let request = entry.set_with(&values, &context).unwrap();
+            let request = control.set_with(&values, &context).unwrap();
             let answer = ask(&mut session, request).await;
-            let answer = entry.describe_set_answer(&answer).unwrap();
-            assert_eq!(answer, "done", "{} {values:?}", entry.name);
-            wanted = Some(entry.parse(&values, &context).unwrap());
+            let answer = control.describe_set_answer(&answer).unwrap();
+            assert_eq!(answer, "done", "{} {values:?}", control.name);
+            wanted = Some(control.parse(&values, &context).unwrap());
             set += 1;
         }
-        if let Some(request) = entry.get_with(&context) {
+        if let Some(request) = control.get_with(&context) {
             let answer = ask(&mut session, request).await;
-            let got = entry.describe_answer(&answer).unwrap();
+            let got = control.describe_answer(&answer).unwrap();
             if let Some(wanted) = wanted {
                 assert!(
                     holds(&got, &wanted),
                     "{}: set {wanted}, got {got}",
-                    entry.name
+                    control.name
                 );
             }
             read += 1;
@@ -414,6 +414,6 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
 }
 
 /// How many ways there are to use it: one or two.
-fn codes(entry: &Entry) -> usize {
-    usize::from(entry.get_code().is_some()) + usize::from(entry.set_code(None).is_some())
+fn codes(control: &Control) -> usize {
+    usize::from(control.get_code().is_some()) + usize::from(control.set_code(None).is_some())
 }

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::camera::{CloudCamera, Device};
-use crate::http::{Answer, Request, SUCCESS, Service, refusal};
-use crate::loose::Loose;
+use crate::http::{Request, Response, SUCCESS, Service, refusal};
+use crate::lenient::Lenient;
 use crate::password::hex;
-use crate::{Error, Secret, excerpt};
+use crate::{Error, Secret, redact};
 
 /// The vendor's app, as which one asks.
 const APP_NAME: &str = "com.hualai.WyzeCam";
@@ -27,7 +27,7 @@ const TOKEN_CODE: &str = "2001";
 /// An account that is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Account {
-    /// From [`SignedIn::Done`](crate::SignedIn::Done).
+    /// From [`SignInStatus::Complete`](crate::SignInStatus::Complete).
     pub access_token: Secret,
     /// Likewise.
     #[serde(default)]
@@ -63,7 +63,7 @@ struct Body<'a> {
 #[derive(Deserialize)]
 struct Reply {
     #[serde(default)]
-    code: Loose,
+    code: Lenient,
     #[serde(default)]
     data: Option<Data>,
 }
@@ -94,9 +94,9 @@ impl Account {
     /// The cameras of the account, in the order of the answer; its other devices are left out.
     ///
     /// # Errors
-    /// [`Error::TokenRefused`] if one must sign in again; [`Error::Refused`] with the server's own words;
-    /// [`Error::NotUnderstood`] for all else.
-    pub fn read_list(&self, answer: &Answer) -> Result<Vec<CloudCamera>, Error> {
+    /// [`Error::TokenRejected`] if one must sign in again; [`Error::Refused`] with the server's own words;
+    /// [`Error::UnexpectedResponse`] for all else.
+    pub fn parse_list(&self, answer: &Response) -> Result<Vec<CloudCamera>, Error> {
         let sent = [&self.access_token];
         // A list that is cut short, or has another shape, is not read in part.
         let reply: Option<Reply> = answer.read();
@@ -114,14 +114,14 @@ impl Account {
         }
         Err(match refusal(answer, &sent) {
             Some(refused) if answer.status() == 401 || is_about_the_token(&refused) => {
-                Error::TokenRefused(refused.to_string())
+                Error::TokenRejected(refused.to_string())
             }
             Some(refused) => refused,
-            None if answer.status() == 401 => Error::TokenRefused("HTTP 401".to_owned()),
-            None => Error::NotUnderstood {
+            None if answer.status() == 401 => Error::TokenRejected("HTTP 401".to_owned()),
+            None => Error::UnexpectedResponse {
                 expected: EXPECTED,
                 status: answer.status(),
-                shown: excerpt::of_body(answer.body(), &sent),
+                shown: redact::body(answer.body(), &sent),
             },
         })
     }
@@ -141,11 +141,11 @@ impl Account {
     /// What [`to_json`](Self::to_json) wrote.
     ///
     /// # Errors
-    /// [`Error::NotAnAccount`].
+    /// [`Error::InvalidAccount`].
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let account: Self = serde_json::from_str(text).map_err(|error| {
             // Not serde's own message: it may repeat a value.
-            Error::NotAnAccount(match error.classify() {
+            Error::InvalidAccount(match error.classify() {
                 serde_json::error::Category::Data => {
                     "`access_token` and `phone_id` (16 hex digits) must be there"
                 }
@@ -153,7 +153,7 @@ impl Account {
             })
         })?;
         if account.access_token.reveal().is_empty() {
-            return Err(Error::NotAnAccount("`access_token` is empty"));
+            return Err(Error::InvalidAccount("`access_token` is empty"));
         }
         Ok(account)
     }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn read(status: u16, body: &str) -> Result<Vec<CloudCamera>, Error> {
-        account().read_list(&Answer::new(status, body))
+        account().parse_list(&Response::new(status, body))
     }
 
     #[test]
@@ -249,7 +249,7 @@ mod tests {
             r#"{"access_token":["secret-1"],"phone_id":"0f000102030405ff"}"#,
         ] {
             let error = Account::from_json(bad).unwrap_err();
-            assert!(matches!(error, Error::NotAnAccount(_)), "{bad}");
+            assert!(matches!(error, Error::InvalidAccount(_)), "{bad}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
@@ -271,7 +271,7 @@ mod tests {
             (401, ""),
         ] {
             let error = read(status, body).unwrap_err();
-            assert!(matches!(error, Error::TokenRefused(_)), "{error}");
+            assert!(matches!(error, Error::TokenRejected(_)), "{error}");
         }
         let refused = read(200, r#"{"code":"1004","msg":"the-token is busy"}"#);
         assert_eq!(
@@ -296,7 +296,7 @@ mod tests {
             r#"{"code":"1","data":{"device_list":[{"enr":"aKzdqckqZ8HUHFe5""#,
         ] {
             let error = read(200, body).unwrap_err();
-            assert!(matches!(error, Error::NotUnderstood { .. }), "{body}");
+            assert!(matches!(error, Error::UnexpectedResponse { .. }), "{body}");
             assert!(!error.to_string().contains("aKzd"), "{error}");
         }
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::Secret;
-use crate::loose::Loose;
+use crate::lenient::Lenient;
 
 /// The `product_type` of cameras.
 const CAMERA: &str = "Camera";
@@ -36,19 +36,19 @@ pub struct CloudCamera {
 #[derive(Deserialize)]
 pub(crate) struct Device {
     #[serde(default)]
-    product_type: Loose,
+    product_type: Lenient,
     #[serde(default)]
-    mac: Loose,
+    mac: Lenient,
     #[serde(default)]
-    enr: Loose,
+    enr: Lenient,
     #[serde(default)]
-    nickname: Loose,
+    nickname: Lenient,
     #[serde(default)]
-    product_model: Loose,
+    product_model: Lenient,
     #[serde(default)]
-    firmware_ver: Loose,
+    firmware_ver: Lenient,
     #[serde(default)]
-    conn_state: Loose,
+    conn_state: Lenient,
     #[serde(default)]
     device_params: Option<Parameters>,
 }
@@ -56,10 +56,10 @@ pub(crate) struct Device {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Parameters {
-    p2p_id: Loose,
-    ip: Loose,
-    dtls: Loose,
-    p2p_type: Loose,
+    p2p_id: Lenient,
+    ip: Lenient,
+    dtls: Lenient,
+    p2p_type: Lenient,
 }
 
 impl Device {

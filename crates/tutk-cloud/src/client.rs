@@ -8,13 +8,13 @@ use ureq::http::Uri;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::Error;
-use crate::http::{Answer, Request, Service};
+use crate::http::{Request, Response, Service};
 
 /// The longest answer that is read, in bytes. A list has about 2 KB for each device.
-pub const MAX_ANSWER: u64 = 4 << 20;
+pub const MAX_RESPONSE: u64 = 4 << 20;
 
 /// How long a request may take, from the name's look-up to the end of the answer.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How to reach the vendor's servers. The default is what is right for all but tests.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ impl Client {
     /// Makes ready; nothing is sent.
     ///
     /// # Errors
-    /// [`Error::Origin`] and [`Error::Roots`], for the two options.
+    /// [`Error::InvalidOrigin`] and [`Error::InvalidRoots`], for the two options.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let origin = options.origin.as_deref().map(check_origin).transpose()?;
         let roots = match &options.roots {
@@ -59,7 +59,7 @@ impl Client {
             // What is sent is for one server. A redirect is an answer that is not understood.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(REQUEST_TIMEOUT))
             .user_agent(AutoHeaderValue::None)
             .accept(AutoHeaderValue::None)
             .accept_encoding(AutoHeaderValue::None)
@@ -68,11 +68,11 @@ impl Client {
         Ok(Self { agent, origin })
     }
 
-    /// Sends a request and reads the answer, whatever its status. Blocks, for [`PATIENCE`] at most.
+    /// Sends a request and reads the answer, whatever its status. Blocks, for [`REQUEST_TIMEOUT`] at most.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::TimedOut`], [`Error::Untrusted`] and [`Error::TooLong`].
-    pub fn send(&self, request: &Request) -> Result<Answer, Error> {
+    /// [`Error::Unreachable`], [`Error::TimedOut`], [`Error::UntrustedServer`] and [`Error::ResponseTooLong`].
+    pub fn send(&self, request: &Request) -> Result<Response, Error> {
         let origin = self.origin(request.service);
         let url = format!("{origin}{}", request.service.path());
         let failed = |error| failure(origin, error);
@@ -84,8 +84,8 @@ impl Client {
             .send(request.body.reveal().as_bytes())
             .map_err(failed)?;
         let status = answer.status().as_u16();
-        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-        Ok(Answer::new(status, body.read_to_vec().map_err(failed)?))
+        let body = answer.body_mut().with_config().limit(MAX_RESPONSE);
+        Ok(Response::new(status, body.read_to_vec().map_err(failed)?))
     }
 
     fn origin(&self, service: Service) -> &str {
@@ -95,9 +95,9 @@ impl Client {
 
 fn check_origin(origin: &str) -> Result<String, Error> {
     let origin = origin.trim_end_matches('/');
-    let uri: Uri = origin.parse().map_err(|_| Error::Origin)?;
+    let uri: Uri = origin.parse().map_err(|_| Error::InvalidOrigin)?;
     let bare = uri.scheme_str() == Some("https") && uri.path() == "/" && uri.query().is_none();
-    bare.then(|| origin.to_owned()).ok_or(Error::Origin)
+    bare.then(|| origin.to_owned()).ok_or(Error::InvalidOrigin)
 }
 
 fn read_roots(pem: &[u8]) -> Result<RootCerts, Error> {
@@ -106,11 +106,11 @@ fn read_roots(pem: &[u8]) -> Result<RootCerts, Error> {
         match item {
             Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
             Ok(_) => {}
-            Err(error) => return Err(Error::Roots(error.to_string())),
+            Err(error) => return Err(Error::InvalidRoots(error.to_string())),
         }
     }
     if roots.is_empty() {
-        return Err(Error::Roots("there is none in it".to_owned()));
+        return Err(Error::InvalidRoots("there is none in it".to_owned()));
     }
     Ok(RootCerts::from(roots))
 }
@@ -119,10 +119,10 @@ fn failure(origin: &str, error: ureq::Error) -> Error {
     let host = origin.trim_start_matches("https://").to_owned();
     match error {
         ureq::Error::Timeout(_) => Error::TimedOut { host },
-        ureq::Error::BodyExceedsLimit(_) => Error::TooLong { host },
+        ureq::Error::BodyExceedsLimit(_) => Error::ResponseTooLong { host },
         ureq::Error::Rustls(error) => {
             let why = error.to_string();
-            Error::Untrusted { host, why }
+            Error::UntrustedServer { host, why }
         }
         ureq::Error::Io(error) => {
             let why = error.to_string();
@@ -131,7 +131,7 @@ fn failure(origin: &str, error: ureq::Error) -> Error {
                 .get_ref()
                 .is_some_and(|inner| inner.is::<rustls::Error>());
             if tls {
-                Error::Untrusted { host, why }
+                Error::UntrustedServer { host, why }
             } else {
                 Error::Unreachable { host, why }
             }
@@ -160,7 +160,7 @@ mod tests {
             "https://cloud.example?x",
             "",
         ] {
-            assert_eq!(check_origin(bad), Err(Error::Origin), "{bad}");
+            assert_eq!(check_origin(bad), Err(Error::InvalidOrigin), "{bad}");
         }
     }
 
@@ -176,7 +176,7 @@ mod tests {
                 ..Options::default()
             };
             assert!(
-                matches!(Client::new(&options), Err(Error::Roots(_))),
+                matches!(Client::new(&options), Err(Error::InvalidRoots(_))),
                 "{bad}"
             );
         }

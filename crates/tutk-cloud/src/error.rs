@@ -12,10 +12,10 @@ pub enum Error {
     NotPrintable(&'static str),
     /// Behind `md5:` there is no hash.
     #[error("a password that begins with `md5:` must be 32 hex digits behind it")]
-    Hash,
+    InvalidHash,
     /// The text that [`Account::from_json`](crate::Account::from_json) was given is not an account.
     #[error("not a saved account: {0}")]
-    NotAnAccount(&'static str),
+    InvalidAccount(&'static str),
     /// The server answered that it will not.
     #[error("refused{}: {text}", code.as_ref().map(|code| format!(", code {code}")).unwrap_or_default())]
     Refused {
@@ -29,10 +29,10 @@ pub enum Error {
     /// How the server says so is not documented; taken for it are HTTP 401, code 2001, and any refusal that has
     /// "access token" in its text.
     #[error("the token was refused: {0}")]
-    TokenRefused(String),
+    TokenRejected(String),
     /// An answer that is none of those that are known.
     #[error("expected {expected}, got HTTP {status} with {shown}")]
-    NotUnderstood {
+    UnexpectedResponse {
         /// What an answer would have been.
         expected: &'static str,
         /// The HTTP status.
@@ -43,11 +43,11 @@ pub enum Error {
     /// `Options::origin` does not begin with `https://`, or is no address.
     #[cfg(feature = "client")]
     #[error("the server's address must be https://HOST[:PORT]")]
-    Origin,
+    InvalidOrigin,
     /// `Options::roots` holds no certificate.
     #[cfg(feature = "client")]
     #[error("no root certificate in PEM: {0}")]
-    Roots(String),
+    InvalidRoots(String),
     /// There was no connection, or it broke.
     #[cfg(feature = "client")]
     #[error("{host}: {why}")]
@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// Nothing came in time.
     #[cfg(feature = "client")]
-    #[error("{host}: no answer within {} s", crate::PATIENCE.as_secs())]
+    #[error("{host}: no answer within {} s", crate::REQUEST_TIMEOUT.as_secs())]
     TimedOut {
         /// The server.
         host: String,
@@ -67,16 +67,16 @@ pub enum Error {
     /// The server is not who it should be, or there are no root certificates to tell by.
     #[cfg(feature = "client")]
     #[error("{host} cannot be trusted: {why}")]
-    Untrusted {
+    UntrustedServer {
         /// The server.
         host: String,
         /// In the words of the library below.
         why: String,
     },
-    /// The answer is longer than [`MAX_ANSWER`](crate::MAX_ANSWER).
+    /// The answer is longer than [`MAX_RESPONSE`](crate::MAX_RESPONSE).
     #[cfg(feature = "client")]
-    #[error("{host}: the answer is longer than {} bytes", crate::MAX_ANSWER)]
-    TooLong {
+    #[error("{host}: the answer is longer than {} bytes", crate::MAX_RESPONSE)]
+    ResponseTooLong {
         /// The server.
         host: String,
     },

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::loose::Loose;
-use crate::{Error, Secret, excerpt};
+use crate::lenient::Lenient;
+use crate::{Error, Secret, redact};
 
 /// The `code` of an answer that is none of refusal.
 pub(crate) const SUCCESS: &str = "1";
@@ -34,7 +34,7 @@ pub struct Request {
 
 /// What came back: status and body.
 #[derive(Clone)]
-pub struct Answer {
+pub struct Response {
     status: u16,
     body: Zeroizing<Vec<u8>>,
 }
@@ -75,7 +75,7 @@ impl Request {
     }
 }
 
-impl Answer {
+impl Response {
     /// HTTP status and body as they came.
     #[must_use]
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
@@ -101,10 +101,10 @@ impl Answer {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, body } = self;
-        write!(f, "Answer({status}, {} bytes)", body.len())
+        write!(f, "Response({status}, {} bytes)", body.len())
     }
 }
 
@@ -112,22 +112,22 @@ impl fmt::Debug for Answer {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
-    code: Loose,
+    code: Lenient,
     #[serde(rename = "errorCode")]
-    error_code: Loose,
-    msg: Loose,
-    description: Loose,
+    error_code: Lenient,
+    msg: Lenient,
+    description: Lenient,
 }
 
 /// The answer as a refusal, unless it is none. `sent` are the secrets that were in the request.
-pub(crate) fn refusal(answer: &Answer, sent: &[&Secret]) -> Option<Error> {
+pub(crate) fn refusal(answer: &Response, sent: &[&Secret]) -> Option<Error> {
     let refusal: Refusal = answer.read()?;
     let code = refusal.code.text().or(refusal.error_code.text());
     let text = refusal.msg.text().or(refusal.description.text());
     if code == Some(SUCCESS) || (code.is_none() && text.is_none()) {
         return None;
     }
-    let shown = |text| excerpt::of_message(text, sent);
+    let shown = |text| redact::message(text, sent);
     Some(Error::Refused {
         code: code.map(shown),
         text: text.map_or_else(|| "without a word why".to_owned(), shown),

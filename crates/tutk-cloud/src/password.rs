@@ -13,7 +13,7 @@ pub(crate) fn hash(password: &str) -> Result<Secret, Error> {
     if let Some(hashed) = password.strip_prefix(HASHED) {
         // Anything else would be a password, sent as it is.
         if hashed.len() != 32 || !hashed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(Error::Hash);
+            return Err(Error::InvalidHash);
         }
         return Ok(Secret::new(hashed.to_ascii_lowercase()));
     }
@@ -44,7 +44,7 @@ mod tests {
             assert_eq!(hash(&format!("md5:{text}")).unwrap().reveal(), known);
         }
         for bad in ["md5:", "md5:password", &format!("md5:{known}0")] {
-            assert_eq!(hash(bad), Err(Error::Hash), "{bad}");
+            assert_eq!(hash(bad), Err(Error::InvalidHash), "{bad}");
         }
     }
 }

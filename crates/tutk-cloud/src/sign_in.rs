@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::http::{Answer, Request, Service};
-use crate::loose::Loose;
-use crate::{Error, Secret, excerpt, password};
+use crate::http::{Request, Response, Service};
+use crate::lenient::Lenient;
+use crate::{Error, Secret, password, redact};
 
 /// The only second factor that needs nothing sent to the owner first: an authenticator app's code.
 const TOTP: &str = "TotpVerificationCode";
@@ -23,16 +23,16 @@ pub struct SignIn {
 
 /// What the answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignedIn {
+pub enum SignInStatus {
     /// That is you.
-    Done {
+    Complete {
         /// What the other requests are made with.
         access_token: Secret,
         /// The account's user; some cameras want to be told it (K10006, K10008).
         user_id: Option<String>,
     },
     /// A second factor is wanted: [`SignIn::request_with_code`].
-    SecondFactor(SecondFactor),
+    SecondFactorRequired(SecondFactor),
 }
 
 /// The second factors that the account has.
@@ -68,9 +68,9 @@ struct Factor<'a> {
 #[serde(rename_all = "snake_case")]
 struct Reply {
     #[serde(default)]
-    access_token: Loose,
+    access_token: Lenient,
     #[serde(default)]
-    user_id: Loose,
+    user_id: Lenient,
     #[serde(default)]
     mfa_options: Option<Vec<String>>,
     #[serde(default)]
@@ -86,7 +86,7 @@ struct Details {
 #[derive(Deserialize)]
 struct App {
     #[serde(default)]
-    app_id: Loose,
+    app_id: Lenient,
 }
 
 impl SignIn {
@@ -96,7 +96,7 @@ impl SignIn {
     /// e-mail, id and key are taken off: they come with pasting.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::Hash`], and [`Error::NotPrintable`] for an id or key that no header can hold.
+    /// [`Error::Empty`], [`Error::InvalidHash`], and [`Error::NotPrintable`] for an id or key that no header can hold.
     pub fn new(email: &str, password: &str, key_id: &str, key: &str) -> Result<Self, Error> {
         let (email, key_id, key) = (email.trim(), key_id.trim(), key.trim());
         for (text, name) in [
@@ -154,18 +154,18 @@ impl SignIn {
     /// The answer to either.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the server's own words; [`Error::NotUnderstood`] for all else.
-    pub fn read(&self, answer: &Answer) -> Result<SignedIn, Error> {
+    /// [`Error::Refused`] with the server's own words; [`Error::UnexpectedResponse`] for all else.
+    pub fn read(&self, answer: &Response) -> Result<SignInStatus, Error> {
         let sent = [&self.email, &self.password, &self.key_id, &self.key];
-        let not_understood = || Error::NotUnderstood {
+        let not_understood = || Error::UnexpectedResponse {
             expected: EXPECTED,
             status: answer.status(),
-            shown: excerpt::of_body(answer.body(), &sent),
+            shown: redact::body(answer.body(), &sent),
         };
         let reply: Reply = answer.read().ok_or_else(not_understood)?;
         let user_id = reply.user_id.owned();
         if let Some(access_token) = reply.access_token.secret() {
-            return Ok(SignedIn::Done {
+            return Ok(SignInStatus::Complete {
                 access_token,
                 user_id,
             });
@@ -177,7 +177,7 @@ impl SignIn {
                 .and_then(|app| app.app_id.secret())
                 .map(AuthenticatorApp);
             let takes_code = options.iter().any(|option| option == TOTP);
-            return Ok(SignedIn::SecondFactor(SecondFactor {
+            return Ok(SignInStatus::SecondFactorRequired(SecondFactor {
                 options,
                 app: app.filter(|_| takes_code),
             }));
@@ -194,8 +194,8 @@ mod tests {
         SignIn::new(" me@example.com\n", "password", "key-id-1", "key-2 ").unwrap()
     }
 
-    fn read(status: u16, body: &str) -> Result<SignedIn, Error> {
-        sign_in().read(&Answer::new(status, body))
+    fn read(status: u16, body: &str) -> Result<SignInStatus, Error> {
+        sign_in().read(&Response::new(status, body))
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let done = read(200, body).unwrap();
         assert_eq!(
             done,
-            SignedIn::Done {
+            SignInStatus::Complete {
                 access_token: Secret::new("abc"),
                 user_id: Some("u1".into())
             }
@@ -253,7 +253,7 @@ mod tests {
         let body = r#"{"access_token":null,"user_id":"u1",
             "mfa_options":["PrimaryPhone","TotpVerificationCode"],
             "mfa_details":{"totp_apps":[{"app_id":"app-7","app_nickname":"x"}]}}"#;
-        let SignedIn::SecondFactor(factor) = read(200, body).unwrap() else {
+        let SignInStatus::SecondFactorRequired(factor) = read(200, body).unwrap() else {
             panic!("a token from nowhere");
         };
         let app = factor.app.unwrap();
@@ -277,7 +277,7 @@ mod tests {
             "null",
         ] {
             let body = format!(r#"{{"mfa_options":["PrimaryPhone"],"mfa_details":{details}}}"#);
-            let SignedIn::SecondFactor(factor) = read(200, &body).unwrap() else {
+            let SignInStatus::SecondFactorRequired(factor) = read(200, &body).unwrap() else {
                 panic!("a token from nowhere");
             };
             assert_eq!(
@@ -330,7 +330,7 @@ mod tests {
             ),
             ("key-2 and me@example.com", "… and …"),
         ] {
-            let expected = Error::NotUnderstood {
+            let expected = Error::UnexpectedResponse {
                 expected: EXPECTED,
                 status: 200,
                 shown: shown.to_owned(),

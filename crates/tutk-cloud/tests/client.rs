@@ -14,7 +14,9 @@ mod support;
 use std::net::TcpListener;
 
 use support::{CloudServer, Reply};
-use tutk_cloud::{Account, Client, Error, MAX_ANSWER, Options, PhoneId, Secret, SignIn, SignedIn};
+use tutk_cloud::{
+    Account, Client, Error, MAX_RESPONSE, Options, PhoneId, Secret, SignIn, SignInStatus,
+};
 
 const HASH: &str = "5a22e6c339c96c9c0513a46e44c39683";
 
@@ -53,12 +55,12 @@ fn every_byte_of_a_sign_in_is_known() {
     let client = client(&server);
     let sign_in = sign_in();
     let answer = client.send(&sign_in.request()).unwrap();
-    let SignedIn::SecondFactor(factor) = sign_in.read(&answer).unwrap() else {
+    let SignInStatus::SecondFactorRequired(factor) = sign_in.read(&answer).unwrap() else {
         panic!("a token without the second factor");
     };
     let again = sign_in.request_with_code(&factor.app.unwrap(), &Secret::new("123456"));
     let answer = client.send(&again).unwrap();
-    let SignedIn::Done { access_token, .. } = sign_in.read(&answer).unwrap() else {
+    let SignInStatus::Complete { access_token, .. } = sign_in.read(&answer).unwrap() else {
         panic!("no token");
     };
     assert_eq!(access_token.reveal(), "t");
@@ -101,7 +103,7 @@ fn every_byte_of_a_question_for_the_cameras_is_known() {
     let answer = client(&server)
         .send(&account.list_request(1_800_000_000_000))
         .unwrap();
-    assert_eq!(account.read_list(&answer).unwrap()[0].nickname, "Front");
+    assert_eq!(account.parse_list(&answer).unwrap()[0].nickname, "Front");
 
     let body = concat!(
         r#"{"access_token":"the-token","phone_id":"0102030405060708","app_name":"com.hualai.WyzeCam","#,
@@ -144,7 +146,7 @@ fn a_redirect_is_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let headers = format!("Location: {}/api/user/login\r\n", elsewhere.origin);
         let error = answered(Reply::with_headers(status, &headers, "")).unwrap_err();
-        let Error::NotUnderstood { status: got, .. } = error else {
+        let Error::UnexpectedResponse { status: got, .. } = error else {
             panic!("{error}");
         };
         assert_eq!(got, status);
@@ -168,9 +170,9 @@ fn statuses_are_answers() {
 
 #[test]
 fn an_answer_that_is_too_long_is_not_read() {
-    let len = usize::try_from(MAX_ANSWER).unwrap() + 1;
+    let len = usize::try_from(MAX_RESPONSE).unwrap() + 1;
     let error = answered(Reply::json(200, &" ".repeat(len))).unwrap_err();
-    assert!(matches!(error, Error::TooLong { .. }), "{error}");
+    assert!(matches!(error, Error::ResponseTooLong { .. }), "{error}");
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn a_server_without_the_right_certificate_is_told_nothing() {
     })
     .unwrap();
     let error = wary.send(&sign_in().request()).unwrap_err();
-    assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+    assert!(matches!(error, Error::UntrustedServer { .. }), "{error}");
     // Its first request is this one.
     client(&server).send(&account().list_request(0)).unwrap();
     assert!(server.request().starts_with("POST /app/v2/"));

@@ -13,7 +13,7 @@ use testkit::session::scripted::{CHALLENGE, Scripted, UNIX, iotc, records};
 use testkit::session::{ENR, UID, camera_address, credentials};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
-use tutk_session::hl_ioctl::{ChallengeStatus, answer};
+use tutk_session::hl_ioctl::{ChallengeStatus, challenge_response};
 use tutk_session::tutk_frame::{AvKind, BufferReset, Heartbeat};
 use tutk_session::{Dialect, Error, Event, Phase, Status};
 
@@ -286,7 +286,7 @@ fn summary_counts_k10000_the_acknowledgement_and_k10002_0_1_2() {
         ],
     );
     assert_eq!(sent[0], acknowledgement);
-    let response = answer(
+    let response = challenge_response(
         Dialect::SUMMARY.challenge,
         ChallengeStatus::Enr,
         CHALLENGE,
@@ -328,7 +328,7 @@ fn transcode_beats_from_the_login_and_acknowledges_before_it_answers() {
         (beat.count, beat.count_again, beat.stamp.counter),
         (2, 2, 2)
     );
-    let response = answer(
+    let response = challenge_response(
         Dialect::TRANSCODE.challenge,
         ChallengeStatus::Enr,
         CHALLENGE,

@@ -246,7 +246,7 @@ impl AvCamera {
         let Ok(heartbeat) = Heartbeat::parse(bytes) else {
             return false;
         };
-        self.exchange.acknowledged(heartbeat.count);
+        self.exchange.handle_acknowledgement(heartbeat.count);
         if let Some(stream) = &mut self.stream
             && let Ok(request) = ResendRequest::parse(bytes)
         {
@@ -317,7 +317,9 @@ impl AvCamera {
                 self.reply(reply);
                 self.refused = true;
             }
-            CameraStep::Ignore(hl_ioctl::Ignored::OtherCode) if self.phase == Phase::Stream => {
+            CameraStep::Ignore(hl_ioctl::IgnoreReason::OtherCode)
+                if self.phase == Phase::Stream =>
+            {
                 let unix = context.shared.epoch.unix_seconds_at(now);
                 match context.device.handle(&message, unix) {
                     Outcome::Answer(reply) => self.reply(reply),

@@ -72,7 +72,7 @@ impl Simulator {
             .collect::<Result<Vec<_>, _>>()?;
         // Found out now, and not when the first client comes.
         for Spoken { dialect, .. } in &dialects {
-            hl_ioctl::answer(
+            hl_ioctl::challenge_response(
                 dialect.challenge,
                 config.status,
                 [0; 16],

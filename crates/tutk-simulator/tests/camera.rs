@@ -13,7 +13,7 @@ use testkit::session::{clip, credentials};
 use tutk_session::Dialect;
 use tutk_session::av_login::LoginAnswer;
 use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
-use tutk_session::hl_ioctl::{Command as _, HlMessage, Request, answer};
+use tutk_session::hl_ioctl::{Command as _, HlMessage, Request, challenge_response};
 use tutk_session::tutk_frame::{AvHeader, AvKind, SessionId, Slice};
 use tutk_simulator::{ClientId, LeaveReason, SimulatorConfig, SimulatorEvent};
 
@@ -46,7 +46,7 @@ fn k10002(raw: &mut Raw) -> ConnectAuth {
     let Challenge { status, challenge } = ConnectRequest::answer_from_message(&message).unwrap();
     let enr = &credentials().enr;
     ConnectAuth {
-        response: answer(raw.dialect.challenge, status, challenge, enr).unwrap(),
+        response: challenge_response(raw.dialect.challenge, status, challenge, enr).unwrap(),
         id: [0; 4],
         video: true,
         audio: false,

@@ -10,9 +10,9 @@
 use std::collections::BTreeSet;
 
 use hl_ioctl::commands::ReadParameters;
-use hl_ioctl::describe::{Field, Kind, LEFT_OUT, Values};
+use hl_ioctl::schema::{Field, Kind, OMITTED, Values};
 use hl_ioctl::{
-    CATALOGUE, Command, Context, Entry, Error, HlMessage, Models, Request, entry, models,
+    CATALOGUE, Command, Context, Control, Error, HlMessage, Models, Request, control, models,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -40,9 +40,9 @@ fn ask(device: &mut DeviceState, request: &Request) -> (Vec<u8>, Option<Effect>)
     (answer.payload.to_vec(), effect)
 }
 
-fn read(device: &mut DeviceState, entry: &Entry) -> Option<Value> {
-    let (answer, _) = ask(device, &entry.get()?);
-    Some(entry.describe_answer(&answer).unwrap())
+fn read(device: &mut DeviceState, control: &Control) -> Option<Value> {
+    let (answer, _) = ask(device, &control.get()?);
+    Some(control.describe_answer(&answer).unwrap())
 }
 
 /// Whether all that was set is in what was read, which may hold more.
@@ -75,7 +75,7 @@ fn fields(fields: &'static [Field]) -> BoxedStrategy<Vec<String>> {
         .iter()
         .map(|field| {
             if field.optional {
-                prop_oneof![Just(LEFT_OUT.to_owned()), text(field.kind)].boxed()
+                prop_oneof![Just(OMITTED.to_owned()), text(field.kind)].boxed()
             } else {
                 text(field.kind)
             }
@@ -97,34 +97,38 @@ fn texts(values: Values) -> BoxedStrategy<Vec<String>> {
 }
 
 /// A control that can be set, and values for it.
-fn setting() -> impl Strategy<Value = (&'static Entry, Vec<String>)> {
+fn setting() -> impl Strategy<Value = (&'static Control, Vec<String>)> {
     let settable: Vec<_> = CATALOGUE
         .iter()
-        .filter(|entry| entry.values().is_some())
+        .filter(|control| control.values().is_some())
         .collect();
     prop::sample::select(settable)
-        .prop_flat_map(|entry| (Just(entry), texts(entry.values().unwrap())))
+        .prop_flat_map(|control| (Just(control), texts(control.values().unwrap())))
 }
 
 /// Sets a control on a device of this model, and reads it back where it can be read.
-fn set_then_get(entry: &Entry, texts: &[String], model: Option<&str>) -> Result<(), TestCaseError> {
+fn set_then_get(
+    control: &Control,
+    texts: &[String],
+    model: Option<&str>,
+) -> Result<(), TestCaseError> {
     let context = Context {
         model,
         now_unix_millis: Some(u64::from(NOW) * 1000),
     };
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let request = entry.set_with(&texts, &context).unwrap();
-    prop_assert_eq!(Some(request.code), entry.set_code(model));
-    let wanted = entry.parse(&texts, &context).unwrap();
+    let request = control.set_with(&texts, &context).unwrap();
+    prop_assert_eq!(Some(request.code), control.set_code(model));
+    let wanted = control.parse(&texts, &context).unwrap();
     let mut device = device(model);
-    let before = read(&mut device, entry);
+    let before = read(&mut device, control);
     let (answer, _) = ask(&mut device, &request);
-    prop_assert_eq!(entry.describe_set_answer(&answer).unwrap(), "done");
-    if let Some(got) = read(&mut device, entry) {
+    prop_assert_eq!(control.describe_set_answer(&answer).unwrap(), "done");
+    if let Some(got) = read(&mut device, control) {
         prop_assert!(
             holds(&got, &wanted),
             "{}: before {before:?}, set {wanted}, got {got}",
-            entry.name
+            control.name
         );
     }
     Ok(())
@@ -134,18 +138,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn what_is_set_is_read((entry, texts) in setting()) {
-        set_then_get(entry, &texts, None)?;
+    fn what_is_set_is_read((control, texts) in setting()) {
+        set_then_get(control, &texts, None)?;
     }
 
     #[test]
     fn what_is_set_is_read_on_each_model(
-        (entry, texts) in setting(),
+        (control, texts) in setting(),
         model in prop::sample::select(vec!["WYZEDB3", "HL_CAM4", "WVOD1", "HL_DB2", "WYZEC1-JZ"])
     ) {
         // For this one the model must be of its kind; for all others it picks the code.
-        prop_assume!(entry.name != "video-parameters" || models::VIDEO_PARAMETERS.contains(&model));
-        set_then_get(entry, &texts, Some(model))?;
+        prop_assume!(control.name != "video-parameters" || models::VIDEO_PARAMETERS.contains(&model));
+        set_then_get(control, &texts, Some(model))?;
     }
 }
 
@@ -154,8 +158,8 @@ proptest! {
 fn every_named_value_is_set_and_read() {
     let mut device = device(None);
     let mut seen = 0;
-    for entry in CATALOGUE {
-        let kind = match entry.values() {
+    for control in CATALOGUE {
+        let kind = match control.values() {
             Some(Values::One(kind)) => kind,
             _ => continue,
         };
@@ -165,9 +169,9 @@ fn every_named_value_is_set_and_read() {
             Kind::Number { .. } => continue,
         };
         for text in texts {
-            ask(&mut device, &entry.set(&[text]).unwrap());
-            if let Some(got) = read(&mut device, entry) {
-                assert_eq!(got, text, "{}", entry.name);
+            ask(&mut device, &control.set(&[text]).unwrap());
+            if let Some(got) = read(&mut device, control) {
+                assert_eq!(got, text, "{}", control.name);
                 seen += 1;
             }
         }
@@ -180,7 +184,7 @@ fn every_named_value_is_set_and_read() {
 fn what_cannot_be_read_is_seen_elsewhere() {
     let mut device = device(None);
     let mut parameter = |name: &str, values: &[&str], id: u8| {
-        ask(&mut device, &entry(name).unwrap().set(values).unwrap());
+        ask(&mut device, &control(name).unwrap().set(values).unwrap());
         let request = Request::from(&ReadParameters::new([id]).unwrap());
         let (answer, _) = ask(&mut device, &request);
         let answer = ReadParameters::decode_answer(&answer).unwrap();
@@ -210,8 +214,8 @@ fn what_cannot_be_read_is_seen_elsewhere() {
 fn the_floodlight_is_seen_where_it_is_built_in() {
     let mut device = device(None);
     let (set, get) = (
-        entry("floodlight").unwrap(),
-        entry("built-in-floodlight").unwrap(),
+        control("floodlight").unwrap(),
+        control("built-in-floodlight").unwrap(),
     );
     for value in ["on", "off"] {
         ask(&mut device, &set.set(&[value]).unwrap());
@@ -222,17 +226,23 @@ fn the_floodlight_is_seen_where_it_is_built_in() {
 #[test]
 fn the_table_is_sound() {
     let mut names = BTreeSet::new();
-    for entry in CATALOGUE {
-        assert!(names.insert(entry.name), "{} twice", entry.name);
+    for control in CATALOGUE {
+        assert!(names.insert(control.name), "{} twice", control.name);
         let kebab = |c: char| c.is_ascii_lowercase() || c == '-';
-        assert!(entry.name.chars().all(kebab), "{}", entry.name);
-        assert!(!entry.summary.is_empty() && !entry.summary.contains('\n'));
-        assert!(entry.get_code().is_some() || entry.set_code(None).is_some());
-        assert_eq!(entry.get().map(|request| request.code), entry.get_code());
-        assert_eq!(entry.values().is_some(), entry.set_code(None).is_some());
-        assert!(std::ptr::eq(hl_ioctl::entry(entry.name).unwrap(), entry));
+        assert!(control.name.chars().all(kebab), "{}", control.name);
+        assert!(!control.summary.is_empty() && !control.summary.contains('\n'));
+        assert!(control.get_code().is_some() || control.set_code(None).is_some());
+        assert_eq!(
+            control.get().map(|request| request.code),
+            control.get_code()
+        );
+        assert_eq!(control.values().is_some(), control.set_code(None).is_some());
+        assert!(std::ptr::eq(
+            hl_ioctl::control(control.name).unwrap(),
+            control
+        ));
     }
-    assert!(entry("Status-Light").is_none());
+    assert!(control("Status-Light").is_none());
     let destructive: Vec<_> = CATALOGUE.iter().filter(|e| e.destructive).collect();
     assert_eq!(destructive.len(), 1);
     assert_eq!(destructive[0].set_code(None), Some(10242));
@@ -242,10 +252,10 @@ fn the_table_is_sound() {
 #[test]
 fn the_table_is_complete() {
     let mut codes = BTreeSet::new();
-    for entry in CATALOGUE {
-        codes.extend(entry.get_code());
-        codes.extend(entry.set_code(None));
-        codes.extend(entry.other_set_code().map(|(code, _)| code));
+    for control in CATALOGUE {
+        codes.extend(control.get_code());
+        codes.extend(control.set_code(None));
+        codes.extend(control.other_set_code().map(|(code, _)| code));
     }
     let wanted = BTreeSet::from([
         10010, 10020, 10030, 10032, 10040, 10042, 10044, 10046, 10050, 10052, 10056, 10058, 10070,
@@ -260,8 +270,8 @@ fn the_table_is_complete() {
 #[test]
 fn wrong_values_say_what_is_allowed() {
     let error = |name: &str, values: &[&str]| {
-        let entry = entry(name).unwrap();
-        entry.set(values).unwrap_err().to_string()
+        let control = control(name).unwrap();
+        control.set(values).unwrap_err().to_string()
     };
     for (name, values, text) in [
         (
@@ -339,22 +349,22 @@ fn wrong_values_say_what_is_allowed() {
         assert_eq!(error(name, values), text);
     }
     let long = "é".repeat(1000);
-    let Error::Argument { got, .. } = entry("patrol").unwrap().set(&[&long]).unwrap_err() else {
+    let Error::Argument { got, .. } = control("patrol").unwrap().set(&[&long]).unwrap_err() else {
         panic!("another error");
     };
     assert_eq!(got, "é".repeat(32));
     let points = vec!["1:2:10"; 256];
-    let error = entry("patrol-points").unwrap().set(&points).unwrap_err();
+    let error = control("patrol-points").unwrap().set(&points).unwrap_err();
     assert!(matches!(error, Error::Range { got: 256, .. }), "{error}");
 }
 
 /// Whatever is typed for a control: either it is sent, and the device takes it, or an error says what is allowed.
 #[test]
 fn each_control_refuses_what_none_takes() {
-    for entry in CATALOGUE {
-        let error = entry.set(&["\u{0}no such value"; 300]).unwrap_err();
+    for control in CATALOGUE {
+        let error = control.set(&["\u{0}no such value"; 300]).unwrap_err();
         let text = error.to_string();
-        assert!(text.starts_with(entry.name), "{text}");
+        assert!(text.starts_with(control.name), "{text}");
         assert!(!text.contains('\n'));
     }
 }
@@ -375,7 +385,7 @@ fn the_model_decides_between_two_codes() {
             now_unix_millis: None,
         };
         let code = |name: &str, values: &[&str]| {
-            entry(name)
+            control(name)
                 .unwrap()
                 .set_with(values, &context)
                 .unwrap()
@@ -389,7 +399,7 @@ fn the_model_decides_between_two_codes() {
             model: Some(model),
             now_unix_millis: None,
         };
-        entry("resolution")
+        control("resolution")
             .unwrap()
             .set_with(values, &context)
             .unwrap()
@@ -411,7 +421,7 @@ fn the_time_goes_where_it_is_wanted() {
         model: None,
         now_unix_millis: Some(1_767_225_600_123),
     };
-    let clock = entry("clock").unwrap();
+    let clock = control("clock").unwrap();
     let request = clock.set_with(&["now"], &context).unwrap();
     assert_eq!(request.payload, 1_767_225_600_u32.to_le_bytes());
     assert_eq!(clock.parse(&["now"], &context).unwrap(), 1_767_225_600);
@@ -421,7 +431,7 @@ fn the_time_goes_where_it_is_wanted() {
         error.to_string(),
         "clock, value: expected now or 0 to 4294967295 Unix seconds, got `noon`"
     );
-    let position = entry("position").unwrap();
+    let position = control("position").unwrap();
     let stamp = 225_600_123_u32.to_le_bytes();
     let request = position.set_with(&["40", "350"], &context).unwrap();
     assert_eq!(request.payload[..4], stamp);
@@ -432,7 +442,7 @@ fn the_time_goes_where_it_is_wanted() {
 
 #[test]
 fn answers_are_described_in_words() {
-    let describe = |name: &str, payload: &[u8]| entry(name).unwrap().describe_answer(payload);
+    let describe = |name: &str, payload: &[u8]| control(name).unwrap().describe_answer(payload);
     assert_eq!(
         describe("video-parameters", &[120, 0, 1, 20, 2, 1]).unwrap(),
         json!({ "bitrate": 120, "resolution": "1080p", "fps": 20, "horizontal_flip": "off", "vertical_flip": "on" })
@@ -470,7 +480,7 @@ fn answers_are_described_in_words() {
 #[test]
 fn an_entry_is_data() {
     assert_eq!(
-        entry("power").unwrap().to_json(),
+        control("power").unwrap().to_json(),
         json!({
             "name": "power", "summary": "Wake the camera or let it sleep", "get": null, "set": 10444,
             "values": "wake or sleep", "form": "one", "most": null,
@@ -478,15 +488,15 @@ fn an_entry_is_data() {
             "destructive": false, "models": ["WVOD1", "HL_WCO2"], "kind": "outdoor cameras",
         })
     );
-    let points = entry("patrol-points").unwrap().to_json();
+    let points = control("patrol-points").unwrap().to_json();
     assert_eq!(
         (&points["form"], &points["most"]),
         (&"list".into(), &json!(255))
     );
     assert_eq!(points["fields"][0]["max"], 40);
-    let turn = entry("turn").unwrap().values().unwrap();
+    let turn = control("turn").unwrap().values().unwrap();
     assert_eq!(turn.choices()[0], "horizontal -128 to 127 degrees");
-    assert_eq!(entry("clock").unwrap().to_json()["models"], Value::Null);
+    assert_eq!(control("clock").unwrap().to_json()["models"], Value::Null);
 }
 
 /// The table in the README, made from the catalogue.
@@ -500,18 +510,18 @@ fn the_readme_lists_every_control() {
     );
 }
 
-fn readme_row(entry: &Entry) -> String {
+fn readme_row(control: &Control) -> String {
     let code = |code: Option<u16>| code.map(|code| code.to_string()).unwrap_or_default();
-    let mut set = code(entry.set_code(None));
-    if let Some((other, _)) = entry.other_set_code() {
+    let mut set = code(control.set_code(None));
+    if let Some((other, _)) = control.other_set_code() {
         set = format!("{set} or {other}");
     }
-    let values = entry.values().map(|values| format!("`{values}`"));
+    let values = control.values().map(|values| format!("`{values}`"));
     let values = values.unwrap_or_default();
-    let mut summary = entry.summary.to_owned();
-    if let Models::Kind { name, models } = entry.models {
+    let mut summary = control.summary.to_owned();
+    if let Models::Kind { name, models } = control.models {
         summary = format!("{summary} ({name}: {})", models.join(", "));
     }
-    let (name, get) = (entry.name, code(entry.get_code()));
+    let (name, get) = (control.name, code(control.get_code()));
     format!("| `{name}` | {get} | {set} | {values} | {summary} |\n")
 }

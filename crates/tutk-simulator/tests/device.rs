@@ -168,13 +168,13 @@ fn what_the_model_does_not_know_is_met_with_silence() {
         let alarm = SetMotionAlarm { alarm: Switch::On };
         assert_eq!(tell(&mut device, &alarm), silent);
         assert_ne!(tell(&mut device, &SetVideoParameters::default()), silent);
-        let alarm = SetMotionAlarmOlder { alarm: Switch::On };
+        let alarm = SetMotionAlarmLegacy { alarm: Switch::On };
         assert_ne!(tell(&mut device, &alarm), silent);
     }
     let mut device = of_model("HL_CAM4");
     assert_ne!(tell(&mut device, &resolution), silent);
     assert_eq!(tell(&mut device, &SetVideoParameters::default()), silent);
-    let alarm = SetMotionAlarmOlder { alarm: Switch::On };
+    let alarm = SetMotionAlarmLegacy { alarm: Switch::On };
     assert_eq!(tell(&mut device, &alarm), silent);
 }
 
@@ -238,9 +238,9 @@ fn json_that_no_message_can_hold_is_met_with_silence() {
 fn code() -> impl Strategy<Value = u16> {
     let known: Vec<u16> = hl_ioctl::CATALOGUE
         .iter()
-        .flat_map(|entry| {
-            let other = entry.other_set_code().map(|(code, _)| code);
-            [entry.get_code(), entry.set_code(None), other]
+        .flat_map(|control| {
+            let other = control.other_set_code().map(|(code, _)| code);
+            [control.get_code(), control.set_code(None), other]
         })
         .flatten()
         .collect();
@@ -270,12 +270,12 @@ proptest! {
                 }
             }
         }
-        for entry in hl_ioctl::CATALOGUE {
-            let Some(request) = entry.get() else { continue };
+        for control in hl_ioctl::CATALOGUE {
+            let Some(request) = control.get() else { continue };
             let Outcome::Answer(answer) = handle(&mut device, &request, NOW) else {
-                return Err(TestCaseError::fail(entry.name));
+                return Err(TestCaseError::fail(control.name));
             };
-            entry.describe_answer(HlMessage::parse(&answer).unwrap().payload).unwrap();
+            control.describe_answer(HlMessage::parse(&answer).unwrap().payload).unwrap();
         }
         let Position { vertical, horizontal, .. } = get::<GetPosition>(&mut device, NOW);
         prop_assert!(vertical <= 40 && horizontal <= 350);

@@ -6,7 +6,7 @@
 //! for entry in CATALOGUE {
 //!     println!("{:20} {}", entry.name, entry.summary);
 //! }
-//! let night_vision = entry("night-vision").unwrap();
+//! let night_vision = control("night-vision").unwrap();
 //! let request = night_vision.set(&["auto"])?;
 //! assert_eq!((request.code, request.payload), (10042, vec![3]));
 //! // K10041, when K10040 has been answered.
@@ -17,10 +17,10 @@
 //! # Ok::<(), hl_ioctl::Error>(())
 //! ```
 
-mod entries;
-mod entry;
-mod order;
+mod control;
+mod operation;
+mod table;
 
-pub use entries::{CATALOGUE, entry};
-pub use entry::{Context, Entry, Models};
-pub use order::{DONE, Order};
+pub use control::{Context, Control, Models};
+pub use operation::{DONE, Operation};
+pub use table::{CATALOGUE, control};

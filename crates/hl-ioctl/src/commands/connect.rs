@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::number::complete::u8;
 
 use super::ConnectResult;
-use crate::wire::{array, parse};
+use crate::parse::{array, parse};
 use crate::{ChallengeStatus, Command, Error, HEADER_SIZE};
 
 /// K10000's payload in the field: the audio codecs that this side takes (G.711 µ-law and A-law, PCM).
@@ -91,7 +91,7 @@ impl Challenge {
 /// | at | size | field |
 /// |---|---|---|
 /// | 0 | 16 | HL header, version always 5, code 10002, length 22 |
-/// | 16 | 16 | response: [`answer`](crate::answer) |
+/// | 16 | 16 | response: [`answer`](crate::challenge_response) |
 /// | 32 | 4 | id: first 4 bytes of the UID (summary.md), 4 random bytes (wire.md section 1) |
 /// | 36 | 1 | video wanted: 1 (summary.md: "wake lock") |
 /// | 37 | 1 | audio wanted: 1 (summary.md: "app type") |

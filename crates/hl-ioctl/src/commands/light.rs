@@ -1,6 +1,6 @@
 //! Lights: on the camera, beside it, and in infrared.
 
-use super::{Report, SetAnswer, Switch};
+use super::{SetAnswer, Switch, UntypedAnswer};
 use crate::layout::{command, fixed, named, wrapped};
 
 fixed! {
@@ -67,16 +67,16 @@ wrapped! {
 command!(SetSpotlight = 10646, 10647: SetAnswer);
 
 fixed! {
-    /// K10788: asks for the built-in floodlight; no payload. What K10789 says is open: [`Report`].
+    /// K10788: asks for the built-in floodlight; no payload. What K10789 says is open: [`UntypedAnswer`].
     pub struct GetBuiltInFloodlight = [];
 }
-command!(GetBuiltInFloodlight = 10788, 10789: Report);
+command!(GetBuiltInFloodlight = 10788, 10789: UntypedAnswer);
 
 fixed! {
-    /// K10820: asks for the white light; no payload. What K10821 says is open: [`Report`].
+    /// K10820: asks for the white light; no payload. What K10821 says is open: [`UntypedAnswer`].
     pub struct GetWhiteLight = [];
 }
-command!(GetWhiteLight = 10820, 10821: Report);
+command!(GetWhiteLight = 10820, 10821: UntypedAnswer);
 
 wrapped! {
     /// K12060: the floodlight.

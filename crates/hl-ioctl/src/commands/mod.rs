@@ -21,56 +21,53 @@
 //! | 10074, 10076 | [`GetOnScreenLogo`], [`SetOnScreenLogo`] | [`Switch`], done |
 //! | 10090, 10092 | [`GetClock`], [`SetClock`] | [`UnixSeconds`], done |
 //! | 10148 | [`StartFileServer`] | done |
-//! | 10200, 10202, 10206 | [`GetMotionAlarm`], [`SetMotionAlarmOlder`], [`SetMotionAlarm`] | [`MotionAlarm`], done |
+//! | 10200, 10202, 10206 | [`GetMotionAlarm`], [`SetMotionAlarmLegacy`], [`SetMotionAlarm`] | [`MotionAlarm`], done |
 //! | 10242 | [`FormatSdCard`] | done |
 //! | 10290, 10292 | [`GetMotionTagging`], [`SetMotionTagging`] | [`Switch`], done |
 //! | 10302 | [`SetTimeZone`] | done |
 //! | 10444 | [`SetPower`] | done |
 //! | 10446 | [`GetConnectionStatus`] | [`JsonDocument`](crate::JsonDocument) |
 //! | 10448 | [`GetBatteryUse`] | [`JsonDocument`](crate::JsonDocument) |
-//! | 10600, 10604 | [`SetRtspServer`], [`GetRtspServer`] | done, [`Report`] |
-//! | 10620 | [`GetNightCheck`] | [`Report`] |
+//! | 10600, 10604 | [`SetRtspServer`], [`GetRtspServer`] | done, [`UntypedAnswer`] |
+//! | 10620 | [`GetNightCheck`] | [`UntypedAnswer`] |
 //! | 10624, 10626 | [`GetNightSwitchPoint`], [`SetNightSwitchPoint`] | [`NightSwitchPoint`], done |
 //! | 10630, 10632 | [`SetSirenAndLight`], [`GetSirenAndLight`] | done, [`SirenAndLight`] |
 //! | 10640, 10646 | [`GetSpotlight`], [`SetSpotlight`] | [`Switch`], done |
 //! | 10720 | [`GetAccessories`] | [`JsonDocument`](crate::JsonDocument) |
-//! | 10788 | [`GetBuiltInFloodlight`] | [`Report`] |
-//! | 10820 | [`GetWhiteLight`] | [`Report`] |
-//! | 11000 | [`TurnByDegrees`] | done |
-//! | 11002 | [`TurnByStep`] | done |
-//! | 11004 | [`TurnHome`] | done |
+//! | 10788 | [`GetBuiltInFloodlight`] | [`UntypedAnswer`] |
+//! | 10820 | [`GetWhiteLight`] | [`UntypedAnswer`] |
+//! | 11000 | [`PanTiltByDegrees`] | done |
+//! | 11002 | [`PanTiltByStep`] | done |
+//! | 11004 | [`PanTiltHome`] | done |
 //! | 11006 | [`GetPosition`] | [`Position`] |
 //! | 11010, 11012 | [`GetPatrolPoints`], [`SetPatrolPoints`] | [`PatrolPoints`], done |
 //! | 11014, 11016 | [`GetPatrol`], [`SetPatrol`] | [`Switch`], done |
-//! | 11018 | [`GoTo`] | done |
+//! | 11018 | [`PanTiltTo`] | done |
 //! | 11020, 11022 | [`GetMotionTracking`], [`SetMotionTracking`] | [`Switch`], done |
 //! | 11635 | [`PlayQuickMessage`] | done |
 //! | 12060 | [`SetFloodlight`] | done |
 
-mod alarm;
 mod connect;
 mod connect_result;
-mod devices;
+mod device;
 mod light;
 mod media_control;
 mod motion;
 mod outdoor;
+mod pan_tilt;
 mod parameters;
 mod picture;
-mod report;
+mod sound;
 mod storage;
 mod time;
-mod turning;
+mod untyped_answer;
 mod user_auth;
 mod values;
 mod video;
 
-pub use alarm::{
-    GetSirenAndLight, PlayQuickMessage, QuickMessage, SetSirenAndLight, SirenAndLight,
-};
 pub use connect::{AUDIO_ENCODER_LIST, Challenge, ConnectAuth, ConnectRequest};
 pub use connect_result::{AudioParams, ConnectResult, REFUSED, SUCCESS, VideoParams};
-pub use devices::{GetAccessories, GetRtspServer, SetRtspServer};
+pub use device::{GetAccessories, GetRtspServer, SetRtspServer};
 pub use light::{
     GetBuiltInFloodlight, GetInfraredLight, GetSpotlight, GetStatusLight, GetWhiteLight,
     InfraredLight, SetFloodlight, SetInfraredLight, SetSpotlight, SetStatusLight,
@@ -78,23 +75,27 @@ pub use light::{
 pub use media_control::{Media, MediaControl};
 pub use motion::{
     GetMotionAlarm, GetMotionTagging, GetMotionTracking, MotionAlarm, SetMotionAlarm,
-    SetMotionAlarmOlder, SetMotionTagging, SetMotionTracking,
+    SetMotionAlarmLegacy, SetMotionTagging, SetMotionTracking,
 };
 pub use outdoor::{GetBatteryUse, GetConnectionStatus, Power, SetPower};
+pub use pan_tilt::{
+    DwellSeconds, GetPatrol, GetPatrolPoints, GetPosition, MAX_PATROL_POINTS, Milliseconds,
+    PanAngle, PanDirection, PanTiltByDegrees, PanTiltByStep, PanTiltHome, PanTiltTarget, PanTiltTo,
+    PatrolPoint, PatrolPoints, Position, RelativeAngle, SetPatrol, SetPatrolPoints, TiltAngle,
+    TiltDirection,
+};
 pub use parameters::{MAX_PARAMETERS, ReadParameters};
 pub use picture::{
     GetNightCheck, GetNightSwitchPoint, GetNightVision, GetOnScreenLogo, GetOnScreenTime,
     NightSwitchPoint, NightVision, SetNightSwitchPoint, SetNightVision, SetOnScreenLogo,
     SetOnScreenTime,
 };
-pub use report::Report;
+pub use sound::{
+    GetSirenAndLight, PlayQuickMessage, QuickMessage, SetSirenAndLight, SirenAndLight,
+};
 pub use storage::{FormatSdCard, StartFileServer, TakePhoto};
 pub use time::{GetClock, SetClock, SetTimeZone, TimeZone, UnixSeconds};
-pub use turning::{
-    Degrees, GetPatrol, GetPatrolPoints, GetPosition, GoTo, Horizontal, MAX_PATROL_POINTS,
-    Milliseconds, PatrolPoint, PatrolPoints, Place, Position, SetPatrol, SetPatrolPoints, Sideways,
-    StaySeconds, TurnByDegrees, TurnByStep, TurnHome, Upward, Vertical,
-};
+pub use untyped_answer::UntypedAnswer;
 pub use user_auth::{ConnectDoorbellUserAuth, ConnectUserAuth, MAX_USER_ID, UserAuth, UserId};
 pub use values::{Bitrate, Resolution, SetAnswer, Switch};
 pub use video::{GetVideoParameters, SetResolution, SetVideoParameters, VideoParameters};

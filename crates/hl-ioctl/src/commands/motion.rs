@@ -34,16 +34,16 @@ layout! {
     ///
     /// [`motion_alarm_for_model`](crate::models::motion_alarm_for_model) chooses between this and
     /// [`SetMotionAlarm`].
-    pub struct SetMotionAlarmOlder {
+    pub struct SetMotionAlarmLegacy {
         /// On or off.
         pub alarm: Switch,
     }
     then [0_u8]
 }
-command!(SetMotionAlarmOlder = 10202, 10203: SetAnswer);
+command!(SetMotionAlarmLegacy = 10202, 10203: SetAnswer);
 
 layout! {
-    /// K10206: the motion alarm of all other models; bytes as in [`SetMotionAlarmOlder`].
+    /// K10206: the motion alarm of all other models; bytes as in [`SetMotionAlarmLegacy`].
     pub struct SetMotionAlarm {
         /// On or off.
         pub alarm: Switch,

@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::multi::length_data;
 use nom::number::complete::u8;
 
-use crate::wire::parse;
+use crate::parse::parse;
 use crate::{Command, Error, HEADER_SIZE, JsonDocument};
 
 /// The most parameters that one K10020 can ask for: its count is one byte.

@@ -1,6 +1,6 @@
 //! The picture: night vision, and what is written over it.
 
-use super::{Report, SetAnswer, Switch};
+use super::{SetAnswer, Switch, UntypedAnswer};
 use crate::layout::{command, fixed, named, wrapped};
 
 fixed! {
@@ -68,10 +68,10 @@ wrapped! {
 command!(SetOnScreenLogo = 10076, 10077: SetAnswer);
 
 fixed! {
-    /// K10620: asks whether it is night for the camera; no payload. What K10621 says is open: [`Report`].
+    /// K10620: asks whether it is night for the camera; no payload. What K10621 says is open: [`UntypedAnswer`].
     pub struct GetNightCheck = [];
 }
-command!(GetNightCheck = 10620, 10621: Report);
+command!(GetNightCheck = 10620, 10621: UntypedAnswer);
 
 fixed! {
     /// K10624: asks for the night switch point; no payload. K10625 answers a byte as in

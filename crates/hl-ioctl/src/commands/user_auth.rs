@@ -10,7 +10,7 @@ use nom::multi::length_data;
 use nom::number::complete::u8;
 
 use super::ConnectResult;
-use crate::wire::{array, parse};
+use crate::parse::{array, parse};
 use crate::{Command, Error, HEADER_SIZE};
 
 /// The longest user id, in bytes: its length is one byte.
@@ -20,7 +20,7 @@ pub const MAX_USER_ID: usize = 255;
 ///
 /// | at | size | field |
 /// |---|---|---|
-/// | 16 | 16 | response: [`answer`](crate::answer) |
+/// | 16 | 16 | response: [`answer`](crate::challenge_response) |
 /// | 32 | 4 | phone id |
 /// | 36 | 1 | video wanted: 1 |
 /// | 37 | 1 | audio wanted: 1 |

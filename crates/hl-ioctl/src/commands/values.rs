@@ -6,8 +6,8 @@ use bytes::BufMut;
 use serde_json::Value;
 
 use crate::Error;
-use crate::describe::{Kind, Named};
 use crate::layout::{Body, Reader, Scalar};
+use crate::schema::{Kind, NamedValue};
 
 /// On or off, as most commands write it (commands.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -221,23 +221,23 @@ impl Scalar for Switch {
 impl Scalar for Resolution {
     const SIZE: usize = 1;
     const KIND: Kind = Kind::OneOf(&[
-        Named {
+        NamedValue {
             name: "1080p",
             number: 1,
         },
-        Named {
+        NamedValue {
             name: "360p",
             number: 2,
         },
-        Named {
+        NamedValue {
             name: "720p",
             number: 3,
         },
-        Named {
+        NamedValue {
             name: "2k",
             number: 4,
         },
-        Named {
+        NamedValue {
             name: "2k-alternate",
             number: 5,
         },

@@ -7,9 +7,9 @@ use nom::number::complete::{le_u16, u8};
 use serde_json::Value;
 
 use super::{Bitrate, Resolution, SetAnswer, Switch};
-use crate::describe::{Field, Values};
 use crate::layout::{Arguments, Body, FromText, Scalar, command, fixed, object};
-use crate::wire::parse;
+use crate::parse::parse;
+use crate::schema::{Field, Values};
 use crate::{Error, HEADER_SIZE};
 
 fixed! {

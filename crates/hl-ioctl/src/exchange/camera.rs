@@ -8,7 +8,7 @@ use crate::commands::{
     Challenge, ConnectAuth, ConnectDoorbellUserAuth, ConnectRequest, ConnectResult,
     ConnectUserAuth, UserId,
 };
-use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, answer};
+use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, challenge_response};
 
 /// What the camera's side is given.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct Ioctl {
 /// The camera's side of the exchange, without time. One exchange takes one answer: what was decided stays.
 ///
 /// Give each HL message to [`handle`](Self::handle) and do as its [`CameraStep`] says; report each
-/// heartbeat to [`acknowledged`](Self::acknowledged). K10006 and K10008, which name a user, are taken in
+/// heartbeat to [`handle_acknowledgement`](Self::handle_acknowledgement). K10006 and K10008, which name a user, are taken in
 /// place of K10002, whatever the model, and answered with the same JSON under their own codes.
 #[derive(Debug)]
 pub struct CameraExchange {
@@ -95,12 +95,12 @@ pub enum CameraStep {
         reply: Vec<u8>,
     },
     /// Nothing.
-    Ignore(Ignored),
+    Ignore(IgnoreReason),
 }
 
 /// Why a camera does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ignored {
+pub enum IgnoreReason {
     /// The code belongs to no message of the exchange.
     OtherCode,
     /// K10002 before K10000.
@@ -132,7 +132,7 @@ impl CameraExchange {
             result,
         } = config;
         let expected = match status.answerable() {
-            Ok(()) => Some(answer(rule, status, challenge, &enr)?),
+            Ok(()) => Some(challenge_response(rule, status, challenge, &enr)?),
             Err(_) => None,
         };
         Ok(Self {
@@ -162,13 +162,13 @@ impl CameraExchange {
             ConnectAuth::CODE | ConnectDoorbellUserAuth::CODE | ConnectUserAuth::CODE => {
                 self.handle_auth(message, ioctl)
             }
-            _ => CameraStep::Ignore(Ignored::OtherCode),
+            _ => CameraStep::Ignore(IgnoreReason::OtherCode),
         }
     }
 
     /// Notes an acknowledgement, with its count (wire.md section 8: heartbeat, offset 12). Before K10001
     /// was sent there is nothing to acknowledge, and it changes nothing.
-    pub fn acknowledged(&mut self, count: u16) {
+    pub fn handle_acknowledgement(&mut self, count: u16) {
         let counts = match self.acknowledgement {
             AckRule::Any => true,
             AckRule::Second => count >= 2,
@@ -192,20 +192,20 @@ impl CameraExchange {
 
     fn handle_auth(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) -> CameraStep {
         if ioctl.index == 0 || ioctl.flag == 0 {
-            return CameraStep::Ignore(Ignored::WrongIndex);
+            return CameraStep::Ignore(IgnoreReason::WrongIndex);
         }
         match self.state {
-            State::Idle => return CameraStep::Ignore(Ignored::NotRequested),
-            State::Challenged => return CameraStep::Ignore(Ignored::NotAcknowledged),
+            State::Idle => return CameraStep::Ignore(IgnoreReason::NotRequested),
+            State::Challenged => return CameraStep::Ignore(IgnoreReason::NotAcknowledged),
             State::Acknowledged => {}
             State::Accepted => return CameraStep::Send(self.accept.to(message.code)),
             State::Refused => return CameraStep::Send(self.refuse.to(message.code)),
         }
         let Some(expected) = &self.expected else {
-            return CameraStep::Ignore(Ignored::NotAnswerable);
+            return CameraStep::Ignore(IgnoreReason::NotAnswerable);
         };
         let Ok((auth, user_id)) = parse(message) else {
-            return CameraStep::Ignore(Ignored::Malformed);
+            return CameraStep::Ignore(IgnoreReason::Malformed);
         };
         if same(&auth.response, expected) {
             self.state = State::Accepted;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::auth::AuthMessage;
 use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
-use crate::{ChallengeRule, Command, Enr, Error, HlMessage, Request, answer};
+use crate::{ChallengeRule, Command, Enr, Error, HlMessage, Request, challenge_response};
 
 /// How much of a `connectionRes` an error repeats, in characters.
 const MAX_CONNECTION_RES: usize = 32;
@@ -30,7 +30,7 @@ pub struct ClientConfig {
 /// The client's side of the exchange, without time.
 ///
 /// Send [`request`](Self::request); give each HL message that comes to [`handle`](Self::handle) and do as
-/// its [`Step`] says; once a second, send what [`repeat`](Self::repeat) says. K10000 goes in an IOCTL
+/// its [`ClientStep`] says; once a second, send what [`repeat`](Self::repeat) says. K10000 goes in an IOCTL
 /// with index and flag 0, K10002 with 1 (summary.md, "Critical Discoveries"), repeats with the same. What is
 /// said here of K10002 and K10003 goes for the other two kinds of [`AuthMessage`] and their answers too.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ enum State {
 
 /// What to do after a message came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum ClientStep {
     /// Acknowledge the challenge (AV packet `09 00`, whose count must by now be 2 or more), then send this K10002.
     AcknowledgeThenSend(Vec<u8>),
     /// The camera accepted: the exchange is over.
@@ -129,7 +129,7 @@ impl ClientExchange {
     /// status that wants no answer ([`Error::CameraUpdating`], [`Error::CameraChecking`],
     /// [`Error::CameraOff`], [`Error::UnknownStatus`]), [`Error::EnrTooShort`], a K10003 that is no
     /// JSON ([`Error::Json`] and its kin), and [`Error::Refused`]. [`is_over`](Self::is_over) tells.
-    pub fn handle(&mut self, message: &HlMessage<'_>) -> Result<Step, Error> {
+    pub fn handle(&mut self, message: &HlMessage<'_>) -> Result<ClientStep, Error> {
         match (&self.state, message.code) {
             (State::Requesting | State::Answering { .. }, ConnectRequest::ANSWER_CODE) => {
                 let challenge = ConnectRequest::answer_from_message(message)?;
@@ -139,7 +139,7 @@ impl ClientExchange {
                 self.state = State::Over;
                 let result = self.auth.result(message)?;
                 if result.is_success() {
-                    Ok(Step::Done(result))
+                    Ok(ClientStep::Done(result))
                 } else {
                     let connection_res = result.connection_res().chars();
                     Err(Error::Refused {
@@ -147,15 +147,15 @@ impl ClientExchange {
                     })
                 }
             }
-            _ => Ok(Step::Ignore),
+            _ => Ok(ClientStep::Ignore),
         }
     }
 
-    fn handle_challenge(&mut self, new: Challenge) -> Result<Step, Error> {
+    fn handle_challenge(&mut self, new: Challenge) -> Result<ClientStep, Error> {
         if let State::Answering { challenge, .. } = &self.state
             && *challenge == new
         {
-            return Ok(Step::Ignore);
+            return Ok(ClientStep::Ignore);
         }
         let answered = self.answer(new);
         match answered {
@@ -164,7 +164,7 @@ impl ClientExchange {
                     challenge: new,
                     auth: auth.clone(),
                 };
-                Ok(Step::AcknowledgeThenSend(auth))
+                Ok(ClientStep::AcknowledgeThenSend(auth))
             }
             Err(error) => {
                 self.state = State::Over;
@@ -176,7 +176,7 @@ impl ClientExchange {
     /// K10002 for a challenge.
     fn answer(&self, Challenge { status, challenge }: Challenge) -> Result<Vec<u8>, Error> {
         let auth = ConnectAuth {
-            response: answer(self.config.rule, status, challenge, &self.config.enr)?,
+            response: challenge_response(self.config.rule, status, challenge, &self.config.enr)?,
             id: self.config.id,
             video: self.config.video,
             audio: self.config.audio,

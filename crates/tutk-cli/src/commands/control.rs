@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tutk_runtime::tutk_session::hl_ioctl::describe::Values;
-use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Entry, Models, Order};
+use tutk_runtime::tutk_session::hl_ioctl::schema::Values;
+use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Control, Models, Operation};
 
 use crate::args::{ControlArgs, Global};
 use crate::asking::{Asking, COMMAND, NO_MEDIA};
@@ -35,11 +35,11 @@ pub(crate) async fn run(
         return Err(Failure::usage(ARGUMENTS, what, SEE_LIST));
     };
     // All that can be wrong without a camera, before anything is sent.
-    let order = Order::of(name, &args.values).map_err(|_| unknown(name))?;
-    report.control = Some(order.entry().name);
-    report.set = json(&order, &context(None))?;
-    if order.is_destructive() && !args.yes {
-        let Entry { name, summary, .. } = order.entry();
+    let operation = Operation::parse(name, &args.values).map_err(|_| unknown(name))?;
+    report.control = Some(operation.control().name);
+    report.set = json(&operation, &context(None))?;
+    if operation.is_destructive() && !args.yes {
+        let Control { name, summary, .. } = operation.control();
         let what = format!("{name} destroys data ({summary})");
         let advice = "add --yes if that is what is wanted";
         return Err(Failure::usage(ARGUMENTS, what, advice));
@@ -47,23 +47,29 @@ pub(crate) async fn run(
     let camera = camera::read(camera, global.config.as_deref())?;
 
     let mut asking = Asking::open(camera, &args.access, NO_MEDIA, console, report, stop).await?;
-    let result = carry_out(&mut asking, &order, global.json).await;
+    let result = carry_out(&mut asking, &operation, global.json).await;
     asking.close().await;
     result
 }
 
-async fn carry_out(asking: &mut Asking<'_>, order: &Order, to_report: bool) -> Result<(), Failure> {
+async fn carry_out(
+    asking: &mut Asking<'_>,
+    operation: &Operation,
+    to_report: bool,
+) -> Result<(), Failure> {
     asking.enter().await?;
     let context = context(asking.model());
-    let request = order.request(&context).map_err(|error| not_taken(&error))?;
+    let request = operation
+        .request(&context)
+        .map_err(|error| not_taken(&error))?;
     // As it is sent: `now` is later now.
-    asking.report.set = json(order, &context)?;
+    asking.report.set = json(operation, &context)?;
     let code = request.code;
     let Some(payload) = asking.ask(request).await? else {
-        return Err(unanswered(asking, order, code));
+        return Err(unanswered(asking, operation, code));
     };
-    let answer = understand(order, code, &payload)?;
-    let refusal = refusal(order, code, &answer);
+    let answer = understand(operation, code, &payload)?;
+    let refusal = refusal(operation, code, &answer);
     if !to_report && refusal.is_none() {
         console::print(table::of(&answer));
     }
@@ -72,14 +78,14 @@ async fn carry_out(asking: &mut Asking<'_>, order: &Order, to_report: bool) -> R
 }
 
 /// The values in the camera's words; `None` where none are sent.
-fn json(order: &Order, context: &Context<'_>) -> Result<Option<Value>, Failure> {
-    order.json(context).map_err(|error| not_taken(&error))
+fn json(operation: &Operation, context: &Context<'_>) -> Result<Option<Value>, Failure> {
+    operation.json(context).map_err(|error| not_taken(&error))
 }
 
 /// The camera's answer in words.
-fn understand(order: &Order, code: u16, payload: &[u8]) -> Result<Value, Failure> {
-    order.describe(payload).map_err(|error| {
-        let name = order.entry().name;
+fn understand(operation: &Operation, code: u16, payload: &[u8]) -> Result<Value, Failure> {
+    operation.describe(payload).map_err(|error| {
+        let name = operation.control().name;
         let what = format!("{name}: the answer to K{code} is in no known layout: {error}");
         let advice = "try again; with -v it is shown as it came";
         Failure::other(COMMAND, what, advice)
@@ -87,9 +93,9 @@ fn understand(order: &Order, code: u16, payload: &[u8]) -> Result<Value, Failure
 }
 
 /// A camera that was told to do it, and says something else than that it did.
-fn refusal(order: &Order, code: u16, answer: &Value) -> Option<Failure> {
-    let name = order.entry().name;
-    (!order.is_done(answer)).then(|| {
+fn refusal(operation: &Operation, code: u16, answer: &Value) -> Option<Failure> {
+    let name = operation.control().name;
+    (!operation.is_done(answer)).then(|| {
         let what =
             format!("{name}: the camera answered K{code} with {answer}, not with 1 for done");
         let advice = "the camera may not take this value, or not now";
@@ -120,21 +126,21 @@ fn unknown(name: &str) -> Failure {
 
 /// The names that this may be a mistake for.
 fn nearest(name: &str) -> Vec<&'static str> {
-    suggest::nearest(name, CATALOGUE.iter().map(|entry| entry.name))
+    suggest::nearest(name, CATALOGUE.iter().map(|control| control.name))
 }
 
-fn unanswered(asking: &Asking<'_>, order: &Order, code: u16) -> Failure {
-    let entry = order.entry();
+fn unanswered(asking: &Asking<'_>, operation: &Operation, code: u16) -> Failure {
+    let control = operation.control();
     let model = asking.model();
     let what = format!(
         "no answer to K{code} ({}) from {} within {} s: a camera that does not know a code does not answer",
-        entry.name,
+        control.name,
         model.unwrap_or("a camera of unknown model"),
         asking.patience().as_secs_f32(),
     );
-    let two_codes = order.is_set() && entry.other_set_code().is_some();
-    let advice = match (model, entry.models) {
-        (_, Models::Kind { .. }) => format!("this is for {}", models::only(entry.models)),
+    let two_codes = operation.is_set() && control.other_set_code().is_some();
+    let advice = match (model, control.models) {
+        (_, Models::Kind { .. }) => format!("this is for {}", models::only(control.models)),
         (None, Models::Unknown) if two_codes => {
             "give `model` in the camera's address: it decides which code is sent".to_owned()
         }
@@ -147,35 +153,35 @@ fn unanswered(asking: &Asking<'_>, order: &Order, code: u16) -> Failure {
 
 /// Every control, to people or into the report.
 fn list(json: bool, report: &mut Report) {
-    report.controls = Some(CATALOGUE.iter().map(Entry::to_json).collect());
+    report.controls = Some(CATALOGUE.iter().map(Control::to_json).collect());
     if !json {
-        for entry in CATALOGUE {
-            console::print(described(entry));
+        for control in CATALOGUE {
+            console::print(described(control));
         }
     }
 }
 
 /// Name, what can be done with it and what it does; below it, what it takes and which models have it.
-fn described(entry: &Entry) -> String {
-    let read = entry.get_code().map(|_| "read");
-    let write = entry.values().map(|values| match values {
+fn described(control: &Control) -> String {
+    let read = control.get_code().map(|_| "read");
+    let write = control.values().map(|values| match values {
         Values::None => "do",
         _ => "set",
     });
     let modes: Vec<_> = read.into_iter().chain(write).collect();
-    let yes = if entry.destructive {
+    let yes = if control.destructive {
         "; needs --yes"
     } else {
         ""
     };
     let mut text = format!(
         "{:<20} {:<10} {}{yes}",
-        entry.name,
+        control.name,
         modes.join(", "),
-        entry.summary
+        control.summary
     );
-    let values = entry.values().filter(|values| *values != Values::None);
-    let models = models::only(entry.models);
+    let values = control.values().filter(|values| *values != Values::None);
+    let models = models::only(control.models);
     let models = (!models.is_empty()).then(|| format!("({models})"));
     for line in values
         .map(|values| values.to_string())
@@ -193,15 +199,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_set_is_a_mistake_of_the_command_line() {
-        let order = Order::of("night-check", ["on"]).unwrap();
-        let failure = json(&order, &context(None)).unwrap_err();
+        let operation = Operation::parse("night-check", ["on"]).unwrap();
+        let failure = json(&operation, &context(None)).unwrap_err();
         assert_eq!(failure.status, Status::Usage);
         assert!(failure.what.contains("read only"), "{failure}");
     }
 
     #[test]
     fn only_done_is_done() {
-        let set = Order::of("spotlight", ["on"]).unwrap();
+        let set = Operation::parse("spotlight", ["on"]).unwrap();
         let done = understand(&set, 10646, &[1]).unwrap();
         assert_eq!(refusal(&set, 10646, &done), None);
         let other = understand(&set, 10646, &[2]).unwrap();
@@ -225,16 +231,16 @@ mod tests {
 
     #[test]
     fn the_list_says_it_all() {
-        for entry in CATALOGUE {
-            let text = described(entry);
+        for control in CATALOGUE {
+            let text = described(control);
             assert!(
-                text.starts_with(entry.name) && text.contains(entry.summary),
+                text.starts_with(control.name) && text.contains(control.summary),
                 "{text}"
             );
-            if let Some(values) = entry.values().filter(|values| *values != Values::None) {
+            if let Some(values) = control.values().filter(|values| *values != Values::None) {
                 assert!(text.contains(&values.to_string()), "{text}");
             }
-            assert_eq!(text.contains("--yes"), entry.destructive, "{text}");
+            assert_eq!(text.contains("--yes"), control.destructive, "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tutk_runtime::tutk_session::hl_ioctl::models::is_one_of;
 use tutk_runtime::tutk_session::hl_ioctl::{
-    CATALOGUE, Context, Entry, Error as HlError, Models, Order, entry,
+    CATALOGUE, Context, Control, Error as HlError, Models, Operation, control,
 };
 
 use super::app::{App, Named};
@@ -92,12 +92,12 @@ pub(super) struct SetJson {
 ///
 /// # Errors
 /// 404 names all there are.
-fn named(path: &BTreeMap<String, String>) -> Result<&'static Entry, Problem> {
+fn named(path: &BTreeMap<String, String>) -> Result<&'static Control, Problem> {
     let name = path.get("control").map_or("", String::as_str);
-    entry(name).ok_or_else(|| {
+    control(name).ok_or_else(|| {
         let error = format!("there is no control {name:?}");
         let advice = "see the list at /api/cameras/NAME/controls";
-        let names = CATALOGUE.iter().map(|entry| entry.name);
+        let names = CATALOGUE.iter().map(|control| control.name);
         Problem::new(StatusCode::NOT_FOUND, error, advice).allowing(names)
     })
 }
@@ -105,7 +105,7 @@ fn named(path: &BTreeMap<String, String>) -> Result<&'static Entry, Problem> {
 pub(super) async fn list(Named(camera): Named) -> Json<ControlsJson> {
     let model = camera.details().model;
     let controls = CATALOGUE.iter();
-    let controls = controls.map(|entry| described(entry, &camera, model.as_deref()));
+    let controls = controls.map(|control| described(control, &camera, model.as_deref()));
     Json(ControlsJson {
         camera: camera.name().to_owned(),
         controls: controls.collect(),
@@ -113,8 +113,8 @@ pub(super) async fn list(Named(camera): Named) -> Json<ControlsJson> {
     })
 }
 
-fn described(entry: &Entry, camera: &Camera, model: Option<&str>) -> ControlJson {
-    let mut json = entry.to_json();
+fn described(control: &Control, camera: &Camera, model: Option<&str>) -> ControlJson {
+    let mut json = control.to_json();
     let mut take = |field| {
         json.get_mut(field)
             .map(Value::take)
@@ -122,16 +122,16 @@ fn described(entry: &Entry, camera: &Camera, model: Option<&str>) -> ControlJson
     };
     let url = super::cameras::controls_url(camera.name());
     ControlJson {
-        name: entry.name,
-        summary: entry.summary,
-        readable: entry.get_code().is_some(),
-        settable: entry.values().is_some(),
-        destructive: entry.destructive,
-        values: entry.values().map(|values| values.to_string()),
+        name: control.name,
+        summary: control.summary,
+        readable: control.get_code().is_some(),
+        settable: control.values().is_some(),
+        destructive: control.destructive,
+        values: control.values().map(|values| values.to_string()),
         form: take("form"),
         fields: take("fields"),
         most: take("most"),
-        models: match entry.models {
+        models: match control.models {
             Models::Unknown => None,
             Models::Kind { name, models } => Some(ModelsJson {
                 kind: name,
@@ -139,7 +139,7 @@ fn described(entry: &Entry, camera: &Camera, model: Option<&str>) -> ControlJson
                 this: model.map(|model| is_one_of(Some(model), models)),
             }),
         },
-        url: format!("{url}/{}", entry.name),
+        url: format!("{url}/{}", control.name),
     }
 }
 
@@ -147,13 +147,13 @@ pub(super) async fn read(
     Named(camera): Named,
     Path(path): Path<BTreeMap<String, String>>,
 ) -> Result<Json<ReadJson>, Problem> {
-    let entry = named(&path)?;
-    if entry.get_code().is_none() {
-        let error = format!("{}: it can be set or done, not read", entry.name);
+    let control = named(&path)?;
+    if control.get_code().is_none() {
+        let error = format!("{}: it can be set or done, not read", control.name);
         return Err(not_so(error, "POST"));
     }
-    let value = carry_out(&camera, &Order::read(entry)).await?;
-    let control = entry.name;
+    let value = carry_out(&camera, &Operation::read(control)).await?;
+    let control = control.name;
     Ok(Json(ReadJson { control, value }))
 }
 
@@ -164,27 +164,31 @@ pub(super) async fn set(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SetJson>, Problem> {
-    let entry = named(&path)?;
-    let Some(values) = entry.values() else {
-        let error = format!("{}: it can be read, not set", entry.name);
+    let control = named(&path)?;
+    let Some(values) = control.values() else {
+        let error = format!("{}: it can be read, not set", control.name);
         return Err(not_so(error, "GET"));
     };
     let asked = asked(&app, &headers, body).await?;
     let confirmed = asked.confirm;
-    let order = Order::set(entry, asked.values()?);
+    let operation = Operation::set(control, asked.values()?);
     // What can be wrong without the camera, before it is asked for anything.
-    let words = order
+    let words = operation
         .json(&context(None))
-        .map_err(|error| not_taken(entry, &error))?;
-    if order.is_destructive() && !confirmed {
-        let error = format!("{}: this destroys data ({})", entry.name, entry.summary);
+        .map_err(|error| not_taken(control, &error))?;
+    if operation.is_destructive() && !confirmed {
+        let error = format!("{}: this destroys data ({})", control.name, control.summary);
         let advice = "add \"confirm\": true if that is what is wanted";
         return Err(Problem::new(StatusCode::CONFLICT, error, advice).allowing(values.choices()));
     }
-    let answer = carry_out(&camera, &order).await?;
-    tracing::info!(camera = camera.name(), control = entry.name, "set by HTTP");
+    let answer = carry_out(&camera, &operation).await?;
+    tracing::info!(
+        camera = camera.name(),
+        control = control.name,
+        "set by HTTP"
+    );
     let set = SetJson {
-        control: entry.name,
+        control: control.name,
         set: words,
         answer,
     };
@@ -193,22 +197,22 @@ pub(super) async fn set(
 }
 
 /// Asks the camera, and puts its answer into words.
-async fn carry_out(camera: &Camera, order: &Order) -> Result<Value, Problem> {
-    let entry = order.entry();
+async fn carry_out(camera: &Camera, operation: &Operation) -> Result<Value, Problem> {
+    let control = operation.control();
     // Which code it is may go by the model, which is known when the camera has let us in.
     let _lease = camera.connect().await?;
     let model = camera.details().model;
-    let request = order.request(&context(model.as_deref()));
-    let request = request.map_err(|error| not_taken(entry, &error))?;
+    let request = operation.request(&context(model.as_deref()));
+    let request = request.map_err(|error| not_taken(control, &error))?;
     let code = request.code;
     let answer = camera.command(request).await?;
-    let name = entry.name;
+    let name = control.name;
     let odd = |error, advice| Problem::new(StatusCode::BAD_GATEWAY, error, advice);
-    let words = order.describe(&answer.payload).map_err(|error| {
+    let words = operation.describe(&answer.payload).map_err(|error| {
         let error = format!("{name}: the answer to K{code} is in no known layout: {error}");
         odd(error, "try again; if it stays so, report this")
     })?;
-    if !order.is_done(&words) {
+    if !operation.is_done(&words) {
         let error =
             format!("{name}: the camera answered K{code} with {words}, not with 1 for done");
         return Err(odd(error, "the camera may not take this value, or not now"));
@@ -292,8 +296,8 @@ impl Asked {
 }
 
 /// Values that a control does not take: what it takes is named.
-fn not_taken(entry: &Entry, error: &HlError) -> Problem {
-    let values = entry.values();
+fn not_taken(control: &Control, error: &HlError) -> Problem {
+    let values = control.values();
     let field = match error {
         HlError::Argument { field, .. } => Some(*field),
         _ => None,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginStatus, User};
 use hl_ioctl::commands::{MediaControl, SetAnswer};
 use hl_ioctl::{
-    AuthMessage, ClientExchange, Command as _, ConnectResult, HlMessage, Request, Step,
+    AuthMessage, ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request,
 };
 use rand_core::CryptoRng;
 use tutk_frame::{
@@ -370,11 +370,11 @@ impl AvClient {
         self.pulse.beat(now);
         if self.stage == Stage::Authentication {
             match self.exchange.handle(&message) {
-                Ok(Step::AcknowledgeThenSend(_)) => {
+                Ok(ClientStep::AcknowledgeThenSend(_)) => {
                     self.exchange_due = true;
                     self.repeat_at = Some(now + REPEAT);
                 }
-                Ok(Step::Done(result)) => {
+                Ok(ClientStep::Done(result)) => {
                     self.stage = Stage::Stream;
                     self.waits_for_media =
                         (self.wants_media && !self.media.has_begun()).then_some(now);
@@ -383,7 +383,7 @@ impl AvClient {
                     let result = Box::new(result);
                     self.progress.push_back(Progress::Authenticated(result));
                 }
-                Ok(Step::Ignore) => {}
+                Ok(ClientStep::Ignore) => {}
                 Err(_) if !self.exchange.is_over() => self.unknown += 1,
                 Err(error) => return Err(Error::Authentication(error)),
             }

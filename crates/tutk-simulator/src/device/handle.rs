@@ -10,7 +10,7 @@ use hl_ioctl::commands::*;
 use hl_ioctl::models::{self, is_one_of};
 use hl_ioctl::{Command, Error, HlMessage, JsonDocument};
 
-/// The degrees of one [`TurnByStep`]. This project's choice.
+/// The degrees of one [`PanTiltByStep`]. This project's choice.
 const STEP: i64 = 10;
 
 /// What to do after a message.
@@ -84,8 +84,8 @@ impl DeviceState {
         match code {
             SetVideoParameters::CODE => is_in(models::VIDEO_PARAMETERS),
             SetResolution::CODE => is_not_in(models::VIDEO_PARAMETERS),
-            SetMotionAlarmOlder::CODE => is_in(models::MOTION_ALARM_OLDER),
-            SetMotionAlarm::CODE => is_not_in(models::MOTION_ALARM_OLDER),
+            SetMotionAlarmLegacy::CODE => is_in(models::MOTION_ALARM_LEGACY),
+            SetMotionAlarm::CODE => is_not_in(models::MOTION_ALARM_LEGACY),
             _ => true,
         }
     }
@@ -117,16 +117,16 @@ impl DeviceState {
                 effect::<SetClock>(Effect::Clock(self.clock_offset))
             }
             GetMotionAlarm::CODE => get::<GetMotionAlarm>(m, &self.motion_alarm),
-            SetMotionAlarmOlder::CODE => set(m, |to: SetMotionAlarmOlder| self.motion_alarm.alarm = to.alarm),
+            SetMotionAlarmLegacy::CODE => set(m, |to: SetMotionAlarmLegacy| self.motion_alarm.alarm = to.alarm),
             SetMotionAlarm::CODE => set(m, |to: SetMotionAlarm| self.motion_alarm.alarm = to.alarm),
             GetMotionTagging::CODE => get::<GetMotionTagging>(m, &self.motion_tagging),
             SetMotionTagging::CODE => set(m, |SetMotionTagging(to)| self.motion_tagging = to),
             SetTimeZone::CODE => set(m, |SetTimeZone(to)| self.time_zone = to.get()),
             GetConnectionStatus::CODE => get::<GetConnectionStatus>(m, &json(&self.config.connection_status)),
             GetBatteryUse::CODE => get::<GetBatteryUse>(m, &json(&self.config.battery_use)),
-            GetRtspServer::CODE => get::<GetRtspServer>(m, &Report::switch(self.rtsp_server)),
+            GetRtspServer::CODE => get::<GetRtspServer>(m, &UntypedAnswer::switch(self.rtsp_server)),
             SetRtspServer::CODE => set(m, |SetRtspServer(to)| self.rtsp_server = to),
-            GetNightCheck::CODE => get::<GetNightCheck>(m, &Report::switch(self.night())),
+            GetNightCheck::CODE => get::<GetNightCheck>(m, &UntypedAnswer::switch(self.night())),
             GetNightSwitchPoint::CODE => get::<GetNightSwitchPoint>(m, &self.night_switch_point),
             SetNightSwitchPoint::CODE => set(m, |SetNightSwitchPoint(to)| self.night_switch_point = to),
             GetSirenAndLight::CODE => get::<GetSirenAndLight>(m, &self.siren),
@@ -134,8 +134,8 @@ impl DeviceState {
             GetSpotlight::CODE => get::<GetSpotlight>(m, &self.spotlight),
             SetSpotlight::CODE => set(m, |SetSpotlight(to)| self.spotlight = to),
             GetAccessories::CODE => get::<GetAccessories>(m, &json(&self.config.accessories)),
-            GetBuiltInFloodlight::CODE => get::<GetBuiltInFloodlight>(m, &Report::switch(self.floodlight)),
-            GetWhiteLight::CODE => get::<GetWhiteLight>(m, &Report::switch(self.spotlight)),
+            GetBuiltInFloodlight::CODE => get::<GetBuiltInFloodlight>(m, &UntypedAnswer::switch(self.floodlight)),
+            GetWhiteLight::CODE => get::<GetWhiteLight>(m, &UntypedAnswer::switch(self.spotlight)),
             SetFloodlight::CODE => set(m, |SetFloodlight(to)| self.floodlight = to),
             GetPosition::CODE => {
                 let GetPosition(time) = GetPosition::from_message(m)?;
@@ -198,26 +198,26 @@ impl DeviceState {
                 let PlayQuickMessage(which) = PlayQuickMessage::from_message(message)?;
                 effect::<PlayQuickMessage>(Effect::QuickMessage(which))
             }
-            TurnByDegrees::CODE => set(message, |by: TurnByDegrees| {
+            PanTiltByDegrees::CODE => set(message, |by: PanTiltByDegrees| {
                 self.turn(by.horizontal.get().into(), by.vertical.get().into());
             }),
-            TurnByStep::CODE => set(message, |by: TurnByStep| {
+            PanTiltByStep::CODE => set(message, |by: PanTiltByStep| {
                 let sideways = match by.horizontal {
-                    Sideways::None => 0,
-                    Sideways::Left => -STEP,
-                    Sideways::Right => STEP,
+                    PanDirection::None => 0,
+                    PanDirection::Left => -STEP,
+                    PanDirection::Right => STEP,
                 };
                 let upward = match by.vertical {
-                    Upward::None => 0,
-                    Upward::Up => STEP,
-                    Upward::Down => -STEP,
+                    TiltDirection::None => 0,
+                    TiltDirection::Up => STEP,
+                    TiltDirection::Down => -STEP,
                 };
                 self.turn(sideways, upward);
             }),
-            TurnHome::CODE => set(message, |_: TurnHome| {
+            PanTiltHome::CODE => set(message, |_: PanTiltHome| {
                 self.look_at(HOME.0.into(), HOME.1.into())
             }),
-            GoTo::CODE => set(message, |to: GoTo| {
+            PanTiltTo::CODE => set(message, |to: PanTiltTo| {
                 self.look_at(to.horizontal.get().into(), to.vertical.get().into());
             }),
             _ => return Ok(None),

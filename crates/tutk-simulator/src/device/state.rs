@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use hl_ioctl::commands::*;
 
-/// The place of [`TurnHome`], horizontal and vertical: the middle of both ranges. This project's choice.
+/// The place of [`PanTiltHome`], horizontal and vertical: the middle of both ranges. This project's choice.
 pub(crate) const HOME: (u16, u8) = (175, 20);
 
 /// What a simulated camera is.
@@ -87,7 +87,7 @@ pub struct DeviceState {
     pub(crate) siren: SirenAndLight,
     pub(crate) spotlight: Switch,
     pub(crate) floodlight: Switch,
-    /// Degrees, each within what [`Horizontal`] and [`Vertical`] hold.
+    /// Degrees, each within what [`PanAngle`] and [`TiltAngle`] hold.
     pub(crate) horizontal: u16,
     pub(crate) vertical: u8,
     pub(crate) patrol_points: PatrolPoints,

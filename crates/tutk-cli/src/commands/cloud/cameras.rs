@@ -24,7 +24,7 @@ pub(super) async fn run(
     });
     let answer = cloud.send(CAMERAS, account.list_request(now)).await?;
     let cameras = account
-        .read_list(&answer)
+        .parse_list(&answer)
         .map_err(|error| failure(CAMERAS, &error))?;
     let mut listed: Vec<_> = cameras.into_iter().map(Listed::new).collect();
     if !global.json {

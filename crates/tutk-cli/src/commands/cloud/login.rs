@@ -1,6 +1,6 @@
 //! `tutk cloud login`: e-mail, password and developer key, for a token.
 
-use tutk_cloud::{Account, Answer, SecondFactor, Secret, SignIn, SignedIn};
+use tutk_cloud::{Account, Response, SecondFactor, Secret, SignIn, SignInStatus};
 
 use super::{Cloud, SIGN_IN, failure, token};
 use crate::args::SecretText;
@@ -21,10 +21,12 @@ pub(super) async fn run(
     let sign_in = ask(args, &prompt, cloud).await?;
     let answer = cloud.send(SIGN_IN, sign_in.request()).await?;
     let signed_in = match read(&sign_in, &answer)? {
-        SignedIn::SecondFactor(factor) => second(&sign_in, &factor, &prompt, cloud).await?,
-        done @ SignedIn::Done { .. } => done,
+        SignInStatus::SecondFactorRequired(factor) => {
+            second(&sign_in, &factor, &prompt, cloud).await?
+        }
+        done @ SignInStatus::Complete { .. } => done,
     };
-    let SignedIn::Done {
+    let SignInStatus::Complete {
         access_token,
         user_id,
     } = signed_in
@@ -74,7 +76,7 @@ async fn second(
     factor: &SecondFactor,
     prompt: &Prompt,
     cloud: &mut Cloud<'_>,
-) -> Result<SignedIn, Failure> {
+) -> Result<SignInStatus, Failure> {
     let Some(app) = &factor.app else {
         let what = format!(
             "the account wants a second factor of a kind that is not known here: {}",
@@ -97,7 +99,7 @@ async fn second(
     read(sign_in, &answer)
 }
 
-fn read(sign_in: &SignIn, answer: &Answer) -> Result<SignedIn, Failure> {
+fn read(sign_in: &SignIn, answer: &Response) -> Result<SignInStatus, Failure> {
     sign_in
         .read(answer)
         .map_err(|error| failure(SIGN_IN, &error))

@@ -8,7 +8,7 @@ mod token;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tutk_cloud::{Answer, Client, Error, Options, Request};
+use tutk_cloud::{Client, Error, Options, Request, Response};
 
 use crate::args::Global;
 use crate::args::cloud::{CloudArgs, CloudCommand, Server};
@@ -62,7 +62,7 @@ impl<'a> Cloud<'a> {
     }
 
     /// The answer, unless a signal comes first.
-    async fn send(&mut self, phase: &'static str, request: Request) -> Result<Answer, Failure> {
+    async fn send(&mut self, phase: &'static str, request: Request) -> Result<Response, Failure> {
         let began = Instant::now();
         let client = Arc::clone(&self.client);
         let sending = tokio::task::spawn_blocking(move || client.send(&request));
@@ -83,11 +83,14 @@ impl<'a> Cloud<'a> {
 
 fn failure(phase: &'static str, error: &Error) -> Failure {
     let (status, advice) = match error {
-        Error::Empty(_) | Error::NotPrintable(_) | Error::Hash | Error::NotAnAccount(_) => (
+        Error::Empty(_)
+        | Error::NotPrintable(_)
+        | Error::InvalidHash
+        | Error::InvalidAccount(_) => (
             Status::Usage,
             "`tutk cloud login --help` says what is wanted",
         ),
-        Error::Origin | Error::Roots(_) => (Status::Usage, "check --cloud and --ca"),
+        Error::InvalidOrigin | Error::InvalidRoots(_) => (Status::Usage, "check --cloud and --ca"),
         Error::Refused { .. } if phase == SIGN_IN => (
             Status::Refused,
             "check e-mail, password, key id and API key, and whether the key has run out; wait if it was often tried",
@@ -96,12 +99,12 @@ fn failure(phase: &'static str, error: &Error) -> Failure {
             Status::Refused,
             "try again later, or sign in again: `tutk cloud login`",
         ),
-        Error::TokenRefused(_) => (Status::Refused, "sign in again: `tutk cloud login`"),
+        Error::TokenRejected(_) => (Status::Refused, "sign in again: `tutk cloud login`"),
         Error::Unreachable { .. } | Error::TimedOut { .. } => (
             Status::Silent,
             "check that this machine reaches the internet, and try again",
         ),
-        Error::Untrusted { .. } => (
+        Error::UntrustedServer { .. } => (
             Status::Other,
             "nothing was sent; check the clock and the system's root certificates (package ca-certificates, or SSL_CERT_FILE), \
              and whether something stands between",

@@ -4,16 +4,16 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::commands::SetAnswer;
-use crate::describe::{Field, Values};
 use crate::layout::{Body, FromText};
 use crate::models::is_one_of;
+use crate::schema::{Field, Values};
 use crate::{Command, Error, Request};
 
 /// A named control: something of a camera that can be read, or set, or both.
 ///
 /// What it sends are the types in [`commands`](crate::commands); this is their table.
 #[derive(Debug, Clone, Copy)]
-pub struct Entry {
+pub struct Control {
     /// Its name, in kebab case. It does not change from version to version.
     pub name: &'static str,
     /// What it does, in one line.
@@ -71,7 +71,7 @@ struct Set {
 /// Name of the control, values and context to the request, and to the values as JSON.
 type Make = fn(&'static str, &[&str], &Context<'_>) -> Result<(Request, Value), Error>;
 
-impl Entry {
+impl Control {
     /// The code that reads it.
     #[must_use]
     pub fn get_code(&self) -> Option<u16> {
@@ -164,7 +164,7 @@ impl Entry {
     }
 
     /// The entry itself as JSON: `name`, `summary`, `get` and `set` codes, `values` in words, their `form`
-    /// ([`Values::form`]) and `fields` ([`Field::to_json`](crate::describe::Field::to_json)), how many items a list
+    /// ([`Values::form`]) and `fields` ([`Field::to_json`](crate::schema::Field::to_json)), how many items a list
     /// has at `most`, `destructive`, `models` and their `kind`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -204,7 +204,7 @@ impl Entry {
 }
 
 /// Builders for the table.
-impl Entry {
+impl Control {
     pub(super) const fn new(name: &'static str, summary: &'static str) -> Self {
         Self {
             name,

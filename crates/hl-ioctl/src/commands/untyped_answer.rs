@@ -15,7 +15,7 @@ use crate::{Error, JsonDocument};
 ///
 /// The simulated camera answers with one byte, 1 on or 2 off. That is this project's choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Report {
+pub enum UntypedAnswer {
     /// One byte; likely 1 on, 2 off.
     Byte(u8),
     /// A JSON object or array.
@@ -24,7 +24,7 @@ pub enum Report {
     Bytes(Vec<u8>),
 }
 
-impl Report {
+impl UntypedAnswer {
     /// On or off, as the simulated camera answers.
     #[must_use]
     pub fn switch(switch: Switch) -> Self {
@@ -32,7 +32,7 @@ impl Report {
     }
 }
 
-impl Body for Report {
+impl Body for UntypedAnswer {
     fn put(&self, out: &mut impl BufMut) {
         match self {
             Self::Byte(byte) => out.put_u8(*byte),

@@ -5,129 +5,129 @@ use core::num::NonZeroU8;
 use alloc::format;
 use serde_json::Value;
 
-use super::entry::{Context, Entry};
+use super::control::{Context, Control};
 use crate::commands::*;
-use crate::describe::{Field, Values};
 use crate::layout::{Arguments, Body, FromText, Scalar, argument, object, scalar};
 use crate::models::{self, motion_alarm_for_model, video_for_model};
+use crate::schema::{Field, Values};
 use crate::{Error, Request};
 
 /// Every control, by theme, as commands.md numbers them.
-pub static CATALOGUE: &[Entry] = &[
-    Entry::new("media", "Switch one kind of media on or off").sets::<MediaControl>(),
-    Entry::new("parameters", "The camera's parameters by number, 1 to 99")
+pub static CATALOGUE: &[Control] = &[
+    Control::new("media", "Switch one kind of media on or off").sets::<MediaControl>(),
+    Control::new("parameters", "The camera's parameters by number, 1 to 99")
         .reads_with::<ReadParameters>(|_| Request::from(&ReadParameters::all())),
-    Entry::new(
+    Control::new(
         "status-light",
         "The small light that shows the camera's state",
     )
     .reads::<GetStatusLight>()
     .sets::<SetStatusLight>(),
-    Entry::new(
+    Control::new(
         "night-vision",
         "See in infrared: always, never, or when it is dark",
     )
     .reads::<GetNightVision>()
     .sets::<SetNightVision>(),
-    Entry::new("infrared-light", "Which infrared light night vision uses")
+    Control::new("infrared-light", "Which infrared light night vision uses")
         .reads::<GetInfraredLight>()
         .sets::<SetInfraredLight>(),
-    Entry::new(
+    Control::new(
         "resolution",
         "Picture size, bitrate (default: 30 for 360p, else 120) and frame rate",
     )
     .reads::<GetVideoParameters>()
     .sets_with::<SetResolution>(Values::Fields(RESOLUTION), set_resolution)
     .or::<SetVideoParameters>(models::VIDEO_PARAMETERS),
-    Entry::new(
+    Control::new(
         "video-parameters",
         "Bitrate, picture size, frame rate and flips; what is left out stays",
     )
     .reads::<GetVideoParameters>()
     .sets::<SetVideoParameters>()
     .only("those without K10056", models::VIDEO_PARAMETERS),
-    Entry::new("photo", "Take a photo to the SD card").sets::<TakePhoto>(),
-    Entry::new("on-screen-time", "The time in the picture")
+    Control::new("photo", "Take a photo to the SD card").sets::<TakePhoto>(),
+    Control::new("on-screen-time", "The time in the picture")
         .reads::<GetOnScreenTime>()
         .sets::<SetOnScreenTime>(),
-    Entry::new("on-screen-logo", "The maker's logo in the picture")
+    Control::new("on-screen-logo", "The maker's logo in the picture")
         .reads::<GetOnScreenLogo>()
         .sets::<SetOnScreenLogo>(),
-    Entry::new(
+    Control::new(
         "clock",
         "The camera's clock; `now` sets it right where the time is known",
     )
     .reads::<GetClock>()
     .sets_with::<SetClock>(UnixSeconds::VALUES, set_clock),
-    Entry::new("file-server", "Start the camera's file server").sets::<StartFileServer>(),
-    Entry::new("motion-alarm", "Report motion")
+    Control::new("file-server", "Start the camera's file server").sets::<StartFileServer>(),
+    Control::new("motion-alarm", "Report motion")
         .reads::<GetMotionAlarm>()
         .sets_with::<SetMotionAlarm>(SetMotionAlarm::VALUES, set_motion_alarm)
-        .or::<SetMotionAlarmOlder>(models::MOTION_ALARM_OLDER),
-    Entry::new(
+        .or::<SetMotionAlarmLegacy>(models::MOTION_ALARM_LEGACY),
+    Control::new(
         "format-sd-card",
         "Format the SD card: everything on it is lost",
     )
     .sets::<FormatSdCard>()
     .destructive(),
-    Entry::new("motion-tagging", "A frame in the picture around what moves")
+    Control::new("motion-tagging", "A frame in the picture around what moves")
         .reads::<GetMotionTagging>()
         .sets::<SetMotionTagging>(),
-    Entry::new("time-zone", "The camera's time zone, from UTC").sets::<SetTimeZone>(),
-    Entry::new("power", "Wake the camera or let it sleep")
+    Control::new("time-zone", "The camera's time zone, from UTC").sets::<SetTimeZone>(),
+    Control::new("power", "Wake the camera or let it sleep")
         .sets::<SetPower>()
         .only("outdoor cameras", models::OUTDOOR),
-    Entry::new("connection-status", "How the camera is connected")
+    Control::new("connection-status", "How the camera is connected")
         .reads::<GetConnectionStatus>()
         .only("outdoor cameras", models::OUTDOOR),
-    Entry::new("battery-use", "What the battery has been used for")
+    Control::new("battery-use", "What the battery has been used for")
         .reads::<GetBatteryUse>()
         .only("outdoor cameras", models::OUTDOOR),
-    Entry::new("rtsp-server", "The RTSP server on the camera itself")
+    Control::new("rtsp-server", "The RTSP server on the camera itself")
         .reads::<GetRtspServer>()
         .sets::<SetRtspServer>(),
-    Entry::new("night-check", "Whether it is night for the camera").reads::<GetNightCheck>(),
-    Entry::new(
+    Control::new("night-check", "Whether it is night for the camera").reads::<GetNightCheck>(),
+    Control::new(
         "night-switch-point",
         "How dark it is when automatic night vision switches",
     )
     .reads::<GetNightSwitchPoint>()
     .sets::<SetNightSwitchPoint>(),
-    Entry::new("siren", "The siren, and the light with it")
+    Control::new("siren", "The siren, and the light with it")
         .reads::<GetSirenAndLight>()
         .sets::<SetSirenAndLight>(),
-    Entry::new("spotlight", "The spotlight")
+    Control::new("spotlight", "The spotlight")
         .reads::<GetSpotlight>()
         .sets::<SetSpotlight>(),
-    Entry::new("accessories", "What is attached to the camera").reads::<GetAccessories>(),
-    Entry::new("built-in-floodlight", "The state of a built-in floodlight")
+    Control::new("accessories", "What is attached to the camera").reads::<GetAccessories>(),
+    Control::new("built-in-floodlight", "The state of a built-in floodlight")
         .reads::<GetBuiltInFloodlight>(),
-    Entry::new("white-light", "The state of the white light").reads::<GetWhiteLight>(),
-    Entry::new("turn", "Turn by some degrees").sets::<TurnByDegrees>(),
-    Entry::new("step", "Turn by one step").sets::<TurnByStep>(),
-    Entry::new("home-position", "Turn to the home position").sets::<TurnHome>(),
-    Entry::new("position", "Where the camera looks; set, it turns there")
+    Control::new("white-light", "The state of the white light").reads::<GetWhiteLight>(),
+    Control::new("turn", "Turn by some degrees").sets::<PanTiltByDegrees>(),
+    Control::new("step", "Turn by one step").sets::<PanTiltByStep>(),
+    Control::new("home-position", "Turn to the home position").sets::<PanTiltHome>(),
+    Control::new("position", "Where the camera looks; set, it turns there")
         .reads_with::<GetPosition>(|context| Request::from(&GetPosition(stamp(context).get())))
-        .sets_with::<GoTo>(Place::VALUES, go_to),
-    Entry::new("patrol-points", "The points of the patrol, in order")
+        .sets_with::<PanTiltTo>(PanTiltTarget::VALUES, go_to),
+    Control::new("patrol-points", "The points of the patrol, in order")
         .reads::<GetPatrolPoints>()
         .sets::<SetPatrolPoints>(),
-    Entry::new("patrol", "Go from point to point")
+    Control::new("patrol", "Go from point to point")
         .reads::<GetPatrol>()
         .sets::<SetPatrol>(),
-    Entry::new("motion-tracking", "Turn after what moves")
+    Control::new("motion-tracking", "Turn after what moves")
         .reads::<GetMotionTracking>()
         .sets::<SetMotionTracking>(),
-    Entry::new("quick-message", "Say one of the ready-made messages")
+    Control::new("quick-message", "Say one of the ready-made messages")
         .sets::<PlayQuickMessage>()
         .only("doorbells", models::DOORBELLS),
-    Entry::new("floodlight", "The floodlight").sets::<SetFloodlight>(),
+    Control::new("floodlight", "The floodlight").sets::<SetFloodlight>(),
 ];
 
 /// The control with this name.
 #[must_use]
-pub fn entry(name: &str) -> Option<&'static Entry> {
-    CATALOGUE.iter().find(|entry| entry.name == name)
+pub fn control(name: &str) -> Option<&'static Control> {
+    CATALOGUE.iter().find(|control| control.name == name)
 }
 
 /// A request, and the values in it as JSON.
@@ -179,8 +179,8 @@ fn set_clock(control: &'static str, texts: &[&str], context: &Context<'_>) -> Ma
 }
 
 fn go_to(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
-    let place = Place::from_texts(control, texts)?;
-    let command = GoTo {
+    let place = PanTiltTarget::from_texts(control, texts)?;
+    let command = PanTiltTo {
         milliseconds: stamp(context),
         vertical: place.vertical,
         horizontal: place.horizontal,

@@ -8,32 +8,32 @@ use serde_json::Value;
 
 use super::{SetAnswer, Switch};
 use crate::Error;
-use crate::describe::{JOINT, Values};
 use crate::layout::{
     Body, FromText, Reader, argument, command, fixed, layout, named, number, scalar, wrapped,
 };
+use crate::schema::{SEPARATOR, Values};
 
 /// The most points of a patrol: their count is one byte. How many a camera takes is not known.
 pub const MAX_PATROL_POINTS: usize = 255;
 
 number! {
     /// An angle to turn by, -128 to 127 degrees: an i16 on the wire, of which firmware takes no more.
-    pub struct Degrees(i16): "degrees", -128 to 127, "degrees";
+    pub struct RelativeAngle(i16): "degrees", -128 to 127, "degrees";
 }
 
 number! {
     /// How far up the camera looks, 0 to 40 degrees.
-    pub struct Vertical(u8): "vertical", 0 to 40, "degrees";
+    pub struct TiltAngle(u8): "vertical", 0 to 40, "degrees";
 }
 
 number! {
     /// Where the camera looks, 0 to 350 degrees around.
-    pub struct Horizontal(u16): "horizontal", 0 to 350, "degrees";
+    pub struct PanAngle(u16): "horizontal", 0 to 350, "degrees";
 }
 
 number! {
     /// How long a patrol stays at a point, 10 to 255 seconds.
-    pub struct StaySeconds(u8): "seconds", 10 to 255, "seconds";
+    pub struct DwellSeconds(u8): "seconds", 10 to 255, "seconds";
 }
 
 number! {
@@ -60,15 +60,15 @@ layout! {
     /// | 20 | 1 | speed: 5; not looked at when read |
     ///
     /// Which sign is which side is not known; the simulated camera turns right and up for what is positive.
-    pub struct TurnByDegrees {
+    pub struct PanTiltByDegrees {
         /// To the side.
-        pub horizontal: Degrees,
+        pub horizontal: RelativeAngle,
         /// Up or down.
-        pub vertical: Degrees,
+        pub vertical: RelativeAngle,
     }
     then [5_u8]
 }
-command!(TurnByDegrees = 11000, 11001: SetAnswer);
+command!(PanTiltByDegrees = 11000, 11001: SetAnswer);
 
 layout! {
     /// K11002: turns by one step. K11003 answers one byte.
@@ -78,19 +78,19 @@ layout! {
     /// | 16 | 1 | 1 left, 2 right, 0 none |
     /// | 17 | 1 | 1 up, 2 down, 0 none |
     /// | 18 | 1 | speed: 5; not looked at when read |
-    pub struct TurnByStep {
+    pub struct PanTiltByStep {
         /// To the side.
-        pub horizontal: Sideways,
+        pub horizontal: PanDirection,
         /// Up or down.
-        pub vertical: Upward,
+        pub vertical: TiltDirection,
     }
     then [5_u8]
 }
-command!(TurnByStep = 11002, 11003: SetAnswer);
+command!(PanTiltByStep = 11002, 11003: SetAnswer);
 
 /// A step to the side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sideways {
+pub enum PanDirection {
     /// 0.
     None,
     /// 1.
@@ -98,11 +98,11 @@ pub enum Sideways {
     /// 2.
     Right,
 }
-named!(Sideways: Left = 1 "left", Right = 2 "right", None = 0 "none");
+named!(PanDirection: Left = 1 "left", Right = 2 "right", None = 0 "none");
 
 /// A step up or down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Upward {
+pub enum TiltDirection {
     /// 0.
     None,
     /// 1.
@@ -110,7 +110,7 @@ pub enum Upward {
     /// 2.
     Down,
 }
-named!(Upward: Up = 1 "up", Down = 2 "down", None = 0 "none");
+named!(TiltDirection: Up = 1 "up", Down = 2 "down", None = 0 "none");
 
 fixed! {
     /// K11004: turns to the home position. K11005 answers one byte.
@@ -118,9 +118,9 @@ fixed! {
     /// | at | size | field |
     /// |---|---|---|
     /// | 16 | 1 | 3 |
-    pub struct TurnHome = [3];
+    pub struct PanTiltHome = [3];
 }
-command!(TurnHome = 11004, 11005: SetAnswer);
+command!(PanTiltHome = 11004, 11005: SetAnswer);
 
 wrapped! {
     /// K11006: asks where the camera looks. K11007 answers [`Position`].
@@ -161,24 +161,24 @@ layout! {
     /// | 16 | 4 | the time, u32: Unix milliseconds modulo 10⁹ |
     /// | 20 | 1 | vertical: 0 to 40 degrees |
     /// | 21 | 2 | horizontal, u16: 0 to 350 degrees |
-    pub struct GoTo {
+    pub struct PanTiltTo {
         /// When it is sent.
         pub milliseconds: Milliseconds,
         /// Up.
-        pub vertical: Vertical,
+        pub vertical: TiltAngle,
         /// Around.
-        pub horizontal: Horizontal,
+        pub horizontal: PanAngle,
     }
 }
-command!(GoTo = 11018, 11019: SetAnswer);
+command!(PanTiltTo = 11018, 11019: SetAnswer);
 
 layout! {
-    /// Where to, without the time: what is typed for [`GoTo`].
-    pub struct Place {
+    /// Where to, without the time: what is typed for [`PanTiltTo`].
+    pub struct PanTiltTarget {
         /// Up.
-        pub vertical: Vertical,
+        pub vertical: TiltAngle,
         /// Around.
-        pub horizontal: Horizontal,
+        pub horizontal: PanAngle,
     }
 }
 
@@ -216,11 +216,11 @@ layout! {
     /// | 3 | 1 | seconds to stay: 10 to 255 |
     pub struct PatrolPoint {
         /// Up.
-        pub vertical: Vertical,
+        pub vertical: TiltAngle,
         /// Around.
-        pub horizontal: Horizontal,
+        pub horizontal: PanAngle,
         /// How long to stay.
-        pub seconds: StaySeconds,
+        pub seconds: DwellSeconds,
     }
 }
 
@@ -278,7 +278,7 @@ impl FromText for PatrolPoints {
 
     fn from_texts(control: &'static str, texts: &[&str]) -> Result<Self, Error> {
         let point = |text: &&str| {
-            let mut parts = text.split(JOINT);
+            let mut parts = text.split(SEPARATOR);
             match [parts.next(), parts.next(), parts.next(), parts.next()] {
                 [Some(vertical), Some(horizontal), Some(seconds), None] => Ok(PatrolPoint {
                     vertical: scalar(control, "vertical", vertical)?,

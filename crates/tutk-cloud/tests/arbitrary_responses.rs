@@ -2,7 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tutk_cloud::{Account, Answer, PhoneId, Secret, SignIn};
+use tutk_cloud::{Account, PhoneId, Response, Secret, SignIn};
 
 const ENR: &str = "aKzdqckqZ8HUHFe5";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJ1c2VyIjoxfQ";
@@ -57,9 +57,9 @@ fn errors(status: u16, body: &[u8]) -> Vec<String> {
         user_id: None,
         phone_id: PhoneId::new([0; 8]),
     };
-    let answer = Answer::new(status, body);
+    let answer = Response::new(status, body);
     let signed_in = sign_in.and_then(|sign_in| sign_in.read(&answer));
-    let list = account.read_list(&answer);
+    let list = account.parse_list(&answer);
     let errors = [signed_in.map(drop), list.map(drop)];
     errors
         .into_iter()

@@ -13,7 +13,7 @@ pub enum Kind {
     /// `on` (1) or `off` (2).
     OnOff,
     /// One of these.
-    OneOf(&'static [Named]),
+    OneOf(&'static [NamedValue]),
     /// A whole number, both ends included.
     Number {
         /// The smallest.
@@ -27,7 +27,7 @@ pub enum Kind {
 
 /// A value with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedValue {
     /// The name, as it is typed and as it stands in JSON.
     pub name: &'static str,
     /// The number on the wire.
@@ -41,12 +41,12 @@ pub struct Field {
     pub name: &'static str,
     /// What it may hold.
     pub kind: Kind,
-    /// Whether it may be left out: at the end, or anywhere by typing [`LEFT_OUT`].
+    /// Whether it may be left out: at the end, or anywhere by typing [`OMITTED`].
     pub optional: bool,
 }
 
 /// Typed for an optional field that is left out.
-pub const LEFT_OUT: &str = "-";
+pub const OMITTED: &str = "-";
 
 /// What a control takes when it is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum Values {
     One(Kind),
     /// Several, in this order.
     Fields(&'static [Field]),
-    /// Any number of items, each with these fields, joined by [`JOINT`].
+    /// Any number of items, each with these fields, joined by [`SEPARATOR`].
     List {
         /// The fields of an item.
         item: &'static [Field],
@@ -67,7 +67,7 @@ pub enum Values {
 }
 
 /// Stands between the fields of an item of a [`Values::List`].
-pub const JOINT: char = ':';
+pub const SEPARATOR: char = ':';
 
 impl Kind {
     /// The number that stands for this text; none if it is not allowed.
@@ -88,7 +88,7 @@ impl Kind {
 
     /// The names that its values have; none for numbers.
     #[must_use]
-    pub const fn names(&self) -> &'static [Named] {
+    pub const fn names(&self) -> &'static [NamedValue] {
         match *self {
             Self::OnOff => ON_OFF,
             Self::OneOf(names) => names,
@@ -188,12 +188,12 @@ impl Values {
     }
 }
 
-const ON_OFF: &[Named] = &[
-    Named {
+const ON_OFF: &[NamedValue] = &[
+    NamedValue {
         name: "on",
         number: 1,
     },
-    Named {
+    NamedValue {
         name: "off",
         number: 2,
     },
@@ -244,7 +244,7 @@ impl fmt::Display for Values {
                 write!(f, "0 to {most} times ")?;
                 for (at, field) in item.iter().enumerate() {
                     if at > 0 {
-                        write!(f, "{JOINT}")?;
+                        write!(f, "{SEPARATOR}")?;
                     }
                     write_name(f, field)?;
                 }

@@ -4,9 +4,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::Value;
 
-use super::entries::entry;
-use super::entry::{Context, Entry};
-use crate::describe::{LEFT_OUT, Values};
+use super::control::{Context, Control};
+use super::table::control;
+use crate::schema::{OMITTED, Values};
 use crate::{Error, Request};
 
 /// What the camera says, in words, to a set that it carried out.
@@ -15,52 +15,52 @@ pub const DONE: &str = "done";
 /// One thing that is to be done with a control: it is read, or set to some values, or carried out.
 ///
 /// ```
-/// use hl_ioctl::{Context, Order};
+/// use hl_ioctl::{Context, Operation};
 ///
-/// let order = Order::of("night-vision", ["auto"])?;
+/// let order = Operation::parse("night-vision", ["auto"])?;
 /// let request = order.request(&Context::default())?;
 /// assert_eq!((request.code, request.payload), (10042, vec![3]));
 /// // K10043.
 /// let answer = order.describe(&[1])?;
 /// assert!(order.is_done(&answer) && answer == "done");
 ///
-/// let read = Order::of("night-vision", [""; 0])?;
+/// let read = Operation::parse("night-vision", [""; 0])?;
 /// assert_eq!(read.request(&Context::default())?.code, 10040);
 /// # Ok::<(), hl_ioctl::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Order {
-    entry: &'static Entry,
+pub struct Operation {
+    control: &'static Control,
     values: Vec<String>,
     is_set: bool,
 }
 
-impl Order {
+impl Operation {
     /// By name and values as they are typed: with values it is set; without any it is read or, where there is
-    /// nothing to read, done. [`LEFT_OUT`] alone empties a list.
+    /// nothing to read, done. [`OMITTED`] alone empties a list.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownControl`].
-    pub fn of(
+    pub fn parse(
         name: &str,
         values: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, Error> {
-        let entry = entry(name).ok_or_else(|| Error::unknown_control(name))?;
-        let mut order = Self::set(entry, values);
-        order.is_set = !order.values.is_empty() || entry.get_code().is_none();
-        let list = matches!(entry.values(), Some(Values::List { .. }));
-        if list && matches!(&order.values[..], [only] if only == LEFT_OUT) {
-            order.values.clear();
+        let control = control(name).ok_or_else(|| Error::unknown_control(name))?;
+        let mut operation = Self::set(control, values);
+        operation.is_set = !operation.values.is_empty() || control.get_code().is_none();
+        let list = matches!(control.values(), Some(Values::List { .. }));
+        if list && matches!(&operation.values[..], [only] if only == OMITTED) {
+            operation.values.clear();
         }
-        Ok(order)
+        Ok(operation)
     }
 
     /// It is read.
     #[must_use]
-    pub const fn read(entry: &'static Entry) -> Self {
+    pub const fn read(control: &'static Control) -> Self {
         Self {
-            entry,
+            control,
             values: Vec::new(),
             is_set: false,
         }
@@ -68,9 +68,12 @@ impl Order {
 
     /// It is set to these values, or done where it takes none.
     #[must_use]
-    pub fn set(entry: &'static Entry, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn set(
+        control: &'static Control,
+        values: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
         Self {
-            entry,
+            control,
             values: values.into_iter().map(Into::into).collect(),
             is_set: true,
         }
@@ -78,8 +81,8 @@ impl Order {
 
     /// The control.
     #[must_use]
-    pub const fn entry(&self) -> &'static Entry {
-        self.entry
+    pub const fn control(&self) -> &'static Control {
+        self.control
     }
 
     /// Whether it is set or done, not read.
@@ -91,19 +94,19 @@ impl Order {
     /// Whether it destroys something: ask before.
     #[must_use]
     pub const fn is_destructive(&self) -> bool {
-        self.is_set && self.entry.destructive
+        self.is_set && self.control.destructive
     }
 
     /// The values that are sent, in the words of the answers; `None` where none are.
     ///
     /// # Errors
     ///
-    /// As [`Entry::set`], for one that is set.
+    /// As [`Control::set`], for one that is set.
     pub fn json(&self, context: &Context<'_>) -> Result<Option<Value>, Error> {
         if !self.is_set {
             return Ok(None);
         }
-        let value = self.entry.parse(&self.values(), context)?;
+        let value = self.control.parse(&self.values(), context)?;
         Ok(Some(value).filter(|value| !value.is_null()))
     }
 
@@ -111,13 +114,13 @@ impl Order {
     ///
     /// # Errors
     ///
-    /// As [`Entry::set`] for one that is set, and [`Error::WriteOnly`] for one that cannot be read.
+    /// As [`Control::set`] for one that is set, and [`Error::WriteOnly`] for one that cannot be read.
     pub fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
         if self.is_set {
-            return self.entry.set_with(&self.values(), context);
+            return self.control.set_with(&self.values(), context);
         }
-        let control = self.entry.name;
-        let request = self.entry.get_with(context);
+        let control = self.control.name;
+        let request = self.control.get_with(context);
         request.ok_or(Error::WriteOnly { control })
     }
 
@@ -125,11 +128,11 @@ impl Order {
     ///
     /// # Errors
     ///
-    /// As [`Entry::describe_answer`].
+    /// As [`Control::describe_answer`].
     pub fn describe(&self, payload: &[u8]) -> Result<Value, Error> {
         match self.is_set {
-            true => self.entry.describe_set_answer(payload),
-            false => self.entry.describe_answer(payload),
+            true => self.control.describe_set_answer(payload),
+            false => self.control.describe_answer(payload),
         }
     }
 
@@ -166,9 +169,9 @@ mod tests {
             model,
             now_unix_millis: None,
         };
-        let order = Order::of(name, values.iter().copied())?;
-        order.json(&context)?;
-        Ok(order.request(&context)?.code)
+        let operation = Operation::parse(name, values.iter().copied())?;
+        operation.json(&context)?;
+        Ok(operation.request(&context)?.code)
     }
 
     #[test]
@@ -177,8 +180,10 @@ mod tests {
         assert_eq!(code("home-position", &[], None), Ok(11004));
         let error = code("time-zone", &[], None).unwrap_err().to_string();
         assert!(error.contains("-11 to 13 hours"), "{error}");
-        let photo = entry("photo").unwrap();
-        let error = Order::read(photo).request(&Context::default()).unwrap_err();
+        let photo = control("photo").unwrap();
+        let error = Operation::read(photo)
+            .request(&Context::default())
+            .unwrap_err();
         assert_eq!(error, Error::WriteOnly { control: "photo" });
     }
 
@@ -194,27 +199,27 @@ mod tests {
 
     #[test]
     fn a_list_can_be_emptied() {
-        let points = Order::of("patrol-points", [LEFT_OUT]).unwrap();
+        let points = Operation::parse("patrol-points", [OMITTED]).unwrap();
         let request = points.request(&Context::default()).unwrap();
         assert_eq!((request.code, &request.payload[..]), (11012, &[0][..]));
         assert_eq!(code("patrol-points", &[], None), Ok(11010));
-        let none = Order::set(entry("patrol-points").unwrap(), NOTHING);
+        let none = Operation::set(control("patrol-points").unwrap(), NOTHING);
         assert_eq!(none.request(&Context::default()).unwrap().code, 11012);
     }
 
     #[test]
     fn only_done_is_done() {
-        let set = Order::of("spotlight", ["on"]).unwrap();
+        let set = Operation::parse("spotlight", ["on"]).unwrap();
         assert!(set.is_done(&set.describe(&[1]).unwrap()));
         assert!(!set.is_done(&set.describe(&[2]).unwrap()));
         assert!(set.describe(&[]).is_err());
         // The same byte is no refusal where it is a value.
-        let get = Order::of("spotlight", NOTHING).unwrap();
+        let get = Operation::parse("spotlight", NOTHING).unwrap();
         let off = get.describe(&[2]).unwrap();
         assert!(get.is_done(&off) && off == "off");
         assert!(!set.is_destructive());
         assert!(
-            Order::of("format-sd-card", NOTHING)
+            Operation::parse("format-sd-card", NOTHING)
                 .unwrap()
                 .is_destructive()
         );

@@ -1,6 +1,6 @@
 //! What is on and around the camera: its RTSP server, its accessories.
 
-use super::{Report, SetAnswer, Switch};
+use super::{SetAnswer, Switch, UntypedAnswer};
 use crate::JsonDocument;
 use crate::layout::{command, fixed, wrapped};
 
@@ -16,10 +16,10 @@ wrapped! {
 command!(SetRtspServer = 10600, 10601: SetAnswer);
 
 fixed! {
-    /// K10604: asks for the RTSP server; no payload. What K10605 says is open: [`Report`].
+    /// K10604: asks for the RTSP server; no payload. What K10605 says is open: [`UntypedAnswer`].
     pub struct GetRtspServer = [];
 }
-command!(GetRtspServer = 10604, 10605: Report);
+command!(GetRtspServer = 10604, 10605: UntypedAnswer);
 
 fixed! {
     /// K10720: asks for the accessories; no payload. K10721 answers JSON.

@@ -9,9 +9,9 @@ use crate::Secret;
 
 /// Text, a number or a truth value, as text; `None` for anything else. May be a secret.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Loose(Option<Secret>);
+pub(crate) struct Lenient(Option<Secret>);
 
-impl Loose {
+impl Lenient {
     /// The text, unless it is empty.
     pub(crate) fn text(&self) -> Option<&str> {
         let text = self.0.as_ref()?.reveal();
@@ -38,7 +38,7 @@ impl Loose {
     }
 }
 
-impl<'de> Deserialize<'de> for Loose {
+impl<'de> Deserialize<'de> for Lenient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue).map(Self)
     }

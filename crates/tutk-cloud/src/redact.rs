@@ -25,7 +25,7 @@ enum Words {
 }
 
 /// The beginning of a body, as one line. `sent` are the secrets that were in the request.
-pub(crate) fn of_body(body: &[u8], sent: &[&Secret]) -> String {
+pub(crate) fn body(body: &[u8], sent: &[&Secret]) -> String {
     if body.is_empty() {
         return "an empty body".to_owned();
     }
@@ -40,7 +40,7 @@ pub(crate) fn of_body(body: &[u8], sent: &[&Secret]) -> String {
 }
 
 /// What the server says to people, as one line.
-pub(crate) fn of_message(text: &str, sent: &[&Secret]) -> String {
+pub(crate) fn message(text: &str, sent: &[&Secret]) -> String {
     shorten(&hide_words(without(text.to_owned(), sent), Words::Message))
 }
 
@@ -152,11 +152,11 @@ mod tests {
                 r#"{"access_token":"…","list":[{"enr":"…","mfa_options":null}]}"#,
             ),
         ] {
-            assert_eq!(of_body(body.as_bytes(), &[]), shown);
+            assert_eq!(super::body(body.as_bytes(), &[]), shown);
         }
         let refusal = "UserNameOrPasswordError: invalid credentials for me@example.com";
         assert_eq!(
-            of_message(refusal, &[&Secret::new("me@example.com")]),
+            message(refusal, &[&Secret::new("me@example.com")]),
             "UserNameOrPasswordError: invalid credentials for …"
         );
     }
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn it_is_short() {
         let long = "word ".repeat(1000);
-        assert_eq!(of_body(long.as_bytes(), &[]).chars().count(), SHOWN + 1);
+        assert_eq!(body(long.as_bytes(), &[]).chars().count(), SHOWN + 1);
     }
 
     proptest! {
@@ -178,7 +178,7 @@ mod tests {
         ) {
             let json = serde_json::json!({ &name: [secret, { &name: secret }], "sent": secret });
             for body in [json.to_string(), format!("{before} {secret} {before}"), format!("<{secret}>")] {
-                let shown = of_body(body.as_bytes(), &[]);
+                let shown = super::body(body.as_bytes(), &[]);
                 prop_assert!(!shown.contains(&secret), "{shown}");
                 // Nor enough of it to be of use.
                 prop_assert!(!shown.contains(&secret[..12]), "{shown}");
@@ -189,13 +189,13 @@ mod tests {
         #[test]
         fn what_was_sent_does_not_come_back(sent in "[a-z]{8,10}", around in "[^a-z]{0,30}") {
             let sent = Secret::new(sent);
-            let shown = of_message(&format!("{around}{}{around}", sent.reveal()), &[&sent]);
+            let shown = message(&format!("{around}{}{around}", sent.reveal()), &[&sent]);
             prop_assert!(!shown.contains(sent.reveal()), "{shown}");
         }
 
         #[test]
         fn any_bytes_are_one_short_line(body in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let shown = of_body(&body, &[]);
+            let shown = super::body(&body, &[]);
             prop_assert!(!shown.chars().any(char::is_control));
             prop_assert!(shown.chars().count() <= SHOWN + 1);
         }
