@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tutk_runtime::tutk_session::{CameraUrl, Phase};
 
-use crate::args::{ENR_VARIABLE, SecretText};
 use crate::config;
 use crate::failure::{Failure, Status};
 use crate::models::not_tutk;
+use crate::secret_text::{ENR_VARIABLE, SecretText};
 use crate::signals::Stop;
 
 /// How long a name server may take.

@@ -1,5 +1,4 @@
-//! The program `tutk`: your own video out of your own camera. What it does is said by
-//! `tutk --help`; what it is made of, by the crates below it.
+//! The program `tutk`, which streams Wyze and other TUTK cameras on the local network.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -16,9 +15,12 @@ mod clip;
 mod commands;
 mod config;
 mod console;
+mod dialect_choice;
 mod failure;
+mod format;
 mod hearing;
 mod keylog;
+mod listen;
 mod models;
 #[cfg(feature = "cloud")]
 mod private_file;
@@ -27,12 +29,15 @@ mod prompt;
 mod quality;
 mod recording;
 mod report;
+mod resend_choice;
+mod secret_text;
 mod serving;
 mod signals;
 mod sink;
 mod sound;
 mod suggest;
 mod table;
+mod value_parsers;
 mod voice;
 
 use std::process::ExitCode;

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
-use crate::args::SecretText;
 use crate::failure::Failure;
+use crate::secret_text::SecretText;
 use crate::signals::Stop;
 
 /// The longest answer, in bytes.

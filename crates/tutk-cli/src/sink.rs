@@ -23,9 +23,9 @@ pub(crate) use self::segments::Retention;
 use self::target::Place;
 pub(crate) use self::target::Target;
 use self::writer::{Expected, Writer};
-use crate::args::record::Format;
 use crate::clip::codec_name;
 use crate::failure::Failure;
+use crate::format::Format;
 
 /// How long sound may be behind the picture that it belongs to.
 pub(crate) const SOUND_DELAY: Duration = Duration::from_millis(300);

@@ -1,31 +1,32 @@
 //! `tutk serve`.
 
-use std::str::FromStr;
+use std::str::FromStr as _;
 
-use crate::config::Listen;
+use crate::listen::Listen;
 
 pub(crate) const HELP: &str = "\
-The file of --config names the cameras, [users] who may watch and control, and [record] what is recorded where;
-docs/cameras.md says all of it. A browser shows them at the address of HTTP; players take those of RTSP. Cameras are
-connected while somebody watches, unless the file says connect = \"always\". SIGHUP reads the file again: cameras that are
-as they were go on.
+The configuration file lists the cameras, the [users] who may watch and control them, and what to
+[record]. docs/cameras.md describes it. Open the HTTP address in a browser, and the RTSP address in a
+player. A camera is connected while a viewer watches, unless the file sets connect = \"always\".
+SIGHUP reloads the file; unchanged cameras stay connected.
 
-Without a word it listens on this machine alone. Where others can reach it, it wants [users] in the file, or --no-auth.
+By default, tutk listens on the loopback interface only. Other addresses require [users] in the file
+or --no-auth.
 
-Exit status: 0 it was told to end, 2 the command line or the file is not usable, 1 anything else: port in use, …";
+Exit status: 0 stopped by a signal, 2 invalid command line or file, 1 another error, for example a port in use";
 
 #[derive(clap::Args)]
 pub(crate) struct ServeArgs {
-    /// Where RTSP listens, or off [default: 127.0.0.1:8554, or as the file has it]
+    /// RTSP address, or off [default: 127.0.0.1:8554, or the file's `rtsp`]
     #[arg(long, value_name = "ADDR:PORT", value_parser = Listen::from_str)]
     pub(crate) rtsp: Option<Listen>,
-    /// Where HTTP listens (page, streams, API), or off [default: 127.0.0.1:8888, or as the file has it]
+    /// HTTP address for the page, streams and API, or off [default: 127.0.0.1:8888, or the file's `http`]
     #[arg(long, value_name = "ADDR:PORT", value_parser = Listen::from_str)]
     pub(crate) http: Option<Listen>,
-    /// Let everybody watch and control who can reach it
+    /// Disable authentication
     #[arg(long)]
     pub(crate) no_auth: bool,
-    /// Serve three simulated cameras, and no file
+    /// Serve three simulated cameras instead of the configuration file
     #[arg(long, conflicts_with = "config")]
     pub(crate) demo: bool,
 }

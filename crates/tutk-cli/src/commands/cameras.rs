@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::args::{Global, SecretText};
+use crate::args::Global;
 use crate::camera::enr_of_environment;
 use crate::config::{self, Mistake, NamedCamera};
 use crate::console;
 use crate::failure::Failure;
 use crate::models;
 use crate::report::{Report, plural};
+use crate::secret_text::SecretText;
 use crate::table::{columns, printable};
 
 pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {

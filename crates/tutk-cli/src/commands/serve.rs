@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::args::Global;
 use crate::args::serve::ServeArgs;
-use crate::args::{Global, SecretText};
 use crate::camera::enr_of_environment;
 use crate::config::{self, Mistake};
 use crate::console::{self, Console};
 use crate::failure::Failure;
 use crate::report::{self, Report, plural};
+use crate::secret_text::SecretText;
 use crate::serving::chronicle::Chronicle;
 use crate::serving::demo;
 use crate::serving::house::House;

@@ -13,13 +13,14 @@ use tutk_runtime::tutk_simulator::{
 };
 use tutk_runtime::{Impairment, SimulatedCamera, simulate};
 
-use crate::args::{ChallengeChoice, ENR_VARIABLE, SimulateArgs};
+use crate::args::{ChallengeChoice, SimulateArgs};
 use crate::clip::{self, codec_name};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::hearing::Hearing;
 use crate::keylog::KeyLog;
 use crate::report::{self, AudioReport, PhaseTime, Report, milliseconds, plural};
+use crate::secret_text::ENR_VARIABLE;
 use crate::signals::Stop;
 use crate::sound;
 

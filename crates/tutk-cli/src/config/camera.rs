@@ -6,8 +6,8 @@ use tutk_session::{CameraUrl, Credentials, CredentialsError, DISCOVERY_PORT, Sub
 
 use super::reader::{Placed, Reader, Section};
 use super::serving::{self, CameraServing};
-use crate::args::{ENR_VARIABLE, SecretText};
 use crate::models;
+use crate::secret_text::{ENR_VARIABLE, SecretText};
 
 /// Every key that says which camera it is; those of [`super::serving`] may stand beside them.
 pub(super) const KEYS: [&str; 10] = [

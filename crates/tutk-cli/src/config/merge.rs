@@ -13,7 +13,7 @@ use super::names::{name_for, unique};
 use super::parameter::{decode, encode, parameter};
 use super::reader::line_of;
 use super::variables::{Environment, Form, resolve};
-use crate::args::SecretText;
+use crate::secret_text::SecretText;
 use crate::table::printable;
 
 /// What a new file begins with.

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::Mistake;
 use super::variables::{Environment, Form, resolve};
-use crate::args::SecretText;
+use crate::secret_text::SecretText;
 use crate::suggest::nearest;
 
 /// What is read, and what is wrong with it.

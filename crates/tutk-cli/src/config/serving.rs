@@ -1,6 +1,5 @@
 //! `[serve]`, `[users]` and `[record]`, and what a camera's own table has of them.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,9 +8,12 @@ use clap::ValueEnum as _;
 use tutk_serve::Accounts;
 
 use super::reader::{Reader, Section};
-use crate::args::record::{ResendChoice, span};
-use crate::args::{DialectChoice, SecretText};
+use crate::dialect_choice::DialectChoice;
+use crate::listen::Listen;
+use crate::resend_choice::ResendChoice;
+use crate::secret_text::SecretText;
 use crate::sink::{Retention, Target};
+use crate::value_parsers::span;
 
 /// Every key of `[serve]`.
 pub(super) const SERVE_KEYS: [&str; 7] = [
@@ -52,13 +54,6 @@ pub(crate) struct ServeTable {
     pub(crate) keep: Keeping,
 }
 
-/// Where something listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listen {
-    Off,
-    At(SocketAddr),
-}
-
 /// When there is a session with a camera, as far as it is said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Keeping {
@@ -90,20 +85,6 @@ pub(crate) struct RecordTable {
     path: String,
     segment: Duration,
     retention: Retention,
-}
-
-impl std::str::FromStr for Listen {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "off" => Ok(Self::Off),
-            address => {
-                let address = address.parse().map(Self::At);
-                address.map_err(|_| "expected ADDRESS:PORT, as 0.0.0.0:8554 or [::]:8554, or `off`")
-            }
-        }
-    }
 }
 
 impl Users {

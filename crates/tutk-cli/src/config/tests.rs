@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tutk_runtime::tutk_session::{DISCOVERY_PORT, Subtype};
 
 use super::*;
+use crate::listen::Listen;
 
 const ENR: &str = "aKzdqckqZ8HUHFe5";
 const GOOD: &str = r#"

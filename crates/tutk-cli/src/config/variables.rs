@@ -2,7 +2,7 @@
 
 use std::env::VarError;
 
-use crate::args::SecretText;
+use crate::secret_text::SecretText;
 
 /// Where variables are looked up: [`std::env::var`], but for tests.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;

@@ -10,10 +10,11 @@ use tutk_runtime::{Impairment, SimulatedCamera, simulate};
 use tutk_serve::Keep;
 
 use super::plan::CameraPlan;
-use crate::args::record::ResendChoice;
-use crate::args::{DialectChoice, SoundChoice};
+use crate::args::SoundChoice;
 use crate::clip::{self, SHIPPED_FPS};
+use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
+use crate::resend_choice::ResendChoice;
 use crate::sound;
 
 /// 60 frames of H.265 (`assets/make-clips.sh`).

@@ -7,11 +7,12 @@ use std::path::Path;
 use tutk_runtime::tutk_session::{CameraUrl, Credentials};
 use tutk_serve::{Accounts, Keep, check_listen};
 
-use crate::args::DialectChoice;
-use crate::args::record::ResendChoice;
 use crate::args::serve::ServeArgs;
-use crate::config::{Contents, Listen, Users};
+use crate::config::{Contents, Users};
+use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
+use crate::listen::Listen;
+use crate::resend_choice::ResendChoice;
 use crate::sink::Target;
 
 /// Where they are, unless something else is said.

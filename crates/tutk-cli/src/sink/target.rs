@@ -10,8 +10,8 @@ use super::Sink;
 use super::output::Output;
 use super::pattern::Pattern;
 use super::segments::{Retention, Segments};
-use crate::args::record::Format;
 use crate::failure::Failure;
+use crate::format::Format;
 
 /// What the command line asks for, checked as far as it can be before there is a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tutk_media::{AudioConfig, AudioFormat, Codec, Error, Mp4Writer, TsWriter};
 
-use crate::args::record::Format;
+use crate::format::Format;
 
 /// Makes access units and frames of sound into the bytes of one file.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use tutk_cloud::{Account, Response, SecondFactor, Secret, SignIn, SignInStatus};
 
 use super::{Cloud, SIGN_IN, failure, token};
-use crate::args::SecretText;
 use crate::args::cloud::{API_KEY_VARIABLE, LoginArgs, PASSWORD_VARIABLE};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::prompt::{Echo, Prompt};
+use crate::secret_text::SecretText;
 use crate::table::printable;
 
 pub(super) async fn run(

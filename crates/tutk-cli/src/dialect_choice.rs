@@ -1,0 +1,49 @@
+//! The option `--dialect`.
+
+use std::str::FromStr;
+
+use tutk_runtime::tutk_session::Dialect;
+
+/// One dialect, or detection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DialectChoice {
+    Auto,
+    One(&'static Dialect),
+}
+
+impl DialectChoice {
+    /// Returns the dialects to use, or `None` for detection.
+    pub(crate) fn chosen(self) -> Option<Vec<&'static Dialect>> {
+        match self {
+            Self::Auto => None,
+            Self::One(dialect) => Some(vec![dialect]),
+        }
+    }
+}
+
+impl FromStr for DialectChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        Dialect::by_name(text).map(Self::One).ok_or_else(|| {
+            let known: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.name).collect();
+            format!("unknown dialect; use auto, {}", known.join(", "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_dialect_names() {
+        assert_eq!("auto".parse(), Ok(DialectChoice::Auto));
+        assert_eq!("summary".parse(), Ok(DialectChoice::One(&Dialect::SUMMARY)));
+        let error = "klingon".parse::<DialectChoice>().unwrap_err();
+        assert!(error.contains("transcode"), "{error}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The option `--resend`.
+
+use clap::ValueEnum;
+use tutk_runtime::tutk_session::ResendPolicy;
+
+/// Whether lost packets are asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResendChoice {
+    /// Where the model is known to do it
+    Auto,
+    /// Always
+    On,
+    /// Never
+    Off,
+}
+
+impl ResendChoice {
+    pub(crate) fn policy(self) -> ResendPolicy {
+        match self {
+            Self::Auto => ResendPolicy::Auto,
+            Self::On => ResendPolicy::On,
+            Self::Off => ResendPolicy::Off,
+        }
+    }
+}

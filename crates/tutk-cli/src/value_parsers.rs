@@ -1,0 +1,125 @@
+//! Parsers for the values of options and of keys in `cameras.toml`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+use tutk_runtime::tutk_session::DISCOVERY_PORT;
+
+/// Seconds above zero, up to ten years.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    const MAX: f64 = 10.0 * 365.0 * 86_400.0;
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    if seconds > 0.0 && seconds <= MAX {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("seconds must be more than 0".to_owned())
+    }
+}
+
+pub(crate) fn probability(text: &str) -> Result<f32, String> {
+    within(text, 1.0)
+}
+
+pub(crate) fn at_most_half(text: &str) -> Result<f32, String> {
+    within(text, 0.5)
+}
+
+fn within(text: &str, max: f32) -> Result<f32, String> {
+    text.parse()
+        .ok()
+        .filter(|value| (0.0..=max).contains(value))
+        .ok_or_else(|| format!("must be a number from 0 to {max}"))
+}
+
+/// An address, with or without port.
+pub(crate) fn broadcast(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .or_else(|_| {
+            text.parse()
+                .map(|ip: IpAddr| SocketAddr::new(ip, DISCOVERY_PORT))
+        })
+        .map_err(|_| "must be an IP address, with or without :PORT".to_owned())
+}
+
+/// A time of whole units, a second at least: 90s, 10m, 1h30m, 7d, 2w.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let span: Span = text
+        .parse()
+        .map_err(|_| "must be as 90s, 10m, 1h30m or 7d")?;
+    let length = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| "must be in weeks, days, hours, minutes and seconds")?;
+    let length = Duration::try_from(length).map_err(|_| "must be more than 0")?;
+    if length < Duration::from_secs(1) {
+        return Err("must be a second at least".to_owned());
+    }
+    Ok(length)
+}
+
+/// Seconds, or 0 for not at all.
+pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(0.0) => Ok(Duration::ZERO),
+        _ => seconds(text).map_err(|_| "must be a number of seconds, or 0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytesize::ByteSize;
+
+    use super::*;
+
+    #[test]
+    fn seconds_are_above_zero() {
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        for bad in ["0", "-1", "nan", "inf", "1e300", "x", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn parts_of_packets_have_bounds() {
+        assert_eq!(probability("0.05"), Ok(0.05));
+        assert_eq!(at_most_half("0.5"), Ok(0.5));
+        assert!(probability("1.1").is_err() && probability("-0.1").is_err());
+        assert!(at_most_half("0.6").is_err() && at_most_half("nan").is_err());
+    }
+
+    #[test]
+    fn a_broadcast_address_may_lack_its_port() {
+        assert_eq!(broadcast("192.0.2.255").unwrap().port(), 32761);
+        assert_eq!(broadcast("192.0.2.255:9").unwrap().port(), 9);
+        assert!(broadcast("example.com").is_err());
+    }
+
+    #[test]
+    fn seconds_may_be_none() {
+        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
+        assert!(seconds_or_none("-1").is_err() && seconds_or_none("x").is_err());
+    }
+
+    #[test]
+    fn spans_have_units() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("10m", 600),
+            ("1h30m", 5_400),
+            ("7d", 604_800),
+            ("2w", 1_209_600),
+        ] {
+            assert_eq!(span(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "10", "0s", "500ms", "-10m", "1mo", "1y", "ten"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+        for (text, bytes) in [
+            ("20G", 20_000_000_000),
+            ("512MiB", 512 << 20),
+            ("1000", 1000),
+        ] {
+            assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
+        }
+    }
+}
