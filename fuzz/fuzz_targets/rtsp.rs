@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
-use tutk_serve::rtsp::{Connection, ConnectionConfig, Event, Output, Ports, Undescribed};
+use tutk_serve::rtsp::{Connection, ConnectionConfig, DescriptionError, Event, Output, Ports};
 use tutk_serve::{Accounts, LiveFrame, SoundDescription, StreamDescription};
 use tutk_session::MediaKind;
 
@@ -143,8 +143,8 @@ fn drain(
             Output::Event(Event::Describe { camera }) => {
                 let shows = match camera.as_str() {
                     "front" => Ok(Arc::clone(described)),
-                    _ if settings & 0x80 == 0 => Err(Undescribed::Unknown),
-                    _ => Err(Undescribed::Unavailable),
+                    _ if settings & 0x80 == 0 => Err(DescriptionError::UnknownCamera),
+                    _ => Err(DescriptionError::Unavailable),
                 };
                 connection.handle_description(now, shows);
             }

@@ -1,4 +1,4 @@
-//! Who may watch: names with passwords, by Digest and Basic authentication (RFC 7616, RFC 7617).
+//! Accounts, with Digest and Basic authentication (RFC 7616, RFC 7617).
 
 use std::fmt;
 
@@ -11,14 +11,13 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::hex::hex;
+use crate::limits::MAX_ACCOUNT_BYTES;
 
-/// What is protected, as clients show it to people.
+/// The realm, which clients show to the user.
 pub(crate) const REALM: &str = "tutk";
 
-/// The longest name and the longest password of an account, in bytes.
-pub const MAX_ACCOUNT_BYTES: usize = 256;
-
-/// Those who may watch. Without any, everybody may.
+/// The accounts of a server. Without accounts, anonymous access is allowed.
 #[derive(Debug, Default, Clone)]
 pub struct Accounts {
     all: Vec<Account>,
@@ -30,26 +29,26 @@ struct Account {
     password: Zeroizing<String>,
 }
 
-/// What a client has to answer for, on one connection.
+/// The authentication challenge of one connection.
 #[derive(Debug)]
 pub(crate) struct Challenge {
-    /// Valid here, and nowhere else: what was heard of it on another connection opens nothing on this one.
+    /// Valid on this connection only, so that a response recorded on another connection is useless.
     nonce: String,
-    /// The largest count of the nonce's uses that a client named, where it counts them.
+    /// The largest nonce count of the client (RFC 7616 section 3.4, `nc`).
     count: u32,
 }
 
-/// What a client has not shown.
+/// Why authentication failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// That it may watch.
-    Unknown,
-    /// It has, but for another connection: it may try again without asking anybody.
+pub(crate) enum AuthError {
+    /// No credentials, or wrong ones.
+    Unauthorized,
+    /// Correct credentials with an old nonce. The client can retry without asking the user.
     Stale,
 }
 
 impl Accounts {
-    /// Everybody may watch.
+    /// Allows anonymous access.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
@@ -58,12 +57,12 @@ impl Accounts {
     /// Adds an account.
     ///
     /// # Errors
-    /// [`Error::Account`] when the name is empty or has `:` or `"` in it, or name or password have a control character
-    /// or more than [`MAX_ACCOUNT_BYTES`]: they could not be told by a client.
+    /// [`Error::InvalidAccount`] if the name is empty or contains `:` or `"`, or if name or password contain a control
+    /// character or have more than [`MAX_ACCOUNT_BYTES`]. Clients could not send them.
     pub fn add(&mut self, name: &str, password: &str) -> Result<(), Error> {
         let fits = |text: &str| text.len() <= MAX_ACCOUNT_BYTES && !text.contains(char::is_control);
         if name.is_empty() || name.contains([':', '"']) || !fits(name) || !fits(password) {
-            return Err(Error::Account(name.to_owned()));
+            return Err(Error::InvalidAccount(name.to_owned()));
         }
         self.all.push(Account {
             name: name.to_owned(),
@@ -72,22 +71,22 @@ impl Accounts {
         Ok(())
     }
 
-    /// Whether nobody has to say who he is.
-    pub fn is_open(&self) -> bool {
+    /// Returns `true` if anonymous access is allowed.
+    pub fn allows_anonymous(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Whether `Authorization` names one of them, with its password, by `Basic`.
+    /// Returns `true` if an `Authorization` header has valid credentials in the `Basic` scheme.
     #[cfg(feature = "http")]
-    pub(crate) fn knows_basic(&self, authorization: &str) -> bool {
-        let Some((scheme, said)) = authorization.split_once(' ') else {
+    pub(crate) fn check_basic(&self, authorization: &str) -> bool {
+        let Some((scheme, credentials)) = authorization.split_once(' ') else {
             return false;
         };
-        scheme.eq_ignore_ascii_case("Basic") && basic(self, said).is_some()
+        scheme.eq_ignore_ascii_case("Basic") && basic(self, credentials).is_some()
     }
 
-    /// Whether any account is of that name and has what `expected` makes of its password. All of them are looked at in
-    /// the same time, whichever it is.
+    /// Returns `true` if an account with this name has the `expected` value. The time does not depend on which account
+    /// matches.
     fn any(&self, name: &[u8], found: &[u8], expected: impl Fn(&Account) -> Vec<u8>) -> bool {
         let mut any = Choice::from(0);
         for account in &self.all {
@@ -99,7 +98,7 @@ impl Accounts {
     }
 }
 
-/// Without the password.
+/// Omits the password.
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account")
@@ -109,7 +108,7 @@ impl fmt::Debug for Account {
 }
 
 impl Challenge {
-    /// `random` is what nobody can guess.
+    /// Creates a challenge with a random nonce.
     pub(crate) fn new(random: [u8; 16]) -> Self {
         Self {
             nonce: hex(&random),
@@ -117,12 +116,12 @@ impl Challenge {
         }
     }
 
-    /// What a client is asked, one header each. The last of those that it knows is what most clients take; ffmpeg
-    /// gives up where the last `Digest` is one that it does not know, and so MD5 comes after SHA-256.
-    pub(crate) fn headers(&self, refusal: Refusal) -> [String; 3] {
-        let stale = match refusal {
-            Refusal::Stale => ", stale=true",
-            Refusal::Unknown => "",
+    /// Returns the `WWW-Authenticate` headers. Most clients use the last scheme that they support. ffmpeg fails if the
+    /// last `Digest` algorithm is unknown to it, so MD5 comes after SHA-256.
+    pub(crate) fn headers(&self, error: AuthError) -> [String; 3] {
+        let stale = match error {
+            AuthError::Stale => ", stale=true",
+            AuthError::Unauthorized => "",
         };
         let nonce = &self.nonce;
         let digest = |algorithm| {
@@ -137,39 +136,38 @@ impl Challenge {
         ]
     }
 
-    /// Looks at what a client said in `Authorization`. `names` tells whether the address that it has signed is one
-    /// of what it asks for.
+    /// Checks an `Authorization` header. `accepts_uri` returns `true` if the signed URI belongs to the request.
     pub(crate) fn check(
         &mut self,
         accounts: &Accounts,
         method: &str,
         authorization: Option<&str>,
-        names: impl Fn(&str) -> bool,
-    ) -> Result<(), Refusal> {
-        if accounts.is_open() {
+        accepts_uri: impl Fn(&str) -> bool,
+    ) -> Result<(), AuthError> {
+        if accounts.allows_anonymous() {
             return Ok(());
         }
         let (scheme, rest) = authorization
             .and_then(|header| header.split_once(' '))
-            .ok_or(Refusal::Unknown)?;
+            .ok_or(AuthError::Unauthorized)?;
         if scheme.eq_ignore_ascii_case("Basic") {
-            return basic(accounts, rest).ok_or(Refusal::Unknown);
+            return basic(accounts, rest).ok_or(AuthError::Unauthorized);
         }
         if !scheme.eq_ignore_ascii_case("Digest") {
-            return Err(Refusal::Unknown);
+            return Err(AuthError::Unauthorized);
         }
-        let said = Said::parse(rest).ok_or(Refusal::Unknown)?;
-        if !said.is_right(accounts, method) || !names(&said.uri) {
-            return Err(Refusal::Unknown);
+        let response = DigestResponse::parse(rest).ok_or(AuthError::Unauthorized)?;
+        if !response.is_valid(accounts, method) || !accepts_uri(&response.uri) {
+            return Err(AuthError::Unauthorized);
         }
-        if said.nonce != self.nonce {
-            return Err(Refusal::Stale);
+        if response.nonce != self.nonce {
+            return Err(AuthError::Stale);
         }
-        // A client that counts uses each number once: what is said again was heard by somebody.
-        if let Some((_, count, _)) = &said.qop {
-            let count = u32::from_str_radix(count, 16).map_err(|_| Refusal::Unknown)?;
+        // Each nonce count is used once. A repeated one is a replay.
+        if let Some((_, count, _)) = &response.qop {
+            let count = u32::from_str_radix(count, 16).map_err(|_| AuthError::Unauthorized)?;
             if count <= self.count {
-                return Err(Refusal::Stale);
+                return Err(AuthError::Stale);
             }
             self.count = count;
         }
@@ -177,11 +175,11 @@ impl Challenge {
     }
 }
 
-/// `Some` if name and password are right.
-fn basic(accounts: &Accounts, said: &str) -> Option<()> {
-    let said = Zeroizing::new(BASE64_STANDARD.decode(said.trim()).ok()?);
-    let colon = said.iter().position(|&byte| byte == b':')?;
-    let (name, password) = said.split_at_checked(colon)?;
+/// Returns `Some` if name and password are correct.
+fn basic(accounts: &Accounts, credentials: &str) -> Option<()> {
+    let credentials = Zeroizing::new(BASE64_STANDARD.decode(credentials.trim()).ok()?);
+    let colon = credentials.iter().position(|&byte| byte == b':')?;
+    let (name, password) = credentials.split_at_checked(colon)?;
     let password = digest::<Sha256>(&[password.get(1..)?]);
     let right = accounts.any(name, &password, |account| {
         digest::<Sha256>(&[account.password.as_bytes()])
@@ -189,9 +187,9 @@ fn basic(accounts: &Accounts, said: &str) -> Option<()> {
     right.then_some(())
 }
 
-/// What a client says by `Digest` (RFC 7616 section 3.4), or as RFC 2069 had it: without `qop`.
+/// A response of the `Digest` scheme (RFC 7616 section 3.4), or of RFC 2069 without `qop`.
 #[derive(Debug, Default)]
-struct Said {
+struct DigestResponse {
     user: String,
     realm: String,
     nonce: String,
@@ -202,22 +200,22 @@ struct Said {
     qop: Option<(String, String, String)>,
 }
 
-impl Said {
+impl DigestResponse {
     fn parse(text: &str) -> Option<Self> {
-        let mut said = Self::default();
+        let mut response = Self::default();
         let (mut qop, mut count, mut client_nonce) = (None, None, None);
         let mut rest = text;
         while let Some((name, value, behind)) = parameter(rest)? {
             rest = behind;
             match name.to_ascii_lowercase().as_str() {
-                "username" => said.user = value,
-                "realm" => said.realm = value,
-                "nonce" => said.nonce = value,
-                "uri" => said.uri = value,
-                "response" => said.response = value.to_ascii_lowercase(),
+                "username" => response.user = value,
+                "realm" => response.realm = value,
+                "nonce" => response.nonce = value,
+                "uri" => response.uri = value,
+                "response" => response.response = value.to_ascii_lowercase(),
                 "algorithm" => match value.to_ascii_uppercase().as_str() {
-                    "MD5" => said.sha256 = false,
-                    "SHA-256" => said.sha256 = true,
+                    "MD5" => response.sha256 = false,
+                    "SHA-256" => response.sha256 = true,
                     _ => return None,
                 },
                 "qop" => qop = Some(value),
@@ -226,15 +224,15 @@ impl Said {
                 _ => {}
             }
         }
-        said.qop = match (qop, count, client_nonce) {
+        response.qop = match (qop, count, client_nonce) {
             (None, ..) => None,
             (Some(qop), Some(count), Some(nonce)) if qop == "auth" => Some((qop, count, nonce)),
             _ => return None,
         };
-        Some(said)
+        Some(response)
     }
 
-    fn is_right(&self, accounts: &Accounts, method: &str) -> bool {
+    fn is_valid(&self, accounts: &Accounts, method: &str) -> bool {
         self.realm == REALM
             && accounts.any(self.user.as_bytes(), self.response.as_bytes(), |account| {
                 let password = &account.password;
@@ -267,7 +265,8 @@ impl Said {
     }
 }
 
-/// The first `name=value` of a list, and what is behind it; `Some(None)` at its end, `None` for what is no list.
+/// Returns the first `name=value` of a list and the rest of the list. Returns `Some(None)` at the end, and `None` for an
+/// invalid list.
 fn parameter(text: &str) -> Option<Option<(&str, String, &str)>> {
     let text = text.trim_start_matches([' ', '\t', ',']);
     if text.is_empty() {
@@ -298,10 +297,6 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
     hasher.finalize().to_vec()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,18 +308,22 @@ mod tests {
         accounts
     }
 
-    fn check(challenge: &mut Challenge, method: &str, said: Option<&str>) -> Result<(), Refusal> {
-        challenge.check(&accounts(), method, said, |uri| uri == "rtsp://h/x")
+    fn check(
+        challenge: &mut Challenge,
+        method: &str,
+        response: Option<&str>,
+    ) -> Result<(), AuthError> {
+        challenge.check(&accounts(), method, response, |uri| uri == "rtsp://h/x")
     }
 
-    /// As a client answers.
+    /// Returns the `Authorization` header of a client.
     fn answer(
         challenge: &Challenge,
         algorithm: &str,
         qop: Option<u32>,
-        change: impl Fn(&mut Said),
+        change: impl Fn(&mut DigestResponse),
     ) -> String {
-        let mut said = Said {
+        let mut fields = DigestResponse {
             user: "Mufasa".into(),
             realm: REALM.into(),
             nonce: challenge.nonce.clone(),
@@ -333,32 +332,32 @@ mod tests {
             sha256: algorithm == "SHA-256",
             qop: qop.map(|count| ("auth".into(), format!("{count:08x}"), "0a4f".into())),
         };
-        change(&mut said);
-        let response = match said.sha256 {
-            true => said.response_by::<Sha256>("Circle of Life", "PLAY"),
-            false => said.response_by::<Md5>("Circle of Life", "PLAY"),
+        change(&mut fields);
+        let response = match fields.sha256 {
+            true => fields.response_by::<Sha256>("Circle of Life", "PLAY"),
+            false => fields.response_by::<Md5>("Circle of Life", "PLAY"),
         };
-        let Said {
+        let DigestResponse {
             user,
             realm,
             nonce,
             uri,
             ..
-        } = said;
+        } = fields;
         let mut text = format!(
             "Digest username=\"{user}\", realm=\"{realm}\",nonce=\"{nonce}\", uri=\"{uri}\", \
              response=\"{response}\", algorithm={algorithm}"
         );
-        if let Some((qop, count, nonce)) = said.qop {
+        if let Some((qop, count, nonce)) = fields.qop {
             text += &format!(", qop={qop}, nc={count}, cnonce=\"{nonce}\"");
         }
         text
     }
 
-    /// RFC 7616 section 3.9.1, both algorithms; only its realm is another than ours.
+    /// RFC 7616 section 3.9.1, with another realm.
     #[test]
-    fn the_example_of_the_rfc() {
-        let said = |sha256, nonce: &str| Said {
+    fn matches_the_example_of_rfc_7616() {
+        let response = |sha256, nonce: &str| DigestResponse {
             user: "Mufasa".into(),
             nonce: nonce.into(),
             uri: "/dir/index.html".into(),
@@ -368,10 +367,10 @@ mod tests {
                 "00000001".into(),
                 "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".into(),
             )),
-            ..Said::default()
+            ..DigestResponse::default()
         };
-        // HA1 of the example, in the place of ours, by the same rule.
-        let example = said(false, "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v");
+        // The example with its own realm, then with ours.
+        let example = response(false, "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v");
         let ha1 = hex(&digest::<Md5>(&[
             b"Mufasa:http-auth@example.org:Circle of Life",
         ]));
@@ -393,14 +392,18 @@ mod tests {
     }
 
     #[test]
-    fn who_knows_the_password_may() {
+    fn accepts_correct_passwords() {
         let mut challenge = Challenge::new([7; 16]);
         for algorithm in ["MD5", "SHA-256"] {
-            let said = answer(&challenge, algorithm, None, |_| {});
-            assert_eq!(check(&mut challenge, "PLAY", Some(&said)), Ok(()), "{said}");
+            let response = answer(&challenge, algorithm, None, |_| {});
             assert_eq!(
-                check(&mut challenge, "PAUSE", Some(&said)),
-                Err(Refusal::Unknown)
+                check(&mut challenge, "PLAY", Some(&response)),
+                Ok(()),
+                "{response}"
+            );
+            assert_eq!(
+                check(&mut challenge, "PAUSE", Some(&response)),
+                Err(AuthError::Unauthorized)
             );
         }
         for basic in ["Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZl", "basic YW5uYTo="] {
@@ -411,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_may_not() {
+    fn rejects_wrong_passwords_and_malformed_headers() {
         let mut challenge = Challenge::new([7; 16]);
         let right = answer(&challenge, "MD5", Some(1), |_| {});
         let wrong = [
@@ -423,9 +426,11 @@ mod tests {
             right.replace("MD5", "MD5-sess"),
             right.replace("response=\"", "response=\"0"),
             right.replace("cnonce=\"0a4f\"", "cnonce=\"0a4f"),
-            answer(&challenge, "MD5", None, |said| said.realm = "other".into()),
-            answer(&challenge, "MD5", None, |said| {
-                said.uri = "rtsp://h/y".into()
+            answer(&challenge, "MD5", None, |response| {
+                response.realm = "other".into()
+            }),
+            answer(&challenge, "MD5", None, |response| {
+                response.uri = "rtsp://h/y".into()
             }),
             "Digest".into(),
             "Digest =".into(),
@@ -437,41 +442,44 @@ mod tests {
             "Basic =".into(),
             String::new(),
         ];
-        for said in &wrong {
+        for response in &wrong {
             assert_eq!(
-                check(&mut challenge, "PLAY", Some(said)),
-                Err(Refusal::Unknown),
-                "{said}"
+                check(&mut challenge, "PLAY", Some(response)),
+                Err(AuthError::Unauthorized),
+                "{response}"
             );
         }
-        assert_eq!(check(&mut challenge, "PLAY", None), Err(Refusal::Unknown));
+        assert_eq!(
+            check(&mut challenge, "PLAY", None),
+            Err(AuthError::Unauthorized)
+        );
         assert_eq!(check(&mut challenge, "PLAY", Some(&right)), Ok(()));
     }
 
     #[test]
-    fn what_was_heard_opens_nothing() {
+    fn rejects_replayed_responses() {
         let mut challenge = Challenge::new([7; 16]);
         let first = answer(&challenge, "SHA-256", Some(1), |_| {});
         assert_eq!(check(&mut challenge, "PLAY", Some(&first)), Ok(()));
         assert_eq!(
             check(&mut challenge, "PLAY", Some(&first)),
-            Err(Refusal::Stale),
-            "again"
+            Err(AuthError::Stale),
+            "replayed"
         );
         let third = answer(&challenge, "SHA-256", Some(3), |_| {});
         assert_eq!(check(&mut challenge, "PLAY", Some(&third)), Ok(()));
         let mut other = Challenge::new([8; 16]);
         assert_eq!(
             check(&mut other, "PLAY", Some(&third)),
-            Err(Refusal::Stale),
-            "elsewhere"
+            Err(AuthError::Stale),
+            "other connection"
         );
-        assert!(other.headers(Refusal::Stale)[1].ends_with(", stale=true"));
-        assert!(other.headers(Refusal::Unknown)[1].contains(&hex(&[8; 16])));
+        assert!(other.headers(AuthError::Stale)[1].ends_with(", stale=true"));
+        assert!(other.headers(AuthError::Unauthorized)[1].contains(&hex(&[8; 16])));
     }
 
     #[test]
-    fn accounts_that_no_client_could_name() {
+    fn rejects_accounts_that_clients_cannot_send() {
         let long = "x".repeat(MAX_ACCOUNT_BYTES + 1);
         for (name, password) in [
             ("", "x"),

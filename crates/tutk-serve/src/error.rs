@@ -1,65 +1,64 @@
-//! What can go wrong between cameras and their viewers.
+//! Errors of the hub and of its outputs.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accounts::MAX_ACCOUNT_BYTES;
-use crate::hub::MAX_NAME_BYTES;
+use crate::limits::{MAX_ACCOUNT_BYTES, MAX_NAME_BYTES};
 
-/// An error of the hub or of a server.
+/// An error of the hub or of an output.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A camera's name is empty or too long, or has a character that no URL's path segment could have.
+    /// A camera's name is empty, too long, or contains `/` or a control character.
     #[error(
-        "{0:?} names no camera: 1 to {MAX_NAME_BYTES} bytes without `/` and control characters do"
+        "invalid camera name {0:?}: use 1 to {MAX_NAME_BYTES} bytes without `/` and control characters"
     )]
-    Name(String),
-    /// There is a camera of that name.
-    #[error("there is a camera {0:?} already")]
-    Exists(String),
-    /// A client could not tell this name, or its password.
+    InvalidName(String),
+    /// The hub already has a camera with this name.
+    #[error("a camera named {0:?} already exists")]
+    AlreadyExists(String),
+    /// A client could not send this name or its password.
     #[error(
-        "{0:?} makes no account: a name has no `:` or `\"`, and neither it nor the password a control character or more than {MAX_ACCOUNT_BYTES} bytes"
+        "invalid account {0:?}: a name cannot contain `:` or `\"`, and name and password are limited to {MAX_ACCOUNT_BYTES} bytes without control characters"
     )]
-    Account(String),
-    /// Everybody in the network could watch: nobody said that this is meant.
+    InvalidAccount(String),
+    /// The address is reachable from other machines, and anonymous access was not allowed.
     #[error(
-        "{0} can be reached by others than this machine, and there are no accounts: add one, listen on 127.0.0.1, or allow it to be open to everybody"
+        "{0} is reachable from other machines, and there are no accounts: add an account, listen on 127.0.0.1, or allow anonymous access"
     )]
-    Open(SocketAddr),
-    /// The camera was taken out of the hub, or the hub was closed.
-    #[error("the camera is served no more")]
+    AnonymousAccess(SocketAddr),
+    /// The camera was removed from the hub, or the hub was closed.
+    #[error("the camera is no longer served")]
     Closed,
-    /// There is no session with the camera now, for this reason.
+    /// There is no session with the camera.
     #[error("no session with the camera: {0}")]
     Down(#[source] tutk_runtime::Error),
-    /// The camera did not say in time what it shows.
-    #[error("the camera showed nothing within {} s", .0.as_secs_f32())]
-    Nothing(Duration),
+    /// The camera sent no frames in time.
+    #[error("the camera sent no frames within {} s", .0.as_secs_f32())]
+    NoFrames(Duration),
     /// The camera did not answer a command in time.
-    #[error("no answer to the command {code}")]
+    #[error("no answer to command {code}")]
     Unanswered {
-        /// Code of the command.
+        /// The code of the command.
         code: u16,
     },
-    /// Too many commands wait for their answers.
-    #[error("{0} commands wait for their answers already")]
+    /// Too many commands are waiting for an answer.
+    #[error("{0} commands are already waiting for an answer")]
     Busy(usize),
-    /// A command is too long to be sent.
-    #[error("a command's payload has at most {max} bytes, this one has {found}")]
+    /// The payload of a command is too long.
+    #[error("command payload of {found} bytes is too long: at most {max} bytes are allowed")]
     TooLong {
-        /// The most that fits.
+        /// The maximum length.
         max: usize,
-        /// What came.
+        /// The actual length.
         found: usize,
     },
-    /// The session failed at what was asked of it, to talk above all.
+    /// The session reported an error, for example for the backchannel.
     #[error(transparent)]
     Session(#[from] tutk_runtime::Error),
-    /// The system gave no socket.
+    /// An I/O error.
     #[error("{0}")]
     Io(#[source] Arc<io::Error>),
 }

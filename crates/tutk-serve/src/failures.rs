@@ -1,4 +1,4 @@
-//! Who has failed to show a password too often.
+//! Login failures per client address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,47 +7,47 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Wrong passwords from one address within [`FAILURE_TIME`], after which no more are looked at. RTSP and HTTP count
-/// each for itself.
+/// The number of wrong passwords from one address within [`FAILURE_TIME`] after which it is blocked.
+/// Each server counts its own.
 pub const MAX_FAILURES: u32 = 10;
 
-/// How long wrong passwords are remembered, from the first one on.
+/// How long wrong passwords are remembered, starting with the first one.
 pub const FAILURE_TIME: Duration = Duration::from_secs(60);
 
-/// Addresses that wrong passwords are remembered of; then the oldest is forgotten.
-const MAX_FAILING: usize = 1_024;
+/// The number of addresses that are remembered. The oldest one is forgotten first.
+const MAX_ADDRESSES: usize = 1_024;
 
-/// Wrong passwords of late, by where they came from.
+/// The recent login failures of all addresses.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(Mutex<HashMap<IpAddr, Failing>>);
+pub(crate) struct LoginFailures(Mutex<HashMap<IpAddr, Failures>>);
 
 #[derive(Debug, Clone, Copy)]
-struct Failing {
+struct Failures {
     since: Instant,
     count: u32,
 }
 
-impl Failures {
-    /// How long no password is looked at that comes from there, if so.
-    pub(crate) fn barred(&self, from: Option<IpAddr>) -> Option<Duration> {
-        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = failures.get(&prefix(from))?;
+impl LoginFailures {
+    /// Returns how much longer passwords from this address are not checked, if it is blocked.
+    pub(crate) fn blocked(&self, peer: Option<IpAddr>) -> Option<Duration> {
+        let addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = addresses.get(&prefix(peer))?;
         let left = FAILURE_TIME.saturating_sub(known.since.elapsed());
         (known.count >= MAX_FAILURES && !left.is_zero()).then_some(left)
     }
 
-    /// A password was wrong.
-    pub(crate) fn failed(&self, from: Option<IpAddr>) {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|_, known| known.since.elapsed() < FAILURE_TIME);
-        let from = prefix(from);
-        if failures.len() >= MAX_FAILING && !failures.contains_key(&from) {
-            let oldest = failures.iter().min_by_key(|(_, known)| known.since);
+    /// Counts a wrong password.
+    pub(crate) fn count(&self, peer: Option<IpAddr>) {
+        let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.retain(|_, known| known.since.elapsed() < FAILURE_TIME);
+        let peer = prefix(peer);
+        if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&peer) {
+            let oldest = addresses.iter().min_by_key(|(_, known)| known.since);
             if let Some(oldest) = oldest.map(|(oldest, _)| *oldest) {
-                failures.remove(&oldest);
+                addresses.remove(&oldest);
             }
         }
-        let known = failures.entry(from).or_insert(Failing {
+        let known = addresses.entry(peer).or_insert(Failures {
             since: Instant::now(),
             count: 0,
         });
@@ -55,9 +55,10 @@ impl Failures {
     }
 }
 
-/// Whom failures are counted of: an address, or a network of IPv6, of which one client has as many as he likes.
-fn prefix(from: Option<IpAddr>) -> IpAddr {
-    match from.map(|from| from.to_canonical()) {
+/// Returns the address that failures are counted for: an IPv4 address, or the /64 network of an IPv6
+/// address, because one client can use all addresses of such a network.
+fn prefix(peer: Option<IpAddr>) -> IpAddr {
+    match peer.map(|peer| peer.to_canonical()) {
         Some(IpAddr::V6(address)) => {
             let [a, b, c, d, ..] = address.segments();
             [a, b, c, d, 0, 0, 0, 0].into()
@@ -72,28 +73,28 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_fails_too_often_waits() {
-        let failures = Failures::default();
+    async fn blocks_an_address_after_too_many_failures() {
+        let failures = LoginFailures::default();
         let bad: IpAddr = [10, 0, 0, 1].into();
         let good: IpAddr = [10, 0, 0, 2].into();
         for _ in 0..MAX_FAILURES {
-            assert_eq!(failures.barred(Some(bad)), None);
-            failures.failed(Some(bad));
+            assert_eq!(failures.blocked(Some(bad)), None);
+            failures.count(Some(bad));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        assert_eq!(failures.barred(Some(bad)), Some(Duration::from_secs(50)));
-        assert_eq!(failures.barred(Some(good)), None);
+        assert_eq!(failures.blocked(Some(bad)), Some(Duration::from_secs(50)));
+        assert_eq!(failures.blocked(Some(good)), None);
         tokio::time::advance(Duration::from_secs(50)).await;
-        assert_eq!(failures.barred(Some(bad)), None);
-        // A network of IPv6 counts as one, and no number of addresses grows without end.
+        assert_eq!(failures.blocked(Some(bad)), None);
+        // An IPv6 network counts as one address.
         let six = |last| Some(IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]));
         for at in 0..u16::try_from(MAX_FAILURES).unwrap() {
-            failures.failed(six(at));
+            failures.count(six(at));
         }
-        assert!(failures.barred(six(99)).is_some());
+        assert!(failures.blocked(six(99)).is_some());
         for at in 0..3_000_u32 {
-            failures.failed(Some(IpAddr::from(at.to_be_bytes())));
+            failures.count(Some(IpAddr::from(at.to_be_bytes())));
         }
-        assert!(failures.0.lock().unwrap().len() <= MAX_FAILING);
+        assert!(failures.0.lock().unwrap().len() <= MAX_ADDRESSES);
     }
 }

@@ -4,36 +4,48 @@
 
 mod accounts;
 mod error;
-#[allow(clippy::disallowed_methods, reason = "it counts by the time")]
+#[allow(clippy::disallowed_methods, reason = "it counts failures per minute")]
 mod failures;
+mod hex;
 #[cfg(feature = "http")]
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "sockets, clocks and randomness of HTTP are here"
+    reason = "HTTP uses sockets, the clock and randomness"
 )]
 pub mod http;
 #[allow(
     clippy::disallowed_methods,
-    reason = "sessions are kept up here, and frames get their time of day"
+    reason = "the hub runs sessions and takes the time of day of frames"
 )]
 mod hub;
-mod listen;
+mod limits;
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the accept loop uses sockets and the clock"
+)]
+mod listener;
+mod output;
 mod path;
 pub mod rtsp;
 #[allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "sockets and clocks of RTSP are here, and nowhere in `rtsp` itself"
+    reason = "the sockets and the clock of `rtsp`"
 )]
 mod rtsp_server;
+#[cfg(feature = "http")]
+mod schemes;
 
-pub use accounts::{Accounts, MAX_ACCOUNT_BYTES};
+pub use accounts::Accounts;
 pub use error::Error;
 pub use failures::{FAILURE_TIME, MAX_FAILURES};
 #[cfg(feature = "http")]
 pub use http::{HttpApp, HttpConfig, HttpLimits, HttpServer};
 pub use hub::*;
-pub use listen::check_listen;
+pub use limits::{MAX_ACCOUNT_BYTES, MAX_NAME_BYTES};
+pub use listener::check_listen;
+pub use output::Output;
 pub use path::path_segment;
 pub use rtsp_server::{MAX_CONNECTIONS, RtspConfig, RtspServer};

@@ -488,13 +488,13 @@ async fn names() {
     let hub = Hub::new();
     for bad in ["", "a/b", "a\nb", &"x".repeat(65)] {
         let error = hub.add(bad, settings(&server)).unwrap_err();
-        assert!(matches!(error, Error::Name(_)), "{error}");
+        assert!(matches!(error, Error::InvalidName(_)), "{error}");
     }
     for good in ["front", "Häuschen 2", &"x".repeat(64)] {
         assert_eq!(hub.add(good, settings(&server)).unwrap().name(), good);
     }
     let error = hub.add("front", settings(&server)).unwrap_err();
-    assert!(matches!(error, Error::Exists(_)), "{error}");
+    assert!(matches!(error, Error::AlreadyExists(_)), "{error}");
     assert_eq!(hub.cameras().len(), 3);
     hub.close().await;
     assert!(hub.cameras().is_empty());

@@ -16,7 +16,9 @@ use rtcp_types::{Compound, Packet, ReceiverReport, RtcpPacketWriterExt as _};
 use rtp_types::RtpPacket;
 use tutk_media::{AudioCodec, Codec, ParameterSets};
 use tutk_runtime::tutk_session::MediaKind;
-use tutk_serve::rtsp::{Channel, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT, Undescribed};
+use tutk_serve::rtsp::{
+    Channel, DescriptionError, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT,
+};
 use tutk_serve::{Accounts, StreamDescription};
 
 const TCP: &str = "RTP/AVP/TCP;unicast;interleaved=0-1";
@@ -242,7 +244,10 @@ fn what_cannot_be_is_refused_by_its_name() {
     assert_eq!(sound.len(), 2);
     assert!(client.frame(MediaKind::Key, 10_000).written.is_empty());
 
-    for (shows, status) in [(Undescribed::Unknown, 404), (Undescribed::Unavailable, 503)] {
+    for (shows, status) in [
+        (DescriptionError::UnknownCamera, 404),
+        (DescriptionError::Unavailable, 503),
+    ] {
         let mut client = Client::new(config());
         client.shows = Err(shows);
         assert_eq!(client.ask("DESCRIBE", URL, &[]).status, status);
@@ -338,7 +343,7 @@ fn requests_one_behind_the_other_are_answered_in_order() {
 
 #[test]
 fn silence_ends_a_session_and_reports_do_not() {
-    let silent = |done: &[Event]| matches!(done, [Event::Ended(End::Silent)]);
+    let silent = |done: &[Event]| matches!(done, [Event::Ended(End::TimedOut)]);
     let step = SESSION_TIMEOUT / 4;
     // One that asks nothing.
     let mut client = Client::new(config());
@@ -464,7 +469,7 @@ fn another_codec_ends_it_and_other_parameters_do_not() {
     changed.video = Some(ParameterSets::new(Codec::H265));
     client.shows = Ok(Arc::new(changed));
     assert_eq!(client.frame(MediaKind::Key, 50).events, [Event::Stop]);
-    assert_eq!(client.wait(GRACE).events, [Event::Ended(End::Changed)]);
+    assert_eq!(client.wait(GRACE).events, [Event::Ended(End::CodecChanged)]);
 }
 
 #[test]
@@ -474,7 +479,7 @@ fn sound_that_rtp_has_no_place_for_is_left_out_with_a_word() {
     let done = client.send(format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes());
     let [
         Event::Describe { .. },
-        Event::SoundLeftOut { camera, error },
+        Event::AudioOmitted { camera, error },
     ] = &done.events[..]
     else {
         panic!("{done:?}");
@@ -553,6 +558,6 @@ fn nobody_watches_without_the_password() {
     let last = format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n{wrong}\r\n\r\n");
     assert_eq!(
         client.send(last.as_bytes()).events,
-        [Event::Ended(End::Refused)]
+        [Event::Ended(End::Unauthorized)]
     );
 }

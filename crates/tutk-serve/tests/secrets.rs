@@ -53,11 +53,11 @@ async fn secrets_are_told_nowhere() {
     let _logging = tracing::subscriber::set_default(subscriber);
     let accounts = |http: &mut tutk_serve::HttpConfig| {
         http.accounts.add("anna", PASSWORD).unwrap();
-        http.rtsp_port = Some(8_554);
     };
     let mut config = camera(H264, FPS);
     config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
     let mut served = Served::with(config.clone(), |_| {}, accounts).await;
+    let _rtsp = common::register_rtsp(&served.hub);
     let answer = served.send("GET", "/", &basic("anna", PASSWORD), "").await;
     let cookie = answer.header("set-cookie").unwrap().to_owned();
     let (pair, _) = cookie.split_once(';').unwrap();

@@ -376,7 +376,7 @@ fn what_is_served_is_read_beside_the_cameras() {
     assert_eq!(serve.rtsp, Some(Listen::Off));
     assert_eq!(serve.http, Some(Listen::At("[::1]:80".parse().unwrap())));
     assert_eq!(serve.http_names, ["a", "b"]);
-    assert!(!contents.users.accounts().unwrap().is_open());
+    assert!(!contents.users.accounts().unwrap().allows_anonymous());
     let shown = format!("{:?}", contents.users);
     assert!(shown.contains("anna") && !shown.contains(ENR), "{shown}");
     let [first, second] = &contents.cameras[..] else {

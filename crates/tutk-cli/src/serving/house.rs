@@ -7,7 +7,7 @@ use std::time::Duration;
 use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
 use tutk_serve::{CameraSettings, Hub};
 
-use super::doors::Doors;
+use super::listeners::{self, Listeners};
 use super::plan::{CameraPlan, Plan, Servers};
 use super::recorder::Recorder;
 use crate::camera;
@@ -23,7 +23,7 @@ pub(crate) struct House {
     pub(crate) hub: Hub,
     cameras: BTreeMap<String, Served>,
     servers: Servers,
-    doors: Doors,
+    listeners: Listeners,
 }
 
 #[derive(Debug)]
@@ -45,12 +45,12 @@ impl House {
     /// Serves it. Nothing is left if that fails.
     pub(crate) async fn open(plan: Plan) -> Result<Self, Failure> {
         let hub = Hub::new();
-        let doors = Doors::open(&hub, &plan.servers).await?;
+        let listeners = Listeners::open(&hub, &plan.servers).await?;
         let mut house = Self {
             hub,
             cameras: BTreeMap::new(),
             servers: plan.servers,
-            doors,
+            listeners,
         };
         for (name, camera) in plan.cameras {
             house.add(name, camera).await?;
@@ -89,10 +89,10 @@ impl House {
         }
         if self.servers != plan.servers {
             changes.servers = true;
-            std::mem::take(&mut self.doors).close().await;
+            std::mem::take(&mut self.listeners).close().await;
             self.servers = plan.servers;
-            match Doors::open(&self.hub, &self.servers).await {
-                Ok(doors) => self.doors = doors,
+            match Listeners::open(&self.hub, &self.servers).await {
+                Ok(listeners) => self.listeners = listeners,
                 Err(failure) => result = result.and(Err(failure)),
             }
         }
@@ -101,7 +101,7 @@ impl House {
 
     /// Where the cameras can be watched, one line each.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        self.doors.addresses(self.cameras.keys())
+        listeners::urls(&self.hub, self.cameras.keys())
     }
 
     /// Ends it all: files are completed, cameras and clients are told.
@@ -112,7 +112,7 @@ impl House {
                     recorder.stop().await;
                 }
             }
-            self.doors.close().await;
+            self.listeners.close().await;
             self.hub.close().await;
         };
         if tokio::time::timeout(CLOSE, all).await.is_err() {

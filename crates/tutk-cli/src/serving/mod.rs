@@ -4,14 +4,14 @@
 //! |---|---|
 //! | `plan` | what is to be served, by file and command line |
 //! | `house` | what is served now, and how it becomes what another plan says |
-//! | `doors` | the servers by which it is reached |
+//! | `listeners` | the outputs: RTSP and HTTP |
 //! | `recorder` | a camera's frames into segments |
 //! | `chronicle` | what becomes of the cameras, for people |
 //! | `demo` | simulated cameras instead of the file's |
 
 pub(crate) mod chronicle;
 pub(crate) mod demo;
-mod doors;
 pub(crate) mod house;
+mod listeners;
 pub(crate) mod plan;
 mod recorder;

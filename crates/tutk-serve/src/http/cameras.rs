@@ -1,6 +1,6 @@
-//! `/api/cameras`: what there is, and how it is.
+//! `/api/cameras`: all cameras with their state, streams and statistics.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,26 +9,12 @@ use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use serde::Serialize;
 
-use super::app::{App, Named};
-use super::problem;
-use crate::hub::{Camera, CameraState, CameraStats};
+use super::camera_state::{StateJson, millis};
+use super::extract::PathCamera;
+use super::state::AppState;
+use crate::hub::{Camera, CameraStats};
 use crate::path::path_segment;
-
-/// Where a camera stands, in words.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct StateJson {
-    /// `idle`, `connecting`, `up`, `down`, `failed` or `closed`.
-    state: &'static str,
-    /// In milliseconds since 1970.
-    since: u64,
-    /// What is wrong, and what to try.
-    error: Option<String>,
-    advice: Option<String>,
-    /// Attempts that have failed since a session was up.
-    attempts: Option<u32>,
-    /// When the next one begins, in milliseconds since 1970.
-    next_attempt: Option<u64>,
-}
+use crate::schemes::CAMERA_SCHEMES;
 
 #[derive(Debug, Serialize)]
 pub(super) struct CamerasJson {
@@ -74,7 +60,7 @@ struct ViewerJson {
     missed: u64,
 }
 
-/// What was counted since the camera is served; of the network, since there is a session.
+/// Statistics since the camera was added, and of the network since the session began.
 #[derive(Debug, Serialize)]
 struct StatsJson {
     sessions: u64,
@@ -83,9 +69,8 @@ struct StatsJson {
     key_frames: u64,
     sounds: u64,
     bytes: u64,
-    /// By viewers, those who have left included.
+    /// Frames that viewers missed, including viewers that have left.
     missed: u64,
-    /// Of late.
     bytes_per_second: Option<u64>,
     pictures_per_second: Option<f64>,
     lost: Option<u64>,
@@ -95,7 +80,7 @@ struct StatsJson {
     round_trip_ms: Option<f64>,
 }
 
-/// Paths on this server, and an address of RTSP.
+/// Paths on this server, and URLs of other outputs.
 #[derive(Debug, Serialize)]
 struct UrlsJson {
     mp4: String,
@@ -104,50 +89,28 @@ struct UrlsJson {
     talk: String,
     snapshot: String,
     controls: String,
-    rtsp: Option<String>,
+    /// By URL scheme. `null` if the output is not running.
+    #[serde(flatten)]
+    outputs: BTreeMap<&'static str, Option<String>>,
 }
 
-pub(super) async fn all(State(app): State<App>, headers: HeaderMap) -> Json<CamerasJson> {
+pub(super) async fn all(State(state): State<AppState>, headers: HeaderMap) -> Json<CamerasJson> {
     let mut cameras = Vec::new();
-    for camera in app.hub.cameras() {
-        cameras.push(json(&app, &camera, &headers).await);
+    for camera in state.hub.cameras() {
+        cameras.push(json(&state, &camera, &headers).await);
     }
     Json(CamerasJson { cameras })
 }
 
 pub(super) async fn one(
-    State(app): State<App>,
-    Named(camera): Named,
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
     headers: HeaderMap,
 ) -> Json<CameraJson> {
-    Json(json(&app, &camera, &headers).await)
+    Json(json(&state, &camera, &headers).await)
 }
 
-/// Where it stands now.
-pub(super) fn state(camera: &Camera) -> StateJson {
-    let details = camera.details();
-    let (name, error, fall) = match camera.state() {
-        CameraState::Idle => ("idle", None, None),
-        CameraState::Connecting => ("connecting", None, None),
-        CameraState::Up => ("up", None, None),
-        CameraState::Down(fall) => ("down", Some(fall.error.clone()), Some(fall)),
-        CameraState::Failed(error) => ("failed", Some(error), None),
-        CameraState::Closed => ("closed", None, None),
-    };
-    let next = fall
-        .as_ref()
-        .and_then(|fall| fall.at.checked_add(fall.next?));
-    StateJson {
-        state: name,
-        since: millis(details.since),
-        error: error.as_ref().map(ToString::to_string),
-        advice: error.map(|error| problem::session_advice(&error).to_owned()),
-        attempts: fall.map(|fall| fall.attempts),
-        next_attempt: next.map(millis),
-    }
-}
-
-async fn json(app: &App, camera: &Camera, headers: &HeaderMap) -> CameraJson {
+async fn json(state: &AppState, camera: &Camera, headers: &HeaderMap) -> CameraJson {
     let stats = camera.stats().await;
     let details = camera.details();
     let shown = camera.shown();
@@ -155,7 +118,7 @@ async fn json(app: &App, camera: &Camera, headers: &HeaderMap) -> CameraJson {
     let sound = shown.as_ref().and_then(|shown| shown.sound);
     CameraJson {
         name: camera.name().to_owned(),
-        state: state(camera),
+        state: StateJson::of(camera),
         model: details.model,
         firmware: details.firmware,
         dialect: details.dialect,
@@ -177,8 +140,8 @@ async fn json(app: &App, camera: &Camera, headers: &HeaderMap) -> CameraJson {
             }
         }),
         viewers: viewers(&stats),
-        stats: counted(app, camera.name(), &stats),
-        urls: urls(app, camera.name(), headers),
+        stats: statistics(state, camera.name(), &stats),
+        urls: urls(state, camera.name(), headers),
     }
 }
 
@@ -198,8 +161,8 @@ fn viewers(stats: &CameraStats) -> Vec<ViewerJson> {
     clippy::cast_sign_loss,
     reason = "a rate of bytes is not negative, and far below 2^52"
 )]
-fn counted(app: &App, name: &str, stats: &CameraStats) -> StatsJson {
-    let rate = app.rate(name, stats.bytes, stats.pictures);
+fn statistics(state: &AppState, name: &str, stats: &CameraStats) -> StatsJson {
+    let rate = state.rate(name, stats.bytes, stats.pictures);
     let session = stats.session.as_ref();
     let tenth = |value: f64| (value * 10.0).round() / 10.0;
     StatsJson {
@@ -222,31 +185,29 @@ fn counted(app: &App, name: &str, stats: &CameraStats) -> StatsJson {
     }
 }
 
-fn urls(app: &App, name: &str, headers: &HeaderMap) -> UrlsJson {
-    // The client reaches RTSP by the name that it has for this server.
+fn urls(state: &AppState, name: &str, headers: &HeaderMap) -> UrlsJson {
+    // The client reaches the other outputs under the host name that it uses for this server.
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let rtsp = app.rtsp_port.zip(host);
-    let controls = controls_url(name);
-    let name = path_segment(name);
+    let running = state.hub.outputs();
+    let url = |scheme: &str| {
+        let output = running.iter().find(|output| output.scheme == scheme)?;
+        output.camera_url(host.as_ref()?.host(), name)
+    };
+    let outputs = CAMERA_SCHEMES.iter().map(|&scheme| (scheme, url(scheme)));
+    let path = path_segment(name);
     UrlsJson {
-        mp4: format!("/{name}/stream.mp4"),
-        ts: format!("/{name}/stream.ts"),
-        live: format!("/{name}/live"),
-        talk: format!("/{name}/talk"),
-        snapshot: format!("/{name}/snapshot.jpg"),
-        controls,
-        rtsp: rtsp.map(|(port, host)| format!("rtsp://{}:{port}/{name}", host.host())),
+        mp4: format!("/{path}/stream.mp4"),
+        ts: format!("/{path}/stream.ts"),
+        live: format!("/{path}/live"),
+        talk: format!("/{path}/talk"),
+        snapshot: format!("/{path}/snapshot.jpg"),
+        controls: controls_url(name),
+        outputs: outputs.collect(),
     }
 }
 
-/// Where the camera's controls are listed.
+/// Returns the path of the list of a camera's controls.
 pub(super) fn controls_url(name: &str) -> String {
     format!("/api/cameras/{}/controls", path_segment(name))
-}
-
-/// In milliseconds since 1970.
-pub(super) fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! `/api/cameras/NAME/controls`: each of a camera's commands at an address of its own.
+//! `/api/cameras/NAME/controls`: the commands of a camera, each at its own URL.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,27 +16,28 @@ use tutk_runtime::tutk_session::hl_ioctl::{
     CATALOGUE, Context, Control, Error as HlError, Models, Operation, control,
 };
 
-use super::app::{App, Named};
+use super::extract::PathCamera;
 use super::problem::Problem;
+use super::state::AppState;
 use crate::hub::Camera;
 
-/// `POST`'s body.
+/// The body of a `POST` request.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct BodyJson {
     /// One value.
-    value: Option<Word>,
-    /// Several, in the order of the catalogue.
-    values: Option<Vec<Word>>,
-    /// That what is destroyed may be destroyed.
+    value: Option<ValueJson>,
+    /// Several values, in the order of the catalogue.
+    values: Option<Vec<ValueJson>>,
+    /// Confirms that data may be destroyed.
     #[serde(default)]
     confirm: bool,
 }
 
-/// A value in the catalogue's words; numbers may be numbers.
+/// A value as the catalogue writes it. Numbers may be JSON numbers.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Word {
+enum ValueJson {
     Text(String),
     Number(i64),
 }
@@ -55,12 +56,12 @@ struct ControlJson {
     readable: bool,
     settable: bool,
     destructive: bool,
-    /// What it takes, in words.
+    /// A description of the accepted values.
     values: Option<String>,
     form: Option<Value>,
     fields: Option<Value>,
     most: Option<Value>,
-    /// Which kind of camera has it, and models of it that are known; `null` where it depends on the camera.
+    /// The kind of camera that has the control. `null` if it depends on the camera.
     models: Option<ModelsJson>,
     url: String,
 }
@@ -69,7 +70,7 @@ struct ControlJson {
 struct ModelsJson {
     kind: &'static str,
     known: &'static [&'static str],
-    /// Whether this camera is one of those; `null` while its model is not known.
+    /// This camera is one of the known models. `null` while its model is unknown.
     this: Option<bool>,
 }
 
@@ -80,29 +81,36 @@ pub(super) struct ReadJson {
 }
 
 #[derive(Debug, Serialize)]
+struct ControlEvent<'a> {
+    camera: &'a str,
+    #[serde(flatten)]
+    set: &'a SetJson,
+}
+
+#[derive(Debug, Serialize)]
 pub(super) struct SetJson {
     control: &'static str,
-    /// What it was set to; `null` for what takes no value.
+    /// The new value. `null` for a control without values.
     set: Option<Value>,
     /// `"done"`.
     answer: Value,
 }
 
-/// The control that the path names.
+/// Returns the control that the path names.
 ///
 /// # Errors
-/// 404 names all there are.
-fn named(path: &BTreeMap<String, String>) -> Result<&'static Control, Problem> {
+/// 404 with the names of all controls.
+fn path_control(path: &BTreeMap<String, String>) -> Result<&'static Control, Problem> {
     let name = path.get("control").map_or("", String::as_str);
     control(name).ok_or_else(|| {
         let error = format!("there is no control {name:?}");
-        let advice = "see the list at /api/cameras/NAME/controls";
+        let advice = "see /api/cameras/NAME/controls for all controls";
         let names = CATALOGUE.iter().map(|control| control.name);
         Problem::new(StatusCode::NOT_FOUND, error, advice).allowing(names)
     })
 }
 
-pub(super) async fn list(Named(camera): Named) -> Json<ControlsJson> {
+pub(super) async fn list(PathCamera(camera): PathCamera) -> Json<ControlsJson> {
     let model = camera.details().model;
     let controls = CATALOGUE.iter();
     let controls = controls.map(|control| described(control, &camera, model.as_deref()));
@@ -144,80 +152,87 @@ fn described(control: &Control, camera: &Camera, model: Option<&str>) -> Control
 }
 
 pub(super) async fn read(
-    Named(camera): Named,
+    PathCamera(camera): PathCamera,
     Path(path): Path<BTreeMap<String, String>>,
 ) -> Result<Json<ReadJson>, Problem> {
-    let control = named(&path)?;
+    let control = path_control(&path)?;
     if control.get_code().is_none() {
-        let error = format!("{}: it can be set or done, not read", control.name);
-        return Err(not_so(error, "POST"));
+        let error = format!("{}: cannot be read", control.name);
+        return Err(wrong_method(error, "POST"));
     }
-    let value = carry_out(&camera, &Operation::read(control)).await?;
+    let value = execute(&camera, &Operation::read(control)).await?;
     let control = control.name;
     Ok(Json(ReadJson { control, value }))
 }
 
 pub(super) async fn set(
-    State(app): State<App>,
-    Named(camera): Named,
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
     Path(path): Path<BTreeMap<String, String>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SetJson>, Problem> {
-    let control = named(&path)?;
+    let control = path_control(&path)?;
     let Some(values) = control.values() else {
-        let error = format!("{}: it can be read, not set", control.name);
-        return Err(not_so(error, "GET"));
+        let error = format!("{}: cannot be set", control.name);
+        return Err(wrong_method(error, "GET"));
     };
-    let asked = asked(&app, &headers, body).await?;
-    let confirmed = asked.confirm;
-    let operation = Operation::set(control, asked.values()?);
-    // What can be wrong without the camera, before it is asked for anything.
-    let words = operation
+    let json = read_body(&state, &headers, body).await?;
+    let confirmed = json.confirm;
+    let operation = Operation::set(control, json.values()?);
+    // Validates the values before the camera is needed.
+    let value = operation
         .json(&context(None))
-        .map_err(|error| not_taken(control, &error))?;
+        .map_err(|error| invalid_value(control, &error))?;
     if operation.is_destructive() && !confirmed {
         let error = format!("{}: this destroys data ({})", control.name, control.summary);
-        let advice = "add \"confirm\": true if that is what is wanted";
+        let advice = "add \"confirm\": true to confirm";
         return Err(Problem::new(StatusCode::CONFLICT, error, advice).allowing(values.choices()));
     }
-    let answer = carry_out(&camera, &operation).await?;
+    let answer = execute(&camera, &operation).await?;
     tracing::info!(
         camera = camera.name(),
         control = control.name,
-        "set by HTTP"
+        "control set over HTTP"
     );
     let set = SetJson {
         control: control.name,
-        set: words,
+        set: value,
         answer,
     };
-    app.events.set(camera.name(), &set);
+    let event = ControlEvent {
+        camera: camera.name(),
+        set: &set,
+    };
+    state.events.publish("control", &event);
     Ok(Json(set))
 }
 
-/// Asks the camera, and puts its answer into words.
-async fn carry_out(camera: &Camera, operation: &Operation) -> Result<Value, Problem> {
+/// Sends a command to the camera, and returns its answer as JSON.
+async fn execute(camera: &Camera, operation: &Operation) -> Result<Value, Problem> {
     let control = operation.control();
-    // Which code it is may go by the model, which is known when the camera has let us in.
+    // The command code can depend on the model, which is known once the session is authenticated.
     let _lease = camera.connect().await?;
     let model = camera.details().model;
     let request = operation.request(&context(model.as_deref()));
-    let request = request.map_err(|error| not_taken(control, &error))?;
+    let request = request.map_err(|error| invalid_value(control, &error))?;
     let code = request.code;
     let answer = camera.command(request).await?;
     let name = control.name;
     let odd = |error, advice| Problem::new(StatusCode::BAD_GATEWAY, error, advice);
-    let words = operation.describe(&answer.payload).map_err(|error| {
-        let error = format!("{name}: the answer to K{code} is in no known layout: {error}");
-        odd(error, "try again; if it stays so, report this")
+    let answer_json = operation.describe(&answer.payload).map_err(|error| {
+        let error = format!("{name}: unknown layout of the answer to K{code}: {error}");
+        odd(error, "try again; if the error persists, report it")
     })?;
-    if !operation.is_done(&words) {
+    if !operation.is_done(&answer_json) {
         let error =
-            format!("{name}: the camera answered K{code} with {words}, not with 1 for done");
-        return Err(odd(error, "the camera may not take this value, or not now"));
+            format!("{name}: the camera answered K{code} with {answer_json} instead of 1 for done");
+        return Err(odd(
+            error,
+            "the camera may not support this value, or not at this time",
+        ));
     }
-    Ok(words)
+    Ok(answer_json)
 }
 
 fn context(model: Option<&str>) -> Context<'_> {
@@ -228,75 +243,75 @@ fn context(model: Option<&str>) -> Context<'_> {
     }
 }
 
-/// Reads a body.
+/// Reads the body of a `POST` request.
 ///
 /// # Errors
 /// 415, 413, 408 and 400.
-async fn asked(app: &App, headers: &HeaderMap, body: Body) -> Result<Asked, Problem> {
+async fn read_body(state: &AppState, headers: &HeaderMap, body: Body) -> Result<BodyJson, Problem> {
     let is_json = headers
         .get(CONTENT_TYPE)
         .and_then(|content| content.to_str().ok())
         .and_then(|content| content.split(';').next())
         .is_some_and(|content| content.trim().eq_ignore_ascii_case("application/json"));
     if !is_json {
-        let error = "the body has to be JSON";
+        let error = "the body is not JSON";
         let advice = "send it with `Content-Type: application/json`";
         let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error, advice);
         return Err(problem.allowing(["application/json"]));
     }
-    let bytes = whole(app, body).await?;
+    let bytes = body_bytes(state, body).await?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        let error = format!("the body is not what it should be: {error}");
-        let advice = "send {\"value\": …} or {\"values\": […]}, or {} where there is no value";
+        let error = format!("invalid body: {error}");
+        let advice = "send {\"value\": …} or {\"values\": […]}, or {} for a control without values";
         let problem = Problem::new(StatusCode::BAD_REQUEST, error, advice);
         problem.allowing(["value", "values", "confirm"])
     })
 }
 
-async fn whole(app: &App, body: Body) -> Result<Bytes, Problem> {
-    let most = app.limits.body_bytes;
-    match tokio::time::timeout(app.limits.body_time, to_bytes(body, most)).await {
+async fn body_bytes(state: &AppState, body: Body) -> Result<Bytes, Problem> {
+    let max = state.limits.body_bytes;
+    match tokio::time::timeout(state.limits.body_time, to_bytes(body, max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        // The only other thing that can go wrong is that the client is gone, and hears of nothing.
+        // The only other error is a lost connection.
         Ok(Err(_)) => {
-            let error = format!("the body has more than {most} bytes");
+            let error = format!("the body has more than {max} bytes");
             let advice = "send values only";
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error, advice))
         }
         Err(_) => {
-            let error = "the body did not come in time";
+            let error = "timeout while reading the body";
             Err(Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
                 error,
-                "send it at once",
+                "send the body at once",
             ))
         }
     }
 }
 
-impl Asked {
+impl BodyJson {
     fn values(self) -> Result<Vec<String>, Problem> {
-        let words = match (self.value, self.values) {
+        let values = match (self.value, self.values) {
             (None, None) => Vec::new(),
             (Some(one), None) => vec![one],
             (None, Some(several)) => several,
             (Some(_), Some(_)) => {
-                let error = "both `value` and `values` are there";
-                let advice = "give one of them";
+                let error = "both `value` and `values` are set";
+                let advice = "set one of them";
                 let problem = Problem::new(StatusCode::BAD_REQUEST, error, advice);
                 return Err(problem.allowing(["value", "values"]));
             }
         };
-        let words = words.into_iter().map(|word| match word {
-            Word::Text(text) => text,
-            Word::Number(number) => number.to_string(),
+        let values = values.into_iter().map(|value| match value {
+            ValueJson::Text(text) => text,
+            ValueJson::Number(number) => number.to_string(),
         });
-        Ok(words.collect())
+        Ok(values.collect())
     }
 }
 
-/// Values that a control does not take: what it takes is named.
-fn not_taken(control: &Control, error: &HlError) -> Problem {
+/// Returns the error for values that a control does not accept.
+fn invalid_value(control: &Control, error: &HlError) -> Problem {
     let values = control.values();
     let field = match error {
         HlError::Argument { field, .. } => Some(*field),
@@ -309,13 +324,13 @@ fn not_taken(control: &Control, error: &HlError) -> Problem {
         None => values.map(|values| values.choices()).unwrap_or_default(),
     };
     let advice = match values {
-        Some(values) => format!("it takes {values}"),
-        None => "it can be read only".to_owned(),
+        Some(values) => format!("the control accepts {values}"),
+        None => "the control can only be read".to_owned(),
     };
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string(), advice).allowing(allowed)
 }
 
-fn not_so(error: String, method: &'static str) -> Problem {
+fn wrong_method(error: String, method: &'static str) -> Problem {
     let advice = format!("use {method}");
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, advice)
         .allowing([method])

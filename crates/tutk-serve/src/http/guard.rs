@@ -1,4 +1,4 @@
-//! Who is let through: by the name that the server is called, by the page that asks, and by a password.
+//! Checks of every request: the host name, the origin of the page, and authentication.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr as _;
@@ -13,18 +13,18 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::app::App;
 use super::problem::Problem;
+use super::state::AppState;
 use crate::accounts::REALM;
 
-/// What the page may do: nothing but with what comes from here, and `blob:` for what it plays.
+/// Restricts the page to resources of this server, and `blob:` for media.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What all answers say.
+/// Headers of all responses.
 const ALWAYS: [(HeaderName, &str); 5] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -39,9 +39,9 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// Stands before all that is served.
-pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let mut response = match admit(&app, &request) {
+/// The middleware of all routes.
+pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = match check(&state, &request) {
         Ok(cookie) => {
             let mut response = next.run(request).await;
             if let Some(cookie) = cookie {
@@ -64,11 +64,11 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     response
 }
 
-/// The cookie that goes with the answer, if one does.
-fn admit(app: &App, request: &Request) -> Result<Option<HeaderValue>, Problem> {
-    let most = app.limits.header_bytes;
-    if head_bytes(request) > most {
-        let error = format!("the request's head has more than {most} bytes");
+/// Checks a request. Returns the cookie to set, if any.
+fn check(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Problem> {
+    let max = state.limits.header_bytes;
+    if head_bytes(request) > max {
+        let error = format!("URL and headers have more than {max} bytes");
         let (status, advice) = (
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "send fewer headers",
@@ -76,23 +76,23 @@ fn admit(app: &App, request: &Request) -> Result<Option<HeaderValue>, Problem> {
         return Err(Problem::new(status, error, advice));
     }
     let host = host(request)?;
-    if app.accounts.is_open()
+    if state.accounts.allows_anonymous()
         && let Some(host) = &host
-        && !is_own_name(host.host(), &app.names)
+        && !is_own_name(host.host(), &state.names)
     {
-        let error = format!("this server is not called {:?}", host.host());
-        let advice = "call it by its IP address or localhost, name it in the configuration, or give it accounts";
+        let error = format!("unknown host name {:?}", host.host());
+        let advice = "use the IP address or localhost, add the host name to the configuration, or add accounts";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, error, advice)
-            .allowing(app.names.iter().cloned()));
+            .allowing(state.names.iter().cloned()));
     }
-    if changes_or_stays(request) {
-        from_here(request.headers(), host.as_ref())?;
+    if needs_same_origin(request) {
+        check_origin(request.headers(), host.as_ref())?;
     }
-    authenticate(app, request)
+    authenticate(state, request)
 }
 
-/// What an address and headers have, without what stands between them. What reads them takes up to twice the limit
-/// where so much comes at once.
+/// Returns the bytes of URL and headers without separators. hyper accepts up to twice the limit if that
+/// much arrives at once.
 fn head_bytes(request: &Request) -> usize {
     let uri = request.uri();
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
@@ -101,40 +101,34 @@ fn head_bytes(request: &Request) -> usize {
     path + headers.sum::<usize>()
 }
 
-/// What the client calls this server.
+/// Returns the host name that the client uses for this server.
 fn host(request: &Request) -> Result<Option<Authority>, Problem> {
-    let bad = |error: &str| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            error,
-            "name the server once, in the header Host",
-        )
-    };
+    let bad = |error: &str| Problem::new(StatusCode::BAD_REQUEST, error, "send one Host header");
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (None, _) if request.version() >= axum::http::Version::HTTP_11 => {
-            return Err(bad("the request has no Host"));
+            return Err(bad("the request has no Host header"));
         }
-        // Nothing that shows pages of others is as old as this.
+        // HTTP/1.0. No browser is that old.
         (None, _) => return Ok(None),
         (Some(host), None) => host
             .to_str()
             .ok()
             .and_then(|host| Authority::from_str(host).ok())
             .filter(|host| !host.as_str().contains('@'))
-            .ok_or_else(|| bad("the Host is none"))?,
-        (Some(_), Some(_)) => return Err(bad("the request has several Hosts")),
+            .ok_or_else(|| bad("the Host header is invalid"))?,
+        (Some(_), Some(_)) => return Err(bad("the request has several Host headers")),
     };
-    // `GET http://…`: it has to be the same.
+    // `GET http://…`
     match request.uri().authority() {
         Some(other) if !other.as_str().eq_ignore_ascii_case(host.as_str()) => {
-            Err(bad("the request's address and its Host differ"))
+            Err(bad("the request's URL and its Host header differ"))
         }
         _ => Ok(Some(host)),
     }
 }
 
-/// Whether a name is none that a stranger could have lead here: an address, this machine, or a name of ours.
+/// Returns `true` if a host name is safe from DNS rebinding: an IP address, `localhost`, or a configured name.
 fn is_own_name(host: &str, names: &[String]) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -145,19 +139,19 @@ fn is_own_name(host: &str, names: &[String]) -> bool {
         || names.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
-/// Whether it is something that a page of others must not have done: a change, or a connection that stays.
-fn changes_or_stays(request: &Request) -> bool {
+/// Returns `true` for requests that pages of other sites may not make: changes, and long-lived connections.
+fn needs_same_origin(request: &Request) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     !reads || request.headers().contains_key(UPGRADE) || request.uri().path() == "/api/events"
 }
 
-/// What a browser says of the page that asks: it has to be one of ours. Who is no browser says nothing.
-fn from_here(headers: &HeaderMap, host: Option<&Authority>) -> Result<(), Problem> {
+/// Checks that the request comes from a page of this server. Clients other than browsers omit these headers.
+fn check_origin(headers: &HeaderMap, host: Option<&Authority>) -> Result<(), Problem> {
     let refused = |what: &str| {
         Problem::new(
             StatusCode::FORBIDDEN,
             format!("{what}: only pages of this server may do this"),
-            "open the server's own page; behind a proxy, have it pass the header Host on",
+            "use the page of this server; a proxy must forward the Host header",
         )
     };
     let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
@@ -171,13 +165,13 @@ fn from_here(headers: &HeaderMap, host: Option<&Authority>) -> Result<(), Proble
             .zip(host)
             .is_some_and(|(origin, host)| is_origin(origin, host));
         if !own {
-            return Err(refused("the request's Origin is another"));
+            return Err(refused("the request has another Origin"));
         }
     }
     Ok(())
 }
 
-/// Whether an origin is the server that was called by this name.
+/// Returns `true` if an origin is the server with this host name.
 fn is_origin(origin: &str, host: &Authority) -> bool {
     let Some((scheme, rest)) = origin.split_once("://") else {
         return false;
@@ -194,42 +188,42 @@ fn is_origin(origin: &str, host: &Authority) -> bool {
     origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host)
 }
 
-/// RFC 7617, or the cookie that was given for it.
-fn authenticate(app: &App, request: &Request) -> Result<Option<HeaderValue>, Problem> {
-    if app.accounts.is_open() {
+/// Checks HTTP Basic (RFC 7617) or the login cookie.
+fn authenticate(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Problem> {
+    if state.accounts.allows_anonymous() {
         return Ok(None);
     }
     let headers = request.headers();
-    if app.doors.knows(headers) {
+    if state.login_cookies.authenticate(headers) {
         return Ok(None);
     }
-    let Some(said) = headers.get(AUTHORIZATION) else {
-        return Err(unknown("the server wants to know who asks"));
+    let Some(authorization) = headers.get(AUTHORIZATION) else {
+        return Err(unauthorized("authentication is required"));
     };
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map(|ConnectInfo(peer)| peer.ip());
-    if let Some(left) = app.doors.failures.barred(peer) {
+    if let Some(left) = state.login_failures.blocked(peer) {
         let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1);
-        let error = "too many wrong passwords came from this address";
+        let error = "too many wrong passwords from this address";
         let advice = format!("wait {seconds} s");
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error, advice);
         return Err(problem.retry_after(seconds));
     }
-    let right = said
+    let accepted = authorization
         .to_str()
-        .is_ok_and(|said| app.accounts.knows_basic(said));
-    if !right {
-        app.doors.failures.failed(peer);
-        app.counters.login_failed();
-        tracing::warn!(?peer, "a wrong name or password");
-        return Err(unknown("name or password is wrong"));
+        .is_ok_and(|header| state.accounts.check_basic(header));
+    if !accepted {
+        state.login_failures.count(peer);
+        state.counters.logins_failed.inc();
+        tracing::warn!(?peer, "wrong name or password");
+        return Err(unauthorized("wrong name or password"));
     }
-    Ok(app.doors.cookie())
+    Ok(state.login_cookies.set_cookie())
 }
 
-fn unknown(error: &str) -> Problem {
+fn unauthorized(error: &str) -> Problem {
     let challenge = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
-    let advice = "give the name and password of an account by HTTP Basic authentication";
+    let advice = "send the name and password of an account with HTTP Basic authentication";
     let problem = Problem::new(StatusCode::UNAUTHORIZED, error, advice);
     match HeaderValue::from_str(&challenge) {
         Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
@@ -242,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_nobody_else_can_have_lead_here() {
+    fn own_names_are_safe_from_dns_rebinding() {
         let names = ["cameras.home.arpa".to_owned()];
         for own in [
             "127.0.0.1",
@@ -271,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_scheme_name_and_port() {
+    fn origin_is_scheme_host_and_port() {
         let is = |origin: &str, host: &str| is_origin(origin, &Authority::from_str(host).unwrap());
         assert!(is("http://h:8080", "h:8080") && is("http://H", "h:80") && is("https://h", "h"));
         assert!(is("http://[::1]:80", "[::1]"));

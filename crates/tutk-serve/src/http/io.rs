@@ -1,4 +1,4 @@
-//! A connection that is given up when the client takes nothing of what is written to it.
+//! A connection with a timeout for writes.
 
 use std::io;
 use std::pin::Pin;
@@ -9,17 +9,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// See the module.
+/// Fails writes with `TimedOut` if the client reads nothing for a time.
 #[derive(Debug)]
-pub(super) struct Patient {
+pub(super) struct WriteTimeout {
     stream: TcpStream,
     time: Duration,
-    /// Runs while the client takes nothing.
     timer: Pin<Box<Sleep>>,
+    /// The timer is running.
     waiting: bool,
 }
 
-impl Patient {
+impl WriteTimeout {
     pub(super) fn new(stream: TcpStream, time: Duration) -> Self {
         Self {
             stream,
@@ -29,8 +29,7 @@ impl Patient {
         }
     }
 
-    /// What came of writing: if it waits, it does so for a while only.
-    fn watch<T>(
+    fn limit<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
@@ -48,7 +47,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -58,14 +57,14 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, written)
+        self.limit(context, written)
     }
 
     fn poll_write_vectored(
@@ -74,7 +73,7 @@ impl AsyncWrite for Patient {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.watch(context, written)
+        self.limit(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -8,12 +8,13 @@ use axum::response::Response;
 use serde::Serialize;
 use tutk_media::{AudioConfig, Codec, InitSegment, LiveMp4, Segment};
 
-use super::app::{App, Going, Named};
-use super::cameras::{self, StateJson};
+use super::camera_state::StateJson;
+use super::extract::PathCamera;
 use super::media::{self, LeftOut, Sound, SoundChoice};
 use super::problem::Problem;
+use super::state::{AppState, Shutdown};
 use super::stream;
-use super::websocket::{GOING_AWAY, Gone, Handshake, Said, Socket, UNSUPPORTED};
+use super::websocket::{Disconnected, GOING_AWAY, Incoming, Socket, UNSUPPORTED, Upgrade};
 use crate::error::Error;
 use crate::hub::{Camera, LiveFrame, StreamDescription, Viewer, ViewerEvent};
 
@@ -67,7 +68,7 @@ struct Live {
     camera: Camera,
     socket: Socket,
     viewer: Viewer,
-    going: Going,
+    shutdown: Shutdown,
     choice: SoundChoice,
     /// The newest state that was told.
     state: Option<StateJson>,
@@ -97,31 +98,26 @@ enum End {
     Problem(Problem),
 }
 
-impl From<Gone> for End {
-    fn from(_: Gone) -> Self {
+impl From<Disconnected> for End {
+    fn from(_: Disconnected) -> Self {
         Self::Gone
     }
 }
 
 pub(super) async fn live(
-    State(app): State<App>,
-    Named(camera): Named,
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
     Sound(choice): Sound,
-    mut request: Request,
-) -> Result<Response, Problem> {
-    let (response, handshake) = Handshake::accept(&mut request, app.limits)?;
+    upgrade: Upgrade,
+    request: Request,
+) -> Response {
     let label = stream::label(&request, "live");
-    let (seat, going) = (app.seat(), app.going());
-    tokio::spawn(async move {
-        let Some(socket) = handshake.open().await else {
-            return;
-        };
-        let going = match seat {
-            Ok(seat) => seat,
-            Err(problem) => {
-                socket.fail(problem).await;
-                return drop(going);
-            }
+    drop(request);
+    let (slot, shutdown) = (state.stream_slot(), state.shutdown());
+    upgrade.start(async move |socket| {
+        let _slot = match slot {
+            Ok(slot) => slot,
+            Err(problem) => return socket.fail(problem).await,
         };
         let mut viewer = camera.watch(label);
         viewer.set_max_lag(Some(MAX_LAG));
@@ -130,34 +126,37 @@ pub(super) async fn live(
             camera,
             socket,
             viewer,
-            going,
+            shutdown,
             choice: choice.unwrap_or(SoundChoice::Flac),
             state: None,
             writing: None,
             zero: None,
         };
-        let Err(end) = live.run(app).await;
+        let Err(end) = live.run(state).await;
         let socket = live.socket;
         tracing::info!(camera = live.camera.name(), "browser left");
         match end {
             End::Gone => {}
-            End::Stopped => socket.close(GOING_AWAY, "the server ends").await,
-            End::Odd => socket.close(UNSUPPORTED, "nothing is taken here").await,
+            End::Stopped => {
+                socket
+                    .close(GOING_AWAY, "the server is shutting down")
+                    .await
+            }
+            End::Odd => socket.close(UNSUPPORTED, "no messages are expected").await,
             End::Problem(problem) => socket.fail(problem).await,
         }
-    });
-    Ok(response)
+    })
 }
 
 impl Live {
-    async fn run(&mut self, app: App) -> Result<std::convert::Infallible, End> {
-        let mut description = self.described(&app).await?;
+    async fn run(&mut self, state: AppState) -> Result<std::convert::Infallible, End> {
+        let mut description = self.described(&state).await?;
         self.begin(&description).await?;
         loop {
             let event = tokio::select! {
                 event = self.viewer.next_event() => event,
-                said = self.socket.next() => return Err(heard(&said)),
-                () = self.going.stopped() => return Err(End::Stopped),
+                message = self.socket.next() => return Err(unexpected(&message)),
+                () = self.shutdown.started() => return Err(End::Stopped),
             };
             match event {
                 Some(ViewerEvent::Frame(frame)) => self.frame(&frame).await?,
@@ -175,8 +174,8 @@ impl Live {
     }
 
     /// Waits until it is known what the camera shows, however long it is away, and says where it stands meanwhile.
-    async fn described(&mut self, app: &App) -> Result<Arc<StreamDescription>, End> {
-        let mut changes = app.hub.changes();
+    async fn described(&mut self, state: &AppState) -> Result<Arc<StreamDescription>, End> {
+        let mut changes = state.hub.changes();
         loop {
             changes.borrow_and_update();
             self.tell_state().await?;
@@ -184,7 +183,7 @@ impl Live {
             let description = async {
                 match camera.description().await {
                     // It is down: there is nothing to ask for before that changes.
-                    Err(Error::Down(_) | Error::Nothing(_)) => std::future::pending().await,
+                    Err(Error::Down(_) | Error::NoFrames(_)) => std::future::pending().await,
                     other => other,
                 }
             };
@@ -194,14 +193,14 @@ impl Live {
                 }
                 // The sender is in the hub.
                 _ = changes.changed() => {}
-                said = self.socket.next() => return Err(heard(&said)),
-                () = self.going.stopped() => return Err(End::Stopped),
+                message = self.socket.next() => return Err(unexpected(&message)),
+                () = self.shutdown.started() => return Err(End::Stopped),
             }
         }
     }
 
     async fn tell_state(&mut self) -> Result<(), End> {
-        let state = cameras::state(&self.camera);
+        let state = StateJson::of(&self.camera);
         if self.state.as_ref() != Some(&state) {
             self.send(&Told::State { state: &state }).await?;
             self.state = Some(state);
@@ -265,15 +264,15 @@ impl Live {
 
     async fn send(&mut self, told: &Told<'_>) -> Result<(), End> {
         tokio::select! {
-            sent = self.socket.tell(told) => Ok(sent?),
-            () = self.going.stopped() => Err(End::Stopped),
+            sent = self.socket.send_json(told) => Ok(sent?),
+            () = self.shutdown.started() => Err(End::Stopped),
         }
     }
 
     async fn bytes(&mut self, bytes: bytes::Bytes) -> Result<(), End> {
         tokio::select! {
             sent = self.socket.send(bytes) => Ok(sent?),
-            () = self.going.stopped() => Err(End::Stopped),
+            () = self.shutdown.started() => Err(End::Stopped),
         }
     }
 }
@@ -326,10 +325,10 @@ impl Writing {
     }
 }
 
-/// Why a viewer's word ends it: nothing is expected.
-fn heard(said: &Said) -> End {
-    match said {
-        Said::Gone => End::Gone,
-        Said::Text(_) | Said::Binary(_) => End::Odd,
+/// Returns how the stream ends after a message from the client. None is expected.
+fn unexpected(message: &Incoming) -> End {
+    match message {
+        Incoming::Closed => End::Gone,
+        Incoming::Text(_) | Incoming::Binary(_) => End::Odd,
     }
 }

@@ -1,4 +1,4 @@
-//! What of a camera's picture and sound goes into a stream, and how.
+//! The formats of streams: which video and audio they carry.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use serde::Deserialize;
 use tutk_media::{AudioCodec, Codec, LiveMp4, TsWriter};
 
-use super::app::App;
 use super::problem::Problem;
+use super::state::AppState;
 use crate::hub::{SoundDescription, StreamDescription};
 
 /// `?sound=`: which sound goes into MP4.
@@ -37,11 +37,11 @@ pub(super) struct Sound(pub(super) Option<SoundChoice>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LeftOut(pub(super) String);
 
-impl FromRequestParts<App> for Sound {
+impl FromRequestParts<AppState> for Sound {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        match Query::<Asked>::from_request_parts(parts, app).await {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        match Query::<Asked>::from_request_parts(parts, state).await {
             Ok(Query(asked)) => Ok(Self(asked.sound)),
             Err(error) => {
                 let advice = "leave it out, or give ?sound= with what is allowed";

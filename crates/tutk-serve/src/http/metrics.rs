@@ -1,261 +1,244 @@
-//! `/metrics`: for Prometheus, in its text format 0.0.4.
+//! `/metrics`: metrics in the text format of Prometheus.
 
-use std::fmt::{self, Display, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
 
-use super::app::App;
+use super::state::AppState;
 use crate::hub::{CameraState, CameraStats};
 
-const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// A family of metrics, and its samples.
-struct Family {
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
-    samples: String,
+/// The values of all metrics, read for one scrape.
+#[derive(Debug)]
+struct Scrape {
+    cameras: Vec<Camera>,
+    streams: u64,
+    connections: u64,
+    connections_refused: u64,
+    viewers_refused: u64,
+    logins_failed: u64,
 }
 
-pub(super) async fn metrics(State(app): State<App>) -> Response {
+#[derive(Debug)]
+struct Camera {
+    name: String,
+    stats: CameraStats,
+    bytes_per_second: Option<f64>,
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     let mut cameras = Vec::new();
-    for camera in app.hub.cameras() {
-        cameras.push((camera.name().to_owned(), camera.stats().await));
+    for camera in state.hub.cameras() {
+        let name = camera.name().to_owned();
+        let stats = camera.stats().await;
+        let rate = state.rate(&name, stats.bytes, stats.pictures);
+        cameras.push(Camera {
+            bytes_per_second: rate.map(|rate| rate.bytes()),
+            name,
+            stats,
+        });
     }
+    let counters = &state.counters;
+    let scrape = Scrape {
+        cameras,
+        streams: state.streams() as u64,
+        connections: counters.connections.get(),
+        connections_refused: counters.connections_refused.get(),
+        viewers_refused: counters.viewers_refused.get(),
+        logins_failed: counters.logins_failed.get(),
+    };
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(scrape));
     let mut text = String::new();
-    for family in of_cameras(&app, &cameras)
-        .into_iter()
-        .chain(of_server(&app))
-    {
-        // To write into text does not fail.
-        let _ = write!(text, "{family}");
-    }
-    ([(CONTENT_TYPE, CONTENT)], text).into_response()
+    // Writing to a `String` does not fail.
+    let _ = prometheus_text::encode(&mut text, &registry);
+    ([(CONTENT_TYPE, prometheus_text::CONTENT_TYPE)], text).into_response()
 }
 
-fn of_cameras(app: &App, cameras: &[(String, CameraStats)]) -> Vec<Family> {
-    let gauge = |name, help| Family::new(name, "gauge", help);
-    let counter = |name, help| Family::new(name, "counter", help);
-    let all = |mut family: Family, of: &dyn Fn(&str, &CameraStats) -> Option<f64>| {
-        for (name, stats) in cameras {
-            if let Some(value) = of(name, stats) {
-                family.push(&[("camera", name)], value);
-            }
-        }
-        family
-    };
-    let mut frames = counter("tutk_camera_frames_total", "Whole frames that came.");
-    for (name, stats) in cameras {
-        for (kind, count) in [("video", stats.pictures), ("audio", stats.sounds)] {
-            frames.push(&[("camera", name), ("kind", kind)], number(count));
-        }
-    }
-    vec![
-        all(
-            gauge(
-                "tutk_camera_up",
-                "Whether there is a session with the camera.",
-            ),
-            &|_, stats| Some(f64::from(u8::from(matches!(stats.state, CameraState::Up)))),
-        ),
-        all(
-            gauge(
-                "tutk_camera_away",
-                "Whether a session is wanted, and fell or could not be begun.",
-            ),
-            &|_, stats| {
-                let away = matches!(stats.state, CameraState::Down(_) | CameraState::Failed(_));
-                Some(f64::from(u8::from(away)))
-            },
-        ),
-        frames,
-        all(
-            counter("tutk_camera_key_frames_total", "Key frames that came."),
-            &|_, stats| Some(number(stats.keys)),
-        ),
-        all(
-            counter(
-                "tutk_camera_received_bytes_total",
-                "Bytes of whole frames that came.",
-            ),
-            &|_, stats| Some(number(stats.bytes)),
-        ),
-        all(
-            gauge(
-                "tutk_camera_receive_bytes_per_second",
-                "Bytes of whole frames that came in a second since the last scrapes; none at the first.",
-            ),
-            &|name, stats| Some(app.rate(name, stats.bytes, stats.pictures)?.bytes()),
-        ),
-        all(
-            counter(
-                "tutk_camera_lost_frames_total",
-                "Frames that the network lost, whole or in part, since there is a session.",
-            ),
-            &|_, stats| Some(number(stats.session.as_ref()?.lost)),
-        ),
-        all(
-            counter(
-                "tutk_camera_sessions_total",
-                "How often the camera let us in.",
-            ),
-            &|_, stats| Some(number(stats.sessions)),
-        ),
-        all(
-            counter(
-                "tutk_camera_reconnects_total",
-                "How often a session that was up fell, and had to be begun again.",
-            ),
-            &|_, stats| Some(number(stats.falls)),
-        ),
-        all(
-            gauge(
-                "tutk_camera_round_trip_seconds",
-                "Round trip to the camera, smoothed.",
-            ),
-            &|_, stats| Some(stats.session.as_ref()?.round_trip?.as_secs_f64()),
-        ),
-        all(
-            gauge(
-                "tutk_camera_viewers",
-                "Viewers of the camera, however they watch.",
-            ),
-            &|_, stats| Some(number(stats.viewers.len() as u64)),
-        ),
-        all(
-            counter(
-                "tutk_camera_viewer_missed_frames_total",
-                "Frames that viewers missed because they were slow.",
-            ),
-            &|_, stats| Some(number(stats.missed)),
-        ),
-    ]
-}
-
-fn of_server(app: &App) -> Vec<Family> {
-    let counters = &app.counters;
-    let counter = |name, help, of: &AtomicU64| {
-        let mut family = Family::new(name, "counter", help);
-        family.push(&[], number(of.load(Ordering::Relaxed)));
-        family
-    };
-    let mut viewers = Family::new(
-        "tutk_http_viewers",
-        "gauge",
-        "Streams that are served over HTTP now.",
-    );
-    viewers.push(&[], number(app.viewers() as u64));
-    let mut build = Family::new("tutk_build_info", "gauge", "Which version this is.");
-    build.push(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-    vec![
-        viewers,
-        counter(
-            "tutk_http_connections_total",
-            "Connections that were accepted.",
-            &counters.connections,
-        ),
-        counter(
-            "tutk_http_connections_refused_total",
-            "Connections that were refused because there were too many.",
-            &counters.connections_refused,
-        ),
-        counter(
-            "tutk_http_viewers_refused_total",
-            "Viewers that were refused because there were too many.",
-            &counters.viewers_refused,
-        ),
-        counter(
-            "tutk_http_logins_failed_total",
-            "Wrong names and passwords.",
-            &counters.logins_failed,
-        ),
-        build,
-    ]
-}
-
-impl Family {
-    fn new(name: &'static str, kind: &'static str, help: &'static str) -> Self {
-        Self {
-            name,
-            kind,
-            help,
-            samples: String::new(),
-        }
-    }
-
-    fn push(&mut self, labels: &[(&str, &str)], value: f64) {
-        let labels = labels
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let encoder = &mut encoder;
+        self.gauge(
+            encoder,
+            "tutk_camera_up",
+            "1 if there is a session with the camera",
+            |stats| Some(u64::from(matches!(stats.state, CameraState::Up))),
+        )?;
+        let help = "1 if a session is needed but could not be established or was lost";
+        self.gauge(encoder, "tutk_camera_away", help, |stats| {
+            let away = matches!(stats.state, CameraState::Down(_) | CameraState::Failed(_));
+            Some(u64::from(away))
+        })?;
+        let frames = self.cameras.iter().flat_map(|camera| {
+            let kinds = [
+                ("video", camera.stats.pictures),
+                ("audio", camera.stats.sounds),
+            ];
+            kinds.map(|(kind, count)| (vec![("camera", &*camera.name), ("kind", kind)], count))
+        });
+        family(
+            encoder,
+            "tutk_camera_frames",
+            "Complete frames received",
+            frames,
+            ConstCounter::new,
+        )?;
+        self.counter(
+            encoder,
+            "tutk_camera_key_frames",
+            "Key frames received",
+            |stats| Some(stats.keys),
+        )?;
+        let help = "Bytes of complete frames received";
+        self.counter(encoder, "tutk_camera_received_bytes", help, |stats| {
+            Some(stats.bytes)
+        })?;
+        let rates = self
+            .cameras
             .iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", Escaped(value)))
-            .collect::<Vec<_>>();
-        let labels = match labels.is_empty() {
-            true => String::new(),
-            false => format!("{{{}}}", labels.join(",")),
-        };
-        // To write into text does not fail.
-        let _ = writeln!(self.samples, "{}{labels} {value}", self.name);
-    }
-}
-
-/// Its head, and samples; nothing where there are none.
-impl Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.samples.is_empty() {
-            return Ok(());
-        }
-        let Self {
-            name,
-            kind,
-            help,
-            samples,
-        } = self;
-        write!(f, "# HELP {name} {help}\n# TYPE {name} {kind}\n{samples}")
-    }
-}
-
-/// A label's value.
-struct Escaped<'a>(&'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for letter in self.0.chars() {
-            match letter {
-                '\\' => f.write_str("\\\\")?,
-                '"' => f.write_str("\\\"")?,
-                '\n' => f.write_str("\\n")?,
-                other => f.write_char(other)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Exact up to 2^53, and no counter comes there.
-#[expect(clippy::cast_precision_loss, reason = "see above")]
-fn number(count: u64) -> f64 {
-    count as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_family_is_text() {
-        let mut family = Family::new("tutk_x_total", "counter", "What it is.");
-        assert_eq!(family.to_string(), "");
-        family.push(
-            &[("camera", "a\"b\\c\nd"), ("kind", "é")],
-            1_234_567_890_123.0,
+            .filter_map(|camera| Some((vec![("camera", &*camera.name)], camera.bytes_per_second?)));
+        let (name, help) = (
+            "tutk_camera_receive_bytes_per_second",
+            "Bytes of complete frames received per second since the previous scrapes",
         );
-        family.push(&[], 0.25);
-        assert_eq!(
-            family.to_string(),
-            "# HELP tutk_x_total What it is.\n# TYPE tutk_x_total counter\n\
-             tutk_x_total{camera=\"a\\\"b\\\\c\\nd\",kind=\"é\"} 1234567890123\ntutk_x_total 0.25\n"
+        family(encoder, name, help, rates, ConstGauge::new)?;
+        let help = "Frames lost by the network, completely or in part, in the current session";
+        self.counter(encoder, "tutk_camera_lost_frames", help, |stats| {
+            Some(stats.session.as_ref()?.lost)
+        })?;
+        self.counter(
+            encoder,
+            "tutk_camera_sessions",
+            "Authenticated sessions",
+            |stats| Some(stats.sessions),
+        )?;
+        let help = "Sessions that were lost";
+        self.counter(encoder, "tutk_camera_reconnects", help, |stats| {
+            Some(stats.falls)
+        })?;
+        let round_trips = self.cameras.iter().filter_map(|camera| {
+            let time = camera.stats.session.as_ref()?.round_trip?;
+            Some((vec![("camera", &*camera.name)], time.as_secs_f64()))
+        });
+        let (name, help) = (
+            "tutk_camera_round_trip_seconds",
+            "Smoothed round-trip time to the camera",
         );
+        family(encoder, name, help, round_trips, ConstGauge::new)?;
+        let help = "Viewers of the camera over all outputs";
+        self.gauge(encoder, "tutk_camera_viewers", help, |stats| {
+            Some(stats.viewers.len() as u64)
+        })?;
+        let help = "Frames that slow viewers missed";
+        self.counter(encoder, "tutk_camera_viewer_missed_frames", help, |stats| {
+            Some(stats.missed)
+        })?;
+
+        let streams = [(Vec::new(), self.streams)];
+        family(
+            encoder,
+            "tutk_http_viewers",
+            "Streams served over HTTP",
+            streams,
+            ConstGauge::new,
+        )?;
+        for (name, help, value) in [
+            (
+                "tutk_http_connections",
+                "Accepted connections",
+                self.connections,
+            ),
+            (
+                "tutk_http_connections_refused",
+                "Connections refused because of the connection limit",
+                self.connections_refused,
+            ),
+            (
+                "tutk_http_viewers_refused",
+                "Viewers refused because of the viewer limit",
+                self.viewers_refused,
+            ),
+            (
+                "tutk_http_logins_failed",
+                "Logins with a wrong name or password",
+                self.logins_failed,
+            ),
+        ] {
+            family(
+                encoder,
+                name,
+                help,
+                [(Vec::new(), value)],
+                ConstCounter::new,
+            )?;
+        }
+        let version = [(vec![("version", env!("CARGO_PKG_VERSION"))], 1_u64)];
+        family(
+            encoder,
+            "tutk_build_info",
+            "The version of the program",
+            version,
+            ConstGauge::new,
+        )
     }
+}
+
+impl Scrape {
+    fn counter(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        value: impl Fn(&CameraStats) -> Option<u64>,
+    ) -> fmt::Result {
+        family(encoder, name, help, self.values(value), ConstCounter::new)
+    }
+
+    fn gauge(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        value: impl Fn(&CameraStats) -> Option<u64>,
+    ) -> fmt::Result {
+        family(encoder, name, help, self.values(value), ConstGauge::new)
+    }
+
+    fn values(
+        &self,
+        value: impl Fn(&CameraStats) -> Option<u64>,
+    ) -> impl Iterator<Item = (Labels<'_>, u64)> {
+        self.cameras.iter().filter_map(move |camera| {
+            Some((vec![("camera", &*camera.name)], value(&camera.stats)?))
+        })
+    }
+}
+
+/// Encodes a metric with all its label sets, or nothing if there are none.
+fn family<'a, V, M: EncodeMetric>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (Labels<'a>, V)>,
+    metric: impl Fn(V) -> M,
+) -> fmt::Result {
+    let mut values = values
+        .into_iter()
+        .map(|(labels, value)| (labels, metric(value)));
+    let Some(first) = values.next() else {
+        return Ok(());
+    };
+    let mut family = encoder.encode_descriptor(name, help, None, first.1.metric_type())?;
+    for (labels, metric) in std::iter::once(first).chain(values) {
+        metric.encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }

@@ -111,14 +111,17 @@
 //! ([`KEPT_EVENTS`]), and all states otherwise.
 
 mod app;
+mod camera_state;
 mod cameras;
 mod config;
 mod controls;
+mod event_log;
 mod events;
+mod extract;
 mod guard;
 mod io;
 mod live;
-mod login;
+mod login_cookies;
 mod media;
 mod metrics;
 mod openapi;
@@ -128,19 +131,16 @@ mod rates;
 mod server;
 #[cfg_attr(not(feature = "snapshot"), path = "no_snapshot.rs")]
 mod snapshot;
+mod snapshot_cache;
+mod state;
 mod stream;
 mod talk;
 mod websocket;
 
-use std::time::Duration;
-
 pub use self::app::HttpApp;
 pub use self::config::{HttpConfig, HttpLimits};
-pub use self::events::KEPT_EVENTS;
-pub use self::login::COOKIE_LIFETIME;
+pub use self::event_log::KEPT_EVENTS;
+pub use self::login_cookies::COOKIE_LIFETIME;
 pub use self::server::HttpServer;
 pub use self::talk::TALK_SILENCE;
 pub use crate::failures::{FAILURE_TIME, MAX_FAILURES};
-
-/// How long clients have to take a last word when the server ends.
-const FAREWELL: Duration = Duration::from_secs(2);

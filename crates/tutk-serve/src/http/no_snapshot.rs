@@ -1,16 +1,12 @@
-//! `/NAME/snapshot.jpg`, without a decoder for pictures.
+//! `/NAME/snapshot.jpg` without a video decoder.
 
 use axum::http::StatusCode;
 
-use super::app::Named;
+use super::extract::PathCamera;
 use super::problem::Problem;
 
-/// Nothing is made.
-#[derive(Debug, Default)]
-pub(super) struct Desks {}
-
-pub(super) async fn snapshot(_: Named) -> Problem {
-    let error = "this program was built without a decoder for pictures (the feature `snapshot`)";
-    let advice = "take a picture out of /NAME/stream.mp4 with ffmpeg";
+pub(super) async fn snapshot(_: PathCamera) -> Problem {
+    let error = "this program was built without the feature `snapshot`";
+    let advice = "extract a picture from /NAME/stream.mp4 with ffmpeg";
     Problem::new(StatusCode::NOT_IMPLEMENTED, error, advice)
 }

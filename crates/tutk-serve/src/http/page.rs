@@ -1,61 +1,55 @@
-//! The page, which is part of the program.
+//! The files of the web page. They are part of the program.
 
-use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::Sha256;
 use sha2::digest::Digest as _;
 
-use super::app::App;
-use super::problem::Problem;
-use crate::accounts::hex;
+use crate::hex::hex;
+
+macro_rules! files {
+    ($($name:literal => $content_type:expr),* $(,)?) => {
+        &[
+            ("/", HTML, include_bytes!("page/index.html")),
+            $((concat!("/", $name), $content_type, include_bytes!(concat!("page/", $name)))),*
+        ]
+    };
+}
 
 /// Path, content type and content.
-const FILES: &[(&str, &str, &[u8])] = &[
-    ("/", HTML, include_bytes!("page/index.html")),
-    ("/style.css", CSS, include_bytes!("page/style.css")),
-    ("/icon.svg", SVG, include_bytes!("page/icon.svg")),
-    (
-        "/manifest.webmanifest",
-        MANIFEST,
-        include_bytes!("page/manifest.webmanifest"),
-    ),
-    ("/api.js", JS, include_bytes!("page/api.js")),
-    ("/app.js", JS, include_bytes!("page/app.js")),
-    ("/confirm.js", JS, include_bytes!("page/confirm.js")),
-    ("/controls.js", JS, include_bytes!("page/controls.js")),
-    ("/details.js", JS, include_bytes!("page/details.js")),
-    ("/dom.js", JS, include_bytes!("page/dom.js")),
-    ("/feed.js", JS, include_bytes!("page/feed.js")),
-    ("/layout.js", JS, include_bytes!("page/layout.js")),
-    ("/microphone.js", JS, include_bytes!("page/microphone.js")),
-    (
-        "/microphone-worklet.js",
-        JS,
-        include_bytes!("page/microphone-worklet.js"),
-    ),
-    ("/panel.js", JS, include_bytes!("page/panel.js")),
-    ("/player.js", JS, include_bytes!("page/player.js")),
-    ("/sound.js", JS, include_bytes!("page/sound.js")),
-    ("/talk.js", JS, include_bytes!("page/talk.js")),
-    ("/tile.js", JS, include_bytes!("page/tile.js")),
-    ("/widgets.js", JS, include_bytes!("page/widgets.js")),
-    ("/words.js", JS, include_bytes!("page/words.js")),
+const FILES: &[(&str, &str, &[u8])] = files![
+    "style.css" => "text/css; charset=utf-8",
+    "icon.svg" => "image/svg+xml",
+    "manifest.webmanifest" => "application/manifest+json",
+    "api.js" => JS,
+    "app.js" => JS,
+    "confirm.js" => JS,
+    "controls.js" => JS,
+    "details.js" => JS,
+    "dom.js" => JS,
+    "feed.js" => JS,
+    "layout.js" => JS,
+    "microphone.js" => JS,
+    "microphone-worklet.js" => JS,
+    "panel.js" => JS,
+    "player.js" => JS,
+    "sound.js" => JS,
+    "talk.js" => JS,
+    "tile.js" => JS,
+    "widgets.js" => JS,
+    "words.js" => JS,
 ];
 
 const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-const MANIFEST: &str = "application/manifest+json";
 const JS: &str = "text/javascript; charset=utf-8";
 
-/// Where the files are.
+/// Returns the paths of all files.
 pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|&(path, _, _)| path)
 }
 
-/// The files, with what tells one version of each from another.
+/// The files with their entity tags.
 #[derive(Debug)]
 pub(super) struct Page {
     files: Vec<File>,
@@ -66,7 +60,7 @@ struct File {
     path: &'static str,
     content_type: &'static str,
     content: &'static [u8],
-    tag: String,
+    etag: String,
 }
 
 impl Page {
@@ -78,7 +72,7 @@ impl Page {
                 path,
                 content_type,
                 content,
-                tag: format!("\"{hash}\""),
+                etag: format!("\"{hash}\""),
             }
         });
         Self {
@@ -86,27 +80,23 @@ impl Page {
         }
     }
 
-    fn answer(&self, path: &str, headers: &HeaderMap) -> Option<Response> {
+    /// Returns the file at a path, or 304 if the client has the current version.
+    pub(super) fn response(&self, path: &str, headers: &HeaderMap) -> Option<Response> {
         let file = self.files.iter().find(|file| file.path == path)?;
         let known = headers
             .get_all(IF_NONE_MATCH)
             .iter()
             .filter_map(|tags| tags.to_str().ok())
             .flat_map(|tags| tags.split(','))
-            .any(|tag| tag.trim().trim_start_matches("W/") == file.tag);
+            .any(|tag| tag.trim().trim_start_matches("W/") == file.etag);
         let mut response = match known {
             true => StatusCode::NOT_MODIFIED.into_response(),
             false => ([(CONTENT_TYPE, file.content_type)], file.content).into_response(),
         };
         let headers = response.headers_mut();
-        headers.insert(ETAG, HeaderValue::from_str(&file.tag).ok()?);
-        // It may be kept, and is asked for again each time.
+        headers.insert(ETAG, HeaderValue::from_str(&file.etag).ok()?);
+        // Browsers may store the file, but have to revalidate it each time.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         Some(response)
     }
-}
-
-pub(super) async fn asset(State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let answer = app.page.answer(request.uri().path(), request.headers());
-    answer.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such file", "see /"))
 }

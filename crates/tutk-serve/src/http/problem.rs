@@ -1,4 +1,4 @@
-//! What is answered when something cannot be done: a status, and JSON that says what to try.
+//! Error responses: a status, and JSON with the error and advice.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 
-/// An error as clients get it.
+/// An error response.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -21,11 +21,11 @@ pub(super) struct Problem {
 /// `{"error": …, "advice": …, "allowed": […]}`.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Body {
-    /// What is wrong.
+    /// What failed.
     pub(super) error: String,
     /// What to try.
     pub(super) advice: String,
-    /// What would do, each for itself; empty where that is no list.
+    /// The allowed values, if they can be listed.
     pub(super) allowed: Vec<String>,
 }
 
@@ -56,13 +56,13 @@ impl Problem {
         self
     }
 
-    /// It may be tried again after so many seconds.
+    /// Adds a `Retry-After` header.
     pub(super) fn retry_after(self, seconds: u32) -> Self {
         self.with_header(RETRY_AFTER, seconds.into())
     }
 
-    /// The code that a WebSocket is closed with: those from 4000 on are an application's own (RFC 6455 section
-    /// 7.4.2).
+    /// Returns the close code of a WebSocket that ends with this error. Codes from 4000 are private to the
+    /// application (RFC 6455 section 7.4.2).
     pub(super) fn close_code(&self) -> u16 {
         4_000 + self.status.as_u16()
     }
@@ -91,7 +91,7 @@ impl From<Error> for Problem {
         let advice = advice(&error);
         let status = match &error {
             Error::Closed => StatusCode::NOT_FOUND,
-            Error::Nothing(_) | Error::Unanswered { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Error::NoFrames(_) | Error::Unanswered { .. } => StatusCode::GATEWAY_TIMEOUT,
             Error::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Session(tutk_runtime::Error::AlreadyTalking) => StatusCode::CONFLICT,
             Error::Session(tutk_runtime::Error::Talk(_)) => StatusCode::BAD_GATEWAY,
@@ -101,32 +101,32 @@ impl From<Error> for Problem {
     }
 }
 
-/// What to try.
-pub(super) fn advice(error: &Error) -> &'static str {
+/// Returns what the user can do about an error.
+fn advice(error: &Error) -> &'static str {
     match error {
         Error::Down(error) | Error::Session(error) => session_advice(error),
-        Error::Nothing(_) => "check that the camera is switched on, and try again",
+        Error::NoFrames(_) => "check that the camera is switched on, then try again",
         Error::Unanswered { .. } => {
-            "a camera that does not know a command does not answer: this model may not have it"
+            "this model may not support the command: cameras do not answer unknown commands"
         }
-        Error::Busy(_) => "wait until those are answered, and try again",
-        Error::Closed => "it was taken out of the configuration: see /api/cameras",
-        Error::TooLong { .. } => "give fewer values",
-        _ => "try again; the server's log says more",
+        Error::Busy(_) => "wait for their answers, then try again",
+        Error::Closed => "the camera was removed from the configuration: see /api/cameras",
+        Error::TooLong { .. } => "send fewer values",
+        _ => "try again, and see the server's log for details",
     }
 }
 
-/// What to try when there is no session, or not what was wanted of it.
+/// Returns what the user can do about an error of the session.
 pub(super) fn session_advice(error: &tutk_runtime::Error) -> &'static str {
     match error {
         tutk_runtime::Error::Session(error) => error.advice(),
         tutk_runtime::Error::Talk(_) => {
-            "check that the camera has a speaker, and that no other app talks to it"
+            "check that the camera has a speaker, and that no other app is talking"
         }
-        tutk_runtime::Error::AlreadyTalking => "wait until whoever talks has done",
+        tutk_runtime::Error::AlreadyTalking => "wait until the other client has finished talking",
         tutk_runtime::Error::Down | tutk_runtime::Error::Gone => {
-            "the session is being begun again: try again in some seconds"
+            "the camera is reconnecting: try again in a few seconds"
         }
-        _ => "try again; the server's log says more",
+        _ => "try again, and see the server's log for details",
     }
 }

@@ -1,81 +1,81 @@
-//! How much comes in a second: from what was counted when somebody looked before.
+//! Recent data rates, computed from successive readings of counters.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Looks are this far apart at least, or the newer one is not kept.
-const APART: Duration = Duration::from_secs(1);
+/// The minimum time between kept samples.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is older says nothing of late.
-const OLD: Duration = Duration::from_secs(60);
+/// The maximum age of a sample.
+const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// Looks that are kept.
-const LOOKS: usize = 8;
+/// The maximum number of kept samples.
+const MAX_SAMPLES: usize = 8;
 
-/// What was counted, and when. A rate is told from the oldest look that is kept to the newest: 1 to 8 s for a page that
-/// looks every second, and from one scrape to the next for who comes each half minute.
+/// Computes the rate between the oldest kept sample and the newest one. For a page that polls every second
+/// it is an average over 1 to 8 s. For a Prometheus server it is the average since the previous scrape.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rate {
-    looks: VecDeque<Look>,
-    now: Option<Look>,
+    samples: VecDeque<Sample>,
+    newest: Option<Sample>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct Sample {
     at: Instant,
     bytes: u64,
     pictures: u64,
 }
 
 impl Rate {
-    /// What was counted by now.
-    pub(super) fn look(&mut self, bytes: u64, pictures: u64) {
-        let look = Look {
+    /// Adds the current values of the counters.
+    pub(super) fn sample(&mut self, bytes: u64, pictures: u64) {
+        let sample = Sample {
             at: Instant::now(),
             bytes,
             pictures,
         };
-        self.now = Some(look);
-        self.looks.retain(|kept| kept.at.elapsed() <= OLD);
-        let newest = self.looks.back();
-        if newest.is_none_or(|newest| newest.at.elapsed() >= APART) {
-            self.looks.push_back(look);
+        self.newest = Some(sample);
+        self.samples.retain(|kept| kept.at.elapsed() <= MAX_AGE);
+        let newest = self.samples.back();
+        if newest.is_none_or(|newest| newest.at.elapsed() >= INTERVAL) {
+            self.samples.push_back(sample);
         }
-        if self.looks.len() > LOOKS {
-            self.looks.pop_front();
+        if self.samples.len() > MAX_SAMPLES {
+            self.samples.pop_front();
         }
     }
 
-    /// Whether there are two looks that are far enough apart.
+    /// Returns `true` if there are two samples with at least [`INTERVAL`] between them.
     pub(super) fn is_known(&self) -> bool {
-        self.over().is_some()
+        self.period().is_some()
     }
 
-    /// Bytes a second.
+    /// Returns bytes per second.
     pub(super) fn bytes(&self) -> f64 {
-        self.a_second(|look| look.bytes)
+        self.per_second(|sample| sample.bytes)
     }
 
-    /// Pictures a second.
+    /// Returns video frames per second.
     pub(super) fn pictures(&self) -> f64 {
-        self.a_second(|look| look.pictures)
+        self.per_second(|sample| sample.pictures)
     }
 
-    fn over(&self) -> Option<(Look, Look, Duration)> {
-        let (first, now) = (*self.looks.front()?, self.now?);
-        let time = now.at.duration_since(first.at);
-        (time >= APART).then_some((first, now, time))
+    fn period(&self) -> Option<(Sample, Sample, Duration)> {
+        let (first, newest) = (*self.samples.front()?, self.newest?);
+        let time = newest.at.duration_since(first.at);
+        (time >= INTERVAL).then_some((first, newest, time))
     }
 
     #[expect(
         clippy::cast_precision_loss,
-        reason = "what comes in a minute is far below 2^52"
+        reason = "the counts of a minute are far below 2^52"
     )]
-    fn a_second(&self, of: impl Fn(&Look) -> u64) -> f64 {
-        self.over().map_or(0.0, |(first, now, time)| {
-            of(&now).saturating_sub(of(&first)) as f64 / time.as_secs_f64()
+    fn per_second(&self, of: impl Fn(&Sample) -> u64) -> f64 {
+        self.period().map_or(0.0, |(first, newest, time)| {
+            of(&newest).saturating_sub(of(&first)) as f64 / time.as_secs_f64()
         })
     }
 }
@@ -85,25 +85,25 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_what_came_of_late() {
+    async fn rate_covers_recent_samples_only() {
         let mut rate = Rate::default();
-        rate.look(1_000, 5);
+        rate.sample(1_000, 5);
         assert!(!rate.is_known());
         tokio::time::advance(Duration::from_millis(500)).await;
-        rate.look(1_500, 10);
+        rate.sample(1_500, 10);
         assert!(!rate.is_known());
         tokio::time::advance(Duration::from_millis(1_500)).await;
-        rate.look(5_000, 45);
+        rate.sample(5_000, 45);
         assert!(rate.is_known());
         assert_eq!((rate.bytes(), rate.pictures()), (2_000.0, 20.0));
-        // Nothing more comes: after some looks it is forgotten that something did.
+        // Without new data the rate drops to zero after some samples.
         for _ in 0..20 {
-            tokio::time::advance(APART).await;
-            rate.look(5_000, 45);
+            tokio::time::advance(INTERVAL).await;
+            rate.sample(5_000, 45);
         }
         assert_eq!(rate.bytes(), 0.0);
-        tokio::time::advance(2 * OLD).await;
-        rate.look(9_000, 45);
+        tokio::time::advance(2 * MAX_AGE).await;
+        rate.sample(9_000, 45);
         assert!(!rate.is_known());
     }
 }

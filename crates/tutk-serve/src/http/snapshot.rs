@@ -1,7 +1,5 @@
-//! `/NAME/snapshot.jpg`: the newest key frame as a JPEG file.
+//! `/NAME/snapshot.jpg`: the newest key frame as JPEG.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -11,86 +9,64 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tutk_media::{Codec, Error as MediaError, SNAPSHOT_QUALITY};
 
-use super::app::{App, Named};
+use super::extract::PathCamera;
 use super::problem::Problem;
+use super::snapshot_cache::{CachedSnapshot, Snapshot};
+use super::state::AppState;
 use super::stream;
 use crate::error::Error;
-use crate::hub::{Camera, CameraState, Hub, LiveFrame, ViewerEvent};
+use crate::hub::{Camera, CameraState, LiveFrame, ViewerEvent};
 
-/// How long a camera may take to begin a picture anew, the time to be let in included.
-const KEY_FRAME: Duration = Duration::from_secs(20);
-
-/// Where snapshots are made, by camera; those of cameras that are served no more go.
-#[derive(Debug, Default)]
-pub(super) struct Desks {
-    desks: Mutex<BTreeMap<String, Desk>>,
-}
-
-/// Where one camera's are made, one at a time. The newest is kept for who asks before there is another key frame.
-type Desk = Arc<tokio::sync::Mutex<Option<Made>>>;
-
-/// A picture, and the frame that it was made of.
-#[derive(Debug)]
-struct Made {
-    of: Bytes,
-    jpeg: Bytes,
-}
+/// The timeout for a key frame, including the time to connect.
+const KEY_FRAME_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(super) async fn snapshot(
-    State(app): State<App>,
-    Named(camera): Named,
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
     request: Request,
 ) -> Result<Response, Problem> {
     let label = stream::label(&request, "snapshot");
     drop(request);
-    let desk = app.desks.of(&app.hub, &camera);
-    let mut going = app.going();
+    let cached = state.snapshots.of(&state.hub, &camera);
+    let mut shutdown = state.shutdown();
     let jpeg = tokio::select! {
-        jpeg = picture(desk, &camera, label) => jpeg?,
-        () = going.stopped() => return Err(stream::ending()),
+        jpeg = jpeg(cached, &camera, label) => jpeg?,
+        () = shutdown.started() => return Err(stream::shutting_down()),
     };
     Ok(([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 
-impl Desks {
-    fn of(&self, hub: &Hub, camera: &Camera) -> Desk {
-        let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
-        desks.retain(|name, _| hub.camera(name).is_some());
-        Arc::clone(desks.entry(camera.name().to_owned()).or_default())
-    }
-}
-
-/// The newest key frame as JPEG.
-async fn picture(desk: Desk, camera: &Camera, label: String) -> Result<Bytes, Problem> {
-    // Who waits here gets what is made meanwhile, if it is of the same frame.
-    let mut newest = desk.lock_owned().await;
-    let frame = tokio::time::timeout(KEY_FRAME, key_frame(camera, label)).await;
-    let frame = frame.map_err(|_| Problem::from(Error::Nothing(KEY_FRAME)))??;
-    if let Some(made) = &*newest
-        && made.of == frame.data
+/// Returns the newest key frame as JPEG.
+async fn jpeg(cached: CachedSnapshot, camera: &Camera, label: String) -> Result<Bytes, Problem> {
+    // One request decodes. Those that wait here get the same picture if the key frame is the same.
+    let mut newest = cached.lock_owned().await;
+    let frame = tokio::time::timeout(KEY_FRAME_TIMEOUT, key_frame(camera, label)).await;
+    let frame = frame.map_err(|_| Problem::from(Error::NoFrames(KEY_FRAME_TIMEOUT)))??;
+    if let Some(snapshot) = &*newest
+        && snapshot.of == frame.data
     {
-        return Ok(made.jpeg.clone());
+        return Ok(snapshot.jpeg.clone());
     }
-    // The lock goes along: it is held until this is done, even if the client does not wait for it.
-    let making = tokio::task::spawn_blocking(move || {
+    // The lock is held until the decoder is done, even if the client disconnects.
+    let decoding = tokio::task::spawn_blocking(move || {
         let jpeg = decode(&frame)?;
         let of = frame.data;
-        Ok(newest.insert(Made { of, jpeg }).jpeg.clone())
+        Ok(newest.insert(Snapshot { of, jpeg }).jpeg.clone())
     });
-    making.await.map_err(|error| {
-        tracing::error!(%error, "a snapshot broke off");
-        let error = "the decoder broke off";
+    decoding.await.map_err(|error| {
+        tracing::error!(%error, "the snapshot task failed");
+        let error = "the decoder failed";
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error, "report this")
     })?
 }
 
-/// The key frame that is there, or the next.
+/// Returns the kept key frame, or the next one.
 async fn key_frame(camera: &Camera, label: String) -> Result<LiveFrame, Problem> {
     let mut viewer = camera.watch(label);
     loop {
         match viewer.next_event().await {
             Some(ViewerEvent::Frame(frame)) if frame.is_key() => return Ok(frame),
-            // One that was up a moment ago may be there at the next attempt.
+            // A session that was up may be back at the next attempt.
             Some(ViewerEvent::State(CameraState::Down(fall))) if fall.lasted.is_none() => {
                 return Err(Error::Down(fall.error).into());
             }
@@ -104,12 +80,12 @@ async fn key_frame(camera: &Camera, label: String) -> Result<LiveFrame, Problem>
 }
 
 fn decode(frame: &LiveFrame) -> Result<Bytes, Problem> {
-    let not_here = |error, advice| Problem::new(StatusCode::NOT_IMPLEMENTED, error, advice);
+    let not_supported = |error, advice| Problem::new(StatusCode::NOT_IMPLEMENTED, error, advice);
     let Some(sets) = &frame.description.video else {
-        let error = "the camera shows no picture in H.264, and no other is decoded here";
-        return Err(not_here(
+        let error = "the camera does not send H.264, and there is no decoder for other codecs";
+        return Err(not_supported(
             error.to_owned(),
-            "see /api/cameras for what it shows",
+            "see /api/cameras for the camera's codec",
         ));
     };
     let jpeg = tutk_media::snapshot(sets, &frame.data, SNAPSHOT_QUALITY);
@@ -117,11 +93,11 @@ fn decode(frame: &LiveFrame) -> Result<Bytes, Problem> {
         let text = error.to_string();
         match (error, sets.codec()) {
             (MediaError::SnapshotCodec { .. }, _) | (_, Codec::H265) => {
-                let advice = "take a picture out of /NAME/stream.mp4 with ffmpeg, or set the camera to H.264";
-                not_here(text, advice)
+                let advice = "extract a picture from /NAME/stream.mp4 with ffmpeg, or set the camera to H.264";
+                not_supported(text, advice)
             }
             (MediaError::SnapshotTooLarge { .. }, _) => {
-                not_here(text, "set the camera to a smaller picture")
+                not_supported(text, "set the camera to a lower resolution")
             }
             _ => Problem::new(StatusCode::BAD_GATEWAY, text, "try again with the next key frame"),
         }

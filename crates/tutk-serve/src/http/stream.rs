@@ -13,9 +13,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use tutk_media::{Codec, Error, LiveMp4, TsWriter};
 
-use super::app::{App, Going, Named};
+use super::extract::PathCamera;
 use super::media::{self, LeftOut, Sound, SoundChoice};
 use super::problem::Problem;
+use super::state::{AppState, Shutdown, StreamSlot};
 use crate::hub::{Camera, LiveFrame, SoundDescription, Viewer, ViewerEvent};
 
 /// Says what is not in the stream, and why.
@@ -35,21 +36,22 @@ struct Streaming {
     writer: Writer,
     /// Bytes that were made and not taken: two parts of them at most.
     made: VecDeque<Bytes>,
-    going: Going,
+    shutdown: Shutdown,
+    _slot: StreamSlot,
     /// It was said that sound is left out.
     silent: bool,
 }
 
 pub(super) async fn mp4(
-    State(app): State<App>,
-    Named(camera): Named,
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
     Sound(choice): Sound,
     request: Request,
 ) -> Result<Response, Problem> {
     let choice = choice.unwrap_or(SoundChoice::Camera);
     let label = label(&request, "mp4");
     drop(request);
-    begin(&app, &camera, label, "video/mp4", |shown| {
+    begin(&state, &camera, label, "video/mp4", |shown| {
         let (codec, sound) = shown;
         let (mp4, left_out) = media::mp4(codec, sound, choice);
         (Writer::Mp4(Box::new(mp4.with_one_init())), left_out)
@@ -58,13 +60,13 @@ pub(super) async fn mp4(
 }
 
 pub(super) async fn ts(
-    State(app): State<App>,
-    Named(camera): Named,
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
     request: Request,
 ) -> Result<Response, Problem> {
     let label = label(&request, "ts");
     drop(request);
-    begin(&app, &camera, label, "video/mp2t", |shown| {
+    begin(&state, &camera, label, "video/mp2t", |shown| {
         let (codec, sound) = shown;
         let (ts, left_out) = media::ts(codec, sound);
         (Writer::Ts(ts), left_out)
@@ -83,18 +85,19 @@ pub(super) fn label(request: &Request, kind: &str) -> String {
 type Shown = (Codec, Option<SoundDescription>);
 
 async fn begin(
-    app: &App,
+    state: &AppState,
     camera: &Camera,
     label: String,
     content: &'static str,
     writer: impl FnOnce(Shown) -> (Writer, Option<LeftOut>),
 ) -> Result<Response, Problem> {
-    let mut going = app.seat()?;
+    let slot = state.stream_slot()?;
+    let mut shutdown = state.shutdown();
     // It has a place from now on: what comes while the camera is asked is not missed.
     let viewer = camera.watch(label);
     let described = tokio::select! {
         described = camera.description() => described,
-        () = going.stopped() => return Err(ending()),
+        () = shutdown.started() => return Err(shutting_down()),
     };
     let described = described.map_err(|error| {
         tracing::info!(camera = camera.name(), %error, content, "nothing to stream");
@@ -113,7 +116,8 @@ async fn begin(
         codec,
         writer,
         made: VecDeque::new(),
-        going,
+        shutdown,
+        _slot: slot,
         silent: left_out.is_some(),
     };
     let body = stream::unfold(streaming, async |mut streaming: Streaming| {
@@ -127,9 +131,9 @@ async fn begin(
     Ok(response)
 }
 
-/// What is said to who comes while the server ends.
-pub(super) fn ending() -> Problem {
-    let error = "the server ends";
+/// The error for requests while the server shuts down.
+pub(super) fn shutting_down() -> Problem {
+    let error = "the server is shutting down";
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, error, "try again later");
     problem.retry_after(10)
 }
@@ -143,7 +147,7 @@ impl Streaming {
             }
             let event = tokio::select! {
                 event = self.viewer.next_event() => event?,
-                () = self.going.stopped() => return None,
+                () = self.shutdown.started() => return None,
             };
             match event {
                 ViewerEvent::Frame(frame) => self.frame(&frame),

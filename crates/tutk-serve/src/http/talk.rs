@@ -1,8 +1,8 @@
-//! `/NAME/talk`: a WebSocket for sound to the camera.
+//! `/NAME/talk`: a WebSocket for audio to the camera.
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
@@ -14,46 +14,47 @@ use tutk_media::{AudioCodec, AudioFormat, PcmEncoder, talk_frame};
 use tutk_runtime::TalkSound;
 use tutk_session::{AudioFlags, Codec};
 
-use super::app::{App, Going, Named};
+use super::extract::PathCamera;
 use super::problem::Problem;
-use super::websocket::{GOING_AWAY, Handshake, NORMAL, Said, Socket};
+use super::state::{AppState, Shutdown};
+use super::websocket::{GOING_AWAY, Incoming, NORMAL, Socket, Upgrade};
 use crate::error::Error;
 use crate::hub::{Camera, HubTalker};
 
-/// Who opens it and says nothing for so long is sent away: others may want to talk.
+/// How long a client may keep the backchannel without sending anything.
 pub const TALK_SILENCE: Duration = Duration::from_secs(30);
 
-/// Messages that wait to be said. While as many do, no more are read.
-const WAITING: usize = 4;
+/// The number of queued messages. While the queue is full, no messages are read.
+const QUEUE: usize = 4;
 
-/// Sound that comes later than this behind what came before is said when it comes: what was said in between is
-/// silence, and not made up for.
+/// Audio that arrives later than this after the previous audio is played when it arrives. The time in
+/// between remains silent.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What the server says.
+/// A message to the client.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Told {
-    /// The camera listens: to sound of this rate.
+enum TalkMessage {
+    /// The backchannel is open for audio of this sample rate.
     Ready { codec: String, rate: u32 },
-    /// All was said.
+    /// All audio was played.
     Done { seconds: f64 },
 }
 
-/// What a client says beside sound.
+/// A text message from the client.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-enum Word {
-    /// Sound of this rate follows.
+enum Command {
+    /// Audio of this sample rate follows.
     Begin { rate: u32 },
-    /// That was all.
+    /// There is no more audio.
     End,
 }
 
-/// How it ends, if not well.
+/// Why talking failed.
 enum End {
-    Gone,
-    Stopped,
+    Disconnected,
+    Shutdown,
     Problem(Problem),
 }
 
@@ -63,88 +64,91 @@ impl<E: Into<Problem>> From<E> for End {
     }
 }
 
-/// What the camera takes.
+/// The audio format of the backchannel.
 #[derive(Debug, Clone, Copy)]
-struct Takes {
+struct TalkFormat {
     format: AudioFormat,
     codec: Codec,
     flags: AudioFlags,
 }
 
-/// The task that says what comes, in time.
-type Saying = JoinHandle<Result<Duration, Error>>;
+/// The task that sends audio in real time.
+type Playback = JoinHandle<Result<Duration, Error>>;
 
 pub(super) async fn talk(
-    State(app): State<App>,
-    Named(camera): Named,
-    mut request: Request,
-) -> Result<Response, Problem> {
-    let (response, handshake) = Handshake::accept(&mut request, app.limits)?;
-    let mut going = app.going();
-    tokio::spawn(async move {
-        let Some(mut socket) = handshake.open().await else {
-            return;
-        };
-        match serve(&camera, &mut socket, &mut going).await {
-            Ok(()) => socket.close(NORMAL, "all was said").await,
-            Err(End::Gone) => {}
-            Err(End::Stopped) => socket.close(GOING_AWAY, "the server ends").await,
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
+    upgrade: Upgrade,
+) -> Response {
+    let mut shutdown = state.shutdown();
+    upgrade.start(
+        async move |mut socket| match serve(&camera, &mut socket, &mut shutdown).await {
+            Ok(()) => socket.close(NORMAL, "all audio was played").await,
+            Err(End::Disconnected) => {}
+            Err(End::Shutdown) => {
+                socket
+                    .close(GOING_AWAY, "the server is shutting down")
+                    .await
+            }
             Err(End::Problem(problem)) => {
                 tracing::info!(camera = camera.name(), %problem, "talking failed");
                 socket.fail(problem).await;
             }
-        }
-    });
-    Ok(response)
+        },
+    )
 }
 
-async fn serve(camera: &Camera, socket: &mut Socket, going: &mut Going) -> Result<(), End> {
+async fn serve(camera: &Camera, socket: &mut Socket, shutdown: &mut Shutdown) -> Result<(), End> {
     let opening = async {
-        let takes = takes(camera).await?;
+        let format = talk_format(camera).await?;
         let talker = camera.talk().await?;
-        Ok::<_, Problem>((takes, talker))
+        Ok::<_, Problem>((format, talker))
     };
-    let (takes, talker) = tokio::select! {
+    let (format, talker) = tokio::select! {
         opened = opening => opened?,
-        () = going.stopped() => return Err(End::Stopped),
-        said = socket.next() => return Err(match said {
-            Said::Gone => End::Gone,
-            _ => wrong("the camera does not listen yet", "wait for the message `ready`").into(),
+        () = shutdown.started() => return Err(End::Shutdown),
+        message = socket.next() => return Err(match message {
+            Incoming::Closed => End::Disconnected,
+            _ => invalid("the backchannel is not open yet", "wait for the message `ready`").into(),
         }),
     };
-    tracing::info!(camera = camera.name(), "somebody talks");
-    let AudioFormat { codec, rate, .. } = takes.format;
-    let ready = Told::Ready {
+    tracing::info!(camera = camera.name(), "backchannel opened");
+    let AudioFormat { codec, rate, .. } = format.format;
+    let ready = TalkMessage::Ready {
         codec: codec.to_string(),
         rate,
     };
-    socket.tell(&ready).await.map_err(|_| End::Gone)?;
-    let encoder = PcmEncoder::new(takes.format).map_err(|error| unheard(&error.to_string()))?;
-    let (sender, sounds) = mpsc::channel(WAITING);
-    let mut saying = tokio::spawn(say(talker, encoder, takes, sounds));
-    let result = hear(socket, going, rate, sender, &mut saying).await;
+    socket
+        .send_json(&ready)
+        .await
+        .map_err(|_| End::Disconnected)?;
+    let encoder =
+        PcmEncoder::new(format.format).map_err(|error| unsupported(&error.to_string()))?;
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let mut playback = tokio::spawn(play(talker, encoder, format, receiver));
+    let result = receive(socket, shutdown, rate, sender, &mut playback).await;
     if result.is_err() {
-        // To drop what it has ends it for the camera, too.
-        saying.abort();
+        // Dropping the talker closes the backchannel.
+        playback.abort();
     }
-    tracing::info!(camera = camera.name(), "talking ended");
+    tracing::info!(camera = camera.name(), "backchannel closed");
     let seconds = result?.as_secs_f64();
     socket
-        .tell(&Told::Done { seconds })
+        .send_json(&TalkMessage::Done { seconds })
         .await
-        .map_err(|_| End::Gone)
+        .map_err(|_| End::Disconnected)
 }
 
-/// What the camera sends, and so takes.
-async fn takes(camera: &Camera) -> Result<Takes, Problem> {
+/// Returns the format of the backchannel. It is the format of the camera's own audio.
+async fn talk_format(camera: &Camera) -> Result<TalkFormat, Problem> {
     let description = camera.description().await?;
     let Some(sound) = description.sound else {
-        return Err(unheard(
-            "the camera sends no sound, so that it is not known what it takes",
+        return Err(unsupported(
+            "the camera sends no audio, so the format of its backchannel is unknown",
         ));
     };
     let sent = sound.config.format();
-    // One channel, whatever the camera sends.
+    // The backchannel is mono.
     let format = AudioFormat {
         channels: 1,
         ..sent
@@ -154,133 +158,132 @@ async fn takes(camera: &Camera) -> Result<Takes, Problem> {
         AudioCodec::Pcmu => Codec::Pcmu,
         AudioCodec::Pcma => Codec::Pcma,
         other => {
-            return Err(unheard(&format!(
-                "the camera takes {other}, which is not encoded here"
+            return Err(unsupported(&format!(
+                "the backchannel uses {other}, and there is no encoder for it"
             )));
         }
     };
     let flags = AudioFlags::new(format.rate, 16, 1);
-    let flags = flags.ok_or_else(|| unheard("the camera's rate has no number in the protocol"))?;
-    Ok(Takes {
+    let flags = flags
+        .ok_or_else(|| unsupported("the protocol does not support the camera's sample rate"))?;
+    Ok(TalkFormat {
         format,
         codec,
         flags,
     })
 }
 
-/// Hands on what comes, until that was all. Returns how long it was.
-async fn hear(
+/// Forwards audio to `playback` until the client ends it. Returns its duration.
+async fn receive(
     socket: &mut Socket,
-    going: &mut Going,
+    shutdown: &mut Shutdown,
     rate: u32,
     sender: mpsc::Sender<Vec<i16>>,
-    saying: &mut Saying,
+    playback: &mut Playback,
 ) -> Result<Duration, End> {
-    let mut begun = false;
-    let mut heard = Instant::now();
+    let mut rate_known = false;
+    let mut received = Instant::now();
     loop {
-        let said = tokio::select! {
-            said = socket.next() => said,
-            ended = &mut *saying => return Err(said_all(ended).err().unwrap_or(End::Gone)),
-            () = going.stopped() => return Err(End::Stopped),
-            () = tokio::time::sleep_until(heard + TALK_SILENCE) => {
-                let error = format!("nothing was said for {} s", TALK_SILENCE.as_secs());
-                let advice = "open it when there is something to say";
+        let message = tokio::select! {
+            message = socket.next() => message,
+            ended = &mut *playback => return Err(played(ended).err().unwrap_or(End::Disconnected)),
+            () = shutdown.started() => return Err(End::Shutdown),
+            () = tokio::time::sleep_until(received + TALK_SILENCE) => {
+                let error = format!("no audio for {} s", TALK_SILENCE.as_secs());
+                let advice = "open the backchannel when there is audio to send";
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, error, advice).into());
             }
         };
-        match said {
-            Said::Gone => return Err(End::Gone),
-            Said::Text(text) => match word(&text)? {
-                Word::Begin { rate: given } if given != rate => {
+        match message {
+            Incoming::Closed => return Err(End::Disconnected),
+            Incoming::Text(text) => match command(&text)? {
+                Command::Begin { rate: given } if given != rate => {
                     let error =
-                        format!("sound of {given} Hz came, where the camera takes {rate} Hz");
-                    let advice = "record at that rate: `new AudioContext({ sampleRate })` does it";
+                        format!("audio has {given} Hz, but the backchannel needs {rate} Hz");
+                    let advice = "record at that sample rate, for example with `new AudioContext({ sampleRate })`";
                     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error, advice);
                     return Err(problem.allowing([rate.to_string()]).into());
                 }
-                Word::Begin { .. } => begun = true,
-                Word::End => break,
+                Command::Begin { .. } => rate_known = true,
+                Command::End => break,
             },
-            Said::Binary(_) if !begun => {
-                let advice = format!("send {{\"type\":\"begin\",\"rate\":{rate}}} before");
-                return Err(wrong("sound came before its rate was told", &advice).into());
+            Incoming::Binary(_) if !rate_known => {
+                let advice = format!("send {{\"type\":\"begin\",\"rate\":{rate}}} first");
+                return Err(invalid("audio before its sample rate", &advice).into());
             }
-            Said::Binary(bytes) => {
+            Incoming::Binary(bytes) => {
                 let samples = samples(&bytes)?;
                 tokio::select! {
-                    // Who is gone says so by its end.
+                    // If the playback task has ended, its result is read in the next round.
                     sent = sender.send(samples) => drop(sent),
-                    () = going.stopped() => return Err(End::Stopped),
+                    () = shutdown.started() => return Err(End::Shutdown),
                 }
             }
         }
-        heard = Instant::now();
+        received = Instant::now();
     }
     drop(sender);
     tokio::select! {
-        ended = saying => said_all(ended),
-        () = going.stopped() => Err(End::Stopped),
+        ended = playback => played(ended),
+        () = shutdown.started() => Err(End::Shutdown),
     }
 }
 
-/// Says what comes, each frame when it is time.
-async fn say(
+/// Sends audio in real time.
+async fn play(
     mut talker: HubTalker,
     mut encoder: PcmEncoder,
-    takes: Takes,
-    mut sounds: mpsc::Receiver<Vec<i16>>,
+    format: TalkFormat,
+    mut receiver: mpsc::Receiver<Vec<i16>>,
 ) -> Result<Duration, Error> {
-    let mut begun = None;
+    let mut start = None;
     let mut shift = Duration::ZERO;
     let mut end = Duration::ZERO;
     loop {
-        let next = sounds.recv().await;
+        let next = receiver.recv().await;
         let last = next.is_none();
         encoder.push(&next.unwrap_or_default());
         while let Some((data, time)) = encoder
             .next_frame()
             .or_else(|| last.then(|| encoder.finish()).flatten())
         {
-            let passed = begun.get_or_insert_with(Instant::now).elapsed();
+            let passed = start.get_or_insert_with(Instant::now).elapsed();
             if passed > time + shift + PAUSE {
                 shift = passed.saturating_sub(time);
             }
-            end = time + shift + talk_frame(takes.format);
+            end = time + shift + talk_frame(format.format);
             let sound = TalkSound {
-                codec: takes.codec,
-                flags: takes.flags,
+                codec: format.codec,
+                flags: format.flags,
                 timestamp: time + shift,
                 data,
             };
             talker.send(sound).await?;
         }
         if last {
-            // The last frame is to be heard out.
-            tokio::time::sleep(talk_frame(takes.format)).await;
+            // Waits until the camera has played the last frame.
+            tokio::time::sleep(talk_frame(format.format)).await;
             talker.finish().await?;
             return Ok(end);
         }
     }
 }
 
-fn said_all(
-    ended: Result<Result<Duration, Error>, tokio::task::JoinError>,
-) -> Result<Duration, End> {
+fn played(ended: Result<Result<Duration, Error>, tokio::task::JoinError>) -> Result<Duration, End> {
     match ended {
         Ok(ended) => Ok(ended?),
-        // It does not panic, and is stopped by nobody else.
-        Err(_) => Err(End::Gone),
+        // The task does not panic.
+        Err(_) => Err(End::Disconnected),
     }
 }
 
-fn word(text: &str) -> Result<Word, Problem> {
+fn command(text: &str) -> Result<Command, Problem> {
     serde_json::from_str(text).map_err(|error| {
-        let error = format!("the message is none that is known: {error}");
+        let error = format!("invalid message: {error}");
         let allowed = ["{\"type\":\"begin\",\"rate\":HERTZ}", "{\"type\":\"end\"}"];
-        wrong(
+        invalid(
             &error,
-            "send text as is allowed, or sound as binary messages",
+            "send an allowed text message, or audio as binary messages",
         )
         .allowing(allowed)
     })
@@ -289,20 +292,20 @@ fn word(text: &str) -> Result<Word, Problem> {
 fn samples(bytes: &Bytes) -> Result<Vec<i16>, Problem> {
     let (samples, rest) = bytes.as_chunks();
     if !rest.is_empty() {
-        let error = format!("{} bytes are no whole samples", bytes.len());
-        let advice = "send mono PCM, 16 bits, little-endian";
-        return Err(wrong(&error, advice));
+        let error = format!("{} bytes are not a whole number of samples", bytes.len());
+        let advice = "send mono 16-bit little-endian PCM";
+        return Err(invalid(&error, advice));
     }
     Ok(samples.iter().map(|two| i16::from_le_bytes(*two)).collect())
 }
 
-/// The client errs.
-fn wrong(error: &str, advice: &str) -> Problem {
+/// The client sent an invalid message.
+fn invalid(error: &str, advice: &str) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error, advice)
 }
 
-/// The camera cannot be talked to from here.
-fn unheard(error: &str) -> Problem {
-    let advice = "`tutk talk` says files that are encoded already";
+/// The camera's backchannel cannot be used from here.
+fn unsupported(error: &str) -> Problem {
+    let advice = "`tutk talk` can play files that are already encoded";
     Problem::new(StatusCode::NOT_IMPLEMENTED, error, advice)
 }

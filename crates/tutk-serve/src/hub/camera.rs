@@ -10,8 +10,8 @@ use tutk_runtime::{ReconnectPolicy, TalkSound, Talker};
 use tutk_session::ClientConfig;
 
 use super::description::StreamDescription;
+use super::gop_buffer::KeptLimits;
 use super::keeper::{Control, Opening};
-use super::ring::KeptLimits;
 use super::shared::{Inner, Shared};
 use super::stats::{CameraDetails, CameraState, CameraStats};
 use super::viewer::Viewer;
@@ -157,14 +157,14 @@ impl Camera {
     pub fn watch(&self, label: impl Into<String>) -> Viewer {
         let lease = self.lease();
         let now = SystemTime::now();
-        let id = self.shared.lock().sit(label.into(), now);
+        let id = self.shared.lock().subscribe(label.into(), now);
         Viewer::new(lease, id)
     }
 
     /// What the camera shows, as soon as that is settled; a session is begun for it if there is none.
     ///
     /// # Errors
-    /// [`Error::Down`] when there is no session and the next attempt has to be waited for; [`Error::Nothing`] when
+    /// [`Error::Down`] when there is no session and the next attempt has to be waited for; [`Error::NoFrames`] when
     /// no frame came within [`DESCRIPTION_WAIT`]; [`Error::Closed`].
     pub async fn description(&self) -> Result<Arc<StreamDescription>, Error> {
         let _lease = self.lease();
@@ -174,7 +174,7 @@ impl Camera {
         });
         match tokio::time::timeout(DESCRIPTION_WAIT, described).await {
             Ok(described) => described,
-            Err(_) => Err(Error::Nothing(DESCRIPTION_WAIT)),
+            Err(_) => Err(Error::NoFrames(DESCRIPTION_WAIT)),
         }
     }
 

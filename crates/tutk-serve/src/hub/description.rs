@@ -1,4 +1,4 @@
-//! What a camera shows: known from its frames, told to whoever begins to watch.
+//! Descriptions of streams, derived from their frames.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,36 +7,36 @@ use bytes::Bytes;
 use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Clip, Codec as VideoCodec, ParameterSets};
 use tutk_session::{AudioFlags, Codec, Frame, MediaRequest};
 
-/// How much longer than the first frame of all a camera may take to be heard, by its own clock: sound begins a
-/// moment after the picture, and a camera without a microphone never says that it has none.
+/// How long the description waits for audio after the first frame, by the camera's clock. Audio starts a moment after
+/// video, and a camera without a microphone does not announce that.
 pub const SETTLING: Duration = Duration::from_secs(1);
 
-/// Likewise, to be seen: where the network loses a key frame, the picture begins with the next, seconds later.
+/// How long the description waits for video after the first frame. If the network loses a key frame, video starts
+/// with the next one, seconds later.
 pub const PICTURE_SETTLING: Duration = Duration::from_secs(10);
 
-/// What a camera shows. Frames name the one that they belong to.
+/// The description of a stream. Each frame refers to its description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamDescription {
-    /// The picture: its codec and the newest parameter sets. `None` without a picture, or with one in a codec
-    /// that is neither H.264 nor H.265.
+    /// The video codec and its newest parameter sets. `None` without video, or if the codec is neither H.264 nor H.265.
     pub video: Option<ParameterSets>,
-    /// The sound, if there is any.
+    /// The audio, if there is any.
     pub sound: Option<SoundDescription>,
-    /// Whether this is all: there is picture and sound, or the time for the other to come is over
-    /// ([`SETTLING`], [`PICTURE_SETTLING`]). Later frames may still change it.
+    /// The description is complete: there is video and audio, or the time to wait for them is over ([`SETTLING`],
+    /// [`PICTURE_SETTLING`]). Later frames may still change it.
     pub settled: bool,
 }
 
-/// What a camera's sound is.
+/// The description of a stream's audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SoundDescription {
-    /// Codec, rate and channels as the camera says them: what its frames are to be read by.
+    /// Codec, sample rate and channels as the camera announces them. Frames are parsed with it.
     pub format: AudioFormat,
-    /// What a decoder has to be told: by the frames' own headers where they have any.
+    /// The decoder configuration. Headers in the frames take precedence over `format`.
     pub config: AudioConfig,
 }
 
-/// The codec of a frame of sound, as files and RTP call it; `None` for one that is not of sound.
+/// Returns the audio codec of a frame, or `None` if the codec is not an audio codec.
 #[must_use]
 pub fn audio_codec(codec: Codec) -> Option<AudioCodec> {
     Some(match codec {
@@ -55,7 +55,7 @@ pub fn audio_codec(codec: Codec) -> Option<AudioCodec> {
     })
 }
 
-/// Codec, rate and channels of a frame of sound; `None` where the camera does not say all three.
+/// Returns codec, sample rate and channels of an audio frame, or `None` if the camera does not announce all of them.
 #[must_use]
 pub fn audio_format(codec: Option<Codec>, flags: Option<AudioFlags>) -> Option<AudioFormat> {
     let flags = flags?;
@@ -66,60 +66,61 @@ pub fn audio_format(codec: Option<Codec>, flags: Option<AudioFlags>) -> Option<A
     })
 }
 
-/// Reads descriptions off frames.
+/// Derives descriptions from frames.
 #[derive(Debug)]
 pub(super) struct Describer {
-    /// The newest one, shared with the frames since.
-    now: Arc<StreamDescription>,
-    /// What the camera was asked for.
-    wanted: MediaRequest,
-    /// When the first frame was.
+    /// The newest description.
+    current: Arc<StreamDescription>,
+    /// The requested media.
+    requested: MediaRequest,
+    /// The timestamp of the first frame.
     first: Option<Duration>,
 }
 
 impl Describer {
-    pub(super) fn new(wanted: MediaRequest) -> Self {
+    pub(super) fn new(requested: MediaRequest) -> Self {
         Self {
-            now: Arc::new(StreamDescription {
+            current: Arc::new(StreamDescription {
                 video: None,
                 sound: None,
                 settled: false,
             }),
-            wanted,
+            requested,
             first: None,
         }
     }
 
-    /// The description that a frame belongs to: the same [`Arc`] as long as nothing changes.
+    /// Returns the description of a frame. It is the same [`Arc`] while nothing changes.
     pub(super) fn frame(&mut self, frame: &Frame) -> &Arc<StreamDescription> {
         let video = frame.kind.is_video();
         if video && frame.is_key() {
-            self.picture(frame.codec, &frame.data);
+            self.key_frame(frame.codec, &frame.data);
         } else if !video {
-            self.sound(frame);
+            self.audio(frame);
         }
-        if !self.now.settled {
+        if !self.current.settled {
             let first = *self.first.get_or_insert(frame.timestamp);
             let passed = frame.timestamp.saturating_sub(first);
-            let video = self.now.video.as_ref();
-            let picture = video.is_some_and(|sets| sets.parameters().is_some());
-            let seen = picture || !self.wanted.video || passed >= PICTURE_SETTLING;
-            let heard = self.now.sound.is_some() || !self.wanted.audio || passed >= SETTLING;
-            if seen && heard {
-                Arc::make_mut(&mut self.now).settled = true;
+            let video = self.current.video.as_ref();
+            let parameters = video.is_some_and(|sets| sets.parameters().is_some());
+            let has_video = parameters || !self.requested.video || passed >= PICTURE_SETTLING;
+            let has_audio =
+                self.current.sound.is_some() || !self.requested.audio || passed >= SETTLING;
+            if has_video && has_audio {
+                Arc::make_mut(&mut self.current).settled = true;
             }
         }
-        &self.now
+        &self.current
     }
 
-    /// The parameter sets of a key frame.
-    fn picture(&mut self, codec: Option<Codec>, unit: &Bytes) {
-        let known = self.now.video.as_ref();
+    /// Updates the parameter sets.
+    fn key_frame(&mut self, codec: Option<Codec>, unit: &Bytes) {
+        let known = self.current.video.as_ref();
         let codec = match codec {
             Some(Codec::H264) => VideoCodec::H264,
             Some(Codec::H265) => VideoCodec::H265,
             Some(_) => return self.change_video(None),
-            // Where the layout does not say it: by the key frame itself, until one is known.
+            // Some layouts do not contain the codec. It is detected once, from a key frame.
             None => match known {
                 Some(known) => known.codec(),
                 None => match Clip::parse(unit.clone()) {
@@ -137,28 +138,35 @@ impl Describer {
     }
 
     fn change_video(&mut self, video: Option<ParameterSets>) {
-        if self.now.video != video {
-            Arc::make_mut(&mut self.now).video = video;
+        if self.current.video != video {
+            Arc::make_mut(&mut self.current).video = video;
         }
     }
 
-    fn sound(&mut self, frame: &Frame) {
+    fn audio(&mut self, frame: &Frame) {
         let Some(format) = audio_format(frame.codec, frame.audio) else {
             return;
         };
         let config = match AudioConfig::of_frame(format, &frame.data) {
             Ok(config) => config,
-            // A frame that cannot be read says nothing. Of some codecs none can be, and what the camera says
-            // is all there is.
-            Err(_) if self.now.sound.is_some_and(|sound| sound.format == format) => return,
+            // Invalid frames are ignored. Frames of some codecs cannot be parsed at all: then the announced format is
+            // used.
+            Err(_)
+                if self
+                    .current
+                    .sound
+                    .is_some_and(|sound| sound.format == format) =>
+            {
+                return;
+            }
             Err(_) => match AudioConfig::new(format) {
                 Ok(config) => config,
                 Err(_) => return,
             },
         };
         let sound = Some(SoundDescription { format, config });
-        if self.now.sound != sound {
-            Arc::make_mut(&mut self.now).sound = sound;
+        if self.current.sound != sound {
+            Arc::make_mut(&mut self.current).sound = sound;
         }
     }
 }
@@ -197,7 +205,7 @@ mod tests {
     };
 
     #[test]
-    fn picture_and_sound_are_all_there_is() {
+    fn settles_with_video_and_audio() {
         let mut describer = Describer::new(BOTH);
         let key = frame(MediaKind::Key, Some(Codec::H264), 0, KEY);
         let first = Arc::clone(describer.frame(&key));
@@ -209,7 +217,7 @@ mod tests {
         let both = Arc::clone(describer.frame(&sound));
         assert!(both.settled);
         assert_eq!(both.sound.unwrap().format.rate, 16_000);
-        // Nothing new: the same one, not one like it.
+        // Without a change the description is the same allocation.
         for same in [&key, &sound] {
             assert!(Arc::ptr_eq(describer.frame(same), &both));
         }
@@ -220,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_come_is_not_waited_for_without_end() {
+    fn settles_after_a_time_without_video_or_audio() {
         let mut describer = Describer::new(BOTH);
         assert!(
             !describer
@@ -242,7 +250,7 @@ mod tests {
                 .settled
         );
 
-        // The first key frame was lost: there is sound for long, and the picture comes with the next.
+        // The first key frame was lost, and video starts with the next one.
         let sound = |at| frame(MediaKind::Audio, Some(Codec::Pcm), at, &[0; 64]);
         let mut describer = Describer::new(BOTH);
         for at in [70, 2_000, 4_000] {
@@ -258,17 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn a_layout_that_does_not_name_the_codec() {
+    fn codec_is_detected_if_the_layout_does_not_contain_it() {
         let mut describer = Describer::new(PICTURE);
         let described = describer.frame(&frame(MediaKind::Key, None, 0, KEY));
         assert_eq!(described.video.as_ref().unwrap().codec(), VideoCodec::H264);
-        // Codecs of pictures that nothing here can read are no picture.
+        // Other codecs count as no video.
         let mjpeg = frame(MediaKind::Key, Some(Codec::Mjpeg), 1, &[0xff, 0xd8]);
         assert_eq!(describer.frame(&mjpeg).video, None);
     }
 
     #[test]
-    fn headers_of_sound_count_more_than_what_the_camera_says() {
+    fn audio_headers_take_precedence_over_the_announced_format() {
         let stated = AudioFormat {
             codec: AudioCodec::AacAdts,
             rate: 48_000,
@@ -282,10 +290,10 @@ mod tests {
             (sound.format.rate, sound.config.format().rate),
             (16_000, 48_000)
         );
-        // One frame that is broken changes nothing.
+        // An invalid frame changes nothing.
         let broken = frame(MediaKind::Audio, Some(Codec::AacAdts), 1, &[0xff]);
         assert_eq!(describer.frame(&broken).sound, Some(sound));
-        // Of ADPCM nothing can be read: what the camera says is taken.
+        // ADPCM frames cannot be parsed, so the announced format is used.
         let adpcm = frame(MediaKind::Audio, Some(Codec::Adpcm), 2, &[1; 80]);
         let format = describer.frame(&adpcm).sound.unwrap().format;
         assert_eq!(format.codec, AudioCodec::Adpcm);

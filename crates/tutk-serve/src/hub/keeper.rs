@@ -13,7 +13,7 @@ use tutk_runtime::{ContinuousFrame, ReconnectEvent, Reconnecting, Talker, Tally}
 
 use super::camera::{CameraSettings, Keep};
 use super::description::Describer;
-use super::ring::LiveFrame;
+use super::gop_buffer::LiveFrame;
 use super::shared::Shared;
 use super::stats::CameraState;
 use crate::error::Error;
@@ -323,14 +323,14 @@ impl Keeper {
         }
         let mut inner = self.shared.lock();
         inner.counts.falls += u64::from(was_up);
-        inner.close_ring();
+        inner.close_gop();
     }
 
     /// Whoever comes next begins with the next session.
     fn forget(&self) {
         let mut inner = self.shared.lock();
         inner.description = None;
-        inner.close_ring();
+        inner.close_gop();
     }
 
     fn frame(&mut self, next: ContinuousFrame) {

@@ -2,10 +2,11 @@
 
 mod camera;
 mod description;
+mod gop_buffer;
 mod keeper;
-mod ring;
 mod shared;
 mod stats;
+mod url_scheme;
 mod viewer;
 
 use std::collections::BTreeMap;
@@ -19,16 +20,16 @@ pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Keep
 pub use self::description::{
     PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription, audio_codec, audio_format,
 };
+pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, LiveFrame, MAX_LAG};
 pub use self::keeper::MAX_COMMANDS;
 use self::keeper::{Control, Keeper};
-pub use self::ring::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, LiveFrame};
 use self::shared::Shared;
 pub use self::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
-pub use self::viewer::{MAX_LAG, Viewer, ViewerEvent};
+use self::url_scheme::Outputs;
+pub use self::url_scheme::{Registration, UrlScheme, UrlTarget};
+pub use self::viewer::{Viewer, ViewerEvent};
 use crate::error::Error;
-
-/// The longest name of a camera, in bytes.
-pub const MAX_NAME_BYTES: usize = 64;
+use crate::limits::MAX_NAME_BYTES;
 
 /// How many questions to a camera's task wait; who asks more waits as well.
 const CONTROLS: usize = 16;
@@ -42,6 +43,7 @@ pub struct Hub {
     cameras: Arc<Mutex<BTreeMap<String, Served>>>,
     /// Marked as changed when a camera's state changes, and when cameras come and go.
     news: watch::Sender<()>,
+    outputs: Outputs,
 }
 
 #[derive(Debug)]
@@ -63,16 +65,16 @@ impl Hub {
     /// Must be called within a tokio runtime that has I/O and time enabled.
     ///
     /// # Errors
-    /// [`Error::Name`] if the name is empty, longer than [`MAX_NAME_BYTES`], or has `/` or a control character in it;
-    /// [`Error::Exists`].
+    /// [`Error::InvalidName`] if the name is empty, longer than [`MAX_NAME_BYTES`], or has `/` or a control character in it;
+    /// [`Error::AlreadyExists`].
     pub fn add(&self, name: &str, settings: CameraSettings) -> Result<Camera, Error> {
         let bad = |c: char| c == '/' || c.is_control();
         if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(bad) {
-            return Err(Error::Name(name.to_owned()));
+            return Err(Error::InvalidName(name.to_owned()));
         }
         let mut cameras = self.lock();
         if cameras.contains_key(name) {
-            return Err(Error::Exists(name.to_owned()));
+            return Err(Error::AlreadyExists(name.to_owned()));
         }
         let details = CameraDetails {
             since: SystemTime::now(),
@@ -118,6 +120,18 @@ impl Hub {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.news.subscribe()
+    }
+
+    /// Lists the URLs of an output until the returned value is dropped. Outputs call this when they start.
+    #[must_use]
+    pub fn register(&self, scheme: UrlScheme) -> Registration {
+        self.outputs.register(scheme)
+    }
+
+    /// Returns the URL schemes of all running outputs.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<UrlScheme> {
+        self.outputs.all()
     }
 
     /// Serves a camera no more, and waits until it is told. Its viewers take what is there, and that is all.

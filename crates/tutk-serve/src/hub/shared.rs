@@ -7,9 +7,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, watch};
 
 use super::description::StreamDescription;
-use super::ring::{Cursor, KeptLimits, LiveFrame, Ring};
+use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, LiveFrame, MAX_LAG};
 use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
-use super::viewer::MAX_LAG;
 
 /// One camera's. The lock is held for moments only, and never across an await: a frame goes in with one, and each
 /// viewer takes it with one.
@@ -26,9 +25,9 @@ pub(super) struct Shared {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) ring: Ring,
-    pub(super) seats: BTreeMap<u64, Seat>,
-    next_seat: u64,
+    pub(super) frames: GopBuffer,
+    pub(super) subscriptions: BTreeMap<u64, Subscription>,
+    next_id: u64,
     /// Who needs a session: viewers, and others.
     pub(super) users: usize,
     /// How often somebody began to need one.
@@ -42,9 +41,9 @@ pub(super) struct Inner {
     pub(super) counts: Counts,
 }
 
-/// A viewer's place.
+/// A viewer's subscription.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Subscription {
     pub(super) cursor: Cursor,
     pub(super) label: String,
     since: SystemTime,
@@ -70,9 +69,9 @@ impl Shared {
     pub(super) fn new(limits: KeptLimits, details: CameraDetails, all: watch::Sender<()>) -> Self {
         Self {
             inner: Mutex::new(Inner {
-                ring: Ring::new(limits),
-                seats: BTreeMap::new(),
-                next_seat: 0,
+                frames: GopBuffer::new(limits),
+                subscriptions: BTreeMap::new(),
+                next_id: 0,
                 users: 0,
                 visits: 0,
                 state: CameraState::Idle,
@@ -120,8 +119,17 @@ impl Shared {
         {
             inner.description = Some(Arc::clone(&frame.description));
         }
-        let Inner { ring, seats, .. } = &mut *inner;
-        ring.push(frame, seats.values().map(|seat| &seat.cursor));
+        let Inner {
+            frames,
+            subscriptions,
+            ..
+        } = &mut *inner;
+        frames.push(
+            frame,
+            subscriptions
+                .values()
+                .map(|subscription| &subscription.cursor),
+        );
         drop(inner);
         self.tell();
     }
@@ -139,51 +147,63 @@ impl Shared {
 
 impl Inner {
     /// What is kept is of a session that is over.
-    pub(super) fn close_ring(&mut self) {
-        let Self { ring, seats, .. } = self;
-        ring.close(seats.values().map(|seat| &seat.cursor));
+    pub(super) fn close_gop(&mut self) {
+        let Self {
+            frames,
+            subscriptions,
+            ..
+        } = self;
+        frames.close(
+            subscriptions
+                .values()
+                .map(|subscription| &subscription.cursor),
+        );
     }
 
-    pub(super) fn sit(&mut self, label: String, since: SystemTime) -> u64 {
-        let id = self.next_seat;
-        self.next_seat += 1;
-        let seat = Seat {
-            cursor: self.ring.start(Some(MAX_LAG)),
+    pub(super) fn subscribe(&mut self, label: String, since: SystemTime) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let subscription = Subscription {
+            cursor: self.frames.start(Some(MAX_LAG)),
             label,
             since,
             frames: 0,
             bytes: 0,
             missed: 0,
         };
-        self.seats.insert(id, seat);
+        self.subscriptions.insert(id, subscription);
         id
     }
 
     /// What is known of a viewer, if it is one still.
     pub(super) fn viewer(&self, id: u64) -> Option<ViewerStats> {
-        self.seats.get(&id).map(|seat| self.seat(id, seat))
+        self.subscriptions
+            .get(&id)
+            .map(|subscription| self.viewer_stats(id, subscription))
     }
 
-    fn seat(&self, id: u64, seat: &Seat) -> ViewerStats {
+    fn viewer_stats(&self, id: u64, subscription: &Subscription) -> ViewerStats {
         ViewerStats {
             id,
-            label: seat.label.clone(),
-            since: seat.since,
-            frames: seat.frames,
-            bytes: seat.bytes,
-            missed: seat.missed,
-            waiting: self.ring.waiting(&seat.cursor),
+            label: subscription.label.clone(),
+            since: subscription.since,
+            frames: subscription.frames,
+            bytes: subscription.bytes,
+            missed: subscription.missed,
+            waiting: self.frames.waiting(&subscription.cursor),
         }
     }
 
     /// All but what the session counts.
     pub(super) fn stats(&self) -> CameraStats {
-        let seats = self.seats.iter();
-        let (kept_frames, kept_bytes) = self.ring.kept();
+        let subscriptions = self.subscriptions.iter();
+        let (kept_frames, kept_bytes) = self.frames.kept();
         let counts = &self.counts;
         CameraStats {
             state: self.state.clone(),
-            viewers: seats.map(|(&id, seat)| self.seat(id, seat)).collect(),
+            viewers: subscriptions
+                .map(|(&id, subscription)| self.viewer_stats(id, subscription))
+                .collect(),
             users: self.users,
             sessions: counts.sessions,
             falls: counts.falls,
@@ -193,7 +213,7 @@ impl Inner {
             bytes: counts.bytes,
             kept_frames,
             kept_bytes,
-            groups_cut: self.ring.cut(),
+            groups_cut: self.frames.cut(),
             missed: counts.missed,
             time: counts.time,
             session: None,

@@ -1,4 +1,4 @@
-//! One who watches.
+//! Subscriptions to a camera's stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,39 +7,38 @@ use tokio::sync::watch;
 
 use super::camera::Lease;
 use super::description::StreamDescription;
-use super::ring::LiveFrame;
+use super::gop_buffer::LiveFrame;
 use super::shared::Inner;
 use super::stats::{CameraState, ViewerStats};
 
-/// How far a viewer may fall behind by default before it goes on with the newest key frame.
-pub const MAX_LAG: Duration = Duration::from_secs(5);
-
-/// One who watches a camera. While it is there, so is the session. To drop it is to leave.
+/// A subscription to a camera's stream. Dropping it unsubscribes.
 ///
-/// It begins with the last key frame that came, and the sound beside it. It takes frames at its own pace: one that is
-/// slow misses frames up to a key frame, and slows nobody.
+/// The session with the camera is kept while there is a viewer. The stream starts with the newest key frame
+/// and the audio that belongs to it. A viewer that is slow misses frames up to a key frame, and does not
+/// delay others.
 #[derive(Debug)]
 pub struct Viewer {
     lease: Lease,
     id: u64,
-    news: watch::Receiver<()>,
-    /// The newest state that it was told.
+    changes: watch::Receiver<()>,
+    /// The version of the newest reported state.
     version: Option<u64>,
-    /// The description that it was told.
-    told: Option<Arc<StreamDescription>>,
-    /// What it takes next, after it was told of something else.
+    /// The newest reported description.
+    description: Option<Arc<StreamDescription>>,
+    /// A frame whose description or missed frames are reported first.
     next: Option<LiveFrame>,
 }
 
-/// What a viewer is told.
+/// An event of a [`Viewer`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ViewerEvent {
-    /// Where the camera stands: at the beginning, and whenever that changes. Of several changes the newest is told.
+    /// The state of the camera: at the start, and after each change. Only the newest of several changes is
+    /// reported.
     State(CameraState),
-    /// What the camera shows from now on: before the first frame, and whenever it changes.
+    /// The description of the following frames: before the first frame, and after each change.
     Description(Arc<StreamDescription>),
-    /// Frames that were missed before the next one.
+    /// The number of frames that were missed before the next one.
     Missed(u64),
     /// A frame.
     Frame(LiveFrame),
@@ -48,37 +47,42 @@ pub enum ViewerEvent {
 impl Viewer {
     pub(super) fn new(lease: Lease, id: u64) -> Self {
         Self {
-            news: lease.shared().listen(),
+            changes: lease.shared().listen(),
             lease,
             id,
             version: None,
-            told: None,
+            description: None,
             next: None,
         }
     }
 
-    /// How far it may fall behind, by the frames' times, before it goes on with the newest key frame: [`MAX_LAG`]
-    /// unless set. `None` is for those who want every frame, a recording above all: they miss only what is not kept
-    /// any more ([`KeptLimits`](super::KeptLimits)).
+    /// Sets how far the viewer may fall behind before it continues with the newest key frame, measured by
+    /// timestamps.
+    ///
+    /// The default is [`MAX_LAG`](super::MAX_LAG). With `None` it misses only frames that are no longer
+    /// kept ([`KeptLimits`](super::KeptLimits)). Recordings use that.
     pub fn set_max_lag(&mut self, lag: Option<Duration>) {
-        if let Some(seat) = self.lease.shared().lock().seats.get_mut(&self.id) {
-            seat.cursor.lag = lag;
+        let mut inner = self.lease.shared().lock();
+        if let Some(subscription) = inner.subscriptions.get_mut(&self.id) {
+            subscription.cursor.lag = lag;
         }
     }
 
-    /// The next event; `None` when the camera is served no more, and all frames are taken. Cancel-safe.
+    /// Returns the next event, or `None` when the camera was removed and all its frames were returned.
+    /// Cancel-safe.
     pub async fn next_event(&mut self) -> Option<ViewerEvent> {
         loop {
-            self.news.borrow_and_update();
+            self.changes.borrow_and_update();
             match self.poll() {
                 Ok(event) => return event,
-                // The sender lives as long as the lease.
-                Err(Nothing) => self.news.changed().await.ok()?,
+                // The lease keeps the sender alive.
+                Err(Pending) => self.changes.changed().await.ok()?,
             }
         }
     }
 
-    /// The next frame, whatever is told before it; `None` as [`next_event`](Self::next_event). Cancel-safe.
+    /// Returns the next frame and ignores other events. Returns `None` like
+    /// [`next_event`](Self::next_event). Cancel-safe.
     pub async fn next_frame(&mut self) -> Option<LiveFrame> {
         loop {
             if let ViewerEvent::Frame(frame) = self.next_event().await? {
@@ -87,28 +91,26 @@ impl Viewer {
         }
     }
 
-    /// When the frame that comes next is to be shown, if it is here already.
+    /// Returns the timestamp of the next frame, if that frame has already arrived.
     #[must_use]
     pub fn next_timestamp(&self) -> Option<Duration> {
-        match &self.next {
-            Some(frame) => Some(frame.timestamp),
-            None => {
-                let inner = self.lease.shared().lock();
-                let seat = inner.seats.get(&self.id)?;
-                inner.ring.timestamp(&seat.cursor)
-            }
+        if let Some(frame) = &self.next {
+            return Some(frame.timestamp);
         }
+        let inner = self.lease.shared().lock();
+        let subscription = inner.subscriptions.get(&self.id)?;
+        inner.frames.timestamp(&subscription.cursor)
     }
 
-    /// What was counted of it.
+    /// Returns the statistics of this viewer.
     #[must_use]
     pub fn stats(&self) -> Option<ViewerStats> {
         self.lease.shared().lock().viewer(self.id)
     }
 
-    fn poll(&mut self) -> Result<Option<ViewerEvent>, Nothing> {
+    fn poll(&mut self) -> Result<Option<ViewerEvent>, Pending> {
         if self.next.is_some() {
-            return Ok(self.show());
+            return Ok(self.deliver());
         }
         let mut inner = self.lease.shared().lock();
         let closed = matches!(inner.state, CameraState::Closed);
@@ -117,41 +119,38 @@ impl Viewer {
             return Ok(Some(ViewerEvent::State(inner.state.clone())));
         }
         let Inner {
-            ring,
-            seats,
+            frames,
+            subscriptions,
             counts,
             ..
         } = &mut *inner;
-        let Some(seat) = seats.get_mut(&self.id) else {
+        let Some(subscription) = subscriptions.get_mut(&self.id) else {
             return Ok(None);
         };
-        let taken = ring.take(&mut seat.cursor);
-        seat.missed += taken.missed;
+        let taken = frames.take(&mut subscription.cursor);
+        subscription.missed += taken.missed;
         counts.missed += taken.missed;
         if let Some(frame) = &taken.frame {
-            seat.frames += 1;
-            seat.bytes = seat.bytes.saturating_add(frame.data.len() as u64);
+            subscription.frames += 1;
+            subscription.bytes = subscription.bytes.saturating_add(frame.data.len() as u64);
         }
         drop(inner);
         self.next = taken.frame;
         match (taken.missed, &self.next) {
-            (0, Some(_)) => Ok(self.show()),
+            (0, Some(_)) => Ok(self.deliver()),
             (0, None) if closed => Ok(None),
-            (0, None) => Err(Nothing),
+            (0, None) => Err(Pending),
             (missed, _) => Ok(Some(ViewerEvent::Missed(missed))),
         }
     }
 
-    /// The frame that was taken, or its description if that is new.
-    fn show(&mut self) -> Option<ViewerEvent> {
-        let description = &self.next.as_ref()?.description;
-        if self
-            .told
-            .as_ref()
-            .is_none_or(|told| !Arc::ptr_eq(told, description))
-        {
-            self.told = Some(Arc::clone(description));
-            return self.told.clone().map(ViewerEvent::Description);
+    /// Returns the next frame, or its description first if that has changed.
+    fn deliver(&mut self) -> Option<ViewerEvent> {
+        let new = &self.next.as_ref()?.description;
+        let reported = self.description.as_ref();
+        if reported.is_none_or(|reported| !Arc::ptr_eq(reported, new)) {
+            self.description = Some(Arc::clone(new));
+            return self.description.clone().map(ViewerEvent::Description);
         }
         self.next.take().map(ViewerEvent::Frame)
     }
@@ -159,9 +158,10 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.lease.shared().lock().seats.remove(&self.id);
+        let mut inner = self.lease.shared().lock();
+        inner.subscriptions.remove(&self.id);
     }
 }
 
-/// There is nothing to tell yet.
-struct Nothing;
+/// There is no event yet.
+struct Pending;

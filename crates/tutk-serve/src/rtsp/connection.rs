@@ -18,49 +18,49 @@ use bytes::Bytes;
 use rand_core::CryptoRng;
 use tutk_media::RTP_PACKET_BYTES;
 
-use super::Ports;
 use super::message::{Inbox, Incoming, Request};
 use super::outgoing::{Channel, Outgoing};
+use super::ports::Ports;
 use super::response::{Response, Status};
 use super::rtcp;
 use super::session::{Draw, Offered, Session};
 use crate::accounts::{Accounts, Challenge};
 use crate::hub::{LiveFrame, StreamDescription};
 
-/// How long a client may say nothing: no request, and no report of what it receives. One whose packets go over
-/// its connection need not say anything as long as it takes them.
+/// How long a client may send neither a request nor an RTCP report. A client with interleaved transport is also active
+/// while it reads the packets.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a client may be refused for want of a password before its connection ends.
+/// The number of failed authentications after which a connection is closed.
 pub const MAX_REFUSALS: u32 = 16;
 
-/// How long a client has to end its session after it was told that nothing comes any more. Then its connection ends.
-/// GStreamer still plays two seconds of what it has by then.
+/// How long a client has to end its session after an RTCP goodbye. After that its connection is closed. GStreamer still
+/// plays two seconds of buffered frames in this time.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// Answers of more bytes than this are sent before another request is looked at.
-const MAX_ANSWERS: usize = 16 << 10;
+/// If more response bytes are waiting, no further requests are processed.
+const MAX_RESPONSE_BYTES: usize = 16 << 10;
 
-/// What a connection has to know. Made by [`ConnectionConfig::new`]; the fields may be changed after.
+/// The settings of a [`Connection`]. Create them with [`ConnectionConfig::new`], then change fields as needed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectionConfig {
-    /// Where the client is.
+    /// The client's address.
     pub peer: SocketAddr,
-    /// This side's address, for session descriptions.
+    /// The server's address, for session descriptions.
     pub local: IpAddr,
-    /// The server's ports for datagrams; `None` if it has none.
+    /// The server's UDP ports, or `None` for interleaved transport only.
     pub udp: Option<Ports>,
-    /// Who may watch.
+    /// The accounts that may watch.
     pub accounts: Arc<Accounts>,
-    /// Bytes that no packet of RTP exceeds: [`RTP_PACKET_BYTES`].
+    /// The maximum size of an RTP packet, by default [`RTP_PACKET_BYTES`].
     pub packet_bytes: usize,
-    /// [`SESSION_TIMEOUT`].
+    /// How long a client may be silent, by default [`SESSION_TIMEOUT`].
     pub timeout: Duration,
 }
 
 impl ConnectionConfig {
-    /// Everybody may watch, and over this connection only.
+    /// Allows anonymous access with interleaved transport.
     #[must_use]
     pub fn new(peer: SocketAddr, local: IpAddr) -> Self {
         Self {
@@ -74,122 +74,120 @@ impl ConnectionConfig {
     }
 }
 
-/// An RTSP connection of one client, server's side (RFC 2326), without I/O.
+/// The server side of one RTSP connection (RFC 2326), without I/O.
 ///
-/// Feed it one input (`handle_…`), then call [`poll_output`](Self::poll_output) until it says [`Output::Timeout`].
-/// What the client sends is given when [`wants_input`](Self::wants_input), and frames when
-/// [`wants_frames`](Self::wants_frames): a client that does not take what it gets is given no more, and nothing
-/// piles up.
+/// Call one `handle_*` method, then [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. Pass bytes
+/// from the client only while [`wants_input`](Self::wants_input) returns `true`, and frames only while
+/// [`wants_frames`](Self::wants_frames) does. This bounds all buffers if a client does not read.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) config: ConnectionConfig,
     pub(super) rng: Rng,
     inbox: Inbox,
     pub(super) out: Outgoing,
-    /// What was handed out as [`Output::Write`] is not written yet.
+    /// The last [`Output::Write`] is not written yet.
     writing: bool,
     pub(super) events: VecDeque<Event>,
     pub(super) challenge: Challenge,
     pub(super) refusals: u32,
     pub(super) wrong_passwords: u32,
-    /// A request whose answer needs the owner. Others wait behind it.
+    /// A request that waits for the owner. Later requests wait behind it.
     pub(super) waiting: Option<Waiting>,
-    /// What the client can set up: of the camera that it asked for last.
+    /// The tracks of the camera that the client requested last.
     pub(super) offered: Option<Offered>,
     pub(super) session: Option<Session>,
-    /// When the client last showed that it is there.
-    heard: Instant,
+    /// When the client was active last.
+    active: Instant,
     now: Instant,
     pub(super) ended: bool,
-    /// When it will be, and why.
+    /// When the connection will end, and why.
     ending: Option<(Instant, End)>,
-    /// The newest share of packets that the client lost, in 256th.
+    /// The newest reported fraction of lost packets, in units of 1/256.
     loss: u8,
 }
 
-/// What to do for a connection.
+/// An output of a [`Connection`].
 #[derive(Debug)]
 pub enum Output<'a> {
-    /// Write all of this to the connection, then call [`Connection::handle_written`].
+    /// Write all bytes to the connection, then call [`Connection::handle_written`].
     Write(Bytes),
-    /// Send this datagram from the server's port for this channel.
+    /// Send a datagram from the server's port for the channel.
     Datagram {
-        /// To whom: always the host that the connection is with.
+        /// The destination. Its host is always the client.
         to: SocketAddr,
         /// RTP or RTCP.
         channel: Channel,
-        /// The whole payload.
+        /// The payload.
         payload: &'a [u8],
     },
-    /// Something that the owner has to do, or may want to know.
+    /// An event for the owner.
     Event(Event),
-    /// Nothing more to do before this instant: then call [`Connection::handle_timeout`], unless something comes first.
+    /// Call [`Connection::handle_timeout`] at this instant, unless another input comes first.
     Timeout(Instant),
 }
 
-/// What a connection tells its owner.
+/// An event of a [`Connection`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The client wants to know what this camera shows: [`Connection::handle_description`] is waited for.
+    /// The client requests a description. Call [`Connection::handle_description`] with it.
     Describe {
-        /// The camera's name, as the client has it.
+        /// The camera's name in the request.
         camera: String,
     },
-    /// The camera's sound cannot be sent over RTP: the client gets the pictures only.
-    SoundLeftOut {
+    /// RTP cannot carry the camera's audio. The client gets video only.
+    AudioOmitted {
         /// The camera.
         camera: String,
-        /// Why.
+        /// The reason.
         error: tutk_media::Error,
     },
-    /// The client wants frames of this camera from now on, from a key frame: [`Connection::handle_playing`] is waited
-    /// for, and then frames.
+    /// The client starts to play. Call [`Connection::handle_playing`], then pass frames, starting with a key frame.
     Play {
         /// The camera.
         camera: String,
     },
-    /// The client wants no frames any more, for now or for good.
+    /// The client pauses or stops playing.
     Stop,
-    /// The connection is over: write what there is to write, and close it. Nothing comes after this.
+    /// The connection has ended. Write the remaining bytes and close it. This is the last event.
     Ended(End),
 }
 
-/// Why a connection is over.
+/// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum End {
-    /// What came is no RTSP.
+    /// The client sent invalid RTSP.
     #[error("{0}")]
     Malformed(&'static str),
-    /// The client said nothing, or took nothing, for too long.
-    #[error("the client is silent")]
-    Silent,
-    /// It was refused [`MAX_REFUSALS`] times.
-    #[error("no password of the client is right")]
-    Refused,
-    /// There are no more frames: the camera is served no more.
-    #[error("the camera is served no more")]
+    /// The client sent nothing, or read nothing, for too long.
+    #[error("the client timed out")]
+    TimedOut,
+    /// Authentication failed [`MAX_REFUSALS`] times.
+    #[error("too many wrong passwords")]
+    Unauthorized,
+    /// There are no more frames: the camera was removed, or the server shuts down.
+    #[error("the camera is no longer served")]
     NoFrames,
-    /// The camera shows something else than what the client has set up.
+    /// The camera changed its video codec.
     #[error("the camera changed its codec")]
-    Changed,
+    CodecChanged,
 }
 
-/// Why a camera cannot be described.
+/// Why a camera has no description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Undescribed {
-    /// There is none of that name.
-    Unknown,
-    /// It is not there, or shows nothing.
+pub enum DescriptionError {
+    /// There is no camera with this name.
+    UnknownCamera,
+    /// The camera is not connected, or sends no frames.
     Unavailable,
 }
 
 /// A request that waits for the owner.
 #[derive(Debug)]
 pub(super) enum Waiting {
-    /// Of `DESCRIBE` or `SETUP`: for what the camera shows.
+    /// `DESCRIBE` or `SETUP`: waits for the description.
     Description { camera: String, request: Request },
-    /// Of `PLAY`: for the first frame's time.
+    /// `PLAY`: waits for the timestamp of the first frame.
     Playing { base: String, cseq: u32 },
 }
 
@@ -213,15 +211,14 @@ impl Rng {
         }
     }
 
-    /// What nobody can guess, as text.
+    /// Returns a random session id.
     pub(super) fn id(&mut self) -> String {
         format!("{:016x}", self.0.next_u64())
     }
 }
 
 impl Connection {
-    /// A connection that is open since `now`. Session numbers, and what clients sign with their passwords, are drawn
-    /// from `rng`.
+    /// Creates the state of a connection that was accepted at `now`. Session ids and nonces are drawn from `rng`.
     #[must_use]
     pub fn new(config: ConnectionConfig, rng: Box<dyn CryptoRng + Send>, now: Instant) -> Self {
         let mut rng = Rng(rng);
@@ -240,7 +237,7 @@ impl Connection {
             waiting: None,
             offered: None,
             session: None,
-            heard: now,
+            active: now,
             now,
             ended: false,
             ending: None,
@@ -248,27 +245,26 @@ impl Connection {
         }
     }
 
-    /// How often the client has shown a wrong name or password, or what it signed was not what it asked for. Who gives
-    /// connections sockets counts these of all connections from one address.
+    /// Returns the number of wrong names, passwords and signed URIs. The owner adds them up per client address.
     #[must_use]
     pub const fn wrong_passwords(&self) -> u32 {
         self.wrong_passwords
     }
 
-    /// Whether bytes from the client are to be given. They are not while the client takes no answers.
+    /// Returns `true` if bytes from the client can be passed. Returns `false` while the client does not read responses.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         !self.ended && !self.writing && !self.inbox.is_full()
     }
 
-    /// Whether frames are to be given: the client plays, and what it was sent is on its way.
+    /// Returns `true` if the client plays and all earlier packets are written.
     #[must_use]
     pub fn wants_frames(&self) -> bool {
         let playing = self.session.as_ref().is_some_and(|session| session.playing);
         playing && !self.ended && !self.writing && self.out.is_empty()
     }
 
-    /// Takes bytes from the client: at most as many as come at once. Poll afterwards.
+    /// Processes bytes from the client. Poll afterwards.
     pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
         self.now = now;
         if !self.ended {
@@ -277,28 +273,27 @@ impl Connection {
         }
     }
 
-    /// Takes a datagram that came to the server's port for RTCP. `false`, and nothing happens, if it is none of this
-    /// client's. Poll afterwards.
+    /// Processes a datagram from the server's RTCP port. Returns `false` if it is not from this client. Poll afterwards.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> bool {
         self.now = now;
         let own = self
             .session
             .as_ref()
-            .is_some_and(|session| session.is_at(from));
+            .is_some_and(|session| session.has_rtcp_address(from));
         match rtcp::read(packet) {
             Some(loss) if own && !self.ended => {
-                (self.heard, self.loss) = (now, loss);
+                (self.active, self.loss) = (now, loss);
                 true
             }
             _ => false,
         }
     }
 
-    /// Says what a camera shows that was asked for by [`Event::Describe`]. Poll afterwards.
+    /// Answers [`Event::Describe`]. Poll afterwards.
     pub fn handle_description(
         &mut self,
         now: Instant,
-        described: Result<Arc<StreamDescription>, Undescribed>,
+        described: Result<Arc<StreamDescription>, DescriptionError>,
     ) {
         self.now = now;
         let (camera, request) = match self.waiting.take() {
@@ -311,9 +306,9 @@ impl Connection {
         let status = match described {
             Ok(description) => {
                 let offered = Offered::new(camera, description);
-                if let Some(error) = offered.left_out.clone() {
+                if let Some(error) = offered.omitted_audio.clone() {
                     let camera = offered.camera.clone();
-                    self.events.push_back(Event::SoundLeftOut { camera, error });
+                    self.events.push_back(Event::AudioOmitted { camera, error });
                 }
                 let any = !offered.tracks.is_empty();
                 self.offered = Some(offered);
@@ -323,8 +318,8 @@ impl Connection {
                     Status::ServiceUnavailable
                 }
             }
-            Err(Undescribed::Unknown) => Status::NotFound,
-            Err(Undescribed::Unavailable) => Status::ServiceUnavailable,
+            Err(DescriptionError::UnknownCamera) => Status::NotFound,
+            Err(DescriptionError::Unavailable) => Status::ServiceUnavailable,
         };
         match status {
             Status::Ok => self.described(request),
@@ -333,8 +328,7 @@ impl Connection {
         self.process();
     }
 
-    /// Says that frames come, as was asked for by [`Event::Play`], and when the first is to be shown, if that is known.
-    /// Poll afterwards.
+    /// Answers [`Event::Play`], with the timestamp of the first frame if it is known. Poll afterwards.
     pub fn handle_playing(&mut self, now: Instant, first: Option<Duration>) {
         self.now = now;
         match self.waiting.take() {
@@ -344,10 +338,10 @@ impl Connection {
         self.process();
     }
 
-    /// Sends a frame to the client, if it plays. Poll afterwards.
+    /// Sends a frame to the client if it plays. Poll afterwards.
     ///
     /// # Errors
-    /// It was left out. Said once for each track; others follow.
+    /// RTP cannot carry the frame. Reported once for each track. Playing continues.
     pub fn handle_frame(
         &mut self,
         now: Instant,
@@ -359,30 +353,30 @@ impl Connection {
             return Ok(());
         };
         if !session.fits(&frame.description) {
-            self.goodbye(End::Changed);
+            self.goodbye(End::CodecChanged);
             return Ok(());
         }
         session.frame(now, frame, &mut self.out)
     }
 
-    /// Says that no more frames come: the client is told, and its connection ends a moment later. Poll afterwards.
+    /// Sends an RTCP goodbye because there are no more frames. The connection ends after [`GRACE`]. Poll afterwards.
     pub fn handle_end(&mut self, now: Instant) {
         self.now = now;
         self.goodbye(End::NoFrames);
     }
 
-    /// Says that all of the last [`Output::Write`] is written. Poll afterwards.
+    /// Reports that the last [`Output::Write`] is completely written. Poll afterwards.
     pub fn handle_written(&mut self, now: Instant) {
         self.now = now;
         self.writing = false;
         let session = self.session.as_ref();
         if session.is_some_and(|session| session.playing && session.is_interleaved()) {
-            self.heard = now;
+            self.active = now;
         }
         self.process();
     }
 
-    /// Does what is due at `now`. Poll afterwards. Calling it early does no harm.
+    /// Handles timeouts. May be called early. Poll afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
         if self.ended {
@@ -392,9 +386,9 @@ impl Connection {
             return self.end(end);
         }
         if now >= self.deadline() {
-            return self.end(End::Silent);
+            return self.end(End::TimedOut);
         }
-        // Reports too wait for a client that takes nothing.
+        // Reports are postponed while the client does not read.
         let idle = !self.writing && self.out.is_empty();
         if let Some(session) = &mut self.session
             && session.report_at().is_some_and(|at| at <= now)
@@ -402,12 +396,12 @@ impl Connection {
             if idle {
                 session.report(now, &mut self.out);
             } else {
-                session.put_off(now);
+                session.postpone_report(now);
             }
         }
     }
 
-    /// What to do next. Poll until it says [`Output::Timeout`], after every call that took `&mut self`.
+    /// Returns the next output. Call it after each `handle_*` call until it returns [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
         if !self.writing
             && let Some(bytes) = self.out.take_stream()
@@ -417,7 +411,7 @@ impl Connection {
         }
         let deadline = self.deadline();
         let report = self.session.as_ref().and_then(Session::report_at);
-        // Before the events: the end is the last of all.
+        // Datagrams come before events, because the end is the last event.
         if let Some((to, channel)) = self.out.take_datagram() {
             return Output::Datagram {
                 to,
@@ -431,42 +425,42 @@ impl Connection {
         Output::Timeout(report.map_or(deadline, |report| report.min(deadline)))
     }
 
-    /// Whether any of the client's packets go in datagrams of their own.
+    /// Returns `true` if a track uses UDP.
     #[must_use]
     pub fn uses_udp(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| !session.is_interleaved())
     }
 
-    /// The number of the session, if there is one.
+    /// Returns the id of the session, if there is one.
     #[must_use]
     pub fn session_id(&self) -> Option<&str> {
         self.session.as_ref().map(|session| session.id.as_str())
     }
 
-    /// The share of packets that the client had lost when it last said so, 0 to 1.
+    /// Returns the fraction of packets that the client reported as lost, from 0 to 1.
     #[must_use]
     pub fn loss(&self) -> f32 {
         f32::from(self.loss) / 256.0
     }
 
     fn deadline(&self) -> Instant {
-        let silent = self.heard.checked_add(self.config.timeout);
-        let silent = silent.unwrap_or(self.heard + SESSION_TIMEOUT);
+        let silent = self.active.checked_add(self.config.timeout);
+        let silent = silent.unwrap_or(self.active + SESSION_TIMEOUT);
         self.ending.map_or(silent, |(at, _)| at.min(silent))
     }
 
-    /// Looks at what came, as far as it may be answered now.
+    /// Processes received requests and packets.
     fn process(&mut self) {
-        while self.waiting.is_none() && !self.ended && self.out.stream.len() <= MAX_ANSWERS {
+        while self.waiting.is_none() && !self.ended && self.out.stream.len() <= MAX_RESPONSE_BYTES {
             match self.inbox.next() {
                 Ok(Some(Incoming::Request(request))) => {
-                    self.heard = self.now;
+                    self.active = self.now;
                     self.request(request);
                 }
                 Ok(Some(Incoming::Interleaved { data, .. })) => {
-                    // Whatever it is, the client is there.
-                    self.heard = self.now;
+                    // Any packet shows that the client is active.
+                    self.active = self.now;
                     self.loss = rtcp::read(&data).unwrap_or(self.loss);
                 }
                 Ok(None) => return,
@@ -479,8 +473,8 @@ impl Connection {
         }
     }
 
-    /// Tells the client that nothing comes any more. One that plays has a moment to end its session itself: some
-    /// take a connection that is closed before for a fault, and come again.
+    /// Sends an RTCP goodbye to a playing client, and gives it time to end its session. Some clients treat an early close
+    /// as an error and reconnect.
     fn goodbye(&mut self, end: End) {
         let playing = self.session.as_mut().filter(|session| session.playing);
         match playing {

@@ -1,25 +1,25 @@
-//! What comes over an RTSP connection, cut into requests and interleaved packets (RFC 2326 sections 4 to 6 and 10.12).
+//! Parses requests and interleaved packets (RFC 2326 sections 4 to 6 and 10.12).
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::response::Status;
 
-/// The most bytes of a request's line and headers.
+/// The maximum size in bytes of a request line and its headers.
 pub const MAX_HEAD_BYTES: usize = 8 << 10;
 
-/// The most headers of a request.
+/// The maximum number of headers of a request.
 pub const MAX_HEADERS: usize = 64;
 
-/// The most bytes of a request's body. Nothing that is asked for here needs one.
+/// The maximum size in bytes of a request body. No supported request needs a body.
 pub const MAX_BODY_BYTES: usize = 4 << 10;
 
-/// The bytes before an interleaved packet: `$`, the channel, and the length in two bytes.
+/// The size of the header of an interleaved packet: `$`, the channel, and two bytes for the length.
 pub(super) const INTERLEAVED_HEADER: usize = 4;
 
-/// The most bytes that wait to be understood: the longest interleaved packet.
-const MAX_WAITING: usize = INTERLEAVED_HEADER + u16::MAX as usize;
+/// The maximum number of buffered bytes: the longest interleaved packet.
+const MAX_BUFFERED: usize = INTERLEAVED_HEADER + u16::MAX as usize;
 
-/// What a client can ask for.
+/// A request method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Options,
@@ -30,12 +30,12 @@ pub(super) enum Method {
     Teardown,
     GetParameter,
     SetParameter,
-    /// Those of RFC 2326 that no server of live pictures has: `ANNOUNCE`, `RECORD`, `REDIRECT`.
+    /// Methods of RFC 2326 that this server does not support: `ANNOUNCE`, `RECORD`, `REDIRECT`.
     NotAllowed,
     Unknown,
 }
 
-/// What this server can do, as `Public` and `Allow` list it.
+/// The supported methods, for the `Public` and `Allow` headers.
 pub(super) const METHODS: &str =
     "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
 
@@ -43,89 +43,86 @@ pub(super) const METHODS: &str =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) method: Method,
-    /// The method's name, as `Authorization` counts it in.
+    /// The method's name, which is part of a Digest response.
     pub(super) name: String,
     pub(super) uri: String,
     headers: Vec<(String, String)>,
     pub(super) body: Bytes,
 }
 
-/// Something whole that came.
+/// A complete request or packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Incoming {
     Request(Request),
     Interleaved { channel: u8, data: Bytes },
 }
 
-/// Bytes that make no request: with what to answer, and what is wrong with them. What follows them cannot be
-/// understood either.
+/// The error for invalid bytes. Bytes that follow cannot be parsed either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed {
     pub(super) status: Status,
     pub(super) why: &'static str,
 }
 
-/// Bytes that came, and were not understood yet.
+/// Received bytes that are not parsed yet.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     buffer: BytesMut,
-    /// So many bytes hold no end of a head: they are not looked at again.
+    /// The number of bytes that were already searched for the end of the head.
     searched: usize,
-    /// A head that is whole, and the bytes of its body.
+    /// A complete head, and the length of its body.
     head: Option<(Request, usize)>,
 }
 
 impl Request {
-    /// The first header of that name.
+    /// Returns the first header with this name.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut named = self.headers.iter();
         let found = named.find(|(found, _)| found.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Reads request line and headers: everything before the empty line.
+    /// Parses the request line and the headers.
     fn parse(head: &[u8]) -> Result<Self, Malformed> {
         let bad = |why| Malformed {
             status: Status::BadRequest,
             why,
         };
-        let head = std::str::from_utf8(head).map_err(|_| bad("text that is not UTF-8"))?;
+        let head = std::str::from_utf8(head).map_err(|_| bad("the request is not UTF-8"))?;
         let mut lines = head.split('\n').map(|line| line.trim_end_matches('\r'));
         let mut words = lines.next().unwrap_or_default().split(' ');
         let (Some(name), Some(uri), Some(version), None) =
             (words.next(), words.next(), words.next(), words.next())
         else {
-            return Err(bad("no request line"));
+            return Err(bad("invalid request line"));
         };
         let token = |name: &str| !name.is_empty() && name.bytes().all(is_token);
         if !token(name) || uri.is_empty() || uri.contains(|c: char| c.is_control()) {
-            return Err(bad("no request line"));
+            return Err(bad("invalid request line"));
         }
         match version {
             "RTSP/1.0" => {}
             other if other.starts_with("RTSP/") => {
                 return Err(Malformed {
                     status: Status::VersionNotSupported,
-                    why: "another version of RTSP",
+                    why: "unsupported RTSP version",
                 });
             }
-            _ => return Err(bad("another protocol")),
+            _ => return Err(bad("not RTSP")),
         }
         let mut headers = Vec::new();
         for line in lines {
             if headers.len() == MAX_HEADERS {
                 return Err(bad("too many headers"));
             }
-            let (name, value) = line
-                .split_once(':')
-                .ok_or(bad("a header without a colon"))?;
-            // Neither space before the colon nor a line that continues another: both are ways to smuggle.
+            let (name, value) = line.split_once(':').ok_or(bad("header without a colon"))?;
+            // Spaces before the colon and continuation lines are refused: both allow request smuggling.
             if !token(name) {
-                return Err(bad("a header without a name"));
+                return Err(bad("header without a valid name"));
             }
             let value = value.trim_matches([' ', '\t']);
             if value.contains(|c: char| c.is_control() && c != '\t') {
-                return Err(bad("a control character in a header"));
+                return Err(bad("control character in a header"));
             }
             headers.push((name.to_owned(), value.to_owned()));
         }
@@ -138,7 +135,7 @@ impl Request {
         })
     }
 
-    /// How long the body is that follows.
+    /// Returns the length of the body.
     fn content_length(&self) -> Result<usize, Malformed> {
         let Some(length) = self.header("Content-Length") else {
             return Ok(0);
@@ -148,11 +145,11 @@ impl Request {
             Ok(length) if length <= MAX_BODY_BYTES => Ok(length),
             _ if digits => Err(Malformed {
                 status: Status::TooLarge,
-                why: "a body that is too long",
+                why: "the body is too long",
             }),
             _ => Err(Malformed {
                 status: Status::BadRequest,
-                why: "a length that is no number",
+                why: "invalid Content-Length",
             }),
         }
     }
@@ -181,27 +178,25 @@ fn is_token(byte: u8) -> bool {
 }
 
 impl Inbox {
-    /// Takes bytes that came. What is over the longest packet that there could be is not to be given:
-    /// see [`is_full`](Self::is_full).
+    /// Appends received bytes. Call it only while [`is_full`](Self::is_full) returns `false`.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether no more should be given until something was taken out.
+    /// Returns `true` if [`next`](Self::next) has to be called before more bytes are appended.
     pub(super) fn is_full(&self) -> bool {
-        self.buffer.len() >= MAX_WAITING
+        self.buffer.len() >= MAX_BUFFERED
     }
 
-    /// Forgets everything: what follows bytes that make no request makes none either.
+    /// Drops all bytes. Bytes after an invalid request cannot be parsed.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// The next request or packet that is whole. Work is in proportion to the bytes that came, however they were
-    /// cut on the way.
+    /// Returns the next complete request or packet. The total work is linear in the number of bytes, however they are split.
     pub(super) fn next(&mut self) -> Result<Option<Incoming>, Malformed> {
         if self.head.is_none() {
-            // Some clients end a body with an empty line that is not counted in its length.
+            // Some clients send an empty line after a body that its length does not include.
             let ends = self.buffer.iter().take_while(|byte| b"\r\n".contains(byte));
             let ends = ends.count();
             self.buffer.advance(ends);
@@ -242,8 +237,7 @@ impl Inbox {
         Some(Incoming::Interleaved { channel, data })
     }
 
-    /// Where the head's last line ends, and where what is behind the empty line begins. Lines may end without
-    /// a carriage return, too.
+    /// Returns the end of the head, and the start of the body. Lines may end without a carriage return.
     fn end_of_head(&mut self) -> Result<Option<(usize, usize)>, Malformed> {
         let mut from = self.searched;
         while let Some(behind) = self.buffer.get(from..) {
@@ -254,7 +248,7 @@ impl Inbox {
             let empty = match self.buffer.get(end + 1..) {
                 Some([b'\n', ..]) => Some(1),
                 Some([b'\r', b'\n', ..]) => Some(2),
-                // It cannot be told yet whether the next line is empty.
+                // The next line is not complete yet.
                 Some([] | [b'\r']) => break,
                 _ => None,
             };

@@ -1,8 +1,9 @@
-//! RTSP 1.0 (RFC 2326): what players, recorders and home automation watch cameras with.
+//! RTSP 1.0 (RFC 2326) without I/O.
 
 mod connection;
 mod message;
 mod outgoing;
+mod ports;
 mod requests;
 mod response;
 mod rtcp;
@@ -11,17 +12,9 @@ mod target;
 mod transport;
 
 pub use self::connection::{
-    Connection, ConnectionConfig, End, Event, GRACE, MAX_REFUSALS, Output, SESSION_TIMEOUT,
-    Undescribed,
+    Connection, ConnectionConfig, DescriptionError, End, Event, GRACE, MAX_REFUSALS, Output,
+    SESSION_TIMEOUT,
 };
 pub use self::message::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use self::outgoing::Channel;
-
-/// A pair of UDP ports: for RTP, and for RTCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ports {
-    /// Where RTP goes to, or comes from.
-    pub rtp: u16,
-    /// Where RTCP goes to, or comes from.
-    pub rtcp: u16,
-}
+pub use self::ports::Ports;

@@ -1,4 +1,4 @@
-//! What is to be sent, in the order in which it goes: to the connection, and in datagrams of its own.
+//! Outgoing bytes: responses, interleaved packets and datagrams, in order.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -7,33 +7,33 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::message::INTERLEAVED_HEADER;
 
-/// Of which kind the packets of a datagram are, and so from which of the server's ports it goes.
+/// The kind of a datagram, which determines the server's port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
-    /// RTP: pictures and sound.
+    /// RTP.
     Rtp,
-    /// RTCP: reports.
+    /// RTCP.
     Rtcp,
 }
 
-/// Where the packets of a track go.
+/// The transport of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Path {
-    /// Between those of the connection: the channels of RTP and RTCP.
+    /// Interleaved in the RTSP connection, on these channels.
     Interleaved { rtp: u8, rtcp: u8 },
-    /// To these addresses.
+    /// UDP to these addresses.
     Udp { rtp: SocketAddr, rtcp: SocketAddr },
 }
 
-/// Buffers that are used again and again: a packet is written into its place, and copied no more.
+/// Reused buffers. Packets are written in place.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    /// Answers and interleaved packets.
+    /// Responses and interleaved packets.
     pub(super) stream: BytesMut,
-    /// Datagrams, one behind the other.
+    /// The payloads of all queued datagrams.
     datagrams: BytesMut,
     queue: VecDeque<(SocketAddr, Channel, usize)>,
-    /// The one that the owner looks at.
+    /// The payload of the datagram that was taken last.
     current: BytesMut,
 }
 
@@ -44,8 +44,8 @@ impl Path {
 }
 
 impl Outgoing {
-    /// Lets `write` append a packet to the buffer where it belongs; `false` if it wrote none. It is left out, and
-    /// `false` as well, if no header could name its length.
+    /// Appends a packet with `write`, and returns its size. Returns `None` if `write` returns `false`, or if the packet is
+    /// too long for the interleaved header.
     pub(super) fn packet(
         &mut self,
         path: Path,
@@ -92,24 +92,24 @@ impl Outgoing {
         }
     }
 
-    /// All that goes to the connection.
+    /// Takes all bytes for the connection.
     pub(super) fn take_stream(&mut self) -> Option<Bytes> {
         (!self.stream.is_empty()).then(|| self.stream.split().freeze())
     }
 
-    /// Takes the next datagram: to whom it goes, and from where. [`current`](Self::current) is its payload.
+    /// Takes the next datagram. [`current`](Self::current) returns its payload.
     pub(super) fn take_datagram(&mut self) -> Option<(SocketAddr, Channel)> {
         let (to, channel, bytes) = self.queue.pop_front()?;
         self.current = self.datagrams.split_to(bytes);
         Some((to, channel))
     }
 
-    /// The payload of the datagram that was taken last.
+    /// Returns the payload of the datagram that was taken last.
     pub(super) fn current(&self) -> &[u8] {
         &self.current
     }
 
-    /// Whether nothing waits.
+    /// Returns `true` if nothing is queued.
     pub(super) fn is_empty(&self) -> bool {
         self.stream.is_empty() && self.queue.is_empty()
     }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_go_where_they_belong() {
+    fn packets_are_sorted_by_transport() {
         let mut out = Outgoing::default();
         let interleaved = Path::Interleaved { rtp: 4, rtcp: 5 };
         let to = |port| SocketAddr::from(([192, 0, 2, 1], port));
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(out.packet(udp, Channel::Rtp, put(b"ef")), Some(2));
         assert_eq!(out.packet(udp, Channel::Rtcp, put(b"")), None);
         assert_eq!(out.packet(udp, Channel::Rtcp, put(b"g")), Some(1));
-        // One that is too long for its header is left out.
+        // A packet that is too long for the interleaved header is dropped.
         static LONG: [u8; 65_536] = [0; 65_536];
         assert_eq!(out.packet(interleaved, Channel::Rtp, put(&LONG)), None);
 

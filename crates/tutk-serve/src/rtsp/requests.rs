@@ -1,18 +1,18 @@
-//! What is answered to each request (RFC 2326 section 10).
+//! The responses to requests (RFC 2326 section 10).
 
 use std::net::SocketAddr;
 
-use super::Ports;
 use super::connection::{Connection, End, Event, MAX_REFUSALS, Waiting};
 use super::message::{METHODS, Method, Request};
 use super::outgoing::Path;
+use super::ports::Ports;
 use super::response::{Response, Status};
 use super::session::Session;
 use super::target::Target;
 use super::transport::{Offer, offers};
-use crate::accounts::Refusal;
+use crate::accounts::AuthError;
 
-/// What this server calls itself.
+/// The `Server` header.
 const SERVER: &str = concat!("tutk/", env!("CARGO_PKG_VERSION"));
 
 impl Connection {
@@ -33,7 +33,7 @@ impl Connection {
             }
             _ => {}
         }
-        if !self.may(&request) {
+        if !self.authenticate(&request) {
             return;
         }
         if let Some(required) = request.header("Require") {
@@ -41,11 +41,11 @@ impl Connection {
             return response.header("Unsupported", required).end();
         }
         let other = |id: &str| self.session_id().is_none_or(|own| own != id);
-        // Behind a semicolon may stand what this server said of it.
-        let named = request
+        // Parameters of the session id follow a semicolon.
+        let id = request
             .header("Session")
-            .and_then(|named| named.split(';').next());
-        if named.is_some_and(|id| other(id.trim())) {
+            .and_then(|id| id.split(';').next());
+        if id.is_some_and(|id| other(id.trim())) {
             return self.refuse(&request, Status::SessionNotFound);
         }
         let target = Target::parse(&request.uri);
@@ -59,30 +59,33 @@ impl Connection {
         }
     }
 
-    /// Whether the client may ask this. If not, it has been told.
-    fn may(&mut self, request: &Request) -> bool {
+    /// Returns `true` if the client may make a request. Otherwise the response is already written.
+    fn authenticate(&mut self, request: &Request) -> bool {
         let asked = Target::parse(&request.uri).map(|target| target.camera);
-        // Some clients sign the camera's address also for what they ask of its tracks.
-        let names = |signed: &str| {
+        // Some clients sign the camera's URL in requests for its tracks.
+        let accepts_uri = |signed: &str| {
             let camera = Target::parse(signed).map(|target| target.camera);
             signed == request.uri || camera.is_some() && camera == asked
         };
-        let said = request.header("Authorization");
+        let header = request.header("Authorization");
         let accounts = &self.config.accounts;
-        let Err(refusal) = self.challenge.check(accounts, &request.name, said, names) else {
+        let checked = self
+            .challenge
+            .check(accounts, &request.name, header, accepts_uri);
+        let Err(error) = checked else {
             return true;
         };
-        // To ask without a password first is how it is done.
-        self.refusals += u32::from(said.is_some());
-        self.wrong_passwords += u32::from(said.is_some() && refusal == Refusal::Unknown);
-        let headers = self.challenge.headers(refusal);
+        // Clients send their first request without credentials.
+        self.refusals += u32::from(header.is_some());
+        self.wrong_passwords += u32::from(header.is_some() && error == AuthError::Unauthorized);
+        let headers = self.challenge.headers(error);
         let mut response = self.response(Status::Unauthorized, cseq(request));
         for header in &headers {
             response = response.header("WWW-Authenticate", header);
         }
         response.end();
         if self.refusals >= MAX_REFUSALS {
-            self.end(End::Refused);
+            self.end(End::Unauthorized);
         }
         false
     }
@@ -94,7 +97,7 @@ impl Connection {
         self.waiting = Some(Waiting::Description { camera, request });
     }
 
-    /// Answers what had to wait until it is known what the camera shows.
+    /// Answers a request that waited for the description.
     pub(super) fn described(&mut self, request: Request) {
         let (Some(target), Some(cseq)) = (Target::parse(&request.uri), cseq(&request)) else {
             return self.refuse(&request, Status::BadRequest);
@@ -114,7 +117,7 @@ impl Connection {
 
     fn setup(&mut self, target: &Target, request: Request) {
         let session = self.session.as_ref();
-        // One camera for a session, and nothing is changed while it plays.
+        // A session has one camera, and cannot change while it plays.
         if session.is_some_and(|session| session.playing || session.camera != target.camera) {
             return self.refuse(&request, Status::NotValidInThisState);
         }
@@ -130,7 +133,7 @@ impl Connection {
         let Some(offered) = &self.offered else {
             return self.refuse(request, Status::ServiceUnavailable);
         };
-        // A camera that has but one track may be named instead of that.
+        // The URL of a camera with one track also names the track.
         let number = match (target.track, offered.tracks.len()) {
             (Some(number), count) if number < count => number,
             (None, 1) => 0,
@@ -144,7 +147,7 @@ impl Connection {
         let Some(offer) = offers(header, udp.is_some()).next() else {
             return self.refuse(request, Status::UnsupportedTransport);
         };
-        let (path, said) = match (offer, udp) {
+        let (path, transport) = match (offer, udp) {
             (Offer::Interleaved(channels), _) => {
                 let (rtp, rtcp) = self.channels(number, channels);
                 let path = Path::Interleaved { rtp, rtcp };
@@ -161,8 +164,9 @@ impl Connection {
                 };
                 let ports = |Ports { rtp, rtcp }| format!("{rtp}-{rtcp}");
                 let (client, server) = (ports(client), ports(server));
-                let said = format!("RTP/AVP;unicast;client_port={client};server_port={server}");
-                (path, said)
+                let transport =
+                    format!("RTP/AVP;unicast;client_port={client};server_port={server}");
+                (path, transport)
             }
             (Offer::Udp(_), None) => return self.refuse(request, Status::UnsupportedTransport),
         };
@@ -179,22 +183,26 @@ impl Connection {
         let timeout = self.config.timeout.as_secs();
         let id = format!("{};timeout={timeout}", session.id);
         let response = self.response(Status::Ok, Some(cseq));
-        let response = response.header("Transport", &format!("{said};ssrc={ssrc:08X}"));
+        let response = response.header("Transport", &format!("{transport};ssrc={ssrc:08X}"));
         response.header("Session", &id).end();
     }
 
-    /// The channels that a client wants for a track, or else a pair that is free.
-    fn channels(&self, number: usize, wanted: Option<(u8, u8)>) -> (u8, u8) {
+    /// Returns the requested channels of a track, or a free pair.
+    fn channels(&self, number: usize, requested: Option<(u8, u8)>) -> (u8, u8) {
         let session = self.session.as_ref();
         let free = |&(rtp, rtcp): &(u8, u8)| {
             session.is_none_or(|session| !session.uses(rtp, number) && !session.uses(rtcp, number))
         };
         let pairs = (0..=u8::MAX).step_by(2).map(|rtp| (rtp, rtp + 1));
-        // A session has but two tracks.
-        wanted.into_iter().chain(pairs).find(free).unwrap_or((0, 1))
+        // A session has at most two tracks.
+        requested
+            .into_iter()
+            .chain(pairs)
+            .find(free)
+            .unwrap_or((0, 1))
     }
 
-    /// `PLAY`, `PAUSE` and `TEARDOWN`.
+    /// Handles `PLAY`, `PAUSE` and `TEARDOWN`.
     fn control(&mut self, target: &Target, request: &Request, cseq: u32) {
         let Some(session) = &mut self.session else {
             return self.refuse(request, Status::SessionNotFound);
@@ -239,7 +247,7 @@ impl Connection {
         }
     }
 
-    /// Answers `PLAY`. Frames may come.
+    /// Answers `PLAY`.
     pub(super) fn playing(&mut self, base: &str, cseq: u32, first: Option<std::time::Duration>) {
         let Some(session) = &mut self.session else {
             return;
@@ -252,7 +260,7 @@ impl Connection {
         response.header("RTP-Info", &info).end();
     }
 
-    /// To ask for nothing, and to set nothing, is how clients show that they are there.
+    /// Handles `GET_PARAMETER` and `SET_PARAMETER`. Without a body they are keep-alives.
     fn parameter(&mut self, request: &Request, cseq: u32) {
         match request.body.iter().all(u8::is_ascii_whitespace) {
             true => self.in_session(cseq).end(),
@@ -265,7 +273,7 @@ impl Connection {
         self.response(status, cseq(request)).end();
     }
 
-    /// Begins the answer to a request that may belong to a session.
+    /// Starts a response with the `Session` header.
     fn in_session(&mut self, cseq: u32) -> Response<'_> {
         let id = self.session_id().map(str::to_owned);
         let response = self.response(Status::Ok, Some(cseq));
@@ -280,7 +288,7 @@ impl Connection {
     }
 }
 
-/// The request's number, which its answer repeats.
+/// Returns the sequence number of a request.
 fn cseq(request: &Request) -> Option<u32> {
     request.header("CSeq")?.parse().ok()
 }

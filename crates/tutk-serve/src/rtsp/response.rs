@@ -1,8 +1,8 @@
-//! Answers to requests (RFC 2326 section 7).
+//! Responses (RFC 2326 section 7).
 
 use bytes::{BufMut as _, BytesMut};
 
-/// What is said of a request.
+/// A status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Status {
     Ok,
@@ -22,7 +22,7 @@ pub(super) enum Status {
     OptionNotSupported,
 }
 
-/// An answer, on its way into a buffer.
+/// A response that is written into a buffer.
 #[derive(Debug)]
 pub(super) struct Response<'a> {
     out: &'a mut BytesMut,
@@ -51,7 +51,7 @@ impl Status {
 }
 
 impl<'a> Response<'a> {
-    /// Begins an answer; without a `CSeq` where the request had none that could be read.
+    /// Starts a response. `cseq` is `None` if the request has no valid one.
     pub(super) fn begin(out: &'a mut BytesMut, status: Status, cseq: Option<u32>) -> Self {
         out.put_slice(b"RTSP/1.0 ");
         out.put_slice(status.line().as_bytes());
@@ -63,7 +63,7 @@ impl<'a> Response<'a> {
         }
     }
 
-    /// Adds a header; one of the same name may follow.
+    /// Adds a header. Several may have the same name.
     pub(super) fn header(self, name: &str, value: &str) -> Self {
         for part in [name, ": ", value, "\r\n"] {
             self.out.put_slice(part.as_bytes());
@@ -71,12 +71,12 @@ impl<'a> Response<'a> {
         self
     }
 
-    /// Ends it without a body.
+    /// Ends the response without a body.
     pub(super) fn end(self) {
         self.out.put_slice(b"\r\n");
     }
 
-    /// Ends it with a body.
+    /// Ends the response with a body.
     pub(super) fn body(self, content_type: &str, body: &str) {
         let length = body.len().to_string();
         let this = self.header("Content-Type", content_type);

@@ -1,4 +1,4 @@
-//! RTCP (RFC 3550 section 6): what the sender says, and what receivers say.
+//! RTCP sender and receiver reports (RFC 3550 section 6).
 
 use std::time::SystemTime;
 
@@ -7,32 +7,32 @@ use rtcp_types::{
     SdesChunk, SdesItem, SenderReport,
 };
 
-/// Room for any packet that is written here.
+/// The maximum size of a packet that is written here.
 pub(super) const MAX_BYTES: usize = 128;
 
-/// Seconds from the beginning of NTP's time to that of Unix.
+/// Seconds from the NTP epoch to the Unix epoch.
 const NTP_UNIX: u64 = 2_208_988_800;
 
-/// What a sender report says.
+/// The contents of a sender report.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Report<'a> {
     pub(super) ssrc: u32,
-    /// One name for all streams that belong together.
+    /// The canonical name. All streams of a session have the same one.
     pub(super) name: &'a str,
-    /// A time of day.
+    /// The time of day.
     pub(super) wall: SystemTime,
-    /// The same time as the stream's timestamps have it.
+    /// The RTP timestamp of the same time.
     pub(super) rtp: u32,
-    /// Packets that were sent.
+    /// The number of sent packets.
     pub(super) packets: u32,
-    /// Bytes of these, without headers.
+    /// The number of sent payload bytes.
     pub(super) octets: u32,
 }
 
-/// Writes a sender report, with `goodbye` as the last: how many bytes it has.
+/// Writes a sender report, followed by a goodbye if `goodbye` is set. Returns the size.
 ///
 /// # Errors
-/// Only if `out` has less than [`MAX_BYTES`], or the name more than 32.
+/// `out` is shorter than [`MAX_BYTES`], or the name is longer than 32 bytes.
 pub(super) fn write(
     report: Report<'_>,
     goodbye: bool,
@@ -54,8 +54,8 @@ pub(super) fn write(
     .write_into(out)
 }
 
-/// What a receiver says of the streams: of the packets since it last said so, the largest share that is lost, in 256th.
-/// `None` for what is no RTCP.
+/// Returns the largest fraction of lost packets in the receiver reports of a packet, in units of 1/256. Returns `None`
+/// for invalid RTCP.
 pub(super) fn read(packet: &[u8]) -> Option<u8> {
     let compound = Compound::parse(packet).ok()?;
     let mut lost = 0;
@@ -69,7 +69,7 @@ pub(super) fn read(packet: &[u8]) -> Option<u8> {
     Some(lost)
 }
 
-/// As NTP has a time of day: seconds since 1900 modulo 2^32, and 2^32nd of a second.
+/// Returns an NTP timestamp: seconds since 1900 modulo 2^32, and fractions in units of 2^-32 s.
 fn ntp(wall: SystemTime) -> u64 {
     let since = wall
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reports_are_read_as_they_were_written() {
+    fn sender_reports_round_trip() {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
         let report = Report {
             ssrc: 7,
@@ -100,7 +100,7 @@ mod tests {
         let len = write(report, true, &mut out).unwrap();
         let mut parts = Compound::parse(&out[..len]).unwrap();
         let Some(Ok(Packet::Sr(sender))) = parts.next() else {
-            panic!("a sender report comes first");
+            panic!("the first packet is a sender report");
         };
         assert_eq!(sender.ntp_timestamp(), (NTP_UNIX + 1) << 32 | 1 << 31);
         assert_eq!((sender.rtp_timestamp(), sender.packet_count()), (90_000, 3));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_receivers_say() {
+    fn parses_receiver_reports() {
         let block = |lost| rtcp_types::ReportBlock::builder(7).fraction_lost(lost);
         let report = ReceiverReport::builder(1)
             .add_report_block(block(3))

@@ -1,4 +1,4 @@
-//! An RTSP session: the tracks that a client has set up, and the packets of their frames.
+//! An RTSP session: its tracks, and the packets of their frames.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,40 +14,39 @@ use super::rtcp::{self, Report};
 use super::target::Target;
 use crate::hub::{LiveFrame, StreamDescription};
 
-/// Time from one sender report to the next (RFC 3550 section 6.2: five seconds are the least).
+/// The interval of sender reports (RFC 3550 section 6.2).
 pub(super) const REPORTS: Duration = Duration::from_secs(5);
 
-/// The payload types of pictures and sound, where a codec has none of its own.
+/// The payload types of video and audio, for codecs without a static one.
 const PAYLOAD_TYPES: [u8; 2] = [96, 97];
 
-/// What a client can set up of a camera.
+/// The tracks of a camera.
 #[derive(Debug, Clone)]
 pub(super) struct Offered {
-    /// The camera.
     pub(super) camera: String,
     pub(super) description: Arc<StreamDescription>,
-    /// In the order of their numbers: at most pictures and sound.
+    /// In the order of their numbers: video and audio at most.
     pub(super) tracks: Vec<(Media, MediaDescription)>,
-    /// Why the sound is not among them, if there is any.
-    pub(super) left_out: Option<tutk_media::Error>,
+    /// Why RTP cannot carry the audio, if so.
+    pub(super) omitted_audio: Option<tutk_media::Error>,
 }
 
-/// Which frames a track has.
+/// The kind of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Media {
-    Pictures,
-    Sound,
+    Video,
+    Audio,
 }
 
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Its number, as text.
+    /// The session id.
     pub(super) id: String,
     pub(super) camera: String,
-    /// By number.
+    /// The tracks with their numbers.
     pub(super) tracks: Vec<(usize, Track)>,
     pub(super) playing: bool,
-    /// The newest frame that was sent: when, its time on the camera's line, and its time of day.
+    /// The newest sent frame: when it was sent, its timestamp, and its time of day.
     sent: Option<(Instant, Duration, SystemTime)>,
     /// When the next sender reports are due.
     report_at: Option<Instant>,
@@ -60,15 +59,15 @@ pub(super) struct Track {
     pub(super) path: Path,
     pub(super) ssrc: u32,
     rtp: RtpPacketizer,
-    /// What is added to all timestamps.
+    /// The offset of all timestamps.
     offset: u32,
     packets: u32,
     octets: u32,
-    /// Frames that could not be sent.
+    /// The number of frames that RTP cannot carry.
     unsent: u64,
 }
 
-/// What is drawn at random for a track.
+/// The random values of a track.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Draw {
     pub(super) ssrc: u32,
@@ -80,25 +79,25 @@ impl Offered {
     pub(super) fn new(camera: String, description: Arc<StreamDescription>) -> Self {
         let [video, audio] = PAYLOAD_TYPES;
         let mut tracks = Vec::new();
-        let mut left_out = None;
+        let mut omitted_audio = None;
         if let Some(sets) = &description.video {
-            tracks.push((Media::Pictures, MediaDescription::video(sets, video)));
+            tracks.push((Media::Video, MediaDescription::video(sets, video)));
         }
         if let Some(sound) = &description.sound {
             match MediaDescription::audio(sound.config, audio) {
-                Ok(media) => tracks.push((Media::Sound, media)),
-                Err(error) => left_out = Some(error),
+                Ok(media) => tracks.push((Media::Audio, media)),
+                Err(error) => omitted_audio = Some(error),
             }
         }
         Self {
             camera,
             description,
             tracks,
-            left_out,
+            omitted_audio,
         }
     }
 
-    /// The session description (RFC 8866), with the attributes that RTSP gives a meaning to (RFC 2326 appendix C).
+    /// Returns the session description (RFC 8866) with the attributes of RTSP (RFC 2326 appendix C).
     pub(super) fn sdp(&self, host: IpAddr) -> String {
         let family = if host.is_ipv4() { "IP4" } else { "IP6" };
         let any = if host.is_ipv4() { "0.0.0.0" } else { "::" };
@@ -113,7 +112,7 @@ impl Offered {
         sdp
     }
 
-    /// A track of that number.
+    /// Sets up a track.
     pub(super) fn track(
         &self,
         number: usize,
@@ -130,8 +129,8 @@ impl Offered {
         };
         let video = self.description.video.as_ref();
         let rtp = match media {
-            Media::Pictures => RtpPacketizer::video_with_sets(video?.clone(), config),
-            Media::Sound => RtpPacketizer::audio(self.description.sound?.config, config),
+            Media::Video => RtpPacketizer::video_with_sets(video?.clone(), config),
+            Media::Audio => RtpPacketizer::audio(self.description.sound?.config, config),
         };
         Some(Track {
             media: *media,
@@ -159,15 +158,15 @@ impl Session {
         }
     }
 
-    /// Whether all its packets go over the connection.
+    /// Returns `true` if all tracks are interleaved in the connection.
     pub(super) fn is_interleaved(&self) -> bool {
         self.tracks
             .iter()
             .all(|(_, track)| track.path.is_interleaved())
     }
 
-    /// Whether reports come from there: where those of one of its tracks go to.
-    pub(super) fn is_at(&self, from: SocketAddr) -> bool {
+    /// Returns `true` if this is the RTCP address of one of the tracks.
+    pub(super) fn has_rtcp_address(&self, from: SocketAddr) -> bool {
         let canonical = |at: SocketAddr| (at.ip().to_canonical(), at.port());
         self.tracks.iter().any(|(_, track)| match track.path {
             Path::Udp { rtcp, .. } => canonical(rtcp) == canonical(from),
@@ -175,7 +174,7 @@ impl Session {
         })
     }
 
-    /// Whether a channel of the connection is in use by another track.
+    /// Returns `true` if another track uses an interleaved channel.
     pub(super) fn uses(&self, channel: u8, but: usize) -> bool {
         let mut others = self.tracks.iter().filter(|(number, _)| *number != but);
         others.any(|(_, track)| match track.path {
@@ -184,18 +183,17 @@ impl Session {
         })
     }
 
-    /// Whether a description still fits the tracks: the pictures have the codec that was set up.
+    /// Returns `true` if the description has the video codec of the tracks.
     pub(super) fn fits(&self, description: &StreamDescription) -> bool {
         let now = description.video.as_ref().map(|sets| sets.codec());
         let mut pictures = self
             .tracks
             .iter()
-            .filter(|(_, track)| track.media == Media::Pictures);
+            .filter(|(_, track)| track.media == Media::Video);
         pictures.all(|(_, track)| now.is_none() || now == track.codec)
     }
 
-    /// `RTP-Info` (RFC 2326 section 12.33): where each track goes on. `first` is the time of the first frame that
-    /// will be sent, if that is known.
+    /// Returns the `RTP-Info` header (RFC 2326 section 12.33). `first` is the timestamp of the first frame, if known.
     pub(super) fn rtp_info(&self, base: &str, first: Option<Duration>) -> String {
         let track = |(number, track): &(usize, Track)| {
             let control = Target::control(*number);
@@ -210,10 +208,10 @@ impl Session {
         tracks.join(",")
     }
 
-    /// Begins, or goes on.
+    /// Starts or resumes playing.
     pub(super) fn play(&mut self) {
         self.playing = true;
-        // All of it is said again with the first frame.
+        // The first frame sends new reports.
         self.sent = None;
         self.report_at = None;
     }
@@ -223,30 +221,30 @@ impl Session {
         self.report_at = None;
     }
 
-    /// Sends a frame. Before the first, and the first after a gap, each track's clock is told: so sound and picture
-    /// are in step from the beginning.
+    /// Sends a frame. Sender reports precede the first frame, and the first one after a gap, so that clients can
+    /// synchronize video and audio.
     ///
     /// # Errors
-    /// The frame was left out; the first of a track says why.
+    /// RTP cannot carry the frame. Reported once for each track.
     pub(super) fn frame(
         &mut self,
         now: Instant,
         frame: &LiveFrame,
         out: &mut Outgoing,
     ) -> Result<(), tutk_media::Error> {
-        let tell = self.sent.is_none() || frame.discontinuity;
+        let report = self.sent.is_none() || frame.discontinuity;
         if self
             .sent
             .is_none_or(|(_, newest, _)| newest <= frame.timestamp)
         {
             self.sent = Some((now, frame.timestamp, frame.wall));
         }
-        if tell {
+        if report {
             self.report(now, out);
         }
         let media = match frame.kind.is_video() {
-            true => Media::Pictures,
-            false => Media::Sound,
+            true => Media::Video,
+            false => Media::Audio,
         };
         let mut tracks = self.tracks.iter_mut();
         match tracks.find(|(_, track)| track.media == media) {
@@ -255,30 +253,30 @@ impl Session {
         }
     }
 
-    /// When [`report`](Self::report) is due.
+    /// Returns when [`report`](Self::report) is due.
     pub(super) fn report_at(&self) -> Option<Instant> {
         self.report_at
     }
 
-    /// Sends a sender report for each track, as of now.
+    /// Sends a sender report for each track.
     pub(super) fn report(&mut self, now: Instant, out: &mut Outgoing) {
         self.report_at = now.checked_add(REPORTS);
         self.reports(now, false, out);
     }
 
-    /// The client takes nothing now: reports wait.
-    pub(super) fn put_off(&mut self, now: Instant) {
+    /// Postpones reports because the client does not read.
+    pub(super) fn postpone_report(&mut self, now: Instant) {
         self.report_at = now.checked_add(REPORTS);
     }
 
-    /// Tells that nothing comes any more.
+    /// Sends sender reports with an RTCP goodbye, and stops playing.
     pub(super) fn goodbye(&mut self, now: Instant, out: &mut Outgoing) {
         self.reports(now, true, out);
         self.pause();
     }
 
     fn reports(&mut self, now: Instant, goodbye: bool, out: &mut Outgoing) {
-        // Without a frame, nothing can be said of the time.
+        // Without a frame there is no time to report.
         let Some((at, timestamp, wall)) = self.sent else {
             return;
         };
@@ -307,7 +305,7 @@ impl Session {
 }
 
 impl Track {
-    /// A time on the camera's line as this track's packets have it.
+    /// Returns the RTP timestamp of a time on the camera's time line.
     fn timestamp(&self, time: Duration) -> u32 {
         rtp_timestamp(time, self.rtp.clock_rate()).wrapping_add(self.offset)
     }

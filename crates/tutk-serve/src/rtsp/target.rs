@@ -1,23 +1,23 @@
-//! What a request's address names (RFC 2326 section 3.2): `rtsp://HOST[:PORT]/NAME[/trackID=N]`.
+//! The URLs of requests (RFC 2326 section 3.2): `rtsp://HOST[:PORT]/NAME[/trackID=N]`.
 
 use percent_encoding::percent_decode_str;
 
-/// What stands before a track's number in its address.
+/// The prefix of a track number.
 const TRACK: &str = "trackID=";
 
-/// A camera, or one of its tracks.
+/// The URL of a camera, or of one of its tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     /// The camera's name.
     pub(super) camera: String,
-    /// Which of its streams.
+    /// The track number.
     pub(super) track: Option<usize>,
-    /// The address of the camera itself, without a slash at its end, as the client wrote it.
+    /// The URL of the camera as the client wrote it, without a trailing slash.
     pub(super) base: String,
 }
 
 impl Target {
-    /// Reads an address; `None` if it can be no camera's.
+    /// Parses a URL. Returns `None` if it is not the URL of a camera.
     pub(super) fn parse(uri: &str) -> Option<Self> {
         let (scheme, rest) = uri.split_once("://")?;
         if !scheme.eq_ignore_ascii_case("rtsp") {
@@ -25,7 +25,7 @@ impl Target {
         }
         let (_, path) = rest.split_once('/')?;
         let path_at = uri.len() - path.len();
-        // What stands behind a question mark is for other servers. Some clients put the track behind it.
+        // The query is ignored, but some clients append the track to it.
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut segments = path.split('/');
         let name = segments.next()?;
@@ -35,16 +35,16 @@ impl Target {
             (Some(track), None | Some("")) => Some(number(track)?),
             _ => return None,
         };
-        let behind = query.rsplit_once('/').and_then(|(_, last)| number(last));
+        let in_query = query.rsplit_once('/').and_then(|(_, last)| number(last));
         let base = uri.get(..path_at + name.len())?;
         (!camera.is_empty() && segments.next().is_none()).then(|| Self {
             camera: camera.into_owned(),
-            track: track.or(behind),
+            track: track.or(in_query),
             base: base.to_owned(),
         })
     }
 
-    /// The address of a track, relative to the camera's.
+    /// Returns the URL of a track, relative to the camera's.
     pub(super) fn control(track: usize) -> String {
         format!("{TRACK}{track}")
     }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses() {
+    fn parses_urls() {
         let read = |uri| {
             let target = Target::parse(uri)?;
             Some((target.camera, target.track, target.base))

@@ -1,20 +1,20 @@
 //! The `Transport` header of `SETUP` (RFC 2326 section 12.39).
 
-use super::Ports;
+use super::ports::Ports;
 
-/// The most transports that are looked at in one header.
+/// The maximum number of transports that are parsed in one header.
 const MAX_TRANSPORTS: usize = 8;
 
-/// A way for packets that a client offers, and this server has.
+/// A supported transport that a client offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// Between those of the RTSP connection, on these channels if they are free.
+    /// Interleaved, on these channels if they are free.
     Interleaved(Option<(u8, u8)>),
-    /// In datagrams of their own, to these ports.
+    /// UDP to these ports.
     Udp(Ports),
 }
 
-/// The offers of a header that can be taken, in the client's order. Others are passed over.
+/// Returns the supported transports of a header, in the client's order.
 pub(super) fn offers(header: &str, udp: bool) -> impl Iterator<Item = Offer> {
     let transports = header.split(',').take(MAX_TRANSPORTS);
     transports
@@ -22,7 +22,7 @@ pub(super) fn offers(header: &str, udp: bool) -> impl Iterator<Item = Offer> {
         .filter(move |offer| udp || matches!(offer, Offer::Interleaved(_)))
 }
 
-/// One offer; `None` for another protocol, multicast, recording, or what is no transport.
+/// Parses one transport. Returns `None` for other protocols, multicast, recording, and invalid text.
 fn offer(text: &str) -> Option<Offer> {
     let mut parts = text.split(';').map(str::trim);
     let is = |this: &str, that| this.eq_ignore_ascii_case(that);
@@ -40,8 +40,7 @@ fn offer(text: &str) -> Option<Offer> {
             }
             Some((name, value)) if is(name, "interleaved") => channels = Some(pair(value)?),
             Some((name, value)) if is(name, "client_port") => ports = Some(pair(value)?),
-            // Where packets go is not for a client to say, or anybody could be sent a stream (`destination`); nor
-            // need other parameters be known.
+            // Other parameters are ignored. `destination` must be: a client could send a stream to another host.
             _ => {}
         }
     }
@@ -57,7 +56,7 @@ fn offer(text: &str) -> Option<Offer> {
     (rtp != 0 && rtcp != 0).then_some(Offer::Udp(Ports { rtp, rtcp }))
 }
 
-/// `4-5`, or `4` alone for that and the next; never twice the same.
+/// Parses `4-5`, or `4` for a port and the next one. The numbers must differ.
 fn pair(text: &str) -> Option<(u16, u16)> {
     let (first, second) = match text.split_once('-') {
         Some((first, second)) => (first.parse().ok()?, second.parse().ok()?),
@@ -78,9 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn what_clients_offer() {
+    fn parses_offers_of_common_clients() {
         let udp = |rtp, rtcp| Some(Offer::Udp(Ports { rtp, rtcp }));
-        // ffmpeg, live555 (VLC), GStreamer, and a client that is brief.
+        // ffmpeg, live555 (VLC), GStreamer, and minimal forms.
         for (header, offer) in [
             ("RTP/AVP/UDP;unicast;client_port=5000-5001", udp(5000, 5001)),
             ("RTP/AVP;unicast;client_port=6970-6971", udp(6970, 6971)),
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_makes_no_sense() {
+    fn ignores_unsupported_and_invalid_offers() {
         for header in [
             "",
             ",;=",

@@ -1,7 +1,7 @@
-//! One client's connection: it joins the state machine with sockets, the clock, and a viewer of the hub.
+//! One client: connects the RTSP state machine to sockets, the clock, and a subscription of the hub.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,52 +13,71 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, watch};
 
-use super::Context;
+use super::context::Context;
 use super::udp::{BURST, PAUSE};
 use crate::error::Error;
 use crate::hub::{Lease, LiveFrame, StreamDescription, Viewer, ViewerEvent};
-use crate::rtsp::{Connection, ConnectionConfig, Event, Output, Undescribed};
+use crate::listener::{self, ConnectionSlot, SHUTDOWN_TIMEOUT, Service};
+use crate::rtsp::{Connection, ConnectionConfig, DescriptionError, Event, Output};
 
-/// Bytes that are read at once.
+/// The size of the read buffer in bytes.
 const READ: usize = 4 << 10;
 
-/// What a camera shows, as soon as that is known.
-type Describing = Pin<Box<dyn Future<Output = Result<Arc<StreamDescription>, Undescribed>> + Send>>;
+type Description = Result<Arc<StreamDescription>, DescriptionError>;
 
-pub(super) struct Client {
+type PendingDescription = Pin<Box<dyn Future<Output = Description> + Send>>;
+
+struct Client {
     stream: TcpStream,
     peer: SocketAddr,
     context: Arc<Context>,
-    stopping: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
+    _slot: ConnectionSlot,
     connection: Connection,
-    /// What goes to the client, as far as it is not written yet.
+    /// Bytes that are not written yet.
     writing: Bytes,
-    describing: Option<Describing>,
-    /// The camera stays up from the first question on until the connection ends.
+    describing: Option<PendingDescription>,
+    /// Keeps the camera connected from the first `DESCRIBE` until the connection ends.
     lease: Option<Lease>,
     viewer: Option<Viewer>,
     reports: Option<broadcast::Receiver<(SocketAddr, Bytes)>>,
 }
 
-/// What there is to be done next.
-enum Next {
+/// The next input of the state machine.
+enum Input {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
-    Described(Result<Arc<StreamDescription>, Undescribed>),
-    Viewed(Option<ViewerEvent>),
+    Description(Description),
+    Viewer(Option<ViewerEvent>),
     Report(SocketAddr, Bytes),
     Timeout,
-    Stop,
+    Shutdown,
+}
+
+impl Service for Context {
+    const PROTOCOL: &'static str = "RTSP";
+
+    fn is_blocked(&self, peer: IpAddr) -> bool {
+        self.is_blocked(peer)
+    }
+
+    async fn serve(self: Arc<Self>, connection: listener::Connection) {
+        let peer = connection.peer;
+        match Client::new(connection, self) {
+            Ok(client) => client.run().await,
+            Err(error) => tracing::warn!(%peer, %error, "cannot serve an RTSP connection"),
+        }
+    }
 }
 
 impl Client {
-    pub(super) fn new(
-        stream: TcpStream,
-        peer: SocketAddr,
-        context: Arc<Context>,
-        stopping: watch::Receiver<bool>,
-    ) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+    fn new(connection: listener::Connection, context: Arc<Context>) -> io::Result<Self> {
+        let listener::Connection {
+            stream,
+            peer,
+            slot,
+            shutdown,
+        } = connection;
         let local = stream.local_addr()?.ip().to_canonical();
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(io::Error::other)?;
         let mut config = ConnectionConfig::new(peer, local);
@@ -70,7 +89,8 @@ impl Client {
             stream,
             peer,
             context,
-            stopping,
+            shutdown,
+            _slot: slot,
             writing: Bytes::new(),
             describing: None,
             lease: None,
@@ -79,8 +99,8 @@ impl Client {
         })
     }
 
-    /// Until either side ends it.
-    pub(super) async fn run(mut self) {
+    /// Serves the client until either side closes the connection.
+    async fn run(mut self) {
         let peer = self.peer;
         tracing::debug!(%peer, "RTSP connection");
         let mut input = BytesMut::with_capacity(READ);
@@ -89,17 +109,17 @@ impl Client {
             Err(error) => tracing::debug!(%peer, %error, "RTSP connection lost"),
         }
         if self.viewer.is_some() {
-            tracing::info!(%peer, "RTSP viewer left");
+            tracing::info!(%peer, "RTSP viewer disconnected");
         }
     }
 
     async fn serve(&mut self, input: &mut BytesMut) -> io::Result<()> {
         loop {
             let Some(deadline) = self.drain().await else {
-                return self.farewell().await;
+                return self.flush().await;
             };
             match self.next(input, deadline).await {
-                Next::Read(read) => {
+                Input::Read(read) => {
                     if read? == 0 {
                         return Ok(());
                     }
@@ -108,51 +128,51 @@ impl Client {
                     input.clear();
                     for _ in before..self.connection.wrong_passwords() {
                         let peer = self.peer;
-                        self.context.failures.failed(Some(peer.ip()));
-                        tracing::warn!(%peer, "a wrong name or password");
+                        self.context.failures.count(Some(peer.ip()));
+                        tracing::warn!(%peer, "wrong name or password");
                     }
                 }
-                Next::Written(written) => {
+                Input::Written(written) => {
                     self.writing.advance(written?);
                     if self.writing.is_empty() {
                         self.connection.handle_written(now());
                     }
                 }
-                Next::Described(described) => {
+                Input::Description(described) => {
                     self.describing = None;
                     self.connection.handle_description(now(), described);
                 }
-                Next::Viewed(Some(ViewerEvent::Frame(frame))) => self.frame(&frame),
-                Next::Viewed(Some(_)) => {}
-                Next::Viewed(None) => self.connection.handle_end(now()),
-                Next::Report(from, report) => {
+                Input::Viewer(Some(ViewerEvent::Frame(frame))) => self.frame(&frame),
+                Input::Viewer(Some(_)) => {}
+                Input::Viewer(None) => self.connection.handle_end(now()),
+                Input::Report(from, report) => {
                     self.connection.handle_rtcp(now(), from, &report);
                 }
-                Next::Timeout => self.connection.handle_timeout(now()),
-                Next::Stop => self.connection.handle_end(now()),
+                Input::Timeout => self.connection.handle_timeout(now()),
+                Input::Shutdown => self.connection.handle_end(now()),
             }
         }
     }
 
-    /// Waits for whatever comes first.
-    async fn next(&mut self, input: &mut BytesMut, deadline: Instant) -> Next {
+    /// Waits for the next input.
+    async fn next(&mut self, input: &mut BytesMut, deadline: Instant) -> Input {
         let (mut reader, mut writer) = self.stream.split();
         let writes = !self.writing.is_empty();
         let reads = self.connection.wants_input();
         let views = self.connection.wants_frames();
         tokio::select! {
-            written = writer.write(&self.writing), if writes => Next::Written(written),
-            read = reader.read_buf(input), if reads => Next::Read(read),
-            described = described(self.describing.as_mut()) => Next::Described(described),
-            viewed = viewed(self.viewer.as_mut()), if views => Next::Viewed(viewed),
-            (from, report) = reported(&mut self.reports) => Next::Report(from, report),
-            () = tokio::time::sleep_until(deadline.into()) => Next::Timeout,
-            // It changes once; an error says that the server is gone.
-            _ = self.stopping.changed() => Next::Stop,
+            written = writer.write(&self.writing), if writes => Input::Written(written),
+            read = reader.read_buf(input), if reads => Input::Read(read),
+            described = described(self.describing.as_mut()) => Input::Description(described),
+            event = viewer_event(self.viewer.as_mut()), if views => Input::Viewer(event),
+            (from, report) = next_report(&mut self.reports) => Input::Report(from, report),
+            () = tokio::time::sleep_until(deadline.into()) => Input::Timeout,
+            // It changes once. An error means that the server was dropped.
+            _ = self.shutdown.changed() => Input::Shutdown,
         }
     }
 
-    /// Does all that the connection wants; `None` when it is over.
+    /// Carries out all outputs of the state machine. Returns `None` when the connection has ended.
     async fn drain(&mut self) -> Option<Instant> {
         let mut burst = 0;
         loop {
@@ -180,15 +200,15 @@ impl Client {
             };
             match event {
                 Event::Describe { camera } => self.describe(&camera),
-                Event::SoundLeftOut { camera, error } => {
-                    if self.context.first_time_silent(&camera) {
-                        tracing::warn!(camera, %error, "no sound over RTSP");
+                Event::AudioOmitted { camera, error } => {
+                    if self.context.first_without_audio(&camera) {
+                        tracing::warn!(camera, %error, "RTP cannot carry the audio of this camera");
                     }
                 }
                 Event::Play { camera } => self.play(&camera),
                 Event::Stop => self.viewer = None,
                 Event::Ended(end) => {
-                    tracing::debug!(peer = %self.peer, %end, "RTSP connection ends");
+                    tracing::debug!(peer = %self.peer, %end, "closing RTSP connection");
                     return None;
                 }
             }
@@ -199,12 +219,12 @@ impl Client {
         let camera = self.context.hub.camera(name);
         self.lease = camera.as_ref().map(|camera| camera.lease());
         self.describing = Some(Box::pin(async move {
-            let camera = camera.ok_or(Undescribed::Unknown)?;
+            let camera = camera.ok_or(DescriptionError::UnknownCamera)?;
             camera.description().await.map_err(|error| {
-                tracing::info!(camera = camera.name(), %error, "nothing to describe");
+                tracing::info!(camera = camera.name(), %error, "cannot describe the camera");
                 match error {
-                    Error::Closed => Undescribed::Unknown,
-                    _ => Undescribed::Unavailable,
+                    Error::Closed => DescriptionError::UnknownCamera,
+                    _ => DescriptionError::Unavailable,
                 }
             })
         }));
@@ -212,12 +232,12 @@ impl Client {
 
     fn play(&mut self, name: &str) {
         let peer = self.peer;
-        // It may be served no more since it was described.
+        // The camera may have been removed since it was described.
         self.viewer =
             (self.context.hub.camera(name)).map(|camera| camera.watch(format!("rtsp {peer}")));
         let first = self.viewer.as_ref().and_then(Viewer::next_timestamp);
         if self.connection.uses_udp() {
-            self.reports = self.context.udp.as_ref().map(|pair| pair.listen());
+            self.reports = self.context.udp.as_ref().map(|pair| pair.subscribe());
         }
         tracing::info!(%peer, camera = name, udp = self.connection.uses_udp(), "RTSP viewer");
         self.connection.handle_playing(now(), first);
@@ -225,12 +245,12 @@ impl Client {
 
     fn frame(&mut self, frame: &LiveFrame) {
         if let Err(error) = self.connection.handle_frame(now(), frame) {
-            tracing::warn!(peer = %self.peer, %error, "a frame was left out, and others may be");
+            tracing::warn!(peer = %self.peer, %error, "frame omitted; further ones are not logged");
         }
     }
 
-    /// Writes what is left, if the client takes it.
-    async fn farewell(&mut self) -> io::Result<()> {
+    /// Writes the remaining bytes, if the client reads them in time.
+    async fn flush(&mut self) -> io::Result<()> {
         let rest = async {
             loop {
                 self.stream.write_all(&self.writing).await?;
@@ -241,36 +261,34 @@ impl Client {
                 self.writing = bytes;
             }
         };
-        match tokio::time::timeout(super::FAREWELL, rest).await {
+        match tokio::time::timeout(SHUTDOWN_TIMEOUT, rest).await {
             Ok(written) => written,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }
 
-/// By tokio's clock, which tests can stop.
+/// Returns the time of tokio's clock, which tests can pause.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-async fn described(
-    describing: Option<&mut Describing>,
-) -> Result<Arc<StreamDescription>, Undescribed> {
+async fn described(describing: Option<&mut PendingDescription>) -> Description {
     match describing {
         Some(describing) => describing.await,
         None => std::future::pending().await,
     }
 }
 
-/// What the viewer is told. Without one, the camera is served no more.
-async fn viewed(viewer: Option<&mut Viewer>) -> Option<ViewerEvent> {
+/// Returns the next event. Without a viewer, the camera was removed.
+async fn viewer_event(viewer: Option<&mut Viewer>) -> Option<ViewerEvent> {
     match viewer {
         Some(viewer) => viewer.next_event().await,
         None => None,
     }
 }
 
-async fn reported(
+async fn next_report(
     reports: &mut Option<broadcast::Receiver<(SocketAddr, Bytes)>>,
 ) -> (SocketAddr, Bytes) {
     loop {

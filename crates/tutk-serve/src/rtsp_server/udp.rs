@@ -1,4 +1,4 @@
-//! The two UDP ports that all clients share: RTP goes from the one, RTCP comes and goes at the other.
+//! The two UDP ports that all clients share: one for RTP, one for RTCP.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,20 +10,20 @@ use tokio::sync::broadcast;
 
 use crate::rtsp::{Channel, Ports};
 
-/// So many datagrams go to a client without a pause. A key frame has hundreds, and receivers have small buffers:
-/// 208 KiB by default on Linux, which is about ninety.
+/// The number of datagrams that are sent to a client without a pause. A key frame has hundreds, and the
+/// receive buffer of a client has room for about ninety: 208 KiB by default on Linux.
 pub(super) const BURST: u32 = 16;
 
-/// The pause after that: so a client gets up to 20 MB a second, far more than a camera sends.
+/// The pause after a burst. A client still receives up to 20 MB per second.
 pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
-/// Reports that wait for a client that is slow to read them. It misses the oldest, which does no harm.
+/// The number of queued RTCP reports. A connection that is slow to read them misses the oldest.
 const REPORTS: usize = 64;
 
-/// The longest report that is read. They have less than a hundred bytes.
+/// The maximum size of a report. Usual reports have less than a hundred bytes.
 const MAX_REPORT: usize = 1_500;
 
-/// How often a pair of ports is looked for.
+/// The number of attempts to find a pair of ports.
 const ATTEMPTS: usize = 64;
 
 #[derive(Debug)]
@@ -31,15 +31,15 @@ pub(super) struct UdpPair {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     pub(super) ports: Ports,
-    /// What came, for all whose packets go by UDP.
+    /// Received reports, for all connections that use UDP.
     reports: broadcast::Sender<(SocketAddr, Bytes)>,
 }
 
 impl UdpPair {
-    /// Takes two ports that follow each other, the first of them even (RFC 3550 section 11).
+    /// Binds two consecutive ports, the first of them even (RFC 3550 section 11).
     pub(super) async fn bind(ip: IpAddr) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-        // Held until a pair is found, so that the system does not give the same port again.
+        // Kept until a pair is found, so that the system does not choose the same port again.
         let mut odd = Vec::new();
         for _ in 0..ATTEMPTS {
             let first = UdpSocket::bind((ip, 0)).await?;
@@ -69,36 +69,35 @@ impl UdpPair {
         Err(last)
     }
 
-    /// To hear of reports.
-    pub(super) fn listen(&self) -> broadcast::Receiver<(SocketAddr, Bytes)> {
+    /// Subscribes to reports.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<(SocketAddr, Bytes)> {
         self.reports.subscribe()
     }
 
-    /// Sends a datagram. One that cannot be sent is lost, as it could be on the way.
+    /// Sends a datagram. A datagram that cannot be sent is lost.
     pub(super) async fn send(&self, to: SocketAddr, channel: Channel, payload: &[u8]) {
         let socket = match channel {
             Channel::Rtp => &self.rtp,
             Channel::Rtcp => &self.rtcp,
         };
         if let Err(error) = socket.send_to(payload, to).await {
-            tracing::trace!(%to, %error, "a datagram was not sent");
+            tracing::trace!(%to, %error, "cannot send a datagram");
         }
     }
-}
 
-/// Hands on one report, if there are ports for them. Cancel-safe.
-pub(super) async fn receive(pair: Option<&UdpPair>) {
-    let Some(pair) = pair else {
-        return std::future::pending().await;
-    };
-    let mut report = [0; MAX_REPORT];
-    match pair.rtcp.recv_from(&mut report).await {
-        Ok((len, from)) => {
-            let report = report.get(..len).unwrap_or_default();
-            // Nobody listens where nobody plays.
-            let _ = pair.reports.send((from, Bytes::copy_from_slice(report)));
+    /// Distributes received reports.
+    pub(super) async fn receive(&self) {
+        let mut report = [0; MAX_REPORT];
+        loop {
+            match self.rtcp.recv_from(&mut report).await {
+                Ok((len, from)) => {
+                    let report = report.get(..len).unwrap_or_default();
+                    // Without a playing client there is no subscriber.
+                    let _ = self.reports.send((from, Bytes::copy_from_slice(report)));
+                }
+                // For example an ICMP error caused by a client that has exited.
+                Err(error) => tracing::trace!(%error, "cannot receive a report"),
+            }
         }
-        // What a client that is gone answers to its datagrams.
-        Err(error) => tracing::trace!(%error, "no report"),
     }
 }

@@ -17,7 +17,9 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
 use tutk_runtime::tutk_session::MediaKind;
-use tutk_serve::rtsp::{Channel, Connection, ConnectionConfig, Event, Output, Ports, Undescribed};
+use tutk_serve::rtsp::{
+    Channel, Connection, ConnectionConfig, DescriptionError, Event, Output, Ports,
+};
 use tutk_serve::{LiveFrame, SoundDescription, StreamDescription};
 
 pub const PEER: ([u8; 4], u16) = ([192, 0, 2, 9], 50_000);
@@ -39,7 +41,7 @@ pub struct Client {
     pub connection: Connection,
     pub now: Instant,
     /// What the camera shows.
-    pub shows: Result<Arc<StreamDescription>, Undescribed>,
+    pub shows: Result<Arc<StreamDescription>, DescriptionError>,
     /// Whether what is to be written is.
     pub takes: bool,
     pub next_timeout: Instant,

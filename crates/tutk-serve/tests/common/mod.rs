@@ -27,7 +27,10 @@ use tutk_runtime::tutk_simulator::{
     ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent, Sound, SoundFormat,
 };
 use tutk_runtime::{Error, Impairment, SimulatedCamera, simulate};
-use tutk_serve::{Camera, CameraSettings, CameraState, Hub, LiveFrame, Viewer, ViewerEvent};
+use tutk_serve::{
+    Camera, CameraSettings, CameraState, Hub, LiveFrame, Registration, UrlScheme, UrlTarget,
+    Viewer, ViewerEvent,
+};
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
 pub const ENR: &str = "aKzdqckqZ8HUHFe5";
@@ -178,6 +181,15 @@ pub fn hub(settings: CameraSettings) -> (Hub, Camera) {
     let hub = Hub::new();
     let camera = hub.add("front", settings).unwrap();
     (hub, camera)
+}
+
+/// Registers RTSP on port 8554 without a server.
+pub fn register_rtsp(hub: &Hub) -> Registration {
+    hub.register(UrlScheme {
+        scheme: "rtsp",
+        address: ([127, 0, 0, 1], 8_554).into(),
+        target: UrlTarget::Camera,
+    })
 }
 
 /// The next event of a viewer, within a time that no working machine exceeds.

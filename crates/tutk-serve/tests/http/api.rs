@@ -46,7 +46,8 @@ async fn cameras_say_what_they_are_and_how_they_are() {
     });
     let document = JsonDocument::parse("K10003", result.to_string().as_bytes()).unwrap();
     config.result = Some(ConnectResult::from_document(document).unwrap());
-    let served = Served::with(config, |_| {}, |http| http.rtsp_port = Some(8_554)).await;
+    let served = Served::start(config).await;
+    let _rtsp = crate::common::register_rtsp(&served.hub);
 
     let idle = served.get("/api/cameras/front").await.json();
     assert_eq!(

@@ -288,14 +288,14 @@ async fn what_is_no_websocket_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_open_to_others_only_if_somebody_says_so() {
+async fn anonymous_access_from_other_machines_must_be_allowed() {
     let everywhere = "0.0.0.0:0".parse().unwrap();
     let error = HttpServer::start(Hub::new(), HttpConfig::new(everywhere))
         .await
         .unwrap_err();
-    assert!(matches!(error, Error::Open(_)), "{error}");
+    assert!(matches!(error, Error::AnonymousAccess(_)), "{error}");
     let mut config = HttpConfig::new(everywhere);
-    config.allow_open = true;
+    config.allow_anonymous = true;
     HttpServer::start(Hub::new(), config)
         .await
         .unwrap()

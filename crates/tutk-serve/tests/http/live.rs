@@ -324,7 +324,7 @@ async fn it_ends_with_a_close_frame() {
             other => {
                 assert_eq!(
                     other,
-                    Said::Closed(1_003, "nothing is taken here".to_owned())
+                    Said::Closed(1_003, "no messages are expected".to_owned())
                 );
                 break;
             }
@@ -346,7 +346,10 @@ async fn it_ends_with_a_close_frame() {
             other => break other,
         }
     };
-    assert_eq!(end, Said::Closed(1_001, "the server ends".to_owned()));
+    assert_eq!(
+        end,
+        Said::Closed(1_001, "the server is shutting down".to_owned())
+    );
     closing.await.unwrap();
     served.hub.close().await;
     left(&mut served.camera).await;

@@ -92,7 +92,7 @@ async fn the_camera_hears_every_sample_in_time() {
         );
         assert_eq!(
             socket.next().await,
-            Said::Closed(1_000, "all was said".to_owned())
+            Said::Closed(1_000, "all audio was played".to_owned())
         );
         // The way is free.
         open(&served, rate).await;
@@ -235,7 +235,7 @@ async fn cameras_that_cannot_be_talked_to() {
     served.http.close().await;
     assert_eq!(
         socket.next().await,
-        Said::Closed(1_001, "the server ends".to_owned())
+        Said::Closed(1_001, "the server is shutting down".to_owned())
     );
     served.hub.close().await;
 }

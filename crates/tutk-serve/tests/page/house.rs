@@ -17,6 +17,7 @@ use crate::painted::READ;
 static ONE: Mutex<()> = Mutex::const_new(());
 
 pub(crate) struct House {
+    _rtsp: tutk_serve::Registration,
     pub(crate) cameras: BTreeMap<String, SimulatedCamera>,
     pub(crate) hub: Hub,
     pub(crate) http: HttpServer,
@@ -32,10 +33,10 @@ impl House {
         }
         let turn = ONE.lock().await;
         let hub = Hub::new();
-        let mut config = HttpConfig::new(loopback());
-        config.rtsp_port = Some(8_554);
-        let http = HttpServer::start(hub.clone(), config).await.unwrap();
+        let http = HttpServer::start(hub.clone(), HttpConfig::new(loopback()));
+        let http = http.await.unwrap();
         Some(Self {
+            _rtsp: common::register_rtsp(&hub),
             cameras: BTreeMap::new(),
             hub,
             http,

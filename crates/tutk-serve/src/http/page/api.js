@@ -1,6 +1,6 @@
-// The server's API: requests, events, and what is said where something cannot be done.
+// The server's API: requests, events and errors.
 
-// An error as the server tells it: what is wrong, what to try, what would do.
+// An error of the server, with advice and allowed values.
 export class Problem extends Error {
   constructor(status, { error, advice = "", allowed = [] }) {
     super(error);
@@ -9,7 +9,7 @@ export class Problem extends Error {
     this.allowed = allowed;
   }
 
-  // In one line.
+  // The error as one line.
   get text() {
     const allowed = this.allowed.length > 0 && this.allowed.length < 12;
     const parts = [this.message, allowed ? `Allowed: ${this.allowed.join(", ")}` : this.advice];
@@ -17,25 +17,25 @@ export class Problem extends Error {
   }
 }
 
-async function ask(url, options) {
+async function request(url, options) {
   let answer;
   try {
     answer = await fetch(url, options);
   } catch {
-    throw new Problem(0, { error: "The server does not answer", advice: "Check that it runs, and the network" });
+    throw new Problem(0, { error: "The server does not answer", advice: "Check that it is running, and check the network" });
   }
   const json = await answer.json().catch(() => null);
   if (answer.ok && json !== null) return json;
   throw new Problem(answer.status, json ?? { error: `The server answered ${answer.status}` });
 }
 
-export const cameras = async () => (await ask("/api/cameras")).cameras;
+export const cameras = async () => (await request("/api/cameras")).cameras;
 
-export const get = (url) => ask(url);
+export const get = (url) => request(url);
 
-// `values` in the catalogue's words.
+// Sets a control. `values` are texts of the catalogue.
 export const post = (url, values, confirm) =>
-  ask(url, {
+  request(url, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(confirm ? { values, confirm: true } : { values }),
@@ -47,46 +47,47 @@ export function socketUrl(path) {
   return url;
 }
 
-// Waits between attempts: longer each time, and not in step with others.
-export class Patience {
-  #most;
+// Exponential back-off with jitter.
+export class Backoff {
+  #min;
+  #max;
   #wait;
 
-  constructor(least = 500, most = 10_000) {
-    this.least = least;
-    this.#most = most;
-    this.#wait = least;
+  constructor(min = 500, max = 10_000) {
+    this.#min = min;
+    this.#max = max;
+    this.#wait = min;
   }
 
   // Milliseconds until the next attempt.
   next() {
     const wait = this.#wait * (0.8 + 0.4 * Math.random());
-    this.#wait = Math.min(this.#wait * 2, this.#most);
+    this.#wait = Math.min(this.#wait * 2, this.#max);
     return wait;
   }
 
   reset() {
-    this.#wait = this.least;
+    this.#wait = this.#min;
   }
 }
 
-// Server-sent events, for as long as the page is there. `link(false)` is called when they break off.
+// Subscribes to server-sent events. Calls `link(true)` when connected, and `link(false)` when the connection is lost.
 export function listen(handlers, link) {
-  const patience = new Patience();
+  const backoff = new Backoff();
   const open = () => {
     const source = new EventSource("/api/events");
     for (const [kind, handle] of Object.entries(handlers)) {
       source.addEventListener(kind, (event) => handle(JSON.parse(event.data)));
     }
     source.onopen = () => {
-      patience.reset();
+      backoff.reset();
       link(true);
     };
     source.onerror = () => {
       link(false);
-      // Browsers try again by themselves, but for some answers they give up.
+      // Browsers reconnect, but not after every error.
       source.close();
-      setTimeout(open, patience.next());
+      setTimeout(open, backoff.next());
     };
   };
   open();

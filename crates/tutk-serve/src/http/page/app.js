@@ -1,4 +1,4 @@
-// The page: a tile for each camera that the server has, kept as the server says.
+// The page: a tile for each camera of the server.
 
 import { cameras, listen } from "./api.js";
 import { element, icon, toast, tool } from "./dom.js";
@@ -8,8 +8,8 @@ import { SOUND } from "./sound.js";
 import { Tile } from "./tile.js";
 import { count } from "./words.js";
 
-// How often numbers that nothing tells of are asked for, in milliseconds.
-const LOOK = 5_000;
+// The polling interval for values without events, in milliseconds.
+const POLL = 5_000;
 
 const tiles = new Map();
 const stage = document.getElementById("stage");
@@ -18,7 +18,7 @@ const nothing = document.getElementById("nothing");
 const layout = new Layout(stage, document.getElementById("tiles"), tiles);
 const panel = new Panel(document.getElementById("panel"));
 let linked = true;
-let looking = null;
+let polling = null;
 
 const actions = {
   enlarge: (tile) => layout.enlarge(tile === layout.large ? null : tile),
@@ -26,14 +26,14 @@ const actions = {
   panel: (tile, which) => panel.toggle(tile, which),
 };
 
-// Asks how all cameras are; once more again if something came meanwhile.
-async function look() {
-  if (looking !== null) {
-    looking.again = true;
+// Loads all cameras. A call during a request causes one more request.
+async function poll() {
+  if (polling !== null) {
+    polling.again = true;
     return;
   }
   const mine = { again: false };
-  looking = mine;
+  polling = mine;
   try {
     const list = await cameras();
     link(true);
@@ -43,8 +43,8 @@ async function look() {
     nothing.hidden = tiles.size > 0;
     if (tiles.size === 0) nothing.replaceChildren(icon("warning"), element("p", {}, problem.text));
   } finally {
-    looking = null;
-    if (mine.again) look();
+    polling = null;
+    if (mine.again) poll();
   }
 }
 
@@ -66,7 +66,7 @@ function show(list) {
     nothing.replaceChildren(
       icon("camera"),
       element("h2", {}, "No cameras yet"),
-      element("p", {}, "They are named in the program's configuration; those that are added there show up here."),
+      element("p", {}, "Cameras that are added to the configuration appear here."),
     );
   }
   panel.refresh();
@@ -93,9 +93,9 @@ function refresh() {
   summary.dataset.tone = !linked || away > 0 ? "bad" : "good";
 }
 
-// Whether the server answers.
+// Called when the connection to the server is established or lost.
 function link(now) {
-  if (now && !linked) for (const tile of tiles.values()) tile.hurry();
+  if (now && !linked) for (const tile of tiles.values()) tile.retryNow();
   linked = now;
   refresh();
 }
@@ -113,27 +113,27 @@ function keys(event) {
   acts[event.key]?.();
 }
 
-// A screen on the wall stays lit where the page has it for itself.
-async function stayLit() {
+// Keeps the screen on while the page is full screen.
+async function keepScreenOn() {
   if (document.fullscreenElement === null || document.hidden) return;
   await navigator.wakeLock?.request("screen").catch(() => {});
 }
 
-const whole = tool("fullscreen", "The whole page on the full screen", () => layout.fullscreen(document.documentElement));
+const whole = tool("fullscreen", "Full screen", () => layout.fullscreen(document.documentElement));
 whole.hidden = document.documentElement.requestFullscreen === undefined;
 document.getElementById("page-tools").append(whole);
 document.addEventListener("keydown", keys);
-document.addEventListener("fullscreenchange", stayLit);
+document.addEventListener("fullscreenchange", keepScreenOn);
 document.addEventListener("visibilitychange", () => {
-  stayLit();
-  if (!document.hidden) look();
+  keepScreenOn();
+  if (!document.hidden) poll();
 });
-addEventListener("online", () => tiles.forEach((tile) => tile.hurry()));
+addEventListener("online", () => tiles.forEach((tile) => tile.retryNow()));
 listen(
   {
     state: (event) => {
       const tile = tiles.get(event.camera);
-      if (tile === undefined) return look();
+      if (tile === undefined) return poll();
       tile.state(event);
       refresh();
     },
@@ -141,16 +141,16 @@ listen(
       const there = tiles.has(camera);
       remove(camera);
       if (there) toast(`${camera} was removed`);
-      look();
+      poll();
     },
-    control: (event) => panel.heard(event),
-    missed: look,
+    control: (event) => panel.controlChanged(event),
+    missed: poll,
   },
   (now) => {
     link(now);
-    if (now) look();
+    if (now) poll();
   },
 );
 setInterval(refresh, 1_000);
-setInterval(() => !document.hidden && look(), LOOK);
-look();
+setInterval(() => !document.hidden && poll(), POLL);
+poll();

@@ -1,4 +1,4 @@
-// Asks before something is lost.
+// The confirmation dialog for destructive actions.
 
 import { element } from "./dom.js";
 

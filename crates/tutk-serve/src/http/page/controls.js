@@ -1,4 +1,4 @@
-// A camera's controls, made from what the server says of them: what each takes, and what it is set to.
+// The controls of a camera, built from the server's list.
 
 import { get, post } from "./api.js";
 import { confirmed } from "./confirm.js";
@@ -6,7 +6,7 @@ import { element, icon } from "./dom.js";
 import { widget } from "./widgets.js";
 import { sentence, title } from "./words.js";
 
-// Cameras answer one after the other; more than this need not wait.
+// The number of parallel requests. Cameras answer one command at a time.
 const READERS = 2;
 
 export class Controls {
@@ -20,8 +20,8 @@ export class Controls {
     this.#load();
   }
 
-  // Somebody else may have set it.
-  heard({ control, set }) {
+  // Another client has set a control.
+  controlChanged({ control, set }) {
     if (set !== null) this.#rows.get(control)?.show(set);
   }
 
@@ -30,7 +30,7 @@ export class Controls {
   }
 
   async #load() {
-    this.body.replaceChildren(element("p", { class: "hint" }, "Asking what there is…"));
+    this.body.replaceChildren(element("p", { class: "hint" }, "Loading…"));
     try {
       const { controls } = await get(this.#camera.urls.controls);
       if (!this.#closed) this.#show(controls);
@@ -53,7 +53,7 @@ export class Controls {
         group("Settings", fits.filter(({ settable, form, destructive }) => settable && form !== "none" && !destructive)),
         group("Actions", fits.filter(({ settable, form, destructive }) => settable && (form === "none" || destructive))),
         group("Readings", fits.filter(({ settable }) => !settable)),
-        rest.length > 0 ? element("details", {}, element("summary", {}, "For other kinds of cameras"), ...rest) : null,
+        rest.length > 0 ? element("details", {}, element("summary", {}, "Other cameras"), ...rest) : null,
       ].filter((part) => part !== null),
     );
     this.#readAll(fits);
@@ -103,7 +103,7 @@ class Row {
 
   show(value) {
     if (this.#widget !== null) this.#widget.show(value);
-    else this.value.textContent = words(value);
+    else this.value.textContent = text(value);
   }
 
   async read() {
@@ -116,7 +116,7 @@ class Row {
     } catch (problem) {
       this.root.classList.add("unanswered");
       if (this.value !== null) this.value.textContent = "–";
-      this.#say(problem.status === 504 ? "The camera does not say" : problem.text);
+      this.#say(problem.status === 504 ? "The camera does not answer" : problem.text);
     } finally {
       this.root.classList.remove("busy");
     }
@@ -132,7 +132,7 @@ class Row {
       this.#say(form === "none" ? "Done" : "Set", "good");
     } catch (problem) {
       this.#say(sentence(problem.text), "bad");
-      // What it is set to is what the camera says.
+      // Shows the actual value again.
       if (this.#widget.immediate && readable) await this.#readBack();
     } finally {
       this.root.classList.remove("busy");
@@ -160,15 +160,15 @@ class Row {
   }
 }
 
-// What the label does not say already; of a number alone, with what it counts.
+// The summary unless it repeats the label, with the unit of a single number.
 function unlike(label, summary, fields) {
   const unit = fields?.length === 1 && fields[0].unit ? ` (${fields[0].unit.replaceAll(/[()]/g, "")})` : "";
   return `The ${label.toLowerCase()}` === summary ? unit.trim() : summary + unit;
 }
 
-// A value that can only be read.
-function words(value) {
-  if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(words).join("; ");
+// The text of a read-only value.
+function text(value) {
+  if (Array.isArray(value)) return value.length === 0 ? "none" : value.map(text).join("; ");
   if (value === null || typeof value !== "object") return String(value);
-  return Object.entries(value).map(([name, of]) => `${title(name)} ${words(of)}`).join(", ");
+  return Object.entries(value).map(([name, of]) => `${title(name)} ${text(of)}`).join(", ");
 }

@@ -1,9 +1,9 @@
-// Elements, made without any text being taken for markup: names come from cameras and configurations.
+// Creates elements. Text is never parsed as markup, because names come from cameras and configurations.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// `element("button", { class: "x", "aria-label": "y", onclick: f }, "text", other)`. What is `null`, `undefined` or
-// `false` is left out.
+// `element("button", { class: "x", "aria-label": "y", onclick: f }, "text", other)`. Omits attributes and children that
+// are `null`, `undefined` or `false`.
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -15,7 +15,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-// In a square of 24, drawn by lines.
+// Paths in a square of 24 by 24.
 const ICONS = {
   back: ["M15 5l-7 7 7 7"],
   camera: ["M4 7h11a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V8a1 1 0 0 1 1-1z", "M16 11l5-3v8l-5-3"],
@@ -50,7 +50,7 @@ export function icon(name) {
   return svg;
 }
 
-// A button that is an icon, with its name for those who hear the page, and as a hint for those who see it.
+// An icon button. Its label is used for screen readers and as a tooltip.
 export function tool(name, label, onclick, attributes = {}) {
   const button = element("button", { type: "button", class: "tool", onclick, ...attributes }, icon(name));
   rename(button, name, label);
@@ -64,7 +64,7 @@ export function rename(button, name, label) {
   if (shown.dataset.icon !== name) shown.replaceWith(icon(name));
 }
 
-// Says something for a while, at the page's edge.
+// Shows a short message.
 export function toast(text, tone = "plain") {
   const shown = element("p", { class: "toast", "data-tone": tone }, text);
   document.getElementById("toasts").append(shown);

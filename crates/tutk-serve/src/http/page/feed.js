@@ -1,18 +1,18 @@
-// A camera's segments from the server, over a WebSocket that is opened again whenever it ends.
+// Receives a camera's segments over a WebSocket, and reconnects.
 
-import { Patience, socketUrl } from "./api.js";
+import { Backoff, socketUrl } from "./api.js";
 
-// A camera that is there sends all the time: a connection on which nothing comes is dead, and TCP does not say so.
-const SILENCE = 10_000;
-const GONE = 4_404;
+// The timeout for messages while the camera is up, in milliseconds. TCP does not detect dead connections in time.
+const TIMEOUT = 10_000;
+const REMOVED = 4_404;
 
 export class Feed {
   #path;
   #handlers;
   #socket = null;
-  #patience = new Patience();
+  #backoff = new Backoff();
   #retry = null;
-  #watch = null;
+  #timeout = null;
   #problem = null;
   #up = false;
   #sound = false;
@@ -31,8 +31,8 @@ export class Feed {
     if (!this.wanted) this.#connect();
   }
 
-  // At once, where it would wait.
-  hurry() {
+  // Reconnects now instead of after the back-off.
+  retryNow() {
     if (this.#retry === null) return;
     this.close();
     this.#connect();
@@ -40,23 +40,23 @@ export class Feed {
 
   close() {
     clearTimeout(this.#retry);
-    clearTimeout(this.#watch);
+    clearTimeout(this.#timeout);
     this.#retry = null;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
   }
 
-  again() {
+  reconnect() {
     this.close();
     this.#connect();
   }
 
-  // With the sound, or without: pictures alone are played sooner.
+  // Enables audio. Without audio the latency is lower.
   setSound(sound) {
     if (sound === this.#sound) return;
     this.#sound = sound;
-    if (this.wanted) this.again();
+    if (this.wanted) this.reconnect();
   }
 
   #connect() {
@@ -68,51 +68,51 @@ export class Feed {
     const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
-    // Of a socket that was given up nothing is taken.
-    const mine = (handle) => (event) => this.#socket === socket && handle(event);
-    socket.onmessage = mine(({ data }) => this.#take(data));
-    socket.onclose = mine(({ code }) => this.#lost(code));
+    // Events of an abandoned socket are ignored.
+    const current = (handle) => (event) => this.#socket === socket && handle(event);
+    socket.onmessage = current(({ data }) => this.#receive(data));
+    socket.onclose = current(({ code }) => this.#lost(code));
     this.#handlers.begin();
-    this.#stir();
+    this.#restartTimeout();
   }
 
-  #take(data) {
-    this.#stir();
+  #receive(data) {
+    this.#restartTimeout();
     if (typeof data !== "string") {
-      this.#patience.reset();
+      this.#backoff.reset();
       this.#handlers.segment(data);
       return;
     }
-    const told = JSON.parse(data);
-    switch (told.type) {
+    const message = JSON.parse(data);
+    switch (message.type) {
       case "state":
-        this.#up = told.state === "up";
-        this.#stir();
-        this.#handlers.state(told);
+        this.#up = message.state === "up";
+        this.#restartTimeout();
+        this.#handlers.state(message);
         break;
       case "init":
-        this.#handlers.init(told);
+        this.#handlers.init(message);
         break;
       case "left-out":
-        this.#handlers.leftOut(told);
+        this.#handlers.leftOut(message);
         break;
       case "error":
-        this.#problem = told;
+        this.#problem = message;
         break;
     }
   }
 
-  #stir() {
-    clearTimeout(this.#watch);
-    if (this.#up) this.#watch = setTimeout(() => this.again(), SILENCE);
+  #restartTimeout() {
+    clearTimeout(this.#timeout);
+    if (this.#up) this.#timeout = setTimeout(() => this.reconnect(), TIMEOUT);
   }
 
   #lost(code) {
-    clearTimeout(this.#watch);
+    clearTimeout(this.#timeout);
     this.#socket = null;
     this.#handlers.lost(this.#problem);
-    // One that is served no more may be again; nobody need hurry.
-    const wait = code === GONE ? 5_000 : this.#patience.next();
+    // A removed camera may be added again.
+    const wait = code === REMOVED ? 5_000 : this.#backoff.next();
     this.#retry = setTimeout(() => this.#connect(), wait);
   }
 }

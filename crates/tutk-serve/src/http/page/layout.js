@@ -1,7 +1,7 @@
-// Where tiles are: all in a grid that fits the window, or one large with the others in a strip.
+// The layout of tiles: a grid that fits the window, or one large tile and a strip of small ones.
 
-// Below this width of a tile the page scrolls instead, in pixels.
-const LEAST = 260;
+// The minimum width of a tile in pixels. The page scrolls if tiles would be smaller.
+const MIN_WIDTH = 260;
 const RATIO = 16 / 9;
 
 export class Layout {
@@ -11,7 +11,7 @@ export class Layout {
   #large = null;
   #watcher;
 
-  // `tiles` is a map of names to tiles, which others change: `arrange` is called after.
+  // `tiles` maps names to tiles. Call `arrange` after changing it.
   constructor(stage, list, tiles) {
     this.#stage = stage;
     this.#list = list;
@@ -21,7 +21,7 @@ export class Layout {
       (entries) => {
         for (const { target, isIntersecting } of entries) this.#see(target, isIntersecting);
       },
-      // What is nearly there is begun already.
+      // Tiles just outside the window start to load.
       { rootMargin: "100px" },
     );
     addEventListener("popstate", () => this.#fromAddress());
@@ -33,7 +33,7 @@ export class Layout {
   }
 
   add(tile) {
-    // In the order of their names, wherever it comes.
+    // Tiles are sorted by name.
     const names = [...this.#tiles.keys()].sort((a, b) => a.localeCompare(b));
     const next = this.#tiles.get(names[names.indexOf(tile.name) + 1]);
     this.#list.insertBefore(tile.root, next?.root ?? null);
@@ -47,7 +47,7 @@ export class Layout {
     this.arrange();
   }
 
-  // One large, or none; it has an address of its own, so that going back and reloading do what they should.
+  // Enlarges a tile, or none. The URL reflects it, so that Back and Reload work.
   enlarge(tile) {
     if (tile === this.#large) return;
     const before = this.#large;
@@ -58,7 +58,7 @@ export class Layout {
     (tile ?? before).open.focus({ preventScroll: true });
   }
 
-  // The camera before or behind the large one.
+  // Enlarges the previous or next camera.
   step(by) {
     const tiles = [...this.#list.children].map((root) => this.#tiles.get(root.dataset.camera));
     const at = tiles.indexOf(this.#large);
@@ -75,11 +75,11 @@ export class Layout {
       const wide = (width - gap * (columns + 1)) / columns;
       const high = (height - gap * (rows + 1)) / rows;
       const tile = Math.min(wide, high * RATIO);
-      // Side by side looks better than one above the other, if it is about as large.
+      // More columns are preferred if tiles are about as large.
       if (tile > best.tile * 0.94) best = { columns, tile };
     }
-    const fits = best.tile >= Math.min(LEAST, width - 2 * gap);
-    const columns = fits ? best.columns : Math.max(1, Math.floor((width - gap) / (LEAST + gap)));
+    const fits = best.tile >= Math.min(MIN_WIDTH, width - 2 * gap);
+    const columns = fits ? best.columns : Math.max(1, Math.floor((width - gap) / (MIN_WIDTH + gap)));
     const tile = fits ? best.tile : (width - gap * (columns + 1)) / columns;
     this.#stage.style.setProperty("--columns", columns);
     this.#stage.style.setProperty("--tile", `${Math.floor(tile)}px`);
@@ -91,10 +91,10 @@ export class Layout {
     try {
       if (what.requestFullscreen !== undefined) await what.requestFullscreen();
       else if (what.webkitRequestFullscreen !== undefined) what.webkitRequestFullscreen();
-      // Telephones have it for the picture alone.
+      // Phones support full screen for the video only.
       else video?.webkitEnterFullscreen?.();
     } catch {
-      // It was refused, or the person thought better of it.
+      // The browser or the user refused.
     }
   }
 
@@ -111,7 +111,7 @@ export class Layout {
     document.body.classList.toggle("only", this.#tiles.size < 2);
     document.title = tile === null ? "Cameras" : `${tile.name} – Cameras`;
     for (const [, each] of this.#tiles) {
-      const label = each === tile ? `Show all cameras beside ${each.name}` : `Show ${each.name} large`;
+      const label = each === tile ? `Show all cameras` : `Enlarge ${each.name}`;
       each.open.setAttribute("aria-label", label);
     }
     this.arrange();
@@ -122,12 +122,12 @@ export class Layout {
     this.#tiles.get(root.dataset.camera)?.seen(visible && !document.hidden);
   }
 
-  // Nobody watches a page that is not shown.
+  // A hidden page does not stream.
   #visibility() {
     for (const [, tile] of this.#tiles) {
       const seen = !document.hidden && tile.root.dataset.seen === "true";
       tile.seen(seen);
-      if (seen) tile.hurry();
+      if (seen) tile.retryNow();
     }
   }
 }

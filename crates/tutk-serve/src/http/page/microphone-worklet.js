@@ -1,8 +1,8 @@
-// In the thread of the sound: takes samples to the camera's rate and to 16 bits, and hands them on 20 ms at a time.
+// Resamples audio to the camera's sample rate and 16 bits, and posts it in blocks of 20 ms.
 
 class Microphone extends AudioWorkletProcessor {
   #step;
-  // Where the next sample is, from the first of the block that comes; and the last one of the block before.
+  // The position of the next sample in the current block, and the last sample of the previous block.
   #at = 0;
   #before = 0;
   #part;
@@ -15,7 +15,7 @@ class Microphone extends AudioWorkletProcessor {
   }
 
   process([[block]]) {
-    // Nothing is connected any more, or not yet.
+    // No input is connected.
     if (block === undefined) return true;
     while (this.#at < block.length) {
       const whole = Math.floor(this.#at);
@@ -33,7 +33,7 @@ class Microphone extends AudioWorkletProcessor {
     this.#part[this.#held] = Math.round(Math.max(-1, Math.min(1, value)) * 32_767);
     this.#held += 1;
     if (this.#held < this.#part.length) return;
-    // Little-endian, as everything that has a browser is.
+    // All platforms with browsers are little-endian.
     const bytes = this.#part.slice().buffer;
     this.port.postMessage(bytes, [bytes]);
     this.#held = 0;

@@ -1,28 +1,28 @@
-// The microphone, as mono PCM of 16 bits at the rate that a camera takes.
+// The microphone as mono 16-bit PCM at the camera's sample rate.
 
-// Why there is none here; `null` if there may be.
+// Returns why the microphone is not available, or `null`.
 export function whyNoMicrophone() {
   if (navigator.mediaDevices?.getUserMedia !== undefined && globalThis.AudioWorkletNode !== undefined) return null;
   if (!isSecureContext) {
-    return "Browsers give the microphone to pages over HTTPS or from this same computer only: open the page through a proxy that speaks HTTPS to talk";
+    return "Browsers allow the microphone only over HTTPS or on this computer: open the page through an HTTPS proxy to talk";
   }
-  return "This browser gives no microphone to pages";
+  return "This browser gives no microphone access to pages";
 }
 
-const WORDS = {
-  NotAllowedError: "The microphone was not allowed: allow it for this page in the browser's settings",
-  NotFoundError: "There is no microphone",
+const ERRORS = {
+  NotAllowedError: "Microphone access was denied: allow it for this page in the browser's settings",
+  NotFoundError: "No microphone was found",
   NotReadableError: "The microphone is used by another program",
 };
 
-// Calls `take(bytes)` with what is heard until `close()` of what is returned.
+// Calls `take(bytes)` with recorded audio until `close()` of the returned object is called.
 export async function openMicrophone(rate, take) {
   let stream;
   try {
     const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
     stream = await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
-    throw new Error(WORDS[error.name] ?? `The microphone cannot be used: ${error.message}`);
+    throw new Error(ERRORS[error.name] ?? `The microphone cannot be used: ${error.message}`);
   }
   let context;
   const close = () => {
@@ -36,7 +36,7 @@ export async function openMicrophone(rate, take) {
     const options = { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit", processorOptions: { rate } };
     const node = new AudioWorkletNode(context, "microphone", options);
     node.port.onmessage = ({ data }) => take(data);
-    quiet(context, source, rate).connect(node);
+    lowpass(context, source, rate).connect(node);
     await context.resume();
   } catch (error) {
     close();
@@ -45,7 +45,7 @@ export async function openMicrophone(rate, take) {
   return { close };
 }
 
-// Browsers that do not change the rate of a microphone say so: then it is changed here.
+// Some browsers cannot resample a microphone. Then the worklet does it.
 function connect(stream, rate) {
   const context = new AudioContext({ sampleRate: rate });
   try {
@@ -57,8 +57,8 @@ function connect(stream, rate) {
   }
 }
 
-// Without what the lower rate has no place for.
-function quiet(context, source, rate) {
+// Removes frequencies above the lower sample rate's limit.
+function lowpass(context, source, rate) {
   if (context.sampleRate <= rate) return source;
   let node = source;
   for (let pass = 0; pass < 2; pass += 1) {

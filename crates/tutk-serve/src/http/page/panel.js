@@ -1,4 +1,4 @@
-// The panel at the side: controls of a camera, or all about it.
+// The side panel with a camera's controls or details.
 
 import { Controls } from "./controls.js";
 import { Details } from "./details.js";
@@ -25,7 +25,7 @@ export class Panel {
     return this.#tile;
   }
 
-  // Again the same closes it.
+  // Closes the panel if it already shows this.
   toggle(tile, which) {
     if (this.#tile === tile && this.#which === which) this.close();
     else this.open(tile, which);
@@ -68,7 +68,7 @@ export class Panel {
     this.#content?.refresh?.();
   }
 
-  heard(event) {
-    if (event.camera === this.#tile?.name) this.#content.heard(event);
+  controlChanged(event) {
+    if (event.camera === this.#tile?.name) this.#content.controlChanged(event);
   }
 }

@@ -1,28 +1,27 @@
-// Plays segments in a video element, as close to the newest as goes without stalling (Media Source Extensions).
+// Plays segments in a video element with low latency (Media Source Extensions).
 
 const Source = globalThis.MediaSource ?? globalThis.ManagedMediaSource;
 
-// All in seconds. What is kept in front of the place that is played when the next segment comes: at first, at most,
-// and how much more where it stalls. Chromium wants 0.2 s of sound before it plays any.
-const CUSHION = 0.06;
-const CUSHION_WITH_SOUND = 0.22;
-const MOST_CUSHION = 0.8;
+// The target buffer when the next segment arrives, its maximum, and the increment after stalls, in seconds. Chromium needs
+// 0.2 s of audio before it plays.
+const BUFFER = 0.06;
+const BUFFER_WITH_AUDIO = 0.22;
+const MAX_BUFFER = 0.8;
 const STEP = 0.04;
-// It is played faster where there is so much more than that, and jumped where there is very much more.
+// Playback speeds up if the buffer exceeds the target by `SLACK`, and seeks if it exceeds `FAR`, in seconds.
 const SLACK = 0.04;
 const FAR = 1;
-// As much as nobody sees, and as nobody hears.
-const FASTEST = 1.1;
-const FASTEST_WITH_SOUND = 1.06;
-// How much farther behind it begins: about a picture.
-const RUN_UP = 0.05;
-// In milliseconds: cameras send several pictures a second. And where they come and nothing is played for so long, it
-// never will be.
+// The maximum playback rates that are not noticeable.
+const MAX_RATE = 1.1;
+const MAX_RATE_WITH_AUDIO = 1.06;
+// The additional initial buffer, about one frame, in seconds.
+const INITIAL_EXTRA = 0.05;
+// How long the newest segment counts as recent, and after how long without progress playback has failed, in milliseconds.
 const FRESH = 4_000;
 const STUCK = 4_000;
-// A stall this long after another is one more of the same kind, in milliseconds.
-const SOON = 20_000;
-// What was played is kept for so long, and given back in parts.
+// Two stalls within this time increase the target buffer, in milliseconds.
+const STALL_WINDOW = 20_000;
+// The played buffer is trimmed to `TRIMMED` when it exceeds `KEPT`, in seconds.
 const KEPT = 30;
 const TRIMMED = 10;
 
@@ -36,70 +35,69 @@ export class Player {
   #buffer = null;
   #url = null;
   #queue = [];
-  #told = null;
-  // Where the time 0 of this connection stands in the element's.
+  #init = null;
+  // The connection's time 0 on the element's time line.
   #base = null;
-  // Where the newest initialization segment's time 0 stands, and the time of day there.
+  // The time 0 of the newest initialization segment on the element's time line, and its time of day.
   #start = 0;
   #wall = 0;
   #mime = "";
   #hasSound = false;
-  // When something came last; where it was played last, and since when.
+  // When the newest segment arrived, the last playback position, and when it changed.
   #newest = 0;
   #place = -1;
   #moved = 0;
   #placed = false;
-  #cushion = CUSHION;
-  // Since when what is kept in front is as it should be; and when it stalled last.
-  #calm = 0;
-  #dried = -SOON;
-  #least = new Least(2_000);
-  #early = new Least(30_000);
+  #target = BUFFER;
+  // When the target buffer was last adjusted, and when playback last stalled.
+  #adjusted = 0;
+  #stalled = -STALL_WINDOW;
+  #least = new RecentMinimum(2_000);
+  #early = new RecentMinimum(30_000);
 
-  // `freeze()` is called before the picture goes for a moment; `failed(error)` when it can go on only with a new
-  // connection.
+  // `freeze()` is called before the video disappears for a moment, and `failed(error)` when a new connection is needed.
   constructor(video, { freeze, failed }) {
     this.#video = video;
     this.#freeze = freeze;
     this.#failed = failed;
-    // Nothing of it can be handed to another screen; ManagedMediaSource asks for this to be said.
+    // Required by ManagedMediaSource.
     video.disableRemotePlayback = true;
-    // To keep the pitch takes more in front than the little that the speed changes is worth.
+    // Preserving the pitch needs a larger buffer.
     video.preservesPitch = false;
-    video.addEventListener("waiting", () => this.#dry());
+    video.addEventListener("waiting", () => this.#stall());
     video.addEventListener("error", () => this.#fail(video.error));
   }
 
-  // A new connection: its times begin anew, and what is there stays.
+  // A new connection has a new time line. The buffer is kept.
   begin() {
     this.#moved = performance.now();
     this.#base = null;
-    this.#told = null;
-    this.#queue = this.#queue.filter((part) => part.told === undefined);
+    this.#init = null;
+    this.#queue = this.#queue.filter((part) => part.init === undefined);
   }
 
-  init(told) {
-    this.#told = told;
+  init(init) {
+    this.#init = init;
   }
 
   segment(bytes) {
-    const told = this.#told ?? undefined;
-    this.#told = null;
-    if (told !== undefined && this.#source !== null && this.#hasSound !== (told.sound !== null)) this.reset();
-    if (told !== undefined) this.#hasSound = told.sound !== null;
-    this.#queue.push({ bytes, told });
+    const init = this.#init ?? undefined;
+    this.#init = null;
+    if (init !== undefined && this.#source !== null && this.#hasSound !== (init.sound !== null)) this.reset();
+    if (init !== undefined) this.#hasSound = init.sound !== null;
+    this.#queue.push({ bytes, init });
     if (this.#source === null) this.#open();
     this.#newest = performance.now();
     this.#arrived();
-    if (this.#isStuck()) this.#fail(new Error("nothing is played"));
+    if (this.#isStuck()) this.#fail(new Error("playback does not start"));
     else this.#pump();
   }
 
-  // Forgets all: a source's tracks cannot become more or fewer.
+  // Drops everything. The number of tracks of a source cannot change.
   reset() {
     if (this.#source !== null) this.#freeze();
     this.#queue = [];
-    this.#told = null;
+    this.#init = null;
     this.#base = null;
     this.#buffer = null;
     this.#source = null;
@@ -110,21 +108,21 @@ export class Player {
     this.#video.load();
   }
 
-  // Whether something new came of late.
+  // Returns `true` if a segment arrived recently.
   get isFresh() {
     return performance.now() - this.#newest < FRESH;
   }
 
-  // Seconds that the picture is behind the camera, as far as both clocks agree.
+  // Returns the latency in seconds, corrected for the difference between both clocks.
   lag() {
     if (this.#wall === 0 || !this.#placed) return null;
     const early = this.#early.value();
-    // What comes before it was sent, or much later, comes from a clock that is another.
+    // Segments that arrive before they were sent, or much later, show that the clocks differ.
     const skew = early < 0 || early > 1_000 ? early : 0;
     return Math.max(0, (Date.now() - this.#wallAt(this.#video.currentTime) - skew) / 1_000);
   }
 
-  // What the element has to play still, in seconds.
+  // Returns the buffered time ahead of the playback position, in seconds.
   get ahead() {
     return this.#end() - this.#video.currentTime;
   }
@@ -133,7 +131,7 @@ export class Player {
     return this.#wall + (time - this.#start) * 1_000;
   }
 
-  // When the newest came, by the time of day: the least of late is what the way takes, and the clocks' difference.
+  // Records the delay of the newest segment. The recent minimum is the network delay plus the clock difference.
   #arrived() {
     if (this.#wall !== 0 && this.#placed) this.#early.note(Date.now() - this.#wallAt(this.#end()));
   }
@@ -147,14 +145,14 @@ export class Player {
     return now - this.#moved > STUCK;
   }
 
-  get #leastCushion() {
-    return this.#hasSound ? CUSHION_WITH_SOUND : CUSHION;
+  get #minTarget() {
+    return this.#hasSound ? BUFFER_WITH_AUDIO : BUFFER;
   }
 
   #open() {
     const source = new Source();
     this.#source = source;
-    this.#cushion = this.#leastCushion;
+    this.#target = this.#minTarget;
     this.#url = URL.createObjectURL(source);
     source.addEventListener("sourceopen", () => this.#source === source && this.#pump(), { once: true });
     this.#video.src = this.#url;
@@ -168,15 +166,15 @@ export class Player {
     if (first === undefined) return;
     try {
       if (this.#buffer === null) {
-        if (first.told === undefined) return void this.#queue.shift();
-        this.#buffer = source.addSourceBuffer(first.told.mime);
-        this.#mime = first.told.mime;
+        if (first.init === undefined) return void this.#queue.shift();
+        this.#buffer = source.addSourceBuffer(first.init.mime);
+        this.#mime = first.init.mime;
         const buffer = this.#buffer;
         buffer.addEventListener("updateend", () => this.#buffer === buffer && this.#appended());
         source.duration = Infinity;
       }
       if (this.#placed) this.#least.note(this.ahead);
-      if (first.told !== undefined) this.#turn(first.told);
+      if (first.init !== undefined) this.#switch(first.init);
       const { bytes, count } = this.#next();
       this.#buffer.appendBuffer(bytes);
       this.#queue.splice(0, count);
@@ -186,23 +184,23 @@ export class Player {
     }
   }
 
-  // Segments of another kind follow.
-  #turn(told) {
+  // Switches to another initialization segment.
+  #switch(init) {
     const buffer = this.#buffer;
     buffer.abort();
-    if (told.mime !== this.#mime) buffer.changeType(told.mime);
-    this.#mime = told.mime;
-    this.#base ??= this.#end() - told.offset;
-    this.#start = this.#base + told.offset;
-    this.#wall = told.wall;
+    if (init.mime !== this.#mime) buffer.changeType(init.mime);
+    this.#mime = init.mime;
+    this.#base ??= this.#end() - init.offset - (init.start ?? 0);
+    this.#start = this.#base + init.offset;
+    this.#wall = init.wall;
     this.#early.reset();
     buffer.timestampOffset = this.#start;
   }
 
-  // As many parts as go together: many small ones at once are slow.
+  // Joins queued segments, because many small appends are slow.
   #next() {
     let count = 1;
-    while (this.#queue[count] !== undefined && this.#queue[count].told === undefined) count += 1;
+    while (this.#queue[count] !== undefined && this.#queue[count].init === undefined) count += 1;
     const parts = this.#queue.slice(0, count);
     if (count === 1) return { bytes: parts[0].bytes, count };
     const whole = new Uint8Array(parts.reduce((sum, { bytes }) => sum + bytes.byteLength, 0));
@@ -215,7 +213,7 @@ export class Player {
   }
 
   #appended() {
-    this.#steer();
+    this.#adjust();
     if (this.#buffer.updating) return;
     const { buffered } = this.#buffer;
     const now = this.#video.currentTime;
@@ -224,62 +222,62 @@ export class Player {
     else this.#pump();
   }
 
-  // Goes to where it should be, or changes the speed a little.
-  #steer() {
+  // Seeks, or adjusts the playback rate.
+  #adjust() {
     const video = this.#video;
     const { buffered } = this.#buffer;
-    // All that came at once is to be there first: it is known only then which is the newest.
+    // Waits until all queued segments are appended.
     if (buffered.length === 0 || this.#queue.length > 0 || video.seeking) return;
     const ahead = this.ahead;
-    if (!this.#placed || ahead > FAR || ahead < -FAR || this.#inHole()) {
+    if (!this.#placed || ahead > FAR || ahead < -FAR || this.#inGap()) {
       const first = buffered.start(buffered.length - 1);
-      video.currentTime = Math.max(first, this.#end() - this.#cushion - RUN_UP);
+      video.currentTime = Math.max(first, this.#end() - this.#target - INITIAL_EXTRA);
       this.#placed = true;
       this.#least.reset();
-      this.#calm = performance.now();
+      this.#adjusted = performance.now();
       this.play();
       return;
     }
     if (video.paused && !document.hidden) this.play();
     const now = performance.now();
-    if (now - this.#calm > 30_000) {
-      this.#calm = now;
-      this.#cushion = Math.max(this.#leastCushion, this.#cushion - STEP / 2);
+    if (now - this.#adjusted > 30_000) {
+      this.#adjusted = now;
+      this.#target = Math.max(this.#minTarget, this.#target - STEP / 2);
     }
-    const more = this.#least.value() - this.#cushion;
-    const fastest = this.#hasSound ? FASTEST_WITH_SOUND : FASTEST;
+    const more = this.#least.value() - this.#target;
+    const fastest = this.#hasSound ? MAX_RATE_WITH_AUDIO : MAX_RATE;
     const speed = more > SLACK ? Math.min(fastest, 1.02 + more / 4) : more < -SLACK ? 0.97 : 1;
-    // To set it at all costs something.
+    // Setting the rate is not free.
     if (Math.abs(video.playbackRate - speed) > 0.009 || (speed === 1 && video.playbackRate !== 1)) {
       video.playbackRate = speed;
     }
   }
 
-  #inHole() {
+  #inGap() {
     const { buffered } = this.#buffer;
     const now = this.#video.currentTime;
     return buffered.length > 0 && now < buffered.start(buffered.length - 1) && this.#video.readyState < 3;
   }
 
-  // Nobody pauses it but the browser.
+  // Resumes playback after the browser paused it.
   async play() {
     if (!this.#video.paused) return;
     try {
       await this.#video.play();
     } catch (error) {
-      // Only a person may begin it here. Others say that something else was asked for meanwhile.
+      // The browser requires a user action. Other errors mean that another request replaced this one.
       if (error.name === "NotAllowedError") this.#video.dispatchEvent(new Event("blocked"));
     }
   }
 
-  // There was nothing to play: more is kept from now on.
-  #dry() {
-    if (!this.#placed || this.#video.seeking || performance.now() - this.#calm < 1_500) return;
-    // One alone may have any cause; who stalls again soon needs more.
-    const again = performance.now() - this.#dried < SOON;
-    this.#calm = performance.now();
-    this.#dried = this.#calm;
-    if (again) this.#cushion = Math.min(MOST_CUSHION, Math.max(this.#cushion, this.#least.value()) + STEP);
+  // Playback stalled: increases the target buffer.
+  #stall() {
+    if (!this.#placed || this.#video.seeking || performance.now() - this.#adjusted < 1_500) return;
+    // A single stall is ignored.
+    const again = performance.now() - this.#stalled < STALL_WINDOW;
+    this.#adjusted = performance.now();
+    this.#stalled = this.#adjusted;
+    if (again) this.#target = Math.min(MAX_BUFFER, Math.max(this.#target, this.#least.value()) + STEP);
   }
 
   #makeRoom() {
@@ -287,7 +285,7 @@ export class Player {
     const now = this.#video.currentTime;
     const start = buffered.length > 0 ? buffered.start(0) : 0;
     if (start < now - 1) this.#buffer.remove(start, now - 0.5);
-    else this.#fail(new Error("the browser keeps no more"));
+    else this.#fail(new Error("the browser's buffer is full"));
   }
 
   #end() {
@@ -296,15 +294,15 @@ export class Player {
   }
 
   #fail(error) {
-    // An element that is reset says so too.
+    // Resetting the element also causes an error event.
     if (error === null || this.#source === null) return;
     this.reset();
     this.#failed(error);
   }
 }
 
-// The least of what was noted of late.
-class Least {
+// The recent minimum of a value.
+class RecentMinimum {
   #time;
   #older = Infinity;
   #newer = Infinity;
@@ -324,7 +322,7 @@ class Least {
     this.#newer = Math.min(this.#newer, value);
   }
 
-  // 0 where nothing was.
+  // Returns 0 without values.
   value() {
     const least = Math.min(this.#older, this.#newer);
     return least === Infinity ? 0 : least;

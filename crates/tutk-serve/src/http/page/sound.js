@@ -1,4 +1,4 @@
-// Which camera is heard: one at a time, and none before somebody asks for it, as browsers want it.
+// Audio of one camera at a time. Browsers require a user action before audio plays.
 
 const KEY = "tutk-volume";
 

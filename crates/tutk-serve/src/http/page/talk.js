@@ -1,36 +1,36 @@
-// Talking to a camera: while the button is held, or from one press to the next.
+// Push-to-talk: hold the button, or press it once to start and once to stop.
 
 import { socketUrl } from "./api.js";
 import { element, icon, toast } from "./dom.js";
 import { openMicrophone, whyNoMicrophone } from "./microphone.js";
 import { sentence } from "./words.js";
 
-// A shorter press leaves it on, in milliseconds.
+// A shorter press keeps talking, in milliseconds.
 const TAP = 350;
 
-// Seconds of sound that may wait for the network: more would be heard much too late.
-const WAITING = 1;
+// The maximum buffered audio in seconds. More would be played too late.
+const MAX_BUFFERED = 1;
 
 export class TalkButton {
   #path;
   #video;
   #talk = null;
-  // The end of the one before: the server takes one at a time.
+  // Resolves when the previous session has ended. The server allows one at a time.
   #before = Promise.resolve();
   #since = 0;
   #held = false;
-  // The camera's, while it is lowered.
+  // The camera's volume before it was lowered.
   #volume = null;
 
   constructor(name, path, video) {
     this.#path = path;
     this.#video = video;
     this.button = element("button", { type: "button", class: "tool talk", "data-tool": "talk", "aria-pressed": "false" }, icon("talk"));
-    this.button.title = `Talk to ${name}: hold, or press once to begin and once to end`;
+    this.button.title = `Talk to ${name}: hold, or press once to start and once to stop`;
     this.button.setAttribute("aria-label", `Talk to ${name}`);
     this.button.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
-      // It is let go of wherever that is.
+      // The release is detected anywhere.
       this.button.setPointerCapture(event.pointerId);
       this.#press();
     });
@@ -44,9 +44,9 @@ export class TalkButton {
       if (event.key === " " || event.key === "Enter") this.#release();
     });
     this.button.addEventListener("blur", () => this.#held && this.#release());
-    // Long presses are for talking, not for menus.
+    // A long press must not open a menu.
     this.button.addEventListener("contextmenu", (event) => event.preventDefault());
-    // Those who use it by voice or switch only click; a press was taken already.
+    // Assistive technology sends only clicks.
     this.button.addEventListener("click", (event) => {
       if (event.detail === 0 && event.pointerType === "") this.#talk === null ? this.#begin() : this.stop();
     });
@@ -97,7 +97,7 @@ export class TalkButton {
     this.#duck(state !== null);
   }
 
-  // What the microphone hears of the camera comes back late, again and again.
+  // Lowers the camera's volume to avoid feedback.
   #duck(quiet) {
     if (quiet === (this.#volume !== null)) return;
     const volume = this.#volume ?? this.#video.volume;
@@ -106,7 +106,7 @@ export class TalkButton {
   }
 }
 
-// One time of talking, from the microphone to the server.
+// A talk session.
 class Talk {
   #path;
   #socket = null;
@@ -118,7 +118,7 @@ class Talk {
   #problem = null;
   #rate = 0;
 
-  // It begins when the promise `before` is kept, and keeps its own, `closed`, when all is over.
+  // Starts when `before` resolves. `closed` resolves when the session has ended.
   constructor(path, before, handlers) {
     this.#path = path;
     this.#handlers = handlers;
@@ -131,7 +131,7 @@ class Talk {
   #open() {
     if (this.#stopped) return this.#resolve();
     this.#socket = new WebSocket(socketUrl(this.#path));
-    this.#socket.onmessage = ({ data }) => this.#heard(JSON.parse(data));
+    this.#socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     this.#socket.onclose = ({ code }) => this.#closed(code);
   }
 
@@ -144,14 +144,14 @@ class Talk {
     this.#socket.send(JSON.stringify({ type: "end" }));
   }
 
-  async #heard(told) {
-    if (told.type === "error") this.#problem = [told.error, told.advice].map(sentence).join(". ");
-    if (told.type !== "ready" || this.#stopped) return;
+  async #receive(message) {
+    if (message.type === "error") this.#problem = [message.error, message.advice].map(sentence).join(". ");
+    if (message.type !== "ready" || this.#stopped) return;
     this.#ready = true;
-    this.#rate = told.rate;
-    this.#socket.send(JSON.stringify({ type: "begin", rate: told.rate }));
+    this.#rate = message.rate;
+    this.#socket.send(JSON.stringify({ type: "begin", rate: message.rate }));
     try {
-      const microphone = await openMicrophone(told.rate, (samples) => this.#say(samples));
+      const microphone = await openMicrophone(message.rate, (samples) => this.#send(samples));
       if (this.#stopped) return microphone.close();
       this.#microphone = microphone;
       this.#handlers.state("talking");
@@ -161,9 +161,9 @@ class Talk {
     }
   }
 
-  #say(samples) {
+  #send(samples) {
     if (this.#stopped || this.#socket.readyState !== WebSocket.OPEN) return;
-    if (this.#socket.bufferedAmount > WAITING * this.#rate * 2) return;
+    if (this.#socket.bufferedAmount > MAX_BUFFERED * this.#rate * 2) return;
     this.#socket.send(samples);
   }
 
@@ -172,6 +172,6 @@ class Talk {
     const broken = code !== 1_000 && !this.#stopped && this.#problem === null;
     this.#stopped = true;
     this.#resolve();
-    this.#handlers.ended(broken ? "Talking broke off: the server does not answer" : this.#problem);
+    this.#handlers.ended(broken ? "Talking ended: the server does not answer" : this.#problem);
   }
 }

@@ -1,4 +1,4 @@
-// One camera: its picture, how it stands, and its tools.
+// The tile of a camera: video, state and tools.
 
 import { Feed } from "./feed.js";
 import { element, icon, rename, toast, tool } from "./dom.js";
@@ -7,10 +7,10 @@ import { SOUND } from "./sound.js";
 import { TalkButton } from "./talk.js";
 import { badge, count, notice, seconds } from "./words.js";
 
-// A feed that nobody sees ends after so long, in milliseconds.
-const UNSEEN = 5_000;
-// How often a picture that cannot be played is taken as a photo instead.
-const PHOTO = 5_000;
+// The delay before an invisible tile stops streaming, in milliseconds.
+const HIDDEN_DELAY = 5_000;
+// The interval of snapshots if the video cannot be played, in milliseconds.
+const SNAPSHOT_INTERVAL = 5_000;
 
 export class Tile {
   #camera;
@@ -19,20 +19,20 @@ export class Tile {
   #problem = null;
   #unplayable = null;
   #blocked = false;
-  #told = null;
+  #initMessage = null;
   #leaving = null;
   #noticed = "";
-  #photo = null;
+  #snapshotTimer = null;
 
   // `actions`: `enlarge(tile)`, `fullscreen(tile)`, `panel(tile, which)`.
   constructor(camera, actions) {
     this.#actions = actions;
     this.#build(camera.name);
-    this.player = new Player(this.video, { freeze: () => this.#freeze(), failed: () => this.feed.again() });
+    this.player = new Player(this.video, { freeze: () => this.#freeze(), failed: () => this.feed.reconnect() });
     this.feed = new Feed(camera.urls.live, {
       begin: () => this.player.begin(),
       state: (state) => this.state(state),
-      init: (told) => this.#init(told),
+      init: (message) => this.#init(message),
       segment: (bytes) => this.#unplayable === null && this.player.segment(bytes),
       leftOut: ({ error }) => this.#leftOut(error),
       lost: (problem) => this.#lost(problem),
@@ -53,14 +53,14 @@ export class Tile {
     return this.root.classList.contains("playing") && this.player.isFresh && this.#state.state === "up" && this.#problem === null;
   }
 
-  get told() {
-    return this.#told;
+  get initMessage() {
+    return this.#initMessage;
   }
 
-  // What `/api/cameras` says.
+  // Updates the tile from `/api/cameras`.
   update(camera) {
     this.#camera = camera;
-    // What it sends is not known before it was there.
+    // The streams are unknown before the first connection.
     this.mute.disabled = camera.video !== null && camera.sound === null;
     this.talk.button.disabled = this.mute.disabled;
     this.state(camera);
@@ -72,24 +72,24 @@ export class Tile {
     this.refresh();
   }
 
-  // Whether somebody can see it.
+  // Called when the tile becomes visible or invisible.
   seen(seen) {
     clearTimeout(this.#leaving);
     if (seen) {
       this.feed.open();
       this.player.play();
     } else {
-      this.#leaving = setTimeout(() => this.feed.close(), UNSEEN);
+      this.#leaving = setTimeout(() => this.feed.close(), HIDDEN_DELAY);
     }
   }
 
-  hurry() {
-    this.feed.hurry();
+  retryNow() {
+    this.feed.retryNow();
   }
 
   close() {
     clearTimeout(this.#leaving);
-    clearInterval(this.#photo);
+    clearInterval(this.#snapshotTimer);
     this.talk.stop();
     this.feed.close();
     this.player.reset();
@@ -98,8 +98,8 @@ export class Tile {
   }
 
   #build(name) {
-    this.video = element("video", { playsinline: true, muted: true, tabindex: "-1", "aria-label": `Picture of ${name}` });
-    // The attribute alone says only how it is at first.
+    this.video = element("video", { playsinline: true, muted: true, tabindex: "-1", "aria-label": `Video of ${name}` });
+    // The attribute is only the initial value.
     this.video.muted = true;
     this.video.addEventListener("playing", () => this.#playing());
     this.video.addEventListener("blocked", () => this.#block(true));
@@ -108,14 +108,14 @@ export class Tile {
     this.open = element("button", {
       type: "button",
       class: "open",
-      "aria-label": `Show ${name} large`,
+      "aria-label": `Enlarge ${name}`,
       onclick: () => this.#press(),
     });
     this.noticeBox = element("div", { class: "notice", role: "status" });
     this.badge = element("span", { class: "badge" });
     this.figures = element("span", { class: "figures" });
     const head = element("div", { class: "head" }, element("h2", {}, name), this.badge, this.figures);
-    this.mute = tool("muted", `Hear ${name}`, () => SOUND.toggle(this), { "data-tool": "mute", "aria-pressed": "false" });
+    this.mute = tool("muted", `Unmute ${name}`, () => SOUND.toggle(this), { "data-tool": "mute", "aria-pressed": "false" });
     this.volume = element("input", {
       type: "range", class: "volume", min: "0", max: "1", step: "0.05", "aria-label": `Volume of ${name}`,
       oninput: () => SOUND.setVolume(this, Number(this.volume.value)),
@@ -131,7 +131,7 @@ export class Tile {
       this.talk.button,
       panel("controls", "Controls of", "controls"),
       panel("details", "About", "info"),
-      tool("fullscreen", `${name} on the full screen`, () => this.#actions.fullscreen(this), { "data-tool": "fullscreen" }),
+      tool("fullscreen", `${name} in full screen`, () => this.#actions.fullscreen(this), { "data-tool": "fullscreen" }),
     );
     this.back = tool("back", "Back to all cameras", () => this.#actions.enlarge(null), { class: "tool back", "data-tool": "back" });
     this.root = element("li", { class: "tile" }, this.video, this.frozen, this.still, this.noticeBox, this.open, head, this.back, this.tools);
@@ -152,36 +152,36 @@ export class Tile {
     this.refresh();
   }
 
-  #init(told) {
-    this.#told = told;
+  #init(message) {
+    this.#initMessage = message;
     this.#problem = null;
     this.#unplayable = null;
-    if (!canPlay(told.mime)) {
-      const bare = told.mime.replace(/,[^,"]*"$/, '"');
-      if (told.sound !== null && canPlay(bare)) {
-        toast(`This browser does not play the sound of ${this.name} (${told.sound.codec})`, "bad");
+    if (!canPlay(message.mime)) {
+      const bare = message.mime.replace(/,[^,"]*"$/, '"');
+      if (message.sound !== null && canPlay(bare)) {
+        toast(`This browser does not play the audio of ${this.name} (${message.sound.codec})`, "bad");
         SOUND.toggle(this);
         return;
       }
-      this.#unplayable = told.video.codec;
+      this.#unplayable = message.video.codec;
       this.player.reset();
       this.root.classList.remove("playing");
     } else {
-      this.player.init(told);
+      this.player.init(message);
     }
-    if (told.sound === null && SOUND.isLoud(this)) SOUND.toggle(this);
-    this.#photos();
+    if (message.sound === null && SOUND.isLoud(this)) SOUND.toggle(this);
+    this.#showSnapshots();
     this.refresh();
   }
 
   #leftOut(error) {
-    toast(`The sound of ${this.name} cannot be heard here: ${error}`, "bad");
+    toast(`The audio of ${this.name} cannot be played: ${error}`, "bad");
   }
 
-  // Where the browser plays nothing of it, the server may make photos of H.264.
-  #photos() {
-    clearInterval(this.#photo);
-    this.#photo = null;
+  // Shows snapshots if the browser cannot play H.264.
+  #showSnapshots() {
+    clearInterval(this.#snapshotTimer);
+    this.#snapshotTimer = null;
     const can = this.#unplayable === "H.264";
     this.still.hidden = !can;
     if (!can) return;
@@ -195,11 +195,11 @@ export class Tile {
     this.still.onload = () => {
       this.still.hidden = false;
     };
-    this.#photo = setInterval(take, PHOTO);
+    this.#snapshotTimer = setInterval(take, SNAPSHOT_INTERVAL);
     take();
   }
 
-  // The last picture stands while the element has none.
+  // Shows the last frame while the video element has none.
   #freeze() {
     const { videoWidth, videoHeight } = this.video;
     if (videoWidth === 0) return;
@@ -217,11 +217,11 @@ export class Tile {
   }
 
   #lost(problem) {
-    this.#problem = problem ?? { error: "The server does not answer", advice: "It is tried again by itself" };
+    this.#problem = problem ?? { error: "The server does not answer", advice: "The page reconnects automatically" };
     this.refresh();
   }
 
-  // Everything that changes by itself: called each second as well.
+  // Updates everything that depends on time. Called every second.
   refresh() {
     const [word, tone] = this.#problem !== null ? ["Away", "bad"] : badge(this.#state.state);
     const waits = word === "Live" && !this.isPlaying && this.#unplayable === null;
@@ -235,8 +235,8 @@ export class Tile {
   #figures() {
     const lag = this.isPlaying ? this.player.lag() : null;
     const parts = [];
-    // To decode and to show it takes time too.
-    if (lag !== null) parts.push(`${seconds(Math.max(0.1, lag))} behind`);
+    // Includes the time for decoding and display.
+    if (lag !== null) parts.push(`${seconds(Math.max(0.1, lag))} latency`);
     const { stats, viewers } = this.#camera;
     const shown = this.isPlaying ? stats.pictures_per_second : null;
     const more = [shown === null ? null : `${Math.round(shown)} fps`, this.isPlaying ? count(Math.max(1, viewers.length), "viewer", "viewers") : null];
@@ -246,7 +246,7 @@ export class Tile {
     );
   }
 
-  #wrong() {
+  #currentNotice() {
     if (this.#problem !== null) {
       const { error, advice } = this.#problem;
       return { tone: "bad", icon: "warning", title: error, lines: [advice], small: "" };
@@ -258,7 +258,7 @@ export class Tile {
         tone: "wait",
         icon: "warning",
         title: `This browser does not play ${this.#unplayable}`,
-        lines: ["Another browser or a player may: its addresses are under “About”.", urls.rtsp ?? ""],
+        lines: ["Use another browser, or a player. The URLs are under “About”.", urls.rtsp ?? ""],
         small: "",
       };
     }
@@ -267,33 +267,33 @@ export class Tile {
   }
 
   #notice() {
-    const wrong = this.#wrong();
-    const key = JSON.stringify(wrong);
+    const shown = this.#currentNotice();
+    const key = JSON.stringify(shown);
     if (key === this.#noticed) return;
-    // What counts down is not news for those who hear the page.
-    const same = this.#noticed !== "" && wrong !== null && JSON.parse(this.#noticed)?.title === wrong.title;
+    // Screen readers do not announce the countdown.
+    const same = this.#noticed !== "" && shown !== null && JSON.parse(this.#noticed)?.title === shown.title;
     this.#noticed = key;
-    this.root.classList.toggle("troubled", wrong !== null);
-    if (wrong === null) return void this.noticeBox.replaceChildren();
+    this.root.classList.toggle("troubled", shown !== null);
+    if (shown === null) return void this.noticeBox.replaceChildren();
     if (same && this.noticeBox.lastElementChild?.matches(".small")) {
       const texts = [...this.noticeBox.querySelectorAll("p:not(.small)")].map((line) => line.textContent);
-      if (texts.join("\n") === wrong.lines.filter((line) => line).join("\n")) {
-        this.noticeBox.lastElementChild.textContent = wrong.small;
+      if (texts.join("\n") === shown.lines.filter((line) => line).join("\n")) {
+        this.noticeBox.lastElementChild.textContent = shown.small;
         return;
       }
     }
-    this.noticeBox.dataset.tone = wrong.tone;
+    this.noticeBox.dataset.tone = shown.tone;
     this.noticeBox.replaceChildren(
-      icon(wrong.icon),
-      element("strong", {}, wrong.title),
-      ...wrong.lines.filter((line) => line).map((line) => element("p", {}, line)),
-      element("p", { class: "small", "aria-live": "off" }, wrong.small),
+      icon(shown.icon),
+      element("strong", {}, shown.title),
+      ...shown.lines.filter((line) => line).map((line) => element("p", {}, line)),
+      element("p", { class: "small", "aria-live": "off" }, shown.small),
     );
   }
 
-  // What the sound does, shown.
+  // Shows whether the camera is muted.
   showSound(loud, volume) {
-    rename(this.mute, loud ? "loud" : "muted", loud ? `Mute ${this.name}` : `Hear ${this.name}`);
+    rename(this.mute, loud ? "loud" : "muted", loud ? `Mute ${this.name}` : `Unmute ${this.name}`);
     this.mute.setAttribute("aria-pressed", String(loud));
     this.root.classList.toggle("loud", loud);
     this.feed.setSound(loud);

@@ -1,15 +1,15 @@
-// What a value of a control is shown and changed with. Each has `root`, `texts()` (the values in the catalogue's words),
-// and `show(value)` for what the camera says.
+// Widgets for the values of controls. Each has `root`, `texts()` (the values as texts of the catalogue), and `show(value)`
+// for values from the camera.
 
 import { element, icon } from "./dom.js";
 import { title } from "./words.js";
 
-// Typed for a value that is left as it is.
-const LEFT_OUT = "-";
-// Stands between the parts of one item of a list.
-const JOINT = ":";
+// The text for an unchanged value.
+const UNCHANGED = "-";
+// Separates the fields of a list item.
+const SEPARATOR = ":";
 
-// `changed()` is called where a change is meant at once, and does not wait for a button.
+// `changed()` is called by widgets that apply a change without a button.
 export function widget(control, changed) {
   switch (control.form) {
     case "none":
@@ -29,11 +29,11 @@ function one(field, control, changed) {
   const label = title(control.name);
   const isNumber = field.choices === undefined;
   const made = isNumber ? number(field, label) : isSwitch(field) ? toggle(label, changed) : choice(field, label, changed);
-  return { ...made, immediate: !isNumber, texts: () => [made.text()], show: (value) => made.show(alone(value)) };
+  return { ...made, immediate: !isNumber, texts: () => [made.text()], show: (value) => made.show(single(value)) };
 }
 
-// A value, or the only one of several.
-function alone(value) {
+// Returns a value, or the only field of an object.
+function single(value) {
   if (value === null || typeof value !== "object") return value;
   const values = Object.values(value);
   return values.length === 1 ? values[0] : undefined;
@@ -58,9 +58,9 @@ function toggle(label, changed) {
 }
 
 function choice({ choices, optional }, label, changed = () => {}) {
-  const names = optional ? [LEFT_OUT, ...choices] : choices;
-  const options = names.map((name) => element("option", { value: name }, name === LEFT_OUT ? "as it is" : title(name)));
-  // Until it is known what is set, none is.
+  const names = optional ? [UNCHANGED, ...choices] : choices;
+  const options = names.map((name) => element("option", { value: name }, name === UNCHANGED ? "unchanged" : title(name)));
+  // No option is selected until the value is known.
   if (!optional) options.unshift(element("option", { value: "", disabled: true, hidden: true, selected: true }, "Choose"));
   const root = element("select", { "aria-label": label, onchange: changed }, ...options);
   return {
@@ -75,7 +75,7 @@ function choice({ choices, optional }, label, changed = () => {}) {
 function number({ min, max, optional }, label) {
   const input = element("input", {
     type: "number", inputmode: min < 0 ? "text" : "numeric", min, max, step: "1", "aria-label": label,
-    placeholder: optional ? "as it is" : `${min} to ${max}`, required: !optional,
+    placeholder: optional ? "unchanged" : `${min} to ${max}`, required: !optional,
   });
   const parts = [input];
   if (max - min <= 1_000 && !optional) {
@@ -91,8 +91,8 @@ function number({ min, max, optional }, label) {
   const root = element("span", { class: "number" }, ...parts);
   return {
     root,
-    // The server says what is allowed, and nothing is as if nothing had been typed.
-    text: () => (input.value === "" && optional ? LEFT_OUT : input.value),
+    // The server validates the value.
+    text: () => (input.value === "" && optional ? UNCHANGED : input.value),
     show: (value) => {
       if (typeof value !== "number") return;
       for (const part of parts) part.value = String(value);
@@ -113,8 +113,8 @@ function several({ fields }) {
     root: element("div", { class: "fields" }, ...rows),
     texts: () => {
       const texts = made.map(({ part }) => part.text());
-      // What is left out at the end need not be said.
-      while (texts.at(-1) === LEFT_OUT) texts.pop();
+      // Trailing unchanged values are omitted.
+      while (texts.at(-1) === UNCHANGED) texts.pop();
       return texts;
     },
     show: (value) => {
@@ -152,7 +152,7 @@ function list({ fields, most }) {
   };
   return {
     root: element("div", {}, items, add),
-    texts: () => [...rows.values()].map((parts) => parts.map(([, part]) => part.text()).join(JOINT)),
+    texts: () => [...rows.values()].map((parts) => parts.map(([, part]) => part.text()).join(SEPARATOR)),
     show: (value) => {
       if (!Array.isArray(value)) return;
       rows.clear();

@@ -1,6 +1,6 @@
-// What states and numbers are called.
+// Texts for states, times and numbers.
 
-// A moment, as people say it: the day only where it is another.
+// A time of day, with the date unless it is today.
 export function moment(millis) {
   const then = new Date(millis);
   const today = then.toDateString() === new Date().toDateString();
@@ -22,10 +22,10 @@ export function title(name) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-// A sentence of the server's, as one of this page.
+// A message of the server, starting with a capital letter.
 export const sentence = (text) => (text ? text.charAt(0).toUpperCase() + text.slice(1) : "");
 
-// One word beside the camera's name, and its tone: `good`, `wait` or `bad`.
+// The badge of a state, and its tone: `good`, `wait` or `bad`.
 export function badge(state) {
   switch (state) {
     case "up":
@@ -41,7 +41,7 @@ export function badge(state) {
   }
 }
 
-// What stands in the picture's place: `{ tone, icon, title, lines }`.
+// The notice that is shown instead of the video: `{ tone, icon, title, lines, small }`.
 export function notice(state, now = Date.now()) {
   switch (state?.state) {
     case "down":
@@ -58,8 +58,8 @@ export function notice(state, now = Date.now()) {
       };
     }
     case "closed":
-      return { tone: "bad", icon: "away", title: "This camera is served no more", lines: [], small: "" };
+      return { tone: "bad", icon: "away", title: "This camera was removed", lines: [], small: "" };
     default:
-      return { tone: "wait", icon: "camera", title: state?.state === "up" ? "Waiting for the picture" : "Connecting", lines: [], small: "" };
+      return { tone: "wait", icon: "camera", title: state?.state === "up" ? "Waiting for video" : "Connecting", lines: [], small: "" };
   }
 }

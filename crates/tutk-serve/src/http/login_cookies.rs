@@ -1,4 +1,4 @@
-//! Who has shown that he may come in.
+//! Login cookies, which browsers send where they cannot send HTTP Basic.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -11,64 +11,61 @@ use rand::rngs::SysRng;
 use subtle::{Choice, ConstantTimeEq as _};
 use tokio::time::Instant;
 
-use crate::accounts::hex;
-use crate::failures::Failures;
+use crate::hex::hex;
 
-/// How long a cookie is good for. Half as old, it is replaced by a new one.
+/// How long a login cookie is valid. After half of this time, logins get a new one.
 pub const COOKIE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// Cookies that are good at a time. They are shared by all who have shown a password: no more than these can be needed.
+/// The maximum number of valid cookies. All clients that log in share the newest one.
 const MAX_COOKIES: usize = 4;
 
-/// What is remembered of clients.
+/// The login cookies of a server. They are kept in memory only.
 #[derive(Debug)]
-pub(super) struct Doors {
-    /// What the cookie is called. Browsers keep cookies by host and not by port: servers beside this one have
-    /// others.
+pub(super) struct LoginCookies {
+    /// The name of the cookie. It contains the port because browsers share cookies between the ports of a
+    /// host.
     name: String,
     cookies: Mutex<VecDeque<Cookie>>,
-    pub(super) failures: Failures,
 }
 
 struct Cookie {
-    /// 128 bits that nobody can guess.
+    /// 128 random bits.
     token: String,
     since: Instant,
 }
 
-impl Doors {
+impl LoginCookies {
     pub(super) fn new(port: u16) -> Self {
         Self {
             name: format!("tutk-{port}"),
             cookies: Mutex::default(),
-            failures: Failures::default(),
         }
     }
 
-    /// Whether a request has a cookie that was given out and is good still. All are compared, in the same time
-    /// whichever it is.
-    pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
+    /// Returns `true` if a request has a valid cookie. The time does not depend on which cookie matches.
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> bool {
         let pairs = headers.get_all(COOKIE).iter();
         let pairs = pairs.filter_map(|value| value.to_str().ok());
         let pairs = pairs.flat_map(|value| value.split(';'));
-        let said: Vec<_> = pairs
+        let sent: Vec<_> = pairs
             .filter_map(|pair| pair.trim().split_once('='))
             .filter(|(name, _)| *name == self.name)
             .collect();
         let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = Choice::from(0);
-        for cookie in cookies.iter().filter(|cookie| cookie.is_good()) {
-            for (_, said) in &said {
-                known |= cookie.token.as_bytes().ct_eq(said.as_bytes());
+        for cookie in cookies.iter().filter(|cookie| cookie.is_valid()) {
+            for (_, sent) in &sent {
+                known |= cookie.token.as_bytes().ct_eq(sent.as_bytes());
             }
         }
         known.into()
     }
 
-    /// What a client who has shown a password is told to keep; `None` if the system has no randomness.
-    pub(super) fn cookie(&self) -> Option<HeaderValue> {
+    /// Returns the `Set-Cookie` header for a client that has logged in, or `None` if the system has no
+    /// randomness.
+    pub(super) fn set_cookie(&self) -> Option<HeaderValue> {
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        cookies.retain(Cookie::is_good);
+        cookies.retain(Cookie::is_valid);
         let fresh = |cookie: &&Cookie| cookie.since.elapsed() < COOKIE_LIFETIME / 2;
         let token = match cookies.back().filter(fresh) {
             Some(newest) => newest.token.clone(),
@@ -87,7 +84,7 @@ impl Doors {
             }
         };
         let (name, age) = (&self.name, COOKIE_LIFETIME.as_secs());
-        // Not `Secure`: this server speaks no TLS itself.
+        // Not `Secure`, because this server does not support TLS.
         let text = format!("{name}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict");
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
@@ -96,12 +93,12 @@ impl Doors {
 }
 
 impl Cookie {
-    fn is_good(&self) -> bool {
+    fn is_valid(&self) -> bool {
         self.since.elapsed() < COOKIE_LIFETIME
     }
 }
 
-/// Without the token.
+/// Omits the token.
 impl std::fmt::Debug for Cookie {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cookie")
@@ -120,8 +117,8 @@ mod tests {
         headers
     }
 
-    fn given(doors: &Doors) -> String {
-        let cookie = doors.cookie().unwrap();
+    fn issue(cookies: &LoginCookies) -> String {
+        let cookie = cookies.set_cookie().unwrap();
         assert!(cookie.is_sensitive());
         let text = cookie.to_str().unwrap();
         assert!(text.ends_with("; HttpOnly; SameSite=Strict"), "{text}");
@@ -129,29 +126,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn cookies_are_good_for_a_while() {
-        let doors = Doors::new(8080);
-        assert!(!doors.knows(&HeaderMap::new()));
-        let first = given(&doors);
+    async fn cookies_expire_after_their_lifetime() {
+        let cookies = LoginCookies::new(8080);
+        assert!(!cookies.authenticate(&HeaderMap::new()));
+        let first = issue(&cookies);
         assert_eq!(first.len(), "tutk-8080=".len() + 32);
-        assert!(doors.knows(&with(&first)));
-        assert!(doors.knows(&with(&format!("a=b; tutk-80=0; {first}; c=d"))));
+        assert!(cookies.authenticate(&with(&first)));
+        assert!(cookies.authenticate(&with(&format!("a=b; tutk-80=0; {first}; c=d"))));
         for bad in [&first[..40], "tutk-8080=", "tutk-8080", "other=0"] {
-            assert!(!doors.knows(&with(bad)), "{bad}");
+            assert!(!cookies.authenticate(&with(bad)), "{bad}");
         }
-        assert!(!Doors::new(8080).knows(&with(&first)));
-        // All who come get the same one, until it is half as old as it may be.
-        assert_eq!(given(&doors), first);
+        assert!(!LoginCookies::new(8080).authenticate(&with(&first)));
+        // All clients get the same cookie for half of its lifetime.
+        assert_eq!(issue(&cookies), first);
         tokio::time::advance(COOKIE_LIFETIME / 2).await;
-        let second = given(&doors);
+        let second = issue(&cookies);
         assert_ne!(second, first);
-        assert!(doors.knows(&with(&first)) && doors.knows(&with(&second)));
+        assert!(cookies.authenticate(&with(&first)) && cookies.authenticate(&with(&second)));
         tokio::time::advance(COOKIE_LIFETIME / 2).await;
-        assert!(!doors.knows(&with(&first)) && doors.knows(&with(&second)));
+        assert!(!cookies.authenticate(&with(&first)) && cookies.authenticate(&with(&second)));
         for _ in 0..20 {
             tokio::time::advance(COOKIE_LIFETIME / 2).await;
-            given(&doors);
-            assert!(doors.cookies.lock().unwrap().len() <= MAX_COOKIES);
+            issue(&cookies);
+            assert!(cookies.cookies.lock().unwrap().len() <= MAX_COOKIES);
         }
     }
 }

@@ -1,0 +1,82 @@
+//! The outputs of `tutk serve`: the servers that viewers connect to.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tutk_serve::{HttpConfig, HttpServer, Hub, Output, RtspConfig, RtspServer, UrlScheme};
+
+use super::plan::Servers;
+use crate::failure::Failure;
+
+/// The running outputs.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    rtsp: Option<RtspServer>,
+    http: Option<HttpServer>,
+}
+
+impl Listeners {
+    /// Starts all outputs, or none if one of them fails.
+    pub(crate) async fn open(hub: &Hub, servers: &Servers) -> Result<Self, Failure> {
+        let mut listeners = Self::default();
+        if let Some(address) = servers.rtsp {
+            let mut config = RtspConfig::new(address);
+            config.udp = servers.rtsp_udp;
+            config.accounts = servers.accounts()?;
+            listeners.rtsp = Some(start(hub, config, "RTSP", "--rtsp", address).await?);
+        }
+        if let Some(address) = servers.http {
+            let mut config = HttpConfig::new(address);
+            config.accounts = servers.accounts()?;
+            config.allow_anonymous = servers.no_auth;
+            config.names.clone_from(&servers.http_names);
+            listeners.http = Some(start(hub, config, "HTTP", "--http", address).await?);
+        }
+        Ok(listeners)
+    }
+
+    /// Closes all connections.
+    pub(crate) async fn close(self) {
+        tokio::join!(close(self.rtsp), close(self.http));
+    }
+}
+
+/// Returns the URLs of the outputs for these cameras: first the page, then each camera.
+pub(crate) fn urls<'a>(hub: &Hub, names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let outputs = hub.outputs();
+    let index = |output: &UrlScheme| output.index_url(&reachable_host(output.address));
+    let mut urls: Vec<_> = outputs.iter().filter_map(index).collect();
+    for name in names {
+        let url = |output: &UrlScheme| output.camera_url(&reachable_host(output.address), name);
+        urls.extend(outputs.iter().filter_map(url));
+    }
+    urls
+}
+
+async fn start<O: Output>(
+    hub: &Hub,
+    settings: O::Settings,
+    name: &str,
+    option: &str,
+    address: SocketAddr,
+) -> Result<O, Failure> {
+    O::start(hub.clone(), settings).await.map_err(|error| {
+        let advice = format!("use another {option} ADDRESS:PORT, or stop the program that uses it");
+        Failure::other("listen", format!("{name} at {address}: {error}"), advice)
+    })
+}
+
+async fn close<O: Output>(output: Option<O>) {
+    if let Some(output) = output {
+        output.close().await;
+    }
+}
+
+/// Returns the host under which this machine reaches an output.
+fn reachable_host(address: SocketAddr) -> String {
+    match (address.ip().is_unspecified(), address) {
+        (true, SocketAddr::V4(_)) => Ipv4Addr::LOCALHOST.to_string(),
+        (true, SocketAddr::V6(_)) => format!("[{}]", Ipv6Addr::LOCALHOST),
+        (false, SocketAddr::V4(address)) => address.ip().to_string(),
+        (false, SocketAddr::V6(address)) => format!("[{}]", address.ip()),
+    }
+}

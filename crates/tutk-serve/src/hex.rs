@@ -1,0 +1,5 @@
+//! Hexadecimal text.
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,55 @@
+//! A camera's state as JSON.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use super::problem;
+use crate::hub::{Camera, CameraState};
+
+/// The state of a camera.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct StateJson {
+    /// `idle`, `connecting`, `up`, `down`, `failed` or `closed`.
+    state: &'static str,
+    /// When the state began, in milliseconds since 1970.
+    since: u64,
+    error: Option<String>,
+    advice: Option<String>,
+    /// Failed attempts since the last session.
+    attempts: Option<u32>,
+    /// When the next attempt begins, in milliseconds since 1970.
+    next_attempt: Option<u64>,
+}
+
+impl StateJson {
+    /// Returns the current state of a camera.
+    pub(super) fn of(camera: &Camera) -> Self {
+        let details = camera.details();
+        let (state, error, fall) = match camera.state() {
+            CameraState::Idle => ("idle", None, None),
+            CameraState::Connecting => ("connecting", None, None),
+            CameraState::Up => ("up", None, None),
+            CameraState::Down(fall) => ("down", Some(fall.error.clone()), Some(fall)),
+            CameraState::Failed(error) => ("failed", Some(error), None),
+            CameraState::Closed => ("closed", None, None),
+        };
+        let next = fall
+            .as_ref()
+            .and_then(|fall| fall.at.checked_add(fall.next?));
+        Self {
+            state,
+            since: millis(details.since),
+            error: error.as_ref().map(ToString::to_string),
+            advice: error.map(|error| problem::session_advice(&error).to_owned()),
+            attempts: fall.map(|fall| fall.attempts),
+            next_attempt: next.map(millis),
+        }
+    }
+}
+
+/// Returns milliseconds since 1970.
+pub(super) fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

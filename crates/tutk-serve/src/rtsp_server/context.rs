@@ -1,0 +1,51 @@
+//! State shared by all connections of an RTSP server.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::udp::UdpPair;
+use crate::accounts::Accounts;
+use crate::failures::LoginFailures;
+use crate::hub::Hub;
+
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) hub: Hub,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) udp: Option<Arc<UdpPair>>,
+    pub(super) timeout: Duration,
+    pub(super) failures: LoginFailures,
+    /// Cameras for which the log already has a warning that RTP cannot carry their audio.
+    silent: Mutex<BTreeSet<String>>,
+}
+
+impl Context {
+    pub(super) fn new(
+        hub: Hub,
+        accounts: Accounts,
+        udp: Option<Arc<UdpPair>>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            hub,
+            accounts: Arc::new(accounts),
+            udp,
+            timeout,
+            failures: LoginFailures::default(),
+            silent: Mutex::default(),
+        }
+    }
+
+    pub(super) fn is_blocked(&self, peer: IpAddr) -> bool {
+        self.failures.blocked(Some(peer)).is_some()
+    }
+
+    /// Returns `true` the first time it is called for a camera.
+    pub(super) fn first_without_audio(&self, camera: &str) -> bool {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only names of existing cameras get here, so the set stays small.
+        silent.insert(camera.to_owned())
+    }
+}
