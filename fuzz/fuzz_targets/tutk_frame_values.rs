@@ -1,4 +1,4 @@
-//! Whatever value of tutk-frame is written, the same value is read.
+//! Written values of tutk-frame parse to the same value.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -55,7 +55,7 @@ fuzz_target!(|value: Value<'_>| {
         }
         Value::DiscoveryAnswer(mut value, layout) => {
             value.write(layout, &mut out);
-            // The field's answer has no address: it is where it came from.
+            // This layout has no address.
             if layout == DiscoveryLayout::SessionAt56 {
                 value.address = None;
             }
