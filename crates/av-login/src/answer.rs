@@ -28,8 +28,8 @@ const MIN_ANSWER_LEN: usize = 24;
 /// | 56 | 2 | 2 (meaning not known) |
 ///
 /// Cameras expect these 60 bytes on the backchannel, where the camera logs in. On the main channel
-/// only the fields at 4, 20, 31, 36 and 40 are verified. The simulator sends the same 60 bytes there
-/// in every dialect, which is this project's choice.
+/// only the fields at 4, 20, 31, 36 and 40 are verified. The simulator sends the same 60 bytes
+/// there in every dialect, which is this project's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginAnswer {
     /// The AV version, 0x000b or 0x000c.
@@ -63,7 +63,8 @@ impl LoginAnswer {
         })
     }
 
-    /// Makes the answer that accepts the login in `packet`, as cameras expect it on the backchannel.
+    /// Makes the answer that accepts the login in `packet`, as cameras expect it on the
+    /// backchannel.
     ///
     /// Layout, user and password are not checked: DTLS has authenticated the camera, and what a
     /// camera writes there is not known. Answer both packets and each repeat.

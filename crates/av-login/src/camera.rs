@@ -19,8 +19,8 @@ use crate::text::{Password, User};
 /// Pass each login packet to [`handle_packet`](Self::handle_packet), then call
 /// [`poll_output`](Self::poll_output) until it returns `None`.
 ///
-/// All three layouts are accepted. A packet with the random bytes of an answered login gets the same
-/// answer. A packet with other random bytes starts a new login.
+/// All three layouts are accepted. A packet with the random bytes of an answered login gets the
+/// same answer. A packet with other random bytes starts a new login.
 #[derive(Debug)]
 pub struct CameraLogin {
     config: CameraConfig,

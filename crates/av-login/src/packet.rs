@@ -192,7 +192,8 @@ impl LoginPacket {
 
     /// Parses a login packet in any of the three layouts.
     ///
-    /// Version, size and the number at 18 are not checked. The packet may be longer than its layout.
+    /// Version, size and the number at 18 are not checked. The packet may be longer than its
+    /// layout.
     ///
     /// # Errors
     /// [`Error::TooShort`], [`Error::WrongType`], [`Error::UnknownLayout`] and

@@ -9,6 +9,6 @@ pub mod xor;
 
 /// The obfuscation key of the TUTK SDK, 32 ASCII bytes (docs/protocol.md, section 6).
 ///
-/// [TransCode](transcode) uses its first 16 bytes. It is the default key of [XOR](xor). Every device
-/// has the same key, so it is not secret.
+/// [TransCode](transcode) uses its first 16 bytes. It is the default key of [XOR](xor). Every
+/// device has the same key, so it is not secret.
 pub const SDK_KEY: [u8; 32] = *b"Charlie is the designer of P2P!!";

@@ -1,20 +1,20 @@
 //! TransCode, the scrambling of datagrams in the `transcode` dialect (docs/protocol.md, section 6).
 //!
-//! A run of bytes is scrambled in blocks of [`BLOCK_LEN`] and a shorter tail. A datagram consists of
-//! the header, which is one block, and one more run, see [`scramble_datagram`].
+//! A run of bytes is scrambled in blocks of [`BLOCK_LEN`] and a shorter tail. A datagram consists
+//! of the header, which is one block, and one more run, see [`scramble_datagram`].
 //!
 //! | step | block, as four little-endian u32 words | tail of n < 16 bytes |
 //! |---|---|---|
 //! | 1 | word *i* rotated right by 4*i* + 1 | |
 //! | 2 | XOR with K\[0..16\] | XOR with K\[0..n\] |
-//! | 3 | bytes permuted, out\[j\] = in\[P\[j\]\] | permuted if n is 2 (`1 0`), 4 (`2 3 0 1`) or 8 (`7 4 3 2 1 6 5 0`) |
+//! | 3 | permutation out\[j\] = in\[P\[j\]\] | n = 2: `1 0`, 4: `2 3 0 1`, 8: `7 4 3 2 1 6 5 0` |
 //! | 4 | word *i* rotated right by 4*i* + 3 | |
 //!
-//! K is [`SDK_KEY`], P is `11 9 8 15 13 10 12 14 2 1 5 0 6 4 7 3`. Descrambling inverts the steps, from
-//! the last to the first.
+//! K is [`SDK_KEY`], P is `11 9 8 15 13 10 12 14 2 1 5 0 6 4 7 3`. Descrambling inverts the steps,
+//! from the last to the first.
 //!
-//! The key is fixed, so this is obfuscation, not encryption. No function here fails or panics. Bytes
-//! that were never scrambled are not detected.
+//! The key is fixed, so this is obfuscation, not encryption. No function here fails or panics.
+//! Bytes that were never scrambled are not detected.
 
 use core::mem::swap;
 
@@ -72,8 +72,8 @@ pub fn descramble_run(run: &mut [u8]) {
 /// | 16..64 | one run | one run … |
 /// | 64.. | unchanged | … to the end |
 ///
-/// The flag is read before scrambling. A datagram shorter than a header is one run; how cameras treat
-/// such a datagram is not known.
+/// The flag is read before scrambling. A datagram shorter than a header is one run; how cameras
+/// treat such a datagram is not known.
 pub fn scramble_datagram(datagram: &mut [u8]) {
     let Some((header, rest)) = datagram.split_first_chunk_mut() else {
         return scramble_run(datagram);
@@ -167,8 +167,9 @@ fn scrambled_part<'a>(header: &[u8; BLOCK_LEN], rest: &'a mut [u8]) -> &'a mut [
 
 /// Permutes the bytes of four words. Byte j of the result is byte `from[j]` of the input.
 ///
-/// It shifts and masks words and has no loop, so that the compiler vectorizes the loops over blocks on
-/// every x86-64. With a loop over the 16 bytes it does not, and the code is slower than moving bytes.
+/// It shifts and masks words and has no loop, so that the compiler vectorizes the loops over blocks
+/// on every x86-64. With a loop over the 16 bytes it does not, and the code is slower than moving
+/// bytes.
 #[inline(always)]
 fn permute(words: [u32; WORDS], from: &[usize; BLOCK_LEN]) -> [u32; WORDS] {
     #[allow(

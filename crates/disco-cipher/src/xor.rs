@@ -1,4 +1,5 @@
-//! XOR with a repeating key, the obfuscation of the `summary` dialect (docs/protocol.md, section 6).
+//! XOR with a repeating key: the obfuscation of the `summary` dialect
+//! (docs/protocol.md, section 6).
 //!
 //! Byte *i* of a datagram is XORed with byte *i* mod 32 of the key. XOR is its own inverse, so one
 //! function serves both directions.
@@ -10,8 +11,8 @@ pub const KEY_LEN: usize = 32;
 
 /// The key for [`apply`], [`KEY_LEN`] bytes.
 ///
-/// The default is [`SDK_KEY`], which is this project's choice; a caller may set another one. The key
-/// is not secret, so it is neither hidden nor zeroed.
+/// The default is [`SDK_KEY`], which is this project's choice; a caller may set another one. The
+/// key is not secret, so it is neither hidden nor zeroed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct XorKey([u8; KEY_LEN]);
 

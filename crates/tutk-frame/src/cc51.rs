@@ -148,7 +148,7 @@ impl Cc51Header {
         Ok((header, rest))
     }
 
-    /// Parses the header of a datagram, whose length must be what the size says.
+    /// Parses the header of a datagram, whose length must match the size.
     ///
     /// # Errors
     /// The errors of [`Cc51Header::parse`], and [`Error::Length`] at 6.

@@ -119,7 +119,7 @@ impl IotcHeader {
         Ok((header, rest))
     }
 
-    /// Parses the header of a datagram, whose length must be what the length field says. UDP does
+    /// Parses the header of a datagram, whose length must match the length field. UDP does
     /// not split datagrams, so a datagram of another length is not of this protocol.
     ///
     /// # Errors

@@ -32,7 +32,8 @@ pub enum DiscoveryLayout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum SessionTrailer {
-    /// CRC-32/ISO-HDLC over bytes 0..48. Used by `summary`. The kind of CRC is this project's choice.
+    /// CRC-32/ISO-HDLC over bytes 0..48. Used by `summary`. The kind of CRC is this project's
+    /// choice.
     Crc32,
     /// The Unix time in seconds. Used by `transcode`.
     UnixSeconds,
@@ -86,8 +87,9 @@ pub struct DiscoveryRequest {
 /// | 52 | 56 | 8 | session id of the request |
 ///
 /// The rest is zero. Of the answers of real cameras only the place of the UID and the length of
-/// about 200 bytes are known. The other fields and the lengths, 88 and 200 bytes, are this project's
-/// choice. The parser accepts any length that includes the UID, and returns `None` for zeros.
+/// about 200 bytes are known. The other fields and the lengths, 88 and 200 bytes, are this
+/// project's choice. The parser accepts any length that includes the UID, and returns `None` for
+/// zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DiscoveryAnswer {
     /// The camera's UID.
@@ -465,8 +467,8 @@ impl Keepalive {
     }
 }
 
-/// Returns `N` bytes at an offset in the datagram, or `None` if the datagram ends before. `body` are
-/// the bytes after the IOTC header.
+/// Returns `N` bytes at an offset in the datagram, or `None` if the datagram ends before. `body`
+/// are the bytes after the IOTC header.
 fn chunk_at<const N: usize>(body: &[u8], offset: usize) -> Option<[u8; N]> {
     let at = offset.checked_sub(IotcHeader::LEN)?;
     body.get(at..)?.first_chunk().copied()

@@ -66,7 +66,7 @@ pub enum Codec {
 ///
 /// | bits | content |
 /// |---|---|
-/// | 2..6 | index of the sample rate: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000 Hz |
+/// | 2..6 | index of the rate: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000 Hz |
 /// | 1 | 1: 16 bits per sample, 0: 8 bits |
 /// | 0 | 1: stereo, 0: mono |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

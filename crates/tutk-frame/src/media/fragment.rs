@@ -25,9 +25,10 @@ const WHAT: &str = "fragment header";
 /// | 24 | 4 | codec info; 0x00040000 is H.264 |
 /// | 28 | 4 | zero |
 ///
-/// This project's choices: all three magics have the same layout; the index counts from 0; the codec
-/// info of another codec is 0x00040000 + its [id](Codec::id), and audio has its [`AudioFlags`] in the
-/// highest byte; the timestamp's unit is the sender's (milliseconds in this project's simulator).
+/// This project's choices: all three magics have the same layout; the index counts from 0; the
+/// codec info of another codec is 0x00040000 + its [id](Codec::id), and audio has its
+/// [`AudioFlags`] in the highest byte; the timestamp's unit is the sender's (milliseconds in this
+/// project's simulator).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FragmentHeader {
     /// The kind of the frame.
@@ -67,8 +68,9 @@ impl FragmentHeader {
     /// Parses the header from the packet's first byte and returns it with the bytes after it.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 32 bytes, [`Error::Magic`] at 0; [`Error::Field`] if the low
-    /// timestamp is not the timestamp's (6), for no fragments (16) or an index beyond them (20).
+    /// [`Error::Length`] for fewer than 32 bytes, [`Error::Magic`] at 0; [`Error::Field`] if the
+    /// low timestamp is not the timestamp's (6), for no fragments (16) or an index beyond them
+    /// (20).
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         let (header, body) = AvHeader::parse(bytes)?;
         Self::from_body(header, body)

@@ -40,7 +40,8 @@ pub enum GroupedMedia<'a> {
 /// **Not verified on hardware.** The parity of a group with m = 1 is assumed to be the exclusive or
 /// of the bodies of its k data packets. Each body is padded with zeros to the longest one, whose
 /// length bytes 8..10 give. That a body includes the slice header is this project's choice: without
-/// it, the place of a recovered slice in its frame would be unknown. The code for m > 1 is not known.
+/// it, the place of a recovered slice in its frame would be unknown. The code for m > 1 is not
+/// known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parity<'a> {
     /// The parity.
@@ -51,8 +52,9 @@ impl<'a> GroupedMedia<'a> {
     /// Parses the body of a packet with this group header.
     ///
     /// # Errors
-    /// [`Error::Field`] for a group of IOCTLs (k = 0, offset 3) or an index beyond the group (offset
-    /// 2), with offsets in the group header; the errors of [`Slice::parse`] and [`Parity::parse`].
+    /// [`Error::Field`] for a group of IOCTLs (k = 0, offset 3) or an index beyond the group
+    /// (offset 2), with offsets in the group header; the errors of [`Slice::parse`] and
+    /// [`Parity::parse`].
     pub fn parse(group: GroupHeader, body: &'a [u8]) -> Result<Self, Error> {
         const WHAT: &str = "group header";
         field(WHAT, "k", 3, group.k, group.k > 0)?;

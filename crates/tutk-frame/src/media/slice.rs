@@ -162,9 +162,9 @@ impl SliceHeader {
         }
     }
 
-    /// Returns the AV flags that a camera must send with this slice: 0x08 (a link clock follows) for
-    /// the first of several slices, 0x05 for the last one, 0x00 in between, 0x01 for a single slice.
-    /// Existing clients depend on them.
+    /// Returns the AV flags that a camera must send with this slice: 0x08 (a link clock follows)
+    /// for the first of several slices, 0x05 for the last one, 0x00 in between, 0x01 for a single
+    /// slice. Existing clients depend on them.
     #[must_use]
     pub fn av_flags(&self) -> u8 {
         match (self.index(), self.is_last()) {
@@ -183,8 +183,8 @@ impl<'a> Slice<'a> {
     /// slice has the frame info in addition. Either way, the frame info is at the end.
     ///
     /// # Errors
-    /// The errors of [`SliceHeader::parse`]; [`Error::Length`] at 8 if `size` does not fit the body;
-    /// [`Error::Field`] at 6 if the frame info is longer than the payload.
+    /// The errors of [`SliceHeader::parse`]; [`Error::Length`] at 8 if `size` does not fit the
+    /// body; [`Error::Field`] at 6 if the frame info is longer than the payload.
     pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
         let (header, rest) = SliceHeader::parse(body)?;
         let size = usize::from(header.size);

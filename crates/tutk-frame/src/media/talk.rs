@@ -73,13 +73,13 @@ impl<'a> TalkPacket<'a> {
 
     /// Parses the packet from its first byte.
     ///
-    /// Ignores version and bytes 18..20, and reads only codec, flags and time of the frame info. Any
-    /// word other than 1 at 12 marks a later packet.
+    /// Ignores version and bytes 18..20, and reads only codec, flags and time of the frame info.
+    /// Any word other than 1 at 12 marks a later packet.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 52 bytes, or at 24 if the size is not that of audio and frame
-    /// info; [`Error::Magic`] at 0; [`Error::Field`] for another kind (16), a slice that is not the
-    /// last (17), several slices (20) or a frame info of another length (22).
+    /// [`Error::Length`] for fewer than 52 bytes, or at 24 if the size is not that of audio and
+    /// frame info; [`Error::Magic`] at 0; [`Error::Field`] for another kind (16), a slice that is
+    /// not the last (17), several slices (20) or a frame info of another length (22).
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let (stamp, rest) = AvHeader::expect(WHAT, Self::MAGIC, bytes)?;
         let clock = (le_u32, le_u32);
