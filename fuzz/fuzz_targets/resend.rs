@@ -1,6 +1,7 @@
-//! Resend mode with whatever comes: groups let slices pass and never parity, and recover only what could stand
-//! there; the tracker asks only for what is missing, within its window; the slicer sends again only what it
-//! sent. And the slicer's own packets, of which some are lost: what is recovered and delivered is what was sent.
+//! Resend mode with arbitrary input. The parity decoder never returns parity, and recovers only
+//! valid slices. The tracker requests only missing slices in its window. The slicer retransmits
+//! only what it sent. With the slicer's packets and some loss, recovered slices and delivered
+//! frames equal the sent ones.
 #![no_main]
 
 use std::collections::HashMap;
@@ -21,10 +22,11 @@ struct Input<'a> {
     group_limits: (u8, u8),
     packets: Vec<(GroupHeader, &'a [u8])>,
     tracker: (u16, u8, u8, u8, u8),
-    /// The slices that come, how many more their frames have, how much later, and the round trip.
+    /// For each slice: its counter, the slices left in its frame, the time since the last one, the
+    /// RTT.
     counters: Vec<(Counter, u8, u16, u16)>,
-    slicer: Sending,
-    /// For each packet: whether it comes, and when.
+    slicer: SlicerInput,
+    /// The delay or loss of each packet.
     fates: Vec<u8>,
 }
 
@@ -37,39 +39,39 @@ enum Counter {
 }
 
 #[derive(Debug, Arbitrary)]
-struct Sending {
+struct SlicerInput {
     group: u8,
     parity: bool,
     slices: u8,
     bytes: u16,
     frames: Vec<(MediaKind, u16)>,
-    /// Base and counters, after each slice.
+    /// Base and counters of a request after each slice.
     requests: Vec<(u16, Vec<u16>)>,
 }
 
 fuzz_target!(|input: Input<'_>| {
-    groups(input.group_limits, &input.packets);
+    parity_decoder(input.group_limits, &input.packets);
     tracker(input.tracker, &input.counters);
-    sending(&input.slicer, &input.fates);
+    slicer(&input.slicer, &input.fates);
 });
 
-fn groups((groups, body_bytes): (u8, u8), packets: &[(GroupHeader, &[u8])]) {
+fn parity_decoder((groups, body_bytes): (u8, u8), packets: &[(GroupHeader, &[u8])]) {
     let body_bytes = usize::from(body_bytes);
-    let mut groups = ParityDecoder::new(ParityLimits {
+    let mut decoder = ParityDecoder::new(ParityLimits {
         groups: groups.into(),
         body_bytes,
     });
     for &(group, body) in packets {
-        if let Ok(Some(slice)) = groups.push(group, body) {
-            assert!(!group.is_parity(), "parity is no slice");
+        if let Ok(Some(slice)) = decoder.push(group, body) {
+            assert!(!group.is_parity());
             assert_ne!(slice.origin, Origin::Recovered);
         }
-        if let Some(slice) = groups.recovered() {
+        if let Some(slice) = decoder.recovered() {
             assert_eq!((group.m, slice.origin), (1, Origin::Recovered));
             assert!(slice.index < slice.count && slice.counter.is_some());
             assert!(slice.payload.len() + slice.info.len() < body_bytes);
         }
-        assert!(groups.recovered().is_none());
+        assert!(decoder.recovered().is_none());
     }
 }
 
@@ -85,7 +87,7 @@ fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) 
     });
     let window = window.clamp(1, 0x4000);
     let mut now = 0;
-    for (counter, left, later, round_trip) in counters {
+    for (counter, left, later, rtt) in counters {
         let newest = tracker.newest().unwrap_or(0);
         let counter = match counter {
             Counter::Ahead(by) => newest.wrapping_add((*by).into()),
@@ -96,36 +98,35 @@ fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) 
         tracker.expect_first(counter.wrapping_sub(3));
         tracker.received(counter, now);
         tracker.expect_through(counter.wrapping_add((*left).into()), now);
-        let round_trip = u64::from(*round_trip);
-        let deadline = tracker.deadline(round_trip);
-        let request = tracker.request(now, round_trip);
+        let rtt = u64::from(*rtt);
+        let deadline = tracker.deadline(rtt);
+        let request = tracker.request(now, rtt);
         let request = request.map(|request| (request.base, request.missing.to_vec()));
-        // What was metadata and did not come is the newest now.
-        let newest = tracker.newest().expect("one came");
+        // An expected slice can be the newest now.
+        let newest = tracker.newest().expect("one was received");
         if let Some((base, missing)) = request {
-            assert!(deadline.is_some_and(|at| at <= now), "not before its time");
+            assert!(deadline.is_some_and(|at| at <= now), "before the deadline");
             assert!((1..=ResendRequest::MAX).contains(&missing.len()));
             let ages = missing.iter().map(|counter| newest.wrapping_sub(*counter));
             assert!(ages.clone().all(|age| age <= window));
             assert!(ages.is_sorted_by(|a, b| a > b), "each once, oldest first");
             assert!(newest.wrapping_sub(base) >= newest.wrapping_sub(missing[0]));
         }
-        let base = tracker.base().expect("one came");
+        let base = tracker.base().expect("one was received");
         assert!(newest.wrapping_add(1).wrapping_sub(base) <= window + 1);
         let stats = tracker.stats();
         assert!(stats.filled + stats.abandoned <= stats.missing);
         let open = stats.missing - stats.filled - stats.abandoned;
-        // Or something is metadata.
-        assert!(tracker.deadline(round_trip).is_some() || open == 0);
+        assert!(tracker.deadline(rtt).is_some() || open == 0);
     }
 }
 
-fn sending(sending: &Sending, fates: &[u8]) {
+fn slicer(input: &SlicerInput, fates: &[u8]) {
     let resend = ResendConfig {
-        group_size: sending.group,
-        parity: sending.parity,
-        window_slices: sending.slices.into(),
-        window_bytes: sending.bytes.into(),
+        group_size: input.group,
+        parity: input.parity,
+        window_slices: input.slices.into(),
+        window_bytes: input.bytes.into(),
     };
     let mut slicer = Slicer::new(SlicerConfig {
         slice_bytes: 64,
@@ -133,9 +134,9 @@ fn sending(sending: &Sending, fates: &[u8]) {
         ..SlicerConfig::new(MediaLayout::Slice)
     })
     .expect("64 bytes are enough");
-    let mut requests = sending.requests.iter();
+    let mut requests = input.requests.iter();
     let (mut packets, mut frames, mut slices_sent) = (Vec::new(), HashMap::new(), HashMap::new());
-    for (fill, &(kind, len)) in (0..).zip(sending.frames.iter().take(32)) {
+    for (fill, &(kind, len)) in (0..).zip(input.frames.iter().take(32)) {
         let data: Bytes = vec![fill; usize::from(len) % 2000 + 1].into();
         let mut info = [0x4e; 40];
         info[16..20].copy_from_slice(&(data.len() as u32).to_le_bytes());
@@ -167,13 +168,13 @@ fn sending(sending: &Sending, fates: &[u8]) {
                 packets.push(std::mem::take(&mut packet));
             }
             assert!(
-                again <= usize::from(sending.slices),
-                "no more than are kept"
+                again <= usize::from(input.slices),
+                "more than in the window"
             );
         }
     }
 
-    // Mostly in order, all of them if nothing else is said.
+    // Mostly in order, and in order without fates.
     let mut order: Vec<(usize, usize)> = Vec::new();
     for at in 0..packets.len() {
         match fates.get(at % fates.len().max(1)).copied().unwrap_or(0) {
@@ -184,7 +185,7 @@ fn sending(sending: &Sending, fates: &[u8]) {
     }
     order.sort_unstable();
     let lossless = order.len() == packets.len();
-    let mut groups = ParityDecoder::new(ParityLimits::default());
+    let mut decoder = ParityDecoder::new(ParityLimits::default());
     let mut reassembler = Reassembler::new(Limits {
         frames: 64,
         reorder_window: 40,
@@ -194,17 +195,17 @@ fn sending(sending: &Sending, fates: &[u8]) {
     for (_, at) in order {
         let packet = AvPacket::parse(&packets[at], MediaLayout::Slice).expect("as written");
         let mut take = |slice: Slice<'_>| {
-            let counter = slice.counter.expect("this layout has one");
+            let counter = slice.counter.expect("the slice layout has counters");
             let sent = &slices_sent[&counter];
             assert_eq!((slice.payload, slice.info), (&sent.0[..], &sent.1[..]));
             reassembler.push(&slice);
         };
         match packet.group {
             Some(group) => {
-                if let Some(slice) = groups.push(group, packet.body).expect("as written") {
+                if let Some(slice) = decoder.push(group, packet.body).expect("as written") {
                     take(slice);
                 }
-                if let Some(slice) = groups.recovered() {
+                if let Some(slice) = decoder.recovered() {
                     take(slice);
                 }
             }
@@ -219,11 +220,11 @@ fn sending(sending: &Sending, fates: &[u8]) {
     reassembler.flush();
     delivered += drain(&mut reassembler, &frames);
     assert!(!lossless || delivered == frames.len());
-    assert_eq!(groups.stats().rejected + groups.stats().inconsistent, 0);
+    assert_eq!(decoder.stats().rejected + decoder.stats().inconsistent, 0);
     assert_eq!(reassembler.stats().recovered_dropped, 0);
 }
 
-/// Takes the frames, which must be those that were sent; returns how many.
+/// Compares the delivered frames with the sent ones. Returns their number.
 fn drain(reassembler: &mut Reassembler, frames: &HashMap<(StreamKind, u32), Bytes>) -> usize {
     let events = std::iter::from_fn(|| reassembler.poll());
     let delivered = events.filter_map(|event| match event {

@@ -1,6 +1,5 @@
-//! Slices of any kind in any order: the reassembler says and counts, step by step, what a model of it says
-//! that is as simple as the rules. And frames cut by this crate's own slicer, whose packets come in any order,
-//! twice, or never: what is delivered is what was sent, once, in order.
+//! Arbitrary slices: the reassembler agrees with a model after each step. Packets of the slicer in
+//! any order, duplicated or lost: each delivered frame equals the sent one, once and in order.
 #![no_main]
 
 #[path = "../../crates/video-reassembly/tests/model/mod.rs"]
@@ -24,17 +23,16 @@ struct Input<'a> {
     decodable: bool,
     steps: Vec<Step<'a>>,
     /// Layout, frames, and the order of their packets.
-    driven: (MediaLayout, Vec<(MediaKind, u8)>, Vec<u8>),
+    sliced: (MediaLayout, Vec<(MediaKind, u8)>, Vec<u8>),
 }
 
 #[derive(Debug, Arbitrary)]
 enum Step<'a> {
     /// A packet's bytes.
     Packet(MediaLayout, &'a [u8]),
-    /// A slice, with numbers small enough to meet.
+    /// A slice, with numbers that often coincide.
     Slice {
         kind: MediaKind,
-        /// Sent, sent again, or recovered.
         origin: u8,
         short: bool,
         number: u8,
@@ -44,21 +42,21 @@ enum Step<'a> {
         count: u8,
         payload: &'a [u8],
         info: &'a [u8],
-        /// A frame info that says so many bytes, in place of `info`.
-        says: Option<u8>,
+        /// Replaces `info` by a frame info with this frame size.
+        frame_bytes: Option<u8>,
         metadata: Option<(u8, u32)>,
     },
-    GiveUp(bool, u8),
+    SkipTo(bool, u8),
     Flush,
 }
 
 fuzz_target!(|input: Input<'_>| {
-    any(&input);
-    let (layout, frames, order) = &input.driven;
-    driven(*layout, frames, order);
+    arbitrary_steps(&input);
+    let (layout, frames, order) = &input.sliced;
+    sliced(*layout, frames, order);
 });
 
-fn any(input: &Input<'_>) {
+fn arbitrary_steps(input: &Input<'_>) {
     let [frames, frame_bytes, slices, window, max_dropout, events] = input.limits;
     let limits = Limits {
         frames: frames.into(),
@@ -66,7 +64,7 @@ fn any(input: &Input<'_>) {
         slices: slices.into(),
         reorder_window: window.into(),
         max_dropout: max_dropout.into(),
-        // More than one step can make.
+        // More than a step can produce.
         events: 1 << 20,
     };
     let policy = match input.decodable {
@@ -75,7 +73,7 @@ fn any(input: &Input<'_>) {
     };
     let mut model = Model::new(limits, policy);
     let mut real = Reassembler::new(limits).with_policy(policy);
-    // And one that has little room for events.
+    // A second reassembler has a small event queue.
     let event_limit = usize::from(events).max(1);
     let mut small = Reassembler::new(Limits {
         events: event_limit,
@@ -95,7 +93,7 @@ fn any(input: &Input<'_>) {
                 real.push(slice);
                 small.push(slice);
             }),
-            Step::GiveUp(video, number) => {
+            Step::SkipTo(video, number) => {
                 let stream = if *video {
                     StreamKind::Video
                 } else {
@@ -140,14 +138,14 @@ impl Step<'_> {
             count,
             payload,
             info,
-            says,
+            frame_bytes,
             metadata,
         } = *self
         else {
             return;
         };
         let number = far.unwrap_or(number.into());
-        let said = says.map(|bytes| {
+        let replaced = frame_bytes.map(|bytes| {
             let mut info = [0; 24];
             info[16] = bytes;
             info
@@ -169,7 +167,7 @@ impl Step<'_> {
             index: index.into(),
             count: count.into(),
             payload,
-            info: said.as_ref().map_or(info, |said| said),
+            info: replaced.as_ref().map_or(info, |info| info),
             metadata: metadata.map(|(frame_bytes, millis)| FrameMetadata {
                 frame_bytes: frame_bytes.into(),
                 millis,
@@ -180,7 +178,7 @@ impl Step<'_> {
     }
 }
 
-fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
+fn sliced(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
     let mut config = SlicerConfig::new(layout);
     config.slice_bytes = 64;
     let mut slicer = Slicer::new(config).expect("64 bytes are enough");
@@ -206,7 +204,7 @@ fn driven(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
     let order: Vec<usize> = if all_in_order {
         (0..packets.len()).collect()
     } else {
-        // Mostly the next packet, sometimes one from elsewhere: late, early, again.
+        // Mostly the next packet, sometimes a late, early or duplicate one.
         order
             .iter()
             .enumerate()

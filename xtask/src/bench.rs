@@ -59,7 +59,7 @@ const RATIOS: [Ratio; 7] = [
     },
     Ratio {
         name: "reassembly, slices in order: frames put together / copied whole",
-        of: "reassembly/field/ordered",
+        of: "reassembly/slice/ordered",
         to: "reassembly/copy",
     },
     Ratio {

@@ -1,16 +1,16 @@
-//! Reassembly and slicing, in bytes of media a second.
+//! Throughput of reassembly and slicing, in media bytes per second.
 //!
-//! `ordered` is a stream as sent; `shuffled` has every slice up to 8 places from where it was;
-//! `copy` is a plain copy of the same bytes into a new buffer a frame, the least that can be done;
-//! `resend` is the client's whole way in resend mode, groups with parity and what is missing looked after,
-//! with nothing lost and with each group's first slice to be recovered.
+//! - `ordered`: packets as sent. `shuffled`: each packet up to 8 places late.
+//! - `copy`: a copy of each frame to a new buffer, as a lower bound.
+//! - `resend`: the client's path in resend mode, without loss, and with the first slice of each
+//!   group recovered.
 //!
-//! At the end it says what a slice costs beyond the copy, measured by turns in the same run. The bound is 60 ns.
+//! Also prints the cost of a slice beyond the copy. The bound is 60 ns.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a benchmark may fail by panicking"
+    reason = "benchmarks fail by panicking"
 )]
 
 use std::hint::black_box;
@@ -28,7 +28,7 @@ use video_reassembly::{
     SlicerConfig, TrackerConfig,
 };
 
-/// What a slice may cost beyond the copy of its bytes.
+/// The maximum cost of a slice beyond the copy of its bytes.
 const BOUND: Duration = Duration::from_nanos(60);
 
 /// A second of 2K video: a key frame of 120 kB and 19 delta frames of 12 kB.
@@ -89,7 +89,7 @@ fn packets(layout: MediaLayout, resend: Option<ResendConfig>) -> Vec<Bytes> {
     packets
 }
 
-/// Up to 8 places late.
+/// Moves each packet up to 8 places.
 fn shuffled(packets: Vec<Bytes>) -> Vec<Bytes> {
     let mut rng = StdRng::seed_from_u64(2);
     let mut keyed: Vec<(usize, Bytes)> = packets
@@ -101,12 +101,12 @@ fn shuffled(packets: Vec<Bytes>) -> Vec<Bytes> {
     keyed.into_iter().map(|(_, packet)| packet).collect()
 }
 
-/// The same second in both layouts, in order and not, by names.
+/// The streams by name, in both layouts, ordered and shuffled.
 fn streams() -> Vec<(String, MediaLayout, Vec<Bytes>)> {
     let mut streams = Vec::new();
     for (name, layout) in [
-        ("field", MediaLayout::Slice),
-        ("summary", MediaLayout::Fragment),
+        ("slice", MediaLayout::Slice),
+        ("fragment", MediaLayout::Fragment),
     ] {
         let ordered = packets(layout, None);
         let shuffled = shuffled(ordered.clone());
@@ -141,7 +141,7 @@ fn copy(frames: &[(MediaKind, Bytes)]) {
     }
 }
 
-/// Returns how many events there were.
+/// Returns the number of events.
 fn reassemble(reassembler: &mut Reassembler, packets: &[Bytes], layout: MediaLayout) -> usize {
     let mut events = 0;
     for packet in packets {
@@ -181,16 +181,16 @@ fn reassembly(c: &mut Criterion) {
         group.bench_function(format!("resend/{name}"), |b| {
             b.iter_batched_ref(
                 || {
-                    let groups = ParityDecoder::new(ParityLimits::default());
+                    let decoder = ParityDecoder::new(ParityLimits::default());
                     let tracker = ResendTracker::new(TrackerConfig::default());
-                    (groups, tracker, Reassembler::new(Limits::default()))
+                    (decoder, tracker, Reassembler::new(Limits::default()))
                 },
-                |(groups, tracker, reassembler)| {
+                |(decoder, tracker, reassembler)| {
                     let mut events = 0;
                     for packet in &packets {
                         let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
-                        let passed = groups.push(packet.group.unwrap(), packet.body).unwrap();
-                        for slice in [passed, groups.recovered()].into_iter().flatten() {
+                        let passed = decoder.push(packet.group.unwrap(), packet.body).unwrap();
+                        for slice in [passed, decoder.recovered()].into_iter().flatten() {
                             tracker.received(slice.counter.unwrap(), 0);
                             reassembler.push(&slice);
                             events += drain(reassembler);
@@ -211,8 +211,8 @@ fn slicing(c: &mut Criterion) {
     let mut group = c.benchmark_group("slicing");
     group.throughput(Throughput::Bytes(media.try_into().unwrap()));
     for (name, layout) in [
-        ("field", MediaLayout::Slice),
-        ("summary", MediaLayout::Fragment),
+        ("slice", MediaLayout::Slice),
+        ("fragment", MediaLayout::Fragment),
     ] {
         let mut slicer = Slicer::new(SlicerConfig::new(layout)).unwrap();
         let mut packet = Vec::with_capacity(2048);
@@ -231,9 +231,9 @@ fn slicing(c: &mut Criterion) {
     group.finish();
 }
 
-/// What a slice costs beyond the copy of its bytes: medians of runs by turns.
+/// Prints the cost of a slice beyond the copy, from the medians of alternating runs.
 fn per_slice(_: &mut Criterion) {
-    // Not when the benchmarks are only tried.
+    // `cargo test` only checks that the benchmarks run.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
@@ -250,8 +250,8 @@ fn per_slice(_: &mut Criterion) {
         let (copy, run) = (median(copies), median(runs));
         let slices = u32::try_from(packets.len()).unwrap();
         println!(
-            "reassembly/{name}: {run:?}, copied whole {copy:?} ({:.2} times as long), {slices} slices: \
-             {:?} a slice beyond the copy, bound {BOUND:?}",
+            "reassembly/{name}: {run:?}, copy {copy:?} (factor {:.2}), {slices} slices: \
+             {:?} per slice beyond the copy, bound {BOUND:?}",
             run.as_secs_f64() / copy.as_secs_f64(),
             run.saturating_sub(copy) / slices,
         );

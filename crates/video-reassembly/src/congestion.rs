@@ -1,90 +1,88 @@
-//! How much may be asked for, and how long an answer is waited for.
+//! Congestion control of retransmission requests.
 //!
-//! Slices are lost one by one on a bad radio link, and then asking more is right. They are also lost in a queue that
-//! is full, and then whatever is sent again makes it fuller. The two look alike but for the answers: a full queue
-//! answers late, all the time. So this does with requests what TCP does with segments (RFC 5681, RFC 6298), mildly.
+//! Losses on a radio link call for more requests. Losses in a full queue call for fewer, because
+//! retransmissions fill it further. Only a full queue delays all answers, so requests follow a mild
+//! form of TCP's congestion control (RFC 5681) and retransmission timer (RFC 6298).
 
-/// Slices that may be asked for and not have come: the fewest, at the beginning, and the most.
-const FEWEST: usize = 32;
-const FIRST: usize = 64;
-const MOST: usize = 128;
+/// Bounds of the window, and its initial size, in requested slices.
+const MIN_WINDOW: usize = 32;
+const INITIAL_WINDOW: usize = 64;
+const MAX_WINDOW: usize = 128;
 
-/// The most doublings of the time that an answer is waited for.
-const MOST_DOUBLINGS: u32 = 3;
+/// The limit of the exponential back-off.
+const MAX_DOUBLINGS: u32 = 3;
 
-/// What the answers so far allow.
 #[derive(Debug)]
 pub(crate) struct CongestionControl {
-    room: usize,
-    /// Below it, each answer makes room for one more; beyond, as many as there is room for do (slow start and
-    /// congestion avoidance).
+    window: usize,
+    /// Slow start below this window, congestion avoidance above.
     threshold: usize,
+    /// Answers since the window last grew.
     answers: usize,
     doublings: u32,
-    /// Whether a slice came that was asked for once, since one did not come in time.
+    /// `true` if a slice requested once has arrived since the last timeout.
     answered: bool,
-    /// When there was last less room.
-    cut_at: Option<u64>,
+    reduced_at: Option<u64>,
 }
 
 impl CongestionControl {
     pub(crate) fn new() -> Self {
         Self {
-            room: FIRST,
-            threshold: MOST,
+            window: INITIAL_WINDOW,
+            threshold: MAX_WINDOW,
             answers: 0,
             doublings: 0,
             answered: true,
-            cut_at: None,
+            reduced_at: None,
         }
     }
 
-    /// A slice came that was asked for so many times. Of one that was asked for twice it is not known which request
-    /// was answered: the first may have been, late (Karn's algorithm).
-    pub(crate) fn answered(&mut self, asks: u8) {
+    /// Handles a requested slice. After several requests it is unknown which one it answers, so it
+    /// does not reset the back-off (Karn's algorithm).
+    pub(crate) fn on_answer(&mut self, requests: u8) {
         self.answers += 1;
-        if self.room < self.threshold || self.answers >= self.room {
-            self.room = (self.room + 1).min(MOST);
+        if self.window < self.threshold || self.answers >= self.window {
+            self.window = (self.window + 1).min(MAX_WINDOW);
             self.answers = 0;
         }
-        if asks == 1 {
+        if requests == 1 {
             self.answered = true;
             self.doublings = 0;
         }
     }
 
-    /// Slices that were asked for did not come in that time.
-    pub(crate) fn timed_out(&mut self, now: u64, wait: u64) {
-        if self.cut_at.is_some_and(|at| now < at.saturating_add(wait)) {
+    /// Handles requested slices that did not arrive within `timeout` while others did.
+    pub(crate) fn on_timeout(&mut self, now: u64, timeout: u64) {
+        let holds = |at: u64| now < at.saturating_add(timeout);
+        if self.reduced_at.is_some_and(holds) {
             return;
         }
-        self.cut_at = Some(now);
-        self.room = (self.room / 2).max(FEWEST);
-        self.threshold = self.room;
-        // One that is lost alone says nothing.
+        self.reduced_at = Some(now);
+        self.window = (self.window / 2).max(MIN_WINDOW);
+        self.threshold = self.window;
+        // A single loss is no reason to back off.
         if !self.answered {
-            self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
+            self.doublings = (self.doublings + 1).min(MAX_DOUBLINGS);
         }
         self.answered = false;
     }
 
-    /// Slices did not come in time, nor did anything else, until now or still: there is an outage. It takes no more
-    /// than to ask less often.
-    pub(crate) fn silent(&mut self, has_ended: bool) {
+    /// Handles a timeout during an outage, in which no packet arrived. Only the back-off changes.
+    pub(crate) fn on_outage(&mut self, has_ended: bool) {
         self.doublings = match has_ended {
             true => 0,
-            false => (self.doublings + 1).min(MOST_DOUBLINGS),
+            false => (self.doublings + 1).min(MAX_DOUBLINGS),
         };
     }
 
-    /// How long to wait for an answer that takes `round_trip`.
-    pub(crate) fn wait(&self, round_trip: u64) -> u64 {
-        round_trip.saturating_mul(1 << self.doublings)
+    /// Returns how long to wait for an answer.
+    pub(crate) fn timeout(&self, rtt: u64) -> u64 {
+        rtt.saturating_mul(1 << self.doublings)
     }
 
-    /// Slices that may be asked for and not have come.
-    pub(crate) fn room(&self) -> usize {
-        self.room
+    /// Returns the limit of slices that are requested and outstanding.
+    pub(crate) fn window(&self) -> usize {
+        self.window
     }
 }
 
@@ -93,23 +91,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_asks_for_less_and_waits_longer_while_answers_come_too_late() {
-        let mut pace = CongestionControl::new();
-        assert_eq!((pace.room(), pace.wait(10)), (FIRST, 10));
-        pace.timed_out(0, 10);
-        assert_eq!((pace.room(), pace.wait(10)), (32, 10), "once says little");
-        pace.timed_out(5, 10);
-        assert_eq!(pace.wait(10), 10, "nor twice in the same time");
-        for (now, wait) in [(10, 20), (30, 40), (70, 80), (150, 80)] {
-            pace.timed_out(now, pace.wait(10));
-            assert_eq!((pace.room(), pace.wait(10)), (FEWEST, wait));
-            pace.answered(2);
+    fn backs_off_on_late_answers_and_recovers() {
+        let mut control = CongestionControl::new();
+        assert_eq!(
+            (control.window(), control.timeout(10)),
+            (INITIAL_WINDOW, 10)
+        );
+        control.on_timeout(0, 10);
+        assert_eq!(
+            (control.window(), control.timeout(10)),
+            (32, 10),
+            "first timeout"
+        );
+        control.on_timeout(5, 10);
+        assert_eq!(control.timeout(10), 10, "within the same timeout");
+        for (now, timeout) in [(10, 20), (30, 40), (70, 80), (150, 80)] {
+            control.on_timeout(now, control.timeout(10));
+            assert_eq!(
+                (control.window(), control.timeout(10)),
+                (MIN_WINDOW, timeout)
+            );
+            control.on_answer(2);
         }
-        pace.answered(1);
-        assert_eq!(pace.wait(10), 10);
-        for _ in 0..MOST * MOST {
-            pace.answered(1);
+        control.on_answer(1);
+        assert_eq!(control.timeout(10), 10);
+        for _ in 0..MAX_WINDOW * MAX_WINDOW {
+            control.on_answer(1);
         }
-        assert_eq!(pace.room(), MOST);
+        assert_eq!(control.window(), MAX_WINDOW);
     }
 }

@@ -1,4 +1,4 @@
-//! What both streams write to: events, timestamps, counters.
+//! The event queue, media clock and counters that both streams share.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -7,15 +7,14 @@ use core::time::Duration;
 use tutk_frame::{FrameInfo, MediaKind};
 
 use crate::partial_frame::{PartialFrame, SliceLocation};
-use crate::{Event, Frame, FrameMetadata, Limits, Lost, MediaClock, Stats, StreamKind, Timestamp};
+use crate::{Event, Frame, Limits, Lost, MediaClock, Stats, StreamKind, Timestamp};
 
-/// Events that wait, the one clock of both streams, and the counters.
 #[derive(Debug)]
 pub(crate) struct EventQueue {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
     clock: MediaClock,
-    /// The resolution code of the last video frame handed out that had one.
+    /// The resolution code of the last delivered video frame with a frame info.
     resolution: Option<u8>,
     events: VecDeque<Event>,
 }
@@ -35,16 +34,16 @@ impl EventQueue {
         self.events.pop_front()
     }
 
-    /// Hands out a complete frame; gives its table back.
-    pub(crate) fn frame(&mut self, assembly: PartialFrame) -> Vec<SliceLocation> {
-        let (kind, info, metadata) = (assembly.kind, assembly.info, assembly.metadata);
-        let number = assembly.wire.value();
-        self.stats.size_mismatches += u64::from(!assembly.is_as_long_as_said());
-        let (data, table) = assembly.finish();
+    /// Queues a complete frame. Returns its table for reuse.
+    pub(crate) fn frame(&mut self, frame: PartialFrame) -> Vec<SliceLocation> {
+        let (kind, info, metadata) = (frame.kind, frame.info, frame.metadata);
+        let number = frame.wire.value();
+        let timestamp = self.media_time(&frame);
+        self.stats.size_mismatches += u64::from(!frame.size_matches());
+        let (data, table) = frame.finish();
         self.stats.frames += 1;
         self.stats.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
 
-        let timestamp = self.read_clock(kind, info, metadata);
         let (codec, audio) = match (info, metadata) {
             (Some(info), _) => {
                 let audio = (kind == MediaKind::Audio).then(|| info.audio());
@@ -67,33 +66,30 @@ impl EventQueue {
         table
     }
 
-    /// A whole frame that is not handed out: what it says of the time counts all the same.
-    pub(crate) fn undecodable(&mut self, assembly: &PartialFrame) {
+    /// Counts a complete frame that is not delivered. Its timestamp advances the clock.
+    pub(crate) fn undecodable(&mut self, frame: &PartialFrame) {
         self.stats.undecodable += 1;
-        self.read_clock(assembly.kind, assembly.info, assembly.metadata);
+        self.media_time(frame);
     }
 
-    /// Reports a loss.
     pub(crate) fn lost(&mut self, lost: Lost) {
         self.push(Event::Lost(lost));
     }
 
-    fn read_clock(
-        &mut self,
-        kind: MediaKind,
-        info: Option<FrameInfo>,
-        metadata: Option<FrameMetadata>,
-    ) -> Duration {
-        let stamp = match (info, metadata) {
-            (Some(info), _) => Some(unix(&info)),
-            (None, metadata) => metadata.map(|metadata| Timestamp::Millis(metadata.millis)),
+    fn media_time(&mut self, frame: &PartialFrame) -> Duration {
+        let timestamp = match frame.info {
+            Some(info) => Some(Timestamp::Unix {
+                seconds: info.seconds,
+                micros: info.micros,
+            }),
+            None => (frame.metadata).map(|metadata| Timestamp::Millis(metadata.millis)),
         };
-        let timestamp = self.clock.media_time(StreamKind::of(kind), stamp);
+        let media_time = self.clock.media_time(StreamKind::of(frame.kind), timestamp);
         self.stats.clock_jumps = self.clock.jumps();
-        timestamp
+        media_time
     }
 
-    /// Whether a frame has another resolution code than the video frame before it; remembers its code.
+    /// Stores the resolution code of a video frame. Returns `true` if it differs from the last one.
     fn resolution_changed(&mut self, kind: MediaKind, info: Option<FrameInfo>) -> bool {
         let (StreamKind::Video, Some(info)) = (StreamKind::of(kind), info) else {
             return false;
@@ -108,12 +104,5 @@ impl EventQueue {
             self.stats.events_dropped += 1;
         }
         self.events.push_back(event);
-    }
-}
-
-fn unix(info: &FrameInfo) -> Timestamp {
-    Timestamp::Unix {
-        seconds: info.seconds,
-        micros: info.micros,
     }
 }

@@ -1,11 +1,75 @@
-//! What the reassembler hands out.
+//! The reassembler's output: frames and losses.
 
 use core::time::Duration;
 
 use bytes::Bytes;
 use tutk_frame::{AudioFlags, Codec, FrameInfo, MediaKind};
 
-/// The two sequences of frames. Each has its own numbers and its own order.
+/// An output of [`Reassembler::poll`](crate::Reassembler::poll).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A complete frame. The frames of a stream are in the order of their numbers.
+    Frame(Frame),
+    /// One or more frames that are not delivered.
+    Lost(Lost),
+}
+
+/// A complete frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Audio, key frame or delta frame.
+    pub kind: MediaKind,
+    /// The codec, from the frame info or the fragment header.
+    pub codec: Option<Codec>,
+    /// Sample rate, sample width and channels of audio. `None` for video, or if not announced.
+    pub audio: Option<AudioFlags>,
+    /// The frame number on the wire. It wraps at 2^32, in the fragment layout at 2^16.
+    pub number: u32,
+    /// Time since the first frame of either stream, by the camera's clock. Never decreases within a
+    /// stream. See [`MediaClock`](crate::MediaClock).
+    pub timestamp: Duration,
+    /// The frame info, if the layout has one.
+    pub info: Option<FrameInfo>,
+    /// `true` if the resolution code of the frame info differs from that of the previous delivered
+    /// video frame with a frame info. Always `false` for audio and for the first frame.
+    pub resolution_changed: bool,
+    /// The frame's bytes, without the frame info. Video is Annex B.
+    pub data: Bytes,
+}
+
+/// A frame, or a run of consecutive frames, that is not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// The stream of the lost frames.
+    pub stream: StreamKind,
+    /// The first lost frame number.
+    pub first: u32,
+    /// The last lost frame number, equal to `first` for a single frame. The camera may have skipped
+    /// numbers of which no slice was received, so a run can overstate the loss.
+    pub last: u32,
+    /// Slices received. 0 if none was.
+    pub received: u32,
+    /// Slices in the frame. 0 if no slice was received.
+    pub total: u32,
+    /// `true` for a complete frame that [`FramePolicy::Decodable`] drops.
+    pub undecodable: bool,
+    /// `true` if the stream's next frame with any received slice is a key frame. `None` if no later
+    /// slice was received yet. That frame can still be lost, with an event of its own.
+    pub next_is_key: Option<bool>,
+}
+
+/// Which complete video frames are delivered. Audio frames always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FramePolicy {
+    /// All of them.
+    #[default]
+    All,
+    /// Key frames, and delta frames that follow a delivered key frame without a loss in between.
+    /// The others are reported as [`Lost`], with [`undecodable`](Lost::undecodable) set.
+    Decodable,
+}
+
+/// A sequence of frames with its own frame numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StreamKind {
     /// Key and delta frames.
@@ -14,93 +78,27 @@ pub enum StreamKind {
     Audio,
 }
 
-/// What [`Reassembler::poll`](crate::Reassembler::poll) hands out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A frame whose slices all came. Those of one stream come in the order of their numbers.
-    Frame(Frame),
-    /// A frame, or a run of them, is given up, or held back by the [`FramePolicy`].
-    Lost(Lost),
-}
+impl Frame {
+    /// Returns `true` for a key frame.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.kind == MediaKind::Key
+    }
 
-/// Which whole video frames are handed out. Audio frames all are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum FramePolicy {
-    /// All of them.
-    #[default]
-    All,
-    /// Those that can be decoded: a delta frame only if no frame was lost since the last key frame
-    /// that was handed out. The others are reported as [`Lost`], with
-    /// [`undecodable`](Lost::undecodable).
-    Decodable,
-}
-
-/// A frame, whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// Audio, key frame or delta frame.
-    pub kind: MediaKind,
-    /// The codec, from the frame info or the summary's header.
-    pub codec: Option<Codec>,
-    /// Rate, sample width and channels of audio; `None` for video, and where the camera does not say.
-    pub audio: Option<AudioFlags>,
-    /// The number on the wire; it wraps at 2^32, in the summary's layout at 2^16.
-    pub number: u32,
-    /// Time since the first frame of either stream, by the camera's clock; see
-    /// [`MediaClock`](crate::MediaClock). Never less than that of the frame before in its stream.
-    pub timestamp: Duration,
-    /// The frame info, where the layout has one.
-    pub info: Option<FrameInfo>,
-    /// Whether the frame info names another resolution code (byte 6, wire.md section 10) than that of
-    /// the last video frame handed out that had one. Never on audio, and not on the first frame.
-    pub resolution_changed: bool,
-    /// The frame's bytes, without the frame info. Video is Annex B.
-    pub data: Bytes,
-}
-
-/// A frame, or a run of frames, that will not be handed out any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lost {
-    /// Which stream lost it.
-    pub stream: StreamKind,
-    /// The first number that is lost.
-    pub first: u32,
-    /// The last one; the same as the first for a single frame. Of numbers of which nothing came, it
-    /// cannot be told which ever were frames, so a run may be shorter than it looks.
-    pub last: u32,
-    /// Slices that came: 0 if nothing did.
-    pub received: u32,
-    /// Slices that the frame has: 0 if none came to say it.
-    pub total: u32,
-    /// Whether it is a whole frame that [`FramePolicy::Decodable`] holds back. Then all of its slices
-    /// came.
-    pub undecodable: bool,
-    /// Whether the next frame of the stream of which anything came is a key frame; `None` if nothing
-    /// has come of any yet. That frame may be lost as well: then another such event follows.
-    pub next_is_key: Option<bool>,
+    /// Returns the stream of the frame.
+    #[must_use]
+    pub fn stream(&self) -> StreamKind {
+        StreamKind::of(self.kind)
+    }
 }
 
 impl StreamKind {
-    /// The stream that frames of that kind belong to.
+    /// Returns the stream of frames of this kind.
     #[must_use]
     pub fn of(kind: MediaKind) -> Self {
         match kind {
             MediaKind::Audio => Self::Audio,
             MediaKind::Key | MediaKind::Delta => Self::Video,
         }
-    }
-}
-
-impl Frame {
-    /// Whether decoding can begin here.
-    #[must_use]
-    pub fn is_key(&self) -> bool {
-        self.kind == MediaKind::Key
-    }
-
-    /// The stream that the frame belongs to.
-    #[must_use]
-    pub fn stream(&self) -> StreamKind {
-        StreamKind::of(self.kind)
     }
 }

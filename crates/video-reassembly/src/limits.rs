@@ -1,96 +1,93 @@
-//! What a peer can make grow, and what is counted.
+//! Limits and counters of the reassembler.
 
-/// The limits of a [`Reassembler`](crate::Reassembler). Those on frames hold for video and for
-/// audio, each.
+/// The limits of a [`Reassembler`](crate::Reassembler). The limits on frames apply to video and
+/// audio separately.
 ///
-/// At most `2 * frames * frame_bytes` bytes are held in frames, and up to twice as many again for
-/// slices that are set aside: those whose place in their frame is not known yet, and recovered ones
-/// that proved wrong.
+/// At most `2 * frames * frame_bytes` bytes are buffered in frames. Slices without a known offset
+/// in their frame, and recovered slices that proved wrong, use up to twice as much again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Frames of one stream that are in assembly or held back, at least 1. One more, and the
-    /// incomplete one that has gone longest without a slice is dropped.
+    /// Buffered frames of a stream, incomplete or waiting, at least 1. One more evicts the
+    /// incomplete frame that has waited longest for a slice.
     pub frames: usize,
-    /// Bytes of one frame, at most 1 GiB. A slice that goes beyond is dropped, and with it its frame.
+    /// Bytes of a frame, at most 1 GiB. Slices beyond it are dropped, so the frame is lost.
     pub frame_bytes: usize,
-    /// Slices of one frame. Slices of a frame that has more are dropped.
+    /// Slices of a frame. The slices of frames with more are dropped.
     pub slices: u32,
-    /// Complete frames of one stream that are held back for an older one. One more, and the older
-    /// one is given up. 0 gives it up with the first. Always less than `frames`.
+    /// Complete frames of a stream that wait for an older one, less than `frames`. One more, and
+    /// the older frame is given up. 0 disables waiting.
     pub reorder_window: usize,
-    /// How far ahead of the last frame a number may be. Beyond it, and far behind, a number counts
-    /// only once a second frame near it has shown that the camera's count has jumped.
+    /// How far ahead of the last frame a frame number may be, as in RFC 3550, appendix A.1. A
+    /// number beyond it, or far behind, is accepted after a second frame confirms the jump.
     pub max_dropout: u32,
-    /// Events that wait for [`poll`](crate::Reassembler::poll), at least 1. One more, and the oldest
-    /// is dropped.
+    /// Events queued for [`poll`](crate::Reassembler::poll), at least 1. One more drops the oldest.
     pub events: usize,
 }
 
-/// What a [`Reassembler`](crate::Reassembler) did and dropped, since it was made.
+/// The counters of a [`Reassembler`](crate::Reassembler).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Slices put into a frame.
+    /// Slices stored in a frame.
     pub slices: u64,
-    /// Slices among all that came that were marked as sent again.
+    /// Retransmitted slices received.
     pub resent: u64,
-    /// Recovered slices put into a frame.
+    /// Recovered slices stored in a frame.
     pub recovered: u64,
-    /// Recovered slices that were dropped, at once or later, because they do not fit what came
-    /// ([`Origin::Recovered`](crate::Origin::Recovered)).
+    /// Recovered slices dropped, at once or later, because they contradict received data. See
+    /// [`Origin::Recovered`](crate::Origin::Recovered).
     pub recovered_dropped: u64,
-    /// Frames handed out.
+    /// Frames delivered.
     pub frames: u64,
-    /// Bytes of the frames handed out.
+    /// Bytes of the frames delivered.
     pub bytes: u64,
-    /// Whole frames held back by [`FramePolicy::Decodable`](crate::FramePolicy::Decodable).
+    /// Complete frames dropped by [`FramePolicy::Decodable`](crate::FramePolicy::Decodable).
     pub undecodable: u64,
-    /// Frames given up of which a part came.
+    /// Frames given up with some of their slices received.
     pub incomplete: u64,
-    /// Frame numbers passed over of which nothing came.
+    /// Frame numbers given up with no slice received.
     pub missing: u64,
-    /// Slices that were there already, or whose frame was handed out already.
+    /// Duplicate slices, including slices of a delivered frame.
     pub duplicates: u64,
-    /// Slices of a frame that was given up, or passed over, before.
+    /// Slices of a frame that was given up.
     pub late: u64,
-    /// Slices that contradict themselves or the first slice of their frame: kind, number of slices,
-    /// index, metadata size.
+    /// Slices that contradict themselves or the first slice of their frame in kind, number of
+    /// slices, index or frame size.
     pub inconsistent: u64,
     /// Slices of a frame over [`Limits::frame_bytes`] or [`Limits::slices`].
     pub over_limit: u64,
-    /// Slices whose frame number is too far away to believe.
+    /// Slices dropped because their frame number is too far from the last one.
     pub out_of_range: u64,
-    /// Times that a stream's count jumped, and was followed.
+    /// Confirmed jumps of a stream's frame numbers.
     pub jumps: u64,
     /// Incomplete frames dropped because of [`Limits::frames`].
     pub evicted: u64,
-    /// Frames handed out with another size than their frame info or header says.
+    /// Frames delivered with a size other than the one in their frame info or header.
     pub size_mismatches: u64,
-    /// Frame infos that could not be read. Their frames are handed out without one.
+    /// Frame infos that cannot be parsed. Their frames are delivered without one.
     pub invalid_info: u64,
-    /// Steps of the camera's clock that were taken out of the timestamps.
+    /// Jumps of the camera's clock removed from the timestamps.
     pub clock_jumps: u64,
-    /// Events dropped because nobody polled.
+    /// Events dropped because the event queue was full.
     pub events_dropped: u64,
 }
 
 impl Limits {
-    /// Limits that hold for themselves: [`frames`](Self::frames) and [`events`](Self::events) at
-    /// least 1, [`frame_bytes`](Self::frame_bytes) within 32 bits, also when some of it is there twice,
-    /// [`reorder_window`](Self::reorder_window) below `frames`, and [`ahead`](Self::max_dropout) within what
-    /// a 16-bit number can tell.
+    /// Clamps each limit to the range that its documentation states.
     pub(crate) fn normalised(mut self) -> Self {
         self.frames = self.frames.max(1);
         self.events = self.events.max(1);
+        // Spans are 32 bits wide, and a frame's bytes can be stored twice.
         self.frame_bytes = self.frame_bytes.min(1 << 30);
         self.reorder_window = self.reorder_window.min(self.frames - 1);
+        // Half the range of 16-bit frame numbers is unambiguous.
         self.max_dropout = self.max_dropout.clamp(1, 0x4000);
         self
     }
 }
 
 impl Default for Limits {
-    /// 16 frames of 2 MiB and 4096 slices, 4 frames held back, 1024 numbers ahead, 256 events.
+    /// 16 frames of 2 MiB and 4096 slices, 4 waiting frames, a dropout of 1024 frames, 256 events.
     fn default() -> Self {
         Self {
             frames: 16,

@@ -1,4 +1,4 @@
-//! The client's side of grouped media: slices pass through, and one that is missing is recovered.
+//! The client's side of grouped media: forward error correction by parity.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -8,76 +8,73 @@ use tutk_frame::{FrameInfo, GroupHeader, GroupedMedia, SliceHeader};
 use crate::xor::Xor;
 use crate::{Origin, Slice};
 
-/// How far a recovered slice's counter may be from that of a slice that came, where it is not between
-/// two of them. A group has at most 255 slices, and others may be sent between them.
+/// The largest difference between the counters of a recovered slice and a received one of its
+/// group. A group has at most 255 slices, and slices of other groups can be sent in between.
 const MAX_SPREAD: u16 = 512;
 
-/// The limits of [`ParityDecoder`]. At most `groups * body_bytes` bytes are held, and 4 for each slice of a
-/// group.
+/// The limits of a [`ParityDecoder`]. It holds at most `groups * body_bytes` bytes, and 4 bytes for
+/// each slice of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParityLimits {
-    /// ParityDecoder that are remembered, at least 1. One more, and the oldest is forgotten.
+    /// Groups held, at least 1. One more drops the oldest.
     pub groups: usize,
-    /// Bytes of a body, slice header and payload. Nothing is recovered from a group that has a longer
-    /// one.
+    /// Bytes of a slice header and payload. A group with a longer one is not recovered.
     pub body_bytes: usize,
 }
 
-/// What [`ParityDecoder`] did and dropped, since it was made.
+/// The counters of a [`ParityDecoder`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParityStats {
-    /// Slices that came in groups, and were passed on.
+    /// Grouped slices received.
     pub slices: u64,
-    /// Parity packets that came.
+    /// Parity packets received.
     pub parity: u64,
-    /// Those of groups with more than one parity packet, whose code is not known. Not used.
+    /// Parity packets ignored because their group has several, whose code is unknown.
     pub unsupported_parity: u64,
-    /// Slices that were recovered.
+    /// Slices recovered.
     pub recovered: u64,
-    /// Slices that could have been, but what came of it is no slice that could stand there. Dropped.
+    /// Slices recovered and dropped because they are not valid in their place.
     pub rejected: u64,
-    /// Packets that say another size of their group than the first, or have a body over
-    /// [`ParityLimits::body_bytes`]. Slices are passed on all the same.
+    /// Packets whose group size differs from the first packet's, or whose body is over
+    /// [`ParityLimits::body_bytes`]. Their slices are returned nevertheless.
     pub inconsistent: u64,
 }
 
-/// Takes the packets of resend mode: hands slices on, keeps parity to itself, and recovers one lost slice
-/// of each group that has one parity packet (wire.md section 12).
+/// Decodes grouped media. Returns the slices, consumes the parity packets and recovers one lost
+/// slice of each group with one parity packet (docs/protocol.md, section 17).
 ///
-/// Nothing is kept of a slice but the exclusive or of its group, so this costs one pass over the bytes
-/// and no copy; of groups without parity nothing is kept at all. A recovered slice must be one that could
-/// stand in its place: a slice header whose length fits the bytes, and a counter that lies between those of its
-/// neighbours. What is left of the check is the [`Reassembler`](crate::Reassembler)'s
-/// ([`Origin::Recovered`]).
+/// The decoder keeps only the XOR of each group, so it reads each byte once and copies none. It
+/// keeps nothing of groups without parity. A recovered slice must have a header with a matching
+/// length, and a counter between those of its neighbours. The [`Reassembler`](crate::Reassembler)
+/// checks the rest, see [`Origin::Recovered`].
 ///
-/// The contract: after each [`push`](Self::push) take what [`recovered`](Self::recovered) has.
+/// Call [`recovered`](Self::recovered) after each [`push`](Self::push).
 #[derive(Debug)]
 pub struct ParityDecoder {
     limits: ParityLimits,
     stats: ParityStats,
-    /// In the order in which they began.
+    /// Oldest first.
     groups: VecDeque<Group>,
-    /// A recovered slice: where its group is, and how long its body.
+    /// The group index and body length of a recovered slice.
     ready: Option<(usize, usize)>,
 }
 
-/// What is known of a group.
 #[derive(Debug, Default)]
 struct Group {
     number: u16,
-    /// The counter of each slice that came.
+    /// The counter of each received slice.
     counters: Vec<Option<u16>>,
-    have: usize,
-    /// Bytes of parity, once it came.
+    received: usize,
+    /// Bytes of the parity, once received.
     parity: Option<usize>,
-    /// Nothing is to be recovered any more.
+    /// Set when nothing can be recovered any longer.
     is_closed: bool,
     xor: Xor,
 }
 
 impl ParityDecoder {
-    /// Without any group yet.
+    /// Creates a decoder without a group.
     #[must_use]
     pub fn new(limits: ParityLimits) -> Self {
         Self {
@@ -91,11 +88,10 @@ impl ParityDecoder {
         }
     }
 
-    /// Takes the body of a grouped media packet. Returns its slice, for the reassembler; `None` for
-    /// parity.
+    /// Handles the body of a grouped media packet. Returns its slice, or `None` for parity.
     ///
     /// # Errors
-    /// Those of [`GroupedMedia::parse`].
+    /// The errors of [`GroupedMedia::parse`].
     pub fn push<'a>(
         &mut self,
         group: GroupHeader,
@@ -105,16 +101,16 @@ impl ParityDecoder {
         match GroupedMedia::parse(group, body)? {
             GroupedMedia::Slice(slice) => {
                 self.stats.slices += 1;
-                // Of one that is sent again the first byte is another than its parity has seen.
+                // The kind of a retransmission differs from the one that the parity covers.
                 if group.m == 1 && !slice.header.resent {
-                    self.note(group, Some(slice.header.counter), body);
+                    self.add(group, Some(slice.header.counter), body);
                 }
                 Ok(Some(slice.into()))
             }
             GroupedMedia::Parity(parity) => {
                 self.stats.parity += 1;
                 if group.m == 1 {
-                    self.note(group, None, parity.data);
+                    self.add(group, None, parity.data);
                 } else {
                     self.stats.unsupported_parity += 1;
                 }
@@ -123,7 +119,7 @@ impl ParityDecoder {
         }
     }
 
-    /// The slice that the last packet has made known, once.
+    /// Returns the slice that the last packet made recoverable, once.
     pub fn recovered(&mut self) -> Option<Slice<'_>> {
         let (at, len) = self.ready.take()?;
         let body = self.groups.get(at)?.xor.bytes().get(..len)?;
@@ -134,30 +130,30 @@ impl ParityDecoder {
         })
     }
 
-    /// Bytes of memory that the groups take now.
+    /// Returns the memory in bytes that the groups occupy.
     #[must_use]
     pub fn memory_usage(&self) -> usize {
         let groups = self.groups.iter().map(|group| {
-            group.counters.capacity() * size_of::<Option<u16>>() + group.xor.capacity()
+            group.counters.capacity() * size_of::<Option<u16>>() + group.xor.memory_usage()
         });
         groups.sum::<usize>() + self.groups.capacity() * size_of::<Group>()
     }
 
-    /// What was done and dropped so far.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> ParityStats {
         self.stats
     }
 
-    /// Remembers a slice's body by its counter, or parity without one.
-    fn note(&mut self, header: GroupHeader, counter: Option<u16>, bytes: &[u8]) {
-        let at = self.find_or_begin(header);
+    /// Adds a slice's body, or parity if `counter` is `None`, to its group.
+    fn add(&mut self, header: GroupHeader, counter: Option<u16>, bytes: &[u8]) {
+        let at = self.find_or_insert(header);
         let Some(group) = self.groups.get_mut(at) else {
             return;
         };
         if group.counters.len() != usize::from(header.k) || bytes.len() > self.limits.body_bytes {
             self.stats.inconsistent += 1;
-            // What does not fit it does not stay out of it: the group can no longer be trusted.
+            // The parity may cover this body, so the group cannot be recovered.
             group.is_closed = true;
             return;
         }
@@ -173,17 +169,17 @@ impl ParityDecoder {
                     return;
                 }
                 *entry = counter;
-                group.have += 1;
+                group.received += 1;
             }
             None if group.parity.is_some() => return,
             None => group.parity = Some(bytes.len()),
         }
         group.xor.add(0, bytes);
-        if group.have == group.counters.len() {
+        if group.received == group.counters.len() {
             group.is_closed = true;
-        } else if group.have + 1 == group.counters.len() && group.parity.is_some() {
+        } else if group.received + 1 == group.counters.len() && group.parity.is_some() {
             group.is_closed = true;
-            match group.missing_body() {
+            match group.recover() {
                 Some(len) => {
                     self.stats.recovered += 1;
                     self.ready = Some((at, len));
@@ -193,8 +189,8 @@ impl ParityDecoder {
         }
     }
 
-    fn find_or_begin(&mut self, header: GroupHeader) -> usize {
-        // The last ones are the likely ones.
+    fn find_or_insert(&mut self, header: GroupHeader) -> usize {
+        // Most packets are of a recent group.
         let found = self.groups.iter().rposition(|g| g.number == header.group);
         if let Some(at) = found {
             return at;
@@ -204,36 +200,37 @@ impl ParityDecoder {
             false => self.groups.pop_front(),
         };
         let mut group = oldest.unwrap_or_default();
-        group.begin(header);
+        group.reset(header);
         self.groups.push_back(group);
         self.groups.len() - 1
     }
 }
 
 impl Group {
-    fn begin(&mut self, header: GroupHeader) {
+    /// Clears the group and keeps its memory.
+    fn reset(&mut self, header: GroupHeader) {
         self.number = header.group;
         self.counters.clear();
         self.counters.resize(header.k.into(), None);
-        self.have = 0;
+        self.received = 0;
         self.parity = None;
         self.is_closed = false;
         self.xor.clear();
     }
 
-    /// How long the body is that is left of parity when all others were taken from it; `None` if it can
-    /// be no slice of this group.
-    fn missing_body(&self) -> Option<usize> {
+    /// Returns the length of the missing body, which `xor` starts with. Returns `None` if it is not
+    /// a valid slice of this group.
+    fn recover(&self) -> Option<usize> {
         let bytes = self.xor.bytes();
-        // No body may be longer than the parity of them all.
+        // No body may be longer than the parity.
         if self.parity != Some(bytes.len()) {
             return None;
         }
         let (header, rest) = SliceHeader::parse(bytes).ok()?;
         let size = usize::from(header.size);
         let info = usize::from(header.info_len().unwrap_or(0));
-        // Where the length does not count the frame info, the frame info comes behind it
-        // (tutk_frame::Slice::parse takes both). Whatever is behind the body is padding.
+        // The size may or may not include the frame info, see `tutk_frame::Slice::parse`. The bytes
+        // after the body are padding.
         let len = [size, size + info].into_iter().find(|&len| {
             let padding = rest.get(len..);
             padding.is_some_and(|padding| padding.iter().all(|&byte| byte == 0))
@@ -241,26 +238,25 @@ impl Group {
         let body = bytes.get(..SliceHeader::LEN + len)?;
         let slice = tutk_frame::Slice::parse(body).ok()?;
         let has_info = FrameInfo::parse(slice.info).is_ok();
-        let fits = !slice.header.resent
+        let is_valid = !slice.header.resent
             && slice.header.is_last() == has_info
-            && self.fits_in(slice.header.counter);
-        fits.then_some(body.len())
+            && self.is_plausible(slice.header.counter);
+        is_valid.then_some(body.len())
     }
 
-    /// Whether a counter is one that the only missing slice can have: slices are counted up as they are
-    /// sent.
-    fn fits_in(&self, counter: u16) -> bool {
-        let Some(place) = self.counters.iter().position(Option::is_none) else {
+    /// Returns `true` if the missing slice can have that counter. Counters increase within a group.
+    fn is_plausible(&self, counter: u16) -> bool {
+        let Some(missing) = self.counters.iter().position(Option::is_none) else {
             return false;
         };
         let mut counters = self.counters.iter().enumerate();
         counters.all(|(index, other)| {
             let Some(other) = *other else { return true };
-            let (ahead, by) = match index < place {
-                true => (counter.wrapping_sub(other), place - index),
-                false => (other.wrapping_sub(counter), index - place),
+            let (ahead, at_least) = match index < missing {
+                true => (counter.wrapping_sub(other), missing - index),
+                false => (other.wrapping_sub(counter), index - missing),
             };
-            usize::from(ahead) >= by && ahead <= MAX_SPREAD
+            usize::from(ahead) >= at_least && ahead <= MAX_SPREAD
         })
     }
 }

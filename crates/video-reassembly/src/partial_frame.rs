@@ -1,10 +1,8 @@
-//! One frame in assembly: where each slice's bytes go.
+//! A frame in reassembly.
 //!
-//! The slices of a frame have one size, all but the last, so slice i belongs at i times that size
-//! and is copied there at once, in whatever order slices come. Nothing relies on it: the place of
-//! every slice is written down, what does not fit its place is set aside, and a frame with holes or
-//! strays is copied a second time at the end. That costs only frames whose last slice came first,
-//! or whose sender does not keep one size.
+//! All slices of a frame but the last have the same size, the stride. Slice i is copied to offset i
+//! · stride at once, in any order of arrival. If the last slice arrives first, or the sizes differ,
+//! a slice goes to a second buffer, and the frame is copied once more when it is complete.
 
 use alloc::vec::Vec;
 
@@ -13,92 +11,74 @@ use tutk_frame::{FrameInfo, MediaKind};
 
 use crate::{FrameMetadata, FrameNumber, Limits, Origin, Slice, Stats};
 
-/// A frame of which at least one slice came.
+/// A frame with at least one slice.
 #[derive(Debug)]
 pub(crate) struct PartialFrame {
+    /// The unwrapped frame number.
     pub(crate) number: u64,
     pub(crate) wire: FrameNumber,
     pub(crate) kind: MediaKind,
     pub(crate) previous: Option<u32>,
     pub(crate) metadata: Option<FrameMetadata>,
     pub(crate) info: Option<FrameInfo>,
-    /// The slice counter of the first slice, once that is there.
-    pub(crate) counter: Option<u16>,
-    /// When a slice came last, in slices of the stream.
+    /// The slice counter of the first slice, if it was received.
+    pub(crate) first_counter: Option<u16>,
+    /// The stream's tick at the last slice.
     pub(crate) touched: u64,
-    count: u32,
-    have: u32,
-    /// Payload bytes that came.
+    pub(crate) count: u32,
+    pub(crate) received: u32,
+    /// Payload bytes received.
     bytes: usize,
     /// The size of a slice that is not the last.
     stride: Option<usize>,
     data: Vec<u8>,
-    /// Payload whose place in `data` is not known, or does not fit it.
-    aside: Vec<u8>,
-    places: Vec<SliceLocation>,
-    /// Indices of the slices that were recovered and did not come themselves.
+    /// Payload whose offset in `data` is unknown or does not match the stride.
+    overflow: Vec<u8>,
+    locations: Vec<SliceLocation>,
+    /// Indices of slices that were recovered and not received.
     recovered: Vec<usize>,
-    /// Whether a recovered slice of this frame proved wrong: then no other is taken, and what comes
-    /// goes aside, as the places that the wrong one has led to are not to be relied on.
-    misled: bool,
+    /// Set when a recovered slice proved wrong. Then further recovered slices are rejected, and
+    /// received ones go to `overflow`, because the stride may be wrong.
+    recovery_failed: bool,
 }
 
-/// Where the bytes of a slice are. It is small, as there is one for each slice that a frame says it has,
-/// whether it comes or not.
+/// Where a slice's payload is stored. Small, because a frame has one for each announced slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SliceLocation {
     Missing,
     Data(Span),
-    Aside(Span),
+    Overflow(Span),
 }
 
-/// A range of a frame's bytes: [`Limits::frame_bytes`] is never more than 32 bits can count.
+/// A range of bytes. [`Limits::frame_bytes`] fits into 32 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     start: u32,
     len: u32,
 }
 
-impl Span {
-    fn new(start: usize, len: usize) -> Self {
-        Self {
-            start: u32::try_from(start).unwrap_or(u32::MAX),
-            len: u32::try_from(len).unwrap_or(u32::MAX),
-        }
-    }
-
-    fn start(self) -> usize {
-        usize::try_from(self.start).unwrap_or(usize::MAX)
-    }
-
-    fn end(self) -> usize {
-        self.start()
-            .saturating_add(usize::try_from(self.len).unwrap_or(usize::MAX))
-    }
-}
-
-/// What became of a slice.
+/// The result of storing a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
-    Yes,
+pub(crate) enum StoreOutcome {
+    Stored,
     Duplicate,
     Inconsistent,
     OverLimit,
-    /// A recovered slice that does not fit what came.
-    Unusable,
+    /// A recovered slice contradicts received data.
+    RecoveryRejected,
 }
 
-/// Bytes of memory that a table takes.
+/// Returns the memory in bytes that a table occupies.
 pub(crate) fn table_bytes(table: &Vec<SliceLocation>) -> usize {
     table.capacity() * size_of::<SliceLocation>()
 }
 
 impl PartialFrame {
-    /// An empty frame as `slice` describes it. `places` is a table to use again.
-    pub(crate) fn new(number: u64, slice: &Slice<'_>, mut places: Vec<SliceLocation>) -> Self {
-        places.clear();
+    /// Creates an empty frame as `slice` describes it, and reuses the memory of `locations`.
+    pub(crate) fn new(number: u64, slice: &Slice<'_>, mut locations: Vec<SliceLocation>) -> Self {
+        locations.clear();
         let count = usize::try_from(slice.count).unwrap_or(usize::MAX);
-        places.resize(count, SliceLocation::Missing);
+        locations.resize(count, SliceLocation::Missing);
         Self {
             number,
             wire: slice.number,
@@ -106,17 +86,17 @@ impl PartialFrame {
             previous: slice.previous,
             metadata: slice.metadata,
             info: None,
-            counter: None,
+            first_counter: None,
             touched: 0,
             count: slice.count,
-            have: 0,
+            received: 0,
             bytes: 0,
             stride: None,
             data: Vec::new(),
-            aside: Vec::new(),
-            places,
+            overflow: Vec::new(),
+            locations,
             recovered: Vec::new(),
-            misled: false,
+            recovery_failed: false,
         }
     }
 
@@ -125,72 +105,78 @@ impl PartialFrame {
         slice: &Slice<'_>,
         limits: &Limits,
         stats: &mut Stats,
-    ) -> Stored {
-        let stored = match slice.origin {
-            Origin::Recovered => self.store_recovered(slice, limits, stats),
-            Origin::Sent | Origin::Resent => self.store_sent(slice, limits, stats),
+    ) -> StoreOutcome {
+        let Ok(index) = usize::try_from(slice.index) else {
+            return StoreOutcome::Inconsistent;
         };
-        if self.is_complete() && !self.recovered.is_empty() && !self.is_as_long_as_said() {
-            // It cannot be told which of them is wrong.
+        let outcome = match slice.origin {
+            Origin::Recovered => self.store_recovered(index, slice, limits, stats),
+            Origin::Sent | Origin::Resent => self.store_received(index, slice, limits, stats),
+        };
+        if self.is_complete() && !self.recovered.is_empty() && !self.size_matches() {
+            // Any of the recovered slices can be the wrong one.
             for index in core::mem::take(&mut self.recovered) {
-                self.take_back(index);
-                stats.recovered_dropped += 1;
+                self.discard_recovered(index, stats);
             }
         }
-        stored
+        outcome
     }
 
-    fn store_sent(&mut self, slice: &Slice<'_>, limits: &Limits, stats: &mut Stats) -> Stored {
-        if !self.agrees_with(slice) {
-            if u32::try_from(self.recovered.len()) != Ok(self.have) {
-                return Stored::Inconsistent;
+    fn store_received(
+        &mut self,
+        index: usize,
+        slice: &Slice<'_>,
+        limits: &Limits,
+        stats: &mut Stats,
+    ) -> StoreOutcome {
+        if !self.is_consistent_with(slice) {
+            if u32::try_from(self.recovered.len()) != Ok(self.received) {
+                return StoreOutcome::Inconsistent;
             }
-            // Whatever is there was recovered: this slice has come and counts for more.
-            stats.recovered_dropped += u64::from(self.have);
-            let anew = Self::new(self.number, slice, core::mem::take(&mut self.places));
+            // All slices so far were recovered. The received slice replaces them.
+            stats.recovered_dropped += u64::from(self.received);
+            let empty = Self::new(self.number, slice, core::mem::take(&mut self.locations));
             *self = Self {
                 touched: self.touched,
-                misled: self.misled || self.have > 0,
-                ..anew
+                recovery_failed: self.recovery_failed || self.received > 0,
+                ..empty
             };
         }
-        let Ok(index) = usize::try_from(slice.index) else {
-            return Stored::Inconsistent;
-        };
         if let Some(at) = self.recovered.iter().position(|&other| other == index) {
             self.recovered.swap_remove(at);
             if self.payload(index) == slice.payload {
                 self.read_info(index, slice, stats);
-                return Stored::Duplicate;
+                return StoreOutcome::Duplicate;
             }
-            self.take_back(index);
-            stats.recovered_dropped += 1;
+            self.discard_recovered(index, stats);
         }
         self.insert(index, slice, limits, stats)
     }
 
-    fn store_recovered(&mut self, slice: &Slice<'_>, limits: &Limits, stats: &mut Stats) -> Stored {
-        let Ok(index) = usize::try_from(slice.index) else {
-            return Stored::Unusable;
-        };
-        // Where the frame info is missing there is nothing to hold the frame to.
-        let is_last = index + 1 == self.places.len();
+    fn store_recovered(
+        &mut self,
+        index: usize,
+        slice: &Slice<'_>,
+        limits: &Limits,
+        stats: &mut Stats,
+    ) -> StoreOutcome {
+        // Without the frame info, the frame's size cannot be checked.
+        let is_last = index + 1 == self.locations.len();
         let has_info = FrameInfo::parse(slice.info).is_ok();
-        if self.misled || !self.agrees_with(slice) || is_last != has_info {
-            return Stored::Unusable;
+        if self.recovery_failed || !self.is_consistent_with(slice) || is_last != has_info {
+            return StoreOutcome::RecoveryRejected;
         }
         match self.insert(index, slice, limits, stats) {
-            Stored::Yes => {
+            StoreOutcome::Stored => {
                 self.recovered.push(index);
-                Stored::Yes
+                StoreOutcome::Stored
             }
-            Stored::Duplicate => Stored::Duplicate,
-            _ => Stored::Unusable,
+            StoreOutcome::Duplicate => StoreOutcome::Duplicate,
+            _ => StoreOutcome::RecoveryRejected,
         }
     }
 
-    /// Whether the slice says the same of the frame as the first one.
-    fn agrees_with(&self, slice: &Slice<'_>) -> bool {
+    fn is_consistent_with(&self, slice: &Slice<'_>) -> bool {
         slice.count == self.count && slice.kind == self.kind && slice.metadata == self.metadata
     }
 
@@ -200,128 +186,121 @@ impl PartialFrame {
         slice: &Slice<'_>,
         limits: &Limits,
         stats: &mut Stats,
-    ) -> Stored {
-        match self.places.get(index) {
+    ) -> StoreOutcome {
+        match self.locations.get(index) {
             Some(SliceLocation::Missing) => {}
-            Some(_) => return Stored::Duplicate,
-            None => return Stored::Inconsistent,
+            Some(_) => return StoreOutcome::Duplicate,
+            None => return StoreOutcome::Inconsistent,
         }
         if self.bytes + slice.payload.len() > limits.frame_bytes {
-            return Stored::OverLimit;
+            return StoreOutcome::OverLimit;
         }
-        let place = self.keep(index, slice.payload, limits.frame_bytes);
-        if let Some(entry) = self.places.get_mut(index) {
-            *entry = place;
+        let location = self.copy(index, slice.payload, limits.frame_bytes);
+        if let Some(entry) = self.locations.get_mut(index) {
+            *entry = location;
         }
         if index == 0 {
-            self.counter = slice.counter;
+            self.first_counter = slice.counter;
         }
         self.bytes += slice.payload.len();
-        self.have += 1;
+        self.received += 1;
         self.read_info(index, slice, stats);
-        Stored::Yes
+        StoreOutcome::Stored
     }
 
-    /// Reads the frame info, if that slice is the last one.
+    /// Parses the frame info of the last slice.
     fn read_info(&mut self, index: usize, slice: &Slice<'_>, stats: &mut Stats) {
-        if index + 1 == self.places.len() {
+        if index + 1 == self.locations.len() {
             self.info = FrameInfo::parse(slice.info).ok();
             stats.invalid_info += u64::from(self.info.is_none() && !slice.info.is_empty());
         }
     }
 
-    /// Forgets a recovered slice that proved wrong.
-    fn take_back(&mut self, index: usize) {
+    fn discard_recovered(&mut self, index: usize, stats: &mut Stats) {
+        stats.recovered_dropped += 1;
         self.bytes -= self.payload(index).len();
-        self.have -= 1;
-        if let Some(entry) = self.places.get_mut(index) {
+        self.received -= 1;
+        if let Some(entry) = self.locations.get_mut(index) {
             *entry = SliceLocation::Missing;
         }
-        if index + 1 == self.places.len() {
+        if index + 1 == self.locations.len() {
             self.info = None;
         }
-        self.misled = true;
+        self.recovery_failed = true;
     }
 
-    /// Whether the frame info or the header says no other size than that of what came.
-    pub(crate) fn is_as_long_as_said(&self) -> bool {
-        let said = match (self.info, self.metadata) {
-            (Some(info), _) => info.frame_bytes(),
-            (None, metadata) => metadata.map(|metadata| metadata.frame_bytes),
+    /// Returns `false` if the frame info or the header announces another size than was received.
+    pub(crate) fn size_matches(&self) -> bool {
+        let announced = match self.info {
+            Some(info) => info.frame_bytes(),
+            None => self.metadata.map(|metadata| metadata.frame_bytes),
         };
-        said.is_none_or(|said| usize::try_from(said) == Ok(self.bytes))
+        announced.is_none_or(|announced| usize::try_from(announced) == Ok(self.bytes))
     }
 
     pub(crate) fn is_complete(&self) -> bool {
-        self.have == self.count
+        self.received == self.count
     }
 
-    /// Bytes of memory that it takes.
     pub(crate) fn memory_usage(&self) -> usize {
-        self.data.capacity() + self.aside.capacity() + table_bytes(&self.places)
+        self.data.capacity() + self.overflow.capacity() + table_bytes(&self.locations)
     }
 
-    /// Slices that came, and slices there are.
-    pub(crate) fn progress(&self) -> (u32, u32) {
-        (self.have, self.count)
-    }
-
-    /// The frame's bytes, and the table to use again. Call it on a complete frame.
+    /// Returns the bytes of a complete frame, and its table for reuse.
     pub(crate) fn finish(self) -> (Bytes, Vec<SliceLocation>) {
         debug_assert!(self.is_complete());
         let mut end = 0;
-        let in_one_piece = self.places.iter().all(|place| match *place {
+        let is_contiguous = self.locations.iter().all(|location| match *location {
             SliceLocation::Data(span) if span.start() == end => {
                 end = span.end();
                 true
             }
             _ => false,
         });
-        let data = if in_one_piece {
+        let data = if is_contiguous {
             let mut data = self.data;
             data.truncate(end);
             data
         } else {
             let mut gathered = Vec::with_capacity(self.bytes);
-            for index in 0..self.places.len() {
+            for index in 0..self.locations.len() {
                 gathered.extend_from_slice(self.payload(index));
             }
             gathered
         };
-        // What the last slice left of its room is given back, which leaves the bytes where they are:
-        // `Bytes` would need an allocation of its own to remember how much room there was.
-        (Bytes::from(data.into_boxed_slice()), self.places)
+        // Shrinking in place saves the allocation in which `Bytes` keeps a spare capacity.
+        (Bytes::from(data.into_boxed_slice()), self.locations)
     }
 
-    /// The bytes of a slice that is there, none of one that is missing.
+    /// Returns the table of a frame that is given up, for reuse.
+    pub(crate) fn into_table(self) -> Vec<SliceLocation> {
+        self.locations
+    }
+
+    /// Returns the payload of a slice, empty if it is missing.
     fn payload(&self, index: usize) -> &[u8] {
-        let piece = match self.places.get(index) {
+        let payload = match self.locations.get(index) {
             Some(&SliceLocation::Data(span)) => self.data.get(span.start()..span.end()),
-            Some(&SliceLocation::Aside(span)) => self.aside.get(span.start()..span.end()),
+            Some(&SliceLocation::Overflow(span)) => self.overflow.get(span.start()..span.end()),
             Some(SliceLocation::Missing) | None => None,
         };
-        piece.unwrap_or_default()
+        payload.unwrap_or_default()
     }
 
-    /// The table to use again, of a frame that is given up.
-    pub(crate) fn abandon(self) -> Vec<SliceLocation> {
-        self.places
-    }
-
-    /// Copies a slice's bytes to where they belong, or aside.
-    fn keep(&mut self, index: usize, payload: &[u8], limit: usize) -> SliceLocation {
-        let place = self.place_of(index, payload.len());
-        place
-            .and_then(|start| self.put(start, payload, limit))
+    /// Copies a slice's payload into the frame.
+    fn copy(&mut self, index: usize, payload: &[u8], limit: usize) -> SliceLocation {
+        let offset = self.offset_of(index, payload.len());
+        offset
+            .and_then(|start| self.copy_to(start, payload, limit))
             .unwrap_or_else(|| {
-                let start = self.aside.len();
-                self.aside.extend_from_slice(payload);
-                SliceLocation::Aside(Span::new(start, payload.len()))
+                let start = self.overflow.len();
+                self.overflow.extend_from_slice(payload);
+                SliceLocation::Overflow(Span::new(start, payload.len()))
             })
     }
 
-    /// Copies a slice's bytes to that place. `None` if they would end beyond `limit` there.
-    fn put(&mut self, start: usize, payload: &[u8], limit: usize) -> Option<SliceLocation> {
+    /// Copies payload to `data[start..]`. Returns `None` if it would end beyond `limit`.
+    fn copy_to(&mut self, start: usize, payload: &[u8], limit: usize) -> Option<SliceLocation> {
         let len = payload.len();
         let end = start.checked_add(len).filter(|&end| end <= limit)?;
         if self.data.capacity() == 0 {
@@ -341,37 +320,52 @@ impl PartialFrame {
         Some(SliceLocation::Data(Span::new(start, len)))
     }
 
-    /// Where a slice of `len` bytes begins, `None` if that is not known or it does not fit there.
-    fn place_of(&mut self, index: usize, len: usize) -> Option<usize> {
-        if self.misled {
+    /// Returns the offset of a slice of `len` bytes, `None` if it is unknown or `len` exceeds the
+    /// stride.
+    fn offset_of(&mut self, index: usize, len: usize) -> Option<usize> {
+        if self.recovery_failed {
             return None;
         }
-        if index + 1 < self.places.len() {
+        if index + 1 < self.locations.len() {
             let stride = *self.stride.get_or_insert(len);
-            return if len <= stride {
-                index.checked_mul(stride)
-            } else {
-                None
-            };
+            return index.checked_mul(stride).filter(|_| len <= stride);
         }
         let Some(before) = index.checked_sub(1) else {
             return Some(0);
         };
-        // The last slice is as long as it likes. It follows the one before it, which may be shorter
-        // than the others, and nothing comes after it that it could overwrite.
-        match self.places.get(before) {
+        // The last slice can have any size, as no slice follows. The slice before it can be shorter
+        // than the stride.
+        match self.locations.get(before) {
             Some(&SliceLocation::Data(span)) => Some(span.end()),
             _ => index.checked_mul(self.stride?),
         }
     }
 
-    /// How much to reserve when the first slice in its place is one of `len` bytes.
+    /// Returns the capacity to reserve when a slice of `len` bytes is the first one in `data`.
     fn expected_bytes(&self, len: usize, limit: usize) -> usize {
         match self.metadata {
             Some(metadata) => usize::try_from(metadata.frame_bytes).unwrap_or(limit),
-            None => self.places.len().saturating_mul(self.stride.unwrap_or(len)),
+            None => (self.locations.len()).saturating_mul(self.stride.unwrap_or(len)),
         }
         .min(limit)
+    }
+}
+
+impl Span {
+    fn new(start: usize, len: usize) -> Self {
+        Self {
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            len: u32::try_from(len).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn start(self) -> usize {
+        usize::try_from(self.start).unwrap_or(usize::MAX)
+    }
+
+    fn end(self) -> usize {
+        self.start()
+            .saturating_add(usize::try_from(self.len).unwrap_or(usize::MAX))
     }
 }
 
@@ -396,25 +390,21 @@ mod tests {
         }
     }
 
-    fn assemble(pieces: &[&[u8]], order: &[usize]) -> PartialFrame {
-        let count = u32::try_from(pieces.len()).unwrap();
+    fn assemble(payloads: &[&[u8]], order: &[usize]) -> PartialFrame {
+        let count = u32::try_from(payloads.len()).unwrap();
         let mut frame = PartialFrame::new(1, &slice(0, count, b""), vec![]);
         for &index in order {
             assert!(!frame.is_complete());
-            let number = u32::try_from(index).unwrap();
-            let stored = frame.store(
-                &slice(number, count, pieces[index]),
-                &Limits::default(),
-                &mut Stats::default(),
-            );
-            assert_eq!(stored, Stored::Yes);
+            let slice = slice(u32::try_from(index).unwrap(), count, payloads[index]);
+            let outcome = frame.store(&slice, &Limits::default(), &mut Stats::default());
+            assert_eq!(outcome, StoreOutcome::Stored);
         }
         assert!(frame.is_complete());
         frame
     }
 
     #[test]
-    fn any_order_of_any_sizes_makes_the_same_frame() {
+    fn assembles_slices_of_any_size_in_any_order() {
         let orders: [[usize; 4]; 6] = [
             [0, 1, 2, 3],
             [3, 2, 1, 0],
@@ -432,32 +422,30 @@ mod tests {
             [b"abcdef", b"g", b"hijklm", b"nopqrstuvw"],
             [b"ab", b"cd", b"ef", b"ghijklmn"],
         ];
-        for pieces in frames {
+        for payloads in frames {
             for order in orders {
-                let (data, _) = assemble(&pieces, &order).finish();
-                assert_eq!(data, pieces.concat(), "{pieces:?} in order {order:?}");
+                let (data, _) = assemble(&payloads, &order).finish();
+                assert_eq!(data, payloads.concat(), "{payloads:?} in order {order:?}");
             }
         }
     }
 
     #[test]
-    fn what_comes_in_order_is_copied_once() {
-        let frame = assemble(&[b"abcd", b"efgh", b"ij", b"klmn"], &[0, 1, 2, 3]);
-        assert!(frame.aside.is_empty());
-        let at = frame.data.as_ptr();
-        assert_eq!(frame.finish().0.as_ptr(), at);
+    fn copies_slices_of_regular_size_once() {
+        let cases: [([&[u8]; 4], [usize; 4]); 2] = [
+            ([b"abcd", b"efgh", b"ij", b"klmn"], [0, 1, 2, 3]),
+            ([b"abcd", b"efgh", b"ijkl", b"m"], [2, 0, 3, 1]),
+        ];
+        for (payloads, order) in cases {
+            let frame = assemble(&payloads, &order);
+            assert!(frame.overflow.is_empty());
+            let at = frame.data.as_ptr();
+            assert_eq!(frame.finish().0.as_ptr(), at);
+        }
     }
 
     #[test]
-    fn regular_slices_out_of_order_are_copied_once_too() {
-        let frame = assemble(&[b"abcd", b"efgh", b"ijkl", b"m"], &[2, 0, 3, 1]);
-        assert!(frame.aside.is_empty());
-        let at = frame.data.as_ptr();
-        assert_eq!(frame.finish().0.as_ptr(), at);
-    }
-
-    #[test]
-    fn a_frame_has_no_more_bytes_than_the_limit_wherever_they_go() {
+    fn limits_the_bytes_of_both_buffers() {
         let limits = Limits {
             frame_bytes: 10,
             ..Limits::default()
@@ -465,14 +453,14 @@ mod tests {
         let mut stats = Stats::default();
         let mut frame = PartialFrame::new(1, &slice(0, 9, b""), vec![]);
         let mut store = |index, payload: &[u8]| {
-            let stored = frame.store(&slice(index, 9, payload), &limits, &mut stats);
-            (stored, frame.data.capacity() + frame.aside.len())
+            let outcome = frame.store(&slice(index, 9, payload), &limits, &mut stats);
+            (outcome, frame.data.capacity() + frame.overflow.len())
         };
-        assert_eq!(store(0, b"abcd"), (Stored::Yes, 10));
-        // Its place would be at 28: it is kept elsewhere.
-        assert_eq!(store(7, b"efgh"), (Stored::Yes, 14));
-        assert_eq!(store(1, b"ijk"), (Stored::OverLimit, 14));
-        assert_eq!(store(1, b"ij"), (Stored::Yes, 14));
-        assert_eq!(store(2, b"k"), (Stored::OverLimit, 14));
+        assert_eq!(store(0, b"abcd"), (StoreOutcome::Stored, 10));
+        // Offset 28 is over the limit.
+        assert_eq!(store(7, b"efgh"), (StoreOutcome::Stored, 14));
+        assert_eq!(store(1, b"ijk"), (StoreOutcome::OverLimit, 14));
+        assert_eq!(store(1, b"ij"), (StoreOutcome::Stored, 14));
+        assert_eq!(store(2, b"k"), (StoreOutcome::OverLimit, 14));
     }
 }

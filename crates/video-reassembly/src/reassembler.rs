@@ -1,4 +1,4 @@
-//! Slices in, frames out.
+//! Reassembly of slices into frames.
 
 use tutk_frame::MediaKind;
 
@@ -6,27 +6,27 @@ use crate::event_queue::EventQueue;
 use crate::reorder::ReorderBuffer;
 use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 
-/// Makes frames of slices that come late, twice, out of order, and not at all.
+/// Reassembles frames from slices that are late, duplicated, reordered or lost.
 ///
-/// The contract: feed one slice to [`push`](Self::push), then call [`poll`](Self::poll) until it
-/// returns `None`; likewise after [`skip_to`](Self::skip_to) and
-/// [`flush`](Self::flush).
+/// Pass each slice to [`push`](Self::push), then call [`poll`](Self::poll) until it returns `None`.
+/// Do the same after [`skip_to`](Self::skip_to) and [`flush`](Self::flush).
 ///
-/// **What is handed out.** Every frame whose slices all came, bit for bit, and nothing else; of video,
-/// with [`FramePolicy::Decodable`], only what can be decoded. Whether a frame's size is also the one
-/// that its frame info or header says is counted ([`Stats::size_mismatches`]) and is no reason to
-/// withhold it: DTLS has vouched for each slice. It has not for recovered ones: see
-/// [`Origin::Recovered`].
+/// **Delivery.** Every frame with all of its slices is delivered, bit for bit, and no other frame.
+/// With [`FramePolicy::Decodable`], video frames that cannot be decoded are dropped. A frame whose
+/// size differs from its frame info or header is counted ([`Stats::size_mismatches`]) and
+/// delivered, because DTLS authenticates each slice. Recovered slices are not authenticated and
+/// must pass further checks, see [`Origin::Recovered`].
 ///
-/// **ReorderBuffer.** Frames of one stream come in the order of their numbers; audio and video do not wait
-/// for each other. A complete frame is handed out at once if its number follows on the last one's,
-/// or if the header names the last one as the frame before. Else something older is missing or
-/// incomplete, and it is held back until that came, or until more than
-/// [`Limits::reorder_window`] newer frames are complete. There is no time in here: a caller with a
-/// clock asks [`blocked_frame`](Self::blocked_frame) what waits and ends the wait with `skip_to`.
+/// **Order.** The frames of a stream are delivered in the order of their numbers. Audio and video
+/// do not wait for each other. A complete frame is delivered at once if its number follows the last
+/// one, or if its header names the last frame as the previous one. Otherwise an older frame is
+/// missing or incomplete, and the complete frame waits until that frame is complete or more than
+/// [`Limits::reorder_window`] newer frames are. The reassembler has no clock. A caller with a clock
+/// finds the waiting frame with [`blocked_frame`](Self::blocked_frame) and ends the wait with
+/// `skip_to`.
 ///
-/// At the beginning, frames 0 and 1 follow on nothing; any other first frame waits like one with a gap
-/// before it, for it may have overtaken the one before.
+/// At the start of a stream, frames 0 and 1 do not wait. Any other first frame waits as if a frame
+/// before it were missing, because it may have overtaken one.
 #[derive(Debug)]
 pub struct Reassembler {
     video: ReorderBuffer,
@@ -35,7 +35,7 @@ pub struct Reassembler {
 }
 
 impl Reassembler {
-    /// A reassembler with those limits.
+    /// Creates a reassembler that delivers all complete frames.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -45,15 +45,15 @@ impl Reassembler {
         }
     }
 
-    /// The same with another policy than to hand out all whole frames.
+    /// Sets the frame policy.
     #[must_use]
     pub fn with_policy(mut self, policy: FramePolicy) -> Self {
         self.video.set_policy(policy);
         self
     }
 
-    /// Takes one slice; its bytes are copied into the frame. What cannot be used is dropped and
-    /// counted in [`stats`](Self::stats).
+    /// Handles a slice and copies its payload into the frame. A slice that cannot be used is
+    /// dropped and counted in [`stats`](Self::stats).
     pub fn push(&mut self, slice: &Slice<'_>) {
         let (limits, stats) = (&self.out.limits, &mut self.out.stats);
         stats.resent += u64::from(slice.origin == Origin::Resent);
@@ -61,13 +61,11 @@ impl Reassembler {
             stats.inconsistent += 1;
             return;
         }
-        let metadata = slice.metadata.map_or(0, |metadata| metadata.frame_bytes);
-        let announced_fits =
-            usize::try_from(metadata).is_ok_and(|bytes| bytes <= limits.frame_bytes);
-        if slice.count > limits.slices
-            || !announced_fits
-            || slice.payload.len() > limits.frame_bytes
-        {
+        let frame_bytes = slice.metadata.map_or(0, |metadata| metadata.frame_bytes);
+        let fits = usize::try_from(frame_bytes).is_ok_and(|bytes| bytes <= limits.frame_bytes)
+            && slice.payload.len() <= limits.frame_bytes
+            && slice.count <= limits.slices;
+        if !fits {
             stats.over_limit += 1;
             return;
         }
@@ -77,34 +75,30 @@ impl Reassembler {
         }
     }
 
-    /// The next event, or `None` when nothing is left until the next call of another method.
+    /// Returns the next event, or `None` until another method is called.
     pub fn poll(&mut self) -> Option<Event> {
         self.out.pop()
     }
 
-    /// The number of the oldest complete frame of a stream that waits for an older one; `None` when
-    /// none waits. A caller that wants to wait no longer passes it to
-    /// [`skip_to`](Self::skip_to).
+    /// Returns the number of the stream's oldest complete frame that waits for an older one.
+    ///
+    /// To end the wait, pass the number to [`skip_to`](Self::skip_to).
     #[must_use]
     pub fn blocked_frame(&self, stream: StreamKind) -> Option<u32> {
-        match stream {
-            StreamKind::Video => self.video.blocked_frame(),
-            StreamKind::Audio => self.audio.blocked_frame(),
-        }
+        self.stream(stream).blocked_frame()
     }
 
-    /// The slice counter of the first slice of the frame that [`blocked_frame`](Self::blocked_frame) names, where the layout has
-    /// one. A stream's slices are sent in the order of its frames: whatever the frame waits for has a lower one.
+    /// Returns the slice counter of the first slice of the [blocked frame](Self::blocked_frame), if
+    /// the layout has one.
+    ///
+    /// A camera sends a stream's slices in the order of its frames, so the missing slices have
+    /// lower counters.
     #[must_use]
     pub fn blocked_counter(&self, stream: StreamKind) -> Option<u16> {
-        match stream {
-            StreamKind::Video => self.video.blocked_counter(),
-            StreamKind::Audio => self.audio.blocked_counter(),
-        }
+        self.stream(stream).blocked_counter()
     }
 
-    /// Sets [`Limits::reorder_window`], from the next slice on: a caller who finds out that what is missing is sent
-    /// again, or that it is not, waits longer or less long.
+    /// Changes [`Limits::reorder_window`] from the next slice on.
     pub fn set_reorder_window(&mut self, frames: usize) {
         self.out.limits = Limits {
             reorder_window: frames,
@@ -113,9 +107,11 @@ impl Reassembler {
         .normalised();
     }
 
-    /// Waits no longer for frames before `number`: complete ones are handed out, the others and the
-    /// numbers of which nothing came are given up, and frame `number` is handed out if it is
-    /// complete, with those that follow it. Numbers beyond all that were seen change nothing more.
+    /// Stops waiting for frames before `number`.
+    ///
+    /// Delivers the complete frames before it and gives up the others. Then delivers frame `number`
+    /// if it is complete, and the complete frames that follow it. A number beyond all received
+    /// frames has no further effect.
     pub fn skip_to(&mut self, stream: StreamKind, number: u32) {
         match stream {
             StreamKind::Video => self.video.skip_to(number, &mut self.out),
@@ -123,23 +119,30 @@ impl Reassembler {
         }
     }
 
-    /// Hands out every complete frame and gives up all others: nothing more will come.
+    /// Delivers all complete frames and gives up the others.
     pub fn flush(&mut self) {
         self.video.flush(&mut self.out);
         self.audio.flush(&mut self.out);
     }
 
-    /// Bytes of memory that frames in assembly and held back take now, and the tables that are kept for others.
-    /// Frames that wait to be polled are not among them.
+    /// Returns the memory in bytes that buffered frames and reusable tables occupy, without the
+    /// frames in the event queue.
     #[must_use]
     pub fn memory_usage(&self) -> usize {
         self.video.memory_usage() + self.audio.memory_usage()
     }
 
-    /// What was done and dropped so far.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.out.stats
+    }
+
+    fn stream(&self, stream: StreamKind) -> &ReorderBuffer {
+        match stream {
+            StreamKind::Video => &self.video,
+            StreamKind::Audio => &self.audio,
+        }
     }
 }
 

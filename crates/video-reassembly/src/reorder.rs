@@ -1,47 +1,47 @@
-//! One stream's frames, in assembly and held back, put in order.
+//! The reorder buffer of one stream.
 //!
-//! A frame is *settled* once it is handed out or given up. Everything up to the last settled number
-//! is over; everything after it may still come. A complete frame is handed out as soon as it is
-//! known that nothing is missing before it, and otherwise when enough newer ones are complete.
+//! A frame is *settled* once it is delivered or given up. All frames up to the last settled number
+//! are settled, and later ones can still arrive. A complete frame is delivered as soon as no frame
+//! before it can be missing, or when enough newer frames are complete.
 
 use alloc::vec::Vec;
 
 use tutk_frame::MediaKind;
 
 use crate::event_queue::EventQueue;
-use crate::partial_frame::{PartialFrame, SliceLocation, Stored, table_bytes};
+use crate::partial_frame::{PartialFrame, SliceLocation, StoreOutcome, table_bytes};
 use crate::sequence;
 use crate::{FrameNumber, FramePolicy, Lost, Origin, Slice, StreamKind};
 
-/// How far behind the last settled frame a number may be and still be a late slice's. Farther back,
-/// it is a jump of the count. It is the number of bits in [`ReorderBuffer::delivered`].
-const BEHIND: i64 = 64;
+/// How far behind the last settled frame the frame of a late slice may be. A number farther behind
+/// is a jump. Equals the number of bits in [`ReorderBuffer::delivered`].
+const MAX_MISORDER: i64 = 64;
 
-/// The frames of one stream.
 #[derive(Debug)]
 pub(crate) struct ReorderBuffer {
     kind: StreamKind,
     policy: FramePolicy,
-    /// Whether every frame since the last key frame that was handed out was so, too.
+    /// `true` if no frame was lost since the last delivered key frame.
     decodable: bool,
-    /// By number, lowest first; all after `settled`.
+    /// Frames after `settled`, in the order of their numbers.
     frames: Vec<PartialFrame>,
+    /// The last settled number.
     settled: Option<u64>,
-    /// Bit i: frame `settled` − i was handed out, not given up.
+    /// Bit i is set if frame `settled` − i was delivered or undecodable.
     delivered: u64,
-    /// A number too far away to believe, until a second one near it comes.
-    suspect: Option<FrameNumber>,
-    /// Tables of frames that are over, to use again.
+    /// A number out of range. A second number close to it confirms a jump.
+    jump_candidate: Option<FrameNumber>,
+    /// Tables of settled frames, for reuse.
     tables: Vec<Vec<SliceLocation>>,
-    /// Slices that were stored: the clock of [`PartialFrame::touched`].
+    /// Counts slices, as the clock of [`PartialFrame::touched`].
     ticks: u64,
 }
 
-/// Where a number stands.
+/// Where a frame number is relative to the last settled one. Contains the unwrapped number.
 enum Position {
-    Over(u64),
+    Settled(u64),
     Open(u64),
-    Far,
+    OutOfRange,
 }
 
 impl ReorderBuffer {
@@ -53,7 +53,7 @@ impl ReorderBuffer {
             frames: Vec::new(),
             settled: None,
             delivered: 0,
-            suspect: None,
+            jump_candidate: None,
             tables: Vec::new(),
             ticks: 0,
         }
@@ -64,9 +64,9 @@ impl ReorderBuffer {
     }
 
     pub(crate) fn push(&mut self, slice: &Slice<'_>, out: &mut EventQueue) {
-        let number = match self.standing(slice.number, out.limits.max_dropout) {
+        let number = match self.position(slice.number, out.limits.max_dropout) {
             Position::Open(number) => number,
-            Position::Over(number) => {
+            Position::Settled(number) => {
                 let behind = self.settled.unwrap_or(number).saturating_sub(number);
                 let delivered = self.delivered.checked_shr(sequence::low_bits(behind));
                 if delivered.is_some_and(|bits| bits & 1 == 1) {
@@ -76,19 +76,19 @@ impl ReorderBuffer {
                 }
                 return;
             }
-            Position::Far if slice.origin == Origin::Recovered => {
+            Position::OutOfRange if slice.origin == Origin::Recovered => {
                 out.stats.recovered_dropped += 1;
                 return;
             }
-            Position::Far => {
-                if !self.is_confirmed(slice.number) {
+            Position::OutOfRange => {
+                if !self.confirms_jump(slice.number) {
                     out.stats.out_of_range += 1;
-                    self.suspect = Some(slice.number);
+                    self.jump_candidate = Some(slice.number);
                     return;
                 }
                 self.flush(out);
                 out.stats.jumps += 1;
-                self.suspect = None;
+                self.jump_candidate = None;
                 self.delivered = 0;
                 self.decodable = false;
                 let number = sequence::first(slice.number);
@@ -99,103 +99,96 @@ impl ReorderBuffer {
         self.ticks += 1;
         let ticks = self.ticks;
         let Some(frame) = self.frame_mut(number, slice, out) else {
-            // Room for it could only be made by settling a newer one.
+            // Eviction settled a newer frame.
             out.stats.late += 1;
             return;
         };
         frame.touched = ticks;
         match frame.store(slice, &out.limits, &mut out.stats) {
-            Stored::Yes => {
+            StoreOutcome::Stored => {
                 out.stats.slices += 1;
                 out.stats.recovered += u64::from(slice.origin == Origin::Recovered);
             }
-            Stored::Duplicate => out.stats.duplicates += 1,
-            Stored::Inconsistent => out.stats.inconsistent += 1,
-            Stored::OverLimit => out.stats.over_limit += 1,
-            Stored::Unusable => out.stats.recovered_dropped += 1,
+            StoreOutcome::Duplicate => out.stats.duplicates += 1,
+            StoreOutcome::Inconsistent => out.stats.inconsistent += 1,
+            StoreOutcome::OverLimit => out.stats.over_limit += 1,
+            StoreOutcome::RecoveryRejected => out.stats.recovered_dropped += 1,
         }
         if frame.is_complete() {
             self.release(out);
         }
     }
 
-    /// The oldest complete frame that waits for an older one.
+    /// Returns the number of the oldest complete frame. It waits for an older one.
     pub(crate) fn blocked_frame(&self) -> Option<u32> {
         Some(self.first_complete()?.wire.value())
     }
 
-    /// The counter of that frame's first slice.
+    /// Returns the slice counter of the first slice of the blocked frame.
     pub(crate) fn blocked_counter(&self) -> Option<u16> {
-        self.first_complete()?.counter
+        self.first_complete()?.first_counter
     }
 
-    /// Bytes of memory that frames and tables take.
     pub(crate) fn memory_usage(&self) -> usize {
-        let tables = self.tables.iter().map(table_bytes);
-        self.frames
-            .iter()
-            .map(PartialFrame::memory_usage)
-            .chain(tables)
-            .sum()
+        let frames = self.frames.iter().map(PartialFrame::memory_usage);
+        frames.chain(self.tables.iter().map(table_bytes)).sum()
     }
 
-    fn first_complete(&self) -> Option<&PartialFrame> {
-        self.frames.iter().find(|frame| frame.is_complete())
-    }
-
-    /// Hands out or gives up every frame before `number`, and what can be handed out then.
+    /// Settles the frames before `number`, then delivers the complete frames that follow.
     pub(crate) fn skip_to(&mut self, number: u32, out: &mut EventQueue) {
         let Some(newest) = self.frames.last() else {
             return;
         };
         let number = match newest.wire {
             FrameNumber::Long(_) => FrameNumber::Long(number),
-            FrameNumber::Short(_) => {
-                let [a, b, ..] = number.to_le_bytes();
-                FrameNumber::Short(u16::from_le_bytes([a, b]))
-            }
+            FrameNumber::Short(_) => FrameNumber::Short(sequence::low_16_bits(number.into())),
         };
         let end = sequence::nearest(newest.number, number);
         self.settle_before(end, out);
         if let Some(first) = self.frames.first()
             && !self.is_next(first)
         {
-            self.pass_over(end, (first.wire, first.kind), out);
+            self.give_up_missing(end, (first.wire, first.kind), out);
         }
         self.release(out);
     }
 
-    /// Hands out every complete frame and gives up the rest.
+    /// Delivers all complete frames and gives up the others.
     pub(crate) fn flush(&mut self, out: &mut EventQueue) {
         if let Some(newest) = self.frames.last() {
             self.settle_before(newest.number + 1, out);
         }
     }
 
-    fn standing(&self, number: FrameNumber, ahead: u32) -> Position {
+    fn first_complete(&self) -> Option<&PartialFrame> {
+        self.frames.iter().find(|frame| frame.is_complete())
+    }
+
+    fn position(&self, number: FrameNumber, max_dropout: u32) -> Position {
         let reference = self.settled.or_else(|| Some(self.frames.first()?.number));
         let Some(reference) = reference else {
             return Position::Open(sequence::first(number));
         };
         let unwrapped = sequence::nearest(reference, number);
         let distance = sequence::distance(sequence::low_bits(reference), number);
-        if distance > ahead.into() || distance <= -BEHIND {
-            Position::Far
+        if distance > max_dropout.into() || distance <= -MAX_MISORDER {
+            Position::OutOfRange
         } else if self.settled.is_some_and(|settled| unwrapped <= settled) {
-            Position::Over(unwrapped)
+            Position::Settled(unwrapped)
         } else {
             Position::Open(unwrapped)
         }
     }
 
-    /// Whether a number that is far away follows on the last such one.
-    fn is_confirmed(&self, number: FrameNumber) -> bool {
-        self.suspect.is_some_and(|suspect| {
-            (1..=BEHIND).contains(&sequence::distance(suspect.value(), number))
+    /// Returns `true` if a number out of range follows the last such number.
+    fn confirms_jump(&self, number: FrameNumber) -> bool {
+        self.jump_candidate.is_some_and(|candidate| {
+            (1..=MAX_MISORDER).contains(&sequence::distance(candidate.value(), number))
         })
     }
 
-    /// The frame of that number, made if it is not there; `None` if making room has settled it.
+    /// Returns the frame with that number, and creates it if necessary. Returns `None` if the
+    /// eviction of another frame settled it.
     fn frame_mut(
         &mut self,
         number: u64,
@@ -213,72 +206,59 @@ impl ReorderBuffer {
                 }
                 let at = self.frames.partition_point(|f| f.number < number);
                 let table = self.tables.pop().unwrap_or_default();
-                self.frames
-                    .insert(at, PartialFrame::new(number, slice, table));
+                let frame = PartialFrame::new(number, slice, table);
+                self.frames.insert(at, frame);
                 at
             }
         };
         self.frames.get_mut(at)
     }
 
-    /// Drops the incomplete frame that has gone longest without a slice. There is one: fewer frames
-    /// than the limit are held back complete.
+    /// Drops the incomplete frame that has waited longest for a slice. There is one, because fewer
+    /// complete frames wait than the limit of frames.
     fn evict(&mut self, out: &mut EventQueue) {
-        let stalest = self
-            .frames
-            .iter()
-            .enumerate()
-            .filter(|(_, frame)| !frame.is_complete())
-            .min_by_key(|(_, frame)| frame.touched)
-            .map(|(at, _)| at);
-        let Some(at) = stalest else { return };
+        let incomplete = (self.frames.iter().enumerate()).filter(|(_, f)| !f.is_complete());
+        let Some((at, frame)) = incomplete.min_by_key(|(_, frame)| frame.touched) else {
+            return;
+        };
         out.stats.evicted += 1;
         if at == 0 {
-            // It is the oldest: what comes after it need not wait any more.
-            if let Some(end) = self.frames.first().map(|frame| frame.number + 1) {
-                self.settle_before(end, out);
-                self.release(out);
-            }
+            self.settle_before(frame.number + 1, out);
+            self.release(out);
         } else {
-            // Its number is passed over later, and reported then.
-            let table = self.frames.remove(at).abandon();
+            // Its number is reported as missing when a later frame is settled.
+            let table = self.frames.remove(at).into_table();
             self.tables.push(table);
         }
     }
 
-    /// Hands out what waits for nothing, and makes what waits too long wait no more.
+    /// Delivers the frames that need not wait, and those over the reorder window.
     fn release(&mut self, out: &mut EventQueue) {
         loop {
-            while self
-                .frames
-                .first()
-                .is_some_and(|f| f.is_complete() && self.is_next(f))
-            {
+            while (self.frames.first()).is_some_and(|f| f.is_complete() && self.is_next(f)) {
                 self.settle_first(out);
             }
-            let mut held = self.frames.iter().filter(|f| f.is_complete());
-            let Some(oldest) = held.next().map(|frame| frame.number) else {
+            let mut waiting = self.frames.iter().filter(|f| f.is_complete());
+            let Some(oldest) = waiting.next().map(|frame| frame.number) else {
                 return;
             };
-            if held.count() < out.limits.reorder_window {
+            if waiting.count() < out.limits.reorder_window {
                 return;
             }
-            self.settle_before(oldest, out);
-            self.settle_first(out);
+            self.settle_before(oldest + 1, out);
         }
     }
 
-    /// Whether nothing can be missing before this frame, the lowest there is.
+    /// Returns `true` if no frame can be missing before this one, the first in the buffer.
     fn is_next(&self, frame: &PartialFrame) -> bool {
         match self.settled {
+            // The previous number counts only if it is the last settled one, as some devices do not
+            // fill it in.
             Some(settled) => {
-                // The number before is believed only where it is exactly the last one: a device that
-                // does not fill it in must not make frames come out too early.
                 frame.number == settled + 1
                     || frame.previous == Some(sequence::on_wire(settled, frame.wire))
             }
-            // Nothing comes before a count's first number, 0 or 1. Any other first frame may have
-            // overtaken the one before it.
+            // Sequences start at 0 or 1. Any other first frame may have overtaken the one before.
             None => match frame.wire.value() {
                 0 => true,
                 1 => frame.previous.is_none_or(|previous| previous == 0),
@@ -287,26 +267,26 @@ impl ReorderBuffer {
         }
     }
 
-    /// Settles all frames with numbers below `end`, and the numbers between them.
+    /// Settles all numbers before `end` up to the last frame in the buffer.
     fn settle_before(&mut self, end: u64, out: &mut EventQueue) {
         while self.frames.first().is_some_and(|frame| frame.number < end) {
             self.settle_first(out);
         }
     }
 
-    /// Settles the lowest frame, and the numbers before it.
+    /// Settles the first frame in the buffer, and the numbers before it.
     fn settle_first(&mut self, out: &mut EventQueue) {
         if self.frames.is_empty() {
             return;
         }
         let frame = self.frames.remove(0);
         if !self.is_next(&frame) {
-            self.pass_over(frame.number, (frame.wire, frame.kind), out);
+            self.give_up_missing(frame.number, (frame.wire, frame.kind), out);
         }
         let complete = frame.is_complete();
         self.advance_to(frame.number, complete);
         if complete {
-            self.suspect = None;
+            self.jump_candidate = None;
             self.decodable |= frame.kind == MediaKind::Key;
             if self.policy == FramePolicy::All || self.decodable || self.kind == StreamKind::Audio {
                 let table = out.frame(frame);
@@ -318,27 +298,27 @@ impl ReorderBuffer {
             self.decodable = false;
             out.stats.incomplete += 1;
         }
-        let (received, total) = frame.progress();
         let number = frame.wire.value();
+        let next = self.frames.first();
         out.lost(Lost {
             stream: self.kind,
             first: number,
             last: number,
-            received,
-            total,
+            received: frame.received,
+            total: frame.count,
             undecodable: complete,
-            next_is_key: self.next_is_key(),
+            next_is_key: next.map(|next| next.kind == MediaKind::Key),
         });
-        self.tables.push(frame.abandon());
+        self.tables.push(frame.into_table());
     }
 
-    /// Gives up the numbers from the last settled one to `end`, of which no frame is there; `next` is
-    /// the first frame that is.
-    fn pass_over(&mut self, end: u64, next: (FrameNumber, MediaKind), out: &mut EventQueue) {
+    /// Gives up the numbers after the last settled one and before `end`. No frame has them, and
+    /// `next` describes the frame that follows.
+    fn give_up_missing(&mut self, end: u64, next: (FrameNumber, MediaKind), out: &mut EventQueue) {
         let (like, kind) = next;
         let last = end - 1;
         let Some(settled) = self.settled else {
-            // Nobody knows what came before the first frame that was seen.
+            // Frames before the first received one are not losses.
             self.settled = Some(last);
             return;
         };
@@ -360,13 +340,7 @@ impl ReorderBuffer {
         self.advance_to(last, false);
     }
 
-    /// Whether the lowest frame that is there is a key frame.
-    fn next_is_key(&self) -> Option<bool> {
-        let next = self.frames.first()?;
-        Some(next.kind == MediaKind::Key)
-    }
-
-    /// Moves on to `number`, which is settled now.
+    /// Marks `number` as the last settled one.
     fn advance_to(&mut self, number: u64, delivered: bool) {
         let by = number - self.settled.unwrap_or(number - 1);
         let moved = self.delivered.checked_shl(sequence::low_bits(by));

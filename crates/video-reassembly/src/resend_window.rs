@@ -1,5 +1,5 @@
-//! The camera's side of resend mode: groups with parity, and a window of slices that can be sent again
-//! (wire.md section 12).
+//! The camera's side of resend mode: groups with parity, and a window of slices for retransmission
+//! (docs/protocol.md, section 17).
 
 use alloc::collections::VecDeque;
 use core::mem;
@@ -9,22 +9,22 @@ use tutk_frame::{FrameInfo, GroupHeader, Parity, SliceHeader};
 
 use crate::xor::Xor;
 
-/// How a [`Slicer`](crate::Slicer) groups slices, and how many it keeps to send them again.
+/// How a [`Slicer`](crate::Slicer) groups slices, and which it keeps for retransmission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResendConfig {
-    /// Slices of a group_size: group, at least 1. A group never has slices of two frames: the last one of a frame has
-    /// those that are left.
+    /// Slices of a group, at least 1. The last group of a frame has fewer, because a group has
+    /// slices of one frame only.
     pub group_size: u8,
-    /// Whether each group has a parity packet.
+    /// Adds a parity packet to each group.
     pub parity: bool,
-    /// Slices that are kept, the newest, at most 16,384.
+    /// Slices in the window, at most 16,384.
     pub window_slices: u16,
-    /// Payload bytes of the slices that are kept. They are kept in their frames: as long as one slice of
-    /// a frame is, all of the frame's memory is.
+    /// Payload bytes of the slices in the window. The window shares the memory of whole frames: a
+    /// frame is kept as long as any of its slices is.
     pub window_bytes: usize,
 }
 
-/// What a [`Slicer`](crate::Slicer) wrote, and was asked for.
+/// The counters of a [`Slicer`](crate::Slicer).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SlicerStats {
@@ -32,40 +32,40 @@ pub struct SlicerStats {
     pub slices: u64,
     /// Parity packets written.
     pub parity: u64,
-    /// Slices written again.
+    /// Retransmissions written.
     pub resent: u64,
-    /// Slices that were asked for and are not kept: sent too long ago, acknowledged, or never.
+    /// Requests for a slice that is not in the window.
     pub unavailable: u64,
 }
 
-/// What [`Slicer::write_repair`](crate::Slicer::write_repair) has written.
+/// A packet written by [`Slicer::write_repair`](crate::Slicer::write_repair).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repair {
     /// The parity packet of a group.
     Parity,
-    /// A slice that was asked for, with this header.
+    /// The retransmission of a slice.
     Slice(SliceHeader),
 }
 
-/// A slice as it was sent.
+/// A slice that was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) header: SliceHeader,
     pub(crate) payload: Bytes,
-    /// On the last slice.
+    /// The frame info of the last slice.
     pub(crate) info: Option<FrameInfo>,
 }
 
-/// The slices that can be sent again, without a gap in their counters.
+/// The slices available for retransmission, with consecutive counters.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ResendWindow {
-    kept: VecDeque<(Sent, bool)>,
+    /// Each slice, with a flag if it is in `requested`.
+    sent: VecDeque<(Sent, bool)>,
     bytes: usize,
-    /// Counters of slices that are to be sent again, each once: its slice's flag is set.
-    wanted: VecDeque<u16>,
+    requested: VecDeque<u16>,
 }
 
-/// A group that is being sent.
+/// A group in transmission.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenGroup {
     header: GroupHeader,
@@ -75,63 +75,61 @@ pub(crate) struct OpenGroup {
 impl ResendWindow {
     pub(crate) fn push(&mut self, sent: Sent, config: &ResendConfig) {
         self.bytes += sent.payload.len();
-        self.kept.push_back((sent, false));
-        while self.kept.len() > usize::from(config.window_slices.min(0x4000))
-            || self.bytes > config.window_bytes
-        {
-            self.forget_oldest();
+        self.sent.push_back((sent, false));
+        let limit = usize::from(config.window_slices.min(0x4000));
+        while self.sent.len() > limit || self.bytes > config.window_bytes {
+            self.drop_oldest();
         }
     }
 
-    /// Forgets slices before `base`, and remembers which are missing. Returns how many of them are not
-    /// kept.
+    /// Drops the slices before `base` and queues the missing ones. Returns how many of those are
+    /// not in the window.
     pub(crate) fn request(&mut self, base: u16, missing: impl IntoIterator<Item = u16>) -> u64 {
-        // A base that is neither within what is kept nor just behind it says nothing.
-        let settled = self.distance_to(base).unwrap_or(0);
-        if settled <= self.kept.len() {
-            for _ in 0..settled {
-                self.forget_oldest();
+        // A base outside the window is ignored.
+        let acknowledged = self.distance_to(base).unwrap_or(0);
+        if acknowledged <= self.sent.len() {
+            for _ in 0..acknowledged {
+                self.drop_oldest();
             }
         }
-        let mut unknown = 0;
+        let mut unavailable = 0;
         for counter in missing {
-            match self.index_of(counter).and_then(|at| self.kept.get_mut(at)) {
-                Some((_, is_wanted)) => {
-                    if !mem::replace(is_wanted, true) {
-                        self.wanted.push_back(counter);
+            match self.get_mut(counter) {
+                Some((_, is_requested)) => {
+                    if !mem::replace(is_requested, true) {
+                        self.requested.push_back(counter);
                     }
                 }
-                None => unknown += 1,
+                None => unavailable += 1,
             }
         }
-        unknown
+        unavailable
     }
 
-    /// The next slice that is to be sent again.
+    /// Returns the next requested slice.
     pub(crate) fn next(&mut self) -> Option<Sent> {
-        let counter = self.wanted.pop_front()?;
-        let at = self.index_of(counter)?;
-        let (sent, is_wanted) = self.kept.get_mut(at)?;
-        *is_wanted = false;
+        let counter = self.requested.pop_front()?;
+        let (sent, is_requested) = self.get_mut(counter)?;
+        *is_requested = false;
         Some(sent.clone())
     }
 
-    fn index_of(&self, counter: u16) -> Option<usize> {
+    fn get_mut(&mut self, counter: u16) -> Option<&mut (Sent, bool)> {
         let index = self.distance_to(counter)?;
-        (index < self.kept.len()).then_some(index)
+        self.sent.get_mut(index)
     }
 
-    /// How far the counter is from the oldest that is kept.
+    /// Returns how far the counter is ahead of the oldest slice.
     fn distance_to(&self, counter: u16) -> Option<usize> {
-        let (oldest, _) = self.kept.front()?;
+        let (oldest, _) = self.sent.front()?;
         Some(counter.wrapping_sub(oldest.header.counter).into())
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((sent, is_wanted)) = self.kept.pop_front() {
+    fn drop_oldest(&mut self) {
+        if let Some((sent, is_requested)) = self.sent.pop_front() {
             self.bytes -= sent.payload.len();
-            if is_wanted {
-                self.wanted
+            if is_requested {
+                self.requested
                     .retain(|&counter| counter != sent.header.counter);
             }
         }
@@ -139,26 +137,26 @@ impl ResendWindow {
 }
 
 impl OpenGroup {
-    /// A group of the next slices of a frame, of which so many are left.
-    pub(crate) fn new(number: u16, left: u16, config: &ResendConfig) -> Self {
-        let k = u8::try_from(left).unwrap_or(u8::MAX).min(config.group_size);
+    /// Creates a group for the next slices of a frame with `remaining` slices to send.
+    pub(crate) fn new(number: u16, remaining: u16, config: &ResendConfig) -> Self {
+        let k = u8::try_from(remaining).unwrap_or(u8::MAX);
         Self {
             header: GroupHeader {
                 group: number,
                 index: 0,
-                k: k.max(1),
+                k: k.min(config.group_size).max(1),
                 m: config.parity.into(),
             },
             xor: Xor::default(),
         }
     }
 
-    /// The group header of the next packet.
+    /// Returns the group header of the next packet.
     pub(crate) fn header(&self) -> GroupHeader {
         self.header
     }
 
-    /// A slice of the group is sent. Returns whether that was the last one.
+    /// Adds a slice. Returns `true` if it is the last one of the group.
     pub(crate) fn add(&mut self, sent: &Sent) -> bool {
         if self.header.m > 0 {
             let mut head = [0; SliceHeader::LEN];
@@ -168,8 +166,7 @@ impl OpenGroup {
             if let Some(info) = sent.info {
                 let mut tail = [0; FrameInfo::LEN];
                 info.write(&mut tail.as_mut_slice());
-                let len = usize::from(info.len());
-                let tail = tail.get(..len).unwrap_or_default();
+                let tail = tail.get(..info.len().into()).unwrap_or_default();
                 self.xor.add(head.len() + sent.payload.len(), tail);
             }
         }
@@ -177,8 +174,7 @@ impl OpenGroup {
         self.header.index == self.header.k
     }
 
-    /// Writes the body of the parity packet, whose group header is [`header`](Self::header) when all slices
-    /// were added.
+    /// Writes the body of the parity packet after the last slice.
     pub(crate) fn write_parity(&self, out: &mut impl BufMut) {
         let data = self.xor.bytes();
         Parity { data }.write(out);
@@ -186,7 +182,7 @@ impl OpenGroup {
 }
 
 impl Default for ResendConfig {
-    /// ParityDecoder of 8 slices with parity, 512 slices and 512 KiB kept.
+    /// Groups of 8 slices with parity, and a window of 512 slices and 512 KiB.
     fn default() -> Self {
         Self {
             group_size: 8,

@@ -1,76 +1,80 @@
-//! A slice as the reassembler takes it, whichever layout it came in.
+//! The reassembler's input: a slice in either media layout.
 
 use tutk_frame::{AudioFlags, Codec, Fragment, MediaKind};
 
-/// One media packet's part of a frame, of either media layout; the bytes are borrowed.
+/// One media packet's part of a frame, in either media layout. Borrows the packet.
 ///
-/// Made from [`tutk_frame::Slice`] (wire.md section 10) or [`Fragment`] (summary.md
-/// phase 6) by `From`. Parity packets of resend mode are not slices and must not be made into one
-/// (wire.md section 12).
+/// Created with `From` from a [`tutk_frame::Slice`] or a [`Fragment`] (docs/protocol.md, section
+/// 15). Parity packets must not be converted to a slice (docs/protocol.md, section 17).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice<'a> {
-    /// What the frame is.
+    /// Audio, key frame or delta frame.
     pub kind: MediaKind,
-    /// How the slice came here.
+    /// How the slice was received.
     pub origin: Origin,
-    /// The slice counter over all kinds, where the layout has one: what resend mode knows the slice
-    /// by. It makes no difference to the frame.
+    /// The slice counter, if the layout has one: a sequence number over the slices of all kinds.
+    /// Reassembly ignores it.
     pub counter: Option<u16>,
-    /// The frame's number.
+    /// The frame number.
     pub number: FrameNumber,
-    /// The number of the frame before, where the layout says it.
+    /// The previous frame's number, if the layout has one.
     pub previous: Option<u32>,
-    /// The slice's index in its frame, from 0.
+    /// The index of the slice in its frame, from 0.
     pub index: u32,
-    /// Slices in the frame.
+    /// The number of slices in the frame.
     pub count: u32,
-    /// Its part of the frame.
+    /// The slice's part of the frame.
     pub payload: &'a [u8],
-    /// The frame info, 16, 24 or 40 bytes, on the last slice; empty before, and where there is none.
+    /// The frame info on the last slice: 16, 24 or 40 bytes. Empty on other slices, and in the
+    /// fragment layout.
     pub info: &'a [u8],
-    /// What the summary's header says of the frame in each of its slices.
+    /// The frame's metadata, which every fragment header repeats.
     pub metadata: Option<FrameMetadata>,
 }
 
-/// How a slice came to this side.
+/// How a slice was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// In its packet.
+    /// In its first packet.
     Sent,
-    /// In a packet that was sent again (kinds 4, 6, 8). Counted; otherwise as good as the first.
+    /// In a retransmission (kinds 4, 6 and 8). Counted, and otherwise equal to
+    /// [`Sent`](Self::Sent).
     Resent,
-    /// Not at all: it was made of its group's other packets and their parity (wire.md section 12).
-    /// The parity code is not sure, so such a slice is held to account: it is dropped where it would
-    /// make a frame of another size than the frame info says, where it is the last one and has no
-    /// frame info, or where the slice itself comes and is another; and it never moves the count of
-    /// frames.
+    /// Recovered from the other packets of its group and their parity (docs/protocol.md, section
+    /// 17).
+    ///
+    /// The parity code is not verified, so the reassembler validates such a slice. It drops it if
+    /// - the complete frame's size differs from the size in the frame info,
+    /// - it is the last slice and has no frame info,
+    /// - the slice itself is received and differs, or
+    /// - the stream's frame numbers would jump because of it.
     Recovered,
 }
 
-/// A frame number as wide as its layout has it. Both wrap.
+/// A frame number of either width. Both wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameNumber {
-    /// The summary's frame sequence.
+    /// The sequence number of the fragment header.
     Short(u16),
-    /// The slice header's frame number.
+    /// The frame number of the slice header.
     Long(u32),
 }
 
-/// What each slice of the summary's layout says of its frame.
+/// The frame's metadata in a fragment header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FrameMetadata {
-    /// Bytes of the frame.
+    /// The size of the frame in bytes.
     pub frame_bytes: u32,
-    /// The timestamp, taken as milliseconds (this project's choice), wrapping.
+    /// The timestamp in milliseconds. It wraps. The unit is not verified.
     pub millis: u32,
-    /// The codec, if it is a known one.
+    /// The codec, if it is known.
     pub codec: Option<Codec>,
-    /// The format of audio; `None` for video.
+    /// The audio format. `None` for video.
     pub audio: Option<AudioFlags>,
 }
 
 impl FrameNumber {
-    /// The number's value.
+    /// Returns the value of the number.
     #[must_use]
     pub fn value(self) -> u32 {
         match self {
@@ -85,10 +89,9 @@ impl<'a> From<tutk_frame::Slice<'a>> for Slice<'a> {
         let header = slice.header;
         Self {
             kind: header.kind,
-            origin: if header.resent {
-                Origin::Resent
-            } else {
-                Origin::Sent
+            origin: match header.resent {
+                true => Origin::Resent,
+                false => Origin::Sent,
             },
             counter: Some(header.counter),
             number: FrameNumber::Long(header.frame),
@@ -103,8 +106,8 @@ impl<'a> From<tutk_frame::Slice<'a>> for Slice<'a> {
 }
 
 impl<'a> From<Fragment<'a>> for Slice<'a> {
-    fn from(packet: Fragment<'a>) -> Self {
-        let header = packet.header;
+    fn from(fragment: Fragment<'a>) -> Self {
+        let header = fragment.header;
         Self {
             kind: header.kind,
             origin: Origin::Sent,
@@ -113,7 +116,7 @@ impl<'a> From<Fragment<'a>> for Slice<'a> {
             previous: None,
             index: header.index,
             count: header.fragments,
-            payload: packet.payload,
+            payload: fragment.payload,
             info: &[],
             metadata: Some(FrameMetadata {
                 frame_bytes: header.frame_size,

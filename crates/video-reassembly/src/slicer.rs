@@ -1,4 +1,4 @@
-//! The camera's side: frames to slices.
+//! The camera's side: frames cut into slices.
 
 use bytes::{BufMut, Bytes};
 use tutk_frame::av::{GROUPED, VERSION_MEDIA};
@@ -10,29 +10,29 @@ use tutk_frame::{
 use crate::StreamKind;
 use crate::resend_window::{OpenGroup, Repair, ResendConfig, ResendWindow, Sent, SlicerStats};
 
-/// How a [`Slicer`] cuts and marks.
+/// The configuration of a [`Slicer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlicerConfig {
-    /// Layout of the packets.
+    /// The media layout.
     pub layout: MediaLayout,
-    /// The most payload bytes of one slice, with the frame info: more than the 40 of a frame info.
+    /// The maximum payload bytes of a slice, including the frame info. Must be more than the 40
+    /// bytes of a frame info.
     pub slice_bytes: u16,
     /// The version field of the AV header.
     pub version: u16,
-    /// Bytes 6..8 of the AV header, which differ by session; not in the summary's layout.
+    /// Bytes 6..8 of the AV header, which differ by session. Unused in the fragment layout.
     pub tail: u16,
-    /// Resend mode (wire.md section 12): `None` for a client that has not asked for it in its login.
-    /// Makes no difference in the summary's layout, which has nothing to ask by.
+    /// Resend mode (docs/protocol.md, section 17), or `None` if the client's login did not request
+    /// it. Ignored in the fragment layout.
     pub resend: Option<ResendConfig>,
 }
 
 /// Cuts frames into slices and writes their packets.
 ///
-/// One for each session: it owns the session's slice counter, over all kinds and never reset, which
-/// a slice takes when it is written, so that on the wire it counts up whatever frames are written in
-/// turn; and its frame numbers, which a frame takes when it is cut, and which count video and audio
-/// apart, each from 1 (that they are counted apart is this project's choice; in the summary's layout
-/// they are the sequence, cut to 16 bits).
+/// A slicer belongs to a session. It owns the slice counter, which counts the slices of all kinds
+/// in the order in which they are written. It owns the frame numbers too, which count video and
+/// audio separately from 1 in the order in which frames are cut. The fragment layout sends the low
+/// 16 bits of the frame number. Separate frame numbers are not verified.
 #[derive(Debug, Clone)]
 pub struct Slicer {
     config: SlicerConfig,
@@ -41,14 +41,15 @@ pub struct Slicer {
     audio: u32,
     /// The number of the next group.
     group: u16,
-    /// A group whose slices are out, and whose parity is not.
+    /// A group whose slices are written, and whose parity is not.
     parity_due: Option<OpenGroup>,
     window: ResendWindow,
     stats: SlicerStats,
 }
 
-/// The slices of one frame, still to be written by [`Slicer::write_next`]. It holds the frame, so that
-/// a session may send some now and the others later; slices of two frames may be written in turn.
+/// The slices of a frame, to be written by [`Slicer::write_next`].
+///
+/// Owns the frame, so a session can pause between slices, or alternate between two frames.
 #[derive(Debug, Clone)]
 pub struct Slices {
     config: SlicerConfig,
@@ -58,44 +59,44 @@ pub struct Slices {
     previous: u32,
     number: u32,
     data: Bytes,
-    /// How much of `data` is written.
+    /// Bytes of `data` written.
     written: usize,
     index: u16,
     count: u16,
-    /// The group that the next slice belongs to, where the last one has not ended it.
+    /// The group of the next slice, if the last slice did not complete it.
     group: Option<OpenGroup>,
 }
 
-/// Why a frame cannot be cut into slices.
+/// An error of a [`Slicer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The frame info must fit into the last slice with at least one byte of the frame.
-    #[error("a slice must have more than {min} bytes, got {got}")]
+    /// The last slice must have room for the frame info and at least one byte of the frame.
+    #[error("slice size of {got} bytes is too small: expected more than {min}")]
     SliceTooSmall {
-        /// Bytes of a frame info.
+        /// The size of a frame info.
         min: usize,
         /// The configured size.
         got: u16,
     },
-    /// A frame has at least one byte.
-    #[error("a frame has at least one byte, got none")]
+    /// A frame must have at least one byte.
+    #[error("cannot slice an empty frame")]
     EmptyFrame,
-    /// Slices are counted with 16 bits.
-    #[error("a frame may have {max} slices, {bytes} bytes make {slices}")]
+    /// The number of slices must fit into 16 bits.
+    #[error("frame of {bytes} bytes needs {slices} slices: at most {max} are allowed")]
     TooManySlices {
-        /// The most there can be.
+        /// The maximum number of slices.
         max: u16,
-        /// Bytes of the frame.
+        /// The size of the frame in bytes.
         bytes: usize,
-        /// The slices it would have.
+        /// The number of slices that the frame needs.
         slices: usize,
     },
 }
 
 impl SlicerConfig {
-    /// Slices of 1024 bytes, which leave a datagram under 1200 with all its headers, in that layout;
-    /// version 0x000b, as media has in every dialect; bytes 6..8 as a real camera was seen to send.
+    /// Creates a configuration with slices of 1024 bytes, for datagrams under 1200 bytes with all
+    /// headers. Resend mode is off.
     #[must_use]
     pub fn new(layout: MediaLayout) -> Self {
         Self {
@@ -109,7 +110,7 @@ impl SlicerConfig {
 }
 
 impl Slicer {
-    /// A slicer that has cut nothing.
+    /// Creates a slicer.
     ///
     /// # Errors
     /// [`Error::SliceTooSmall`].
@@ -132,14 +133,16 @@ impl Slicer {
         })
     }
 
-    /// Cuts a frame. `info` gives codec and time in either layout; where it has numbers, they are
-    /// set to this frame's. Of its time the summary's layout keeps milliseconds.
+    /// Cuts a frame into slices.
     ///
-    /// Slices are full but for the last one, which ends with the frame info. Where the rest of a
-    /// frame and the info do not fit one slice, the slice before the last is the short one.
+    /// `info` contains codec and time in either layout. The slicer sets its frame number and size
+    /// if it has them. The fragment layout sends milliseconds.
+    ///
+    /// All slices but the last are full, and the last one ends with the frame info. If the rest of
+    /// the frame and the info do not fit into one slice, the second last slice is shorter.
     ///
     /// # Errors
-    /// [`Error::EmptyFrame`] and [`Error::TooManySlices`]; nothing is counted then.
+    /// [`Error::EmptyFrame`] and [`Error::TooManySlices`]. The frame number is not used up.
     pub fn slice(
         &mut self,
         kind: MediaKind,
@@ -190,11 +193,11 @@ impl Slicer {
         })
     }
 
-    /// Writes the AV packet of the next of `slices`, which this slicer has cut; `false`, and nothing
-    /// written or counted, when there is none left.
+    /// Writes the AV packet of the next slice. Returns `false` and writes nothing if none is left.
     ///
-    /// `clock` goes into the packets that have a link clock: in the field's layout the first of
-    /// several slices. Nothing is allocated, but in resend mode what keeps slices and parity.
+    /// `slices` must be of this slicer. `clock` is written to packets with a link clock: in the
+    /// slice layout, the first of several slices. Allocates only in resend mode, for parity and the
+    /// window.
     ///
     /// # Panics
     /// If `out` is a fixed buffer with less room than [`Slices::packet_len`].
@@ -213,11 +216,8 @@ impl Slicer {
             (MediaLayout::Fragment, _) => slices.write_fragment(payload, out),
             (MediaLayout::Slice, None) => {
                 let header = slices.header(self.counter, len);
-                self.write_header(&header, None, clock, out);
-                out.put_slice(payload);
-                if let Some(info) = slices.info_of_next() {
-                    info.write(out);
-                }
+                let info = slices.info_of_next();
+                self.write_slice(&header, payload, info, None, clock, out);
             }
             (MediaLayout::Slice, Some(config)) => {
                 let sent = Sent {
@@ -246,15 +246,16 @@ impl Slicer {
         true
     }
 
-    /// Writes the next AV packet of resend mode that is not a slice for the first time: the parity packet
-    /// of a group whose last slice was just written, or a slice that was asked for again. `None`, and
-    /// nothing written, when there is none.
+    /// Writes the next repair packet of resend mode: the parity packet of a group that was just
+    /// completed, or a requested retransmission. Returns `None` and writes nothing if there is
+    /// none.
     ///
-    /// Call it after each [`write_next`](Self::write_next) until it returns `None`: the parity of a group
-    /// is left out when the next group ends before it was written.
+    /// Call this after each [`write_next`](Self::write_next) until it returns `None`. If the next
+    /// group is completed before, the parity of this one is not sent.
     ///
     /// # Panics
-    /// As [`write_next`](Self::write_next); a parity packet is as long as the longest of its slices'.
+    /// As [`write_next`](Self::write_next). A parity packet is as long as the longest slice packet
+    /// of its group.
     pub fn write_repair(&mut self, clock: LinkClock, out: &mut impl BufMut) -> Option<Repair> {
         if let Some(group) = self.parity_due.take() {
             let stamp = self.stamp(self.counter.wrapping_sub(1));
@@ -271,14 +272,15 @@ impl Slicer {
         Some(Repair::Slice(sent.header))
     }
 
-    /// Takes what a client asks for again ([`ResendRequest`](tutk_frame::ResendRequest)): the counters of
-    /// the slices that it misses, and the base before which it wants none. They are written by
-    /// [`write_repair`](Self::write_repair), each once however often it is asked for until then.
+    /// Handles a client's [`ResendRequest`](tutk_frame::ResendRequest).
+    ///
+    /// Drops the slices before `base` from the window, and queues the missing slices for
+    /// [`write_repair`](Self::write_repair). A slice that is already queued is not queued again.
     pub fn handle_request(&mut self, base: u16, missing: impl IntoIterator<Item = u16>) {
         self.stats.unavailable += self.window.request(base, missing);
     }
 
-    /// What was written, and asked for, so far.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> SlicerStats {
         self.stats
@@ -305,17 +307,15 @@ impl Slicer {
         clock: LinkClock,
         out: &mut impl BufMut,
     ) {
-        self.write_header(&sent.header, group, clock, out);
-        out.put_slice(&sent.payload);
-        if let Some(info) = sent.info {
-            info.write(out);
-        }
+        self.write_slice(&sent.header, &sent.payload, sent.info, group, clock, out);
     }
 
-    /// Writes all that comes before a slice's payload in the field's layout.
-    fn write_header(
+    /// Writes an AV packet in the slice layout.
+    fn write_slice(
         &self,
         header: &SliceHeader,
+        payload: &[u8],
+        info: Option<FrameInfo>,
         group: Option<GroupHeader>,
         clock: LinkClock,
         out: &mut impl BufMut,
@@ -334,11 +334,16 @@ impl Slicer {
             group.write(out);
         }
         header.write(out);
+        out.put_slice(payload);
+        if let Some(info) = info {
+            info.write(out);
+        }
     }
 }
 
 impl Slices {
-    /// The bytes that [`Slicer::write_next`] will write; `None` when none are left.
+    /// Returns the length of the packet that [`Slicer::write_next`] writes next, `None` if no slice
+    /// is left.
     #[must_use]
     pub fn packet_len(&self) -> Option<usize> {
         if self.index >= self.count {
@@ -359,19 +364,19 @@ impl Slices {
         })
     }
 
-    /// Slices still to be written.
+    /// Returns the number of slices left.
     #[must_use]
     pub fn remaining(&self) -> usize {
         usize::from(self.count - self.index)
     }
 
-    /// What the frame is.
+    /// Returns the kind of the frame.
     #[must_use]
     pub fn kind(&self) -> MediaKind {
         self.kind
     }
 
-    /// The frame's number, as on the wire.
+    /// Returns the frame number on the wire.
     #[must_use]
     pub fn number(&self) -> u32 {
         match self.config.layout {
@@ -384,19 +389,18 @@ impl Slices {
         self.index + 1 == self.count
     }
 
-    /// The frame info, if the next slice has it.
+    /// Returns the frame info if the next slice is the last one.
     fn info_of_next(&self) -> Option<FrameInfo> {
         self.is_last().then_some(self.info)
     }
 
-    /// The next slice's part of the frame.
+    /// Returns the payload of the next slice, without the frame info.
     fn payload(&self) -> &[u8] {
         let left = self.data.get(self.written..).unwrap_or_default();
         if self.is_last() {
             return left;
         }
-        // Leave at least one byte for every slice after this one, so that no slice has but the
-        // frame info.
+        // Leaves at least one byte for each later slice, so that none contains only the frame info.
         let after = usize::from(self.count - self.index - 1);
         let len = usize::from(self.config.slice_bytes).min(left.len().saturating_sub(after));
         left.get(..len).unwrap_or_default()
@@ -404,7 +408,7 @@ impl Slices {
 
     fn header(&self, counter: u16, payload: usize) -> SliceHeader {
         let info = if self.is_last() { self.info.len() } else { 0 };
-        // No more than slice_bytes: the number of slices has room for the info in the last one.
+        // At most `slice_bytes`, as the number of slices accounts for the frame info.
         let payload = u16::try_from(payload).unwrap_or(u16::MAX);
         SliceHeader {
             kind: self.kind,
@@ -442,7 +446,7 @@ impl Slices {
 }
 
 impl SlicerConfig {
-    /// Bytes that the frame info takes of the last slice.
+    /// Returns the bytes of the last slice that the frame info occupies.
     fn info_bytes(&self, info: &FrameInfo) -> usize {
         match self.layout {
             MediaLayout::Fragment => 0,

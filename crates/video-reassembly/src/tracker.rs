@@ -1,4 +1,5 @@
-//! Which slices are missing, by their counters, and when to ask for them (wire.md section 12).
+//! Detection of missing slices by their counters, and the schedule of retransmission requests
+//! (docs/protocol.md, section 17).
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,93 +11,93 @@ use crate::FrameNumber::Short;
 use crate::congestion::CongestionControl;
 use crate::sequence;
 
-/// How far a counter may be ahead of one that was too far away, and confirm it.
-const NEAR: i64 = 64;
+/// How far a second counter may be ahead of a counter out of range, and confirm a jump.
+const MAX_MISORDER: i64 = 64;
 
-/// How often a slice is asked for at most, with requests that do not count.
-const MOST_ASKS: u8 = 32;
+/// The limit of requests for a slice, including those that met an outage.
+const MAX_REQUESTS: u8 = 32;
 
-/// How far ahead of the newest a counter may be for the slices before it to be lost. Farther, or behind, it is
-/// another count.
+/// How far a jump may go ahead and count as an outage. Beyond it, or backwards, it is a new
+/// sequence.
 const MAX_OUTAGE: u64 = 0x4000;
 
-/// When a [`ResendTracker`] asks, and how often. Times are in microseconds.
+/// When a [`ResendTracker`] requests slices, and how often. Times are in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackerConfig {
-    /// How far behind the newest counter a slice may be and still be asked for; from 1 to 16,384. What is
-    /// farther behind is given up.
+    /// How far a missing slice may be behind the newest counter before it is given up, from 1 to
+    /// 16,384.
     pub window: u16,
-    /// How many of the slices that are missing at once are asked for, the newest: as many as a camera may be thought
-    /// to keep. To ask for others first would be in vain, and take the time in which these can be had.
+    /// How many slices of one gap are requested, the newest first to be kept. Should match the
+    /// camera's retransmission window, because requests for older slices are in vain.
     pub max_gap: u16,
-    /// By how many places a slice may be late: it is asked for when so many counters after it are known.
+    /// How many newer counters must be known before a missing slice is requested.
     pub reorder_slices: u16,
-    /// Or when it has been missing for so long, however few came after it.
+    /// How long a slice must be missing before it is requested without `reorder_slices` newer ones.
     pub reorder_micros: u64,
-    /// How often a slice is asked for. When it has not come after the last time, it is given up. Requests that nothing at
-    /// all came after do not count, up to 32 in all: they, or what they asked for, have likely met an outage.
+    /// Requests for a slice before it is given up. Requests during an outage, after which no packet
+    /// arrives, do not count, up to 32 requests in total.
     pub max_requests: u8,
-    /// The least time between two requests.
+    /// The minimum interval between two requests.
     pub min_interval_micros: u64,
 }
 
-/// What a [`ResendTracker`] has seen, since it was made.
+/// The counters of a [`ResendTracker`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrackerStats {
-    /// Counters that were passed over by a newer one.
+    /// Slices detected as missing.
     pub missing: u64,
-    /// Of them, those that came after all: late, sent again or recovered.
+    /// Missing slices that arrived: late, retransmitted or recovered.
     pub filled: u64,
-    /// Of them, those that are not waited for any more.
+    /// Missing slices given up.
     pub abandoned: u64,
-    /// Requests for a slice. One that is asked for twice counts twice.
+    /// Slices requested, once for each request.
     pub requested: u64,
-    /// Slices whose counter was known already, or given up.
+    /// Slices that were already received or given up.
     pub duplicates: u64,
-    /// Counters too far away to believe.
+    /// Counters out of range.
     pub out_of_range: u64,
-    /// Times that the count jumped, and was followed.
+    /// Confirmed jumps of the counter.
     pub jumps: u64,
 }
 
-/// What to ask the camera for, now: for [`ResendRequest::write`].
+/// A retransmission request, for [`ResendRequest::write`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The acknowledged base: nothing before it is wanted any more.
+    /// The acknowledged base. Slices before it are not needed.
     pub base: u16,
-    /// Counters of the missing slices, oldest first.
+    /// The counters of the missing slices, oldest first.
     pub missing: &'a [u16],
 }
 
-/// Finds out which slices are missing, and says when to ask for which.
+/// Detects missing slices and decides when to request which.
 ///
-/// It keeps no clock: `now` is microseconds since any moment, always the same one, and never goes back.
-/// The contract: tell it the counter of each slice that came, whichever way
-/// ([`received`](Self::received)); then, and at [`deadline`](Self::deadline), send what
-/// [`request`](Self::request) has.
+/// The tracker has no clock. `now` is in microseconds since an arbitrary moment and never
+/// decreases. Pass each slice's counter to [`received`](Self::received). Then, and at each
+/// [`deadline`](Self::deadline), send what [`request`](Self::request) returns.
 ///
-/// A gap is asked for at once when it is more than slices a few places late
-/// ([`TrackerConfig::reorder_slices`]), then again after every round trip, [`TrackerConfig::max_requests`] times in all. So is the end
-/// of a frame after which nothing comes, if it is [metadata](Self::expect_through). While answers do not come in time it
-/// asks less often, up to 8 round trips apart, and for less: for 32 to 128 slices at a time that have not come yet.
-/// Nothing before the first counter that came is missing, unless it was [expected](Self::expect_first).
+/// A gap is requested once it is wider than the expected reordering
+/// ([`TrackerConfig::reorder_slices`]), and again after each round trip, up to
+/// [`TrackerConfig::max_requests`] times. This includes the end of a frame if it is passed to
+/// [`expect_through`](Self::expect_through). If answers are late, the tracker backs off to up to 8
+/// round trips, and has no more than 32 to 128 requested slices outstanding. Slices before the
+/// first received counter are not missing unless [`expect_first`](Self::expect_first) is called.
 ///
 /// ```
 /// use video_reassembly::{ResendTracker, TrackerConfig};
 ///
 /// let config = TrackerConfig { reorder_slices: 2, ..TrackerConfig::default() };
 /// let mut tracker = ResendTracker::new(config);
-/// let round_trip = 4_000;
+/// let rtt = 4_000;
 /// for counter in [65_534, 65_535, 1] {
 ///     tracker.received(counter, 0); // 0 is missing, or late
 /// }
-/// assert_eq!(tracker.request(0, round_trip), None);
+/// assert_eq!(tracker.request(0, rtt), None);
 /// tracker.received(2, 100);
-/// assert_eq!(tracker.request(100, round_trip).unwrap().missing, [0]);
+/// assert_eq!(tracker.request(100, rtt).unwrap().missing, [0]);
 /// assert_eq!(tracker.base(), Some(0));
-/// assert_eq!(tracker.received(0, 3_000), Some(2_900)); // sent again
-/// assert_eq!(tracker.request(9_000, round_trip), None);
+/// assert_eq!(tracker.received(0, 3_000), Some(2_900)); // retransmitted
+/// assert_eq!(tracker.request(9_000, rtt), None);
 /// assert_eq!(tracker.base(), Some(3));
 /// ```
 #[derive(Debug)]
@@ -105,46 +106,42 @@ pub struct ResendTracker {
     stats: TrackerStats,
     /// The newest counter, unwrapped.
     newest: Option<u64>,
-    /// Lowest first, none above the newest, and within the window.
+    /// Missing slices in the window, oldest first, all before `newest`.
     missing: VecDeque<Missing>,
-    /// The last counter that is known to be under way, if it is newer than the newest, and since when.
+    /// The last expected counter if it is after `newest`, and since when it is expected.
     tail: Option<(u64, u64)>,
-    /// A counter too far away to believe, until a second one near it comes.
-    suspect: Option<u16>,
-    pace: CongestionControl,
-    /// When anything came last, and before that.
-    heard: [u64; 2],
-    /// When the last request was made.
+    /// A counter out of range. A second counter close to it confirms a jump.
+    jump_candidate: Option<u16>,
+    congestion: CongestionControl,
+    /// The times of the last two distinct arrivals, newest first.
+    arrivals: [u64; 2],
     requested_at: Option<u64>,
-    /// What the last request asked for.
-    list: Vec<u16>,
+    /// The counters of the last request.
+    request: Vec<u16>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Missing {
     counter: u64,
-    /// When it was found out, or asked for last.
+    /// When it was detected or last requested.
     since: u64,
-    asks: u8,
-    /// The requests among them that nothing at all came after in time.
-    in_silence: u8,
-    /// Whether it was asked for, and may still come for that.
-    is_asked: bool,
+    requests: u8,
+    /// Requests that met an outage.
+    in_outage: u8,
+    /// `true` while an answer to the last request can arrive.
+    is_pending: bool,
 }
 
-/// When answers may be thought of as late.
+/// What decides whether a request has timed out.
 #[derive(Debug, Clone, Copy)]
-struct Answers {
-    /// When anything came last, and before that.
-    heard: [u64; 2],
-    /// In which one can be expected.
-    round_trip: u64,
-    /// For how long one is waited for.
-    wait: u64,
+struct Timing {
+    arrivals: [u64; 2],
+    rtt: u64,
+    timeout: u64,
 }
 
 impl ResendTracker {
-    /// A tracker that has seen nothing.
+    /// Creates a tracker without a counter.
     #[must_use]
     pub fn new(config: TrackerConfig) -> Self {
         Self {
@@ -156,31 +153,33 @@ impl ResendTracker {
             newest: None,
             missing: VecDeque::new(),
             tail: None,
-            suspect: None,
-            pace: CongestionControl::new(),
-            heard: [0; 2],
+            jump_candidate: None,
+            congestion: CongestionControl::new(),
+            arrivals: [0; 2],
             requested_at: None,
-            list: Vec::new(),
+            request: Vec::new(),
         }
     }
 
-    /// The first slice that is wanted is thought to have that counter, so that those before the first one
-    /// that comes are missed as well. Changes nothing once one came.
+    /// Sets the counter of the first slice, so that slices before the first received one are
+    /// missing. Has no effect once a slice was received.
     ///
-    /// A slice's counter less its index is that of its frame's first slice, as far as no slices of other
-    /// frames were sent in between.
+    /// A slice's counter minus its index is the counter of its frame's first slice, unless slices
+    /// of another frame were sent in between.
     pub fn expect_first(&mut self, counter: u16) {
         if self.newest.is_none() {
             self.newest = Some(sequence::first(Short(counter)) - 1);
         }
     }
 
-    /// A slice with that counter came: for the first time or again, in its packet or recovered. Returns how
-    /// long ago it was asked for, microseconds, if that was just once: where it was sent again, a round trip.
+    /// Handles a slice: sent, retransmitted or recovered.
+    ///
+    /// If the slice was requested exactly once, returns the microseconds since then. For a
+    /// retransmission, this is a sample of the round-trip time.
     pub fn received(&mut self, counter: u16, now: u64) -> Option<u64> {
-        let [heard, _] = self.heard;
-        if now != heard {
-            self.heard = [now, heard];
+        let [last, _] = self.arrivals;
+        if now != last {
+            self.arrivals = [now, last];
         }
         let Some(newest) = self.newest else {
             self.newest = Some(sequence::first(Short(counter)));
@@ -191,7 +190,7 @@ impl ResendTracker {
             self.jump(counter, unwrapped, now);
             return None;
         }
-        self.suspect = None;
+        self.jump_candidate = None;
         if unwrapped <= newest {
             let found = self.missing.binary_search_by_key(&unwrapped, |m| m.counter);
             let Ok(at) = found else {
@@ -199,22 +198,24 @@ impl ResendTracker {
                 return None;
             };
             self.stats.filled += 1;
-            let was = self.missing.remove(at)?;
-            if was.asks > 0 {
-                self.pace.answered(was.asks);
+            let filled = self.missing.remove(at)?;
+            if filled.requests > 0 {
+                self.congestion.on_answer(filled.requests);
             }
-            return (was.asks == 1).then(|| now.saturating_sub(was.since));
+            return (filled.requests == 1).then(|| now.saturating_sub(filled.since));
         }
-        self.pass_over(newest + 1..unwrapped, now);
-        self.move_to(unwrapped);
+        self.mark_missing(newest + 1..unwrapped, now);
+        self.advance_to(unwrapped);
         None
     }
 
-    /// Slices up to `last` are on their way: as a slice of a frame says how many more its frame has. If nothing
-    /// newer is metadata or comes for [`TrackerConfig::reorder_micros`], those that did not come are missing, though
-    /// nothing came after them.
+    /// Expects the slices up to the counter `last`, such as the other slices of a received slice's
+    /// frame.
     ///
-    /// To be told after [`received`](Self::received); it makes no difference if `last` is not newer than what came.
+    /// If no newer slice is expected or received for [`TrackerConfig::reorder_micros`], those not
+    /// received are missing, even though nothing arrived after them. Call this after
+    /// [`received`](Self::received). A `last` that is not newer than the received slices has no
+    /// effect.
     pub fn expect_through(&mut self, last: u16, now: u64) {
         let Some(newest) = self.newest else { return };
         let ahead = sequence::distance(sequence::low_bits(newest), Short(last));
@@ -223,51 +224,54 @@ impl ResendTracker {
         }
     }
 
-    /// What to ask for now, `None` if nothing. `round_trip` is the time in which a slice that was asked for
-    /// can be expected, its variation with it; what did not come in that time is asked for again.
+    /// Returns the request to send now, if any.
     ///
-    /// At most [`ResendRequest::MAX`] slices at a time, and not more often than
-    /// [`TrackerConfig::min_interval_micros`] lets.
-    pub fn request(&mut self, now: u64, round_trip: u64) -> Option<Request<'_>> {
-        if self.spaced(0) > now {
+    /// `rtt` is the time in which a retransmission can be expected: the round-trip time with its
+    /// variation. A slice that does not arrive in that time is requested again. A request contains
+    /// at most [`ResendRequest::MAX`] slices. Requests are at least
+    /// [`TrackerConfig::min_interval_micros`] apart.
+    pub fn request(&mut self, now: u64, rtt: u64) -> Option<Request<'_>> {
+        if self.after_interval(0) > now {
             return None;
         }
-        self.list.clear();
+        self.request.clear();
         if let Some((last, since)) = self.tail
             && self.tail_due(since) <= now
         {
-            self.pass_over(self.newest? + 1..last + 1, since);
-            self.move_to(last);
+            self.mark_missing(self.newest? + 1..last + 1, since);
+            self.advance_to(last);
         }
-        self.time_out(now, round_trip)?;
-        self.ask(now, round_trip)?;
-        if self.list.is_empty() {
+        let (newest, timing) = (self.newest?, self.timing(rtt));
+        self.handle_timeouts(newest, now, timing);
+        self.fill_request(newest, now, self.timing(rtt));
+        if self.request.is_empty() {
             return None;
         }
-        self.stats.requested += u64::try_from(self.list.len()).unwrap_or(u64::MAX);
+        self.stats.requested += u64::try_from(self.request.len()).unwrap_or(u64::MAX);
         self.requested_at = Some(now);
         let base = self.base()?;
-        let missing = &mut self.list;
+        let missing = &mut self.request;
         missing.sort_unstable_by_key(|counter| counter.wrapping_sub(base));
         Some(Request { base, missing })
     }
 
-    /// When [`request`](Self::request) should be called next, with the same round trip: it may be in the
-    /// past. `None` while nothing is missing and nothing more is metadata.
+    /// Returns when to call [`request`](Self::request) next with the same `rtt`, possibly in the
+    /// past. `None` if no slice is missing or expected.
     #[must_use]
-    pub fn deadline(&self, round_trip: u64) -> Option<u64> {
+    pub fn deadline(&self, rtt: u64) -> Option<u64> {
         let newest = self.newest?;
-        let answers = self.answers(round_trip);
-        // While there is no room for others, only those count that were asked for.
-        let is_full = self.asked() >= self.pace.room();
-        let due = (self.missing.iter()).filter(|missing| !is_full || missing.is_asked);
-        due.map(|missing| missing.due(newest, &self.config, answers))
+        let timing = self.timing(rtt);
+        // With a full window, only pending requests can make progress.
+        let is_full = self.pending() >= self.congestion.window();
+        let due = (self.missing.iter()).filter(|missing| !is_full || missing.is_pending);
+        due.map(|missing| missing.due(newest, &self.config, timing))
             .chain(self.tail.map(|(_, since)| self.tail_due(since)))
             .min()
-            .map(|due| self.spaced(due))
+            .map(|due| self.after_interval(due))
     }
 
-    /// The acknowledged base: every counter before it came or was given up. `None` before any came.
+    /// Returns the acknowledged base: all slices before it were received or given up. `None` before
+    /// the first slice.
     #[must_use]
     pub fn base(&self) -> Option<u16> {
         let oldest = self.missing.front().map(|missing| missing.counter);
@@ -275,162 +279,156 @@ impl ResendTracker {
         Some(sequence::low_16_bits(base))
     }
 
-    /// The newest counter that came, or was metadata and is missing.
+    /// Returns the newest counter that was received, or expected and is missing.
     #[must_use]
     pub fn newest(&self) -> Option<u16> {
         self.newest.map(sequence::low_16_bits)
     }
 
-    /// Bytes of memory that the lists of missing slices take now.
+    /// Returns the memory in bytes that the lists of missing slices occupy.
     #[must_use]
     pub fn memory_usage(&self) -> usize {
-        self.missing.capacity() * size_of::<Missing>() + self.list.capacity() * size_of::<u16>()
+        self.missing.capacity() * size_of::<Missing>() + self.request.capacity() * size_of::<u16>()
     }
 
-    /// What was seen so far.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> TrackerStats {
         self.stats
     }
 
-    /// Finds out which slices did not come in time that were asked for, and gives up those that were often enough.
-    fn time_out(&mut self, now: u64, round_trip: u64) -> Option<()> {
-        let (newest, config, answers) = (self.newest?, self.config, self.answers(round_trip));
-        let (mut late, mut silent, mut has_ended) = (false, false, false);
+    /// Ends the pending requests that have timed out, and gives up slices requested often enough.
+    fn handle_timeouts(&mut self, newest: u64, now: u64, timing: Timing) {
+        let config = self.config;
+        let (mut late, mut outage, mut has_ended) = (false, false, false);
         self.missing.retain_mut(|missing| {
-            if missing.is_asked && missing.due(newest, &config, answers) <= now {
-                let met_outage = missing.met_outage(answers);
-                let in_silence = met_outage || missing.since >= answers.heard[0];
-                missing.is_asked = false;
-                missing.in_silence += u8::from(in_silence);
-                late |= !in_silence;
-                silent |= in_silence;
+            if missing.is_pending && missing.due(newest, &config, timing) <= now {
+                let met_outage = missing.met_outage(timing);
+                let in_outage = met_outage || missing.since >= timing.arrivals[0];
+                missing.is_pending = false;
+                missing.in_outage += u8::from(in_outage);
+                late |= !in_outage;
+                outage |= in_outage;
                 has_ended |= met_outage;
             }
-            let is_given_up = !missing.is_asked && missing.is_asked_enough(config.max_requests);
-            self.stats.abandoned += u64::from(is_given_up);
-            !is_given_up
+            let is_abandoned = !missing.is_pending && missing.is_exhausted(config.max_requests);
+            self.stats.abandoned += u64::from(is_abandoned);
+            !is_abandoned
         });
         if late {
-            self.pace.timed_out(now, answers.wait);
+            self.congestion.on_timeout(now, timing.timeout);
         }
-        if silent {
-            self.pace.silent(has_ended);
+        if outage {
+            self.congestion.on_outage(has_ended);
         }
-        Some(())
     }
 
-    /// Lists what is to be asked for.
+    /// Fills the request with the slices that are due, as far as the congestion window allows.
     ///
-    /// Slices that were not asked for before come first: others may be some that the camera does not keep. If there is
-    /// not room for all, half are the oldest, for which frames wait, and half the newest, which are kept for longest.
-    fn ask(&mut self, now: u64, round_trip: u64) -> Option<()> {
-        let (newest, config, answers) = (self.newest?, self.config, self.answers(round_trip));
-        let room = self.pace.room().saturating_sub(self.asked());
-        let room = room.min(ResendRequest::MAX);
+    /// Slices that were not requested yet come first, because the camera may not have the others.
+    /// If the window is too small for all, half are the oldest, which block frames, and half the
+    /// newest, which the camera keeps longest.
+    fn fill_request(&mut self, newest: u64, now: u64, timing: Timing) {
+        let config = self.config;
+        let limit = self.congestion.window().saturating_sub(self.pending());
+        let limit = limit.min(ResendRequest::MAX);
         for (is_first, is_oldest) in [(true, true), (true, false), (false, true), (false, false)] {
-            let left = room.saturating_sub(self.list.len());
-            let is_wanted = |missing: &&mut Missing| {
-                !missing.is_asked
-                    && (missing.asks == 0) == is_first
-                    && missing.due(newest, &config, answers) <= now
+            let left = limit.saturating_sub(self.request.len());
+            let is_due = |missing: &&mut Missing| {
+                !missing.is_pending
+                    && (missing.requests == 0) == is_first
+                    && missing.due(newest, &config, timing) <= now
             };
-            let mut ask = |missing: &mut Missing| {
-                self.list.push(sequence::low_16_bits(missing.counter));
+            let mut add = |missing: &mut Missing| {
+                self.request.push(sequence::low_16_bits(missing.counter));
                 missing.since = now;
-                missing.asks = missing.asks.saturating_add(1);
-                missing.is_asked = true;
+                missing.requests = missing.requests.saturating_add(1);
+                missing.is_pending = true;
             };
-            let due = self.missing.iter_mut();
-            match is_oldest {
-                true => due
-                    .filter(is_wanted)
-                    .take(left.div_ceil(2))
-                    .for_each(&mut ask),
-                false => due.rev().filter(is_wanted).take(left).for_each(&mut ask),
+            let missing = self.missing.iter_mut();
+            if is_oldest {
+                let oldest = missing.filter(is_due).take(left.div_ceil(2));
+                oldest.for_each(&mut add);
+            } else {
+                missing.rev().filter(is_due).take(left).for_each(&mut add);
             }
         }
-        Some(())
     }
 
-    /// What there is to know of answers, of which one takes so long.
-    fn answers(&self, round_trip: u64) -> Answers {
-        Answers {
-            heard: self.heard,
-            round_trip,
-            wait: self.pace.wait(round_trip),
+    fn timing(&self, rtt: u64) -> Timing {
+        Timing {
+            arrivals: self.arrivals,
+            rtt,
+            timeout: self.congestion.timeout(rtt),
         }
     }
 
-    /// Slices that were asked for and may still come for that.
-    fn asked(&self) -> usize {
-        let asked = self.missing.iter().filter(|missing| missing.is_asked);
-        asked.count()
+    /// Returns the number of requested slices that are outstanding.
+    fn pending(&self) -> usize {
+        let pending = self.missing.iter().filter(|missing| missing.is_pending);
+        pending.count()
     }
 
-    /// Those counters are missing since then.
-    fn pass_over(&mut self, counters: Range<u64>, since: u64) {
-        let outage = u64::from(self.config.max_gap);
-        let first = counters.end.saturating_sub(outage).max(counters.start);
+    fn mark_missing(&mut self, counters: Range<u64>, since: u64) {
+        let max_gap = u64::from(self.config.max_gap);
+        let first = counters.end.saturating_sub(max_gap).max(counters.start);
         self.stats.missing += counters.end.saturating_sub(counters.start);
         self.stats.abandoned += first - counters.start;
         self.missing
             .extend((first..counters.end).map(|counter| Missing {
                 counter,
                 since,
-                asks: 0,
-                in_silence: 0,
-                is_asked: false,
+                requests: 0,
+                in_outage: 0,
+                is_pending: false,
             }));
     }
 
-    /// That counter is the newest.
-    fn move_to(&mut self, newest: u64) {
+    /// Sets the newest counter, and gives up the slices that leave the window.
+    fn advance_to(&mut self, newest: u64) {
         self.newest = Some(newest);
         self.tail = self.tail.filter(|(last, _)| *last > newest);
         let window = u64::from(self.config.window);
-        while self
-            .missing
-            .front()
-            .is_some_and(|oldest| newest - oldest.counter > window)
-        {
+        let is_outside = |oldest: &Missing| newest - oldest.counter > window;
+        while self.missing.front().is_some_and(is_outside) {
             self.missing.pop_front();
             self.stats.abandoned += 1;
         }
     }
 
-    /// A counter that is too far away: it is followed if it goes on from the last such one. If it is ahead, there
-    /// was an max_gap: the last slices that were lost in it may still be had.
+    /// Handles a counter out of range. Follows the jump if the counter confirms the last candidate.
+    /// After an outage, requests the last slices lost in it.
     fn jump(&mut self, counter: u16, unwrapped: u64, now: u64) {
-        let confirmed = self.suspect.filter(|suspect| {
-            (1..=NEAR).contains(&sequence::distance((*suspect).into(), Short(counter)))
+        let confirmed = self.jump_candidate.filter(|candidate| {
+            let ahead = sequence::distance((*candidate).into(), Short(counter));
+            (1..=MAX_MISORDER).contains(&ahead)
         });
-        let Some(suspect) = confirmed else {
+        let Some(candidate) = confirmed else {
             self.stats.out_of_range += 1;
-            self.suspect = Some(counter);
+            self.jump_candidate = Some(counter);
             return;
         };
         self.stats.jumps += 1;
         self.stats.abandoned += u64::try_from(self.missing.len()).unwrap_or(u64::MAX);
         self.missing.clear();
-        self.suspect = None;
+        self.jump_candidate = None;
         self.tail = None;
         let newest = self.newest.unwrap_or(unwrapped);
         if (newest..newest + MAX_OUTAGE).contains(&unwrapped) {
-            let suspect = sequence::nearest(unwrapped, Short(suspect));
-            self.pass_over(newest + 1..suspect, now);
-            self.pass_over(suspect + 1..unwrapped, now);
+            let candidate = sequence::nearest(unwrapped, Short(candidate));
+            self.mark_missing(newest + 1..candidate, now);
+            self.mark_missing(candidate + 1..unwrapped, now);
         }
-        self.move_to(unwrapped);
+        self.advance_to(unwrapped);
     }
 
-    /// When slices that were metadata then are missing.
+    /// Returns when expected slices are missing.
     fn tail_due(&self, since: u64) -> u64 {
         since.saturating_add(self.config.reorder_micros)
     }
 
-    /// That moment, or the first one at which there may be another request.
-    fn spaced(&self, moment: u64) -> u64 {
+    /// Returns `moment`, or when the interval since the last request ends if that is later.
+    fn after_interval(&self, moment: u64) -> u64 {
         let next = self.requested_at.map_or(0, |requested| {
             requested.saturating_add(self.config.min_interval_micros)
         });
@@ -439,34 +437,36 @@ impl ResendTracker {
 }
 
 impl Missing {
-    /// Whether it was asked for in vain for so many times that count.
-    fn is_asked_enough(&self, asks: u8) -> bool {
-        self.asks - self.in_silence >= asks || self.asks >= asks.max(MOST_ASKS)
+    /// Returns `true` if no further request is allowed.
+    fn is_exhausted(&self, max_requests: u8) -> bool {
+        self.requests - self.in_outage >= max_requests
+            || self.requests >= max_requests.max(MAX_REQUESTS)
     }
 
-    /// Whether it was asked for in a silence that has ended since then, a round trip later or more: there was an outage,
-    /// and the request has met it.
-    fn met_outage(&self, answers: Answers) -> bool {
-        let [heard, before] = answers.heard;
-        let in_time = self.since.saturating_add(answers.round_trip);
-        self.is_asked && self.since >= before && in_time <= heard
+    /// Returns `true` if no packet arrived after the request for at least a round trip, and one did
+    /// after that: the request met an outage that has ended.
+    fn met_outage(&self, timing: Timing) -> bool {
+        let [last, before] = timing.arrivals;
+        let expected = self.since.saturating_add(timing.rtt);
+        self.is_pending && self.since >= before && expected <= last
     }
 
-    /// When it is to be asked for, or to be given up.
-    fn due(&self, newest: u64, config: &TrackerConfig, answers: Answers) -> u64 {
-        let wait = match self.asks {
+    /// Returns when to request the slice or to give it up.
+    fn due(&self, newest: u64, config: &TrackerConfig, timing: Timing) -> u64 {
+        let wait = match self.requests {
             0 if newest - self.counter >= config.reorder_slices.into() => 0,
             0 => config.reorder_micros,
-            _ if !self.is_asked => 0,
-            _ if self.met_outage(answers) => answers.round_trip,
-            _ => answers.wait,
+            _ if !self.is_pending => 0,
+            _ if self.met_outage(timing) => timing.rtt,
+            _ => timing.timeout,
         };
         self.since.saturating_add(wait)
     }
 }
 
 impl Default for TrackerConfig {
-    /// 1024 counters, 512 after an outage, slices up to 8 places or 20 ms late, 6 requests for a slice, 5 ms between two.
+    /// A window of 1024 slices, gaps of 512, reordering of 8 slices or 20 ms, 6 requests, 5 ms
+    /// apart.
     fn default() -> Self {
         Self {
             window: 1024,

@@ -1,4 +1,4 @@
-//! What is allocated: a buffer for each frame, once, and nothing for a slice.
+//! Steady reassembly allocates one buffer per frame and nothing per slice.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use video_reassembly::{Event, Limits, Reassembler, Slicer, SlicerConfig};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The allocator counts for the whole process: so there is one test, and nothing beside it.
+/// One test, because the allocator counts the whole process.
 #[test]
 fn allocations() {
     for layout in [MediaLayout::Slice, MediaLayout::Fragment] {
@@ -26,13 +26,13 @@ fn allocations() {
         let frames = packets.iter().filter(|packet| packet.begins).count();
         frames_are_allocated_once(layout, &packets, frames);
 
-        // Late ones as well. Here the last slice of a frame never comes before all others, and all others
-        // are of one size: else its bytes would be gathered in a second buffer.
+        // Late slices too. Here the last slice of a frame never arrives before all others, which
+        // would need a second buffer.
         let mut late = packets;
         late.chunks_mut(3).for_each(<[_]>::reverse);
         frames_are_allocated_once(layout, &late, frames);
     }
-    frames_that_never_end_keep_what_the_limits_say();
+    incomplete_frames_stay_within_the_limits();
 }
 
 struct Packet {
@@ -40,7 +40,7 @@ struct Packet {
     begins: bool,
 }
 
-/// Ten seconds of pictures and sound, in turn: the slices of a picture with sound in their midst.
+/// Ten seconds of video and audio. Audio packets interrupt the slices of video frames.
 fn stream(layout: MediaLayout) -> Vec<Packet> {
     let mut slicer = Slicer::new(SlicerConfig::new(layout)).unwrap();
     let mut packets = Vec::new();
@@ -51,15 +51,15 @@ fn stream(layout: MediaLayout) -> Vec<Packet> {
         };
         let data = Bytes::from(vec![7; len]);
         let info = info(u64::from(frame) * 50_000, Codec::H264);
-        let picture = cut(&mut slicer, kind, info, &data);
-        let sound = cut(&mut slicer, MediaKind::Audio, info, &data.slice(..300));
-        for (index, bytes) in picture.into_iter().enumerate() {
+        let video = cut(&mut slicer, kind, info, &data);
+        let audio = cut(&mut slicer, MediaKind::Audio, info, &data.slice(..300));
+        for (index, bytes) in video.into_iter().enumerate() {
             packets.push(Packet {
                 bytes,
                 begins: index == 0,
             });
             if index == 5 {
-                packets.extend(sound.iter().map(|bytes| Packet {
+                packets.extend(audio.iter().map(|bytes| Packet {
                     bytes: bytes.clone(),
                     begins: true,
                 }));
@@ -71,26 +71,26 @@ fn stream(layout: MediaLayout) -> Vec<Packet> {
 
 fn frames_are_allocated_once(layout: MediaLayout, packets: &[Packet], frames: usize) {
     let mut reassembler = Reassembler::new(Limits::default());
-    // Until each table has once been a key frame's.
+    // In the first half, each table grows to the size of a key frame.
     let half = packets.len() / 2;
     let (mut before, mut after) = (0, 0);
     run(&mut reassembler, layout, &packets[..half], &mut before);
     let change = run(&mut reassembler, layout, &packets[half..], &mut after);
 
     assert_eq!(before + after, frames);
-    // Not more than once. Two frames may have begun before.
+    // Two frames may have been allocated in the first half.
     assert!(change.allocations <= after, "{after} frames, {change:?}");
     assert!(
         change.allocations + 2 >= after,
         "{after} frames, {change:?}"
     );
-    // The frame info says the length of a frame, and comes last: what the last slice did not fill of the room
-    // for it is given back, and nothing grows.
+    // The size of a frame is known only with its last slice. Buffers are shrunk to it and never
+    // grow.
     assert!(change.reallocations <= after, "{change:?}");
     assert!(change.bytes_reallocated <= 0, "{change:?}");
 }
 
-/// What was allocated while these packets came.
+/// The allocations while these packets are handled.
 fn run(
     reassembler: &mut Reassembler,
     layout: MediaLayout,
@@ -108,13 +108,13 @@ fn run(
     region.change()
 }
 
-fn frames_that_never_end_keep_what_the_limits_say() {
+fn incomplete_frames_stay_within_the_limits() {
     let limits = Limits::default();
     for (count, payload) in [(2, 1400), (limits.slices, 1400), (limits.slices, 1)] {
         let payload = vec![7; payload];
         let region = Region::new(ALLOCATOR);
         let mut reassembler = Reassembler::new(limits);
-        // Each begins, some with the slice that shows how much room is needed, some with the last one.
+        // Some frames start with the first slice, which determines the stride, some with the last.
         for number in 1..=20_000 {
             let index = if number % 3 == 0 { count - 1 } else { 0 };
             reassembler.push(&slice(number, index, count, &payload));
@@ -126,7 +126,7 @@ fn frames_that_never_end_keep_what_the_limits_say() {
         let most = limits.frames * (limits.frame_bytes + slices * 16);
         assert!(kept > 0 && kept <= most, "{kept} bytes, at most {most}");
         assert!(reassembler.stats().evicted > 19_000);
-        // What it says of itself, but for what there is of each frame and table without its bytes.
+        // Reported usage excludes the fixed part of each frame and table.
         let held = reassembler.memory_usage();
         assert!(
             (kept.saturating_sub(20_000)..=kept).contains(&held),

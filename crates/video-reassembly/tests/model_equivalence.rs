@@ -1,4 +1,4 @@
-//! The reassembler against a model of it that is as simple as the rules are, step by step.
+//! Compares the reassembler with a model after every step.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,7 +20,7 @@ use video_reassembly::{
 #[derive(Debug, Clone)]
 enum Step {
     Slice(Box<Fields>),
-    GiveUp(bool, u32),
+    SkipTo(bool, u32),
     Flush,
 }
 
@@ -87,7 +87,7 @@ fn run(limits: Limits, policy: FramePolicy, steps: &[Step]) {
     for step in steps {
         match step {
             Step::Slice(fields) => fields.push(&mut model, &mut real),
-            Step::GiveUp(video, number) => {
+            Step::SkipTo(video, number) => {
                 let stream = match video {
                     true => StreamKind::Video,
                     false => StreamKind::Audio,
@@ -136,7 +136,7 @@ fn origin() -> impl Strategy<Value = Origin> {
     ]
 }
 
-/// Steps that have nothing to do with each other, but meet often.
+/// Independent steps with numbers that often coincide.
 fn any_step() -> impl Strategy<Value = Step> {
     let number = prop_oneof![
         8 => 0..20_u32,
@@ -176,12 +176,12 @@ fn any_step() -> impl Strategy<Value = Step> {
         );
     prop_oneof![
         20 => slice,
-        1 => (any::<bool>(), number).prop_map(|(video, number)| Step::GiveUp(video, number)),
+        1 => (any::<bool>(), number).prop_map(|(video, number)| Step::SkipTo(video, number)),
         1 => Just(Step::Flush),
     ]
 }
 
-/// Slices of frames as a camera cuts them, some lost, some late, some recovered right or wrong.
+/// Slices as a camera cuts them, some lost, late, or recovered right or wrong.
 fn stream_like() -> impl Strategy<Value = Vec<Step>> {
     let frame = (kind(), 1..4_u32, 1..6_usize, 0..6_usize, 0..3_u8);
     let fate = (0..14_usize, 0..10_u8, origin(), 0..8_usize);
@@ -208,7 +208,7 @@ fn stream_like() -> impl Strategy<Value = Vec<Step>> {
                     match fate {
                         0 => continue, // lost
                         1..4 if origin == Origin::Recovered => {
-                            // Recovered wrong, now and then with a frame info to suit it.
+                            // Recovered wrong, sometimes with a frame info that matches.
                             payload = other;
                             info = info.map(|(len, bytes, resolution)| match fate {
                                 1 => (
@@ -237,7 +237,7 @@ fn stream_like() -> impl Strategy<Value = Vec<Step>> {
                     };
                     arrivals.push((place + late, fields.clone()));
                     if fate % 2 == 0 || origin == Origin::Recovered {
-                        // Twice, or itself after it was recovered.
+                        // Duplicated, or received after it was recovered.
                         let again = Fields {
                             origin: Origin::Resent,
                             count,
@@ -263,14 +263,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
-    fn whatever_comes(
+    fn any_steps(
         limits in limits(), policy in policy(), steps in proptest::collection::vec(any_step(), 0..120),
     ) {
         run(limits, policy, &steps);
     }
 
     #[test]
-    fn a_stream_over_a_bad_network(limits in limits(), policy in policy(), steps in stream_like()) {
+    fn a_stream_over_a_lossy_network(limits in limits(), policy in policy(), steps in stream_like()) {
         run(limits, policy, &steps);
         run(Limits::default(), policy, &steps);
     }

@@ -1,5 +1,5 @@
-//! Frames cut into slices, through a network that reorders, repeats and loses, and back: against a
-//! model that says which frames can come and which cannot.
+//! Frames cut into slices, sent through a network that reorders, duplicates and loses packets, and
+//! reassembled.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,10 +15,10 @@ use std::time::Duration;
 use tutk_frame::{Codec, MediaKind, MediaLayout};
 use video_reassembly::{Frame, Limits, Slicer, SlicerConfig, StreamKind};
 
-/// How many places a packet may come after where it was sent.
+/// The maximum number of places by which a packet is late.
 const DELAY: usize = 8;
 
-/// Frames are as small as a slice, so that a packet may be as many frames late.
+/// A frame can be as small as a slice, so a packet can be `DELAY` frames late.
 fn limits() -> Limits {
     Limits {
         reorder_window: DELAY,
@@ -34,7 +34,7 @@ struct Sent {
     packets: Vec<Bytes>,
 }
 
-/// What happens to one packet: the delays with which its copies come. None: it is lost.
+/// The delay of each copy of a packet. Empty if it is lost.
 type Fate = Vec<usize>;
 
 fn layout() -> impl Strategy<Value = MediaLayout> {
@@ -78,7 +78,7 @@ fn send(layout: MediaLayout, slice_bytes: u16, frames: Vec<(MediaKind, Bytes)>) 
         .collect()
 }
 
-/// All packets that arrive, in the order in which they do, each with its frame and slice.
+/// The packets in the order of their arrival, each with its frame and slice index.
 fn arrivals(sent: &[Sent], fates: &[Fate]) -> Vec<((usize, usize), Bytes)> {
     let mut fates = fates.iter().cycle();
     let mut arrivals = Vec::new();
@@ -95,8 +95,8 @@ fn arrivals(sent: &[Sent], fates: &[Fate]) -> Vec<((usize, usize), Bytes)> {
     arrivals.into_iter().map(|(_, arrival)| arrival).collect()
 }
 
-/// Frames whose slices all arrive, as indices.
-fn whole(sent: &[Sent], arrivals: &[((usize, usize), Bytes)]) -> Vec<usize> {
+/// The indices of the frames whose slices all arrive.
+fn complete(sent: &[Sent], arrivals: &[((usize, usize), Bytes)]) -> Vec<usize> {
     (0..sent.len())
         .filter(|&frame| {
             (0..sent[frame].packets.len())
@@ -119,7 +119,6 @@ fn of_stream(sent: &[Sent], stream: StreamKind) -> Vec<usize> {
         .collect()
 }
 
-/// What came out must be what was sent.
 fn check(frame: &Frame, sent: &Sent, layout: MediaLayout, number: usize) {
     assert_eq!(frame.data, sent.data);
     assert_eq!(frame.kind, sent.kind);
@@ -139,13 +138,13 @@ fn check(frame: &Frame, sent: &Sent, layout: MediaLayout, number: usize) {
     }
 }
 
-/// A packet that comes at least once, up to `DELAY` places late, twice now and then.
-fn late_and_twice() -> impl Strategy<Value = Vec<Fate>> {
+/// Each packet arrives once or twice, up to `DELAY` places late.
+fn late_and_duplicated() -> impl Strategy<Value = Vec<Fate>> {
     let fate = proptest::collection::vec(0..=DELAY, 1..3);
     proptest::collection::vec(fate, 1..80)
 }
 
-/// The same, and one in eight is lost.
+/// As above, and one in eight packets is lost.
 fn lossy() -> impl Strategy<Value = Vec<Fate>> {
     let fate = prop_oneof![
         7 => proptest::collection::vec(0..=DELAY, 1..3),
@@ -158,8 +157,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn late_and_doubled_packets_cost_nothing(
-        layout in layout(), slice_bytes in 41..200_u16, frames in frames(), fates in late_and_twice(),
+    fn delivers_all_frames_despite_late_and_duplicate_packets(
+        layout in layout(), slice_bytes in 41..200_u16, frames in frames(), fates in late_and_duplicated(),
     ) {
         let sent = send(layout, slice_bytes, frames);
         let arrivals = arrivals(&sent, &fates);
@@ -182,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn timestamps_are_those_of_the_camera(
+    fn preserves_timestamps(
         slice_bytes in 41..200_u16, frames in frames(),
     ) {
         let sent = send(MediaLayout::Slice, slice_bytes, frames);
@@ -194,21 +193,21 @@ proptest! {
     }
 
     #[test]
-    fn loss_costs_exactly_the_frames_it_hits(
+    fn loses_exactly_the_frames_with_lost_packets(
         layout in layout(), slice_bytes in 41..200_u16, frames in frames(), fates in lossy(),
     ) {
         let sent = send(layout, slice_bytes, frames);
         let arrivals = arrivals(&sent, &fates);
-        let whole = whole(&sent, &arrivals);
+        let complete = complete(&sent, &arrivals);
         let mut out = run(layout, &arrivals);
         out.flush();
 
         for stream in [StreamKind::Video, StreamKind::Audio] {
-            // Numbers from 1, as the slicer counts them.
+            // The slicer numbers frames from 1.
             let all: Vec<usize> = of_stream(&sent, stream);
             let number = |index: &usize| all.iter().position(|i| i == index).unwrap() + 1;
             let expected: Vec<usize> =
-                whole.iter().filter(|index| all.contains(index)).map(number).collect();
+                complete.iter().filter(|index| all.contains(index)).map(number).collect();
             let got: Vec<&Frame> =
                 out.frames.iter().filter(|frame| frame.stream() == stream).collect();
             let numbers: Vec<usize> = got.iter().map(|frame| frame.number as usize).collect();
@@ -217,7 +216,7 @@ proptest! {
                 let number = frame.number as usize;
                 check(frame, &sent[all[number - 1]], layout, number);
             }
-            // All others between the first and the last of which something came are reported, once.
+            // The others between the first and the last received frame are reported once.
             let seen = arrivals.iter().map(|((frame, _), _)| frame).filter(|i| all.contains(i));
             let seen: Vec<usize> = seen.map(number).collect();
             let (Some(first), Some(last)) = (seen.iter().min(), seen.iter().max()) else {

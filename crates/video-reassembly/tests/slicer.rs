@@ -1,5 +1,4 @@
-//! What the camera's side puts on the wire, byte for byte and rule by rule (wire.md section 10;
-//! summary.md phase 6).
+//! The packets of a slicer (docs/protocol.md, section 15).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,8 +8,8 @@
 mod common;
 
 use bytes::{Bytes, BytesMut};
-use common::{cut, info};
-use tutk_frame::{AvPacket, Codec, Fragment, LinkClock, MediaKind, MediaLayout, Slice};
+use common::{cut, info, parse};
+use tutk_frame::{AvPacket, Codec, LinkClock, MediaKind, MediaLayout, Slice};
 use video_reassembly::{Error, Slicer, SlicerConfig, Slices};
 
 fn slicer(layout: MediaLayout, slice_bytes: u16) -> Slicer {
@@ -22,9 +21,9 @@ fn slicer(layout: MediaLayout, slice_bytes: u16) -> Slicer {
 }
 
 #[test]
-fn a_key_frame_in_the_field_layout() {
+fn writes_a_key_frame_in_the_slice_layout() {
     let mut slicer = slicer(MediaLayout::Slice, 48);
-    // 48, 48, then 5 and the frame info: 141 bytes in 48s.
+    // Slices of 48, 48, and 5 bytes with the frame info.
     let data: Vec<u8> = (0..101).collect();
     let stamp = info(1_250_000, Codec::H264);
     let mut slices = slicer
@@ -81,7 +80,7 @@ fn a_key_frame_in_the_field_layout() {
 }
 
 #[test]
-fn a_frame_in_the_summary_layout() {
+fn writes_a_frame_in_the_fragment_layout() {
     let mut slicer = slicer(MediaLayout::Fragment, 64);
     let data: Vec<u8> = (0..70).collect();
     let stamp = info(1_250_000, Codec::H264);
@@ -91,7 +90,6 @@ fn a_frame_in_the_summary_layout() {
         stamp,
         &Bytes::from(data.clone()),
     );
-    // 1,764,000,001,250 ms, the low 32 bits: 0xb697_ece2.
     let time = 1_764_000_001_250_u64.to_le_bytes();
     let head = |index: u8| {
         [
@@ -113,7 +111,7 @@ fn a_frame_in_the_summary_layout() {
 }
 
 #[test]
-fn counters_run_over_all_kinds_and_numbers_do_not() {
+fn counts_slices_of_all_kinds_and_numbers_frames_by_stream() {
     let mut slicer = slicer(MediaLayout::Slice, 100);
     let mut counter = 0;
     let mut numbers = Vec::new();
@@ -158,10 +156,8 @@ fn counters_run_over_all_kinds_and_numbers_do_not() {
     );
 }
 
-/// A client that finds losses by the counter must see none where a packet of audio is sent in the
-/// middle of a long picture.
 #[test]
-fn counters_are_taken_when_a_slice_is_written() {
+fn assigns_counters_in_the_order_of_writing() {
     let mut slicer = slicer(MediaLayout::Slice, 100);
     let cut = |slicer: &mut Slicer, kind, len| {
         let data = Bytes::from(vec![0; len]);
@@ -183,7 +179,7 @@ fn counters_are_taken_when_a_slice_is_written() {
     };
     assert!(write(&mut video));
     assert!(write(&mut audio));
-    assert!(!write(&mut audio), "and what is not written is not counted");
+    assert!(!write(&mut audio));
     while write(&mut video) {}
     assert_eq!(
         counters,
@@ -198,49 +194,31 @@ fn counters_are_taken_when_a_slice_is_written() {
 }
 
 #[test]
-fn slices_are_full_but_for_the_end_whatever_the_length() {
-    for layout in [MediaLayout::Slice, MediaLayout::Fragment] {
-        for slice_bytes in [41, 64] {
-            for len in 1..=400 {
-                let mut slicer = slicer(layout, slice_bytes);
-                let data = Bytes::from(vec![7; len]);
-                let packets = cut(&mut slicer, MediaKind::Key, info(0, Codec::H264), &data);
-                let sizes: Vec<(usize, usize)> = packets
-                    .iter()
-                    .map(|packet| match layout {
-                        MediaLayout::Fragment => {
-                            (Fragment::parse(packet).unwrap().payload.len(), 0)
-                        }
-                        MediaLayout::Slice => {
-                            let body = AvPacket::parse(packet, layout).unwrap().body;
-                            let slice = Slice::parse(body).unwrap();
-                            (slice.payload.len(), slice.info.len())
-                        }
-                    })
-                    .collect();
-                let full = usize::from(slice_bytes);
-                assert_eq!(sizes.iter().map(|(payload, _)| payload).sum::<usize>(), len);
-                assert!(
-                    sizes
-                        .iter()
-                        .all(|(payload, info)| *payload > 0 && payload + info <= full)
-                );
-                let (short, rest) = sizes.split_at(sizes.len().saturating_sub(2));
-                assert!(short.iter().all(|size| *size == (full, 0)));
-                let infos: Vec<usize> = rest.iter().map(|(_, info)| *info).collect();
-                let info = match layout {
-                    MediaLayout::Slice => 40,
-                    MediaLayout::Fragment => 0,
-                };
-                assert_eq!(infos.last(), Some(&info));
-                assert!(infos.iter().rev().skip(1).all(|info| *info == 0));
-            }
+fn fills_all_slices_but_the_last_two() {
+    for (layout, info_len) in [(MediaLayout::Slice, 40), (MediaLayout::Fragment, 0)] {
+        for (slice_bytes, len) in (1..=400).flat_map(|len| [(41, len), (64, len)]) {
+            let mut slicer = slicer(layout, slice_bytes);
+            let data = Bytes::from(vec![7; len]);
+            let packets = cut(&mut slicer, MediaKind::Key, info(0, Codec::H264), &data);
+            let slices = packets.iter().map(|packet| parse(packet, layout));
+            let sizes: Vec<(usize, usize)> = slices
+                .map(|slice| (slice.payload.len(), slice.info.len()))
+                .collect();
+            let full = usize::from(slice_bytes);
+            assert_eq!(sizes.iter().map(|(payload, _)| payload).sum::<usize>(), len);
+            let fits = |(payload, info): &(usize, usize)| *payload > 0 && payload + info <= full;
+            assert!(sizes.iter().all(fits));
+            let (last, others) = sizes.split_last().unwrap();
+            assert_eq!(last.1, info_len);
+            assert!(others.iter().all(|(_, info)| *info == 0));
+            let (_, all_full) = others.split_last().unwrap_or((&(full, 0), &[]));
+            assert!(all_full.iter().all(|size| *size == (full, 0)));
         }
     }
 }
 
 #[test]
-fn what_cannot_be_sliced_is_refused_and_not_counted() {
+fn rejects_invalid_sizes_without_using_a_frame_number() {
     let config = SlicerConfig {
         slice_bytes: 40,
         ..SlicerConfig::new(MediaLayout::Slice)
@@ -258,7 +236,7 @@ fn what_cannot_be_sliced_is_refused_and_not_counted() {
             .unwrap_err(),
         Error::EmptyFrame
     );
-    // 65,535 slices hold so many bytes with the frame info, and no more.
+    // The most bytes that 65,535 slices hold with the frame info.
     let most = 65_535 * 41 - 40;
     assert_eq!(
         slicer

@@ -1,5 +1,5 @@
-//! What the tests share: frames, packets, and a reassembler that is drained after every call.
-#![allow(dead_code, reason = "every test uses its own part of it")]
+//! Frames, packets, and a reassembler whose events are collected.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use bytes::{Bytes, BytesMut};
 use tutk_frame::{
@@ -33,8 +33,8 @@ pub(crate) fn info(micros_since_start: u64, codec: Codec) -> FrameInfo {
     }
 }
 
-/// The bytes of a frame info that says how long the frame is.
-pub(crate) fn says(bytes: u32) -> Vec<u8> {
+/// The bytes of a frame info with a frame size.
+pub(crate) fn info_with_size(bytes: u32) -> Vec<u8> {
     let mut out = Vec::new();
     FrameInfo {
         numbers: Some(FrameNumbers {
@@ -48,7 +48,7 @@ pub(crate) fn says(bytes: u32) -> Vec<u8> {
     out
 }
 
-/// The packets of one frame.
+/// Cuts a frame into packets.
 pub(crate) fn cut(
     slicer: &mut Slicer,
     kind: MediaKind,
@@ -78,7 +78,7 @@ pub(crate) fn parse(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
     }
 }
 
-/// A slice of a video frame in the field's layout, without frame info.
+/// A slice of a video frame, without frame info.
 pub(crate) fn slice(number: u32, index: u32, count: u32, payload: &[u8]) -> Slice<'_> {
     Slice {
         kind: MediaKind::Delta,
@@ -94,7 +94,7 @@ pub(crate) fn slice(number: u32, index: u32, count: u32, payload: &[u8]) -> Slic
     }
 }
 
-/// A reassembler, and all that came out of it.
+/// A reassembler and its events.
 pub(crate) struct Collector {
     pub(crate) reassembler: Reassembler,
     pub(crate) frames: Vec<Frame>,
@@ -133,7 +133,7 @@ impl Collector {
         self.frames.iter().map(|frame| frame.number).collect()
     }
 
-    /// First and last number, slices that came, slices there are, of each loss.
+    /// First and last number, received and total slices of each loss.
     pub(crate) fn losses(&self) -> Vec<(u32, u32, u32, u32)> {
         let losses = self.lost.iter();
         losses

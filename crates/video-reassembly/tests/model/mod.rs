@@ -1,8 +1,6 @@
-//! A reassembler that is as simple as its rules: the reference for the real one, in the property tests and in
-//! the fuzz target. Everything is kept, in maps; nothing is fast.
-//!
-//! Time stamps are not its matter: they are those of `MediaClock`, which has tests of its own.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+//! A simple model of the reassembler, for the property tests and the fuzz target. It keeps all data
+//! in maps, and does not model timestamps.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +10,7 @@ use video_reassembly::{
     Stats, StreamKind,
 };
 
-/// What the model hands out.
+/// An expected event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
     Frame {
@@ -25,9 +23,6 @@ pub(crate) enum Expected {
     Lost(Lost),
 }
 
-/// The counters that it keeps: those of `Stats`, by name.
-pub(crate) type Counters = BTreeMap<&'static str, u64>;
-
 pub(crate) struct Model {
     limits: Limits,
     video: Stream,
@@ -35,11 +30,11 @@ pub(crate) struct Model {
     out: Out,
 }
 
-/// What both streams share.
+/// The state that both streams share.
 #[derive(Default)]
 struct Out {
     events: Vec<Expected>,
-    counters: Counters,
+    stats: Stats,
     resolution: Option<u8>,
 }
 
@@ -47,12 +42,12 @@ struct Stream {
     kind: StreamKind,
     policy: FramePolicy,
     limits: Limits,
-    /// By number, unwrapped; all after `settled`.
+    /// By unwrapped number, all after `settled`.
     frames: BTreeMap<i64, Frame>,
     settled: Option<i64>,
-    /// What was handed out, or held back, since the count jumped last.
+    /// The frames delivered or undecodable since the last jump.
     delivered: BTreeSet<i64>,
-    suspect: Option<FrameNumber>,
+    jump_candidate: Option<FrameNumber>,
     decodable: bool,
     ticks: u64,
 }
@@ -64,11 +59,11 @@ struct Frame {
     previous: Option<u32>,
     metadata: Option<FrameMetadata>,
     touched: u64,
-    pieces: BTreeMap<u32, Piece>,
-    misled: bool,
+    slices: BTreeMap<u32, StoredSlice>,
+    recovery_failed: bool,
 }
 
-struct Piece {
+struct StoredSlice {
     counter: Option<u16>,
     payload: Vec<u8>,
     info: Vec<u8>,
@@ -77,7 +72,6 @@ struct Piece {
 
 impl Model {
     pub(crate) fn new(limits: Limits, policy: FramePolicy) -> Self {
-        // As the documentation of `Limits` has them.
         let frames = limits.frames.max(1);
         let limits = Limits {
             frames,
@@ -92,7 +86,7 @@ impl Model {
             frames: BTreeMap::new(),
             settled: None,
             delivered: BTreeSet::new(),
-            suspect: None,
+            jump_candidate: None,
             decodable: false,
             ticks: 0,
         };
@@ -106,18 +100,16 @@ impl Model {
 
     pub(crate) fn push(&mut self, slice: &Slice<'_>) {
         let out = &mut self.out;
-        if slice.origin == Origin::Resent {
-            out.count("resent");
-        }
+        out.stats.resent += u64::from(slice.origin == Origin::Resent);
         let limit = self.limits.frame_bytes as u64;
-        let metadata = slice.metadata.map_or(0, |said| said.frame_bytes);
+        let frame_bytes = slice.metadata.map_or(0, |metadata| metadata.frame_bytes);
         if slice.index >= slice.count {
-            out.count("inconsistent");
+            out.stats.inconsistent += 1;
         } else if slice.count > self.limits.slices
-            || u64::from(metadata) > limit
+            || u64::from(frame_bytes) > limit
             || slice.payload.len() as u64 > limit
         {
-            out.count("over_limit");
+            out.stats.over_limit += 1;
         } else if StreamKind::of(slice.kind) == StreamKind::Video {
             self.video.push(slice, out);
         } else {
@@ -133,28 +125,27 @@ impl Model {
     }
 
     pub(crate) fn flush(&mut self) {
-        self.video.flush(&mut self.out);
-        self.audio.flush(&mut self.out);
+        self.video.settle_before(i64::MAX, &mut self.out);
+        self.audio.settle_before(i64::MAX, &mut self.out);
     }
 
-    /// The oldest complete frame that waits, and the counter of its first slice.
-    pub(crate) fn blocked_frame(&self, stream: StreamKind) -> (Option<u32>, Option<u16>) {
+    /// The oldest complete frame, and the counter of its first slice.
+    fn blocked_frame(&self, stream: StreamKind) -> (Option<u32>, Option<u16>) {
         let stream = match stream {
             StreamKind::Video => &self.video,
             StreamKind::Audio => &self.audio,
         };
-        let mut whole = stream.frames.values().filter(|frame| frame.is_complete());
-        let blocked_frame = whole.next();
+        let blocked = stream.frames.values().find(|frame| frame.is_complete());
         (
-            blocked_frame.map(|frame| frame.wire.value()),
-            blocked_frame.and_then(|frame| frame.pieces.get(&0)?.counter),
+            blocked.map(|frame| frame.wire.value()),
+            blocked.and_then(|frame| frame.slices.get(&0)?.counter),
         )
     }
 
-    /// Takes all that `real` has to say and compares it with what the model says. `real` must be polled after
-    /// every call, and have room for so many events.
+    /// Compares all events and counters of `real` with the model. Must be called after every call
+    /// of another method.
     pub(crate) fn compare(&mut self, real: &mut Reassembler) {
-        let said: Vec<Expected> = std::iter::from_fn(|| real.poll())
+        let events: Vec<Expected> = std::iter::from_fn(|| real.poll())
             .map(|event| match event {
                 Event::Lost(lost) => Expected::Lost(lost),
                 Event::Frame(frame) => Expected::Frame {
@@ -166,50 +157,13 @@ impl Model {
                 },
             })
             .collect();
-        assert_eq!(said, std::mem::take(&mut self.out.events));
+        assert_eq!(events, std::mem::take(&mut self.out.events));
         for stream in [StreamKind::Video, StreamKind::Audio] {
-            let blocked_frame = (real.blocked_frame(stream), real.blocked_counter(stream));
-            assert_eq!(blocked_frame, self.blocked_frame(stream));
+            let blocked = (real.blocked_frame(stream), real.blocked_counter(stream));
+            assert_eq!(blocked, self.blocked_frame(stream));
         }
-        assert_eq!(counters(&real.stats()), self.out.counters);
-    }
-}
-
-/// The counters of the real one, those of zero left out.
-fn counters(stats: &Stats) -> Counters {
-    let mut counters = Counters::from([
-        ("slices", stats.slices),
-        ("resent", stats.resent),
-        ("recovered", stats.recovered),
-        ("recovered_dropped", stats.recovered_dropped),
-        ("frames", stats.frames),
-        ("bytes", stats.bytes),
-        ("undecodable", stats.undecodable),
-        ("incomplete", stats.incomplete),
-        ("missing", stats.missing),
-        ("duplicates", stats.duplicates),
-        ("late", stats.late),
-        ("inconsistent", stats.inconsistent),
-        ("over_limit", stats.over_limit),
-        ("out_of_range", stats.out_of_range),
-        ("jumps", stats.jumps),
-        ("evicted", stats.evicted),
-        ("size_mismatches", stats.size_mismatches),
-        ("invalid_info", stats.invalid_info),
-    ]);
-    counters.retain(|_, count| *count > 0);
-    counters
-}
-
-impl Out {
-    fn count(&mut self, name: &'static str) {
-        self.add(name, 1);
-    }
-
-    fn add(&mut self, name: &'static str, by: u64) {
-        if by > 0 {
-            *self.counters.entry(name).or_default() += by;
-        }
+        self.out.stats.clock_jumps = real.stats().clock_jumps;
+        assert_eq!(real.stats(), self.out.stats);
     }
 }
 
@@ -218,33 +172,35 @@ impl Stream {
         let wire = slice.number;
         let reference = self.settled.or(self.frames.keys().next().copied());
         let mut number = reference.map_or(wire.value().into(), |from| from + distance(from, wire));
-        // 64 behind, or too far ahead: the count has jumped, or nothing of it is true.
         let jumped = reference.is_some_and(|from| {
             !(from - 63..=from + i64::from(self.limits.max_dropout)).contains(&number)
         });
         if jumped {
             if slice.origin == Origin::Recovered {
-                return out.count("recovered_dropped");
+                out.stats.recovered_dropped += 1;
+                return;
             }
             let confirmed = self
-                .suspect
-                .is_some_and(|suspect| (1..=64).contains(&distance(suspect.value().into(), wire)));
+                .jump_candidate
+                .is_some_and(|from| (1..=64).contains(&distance(from.value().into(), wire)));
             if !confirmed {
-                self.suspect = Some(wire);
-                return out.count("out_of_range");
+                self.jump_candidate = Some(wire);
+                out.stats.out_of_range += 1;
+                return;
             }
-            self.flush(out);
-            out.count("jumps");
-            self.suspect = None;
+            self.settle_before(i64::MAX, out);
+            out.stats.jumps += 1;
+            self.jump_candidate = None;
             self.delivered.clear();
             self.decodable = false;
             number = wire.value().into();
             self.settled = Some(number - 1);
         } else if self.is_settled(number) {
-            return out.count(match self.delivered.contains(&number) {
-                true => "duplicates",
-                false => "late",
-            });
+            match self.delivered.contains(&number) {
+                true => out.stats.duplicates += 1,
+                false => out.stats.late += 1,
+            }
+            return;
         }
 
         self.ticks += 1;
@@ -253,13 +209,14 @@ impl Stream {
                 self.evict(out);
             }
             if self.is_settled(number) {
-                return out.count("late");
+                out.stats.late += 1;
+                return;
             }
             self.frames.insert(number, Frame::new(slice));
         }
         let frame = self.frames.get_mut(&number).unwrap();
         frame.touched = self.ticks;
-        frame.store(slice, self.limits.frame_bytes, out);
+        frame.store(slice, self.limits.frame_bytes, &mut out.stats);
         if frame.is_complete() {
             self.release(out);
         }
@@ -273,7 +230,7 @@ impl Stream {
         let incomplete = self.frames.iter().filter(|(_, frame)| !frame.is_complete());
         let stalest = incomplete.min_by_key(|(_, frame)| frame.touched);
         let Some((&number, _)) = stalest else { return };
-        out.count("evicted");
+        out.stats.evicted += 1;
         if self.frames.keys().next() == Some(&number) {
             self.settle_before(number + 1, out);
             self.release(out);
@@ -293,26 +250,21 @@ impl Stream {
         let end = newest + distance(newest, number);
         self.settle_before(end, out);
         if let Some((&first, frame)) = self.frames.first_key_value()
-            && !self.follows(first, frame)
+            && !self.is_next(first, frame)
         {
-            self.pass_over(end, frame.wire, frame.kind, out);
+            self.give_up_missing(end, frame.wire, frame.kind, out);
         }
         self.release(out);
     }
 
-    fn flush(&mut self, out: &mut Out) {
-        self.settle_before(i64::MAX, out);
-    }
-
-    /// Hands out what follows on the last frame; and the oldest that waits, when too many do.
     fn release(&mut self, out: &mut Out) {
         loop {
             let first = self.frames.first_key_value();
-            let goes_on = first
-                .is_some_and(|(&number, frame)| frame.is_complete() && self.follows(number, frame));
+            let is_next = first
+                .is_some_and(|(&number, frame)| frame.is_complete() && self.is_next(number, frame));
             let complete = self.frames.iter().filter(|(_, frame)| frame.is_complete());
             let numbers: Vec<i64> = complete.map(|(&number, _)| number).collect();
-            if goes_on || numbers.len() > self.limits.reorder_window {
+            if is_next || numbers.len() > self.limits.reorder_window {
                 self.settle_before(numbers[0] + 1, out);
             } else {
                 return;
@@ -320,8 +272,8 @@ impl Stream {
         }
     }
 
-    /// Whether nothing can be missing before that frame, the lowest one.
-    fn follows(&self, number: i64, frame: &Frame) -> bool {
+    /// Returns `true` if no frame can be missing before this one, the first.
+    fn is_next(&self, number: i64, frame: &Frame) -> bool {
         match self.settled {
             Some(settled) => {
                 number == settled + 1 || frame.previous == Some(on_wire(settled, frame.wire))
@@ -345,41 +297,41 @@ impl Stream {
     }
 
     fn settle(&mut self, number: i64, frame: Frame, out: &mut Out) {
-        if !self.follows(number, &frame) {
-            self.pass_over(number, frame.wire, frame.kind, out);
+        if !self.is_next(number, &frame) {
+            self.give_up_missing(number, frame.wire, frame.kind, out);
         }
         self.settled = Some(number);
         let complete = frame.is_complete();
         if complete {
             self.delivered.insert(number);
-            self.suspect = None;
+            self.jump_candidate = None;
             self.decodable |= frame.kind == MediaKind::Key;
             let undecodable = self.kind == StreamKind::Video && !self.decodable;
             if self.policy == FramePolicy::All || !undecodable {
-                return frame.hand_out(out);
+                return frame.deliver(out);
             }
-            out.count("undecodable");
+            out.stats.undecodable += 1;
         } else {
             self.decodable = false;
-            out.count("incomplete");
+            out.stats.incomplete += 1;
         }
         let next = self.frames.values().next();
         out.events.push(Expected::Lost(Lost {
             stream: self.kind,
             first: frame.wire.value(),
             last: frame.wire.value(),
-            received: frame.pieces.len().try_into().unwrap(),
+            received: frame.slices.len().try_into().unwrap(),
             total: frame.count,
             undecodable: complete,
             next_is_key: next.map(|next| next.kind == MediaKind::Key),
         }));
     }
 
-    /// The numbers before `end` of which there is nothing are lost; `next` is what follows on them.
-    fn pass_over(&mut self, end: i64, like: FrameNumber, next: MediaKind, out: &mut Out) {
+    /// Gives up the numbers before `end`. `next` is the kind of the frame that follows.
+    fn give_up_missing(&mut self, end: i64, like: FrameNumber, next: MediaKind, out: &mut Out) {
         let first = self.settled.map_or(end, |settled| settled + 1);
         if first < end {
-            out.add("missing", (end - first).try_into().unwrap());
+            out.stats.missing += u64::try_from(end - first).unwrap();
             out.events.push(Expected::Lost(Lost {
                 stream: self.kind,
                 first: on_wire(first, like),
@@ -404,122 +356,128 @@ impl Frame {
             previous: slice.previous,
             metadata: slice.metadata,
             touched: 0,
-            pieces: BTreeMap::new(),
-            misled: false,
+            slices: BTreeMap::new(),
+            recovery_failed: false,
         }
     }
 
-    fn store(&mut self, slice: &Slice<'_>, limit: usize, out: &mut Out) {
+    fn store(&mut self, slice: &Slice<'_>, limit: usize, stats: &mut Stats) {
         let recovered = slice.origin == Origin::Recovered;
         let is_last = slice.index + 1 == self.count;
         let agrees =
             slice.count == self.count && slice.kind == self.kind && slice.metadata == self.metadata;
         if recovered {
             let has_info = FrameInfo::parse(slice.info).is_ok();
-            if self.misled || !agrees || has_info != is_last {
-                return out.count("recovered_dropped");
+            if self.recovery_failed || !agrees || has_info != is_last {
+                stats.recovered_dropped += 1;
+                return;
             }
         } else if !agrees {
-            if self.pieces.values().any(|piece| !piece.recovered) {
-                return out.count("inconsistent");
+            if self.slices.values().any(|stored| !stored.recovered) {
+                stats.inconsistent += 1;
+                return;
             }
-            out.add("recovered_dropped", self.pieces.len() as u64);
+            stats.recovered_dropped += self.slices.len() as u64;
             *self = Self {
                 touched: self.touched,
-                misled: self.misled || !self.pieces.is_empty(),
+                recovery_failed: self.recovery_failed || !self.slices.is_empty(),
                 ..Self::new(slice)
             };
         }
-        // A slice that came counts for more than one that was recovered.
-        let confirmed = match self.pieces.get_mut(&slice.index) {
-            Some(piece) if piece.recovered && !recovered => {
-                piece.recovered = false;
-                piece.info = slice.info.to_vec();
-                piece.payload == slice.payload
+        // A received slice replaces a recovered one.
+        let confirmed = match self.slices.get_mut(&slice.index) {
+            Some(stored) if stored.recovered && !recovered => {
+                stored.recovered = false;
+                stored.info = slice.info.to_vec();
+                stored.payload == slice.payload
             }
-            Some(_) => return out.count("duplicates"),
+            Some(_) => {
+                stats.duplicates += 1;
+                return;
+            }
             None => false,
         };
-        if !confirmed && self.pieces.remove(&slice.index).is_some() {
-            self.misled = true;
-            out.count("recovered_dropped");
+        if !confirmed && self.slices.remove(&slice.index).is_some() {
+            self.recovery_failed = true;
+            stats.recovered_dropped += 1;
         }
         if !confirmed && self.bytes() + slice.payload.len() > limit {
-            out.count(match recovered {
-                true => "recovered_dropped",
-                false => "over_limit",
-            });
+            match recovered {
+                true => stats.recovered_dropped += 1,
+                false => stats.over_limit += 1,
+            }
         } else {
             let is_last = slice.index + 1 == self.count;
-            if is_last && !slice.info.is_empty() && FrameInfo::parse(slice.info).is_err() {
-                out.count("invalid_info");
-            }
+            let is_invalid = !slice.info.is_empty() && FrameInfo::parse(slice.info).is_err();
+            stats.invalid_info += u64::from(is_last && is_invalid);
             if confirmed {
-                out.count("duplicates");
+                stats.duplicates += 1;
             } else {
-                let piece = Piece {
+                let stored = StoredSlice {
                     counter: slice.counter,
                     payload: slice.payload.to_vec(),
                     info: slice.info.to_vec(),
                     recovered,
                 };
-                self.pieces.insert(slice.index, piece);
-                out.count("slices");
-                out.add("recovered", recovered.into());
+                self.slices.insert(slice.index, stored);
+                stats.slices += 1;
+                stats.recovered += u64::from(recovered);
             }
         }
-        // A whole frame of the wrong size was recovered wrongly.
-        let guesses = self.pieces.values().filter(|piece| piece.recovered).count();
-        if self.is_complete() && guesses > 0 && !self.is_as_long_as_said() {
-            self.pieces.retain(|_, piece| !piece.recovered);
-            self.misled = true;
-            out.add("recovered_dropped", guesses as u64);
+        // A complete frame of the wrong size has a wrong recovered slice.
+        let recovered = self.slices.values().filter(|stored| stored.recovered);
+        let recovered = recovered.count() as u64;
+        if self.is_complete() && recovered > 0 && !self.size_matches() {
+            self.slices.retain(|_, stored| !stored.recovered);
+            self.recovery_failed = true;
+            stats.recovered_dropped += recovered;
         }
     }
 
     fn is_complete(&self) -> bool {
-        self.pieces.len() == self.count as usize
+        self.slices.len() == self.count as usize
     }
 
     fn bytes(&self) -> usize {
-        self.pieces.values().map(|piece| piece.payload.len()).sum()
+        let stored = self.slices.values();
+        stored.map(|stored| stored.payload.len()).sum()
     }
 
     fn info(&self) -> Option<FrameInfo> {
-        let last = self.pieces.get(&(self.count - 1))?;
+        let last = self.slices.get(&(self.count - 1))?;
         FrameInfo::parse(&last.info).ok()
     }
 
-    fn is_as_long_as_said(&self) -> bool {
-        let said = match self.info() {
+    fn size_matches(&self) -> bool {
+        let announced = match self.info() {
             Some(info) => info.frame_bytes(),
             None => self.metadata.map(|metadata| metadata.frame_bytes),
         };
-        said.is_none_or(|said| said as usize == self.bytes())
+        announced.is_none_or(|announced| announced as usize == self.bytes())
     }
 
-    fn hand_out(self, out: &mut Out) {
+    fn deliver(self, out: &mut Out) {
         let info = self.info();
-        out.count("frames");
-        out.add("bytes", self.bytes() as u64);
-        out.add("size_mismatches", (!self.is_as_long_as_said()).into());
+        out.stats.frames += 1;
+        out.stats.bytes += self.bytes() as u64;
+        out.stats.size_mismatches += u64::from(!self.size_matches());
         let mut resolution_changed = false;
         if let (Some(info), true) = (info, self.kind != MediaKind::Audio) {
             let before = out.resolution.replace(info.resolution);
             resolution_changed = before.is_some_and(|before| before != info.resolution);
         }
-        let pieces = self.pieces.into_values();
+        let slices = self.slices.into_values();
         out.events.push(Expected::Frame {
             kind: self.kind,
             number: self.wire.value(),
             info,
             resolution_changed,
-            data: pieces.flat_map(|piece| piece.payload).collect(),
+            data: slices.flat_map(|stored| stored.payload).collect(),
         });
     }
 }
 
-/// How far `number` is ahead of `from`, by the shorter way round.
+/// How far `number` is ahead of `from`, by the shorter way around the wrap.
 fn distance(from: i64, number: FrameNumber) -> i64 {
     let (width, value): (i64, i64) = match number {
         FrameNumber::Short(value) => (1 << 16, value.into()),

@@ -1,5 +1,4 @@
-//! What the camera's side puts on the wire in resend mode (wire.md section 12), byte for byte and rule by
-//! rule.
+//! The packets of a slicer in resend mode (docs/protocol.md, section 17).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -43,7 +42,7 @@ fn repair(slicer: &mut Slicer) -> Option<Vec<u8>> {
     written.then_some(packet)
 }
 
-/// The slice counters of the slices sent again, and that all are what they were.
+/// Writes all retransmissions, compares them with the sent slices and returns their counters.
 fn resent(slicer: &mut Slicer, sent: &[Vec<u8>]) -> Vec<u16> {
     let again = std::iter::from_fn(|| repair(slicer));
     again
@@ -68,12 +67,12 @@ fn resent(slicer: &mut Slicer, sent: &[Vec<u8>]) -> Vec<u16> {
 }
 
 #[test]
-fn a_group_and_its_parity() {
+fn writes_a_group_and_its_parity() {
     let mut slicer = slicer(ResendConfig {
         group_size: 2,
         ..ResendConfig::default()
     });
-    // 48, then 5 and the frame info.
+    // Slices of 48, and 5 bytes with the frame info.
     let mut slices = cut(&mut slicer, MediaKind::Key, 53);
     let clock = LinkClock {
         clock: 0x1122,
@@ -92,7 +91,7 @@ fn a_group_and_its_parity() {
     assert_eq!(first[..8], head(0x08, 0));
     assert_eq!(first[8..16], [0x22, 0x11, 7, 0, 0, 0, 0, 0]);
     assert_eq!(first[16..24], group(0));
-    assert_eq!(first[24..28], [5, 0, 0, 0], "a slice header like any other");
+    assert_eq!(first[24..28], [5, 0, 0, 0]);
     assert_eq!(first.len(), 44 + 48);
     assert_eq!(second[..8], head(0x05, 1));
     assert_eq!(second[8..16], group(1));
@@ -107,13 +106,13 @@ fn a_group_and_its_parity() {
 }
 
 #[test]
-fn a_group_ends_with_its_frame_and_sound_has_one_of_its_own() {
+fn groups_contain_slices_of_one_frame() {
     let mut slicer = slicer(ResendConfig {
         group_size: 3,
         ..ResendConfig::default()
     });
     let mut video = cut(&mut slicer, MediaKind::Key, 200); // five slices
-    let mut sound = cut(&mut slicer, MediaKind::Audio, 3);
+    let mut audio = cut(&mut slicer, MediaKind::Audio, 3);
     let mut groups = Vec::new();
     let mut note = |packet: &[u8]| {
         let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
@@ -124,20 +123,20 @@ fn a_group_ends_with_its_frame_and_sound_has_one_of_its_own() {
         };
         groups.push((group.group, group.index, group.k, parity));
     };
-    for of_sound in [false, false, true, false, false, false] {
-        let slices = if of_sound { &mut sound } else { &mut video };
+    for of_audio in [false, false, true, false, false, false] {
+        let slices = if of_audio { &mut audio } else { &mut video };
         note(&next(&mut slicer, slices).unwrap());
         while let Some(packet) = repair(&mut slicer) {
             note(&packet);
         }
     }
-    assert_eq!((video.remaining(), sound.remaining()), (0, 0));
+    assert_eq!((video.remaining(), audio.remaining()), (0, 0));
     assert_eq!(
         groups,
         [
             (0, 0, 3, Some(0)),
             (0, 1, 3, Some(1)),
-            (1, 0, 1, Some(2)), // sound
+            (1, 0, 1, Some(2)), // audio
             (1, 1, 1, None),
             (0, 2, 3, Some(3)),
             (0, 3, 3, None),
@@ -151,9 +150,9 @@ fn a_group_ends_with_its_frame_and_sound_has_one_of_its_own() {
 }
 
 #[test]
-fn without_parity_there_are_groups_all_the_same() {
+fn writes_groups_without_parity() {
     let mut slicer = slicer(ResendConfig {
-        group_size: 0, // as good as 1
+        group_size: 0, // read as 1
         parity: false,
         ..ResendConfig::default()
     });
@@ -171,7 +170,7 @@ fn without_parity_there_are_groups_all_the_same() {
 }
 
 #[test]
-fn slices_are_sent_again_once_for_each_time_they_are_asked_for() {
+fn retransmits_each_requested_slice_once() {
     let mut slicer = slicer(ResendConfig {
         parity: false,
         ..ResendConfig::default()
@@ -184,7 +183,7 @@ fn slices_are_sent_again_once_for_each_time_they_are_asked_for() {
     ] {
         let mut slices = cut(&mut slicer, kind, len);
         while let Some(packet) = next(&mut slicer, &mut slices) {
-            // Without the group header, to compare with what has none.
+            // Retransmissions have no group header.
             let parsed = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
             let mut plain = parsed;
             plain.header.packet_type = parsed.body[0];
@@ -198,13 +197,9 @@ fn slices_are_sent_again_once_for_each_time_they_are_asked_for() {
     slicer.handle_request(0, [1]);
     assert_eq!(resent(&mut slicer, &sent), [7, 1, 5]);
     slicer.handle_request(0, [1]);
-    assert_eq!(
-        resent(&mut slicer, &sent),
-        [1],
-        "and again when that is lost"
-    );
+    assert_eq!(resent(&mut slicer, &sent), [1]);
 
-    // What is acknowledged is forgotten; and so is what was asked for before.
+    // Acknowledged slices are dropped, also if they were requested.
     slicer.handle_request(0, [2, 6]);
     slicer.handle_request(5, [4, 8, 9]);
     assert_eq!(resent(&mut slicer, &sent), [6, 8]);
@@ -217,7 +212,7 @@ fn slices_are_sent_again_once_for_each_time_they_are_asked_for() {
 }
 
 #[test]
-fn a_base_that_cannot_be_forgets_nothing() {
+fn ignores_a_base_out_of_range() {
     let mut slicer = slicer(ResendConfig::default());
     let mut slices = cut(&mut slicer, MediaKind::Key, 200);
     while next(&mut slicer, &mut slices).is_some() {}
@@ -229,7 +224,7 @@ fn a_base_that_cannot_be_forgets_nothing() {
 }
 
 #[test]
-fn what_is_kept_is_bounded_by_slices_and_by_bytes() {
+fn limits_the_window_by_slices_and_bytes() {
     for (slices, bytes, kept) in [(4, 10_000, 4), (100, 200, 4), (0, 10_000, 0), (9, 47, 0)] {
         let mut slicer = slicer(ResendConfig {
             window_slices: slices,
@@ -237,7 +232,7 @@ fn what_is_kept_is_bounded_by_slices_and_by_bytes() {
             parity: false,
             ..ResendConfig::default()
         });
-        // Full slices, but for the last ones: 48 bytes each.
+        // Full slices of 48 bytes.
         let mut video = cut(&mut slicer, MediaKind::Key, 250);
         for _ in 0..5 {
             next(&mut slicer, &mut video).unwrap();
@@ -250,7 +245,7 @@ fn what_is_kept_is_bounded_by_slices_and_by_bytes() {
 }
 
 #[test]
-fn the_counters_of_the_window_wrap() {
+fn window_counters_wrap() {
     let mut slicer = slicer(ResendConfig {
         parity: false,
         ..ResendConfig::default()
@@ -276,7 +271,7 @@ fn the_counters_of_the_window_wrap() {
 }
 
 #[test]
-fn the_summary_has_no_resend_mode() {
+fn ignores_resend_mode_in_the_fragment_layout() {
     let mut with = SlicerConfig::new(MediaLayout::Fragment);
     let mut plain = Slicer::new(with).unwrap();
     with.resend = Some(ResendConfig::default());
