@@ -173,7 +173,7 @@ impl ClientHandshake {
                 ServerHello::parse(&message.body).map(drop)
             }
             State::AwaitServerKeyExchange(negotiated) => {
-                let kind = negotiated.suite.suite().key_exchange();
+                let kind = negotiated.suite.suite().key_exchange;
                 if message.handshake_type == handshake_type::SERVER_HELLO_DONE
                     && kind == KeyExchange::Psk
                 {
@@ -200,13 +200,13 @@ impl ClientHandshake {
         match std::mem::replace(&mut self.state, State::Done) {
             State::AwaitServerHello => {
                 let negotiated = self.read_server_hello(engine, &message.body)?;
-                let hash = negotiated.suite.suite().hash();
+                let hash = negotiated.suite.suite().hash;
                 engine.transcript.choose(&engine.provider, hash);
                 engine.note(message)?;
                 self.state = State::AwaitServerKeyExchange(negotiated);
             }
             State::AwaitServerKeyExchange(negotiated) => {
-                let kind = negotiated.suite.suite().key_exchange();
+                let kind = negotiated.suite.suite().key_exchange;
                 let done = message.handshake_type == handshake_type::SERVER_HELLO_DONE;
                 if done && kind == KeyExchange::Psk {
                     let params = ServerParams::default();
@@ -376,7 +376,7 @@ impl ClientHandshake {
         let session_hash = engine.transcript.hash()?;
         let master = MasterSecret::derive(
             &engine.provider,
-            negotiated.suite.suite().hash(),
+            negotiated.suite.suite().hash,
             &premaster,
             &negotiated.randoms,
             negotiated

@@ -301,7 +301,7 @@ impl Config {
         self.validate()?;
         let provider = self.provider.clone().ok_or(Error::NoProvider)?;
         for suite in &self.suites {
-            suite.suite().check(&provider)?;
+            suite.suite().cipher.check(&provider)?;
         }
         if self.uses_groups() {
             for group in &self.groups {

@@ -17,7 +17,8 @@ use crate::group::Group;
 use crate::messages::{Fragment, HANDSHAKE_HEADER_LEN, Message, handshake_header};
 use crate::outbox::Outbox;
 use crate::reassembly::{Inserted, Reassembler};
-use crate::record::{self, ContentType, Epoch, RecordLayer};
+use crate::record::{self, ContentType, Epoch};
+use crate::record_layer::RecordLayer;
 use crate::transcript::Transcript;
 
 /// A fragment with less of its message than this does not start at the end of a datagram.

@@ -195,8 +195,8 @@ impl MasterSecret {
             &Randoms::joined(&randoms.server, &randoms.client),
         )?;
         // RFC 5246 section 6.3: client MAC, server MAC, client key, server key, client IV, server IV.
-        let suite = choice.suite.suite();
-        let lengths = suite.key_lengths();
+        let cipher = choice.suite.suite().cipher;
+        let lengths = cipher.key_lengths;
         let mut rest = block.as_slice();
         let mut cut = |len: usize| {
             let (part, tail) = rest
@@ -208,7 +208,7 @@ impl MasterSecret {
         let (client_mac, server_mac) = (cut(lengths.mac)?, cut(lengths.mac)?);
         let (client_key, server_key) = (cut(lengths.key)?, cut(lengths.key)?);
         let (client_iv, server_iv) = (cut(lengths.iv)?, cut(lengths.iv)?);
-        let client = suite.protection(
+        let client = cipher.protection(
             provider,
             DirectionKeys {
                 mac: client_mac,
@@ -218,7 +218,7 @@ impl MasterSecret {
                 iv_key: choice.iv_key,
             },
         )?;
-        let server = suite.protection(
+        let server = cipher.protection(
             provider,
             DirectionKeys {
                 mac: server_mac,

@@ -4,7 +4,6 @@
 
 mod acceptor;
 mod alert;
-pub mod camera_key;
 mod client;
 mod config;
 mod connection;
@@ -21,6 +20,7 @@ mod outbox;
 mod protection;
 mod reassembly;
 mod record;
+mod record_layer;
 mod server;
 mod suites;
 mod transcript;

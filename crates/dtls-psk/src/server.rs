@@ -234,7 +234,7 @@ impl ServerHandshake {
         engine.forget_transcript();
         engine
             .transcript
-            .choose(&engine.provider, suite.suite().hash());
+            .choose(&engine.provider, suite.suite().hash);
         engine.note(message)?;
         engine.flight.begin();
         engine.add_message(handshake_type::SERVER_HELLO, answer)?;
@@ -264,7 +264,7 @@ impl ServerHandshake {
         match &self.state {
             State::AwaitKeyExchange(negotiated, _) => {
                 message.expect(handshake_type::CLIENT_KEY_EXCHANGE, "ClientKeyExchange")?;
-                let kind = negotiated.suite.suite().key_exchange();
+                let kind = negotiated.suite.suite().key_exchange;
                 ClientKeyExchange::parse(&message.body, kind).map(drop)
             }
             State::AwaitFinished { .. } => message.expect(handshake_type::FINISHED, "Finished"),
@@ -360,7 +360,7 @@ impl ServerHandshake {
     ) -> Result<State, Error> {
         const MESSAGE: &str = "ClientKeyExchange";
         let suite = negotiated.suite.suite();
-        let client = ClientKeyExchange::parse(body, suite.key_exchange())?;
+        let client = ClientKeyExchange::parse(body, suite.key_exchange)?;
         if client.identity.len() > MAX_IDENTITY {
             return Err(Error::IllegalParameter {
                 message: MESSAGE,
@@ -386,7 +386,7 @@ impl ServerHandshake {
         let session_hash = engine.transcript.hash()?;
         let master = MasterSecret::derive(
             &engine.provider,
-            suite.hash(),
+            suite.hash,
             &premaster,
             &negotiated.randoms,
             negotiated

@@ -4,13 +4,14 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dtls_psk::{Psk, camera_key};
+use dtls_psk::Psk;
 use hl_ioctl::Enr;
 use sha2::{Digest as _, Sha256};
 use tutk_frame::{AuthKey, Uid};
 use zeroize::Zeroize as _;
 
 use crate::dialect::KeyRule;
+use crate::psk;
 
 /// The identity of a camera and its keys (wire.md section 1).
 ///
@@ -87,9 +88,9 @@ impl Credentials {
     pub fn psk(&self, rule: KeyRule) -> Psk {
         match rule {
             KeyRule::AuthKeyAndEnr => {
-                camera_key::auth_key_and_enr(significant(&self.auth_key), self.enr.reveal())
+                psk::from_auth_key_and_enr(significant(&self.auth_key), self.enr.reveal())
             }
-            KeyRule::Enr => camera_key::enr(self.enr.reveal()),
+            KeyRule::Enr => psk::from_enr(self.enr.reveal()),
         }
     }
 }

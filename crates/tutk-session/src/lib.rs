@@ -12,6 +12,7 @@ mod event;
 mod models;
 mod output;
 mod phase;
+pub mod psk;
 mod url;
 mod wire;
 
@@ -35,7 +36,7 @@ pub use wire::MAX_HL_PAYLOAD;
 #[doc(hidden)]
 pub mod internal {
     pub use crate::channel::{AvCounter, BACK, Channel, MAIN};
-    pub use crate::client::{IDLE, PSK_IDENTITY, REPEAT};
+    pub use crate::client::{IDLE, REPEAT};
     pub use crate::models::takes_plain_psk_only;
     pub use crate::output::Outbox;
     pub use crate::phase::later;

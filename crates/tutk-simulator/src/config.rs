@@ -20,8 +20,8 @@ use tutk_session::Credentials;
 use tutk_session::Dialect;
 use tutk_session::Error;
 use tutk_session::MAX_HL_PAYLOAD;
-use tutk_session::internal::PSK_IDENTITY;
 use tutk_session::internal::takes_plain_psk_only;
+use tutk_session::psk;
 
 /// What a simulated camera is. Made by [`SimulatorConfig::new`]; the fields may be changed after.
 #[derive(Debug, Clone)]
@@ -134,7 +134,7 @@ impl Spoken {
             false => dtls_psk::DEFAULT_SUITES,
         };
         let lookup =
-            move |identity: &[u8]| (identity == PSK_IDENTITY.as_bytes()).then(|| psk.clone());
+            move |identity: &[u8]| (identity == psk::IDENTITY.as_bytes()).then(|| psk.clone());
         let dtls = dtls_psk::Config::server(lookup)
             .with_suites(suites)
             .with_cookie_exchange(config.cookie_exchange)

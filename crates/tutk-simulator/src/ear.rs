@@ -16,9 +16,10 @@ use tutk_frame::TalkPacket;
 use crate::event::{ClientId, Heard, SimulatorEvent};
 use tutk_session::Dialect;
 use tutk_session::internal::Outbox;
+use tutk_session::internal::REPEAT;
 use tutk_session::internal::Wrapper;
 use tutk_session::internal::{BACK, Channel};
-use tutk_session::internal::{PSK_IDENTITY, REPEAT};
+use tutk_session::psk;
 
 /// What a camera needs to call a client back, in one dialect.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Call {
         configure: impl FnOnce(dtls_psk::Config) -> dtls_psk::Config,
     ) -> Self {
         // Which identity real cameras give here is not known: that of the main channel.
-        let dtls = dtls_psk::Config::client(PSK_IDENTITY, psk)
+        let dtls = dtls_psk::Config::client(psk::IDENTITY, psk)
             .with_suites(&[CipherSuite::PskAes128CbcSha256]);
         Self {
             dialect,

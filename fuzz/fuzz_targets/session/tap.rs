@@ -11,11 +11,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_session::dtls_psk::{Config, Connection, Output};
 use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId};
+use tutk_session::psk::IDENTITY;
 use tutk_session::{Cipher, Credentials, Dialect, Transport};
 
 use super::{Side, provider};
-
-const IDENTITY: &str = "AUTHPWD_admin";
 
 pub struct Tap {
     dialect: &'static Dialect,

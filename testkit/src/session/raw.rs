@@ -123,7 +123,7 @@ impl Raw {
 
     fn begin(&mut self) {
         let psk = credentials().psk(self.dialect.key);
-        let config = Arc::new(dtls_psk::Config::client("AUTHPWD_admin", psk));
+        let config = Arc::new(dtls_psk::Config::client(tutk_session::psk::IDENTITY, psk));
         let mut rng = StdRng::seed_from_u64(2);
         self.dtls = Some(dtls_psk::Connection::client(config, &mut rng, self.now).unwrap());
     }

@@ -5,7 +5,8 @@ use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::error::{Error, Stage};
 use crate::event::Event;
 use crate::messages::{Fragment, Message, handshake_type};
-use crate::record::{ContentType, Epoch, NotOpened, RecordId, Split, split};
+use crate::record::{ContentType, Epoch, RecordId, Split, split};
+use crate::record_layer::NotOpened;
 
 impl Connection {
     pub(super) fn handle_records(

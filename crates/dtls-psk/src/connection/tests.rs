@@ -11,7 +11,8 @@ use crate::Psk;
 use crate::alert::{AlertDescription, AlertLevel};
 use crate::event::Event;
 use crate::messages::{handshake_header, handshake_type};
-use crate::record::{RecordId, RecordLayer};
+use crate::record::RecordId;
+use crate::record_layer::RecordLayer;
 
 fn drain(connection: &mut Connection) -> (Vec<Vec<u8>>, Vec<Event>) {
     let (mut datagrams, mut events) = (Vec::new(), Vec::new());

@@ -1,39 +1,34 @@
 //! AES-128-CCM with a tag of 8 bytes for records (RFC 6655 section 3).
 
 use dimpl::CryptoError;
-use dimpl::crypto::{
-    Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, SupportedDtls12CipherSuite, TmpBuf,
-};
+use dimpl::crypto::{Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf};
 use zeroize::Zeroizing;
 
-use super::{DirectionKeys, KeyLengths, Protection, additional_data};
+use super::{BulkCipher, DirectionKeys, KeyLengths, Protection, ProviderAead, additional_data};
 use crate::error::Error;
 use crate::record::RecordId;
 
 /// No MAC key, a 128-bit key, a salt of 32 bits (RFC 6655 section 3).
-pub(crate) const KEY_LENGTHS: KeyLengths = KeyLengths {
-    mac: 0,
-    key: 16,
-    iv: SALT_LEN,
+pub(crate) static AES_128_CCM_8: BulkCipher = BulkCipher {
+    key_lengths: KeyLengths {
+        mac: 0,
+        key: 16,
+        iv: SALT_LEN,
+    },
+    aead: Some(&AEAD),
+    new: protection,
+};
+
+static AEAD: ProviderAead = ProviderAead {
+    name: "AES-128-CCM-8",
+    suite: Dtls12CipherSuite::PSK_AES128_CCM_8,
 };
 
 const SALT_LEN: usize = 4;
 const EXPLICIT_NONCE_LEN: usize = 8;
 const TAG_LEN: usize = 8;
 
-/// The provider's suite of the same name.
-pub(crate) fn find(
-    provider: &CryptoProvider,
-) -> Result<&'static dyn SupportedDtls12CipherSuite, Error> {
-    provider
-        .cipher_suites
-        .iter()
-        .copied()
-        .find(|suite| suite.suite() == Dtls12CipherSuite::PSK_AES128_CCM_8)
-        .ok_or(Error::ProviderLacks("AES-128-CCM-8"))
-}
-
-pub(crate) fn protection(
+fn protection(
     provider: &CryptoProvider,
     keys: DirectionKeys<'_>,
 ) -> Result<Box<dyn Protection>, Error> {
@@ -42,7 +37,7 @@ pub(crate) fn protection(
         .try_into()
         .map_err(|_| Error::ProviderLacks("4-byte salt"))?;
     Ok(Box::new(Aes128Ccm8 {
-        cipher: find(provider)?.create_cipher(keys.key)?,
+        cipher: AEAD.find(provider)?.create_cipher(keys.key)?,
         salt: Zeroizing::new(salt),
         scratch: Buf::new(),
     }))

@@ -1,38 +1,33 @@
 //! AEAD_CHACHA20_POLY1305 for records (RFC 7905 section 2).
 
 use dimpl::CryptoError;
-use dimpl::crypto::{
-    Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, SupportedDtls12CipherSuite, TmpBuf,
-};
+use dimpl::crypto::{Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf};
 use zeroize::Zeroizing;
 
-use super::{DirectionKeys, KeyLengths, Protection, additional_data};
+use super::{BulkCipher, DirectionKeys, KeyLengths, Protection, ProviderAead, additional_data};
 use crate::error::Error;
 use crate::record::RecordId;
 
 /// No MAC key, a 256-bit key, a 96-bit IV (RFC 7905 section 2).
-pub(crate) const KEY_LENGTHS: KeyLengths = KeyLengths {
-    mac: 0,
-    key: 32,
-    iv: IV_LEN,
+pub(crate) static CHACHA20_POLY1305: BulkCipher = BulkCipher {
+    key_lengths: KeyLengths {
+        mac: 0,
+        key: 32,
+        iv: IV_LEN,
+    },
+    aead: Some(&AEAD),
+    new: protection,
+};
+
+static AEAD: ProviderAead = ProviderAead {
+    name: "ChaCha20-Poly1305",
+    suite: Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
 };
 
 const IV_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 
-/// The provider knows the AEAD by the suite of dimpl's that shares it.
-pub(crate) fn find(
-    provider: &CryptoProvider,
-) -> Result<&'static dyn SupportedDtls12CipherSuite, Error> {
-    provider
-        .cipher_suites
-        .iter()
-        .copied()
-        .find(|suite| suite.suite() == Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256)
-        .ok_or(Error::ProviderLacks("ChaCha20-Poly1305"))
-}
-
-pub(crate) fn protection(
+fn protection(
     provider: &CryptoProvider,
     keys: DirectionKeys<'_>,
 ) -> Result<Box<dyn Protection>, Error> {
@@ -41,7 +36,7 @@ pub(crate) fn protection(
         .try_into()
         .map_err(|_| Error::ProviderLacks("12-byte IV"))?;
     Ok(Box::new(ChaCha20Poly1305 {
-        cipher: find(provider)?.create_cipher(keys.key)?,
+        cipher: AEAD.find(provider)?.create_cipher(keys.key)?,
         iv: Zeroizing::new(iv),
         scratch: Buf::new(),
     }))

@@ -5,12 +5,65 @@ pub(crate) mod aes_cbc;
 pub(crate) mod chacha20_poly1305;
 
 use dimpl::CryptoError;
-use dimpl::crypto::CryptoSafe;
+use dimpl::crypto::{CryptoProvider, CryptoSafe, Dtls12CipherSuite, SupportedDtls12CipherSuite};
 
+use crate::error::Error;
 use crate::record::RecordId;
 
 /// Bytes of what is authenticated before a record's content.
 const ADDITIONAL_DATA_LEN: usize = 13;
+
+/// How a suite protects its records.
+#[derive(Debug)]
+pub(crate) struct BulkCipher {
+    pub(crate) key_lengths: KeyLengths,
+    /// The AEAD of the provider; `None` for CBC, which this crate implements.
+    pub(crate) aead: Option<&'static ProviderAead>,
+    new: NewProtection,
+}
+
+type NewProtection = fn(&CryptoProvider, DirectionKeys<'_>) -> Result<Box<dyn Protection>, Error>;
+
+impl BulkCipher {
+    pub(crate) fn is_cbc(&self) -> bool {
+        self.aead.is_none()
+    }
+
+    /// Fails if `provider` does not have the AEAD.
+    pub(crate) fn check(&self, provider: &CryptoProvider) -> Result<(), Error> {
+        self.aead
+            .map_or(Ok(()), |aead| aead.find(provider).map(drop))
+    }
+
+    /// Creates the protection of one direction.
+    pub(crate) fn protection(
+        &self,
+        provider: &CryptoProvider,
+        keys: DirectionKeys<'_>,
+    ) -> Result<Box<dyn Protection>, Error> {
+        (self.new)(provider, keys)
+    }
+}
+
+/// An AEAD of the provider.
+#[derive(Debug)]
+pub(crate) struct ProviderAead {
+    name: &'static str,
+    /// A suite of the provider with this AEAD.
+    suite: Dtls12CipherSuite,
+}
+
+impl ProviderAead {
+    fn find(
+        &self,
+        provider: &CryptoProvider,
+    ) -> Result<&'static dyn SupportedDtls12CipherSuite, Error> {
+        let mut suites = provider.cipher_suites.iter().copied();
+        suites
+            .find(|suite| suite.suite() == self.suite)
+            .ok_or(Error::ProviderLacks(self.name))
+    }
+}
 
 /// How the key block is cut (RFC 5246 section 6.3), in bytes, for one direction.
 #[derive(Debug, Clone, Copy)]

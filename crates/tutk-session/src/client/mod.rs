@@ -51,9 +51,6 @@ use crate::output::{Outbox, Output};
 use crate::phase::{Epoch, Phase};
 use crate::wire::{End, Incoming, Wrapper};
 
-/// The PSK identity that cameras know (wire.md section 7).
-pub const PSK_IDENTITY: &str = "AUTHPWD_admin";
-
 /// When nothing at all is due. Waking up for it is harmless.
 pub const IDLE: Duration = Duration::from_secs(3600);
 

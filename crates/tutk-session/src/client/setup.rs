@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use tutk_frame::MediaLayout;
 
 use super::av::AvClient;
-use super::{Client, Linked, PSK_IDENTITY, State};
+use super::{Client, Linked, State};
 use crate::channel::{Channel, MAIN};
 use crate::dialect::{Dialect, Liveness};
 use crate::error::Error;
 use crate::event::Event;
 use crate::phase::{Phase, later};
+use crate::psk;
 use crate::wire::{Incoming, Offer, Place, Wrapper};
 
 /// Time from one discovery or session request to the next (wire.md section 4).
@@ -170,7 +171,7 @@ impl Client {
         camera: SocketAddr,
     ) -> Result<Linked, Error> {
         let psk = self.config.credentials.psk(dialect.key);
-        let mut config = dtls_psk::Config::client(PSK_IDENTITY, psk)
+        let mut config = dtls_psk::Config::client(psk::IDENTITY, psk)
             .with_suites(&self.suites.offered())
             .with_key_log(self.config.key_log);
         if let Some(provider) = &self.config.provider {

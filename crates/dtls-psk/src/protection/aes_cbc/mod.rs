@@ -33,7 +33,7 @@ use subtle::ConstantTimeEq;
 use self::hash::{BlockHash, Sha256, Sha384};
 use self::hmac::Hmac;
 use self::padding::{MAX_PADDING, content_len, mac_at};
-use super::{DirectionKeys, KeyLengths, Protection, additional_data};
+use super::{BulkCipher, DirectionKeys, KeyLengths, Protection, additional_data};
 use crate::error::Error;
 use crate::record::RecordId;
 
@@ -41,26 +41,26 @@ use crate::record::RecordId;
 const BLOCK_LEN: usize = 16;
 
 /// AES-128 and HMAC-SHA-256. IVs are explicit: none is cut from the key block (RFC 5246 section 6.3).
-pub(crate) const KEY_LENGTHS_128_SHA256: KeyLengths = KeyLengths {
-    mac: 32,
-    key: 16,
-    iv: 0,
+pub(crate) static AES_128_CBC_SHA256: BulkCipher = BulkCipher {
+    key_lengths: KeyLengths {
+        mac: 32,
+        key: 16,
+        iv: 0,
+    },
+    aead: None,
+    new: |_, keys| Ok(Box::new(AesCbc::<Aes128, Sha256>::new(keys)?)),
 };
 
 /// AES-256 and HMAC-SHA-384.
-pub(crate) const KEY_LENGTHS_256_SHA384: KeyLengths = KeyLengths {
-    mac: 48,
-    key: 32,
-    iv: 0,
+pub(crate) static AES_256_CBC_SHA384: BulkCipher = BulkCipher {
+    key_lengths: KeyLengths {
+        mac: 48,
+        key: 32,
+        iv: 0,
+    },
+    aead: None,
+    new: |_, keys| Ok(Box::new(AesCbc::<Aes256, Sha384>::new(keys)?)),
 };
-
-pub(crate) fn aes_128_sha256(keys: DirectionKeys<'_>) -> Result<Box<dyn Protection>, Error> {
-    Ok(Box::new(AesCbc::<Aes128, Sha256>::new(keys)?))
-}
-
-pub(crate) fn aes_256_sha384(keys: DirectionKeys<'_>) -> Result<Box<dyn Protection>, Error> {
-    Ok(Box::new(AesCbc::<Aes256, Sha384>::new(keys)?))
-}
 
 /// One direction. A fragment is, MAC-then-encrypt (RFC 5246 section 6.2.3.2):
 ///

@@ -30,11 +30,11 @@ fn keys(lengths: KeyLengths, encrypt_then_mac: bool) -> DirectionKeys<'static> {
 }
 
 fn small(encrypt_then_mac: bool) -> AesCbc<Aes128, Sha256> {
-    AesCbc::new(keys(KEY_LENGTHS_128_SHA256, encrypt_then_mac)).unwrap()
+    AesCbc::new(keys(AES_128_CBC_SHA256.key_lengths, encrypt_then_mac)).unwrap()
 }
 
 fn large(encrypt_then_mac: bool) -> AesCbc<Aes256, Sha384> {
-    AesCbc::new(keys(KEY_LENGTHS_256_SHA384, encrypt_then_mac)).unwrap()
+    AesCbc::new(keys(AES_256_CBC_SHA384.key_lengths, encrypt_then_mac)).unwrap()
 }
 
 /// All four, by name.
@@ -54,7 +54,7 @@ fn ciphertext_of_the_standards() {
         let key = hex(key);
         let keys = DirectionKeys {
             key: &key,
-            ..keys(KEY_LENGTHS_128_SHA256, false)
+            ..keys(AES_128_CBC_SHA256.key_lengths, false)
         };
         AesCbc::<Aes128, Sha256>::new(keys).unwrap()
     };
@@ -90,7 +90,7 @@ fn ciphertext_of_the_standards() {
     let key = hex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4");
     let three = AesCbc::<Aes256, Sha384>::new(DirectionKeys {
         key: &key,
-        ..keys(KEY_LENGTHS_256_SHA384, false)
+        ..keys(AES_256_CBC_SHA384.key_lengths, false)
     })
     .unwrap();
     check(
@@ -104,7 +104,7 @@ fn ciphertext_of_the_standards() {
 
 #[test]
 fn keys_of_other_lengths_are_refused() {
-    let right = keys(KEY_LENGTHS_128_SHA256, false);
+    let right = keys(AES_128_CBC_SHA256.key_lengths, false);
     for wrong in [
         DirectionKeys {
             key: &[1; 15],
@@ -152,7 +152,7 @@ fn ivs_look_alike_to_nobody() {
     let iv = |sequence, iv_key: &[u8; 32]| {
         let keys = DirectionKeys {
             iv_key,
-            ..keys(KEY_LENGTHS_128_SHA256, false)
+            ..keys(AES_128_CBC_SHA256.key_lengths, false)
         };
         let mut out = Vec::new();
         let mut protection = AesCbc::<Aes128, Sha256>::new(keys).unwrap();

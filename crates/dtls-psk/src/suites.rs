@@ -1,21 +1,13 @@
-//! Cipher suites: what is negotiated by one number.
-//!
-//! Each suite is a module with one [`Suite`]: its key exchange, its hash, how its key block is cut, and
-//! the [`Protection`] of its records. The handshake knows suites by that trait alone.
-
-mod ecdhe_psk_aes_128_cbc_sha256;
-mod ecdhe_psk_aes_256_cbc_sha384;
-mod ecdhe_psk_chacha20_poly1305_sha256;
-mod psk_aes_128_cbc_sha256;
-mod psk_aes_128_ccm_8;
-mod psk_chacha20_poly1305_sha256;
+//! The cipher suites: one static [`Suite`] each.
 
 use std::fmt;
 
-use dimpl::crypto::{CryptoProvider, HashAlgorithm};
+use dimpl::crypto::HashAlgorithm;
 
-use crate::error::Error;
-use crate::protection::{DirectionKeys, KeyLengths, Protection};
+use crate::protection::BulkCipher;
+use crate::protection::aes_128_ccm_8::AES_128_CCM_8;
+use crate::protection::aes_cbc::{AES_128_CBC_SHA256, AES_256_CBC_SHA384};
+use crate::protection::chacha20_poly1305::CHACHA20_POLY1305;
 
 /// A cipher suite that this crate speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,12 +41,12 @@ impl CipherSuite {
 
     /// The number in the IANA registry.
     pub fn id(self) -> u16 {
-        self.suite().id()
+        self.suite().id
     }
 
     /// The name in the IANA registry.
     pub fn name(self) -> &'static str {
-        self.suite().name()
+        self.suite().name
     }
 
     /// The suite of a number in the registry, if this crate speaks it.
@@ -65,23 +57,23 @@ impl CipherSuite {
     /// Whether keys come from an ephemeral exchange beside the pre-shared key (RFC 5489): then recorded
     /// sessions stay closed even to who learns the pre-shared key later.
     pub fn has_forward_secrecy(self) -> bool {
-        self.suite().key_exchange() == KeyExchange::EcdhePsk
+        self.suite().key_exchange == KeyExchange::EcdhePsk
     }
 
     /// Whether records are protected by a block cipher in CBC mode and a MAC, for which
     /// [encrypt-then-MAC](crate::Config::with_encrypt_then_mac) can be agreed on.
     pub fn is_cbc(self) -> bool {
-        self.suite().is_cbc()
+        self.suite().cipher.is_cbc()
     }
 
-    pub(crate) fn suite(self) -> &'static dyn Suite {
+    pub(crate) fn suite(self) -> &'static Suite {
         match self {
-            Self::EcdhePskChacha20Poly1305Sha256 => &ecdhe_psk_chacha20_poly1305_sha256::Spec,
-            Self::PskChacha20Poly1305Sha256 => &psk_chacha20_poly1305_sha256::Spec,
-            Self::EcdhePskAes256CbcSha384 => &ecdhe_psk_aes_256_cbc_sha384::Spec,
-            Self::EcdhePskAes128CbcSha256 => &ecdhe_psk_aes_128_cbc_sha256::Spec,
-            Self::PskAes128Ccm8 => &psk_aes_128_ccm_8::Spec,
-            Self::PskAes128CbcSha256 => &psk_aes_128_cbc_sha256::Spec,
+            Self::EcdhePskChacha20Poly1305Sha256 => &ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+            Self::PskChacha20Poly1305Sha256 => &PSK_WITH_CHACHA20_POLY1305_SHA256,
+            Self::EcdhePskAes256CbcSha384 => &ECDHE_PSK_WITH_AES_256_CBC_SHA384,
+            Self::EcdhePskAes128CbcSha256 => &ECDHE_PSK_WITH_AES_128_CBC_SHA256,
+            Self::PskAes128Ccm8 => &PSK_WITH_AES_128_CCM_8,
+            Self::PskAes128CbcSha256 => &PSK_WITH_AES_128_CBC_SHA256,
         }
     }
 }
@@ -101,40 +93,80 @@ pub(crate) enum KeyExchange {
     EcdhePsk,
 }
 
-/// What a suite's number stands for.
-pub(crate) trait Suite: Sync {
+/// The parameters of a cipher suite.
+#[derive(Debug)]
+pub(crate) struct Suite {
     /// The number in the IANA registry.
-    fn id(&self) -> u16;
-
+    id: u16,
     /// The name in the IANA registry.
-    fn name(&self) -> &'static str;
-
-    fn key_exchange(&self) -> KeyExchange;
-
+    name: &'static str,
+    pub(crate) key_exchange: KeyExchange,
     /// The hash of the PRF and of the transcript (RFC 5246 section 5).
-    fn hash(&self) -> HashAlgorithm;
-
-    fn key_lengths(&self) -> KeyLengths;
-
-    fn is_cbc(&self) -> bool;
-
-    /// Fails if `provider` cannot do this suite.
-    fn check(&self, provider: &CryptoProvider) -> Result<(), Error>;
-
-    /// One direction of its records.
-    fn protection(
-        &self,
-        provider: &CryptoProvider,
-        keys: DirectionKeys<'_>,
-    ) -> Result<Box<dyn Protection>, Error>;
+    pub(crate) hash: HashAlgorithm,
+    /// The protection of the records.
+    pub(crate) cipher: &'static BulkCipher,
 }
+
+/// RFC 7905 section 3, RFC 5489 section 2.
+static ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256: Suite = Suite {
+    id: 0xccac,
+    name: "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256",
+    key_exchange: KeyExchange::EcdhePsk,
+    hash: HashAlgorithm::SHA256,
+    cipher: &CHACHA20_POLY1305,
+};
+
+/// RFC 5489 section 3.2.
+static ECDHE_PSK_WITH_AES_256_CBC_SHA384: Suite = Suite {
+    id: 0xc038,
+    name: "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384",
+    key_exchange: KeyExchange::EcdhePsk,
+    hash: HashAlgorithm::SHA384,
+    cipher: &AES_256_CBC_SHA384,
+};
+
+/// RFC 5489 section 3.2.
+static ECDHE_PSK_WITH_AES_128_CBC_SHA256: Suite = Suite {
+    id: 0xc037,
+    name: "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256",
+    key_exchange: KeyExchange::EcdhePsk,
+    hash: HashAlgorithm::SHA256,
+    cipher: &AES_128_CBC_SHA256,
+};
+
+/// RFC 7905 section 3, RFC 4279 section 2.
+static PSK_WITH_CHACHA20_POLY1305_SHA256: Suite = Suite {
+    id: 0xccab,
+    name: "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256",
+    key_exchange: KeyExchange::Psk,
+    hash: HashAlgorithm::SHA256,
+    cipher: &CHACHA20_POLY1305,
+};
+
+/// RFC 6655 section 4, RFC 4279 section 2.
+static PSK_WITH_AES_128_CCM_8: Suite = Suite {
+    id: 0xc0a8,
+    name: "TLS_PSK_WITH_AES_128_CCM_8",
+    key_exchange: KeyExchange::Psk,
+    hash: HashAlgorithm::SHA256,
+    cipher: &AES_128_CCM_8,
+};
+
+/// RFC 5487 section 3.1, RFC 4279 section 2.
+static PSK_WITH_AES_128_CBC_SHA256: Suite = Suite {
+    id: 0x00ae,
+    name: "TLS_PSK_WITH_AES_128_CBC_SHA256",
+    key_exchange: KeyExchange::Psk,
+    hash: HashAlgorithm::SHA256,
+    cipher: &AES_128_CBC_SHA256,
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_names_of_the_registry() {
+    fn ids_and_names_are_those_of_the_iana_registry() {
         let known = [
             (0xccac, "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256"),
             (0xc038, "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384"),
@@ -151,7 +183,7 @@ mod tests {
             assert_eq!(suite.has_forward_secrecy(), name.contains("ECDHE"));
             assert_eq!(suite.is_cbc(), name.contains("CBC"));
             assert_eq!(
-                suite.suite().hash() == HashAlgorithm::SHA384,
+                suite.suite().hash == HashAlgorithm::SHA384,
                 name.ends_with("SHA384")
             );
         }
