@@ -1,13 +1,13 @@
-//! Two DTLS handshakes at once through an adversary whom the fuzzer steers: losing, delaying, repeating,
-//! changing, cutting, inventing, and saying to one what was meant for another, with all suites, while the
-//! applications send and close. What must hold is written where the property tests have it too.
+//! Two DTLS handshakes through an adversary driven by the fuzzer. It loses, delays, repeats,
+//! changes, truncates, invents and redirects datagrams, with all suites, while the applications
+//! send and close. The property tests check the same invariants.
 //!
-//! Input: a script, as `crates/dtls-psk/tests/common/adversary.rs` reads it.
+//! Input: a script for `crates/dtls-psk/tests/common/adversary.rs`.
 #![no_main]
 
 #[allow(
     unexpected_cfgs,
-    reason = "the features are those of the crate that it belongs to"
+    reason = "the features belong to dtls-psk"
 )]
 #[path = "../../crates/dtls-psk/tests/common/mod.rs"]
 mod common;

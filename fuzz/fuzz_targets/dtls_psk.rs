@@ -1,9 +1,10 @@
-//! DTLS endpoints against anybody: a client and a server that are given any datagrams at any time, and a
-//! handshake between the two with an adversary between them, who loses, repeats, changes and invents.
+//! A DTLS client and server that receive arbitrary datagrams at arbitrary times, and a handshake
+//! between them through an adversary who loses, repeats, changes and invents datagrams.
 //!
-//! Input: a byte of settings. If its lowest bit is set, what happens to each datagram of the handshake
-//! (`Arbitrary`); if not, datagrams: a byte whose lowest bit says to whom and whose others the time
-//! before it in units of 10 ms, two bytes of length, and the bytes.
+//! Input: a byte of settings. If its lowest bit is set, the fate of each datagram of the handshake
+//! follows (`Arbitrary`). Otherwise datagrams follow. Each has a byte whose lowest bit selects the
+//! receiver and whose other bits are the delay in units of 10 ms, two bytes of length, and the
+//! content.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -16,7 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// Datagrams that are handled for one input.
+/// The maximum number of datagrams per input.
 const MAX_STEPS: usize = 64;
 
 #[derive(Debug, Arbitrary)]
@@ -24,13 +25,13 @@ enum Fate<'a> {
     Pass,
     Lose,
     Twice,
-    /// Goes behind all others.
+    /// Arrives after all others.
     Late,
     Flip(u16, u8),
     Cut(u16),
-    /// This one first.
+    /// An invented datagram arrives first.
     Invent(&'a [u8]),
-    /// Time passes.
+    /// The datagram arrives after this many milliseconds.
     Wait(u16),
 }
 
@@ -83,7 +84,7 @@ impl Peer {
                 Output::Transmit(datagram) => {
                     assert!(datagram.len() <= dtls_psk::DEFAULT_MTU && !datagram.is_empty());
                     self.outgoing.push_back(datagram.to_vec());
-                    assert!(self.outgoing.len() < 1024, "endless output");
+                    assert!(self.outgoing.len() < 1024, "unbounded output");
                 }
                 Output::Event(Event::Connected(_)) => {
                     assert!(!self.connected, "connects once");
@@ -101,14 +102,14 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     if settings & 1 == 0 {
-        lone(settings, rest);
+        unauthenticated(settings, rest);
     } else if let Ok(path) = Vec::<Fate<'_>>::arbitrary_take_rest(Unstructured::new(rest)) {
         between(settings, &path);
     }
 });
 
-/// A client and a server, each alone with somebody who does not know the key.
-fn lone(settings: u8, mut rest: &[u8]) {
+/// Runs a client and a server, each with an attacker that does not know the key.
+fn unauthenticated(settings: u8, mut rest: &[u8]) {
     let mut now = Instant::now();
     let (mut client, mut server) = pair(settings, now);
     for _ in 0..MAX_STEPS {
@@ -128,13 +129,13 @@ fn lone(settings: u8, mut rest: &[u8]) {
         peer.wait(now);
         assert!(
             peer.received.is_empty() && !peer.connected,
-            "nobody knows the key"
+            "the attacker does not know the key"
         );
         peer.outgoing.clear();
     }
 }
 
-/// A handshake through an adversary.
+/// Runs a handshake through an adversary.
 fn between(settings: u8, path: &[Fate<'_>]) {
     let mut now = Instant::now();
     let (mut client, mut server) = pair(settings, now);
@@ -167,7 +168,7 @@ fn between(settings: u8, path: &[Fate<'_>]) {
     if !changed {
         assert!(
             client.connected && server.connected,
-            "nothing was in the way"
+            "nothing was lost or changed"
         );
     }
     if client.connected && server.connected {
@@ -175,7 +176,7 @@ fn between(settings: u8, path: &[Fate<'_>]) {
     }
 }
 
-/// After a handshake data comes through, whatever was before it.
+/// Checks that data is delivered after a handshake.
 fn data(client: &mut Peer, server: &mut Peer, now: Instant) {
     for text in [&b"first"[..], b"second"] {
         if client.connection.send(text).is_err() {
@@ -197,10 +198,10 @@ fn data(client: &mut Peer, server: &mut Peer, now: Instant) {
 
 fn pair(settings: u8, now: Instant) -> (Peer, Peer) {
     let mut rng = StdRng::seed_from_u64(7);
-    let client = Config::client("AUTHPWD_admin", Psk::new([0x5a; 32]))
+    let client = Config::client("a device", Psk::new([0x5a; 32]))
         .with_extended_master_secret(settings & 2 == 0);
     let server = Config::server(|identity: &[u8]| {
-        (identity == b"AUTHPWD_admin").then(|| Psk::new([0x5a; 32]))
+        (identity == b"a device").then(|| Psk::new([0x5a; 32]))
     })
     .with_cookie_exchange(settings & 4 == 0);
     let client = Connection::client(Arc::new(client), &mut rng, now).expect("a client");

@@ -1,16 +1,16 @@
-/* What the peers have in common: arguments, a UDP socket, the application protocol, and the report.
+/* The shared part of the peers: arguments, a UDP socket, the test application, and the report.
  *
  *   PEER probe
  *   PEER client|server PORT --suite HEX --psk HEX --identity TEXT [--hint TEXT] --cookie 0|1 --ems 0|1
  *        --etm 0|1 [--group x25519|p256] --mtu N --bytes N [--lossy]
  *
- * The application: the client sends numbered records of at most 1000 bytes in windows of 16, the server
- * sends each one back, the client waits for the window's echoes before the next. Then the client sends
- * close_notify and waits for the server's. Both check every byte. With --lossy records may be missing
- * and out of order, never wrong or twice.
+ * The test application: the client sends numbered records of at most 1000 bytes in windows of 16. The
+ * server echoes each record. The client waits for the echoes of a window before the next. Then the client
+ * sends close_notify and waits for the server's. Both check every byte. With --lossy, records may be
+ * missing and out of order, but not changed or duplicated.
  *
- * On stdout, one a line: "port N" (a server, once it is bound), "negotiated suite=HEX ems=0|1|? etm=0|1|?",
- * "closed sent=N received=N". Failures go to stderr. The exit code is 0 only if all of it went well.
+ * Lines on stdout: "port N" (a server, once it is bound), "negotiated suite=HEX ems=0|1|? etm=0|1|?",
+ * "closed sent=N received=N". Errors go to stderr. The exit code is 0 only on success.
  *
  * Each peer includes this file and defines the five functions declared below. */
 #ifndef COMMON_H
@@ -29,19 +29,19 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Seconds after which a process that hangs is ended. */
+/* Seconds after which a process that hangs is killed. */
 #define LIMIT 120
-/* Milliseconds without a word after which a lossless cell has failed. */
-#define PATIENCE 60000
-/* Milliseconds of silence after which what is missing of a window is lost, with --lossy. */
+/* Milliseconds without a record after which a lossless cell fails. */
+#define RECORD_TIMEOUT 60000
+/* Milliseconds without a record after which the rest of a window counts as lost, with --lossy. */
 #define SILENCE 80
 #define WINDOW 16
 #define MAX_RECORD 1000
-/* Larger than a record's header, explicit IV, padding and MAC in any suite. */
+/* More than the header, explicit IV, padding and MAC of a record in any suite. */
 #define MAX_OVERHEAD 120
 #define MAX_RECORDS 65536
 
-/* What dtls_receive returns beside a length. */
+/* Return values of dtls_receive other than a length. */
 #define NOTHING 0
 #define CLOSED (-1)
 
@@ -63,13 +63,14 @@ struct options {
 
 static struct options options = {.identity = "", .cookie = 1, .ems = 1, .etm = 1, .mtu = 1200};
 
-/* Prints "version TEXT", for every suite "suite HEX yes" or "suite HEX no WHY", and for every switch that
- * the library lacks "cannot client|server cookie|ems|etm|group VALUE WHY". */
+/* Prints "version TEXT", for each suite "suite HEX yes" or "suite HEX no WHY", and for each switch that the
+ * library lacks "cannot client|server cookie|ems|etm|group VALUE WHY". */
 static void dtls_probe(void);
-/* Returns once the handshake is done, having printed "negotiated ...". */
+/* Runs the handshake and prints "negotiated ...". */
 static void dtls_handshake(void);
 static void dtls_send(const unsigned char *data, size_t len);
-/* One record's length, NOTHING after `timeout` milliseconds, CLOSED after the peer's close_notify. */
+/* Returns the length of a record, NOTHING after `timeout` milliseconds, or CLOSED after the peer's
+ * close_notify. */
 static int dtls_receive(unsigned char *data, size_t capacity, int timeout);
 /* Sends close_notify. */
 static void dtls_close(void);
@@ -91,7 +92,7 @@ __attribute__((unused)) static long now_ms(void)
     return t.tv_sec * 1000L + t.tv_nsec / 1000000L;
 }
 
-/* Whether something can be read within `timeout` milliseconds. */
+/* Returns whether a datagram arrives within `timeout` milliseconds. */
 __attribute__((unused)) static int readable(int timeout)
 {
     struct pollfd p = {.fd = options.fd, .events = POLLIN};
@@ -123,34 +124,34 @@ static uint32_t record_count(void)
 {
     long len = (long)record_len(), count = (options.bytes + len - 1) / len;
     if (count > MAX_RECORDS)
-        die("--bytes: too many");
+        die("--bytes: value too large");
     return (uint32_t)count;
 }
 
 static unsigned char seen[MAX_RECORDS];
 
-/* Checks a record: its bytes, and that it came once, and without --lossy in order. */
+/* Checks the bytes of a record, that it is not a duplicate, and without --lossy its order. */
 static void check(const unsigned char *record, size_t len, uint32_t received)
 {
     unsigned char wanted[MAX_RECORD];
     if (len != record_len())
-        die("a record of %zu bytes, %zu expected", len, record_len());
+        die("received a record of %zu bytes, expected %zu", len, record_len());
     uint32_t number = (uint32_t)record[0] << 24 | (uint32_t)record[1] << 16 | (uint32_t)record[2] << 8 | record[3];
     if (number >= record_count())
-        die("record %u was never sent", number);
+        die("received record %u, which was never sent", number);
     fill(wanted, len, number);
     if (memcmp(wanted, record, len) != 0)
         die("record %u has wrong bytes", number);
     if (seen[number]++)
-        die("record %u came twice", number);
+        die("received record %u twice", number);
     if (!options.lossy && number != received)
-        die("record %u came, %u expected", number, received);
+        die("received record %u, expected %u", number, received);
 }
 
 static void finish(uint32_t sent, uint32_t received)
 {
     if (!options.lossy && (sent != record_count() || received != record_count()))
-        die("closed after %u records sent and %u received of %u", sent, received, record_count());
+        die("closed after sending %u and receiving %u of %u records", sent, received, record_count());
     printf("closed sent=%zu received=%zu\n", sent * record_len(), received * record_len());
 }
 
@@ -166,18 +167,18 @@ static void client(void)
             dtls_send(record, record_len());
         }
         while (received < sent) {
-            got = dtls_receive(data, sizeof data, options.lossy ? SILENCE : PATIENCE);
+            got = dtls_receive(data, sizeof data, options.lossy ? SILENCE : RECORD_TIMEOUT);
             if (got == CLOSED)
                 die("the server closed first");
             if (got == NOTHING && options.lossy)
                 break;
             if (got == NOTHING)
-                die("record %u was not sent back", received);
+                die("record %u was not echoed", received);
             check(data, (size_t)got, received++);
         }
     }
     dtls_close();
-    while ((got = dtls_receive(data, sizeof data, PATIENCE)) != CLOSED)
+    while ((got = dtls_receive(data, sizeof data, RECORD_TIMEOUT)) != CLOSED)
         if (got == NOTHING)
             die("the server did not answer close_notify");
     finish(sent, received);
@@ -188,9 +189,9 @@ static void server(void)
     unsigned char data[2048];
     uint32_t received = 0;
     int got;
-    while ((got = dtls_receive(data, sizeof data, PATIENCE)) != CLOSED) {
+    while ((got = dtls_receive(data, sizeof data, RECORD_TIMEOUT)) != CLOSED) {
         if (got == NOTHING)
-            die("nothing came for %d ms, not even close_notify", PATIENCE);
+            die("no data or close_notify for %d ms", RECORD_TIMEOUT);
         check(data, (size_t)got, received++);
         dtls_send(data, (size_t)got);
     }
@@ -214,8 +215,8 @@ static void open_socket(void)
             die("getsockname: %s", strerror(errno));
         printf("port %d\n", ntohs(address.sin_port));
         fflush(stdout);
-        if (!readable(PATIENCE))
-            die("no client came");
+        if (!readable(RECORD_TIMEOUT))
+            die("timed out waiting for a client");
         if (recvfrom(options.fd, &first, 1, MSG_PEEK, (struct sockaddr *)&address, &len) < 0)
             die("recvfrom: %s", strerror(errno));
     }
@@ -263,7 +264,7 @@ static void parse(int argc, char **argv)
             for (; options.psk_len < sizeof options.psk && value[0] && value[1]; value += 2)
                 sscanf(value, "%2hhx", &options.psk[options.psk_len++]);
         else
-            die("what is %s?", name);
+            die("unknown option %s", name);
     }
 }
 

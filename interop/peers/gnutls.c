@@ -1,4 +1,4 @@
-/* GnuTLS as the peer of one cell: see common.h. */
+/* The GnuTLS peer: see common.h. */
 #include "common.h"
 
 #include <gnutls/dtls.h>
@@ -50,14 +50,14 @@ static ssize_t push(gnutls_transport_ptr_t fd, const void *data, size_t len)
     return send((int)(intptr_t)fd, data, len, 0);
 }
 
-/* Asks for a cookie until a valid one comes. */
+/* Sends HelloVerifyRequests until a valid cookie arrives. */
 static void exchange_cookies(gnutls_dtls_prestate_st *state)
 {
     gnutls_datum_t key;
     unsigned char datagram[2048];
     must(gnutls_key_generate(&key, GNUTLS_COOKIE_KEY_SIZE), "gnutls_key_generate");
     for (;;) {
-        if (!readable(PATIENCE))
+        if (!readable(RECORD_TIMEOUT))
             die("no hello with a valid cookie came");
         ssize_t len = recv(options.fd, datagram, sizeof datagram, MSG_PEEK);
         if (len > 0 && gnutls_dtls_cookie_verify(&key, "peer", 4, datagram, (size_t)len, state) >= 0)

@@ -1,4 +1,4 @@
-/* mbedTLS as the peer of one cell: see common.h. */
+/* The mbed TLS peer: see common.h. */
 #include "common.h"
 
 #include <mbedtls/ctr_drbg.h>
@@ -45,15 +45,15 @@ static int push(void *context, const unsigned char *data, size_t len)
 {
     (void)context;
     ssize_t sent = send(options.fd, data, len, 0);
-    /* As lost as on any other way. */
+    /* A failure counts as a lost datagram. */
     return sent < 0 ? (int)len : (int)sent;
 }
 
 static int pull(void *context, unsigned char *data, size_t capacity, uint32_t timeout)
 {
     (void)context;
-    /* A timeout of nothing means none. */
-    if (!readable(timeout == 0 ? PATIENCE : (int)timeout))
+    /* A timeout of zero disables it. */
+    if (!readable(timeout == 0 ? RECORD_TIMEOUT : (int)timeout))
         return MBEDTLS_ERR_SSL_TIMEOUT;
     ssize_t got = recv(options.fd, data, capacity, 0);
     return got < 0 ? MBEDTLS_ERR_SSL_WANT_READ : (int)got;
@@ -119,11 +119,11 @@ static void dtls_handshake(void)
             must(mbedtls_ssl_session_reset(&ssl), "mbedtls_ssl_session_reset");
     } while (done == MBEDTLS_ERR_SSL_HELLO_VERIFY_REQUIRED);
     must(done, "mbedtls_ssl_handshake");
-    /* A copy of the hello with a good cookie that comes late is taken for another client on the same port
-     * (RFC 6347 section 4.2.8), and ends this one, unless there is nothing to check the cookie with. */
+    /* A late copy of the hello with a valid cookie looks like a new client on the same port (RFC 6347
+     * section 4.2.8) and ends this connection, unless cookies cannot be checked. */
     if (options.server)
         mbedtls_ssl_conf_dtls_cookies(&config, NULL, NULL, NULL);
-    /* Of the extensions that were agreed mbedTLS says nothing. */
+    /* mbed TLS does not report the negotiated extensions. */
     int suite = mbedtls_ssl_get_ciphersuite_id(mbedtls_ssl_get_ciphersuite(&ssl));
     print_negotiated((unsigned)suite, -1, -1);
 }

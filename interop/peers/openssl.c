@@ -1,4 +1,4 @@
-/* OpenSSL as the peer of one cell: see common.h. */
+/* The OpenSSL peer: see common.h. */
 #include "common.h"
 
 #include <openssl/err.h>
@@ -84,11 +84,11 @@ static void dtls_probe(void)
     }
 }
 
-/* Waits for a datagram, at most `timeout` milliseconds, and does what is due meanwhile. */
+/* Waits for a datagram, at most `timeout` milliseconds, and runs the retransmission timer. */
 static int wait_for_datagram(int timeout)
 {
     struct timeval due;
-    int until_due = PATIENCE;
+    int until_due = RECORD_TIMEOUT;
     if (DTLSv1_get_timeout(ssl, &due))
         until_due = (int)(due.tv_sec * 1000 + due.tv_usec / 1000 + 1);
     if (readable(until_due < timeout ? until_due : timeout))
@@ -142,9 +142,9 @@ static void dtls_handshake(void)
         int error = SSL_get_error(ssl, done);
         if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
             die_ssl("SSL_do_handshake");
-        wait_for_datagram(PATIENCE);
+        wait_for_datagram(RECORD_TIMEOUT);
     }
-    /* Whether encrypt-then-MAC was agreed OpenSSL does not say. */
+    /* OpenSSL does not report whether encrypt-then-MAC was negotiated. */
     unsigned suite = SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl));
     print_negotiated(suite, SSL_get_extms_support(ssl) == 1, -1);
 }

@@ -1,4 +1,4 @@
-/* wolfSSL as the peer of one cell: see common.h. */
+/* The wolfSSL peer: see common.h. */
 #include "common.h"
 
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static unsigned server_key(WOLFSSL *s, const char *identity, unsigned char *psk,
     return (unsigned)options.psk_len;
 }
 
-/* Whether `name` is one of the names in `list`, which has colons between them. */
+/* Returns whether `name` is in the colon-separated `list`. */
 static int is_listed(const char *list, const char *name)
 {
     size_t len = strlen(name);
@@ -70,10 +70,10 @@ static void dtls_probe(void)
     printf("cannot server cookie 0 wolfSSL has no switch for it: its server always asks for a cookie\n");
 }
 
-/* Waits for a datagram, at most `timeout` milliseconds, and does what is due meanwhile. */
+/* Waits for a datagram, at most `timeout` milliseconds, and runs the retransmission timer. */
 static int wait_for_datagram(int timeout)
 {
-    int until_due = wolfSSL_is_init_finished(ssl) ? PATIENCE : wolfSSL_dtls_get_current_timeout(ssl) * 1000;
+    int until_due = wolfSSL_is_init_finished(ssl) ? RECORD_TIMEOUT : wolfSSL_dtls_get_current_timeout(ssl) * 1000;
     if (readable(until_due < timeout ? until_due : timeout))
         return 1;
     if (until_due >= timeout)
@@ -119,7 +119,7 @@ static void dtls_handshake(void)
     wolfSSL_dtls_set_peer(ssl, &peer, len);
     wolfSSL_set_fd(ssl, options.fd);
     wolfSSL_dtls_set_using_nonblock(ssl, 1);
-    /* --mtu only cuts the records: Debian builds wolfSSL without wolfSSL_dtls_set_mtu. */
+    /* --mtu only limits the records: Debian builds wolfSSL without wolfSSL_dtls_set_mtu. */
     for (;;) {
         int done = wolfSSL_negotiate(ssl);
         if (done == WOLFSSL_SUCCESS)
@@ -127,14 +127,14 @@ static void dtls_handshake(void)
         int error = wolfSSL_get_error(ssl, done);
         if (error != WOLFSSL_ERROR_WANT_READ && error != WOLFSSL_ERROR_WANT_WRITE)
             die_ssl("wolfSSL_negotiate", done);
-        wait_for_datagram(PATIENCE);
+        wait_for_datagram(RECORD_TIMEOUT);
     }
     unsigned suite = 0;
     const char *name = wolfSSL_get_cipher_name(ssl);
     for (size_t i = 0; i < SUITE_COUNT; i++)
         if (name != NULL && (strcmp(SUITES[i].name, name) == 0 || strcmp(SUITES[i].iana, name) == 0))
             suite = SUITES[i].id;
-    /* Of the extensions that were agreed wolfSSL says nothing. */
+    /* wolfSSL does not report the negotiated extensions. */
     print_negotiated(suite, -1, -1);
 }
 

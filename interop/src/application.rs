@@ -1,4 +1,4 @@
-//! What is done with a connection: the same as in peers/common.h, where it is described.
+//! The test application, which peers/common.h describes.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use dtls_psk::Group;
 use crate::matrix::{Settings, Side};
 
 const WINDOW: u32 = 16;
-/// Without a word for this long, a lossless cell has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// After this much silence, what is missing of a window is lost on a lossy way.
-const SILENCE: Duration = Duration::from_millis(80);
+/// The time without a record after which a lossless cell fails.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The time without a record after which a lossy cell treats the rest of a window as lost.
+const LOSS_TIMEOUT: Duration = Duration::from_millis(80);
 
-/// What a receive brought.
+/// The result of a receive.
 pub(crate) enum Received {
     Data(Vec<u8>),
-    /// Nothing in time.
+    /// Timed out.
     Nothing,
-    /// The peer's close_notify.
+    /// The peer sent close_notify.
     Closed,
 }
 
 /// A DTLS implementation on a socket.
 pub(crate) trait Endpoint {
-    /// Returns once connected.
+    /// Runs the handshake.
     fn handshake(&mut self) -> Result<Negotiated, String>;
 
     fn send(&mut self, data: &[u8]) -> Result<(), String>;
 
-    /// The next record, close_notify, or nothing for as long as `timeout`.
+    /// Returns the next record or close_notify, or `Nothing` after `timeout`.
     fn receive(&mut self, timeout: Duration) -> Result<Received, String>;
 
     /// Sends close_notify.
     fn close(&mut self) -> Result<(), String>;
 }
 
-/// What one side says was agreed on, as far as it says.
+/// The negotiated parameters, as far as one side reports them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Negotiated {
     pub(crate) suite: Option<u16>,
@@ -46,11 +46,11 @@ pub(crate) struct Negotiated {
     pub(crate) handshake: Option<Duration>,
 }
 
-/// How one side ended: well.
+/// The report of a side that succeeded.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Finished {
     pub(crate) negotiated: Negotiated,
-    /// Bytes of application data.
+    /// Application data, in bytes.
     pub(crate) sent: u64,
     pub(crate) received: u64,
 }
@@ -65,7 +65,7 @@ pub(crate) fn run(endpoint: &mut dyn Endpoint, settings: &Settings) -> Result<Fi
     let (received, count) = (records.received, records.count);
     if !settings.lossy && (sent, received) != (count, count) {
         return Err(format!(
-            "closed after {sent} records sent and {received} received of {count}"
+            "closed after sending {sent} and receiving {received} of {count} records"
         ));
     }
     let bytes = |records: u32| u64::from(records) * settings.record_len as u64;
@@ -77,7 +77,7 @@ pub(crate) fn run(endpoint: &mut dyn Endpoint, settings: &Settings) -> Result<Fi
 }
 
 fn client(endpoint: &mut dyn Endpoint, records: &mut Records) -> Result<u32, String> {
-    let patience = if records.lossy { SILENCE } else { PATIENCE };
+    let timeout = if records.lossy { LOSS_TIMEOUT } else { TIMEOUT };
     let mut sent = 0;
     while sent < records.count {
         let window_end = records.count.min(sent + WINDOW);
@@ -86,11 +86,11 @@ fn client(endpoint: &mut dyn Endpoint, records: &mut Records) -> Result<u32, Str
         }
         sent = window_end;
         while records.received < sent {
-            match endpoint.receive(patience)? {
+            match endpoint.receive(timeout)? {
                 Received::Data(data) => records.check(&data)?,
                 Received::Nothing if records.lossy => break,
                 Received::Nothing => {
-                    return Err(format!("record {} was not sent back", records.received));
+                    return Err(format!("record {} was not echoed", records.received));
                 }
                 Received::Closed => return Err("the server closed first".into()),
             }
@@ -98,7 +98,7 @@ fn client(endpoint: &mut dyn Endpoint, records: &mut Records) -> Result<u32, Str
     }
     endpoint.close()?;
     loop {
-        match endpoint.receive(PATIENCE)? {
+        match endpoint.receive(TIMEOUT)? {
             Received::Data(_) => {}
             Received::Nothing => return Err("the server did not answer close_notify".into()),
             Received::Closed => return Ok(sent),
@@ -108,12 +108,12 @@ fn client(endpoint: &mut dyn Endpoint, records: &mut Records) -> Result<u32, Str
 
 fn server(endpoint: &mut dyn Endpoint, records: &mut Records) -> Result<u32, String> {
     loop {
-        match endpoint.receive(PATIENCE)? {
+        match endpoint.receive(TIMEOUT)? {
             Received::Data(data) => {
                 records.check(&data)?;
                 endpoint.send(&data)?;
             }
-            Received::Nothing => return Err("nothing came, not even close_notify".into()),
+            Received::Nothing => return Err("timed out waiting for data or close_notify".into()),
             Received::Closed => break,
         }
     }
@@ -121,7 +121,7 @@ fn server(endpoint: &mut dyn Endpoint, records: &mut Records) -> Result<u32, Str
     Ok(records.received)
 }
 
-/// The records that are sent, and those that came.
+/// The records sent and received.
 struct Records {
     len: usize,
     count: u32,
@@ -152,21 +152,25 @@ impl Records {
         record
     }
 
-    /// That it was sent like this, came once, and on a lossless way in order.
+    /// Checks that a record was sent with this content, is not a duplicate, and, in a lossless
+    /// cell, is in order.
     fn check(&mut self, record: &[u8]) -> Result<(), String> {
         let Some(number) = record.first_chunk().copied().map(u32::from_be_bytes) else {
-            return Err(format!("a record of {} bytes", record.len()));
+            return Err(format!("received a record of {} bytes", record.len()));
         };
         match self.seen.get_mut(number as usize) {
-            None => return Err(format!("record {number} was never sent")),
-            Some(true) => return Err(format!("record {number} came twice")),
+            None => return Err(format!("received record {number}, which was never sent")),
+            Some(true) => return Err(format!("received record {number} twice")),
             Some(seen) => *seen = true,
         }
         if record != self.record(number) {
             return Err(format!("record {number} has wrong bytes"));
         }
         if !self.lossy && number != self.received {
-            return Err(format!("record {number} came, not {}", self.received));
+            return Err(format!(
+                "received record {number}, expected {}",
+                self.received
+            ));
         }
         self.received += 1;
         Ok(())

@@ -1,4 +1,4 @@
-//! Running one cell: two sides, perhaps with a relay between them.
+//! Runs one cell: two sides, optionally with a relay between them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -15,38 +15,40 @@ use crate::ours::Ours;
 use crate::peers::{Process, Ready};
 use crate::relay::Relay;
 
-/// After this, a cell that has not ended never will.
+/// The time limit of a cell.
 const LIMIT: Duration = Duration::from_secs(130);
-/// How long one side has to say why, once the other has failed.
+/// The time that one side has to report its error after the other failed.
 const GRACE: Duration = Duration::from_millis(500);
-const GLANCE: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// What became of a cell.
+/// The result of a cell.
 #[derive(Debug, Clone)]
 pub(crate) enum Outcome {
     Passed(Passed),
-    /// The peer cannot do it, and why.
-    Cannot(String),
+    /// The peer does not support it. Contains the reason.
+    Unsupported(String),
     Failed(String),
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Passed {
-    /// From dtls-psk's first datagram, sent or received, to its being connected.
+    /// The time from dtls-psk's first datagram to its being connected.
     pub(crate) handshake: Duration,
-    /// Of the records that the client sent, those that came back, of one.
+    /// The fraction of the client's records that were echoed.
     pub(crate) returned: f64,
 }
 
-/// Runs `cell` with `peer`. A failure is the peer's own if it fails with the same words where `reference`,
-/// another implementation, takes dtls-psk's place.
+/// Runs `cell` with `peer`.
+///
+/// A failure is attributed to the peer if it fails with the same error when `reference`, another
+/// implementation, replaces dtls-psk.
 pub(crate) fn run(cell: &Cell, peer: &Ready, reference: Option<&Ready>) -> Outcome {
     let (theirs, ours) = match cell.settings(&peer.abilities) {
         Ok(settings) => settings,
-        Err(why) => return Outcome::Cannot(why),
+        Err(why) => return Outcome::Unsupported(why),
     };
     let party = Party::of(peer);
-    let (by_peer, by_us) = match meet(cell, (party, theirs), (Party::Ours, ours)) {
+    let (by_peer, by_us) = match run_sides(cell, (party, theirs), (Party::Ours, ours)) {
         Ok((Ok(theirs), Ok(ours))) => {
             return check(cell, &theirs, &ours).unwrap_or_else(Outcome::Failed);
         }
@@ -54,9 +56,9 @@ pub(crate) fn run(cell: &Cell, peer: &Ready, reference: Option<&Ready>) -> Outco
         Err(why) => return Outcome::Failed(why),
     };
     if let Some(why) = &by_peer {
-        // What the peer demands is for itself to say.
-        if demanded(cell, peer) {
-            return Outcome::Cannot(why.clone());
+        // The peer itself gives the reason for a requirement.
+        if is_required(cell, peer) {
+            return Outcome::Unsupported(why.clone());
         }
         let reference = reference.filter(|reference| reference.peer != peer.peer);
         if let (Some(reference), None) = (reference, cell.seed) {
@@ -64,31 +66,31 @@ pub(crate) fn run(cell: &Cell, peer: &Ready, reference: Option<&Ready>) -> Outco
                 suite: Some(cell.suite),
                 ..ours
             };
-            let again = meet(cell, (party, theirs), (Party::of(reference), ours));
+            let again = run_sides(cell, (party, theirs), (Party::of(reference), ours));
             if matches!(&again, Ok((Err(same), _)) if same == why) {
                 let name = reference.peer.name();
-                return Outcome::Cannot(format!("{why}; it says the same to {name}"));
+                return Outcome::Unsupported(format!("{why}; same error with {name}"));
             }
         }
     }
-    let says = |who: &str, why: String| format!("{who}: {why}");
-    let by_peer = by_peer.map(|why| says(peer.peer.name(), why));
-    let by_us = by_us.map(|why| says("dtls-psk", why));
+    let prefix = |who: &str, why: String| format!("{who}: {why}");
+    let by_peer = by_peer.map(|why| prefix(peer.peer.name(), why));
+    let by_us = by_us.map(|why| prefix("dtls-psk", why));
     let both: Vec<String> = by_peer.into_iter().chain(by_us).collect();
     Outcome::Failed(both.join("; "))
 }
 
-fn demanded(cell: &Cell, peer: &Ready) -> bool {
-    peer.abilities.demands.iter().any(|switch| match switch {
+fn is_required(cell: &Cell, peer: &Ready) -> bool {
+    peer.abilities.requires.iter().any(|switch| match switch {
         Switch::Cookie => !cell.cookie,
         Switch::Ems => !cell.ems,
         Switch::Etm => !cell.etm,
     })
 }
 
-/// That both sides agree on what was to be agreed on.
+/// Checks that both sides negotiated the parameters of the cell.
 fn check(cell: &Cell, theirs: &Finished, ours: &Finished) -> Result<Outcome, String> {
-    let wanted = Negotiated {
+    let expected = Negotiated {
         suite: Some(cell.suite.id()),
         group: cell.group,
         cookie: Some(cell.cookie),
@@ -100,22 +102,22 @@ fn check(cell: &Cell, theirs: &Finished, ours: &Finished) -> Result<Outcome, Str
         ("the peer", theirs.negotiated),
         ("dtls-psk", ours.negotiated),
     ] {
-        let as_wanted = got.suite.is_none_or(|suite| Some(suite) == wanted.suite)
-            && got.group.is_none_or(|group| Some(group) == wanted.group)
+        let matches = got.suite.is_none_or(|suite| Some(suite) == expected.suite)
+            && got.group.is_none_or(|group| Some(group) == expected.group)
             && got
                 .cookie
-                .is_none_or(|cookie| Some(cookie) == wanted.cookie)
-            && got.ems.is_none_or(|ems| Some(ems) == wanted.ems)
-            && got.etm.is_none_or(|etm| Some(etm) == wanted.etm);
-        if !as_wanted {
-            return Err(format!("{who} agreed on {got:?}, not on {wanted:?}"));
+                .is_none_or(|cookie| Some(cookie) == expected.cookie)
+            && got.ems.is_none_or(|ems| Some(ems) == expected.ems)
+            && got.etm.is_none_or(|etm| Some(etm) == expected.etm);
+        if !matches {
+            return Err(format!("{who} negotiated {got:?}, expected {expected:?}"));
         }
     }
     let client = match cell.peer_side {
         Side::Client => theirs,
         Side::Server => ours,
     };
-    // Both are counts of bytes far below 2^52.
+    // Both are byte counts far below 2^52.
     let returned = client.received as f64 / client.sent as f64;
     Ok(Outcome::Passed(Passed {
         handshake: ours.negotiated.handshake.unwrap_or_default(),
@@ -123,7 +125,7 @@ fn check(cell: &Cell, theirs: &Finished, ours: &Finished) -> Result<Outcome, Str
     }))
 }
 
-/// One side at work.
+/// A running side.
 enum Task {
     Process(Process),
     Thread(Option<JoinHandle<End>>),
@@ -135,13 +137,17 @@ impl Task {
             Task::Process(process) => process.poll(),
             Task::Thread(handle) => {
                 let handle = handle.take_if(|handle| handle.is_finished())?;
-                Some(handle.join().unwrap_or_else(|_| Err("it panicked".into())))
+                Some(
+                    handle
+                        .join()
+                        .unwrap_or_else(|_| Err("thread panicked".into())),
+                )
             }
         }
     }
 }
 
-/// Both sides at work.
+/// Both running sides.
 struct Pair {
     client: Task,
     server: Task,
@@ -152,7 +158,7 @@ struct Pair {
 
 type End = Result<Finished, String>;
 
-/// Who is one side of a cell.
+/// The implementation on one side of a cell.
 #[derive(Clone, Copy)]
 enum Party<'a> {
     Program(&'a Path),
@@ -170,8 +176,8 @@ impl<'a> Party<'a> {
     }
 }
 
-/// Runs the two sides of a cell: how the first ended, and the second.
-fn meet(
+/// Runs the two sides of a cell and returns their results.
+fn run_sides(
     cell: &Cell,
     first: (Party<'_>, Settings),
     second: (Party<'_>, Settings),
@@ -250,7 +256,7 @@ fn in_process(link: Link, settings: &Settings, dimpl: bool) -> End {
 }
 
 impl Pair {
-    /// Waits for both, client and server, and not much longer for the second if the first fails.
+    /// Waits for client and server. If one fails, the other has only a short time left.
     fn finish(mut self) -> (End, End) {
         let (mut client, mut server) = (None, None);
         let mut end = Instant::now() + LIMIT;
@@ -263,12 +269,12 @@ impl Pair {
                 end = end.min(Instant::now() + GRACE);
             }
             if client.is_some() && server.is_some() || Instant::now() > end {
-                let hung = || Err("it did not end".into());
-                // A process that hangs is ended as it is dropped, a thread has seen `abandoned`.
+                let hung = || Err("timed out".into());
+                // Dropping a process kills it, and a thread checks `abandoned`.
                 self.abandoned.store(true, Ordering::Relaxed);
                 return (client.unwrap_or_else(hung), server.unwrap_or_else(hung));
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! dimpl's side, in this process.
+//! The dimpl endpoint, in this process.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) struct DimplEndpoint {
     inbox: VecDeque<Vec<u8>>,
     connected: bool,
     closed_by_peer: bool,
-    /// Whether this side closed first.
+    /// `true` if this side closed first.
     closing: bool,
 }
 
@@ -34,7 +34,7 @@ impl PskResolver for Key {
     }
 }
 
-/// What dimpl has, from what its provider has.
+/// Returns what dimpl supports, according to its provider.
 pub(crate) fn abilities() -> Abilities {
     let provider = dimpl::crypto::aws_lc_rs::default_provider();
     let suites = CipherSuite::ALL.iter().map(|ours| {
@@ -42,7 +42,7 @@ pub(crate) fn abilities() -> Abilities {
             suite.suite().as_u16() == ours.id()
         };
         let found = provider.cipher_suites.iter().any(known);
-        let why = "its provider does not have the suite";
+        let why = "its provider lacks the suite";
         (ours.id(), (!found).then(|| why.to_owned()))
     });
     Abilities {
@@ -54,7 +54,7 @@ pub(crate) fn abilities() -> Abilities {
                 (side, Switch::Ems, false, why.to_owned())
             })
             .to_vec(),
-        demands: vec![Switch::Ems],
+        requires: vec![Switch::Ems],
     }
 }
 
@@ -123,7 +123,7 @@ impl Endpoint for DimplEndpoint {
                 return Err(format!("not connected after {LIMIT:?}"));
             }
         }
-        // What was agreed on it does not say.
+        // dimpl does not report the negotiated parameters.
         Ok(Negotiated::default())
     }
 
@@ -140,7 +140,7 @@ impl Endpoint for DimplEndpoint {
             if let Some(data) = self.inbox.pop_front() {
                 return Ok(Received::Data(data));
             }
-            if self.closed_by_peer || self.closing && self.link.protected_alert_came {
+            if self.closed_by_peer || self.closing && self.link.protected_alert_received {
                 return Ok(Received::Closed);
             }
             if Instant::now() >= end {

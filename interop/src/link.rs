@@ -1,4 +1,4 @@
-//! One side's UDP socket.
+//! The UDP socket of one side.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -6,22 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a wait looks whether the other side has failed.
-const GLANCE: Duration = Duration::from_millis(100);
+/// The interval at which a wait checks whether the other side failed.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// The content type of alerts.
 const ALERT: u8 = 21;
-/// Room for the largest datagram that a peer sends.
+/// The buffer size, larger than every datagram of a peer.
 const CAPACITY: usize = 4096;
 
-/// A socket on loopback that talks to one address.
+/// A loopback socket connected to one address.
 pub(crate) struct Link {
     socket: UdpSocket,
     buffer: Vec<u8>,
-    /// Set once the other side of the cell has failed: then nothing is waited for.
+    /// Set if the other side of the cell failed. This side then stops.
     abandoned: Arc<AtomicBool>,
-    /// Whether an alert under keys came. For a close_notify that comes after one's own: the connection is
-    /// over by then and does not open it.
-    pub(crate) protected_alert_came: bool,
+    /// `true` after a protected alert. Detects the answer to a close_notify, which the closed
+    /// connection no longer decrypts.
+    pub(crate) protected_alert_received: bool,
 }
 
 pub(crate) fn bind() -> io::Result<UdpSocket> {
@@ -35,7 +35,7 @@ impl Link {
         Ok(Self::new(socket, abandoned))
     }
 
-    /// Waits for a client, whose first datagram is then the first to be received.
+    /// Waits for a client. Its first datagram stays in the socket.
     pub(crate) fn from_client(
         socket: UdpSocket,
         abandoned: Arc<AtomicBool>,
@@ -49,11 +49,11 @@ impl Link {
                     let connected = link.socket.connect(client);
                     return connected.map(|()| link).map_err(|e| e.to_string());
                 }
-                Err(e) if is_nothing(&e) => {}
+                Err(e) if is_no_datagram(&e) => {}
                 Err(e) => return Err(e.to_string()),
             }
         }
-        Err("no client came".into())
+        Err("timed out waiting for a client".into())
     }
 
     fn new(socket: UdpSocket, abandoned: Arc<AtomicBool>) -> Self {
@@ -61,7 +61,7 @@ impl Link {
             socket,
             buffer: vec![0; CAPACITY],
             abandoned,
-            protected_alert_came: false,
+            protected_alert_received: false,
         }
     }
 
@@ -70,12 +70,12 @@ impl Link {
         address.map(|a| a.to_string()).unwrap_or_default()
     }
 
-    /// Sends a datagram. One that cannot be sent is as lost as any other.
+    /// Sends a datagram. A failure counts as a lost datagram.
     pub(crate) fn send(&self, datagram: &[u8]) {
         let _ = self.socket.send(datagram);
     }
 
-    /// The next datagram, if one comes before `end`.
+    /// Returns the next datagram before `end`, if there is one.
     pub(crate) fn receive(&mut self, end: Instant) -> Result<Option<&mut [u8]>, String> {
         self.set_timeout(end)?;
         match self.socket.recv(&mut self.buffer) {
@@ -83,30 +83,30 @@ impl Link {
                 let datagram = self.buffer.get_mut(..len).unwrap_or_default();
                 // Content type, version, epoch.
                 if let [ALERT, _, _, high, low, ..] = datagram {
-                    self.protected_alert_came |= (*high, *low) != (0, 0);
+                    self.protected_alert_received |= (*high, *low) != (0, 0);
                 }
                 Ok(Some(datagram))
             }
-            Err(e) if is_nothing(&e) => Ok(None),
+            Err(e) if is_no_datagram(&e) => Ok(None),
             Err(e) => Err(e.to_string()),
         }
     }
 
-    /// Until `end`, and not longer than it takes to be worth a look elsewhere.
+    /// Sets the timeout to `end`, or to the interval for checking the other side.
     fn set_timeout(&self, end: Instant) -> Result<(), String> {
         if self.abandoned.load(Ordering::Relaxed) {
-            return Err("given up, as the other side failed".into());
+            return Err("stopped because the other side failed".into());
         }
         let wait = end.saturating_duration_since(Instant::now());
-        let wait = wait.clamp(Duration::from_micros(100), GLANCE);
+        let wait = wait.clamp(Duration::from_micros(100), CHECK_INTERVAL);
         let set = self.socket.set_read_timeout(Some(wait));
         set.map_err(|e| e.to_string())
     }
 }
 
-/// Whether an error says that nothing came. A refusal is an answer to a datagram sent to somebody who
-/// has gone: nothing came either.
-pub(crate) fn is_nothing(error: &io::Error) -> bool {
+/// Returns `true` if an error means that no datagram arrived. A refused connection means that an
+/// earlier datagram reached a closed port.
+pub(crate) fn is_no_datagram(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::WouldBlock

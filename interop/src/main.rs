@@ -1,10 +1,10 @@
-//! dtls-psk against other implementations of DTLS, over UDP on loopback: see docs/interop.md, which this
-//! program writes. `cargo xtask interop` runs it.
+//! Tests dtls-psk with other DTLS implementations over loopback UDP, and writes docs/interop.md.
+//! `cargo xtask interop` runs it.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "it is a driver of real sockets, processes, threads and clocks"
+    reason = "a driver of sockets, processes, threads and clocks"
 )]
 
 mod application;
@@ -29,25 +29,25 @@ use matrix::{Cell, Peer};
 use peers::Ready;
 use table::Run;
 
-/// What both sides of every cell have.
-const IDENTITY: &str = "AUTHPWD_admin";
+/// The credentials of both sides.
+const IDENTITY: &str = "interop-client";
 const KEY: [u8; 32] = *b"0123456789abcdef0123456789ABCDEF";
 
-/// Seeds of each lossy cell: all, and in the short form.
+/// Seeds per lossy cell, in the full and the short run.
 const SEEDS: u64 = 100;
 const SHORT_SEEDS: u64 = 3;
-/// Lossy cells at a time: they mostly wait.
+/// The number of lossy cells run in parallel. They mostly wait.
 const LOSSY_WORKERS: usize = 32;
 
 const HELP: &str = "\
 usage: interop [--short] [--seeds N] [--only PEER] [--write FILE]
 
-  --short       each suite, side and peer once without loss, and 3 seeds
-  --seeds N     seeds for each suite, side and peer through the lossy relay (100)
-  --only PEER   this peer alone: openssl, gnutls, mbedtls, wolfssl, dimpl, itself
-  --write FILE  the tables into this file; without it they are printed, but for the short form's
+  --short       one lossless cell for each suite, side and peer, and 3 seeds
+  --seeds N     lossy cells for each suite, side and peer (default: 100)
+  --only PEER   test only this peer: openssl, gnutls, mbedtls, wolfssl, dimpl, itself
+  --write FILE  write the results to FILE instead of standard output
 
-A peer that cannot be built is a failure where CI=true.
+A short run prints no tables. With CI=true a peer that cannot be built is a failure.
 ";
 
 struct Arguments {
@@ -91,8 +91,8 @@ fn main() -> ExitCode {
     };
     let start = Instant::now();
     let mut run = Run::default();
-    let wanted = |peer: &Peer| arguments.only.is_none_or(|only| only == *peer);
-    for peer in Peer::ALL.into_iter().filter(wanted) {
+    let selected = |peer: &Peer| arguments.only.is_none_or(|only| only == *peer);
+    for peer in Peer::ALL.into_iter().filter(selected) {
         match peers::prepare(peer) {
             Ok(ready) => run.ready.push(ready),
             Err(why) => {
@@ -133,7 +133,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs cells, so many at a time, and says on the way what fails.
+/// Runs cells with `workers` threads, and prints failures as they occur.
 fn run_all(cells: Vec<Cell>, ready: &[Ready], workers: usize) -> Vec<(Cell, Outcome)> {
     let next = AtomicUsize::new(0);
     let reference = ready.iter().find(|ready| ready.peer == Peer::OpenSsl);

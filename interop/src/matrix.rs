@@ -1,4 +1,4 @@
-//! What is tried: the peers, and the cells of each.
+//! The test matrix: the peers and their cells.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -7,22 +7,22 @@ use dtls_psk::{CipherSuite, Group};
 
 use crate::relay::Network;
 
-/// Largest datagram of a lossless cell, in bytes.
+/// The MTU of a lossless cell, in bytes.
 const MTU: usize = 1200;
-/// Largest datagram of every other lossy cell, in bytes: every flight is cut.
+/// The MTU of every other lossy cell, in bytes. It fragments every flight.
 const SMALL_MTU: usize = 256;
-/// What crosses a lossless cell each way, in bytes.
+/// The application data in each direction of a lossless cell, in bytes.
 const BYTES: u64 = 1_000_000;
-/// Records that cross a lossy cell each way.
+/// The number of records in each direction of a lossy cell.
 pub(crate) const LOSSY_RECORDS: u64 = 40;
-/// One in so many lossy cells has a slow handshake.
+/// One in this many lossy cells has a slow handshake.
 pub(crate) const SLOW_EVERY: u64 = 7;
-/// The longest record, in bytes, and the room that is left for its header, IV, padding and MAC: as
-/// peers/common.h has them.
+/// The longest record, and the room left for its header, IV, padding and MAC, in bytes. They match
+/// peers/common.h.
 const MAX_RECORD: usize = 1000;
 const MAX_OVERHEAD: usize = 120;
 
-/// Who is on the other side.
+/// An implementation to test with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Peer {
     OpenSsl,
@@ -54,8 +54,8 @@ impl Peer {
         }
     }
 
-    /// Whether it is also met through the lossy relay.
-    fn is_met_lossy(self) -> bool {
+    /// Returns `true` if the peer is also tested through the lossy relay.
+    fn is_tested_lossy(self) -> bool {
         !matches!(self, Peer::WolfSsl | Peer::Dimpl)
     }
 }
@@ -84,7 +84,7 @@ impl Side {
     }
 }
 
-/// What can be turned off, or on.
+/// An optional feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Switch {
     Cookie,
@@ -105,17 +105,17 @@ impl Switch {
     }
 }
 
-/// What a peer says about itself.
+/// What a peer supports.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Abilities {
     pub(crate) version: String,
-    /// Why it cannot do a suite, or nothing if it can.
+    /// The supported suites, and for the others the reason.
     pub(crate) suites: BTreeMap<u16, Option<String>>,
-    /// Switches that it lacks: on which side, which position, and why.
+    /// Switches that the peer lacks: side, switch, position, reason.
     pub(crate) lacks: Vec<(Side, Switch, bool, String)>,
-    /// What it does not do without, on whichever side it is turned off. Such a cell is run all the
-    /// same: what the peer then says is the reason.
-    pub(crate) demands: Vec<Switch>,
+    /// Features that the peer requires on both sides. Cells without them are run, and the peer's
+    /// error is the reason.
+    pub(crate) requires: Vec<Switch>,
 }
 
 impl Abilities {
@@ -127,45 +127,45 @@ impl Abilities {
     }
 }
 
-/// One thing to try.
+/// One test case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub(crate) peer: Peer,
     pub(crate) peer_side: Side,
     pub(crate) suite: CipherSuite,
-    /// The only group that the peer has; none where the suite needs none.
+    /// The peer's only group, if the suite uses one.
     pub(crate) group: Option<Group>,
     pub(crate) cookie: bool,
     pub(crate) ems: bool,
     pub(crate) etm: bool,
-    /// If there is a lossy relay: which of its networks.
+    /// The seed of the lossy relay, if there is one.
     pub(crate) seed: Option<u64>,
 }
 
-/// How one side of a cell is set.
+/// The settings of one side of a cell.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) side: Side,
-    /// The only suite and group; none for all that there are.
+    /// The only suite and group, or `None` for all.
     pub(crate) suite: Option<CipherSuite>,
     pub(crate) group: Option<Group>,
     pub(crate) cookie: bool,
     pub(crate) ems: bool,
     pub(crate) etm: bool,
     pub(crate) mtu: usize,
-    /// What crosses each way, in bytes.
+    /// The application data in each direction, in bytes.
     pub(crate) bytes: u64,
     pub(crate) record_len: usize,
-    /// Whether dtls-psk, as the server, lets the client in by an `Acceptor`, or knows whom to expect.
+    /// `true` if dtls-psk as a server uses an `Acceptor`, `false` for a single `Connection`.
     pub(crate) acceptor: bool,
-    /// Bytes of the server's identity hint.
+    /// The length of the server's identity hint, in bytes.
     pub(crate) hint_len: usize,
     pub(crate) lossy: bool,
 }
 
 impl Cell {
-    /// Where an extension that is not to be agreed on is turned off: in half the cells the client does
-    /// not offer it, in the others the server does not take it.
+    /// Returns the side that disables a feature: in half the cells the client does not offer it, in
+    /// the others the server does not accept it.
     fn off_side(&self) -> Side {
         if self.cookie {
             Side::Client
@@ -174,8 +174,8 @@ impl Cell {
         }
     }
 
-    /// The network that it goes through, if it is lossy. Its seed is the cell's own: otherwise every suite
-    /// would meet the same one.
+    /// Returns the network of a lossy cell. Its seed depends on the whole cell, so that suites meet
+    /// different networks.
     pub(crate) fn network(&self) -> Option<Network> {
         let mut of = DefaultHasher::new();
         (self.peer, self.peer_side, self.suite, self.seed?).hash(&mut of);
@@ -185,15 +185,15 @@ impl Cell {
         })
     }
 
-    /// How the peer and dtls-psk are set, or why the peer cannot.
-    pub(crate) fn settings(&self, can: &Abilities) -> Result<(Settings, Settings), String> {
-        match can.suites.get(&self.suite.id()) {
+    /// Returns the settings of the peer and of dtls-psk, or why the peer does not support them.
+    pub(crate) fn settings(&self, supported: &Abilities) -> Result<(Settings, Settings), String> {
+        match supported.suites.get(&self.suite.id()) {
             Some(None) => {}
             Some(Some(why)) => return Err(why.clone()),
-            None => return Err("it does not say that it has the suite".into()),
+            None => return Err("it does not list the suite".into()),
         }
         if self.peer_side == Side::Server
-            && let Some(why) = can.lacks(Side::Server, Switch::Cookie, self.cookie)
+            && let Some(why) = supported.lacks(Side::Server, Switch::Cookie, self.cookie)
         {
             return Err(why.into());
         }
@@ -213,7 +213,7 @@ impl Cell {
                 Some(_) => LOSSY_RECORDS * record_len as u64,
             },
             record_len,
-            // Both ways in are to be met, in each suite, with a cookie and without.
+            // Tests both kinds of servers with each suite, with a cookie and without.
             acceptor: self.ems,
             hint_len: if small { 200 } else { 0 },
             lossy: self.seed.is_some(),
@@ -228,7 +228,7 @@ impl Cell {
             ours,
         ];
         for (switch, wanted) in [(Switch::Ems, self.ems), (Switch::Etm, self.etm)] {
-            let peer_has_none = can.lacks(self.peer_side, switch, false).is_some();
+            let peer_has_none = supported.lacks(self.peer_side, switch, false).is_some();
             for (index, one) in settings.iter_mut().enumerate() {
                 let is_peer = index == 0;
                 let here = if peer_has_none {
@@ -248,7 +248,7 @@ impl Cell {
     }
 }
 
-/// The groups that a suite is tried with.
+/// Returns the groups to test with a suite.
 fn groups(suite: CipherSuite) -> Vec<Option<Group>> {
     if suite.has_forward_secrecy() {
         Group::ALL.iter().copied().map(Some).collect()
@@ -257,7 +257,7 @@ fn groups(suite: CipherSuite) -> Vec<Option<Group>> {
     }
 }
 
-/// Encrypt-then-MAC, where there is a choice.
+/// Returns the settings of encrypt-then-MAC to test with a suite.
 fn macs(suite: CipherSuite) -> &'static [bool] {
     if suite.is_cbc() {
         &[true, false]
@@ -266,7 +266,7 @@ fn macs(suite: CipherSuite) -> &'static [bool] {
     }
 }
 
-/// Every cell without loss; or one for each suite and side.
+/// Returns the lossless cells, or one for each suite and side in the short run.
 pub(crate) fn lossless(peer: Peer, short: bool) -> Vec<Cell> {
     let mut cells = Vec::new();
     for &suite in CipherSuite::ALL {
@@ -282,7 +282,7 @@ pub(crate) fn lossless(peer: Peer, short: bool) -> Vec<Cell> {
     cells
 }
 
-/// Every way to agree on `suite`, that with everything on first.
+/// Returns all variants of `suite`, starting with the one that enables everything.
 fn variants(peer: Peer, suite: CipherSuite, peer_side: Side) -> Vec<Cell> {
     let mut cells = Vec::new();
     for group in groups(suite) {
@@ -304,16 +304,16 @@ fn variants(peer: Peer, suite: CipherSuite, peer_side: Side) -> Vec<Cell> {
     cells
 }
 
-/// The cells through the lossy relay: `seeds` of them for each suite and side, over all variants.
+/// Returns the lossy cells: `seeds` for each suite and side, spread over all variants.
 pub(crate) fn lossy(peer: Peer, seeds: u64) -> Vec<Cell> {
     let mut cells = Vec::new();
-    if !peer.is_met_lossy() {
+    if !peer.is_tested_lossy() {
         return cells;
     }
     for &suite in CipherSuite::ALL {
         for peer_side in Side::BOTH {
             let variants = variants(peer, suite, peer_side);
-            // Two seeds in a row, a large and a small MTU, have the same variant.
+            // Two consecutive seeds, with a large and a small MTU, have the same variant.
             let each_twice = variants.iter().flat_map(|cell| [cell, cell]).cycle();
             for (seed, cell) in (0..seeds).zip(each_twice) {
                 cells.push(Cell {

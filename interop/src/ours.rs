@@ -1,4 +1,4 @@
-//! dtls-psk's side: a [`Connection`] on a socket.
+//! The dtls-psk endpoint: a [`Connection`] on a socket.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::link::Link;
 use crate::matrix::{Settings, Side};
 use crate::{IDENTITY, KEY};
 
-/// Far longer than any handshake retransmits for.
+/// Much longer than any handshake.
 const LIMIT: Duration = Duration::from_secs(110);
 
 pub(crate) struct Ours {
@@ -23,8 +23,8 @@ pub(crate) struct Ours {
     connection: Box<Connection>,
     side: Side,
     started: Instant,
-    /// Whether an acceptor asked for a cookie before there was a connection.
-    cookie_asked_before: bool,
+    /// `true` if an acceptor sent a cookie before the connection existed.
+    acceptor_sent_cookie: bool,
     inbox: VecDeque<Vec<u8>>,
     connected: Option<Connected>,
     closed_by_peer: bool,
@@ -35,12 +35,12 @@ impl Ours {
         let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|e| e.to_string())?;
         let config = Arc::new(config(settings));
         let started = Instant::now();
-        let mut cookie_asked_before = false;
+        let mut acceptor_sent_cookie = false;
         let connection = match settings.side {
             Side::Client => Connection::client(config, &mut rng, started).map(Box::new),
             Side::Server if settings.acceptor => {
-                let (connection, asked) = accept(&mut link, config, &mut rng)?;
-                cookie_asked_before = asked;
+                let (connection, cookie_sent) = accept(&mut link, config, &mut rng)?;
+                acceptor_sent_cookie = cookie_sent;
                 Ok(connection)
             }
             Side::Server => {
@@ -52,14 +52,14 @@ impl Ours {
             connection: connection.map_err(|e| e.to_string())?,
             side: settings.side,
             started,
-            cookie_asked_before,
+            acceptor_sent_cookie,
             inbox: VecDeque::new(),
             connected: None,
             closed_by_peer: false,
         })
     }
 
-    /// Sends and notes all that waits: until when nothing more is due.
+    /// Sends the queued datagrams and handles events. Returns the next deadline.
     fn drain(&mut self) -> Instant {
         loop {
             match self.connection.poll_output() {
@@ -72,7 +72,7 @@ impl Ours {
         }
     }
 
-    /// Waits for one datagram or one timeout, not beyond `end`.
+    /// Waits for a datagram or timeout until `end`.
     fn step(&mut self, end: Instant) -> Result<(), String> {
         let due = self.drain();
         let inbox = &mut self.inbox;
@@ -89,7 +89,7 @@ impl Ours {
     }
 }
 
-/// Lets a client in by an [`Acceptor`]: its connection, and whether a cookie was asked for.
+/// Accepts a client with an [`Acceptor`]. Returns its connection, and whether a cookie was sent.
 fn accept(
     link: &mut Link,
     config: Arc<Config>,
@@ -97,7 +97,7 @@ fn accept(
 ) -> Result<(Box<Connection>, bool), String> {
     let peer = link.peer();
     let mut acceptor = Acceptor::new(config, rng).map_err(|e| e.to_string())?;
-    let mut asked = false;
+    let mut cookie_sent = false;
     let end = Instant::now() + LIMIT;
     while Instant::now() < end {
         let Some(datagram) = link.receive(end)? else {
@@ -107,17 +107,17 @@ fn accept(
         match accept.map_err(|e| e.to_string())? {
             Accept::Drop => {}
             Accept::Reply(reply) => {
-                asked = true;
+                cookie_sent = true;
                 link.send(reply);
             }
-            Accept::Connection(connection) => return Ok((connection, asked)),
+            Accept::Connection(connection) => return Ok((connection, cookie_sent)),
             Accept::Refuse { alert, error } => {
                 link.send(alert);
                 return Err(error.to_string());
             }
         }
     }
-    Err(format!("no hello that could be taken in {LIMIT:?}"))
+    Err(format!("no acceptable hello in {LIMIT:?}"))
 }
 
 fn config(settings: &Settings) -> Config {
@@ -146,16 +146,19 @@ impl Endpoint for Ours {
         while self.connected.is_none() {
             self.step(self.started + LIMIT)?;
             if self.started.elapsed() > LIMIT {
-                return Err(format!("{:?} after {LIMIT:?}", self.connection.stage()));
+                return Err(format!(
+                    "still at {:?} after {LIMIT:?}",
+                    self.connection.stage()
+                ));
             }
         }
         let Some(connected) = &self.connected else {
-            return Err("never connected".into());
+            return Err("not connected".into());
         };
         Ok(Negotiated {
             suite: Some(connected.suite.id()),
             group: connected.group,
-            cookie: Some(self.cookie_asked_before || self.connection.stats().verify_requests > 0),
+            cookie: Some(self.acceptor_sent_cookie || self.connection.stats().verify_requests > 0),
             ems: Some(connected.extended_master_secret),
             etm: Some(connected.encrypt_then_mac),
             handshake: Some(self.started.elapsed()),
@@ -176,7 +179,7 @@ impl Endpoint for Ours {
             }
             let answered = self.side == Side::Client
                 && self.connection.is_closed()
-                && self.link.protected_alert_came;
+                && self.link.protected_alert_received;
             if self.closed_by_peer || answered {
                 return Ok(Received::Closed);
             }

@@ -1,4 +1,4 @@
-//! The peers: C programs that are built here, or code in this process.
+//! The peers: C programs that are built here, or endpoints in this process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -11,19 +11,19 @@ use crate::dimpl_endpoint;
 use crate::matrix::{Abilities, Peer, Settings, Side, Switch};
 use crate::{IDENTITY, KEY};
 
-/// Where cargo wrote down which versions were built.
+/// The lock file, which contains the versions.
 const LOCK: &str = include_str!("../../Cargo.lock");
 
-/// A peer that can be met.
+/// A peer that is available.
 #[derive(Debug, Clone)]
 pub(crate) struct Ready {
     pub(crate) peer: Peer,
     pub(crate) abilities: Abilities,
-    /// The program, if it is one.
+    /// The program, if the peer is one.
     pub(crate) program: Option<PathBuf>,
 }
 
-/// Builds a peer if it has to be, and asks what it can do.
+/// Builds a peer if necessary, and queries what it supports.
 pub(crate) fn prepare(peer: Peer) -> Result<Ready, String> {
     let (source, libraries): (&str, &[&str]) = match peer {
         Peer::OpenSsl => ("openssl.c", &["-lssl", "-lcrypto"]),
@@ -88,12 +88,12 @@ fn run(command: &mut Command) -> Result<Output, String> {
     Err(format!("{}: {first}", command.get_program().display()))
 }
 
-/// Reads what `PEER probe` prints: see peers/common.h.
+/// Parses the output of `PEER probe`; see peers/common.h.
 fn parse_abilities(text: &str) -> Result<Abilities, String> {
     let mut abilities = Abilities::default();
     for line in text.lines() {
-        let not_understood = || format!("the probe said: {line}");
-        let (word, rest) = line.split_once(' ').ok_or_else(not_understood)?;
+        let invalid = || format!("invalid probe output: {line}");
+        let (word, rest) = line.split_once(' ').ok_or_else(invalid)?;
         match word {
             "version" => abilities.version = rest.to_owned(),
             "suite" => {
@@ -103,28 +103,28 @@ fn parse_abilities(text: &str) -> Result<Abilities, String> {
                     Some("yes") => None,
                     _ => Some(words.next().unwrap_or_default().to_owned()),
                 };
-                abilities.suites.insert(id.ok_or_else(not_understood)?, why);
+                abilities.suites.insert(id.ok_or_else(invalid)?, why);
             }
             "cannot" => {
                 let words: Vec<&str> = rest.splitn(4, ' ').collect();
                 let &[side, switch, value, why] = words.as_slice() else {
-                    return Err(not_understood());
+                    return Err(invalid());
                 };
                 let side = Side::BOTH.into_iter().find(|known| known.name() == side);
                 let switch = Switch::from_name(switch);
                 let (Some(side), Some(switch)) = (side, switch) else {
-                    return Err(not_understood());
+                    return Err(invalid());
                 };
                 let lack = (side, switch, value == "1", why.to_owned());
                 abilities.lacks.push(lack);
             }
-            _ => return Err(not_understood()),
+            _ => return Err(invalid()),
         }
     }
     Ok(abilities)
 }
 
-/// The version of a crate that this was built with.
+/// Returns the version of a crate in the lock file.
 pub(crate) fn locked_version(name: &str) -> &'static str {
     let package = format!("name = \"{name}\"\nversion = \"");
     let after = LOCK.split_once(&package).map(|(_, after)| after);
@@ -133,14 +133,14 @@ pub(crate) fn locked_version(name: &str) -> &'static str {
         .map_or("of unknown version", |(version, _)| version)
 }
 
-/// A running peer program. It is ended when this is dropped.
+/// A running peer program. It is killed on drop.
 pub(crate) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Process {
-    /// Starts it: as a server on a port of its choice, or as a client of `port`.
+    /// Starts the program as a server on any port, or as a client of `port`.
     pub(crate) fn start(program: &Path, settings: &Settings, port: u16) -> Result<Self, String> {
         let key: String = KEY.iter().map(|byte| format!("{byte:02x}")).collect();
         let switch = |on: bool| if on { "1" } else { "0" };
@@ -179,7 +179,7 @@ impl Process {
         })
     }
 
-    /// The port that a server says it is bound to.
+    /// Returns the port that a server printed.
     pub(crate) fn port(&mut self) -> Result<u16, String> {
         let mut line = String::new();
         let read = self.stdout.read_line(&mut line);
@@ -188,11 +188,11 @@ impl Process {
         port.and_then(|port| port.parse().ok())
             .ok_or_else(|| match self.end() {
                 Err(why) => why,
-                Ok(_) => format!("it said {line:?}, not its port"),
+                Ok(_) => format!("expected the port, got {line:?}"),
             })
     }
 
-    /// How it ended, if it has.
+    /// Returns the result if the program has ended.
     pub(crate) fn poll(&mut self) -> Option<Result<Finished, String>> {
         match self.child.try_wait() {
             Ok(None) => None,
@@ -203,7 +203,7 @@ impl Process {
 
     fn end(&mut self) -> Result<Finished, String> {
         let (mut out, mut errors) = (String::new(), String::new());
-        // What cannot be read was not said.
+        // Output that cannot be read is treated as empty.
         let _ = self.stdout.read_to_string(&mut out);
         if let Some(stderr) = &mut self.child.stderr {
             let _ = stderr.read_to_string(&mut errors);
@@ -213,13 +213,13 @@ impl Process {
             let last = errors.trim().lines().last().map(str::to_owned);
             return Err(last.unwrap_or_else(|| status.to_string()));
         }
-        parse_finished(&out).ok_or(format!("it said {out:?}"))
+        parse_finished(&out).ok_or(format!("invalid output {out:?}"))
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_probe_is_read() {
+    fn probe_output_is_parsed() {
         let text = "version X 1.2\nsuite ccac yes\nsuite 00ae no not listed\n\
                     cannot server cookie 0 no such switch\n";
         let abilities = parse_abilities(text).unwrap();
@@ -267,11 +267,11 @@ mod tests {
         );
         let lack = (Side::Server, Switch::Cookie, false, "no such switch".into());
         assert_eq!(abilities.lacks, [lack]);
-        assert!(parse_abilities("cannot server tea 0 no pot").is_err());
+        assert!(parse_abilities("cannot server tea 0 unknown switch").is_err());
     }
 
     #[test]
-    fn an_end_is_read() {
+    fn report_is_parsed() {
         let out = "port 7\nnegotiated suite=c038 ems=1 etm=?\nclosed sent=1000 received=900\n";
         let finished = parse_finished(out).unwrap();
         assert_eq!(finished.negotiated.suite, Some(0xc038));

@@ -1,4 +1,4 @@
-//! A bad way between two sockets.
+//! A lossy relay between two sockets.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -9,35 +9,36 @@ use std::time::{Duration, Instant};
 
 use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
 
-use crate::link::{bind, is_nothing};
+use crate::link::{bind, is_no_datagram};
 
-/// What the network does to every datagram that is no alert.
+/// The network conditions for all datagrams except alerts.
 pub(crate) const LOSS: f32 = 0.1;
 pub(crate) const DUPLICATES: f32 = 0.1;
 pub(crate) const LATENCY: Duration = Duration::from_millis(15);
 pub(crate) const JITTER: Duration = Duration::from_millis(10);
-/// The latency of a slow network's handshakes: longer than dtls-psk's first wait, so that it sends its
-/// flights again while the answers are on their way. Data is not slowed, to be done some time.
+/// The latency of handshakes in a slow network. It is longer than dtls-psk's first timeout, so
+/// flights are retransmitted while the answers are in flight. Data is not slowed, to limit the test
+/// time.
 pub(crate) const SLOW_LATENCY: Duration = Duration::from_millis(400);
-/// One in so many datagrams overtakes the one before it; the jitter lets others overtake.
+/// One in this many datagrams overtakes the one before it. The jitter reorders others.
 const REORDER_GAP: u32 = 3;
-/// Alerts are late, so that they come after what was sent before them.
+/// Alerts are delayed, so that they arrive after the data before them.
 const ALERT_LATENCY: Duration = Duration::from_millis(50);
-/// How often a direction looks whether it may end.
-const GLANCE: Duration = Duration::from_millis(50);
+/// The interval at which a direction checks whether to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
 const ALERT: u8 = 21;
 const APPLICATION_DATA: u8 = 23;
 
-/// Which network it is.
+/// The parameters of a network.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Network {
-    /// The same seed loses, doubles and delays the same datagrams, counted by direction.
+    /// Determines which datagrams are lost, duplicated and delayed, counted by direction.
     pub(crate) seed: u64,
     pub(crate) slow: bool,
 }
 
-/// Two threads, one a direction. They end when it is dropped.
+/// A relay with one thread per direction. Dropping it stops both.
 pub(crate) struct Relay {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -45,7 +46,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// A way to `server`: the client connects to [`Relay::address`].
+    /// Starts a relay to `server`. The client connects to [`Relay::address`].
     pub(crate) fn start(server: SocketAddr, network: Network) -> io::Result<Self> {
         let front = bind()?;
         let back = bind()?;
@@ -67,13 +68,13 @@ impl Relay {
             client_is_sender: false,
             stop: Arc::clone(&stop),
         };
-        let back_way = Network {
+        let reverse = Network {
             seed: !network.seed,
             ..network
         };
         let threads = vec![
             thread::spawn(move || up.run(network)),
-            thread::spawn(move || down.run(back_way)),
+            thread::spawn(move || down.run(reverse)),
         ];
         Ok(Self {
             address,
@@ -91,7 +92,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // A direction that panicked has lost everything: the cell shows it.
+            // If a direction panicked, its datagrams are lost and the cell fails.
             let _ = thread.join();
         }
     }
@@ -100,7 +101,7 @@ impl Drop for Relay {
 struct Direction {
     from: UdpSocket,
     to: UdpSocket,
-    /// Where the client is, once it has sent something.
+    /// The client's address, once it has sent a datagram.
     client: Arc<Mutex<Option<SocketAddr>>>,
     client_is_sender: bool,
     stop: Arc<AtomicBool>,
@@ -120,12 +121,12 @@ impl Direction {
         let latency = if network.slow { SLOW_LATENCY } else { LATENCY };
         let mut handshake: Netem<Vec<u8>> = Netem::new(lossy(latency));
         let mut data = Netem::new(lossy(LATENCY));
-        // DTLS sends close_notify once: lost, there would be no clean close to look at.
+        // DTLS does not retransmit close_notify, so alerts are not lost.
         let mut alerts = Netem::new(NetemConfig::new().latency(ALERT_LATENCY));
         let mut buffer = vec![0; 4096];
         while !self.stop.load(Ordering::Relaxed) {
             let now = Instant::now();
-            let mut due = now + GLANCE;
+            let mut due = now + STOP_INTERVAL;
             for network in [&mut handshake, &mut data, &mut alerts] {
                 network.handle_input(Input::Timeout(now));
                 while let Some(output) = network.poll_output() {
@@ -156,14 +157,14 @@ impl Direction {
                     };
                     network.handle_input(Input::Packet(Instant::now(), datagram));
                 }
-                Err(e) if is_nothing(&e) => {}
+                Err(e) if is_no_datagram(&e) => {}
                 Err(_) => return,
             }
         }
     }
 
     fn send(&self, datagram: &[u8]) {
-        // Who has gone misses nothing.
+        // A failure counts as a lost datagram.
         let _ = if self.client_is_sender {
             self.to.send(datagram)
         } else {

@@ -1,4 +1,4 @@
-//! What came out, as a page.
+//! The results as a Markdown page.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::matrix::{Cell, LOSSY_RECORDS, Peer, SLOW_EVERY, Side};
 use crate::peers::Ready;
 use crate::relay::{DUPLICATES, JITTER, LATENCY, LOSS, SLOW_LATENCY};
 
-/// Everything that a run brought.
+/// The results of a run.
 #[derive(Default)]
 pub(crate) struct Run {
     pub(crate) ready: Vec<Ready>,
-    /// Peers that could not be built, and why.
+    /// Peers that could not be built, with reasons.
     pub(crate) missing: Vec<(Peer, String)>,
     pub(crate) lossless: Vec<(Cell, Outcome)>,
     pub(crate) lossless_took: Duration,
@@ -42,12 +42,12 @@ impl Run {
     }
 }
 
-/// Reasons, each told once, below the tables.
+/// Footnotes with the reasons for cells that did not pass.
 #[derive(Default)]
 struct Notes(Vec<String>);
 
 impl Notes {
-    /// The mark of a reason.
+    /// Returns the footnote mark of a reason.
     fn mark(&mut self, peer: Peer, why: &str) -> String {
         let note = format!("{}: {}", peer.name(), why.replace('|', "/"));
         let at = self.0.iter().position(|known| *known == note);
@@ -59,7 +59,7 @@ impl Notes {
     }
 }
 
-/// A cell in one line.
+/// Returns a one-line description of a cell.
 pub(crate) fn describe(cell: &Cell) -> String {
     let on = |name: &str, on: bool| format!("{}{name}", if on { "" } else { "no " });
     let mut line = format!(
@@ -86,13 +86,13 @@ pub(crate) fn describe(cell: &Cell) -> String {
     line
 }
 
-/// One line about all of it.
+/// Returns a one-line summary of the run.
 pub(crate) fn summary(run: &Run) -> String {
     let tally = |cells: &[(Cell, Outcome)]| {
         let count = Count::of(cells.iter());
         format!(
-            "{} passed, {} cannot, {} failed",
-            count.passed, count.cannot, count.failed
+            "{} passed, {} unsupported, {} failed",
+            count.passed, count.unsupported, count.failed
         )
     };
     format!(
@@ -108,7 +108,7 @@ pub(crate) fn summary(run: &Run) -> String {
 #[derive(Default)]
 struct Count {
     passed: usize,
-    cannot: usize,
+    unsupported: usize,
     failed: usize,
 }
 
@@ -118,7 +118,7 @@ impl Count {
         for (_, outcome) in cells {
             match outcome {
                 Outcome::Passed(_) => count.passed += 1,
-                Outcome::Cannot(_) => count.cannot += 1,
+                Outcome::Unsupported(_) => count.unsupported += 1,
                 Outcome::Failed(_) => count.failed += 1,
             }
         }
@@ -129,10 +129,10 @@ impl Count {
 pub(crate) fn page(run: &Run) -> String {
     let mut notes = Notes::default();
     let mut out = String::from(INTRODUCTION);
-    out.push_str("\n## All cells without loss\n\n");
+    out.push_str("\n## Without loss\n\n");
     out.push_str(
-        "Passed, of those that the peer can do; the peer as client, then as server. \
-         A number in brackets says below why others cannot be.\n\n",
+        "Passed cells of those that the peer supports, first with the peer as client, then as server. \
+         The numbers in brackets refer to the reasons for unsupported cells.\n\n",
     );
     overview(&mut out, run, &mut notes);
     if !run.lossy.is_empty() {
@@ -149,32 +149,35 @@ pub(crate) fn page(run: &Run) -> String {
             let _ = writeln!(out, "{number}. {note}");
         }
     }
-    let _ = writeln!(out, "\nIn all: {}.", summary(run));
+    let _ = writeln!(out, "\nTotal: {}.", summary(run));
     out
 }
 
 const INTRODUCTION: &str = "\
-# dtls-psk and others
+# Interoperability of dtls-psk
 
 Written by `cargo xtask interop`; do not edit.
 
-Each cell is a handshake over UDP on loopback between dtls-psk and the peer, 1 MB of application data
-each way in numbered records that are checked byte by byte, and close_notify both ways. Both sides must
-agree on what the cell is for: the suite, the group, the cookie exchange, the extended master secret (EMS)
-and encrypt-then-MAC (EtM). The peer has nothing but the cell's suite and group, dtls-psk has all of its
-own. What is not to be agreed on is not offered by the client in the cells with a cookie, and not taken
-by the server in those without; where the peer has no switch for it, dtls-psk's is used. A cell counts
-as one that the peer cannot do if it says so, or if it fails with the same words when OpenSSL takes
-dtls-psk's place. As a server dtls-psk is behind its `Acceptor` in the cells with EMS, and a lone `Connection`
-in the others.
+Each cell is a handshake between dtls-psk and a peer over loopback UDP, 1 MB of application data in each
+direction in numbered records whose bytes are checked, and close_notify in both directions. Both sides must
+negotiate the parameters of the cell: the suite, the group, the cookie exchange, the extended master secret
+(EMS) and encrypt-then-MAC (EtM).
 
-The peers are small C programs (interop/peers) on the system's libraries, dimpl in the same process, and
-dtls-psk itself.
+The peer supports only the suite and group of the cell, dtls-psk supports all. In cells with a cookie, the
+client does not offer the features that are off. In cells without, the server does not accept them. If the
+peer has no switch for a feature, dtls-psk's is used. As a server, dtls-psk uses its `Acceptor` in the cells
+with EMS, and a single `Connection` in the others.
+
+A cell is unsupported if the peer reports so, or if it fails with the same error when OpenSSL replaces
+dtls-psk.
+
+The peers are small C programs (interop/peers) that use the system's libraries, dimpl in the same process,
+and dtls-psk itself.
 ";
 
 const EACH: &str = "\
-Milliseconds from dtls-psk's first datagram to its being connected, in a cell that passed. \"With
-cookie\" is a HelloVerifyRequest by whichever side is the server.
+Milliseconds from dtls-psk's first datagram to its being connected. \"Cookie\" means that the server, whichever
+side that is, sends a HelloVerifyRequest.
 ";
 
 const COLUMNS: [(&str, bool, bool); 4] = [
@@ -237,7 +240,7 @@ fn tally<'a>(
     let count = Count::of(cells.clone());
     let mut marks: Vec<String> = Vec::new();
     for (_, outcome) in cells {
-        if let Outcome::Cannot(why) | Outcome::Failed(why) = outcome {
+        if let Outcome::Unsupported(why) | Outcome::Failed(why) = outcome {
             let mark = notes.mark(peer, why);
             if !marks.contains(&mark) {
                 marks.push(mark);
@@ -262,15 +265,15 @@ fn tally<'a>(
 fn lossy(out: &mut String, run: &Run, notes: &mut Notes) {
     let _ = writeln!(
         out,
-        "\n## Through a lossy relay\n\n\
-         {} seeds a suite and side, over all of its variants; every other one with datagrams of 256 bytes \
-         at most and an identity hint of 200 bytes, so that flights and messages are cut. The relay \
-         (str0m-netem) loses {:.0} % each way, doubles {:.0} %, and delays by {} ms give or take {}, so that \
-         datagrams overtake each other; in one of {SLOW_EVERY} networks it delays handshakes by {} ms, longer than \
-         dtls-psk's first wait. All timers are those that the libraries come with. The handshake \
-         must complete, no record may arrive wrong or twice, and close_notify must be answered; as DTLS \
-         does not send that again, the relay spares alerts. Passed, median and longest handshake, and \
-         which part of {LOSSY_RECORDS} records made it there and back.\n",
+        "\n## With a lossy relay\n\n\
+         {} seeds for each suite and side, spread over all variants. Every other one limits datagrams to 256 \
+         bytes and has an identity hint of 200 bytes, so that flights and messages are fragmented. The relay \
+         (str0m-netem) loses {:.0} % of the datagrams in each direction, duplicates {:.0} %, and delays them \
+         by {} ms ± {} ms, which reorders them. In one of {SLOW_EVERY} networks it delays handshakes by {} ms, \
+         longer than dtls-psk's first timeout. All libraries use their default timers. The handshake must \
+         complete, no record may arrive changed or twice, and close_notify must be answered. DTLS does not \
+         retransmit close_notify, so the relay does not lose alerts. The columns contain passed cells, the \
+         median and longest handshake, and the share of the {LOSSY_RECORDS} records that were echoed.\n",
         run.seeds,
         LOSS * 100.0,
         DUPLICATES * 100.0,
@@ -297,7 +300,7 @@ fn lossy(out: &mut String, run: &Run, notes: &mut Notes) {
                 let mut text = tally(peer, cells.clone(), notes);
                 let median = handshakes.get(handshakes.len() / 2);
                 if let (Some(median), Some(longest)) = (median, handshakes.last()) {
-                    // A count of seeds: exact.
+                    // A count of seeds is exact.
                     let returned: f64 = passed(cells).map(|passed| passed.returned).sum();
                     let _ = write!(
                         text,
@@ -330,7 +333,7 @@ fn each(out: &mut String, run: &Run, peer: Peer, notes: &mut Notes) {
         .iter()
         .filter(|(cell, _)| cell.peer == peer)
         .collect();
-    // The lines, in the order of the cells.
+    // The lines in the order of the cells.
     let line = |cell: &Cell| (cell.suite, cell.group, cell.etm, cell.peer_side);
     let mut lines = Vec::new();
     for (cell, _) in &cells {
@@ -359,7 +362,7 @@ fn each(out: &mut String, run: &Run, peer: Peer, notes: &mut Notes) {
                 Some(Outcome::Passed(passed)) => {
                     format!("{:.1}", passed.handshake.as_secs_f64() * 1e3)
                 }
-                Some(Outcome::Cannot(why)) => format!("cannot {}", notes.mark(peer, why)),
+                Some(Outcome::Unsupported(why)) => format!("unsupported {}", notes.mark(peer, why)),
                 Some(Outcome::Failed(why)) => format!("**FAILED** {}", notes.mark(peer, why)),
                 None => String::from("not run"),
             };

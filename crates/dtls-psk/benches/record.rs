@@ -1,5 +1,5 @@
-//! For every suite: opening and sealing records, beside the same cryptography alone on the same bytes; and
-//! what a handshake costs either side. `NAME-bare` is what `NAME` is compared with.
+//! The cost of sealing and opening records and of a handshake, for every suite. `NAME-bare` is the
+//! cryptography of `NAME` alone on the same bytes, for comparison.
 
 #![allow(
     missing_docs,
@@ -29,9 +29,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha2::{Sha256, Sha384};
 
-/// Bytes of a record's plaintext: with header, tag and a wrapper about the largest a camera sends.
+/// The plaintext length of a record, in bytes. With its overhead it nearly fills a datagram.
 const SIZE: usize = 1152;
-/// Bytes that a record has beside it, at most.
+/// The maximum overhead of a record, in bytes.
 const OVERHEAD: usize = 13 + 16 + 16 + 48;
 
 #[cfg(feature = "aws-lc-rs")]
@@ -44,7 +44,7 @@ fn provider() -> CryptoProvider {
     dtls_psk::crypto::rust_crypto::default_provider()
 }
 
-/// Both ends of a connection, and the time that each of them spent on the handshake.
+/// Both sides of a connection, and the time that each spent on the handshake.
 struct Pair {
     client: Connection,
     server: Connection,
@@ -61,7 +61,7 @@ struct Configs {
 impl Configs {
     fn of(suite: CipherSuite) -> Self {
         let psk = || Psk::new([7; 32]);
-        let client = Config::client("AUTHPWD_admin", psk());
+        let client = Config::client("a device", psk());
         let server = Config::server(move |_: &[u8]| Some(psk()));
         let [client, server] = [client, server].map(|config| {
             Arc::new(
@@ -74,7 +74,7 @@ impl Configs {
         Self { client, server }
     }
 
-    /// A handshake with cookie and all.
+    /// Runs a handshake with a cookie exchange.
     fn connect(&self, rng: &mut StdRng) -> Pair {
         let now = Instant::now();
         let client = Connection::client(Arc::clone(&self.client), rng, now).unwrap();
@@ -100,7 +100,7 @@ impl Configs {
     }
 }
 
-/// Takes what came, and puts what is to be sent in its place.
+/// Handles the received datagrams and replaces them with those to send.
 fn step(connection: &mut Connection, datagrams: &mut Vec<Vec<u8>>, now: Instant) {
     for mut datagram in datagrams.drain(..) {
         connection
@@ -116,11 +116,11 @@ fn step(connection: &mut Connection, datagrams: &mut Vec<Vec<u8>>, now: Instant)
     }
 }
 
-/// A suite's cryptography and nothing else.
+/// The cryptography of a suite without the record layer.
 trait Bare {
     /// Seals `SIZE` bytes in place.
     fn seal(&mut self, buffer: &mut Buf);
-    /// Opens what `seal` made.
+    /// Opens the output of `seal`.
     fn open(&mut self, sealed: &mut Buf);
 }
 
@@ -147,13 +147,13 @@ impl Bare for Aead {
     }
 }
 
-/// Encrypt-then-MAC with the crates that the suite is made of: their CBC, and their HMAC.
+/// Encrypt-then-MAC with the CBC and HMAC crates.
 struct Cbc<C, M> {
     cipher: C,
     mac: M,
 }
 
-/// A whole block of padding behind the content.
+/// The length of content and one block of padding, in bytes.
 const PADDED: usize = SIZE + 16;
 
 impl<C, M> Bare for Cbc<C, M>
@@ -204,7 +204,7 @@ fn suites(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(SIZE as u64));
         seal(&mut group, suite);
         open(&mut group, suite);
-        // One element is one side's work for one connection, cookie exchange included.
+        // One element is one side's work for one connection, including the cookie exchange.
         group.throughput(Throughput::Elements(1));
         handshake(&mut group, suite);
         group.finish();
@@ -234,7 +234,7 @@ fn seal(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
     });
 }
 
-/// Every record can be opened once, so that each round has a batch of fresh ones.
+/// A record can be opened only once, so each round gets a batch of new ones.
 fn open(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
     group.bench_function("open", |bencher| {
         let Pair {

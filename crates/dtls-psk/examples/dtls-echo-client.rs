@@ -1,18 +1,19 @@
-//! Sends its standard input over DTLS and writes what comes back to its standard output. When the input
-//! ends it waits for the rest of the echo, as long as something comes every second, and says goodbye.
+//! Sends standard input over DTLS and writes the answers to standard output. At the end of the
+//! input it waits for the rest of the echo, at most one second after the last data, and closes the
+//! connection.
 //!
 //! ```text
 //! cargo run -p dtls-psk --example dtls-echo-client -- 127.0.0.1:4433 me 0102030405060708
 //! ```
 //!
-//! A server of OpenSSL's, which does not send back what it gets but what is typed there:
+//! With OpenSSL's server, which sends what is typed there instead of an echo:
 //!
 //! ```text
 //! openssl s_server -accept 127.0.0.1:4433 -dtls1_2 -nocert -psk_identity me -psk 0102030405060708 \
 //!     -cipher ECDHE-PSK-CHACHA20-POLY1305
 //! ```
 //!
-//! A server of GnuTLS's, which sends it back:
+//! With GnuTLS's server, which echoes:
 //!
 //! ```text
 //! echo me:0102030405060708 > keys
@@ -24,7 +25,7 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::indexing_slicing,
-    reason = "a program: it has sockets and a clock, and slices what the socket says it filled"
+    reason = "a program with sockets and a clock, which slices its buffer by the received length"
 )]
 
 #[path = "common/mod.rs"]
@@ -42,11 +43,11 @@ use dtls_psk::{Config, Connection, Event, Output};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
-/// How often standard input is looked at.
-const GLANCE: Duration = Duration::from_millis(10);
-/// How long to wait for an echo after the end of the input.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Bytes of input for a record, which fit in it with every suite.
+/// The interval at which standard input is checked.
+const INPUT_INTERVAL: Duration = Duration::from_millis(10);
+/// The time to wait for an echo after the end of the input.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(1);
+/// The input per record, in bytes. It fits in a record of every suite.
 const CHUNK: usize = 1024;
 
 fn main() -> ExitCode {
@@ -69,29 +70,29 @@ fn run() -> Result<()> {
     let input = standard_input();
     let mut input_ended = false;
     let (mut sent, mut received) = (0, 0);
-    let mut last_heard = Instant::now();
+    let mut last_data = Instant::now();
     let mut buffer = [0; 2048];
     let mut result = Ok(());
     loop {
         let deadline = loop {
             match connection.poll_output() {
-                Output::Transmit(datagram) => _ = refused_is_lost(socket.send(datagram))?,
+                Output::Transmit(datagram) => _ = ignore_refused(socket.send(datagram))?,
                 Output::Event(Event::Connected(connected)) => {
                     eprintln!("connected with {}", connected.suite);
-                    last_heard = Instant::now();
+                    last_data = Instant::now();
                 }
                 Output::Event(Event::KeyLog(line)) => {
                     if let Some(key_log) = &mut arguments.key_log {
                         key_log.write(&line)?;
                     }
                 }
-                Output::Event(Event::Closed) => eprintln!("the server closed"),
+                Output::Event(Event::Closed) => eprintln!("connection closed by the server"),
                 Output::Event(_) => {}
                 Output::Timeout(deadline) => break deadline,
             }
         };
         if connection.is_closed() {
-            // An alert that tells the server is out by now.
+            // An alert to the server has been sent by now.
             return Ok(result?);
         }
         let now = Instant::now();
@@ -104,21 +105,21 @@ fn run() -> Result<()> {
                 Ok(data) => {
                     connection.send(&data)?;
                     sent += data.len();
-                    last_heard = now;
-                    // At once, and then look for more.
+                    last_data = now;
+                    // Send it before reading more.
                     continue;
                 }
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => input_ended = true,
             }
         }
-        if input_ended && (received >= sent || now > last_heard + PATIENCE) {
+        if input_ended && (received >= sent || now > last_data + ECHO_TIMEOUT) {
             connection.close();
             continue;
         }
         let wait = deadline.saturating_duration_since(now);
-        socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), GLANCE)))?;
-        let len = match refused_is_lost(socket.recv(&mut buffer)) {
+        socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), INPUT_INTERVAL)))?;
+        let len = match ignore_refused(socket.recv(&mut buffer)) {
             Ok(len) => len,
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
             Err(e) => return Err(e.into()),
@@ -129,7 +130,7 @@ fn run() -> Result<()> {
         });
         if !echo.is_empty() {
             received += echo.len();
-            last_heard = Instant::now();
+            last_data = Instant::now();
             let mut output = io::stdout().lock();
             output.write_all(&echo)?;
             output.flush()?;
@@ -137,15 +138,15 @@ fn run() -> Result<()> {
     }
 }
 
-/// A port at which nobody listens yet is a datagram lost: the handshake asks again.
-fn refused_is_lost(result: io::Result<usize>) -> io::Result<usize> {
+/// Ignores a refused port. The handshake retransmits the datagram.
+fn ignore_refused(result: io::Result<usize>) -> io::Result<usize> {
     match result {
         Err(e) if e.kind() == ErrorKind::ConnectionRefused => Ok(0),
         other => other,
     }
 }
 
-/// Standard input in pieces, read by a thread: the loop must never wait for it.
+/// Reads standard input in a thread, because the main loop must not block.
 fn standard_input() -> Receiver<Vec<u8>> {
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {

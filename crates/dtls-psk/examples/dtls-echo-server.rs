@@ -1,10 +1,10 @@
-//! Sends back whatever comes, to any number of clients, over UDP.
+//! Echoes all data to any number of clients over UDP.
 //!
 //! ```text
 //! cargo run -p dtls-psk --example dtls-echo-server -- 127.0.0.1:4433 me 0102030405060708
 //! ```
 //!
-//! A client of OpenSSL's, with a suite of one's choice (`PSK-CHACHA20-POLY1305`, `PSK-AES128-CBC-SHA256`,
+//! With OpenSSL's client and any suite (`PSK-CHACHA20-POLY1305`, `PSK-AES128-CBC-SHA256`,
 //! `ECDHE-PSK-AES128-CBC-SHA256`, `ECDHE-PSK-AES256-CBC-SHA384`, `PSK-AES128-CCM8`):
 //!
 //! ```text
@@ -12,9 +12,9 @@
 //!     -cipher ECDHE-PSK-CHACHA20-POLY1305
 //! ```
 //!
-//! A client of GnuTLS's, which leaves the choice of the cipher to the server. (With `+ECDHE-PSK` in the
-//! place of `+PSK` the handshake is as good, but `gnutls-cli` 3.7.9 then crashes when it prints what was
-//! agreed on, with a server of GnuTLS's too.)
+//! With GnuTLS's client, which lets the server select the cipher. With `+ECDHE-PSK` instead of
+//! `+PSK` the handshake succeeds too, but `gnutls-cli` 3.7.9 then crashes when it prints the
+//! session, also with GnuTLS's own server.
 //!
 //! ```text
 //! gnutls-cli --udp --port 4433 --pskusername me --pskkey 0102030405060708 \
@@ -25,7 +25,7 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::indexing_slicing,
-    reason = "a program: it has sockets and a clock, and slices what the socket says it filled"
+    reason = "a program with sockets and a clock, which slices its buffer by the received length"
 )]
 
 #[path = "common/mod.rs"]
@@ -43,10 +43,10 @@ use dtls_psk::{Accept, Acceptor, Config, Connection, Event, Output};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
-/// Whoever comes when there are so many is not answered.
+/// The maximum number of clients. Further clients are ignored.
 const MAX_CLIENTS: usize = 1000;
-/// Clients that say nothing for so long are forgotten: they may be gone without a word.
-const MAX_SILENCE: Duration = Duration::from_secs(300);
+/// The time without a datagram after which a client is removed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
 struct Server {
     socket: UdpSocket,
@@ -59,7 +59,7 @@ struct Server {
 struct Client {
     connection: Connection,
     deadline: Instant,
-    last_heard: Instant,
+    last_datagram: Instant,
 }
 
 fn main() -> ExitCode {
@@ -87,7 +87,7 @@ fn run() -> Result<()> {
         server.wait_until_next_deadline()?;
         match server.socket.recv_from(&mut buffer) {
             Ok((len, peer)) => server.handle(peer, &mut buffer[..len])?,
-            // Some systems tell here that an earlier datagram was not wanted.
+            // Some systems report here that an earlier datagram was refused.
             Err(e) if e.kind() == ErrorKind::ConnectionRefused => {}
             Err(e) if is_timeout(&e) => {}
             Err(e) => return Err(e.into()),
@@ -101,11 +101,11 @@ impl Server {
         let deadlines = self.clients.values().map(|client| client.deadline);
         let wait = match deadlines.min() {
             Some(deadline) => deadline.saturating_duration_since(Instant::now()),
-            None => MAX_SILENCE,
+            None => IDLE_TIMEOUT,
         };
-        // Zero would be for ever.
+        // Zero would disable the timeout.
         self.socket
-            .set_read_timeout(Some(wait.clamp(Duration::from_millis(1), MAX_SILENCE)))?;
+            .set_read_timeout(Some(wait.clamp(Duration::from_millis(1), IDLE_TIMEOUT)))?;
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Server {
         let Some(mut client) = self.clients.remove(&peer) else {
             return self.admit(peer, datagram, now);
         };
-        client.last_heard = now;
+        client.last_datagram = now;
         let mut echo = Vec::new();
         let result = client
             .connection
@@ -123,7 +123,7 @@ impl Server {
             println!("{peer}: {error}");
         }
         for data in echo {
-            // What does not fit is more than was received, which cannot be, or comes after the goodbye.
+            // Fails only if the client closed the connection.
             if let Err(error) = client.connection.send(&data) {
                 println!("{peer}: {error}");
             }
@@ -131,7 +131,7 @@ impl Server {
         self.poll(peer, client)
     }
 
-    /// Somebody who is not known yet: nothing is kept before the cookie has come back.
+    /// Handles a datagram of a new client. No state is kept before its cookie is verified.
     fn admit(&mut self, peer: SocketAddr, datagram: &mut [u8], now: Instant) -> Result<()> {
         if self.clients.len() >= MAX_CLIENTS {
             return Ok(());
@@ -155,7 +155,7 @@ impl Server {
                 let client = Client {
                     connection: *connection,
                     deadline: now,
-                    last_heard: now,
+                    last_datagram: now,
                 };
                 self.poll(peer, client)
             }
@@ -165,7 +165,7 @@ impl Server {
     fn handle_timeouts(&mut self) -> Result<()> {
         let now = Instant::now();
         let due =
-            |client: &Client| client.deadline <= now || client.last_heard + MAX_SILENCE <= now;
+            |client: &Client| client.deadline <= now || client.last_datagram + IDLE_TIMEOUT <= now;
         let peers: Vec<SocketAddr> = self
             .clients
             .iter()
@@ -175,8 +175,8 @@ impl Server {
             let Some(mut client) = self.clients.remove(&peer) else {
                 continue;
             };
-            if client.last_heard + MAX_SILENCE <= now {
-                println!("{peer}: silent for too long");
+            if client.last_datagram + IDLE_TIMEOUT <= now {
+                println!("{peer}: idle timeout");
                 client.connection.close();
             } else if let Err(error) = client.connection.handle_timeout(now) {
                 println!("{peer}: {error}");
@@ -186,7 +186,7 @@ impl Server {
         Ok(())
     }
 
-    /// Sends what is to be sent, and keeps the client unless it is gone.
+    /// Sends the queued datagrams, and keeps the client unless it is closed.
     fn poll(&mut self, peer: SocketAddr, mut client: Client) -> Result<()> {
         loop {
             match client.connection.poll_output() {
@@ -215,7 +215,7 @@ impl Server {
     }
 }
 
-/// What cannot be sent is lost on the way.
+/// Sends a datagram. A failure counts as a lost datagram.
 fn send(socket: &UdpSocket, datagram: &[u8], peer: SocketAddr) {
     if let Err(error) = socket.send_to(datagram, peer) {
         println!("{peer}: {error}");

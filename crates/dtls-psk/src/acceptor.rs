@@ -1,4 +1,4 @@
-//! The door of a server with many peers.
+//! Accepting connections on a socket shared by many clients.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,28 +10,31 @@ use zeroize::Zeroizing;
 
 use crate::config::{Config, Role};
 use crate::connection::Connection;
-use crate::cookie::{self, Judged};
+use crate::cookie::{self, CookieCheck};
 use crate::error::Error;
 use crate::event::Output;
 use crate::messages::Fragment;
 use crate::record::{self, ContentType, Epoch, RecordId, Split, split};
 
-/// Answers the first hellos of any number of clients, and keeps nothing of any of them until one has shown
-/// with a cookie that it receives at its address (RFC 6347 section 4.2.1).
+/// A stateless acceptor for a server socket that many clients share.
 ///
-/// A server gives it every datagram that comes from an address without a [`Connection`]; its size is the
-/// same after a million of them. Cookies are made with a secret that
-/// [`rotate_secret`](Self::rotate_secret) changes.
+/// An `Acceptor` answers ClientHellos with HelloVerifyRequests and keeps no state for a client
+/// until the client returns a valid cookie from its address (RFC 6347 section 4.2.1).
 ///
-/// How many connections to keep is for the server to say: whoever has addresses to receive at can open one
-/// at each. One that does not finish its handshake ends by itself
-/// ([`Config::with_max_retransmits`]).
+/// The server passes it each datagram from an address that has no [`Connection`]. Its memory use
+/// does not depend on the number of datagrams. Call [`rotate_secret`](Self::rotate_secret) from
+/// time to time to replace the cookie secret.
 ///
-/// A client that lost its state begins anew from the address of its old connection, in epoch 0, which that
-/// connection no longer looks at ([`Stats::unexpected`](crate::Stats::unexpected)). A server that wants to
-/// let it in gives such datagrams to the acceptor too, and lets the new connection take the place of the old
-/// when it [is connected](Connection::is_connected), not before: till then anybody on the path could be
-/// meant (RFC 6347 section 4.2.8).
+/// The server limits the number of connections: a client with many addresses can open one at each.
+/// A connection whose handshake does not complete ends after [`Config::with_max_retransmits`]
+/// retransmissions.
+///
+/// A client that lost its state starts a new handshake, in epoch 0, from the address of its old
+/// connection. The old connection ignores these datagrams
+/// ([`Stats::unexpected`](crate::Stats::unexpected)). To accept the client again, pass them to the
+/// acceptor as well, and replace the old connection once the new one [is
+/// connected](Connection::is_connected). Do not replace it earlier: until then an attacker on the
+/// path could have sent the hello (RFC 6347 section 4.2.8).
 ///
 /// ```
 /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -42,7 +45,7 @@ use crate::record::{self, ContentType, Epoch, RecordId, Split, split};
 /// use dtls_psk::{Accept, Acceptor, Config, Connection, Output, Psk};
 /// use rand::{SeedableRng, rngs::StdRng};
 ///
-/// let mut rng = StdRng::seed_from_u64(1); // No generator for real use.
+/// let mut rng = StdRng::seed_from_u64(1); // Use a secure generator in production.
 /// let now = Instant::now();
 /// let psk = || Psk::new([7; 32]);
 /// let config = Arc::new(Config::server(move |_: &[u8]| Some(psk())));
@@ -69,58 +72,59 @@ pub struct Acceptor {
     config: Arc<Config>,
     provider: CryptoProvider,
     secret: Zeroizing<[u8; 32]>,
-    /// The one before: cookies made with it hold until the next change.
+    /// The previous secret, valid until the next rotation.
     previous: Option<Zeroizing<[u8; 32]>>,
-    /// The datagram that was lent out last, kept so that answering allocates no more than a hello's cookie.
+    /// The last reply. Reusing it limits allocation to the cookie of each hello.
     reply: Vec<u8>,
     stats: AcceptorStats,
 }
 
-/// What to do about a datagram (RFC 6347 section 4.2.1).
+/// The action for a datagram (RFC 6347 section 4.2.1).
 #[derive(Debug)]
 pub enum Accept<'a> {
-    /// Nothing: it is noise, or not for the beginning of a connection.
+    /// Drop the datagram: it does not start a connection.
     Drop,
-    /// Send this datagram to the peer, and forget the peer.
+    /// Send this datagram to the peer. No state is kept.
     Reply(&'a [u8]),
-    /// The peer receives at its address: this is its connection, which has taken the datagram. Poll it, and
-    /// give it all that comes from the peer from now on.
+    /// The peer returned a valid cookie. The connection has already handled the datagram: poll it,
+    /// and pass it all further datagrams from the peer.
     Connection(Box<Connection>),
-    /// The peer receives at its address and cannot be served. Send it `alert`, one datagram, and forget it.
+    /// The peer returned a valid cookie, but its hello cannot be accepted. Send `alert` to the
+    /// peer.
     Refuse {
-        /// The datagram that tells the peer.
+        /// The datagram with the alert.
         alert: &'a [u8],
-        /// What is wrong with its hello.
+        /// The reason.
         error: Error,
     },
 }
 
-/// What came to an [`Acceptor`] (RFC 6347 section 4.2.1), in datagrams.
+/// Datagram counters of an [`Acceptor`] (RFC 6347 section 4.2.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AcceptorStats {
-    /// Datagrams given to `handle_datagram`.
+    /// Datagrams passed to `handle_datagram`.
     pub datagrams: u64,
-    /// Those that were dropped.
+    /// Datagrams dropped.
     pub dropped: u64,
-    /// Those that were answered with a HelloVerifyRequest.
+    /// Datagrams answered with a HelloVerifyRequest.
     pub verify_requests: u64,
-    /// Those that became a connection.
+    /// Datagrams that created a connection.
     pub accepted: u64,
-    /// Those with a good cookie that were refused.
+    /// Datagrams with a valid cookie that were refused.
     pub refused: u64,
 }
 
 impl Acceptor {
-    /// A door for connections with `config`. Cookies are made with the secret of
-    /// [`Config::with_cookie_secret`], or with one drawn from `rng`.
+    /// Creates an acceptor for connections with `config`. The cookie secret is that of
+    /// [`Config::with_cookie_secret`], or is drawn from `rng`.
     ///
-    /// Without a [cookie exchange](Config::with_cookie_exchange) every hello becomes a connection at once.
-    /// A hello must come whole either way: no fragment is kept.
+    /// Without a [cookie exchange](Config::with_cookie_exchange) each hello creates a connection.
+    /// In either case a hello must arrive in one datagram: fragments are not kept.
     ///
     /// # Errors
     ///
-    /// As [`Connection::server`].
+    /// The errors of [`Connection::server`].
     pub fn new(config: Arc<Config>, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
         let Role::Server { .. } = &config.role else {
             return Err(Error::WrongRole {
@@ -140,13 +144,14 @@ impl Acceptor {
         })
     }
 
-    /// Takes one UDP payload from a peer without a connection. `peer_id` names the peer's address: a cookie
-    /// made for one does not hold for another. A connection that comes of it draws from `rng` what
-    /// [`Connection::server`] does.
+    /// Handles one UDP payload from a peer without a connection.
+    ///
+    /// `peer_id` identifies the peer's address: a cookie is valid only for the `peer_id` it was
+    /// created for. A new connection draws its randomness from `rng`, as in [`Connection::server`].
     ///
     /// # Errors
     ///
-    /// If the provider fails; nothing that a peer sends is an error here.
+    /// Fails only if the crypto provider fails.
     pub fn handle_datagram(
         &mut self,
         peer_id: &[u8],
@@ -156,20 +161,20 @@ impl Acceptor {
     ) -> Result<Accept<'_>, Error> {
         self.stats.datagrams += 1;
         self.reply.clear();
-        let secret = match self.judge(peer_id, datagram)? {
-            Verdict::Drop => {
+        let secret = match self.decide(peer_id, datagram)? {
+            Decision::Drop => {
                 self.stats.dropped += 1;
                 return Ok(Accept::Drop);
             }
-            Verdict::Verify => {
+            Decision::Reply => {
                 self.stats.verify_requests += 1;
                 return Ok(Accept::Reply(&self.reply));
             }
-            Verdict::Accept(secret) => secret,
+            Decision::Accept(secret) => secret,
         };
         let config = Arc::clone(&self.config);
         let mut connection = Connection::server_with(config, peer_id, secret, rng, now)?;
-        // No data can come before the handshake.
+        // Data cannot arrive before the handshake.
         match connection.handle_datagram(now, datagram, |_| {}) {
             Ok(()) => {
                 self.stats.accepted += 1;
@@ -188,22 +193,25 @@ impl Acceptor {
         }
     }
 
-    /// Draws a new secret. Cookies made with the old one hold until the next call: call it at intervals of
-    /// minutes, so that cookies gathered over time do not make a flood one day (RFC 6347 section 4.2.1).
+    /// Replaces the cookie secret. Cookies created with the old secret stay valid until the next
+    /// call.
+    ///
+    /// Call it every few minutes, so that an attacker cannot collect cookies over a long time and
+    /// use them all at once (RFC 6347 section 4.2.1).
     pub fn rotate_secret(&mut self, rng: &mut dyn CryptoRng) {
         let old = std::mem::replace(&mut self.secret, draw(rng));
         self.previous = Some(old);
     }
 
-    /// What came so far, and what became of it.
+    /// Returns the datagram counters.
     pub fn stats(&self) -> AcceptorStats {
         self.stats
     }
 
-    /// Looks at the first message of a datagram, and writes the reply if one is due.
-    fn judge(&mut self, peer_id: &[u8], datagram: &mut [u8]) -> Result<Verdict, Error> {
+    /// Decides on the first message of a datagram, and writes the reply if there is one.
+    fn decide(&mut self, peer_id: &[u8], datagram: &mut [u8]) -> Result<Decision, Error> {
         let Split::Record(id, content, _) = split(datagram) else {
-            return Ok(Verdict::Drop);
+            return Ok(Decision::Drop);
         };
         if !matches!(
             id,
@@ -213,38 +221,38 @@ impl Acceptor {
                 ..
             }
         ) {
-            return Ok(Verdict::Drop);
+            return Ok(Decision::Drop);
         }
         let Some((fragment, _)) = Fragment::split(content) else {
-            return Ok(Verdict::Drop);
+            return Ok(Decision::Drop);
         };
         if !cookie::is_first_hello(&fragment) {
-            return Ok(Verdict::Drop);
+            return Ok(Decision::Drop);
         }
         if !self.config.cookie_exchange {
             return Ok(if cookie::whole_hello(&fragment).is_some() {
-                Verdict::Accept(None)
+                Decision::Accept(None)
             } else {
-                Verdict::Drop
+                Decision::Drop
             });
         }
         let secrets = [Some(&self.secret), self.previous.as_ref()];
         let secrets = secrets.into_iter().flatten();
-        match cookie::judge(&self.provider, secrets, peer_id, id.sequence, &fragment)? {
-            Judged::Malformed => Ok(Verdict::Drop),
-            Judged::Verified(secret) => Ok(Verdict::Accept(Some(secret.clone()))),
-            Judged::Unverified { record, content } => {
+        match cookie::check(&self.provider, secrets, peer_id, id.sequence, &fragment)? {
+            CookieCheck::Malformed => Ok(Decision::Drop),
+            CookieCheck::Verified(secret) => Ok(Decision::Accept(Some(secret.clone()))),
+            CookieCheck::Unverified { record, content } => {
                 record::append_plain(record, &content, &mut self.reply)?;
-                Ok(Verdict::Verify)
+                Ok(Decision::Reply)
             }
         }
     }
 }
 
-enum Verdict {
+enum Decision {
     Drop,
-    Verify,
-    /// With the secret that the cookie was made with, if there was to be one.
+    Reply,
+    /// Contains the secret of the cookie, or `None` without a cookie exchange.
     Accept(Option<Zeroizing<[u8; 32]>>),
 }
 

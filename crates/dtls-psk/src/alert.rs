@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// How grave an alert is (RFC 5246 section 7.2).
+/// The level of an alert (RFC 5246 section 7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertLevel {
-    /// 1: the connection may go on.
+    /// 1: the connection may continue.
     Warning,
-    /// 2: the connection is over.
+    /// 2: the connection ends.
     Fatal,
 }
 
@@ -37,38 +37,38 @@ impl fmt::Display for AlertLevel {
     }
 }
 
-/// What an alert says: the number from the IANA registry (RFC 5246 section 7.2, RFC 4279 section 2).
+/// The description of an alert: the IANA number (RFC 5246 section 7.2, RFC 4279 section 2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AlertDescription(pub u8);
 
 impl AlertDescription {
-    /// The sender will send no more.
+    /// The sender closes the connection.
     pub const CLOSE_NOTIFY: Self = Self(0);
-    /// A message that may not come at this point.
+    /// A message arrived out of order.
     pub const UNEXPECTED_MESSAGE: Self = Self(10);
-    /// A record that does not authenticate.
+    /// A record failed authentication.
     pub const BAD_RECORD_MAC: Self = Self(20);
-    /// No common suite, group or the like.
+    /// No common suite or group.
     pub const HANDSHAKE_FAILURE: Self = Self(40);
-    /// A field out of range, or that does not agree with another.
+    /// A field is out of range or inconsistent with another.
     pub const ILLEGAL_PARAMETER: Self = Self(47);
-    /// A message whose lengths do not add up.
+    /// The lengths in a message are inconsistent.
     pub const DECODE_ERROR: Self = Self(50);
-    /// A Finished that does not verify.
+    /// A Finished failed verification.
     pub const DECRYPT_ERROR: Self = Self(51);
     /// No common version.
     pub const PROTOCOL_VERSION: Self = Self(70);
-    /// The suites that are offered are not good enough.
+    /// The offered suites are too weak.
     pub const INSUFFICIENT_SECURITY: Self = Self(71);
-    /// Something broke on this side.
+    /// The sender had an internal error.
     pub const INTERNAL_ERROR: Self = Self(80);
-    /// The handshake is given up for a reason outside the protocol.
+    /// The sender cancelled the handshake.
     pub const USER_CANCELED: Self = Self(90);
-    /// A second handshake is refused.
+    /// The sender refuses renegotiation.
     pub const NO_RENEGOTIATION: Self = Self(100);
-    /// The server answered an extension that nobody offered.
+    /// The server answered an extension that was not offered.
     pub const UNSUPPORTED_EXTENSION: Self = Self(110);
-    /// The server knows no such identity (RFC 4279; this crate never sends it).
+    /// The server does not know the identity (RFC 4279). This crate never sends it.
     pub const UNKNOWN_PSK_IDENTITY: Self = Self(115);
 
     fn name(self) -> Option<&'static str> {
@@ -112,9 +112,9 @@ impl fmt::Debug for AlertDescription {
     }
 }
 
-/// An alert record's content, 2 bytes.
+/// The content of an alert record, 2 bytes.
 ///
-/// | at | size | what |
+/// | offset | size | field |
 /// |---|---|---|
 /// | 0 | 1 | level |
 /// | 1 | 1 | description |
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_alert_survives_the_wire_and_others_do_not_parse() {
+    fn alerts_round_trip_and_malformed_alerts_are_rejected() {
         for description in 0..=255 {
             for level in [AlertLevel::Warning, AlertLevel::Fatal] {
                 let alert = Alert {

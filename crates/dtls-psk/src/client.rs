@@ -10,11 +10,10 @@
 //! 6                                <--  ChangeCipherSpec, Finished
 //! ```
 //!
-//! A ServerKeyExchange is left out where it would say nothing: without an ephemeral exchange or a hint
-//! (RFC 4279 section 2).
+//! The server sends no ServerKeyExchange if there is neither an ephemeral key exchange nor an
+//! identity hint (RFC 4279 section 2).
 
 use subtle::ConstantTimeEq;
-
 use zeroize::Zeroizing;
 
 use crate::config::{Credentials, Psk, check_identity};
@@ -22,12 +21,9 @@ use crate::engine::{Engine, complete_key_exchange};
 use crate::error::{Error, Stage};
 use crate::event::{Connected, Event};
 use crate::group::Group;
-use crate::key_schedule::{
-    MasterSecret, PremasterSecret, ProtectionChoice, Protections, Randoms, Side, VERIFY_DATA_LEN,
-};
+use crate::key_schedule::{Negotiated, Protections, Randoms, Side, VERIFY_DATA_LEN};
 use crate::messages::extensions::{
-    EC_POINT_FORMATS, ENCRYPT_THEN_MAC, EXTENDED_MASTER_SECRET, POINT_UNCOMPRESSED,
-    SUPPORTED_GROUPS,
+    EC_POINT_FORMATS, ENCRYPT_THEN_MAC, EXTENDED_MASTER_SECRET, SUPPORTED_GROUPS,
 };
 use crate::messages::hello::{
     COMPRESSION_NULL, ClientHello, HelloVerifyRequest, Offer, ServerHello,
@@ -37,11 +33,11 @@ use crate::messages::{Fragment, Message, handshake_type};
 use crate::record::DTLS_1_2;
 use crate::suites::{CipherSuite, KeyExchange};
 
-/// How many HelloVerifyRequests are answered. One is the rule; a server that changes its secret has
-/// reason for a second.
+/// The number of HelloVerifyRequests that a client answers. A server normally sends one. It sends a
+/// second if it replaced its cookie secret in between.
 const MAX_VERIFY_REQUESTS: u64 = 3;
 
-/// A client's side of the handshake.
+/// The client side of a handshake.
 pub(crate) struct ClientHandshake {
     random: [u8; 32],
     credentials: Credentials,
@@ -55,32 +51,24 @@ enum State {
     AwaitServerHelloDone(Negotiated, ServerParams),
     AwaitFinished {
         connected: Connected,
-        /// The number of the ServerHelloDone: when it comes again, flight 5 was lost.
+        /// The number of the ServerHelloDone. A retransmission means that flight 5 was lost.
         hello_done: u16,
         expected: [u8; VERIFY_DATA_LEN],
     },
     Done,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Negotiated {
-    randoms: Randoms,
-    suite: CipherSuite,
-    encrypt_then_mac: bool,
-    extended_master_secret: bool,
-}
-
-/// What a ServerKeyExchange said; nothing if there was none.
+/// The content of the ServerKeyExchange; empty if there was none.
 #[derive(Default)]
 struct ServerParams {
     hint: Vec<u8>,
     share: Option<(Group, Vec<u8>)>,
 }
 
-/// Flight 5, sent.
+/// The data of the flight 5 that was sent.
 struct Sent {
     identity: Vec<u8>,
-    /// What the server's Finished must be.
+    /// The expected content of the server's Finished.
     expected: [u8; VERIFY_DATA_LEN],
 }
 
@@ -105,10 +93,10 @@ impl ClientHandshake {
         }
     }
 
-    /// Flights 1 and 3: the same hello, once without and once with the cookie.
+    /// Sends flight 1 or 3: the same hello without or with a cookie.
     pub(crate) fn send_hello(&self, engine: &mut Engine) -> Result<(), Error> {
-        engine.forget_transcript();
-        engine.flight.begin();
+        engine.reset_transcript();
+        engine.flight.start();
         let config = &engine.config;
         let body = ClientHello::write(&Offer {
             random: &self.random,
@@ -122,8 +110,10 @@ impl ClientHandshake {
         engine.send_flight(true)
     }
 
-    /// Flight 2. It does not go through the reassembly: a server without state sends every one with the
-    /// same message number.
+    /// Handles flight 2.
+    ///
+    /// A HelloVerifyRequest bypasses reassembly, because a stateless server may send all of them
+    /// with the same message number.
     pub(crate) fn handle_verify_request(
         &mut self,
         engine: &mut Engine,
@@ -136,36 +126,36 @@ impl ClientHandshake {
             engine.stats.unexpected += 1;
             return Ok(());
         }
-        // Not authenticated and easily spoiled: one that does not parse is noise, as it is anywhere
-        // before both sides hold state.
+        // It is not authenticated: one that does not parse is dropped.
         let Ok(request) = HelloVerifyRequest::parse(fragment.data) else {
             engine.stats.malformed += 1;
             return Ok(());
         };
         let answered_before = fragment.sequence < engine.reassembly.next();
-        // A request has the number of the hello that it answers, or 0.
-        let early = fragment.sequence >= engine.next_message;
+        // A HelloVerifyRequest has the message number of its hello, or 0.
+        let ahead = fragment.sequence >= engine.next_message;
         let repeated = request.cookie == self.cookie || engine.flight.retransmits() == 0;
-        if early || (answered_before && repeated) {
-            // The network's copy of the one that was answered; or, where cookies change with time, what
-            // came of an earlier hello's copy. The server may have taken the hello with the first cookie by
-            // now, and one hello is all that both sides can agree on. A hello without an answer is another
-            // matter: its cookie may be good no more.
+        if ahead || (answered_before && repeated) {
+            // This is a duplicate, or the server's answer to a retransmitted hello, with another
+            // cookie. The server may already have accepted the hello with the first cookie, and
+            // both sides must use the same hello. If that hello had to be retransmitted, its cookie
+            // may have expired, so the new one is used.
             engine.stats.unexpected += 1;
             return Ok(());
         }
         engine.stats.verify_requests += 1;
         self.cookie = request.cookie.to_vec();
-        // A server without state numbers its ServerHello as the hello it answers: the count begins with the
-        // request, not with how many of them came.
+        // A stateless server gives its ServerHello the number of the hello it answers. The expected
+        // number therefore follows from this request, not from the number of requests.
         let number = fragment.sequence.saturating_add(1);
         engine.next_message = number;
         engine.reassembly.restart_at(number);
         self.send_hello(engine)
     }
 
-    /// Whether `message` has its place here and parses: fails with [`Error::UnexpectedMessage`] or
-    /// [`Error::Malformed`] if not. What it says is judged by [`Self::handle_message`].
+    /// Checks that `message` is expected in this state and parses. Fails with
+    /// [`Error::UnexpectedMessage`] or [`Error::Malformed`]. [`Self::handle_message`] checks the
+    /// content.
     pub(crate) fn check(&self, message: &Message) -> Result<(), Error> {
         match &self.state {
             State::AwaitServerHello => {
@@ -185,13 +175,13 @@ impl ClientHandshake {
             State::AwaitServerHelloDone(..) => check_hello_done(message),
             State::AwaitFinished { .. } => message.expect(handshake_type::FINISHED, "Finished"),
             State::Done => Err(Error::UnexpectedMessage {
-                expected: "nothing more",
+                expected: "no further message",
                 got: message.handshake_type,
             }),
         }
     }
 
-    /// Takes a message that [`Self::check`] has passed. Every failure is for good.
+    /// Handles a message that passed [`Self::check`]. Errors are fatal.
     pub(crate) fn handle_message(
         &mut self,
         engine: &mut Engine,
@@ -201,8 +191,8 @@ impl ClientHandshake {
             State::AwaitServerHello => {
                 let negotiated = self.read_server_hello(engine, &message.body)?;
                 let hash = negotiated.suite.suite().hash;
-                engine.transcript.choose(&engine.provider, hash);
-                engine.note(message)?;
+                engine.transcript.set_hash(&engine.provider, hash);
+                engine.add_to_transcript(message)?;
                 self.state = State::AwaitServerKeyExchange(negotiated);
             }
             State::AwaitServerKeyExchange(negotiated) => {
@@ -213,7 +203,7 @@ impl ClientHandshake {
                     self.state = self.finish(engine, message, &negotiated, params)?;
                 } else {
                     let params = read_server_params(engine, kind, &message.body)?;
-                    engine.note(message)?;
+                    engine.add_to_transcript(message)?;
                     self.state = State::AwaitServerHelloDone(negotiated, params);
                 }
             }
@@ -229,7 +219,7 @@ impl ClientHandshake {
                     return Err(Error::FinishedMismatch);
                 }
                 engine.flight.disarm();
-                engine.forget_transcript();
+                engine.reset_transcript();
                 engine.events.push_back(Event::Connected(connected));
             }
             State::Done => {}
@@ -237,13 +227,14 @@ impl ClientHandshake {
         Ok(())
     }
 
-    /// Whether the server may send its ChangeCipherSpec now: once flight 5 is out.
+    /// Returns `true` if the server's ChangeCipherSpec is expected: after flight 5 was sent.
     pub(crate) fn expects_change_cipher_spec(&self) -> bool {
         matches!(self.state, State::AwaitFinished { .. })
     }
 
-    /// Whether `fragment` ends the server's flight once more, so that flight 5 must have been lost.
-    pub(crate) fn is_repeat(&self, fragment: &Fragment<'_>) -> bool {
+    /// Returns `true` if `fragment` repeats the end of flight 4, which means that flight 5 was
+    /// lost.
+    pub(crate) fn is_retransmission(&self, fragment: &Fragment<'_>) -> bool {
         matches!(self.state, State::AwaitFinished { hello_done, .. }
             if fragment.handshake_type == handshake_type::SERVER_HELLO_DONE
                 && fragment.sequence == hello_done)
@@ -258,7 +249,7 @@ impl ClientHandshake {
         let suite = CipherSuite::from_id(hello.suite)
             .filter(|suite| engine.config.suites.contains(suite))
             .ok_or(Error::CipherSuite {
-                what: "the server chose one that was not offered",
+                what: "the server selected one that was not offered",
             })?;
         if hello.compression != COMPRESSION_NULL {
             return Err(Error::IllegalParameter {
@@ -288,23 +279,7 @@ impl ClientHandshake {
         if extensions.encrypt_then_mac && !suite.is_cbc() {
             return Err(Error::EncryptThenMac(suite.name()));
         }
-        if extensions
-            .point_formats
-            .is_some_and(|formats| !formats.contains(&POINT_UNCOMPRESSED))
-        {
-            return Err(Error::IllegalParameter {
-                message: MESSAGE,
-                what: "ec_point_formats",
-            });
-        }
-        // RFC 5746 section 3.4: empty, or missing on a server that does not know it, which is as well
-        // here, where nothing is ever renegotiated.
-        if extensions
-            .renegotiation_info
-            .is_some_and(|info| !info.is_empty())
-        {
-            return Err(Error::Renegotiation);
-        }
+        extensions.check(MESSAGE)?;
         Ok(Negotiated {
             randoms: Randoms {
                 client: self.random,
@@ -316,7 +291,7 @@ impl ClientHandshake {
         })
     }
 
-    /// The end of flight 4: sends flight 5.
+    /// Completes flight 4 and sends flight 5.
     fn finish(
         &self,
         engine: &mut Engine,
@@ -324,7 +299,7 @@ impl ClientHandshake {
         negotiated: &Negotiated,
         params: ServerParams,
     ) -> Result<State, Error> {
-        engine.note(hello_done)?;
+        engine.add_to_transcript(hello_done)?;
         let Sent { identity, expected } = self.send_finished(engine, negotiated, &params)?;
         Ok(State::AwaitFinished {
             connected: Connected {
@@ -340,15 +315,15 @@ impl ClientHandshake {
         })
     }
 
-    /// Flight 5.
+    /// Sends flight 5.
     fn send_finished(
         &self,
         engine: &mut Engine,
         negotiated: &Negotiated,
         params: &ServerParams,
     ) -> Result<Sent, Error> {
-        engine.flight.begin();
-        let (identity, psk) = self.choose_identity(&params.hint)?;
+        engine.flight.start();
+        let (identity, psk) = self.select_identity(&params.hint)?;
         let exchange = match &params.share {
             Some((group, _)) => Some(engine.start_key_exchange(*group)?),
             None => None,
@@ -372,32 +347,8 @@ impl ClientHandshake {
         let shared = shared
             .as_ref()
             .map(|shared: &Zeroizing<_>| shared.as_slice());
-        let premaster = PremasterSecret::new(shared, &psk)?;
-        let session_hash = engine.transcript.hash()?;
-        let master = MasterSecret::derive(
-            &engine.provider,
-            negotiated.suite.suite().hash,
-            &premaster,
-            &negotiated.randoms,
-            negotiated
-                .extended_master_secret
-                .then_some(session_hash.as_slice()),
-        )?;
-        if engine.config.key_log {
-            engine
-                .events
-                .push_back(Event::KeyLog(master.key_log(&self.random)));
-        }
-        let Protections { write, read } = master.protections(
-            &engine.provider,
-            ProtectionChoice {
-                suite: negotiated.suite,
-                encrypt_then_mac: negotiated.encrypt_then_mac,
-                iv_key: &engine.iv_key,
-            },
-            &negotiated.randoms,
-            Side::Client,
-        )?;
+        let (master, Protections { write, read }) =
+            engine.derive_keys(Side::Client, negotiated, shared, &psk)?;
         engine.add_change_cipher_spec();
         engine.records.install_write(write);
         engine.records.install_read(read);
@@ -410,7 +361,7 @@ impl ClientHandshake {
         Ok(Sent { identity, expected })
     }
 
-    fn choose_identity(&self, hint: &[u8]) -> Result<(Vec<u8>, Psk), Error> {
+    fn select_identity(&self, hint: &[u8]) -> Result<(Vec<u8>, Psk), Error> {
         match &self.credentials {
             Credentials::Known { identity, psk } => Ok((identity.clone(), psk.clone())),
             Credentials::ByHint(select) => {
@@ -429,7 +380,7 @@ fn check_hello_done(message: &Message) -> Result<(), Error> {
     } else {
         Err(Error::Malformed {
             message: "ServerHelloDone",
-            what: "nothing in it",
+            what: "an empty body",
         })
     }
 }
@@ -445,7 +396,7 @@ fn read_server_params(
             let group = Group::from_id(share.group)
                 .filter(|group| engine.config.groups.contains(group))
                 .ok_or(Error::Group {
-                    what: "the server chose one that was not offered",
+                    what: "the server selected one that was not offered",
                 })?;
             Some((group, share.public.to_vec()))
         }

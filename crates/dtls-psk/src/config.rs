@@ -1,4 +1,4 @@
-//! What an endpoint is told beforehand.
+//! The configuration of an endpoint.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,43 +11,41 @@ use crate::error::Error;
 use crate::group::Group;
 use crate::suites::CipherSuite;
 
-/// The suites that are offered and accepted unless [`Config::with_suites`] says otherwise: the one that
-/// cameras speak (wire.md section 7), an AEAD with forward secrecy.
+/// The default cipher suites: one AEAD suite with forward secrecy.
 pub const DEFAULT_SUITES: &[CipherSuite] = &[CipherSuite::EcdhePskChacha20Poly1305Sha256];
-/// The groups that are offered and accepted unless [`Config::with_groups`] says otherwise.
+/// The default groups.
 pub const DEFAULT_GROUPS: &[Group] = &[Group::X25519];
-/// Default for the largest datagram, in bytes (RFC 6347 section 4.1.1.1; wire.md section 7).
+/// The default maximum datagram size, in bytes (RFC 6347 section 4.1.1.1).
 pub const DEFAULT_MTU: usize = 1200;
-/// The smallest MTU that is accepted, in bytes.
+/// The smallest accepted MTU, in bytes.
 pub const MIN_MTU: usize = 256;
-/// The largest MTU that is accepted, in bytes: the largest UDP payload over IPv4.
+/// The largest accepted MTU, in bytes: the largest UDP payload over IPv4.
 const MAX_MTU: usize = 65_507;
-/// Default wait before the first retransmission (wire.md section 7; RFC 6347 suggests 1 s).
+/// The default timeout before the first retransmission. RFC 6347 section 4.2.4.1 recommends 1 s.
 pub const DEFAULT_INITIAL_TIMEOUT: Duration = Duration::from_millis(300);
-/// Default upper end of the doubling wait (RFC 6347 section 4.2.4.1).
+/// The default limit of the retransmission timeout (RFC 6347 section 4.2.4.1).
 pub const DEFAULT_MAX_TIMEOUT: Duration = Duration::from_secs(60);
-/// Default for how often one flight is sent again before the handshake is given up (RFC 6347 section 4.2.4
-/// sets no number).
+/// The default number of retransmissions of one flight (RFC 6347 section 4.2.4 sets no limit).
 pub const DEFAULT_MAX_RETRANSMITS: u32 = 7;
-/// The largest handshake message that is put together, in bytes without its header (RFC 6347 section 4.2.3;
-/// the format allows 2^24 - 1).
+/// The largest accepted handshake message without its header, in bytes. The format allows 2^24 - 1
+/// (RFC 6347 section 4.2.3).
 pub const MAX_HANDSHAKE_MESSAGE: usize = 8192;
-/// The longest PSK identity, in bytes. RFC 4279 section 5.3 asks for at least 128.
+/// The longest PSK identity, in bytes. RFC 4279 section 5.3 requires support for 128.
 pub const MAX_IDENTITY: usize = 1024;
-/// The longest pre-shared key, in bytes. RFC 4279 section 5.3 asks for at least 64.
+/// The longest pre-shared key, in bytes. RFC 4279 section 5.3 requires support for 64.
 const MAX_PSK: usize = 1024;
 
-/// A pre-shared key (RFC 4279 section 2): zeroed on drop, never shown.
+/// A pre-shared key (RFC 4279 section 2). It is zeroed on drop and redacted in `Debug`.
 #[derive(Clone)]
 pub struct Psk(Zeroizing<Vec<u8>>);
 
 impl Psk {
-    /// Copies `key`. 1 to 1024 bytes; what is outside is refused when a connection is made.
+    /// Copies `key`, which must have 1 to 1024 bytes. Creating a connection checks the length.
     pub fn new(key: impl AsRef<[u8]>) -> Self {
         Self(Zeroizing::new(key.as_ref().to_vec()))
     }
 
-    /// The key's bytes, for whoever must show it to another implementation.
+    /// Returns the bytes of the key.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
@@ -59,14 +57,15 @@ impl fmt::Debug for Psk {
     }
 }
 
-/// A server's keys, by identity (RFC 4279 section 5.3).
+/// Looks up a server's keys by identity (RFC 4279 section 5.3).
 ///
-/// Implemented for every `Fn(&[u8]) -> Option<Psk>`. How long a look-up takes may tell a peer whether
-/// an identity exists; where that matters, look up in constant time.
+/// It is implemented for all `Fn(&[u8]) -> Option<Psk>`. The duration of a lookup can reveal to a
+/// peer that an identity exists. Where that matters, use a constant-time lookup.
 pub trait PskLookup: Send + Sync {
-    /// The key of `identity` (at most [`MAX_IDENTITY`] bytes, as the client sent them), if there is one.
-    /// For `None` the handshake goes on with a random key, so that a client cannot tell an unknown
-    /// identity from a wrong key (RFC 4279 section 2).
+    /// Returns the key for `identity`, which has at most [`MAX_IDENTITY`] bytes.
+    ///
+    /// If it returns `None`, the handshake continues with a random key, so that a client cannot
+    /// distinguish an unknown identity from a wrong key (RFC 4279 section 2).
     fn psk(&self, identity: &[u8]) -> Option<Psk>;
 }
 
@@ -79,13 +78,15 @@ where
     }
 }
 
-/// A client's identities, where one depends on the server's hint (RFC 4279 section 5.2).
+/// Selects a client's identity by the server's hint (RFC 4279 section 5.2).
 ///
-/// Implemented for every `Fn(&[u8]) -> Option<(Vec<u8>, Psk)>`.
+/// It is implemented for all `Fn(&[u8]) -> Option<(Vec<u8>, Psk)>`.
 pub trait PskSelect: Send + Sync {
-    /// The identity (1 to [`MAX_IDENTITY`] bytes) and the key for a server that gives `hint`, at most
-    /// [`MAX_HANDSHAKE_MESSAGE`] bytes and empty where it gives none. Whoever is on the path can change a
-    /// hint. For `None` the handshake ends with [`Error::NoIdentity`].
+    /// Returns the identity (1 to [`MAX_IDENTITY`] bytes) and the key for `hint`.
+    ///
+    /// The hint has at most [`MAX_HANDSHAKE_MESSAGE`] bytes. It is empty if the server sent none.
+    /// It is not authenticated at this point. If this returns `None`, the handshake fails with
+    /// [`Error::NoIdentity`].
     fn select(&self, hint: &[u8]) -> Option<(Vec<u8>, Psk)>;
 }
 
@@ -98,14 +99,14 @@ where
     }
 }
 
-/// Configuration of a client or of a server.
+/// The configuration of a client or server.
 ///
 /// ```
 /// use dtls_psk::{Config, Psk};
 ///
-/// let client = Config::client("AUTHPWD_admin", Psk::new([7; 32])).with_mtu(1100);
+/// let client = Config::client("a device", Psk::new([7; 32])).with_mtu(1100);
 /// let server = Config::server(|identity: &[u8]| {
-///     (identity == b"AUTHPWD_admin").then(|| Psk::new([7; 32]))
+///     (identity == b"a device").then(|| Psk::new([7; 32]))
 /// })
 /// .with_cookie_exchange(false);
 /// ```
@@ -135,7 +136,7 @@ pub(crate) enum Role {
     },
 }
 
-/// A client's identity and key.
+/// The identity and key of a client.
 #[derive(Clone)]
 pub(crate) enum Credentials {
     Known { identity: Vec<u8>, psk: Psk },
@@ -143,8 +144,8 @@ pub(crate) enum Credentials {
 }
 
 impl Config {
-    /// A client that proves `identity` (1 to [`MAX_IDENTITY`] bytes; by RFC 4279 section 5.1 it is UTF-8, which
-    /// is not looked at) with `psk`.
+    /// Creates the configuration of a client with `identity` (1 to [`MAX_IDENTITY`] bytes) and
+    /// `psk`. RFC 4279 section 5.1 requires UTF-8 identities; this is not checked.
     pub fn client(identity: impl AsRef<[u8]>, psk: Psk) -> Self {
         Self::new(Role::Client(Credentials::Known {
             identity: identity.as_ref().to_vec(),
@@ -152,13 +153,15 @@ impl Config {
         }))
     }
 
-    /// A client that chooses its identity by the server's hint (RFC 4279 section 5.2). The RFC wants this
-    /// only where client and server have agreed on what hints mean; else use [`Config::client`].
+    /// Creates the configuration of a client that selects its identity by the server's hint.
+    ///
+    /// RFC 4279 section 5.2 allows this only if both sides agree on the meaning of hints. Otherwise
+    /// use [`Config::client`].
     pub fn client_by_hint(select: impl PskSelect + 'static) -> Self {
         Self::new(Role::Client(Credentials::ByHint(Arc::new(select))))
     }
 
-    /// A server that finds its clients' keys with `lookup` (RFC 4279 section 2).
+    /// Creates the configuration of a server that looks up keys with `lookup` (RFC 4279 section 2).
     pub fn server(lookup: impl PskLookup + 'static) -> Self {
         Self::new(Role::Server {
             lookup: Arc::new(lookup),
@@ -184,41 +187,49 @@ impl Config {
         }
     }
 
-    /// Another provider than the feature's (aws-lc-rs where both features are on).
+    /// Sets the crypto provider. The default depends on the crate features: aws-lc-rs if it is
+    /// enabled, otherwise RustCrypto.
     ///
-    /// The ephemeral key share is drawn by the provider's group, not by the generator given to the
-    /// connection: who needs a run that repeats byte for byte gives a provider whose groups are seeded.
+    /// The provider's group draws the ephemeral key, not the generator passed to the connection.
+    /// For reproducible runs, use a provider with seeded groups.
     #[must_use]
     pub fn with_provider(mut self, provider: CryptoProvider) -> Self {
         self.provider = Some(provider);
         self
     }
 
-    /// The suites that are offered or accepted (RFC 5246 section 7.4.1.2), the best first; [`DEFAULT_SUITES`] by default. At least one;
-    /// what comes twice counts once. A server takes the first of its own list that the client offers.
+    /// Sets the offered or accepted suites in order of preference (RFC 5246 section 7.4.1.2). The
+    /// default is [`DEFAULT_SUITES`]. At least one is required; duplicates are ignored.
+    ///
+    /// A server selects the first suite of its own list that the client offers.
     #[must_use]
     pub fn with_suites(mut self, suites: &[CipherSuite]) -> Self {
         self.suites = without_repeats(suites);
         self
     }
 
-    /// The groups that are offered or accepted (RFC 8422 section 5.1.1), the best first; [`DEFAULT_GROUPS`] by default. At least one
-    /// if there is a suite with an ephemeral exchange; what comes twice counts once. A server takes the
-    /// first of its own list that the client offers, and no such suite if there is none.
+    /// Sets the offered or accepted groups in order of preference (RFC 8422 section 5.1.1). The
+    /// default is [`DEFAULT_GROUPS`]. Suites with an ephemeral key exchange require at least one;
+    /// duplicates are ignored.
+    ///
+    /// A server selects the first group of its own list that the client offers. Without a common
+    /// group it selects no suite with an ephemeral key exchange.
     #[must_use]
     pub fn with_groups(mut self, groups: &[Group]) -> Self {
         self.groups = without_repeats(groups);
         self
     }
 
-    /// The largest datagram (RFC 6347 section 4.1.1.1), in bytes, [`MIN_MTU`] to 65507. Take the bytes of a wrapper off beforehand.
+    /// Sets the maximum datagram size in bytes, [`MIN_MTU`] to 65507 (RFC 6347 section 4.1.1.1).
+    /// Subtract the size of any encapsulation.
     #[must_use]
     pub fn with_mtu(mut self, mtu: usize) -> Self {
         self.mtu = mtu;
         self
     }
 
-    /// The wait before the first retransmission; it doubles up to `max` (RFC 6347 section 4.2.4.1).
+    /// Sets the timeout before the first retransmission. It doubles up to `max` (RFC 6347 section
+    /// 4.2.4.1).
     #[must_use]
     pub fn with_retransmit_timeout(mut self, initial: Duration, max: Duration) -> Self {
         self.initial_timeout = initial;
@@ -226,42 +237,45 @@ impl Config {
         self
     }
 
-    /// How often one flight is sent again before the handshake is given up (RFC 6347 section 4.2.4).
+    /// Sets the number of retransmissions of one flight after which a handshake fails (RFC 6347
+    /// section 4.2.4).
     #[must_use]
     pub fn with_max_retransmits(mut self, max: u32) -> Self {
         self.max_retransmits = max;
         self
     }
 
-    /// Whether to hand out [`Event::KeyLog`](crate::Event::KeyLog). Off by default: the line is a secret.
+    /// Enables [`Event::KeyLog`](crate::Event::KeyLog). Off by default, because the line is a
+    /// secret.
     #[must_use]
     pub fn with_key_log(mut self, on: bool) -> Self {
         self.key_log = on;
         self
     }
 
-    /// Whether a server asks for a cookie first (RFC 6347 section 4.2.1). On by default; a client does not
-    /// look at it: it answers a HelloVerifyRequest whenever one comes.
+    /// Enables a server's cookie exchange (RFC 6347 section 4.2.1). On by default. A client ignores
+    /// this setting: it answers every HelloVerifyRequest.
     #[must_use]
     pub fn with_cookie_exchange(mut self, on: bool) -> Self {
         self.cookie_exchange = on;
         self
     }
 
-    /// The secret that cookies are made with. Without one, every connection draws its own.
+    /// Sets the cookie secret. By default each connection draws its own.
     ///
-    /// A server that wants to keep nothing at all before a valid cookie uses an
-    /// [`Acceptor`](crate::Acceptor), which draws and changes secrets by itself; or sets one here, and drops
-    /// every connection that has [not begun](crate::Connection::has_begun) after a datagram. A cookie holds
-    /// for as long as its secret does.
+    /// A server that must keep no state before a valid cookie uses an
+    /// [`Acceptor`](crate::Acceptor), which draws and rotates secrets. Alternatively it sets a
+    /// secret here and drops every connection that has [not
+    /// started](crate::Connection::has_started) after a datagram. A cookie is valid as long as its
+    /// secret.
     #[must_use]
     pub fn with_cookie_secret(mut self, secret: [u8; 32]) -> Self {
         self.cookie_secret = Some(Zeroizing::new(secret));
         self
     }
 
-    /// A server's PSK identity hint (RFC 4279 section 5.2), none by default. Clients other than
-    /// [`Config::client_by_hint`] ignore hints.
+    /// Sets a server's PSK identity hint (RFC 4279 section 5.2). The default is none. Only clients
+    /// created with [`Config::client_by_hint`] use hints.
     #[must_use]
     pub fn with_identity_hint(mut self, new_hint: impl AsRef<[u8]>) -> Self {
         if let Role::Server { hint, .. } = &mut self.role {
@@ -270,33 +284,33 @@ impl Config {
         self
     }
 
-    /// Whether to offer (client) or answer (server) the extended master secret (RFC 7627). On by default,
-    /// and never demanded; cameras do without (wire.md section 7).
+    /// Enables the extended master secret (RFC 7627). On by default, but not required of the peer.
     #[must_use]
     pub fn with_extended_master_secret(mut self, on: bool) -> Self {
         self.extended_master_secret = on;
         self
     }
 
-    /// Whether to offer (client) or answer (server) encrypt-then-MAC (RFC 7366) with CBC suites. On by
-    /// default, and never demanded. Other suites have no use for it.
+    /// Enables encrypt-then-MAC (RFC 7366) for CBC suites. On by default, but not required of the
+    /// peer. Other suites do not use it.
     #[must_use]
     pub fn with_encrypt_then_mac(mut self, on: bool) -> Self {
         self.encrypt_then_mac = on;
         self
     }
 
-    /// Whether any of the suites has an ephemeral exchange.
+    /// Returns `true` if any suite has an ephemeral key exchange.
     pub(crate) fn uses_groups(&self) -> bool {
         self.suites.iter().any(|suite| suite.has_forward_secrecy())
     }
 
-    /// Whether any of the suites is a CBC suite.
+    /// Returns `true` if any suite is a CBC suite.
     pub(crate) fn uses_cbc(&self) -> bool {
         self.suites.iter().any(|suite| suite.is_cbc())
     }
 
-    /// Fails if anything is out of range, or if the provider cannot do a suite or a group.
+    /// Validates the configuration and returns the provider. Fails if a value is out of range, or
+    /// if the provider does not support a suite or group.
     pub(crate) fn ready(&self) -> Result<CryptoProvider, Error> {
         self.validate()?;
         let provider = self.provider.clone().ok_or(Error::NoProvider)?;
@@ -312,27 +326,27 @@ impl Config {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        check("the MTU", MIN_MTU, MAX_MTU, self.mtu)?;
+        check("MTU", MIN_MTU, MAX_MTU, self.mtu)?;
         let suites = self.suites.len();
-        check("the number of suites", 1, CipherSuite::ALL.len(), suites)?;
+        check("number of suites", 1, CipherSuite::ALL.len(), suites)?;
         let least = usize::from(self.uses_groups());
         let groups = self.groups.len();
-        check("the number of groups", least, Group::ALL.len(), groups)?;
+        check("number of groups", least, Group::ALL.len(), groups)?;
         match &self.role {
             Role::Client(Credentials::Known { identity, psk }) => check_identity(identity, psk),
             Role::Client(Credentials::ByHint(_)) => Ok(()),
-            Role::Server { hint, .. } => check("the hint's length", 0, MAX_IDENTITY, hint.len()),
+            Role::Server { hint, .. } => check("identity hint length", 0, MAX_IDENTITY, hint.len()),
         }
     }
 }
 
 pub(crate) fn check_identity(identity: &[u8], psk: &Psk) -> Result<(), Error> {
-    check("the identity's length", 1, MAX_IDENTITY, identity.len())?;
+    check("identity length", 1, MAX_IDENTITY, identity.len())?;
     check_psk(psk)
 }
 
 pub(crate) fn check_psk(psk: &Psk) -> Result<(), Error> {
-    check("the pre-shared key's length", 1, MAX_PSK, psk.0.len())
+    check("pre-shared key length", 1, MAX_PSK, psk.0.len())
 }
 
 fn without_repeats<T: Copy + PartialEq>(list: &[T]) -> Vec<T> {

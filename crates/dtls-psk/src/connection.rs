@@ -1,4 +1,4 @@
-//! One end of a DTLS association.
+//! One endpoint of a DTLS connection.
 
 mod incoming;
 
@@ -12,48 +12,50 @@ use zeroize::Zeroizing;
 use crate::alert::Alert;
 use crate::client::ClientHandshake;
 use crate::config::{Config, Role};
-use crate::early::EarlyRecords;
 use crate::engine::Engine;
 use crate::error::{Error, Stage};
 use crate::event::{Output, Stats};
 use crate::flight::Due;
-use crate::outbox::MAX_QUEUED;
+use crate::pending_records::PendingRecords;
 use crate::record::{ContentType, Epoch};
+use crate::send_queue::MAX_QUEUED;
 use crate::server::{ServerHandshake, ServerSecrets};
 
-/// How far ahead the instant lies that stands for "nothing is due".
+/// The timeout reported when no timer is running.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// One end of a DTLS 1.2 association (RFC 6347): a state machine without sockets or a clock.
+/// One endpoint of a DTLS 1.2 connection (RFC 6347): a state machine without sockets or a clock.
 ///
 /// After [`Connection::client`], [`handle_datagram`](Self::handle_datagram),
-/// [`handle_timeout`](Self::handle_timeout), [`send`](Self::send) and [`close`](Self::close), also when
-/// they fail, call [`poll_output`](Self::poll_output) until it says [`Output::Timeout`]; other calls need
-/// no poll. Errors end the connection, save those that say "harmless"; an alert for the peer may wait
-/// in `poll_output` even then.
+/// [`handle_timeout`](Self::handle_timeout), [`send`](Self::send) and [`close`](Self::close), call
+/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. Do this even if the
+/// call failed: an alert for the peer may be queued. All errors end the connection, except those
+/// documented as not fatal.
 ///
-/// # What is dropped, what is fatal
+/// # Dropped and fatal input
 ///
-/// Whatever does not authenticate, comes twice, comes too late or makes no sense as a record is dropped
-/// and counted ([`Stats`]; RFC 6347 section 4.1.2.7). So is a handshake message in the clear that does not
-/// parse or has no place where it comes: anybody may have sent it, and the peer sends its own again. If
-/// nothing better comes before the handshake is given up, that is the error, with its alert. Once keys are
-/// derived, no handshake message in the clear counts any more.
+/// Records that are malformed, replayed, too old or not authentic are dropped and counted in
+/// [`Stats`] (RFC 6347 section 4.1.2.7). So are handshake messages in the clear that do not parse
+/// or are not expected, because an attacker may have sent them and the peer will retransmit its
+/// own. If no valid message arrives before the handshake times out, the error describes the last
+/// message dropped. Once keys are derived, handshake messages in the clear are ignored.
 ///
-/// Two things in the clear end a handshake at once. One is a message that parses and breaks a rule of TLS,
-/// for which the RFCs demand an alert: no common version, suite or group, an extension that nobody offered, a
-/// public key that is none. Whoever can forge it could forge one that breaks none and still spoils the
-/// keys. The other is a fatal alert, because a peer has no other way to refuse. Neither ever ends an
-/// established connection, on either side: there only alerts under the keys count, and who fails as above
-/// sends none. After the handshake nothing in the clear is looked at; a peer that lost its state must be
-/// met by a new `Connection`.
+/// Two inputs in the clear end a handshake immediately:
+///
+/// - A message that parses but violates the protocol, where the RFCs require an alert: no common
+///   version, suite or group, an extension that was not offered, an invalid public key. An attacker
+///   who can forge it could also forge a valid message, with the same effect.
+/// - A fatal alert, because a peer has no other way to refuse a handshake.
+///
+/// Neither can end an established connection. After the handshake, everything in the clear is
+/// ignored. If the peer lost its state, create a new `Connection`.
 pub struct Connection {
     engine: Engine,
     handshake: Handshake,
-    early: EarlyRecords,
-    /// Whether the peer's ChangeCipherSpec came: its records of epoch 1 count from there on.
+    pending: PendingRecords,
+    /// `true` after the peer's ChangeCipherSpec. Before, records of epoch 1 are not opened.
     peer_changed_cipher: bool,
-    /// What was wrong with the last message in the clear that was dropped, while no better copy came.
+    /// Why the last handshake message in the clear was dropped, if no valid one followed.
     rejected: Option<Error>,
     phase: Phase,
 }
@@ -62,7 +64,7 @@ pub struct Connection {
 enum Phase {
     Handshake,
     Connected,
-    Over,
+    Closed,
 }
 
 enum Handshake {
@@ -71,14 +73,16 @@ enum Handshake {
 }
 
 impl Connection {
-    /// A client (RFC 6347 section 4.2); its ClientHello waits in [`poll_output`](Self::poll_output).
+    /// Creates a client (RFC 6347 section 4.2). Its ClientHello is the first output of
+    /// [`poll_output`](Self::poll_output).
     ///
-    /// Draws all that it needs from `rng` now. Only the ephemeral key is drawn later and by the provider
-    /// ([`Config::with_provider`]).
+    /// All randomness is drawn from `rng` in this call, except the ephemeral key, which the
+    /// provider draws later ([`Config::with_provider`]).
     ///
     /// # Errors
     ///
-    /// If the configuration is a server's or out of range, or the provider lacks something.
+    /// Fails if the configuration is invalid or for a server, or if the provider lacks an
+    /// algorithm.
     pub fn client(
         config: Arc<Config>,
         rng: &mut dyn CryptoRng,
@@ -98,15 +102,18 @@ impl Connection {
         Ok(Self::new(engine, Handshake::Client(Box::new(client))))
     }
 
-    /// A server that waits for a client. `peer_id` names the peer's address: a cookie made for one peer
-    /// does not hold for another (RFC 6347 section 4.2.1). Where there are many peers, an
-    /// [`Acceptor`](crate::Acceptor) makes them.
+    /// Creates a server that waits for one client.
     ///
-    /// Draws all that it needs from `rng` now, as [`Connection::client`] does.
+    /// `peer_id` identifies the client's address: a cookie is valid only for the `peer_id` it was
+    /// created for (RFC 6347 section 4.2.1). A server with many clients uses an
+    /// [`Acceptor`](crate::Acceptor).
+    ///
+    /// All randomness is drawn from `rng` in this call, as in [`Connection::client`].
     ///
     /// # Errors
     ///
-    /// If the configuration is a client's or out of range, or the provider lacks something.
+    /// Fails if the configuration is invalid or for a client, or if the provider lacks an
+    /// algorithm.
     pub fn server(
         config: Arc<Config>,
         peer_id: &[u8],
@@ -116,7 +123,7 @@ impl Connection {
         Self::server_with(config, peer_id, None, rng, now)
     }
 
-    /// A server whose client's cookie was made with `cookie_secret`, if given.
+    /// Creates a server whose client's cookie was created with `cookie_secret`, if given.
     pub(crate) fn server_with(
         config: Arc<Config>,
         peer_id: &[u8],
@@ -144,23 +151,23 @@ impl Connection {
         Self {
             engine,
             handshake,
-            early: EarlyRecords::default(),
+            pending: PendingRecords::default(),
             peer_changed_cipher: false,
             rejected: None,
             phase: Phase::Handshake,
         }
     }
 
-    /// Takes one UDP payload, decrypting it in place. Every application-data record that authenticates is
-    /// handed to `deliver`, in the order of the datagram; those that came before the peer's Finished and
-    /// were kept come before it, in the order they were sent. Nothing is delivered before the peer's
-    /// Finished is verified. Never allocates on an established connection.
+    /// Handles one UDP payload, which is decrypted in place. Poll afterwards.
     ///
-    /// Poll afterwards. After the end of the connection datagrams are dropped.
+    /// Each authentic application-data record is passed to `deliver`, in the order of the datagram.
+    /// Records that arrived before the peer's Finished are kept and passed to `deliver` after it,
+    /// in the order of their sequence numbers. On an established connection this does not allocate.
+    /// Once the connection is closed, datagrams are dropped.
     ///
     /// # Errors
     ///
-    /// Only what ends the connection.
+    /// Returns the errors that end the connection.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -170,16 +177,17 @@ impl Connection {
         self.engine.now = self.engine.now.max(now);
         self.engine.stats.datagrams += 1;
         let result = self.handle_records(datagram, &mut deliver);
-        self.settle(result)
+        self.close_on_error(result)
     }
 
-    /// Does what is due at `now`: sends a flight again, or gives the handshake up. Poll afterwards. Calling
-    /// it early, or when nothing is due, does nothing.
+    /// Handles a timeout: retransmits a flight, or fails the handshake. Poll afterwards. If no
+    /// timer has expired at `now`, this has no effect.
     ///
     /// # Errors
     ///
-    /// After the last retransmission: [`Error::HandshakeTimedOut`], or [`Error::Malformed`] or
-    /// [`Error::UnexpectedMessage`] if the message that was awaited came, and only ever like that.
+    /// After the last retransmission, returns [`Error::HandshakeTimedOut`]. If the expected message
+    /// arrived only in an invalid form, returns [`Error::Malformed`] or
+    /// [`Error::UnexpectedMessage`].
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         self.engine.now = self.engine.now.max(now);
         let result = match self.engine.flight.check(self.engine.now) {
@@ -194,41 +202,43 @@ impl Connection {
                 undecryptable: self.engine.stats.undecryptable_finished,
             })),
         };
-        self.settle(result)
+        self.close_on_error(result)
     }
 
-    /// Queues `data` as one record (RFC 6347 section 4.1) in a datagram of its own. Poll afterwards.
+    /// Queues `data` as one record in its own datagram (RFC 6347 section 4.1). Poll afterwards.
     ///
     /// # Errors
     ///
-    /// [`Error::NotConnected`], [`Error::Closed`], [`Error::QueueFull`], [`Error::TooLong`] over
-    /// [`Connection::max_payload`]: harmless. [`Error::SequenceExhausted`] after nearly 2^48 records: then
-    /// the connection is closed, with a close_notify.
+    /// [`Error::NotConnected`], [`Error::Closed`], [`Error::QueueFull`], and [`Error::TooLong`] for
+    /// more than [`Connection::max_payload`] bytes are not fatal. [`Error::SequenceExhausted`]
+    /// occurs after nearly 2^48 records and closes the connection with a close_notify.
     pub fn send(&mut self, data: &[u8]) -> Result<(), Error> {
-        if self.engine.outbox.is_full() {
+        if self.engine.send_queue.is_full() {
             return Err(Error::QueueFull(MAX_QUEUED));
         }
-        let mut datagram = self.engine.outbox.buffer();
+        let mut datagram = self.engine.send_queue.buffer();
         let sealed = self.seal(data, &mut datagram);
         match sealed {
-            // Cannot be full: asked above.
-            Ok(()) => _ = self.engine.outbox.push(datagram),
-            Err(_) => self.engine.outbox.recycle(datagram),
+            // Cannot fail: `is_full` was checked above.
+            Ok(()) => _ = self.engine.send_queue.push(datagram),
+            Err(_) => self.engine.send_queue.recycle(datagram),
         }
         sealed
     }
 
-    /// Appends `plaintext` as one record to `out`, in which a wrapper's header may stand already. For those
-    /// who send by themselves: no poll is needed after success, and once buffers have grown nothing is allocated. The
-    /// record is one copy away from `out`, because a provider seals only a buffer of its own.
+    /// Appends `plaintext` as one record to `out`, after any bytes that are already in it.
+    ///
+    /// This is an alternative to [`Connection::send`] for callers that send datagrams themselves.
+    /// After success there is no need to poll. Once the buffers have grown, it does not allocate.
+    /// The record is copied once, because a provider seals only its own buffer type.
     ///
     /// # Errors
     ///
-    /// As [`Connection::send`]; `out` is then as before.
+    /// The errors of [`Connection::send`]. On error `out` is unchanged.
     pub fn seal(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         match self.phase {
             Phase::Handshake => return Err(Error::NotConnected(self.stage())),
-            Phase::Over => return Err(Error::Closed),
+            Phase::Closed => return Err(Error::Closed),
             Phase::Connected => {}
         }
         let max = self.max_payload();
@@ -242,29 +252,29 @@ impl Connection {
         let records = &mut self.engine.records;
         let sealed = records.append(Epoch::Protected, data, plaintext, out);
         if let Err(Error::SequenceExhausted(_)) = sealed {
-            // The last number is kept for this.
+            // The last number is reserved for the close_notify.
             self.close();
         }
         sealed
     }
 
-    /// Ends the connection and queues a close_notify (RFC 5246 section 7.2.1). Poll afterwards: what was
-    /// queued before still goes out. A second call does nothing.
+    /// Closes the connection and queues a close_notify (RFC 5246 section 7.2.1). Poll afterwards:
+    /// queued datagrams are still sent. A second call has no effect.
     pub fn close(&mut self) {
-        if self.phase == Phase::Over {
+        if self.phase == Phase::Closed {
             return;
         }
-        if self.has_begun() {
-            // Out of sequence numbers: then nothing can be said any more.
+        if self.has_started() {
+            // Without a sequence number there is no alert.
             let _ = self.engine.send_alert(Alert::CLOSE_NOTIFY);
         }
         self.end();
     }
 
-    /// What to do next; see [`Connection`] for when to call it.
+    /// Returns the next output. See [`Connection`] for when to call it.
     pub fn poll_output(&mut self) -> Output<'_> {
-        if self.engine.outbox.advance() {
-            return Output::Transmit(self.engine.outbox.current());
+        if self.engine.send_queue.advance() {
+            return Output::Transmit(self.engine.send_queue.current());
         }
         if let Some(event) = self.engine.events.pop_front() {
             return Output::Event(event);
@@ -274,44 +284,50 @@ impl Connection {
         Output::Timeout(deadline.or(now.checked_add(IDLE)).unwrap_or(now))
     }
 
-    /// Whether data may flow.
+    /// Returns `true` if the connection is established.
     pub fn is_connected(&self) -> bool {
         self.phase == Phase::Connected
     }
 
-    /// Whether it is over: closed by either side, or failed.
+    /// Returns `true` if the connection was closed by either side or by an error.
     pub fn is_closed(&self) -> bool {
-        self.phase == Phase::Over
+        self.phase == Phase::Closed
     }
 
-    /// Whether there is state for the peer: always on a client; on a server once a hello was accepted,
-    /// with cookies one that brought a valid cookie. A server that has not begun may as well be dropped.
-    pub fn has_begun(&self) -> bool {
+    /// Returns `true` if there is state for the peer: always on a client, and on a server once it
+    /// accepted a hello, with a valid cookie if cookies are on. A server that has not started can
+    /// be dropped without loss.
+    pub fn has_started(&self) -> bool {
         match &self.handshake {
             Handshake::Client(_) => true,
             Handshake::Server(server) => server.stage() != Stage::AwaitHello,
         }
     }
 
-    /// How far it has come.
+    /// Returns the progress of the handshake.
     pub fn stage(&self) -> Stage {
         match (self.phase, &self.handshake) {
-            (Phase::Over, _) => Stage::Closed,
+            (Phase::Closed, _) => Stage::Closed,
             (_, Handshake::Client(client)) => client.stage(),
             (_, Handshake::Server(server)) => server.stage(),
         }
     }
 
-    /// Whether the two sides seem to hold different pre-shared keys: the peer's flight came and keys were
-    /// derived, but no Finished verifies. Also true for the round trip that the Finished takes: ask when
-    /// waiting has lasted. [`Stats::undecryptable_finished`] makes it certain, but many peers stay silent.
+    /// Returns `true` if the two sides may have different pre-shared keys: keys are derived, but
+    /// the peer's Finished is not verified.
+    ///
+    /// This is also `true` during the round trip of a successful handshake, so check it after a
+    /// delay. [`Stats::undecryptable_finished`] is a certain sign, but many peers do not send such
+    /// records.
     pub fn suspects_wrong_key(&self) -> bool {
         self.stage() == Stage::AwaitFinished
     }
 
-    /// The most that one record can carry within the MTU, in bytes; 2^14 at most (RFC 5246 section 6.2.1).
-    /// Exact for CBC suites too, with the least padding. Before the keys are there the suite is not known,
-    /// and nothing is taken off for it.
+    /// Returns the maximum payload of one record within the MTU, in bytes; at most 2^14 (RFC 5246
+    /// section 6.2.1).
+    ///
+    /// It is exact for CBC suites too. Before keys are derived, the overhead of the suite is
+    /// unknown and not subtracted.
     pub fn max_payload(&self) -> usize {
         let engine = &self.engine;
         let max = engine
@@ -321,17 +337,17 @@ impl Connection {
         max.unwrap_or(0)
     }
 
-    /// What was received, sent again, and dropped so far.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         self.engine.stats
     }
 
-    /// Ends the connection if `result` is an error, with an alert where one is due.
-    fn settle(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+    /// Closes the connection if `result` is an error, and sends an alert if the error has one.
+    fn close_on_error(&mut self, result: Result<(), Error>) -> Result<(), Error> {
         if let Err(error) = &result {
             tracing::debug!(%error, stage = ?self.stage(), "DTLS connection failed");
             if let Some(description) = error.alert() {
-                // The first error is the one to tell, even if the alert cannot be sent.
+                // If the alert cannot be sent, the first error is still the one to report.
                 let _ = self.engine.send_alert(Alert::fatal(description));
             }
             self.end();
@@ -340,9 +356,9 @@ impl Connection {
     }
 
     fn end(&mut self) {
-        self.phase = Phase::Over;
-        self.engine.flight.begin();
-        self.early.clear();
+        self.phase = Phase::Closed;
+        self.engine.flight.start();
+        self.pending.clear();
     }
 }
 

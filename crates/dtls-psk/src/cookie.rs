@@ -9,59 +9,60 @@ use crate::messages::hello::{ClientHello, HelloVerifyRequest};
 use crate::messages::{Fragment, HANDSHAKE_HEADER_LEN, handshake_header, handshake_type};
 use crate::record::{ContentType, DTLS_1_2, Epoch, RecordId};
 
-/// Bytes of a cookie: the most that DTLS 1.0 allowed, and a whole HMAC-SHA-256.
+/// The length of a cookie, in bytes: an HMAC-SHA-256, and the maximum of DTLS 1.0.
 const COOKIE_LEN: usize = 32;
-/// A hello with a higher message number is noise: a client counts one for every HelloVerifyRequest.
+/// The largest message number of an accepted hello. A client increments it for each
+/// HelloVerifyRequest.
 const MAX_HELLO_SEQUENCE: u16 = 32;
 
-/// Whether `fragment` is, or begins, a hello that may come first.
+/// Returns `true` if `fragment` is the start of a ClientHello that can begin a handshake.
 pub(crate) fn is_first_hello(fragment: &Fragment<'_>) -> bool {
     fragment.handshake_type == handshake_type::CLIENT_HELLO
         && fragment.sequence <= MAX_HELLO_SEQUENCE
 }
 
-/// The hello in `fragment`, if all of it is there.
+/// Returns the hello in `fragment` if it is complete.
 pub(crate) fn whole_hello<'a>(fragment: &Fragment<'a>) -> Option<ClientHello<'a>> {
     let whole = fragment.is_whole().then_some(fragment.data)?;
     ClientHello::parse(whole).ok()
 }
 
-/// What to do about a hello, as far as its cookie goes.
-pub(crate) enum Judged<'a> {
-    /// It brings a cookie made with this secret, for this peer and this hello.
+/// The result of checking the cookie of a hello.
+pub(crate) enum CookieCheck<'a> {
+    /// The hello has a valid cookie, created with this secret.
     Verified(&'a Zeroizing<[u8; 32]>),
-    /// It does not: the HelloVerifyRequest to answer.
+    /// The hello has no valid cookie. Contains the HelloVerifyRequest to send.
     Unverified { record: RecordId, content: Vec<u8> },
-    /// It is no whole hello.
+    /// The hello is malformed or incomplete.
     Malformed,
 }
 
-/// Judges the hello in `fragment` that came in the record numbered `record`, with nothing kept of it.
+/// Checks the hello in `fragment`, received in the record with sequence number `record`, without
+/// keeping state.
 ///
-/// A hello must come whole, in one record: to put fragments together is to keep state for whoever sends
-/// them (RFC 6347 section 4.2.1). Nothing here is the peer's fault: anybody can send anything from any
-/// address. New cookies are made with the first of `secrets`.
-pub(crate) fn judge<'a>(
+/// A hello must be complete in one record, because reassembly needs state for each sender (RFC 6347
+/// section 4.2.1). New cookies are created with the first of `secrets`.
+pub(crate) fn check<'a>(
     provider: &CryptoProvider,
     secrets: impl IntoIterator<Item = &'a Zeroizing<[u8; 32]>>,
     peer_id: &[u8],
     record: u64,
     fragment: &Fragment<'_>,
-) -> Result<Judged<'a>, Error> {
+) -> Result<CookieCheck<'a>, Error> {
     let Some(hello) = whole_hello(fragment) else {
-        return Ok(Judged::Malformed);
+        return Ok(CookieCheck::Malformed);
     };
     let mut made = None;
     for secret in secrets {
-        let expected = make(provider, secret, peer_id, &hello)?;
-        // Takes the same time for every wrong cookie.
+        let expected = compute(provider, secret, peer_id, &hello)?;
+        // The comparison takes the same time for every cookie.
         if bool::from(expected.as_slice().ct_eq(hello.cookie)) {
-            return Ok(Judged::Verified(secret));
+            return Ok(CookieCheck::Verified(secret));
         }
         made.get_or_insert(expected);
     }
     let Some(cookie) = made else {
-        return Ok(Judged::Malformed);
+        return Ok(CookieCheck::Malformed);
     };
     let body = HelloVerifyRequest::write(&cookie)?;
     let header: [u8; HANDSHAKE_HEADER_LEN] = handshake_header(
@@ -71,7 +72,8 @@ pub(crate) fn judge<'a>(
         0,
         body.len(),
     )?;
-    // The client's own record number: the only one to be had without state (RFC 6347 section 4.2.1).
+    // Without state, the answer takes the sequence number of the hello's record (RFC 6347 section
+    // 4.2.1).
     let record = RecordId {
         content_type: ContentType::Handshake,
         version: DTLS_1_2,
@@ -79,12 +81,12 @@ pub(crate) fn judge<'a>(
         sequence: record,
     };
     let content = [&header[..], &body].concat();
-    Ok(Judged::Unverified { record, content })
+    Ok(CookieCheck::Unverified { record, content })
 }
 
-/// HMAC-SHA-256 with `secret` over the peer's address and all of its hello but the cookie, each part
-/// with its length before it.
-fn make(
+/// Computes HMAC-SHA-256 under `secret` over the peer's address and all fields of its hello except
+/// the cookie, each with its length as a prefix.
+fn compute(
     provider: &CryptoProvider,
     secret: &Zeroizing<[u8; 32]>,
     peer_id: &[u8],
@@ -100,7 +102,7 @@ fn make(
         hello.compressions,
         hello.extensions.raw(),
     ] {
-        // usize has at most 64 bits on every target there is; only that equal lengths be equal matters.
+        // `usize` has at most 64 bits.
         data.extend_from_slice(&(part.len() as u64).to_be_bytes());
         data.extend_from_slice(part);
     }

@@ -1,4 +1,4 @@
-//! What both handshakes stand on: records, fragments, the transcript, the flight, and the queues.
+//! The state that clients and servers share: records, transcript, reassembly, flight and queues.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,43 +9,44 @@ use rand_core::CryptoRng;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::alert::Alert;
-use crate::config::Config;
+use crate::config::{Config, Psk};
 use crate::error::Error;
 use crate::event::{Event, Stats};
 use crate::flight::{Flight, FlightItem};
 use crate::group::Group;
+use crate::key_schedule::{MasterSecret, Negotiated, PremasterSecret, Protections, Side};
 use crate::messages::{Fragment, HANDSHAKE_HEADER_LEN, Message, handshake_header};
-use crate::outbox::Outbox;
 use crate::reassembly::{Inserted, Reassembler};
 use crate::record::{self, ContentType, Epoch};
 use crate::record_layer::RecordLayer;
+use crate::send_queue::SendQueue;
 use crate::transcript::Transcript;
 
-/// A fragment with less of its message than this does not start at the end of a datagram.
+/// The smallest fragment that is appended to a datagram with other content, in bytes.
 const MIN_FRAGMENT: usize = 64;
 
-/// The machinery without a role.
+/// The role-independent part of a connection.
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) config: Arc<Config>,
     pub(crate) provider: CryptoProvider,
     pub(crate) records: RecordLayer,
-    /// What explicit IVs are made from.
+    /// The key that explicit IVs are derived from.
     pub(crate) iv_key: Zeroizing<[u8; 32]>,
     pub(crate) transcript: Transcript,
     pub(crate) reassembly: Reassembler,
     pub(crate) flight: Flight,
-    pub(crate) outbox: Outbox,
+    pub(crate) send_queue: SendQueue,
     pub(crate) events: VecDeque<Event>,
     pub(crate) stats: Stats,
     /// The number of the next handshake message to send.
     pub(crate) next_message: u16,
-    /// The newest instant that was given.
+    /// The latest instant passed to the connection.
     pub(crate) now: Instant,
 }
 
 impl Engine {
-    /// Draws from `rng` only if a suite has explicit IVs.
+    /// Creates the engine. Draws from `rng` only if a suite has explicit IVs.
     pub(crate) fn new(
         config: Arc<Config>,
         rng: &mut dyn CryptoRng,
@@ -69,7 +70,7 @@ impl Engine {
             records: RecordLayer::default(),
             reassembly: Reassembler::default(),
             flight,
-            outbox: Outbox::default(),
+            send_queue: SendQueue::default(),
             events: VecDeque::new(),
             stats: Stats::default(),
             next_message: 0,
@@ -77,7 +78,7 @@ impl Engine {
         })
     }
 
-    /// Begins an ephemeral exchange; the provider draws the key.
+    /// Starts an ephemeral key exchange. The provider draws the key.
     pub(crate) fn start_key_exchange(
         &self,
         group: Group,
@@ -85,14 +86,35 @@ impl Engine {
         Ok(group.find(&self.provider)?.start_exchange(Buf::new())?)
     }
 
-    /// Forgets the transcript: the first hello and the HelloVerifyRequest do not count, and after the
-    /// handshake nobody asks for it.
-    pub(crate) fn forget_transcript(&mut self) {
+    /// Derives the master secret and the protections of both directions. The transcript must end
+    /// with the ClientKeyExchange.
+    pub(crate) fn derive_keys(
+        &mut self,
+        side: Side,
+        negotiated: &Negotiated,
+        shared: Option<&[u8]>,
+        psk: &Psk,
+    ) -> Result<(MasterSecret, Protections), Error> {
+        let premaster = PremasterSecret::new(shared, psk)?;
+        let session_hash = self.transcript.hash()?;
+        let provider = &self.provider;
+        let master = MasterSecret::derive(provider, negotiated, &premaster, &session_hash)?;
+        if self.config.key_log {
+            let line = master.key_log(&negotiated.randoms.client);
+            self.events.push_back(Event::KeyLog(line));
+        }
+        let protections = master.protections(provider, negotiated, &self.iv_key, side)?;
+        Ok((master, protections))
+    }
+
+    /// Clears the transcript. It excludes the first hello and the HelloVerifyRequest, and is not
+    /// needed after the handshake.
+    pub(crate) fn reset_transcript(&mut self) {
         self.transcript = Transcript::default();
     }
 
-    /// Holds a fragment; counts it if that was refused, or if something else had to go. Says whether it is
-    /// old.
+    /// Inserts a fragment and counts dropped ones. Returns `true` if its message was already
+    /// handled.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>) -> bool {
         let inserted = self.reassembly.insert(fragment);
         if matches!(inserted, Inserted::Refused | Inserted::Replaced) {
@@ -101,8 +123,8 @@ impl Engine {
         inserted == Inserted::Old
     }
 
-    /// Adds a message to the transcript, as if it had come or gone whole.
-    pub(crate) fn note(&mut self, message: &Message) -> Result<(), Error> {
+    /// Adds a message to the transcript in its unfragmented form.
+    pub(crate) fn add_to_transcript(&mut self, message: &Message) -> Result<(), Error> {
         let len = message.body.len();
         self.transcript.add(&handshake_header(
             message.handshake_type,
@@ -123,7 +145,7 @@ impl Engine {
             body,
         };
         self.next_message = self.next_message.wrapping_add(1);
-        self.note(&message)?;
+        self.add_to_transcript(&message)?;
         let epoch = self.records.write_epoch();
         self.flight
             .items
@@ -136,7 +158,7 @@ impl Engine {
         self.flight.items.push(FlightItem::ChangeCipherSpec);
     }
 
-    /// Queues the flight, every record with a new sequence number, as few datagrams as may be.
+    /// Queues the flight in as few datagrams as possible. Each record gets a new sequence number.
     pub(crate) fn transmit_flight(&mut self) -> Result<(), Error> {
         let items = std::mem::take(&mut self.flight.items);
         let result = self.transmit(&items);
@@ -146,7 +168,7 @@ impl Engine {
 
     fn transmit(&mut self, items: &[FlightItem]) -> Result<(), Error> {
         let mtu = self.config.mtu;
-        let mut datagram = self.outbox.buffer();
+        let mut datagram = self.send_queue.buffer();
         for item in items {
             match item {
                 FlightItem::ChangeCipherSpec => {
@@ -170,7 +192,7 @@ impl Engine {
                             self.queue(std::mem::take(&mut datagram));
                             room = self.room_for_fragment(*epoch, 0);
                         }
-                        // The smallest MTU has room for the least fragment of every suite.
+                        // The smallest MTU has room for the smallest fragment of every suite.
                         let room = room.unwrap_or(0).max(1);
                         let offset = message.body.len() - rest.len();
                         let (part, tail) = rest.split_at(rest.len().min(room));
@@ -200,29 +222,29 @@ impl Engine {
         Ok(())
     }
 
-    /// How much of a handshake message fits behind `used` bytes of a datagram.
+    /// Returns the room for a handshake message in a datagram with `used` bytes.
     fn room_for_fragment(&self, epoch: Epoch, used: usize) -> Option<usize> {
         let room = self.config.mtu.saturating_sub(used);
         let plaintext = self.records.max_plaintext(epoch, room)?;
         plaintext.checked_sub(HANDSHAKE_HEADER_LEN)
     }
 
-    /// Sends the flight for the first time, and waits for the answer if `answered`.
-    pub(crate) fn send_flight(&mut self, answered: bool) -> Result<(), Error> {
+    /// Sends the flight for the first time. Starts the timer if an answer is expected.
+    pub(crate) fn send_flight(&mut self, expects_answer: bool) -> Result<(), Error> {
         self.transmit_flight()?;
-        if answered {
+        if expects_answer {
             self.flight.arm(self.now);
         }
         Ok(())
     }
 
-    /// Sends the flight again because the peer repeated its own (RFC 6347 section 4.2.4).
-    pub(crate) fn answer_again(&mut self, authenticated: bool) -> Result<(), Error> {
-        if !self.flight.may_answer_again(authenticated) {
+    /// Retransmits the flight because the peer retransmitted its own (RFC 6347 section 4.2.4).
+    pub(crate) fn resend_flight(&mut self, authenticated: bool) -> Result<(), Error> {
+        if !self.flight.may_resend(authenticated) {
             self.stats.unexpected += 1;
             return Ok(());
         }
-        self.stats.flights_answered_again += 1;
+        self.stats.flights_resent += 1;
         self.transmit_flight()?;
         if self.flight.deadline().is_some() {
             self.flight.arm(self.now);
@@ -230,9 +252,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Queues an alert in a datagram of its own.
+    /// Queues an alert in its own datagram.
     pub(crate) fn send_alert(&mut self, alert: Alert) -> Result<(), Error> {
-        let mut datagram = self.outbox.buffer();
+        let mut datagram = self.send_queue.buffer();
         let epoch = self.records.write_epoch();
         self.records
             .append(epoch, ContentType::Alert, &alert.to_wire(), &mut datagram)?;
@@ -240,23 +262,23 @@ impl Engine {
         Ok(())
     }
 
-    /// Queues a record in the clear with a number of its own.
+    /// Queues a record in the clear with the given sequence number.
     pub(crate) fn send_plain(&mut self, id: record::RecordId, content: &[u8]) -> Result<(), Error> {
-        let mut datagram = self.outbox.buffer();
+        let mut datagram = self.send_queue.buffer();
         record::append_plain(id, content, &mut datagram)?;
         self.queue(datagram);
         Ok(())
     }
 
     fn queue(&mut self, datagram: Vec<u8>) {
-        // A full queue means that nobody polls; what belongs to a handshake is sent again in time.
-        if !self.outbox.push(datagram) {
-            self.stats.outbox_dropped += 1;
+        // The queue is full if the caller does not poll. Handshake datagrams are retransmitted.
+        if !self.send_queue.push(datagram) {
+            self.stats.send_queue_dropped += 1;
         }
     }
 }
 
-/// Ends an exchange: the shared secret, zeroed on drop. `message` is where the peer's key came from.
+/// Completes a key exchange and returns the shared secret. `message` contained the peer's key.
 pub(crate) fn complete_key_exchange(
     exchange: Box<dyn ActiveKeyExchange>,
     group: Group,
@@ -270,12 +292,12 @@ pub(crate) fn complete_key_exchange(
     if !group.has_form_of_public_key(peer) {
         return Err(illegal);
     }
-    // Room beforehand, so that no copy is left behind by growing.
+    // Allocating first avoids copies of the secret in freed memory.
     let mut out = Buf::new();
     out.resize(64, 0);
     out.clear();
-    // A point that is not on the curve (RFC 8422 section 5.11), or a key that gives all zeros (RFC 7748
-    // section 6.1), is the peer's doing.
+    // The provider fails for a point that is not on the curve (RFC 8422 section 5.11), and for a
+    // key whose shared secret is zero (RFC 7748 section 6.1).
     let completed = exchange.complete(peer, &mut out).map_err(|_| illegal);
     let secret = completed.map(|()| Zeroizing::new(out.to_vec()));
     out.as_mut().zeroize();

@@ -1,167 +1,172 @@
-//! What can go wrong for good.
+//! The error type.
 
 use crate::alert::{AlertDescription, AlertLevel};
 
-/// How far a handshake has come (RFC 6347 section 4.2.4).
+/// The progress of a handshake (RFC 6347 section 4.2.4).
 ///
-/// A handshake that stays at [`Stage::AwaitFinished`] is the sign of two different keys: the peer's
-/// flight came, keys were derived from it, and nothing that was sealed with the same keys ever came.
+/// A handshake that stays at [`Stage::AwaitFinished`] indicates different pre-shared keys: the
+/// peer's flight arrived, but no record authenticates under the derived keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Nothing came from the peer yet (a client that has a HelloVerifyRequest is still here).
+    /// Waiting for the peer's hello. A client stays here after a HelloVerifyRequest.
     AwaitHello,
-    /// Hellos are exchanged; the rest of the peer's flight is awaited.
+    /// The hellos are exchanged. Waiting for the rest of the peer's flight.
     AwaitKeyExchange,
-    /// The peer's flight is complete and the keys are derived; its Finished is awaited.
+    /// The keys are derived. Waiting for the peer's Finished.
     AwaitFinished,
-    /// Both Finished messages have been verified.
+    /// Both Finished messages are verified.
     Connected,
-    /// Closed, by either side or by an error.
+    /// Closed by either side or by an error.
     Closed,
 }
 
-/// Errors of this crate. All of them, save those marked as harmless, end the connection.
+/// The error type of this crate. All errors end the connection, except those documented as not
+/// fatal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The configuration is for the other role.
-    #[error("the configuration is for a {got}, a {expected} was asked for")]
+    #[error("expected a {expected} configuration, got a {got} configuration")]
     WrongRole {
-        /// The role of the function that was called.
+        /// The role of the called function.
         expected: &'static str,
         /// The role of the configuration.
         got: &'static str,
     },
-    /// No provider was given and the crate was built without one.
+    /// No crypto provider is configured, and the crate was built without one.
     #[error(
         "no crypto provider: enable the feature aws-lc-rs or rust-crypto, or give one to Config"
     )]
     NoProvider,
-    /// The provider lacks something that the suite needs.
-    #[error("the crypto provider has no {0}")]
+    /// The crypto provider lacks an algorithm.
+    #[error("the crypto provider does not support {0}")]
     ProviderLacks(&'static str),
     /// A configured value is out of range.
-    #[error("{what} must be {min} to {max}, is {got}")]
+    #[error("{what} is {got}, expected {min} to {max}")]
     OutOfRange {
-        /// Which value.
+        /// The name of the value.
         what: &'static str,
-        /// The least allowed value.
+        /// The minimum.
         min: usize,
-        /// The greatest allowed value.
+        /// The maximum.
         max: usize,
-        /// The value given.
+        /// The configured value.
         got: usize,
     },
-    /// A primitive failed.
-    #[error("cryptography failed: {0}")]
+    /// A cryptographic operation failed.
+    #[error("cryptographic operation failed: {0}")]
     Crypto(dimpl::CryptoError),
-    /// The handshake was given up after the last retransmission (RFC 6347 section 4.2.4).
+    /// The handshake did not complete before the last retransmission expired (RFC 6347 section
+    /// 4.2.4).
     #[error(
-        "handshake gave up at {stage:?} after {retransmits} retransmissions; records sealed with other keys: {undecryptable}"
+        "handshake timed out at {stage:?} after {retransmits} retransmissions; {undecryptable} records failed authentication"
     )]
     HandshakeTimedOut {
-        /// How far it had come. [`Stage::AwaitFinished`] hints at a wrong pre-shared key.
+        /// The stage reached. [`Stage::AwaitFinished`] indicates a wrong pre-shared key.
         stage: Stage,
-        /// How often the last flight was sent again.
+        /// The number of retransmissions of the last flight.
         retransmits: u32,
-        /// Handshake records that did not decrypt: more than none hints at a wrong pre-shared key.
+        /// Handshake records that failed authentication. Any indicate a wrong pre-shared key.
         undecryptable: u64,
     },
-    /// The peer ended the connection (RFC 5246 section 7.2).
+    /// The peer ended the connection with an alert (RFC 5246 section 7.2).
     #[error("peer sent alert {description} ({level}, {})", if *.authenticated { "authenticated" } else { "not authenticated" })]
     PeerAlert {
-        /// Its level.
+        /// The level.
         level: AlertLevel,
-        /// Its description.
+        /// The description.
         description: AlertDescription,
-        /// Whether it came under the negotiated keys. Anybody on the path can forge one that did not.
+        /// `true` if the alert was protected by the negotiated keys. An attacker on the path can
+        /// forge an alert that was not.
         authenticated: bool,
     },
-    /// A handshake message whose lengths do not add up (RFC 5246 section 4.3).
-    #[error("{message}: {what}")]
+    /// The lengths in a handshake message are inconsistent (RFC 5246 section 4.3).
+    #[error("malformed {message}: expected {what}")]
     Malformed {
-        /// Which message.
+        /// The message.
         message: &'static str,
-        /// What was expected and did not come.
+        /// The expected content.
         what: &'static str,
     },
-    /// A handshake message that may not come here (RFC 5246 section 7.3).
+    /// A handshake message arrived out of order (RFC 5246 section 7.3).
     #[error("expected {expected}, got handshake type {got}")]
     UnexpectedMessage {
-        /// The messages allowed here.
+        /// The expected messages.
         expected: &'static str,
-        /// The type that came (RFC 5246 section 7.4).
+        /// The received type (RFC 5246 section 7.4).
         got: u8,
     },
-    /// A version other than DTLS 1.2 (RFC 5246 appendix E.1).
-    #[error("expected DTLS 1.2 (0xfefd), peer has {got:#06x}")]
+    /// The peer uses a version other than DTLS 1.2 (RFC 5246 appendix E.1).
+    #[error("expected DTLS 1.2 (0xfefd), got version {got:#06x}")]
     Version {
         /// The peer's version, as on the wire.
         got: u16,
     },
-    /// No common cipher suite (RFC 5246 section 7.4.1.3), or the server chose one that was not offered.
+    /// There is no common cipher suite, or the server selected one that was not offered (RFC 5246
+    /// section 7.4.1.3).
     #[error("no common cipher suite: {what}")]
     CipherSuite {
-        /// What came.
+        /// The reason.
         what: &'static str,
     },
-    /// No common group (RFC 8422 section 5.1), or the server chose one that was not offered.
+    /// There is no common group, or the server selected one that was not offered (RFC 8422 section
+    /// 5.1).
     #[error("no common key exchange group: {what}")]
     Group {
-        /// What came.
+        /// The reason.
         what: &'static str,
     },
-    /// A field out of range (RFC 5246 section 7.2.2, illegal_parameter).
-    #[error("{message}: illegal {what}")]
+    /// A field is out of range (RFC 5246 section 7.2.2, illegal_parameter).
+    #[error("illegal {what} in {message}")]
     IllegalParameter {
-        /// Which message.
+        /// The message.
         message: &'static str,
-        /// Which field.
+        /// The field.
         what: &'static str,
     },
     /// The server answered an extension that was not offered (RFC 5246 section 7.4.1.4).
     #[error("server answered extension {0}, which was not offered")]
     UnsolicitedExtension(u16),
-    /// The server agreed to encrypt-then-MAC with a suite that has no use for it (RFC 7366 section 3).
-    #[error("server answered encrypt_then_mac with {0}, which is no CBC suite")]
+    /// The server agreed to encrypt-then-MAC for a suite that is not a CBC suite (RFC 7366 section
+    /// 3).
+    #[error("server answered encrypt_then_mac for {0}, which is not a CBC suite")]
     EncryptThenMac(&'static str),
-    /// There is no identity for the server's hint, says the client's
-    /// [`PskSelect`](crate::PskSelect).
+    /// The client's [`PskSelect`](crate::PskSelect) has no identity for the server's hint.
     #[error("no identity for the server's hint of {0} bytes")]
     NoIdentity(usize),
-    /// The peer says that this connection renegotiates another (RFC 5746 sections 3.4 and 3.6).
-    #[error("peer's renegotiation_info is not empty")]
+    /// The peer's hello claims to renegotiate a connection (RFC 5746 sections 3.4 and 3.6).
+    #[error("the peer's renegotiation_info is not empty")]
     Renegotiation,
-    /// The peer's Finished is sealed with the right keys and does not verify (RFC 5246 section 7.4.9).
-    #[error("the peer's Finished does not verify: the two sides saw different handshakes")]
+    /// The peer's Finished is authentic, but its content is wrong (RFC 5246 section 7.4.9).
+    #[error("the peer's Finished does not match: the two sides saw different handshakes")]
     FinishedMismatch,
     /// 2^48 records were sent in one epoch (RFC 6347 section 4.1).
-    #[error("sequence numbers of epoch {0} are used up")]
+    #[error("sequence numbers of epoch {0} are exhausted")]
     SequenceExhausted(u16),
-    /// A record would not fit in a datagram. Harmless.
-    #[error("{got} bytes do not fit in a record: at most {max}")]
+    /// The data does not fit in one record. Not fatal.
+    #[error("{got} bytes do not fit in a record of at most {max}")]
     TooLong {
-        /// The most that fits.
+        /// The maximum, in bytes.
         max: usize,
-        /// What was given.
+        /// The given length, in bytes.
         got: usize,
     },
-    /// Datagrams wait for `poll_output`. Harmless.
-    #[error("{0} datagrams wait to be sent: call poll_output until Timeout")]
+    /// The send queue is full. Not fatal.
+    #[error("send queue is full with {0} datagrams; call poll_output until it returns Timeout")]
     QueueFull(usize),
-    /// The handshake is not done. Harmless.
-    #[error("not connected yet: {0:?}")]
+    /// The handshake is not complete. Not fatal.
+    #[error("not connected: handshake is at {0:?}")]
     NotConnected(Stage),
-    /// The connection is closed, or failed before.
+    /// The connection is closed.
     #[error("connection is closed")]
     Closed,
 }
 
 impl Error {
-    /// Whether this is how a wrong pre-shared key, or a wrong identity, shows.
+    /// Returns `true` if a wrong pre-shared key or identity is the likely cause.
     ///
-    /// Not certain either way: most peers stay silent, which is also how one looks that went away in the
-    /// middle of the handshake; and an alert in the clear can be forged.
+    /// This is not certain. Most peers ignore records under a wrong key, which looks like a peer
+    /// that disappeared. An alert that is not authenticated can be forged.
     pub fn hints_at_wrong_key(&self) -> bool {
         use AlertDescription as A;
         match self {
@@ -174,7 +179,7 @@ impl Error {
         }
     }
 
-    /// The alert that tells the peer (RFC 5246 section 7.2.2), if any is due.
+    /// Returns the alert to send to the peer, if any (RFC 5246 section 7.2.2).
     pub(crate) fn alert(&self) -> Option<AlertDescription> {
         use AlertDescription as A;
         Some(match self {

@@ -1,23 +1,23 @@
-//! The flight in progress and its timer (RFC 6347 section 4.2.4).
+//! The last flight and its retransmission timer (RFC 6347 section 4.2.4).
 
 use std::time::{Duration, Instant};
 
 use crate::messages::Message;
 use crate::record::Epoch;
 
-/// How often one flight is sent again because the peer repeated its own. Whoever can forge epoch 0
-/// could else make this side send as often as they like.
-pub(crate) const MAX_ANSWERS_AGAIN: u32 = 16;
+/// The number of times one flight is retransmitted because the peer retransmitted its own. Without
+/// a limit, forged records of epoch 0 could trigger any number of them.
+pub(crate) const MAX_RESENDS: u32 = 16;
 
-/// One record's worth or more of a flight.
+/// An item of a flight.
 #[derive(Debug)]
 pub(crate) enum FlightItem {
-    /// A whole handshake message; cut into fragments when it is sent.
+    /// A whole handshake message. It is fragmented when it is sent.
     Handshake(Epoch, Message),
     ChangeCipherSpec,
 }
 
-/// What the timer says.
+/// The result of a timer check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
     NotYet,
@@ -25,7 +25,7 @@ pub(crate) enum Due {
     GiveUp,
 }
 
-/// The last flight that was sent, kept until the next one takes its place.
+/// The last flight that was sent, kept until the next one replaces it.
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) items: Vec<FlightItem>,
@@ -35,7 +35,7 @@ pub(crate) struct Flight {
     timeout: Duration,
     max_retransmits: u32,
     retransmits: u32,
-    answers_again: u32,
+    resends: u32,
 }
 
 impl Flight {
@@ -48,28 +48,28 @@ impl Flight {
             timeout: initial,
             max_retransmits,
             retransmits: 0,
-            answers_again: 0,
+            resends: 0,
         }
     }
 
-    /// Begins the next flight. The wait is kept if the last flight had to be sent again, and starts anew
-    /// if it got through at once (RFC 6347 section 4.2.4.1).
-    pub(crate) fn begin(&mut self) {
+    /// Starts the next flight. The timeout is kept if the last flight was retransmitted, and reset
+    /// otherwise (RFC 6347 section 4.2.4.1).
+    pub(crate) fn start(&mut self) {
         self.items.clear();
         self.deadline = None;
         if self.retransmits == 0 {
             self.timeout = self.initial;
         }
         self.retransmits = 0;
-        self.answers_again = 0;
+        self.resends = 0;
     }
 
-    /// Starts the timer after the flight was sent.
+    /// Starts the timer.
     pub(crate) fn arm(&mut self, now: Instant) {
         self.deadline = now.checked_add(self.timeout);
     }
 
-    /// Stops the timer: the flight was answered, or is the last of all.
+    /// Stops the timer.
     pub(crate) fn disarm(&mut self) {
         self.deadline = None;
     }
@@ -82,7 +82,7 @@ impl Flight {
         self.retransmits
     }
 
-    /// What is due at `now`; counts it.
+    /// Checks the timer at `now`, and counts the retransmission if one is due.
     pub(crate) fn check(&mut self, now: Instant) -> Due {
         if self.deadline.is_none_or(|deadline| now < deadline) {
             return Due::NotYet;
@@ -96,14 +96,14 @@ impl Flight {
         Due::Retransmit
     }
 
-    /// Whether to send the flight again because the peer repeated its own; counts it. Once the handshake
-    /// is done only authenticated repeats get here, and those are always answered.
-    pub(crate) fn may_answer_again(&mut self, authenticated: bool) -> bool {
+    /// Returns `true` if the flight may be retransmitted because the peer retransmitted its own,
+    /// and counts it. Authenticated retransmissions are not limited.
+    pub(crate) fn may_resend(&mut self, authenticated: bool) -> bool {
         if authenticated {
             return true;
         }
-        self.answers_again += 1;
-        self.answers_again <= MAX_ANSWERS_AGAIN
+        self.resends += 1;
+        self.resends <= MAX_RESENDS
     }
 }
 
@@ -112,15 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "any instant will do as a beginning"
-    )]
-    fn doubles_up_to_its_end_and_gives_up() {
+    #[allow(clippy::disallowed_methods, reason = "any starting instant works")]
+    fn timeout_doubles_to_its_maximum_and_the_flight_gives_up() {
         let ms = Duration::from_millis;
         let mut now = Instant::now();
         let mut flight = Flight::new(ms(300), ms(1000), 4);
-        flight.begin();
+        flight.start();
         flight.arm(now);
         for wait in [300, 600, 1000, 1000] {
             assert_eq!(flight.check(now + ms(wait - 1)), Due::NotYet);
@@ -131,11 +128,11 @@ mod tests {
         now += ms(1000);
         assert_eq!(flight.check(now), Due::GiveUp);
         assert_eq!(flight.deadline(), None);
-        // The next flight keeps the wait, the one after a clean one starts anew.
-        flight.begin();
+        // The next flight keeps the timeout. The one after is reset.
+        flight.start();
         flight.arm(now);
         assert_eq!(flight.deadline(), Some(now + ms(1000)));
-        flight.begin();
+        flight.start();
         flight.arm(now);
         assert_eq!(flight.deadline(), Some(now + ms(300)));
     }

@@ -6,21 +6,21 @@ use dimpl::crypto::{CryptoProvider, NamedGroup, SupportedKxGroup};
 
 use crate::error::Error;
 
-/// A group that the ephemeral keys of the ECDHE_PSK suites are drawn from (RFC 8422 section 5.1.1).
+/// A group for the ephemeral keys of the ECDHE_PSK suites (RFC 8422 section 5.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Group {
-    /// X25519 (RFC 7748 section 5), 29.
+    /// X25519, number 29 (RFC 7748 section 5).
     X25519,
-    /// NIST P-256, 23, which the registry calls secp256r1.
+    /// NIST P-256, number 23, named secp256r1 in the registry.
     Secp256r1,
 }
 
 impl Group {
-    /// Every group that this crate speaks, the best first.
+    /// All supported groups in order of preference.
     pub const ALL: &'static [Group] = &[Group::X25519, Group::Secp256r1];
 
-    /// The number in the IANA registry of supported groups.
+    /// Returns the number in the IANA registry of supported groups.
     pub fn id(self) -> u16 {
         match self {
             Group::X25519 => 29,
@@ -28,7 +28,7 @@ impl Group {
         }
     }
 
-    /// The name in the IANA registry of supported groups.
+    /// Returns the name in the IANA registry.
     pub fn name(self) -> &'static str {
         match self {
             Group::X25519 => "x25519",
@@ -36,12 +36,12 @@ impl Group {
         }
     }
 
-    /// The group of a number in the registry, if this crate speaks it.
+    /// Returns the group with this registry number, if it is supported.
     pub fn from_id(id: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|group| group.id() == id)
     }
 
-    /// The provider's.
+    /// Returns the provider's implementation.
     pub(crate) fn find(
         self,
         provider: &CryptoProvider,
@@ -58,9 +58,9 @@ impl Group {
             .ok_or(Error::ProviderLacks(self.name()))
     }
 
-    /// Whether `public` has the form of a public key: 32 bytes of X25519, or an uncompressed point, the
-    /// one format that is negotiated (RFC 8422 section 5.4.1). Whether it lies on the curve is looked at by
-    /// the provider.
+    /// Returns `true` if `public` has the length and format of a public key: 32 bytes for X25519,
+    /// an uncompressed point for P-256 (RFC 8422 section 5.4.1). The provider checks that the point
+    /// is on the curve.
     pub(crate) fn has_form_of_public_key(self, public: &[u8]) -> bool {
         match self {
             Group::X25519 => public.len() == 32,
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_found_again_and_others_are_not() {
+    fn ids_round_trip_and_unknown_ids_are_rejected() {
         for group in Group::ALL {
             assert_eq!(Group::from_id(group.id()), Some(*group));
             assert_eq!(group.to_string(), group.name());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_uncompressed_keys_have_the_form() {
+    fn public_keys_must_be_complete_and_uncompressed() {
         let mut point = [1; 65];
         assert!(!Group::Secp256r1.has_form_of_public_key(&point));
         point[0] = 4;

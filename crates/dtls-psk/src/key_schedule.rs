@@ -1,4 +1,4 @@
-//! From the shared secret to keys (RFC 5246 sections 5, 6.3, 8.1; RFC 4279; RFC 5489; RFC 7627).
+//! The TLS 1.2 key schedule (RFC 5246 sections 5, 6.3 and 8.1, RFC 4279, RFC 5489, RFC 7627).
 
 use dimpl::crypto::prf_hkdf::prf_tls12;
 use dimpl::crypto::{Buf, CryptoProvider, HashAlgorithm};
@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::protection::{DirectionKeys, Protection};
 use crate::suites::CipherSuite;
 
-/// Bytes of a Finished's verify_data (RFC 5246 section 7.4.9).
+/// The length of verify_data in a Finished, in bytes (RFC 5246 section 7.4.9).
 pub(crate) const VERIFY_DATA_LEN: usize = 12;
 const MASTER_SECRET_LEN: usize = 48;
-/// Bytes of the longest hash of a PRF, SHA-384.
+/// The length of the longest PRF hash, SHA-384, in bytes.
 const MAX_HASH_LEN: usize = 48;
 
-/// A `Buf` that is zeroed on drop, and that never grows, so that no copy is left behind.
+/// A `Buf` that is zeroed on drop. It must not grow, because that would leave a copy behind.
 struct SecretBuf(Buf);
 
 impl SecretBuf {
@@ -33,7 +33,7 @@ impl Drop for SecretBuf {
     }
 }
 
-/// The TLS 1.2 PRF (RFC 5246 section 5).
+/// Computes the TLS 1.2 PRF (RFC 5246 section 5).
 fn prf<const N: usize>(
     provider: &CryptoProvider,
     hash: HashAlgorithm,
@@ -60,8 +60,10 @@ fn prf<const N: usize>(
     Ok(result)
 }
 
-/// The premaster secret: u16 length ‖ other secret ‖ u16 length ‖ PSK (RFC 4279 section 2). The other secret
-/// is what the ephemeral exchange gave (RFC 5489 section 2), or as many zeros as the PSK has bytes.
+/// The premaster secret: u16 length ‖ other secret ‖ u16 length ‖ PSK (RFC 4279 section 2).
+///
+/// The other secret is the result of the ephemeral key exchange (RFC 5489 section 2), or as many
+/// zeros as the PSK has bytes.
 pub(crate) struct PremasterSecret(Zeroizing<Vec<u8>>);
 
 impl PremasterSecret {
@@ -89,7 +91,7 @@ impl PremasterSecret {
     }
 }
 
-/// Both randoms, which seed nearly everything.
+/// The randoms of both hellos.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Randoms {
     pub(crate) client: [u8; 32],
@@ -106,63 +108,56 @@ impl Randoms {
     }
 }
 
-/// Which side a Finished or a key belongs to.
+/// The side that a Finished or key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Client,
     Server,
 }
 
-/// Both directions of epoch 1, as one side sees them.
+/// Both directions of epoch 1, as seen by one side.
 pub(crate) struct Protections {
     pub(crate) write: Box<dyn Protection>,
     pub(crate) read: Box<dyn Protection>,
 }
 
-/// What protects both directions, beside the master secret.
-#[derive(Clone, Copy)]
-pub(crate) struct ProtectionChoice<'a> {
+/// The parameters negotiated by the hellos.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Negotiated {
+    pub(crate) randoms: Randoms,
     pub(crate) suite: CipherSuite,
     pub(crate) encrypt_then_mac: bool,
-    pub(crate) iv_key: &'a [u8; 32],
+    pub(crate) extended_master_secret: bool,
 }
 
-/// The master secret, 48 bytes; zeroed on drop.
+/// The master secret, 48 bytes. It is zeroed on drop.
 pub(crate) struct MasterSecret {
     secret: Zeroizing<[u8; MASTER_SECRET_LEN]>,
     hash: HashAlgorithm,
 }
 
 impl MasterSecret {
-    /// `session_hash`: the transcript's hash up to the ClientKeyExchange, if the extended master secret
-    /// was negotiated (RFC 7627 section 4); else the classic one (RFC 5246 section 8.1).
+    /// Derives the secret: the extended one (RFC 7627 section 4) or the original one (RFC 5246
+    /// section 8.1). `session_hash` is the hash of the transcript up to the ClientKeyExchange.
     pub(crate) fn derive(
         provider: &CryptoProvider,
-        hash: HashAlgorithm,
+        negotiated: &Negotiated,
         premaster: &PremasterSecret,
-        randoms: &Randoms,
-        session_hash: Option<&[u8]>,
+        session_hash: &[u8],
     ) -> Result<Self, Error> {
-        let secret = match session_hash {
-            Some(session_hash) => prf(
-                provider,
-                hash,
-                &premaster.0,
-                "extended master secret",
-                session_hash,
-            )?,
-            None => prf(
-                provider,
-                hash,
-                &premaster.0,
-                "master secret",
-                &Randoms::joined(&randoms.client, &randoms.server),
-            )?,
+        let Randoms { client, server } = &negotiated.randoms;
+        let joined = Randoms::joined(client, server);
+        let (label, seed) = if negotiated.extended_master_secret {
+            ("extended master secret", session_hash)
+        } else {
+            ("master secret", &joined[..])
         };
+        let hash = negotiated.suite.suite().hash;
+        let secret = prf(provider, hash, &premaster.0, label, seed)?;
         Ok(Self { secret, hash })
     }
 
-    /// The content of `side`'s Finished (RFC 5246 section 7.4.9).
+    /// Returns the content of `side`'s Finished (RFC 5246 section 7.4.9).
     pub(crate) fn verify_data(
         &self,
         provider: &CryptoProvider,
@@ -177,25 +172,26 @@ impl MasterSecret {
         Ok(*prf(provider, self.hash, secret, label, transcript)?)
     }
 
-    /// What `side` writes with and what it reads with.
+    /// Derives the record protection of both directions for `side`.
     pub(crate) fn protections(
         &self,
         provider: &CryptoProvider,
-        choice: ProtectionChoice<'_>,
-        randoms: &Randoms,
+        negotiated: &Negotiated,
+        iv_key: &[u8; 32],
         side: Side,
     ) -> Result<Protections, Error> {
-        // Enough for every suite here: two MAC keys of SHA-384, two keys of 256 bits and two IVs.
+        // Enough for every suite: two SHA-384 MAC keys, two 256-bit keys and two IVs.
         const MAX_KEY_BLOCK: usize = 2 * (48 + 32 + 12);
         let block: Zeroizing<[u8; MAX_KEY_BLOCK]> = prf(
             provider,
             self.hash,
             self.secret.as_slice(),
             "key expansion",
-            &Randoms::joined(&randoms.server, &randoms.client),
+            &Randoms::joined(&negotiated.randoms.server, &negotiated.randoms.client),
         )?;
-        // RFC 5246 section 6.3: client MAC, server MAC, client key, server key, client IV, server IV.
-        let cipher = choice.suite.suite().cipher;
+        // RFC 5246 section 6.3: client MAC, server MAC, client key, server key, client IV, server
+        // IV.
+        let cipher = negotiated.suite.suite().cipher;
         let lengths = cipher.key_lengths;
         let mut rest = block.as_slice();
         let mut cut = |len: usize| {
@@ -208,26 +204,20 @@ impl MasterSecret {
         let (client_mac, server_mac) = (cut(lengths.mac)?, cut(lengths.mac)?);
         let (client_key, server_key) = (cut(lengths.key)?, cut(lengths.key)?);
         let (client_iv, server_iv) = (cut(lengths.iv)?, cut(lengths.iv)?);
-        let client = cipher.protection(
-            provider,
-            DirectionKeys {
-                mac: client_mac,
-                key: client_key,
-                iv: client_iv,
-                encrypt_then_mac: choice.encrypt_then_mac,
-                iv_key: choice.iv_key,
-            },
-        )?;
-        let server = cipher.protection(
-            provider,
-            DirectionKeys {
-                mac: server_mac,
-                key: server_key,
-                iv: server_iv,
-                encrypt_then_mac: choice.encrypt_then_mac,
-                iv_key: choice.iv_key,
-            },
-        )?;
+        let protection = |mac, key, iv| {
+            cipher.protection(
+                provider,
+                DirectionKeys {
+                    mac,
+                    key,
+                    iv,
+                    encrypt_then_mac: negotiated.encrypt_then_mac,
+                    iv_key,
+                },
+            )
+        };
+        let client = protection(client_mac, client_key, client_iv)?;
+        let server = protection(server_mac, server_key, server_iv)?;
         let (write, read) = match side {
             Side::Client => (client, server),
             Side::Server => (server, client),
@@ -235,7 +225,7 @@ impl MasterSecret {
         Ok(Protections { write, read })
     }
 
-    /// A line of the NSS key log.
+    /// Returns the line for the NSS key log.
     pub(crate) fn key_log(&self, client_random: &[u8; 32]) -> String {
         use std::fmt::Write;
         let mut line = String::with_capacity(14 + 64 + 1 + 96);
@@ -268,9 +258,9 @@ mod tests {
         crate::Config::client("x", Psk::new("x")).provider.unwrap()
     }
 
-    /// The known answer for the TLS 1.2 PRF with SHA-256 that the TLS working group's list carries.
+    /// A known answer for the TLS 1.2 PRF with SHA-256, from the TLS working group's mailing list.
     #[test]
-    fn prf_known_answer() {
+    fn prf_sha256_matches_known_answer() {
         let secret = hex("9bbe436ba940f017b17652849a71db35");
         let seed = hex("a0ba9f936cda311827a6f796ffd5198c");
         let expected = hex(
@@ -284,9 +274,9 @@ mod tests {
         assert_eq!(out.as_slice(), expected);
     }
 
-    /// The same list's known answer with SHA-384.
+    /// A known answer with SHA-384, from the same list.
     #[test]
-    fn prf_known_answer_with_sha384() {
+    fn prf_sha384_matches_known_answer() {
         let secret = hex("b80b733d6ceefcdc71566ea48e5567df");
         let seed = hex("cd665cf6a8447dd6ff8b27555edb7465");
         let expected = hex(
@@ -302,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn premaster_layout() {
+    fn premaster_secret_has_both_parts_with_lengths() {
         let secret =
             PremasterSecret::new(Some(&[0xaa, 0xbb, 0xcc]), &Psk::new([0x11, 0x22])).unwrap();
         assert_eq!(

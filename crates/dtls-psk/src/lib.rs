@@ -8,7 +8,6 @@ mod client;
 mod config;
 mod connection;
 mod cookie;
-mod early;
 mod engine;
 mod error;
 mod event;
@@ -16,11 +15,12 @@ mod flight;
 mod group;
 mod key_schedule;
 mod messages;
-mod outbox;
+mod pending_records;
 mod protection;
 mod reassembly;
 mod record;
 mod record_layer;
+mod send_queue;
 mod server;
 mod suites;
 mod transcript;
@@ -34,8 +34,7 @@ pub use config::{
     PskSelect,
 };
 pub use connection::Connection;
-/// The cryptography this crate runs on: a [`CryptoProvider`](crypto::CryptoProvider) and the traits
-/// that one is made of.
+/// The crypto provider interface: [`CryptoProvider`](crypto::CryptoProvider) and its traits.
 pub use dimpl::crypto;
 pub use error::{Error, Stage};
 pub use event::{Connected, Event, Output, Stats};

@@ -1,28 +1,28 @@
-//! Handshake messages from fragments in any order (RFC 6347 section 4.2.3).
+//! Reassembly of handshake messages from fragments in any order (RFC 6347 section 4.2.3).
 
 use std::collections::VecDeque;
 
 use crate::config::MAX_HANDSHAKE_MESSAGE;
 use crate::messages::{Fragment, Message};
 
-/// How many messages, from the next one on, are put together at a time. The longest flight of a PSK suite
-/// has three.
+/// The number of messages that are reassembled at a time, starting with the next one. The longest
+/// flight of a PSK suite has three.
 pub(crate) const MAX_MESSAGES: usize = 8;
 
-/// What became of a fragment.
+/// The result of inserting a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inserted {
-    /// It is held, or was held already.
+    /// The fragment is buffered, or was already.
     Held,
-    /// It belongs to a message that was handed out before.
+    /// The fragment belongs to a message that was already returned.
     Old,
-    /// It is held, in place of what was held of another message of that number.
+    /// The fragment is buffered and replaced a conflicting message with the same number.
     Replaced,
-    /// It is over a limit, or does not agree with a message that is held whole.
+    /// The fragment exceeds a limit, or conflicts with a complete message.
     Refused,
 }
 
-/// Puts messages together and hands them out by number.
+/// Reassembles messages and returns them in order.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembler {
     next: u16,
@@ -34,38 +34,40 @@ pub(crate) struct Reassembler {
 struct Partial {
     handshake_type: u8,
     body: Vec<u8>,
-    /// One bit a byte of `body`: fragments may overlap in any way.
-    have: Vec<u8>,
+    /// One bit per byte of `body`, because fragments may overlap in any way.
+    received: Vec<u8>,
     missing: usize,
 }
 
 impl Reassembler {
-    /// Drops all and goes on with message `next`.
+    /// Drops everything and expects message `next`.
     pub(crate) fn restart_at(&mut self, next: u16) {
         self.next = next;
         self.slots.clear();
     }
 
-    /// The number of the next message.
+    /// Returns the number of the next message.
     pub(crate) fn next(&self) -> u16 {
         self.next
     }
 
-    /// Awaits the message that was handed out last once more.
-    pub(crate) fn reopen(&mut self) {
+    /// Expects the message that was returned last once more.
+    pub(crate) fn expect_again(&mut self) {
         self.next = self.next.saturating_sub(1);
         self.slots.push_front(None);
     }
 
-    /// Drops all that is held of the next message and of those after it, and says of how many.
+    /// Drops all buffered messages and returns their number.
     pub(crate) fn clear(&mut self) -> u64 {
         let held = self.slots.drain(..).flatten().count();
         u64::try_from(held).unwrap_or(u64::MAX)
     }
 
-    /// Holds a fragment. Most are in the clear, where the first to come may be anybody's: one that does not
-    /// agree with an unfinished message begins it anew, and so does a whole one, so that what was forged
-    /// once stands in the way of the real one no longer than until that is sent again.
+    /// Inserts a fragment.
+    ///
+    /// Most fragments are not authenticated, and the first one may be forged. A fragment that
+    /// conflicts with an incomplete message therefore replaces it, and a whole message replaces
+    /// fragments. A forged fragment thus blocks the real message only until its retransmission.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>) -> Inserted {
         let Some(ahead) = fragment.sequence.checked_sub(self.next) else {
             return Inserted::Old;
@@ -96,7 +98,7 @@ impl Reassembler {
         inserted
     }
 
-    /// The next message, once it is whole.
+    /// Removes and returns the next message if it is complete.
     pub(crate) fn pop(&mut self) -> Option<Message> {
         self.slots
             .front()?
@@ -114,25 +116,26 @@ impl Reassembler {
 }
 
 impl Partial {
-    /// Nothing yet of the message that `fragment` is of.
+    /// Creates an empty buffer for the message of `fragment`.
     fn new(fragment: &Fragment<'_>) -> Self {
         Self {
             handshake_type: fragment.handshake_type,
             body: vec![0; fragment.length],
-            have: vec![0; fragment.length.div_ceil(8)],
+            received: vec![0; fragment.length.div_ceil(8)],
             missing: fragment.length,
         }
     }
 
-    /// Takes the bytes that are not held yet: what came first stays.
+    /// Copies the bytes that are missing. Earlier bytes are not overwritten.
     fn fill(&mut self, offset: usize, data: &[u8]) {
         for (at, byte) in (offset..).zip(data) {
-            let (Some(to), Some(have)) = (self.body.get_mut(at), self.have.get_mut(at / 8)) else {
+            let (Some(to), Some(received)) = (self.body.get_mut(at), self.received.get_mut(at / 8))
+            else {
                 return;
             };
             let bit = 1 << (at % 8);
-            if *have & bit == 0 {
-                *have |= bit;
+            if *received & bit == 0 {
+                *received |= bit;
                 *to = *byte;
                 self.missing -= 1;
             }
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_out_by_number() {
+    fn messages_are_returned_in_order() {
         let mut reassembler = Reassembler::default();
         assert_eq!(
             reassembler.insert(&fragment(1, 2, 0, b"xy")),
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_conflicts() {
+    fn limits_apply_and_conflicts_replace_incomplete_messages() {
         let mut reassembler = Reassembler::default();
         let far = u16::try_from(MAX_MESSAGES).unwrap();
         assert_eq!(
@@ -183,7 +186,7 @@ mod tests {
             reassembler.insert(&fragment(0, MAX_HANDSHAKE_MESSAGE + 1, 0, b"x")),
             Inserted::Refused
         );
-        // A message that is whole stays, whatever else claims its number.
+        // A complete message is not replaced.
         assert_eq!(
             reassembler.insert(&fragment(1, 2, 0, b"xy")),
             Inserted::Held
@@ -196,7 +199,7 @@ mod tests {
             reassembler.insert(&fragment(1, 2, 0, b"ab")),
             Inserted::Held
         );
-        // One that is not gives way.
+        // An incomplete message is.
         assert_eq!(reassembler.insert(&fragment(0, 4, 0, b"x")), Inserted::Held);
         assert_eq!(
             reassembler.insert(&fragment(0, 2, 0, b"y")),
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_message_takes_nothing_from_the_pieces_before_it() {
+    fn whole_message_replaces_earlier_fragments() {
         let mut reassembler = Reassembler::default();
         reassembler.insert(&fragment(0, 3, 0, b"??"));
         reassembler.insert(&fragment(0, 3, 0, b"abc"));
@@ -225,12 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_was_no_good_is_awaited_once_more() {
+    fn rejected_message_can_be_received_again() {
         let mut reassembler = Reassembler::default();
         reassembler.insert(&fragment(0, 1, 0, b"?"));
         reassembler.insert(&fragment(1, 1, 0, b"b"));
         assert_eq!(reassembler.pop().unwrap().body, b"?");
-        reassembler.reopen();
+        reassembler.expect_again();
         assert_eq!(reassembler.pop(), None);
         assert_eq!(reassembler.insert(&fragment(0, 1, 0, b"a")), Inserted::Held);
         assert_eq!(reassembler.pop().unwrap().body, b"a");
@@ -242,12 +245,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_in_any_order_gives_the_message(
+        fn fragments_in_any_order_give_the_message(
             body in proptest::collection::vec(any::<u8>(), 1..200),
             cuts in proptest::collection::vec((any::<prop::sample::Index>(), 1usize..40), 0..60),
             order in any::<u64>(),
         ) {
-            // Random pieces that may overlap, then every byte once so that nothing is missing.
+            // Random fragments that may overlap, then every byte once so that the message is
+            // complete.
             let mut pieces: Vec<(usize, usize)> = cuts
                 .iter()
                 .map(|(start, len)| {

@@ -2,20 +2,20 @@
 
 use crate::error::Error;
 
-/// Bytes of a record's header.
+/// The length of a record header, in bytes.
 pub(crate) const HEADER_LEN: usize = 13;
 /// DTLS 1.2.
 pub(crate) const DTLS_1_2: u16 = 0xfefd;
-/// DTLS 1.0: still seen in the record headers of first hellos.
+/// DTLS 1.0, which may appear in the record header of a first hello.
 pub(crate) const DTLS_1_0: u16 = 0xfeff;
-/// The longest plaintext of a record (RFC 5246 section 6.2.1), in bytes.
+/// The longest plaintext of a record, in bytes (RFC 5246 section 6.2.1).
 pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
-/// The longest fragment of a record (RFC 5246 section 6.2.3), in bytes.
+/// The longest fragment of a record, in bytes (RFC 5246 section 6.2.3).
 const MAX_FRAGMENT: usize = MAX_PLAINTEXT + 2048;
-/// Sequence numbers have 48 bits.
+/// The largest sequence number, 48 bits.
 pub(crate) const MAX_SEQUENCE: u64 = (1 << 48) - 1;
 
-/// What a record carries (RFC 5246 section 6.2.1).
+/// The content type of a record (RFC 5246 section 6.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContentType {
     ChangeCipherSpec,
@@ -45,12 +45,12 @@ impl ContentType {
     }
 }
 
-/// The two epochs there are: renegotiation is refused, so there is never a third.
+/// The epoch of a record. There are only two, because renegotiation is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Epoch {
-    /// 0: the handshake in the clear.
+    /// 0: unprotected.
     Plain,
-    /// 1: under the negotiated keys.
+    /// 1: protected by the negotiated keys.
     Protected,
 }
 
@@ -71,7 +71,7 @@ impl Epoch {
     }
 }
 
-/// A record's header without its length, which is what its protection covers.
+/// The header of a record without its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordId {
     pub(crate) content_type: ContentType,
@@ -82,51 +82,51 @@ pub(crate) struct RecordId {
 }
 
 impl RecordId {
-    /// Epoch and sequence number as on the wire, 2 + 6 bytes.
+    /// Returns epoch and sequence number as on the wire, 2 + 6 bytes.
     pub(crate) fn number(&self) -> [u8; 8] {
         (u64::from(self.epoch.number()) << 48 | self.sequence).to_be_bytes()
     }
 }
 
-/// What [`split`] found at the start of a datagram.
+/// The result of [`split`].
 pub(crate) enum Split<'a> {
-    /// A record, and what comes after it.
+    /// A record, and the rest of the datagram.
     Record(RecordId, &'a mut [u8], &'a mut [u8]),
-    /// A record of another protocol's or a later version, type or epoch, and what comes after it.
-    Foreign(&'a mut [u8]),
-    /// No record.
-    Garbage,
+    /// A record with an unsupported version, type, epoch or length, and the rest of the datagram.
+    Unsupported(&'a mut [u8]),
+    /// Not a record.
+    Malformed,
 }
 
-/// Takes the first record off a datagram.
+/// Splits the first record off a datagram.
 ///
-/// | at | size | what |
+/// | offset | size | field |
 /// |---|---|---|
 /// | 0 | 1 | content type |
-/// | 1 | 2 | version, `fe fd`; `fe ff` is let through in epoch 0 |
+/// | 1 | 2 | version, `fe fd`; `fe ff` is accepted in epoch 0 |
 /// | 3 | 2 | epoch |
-/// | 5 | 6 | sequence number in the epoch |
-/// | 11 | 2 | length of the fragment |
+/// | 5 | 6 | sequence number |
+/// | 11 | 2 | fragment length |
 /// | 13 | | fragment |
 pub(crate) fn split(datagram: &mut [u8]) -> Split<'_> {
     let Some((header, rest)) = datagram.split_first_chunk_mut::<HEADER_LEN>() else {
-        return Split::Garbage;
+        return Split::Malformed;
     };
     let &mut [content_type, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = header;
     let len = usize::from(u16::from_be_bytes([l0, l1]));
     let Some((fragment, rest)) = rest.split_at_mut_checked(len) else {
-        return Split::Garbage;
+        return Split::Malformed;
     };
     let version = u16::from_be_bytes([v0, v1]);
     let (Some(content_type), Some(epoch)) = (
         ContentType::from_wire(content_type),
         Epoch::from_number(u16::from_be_bytes([e0, e1])),
     ) else {
-        return Split::Foreign(rest);
+        return Split::Unsupported(rest);
     };
     let version_fits = version == DTLS_1_2 || (version == DTLS_1_0 && epoch == Epoch::Plain);
     if !version_fits || len > MAX_FRAGMENT {
-        return Split::Foreign(rest);
+        return Split::Unsupported(rest);
     }
     let id = RecordId {
         content_type,
@@ -137,7 +137,7 @@ pub(crate) fn split(datagram: &mut [u8]) -> Split<'_> {
     Split::Record(id, fragment, rest)
 }
 
-/// Appends a record in the clear.
+/// Appends an unprotected record.
 pub(crate) fn append_plain(id: RecordId, content: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     append_with(id, content.len(), out, |out| {
         out.extend_from_slice(content);
@@ -178,7 +178,7 @@ pub(crate) fn append_with(
             Ok(())
         }
         Err(error) => {
-            // What the caller had in `out` stays as it was.
+            // `out` is restored on error.
             out.truncate(start);
             Err(error)
         }
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_bytes_one_by_one() {
+    fn record_encodes_to_known_bytes() {
         let id = RecordId {
             content_type: ContentType::Handshake,
             version: DTLS_1_2,
@@ -211,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_split_to_its_end(mut datagram: Vec<u8>) {
+        fn split_consumes_every_datagram(mut datagram: Vec<u8>) {
             let mut rest = &mut datagram[..];
             loop {
                 let before = rest.len();
@@ -220,8 +220,8 @@ mod tests {
                         prop_assert_eq!(fragment.len() + rest.len() + HEADER_LEN, before);
                         rest
                     }
-                    Split::Foreign(rest) => rest,
-                    Split::Garbage => break,
+                    Split::Unsupported(rest) => rest,
+                    Split::Malformed => break,
                 };
                 prop_assert!(rest.len() < before);
             }

@@ -8,14 +8,14 @@ use crate::record::{
 };
 use crate::window::ReplayWindow;
 
-/// Why a protected record was not opened.
+/// The reason why a protected record was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotOpened {
+pub(crate) enum OpenError {
     Replayed,
-    NotAuthentic,
+    Unauthentic,
 }
 
-/// Sequence numbers, keys and the replay window of both directions.
+/// The sequence numbers, keys and replay window of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct RecordLayer {
     next_plain: u64,
@@ -26,12 +26,12 @@ pub(crate) struct RecordLayer {
 }
 
 impl RecordLayer {
-    /// From now on what is sent is sent in epoch 1.
+    /// Protects all records sent from now on, in epoch 1.
     pub(crate) fn install_write(&mut self, write: Box<dyn Protection>) {
         self.write = Some(write);
     }
 
-    /// From now on records of epoch 1 can be opened.
+    /// Allows records of epoch 1 to be opened.
     pub(crate) fn install_read(&mut self, read: Box<dyn Protection>) {
         self.read = Some(read);
     }
@@ -40,7 +40,7 @@ impl RecordLayer {
         self.read.is_some()
     }
 
-    /// The epoch that new records are sent in.
+    /// Returns the epoch of new records.
     pub(crate) fn write_epoch(&self) -> Epoch {
         match self.write {
             Some(_) => Epoch::Protected,
@@ -48,19 +48,20 @@ impl RecordLayer {
         }
     }
 
-    /// The first sequence number of epoch 0 (RFC 6347 section 4.2.1: a server begins with its client's).
-    pub(crate) fn start_plain_at(&mut self, sequence: u64) {
+    /// Sets the next sequence number of epoch 0. A server starts with its client's number (RFC 6347
+    /// section 4.2.1).
+    pub(crate) fn set_next_plain(&mut self, sequence: u64) {
         self.next_plain = sequence;
     }
 
-    /// As if that many records had been sent in epoch 1.
+    /// Sets the next sequence number of epoch 1.
     #[cfg(test)]
-    pub(crate) fn start_protected_at(&mut self, sequence: u64) {
+    pub(crate) fn set_next_protected(&mut self, sequence: u64) {
         self.next_protected = sequence;
     }
 
-    /// The longest plaintext that fits in a record of `epoch` with at most `room` bytes, header and all;
-    /// `None` if none does.
+    /// Returns the longest plaintext that fits in a record of `epoch` with `room` bytes including
+    /// its header, or `None` if none fits.
     pub(crate) fn max_plaintext(&self, epoch: Epoch, room: usize) -> Option<usize> {
         let fragment = room.checked_sub(HEADER_LEN)?;
         let plaintext = match (epoch, &self.write) {
@@ -70,7 +71,7 @@ impl RecordLayer {
         Some(plaintext.min(MAX_PLAINTEXT))
     }
 
-    /// Appends one record to `out`. On an error `out` is as before.
+    /// Appends one record to `out`. On error `out` is unchanged.
     pub(crate) fn append(
         &mut self,
         epoch: Epoch,
@@ -88,7 +89,7 @@ impl RecordLayer {
             epoch,
             sequence: *next,
         };
-        // The last number under the keys is kept for the alert that says so.
+        // The last number under the keys is reserved for an alert.
         let kept = epoch == Epoch::Protected && content_type != ContentType::Alert;
         if id.sequence > MAX_SEQUENCE - u64::from(kept) {
             return Err(Error::SequenceExhausted(epoch.number()));
@@ -108,20 +109,21 @@ impl RecordLayer {
 
     /// Opens a record of epoch 1 in place.
     ///
-    /// Epoch 0 has no window: its records do not authenticate, so a single forged one with a high
-    /// sequence number would shut out all that follow. Its repeats are known by their message numbers.
+    /// Epoch 0 has no replay window. Its records are not authenticated, so a forged record with a
+    /// high sequence number would block all that follow. Retransmissions are detected by message
+    /// number.
     pub(crate) fn open<'a>(
         &mut self,
         id: RecordId,
         fragment: &'a mut [u8],
-    ) -> Result<&'a mut [u8], NotOpened> {
+    ) -> Result<&'a mut [u8], OpenError> {
         if !self.window.is_new(id.sequence) {
-            return Err(NotOpened::Replayed);
+            return Err(OpenError::Replayed);
         }
-        let read = self.read.as_mut().ok_or(NotOpened::NotAuthentic)?;
-        let plaintext = read.open(id, fragment).ok_or(NotOpened::NotAuthentic)?;
+        let read = self.read.as_mut().ok_or(OpenError::Unauthentic)?;
+        let plaintext = read.open(id, fragment).ok_or(OpenError::Unauthentic)?;
         if plaintext.len() > MAX_PLAINTEXT {
-            return Err(NotOpened::NotAuthentic);
+            return Err(OpenError::Unauthentic);
         }
         self.window.mark(id.sequence);
         Ok(plaintext)
@@ -133,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_that_does_not_fit_leaves_the_buffer_alone() {
+    fn oversized_record_leaves_the_buffer_unchanged() {
         let mut out = vec![1, 2, 3];
         let mut records = RecordLayer::default();
         let error = records.append(
@@ -147,9 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_sequence_number_is_the_last() {
+    fn sequence_numbers_end_at_48_bits() {
         let mut records = RecordLayer::default();
-        records.start_plain_at(MAX_SEQUENCE);
+        records.set_next_plain(MAX_SEQUENCE);
         let mut out = Vec::new();
         let mut append = || records.append(Epoch::Plain, ContentType::Alert, &[1, 0], &mut out);
         assert_eq!(append(), Ok(()));

@@ -1,4 +1,4 @@
-//! The server's handshake; the flights are drawn in `client.rs`.
+//! The server's handshake. `client.rs` shows the flights.
 
 use dimpl::crypto::ActiveKeyExchange;
 use rand_core::CryptoRng;
@@ -6,15 +6,13 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, MAX_IDENTITY, Psk, PskLookup, check_psk};
-use crate::cookie::{self, Judged};
+use crate::cookie::{self, CookieCheck};
 use crate::engine::{Engine, complete_key_exchange};
 use crate::error::{Error, Stage};
 use crate::event::{Connected, Event};
 use crate::group::Group;
-use crate::key_schedule::{
-    MasterSecret, PremasterSecret, ProtectionChoice, Protections, Randoms, Side,
-};
-use crate::messages::extensions::{POINT_UNCOMPRESSED, numbers};
+use crate::key_schedule::{MasterSecret, Negotiated, Protections, Randoms, Side};
+use crate::messages::extensions::numbers;
 use crate::messages::hello::{COMPRESSION_NULL, Choice, ClientHello, ServerHello};
 use crate::messages::key_exchange::{ClientKeyExchange, ServerKeyExchange, Share};
 use crate::messages::{Fragment, Message, handshake_type};
@@ -22,7 +20,7 @@ use crate::protection::Protection;
 use crate::record::DTLS_1_2;
 use crate::suites::CipherSuite;
 
-/// A server's side of the handshake.
+/// The server side of a handshake.
 pub(crate) struct ServerHandshake {
     secrets: ServerSecrets,
     peer_id: Vec<u8>,
@@ -31,11 +29,11 @@ pub(crate) struct ServerHandshake {
     state: State,
 }
 
-/// What a server draws at the beginning.
+/// The random values of a server.
 pub(crate) struct ServerSecrets {
     pub(crate) random: [u8; 32],
     pub(crate) cookie: Zeroizing<[u8; 32]>,
-    /// The key of identities that there are not (RFC 4279 section 2).
+    /// The key for unknown identities (RFC 4279 section 2).
     pub(crate) decoy: Psk,
 }
 
@@ -57,30 +55,28 @@ impl ServerSecrets {
 
 enum State {
     AwaitHello,
-    AwaitKeyExchange(Negotiated, Option<Box<dyn ActiveKeyExchange>>),
+    AwaitKeyExchange(Accepted, Option<Box<dyn ActiveKeyExchange>>),
     AwaitFinished {
-        negotiated: Negotiated,
+        accepted: Accepted,
         master: MasterSecret,
-        /// Installed when this side's ChangeCipherSpec goes out: until then its alerts are in the clear.
+        /// Used from this side's ChangeCipherSpec on. Until then its alerts are in the clear.
         write: Box<dyn Protection>,
         identity: Vec<u8>,
     },
     Done {
-        /// The number of the client's Finished: when it comes again, flight 6 was lost.
+        /// The number of the client's Finished. A retransmission means that flight 6 was lost.
         finished: u16,
     },
     Failed,
 }
 
+/// A ClientHello that was accepted.
 #[derive(Clone, Copy)]
-struct Negotiated {
-    randoms: Randoms,
-    suite: CipherSuite,
-    /// If the suite has an ephemeral exchange.
+struct Accepted {
+    negotiated: Negotiated,
+    /// The group of the ephemeral key exchange, if the suite has one.
     group: Option<Group>,
-    encrypt_then_mac: bool,
-    extended_master_secret: bool,
-    /// The number of the ClientHello: when it comes again, flight 4 was lost.
+    /// The number of the ClientHello. A retransmission means that flight 4 was lost.
     hello: u16,
 }
 
@@ -110,7 +106,7 @@ impl ServerHandshake {
         }
     }
 
-    /// Flights 1 and 3, before there is any state. `record` is the sequence number that the hello came in.
+    /// Handles flights 1 and 3. `record` is the sequence number of the hello's record.
     pub(crate) fn handle_hello(
         &mut self,
         engine: &mut Engine,
@@ -127,7 +123,7 @@ impl ServerHandshake {
             }
             engine.insert(fragment);
             return match engine.reassembly.pop() {
-                // As with cookies: noise, and nothing was begun.
+                // Dropped, as with cookies: the handshake has not started.
                 Some(message)
                     if matches!(
                         ClientHello::parse(&message.body),
@@ -135,22 +131,22 @@ impl ServerHandshake {
                     ) =>
                 {
                     engine.stats.messages_rejected += 1;
-                    engine.reassembly.reopen();
+                    engine.reassembly.expect_again();
                     Ok(())
                 }
                 Some(message) => self.accept(engine, record, &message),
                 None => Ok(()),
             };
         }
-        let judged = cookie::judge(
+        let checked = cookie::check(
             &engine.provider,
             [&self.secrets.cookie],
             &self.peer_id,
             record,
             fragment,
         )?;
-        match judged {
-            Judged::Verified(_) => {
+        match checked {
+            CookieCheck::Verified(_) => {
                 engine
                     .reassembly
                     .restart_at(fragment.sequence.wrapping_add(1));
@@ -161,67 +157,51 @@ impl ServerHandshake {
                 };
                 self.accept(engine, record, &message)
             }
-            Judged::Unverified { record, content } => {
+            CookieCheck::Unverified { record, content } => {
                 engine.stats.verify_requests += 1;
                 engine.send_plain(record, &content)
             }
-            Judged::Malformed => {
+            CookieCheck::Malformed => {
                 engine.stats.malformed += 1;
                 Ok(())
             }
         }
     }
 
-    /// Takes a hello, and sends flight 4.
+    /// Accepts a hello and sends flight 4.
     fn accept(&mut self, engine: &mut Engine, record: u64, message: &Message) -> Result<(), Error> {
         const MESSAGE: &str = "ClientHello";
         self.state = State::Failed;
-        // Message and record numbers go on from the client's (RFC 6347 section 4.2.1).
+        // Message and record numbers continue from the client's (RFC 6347 section 4.2.1).
         engine.next_message = message.sequence;
-        engine.records.start_plain_at(record);
+        engine.records.set_next_plain(record);
         let hello = ClientHello::parse(&message.body)?;
-        // Versions count down. A client that also speaks 1.3 says so in supported_versions, which is
-        // unknown here and passed over; an older one cannot be served.
+        // Version numbers decrease. A client that also supports 1.3 offers it in
+        // supported_versions, which is ignored. Older versions are not supported.
         if !(0xfe00..=DTLS_1_2).contains(&hello.version) {
             return Err(Error::Version { got: hello.version });
         }
         if !hello.compressions.contains(&COMPRESSION_NULL) {
             return Err(Error::IllegalParameter {
                 message: MESSAGE,
-                what: "compression methods: null is missing",
+                what: "compression methods (null is missing)",
             });
         }
         let extensions = &hello.extensions;
-        let (suite, group) = choose(&engine.config, &hello)?;
-        if extensions
-            .point_formats
-            .is_some_and(|formats| !formats.contains(&POINT_UNCOMPRESSED))
-        {
-            return Err(Error::IllegalParameter {
-                message: MESSAGE,
-                what: "ec_point_formats",
-            });
-        }
-        if extensions
-            .renegotiation_info
-            .is_some_and(|info| !info.is_empty())
-        {
-            return Err(Error::Renegotiation);
-        }
+        let (suite, group) = select(&engine.config, &hello)?;
+        extensions.check(MESSAGE)?;
         let negotiated = Negotiated {
             randoms: Randoms {
                 client: *hello.random,
                 server: self.secrets.random,
             },
             suite,
-            group,
-            // RFC 7366 section 3: not with a suite that has no use for it.
+            // Only for a CBC suite (RFC 7366 section 3).
             encrypt_then_mac: extensions.encrypt_then_mac
                 && engine.config.encrypt_then_mac
                 && suite.is_cbc(),
             extended_master_secret: extensions.extended_master_secret
                 && engine.config.extended_master_secret,
-            hello: message.sequence,
         };
         let choice = Choice {
             random: &self.secrets.random,
@@ -231,12 +211,12 @@ impl ServerHandshake {
         };
         let answer = ServerHello::write(&choice, &hello)?;
 
-        engine.forget_transcript();
+        engine.reset_transcript();
         engine
             .transcript
-            .choose(&engine.provider, suite.suite().hash);
-        engine.note(message)?;
-        engine.flight.begin();
+            .set_hash(&engine.provider, suite.suite().hash);
+        engine.add_to_transcript(message)?;
+        engine.flight.start();
         engine.add_message(handshake_type::SERVER_HELLO, answer)?;
         let exchange = match group {
             Some(group) => Some(engine.start_key_exchange(group)?),
@@ -254,42 +234,50 @@ impl ServerHandshake {
         }
         engine.add_message(handshake_type::SERVER_HELLO_DONE, Vec::new())?;
         engine.send_flight(true)?;
-        self.state = State::AwaitKeyExchange(negotiated, exchange);
+        let accepted = Accepted {
+            negotiated,
+            group,
+            hello: message.sequence,
+        };
+        self.state = State::AwaitKeyExchange(accepted, exchange);
         Ok(())
     }
 
-    /// Whether `message` has its place here and parses: fails with [`Error::UnexpectedMessage`] or
-    /// [`Error::Malformed`] if not. What it says is judged by [`Self::handle_message`].
+    /// Checks that `message` is expected in this state and parses. Fails with
+    /// [`Error::UnexpectedMessage`] or [`Error::Malformed`]. [`Self::handle_message`] checks the
+    /// content.
     pub(crate) fn check(&self, message: &Message) -> Result<(), Error> {
         match &self.state {
-            State::AwaitKeyExchange(negotiated, _) => {
+            State::AwaitKeyExchange(accepted, _) => {
                 message.expect(handshake_type::CLIENT_KEY_EXCHANGE, "ClientKeyExchange")?;
-                let kind = negotiated.suite.suite().key_exchange;
+                let kind = accepted.negotiated.suite.suite().key_exchange;
                 ClientKeyExchange::parse(&message.body, kind).map(drop)
             }
             State::AwaitFinished { .. } => message.expect(handshake_type::FINISHED, "Finished"),
             State::AwaitHello | State::Done { .. } | State::Failed => {
                 Err(Error::UnexpectedMessage {
-                    expected: "nothing more",
+                    expected: "no further message",
                     got: message.handshake_type,
                 })
             }
         }
     }
 
-    /// Takes a message that [`Self::check`] has passed. Every failure is for good.
+    /// Handles a message that passed [`Self::check`]. Errors are fatal.
     pub(crate) fn handle_message(
         &mut self,
         engine: &mut Engine,
         message: &Message,
     ) -> Result<(), Error> {
         match std::mem::replace(&mut self.state, State::Failed) {
-            State::AwaitKeyExchange(negotiated, exchange) => {
-                engine.note(message)?;
-                self.state = self.derive_keys(engine, negotiated, exchange, &message.body)?;
+            State::AwaitKeyExchange(accepted, exchange) => {
+                engine.add_to_transcript(message)?;
+                self.state = self.derive_keys(engine, accepted, exchange, &message.body)?;
             }
             State::AwaitFinished {
-                negotiated,
+                accepted: Accepted {
+                    negotiated, group, ..
+                },
                 master,
                 write,
                 identity,
@@ -299,24 +287,25 @@ impl ServerHandshake {
                 if !bool::from(expected.as_slice().ct_eq(&message.body)) {
                     return Err(Error::FinishedMismatch);
                 }
-                engine.note(message)?;
-                engine.flight.begin();
+                engine.add_to_transcript(message)?;
+                engine.flight.start();
                 engine.add_change_cipher_spec();
                 engine.records.install_write(write);
                 let hash = engine.transcript.hash()?;
                 let finished = master.verify_data(&engine.provider, Side::Server, &hash)?;
                 engine.add_message(handshake_type::FINISHED, finished.to_vec())?;
-                // The last flight has no timer: it is sent again when the client repeats its own.
+                // The last flight has no timer. It is retransmitted if the client retransmits its
+                // own.
                 engine.send_flight(false)?;
                 engine.events.push_back(Event::Connected(Connected {
                     suite: negotiated.suite,
-                    group: negotiated.group,
+                    group,
                     extended_master_secret: negotiated.extended_master_secret,
                     encrypt_then_mac: negotiated.encrypt_then_mac,
                     identity,
                     identity_hint: self.hint.clone(),
                 }));
-                engine.forget_transcript();
+                engine.reset_transcript();
                 self.state = State::Done {
                     finished: message.sequence,
                 };
@@ -326,7 +315,8 @@ impl ServerHandshake {
         Ok(())
     }
 
-    /// Whether the client may send its ChangeCipherSpec now. It may overtake the ClientKeyExchange.
+    /// Returns `true` if the client's ChangeCipherSpec is expected. It may overtake the
+    /// ClientKeyExchange.
     pub(crate) fn expects_change_cipher_spec(&self) -> bool {
         matches!(
             self.state,
@@ -334,12 +324,13 @@ impl ServerHandshake {
         )
     }
 
-    /// Whether `fragment` ends the client's last flight once more, so that the answer must have been lost.
-    pub(crate) fn is_repeat(&self, fragment: &Fragment<'_>) -> bool {
+    /// Returns `true` if `fragment` repeats the client's last flight, which means that the answer
+    /// was lost.
+    pub(crate) fn is_retransmission(&self, fragment: &Fragment<'_>) -> bool {
         match &self.state {
-            State::AwaitKeyExchange(negotiated, _) => {
+            State::AwaitKeyExchange(accepted, _) => {
                 fragment.handshake_type == handshake_type::CLIENT_HELLO
-                    && fragment.sequence == negotiated.hello
+                    && fragment.sequence == accepted.hello
                     && fragment.offset == 0
             }
             State::Done { finished } => {
@@ -354,26 +345,26 @@ impl ServerHandshake {
     fn derive_keys(
         &self,
         engine: &mut Engine,
-        negotiated: Negotiated,
+        accepted: Accepted,
         exchange: Option<Box<dyn ActiveKeyExchange>>,
         body: &[u8],
     ) -> Result<State, Error> {
         const MESSAGE: &str = "ClientKeyExchange";
-        let suite = negotiated.suite.suite();
+        let suite = accepted.negotiated.suite.suite();
         let client = ClientKeyExchange::parse(body, suite.key_exchange)?;
         if client.identity.len() > MAX_IDENTITY {
             return Err(Error::IllegalParameter {
                 message: MESSAGE,
-                what: "PSK identity: too long",
+                what: "PSK identity length",
             });
         }
-        // An identity that there is not, and a key that cannot be one, look like a wrong key from outside.
+        // An unknown identity or an invalid key must look like a wrong key to the client.
         let psk = self
             .lookup
             .psk(client.identity)
             .filter(|psk| check_psk(psk).is_ok())
             .unwrap_or_else(|| self.secrets.decoy.clone());
-        let shared = match (exchange, negotiated.group, client.public) {
+        let shared = match (exchange, accepted.group, client.public) {
             (Some(exchange), Some(group), Some(public)) => {
                 Some(complete_key_exchange(exchange, group, public, MESSAGE)?)
             }
@@ -382,35 +373,11 @@ impl ServerHandshake {
         let shared = shared
             .as_ref()
             .map(|shared: &Zeroizing<_>| shared.as_slice());
-        let premaster = PremasterSecret::new(shared, &psk)?;
-        let session_hash = engine.transcript.hash()?;
-        let master = MasterSecret::derive(
-            &engine.provider,
-            suite.hash,
-            &premaster,
-            &negotiated.randoms,
-            negotiated
-                .extended_master_secret
-                .then_some(session_hash.as_slice()),
-        )?;
-        if engine.config.key_log {
-            engine
-                .events
-                .push_back(Event::KeyLog(master.key_log(&negotiated.randoms.client)));
-        }
-        let Protections { write, read } = master.protections(
-            &engine.provider,
-            ProtectionChoice {
-                suite: negotiated.suite,
-                encrypt_then_mac: negotiated.encrypt_then_mac,
-                iv_key: &engine.iv_key,
-            },
-            &negotiated.randoms,
-            Side::Server,
-        )?;
+        let (master, Protections { write, read }) =
+            engine.derive_keys(Side::Server, &accepted.negotiated, shared, &psk)?;
         engine.records.install_read(read);
         Ok(State::AwaitFinished {
-            negotiated,
+            accepted,
             master,
             write,
             identity: client.identity.to_vec(),
@@ -418,18 +385,20 @@ impl ServerHandshake {
     }
 }
 
-/// The first suite of this side's that the client offers, and the first group of this side's that it offers.
-/// A suite with an ephemeral exchange is passed over where there is no common group (RFC 8422 section 5.1).
-fn choose(config: &Config, hello: &ClientHello<'_>) -> Result<(CipherSuite, Option<Group>), Error> {
+/// Selects the first configured suite and the first configured group that the client offers.
+///
+/// Without a common group, suites with an ephemeral key exchange are skipped (RFC 8422 section
+/// 5.1).
+fn select(config: &Config, hello: &ClientHello<'_>) -> Result<(CipherSuite, Option<Group>), Error> {
     let group = config.groups.iter().copied().find(|group| {
-        // A client that does not say which groups it knows takes any (RFC 8422 section 4).
+        // A client that sends no list of groups accepts any (RFC 8422 section 4).
         hello
             .extensions
             .groups
             .is_none_or(|groups| numbers(groups).any(|id| id == group.id()))
     });
     let mut error = Error::CipherSuite {
-        what: "the client offers none that is known here",
+        what: "the client offers none that is configured",
     };
     for suite in &config.suites {
         if !numbers(hello.suites).any(|id| id == suite.id()) {
@@ -442,7 +411,7 @@ fn choose(config: &Config, hello: &ClientHello<'_>) -> Result<(CipherSuite, Opti
             return Ok((*suite, group));
         }
         error = Error::Group {
-            what: "the client offers none that is known here",
+            what: "the client offers none that is configured",
         };
     }
     Err(error)

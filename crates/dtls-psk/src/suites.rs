@@ -9,27 +9,27 @@ use crate::protection::aes_128_ccm_8::AES_128_CCM_8;
 use crate::protection::aes_cbc::{AES_128_CBC_SHA256, AES_256_CBC_SHA384};
 use crate::protection::chacha20_poly1305::CHACHA20_POLY1305;
 
-/// A cipher suite that this crate speaks.
+/// A supported cipher suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CipherSuite {
-    /// TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0xCCAC (RFC 7905, RFC 5489): what cameras speak.
+    /// TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, 0xCCAC (RFC 7905, RFC 5489).
     EcdhePskChacha20Poly1305Sha256,
     /// TLS_PSK_WITH_CHACHA20_POLY1305_SHA256, 0xCCAB (RFC 7905, RFC 4279). No forward secrecy.
     PskChacha20Poly1305Sha256,
-    /// TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384, 0xC038 (RFC 5489). SHA-384 is the hash of its handshake too.
+    /// TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384, 0xC038 (RFC 5489). Its handshake uses SHA-384.
     EcdhePskAes256CbcSha384,
     /// TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256, 0xC037 (RFC 5489).
     EcdhePskAes128CbcSha256,
-    /// TLS_PSK_WITH_AES_128_CCM_8, 0xC0A8 (RFC 6655): the suite of CoAP. No forward secrecy, and a tag of
-    /// 64 bits: a forger needs 2^63 records on average.
+    /// TLS_PSK_WITH_AES_128_CCM_8, 0xC0A8 (RFC 6655), as used by CoAP. No forward secrecy. The tag
+    /// has 64 bits: a forgery takes 2^63 records on average.
     PskAes128Ccm8,
     /// TLS_PSK_WITH_AES_128_CBC_SHA256, 0x00AE (RFC 5487). No forward secrecy.
     PskAes128CbcSha256,
 }
 
 impl CipherSuite {
-    /// Every suite that this crate speaks: forward secrecy before none, AEADs before CBC.
+    /// All supported suites: first those with forward secrecy, and AEADs before CBC.
     pub const ALL: &'static [CipherSuite] = &[
         CipherSuite::EcdhePskChacha20Poly1305Sha256,
         CipherSuite::EcdhePskAes256CbcSha384,
@@ -39,29 +39,29 @@ impl CipherSuite {
         CipherSuite::PskAes128CbcSha256,
     ];
 
-    /// The number in the IANA registry.
+    /// Returns the number in the IANA registry.
     pub fn id(self) -> u16 {
         self.suite().id
     }
 
-    /// The name in the IANA registry.
+    /// Returns the name in the IANA registry.
     pub fn name(self) -> &'static str {
         self.suite().name
     }
 
-    /// The suite of a number in the registry, if this crate speaks it.
+    /// Returns the suite with this registry number, if it is supported.
     pub fn from_id(id: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|suite| suite.id() == id)
     }
 
-    /// Whether keys come from an ephemeral exchange beside the pre-shared key (RFC 5489): then recorded
-    /// sessions stay closed even to who learns the pre-shared key later.
+    /// Returns `true` if the suite has an ephemeral key exchange (RFC 5489). Recorded sessions then
+    /// stay confidential even if the pre-shared key leaks later.
     pub fn has_forward_secrecy(self) -> bool {
         self.suite().key_exchange == KeyExchange::EcdhePsk
     }
 
-    /// Whether records are protected by a block cipher in CBC mode and a MAC, for which
-    /// [encrypt-then-MAC](crate::Config::with_encrypt_then_mac) can be agreed on.
+    /// Returns `true` if records are protected by CBC encryption and a MAC. These suites support
+    /// [encrypt-then-MAC](crate::Config::with_encrypt_then_mac).
     pub fn is_cbc(self) -> bool {
         self.suite().cipher.is_cbc()
     }
@@ -84,12 +84,12 @@ impl fmt::Display for CipherSuite {
     }
 }
 
-/// Where the premaster secret comes from.
+/// The source of the premaster secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyExchange {
-    /// The pre-shared key alone (RFC 4279 section 2).
+    /// Only the pre-shared key (RFC 4279 section 2).
     Psk,
-    /// The pre-shared key and an ephemeral exchange (RFC 5489 section 2).
+    /// The pre-shared key and an ephemeral key exchange (RFC 5489 section 2).
     EcdhePsk,
 }
 

@@ -1,54 +1,54 @@
-//! The hash over the handshake (RFC 5246 section 7.4.9, RFC 6347 section 4.2.6).
+//! The handshake transcript hash (RFC 5246 section 7.4.9, RFC 6347 section 4.2.6).
 
 use arrayvec::ArrayVec;
 use dimpl::crypto::{Buf, CryptoProvider, HashAlgorithm, HashContext};
 
 use crate::error::Error;
 
-/// Bytes of the longest hash, SHA-384.
+/// The length of the longest hash, SHA-384, in bytes.
 const MAX_HASH_LEN: usize = 48;
 
-/// A hash over a handshake.
+/// A hash of the handshake.
 pub(crate) type TranscriptHash = ArrayVec<u8, MAX_HASH_LEN>;
 
-/// Every handshake message so far, as if sent whole: with the 12-byte header of an only fragment.
-/// The first hello and a HelloVerifyRequest do not count.
+/// All handshake messages so far, in unfragmented form. The first hello and the HelloVerifyRequest
+/// are excluded.
 #[derive(Debug)]
 pub(crate) enum Transcript {
-    /// The suite, and with it the hash, is not chosen yet: the ClientHello as it is.
-    Held(Vec<u8>),
+    /// The hash is not negotiated yet. Contains the ClientHello.
+    Buffered(Vec<u8>),
     Hashed(Box<dyn HashContext>),
 }
 
 impl Default for Transcript {
     fn default() -> Self {
-        Self::Held(Vec::new())
+        Self::Buffered(Vec::new())
     }
 }
 
 impl Transcript {
-    /// The hash is chosen. Done once.
-    pub(crate) fn choose(&mut self, provider: &CryptoProvider, hash: HashAlgorithm) {
-        if let Self::Held(held) = self {
+    /// Sets the hash. Later calls have no effect.
+    pub(crate) fn set_hash(&mut self, provider: &CryptoProvider, hash: HashAlgorithm) {
+        if let Self::Buffered(held) = self {
             let mut context = provider.hash_provider.create_hash(hash);
             context.update(held);
             *self = Self::Hashed(context);
         }
     }
 
-    /// Adds parts of a message.
+    /// Appends a part of a message.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         match self {
-            Self::Held(held) => held.extend_from_slice(bytes),
+            Self::Buffered(held) => held.extend_from_slice(bytes),
             Self::Hashed(context) => context.update(bytes),
         }
     }
 
-    /// The hash so far.
+    /// Returns the hash of the transcript.
     ///
     /// # Errors
     ///
-    /// [`Error::NotConnected`] before the hash is chosen, which no handshake asks for.
+    /// [`Error::NotConnected`] if the hash is not set, which a handshake never causes.
     pub(crate) fn hash(&self) -> Result<TranscriptHash, Error> {
         let Self::Hashed(context) = self else {
             return Err(Error::NotConnected(crate::Stage::AwaitHello));
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_came_before_the_choice_counts() {
+    fn bytes_added_before_the_hash_is_set_are_hashed() {
         let provider = crate::Config::client("x", crate::Psk::new("x"))
             .provider
             .unwrap();
@@ -73,12 +73,12 @@ mod tests {
             let mut late = Transcript::default();
             assert!(late.hash().is_err());
             late.add(b"hello");
-            late.choose(&provider, hash);
+            late.set_hash(&provider, hash);
             late.add(b"rest");
-            let mut early = Transcript::default();
-            early.choose(&provider, hash);
-            early.add(b"hellorest");
-            assert_eq!(late.hash(), early.hash());
+            let mut direct = Transcript::default();
+            direct.set_hash(&provider, hash);
+            direct.add(b"hellorest");
+            assert_eq!(late.hash(), direct.hash());
             assert_eq!(late.hash().unwrap().len(), len);
         }
     }

@@ -1,22 +1,22 @@
 //! The replay window (RFC 6347 section 4.1.2.6).
 
-/// How many sequence numbers are remembered, the newest one among them: a record that is so far behind the newest is
+/// The size of the replay window in sequence numbers, including the newest one. Older records are
 /// dropped (RFC 6347 section 4.1.2.6).
 pub const REPLAY_WINDOW: u16 = 64;
 
 const WINDOW: u64 = REPLAY_WINDOW as u64;
 
-/// Sequence numbers that have been seen. Asked before a record is opened, told after it authenticated.
+/// The sequence numbers received. They are marked only after a record is authenticated.
 #[derive(Debug, Default)]
 pub(crate) struct ReplayWindow {
-    /// One more than the newest number seen; 0 when none was.
+    /// The newest number plus 1, or 0 if there is none.
     next: u64,
-    /// Bit i stands for the number `next - 1 - i`.
+    /// Bit i represents the number `next - 1 - i`.
     seen: u64,
 }
 
 impl ReplayWindow {
-    /// Whether `sequence` is new.
+    /// Returns `true` if `sequence` is new.
     pub(crate) fn is_new(&self, sequence: u64) -> bool {
         match self.age(sequence) {
             None => true,
@@ -24,7 +24,7 @@ impl ReplayWindow {
         }
     }
 
-    /// Marks `sequence` as seen. Sequence numbers have 48 bits: nothing here can overflow.
+    /// Marks `sequence` as received. It has 48 bits, so nothing overflows.
     pub(crate) fn mark(&mut self, sequence: u64) {
         match self.age(sequence) {
             None => {
@@ -41,7 +41,7 @@ impl ReplayWindow {
         }
     }
 
-    /// How far `sequence` lies below the newest number, or `None` if it is newer.
+    /// Returns the distance of `sequence` from the newest number, or `None` if it is newer.
     fn age(&self, sequence: u64) -> Option<u64> {
         self.next.checked_sub(sequence + 1)
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_edges() {
+    fn window_has_64_numbers() {
         let mut window = ReplayWindow::default();
         assert!(window.is_new(0));
         window.mark(0);

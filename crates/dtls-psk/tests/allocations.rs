@@ -1,13 +1,13 @@
-//! What is allocated: nothing for a record, nothing that stays for a hello without a cookie, and how much
-//! for a connection, which is printed.
+//! Allocation limits: records allocate nothing, hellos without a cookie leave nothing allocated,
+//! and a connection stays below a limit. The memory of a connection is printed.
 //!
-//! What is counted is what Rust allocates. What the provider's C code (aws-lc-rs) allocates is not seen.
+//! Only Rust's allocator is measured, not that of the provider's C code (aws-lc-rs).
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test: the clock is read once, for a beginning"
+    reason = "a test that reads the clock once, for a starting instant"
 )]
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
@@ -17,7 +17,7 @@ use std::alloc::System;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::terms::all_terms;
+use common::variants::all_variants;
 use common::{Peer, client_config, server_config};
 use dtls_psk::{Accept, Acceptor, Connection, Output};
 use rand::SeedableRng;
@@ -27,10 +27,10 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// More than a connection may keep, in bytes: a few datagrams.
+/// The limit for a connection's memory, in bytes: a few datagrams.
 const LIMIT: isize = 16 * 1024;
 
-/// The allocator counts for the whole process: so there is one test, and nothing beside it.
+/// The allocator counts the whole process, so there is only one test.
 #[test]
 fn allocations() {
     records_allocate_nothing();
@@ -39,8 +39,8 @@ fn allocations() {
 }
 
 fn records_allocate_nothing() {
-    for terms in all_terms() {
-        let pair = terms.connected();
+    for variant in all_variants() {
+        let pair = variant.connected();
         let now = pair.now;
         let data = [7; 1100];
         let mut sealed = Vec::new();
@@ -54,7 +54,7 @@ fn records_allocate_nothing() {
                     ends[from].seal(&data[..len], &mut sealed).unwrap();
                     let deliver = |data: &mut [u8]| delivered += data.len();
                     ends[to].handle_datagram(now, &mut sealed, deliver).unwrap();
-                    // And by way of the queue.
+                    // Also through the send queue.
                     ends[from].send(&data[..len]).unwrap();
                     sealed.clear();
                     while let Output::Transmit(datagram) = ends[from].poll_output() {
@@ -62,7 +62,7 @@ fn records_allocate_nothing() {
                     }
                     let deliver = |data: &mut [u8]| delivered += data.len();
                     ends[to].handle_datagram(now, &mut sealed, deliver).unwrap();
-                    // What comes twice, and what does not authenticate.
+                    // A replay, and a record that is not authentic.
                     ends[to].handle_datagram(now, &mut sealed, |_| {}).unwrap();
                     if let Some(byte) = sealed.get_mut(10) {
                         *byte ^= 0x40;
@@ -77,12 +77,12 @@ fn records_allocate_nothing() {
         round(200);
         let change = region.change();
         assert!(delivered > 0);
-        assert_eq!(change.allocations, 0, "{terms:?}: {change:?}");
-        assert_eq!(change.reallocations, 0, "{terms:?}: {change:?}");
+        assert_eq!(change.allocations, 0, "{variant:?}: {change:?}");
+        assert_eq!(change.reallocations, 0, "{variant:?}: {change:?}");
     }
 }
 
-/// Bytes that were allocated in `region` and are still there.
+/// Returns the bytes that were allocated in `region` and not freed.
 fn kept(region: &Region<'_, System>) -> isize {
     let change = region.change();
     isize::try_from(change.bytes_allocated).unwrap()
@@ -106,11 +106,11 @@ fn a_flood_of_hellos_leaves_nothing() {
     };
     flood(0, 10);
     assert_eq!(flood(10, 110), 0);
-    assert_eq!(flood(110, 100_000), 0, "from a hundred thousand addresses");
+    assert_eq!(flood(110, 100_000), 0, "from 100,000 addresses");
 }
 
-/// Measured by taking the ends apart: what is freed with one, its configuration among it, is what it kept
-/// beside its own size. `cargo xtask bench` has the table that is printed here.
+/// Measures what is freed when a connection is dropped, including its configuration, in addition to
+/// its own size. `cargo xtask bench` prints this table.
 fn memory_of_a_connection() {
     let inline = isize::try_from(size_of::<Connection>()).unwrap();
     let weight = |connection: Connection| {
@@ -122,11 +122,14 @@ fn memory_of_a_connection() {
         "| a connection's bytes | new client | connected client | new server | connected server |"
     );
     println!("|---|--:|--:|--:|--:|");
-    for terms in all_terms().into_iter().filter(|terms| terms.all) {
-        let (new, old) = (terms.pair(), terms.connected());
+    for variant in all_variants()
+        .into_iter()
+        .filter(|variant| variant.all_options)
+    {
+        let (new, old) = (variant.pair(), variant.connected());
         let all = [new.client, old.client, new.server, old.server];
         let [a, b, c, d] = all.map(|peer| weight(peer.connection));
-        println!("| {} | {a} | {b} | {c} | {d} |", terms.suite);
+        println!("| {} | {a} | {b} | {c} | {d} |", variant.suite);
         for bytes in [a, b, c, d] {
             assert!(bytes > inline && bytes < LIMIT, "{bytes}");
         }

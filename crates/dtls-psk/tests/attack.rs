@@ -1,14 +1,15 @@
-//! Whoever is on the path, against every suite and both roles: what is changed, cut, repeated and mixed.
+//! An attacker on the path who changes, truncates, replays and mixes datagrams, with every suite
+//! and in both directions.
 //!
-//! What holds throughout: both ends agree on everything, or there is no session; nothing is delivered that
-//! was not sent; nothing panics.
+//! In all cases both sides agree on all parameters or there is no session, only data that was sent
+//! is delivered, and nothing panics.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::panic,
-    reason = "a test: the clock is read once, for a beginning"
+    reason = "a test that reads the clock once, for a starting instant"
 )]
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
@@ -17,7 +18,7 @@ mod common;
 use std::time::Instant;
 
 use common::adversary::records;
-use common::terms::{MESSAGE, RECORD, Resize, Terms, all_terms, ends, resized};
+use common::variants::{MESSAGE, RECORD, Resize, Variant, all_variants, ends, resized};
 use common::{Pair, Peer};
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -26,12 +27,12 @@ const HANDSHAKE: u8 = 22;
 const DATA: u8 = 23;
 
 #[test]
-fn every_flipped_bit_of_a_handshake_is_made_good_or_ends_it_on_both_sides() {
-    for terms in all_terms() {
-        for (which, (_, datagram)) in terms.handshake().iter().enumerate() {
+fn every_flipped_bit_of_a_handshake_is_recovered_or_ends_it_on_both_sides() {
+    for variant in all_variants() {
+        for (which, (_, datagram)) in variant.handshake().iter().enumerate() {
             for at in 0..datagram.len() {
                 for bits in (0..8).map(|bit| 1 << bit).chain([0xff]) {
-                    terms.run(|number, _, mut datagram| {
+                    variant.run(|number, _, mut datagram| {
                         if number == which {
                             datagram[at] ^= bits;
                         }
@@ -44,14 +45,14 @@ fn every_flipped_bit_of_a_handshake_is_made_good_or_ends_it_on_both_sides() {
 }
 
 #[test]
-fn a_flipped_byte_of_the_servers_random_never_connects() {
-    // A wrong client random spoils the cookie; the real hello then follows by the timer and connects, so
-    // only the server's is sure to fail.
-    for terms in all_terms() {
-        let server_hello = if terms.all { 3 } else { 1 };
+fn flipped_byte_of_the_server_random_prevents_the_connection() {
+    // A changed client random invalidates the cookie. The original hello is then retransmitted and
+    // connects, so only the server's random is certain to fail.
+    for variant in all_variants() {
+        let server_hello = if variant.all_options { 3 } else { 1 };
         let random = RECORD + MESSAGE + 2;
         for at in random..random + 32 {
-            let pair = terms.run(|number, _, mut datagram| {
+            let pair = variant.run(|number, _, mut datagram| {
                 if number == server_hello {
                     datagram[at] ^= 0x10;
                 }
@@ -64,11 +65,11 @@ fn a_flipped_byte_of_the_servers_random_never_connects() {
 }
 
 #[test]
-fn every_truncated_datagram_of_a_handshake_is_made_good() {
-    for terms in all_terms() {
-        for (which, (_, datagram)) in terms.handshake().iter().enumerate() {
+fn every_truncated_datagram_of_a_handshake_is_recovered() {
+    for variant in all_variants() {
+        for (which, (_, datagram)) in variant.handshake().iter().enumerate() {
             for cut in 0..datagram.len() {
-                let pair = terms.run(|number, _, mut datagram| {
+                let pair = variant.run(|number, _, mut datagram| {
                     if number == which {
                         datagram.truncate(cut);
                     }
@@ -76,7 +77,7 @@ fn every_truncated_datagram_of_a_handshake_is_made_good() {
                 });
                 assert!(
                     pair.client.is_connected(),
-                    "{terms:?}: {which} cut at {cut}"
+                    "{variant:?}: {which} truncated to {cut}"
                 );
             }
         }
@@ -84,9 +85,9 @@ fn every_truncated_datagram_of_a_handshake_is_made_good() {
 }
 
 #[test]
-fn every_record_and_message_of_another_length_is_made_good_or_ends_the_handshake() {
-    for terms in all_terms() {
-        for (which, (_, datagram)) in terms.handshake().iter().enumerate() {
+fn every_resized_record_or_message_is_recovered_or_ends_the_handshake() {
+    for variant in all_variants() {
+        for (which, (_, datagram)) in variant.handshake().iter().enumerate() {
             for (index, record) in records(datagram).iter().enumerate() {
                 let len = record.len() - RECORD;
                 let mut sizes: Vec<Resize> = (0..=len + 1).map(Resize::Fragment).collect();
@@ -94,7 +95,7 @@ fn every_record_and_message_of_another_length_is_made_good_or_ends_the_handshake
                     sizes.extend((0..=len - MESSAGE + 1).map(Resize::Body));
                 }
                 for resize in sizes {
-                    terms.run(|number, _, datagram| {
+                    variant.run(|number, _, datagram| {
                         let mut records = records(&datagram);
                         if number == which {
                             records[index] = resized(&records[index], resize);
@@ -108,9 +109,9 @@ fn every_record_and_message_of_another_length_is_made_good_or_ends_the_handshake
 }
 
 #[test]
-fn a_record_that_was_touched_is_dropped_and_the_real_one_then_taken() {
-    for terms in all_terms() {
-        let mut pair = terms.connected();
+fn changed_record_is_dropped_and_the_original_still_accepted() {
+    for variant in all_variants() {
+        let mut pair = variant.connected();
         let now = pair.now;
         for client_sends in [true, false] {
             let [client, server] = ends(&mut pair);
@@ -119,7 +120,7 @@ fn a_record_that_was_touched_is_dropped_and_the_real_one_then_taken() {
             } else {
                 (server, client)
             };
-            from.send(b"thirty bytes of it, to be sure");
+            from.send(b"thirty-two bytes of payload data");
             from.connection.close();
             from.poll();
             let datagrams = std::mem::take(&mut from.outgoing);
@@ -146,28 +147,29 @@ fn a_record_that_was_touched_is_dropped_and_the_real_one_then_taken() {
             to.handle(now, &datagrams[0]);
             let replayed = to.connection.stats().replayed;
             to.handle(now, &datagrams[0]);
-            assert_eq!(to.received, [b"thirty bytes of it, to be sure"]);
+            assert_eq!(to.received, [b"thirty-two bytes of payload data"]);
             assert_eq!(to.connection.stats().replayed, replayed + 1);
             to.handle(now, &datagrams[1]);
             assert!(to.connection.is_closed() && to.error.is_none());
-            pair = terms.connected();
+            pair = variant.connected();
         }
     }
 }
 
 #[test]
 fn replays_are_dropped_at_every_point() {
-    for terms in all_terms() {
+    for variant in all_variants() {
         let mut seen: Vec<(bool, Vec<u8>)> = Vec::new();
-        let mut pair = terms.pair();
-        // While it goes on: everything that went the same way before comes once more with every datagram.
+        let mut pair = variant.pair();
+        // During the handshake, every earlier datagram in the same direction is replayed with each
+        // one.
         pair.run(|_, from_client, datagram| {
             seen.push((from_client, datagram));
             let same_way = seen.iter().filter(|(client, _)| *client == from_client);
             same_way.map(|(_, datagram)| datagram.clone()).collect()
         });
         pair.check_connected();
-        // Afterwards, with data.
+        // After the handshake, with data.
         pair.client.received.clear();
         pair.server.received.clear();
         pair.client.send(b"once");
@@ -185,23 +187,23 @@ fn replays_are_dropped_at_every_point() {
         for end in ends(&mut pair) {
             assert_eq!(end.received, [b"once"]);
             assert!(end.connection.stats().replayed >= 2);
-            // To the client's Finished the server answers with its own, as it should.
+            // The server answers the client's Finished with its own.
             end.outgoing.clear();
         }
         pair.check_connected();
     }
 }
 
-/// Two handshakes side by side. `path` has what both say at one point, and says what arrives.
+/// Runs two handshakes in parallel. `path` maps the flights of both at one point to what arrives.
 fn run_two(
-    terms: Terms,
+    variant: Variant,
     mut path: impl FnMut(usize, bool, [Vec<u8>; 2]) -> [Vec<u8>; 2],
 ) -> [Pair; 2] {
     let now = Instant::now();
     let mut pairs = [1, 2].map(|seed| Pair {
         now,
-        client: Peer::client(terms.client(), seed, now),
-        server: Peer::server(terms.server().with_cookie_secret([4; 32]), seed, now),
+        client: Peer::client(variant.client(), seed, now),
+        server: Peer::server(variant.server().with_cookie_secret([4; 32]), seed, now),
     });
     let mut number = 0;
     loop {
@@ -230,7 +232,8 @@ fn run_two(
     }
 }
 
-/// Who connected, connected to the one end that has the same keys; and data flows between the two.
+/// Checks that each connected client has one server with the same keys, and that they exchange
+/// data.
 fn check_two(mut pairs: [Pair; 2]) {
     for pair in &mut pairs {
         pair.run(|_, _, datagram| vec![datagram]);
@@ -279,19 +282,19 @@ fn check_two(mut pairs: [Pair; 2]) {
 }
 
 #[test]
-fn two_handshakes_do_not_mix_by_whole_datagrams() {
-    for terms in all_terms() {
-        let flights = terms.handshake().len();
+fn handshakes_with_swapped_datagrams_do_not_mix() {
+    for variant in all_variants() {
+        let flights = variant.handshake().len();
         for swapped in 1_u32..1 << flights {
-            let pairs = run_two(terms, |number, _, [one, two]| {
+            let pairs = run_two(variant, |number, _, [one, two]| {
                 if number < flights && swapped >> number & 1 == 1 {
                     [two, one]
                 } else {
                     [one, two]
                 }
             });
-            // All swapped is the two clients with each other's servers: the client's address, which the
-            // cookie is for, is the same here, so that this connects, and rightly.
+            // If all are swapped, each client talks to the other server. The client's address,
+            // which the cookie depends on, is the same in this test, so they connect.
             if swapped == (1 << flights) - 1 {
                 for (pair, other) in [(&pairs[0], &pairs[1]), (&pairs[1], &pairs[0])] {
                     assert!(pair.client.is_connected() && pair.server.is_connected());
@@ -305,13 +308,13 @@ fn two_handshakes_do_not_mix_by_whole_datagrams() {
 }
 
 #[test]
-fn two_handshakes_do_not_mix_by_single_records() {
-    for terms in all_terms() {
-        let handshake = terms.handshake();
+fn handshakes_with_swapped_records_do_not_mix() {
+    for variant in all_variants() {
+        let handshake = variant.handshake();
         for (which, (_, datagram)) in handshake.iter().enumerate() {
             for index in 0..records(datagram).len() {
                 for both in [true, false] {
-                    check_two(run_two(terms, |number, _, [one, two]| {
+                    check_two(run_two(variant, |number, _, [one, two]| {
                         if number != which {
                             return [one, two];
                         }
@@ -329,7 +332,7 @@ fn two_handshakes_do_not_mix_by_single_records() {
     }
 }
 
-/// `record` under another epoch.
+/// Returns `record` with another epoch.
 fn with_epoch(record: &[u8], epoch: u16) -> Vec<u8> {
     let mut record = record.to_vec();
     record[3..5].copy_from_slice(&epoch.to_be_bytes());
@@ -337,15 +340,15 @@ fn with_epoch(record: &[u8], epoch: u16) -> Vec<u8> {
 }
 
 #[test]
-fn records_of_other_epochs_and_other_sessions_are_dropped() {
-    for terms in all_terms() {
-        // The same key, identity and suite, and the same randoms: only the key exchange and with a suite
-        // without one not even that. So the other session has another seed.
+fn records_of_other_epochs_and_sessions_are_dropped() {
+    for variant in all_variants() {
+        // The other session has the same key, identity and suite. Another seed gives it other
+        // randoms, because some suites have no key exchange that would differ.
         let now = Instant::now();
         let mut other = Pair {
             now,
-            client: Peer::client(terms.client(), 77, now),
-            server: Peer::server(terms.server(), 77, now),
+            client: Peer::client(variant.client(), 77, now),
+            server: Peer::server(variant.server(), 77, now),
         };
         let mut old = vec![];
         other.run(|_, _, datagram| {
@@ -358,7 +361,7 @@ fn records_of_other_epochs_and_other_sessions_are_dropped() {
         old.append(&mut other.client.outgoing);
         old.append(&mut other.server.outgoing);
 
-        let mut pair = terms.pair();
+        let mut pair = variant.pair();
         pair.run(|_, _, datagram| {
             old.extend(records(&datagram));
             vec![datagram]
@@ -366,14 +369,14 @@ fn records_of_other_epochs_and_other_sessions_are_dropped() {
         pair.check_connected();
         pair.client.received.clear();
         pair.server.received.clear();
-        let finished_before = pair.server.connection.stats().flights_answered_again;
+        let finished_before = pair.server.connection.stats().flights_resent;
         for end in ends(&mut pair) {
             for record in &old {
                 for epoch in [0, 1, 2, 255, 256, u16::MAX] {
                     for kind in [CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, DATA] {
                         let mut record = with_epoch(record, epoch);
                         record[0] = kind;
-                        // Beyond the replay window, so that it is the keys that stop it.
+                        // Beyond the replay window, so that the keys decide.
                         if epoch == 1 {
                             record[9] = 1;
                         }
@@ -386,7 +389,7 @@ fn records_of_other_epochs_and_other_sessions_are_dropped() {
             assert!(end.connection.stats().undecryptable > 0);
         }
         let stats = pair.server.connection.stats();
-        assert_eq!(stats.flights_answered_again, finished_before);
+        assert_eq!(stats.flights_resent, finished_before);
         pair.check_connected();
     }
 }

@@ -1,8 +1,8 @@
-//! Two handshakes through an adversary who does whatever comes to mind; see `common/adversary.rs`.
+//! Two handshakes through a random adversary; see `common/adversary.rs`.
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "a test: the clock is read once, for a beginning"
+    reason = "a test that reads the clock once, for a starting instant"
 )]
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
@@ -17,14 +17,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn whatever_the_adversary_does(bytes in proptest::collection::vec(any::<u8>(), 2..400)) {
+    fn invariants_hold_under_any_attack(bytes in proptest::collection::vec(any::<u8>(), 2..400)) {
         let mut script = Script::new(&bytes);
         Adversary::new(Instant::now(), &mut script).run(&mut script);
     }
 
-    /// Loss, delay and repetition alone.
+    /// Only loss, delay and duplication.
     #[test]
-    fn whatever_the_network_does(
+    fn handshakes_survive_loss_delay_and_duplication(
         settings in any::<[u8; 2]>(),
         steps in proptest::collection::vec((0..4_u8, 0..19_u8, any::<[u8; 2]>()), 0..200),
     ) {

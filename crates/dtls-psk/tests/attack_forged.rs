@@ -1,12 +1,12 @@
-//! Whoever only has an address or a guess, against every suite: forged alerts, hellos without end, cookies
-//! of others, wrong keys and names.
+//! An attacker off the path, with every suite: forged alerts and messages, floods of hellos,
+//! cookies of other clients, wrong keys and identities.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::panic,
-    reason = "a test: the clock is read once, for a beginning"
+    reason = "a test that reads the clock once, for a starting instant"
 )]
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::adversary::records;
-use common::terms::{MESSAGE, RECORD, Resize, Terms, all_terms, ends, resized};
+use common::variants::{MESSAGE, RECORD, Resize, Variant, all_variants, ends, resized};
 use common::{IDENTITY, KEY, Pair, Peer, client_config, seeded, server_config, suites};
 use dtls_psk::{AlertDescription, AlertLevel, Config, Connection, Error, Output, Psk, Stage};
 use rand::SeedableRng;
@@ -25,7 +25,7 @@ use rand::rngs::StdRng;
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 
-/// An alert that anybody can make.
+/// Returns an alert in the clear or with an invalid tag.
 fn forged_alert(epoch: u8, level: u8, description: u8) -> Vec<u8> {
     let number = [0, 0, 0, 0, 9, 9];
     [
@@ -37,18 +37,18 @@ fn forged_alert(epoch: u8, level: u8, description: u8) -> Vec<u8> {
 }
 
 #[test]
-fn forged_alerts_end_a_handshake_at_most_and_never_a_connection() {
-    for terms in all_terms() {
-        let flights = terms.handshake().len();
+fn forged_alerts_can_end_a_handshake_but_not_a_connection() {
+    for variant in all_variants() {
+        let flights = variant.handshake().len();
         for at in 0..flights {
             for to_client in [true, false] {
                 for (level, description) in
                     [(1, 0), (1, 90), (2, 0), (2, 20), (2, 40), (2, 115), (3, 40)]
                 {
-                    let mut pair = terms.pair();
+                    let mut pair = variant.pair();
                     let now = pair.now;
                     let mut number = 0;
-                    // Up to `at`, then the alert, then the rest.
+                    // Deliver up to `at`, then the alert, then the rest.
                     let path = |number: &mut usize, datagram: Vec<u8>| {
                         *number += 1;
                         if *number <= at {
@@ -60,23 +60,23 @@ fn forged_alerts_end_a_handshake_at_most_and_never_a_connection() {
                     pair.exchange(|_, _, datagram| path(&mut number, datagram));
                     let [client, server] = ends(&mut pair);
                     let end = if to_client { client } else { server };
-                    let (connected, begun) = (end.is_connected(), end.connection.has_begun());
+                    let (connected, begun) = (end.is_connected(), end.connection.has_started());
                     let sealed = forged_alert(1, level, description);
                     end.handle(now, &sealed);
-                    assert_eq!(end.error, None, "it is under no key");
+                    assert_eq!(end.error, None, "the alert is not authentic");
                     end.outgoing.clear();
                     end.handle(now, &forged_alert(0, level, description));
                     let believed = (level == 2 || description == 0) && level < 3;
                     if believed && begun && !connected {
-                        let said = end.error.as_ref().unwrap();
+                        let error = end.error.as_ref().unwrap();
                         assert!(matches!(
-                            said,
+                            error,
                             Error::PeerAlert {
                                 authenticated: false,
                                 ..
                             }
                         ));
-                        assert!(end.outgoing.is_empty(), "to an alert there is no answer");
+                        assert!(end.outgoing.is_empty(), "an alert is not answered");
                     } else {
                         assert_eq!(end.error, None);
                         pair.run(|_, _, datagram| vec![datagram]);
@@ -88,7 +88,7 @@ fn forged_alerts_end_a_handshake_at_most_and_never_a_connection() {
     }
 }
 
-/// One fragment of a handshake message, in the clear.
+/// Returns one fragment of a handshake message in the clear.
 fn forged_fragment(message_type: u8, sequence: u8, length: u8, offset: u8, data: &[u8]) -> Vec<u8> {
     let len = u8::try_from(data.len()).unwrap();
     let mut datagram = vec![HANDSHAKE, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 9, 9, 0, 12 + len];
@@ -111,21 +111,22 @@ fn forged_fragment(message_type: u8, sequence: u8, length: u8, offset: u8, data:
 }
 
 #[test]
-fn forged_messages_that_are_none_delay_a_handshake_at_most() {
-    // Whole and empty, whole and nonsense, the beginning, and the end of something longer.
+fn forged_invalid_messages_only_delay_a_handshake() {
+    // Empty, whole but invalid, the start and the end of a longer message.
     let shapes: [(u8, u8, &[u8]); 4] = [
         (0, 0, &[]),
         (3, 0, &[0xff; 3]),
         (200, 0, &[0xff; 5]),
         (200, 190, &[0xff; 10]),
     ];
-    for terms in all_terms() {
-        for at in 0..=terms.handshake().len() {
+    for variant in all_variants() {
+        for at in 0..=variant.handshake().len() {
             for message_type in [0, 1, 2, 3, 4, 11, 12, 13, 14, 16, 20, 99] {
                 for (length, offset, data) in shapes {
-                    let mut pair = terms.pair();
+                    let mut pair = variant.pair();
                     let now = pair.now;
-                    // Up to `at`, then the forged ones with every number that may matter, then the rest.
+                    // Deliver up to `at`, then the forged messages with every relevant number, then
+                    // the rest.
                     let mut lost = Vec::new();
                     pair.exchange(|number, from_client, datagram| {
                         if number < at {
@@ -148,7 +149,7 @@ fn forged_messages_that_are_none_delay_a_handshake_at_most() {
                     }
                     pair.run(|_, _, datagram| vec![datagram]);
                     for end in ends(&mut pair) {
-                        let context = (terms, at, message_type, length, offset);
+                        let context = (variant, at, message_type, length, offset);
                         assert_eq!(end.error, None, "{context:?}");
                         assert!(end.is_connected(), "{context:?}");
                     }
@@ -160,10 +161,10 @@ fn forged_messages_that_are_none_delay_a_handshake_at_most() {
 }
 
 #[test]
-fn what_has_the_finished_s_number_in_the_clear_is_dropped_and_counted() {
-    for terms in all_terms() {
-        let flights = terms.handshake().len();
-        let mut pair = terms.pair();
+fn forged_message_with_the_number_of_the_finished_is_dropped() {
+    for variant in all_variants() {
+        let flights = variant.handshake().len();
+        let mut pair = variant.pair();
         let now = pair.now;
         // Up to the client's last flight, of which only the ClientKeyExchange arrives.
         pair.exchange(|number, _, datagram| match number {
@@ -183,7 +184,7 @@ fn what_has_the_finished_s_number_in_the_clear_is_dropped_and_counted() {
                 }
             }
             let stats = end.connection.stats();
-            // At least the three numbers from 5 on lie ahead of both.
+            // At least the three numbers from 5 on are ahead of both sides.
             assert!(stats.unexpected - before >= 3 * 2 * 5);
             assert_eq!((stats.fragments_dropped, stats.messages_rejected), (0, 0));
             assert_eq!(end.error, None);
@@ -193,7 +194,7 @@ fn what_has_the_finished_s_number_in_the_clear_is_dropped_and_counted() {
     }
 }
 
-/// One hello to a server that knows nobody yet: what it answers, and whether it keeps anything.
+/// Sends one hello to a new server. Returns its answer and whether it keeps state.
 fn ask(config: &Arc<Config>, address: &[u8], hello: &[u8], now: Instant) -> (Vec<u8>, bool) {
     let mut rng = StdRng::seed_from_u64(7);
     let mut server = Connection::server(Arc::clone(config), address, &mut rng, now).unwrap();
@@ -205,11 +206,11 @@ fn ask(config: &Arc<Config>, address: &[u8], hello: &[u8], now: Instant) -> (Vec
         answers.push(answer.to_vec());
     }
     assert_eq!(answers.len(), 1);
-    (answers.remove(0), server.has_begun())
+    (answers.remove(0), server.has_started())
 }
 
 #[test]
-fn a_flood_of_hellos_is_answered_with_less_and_leaves_nothing() {
+fn flood_of_hellos_is_not_amplified_and_leaves_no_state() {
     for suite in suites() {
         let now = Instant::now();
         let config = Arc::new(
@@ -225,17 +226,17 @@ fn a_flood_of_hellos_is_answered_with_less_and_leaves_nothing() {
                 .remove(0);
             let (answer, begun) = ask(&config, &n.to_be_bytes(), &hello, now);
             assert!(!begun && answer.len() <= hello.len());
-            // Headers and version, the cookie's length, the cookie.
+            // Headers and version, cookie length, cookie.
             assert!(
                 cookies.insert(answer[RECORD + MESSAGE + 3..].to_vec()),
-                "for one address"
+                "the cookie depends on the address"
             );
         }
     }
 }
 
 #[test]
-fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
+fn cookie_is_valid_only_unchanged_for_one_address_and_hello() {
     for suite in suites() {
         let now = Instant::now();
         let config = Arc::new(
@@ -245,7 +246,7 @@ fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
         );
         let mut client = Peer::client(client_config().with_suites(&[suite]), 1, now);
         let first = client.outgoing.pop().unwrap();
-        // Every server in this test is a new one: only the secret is shared.
+        // Every server in this test is new. Only the secret is shared.
         let (request, begun) = ask(&config, b"one", &first, now);
         assert!(!begun);
         client.handle(now, &request);
@@ -258,7 +259,7 @@ fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
                 .with_cookie_secret([4; 32]),
         );
         assert!(!ask(&elsewhere, b"one", &second, now).1);
-        // Headers, version and random, an empty session id, the cookie's length, the cookie.
+        // Headers, version and random, an empty session ID, cookie length, cookie.
         let cookie = RECORD + MESSAGE + 2 + 32 + 1 + 1;
         let len = usize::from(second[cookie - 1]);
         assert_eq!(len, 32);
@@ -269,7 +270,7 @@ fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
                 assert!(!ask(&config, b"one", &other, now).1, "byte {at} bit {bit}");
             }
         }
-        // Shorter, and longer, with every length around it right.
+        // Shorter and longer cookies, with consistent lengths.
         for keep in (0..len).chain([len + 1, len + 32]) {
             let mut value = second[cookie..cookie + len].to_vec();
             value.resize(keep, 0);
@@ -279,9 +280,9 @@ fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
             other.extend(&second[cookie + len..]);
             let body = other.len() - RECORD - MESSAGE;
             let other = resized(&other, Resize::Body(body));
-            assert!(!ask(&config, b"one", &other, now).1, "{keep} bytes of it");
+            assert!(!ask(&config, b"one", &other, now).1, "{keep} bytes");
         }
-        // Another hello around it: no byte of it may be another.
+        // The cookie is not valid for a hello with any other byte changed.
         for at in RECORD + MESSAGE..second.len() {
             if (cookie..cookie + len).contains(&at) {
                 continue;
@@ -292,25 +293,25 @@ fn a_cookie_is_for_one_address_and_one_hello_and_whole() {
             let mut server =
                 Connection::server(Arc::clone(&config), b"one", &mut rng, now).unwrap();
             server.handle_datagram(now, &mut other, |_| {}).unwrap();
-            assert!(!server.has_begun(), "byte {at}");
+            assert!(!server.has_started(), "byte {at}");
         }
     }
 }
 
-/// Everything that a server says to this client and when, with all randomness seeded.
-fn conversation(terms: Terms, client: Config) -> (Vec<(Duration, Vec<u8>)>, Pair) {
+/// Returns all that a server sends to this client with the times, with seeded randomness.
+fn conversation(variant: Variant, client: Config) -> (Vec<(Duration, Vec<u8>)>, Pair) {
     let provider = seeded::provider(5);
     let mut pair = Pair::new(
-        terms.apply(client).with_provider(provider.clone()),
-        terms.server().with_provider(provider),
+        variant.apply(client).with_provider(provider.clone()),
+        variant.server().with_provider(provider),
     );
     let start = pair.now;
-    let mut said = Vec::new();
-    // As `Pair::run`, with the time.
+    let mut sent = Vec::new();
+    // Like `Pair::run`, but with times.
     for _ in 0..40 {
         pair.exchange(|_, from_client, datagram| {
             if !from_client {
-                said.push((Duration::ZERO, datagram.clone()));
+                sent.push((Duration::ZERO, datagram.clone()));
             }
             vec![datagram]
         });
@@ -320,16 +321,16 @@ fn conversation(terms: Terms, client: Config) -> (Vec<(Duration, Vec<u8>)>, Pair
             end.handle_timeout(now);
         }
         for datagram in &pair.server.outgoing {
-            said.push((now - start, datagram.clone()));
+            sent.push((now - start, datagram.clone()));
         }
     }
-    (said, pair)
+    (sent, pair)
 }
 
 #[test]
-fn an_unknown_identity_is_not_told_from_a_wrong_key_by_one_byte() {
-    for terms in all_terms() {
-        let (wrong_key, pair) = conversation(terms, Config::client(IDENTITY, Psk::new([1; 32])));
+fn unknown_identity_and_wrong_key_get_identical_datagrams() {
+    for variant in all_variants() {
+        let (wrong_key, pair) = conversation(variant, Config::client(IDENTITY, Psk::new([1; 32])));
         assert!(pair.client.error.as_ref().unwrap().hints_at_wrong_key());
         assert!(pair.client.connection.is_closed() && pair.server.connection.is_closed());
         for end in [&pair.client, &pair.server] {
@@ -344,22 +345,25 @@ fn an_unknown_identity_is_not_told_from_a_wrong_key_by_one_byte() {
             assert!(gave_up, "{:?}", end.error);
         }
         assert!(pair.server.connection.stats().undecryptable_finished >= 8);
-        for identity in ["AUTHPWD_nobod", "x", &"long".repeat(50)] {
-            let (unknown, other) = conversation(terms, Config::client(identity, Psk::new(KEY)));
+        for identity in ["test-server", "x", &"long".repeat(50)] {
+            let (unknown, other) = conversation(variant, Config::client(identity, Psk::new(KEY)));
             assert_eq!(unknown, wrong_key);
             assert_eq!(other.client.error, pair.client.error);
         }
-        // And a right one is told from both.
-        assert_ne!(conversation(terms, client_config()).0, wrong_key);
+        // The right key gets other datagrams.
+        assert_ne!(conversation(variant, client_config()).0, wrong_key);
     }
 }
 
 #[test]
-fn who_strips_the_extended_master_secret_is_found_out() {
+fn stripped_extended_master_secret_is_detected() {
     for suite in suites() {
-        let terms = Terms { suite, all: true };
-        let server = terms.server().with_cookie_exchange(false);
-        let mut pair = Pair::new(terms.client(), server);
+        let variant = Variant {
+            suite,
+            all_options: true,
+        };
+        let server = variant.server().with_cookie_exchange(false);
+        let mut pair = Pair::new(variant.client(), server);
         pair.run(|number, _, mut datagram| {
             if number == 0 {
                 let at = datagram.windows(4).position(|w| w == [0, 23, 0, 0]);
@@ -367,14 +371,14 @@ fn who_strips_the_extended_master_secret_is_found_out() {
             }
             vec![datagram]
         });
-        // Without it the keys do not depend on the hellos, so that only the Finished shows it.
+        // Without it the keys do not depend on the hellos, so only the Finished detects it.
         assert_eq!(pair.server.error, Some(Error::FinishedMismatch));
         let client = pair.client.error;
-        let said = Error::PeerAlert {
+        let expected = Error::PeerAlert {
             level: AlertLevel::Fatal,
             description: AlertDescription::DECRYPT_ERROR,
             authenticated: false,
         };
-        assert_eq!(client, Some(said));
+        assert_eq!(client, Some(expected));
     }
 }

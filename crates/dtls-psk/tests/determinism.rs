@@ -1,4 +1,4 @@
-//! With a provider whose key exchange is seeded, a run repeats byte for byte.
+//! With a seeded key exchange, runs repeat byte for byte.
 
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
@@ -14,7 +14,7 @@ fn run(seed: u64) -> Vec<Vec<u8>> {
         server_config().with_provider(provider),
     );
     let mut all = Vec::new();
-    // Every third datagram is lost, so that retransmission is in it.
+    // Every third datagram is lost, to include retransmissions.
     pair.run(|number, _, datagram| {
         all.push(datagram.clone());
         if number % 3 == 1 {
@@ -24,13 +24,13 @@ fn run(seed: u64) -> Vec<Vec<u8>> {
         }
     });
     pair.check_connected();
-    pair.client.send(b"the same every time");
+    pair.client.send(b"deterministic data");
     all.append(&mut pair.client.outgoing);
     all
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes() {
+fn same_seed_gives_the_same_bytes() {
     let first = run(1);
     assert!(first.len() > 8);
     assert_eq!(first, run(1));
@@ -38,7 +38,7 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
-fn connections_move_between_threads() {
+fn connections_are_send_and_sync() {
     fn check<T: Send + Sync>() {}
     check::<Connection>();
 }

@@ -1,6 +1,6 @@
-//! The two examples as programs: against each other with every suite, and against OpenSSL's.
+//! The examples as programs: against each other with every suite, and against OpenSSL.
 //!
-//! Cargo builds them whenever it tests the whole package.
+//! Cargo builds them when it tests the whole package.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,7 +42,7 @@ fn piped(mut command: Command) -> Command {
     command
 }
 
-/// Ends with the test that started it.
+/// A process that is killed on drop.
 struct Running(Child);
 
 impl Drop for Running {
@@ -57,7 +57,7 @@ impl Running {
         Self(command.spawn().unwrap())
     }
 
-    /// Gives it `input` as its whole input and waits for its end: what it printed, and its errors.
+    /// Writes `input` to the process and waits for it to end. Returns its output and error output.
     fn finish(mut self, input: &[u8]) -> (Vec<u8>, String) {
         let mut stdin = self.0.stdin.take().unwrap();
         let input = input.to_vec();
@@ -73,7 +73,7 @@ impl Running {
             .unwrap();
         let start = Instant::now();
         while self.0.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < LIMIT, "it does not end");
+            assert!(start.elapsed() < LIMIT, "timed out");
             std::thread::sleep(Duration::from_millis(10));
         }
         let status = self.0.wait().unwrap();
@@ -82,7 +82,7 @@ impl Running {
     }
 }
 
-/// The echo server, and where it listens.
+/// Starts the echo server and returns it with its address.
 fn server(options: &[&str]) -> (Running, String) {
     let mut command = example("dtls-echo-server");
     command.args(["127.0.0.1:0", IDENTITY, PSK]).args(options);
@@ -90,12 +90,12 @@ fn server(options: &[&str]) -> (Running, String) {
     let mut line = String::new();
     let mut lines = BufReader::new(server.0.stdout.take().unwrap());
     lines.read_line(&mut line).unwrap();
-    // What it prints later must not stop it.
+    // Read its output, so that the server does not block on a full pipe.
     std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
     let address = line
         .trim()
         .strip_prefix("listening on ")
-        .expect("it listens");
+        .expect("a listening server");
     (server, address.to_owned())
 }
 
@@ -113,7 +113,7 @@ fn openssl_is_there(test: &str) -> bool {
     found
 }
 
-/// Several records' worth.
+/// Returns data for several records.
 fn text() -> Vec<u8> {
     (0..400)
         .flat_map(|n| format!("line {n}\n").into_bytes())
@@ -121,7 +121,7 @@ fn text() -> Vec<u8> {
 }
 
 #[test]
-fn against_each_other_with_every_suite() {
+fn examples_connect_with_every_suite() {
     let (_server, address) = server(&[]);
     for suite in CipherSuite::ALL {
         let number = format!("{:04x}", suite.id());
@@ -139,7 +139,7 @@ fn against_each_other_with_every_suite() {
 }
 
 #[test]
-fn the_wrong_arguments_say_what_the_right_ones_are() {
+fn wrong_arguments_print_the_usage() {
     let mut command = example("dtls-echo-client");
     command.args(["127.0.0.1:1", IDENTITY, "0g"]);
     let output = command.output().unwrap();
@@ -152,8 +152,8 @@ fn the_wrong_arguments_say_what_the_right_ones_are() {
 }
 
 #[test]
-fn the_server_against_s_client() {
-    if !openssl_is_there("the_server_against_s_client") {
+fn echo_server_serves_openssl_s_client() {
+    if !openssl_is_there("echo_server_serves_openssl_s_client") {
         return;
     }
     let (_server, address) = server(&["--suites", "ccac"]);
@@ -172,11 +172,11 @@ fn the_server_against_s_client() {
 }
 
 #[test]
-fn the_client_against_s_server() {
-    if !openssl_is_there("the_client_against_s_server") {
+fn echo_client_connects_to_openssl_s_server() {
+    if !openssl_is_there("echo_client_connects_to_openssl_s_server") {
         return;
     }
-    // A port that was free a moment ago; OpenSSL cannot choose one and tell.
+    // A port that was free a moment ago. OpenSSL cannot select and report one.
     let free = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap().to_string();
     drop(free);

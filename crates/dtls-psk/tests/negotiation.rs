@@ -1,11 +1,11 @@
-//! What is agreed on, and what is refused with which alert.
+//! Negotiated parameters, and the alerts for invalid hellos.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test: the clock is read once, for a beginning"
+    reason = "a test that reads the clock once, for a starting instant"
 )]
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
@@ -16,7 +16,7 @@ use std::time::Instant;
 use common::{Peer, client_config, server_config};
 use dtls_psk::{Error, Stage};
 
-/// A ClientHello by hand, in one record.
+/// Returns a ClientHello in one record.
 fn hello(version: [u8; 2], suites: &[u8], compressions: &[u8], extensions: &[u8]) -> Vec<u8> {
     let mut body = version.to_vec();
     body.extend([0x42; 32]);
@@ -52,8 +52,8 @@ const DTLS12: [u8; 2] = [0xfe, 0xfd];
 const X25519: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 29];
 
 #[test]
-fn hellos_that_can_be_served_are() {
-    // supported_versions with 1.3 and 1.2, an unknown extension, groups among which is X25519.
+fn supported_hellos_are_accepted() {
+    // supported_versions with 1.3 and 1.2, an unknown extension, groups that include X25519.
     let modern = [
         &[0, 43, 0, 5, 4, 0xfe, 0xfc, 0xfe, 0xfd][..],
         &[0x7a, 0x7a, 0, 1, 9],
@@ -69,7 +69,7 @@ fn hellos_that_can_be_served_are() {
         let (outgoing, error) = answer(&hello(version, suites, &[1, 0], extensions));
         assert_eq!(error, None);
         assert_eq!(outgoing.len(), 1);
-        // The record number goes on from the hello's, and the version is 1.2.
+        // The record number continues from the hello's, and the version is 1.2.
         assert_eq!(
             &outgoing[0][..11],
             &[22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 5]
@@ -80,7 +80,7 @@ fn hellos_that_can_be_served_are() {
 }
 
 #[test]
-fn hellos_that_cannot_be_served_get_the_alert_that_says_why() {
+fn unsupported_hellos_get_the_matching_alert() {
     let twice = [X25519, X25519].concat();
     for (hello, alert) in [
         (hello([0xfe, 0xff], SUITE, &[0], X25519), 70),
@@ -101,25 +101,25 @@ fn hellos_that_cannot_be_served_get_the_alert_that_says_why() {
 }
 
 #[test]
-fn hellos_that_do_not_parse_are_noise() {
-    for noise in [
+fn malformed_hellos_are_dropped() {
+    for invalid in [
         hello(DTLS12, SUITE, &[0], &[0, 10, 0, 9]),
         hello(DTLS12, &[0xcc], &[0], X25519),
     ] {
         let config = server_config().with_cookie_exchange(false);
         let mut server = Peer::server(config, 1, Instant::now());
         let now = server.deadline;
-        server.handle(now, &noise);
-        server.handle(now, &noise);
+        server.handle(now, &invalid);
+        server.handle(now, &invalid);
         assert_eq!((&server.error, server.outgoing.len()), (&None, 0));
         assert_eq!(server.connection.stats().messages_rejected, 2);
-        assert!(!server.connection.has_begun());
+        assert!(!server.connection.has_started());
         server.handle(now, &hello(DTLS12, SUITE, &[0], X25519));
         assert_eq!(server.connection.stage(), Stage::AwaitKeyExchange);
     }
 }
 
-/// A handshake message in the clear, in one record.
+/// Returns a handshake message in the clear, in one record.
 fn plain(message_type: u8, sequence: u8, body: &[u8]) -> Vec<u8> {
     let n = u8::try_from(body.len()).unwrap();
     let mut datagram = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, n + 12];
@@ -128,7 +128,7 @@ fn plain(message_type: u8, sequence: u8, body: &[u8]) -> Vec<u8> {
     datagram
 }
 
-/// A ServerHello's body by hand.
+/// Returns the body of a ServerHello.
 fn server_hello(version: [u8; 2], suite: [u8; 2], compression: u8, extensions: &[u8]) -> Vec<u8> {
     let mut body = version.to_vec();
     body.extend([0x42; 32]);
@@ -142,7 +142,7 @@ fn server_hello(version: [u8; 2], suite: [u8; 2], compression: u8, extensions: &
     body
 }
 
-/// A server's flight, message by message: type and body.
+/// The types and bodies of a server's flight.
 type Flight = Vec<(u8, Vec<u8>)>;
 
 const HELLO: u8 = 2;
@@ -160,7 +160,7 @@ fn key_exchange(curve_type: u8, group: u8, public: &[u8]) -> (u8, Vec<u8>) {
     (KEY_EXCHANGE, body)
 }
 
-/// X25519's base point, as good a public key as any.
+/// Returns X25519's base point, which is a valid public key.
 fn point() -> [u8; 32] {
     let mut point = [0; 32];
     point[0] = 9;
@@ -179,7 +179,7 @@ fn client_that_gets(flight: &Flight) -> Peer {
 }
 
 #[test]
-fn a_server_that_breaks_the_rules_gets_the_alert_that_says_so() {
+fn invalid_server_flights_get_the_matching_alert() {
     let suite = [0xcc, 0xac];
     let good = || good_hello(&[]);
     let x25519 = |public: &[u8]| key_exchange(3, 29, public);
@@ -199,12 +199,13 @@ fn a_server_that_breaks_the_rules_gets_the_alert_that_says_so() {
         (vec![good(), key_exchange(3, 23, &point())], 40),
         (vec![good(), x25519(&point()), (DONE, vec![0])], 50),
         (vec![good(), x25519(&point()[1..]), done()], 47),
-        // All zeros give all zeros (RFC 7748 section 6.1).
+        // The zero point has a zero shared secret (RFC 7748 section 6.1).
         (vec![good(), x25519(&[0; 32]), done()], 47),
     ];
     for (flight, alert) in flights {
         let mut client = client_that_gets(&flight);
-        // What does not parse or has no place may be somebody else's: it is an error if nothing better comes.
+        // Malformed or unexpected messages may be forged. They fail the handshake only at its
+        // timeout.
         let may_be_forged = matches!(alert, 10 | 50);
         assert_eq!(client.error.is_none(), may_be_forged);
         let rejected = client.connection.stats().messages_rejected;
@@ -217,14 +218,14 @@ fn a_server_that_breaks_the_rules_gets_the_alert_that_says_so() {
         assert_eq!(last[0], 21, "{error}");
         assert_eq!(&last[13..], &[2, alert], "{error}");
     }
-    // And without a broken rule there is none.
+    // A valid flight causes no error.
     let client = client_that_gets(&vec![good(), x25519(&point()), done()]);
     assert_eq!(client.error, None);
     assert_eq!(client.connection.stage(), Stage::AwaitFinished);
 }
 
 #[test]
-fn an_extended_master_secret_that_was_not_offered_is_refused() {
+fn extended_master_secret_that_was_not_offered_is_rejected() {
     let now = Instant::now();
     let config = client_config().with_extended_master_secret(false);
     let mut client = Peer::client(config, 1, now);

@@ -1,11 +1,11 @@
-//! A bad network, and the handshake's timers.
+//! Handshakes over a simulated bad network, and their timers.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::panic,
-    reason = "a test: the clock is read once, for a beginning"
+    reason = "a test that reads the clock once, for a starting instant"
 )]
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
@@ -33,8 +33,8 @@ fn netem(seed: u64) -> Netem<Vec<u8>> {
     )
 }
 
-/// What `from` sends goes into the network; what the network gives up goes to `to`. Datagrams of
-/// application data that arrive are noted.
+/// Passes datagrams from `from` through the network to `to`, and records the application data that
+/// arrives.
 fn carry(
     now: Instant,
     from: &mut Peer,
@@ -60,11 +60,11 @@ fn carry(
 }
 
 #[test]
-fn a_bad_network_always_connects_and_spoils_nothing() {
+fn bad_network_connects_and_delivers_intact_data() {
     for seed in 0..100 {
         let mut now = Instant::now();
         let start = now;
-        // Half of them ask for cookies, half have an extended master secret, half cut every flight.
+        // Half the runs use cookies, half the extended master secret, half fragment every flight.
         let mtu = if seed & 4 == 0 { 1200 } else { 256 };
         let hint = if seed & 4 == 0 { 0 } else { 700 };
         let server = server_config()
@@ -77,12 +77,12 @@ fn a_bad_network_always_connects_and_spoils_nothing() {
         let (mut up, mut down) = (netem(2 * seed), netem(2 * seed + 1));
         let (mut up_arrived, mut down_arrived) = (BTreeSet::new(), BTreeSet::new());
         let (mut client_sent, mut server_sent) = (0, 0);
-        // Until all is sent and has had time to arrive.
+        // Until everything is sent and has had time to arrive.
         let mut rest = None;
         while rest.is_none_or(|end| now < end) {
             assert!(
                 now < start + Duration::from_secs(400),
-                "seed {seed}: never done"
+                "seed {seed}: timed out"
             );
             carry(now, &mut client, &mut up, &mut server, &mut up_arrived);
             carry(now, &mut server, &mut down, &mut client, &mut down_arrived);
@@ -95,7 +95,7 @@ fn a_bad_network_always_connects_and_spoils_nothing() {
                 client.send(&[client_sent; 100]);
                 client_sent += 1;
             }
-            // The first ones right away: they may overtake the Finished. No more than are surely kept.
+            // The first records may overtake the Finished. Send no more of them than are kept.
             let room = if client.is_connected() { RECORDS } else { 12 };
             if server.is_connected() && server_sent < room {
                 server.send(&[server_sent; 100]);
@@ -117,16 +117,16 @@ fn a_bad_network_always_connects_and_spoils_nothing() {
             assert_eq!(
                 distinct.len(),
                 count,
-                "seed {seed}: {sender}'s delivered twice"
+                "seed {seed}: the {sender}'s data is delivered twice"
             );
             assert_eq!(
                 count,
                 arrived.len(),
-                "seed {seed}: {sender}'s lost on the way in"
+                "seed {seed}: the {sender}'s data is lost after arrival"
             );
             assert!(
                 count > usize::from(RECORDS) / 2,
-                "seed {seed}: the network is worse than meant"
+                "seed {seed}: the network loses too much"
             );
             for data in distinct {
                 assert!(data[0] < RECORDS);
@@ -139,7 +139,7 @@ fn a_bad_network_always_connects_and_spoils_nothing() {
 }
 
 #[test]
-fn retransmissions_come_at_300_ms_doubling_and_end() {
+fn retransmission_timeout_starts_at_300_ms_and_doubles() {
     let mut pair = Pair::new(client_config(), server_config());
     let start = pair.now;
     let mut at = Vec::new();
@@ -163,7 +163,7 @@ fn retransmissions_come_at_300_ms_doubling_and_end() {
 }
 
 #[test]
-fn nothing_is_due_early_and_idle_is_far_away() {
+fn early_timeout_has_no_effect_and_idle_timeout_is_an_hour() {
     let mut pair = Pair::new(client_config(), server_config());
     let first = pair.client.outgoing.len();
     pair.client
@@ -176,7 +176,7 @@ fn nothing_is_due_early_and_idle_is_far_away() {
 }
 
 #[test]
-fn every_single_loss_is_made_good() {
+fn handshake_recovers_from_each_single_loss() {
     for lost in 0..12 {
         let mut pair = Pair::new(
             client_config().with_mtu(256),
@@ -196,7 +196,7 @@ fn every_single_loss_is_made_good() {
 }
 
 #[test]
-fn flights_may_come_backwards_and_twice() {
+fn reversed_and_duplicated_flights_connect() {
     let mut pair = Pair::new(
         client_config().with_mtu(256),
         server_config()
@@ -222,7 +222,7 @@ fn flights_may_come_backwards_and_twice() {
 }
 
 #[test]
-fn data_that_overtakes_the_finished_is_kept_in_order_and_delivered_after_it() {
+fn data_before_the_finished_is_delivered_in_order_after_it() {
     let mut pair = Pair::new(client_config(), server_config());
     let mut last_flight = Vec::new();
     pair.exchange(|_, from_client, datagram| {
@@ -242,7 +242,7 @@ fn data_that_overtakes_the_finished_is_kept_in_order_and_delivered_after_it() {
     for datagram in data {
         pair.client.handle(pair.now, &datagram);
     }
-    // The ChangeCipherSpec alone, 13 + 1 bytes, makes them readable, and no more than that.
+    // The ChangeCipherSpec alone, 13 + 1 bytes, allows them to be opened but not delivered.
     let (change_cipher_spec, finished) = last_flight[0].split_at(14);
     pair.client.handle(pair.now, change_cipher_spec);
     pair.server.send(&[5]);
@@ -250,9 +250,9 @@ fn data_that_overtakes_the_finished_is_kept_in_order_and_delivered_after_it() {
     pair.client.handle(pair.now, &late);
     assert!(
         pair.client.received.is_empty(),
-        "nothing before the Finished"
+        "nothing is delivered before the Finished"
     );
-    assert_eq!(pair.client.connection.stats().early_kept, 6);
+    assert_eq!(pair.client.connection.stats().pending_kept, 6);
     pair.client.handle(pair.now, finished);
     assert!(pair.client.is_connected());
     assert_eq!(pair.client.received, [[0], [1], [2], [3], [4], [5]]);
@@ -260,7 +260,7 @@ fn data_that_overtakes_the_finished_is_kept_in_order_and_delivered_after_it() {
 }
 
 #[test]
-fn a_server_that_lost_its_last_flight_sends_it_again_when_asked() {
+fn server_retransmits_its_lost_last_flight() {
     let mut pair = Pair::new(client_config(), server_config());
     let mut dropped = 0;
     pair.run(|_, from_client, datagram| {
@@ -271,8 +271,8 @@ fn a_server_that_lost_its_last_flight_sends_it_again_when_asked() {
         vec![datagram]
     });
     assert_eq!(dropped, 2);
-    // Two to make good the losses; the last may not have been needed any more.
-    assert!(pair.server.connection.stats().flights_answered_again >= 1);
+    // Two to recover the losses. The last one may not be needed.
+    assert!(pair.server.connection.stats().flights_resent >= 1);
     let connected = |event: &&Event| matches!(event, Event::Connected(_));
     assert_eq!(pair.server.events.iter().filter(connected).count(), 1);
     pair.exchange(|_, _, datagram| vec![datagram]);

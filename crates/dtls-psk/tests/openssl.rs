@@ -1,5 +1,5 @@
-//! Against OpenSSL's `s_server` and `s_client`, over loopback UDP: the only test here that has a clock and
-//! sockets. Without an `openssl` that can do it, it fails where `CI` is set and says so elsewhere.
+//! Interoperability with OpenSSL's `s_server` and `s_client` over loopback UDP. Without a suitable
+//! `openssl`, the tests fail if `CI` is set, and print that they are skipped otherwise.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,11 +23,11 @@ use dtls_psk::{CipherSuite, Config, Connected, Connection, Event, Output, Psk, S
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
-const IDENTITY: &str = "AUTHPWD_admin";
+const IDENTITY: &str = "test-client";
 const KEY: [u8; 32] = *b"0123456789abcdef0123456789ABCDEF";
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Whether there is an `openssl` with the suite.
+/// Returns `true` if there is an `openssl` with the suite.
 fn openssl_or_skip(test: &str) -> bool {
     let found = Command::new("openssl")
         .args(["ciphers", "ECDHE-PSK-CHACHA20-POLY1305"])
@@ -36,14 +36,14 @@ fn openssl_or_skip(test: &str) -> bool {
     if !found {
         let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
         assert!(!ci, "no usable openssl, and CI is set");
-        // Not `eprintln!`: the test harness keeps that to itself when a test passes.
+        // Not `eprintln!`, which the test harness captures when a test passes.
         let why = "no openssl with ECDHE-PSK-CHACHA20-POLY1305 on this machine";
         let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
     }
     found
 }
 
-/// A running `openssl`, and a directory for its files; both go with it.
+/// A running `openssl` and its temporary directory, both removed on drop.
 struct Openssl {
     child: Child,
     directory: PathBuf,
@@ -92,11 +92,11 @@ impl Openssl {
         self.child.stdin.take().unwrap()
     }
 
-    /// Waits for its end: what it printed.
+    /// Waits for the process to end and returns its output.
     fn finish(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < LIMIT, "openssl does not end");
+            assert!(start.elapsed() < LIMIT, "openssl timed out");
             std::thread::sleep(Duration::from_millis(10));
         }
         let (mut out, mut errors) = (String::new(), String::new());
@@ -121,7 +121,7 @@ impl Drop for Openssl {
     }
 }
 
-/// A connection on a socket.
+/// A connection and its socket.
 struct Endpoint {
     connection: Connection,
     socket: UdpSocket,
@@ -145,7 +145,7 @@ impl Endpoint {
         }
     }
 
-    /// Goes on until `done`.
+    /// Runs the connection until `done`.
     fn run(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         let mut buffer = [0; 2048];
@@ -156,7 +156,7 @@ impl Endpoint {
             }
             assert!(
                 start.elapsed() < LIMIT,
-                "never {what}: {:?}",
+                "timed out waiting until {what}: {:?}",
                 self.connection
             );
             let now = Instant::now();
@@ -202,7 +202,7 @@ impl Endpoint {
         assert_eq!(connected.suite, CipherSuite::EcdhePskChacha20Poly1305Sha256);
         assert_eq!(connected.identity, IDENTITY.as_bytes());
         assert_eq!(connected.extended_master_secret, ems);
-        // Both derived the same master secret, which OpenSSL writes down too.
+        // OpenSSL logs the same master secret.
         let line = self.key_log.as_deref().unwrap();
         let theirs = openssl.key_log();
         assert!(
@@ -213,7 +213,7 @@ impl Endpoint {
     }
 }
 
-/// Data both ways, more than one record's worth to OpenSSL.
+/// Returns data for several records.
 fn lines() -> Vec<String> {
     (0..40)
         .map(|n| format!("line {n} {}\n", "x".repeat(n)))
@@ -225,7 +225,7 @@ fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) 
         return None;
     }
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    // A port that was free a moment ago; OpenSSL cannot choose one and tell.
+    // A port that was free a moment ago. OpenSSL cannot select and report one.
     let free = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
@@ -243,7 +243,7 @@ fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) 
     let mut stdin = openssl.stdin();
     stdin.write_all(b"hello from openssl\n").unwrap();
     stdin.flush().unwrap();
-    client.run("greeted", |client| client.received.ends_with(b"\n"));
+    client.run("data received", |client| client.received.ends_with(b"\n"));
     assert_eq!(client.received, b"hello from openssl\n");
     for line in lines() {
         client.connection.send(line.as_bytes()).unwrap();
@@ -279,9 +279,9 @@ fn server_against_s_client(
     let mut stdin = openssl.stdin();
     stdin.write_all(b"hello from openssl\n").unwrap();
     stdin.flush().unwrap();
-    server.run("greeted", |server| server.received.ends_with(b"\n"));
+    server.run("data received", |server| server.received.ends_with(b"\n"));
     assert_eq!(server.received, b"hello from openssl\n");
-    // The end of its input is where s_client says close_notify.
+    // At the end of its input, s_client sends close_notify.
     drop(stdin);
     server.run("closed", |server| server.closed);
     assert_eq!(openssl.finish(), lines().concat());
@@ -293,43 +293,43 @@ fn server_config() -> Config {
         .with_key_log(true)
 }
 
-// `s_server` cannot be told to do without cookies; with `-listen` it makes them without keeping state.
+// `s_server` always uses cookies. With `-listen` it does so without state.
 #[test]
-fn s_server_that_asks_for_a_cookie_and_keeps_state() {
+fn connects_to_s_server_with_stateful_cookies() {
     if let Some(stats) = client_against_s_server("cookie", &[], true, 1200) {
         assert_eq!(stats.verify_requests, 1);
     }
 }
 
 #[test]
-fn s_server_that_asks_for_a_cookie_and_keeps_no_state() {
+fn connects_to_s_server_with_stateless_cookies() {
     if let Some(stats) = client_against_s_server("listen", &["-listen"], true, 1200) {
         assert_eq!(stats.verify_requests, 1);
     }
 }
 
 #[test]
-fn s_server_without_extended_master_secret() {
+fn connects_to_s_server_without_extended_master_secret() {
     client_against_s_server("no-ems", &[], false, 1200);
 }
 
 #[test]
-fn s_server_that_cuts_its_flight() {
-    // A hint makes the ServerKeyExchange long; the MTU cuts it.
+fn connects_to_s_server_that_fragments_its_flight() {
+    // The hint makes the ServerKeyExchange longer than the MTU.
     let hint = "h".repeat(120);
     let options = ["-psk_hint", &hint, "-mtu", "256", "-timeout"];
     client_against_s_server("cut", &options, true, 256);
 }
 
 #[test]
-fn s_client_with_a_cookie() {
+fn serves_s_client_with_a_cookie() {
     if let Some(stats) = server_against_s_client("client-cookie", server_config(), &[], true) {
         assert!(stats.verify_requests >= 1);
     }
 }
 
 #[test]
-fn s_client_without_a_cookie() {
+fn serves_s_client_without_a_cookie() {
     let config = server_config().with_cookie_exchange(false);
     if let Some(stats) = server_against_s_client("client-at-once", config, &[], true) {
         assert_eq!(stats.verify_requests, 0);
@@ -337,12 +337,12 @@ fn s_client_without_a_cookie() {
 }
 
 #[test]
-fn s_client_without_extended_master_secret() {
+fn serves_s_client_without_extended_master_secret() {
     server_against_s_client("client-no-ems", server_config(), &[], false);
 }
 
 #[test]
-fn s_client_that_gets_our_flight_cut_and_cuts_its_own() {
+fn serves_s_client_with_fragmented_flights() {
     let config = server_config()
         .with_cookie_exchange(false)
         .with_mtu(256)

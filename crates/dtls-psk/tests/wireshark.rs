@@ -1,11 +1,10 @@
-//! Wireshark agrees: `tshark`, given a capture of a session and its key log, decrypts all of it: the
-//! Finished of both sides, which are compared with what RFC 5246 says they must be, the data, and the
-//! close_notify. Without a `tshark` it fails where `CI` is set and says so elsewhere.
+//! Decryption by Wireshark. `tshark` decrypts a capture of a session with its key log: both
+//! Finished, which are compared with the values of RFC 5246, the data and the close_notify. Without
+//! a `tshark`, the test fails if `CI` is set, and prints that it is skipped otherwise.
 //!
-//! What tshark 4.0 cannot do is ChaCha20-Poly1305 in DTLS: it leaves the epoch out of the nonce, which
-//! RFC 7905 section 2 makes of the IV and of the whole 64-bit number, so that it has the right keys and
-//! finds no tag right, whosever session it is. For such a suite the test says so, takes the keys that tshark
-//! derived from its log, and opens the records with those.
+//! tshark 4.0 cannot decrypt ChaCha20-Poly1305 in DTLS. It omits the epoch from the nonce, while
+//! RFC 7905 section 2 uses the whole 64-bit record number. For these suites the test prints this,
+//! takes the keys that tshark derived from its debug log, and opens the records with them.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,13 +24,13 @@ use std::process::Command;
 
 use common::adversary::records;
 use common::seeded::default_provider;
-use common::terms::{RECORD, Terms, all_terms};
+use common::variants::{RECORD, Variant, all_variants};
 use dtls_psk::CipherSuite;
 use dtls_psk::crypto::{Aad, Dtls12CipherSuite, Nonce, TmpBuf};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha384};
 
-/// Where the server listens, as far as the capture says.
+/// The server's port in the capture.
 const PORT: u16 = 4433;
 const HANDSHAKE: u8 = 22;
 const DATA: &[&[u8]] = &[
@@ -41,36 +40,36 @@ const DATA: &[&[u8]] = &[
 ];
 const CLOSE_NOTIFY: [u8; 2] = [1, 0];
 
-/// The version of `tshark`, if there is one.
+/// Returns the version of `tshark`, if there is one.
 fn tshark_or_skip() -> Option<String> {
     let output = Command::new("tshark").arg("--version").output();
     let found = output.ok().filter(|output| output.status.success());
     let Some(output) = found else {
         let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
         assert!(!ci, "no usable tshark, and CI is set");
-        say("SKIPPED: no tshark on this machine");
+        print_line("SKIPPED: no tshark on this machine");
         return None;
     };
     let version = String::from_utf8_lossy(&output.stdout);
     Some(version.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Not `eprintln!`: the test harness keeps that to itself when a test passes.
-fn say(text: &str) {
+/// Prints a line. Not with `eprintln!`, which the test harness captures when a test passes.
+fn print_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "wireshark: {text}");
 }
 
-/// A session as it went over the wire.
+/// A captured session.
 struct Session {
-    /// Whether the client sent it, and the UDP payload.
+    /// Whether the client sent the packet, and its UDP payload.
     packets: Vec<(bool, Vec<u8>)>,
     key_log: String,
 }
 
 impl Session {
-    fn run(terms: Terms) -> Self {
+    fn run(variant: Variant) -> Self {
         let mut packets: Vec<(bool, Vec<u8>)> = Vec::new();
-        let mut pair = terms.pair();
+        let mut pair = variant.pair();
         let mut tap = |_, from_client, datagram: Vec<u8>| {
             packets.push((from_client, datagram.clone()));
             vec![datagram]
@@ -91,9 +90,9 @@ impl Session {
         }
     }
 
-    /// The messages Finished of the client and of the server (RFC 5246 section 7.4.9), from what was said in
-    /// the clear and the master secret.
-    fn finished(&self, terms: Terms) -> [Vec<u8>; 2] {
+    /// Computes the Finished messages of client and server (RFC 5246 section 7.4.9) from the
+    /// messages in the clear and the master secret.
+    fn finished(&self, variant: Variant) -> [Vec<u8>; 2] {
         let mut messages = Vec::new();
         for (_, datagram) in &self.packets {
             for record in records(datagram) {
@@ -102,13 +101,13 @@ impl Session {
                 }
             }
         }
-        if terms.all {
-            // The first hello and the HelloVerifyRequest do not count (RFC 6347 section 4.2.1).
+        if variant.all_options {
+            // The first hello and the HelloVerifyRequest are excluded (RFC 6347 section 4.2.1).
             messages.drain(..2);
         }
         let last = messages.last().unwrap();
         let client_number = u16::from_be_bytes([last[4], last[5]]) + 1;
-        // The server counts its own: ServerHelloDone is the last before.
+        // The server's last message before is the ServerHelloDone.
         let done = messages.iter().rfind(|message| message[0] == 14).unwrap();
         let server_number = u16::from_be_bytes([done[4], done[5]]) + 1;
         let mut transcript = messages.concat();
@@ -117,7 +116,7 @@ impl Session {
             let mut message = vec![20, 0, 0, 12];
             message.extend(number.to_be_bytes());
             message.extend([0, 0, 0, 0, 0, 12]);
-            message.extend(verify_data(terms.suite, &master, label, transcript));
+            message.extend(verify_data(variant.suite, &master, label, transcript));
             message
         };
         let client = finished(client_number, b"client finished", &transcript);
@@ -137,7 +136,7 @@ fn verify_data(suite: CipherSuite, master: &[u8], label: &[u8], transcript: &[u8
     }
 }
 
-/// The first 12 bytes of P_hash (RFC 5246 section 5).
+/// Returns the first 12 bytes of P_hash (RFC 5246 section 5).
 fn p_hash<M: Mac + KeyInit>(secret: &[u8], seed: &[u8]) -> Vec<u8> {
     let mac = |data: &[u8]| {
         let mut mac = <M as KeyInit>::new_from_slice(secret).unwrap();
@@ -149,7 +148,7 @@ fn p_hash<M: Mac + KeyInit>(secret: &[u8], seed: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A folder for a capture and its key log, gone afterwards.
+/// A directory for a capture and its key log, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -161,7 +160,7 @@ impl Folder {
         Self(folder)
     }
 
-    /// What tshark makes of it: what it decrypted, in the order of the capture, and its debug log.
+    /// Runs tshark. Returns the decrypted records in the order of the capture, and the debug log.
     fn tshark(&self) -> (Vec<Vec<u8>>, String) {
         let output = Command::new("tshark")
             .current_dir(&self.0)
@@ -187,8 +186,8 @@ impl Drop for Folder {
     }
 }
 
-/// The bytes of every dump under a heading `Decrypted DTLS (24 bytes):`, whose lines are an offset, the
-/// bytes, and text behind three spaces.
+/// Returns the bytes of each dump headed `Decrypted DTLS (24 bytes):`. A line has an offset, the
+/// bytes, and text after three spaces.
 fn decrypted(dumps: &str) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for dump in dumps.split("\nDecrypted DTLS (").skip(1) {
@@ -206,7 +205,7 @@ fn from_hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The bytes that tshark's debug log shows under a heading, as `| 00 11 .. |text|` lines.
+/// Returns the bytes under a heading of tshark's debug log, in lines like `| 00 11 .. |text|`.
 fn dumped(debug: &str, heading: &str) -> Vec<u8> {
     let mut lines = debug.lines().skip_while(|line| !line.starts_with(heading));
     assert!(lines.next().is_some(), "no {heading} in tshark's debug log");
@@ -219,7 +218,7 @@ fn dumped(debug: &str, heading: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Opens records of ChaCha20-Poly1305 with the keys that tshark derived.
+/// Opens ChaCha20-Poly1305 records with the keys that tshark derived.
 fn open_with_keys_of_tshark(session: &Session, debug: &str) -> Vec<Vec<u8>> {
     let provider = default_provider();
     let suite = Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256;
@@ -253,7 +252,7 @@ fn open_with_keys_of_tshark(session: &Session, debug: &str) -> Vec<Vec<u8>> {
     opened
 }
 
-/// A classic capture file of IPv4 packets without a link layer, in network byte order.
+/// Returns a pcap file of IPv4 packets without a link layer, in network byte order.
 fn pcap(packets: &[(bool, Vec<u8>)]) -> Vec<u8> {
     const RAW_IP: u32 = 101;
     let mut file = Vec::new();
@@ -274,7 +273,8 @@ fn pcap(packets: &[(bool, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// IPv4 and UDP headers around a datagram; checksums are left zero, which UDP allows and tshark does not mind.
+/// Adds IPv4 and UDP headers to a datagram. Checksums are zero, which UDP allows and tshark
+/// accepts.
 fn ipv4(from_client: bool, datagram: &[u8]) -> Vec<u8> {
     const UDP: u8 = 17;
     let client = ([192, 0, 2, 1], 50_000_u16);
@@ -307,23 +307,23 @@ fn tshark_decrypts_a_session_of_each_suite() {
     let Some(version) = tshark_or_skip() else {
         return;
     };
-    for (number, terms) in all_terms().into_iter().enumerate() {
-        let session = Session::run(terms);
-        let mut expected = session.finished(terms).to_vec();
+    for (number, variant) in all_variants().into_iter().enumerate() {
+        let session = Session::run(variant);
+        let mut expected = session.finished(variant).to_vec();
         expected.extend(DATA.iter().map(|data| data.to_vec()));
         expected.extend([CLOSE_NOTIFY; 2].map(|alert| alert.to_vec()));
         let folder = Folder::with(&session, &number.to_string());
         let (mut opened, debug) = folder.tshark();
-        let chacha = terms.suite.name().contains("CHACHA20");
+        let chacha = variant.suite.name().contains("CHACHA20");
         if chacha && opened.is_empty() {
-            if terms.all {
-                say(&format!(
-                    "{version}: its ChaCha20 leaves the epoch out of the nonce; {} opened with the keys it derived",
-                    terms.suite
+            if variant.all_options {
+                print_line(&format!(
+                    "{version} omits the epoch from the ChaCha20 nonce; {} opened with the keys it derived",
+                    variant.suite
                 ));
             }
             opened = open_with_keys_of_tshark(&session, &debug);
         }
-        assert_eq!(opened, expected, "{terms:?}");
+        assert_eq!(opened, expected, "{variant:?}");
     }
 }

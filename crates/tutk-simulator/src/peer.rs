@@ -77,7 +77,7 @@ impl Peer {
 
     /// Whether its handshake is under way: more than a session request, which anybody can send in any name.
     pub(crate) fn has_begun(&self) -> bool {
-        self.main.dtls.has_begun()
+        self.main.dtls.has_started()
     }
 
     /// When the client was last heard of.

@@ -1,4 +1,4 @@
-//! What both examples read from their arguments, and the key log.
+//! The arguments and the key log of both examples.
 
 use std::error::Error;
 use std::fs::{File, OpenOptions};
@@ -9,7 +9,7 @@ use dtls_psk::{CipherSuite, Psk};
 
 pub(crate) type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// What a program ends with.
+/// Prints an error and returns the exit code.
 pub(crate) fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,13 +25,13 @@ pub(crate) struct Arguments {
     pub(crate) address: String,
     pub(crate) identity: String,
     pub(crate) psk: Psk,
-    /// The best first.
+    /// In order of preference.
     pub(crate) suites: Vec<CipherSuite>,
     pub(crate) key_log: Option<KeyLog>,
 }
 
 impl Arguments {
-    /// Reads the program's arguments; an error says how it is to be called.
+    /// Reads the program's arguments. Errors contain the usage.
     pub(crate) fn read() -> Result<Self> {
         let mut arguments = std::env::args();
         let program = arguments.next().unwrap_or_default();
@@ -42,7 +42,7 @@ impl Arguments {
                 .collect();
             format!(
                 "{error}\n\nusage: {program} ADDRESS IDENTITY PSK_HEX [--suites NUMBER,NUMBER...] \
-                 [--key-log FILE]\n\nsuites, all by default, the best first:\n{}",
+                 [--key-log FILE]\n\nsuites, all by default, in order of preference:\n{}",
                 suites.join("\n")
             )
             .into()
@@ -50,7 +50,7 @@ impl Arguments {
     }
 
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let mut next = |what: &str| arguments.next().ok_or(format!("{what} is missing"));
+        let mut next = |what: &str| arguments.next().ok_or(format!("missing {what}"));
         let mut parsed = Self {
             address: next("ADDRESS")?,
             identity: next("IDENTITY")?,
@@ -60,16 +60,16 @@ impl Arguments {
         };
         while let Ok(option) = next("") {
             match option.as_str() {
-                "--suites" => parsed.suites = suites(&next("the list of suites")?)?,
-                "--key-log" => parsed.key_log = Some(KeyLog::open(&next("the file's name")?)?),
-                _ => return Err(format!("unknown: {option}").into()),
+                "--suites" => parsed.suites = suites(&next("list of suites")?)?,
+                "--key-log" => parsed.key_log = Some(KeyLog::open(&next("file name")?)?),
+                _ => return Err(format!("unknown option {option}").into()),
             }
         }
         Ok(parsed)
     }
 }
 
-/// Lines that Wireshark reads, and that open every session: for finding errors only.
+/// A key log for Wireshark. It decrypts every session, so use it only for debugging.
 pub(crate) struct KeyLog(File);
 
 impl KeyLog {
@@ -92,12 +92,12 @@ fn from_hex(text: &str) -> Result<Vec<u8>> {
     Ok(bytes.ok_or("PSK_HEX: expected pairs of hexadecimal digits")?)
 }
 
-/// Numbers of the registry, in hexadecimal, with commas between them.
+/// Parses a comma-separated list of suite numbers in hexadecimal.
 fn suites(list: &str) -> Result<Vec<CipherSuite>> {
     let mut suites = Vec::new();
     for number in list.split(',') {
         let id = u16::from_str_radix(number.trim_start_matches("0x"), 16)?;
-        suites.push(CipherSuite::from_id(id).ok_or(format!("suite {number} is not known here"))?);
+        suites.push(CipherSuite::from_id(id).ok_or(format!("suite {number} is not supported"))?);
     }
     Ok(suites)
 }

@@ -12,17 +12,14 @@ fn server_config() -> Config {
     Config::server(|_: &[u8]| Some(psk()))
 }
 
-struct Door {
+struct Fixture {
     acceptor: Acceptor,
     rng: StdRng,
     now: Instant,
 }
 
-impl Door {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "any instant will do as a beginning"
-    )]
+impl Fixture {
+    #[allow(clippy::disallowed_methods, reason = "any starting instant works")]
     fn new(config: Config) -> Self {
         let mut rng = StdRng::seed_from_u64(5);
         Self {
@@ -37,18 +34,18 @@ impl Door {
         Connection::client(Arc::new(config), &mut self.rng, self.now).unwrap()
     }
 
-    fn take(&mut self, peer: &[u8], datagram: &[u8]) -> Accept<'_> {
+    fn receive(&mut self, peer: &[u8], datagram: &[u8]) -> Accept<'_> {
         let mut datagram = datagram.to_vec();
         self.acceptor
             .handle_datagram(peer, &mut datagram, &mut self.rng, self.now)
             .unwrap()
     }
 
-    /// The hello with a cookie that `client` says to `peer` after its first.
+    /// Returns `client`'s hello with the cookie for `peer`.
     fn second_hello(&mut self, peer: &[u8], client: &mut Connection) -> Vec<u8> {
         let now = self.now;
         let first = datagrams(client).remove(0);
-        let Accept::Reply(reply) = self.take(peer, &first) else {
+        let Accept::Reply(reply) = self.receive(peer, &first) else {
             panic!("no reply");
         };
         assert!(reply.len() <= first.len(), "no amplification");
@@ -67,16 +64,16 @@ fn datagrams(connection: &mut Connection) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_client_with_a_cookie_is_let_in_and_connects() {
+fn client_with_valid_cookie_connects() {
     for suite in CipherSuite::ALL {
-        let mut door = Door::new(server_config().with_suites(CipherSuite::ALL));
-        let now = door.now;
-        let mut client = door.client(&[*suite]);
-        let hello = door.second_hello(b"a", &mut client);
-        let Accept::Connection(mut server) = door.take(b"a", &hello) else {
+        let mut fixture = Fixture::new(server_config().with_suites(CipherSuite::ALL));
+        let now = fixture.now;
+        let mut client = fixture.client(&[*suite]);
+        let hello = fixture.second_hello(b"a", &mut client);
+        let Accept::Connection(mut server) = fixture.receive(b"a", &hello) else {
             panic!("no connection");
         };
-        assert!(server.has_begun());
+        assert!(server.has_started());
         while !client.is_connected() {
             for mut datagram in datagrams(&mut server) {
                 client.handle_datagram(now, &mut datagram, |_| {}).unwrap();
@@ -86,32 +83,38 @@ fn a_client_with_a_cookie_is_let_in_and_connects() {
             }
         }
         assert!(server.is_connected());
-        let stats = door.acceptor.stats();
+        let stats = fixture.acceptor.stats();
         assert_eq!((stats.datagrams, stats.accepted), (2, 1));
     }
 }
 
 #[test]
-fn a_cookie_is_good_for_one_address_and_two_secrets() {
-    let mut door = Door::new(server_config());
-    let mut client = door.client(crate::DEFAULT_SUITES);
-    let hello = door.second_hello(b"a", &mut client);
-    assert!(matches!(door.take(b"b", &hello), Accept::Reply(_)));
-    assert!(matches!(door.take(b"a", &hello), Accept::Connection(_)));
-    let rotate = |door: &mut Door| door.acceptor.rotate_secret(&mut door.rng);
-    rotate(&mut door);
-    assert!(matches!(door.take(b"a", &hello), Accept::Connection(_)));
-    rotate(&mut door);
-    assert!(matches!(door.take(b"a", &hello), Accept::Reply(_)));
-    // And with no bit of the hello other than it was.
-    let mut client = door.client(crate::DEFAULT_SUITES);
-    let hello = door.second_hello(b"a", &mut client);
+fn cookie_is_valid_for_one_address_and_two_secrets() {
+    let mut fixture = Fixture::new(server_config());
+    let mut client = fixture.client(crate::DEFAULT_SUITES);
+    let hello = fixture.second_hello(b"a", &mut client);
+    assert!(matches!(fixture.receive(b"b", &hello), Accept::Reply(_)));
+    assert!(matches!(
+        fixture.receive(b"a", &hello),
+        Accept::Connection(_)
+    ));
+    let rotate = |fixture: &mut Fixture| fixture.acceptor.rotate_secret(&mut fixture.rng);
+    rotate(&mut fixture);
+    assert!(matches!(
+        fixture.receive(b"a", &hello),
+        Accept::Connection(_)
+    ));
+    rotate(&mut fixture);
+    assert!(matches!(fixture.receive(b"a", &hello), Accept::Reply(_)));
+    // A cookie is not valid for a changed hello.
+    let mut client = fixture.client(crate::DEFAULT_SUITES);
+    let hello = fixture.second_hello(b"a", &mut client);
     for at in 0..hello.len() * 8 {
         let mut changed = hello.clone();
         changed[at / 8] ^= 1 << (at % 8);
-        // The record's version and number, and the message's number, are no part of it.
+        // The cookie does not cover the record's version and number, nor the message's number.
         let covered = !(1..11).contains(&(at / 8)) && !(17..19).contains(&(at / 8));
-        let accept = door.take(b"a", &changed);
+        let accept = fixture.receive(b"a", &changed);
         assert!(
             !covered || !matches!(accept, Accept::Connection(_)),
             "bit {at}"
@@ -120,49 +123,49 @@ fn a_cookie_is_good_for_one_address_and_two_secrets() {
 }
 
 #[test]
-fn a_flood_leaves_nothing_behind() {
-    let mut door = Door::new(server_config());
-    let mut client = door.client(crate::DEFAULT_SUITES);
+fn flood_of_hellos_does_not_grow_memory() {
+    let mut fixture = Fixture::new(server_config());
+    let mut client = fixture.client(crate::DEFAULT_SUITES);
     let hello = datagrams(&mut client).remove(0);
-    door.take(b"first", &hello);
-    let capacity = door.acceptor.reply.capacity();
+    fixture.receive(b"first", &hello);
+    let capacity = fixture.acceptor.reply.capacity();
     for peer in 0..20_000u32 {
         assert!(matches!(
-            door.take(&peer.to_be_bytes(), &hello),
+            fixture.receive(&peer.to_be_bytes(), &hello),
             Accept::Reply(_)
         ));
     }
-    assert_eq!(door.acceptor.reply.capacity(), capacity);
-    assert_eq!(door.acceptor.stats().verify_requests, 20_001);
+    assert_eq!(fixture.acceptor.reply.capacity(), capacity);
+    assert_eq!(fixture.acceptor.stats().verify_requests, 20_001);
 }
 
 #[test]
-fn a_hello_that_cannot_be_served_is_told_so_once_it_has_a_cookie() {
-    let mut door = Door::new(server_config());
-    let mut client = door.client(&[CipherSuite::PskAes128Ccm8]);
-    let hello = door.second_hello(b"a", &mut client);
-    let Accept::Refuse { alert, error } = door.take(b"a", &hello) else {
+fn unacceptable_hello_with_valid_cookie_gets_an_alert() {
+    let mut fixture = Fixture::new(server_config());
+    let mut client = fixture.client(&[CipherSuite::PskAes128Ccm8]);
+    let hello = fixture.second_hello(b"a", &mut client);
+    let Accept::Refuse { alert, error } = fixture.receive(b"a", &hello) else {
         panic!("not refused");
     };
     assert!(matches!(error, Error::CipherSuite { .. }));
     let mut alert = alert.to_vec();
-    let now = door.now;
+    let now = fixture.now;
     let error = client.handle_datagram(now, &mut alert, |_| {}).unwrap_err();
     assert!(matches!(error, Error::PeerAlert { .. }));
 }
 
 #[test]
-fn noise_is_dropped() {
-    let mut door = Door::new(server_config());
-    let mut client = door.client(crate::DEFAULT_SUITES);
+fn invalid_datagrams_are_dropped() {
+    let mut fixture = Fixture::new(server_config());
+    let mut client = fixture.client(crate::DEFAULT_SUITES);
     let hello = datagrams(&mut client).remove(0);
     let with = |at: usize, value: u8| {
         let mut changed = hello.clone();
         changed[at] = value;
         changed
     };
-    // No record, alert, epoch 1, another message, a high message number, a fragment.
-    for noise in [
+    // Empty, zeros, an alert, epoch 1, another message, a high message number, a fragment.
+    for invalid in [
         vec![],
         vec![0; 100],
         with(0, 21),
@@ -171,29 +174,32 @@ fn noise_is_dropped() {
         with(18, 33),
         with(21, 1),
     ] {
-        assert!(matches!(door.take(b"a", &noise), Accept::Drop));
+        assert!(matches!(fixture.receive(b"a", &invalid), Accept::Drop));
     }
     for len in 0..hello.len() {
-        assert!(matches!(door.take(b"a", &hello[..len]), Accept::Drop));
+        assert!(matches!(fixture.receive(b"a", &hello[..len]), Accept::Drop));
     }
-    assert!(matches!(door.take(b"a", &hello), Accept::Reply(_)));
-    let stats = door.acceptor.stats();
+    assert!(matches!(fixture.receive(b"a", &hello), Accept::Reply(_)));
+    let stats = fixture.acceptor.stats();
     assert_eq!(stats.dropped + 1, stats.datagrams);
 }
 
 #[test]
-fn without_cookies_a_hello_is_a_connection() {
-    let mut door = Door::new(server_config().with_cookie_exchange(false));
-    let mut client = door.client(crate::DEFAULT_SUITES);
+fn without_cookie_exchange_a_hello_creates_a_connection() {
+    let mut fixture = Fixture::new(server_config().with_cookie_exchange(false));
+    let mut client = fixture.client(crate::DEFAULT_SUITES);
     let hello = datagrams(&mut client).remove(0);
     let mut fragment = hello.clone();
     fragment[21] = 1;
-    assert!(matches!(door.take(b"a", &fragment), Accept::Drop));
-    assert!(matches!(door.take(b"a", &hello), Accept::Connection(_)));
+    assert!(matches!(fixture.receive(b"a", &fragment), Accept::Drop));
+    assert!(matches!(
+        fixture.receive(b"a", &hello),
+        Accept::Connection(_)
+    ));
 }
 
 #[test]
-fn a_client_has_no_door() {
+fn client_configuration_is_rejected() {
     let mut rng = StdRng::seed_from_u64(5);
     let config = Arc::new(Config::client("x", psk()));
     let error = Acceptor::new(config, &mut rng).unwrap_err();

@@ -1,4 +1,4 @@
-//! What comes in: from datagrams to records, to messages, to whom they concern.
+//! Input handling: from datagrams to records, fragments and messages.
 
 use super::{Connection, Handshake, Phase};
 use crate::alert::{Alert, AlertDescription, AlertLevel};
@@ -6,7 +6,7 @@ use crate::error::{Error, Stage};
 use crate::event::Event;
 use crate::messages::{Fragment, Message, handshake_type};
 use crate::record::{ContentType, Epoch, RecordId, Split, split};
-use crate::record_layer::NotOpened;
+use crate::record_layer::OpenError;
 
 impl Connection {
     pub(super) fn handle_records(
@@ -16,7 +16,7 @@ impl Connection {
     ) -> Result<(), Error> {
         let mut rest = datagram;
         while !rest.is_empty() {
-            if self.phase == Phase::Over {
+            if self.phase == Phase::Closed {
                 self.engine.stats.unexpected += 1;
                 return Ok(());
             }
@@ -26,14 +26,14 @@ impl Connection {
                         Epoch::Plain => self.handle_plain(id, fragment)?,
                         Epoch::Protected => self.handle_protected(id, fragment, deliver)?,
                     }
-                    self.handle_early(deliver)?;
+                    self.open_pending(deliver)?;
                     rest
                 }
-                Split::Foreign(rest) => {
+                Split::Unsupported(rest) => {
                     self.engine.stats.unexpected += 1;
                     rest
                 }
-                Split::Garbage => {
+                Split::Malformed => {
                     self.engine.stats.malformed += 1;
                     return Ok(());
                 }
@@ -42,7 +42,7 @@ impl Connection {
         Ok(())
     }
 
-    /// A record of epoch 0: anybody may have sent it.
+    /// Handles a record of epoch 0, which is not authenticated.
     fn handle_plain(&mut self, id: RecordId, content: &[u8]) -> Result<(), Error> {
         match id.content_type {
             _ if self.phase == Phase::Connected => {
@@ -70,7 +70,7 @@ impl Connection {
         }
     }
 
-    /// A record of epoch 1: opened if it can be, kept if that may come, else dropped.
+    /// Handles a record of epoch 1: opens it, keeps it until it can be opened, or drops it.
     fn handle_protected(
         &mut self,
         id: RecordId,
@@ -82,18 +82,18 @@ impl Connection {
             return self.open(id, fragment, deliver);
         }
         if self.expects_change_cipher_spec() {
-            self.engine.stats.early_kept += 1;
-            self.engine.stats.early_dropped += self.early.keep(id, fragment);
+            self.engine.stats.pending_kept += 1;
+            self.engine.stats.pending_dropped += self.pending.insert(id, fragment);
         } else {
             self.engine.stats.unexpected += 1;
         }
         Ok(())
     }
 
-    /// Opens what was kept and has become readable.
-    fn handle_early(&mut self, deliver: &mut impl FnMut(&mut [u8])) -> Result<(), Error> {
-        while self.phase != Phase::Over && self.can_open() {
-            let Some(mut record) = self.early.take(self.phase == Phase::Connected) else {
+    /// Opens the kept records that can now be opened.
+    fn open_pending(&mut self, deliver: &mut impl FnMut(&mut [u8])) -> Result<(), Error> {
+        while self.phase != Phase::Closed && self.can_open() {
+            let Some(mut record) = self.pending.take(self.phase == Phase::Connected) else {
                 break;
             };
             self.open(record.id, &mut record.fragment, deliver)?;
@@ -110,11 +110,11 @@ impl Connection {
         let stats = &mut self.engine.stats;
         let plaintext = match self.engine.records.open(id, fragment) {
             Ok(plaintext) => plaintext,
-            Err(NotOpened::Replayed) => {
+            Err(OpenError::Replayed) => {
                 stats.replayed += 1;
                 return Ok(());
             }
-            Err(NotOpened::NotAuthentic) => {
+            Err(OpenError::Unauthentic) => {
                 stats.undecryptable += 1;
                 if self.phase == Phase::Handshake && id.content_type == ContentType::Handshake {
                     stats.undecryptable_finished += 1;
@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// The fragments in one record, of which there may be several.
+    /// Handles the fragments in one record.
     fn handle_fragments(&mut self, id: RecordId, content: &[u8]) -> Result<(), Error> {
         let mut rest = content;
         while !rest.is_empty() {
@@ -148,7 +148,7 @@ impl Connection {
             match self.phase {
                 Phase::Handshake => self.handle_fragment(id, &fragment)?,
                 Phase::Connected => self.handle_late_fragment(id.epoch, &fragment)?,
-                Phase::Over => return Ok(()),
+                Phase::Closed => return Ok(()),
             }
             rest = tail;
         }
@@ -162,7 +162,7 @@ impl Connection {
                 handshake_type::HELLO_VERIFY_REQUEST if id.epoch == Epoch::Plain => {
                     return client.handle_verify_request(engine, fragment);
                 }
-                // To be ignored while a handshake goes on, and no part of it (RFC 5246 section 7.4.1.1).
+                // A HelloRequest is ignored during a handshake (RFC 5246 section 7.4.1.1).
                 handshake_type::HELLO_REQUEST => {
                     engine.stats.unexpected += 1;
                     return Ok(());
@@ -174,14 +174,14 @@ impl Connection {
             }
             Handshake::Server(_) => {}
         }
-        // A Finished counts only under the keys, and nothing else does there.
+        // A Finished must be in epoch 1, all other messages in epoch 0.
         let finished = fragment.handshake_type == handshake_type::FINISHED;
         if finished != (id.epoch == Epoch::Protected) {
             engine.stats.unexpected += 1;
             return Ok(());
         }
-        // In the clear nothing comes any more where the Finished is awaited, save repeats of what came: what
-        // claims its number or a later one is forged, and must not stand in its way.
+        // While the Finished is awaited, only retransmissions are valid in the clear. A message
+        // with the Finished's number or a later one is forged, and must not block it.
         let ahead = fragment.sequence >= engine.reassembly.next();
         if id.epoch == Epoch::Plain && ahead && self.stage() == Stage::AwaitFinished {
             self.engine.stats.unexpected += 1;
@@ -189,8 +189,8 @@ impl Connection {
         }
         let engine = &mut self.engine;
         if engine.insert(fragment) {
-            return if self.is_repeat(fragment) {
-                self.engine.answer_again(false)
+            return if self.is_retransmission(fragment) {
+                self.engine.resend_flight(false)
             } else {
                 Ok(())
             };
@@ -209,14 +209,14 @@ impl Connection {
             Handshake::Server(server) => server.check(message),
         };
         match checked {
-            // Whoever can send one datagram can send this. The peer's own message may still come; if none
-            // does, this is what the handshake failed of.
+            // An attacker may have sent this, and the peer's own message may still arrive. If it
+            // does not, this error explains the failed handshake.
             Err(error @ (Error::Malformed { .. } | Error::UnexpectedMessage { .. }))
                 if self.stage() != Stage::AwaitFinished =>
             {
                 tracing::debug!(%error, stage = ?self.stage(), "handshake message dropped");
                 self.engine.stats.messages_rejected += 1;
-                self.engine.reassembly.reopen();
+                self.engine.reassembly.expect_again();
                 self.rejected = Some(error);
                 return Ok(());
             }
@@ -229,7 +229,7 @@ impl Connection {
             Handshake::Server(server) => server.handle_message(engine, message)?,
         }
         match self.stage() {
-            // All that is held came in the clear, and only the Finished may follow.
+            // The buffered fragments came in the clear, and only the Finished may follow.
             Stage::AwaitFinished => {
                 self.engine.stats.fragments_dropped += self.engine.reassembly.clear();
             }
@@ -239,11 +239,11 @@ impl Connection {
         Ok(())
     }
 
-    /// A handshake message under the keys after the handshake: the client's Finished once more, or an
-    /// attempt at a second handshake, which is refused (RFC 5246 section 7.2.2).
+    /// Handles a protected handshake message after the handshake: a retransmission of the client's
+    /// Finished, or a renegotiation attempt, which is refused (RFC 5246 section 7.2.2).
     fn handle_late_fragment(&mut self, epoch: Epoch, fragment: &Fragment<'_>) -> Result<(), Error> {
-        if epoch == Epoch::Protected && self.is_repeat(fragment) {
-            return self.engine.answer_again(true);
+        if epoch == Epoch::Protected && self.is_retransmission(fragment) {
+            return self.engine.resend_flight(true);
         }
         let attempt = match self.handshake {
             Handshake::Client(_) => handshake_type::HELLO_REQUEST,
@@ -264,13 +264,13 @@ impl Connection {
         };
         let closes = alert.description == AlertDescription::CLOSE_NOTIFY;
         if closes && self.phase == Phase::Connected {
-            // RFC 5246 section 7.2.1: the other side closes at once, and says so.
+            // The other side must answer with close_notify (RFC 5246 section 7.2.1).
             self.engine.send_alert(Alert::CLOSE_NOTIFY)?;
             self.end();
             self.engine.events.push_back(Event::Closed);
             return Ok(());
         }
-        if (closes || alert.level == AlertLevel::Fatal) && self.has_begun() {
+        if (closes || alert.level == AlertLevel::Fatal) && self.has_started() {
             return Err(Error::PeerAlert {
                 level: alert.level,
                 description: alert.description,
@@ -292,10 +292,10 @@ impl Connection {
         }
     }
 
-    fn is_repeat(&self, fragment: &Fragment<'_>) -> bool {
+    fn is_retransmission(&self, fragment: &Fragment<'_>) -> bool {
         match &self.handshake {
-            Handshake::Client(client) => client.is_repeat(fragment),
-            Handshake::Server(server) => server.is_repeat(fragment),
+            Handshake::Client(client) => client.is_retransmission(fragment),
+            Handshake::Server(server) => server.is_retransmission(fragment),
         }
     }
 }

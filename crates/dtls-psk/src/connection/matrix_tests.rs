@@ -1,4 +1,4 @@
-//! Every suite with every group, extension and cookie, in memory.
+//! Handshakes with every suite, group, extension and cookie setting, in memory.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,8 +26,8 @@ fn server_config() -> Config {
     Config::server(|identity: &[u8]| (identity == IDENTITY).then(psk)).with_key_log(true)
 }
 
-/// One end, and what it said.
-struct End {
+/// An endpoint and its outputs.
+struct Endpoint {
     connection: Connection,
     connected: Option<Connected>,
     key_log: Vec<String>,
@@ -37,7 +37,7 @@ struct End {
     longest: usize,
 }
 
-impl End {
+impl Endpoint {
     fn new(connection: Connection, now: Instant) -> Self {
         Self {
             connection,
@@ -69,7 +69,7 @@ impl End {
         }
     }
 
-    fn take(&mut self, now: Instant, mut datagram: Vec<u8>) {
+    fn receive(&mut self, now: Instant, mut datagram: Vec<u8>) {
         let received = &mut self.received;
         let result = self
             .connection
@@ -78,8 +78,12 @@ impl End {
     }
 }
 
-/// Who sends and who receives, upwards or downwards.
-fn ends<'a>(client: &'a mut End, server: &'a mut End, up: bool) -> (&'a mut End, &'a mut End) {
+/// Returns the sender and the receiver. `up` is from client to server.
+fn direction<'a>(
+    client: &'a mut Endpoint,
+    server: &'a mut Endpoint,
+    up: bool,
+) -> (&'a mut Endpoint, &'a mut Endpoint) {
     if up {
         (client, server)
     } else {
@@ -88,38 +92,36 @@ fn ends<'a>(client: &'a mut End, server: &'a mut End, up: bool) -> (&'a mut End,
 }
 
 struct Pair {
-    client: End,
-    server: End,
+    client: Endpoint,
+    server: Endpoint,
     now: Instant,
 }
 
 impl Pair {
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "any instant will do as a beginning"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "any starting instant works")]
     fn new(client: Config, server: Config) -> Self {
         let now = Instant::now();
         let mut rng = StdRng::seed_from_u64(5);
         let client = Connection::client(Arc::new(client), &mut rng, now).unwrap();
         let server = Connection::server(Arc::new(server), b"peer", &mut rng, now).unwrap();
         Self {
-            client: End::new(client, now),
-            server: End::new(server, now),
+            client: Endpoint::new(client, now),
+            server: Endpoint::new(server, now),
             now,
         }
     }
 
-    /// Carries what `lost` does not lose, and lets time pass, until both are connected or one has failed.
+    /// Delivers the datagrams for which `lost` returns `false`, and advances time, until both are
+    /// connected or both have failed.
     fn run(&mut self, mut lost: impl FnMut() -> bool) {
         for _ in 0..4000 {
             for up in [true, false] {
-                let (from, to) = ends(&mut self.client, &mut self.server, up);
+                let (from, to) = direction(&mut self.client, &mut self.server, up);
                 let datagrams = from.drain();
                 let idle = datagrams.is_empty();
                 for datagram in datagrams {
                     if !lost() {
-                        to.take(self.now, datagram);
+                        to.receive(self.now, datagram);
                     }
                 }
                 if idle {
@@ -145,22 +147,22 @@ impl Pair {
         client.connected.clone().unwrap()
     }
 
-    /// A record of `len` bytes each way.
-    fn carry(&mut self, len: usize) {
+    /// Sends a record of `len` bytes in each direction.
+    fn transfer(&mut self, len: usize) {
         for up in [true, false] {
-            let (from, to) = ends(&mut self.client, &mut self.server, up);
+            let (from, to) = direction(&mut self.client, &mut self.server, up);
             let data: Vec<u8> = (0..=250).cycle().take(len).collect();
             from.connection.send(&data).unwrap();
             to.received.clear();
             for datagram in from.drain() {
-                to.take(self.now, datagram);
+                to.receive(self.now, datagram);
             }
             assert_eq!(to.received, [data]);
         }
     }
 }
 
-/// Both configurations with a suite, and a group if it has a use for one.
+/// Returns every suite, with every group if it uses one.
 fn every_suite_and_group() -> Vec<(CipherSuite, Option<Group>)> {
     let mut all = Vec::new();
     for suite in CipherSuite::ALL {
@@ -178,7 +180,7 @@ fn with(config: Config, suite: CipherSuite, group: Option<Group>) -> Config {
 }
 
 #[test]
-fn the_whole_matrix() {
+fn every_combination_of_settings_connects() {
     for (suite, group) in every_suite_and_group() {
         for bits in 0..32u32 {
             let on = |bit: u32| bits & (1 << bit) != 0;
@@ -204,7 +206,7 @@ fn the_whole_matrix() {
             assert_eq!(pair.connect(), expected);
             let max = pair.client.connection.max_payload();
             for len in [0, 1, 15, 16, 17, 500, max - 1, max] {
-                pair.carry(len);
+                pair.transfer(len);
             }
             let mtu = crate::DEFAULT_MTU;
             assert!(pair.client.longest <= mtu && pair.client.longest > mtu - 16);
@@ -212,7 +214,7 @@ fn the_whole_matrix() {
             assert!(matches!(error, Err(Error::TooLong { .. })), "{error:?}");
             pair.client.connection.close();
             for datagram in pair.client.drain() {
-                pair.server.take(pair.now, datagram);
+                pair.server.receive(pair.now, datagram);
             }
             assert!(pair.server.connection.is_closed());
         }
@@ -220,7 +222,7 @@ fn the_whole_matrix() {
 }
 
 #[test]
-fn the_smallest_mtu_and_the_longest_identity() {
+fn smallest_mtu_carries_the_longest_identity() {
     let identity = vec![b'i'; crate::MAX_IDENTITY];
     for (suite, group) in every_suite_and_group() {
         for encrypt_then_mac in [false, true] {
@@ -237,7 +239,7 @@ fn the_smallest_mtu_and_the_longest_identity() {
             assert_eq!(pair.connect().identity, identity);
             let max = pair.client.connection.max_payload();
             for len in 0..=max {
-                pair.carry(len);
+                pair.transfer(len);
             }
             for longest in [pair.client.longest, pair.server.longest] {
                 assert!(longest <= MIN_MTU, "{suite}: {longest}");
@@ -247,7 +249,7 @@ fn the_smallest_mtu_and_the_longest_identity() {
 }
 
 #[test]
-fn every_hello_of_every_order_is_agreed_on() {
+fn server_order_decides_suite_and_group() {
     use CipherSuite as S;
     let ecdhe = S::EcdhePskChacha20Poly1305Sha256;
     let (cbc, plain) = (S::EcdhePskAes128CbcSha256, S::PskAes128Ccm8);
@@ -255,7 +257,7 @@ fn every_hello_of_every_order_is_agreed_on() {
     type Side<'a> = (&'a [CipherSuite], &'a [Group]);
     type Choice = Option<(CipherSuite, Option<Group>)>;
     let cases: [(Side<'_>, Side<'_>, Choice); 8] = [
-        // The server's order counts.
+        // The server's order decides.
         (
             (S::ALL, Group::ALL),
             (&[plain, ecdhe], &[x]),
@@ -272,9 +274,9 @@ fn every_hello_of_every_order_is_agreed_on() {
             (S::ALL, &[p, x]),
             Some((ecdhe, Some(p))),
         ),
-        // No common group: a suite without.
+        // No common group: a suite without one is selected.
         ((&[ecdhe, plain], &[p]), (S::ALL, &[x]), Some((plain, None))),
-        // Nothing in common.
+        // No common suite.
         ((&[ecdhe, cbc], &[p]), (S::ALL, &[x]), None),
         ((&[ecdhe], &[x]), (&[plain], &[]), None),
         ((&[plain], &[]), (&[cbc, ecdhe], &[x]), None),
@@ -297,7 +299,7 @@ fn every_hello_of_every_order_is_agreed_on() {
 }
 
 #[test]
-fn a_client_chooses_by_the_hint() {
+fn client_selects_identity_by_hint() {
     for suite in CipherSuite::ALL {
         let select = |hint: &[u8]| (hint == HINT).then(|| (IDENTITY.to_vec(), psk()));
         let client = || {
@@ -316,12 +318,12 @@ fn a_client_chooses_by_the_hint() {
 }
 
 #[test]
-fn a_wrong_key_and_an_unknown_identity_look_the_same_in_every_suite() {
+fn wrong_key_and_unknown_identity_are_indistinguishable() {
     for (suite, group) in every_suite_and_group() {
         let mut seen = Vec::new();
         for client in [
             Config::client(IDENTITY, Psk::new("wrong")),
-            Config::client("nobody", psk()),
+            Config::client("unknown", psk()),
         ] {
             let server = with(server_config(), suite, group);
             let mut pair = Pair::new(with(client, suite, group), server);
@@ -339,9 +341,9 @@ fn a_wrong_key_and_an_unknown_identity_look_the_same_in_every_suite() {
 }
 
 #[test]
-fn configurations_that_cannot_be_are_refused() {
+fn invalid_configurations_are_rejected() {
     let mut rng = StdRng::seed_from_u64(5);
-    #[allow(clippy::disallowed_methods, reason = "any instant will do")]
+    #[allow(clippy::disallowed_methods, reason = "any starting instant works")]
     let now = Instant::now();
     let mut refused = |config: Config| {
         let error = Connection::client(Arc::new(config), &mut rng, now).unwrap_err();
@@ -356,8 +358,8 @@ fn configurations_that_cannot_be_are_refused() {
 }
 
 #[test]
-fn the_default_hello_is_what_cameras_know() {
-    let mut pair = Pair::new(Config::client("AUTHPWD_admin", psk()), server_config());
+fn default_client_hello_has_known_bytes() {
+    let mut pair = Pair::new(Config::client("a device", psk()), server_config());
     let hello = pair.client.drain().remove(0);
     let tail = [
         &[0, 2, 0xcc, 0xac, 1, 0][..],
@@ -374,7 +376,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn flights_lost_anywhere_are_made_up_for(
+    fn handshake_recovers_from_lost_datagrams(
         which in 0usize..9,
         mtu in MIN_MTU..1500,
         seed: u64,
@@ -398,6 +400,6 @@ proptest! {
         prop_assert!(pair.client.connected.is_some(), "{:?}", pair.client.error);
         prop_assert_eq!(&pair.client.connected, &pair.server.connected);
         prop_assert_eq!(pair.client.key_log.last(), pair.server.key_log.last());
-        pair.carry(10);
+        pair.transfer(10);
     }
 }

@@ -1,4 +1,4 @@
-//! What needs a look behind the interface: records under the keys that a well-behaved peer never sends.
+//! Tests that need access to the internals: protected records that a conforming peer never sends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,10 +25,7 @@ fn drain(connection: &mut Connection) -> (Vec<Vec<u8>>, Vec<Event>) {
     }
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "any instant will do as a beginning"
-)]
+#[allow(clippy::disallowed_methods, reason = "any starting instant works")]
 fn pair() -> (Connection, Connection, Instant) {
     let now = Instant::now();
     let mut rng = StdRng::seed_from_u64(5);
@@ -64,7 +61,7 @@ fn seal(records: &mut RecordLayer, content_type: ContentType, content: &[u8]) ->
 }
 
 #[test]
-fn a_second_handshake_is_refused_with_a_warning_and_the_connection_goes_on() {
+fn renegotiation_is_refused_and_the_connection_continues() {
     for server_asks in [false, true] {
         let (mut client, mut server, now) = connected();
         let (asks, refuses, message) = if server_asks {
@@ -82,13 +79,13 @@ fn a_second_handshake_is_refused_with_a_warning_and_the_connection_goes_on() {
         assert_eq!((answers.len(), events.len()), (1, 0));
         asks.handle_datagram(now, &mut answers[0], |_| panic!("data"))
             .unwrap();
-        assert_eq!(asks.stats().alerts_ignored, 1, "a warning, understood");
+        assert_eq!(asks.stats().alerts_ignored, 1, "the warning is ignored");
         assert!(asks.is_connected() && refuses.is_connected());
     }
 }
 
 #[test]
-fn a_fatal_alert_under_the_keys_ends_the_connection() {
+fn authenticated_fatal_alert_closes_the_connection() {
     let (mut client, mut server, now) = connected();
     let content = Alert::fatal(AlertDescription::INTERNAL_ERROR).to_wire();
     let mut datagram = seal(&mut client.engine.records, ContentType::Alert, &content);
@@ -105,9 +102,9 @@ fn a_fatal_alert_under_the_keys_ends_the_connection() {
 }
 
 #[test]
-fn a_repeated_finished_is_answered_with_the_last_flight() {
+fn retransmitted_finished_is_answered_with_the_last_flight() {
     let (mut client, mut server, now) = connected();
-    // The client's flight, sent once more with new record numbers.
+    // The client's Finished in a new record.
     let Some(crate::flight::FlightItem::Handshake(Epoch::Protected, finished)) =
         client.engine.flight.items.last()
     else {
@@ -119,7 +116,7 @@ fn a_repeated_finished_is_answered_with_the_last_flight() {
     let content = [&header[..], &finished.body].concat();
     let mut datagram = seal(&mut client.engine.records, ContentType::Handshake, &content);
     server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
-    assert_eq!(server.stats().flights_answered_again, 1);
+    assert_eq!(server.stats().flights_resent, 1);
     let (mut answers, _) = drain(&mut server);
     assert_eq!(answers.len(), 1);
     client
@@ -129,7 +126,7 @@ fn a_repeated_finished_is_answered_with_the_last_flight() {
 }
 
 #[test]
-fn a_server_whose_finished_does_not_verify_is_refused() {
+fn client_rejects_a_wrong_finished() {
     let (mut client, mut server, now) = pair();
     // Up to the client's last flight.
     for _ in 0..2 {
@@ -163,7 +160,7 @@ fn a_server_whose_finished_does_not_verify_is_refused() {
         client.handle_datagram(now, &mut datagram, |_| {}),
         Err(Error::FinishedMismatch)
     );
-    // The server hears why, under the keys.
+    // The client sends a protected alert.
     let mut alert = drain(&mut client).0.pop().unwrap();
     assert_eq!(
         server.handle_datagram(now, &mut alert, |_| {}),
@@ -176,7 +173,7 @@ fn a_server_whose_finished_does_not_verify_is_refused() {
 }
 
 #[test]
-fn odd_records_under_the_keys_are_dropped() {
+fn unexpected_protected_records_are_dropped() {
     let (mut client, mut server, now) = connected();
     let records = &mut client.engine.records;
     let mut datagram = seal(records, ContentType::ChangeCipherSpec, &[1]);
@@ -187,14 +184,14 @@ fn odd_records_under_the_keys_are_dropped() {
     server
         .handle_datagram(now, &mut datagram, |data| delivered.push(data.to_vec()))
         .unwrap();
-    assert_eq!(delivered, [b""], "an empty record is data all the same");
+    assert_eq!(delivered, [b""], "an empty record is delivered");
     let stats = server.stats();
     assert_eq!((stats.unexpected, stats.malformed), (1, 2));
     assert!(drain(&mut server).0.is_empty());
 }
 
 #[test]
-fn a_finished_in_the_clear_is_not_looked_at() {
+fn finished_in_the_clear_is_ignored() {
     let (client, mut server, now) = connected();
     drop(client);
     let content = handshake_header(handshake_type::FINISHED, 0, 2, 0, 0).unwrap();
@@ -212,10 +209,10 @@ fn a_finished_in_the_clear_is_not_looked_at() {
 }
 
 #[test]
-fn the_last_number_under_the_keys_says_goodbye() {
+fn last_sequence_number_carries_a_close_notify() {
     let (mut client, mut server, now) = connected();
     let last = (1 << 48) - 1;
-    client.engine.records.start_protected_at(last - 1);
+    client.engine.records.set_next_protected(last - 1);
     client.send(b"the last record").unwrap();
     assert_eq!(client.send(b"x"), Err(Error::SequenceExhausted(1)));
     assert!(client.is_closed());
@@ -234,9 +231,9 @@ fn the_last_number_under_the_keys_says_goodbye() {
 }
 
 #[test]
-fn a_seal_without_numbers_leaves_the_buffer_and_closes() {
+fn seal_without_sequence_numbers_closes_and_leaves_the_buffer_unchanged() {
     let (mut client, ..) = connected();
-    client.engine.records.start_protected_at((1 << 48) - 1);
+    client.engine.records.set_next_protected((1 << 48) - 1);
     let mut out = vec![1, 2, 3];
     assert_eq!(
         client.seal(b"x", &mut out),
@@ -248,14 +245,14 @@ fn a_seal_without_numbers_leaves_the_buffer_and_closes() {
 }
 
 #[test]
-fn a_client_that_offers_a_session_and_a_ticket_gets_a_whole_handshake() {
+fn offered_session_and_ticket_are_ignored() {
     let (mut client, server, now) = pair();
     drop(server);
     let psk = || Psk::new([9; 32]);
     let config = Config::server(move |_: &[u8]| Some(psk())).with_cookie_exchange(false);
     let mut rng = StdRng::seed_from_u64(5);
     let mut server = Connection::server(Arc::new(config), b"", &mut rng, now).unwrap();
-    // The client's own hello with a session id and session_ticket (35) in it.
+    // The client's hello with an added session ID and session_ticket extension (35).
     let hello = drain(&mut client).0.remove(0);
     let body = &hello[25..];
     let extensions_at = 2 + 32 + 1 + 1 + 4 + 2;
@@ -276,21 +273,18 @@ fn a_client_that_offers_a_session_and_a_ticket_gets_a_whole_handshake() {
     crate::record::append_plain(id, &[&header[..], &offered].concat(), &mut datagram).unwrap();
     server.handle_datagram(now, &mut datagram, |_| {}).unwrap();
     let answer = drain(&mut server).0.remove(0);
-    // A ServerHello without a session id, and a whole flight behind it.
+    // The server answers with an empty session ID and a full handshake.
     assert_eq!(
         (answer[13], answer[25 + 34]),
         (handshake_type::SERVER_HELLO, 0)
     );
     assert_eq!(server.stage(), Stage::AwaitKeyExchange);
     let text = format!("{answer:02x?}");
-    assert!(
-        !text.contains("00, 23, 00, 00, 00"),
-        "no ticket is promised"
-    );
+    assert!(!text.contains("00, 23, 00, 00, 00"), "no ticket extension");
 }
 
 #[test]
-fn a_ticket_that_nobody_asked_for_is_dropped() {
+fn unexpected_session_ticket_is_dropped() {
     const NEW_SESSION_TICKET: u8 = 4;
     let (mut client, mut server, now) = pair();
     for _ in 0..2 {
@@ -312,7 +306,7 @@ fn a_ticket_that_nobody_asked_for_is_dropped() {
     };
     let mut datagram = Vec::new();
     crate::record::append_plain(id, &[&header[..], &[0; 6]].concat(), &mut datagram).unwrap();
-    // It is in the clear, so that anybody may have sent it, and it has the Finished's number.
+    // The ticket is in the clear, so it may be forged, and has the Finished's message number.
     client.handle_datagram(now, &mut datagram, |_| {}).unwrap();
     assert_eq!(client.stats().unexpected, 1);
     for mut datagram in drain(&mut client).0 {
@@ -325,7 +319,7 @@ fn a_ticket_that_nobody_asked_for_is_dropped() {
 }
 
 #[test]
-fn a_server_that_answers_what_was_not_offered_is_told_so() {
+fn server_answers_that_were_not_offered_are_rejected() {
     let hello = |suite: [u8; 2], extensions: &[u8]| {
         let mut body = vec![0xfe, 0xfd];
         body.extend([0x42; 32]);
@@ -383,12 +377,12 @@ fn a_server_that_answers_what_was_not_offered_is_told_so() {
             hello(cbc_id, &encrypt_then_mac),
             Ok(()),
         ),
-        // A suite that this crate speaks and this client did not offer.
+        // A supported suite that this client did not offer.
         (
             client(&[ccm]),
             hello(cbc_id, &[]),
             Err(Error::CipherSuite {
-                what: "the server chose one that was not offered",
+                what: "the server selected one that was not offered",
             }),
         ),
     ] {

@@ -1,4 +1,4 @@
-//! Extensions of the hellos (RFC 5246 section 7.4.1.4).
+//! Hello extensions (RFC 5246 section 7.4.1.4).
 
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;
@@ -15,13 +15,13 @@ pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 /// renegotiation_info (RFC 5746 section 3.2).
 pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
 
-/// The only point format there is left.
-pub(crate) const POINT_UNCOMPRESSED: u8 = 0;
+/// The only point format still in use.
+const POINT_UNCOMPRESSED: u8 = 0;
 
-/// More extensions than this in one hello are refused: no real hello has half as many.
+/// The maximum number of extensions in a hello. Real hellos have fewer than half as many.
 const MAX_EXTENSIONS: usize = 64;
 
-/// The extensions of a hello: those that matter here, and the rest by number.
+/// The extensions of a hello.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extensions<'a> {
     raw: &'a [u8],
@@ -30,14 +30,14 @@ pub(crate) struct Extensions<'a> {
     pub(crate) point_formats: Option<&'a [u8]>,
     pub(crate) encrypt_then_mac: bool,
     pub(crate) extended_master_secret: bool,
-    /// The content of renegotiation_info: empty in a first handshake.
+    /// The content of renegotiation_info, which is empty in an initial handshake.
     pub(crate) renegotiation_info: Option<&'a [u8]>,
-    /// The first extension that is none of these.
+    /// The type of the first extension that has no field here.
     pub(crate) first_other: Option<u16>,
 }
 
 impl<'a> Extensions<'a> {
-    /// Reads what is left of a hello: nothing, or a vector of extensions (type u16, u16 length, content).
+    /// Parses the extensions at the end of a hello, which may be missing.
     pub(crate) fn read(reader: &mut Reader<'a>, message: &'static str) -> Result<Self, Error> {
         let mut extensions = Self::default();
         if reader.is_empty() {
@@ -55,7 +55,7 @@ impl<'a> Extensions<'a> {
             if seen.contains(&number) {
                 return Err(Error::IllegalParameter {
                     message,
-                    what: "second extension of one type",
+                    what: "duplicate extension",
                 });
             }
             seen.push(number);
@@ -64,7 +64,7 @@ impl<'a> Extensions<'a> {
                 SUPPORTED_GROUPS => {
                     let groups = content_reader.vec16("supported_groups")?;
                     if groups.is_empty() || groups.len() % 2 != 0 {
-                        return Err(list.malformed("whole groups in supported_groups"));
+                        return Err(list.malformed("a list of groups in supported_groups"));
                     }
                     extensions.groups = Some(groups);
                     content_reader.end()?;
@@ -94,13 +94,31 @@ impl<'a> Extensions<'a> {
         Ok(extensions)
     }
 
-    /// The bytes they came in.
+    /// Checks the extensions that both hellos may have.
+    ///
+    /// RFC 5746 sections 3.4 and 3.6 require an empty renegotiation_info in an initial handshake. A
+    /// peer may omit it, because nothing is ever renegotiated.
+    pub(crate) fn check(&self, message: &'static str) -> Result<(), Error> {
+        let points = self.point_formats;
+        if points.is_some_and(|formats| !formats.contains(&POINT_UNCOMPRESSED)) {
+            return Err(Error::IllegalParameter {
+                message,
+                what: "ec_point_formats",
+            });
+        }
+        match self.renegotiation_info {
+            None | Some([]) => Ok(()),
+            Some(_) => Err(Error::Renegotiation),
+        }
+    }
+
+    /// Returns the encoded extensions.
     pub(crate) fn raw(&self) -> &'a [u8] {
         self.raw
     }
 }
 
-/// The numbers in a list of 16-bit numbers.
+/// Returns the numbers in a list of 16-bit numbers.
 pub(crate) fn numbers(list: &[u8]) -> impl Iterator<Item = u16> + '_ {
     list.as_chunks::<2>()
         .0
@@ -119,7 +137,7 @@ pub(crate) fn put_supported_groups(out: &mut Vec<u8>, groups: &[Group]) -> Resul
     put(out, SUPPORTED_GROUPS, &content)
 }
 
-/// Appends ec_point_formats with the uncompressed format alone.
+/// Appends ec_point_formats with only the uncompressed format.
 pub(crate) fn put_point_formats(out: &mut Vec<u8>) -> Result<(), Error> {
     let mut content = Vec::new();
     put_vec8(&mut content, &[POINT_UNCOMPRESSED])?;
@@ -136,7 +154,7 @@ pub(crate) fn put_extended_master_secret(out: &mut Vec<u8>) -> Result<(), Error>
     put(out, EXTENDED_MASTER_SECRET, &[])
 }
 
-/// Appends the renegotiation_info of a first handshake.
+/// Appends the renegotiation_info of an initial handshake.
 pub(crate) fn put_renegotiation_info(out: &mut Vec<u8>) -> Result<(), Error> {
     put(out, RENEGOTIATION_INFO, &[0])
 }
@@ -155,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_are_read_back_and_unknown_ones_skipped() {
+    fn extensions_round_trip_and_unknown_ones_are_skipped() {
         let mut list = Vec::new();
         put(&mut list, 0x0a0a, b"grease").unwrap();
         put_supported_groups(&mut list, Group::ALL).unwrap();
@@ -177,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn twice_the_same_is_refused() {
+    fn duplicate_extensions_are_rejected() {
         let mut list = Vec::new();
         put(&mut list, 0x1234, b"").unwrap();
         put(&mut list, 0x1234, b"").unwrap();

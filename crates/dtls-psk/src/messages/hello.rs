@@ -1,4 +1,5 @@
-//! ClientHello, HelloVerifyRequest and ServerHello (RFC 6347 section 4.3.2, RFC 5246 section 7.4.1).
+//! ClientHello, HelloVerifyRequest and ServerHello (RFC 6347 section 4.3.2, RFC 5246 section
+//! 7.4.1).
 
 use super::extensions::{self, Extensions};
 use super::{Reader, put_vec8, put_vec16};
@@ -7,16 +8,17 @@ use crate::group::Group;
 use crate::record::{DTLS_1_0, DTLS_1_2};
 use crate::suites::CipherSuite;
 
-/// The signalling suite of a first handshake without renegotiation_info (RFC 5746 section 3.3).
+/// The signalling suite that a client may send instead of renegotiation_info (RFC 5746 section
+/// 3.3).
 pub(crate) const EMPTY_RENEGOTIATION_INFO_SCSV: u16 = 0x00ff;
-/// No compression, the only method.
+/// No compression.
 pub(crate) const COMPRESSION_NULL: u8 = 0;
 
 const CLIENT_HELLO: &str = "ClientHello";
 const VERIFY_REQUEST: &str = "HelloVerifyRequest";
 const SERVER_HELLO: &str = "ServerHello";
 
-/// What this crate's client says in its hello.
+/// The content of a ClientHello that this crate sends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offer<'a> {
     pub(crate) random: &'a [u8; 32],
@@ -27,7 +29,7 @@ pub(crate) struct Offer<'a> {
     pub(crate) extended_master_secret: bool,
 }
 
-/// What this crate's server says in its hello.
+/// The content of a ServerHello that this crate sends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Choice<'a> {
     pub(crate) random: &'a [u8; 32],
@@ -38,15 +40,15 @@ pub(crate) struct Choice<'a> {
 
 /// A ClientHello.
 ///
-/// | size | what |
+/// | size | field |
 /// |---|---|
 /// | 2 | version, `fe fd` |
 /// | 32 | random |
-/// | 1 + n | session id, here always empty |
-/// | 1 + n | cookie, empty in a first hello |
+/// | 1 + n | session ID, always empty in this crate's hellos |
+/// | 1 + n | cookie, empty in the first hello |
 /// | 2 + n | cipher suites, 2 bytes each |
 /// | 1 + n | compression methods |
-/// | 2 + n | extensions; may be missing as a whole |
+/// | 2 + n | extensions, may be missing |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClientHello<'a> {
     pub(crate) version: u16,
@@ -65,12 +67,12 @@ impl<'a> ClientHello<'a> {
         let random = reader.array("the random")?;
         let session_id = reader.vec8("the session id")?;
         if session_id.len() > 32 {
-            return Err(reader.malformed("a session id of at most 32 bytes"));
+            return Err(reader.malformed("a session ID of at most 32 bytes"));
         }
         let cookie = reader.vec8("the cookie")?;
         let suites = reader.vec16("the cipher suites")?;
         if suites.is_empty() || suites.len() % 2 != 0 {
-            return Err(reader.malformed("whole cipher suites"));
+            return Err(reader.malformed("a list of cipher suites"));
         }
         let compressions = reader.vec8("the compression methods")?;
         if compressions.is_empty() {
@@ -89,8 +91,7 @@ impl<'a> ClientHello<'a> {
         })
     }
 
-    /// The hello that this crate's client sends. Extensions are left out where no offered suite has a use
-    /// for them.
+    /// Encodes a hello. Extensions that no offered suite uses are omitted.
     pub(crate) fn write(offer: &Offer<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(128);
         out.extend_from_slice(&DTLS_1_2.to_be_bytes());
@@ -123,9 +124,9 @@ impl<'a> ClientHello<'a> {
 
 /// A HelloVerifyRequest.
 ///
-/// | size | what |
+/// | size | field |
 /// |---|---|
-/// | 2 | version; DTLS 1.0, `fe ff`, whatever is negotiated later: a client does not look at it |
+/// | 2 | version: always DTLS 1.0, `fe ff`; clients ignore it |
 /// | 1 + n | cookie |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HelloVerifyRequest<'a> {
@@ -150,14 +151,14 @@ impl<'a> HelloVerifyRequest<'a> {
 
 /// A ServerHello.
 ///
-/// | size | what |
+/// | size | field |
 /// |---|---|
 /// | 2 | version, `fe fd` |
 /// | 32 | random |
-/// | 1 + n | session id, here always empty: no session is resumed |
+/// | 1 + n | session ID, always empty in this crate's hellos: there is no resumption |
 /// | 2 | cipher suite |
 /// | 1 | compression method |
-/// | 2 + n | extensions; may be missing as a whole |
+/// | 2 + n | extensions, may be missing |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerHello<'a> {
     pub(crate) version: u16,
@@ -173,7 +174,7 @@ impl<'a> ServerHello<'a> {
         let version = reader.u16("the version")?;
         let random = reader.array("the random")?;
         if reader.vec8("the session id")?.len() > 32 {
-            return Err(reader.malformed("a session id of at most 32 bytes"));
+            return Err(reader.malformed("a session ID of at most 32 bytes"));
         }
         let suite = reader.u16("the cipher suite")?;
         let compression = reader.u8("the compression method")?;
@@ -188,7 +189,7 @@ impl<'a> ServerHello<'a> {
         })
     }
 
-    /// The answer to `hello`.
+    /// Encodes the answer to `hello`.
     pub(crate) fn write(choice: &Choice<'_>, hello: &ClientHello<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(64);
         out.extend_from_slice(&DTLS_1_2.to_be_bytes());
@@ -246,7 +247,7 @@ mod tests {
     };
 
     #[test]
-    fn hellos_are_read_back_and_no_shorter_ones_are() {
+    fn hellos_round_trip_and_truncated_ones_are_rejected() {
         let wire = ClientHello::write(&offer(&[SUITE])).unwrap();
         let hello = ClientHello::parse(&wire).unwrap();
         assert_eq!(hello.version, DTLS_1_2);
@@ -265,7 +266,7 @@ mod tests {
         let request = HelloVerifyRequest::write(b"cookie").unwrap();
         assert_eq!(request, b"\xfe\xff\x06cookie");
 
-        // A hello may end before its extensions; every other cut shows.
+        // A hello may end before its extensions. Any other truncation is an error.
         for len in (0..wire.len()).filter(|&len| len != 2 + 32 + 1 + 7 + 4 + 2) {
             assert!(ClientHello::parse(&wire[..len]).is_err(), "cut at {len}");
         }
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signalling_suite_is_answered_like_the_extension() {
+    fn renegotiation_scsv_is_answered_like_the_extension() {
         let mut wire = DTLS_1_2.to_be_bytes().to_vec();
         wire.extend_from_slice(&[7; 32]);
         wire.extend_from_slice(&[0, 0, 0, 4, 0xcc, 0xac, 0x00, 0xff, 1, 0]);
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_go_with_the_suites_that_use_them() {
+    fn extensions_are_sent_only_with_suites_that_use_them() {
         let plain = [CipherSuite::PskAes128CbcSha256];
         let wire = ClientHello::write(&Offer {
             encrypt_then_mac: true,
@@ -321,7 +322,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_does_not_panic(body: Vec<u8>) {
+        fn random_bodies_do_not_panic(body: Vec<u8>) {
             let _ = ClientHello::parse(&body);
             let _ = ServerHello::parse(&body);
             let _ = HelloVerifyRequest::parse(&body);

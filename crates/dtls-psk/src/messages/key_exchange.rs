@@ -1,18 +1,18 @@
-//! ServerKeyExchange and ClientKeyExchange of PSK (RFC 4279 section 2) and of ECDHE_PSK (RFC 5489 section 2,
-//! RFC 8422 section 5.4).
+//! ServerKeyExchange and ClientKeyExchange of PSK (RFC 4279 section 2) and ECDHE_PSK (RFC 5489
+//! section 2, RFC 8422 section 5.4).
 
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;
 use crate::suites::KeyExchange;
 
-/// named_curve (RFC 8422 section 5.4), the only curve type there is left.
+/// named_curve, the only curve type still in use (RFC 8422 section 5.4).
 const NAMED_CURVE: u8 = 3;
 const SERVER: &str = "ServerKeyExchange";
 const CLIENT: &str = "ClientKeyExchange";
 
-/// A server's half. In PSK the message is left out where there is no hint.
+/// A ServerKeyExchange. With plain PSK it is omitted if there is no hint.
 ///
-/// | size | what | in |
+/// | size | field | suites |
 /// |---|---|---|
 /// | 2 + n | PSK identity hint | both |
 /// | 1 | curve type, 3 | ECDHE_PSK |
@@ -24,7 +24,7 @@ pub(crate) struct ServerKeyExchange<'a> {
     pub(crate) share: Option<Share<'a>>,
 }
 
-/// A server's part of the ephemeral exchange.
+/// The server's key share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Share<'a> {
     pub(crate) group: u16,
@@ -69,9 +69,9 @@ impl<'a> Share<'a> {
     }
 }
 
-/// A client's half.
+/// A ClientKeyExchange.
 ///
-/// | size | what | in |
+/// | size | field | suites |
 /// |---|---|---|
 /// | 2 + n | PSK identity | both |
 /// | 1 + n | public key | ECDHE_PSK |
@@ -112,7 +112,7 @@ mod tests {
     const KINDS: [KeyExchange; 2] = [KeyExchange::Psk, KeyExchange::EcdhePsk];
 
     #[test]
-    fn the_bytes_of_both_halves() {
+    fn key_exchanges_encode_to_known_bytes() {
         let share = Share {
             group: 29,
             public: &[9; 32],
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn both_halves_are_read_back_and_no_shorter_ones_are() {
+    fn key_exchanges_round_trip_and_truncated_ones_are_rejected() {
         for kind in KINDS {
             let ephemeral = kind == KeyExchange::EcdhePsk;
             let server = ServerKeyExchange {
@@ -156,7 +156,7 @@ mod tests {
                 assert!(ServerKeyExchange::parse(&wire[..len], kind).is_err());
             }
             let client = ClientKeyExchange {
-                identity: b"AUTHPWD_admin",
+                identity: b"a device",
                 public: ephemeral.then_some(&[5; 32]),
             };
             let wire = client.write().unwrap();
@@ -171,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_does_not_panic(body: Vec<u8>) {
+        fn random_bodies_do_not_panic(body: Vec<u8>) {
             for kind in KINDS {
                 let _ = ServerKeyExchange::parse(&body, kind);
                 let _ = ClientKeyExchange::parse(&body, kind);

@@ -1,4 +1,4 @@
-//! Handshake messages: their header, and what is in them (RFC 6347 section 4.2.2, RFC 5246 section 7.4).
+//! Handshake messages and their header (RFC 6347 section 4.2.2, RFC 5246 section 7.4).
 
 pub(crate) mod extensions;
 pub(crate) mod hello;
@@ -6,10 +6,10 @@ pub(crate) mod key_exchange;
 
 use crate::error::Error;
 
-/// Bytes of a handshake message's header.
+/// The length of a handshake header, in bytes.
 pub(crate) const HANDSHAKE_HEADER_LEN: usize = 12;
 
-/// The numbers of the messages (RFC 5246 section 7.4, RFC 6347 section 4.3.2).
+/// The handshake types (RFC 5246 section 7.4, RFC 6347 section 4.3.2).
 pub(crate) mod handshake_type {
     pub(crate) const HELLO_REQUEST: u8 = 0;
     pub(crate) const CLIENT_HELLO: u8 = 1;
@@ -21,7 +21,7 @@ pub(crate) mod handshake_type {
     pub(crate) const FINISHED: u8 = 20;
 }
 
-/// A handshake message, put together again.
+/// A complete handshake message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) handshake_type: u8,
@@ -43,28 +43,28 @@ impl Message {
     }
 }
 
-/// A fragment of a handshake message as it lies in a record.
+/// A fragment of a handshake message in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fragment<'a> {
     pub(crate) handshake_type: u8,
-    /// Bytes of the whole message.
+    /// The length of the whole message, in bytes.
     pub(crate) length: usize,
     pub(crate) sequence: u16,
-    /// Where in the message `data` stands.
+    /// The offset of `data` in the message.
     pub(crate) offset: usize,
     pub(crate) data: &'a [u8],
 }
 
 impl<'a> Fragment<'a> {
-    /// Takes the first fragment off a record's content; `None` if what is there is none.
+    /// Splits the first fragment off a record's content. Returns `None` if it is malformed.
     ///
-    /// | at | size | what |
+    /// | offset | size | field |
     /// |---|---|---|
     /// | 0 | 1 | handshake type |
-    /// | 1 | 3 | bytes of the whole message |
+    /// | 1 | 3 | length of the whole message |
     /// | 4 | 2 | message sequence number |
-    /// | 6 | 3 | offset of the fragment |
-    /// | 9 | 3 | bytes of the fragment |
+    /// | 6 | 3 | fragment offset |
+    /// | 9 | 3 | fragment length |
     /// | 12 | | fragment |
     pub(crate) fn split(content: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (header, rest) = content.split_first_chunk::<HANDSHAKE_HEADER_LEN>()?;
@@ -89,13 +89,13 @@ impl<'a> Fragment<'a> {
         Some((fragment, rest))
     }
 
-    /// Whether it is the whole message.
+    /// Returns `true` if the fragment is the whole message.
     pub(crate) fn is_whole(&self) -> bool {
         self.data.len() == self.length
     }
 }
 
-/// Writes the header of a fragment.
+/// Encodes the header of a fragment.
 pub(crate) fn handshake_header(
     handshake_type: u8,
     length: usize,
@@ -116,7 +116,7 @@ pub(crate) fn handshake_header(
     Ok([handshake_type, l0, l1, l2, s0, s1, o0, o1, o2, f0, f1, f2])
 }
 
-/// Reads a message's body from its front; every failure names what was missing.
+/// A reader for a message's body. Errors name the missing field.
 pub(crate) struct Reader<'a> {
     message: &'static str,
     rest: &'a [u8],
@@ -171,19 +171,19 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(*self.array(what)?))
     }
 
-    /// A vector with a length of one byte.
+    /// Reads a vector with a one-byte length.
     pub(crate) fn vec8(&mut self, what: &'static str) -> Result<&'a [u8], Error> {
         let len = self.u8(what)?;
         self.bytes(usize::from(len), what)
     }
 
-    /// A vector with a length of two bytes.
+    /// Reads a vector with a two-byte length.
     pub(crate) fn vec16(&mut self, what: &'static str) -> Result<&'a [u8], Error> {
         let len = self.u16(what)?;
         self.bytes(usize::from(len), what)
     }
 
-    /// Fails if anything is left.
+    /// Fails if any bytes are left.
     pub(crate) fn end(self) -> Result<(), Error> {
         if self.rest.is_empty() {
             Ok(())
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Appends a vector with a length of one byte.
+/// Appends a vector with a one-byte length.
 pub(crate) fn put_vec8(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
     let len = u8::try_from(bytes.len()).map_err(|_| Error::TooLong {
         max: usize::from(u8::MAX),
@@ -204,7 +204,7 @@ pub(crate) fn put_vec8(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Appends a vector with a length of two bytes.
+/// Appends a vector with a two-byte length.
 pub(crate) fn put_vec16(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
     let len = u16::try_from(bytes.len()).map_err(|_| Error::TooLong {
         max: usize::from(u16::MAX),
@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_fragment_survives_the_wire(
+        fn fragments_round_trip(
             handshake_type: u8,
             sequence: u16,
             offset in 0usize..5000,
@@ -242,7 +242,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_comes_does_not_panic(content: Vec<u8>) {
+        fn random_content_does_not_panic(content: Vec<u8>) {
             if let Some((fragment, rest)) = Fragment::split(&content) {
                 prop_assert!(fragment.offset + fragment.data.len() <= fragment.length);
                 prop_assert_eq!(12 + fragment.data.len() + rest.len(), content.len());
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_beyond_its_message_is_none() {
+    fn fragments_beyond_the_end_of_their_message_are_rejected() {
         let header = handshake_header(1, 10, 0, 8, 3).unwrap();
         assert_eq!(Fragment::split(&[&header[..], &[0; 3]].concat()), None);
     }

@@ -1,4 +1,4 @@
-//! AES-128-CCM with a tag of 8 bytes for records (RFC 6655 section 3).
+//! AES-128-CCM with an 8-byte tag (RFC 6655 section 3).
 
 use dimpl::CryptoError;
 use dimpl::crypto::{Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf};
@@ -8,7 +8,7 @@ use super::{BulkCipher, DirectionKeys, KeyLengths, Protection, ProviderAead, add
 use crate::error::Error;
 use crate::record::RecordId;
 
-/// No MAC key, a 128-bit key, a salt of 32 bits (RFC 6655 section 3).
+/// There is no MAC key, a 128-bit key and a 32-bit salt (RFC 6655 section 3).
 pub(crate) static AES_128_CCM_8: BulkCipher = BulkCipher {
     key_lengths: KeyLengths {
         mac: 0,
@@ -43,23 +43,23 @@ fn protection(
     }))
 }
 
-/// A fragment is:
+/// The protection of one direction. Its fragments are:
 ///
-/// | at | size | what |
+/// | offset | size | field |
 /// |---|---|---|
-/// | 0 | 8 | explicit nonce: when sealing, epoch and sequence number, which never come twice |
+/// | 0 | 8 | explicit nonce; this crate sends epoch and sequence number, which never repeat |
 /// | 8 | n | ciphertext |
 /// | 8 + n | 8 | tag |
 #[derive(Debug)]
 struct Aes128Ccm8 {
     cipher: Box<dyn Cipher>,
     salt: Zeroizing<[u8; SALT_LEN]>,
-    /// Where records are sealed; kept, so that sealing allocates nothing after the first records.
+    /// A buffer for sealing, kept to avoid allocation.
     scratch: Buf,
 }
 
 impl Aes128Ccm8 {
-    /// Salt ‖ explicit nonce (RFC 6655 section 3).
+    /// Returns salt ‖ explicit nonce (RFC 6655 section 3).
     fn nonce(&self, explicit: [u8; EXPLICIT_NONCE_LEN]) -> Nonce {
         let mut nonce = [0; SALT_LEN + EXPLICIT_NONCE_LEN];
         for (to, from) in nonce.iter_mut().zip(self.salt.iter().chain(&explicit)) {
@@ -85,7 +85,7 @@ impl Protection for Aes128Ccm8 {
         let explicit = record.number();
         let aad = Aad(additional_data(record, len).into());
         let nonce = self.nonce(explicit);
-        // One copy in and one out, as with ChaCha20-Poly1305: a provider seals a whole `Buf`.
+        // A provider seals only a whole `Buf`, which takes one copy in and one out.
         self.scratch.clear();
         self.scratch.extend_from_slice(plaintext);
         self.cipher.encrypt(&mut self.scratch, aad, nonce)?;
@@ -112,9 +112,9 @@ mod tests {
     use super::*;
     use crate::record::{ContentType, Epoch};
 
-    /// Made with another implementation of CCM (pyca/cryptography 48 on OpenSSL).
+    /// Created with another implementation of CCM (pyca/cryptography 48 with OpenSSL).
     #[test]
-    fn a_known_record() {
+    fn matches_known_record_and_rejects_changed_ones() {
         let key: Vec<u8> = (0x40..0x50).collect();
         let keys = DirectionKeys {
             mac: &[],

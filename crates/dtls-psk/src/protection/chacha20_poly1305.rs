@@ -1,4 +1,4 @@
-//! AEAD_CHACHA20_POLY1305 for records (RFC 7905 section 2).
+//! AEAD_CHACHA20_POLY1305 (RFC 7905 section 2).
 
 use dimpl::CryptoError;
 use dimpl::crypto::{Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf};
@@ -8,7 +8,7 @@ use super::{BulkCipher, DirectionKeys, KeyLengths, Protection, ProviderAead, add
 use crate::error::Error;
 use crate::record::RecordId;
 
-/// No MAC key, a 256-bit key, a 96-bit IV (RFC 7905 section 2).
+/// There is no MAC key, a 256-bit key and a 96-bit IV (RFC 7905 section 2).
 pub(crate) static CHACHA20_POLY1305: BulkCipher = BulkCipher {
     key_lengths: KeyLengths {
         mac: 0,
@@ -46,12 +46,12 @@ fn protection(
 struct ChaCha20Poly1305 {
     cipher: Box<dyn Cipher>,
     iv: Zeroizing<[u8; IV_LEN]>,
-    /// Where records are sealed; kept, so that sealing allocates nothing after the first records.
+    /// A buffer for sealing, kept to avoid allocation.
     scratch: Buf,
 }
 
 impl ChaCha20Poly1305 {
-    /// The IV XOR (4 zero bytes ‖ epoch ‖ sequence number) (RFC 7905 section 2).
+    /// Returns IV XOR (4 zero bytes ‖ epoch ‖ sequence number) (RFC 7905 section 2).
     fn nonce(&self, record: RecordId) -> Nonce {
         let mut nonce = *self.iv;
         for (byte, number) in nonce.iter_mut().skip(4).zip(record.number()) {
@@ -76,9 +76,9 @@ impl Protection for ChaCha20Poly1305 {
             .map_err(|_| CryptoError::OperationFailed(dimpl::CryptoOperation::Encrypt))?;
         let nonce = self.nonce(record);
         let aad = Aad(additional_data(record, len).into());
-        // The provider seals a whole `Buf`, and `out` is the caller's `Vec` with headers already in it:
-        // so the plaintext is copied in here and the fragment copied out. Both copies are small beside
-        // the cipher (see benches/record.rs), and neither allocates once the buffers have grown.
+        // A provider seals only a whole `Buf`, and `out` already contains headers, so the plaintext
+        // is copied in and the fragment out. Both copies are cheap compared to the cipher (see
+        // benches/record.rs), and allocate only until the buffers have grown.
         self.scratch.clear();
         self.scratch.extend_from_slice(plaintext);
         self.cipher.encrypt(&mut self.scratch, aad, nonce)?;
@@ -115,12 +115,12 @@ mod tests {
             .unwrap()
     }
 
-    /// RFC 8439 section 2.8.2, cut to what a record has: there the AAD has 12 bytes, here 13, so that only
-    /// the ciphertext can be compared and the tag cannot.
+    /// RFC 8439 section 2.8.2. Its additional data has 12 bytes, that of a record 13, so only the
+    /// ciphertext can be compared, not the tag.
     #[test]
-    fn ciphertext_of_rfc_8439() {
+    fn ciphertext_matches_rfc_8439_and_changed_records_are_rejected() {
         let key: Vec<u8> = (0x80..0xa0).collect();
-        // The RFC's nonce with epoch 1 and sequence number 5 taken out of it.
+        // The RFC's nonce XOR epoch 1 and sequence number 5.
         let nonce = hex("070000004041424344454647");
         let id = RecordId {
             content_type: ContentType::ApplicationData,
@@ -152,7 +152,7 @@ mod tests {
             protection.open(id, &mut out.clone()).as_deref(),
             Some(&mut plaintext.to_vec()[..]).as_deref()
         );
-        // Anything that the nonce or the additional data covers makes it fail.
+        // The nonce and the additional data cover each of these.
         for other in [
             RecordId { sequence: 6, ..id },
             RecordId {

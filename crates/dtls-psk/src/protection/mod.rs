@@ -1,4 +1,4 @@
-//! The protection of records: what a suite does to a fragment once there are keys.
+//! Record protection: encryption and authentication.
 
 pub(crate) mod aes_128_ccm_8;
 pub(crate) mod aes_cbc;
@@ -10,14 +10,14 @@ use dimpl::crypto::{CryptoProvider, CryptoSafe, Dtls12CipherSuite, SupportedDtls
 use crate::error::Error;
 use crate::record::RecordId;
 
-/// Bytes of what is authenticated before a record's content.
+/// The length of the additional data, in bytes.
 const ADDITIONAL_DATA_LEN: usize = 13;
 
-/// How a suite protects its records.
+/// The record protection of a suite.
 #[derive(Debug)]
 pub(crate) struct BulkCipher {
     pub(crate) key_lengths: KeyLengths,
-    /// The AEAD of the provider; `None` for CBC, which this crate implements.
+    /// The provider's AEAD, or `None` for CBC, which this crate implements.
     pub(crate) aead: Option<&'static ProviderAead>,
     new: NewProtection,
 }
@@ -29,7 +29,7 @@ impl BulkCipher {
         self.aead.is_none()
     }
 
-    /// Fails if `provider` does not have the AEAD.
+    /// Fails if `provider` lacks the AEAD.
     pub(crate) fn check(&self, provider: &CryptoProvider) -> Result<(), Error> {
         self.aead
             .map_or(Ok(()), |aead| aead.find(provider).map(drop))
@@ -45,11 +45,11 @@ impl BulkCipher {
     }
 }
 
-/// An AEAD of the provider.
+/// An AEAD implemented by the provider.
 #[derive(Debug)]
 pub(crate) struct ProviderAead {
     name: &'static str,
-    /// A suite of the provider with this AEAD.
+    /// A suite of the provider that uses this AEAD.
     suite: Dtls12CipherSuite,
 }
 
@@ -65,7 +65,7 @@ impl ProviderAead {
     }
 }
 
-/// How the key block is cut (RFC 5246 section 6.3), in bytes, for one direction.
+/// The lengths of one direction's parts of the key block, in bytes (RFC 5246 section 6.3).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyLengths {
     pub(crate) mac: usize,
@@ -73,25 +73,26 @@ pub(crate) struct KeyLengths {
     pub(crate) iv: usize,
 }
 
-/// One direction's part of the key block, and what else its protection depends on.
+/// The keys of one direction, and other inputs of its protection.
 #[derive(Clone, Copy)]
 pub(crate) struct DirectionKeys<'a> {
     pub(crate) mac: &'a [u8],
     pub(crate) key: &'a [u8],
     pub(crate) iv: &'a [u8],
-    /// Whether the MAC is over the ciphertext (RFC 7366). Only CBC suites look at it.
+    /// `true` for encrypt-then-MAC (RFC 7366). Only CBC suites use it.
     pub(crate) encrypt_then_mac: bool,
-    /// A secret of this side alone, that explicit IVs are made from. Only CBC suites look at it.
+    /// The key that explicit IVs are derived from. It is known only to this side. Only CBC suites
+    /// use it.
     pub(crate) iv_key: &'a [u8; 32],
 }
 
-/// One direction of a protected epoch.
+/// The record protection of one direction.
 pub(crate) trait Protection: CryptoSafe {
-    /// The longest plaintext whose fragment has at most `fragment` bytes, or `None` if not even the empty
-    /// one has.
+    /// Returns the longest plaintext that fits in a fragment of `fragment` bytes, or `None` if not
+    /// even the empty plaintext fits.
     fn max_plaintext(&self, fragment: usize) -> Option<usize>;
 
-    /// Appends the protected fragment of `plaintext` to `out`.
+    /// Seals `plaintext` and appends the fragment to `out`.
     fn seal(
         &mut self,
         record: RecordId,
@@ -99,20 +100,21 @@ pub(crate) trait Protection: CryptoSafe {
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError>;
 
-    /// Opens `fragment` in place: its plaintext, or `None` if it does not authenticate.
+    /// Opens `fragment` in place. Returns its plaintext, or `None` if it is not authentic.
     fn open<'a>(&mut self, record: RecordId, fragment: &'a mut [u8]) -> Option<&'a mut [u8]>;
 }
 
-/// What is authenticated before a record's content: in an AEAD its additional data (RFC 5246 section
-/// 6.2.3.3), in CBC what the MAC begins with (section 6.2.3.1, RFC 7366 section 3).
+/// Returns the bytes that are authenticated together with a record's content: the additional data
+/// of an AEAD (RFC 5246 section 6.2.3.3), or the prefix of a MAC's input (section 6.2.3.1, RFC 7366
+/// section 3).
 ///
-/// | at | size | what |
+/// | offset | size | field |
 /// |---|---|---|
 /// | 0 | 2 | epoch |
 /// | 2 | 6 | sequence number |
 /// | 8 | 1 | content type |
 /// | 9 | 2 | version |
-/// | 11 | 2 | `len`: bytes of the plaintext; in encrypt-then-MAC those of IV and ciphertext |
+/// | 11 | 2 | `len`: plaintext length, or the length of IV and ciphertext with encrypt-then-MAC |
 fn additional_data(record: RecordId, len: u16) -> [u8; ADDITIONAL_DATA_LEN] {
     let [e0, e1, s0, s1, s2, s3, s4, s5] = record.number();
     let [v0, v1] = record.version.to_be_bytes();

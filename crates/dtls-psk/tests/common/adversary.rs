@@ -1,17 +1,17 @@
-//! An adversary who owns the network of two handshakes at once, and a script of what is done there: the
-//! same for the property tests and for the fuzzer, who writes the script as bytes.
+//! An adversary who controls the network of two handshakes, driven by a script. The property tests
+//! and the fuzzer share it. The fuzzer supplies the script as bytes.
 //!
-//! Two clients and two servers share one key, one identity and one cookie secret, so that everything said
-//! to one of them could have been said to another. Whatever the script does, these hold:
+//! Two clients and two servers share one key, one identity and one cookie secret, so a datagram for
+//! one is plausible for another. These invariants hold for every script:
 //!
-//! - A connection delivers only what was sent by the one end of the other role that holds the same master
-//!   secret, and each of that once.
-//! - Who connects agrees with that end on suite, extended master secret and identity; a client connects
-//!   only to a server that has connected. Nobody talks them into anything but the best they both know.
-//! - An established connection ends only when its peer closes it. A connection fails once, and falls silent.
-//! - What is sent in answer to one datagram is bounded.
+//! - A connection delivers only data sent by the one peer that has the same master secret, and each
+//!   record once.
+//! - Connected peers agree on suite, extended master secret and identity, and use the best common
+//!   parameters. A client connects only to a server that has connected.
+//! - Only its peer can close an established connection. A connection fails once and is then silent.
+//! - The number of datagrams sent in response to one is bounded.
 //!
-//! And if nothing was changed or invented, only lost, delayed and repeated, they connect.
+//! If datagrams are only lost, delayed and duplicated, both pairs connect.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -20,15 +20,15 @@ use dtls_psk::{CipherSuite, Config, Error, Event, Group};
 
 use super::{Peer, client_config, server_config, suites};
 
-/// Clients are even, and the server that a client means to talk to comes after it.
+/// Clients have even indices. The intended server of a client follows it.
 const PARTIES: usize = 4;
-/// Datagrams after which a script has had its say.
+/// The number of datagrams after which a script ends.
 const MAX_SEEN: usize = 1500;
-/// Datagrams that one datagram or timeout may cause.
+/// The maximum number of datagrams sent in response to a datagram or timeout.
 const MAX_ANSWERS: usize = 32;
 const RECORD_HEADER: usize = 13;
 
-/// What the adversary does, read from bytes: from its end on every byte is zero.
+/// The actions of the adversary, read from bytes. After the end all bytes are zero.
 pub struct Script<'a>(&'a [u8]);
 
 impl<'a> Script<'a> {
@@ -48,7 +48,7 @@ impl<'a> Script<'a> {
         byte
     }
 
-    /// A number below `end`, which is not zero.
+    /// Returns a number below `end`, which must not be zero.
     fn below(&mut self, end: usize) -> usize {
         usize::from(u16::from_le_bytes([self.byte(), self.byte()])) % end
     }
@@ -62,34 +62,34 @@ impl<'a> Script<'a> {
 
 struct Party {
     peer: Peer,
-    /// Datagrams on their way to the other end, by their place in `seen`.
+    /// Datagrams in flight to the peer, as indices into `seen`.
     queue: VecDeque<usize>,
-    /// How often the application sent.
+    /// The number of records the application sent.
     sent: u8,
     delivered: BTreeSet<Vec<u8>>,
-    /// Whether the application closed it.
+    /// `true` if the application closed the connection.
     closed: bool,
-    /// Events that were looked at.
+    /// The number of events checked.
     events: usize,
     key: Option<String>,
     connected: bool,
 }
 
-/// See the module.
+/// See the module documentation.
 pub struct Adversary {
     now: Instant,
     parties: Vec<Party>,
-    /// Every datagram that was ever sent, and by whom.
+    /// All datagrams ever sent, with their senders.
     seen: Vec<(usize, Vec<u8>)>,
     best: CipherSuite,
     extended_master_secret: bool,
     mtu: usize,
-    /// Whether anything but loss, delay and repetition happened.
-    meddled: bool,
+    /// `true` once the adversary did more than lose, delay and duplicate.
+    tampered: bool,
 }
 
 impl Adversary {
-    /// Two bytes of the script say how the ends are configured.
+    /// Creates the peers. Two bytes of the script configure them.
     pub fn new(now: Instant, script: &mut Script<'_>) -> Self {
         let (settings, order) = (script.byte(), script.byte());
         let mut suites = suites();
@@ -117,7 +117,7 @@ impl Adversary {
             best: suites[0],
             extended_master_secret: !bit(1) && !bit(2),
             mtu,
-            meddled: false,
+            tampered: false,
         };
         for seed in [1, 2] {
             for peer in [
@@ -134,13 +134,13 @@ impl Adversary {
                     key: None,
                     connected: false,
                 });
-                adversary.look(adversary.parties.len() - 1);
+                adversary.check(adversary.parties.len() - 1);
             }
         }
         adversary
     }
 
-    /// Does all that the script says, lets the ends finish in peace, and sees what they have.
+    /// Runs the script, lets the handshakes finish undisturbed, and checks the result.
     pub fn run(mut self, script: &mut Script<'_>) {
         while !script.is_over() && self.seen.len() < MAX_SEEN {
             self.step(script);
@@ -149,61 +149,63 @@ impl Adversary {
             party.queue.clear();
         }
         for pair in [0, 2] {
-            self.in_peace(pair);
+            self.settle(pair);
             self.check_end(pair);
         }
     }
 
     fn step(&mut self, script: &mut Script<'_>) {
         let action = script.byte();
-        let who = usize::from(action >> 6);
+        let index = usize::from(action >> 6);
         match action & 0x1f {
             0..=9 => {
-                if let Some(datagram) = self.take(who) {
-                    self.give(other_end(who), &datagram);
+                if let Some(datagram) = self.take(index) {
+                    self.deliver(peer_of(index), &datagram);
                 }
             }
-            10 | 11 => _ = self.take(who),
+            10 | 11 => _ = self.take(index),
             12 | 13 => {
-                if let Some(datagram) = self.parties[who].queue.pop_front() {
-                    self.parties[who].queue.push_back(datagram);
+                if let Some(datagram) = self.parties[index].queue.pop_front() {
+                    self.parties[index].queue.push_back(datagram);
                 }
             }
             14..=16 => {
-                if let Some((from, datagram)) = self.again(script) {
-                    self.give(other_end(from), &datagram);
+                if let Some((from, datagram)) = self.earlier_datagram(script) {
+                    self.deliver(peer_of(from), &datagram);
                 }
             }
             17 | 18 => self.wait(Duration::from_millis(u64::from(script.byte()) * 8)),
-            // Some numbers are left for the end.
-            19..=21 if self.parties[who].sent < 200 => self.application_sends(who),
+            // Some numbers are reserved for the final check.
+            19..=21 if self.parties[index].sent < 200 => self.application_sends(index),
             19..=21 => {}
-            22 => self.application_closes(who),
+            22 => self.application_closes(index),
             23..=25 => {
-                let Some(mut datagram) = self.take(who) else {
+                let Some(mut datagram) = self.take(index) else {
                     return;
                 };
                 let (at, bits) = (script.below(datagram.len()), script.byte());
                 datagram[at] ^= bits;
-                self.meddle(other_end(who), &datagram);
+                self.tamper(peer_of(index), &datagram);
             }
             26 => {
-                let Some(mut datagram) = self.take(who) else {
+                let Some(mut datagram) = self.take(index) else {
                     return;
                 };
                 let len = script.below(datagram.len());
                 datagram.truncate(len);
-                self.meddle(other_end(who), &datagram);
+                self.tamper(peer_of(index), &datagram);
             }
-            // Said to somebody else: to the other pair, or back to who said it.
+            // Send to another peer, or back to the sender.
             27 | 28 => {
-                if let Some((_, datagram)) = self.again(script) {
-                    self.meddle(who, &datagram);
+                if let Some((_, datagram)) = self.earlier_datagram(script) {
+                    self.tamper(index, &datagram);
                 }
             }
-            // One record of a datagram is another's.
+            // Replace one record with one of another datagram.
             29 | 30 => {
-                let (Some(datagram), Some((_, old))) = (self.take(who), self.again(script)) else {
+                let (Some(datagram), Some((_, old))) =
+                    (self.take(index), self.earlier_datagram(script))
+                else {
                     return;
                 };
                 let (mut records, old) = (records(&datagram), self::records(&old));
@@ -213,173 +215,184 @@ impl Adversary {
                 }
                 let at = usize::from(at) % records.len();
                 records[at] = old[usize::from(from) % old.len()].clone();
-                self.meddle(other_end(who), &records.concat());
+                self.tamper(peer_of(index), &records.concat());
             }
             _ => {
                 let len = usize::from(script.byte());
                 let datagram = script.bytes(len);
-                self.meddle(who, datagram);
+                self.tamper(index, datagram);
             }
         }
     }
 
-    /// The next datagram on its way from `who`.
-    fn take(&mut self, who: usize) -> Option<Vec<u8>> {
-        let index = self.parties[who].queue.pop_front()?;
+    /// Removes and returns the next datagram in flight from `index`.
+    fn take(&mut self, index: usize) -> Option<Vec<u8>> {
+        let index = self.parties[index].queue.pop_front()?;
         Some(self.seen[index].1.clone())
     }
 
-    /// Any datagram that there has been, and who sent it.
-    fn again(&self, script: &mut Script<'_>) -> Option<(usize, Vec<u8>)> {
+    /// Returns any earlier datagram and its sender.
+    fn earlier_datagram(&self, script: &mut Script<'_>) -> Option<(usize, Vec<u8>)> {
         let len = self.seen.len();
         (len > 0).then(|| self.seen[len - 1 - script.below(len)].clone())
     }
 
-    fn meddle(&mut self, to: usize, datagram: &[u8]) {
-        self.meddled = true;
-        self.give(to, datagram);
+    fn tamper(&mut self, to: usize, datagram: &[u8]) {
+        self.tampered = true;
+        self.deliver(to, datagram);
     }
 
-    fn give(&mut self, to: usize, datagram: &[u8]) {
+    fn deliver(&mut self, to: usize, datagram: &[u8]) {
         self.parties[to].peer.handle(self.now, datagram);
-        self.look(to);
+        self.check(to);
     }
 
     fn wait(&mut self, time: Duration) {
         self.now += time;
-        for who in 0..PARTIES {
-            self.parties[who].peer.handle_timeout(self.now);
-            self.look(who);
+        for index in 0..PARTIES {
+            self.parties[index].peer.handle_timeout(self.now);
+            self.check(index);
         }
     }
 
-    fn application_sends(&mut self, who: usize) {
-        let party = &mut self.parties[who];
+    fn application_sends(&mut self, index: usize) {
+        let party = &mut self.parties[index];
         if party.peer.is_connected() {
-            party.peer.send(&payload(who, party.sent));
+            party.peer.send(&payload(index, party.sent));
             party.sent += 1;
-            self.look(who);
+            self.check(index);
         }
     }
 
-    fn application_closes(&mut self, who: usize) {
-        let party = &mut self.parties[who];
+    fn application_closes(&mut self, index: usize) {
+        let party = &mut self.parties[index];
         if party.peer.is_connected() {
             party.closed = true;
             party.peer.connection.close();
             party.peer.poll();
-            self.look(who);
+            self.check(index);
         }
     }
 
-    /// What became of the last thing that happened to `who`.
-    fn look(&mut self, who: usize) {
-        let party = &mut self.parties[who];
+    /// Checks the invariants after `index` handled an input.
+    fn check(&mut self, index: usize) {
+        let party = &mut self.parties[index];
         let outgoing = std::mem::take(&mut party.peer.outgoing);
-        assert!(outgoing.len() <= MAX_ANSWERS, "too much of an answer");
+        assert!(outgoing.len() <= MAX_ANSWERS, "too many answers");
         for datagram in outgoing {
             assert!(!datagram.is_empty() && datagram.len() <= self.mtu);
             party.queue.push_back(self.seen.len());
-            self.seen.push((who, datagram));
+            self.seen.push((index, datagram));
         }
         let events: Vec<Event> = party.peer.events[party.events..].to_vec();
         party.events += events.len();
         for event in events {
             match event {
                 Event::KeyLog(line) => {
-                    let old = self.parties[who].key.replace(line);
+                    let old = self.parties[index].key.replace(line);
                     assert_eq!(old, None, "keys are derived once");
                 }
-                Event::Connected(_) => self.check_connected(who),
+                Event::Connected(_) => self.check_connected(index),
                 Event::Closed => {
-                    let by = self.counterpart(who).expect("somebody closed it");
+                    let by = self.counterpart(index).expect("a peer that closed");
                     assert!(self.parties[by].closed);
                 }
                 _ => {}
             }
         }
-        let received = std::mem::take(&mut self.parties[who].peer.received);
+        let received = std::mem::take(&mut self.parties[index].peer.received);
         if !received.is_empty() {
-            let from = self.counterpart(who).expect("somebody sent it");
+            let from = self.counterpart(index).expect("a peer that sent data");
             for data in received {
                 let sent = self.parties[from].sent;
                 assert!((0..sent).any(|n| payload(from, n) == data), "never sent");
-                assert!(self.parties[who].delivered.insert(data), "delivered twice");
+                assert!(
+                    self.parties[index].delivered.insert(data),
+                    "delivered twice"
+                );
             }
         }
-        self.check_error(who);
+        self.check_error(index);
     }
 
-    fn check_connected(&mut self, who: usize) {
-        assert!(!self.parties[who].connected, "connects once");
-        self.parties[who].connected = true;
-        let mine = self.parties[who].peer.connected().unwrap();
+    fn check_connected(&mut self, index: usize) {
+        assert!(!self.parties[index].connected, "connects once");
+        self.parties[index].connected = true;
+        let mine = self.parties[index].peer.connected().unwrap();
         assert_eq!(mine.suite, self.best);
         assert_eq!(mine.extended_master_secret, self.extended_master_secret);
         assert_eq!(mine.identity, super::IDENTITY.as_bytes());
-        let counterpart = self.counterpart(who).expect("somebody has the same keys");
+        let counterpart = self.counterpart(index).expect("a peer with the same keys");
         let theirs = self.parties[counterpart].peer.connected();
-        if is_client(who) {
-            assert_eq!(theirs, Some(mine), "the server was first");
+        if is_client(index) {
+            assert_eq!(theirs, Some(mine), "the server connects first");
         } else {
-            assert_eq!(theirs, None, "the server is first");
+            assert_eq!(theirs, None, "the server connects first");
         }
     }
 
-    fn check_error(&self, who: usize) {
-        let party = &self.parties[who];
+    fn check_error(&self, index: usize) {
+        let party = &self.parties[index];
         let Some(error) = &party.peer.error else {
             return;
         };
         assert!(party.peer.connection.is_closed());
-        // Only its peer can end it, and none that fails has anything to say under the keys.
+        // Only the peer can close a connected endpoint, and no peer that fails sends protected
+        // alerts.
         assert!(!party.connected, "{error}");
     }
 
-    /// Who has derived the same master secret.
-    fn counterpart(&self, who: usize) -> Option<usize> {
-        let key = self.parties[who].key.as_ref()?;
+    /// Returns the endpoint with the same master secret.
+    fn counterpart(&self, index: usize) -> Option<usize> {
+        let key = self.parties[index].key.as_ref()?;
         let has = |other: &usize| self.parties[*other].key.as_ref() == Some(key);
-        let mut all = (0..PARTIES).filter(|&other| other != who && has(&other));
+        let mut all = (0..PARTIES).filter(|&other| other != index && has(&other));
         let found = all.next()?;
-        assert_eq!(all.next(), None, "a third has the keys");
-        assert_ne!(is_client(who), is_client(found), "two of one role");
+        assert_eq!(all.next(), None, "a third endpoint has the keys");
+        assert_ne!(
+            is_client(index),
+            is_client(found),
+            "two endpoints of one role"
+        );
         Some(found)
     }
 
-    /// No more adversary: what is sent arrives, and time passes.
-    fn in_peace(&mut self, pair: usize) {
+    /// Delivers all datagrams and lets time pass.
+    fn settle(&mut self, pair: usize) {
         for _ in 0..2000 {
             let mut idle = true;
-            for who in [pair, pair + 1] {
-                while let Some(datagram) = self.take(who) {
+            for index in [pair, pair + 1] {
+                while let Some(datagram) = self.take(index) {
                     idle = false;
-                    self.give(other_end(who), &datagram);
+                    self.deliver(peer_of(index), &datagram);
                 }
             }
             if idle {
                 let parties = &self.parties[pair..pair + 2];
-                let settled =
+                let finished =
                     |party: &Party| party.peer.is_connected() || party.peer.connection.is_closed();
-                // A server that no hello reached, or whose client is gone, may wait for ever.
-                let asleep =
+                // A server without a hello, or whose client is gone, may wait forever.
+                let idle_forever =
                     |party: &Party| party.peer.deadline > self.now + Duration::from_secs(600);
-                if parties.iter().all(|party| settled(party) || asleep(party)) {
+                if parties
+                    .iter()
+                    .all(|party| finished(party) || idle_forever(party))
+                {
                     return;
                 }
                 self.wait(Duration::from_millis(500));
             }
         }
-        panic!("the two never come to rest");
+        panic!("the peers exchange datagrams forever");
     }
 
     fn check_end(&mut self, pair: usize) {
         let (client, server) = (pair, pair + 1);
-        let peer = |who: usize| &self.parties[who].peer;
-        if !self.meddled && !self.parties[client].closed && !self.parties[server].closed {
-            // The script may wait for as long as it likes.
+        let peer = |index: usize| &self.parties[index].peer;
+        if !self.tampered && !self.parties[client].closed && !self.parties[server].closed {
+            // The script may have waited until the handshake timed out.
             let gave_up =
-                |who: usize| matches!(peer(who).error, Some(Error::HandshakeTimedOut { .. }));
+                |index: usize| matches!(peer(index).error, Some(Error::HandshakeTimedOut { .. }));
             if !gave_up(client) && !gave_up(server) {
                 assert!(peer(client).is_connected(), "{:?}", peer(client).error);
                 assert!(peer(server).is_connected(), "{:?}", peer(server).error);
@@ -387,35 +400,35 @@ impl Adversary {
         }
         let both = peer(client).is_connected() && peer(server).is_connected();
         if both && self.counterpart(client) == Some(server) {
-            for who in [client, server] {
-                let before = self.parties[other_end(who)].delivered.len();
-                self.application_sends(who);
-                self.application_sends(who);
-                self.in_peace(pair);
-                let after = self.parties[other_end(who)].delivered.len();
+            for index in [client, server] {
+                let before = self.parties[peer_of(index)].delivered.len();
+                self.application_sends(index);
+                self.application_sends(index);
+                self.settle(pair);
+                let after = self.parties[peer_of(index)].delivered.len();
                 assert_eq!(after, before + 2, "data flows");
             }
         }
     }
 }
 
-fn is_client(who: usize) -> bool {
-    who.is_multiple_of(2)
+fn is_client(index: usize) -> bool {
+    index.is_multiple_of(2)
 }
 
-fn other_end(who: usize) -> usize {
-    who ^ 1
+fn peer_of(index: usize) -> usize {
+    index ^ 1
 }
 
-/// No two are the same, and few have the same length.
-fn payload(who: usize, n: u8) -> Vec<u8> {
+/// Returns unique data; few payloads have the same length.
+fn payload(index: usize, n: u8) -> Vec<u8> {
     let mut data = vec![n; usize::from(n % 100) + 3];
-    data[0] = u8::try_from(who).unwrap();
+    data[0] = u8::try_from(index).unwrap();
     data[1] = 0xda;
     data
 }
 
-/// A datagram taken apart into its records.
+/// Splits a datagram into its records.
 pub fn records(datagram: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = datagram;
     let mut records = Vec::new();

@@ -1,4 +1,4 @@
-//! Two endpoints in memory, and the time they live in.
+//! Two endpoints in memory with simulated time.
 
 #![allow(
     dead_code,
@@ -8,12 +8,12 @@
     clippy::indexing_slicing,
     clippy::expect_used,
     clippy::disallowed_methods,
-    reason = "a helper of several tests, none of which uses all of it"
+    reason = "shared test support, of which each test uses a part"
 )]
 
 pub mod adversary;
 pub mod seeded;
-pub mod terms;
+pub mod variants;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use dtls_psk::{CipherSuite, Config, Connected, Connection, Error, Event, Output,
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub const IDENTITY: &str = "AUTHPWD_admin";
+pub const IDENTITY: &str = "test-client";
 pub const KEY: [u8; 32] = [0x5a; 32];
 
 pub fn client_config() -> Config {
@@ -34,12 +34,12 @@ pub fn server_config() -> Config {
         .with_key_log(true)
 }
 
-/// Every suite there is: what holds for one is tried with all of them.
+/// Returns all suites.
 pub fn suites() -> Vec<CipherSuite> {
     CipherSuite::ALL.to_vec()
 }
 
-/// An endpoint, what it did, and what it was given.
+/// An endpoint with its outputs and received data.
 #[derive(Debug)]
 pub struct Peer {
     pub connection: Connection,
@@ -99,12 +99,12 @@ impl Peer {
         let result = self
             .connection
             .handle_datagram(now, &mut datagram, |data| received.push(data.to_vec()));
-        self.note(result);
+        self.record_result(result);
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
         let result = self.connection.handle_timeout(now);
-        self.note(result);
+        self.record_result(result);
     }
 
     pub fn send(&mut self, data: &[u8]) {
@@ -133,7 +133,7 @@ impl Peer {
         lines
     }
 
-    fn note(&mut self, result: Result<(), Error>) {
+    fn record_result(&mut self, result: Result<(), Error>) {
         if let Err(error) = result {
             assert_eq!(self.error, None, "a connection fails once");
             self.error = Some(error);
@@ -159,16 +159,16 @@ impl Pair {
         }
     }
 
-    /// Both offer this suite alone.
-    pub fn of(suite: CipherSuite) -> Self {
+    /// Creates a pair that supports only this suite.
+    pub fn with_suite(suite: CipherSuite) -> Self {
         Self::new(
             client_config().with_suites(&[suite]),
             server_config().with_suites(&[suite]),
         )
     }
 
-    /// Carries datagrams until none is left. `path` sees each, with its number and whether it is the
-    /// client's, and says what arrives.
+    /// Delivers datagrams until none are left. `path` maps each datagram, given its number and
+    /// whether the client sent it, to the datagrams that arrive.
     pub fn exchange(&mut self, mut path: impl FnMut(usize, bool, Vec<u8>) -> Vec<Vec<u8>>) {
         let mut number = 0;
         self.exchange_from(&mut number, &mut path);
@@ -198,10 +198,10 @@ impl Pair {
                 *number += 1;
             }
         }
-        panic!("the two never come to rest");
+        panic!("the peers exchange datagrams forever");
     }
 
-    /// Lets the timers run too, until both are connected or nothing more happens.
+    /// Delivers datagrams and runs the timers until both are connected or nothing happens.
     pub fn run(&mut self, mut path: impl FnMut(usize, bool, Vec<u8>) -> Vec<Vec<u8>>) {
         let mut number = 0;
         let end = self.now + Duration::from_secs(600);
@@ -221,7 +221,7 @@ impl Pair {
         self.check_connected();
     }
 
-    /// Both ends agree that they are connected, on the keys, and carry data.
+    /// Checks that both sides are connected with the same parameters and keys, and exchange data.
     pub fn check_connected(&mut self) {
         assert!(self.client.is_connected(), "{:?}", self.client.error);
         assert!(self.server.is_connected(), "{:?}", self.server.error);

@@ -1,4 +1,4 @@
-//! A provider whose key exchange is seeded, so that whole runs repeat byte for byte.
+//! A crypto provider with a seeded key exchange, for runs that repeat byte for byte.
 
 use std::cell::RefCell;
 
@@ -6,18 +6,18 @@ use dtls_psk::crypto::{ActiveKeyExchange, Buf, CryptoProvider, NamedGroup, Suppo
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-/// Diffie-Hellman modulo a small prime, in a real group's clothes: good for nothing but tests.
+/// Diffie-Hellman modulo a small prime under the name of a real group. Only for tests.
 #[derive(Debug)]
 struct Toy(NamedGroup);
 
 static GROUPS: &[&dyn SupportedKxGroup] = &[&Toy(NamedGroup::X25519), &Toy(NamedGroup::Secp256r1)];
 
 thread_local! {
-    // A test has a thread to itself, and so no other test draws from its generator.
+    // Each test runs in its own thread, so no other test draws from its generator.
     static RNG: RefCell<StdRng> = RefCell::new(StdRng::seed_from_u64(0));
 }
 
-/// The default provider with a key exchange that draws from `seed` on, in this thread.
+/// Returns the default provider with a key exchange seeded with `seed` in this thread.
 pub fn provider(seed: u64) -> CryptoProvider {
     RNG.with_borrow_mut(|rng| *rng = StdRng::seed_from_u64(seed));
     CryptoProvider {
@@ -37,7 +37,7 @@ pub fn default_provider() -> CryptoProvider {
 }
 
 const PRIME: u128 = (1 << 61) - 1;
-/// Bytes of a number on the wire.
+/// The length of an encoded number, in bytes.
 const NUMBER: usize = 16;
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl SupportedKxGroup for Toy {
 
     fn start_exchange(&self, _: Buf) -> Result<Box<dyn ActiveKeyExchange>, dimpl::CryptoError> {
         let secret = RNG.with_borrow_mut(RngExt::random);
-        // As long as a key of that group, with what says that a point is not compressed.
+        // Padded to the length of a key of the group, with the prefix of an uncompressed point.
         let (mut public, len) = match self.0 {
             NamedGroup::X25519 => (vec![], 32),
             _ => (vec![4], 65),

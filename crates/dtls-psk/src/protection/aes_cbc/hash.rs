@@ -1,45 +1,46 @@
-//! SHA-256 and SHA-384 block by block: what a hash over a secret length is made of.
+//! SHA-256 and SHA-384 as compression functions, for hashes over a secret length.
 
 use arrayvec::ArrayVec;
 use subtle::{Choice, ConditionallySelectable};
 use zeroize::Zeroize;
 
-/// Bytes of the longest digest.
+/// The length of the longest digest, in bytes.
 pub(super) const MAX_DIGEST_LEN: usize = 48;
 
 /// A digest.
 pub(super) type Digest = ArrayVec<u8, MAX_DIGEST_LEN>;
 
-/// A hash of the SHA-2 family by its compression function (FIPS 180-4 section 6).
+/// A SHA-2 hash as its compression function (FIPS 180-4 section 6).
 pub(super) trait BlockHash:
     Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe
 {
-    /// Bytes of a digest.
+    /// The length of a digest, in bytes.
     const DIGEST_LEN: usize;
-    /// Bytes of a block: a power of two.
+    /// The length of a block, in bytes. A power of two.
     const BLOCK_LEN: usize;
-    /// Bytes of the message's length at the end of the last block.
+    /// The length of the length field at the end of the last block, in bytes.
     const LENGTH_LEN: usize;
-    /// What stands before the first block.
+    /// The initial hash value.
     const INITIAL: Self::State;
     /// A block of zeros.
     const ZEROS: Self::Block;
 
-    /// What one block hands to the next.
+    /// The intermediate hash value.
     type State: Copy + Zeroize + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe;
     /// A block.
     type Block: Copy + AsRef<[u8]> + AsMut<[u8]> + Zeroize;
 
-    /// One block. Takes the same time for all of them.
+    /// Compresses one block. Runs in constant time.
     fn compress(state: &mut Self::State, block: &Self::Block);
 
-    /// All whole blocks of `data`, which is faster than one by one. Gives back what is left over.
+    /// Compresses all whole blocks of `data`, faster than one at a time. Returns the remaining
+    /// bytes.
     fn compress_blocks<'a>(state: &mut Self::State, data: &'a [u8]) -> &'a [u8];
 
-    /// `state` becomes `other` if `choice` says so, in the same time either way.
+    /// Assigns `other` to `state` if `choice` is set. Runs in constant time.
     fn assign(state: &mut Self::State, other: &Self::State, choice: Choice);
 
-    /// What a last state says.
+    /// Returns the digest of a final state.
     fn digest(state: &Self::State) -> Digest;
 }
 
@@ -88,7 +89,7 @@ impl BlockHash for Sha256 {
     fn digest(state: &[u32; 8]) -> Digest {
         let mut digest = Digest::new();
         for word in state {
-            // Has room for more than eight words.
+            // A `Digest` has room for twelve words.
             let _ = digest.try_extend_from_slice(&word.to_be_bytes());
         }
         digest
@@ -138,17 +139,17 @@ impl BlockHash for Sha384 {
     }
 
     fn digest(state: &[u64; 8]) -> Digest {
-        // The last two words are left out.
+        // The last two words are omitted.
         let mut digest = Digest::new();
         for word in state.iter().take(6) {
-            // Has room for six words.
+            // A `Digest` has room for six words.
             let _ = digest.try_extend_from_slice(&word.to_be_bytes());
         }
         digest
     }
 }
 
-/// How many blocks this thread has hashed: Lucky 13 is about that number.
+/// Counts the blocks hashed by this thread. Lucky 13 measures this number.
 #[cfg(test)]
 pub(super) mod count {
     use std::cell::Cell;
@@ -161,7 +162,7 @@ pub(super) mod count {
         BLOCKS.set(BLOCKS.get() + blocks);
     }
 
-    /// The blocks that `work` hashes, and what it gives.
+    /// Returns the number of blocks that `work` hashes, and its result.
     pub(in super::super) fn blocks<T>(work: impl FnOnce() -> T) -> (usize, T) {
         let before = BLOCKS.get();
         let result = work();

@@ -1,10 +1,10 @@
-//! HMAC over a message whose length is a secret, and over one whose length is none (RFC 2104).
+//! HMAC over a message of secret length, and over one of public length (RFC 2104).
 //!
-//! The length of a record's content in MAC-then-encrypt is known only to who has checked its padding, and
-//! how long a hash takes tells how long its message is: from that difference Lucky 13 (AlFardan and
-//! Paterson, 2013) reads plaintext. So the hash here is over as many blocks as the longest possible content
-//! has, whichever the real one is, and the state after the block that would be the last is picked out
-//! without a branch. BoringSSL does the same (`EVP_tls_cbc_digest_record`).
+//! With MAC-then-encrypt, the length of a record's content is secret until its padding is checked.
+//! The duration of a hash reveals the length of its input, and Lucky 13 (AlFardan and Paterson,
+//! 2013) recovers plaintext from it. The hash here therefore always covers as many blocks as the
+//! longest possible content, and selects the state after the actual last block without a branch.
+//! BoringSSL does the same (`EVP_tls_cbc_digest_record`).
 
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroize;
@@ -12,14 +12,15 @@ use zeroize::Zeroize;
 use super::hash::{BlockHash, Digest};
 use super::padding::less;
 
-/// A key, as the states after its two blocks.
+/// An HMAC key, as the hash states after its two blocks.
 pub(super) struct Hmac<H: BlockHash> {
     inner: H::State,
     outer: H::State,
 }
 
 impl<H: BlockHash> Hmac<H> {
-    /// `key`: at most one block; `None` if it is longer, which a MAC key of TLS never is.
+    /// Creates a key of at most one block. Returns `None` if it is longer, which a TLS key never
+    /// is.
     pub(super) fn new(key: &[u8]) -> Option<Self> {
         if key.len() > H::BLOCK_LEN {
             return None;
@@ -40,17 +41,17 @@ impl<H: BlockHash> Hmac<H> {
         })
     }
 
-    /// HMAC(`header` ‖ `data`), in a time that shows both lengths.
+    /// Returns HMAC(`header` ‖ `data`). Its duration reveals both lengths.
     pub(super) fn tag(&self, header: &[u8], data: &[u8]) -> Digest {
         let mut state = self.inner;
         let mut block = H::ZEROS;
         compress_whole_blocks::<H>(&mut state, &mut block, header, data);
-        // What is left over, and its end; and the length, in a block of its own if there is no room.
+        // The remaining bytes, the end marker, and the length, in another block if it does not fit.
         let len = header.len() + data.len();
         let left = len % H::BLOCK_LEN;
         fill::<H>(&mut block, len - left, header, data);
-        if let Some(behind) = block.as_mut().get_mut(left) {
-            *behind = 0x80;
+        if let Some(end) = block.as_mut().get_mut(left) {
+            *end = 0x80;
         }
         if left >= H::BLOCK_LEN - H::LENGTH_LEN {
             H::compress(&mut state, &block);
@@ -63,9 +64,11 @@ impl<H: BlockHash> Hmac<H> {
         self.outer_digest(&H::digest(&state))
     }
 
-    /// HMAC(`header` ‖ the first `len` bytes of `data`). `len` is a secret from `least` to `data.len()`; all
-    /// else, `least` too, may show in how long it takes. Messages of 2^31 bytes and more are beyond it; a
-    /// record has at most 2^15.
+    /// Returns HMAC(`header` ‖ the first `len` bytes of `data`).
+    ///
+    /// `len` is secret and between `least` and `data.len()`. The duration reveals nothing about it,
+    /// but depends on the other arguments. Messages must be shorter than 2^31 bytes; a record has
+    /// at most 2^15.
     pub(super) fn tag_of_secret_length(
         &self,
         header: &[u8],
@@ -76,7 +79,7 @@ impl<H: BlockHash> Hmac<H> {
         self.outer_digest(&self.inner_digest(header, data, least, len))
     }
 
-    /// The outer hash, which is over one block in every case.
+    /// Returns the outer hash, which always covers one block.
     fn outer_digest(&self, digest: &Digest) -> Digest {
         let mut block = H::ZEROS;
         fill::<H>(&mut block, 0, digest, &[0x80]);
@@ -92,25 +95,25 @@ impl<H: BlockHash> Hmac<H> {
         let mut state = self.inner;
         let mut block = H::ZEROS;
 
-        // The blocks that are nothing but message whatever `len` is.
-        let sure = (header.len() + least) / block_len;
-        let sure_data = (sure * block_len).saturating_sub(header.len());
-        let whole = data.get(..sure_data).unwrap_or_default();
+        // The blocks that are part of the message for every `len`.
+        let certain = (header.len() + least) / block_len;
+        let certain_data = (certain * block_len).saturating_sub(header.len());
+        let whole = data.get(..certain_data).unwrap_or_default();
         compress_whole_blocks::<H>(&mut state, &mut block, header, whole);
 
-        // The rest, any of which may be the last. `block_len` is a power of two, so that the division is a
-        // shift, which takes the same time for every number.
+        // Any of the remaining blocks may be the last one. `block_len` is a power of two, so the
+        // division is a shift, which runs in constant time.
         let message_len = length_of(header.len()).wrapping_add(len);
         let last = message_len.wrapping_add(length_of(H::LENGTH_LEN)) >> block_len.ilog2();
         let bits = 8 * (u64::from(length_of(block_len)) + u64::from(message_len));
         let blocks = (header.len() + data.len() + H::LENGTH_LEN) / block_len + 1;
         let mut result = state;
-        for index in sure..blocks {
+        for index in certain..blocks {
             fill::<H>(&mut block, index * block_len, header, data);
             for (at, byte) in block.as_mut().iter_mut().enumerate() {
                 let at = length_of(index * block_len + at);
-                let behind = u8::conditional_select(&0, &0x80, at.ct_eq(&message_len));
-                *byte = u8::conditional_select(&behind, byte, less(at, message_len));
+                let padding = u8::conditional_select(&0, &0x80, at.ct_eq(&message_len));
+                *byte = u8::conditional_select(&padding, byte, less(at, message_len));
             }
             let is_last = length_of(index).ct_eq(&last);
             let mask = u8::conditional_select(&0, &u8::MAX, is_last);
@@ -130,7 +133,7 @@ impl<H: BlockHash> Drop for Hmac<H> {
     }
 }
 
-/// The whole blocks of `header` ‖ `data`; `block` is where those are put together that are not all `data`.
+/// Compresses the whole blocks of `header` ‖ `data`. `block` is a buffer for the mixed blocks.
 fn compress_whole_blocks<H: BlockHash>(
     state: &mut H::State,
     block: &mut H::Block,
@@ -143,13 +146,13 @@ fn compress_whole_blocks<H: BlockHash>(
         fill::<H>(block, index * H::BLOCK_LEN, header, data);
         H::compress(state, block);
     }
-    // If a header is cut off here, there is no whole block behind it.
+    // If this would cut the header, there is no whole block after it.
     if let Some(from) = (mixed * H::BLOCK_LEN).checked_sub(header.len()) {
         H::compress_blocks(state, data.get(from..).unwrap_or_default());
     }
 }
 
-/// `block` becomes what stands at `at` in `header` ‖ `data` ‖ zeros.
+/// Fills `block` with the bytes at offset `at` of `header` ‖ `data` ‖ zeros.
 fn fill<H: BlockHash>(block: &mut H::Block, at: usize, header: &[u8], data: &[u8]) {
     let block = block.as_mut();
     let first = header.get(at..).unwrap_or_default();
@@ -167,16 +170,17 @@ fn fill<H: BlockHash>(block: &mut H::Block, at: usize, header: &[u8], data: &[u8
     to_zeros.fill(0);
 }
 
-/// Writes a length in bits to the end of a block, where zeros stand, if `mask` is 0xff; nothing if it is 0.
+/// Writes a length in bits to the zeros at the end of a block if `mask` is 0xff, and nothing if it
+/// is 0.
 fn put_length<B: AsMut<[u8]>>(block: &mut B, bits: u64, mask: u8) {
-    // SHA-384's field has 16 bytes, of which no record fills more than the last 8.
+    // SHA-384 has a 16-byte length field. A record uses at most its last 8 bytes.
     let bytes = bits.to_be_bytes();
     for (to, from) in block.as_mut().iter_mut().rev().zip(bytes.iter().rev()) {
         *to |= from & mask;
     }
 }
 
-/// A public length in the width that the comparisons have.
+/// Converts a public length to the width of the comparisons.
 fn length_of(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
@@ -195,7 +199,7 @@ mod tests {
     fn tag<H: BlockHash>(key: &[u8], message: &[u8]) -> String {
         let hmac = Hmac::<H>::new(key).unwrap();
         let whole = hmac.tag(message, &[]);
-        // However the message is cut and whatever stands behind it, the tag is the same.
+        // The tag does not depend on how the message is split, or on the bytes after it.
         for cut in 0..=message.len() {
             let (header, data) = message.split_at(cut);
             assert_eq!(hmac.tag(header, data), whole);
@@ -214,7 +218,7 @@ mod tests {
 
     /// RFC 4231 section 4, test cases 1 to 4.
     #[test]
-    fn known_answers() {
+    fn tags_match_rfc_4231() {
         let key4: Vec<u8> = (1..=25).collect();
         for (key, message, sha256, sha384) in [
             (
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_one_block_at_most() {
+    fn keys_longer_than_a_block_are_rejected() {
         assert!(Hmac::<Sha256>::new(&[1; 64]).is_some());
         assert!(Hmac::<Sha256>::new(&[1; 65]).is_none());
         assert!(Hmac::<Sha384>::new(&[1; 128]).is_some());
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_blocks_does_not_depend_on_the_secret_length() {
+    fn number_of_hashed_blocks_does_not_depend_on_the_secret_length() {
         for longest in [0, 1, 40, 50, 51, 52, 100, 255, 256, 300, 700, 1100] {
             agrees_and_counts::<Sha256>(longest);
             agrees_and_counts::<Sha384>(longest);
@@ -281,7 +285,7 @@ mod tests {
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     proptest! {
         #[test]
-        fn agrees_with_the_provider(
+        fn tags_match_the_provider(
             key in proptest::collection::vec(any::<u8>(), 0..=64),
             header in proptest::collection::vec(any::<u8>(), 0..200),
             data in proptest::collection::vec(any::<u8>(), 0..700),

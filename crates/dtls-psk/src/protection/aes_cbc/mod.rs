@@ -1,18 +1,18 @@
-//! AES in CBC mode with HMAC for records (RFC 5246 section 6.2.3.2, RFC 7366).
+//! AES-CBC with HMAC (RFC 5246 section 6.2.3.2, RFC 7366).
 //!
-//! # Time
+//! # Timing
 //!
-//! Whoever can tell a wrong padding from a wrong MAC, or how long a padding was, can decrypt records by
-//! asking (Vaudenay 2002; Lucky 13, 2013). With encrypt-then-MAC there is nothing to ask: nothing is
-//! decrypted before its MAC is verified. With MAC-then-encrypt, opening does the same work for all fragments
-//! of one length: the padding is checked, the MAC found and the HMAC made without a branch or an address
-//! that depends on what was decrypted (`padding.rs`, `hmac.rs`); and whatever is wrong, the record is
-//! dropped without an answer.
+//! An attacker who can distinguish a wrong padding from a wrong MAC, or who learns the length of
+//! the padding, can decrypt records (Vaudenay 2002; Lucky 13, 2013). With encrypt-then-MAC, nothing
+//! is decrypted before its MAC is verified. With MAC-then-encrypt, opening does the same work for
+//! all fragments of one length. It checks the padding, locates the MAC and computes the HMAC
+//! without a branch or memory address that depends on the plaintext (`padding.rs`, `hmac.rs`). A
+//! record that fails any of these checks is dropped without an answer.
 //!
-//! What this can promise ends where the compiler begins: it is written with `subtle`, which hides the
-//! choices from the optimiser as well as safe Rust can, and nobody has measured the machine code on your
-//! processor. The number of blocks hashed is under test. The cache lines touched depend on public lengths
-//! alone. AES is constant in time where the processor has instructions for it, and bitsliced elsewhere.
+//! The code uses `subtle` to keep the optimizer from adding branches, which is the best that safe
+//! Rust offers. The machine code has not been measured. Tests check the number of hashed blocks.
+//! The cache lines accessed depend only on public lengths. AES runs in constant time: with the
+//! processor's instructions where it has them, and bitsliced elsewhere.
 
 mod hash;
 mod hmac;
@@ -37,10 +37,11 @@ use super::{BulkCipher, DirectionKeys, KeyLengths, Protection, additional_data};
 use crate::error::Error;
 use crate::record::RecordId;
 
-/// Bytes of a block, and of the explicit IV.
+/// The length of a block and of the explicit IV, in bytes.
 const BLOCK_LEN: usize = 16;
 
-/// AES-128 and HMAC-SHA-256. IVs are explicit: none is cut from the key block (RFC 5246 section 6.3).
+/// AES-128 with HMAC-SHA-256. The IVs are explicit, not part of the key block (RFC 5246 section
+/// 6.3).
 pub(crate) static AES_128_CBC_SHA256: BulkCipher = BulkCipher {
     key_lengths: KeyLengths {
         mac: 32,
@@ -51,7 +52,7 @@ pub(crate) static AES_128_CBC_SHA256: BulkCipher = BulkCipher {
     new: |_, keys| Ok(Box::new(AesCbc::<Aes128, Sha256>::new(keys)?)),
 };
 
-/// AES-256 and HMAC-SHA-384.
+/// AES-256 with HMAC-SHA-384.
 pub(crate) static AES_256_CBC_SHA384: BulkCipher = BulkCipher {
     key_lengths: KeyLengths {
         mac: 48,
@@ -62,22 +63,22 @@ pub(crate) static AES_256_CBC_SHA384: BulkCipher = BulkCipher {
     new: |_, keys| Ok(Box::new(AesCbc::<Aes256, Sha384>::new(keys)?)),
 };
 
-/// One direction. A fragment is, MAC-then-encrypt (RFC 5246 section 6.2.3.2):
+/// The protection of one direction. A MAC-then-encrypt fragment (RFC 5246 section 6.2.3.2) is:
 ///
-/// | size | what |
+/// | size | field |
 /// |---|---|
 /// | 16 | explicit IV |
 /// | n | content, encrypted |
 /// | m | MAC over the additional data and the content, encrypted; 32 or 48 bytes |
-/// | p + 1 | padding up to a whole block, each byte p, encrypted |
+/// | p + 1 | padding to a whole block, each byte p, encrypted |
 ///
-/// Encrypt-then-MAC (RFC 7366 section 3):
+/// An encrypt-then-MAC fragment (RFC 7366 section 3) is:
 ///
-/// | size | what |
+/// | size | field |
 /// |---|---|
 /// | 16 | explicit IV |
 /// | n | content, encrypted |
-/// | p + 1 | padding up to a whole block, each byte p, encrypted |
+/// | p + 1 | padding to a whole block, each byte p, encrypted |
 /// | m | MAC over the additional data and all of the above |
 struct AesCbc<C, H: BlockHash> {
     cipher: C,
@@ -86,13 +87,12 @@ struct AesCbc<C, H: BlockHash> {
     encrypt_then_mac: bool,
 }
 
-/// Explicit IVs: AES-256 over the record's number, with a key that this side drew for nothing else.
+/// The generator of explicit IVs: AES-256 over the record number, with a key used for nothing else.
 ///
-/// An IV must not be predictable: whoever chooses plaintext and knows the IV it will get can test guesses
-/// about earlier plaintext (Bard 2004; BEAST). To who does not know the key, a block cipher over numbers that
-/// never repeat looks like random numbers that never repeat (NIST SP 800-38A appendix C, first method, but
-/// with a key of its own, so that nothing encrypted with it can meet the numbers). So no generator has to be
-/// kept for the life of the connection.
+/// An IV must be unpredictable. Otherwise an attacker who chooses plaintext can test guesses about
+/// earlier plaintext (Bard 2004; BEAST). A block cipher over numbers that never repeat is
+/// indistinguishable from random numbers without its key (NIST SP 800-38A appendix C, first method,
+/// but with a separate key). This way the connection does not need to keep a random generator.
 struct Ivs(Aes256);
 
 impl Ivs {
@@ -121,7 +121,8 @@ where
         })
     }
 
-    /// The HMAC of the first `len` bytes of `data`, a secret from `least` on, as a record's content.
+    /// Returns the HMAC of a content of `len` bytes at the start of `data`. `len` is secret and at
+    /// least `least`.
     fn tag_of_secret_length(
         &self,
         record: RecordId,
@@ -129,13 +130,13 @@ where
         least: usize,
         len: u32,
     ) -> Option<hash::Digest> {
-        // Takes the same time for every length that fits, and no other comes here.
+        // Runs in constant time for every `len` that fits, and no other occurs.
         let header = additional_data(record, u16::try_from(len).ok()?);
         let mac = &self.mac;
         Some(mac.tag_of_secret_length(&header, data, least, len))
     }
 
-    /// The HMAC of `data`, whose length is no secret.
+    /// Returns the HMAC of a content whose length is public.
     fn tag(&self, record: RecordId, data: &[u8]) -> Option<hash::Digest> {
         let header = additional_data(record, u16::try_from(data.len()).ok()?);
         Some(self.mac.tag(&header, data))
@@ -160,7 +161,7 @@ where
         if !self.encrypt_then_mac {
             out.extend_from_slice(&self.tag(record, plaintext)?);
         }
-        // The least padding that fills the block: 1 to 16 bytes with the one that says how many.
+        // The shortest padding that fills the block: 1 to 16 bytes including its length byte.
         let padding = BLOCK_LEN - (out.len() - body) % BLOCK_LEN;
         let padding_len = u8::try_from(padding - 1).ok()?;
         out.resize(out.len() + padding, padding_len);
@@ -188,7 +189,7 @@ where
             return None;
         }
         self.decrypt(*iv, body);
-        // The peer's own, by its MAC: nothing is given away by how it is looked at.
+        // The padding is authenticated, so checking it need not be constant-time.
         let padding_len = *body.last()?;
         let len = body.len().checked_sub(usize::from(padding_len) + 1)?;
         let (content, padding) = body.split_at_mut(len);
@@ -208,7 +209,7 @@ where
             return None;
         }
         self.decrypt(*iv, body);
-        // From here to the one decision at the end nothing depends on what was decrypted but values.
+        // Until the final decision, branches and addresses do not depend on the plaintext.
         let (good_padding, len) = content_len(body, H::DIGEST_LEN)?;
         let tag = mac_at(body, H::DIGEST_LEN, len);
         let most = body.len() - H::DIGEST_LEN - 1;
@@ -229,13 +230,13 @@ where
     H: BlockHash,
 {
     fn max_plaintext(&self, fragment: usize) -> Option<usize> {
-        let behind_iv = fragment.checked_sub(BLOCK_LEN)?;
-        // At least the padding's length byte stands beside content and MAC.
+        let after_iv = fragment.checked_sub(BLOCK_LEN)?;
+        // Content and MAC are followed by at least the padding's length byte.
         if self.encrypt_then_mac {
-            let encrypted = behind_iv.checked_sub(H::DIGEST_LEN)?;
+            let encrypted = after_iv.checked_sub(H::DIGEST_LEN)?;
             (encrypted / BLOCK_LEN * BLOCK_LEN).checked_sub(1)
         } else {
-            (behind_iv / BLOCK_LEN * BLOCK_LEN).checked_sub(H::DIGEST_LEN + 1)
+            (after_iv / BLOCK_LEN * BLOCK_LEN).checked_sub(H::DIGEST_LEN + 1)
         }
     }
 

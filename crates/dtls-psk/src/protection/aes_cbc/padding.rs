@@ -1,23 +1,26 @@
-//! Padding and MAC at the end of a decrypted fragment, looked at in the same time whatever they are.
+//! Constant-time parsing of the padding and MAC at the end of a decrypted fragment.
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::hash::Digest;
 
-/// The most that padding and its length byte make.
+/// The longest padding including its length byte, in bytes.
 pub(super) const MAX_PADDING: usize = 256;
 
-/// Whether `a` is less than `b`, in the same time whatever they are. Both are less than 2^31, so that the
-/// sign of their difference says it: less work than `subtle`'s comparison, which takes all numbers.
+/// Returns `a < b` in constant time. Both must be less than 2^31, so that the sign of their
+/// difference is the result. This is cheaper than the comparison in `subtle`, which accepts all
+/// numbers.
 pub(super) fn less(a: u32, b: u32) -> Choice {
     let [.., sign] = a.wrapping_sub(b).to_le_bytes();
     Choice::from(sign >> 7)
 }
 
-/// Content ‖ MAC of `mac_len` bytes ‖ padding ‖ length of the padding (RFC 5246 section 6.2.3.2): whether
-/// the padding is right, and how long the content is, both of them secrets. Padding that is wrong counts as
-/// if there were none, so that a MAC is made all the same (section 6.2.3.2, implementation note). `None` if
-/// there is no room for MAC and length, which is no secret.
+/// Parses content ‖ MAC of `mac_len` bytes ‖ padding ‖ padding length (RFC 5246 section 6.2.3.2).
+///
+/// Returns whether the padding is valid and how long the content is; both are secret. For an
+/// invalid padding it returns the content length without padding, so that the MAC is still computed
+/// (section 6.2.3.2, implementation note). Returns `None` if the fragment is too short, which is
+/// public.
 pub(super) fn content_len(decrypted: &[u8], mac_len: usize) -> Option<(Choice, u32)> {
     let most = u32::try_from(decrypted.len().checked_sub(mac_len + 1)?).ok()?;
     let padding = u32::from(*decrypted.last()?);
@@ -30,11 +33,12 @@ pub(super) fn content_len(decrypted: &[u8], mac_len: usize) -> Option<(Choice, u
     Some((good, most - padding))
 }
 
-/// The `mac_len` bytes at `at`, a secret from `decrypted.len() - mac_len - MAX_PADDING` to
-/// `decrypted.len() - mac_len - 1`. Reads the same bytes in the same order wherever they stand.
+/// Returns the `mac_len` bytes at the secret offset `at`, which is between `decrypted.len() -
+/// mac_len - MAX_PADDING` and `decrypted.len() - mac_len - 1`. Always reads the same bytes in the
+/// same order.
 pub(super) fn mac_at(decrypted: &[u8], mac_len: usize, at: u32) -> Digest {
     let from = decrypted.len().saturating_sub(mac_len + MAX_PADDING);
-    // The bytes as they come, each in the slot of its position modulo `mac_len`: the MAC, but turned.
+    // Each byte goes to the slot of its position modulo `mac_len`, which yields the MAC rotated.
     let mut turned: Digest = std::iter::repeat_n(0, mac_len).collect();
     let mut first_slot = 0u32;
     let end = u32::try_from(mac_len).unwrap_or(u32::MAX).wrapping_add(at);
@@ -50,7 +54,7 @@ pub(super) fn mac_at(decrypted: &[u8], mac_len: usize, at: u32) -> Digest {
             first_slot.conditional_assign(&slot, position.ct_eq(&at));
         }
     }
-    // Turned back by `first_slot`, one of its bits at a time.
+    // Rotate back by `first_slot`, one of its bits at a time.
     for bit in 0..u8::BITS {
         let set = ((first_slot >> bit) & 1).ct_eq(&1);
         let by = (1usize << bit) % mac_len.max(1);
@@ -74,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// Content, MAC and padding, with its length in all of its bytes.
+    /// Returns content, MAC and padding, whose bytes all contain its length.
     fn padded(content: usize, mac: &[u8], padding: u8) -> Vec<u8> {
         let mut out = vec![0xc0; content];
         out.extend(mac);
@@ -83,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn less_is_less() {
+    fn less_matches_the_operator() {
         let numbers = [0, 1, 2, 255, 256, 0x7fff_ffff];
         for (a, b) in numbers.iter().flat_map(|a| numbers.map(|b| (*a, b))) {
             assert_eq!(bool::from(less(a, b)), a < b, "{a} {b}");
@@ -91,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn every_padding_is_measured_and_every_wrong_byte_of_it_found() {
+    fn padding_is_measured_and_every_changed_byte_is_detected() {
         for padding in 0..=255 {
             let right = padded(20, &[0xdd; 32], padding);
             let (good, len) = content_len(&right, 32).unwrap();
             assert!(bool::from(good));
             assert_eq!(len, 20);
-            // All but the length byte, which may by chance become that of another padding.
+            // All except the length byte, which could become another valid padding.
             for at in 52..right.len() - 1 {
                 let mut wrong = right.clone();
                 wrong[at] ^= 0x40;
@@ -109,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_that_leaves_no_room_for_the_mac_is_wrong() {
+    fn padding_that_overlaps_the_mac_is_invalid() {
         let all = [47; 48];
         assert!(!bool::from(content_len(&all, 32).unwrap().0));
         assert!(bool::from(content_len(&all, 0).unwrap().0));
@@ -122,7 +126,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_mac_is_found_wherever_it_stands(
+        fn mac_is_found_at_every_offset(
             content in 0usize..600,
             mac in prop_oneof![
                 proptest::collection::vec(any::<u8>(), 32),
@@ -138,7 +142,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_comes_has_a_mac_somewhere(bytes: Vec<u8>) {
+        fn random_content_has_a_mac_at_the_returned_offset(bytes: Vec<u8>) {
             if let Some((_, len)) = content_len(&bytes, 32) {
                 let at = usize::try_from(len).unwrap();
                 prop_assert_eq!(&mac_at(&bytes, 32, len)[..], &bytes[at..at + 32]);

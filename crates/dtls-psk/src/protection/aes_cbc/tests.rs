@@ -1,4 +1,4 @@
-//! Records in CBC: known answers, every length, everything that can be wrong with them.
+//! Tests of CBC records: known answers, all lengths, and all kinds of changes.
 
 use proptest::prelude::*;
 
@@ -37,19 +37,19 @@ fn large(encrypt_then_mac: bool) -> AesCbc<Aes256, Sha384> {
     AesCbc::new(keys(AES_256_CBC_SHA384.key_lengths, encrypt_then_mac)).unwrap()
 }
 
-/// All four, by name.
+/// All four variants with their names.
 fn all() -> [(&'static str, Box<dyn Protection>); 4] {
     [
-        ("128, MAC first", Box::new(small(false))),
-        ("128, MAC last", Box::new(small(true))),
-        ("256, MAC first", Box::new(large(false))),
-        ("256, MAC last", Box::new(large(true))),
+        ("128, MAC-then-encrypt", Box::new(small(false))),
+        ("128, encrypt-then-MAC", Box::new(small(true))),
+        ("256, MAC-then-encrypt", Box::new(large(false))),
+        ("256, encrypt-then-MAC", Box::new(large(true))),
     ]
 }
 
-/// RFC 3602 section 4, cases 1 and 2, and NIST SP 800-38A F.2.5: AES in CBC, both ways.
+/// AES-CBC test vectors: RFC 3602 section 4, cases 1 and 2, and NIST SP 800-38A F.2.5.
 #[test]
-fn ciphertext_of_the_standards() {
+fn ciphertext_matches_rfc_3602_and_nist() {
     let with_key = |key: &str| {
         let key = hex(key);
         let keys = DirectionKeys {
@@ -103,7 +103,7 @@ fn ciphertext_of_the_standards() {
 }
 
 #[test]
-fn keys_of_other_lengths_are_refused() {
+fn keys_of_wrong_length_are_rejected() {
     let right = keys(AES_128_CBC_SHA256.key_lengths, false);
     for wrong in [
         DirectionKeys {
@@ -120,7 +120,7 @@ fn keys_of_other_lengths_are_refused() {
 }
 
 #[test]
-fn every_length_is_sealed_and_opened_and_fits_where_it_says() {
+fn all_lengths_round_trip_and_max_plaintext_is_exact() {
     for (name, mut protection) in all() {
         let mut sealed_lens = Vec::new();
         for len in 0..=1101 {
@@ -148,7 +148,7 @@ fn every_length_is_sealed_and_opened_and_fits_where_it_says() {
 }
 
 #[test]
-fn ivs_look_alike_to_nobody() {
+fn ivs_never_repeat() {
     let iv = |sequence, iv_key: &[u8; 32]| {
         let keys = DirectionKeys {
             iv_key,
@@ -168,13 +168,13 @@ fn ivs_look_alike_to_nobody() {
     assert_eq!(iv(0, &[0x55; 32]), iv(0, &[0x55; 32]));
 }
 
-/// What stands before the encryption, with the MAC over `content`, padding of `padding` bytes beside its
-/// length, and `spoil` having its way with it.
+/// Seals `content` with `padding` bytes of padding in addition to the length byte. `corrupt`
+/// changes the fragment before it is encrypted.
 fn seal_by_hand<C, H>(
     protection: &AesCbc<C, H>,
     content: &[u8],
     padding: u8,
-    spoil: impl FnOnce(&mut [u8]),
+    corrupt: impl FnOnce(&mut [u8]),
 ) -> Vec<u8>
 where
     C: BlockSizeUser<BlockSize = U16> + BlockCipherEncrypt + BlockCipherDecrypt + KeyInit,
@@ -185,8 +185,8 @@ where
         body.extend_from_slice(&protection.tag(RECORD, content).unwrap());
     }
     body.extend(std::iter::repeat_n(padding, usize::from(padding) + 1));
-    assert_eq!(body.len() % BLOCK_LEN, 0, "a bad test");
-    spoil(&mut body);
+    assert_eq!(body.len() % BLOCK_LEN, 0, "invalid test input");
+    corrupt(&mut body);
     protection.encrypt([7; 16], &mut body);
     let mut fragment = [&[7; 16][..], &body].concat();
     if protection.encrypt_then_mac {
@@ -197,7 +197,7 @@ where
 }
 
 #[test]
-fn padding_of_every_length_is_taken() {
+fn padding_of_every_length_is_accepted() {
     for padding in 0..=255u8 {
         let len = 400 - (usize::from(padding) + 1) % BLOCK_LEN;
         let content = vec![0xc0; len];
@@ -216,10 +216,10 @@ fn padding_of_every_length_is_taken() {
     }
 }
 
-/// Lucky 13 is a difference in the number of blocks hashed: there is none between any two fragments of one
-/// length, right or wrong, padded much or little.
+/// Lucky 13 uses differences in the number of hashed blocks. For fragments of one length there must
+/// be none, regardless of validity and padding length.
 #[test]
-fn opening_hashes_as_many_blocks_whatever_the_padding() {
+fn number_of_hashed_blocks_does_not_depend_on_the_padding() {
     fn run<C, H>(protection: &mut AesCbc<C, H>, total: usize)
     where
         AesCbc<C, H>: Protection,
@@ -249,10 +249,10 @@ fn opening_hashes_as_many_blocks_whatever_the_padding() {
             };
             let content = vec![0xc0; len];
             open(seal_by_hand(&twin, &content, padding, |_| {}), true);
-            // Wrong in the content, the MAC, the padding, and its length.
+            // Change the content, the MAC, the padding and its length.
             for at in [0, len, total - usize::from(padding) - 1, total - 1] {
-                let spoil = |body: &mut [u8]| body[at] ^= 0x80;
-                open(seal_by_hand(&twin, &content, padding, spoil), false);
+                let corrupt = |body: &mut [u8]| body[at] ^= 0x80;
+                open(seal_by_hand(&twin, &content, padding, corrupt), false);
             }
         }
         assert!(counts.len() > 10);
@@ -268,7 +268,7 @@ fn opening_hashes_as_many_blocks_whatever_the_padding() {
 }
 
 #[test]
-fn whatever_is_changed_is_refused_with_the_same_work() {
+fn changed_records_are_rejected_with_the_same_work() {
     for (name, mut protection) in all() {
         let mut sealed = Vec::new();
         protection.seal(RECORD, &[0xc0; 70], &mut sealed).unwrap();
@@ -325,7 +325,7 @@ fn whatever_is_changed_is_refused_with_the_same_work() {
 }
 
 #[test]
-fn padding_under_a_right_mac_counts_too() {
+fn wrong_padding_under_a_valid_mac_is_rejected() {
     let protection = &mut small(true);
     for at in [40, 47] {
         let content = [0xc0; 40];
@@ -336,14 +336,14 @@ fn padding_under_a_right_mac_counts_too() {
 
 proptest! {
     #[test]
-    fn whatever_comes_is_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn random_records_are_rejected(mut bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         for (_, mut protection) in all() {
             prop_assert!(protection.open(RECORD, &mut bytes).is_none());
         }
     }
 
     #[test]
-    fn content_of_any_kind_comes_back(
+    fn any_content_round_trips(
         plaintext in proptest::collection::vec(any::<u8>(), 0..4000),
         sequence in 0u64..1 << 48,
     ) {

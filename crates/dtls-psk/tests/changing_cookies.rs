@@ -1,5 +1,5 @@
-//! HelloVerifyRequests as servers send them whose cookies change with time, mbedTLS for one: the two copies
-//! of a hello that was sent again are answered with two cookies, under the same message number.
+//! Servers whose cookies change with time, such as mbed TLS. They answer a hello and its
+//! retransmission with different cookies under the same message number.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,12 +21,12 @@ use rand::rngs::StdRng;
 
 const MESSAGE_NUMBER: usize = 13 + 4;
 
-struct Door {
+struct Fixture {
     acceptor: Acceptor,
     rng: StdRng,
 }
 
-impl Door {
+impl Fixture {
     fn new() -> Self {
         let mut rng = StdRng::seed_from_u64(7);
         Self {
@@ -58,7 +58,7 @@ impl Door {
     }
 }
 
-/// Whether the handshake with `server`, which has taken the client's hello, comes to its end.
+/// Returns `true` if the handshake with `server`, which has accepted the client's hello, completes.
 fn completes(now: Instant, client: &mut Peer, server: &mut Connection) -> bool {
     for _ in 0..4 {
         let mut sent = Vec::new();
@@ -81,55 +81,52 @@ fn completes(now: Instant, client: &mut Peer, server: &mut Connection) -> bool {
 }
 
 #[test]
-fn the_late_answer_to_the_first_hellos_copy_changes_nothing() {
-    let now = common_now();
+fn late_answer_to_a_retransmitted_hello_is_ignored() {
+    let now = start_time();
     let mut client = Peer::client(client_config(), 1, now);
-    let mut door = Door::new();
+    let mut fixture = Fixture::new();
     let first = client.outgoing.remove(0);
-    let answer = door.verify_request(now, &first);
-    door.acceptor.rotate_secret(&mut door.rng);
-    let late = door.verify_request(now, &first);
+    let answer = fixture.verify_request(now, &first);
+    fixture.acceptor.rotate_secret(&mut fixture.rng);
+    let late = fixture.verify_request(now, &first);
     assert_ne!(answer, late);
 
     client.handle(now, &answer);
     let hello = client.outgoing.remove(0);
-    let mut server = door.connection(now, &hello);
+    let mut server = fixture.connection(now, &hello);
     client.handle(now, &late);
-    assert!(client.outgoing.is_empty(), "the hello is on its way");
+    assert!(client.outgoing.is_empty(), "no third hello is sent");
     assert!(completes(now, &mut client, &mut server));
 }
 
 #[test]
-fn a_new_cookie_is_taken_once_the_old_one_got_no_answer() {
-    let mut now = common_now();
+fn new_cookie_is_used_after_the_old_one_got_no_answer() {
+    let mut now = start_time();
     let mut client = Peer::client(client_config(), 1, now);
-    let mut door = Door::new();
+    let mut fixture = Fixture::new();
     let first = client.outgoing.remove(0);
-    let answer = door.verify_request(now, &first);
+    let answer = fixture.verify_request(now, &first);
     client.handle(now, &answer);
     let number = client.outgoing.remove(0)[MESSAGE_NUMBER..][..2].to_vec();
-    // That one was lost, and so is its copy; the server's secret has changed twice meanwhile.
+    // That hello and its retransmission were lost, and the server replaced its secret twice.
     now += Duration::from_secs(1);
     client.handle_timeout(now);
     client.outgoing.clear();
-    door.acceptor.rotate_secret(&mut door.rng);
-    door.acceptor.rotate_secret(&mut door.rng);
-    let late = door.verify_request(now, &first);
+    fixture.acceptor.rotate_secret(&mut fixture.rng);
+    fixture.acceptor.rotate_secret(&mut fixture.rng);
+    let late = fixture.verify_request(now, &first);
     client.handle(now, &late);
     let hello = client.outgoing.remove(0);
     assert_eq!(
         hello[MESSAGE_NUMBER..][..2],
         number,
-        "an answer to the same request number has the same number"
+        "answers to requests with the same number have the same number"
     );
-    let mut server = door.connection(now, &hello);
+    let mut server = fixture.connection(now, &hello);
     assert!(completes(now, &mut client, &mut server));
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "any instant will do as a beginning"
-)]
-fn common_now() -> Instant {
+#[allow(clippy::disallowed_methods, reason = "any starting instant works")]
+fn start_time() -> Instant {
     Instant::now()
 }

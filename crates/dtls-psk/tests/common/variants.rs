@@ -1,42 +1,50 @@
-//! What two ends may agree on, and handshakes with that.
+//! Variants of a handshake: every suite, with and without the optional features.
 
 use dtls_psk::{CipherSuite, Config, Group};
 
 use super::{Pair, Peer, client_config, server_config, suites};
 
-/// Bytes of headers: a record's, and a handshake message's in it.
+/// The header lengths of a record, and of a handshake message in it, in bytes.
 pub const RECORD: usize = 13;
 pub const MESSAGE: usize = 12;
 
-/// What two ends agree on.
+/// The parameters of a handshake.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct Variant {
     pub suite: CipherSuite,
-    /// Cookies, extended master secret, encrypt-then-MAC and X25519; or none of these, and P-256.
-    pub all: bool,
+    /// `true` for cookies, extended master secret, encrypt-then-MAC and X25519; `false` for none of
+    /// these and P-256.
+    pub all_options: bool,
 }
 
-/// Every suite, with all that is optional and without.
-pub fn all_terms() -> Vec<Terms> {
-    let mut terms = Vec::new();
+/// Returns two variants of every suite.
+pub fn all_variants() -> Vec<Variant> {
+    let mut variants = Vec::new();
     for suite in suites() {
-        terms.push(Terms { suite, all: true });
-        terms.push(Terms { suite, all: false });
+        variants.push(Variant {
+            suite,
+            all_options: true,
+        });
+        variants.push(Variant {
+            suite,
+            all_options: false,
+        });
     }
-    terms
+    variants
 }
 
-impl Terms {
+impl Variant {
     pub fn client(self) -> Config {
         self.apply(client_config())
     }
 
     pub fn server(self) -> Config {
-        self.apply(server_config()).with_cookie_exchange(self.all)
+        self.apply(server_config())
+            .with_cookie_exchange(self.all_options)
     }
 
     pub fn apply(self, config: Config) -> Config {
-        let group = if self.all {
+        let group = if self.all_options {
             Group::X25519
         } else {
             Group::Secp256r1
@@ -44,8 +52,8 @@ impl Terms {
         config
             .with_suites(&[self.suite])
             .with_groups(&[group])
-            .with_extended_master_secret(self.all)
-            .with_encrypt_then_mac(self.all)
+            .with_extended_master_secret(self.all_options)
+            .with_encrypt_then_mac(self.all_options)
     }
 
     pub fn pair(self) -> Pair {
@@ -60,7 +68,7 @@ impl Terms {
         pair
     }
 
-    /// The datagrams of a whole handshake, in the order they are sent, and whether each is the client's.
+    /// Returns the datagrams of a handshake in order, and for each whether the client sent it.
     pub fn handshake(self) -> Vec<(bool, Vec<u8>)> {
         let mut datagrams = Vec::new();
         let mut pair = self.pair();
@@ -69,11 +77,11 @@ impl Terms {
             vec![datagram]
         });
         pair.check_connected();
-        assert_eq!(datagrams.len(), if self.all { 6 } else { 4 });
+        assert_eq!(datagrams.len(), if self.all_options { 6 } else { 4 });
         datagrams
     }
 
-    /// Runs a handshake over a path; then both agree that it came about, or that it did not.
+    /// Runs a handshake over `path`, and checks that both sides agree on its result.
     pub fn run(self, path: impl FnMut(usize, bool, Vec<u8>) -> Vec<Vec<u8>>) -> Pair {
         let mut pair = self.pair();
         pair.run(path);
@@ -81,7 +89,7 @@ impl Terms {
             pair.check_connected();
         } else {
             assert!(pair.client.received.is_empty() && pair.server.received.is_empty());
-            // The server connects first. Nothing that spoils its answer ends its connection.
+            // The server connects first. Losing its answer does not end its connection.
             assert_eq!(pair.client.connected(), None, "{:?}", pair.client.error);
             if pair.server.connected().is_some() {
                 assert_eq!(pair.server.error, None);
@@ -95,11 +103,11 @@ pub fn ends(pair: &mut Pair) -> [&mut Peer; 2] {
     [&mut pair.client, &mut pair.server]
 }
 
-/// What is made longer or shorter, in a record that otherwise fits.
+/// A change of the length of a record that stays otherwise consistent.
 #[derive(Debug, Clone, Copy)]
 pub enum Resize {
     Fragment(usize),
-    /// The body of the handshake message that the record carries, in the clear and whole.
+    /// Resizes the body of the whole handshake message in an unprotected record.
     Body(usize),
 }
 

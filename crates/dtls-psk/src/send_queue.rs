@@ -1,32 +1,32 @@
-//! Datagrams that wait to be sent.
+//! The queue of datagrams to send.
 
 use std::collections::VecDeque;
 
-/// How many datagrams may wait.
+/// The maximum number of queued datagrams.
 pub(crate) const MAX_QUEUED: usize = 256;
-/// How many empty buffers are kept for the next datagrams.
+/// The maximum number of empty buffers kept for reuse.
 const MAX_SPARE: usize = 16;
 
-/// A bounded queue of datagrams that uses its buffers again.
+/// A bounded queue of datagrams that reuses its buffers.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct SendQueue {
     queue: VecDeque<Vec<u8>>,
-    /// The one that `poll_output` lent out last.
+    /// The datagram that `poll_output` returned last.
     current: Vec<u8>,
     spare: Vec<Vec<u8>>,
 }
 
-impl Outbox {
+impl SendQueue {
     pub(crate) fn is_full(&self) -> bool {
         self.queue.len() >= MAX_QUEUED
     }
 
-    /// An empty buffer.
+    /// Returns an empty buffer.
     pub(crate) fn buffer(&mut self) -> Vec<u8> {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Takes a buffer back without sending it.
+    /// Returns a buffer to the queue without sending it.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
         if self.spare.len() < MAX_SPARE {
             buffer.clear();
@@ -34,7 +34,7 @@ impl Outbox {
         }
     }
 
-    /// Queues a datagram, or gives up on it: false.
+    /// Queues a datagram. Returns `false` if the queue is full and the datagram was dropped.
     #[must_use]
     pub(crate) fn push(&mut self, datagram: Vec<u8>) -> bool {
         if datagram.is_empty() || self.is_full() {
@@ -46,7 +46,7 @@ impl Outbox {
         true
     }
 
-    /// The next datagram, if there is one.
+    /// Moves to the next datagram. Returns `false` if there is none.
     pub(crate) fn advance(&mut self) -> bool {
         let Some(next) = self.queue.pop_front() else {
             return false;
@@ -56,7 +56,7 @@ impl Outbox {
         true
     }
 
-    /// The datagram that [`Outbox::advance`] took.
+    /// Returns the datagram that [`SendQueue::advance`] moved to.
     pub(crate) fn current(&self) -> &[u8] {
         &self.current
     }
