@@ -28,8 +28,7 @@ use tutk_frame::{
     IoctlRequest, LinkClock, MediaKind, MediaLayout, ResendRequest, SessionId, WrapperLayout,
 };
 use tutk_media::{
-    AudioCodec, AudioFormat, Codec, RTP_HEADER_BYTES, RtpConfig, RtpPacketizer, WavFile,
-    access_units, nal_units,
+    AudioCodec, AudioFormat, Codec, RtpPayloads, WavFile, access_units, nal_units,
 };
 use video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 
@@ -75,7 +74,7 @@ fn parts(parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Packets as docs/protocol.md describes them.
+/// Packets as the tables of summary.md and wire.md have them.
 fn frames() {
     let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
     let mut discovery = vec![0; 88];
@@ -290,22 +289,16 @@ fn rtp_packets(name: &str, clip: &[u8]) {
     } else {
         Codec::H265
     };
-    let unit = access_units(codec, clip).next().expect("a picture");
+    let unit = access_units(codec, clip.to_vec()).next().expect("a picture");
     for packet_bytes in [64, 150, 255] {
-        let config = RtpConfig {
-            payload_type: 96,
-            ssrc: 1,
-            sequence: 0,
-            packet_bytes,
-        };
-        let mut rtp = RtpPacketizer::video(codec, config).expect("a packet size in range");
-        let mut packets = rtp.packets(unit.data, 0).expect("a small unit");
-        let (mut seed, mut packet) = (Vec::new(), Vec::new());
-        while packets.write_next(&mut packet) && seed.len() < 1_000 {
-            let payload = &packet[RTP_HEADER_BYTES..];
+        let payloads = RtpPayloads::video(&unit, packet_bytes).expect("a packet size in range");
+        let mut seed = Vec::new();
+        for payload in &payloads {
+            if seed.len() >= 1_000 {
+                break;
+            }
             seed.extend([1, u8::try_from(payload.len()).expect("a short packet")]);
-            seed.extend_from_slice(payload);
-            packet.clear();
+            seed.extend(payload.parts().concat());
         }
         save("tutk_media", &format!("rtp-{name}-{packet_bytes}"), &seed);
     }

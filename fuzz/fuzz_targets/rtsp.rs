@@ -11,7 +11,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
+use tutk_media::{AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
 use tutk_serve::rtsp::{Connection, ConnectionConfig, DescriptionError, Event, Output, Ports};
 use tutk_serve::{Accounts, LiveFrame, SoundDescription, StreamDescription};
 use tutk_session::MediaKind;
@@ -92,8 +92,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn describe(codec: AudioCodec) -> Arc<StreamDescription> {
-    let mut sets = ParameterSets::new(Codec::H264);
-    sets.update(KEY);
+    let sets = ParameterSets::of(&AccessUnit::new(Codec::H264, KEY));
     let format = AudioFormat {
         codec,
         rate: 8_000,

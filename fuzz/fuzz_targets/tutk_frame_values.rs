@@ -1,4 +1,4 @@
-//! Written values of tutk-frame parse to the same value.
+//! Whatever value of tutk-frame is written, the same value is read.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -55,7 +55,7 @@ fuzz_target!(|value: Value<'_>| {
         }
         Value::DiscoveryAnswer(mut value, layout) => {
             value.write(layout, &mut out);
-            // This layout has no address.
+            // The field's answer has no address: it is where it came from.
             if layout == DiscoveryLayout::SessionAt56 {
                 value.address = None;
             }

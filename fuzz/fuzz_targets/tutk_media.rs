@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use tutk_media::{
-    AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, LiveMp4, MAX_FRAGMENT_BYTES,
-    MIN_RTP_PACKET_BYTES, MediaDescription, Mp4Writer, NalKind, ParameterSets, RtpConfig,
-    RtpDepacketizer, RtpPacketizer, SequenceParameters, TS_PACKET_BYTES, TsWriter, Wav, WavFile,
-    access_units, adts_frames, from_length_prefixed, nal_units, to_length_prefixed,
+    AccessUnit, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, LiveMp4,
+    MAX_FRAGMENT_BYTES, MIN_RTP_PACKET_BYTES, MediaDescription, Mp4Writer, NalKind, ParameterSets,
+    RtpDepacketizer, RtpPayloads, RtpStream, SequenceParameters, TS_PACKET_BYTES, TsWriter, Wav,
+    WavFile, access_units, adts_frames, from_length_prefixed, nal_units, to_length_prefixed,
 };
 
 /// An H.264 key frame and its parameter sets: enough to begin a file with.
@@ -23,9 +23,10 @@ fuzz_target!(|data: &[u8]| {
     lengths(data);
     for codec in [Codec::H264, Codec::H265] {
         let mut length = 0;
-        for unit in access_units(codec, data) {
-            assert_eq!(&data[length..length + unit.data.len()], unit.data);
-            length += unit.data.len();
+        for unit in access_units(codec, data.to_vec()) {
+            assert_eq!(data[length..length + unit.data().len()], unit.data()[..]);
+            assert_eq!(AccessUnit::new(codec, unit.data().clone()), unit);
+            length += unit.data().len();
         }
         assert_eq!(length, data.len());
         for nal in nal_units(data) {
@@ -51,9 +52,9 @@ fn time(frame: &[u8], index: usize) -> Duration {
 fn file(clip: &Clip) {
     let mut writer = Mp4Writer::new(clip.codec());
     let mut written = 0;
-    for (index, (unit, key)) in clip.units().enumerate() {
+    for (index, unit) in clip.units().enumerate() {
         let bytes = writer
-            .write(unit, key, time(unit, index))
+            .write(unit, time(unit.data(), index))
             .expect("a small unit is written");
         written += bytes.len();
         assert!(bytes.len() < MAX_FRAGMENT_BYTES);
@@ -69,9 +70,9 @@ fn file(clip: &Clip) {
 fn live(clip: &Clip) {
     let mut writer = LiveMp4::new(clip.codec());
     let mut segments = 0;
-    for (index, (unit, key)) in clip.units().enumerate() {
+    for (index, unit) in clip.units().enumerate() {
         let segment = writer
-            .write(unit, key, time(unit, index))
+            .write(unit, time(unit.data(), index))
             .expect("a small unit is written");
         assert!(segment.is_none() || writer.init().is_some());
         segments += u64::from(segment.is_some());
@@ -83,9 +84,9 @@ fn live(clip: &Clip) {
 fn transport_stream(clip: &Clip) {
     let mut writer = TsWriter::new(clip.codec());
     let mut counts = [None; 1 << 13];
-    for (index, (unit, key)) in clip.units().enumerate() {
+    for (index, unit) in clip.units().enumerate() {
         let bytes = writer
-            .write(unit, key, time(unit, index))
+            .write(unit, time(unit.data(), index))
             .expect("a small unit is written");
         assert!(bytes.len().is_multiple_of(TS_PACKET_BYTES));
         for packet in bytes.chunks(TS_PACKET_BYTES) {
@@ -102,26 +103,22 @@ fn transport_stream(clip: &Clip) {
 /// NAL units come back, in packets of any size.
 fn rtp(codec: Codec, data: &[u8]) {
     let first = data.first().copied().unwrap_or(0);
-    let config = RtpConfig {
-        payload_type: 96,
-        ssrc: 1,
-        sequence: 65_530,
-        packet_bytes: MIN_RTP_PACKET_BYTES + usize::from(first),
-    };
-    let mut rtp = RtpPacketizer::video(codec, config).expect("a packet size in range");
+    let packet_bytes = MIN_RTP_PACKET_BYTES + usize::from(first);
+    let mut rtp = RtpStream::new(96, 1, 65_530).expect("a payload type in range");
     let mut receiver = RtpDepacketizer::video(codec);
     let mut sets = ParameterSets::new(codec);
     let mut packet = Vec::new();
-    for (at, unit) in (0..).zip(access_units(codec, data)) {
-        let skipped = rtp.skipped();
-        let mut packets = rtp.packets(unit.data, at).expect("a small unit is sent");
-        while packets.write_next(&mut packet) {
-            assert!(packet.len() <= config.packet_bytes);
+    for (at, unit) in (0..).zip(access_units(codec, data.to_vec())) {
+        let payloads = RtpPayloads::video(&sets.complete(&unit), packet_bytes);
+        let payloads = payloads.expect("a small unit is sent");
+        for payload in &payloads {
+            rtp.write_packet(payload, at, &mut packet);
+            assert!(packet.len() <= packet_bytes);
             receiver.handle_packet(&packet).expect("a packet as sent");
             packet.clear();
         }
-        let skipped = usize::try_from(rtp.skipped() - skipped).expect("few");
-        let sent: Vec<_> = nal_units(unit.data).map(|nal| nal.payload).collect();
+        let skipped = payloads.skipped();
+        let sent: Vec<_> = unit.nals().map(|(_, nal)| nal).collect();
         let received = receiver.poll().map(|frame| frame.data).unwrap_or_default();
         let received: Vec<_> = nal_units(&received).map(|nal| nal.payload).collect();
         // Before key frames there may be sets that were known, each of them once.
@@ -131,10 +128,9 @@ fn rtp(codec: Codec, data: &[u8]) {
             let kind = codec.kind(nal);
             matches!(kind, NalKind::Vps | NalKind::Sps | NalKind::Pps)
         };
-        assert!(unit.key || received.len() + skipped == sent.len());
+        assert!(unit.is_key() || received.len() + skipped == sent.len());
         let others = |nals: &[&[u8]]| nals.iter().filter(|nal| !is_set(nal)).count();
         assert!(others(&received) + skipped >= others(&sent));
-        sets.update(unit.data);
     }
     assert_eq!((receiver.lost(), receiver.dropped()), (0, 0));
     assert!(
@@ -186,7 +182,7 @@ fn packets(data: &[u8]) {
 
 fn lengths(data: &[u8]) {
     let (mut sample, mut unit) = (Vec::new(), Vec::new());
-    to_length_prefixed(data, &mut sample).expect("a small unit");
+    to_length_prefixed(&AccessUnit::new(Codec::H264, data.to_vec()), &mut sample);
     from_length_prefixed(&sample, 4, &mut unit).expect("lengths as written");
     let nals = |stream| nal_units(stream).map(|nal| nal.payload);
     assert!(nals(data).eq(nals(&unit)));
@@ -230,13 +226,14 @@ fn sound(data: &[u8]) {
         rate: 16_000,
         channels: channels % 4,
     };
+    let key = AccessUnit::new(Codec::H264, KEY);
     let mut writer = Mp4Writer::new(Codec::H264).await_audio();
     let mut given = 0;
     for (index, frame) in frames.chunks(usize::from(*size) + 1).enumerate() {
         let time = time(frame, 0);
         if index % 3 == 1 {
             writer
-                .write(KEY, true, time)
+                .write(&key, time)
                 .expect("a small unit is written");
         }
         given += 1;
@@ -253,20 +250,12 @@ fn sound(data: &[u8]) {
 
     let mut stream = TsWriter::new(Codec::H264);
     let config = AudioConfig::new(format).and_then(|config| {
-        let rtp = RtpConfig {
-            payload_type: 97,
-            ssrc: 1,
-            sequence: 1,
-            packet_bytes: MIN_RTP_PACKET_BYTES,
-        };
-        Ok((
-            RtpPacketizer::audio(config, rtp)?,
-            RtpDepacketizer::audio(config)?,
-        ))
+        let stream = RtpStream::new(97, 1, 1)?;
+        Ok((config, stream, RtpDepacketizer::audio(config)?))
     });
     let mut config = config.ok();
     stream
-        .write(KEY, true, Duration::ZERO)
+        .write(&key, Duration::ZERO)
         .expect("a small unit is written");
     for frame in frames.chunks(usize::from(*size) + 1) {
         let written = stream.write_audio(format, frame, time(frame, 0));
@@ -274,14 +263,16 @@ fn sound(data: &[u8]) {
             written.is_ok_and(|bytes| bytes.len().is_multiple_of(TS_PACKET_BYTES))
                 || stream.audio_skipped() > 0
         );
-        let Some((rtp, receiver)) = &mut config else {
+        let Some((config, rtp, receiver)) = &mut config else {
             continue;
         };
-        let Ok(mut packets) = rtp.packets(frame, 0) else {
+        let data = Bytes::copy_from_slice(frame);
+        let Ok(payloads) = RtpPayloads::audio(*config, &data, MIN_RTP_PACKET_BYTES) else {
             continue;
         };
         let (mut packet, mut received) = (Vec::new(), Vec::new());
-        while packets.write_next(&mut packet) {
+        for payload in &payloads {
+            rtp.write_packet(payload, 0, &mut packet);
             receiver.handle_packet(&packet).expect("a packet as sent");
             packet.clear();
             received.extend(std::iter::from_fn(|| receiver.poll()).flat_map(|frame| frame.data));

@@ -4,27 +4,28 @@
 //! Waiting ──one packet──► Half ──the other──► Answered ──packet 2 again──► the same answer again
 //! ```
 //!
-//! The machine answers when it has both packets, in either order. Clients repeat both every second,
-//! so a lost packet arrives later. Real cameras are only known to answer a pair.
+//! Both packets must have come, in either order: "repeat both every second" (wire.md section 8)
+//! brings the one that was lost. Answering packet 1 alone would work too, but real cameras are only
+//! known to answer a pair.
 
 use alloc::boxed::Box;
 
-use crate::answer::{ANSWER_LEN, LoginAnswer};
-use crate::fields::{AuthType, Capabilities, Nonce, Status};
-use crate::packet::{LoginLayout, LoginPacket, Part};
-use crate::text::{Password, User};
+use crate::{
+    ANSWER_LEN, AuthType, Capabilities, LoginAnswer, LoginLayout, LoginPacket, Nonce, Part,
+    Password, Status, User,
+};
 
-/// Checks logins as a camera does.
+/// Checks logins, as a camera does, and as this side does on the backchannel.
 ///
-/// Pass each login packet to [`handle_packet`](Self::handle_packet), then call
+/// The contract: feed each login packet to [`handle_packet`](Self::handle_packet), then call
 /// [`poll_output`](Self::poll_output) until it returns `None`.
 ///
-/// All three layouts are accepted. A packet with the random bytes of an answered login gets the
-/// same answer. A packet with other random bytes starts a new login.
+/// All three layouts are taken, told apart by their content. A login with other random bytes than
+/// the answered one is a new login and is checked anew; one with the same gets the same answer.
 #[derive(Debug)]
 pub struct CameraLogin {
     config: CameraConfig,
-    /// The packet that waits for its other half. Boxed, because it is large and short-lived.
+    /// The packet that waits for its other half. Boxed: it is there for a moment and large.
     half: Option<Box<LoginPacket>>,
     answered: Option<Answered>,
     transmit: bool,
@@ -32,64 +33,64 @@ pub struct CameraLogin {
     stats: CameraStats,
 }
 
-/// The configuration of a [`CameraLogin`].
+/// Who may log in, and what the answer says.
 #[derive(Debug, Clone)]
 pub struct CameraConfig {
-    /// The only user.
+    /// The one user.
     pub user: User,
-    /// The user's password: the ENR, or `888888` in the `summary` dialect.
+    /// Its password: `888888` in the summary's dialect, the ENR in the field's.
     pub password: Password,
-    /// `true` if the answer offers two-way audio.
+    /// Whether the answer offers two-way audio.
     pub two_way_audio: bool,
-    /// The capabilities in the answer.
+    /// What the answer says this side can do.
     pub capabilities: Capabilities,
 }
 
-/// The output of [`CameraLogin::poll_output`].
+/// What [`CameraLogin::poll_output`] hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraOutput {
-    /// Send these bytes as one DTLS record.
+    /// Send these bytes inside DTLS, as one record.
     Transmit([u8; ANSWER_LEN]),
-    /// A login was decided. Repeats of a login cause no event.
+    /// A login was decided. Once for each login; repeats of it bring no event.
     Event(CameraEvent),
 }
 
-/// The outcome of a login.
+/// What became of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraEvent {
-    /// The login was accepted.
+    /// It was accepted.
     LoggedIn {
-        /// The layout of the login.
+        /// The layout it came in.
         layout: LoginLayout,
-        /// The AV version of the login.
+        /// Its version field.
         version: u16,
-        /// `true` if the client requests resend mode (docs/protocol.md, section 17).
+        /// Whether it asks for resend mode (wire.md section 12).
         resend: bool,
-        /// The client's capabilities.
+        /// What the client says it can do.
         capabilities: Capabilities,
     },
-    /// The login was refused. The answer does not contain the reason.
+    /// It was refused. The answer does not tell the client why.
     Refused(Refusal),
 }
 
-/// The reason for a refusal.
+/// Why a login was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The user is not the configured one.
+    /// Another user than the configured one.
     User,
-    /// The password is wrong.
+    /// The right user with a wrong password.
     Password,
 }
 
-/// Counters of dropped and repeated packets.
+/// What was not used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CameraStats {
-    /// Packets that are not a login packet in any layout.
+    /// Packets that are no login packet of any layout.
     pub malformed: u64,
-    /// Waiting packets that a packet of another login replaced.
+    /// Packets that took the place of a waiting one that they do not pair with.
     pub unpaired: u64,
-    /// Repeats of an answered login.
+    /// Repeats of a login that is answered already.
     pub repeats: u64,
 }
 
@@ -101,7 +102,7 @@ struct Answered {
 }
 
 impl CameraLogin {
-    /// Makes a machine that waits for a login.
+    /// A camera that nobody has logged in to.
     #[must_use]
     pub fn new(config: CameraConfig) -> Self {
         Self {
@@ -114,8 +115,7 @@ impl CameraLogin {
         }
     }
 
-    /// Handles an AV packet from the client. Other packets than login packets are dropped and
-    /// counted.
+    /// Takes one AV packet that came from the client. What is no login packet is dropped and counted.
     pub fn handle_packet(&mut self, packet: &[u8]) {
         let Ok(packet) = LoginPacket::parse(packet) else {
             self.stats.malformed += 1;
@@ -123,7 +123,7 @@ impl CameraLogin {
         };
         if self.is_repeat(&packet) {
             self.stats.repeats += 1;
-            // One answer per pair.
+            // Once for the pair, so that one repeat does not bring two answers.
             self.transmit |= packet.part == Part::Second;
             return;
         }
@@ -141,7 +141,7 @@ impl CameraLogin {
         }
     }
 
-    /// Returns the next output, or `None` until the next call of
+    /// The next thing to do, or `None` when nothing is left until the next call of
     /// [`handle_packet`](Self::handle_packet).
     pub fn poll_output(&mut self) -> Option<CameraOutput> {
         if core::mem::take(&mut self.transmit)
@@ -152,7 +152,7 @@ impl CameraLogin {
         self.event.take().map(CameraOutput::Event)
     }
 
-    /// Returns the counters.
+    /// What was dropped or repeated.
     #[must_use]
     pub fn stats(&self) -> CameraStats {
         self.stats
@@ -181,7 +181,7 @@ impl CameraLogin {
                 None => Status::SUCCESS,
                 Some(_) => Status::REFUSED,
             },
-            // Whose random bytes real cameras echo is not known. Clients accept either packet's.
+            // Packet 1's: "the request's" leaves open which, and clients take either.
             nonce: first.nonce,
             two_way_audio: self.config.two_way_audio,
             auth_type: AuthType::SDK,
@@ -205,7 +205,7 @@ impl CameraLogin {
     }
 }
 
-/// Returns `true` if the two are packets 1 and 2 of one login.
+/// Whether the two are packets 1 and 2 of one login.
 fn is_pair(first: &LoginPacket, second: &LoginPacket) -> bool {
     second.part == Part::Second
         && first.nonce.is_followed_by(second.nonce)

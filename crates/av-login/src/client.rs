@@ -6,15 +6,15 @@
 //!                 └─┘ send (again)
 //! ```
 
-use crate::answer::LoginAnswer;
-use crate::fields::{AuthType, Capabilities, Nonce, Status};
-use crate::packet::{LoginBytes, LoginLayout, LoginPacket, Part};
-use crate::text::{Password, User};
+use crate::{
+    AuthType, Capabilities, LoginAnswer, LoginBytes, LoginLayout, LoginPacket, Nonce, Part,
+    Password, Status, User,
+};
 
-/// Logs in to a camera. On the backchannel, the camera runs this machine.
+/// Logs in to a camera. (On the backchannel the camera is the one who does this.)
 ///
-/// Call [`send`](Self::send) to start, and again every second until the login is
-/// [finished](Self::is_finished); the caller owns that timer. Pass received packets to
+/// The contract: call [`send`](Self::send) to begin, and again every second until it is
+/// [`finished`](Self::is_finished) (the caller owns that timer); feed what comes to
 /// [`handle_packet`](Self::handle_packet). After each of these calls, call
 /// [`poll_output`](Self::poll_output) until it returns `None`.
 #[derive(Debug)]
@@ -30,50 +30,50 @@ pub struct ClientLogin {
     stats: ClientStats,
 }
 
-/// The output of [`ClientLogin::poll_output`].
+/// What [`ClientLogin::poll_output`] hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientOutput<'a> {
-    /// Send these bytes as one DTLS record. They contain the password.
+    /// Send these bytes inside DTLS, as one record. They hold the password.
     Transmit(&'a [u8]),
     /// The login ended.
     Event(ClientEvent),
 }
 
-/// The outcome of a login.
+/// How a login ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The camera accepted the login.
+    /// The camera accepted it.
     LoggedIn(LoginResult),
-    /// The camera refused the login: the password is wrong, or the camera has too many clients. The
-    /// answer does not contain the reason.
+    /// The camera refused it. The password is wrong, or the camera takes no more clients: the wire
+    /// does not say.
     Refused(Status),
 }
 
-/// The camera's properties in the answer to an accepted login.
+/// What an accepting answer says of the camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginResult {
-    /// The AV version of the answer.
+    /// The answer's version field.
     pub version: u16,
-    /// `true` if the camera plays audio from the client.
+    /// Whether the camera has a speaker for this side's audio.
     pub two_way_audio: bool,
-    /// `true` if this login requested resend mode. The answer does not confirm it: only the media
-    /// shows if it is grouped (docs/protocol.md, section 17).
-    pub resend_requested: bool,
-    /// The authentication type, or 0 if the answer was too short.
+    /// Whether this login asked for resend mode. The answer does not repeat it; whether media comes
+    /// grouped shows only when it comes (wire.md section 12).
+    pub resend_asked: bool,
+    /// The authentication type; 0 if the answer was too short to have it.
     pub auth_type: AuthType,
-    /// The camera's capabilities, or 0 if the answer was too short.
+    /// What the camera can do; 0 if the answer was too short to have it.
     pub capabilities: Capabilities,
 }
 
-/// Counters of dropped packets.
+/// What was not used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientStats {
-    /// Packets that are not an answer, or that arrived before the first `send`.
+    /// Packets that are no answer, or came before anything was sent.
     pub malformed: u64,
-    /// Answers to another login.
+    /// Answers to another login's random bytes.
     pub foreign: u64,
-    /// Answers after the first one.
+    /// Answers after the first.
     pub duplicates: u64,
 }
 
@@ -92,10 +92,9 @@ enum Queue {
 }
 
 impl ClientLogin {
-    /// Makes a login in this layout. `nonce` must be four random bytes, new for each login.
+    /// A login in that layout. `nonce` are four random bytes, drawn for this login.
     ///
-    /// `resend` requests resend mode (docs/protocol.md, section 17). The `summary` dialect always
-    /// sets it.
+    /// `resend` asks for resend mode (wire.md section 12). summary.md's table has it set.
     #[must_use]
     pub fn new(
         layout: LoginLayout,
@@ -131,7 +130,7 @@ impl ClientLogin {
         }
     }
 
-    /// Queues both packets. Does nothing after the login has ended.
+    /// Queues both packets: the first time, and for each repeat. Does nothing once the login ended.
     pub fn send(&mut self) {
         if self.state != State::Done {
             self.state = State::Sent;
@@ -139,14 +138,14 @@ impl ClientLogin {
         }
     }
 
-    /// Handles an AV packet from the camera. Packets other than an answer to this login are dropped
+    /// Takes one AV packet that came from the camera. What is not an answer to this login is dropped
     /// and counted.
     pub fn handle_packet(&mut self, packet: &[u8]) {
         let Ok(answer) = LoginAnswer::parse(packet) else {
             self.stats.malformed += 1;
             return;
         };
-        // Which packet's random bytes a camera echoes is not known.
+        // Which packet's random bytes a camera echoes is not sure: either shows that it saw ours.
         if answer.nonce != self.first_nonce && answer.nonce != self.second_nonce {
             self.stats.foreign += 1;
             return;
@@ -162,8 +161,8 @@ impl ClientLogin {
         }
     }
 
-    /// Returns the next output, or `None` until the next call of [`send`](Self::send) or
-    /// [`handle_packet`](Self::handle_packet).
+    /// The next thing to do, or `None` when nothing is left until the next call of
+    /// [`send`](Self::send) or [`handle_packet`](Self::handle_packet).
     pub fn poll_output(&mut self) -> Option<ClientOutput<'_>> {
         match self.queue {
             Queue::Both => {
@@ -178,13 +177,13 @@ impl ClientLogin {
         }
     }
 
-    /// Returns `true` after an answer has arrived. Nothing needs to be repeated then.
+    /// Whether an answer came, of either kind. Nothing needs to be repeated then.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.state == State::Done
     }
 
-    /// Returns the counters.
+    /// What was dropped.
     #[must_use]
     pub fn stats(&self) -> ClientStats {
         self.stats
@@ -197,7 +196,7 @@ impl ClientLogin {
         ClientEvent::LoggedIn(LoginResult {
             version: answer.version,
             two_way_audio: answer.two_way_audio,
-            resend_requested: self.resend,
+            resend_asked: self.resend,
             auth_type: answer.auth_type,
             capabilities: answer.capabilities,
         })

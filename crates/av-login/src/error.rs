@@ -1,72 +1,72 @@
-//! The error type of this crate.
+//! What can be wrong with a login packet, an answer, or a user's name.
 
-/// The reason why bytes are not a login packet or an answer, or why a text is not a valid user or
-/// password.
+/// Why bytes are not a login packet or an answer, or why a text cannot stand in one.
 ///
-/// The parsers and the constructors of [`User`](crate::User) and [`Password`](crate::Password)
-/// return it. The two state machines drop and count invalid packets instead.
+/// The two state machines never return it for what came from the network: they drop the packet and
+/// count it. It comes from the parsers and from the constructors of [`User`](crate::User) and
+/// [`Password`](crate::Password).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The packet is shorter than its layout.
-    #[error("{what}: expected at least {expected} bytes, got {got}")]
+    /// The packet ends before its layout does.
+    #[error("{what} takes at least {expected} bytes, got {got}")]
     TooShort {
-        /// The packet that was expected.
+        /// Which packet it was to be.
         what: &'static str,
-        /// The minimum length in bytes.
+        /// The least bytes it has.
         expected: usize,
-        /// The length received.
+        /// The bytes there were.
         got: usize,
     },
-    /// The packet has another AV type or other flags.
-    #[error("expected a {expected}, got type {packet_type:#04x}, flags {flags:#04x}")]
+    /// The first two bytes are another AV packet's type and flags.
+    #[error("expected {expected}, got a packet of type {packet_type:#04x}, flags {flags:#04x}")]
     WrongType {
-        /// The packet that was expected.
+        /// Which packet was expected.
         expected: &'static str,
         /// Byte 0.
         packet_type: u8,
         /// Byte 1.
         flags: u8,
     },
-    /// No layout has its authentication type and capabilities in place.
+    /// None of the three layouts has its authentication type 4 and its capability word in place.
     #[error(
-        "unknown login layout: expected the authentication type 4 at byte 540, 542 or 550, \
+        "no known login layout: expected the word 4 at byte 540, 542 or 550, \
          got {at_540:#x}, {at_542:#x} and {at_550:#x}"
     )]
     UnknownLayout {
-        /// The 32-bit number at 540.
+        /// The 32-bit word at 540, where the field layout has it.
         at_540: u32,
-        /// The 32-bit number at 542.
+        /// The word at 542, where the SDK's own layout has it.
         at_542: u32,
-        /// The 32-bit number at 550.
+        /// The word at 550, where the summary's layout has it.
         at_550: u32,
     },
-    /// A text has no terminating zero byte.
-    #[error("{field} at byte {at}: no zero byte within {len} bytes")]
+    /// A text fills its field to the end without the zero byte that closes it.
+    #[error("the {field} at byte {at} has no zero byte within {len} bytes")]
     Unterminated {
-        /// The text: user or password.
+        /// Which text: user or password.
         field: &'static str,
         /// Its offset in the packet.
         at: usize,
-        /// The length of its field in bytes.
+        /// The size of its field in bytes.
         len: usize,
     },
-    /// A user or password is too long.
-    #[error("{field}: expected at most {max} bytes, got {got}")]
+    /// A user or password is longer than its field holds.
+    #[error("the {field} may have {max} bytes, got {got}")]
     TextTooLong {
-        /// The text: user or password.
+        /// Which text: user or password.
         field: &'static str,
-        /// The maximum length in bytes.
+        /// The most bytes it may have.
         max: usize,
-        /// The text's length in bytes.
+        /// The bytes it has.
         got: usize,
     },
-    /// A user or password contains a zero byte, which would end it.
-    #[error("{field}: zero byte at {at}")]
+    /// A user or password has a zero byte in it, which would end it early on the wire.
+    #[error("the {field} has a zero byte at {at}")]
     ZeroInText {
-        /// The text: user or password.
+        /// Which text: user or password.
         field: &'static str,
-        /// The offset of the zero byte.
+        /// Where the zero byte is.
         at: usize,
     },
 }

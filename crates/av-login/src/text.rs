@@ -5,23 +5,22 @@ use core::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::error::Error;
+use crate::Error;
 
-/// The maximum length of a user or password in bytes. The fields have 256 bytes with the
-/// terminating zero.
+/// The most bytes of a user or password: the fields have 256, and the last is the zero that ends it.
 pub const MAX_TEXT_LEN: usize = 255;
 
-/// The user of a login, at most [`MAX_TEXT_LEN`] bytes. Cameras have a single user, `admin`.
+/// The user of a login, at most [`MAX_TEXT_LEN`] bytes. Cameras know one: `admin`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User(Text);
 
 /// The password of a login, at most [`MAX_TEXT_LEN`] bytes.
 ///
-/// It is zeroed on drop, hidden in `Debug` output and compared in constant time.
+/// Zeroed when dropped, never shown by `Debug`, and compared in constant time.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct Password(Text);
 
-/// Bytes other than zero, padded with zeros.
+/// Bytes without a zero among them, and zeros up to the end of the array.
 #[derive(Clone, PartialEq, Eq, Zeroize)]
 struct Text {
     bytes: [u8; MAX_TEXT_LEN],
@@ -29,7 +28,7 @@ struct Text {
 }
 
 impl User {
-    /// Makes a user of this name.
+    /// A user of that name.
     ///
     /// # Errors
     /// [`Error::TextTooLong`] and [`Error::ZeroInText`].
@@ -37,13 +36,13 @@ impl User {
         Text::new("user", name).map(Self)
     }
 
-    /// Returns the user of every capture, `admin`.
+    /// `admin`, the user in every capture.
     #[must_use]
     pub fn admin() -> Self {
         Self(Text::literal(*b"admin"))
     }
 
-    /// Returns the name's bytes.
+    /// The name's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -51,7 +50,7 @@ impl User {
 }
 
 impl Password {
-    /// Makes a password of these bytes. For real cameras it is the ENR.
+    /// A password of those bytes: the camera's ENR in the field dialects.
     ///
     /// # Errors
     /// [`Error::TextTooLong`] and [`Error::ZeroInText`].
@@ -59,13 +58,13 @@ impl Password {
         Text::new("password", password).map(Self)
     }
 
-    /// Returns `888888`, the password of every camera in the `summary` dialect.
+    /// `888888`, which is every camera's password in summary.md.
     #[must_use]
     pub fn fixed() -> Self {
         Self(Text::literal(*b"888888"))
     }
 
-    /// Returns the password's bytes. Copies of them are not zeroed.
+    /// The password's bytes. The caller answers for copies of them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -119,8 +118,8 @@ impl fmt::Debug for Password {
 }
 
 impl PartialEq for Password {
-    /// Compares the whole padded field, so that the time reveals neither the length nor the first
-    /// difference.
+    /// Compares the whole padded field, so that neither the length nor the first difference shows in
+    /// the time it takes.
     fn eq(&self, other: &Self) -> bool {
         self.0.bytes.ct_eq(&other.0.bytes).into()
     }
@@ -135,13 +134,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn password_is_hidden_in_debug() {
-        let debug = format!("{:?}", Password::new(b"aKzdqckqZ8HUHFe5").unwrap());
-        assert_eq!(debug, "Password(…)");
+    fn a_password_is_never_shown() {
+        let shown = format!("{:?}", Password::new(b"aKzdqckqZ8HUHFe5").unwrap());
+        assert_eq!(shown, "Password(…)");
     }
 
     #[test]
-    fn passwords_differ_by_length_and_bytes() {
+    fn equality_sees_length_and_bytes() {
         let long = Password::new(b"8888888").unwrap();
         assert_eq!(Password::fixed(), Password::new(b"888888").unwrap());
         assert_ne!(Password::fixed(), long);
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_long_texts_and_zero_bytes() {
+    fn what_does_not_fit_is_refused() {
         assert!(User::new(&vec![b'x'; MAX_TEXT_LEN]).is_ok());
         assert_eq!(
             User::new(&vec![b'x'; MAX_TEXT_LEN + 1]),

@@ -50,9 +50,9 @@ pub(crate) fn parse(name: &str, stream: Bytes, fps: u8) -> Result<Picture, Failu
         let advice = "make a clip with `ffmpeg -i FILE -an -c:v libx264 -bf 0 clip.h264`";
         Failure::usage(PHASE, format!("{name}: {error}"), advice)
     })?;
-    let frames = parsed.units().map(|(data, key)| ClipFrame {
-        data: data.clone(),
-        key,
+    let frames = parsed.units().map(|unit| ClipFrame {
+        data: unit.data().clone(),
+        key: unit.is_key(),
     });
     let codec = match parsed.codec() {
         tutk_media::Codec::H264 => tutk_frame::Codec::H264,

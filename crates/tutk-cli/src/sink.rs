@@ -6,7 +6,6 @@ mod segments;
 mod target;
 mod writer;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +14,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::ZonedDateTime;
-use tutk_media::{AudioConfig, AudioFormat, Codec, MAX_EARLY_AUDIO_FRAMES, ParameterSets};
+use tutk_media::{
+    AccessUnit, AudioConfig, AudioFormat, Codec, MAX_EARLY_AUDIO_FRAMES, ParameterSets,
+};
 use tutk_runtime::tutk_session::tutk_frame;
 
 use self::output::Output;
@@ -85,6 +86,12 @@ pub(crate) struct Unit<'a> {
     pub(crate) time: Duration,
 }
 
+impl Unit<'_> {
+    fn parse(&self, codec: Codec) -> AccessUnit {
+        AccessUnit::new(codec, self.data.clone()).with_key_flag(self.key)
+    }
+}
+
 /// One frame of sound, on its way into the sink.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SoundUnit<'a> {
@@ -146,10 +153,10 @@ impl Sink {
 
     /// Takes the next access unit.
     pub(crate) fn write(&mut self, unit: Unit<'_>) -> Result<(), SinkError> {
-        let mut data = unit.data.as_ref().into();
-        if self.is_due(unit) {
-            data = self.start(unit)?;
-        }
+        let first = match self.is_due(unit) {
+            true => Some(self.start(unit)?),
+            false => None,
+        };
         let Some(part) = &mut self.current else {
             return Err(SinkError::Skipped);
         };
@@ -162,7 +169,8 @@ impl Sink {
             let failure = Failure::other("stream", what, "record again, from here");
             return Err(SinkError::Failed(failure));
         }
-        match part.writer.write(&data, unit.key, unit.time) {
+        let data = first.unwrap_or_else(|| unit.parse(codec));
+        match part.writer.write(&data, unit.time) {
             Ok(bytes) => part.append(&bytes)?,
             Err(error @ tutk_media::Error::UnitTooLarge { .. }) => {
                 tracing::warn!(%error, "frame left out");
@@ -265,14 +273,14 @@ impl Sink {
 
     /// A key frame is here that begins a file: its codec is checked, and an old file emptied. Returns the frame
     /// as the file needs it.
-    fn start<'a>(&mut self, unit: Unit<'a>) -> Result<Cow<'a, [u8]>, SinkError> {
+    fn start(&mut self, unit: Unit<'_>) -> Result<AccessUnit, SinkError> {
         self.close_segment()?;
         let codec = self.codec(unit)?;
         let sets = match &mut self.sets {
             Some(sets) if sets.codec() == codec => sets,
             sets => sets.insert(ParameterSets::new(codec)),
         };
-        let data = sets.completed(unit.data, true);
+        let data = sets.complete(&unit.parse(codec)).into_owned();
         let size = sets
             .parameters()
             .map(|parameters| (parameters.width, parameters.height));
@@ -333,11 +341,11 @@ impl Sink {
                 let advice = "only H.264 and H.265 can";
                 SinkError::Failed(Failure::other("stream", what, advice))
             })?,
-            None => match (&self.current, tutk_media::Clip::parse(unit.data.clone())) {
+            None => match (&self.current, Codec::detect(unit.data)) {
                 (Some(part), _) => part.picture.codec,
-                (None, Ok(read)) => read.codec(),
+                (None, Some(codec)) => codec,
                 // Neither the camera nor the frame says: the next key frame may.
-                (None, Err(_)) => return Err(SinkError::Skipped),
+                (None, None) => return Err(SinkError::Skipped),
             },
         };
         if self.format.is_some_and(|format| !format.holds(codec)) {
@@ -429,12 +437,12 @@ mod tests {
         let mut sink = Target::new(path, format).unwrap().open().unwrap();
         let (mut skipped, mut time) = (0, Duration::ZERO);
         let mut result = Ok(());
-        for (data, key) in clip.units().skip(first) {
+        for unit in clip.units().skip(first) {
             time += FRAME;
             let codec = Some(codec);
             match sink.write(Unit {
-                data,
-                key,
+                data: unit.data(),
+                key: unit.is_key(),
                 codec,
                 time,
             }) {

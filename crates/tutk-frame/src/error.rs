@@ -1,25 +1,25 @@
-//! The error type of this crate.
+//! The one error of this crate.
 
-/// The reason why bytes could not be parsed.
+/// Why bytes are not the packet that they were parsed as.
 ///
-/// Offsets count from the start of the slice that the caller passed to the parser. A parser that
-/// passes a part of its input to another one adds the part's offset, see [`Error::at`].
+/// Offsets count from the start of the slice that was given to the parser. A parser that hands a
+/// part of its input to another adds the part's own offset, see [`Error::at`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There are too few bytes, or a length field does not match the number of bytes.
+    /// Too few bytes, or a length field that does not fit the bytes that came.
     #[error("{what}: length at offset {offset}: expected {expected} bytes, got {actual}")]
     Length {
         /// The layout that was parsed.
         what: &'static str,
-        /// The offset of the missing part or of the length field.
+        /// Where the missing part begins, or where the length field stands.
         offset: usize,
-        /// The number of bytes that the layout or its length field requires.
+        /// Bytes that the layout, or its length field, asks for.
         expected: usize,
-        /// The number of bytes received.
+        /// Bytes that there are.
         actual: usize,
     },
-    /// The two bytes that tell packets apart have another value.
+    /// The two bytes that tell packets apart are others.
     #[error(
         "{what}: magic at offset {offset}: expected {:02x} {:02x}, got {:02x} {:02x}",
         .expected[0], .expected[1], .actual[0], .actual[1]
@@ -27,41 +27,41 @@ pub enum Error {
     Magic {
         /// The layout that was parsed.
         what: &'static str,
-        /// The offset of the magic.
+        /// Where the magic stands.
         offset: usize,
-        /// The bytes that the layout requires, in wire order.
+        /// The bytes that the layout has there, as on the wire.
         expected: [u8; 2],
-        /// The bytes received.
+        /// The bytes that came.
         actual: [u8; 2],
     },
-    /// A field has an invalid value.
-    #[error("{what}: {field} at offset {offset}: invalid value {value:#x}")]
+    /// A field has a value that it cannot have.
+    #[error("{what}: {field} at offset {offset}: {value:#x} cannot be")]
     Field {
         /// The layout that was parsed.
         what: &'static str,
         /// The field's name.
         field: &'static str,
-        /// The offset of the field.
+        /// Where the field stands.
         offset: usize,
-        /// The value received.
+        /// The value that came.
         value: u64,
     },
-    /// A checksum does not match the bytes before it.
+    /// A checksum does not fit the bytes before it.
     #[error("{what}: checksum at offset {offset}: expected {expected:#010x}, got {actual:#010x}")]
     Checksum {
         /// The layout that was parsed.
         what: &'static str,
-        /// The offset of the checksum.
+        /// Where the checksum stands.
         offset: usize,
-        /// The checksum of the bytes received.
+        /// The checksum of the bytes that came.
         expected: u32,
-        /// The checksum received.
+        /// The checksum that came.
         actual: u32,
     },
 }
 
 impl Error {
-    /// Returns the same error for bytes that begin `base` bytes into a larger packet.
+    /// The same error, for bytes that begin `base` bytes into a larger packet.
     #[must_use]
     pub fn at(mut self, base: usize) -> Self {
         let (Self::Length { offset, .. }
@@ -72,7 +72,7 @@ impl Error {
         self
     }
 
-    /// Returns the offset of the error.
+    /// Where in the bytes the error is.
     #[must_use]
     pub fn offset(&self) -> usize {
         match *self {
@@ -83,7 +83,7 @@ impl Error {
         }
     }
 
-    /// Returns the name of the layout that was parsed.
+    /// The layout that was parsed.
     #[must_use]
     pub fn what(&self) -> &'static str {
         match *self {

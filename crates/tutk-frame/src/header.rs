@@ -1,54 +1,54 @@
-//! The IOTC header (docs/protocol.md, section 5).
+//! The IOTC header (wire.md section 2).
 
 use bytes::BufMut;
 use nom::number::complete::{le_u16, u8};
 
-use crate::error::Error;
+use crate::Error;
 use crate::read::{array, layout, length, magic};
 
 /// IOTC commands.
 pub mod command {
-    /// A discovery request.
+    /// Discovery request.
     pub const DISCOVERY_REQUEST: u16 = 0x0601;
-    /// The answer to a discovery request.
+    /// Answer to a discovery request.
     pub const DISCOVERY_ANSWER: u16 = 0x0602;
-    /// A session request.
+    /// Session request.
     pub const SESSION_REQUEST: u16 = 0x0402;
-    /// The answer to a session request.
+    /// Answer to a session request.
     pub const SESSION_ANSWER: u16 = 0x0404;
-    /// Data to the camera in `transcode`.
+    /// Data to the camera, in the field.
     pub const DATA_TO_CAMERA: u16 = 0x0407;
-    /// Data to the camera in `summary`: the bytes of [`DATA_TO_CAMERA`] swapped.
+    /// Data to the camera, in the summary.
     pub const DATA_TO_CAMERA_SWAPPED: u16 = 0x0704;
-    /// Data from the camera, in both dialects.
+    /// Data from the camera, in both.
     pub const DATA_FROM_CAMERA: u16 = 0x0408;
-    /// A keepalive from the camera.
+    /// Keepalive from the camera.
     pub const KEEPALIVE: u16 = 0x0428;
-    /// The answer to a keepalive.
+    /// Answer to a keepalive.
     pub const KEEPALIVE_ANSWER: u16 = 0x0427;
 }
 
-/// Values of the flags in the IOTC header.
+/// Values of the IOTC header's flags.
 pub mod flags {
-    /// Discovery, data and keepalive answers from the client.
+    /// From the client: discovery, data, keepalive answers.
     pub const CLIENT: u16 = 0x0021;
     /// The session request and its answer.
     pub const SESSION: u16 = 0x0033;
-    /// Packets from the camera.
+    /// From the camera.
     pub const CAMERA: u16 = 0x0012;
 }
 
-/// Values of the mode in the IOTC header.
+/// Values of the IOTC header's mode.
 pub mod mode {
     /// Discovery and session set-up.
     pub const SET_UP: u8 = 0x02;
     /// Keepalives.
     pub const SESSION: u8 = 0x0a;
-    /// Data. Bit 0: only the first 64 bytes are scrambled.
+    /// Data: bit 0 says that only the first 64 bytes are scrambled.
     pub const DATA: u8 = 0x0b;
 }
 
-/// The direction of a packet.
+/// Which way a packet goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Direction {
@@ -58,46 +58,49 @@ pub enum Direction {
     FromCamera,
 }
 
-/// The IOTC header, the first 16 bytes of every datagram in `summary` and `transcode`.
+/// The IOTC header, 16 bytes, before every datagram of the `summary` and `transcode` dialects.
 ///
-/// | at | size | content |
+/// | at | size | what |
 /// |---|---|---|
 /// | 0 | 2 | `04 02` |
-/// | 2 | 1 | SDK generation: 0x1a on Wyze cameras, any accepted |
+/// | 2 | 1 | SDK generation: 0x1a on Wyze, any accepted |
 /// | 3 | 1 | mode, see [`mode`]; any accepted |
 /// | 4 | 2 | bytes after the header |
 /// | 6 | 2 | sequence, counts data packets |
 /// | 8 | 2 | command, see [`command`] |
 /// | 10 | 2 | flags, see [`flags`]; any accepted |
-/// | 12 | 4 | zero, except in data packets: see [`DataHeader`](crate::DataHeader) |
+/// | 12 | 4 | zero, or as the data wrapper says |
+///
+/// summary.md prints bytes 0..4 as "version 0x0402, header length 0x021a": the same bytes
+/// `04 02 1a 02`. Its other numbers are read as the little-endian that they are in wire.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IotcHeader {
-    /// The SDK generation.
+    /// SDK generation.
     pub generation: u8,
-    /// The mode.
+    /// Mode.
     pub mode: u8,
-    /// The number of bytes after the header.
+    /// Bytes after the header.
     pub length: u16,
-    /// The sequence number of data packets. Zero elsewhere.
+    /// Counts data packets; zero elsewhere.
     pub sequence: u16,
-    /// The command.
+    /// What the datagram is.
     pub command: u16,
-    /// The flags.
+    /// Who sends it.
     pub flags: u16,
     /// Bytes 12..16.
     pub tail: [u8; 4],
 }
 
 impl IotcHeader {
-    /// The header's length in bytes.
+    /// Bytes of the header.
     pub const LEN: usize = 16;
     /// Bytes 0..2.
     pub const MAGIC: [u8; 2] = [0x04, 0x02];
     /// The SDK generation of Wyze cameras.
     pub const GENERATION: u8 = 0x1a;
 
-    /// Parses the header and returns it with the bytes after it. Does not check the length field.
+    /// Reads the header and leaves its length field unchecked; gives the bytes after it.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes, [`Error::Magic`] at 0.
@@ -119,18 +122,18 @@ impl IotcHeader {
         Ok((header, rest))
     }
 
-    /// Parses the header of a datagram, whose length must match the length field. UDP does
-    /// not split datagrams, so a datagram of another length is not of this protocol.
+    /// Reads the header of a whole datagram, whose bytes after the header must be as many as it
+    /// says, no fewer and no more: UDP keeps datagrams whole, so others are not of this protocol.
     ///
     /// # Errors
-    /// The errors of [`IotcHeader::parse`], and [`Error::Length`] at 4.
+    /// Those of [`IotcHeader::parse`], and [`Error::Length`] at offset 4.
     pub fn parse_datagram(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         let (header, rest) = Self::parse(bytes)?;
         length("IOTC header", 4, usize::from(header.length), rest.len())?;
         Ok((header, rest))
     }
 
-    /// Makes the header of a datagram with this command and `length` bytes after the header.
+    /// The header of a datagram with this command, and `length` bytes after the header.
     #[must_use]
     pub fn new(mode: u8, length: u16, command: u16, flags: u16) -> Self {
         Self {
@@ -147,8 +150,7 @@ impl IotcHeader {
     /// Writes the 16 bytes.
     ///
     /// # Panics
-    /// If `out` is a fixed buffer that is too short. The same holds for every `write` of this
-    /// crate.
+    /// As every `write` of this crate: when `out` is a fixed buffer with too little room.
     pub fn write(&self, out: &mut impl BufMut) {
         out.put_slice(&Self::MAGIC);
         out.put_u8(self.generation);
@@ -160,7 +162,7 @@ impl IotcHeader {
         out.put_slice(&self.tail);
     }
 
-    /// Parses a datagram that must have one of these commands.
+    /// Reads a whole datagram that must have one of these commands.
     pub(crate) fn expect<'a>(
         what: &'static str,
         commands: &[u16],
@@ -170,17 +172,11 @@ impl IotcHeader {
         if commands.contains(&header.command) {
             return Ok((header, rest));
         }
-        let expected = commands.first().copied().unwrap_or(0);
-        Err(header.wrong_command(what, expected))
-    }
-
-    /// Makes the error for a command that the caller did not expect.
-    pub(crate) fn wrong_command(&self, what: &'static str, expected: u16) -> Error {
-        Error::Magic {
+        Err(Error::Magic {
             what,
             offset: 8,
-            expected: expected.to_le_bytes(),
-            actual: self.command.to_le_bytes(),
-        }
+            expected: commands.first().copied().unwrap_or(0).to_le_bytes(),
+            actual: header.command.to_le_bytes(),
+        })
     }
 }

@@ -1,36 +1,34 @@
-//! Identifiers in many packets: UID, session id and AuthKey.
+//! Names that many packets carry: UID, session id, AuthKey.
 
 use core::fmt;
 use core::str::FromStr;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::error::Error;
+use crate::Error;
 
-/// The UID of a camera: up to 20 ASCII characters, padded with zeros (docs/protocol.md, section 4).
+/// The UID of a device: 20 bytes, ASCII, null-padded when shorter (summary.md phase 1).
 ///
-/// A UID from the network may have any bytes. [`str::parse`] accepts printable ASCII only.
+/// Bytes that came from a peer may be anything; [`str::parse`] takes printable ASCII only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Uid(pub [u8; Uid::LEN]);
 
-/// The identifier of a session, 8 random bytes (docs/protocol.md, section 7).
+/// The random number of a session, 8 bytes: the summary's RandomID (wire.md sections 4 and 5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SessionId(pub [u8; SessionId::LEN]);
 
-/// The AuthKey, 8 bytes, padded with zeros (docs/protocol.md, section 4).
-///
-/// It is secret: zeroed on drop and hidden in `Debug` output.
+/// An AuthKey, 8 bytes, null-padded (wire.md section 1). A secret: zeroed on drop, not printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AuthKey(pub [u8; AuthKey::LEN]);
 
 impl Uid {
-    /// The length of a UID in bytes.
+    /// Bytes of a UID on the wire.
     pub const LEN: usize = 20;
 
-    /// Returns the bytes without the padding.
+    /// The bytes without the null padding.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let end = self.0.iter().rposition(|&b| b != 0).map_or(0, |i| i + 1);
@@ -39,34 +37,34 @@ impl Uid {
 }
 
 impl SessionId {
-    /// The length of a session id in bytes.
+    /// Bytes of a session id on the wire.
     pub const LEN: usize = 8;
 
-    /// Returns the first two bytes, which the data header repeats.
+    /// The first two bytes, which a data header carries on their own.
     #[must_use]
     pub fn prefix(&self) -> [u8; 2] {
         let [a, b, ..] = self.0;
         [a, b]
     }
 
-    /// Returns `None` for eight zero bytes, which stand for no session id.
+    /// `None` for eight zero bytes: the packet carries no session id.
     pub(crate) fn present(bytes: [u8; Self::LEN]) -> Option<Self> {
         (bytes != [0; Self::LEN]).then_some(Self(bytes))
     }
 }
 
 impl AuthKey {
-    /// The length of an AuthKey in bytes.
+    /// Bytes of an AuthKey on the wire.
     pub const LEN: usize = 8;
 }
 
 impl FromStr for Uid {
     type Err = Error;
 
-    /// Parses 1 to 20 printable ASCII characters.
+    /// 1 to 20 printable ASCII characters; fewer than 20 are null-padded.
     ///
     /// # Errors
-    /// [`Error::Length`] for an empty or longer text, [`Error::Field`] for another character.
+    /// [`Error::Length`] for none or more than 20, [`Error::Field`] for another character.
     fn from_str(s: &str) -> Result<Self, Error> {
         let mut uid = Self::default();
         let (Some(to), false) = (uid.0.get_mut(..s.len()), s.is_empty()) else {
@@ -128,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uid_is_padded_and_displayed() {
+    fn uid_pads_and_prints() {
         let uid: Uid = "ABC".parse().unwrap();
         assert_eq!(&uid.0[..4], b"ABC\0");
         assert_eq!(uid.to_string(), "ABC");
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn uid_rejects_other_lengths_and_characters() {
+    fn uid_refuses_what_is_not_one() {
         let length = |n| Error::Length {
             what: "UID",
             offset: 0,
@@ -149,13 +147,13 @@ mod tests {
         assert_eq!(
             "AB C".parse::<Uid>().map_err(|e| e.offset()),
             Err(2),
-            "a UID has no spaces"
+            "a space is no part of a UID"
         );
         assert!("ABÄ".parse::<Uid>().is_err());
     }
 
     #[test]
-    fn auth_key_is_hidden_in_debug() {
+    fn auth_key_is_not_printed() {
         assert_eq!(format!("{:?}", AuthKey(*b"qZwi9FaB")), "AuthKey(..)");
     }
 }

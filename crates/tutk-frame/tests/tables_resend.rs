@@ -1,5 +1,5 @@
-//! Resend mode byte by byte: grouped media, parity and the heartbeat with a list of missing slices
-//! (docs/protocol.md, section 17).
+//! The tables of resend mode, wire.md section 12, offset by offset: grouped media, parity, and the
+//! heartbeat that asks again.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -26,7 +26,7 @@ fn group(index: u8) -> GroupHeader {
 }
 
 #[test]
-fn grouped_slice() {
+fn a_grouped_slice() {
     for (clock, flags) in [(true, "08"), (false, "00")] {
         let mut bytes = table(&[(0, "0c"), (1, flags), (2, "0b 00"), (4, "22 11 7e 50")]);
         if clock {
@@ -50,6 +50,7 @@ fn grouped_slice() {
             (20, "61 62 63 64 65"),
         ]);
         bytes.extend(&body);
+        // wire.md section 10: 36 or 44 bytes of header when grouped.
         assert_eq!(bytes.len(), 5 + if clock { 44 } else { 36 });
 
         let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
@@ -85,28 +86,34 @@ fn grouped_slice() {
         assert_eq!(
             written(|out| again.write(MediaLayout::Slice, out)),
             bytes,
-            "clock: {clock}"
+            "written as read"
         );
     }
 }
 
 #[test]
-fn parity_packet_is_never_a_slice() {
-    let body = table(&[(0, Z8), (8, "03 00"), (10, Z10), (20, "aa bb cc")]);
+fn a_parity_packet() {
+    let body = table(&[
+        (0, Z8),
+        (8, "03 00"),
+        (10, Z10),
+        (20, "aa bb cc"), // of 4 bodies that are not longer than 3 bytes
+    ]);
     let parity = GroupedMedia::Parity(Parity {
         data: &[0xaa, 0xbb, 0xcc],
     });
     assert_eq!(written(|out| parity.write(out)), body);
     assert_eq!(GroupedMedia::parse(group(4), &body), Ok(parity));
+    // A slice it is not, in any group.
     assert!(GroupedMedia::parse(group(3), &body).is_err());
     assert!(Slice::parse(&body).is_err());
 
-    // The rest of the header is ignored.
+    // What a camera writes beside the length makes no difference.
     let mut other = body.clone();
     other[..8].copy_from_slice(&[5, 0, 1, 2, 3, 4, 5, 6]);
     other[10..20].fill(9);
     assert_eq!(GroupedMedia::parse(group(4), &other), Ok(parity));
-    // The length must match.
+    // And its length is what it says.
     other.push(0);
     assert_eq!(
         GroupedMedia::parse(group(4), &other),
@@ -120,7 +127,7 @@ fn parity_packet_is_never_a_slice() {
 }
 
 #[test]
-fn index_beyond_the_group_is_an_error() {
+fn a_place_that_is_not_in_the_group_is_an_error() {
     let body = [0; 20];
     let offset = |group| GroupedMedia::parse(group, &body).unwrap_err();
     let no_slices = GroupHeader { k: 0, ..group(0) };
@@ -130,14 +137,14 @@ fn index_beyond_the_group_is_an_error() {
     );
     assert_eq!(
         offset(group(5)).to_string(),
-        "group header: index at offset 2: invalid value 0x5"
+        "group header: index at offset 2: 0x5 cannot be"
     );
     let no_parity = GroupHeader { m: 0, ..group(4) };
     assert_eq!(offset(no_parity).offset(), 2);
 }
 
 #[test]
-fn parity_beyond_its_length_field_is_left_out() {
+fn parity_is_written_as_far_as_its_length_can_be() {
     let long = vec![1; 70_000];
     let body = written(|out| Parity { data: &long }.write(out));
     assert_eq!(Parity::parse(&body).unwrap().data.len(), 65_535);
@@ -159,7 +166,7 @@ fn heartbeat() -> Heartbeat {
 }
 
 #[test]
-fn heartbeat_with_a_list_of_missing_slices() {
+fn a_heartbeat_that_lists_missing_slices() {
     let bytes = table(&[
         (0, "09 00"),
         (2, "0c 00"),
@@ -172,9 +179,9 @@ fn heartbeat_with_a_list_of_missing_slices() {
         (20, "34 12"),
         (22, "00 00"),
         (24, "fe ff"), // base
-        (26, "03 00"), // n
+        (26, "03 00"), // three of them
         (28, "00 00"), // 0xfffe
-        (30, "03 00"), // 0x0001, after the wrap
+        (30, "03 00"), // 0x0001, behind the wrap
         (32, "10 00"), // 0x000e
     ]);
     let missing = [0xfffe, 0x0001, 0x000e];
@@ -186,12 +193,12 @@ fn heartbeat_with_a_list_of_missing_slices() {
     assert_eq!(request.heartbeat, heartbeat());
     assert_eq!(request.base, 0xfffe);
     assert!(request.missing().eq(missing));
-    // The list does not disturb a plain heartbeat.
+    // Who does not know of the list reads a heartbeat.
     assert_eq!(Heartbeat::parse(&bytes), Ok(heartbeat()));
 }
 
 #[test]
-fn resend_request_lists_none_to_256_counters() {
+fn a_request_for_nothing_acknowledges_and_one_for_too_much_is_cut() {
     let bytes = written(|out| ResendRequest::write(&heartbeat(), 9, &[], out));
     assert_eq!(bytes.len(), ResendRequest::LEN);
     let request = ResendRequest::parse(&bytes).unwrap();
@@ -201,13 +208,13 @@ fn resend_request_lists_none_to_256_counters() {
     let mut bytes = written(|out| ResendRequest::write(&heartbeat(), 0, &many, out));
     let request = ResendRequest::parse(&bytes).unwrap();
     assert!(request.missing().eq(0..256));
-    // One offset too many in the packet, and one too many in the count.
+    // One more than there may be, and one less than are said.
     bytes.extend([0, 0]);
     assert_eq!(ResendRequest::parse(&bytes).unwrap_err().offset(), 26);
     bytes[26..28].copy_from_slice(&257_u16.to_le_bytes());
     assert_eq!(
         ResendRequest::parse(&bytes).unwrap_err().to_string(),
-        "resend request: count at offset 26: invalid value 0x101"
+        "resend request: count at offset 26: 0x101 cannot be"
     );
     // A plain heartbeat has no list.
     let plain = written(|out| heartbeat().write(out));

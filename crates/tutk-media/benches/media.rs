@@ -1,4 +1,4 @@
-//! What it costs to cut a stream and to put it into a container, in bytes of media a second.
+//! The throughput of parsing, packetisation and muxing, in bytes of media per second.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 
@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tutk_media::{Codec, RTP_PACKET_BYTES, RtpConfig, RtpPacketizer, TsWriter, nal_units};
+use tutk_media::{
+    AccessUnit, Codec, LiveMp4, RTP_PACKET_BYTES, RtpPayloads, RtpStream, TsWriter, nal_units,
+};
 
 /// An H.264 key frame of 120 kB and 19 delta frames of 12 kB: a second of 2K video. Real slices have
 /// hardly any zeros either.
@@ -27,32 +29,39 @@ fn second() -> Vec<Vec<u8>> {
 }
 
 fn bench(c: &mut Criterion) {
-    let units = second();
-    let bytes: usize = units.iter().map(Vec::len).sum();
+    let data = second();
+    let bytes: usize = data.iter().map(Vec::len).sum();
+    let units = data
+        .iter()
+        .map(|data| AccessUnit::new(Codec::H264, data.clone()));
+    let units: Vec<_> = units.collect();
     let mut group = c.benchmark_group("media");
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function("nal_units", |b| {
         b.iter(|| {
-            let nals = units.iter().map(|unit| nal_units(black_box(unit)).count());
+            let nals = data.iter().map(|unit| nal_units(black_box(unit)).count());
             nals.sum::<usize>()
         });
     });
-    group.bench_function("rtp", |b| {
-        let config = RtpConfig {
-            payload_type: 96,
-            ssrc: 1,
-            sequence: 1,
-            packet_bytes: RTP_PACKET_BYTES,
-        };
-        let mut rtp = RtpPacketizer::video(Codec::H264, config).unwrap();
-        let mut packet = Vec::with_capacity(RTP_PACKET_BYTES);
+    group.bench_function("rtp payloads", |b| {
         b.iter(|| {
             for unit in &units {
-                let mut packets = rtp.packets(black_box(unit), 0).unwrap();
-                while packets.write_next(&mut packet) {
-                    black_box(&packet);
-                    packet.clear();
-                }
+                black_box(RtpPayloads::video(black_box(unit), RTP_PACKET_BYTES).unwrap());
+            }
+        });
+    });
+    group.bench_function("rtp packets of one receiver", |b| {
+        let payloads = units
+            .iter()
+            .map(|unit| RtpPayloads::video(unit, RTP_PACKET_BYTES).unwrap());
+        let payloads: Vec<_> = payloads.collect();
+        let mut stream = RtpStream::new(96, 1, 1).unwrap();
+        let mut packet = Vec::with_capacity(RTP_PACKET_BYTES);
+        b.iter(|| {
+            for payload in payloads.iter().flatten() {
+                stream.write_packet(black_box(payload), 0, &mut packet);
+                black_box(&packet);
+                packet.clear();
             }
         });
     });
@@ -60,9 +69,19 @@ fn bench(c: &mut Criterion) {
         let mut ts = TsWriter::new(Codec::H264);
         let mut time = Duration::ZERO;
         b.iter(|| {
-            for (at, unit) in units.iter().enumerate() {
+            for unit in &units {
                 time += Duration::from_millis(50);
-                black_box(ts.write(black_box(unit), at == 0, time).unwrap());
+                black_box(ts.write(black_box(unit), time).unwrap());
+            }
+        });
+    });
+    group.bench_function("mp4", |b| {
+        let mut mp4 = LiveMp4::new(Codec::H264);
+        let mut time = Duration::ZERO;
+        b.iter(|| {
+            for unit in &units {
+                time += Duration::from_millis(50);
+                black_box(mp4.write(black_box(unit), time).unwrap());
             }
         });
     });

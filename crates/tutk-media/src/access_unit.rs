@@ -1,109 +1,177 @@
-use crate::{Codec, NalKind, NalUnits, nal_units};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use smallvec::SmallVec;
 
-/// The largest access unit in bytes that is taken anywhere in this crate. Cameras send hundreds of
+use crate::annexb::{LONG_START_CODE, nal_units};
+use crate::{Codec, Error, NalKind};
+
+/// The largest access unit in bytes that the writers of this crate accept. Cameras send hundreds of
 /// kilobytes.
 pub const MAX_UNIT_BYTES: usize = 8 << 20;
 
-/// One access unit: a coded picture with all that belongs to it, as it stands in the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccessUnit<'a> {
-    /// Its bytes, start codes included.
-    pub data: &'a [u8],
-    /// Decoding can begin with it: an IDR picture in H.264, an IRAP picture in H.265.
-    pub key: bool,
-    /// It has a slice at all. Only a stream without any has a unit without.
-    pub picture: bool,
-}
-
-/// The access units of a byte stream: see [`access_units`].
-#[derive(Debug, Clone)]
-pub struct AccessUnits<'a> {
+/// An access unit: one coded picture and everything that belongs to it, as an Annex B byte stream.
+///
+/// Its NAL units are located once, by [`new`](Self::new). Cloning shares the bytes.
+///
+/// ```
+/// use tutk_media::{AccessUnit, Codec, NalKind};
+///
+/// let data = [0, 0, 0, 1, 0x67, 0x42, 0, 0, 1, 0x68, 0xce, 0, 0, 1, 0x65, 0x88];
+/// let unit = AccessUnit::new(Codec::H264, data.to_vec());
+/// assert!(unit.is_key());
+/// assert_eq!(unit.nals().nth(1), Some((NalKind::Pps, &[0x68, 0xce][..])));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessUnit {
     codec: Codec,
-    stream: &'a [u8],
-    nals: NalUnits<'a>,
-    /// Where the unit that is being collected begins; `None` once the stream is done.
-    start: Option<usize>,
+    data: Bytes,
+    nals: SmallVec<[NalRange; 4]>,
     key: bool,
     picture: bool,
 }
 
-/// Cuts a byte stream into access units (H.264 7.4.1.2.3, H.265 7.4.2.4.4).
-///
-/// The units put end to end are the stream, byte for byte, whatever is in it. Bytes before the
-/// first start code belong to the first unit; units without a picture at the end of the stream
-/// (a lone parameter set, say) belong to the last one.
-///
-/// A picture begins with the slice that has `first_mb_in_slice` 0, or
-/// `first_slice_segment_in_pic_flag` 1. So two things that H.264 allows and cameras do not send
-/// are cut wrongly: slices in arbitrary order (Extended profile and Baseline with that tool), and
-/// redundant pictures, which come out as units of their own. The fields of a field-coded frame
-/// are units of their own by the standard.
-#[must_use]
-pub fn access_units(codec: Codec, stream: &[u8]) -> AccessUnits<'_> {
-    AccessUnits {
-        codec,
-        stream,
-        nals: nal_units(stream),
-        start: (!stream.is_empty()).then_some(0),
-        key: false,
-        picture: false,
-    }
+/// A NAL unit without its start code: bytes `start..end` of an access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NalRange {
+    pub(crate) kind: NalKind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
-impl<'a> AccessUnits<'a> {
-    /// Ends the unit being collected at `end` and begins the next one there.
-    fn cut(&mut self, end: usize) -> Option<AccessUnit<'a>> {
-        let unit = AccessUnit {
-            data: self.stream.get(self.start?..end)?,
-            key: self.key,
-            picture: self.picture,
-        };
-        self.start = (end < self.stream.len()).then_some(end);
-        self.key = false;
-        self.picture = false;
-        Some(unit)
+impl AccessUnit {
+    /// Locates the NAL units in the bytes of one access unit.
+    #[must_use]
+    pub fn new(codec: Codec, data: impl Into<Bytes>) -> Self {
+        let data = data.into();
+        let nals = nal_units(&data).map(|nal| NalRange {
+            kind: codec.kind(nal.payload),
+            start: nal.payload_start,
+            end: nal.payload_start + nal.payload.len(),
+        });
+        let nals = nals.collect();
+        Self::from_parts(codec, data, nals)
     }
-}
 
-impl<'a> Iterator for AccessUnits<'a> {
-    type Item = AccessUnit<'a>;
-
-    fn next(&mut self) -> Option<AccessUnit<'a>> {
-        self.start?;
-        // Where the next access unit would begin if a picture follows: at a unit that must stand
-        // at the beginning of one, or at a prefix of what may be its first slice.
-        let (mut opening, mut prefix) = (None, None);
-        while let Some(nal) = self.nals.next() {
-            match self.codec.kind(nal.payload) {
-                NalKind::Slice { first, key } => {
-                    let boundary = match (first, opening) {
-                        (_, Some(start)) => Some(start),
-                        (true, None) => Some(prefix.unwrap_or(nal.start)),
-                        (false, None) => None,
-                    };
-                    let done = match boundary {
-                        Some(end) if self.picture => self.cut(end),
-                        _ => None,
-                    };
-                    self.picture = true;
-                    self.key |= key;
-                    if done.is_some() {
-                        return done;
-                    }
-                    (opening, prefix) = (None, None);
-                }
-                NalKind::Vps
-                | NalKind::Sps
-                | NalKind::Pps
-                | NalKind::Delimiter
-                | NalKind::Opening => {
-                    opening = opening.or(prefix).or(Some(nal.start));
-                }
-                NalKind::Prefix => prefix = prefix.or(Some(nal.start)),
-                NalKind::Other => {}
+    /// Puts NAL units together, each after a start code of four bytes.
+    pub(crate) fn from_nals<'a>(
+        codec: Codec,
+        nals: impl Iterator<Item = (NalKind, &'a [u8])> + Clone,
+    ) -> Self {
+        let bytes = nals
+            .clone()
+            .map(|(_, nal)| LONG_START_CODE.len() + nal.len());
+        let mut data = BytesMut::with_capacity(bytes.sum());
+        let nals = nals.map(|(kind, nal)| {
+            data.put_slice(&LONG_START_CODE);
+            let start = data.len();
+            data.put_slice(nal);
+            NalRange {
+                kind,
+                start,
+                end: data.len(),
             }
+        });
+        let nals = nals.collect();
+        Self::from_parts(codec, data.freeze(), nals)
+    }
+
+    pub(crate) fn from_parts(codec: Codec, data: Bytes, nals: SmallVec<[NalRange; 4]>) -> Self {
+        let slices = || nals.iter().filter(|nal| nal.kind.is_slice());
+        let is_key = |nal: &NalRange| matches!(nal.kind, NalKind::Slice { key: true, .. });
+        Self {
+            codec,
+            key: slices().any(is_key),
+            picture: slices().next().is_some(),
+            data,
+            nals,
         }
-        self.cut(self.stream.len())
+    }
+
+    /// Also counts as a key frame if `key` is `true`.
+    ///
+    /// For the key frame flag that cameras send beside a frame: it may mark a picture at which
+    /// decoding can start although no slice is of an IDR or IRAP type.
+    #[must_use]
+    pub fn with_key_flag(mut self, key: bool) -> Self {
+        self.key |= key;
+        self
+    }
+
+    /// The codec.
+    #[must_use]
+    pub const fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// The bytes, start codes included.
+    #[must_use]
+    pub const fn data(&self) -> &Bytes {
+        &self.data
+    }
+
+    /// Returns `true` if decoding can start here: an IDR picture in H.264, an IRAP picture in H.265,
+    /// or a frame [marked](Self::with_key_flag) as a key frame.
+    #[must_use]
+    pub const fn is_key(&self) -> bool {
+        self.key
+    }
+
+    /// Returns `true` if there is at least one slice of a picture.
+    #[must_use]
+    pub const fn has_picture(&self) -> bool {
+        self.picture
+    }
+
+    /// The NAL units without start codes, in stream order. None is empty.
+    pub fn nals(&self) -> impl ExactSizeIterator<Item = (NalKind, &[u8])> + Clone {
+        self.nals.iter().map(|nal| (nal.kind, self.payload(nal)))
+    }
+
+    /// The payloads of the NAL units, sharing the memory of the access unit.
+    pub(crate) fn shared_nals(&self) -> impl Iterator<Item = Bytes> {
+        self.nals
+            .iter()
+            .map(|nal| self.data.slice(nal.start..nal.end))
+    }
+
+    /// Returns `true` if there is a NAL unit of this kind.
+    pub(crate) fn has(&self, kind: NalKind) -> bool {
+        self.nals.iter().any(|nal| nal.kind == kind)
+    }
+
+    /// Checks that a stream of this codec can continue with the access unit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`].
+    pub(crate) fn check(&self, codec: Codec) -> Result<(), Error> {
+        if self.codec != codec {
+            return Err(Error::VideoChanged {
+                expected: codec,
+                found: self.codec,
+            });
+        }
+        if self.data.len() > MAX_UNIT_BYTES {
+            return Err(Error::UnitTooLarge {
+                max: MAX_UNIT_BYTES,
+                found: self.data.len(),
+            });
+        }
+        Ok(())
+    }
+
+    fn payload(&self, nal: &NalRange) -> &[u8] {
+        self.data.get(nal.start..nal.end).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for AccessUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessUnit")
+            .field("codec", &self.codec)
+            .field("bytes", &self.data.len())
+            .field("key", &self.key)
+            .field("nals", &self.nals)
+            .finish()
     }
 }
 
@@ -111,117 +179,41 @@ impl<'a> Iterator for AccessUnits<'a> {
 mod tests {
     use super::*;
 
-    /// Builds a stream from NAL units, with start codes of both lengths.
-    fn stream(nals: &[&[u8]]) -> Vec<u8> {
-        let mut stream = Vec::new();
-        for (index, nal) in nals.iter().enumerate() {
-            stream.extend_from_slice(if index % 2 == 0 {
-                &[0, 0, 0, 1]
-            } else {
-                &[0, 0, 1]
-            });
-            stream.extend_from_slice(nal);
-        }
-        stream
-    }
-
-    /// How many NAL units each access unit has, and whether it is a key frame.
-    fn cut(codec: Codec, nals: &[&[u8]]) -> Vec<(usize, bool)> {
-        let stream = stream(nals);
-        let units: Vec<_> = access_units(codec, &stream).collect();
-        let joined: Vec<u8> = units.iter().flat_map(|unit| unit.data).copied().collect();
-        assert_eq!(joined, stream);
-        units
-            .iter()
-            .map(|unit| (nal_units(unit.data).count(), unit.key))
-            .collect()
-    }
-
-    const AUD: &[u8] = &[0x09, 0xf0];
-    const SPS: &[u8] = &[0x67, 0x42, 0xc0];
-    const PPS: &[u8] = &[0x68, 0xce];
-    const SEI: &[u8] = &[0x06, 0x05, 0x80];
-    const IDR: &[u8] = &[0x65, 0x88, 0x84];
-    const IDR_NEXT: &[u8] = &[0x65, 0x48, 0x84];
-    const P: &[u8] = &[0x41, 0x9a, 0x24];
-    const P_NEXT: &[u8] = &[0x41, 0x5a, 0x24];
-    const PREFIX: &[u8] = &[0x6e, 0x40, 0x80];
-    const FILLER: &[u8] = &[0x0c, 0xff, 0x80];
-    const END: &[u8] = &[0x0a];
-
     #[test]
-    fn h264_rules() {
-        let cut = |nals: &[&[u8]]| cut(Codec::H264, nals);
-        assert_eq!(
-            cut(&[SPS, PPS, SEI, IDR, P, P]),
-            [(4, true), (1, false), (1, false)]
-        );
-        assert_eq!(
-            cut(&[AUD, IDR, IDR_NEXT, AUD, P, P_NEXT]),
-            [(3, true), (3, false)]
-        );
-        // Parameter sets, then SEI: the unit begins with the first of them.
-        assert_eq!(cut(&[P, SPS, PPS, SEI, IDR]), [(1, false), (4, true)]);
-        // What may follow a picture stays with it.
-        assert_eq!(cut(&[IDR, FILLER, END, P]), [(3, true), (1, false)]);
-        // An opening unit begins an access unit even when the first slice was lost.
-        assert_eq!(
-            cut(&[P, AUD, P_NEXT, P]),
-            [(1, false), (2, false), (1, false)]
-        );
-        // A prefix belongs to the slice behind it, be that the first or a later one.
-        assert_eq!(
-            cut(&[PREFIX, IDR, PREFIX, IDR_NEXT, PREFIX, P]),
-            [(4, true), (2, false)]
-        );
-        // No picture behind: it stays with the last one.
-        assert_eq!(cut(&[IDR, P, SPS, PPS]), [(1, true), (3, false)]);
+    fn nal_units_are_located_once() {
+        let data = [
+            9, 0, 0, 0, 1, 0x09, 0xf0, 0, 0, 0, 1, 0x65, 0x88, 0, 0, 1, 0x0c,
+        ];
+        let unit = AccessUnit::new(Codec::H264, data.to_vec());
+        let slice = NalKind::Slice {
+            first: true,
+            key: true,
+        };
+        let expected = [
+            (NalKind::Delimiter, &[0x09, 0xf0][..]),
+            (slice, &[0x65, 0x88]),
+            (NalKind::Other, &[0x0c]),
+        ];
+        assert!(unit.nals().eq(expected));
+        assert!(unit.is_key() && unit.has_picture() && unit.data()[..] == data);
+        let copy = AccessUnit::from_nals(Codec::H264, unit.nals());
+        assert!(copy.nals().eq(expected));
+        assert_eq!(copy, AccessUnit::new(Codec::H264, copy.data().clone()));
     }
 
     #[test]
-    fn h265_rules() {
-        const VPS: &[u8] = &[0x40, 0x01, 0x0c];
-        const SPS: &[u8] = &[0x42, 0x01, 0x01];
-        const PPS: &[u8] = &[0x44, 0x01, 0xc1];
-        const AUD: &[u8] = &[0x46, 0x01, 0x50];
-        const SEI: &[u8] = &[0x4e, 0x01, 0x05];
-        const SUFFIX: &[u8] = &[0x50, 0x01, 0x84];
-        const IDR: &[u8] = &[0x26, 0x01, 0xaf];
-        const IDR_NEXT: &[u8] = &[0x26, 0x01, 0x2f];
-        const P: &[u8] = &[0x02, 0x01, 0xd0];
-        const P_LAYER_1: &[u8] = &[0x02, 0x09, 0xd0];
-        let cut = |nals: &[&[u8]]| cut(Codec::H265, nals);
-        assert_eq!(
-            cut(&[AUD, VPS, SPS, PPS, SEI, IDR, IDR_NEXT, SUFFIX, P]),
-            [(8, true), (1, false)]
-        );
-        assert_eq!(cut(&[P, P_LAYER_1, SEI, P, VPS]), [(2, false), (3, false)]);
+    fn camera_can_mark_a_key_frame() {
+        let unit = AccessUnit::new(Codec::H264, vec![0, 0, 1, 0x41, 0x9a]);
+        assert!(!unit.is_key() && !unit.clone().with_key_flag(false).is_key());
+        assert!(unit.with_key_flag(true).is_key());
+        let idr = AccessUnit::new(Codec::H264, vec![0, 0, 1, 0x65, 0x88]);
+        assert!(idr.with_key_flag(false).is_key());
     }
 
     #[test]
-    fn streams_without_pictures() {
-        assert_eq!(access_units(Codec::H264, &[]).count(), 0);
-        let units: Vec<_> = access_units(Codec::H264, b"no start code").collect();
-        assert_eq!(
-            units,
-            [AccessUnit {
-                data: b"no start code",
-                key: false,
-                picture: false
-            }]
-        );
-        assert_eq!(cut(Codec::H264, &[SPS, PPS]), [(2, false)]);
-    }
-
-    #[test]
-    fn bytes_before_the_first_start_code_are_kept() {
-        let mut bytes = vec![0, 0, 0, 0];
-        bytes.extend(stream(&[IDR, P]));
-        let units: Vec<_> = access_units(Codec::H264, &bytes).collect();
-        assert_eq!(units[0].data.len(), 4 + 4 + IDR.len());
-        assert_eq!(
-            units.iter().map(|unit| unit.data.len()).sum::<usize>(),
-            bytes.len()
-        );
+    fn units_without_pictures() {
+        let sets = AccessUnit::new(Codec::H265, vec![0, 0, 1, 0x40, 0x01, 0x0c]);
+        assert!(sets.has(NalKind::Vps) && !sets.has_picture() && !sets.is_key());
+        assert_eq!(AccessUnit::new(Codec::H264, Bytes::new()).nals().len(), 0);
     }
 }

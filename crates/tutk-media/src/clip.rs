@@ -1,37 +1,32 @@
 use bytes::Bytes;
 
-use crate::{Codec, Error, NalKind, SequenceParameters, access_units, nal_units};
+use crate::{AccessUnit, Codec, Error, NalKind, SequenceParameters, access_units, nal_units};
 
-/// A whole bare video stream, cut into access units.
+/// A complete bare video stream, split into access units.
 #[derive(Debug, Clone)]
 pub struct Clip {
     parameters: SequenceParameters,
-    /// Each unit's bytes, and whether it is a key frame.
-    units: Vec<(Bytes, bool)>,
+    units: Vec<AccessUnit>,
 }
 
 impl Clip {
-    /// Tells the codec of a bare stream and cuts it into access units; copies nothing.
+    /// Detects the codec of a bare stream and splits it into access units. Nothing is copied.
     ///
-    /// The codec is told by the first sequence parameter set that can be read: a unit is never one
-    /// of both codecs, as the header byte of an H.264 set is odd and that of an H.265 set even.
+    /// The first sequence parameter set that can be parsed decides the codec. No NAL unit is one of both
+    /// codecs: the header byte of an H.264 set is odd and that of an H.265 set is even.
     ///
     /// # Errors
     ///
     /// [`Error::Empty`], [`Error::Container`], [`Error::NoStartCode`],
-    /// [`Error::NoParameterSets`], [`Error::NoPicture`]; and when there was a sequence parameter
-    /// set but none that can be read, what is wrong with the first one.
+    /// [`Error::NoParameterSets`], [`Error::NoPicture`]. If no sequence parameter set can be parsed, the
+    /// error of the first one.
     pub fn parse(stream: Bytes) -> Result<Self, Error> {
         check_start(&stream)?;
         let parameters = find_parameters(&stream)?;
-        let mut units = Vec::new();
-        for unit in access_units(parameters.codec, &stream) {
-            if !unit.picture {
-                return Err(Error::NoPicture {
-                    codec: parameters.codec,
-                });
-            }
-            units.push((stream.slice_ref(unit.data), unit.key));
+        let codec = parameters.codec;
+        let units: Vec<_> = access_units(codec, stream).collect();
+        if !units.iter().all(AccessUnit::has_picture) {
+            return Err(Error::NoPicture { codec });
         }
         Ok(Self { parameters, units })
     }
@@ -42,33 +37,42 @@ impl Clip {
         self.parameters.codec
     }
 
-    /// The first sequence parameter set of the stream: the picture's size, among others.
+    /// The first sequence parameter set of the stream.
     #[must_use]
     pub const fn parameters(&self) -> &SequenceParameters {
         &self.parameters
     }
 
-    /// How many access units there are: at least one.
+    /// The number of access units, at least one.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a clip is never empty")]
     pub fn len(&self) -> usize {
         self.units.len()
     }
 
-    /// The bytes of the access unit `index`, and whether it is a key frame. They share the memory
-    /// of the whole stream.
+    /// The access unit number `index`.
     #[must_use]
-    pub fn unit(&self, index: usize) -> Option<(&Bytes, bool)> {
-        self.units.get(index).map(|(data, key)| (data, *key))
+    pub fn unit(&self, index: usize) -> Option<&AccessUnit> {
+        self.units.get(index)
     }
 
-    /// The access units in order: bytes, and whether it is a key frame.
-    pub fn units(&self) -> impl ExactSizeIterator<Item = (&Bytes, bool)> {
-        self.units.iter().map(|(data, key)| (data, *key))
+    /// The access units in stream order. They share the memory of the stream.
+    pub fn units(&self) -> impl ExactSizeIterator<Item = &AccessUnit> + Clone {
+        self.units.iter()
     }
 }
 
-/// A stream begins with a start code; zero bytes may stand before it.
+impl Codec {
+    /// Detects the codec of a byte stream by its first sequence parameter set that can be parsed.
+    #[must_use]
+    pub fn detect(stream: &[u8]) -> Option<Self> {
+        find_parameters(stream)
+            .ok()
+            .map(|parameters| parameters.codec)
+    }
+}
+
+/// Checks that a stream starts with a start code. Zero bytes may precede it.
 fn check_start(stream: &[u8]) -> Result<(), Error> {
     if stream.is_empty() {
         return Err(Error::Empty);
@@ -90,7 +94,7 @@ fn check_start(stream: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Names the file formats that people mistake for a bare stream.
+/// Recognises file formats that are not bare streams.
 fn container(stream: &[u8]) -> Option<&'static str> {
     const SIGNATURES: [(usize, &[u8], &str); 8] = [
         (4, b"ftyp", "an MP4 or MOV file"),
@@ -114,7 +118,7 @@ fn container(stream: &[u8]) -> Option<&'static str> {
         .or_else(|| transport().then_some("an MPEG transport stream"))
 }
 
-/// Finds the first sequence parameter set of either codec that can be read.
+/// Finds the first sequence parameter set of either codec that can be parsed.
 fn find_parameters(stream: &[u8]) -> Result<SequenceParameters, Error> {
     let mut count = 0;
     let mut unreadable = None;
@@ -142,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_codec_is_named() {
+    fn other_formats_are_recognised() {
         assert_eq!(error(b""), Error::Empty);
         assert_eq!(
             error(b"\0\0\0\x20ftypisom"),
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clip_without_pictures_is_refused() {
+    fn clip_without_pictures_is_refused() {
         let sps = b"\0\0\x01\x67\x64\x00\x28\xac\xd9\x40\x78\x02\x27\xe5\xc0\x5a\x80\x80\x80\xa0";
         assert_eq!(error(sps), Error::NoPicture { codec: Codec::H264 });
     }

@@ -120,8 +120,17 @@ pub enum Error {
         found: usize,
     },
 
-    /// A sample is not made of NAL units behind their lengths.
-    #[error("NAL units behind their lengths, byte {at}: expected {expected}, found {found}")]
+    /// An access unit has another codec than the stream.
+    #[error("expected {expected}, found {found}: the camera changed its video codec")]
+    VideoChanged {
+        /// The codec of the stream.
+        expected: Codec,
+        /// The codec of the access unit.
+        found: Codec,
+    },
+
+    /// A sample is not a sequence of length-prefixed NAL units.
+    #[error("length-prefixed NAL units, byte {at}: expected {expected}, found {found}")]
     LengthPrefixed {
         /// Where, in bytes.
         at: usize,

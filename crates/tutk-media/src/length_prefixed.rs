@@ -1,48 +1,40 @@
-//! NAL units each behind its length, as MP4 samples and many decoders have them (ISO/IEC 14496-15
-//! section 4.3.3), to and from Annex B.
+//! Length-prefixed NAL units, as MP4 samples and many decoders use them (ISO/IEC 14496-15 section
+//! 4.3.3), to and from Annex B.
 
 use crate::annexb::LONG_START_CODE;
-use crate::{Error, MAX_UNIT_BYTES, nal_units};
+use crate::{AccessUnit, Error};
 
-/// Bytes of a length as this crate writes it.
+/// The size of a length as this crate writes it, in bytes.
 const LENGTH_BYTES: usize = 4;
 
-/// Appends the NAL units of an access unit (Annex B) to `out`, each behind its length in four bytes,
-/// big-endian. Bytes before the first start code and zeros between NAL units are no part of any.
-///
-/// # Errors
-///
-/// [`Error::UnitTooLarge`], and nothing is appended.
-pub fn to_length_prefixed(unit: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-    if unit.len() > MAX_UNIT_BYTES {
-        return Err(Error::UnitTooLarge {
-            max: MAX_UNIT_BYTES,
-            found: unit.len(),
-        });
+/// Appends the NAL units of an access unit to `out`, each after its length in four bytes, big-endian.
+pub fn to_length_prefixed(unit: &AccessUnit, out: &mut Vec<u8>) {
+    for (_, nal) in unit.nals() {
+        push_length_prefixed(nal, out);
     }
-    for nal in nal_units(unit) {
-        push_length_prefixed(nal.payload, out);
-    }
-    Ok(())
 }
 
-/// Appends the NAL units of a sample to `out`, each behind a start code of four bytes. Each stands in the
-/// sample behind its length in `length_bytes` bytes, big-endian: 1, 2 or 4, by `avcC` and `hvcC`. Empty
-/// ones are passed over.
+/// Appends the NAL units of a sample to `out`, each after a start code of four bytes.
+///
+/// In the sample, each NAL unit follows its length in `length_bytes` bytes, big-endian: 1, 2 or 4, as
+/// `avcC` and `hvcC` state it. Empty NAL units are skipped.
 ///
 /// ```
-/// let (mut sample, mut unit) = (Vec::new(), Vec::new());
-/// tutk_media::to_length_prefixed(&[0, 0, 1, 0x68, 0xce, 0, 0, 1, 0x65, 0x88], &mut sample)?;
+/// use tutk_media::{AccessUnit, Codec, from_length_prefixed, to_length_prefixed};
+///
+/// let unit = AccessUnit::new(Codec::H264, vec![0, 0, 1, 0x68, 0xce, 0, 0, 1, 0x65, 0x88]);
+/// let (mut sample, mut stream) = (Vec::new(), Vec::new());
+/// to_length_prefixed(&unit, &mut sample);
 /// assert_eq!(sample, [0, 0, 0, 2, 0x68, 0xce, 0, 0, 0, 2, 0x65, 0x88]);
-/// tutk_media::from_length_prefixed(&sample, 4, &mut unit)?;
-/// assert_eq!(unit, [0, 0, 0, 1, 0x68, 0xce, 0, 0, 0, 1, 0x65, 0x88]);
+/// from_length_prefixed(&sample, 4, &mut stream)?;
+/// assert_eq!(stream, [0, 0, 0, 1, 0x68, 0xce, 0, 0, 0, 1, 0x65, 0x88]);
 /// # Ok::<(), tutk_media::Error>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`Error::LengthPrefixed`], with `out` as it was: another `length_bytes`, or a NAL unit that goes
-/// beyond the sample.
+/// [`Error::LengthPrefixed`] for another `length_bytes` or a NAL unit that exceeds the sample. `out` is
+/// unchanged then.
 pub fn from_length_prefixed(
     sample: &[u8],
     length_bytes: usize,
@@ -94,7 +86,7 @@ fn append_annexb(sample: &[u8], length_bytes: usize, out: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Appends a NAL unit, which is held to be far below 2^32 bytes.
+/// Appends a NAL unit, which must be smaller than 4 GiB.
 pub(crate) fn push_length_prefixed(nal: &[u8], out: &mut Vec<u8>) {
     let length = u32::try_from(nal.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
@@ -120,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_named_and_nothing_appended() {
+    fn truncated_samples_are_refused() {
         let mut out = vec![7];
         let mut error = |sample: &[u8], length_bytes| {
             let error = from_length_prefixed(sample, length_bytes, &mut out).unwrap_err();
@@ -129,13 +121,11 @@ mod tests {
         };
         assert_eq!(
             error(&[0, 1, 0x65, 0, 3, 1], 2),
-            "NAL units behind their lengths, byte 3: expected a whole NAL unit, found 1 of 3 bytes"
+            "length-prefixed NAL units, byte 3: expected a whole NAL unit, found 1 of 3 bytes"
         );
         assert!(error(&[1, 0x65, 0xff], 1).ends_with("found 0 of 255 bytes"));
         assert!(error(&[0, 0, 0], 4).ends_with("the length of a NAL unit, found 3 bytes"));
         assert!(error(&[0xff; 9], 4).ends_with("found 5 of 4294967295 bytes"));
         assert!(error(&[], 3).ends_with("expected lengths of 1, 2 or 4 bytes, found 3"));
-        let large = vec![0; MAX_UNIT_BYTES + 1];
-        assert!(to_length_prefixed(&large, &mut out).is_err());
     }
 }

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod access_unit;
+mod access_units;
 mod adts;
 mod annexb;
 mod audio;
@@ -29,7 +30,8 @@ mod tone;
 mod ts;
 mod wav;
 
-pub use access_unit::{AccessUnit, AccessUnits, MAX_UNIT_BYTES, access_units};
+pub use access_unit::{AccessUnit, MAX_UNIT_BYTES};
+pub use access_units::{AccessUnits, access_units};
 pub use adts::{AAC_SAMPLES, AdtsFrame, AdtsFrames, AdtsHeader, adts_frames};
 pub use annexb::{NalUnit, NalUnits, nal_units};
 pub use audio::{AudioCodec, AudioFormat};
@@ -49,8 +51,8 @@ pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
 pub use parameters::{SequenceParameters, VideoSignal};
 pub use pcm_encoder::{PcmEncoder, talk_frame};
 pub use rtp::{
-    MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES, RTP_HEADER_BYTES, RTP_PACKET_BYTES, RtpConfig,
-    RtpDepacketizer, RtpFrame, RtpPacketizer, RtpPackets, rtp_timestamp,
+    MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES, RTP_HEADER_BYTES, RTP_PACKET_BYTES,
+    RtpDepacketizer, RtpFrame, RtpPayload, RtpPayloads, RtpStream, VIDEO_CLOCK_RATE, rtp_timestamp,
 };
 pub use sdp::MediaDescription;
 #[cfg(feature = "snapshot")]

@@ -16,10 +16,7 @@ pub use self::live::{InitSegment, LiveMp4, Segment};
 use crate::audio_frame::{AudioConfig, AudioFrame};
 use crate::clock::{PICTURE_TICKS, PictureClock, to_ticks};
 use crate::length_prefixed::push_length_prefixed;
-use crate::{
-    AudioFormat, Codec, Error, MAX_UNIT_BYTES, NalKind, ParameterSets, SequenceParameters,
-    nal_units,
-};
+use crate::{AccessUnit, AudioFormat, Codec, Error, ParameterSets, SequenceParameters};
 
 /// Ticks a second of the picture's times in the file. Sound has as many as samples a second.
 pub const TIMESCALE: u32 = PICTURE_TICKS;
@@ -193,24 +190,22 @@ impl Mp4Writer {
         self
     }
 
-    /// Takes the next access unit, Annex B with start codes, and returns the bytes to append.
+    /// Writes the next access unit and returns the bytes to append.
     ///
-    /// `time` counts from any beginning. Where it does not grow (a camera's clock that was set
-    /// back), the frame before lasts as long as its own predecessor, and the file goes on from there.
+    /// `time` counts from any origin. If it does not increase (a camera set its clock back), the
+    /// previous frame is as long as the one before it, and the file continues from there.
     ///
     /// # Errors
     ///
-    /// [`Error::UnitTooLarge`]: the unit was left out, and more may be written.
+    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can continue.
     /// [`Error::Mp4`]: a box could not be written.
-    pub fn write(&mut self, unit: &[u8], key: bool, time: Duration) -> Result<Vec<u8>, Error> {
+    pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Vec<u8>, Error> {
         self.units += 1;
-        if unit.len() > MAX_UNIT_BYTES {
+        if let Err(error) = unit.check(self.codec) {
             self.skipped += 1;
-            return Err(Error::UnitTooLarge {
-                max: MAX_UNIT_BYTES,
-                found: unit.len(),
-            });
+            return Err(error);
         }
+        let key = unit.is_key();
         let mut out = Vec::new();
         if matches!(self.header, Header::Unknown) {
             self.sets.update(unit);
@@ -227,8 +222,8 @@ impl Mp4Writer {
         if !matches!(self.sound, Sound::Awaited) {
             self.write_header(&mut out)?;
         }
-        if self.has_picture(unit) {
-            self.append(&mut out, unit, key, time)?;
+        if unit.has_picture() {
+            self.append(&mut out, unit, time)?;
             self.append_early();
             self.end_live_fragment(&mut out)?;
         } else {
@@ -349,7 +344,7 @@ impl Mp4Writer {
 
     /// Parameter sets of a key frame that differ from those of the header make another one. If there are
     /// pictures that still wait for sound, it is too early for that: the sets stay in the stream.
-    fn renew_header(&mut self, unit: &[u8]) {
+    fn renew_header(&mut self, unit: &AccessUnit) {
         let mut sets = self.sets.clone();
         sets.update(unit);
         if sets != self.sets
@@ -362,17 +357,13 @@ impl Mp4Writer {
         }
     }
 
-    fn has_picture(&self, unit: &[u8]) -> bool {
-        nal_units(unit).any(|nal| matches!(self.codec.kind(nal.payload), NalKind::Slice { .. }))
-    }
-
     fn append(
         &mut self,
         out: &mut Vec<u8>,
-        unit: &[u8],
-        key: bool,
+        unit: &AccessUnit,
         time: Duration,
     ) -> Result<(), Error> {
+        let key = unit.is_key();
         let ticks = self.clock.advance(time);
         let duration = match (&mut self.live, ticks) {
             (Some(live), _) => live.duration(&self.clock, ticks),
@@ -386,7 +377,7 @@ impl Mp4Writer {
             Sound::Track { track, .. } => track.data.len(),
             Sound::None | Sound::Awaited => 0,
         };
-        let large = self.data.len() + sound + unit.len() > MAX_FRAGMENT_BYTES;
+        let large = self.data.len() + sound + unit.data().len() > MAX_FRAGMENT_BYTES;
         let due = key || self.is_longer_than(FRAGMENT_DURATION);
         if large || due && !self.is_waiting() {
             self.write_header(out)?;
@@ -394,13 +385,12 @@ impl Mp4Writer {
         }
 
         let before = self.data.len();
-        for nal in nal_units(unit) {
-            let kind = self.codec.kind(nal.payload);
-            let in_header = self.sets.of(kind).iter().any(|set| set == nal.payload);
+        for (kind, nal) in unit.nals() {
+            let in_header = self.sets.contains(kind, nal);
             // Once others have come, those of the header are others again when they come back.
             self.sets_differ |= kind.is_set() && !in_header;
             if self.sets_differ || !in_header {
-                push_length_prefixed(nal.payload, &mut self.data);
+                push_length_prefixed(nal, &mut self.data);
             }
         }
         let size = u32::try_from(self.data.len() - before).unwrap_or(u32::MAX);
@@ -565,8 +555,8 @@ mod tests {
     #[test]
     fn nothing_to_write_is_an_error() {
         let mut writer = Mp4Writer::new(Codec::H265);
-        let unit = [0, 0, 1, 0x26, 0x01, 0xaf];
-        assert_eq!(writer.write(&unit, true, Duration::ZERO), Ok(Vec::new()));
+        let unit = AccessUnit::new(Codec::H265, vec![0, 0, 1, 0x26, 0x01, 0xaf]);
+        assert_eq!(writer.write(&unit, Duration::ZERO), Ok(Vec::new()));
         assert_eq!((writer.frames(), writer.skipped()), (0, 1));
         assert_eq!(
             writer.finish(),

@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// A video codec whose NAL units this crate can read.
+/// A video codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// ITU-T H.264, AVC.
@@ -9,7 +9,7 @@ pub enum Codec {
     H265,
 }
 
-/// What a NAL unit is, as far as cutting a stream and writing a file need to know.
+/// The kind of a NAL unit.
 ///
 /// | kind | H.264 `nal_unit_type` (table 7-1) | H.265 `nal_unit_type` (table 7-1) |
 /// |---|---|---|
@@ -18,20 +18,20 @@ pub enum Codec {
 /// | `Sps` | 7 | 33 |
 /// | `Pps` | 8 | 34 |
 /// | `Delimiter` | 9 | 35 |
-/// | `Opening` | 6, 15..=18 | 39, 41..=44, 48..=55 |
+/// | `Leading` | 6, 15..=18 | 39, 41..=44, 48..=55 |
 /// | `Prefix` | 14 | - |
 /// | `Other` | the rest | the rest |
 ///
-/// In H.265 only units of the base layer (`nuh_layer_id` 0) are named so; those of other layers
-/// are `Slice` with `first` false, or `Other`. A unit whose `forbidden_zero_bit` is set is `Other`.
+/// In H.265 this applies to the base layer (`nuh_layer_id` 0). NAL units of other layers are `Slice`
+/// with `first` false, or `Other`. A NAL unit with `forbidden_zero_bit` set is `Other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NalKind {
-    /// A slice, or a slice segment, or a data partition of one.
+    /// A slice, a slice segment or a data partition.
     Slice {
-        /// The first of its picture: `first_mb_in_slice` is 0, or
+        /// `true` for the first of a picture: `first_mb_in_slice` is 0, or
         /// `first_slice_segment_in_pic_flag` is 1.
         first: bool,
-        /// Of a picture at which decoding can begin: IDR in H.264, IRAP (BLA, IDR, CRA) in H.265.
+        /// `true` if decoding can start at its picture: IDR in H.264, IRAP (BLA, IDR, CRA) in H.265.
         key: bool,
     },
     /// Video parameter set.
@@ -42,24 +42,29 @@ pub enum NalKind {
     Pps,
     /// Access unit delimiter.
     Delimiter,
-    /// Supplemental information and reserved units that begin an access unit when they follow
-    /// the last slice of a picture.
-    Opening,
-    /// A prefix NAL unit: belongs to the slice that follows it.
+    /// An SEI message or a reserved type that starts an access unit if it follows the last slice of a
+    /// picture.
+    Leading,
+    /// A prefix NAL unit, which belongs to the slice after it.
     Prefix,
-    /// Anything else: belongs to the access unit that it stands in.
+    /// Any other type. It belongs to the access unit that it is found in.
     Other,
 }
 
 impl NalKind {
-    /// Whether it is a parameter set.
+    /// Returns `true` for a parameter set.
     pub(crate) const fn is_set(self) -> bool {
         matches!(self, Self::Vps | Self::Sps | Self::Pps)
+    }
+
+    /// Returns `true` for a slice.
+    pub(crate) const fn is_slice(self) -> bool {
+        matches!(self, Self::Slice { .. })
     }
 }
 
 impl Codec {
-    /// Bytes of the header of a NAL unit.
+    /// The size of a NAL unit header in bytes.
     pub(crate) const fn header_bytes(self) -> usize {
         match self {
             Self::H264 => 1,
@@ -67,7 +72,7 @@ impl Codec {
         }
     }
 
-    /// Tells what a NAL unit is. `payload` is the unit without its start code.
+    /// The kind of a NAL unit. `payload` is the NAL unit without its start code.
     #[must_use]
     pub fn kind(self, payload: &[u8]) -> NalKind {
         match self {
@@ -98,7 +103,7 @@ fn h264_kind(payload: &[u8]) -> NalKind {
         7 => NalKind::Sps,
         8 => NalKind::Pps,
         9 => NalKind::Delimiter,
-        6 | 15..=18 => NalKind::Opening,
+        6 | 15..=18 => NalKind::Leading,
         14 => NalKind::Prefix,
         _ => NalKind::Other,
     }
@@ -126,7 +131,7 @@ fn h265_kind(payload: &[u8]) -> NalKind {
         (33, 0) => NalKind::Sps,
         (34, 0) => NalKind::Pps,
         (35, 0) => NalKind::Delimiter,
-        (39 | 41..=44 | 48..=55, 0) => NalKind::Opening,
+        (39 | 41..=44 | 48..=55, 0) => NalKind::Leading,
         _ => NalKind::Other,
     }
 }
@@ -158,7 +163,7 @@ mod tests {
             (&[0x43, 0x80], slice(false, false)),
             (&[0x67, 0x42], NalKind::Sps),
             (&[0x68, 0xce], NalKind::Pps),
-            (&[0x06, 0x05], NalKind::Opening),
+            (&[0x06, 0x05], NalKind::Leading),
             (&[0x09, 0xf0], NalKind::Delimiter),
             (&[0x6e, 0x40], NalKind::Prefix),
             (&[0x0c, 0xff], NalKind::Other),
@@ -184,7 +189,7 @@ mod tests {
             (&[0x43, 0x01, 0x01], NalKind::Other),
             (&[0x44, 0x01, 0xc1], NalKind::Pps),
             (&[0x46, 0x01, 0x50], NalKind::Delimiter),
-            (&[0x4e, 0x01, 0x05], NalKind::Opening),
+            (&[0x4e, 0x01, 0x05], NalKind::Leading),
             (&[0x50, 0x01, 0x84], NalKind::Other),
             (&[0xa6, 0x01, 0xaf], NalKind::Other),
             (&[0x26], NalKind::Other),

@@ -1,15 +1,13 @@
 use std::borrow::Cow;
-use std::ptr;
 
-use crate::annexb::LONG_START_CODE;
-use crate::{Codec, NalKind, SequenceParameters, nal_units};
+use crate::{AccessUnit, Codec, NalKind, SequenceParameters};
 
-/// Parameter sets of each kind that are kept of one access unit; those beyond stay in the stream,
-/// and nowhere else.
+/// The parameter sets of each kind that are kept of one access unit. Further ones stay in the stream
+/// only.
 pub const MAX_PARAMETER_SETS: usize = 16;
 
-/// The newest parameter sets of a stream: what a decoder has to be told before its first key frame,
-/// be it in the header of a file, in a session description, or in the stream again.
+/// The newest parameter sets of a stream: what a decoder needs before its first key frame, in a file
+/// header, in a session description, or repeated in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterSets {
     codec: Codec,
@@ -19,7 +17,7 @@ pub struct ParameterSets {
 }
 
 impl ParameterSets {
-    /// Knows none yet.
+    /// Creates an empty collection.
     #[must_use]
     pub const fn new(codec: Codec) -> Self {
         Self {
@@ -30,32 +28,35 @@ impl ParameterSets {
         }
     }
 
-    /// Takes over the sets of an access unit (Annex B): all sets of a kind that it has, at most
-    /// [`MAX_PARAMETER_SETS`], replace those that were known of that kind.
-    pub fn update(&mut self, unit: &[u8]) {
-        self.update_from(nal_units(unit).map(|nal| nal.payload));
+    /// The parameter sets of one access unit.
+    #[must_use]
+    pub fn of(unit: &AccessUnit) -> Self {
+        let mut sets = Self::new(unit.codec());
+        sets.update(unit);
+        sets
     }
 
-    /// [`update`](Self::update) by the NAL units of the access unit.
-    pub(crate) fn update_from<'a>(&mut self, nals: impl Iterator<Item = &'a [u8]>) {
-        let mut found = Self::new(self.codec);
-        for nal in nals {
-            let Some(sets) = found.of_mut(self.codec.kind(nal)) else {
-                continue;
-            };
-            let known = sets.iter().any(|set| set == nal);
-            // File headers and aggregation packets name lengths of 16 bits.
-            if !known && sets.len() < MAX_PARAMETER_SETS && nal.len() <= u16::MAX.into() {
-                sets.push(nal.to_vec());
-            }
+    /// Adopts the parameter sets of an access unit. All sets of a kind in it, at most
+    /// [`MAX_PARAMETER_SETS`], replace the known ones of that kind. An access unit of another codec
+    /// changes nothing.
+    pub fn update(&mut self, unit: &AccessUnit) {
+        if unit.codec() != self.codec {
+            return;
         }
-        for (known, found) in [
-            (&mut self.vps, found.vps),
-            (&mut self.sps, found.sps),
-            (&mut self.pps, found.pps),
-        ] {
-            if !found.is_empty() {
-                *known = found;
+        for kind in [NalKind::Vps, NalKind::Sps, NalKind::Pps] {
+            let mut found: Vec<&[u8]> = Vec::new();
+            for (_, nal) in unit.nals().filter(|(found, _)| *found == kind) {
+                // File headers and aggregation packets have lengths of 16 bits.
+                let fits = found.len() < MAX_PARAMETER_SETS && nal.len() <= u16::MAX.into();
+                if fits && !found.contains(&nal) {
+                    found.push(nal);
+                }
+            }
+            if let Some(known) = self.kind_mut(kind)
+                && !found.is_empty()
+                && *known != found
+            {
+                *known = found.into_iter().map(<[u8]>::to_vec).collect();
             }
         }
     }
@@ -66,8 +67,8 @@ impl ParameterSets {
         self.codec
     }
 
-    /// What the first sequence parameter set says, if there is a set of every kind that a decoder
-    /// needs, and it can be read.
+    /// The fields of the first sequence parameter set. `None` if a kind of parameter set that a decoder
+    /// needs is missing, or if the set cannot be parsed.
     #[must_use]
     pub fn parameters(&self) -> Option<SequenceParameters> {
         if self.pps.is_empty() || self.codec == Codec::H265 && self.vps.is_empty() {
@@ -76,7 +77,7 @@ impl ParameterSets {
         SequenceParameters::parse(self.codec, self.sps.first()?).ok()
     }
 
-    /// The video parameter sets, without start codes; H.264 has none.
+    /// The video parameter sets, without start codes. H.264 has none.
     #[must_use]
     pub fn vps(&self) -> &[Vec<u8>] {
         &self.vps
@@ -94,61 +95,53 @@ impl ParameterSets {
         &self.pps
     }
 
-    /// An access unit (Annex B) as the first of a new file or viewer: where a key frame lacks any kind of
-    /// parameter sets, all that are known come first, behind a delimiter only. Those that it has are taken
-    /// over; everything else is returned as it came.
-    pub fn completed<'a>(&mut self, unit: &'a [u8], key: bool) -> Cow<'a, [u8]> {
-        let nals: Vec<_> = nal_units(unit).map(|nal| nal.payload).collect();
-        let before = nals.clone();
-        let nals = self.complete(nals, key);
-        let same =
-            nals.len() == before.len() && nals.iter().zip(before).all(|(a, b)| ptr::eq(*a, b));
-        if same {
+    /// Returns a key frame with the parameter sets that a decoder needs.
+    ///
+    /// First adopts the sets of the access unit. If a kind of set is missing from a key frame, the
+    /// result has all known sets at its start, after the access unit delimiter only. Any other access
+    /// unit is returned unchanged.
+    pub fn complete<'a>(&mut self, unit: &'a AccessUnit) -> Cow<'a, AccessUnit> {
+        let [vps, sps, pps] = [NalKind::Vps, NalKind::Sps, NalKind::Pps].map(|kind| unit.has(kind));
+        if vps || sps || pps {
+            self.update(unit);
+        }
+        let complete = sps && pps && (vps || self.codec == Codec::H264);
+        let nothing_known = self.all().next().is_none();
+        if !unit.is_key() || unit.codec() != self.codec || complete || nothing_known {
             return Cow::Borrowed(unit);
         }
-        let pieces = nals.iter().flat_map(|nal| [&LONG_START_CODE[..], nal]);
-        Cow::Owned(pieces.flatten().copied().collect())
+        let is_delimiter = |(kind, _): &(NalKind, _)| *kind == NalKind::Delimiter;
+        let delimiters = unit.nals().take_while(is_delimiter);
+        let rest = unit.nals().skip_while(is_delimiter);
+        let rest = rest.filter(|(kind, nal)| !self.contains(*kind, nal));
+        let nals = delimiters.chain(self.all()).chain(rest);
+        let complete = AccessUnit::from_nals(self.codec, nals);
+        Cow::Owned(complete.with_key_flag(true))
     }
 
-    /// The NAL units of an access unit as a decoder needs them that knows nothing: where a key frame
-    /// lacks any kind of parameter sets, all that are known come first, behind a delimiter only.
-    /// Those of the access unit are taken over before.
-    pub(crate) fn complete<'a>(&'a mut self, mut nals: Vec<&'a [u8]>, key: bool) -> Vec<&'a [u8]> {
-        let codec = self.codec;
-        let has = |kind| nals.iter().any(|nal| codec.kind(nal) == kind);
-        let [vps, sps, pps] = [NalKind::Vps, NalKind::Sps, NalKind::Pps].map(has);
-        if vps || sps || pps {
-            self.update_from(nals.iter().copied());
-        }
-        if !key || sps && pps && (vps || codec == Codec::H264) {
-            return nals;
-        }
-        nals.retain(|nal| !self.of(codec.kind(nal)).iter().any(|set| set == nal));
-        let delimiters = nals
-            .iter()
-            .take_while(|nal| codec.kind(nal) == NalKind::Delimiter)
-            .count();
-        nals.splice(delimiters..delimiters, self.all());
-        nals
+    /// All sets in the order in which a decoder needs them.
+    fn all(&self) -> impl Iterator<Item = (NalKind, &[u8])> + Clone {
+        let sets = [
+            (NalKind::Vps, &self.vps),
+            (NalKind::Sps, &self.sps),
+            (NalKind::Pps, &self.pps),
+        ];
+        let sets = sets.into_iter();
+        sets.flat_map(|(kind, sets)| sets.iter().map(move |set| (kind, set.as_slice())))
     }
 
-    /// All of them in the order in which a decoder needs them.
-    fn all(&self) -> impl Iterator<Item = &[u8]> {
-        let sets = [&self.vps, &self.sps, &self.pps];
-        sets.into_iter().flatten().map(Vec::as_slice)
-    }
-
-    /// Those of a kind; none of a kind that is no parameter set.
-    pub(crate) fn of(&self, kind: NalKind) -> &[Vec<u8>] {
-        match kind {
+    /// Returns `true` if a NAL unit is a known parameter set.
+    pub(crate) fn contains(&self, kind: NalKind, nal: &[u8]) -> bool {
+        let sets = match kind {
             NalKind::Vps => &self.vps,
             NalKind::Sps => &self.sps,
             NalKind::Pps => &self.pps,
-            _ => &[],
-        }
+            _ => return false,
+        };
+        sets.iter().any(|set| set == nal)
     }
 
-    fn of_mut(&mut self, kind: NalKind) -> Option<&mut Vec<Vec<u8>>> {
+    fn kind_mut(&mut self, kind: NalKind) -> Option<&mut Vec<Vec<u8>>> {
         match kind {
             NalKind::Vps => Some(&mut self.vps),
             NalKind::Sps => Some(&mut self.sps),
@@ -162,43 +155,54 @@ impl ParameterSets {
 mod tests {
     use super::*;
 
+    fn unit(codec: Codec, data: &[u8]) -> AccessUnit {
+        AccessUnit::new(codec, data.to_vec())
+    }
+
     #[test]
     fn newer_sets_replace_those_of_their_kind() {
+        let h264 = |data: &[u8]| unit(Codec::H264, data);
         let mut sets = ParameterSets::new(Codec::H264);
-        sets.update(&[0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x68, 2]);
-        sets.update(&[0, 0, 1, 0x41, 0x9a]);
+        sets.update(&h264(&[
+            0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x68, 2,
+        ]));
+        sets.update(&h264(&[0, 0, 1, 0x41, 0x9a]));
+        sets.update(&unit(Codec::H265, &[0, 0, 1, 0x42, 1, 1]));
         assert_eq!(sets.sps(), [[0x67, 1]]);
         assert_eq!(sets.pps(), [[0x68, 1], [0x68, 2]]);
-        sets.update(&[0, 0, 1, 0x68, 3, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 0x88]);
-        let all: Vec<_> = sets.all().collect();
+        let newer = [0, 0, 1, 0x68, 3, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 0x88];
+        sets.update(&h264(&newer));
+        let all: Vec<_> = sets.all().map(|(_, set)| set).collect();
         assert_eq!(all, [[0x67, 1], [0x68, 3]]);
-        // The sequence parameter set is cut off, so that nothing can be said.
+        // The sequence parameter set is truncated.
         assert_eq!((sets.parameters(), sets.codec()), (None, Codec::H264));
     }
 
     #[test]
-    fn a_key_frame_is_completed_by_what_is_known() {
+    fn key_frames_are_completed_with_known_sets() {
+        let h264 = |data: &[u8]| unit(Codec::H264, data);
         let mut sets = ParameterSets::new(Codec::H264);
-        let whole = [0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88];
-        assert!(matches!(sets.completed(&whole, true), Cow::Borrowed(unit) if unit == whole));
-        let bare = [0, 0, 0, 1, 9, 0x10, 0, 0, 1, 0x65, 0x88];
-        assert!(matches!(sets.completed(&bare, false), Cow::Borrowed(unit) if unit == bare));
+        let bare = h264(&[0, 0, 0, 1, 9, 0x10, 0, 0, 1, 0x65, 0x88]);
+        assert!(matches!(sets.complete(&bare), Cow::Borrowed(unit) if *unit == bare));
+        let whole = h264(&[0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88]);
+        assert!(matches!(sets.complete(&whole), Cow::Borrowed(unit) if *unit == whole));
+        let delta = h264(&[0, 0, 1, 0x41, 0x9a]);
+        assert!(matches!(sets.complete(&delta), Cow::Borrowed(unit) if *unit == delta));
         let expected = [
             &[0, 0, 0, 1, 9, 0x10][..],
             &[0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 1],
             &[0, 0, 0, 1, 0x65, 0x88],
         ];
-        assert_eq!(*sets.completed(&bare, true), expected.concat());
-        // One of two kinds: both are there once, in their order.
-        let half = [0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88];
-        assert_eq!(*sets.completed(&half, true), expected[1..].concat());
+        assert_eq!(*sets.complete(&bare), h264(&expected.concat()));
+        // With one of two kinds, each set is there once and in order.
+        let half = h264(&[0, 0, 1, 0x68, 1, 0, 0, 1, 0x65, 0x88]);
+        assert_eq!(*sets.complete(&half), h264(&expected[1..].concat()));
     }
 
     #[test]
-    fn their_number_is_limited() {
-        let mut sets = ParameterSets::new(Codec::H265);
-        let unit: Vec<u8> = (1..=40).flat_map(|id| [0, 0, 1, 0x44, 0x01, id]).collect();
-        sets.update(&unit);
+    fn number_of_sets_is_limited() {
+        let data: Vec<u8> = (1..=40).flat_map(|id| [0, 0, 1, 0x44, 0x01, id]).collect();
+        let sets = ParameterSets::of(&unit(Codec::H265, &data));
         assert_eq!(sets.pps().len(), MAX_PARAMETER_SETS);
         assert_eq!(sets.vps().len(), 0);
     }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::adts::AacConfig;
-use crate::rtp::check_audio;
+use crate::rtp::{VIDEO_CLOCK_RATE, check_audio, clock_rate};
 use crate::{AudioCodec, AudioConfig, Codec, Error, ParameterSets};
 
 /// What a session description (SDP, RFC 8866) says of one stream of RTP.
@@ -36,6 +36,8 @@ pub struct MediaDescription {
     pub media: &'static str,
     /// The payload type of its packets.
     pub payload_type: u8,
+    /// The clock rate of its timestamps in hertz.
+    pub clock_rate: u32,
     /// What stands behind `a=rtpmap:` and the payload type.
     pub rtpmap: String,
     /// What stands behind `a=fmtp:` and the payload type, if anything.
@@ -79,6 +81,7 @@ impl MediaDescription {
         Self {
             media: "video",
             payload_type,
+            clock_rate: VIDEO_CLOCK_RATE,
             rtpmap: rtpmap.to_owned(),
             fmtp: (!fmtp.is_empty()).then(|| fmtp.join(";")),
         }
@@ -129,6 +132,7 @@ impl MediaDescription {
         Ok(Self {
             media: "audio",
             payload_type,
+            clock_rate: clock_rate(config),
             rtpmap,
             fmtp,
         })
@@ -147,6 +151,7 @@ impl fmt::Display for MediaDescription {
             payload_type,
             rtpmap,
             fmtp,
+            ..
         } = self;
         write!(f, "m={media} 0 RTP/AVP {payload_type}\r\n")?;
         write!(f, "a=rtpmap:{payload_type} {rtpmap}\r\n")?;
@@ -160,27 +165,29 @@ impl fmt::Display for MediaDescription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AdtsHeader, AudioFormat};
+    use crate::{AccessUnit, AdtsHeader, AudioFormat};
 
     #[test]
     fn pictures() {
-        let mut sets = ParameterSets::new(Codec::H264);
+        let sets = ParameterSets::new(Codec::H264);
         let media = MediaDescription::video(&sets, 96);
         assert_eq!(media.fmtp.as_deref(), Some("packetization-mode=1"));
-        sets.update(&[
+        let sets = [
             0, 0, 1, 0x67, 0x64, 0, 0x28, 0xac, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80,
-        ]);
+        ];
+        let sets = ParameterSets::of(&AccessUnit::new(Codec::H264, sets.to_vec()));
         assert_eq!(
             MediaDescription::video(&sets, 96).to_string(),
             "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
              a=fmtp:96 packetization-mode=1;profile-level-id=640028;\
              sprop-parameter-sets=Z2QAKKw=,aM48gA==\r\n"
         );
-        let mut sets = ParameterSets::new(Codec::H265);
+        let sets = ParameterSets::new(Codec::H265);
         assert_eq!(MediaDescription::video(&sets, 97).fmtp, None);
-        sets.update(&[
+        let sets = [
             0, 0, 1, 0x40, 1, 12, 0, 0, 1, 0x42, 1, 1, 0, 0, 1, 0x44, 1, 0xc1,
-        ]);
+        ];
+        let sets = ParameterSets::of(&AccessUnit::new(Codec::H265, sets.to_vec()));
         assert_eq!(
             MediaDescription::video(&sets, 97).to_string(),
             "m=video 0 RTP/AVP 97\r\na=rtpmap:97 H265/90000\r\n\
@@ -253,7 +260,7 @@ mod tests {
         let error = MediaDescription::audio(AudioConfig::new(format).unwrap(), 97);
         assert_eq!(
             error.unwrap_err().to_string(),
-            "ADPCM cannot be carried by RTP: RFC 3551 knows ADPCM only in blocks of another layout"
+            "ADPCM cannot be carried by RTP: RFC 3551 defines ADPCM only in blocks of another layout"
         );
     }
 }

@@ -4,7 +4,7 @@ use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 use openh264::decoder::{DecodedYUV, Decoder};
 use openh264::formats::YUVSource as _;
 
-use crate::{Codec, Error, ParameterSets, VideoSignal};
+use crate::{AccessUnit, Codec, Error, ParameterSets, VideoSignal};
 
 /// The quality that JPEG files of cameras usually have, of 1 to 100.
 pub const SNAPSHOT_QUALITY: u8 = 85;
@@ -30,13 +30,14 @@ const BT709: u8 = 1;
 ///
 /// [`Error::SnapshotCodec`] for H.265; [`Error::SnapshotTooLarge`]; [`Error::NoKeyFrame`] without
 /// parameter sets or where nothing came of it; [`Error::Snapshot`] says why it cannot be decoded.
-pub fn snapshot(sets: &ParameterSets, unit: &[u8], quality: u8) -> Result<Vec<u8>, Error> {
+pub fn snapshot(sets: &ParameterSets, unit: &AccessUnit, quality: u8) -> Result<Vec<u8>, Error> {
     let codec = sets.codec();
     if codec != Codec::H264 {
         return Err(Error::SnapshotCodec { codec });
     }
     let mut sets = sets.clone();
-    let unit = sets.completed(unit, true).into_owned();
+    let unit = unit.clone().with_key_flag(true);
+    let unit = sets.complete(&unit);
     let no_key_frame = Error::NoKeyFrame { codec, units: 1 };
     let parameters = sets.parameters().ok_or_else(|| no_key_frame.clone())?;
     let pixels = u32::from(parameters.width) * u32::from(parameters.height);
@@ -50,7 +51,10 @@ pub fn snapshot(sets: &ParameterSets, unit: &[u8], quality: u8) -> Result<Vec<u8
         why: error.to_string(),
     };
     let mut decoder = Decoder::new().map_err(failed)?;
-    let picture = decoder.decode(&unit).map_err(failed)?.ok_or(no_key_frame)?;
+    let picture = decoder
+        .decode(unit.data())
+        .map_err(failed)?
+        .ok_or(no_key_frame)?;
     encode(&picture, parameters.signal.unwrap_or_default(), quality)
 }
 

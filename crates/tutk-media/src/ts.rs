@@ -12,8 +12,7 @@ use crate::annexb::LONG_START_CODE;
 use crate::audio_frame::AudioFrame;
 use crate::clock::{AudioClock, PictureClock};
 use crate::{
-    AudioCodec, AudioConfig, AudioFormat, Codec, Error, MAX_UNIT_BYTES, NalKind, ParameterSets,
-    nal_units,
+    AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec, Error, NalKind, ParameterSets,
 };
 
 pub use self::packet::TS_PACKET_BYTES;
@@ -106,34 +105,27 @@ impl TsWriter {
         Ok(self)
     }
 
-    /// Takes the next access unit, Annex B with start codes, and returns the bytes to append.
+    /// Writes the next access unit and returns the bytes to append.
     ///
-    /// `time` counts from any beginning. Where it does not grow (a camera's clock that was set
-    /// back), the picture comes as long after the one before as that after its own predecessor.
+    /// `time` counts from any origin. If it does not increase (a camera set its clock back), the picture
+    /// follows the previous one after the interval before it.
     ///
     /// # Errors
     ///
-    /// [`Error::UnitTooLarge`]: the unit was left out, and more may be written.
-    pub fn write(&mut self, unit: &[u8], key: bool, time: Duration) -> Result<Vec<u8>, Error> {
+    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can continue.
+    pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Vec<u8>, Error> {
         let mut out = Vec::new();
-        if unit.len() > MAX_UNIT_BYTES {
-            self.skipped += 1;
-            return Err(Error::UnitTooLarge {
-                max: MAX_UNIT_BYTES,
-                found: unit.len(),
-            });
-        }
         let codec = self.sets.codec();
-        let nals: Vec<_> = nal_units(unit).map(|nal| nal.payload).collect();
-        let picture = nals
-            .iter()
-            .any(|nal| matches!(codec.kind(nal), NalKind::Slice { .. }));
-        if !picture || self.frames == 0 {
-            self.sets.update_from(nals.iter().copied());
-            if !picture || !key || self.sets.parameters().is_none() {
-                self.skipped += 1;
-                return Ok(out);
-            }
+        if let Err(error) = unit.check(codec) {
+            self.skipped += 1;
+            return Err(error);
+        }
+        let key = unit.is_key();
+        let unit = self.sets.complete(unit);
+        let can_start = key && self.sets.parameters().is_some();
+        if !unit.has_picture() || self.frames == 0 && !can_start {
+            self.skipped += 1;
+            return Ok(out);
         }
         self.clock.advance(time);
         let pts = BASE + self.clock.start();
@@ -141,12 +133,11 @@ impl TsWriter {
         if key || self.tables.is_none_or(due) {
             self.write_tables(&mut out, pts);
         }
-        let nals = self.sets.complete(nals, key);
-        let mut pieces = Vec::with_capacity(2 * nals.len() + 1);
-        if nals.first().map(|nal| codec.kind(nal)) != Some(NalKind::Delimiter) {
+        let mut pieces = Vec::with_capacity(2 * unit.nals().len() + 1);
+        if unit.nals().next().map(|(kind, _)| kind) != Some(NalKind::Delimiter) {
             pieces.push(delimiter(codec));
         }
-        pieces.extend(nals.iter().flat_map(|nal| [&LONG_START_CODE[..], nal]));
+        pieces.extend(unit.nals().flat_map(|(_, nal)| [&LONG_START_CODE[..], nal]));
         self.pcr = self.pcr.max(pts - PCR_LEAD);
         let pes = Pes {
             pid: Pid::Video,

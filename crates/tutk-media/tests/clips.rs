@@ -12,7 +12,7 @@ use std::fs;
 
 use bytes::Bytes;
 use common::{H264, H265, clip};
-use tutk_media::{Clip, Codec, Error};
+use tutk_media::{AccessUnit, Clip, Codec, Error};
 
 #[test]
 fn the_clips_that_ship() {
@@ -24,10 +24,10 @@ fn the_clips_that_ship() {
         assert_eq!(clip.codec(), codec);
         assert_eq!((clip.parameters().width, clip.parameters().height), size);
         assert_eq!(clip.len(), frames);
-        for (index, (_, key)) in clip.units().enumerate() {
-            assert_eq!(key, index % gop == 0, "{codec} unit {index}");
+        for (index, unit) in clip.units().enumerate() {
+            assert_eq!(unit.is_key(), index % gop == 0, "{codec} unit {index}");
         }
-        let joined: Vec<u8> = clip.units().flat_map(|(unit, _)| unit.to_vec()).collect();
+        let joined: Vec<u8> = clip.units().flat_map(|unit| unit.data().to_vec()).collect();
         assert!(
             joined == bytes,
             "{codec}: the units put end to end are not the stream"
@@ -59,7 +59,7 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
 
     let bytes = fs::read(&file).unwrap();
     let clip = clip(&bytes);
-    let joined: Vec<u8> = clip.units().flat_map(|(unit, _)| unit.to_vec()).collect();
+    let joined: Vec<u8> = clip.units().flat_map(|unit| unit.data().to_vec()).collect();
     assert!(joined == bytes, "{name}");
     assert_eq!(
         (clip.parameters().width, clip.parameters().height),
@@ -81,8 +81,8 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
     let (mut ours, mut theirs) = (0, 0);
     let sizes = common::packets(&file, "size");
     assert_eq!(sizes.len(), clip.len(), "{name}");
-    for ((unit, _), size) in clip.units().zip(sizes) {
-        ours += unit.len();
+    for (unit, size) in clip.units().zip(sizes) {
+        ours += unit.data().len();
         theirs += size.parse::<usize>().unwrap();
         let zero_byte = codec == "hevc" && theirs == ours + 1 && bytes[ours] == 0;
         assert!(
@@ -91,7 +91,7 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
         );
     }
     // A key frame has a K among its flags.
-    let keys: Vec<bool> = clip.units().map(|(_, key)| key).collect();
+    let keys: Vec<bool> = clip.units().map(AccessUnit::is_key).collect();
     let expected: Vec<bool> = common::packets(&file, "flags")
         .iter()
         .map(|flags| flags.starts_with('K'))

@@ -180,7 +180,7 @@ fn live(codec: AudioCodec, frame: u64) -> (LiveMp4, Vec<u8>, Vec<Vec<u8>>) {
     let mut file = Vec::new();
     for (time, item) in interleaved(&clip, FRAME, timed) {
         let segment = match item {
-            Item::Picture(unit, key) => live.write(unit, key, time).unwrap(),
+            Item::Picture(unit) => live.write(unit, time).unwrap(),
             Item::Sound(format, data) => live.write_audio(format, &data, time).unwrap(),
         };
         if let Some(segment) = segment {
@@ -229,7 +229,7 @@ fn what_is_no_block_is_left_out() {
     let sound = tone_clip(AudioCodec::Pcmu, 8_000, 1, 100);
     let config = AudioConfig::new(sound.format()).unwrap();
     let mut live = LiveMp4::new(clip.codec()).with_flac(config).unwrap();
-    live.write(clip.unit(0).unwrap().0, true, FRAME).unwrap();
+    live.write(clip.unit(0).unwrap(), FRAME).unwrap();
     let mut write = |format, data: &[u8]| live.write_audio(format, data, FRAME);
     let error = write(sound.format(), &[0xff; 15]).unwrap_err();
     assert!(matches!(error, Error::AudioFrame { .. }), "{error}");

@@ -13,14 +13,16 @@ use common::sound::{Item, aac_clip, frames, interleaved, tone_clip, tracks};
 use common::{FRAME, File, H264, H265, clip, decoded, ffmpeg_is_there};
 use mp4_atom::{Any, DecodeMaybe};
 use proptest::prelude::*;
-use tutk_media::{AUDIO_WAIT, AudioCodec, AudioConfig, Clip, LiveMp4, Segment, nal_units};
+use tutk_media::{
+    AUDIO_WAIT, AccessUnit, AudioCodec, AudioConfig, Clip, LiveMp4, Segment, nal_units,
+};
 
 /// All segments of a clip with its sound, and when each frame was.
 fn segments(live: &mut LiveMp4, items: Vec<(Duration, Item<'_>)>) -> Vec<Segment> {
     let mut segments = Vec::new();
     for (time, item) in items {
         let segment = match item {
-            Item::Picture(unit, key) => live.write(unit, key, time).unwrap(),
+            Item::Picture(unit) => live.write(unit, time).unwrap(),
             Item::Sound(format, data) => live.write_audio(format, &data, time).unwrap(),
         };
         segments.extend(segment);
@@ -61,10 +63,10 @@ fn each_frame_is_a_segment_at_once() {
         let clip = clip(bytes);
         let mut live = LiveMp4::new(clip.codec());
         assert_eq!(live.init(), None);
-        for (at, (unit, key)) in (0..).zip(clip.units()) {
-            let segment = live.write(unit, key, FRAME * at).unwrap().unwrap();
+        for (at, unit) in (0..).zip(clip.units()) {
+            let segment = live.write(unit, FRAME * at).unwrap().unwrap();
             assert_eq!(boxes(&segment.data), ["moof", "mdat"]);
-            assert_eq!(segment.key, key);
+            assert_eq!(segment.key, unit.is_key());
             // The initialization segment once, and from then on for who comes later.
             let init = live.init().unwrap();
             assert_eq!(boxes(&init.data), ["ftyp", "moov"]);
@@ -77,15 +79,14 @@ fn each_frame_is_a_segment_at_once() {
                 (picture.time, picture.duration),
                 (u64::from(at) * 4_500, 4_500)
             );
-            let nals = nal_units(unit).filter(|nal| !is_set(&clip, nal.payload));
+            let nals = nal_units(unit.data()).filter(|nal| !is_set(&clip, nal.payload));
             let sizes: usize = nals.map(|nal| nal.payload.len() + 4).sum();
             assert_eq!(picture.data.len(), sizes);
         }
         assert_eq!(live.writer().frames(), clip.len() as u64);
     }
     let mut live = LiveMp4::new(clip(H264).codec());
-    live.write(clip(H264).unit(0).unwrap().0, true, FRAME)
-        .unwrap();
+    live.write(clip(H264).unit(0).unwrap(), FRAME).unwrap();
     let mime_type = live.init().unwrap().mime_type();
     assert_eq!(mime_type, "video/mp4; codecs=\"avc1.4D401F\"");
 }
@@ -137,9 +138,9 @@ fn a_viewer_can_begin_at_any_key_frame() {
 }
 
 /// A camera that changes its picture: the sets of the clip with another level.
-fn change(unit: &[u8]) -> Vec<u8> {
+fn change(unit: &AccessUnit) -> AccessUnit {
     let mut out = Vec::new();
-    for nal in nal_units(unit) {
+    for nal in nal_units(unit.data()) {
         let mut nal = nal.payload.to_vec();
         if nal[0] & 0x1f == 7 {
             nal[3] = 30;
@@ -147,7 +148,7 @@ fn change(unit: &[u8]) -> Vec<u8> {
         out.extend([0, 0, 0, 1]);
         out.extend(nal);
     }
-    out
+    AccessUnit::new(unit.codec(), out)
 }
 
 /// How many sequence parameter sets each stored picture has.
@@ -169,23 +170,23 @@ fn sets(file: &[u8]) -> Vec<usize> {
 #[test]
 fn parameter_sets_that_change_and_change_back_in_one_file() {
     let clip = clip(H264);
-    let keys: Vec<_> = clip.units().map(|(_, key)| key).collect();
+    let keys: Vec<_> = clip.units().map(AccessUnit::is_key).collect();
     let second = 1 + keys.iter().skip(1).position(|key| *key).unwrap();
     let mut live = LiveMp4::new(clip.codec()).with_one_init();
     let mut file = tutk_media::Mp4Writer::new(clip.codec());
     let (mut inits, mut segments, mut stored) = (0, Vec::new(), Vec::new());
     // The clip three times: as it is, changed, as it is.
     for at in 0..3 * clip.len() {
-        let (unit, key) = clip.unit(at % clip.len()).unwrap();
+        let unit = clip.unit(at % clip.len()).unwrap();
         let unit = match at / clip.len() {
             1 => change(unit),
-            _ => unit.to_vec(),
+            _ => unit.clone(),
         };
         let time = FRAME * u32::try_from(at).unwrap();
-        let segment = live.write(&unit, key, time).unwrap().unwrap();
+        let segment = live.write(&unit, time).unwrap().unwrap();
         inits += usize::from(segment.init.is_some());
         segments.extend_from_slice(&segment.data);
-        stored.extend(file.write(&unit, key, time).unwrap());
+        stored.extend(file.write(&unit, time).unwrap());
     }
     stored.extend(file.finish().unwrap());
     assert_eq!(inits, 1);
@@ -206,9 +207,9 @@ fn new_parameter_sets_make_a_new_initialization_segment() {
     let clip = clip(H264);
     let mut live = LiveMp4::new(clip.codec());
     let (mut inits, mut all) = (Vec::new(), Vec::new());
-    for (at, (unit, key)) in (0..).zip(clip.units()) {
-        let unit = if at < 40 { unit.to_vec() } else { change(unit) };
-        let segment = live.write(&unit, key, FRAME * at).unwrap().unwrap();
+    for (at, unit) in (0..).zip(clip.units()) {
+        let unit = if at < 40 { unit.clone() } else { change(unit) };
+        let segment = live.write(&unit, FRAME * at).unwrap().unwrap();
         if let Some(init) = &segment.init {
             inits.push((at, init.codecs.clone()));
             all.extend_from_slice(&init.data);
@@ -251,7 +252,7 @@ fn sound_that_is_awaited() {
     let units = clip.units().chain(clip.units());
     let mut all = (0..)
         .zip(units)
-        .map(|(at, (unit, key))| (FRAME * at, live.write(unit, key, FRAME * at).unwrap()));
+        .map(|(at, unit)| (FRAME * at, live.write(unit, FRAME * at).unwrap()));
     let (time, first) = all.find(|(_, segment)| segment.is_some()).unwrap();
     assert_eq!(time, AUDIO_WAIT);
     let first = first.unwrap();
@@ -287,8 +288,8 @@ proptest! {
         times.extend((1..60).map(|at| time + at * steady));
         let mut items = Vec::new();
         for (at, time) in times.iter().enumerate() {
-            let (unit, key) = clip.unit(at).unwrap();
-            items.push((Duration::from_millis(*time), Item::Picture(unit, key)));
+            let unit = clip.unit(at).unwrap();
+            items.push((Duration::from_millis(*time), Item::Picture(unit)));
         }
         for (at, (format, data, time)) in frames(&sound, Duration::ZERO).enumerate() {
             if !lost.contains(&at) {

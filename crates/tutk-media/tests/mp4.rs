@@ -10,11 +10,11 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use common::{FRAME, H264, H265, clip, mp4};
+use common::{FRAME, H264, H265, access_unit, clip, mp4};
 use mp4_atom::{Any, DecodeMaybe, Encode};
 use tutk_media::{
-    Clip, Codec, Error, MAX_FRAGMENT_BYTES, MAX_UNIT_BYTES, Mp4Writer, NalKind, TIMESCALE,
-    nal_units,
+    AccessUnit, Clip, Codec, Error, MAX_FRAGMENT_BYTES, MAX_UNIT_BYTES, Mp4Writer, NalKind,
+    TIMESCALE, nal_units,
 };
 
 /// The boxes of a file, and where each begins. Every byte must belong to one.
@@ -73,12 +73,12 @@ fn samples_are_the_units() {
         let clip = clip(bytes);
         let samples = samples(&mp4(&clip));
         assert_eq!(samples.len(), clip.len());
-        for (index, ((time, duration, key, data), (unit, unit_key))) in
+        for (index, ((time, duration, key, data), unit)) in
             samples.into_iter().zip(clip.units()).enumerate()
         {
             assert_eq!((time, duration), (4_500 * index as u64, 4_500));
-            assert_eq!(key, unit_key);
-            assert_eq!(data, as_sample(&clip, unit));
+            assert_eq!(key, unit.is_key());
+            assert_eq!(data, as_sample(&clip, unit.data()));
         }
     }
 }
@@ -113,9 +113,9 @@ fn a_file_cut_off_lacks_at_most_a_second() {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(clip.codec());
     let mut file = Vec::new();
-    for (index, (unit, key)) in clip.units().enumerate() {
+    for (index, unit) in clip.units().enumerate() {
         let time = FRAME * u32::try_from(index).unwrap();
-        file.extend(writer.write(unit, key, time).unwrap());
+        file.extend(writer.write(unit, time).unwrap());
         let frames = writer.frames();
         assert_eq!(frames, index as u64 + 1);
         let in_file = samples(&file).len() as u64;
@@ -132,12 +132,8 @@ fn times_make_durations_and_may_jump_back() {
     let mut writer = Mp4Writer::new(clip.codec());
     let mut file = Vec::new();
     let times = [100, 140, 240, 20, 60, 60, 90];
-    for ((unit, key), time) in clip.units().zip(times) {
-        file.extend(
-            writer
-                .write(unit, key, Duration::from_millis(time))
-                .unwrap(),
-        );
+    for (unit, time) in clip.units().zip(times) {
+        file.extend(writer.write(unit, Duration::from_millis(time)).unwrap());
     }
     file.extend(writer.finish().unwrap());
     let milliseconds: Vec<_> = samples(&file)
@@ -152,10 +148,10 @@ fn what_comes_before_the_first_key_frame_is_left_out() {
     let clip = clip(H265);
     let mut writer = Mp4Writer::new(clip.codec());
     let mut file = Vec::new();
-    for (index, (unit, key)) in clip.units().enumerate().skip(7) {
+    for (index, unit) in clip.units().enumerate().skip(7) {
         file.extend(
             writer
-                .write(unit, key, FRAME * u32::try_from(index).unwrap())
+                .write(unit, FRAME * u32::try_from(index).unwrap())
                 .unwrap(),
         );
     }
@@ -170,17 +166,18 @@ fn what_comes_before_the_first_key_frame_is_left_out() {
 fn parameter_sets_of_their_own_unit_are_taken() {
     // A camera may send the sets in a packet of their own, before the key frame.
     let clip = clip(H264);
-    let first = clip.unit(0).unwrap().0;
+    let first = clip.unit(0).unwrap().data();
     let slice = nal_units(first)
         .find(|nal| matches!(Codec::H264.kind(nal.payload), NalKind::Slice { .. }))
         .unwrap();
     let (sets, picture) = first.split_at(slice.start);
+    let [sets, picture] = [sets, picture].map(|data| access_unit(Codec::H264, data));
     let mut writer = Mp4Writer::new(Codec::H264);
-    assert_eq!(writer.write(sets, false, Duration::ZERO), Ok(Vec::new()));
-    let header = writer.write(picture, true, Duration::ZERO).unwrap();
+    assert_eq!(writer.write(&sets, Duration::ZERO), Ok(Vec::new()));
+    let header = writer.write(&picture, Duration::ZERO).unwrap();
     assert_eq!(&header[4..8], b"ftyp");
     // Again in the middle of the stream: no sample of nothing.
-    assert_eq!(writer.write(sets, false, FRAME), Ok(Vec::new()));
+    assert_eq!(writer.write(&sets, FRAME), Ok(Vec::new()));
     assert_eq!((writer.frames(), writer.skipped()), (1, 2));
 }
 
@@ -202,17 +199,16 @@ fn sets_that_change_stay_in_the_stream() {
     });
     let mut writer = Mp4Writer::new(Codec::H264);
     let mut file = writer
-        .write(first.unit(0).unwrap().0, true, Duration::ZERO)
+        .write(first.unit(0).unwrap(), Duration::ZERO)
         .unwrap();
-    file.extend(
-        writer
-            .write(second.unit(0).unwrap().0, true, FRAME)
-            .unwrap(),
-    );
+    file.extend(writer.write(second.unit(0).unwrap(), FRAME).unwrap());
     file.extend(writer.finish().unwrap());
     let samples = samples(&file);
-    assert_eq!(samples[0].3, as_sample(&first, first.unit(0).unwrap().0));
-    let sps = nal_units(second.unit(0).unwrap().0)
+    assert_eq!(
+        samples[0].3,
+        as_sample(&first, first.unit(0).unwrap().data())
+    );
+    let sps = nal_units(second.unit(0).unwrap().data())
         .find(|nal| Codec::H264.kind(nal.payload) == NalKind::Sps)
         .unwrap();
     let length = u32::try_from(sps.payload.len()).unwrap().to_be_bytes();
@@ -223,38 +219,41 @@ fn sets_that_change_stay_in_the_stream() {
 fn a_unit_too_large_is_left_out_and_the_file_goes_on() {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(clip.codec());
-    writer
-        .write(clip.unit(0).unwrap().0, true, Duration::ZERO)
-        .unwrap();
-    let huge = vec![0x41; MAX_UNIT_BYTES + 1];
+    writer.write(clip.unit(0).unwrap(), Duration::ZERO).unwrap();
+    let huge = AccessUnit::new(Codec::H264, vec![0x41; MAX_UNIT_BYTES + 1]);
     let max = MAX_UNIT_BYTES;
     assert_eq!(
-        writer.write(&huge, false, FRAME),
+        writer.write(&huge, FRAME),
         Err(Error::UnitTooLarge {
             max,
-            found: huge.len()
+            found: max + 1
         })
     );
-    writer
-        .write(clip.unit(1).unwrap().0, false, 2 * FRAME)
-        .unwrap();
-    assert_eq!((writer.frames(), writer.skipped()), (2, 1));
+    let other = AccessUnit::new(Codec::H265, vec![0, 0, 1, 0x26, 0x01, 0xaf]);
+    assert_eq!(
+        writer.write(&other, FRAME),
+        Err(Error::VideoChanged {
+            expected: Codec::H264,
+            found: Codec::H265
+        })
+    );
+    writer.write(clip.unit(1).unwrap(), 2 * FRAME).unwrap();
+    assert_eq!((writer.frames(), writer.skipped()), (2, 2));
 }
 
 #[test]
 fn a_fragment_does_not_grow_without_end() {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(clip.codec());
-    writer
-        .write(clip.unit(0).unwrap().0, true, Duration::ZERO)
-        .unwrap();
+    writer.write(clip.unit(0).unwrap(), Duration::ZERO).unwrap();
     let mut large = vec![0x80; 6 << 20];
     large[..4].copy_from_slice(&[0, 0, 1, 0x41]);
+    let large = AccessUnit::new(Codec::H264, large);
     // All within a few milliseconds, and no key frame among them: only their size counts.
     let written: Vec<usize> = (1..=6)
         .map(|at| {
             writer
-                .write(&large, false, Duration::from_millis(at))
+                .write(&large, Duration::from_millis(at))
                 .unwrap()
                 .len()
         })
@@ -322,8 +321,8 @@ fn players_see_what_a_cut_left() {
     let mut writer = Mp4Writer::new(clip.codec());
     let mut bytes = Vec::new();
     let mut time = Duration::ZERO;
-    for (unit, key) in clip.units().take(70) {
-        bytes.extend(writer.write(unit, key, time).unwrap());
+    for unit in clip.units().take(70) {
+        bytes.extend(writer.write(unit, time).unwrap());
         time += FRAME;
     }
     // The process dies here: no `finish`.

@@ -14,9 +14,9 @@ use common::sound::{aac_clip, tone_clip, tracks};
 use common::{H264, H265};
 use proptest::prelude::*;
 use tutk_media::{
-    AdtsHeader, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, Mp4Writer, NalKind,
-    SequenceParameters, Wav, WavFile, access_units, adts_frames, from_length_prefixed, nal_units,
-    to_length_prefixed,
+    AccessUnit, AdtsHeader, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec,
+    Mp4Writer, NalKind, SequenceParameters, Wav, WavFile, access_units, adts_frames,
+    from_length_prefixed, nal_units, to_length_prefixed,
 };
 
 fn codec() -> impl Strategy<Value = Codec> {
@@ -49,13 +49,15 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn read_everything(codec: Codec, stream: &[u8]) {
-    let joined: Vec<u8> = access_units(codec, stream)
-        .flat_map(|unit| unit.data)
-        .copied()
-        .collect();
+    let mut joined = Vec::new();
+    for unit in access_units(codec, stream.to_vec()) {
+        // Splitting a stream locates the same NAL units as parsing its access units.
+        assert_eq!(AccessUnit::new(codec, unit.data().clone()), unit);
+        joined.extend_from_slice(unit.data());
+    }
     assert_eq!(joined, stream);
     let (mut sample, mut again) = (Vec::new(), Vec::new());
-    to_length_prefixed(stream, &mut sample).unwrap();
+    to_length_prefixed(&common::access_unit(codec, stream), &mut sample);
     from_length_prefixed(&sample, 4, &mut again).unwrap();
     let nals = |stream| nal_units(stream).map(|nal| nal.payload);
     assert!(nals(stream).eq(nals(&again)));
@@ -67,10 +69,10 @@ fn read_everything(codec: Codec, stream: &[u8]) {
         }
     }
     if let Ok(clip) = Clip::parse(Bytes::copy_from_slice(stream)) {
-        assert!(clip.units().map(|(unit, _)| unit.len()).sum::<usize>() == stream.len());
+        assert!(clip.units().map(|unit| unit.data().len()).sum::<usize>() == stream.len());
         let mut writer = Mp4Writer::new(clip.codec());
-        for (unit, key) in clip.units() {
-            writer.write(unit, key, Duration::ZERO).unwrap();
+        for unit in clip.units() {
+            writer.write(unit, Duration::ZERO).unwrap();
         }
         assert_eq!(writer.frames() + writer.skipped(), clip.len() as u64);
         let _ = writer.finish();
@@ -104,7 +106,7 @@ proptest! {
             stream.extend_from_slice(nal.payload);
         }
         let nals = |stream: &[u8]| -> Vec<usize> {
-            access_units(Codec::H264, stream).map(|unit| nal_units(unit.data).count()).collect()
+            access_units(Codec::H264, stream.to_vec()).map(|unit| unit.nals().len()).collect()
         };
         prop_assert_eq!(nals(&stream), nals(H264));
     }
@@ -184,8 +186,8 @@ proptest! {
             // Mostly onward by 20 ms, and now and then to anywhere.
             let time = Duration::from_millis(if jump == 0 { time * 10_000 } else { time % 50 + 20 * at as u64 });
             if picture {
-                let (unit, key) = clip.unit(units % clip.len()).unwrap();
-                file.extend(writer.write(unit, key, time).unwrap());
+                let unit = clip.unit(units % clip.len()).unwrap();
+                file.extend(writer.write(unit, time).unwrap());
                 units += 1;
             } else {
                 let (frame, _) = sound.frame(heard % sound.len()).unwrap();

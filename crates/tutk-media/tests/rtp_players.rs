@@ -11,19 +11,13 @@ use std::fs;
 use std::time::Duration;
 
 use common::encoded::{mp3, opus};
+use common::rtp::Sender;
 use common::rtsp::{Stream, watch};
 use common::sound::{Frames, aac_clip, frames, tone_clip};
 use common::{FRAME, File, H264, H265, are_there, clip, ffmpeg_is_there};
 use tutk_media::{
     AudioCodec, AudioConfig, Clip, Codec, MediaDescription, ParameterSets, RTP_PACKET_BYTES,
-    RtpConfig, RtpPacketizer, nal_units, rtp_timestamp,
-};
-
-const CONFIG: RtpConfig = RtpConfig {
-    payload_type: 96,
-    ssrc: 0x1234_5678,
-    sequence: 65_500,
-    packet_bytes: RTP_PACKET_BYTES,
+    nal_units, rtp_timestamp,
 };
 
 fn gstreamer_is_there() -> bool {
@@ -31,28 +25,19 @@ fn gstreamer_is_there() -> bool {
     are_there(&["gst-launch-1.0"], "--version", packages)
 }
 
-fn append(rtp: &mut RtpPacketizer, frame: &[u8], time: Duration, out: &mut Vec<Vec<u8>>) {
+fn append(rtp: &mut Sender, frame: &[u8], time: Duration, out: &mut Vec<Vec<u8>>) {
     // Timestamps wrap on the way.
     let timestamp = rtp_timestamp(time, rtp.clock_rate()).wrapping_sub(20_000);
-    let mut packets = rtp.packets(frame, timestamp).unwrap();
-    let mut packet = Vec::new();
-    while packets.write_next(&mut packet) {
-        out.push(std::mem::take(&mut packet));
-    }
+    out.extend(rtp.packets(frame, timestamp));
 }
 
 /// The whole clip; its first key frame's sets are in the description.
 fn video(clip: &Clip, packet_bytes: usize) -> Stream {
-    let mut sets = ParameterSets::new(clip.codec());
-    sets.update(clip.unit(0).unwrap().0);
-    let config = RtpConfig {
-        packet_bytes,
-        ..CONFIG
-    };
-    let mut rtp = RtpPacketizer::video(clip.codec(), config).unwrap();
+    let sets = ParameterSets::of(clip.unit(0).unwrap());
+    let mut rtp = Sender::video(clip.codec(), packet_bytes);
     let mut packets = Vec::new();
-    for (at, (unit, _)) in (0..).zip(clip.units()) {
-        append(&mut rtp, unit, FRAME * at, &mut packets);
+    for (at, unit) in (0..).zip(clip.units()) {
+        append(&mut rtp, unit.data(), FRAME * at, &mut packets);
     }
     Stream {
         media: MediaDescription::video(&sets, 96),
@@ -63,17 +48,12 @@ fn video(clip: &Clip, packet_bytes: usize) -> Stream {
 fn sound(frames: &Frames, packet_bytes: usize) -> Stream {
     let (format, first, _) = &frames[0];
     let audio = AudioConfig::of_frame(*format, first).unwrap();
-    let media = MediaDescription::audio(audio, 97).unwrap();
-    let config = RtpConfig {
-        payload_type: media.payload_type,
-        packet_bytes,
-        ..CONFIG
-    };
-    let mut rtp = RtpPacketizer::audio(audio, config).unwrap();
+    let mut rtp = Sender::audio(audio, packet_bytes);
     let mut packets = Vec::new();
     for (_, frame, time) in frames {
         append(&mut rtp, frame, *time, &mut packets);
     }
+    let media = MediaDescription::audio(audio, 97).unwrap();
     Stream { media, packets }
 }
 
@@ -376,13 +356,16 @@ fn gstreamer_receives_the_pictures() {
         for packet_bytes in [200, RTP_PACKET_BYTES, 65_535] {
             let name = format!("{}-{packet_bytes}", clip.codec());
             let received = depayload(&name, &video(&clip, packet_bytes), elements);
-            let mut sets = nals(clip.unit(0).unwrap().0);
+            let mut sets = nals(clip.unit(0).unwrap().data());
             sets.truncate(if clip.codec() == Codec::H264 { 2 } else { 3 });
             assert_eq!(received.len(), clip.len(), "{name}");
-            for (at, (received, (unit, _))) in received.iter().zip(clip.units()).enumerate() {
+            for (at, (received, unit)) in received.iter().zip(clip.units()).enumerate() {
                 // Those of the description come first.
                 let sets = if at == 0 { sets.clone() } else { Vec::new() };
-                assert!(nals(received) == [sets, nals(unit)].concat(), "{name} {at}");
+                assert!(
+                    nals(received) == [sets, nals(unit.data())].concat(),
+                    "{name} {at}"
+                );
             }
         }
     }

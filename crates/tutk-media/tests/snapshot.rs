@@ -11,7 +11,7 @@ mod common;
 
 use tutk_media::{Codec, Error, MAX_SNAPSHOT_PIXELS, ParameterSets, SNAPSHOT_QUALITY, snapshot};
 
-use common::{File, H264, H265, clip, ffmpeg_is_there, run, run_bytes};
+use common::{File, H264, H265, access_unit, clip, ffmpeg_is_there, run, run_bytes};
 
 /// The first picture of a file as ffmpeg decodes it: red, green and blue of each pixel.
 fn pixels(file: &File) -> Vec<u8> {
@@ -42,7 +42,7 @@ fn a_snapshot_is_the_picture() {
     run("ffmpeg", &[&copy[..], &[filter, full.name()]].concat());
     for file in [bare, full] {
         let clip = clip(&std::fs::read(&file.0).unwrap());
-        let (unit, _) = clip.unit(0).unwrap();
+        let unit = clip.unit(0).unwrap();
         let jpeg = snapshot(&ParameterSets::new(Codec::H264), unit, SNAPSHOT_QUALITY).unwrap();
         let jpeg = File::new("out.jpg", &jpeg);
         let [expected, found] = [&file, &jpeg].map(pixels);
@@ -62,13 +62,13 @@ fn a_snapshot_is_the_picture() {
 #[test]
 fn sets_that_a_frame_lacks_are_taken_from_before() {
     let clip = clip(H264);
-    let (unit, _) = clip.unit(0).unwrap();
-    let mut sets = ParameterSets::new(Codec::H264);
-    sets.update(unit);
-    let slices: Vec<u8> = tutk_media::nal_units(unit)
+    let unit = clip.unit(0).unwrap();
+    let sets = ParameterSets::of(unit);
+    let slices: Vec<u8> = tutk_media::nal_units(unit.data())
         .filter(|nal| nal.payload[0] & 0x1f == 5)
         .flat_map(|nal| [&[0, 0, 0, 1], nal.payload].concat())
         .collect();
+    let slices = access_unit(Codec::H264, &slices);
     let whole = snapshot(&sets, unit, 50).unwrap();
     assert_eq!(snapshot(&sets, &slices, 50).unwrap(), whole);
     assert!(whole.len() < snapshot(&sets, unit, 100).unwrap().len());
@@ -79,25 +79,27 @@ fn sets_that_a_frame_lacks_are_taken_from_before() {
 #[test]
 fn what_cannot_be_decoded_is_said() {
     let clip = clip(H264);
-    let (unit, _) = clip.unit(0).unwrap();
-    let mut sets = ParameterSets::new(Codec::H264);
-    sets.update(unit);
+    let unit = clip.unit(0).unwrap();
+    let sets = ParameterSets::of(unit);
     // Any damage gives a picture or an error.
     let mut errors = 0;
-    for at in (40..unit.len()).step_by(unit.len() / 50) {
-        let mut damaged = unit.to_vec();
+    let data = unit.data();
+    for at in (40..data.len()).step_by(data.len() / 50) {
+        let mut damaged = data.to_vec();
         damaged[at] ^= 0x55;
         damaged[at + 1] = 0xff;
-        errors += usize::from(snapshot(&sets, &damaged, 50).is_err());
-        errors += usize::from(snapshot(&sets, &unit[..at], 50).is_err());
+        for bytes in [&damaged[..], &data[..at]] {
+            let unit = access_unit(Codec::H264, bytes);
+            errors += usize::from(snapshot(&sets, &unit, 50).is_err());
+        }
     }
     assert!(errors > 0);
     // Only a slice that needs the picture before it.
-    let (unit, _) = clip.unit(1).unwrap();
+    let unit = clip.unit(1).unwrap();
     assert!(snapshot(&sets, unit, 50).is_err());
 
     let h265 = common::clip(H265);
-    let (unit, _) = h265.unit(0).unwrap();
+    let unit = h265.unit(0).unwrap();
     let error = snapshot(&ParameterSets::new(Codec::H265), unit, 50).unwrap_err();
     assert_eq!(error, Error::SnapshotCodec { codec: Codec::H265 });
 }
@@ -123,6 +125,7 @@ fn a_picture_that_is_too_large_is_not_begun() {
     let mut unit = vec![0, 0, 1];
     unit.extend(sps);
     unit.extend([0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 0x88]);
+    let unit = access_unit(Codec::H264, &unit);
     let error = snapshot(&ParameterSets::new(Codec::H264), &unit, 50).unwrap_err();
     let expected = Error::SnapshotTooLarge {
         max: MAX_SNAPSHOT_PIXELS,

@@ -37,8 +37,8 @@ fn begun() -> (Mp4Writer, Vec<u8>) {
     let mut writer = Mp4Writer::new(Codec::H264)
         .with_audio(AudioConfig::new(PCMU).unwrap())
         .unwrap();
-    let (unit, key) = clip.unit(0).unwrap();
-    let file = writer.write(unit, key, ms(10_000)).unwrap();
+    let unit = clip.unit(0).unwrap();
+    let file = writer.write(unit, ms(10_000)).unwrap();
     (writer, file)
 }
 
@@ -141,8 +141,8 @@ fn before_the_first_picture() {
         assert_eq!(writer.write_audio(PCMU, &TWENTY, ms(time)), Ok(Vec::new()));
     }
     assert_eq!(writer.audio_format(), Some(PCMU));
-    let (unit, key) = clip.unit(0).unwrap();
-    let mut file = writer.write(unit, key, ms(985)).unwrap();
+    let unit = clip.unit(0).unwrap();
+    let mut file = writer.write(unit, ms(985)).unwrap();
     assert_eq!((writer.audio_frames(), writer.audio_skipped()), (2, 3));
     file.extend(writer.finish().unwrap());
     let times: Vec<_> = tracks(&file)[1].iter().map(|sample| sample.time).collect();
@@ -184,8 +184,8 @@ fn sound_goes_on_where_the_picture_stands() {
     }
     // The picture that stood is written with its whole length.
     let clip = clip(H264);
-    let (unit, key) = clip.unit(1).unwrap();
-    file.extend(writer.write(unit, key, ms(20_000)).unwrap());
+    let unit = clip.unit(1).unwrap();
+    file.extend(writer.write(unit, ms(20_000)).unwrap());
     file.extend(writer.finish().unwrap());
     let [pictures, sound] = tracks(&file);
     assert_eq!(pictures[0].duration, 10 * u64::from(TIMESCALE));
@@ -239,9 +239,9 @@ fn any_cut_leaves_what_was_whole() {
 #[test]
 fn a_track_cannot_be_added_behind_the_header() {
     let clip = clip(H264);
-    let (unit, key) = clip.unit(0).unwrap();
+    let unit = clip.unit(0).unwrap();
     let mut writer = Mp4Writer::new(Codec::H264);
-    writer.write(unit, key, ms(0)).unwrap();
+    writer.write(unit, ms(0)).unwrap();
     let mut writer = writer.await_audio();
     let error = Err(Error::NoAudioTrack);
     assert_eq!(writer.write_audio(PCMU, &TWENTY, ms(0)), error);
@@ -271,8 +271,8 @@ fn a_header_that_waits_for_sound() {
     // It never comes: after two seconds the file goes on without, as if it had not been asked for.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
     let mut file = Vec::new();
-    for (index, (unit, key)) in clip.units().enumerate() {
-        file.extend(writer.write(unit, key, at(index)).unwrap());
+    for (index, unit) in clip.units().enumerate() {
+        file.extend(writer.write(unit, at(index)).unwrap());
         assert_eq!(file.is_empty(), at(index) < AUDIO_WAIT);
     }
     assert_eq!(
@@ -286,8 +286,8 @@ fn a_header_that_waits_for_sound() {
 
     // It comes: the header is there at once, and says what the first frame is.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
-    let (unit, key) = clip.unit(0).unwrap();
-    assert_eq!(writer.write(unit, key, at(0)), Ok(Vec::new()));
+    let unit = clip.unit(0).unwrap();
+    assert_eq!(writer.write(unit, at(0)), Ok(Vec::new()));
     let aac = aac_clip();
     // The camera says 8000 Hz, and the ADTS header 16000.
     let said = AudioFormat {
@@ -305,7 +305,7 @@ fn a_header_that_waits_for_sound() {
 
     // It ends before any came.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
-    writer.write(unit, key, at(0)).unwrap();
+    writer.write(unit, at(0)).unwrap();
     assert_eq!(
         header(&writer.finish().unwrap()),
         (

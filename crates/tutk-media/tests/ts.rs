@@ -17,7 +17,7 @@ use mpeg2ts::pes::{PesPacketReader, ReadPesPacket as _};
 use mpeg2ts::ts::{ReadTsPacket as _, TsPacketReader, TsPayload};
 use proptest::prelude::*;
 use tutk_media::{
-    AudioCodec, AudioConfig, AudioFormat, Clip, Codec, Error, NalKind, TS_PACKET_BYTES,
+    AccessUnit, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, Error, NalKind, TS_PACKET_BYTES,
     TS_TABLES_INTERVAL, TsWriter, nal_units,
 };
 
@@ -121,8 +121,8 @@ fn undelimited(codec: Codec, unit: &[u8]) -> Vec<&[u8]> {
 
 fn write(clip: &Clip, writer: &mut TsWriter, start: Duration) -> Vec<u8> {
     let mut stream = Vec::new();
-    for (at, (unit, key)) in (0..).zip(clip.units()) {
-        let bytes = writer.write(unit, key, start + FRAME * at).unwrap();
+    for (at, unit) in (0..).zip(clip.units()) {
+        let bytes = writer.write(unit, start + FRAME * at).unwrap();
         assert!(bytes.len().is_multiple_of(TS_PACKET_BYTES));
         stream.extend(bytes);
     }
@@ -142,15 +142,15 @@ fn pictures_come_out_as_they_went_in() {
         assert_eq!((writer.frames(), writer.skipped()), (clip.len() as u64, 0));
         assert_eq!(stream.maps, [[stream_type]]);
         assert_eq!(stream.video.len(), clip.len());
-        for (at, (found, (unit, _))) in (0..).zip(stream.video.iter().zip(clip.units())) {
-            assert!(undelimited(clip.codec(), &found.data) == nals(unit));
+        for (at, (found, unit)) in (0..).zip(stream.video.iter().zip(clip.units())) {
+            assert!(undelimited(clip.codec(), &found.data) == nals(unit.data()));
             assert_eq!(found.pts, 90_000 + at * 4_500);
             assert_eq!(
                 stream.clocks[usize::try_from(at).unwrap()],
                 found.pts - 18_000
             );
         }
-        let keys: Vec<_> = clip.units().map(|(_, key)| key).collect();
+        let keys: Vec<_> = clip.units().map(AccessUnit::is_key).collect();
         assert_eq!(stream.keys, keys);
     }
 }
@@ -160,8 +160,9 @@ fn tables_come_again() {
     let clip = clip(H264);
     let mut writer = TsWriter::new(clip.codec());
     let (mut since, mut seen) = (Duration::ZERO, 0);
-    for (at, (unit, key)) in (0..).zip(clip.units()) {
-        let bytes = writer.write(unit, key, FRAME * at).unwrap();
+    for (at, unit) in (0..).zip(clip.units()) {
+        let key = unit.is_key();
+        let bytes = writer.write(unit, FRAME * at).unwrap();
         let has_tables = bytes[1] & 0x1f == 0 && bytes[2] == 0;
         assert_eq!(has_tables, key || FRAME * at - since >= TS_TABLES_INTERVAL);
         if has_tables {
@@ -176,29 +177,26 @@ fn a_key_frame_that_lacks_sets_is_given_them() {
     for bytes in [H264, H265] {
         let clip = clip(bytes);
         let codec = clip.codec();
-        let key = clip.unit(0).unwrap().0;
+        let whole = clip.unit(0).unwrap();
+        let key = whole.data();
         let is_slice = |nal: &&[u8]| matches!(codec.kind(nal), NalKind::Slice { .. });
         let slices: Vec<_> = nals(key).into_iter().filter(is_slice).collect();
         let bare: Vec<u8> = slices
             .iter()
             .flat_map(|nal| [&[0, 0, 1], *nal].concat())
             .collect();
+        let bare = AccessUnit::new(codec, bare);
         let mut writer = TsWriter::new(codec);
         // Nothing to begin with.
+        assert!(writer.write(&bare, Duration::ZERO).unwrap().is_empty());
         assert!(
             writer
-                .write(&bare, true, Duration::ZERO)
+                .write(clip.unit(1).unwrap(), FRAME)
                 .unwrap()
                 .is_empty()
         );
-        assert!(
-            writer
-                .write(clip.unit(1).unwrap().0, false, FRAME)
-                .unwrap()
-                .is_empty()
-        );
-        let mut stream = writer.write(key, true, FRAME * 2).unwrap();
-        stream.extend(writer.write(&bare, true, FRAME * 3).unwrap());
+        let mut stream = writer.write(whole, FRAME * 2).unwrap();
+        stream.extend(writer.write(&bare, FRAME * 3).unwrap());
         assert_eq!((writer.frames(), writer.skipped()), (2, 2));
         let stream = read(&stream);
         let [first, second] = &stream.video[..] else {
@@ -231,7 +229,7 @@ fn sound_comes_out_as_it_went_in() {
         let mut stream = Vec::new();
         for (time, item) in interleaved(&clip, FRAME, frames(&sound, Duration::ZERO)) {
             stream.extend(match item {
-                Item::Picture(unit, key) => writer.write(unit, key, time).unwrap(),
+                Item::Picture(unit) => writer.write(unit, time).unwrap(),
                 Item::Sound(format, data) => writer.write_audio(format, &data, time).unwrap(),
             });
         }
@@ -258,8 +256,8 @@ fn the_clock_goes_on_with_the_sound() {
     let clip = clip(H264);
     let aac = aac_clip();
     let mut writer = TsWriter::new(clip.codec());
-    let (unit, key) = clip.unit(0).unwrap();
-    let mut stream = writer.write(unit, key, Duration::ZERO).unwrap();
+    let unit = clip.unit(0).unwrap();
+    let mut stream = writer.write(unit, Duration::ZERO).unwrap();
     for (frame, time) in aac.frames() {
         stream.extend(writer.write_audio(aac.format(), frame, time).unwrap());
     }
@@ -284,8 +282,8 @@ fn opus_has_its_control_header() {
         channels: 1,
     };
     let mut writer = TsWriter::new(clip.codec());
-    let (unit, key) = clip.unit(0).unwrap();
-    let mut stream = writer.write(unit, key, Duration::ZERO).unwrap();
+    let unit = clip.unit(0).unwrap();
+    let mut stream = writer.write(unit, Duration::ZERO).unwrap();
     for (at, (bytes, header)) in (0..).zip([
         (100, &[0x7f, 0xe0, 100][..]),
         (254, &[0x7f, 0xe0, 254]),
@@ -338,8 +336,8 @@ fn what_a_transport_stream_does_not_hold_is_named() {
         Ok(Vec::new())
     );
     assert_eq!((writer.audio_frames(), writer.audio_skipped()), (0, 3));
-    let (unit, key) = clip.unit(0).unwrap();
-    writer.write(unit, key, Duration::ZERO).unwrap();
+    let unit = clip.unit(0).unwrap();
+    writer.write(unit, Duration::ZERO).unwrap();
     assert!(
         !writer
             .write_audio(format(AudioCodec::Opus), &[0x08], FRAME)
@@ -360,7 +358,7 @@ fn stamps_wrap_after_a_day() {
     let (mut expected, mut stamps) = (Vec::new(), Vec::new());
     // Thirty hours, a key frame every ten minutes.
     for at in 0..180_u64 {
-        let bytes = writer.write(clip.unit(0).unwrap().0, true, time).unwrap();
+        let bytes = writer.write(clip.unit(0).unwrap(), time).unwrap();
         let stream = read(&bytes);
         stamps.push((stream.video[0].pts, stream.clocks[0]));
         let pts = 90_000 + at * 600 * 90_000;
@@ -387,8 +385,8 @@ proptest! {
             let time = if jump == 0 { time * 1_000 } else { time % 50 + 20 * at as u64 };
             let time = Duration::from_millis(time);
             if picture {
-                let (unit, key) = clip.unit(units % clip.len()).unwrap();
-                stream.extend(writer.write(unit, key, time).unwrap());
+                let unit = clip.unit(units % clip.len()).unwrap();
+                stream.extend(writer.write(unit, time).unwrap());
                 units += 1;
             } else {
                 let (frame, _) = aac.frame(heard % aac.len()).unwrap();

@@ -25,7 +25,7 @@ fn record(name: &str, clip: &Clip, sound: &Frames) -> File {
     let mut stream = Vec::new();
     for (time, item) in interleaved(clip, FRAME, sound.clone()) {
         stream.extend(match item {
-            Item::Picture(unit, key) => writer.write(unit, key, time).unwrap(),
+            Item::Picture(unit) => writer.write(unit, time).unwrap(),
             Item::Sound(format, data) => writer.write_audio(format, &data, time).unwrap(),
         });
     }

@@ -158,8 +158,9 @@ fn cpu() -> Duration {
 /// The clip with frames as large as those of a real camera.
 fn padded() -> simulator::Clip {
     let clip = clip(H264);
-    let frames = clip.units().map(|(data, key)| {
-        let mut padded = BytesMut::from(&data[..]);
+    let frames = clip.units().map(|unit| {
+        let key = unit.is_key();
+        let mut padded = BytesMut::from(&unit.data()[..]);
         padded.put_bytes(0x55, FRAME_BYTES * if key { 4 } else { 1 });
         ClipFrame {
             data: padded.freeze(),

@@ -82,7 +82,7 @@ async fn received(stream: &'static [u8], name: &str, transport: &str) -> bool {
         bytes
     });
     // It writes the parameter sets of the description before all else.
-    let unit = clip(stream).unit(0).unwrap().0.clone();
+    let unit = clip(stream).unit(0).unwrap().data().clone();
     let mut sent: Vec<_> = nals(&unit);
     sent.truncate(if name == "h264" { 2 } else { 3 });
     sent.extend(nals(stream));

@@ -35,7 +35,7 @@ const SOUND_ON: MediaControl = MediaControl {
 fn units(stream: &'static [u8]) -> Vec<(bytes::Bytes, bool)> {
     let clip = clip(stream);
     clip.units()
-        .map(|(unit, key)| (unit.clone(), key))
+        .map(|unit| (unit.data().clone(), unit.is_key()))
         .collect()
 }
 

@@ -83,9 +83,15 @@ async fn frame_for_frame() {
         while pictures < clip.len() {
             match patient(session.next()).await.unwrap().unwrap() {
                 CodecItem::VideoFrame(frame) => {
-                    let (unit, key) = clip.unit(pictures).unwrap();
-                    assert!(nals(frame.data()) == nals(unit), "picture {pictures}");
-                    assert_eq!((frame.loss(), frame.is_random_access_point()), (0, key));
+                    let unit = clip.unit(pictures).unwrap();
+                    assert!(
+                        nals(frame.data()) == nals(unit.data()),
+                        "picture {pictures}"
+                    );
+                    assert_eq!(
+                        (frame.loss(), frame.is_random_access_point()),
+                        (0, unit.is_key())
+                    );
                     assert_eq!(
                         frame.timestamp().elapsed(),
                         1_800 * i64::try_from(pictures).unwrap()
@@ -138,11 +144,11 @@ async fn many_viewers_are_one_session() {
         let (first, _) = picture(session).await;
         let at = clip
             .units()
-            .position(|(unit, _)| nals(unit) == nals(&first))
+            .position(|unit| nals(unit.data()) == nals(&first))
             .unwrap();
-        assert!(clip.unit(at).unwrap().1);
+        assert!(clip.unit(at).unwrap().is_key());
         for next in at + 1..at + 20 {
-            let unit = clip.unit(next % clip.len()).unwrap().0;
+            let unit = clip.unit(next % clip.len()).unwrap().data();
             assert!(nals(&picture(session).await.0) == nals(unit));
         }
     }
@@ -183,8 +189,8 @@ async fn a_camera_that_restarts_loses_no_player() {
     while next.1 < before + Duration::from_millis(400) {
         next = picture(&mut session).await;
     }
-    for (unit, _) in clip.units().take(20) {
-        assert!(nals(&next.0) == nals(unit));
+    for unit in clip.units().take(20) {
+        assert!(nals(&next.0) == nals(unit.data()));
         next = picture(&mut session).await;
     }
     drop((session, viewer));
@@ -198,7 +204,7 @@ async fn a_camera_that_restarts_loses_no_player() {
 async fn large_key_frames_get_through_small_buffers() {
     let clip = clip(H264);
     let mut key = Vec::new();
-    for set in &nals(clip.unit(0).unwrap().0)[..2] {
+    for set in &nals(clip.unit(0).unwrap().data())[..2] {
         key.extend([&[0, 0, 0, 1][..], set].concat());
     }
     key.extend([0, 0, 0, 1, 0x65, 0x88]);

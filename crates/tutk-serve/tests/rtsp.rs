@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::client::{Client, SERVER, URL, answers, config, description, frame, interleaved};
 use rtcp_types::{Compound, Packet, ReceiverReport, RtcpPacketWriterExt as _};
 use rtp_types::RtpPacket;
-use tutk_media::{AudioCodec, Codec, ParameterSets};
+use tutk_media::{AccessUnit, AudioCodec, Codec, ParameterSets};
 use tutk_runtime::tutk_session::MediaKind;
 use tutk_serve::rtsp::{
     Channel, DescriptionError, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT,
@@ -462,7 +462,7 @@ fn another_codec_ends_it_and_other_parameters_do_not() {
     client.play(&id);
     let mut changed = StreamDescription::clone(client.shows.as_ref().unwrap());
     let mut sets = changed.video.clone().unwrap();
-    sets.update(&[0, 0, 1, 0x68, 1]);
+    sets.update(&AccessUnit::new(Codec::H264, &[0, 0, 1, 0x68, 1][..]));
     changed.video = Some(sets);
     client.shows = Ok(Arc::new(changed.clone()));
     assert!(client.frame(MediaKind::Key, 0).events.is_empty());

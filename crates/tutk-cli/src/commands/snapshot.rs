@@ -108,17 +108,17 @@ async fn key_frame(asking: &mut Asking<'_>) -> Result<Bytes, Failure> {
 }
 
 #[cfg(feature = "snapshot")]
-fn encode(unit: &[u8], quality: u8, report: &mut Report) -> Result<Vec<u8>, Failure> {
+fn encode(unit: &Bytes, quality: u8, report: &mut Report) -> Result<Vec<u8>, Failure> {
     let codec = match report.codec {
         Some("h265") => tutk_media::Codec::H265,
         _ => tutk_media::Codec::H264,
     };
-    let mut sets = tutk_media::ParameterSets::new(codec);
-    sets.update(unit);
+    let unit = tutk_media::AccessUnit::new(codec, unit.clone());
+    let sets = tutk_media::ParameterSets::of(&unit);
     if let Some(parameters) = sets.parameters() {
         (report.width, report.height) = (Some(parameters.width), Some(parameters.height));
     }
-    tutk_media::snapshot(&sets, unit, quality).map_err(|error| {
+    tutk_media::snapshot(&sets, &unit, quality).map_err(|error| {
         let advice = match codec {
             tutk_media::Codec::H264 => "try again",
             tutk_media::Codec::H265 => {
@@ -130,7 +130,7 @@ fn encode(unit: &[u8], quality: u8, report: &mut Report) -> Result<Vec<u8>, Fail
 }
 
 #[cfg(not(feature = "snapshot"))]
-fn encode(_: &[u8], _: u8, _: &mut Report) -> Result<Vec<u8>, Failure> {
+fn encode(_: &Bytes, _: u8, _: &mut Report) -> Result<Vec<u8>, Failure> {
     let what = "no decoder for pictures";
     Err(Failure::other(Phase::Stream.name(), what, "record instead"))
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use tutk_media::{AudioConfig, AudioFormat, Codec, Error, Mp4Writer, TsWriter};
+use tutk_media::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, Mp4Writer, TsWriter};
 
 use crate::format::Format;
 
@@ -48,14 +48,13 @@ impl Writer {
     /// The bytes to append for the next access unit.
     pub(super) fn write<'a>(
         &mut self,
-        unit: &'a [u8],
-        key: bool,
+        unit: &'a AccessUnit,
         time: Duration,
     ) -> Result<Cow<'a, [u8]>, Error> {
         Ok(match self {
-            Self::Bare => unit.into(),
-            Self::Mp4(mp4) => mp4.write(unit, key, time)?.into(),
-            Self::Ts(ts) => ts.write(unit, key, time)?.into(),
+            Self::Bare => unit.data().as_ref().into(),
+            Self::Mp4(mp4) => mp4.write(unit, time)?.into(),
+            Self::Ts(ts) => ts.write(unit, time)?.into(),
         })
     }
 

@@ -1,10 +1,9 @@
-//! The kind of a frame, its codec, and the format of audio.
+//! What media is: the kind of a frame, its codec, and the format of audio.
 
-/// The kind of a frame (docs/protocol.md, section 15).
+/// The kind of a frame, as byte 0 of a media packet and of its slice header say (wire.md
+/// sections 8 and 10).
 ///
-/// Byte 0 of a media packet and of its slice header is the code.
-///
-/// | kind | code | retransmitted | fragment's magic |
+/// | kind | code | sent again | summary's magic |
 /// |---|---|---|---|
 /// | audio | 3 | 4 | `05 01` |
 /// | key | 5 | 6 | `05 08` |
@@ -14,13 +13,13 @@
 pub enum MediaKind {
     /// Audio.
     Audio,
-    /// A key frame.
+    /// A video frame that needs no other.
     Key,
-    /// A video frame that depends on the frames before it.
+    /// A video frame that builds on the one before.
     Delta,
 }
 
-/// The codec of a frame (docs/protocol.md, section 15).
+/// The codec of a frame (wire.md section 10), or of its summary header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -58,16 +57,16 @@ pub enum Codec {
     AacWyze,
     /// 0x92, Opus.
     Opus,
-    /// Any other id. [`Codec::from`] returns it only for ids without a variant.
+    /// Any other id. Made by [`Codec::from`] only for ids that have no name here.
     Unknown(u16),
 }
 
-/// The flags of an audio frame's info (docs/protocol.md, section 15).
+/// The flags byte of an audio frame's info (wire.md section 10).
 ///
-/// | bits | content |
+/// | bits | what |
 /// |---|---|
-/// | 2..6 | index of the rate: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000 Hz |
-/// | 1 | 1: 16 bits per sample, 0: 8 bits |
+/// | 2..6 | index of the sample rate: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000 Hz |
+/// | 1 | 1: 16 bits a sample, 0: 8 bits |
 /// | 0 | 1: stereo, 0: mono |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -77,7 +76,7 @@ pub struct AudioFlags(pub u8);
 const RATES: [u32; 9] = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
 
 impl MediaKind {
-    /// Returns the code: 3, 5 or 7, and 4, 6 or 8 for a retransmission.
+    /// The byte for this kind: 3, 5, 7, or 4, 6, 8 when sent again.
     #[must_use]
     pub fn code(self, resent: bool) -> u8 {
         let first = match self {
@@ -88,7 +87,7 @@ impl MediaKind {
         first + u8::from(resent)
     }
 
-    /// Returns the kind of a code, and `true` for a retransmission.
+    /// The kind that a byte stands for, and whether it is sent again.
     #[must_use]
     pub fn from_code(code: u8) -> Option<(Self, bool)> {
         match code {
@@ -102,7 +101,7 @@ impl MediaKind {
         }
     }
 
-    /// Returns `true` for key and delta frames.
+    /// Whether this is a video frame.
     #[must_use]
     pub fn is_video(self) -> bool {
         self != Self::Audio
@@ -110,7 +109,7 @@ impl MediaKind {
 }
 
 impl Codec {
-    /// Returns the id in the frame info.
+    /// The id in the frame info.
     #[must_use]
     pub fn id(self) -> u16 {
         match self {
@@ -135,7 +134,7 @@ impl Codec {
         }
     }
 
-    /// Returns `true` for a known video codec.
+    /// Whether this is a video codec with a name here.
     #[must_use]
     pub fn is_video(self) -> bool {
         matches!(
@@ -144,7 +143,7 @@ impl Codec {
         )
     }
 
-    /// Returns `true` for a known audio codec.
+    /// Whether this is an audio codec with a name here.
     #[must_use]
     pub fn is_audio(self) -> bool {
         !self.is_video() && !matches!(self, Self::Unknown(_))
@@ -152,8 +151,8 @@ impl Codec {
 }
 
 impl AudioFlags {
-    /// Makes the flags of a format: rate in Hz, bits per sample (8 or 16), channels (1 or 2).
-    /// Returns `None` if the flags cannot express it.
+    /// The flags for a format: rate in Hz, bits a sample (8 or 16), channels (1 or 2). `None` when
+    /// the byte cannot say it.
     #[must_use]
     pub fn new(rate_hz: u32, bits: u8, channels: u8) -> Option<Self> {
         let index = RATES.iter().position(|&r| r == rate_hz)?;
@@ -170,19 +169,19 @@ impl AudioFlags {
         Some(Self(u8::try_from(index).ok()? << 2 | wide | stereo))
     }
 
-    /// Returns the sample rate in Hz, or `None` for an unknown index.
+    /// The sample rate in Hz; `None` for an index that stands for none.
     #[must_use]
     pub fn rate_hz(self) -> Option<u32> {
         RATES.get(usize::from(self.0 >> 2)).copied()
     }
 
-    /// Returns the bits per sample: 8 or 16.
+    /// Bits a sample: 8 or 16.
     #[must_use]
     pub fn bits(self) -> u8 {
         if self.0 & 2 == 0 { 8 } else { 16 }
     }
 
-    /// Returns the number of channels: 1 or 2.
+    /// Channels: 1 or 2.
     #[must_use]
     pub fn channels(self) -> u8 {
         1 + (self.0 & 1)
@@ -214,7 +213,7 @@ impl From<u16> for Codec {
     }
 }
 
-/// Generates an id, so that `Unknown` never holds the id of another variant.
+/// By its id, so that no `Unknown` hides a name.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Codec {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
@@ -227,14 +226,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_id_survives_conversion() {
+    fn every_id_is_its_own() {
         for id in 0..=u16::MAX {
             assert_eq!(Codec::from(id).id(), id);
         }
     }
 
     #[test]
-    fn audio_flags_encode_rate_bits_and_channels() {
+    fn audio_formats() {
         // 16 kHz, 16 bits, mono: index 3.
         assert_eq!(AudioFlags::new(16000, 16, 1), Some(AudioFlags(0b1110)));
         for &rate in &RATES {

@@ -1,11 +1,15 @@
-//! Packets written as tables of offsets and bytes.
+//! Packets spelled out as the documents have them.
 
-/// Makes a packet of rows of (offset, bytes in hex). Each offset must follow from the rows before.
+/// A packet from rows of (offset, bytes in hex); the offsets must follow from the bytes.
 #[track_caller]
 pub(crate) fn table(rows: &[(usize, &str)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &(offset, hex) in rows {
-        assert_eq!(offset, bytes.len(), "row with another offset: {hex}");
+        assert_eq!(
+            offset,
+            bytes.len(),
+            "a row of the table is misplaced: {hex}"
+        );
         for byte in hex.split_whitespace() {
             bytes.push(u8::from_str_radix(byte, 16).unwrap());
         }
@@ -13,7 +17,7 @@ pub(crate) fn table(rows: &[(usize, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// Returns the bytes that `write` writes.
+/// What a `write` writes.
 pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out);

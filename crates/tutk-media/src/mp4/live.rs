@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Mp4Writer;
 use super::audio::AudioTrack;
 use crate::clock::{PICTURE_TICKS, PictureClock, UNKNOWN_TICKS};
-use crate::{AudioConfig, AudioFormat, Codec, Error, SequenceParameters};
+use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, SequenceParameters};
 
 /// The shortest that a picture is shown, in ticks: players do not take those of no time well.
 const MIN_TICKS: u64 = 90;
@@ -65,9 +65,9 @@ pub struct Segment {
 /// # let file = std::fs::read(name).unwrap();
 /// let clip = Clip::parse(file.into())?;
 /// let mut live = LiveMp4::new(clip.codec());
-/// for (at, (unit, key)) in (0..).zip(clip.units()) {
-///     let segment = live.write(unit, key, Duration::from_millis(50) * at)?.unwrap();
-///     assert_eq!((segment.key, segment.init.is_some()), (key, at == 0));
+/// for (at, unit) in (0..).zip(clip.units()) {
+///     let segment = live.write(unit, Duration::from_millis(50) * at)?.unwrap();
+///     assert_eq!((segment.key, segment.init.is_some()), (unit.is_key(), at == 0));
 /// }
 /// let mime_type = live.init().unwrap().mime_type();
 /// assert_eq!(mime_type, "video/mp4; codecs=\"hvc1.1.6.L60.90\"");
@@ -186,13 +186,8 @@ impl LiveMp4 {
     /// # Errors
     ///
     /// As there.
-    pub fn write(
-        &mut self,
-        unit: &[u8],
-        key: bool,
-        time: Duration,
-    ) -> Result<Option<Segment>, Error> {
-        let data = self.writer.write(unit, key, time)?;
+    pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Option<Segment>, Error> {
+        let data = self.writer.write(unit, time)?;
         Ok(self.segment(data))
     }
 

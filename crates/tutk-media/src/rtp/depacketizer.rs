@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use rtp_types::RtpPacket;
 
-use self::nals::{Nals, append_nals};
-use super::{audio, not_carried};
+use self::nals::{Nals, append_nals, error};
+use super::audio::{self, not_carried};
 use crate::adts::AAC_SAMPLES;
 use crate::{AudioCodec, AudioConfig, Codec, Error, MAX_UNIT_BYTES};
 
@@ -26,7 +26,7 @@ pub struct RtpFrame {
 }
 
 /// Puts access units, or frames of sound, together from RTP packets: the counterpart of
-/// [`RtpPacketizer`](super::RtpPacketizer), and the receiver of two-way audio.
+/// [`RtpPayloads`](super::RtpPayloads), and the receiver of two-way audio.
 ///
 /// Packets have to come in order: one that is late, or comes twice, is dropped and counted. A frame of
 /// which a packet is missing is dropped, and so is one that the first packet after a gap belongs to: it
@@ -172,7 +172,7 @@ impl RtpDepacketizer {
             match append_nals(codec, packet.payload(), in_part, &mut self.frame)? {
                 Nals::Whole => self.state = State::Open,
                 Nals::InPart => self.state = State::InPart,
-                Nals::Headless => self.spoil(),
+                Nals::MissingStart => self.spoil(),
             }
             if self.frame.len() > MAX_UNIT_BYTES {
                 return Err(Error::UnitTooLarge {
@@ -286,8 +286,4 @@ impl RtpDepacketizer {
             Media::Audio(_) => State::Nothing,
         };
     }
-}
-
-fn error<T>(expected: &'static str, found: String) -> Result<T, Error> {
-    Err(Error::RtpPacket { expected, found })
 }

@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod encoded;
+pub(crate) mod rtp;
 pub(crate) mod rtsp;
 pub(crate) mod sound;
 
@@ -17,7 +18,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_media::{Clip, Mp4Writer};
+use tutk_media::{AccessUnit, Clip, Codec, Mp4Writer};
 
 pub(crate) const H264: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h264");
 pub(crate) const H265: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h265");
@@ -28,13 +29,18 @@ pub(crate) fn clip(bytes: &[u8]) -> Clip {
     Clip::parse(Bytes::copy_from_slice(bytes)).unwrap()
 }
 
+/// An access unit of these bytes.
+pub(crate) fn access_unit(codec: Codec, bytes: &[u8]) -> AccessUnit {
+    AccessUnit::new(codec, bytes.to_vec())
+}
+
 /// The whole clip as an MP4 file, 20 frames a second.
 pub(crate) fn mp4(clip: &Clip) -> Vec<u8> {
     let mut writer = Mp4Writer::new(clip.codec());
     let mut file = Vec::new();
     let mut time = Duration::from_secs(1_000_000);
-    for (unit, key) in clip.units() {
-        file.extend(writer.write(unit, key, time).unwrap());
+    for unit in clip.units() {
+        file.extend(writer.write(unit, time).unwrap());
         time += FRAME;
     }
     file.extend(writer.finish().unwrap());

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp4_atom::{Any, DecodeMaybe};
-use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Mp4Writer, adts_frames, tone};
+use tutk_media::{
+    AccessUnit, AudioClip, AudioCodec, AudioFormat, Clip, Mp4Writer, adts_frames, tone,
+};
 
 pub(crate) const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
 
@@ -88,7 +90,7 @@ pub(crate) fn aac_clip() -> AudioClip {
 
 /// Something with a time.
 pub(crate) enum Item<'a> {
-    Picture(&'a Bytes, bool),
+    Picture(&'a AccessUnit),
     Sound(AudioFormat, Bytes),
 }
 
@@ -101,7 +103,7 @@ pub(crate) fn interleaved<'a>(
     let mut items: Vec<_> = (0..)
         .map(|at| frame * at)
         .zip(clip.units())
-        .map(|(time, (unit, key))| (time, Item::Picture(unit, key)))
+        .map(|(time, unit)| (time, Item::Picture(unit)))
         .collect();
     let sound = sound.into_iter();
     items.extend(sound.map(|(format, data, time)| (time, Item::Sound(format, data))));
@@ -125,7 +127,7 @@ pub(crate) fn write(writer: &mut Mp4Writer, items: Vec<(Duration, Item<'_>)>) ->
     let mut file = Vec::new();
     for (time, item) in items {
         file.extend(match item {
-            Item::Picture(unit, key) => writer.write(unit, key, clock + time).unwrap(),
+            Item::Picture(unit) => writer.write(unit, clock + time).unwrap(),
             Item::Sound(format, data) => writer.write_audio(format, &data, clock + time).unwrap(),
         });
     }

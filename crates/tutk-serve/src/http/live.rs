@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Serialize;
-use tutk_media::{AudioConfig, Codec, InitSegment, LiveMp4, Segment};
+use tutk_media::{AccessUnit, AudioConfig, Codec, InitSegment, LiveMp4, Segment};
 
 use super::camera_state::StateJson;
 use super::extract::PathCamera;
@@ -281,7 +281,8 @@ impl Writing {
     fn write(&mut self, frame: &LiveFrame) -> Result<Option<Segment>, tutk_media::Error> {
         let (data, time) = (&frame.data, frame.timestamp);
         if frame.kind.is_video() {
-            return self.mp4.write(data, frame.is_key(), time);
+            let unit = AccessUnit::new(self.codec, data.clone()).with_key_flag(frame.is_key());
+            return self.mp4.write(&unit, time);
         }
         match frame.description.sound {
             Some(sound) if self.has_sound() => self.mp4.write_audio(sound.format, data, time),

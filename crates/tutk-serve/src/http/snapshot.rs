@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use tutk_media::{Codec, Error as MediaError, SNAPSHOT_QUALITY};
+use tutk_media::{AccessUnit, Codec, Error as MediaError, SNAPSHOT_QUALITY};
 
 use super::extract::PathCamera;
 use super::problem::Problem;
@@ -88,7 +88,8 @@ fn decode(frame: &LiveFrame) -> Result<Bytes, Problem> {
             "see /api/cameras for the camera's codec",
         ));
     };
-    let jpeg = tutk_media::snapshot(sets, &frame.data, SNAPSHOT_QUALITY);
+    let unit = AccessUnit::new(sets.codec(), frame.data.clone());
+    let jpeg = tutk_media::snapshot(sets, &unit, SNAPSHOT_QUALITY);
     jpeg.map(Bytes::from).map_err(|error| {
         let text = error.to_string();
         match (error, sets.codec()) {

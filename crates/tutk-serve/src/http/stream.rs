@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use tutk_media::{Codec, Error, LiveMp4, TsWriter};
+use tutk_media::{AccessUnit, Codec, Error, LiveMp4, TsWriter};
 
 use super::extract::PathCamera;
 use super::media::{self, LeftOut, Sound, SoundChoice};
@@ -165,7 +165,7 @@ impl Streaming {
 
     fn frame(&mut self, frame: &LiveFrame) {
         let made = match frame.kind.is_video() {
-            true => self.writer.picture(frame),
+            true => self.writer.picture(self.codec, frame),
             false => self.writer.sound(frame),
         };
         match made {
@@ -182,11 +182,12 @@ impl Streaming {
 }
 
 impl Writer {
-    fn picture(&mut self, frame: &LiveFrame) -> Result<[Bytes; 2], Error> {
-        let (unit, key, time) = (&frame.data, frame.is_key(), frame.timestamp);
+    fn picture(&mut self, codec: Codec, frame: &LiveFrame) -> Result<[Bytes; 2], Error> {
+        let unit = AccessUnit::new(codec, frame.data.clone()).with_key_flag(frame.is_key());
+        let time = frame.timestamp;
         match self {
-            Self::Mp4(mp4) => Ok(parts(mp4.write(unit, key, time)?)),
-            Self::Ts(ts) => Ok([ts.write(unit, key, time)?.into(), Bytes::new()]),
+            Self::Mp4(mp4) => Ok(parts(mp4.write(&unit, time)?)),
+            Self::Ts(ts) => Ok([ts.write(&unit, time)?.into(), Bytes::new()]),
         }
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Clip, Codec as VideoCodec, ParameterSets};
+use tutk_media::{
+    AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec as VideoCodec, ParameterSets,
+};
 use tutk_session::{AudioFlags, Codec, Frame, MediaRequest};
 
 /// How long the description waits for audio after the first frame, by the camera's clock. Audio starts a moment after
@@ -123,9 +125,9 @@ impl Describer {
             // Some layouts do not contain the codec. It is detected once, from a key frame.
             None => match known {
                 Some(known) => known.codec(),
-                None => match Clip::parse(unit.clone()) {
-                    Ok(read) => read.codec(),
-                    Err(_) => return,
+                None => match VideoCodec::detect(unit) {
+                    Some(codec) => codec,
+                    None => return,
                 },
             },
         };
@@ -133,7 +135,7 @@ impl Describer {
             Some(known) if known.codec() == codec => known.clone(),
             _ => ParameterSets::new(codec),
         };
-        sets.update(unit);
+        sets.update(&AccessUnit::new(codec, unit.clone()));
         self.change_video(Some(sets));
     }
 

@@ -174,7 +174,7 @@ impl Connection {
         let Some(track) = offered.track(number, path, draw, self.config.packet_bytes) else {
             return self.refuse(request, Status::NotFound);
         };
-        let ssrc = track.ssrc;
+        let ssrc = track.ssrc();
         let (camera, id) = (target.camera.clone(), self.rng.id());
         let session = self.session.get_or_insert_with(|| Session::new(id, camera));
         session.tracks.retain(|(other, _)| *other != number);

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BufMut as _;
 use tutk_media::{
-    Codec, MediaDescription, RTP_HEADER_BYTES, RtpConfig, RtpPacketizer, rtp_timestamp,
+    AccessUnit, AudioConfig, Codec, MediaDescription, ParameterSets, RTP_HEADER_BYTES, RtpPayloads,
+    RtpStream, rtp_timestamp,
 };
 
 use super::outgoing::{Channel, Outgoing, Path};
@@ -57,14 +58,23 @@ pub(super) struct Track {
     media: Media,
     codec: Option<Codec>,
     pub(super) path: Path,
-    pub(super) ssrc: u32,
-    rtp: RtpPacketizer,
+    rtp: RtpStream,
+    source: Source,
+    packet_bytes: usize,
+    clock_rate: u32,
     /// The offset of all timestamps.
     offset: u32,
     packets: u32,
     octets: u32,
     /// The number of frames that RTP cannot carry.
     unsent: u64,
+}
+
+/// What the payloads of a track are made of.
+#[derive(Debug)]
+enum Source {
+    Video(ParameterSets),
+    Audio(AudioConfig),
 }
 
 /// The random values of a track.
@@ -121,23 +131,19 @@ impl Offered {
         packet_bytes: usize,
     ) -> Option<Track> {
         let (media, described) = self.tracks.get(number)?;
-        let config = RtpConfig {
-            payload_type: described.payload_type,
-            ssrc: draw.ssrc,
-            sequence: draw.sequence,
-            packet_bytes,
-        };
         let video = self.description.video.as_ref();
-        let rtp = match media {
-            Media::Video => RtpPacketizer::video_with_sets(video?.clone(), config),
-            Media::Audio => RtpPacketizer::audio(self.description.sound?.config, config),
+        let source = match media {
+            Media::Video => Source::Video(video?.clone()),
+            Media::Audio => Source::Audio(self.description.sound?.config),
         };
         Some(Track {
             media: *media,
             codec: video.map(|sets| sets.codec()),
             path,
-            ssrc: draw.ssrc,
-            rtp: rtp.ok()?,
+            rtp: RtpStream::new(described.payload_type, draw.ssrc, draw.sequence).ok()?,
+            source,
+            packet_bytes,
+            clock_rate: described.clock_rate,
             offset: draw.offset,
             packets: 0,
             octets: 0,
@@ -284,7 +290,7 @@ impl Session {
         let timestamp = timestamp.saturating_add(since);
         for (_, track) in &self.tracks {
             let report = Report {
-                ssrc: track.ssrc,
+                ssrc: track.rtp.ssrc(),
                 name: &self.id,
                 wall: wall.checked_add(since).unwrap_or(wall),
                 rtp: track.timestamp(timestamp),
@@ -305,21 +311,40 @@ impl Session {
 }
 
 impl Track {
+    pub(super) const fn ssrc(&self) -> u32 {
+        self.rtp.ssrc()
+    }
+
     /// Returns the RTP timestamp of a time on the camera's time line.
     fn timestamp(&self, time: Duration) -> u32 {
-        rtp_timestamp(time, self.rtp.clock_rate()).wrapping_add(self.offset)
+        rtp_timestamp(time, self.clock_rate).wrapping_add(self.offset)
     }
 
     fn frame(&mut self, frame: &LiveFrame, out: &mut Outgoing) -> Result<(), tutk_media::Error> {
         let timestamp = self.timestamp(frame.timestamp);
-        let mut packets = match self.rtp.packets(&frame.data, timestamp) {
-            Ok(packets) => packets,
+        let payloads = match &mut self.source {
+            Source::Video(sets) => {
+                let unit = AccessUnit::new(sets.codec(), frame.data.clone());
+                let unit = unit.with_key_flag(frame.is_key());
+                RtpPayloads::video(&sets.complete(&unit), self.packet_bytes)
+            }
+            Source::Audio(config) => RtpPayloads::audio(*config, &frame.data, self.packet_bytes),
+        };
+        let payloads = match payloads {
+            Ok(payloads) => payloads,
             Err(error) => {
                 self.unsent += 1;
                 return if self.unsent == 1 { Err(error) } else { Ok(()) };
             }
         };
-        while let Some(bytes) = out.packet(self.path, Channel::Rtp, |out| packets.write_next(out)) {
+        for payload in &payloads {
+            let write = |out: &mut _| {
+                self.rtp.write_packet(payload, timestamp, out);
+                true
+            };
+            let Some(bytes) = out.packet(self.path, Channel::Rtp, write) else {
+                break;
+            };
             self.packets = self.packets.wrapping_add(1);
             let payload = bytes.saturating_sub(RTP_HEADER_BYTES);
             let payload = u32::try_from(payload).unwrap_or(u32::MAX);

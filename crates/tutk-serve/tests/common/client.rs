@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use tutk_media::{AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
+use tutk_media::{AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
 use tutk_runtime::tutk_session::MediaKind;
 use tutk_serve::rtsp::{
     Channel, Connection, ConnectionConfig, DescriptionError, Event, Output, Ports,
@@ -75,8 +75,7 @@ pub const KEY: &[u8] = &[
 
 /// A picture, and sound of this codec.
 pub fn description(codec: AudioCodec) -> Arc<StreamDescription> {
-    let mut sets = ParameterSets::new(Codec::H264);
-    sets.update(KEY);
+    let sets = ParameterSets::of(&AccessUnit::new(Codec::H264, KEY));
     let format = AudioFormat {
         codec,
         rate: 8_000,

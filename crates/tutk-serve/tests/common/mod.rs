@@ -69,9 +69,9 @@ pub fn shown(stream: &'static [u8], fps: u8) -> tutk_runtime::tutk_simulator::Cl
         VideoCodec::H264 => Codec::H264,
         VideoCodec::H265 => Codec::H265,
     };
-    let frames = clip.units().map(|(data, key)| ClipFrame {
-        data: data.clone(),
-        key,
+    let frames = clip.units().map(|unit| ClipFrame {
+        data: unit.data().clone(),
+        key: unit.is_key(),
     });
     tutk_runtime::tutk_simulator::Clip::new(frames, codec, fps).unwrap()
 }

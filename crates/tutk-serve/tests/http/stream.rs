@@ -100,9 +100,9 @@ pub(crate) fn assert_shown(annex_b: &[u8], stream: &'static [u8], hevc: bool, le
     let seen = pictures(annex_b, hevc);
     assert!(seen.len() >= least, "{}", seen.len());
     let clip = clip(stream);
-    let keys = (0..clip.len()).filter(|at| clip.unit(*at).unwrap().1);
+    let keys = (0..clip.len()).filter(|at| clip.unit(*at).unwrap().is_key());
     let found = { keys }.any(|key| {
-        let units = (key..).map(|at| clip.unit(at % clip.len()).unwrap().0);
+        let units = (key..).map(|at| clip.unit(at % clip.len()).unwrap().data());
         let expected = units.flat_map(|unit| pictures(unit, hevc));
         seen.iter().zip(expected).all(|(a, b)| *a == b)
     });

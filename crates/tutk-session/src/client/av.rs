@@ -13,7 +13,9 @@ use hl_ioctl::{
     AuthMessage, ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request,
 };
 use rand_core::CryptoRng;
-use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest};
+use tutk_frame::{
+    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, IoctlMessage, IoctlRequest,
+};
 
 use super::heartbeat::Pulse;
 use super::media::Media;
@@ -135,7 +137,13 @@ impl AvClient {
             pulse: Pulse::new(epoch, dialect.heartbeat, dialect.liveness),
             requests,
             acks: VecDeque::new(),
-            media: Media::new(config.limits, config.policy, config.patience, epoch.instant),
+            media: Media::new(
+                dialect.media,
+                config.limits,
+                config.policy,
+                config.patience,
+                epoch.instant,
+            ),
             resend,
             wants_media: video || audio,
             waits_for_media: None,
@@ -213,22 +221,35 @@ impl AvClient {
             let is_probe = kind == AvKind::Probe;
             self.media.report_round_trip(clock.round_trip, is_probe);
         }
-        let understood = match packet.content(self.dialect.media) {
-            Ok(AvContent::Media(media)) => self.handle_media(now, media),
-            Ok(AvContent::IoctlMessage(message)) => return self.handle_hl(now, message.hl),
-            Ok(AvContent::ChannelMessage(message)) if !message.ack => {
-                self.acknowledge(|out| message.acknowledge().write(out));
-                if !message.body.is_empty() {
-                    return self.handle_hl(now, message.body);
+        let understood = match kind {
+            AvKind::Media(_) | AvKind::Resent(_) => self.handle_media(now, bytes, &packet),
+            AvKind::Grouped if packet.group.is_some_and(|group| !group.is_ioctl()) => {
+                self.handle_media(now, bytes, &packet)
+            }
+            AvKind::Ioctl => match IoctlMessage::parse(bytes) {
+                Ok(message) => return self.handle_hl(now, message.hl),
+                Err(_) => false,
+            },
+            AvKind::Channel => match ChannelMessage::parse(bytes) {
+                Ok(message) => {
+                    self.acknowledge(|out| message.acknowledge().write(out));
+                    if message.body.is_empty() {
+                        true
+                    } else {
+                        return self.handle_hl(now, message.body);
+                    }
                 }
-                true
-            }
-            Ok(AvContent::BufferReset(reset)) if !reset.ack => {
-                self.acknowledge(|out| reset.acknowledge().write(out));
-                true
-            }
-            // A probe has nothing but its clock.
-            Ok(AvContent::Probe(_)) => true,
+                Err(_) => false,
+            },
+            AvKind::BufferReset => match BufferReset::parse(bytes) {
+                Ok(reset) => {
+                    self.acknowledge(|out| reset.acknowledge().write(out));
+                    true
+                }
+                Err(_) => false,
+            },
+            // Its clock was all there is to it.
+            AvKind::Probe => true,
             _ => false,
         };
         self.unknown += u64::from(!understood);
@@ -383,8 +404,8 @@ impl AvClient {
 
     /// Media may come before K10003 does: the camera sends both, and the network decides. Until then it
     /// waits in the reassembler, within its limits.
-    fn handle_media(&mut self, now: Instant, media: AvMedia<'_>) -> bool {
-        match self.media.push(now, media) {
+    fn handle_media(&mut self, now: Instant, bytes: &[u8], packet: &AvPacket<'_>) -> bool {
+        match self.media.push(now, bytes, packet) {
             Ok(counter) => {
                 self.waits_for_media = None;
                 if let Some(counter) = counter {

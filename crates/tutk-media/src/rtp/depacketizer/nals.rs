@@ -2,9 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::error;
 use crate::annexb::LONG_START_CODE;
-use crate::rtp::video::{
+use crate::rtp::nal::{
     AGGREGATION, FRAGMENTATION, FU_A, FU_END, FU_START, STAP_A, can_be_sent, is_plain, nal_type,
 };
 use crate::{Codec, Error};
@@ -16,7 +15,7 @@ pub(super) enum Nals {
     /// A NAL unit goes on in the next payload.
     InPart,
     /// The beginning of a NAL unit never came: the packets did not come from their beginning on.
-    Headless,
+    MissingStart,
 }
 
 /// Appends what a payload holds to an access unit: see the table at `NalPayloads`. `in_part` says
@@ -49,7 +48,7 @@ pub(super) fn append_nals(
             out.put_slice(&LONG_START_CODE);
             append_header(codec, header, fu_header & 0x3f, out)?;
         } else if !in_part {
-            return Ok(Nals::Headless);
+            return Ok(Nals::MissingStart);
         }
         out.put_slice(data);
         let end = fu_header & FU_END != 0;
@@ -118,4 +117,8 @@ fn unknown<T>(nal_type: u8) -> Result<T, Error> {
         "a NAL unit, several, or a part of one",
         format!("type {nal_type}"),
     )
+}
+
+pub(super) fn error<T>(expected: &'static str, found: String) -> Result<T, Error> {
+    Err(Error::RtpPacket { expected, found })
 }
