@@ -1,82 +1,96 @@
-//! The fuzz targets: `fuzz/`, a workspace of its own that needs a nightly compiler.
+//! The fuzz targets in fuzz/, a workspace of its own that requires a nightly compiler.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, thread};
 
-use crate::parallel::side_by_side;
+use crate::job::Job;
 use crate::report::{Outcome, Report};
-use crate::run::Job;
 
-/// Where inputs that a run finds interesting go; the seeds in the repository are only read.
+/// The folder of inputs that runs add. The seeds in the repository are only read.
 const CORPUS: &str = "target/fuzz-corpus";
 
-/// Seconds for each target unless FUZZ_SECONDS says otherwise.
+/// The seconds for each target, unless FUZZ_SECONDS is set.
 const SHORT_SECONDS: u64 = 5;
 const LONG_SECONDS: u64 = 60;
 
-/// An input that takes longer than this many seconds is a finding.
-const TIMEOUT: &str = "-timeout=10";
+/// The number of targets that run at the same time in a short run.
+const WORKERS: usize = 2;
 
-/// Builds all targets once and runs each for a moment: steps of `cargo xtask test`.
-pub(crate) fn short(report: &mut Report, there: bool) {
-    if !there {
-        report.step("fuzz", |_| {
-            Outcome::CouldNot("cargo-fuzz or the nightly toolchain is missing".into())
-        });
+/// Builds all targets and runs each for a few seconds.
+pub(crate) fn short(report: &mut Report, is_missing: bool) {
+    if is_missing {
+        let reason = "cargo-fuzz or the nightly toolchain is missing";
+        report.step("fuzz", |_| Outcome::Skipped(reason.into()));
         return;
     }
     let mut built = false;
-    report.step("fuzz: build", |_| {
-        built = Job::nightly_cargo(&["fuzz", "build"]).succeeds();
-        built
+    report.step("build fuzz targets", |_| {
+        let result = Job::nightly_cargo(&["fuzz", "build"]).run();
+        built = result.is_ok();
+        result
     });
     if built {
-        report.step("fuzz: run", |_| run_short());
+        report.step("fuzz", |_| run_short());
     }
 }
 
-/// Each target for a moment, two at a time; what they print is shown if they find something.
-fn run_short() -> bool {
-    let mut all = true;
-    let run = |target: String| {
-        let output = job(&target, seconds(SHORT_SECONDS)).map(Job::output_of_both);
-        (target, output)
-    };
-    let take = |(target, output): (String, Option<(bool, String)>)| {
-        let (passed, output) = output.unwrap_or_default();
-        if passed {
-            let runs = output
-                .lines()
-                .find(|line| line.contains("number_of_executed_units"));
-            let runs = runs.and_then(|line| line.rsplit(' ').next()).unwrap_or("?");
-            println!("{target}: passed, {runs} runs");
-        } else {
-            println!("{output}\n{target}: FAILED");
-        }
-        all &= passed;
-    };
-    side_by_side(targets(), 2, run, take);
-    all
+fn run_short() -> Result<(), String> {
+    let mut errors = Vec::new();
+    for targets in targets()?.chunks(WORKERS) {
+        thread::scope(|scope| {
+            let threads = targets
+                .iter()
+                .map(|target| (target, scope.spawn(|| run_quietly(target))));
+            let threads: Vec<_> = threads.collect();
+            for (target, thread) in threads {
+                match thread.join().unwrap_or_else(|_| Err("panicked".into())) {
+                    Ok(runs) => println!("{target}: passed, {runs} runs"),
+                    Err(error) => {
+                        println!("{target}: FAILED\n{error}");
+                        errors.push(format!("{target}: {error}"));
+                    }
+                }
+            }
+        });
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.join("\n"))
+    }
+}
+
+/// Returns the number of inputs that were tried.
+fn run_quietly(target: &str) -> Result<String, String> {
+    let mut runs = String::from("?");
+    job(target, seconds(SHORT_SECONDS))?
+        .quiet()
+        .watch(|_, line| {
+            if let Some(count) = line.strip_prefix("stat::number_of_executed_units:") {
+                runs = count.trim().into();
+            }
+        })?;
+    Ok(runs)
 }
 
 /// `cargo xtask fuzz`.
-pub(crate) fn long(chosen: &[&str]) -> bool {
-    let known = targets();
+pub(crate) fn long(chosen: &[&str]) -> Result<(), String> {
+    let known = targets()?;
     if let Some(unknown) = chosen
         .iter()
         .find(|name| !known.iter().any(|target| target == *name))
     {
-        eprintln!(
-            "xtask: no fuzz target {unknown}; there are: {}",
+        return Err(format!(
+            "no fuzz target {unknown}; choose from: {}",
             known.join(" ")
-        );
-        return false;
+        ));
     }
     let mut report = Report::default();
+    let seconds = seconds(LONG_SECONDS);
     for target in known {
         if chosen.is_empty() || chosen.contains(&target.as_str()) {
-            report.step(&format!("fuzz: {target}"), |_| {
-                run(&target, seconds(LONG_SECONDS))
+            report.step(&target, |_| {
+                job(&target, seconds)?.minutes(20 + seconds / 60).run()
             });
         }
     }
@@ -84,57 +98,46 @@ pub(crate) fn long(chosen: &[&str]) -> bool {
 }
 
 /// `cargo xtask seeds`.
-pub(crate) fn make_seeds() -> bool {
-    let manifest = [
+pub(crate) fn make_seeds() -> Result<(), String> {
+    let args = [
+        "run",
         "--manifest-path",
         "fuzz/Cargo.toml",
         "--example",
         "make-seeds",
     ];
-    Job::nightly_cargo(&[&["run", "--quiet"], &manifest[..]].concat()).succeeds()
+    Job::nightly_cargo(&args).run()
 }
 
-fn run(target: &str, seconds: u64) -> bool {
-    job(target, seconds).is_some_and(Job::succeeds)
-}
-
-/// Nothing if there is no place for what it finds.
-fn job(target: &str, seconds: u64) -> Option<Job> {
+fn job(target: &str, seconds: u64) -> Result<Job, String> {
     let corpus = format!("{CORPUS}/{target}");
     let seeds = format!("fuzz/seeds/{target}");
-    if let Err(error) = fs::create_dir_all(&corpus) {
-        eprintln!("xtask: {corpus}: {error}");
-        return None;
-    }
-    let seconds = format!("-max_total_time={seconds}");
+    fs::create_dir_all(&corpus).map_err(|error| format!("cannot create {corpus}: {error}"))?;
+    let limit = format!("-max_total_time={seconds}");
     let mut args = vec!["fuzz", "run", target, &corpus];
     if Path::new(&seeds).exists() {
         args.push(&seeds);
     }
+    // An input that takes ten seconds is a finding.
     args.extend([
         "--",
-        &seconds,
-        TIMEOUT,
+        &limit,
+        "-timeout=10",
         "-verbosity=0",
         "-print_final_stats=1",
     ]);
-    Some(Job::nightly_cargo(&args))
+    Ok(Job::nightly_cargo(&args))
 }
 
-/// The names of the targets, in the order of fuzz/Cargo.toml.
-fn targets() -> Vec<String> {
-    let list = Job::nightly_cargo(&["fuzz", "list"])
-        .output()
-        .unwrap_or_default();
-    list.lines()
-        .map(|line| line.trim().to_owned())
-        .filter(|line| !line.is_empty())
-        .collect()
+/// Returns the names of the targets.
+fn targets() -> Result<Vec<String>, String> {
+    let list = Job::nightly_cargo(&["fuzz", "list"]).output()?;
+    Ok(list.split_whitespace().map(str::to_owned).collect())
 }
 
 fn seconds(default: u64) -> u64 {
-    std::env::var("FUZZ_SECONDS")
-        .ok()
+    let seconds = std::env::var("FUZZ_SECONDS").ok();
+    seconds
         .and_then(|text| text.parse().ok())
         .unwrap_or(default)
 }

@@ -1,54 +1,67 @@
-//! The chores of this workspace: `cargo xtask help`.
+//! Development tasks of this workspace: `cargo xtask help`.
 #![forbid(unsafe_code)]
 
 mod bench;
+mod comments;
 mod fuzz;
+mod generated;
 mod interop;
-mod page;
-mod parallel;
+mod job;
+mod nextest;
+mod no_std;
 mod report;
-mod run;
 mod simulate;
-mod suites;
 mod test;
 mod tools;
+mod workspace;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
+
+use job::Job;
 
 const HELP: &str = "\
 usage: cargo xtask COMMAND
 
-  test [--fast]         everything that must hold: format, lints, licences, tests, docs, benches
-                        that compile, each fuzz target for a moment (FUZZ_SECONDS, 5 unless set).
-                        --fast leaves out fuzzing and the second crypto backend.
-  ci                    the same with CI=true: a tool that is missing is a failure
-  bench [--last] [--write]  run the benchmarks and print the tables (--last: those of the last run);
-                        --write: into docs/benchmarks.md
-  simulate [--write]    Client against Camera over simulated networks: prints the table (--write: into
-                        docs/benchmarks.md, too); fails if a goal is missed. With arguments (--seeds N,
-                        --seconds N, --only WORDS): prints that part
-  interop [ARGS]        dtls-psk against other implementations: writes docs/interop.md. With
-                        arguments (--short, --seeds N, --only PEER): prints that part
-  fuzz [TARGET ...]     fuzz these targets, or all, for FUZZ_SECONDS each (60 unless set)
-  seeds                 make fuzz/seeds again
-  assets                make the clips that ship with the program again (needs ffmpeg)
+  test [--fast]   Run every check: formatting, lints, licenses, tests, documentation, and a few
+                  seconds of each fuzz target. Offers to install missing tools. With CI=true, or
+                  without a terminal, installs them; with CI=true a missing tool is a failure.
+                  --fast skips fuzzing and the second crypto backend.
+  ci              Run `test` with CI=true.
+  bench [--last] [--write]
+                  Run the benchmarks and print tables of the results. --last prints the results of
+                  the previous run. --write updates docs/benchmarks.md.
+  simulate [--write] [ARGS]
+                  Run client and camera over simulated networks and print a table. Fails if a
+                  network misses its goal. --write updates docs/benchmarks.md. With --seeds N,
+                  --seconds N or --only NAME, run only a part.
+  interop [ARGS]  Test dtls-psk against other DTLS implementations and write docs/interop.md. With
+                  --short, --seeds N or --only PEER, run a part and print it.
+  fuzz [TARGET ...]
+                  Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60).
+  seeds           Regenerate the fuzzing seeds in fuzz/seeds.
+  assets          Regenerate the video clips that ship with the program (requires ffmpeg).
 ";
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    // Every path below is relative to the root of the workspace.
-    if let Err(error) = std::env::set_current_dir(root()) {
-        eprintln!("xtask: {}: {error}", root().display());
+    // All paths in this program are relative to the workspace.
+    let started = std::env::set_current_dir(workspace::root())
+        .map_err(|error| format!("cannot enter {}: {error}", workspace::root().display()))
+        .and_then(|()| job::stop_on_ctrl_c());
+    if let Err(error) = started {
+        eprintln!("xtask: {error}");
         return ExitCode::FAILURE;
     }
-    let done = match args.as_slice() {
-        ["test"] => test::all(test::is_ci(), false),
-        ["test", "--fast"] => test::all(test::is_ci(), true),
-        ["ci"] => test::all(true, false),
-        ["bench"] => bench::all(false),
-        ["bench", "--write"] => bench::all(true),
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args.as_slice() {
+        ["test"] => test::all(false),
+        ["test", "--fast"] => test::all(true),
+        ["ci"] => Job::cargo(&["xtask", "test"])
+            .env("CI", "true")
+            .minutes(120)
+            .run(),
+        ["bench"] => bench::run().and_then(|()| bench::show(false)),
+        ["bench", "--write"] => bench::run().and_then(|()| bench::show(true)),
         ["bench", "--last"] => bench::show(false),
         ["bench", "--last", "--write"] => bench::show(true),
         ["simulate", "--write"] => simulate::all(&[], true),
@@ -56,24 +69,21 @@ fn main() -> ExitCode {
         ["interop", args @ ..] => interop::all(args),
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["seeds"] => fuzz::make_seeds(),
-        ["assets"] => run::succeeds("crates/tutk-cli/assets/make-clips.sh", &[]),
+        ["assets"] => Job::new("crates/tutk-cli/assets/make-clips.sh", &[]).run(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
-            true
+            return ExitCode::SUCCESS;
         }
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);
         }
     };
-    if done {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
     }
-}
-
-fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.parent().map_or_else(|| here.clone(), PathBuf::from)
 }

@@ -1,36 +1,37 @@
-//! What was run, how long it took, and what could not be run.
-
-#![expect(clippy::disallowed_methods, reason = "it times other programs")]
+//! The results of steps, and the closing summary.
+#![expect(clippy::disallowed_methods, reason = "steps are timed")]
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How a step ended.
+use crate::job::is_interrupted;
+
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
-    Failed,
-    /// It could not be run, and why.
-    CouldNot(String),
+    /// The reason for the failure, of any number of lines.
+    Failed(String),
+    /// The reason why the step did not run.
+    Skipped(String),
 }
 
-impl From<bool> for Outcome {
-    fn from(passed: bool) -> Self {
-        if passed { Self::Passed } else { Self::Failed }
+impl From<Result<(), String>> for Outcome {
+    fn from(result: Result<(), String>) -> Self {
+        result.map_or_else(Self::Failed, |()| Self::Passed)
     }
 }
 
-/// The steps so far.
+/// The results so far.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     steps: Vec<(String, Outcome, Duration)>,
-    /// Things that other steps silently went without, and why.
     missing: Vec<String>,
     pub(crate) tests: TestCounts,
 }
 
 impl Report {
-    /// Runs a step under its name.
+    /// Runs a step, unless the user pressed Ctrl-C.
     pub(crate) fn step<O: Into<Outcome>>(
         &mut self,
         name: &str,
@@ -38,90 +39,87 @@ impl Report {
     ) {
         println!("\n=== {name}");
         let start = Instant::now();
-        let outcome = step(&mut self.tests).into();
+        let outcome = if is_interrupted() {
+            Outcome::Skipped("interrupted".into())
+        } else {
+            step(&mut self.tests).into()
+        };
         let took = start.elapsed();
         println!("=== {name}: {outcome} ({:.1} s)", took.as_secs_f64());
         self.steps.push((name.into(), outcome, took));
     }
 
-    /// Notes something that steps will go without.
-    pub(crate) fn missing(&mut self, what: String) {
-        self.missing.push(what);
+    /// Adds a tool that steps need and that is not installed.
+    pub(crate) fn missing(&mut self, tool: String) {
+        self.missing.push(tool);
     }
 
-    /// Prints the table. True if all is well; where nothing may be missing (`strict`), that too.
-    pub(crate) fn finish(&self, strict: bool) -> bool {
+    /// Prints the summary. Fails if a step failed, and with `strict` also if anything was skipped.
+    pub(crate) fn finish(&self, strict: bool) -> Result<(), String> {
         println!("\n=== summary");
         for (name, outcome, took) in &self.steps {
             println!("{name:<34} {:>8.1} s   {outcome}", took.as_secs_f64());
         }
-        let could_not: Vec<String> = self
-            .steps
-            .iter()
-            .filter_map(|(name, outcome, _)| match outcome {
-                Outcome::CouldNot(why) => Some(format!("{name}: {why}")),
-                _ => None,
-            })
-            .chain(self.missing.iter().cloned())
-            .collect();
-        for line in &could_not {
-            println!("could not: {line}");
-        }
-        let failed = self
-            .steps
-            .iter()
-            .filter(|(_, outcome, _)| *outcome == Outcome::Failed)
-            .count();
-        let passed = self
-            .steps
-            .iter()
-            .filter(|(_, outcome, _)| *outcome == Outcome::Passed)
-            .count();
-        let well = failed == 0 && (could_not.is_empty() || !strict);
-        println!(
-            "steps: {passed} passed; {failed} failed; {} could not be run{}",
-            could_not.len(),
-            if strict && !could_not.is_empty() {
-                " (a failure where CI=true)"
-            } else {
-                ""
+        let (mut failed, mut skipped) = (0, self.missing.len());
+        for (name, outcome, _) in &self.steps {
+            match outcome {
+                Outcome::Passed => {}
+                Outcome::Failed(reason) => {
+                    failed += 1;
+                    println!("\nFAILED {name}: {reason}");
+                }
+                Outcome::Skipped(reason) => {
+                    skipped += 1;
+                    println!("\nskipped {name}: {reason}");
+                }
             }
+        }
+        for tool in &self.missing {
+            println!("missing {tool}");
+        }
+        println!(
+            "\nsteps: {failed} of {} failed, {skipped} skipped or incomplete",
+            self.steps.len()
         );
         if self.tests != TestCounts::default() {
             println!("tests: {}", self.tests);
         }
-        println!("{}", if well { "all well" } else { "NOT well" });
-        well
+        if failed > 0 {
+            Err(format!("{failed} steps failed"))
+        } else if skipped > 0 && (strict || is_interrupted()) {
+            Err("the run is not complete".into())
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// Tests as `cargo test` reports them, added up.
+/// The numbers of tests that ran.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestCounts {
     passed: u64,
     failed: u64,
-    ignored: u64,
+    skipped: u64,
 }
 
 impl TestCounts {
-    /// Adds a line `test result: ok. 22 passed; 0 failed; 0 ignored; ...`; others change nothing.
+    /// Adds the counts of a summary line of cargo test or nextest. Ignores all other lines.
     pub(crate) fn add_line(&mut self, line: &str) {
-        let Some(result) = line.trim_start().strip_prefix("test result:") else {
+        // nextest indents the output of failed tests, which ends in a line of the first kind.
+        if !line.starts_with("test result:") && !line.trim_start().starts_with("Summary [") {
             return;
-        };
-        let words: Vec<&str> = result
-            .split([' ', ';', '.'])
+        }
+        let words: Vec<&str> = line
+            .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
             .collect();
         for pair in words.windows(2) {
-            let [count, what] = pair else { continue };
-            let Ok(count) = count.parse::<u64>() else {
-                continue;
-            };
-            match *what {
+            let [count, kind] = pair else { continue };
+            let count = count.parse().unwrap_or(0);
+            match *kind {
                 "passed" => self.passed += count,
-                "failed" => self.failed += count,
-                "ignored" => self.ignored += count,
+                "failed" | "timed" | "exec" => self.failed += count,
+                "ignored" | "skipped" => self.skipped += count,
                 _ => {}
             }
         }
@@ -130,11 +128,12 @@ impl TestCounts {
 
 impl fmt::Display for TestCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed; {} failed; {} ignored",
-            self.passed, self.failed, self.ignored
-        )
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
 }
 
@@ -142,8 +141,8 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Passed => "passed",
-            Self::Failed => "FAILED",
-            Self::CouldNot(_) => "could not be run",
+            Self::Failed(_) => "FAILED",
+            Self::Skipped(_) => "skipped",
         })
     }
 }
@@ -153,34 +152,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_added_up() {
+    fn adds_counts_of_cargo_test_and_nextest() {
         let mut counts = TestCounts::default();
         counts.add_line(
-            "test result: ok. 22 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.07s",
-        );
-        counts.add_line(
-            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out",
+            "test result: ok. 22 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.07s",
         );
         counts.add_line("test mp4::tests::ticks_are_rounded ... ok");
-        assert_eq!(
-            counts,
-            TestCounts {
-                passed: 24,
-                failed: 1,
-                ignored: 1
-            }
+        counts.add_line("    test result: FAILED. 0 passed; 1 failed; 0 ignored");
+        counts.add_line(
+            "     Summary [   4.187s] 9 tests run: 6 passed (1 slow), 2 failed, 1 timed out, 4 skipped",
         );
+        assert_eq!(counts.to_string(), "28 passed, 3 failed, 5 skipped");
     }
 
     #[test]
-    fn what_could_not_be_run_fails_only_where_it_must() {
+    fn skipped_steps_fail_only_a_strict_run() {
         let mut report = Report::default();
-        report.step("a", |_| true);
-        assert!(report.finish(true));
-        report.step("b", |_| Outcome::CouldNot("no tool".into()));
-        assert!(report.finish(false));
-        assert!(!report.finish(true));
-        report.step("c", |_| false);
-        assert!(!report.finish(false));
+        report.step("a", |_| Ok(()));
+        assert!(report.finish(true).is_ok());
+        report.step("b", |_| Outcome::Skipped("no tool".into()));
+        assert!(report.finish(false).is_ok());
+        assert!(report.finish(true).is_err());
+        report.step("c", |_| Err("exit status: 1".into()));
+        assert!(report.finish(false).is_err());
     }
 }

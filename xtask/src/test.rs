@@ -1,161 +1,121 @@
-//! `cargo xtask test`: everything that must hold.
+//! `cargo xtask test`: runs every check.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use crate::job::Job;
+use crate::report::{Outcome, Report, TestCounts};
+use crate::workspace::{is_ci, packages};
+use crate::{comments, fuzz, interop, nextest, no_std, tools};
 
-use crate::report::{Outcome, Report};
-use crate::run::Job;
-use crate::{fuzz, interop, suites, tools};
+/// The feature of the second crypto backend.
+const RUST_CRYPTO: &str = "rust-crypto";
+const RUST_CRYPTO_ARGS: [&str; 3] = ["--no-default-features", "--features", RUST_CRYPTO];
 
-/// Crates that must do without the standard library. No target without it need be installed: the
-/// attribute and the features of what they stand on are looked at instead.
-const NO_STD: [&str; 5] = [
-    "av-login",
-    "disco-cipher",
-    "hl-ioctl",
-    "tutk-frame",
-    "video-reassembly",
-];
-
-/// Feature names that bring in the standard library.
-const STD_FEATURE: &str = "feature \"std\"";
-
-/// The second crypto backend. Crates that know it are those whose manifest has the feature.
-const RUST_CRYPTO: [&str; 3] = ["--no-default-features", "--features", "rust-crypto"];
-
-/// The crates whose tests are run again with it: the others only pass it on.
+/// The crates that use the second backend. The others only pass the feature on.
 const RUST_CRYPTO_TESTS: [&str; 4] = ["-p", "dtls-psk", "-p", "tutk-session"];
 
-pub(crate) fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|ci| ci == "true")
-}
-
-/// Runs every step, whatever the others say, and prints the table. In CI (`strict`) a missing
-/// tool is a failure.
-pub(crate) fn all(strict: bool, fast: bool) -> bool {
+/// Runs all steps, even if some fail, and prints a summary.
+pub(crate) fn all(fast: bool) -> Result<(), String> {
     let mut report = Report::default();
-    let tools = tools::look(&mut report);
+    let missing = tools::prepare(&mut report);
 
-    report.step("format", |_| {
-        let fuzz = ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"];
-        Job::cargo(&["fmt", "--all", "--check"]).succeeds() & Job::cargo(&fuzz).succeeds()
+    report.step("format", |_| Job::cargo(&["fmt", "--all", "--check"]).run());
+    report.step("format, fuzz targets", |_| {
+        Job::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()
     });
-    report.step("clippy", |_| {
-        Job::cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ])
-        .succeeds()
+    report.step("comments", |_| {
+        // A warning until the last of them are wrapped.
+        comments::check().or_else(|error| {
+            println!("warning: {error}");
+            Ok(())
+        })
     });
-    if !fast {
-        report.step("clippy, rust-crypto", |_| clippy_rust_crypto());
-    }
-    report.step("no_std", |_| no_std());
-    report.step("licences, bans, sources", |_| {
-        if !tools.deny {
-            return Outcome::CouldNot("cargo-deny is missing".into());
+    report.step("no_std", |_| no_std::check());
+    report.step("licenses, bans, sources", |_| {
+        if missing.cargo_tool("deny") {
+            return Outcome::Skipped("cargo-deny is missing".into());
         }
-        // Not `advisories`: that list comes over the network and changes under the tests' feet.
+        // Advisories change over time, so that they could fail a build that passed before.
         Job::cargo(&["deny", "check", "bans", "licenses", "sources"])
-            .succeeds()
+            .run()
             .into()
     });
-    report.step("tests", |counts| {
-        suites::test(&["--workspace"], strict, counts)
-    });
+    report.step("clippy", |_| clippy(&["--workspace".into()]));
     if !fast {
-        report.step("tests, rust-crypto", |counts| {
-            suites::test(
-                &[&RUST_CRYPTO_TESTS[..], &RUST_CRYPTO].concat(),
-                strict,
-                counts,
-            )
-        });
+        report.step("clippy, rust-crypto", |_| clippy(&rust_crypto_args()?));
     }
-    report.step("interop, short", |_| interop::short(strict));
+    test(
+        &mut report,
+        "",
+        &["--workspace"],
+        missing.cargo_tool("nextest"),
+    );
+    if !fast {
+        let args = [&RUST_CRYPTO_TESTS[..], &RUST_CRYPTO_ARGS].concat();
+        test(
+            &mut report,
+            ", rust-crypto",
+            &args,
+            missing.cargo_tool("nextest"),
+        );
+    }
+    report.step("interoperability", |_| interop::short());
     report.step("docs", |_| {
         Job::cargo(&["doc", "--workspace", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings")
-            .succeeds()
+            .run()
     });
-    report.step("benches compile", |_| {
-        // As tests are built, whose dependencies are there: `cargo xtask bench` builds them to be measured.
-        let build = ["bench", "--workspace", "--bench", "*", "--no-run"];
-        Job::cargo(&[&build[..], &["--profile", "dev"]].concat()).succeeds()
+    report.step("build benches", |_| {
+        // With the dependencies that the tests use. `cargo xtask bench` builds for measurements.
+        Job::cargo(&[
+            "bench",
+            "--workspace",
+            "--bench",
+            "*",
+            "--no-run",
+            "--profile",
+            "dev",
+        ])
+        .run()
     });
     if !fast {
-        fuzz::short(&mut report, tools.fuzz);
+        fuzz::short(&mut report, missing.cargo_tool("fuzz"));
     }
-    report.finish(strict)
+    report.finish(is_ci())
 }
 
-fn clippy_rust_crypto() -> bool {
-    let crates = crates_with_rust_crypto();
-    let mut args = vec!["clippy", "--all-targets"];
-    for name in &crates {
-        args.extend(["-p", name]);
+fn test(report: &mut Report, suffix: &str, args: &[&str], is_nextest_missing: bool) {
+    type Step = fn(&[&str], &mut TestCounts) -> Result<(), String>;
+    let steps: [(&str, Step); 3] = [
+        ("build tests", |args, _| nextest::build(args)),
+        ("tests", nextest::run),
+        ("doc tests", nextest::run_doc_tests),
+    ];
+    for (name, step) in steps {
+        report.step(&format!("{name}{suffix}"), |counts| {
+            if is_nextest_missing && name != "doc tests" {
+                return Outcome::Skipped("cargo-nextest is missing".into());
+            }
+            step(args, counts).into()
+        });
     }
-    args.extend(RUST_CRYPTO);
-    args.extend(["--", "-D", "warnings"]);
-    !crates.is_empty() && Job::cargo(&args).succeeds()
 }
 
-/// Crates whose manifest has a feature `rust-crypto`.
-fn crates_with_rust_crypto() -> Vec<String> {
-    let has_feature = |folder: &PathBuf| {
-        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-        manifest
-            .lines()
-            .any(|line| line.starts_with("rust-crypto ="))
-    };
-    crates()
-        .iter()
-        .filter(|folder| has_feature(folder))
-        .filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned()))
-        .collect()
-}
-
-/// The folders of the crates, by name.
-pub(crate) fn crates() -> Vec<PathBuf> {
-    let entries = fs::read_dir("crates").into_iter().flatten();
-    let mut folders: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
+fn clippy(args: &[String]) -> Result<(), String> {
+    let args = args.iter().map(String::as_str);
+    let all: Vec<&str> = ["clippy", "--all-targets"]
+        .into_iter()
+        .chain(args)
         .collect();
-    folders.sort();
-    folders
+    Job::cargo(&[&all[..], &["--", "-D", "warnings"]].concat()).run()
 }
 
-fn no_std() -> bool {
-    let mut well = true;
-    for name in NO_STD {
-        let library = Path::new("crates").join(name).join("src/lib.rs");
-        let source = fs::read_to_string(library).unwrap_or_default();
-        if !source.lines().any(|line| line.trim() == "#![no_std]") {
-            eprintln!("{name}: src/lib.rs has no #![no_std]");
-            well = false;
-        }
-        let args = [
-            "tree",
-            "--package",
-            name,
-            "--edges",
-            "normal,features,no-proc-macro",
-        ];
-        let tree = Job::cargo(&[&args[..], &["--prefix", "none"]].concat()).output();
-        // The crate itself is the tree's first line: an empty tree would prove nothing.
-        let Some(tree) = tree.filter(|tree| tree.starts_with(name)) else {
-            eprintln!("{name}: cargo {} gave no tree", args.join(" "));
-            well = false;
-            continue;
-        };
-        for line in tree.lines().filter(|line| line.contains(STD_FEATURE)) {
-            eprintln!("{name}: stands on {line}");
-            well = false;
-        }
+/// Selects every package with the feature of the second crypto backend.
+fn rust_crypto_args() -> Result<Vec<String>, String> {
+    let mut args: Vec<String> = RUST_CRYPTO_ARGS.map(String::from).into();
+    for package in packages()?
+        .iter()
+        .filter(|package| package.features.contains_key(RUST_CRYPTO))
+    {
+        args.extend(["--package".into(), package.name.to_string()]);
     }
-    well
+    Ok(args)
 }

