@@ -107,17 +107,16 @@ fn describe(codec: AudioCodec) -> Arc<StreamDescription> {
 }
 
 fn frame(kind: MediaKind, timestamp: Duration, described: &Arc<StreamDescription>) -> LiveFrame {
-    LiveFrame {
-        kind,
-        data: match kind {
-            MediaKind::Audio => Bytes::from_static(&[0x21; 160]),
-            _ => Bytes::from_static(KEY),
-        },
-        timestamp,
-        wall: SystemTime::UNIX_EPOCH + timestamp,
-        discontinuity: false,
-        description: Arc::clone(described),
-    }
+    let (data, unit) = match kind {
+        MediaKind::Audio => (Bytes::from_static(&[0x21; 160]), None),
+        _ => {
+            let data = Bytes::from_static(KEY);
+            (data.clone(), Some(AccessUnit::new(Codec::H264, data)))
+        }
+    };
+    let wall = SystemTime::UNIX_EPOCH + timestamp;
+    let description = Arc::clone(described);
+    LiveFrame::new(kind, data, unit, timestamp, wall, false, description)
 }
 
 /// Does all that the connection wants, and returns how many bytes it said. It must come to rest.

@@ -4,6 +4,7 @@ mod audio;
 mod audio_boxes;
 mod boxes;
 mod live;
+mod segment_times;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -302,6 +303,14 @@ impl Mp4Writer {
         match &self.sound {
             Sound::Track { track, .. } => Some(track.config.format()),
             Sound::None | Sound::Awaited => None,
+        }
+    }
+
+    /// The timescale of the audio track, if there is one.
+    fn audio_timescale(&self) -> u32 {
+        match &self.sound {
+            Sound::Track { track, .. } => track.config.timescale(),
+            Sound::None | Sound::Awaited => TIMESCALE,
         }
     }
 

@@ -159,8 +159,7 @@ fn cpu() -> Duration {
 fn padded() -> simulator::Clip {
     let clip = clip(H264);
     let frames = clip.units().map(|unit| {
-        let key = unit.is_key();
-        let mut padded = BytesMut::from(&unit.data()[..]);
+        let (mut padded, key) = (BytesMut::from(&unit.data()[..]), unit.is_key());
         padded.put_bytes(0x55, FRAME_BYTES * if key { 4 } else { 1 });
         ClipFrame {
             data: padded.freeze(),

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use bytes::Bytes;
 
 use super::Mp4Writer;
+use super::TIMESCALE;
 use super::audio::AudioTrack;
+use super::segment_times::{self, TrackStart};
 use crate::clock::{PICTURE_TICKS, PictureClock, UNKNOWN_TICKS};
 use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, SequenceParameters};
 
@@ -44,6 +47,21 @@ pub struct Segment {
     /// What viewers who are there already have to be given before it: at the beginning, and when the
     /// camera changed its parameter sets.
     pub init: Option<InitSegment>,
+    /// The start of the segment on the stream's time line.
+    pub start: Duration,
+    /// The end of a segment with video. That of audio is not known.
+    pub end: Duration,
+    tracks: ArrayVec<TrackStart, 2>,
+}
+
+impl Segment {
+    /// Returns the bytes of the segment for a stream that starts at `zero` on this time line.
+    ///
+    /// Viewers can share segments and still see a stream that starts at time 0. Only the `moof` is copied.
+    #[must_use]
+    pub fn rebased(&self, zero: Duration) -> [Bytes; 2] {
+        segment_times::rebase(&self.data, &self.tracks, zero)
+    }
 }
 
 /// Makes access units and frames of sound into segments for live viewing, as a browser's Media Source
@@ -220,13 +238,19 @@ impl LiveMp4 {
     }
 
     fn segment(&mut self, data: Vec<u8>) -> Option<Segment> {
+        let audio_timescale = self.writer.audio_timescale();
         let live = self.writer.live.as_mut().filter(|_| !data.is_empty())?;
         let init = live.init.as_ref().filter(|_| live.init_is_new).cloned();
         live.init_is_new = false;
+        let tracks = segment_times::starts(&data, audio_timescale);
+        let start = tracks.first().map_or(Duration::ZERO, TrackStart::time);
         Some(Segment {
             data: data.into(),
             key: std::mem::take(&mut live.key),
             init,
+            start,
+            end: segment_times::time(live.end, TIMESCALE),
+            tracks,
         })
     }
 }

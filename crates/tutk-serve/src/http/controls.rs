@@ -36,7 +36,7 @@ struct BodyJson {
 
 /// A value as the catalogue writes it. Numbers may be JSON numbers.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a value must be a string or an integer")]
 enum ValueJson {
     Text(String),
     Number(i64),

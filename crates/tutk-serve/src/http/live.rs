@@ -1,65 +1,71 @@
-//! `/NAME/live`: a WebSocket for a browser's Media Source Extensions.
+//! `/NAME/live`: a WebSocket for Media Source Extensions.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use serde::Serialize;
-use tutk_media::{AccessUnit, AudioConfig, Codec, InitSegment, LiveMp4, Segment};
+use tutk_media::{InitSegment, Segment};
 
 use super::camera_state::StateJson;
 use super::extract::PathCamera;
-use super::media::{self, LeftOut, Sound, SoundChoice};
+use super::media::{self, AudioParameter};
 use super::problem::Problem;
 use super::state::{AppState, Shutdown};
 use super::stream;
 use super::websocket::{Disconnected, GOING_AWAY, Incoming, Socket, UNSUPPORTED, Upgrade};
 use crate::error::Error;
-use crate::hub::{Camera, LiveFrame, StreamDescription, Viewer, ViewerEvent};
+use crate::hub::{
+    AudioTrack, Camera, LiveFrame, MuxFormat, MuxedFrame, Muxer, StreamDescription, Viewer,
+    ViewerEvent,
+};
 
-/// How far a viewer may fall behind, by the frames' times, before it goes on with the newest key frame.
+/// How far a viewer may fall behind before it continues with the newest key frame.
 const MAX_LAG: Duration = Duration::from_secs(2);
 
-/// What is said beside the segments.
+/// A text message to the client.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Told<'a> {
-    /// Where the camera stands: first of all, and whenever it changes.
+enum LiveMessage<'a> {
+    /// The state of the camera: at the start, and after each change.
     State {
         #[serde(flatten)]
         state: &'a StateJson,
     },
-    /// The next binary message is an initialization segment, those after it are media segments of it.
+    /// The next binary message is an initialization segment. The media segments of it follow.
     Init {
         mime: String,
-        video: VideoTold,
-        sound: Option<SoundTold>,
-        /// Where the time 0 of its segments stands, in seconds from that of the first one's of this connection.
+        video: VideoJson,
+        sound: Option<AudioJson>,
+        /// The position of the segments' time 0 on the connection's time line, in seconds.
         offset: f64,
-        /// The time of day of that, in milliseconds since 1970.
+        /// The time of the first segment that follows, in seconds.
+        start: f64,
+        /// The time of day at `offset`, in milliseconds since 1970.
         wall: f64,
     },
-    /// Something of what the camera shows is not there.
+    /// A part of the camera's stream is omitted.
     LeftOut { what: &'static str, error: String },
-    /// Frames were left out, because this client is slow.
+    /// The client was slow and missed frames.
     Missed { frames: u64 },
 }
 
 #[derive(Debug, Serialize)]
-struct VideoTold {
+struct VideoJson {
     codec: String,
     width: u16,
     height: u16,
 }
 
 #[derive(Debug, Serialize)]
-struct SoundTold {
-    /// The camera's.
+struct AudioJson {
+    /// The camera's codec.
     codec: String,
     rate: u32,
     channels: u8,
-    /// As it is in the segments.
+    /// The segments contain FLAC.
     flac: bool,
 }
 
@@ -69,45 +75,39 @@ struct Live {
     socket: Socket,
     viewer: Viewer,
     shutdown: Shutdown,
-    choice: SoundChoice,
-    /// The newest state that was told.
+    format: MuxFormat,
+    /// The newest reported state.
     state: Option<StateJson>,
-    writing: Option<Writing>,
-    /// Where the first segment of this connection stands.
-    zero: Option<Duration>,
+    muxer: Option<Arc<Muxer>>,
+    /// The initialization segment that the client has. `None` if the client needs one before the next
+    /// segment.
+    init: Option<Arc<InitSegment>>,
+    /// The time 0 of the connection on the camera's time line, in seconds.
+    zero: Option<f64>,
+    /// The position of the segments' time 0 on the connection's time line, in seconds.
+    offset: f64,
+    /// The end of the last video segment on the connection's time line, in seconds.
+    end: f64,
 }
 
-/// Segments of one kind.
-struct Writing {
-    mp4: LiveMp4,
-    codec: Codec,
-    /// The sound that was there when it began, whether it is in the segments or not.
-    sound: Option<AudioConfig>,
-    /// The frame that it began with, once it was there: its time and time of day.
-    start: Option<(Duration, f64)>,
-}
-
-/// Why it ends.
+/// Why the stream ends.
 enum End {
-    /// The client is gone.
-    Gone,
-    /// The server ends.
-    Stopped,
-    /// The client did what is not expected.
-    Odd,
+    Disconnected,
+    Shutdown,
+    UnexpectedMessage,
     Problem(Problem),
 }
 
 impl From<Disconnected> for End {
     fn from(_: Disconnected) -> Self {
-        Self::Gone
+        Self::Disconnected
     }
 }
 
 pub(super) async fn live(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
-    Sound(choice): Sound,
+    AudioParameter(audio): AudioParameter,
     upgrade: Upgrade,
     request: Request,
 ) -> Response {
@@ -121,28 +121,31 @@ pub(super) async fn live(
         };
         let mut viewer = camera.watch(label);
         viewer.set_max_lag(Some(MAX_LAG));
-        tracing::info!(camera = camera.name(), "browser");
+        tracing::info!(camera = camera.name(), "browser connected");
         let mut live = Live {
             camera,
             socket,
             viewer,
             shutdown,
-            choice: choice.unwrap_or(SoundChoice::Flac),
+            format: MuxFormat::Mp4Segments(audio.unwrap_or(AudioTrack::Flac)),
             state: None,
-            writing: None,
+            muxer: None,
+            init: None,
             zero: None,
+            offset: 0.0,
+            end: 0.0,
         };
         let Err(end) = live.run(state).await;
         let socket = live.socket;
-        tracing::info!(camera = live.camera.name(), "browser left");
+        tracing::info!(camera = live.camera.name(), "browser disconnected");
         match end {
-            End::Gone => {}
-            End::Stopped => {
+            End::Disconnected => {}
+            End::Shutdown => {
                 socket
                     .close(GOING_AWAY, "the server is shutting down")
                     .await
             }
-            End::Odd => socket.close(UNSUPPORTED, "no messages are expected").await,
+            End::UnexpectedMessage => socket.close(UNSUPPORTED, "no messages are expected").await,
             End::Problem(problem) => socket.fail(problem).await,
         }
     })
@@ -150,39 +153,39 @@ pub(super) async fn live(
 
 impl Live {
     async fn run(&mut self, state: AppState) -> Result<std::convert::Infallible, End> {
-        let mut description = self.described(&state).await?;
-        self.begin(&description).await?;
+        let description = self.description(&state).await?;
+        self.select_muxer(&description).await?;
         loop {
             let event = tokio::select! {
                 event = self.viewer.next_event() => event,
                 message = self.socket.next() => return Err(unexpected(&message)),
-                () = self.shutdown.started() => return Err(End::Stopped),
+                () = self.shutdown.started() => return Err(End::Shutdown),
             };
             match event {
-                Some(ViewerEvent::Frame(frame)) => self.frame(&frame).await?,
-                Some(ViewerEvent::Description(new)) => {
-                    description = new;
-                    self.begin(&description).await?;
+                Some(ViewerEvent::Frame(frame)) => self.send_frame(&frame).await?,
+                Some(ViewerEvent::Description(description)) => {
+                    self.select_muxer(&description).await?;
                 }
-                Some(ViewerEvent::State(_)) => self.tell_state().await?,
+                Some(ViewerEvent::State(_)) => self.send_state().await?,
                 Some(ViewerEvent::Missed(frames)) => {
-                    self.send(&Told::Missed { frames }).await?;
+                    self.send(&LiveMessage::Missed { frames }).await?;
+                    self.skip_gap();
                 }
                 None => return Err(End::Problem(Error::Closed.into())),
             }
         }
     }
 
-    /// Waits until it is known what the camera shows, however long it is away, and says where it stands meanwhile.
-    async fn described(&mut self, state: &AppState) -> Result<Arc<StreamDescription>, End> {
+    /// Waits for the description, for any time, and reports state changes meanwhile.
+    async fn description(&mut self, state: &AppState) -> Result<Arc<StreamDescription>, End> {
         let mut changes = state.hub.changes();
         loop {
             changes.borrow_and_update();
-            self.tell_state().await?;
+            self.send_state().await?;
             let camera = self.camera.clone();
             let description = async {
                 match camera.description().await {
-                    // It is down: there is nothing to ask for before that changes.
+                    // There is no description before the state changes.
                     Err(Error::Down(_) | Error::NoFrames(_)) => std::future::pending().await,
                     other => other,
                 }
@@ -191,137 +194,121 @@ impl Live {
                 description = description => {
                     return description.map_err(|error| End::Problem(error.into()));
                 }
-                // The sender is in the hub.
+                // The hub keeps the sender alive.
                 _ = changes.changed() => {}
                 message = self.socket.next() => return Err(unexpected(&message)),
-                () = self.shutdown.started() => return Err(End::Stopped),
+                () = self.shutdown.started() => return Err(End::Shutdown),
             }
         }
     }
 
-    async fn tell_state(&mut self) -> Result<(), End> {
+    async fn send_state(&mut self) -> Result<(), End> {
         let state = StateJson::of(&self.camera);
         if self.state.as_ref() != Some(&state) {
-            self.send(&Told::State { state: &state }).await?;
+            self.send(&LiveMessage::State { state: &state }).await?;
             self.state = Some(state);
         }
         Ok(())
     }
 
-    /// Begins segments of another kind, where those of now cannot go on.
-    async fn begin(&mut self, description: &StreamDescription) -> Result<(), End> {
-        let sound = description.sound;
-        if let Some(writing) = &self.writing {
-            let codec = description.video.as_ref().map(|video| video.codec());
-            let other_picture = codec.is_some_and(|codec| codec != writing.codec);
-            // Sound that is not there, or not yet, is no other sound.
-            let config = sound.map(|sound| sound.config);
-            let other_sound = config.is_some() && config != writing.sound;
-            if !other_picture && !other_sound {
-                return Ok(());
-            }
+    /// Switches to another muxer if the current one cannot continue.
+    async fn select_muxer(&mut self, description: &StreamDescription) -> Result<(), End> {
+        let current = self.muxer.as_ref();
+        if current.is_some_and(|muxer| muxer.accepts(description)) {
+            return Ok(());
         }
-        let codec = media::picture(description).map_err(End::Problem)?;
-        let (mp4, left_out) = media::mp4(codec, sound, self.choice);
-        if let Some(LeftOut(error)) = &left_out {
-            let error = error.clone();
+        let muxer = self.camera.muxer(self.format, description);
+        let muxer = muxer.ok_or_else(|| End::Problem(media::no_video()))?;
+        if let Some(error) = muxer.omitted_audio.clone() {
             let what = "sound";
-            self.send(&Told::LeftOut { what, error }).await?;
+            self.send(&LiveMessage::LeftOut { what, error }).await?;
         }
-        self.writing = Some(Writing {
-            mp4,
-            codec,
-            sound: sound.map(|sound| sound.config),
-            start: None,
-        });
+        self.muxer = Some(muxer);
+        self.init = None;
         Ok(())
     }
 
-    async fn frame(&mut self, frame: &LiveFrame) -> Result<(), End> {
-        let Some(writing) = &mut self.writing else {
+    /// Lets the next segment continue where the last one ended. Browsers do not play over a gap.
+    fn skip_gap(&mut self) {
+        if self.init.take().is_some() {
+            self.zero = None;
+        }
+    }
+
+    async fn send_frame(&mut self, frame: &LiveFrame) -> Result<(), End> {
+        let Some(muxer) = self.muxer.clone() else {
             return Ok(());
         };
-        let segment = match writing.write(frame) {
-            Ok(Some(segment)) => segment,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                tracing::debug!(%error, "a frame was left out of a stream, and others may be");
+        let Some(MuxedFrame::Mp4 { segment, init }) = muxer.mux(frame) else {
+            return Ok(());
+        };
+        let known = self.init.as_ref();
+        if known.is_none_or(|known| !Arc::ptr_eq(known, &init)) {
+            // A client can start and resume at key frames only.
+            if !segment.key {
                 return Ok(());
             }
-        };
-        if let Some(init) = segment.init {
-            let zero = *self.zero.get_or_insert(frame.timestamp);
-            let (start, wall) = *writing.start.get_or_insert_with(|| {
-                let since = frame.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-                (frame.timestamp, since.as_secs_f64() * 1_000.0)
-            });
-            let told = writing.init(&init, frame, start.saturating_sub(zero), wall.round());
-            self.send(&told).await?;
-            self.bytes(init.data).await?;
+            let message = self.init_message(&muxer, &init, frame, &segment);
+            self.send(&message).await?;
+            self.send_bytes(init.data.clone()).await?;
+            self.init = Some(init);
         }
-        self.bytes(segment.data).await
-    }
-
-    async fn send(&mut self, told: &Told<'_>) -> Result<(), End> {
-        tokio::select! {
-            sent = self.socket.send_json(told) => Ok(sent?),
-            () = self.shutdown.started() => Err(End::Stopped),
-        }
-    }
-
-    async fn bytes(&mut self, bytes: bytes::Bytes) -> Result<(), End> {
-        tokio::select! {
-            sent = self.socket.send(bytes) => Ok(sent?),
-            () = self.shutdown.started() => Err(End::Stopped),
-        }
-    }
-}
-
-impl Writing {
-    fn write(&mut self, frame: &LiveFrame) -> Result<Option<Segment>, tutk_media::Error> {
-        let (data, time) = (&frame.data, frame.timestamp);
         if frame.kind.is_video() {
-            let unit = AccessUnit::new(self.codec, data.clone()).with_key_flag(frame.is_key());
-            return self.mp4.write(&unit, time);
+            self.end = self.offset + segment.end.as_secs_f64();
         }
-        match frame.description.sound {
-            Some(sound) if self.has_sound() => self.mp4.write_audio(sound.format, data, time),
-            _ => Ok(None),
-        }
+        self.send_bytes(segment.data.clone()).await
     }
 
-    fn has_sound(&self) -> bool {
-        self.mp4.writer().audio_format().is_some()
-    }
-
-    fn init(
-        &self,
+    fn init_message(
+        &mut self,
+        muxer: &Muxer,
         init: &InitSegment,
         frame: &LiveFrame,
-        offset: Duration,
-        wall: f64,
-    ) -> Told<'static> {
-        let video = frame.description.video.as_ref();
-        let size = video.and_then(|video| video.parameters());
-        let sound = self.sound.filter(|_| self.has_sound());
-        Told::Init {
+        segment: &Segment,
+    ) -> LiveMessage<'static> {
+        let timestamp = frame.timestamp.as_secs_f64();
+        let end = self.end;
+        let zero = *self.zero.get_or_insert(timestamp - end);
+        // Rounded down, so that no segment starts before time 0. Browsers drop such segments.
+        let start = (segment.start.as_secs_f64() * 1_000.0).floor() / 1_000.0;
+        self.offset = timestamp - start - zero;
+        let since = frame.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = (since.as_secs_f64() - start) * 1_000.0;
+        let size = frame.description.video.as_ref();
+        let size = size.and_then(|video| video.parameters());
+        LiveMessage::Init {
             mime: init.mime_type(),
-            video: VideoTold {
-                codec: self.codec.to_string(),
-                width: size.map_or(0, |size| size.width),
-                height: size.map_or(0, |size| size.height),
+            video: VideoJson {
+                codec: muxer.codec().to_string(),
+                width: size.as_ref().map_or(0, |size| size.width),
+                height: size.as_ref().map_or(0, |size| size.height),
             },
-            sound: sound.map(|sound| {
-                let format = sound.format();
-                SoundTold {
+            sound: muxer.audio().map(|audio| {
+                let format = audio.config.format();
+                AudioJson {
                     codec: format.codec.to_string(),
                     rate: format.rate,
                     channels: format.channels,
                     flac: init.codecs.ends_with(",flac"),
                 }
             }),
-            offset: offset.as_secs_f64(),
-            wall,
+            offset: self.offset,
+            start,
+            wall: wall.round(),
+        }
+    }
+
+    async fn send(&mut self, message: &LiveMessage<'_>) -> Result<(), End> {
+        tokio::select! {
+            sent = self.socket.send_json(message) => Ok(sent?),
+            () = self.shutdown.started() => Err(End::Shutdown),
+        }
+    }
+
+    async fn send_bytes(&mut self, bytes: Bytes) -> Result<(), End> {
+        tokio::select! {
+            sent = self.socket.send(bytes) => Ok(sent?),
+            () = self.shutdown.started() => Err(End::Shutdown),
         }
     }
 }
@@ -329,7 +316,7 @@ impl Writing {
 /// Returns how the stream ends after a message from the client. None is expected.
 fn unexpected(message: &Incoming) -> End {
     match message {
-        Incoming::Closed => End::Gone,
-        Incoming::Text(_) | Incoming::Binary(_) => End::Odd,
+        Incoming::Closed => End::Disconnected,
+        Incoming::Text(_) | Incoming::Binary(_) => End::UnexpectedMessage,
     }
 }

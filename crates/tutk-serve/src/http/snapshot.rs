@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use tutk_media::{AccessUnit, Codec, Error as MediaError, SNAPSHOT_QUALITY};
+use tutk_media::{Codec, Error as MediaError, SNAPSHOT_QUALITY};
 
 use super::extract::PathCamera;
 use super::problem::Problem;
@@ -81,15 +81,14 @@ async fn key_frame(camera: &Camera, label: String) -> Result<LiveFrame, Problem>
 
 fn decode(frame: &LiveFrame) -> Result<Bytes, Problem> {
     let not_supported = |error, advice| Problem::new(StatusCode::NOT_IMPLEMENTED, error, advice);
-    let Some(sets) = &frame.description.video else {
+    let (Some(sets), Some(unit)) = (&frame.description.video, &frame.unit) else {
         let error = "the camera does not send H.264, and there is no decoder for other codecs";
         return Err(not_supported(
             error.to_owned(),
             "see /api/cameras for the camera's codec",
         ));
     };
-    let unit = AccessUnit::new(sets.codec(), frame.data.clone());
-    let jpeg = tutk_media::snapshot(sets, &unit, SNAPSHOT_QUALITY);
+    let jpeg = tutk_media::snapshot(sets, unit, SNAPSHOT_QUALITY);
     jpeg.map(Bytes::from).map_err(|error| {
         let text = error.to_string();
         match (error, sets.codec()) {

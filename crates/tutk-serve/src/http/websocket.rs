@@ -5,10 +5,12 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::http::header::{CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -69,10 +71,15 @@ impl FromRequestParts<AppState> for Upgrade {
     /// Fails with 426 without a handshake of version 13, and with 400 without a valid key.
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
+        let upgrade = upgrade.map_err(|rejection| rejected(&rejection))?;
+        let key = parts.headers.get(SEC_WEBSOCKET_KEY);
+        let key = key.and_then(|key| BASE64_STANDARD.decode(key).ok());
+        if key.is_none_or(|key| key.len() != 16) {
+            return Err(invalid_key());
+        }
         let max = state.limits.message_bytes;
         Ok(Self {
             upgrade: upgrade
-                .map_err(|rejection| rejected(&rejection))?
                 .read_buffer_size(16 << 10)
                 .write_buffer_size(0)
                 .max_message_size(max)
@@ -83,11 +90,15 @@ impl FromRequestParts<AppState> for Upgrade {
     }
 }
 
+fn invalid_key() -> Problem {
+    let error = "Sec-WebSocket-Key is not 16 bytes in base64";
+    Problem::new(StatusCode::BAD_REQUEST, error, "use a WebSocket client")
+}
+
 fn rejected(rejection: &WebSocketUpgradeRejection) -> Problem {
     let advice = "use a WebSocket client, for example a browser's `new WebSocket(…)`";
     if let WebSocketUpgradeRejection::WebSocketKeyHeaderMissing(_) = rejection {
-        let error = "the Sec-WebSocket-Key header is missing";
-        return Problem::new(StatusCode::BAD_REQUEST, error, advice);
+        return invalid_key();
     }
     let error = "this URL needs a WebSocket handshake of version 13";
     Problem::new(StatusCode::UPGRADE_REQUIRED, error, advice)

@@ -104,6 +104,16 @@ impl Camera {
         }
     }
 
+    /// Returns the muxer of a format, shared with other viewers. Returns `None` if the stream has no video.
+    #[cfg(feature = "http")]
+    pub(crate) fn muxer(
+        &self,
+        format: super::muxer::MuxFormat,
+        description: &StreamDescription,
+    ) -> Option<Arc<super::muxer::Muxer>> {
+        self.shared.muxers.get(format, description)
+    }
+
     /// Its name in the hub.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tutk_media::{
     AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec as VideoCodec, ParameterSets,
 };
@@ -77,6 +76,8 @@ pub(super) struct Describer {
     requested: MediaRequest,
     /// The timestamp of the first frame.
     first: Option<Duration>,
+    /// The access unit of the last frame.
+    unit: Option<AccessUnit>,
 }
 
 impl Describer {
@@ -89,16 +90,16 @@ impl Describer {
             }),
             requested,
             first: None,
+            unit: None,
         }
     }
 
     /// Returns the description of a frame. It is the same [`Arc`] while nothing changes.
     pub(super) fn frame(&mut self, frame: &Frame) -> &Arc<StreamDescription> {
-        let video = frame.kind.is_video();
-        if video && frame.is_key() {
-            self.key_frame(frame.codec, &frame.data);
-        } else if !video {
-            self.audio(frame);
+        self.unit = None;
+        match frame.kind.is_video() {
+            true => self.video(frame),
+            false => self.audio(frame),
         }
         if !self.current.settled {
             let first = *self.first.get_or_insert(frame.timestamp);
@@ -115,28 +116,39 @@ impl Describer {
         &self.current
     }
 
-    /// Updates the parameter sets.
-    fn key_frame(&mut self, codec: Option<Codec>, unit: &Bytes) {
+    /// Returns the access unit of the last frame, if it has one.
+    pub(super) fn take_unit(&mut self) -> Option<AccessUnit> {
+        self.unit.take()
+    }
+
+    /// Locates the NAL units of a frame, and updates the parameter sets.
+    fn video(&mut self, frame: &Frame) {
         let known = self.current.video.as_ref();
-        let codec = match codec {
-            Some(Codec::H264) => VideoCodec::H264,
-            Some(Codec::H265) => VideoCodec::H265,
-            Some(_) => return self.change_video(None),
+        let key = frame.is_key();
+        let codec = match frame.codec {
+            Some(Codec::H264) => Some(VideoCodec::H264),
+            Some(Codec::H265) => Some(VideoCodec::H265),
+            Some(_) if key => return self.change_video(None),
+            Some(_) => None,
             // Some layouts do not contain the codec. It is detected once, from a key frame.
-            None => match known {
-                Some(known) => known.codec(),
-                None => match VideoCodec::detect(unit) {
-                    Some(codec) => codec,
-                    None => return,
-                },
-            },
+            None => known.map(ParameterSets::codec).or_else(|| {
+                let detected = key.then(|| VideoCodec::detect(&frame.data));
+                detected.flatten()
+            }),
         };
-        let mut sets = match known {
-            Some(known) if known.codec() == codec => known.clone(),
-            _ => ParameterSets::new(codec),
+        let Some(codec) = codec else {
+            return;
         };
-        sets.update(&AccessUnit::new(codec, unit.clone()));
-        self.change_video(Some(sets));
+        let unit = AccessUnit::new(codec, frame.data.clone()).with_key_flag(key);
+        if key {
+            let mut sets = match known {
+                Some(known) if known.codec() == codec => known.clone(),
+                _ => ParameterSets::new(codec),
+            };
+            sets.update(&unit);
+            self.change_video(Some(sets));
+        }
+        self.unit = Some(unit);
     }
 
     fn change_video(&mut self, video: Option<ParameterSets>) {
@@ -176,6 +188,7 @@ impl Describer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use tutk_media::AdtsHeader;
     use tutk_session::MediaKind;
 

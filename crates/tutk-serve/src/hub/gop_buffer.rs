@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use tutk_media::{AccessUnit, Error, RtpPayloads};
 use tutk_session::MediaKind;
 
+use super::derived::Derived;
 use super::description::StreamDescription;
 
 /// The default limit of [`KeptLimits::bytes`]. A group of pictures at 2K has one to three million bytes.
@@ -39,12 +41,14 @@ impl Default for KeptLimits {
 }
 
 /// A frame of a camera's stream. Cloning shares its bytes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct LiveFrame {
     /// The kind: audio, key frame or delta frame.
     pub kind: MediaKind,
     /// The bytes. Video is an Annex B byte stream.
     pub data: Bytes,
+    /// The access unit, with its NAL units located. `None` for audio and for other video codecs.
+    pub unit: Option<AccessUnit>,
     /// The presentation time on the camera's time line. Video and audio share it, it continues over all
     /// sessions, and it never goes back within a stream. It starts with the first session's stream.
     pub timestamp: Duration,
@@ -55,6 +59,9 @@ pub struct LiveFrame {
     pub discontinuity: bool,
     /// The description of the stream from this frame on.
     pub description: Arc<StreamDescription>,
+    /// The number of the frame. Assigned by the buffer.
+    pub(super) number: u64,
+    pub(super) derived: Arc<Derived>,
 }
 
 /// The position of a viewer.
@@ -104,12 +111,75 @@ struct Group {
 const AUDIO_BEFORE_KEY: Duration = Duration::from_secs(1);
 
 impl LiveFrame {
+    /// Creates a frame.
+    #[must_use]
+    pub fn new(
+        kind: MediaKind,
+        data: Bytes,
+        unit: Option<AccessUnit>,
+        timestamp: Duration,
+        wall: SystemTime,
+        discontinuity: bool,
+        description: Arc<StreamDescription>,
+    ) -> Self {
+        Self {
+            kind,
+            data,
+            unit,
+            timestamp,
+            wall,
+            discontinuity,
+            description,
+            number: 0,
+            derived: Arc::default(),
+        }
+    }
+
+    /// Returns the RTP payloads of the frame. They are planned once for all viewers.
+    pub(crate) fn rtp_payloads(&self, packet_bytes: usize) -> Result<Arc<RtpPayloads>, Error> {
+        let (planned_bytes, planned) = self
+            .derived
+            .rtp
+            .get_or_init(|| (packet_bytes, self.plan_rtp(packet_bytes)));
+        match *planned_bytes == packet_bytes {
+            true => planned.clone(),
+            false => self.plan_rtp(packet_bytes),
+        }
+    }
+
+    fn plan_rtp(&self, packet_bytes: usize) -> Result<Arc<RtpPayloads>, Error> {
+        let payloads = match (&self.unit, &self.description.video) {
+            (Some(unit), Some(sets)) if unit.is_key() => {
+                RtpPayloads::video(&sets.clone().complete(unit), packet_bytes)
+            }
+            (Some(unit), _) => RtpPayloads::video(unit, packet_bytes),
+            (None, _) => {
+                let audio = self.description.sound.ok_or(Error::NoAudioTrack)?;
+                RtpPayloads::audio(audio.config, &self.data, packet_bytes)
+            }
+        };
+        payloads.map(Arc::new)
+    }
+
     /// Returns `true` for a key frame, at which decoding can start.
     #[must_use]
     pub fn is_key(&self) -> bool {
         self.kind == MediaKind::Key
     }
 }
+
+/// Compares frames without derived data.
+impl PartialEq for LiveFrame {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.data == other.data
+            && (self.timestamp, self.wall) == (other.timestamp, other.wall)
+            && self.discontinuity == other.discontinuity
+            && self.description == other.description
+    }
+}
+
+impl Eq for LiveFrame {}
 
 /// Omits the bytes.
 impl fmt::Debug for LiveFrame {
@@ -138,13 +208,18 @@ impl GopBuffer {
 
     /// Appends a frame. Drops the frames that neither new viewers nor the slowest of `cursors` need, then the oldest
     /// frames over the limits.
-    pub(super) fn push<'a>(&mut self, frame: LiveFrame, cursors: impl Iterator<Item = &'a Cursor>) {
+    pub(super) fn push<'a>(
+        &mut self,
+        mut frame: LiveFrame,
+        cursors: impl Iterator<Item = &'a Cursor>,
+    ) {
         if frame.is_key() {
             let key = self.end();
             let start = key - self.audio_since(frame.timestamp);
             (self.group, self.open) = (Some(Group { start, key }), true);
         }
         self.bytes += frame.data.len();
+        frame.number = self.end();
         self.frames.push_back(frame);
         self.drop_unneeded(cursors);
         while self.frames.len() > 1
@@ -286,18 +361,19 @@ mod tests {
     use super::*;
 
     fn frame(kind: MediaKind, number: u64, len: usize) -> LiveFrame {
-        LiveFrame {
+        LiveFrame::new(
             kind,
-            data: vec![0; len].into(),
-            timestamp: Duration::from_millis(number * 50),
-            wall: SystemTime::UNIX_EPOCH,
-            discontinuity: false,
-            description: Arc::new(StreamDescription {
+            vec![0; len].into(),
+            None,
+            Duration::from_millis(number * 50),
+            SystemTime::UNIX_EPOCH,
+            false,
+            Arc::new(StreamDescription {
                 video: None,
                 sound: None,
                 settled: true,
             }),
-        }
+        )
     }
 
     /// Frames by letters: `K`ey, `d`elta, `a`udio; 100 bytes each.

@@ -345,14 +345,15 @@ impl Keeper {
         }
         let description = Arc::clone(self.describer.frame(&frame));
         let (timestamp, wall, gap) = self.line.place(frame.timestamp, frame.kind.is_video());
-        self.shared.push(LiveFrame {
-            kind: frame.kind,
-            data: frame.data,
+        self.shared.push(LiveFrame::new(
+            frame.kind,
+            frame.data,
+            self.describer.take_unit(),
             timestamp,
             wall,
-            discontinuity: discontinuity || gap,
+            discontinuity || gap,
             description,
-        });
+        ));
     }
 }
 

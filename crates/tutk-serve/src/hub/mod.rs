@@ -1,9 +1,12 @@
 //! One session a camera, for any number of viewers.
 
 mod camera;
+mod derived;
 mod description;
 mod gop_buffer;
 mod keeper;
+#[cfg(feature = "http")]
+mod muxer;
 mod shared;
 mod stats;
 mod url_scheme;
@@ -17,12 +20,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Keep, LINGER, Lease};
+#[cfg(feature = "http")]
+pub(crate) use self::derived::MuxedFrame;
 pub use self::description::{
     PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription, audio_codec, audio_format,
 };
 pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, LiveFrame, MAX_LAG};
 pub use self::keeper::MAX_COMMANDS;
 use self::keeper::{Control, Keeper};
+#[cfg(feature = "http")]
+pub(crate) use self::muxer::{AudioTrack, MuxFormat, Muxer};
 use self::shared::Shared;
 pub use self::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 use self::url_scheme::Outputs;

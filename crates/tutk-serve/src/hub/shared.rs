@@ -15,6 +15,8 @@ use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 #[derive(Debug)]
 pub(super) struct Shared {
     inner: Mutex<Inner>,
+    #[cfg(feature = "http")]
+    pub(super) muxers: super::muxer::Muxers,
     /// Marked as changed whenever a viewer may find something new.
     news: watch::Sender<()>,
     /// Told whenever somebody begins or ends to need the camera.
@@ -80,6 +82,8 @@ impl Shared {
                 description: None,
                 counts: Counts::default(),
             }),
+            #[cfg(feature = "http")]
+            muxers: super::muxer::Muxers::default(),
             news: watch::Sender::new(()),
             users: Notify::new(),
             all,

@@ -92,6 +92,16 @@ impl Outgoing {
         }
     }
 
+    /// Makes room for packets, so that one allocation holds a frame.
+    pub(super) fn reserve(&mut self, path: Path, packets: usize, bytes: usize) {
+        match path {
+            Path::Interleaved { .. } => {
+                self.stream.reserve(bytes + packets * INTERLEAVED_HEADER);
+            }
+            Path::Udp { .. } => self.datagrams.reserve(bytes),
+        }
+    }
+
     /// Takes all bytes for the connection.
     pub(super) fn take_stream(&mut self) -> Option<Bytes> {
         (!self.stream.is_empty()).then(|| self.stream.split().freeze())

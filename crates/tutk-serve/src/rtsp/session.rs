@@ -6,8 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BufMut as _;
 use tutk_media::{
-    AccessUnit, AudioConfig, Codec, MediaDescription, ParameterSets, RTP_HEADER_BYTES, RtpPayloads,
-    RtpStream, rtp_timestamp,
+    AudioConfig, Codec, MediaDescription, RTP_HEADER_BYTES, RtpPayloads, RtpStream, rtp_timestamp,
 };
 
 use super::outgoing::{Channel, Outgoing, Path};
@@ -59,7 +58,8 @@ pub(super) struct Track {
     codec: Option<Codec>,
     pub(super) path: Path,
     rtp: RtpStream,
-    source: Source,
+    /// The audio that was set up.
+    audio: Option<AudioConfig>,
     packet_bytes: usize,
     clock_rate: u32,
     /// The offset of all timestamps.
@@ -68,13 +68,6 @@ pub(super) struct Track {
     octets: u32,
     /// The number of frames that RTP cannot carry.
     unsent: u64,
-}
-
-/// What the payloads of a track are made of.
-#[derive(Debug)]
-enum Source {
-    Video(ParameterSets),
-    Audio(AudioConfig),
 }
 
 /// The random values of a track.
@@ -132,16 +125,16 @@ impl Offered {
     ) -> Option<Track> {
         let (media, described) = self.tracks.get(number)?;
         let video = self.description.video.as_ref();
-        let source = match media {
-            Media::Video => Source::Video(video?.clone()),
-            Media::Audio => Source::Audio(self.description.sound?.config),
+        let audio = match media {
+            Media::Video => None,
+            Media::Audio => Some(self.description.sound?.config),
         };
         Some(Track {
             media: *media,
             codec: video.map(|sets| sets.codec()),
             path,
             rtp: RtpStream::new(described.payload_type, draw.ssrc, draw.sequence).ok()?,
-            source,
+            audio,
             packet_bytes,
             clock_rate: described.clock_rate,
             offset: draw.offset,
@@ -322,13 +315,13 @@ impl Track {
 
     fn frame(&mut self, frame: &LiveFrame, out: &mut Outgoing) -> Result<(), tutk_media::Error> {
         let timestamp = self.timestamp(frame.timestamp);
-        let payloads = match &mut self.source {
-            Source::Video(sets) => {
-                let unit = AccessUnit::new(sets.codec(), frame.data.clone());
-                let unit = unit.with_key_flag(frame.is_key());
-                RtpPayloads::video(&sets.complete(&unit), self.packet_bytes)
+        let current = frame.description.sound.map(|audio| audio.config);
+        let payloads = match self.audio {
+            // The payloads of other audio are not those of this track.
+            Some(config) if current != Some(config) => {
+                RtpPayloads::audio(config, &frame.data, self.packet_bytes).map(Arc::new)
             }
-            Source::Audio(config) => RtpPayloads::audio(*config, &frame.data, self.packet_bytes),
+            _ => frame.rtp_payloads(self.packet_bytes),
         };
         let payloads = match payloads {
             Ok(payloads) => payloads,
@@ -337,7 +330,11 @@ impl Track {
                 return if self.unsent == 1 { Err(error) } else { Ok(()) };
             }
         };
-        for payload in &payloads {
+        let bytes = payloads
+            .iter()
+            .map(|payload| payload.len() + RTP_HEADER_BYTES);
+        out.reserve(self.path, payloads.len(), bytes.sum());
+        for payload in payloads.iter() {
             let write = |out: &mut _| {
                 self.rtp.write_packet(payload, timestamp, out);
                 true

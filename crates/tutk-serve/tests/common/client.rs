@@ -206,18 +206,15 @@ impl Client {
 
 pub fn frame(kind: MediaKind, millis: u64, description: Arc<StreamDescription>) -> LiveFrame {
     let timestamp = Duration::from_millis(millis);
-    LiveFrame {
-        kind,
-        data: match kind {
-            MediaKind::Key => Bytes::from_static(KEY),
-            MediaKind::Delta => Bytes::from_static(&[0, 0, 1, 0x41, 0x9a]),
-            MediaKind::Audio => Bytes::from_static(&[0x55; 160]),
-        },
-        timestamp,
-        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + timestamp,
-        discontinuity: false,
-        description,
-    }
+    let data = match kind {
+        MediaKind::Key => Bytes::from_static(KEY),
+        MediaKind::Delta => Bytes::from_static(&[0, 0, 1, 0x41, 0x9a]),
+        MediaKind::Audio => Bytes::from_static(&[0x55; 160]),
+    };
+    let unit = description.video.as_ref().filter(|_| kind.is_video());
+    let unit = unit.map(|sets| AccessUnit::new(sets.codec(), data.clone()));
+    let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + timestamp;
+    LiveFrame::new(kind, data, unit, timestamp, wall, false, description)
 }
 
 /// Answers, one behind the other.

@@ -340,7 +340,7 @@ async fn errors_name_what_is_allowed() {
         ("{", "EOF"),
         ("[]", "column"),
         ("{\"volume\":1}", "volume"),
-        ("{\"value\":true}", "Word"),
+        ("{\"value\":true}", "must be a string or an integer"),
         ("{\"value\":\"on\",\"values\":[]}", "both"),
     ] {
         let error = served.post(&at("night-vision"), body).await.problem(400);

@@ -156,9 +156,9 @@ async fn what_is_no_sound_for_the_camera_is_named() {
             None,
             "44100 Hz",
         ),
-        (&[], Some(vec![0; 320]), "before its rate"),
+        (&[], Some(vec![0; 320]), "before its sample rate"),
         (&[begin], Some(vec![0; 321]), "321 bytes"),
-        (&["hello"], None, "none that is known"),
+        (&["hello"], None, "invalid message"),
         (&["{\"type\":\"sing\"}"], None, "sing"),
         (
             &["{\"type\":\"begin\",\"rate\":8000,\"gain\":2}"],
@@ -201,8 +201,8 @@ async fn what_is_no_sound_for_the_camera_is_named() {
 #[tokio::test(start_paused = true)]
 async fn cameras_that_cannot_be_talked_to() {
     for (config, word) in [
-        (with_sound(H264, Codec::AacAdts), "takes AAC"),
-        (camera(H264, FPS), "sends no sound"),
+        (with_sound(H264, Codec::AacAdts), "uses AAC"),
+        (camera(H264, FPS), "sends no audio"),
     ] {
         let served = Served::start(config).await;
         let mut socket = served.socket("/front/talk").await;
