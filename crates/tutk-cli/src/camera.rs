@@ -1,4 +1,4 @@
-//! The argument CAMERA: from text to an address and keys.
+//! Parses the argument CAMERA and resolves its host name.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -12,44 +12,44 @@ use crate::models::not_tutk;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 use crate::signals::Stop;
 
-/// How long a name server may take.
+/// The time limit for a name lookup.
 const LOOKUP: Duration = Duration::from_secs(5);
 
-/// The ENR for cameras that have none of their own.
-pub(crate) fn enr_of_environment() -> Option<SecretText> {
+/// Returns the ENR from the environment, for cameras without an own one.
+pub(crate) fn enr_from_environment() -> Option<SecretText> {
     let enr = std::env::var(ENR_VARIABLE).ok();
     enr.filter(|enr| !enr.is_empty()).map(SecretText::from)
 }
 
-/// Reads a `wyze://` address, or looks a name up in the file of cameras.
+/// Parses a `wyze://` address, or finds the named camera in the configuration file.
 pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, Failure> {
-    let enr = enr_of_environment();
+    let enr = enr_from_environment();
     let enr = enr.as_ref().map(SecretText::reveal);
     let text = text.reveal();
     let camera = if text.contains("://") {
         CameraUrl::parse_with_enr(text, enr).map_err(|error| {
-            let advice = "an address is wyze://HOST[:PORT]?uid=…&enr=…&mac=…, in quotes";
+            let advice = "use the form wyze://HOST[:PORT]?uid=…&enr=…&mac=…, in quotes";
             Failure::usage("arguments", error.to_string(), advice)
         })?
     } else {
         config::find(file, text, enr)?
     };
     if let Some(what) = camera.model.as_deref().and_then(not_tutk) {
-        let advice = "use the vendor's app for it, or leave `model` out if it is wrong";
+        let advice = "use the vendor's app for this camera, or remove `model` if it is wrong";
         return Err(Failure::usage("arguments", what, advice));
     }
     Ok(camera)
 }
 
-/// What is to be looked up again when the camera is lost: its host, unless that is an address already.
+/// Returns the host name to look up again before each reconnect, or `None` for an IP address.
 pub(crate) fn name(camera: &CameraUrl) -> Option<String> {
     let is_address = camera.host.parse::<IpAddr>().is_ok();
     (!is_address).then(|| camera.host.clone())
 }
 
-/// The camera's address; an IPv4 one if its name has both.
+/// Resolves the camera's address. Prefers IPv4.
 ///
-/// A name that nobody knows is a camera that was not found, like an address where nobody answers.
+/// An unknown name has the same exit status as an address that does not answer.
 pub(crate) async fn resolve(camera: &CameraUrl, stop: &mut Stop) -> Result<SocketAddr, Failure> {
     let host = camera.host.as_str();
     let not_found = |why: String| {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn models_of_another_protocol_are_named() {
+    fn rejects_models_of_another_protocol() {
         let address = "wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHFe5&mac=AABBCCDDEEFF";
         let read = |model| read(&format!("{address}&model={model}").parse().unwrap(), None);
         assert!(read("HL_CAM4").is_ok());
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_bad_usage() {
+    fn rejects_an_invalid_address() {
         let failure = read(&"rtsp://cam".parse().unwrap(), None).unwrap_err();
         assert_eq!(
             (failure.status, failure.phase),

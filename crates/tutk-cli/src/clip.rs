@@ -1,4 +1,4 @@
-//! What the simulated camera shows: a bare stream from a file, or the clip that ships with the program.
+//! Video for the simulated camera: an elementary stream from a file, or the built-in clip.
 
 use std::path::Path;
 
@@ -8,15 +8,15 @@ use tutk_runtime::tutk_simulator::{Clip, ClipFrame};
 
 use crate::failure::Failure;
 
-/// 100 frames of H.264, 640x360, 20 frames a second (`assets/make-clips.sh`).
-pub(crate) const SHIPPED: &[u8] = include_bytes!("../assets/clip.h264");
+/// 100 frames of H.264, 640x360, 20 frames per second (`assets/make-clips.sh`).
+pub(crate) const BUILT_IN: &[u8] = include_bytes!("../assets/clip.h264");
 
-/// Frames a second of [`SHIPPED`].
-pub(crate) const SHIPPED_FPS: u8 = 20;
+/// The frame rate of [`BUILT_IN`].
+pub(crate) const BUILT_IN_FPS: u8 = 20;
 
 const PHASE: &str = "input";
 
-/// A clip, and what is known of its picture.
+/// A clip with the parameters of its video.
 #[derive(Debug)]
 pub(crate) struct Picture {
     pub(crate) clip: Clip,
@@ -25,17 +25,14 @@ pub(crate) struct Picture {
     pub(crate) height: u16,
 }
 
-/// Reads `input`, or the clip that ships if there is none.
+/// Reads `input`, or the built-in clip without it.
 pub(crate) fn load(input: Option<&Path>, fps: u8) -> Result<Picture, Failure> {
     let (name, stream) = match input {
-        None => (
-            "the clip that ships".to_owned(),
-            Bytes::from_static(SHIPPED),
-        ),
+        None => ("the built-in clip".to_owned(), Bytes::from_static(BUILT_IN)),
         Some(path) => {
             let name = path.display().to_string();
             let stream = std::fs::read(path).map_err(|error| {
-                let advice = "give a bare H.264 or H.265 file, or leave --input out";
+                let advice = "use an H.264 or H.265 elementary stream, or omit --input";
                 Failure::usage(PHASE, format!("{name}: {error}"), advice)
             })?;
             (name, stream.into())
@@ -44,7 +41,7 @@ pub(crate) fn load(input: Option<&Path>, fps: u8) -> Result<Picture, Failure> {
     parse(&name, stream, fps)
 }
 
-/// Reads a bare stream; `name` is what it is called in failures.
+/// Parses an elementary stream. `name` names it in failures.
 pub(crate) fn parse(name: &str, stream: Bytes, fps: u8) -> Result<Picture, Failure> {
     let parsed = tutk_media::Clip::parse(stream).map_err(|error| {
         let advice = "make a clip with `ffmpeg -i FILE -an -c:v libx264 -bf 0 clip.h264`";
@@ -59,7 +56,7 @@ pub(crate) fn parse(name: &str, stream: Bytes, fps: u8) -> Result<Picture, Failu
         tutk_media::Codec::H265 => tutk_frame::Codec::H265,
     };
     let clip = Clip::new(frames, codec, fps)
-        .map_err(|error| Failure::usage(PHASE, format!("{name}: {error}"), "give another clip"))?;
+        .map_err(|error| Failure::usage(PHASE, format!("{name}: {error}"), "use another clip"))?;
     Ok(Picture {
         clip,
         codec: parsed.codec(),
@@ -68,7 +65,7 @@ pub(crate) fn parse(name: &str, stream: Bytes, fps: u8) -> Result<Picture, Failu
     })
 }
 
-/// `h264` or `h265`.
+/// Returns `h264` or `h265`.
 pub(crate) fn codec_name(codec: tutk_media::Codec) -> &'static str {
     match codec {
         tutk_media::Codec::H264 => "h264",
@@ -82,15 +79,15 @@ mod tests {
     use crate::failure::Status;
 
     #[test]
-    fn the_clip_that_ships_is_as_described() {
-        let picture = load(None, SHIPPED_FPS).unwrap();
+    fn built_in_clip_has_the_documented_size() {
+        let picture = load(None, BUILT_IN_FPS).unwrap();
         assert_eq!((picture.width, picture.height), (640, 360));
         assert_eq!(picture.clip.frames().len(), 100);
         assert_eq!(codec_name(picture.codec), "h264");
     }
 
     #[test]
-    fn what_is_no_clip_is_named() {
+    fn names_the_file_that_is_not_a_clip() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notes.txt");
         std::fs::write(&path, "not a clip").unwrap();

@@ -1,4 +1,4 @@
-//! What is said to people: standard error, with a progress bar on a terminal and plain lines otherwise.
+//! Output for people on standard error: a progress bar on a terminal, plain lines otherwise.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -8,7 +8,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::failure::Failure;
 
-/// How often progress is told where there is no terminal.
+/// The interval of progress lines without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
 /// Standard error.
@@ -18,12 +18,12 @@ pub(crate) struct Console {
     terminal: bool,
 }
 
-/// How far a recording is.
+/// The progress of a recording or of talk.
 #[derive(Debug)]
 pub(crate) struct Progress {
     console: Console,
     bar: Option<ProgressBar>,
-    told: Instant,
+    last_line: Instant,
 }
 
 impl Console {
@@ -32,19 +32,19 @@ impl Console {
         Self { quiet, terminal }
     }
 
-    /// One line, unless quiet.
+    /// Prints one line unless `--quiet` is set.
     pub(crate) fn line(&self, text: impl fmt::Display) {
         if !self.quiet {
             write_line(text);
         }
     }
 
-    /// Why it failed: said even when quiet.
+    /// Prints a failure, also with `--quiet`.
     pub(crate) fn error(&self, failure: &Failure) {
         write_line(format_args!("tutk: {failure}"));
     }
 
-    /// Progress of a recording of `frames` frames, or of nobody knows how many.
+    /// Starts the progress display of `frames` frames, or of an unknown number.
     pub(crate) fn progress(&self, frames: Option<u64>) -> Progress {
         let bar = (self.terminal && !self.quiet).then(|| {
             let (bar, template) = match frames {
@@ -62,13 +62,13 @@ impl Console {
         Progress {
             console: *self,
             bar,
-            told: Instant::now(),
+            last_line: Instant::now(),
         }
     }
 }
 
 impl Progress {
-    /// One line above the bar.
+    /// Prints one line above the bar.
     pub(crate) fn line(&self, text: impl fmt::Display) {
         match &self.bar {
             Some(bar) => bar.suspend(|| self.console.line(text)),
@@ -76,12 +76,12 @@ impl Progress {
         }
     }
 
-    /// So much is written, so many frames are lost.
+    /// Shows how much was written and lost.
     pub(crate) fn update(&mut self, frames: u64, bytes: u64, lost: u64) {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{}, {lost} lost", HumanBytes(bytes)));
             bar.set_position(frames);
-        } else if self.is_time() {
+        } else if self.line_is_due() {
             self.console.line(format_args!(
                 "… {frames} frames, {}, {lost} lost",
                 HumanBytes(bytes)
@@ -89,26 +89,26 @@ impl Progress {
         }
     }
 
-    /// So many frames of sound are said.
-    pub(crate) fn said(&mut self, frames: u64, of: u64, length: Duration) {
+    /// Shows how many audio frames were sent.
+    pub(crate) fn sent(&mut self, frames: u64, of: u64, length: Duration) {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("of {:.1} s", length.as_secs_f64()));
             bar.set_position(frames);
-        } else if self.is_time() {
+        } else if self.line_is_due() {
             self.console.line(format_args!("… {frames} of {of} frames"));
         }
     }
 
-    /// Whether a plain line is due again.
-    fn is_time(&mut self) -> bool {
-        let due = self.told.elapsed() >= PLAIN_EVERY;
+    /// Returns `true` if the next plain line is due.
+    fn line_is_due(&mut self) -> bool {
+        let due = self.last_line.elapsed() >= PLAIN_EVERY;
         if due {
-            self.told = Instant::now();
+            self.last_line = Instant::now();
         }
         due
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(crate) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -116,19 +116,19 @@ impl Progress {
     }
 }
 
-/// One line of why it fails, beside [`Console::error`]'s.
-pub(crate) fn complain(text: impl fmt::Display) {
+/// Prints one more line about a failure, also with `--quiet`.
+pub(crate) fn error_line(text: impl fmt::Display) {
     write_line(text);
 }
 
-/// One line to standard output. If nobody reads it, nobody misses it.
+/// Prints one line to standard output. Ignores write errors, because the reader may have closed the pipe.
 pub(crate) fn print(text: impl fmt::Display) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 fn write_line(text: impl fmt::Display) {
-    // In one piece, as other programs may write to the same terminal. It may be closed; then there is
-    // nobody to tell.
+    // One write, because other programs may write to the same terminal. A closed standard error
+    // cannot be reported.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }

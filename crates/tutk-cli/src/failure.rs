@@ -1,4 +1,4 @@
-//! How a command can fail, and what it returns to the shell then.
+//! Failures of a command and the exit status.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,21 +10,21 @@ use tutk_runtime::tutk_session;
 /// The exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// Done as asked.
+    /// Success.
     Done = 0,
-    /// Anything that is not below.
+    /// Any other error.
     Other = 1,
-    /// The command line, or an input file, is not usable.
+    /// The command line or an input file is invalid.
     Usage = 2,
-    /// No camera there, or it is silent.
+    /// The camera was not found or does not answer.
     Silent = 3,
     /// The camera refused.
     Refused = 4,
-    /// The stream ran, and broke off.
+    /// The stream was interrupted.
     BrokeOff = 5,
 }
 
-/// What failed, in which phase, and what to try: one line.
+/// What failed, in which phase, and what to do. It is displayed on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) status: Status,
@@ -45,7 +45,7 @@ impl Failure {
         Self {
             status,
             phase,
-            // One line, whatever a library had to say.
+            // Messages of libraries can have several lines.
             what: what.into().replace(['\n', '\r'], " "),
             advice: advice.into(),
         }
@@ -67,7 +67,7 @@ impl Failure {
         Self::new(Status::Other, phase, what, advice)
     }
 
-    /// A session that failed.
+    /// A failed session.
     pub(crate) fn session(error: &tutk_session::Error) -> Self {
         let status = match error.failure() {
             tutk_session::Failure::Silent => Status::Silent,
@@ -83,35 +83,35 @@ impl Failure {
         Self::new(status, phase, what, error.advice())
     }
 
-    /// A runtime that failed in `phase`, for another reason than its session's.
+    /// A failure of the runtime in `phase`, or of its session in the session's own phase.
     pub(crate) fn runtime(phase: &'static str, error: &tutk_runtime::Error) -> Self {
         match error {
             tutk_runtime::Error::Session(error) => Self::session(error),
-            other => Self::other(phase, other.to_string(), "try again; see -v for more"),
+            other => Self::other(phase, other.to_string(), "try again with -v for details"),
         }
     }
 
-    /// A file that could not be written.
+    /// A write error on a file.
     pub(crate) fn write(phase: &'static str, name: &str, error: &io::Error) -> Self {
         let advice = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full: make room, or write elsewhere"
+                "the disk is full: free some space, or choose another file"
             }
-            io::ErrorKind::NotFound => "make the folder first, or write elsewhere",
+            io::ErrorKind::NotFound => "create the directory, or choose another file",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "write where you may"
+                "choose a directory that you can write to"
             }
-            _ => "write elsewhere",
+            _ => "choose another file",
         };
         Self::other(phase, format!("{name}: {error}"), advice)
     }
 
-    /// A signal came before there was anything to keep.
+    /// A signal arrived before any output was written.
     pub(crate) fn interrupted(phase: &'static str) -> Self {
         Self::other(
             phase,
-            "interrupted before there was anything to keep",
-            "run it again",
+            "interrupted before any output was written",
+            "run the command again",
         )
     }
 }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_end_with_the_status_of_the_contract() {
+    fn maps_session_errors_to_exit_status() {
         let waited = Duration::from_secs(5);
         let silent = |phase| Error::Silent { phase, waited };
         for (error, status, phase) in [
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_one_line_that_says_all_three() {
+    fn displays_phase_cause_and_advice_on_one_line() {
         let failure = Failure::usage("input", "clip.txt: not\na clip", "give another");
         assert_eq!(
             failure.to_string(),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_called_that() {
+    fn reports_a_full_disk() {
         let full = io::Error::from(io::ErrorKind::StorageFull);
         let failure = Failure::write("stream", "out.h264", &full);
         assert_eq!(failure.status, Status::Other);

@@ -1,4 +1,4 @@
-//! The key log file: what Wireshark needs to read a capture of one's own session.
+//! The key log file, with which Wireshark decrypts a capture of your own session.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::failure::Failure;
 
-/// A file in the format of RFC 9850 (SSLKEYLOGFILE), appended to. It holds secrets: on Unix a new one
-/// can be read by its owner only.
+/// A file in SSLKEYLOGFILE format (RFC 9850), opened for appending. It contains secrets. On Unix, a
+/// new file is readable only by its owner.
 #[derive(Debug)]
 pub(crate) struct KeyLog {
     file: File,

@@ -5,20 +5,19 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "this is the program: files and clocks are its own (docs/architecture.md, rule 2)"
+    reason = "the program may use files and clocks (docs/architecture.md, rule 2)"
 )]
 
 mod args;
-mod asking;
 mod camera;
 mod clip;
+mod command_session;
 mod commands;
 mod config;
 mod console;
 mod dialect_choice;
 mod failure;
 mod format;
-mod hearing;
 mod keylog;
 mod listen;
 mod models;
@@ -37,8 +36,9 @@ mod sink;
 mod sound;
 mod suggest;
 mod table;
+mod talk_input;
+mod talk_output;
 mod value_parsers;
-mod voice;
 
 use std::process::ExitCode;
 
@@ -63,8 +63,8 @@ fn main() -> ExitCode {
     start_log(args.global.quiet, args.global.verbose);
     let console = Console::new(args.global.quiet);
 
-    // More than one thread, so that a slow disk or pipe holds up only the thread that writes to it: the
-    // sessions go on, and their queues hold the frames (`tutk_runtime::EVENT_QUEUE`).
+    // Several threads, so that a slow disk or pipe blocks only the thread that writes to it, while
+    // sessions continue and their queues hold the frames (`tutk_runtime::EVENT_QUEUE`).
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -72,13 +72,17 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            let failure = Failure::other("start", format!("no runtime: {error}"), "try again");
+            let failure = Failure::other(
+                "start",
+                format!("cannot start the async runtime: {error}"),
+                "try again",
+            );
             return finish(&console, args.global.json, Report::default(), Err(failure));
         }
     };
     let mut report = Report::new(args.command.name());
     let result = runtime.block_on(run(&args, &console, &mut report));
-    // Name lookups that hang must not hold up the end.
+    // A blocked name lookup must not delay the exit.
     runtime.shutdown_background();
     finish(&console, args.global.json, report, result)
 }
@@ -104,7 +108,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
     result
 }
 
-/// Says how it ended, to people and, if asked, to programs.
+/// Prints the failure, and the report with `--json`.
 fn finish(
     console: &Console,
     json: bool,
@@ -123,16 +127,16 @@ fn finish(
     status.into()
 }
 
-/// The command line was not understood, or asked for help.
+/// Handles an invalid command line, and requests for help.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    // There is nobody to tell if this cannot be printed.
+    // An error here cannot be printed.
     let _ = error.print();
     if !error.use_stderr() {
         return Status::Done.into();
     }
     if std::env::args_os().any(|arg| arg == "--json") {
         let mut report = Report::default();
-        // Only the kind of the mistake: the whole message may repeat a secret.
+        // Only the kind of error, because the whole message may contain a secret.
         let what = error.kind().to_string();
         report.fail(Failure::usage("arguments", what, "see `tutk --help`"));
         console::print(report.to_json());
@@ -140,7 +144,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     Status::Usage.into()
 }
 
-/// Warnings always, unless `--quiet`; more with each `-v`. Secrets are redacted by their types.
+/// Starts logging: warnings unless `--quiet` is set, more with each `-v`. The types of secrets redact them.
 fn start_log(quiet: bool, verbose: u8) {
     use tracing_subscriber::filter::LevelFilter;
     let level = match (quiet, verbose) {

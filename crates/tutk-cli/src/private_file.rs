@@ -1,10 +1,10 @@
-//! Files that hold secrets: read by their owner only, and there as a whole or as they were.
+//! Files with secrets: readable only by their owner, and replaced atomically.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Replaces the file, or makes it, and the folders that it is in. A link stays one, and leads to the new file.
+/// Creates or replaces the file, and creates its directories. A symbolic link stays and points to the new file.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
@@ -16,8 +16,8 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
         _ => Path::new("."),
     };
     make_folder(folder)?;
-    // Mode 0600 on Unix from the beginning; gone again if anything fails. Elsewhere a user's folders
-    // are private by themselves.
+    // Mode 0600 on Unix from its creation, and removed if a step fails. On other systems, a user's
+    // directories are private.
     let mut file = tempfile::Builder::new()
         .prefix(".tutk-")
         .tempfile_in(folder)?;
@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Folders that are there stay as they are.
+/// Creates missing directories.
 fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -41,20 +41,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_made_and_replaced() {
+    fn creates_and_replaces_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/file");
         for text in ["one", "two"] {
             write(&path, text).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
-        // Nothing else is left beside it.
+        // No temporary file is left.
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]
     #[test]
-    fn only_its_owner_may_read_it() {
+    fn only_the_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let folder = tempfile::tempdir().unwrap();
@@ -68,7 +68,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_one() {
+    fn keeps_a_symbolic_link() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&path, "old").unwrap();
@@ -79,11 +79,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_stays_as_it_was() {
+    fn keeps_the_old_file_on_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "old").unwrap();
-        // A file is where a folder would have to be.
+        // A file is in the place of a directory.
         assert!(write(&path.join("below"), "new").is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     }

@@ -1,4 +1,4 @@
-//! Questions to people: at a terminal with a prompt, and else a line of standard input for each.
+//! Prompts for values: on a terminal with a prompt, otherwise one line of standard input each.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
@@ -6,18 +6,18 @@ use crate::failure::Failure;
 use crate::secret_text::SecretText;
 use crate::signals::Stop;
 
-/// The longest answer, in bytes.
+/// The longest accepted line, in bytes.
 const MAX_LINE: u64 = 4096;
 
-/// Who is asked.
+/// The source of values.
 #[derive(Debug)]
 pub(crate) struct Prompt {
     terminal: bool,
-    /// In failures.
+    /// The phase named in failures.
     phase: &'static str,
 }
 
-/// Whether what is typed shows.
+/// Whether the terminal shows the typed characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Echo {
     On,
@@ -30,7 +30,7 @@ impl Prompt {
         Self { terminal, phase }
     }
 
-    /// One line, without its end. `otherwise` says how else it can be given.
+    /// Reads one line without its line ending. `otherwise` names another way to set the value.
     pub(crate) async fn ask(
         &self,
         what: &str,
@@ -44,11 +44,11 @@ impl Prompt {
         };
         if self.terminal {
             let mut out = io::stderr();
-            // In one piece. A terminal that is closed is told by what is read.
+            // One write. A closed terminal is reported by the read that follows.
             let _ = out.write_all(format!("{what}: ").as_bytes());
         }
         let hidden = self.terminal && echo == Echo::Off;
-        // It lives here and not in the thread that reads: that thread may be left reading.
+        // Created here and not in the reading thread, because that thread may be abandoned.
         #[cfg(unix)]
         let _hidden = hidden
             .then(Hidden::new)
@@ -73,7 +73,7 @@ impl Prompt {
     }
 }
 
-/// Blocks.
+/// Reads a line. Blocks.
 #[cfg_attr(unix, expect(unused_variables, reason = "see `Hidden`"))]
 fn read_line(hidden: bool) -> io::Result<SecretText> {
     #[cfg(not(unix))]
@@ -87,18 +87,19 @@ fn read_line(hidden: bool) -> io::Result<SecretText> {
     let end = line.trim_end_matches(['\r', '\n']).len();
     let ended = end < line.len();
     line.truncate(end);
-    // In here already, so that it is zeroed whatever is returned.
+    // Wrapped before reading, so that it is zeroed in every case.
     let line = SecretText::from(line);
     match read? {
-        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has ended")),
-        read if !ended && read as u64 == MAX_LINE => {
-            Err(io::Error::other("a line that is too long"))
-        }
+        0 => Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "unexpected end of input",
+        )),
+        read if !ended && read as u64 == MAX_LINE => Err(io::Error::other("the line is too long")),
         _ => Ok(line),
     }
 }
 
-/// A terminal that does not show what is typed; as before when this goes.
+/// Disables the terminal's echo, and restores it on drop.
 #[cfg(unix)]
 struct Hidden(rustix::termios::Termios);
 
@@ -109,7 +110,7 @@ impl Hidden {
         let before = tcgetattr(io::stdin())?;
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
-        // But for the end of the line.
+        // Keeps the echo of the line ending.
         hidden.local_modes.insert(LocalModes::ECHONL);
         tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
         Ok(Self(before))
@@ -120,7 +121,7 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         use rustix::termios::{OptionalActions, tcsetattr};
-        // There is nobody to tell if the terminal has gone.
+        // A closed terminal cannot be reported.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

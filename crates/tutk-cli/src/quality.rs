@@ -1,11 +1,11 @@
-//! `subtype=hd` and `subtype=sd` of a camera address, in the camera's own terms.
+//! Translates `subtype=hd` and `subtype=sd` of a camera address to a command.
 
 use tutk_runtime::tutk_session::Subtype;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Bitrate, Resolution};
 use tutk_runtime::tutk_session::hl_ioctl::models::{best_resolution_for_model, video_for_model};
 
-/// The command that asks for that picture. A model that is not known is taken for a 1080p one.
+/// Returns the command that selects this picture quality. An unknown model is treated as a 1080p camera.
 pub(crate) fn request(model: Option<&str>, subtype: Subtype) -> Request {
     let (resolution, bitrate) = match subtype {
         Subtype::Sd => (Resolution::P360, Bitrate::SD),
@@ -19,14 +19,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_family_is_asked_in_its_own_terms() {
+    fn each_model_family_gets_its_own_command() {
         for (model, subtype, code, payload) in [
-            // Resolution code + 1, bitrate, frames per second as they are.
+            // Resolution code + 1, bitrate, frames per second unchanged.
             (None, Subtype::Hd, 10056, vec![1, 120, 0, 0, 0]),
             (Some("HL_CAM4"), Subtype::Hd, 10056, vec![4, 120, 0, 0, 0]),
             (Some("HL_BC"), Subtype::Hd, 10056, vec![5, 120, 0, 0, 0]),
             (Some("HL_CAM4"), Subtype::Sd, 10056, vec![2, 60, 0, 0, 0]),
-            // Bitrate, resolution code + 1, frames per second and both flips as they are.
+            // Bitrate, resolution code + 1, frames per second and both flips unchanged.
             (
                 Some("WYZEDB3"),
                 Subtype::Hd,

@@ -174,7 +174,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
                 self.report.reconnects += 1;
                 let down = outage.down.unwrap_or_default();
                 self.progress.line(format_args!(
-                    "the camera is back after {:.1} s",
+                    "reconnected after {:.1} s",
                     down.as_secs_f64()
                 ));
                 None
@@ -182,7 +182,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             Some(ReconnectEvent::Ended(Err(error))) => Some(End::Failed(self.ended(&error))),
             Some(ReconnectEvent::Ended(Ok(()))) | None => {
                 let phase = current_phase(self.report);
-                let failure = Failure::other(phase, "the session ended by itself", "try again");
+                let failure = Failure::other(phase, "the session ended unexpectedly", "try again");
                 Some(End::Failed(failure))
             }
             Some(_) => None,
@@ -233,7 +233,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         }
         if let Some(next) = fall.next {
             self.progress.line(format_args!(
-                "{error}; trying again in {:.1} s",
+                "{error}; retrying in {:.1} s",
                 next.as_secs_f64()
             ));
         }
@@ -357,7 +357,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     fn unsound(&mut self, why: std::fmt::Arguments<'_>) {
         if !std::mem::replace(&mut self.unsound, true) {
             self.progress
-                .line(format_args!("the camera's sound is left out: {why}"));
+                .line(format_args!("the camera's audio is not recorded: {why}"));
         }
     }
 
@@ -367,7 +367,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             return;
         };
         let broken = self.broken.as_ref();
-        let error = broken.map_or_else(|| "the stream broke off".to_owned(), Error::to_string);
+        let error =
+            broken.map_or_else(|| "the stream was interrupted".to_owned(), Error::to_string);
         let gap = Gap {
             at: report::seconds(newest.saturating_sub(first)),
             seconds: report::seconds(time.saturating_sub(newest)),
@@ -475,7 +476,7 @@ impl Meter {
             None => "-".to_owned(),
         };
         format!(
-            "{frames:.1} frames/s, {:.0} kbit/s, {} lost, {} packets made good, round trip {round_trip}, {} reconnects",
+            "{frames:.1} frames/s, {:.0} kbit/s, {} lost, {} packets recovered, round trip {round_trip}, {} reconnects",
             bits / 1_000.0,
             new.lost,
             new.resent + new.recovered,

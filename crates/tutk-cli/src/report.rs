@@ -1,4 +1,4 @@
-//! The closing report: for people, and as one JSON object for programs.
+//! The final report, as text and as one JSON object.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,126 +11,126 @@ use tutk_runtime::tutk_session::PhaseReport;
 use crate::failure::Failure;
 use crate::sound;
 
-/// What was done. Every command has every field, so that whoever reads them need not know which it was.
+/// The result of a command. All commands share this type, so that the JSON has the same keys.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Report {
     /// The subcommand.
     pub(crate) command: &'static str,
-    /// Frames written; frames sent by `simulate`.
+    /// Video frames written, or sent by `simulate`.
     pub(crate) frames: u64,
     /// Key frames among them.
     pub(crate) keyframes: u64,
-    /// Frames that never came whole.
+    /// Frames that did not arrive completely.
     pub(crate) lost: u64,
-    /// Packets that came because they were asked for again.
+    /// Packets received by retransmission.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) resent: u64,
-    /// Packets that were made again from parity.
+    /// Packets recovered from parity.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) recovered: u64,
-    /// Frames left out before the first key frame: they cannot be decoded.
+    /// Undecodable frames skipped before the first key frame.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,
     /// Frames dropped because the output was too slow.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) overrun: u64,
-    /// Bytes of video in `frames`.
+    /// Bytes of the video frames.
     pub(crate) bytes: u64,
-    /// Seconds of video by the camera's clock; of `simulate` and `discover`, seconds that it ran.
+    /// Seconds of video by the camera's clock. For `simulate` and `discover`, the running time.
     pub(crate) seconds: f64,
-    /// The phases that were completed, in order.
+    /// The completed phases in order.
     pub(crate) phases: Vec<PhaseTime>,
-    /// The dialect that was spoken, once it is known.
+    /// The dialect, if known.
     pub(crate) dialect: Option<&'static str>,
-    /// `h264` or `h265`, once it is known.
+    /// `h264` or `h265`, if known.
     pub(crate) codec: Option<&'static str>,
-    /// Width of the picture in pixels, if known.
+    /// Video width in pixels, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) width: Option<u16>,
-    /// Height of the picture in pixels, if known.
+    /// Video height in pixels, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) height: Option<u16>,
-    /// The file that was written, `-` for standard output; with `--segment` the pattern.
+    /// The output file, `-` for standard output, or the pattern of `--segment`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<String>,
-    /// With `--segment`, how many files were written.
+    /// The number of files with `--segment`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) segments: Option<u64>,
-    /// Where `simulate` listened.
+    /// The address that `simulate` listened on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<String>,
-    /// How many clients `simulate` let in.
+    /// The number of clients of `simulate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clients: Option<u64>,
-    /// Whom `discover` found.
+    /// The cameras that `discover` found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cameras: Option<Vec<FoundCamera>>,
-    /// Of `cameras` and `cloud cameras`, which no other command fills the field above for.
+    /// The list of `cameras` and `cloud cameras`, which share the key with `discover`.
     #[serde(rename = "cameras", skip_serializing_if = "Option::is_none")]
     pub(crate) listed: Option<Vec<Value>>,
-    /// Of `cameras`: what is wrong in the file.
+    /// For `cameras`: the errors in the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mistakes: Option<Vec<Value>>,
-    /// The camera's model, by its address or else by itself.
+    /// The model from the camera's address, otherwise as the camera reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
-    /// Of `info`: K10003, whole.
+    /// For `info`: the complete K10003.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) camera: Option<Value>,
-    /// Of `info`: the answer to K10020, whole.
+    /// For `info`: the complete answer to K10020.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parameters: Option<Value>,
-    /// Of `control`: its name.
+    /// For `control`: its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) control: Option<&'static str>,
-    /// The code of the newest command that was sent.
+    /// The code of the last command that was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<u16>,
-    /// The values that the control was to be set to.
+    /// The values to which the control was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) set: Option<Value>,
-    /// What the camera answered: the control's value or, if it was set, `done`.
+    /// The camera's answer: the control's value, or `done` after setting it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) answer: Option<Value>,
-    /// Of `control --list`: all of them.
+    /// For `control --list`: all controls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) controls: Option<Vec<Value>>,
-    /// The sound that was recorded, sent by `simulate`, or said by `talk`.
+    /// The audio that was recorded, or sent by `simulate` or `talk`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) audio: Option<AudioReport>,
-    /// Frames of sound that `simulate` heard, with --talk-output.
+    /// Audio frames that `simulate` received with `--talk-output`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) heard: Option<u64>,
-    /// Of `cloud login`: the account's user.
+    /// For `cloud login`: the user ID of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_id: Option<String>,
-    /// How often the stream was begun again after it had broken off.
+    /// The number of reconnects.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) reconnects: u64,
-    /// Where it had broken off.
+    /// The gaps in the recording.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) gaps: Vec<Gap>,
-    /// Whether a signal ended it.
+    /// Whether a signal stopped the command.
     pub(crate) interrupted: bool,
     /// What failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
-    /// In which phase.
+    /// The phase of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) phase: Option<&'static str>,
-    /// What to try.
+    /// What to do about the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) advice: Option<String>,
 }
 
-/// One phase and how long it took.
+/// A phase and its duration.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct PhaseTime {
     pub(crate) phase: &'static str,
     pub(crate) ms: f64,
 }
 
-/// A track of sound.
+/// An audio track.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct AudioReport {
     pub(crate) codec: &'static str,
@@ -138,21 +138,21 @@ pub(crate) struct AudioReport {
     pub(crate) rate: u32,
     pub(crate) channels: u8,
     pub(crate) frames: u64,
-    /// Frames that the network lost.
+    /// Frames lost by the network.
     pub(crate) lost: u64,
-    /// Frames left out: from before the first picture, or damaged.
+    /// Frames skipped because they were damaged or before the first video frame.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) skipped: u64,
 }
 
-/// A part of the recording in which nothing came.
+/// A gap in the recording.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Gap {
-    /// Where it begins, seconds from the beginning of the recording.
+    /// The start in seconds from the start of the recording.
     pub(crate) at: f64,
-    /// How long it is, seconds.
+    /// The length in seconds.
     pub(crate) seconds: f64,
-    /// Why the stream had broken off.
+    /// The reason for the interruption.
     pub(crate) error: String,
 }
 
@@ -166,7 +166,7 @@ pub(crate) struct FoundCamera {
 }
 
 impl AudioReport {
-    /// A track of that format without any frames.
+    /// Returns a track of `format` without frames.
     pub(crate) fn new(format: AudioFormat) -> Self {
         Self {
             codec: sound::name(format.codec),
@@ -200,24 +200,24 @@ impl Report {
         self.advice = Some(failure.advice.into_owned());
     }
 
-    /// One line.
+    /// Serializes the report to one line.
     pub(crate) fn to_json(&self) -> String {
-        // It has no maps with odd keys and no floats that are not numbers: this cannot fail.
+        // Cannot fail: all map keys are strings and all floats are finite.
         serde_json::to_string(self).unwrap_or_else(|error| format!(r#"{{"error":"{error}"}}"#))
     }
 }
 
-/// To a thousandth.
+/// Converts a duration, rounded to three decimals.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// To a thousandth.
+/// Converts a duration, rounded to three decimals.
 pub(crate) fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e3).round() / 1e3
 }
 
-/// `s` unless it is one.
+/// Returns the plural `s` unless `count` is 1.
 pub(crate) fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
@@ -239,7 +239,7 @@ impl fmt::Display for AudioReport {
     }
 }
 
-/// The recording, in one line for people.
+/// Formats a recording as one line.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -266,8 +266,8 @@ impl fmt::Display for Report {
             write!(f, ", dialect {dialect}")?;
         }
         for (count, what) in [
-            (self.skipped, "before the first key frame left out"),
-            (self.overrun, "dropped: the output is too slow"),
+            (self.skipped, "skipped before the first key frame"),
+            (self.overrun, "dropped because the output is too slow"),
         ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;

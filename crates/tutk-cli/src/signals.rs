@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first one asks the program to end well, the second one ends it.
+//! Ctrl-C and SIGTERM: the first signal stops the program cleanly, the second terminates it.
 
 use std::io;
 use std::process;
@@ -9,26 +9,30 @@ use tokio::sync::watch;
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 
-/// How long the program may take to end well. A pipe that nobody reads can hold it up for ever.
+/// The time limit for a clean stop. A pipe without a reader could block it forever.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Whether somebody asked the program to end.
+/// A request to stop the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Listens for signals from now on, in a task of its own. Needs a tokio runtime.
+    /// Starts a task that listens for signals. Must be called within a tokio runtime.
     pub(crate) fn listen(console: Console) -> Result<Self, Failure> {
         let mut signals = Signals::new()
             .map_err(|error| Failure::other("start", format!("signals: {error}"), "try again"))?;
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
             signals.next().await;
-            // The receiver lives as long as the program has something to end.
+            // The receivers are gone only when there is nothing left to stop.
             let _ = sender.send(true);
             if tokio::time::timeout(GRACE, signals.next()).await.is_err() {
-                let what = "the output takes nothing, so it could not be completed";
-                let failure = Failure::other("stream", what, "write where somebody reads");
+                let what = "the output is blocked, so the file could not be completed";
+                let failure = Failure::other(
+                    "stream",
+                    what,
+                    "write to a file, or to a pipe that is being read",
+                );
                 console.error(&failure);
             }
             process::exit(i32::from(Status::Other as u8));
@@ -36,21 +40,21 @@ impl Stop {
         Ok(Self(receiver))
     }
 
-    /// Returns once somebody has asked. Cancel-safe.
+    /// Waits for the first signal. Cancel-safe.
     pub(crate) async fn requested(&mut self) {
         if self.0.wait_for(|&stop| stop).await.is_err() {
-            // The task that listens has gone, with the runtime: nobody can ask any more.
+            // The listening task ended with the runtime, so no signal can arrive.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Whether somebody has asked.
+    /// Returns `true` after the first signal.
     pub(crate) fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 }
 
-/// SIGHUP: the file is to be read again. Elsewhere than on Unix there is no such thing.
+/// SIGHUP, which reloads the configuration file. Other systems than Unix have no such signal.
 #[derive(Debug)]
 pub(crate) struct Reload {
     #[cfg(unix)]
@@ -58,7 +62,7 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// Listens from now on. Needs a tokio runtime.
+    /// Starts to listen for the signal. Must be called within a tokio runtime.
     pub(crate) fn listen() -> Result<Self, Failure> {
         Ok(Self {
             #[cfg(unix)]
@@ -69,7 +73,7 @@ impl Reload {
         })
     }
 
-    /// Returns when somebody asks. Cancel-safe.
+    /// Waits for the next signal. Cancel-safe.
     pub(crate) async fn requested(&mut self) {
         #[cfg(unix)]
         if self.signal.recv().await.is_some() {

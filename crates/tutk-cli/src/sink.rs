@@ -421,7 +421,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::clip::SHIPPED;
+    use crate::clip::BUILT_IN;
     use crate::failure::Status;
 
     const FRAME: Duration = Duration::from_millis(50);
@@ -433,7 +433,7 @@ mod tests {
         first: usize,
         codec: tutk_frame::Codec,
     ) -> (usize, Result<(), SinkError>) {
-        let clip = tutk_media::Clip::parse(Bytes::from_static(SHIPPED)).unwrap();
+        let clip = tutk_media::Clip::parse(Bytes::from_static(BUILT_IN)).unwrap();
         let mut sink = Target::new(path, format).unwrap().open().unwrap();
         let (mut skipped, mut time) = (0, Duration::ZERO);
         let mut result = Ok(());
@@ -478,10 +478,10 @@ mod tests {
     fn a_bare_stream_is_the_clip_and_replaces_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.h264");
-        std::fs::write(&path, vec![7; SHIPPED.len() * 2]).unwrap();
+        std::fs::write(&path, vec![7; BUILT_IN.len() * 2]).unwrap();
         let (skipped, result) = write(&path, None, 0, tutk_frame::Codec::H264);
         assert!(result.is_ok() && skipped == 0);
-        assert!(std::fs::read(&path).unwrap() == SHIPPED);
+        assert!(std::fs::read(&path).unwrap() == BUILT_IN);
     }
 
     #[test]
@@ -491,7 +491,7 @@ mod tests {
         let (skipped, result) = write(&path, None, 30, tutk_frame::Codec::H264);
         assert!(result.is_ok());
         assert_eq!(skipped, 10);
-        assert!(SHIPPED.ends_with(&std::fs::read(&path).unwrap()));
+        assert!(BUILT_IN.ends_with(&std::fs::read(&path).unwrap()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sound: what the simulated camera plays, and what codecs are called here and there.
+//! Audio for the simulated camera, and the names of audio codecs.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ pub(crate) use tutk_serve::audio_format;
 use crate::args::SoundChoice;
 use crate::failure::Failure;
 
-/// 8 s of a tone with a click each second, AAC in ADTS, 16 kHz, mono (`assets/make-clips.sh`).
+/// 8 s of a tone with a click every second: AAC in ADTS, 16 kHz, mono (`assets/make-clips.sh`).
 const TONE: &[u8] = include_bytes!("../assets/tone.aac");
 
-/// How long a frame of PCM and of G.711 is.
+/// The duration of a PCM or G.711 frame.
 pub(crate) const FRAME: Duration = Duration::from_millis(20);
 
-/// The sound that the simulated camera plays. It can be looped without a seam.
+/// Returns the audio of the simulated camera. It loops without a gap.
 pub(crate) fn load(choice: SoundChoice) -> Result<Option<Sound>, Failure> {
     let uncompressed = |codec, rate: u16| {
         let format = AudioFormat {
@@ -34,24 +34,26 @@ pub(crate) fn load(choice: SoundChoice) -> Result<Option<Sound>, Failure> {
         SoundChoice::Pcma => uncompressed(AudioCodec::Pcma, 8_000),
         SoundChoice::Pcm => uncompressed(AudioCodec::Pcm, 16_000),
     };
-    // All of it ships with the program.
+    // All of it is built in.
     let broken = |error: String| Failure::other("start", error, "report this");
     let clip = clip.map_err(|error| broken(error.to_string()))?;
     let format = wire_format(clip.format());
-    let format = format.ok_or_else(|| broken(format!("{} cannot be said", clip.format())))?;
+    let format =
+        format.ok_or_else(|| broken(format!("the protocol has no code for {}", clip.format())))?;
     let samples = clip.frame_samples();
     let frames = clip.frames().map(|(frame, _)| frame.clone());
     let sound = Sound::new(frames, format, samples).map_err(|error| broken(error.to_string()))?;
     Ok(Some(sound))
 }
 
-/// The format of the simulated camera's sound, as files call it.
+/// Converts the protocol's audio format.
 pub(crate) fn of_wire(format: Option<SoundFormat>) -> Option<AudioFormat> {
     let format = format?;
     audio_format(Some(format.codec), Some(format.flags))
 }
 
-/// How frames of that format are marked; `None` if the protocol has no rate or number of channels for it.
+/// Converts to the protocol's audio format. Returns `None` if the protocol has no code for the rate or the
+/// number of channels.
 pub(crate) fn wire_format(format: AudioFormat) -> Option<SoundFormat> {
     Some(SoundFormat {
         codec: match format.codec {
@@ -71,7 +73,7 @@ pub(crate) fn wire_format(format: AudioFormat) -> Option<SoundFormat> {
     })
 }
 
-/// Short lower-case name, for reports.
+/// Returns the codec's short lower-case name, for reports.
 pub(crate) fn name(codec: AudioCodec) -> &'static str {
     match codec {
         AudioCodec::Aac | AudioCodec::AacAdts => "aac",
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ships_can_be_sent_and_is_whole_seconds() {
+    fn built_in_audio_loops_after_whole_seconds() {
         for (choice, codec, rate) in [
             (SoundChoice::Aac, Codec::AacAdts, 16_000),
             (SoundChoice::Pcmu, Codec::Pcmu, 8_000),
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn every_codec_has_one_name_on_each_side() {
+    fn codecs_convert_in_both_directions() {
         for codec in AudioCodec::ALL {
             let format = AudioFormat {
                 codec,

@@ -1,12 +1,12 @@
-//! Names that were meant, perhaps.
+//! Suggestions for mistyped names.
 
-/// How far a name may be from one that is suggested for it.
+/// The largest edit distance of a suggestion.
 const MISTAKES: usize = 3;
 
-/// How many are suggested.
+/// The largest number of suggestions.
 const SUGGESTIONS: usize = 3;
 
-/// The names that this may be a mistake for, the nearest first. `-`, `_` and a space are the same here.
+/// Returns the known names closest to a mistyped one, nearest first. `-`, `_` and a space are equal.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let plain = |name: &str| name.to_ascii_lowercase().replace(['_', ' '], "-");
     let name = plain(name);
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_near_is_suggested() {
+    fn suggests_similar_names() {
         let known = ["host", "port", "auth_key"];
         assert_eq!(nearest("hots", known), ["host"]);
         assert_eq!(nearest("Auth-Key", known), ["auth_key"]);

@@ -1,8 +1,8 @@
-//! JSON for people: a row for each value.
+//! Formats JSON and tables as text for people.
 
 use serde_json::Value;
 
-/// A tree as text: for one value alone the value, else the path to each beside it, in columns.
+/// Formats JSON as text: a single value as it is, otherwise one row per value with its path.
 pub(crate) fn of(value: &Value) -> String {
     let mut rows = Vec::new();
     collect(value, String::new(), &mut rows);
@@ -15,7 +15,7 @@ pub(crate) fn of(value: &Value) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Rows as lines, each column as wide as its widest text.
+/// Formats rows as aligned columns.
 pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         let texts = rows.iter().filter_map(|row| row.get(column));
@@ -32,7 +32,7 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What can be printed of it: a camera may say anything.
+/// Escapes control characters, because the text comes from a camera.
 pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -45,7 +45,7 @@ pub(crate) fn printable(text: &str) -> String {
     out
 }
 
-/// The depth is the JSON parser's limit at most.
+/// The recursion depth is bounded by the limit of the JSON parser.
 fn collect(value: &Value, path: String, rows: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -77,7 +77,7 @@ fn collect(value: &Value, path: String, rows: &mut Vec<(String, String)>) {
     }
 }
 
-/// The keys, if each is a number: as text they would stand 1, 10, 2.
+/// Returns the keys as numbers if all are numbers, for sorting: as text the order is 1, 10, 2.
 fn numbers(fields: &[(&String, &Value)]) -> Option<Vec<u64>> {
     fields.iter().map(|(key, _)| key.parse().ok()).collect()
 }
@@ -98,14 +98,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_value_is_itself() {
+    fn formats_a_single_value() {
         assert_eq!(of(&json!("auto")), "auto");
         assert_eq!(of(&json!(7)), "7");
         assert_eq!(of(&json!([])), "none");
     }
 
     #[test]
-    fn trees_are_rows() {
+    fn formats_a_tree_as_rows() {
         let tree = json!({
             "cameraInfo": { "videoParm": { "type": "H264" }, "empty": {} },
             "points": [{ "seconds": 10 }],
@@ -126,20 +126,20 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_as_wide_as_they_must_be() {
+    fn aligns_columns() {
         let rows = [["a", "bcd", "e"], ["äöü", "", "f"], ["g", "h", ""]];
         let rows = rows.map(|row| row.map(str::to_owned));
         assert_eq!(columns(&rows), "a    bcd  e\näöü       f\ng    h");
     }
 
     #[test]
-    fn numbers_stand_in_their_order() {
+    fn sorts_numeric_keys_by_value() {
         let text = of(&json!({ "10": "c", "9": "b", "1": "a" }));
         assert_eq!(text, "1   a\n9   b\n10  c");
     }
 
     #[test]
-    fn a_camera_cannot_write_to_the_terminal() {
+    fn escapes_control_characters() {
         assert_eq!(of(&json!("a\u{1b}[2J\nb")), "a\\u{1b}[2J\\nb");
         assert_eq!(of(&json!({ "\r": 1 })), "\\r  1");
     }

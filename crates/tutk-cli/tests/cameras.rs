@@ -77,7 +77,7 @@ fn all_mistakes_are_told_at_once() {
     let file = File::new(&text);
     let run = file.tutk(&["cameras", "--quiet", "--json"]);
     run.exits(2)
-        .says(&["arguments", "mistakes", "docs/cameras.md"]);
+        .says(&["arguments", "errors", "docs/cameras.md"]);
     for said in [
         "line 8, key `hots`: unknown key; did you mean `host`?",
         "line 9, key `port`: expected a number from 1 to 65535",
@@ -139,7 +139,7 @@ fn no_file_and_an_empty_file() {
     assert!(
         String::from_utf8(run.stdout)
             .unwrap()
-            .ends_with("has no camera in it\n")
+            .ends_with("contains no camera\n")
     );
 }
 

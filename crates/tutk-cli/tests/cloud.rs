@@ -419,7 +419,7 @@ fn cameras_are_written_and_kept() {
     for said in [
         "front-door is new",
         "attic is new",
-        "[2J is left out: GW_GC1 does not speak TUTK",
+        "[2J skipped: GW_GC1 does not speak TUTK",
     ] {
         assert!(run.stderr.contains(said), "{}\nlacks {said}", run.stderr);
     }
@@ -456,7 +456,7 @@ fn cameras_are_written_and_kept() {
     let run = scene.run(&["cameras", "--write"], "");
     run.exits(0);
     assert!(
-        run.stderr.contains("door is as it was, at 10.0.0.1"),
+        run.stderr.contains("door: unchanged, address 10.0.0.1"),
         "{}",
         run.stderr
     );
@@ -476,7 +476,8 @@ fn a_file_with_a_mistake_is_left_as_it_is() {
         &["cameras", "--write", "--config", text(&path), "--json"],
         "",
     );
-    run.exits(2).says(&["mine.toml, line 2", "mend it first"]);
+    run.exits(2)
+        .says(&["mine.toml, line 2", "correct it first"]);
     assert_eq!(run.json()["cameras"].as_array().unwrap().len(), 3);
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
@@ -490,11 +491,11 @@ fn who_is_not_signed_in_is_told_to() {
     let scene = Scene::new([Reply::json(200, &expired.to_string())]);
     let run = scene.run(&["cameras"], "");
     run.exits(2)
-        .says(&["cameras", "not signed in", "tutk cloud login"]);
+        .says(&["cameras", "not logged in", "tutk cloud login"]);
     scene.sign_in();
     let run = scene.run(&["cameras"], "");
     run.exits(4)
-        .says(&["cameras", "token was refused", "code 2001", "sign in again"]);
+        .says(&["cameras", "token was refused", "code 2001", "log in again"]);
     fs::write(scene.token(), format!("{{\"access_token\":\"{TOKEN}\"}}")).unwrap();
     let run = scene.run(&["cameras"], "");
     run.exits(2)

@@ -68,7 +68,7 @@ fn a_recording_goes_on_and_says_where_the_gap_is() {
         gap["error"].as_str().unwrap().contains("no whole frame"),
         "{json}"
     );
-    for words in ["trying again in", "is back after", "a gap of", "1 gap:"] {
+    for words in ["retrying in", "reconnected after", "a gap of", "1 gap:"] {
         assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
     }
     // The file lasts as long as it took: the gap is in it.

@@ -129,7 +129,7 @@ fn the_file_is_read_again_without_dropping_what_did_not_change() {
     private(&config, &before.replace("always", "never"));
     signal(service.child(), "-HUP");
     service.wait_for("line 6, key `connect`: connect is `on-demand` or `always`");
-    service.wait_for("everything goes on as it was");
+    service.wait_for("previous configuration stays in effect");
     private(&config, &before);
     signal(service.child(), "-HUP");
     service.wait_for("nothing has changed");
@@ -258,7 +258,7 @@ fn who_may_watch_is_settled_before_anything_is_served() {
     run.exits(2).says(&["0.0.0.0:0", "[users]", "--no-auth"]);
 
     let mut service = Service::start(&[&args[..], &["--no-auth"]].concat());
-    let warning = service.wait_for("whoever can reach it may watch");
+    let warning = service.wait_for("anyone who can reach it may watch");
     assert!(warning.contains("WARN"), "{warning}");
     service.wait_for("rtsp://127.0.0.1:");
     signal(service.child(), "-INT");
@@ -317,7 +317,7 @@ fn every_mistake_is_told_at_once() {
     );
     private(&config, &text_of);
     let run = tutk(["serve", "--config", text(&config)]);
-    run.exits(2).says(&["11 mistakes", "docs/cameras.md"]);
+    run.exits(2).says(&["11 errors", "docs/cameras.md"]);
     for line in [
         "line 2, key `rtsp`: expected ADDRESS:PORT",
         "line 3, key `linger`: must be as 90s",

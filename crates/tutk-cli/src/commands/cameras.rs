@@ -1,9 +1,9 @@
-//! `tutk cameras`: the named cameras, and everything that is wrong in their file.
+//! `tutk cameras`: lists the named cameras and checks the configuration file.
 
 use serde_json::{Value, json};
 
 use crate::args::Global;
-use crate::camera::enr_of_environment;
+use crate::camera::enr_from_environment;
 use crate::config::{self, Mistake, NamedCamera};
 use crate::console;
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ use crate::secret_text::SecretText;
 use crate::table::{columns, printable};
 
 pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
-    let enr = enr_of_environment();
+    let enr = enr_from_environment();
     let enr = enr.as_ref().map(SecretText::reveal);
     let (path, contents) = config::check(global.config.as_deref(), enr)?;
     report.listed = Some(contents.cameras.iter().map(describe).collect());
@@ -29,16 +29,16 @@ pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
     let count = contents.mistakes.len();
     if count == 0 {
         if !global.json && contents.cameras.is_empty() {
-            console::print(format_args!("{path} has no camera in it"));
+            console::print(format_args!("{path} contains no camera"));
         }
         return Ok(());
     }
-    // Said even when quiet: they are why it fails.
+    // Printed also with --quiet, because they explain the failure.
     for mistake in &contents.mistakes {
-        console::complain(format_args!("{path}, {mistake}"));
+        console::error_line(format_args!("{path}, {mistake}"));
     }
-    let what = format!("{path}: {count} mistake{}", plural(count as u64));
-    let advice = "docs/cameras.md says what may stand there";
+    let what = format!("{path}: {count} error{}", plural(count as u64));
+    let advice = "docs/cameras.md describes the file";
     Err(Failure::usage("arguments", what, advice))
 }
 
@@ -59,7 +59,7 @@ fn row(NamedCamera { name, camera, .. }: &NamedCamera) -> [String; 5] {
     .map(|text| printable(&text))
 }
 
-/// Without its secrets.
+/// Describes a camera without its secrets.
 fn describe(NamedCamera { name, camera, .. }: &NamedCamera) -> Value {
     json!({
         "name": name,

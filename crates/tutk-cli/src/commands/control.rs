@@ -1,4 +1,4 @@
-//! `tutk control`: one thing of a camera, read, set or done.
+//! `tutk control`: reads or sets a control of a camera, or runs an action.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,8 +7,8 @@ use tutk_runtime::tutk_session::hl_ioctl::schema::Values;
 use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Control, Models, Operation};
 
 use crate::args::{ControlArgs, Global};
-use crate::asking::{Asking, COMMAND, NO_MEDIA};
 use crate::camera;
+use crate::command_session::{COMMAND, CommandSession, NO_MEDIA};
 use crate::console::{self, Console};
 use crate::failure::{Failure, Status};
 use crate::models;
@@ -17,7 +17,7 @@ use crate::signals::Stop;
 use crate::{suggest, table};
 
 const ARGUMENTS: &str = "arguments";
-const SEE_LIST: &str = "`tutk control --list` shows every control and its values";
+const SEE_LIST: &str = "`tutk control --list` lists all controls and their values";
 
 pub(crate) async fn run(
     args: &ControlArgs,
@@ -31,74 +31,74 @@ pub(crate) async fn run(
         return Ok(());
     }
     let (Some(camera), Some(name)) = (&args.camera, &args.name) else {
-        let what = "a CAMERA and the NAME of a control are needed";
+        let what = "the arguments CAMERA and NAME are required";
         return Err(Failure::usage(ARGUMENTS, what, SEE_LIST));
     };
-    // All that can be wrong without a camera, before anything is sent.
+    // Reports invalid arguments before anything is sent.
     let operation = Operation::parse(name, &args.values).map_err(|_| unknown(name))?;
     report.control = Some(operation.control().name);
     report.set = json(&operation, &context(None))?;
     if operation.is_destructive() && !args.yes {
         let Control { name, summary, .. } = operation.control();
         let what = format!("{name} destroys data ({summary})");
-        let advice = "add --yes if that is what is wanted";
+        let advice = "add --yes to confirm";
         return Err(Failure::usage(ARGUMENTS, what, advice));
     }
     let camera = camera::read(camera, global.config.as_deref())?;
 
-    let mut asking = Asking::open(camera, &args.access, NO_MEDIA, console, report, stop).await?;
-    let result = carry_out(&mut asking, &operation, global.json).await;
-    asking.close().await;
+    let mut session =
+        CommandSession::open(camera, &args.access, NO_MEDIA, console, report, stop).await?;
+    let result = execute(&mut session, &operation, global.json).await;
+    session.close().await;
     result
 }
 
-async fn carry_out(
-    asking: &mut Asking<'_>,
+async fn execute(
+    session: &mut CommandSession<'_>,
     operation: &Operation,
     to_report: bool,
 ) -> Result<(), Failure> {
-    asking.enter().await?;
-    let context = context(asking.model());
+    session.authenticated().await?;
+    let context = context(session.model());
     let request = operation
         .request(&context)
         .map_err(|error| not_taken(&error))?;
-    // As it is sent: `now` is later now.
-    asking.report.set = json(operation, &context)?;
+    // Evaluated when it is sent, because of the value `now`.
+    session.report.set = json(operation, &context)?;
     let code = request.code;
-    let Some(payload) = asking.ask(request).await? else {
-        return Err(unanswered(asking, operation, code));
+    let Some(payload) = session.command(request).await? else {
+        return Err(unanswered(session, operation, code));
     };
-    let answer = understand(operation, code, &payload)?;
+    let answer = decode_answer(operation, code, &payload)?;
     let refusal = refusal(operation, code, &answer);
     if !to_report && refusal.is_none() {
         console::print(table::of(&answer));
     }
-    asking.report.answer = Some(answer);
+    session.report.answer = Some(answer);
     refusal.map_or(Ok(()), Err)
 }
 
-/// The values in the camera's words; `None` where none are sent.
+/// Returns the values as JSON, or `None` if the operation sends none.
 fn json(operation: &Operation, context: &Context<'_>) -> Result<Option<Value>, Failure> {
     operation.json(context).map_err(|error| not_taken(&error))
 }
 
-/// The camera's answer in words.
-fn understand(operation: &Operation, code: u16, payload: &[u8]) -> Result<Value, Failure> {
+/// Decodes the camera's answer.
+fn decode_answer(operation: &Operation, code: u16, payload: &[u8]) -> Result<Value, Failure> {
     operation.describe(payload).map_err(|error| {
         let name = operation.control().name;
-        let what = format!("{name}: the answer to K{code} is in no known layout: {error}");
-        let advice = "try again; with -v it is shown as it came";
+        let what = format!("{name}: cannot decode the answer to K{code}: {error}");
+        let advice = "try again; -v logs the raw answer";
         Failure::other(COMMAND, what, advice)
     })
 }
 
-/// A camera that was told to do it, and says something else than that it did.
+/// Returns a failure if the camera did not confirm a command.
 fn refusal(operation: &Operation, code: u16, answer: &Value) -> Option<Failure> {
     let name = operation.control().name;
     (!operation.is_done(answer)).then(|| {
-        let what =
-            format!("{name}: the camera answered K{code} with {answer}, not with 1 for done");
-        let advice = "the camera may not take this value, or not now";
+        let what = format!("{name}: the camera answered K{code} with {answer} instead of 1 (done)");
+        let advice = "the camera may not accept this value, or not in its current state";
         Failure::new(Status::Refused, COMMAND, what, advice)
     })
 }
@@ -124,45 +124,44 @@ fn unknown(name: &str) -> Failure {
     Failure::usage(ARGUMENTS, what, advice)
 }
 
-/// The names that this may be a mistake for.
+/// Returns the closest control names.
 fn nearest(name: &str) -> Vec<&'static str> {
     suggest::nearest(name, CATALOGUE.iter().map(|control| control.name))
 }
 
-fn unanswered(asking: &Asking<'_>, operation: &Operation, code: u16) -> Failure {
+fn unanswered(session: &CommandSession<'_>, operation: &Operation, code: u16) -> Failure {
     let control = operation.control();
-    let model = asking.model();
+    let model = session.model();
     let what = format!(
-        "no answer to K{code} ({}) from {} within {} s: a camera that does not know a code does not answer",
+        "no answer to K{code} ({}) from {} within {} s; cameras do not answer codes that they do not support",
         control.name,
         model.unwrap_or("a camera of unknown model"),
-        asking.patience().as_secs_f32(),
+        session.timeout().as_secs_f32(),
     );
     let two_codes = operation.is_set() && control.other_set_code().is_some();
     let advice = match (model, control.models) {
         (_, Models::Kind { .. }) => format!("this is for {}", models::only(control.models)),
         (None, Models::Unknown) if two_codes => {
-            "give `model` in the camera's address: it decides which code is sent".to_owned()
+            "set `model` in the camera's address, because it selects the code".to_owned()
         }
-        _ => {
-            "this camera may not have it: `tutk control --list` shows what else there is".to_owned()
-        }
+        _ => "the camera may not support this control; `tutk control --list` lists all controls"
+            .to_owned(),
     };
     Failure::new(Status::Silent, COMMAND, what, advice)
 }
 
-/// Every control, to people or into the report.
+/// Prints all controls, or adds them to the report.
 fn list(json: bool, report: &mut Report) {
     report.controls = Some(CATALOGUE.iter().map(Control::to_json).collect());
     if !json {
         for control in CATALOGUE {
-            console::print(described(control));
+            console::print(format_control(control));
         }
     }
 }
 
-/// Name, what can be done with it and what it does; below it, what it takes and which models have it.
-fn described(control: &Control) -> String {
+/// Formats a control: name, operations and summary, followed by its values and models.
+fn format_control(control: &Control) -> String {
     let read = control.get_code().map(|_| "read");
     let write = control.values().map(|values| match values {
         Values::None => "do",
@@ -198,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_set_is_a_mistake_of_the_command_line() {
+    fn rejects_values_for_a_read_only_control() {
         let operation = Operation::parse("night-check", ["on"]).unwrap();
         let failure = json(&operation, &context(None)).unwrap_err();
         assert_eq!(failure.status, Status::Usage);
@@ -206,20 +205,20 @@ mod tests {
     }
 
     #[test]
-    fn only_done_is_done() {
+    fn only_1_confirms_a_command() {
         let set = Operation::parse("spotlight", ["on"]).unwrap();
-        let done = understand(&set, 10646, &[1]).unwrap();
+        let done = decode_answer(&set, 10646, &[1]).unwrap();
         assert_eq!(refusal(&set, 10646, &done), None);
-        let other = understand(&set, 10646, &[2]).unwrap();
+        let other = decode_answer(&set, 10646, &[2]).unwrap();
         let failure = refusal(&set, 10646, &other).unwrap();
         assert_eq!(failure.status, Status::Refused);
         assert!(failure.what.contains("K10646 with 2"), "{failure}");
-        let failure = understand(&set, 10646, &[]).unwrap_err();
+        let failure = decode_answer(&set, 10646, &[]).unwrap_err();
         assert_eq!(failure.status, Status::Other);
     }
 
     #[test]
-    fn unknown_names_are_answered_with_near_ones() {
+    fn suggests_similar_control_names() {
         assert_eq!(nearest("nite-vision"), ["night-vision"]);
         assert_eq!(nearest("Status_Light"), ["status-light"]);
         assert_eq!(nearest("sprinkler"), Vec::<&str>::new());
@@ -230,9 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn the_list_says_it_all() {
+    fn the_list_shows_every_control() {
         for control in CATALOGUE {
-            let text = described(control);
+            let text = format_control(control);
             assert!(
                 text.starts_with(control.name) && text.contains(control.summary),
                 "{text}"

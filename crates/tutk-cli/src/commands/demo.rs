@@ -1,4 +1,4 @@
-//! `tutk demo`: a simulated camera, and a client that records from it, over real UDP.
+//! `tutk demo`: records from a simulated camera over UDP.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tutk_runtime::tutk_simulator::{Clip, SimulatorConfig, Sound};
 use tutk_runtime::{Impairment, ReconnectPolicy, Reconnecting, simulate};
 
 use crate::args::{DemoArgs, SoundChoice};
-use crate::clip::{self, SHIPPED_FPS};
+use crate::clip::{self, BUILT_IN_FPS};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::recording::{Limits, Recording};
@@ -17,7 +17,7 @@ use crate::signals::Stop;
 use crate::sink::Target;
 use crate::sound;
 
-/// Nobody's camera.
+/// Credentials of no real camera.
 const UID: &str = "TUTKDEMOCAMERA00111A";
 const ENR: &str = "NobodysSecret+/0";
 const MAC: &str = "02005EC0FFEE";
@@ -31,10 +31,10 @@ pub(crate) async fn run(
     let (target, audio) = Target::new(&args.output, None)?.with_sound();
     if target.is_stdout() {
         let what = "the demo writes a file";
-        return Err(Failure::usage("arguments", what, "give --output a file"));
+        return Err(Failure::usage("arguments", what, "set --output to a file"));
     }
     report.output = Some(args.output.display().to_string());
-    let clip = clip::load(None, SHIPPED_FPS)?.clip;
+    let clip = clip::load(None, BUILT_IN_FPS)?.clip;
     let credentials = Credentials::new(UID, ENR, MAC)
         .map_err(|error| Failure::other("start", error.to_string(), "report this"))?;
 
@@ -48,9 +48,7 @@ pub(crate) async fn run(
     let server = simulate(camera, listen, Impairment::default())
         .map_err(|error| Failure::runtime("listen", &error))?;
     let address = server.local_addr();
-    console.line(format_args!(
-        "simulated camera at {address}, and a client beside it"
-    ));
+    console.line(format_args!("simulated camera at {address}"));
 
     let mut config = ClientConfig::new(address, credentials);
     if let Some(dialects) = args.dialect.chosen() {
@@ -58,7 +56,7 @@ pub(crate) async fn run(
     }
     config.media = MediaRequest { video: true, audio };
     let sink = target.open()?;
-    // It is to show what happens, not to hide it.
+    // The demo does not reconnect, so that a failure is visible.
     let mut policy = ReconnectPolicy::default();
     policy.give_up_attempts = Some(0);
     let session = match Reconnecting::start(config, policy) {
@@ -74,7 +72,7 @@ pub(crate) async fn run(
     };
     let mut comparison = Comparison::new(&clip, sound.as_ref());
     let recording = Recording::new(sink, limits, console, report, |frame: &Frame| {
-        comparison.look_at(frame);
+        comparison.compare(frame);
     });
     let result = recording.run(session, stop).await;
     server.close().await;
@@ -85,13 +83,13 @@ pub(crate) async fn run(
     result.and_then(|()| comparison.verdict(console))
 }
 
-/// What was sent beside what came.
+/// Compares received frames with sent ones.
 struct Comparison<'a> {
     clip: &'a Clip,
     sound: Option<&'a Sound>,
     pictures: u64,
     sounds: u64,
-    /// The first frame that is not the one that was sent.
+    /// The first frame that differs.
     differs: Option<String>,
 }
 
@@ -106,15 +104,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn look_at(&mut self, frame: &Frame) {
+    fn compare(&mut self, frame: &Frame) {
         let is_sound = frame.kind == MediaKind::Audio;
         let (what, number, same) = if is_sound {
-            // Not from its first frame on: those before the first picture are left out. On the wire they are
-            // numbered from 1.
+            // Audio frames before the first key frame are skipped. The protocol numbers frames from 1.
             let number = u64::from(frame.number).saturating_sub(1);
             let sent = self.sound.and_then(|sound| nth(sound.frames(), number));
             (
-                "sound",
+                "audio",
                 number,
                 sent.is_some_and(|sent| *sent == frame.data),
             )
@@ -123,7 +120,7 @@ impl<'a> Comparison<'a> {
             let sent = nth(self.clip.frames(), number);
             let same =
                 sent.is_some_and(|sent| sent.data == frame.data && sent.key == frame.is_key());
-            ("picture", number, same)
+            ("video", number, same)
         };
         match is_sound {
             true => self.sounds += 1,
@@ -131,17 +128,17 @@ impl<'a> Comparison<'a> {
         }
         if !same {
             self.differs
-                .get_or_insert_with(|| format!("{what} frame {number} that came"));
+                .get_or_insert_with(|| format!("{what} frame {number}"));
         }
     }
 
     fn verdict(&self, console: &Console) -> Result<(), Failure> {
         if let Some(frame) = &self.differs {
-            let what = format!("{frame} is not the one that was sent");
-            return Err(Failure::other("stream", what, "run it again, with -v"));
+            let what = format!("{frame} differs from the one that was sent");
+            return Err(Failure::other("stream", what, "run it again with -v"));
         }
         console.line(format_args!(
-            "the {} frame{} of picture and the {} of sound that came are those that were sent, byte for byte",
+            "all {} video frame{} and {} audio frames match the sent ones byte for byte",
             self.pictures,
             plural(self.pictures),
             self.sounds,
@@ -150,15 +147,15 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Frame `number` of what begins again after its end.
+/// Returns frame `number` of a looped clip.
 fn nth<T>(frames: &[T], number: u64) -> Option<&T> {
     let index = number.checked_rem(frames.len() as u64)?;
     frames.get(usize::try_from(index).ok()?)
 }
 
-/// How many frames of the clip last that long: at least one.
+/// Returns the number of frames in `length`, at least one.
 fn frames_of(length: Duration) -> u64 {
-    let frames = (length.as_millis() * u128::from(SHIPPED_FPS) + 500) / 1000;
+    let frames = (length.as_millis() * u128::from(BUILT_IN_FPS) + 500) / 1000;
     u64::try_from(frames).unwrap_or(u64::MAX).max(1)
 }
 
@@ -190,33 +187,33 @@ mod tests {
     }
 
     #[test]
-    fn the_comparison_can_fail() {
-        let clip = clip::load(None, SHIPPED_FPS).unwrap().clip;
+    fn comparison_detects_a_different_frame() {
+        let clip = clip::load(None, BUILT_IN_FPS).unwrap().clip;
         let sound = sound::load(SoundChoice::Aac).unwrap().unwrap();
         let console = Console::new(true);
         let mut comparison = Comparison::new(&clip, Some(&sound));
         for at in (0..100).chain(0..100) {
-            comparison.look_at(&picture(&clip, at));
+            comparison.compare(&picture(&clip, at));
         }
         for number in [5, 6, 130] {
             let data = &sound.frames()[(number - 1) % 125];
             let number = number.try_into().unwrap();
-            comparison.look_at(&frame(data, MediaKind::Audio, number));
+            comparison.compare(&frame(data, MediaKind::Audio, number));
         }
         assert!(comparison.verdict(&console).is_ok());
-        comparison.look_at(&frame(&sound.frames()[0], MediaKind::Audio, 2));
+        comparison.compare(&frame(&sound.frames()[0], MediaKind::Audio, 2));
         let failure = comparison.verdict(&console).unwrap_err();
-        assert!(failure.what.starts_with("sound frame 1 "), "{failure}");
+        assert!(failure.what.starts_with("audio frame 1 "), "{failure}");
 
         let mut comparison = Comparison::new(&clip, None);
-        comparison.look_at(&picture(&clip, 0));
-        comparison.look_at(&picture(&clip, 2));
+        comparison.compare(&picture(&clip, 0));
+        comparison.compare(&picture(&clip, 2));
         let failure = comparison.verdict(&console).unwrap_err();
-        assert!(failure.what.starts_with("picture frame 1 "), "{failure}");
+        assert!(failure.what.starts_with("video frame 1 "), "{failure}");
     }
 
     #[test]
-    fn five_seconds_are_the_whole_clip() {
+    fn converts_seconds_to_frames() {
         assert_eq!(frames_of(Duration::from_secs(5)), 100);
         assert_eq!(frames_of(Duration::from_millis(1)), 1);
     }

@@ -1,4 +1,4 @@
-//! `tutk discover`: who is there, in which dialect.
+//! `tutk discover`: finds cameras and their dialect.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
@@ -33,7 +33,7 @@ pub(crate) async fn run(
         }));
     }
     if let Some(address) = args.broadcast {
-        asked.push(whoever_hears(address));
+        asked.push(broadcast(address));
     }
     if asked.is_empty() {
         asked.push(Whom::everybody());
@@ -42,7 +42,7 @@ pub(crate) async fn run(
     let began = Instant::now();
     let mut cameras: Vec<FoundCamera> = Vec::new();
     let mut phases = Vec::new();
-    let asking = discover(asked, args.timeout, |found| {
+    let session = discover(asked, args.timeout, |found| {
         phases.push(milliseconds(began.elapsed()));
         if !global.json {
             if cameras.is_empty() {
@@ -53,13 +53,13 @@ pub(crate) async fn run(
         cameras.push(describe(&found));
     });
     tokio::select! {
-        result = asking => {
+        result = session => {
             result.map_err(|error| Failure::runtime(Phase::Discovery.name(), &error))?;
         }
         () = stop.requested() => {}
     }
     report.seconds = report::seconds(began.elapsed());
-    // The phase is complete with the first answer, as in a session.
+    // The first answer completes the phase, as in a session.
     report.phases.extend(phases.first().map(|&ms| PhaseTime {
         phase: Phase::Discovery.name(),
         ms,
@@ -71,18 +71,18 @@ pub(crate) async fn run(
         return Ok(());
     }
     let waited = args.timeout.as_secs_f64();
-    let what = format!("nobody answered within {waited} s");
+    let what = format!("no camera answered within {waited} s");
     let advice = if args.cameras.is_empty() {
-        "name a CAMERA: some answer only to their own UID; or give the network's --broadcast address"
+        "name a CAMERA, because some answer only to their own UID, or set --broadcast to the network's broadcast address"
     } else {
-        "check the address, that the camera is on and in this network, and that UID, ENR and MAC are its own"
+        "check the address, UID, ENR and MAC, and that the camera is on and in this network"
     };
     let failure = Failure::new(Status::Silent, Phase::Discovery.name(), what, advice);
     Err(models::explain(failure, only.as_deref()))
 }
 
-/// A broadcast address given by hand. The one of "this network" means each network that there is.
-fn whoever_hears(address: SocketAddr) -> Whom {
+/// Converts a broadcast address from the command line. 255.255.255.255 is sent on every interface.
+fn broadcast(address: SocketAddr) -> Whom {
     let (uid, auth_key) = (Uid::default(), None);
     if address.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
         let port = address.port();
@@ -108,12 +108,12 @@ fn describe(found: &Found) -> FoundCamera {
     }
 }
 
-/// A camera may call itself anything: only what can be printed is.
+/// Escapes the UID, because it comes from the network.
 fn uid_text(found: &Found) -> String {
     found.uid.as_bytes().escape_ascii().to_string()
 }
 
-/// The one dialect, if all cameras speak the same.
+/// Returns the dialect if all cameras speak the same one.
 fn common_dialect(cameras: &[FoundCamera]) -> Option<&'static str> {
     let first = cameras.first()?.dialect;
     let same = cameras.iter().all(|camera| camera.dialect == first);

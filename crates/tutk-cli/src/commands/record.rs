@@ -1,4 +1,4 @@
-//! `tutk record`: a camera's video into a file, or to standard output.
+//! `tutk record`: records a camera's video and audio to a file or to standard output.
 
 use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
 use tutk_runtime::{ReconnectPolicy, Reconnecting};
@@ -23,7 +23,7 @@ pub(crate) async fn run(
     report: &mut Report,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
-    // All that can be wrong without a camera, before anything is sent or written.
+    // Reports invalid arguments before anything is sent or written.
     let target = match args.segment {
         None => Target::new(&args.output, args.format)?,
         Some(length) => {
@@ -39,11 +39,11 @@ pub(crate) async fn run(
         AudioChoice::None => (target, false),
     };
     if target.is_stdout() && global.json {
-        let what = "standard output cannot take both the stream and the report of --json";
+        let what = "standard output cannot receive both the stream and the report of --json";
         return Err(Failure::usage(
             "arguments",
             what,
-            "give --output a file, or leave --json out",
+            "set --output to a file, or omit --json",
         ));
     }
     let camera = camera::read(&args.camera, global.config.as_deref())?;

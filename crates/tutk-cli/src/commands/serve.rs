@@ -1,4 +1,4 @@
-//! `tutk serve`: the cameras of the file over RTSP and HTTP, and their recordings.
+//! `tutk serve`: serves the configured cameras over RTSP and HTTP, and records them.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use tokio::time::Instant;
 
 use crate::args::Global;
 use crate::args::serve::ServeArgs;
-use crate::camera::enr_of_environment;
+use crate::camera::enr_from_environment;
 use crate::config::{self, Mistake};
 use crate::console::{self, Console};
 use crate::failure::Failure;
 use crate::report::{self, Report, plural};
 use crate::secret_text::SecretText;
-use crate::serving::chronicle::Chronicle;
 use crate::serving::demo;
-use crate::serving::house::House;
 use crate::serving::plan::Plan;
+use crate::serving::service::Service;
+use crate::serving::status_log::StatusLog;
 use crate::signals::{Reload, Stop};
 
-/// How often the cameras are looked at, for what is told of them.
-const LOOK: Duration = Duration::from_millis(500);
+/// The interval at which camera states are polled for the log.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(
     args: &ServeArgs,
@@ -28,7 +28,7 @@ pub(crate) async fn run(
     report: &mut Report,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
-    // Before anything is served, so that none is taken for the end.
+    // Installed first, because an unhandled SIGHUP terminates the program.
     let mut reload = Reload::listen()?;
     let began = Instant::now();
     let (simulated, plan) = if args.demo {
@@ -37,10 +37,10 @@ pub(crate) async fn run(
     } else {
         (Vec::new(), read(args, global)?)
     };
-    let mut house = House::open(plan).await?;
-    announce(&house, console);
-    let mut chronicle = Chronicle::default();
-    let mut look = tokio::time::interval(LOOK);
+    let mut service = Service::open(plan).await?;
+    announce(&service, console);
+    let mut status_log = StatusLog::default();
+    let mut look = tokio::time::interval(STATUS_INTERVAL);
     loop {
         tokio::select! {
             biased;
@@ -50,18 +50,18 @@ pub(crate) async fn run(
                     continue;
                 }
                 match read(args, global) {
-                    Ok(plan) => again(&mut house, plan, console).await,
+                    Ok(plan) => reload_plan(&mut service, plan, console).await,
                     Err(failure) => {
                         console.error(&failure);
-                        console.line("the file is not taken; everything goes on as it was");
+                        console.line("the file was not reloaded; the previous configuration stays in effect");
                     }
                 }
             }
-            _ = look.tick() => chronicle.look(&house.hub, console),
+            _ = look.tick() => status_log.update(&service.hub, console),
         }
     }
-    console.line("ending");
-    house.close().await;
+    console.line("stopping");
+    service.close().await;
     for server in simulated {
         server.close().await;
     }
@@ -69,40 +69,40 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// What the file says; every mistake in it is told.
+/// Reads the file and prints every error in it.
 fn read(args: &ServeArgs, global: &Global) -> Result<Plan, Failure> {
-    let enr = enr_of_environment();
+    let enr = enr_from_environment();
     let enr = enr.as_ref().map(SecretText::reveal);
     let (path, contents) = config::check(global.config.as_deref(), enr)?;
-    tell(&path, &contents.mistakes)?;
+    print_errors(&path, &contents.mistakes)?;
     Plan::new(args, &path, contents)
 }
 
-fn tell(path: &std::path::Path, mistakes: &[Mistake]) -> Result<(), Failure> {
+fn print_errors(path: &std::path::Path, mistakes: &[Mistake]) -> Result<(), Failure> {
     let path = path.display();
-    // Said even when quiet: they are why it fails.
+    // Printed also with --quiet, because they explain the failure.
     for mistake in mistakes {
-        console::complain(format_args!("{path}, {mistake}"));
+        console::error_line(format_args!("{path}, {mistake}"));
     }
     match mistakes.len() as u64 {
         0 => Ok(()),
         count => {
-            let what = format!("{path}: {count} mistake{}", plural(count));
-            let advice = "docs/cameras.md says what may stand there";
+            let what = format!("{path}: {count} error{}", plural(count));
+            let advice = "docs/cameras.md describes the file";
             Err(Failure::usage("arguments", what, advice))
         }
     }
 }
 
-fn announce(house: &House, console: &Console) {
-    for address in house.addresses() {
+fn announce(service: &Service, console: &Console) {
+    for address in service.addresses() {
         console.line(address);
     }
 }
 
-/// Becomes what the file says by now.
-async fn again(house: &mut House, plan: Plan, console: &Console) {
-    match house.become_as(plan).await {
+/// Applies the changed file.
+async fn reload_plan(service: &mut Service, plan: Plan, console: &Console) {
+    match service.apply(plan).await {
         Ok(changes) => {
             for (what, names) in [
                 ("added", &changes.added),
@@ -113,13 +113,13 @@ async fn again(house: &mut House, plan: Plan, console: &Console) {
                     console.line(format_args!("{what}: {}", names.join(", ")));
                 }
             }
-            if changes == crate::serving::house::Changes::default() {
-                console.line("the file was read again: nothing has changed");
+            if changes == crate::serving::service::Changes::default() {
+                console.line("configuration reloaded: nothing has changed");
             }
             if changes.servers {
-                console.line("clients have to connect again");
+                console.line("the listeners were restarted; clients must reconnect");
             }
-            announce(house, console);
+            announce(service, console);
         }
         Err(failure) => console.error(&failure),
     }

@@ -1,4 +1,4 @@
-//! `tutk simulate`: be a camera.
+//! `tutk simulate`: runs a simulated camera.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,14 +17,14 @@ use crate::args::{ChallengeChoice, SimulateArgs};
 use crate::clip::{self, codec_name};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
-use crate::hearing::Hearing;
 use crate::keylog::KeyLog;
 use crate::report::{self, AudioReport, PhaseTime, Report, milliseconds, plural};
 use crate::secret_text::ENR_VARIABLE;
 use crate::signals::Stop;
 use crate::sound;
+use crate::talk_output::TalkOutput;
 
-/// Characters of an ENR with two halves.
+/// The length of an ENR with two halves.
 const LONG_ENR: usize = 32;
 
 pub(crate) async fn run(
@@ -40,10 +40,10 @@ pub(crate) async fn run(
     let mut config = config(args, picture.clip.clone(), keylog.is_some())?;
     config.sound = sound::load(args.audio)?;
     let audio = sound::of_wire(config.sound.as_ref().map(Sound::format));
-    let hearing = args
+    let talk_output = args
         .talk_output
         .as_deref()
-        .map(Hearing::create)
+        .map(TalkOutput::create)
         .transpose()?;
     let impairment = Impairment {
         loss: args.loss,
@@ -55,7 +55,7 @@ pub(crate) async fn run(
         simulate(config, args.listen, impairment).map_err(|error| refused(args, &error))?;
     report.listen = Some(server.local_addr().to_string());
     console.line(format_args!(
-        "a camera that shows {} {}x{}, {} frames a second, and sounds in {}; use it as",
+        "simulated camera: {} {}x{} at {} frames/s, audio {}; its address is",
         picture.codec,
         picture.width,
         picture.height,
@@ -65,16 +65,16 @@ pub(crate) async fn run(
     console.line(address(args, server.local_addr()));
 
     let began = Instant::now();
-    let mut audience = Audience {
+    let mut clients = Clients {
         clients: BTreeMap::new(),
         console,
         report,
         keylog,
-        hearing,
+        talk_output,
         audio: audio.map(AudioReport::new),
     };
-    let result = audience.simulate(server, args.once, stop).await;
-    let result = result.and(audience.finish());
+    let result = clients.simulate(server, args.once, stop).await;
+    let result = result.and(clients.finish());
     report.seconds = report::seconds(began.elapsed());
     let clients = report.clients.unwrap_or_default();
     console.line(format_args!(
@@ -90,7 +90,7 @@ pub(crate) async fn run(
     result
 }
 
-/// The camera that the command line asks for.
+/// Builds the configuration from the command line.
 fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorConfig, Failure> {
     let enr = args.enr.reveal();
     let credentials = Credentials::new(&args.uid, enr, &args.mac).map_err(|error| {
@@ -99,7 +99,7 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
             CredentialsError::Enr(_) => "--enr",
             _ => "--mac",
         };
-        let advice = "any camera's will do, as long as the client has the same";
+        let advice = "use any valid value, and the same one in the client";
         Failure::usage("arguments", format!("{option}: {error}"), advice)
     })?;
     let mut config = SimulatorConfig::new(credentials, clip);
@@ -118,13 +118,13 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
     };
     if config.status == ChallengeStatus::LongEnr && enr.len() != LONG_ENR {
         let what = format!(
-            "--status 6 needs an ENR of 32 characters, this one has {}",
+            "--status 6 needs an ENR of 32 characters, but this one has {}",
             enr.len()
         );
         return Err(Failure::usage(
             "arguments",
             what,
-            "use --status 3, or a longer --enr",
+            "use --status 3, or a 32-character --enr",
         ));
     }
     config.model.clone_from(&args.model);
@@ -133,18 +133,18 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "ten years at 120 frames a second at most, and not negative"
+            reason = "at most ten years at 120 frames per second, and not negative"
         )]
         let frames = frames.round() as u64;
         frames.max(1)
     }));
     config.key_log = key_log;
-    // What was sent is counted by it.
+    // The report counts these events.
     config.trace_slices = true;
     Ok(config)
 }
 
-/// Why there is no camera.
+/// Explains why the camera cannot start.
 fn refused(args: &SimulateArgs, error: &tutk_runtime::Error) -> Failure {
     let listen = args.listen;
     match error {
@@ -155,7 +155,7 @@ fn refused(args: &SimulateArgs, error: &tutk_runtime::Error) -> Failure {
         tutk_runtime::Error::Io(error) => {
             let advice = match error.kind() {
                 io::ErrorKind::AddrInUse => {
-                    "use another port (0 takes any that is free), or stop the program that has it"
+                    "use another port (0 selects a free one), or stop the program that uses it"
                 }
                 io::ErrorKind::AddrNotAvailable => "use an address of this machine, or 0.0.0.0",
                 io::ErrorKind::PermissionDenied => "use a port above 1023",
@@ -167,7 +167,7 @@ fn refused(args: &SimulateArgs, error: &tutk_runtime::Error) -> Failure {
     }
 }
 
-/// What a client on this machine is to be told. An ENR that came in the environment stays there.
+/// Returns the address for a client on this machine. Omits an ENR that came from the environment.
 fn address(args: &SimulateArgs, local: SocketAddr) -> String {
     let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let ip = match local.ip() {
@@ -185,29 +185,29 @@ fn address(args: &SimulateArgs, local: SocketAddr) -> String {
     format!("wyze://{host}?uid={uid}&enr={}&mac={mac}", encode(enr))
 }
 
-/// The clients, and what they were sent.
-struct Audience<'a> {
+/// The connected clients and their statistics.
+struct Clients<'a> {
     clients: BTreeMap<ClientId, Viewer>,
     console: &'a Console,
     report: &'a mut Report,
     keylog: Option<KeyLog>,
-    hearing: Option<Hearing>,
-    /// What was sent of sound.
+    talk_output: Option<TalkOutput>,
+    /// Statistics of sent audio.
     audio: Option<AudioReport>,
 }
 
 /// One client.
 struct Viewer {
-    /// Only the first one's phases are reported.
+    /// Only the phases of the first client are reported.
     first: bool,
     phase: Phase,
     since: Instant,
-    /// Frames sent to it.
+    /// Video frames sent.
     frames: u64,
 }
 
-impl Audience<'_> {
-    /// Serves until a signal comes or, with `once`, until the first client is done.
+impl Clients<'_> {
+    /// Runs until a signal arrives or, with `once`, until the first client has left.
     async fn simulate(
         &mut self,
         mut server: SimulatedCamera,
@@ -224,8 +224,8 @@ impl Audience<'_> {
             let Some(event) = event else {
                 break Err(Failure::other(
                     "listen",
-                    "the camera stopped by itself",
-                    "run it again",
+                    "the camera stopped unexpectedly",
+                    "run the command again",
                 ));
             };
             let done = once && matches!(event, SimulatorEvent::Left { .. });
@@ -243,9 +243,9 @@ impl Audience<'_> {
     fn event(&mut self, event: SimulatorEvent) -> Result<(), Failure> {
         match event {
             SimulatorEvent::Joined { client, dialect } => {
-                self.say(
+                self.log(
                     client,
-                    format_args!("asks for a session, dialect {dialect}"),
+                    format_args!("requests a session, dialect {dialect}"),
                 );
                 self.report.dialect = Some(dialect.name);
                 let clients = self.report.clients.get_or_insert(0);
@@ -259,7 +259,7 @@ impl Audience<'_> {
                 self.clients.insert(client, viewer);
             }
             SimulatorEvent::Entered { client, phase } => {
-                self.say(client, format_args!("is in phase {phase}"));
+                self.log(client, format_args!("is in phase {phase}"));
                 self.entered(client, phase);
             }
             SimulatorEvent::Left {
@@ -276,7 +276,7 @@ impl Audience<'_> {
                     some => format!(", {some} of its packets dropped"),
                 };
                 let s = plural(frames);
-                self.say(
+                self.log(
                     client,
                     format_args!("left after {frames} frame{s}: {reason}{dropped}"),
                 );
@@ -284,13 +284,15 @@ impl Audience<'_> {
             SimulatorEvent::SliceSent(slice) if slice.index + 1 == slice.slices => {
                 self.sent(&slice);
             }
-            SimulatorEvent::TalkBegan { client } => self.say(client, format_args!("talks")),
+            SimulatorEvent::TalkBegan { client } => {
+                self.log(client, format_args!("started talking"))
+            }
             SimulatorEvent::TalkEnded { client } => {
-                self.say(client, format_args!("talks no more"));
+                self.log(client, format_args!("stopped talking"));
             }
             SimulatorEvent::Heard { sound, .. } => {
-                if let Some(hearing) = &mut self.hearing
-                    && let Some(why) = hearing.take(&sound)?
+                if let Some(talk_output) = &mut self.talk_output
+                    && let Some(why) = talk_output.take(&sound)?
                 {
                     self.console.line(why);
                 }
@@ -318,7 +320,7 @@ impl Audience<'_> {
         (viewer.phase, viewer.since) = (phase, Instant::now());
     }
 
-    /// The last slice of a frame was sent.
+    /// Counts a frame when its last slice was sent.
     fn sent(&mut self, slice: &SliceSent) {
         if slice.kind == MediaKind::Audio {
             if let Some(audio) = &mut self.audio {
@@ -334,20 +336,20 @@ impl Audience<'_> {
         self.report.bytes += u64::from(slice.frame_bytes);
     }
 
-    /// Completes what was heard, and the report.
+    /// Completes the talk output and the report.
     fn finish(&mut self) -> Result<(), Failure> {
         self.report.audio = self.audio;
-        if let Some(hearing) = self.hearing.take() {
-            let frames = hearing.finish()?;
+        if let Some(talk_output) = self.talk_output.take() {
+            let frames = talk_output.finish()?;
             self.report.heard = Some(frames);
             let s = plural(frames);
             self.console
-                .line(format_args!("heard {frames} frame{s} of sound"));
+                .line(format_args!("received {frames} frame{s} of audio"));
         }
         Ok(())
     }
 
-    fn say(&self, client: ClientId, what: std::fmt::Arguments<'_>) {
+    fn log(&self, client: ClientId, what: std::fmt::Arguments<'_>) {
         self.console.line(format_args!("{} {what}", client.address));
     }
 }
@@ -386,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_can_be_read_back() {
+    fn printed_address_parses() {
         let text = address(&parse(&[]), "0.0.0.0:4000".parse().unwrap());
         let camera: tutk_runtime::tutk_session::CameraUrl = text.parse().unwrap();
         assert_eq!((camera.host.as_str(), camera.port), ("127.0.0.1", 4000));
@@ -394,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_frames_at_the_rate_of_the_clip() {
+    fn seconds_are_converted_to_frames() {
         let frames = |more: &[&str]| config(&parse(more), clip(), false).unwrap().frames;
         assert_eq!(frames(&[]), None);
         assert_eq!(frames(&["--frames", "7"]), Some(7));
@@ -402,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_follows_from_the_enr_and_must_fit_it() {
+    fn status_depends_on_the_enr_length() {
         let status = |more: &[&str]| config(&parse(more), clip(), false).map(|c| c.status);
         assert_eq!(status(&[]), Ok(ChallengeStatus::Enr));
         assert_eq!(status(&["--status", "1"]), Ok(ChallengeStatus::FixedKey));

@@ -1,4 +1,4 @@
-//! `tutk snapshot`: the next key frame of a camera as a JPEG file.
+//! `tutk snapshot`: saves a camera's next key frame as a JPEG file.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,8 +11,8 @@ use tutk_runtime::tutk_session::video_reassembly::StreamKind;
 use tutk_runtime::tutk_session::{Codec, Event, MediaRequest, Phase};
 
 use crate::args::{Global, SnapshotArgs};
-use crate::asking::Asking;
 use crate::camera;
+use crate::command_session::CommandSession;
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::models;
@@ -20,7 +20,7 @@ use crate::quality;
 use crate::report::Report;
 use crate::signals::Stop;
 
-/// How long the camera may take to begin a picture anew. Those known do so each few seconds.
+/// The time limit for the next key frame. Known cameras send one every few seconds.
 const KEY_FRAME: Duration = Duration::from_secs(20);
 
 const PICTURE: MediaRequest = MediaRequest {
@@ -37,30 +37,31 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let stdout = args.output == Path::new("-");
     if stdout && global.json {
-        let what = "standard output cannot take both the picture and the report of --json";
-        let advice = "give --output a file, or leave --json out";
+        let what = "standard output cannot receive both the picture and the report of --json";
+        let advice = "set --output to a file, or omit --json";
         return Err(Failure::usage("arguments", what, advice));
     }
     if cfg!(not(feature = "snapshot")) {
-        let what = "this tutk was built without a decoder for pictures (the feature snapshot)";
-        let advice = "record instead, and let ffmpeg take a picture out of it";
+        let what = "this tutk was built without a video decoder (feature `snapshot`)";
+        let advice = "record, and extract a picture with ffmpeg";
         return Err(Failure::usage("arguments", what, advice));
     }
     let camera = camera::read(&args.camera, global.config.as_deref())?;
     let (model, subtype) = (camera.model.clone(), camera.subtype);
-    let mut asking = Asking::open(camera, &args.access, PICTURE, console, report, stop).await?;
+    let mut session =
+        CommandSession::open(camera, &args.access, PICTURE, console, report, stop).await?;
     let result = async {
-        asking.enter().await?;
+        session.authenticated().await?;
         if let Some(subtype) = subtype {
-            // Without an answer there is a picture all the same.
-            asking
-                .ask(quality::request(model.as_deref(), subtype))
+            // The picture is usable without an answer, too.
+            session
+                .command(quality::request(model.as_deref(), subtype))
                 .await?;
         }
-        key_frame(&mut asking).await
+        key_frame(&mut session).await
     };
     let result = result.await;
-    asking.close().await;
+    session.close().await;
     let unit = result.map_err(|failure| models::explain(failure, model.as_deref()))?;
     let jpeg = encode(&unit, args.quality, report)?;
     let name = match stdout {
@@ -83,14 +84,14 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// The first key frame that comes.
-async fn key_frame(asking: &mut Asking<'_>) -> Result<Bytes, Failure> {
+/// Returns the first key frame.
+async fn key_frame(session: &mut CommandSession<'_>) -> Result<Bytes, Failure> {
     let until = Instant::now() + KEY_FRAME;
     loop {
         let event = tokio::select! {
-            event = asking.next_event() => event?,
+            event = session.next_event() => event?,
             () = tokio::time::sleep_until(until) => {
-                let what = format!("no key frame came within {} s", KEY_FRAME.as_secs());
+                let what = format!("no key frame arrived within {} s", KEY_FRAME.as_secs());
                 return Err(Failure::new(Status::Silent, Phase::Stream.name(), what, "try again"));
             }
         };
@@ -98,7 +99,7 @@ async fn key_frame(asking: &mut Asking<'_>) -> Result<Bytes, Failure> {
         if frame.stream() != StreamKind::Video || !frame.is_key() {
             continue;
         }
-        asking.report.codec = match frame.codec {
+        session.report.codec = match frame.codec {
             Some(Codec::H264) | None => Some("h264"),
             Some(Codec::H265) => Some("h265"),
             Some(_) => None,
@@ -122,7 +123,7 @@ fn encode(unit: &Bytes, quality: u8, report: &mut Report) -> Result<Vec<u8>, Fai
         let advice = match codec {
             tutk_media::Codec::H264 => "try again",
             tutk_media::Codec::H265 => {
-                "let ffmpeg do it: tutk record CAMERA -o - --frames 1 | ffmpeg -i - out.jpg"
+                "use ffmpeg: tutk record CAMERA -o - --frames 1 | ffmpeg -i - out.jpg"
             }
         };
         Failure::other(Phase::Stream.name(), error.to_string(), advice)
@@ -131,14 +132,17 @@ fn encode(unit: &Bytes, quality: u8, report: &mut Report) -> Result<Vec<u8>, Fai
 
 #[cfg(not(feature = "snapshot"))]
 fn encode(_: &Bytes, _: u8, _: &mut Report) -> Result<Vec<u8>, Failure> {
-    let what = "no decoder for pictures";
-    Err(Failure::other(Phase::Stream.name(), what, "record instead"))
+    let what = "no video decoder";
+    Err(Failure::other(
+        Phase::Stream.name(),
+        what,
+        "use `tutk record`",
+    ))
 }
 
-/// Writes the file as a whole, so that nobody ever reads a part of it: pictures are taken again and again under
-/// one name.
+/// Replaces the file atomically, because snapshots are often repeated under one name while others read it.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A device or a pipe is not replaced.
+    // Devices and pipes are written in place.
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return fs::write(path, bytes);
     }
@@ -147,7 +151,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    // As any other file: less what the user's mask takes away.
+    // The permissions of an ordinary new file, restricted by the umask.
     #[cfg(unix)]
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! `tutk talk`: say something through a camera's speaker.
+//! `tutk talk`: plays a sound file through a camera's speaker.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use tutk_runtime::tutk_simulator::SoundFormat;
 use tutk_runtime::{Error, TalkSound, Talker};
 
 use crate::args::{Global, TalkArgs, TalkCodec};
-use crate::asking::Asking;
 use crate::camera;
+use crate::command_session::CommandSession;
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::{self, AudioReport, Report};
 use crate::signals::Stop;
-use crate::voice::{Speech, Voice};
+use crate::talk_input::{TalkClip, TalkInput};
 
-/// The phase after the camera has let us in, in failures.
+/// The phase after authentication, in failures.
 const PHASE: &str = "talk";
 
-/// How long the camera may take to send its first frame of sound.
+/// The time limit for the camera's first audio frame.
 const FIRST_SOUND: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(
@@ -30,51 +30,52 @@ pub(crate) async fn run(
     report: &mut Report,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
-    // All that can be wrong without a camera, before anything is sent.
-    let voice = Voice::read(&args.input)?;
+    // Reports invalid input before anything is sent.
+    let input = TalkInput::read(&args.input)?;
     let camera = camera::read(&args.camera, global.config.as_deref())?;
     let media = MediaRequest {
         video: false,
         audio: args.codec.is_none(),
     };
-    let mut asking = Asking::open(camera, &args.access, media, console, report, stop).await?;
-    let result = talk(&mut asking, args.codec, voice, console).await;
-    asking.close().await;
+    let mut session =
+        CommandSession::open(camera, &args.access, media, console, report, stop).await?;
+    let result = talk(&mut session, args.codec, input, console).await;
+    session.close().await;
     result
 }
 
 async fn talk(
-    asking: &mut Asking<'_>,
+    session: &mut CommandSession<'_>,
     codec: Option<TalkCodec>,
-    voice: Voice,
+    input: TalkInput,
     console: &Console,
 ) -> Result<(), Failure> {
-    asking.enter().await?;
+    session.authenticated().await?;
     let format = match codec {
-        Some(codec) => voice.own_format(codec.wire()).ok_or_else(|| {
-            let what = "the file's rate is none that the protocol has a number for";
-            Failure::usage("input", what, "make one of 8000, 16000 or 48000 Hz")
+        Some(codec) => input.own_format(codec.wire()).ok_or_else(|| {
+            let what = "the protocol has no code for the file's sample rate";
+            Failure::usage("input", what, "convert it to 8000, 16000 or 48000 Hz")
         })?,
-        None => camera_format(asking).await?,
+        None => camera_format(session).await?,
     };
-    let speech = voice.speech(format)?;
+    let talk_clip = input.encode_for(format)?;
     console.line(format_args!(
         "{:.1} s of {}",
-        speech.clip.duration().as_secs_f64(),
-        speech.clip.format()
+        talk_clip.clip.duration().as_secs_f64(),
+        talk_clip.clip.format()
     ));
-    say(asking, speech, console).await
+    send(session, talk_clip, console).await
 }
 
-/// What the camera sends, and so takes.
-async fn camera_format(asking: &mut Asking<'_>) -> Result<SoundFormat, Failure> {
+/// Returns the audio format that the camera sends. It is assumed to accept the same.
+async fn camera_format(session: &mut CommandSession<'_>) -> Result<SoundFormat, Failure> {
     let until = Instant::now() + FIRST_SOUND;
     loop {
         let event = tokio::select! {
-            event = asking.next_event() => event?,
+            event = session.next_event() => event?,
             () = tokio::time::sleep_until(until) => {
                 let what = format!("the camera sent no sound within {} s, so its codec is not known", FIRST_SOUND.as_secs());
-                let advice = "give --codec: what it takes is most often pcmu or pcm";
+                let advice = "set --codec; most cameras accept pcmu or pcm";
                 return Err(Failure::new(Status::Silent, PHASE, what, advice));
             }
         };
@@ -86,27 +87,31 @@ async fn camera_format(asking: &mut Asking<'_>) -> Result<SoundFormat, Failure> 
     }
 }
 
-async fn say(asking: &mut Asking<'_>, speech: Speech, console: &Console) -> Result<(), Failure> {
-    let frames = speech.clip.len() as u64;
-    let length = speech.clip.duration();
-    let format = speech.clip.format();
+async fn send(
+    session: &mut CommandSession<'_>,
+    talk_clip: TalkClip,
+    console: &Console,
+) -> Result<(), Failure> {
+    let frames = talk_clip.clip.len() as u64;
+    let length = talk_clip.clip.duration();
+    let format = talk_clip.clip.format();
     let mut progress = console.progress(Some(frames));
     let (sender, mut said) = watch::channel(0);
-    // In a task of its own: a frame that is under way must not be given up for an event.
-    let mut opening = std::pin::pin!(asking.session().talk());
+    // A separate task, because `select!` would cancel a frame that is being sent.
+    let mut opening = std::pin::pin!(session.session().talk());
     let talker = loop {
         tokio::select! {
             talker = &mut opening => break talker.map_err(|error| failure(&error))?,
-            event = asking.next_event() => { event?; }
+            event = session.next_event() => { event?; }
         }
     };
-    let mut task = tokio::spawn(say_all(talker, speech, sender));
+    let mut task = tokio::spawn(send_frames(talker, talk_clip, sender));
     let result = loop {
         tokio::select! {
             biased;
             joined = &mut task => break joined,
-            Ok(()) = said.changed() => progress.said(*said.borrow_and_update(), frames, length),
-            event = asking.next_event() => {
+            Ok(()) = said.changed() => progress.sent(*said.borrow_and_update(), frames, length),
+            event = session.next_event() => {
                 if let Err(failure) = event {
                     task.abort();
                     progress.finish();
@@ -117,15 +122,15 @@ async fn say(asking: &mut Asking<'_>, speech: Speech, console: &Console) -> Resu
     };
     progress.finish();
     let sent = *said.borrow();
-    asking.report.audio = Some(AudioReport {
+    session.report.audio = Some(AudioReport {
         frames: sent,
         ..AudioReport::new(format)
     });
     match result {
         Ok(Ok(())) => {
-            asking.report.seconds = report::seconds(length);
+            session.report.seconds = report::seconds(length);
             console.line(format_args!(
-                "said {sent} frames, {:.1} s",
+                "sent {sent} frames, {:.1} s",
                 length.as_secs_f64()
             ));
             Ok(())
@@ -135,9 +140,9 @@ async fn say(asking: &mut Asking<'_>, speech: Speech, console: &Console) -> Resu
     }
 }
 
-async fn say_all(
+async fn send_frames(
     mut talker: Talker,
-    Speech { clip, format }: Speech,
+    TalkClip { clip, format }: TalkClip,
     said: watch::Sender<u64>,
 ) -> Result<(), Error> {
     for (data, timestamp) in clip.frames() {
@@ -151,7 +156,7 @@ async fn say_all(
             .await?;
         said.send_modify(|said| *said += 1);
     }
-    // The last frame is to be heard out.
+    // Waits until the camera has played the last frame.
     if let Some((_, last)) = clip.frames().last() {
         tokio::time::sleep(clip.duration().saturating_sub(last)).await;
     }
@@ -162,7 +167,7 @@ fn failure(error: &Error) -> Failure {
     let Error::Talk(error) = error else {
         return Failure::runtime(PHASE, error);
     };
-    let advice = "check that the camera has a speaker, and that no other app talks to it";
+    let advice = "check that the camera has a speaker, and that no other app is using it";
     Failure::new(Status::Refused, PHASE, error.to_string(), advice)
 }
 

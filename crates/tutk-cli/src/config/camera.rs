@@ -1,4 +1,4 @@
-//! One table `[cameras.NAME]`.
+//! The table `[cameras.NAME]`.
 
 use tutk_runtime::tutk_session;
 use tutk_session::hl_ioctl::commands::UserId;
@@ -9,22 +9,22 @@ use super::serving::{self, CameraServing};
 use crate::models;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 
-/// Every key that says which camera it is; those of [`super::serving`] may stand beside them.
+/// The keys that identify a camera. [`super::serving`] has the others.
 pub(super) const KEYS: [&str; 10] = [
     "url", "host", "port", "uid", "enr", "mac", "auth_key", "model", "subtype", "user_id",
 ];
 
-/// Keys of which `url` takes the place.
+/// The keys that `url` replaces.
 const NOT_BESIDE_URL: [&str; 8] = [
     "host", "port", "uid", "mac", "auth_key", "model", "subtype", "user_id",
 ];
 
-/// Parts that are well formed, for looking at one that may not be.
+/// Valid values, used to check one other value alone.
 const SOME_UID: &str = "AAAAAAAAAAAAAAAAAAAA";
 const SOME_ENR: &str = "AAAAAAAAAAAAAAAA";
 const SOME_KEY: &str = "A";
 
-/// A camera, and what the file calls it.
+/// A camera and its name in the file.
 #[derive(Debug, Clone)]
 pub(crate) struct NamedCamera {
     pub(crate) name: String,
@@ -32,7 +32,7 @@ pub(crate) struct NamedCamera {
     pub(crate) serving: CameraServing,
 }
 
-/// Reads it, with every mistake in it; `enr` takes the place of one that it does not have.
+/// Reads the table and collects its errors. `enr` is used if the table has none.
 pub(super) fn read<'a>(
     reader: &mut Reader<'a>,
     name: &str,
@@ -42,7 +42,7 @@ pub(super) fn read<'a>(
     let before = reader.mistakes.len();
     reader.no_other_keys(section, &[&KEYS[..], &serving::CAMERA_KEYS].concat());
     if name.is_empty() || name.contains("://") {
-        let what = "a camera's name is not empty, and has no `://` in it";
+        let what = "a camera's name must not be empty or contain `://`";
         reader.mistake(section.start(), None, what);
     }
     let camera = if section.place("url").is_some() {
@@ -59,7 +59,7 @@ pub(super) fn read<'a>(
     })
 }
 
-/// All in one line, but for the ENR, which may stand beside it.
+/// Reads the short form: `url`, and optionally `enr`.
 fn by_url<'a>(
     reader: &mut Reader<'a>,
     section: &Section<'a>,
@@ -70,7 +70,7 @@ fn by_url<'a>(
             reader.mistake(
                 at,
                 Some(key),
-                "of the camera's own keys only `enr` may stand beside `url`",
+                "of the camera's own keys only `enr` can be combined with `url`",
             );
         }
     }
@@ -83,7 +83,7 @@ fn by_url<'a>(
             Some(camera)
         }
         Err(error) => {
-            // Which of the two it is in.
+            // The ENR can be in either key.
             let (key, at) = match (&error, &own_enr) {
                 (UrlError::Credentials(CredentialsError::Enr(_)), Some(enr)) => ("enr", start(enr)),
                 _ => ("url", start(&url)),
@@ -94,7 +94,7 @@ fn by_url<'a>(
     }
 }
 
-/// A key for each part.
+/// Reads the long form.
 fn by_keys<'a>(
     reader: &mut Reader<'a>,
     section: &Section<'a>,
@@ -112,7 +112,7 @@ fn by_keys<'a>(
 
     for key in ["host", "uid"] {
         if section.place(key).is_none() {
-            let what = format!("the camera lacks `{key}`; a `url` may stand for all keys");
+            let what = format!("the camera lacks `{key}`; `url` can replace all keys");
             reader.mistake(section.start(), None, what);
         }
     }
@@ -121,7 +121,7 @@ fn by_keys<'a>(
         reader.mistake(section.start(), None, what);
     }
     if section.place("mac").is_none() && section.place("auth_key").is_none() {
-        let what = "the camera lacks `mac`, or `auth_key` instead of it";
+        let what = "the camera lacks `mac`, or `auth_key` in its place";
         reader.mistake(section.start(), None, what);
     }
     if let Some(host) = host.as_ref().filter(|host| text(host).trim().is_empty()) {
@@ -173,9 +173,9 @@ fn by_keys<'a>(
     })
 }
 
-const SUBTYPES: &str = "subtype is `hd` or `sd`";
+const SUBTYPES: &str = "subtype must be `hd` or `sd`";
 
-/// Each of them by itself, so that all mistakes are found.
+/// Checks each value separately, to find all errors.
 fn check_credentials(
     reader: &mut Reader<'_>,
     [uid, enr, mac, auth_key]: [&Option<Placed<SecretText>>; 4],
@@ -207,17 +207,17 @@ fn check_model(reader: &mut Reader<'_>, at: usize, key: &str, model: Option<&str
     }
 }
 
-/// Without the value that the error repeats.
+/// Formats the error without the value, which may be a secret.
 fn credentials_fault(error: &CredentialsError) -> String {
     match error {
         CredentialsError::Mac(_) => {
-            "a MAC is 12 hex digits, `:` or `-` between them or not".to_owned()
+            "a MAC is 12 hex digits, optionally separated by `:` or `-`".to_owned()
         }
         other => other.to_string(),
     }
 }
 
-/// Likewise.
+/// Formats the error without the value, which may be a secret.
 fn url_fault(error: &UrlError) -> String {
     match error {
         UrlError::Port(_) => "the port must be a number from 1 to 65535".to_owned(),

@@ -1,4 +1,4 @@
-//! Cameras of an account into the file: keys replaced where they stand, the rest left byte for byte.
+//! Merges an account's cameras into the file. Replaces keys in place and keeps all other bytes.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -16,10 +16,10 @@ use super::variables::{Environment, Form, resolve};
 use crate::secret_text::SecretText;
 use crate::table::printable;
 
-/// What a new file begins with.
-const HEADER: &str = "# Named cameras of tutk: docs/cameras.md says what may stand here.\n";
+/// The first line of a new file.
+const HEADER: &str = "# Named cameras of tutk. docs/cameras.md describes this file.\n";
 
-/// A camera that the account has.
+/// A camera of the account.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     pub(crate) nickname: String,
@@ -30,14 +30,14 @@ pub(crate) struct Offer {
     pub(crate) model: Option<String>,
 }
 
-/// What became of it.
+/// The change to an entry of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Outcome {
-    /// What the file calls it; it may have it more than once.
+    /// The name in the file, which may contain the camera more than once.
     pub(crate) name: String,
     #[serde(flatten)]
     pub(crate) change: Change,
-    /// The host that the file has, if it is an IP address and not the account's.
+    /// The host in the file, if it is an IP address other than the account's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) other_host: Option<String>,
 }
@@ -46,15 +46,15 @@ pub(crate) struct Outcome {
 #[serde(tag = "change", content = "keys", rename_all = "lowercase")]
 pub(crate) enum Change {
     New,
-    /// These keys.
+    /// These keys were updated.
     Updated(Vec<&'static str>),
     Same,
 }
 
-/// The text of the file with these in it, and what became of each.
+/// Returns the merged text and the changes for each camera.
 ///
 /// # Errors
-/// What is wrong with the text, with its line; then nothing must be written.
+/// Describes the error in the text and its line. Nothing must be written then.
 pub(super) fn merge(
     text: &str,
     offers: &[Offer],
@@ -116,7 +116,7 @@ pub(super) fn merge(
         }
         *merged += &new;
     }
-    // Tables cannot be added to one that is written in braces.
+    // TOML does not allow adding tables to an inline table.
     match DeTable::parse(&merged) {
         Ok(_) => Ok((merged, outcomes)),
         Err(_) => Err("key `cameras`: nothing can be added to a table in braces; \
@@ -125,19 +125,19 @@ pub(super) fn merge(
     }
 }
 
-/// One camera of the file.
+/// A camera of the file.
 struct Entry<'a> {
     name: &'a str,
     table: &'a DeTable<'a>,
 }
 
-/// A part of the text and what takes its place.
+/// A range of the text and its replacement.
 struct Edit {
     span: Range<usize>,
     text: Zeroizing<String>,
 }
 
-/// Those that are tables; the error is where something else stands.
+/// Returns all tables. The error is the position of another value.
 fn entries<'a>(document: &'a DeTable<'a>) -> Result<Vec<Entry<'a>>, usize> {
     let Some(cameras) = document.get("cameras") else {
         return Ok(Vec::new());
@@ -153,7 +153,7 @@ fn entries<'a>(document: &'a DeTable<'a>) -> Result<Vec<Entry<'a>>, usize> {
 }
 
 impl<'a> Entry<'a> {
-    /// A part of the camera: from `url`, or else by its own key, wherever that is.
+    /// Returns a part of the camera, from `url` or from its own key.
     fn part(&self, key: &str, environment: Environment<'_>) -> Option<SecretText> {
         if let Some((url, _)) = self.text("url") {
             let url = resolve(url, environment).ok()?;
@@ -165,7 +165,7 @@ impl<'a> Entry<'a> {
         resolve(self.text(key)?.0, environment).ok()
     }
 
-    /// The keys that differ, replaced where they stand. What is not there, or in the environment, stays so.
+    /// Replaces the keys that differ. Missing keys and environment variables stay.
     fn update(
         &self,
         offer: &Offer,
@@ -181,7 +181,7 @@ impl<'a> Entry<'a> {
         let wanted = [
             ("enr", offer.enr.clone(), enr_differs),
             ("mac", offer.mac.to_string().into(), mac_differs),
-            // It follows from the other two; alone it stays what it is.
+            // The AuthKey follows from ENR and MAC and is kept if it stands alone.
             (
                 "auth_key",
                 String::from_utf8_lossy(&auth_key.0).into_owned().into(),
@@ -213,7 +213,7 @@ impl<'a> Entry<'a> {
         keys
     }
 
-    /// The host, if it is an address that the account does not say.
+    /// Returns the host if it is an IP address other than the account's.
     fn other_host(&self, offer: &Offer, environment: Environment<'_>) -> Option<String> {
         let host = match self.text("host") {
             Some((host, _)) => host.to_owned(),
@@ -227,7 +227,7 @@ impl<'a> Entry<'a> {
         (is_address && host != offer.host).then_some(host)
     }
 
-    /// Text that stands in the file itself.
+    /// Returns text that is written in the file itself.
     fn plain(&self, key: &str) -> Option<(&'a str, Range<usize>)> {
         self.text(key)
             .filter(|(text, _)| Form::of(text) == Form::Plain)
@@ -239,7 +239,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The table of a camera that the file does not have.
+/// Returns a new table for a camera.
 fn write_new(to: &mut String, name: &str, offer: &Offer) {
     let mut line = |text: &str| {
         *to += text;
@@ -264,7 +264,7 @@ fn write_new(to: &mut String, name: &str, offer: &Offer) {
     }
 }
 
-/// From the last to the first, so that places stay what they are.
+/// Applies the edits from last to first, so that positions stay valid.
 fn apply(text: &str, mut edits: Vec<Edit>) -> Zeroizing<String> {
     let mut text = Zeroizing::new(text.to_owned());
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
@@ -274,7 +274,7 @@ fn apply(text: &str, mut edits: Vec<Edit>) -> Zeroizing<String> {
     text
 }
 
-/// A basic string of TOML.
+/// Formats a TOML basic string.
 fn quoted(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(text.len() + 2));
     out.push('"');

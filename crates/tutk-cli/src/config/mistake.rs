@@ -1,16 +1,16 @@
-//! What is wrong in the file, and where.
+//! An error in the configuration file.
 
 use std::fmt;
 
-/// One thing that must be mended. It never repeats a value: behind any key may stand a secret.
+/// One error in the file. It never contains a value, because any value may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mistake {
-    /// The camera that it is in; `None` if it spoils the file for all.
+    /// The camera that it concerns, or `None` if it concerns the whole file.
     pub(crate) camera: Option<String>,
-    /// From 1.
+    /// The line, from 1.
     pub(crate) line: usize,
     pub(crate) key: Option<String>,
-    /// What is wrong, and what is allowed.
+    /// What is wrong and what is allowed.
     pub(crate) what: String,
 }
 

@@ -1,15 +1,15 @@
-//! Named cameras: the file `cameras.toml`. docs/cameras.md says what may stand in it.
+//! The configuration file `cameras.toml`, which docs/cameras.md describes.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | `reader` | tables and values, with every mistake that is met |
+//! | `reader` | reads tables and values and collects errors |
 //! | `camera` | `[cameras.NAME]` |
 //! | `serving` | `[serve]`, `[users]`, `[record]`, and their keys in a camera's table |
-//! | `variables` | values that stand in the environment |
-//! | `mistake` | what is wrong, and where |
-//! | `merge` | cameras of an account into the file; `names` and `parameter` are its tools |
+//! | `variables` | values from environment variables |
+//! | `mistake` | an error and its position |
+//! | `merge` | merges an account's cameras into the file, with `names` and `parameter` |
 //!
-//! Another table at the top is a name in `TABLES`.
+//! To add a top-level table, add its name to `TABLES`.
 
 mod camera;
 #[cfg(feature = "cloud")]
@@ -43,29 +43,29 @@ use crate::suggest::nearest;
 
 const PHASE: &str = "arguments";
 
-/// What may stand at the top.
+/// The top-level tables.
 const TABLES: [&str; 4] = ["cameras", "serve", "users", "record"];
 
-/// Everything that the file says.
+/// The contents of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    /// The cameras without a mistake, in the order of the file.
+    /// The cameras without errors, in the order of the file.
     pub(crate) cameras: Vec<NamedCamera>,
     pub(crate) serve: ServeTable,
     pub(crate) users: Users,
     pub(crate) record: Option<RecordTable>,
-    /// In the order of the file.
+    /// All errors in the order of the file.
     pub(crate) mistakes: Vec<Mistake>,
-    /// What all cameras are called, those with a mistake as well.
+    /// The names of all cameras, including those with errors.
     names: Vec<String>,
-    /// Whether there are secrets in the file itself.
+    /// Whether the file itself contains secrets.
     has_secrets: bool,
 }
 
-/// The camera called `name`, whatever is wrong with others.
+/// Finds the camera `name`. Ignores errors in other cameras.
 ///
 /// # Errors
-/// The file and the line, and the key where there is one; never a value.
+/// Names the file, the line and the key, but never a value.
 pub(crate) fn find(
     file: Option<&Path>,
     name: &str,
@@ -73,11 +73,11 @@ pub(crate) fn find(
 ) -> Result<CameraUrl, Failure> {
     let (path, text) = open(file).map_err(|failure| match file {
         Some(_) => failure,
-        // Perhaps the name was no name.
+        // The argument may be a mistyped address.
         None => Failure::usage(
             PHASE,
-            format!("{name:?} is no wyze:// address, and {}", failure.what),
-            "give a wyze:// address, or name the camera in that file",
+            format!("{name:?} is not a wyze:// address, and {}", failure.what),
+            "use a wyze:// address, or define the camera in that file",
         ),
     })?;
     let contents = Contents::read(&text, enr, &|name| std::env::var(name));
@@ -94,7 +94,7 @@ pub(crate) fn find(
         if more > 0 {
             what += &format!(" (and {more} more)");
         }
-        let advice = "mend that line; `tutk cameras` shows all that is wrong in the file";
+        let advice = "correct that line; `tutk cameras` lists all errors in the file";
         return Err(Failure::usage(PHASE, what, advice));
     }
     contents.warn_if_shared(&path);
@@ -105,22 +105,22 @@ pub(crate) fn find(
     found.map(|camera| camera.camera).ok_or_else(|| {
         let names: Vec<_> = contents.names.iter().map(String::as_str).collect();
         let known = match names.as_slice() {
-            [] => "no camera at all".to_owned(),
+            [] => "no cameras".to_owned(),
             names => names.join(", "),
         };
-        let what = format!("{shown}: there is no camera {name:?}; it has {known}");
+        let what = format!("{shown}: unknown camera {name:?}; the file has {known}");
         let advice = match nearest(name, names).as_slice() {
-            [] => "`tutk cameras` shows those that there are".to_owned(),
+            [] => "`tutk cameras` lists the cameras".to_owned(),
             near => format!("did you mean {}?", near.join(" or ")),
         };
         Failure::usage(PHASE, what, advice)
     })
 }
 
-/// The whole file, and where it is.
+/// Reads the file and returns its path and contents.
 ///
 /// # Errors
-/// If it cannot be read at all; what is wrong in it is among the [`Contents`].
+/// Fails if the file cannot be read. Errors in it are part of the [`Contents`].
 pub(crate) fn check(
     file: Option<&Path>,
     enr: Option<&str>,
@@ -131,10 +131,10 @@ pub(crate) fn check(
     Ok((path, contents))
 }
 
-/// Puts an account's cameras into the file, which need not be there yet. Where it is, and what became of each.
+/// Merges an account's cameras into the file, and creates it if necessary. Returns its path and the changes.
 ///
 /// # Errors
-/// If the file cannot be read, is not TOML, or cannot be written; it is as it was then.
+/// Fails if the file cannot be read, parsed or written. It is unchanged then.
 #[cfg(feature = "cloud")]
 pub(crate) fn merge_into(
     file: Option<&Path>,
@@ -149,12 +149,12 @@ pub(crate) fn merge_into(
             return Err(Failure::usage(
                 PHASE,
                 format!("{shown}: {error}"),
-                "mend it",
+                "make the file readable",
             ));
         }
     };
     let (merged, outcomes) = merge::merge(&text, offers, &|name| std::env::var(name))
-        .map_err(|what| Failure::usage(PHASE, format!("{shown}, {what}"), "mend it first"))?;
+        .map_err(|what| Failure::usage(PHASE, format!("{shown}, {what}"), "correct it first"))?;
     if !merged.is_empty() {
         crate::private_file::write(&path, &merged)
             .map_err(|error| Failure::write("output", &shown, &error))?;
@@ -162,19 +162,19 @@ pub(crate) fn merge_into(
     Ok((path, outcomes))
 }
 
-/// `tutk/` in the platform's configuration folder.
+/// Returns `tutk/` in the platform's configuration directory.
 pub(crate) fn folder() -> Option<PathBuf> {
     use etcetera::BaseStrategy as _;
     let folders = etcetera::choose_base_strategy().ok()?;
     Some(folders.config_dir().join("tutk"))
 }
 
-/// The file of `--config`, or the one that is meant without it.
+/// Returns the path of `--config`, or the default path.
 pub(crate) fn path(file: Option<&Path>) -> Result<PathBuf, Failure> {
     let default = || Some(folder()?.join("cameras.toml"));
     file.map(Path::to_owned).or_else(default).ok_or_else(|| {
-        let what = "there is no configuration folder";
-        Failure::usage(PHASE, what, "give the file with --config")
+        let what = "there is no configuration directory";
+        Failure::usage(PHASE, what, "set --config to a file")
     })
 }
 
@@ -185,8 +185,8 @@ fn open(file: Option<&Path>) -> Result<(PathBuf, Zeroizing<String>), Failure> {
         Err(error) => {
             let what = format!("{}: {error}", path.display());
             let advice = match file {
-                Some(_) => "give another --config",
-                None => "write one (docs/cameras.md), or let `tutk cloud cameras --write` do it",
+                Some(_) => "correct --config",
+                None => "create it (docs/cameras.md), or run `tutk cloud cameras --write`",
             };
             Err(Failure::usage(PHASE, what, advice))
         }
@@ -194,7 +194,7 @@ fn open(file: Option<&Path>) -> Result<(PathBuf, Zeroizing<String>), Failure> {
 }
 
 impl Contents {
-    /// Reads it to the end, whatever is wrong. `enr` is for cameras that have none.
+    /// Parses the file and collects all errors. `enr` is the ENR for cameras without one.
     fn read(text: &str, enr: Option<&str>, environment: Environment<'_>) -> Self {
         let mut reader = Reader::new(text, environment);
         let (document, errors) = DeTable::parse_recoverable(text);
@@ -202,7 +202,7 @@ impl Contents {
             reader.not_toml(error);
         }
         if !errors.is_empty() {
-            // What it says may be anything; all that follows from it would be noise.
+            // Further errors would only follow from the syntax error.
             return Self::default().with(reader);
         }
         let whole = Section::whole(document.get_ref());
@@ -256,7 +256,7 @@ impl Contents {
         self
     }
 
-    /// Says so if others may read the secrets in the file.
+    /// Warns if other users can read the secrets in the file.
     fn warn_if_shared(&self, path: &Path) {
         #[cfg(unix)]
         {
@@ -265,7 +265,9 @@ impl Contents {
             let metadata = std::fs::metadata(path);
             if self.has_secrets && metadata.is_ok_and(|file| others(file.permissions().mode())) {
                 let path = path.display();
-                tracing::warn!("{path} holds keys, and others may read it: chmod 600 {path}");
+                tracing::warn!(
+                    "{path} contains keys and is readable by other users: chmod 600 {path}"
+                );
             }
         }
         #[cfg(not(unix))]

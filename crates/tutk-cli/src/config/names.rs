@@ -1,9 +1,9 @@
-//! Names for cameras, from what their owner calls them in the app.
+//! Derives names of cameras from their nicknames in the vendor's app.
 
-/// What a camera is called whose nickname has nothing to make a name from.
+/// The name for a nickname without usable characters.
 const NAMELESS: &str = "camera";
 
-/// Lower case, ASCII letters and digits, `-` between them.
+/// Converts a nickname to lower-case ASCII letters and digits, separated by `-`.
 pub(super) fn name_for(nickname: &str) -> String {
     let mut name = String::new();
     for c in nickname.chars().flat_map(char::to_lowercase) {
@@ -20,7 +20,7 @@ pub(super) fn name_for(nickname: &str) -> String {
     if name.is_empty() { NAMELESS } else { name }.to_owned()
 }
 
-/// The name, with a number behind it if others have it already.
+/// Appends a number if the name is already taken.
 pub(super) fn unique(name: &str, taken: &[String]) -> String {
     let is_free = |name: &String| !taken.iter().any(|taken| taken.eq_ignore_ascii_case(name));
     let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
@@ -31,7 +31,7 @@ pub(super) fn unique(name: &str, taken: &[String]) -> String {
         .unwrap_or_default()
 }
 
-/// A small letter without its marks (those of Latin-1), or nothing.
+/// Removes the diacritics of a Latin-1 letter. Returns `None` for other characters.
 fn plain(c: char) -> Vec<char> {
     let letters = match c {
         'a'..='z' | '0'..='9' => return vec![c],
@@ -79,7 +79,7 @@ mod tests {
     }
 
     proptest! {
-        /// It needs no quotes in the file, and is never taken for an address.
+        /// A derived name needs no quotes in the file and never looks like an address.
         #[test]
         fn any_nickname_becomes_a_bare_key(nickname in "\\PC{0,40}") {
             let name = name_for(&nickname);

@@ -1,21 +1,21 @@
-//! The parameters of a `wyze://` address as text: where they stand, and how they are encoded.
+//! Positions and encoding of the parameters in the text of a `wyze://` address.
 
 use std::ops::Range;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// As it stands in an address.
+/// Percent-encodes a value.
 pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// As it is meant.
+/// Decodes a value.
 pub(super) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Where the value of a parameter stands, by the rules of `tutk_session::CameraUrl`: the first of that name,
-/// in whatever case.
+/// Returns the range of a parameter's value by the rules of `tutk_session::CameraUrl`: the first with that
+/// name, in any case.
 pub(super) fn parameter(url: &str, name: &str) -> Option<Range<usize>> {
     let (before, query) = url.split_once('?')?;
     let query = query.split('#').next()?;

@@ -1,4 +1,4 @@
-//! Tables and values of the file, with every mistake that is met on the way.
+//! Reads tables and values of the file, and collects errors.
 
 use std::ops::RangeInclusive;
 
@@ -10,25 +10,25 @@ use super::variables::{Environment, Form, resolve};
 use crate::secret_text::SecretText;
 use crate::suggest::nearest;
 
-/// What is read, and what is wrong with it.
+/// The state of reading one file.
 pub(super) struct Reader<'a> {
     text: &'a str,
     environment: Environment<'a>,
-    /// The camera that is being read.
+    /// The current camera.
     camera: Option<String>,
     pub(super) mistakes: Vec<Mistake>,
-    /// Whether there are secrets in the file itself.
+    /// Whether the file itself contains secrets.
     pub(super) has_secrets: bool,
 }
 
 /// A table of the file.
 pub(super) struct Section<'a> {
     pub(super) table: &'a DeTable<'a>,
-    /// Where it begins: what it lacks is missing there.
+    /// The start of the table, at which missing keys are reported.
     at: usize,
 }
 
-/// A value, and where it stands.
+/// A value and its position.
 pub(super) type Placed<T> = Spanned<T>;
 
 impl<'a> Reader<'a> {
@@ -42,12 +42,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What follows is of that camera, or of none.
+    /// Sets the camera to which the following errors belong.
     pub(super) fn enter(&mut self, camera: Option<&str>) {
         self.camera = camera.map(str::to_owned);
     }
 
-    /// `at` is a byte of the text.
+    /// Adds an error at a byte of the text.
     pub(super) fn mistake(&mut self, at: usize, key: Option<&str>, what: impl Into<String>) {
         self.mistakes.push(Mistake {
             camera: self.camera.clone(),
@@ -57,14 +57,14 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// What the parser of TOML says. Its texts do not repeat values.
+    /// Adds an error of the TOML parser. Its messages do not contain values.
     pub(super) fn not_toml(&mut self, error: &toml::de::Error) {
         let at = error.span().map_or(0, |span| span.start);
         let key = self.key_of_line(at);
         self.mistake(at, key.as_deref(), error.message());
     }
 
-    /// Every key must be one of these.
+    /// Reports keys that are not in `known`.
     pub(super) fn no_other_keys(&mut self, section: &Section<'_>, known: &[&str]) {
         for key in section.table.keys() {
             let name = key.get_ref().as_ref();
@@ -72,20 +72,20 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let what = match nearest(name, known.iter().copied()).as_slice() {
-                [] => format!("unknown key; known are {}", known.join(", ")),
+                [] => format!("unknown key; the known keys are {}", known.join(", ")),
                 near => format!("unknown key; did you mean `{}`?", near.join("` or `")),
             };
             self.mistake(key.span().start, Some(name), what);
         }
     }
 
-    /// A table at the top, if it is there.
+    /// Returns a top-level table if present.
     pub(super) fn top(&mut self, whole: &Section<'a>, key: &str) -> Option<Section<'a>> {
         let value = whole.table.get(key)?;
         self.table(value, key)
     }
 
-    /// A table below another.
+    /// Returns a nested table.
     pub(super) fn table(
         &mut self,
         value: &'a Spanned<DeValue<'a>>,
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Text as it stands there.
+    /// Reads text that cannot come from the environment.
     pub(super) fn text(&mut self, section: &Section<'a>, key: &str) -> Option<Placed<SecretText>> {
         let text = self.string(section, key)?;
         if Form::of(text.get_ref()) != Form::Plain {
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         Some(Spanned::new(text.span(), text.get_ref().to_string().into()))
     }
 
-    /// Text as it stands there, or in the environment variable that it names.
+    /// Reads text, or the environment variable that it names.
     pub(super) fn secret(
         &mut self,
         section: &Section<'a>,
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         let text = self.string(section, key)?;
         let value = *text.get_ref();
         if Form::of(value) == Form::Plain {
-            // An address without keys is none.
+            // An address without keys is not a secret.
             let keys = ["enr=", "auth_key="];
             self.has_secrets |= key != "url" || keys.iter().any(|key| value.contains(key));
         }
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Text that is a value of another kind; the error says what is allowed.
+    /// Reads text and parses it. The error names the allowed values.
     pub(super) fn parsed<T, E: Into<String>>(
         &mut self,
         section: &Section<'a>,
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn boolean(&mut self, section: &Section<'a>, key: &str) -> Option<bool> {
         let value = section.table.get(key)?;
         let boolean = value.get_ref().as_bool();
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         boolean
     }
 
-    /// A list of texts.
+    /// Reads a list of texts.
     pub(super) fn texts(&mut self, section: &Section<'a>, key: &str) -> Vec<String> {
         let Some(value) = section.table.get(key) else {
             return Vec::new();
@@ -174,13 +174,13 @@ impl<'a> Reader<'a> {
             texts.collect::<Option<Vec<_>>>()
         });
         if texts.is_none() {
-            let what = "expected texts in brackets, as [\"one\", \"two\"]";
+            let what = "expected texts in brackets, for example [\"one\", \"two\"]";
             self.mistake(value.span().start, Some(key), what);
         }
         texts.unwrap_or_default()
     }
 
-    /// A whole number.
+    /// Reads a whole number.
     pub(super) fn number(
         &mut self,
         section: &Section<'a>,
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
         line_of(self.text, at)
     }
 
-    /// What stands before the `=` in the line of a byte.
+    /// Returns the key of the line that contains a byte.
     fn key_of_line(&self, at: usize) -> Option<String> {
         let line = self.text.lines().nth(self.line(at) - 1)?;
         let (key, _) = line.split_once('=')?;
@@ -226,24 +226,24 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The whole file.
+    /// Returns the whole file as a section.
     pub(super) fn whole(table: &'a DeTable<'a>) -> Self {
         Self { table, at: 0 }
     }
 
-    /// Where the key stands, if it does, with whatever value.
+    /// Returns the position of a key, whatever its value.
     pub(super) fn place(&self, key: &str) -> Option<usize> {
         let (key, _) = self.table.get_key_value(key)?;
         Some(key.span().start)
     }
 
-    /// Where it begins.
+    /// Returns the start of the section.
     pub(super) fn start(&self) -> usize {
         self.at
     }
 }
 
-/// Number of the line of a byte, from 1.
+/// Returns the line number of a byte, from 1.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|&byte| byte == b'\n').count()
 }
@@ -252,7 +252,7 @@ fn expected(what: &str, got: &DeValue<'_>) -> String {
     format!("expected {what}, got {}", got.type_str())
 }
 
-/// Whether a key is shown: one that is damaged may be a value.
+/// Returns `true` if a key can be shown. A malformed key may be a misplaced secret.
 fn is_plain(key: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     key.chars().all(plain)

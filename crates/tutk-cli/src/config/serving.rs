@@ -1,4 +1,4 @@
-//! `[serve]`, `[users]` and `[record]`, and what a camera's own table has of them.
+//! `[serve]`, `[users]` and `[record]`, and their keys in a camera's table.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::secret_text::SecretText;
 use crate::sink::{Retention, Target};
 use crate::value_parsers::span;
 
-/// Every key of `[serve]`.
+/// All keys of `[serve]`.
 pub(super) const SERVE_KEYS: [&str; 7] = [
     "rtsp",
     "rtsp_udp",
@@ -26,60 +26,60 @@ pub(super) const SERVE_KEYS: [&str; 7] = [
     "linger",
 ];
 
-/// Every key of `[record]`.
+/// All keys of `[record]`.
 pub(super) const RECORD_KEYS: [&str; 4] = ["path", "segment", "keep", "max_size"];
 
-/// Keys of a camera's table that are of `tutk serve`.
+/// The keys of a camera's table that concern `tutk serve`.
 pub(super) const CAMERA_KEYS: [&str; 6] =
     ["connect", "linger", "sound", "record", "dialect", "resend"];
 
-/// What stands for the camera's name in a path.
+/// The placeholder for the camera's name in a path.
 const CAMERA: &str = "{camera}";
 
-/// How long a segment is unless the file says it.
+/// The default length of a segment.
 const SEGMENT: Duration = Duration::from_secs(600);
 
 /// `[serve]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServeTable {
     pub(crate) rtsp: Option<Listen>,
-    /// Whether packets may go in datagrams of their own; they may.
+    /// Whether RTP over UDP is allowed. Default: allowed.
     pub(crate) rtsp_udp: Option<bool>,
     pub(crate) http: Option<Listen>,
-    /// Names by which the HTTP server is called, beside addresses and `localhost`.
+    /// Host names that the HTTP server accepts besides addresses and `localhost`.
     pub(crate) http_names: Vec<String>,
-    /// Whether everybody may watch, whoever can reach it.
+    /// Whether anonymous access is allowed.
     pub(crate) no_auth: bool,
-    /// For cameras that do not say it themselves.
+    /// The default for cameras.
     pub(crate) keep: Keeping,
 }
 
-/// When there is a session with a camera, as far as it is said.
+/// When to keep a session with a camera, as far as configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Keeping {
     pub(crate) always: Option<bool>,
     pub(crate) linger: Option<Duration>,
 }
 
-/// What a camera's table says of serving it.
+/// A camera's settings for `tutk serve`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CameraServing {
     pub(crate) keep: Keeping,
-    /// Whether its sound is asked for; it is.
+    /// Whether to request audio. Default: yes.
     pub(crate) sound: Option<bool>,
-    /// Whether it is recorded.
+    /// Whether to record the camera.
     pub(crate) record: bool,
-    /// The dialect that it is asked in; by default in all that can be told apart.
+    /// The dialect. Default: detection.
     pub(crate) dialect: Option<DialectChoice>,
-    /// Whether lost packets are asked for again.
+    /// Whether to request retransmission of lost packets.
     pub(crate) resend: Option<ResendChoice>,
 }
 
-/// `[users]`: those who may watch, with their passwords.
+/// `[users]`: the accounts with their passwords.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Users(Vec<(String, SecretText)>);
 
-/// `[record]`.
+/// Reads `[record]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordTable {
     path: String,
@@ -110,12 +110,12 @@ impl PartialEq for Users {
 }
 
 impl RecordTable {
-    /// Where a camera is recorded.
+    /// Returns the target of a camera's recording.
     ///
     /// # Errors
-    /// What is wrong with the path.
+    /// Describes what is wrong with the path.
     pub(crate) fn target(&self, camera: &str) -> Result<Target, String> {
-        // A name is not to be read as a directive, nor to lead to other folders.
+        // The name must not contain directives or lead to other directories.
         let name = match camera {
             "." | ".." => "_".to_owned(),
             name => name.replace('%', "%%").replace(['/', '\\'], "_"),
@@ -125,13 +125,13 @@ impl RecordTable {
         target.map_err(|failure| failure.what)
     }
 
-    /// Whether several cameras may be recorded with this.
+    /// Returns `true` if the path distinguishes cameras.
     pub(crate) fn names_the_camera(&self) -> bool {
         self.path.contains(CAMERA)
     }
 }
 
-/// `[serve]`, with every mistake in it.
+/// Reads `[serve]` and collects its errors.
 pub(super) fn read_serve<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> ServeTable {
     reader.no_other_keys(section, &SERVE_KEYS);
     ServeTable {
@@ -144,7 +144,7 @@ pub(super) fn read_serve<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> 
     }
 }
 
-/// `[users]`: each key is a name.
+/// Reads `[users]`, in which each key is a name.
 pub(super) fn read_users<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Users {
     let mut users = Vec::new();
     let mut keys: Vec<_> = section.table.keys().collect();
@@ -167,21 +167,22 @@ pub(super) fn read_users<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> 
     Users(users)
 }
 
-/// `[record]`.
+/// Reads `[record]`.
 pub(super) fn read_record<'a>(
     reader: &mut Reader<'a>,
     section: &Section<'a>,
 ) -> Option<RecordTable> {
     reader.no_other_keys(section, &RECORD_KEYS);
     if section.place("path").is_none() {
-        let what = "recordings need a `path`, as \"/recordings/{camera}/%Y-%m-%d/%H-%M-%S.mp4\"";
+        let what =
+            "recordings need a `path`, for example \"/recordings/{camera}/%Y-%m-%d/%H-%M-%S.mp4\"";
         reader.mistake(section.start(), None, what);
     }
     let segment = reader.parsed(section, "segment", span);
     let keep = reader.parsed(section, "keep", span);
     let size = |text: &str| {
         let size = text.parse::<ByteSize>();
-        size.map_err(|_| "expected a number of bytes, as 20G or 512MiB")
+        size.map_err(|_| "expected a number of bytes, for example 20G or 512MiB")
     };
     let max_size = reader.parsed(section, "max_size", size);
     let path = reader.text(section, "path")?;
@@ -203,7 +204,7 @@ pub(super) fn read_record<'a>(
     }
 }
 
-/// What of a camera's table is of `tutk serve`.
+/// Reads the keys of a camera's table that concern `tutk serve`.
 pub(super) fn read_camera<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> CameraServing {
     CameraServing {
         keep: keeping(reader, section),
@@ -229,7 +230,7 @@ fn keeping<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Keeping {
 }
 
 impl Keeping {
-    /// As the camera has it, or else as all have it.
+    /// Returns the camera's setting, otherwise the default of all cameras.
     pub(crate) fn or(self, others: Self) -> tutk_serve::Keep {
         if self.always.or(others.always).unwrap_or(false) {
             return tutk_serve::Keep::Always;
@@ -241,7 +242,7 @@ impl Keeping {
     }
 }
 
-/// Whether the path of a recording is of one camera alone.
+/// Checks that recordings of several cameras have different paths.
 pub(super) fn check_records(
     reader: &mut Reader<'_>,
     record: Option<&RecordTable>,
@@ -254,9 +255,8 @@ pub(super) fn check_records(
             let what = "the file has no table [record] that says where";
             reader.mistake(*at, Some("record"), what);
         } else if number > 0 && record.is_some_and(|record| !record.names_the_camera()) {
-            let what = format!(
-                "more than one camera is recorded: put {CAMERA} into the `path` of [record]"
-            );
+            let what =
+                format!("more than one camera is recorded: add {CAMERA} to the `path` of [record]");
             reader.mistake(*at, Some("record"), what);
         }
     }

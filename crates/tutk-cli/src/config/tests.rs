@@ -99,7 +99,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             "[cameras.x]\ncolour = \"h\"",
-            "line 2, key `colour`: unknown key; known are url, host,",
+            "line 2, key `colour`: unknown key; the known keys are url, host,",
         ),
         (
             "[camera.x]",
@@ -107,7 +107,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             "top = 1",
-            "line 1, key `top`: unknown key; known are cameras, serve, users, record",
+            "line 1, key `top`: unknown key; the known keys are cameras, serve, users, record",
         ),
         (
             "cameras = 1",
@@ -172,7 +172,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             "[cameras.x]\nurl = \"wyze://h?enr=${DOOR_ENR}\"",
-            "line 2, key `url`: a variable is the whole value",
+            "line 2, key `url`: a variable must be the whole value",
         ),
         (
             "[cameras.x]\nurl = \"${NOWHERE}\"",
@@ -208,7 +208,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nsubtype = \"4k\""),
-            "line 6, key `subtype`: subtype is `hd` or `sd`",
+            "line 6, key `subtype`: subtype must be `hd` or `sd`",
         ),
         (
             &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nuser_id = \"\""),
@@ -286,12 +286,12 @@ fn a_camera_is_found_whatever_is_wrong_with_others() {
 fn a_camera_that_is_not_there_is_told_with_those_that_are() {
     let failure = found("[cameras.front]\n[cameras.yard]", "frint").unwrap_err();
     assert!(
-        failure.contains("there is no camera \"frint\"; it has front, yard"),
+        failure.contains("unknown camera \"frint\"; the file has front, yard"),
         "{failure}"
     );
     assert!(failure.contains("did you mean front?"), "{failure}");
     let failure = found("", "x").unwrap_err();
-    assert!(failure.contains("it has no camera at all"), "{failure}");
+    assert!(failure.contains("the file has no cameras"), "{failure}");
 }
 
 #[test]

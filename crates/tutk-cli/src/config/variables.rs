@@ -1,20 +1,20 @@
-//! Values that stand in the environment: `enr = "${DOOR_ENR}"`.
+//! Values from environment variables: `enr = "${DOOR_ENR}"`.
 
 use std::env::VarError;
 
 use crate::secret_text::SecretText;
 
-/// Where variables are looked up: [`std::env::var`], but for tests.
+/// Looks up variables: [`std::env::var`], except in tests.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Result<String, VarError>;
 
-/// What a value is.
+/// The form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form<'a> {
-    /// Itself.
+    /// A literal value.
     Plain,
     /// `${NAME}`.
     Variable(&'a str),
-    /// It has `${` in it and is no name in braces.
+    /// Contains `${` but is not a name in braces.
     Malformed,
 }
 
@@ -31,12 +31,12 @@ impl<'a> Form<'a> {
     }
 }
 
-/// A value that may be a variable's. The error says what is wrong, and repeats no value.
+/// Resolves a value that may name a variable. The error does not contain the value.
 pub(super) fn resolve(value: &str, environment: Environment<'_>) -> Result<SecretText, String> {
     match Form::of(value) {
         Form::Plain => Ok(value.to_owned().into()),
         Form::Malformed => Err(
-            "a variable is the whole value, as ${NAME}, with letters, digits and `_` in its name"
+            "a variable must be the whole value, in the form ${NAME}, with letters, digits and `_` in its name"
                 .to_owned(),
         ),
         Form::Variable(name) => match environment(name) {

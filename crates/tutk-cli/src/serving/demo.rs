@@ -1,4 +1,4 @@
-//! Simulated cameras to be served: each of another kind.
+//! Three different simulated cameras for `tutk serve --demo`.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use tutk_serve::Keep;
 
 use super::plan::CameraPlan;
 use crate::args::SoundChoice;
-use crate::clip::{self, SHIPPED_FPS};
+use crate::clip::{self, BUILT_IN_FPS};
 use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
 use crate::resend_choice::ResendChoice;
@@ -20,10 +20,10 @@ use crate::sound;
 /// 60 frames of H.265 (`assets/make-clips.sh`).
 const H265: &[u8] = include_bytes!("../../assets/clip.h265");
 
-/// Nobody's keys.
+/// Keys of no real camera.
 const ENR: &str = "NobodysSecret+/0";
 
-/// One of them.
+/// One simulated camera.
 struct Kind {
     name: &'static str,
     uid: &'static str,
@@ -39,7 +39,7 @@ const KINDS: [Kind; 3] = [
         name: "garden",
         uid: "TUTKDEMOCAMERA00111A",
         mac: "02005EC0FF01",
-        stream: clip::SHIPPED,
+        stream: clip::BUILT_IN,
         sound: SoundChoice::Pcmu,
         dialect: &Dialect::TRANSCODE,
         loss: 0.0,
@@ -57,14 +57,14 @@ const KINDS: [Kind; 3] = [
         name: "yard",
         uid: "TUTKDEMOCAMERA00111C",
         mac: "02005EC0FF03",
-        stream: clip::SHIPPED,
+        stream: clip::BUILT_IN,
         sound: SoundChoice::Pcma,
         dialect: &Dialect::CC51,
         loss: 0.01,
     },
 ];
 
-/// Begins them; they are there until dropped or closed.
+/// Starts the cameras. They run until dropped or closed.
 pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPlan>), Failure> {
     let mut servers = Vec::new();
     let mut plans = BTreeMap::new();
@@ -73,9 +73,9 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
         let credentials =
             Credentials::new(kind.uid, ENR, kind.mac).map_err(|error| broken(error.to_string()))?;
         let clip = clip::parse(
-            "the clip that ships",
+            "the built-in clip",
             Bytes::from_static(kind.stream),
-            SHIPPED_FPS,
+            BUILT_IN_FPS,
         )?;
         let mut config = SimulatorConfig::new(credentials.clone(), clip.clip);
         config.dialects = vec![kind.dialect];
@@ -100,7 +100,7 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
             sound: true,
             record: None,
             dialect: DialectChoice::One(kind.dialect),
-            // So that its picture is whole.
+            // Retransmission repairs the losses of this camera.
             resend: match kind.loss > 0.0 {
                 true => ResendChoice::On,
                 false => ResendChoice::Auto,

@@ -1,17 +1,17 @@
-//! `tutk serve`: cameras of the file, for whoever watches.
+//! `tutk serve`: the cameras of the configuration file, their listeners and recordings.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | `plan` | what is to be served, by file and command line |
-//! | `house` | what is served now, and how it becomes what another plan says |
+//! | `plan` | the cameras and listeners that the file and the command line ask for |
+//! | `service` | the running service, and how a new plan is applied to it |
 //! | `listeners` | the outputs: RTSP and HTTP |
-//! | `recorder` | a camera's frames into segments |
-//! | `chronicle` | what becomes of the cameras, for people |
-//! | `demo` | simulated cameras instead of the file's |
+//! | `recorder` | writes a camera's frames to segments |
+//! | `status_log` | prints status changes of cameras |
+//! | `demo` | simulated cameras for `--demo` |
 
-pub(crate) mod chronicle;
 pub(crate) mod demo;
-pub(crate) mod house;
 mod listeners;
 pub(crate) mod plan;
 mod recorder;
+pub(crate) mod service;
+pub(crate) mod status_log;

@@ -1,4 +1,4 @@
-//! What is to be served.
+//! The cameras and listeners that the file and the command line ask for.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,24 +15,24 @@ use crate::listen::Listen;
 use crate::resend_choice::ResendChoice;
 use crate::sink::Target;
 
-/// Where they are, unless something else is said.
+/// The default ports.
 const RTSP_PORT: u16 = 8554;
 const HTTP_PORT: u16 = 8888;
 
-/// All of it.
+/// The complete plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) servers: Servers,
     pub(crate) cameras: BTreeMap<String, CameraPlan>,
 }
 
-/// Who listens where, and for whom.
+/// The listeners and their access rules.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Servers {
     pub(crate) rtsp: Option<SocketAddr>,
     pub(crate) rtsp_udp: bool,
     pub(crate) http: Option<SocketAddr>,
-    /// Names by which HTTP is called, beside addresses and `localhost`.
+    /// Host names that the HTTP server accepts besides addresses and `localhost`.
     pub(crate) http_names: Vec<String>,
     pub(crate) users: Users,
     pub(crate) no_auth: bool,
@@ -50,7 +50,7 @@ pub(crate) struct CameraPlan {
 }
 
 impl Plan {
-    /// What the file says, unless the command line says it otherwise. The file has no mistakes.
+    /// Combines the file, which has no errors, with the command line, which takes precedence.
     pub(crate) fn new(args: &ServeArgs, path: &Path, contents: Contents) -> Result<Self, Failure> {
         let Contents {
             cameras,
@@ -61,8 +61,9 @@ impl Plan {
         } = contents;
         let shown = path.display();
         if cameras.is_empty() {
-            let what = format!("{shown} has no camera in it");
-            let advice = "add one (docs/cameras.md), or let `tutk cloud cameras --write` do it; --demo needs none";
+            let what = format!("{shown} contains no camera");
+            let advice =
+                "add one (docs/cameras.md), run `tutk cloud cameras --write`, or use --demo";
             return Err(Failure::usage("arguments", what, advice));
         }
         let servers = Servers {
@@ -80,7 +81,7 @@ impl Plan {
             let record = match record.as_ref().filter(|_| serving.record) {
                 None => None,
                 Some(record) => Some(record.target(&named.name).map_err(|what| {
-                    Failure::usage("arguments", format!("{shown}, [record]: {what}"), "mend it")
+                    Failure::usage("arguments", format!("{shown}, [record]: {what}"), "fix it")
                 })?),
             };
             let sound = serving.sound.unwrap_or(true);
@@ -100,7 +101,7 @@ impl Plan {
         })
     }
 
-    /// Cameras that are made here, for those who can reach this machine's own addresses unless told otherwise.
+    /// Returns the plan for simulated cameras, on the loopback interface by default.
     pub(crate) fn demo(
         args: &ServeArgs,
         cameras: BTreeMap<String, CameraPlan>,
@@ -119,7 +120,7 @@ impl Plan {
 }
 
 impl Servers {
-    /// Whether everybody may watch only where nobody else can come.
+    /// Returns an error if other machines have access without authentication.
     fn check(&self) -> Result<(), Failure> {
         let accounts = self.accounts()?;
         for (key, address) in [("rtsp", self.rtsp), ("http", self.http)] {
@@ -129,18 +130,20 @@ impl Servers {
             }
             if !self.no_auth {
                 let what = format!(
-                    "{key} at {address} can be reached by others, and there is no [users] in the file"
+                    "{key} at {address} is reachable from other machines, and the file has no [users]"
                 );
-                let advice = "add [users] with a name and a password, or --no-auth if everybody there may watch and control";
+                let advice = "add [users] with a name and a password, or use --no-auth to allow anonymous access";
                 return Err(Failure::usage("arguments", what, advice));
             }
-            tracing::warn!("{key} at {address}: whoever can reach it may watch, for --no-auth");
+            tracing::warn!(
+                "{key} at {address}: anyone who can reach it may watch, because of --no-auth"
+            );
         }
         Ok(())
     }
 
     pub(crate) fn accounts(&self) -> Result<Accounts, Failure> {
-        let advice = "change [users] in the file";
+        let advice = "correct [users] in the file";
         let accounts = self.users.accounts();
         accounts.map_err(|error| Failure::usage("arguments", error.to_string(), advice))
     }

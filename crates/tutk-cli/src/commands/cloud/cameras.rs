@@ -1,4 +1,4 @@
-//! `tutk cloud cameras`: which cameras the account has, and their keys into `cameras.toml`.
+//! `tutk cloud cameras`: lists the account's cameras and writes their keys to `cameras.toml`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,7 +42,7 @@ pub(super) async fn run(
 
 fn show(listed: &[Listed], keys: bool) {
     if listed.is_empty() {
-        console::print("the account has no camera");
+        console::print("the account has no cameras");
         return;
     }
     let rows: Vec<_> = std::iter::once(Listed::header())
@@ -82,7 +82,7 @@ fn write(
             }
             Err(why) => {
                 let name = printable(&camera.cloud.nickname);
-                console.line(format_args!("{name} is left out: {}", printable(why)));
+                console.line(format_args!("{name} skipped: {}", printable(why)));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The account's cameras for people and for programs.
+//! The list of the account's cameras, as text and as JSON.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::config::{Change, Offer, Outcome, encode};
 use crate::models;
 use crate::table::printable;
 
-/// As JSON.
+/// A camera as JSON.
 #[derive(Serialize)]
 struct Described<'a> {
     nickname: &'a str,
@@ -31,12 +31,12 @@ struct Described<'a> {
     entries: &'a [Outcome],
 }
 
-/// A camera, and what can be done with it.
+/// A camera of the account and its entry in `cameras.toml`.
 pub(super) struct Listed {
     pub(super) cloud: CloudCamera,
-    /// For `cameras.toml`; or why it cannot stand there.
+    /// The entry for `cameras.toml`, or the reason why there is none.
     pub(super) offer: Result<Offer, String>,
-    /// What the file calls it, and what became of it there, with --write.
+    /// Its names in the file and the changes there, with --write.
     pub(super) outcomes: Vec<Outcome>,
 }
 
@@ -68,7 +68,7 @@ impl Listed {
         .map(printable)
     }
 
-    /// Everything but the ENR, and that as well with `keys`.
+    /// Describes the camera, with the ENR only if `keys` is set.
     pub(super) fn describe(&self, keys: bool) -> Value {
         let cloud = &self.cloud;
         let described = Described {
@@ -87,11 +87,11 @@ impl Listed {
             url: self.address().filter(|_| keys),
             entries: &self.outcomes,
         };
-        // Text and truth values only: this cannot fail.
+        // Only text and booleans, which cannot fail to serialize.
         serde_json::to_value(described).unwrap_or_default()
     }
 
-    /// `wyze://…`, with the ENR in it.
+    /// Returns the `wyze://` address with the ENR.
     pub(super) fn address(&self) -> Option<String> {
         let offer = self.offer.as_ref().ok()?;
         let host = if offer.host.contains(':') {
@@ -113,13 +113,13 @@ impl std::fmt::Display for Outcome {
         let name = printable(&self.name);
         match &self.change {
             Change::New => write!(f, "{name} is new")?,
-            Change::Updated(keys) => write!(f, "{name} has another {} now", keys.join(" and "))?,
-            Change::Same => write!(f, "{name} is as it was")?,
+            Change::Updated(keys) => write!(f, "{name}: updated {}", keys.join(" and "))?,
+            Change::Same => write!(f, "{name}: unchanged")?,
         }
         if let Some(host) = &self.other_host {
             write!(
                 f,
-                ", at {} as before: the account has another address",
+                ", address {} kept, although the account has another one",
                 printable(host)
             )?;
         }
@@ -127,7 +127,7 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Cameras of some models do not, nor those that have no address of their own.
+/// Returns `false` for models of another protocol and for cameras without an address.
 fn speaks_tutk(cloud: &CloudCamera) -> bool {
     let other = cloud.model.as_deref().is_some_and(models::is_not_tutk);
     cloud.ip.is_some() && !other
@@ -137,11 +137,11 @@ fn offer(cloud: &CloudCamera) -> Result<Offer, String> {
     if let Some(why) = cloud.model.as_deref().and_then(models::not_tutk) {
         return Err(why);
     }
-    let lacks = |what: &str| format!("the account has no {what} of it");
+    let lacks = |what: &str| format!("the account has no {what} for it");
     let host = cloud
         .ip
         .as_deref()
-        .ok_or_else(|| "it has no address in its network: it speaks another protocol".to_owned())?;
+        .ok_or_else(|| "it has no local address; it speaks another protocol".to_owned())?;
     let uid = cloud.uid.as_deref().ok_or_else(|| lacks("UID"))?;
     let enr = cloud.enr.as_ref().ok_or_else(|| lacks("ENR"))?;
     let mac = cloud.mac.as_deref().ok_or_else(|| lacks("MAC"))?;

@@ -1,4 +1,4 @@
-//! `tutk cloud login`: e-mail, password and developer key, for a token.
+//! `tutk cloud login`: exchanges email, password and developer key for a token.
 
 use tutk_cloud::{Account, Response, SecondFactor, Secret, SignIn, SignInStatus};
 
@@ -15,7 +15,7 @@ pub(super) async fn run(
     console: &Console,
     cloud: &mut Cloud<'_>,
 ) -> Result<(), Failure> {
-    // What cannot be kept need not be asked for.
+    // Checks first that the token can be stored.
     token::path(SIGN_IN)?;
     let prompt = Prompt::new(SIGN_IN);
     let sign_in = ask(args, &prompt, cloud).await?;
@@ -31,7 +31,7 @@ pub(super) async fn run(
         user_id,
     } = signed_in
     else {
-        let what = "the second factor was not taken";
+        let what = "the second factor was rejected";
         return Err(Failure::new(
             Status::Refused,
             SIGN_IN,
@@ -45,7 +45,7 @@ pub(super) async fn run(
         phone_id: token::phone_id(SIGN_IN)?,
     };
     let path = token::write(SIGN_IN, &account)?.display().to_string();
-    console.line(format_args!("signed in; the token is kept in {path}"));
+    console.line(format_args!("logged in; the token is stored in {path}"));
     if let Some(user_id) = &account.user_id {
         console.line(format_args!("user id {}", printable(user_id)));
     }
@@ -54,17 +54,17 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// What is not given is asked for.
+/// Prompts for all values that are not set.
 async fn ask(args: &LoginArgs, prompt: &Prompt, cloud: &mut Cloud<'_>) -> Result<SignIn, Failure> {
     let variable = |name| std::env::var(name).ok();
     let mut answer = async |what, given: Option<String>, echo, otherwise| match given {
         Some(given) if !given.is_empty() => Ok(SecretText::from(given)),
         _ => prompt.ask(what, echo, otherwise, cloud.stop).await,
     };
-    let email = answer("E-mail", args.email.clone(), Echo::On, "give --email").await?;
+    let email = answer("Email", args.email.clone(), Echo::On, "set --email").await?;
     let password = variable(PASSWORD_VARIABLE);
     let password = answer("Password", password, Echo::Off, "set TUTK_CLOUD_PASSWORD").await?;
-    let key_id = answer("Key id", args.key_id.clone(), Echo::On, "give --key-id").await?;
+    let key_id = answer("Key ID", args.key_id.clone(), Echo::On, "set --key-id").await?;
     let key = variable(API_KEY_VARIABLE);
     let key = answer("API key", key, Echo::Off, "set TUTK_CLOUD_API_KEY").await?;
     let [email, password, key_id, key] = [&email, &password, &key_id, &key].map(SecretText::reveal);
@@ -79,13 +79,13 @@ async fn second(
 ) -> Result<SignInStatus, Failure> {
     let Some(app) = &factor.app else {
         let what = format!(
-            "the account wants a second factor of a kind that is not known here: {}",
+            "the account requires a second factor that tutk does not support: {}",
             printable(&factor.options.join(", "))
         );
-        let advice = "add an authenticator app to the account, in the vendor's app";
+        let advice = "add an authenticator app to the account in the vendor's app";
         return Err(Failure::new(Status::Refused, SIGN_IN, what, advice));
     };
-    let otherwise = "give its line after the others";
+    let otherwise = "add it as the last line of standard input";
     let code = prompt
         .ask(
             "Code of the authenticator app",

@@ -1,4 +1,4 @@
-//! `tutk cloud`: the keys of one's cameras, from the vendor's cloud.
+//! `tutk cloud`: gets the cameras' keys from the vendor's cloud.
 
 mod cameras;
 mod listing;
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     }
 }
 
-/// The servers, and what is told of them.
+/// The vendor's servers, the report and the stop signal.
 struct Cloud<'a> {
     client: Arc<Client>,
     report: &'a mut Report,
@@ -46,7 +46,7 @@ impl<'a> Cloud<'a> {
         let roots = server.ca.as_deref().map(|path| {
             std::fs::read(path).map_err(|error| {
                 let what = format!("{}: {error}", path.display());
-                Failure::usage("arguments", what, "give another --ca")
+                Failure::usage("arguments", what, "correct --ca")
             })
         });
         let options = Options {
@@ -61,7 +61,7 @@ impl<'a> Cloud<'a> {
         })
     }
 
-    /// The answer, unless a signal comes first.
+    /// Sends a request. Fails if a signal arrives before the answer.
     async fn send(&mut self, phase: &'static str, request: Request) -> Result<Response, Failure> {
         let began = Instant::now();
         let client = Arc::clone(&self.client);
@@ -86,23 +86,20 @@ fn failure(phase: &'static str, error: &Error) -> Failure {
         Error::Empty(_)
         | Error::NotPrintable(_)
         | Error::InvalidHash
-        | Error::InvalidAccount(_) => (
-            Status::Usage,
-            "`tutk cloud login --help` says what is wanted",
-        ),
+        | Error::InvalidAccount(_) => (Status::Usage, "see `tutk cloud login --help`"),
         Error::InvalidOrigin | Error::InvalidRoots(_) => (Status::Usage, "check --cloud and --ca"),
         Error::Refused { .. } if phase == SIGN_IN => (
             Status::Refused,
-            "check e-mail, password, key id and API key, and whether the key has run out; wait if it was often tried",
+            "check the email address, password, key ID and API key, and that the key has not expired; after many attempts, wait",
         ),
         Error::Refused { .. } => (
             Status::Refused,
-            "try again later, or sign in again: `tutk cloud login`",
+            "try again later, or log in again with `tutk cloud login`",
         ),
-        Error::TokenRejected(_) => (Status::Refused, "sign in again: `tutk cloud login`"),
+        Error::TokenRejected(_) => (Status::Refused, "log in again with `tutk cloud login`"),
         Error::Unreachable { .. } | Error::TimedOut { .. } => (
             Status::Silent,
-            "check that this machine reaches the internet, and try again",
+            "check the internet connection, and try again",
         ),
         Error::UntrustedServer { .. } => (
             Status::Other,
@@ -111,7 +108,7 @@ fn failure(phase: &'static str, error: &Error) -> Failure {
         ),
         _ => (
             Status::Other,
-            "the vendor may have changed it: try again, or report this",
+            "the vendor's API may have changed; try again, or report this",
         ),
     };
     Failure::new(status, phase, error.to_string(), advice)

@@ -1,4 +1,4 @@
-//! The token of the account that is signed in: `token.json` beside `cameras.toml`.
+//! The stored token: `token.json` in the same directory as `cameras.toml`.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,25 +13,25 @@ use crate::config;
 use crate::failure::Failure;
 use crate::private_file;
 
-const SIGN_IN_FIRST: &str = "sign in first: `tutk cloud login`";
+const SIGN_IN_FIRST: &str = "log in first with `tutk cloud login`";
 
-/// Where it is kept.
+/// Returns the path of the token file.
 pub(super) fn path(phase: &'static str) -> Result<PathBuf, Failure> {
     let folder = config::folder().ok_or_else(|| {
-        let what = "there is no configuration folder to keep the token in";
+        let what = "there is no configuration directory for the token";
         Failure::usage(phase, what, "set HOME or XDG_CONFIG_HOME")
     })?;
     Ok(folder.join("token.json"))
 }
 
-/// The account that is signed in.
+/// Reads the stored account.
 pub(super) fn read(phase: &'static str) -> Result<Account, Failure> {
     let path = path(phase)?;
     let shown = path.display();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let what = format!("not signed in: there is no {shown}");
+            let what = format!("not logged in: {shown} does not exist");
             return Err(Failure::usage(phase, what, SIGN_IN_FIRST));
         }
         Err(error) => {
@@ -48,7 +48,7 @@ pub(super) fn read(phase: &'static str) -> Result<Account, Failure> {
     })
 }
 
-/// Keeps it; returns where.
+/// Stores the account and returns the path.
 pub(super) fn write(phase: &'static str, account: &Account) -> Result<PathBuf, Failure> {
     let path = path(phase)?;
     private_file::write(&path, account.to_json().reveal())
@@ -56,14 +56,14 @@ pub(super) fn write(phase: &'static str, account: &Account) -> Result<PathBuf, F
     Ok(path)
 }
 
-/// What the vendor knows this installation by: kept, or drawn.
+/// Returns the stored installation ID, or a new random one.
 pub(super) fn phone_id(phase: &'static str) -> Result<PhoneId, Failure> {
     if let Ok(account) = read(phase) {
         return Ok(account.phone_id);
     }
     let mut random = [0; 8];
     SysRng.try_fill_bytes(&mut random).map_err(|error| {
-        let what = format!("no randomness: {error}");
+        let what = format!("cannot get random numbers: {error}");
         Failure::other(phase, what, "try again")
     })?;
     Ok(PhoneId::new(random))

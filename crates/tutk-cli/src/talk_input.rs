@@ -1,4 +1,4 @@
-//! What is to be said to a camera: a file, in the codec that the camera takes.
+//! Reads a sound file and converts it to the codec that the camera accepts.
 
 use std::path::Path;
 
@@ -11,9 +11,9 @@ use crate::sound;
 
 const PHASE: &str = "input";
 
-/// A file, read as far as it can be before the camera is known.
+/// A decoded file, before the camera's codec is known.
 #[derive(Debug)]
-pub(crate) struct Voice {
+pub(crate) struct TalkInput {
     name: String,
     content: Content,
 }
@@ -24,20 +24,20 @@ enum Content {
     Aac(AudioClip),
 }
 
-/// Frames for one camera.
+/// Encoded frames for one camera.
 #[derive(Debug)]
-pub(crate) struct Speech {
+pub(crate) struct TalkClip {
     pub(crate) clip: AudioClip,
     pub(crate) format: SoundFormat,
 }
 
-impl Voice {
-    /// Reads a WAV or an ADTS file.
+impl TalkInput {
+    /// Reads a WAV or ADTS file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let bad = |error: String| {
             let advice = format!(
-                "make it with `ffmpeg -i FILE -ac 1 -ar 8000 {name}`, or name an .aac file"
+                "create it with `ffmpeg -i FILE -ac 1 -ar 8000 {name}`, or use an .aac file"
             );
             Failure::usage(PHASE, format!("{name}: {error}"), advice)
         };
@@ -52,17 +52,15 @@ impl Voice {
             Content::Aac(clip) => (clip.format().channels, clip.is_empty()),
         };
         if channels != 1 {
-            return Err(bad(format!(
-                "{channels} channels, where a camera takes one"
-            )));
+            return Err(bad(format!("{channels} channels, but cameras accept one")));
         }
         if empty {
-            return Err(bad("nothing is said in it".to_owned()));
+            return Err(bad("the file contains no audio".to_owned()));
         }
         Ok(Self { name, content })
     }
 
-    /// Codec and rate of the file itself, for a camera of which they are not known.
+    /// Returns `codec` with the rate of the file, for a camera whose format is not known.
     pub(crate) fn own_format(&self, codec: Codec) -> Option<SoundFormat> {
         let rate = match &self.content {
             Content::Wav(wav) => wav.rate,
@@ -72,19 +70,19 @@ impl Voice {
         Some(SoundFormat { codec, flags })
     }
 
-    /// The frames for a camera that sends sound of that format, and so takes it.
-    pub(crate) fn speech(self, camera: SoundFormat) -> Result<Speech, Failure> {
-        // One channel, whatever the camera sends.
+    /// Encodes the frames. The camera is assumed to accept the format that it sends.
+    pub(crate) fn encode_for(self, camera: SoundFormat) -> Result<TalkClip, Failure> {
+        // Always one channel, even if the camera sends two.
         let format = SoundFormat {
             flags: AudioFlags(camera.flags.0 & !1),
             ..camera
         };
         let Some(wanted) = sound::audio_format(Some(format.codec), Some(format.flags)) else {
             let what = format!(
-                "the camera takes {:?} with {:?}, which is not known here",
+                "the camera uses {:?} with {:?}, which tutk does not support",
                 format.codec, format.flags
             );
-            return Err(Failure::usage(PHASE, what, "give --codec"));
+            return Err(Failure::usage(PHASE, what, "set --codec"));
         };
         let AudioFormat { codec, rate, .. } = wanted;
         let is_aac = matches!(codec, AudioCodec::Aac | AudioCodec::AacAdts);
@@ -109,14 +107,14 @@ impl Voice {
                 fits || matches!(codec, AudioCodec::Pcm | AudioCodec::Pcmu | AudioCodec::Pcma),
             ) {
                 (true, _) => format!(
-                    "make another with `ffmpeg -i {} -ac 1 -ar {rate} -c:a aac voice.aac`",
+                    "convert it with `ffmpeg -i {} -ac 1 -ar {rate} -c:a aac voice.aac`",
                     self.name
                 ),
                 (false, true) => format!(
-                    "make another with `ffmpeg -i {} -ac 1 -ar {rate} voice.wav`",
+                    "convert it with `ffmpeg -i {} -ac 1 -ar {rate} voice.wav`",
                     self.name
                 ),
-                (false, false) => format!("{codec} cannot be made here"),
+                (false, false) => format!("tutk has no encoder for {codec}"),
             };
             return Err(Failure::usage(PHASE, what, advice));
         }
@@ -125,15 +123,11 @@ impl Voice {
             Content::Aac(clip) => clip,
             Content::Wav(wav) => {
                 AudioClip::from_wav(&wav, codec, talk_frame(wanted)).map_err(|error| {
-                    Failure::usage(
-                        PHASE,
-                        format!("{}: {error}", self.name),
-                        "give another file",
-                    )
+                    Failure::usage(PHASE, format!("{}: {error}", self.name), "use another file")
                 })?
             }
         };
-        Ok(Speech { clip, format })
+        Ok(TalkClip { clip, format })
     }
 }
 
@@ -159,15 +153,15 @@ mod tests {
         wav.to_bytes().unwrap()
     }
 
-    fn read(bytes: &[u8]) -> Result<Voice, Failure> {
+    fn read(bytes: &[u8]) -> Result<TalkInput, Failure> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("voice");
         std::fs::write(&path, bytes).unwrap();
-        Voice::read(&path)
+        TalkInput::read(&path)
     }
 
     #[test]
-    fn every_codec_that_can_be_made_is() {
+    fn encodes_every_supported_codec() {
         for (codec, rate, frames, bytes) in [
             (Codec::Pcmu, 8_000, 7, 160),
             (Codec::Pcma, 16_000, 4, 320),
@@ -175,44 +169,47 @@ mod tests {
             (Codec::Pcm, 48_000, 3, 960),
         ] {
             let voice = read(&wav(rate, 1)).unwrap();
-            // A camera that sends stereo is spoken to in mono.
-            let speech = voice.speech(format(codec, rate, 2)).unwrap();
-            assert_eq!(speech.format, format(codec, rate, 1));
-            assert_eq!(speech.clip.len(), frames, "{codec:?}");
-            assert_eq!(speech.clip.frame(0).unwrap().0.len(), bytes, "{codec:?}");
+            // A camera that sends stereo receives mono.
+            let talk_clip = voice.encode_for(format(codec, rate, 2)).unwrap();
+            assert_eq!(talk_clip.format, format(codec, rate, 1));
+            assert_eq!(talk_clip.clip.len(), frames, "{codec:?}");
+            assert_eq!(talk_clip.clip.frame(0).unwrap().0.len(), bytes, "{codec:?}");
         }
         let aac = include_bytes!("../assets/tone.aac");
         for (codec, shorter) in [(Codec::AacAdts, 0), (Codec::AacWyze, 7), (Codec::AacRaw, 7)] {
-            let speech = read(aac).unwrap().speech(format(codec, 16_000, 1)).unwrap();
-            let bytes: usize = speech.clip.frames().map(|(frame, _)| frame.len()).sum();
+            let talk_clip = read(aac)
+                .unwrap()
+                .encode_for(format(codec, 16_000, 1))
+                .unwrap();
+            let bytes: usize = talk_clip.clip.frames().map(|(frame, _)| frame.len()).sum();
             assert_eq!(bytes, aac.len() - 125 * shorter, "{codec:?}");
         }
     }
 
     #[test]
-    fn what_does_not_fit_says_how_to_make_what_does() {
-        let speech = |voice: &[u8], camera| read(voice).unwrap().speech(camera).unwrap_err();
+    fn suggests_how_to_convert_an_unsuitable_file() {
+        let talk_clip = |voice: &[u8], camera| read(voice).unwrap().encode_for(camera).unwrap_err();
         let aac = include_bytes!("../assets/tone.aac");
         for (failure, words) in [
             (
-                speech(&wav(44_100, 1), format(Codec::Pcmu, 8_000, 1)),
+                talk_clip(&wav(44_100, 1), format(Codec::Pcmu, 8_000, 1)),
                 ["takes PCMU, 8000 Hz", "-ar 8000 voice.wav"],
             ),
             (
-                speech(&wav(8_000, 1), format(Codec::AacWyze, 16_000, 1)),
+                talk_clip(&wav(8_000, 1), format(Codec::AacWyze, 16_000, 1)),
                 ["takes AAC, 16000 Hz", "-c:a aac voice.aac"],
             ),
             (
-                speech(aac, format(Codec::Pcma, 8_000, 1)),
+                talk_clip(aac, format(Codec::Pcma, 8_000, 1)),
                 ["takes PCMA", "voice.wav"],
             ),
             (
-                speech(aac, format(Codec::AacAdts, 8_000, 1)),
+                talk_clip(aac, format(Codec::AacAdts, 8_000, 1)),
                 ["takes AAC (ADTS), 8000 Hz", "-ar 8000 -c:a aac"],
             ),
             (
-                speech(&wav(8_000, 1), format(Codec::Speex, 8_000, 1)),
-                ["takes Speex", "cannot be made"],
+                talk_clip(&wav(8_000, 1), format(Codec::Speex, 8_000, 1)),
+                ["takes Speex", "no encoder"],
             ),
         ] {
             assert_eq!(failure.status, Status::Usage);
@@ -226,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_voice_is_named() {
+    fn names_the_file_that_is_not_audio() {
         for (bytes, word) in [
             (wav(8_000, 2), "2 channels"),
             (b"not sound at all".to_vec(), "ADTS"),

@@ -1,4 +1,4 @@
-//! What becomes of the cameras, for people.
+//! Prints status changes of cameras.
 
 use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
@@ -7,17 +7,17 @@ use tutk_serve::{CameraState, Hub};
 
 use crate::console::Console;
 
-/// Tells each change of a camera's state, once.
+/// Prints each change of a camera's state once.
 #[derive(Debug, Default)]
-pub(crate) struct Chronicle {
-    told: BTreeMap<String, (Discriminant<CameraState>, Option<String>)>,
+pub(crate) struct StatusLog {
+    printed: BTreeMap<String, (Discriminant<CameraState>, Option<String>)>,
 }
 
-impl Chronicle {
-    /// Looks at all cameras.
-    pub(crate) fn look(&mut self, hub: &Hub, console: &Console) {
+impl StatusLog {
+    /// Prints the changes of all cameras since the previous call.
+    pub(crate) fn update(&mut self, hub: &Hub, console: &Console) {
         let cameras = hub.cameras();
-        self.told
+        self.printed
             .retain(|name, _| cameras.iter().any(|camera| camera.name() == name));
         for camera in cameras {
             let state = camera.state();
@@ -28,7 +28,7 @@ impl Chronicle {
             };
             let now = (discriminant(&state), error.clone());
             let name = camera.name();
-            let before = self.told.insert(name.to_owned(), now.clone());
+            let before = self.printed.insert(name.to_owned(), now.clone());
             if before.as_ref() == Some(&now) {
                 continue;
             }
@@ -37,18 +37,16 @@ impl Chronicle {
                 (CameraState::Down(fall), Some(error)) => match fall.next {
                     Some(next) => {
                         let seconds = next.as_secs_f64();
-                        console.line(format_args!(
-                            "{name}: {error}; trying again in {seconds:.1} s"
-                        ));
+                        console.line(format_args!("{name}: {error}; retrying in {seconds:.1} s"));
                     }
                     None => console.line(format_args!("{name}: {error}")),
                 },
                 (CameraState::Failed(_), Some(error)) => console.line(format_args!(
-                    "{name}: {error}; trying again when somebody watches"
+                    "{name}: {error}; retrying when a viewer connects"
                 )),
-                // Nobody asked, or not for long: only worth a line after something else was told.
+                // The initial idle state is not news.
                 (CameraState::Idle, _) if before.is_some() => {
-                    console.line(format_args!("{name}: nobody watches, disconnected"));
+                    console.line(format_args!("{name}: no viewers, disconnected"));
                 }
                 _ => {}
             }

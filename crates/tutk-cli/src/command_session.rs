@@ -1,4 +1,4 @@
-//! A session for commands, and for what is said to the camera: in, one question after the other, out.
+//! A session without recording, for commands, snapshots and talk.
 
 use std::time::Duration;
 
@@ -16,30 +16,30 @@ use crate::recording::{CLOSE, current_phase};
 use crate::report::Report;
 use crate::signals::Stop;
 
-/// The phase after the camera has let us in, in failures.
+/// The phase after authentication, in failures.
 pub(crate) const COMMAND: &str = "command";
 
-/// Neither picture nor sound.
+/// Requests neither video nor audio.
 pub(crate) const NO_MEDIA: MediaRequest = MediaRequest {
     video: false,
     audio: false,
 };
 
-/// A camera that can be asked.
-pub(crate) struct Asking<'a> {
+/// A session that sends one command at a time.
+pub(crate) struct CommandSession<'a> {
     pub(crate) report: &'a mut Report,
     stop: &'a mut Stop,
     session: Session,
     keylog: Option<KeyLog>,
-    /// How long an answer may take.
-    patience: Duration,
-    /// The model, by the camera's address or else by itself.
+    /// The time limit for an answer.
+    timeout: Duration,
+    /// The model from the camera's address, otherwise from K10003.
     model: Option<String>,
     admitted: bool,
 }
 
-impl<'a> Asking<'a> {
-    /// Looks the camera up and knocks; [`enter`](Self::enter) is next.
+impl<'a> CommandSession<'a> {
+    /// Resolves the camera's address and starts to connect. Call [`authenticated`](Self::authenticated) next.
     pub(crate) async fn open(
         camera: CameraUrl,
         access: &Access,
@@ -58,7 +58,7 @@ impl<'a> Asking<'a> {
         }
         config.key_log = keylog.is_some();
         config.media = media;
-        let patience = config.deadlines.command;
+        let timeout = config.deadlines.command;
         let session = Session::start(config).map_err(|error| Failure::runtime("start", &error))?;
         console.line(format_args!("camera at {address}"));
         Ok(Self {
@@ -66,14 +66,14 @@ impl<'a> Asking<'a> {
             stop,
             session,
             keylog,
-            patience,
+            timeout,
             model,
             admitted: false,
         })
     }
 
-    /// Waits until the camera lets us in: its K10003.
-    pub(crate) async fn enter(&mut self) -> Result<Box<ConnectResult>, Failure> {
+    /// Waits for authentication and returns the camera's K10003.
+    pub(crate) async fn authenticated(&mut self) -> Result<Box<ConnectResult>, Failure> {
         let result = loop {
             match self.next_event().await {
                 Ok(Event::Authenticated(result)) => break result,
@@ -89,13 +89,13 @@ impl<'a> Asking<'a> {
         Ok(result)
     }
 
-    /// The payload of the answer; `None` if there was none in time.
-    pub(crate) async fn ask(&mut self, request: Request) -> Result<Option<Vec<u8>>, Failure> {
+    /// Sends a command and returns the payload of the answer, or `None` after the time limit.
+    pub(crate) async fn command(&mut self, request: Request) -> Result<Option<Vec<u8>>, Failure> {
         let code = request.code;
         self.report.code = Some(code);
         tracing::debug!(code, payload = ?request.payload, "command");
         if self.session.command(request).await.is_err() {
-            tracing::debug!("the session ended before the command; its last event says why");
+            tracing::debug!("the session ended before the command was sent");
         }
         loop {
             match self.next_event().await? {
@@ -109,22 +109,22 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// The session, to talk to the camera.
+    /// Returns the session, for talk.
     pub(crate) fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The model, once it is known.
+    /// Returns the model if it is known.
     pub(crate) fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
 
-    /// How long [`ask`](Self::ask) waits.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    /// Returns the time limit of [`command`](Self::command).
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
-    /// Tells the camera that we go.
+    /// Closes the session.
     pub(crate) async fn close(self) {
         if tokio::time::timeout(CLOSE, self.session.close())
             .await
@@ -134,7 +134,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// The next event that matters to whoever asks; an end of the session is a failure here.
+    /// Returns the next event that matters to commands. The end of the session is a failure.
     pub(crate) async fn next_event(&mut self) -> Result<Event, Failure> {
         loop {
             let event = tokio::select! {
@@ -159,7 +159,7 @@ impl<'a> Asking<'a> {
                     return Err(failure);
                 }
                 Some(Event::Ended(Ok(()))) | None => {
-                    let what = "the session ended by itself";
+                    let what = "the session ended unexpectedly";
                     return Err(Failure::other(self.phase(), what, "try again"));
                 }
                 Some(event) => return Ok(event),

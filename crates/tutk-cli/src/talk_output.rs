@@ -1,4 +1,4 @@
-//! What clients say to the simulated camera, into a file.
+//! Writes audio that clients send to the simulated camera to a file.
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -10,34 +10,34 @@ use tutk_runtime::tutk_simulator::Heard;
 use crate::failure::Failure;
 use crate::sound;
 
-/// How what is heard is written.
+/// The format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// The frames of PCM or G.711, one behind the other, behind a header.
+    /// WAV: PCM or G.711 frames after a header.
     Wav,
-    /// AAC with a header before each frame.
+    /// ADTS: AAC frames with a header each.
     Adts,
-    /// The frames as they came, one behind the other.
+    /// Unchanged frames without headers.
     Bare,
 }
 
-/// A file of what was heard, frame by frame as it came.
+/// A file of received audio frames.
 #[derive(Debug)]
-pub(crate) struct Hearing {
+pub(crate) struct TalkOutput {
     file: File,
     name: String,
     form: Form,
-    /// Known since the first frame.
+    /// The format of the first frame.
     format: Option<AudioFormat>,
     frames: u64,
-    /// Bytes behind the header.
+    /// Bytes after the header.
     bytes: u64,
-    /// Frames that did not fit.
+    /// Frames that the file format cannot hold.
     skipped: u64,
 }
 
-impl Hearing {
-    /// Makes the file; its name tells the form.
+impl TalkOutput {
+    /// Creates the file. Its extension selects the format.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let extension = path.extension().and_then(|extension| extension.to_str());
@@ -58,21 +58,21 @@ impl Hearing {
         })
     }
 
-    /// Takes a frame. One that the file cannot hold is counted, and said once.
+    /// Writes a frame. Counts frames that the file cannot hold, and returns a message for the first one.
     pub(crate) fn take(&mut self, heard: &Heard) -> Result<Option<String>, Failure> {
         let Some(format) = sound::audio_format(Some(heard.codec), Some(heard.flags)) else {
             return Ok(self.skip(format!(
-                "{:?} with {:?} is not known",
+                "{:?} with {:?} is not supported",
                 heard.codec, heard.flags
             )));
         };
         if let Some(before) = self.format.filter(|before| *before != format) {
-            return Ok(self.skip(format!("it was {before} before, and is {format} now")));
+            return Ok(self.skip(format!("the format changed from {before} to {format}")));
         }
         let mut header = Vec::new();
         match self.form {
             Form::Wav if self.format.is_none() => match WavFile::header(format, None) {
-                // The sizes follow at the end.
+                // `finish` fills in the sizes.
                 Ok(bytes) => header = bytes,
                 Err(error) => return Ok(self.skip(error.to_string())),
             },
@@ -83,7 +83,7 @@ impl Hearing {
                 }
             }
             Form::Adts if format.codec != AudioCodec::AacAdts => {
-                return Ok(self.skip(format!("{format} has no place in an .aac file")));
+                return Ok(self.skip(format!("an .aac file cannot hold {format}")));
             }
             Form::Wav | Form::Adts | Form::Bare => {}
         }
@@ -97,7 +97,7 @@ impl Hearing {
         Ok(None)
     }
 
-    /// Completes the file: how many frames it has.
+    /// Completes the file and returns its number of frames.
     pub(crate) fn finish(mut self) -> Result<u64, Failure> {
         if self.form == Form::Wav
             && let Some(format) = self.format
@@ -105,7 +105,11 @@ impl Hearing {
             let end = if self.bytes % 2 == 1 { &[0][..] } else { &[] };
             let header = WavFile::header(format, Some(self.bytes));
             let header = header.map_err(|error| {
-                Failure::other("output", format!("{}: {error}", self.name), "say less")
+                Failure::other(
+                    "output",
+                    format!("{}: {error}", self.name),
+                    "send less audio",
+                )
             })?;
             let completed = self.file.write_all(end);
             completed
@@ -118,6 +122,6 @@ impl Hearing {
 
     fn skip(&mut self, why: String) -> Option<String> {
         self.skipped += 1;
-        (self.skipped == 1).then(|| format!("{}: sound left out: {why}", self.name))
+        (self.skipped == 1).then(|| format!("{}: audio frame skipped: {why}", self.name))
     }
 }

@@ -1,4 +1,4 @@
-//! What is served now.
+//! The running service: cameras, recorders and listeners.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,12 +14,12 @@ use crate::camera;
 use crate::failure::Failure;
 use crate::quality;
 
-/// How long the end of everything may take, below what the program has before a signal ends it.
+/// The time limit for closing. It is shorter than the time after which a signal terminates the program.
 const CLOSE: Duration = Duration::from_secs(4);
 
-/// Cameras, recordings and servers.
+/// All cameras, recorders and listeners.
 #[derive(Debug)]
-pub(crate) struct House {
+pub(crate) struct Service {
     pub(crate) hub: Hub,
     cameras: BTreeMap<String, Served>,
     servers: Servers,
@@ -32,7 +32,7 @@ struct Served {
     recorder: Option<Recorder>,
 }
 
-/// What another plan has changed.
+/// The changes that a new plan made.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     pub(crate) added: Vec<String>,
@@ -41,28 +41,28 @@ pub(crate) struct Changes {
     pub(crate) servers: bool,
 }
 
-impl House {
-    /// Serves it. Nothing is left if that fails.
+impl Service {
+    /// Starts everything in the plan. Stops everything again if one part fails.
     pub(crate) async fn open(plan: Plan) -> Result<Self, Failure> {
         let hub = Hub::new();
         let listeners = Listeners::open(&hub, &plan.servers).await?;
-        let mut house = Self {
+        let mut service = Self {
             hub,
             cameras: BTreeMap::new(),
             servers: plan.servers,
             listeners,
         };
         for (name, camera) in plan.cameras {
-            house.add(name, camera).await?;
+            service.add(name, camera).await?;
         }
-        Ok(house)
+        Ok(service)
     }
 
-    /// Serves this instead: cameras that are as they were go on, with their viewers.
+    /// Applies a new plan. Unchanged cameras keep their sessions and viewers.
     ///
     /// # Errors
-    /// What of it could not be done; all else is.
-    pub(crate) async fn become_as(&mut self, plan: Plan) -> Result<Changes, Failure> {
+    /// The first part that failed. All other parts are applied.
+    pub(crate) async fn apply(&mut self, plan: Plan) -> Result<Changes, Failure> {
         let mut changes = Changes::default();
         let mut result = Ok(());
         let gone = |name: &String| !plan.cameras.contains_key(name);
@@ -99,12 +99,12 @@ impl House {
         result.map(|()| changes)
     }
 
-    /// Where the cameras can be watched, one line each.
+    /// Returns the addresses of the cameras, one per line.
     pub(crate) fn addresses(&self) -> Vec<String> {
         listeners::urls(&self.hub, self.cameras.keys())
     }
 
-    /// Ends it all: files are completed, cameras and clients are told.
+    /// Completes files, closes sessions, and disconnects clients.
     pub(crate) async fn close(self) {
         let all = async {
             for (_, served) in self.cameras {
@@ -116,14 +116,14 @@ impl House {
             self.hub.close().await;
         };
         if tokio::time::timeout(CLOSE, all).await.is_err() {
-            tracing::warn!("not everybody could be told in time");
+            tracing::warn!("some sessions did not close in time");
         }
     }
 
     async fn add(&mut self, name: String, plan: CameraPlan) -> Result<(), Failure> {
         let settings = settings(&plan);
         let camera = self.hub.add(&name, settings).map_err(|error| {
-            let advice = "give the camera another name in the file";
+            let advice = "rename the camera in the file";
             Failure::usage("arguments", error.to_string(), advice)
         })?;
         let target = plan.record.clone();
@@ -146,7 +146,7 @@ fn settings(plan: &CameraPlan) -> CameraSettings {
     let camera = plan.camera.clone();
     let address = match camera.host.parse() {
         Ok(ip) => SocketAddr::new(ip, camera.port),
-        // A name is looked up before each attempt.
+        // Looked up again before each attempt.
         Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, camera.port)),
     };
     let host = camera::name(&camera);
