@@ -1,4 +1,4 @@
-//! A session's events, from the first phase to the last frame, on their way into a sink and a report.
+//! Records the events of a session to a sink and a report.
 
 use std::time::Duration;
 
@@ -17,17 +17,17 @@ use crate::signals::Stop;
 use crate::sink::{SOUND_DELAY, Sink, SinkError, SoundUnit, Unit};
 use crate::sound;
 
-/// How long the camera may take to be told that we go.
+/// The time limit for closing the session.
 pub(crate) const CLOSE: Duration = Duration::from_secs(3);
 
-/// How much longer than `--seconds` the wall clock runs. The camera's clock decides; this is for one that
-/// runs slow, or stands.
+/// How much longer than `--seconds` a recording may take by the wall clock, for cameras whose clock is slow
+/// or stopped.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// How often `--stats` prints a line.
+/// The interval of `--stats`.
 const STATS: Duration = Duration::from_secs(5);
 
-/// When enough is enough. Without either, a signal ends it.
+/// The end of a recording. Without limits, a signal ends it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Limits {
     pub(crate) frames: Option<u64>,
@@ -35,43 +35,43 @@ pub(crate) struct Limits {
     pub(crate) seconds: Option<Duration>,
 }
 
-/// A recording under way.
+/// A running recording.
 pub(crate) struct Recording<'a, F> {
     pub(crate) sink: Sink,
     pub(crate) limits: Limits,
     pub(crate) keylog: Option<KeyLog>,
-    /// What to ask of the camera each time that it lets us in.
+    /// The command to send after each authentication.
     pub(crate) quality: Option<Request>,
-    /// Whether a line of statistics is printed now and then.
+    /// Whether to print statistics.
     pub(crate) stats: bool,
     report: &'a mut Report,
     progress: Progress,
-    /// Looks at every frame that comes, of picture and of sound.
+    /// Inspects every video and audio frame.
     inspect: F,
-    /// Timestamps of the first and the newest picture.
+    /// The timestamps of the first and the newest video frame.
     span: Option<(Duration, Duration)>,
-    /// When it ends by the wall clock.
+    /// The end by the wall clock.
     deadline: Option<Instant>,
-    /// The last picture is written: where it ends. What is missing is its sound.
+    /// The end of the last video frame, while its audio is still missing.
     tail: Option<Duration>,
-    /// Why the stream broke off, until it is back.
+    /// The reason for the interruption, until the stream is back.
     broken: Option<Error>,
-    /// What sound could not be taken is said once.
+    /// Whether a message about unsupported audio was printed.
     unsound: bool,
     lost_sound: u64,
 }
 
-/// Why it is over.
+/// The reason for the end.
 enum End {
-    /// All that was asked for.
+    /// The limit is reached.
     Enough,
     Interrupted,
-    /// Whoever read our output has enough.
+    /// The reader closed the pipe.
     ReaderGone,
     Failed(Failure),
 }
 
-/// Statistics since the line before.
+/// Statistics since the previous line.
 struct Meter {
     ticks: Option<Interval>,
     since: Instant,
@@ -105,7 +105,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         }
     }
 
-    /// Takes events until it is over; then completes the file and tells the camera.
+    /// Records until the end, completes the file, and closes the session.
     pub(crate) async fn run(
         mut self,
         mut session: Reconnecting,
@@ -130,7 +130,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             ) && let Some(request) = self.quality.clone()
                 && session.command(request).await.is_err()
             {
-                tracing::debug!("the session ended before the picture could be chosen");
+                tracing::debug!("the session ended before the video quality was set");
             }
             if let Some(end) = self.event(event) {
                 break end;
@@ -145,7 +145,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         self.report.skipped += tally.headless;
         self.report.audio = self.sound();
         self.report.segments = self.sink.segments();
-        // Whatever was wrong before is what is told; this only makes the most of it.
+        // An earlier failure takes precedence. The file is completed in any case.
         let finished = self.sink.finish();
         if tokio::time::timeout(CLOSE, session.close()).await.is_err() {
             tracing::debug!("the session did not close in time");
@@ -161,7 +161,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         }
     }
 
-    /// One event; `None` to go on.
+    /// Handles one event. Returns `None` to continue.
     fn event(&mut self, event: Option<ReconnectEvent>) -> Option<End> {
         match event {
             Some(ReconnectEvent::Frame(frame)) => match frame.frame.stream() {
@@ -192,7 +192,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     fn session(&mut self, event: Event) -> Option<End> {
         match event {
             Event::Found { dialect, .. } => self.report.dialect = Some(dialect.name),
-            // Each once: a session that is begun again goes through them again.
+            // Each phase once, because a reconnect repeats them.
             Event::Phase(phase)
                 if Phase::ALL.get(self.report.phases.len()) == Some(&phase.phase) =>
             {
@@ -222,7 +222,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         None
     }
 
-    /// The stream broke off, or an attempt to begin it again failed.
+    /// Handles an interruption, or a failed attempt to reconnect.
     fn fell(&mut self, fall: Fall) -> Option<End> {
         let tutk_runtime::Error::Session(error) = &fall.error else {
             return None;
@@ -241,7 +241,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         None
     }
 
-    /// No other attempt is made.
+    /// Returns the failure after the last attempt.
     fn ended(&self, error: &tutk_runtime::Error) -> Failure {
         let last = Failure::runtime(current_phase(self.report), error);
         match &self.broken {
@@ -264,7 +264,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             ..
         } = frame;
         if let Some(end) = self.tail {
-            // Where sound is late for so long, there is none.
+            // Audio that is this late does not exist.
             return (frame.timestamp >= end + SOUND_DELAY).then_some(End::Enough);
         }
         if let (Some(seconds), Some((first, _))) = (self.limits.seconds, self.span)
@@ -307,7 +307,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         None
     }
 
-    /// The last picture is written, and ends there: what sound belongs to it may still come.
+    /// Waits for the audio of the last video frame, which ends at `end`.
     fn wait_for_sound(&mut self, end: Duration) -> Option<End> {
         if self.sink.sound_track().is_none() {
             return Some(End::Enough);
@@ -339,7 +339,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             Err(SinkError::Skipped) => {}
             Err(SinkError::Sound(error)) => {
                 tracing::debug!(%error, "sound left out");
-                // Damaged frames come and go, and are counted; of these none will ever fit.
+                // Damaged frames are counted. These errors apply to all frames.
                 if let tutk_media::Error::AudioNotInMp4 { .. }
                 | tutk_media::Error::AudioNotCarried { .. }
                 | tutk_media::Error::AudioFormat { .. }
@@ -361,7 +361,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         }
     }
 
-    /// The first picture after a gap stands there.
+    /// Records a gap before the video frame at `time`.
     fn gap(&mut self, time: Duration) {
         let Some((first, newest)) = self.span else {
             return;
@@ -381,7 +381,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         self.report.gaps.push(gap);
     }
 
-    /// A picture was written.
+    /// Counts a written video frame.
     fn count(&mut self, frame: &Frame) {
         let report = &mut *self.report;
         report.frames += 1;
@@ -416,7 +416,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         })
     }
 
-    /// Length of what was written, by the camera's clock: the last frame lasts as long as the others did.
+    /// Returns the length of the recording by the camera's clock. The last frame has the average duration.
     fn length(&self) -> Duration {
         let Some((first, newest)) = self.span else {
             return Duration::ZERO;
@@ -430,7 +430,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         span + shown.checked_div(between).unwrap_or_default()
     }
 
-    /// A camera that closes after its last frame need not send the one that would end the recording.
+    /// Returns `true` if the limit is reached within half a frame, for a camera that closes after its last frame.
     fn has_all_seconds(&self) -> bool {
         let half_a_frame = Duration::from_millis(25);
         let length = self.length() + half_a_frame;
@@ -453,7 +453,7 @@ impl Meter {
         }
     }
 
-    /// Returns when a line is due. Cancel-safe.
+    /// Waits until the next line is due. Cancel-safe.
     async fn due(&mut self) {
         match &mut self.ticks {
             Some(ticks) => _ = ticks.tick().await,
@@ -461,7 +461,7 @@ impl Meter {
         }
     }
 
-    /// `pictures` are written so far.
+    /// Formats a line. `pictures` is the number of written video frames.
     fn line(&mut self, pictures: u64, tally: Tally) -> String {
         let seconds = self.since.elapsed().as_secs_f64().max(0.001);
         let new = tally.since(&self.before);
@@ -485,13 +485,13 @@ impl Meter {
     }
 }
 
-/// The first phase that is not complete.
+/// Returns the first phase that is not complete.
 pub(crate) fn current_phase(report: &Report) -> &'static str {
     let phase = Phase::ALL.get(report.phases.len());
     phase.copied().unwrap_or(Phase::Stream).name()
 }
 
-/// How many numbers there are from `first` to `last`. They wrap at 2^32, in the summary's layout at 2^16.
+/// Returns the count of numbers from `first` to `last`. They wrap at 2^32, in the dialect `summary` at 2^16.
 fn run_length(first: u32, last: u32) -> u64 {
     let wide = last.wrapping_sub(first);
     let step = if last < first && first <= u32::from(u16::MAX) {

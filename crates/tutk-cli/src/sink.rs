@@ -1,4 +1,4 @@
-//! Where the frames go: a bare stream, MP4 or MPEG-TS, to a file, to segments, or to standard output.
+//! Writes frames as an elementary stream, MP4 or MPEG-TS to a file, to segments or to standard output.
 
 mod output;
 mod pattern;
@@ -28,29 +28,29 @@ use crate::clip::codec_name;
 use crate::failure::Failure;
 use crate::format::Format;
 
-/// How long sound may be behind the picture that it belongs to.
+/// The largest delay of audio behind the video that it belongs to.
 pub(crate) const SOUND_DELAY: Duration = Duration::from_millis(300);
 
-/// An output that is open. Call [`Sink::finish`], whatever happened.
+/// An open output. Call [`Sink::finish`] in every case.
 #[derive(Debug)]
 pub(crate) struct Sink {
     place: Place,
     format: Option<Format>,
-    /// Whether sound is wanted, and has a place.
+    /// Whether to write audio, if the format supports it.
     sound: bool,
-    /// Opened already, but nothing has come: the output, and the file if this made it.
+    /// The output that is open but still empty, and its path if the sink created the file.
     ready: Option<(Output, Option<PathBuf>)>,
     current: Option<Part>,
-    /// The segment before and where it ends: its sound may still come.
+    /// The previous segment and its end. Its audio may still arrive.
     closing: Option<(Part, Duration)>,
-    /// Sound that came before the first key frame: it may belong to it.
+    /// Audio before the first key frame, which may belong to that frame.
     early: VecDeque<(AudioFormat, Bytes, Duration)>,
-    /// What the camera's sound was last.
+    /// The newest audio format of the camera.
     heard: Option<AudioConfig>,
     sets: Option<ParameterSets>,
-    /// How many files there were.
+    /// The number of files.
     parts: u64,
-    /// Frames of sound in files that are complete, and those that were left out.
+    /// Audio frames in completed files, and skipped ones.
     closed: (u64, u64),
     sweep: Option<JoinHandle<()>>,
 }
@@ -62,27 +62,27 @@ struct Part {
     output: Output,
     writer: Writer,
     picture: Picture,
-    /// The time of its first picture.
+    /// The time of its first video frame.
     begun: Duration,
 }
 
-/// What the video is.
+/// The video codec and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Picture {
     pub(crate) codec: Codec,
-    /// Width and height in pixels, if they can be read.
+    /// Width and height in pixels, if known.
     pub(crate) size: Option<(u16, u16)>,
 }
 
-/// One access unit, on its way into the sink.
+/// An access unit to write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Unit<'a> {
     /// Annex B.
     pub(crate) data: &'a Bytes,
     pub(crate) key: bool,
-    /// As the camera has it, if it says.
+    /// The codec, if the camera reports it.
     pub(crate) codec: Option<tutk_frame::Codec>,
-    /// From any beginning.
+    /// The time from an arbitrary start.
     pub(crate) time: Duration,
 }
 
@@ -92,16 +92,16 @@ impl Unit<'_> {
     }
 }
 
-/// One frame of sound, on its way into the sink.
+/// An audio frame to write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SoundUnit<'a> {
     pub(crate) data: &'a Bytes,
     pub(crate) format: AudioFormat,
-    /// On the clock of the pictures.
+    /// The time on the clock of the video.
     pub(crate) time: Duration,
 }
 
-/// What there is of sound in the file.
+/// The audio track of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SoundTrack {
     pub(crate) format: AudioFormat,
@@ -109,21 +109,21 @@ pub(crate) struct SoundTrack {
     pub(crate) skipped: u64,
 }
 
-/// Why a frame was not written.
+/// The reason why a frame was not written.
 #[derive(Debug)]
 pub(crate) enum SinkError {
-    /// It stands before the first key frame, or is too large: go on.
+    /// The frame is before the first key frame or too large. Continue.
     Skipped,
-    /// A frame of sound that the file cannot take: go on.
+    /// The file cannot hold this audio frame. Continue.
     Sound(tutk_media::Error),
-    /// Whoever read our output does so no more: not an error of ours.
+    /// The reader closed the pipe, which is not an error.
     ReaderGone,
-    /// The output is of no more use.
+    /// The output failed.
     Failed(Failure),
 }
 
 impl Sink {
-    /// With an output that is open already, if it is to be one file.
+    /// Creates a sink. For a single file, the output is already open.
     fn new(target: &Target, ready: Option<(Output, Option<PathBuf>)>) -> Self {
         Self {
             place: target.place.clone(),
@@ -141,17 +141,17 @@ impl Sink {
         }
     }
 
-    /// What the video is, once that is known.
+    /// Returns the video codec and size if known.
     pub(crate) fn picture(&self) -> Option<Picture> {
         self.current.as_ref().map(|part| part.picture)
     }
 
-    /// How many segments were begun, if it is to be segments.
+    /// Returns the number of segments, or `None` for a single file.
     pub(crate) fn segments(&self) -> Option<u64> {
         matches!(self.place, Place::Segments(_)).then_some(self.parts)
     }
 
-    /// Takes the next access unit.
+    /// Writes the next access unit.
     pub(crate) fn write(&mut self, unit: Unit<'_>) -> Result<(), SinkError> {
         let first = match self.is_due(unit) {
             true => Some(self.start(unit)?),
@@ -166,14 +166,14 @@ impl Sink {
             .is_some_and(|found| media_codec(found) != Some(codec))
         {
             let what = format!("{}: the camera changed its codec from {codec}", part.name);
-            let failure = Failure::other("stream", what, "record again, from here");
+            let failure = Failure::other("stream", what, "start another recording");
             return Err(SinkError::Failed(failure));
         }
         let data = first.unwrap_or_else(|| unit.parse(codec));
         match part.writer.write(&data, unit.time) {
             Ok(bytes) => part.append(&bytes)?,
             Err(error @ tutk_media::Error::UnitTooLarge { .. }) => {
-                tracing::warn!(%error, "frame left out");
+                tracing::warn!(%error, "frame skipped");
                 return Err(SinkError::Skipped);
             }
             Err(error) => return Err(part.unusable(&error)),
@@ -186,12 +186,12 @@ impl Sink {
         Ok(())
     }
 
-    /// Takes the next frame of sound.
+    /// Writes the next audio frame.
     pub(crate) fn write_sound(&mut self, unit: SoundUnit<'_>) -> Result<(), SinkError> {
         if !self.sound {
             return Err(SinkError::Skipped);
         }
-        // What is wrong with a frame, the writer says.
+        // The writer reports invalid frames.
         self.heard = AudioConfig::of_frame(unit.format, unit.data)
             .ok()
             .or(self.heard);
@@ -214,7 +214,7 @@ impl Sink {
         }
     }
 
-    /// What there is of sound in the files, once there is any.
+    /// Returns the audio track if there is one.
     pub(crate) fn sound_track(&self) -> Option<SoundTrack> {
         let (mut frames, mut skipped) = self.closed;
         let closing = self.closing.as_ref().map(|(part, _)| part);
@@ -233,32 +233,32 @@ impl Sink {
         })
     }
 
-    /// There will be no frame: takes the file away if it was made for this.
+    /// Closes the sink without frames and removes a file that it created.
     pub(crate) fn discard(self) {
         if let Some((_, Some(path))) = &self.ready {
-            // Empty and ours. If it cannot be removed, it stays, empty.
+            // The file is empty and was created by the sink. It stays if it cannot be removed.
             let _ = std::fs::remove_file(path);
         }
     }
 
-    /// Completes the file, or takes it away if it was made for nothing.
+    /// Completes the file, or removes it if it is empty and was created by the sink.
     pub(crate) fn finish(mut self) -> Result<(), SinkError> {
         let last = self.current.take();
         let mut threads = Vec::from_iter(self.sweep.take());
-        // Both are completed, whatever is wrong with one.
+        // Completes both, also if one fails.
         let results: Vec<_> = (self.closing.take().map(|(part, _)| part).into_iter())
             .chain(last)
             .map(|part| part.finish().map(|thread| threads.extend(thread)))
             .collect();
         for thread in threads {
-            // It says itself what is wrong.
+            // The thread reports its own errors.
             let _ = thread.join();
         }
         self.discard();
         results.into_iter().collect()
     }
 
-    /// Whether this unit is the first of a file.
+    /// Returns `true` if this unit starts a file.
     fn is_due(&self, unit: Unit<'_>) -> bool {
         match (&self.current, &self.place) {
             (None, _) => unit.key,
@@ -271,8 +271,8 @@ impl Sink {
         }
     }
 
-    /// A key frame is here that begins a file: its codec is checked, and an old file emptied. Returns the frame
-    /// as the file needs it.
+    /// Starts a file with a key frame: checks its codec and truncates an old file. Returns the frame in the form
+    /// that the file needs.
     fn start(&mut self, unit: Unit<'_>) -> Result<AccessUnit, SinkError> {
         self.close_segment()?;
         let codec = self.codec(unit)?;
@@ -314,10 +314,9 @@ impl Sink {
         };
         let mut writer = Writer::new(self.format, codec, sound);
         for (format, data, time) in self.early.drain(..) {
-            // Without a picture there is nothing to write yet. What is wrong with a frame will be with the next
-            // ones, too.
+            // Nothing can be written before the first video frame. Errors of this frame will repeat.
             if let Err(error) = writer.write_sound(format, &data, time) {
-                tracing::debug!(%error, "sound left out");
+                tracing::debug!(%error, "audio frame skipped");
             }
         }
         let part = Part {
@@ -333,24 +332,24 @@ impl Sink {
         Ok(data)
     }
 
-    /// The codec of a key frame, if it can be written.
+    /// Returns the codec of a key frame if it can be written.
     fn codec(&self, unit: Unit<'_>) -> Result<Codec, SinkError> {
         let codec = match unit.codec {
             Some(codec) => media_codec(codec).ok_or_else(|| {
-                let what = format!("the camera sends {codec:?}, which cannot be recorded");
-                let advice = "only H.264 and H.265 can";
+                let what = format!("the camera sends {codec:?}, which tutk cannot record");
+                let advice = "only H.264 and H.265 are supported";
                 SinkError::Failed(Failure::other("stream", what, advice))
             })?,
             None => match (&self.current, Codec::detect(unit.data)) {
                 (Some(part), _) => part.picture.codec,
                 (None, Some(codec)) => codec,
-                // Neither the camera nor the frame says: the next key frame may.
+                // Neither the camera nor the frame tells the codec. The next key frame may.
                 (None, None) => return Err(SinkError::Skipped),
             },
         };
         if self.format.is_some_and(|format| !format.holds(codec)) {
             let what = format!(
-                "{}: the camera sends {codec}, another codec",
+                "{}: the camera sends {codec}, a different codec",
                 self.place.name()
             );
             let advice = format!(
@@ -362,14 +361,14 @@ impl Sink {
         Ok(codec)
     }
 
-    /// The segment before has all its sound.
+    /// Completes the previous segment, which has all of its audio.
     fn close_segment(&mut self) -> Result<(), SinkError> {
         let Some((part, _)) = self.closing.take() else {
             return Ok(());
         };
         let (frames, skipped) = part.writer.sound_frames();
         self.closed = (self.closed.0 + frames, self.closed.1 + skipped);
-        // The disk takes the rest of it while the next is written.
+        // The rest is flushed to the disk while the next segment is written.
         part.finish().map(drop)
     }
 }
@@ -383,7 +382,7 @@ impl Part {
         written.map_err(|error| broken(&self.name, &error))
     }
 
-    /// Completes the file; returns the thread that brings it to the disk.
+    /// Completes the file and returns the thread that flushes it to the disk.
     fn finish(mut self) -> Result<Option<JoinHandle<()>>, SinkError> {
         let writer = std::mem::replace(&mut self.writer, Writer::Bare);
         let rest = writer.finish().map_err(|error| self.unusable(&error))?;
@@ -396,7 +395,7 @@ impl Part {
         SinkError::Failed(Failure::other(
             "stream",
             what,
-            "record the bare stream instead",
+            "record the plain stream with --format h264 or h265",
         ))
     }
 }

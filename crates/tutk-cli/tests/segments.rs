@@ -139,7 +139,7 @@ fn what_cannot_be_segments_is_said_before_anything_is_sent() {
         (&["--output", "-", "--segment", "1m"], "standard output"),
         (
             &["--output", "%H-%M.mp4", "--segment", "1m", "--keep", "7d"],
-            "tell the day",
+            "contain the day",
         ),
         (&["--output", "%F.avi", "--segment", "1m"], "format"),
         (

@@ -1,4 +1,4 @@
-//! Where the bytes go: a file that a power cut leaves all but a second of, or standard output.
+//! Output bytes: a file that loses at most about a second in a power failure, or standard output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Stdout, Write};
@@ -7,27 +7,26 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// What was written goes to the disk at least this often. A fragment of an MP4 file is longer: each goes at
-/// once.
+/// The largest interval between flushes to the disk. Longer MP4 fragments are flushed immediately.
 const SYNC_INTERVAL: Duration = Duration::from_millis(500);
 
-/// An output that is open.
+/// An open output.
 #[derive(Debug)]
 pub(super) enum Output {
     File(DiskFile),
     Stdout(Stdout),
 }
 
-/// A file, and whoever brings it to the disk.
+/// A file and the thread that flushes it.
 #[derive(Debug)]
 pub(super) struct DiskFile {
     file: File,
-    /// Whether it is one, and no device or pipe that was given for one.
+    /// Whether this is a regular file instead of a device or pipe.
     regular: bool,
     syncer: Option<Syncer>,
 }
 
-/// A thread that waits for the disk, so that nobody else has to.
+/// The thread that waits for the disk.
 #[derive(Debug)]
 struct Syncer {
     due: SyncSender<()>,
@@ -36,7 +35,7 @@ struct Syncer {
 }
 
 impl Output {
-    /// Opens the file, which keeps what it has for now; returns whether it is new.
+    /// Opens the file without truncating it. Returns whether it is new.
     pub(super) fn open(path: &Path) -> io::Result<(Self, bool)> {
         let mut options = OpenOptions::new();
         options.write(true);
@@ -50,7 +49,7 @@ impl Output {
         Ok((Self::of(file)?, new))
     }
 
-    /// A file that was just made.
+    /// Wraps a file that was just created.
     pub(super) fn of(file: File) -> io::Result<Self> {
         Ok(Self::File(DiskFile {
             regular: file.metadata()?.is_file(),
@@ -63,7 +62,7 @@ impl Output {
         Self::Stdout(io::stdout())
     }
 
-    /// Forgets what the file had before.
+    /// Truncates the file.
     pub(super) fn empty(&mut self) -> io::Result<()> {
         match self {
             Self::File(file) if file.regular => file.file.set_len(0),
@@ -71,7 +70,7 @@ impl Output {
         }
     }
 
-    /// Writes at once, so that whoever reads it meanwhile has it, and a process that is killed leaves it.
+    /// Writes immediately, so that concurrent readers see the data and a killed process leaves it.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.write_all(bytes).and_then(|()| stdout.flush()),
@@ -85,7 +84,7 @@ impl Output {
         }
     }
 
-    /// Nothing more will come. The file is on the disk once the thread has ended, if there is one.
+    /// Ends the output. The file is on the disk when the returned thread has ended.
     pub(super) fn close(self) -> Option<JoinHandle<()>> {
         match self {
             Self::File(DiskFile { syncer, .. }) => syncer.map(|syncer| syncer.thread),
@@ -95,7 +94,7 @@ impl Output {
 }
 
 impl DiskFile {
-    /// Asks for what was written to be brought to the disk, if that is due.
+    /// Requests a flush to the disk if it is due.
     fn sync(&mut self) {
         if self.syncer.is_none() {
             self.syncer = Syncer::start(&self.file);
@@ -107,21 +106,21 @@ impl DiskFile {
         let due = |asked| now.duration_since(asked) >= SYNC_INTERVAL;
         if syncer.asked.is_none_or(due) {
             syncer.asked = Some(now);
-            // If it has not come to the one before, it will do both at once.
+            // A pending request covers this one, too.
             let _ = syncer.due.try_send(());
         }
     }
 }
 
 impl Syncer {
-    /// Without it, the system brings the file to the disk when it sees fit.
+    /// Without the thread, the system decides when to flush.
     fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (due, asked) = mpsc::sync_channel(1);
         let work = move || {
             let sync = |result: io::Result<()>| {
                 if let Err(error) = result {
-                    tracing::warn!(%error, "the disk does not take what was written");
+                    tracing::warn!(%error, "cannot flush the file to the disk");
                 }
             };
             while asked.recv().is_ok() {

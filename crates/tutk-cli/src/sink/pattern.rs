@@ -1,4 +1,4 @@
-//! Names of segments: a pattern with directives of `strftime`, and what was written by it.
+//! Names of segments: a `strftime` pattern, and the files that it matches.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -11,47 +11,45 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use crate::failure::Failure;
 
-/// Segments that may have the same name but for their number: a pattern without seconds, and a camera that is
-/// lost all the time.
+/// The largest number of segments with the same name except for their number. They occur with a pattern
+/// without seconds and a camera that disconnects often.
 const MAX_SAME: u32 = 10_000;
 
-/// What segments are called, as in `/recordings/front/%Y-%m-%d/%H-%M-%S.mp4`.
+/// A pattern for the names of segments, for example `/recordings/front/%Y-%m-%d/%H-%M-%S.mp4`.
 ///
-/// Where a file of that name is there already, `-2`, `-3` and so on is put before the extension: nothing is
-/// ever overwritten.
+/// If a file exists, `-2`, `-3` and so on is inserted before the extension. Files are never overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
-    /// Everything before the first directive.
+    /// The directory before the first directive.
     folder: PathBuf,
-    /// What is below the folder: a directive in the first part, at the latest.
+    /// The rest of the path. Its first part contains a directive.
     parts: Vec<String>,
 }
 
-/// A file that was written by a pattern.
+/// A file that matches the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Recorded {
-    /// As its name says.
+    /// The start time in its name.
     pub(super) begun: Timestamp,
-    /// 1, or what stands before the extension.
+    /// The number before the extension, otherwise 1.
     number: u32,
     pub(super) path: PathBuf,
     pub(super) bytes: u64,
 }
 
 impl Pattern {
-    /// Takes the path for a pattern and tries it.
+    /// Parses the path as a pattern and tests it.
     pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
         let unusable = |why: String| {
             let what = format!("{}: {why}", path.display());
-            let advice =
-                "name segments as in recordings/%Y-%m-%d/%H-%M-%S.mp4: directives of strftime";
+            let advice = "use a strftime pattern, for example recordings/%Y-%m-%d/%H-%M-%S.mp4";
             Failure::usage("arguments", what, advice)
         };
         let text = path
             .to_str()
             .ok_or_else(|| unusable("not Unicode".to_owned()))?;
         if text.ends_with(['/', '\\']) {
-            return Err(unusable("this is a folder, not a file".to_owned()));
+            return Err(unusable("the path is a directory".to_owned()));
         }
         let mut folder = PathBuf::new();
         let mut parts = Vec::new();
@@ -62,7 +60,7 @@ impl Pattern {
             } else if matches!(component, Component::Normal(_)) {
                 parts.push(part.into_owned());
             } else {
-                return Err(unusable(format!("{part} behind a directive")));
+                return Err(unusable(format!("{part} after a directive")));
             }
         }
         if parts.is_empty() {
@@ -75,13 +73,13 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// Whether a name tells the day on which it was given, without which nothing can be said of its age.
+    /// Returns `true` if the names contain the day, which is required to delete files by age.
     pub(super) fn tells_time(&self, now: &ZonedDateTime) -> bool {
         self.name(now)
             .is_ok_and(|name| self.begun(&name, now.time_zone()).is_some())
     }
 
-    /// Makes the folder in front of the first directive, to find out early whether that can be done.
+    /// Creates the directory before the first directive, to report errors early.
     pub(super) fn prepare(&self) -> io::Result<()> {
         match self.folder.as_os_str().is_empty() {
             true => Ok(()),
@@ -89,7 +87,7 @@ impl Pattern {
         }
     }
 
-    /// Makes a file for a segment that begins now, which was not there before.
+    /// Creates a new file for a segment that starts now.
     pub(super) fn create(&self, now: &ZonedDateTime) -> io::Result<(PathBuf, File)> {
         let name = self.name(now).map_err(io::Error::other)?;
         let path = self.folder.join(name);
@@ -105,14 +103,13 @@ impl Pattern {
             }
         }
         let what = format!(
-            "{} and {MAX_SAME} numbers are there already",
+            "{} and {MAX_SAME} numbered files already exist",
             path.display()
         );
         Err(io::Error::new(io::ErrorKind::AlreadyExists, what))
     }
 
-    /// All files that were written by this pattern, the oldest first. Nothing else that is in the same folders
-    /// is looked at.
+    /// Returns all files that match the pattern, oldest first. Ignores other files.
     pub(super) fn recorded(&self, zone: &TimeZone) -> Vec<Recorded> {
         let folder = match self.folder.as_os_str().is_empty() {
             true => Path::new("."),
@@ -124,7 +121,7 @@ impl Pattern {
         found
     }
 
-    /// Removes the folders that held the file, below the first directive, if they are empty now.
+    /// Removes the file's directories below the first directive if they are empty.
     pub(super) fn remove_empty_folders(&self, path: &Path) {
         for folder in path.ancestors().skip(1).take(self.parts.len() - 1) {
             if fs::remove_dir(folder).is_err() {
@@ -145,7 +142,7 @@ impl Pattern {
         };
         let last = above.len() + 1 == self.parts.len();
         for entry in entries.flatten() {
-            // Of the entry itself: links are not followed.
+            // The entry itself, because links are not followed.
             let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string()) else {
                 continue;
             };
@@ -175,7 +172,7 @@ impl Pattern {
         }
     }
 
-    /// What a segment is called that begins then, or why it cannot be.
+    /// Formats the name of a segment that starts at this time.
     fn name(&self, time: &ZonedDateTime) -> Result<String, String> {
         let name =
             strtime::format(self.parts.join("/"), time).map_err(|error| error.to_string())?;
@@ -185,11 +182,11 @@ impl Pattern {
         if normal && name.split('/').count() == self.parts.len() {
             Ok(name)
         } else {
-            Err(format!("a directive makes folders: {name}"))
+            Err(format!("a directive contains a path separator: {name}"))
         }
     }
 
-    /// When the segment of that name began, if it is one that this pattern gives.
+    /// Returns the start time in a name that matches the pattern.
     fn begun(&self, name: &str, zone: &TimeZone) -> Option<Timestamp> {
         let time = strtime::parse(self.parts.join("/"), name).ok()?;
         let begun = time.to_timestamp().or_else(|_| {
@@ -197,7 +194,7 @@ impl Pattern {
             Ok::<_, jiff::Error>(civil.to_zoned_datetime(zone.clone())?.timestamp())
         });
         let begun = begun.ok()?;
-        // Reading is lenient, and what is deleted by it must not be.
+        // Parsing is lenient, but deleting files requires an exact match.
         let again = self.name(&begun.to_zoned_datetime(zone.clone())).ok()?;
         (again == name).then_some(begun)
     }
@@ -210,7 +207,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// `name-2.mp4` of `name.mp4`; the name itself for 1.
+/// Returns `name-2.mp4` for `name.mp4`, and the name itself for 1.
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let Some(stem) = path.file_stem().filter(|_| number > 1) else {
         return path.to_owned();
@@ -224,7 +221,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// `name.mp4` and 2 of `name-2.mp4`.
+/// Splits `name-2.mp4` into `name.mp4` and 2.
 fn without_number(name: &str) -> Option<(String, u32)> {
     let path = Path::new(name);
     let (stem, digits) = path.file_stem()?.to_str()?.rsplit_once('-')?;

@@ -1,4 +1,4 @@
-//! Recording in segments: when one ends, and which old ones go.
+//! Segments: their length, and the deletion of old ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,27 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::pattern::Pattern;
 
-/// How a recording is cut, and how much of it is kept.
+/// The length and retention of segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Segments {
     pub(crate) pattern: Pattern,
-    /// A segment ends before the first key frame after it is this long.
+    /// A segment ends at the first key frame after this time.
     pub(crate) length: Duration,
     pub(crate) retention: Retention,
 }
 
-/// Which segments are kept. Where neither is given, all are.
+/// The retention of segments. Without limits, all are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Retention {
-    /// Those that began so long ago go.
+    /// Segments that started longer ago are deleted.
     pub(crate) keep: Option<Duration>,
-    /// The oldest go until all together have at most so many bytes.
+    /// The oldest segments are deleted until the total size is at most this.
     pub(crate) max_bytes: Option<u64>,
 }
 
 impl Segments {
-    /// Removes what is not to be kept, in a thread of its own: folders can be large, and disks slow. `current`
-    /// stays, and so much room as the segment before it took.
+    /// Deletes old segments in a separate thread, because directories can be large and disks slow. Keeps
+    /// `current`, and reserves the size of the previous segment for it.
     pub(super) fn sweep(&self, current: &Path) -> Option<JoinHandle<()>> {
         if self.retention == Retention::default() {
             return None;
@@ -46,12 +46,12 @@ impl Segments {
         thread.ok()
     }
 
-    /// Removes what is not to be kept; returns what was removed.
+    /// Deletes old segments and returns them.
     fn remove_old(&self, current: &Path, now: Timestamp, zone: &TimeZone) -> Vec<PathBuf> {
         let recorded = self.pattern.recorded(zone);
         let mut total: u64 = recorded.iter().map(|file| file.bytes).sum();
         let newest = recorded.iter().rfind(|file| file.path != current);
-        // The current one is empty yet.
+        // The current segment is still empty.
         let room = newest.map_or(0, |file| file.bytes);
         let mut removed = Vec::new();
         for file in recorded.iter().filter(|file| file.path != current) {

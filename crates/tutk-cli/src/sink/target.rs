@@ -1,4 +1,4 @@
-//! What is to be written, and where.
+//! The target of a recording.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,13 +13,13 @@ use super::segments::{Retention, Segments};
 use crate::failure::Failure;
 use crate::format::Format;
 
-/// What the command line asks for, checked as far as it can be before there is a camera.
+/// The target from the command line, checked as far as possible without a camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(super) place: Place,
-    /// `None` is the camera's codec, bare.
+    /// The format. `None` is an elementary stream in the camera's codec.
     pub(super) format: Option<Format>,
-    /// Whether sound is wanted, where the format has a place for it.
+    /// Whether to write audio if the format supports it.
     pub(super) sound: bool,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum Place {
 }
 
 impl Target {
-    /// Tells the format from the name where it is not given.
+    /// Creates a target. Without a format, the extension selects it.
     pub(crate) fn new(output: &Path, format: Option<Format>) -> Result<Self, Failure> {
         if output == Path::new("-") {
             return Ok(Self {
@@ -47,7 +47,7 @@ impl Target {
         })
     }
 
-    /// A new file each time that one is as long as that, and the old ones go.
+    /// Creates a target of segments with a length and retention.
     pub(crate) fn segments(
         output: &Path,
         format: Option<Format>,
@@ -55,15 +55,14 @@ impl Target {
         retention: Retention,
     ) -> Result<Self, Failure> {
         if output == Path::new("-") {
-            let what = "standard output cannot be cut into segments";
-            let advice = "give --output a pattern, as recordings/%Y-%m-%d/%H-%M-%S.mp4";
+            let what = "segments cannot be written to standard output";
+            let advice = "set --output to a pattern, for example recordings/%Y-%m-%d/%H-%M-%S.mp4";
             return Err(Failure::usage("arguments", what, advice));
         }
         let pattern = Pattern::new(output)?;
         if retention != Retention::default() && !pattern.tells_time(&ZonedDateTime::now()) {
-            let what = format!("{}: the names do not tell the day", output.display());
-            let advice =
-                "without it nothing can be deleted by age: have %Y, %m and %d in the pattern";
+            let what = format!("{}: the names do not contain the day", output.display());
+            let advice = "deletion by age requires it; add %Y, %m and %d to the pattern";
             return Err(Failure::usage("arguments", what, advice));
         }
         Ok(Self {
@@ -77,7 +76,7 @@ impl Target {
         })
     }
 
-    /// The same with sound beside the picture, if the format has a place for it; whether it has.
+    /// Enables audio if the format supports it. Returns whether it does.
     pub(crate) fn with_sound(mut self) -> (Self, bool) {
         self.sound = matches!(self.format, Some(Format::Mp4 | Format::Ts));
         let sound = self.sound;
@@ -88,7 +87,7 @@ impl Target {
         self.place == Place::Stdout
     }
 
-    /// Opens the output. A file that is there keeps what it has until the first frame comes.
+    /// Opens the output. An existing file keeps its contents until the first frame arrives.
     pub(crate) fn open(&self) -> Result<Sink, Failure> {
         let ready = match &self.place {
             Place::Stdout => Some((Output::stdout(), None)),
@@ -108,7 +107,7 @@ impl Target {
 }
 
 impl Place {
-    /// What it is called where something is wrong with it.
+    /// Returns the name for messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Stdout => "standard output".to_owned(),
@@ -136,8 +135,8 @@ fn format_of(path: &Path) -> Result<Format, Failure> {
         Some("mp4") => Ok(Format::Mp4),
         Some("ts" | "mpegts") => Ok(Format::Ts),
         _ => {
-            let what = format!("{}: the name does not tell the format", path.display());
-            let advice = "end it in .h264, .h265, .mp4 or .ts, or give --format";
+            let what = format!("{}: the extension does not tell the format", path.display());
+            let advice = "use the extension .h264, .h265, .mp4 or .ts, or set --format";
             Err(Failure::usage("arguments", what, advice))
         }
     }

@@ -1,4 +1,4 @@
-//! What the bytes of a file are: a bare stream, MP4 or MPEG-TS.
+//! Formats of files: elementary stream, MP4 or MPEG-TS.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tutk_media::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, Mp4Writer, 
 
 use crate::format::Format;
 
-/// Makes access units and frames of sound into the bytes of one file.
+/// Converts access units and audio frames to the bytes of one file.
 #[derive(Debug)]
 pub(super) enum Writer {
     Bare,
@@ -15,11 +15,11 @@ pub(super) enum Writer {
     Ts(Box<TsWriter>),
 }
 
-/// What is known of the sound before a file begins.
+/// What is known about the audio before a file starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Expected {
     Nothing,
-    /// There may be some.
+    /// There may be audio.
     Some,
     This(AudioConfig),
 }
@@ -31,7 +31,7 @@ impl Writer {
             Some(Format::Mp4) => Self::Mp4(Box::new(match sound {
                 Expected::Nothing => Mp4Writer::new(codec),
                 Expected::Some => Mp4Writer::new(codec).await_audio(),
-                // What MP4 has no place for is not waited for.
+                // A codec that MP4 does not support is not waited for.
                 Expected::This(config) => Mp4Writer::new(codec)
                     .with_audio(config)
                     .unwrap_or_else(|_| Mp4Writer::new(codec)),
@@ -45,7 +45,7 @@ impl Writer {
         }
     }
 
-    /// The bytes to append for the next access unit.
+    /// Returns the bytes to append for an access unit.
     pub(super) fn write<'a>(
         &mut self,
         unit: &'a AccessUnit,
@@ -58,7 +58,7 @@ impl Writer {
         })
     }
 
-    /// The bytes to append for the next frame of sound.
+    /// Returns the bytes to append for an audio frame.
     pub(super) fn write_sound(
         &mut self,
         format: AudioFormat,
@@ -72,7 +72,7 @@ impl Writer {
         }
     }
 
-    /// Whether it takes sound, as far as it is known.
+    /// Returns `true` if the format accepts the audio, as far as known.
     pub(super) fn has_sound(&self) -> bool {
         match self {
             Self::Bare => false,
@@ -81,7 +81,7 @@ impl Writer {
         }
     }
 
-    /// Frames of sound that were written and that were left out.
+    /// Returns the numbers of written and skipped audio frames.
     pub(super) fn sound_frames(&self) -> (u64, u64) {
         match self {
             Self::Bare => (0, 0),
@@ -90,7 +90,7 @@ impl Writer {
         }
     }
 
-    /// The bytes that end the file.
+    /// Returns the bytes that end the file.
     pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
         match self {
             Self::Bare | Self::Ts(_) => Ok(Vec::new()),
