@@ -1,8 +1,9 @@
-//! CPU time, allocations and allocated bytes per viewer of one camera, for RTSP over TCP, MP4 and MPEG-TS.
+//! CPU time, allocations and allocated bytes per viewer of one camera, for RTSP over TCP, MP4 and
+//! MPEG-TS.
 //!
-//! `cargo bench -p tutk-serve --bench viewers [SECONDS]`. Viewers run in a process of their own, so that only the
-//! server's work is counted. The camera is simulated in the server's process: its cost, and that of the session with
-//! it, is measured without viewers and subtracted.
+//! `cargo bench -p tutk-serve --bench viewers [SECONDS]`. Viewers run in a process of their own, so
+//! that only the server's work is counted. The camera is simulated in the server's process: its
+//! cost, and that of the session with it, is measured without viewers and subtracted.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -57,8 +57,9 @@ impl Accounts {
     /// Adds an account.
     ///
     /// # Errors
-    /// [`Error::InvalidAccount`] if the name is empty or contains `:` or `"`, or if name or password contain a control
-    /// character or have more than [`MAX_ACCOUNT_BYTES`]. Clients could not send them.
+    /// [`Error::InvalidAccount`] if the name is empty or contains `:` or `"`, or if name or
+    /// password contain a control character or have more than [`MAX_ACCOUNT_BYTES`]. Clients could
+    /// not send them.
     pub fn add(&mut self, name: &str, password: &str) -> Result<(), Error> {
         let fits = |text: &str| text.len() <= MAX_ACCOUNT_BYTES && !text.contains(char::is_control);
         if name.is_empty() || name.contains([':', '"']) || !fits(name) || !fits(password) {
@@ -85,8 +86,8 @@ impl Accounts {
         scheme.eq_ignore_ascii_case("Basic") && basic(self, credentials).is_some()
     }
 
-    /// Returns `true` if an account with this name has the `expected` value. The time does not depend on which account
-    /// matches.
+    /// Returns `true` if an account with this name has the `expected` value. The time does not
+    /// depend on which account matches.
     fn any(&self, name: &[u8], found: &[u8], expected: impl Fn(&Account) -> Vec<u8>) -> bool {
         let mut any = Choice::from(0);
         for account in &self.all {
@@ -116,8 +117,8 @@ impl Challenge {
         }
     }
 
-    /// Returns the `WWW-Authenticate` headers. Most clients use the last scheme that they support. ffmpeg fails if the
-    /// last `Digest` algorithm is unknown to it, so MD5 comes after SHA-256.
+    /// Returns the `WWW-Authenticate` headers. Most clients use the last scheme that they support.
+    /// ffmpeg fails if the last `Digest` algorithm is unknown to it, so MD5 comes after SHA-256.
     pub(crate) fn headers(&self, error: AuthError) -> [String; 3] {
         let stale = match error {
             AuthError::Stale => ", stale=true",
@@ -136,7 +137,8 @@ impl Challenge {
         ]
     }
 
-    /// Checks an `Authorization` header. `accepts_uri` returns `true` if the signed URI belongs to the request.
+    /// Checks an `Authorization` header. `accepts_uri` returns `true` if the signed URI belongs to
+    /// the request.
     pub(crate) fn check(
         &mut self,
         accounts: &Accounts,
@@ -265,8 +267,8 @@ impl DigestResponse {
     }
 }
 
-/// Returns the first `name=value` of a list and the rest of the list. Returns `Some(None)` at the end, and `None` for an
-/// invalid list.
+/// Returns the first `name=value` of a list and the rest of the list. Returns `Some(None)` at the
+/// end, and `None` for an invalid list.
 fn parameter(text: &str) -> Option<Option<(&str, String, &str)>> {
     let text = text.trim_start_matches([' ', '\t', ',']);
     if text.is_empty() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The number of wrong passwords from one address within [`FAILURE_TIME`] after which it is blocked.
-/// Each server counts its own.
+/// The number of wrong passwords from one address within [`FAILURE_TIME`] after which it is
+/// blocked. Each server counts its own.
 pub const MAX_FAILURES: u32 = 10;
 
 /// How long wrong passwords are remembered, starting with the first one.
@@ -55,8 +55,8 @@ impl LoginFailures {
     }
 }
 
-/// Returns the address that failures are counted for: an IPv4 address, or the /64 network of an IPv6
-/// address, because one client can use all addresses of such a network.
+/// Returns the address that failures are counted for: an IPv4 address, or the /64 network of an
+/// IPv6 address, because one client can use all addresses of such a network.
 fn prefix(peer: Option<IpAddr>) -> IpAddr {
     match peer.map(|peer| peer.to_canonical()) {
         Some(IpAddr::V6(address)) => {

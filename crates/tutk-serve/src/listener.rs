@@ -17,7 +17,8 @@ pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The pause after `accept` fails, for example because all file descriptors are in use.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Connections over the limit that are answered at the same time. More are closed without an answer.
+/// Connections over the limit that are answered at the same time. More are closed without an
+/// answer.
 const MAX_REJECTIONS: usize = 16;
 
 /// A protocol that is served over TCP connections.
@@ -107,7 +108,8 @@ impl Listener {
         Self { shutdown, task }
     }
 
-    /// Stops accepting, and waits until all connections are closed or [`SHUTDOWN_TIMEOUT`] has passed.
+    /// Stops accepting, and waits until all connections are closed or [`SHUTDOWN_TIMEOUT`] has
+    /// passed.
     pub(crate) async fn close(&mut self) {
         self.shutdown.send_replace(true);
         // The task does not panic.

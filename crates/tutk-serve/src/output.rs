@@ -24,7 +24,8 @@ pub trait Output: Sized + Send {
         settings: Self::Settings,
     ) -> impl Future<Output = Result<Self, Error>> + Send;
 
-    /// Returns the address on which the output listens, with the actual port if the settings had port 0.
+    /// Returns the address on which the output listens, with the actual port if the settings had
+    /// port 0.
     fn local_addr(&self) -> SocketAddr;
 
     /// Closes all connections in the way of the protocol, and stops.

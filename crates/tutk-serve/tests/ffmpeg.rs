@@ -29,7 +29,7 @@ async fn show(stream: &'static [u8], sound: Option<Sound>) -> Show {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_picture_is_the_cameras_byte_for_byte() {
+async fn video_arrives_unchanged() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -62,7 +62,7 @@ fn sounds() -> Vec<(&'static str, u32, Sound)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sound_is_in_step_with_the_picture() {
+async fn audio_and_video_are_synchronized() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -98,7 +98,7 @@ async fn in_step(codec: &'static str, rate: u32, sound: Sound, transport: &'stat
 
 /// The tone ffmpeg gets is the camera's: AAC, whose frames have headers again in a file of ADTS.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sound_is_the_cameras_byte_for_byte() {
+async fn audio_arrives_unchanged() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -129,7 +129,7 @@ async fn the_sound_is_the_cameras_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_the_password_may_watch() {
+async fn correct_password_allows_playing() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -170,8 +170,8 @@ async fn ffplay_plays_it() {
         return;
     }
     let sound = Some(heard(Codec::AacAdts, 16_000, 1));
-    // Without a screen and a loudspeaker. It says nothing of what it shows: what counts is that it plays until the
-    // camera ends, and complains about nothing.
+    // Without a screen and a loudspeaker. It says nothing of what it shows: what counts is that it
+    // plays until the camera ends, and complains about nothing.
     let environment = ["SDL_VIDEODRIVER=dummy", "SDL_AUDIODRIVER=dummy"];
     let args = ["ffplay", "-v", "error", "-autoexit", "-i", "URL"];
     let args = [&environment[..], &args].concat();

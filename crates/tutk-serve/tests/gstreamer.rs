@@ -23,7 +23,7 @@ fn gstreamer_is_there() -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn picture_and_sound_are_the_cameras_byte_for_byte() {
+async fn video_and_audio_arrive_unchanged() {
     if !gstreamer_is_there() {
         return;
     }
@@ -32,8 +32,9 @@ async fn picture_and_sound_are_the_cameras_byte_for_byte() {
     at_once(clips.into_iter().flat_map(both)).await;
 }
 
-/// GStreamer 1.22, in one of fifty runs, plays with a sink that is left waiting for its first state (its stack shows
-/// `gst_base_sink_wait_preroll`), and never ends: then it is stopped and asked again. Nothing else is.
+/// GStreamer 1.22, in one of fifty runs, plays with a sink that is left waiting for its first state
+/// (its stack shows `gst_base_sink_wait_preroll`), and never ends: then it is stopped and asked
+/// again. Nothing else is.
 async fn the_same(stream: &'static [u8], name: &'static str, transport: &'static str) {
     for _ in 0..4 {
         if received(stream, name, transport).await {
@@ -68,7 +69,8 @@ async fn received(stream: &'static [u8], name: &str, transport: &str) -> bool {
     if out.status.code() == Some(124) {
         return false;
     }
-    // GStreamer 1.22 sometimes fails over its own PAUSE at the end, which was answered: what it has by then counts.
+    // GStreamer 1.22 sometimes fails over its own PAUSE at the end, which was answered: what it has
+    // by then counts.
     let complaints = String::from_utf8_lossy(&out.stderr);
     let fails = complaints.lines().filter(|line| line.starts_with("ERROR"));
     let at_end = complaints.contains("gst_rtspsrc_pause");

@@ -1,5 +1,5 @@
-//! Twenty viewers of one camera for a minute, by a clock that jumps whenever nobody has anything to do: one session, and
-//! memory that stays as it is, though one of them stalls.
+//! Twenty viewers of one camera for a minute, by a clock that jumps whenever nobody has anything to
+//! do: one session, and memory that stays as it is, though one of them stalls.
 //!
 //! What is counted is what Rust allocates. What the system holds for a connection is the system's.
 #![allow(
@@ -36,14 +36,15 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Of each kind: RTSP in its TCP connection, MP4, a transport stream, and a WebSocket.
 const EACH: usize = 5;
 
-/// Pictures in a second: so many that what the system holds for a connection is full in a quarter of a minute.
+/// Pictures in a second: so many that what the system holds for a connection is full in a quarter
+/// of a minute.
 const FPS: u8 = 100;
 
 /// Half of the time that is looked at: all pictures of the clip come several times.
 const HALF: Duration = Duration::from_secs(30);
 
-/// How much more may be allocated at most in the second half than at most in the first. A frame of the clip has 2 KiB,
-/// and six thousand come.
+/// How much more may be allocated at most in the second half than at most in the first. A frame of
+/// the clip has 2 KiB, and six thousand come.
 const SLACK: isize = 32 << 10;
 
 /// Bytes that are allocated now.
@@ -80,7 +81,7 @@ async fn play(mut client: Client) {
 
 /// The allocator counts for the whole process: so there is one test, and nothing beside it.
 #[tokio::test(start_paused = true)]
-async fn twenty_viewers_of_one_camera_for_a_minute() {
+async fn memory_stays_constant_with_twenty_viewers() {
     let mut config = camera(H264, FPS);
     config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
     // The one that stalls is not sent away.
@@ -131,7 +132,8 @@ async fn twenty_viewers_of_one_camera_for_a_minute() {
     assert!(came >= 2 * HALF.as_secs() * u64::from(FPS), "{came}");
     for (before, after) in before.viewers.iter().zip(&after.viewers) {
         let took = after.frames - before.frames;
-        // The first is the one that stalls; no other missed anything, or has more than a moment's to take.
+        // The first is the one that stalls; no other missed anything, or has more than a moment's
+        // to take.
         match after.id == 0 {
             true => assert_eq!(took, 0, "{after:?}"),
             false => assert!(

@@ -165,7 +165,7 @@ async fn many_viewers_are_one_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_camera_that_restarts_loses_no_player() {
+async fn player_survives_a_camera_restart() {
     let config = camera(H264, FPS);
     let first = served(config.clone());
     let address = first.local_addr();
@@ -198,8 +198,9 @@ async fn a_camera_that_restarts_loses_no_player() {
     hub.close().await;
 }
 
-/// A key frame is hundreds of datagrams, and the client's buffer holds ninety: sent at once, one of fifteen arrives
-/// whole; with a pause now and then all do, and half of them on a machine that has no time for the client.
+/// A key frame is hundreds of datagrams, and the client's buffer holds ninety: sent at once, one of
+/// fifteen arrives whole; with a pause now and then all do, and half of them on a machine that has
+/// no time for the client.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_key_frames_get_through_small_buffers() {
     let clip = clip(H264);

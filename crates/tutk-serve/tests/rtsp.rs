@@ -24,7 +24,7 @@ use tutk_serve::{Accounts, StreamDescription};
 const TCP: &str = "RTP/AVP/TCP;unicast;interleaved=0-1";
 
 #[test]
-fn a_whole_session() {
+fn client_runs_a_complete_session() {
     let mut client = Client::new(config());
     let options = client.ask("OPTIONS", "*", &[]);
     let public = options.header("Public").unwrap();
@@ -143,7 +143,7 @@ fn a_whole_session() {
 }
 
 #[test]
-fn over_udp_only_to_the_client_itself() {
+fn udp_is_sent_to_the_client_only() {
     let mut client = Client::new(config());
     let transport = "RTP/AVP;unicast;destination=198.51.100.7;client_port=7000-7001";
     let answer = client.ask(
@@ -186,7 +186,7 @@ fn over_udp_only_to_the_client_itself() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_its_name() {
+fn invalid_requests_get_specific_errors() {
     let mut client = Client::new(config());
     let track = format!("{URL}/trackID=0");
     let tcp = format!("Transport: {TCP}");
@@ -263,7 +263,7 @@ fn what_cannot_be_is_refused_by_its_name() {
 }
 
 #[test]
-fn what_is_no_request_ends_the_connection() {
+fn invalid_request_ends_the_connection() {
     let mut client = Client::new(config());
     // This can be understood, but not answered by its number.
     let done = client.send(b"PLAY * RTSP/1.0\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: x\r\n\r\n");
@@ -296,7 +296,7 @@ fn what_is_no_request_ends_the_connection() {
 }
 
 #[test]
-fn requests_one_behind_the_other_are_answered_in_order() {
+fn pipelined_requests_are_answered_in_order() {
     let mut client = Client::new(config());
     let mut all = String::new();
     for (at, request) in [
@@ -342,7 +342,7 @@ fn requests_one_behind_the_other_are_answered_in_order() {
 }
 
 #[test]
-fn silence_ends_a_session_and_reports_do_not() {
+fn silent_session_times_out_and_reports_keep_it_alive() {
     let silent = |done: &[Event]| matches!(done, [Event::Ended(End::TimedOut)]);
     let step = SESSION_TIMEOUT / 4;
     // One that asks nothing.
@@ -423,7 +423,7 @@ fn silence_ends_a_session_and_reports_do_not() {
 }
 
 #[test]
-fn the_end_is_told_and_the_client_has_a_moment() {
+fn client_gets_a_goodbye_and_time_to_end() {
     for transport in [TCP, "RTP/AVP;unicast;client_port=7000-7001"] {
         let mut client = Client::new(config());
         let id = client.set_up(&[0], transport);
@@ -456,7 +456,7 @@ fn the_end_is_told_and_the_client_has_a_moment() {
 }
 
 #[test]
-fn another_codec_ends_it_and_other_parameters_do_not() {
+fn codec_change_ends_the_session_but_parameter_sets_do_not() {
     let mut client = Client::new(config());
     let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
     client.play(&id);
@@ -473,7 +473,7 @@ fn another_codec_ends_it_and_other_parameters_do_not() {
 }
 
 #[test]
-fn sound_that_rtp_has_no_place_for_is_left_out_with_a_word() {
+fn audio_without_rtp_payload_is_omitted_and_reported() {
     let mut client = Client::new(config());
     client.shows = Ok(description(AudioCodec::G726));
     let done = client.send(format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes());
@@ -502,7 +502,7 @@ fn sound_that_rtp_has_no_place_for_is_left_out_with_a_word() {
 }
 
 #[test]
-fn a_frame_that_cannot_be_sent_is_said_once_and_the_next_is_sent() {
+fn unsupported_frame_is_reported_once_and_playing_continues() {
     let mut client = Client::new(config());
     let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
     client.play(&id);
@@ -519,7 +519,7 @@ fn a_frame_that_cannot_be_sent_is_said_once_and_the_next_is_sent() {
 }
 
 #[test]
-fn nobody_watches_without_the_password() {
+fn playing_requires_a_password() {
     let mut accounts = Accounts::none();
     accounts.add("anna", "secret").unwrap();
     let mut with = config();

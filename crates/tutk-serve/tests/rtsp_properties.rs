@@ -36,8 +36,8 @@ fn come_to_rest(connection: &mut Connection, now: Instant) -> usize {
 }
 
 proptest! {
-    /// Whatever a client sends, however it is cut, with frames between: no panic, and never more said than is in
-    /// proportion to what was asked.
+    /// Whatever a client sends, however it is cut, with frames between: no panic, and never more
+    /// said than is in proportion to what was asked.
     #[test]
     fn nothing_that_a_client_sends_is_too_much(
         pieces in prop::collection::vec(
@@ -78,7 +78,8 @@ proptest! {
             }
             come_to_rest(&mut client.connection, client.now);
         }
-        // The longest answer is a description, of less than a kilobyte; the shortest request has 20 bytes.
+        // The longest answer is a description, of less than a kilobyte; the shortest request has 20
+        // bytes.
         prop_assert!(said <= (1 + sent / 20) * 1_000, "{said} for {sent}");
     }
 }

@@ -1,5 +1,5 @@
-//! The RTSP server over real sockets on loopback, with tokio's clock stopped: clients that stall, that are too many,
-//! that go without a word.
+//! The RTSP server over real sockets on loopback, with tokio's clock stopped: clients that stall,
+//! that are too many, that go without a word.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -40,7 +40,7 @@ async fn serve(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_stalls_slows_nobody_and_makes_nothing_grow() {
+async fn stalled_client_does_not_delay_others_or_use_memory() {
     let (_camera, hub, front, server) = serve(100).await;
     let mut stalled = Client::narrow(&server).await;
     stalled.play("RTP/AVP/TCP").await;
@@ -70,7 +70,7 @@ async fn a_client_that_stalls_slows_nobody_and_makes_nothing_grow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_camera_is_up_while_somebody_plays() {
+async fn camera_stays_connected_while_a_client_plays() {
     let (mut camera, hub, front, server) = serve(FPS).await;
     let mut client = Client::connect(&server).await;
     assert_eq!(client.ask("DESCRIBE", "", "").await.status, 200);
@@ -96,7 +96,7 @@ async fn the_camera_is_up_while_somebody_plays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_have_a_limit_and_a_time() {
+async fn connections_are_limited_and_time_out() {
     let (_camera, hub, _, server) = serve(FPS).await;
     server.close().await;
     let mut config = RtspConfig::new(loopback());
@@ -132,7 +132,7 @@ async fn connections_have_a_limit_and_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_server_and_of_the_camera_are_told() {
+async fn clients_receive_a_goodbye_when_camera_or_server_ends() {
     let (_camera, hub, front, server) = serve(FPS).await;
     let before = Handle::current().metrics().num_alive_tasks();
     let mut clients = Vec::new();
@@ -162,7 +162,7 @@ async fn the_end_of_the_server_and_of_the_camera_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn passwords_cannot_be_tried_one_after_the_other() {
+async fn address_is_blocked_after_too_many_wrong_passwords() {
     let mut config = RtspConfig::new(loopback());
     config.accounts.add("anna", "secret").unwrap();
     let hub = Hub::new();

@@ -41,7 +41,7 @@ impl Write for Log {
 
 /// What is logged is decided for the whole process: so there is one test, and nothing beside it.
 #[tokio::test(start_paused = true)]
-async fn secrets_are_told_nowhere() {
+async fn secrets_do_not_leak() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

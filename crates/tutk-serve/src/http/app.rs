@@ -29,16 +29,17 @@ use crate::hub::Hub;
 /// # }
 /// ```
 ///
-/// The client's address is read from axum's `ConnectInfo<SocketAddr>`. Without it, wrong passwords of all
-/// clients are counted together. [`HttpServer`](super::HttpServer) adds connection limits and timeouts.
+/// The client's address is read from axum's `ConnectInfo<SocketAddr>`. Without it, wrong passwords
+/// of all clients are counted together. [`HttpServer`](super::HttpServer) adds connection limits
+/// and timeouts.
 #[derive(Debug, Clone)]
 pub struct HttpApp {
     state: AppState,
 }
 
 impl HttpApp {
-    /// Creates the app. Must be called within a tokio runtime. The app does not listen on `config.listen`,
-    /// but its port becomes part of the login cookie's name.
+    /// Creates the app. Must be called within a tokio runtime. The app does not listen on
+    /// `config.listen`, but its port becomes part of the login cookie's name.
     #[must_use]
     pub fn new(hub: Hub, config: HttpConfig) -> Self {
         let state = AppState::new(hub, config);
@@ -69,8 +70,8 @@ impl HttpApp {
             .with_state(self.state.clone())
     }
 
-    /// Ends all streams and sends close frames to WebSockets. Returns when all have ended, at the latest
-    /// after two seconds. Later requests are still answered, but streams end at once.
+    /// Ends all streams and sends close frames to WebSockets. Returns when all have ended, at the
+    /// latest after two seconds. Later requests are still answered, but streams end at once.
     pub async fn stop(&self) {
         self.state.close().await;
     }

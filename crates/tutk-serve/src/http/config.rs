@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 
-/// The settings of an [`HttpServer`](super::HttpServer). Create them with [`HttpConfig::new`], then change
-/// fields as needed.
+/// The settings of an [`HttpServer`](super::HttpServer). Create them with [`HttpConfig::new`], then
+/// change fields as needed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HttpConfig {
@@ -20,8 +20,8 @@ pub struct HttpConfig {
     /// Allow anonymous access on an address that other machines can reach: see
     /// [`check_listen`](crate::check_listen).
     pub allow_anonymous: bool,
-    /// Host names of this server, in addition to IP addresses and `localhost`. Without accounts, requests
-    /// with another host name are refused. This protects against DNS rebinding.
+    /// Host names of this server, in addition to IP addresses and `localhost`. Without accounts,
+    /// requests with another host name are refused. This protects against DNS rebinding.
     pub names: Vec<String>,
     /// Limits on what clients can use.
     pub limits: HttpLimits,
@@ -33,24 +33,24 @@ pub struct HttpConfig {
 pub struct HttpLimits {
     /// The maximum number of connections. Further connections get status 503.
     pub connections: usize,
-    /// The maximum number of streams (`stream.mp4`, `stream.ts` and `live`) of all cameras together.
-    /// Further streams get status 503.
+    /// The maximum number of streams (`stream.mp4`, `stream.ts` and `live`) of all cameras
+    /// together. Further streams get status 503.
     pub viewers: usize,
-    /// The maximum size in bytes of a request's URL and headers, without separators. Larger requests get
-    /// status 431.
+    /// The maximum size in bytes of a request's URL and headers, without separators. Larger
+    /// requests get status 431.
     pub header_bytes: usize,
     /// The maximum size in bytes of a request body. Larger bodies get status 413.
     pub body_bytes: usize,
     /// The maximum size in bytes of a WebSocket message from a client. A larger message closes the
     /// WebSocket with code 1009.
     pub message_bytes: usize,
-    /// The timeout for the head of a request, and the maximum pause before it. After that the connection
-    /// is closed.
+    /// The timeout for the head of a request, and the maximum pause before it. After that the
+    /// connection is closed.
     pub header_time: Duration,
     /// The timeout for a request body. After that the request gets status 408.
     pub body_time: Duration,
-    /// How long a client may read nothing, and how long a WebSocket client may leave a ping unanswered.
-    /// After that the connection is closed.
+    /// How long a client may read nothing, and how long a WebSocket client may leave a ping
+    /// unanswered. After that the connection is closed.
     pub idle_time: Duration,
 }
 

@@ -10,8 +10,8 @@ use tokio::sync::broadcast;
 
 use super::camera_state::millis;
 
-/// The number of events that are kept for clients that reconnect, and that may be queued for a slow client.
-/// A client that misses more gets the state of all cameras.
+/// The number of events that are kept for clients that reconnect, and that may be queued for a slow
+/// client. A client that misses more gets the state of all cameras.
 pub const KEPT_EVENTS: usize = 256;
 
 /// The newest events, and the channel for new ones.
@@ -19,7 +19,8 @@ pub const KEPT_EVENTS: usize = 256;
 pub(super) struct EventLog {
     log: Mutex<Log>,
     sender: broadcast::Sender<LogEntry>,
-    /// The prefix of all event ids, so that ids of an earlier run are not mistaken for current ones.
+    /// The prefix of all event ids, so that ids of an earlier run are not mistaken for current
+    /// ones.
     run: u64,
 }
 
@@ -67,7 +68,8 @@ impl EventLog {
         let _ = self.sender.send(entry);
     }
 
-    /// Subscribes to new events. Also returns the events since the one with id `last`, if all are kept.
+    /// Subscribes to new events. Also returns the events since the one with id `last`, if all are
+    /// kept.
     pub(super) fn subscribe(
         &self,
         last: Option<&str>,

@@ -91,8 +91,8 @@ fn check(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Pro
     authenticate(state, request)
 }
 
-/// Returns the bytes of URL and headers without separators. hyper accepts up to twice the limit if that
-/// much arrives at once.
+/// Returns the bytes of URL and headers without separators. hyper accepts up to twice the limit if
+/// that much arrives at once.
 fn head_bytes(request: &Request) -> usize {
     let uri = request.uri();
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
@@ -128,7 +128,8 @@ fn host(request: &Request) -> Result<Option<Authority>, Problem> {
     }
 }
 
-/// Returns `true` if a host name is safe from DNS rebinding: an IP address, `localhost`, or a configured name.
+/// Returns `true` if a host name is safe from DNS rebinding: an IP address, `localhost`, or a
+/// configured name.
 fn is_own_name(host: &str, names: &[String]) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -139,13 +140,15 @@ fn is_own_name(host: &str, names: &[String]) -> bool {
         || names.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
-/// Returns `true` for requests that pages of other sites may not make: changes, and long-lived connections.
+/// Returns `true` for requests that pages of other sites may not make: changes, and long-lived
+/// connections.
 fn needs_same_origin(request: &Request) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     !reads || request.headers().contains_key(UPGRADE) || request.uri().path() == "/api/events"
 }
 
-/// Checks that the request comes from a page of this server. Clients other than browsers omit these headers.
+/// Checks that the request comes from a page of this server. Clients other than browsers omit these
+/// headers.
 fn check_origin(headers: &HeaderMap, host: Option<&Authority>) -> Result<(), Problem> {
     let refused = |what: &str| {
         Problem::new(

@@ -79,8 +79,8 @@ struct Live {
     /// The newest reported state.
     state: Option<StateJson>,
     muxer: Option<Arc<Muxer>>,
-    /// The initialization segment that the client has. `None` if the client needs one before the next
-    /// segment.
+    /// The initialization segment that the client has. `None` if the client needs one before the
+    /// next segment.
     init: Option<Arc<InitSegment>>,
     /// The time 0 of the connection on the camera's time line, in seconds.
     zero: Option<f64>,

@@ -22,8 +22,8 @@ const MAX_COOKIES: usize = 4;
 /// The login cookies of a server. They are kept in memory only.
 #[derive(Debug)]
 pub(super) struct LoginCookies {
-    /// The name of the cookie. It contains the port because browsers share cookies between the ports of a
-    /// host.
+    /// The name of the cookie. It contains the port because browsers share cookies between the
+    /// ports of a host.
     name: String,
     cookies: Mutex<VecDeque<Cookie>>,
 }
@@ -42,7 +42,8 @@ impl LoginCookies {
         }
     }
 
-    /// Returns `true` if a request has a valid cookie. The time does not depend on which cookie matches.
+    /// Returns `true` if a request has a valid cookie. The time does not depend on which cookie
+    /// matches.
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> bool {
         let pairs = headers.get_all(COOKIE).iter();
         let pairs = pairs.filter_map(|value| value.to_str().ok());
@@ -61,8 +62,8 @@ impl LoginCookies {
         known.into()
     }
 
-    /// Returns the `Set-Cookie` header for a client that has logged in, or `None` if the system has no
-    /// randomness.
+    /// Returns the `Set-Cookie` header for a client that has logged in, or `None` if the system has
+    /// no randomness.
     pub(super) fn set_cookie(&self) -> Option<HeaderValue> {
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         cookies.retain(Cookie::is_valid);

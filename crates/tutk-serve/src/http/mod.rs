@@ -1,7 +1,8 @@
 //! The HTTP server: streams for browsers and players, a JSON API, and the web page.
 //!
-//! [`HttpServer`] serves a [`Hub`](crate::Hub) on a port. [`HttpApp`] is the same without sockets, for use in
-//! another server. `/openapi.json` describes everything except the messages of the WebSockets.
+//! [`HttpServer`] serves a [`Hub`](crate::Hub) on a port. [`HttpApp`] is the same without sockets,
+//! for use in another server. `/openapi.json` describes everything except the messages of the
+//! WebSockets.
 //!
 //! | URL | content |
 //! |---|---|
@@ -19,12 +20,14 @@
 //! | `GET /openapi.json` | OpenAPI 3.1 |
 //! | `GET /` | the web page |
 //!
-//! Streams start with the newest key frame. A slow viewer misses frames up to a key frame. The header
-//! `Tutk-Left-Out` names audio that a format cannot carry. Camera names in paths are percent-encoded.
+//! Streams start with the newest key frame. A slow viewer misses frames up to a key frame. The
+//! header `Tutk-Left-Out` names audio that a format cannot carry. Camera names in paths are
+//! percent-encoded.
 //!
 //! # Errors
 //!
-//! Errors are JSON: `{"error": "what failed", "advice": "what to do", "allowed": ["allowed value", …]}`. Invalid
+//! Errors are JSON:
+//! `{"error": "what failed", "advice": "what to do", "allowed": ["allowed value", …]}`. Invalid
 //! HTTP, and heads of more than twice the limit, get a status without a body.
 //!
 //! | status | reason |
@@ -44,13 +47,14 @@
 //!
 //! # Authentication
 //!
-//! With [`Accounts`](crate::Accounts), every URL needs HTTP Basic or the login cookie that is set after it.
-//! Browsers do not send Basic with WebSockets. The cookie is `HttpOnly` and `SameSite=Strict`, and is kept in
-//! memory for a day ([`COOKIE_LIFETIME`]). After [`MAX_FAILURES`] wrong passwords from one address, passwords from
-//! it are not checked for the rest of a minute. The server does not support TLS. Use a proxy for it, which must
-//! forward the `Host` header.
+//! With [`Accounts`](crate::Accounts), every URL needs HTTP Basic or the login cookie that is set
+//! after it. Browsers do not send Basic with WebSockets. The cookie is `HttpOnly` and
+//! `SameSite=Strict`, and is kept in memory for a day ([`COOKIE_LIFETIME`]). After [`MAX_FAILURES`]
+//! wrong passwords from one address, passwords from it are not checked for the rest of a minute.
+//! The server does not support TLS. Use a proxy for it, which must forward the `Host` header.
 //!
-//! Without accounts, the `Host` header must be an IP address, `localhost`, or one of [`HttpConfig::names`].
+//! Without accounts, the `Host` header must be an IP address, `localhost`, or one of
+//! [`HttpConfig::names`].
 //!
 //! # `/NAME/live`
 //!
@@ -64,15 +68,16 @@
 //! | `missed` | when the client was slow | `frames`: the number of missed frames |
 //! | `error` | before the end, after an error | `status`, `error`, `advice`, `allowed` |
 //!
-//! The first binary message after `init` is the initialization segment. Its media segments follow, one for each
-//! frame, without delay. All viewers share them, so their times start at `start` and not at 0. For each `init`,
-//! call `changeType(mime)` if `mime` has changed, set `timestampOffset = offset` (seconds), then append the
-//! segments. The first segment of a connection is then at time 0. Segments have no gaps, even if frames were
-//! missed or the session was lost: the last frame is shown longer. `wall` is the time of day at `offset`, in
-//! milliseconds since 1970, for measuring latency.
+//! The first binary message after `init` is the initialization segment. Its media segments follow,
+//! one for each frame, without delay. All viewers share them, so their times start at `start` and
+//! not at 0. For each `init`, call `changeType(mime)` if `mime` has changed, set
+//! `timestampOffset = offset` (seconds), then append the segments. The first segment of a
+//! connection is then at time 0. Segments have no gaps, even if frames were missed or the session
+//! was lost: the last frame is shown longer. `wall` is the time of day at `offset`, in milliseconds
+//! since 1970, for measuring latency.
 //!
-//! A new viewer receives all frames since the newest key frame at once. It should play from the end of the
-//! buffer. The connection stays open while the camera is away.
+//! A new viewer receives all frames since the newest key frame at once. It should play from the end
+//! of the buffer. The connection stays open while the camera is away.
 //!
 //! | close code | reason |
 //! |---|---|
@@ -93,10 +98,10 @@
 //! | server | `{"type": "done", "seconds": 2.5}`, then close code 1000: all audio was played |
 //! | server | `{"type": "error", "status": 409, "error": …, "advice": …, "allowed": […]}`, then close code 4000 + status |
 //!
-//! Audio is played in real time. If the client sends faster, it has to wait. Audio after a pause is played at once.
-//! One client can talk at a time (4409). It may be silent for at most [`TALK_SILENCE`] (4408). Closing the
-//! WebSocket without `end` aborts. The backchannel of cameras with AAC is not supported (4501), because there is no
-//! encoder.
+//! Audio is played in real time. If the client sends faster, it has to wait. Audio after a pause is
+//! played at once. One client can talk at a time (4409). It may be silent for at most
+//! [`TALK_SILENCE`] (4408). Closing the WebSocket without `end` aborts. The backchannel of cameras
+//! with AAC is not supported (4501), because there is no encoder.
 //!
 //! # `/api/events`
 //!
@@ -107,8 +112,8 @@
 //! | `control` | `camera`, `control`, `set`, `answer`: a control was set through this API |
 //! | `missed` | `events`: the number of events that a slow client missed. The states of all cameras follow |
 //!
-//! A client that reconnects with `Last-Event-ID`, as browsers do, receives the missed events if they are still
-//! kept ([`KEPT_EVENTS`]), and all states otherwise.
+//! A client that reconnects with `Last-Event-ID`, as browsers do, receives the missed events if
+//! they are still kept ([`KEPT_EVENTS`]), and all states otherwise.
 
 mod app;
 mod camera_state;

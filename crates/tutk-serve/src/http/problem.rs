@@ -61,8 +61,8 @@ impl Problem {
         self.with_header(RETRY_AFTER, seconds.into())
     }
 
-    /// Returns the close code of a WebSocket that ends with this error. Codes from 4000 are private to the
-    /// application (RFC 6455 section 7.4.2).
+    /// Returns the close code of a WebSocket that ends with this error. Codes from 4000 are private
+    /// to the application (RFC 6455 section 7.4.2).
     pub(super) fn close_code(&self) -> u16 {
         4_000 + self.status.as_u16()
     }

@@ -14,8 +14,9 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 /// The maximum number of kept samples.
 const MAX_SAMPLES: usize = 8;
 
-/// Computes the rate between the oldest kept sample and the newest one. For a page that polls every second
-/// it is an average over 1 to 8 s. For a Prometheus server it is the average since the previous scrape.
+/// Computes the rate between the oldest kept sample and the newest one. For a page that polls every
+/// second it is an average over 1 to 8 s. For a Prometheus server it is the average since the
+/// previous scrape.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rate {
     samples: VecDeque<Sample>,

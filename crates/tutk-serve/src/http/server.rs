@@ -49,8 +49,8 @@ impl HttpServer {
     /// Listens, and serves clients until closed or dropped.
     ///
     /// # Errors
-    /// [`Error::AnonymousAccess`] as documented for [`check_listen`]. [`Error::Io`] if the address is in
-    /// use, or no socket can be created.
+    /// [`Error::AnonymousAccess`] as documented for [`check_listen`]. [`Error::Io`] if the address
+    /// is in use, or no socket can be created.
     pub async fn start(hub: Hub, mut config: HttpConfig) -> Result<Self, Error> {
         check_listen(config.listen, &config.accounts, config.allow_anonymous)?;
         let listener = TcpListener::bind(config.listen).await?;

@@ -43,7 +43,8 @@ pub(super) struct Shared {
     )]
     pub(super) snapshots: SnapshotCache,
     rates: Mutex<BTreeMap<String, Rate>>,
-    /// Set when the server shuts down. Long-running responses hold a receiver until they have ended.
+    /// Set when the server shuts down. Long-running responses hold a receiver until they have
+    /// ended.
     shutdown: watch::Sender<bool>,
 }
 

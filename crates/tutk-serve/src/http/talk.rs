@@ -27,8 +27,8 @@ pub const TALK_SILENCE: Duration = Duration::from_secs(30);
 /// The number of queued messages. While the queue is full, no messages are read.
 const QUEUE: usize = 4;
 
-/// Audio that arrives later than this after the previous audio is played when it arrives. The time in
-/// between remains silent.
+/// Audio that arrives later than this after the previous audio is played when it arrives. The time
+/// in between remains silent.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A message to the client.

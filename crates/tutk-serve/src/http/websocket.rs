@@ -128,8 +128,8 @@ impl Upgrade {
 }
 
 impl Socket {
-    /// Sends a binary message, and waits until the system has accepted it. Not cancel-safe: a cancelled
-    /// message is sent before the next one.
+    /// Sends a binary message, and waits until the system has accepted it. Not cancel-safe: a
+    /// cancelled message is sent before the next one.
     pub(super) async fn send(&mut self, bytes: Bytes) -> Result<(), Disconnected> {
         self.write(Message::Binary(bytes)).await
     }

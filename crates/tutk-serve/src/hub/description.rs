@@ -8,23 +8,24 @@ use tutk_media::{
 };
 use tutk_session::{AudioFlags, Codec, Frame, MediaRequest};
 
-/// How long the description waits for audio after the first frame, by the camera's clock. Audio starts a moment after
-/// video, and a camera without a microphone does not announce that.
+/// How long the description waits for audio after the first frame, by the camera's clock. Audio
+/// starts a moment after video, and a camera without a microphone does not announce that.
 pub const SETTLING: Duration = Duration::from_secs(1);
 
-/// How long the description waits for video after the first frame. If the network loses a key frame, video starts
-/// with the next one, seconds later.
+/// How long the description waits for video after the first frame. If the network loses a key
+/// frame, video starts with the next one, seconds later.
 pub const PICTURE_SETTLING: Duration = Duration::from_secs(10);
 
 /// The description of a stream. Each frame refers to its description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamDescription {
-    /// The video codec and its newest parameter sets. `None` without video, or if the codec is neither H.264 nor H.265.
+    /// The video codec and its newest parameter sets. `None` without video, or if the codec is
+    /// neither H.264 nor H.265.
     pub video: Option<ParameterSets>,
     /// The audio, if there is any.
     pub sound: Option<SoundDescription>,
-    /// The description is complete: there is video and audio, or the time to wait for them is over ([`SETTLING`],
-    /// [`PICTURE_SETTLING`]). Later frames may still change it.
+    /// The description is complete: there is video and audio, or the time to wait for them is over
+    /// ([`SETTLING`], [`PICTURE_SETTLING`]). Later frames may still change it.
     pub settled: bool,
 }
 
@@ -56,7 +57,8 @@ pub fn audio_codec(codec: Codec) -> Option<AudioCodec> {
     })
 }
 
-/// Returns codec, sample rate and channels of an audio frame, or `None` if the camera does not announce all of them.
+/// Returns codec, sample rate and channels of an audio frame, or `None` if the camera does not
+/// announce all of them.
 #[must_use]
 pub fn audio_format(codec: Option<Codec>, flags: Option<AudioFlags>) -> Option<AudioFormat> {
     let flags = flags?;
@@ -163,8 +165,8 @@ impl Describer {
         };
         let config = match AudioConfig::of_frame(format, &frame.data) {
             Ok(config) => config,
-            // Invalid frames are ignored. Frames of some codecs cannot be parsed at all: then the announced format is
-            // used.
+            // Invalid frames are ignored. Frames of some codecs cannot be parsed at all: then the
+            // announced format is used.
             Err(_)
                 if self
                     .current

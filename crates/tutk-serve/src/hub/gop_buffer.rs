@@ -12,7 +12,8 @@ use tutk_session::MediaKind;
 use super::derived::Derived;
 use super::description::StreamDescription;
 
-/// The default limit of [`KeptLimits::bytes`]. A group of pictures at 2K has one to three million bytes.
+/// The default limit of [`KeptLimits::bytes`]. A group of pictures at 2K has one to three million
+/// bytes.
 pub const KEPT_BYTES: usize = 16 << 20;
 
 /// The default limit of [`KeptLimits::frames`]: about a minute of video with audio.
@@ -21,8 +22,9 @@ pub const KEPT_FRAMES: usize = 4096;
 /// How far a viewer may fall behind by default before it continues with the newest key frame.
 pub const MAX_LAG: Duration = Duration::from_secs(5);
 
-/// The limits of a camera's frame buffer. It holds the newest group of pictures, with which new viewers start, and
-/// the frames that slow viewers still need. Over the limit the oldest frames are dropped.
+/// The limits of a camera's frame buffer. It holds the newest group of pictures, with which new
+/// viewers start, and the frames that slow viewers still need. Over the limit the oldest frames are
+/// dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptLimits {
     /// The maximum number of bytes, by default [`KEPT_BYTES`]. At least one frame is kept.
@@ -49,11 +51,12 @@ pub struct LiveFrame {
     pub data: Bytes,
     /// The access unit, with its NAL units located. `None` for audio and for other video codecs.
     pub unit: Option<AccessUnit>,
-    /// The presentation time on the camera's time line. Video and audio share it, it continues over all
-    /// sessions, and it never goes back within a stream. It starts with the first session's stream.
+    /// The presentation time on the camera's time line. Video and audio share it, it continues over
+    /// all sessions, and it never goes back within a stream. It starts with the first session's
+    /// stream.
     pub timestamp: Duration,
-    /// The presentation time as a time of day, based on this machine's clock when the first frame arrived.
-    /// It advances exactly like `timestamp`.
+    /// The presentation time as a time of day, based on this machine's clock when the first frame
+    /// arrived. It advances exactly like `timestamp`.
     pub wall: SystemTime,
     /// This is the first frame of its stream after a time without a session.
     pub discontinuity: bool,
@@ -101,8 +104,8 @@ pub(super) struct GopBuffer {
 /// The frame numbers of a group of pictures.
 #[derive(Debug, Clone, Copy)]
 struct Group {
-    /// The first audio frame that belongs to the key frame. It can arrive earlier, because a key frame takes
-    /// longer to transfer.
+    /// The first audio frame that belongs to the key frame. It can arrive earlier, because a key
+    /// frame takes longer to transfer.
     start: u64,
     key: u64,
 }
@@ -206,8 +209,8 @@ impl GopBuffer {
         }
     }
 
-    /// Appends a frame. Drops the frames that neither new viewers nor the slowest of `cursors` need, then the oldest
-    /// frames over the limits.
+    /// Appends a frame. Drops the frames that neither new viewers nor the slowest of `cursors`
+    /// need, then the oldest frames over the limits.
     pub(super) fn push<'a>(
         &mut self,
         mut frame: LiveFrame,
@@ -231,8 +234,8 @@ impl GopBuffer {
         }
     }
 
-    /// Marks the end of a session: new viewers start with the frames of the next one. Drops the frames that no
-    /// viewer needs.
+    /// Marks the end of a session: new viewers start with the frames of the next one. Drops the
+    /// frames that no viewer needs.
     pub(super) fn close<'a>(&mut self, cursors: impl Iterator<Item = &'a Cursor>) {
         self.open = false;
         self.drop_unneeded(cursors);
@@ -248,7 +251,8 @@ impl GopBuffer {
         while needed.is_some_and(|needed| self.first < needed) && self.pop() {}
     }
 
-    /// Returns the number of audio frames after the newest video frame that are not older than `since`.
+    /// Returns the number of audio frames after the newest video frame that are not older than
+    /// `since`.
     fn audio_since(&self, since: Duration) -> u64 {
         let newest = self.frames.iter().rev();
         newest
@@ -281,8 +285,8 @@ impl GopBuffer {
         }
     }
 
-    /// Returns where a viewer continues: at its position, or at the newest key frame if its next frame is no longer
-    /// kept or too old.
+    /// Returns where a viewer continues: at its position, or at the newest key frame if its next
+    /// frame is no longer kept or too old.
     fn position(&self, cursor: &Cursor) -> u64 {
         let late = || {
             let next = self.at(cursor.next)?;
@@ -298,8 +302,8 @@ impl GopBuffer {
             .max(self.first)
     }
 
-    /// Returns the next frame of a viewer. If that frame is no longer kept or too old, the viewer misses all frames
-    /// up to the newest key frame, or up to the next one if there is none.
+    /// Returns the next frame of a viewer. If that frame is no longer kept or too old, the viewer
+    /// misses all frames up to the newest key frame, or up to the next one if there is none.
     pub(super) fn take(&self, cursor: &mut Cursor) -> Taken {
         let mut taken = Taken::default();
         let position = self.position(cursor);
@@ -332,8 +336,8 @@ impl GopBuffer {
         (self.frames.len(), self.bytes)
     }
 
-    /// Returns how often the newest group of pictures lost its key frame to the limits, so that new viewers could not
-    /// start with it.
+    /// Returns how often the newest group of pictures lost its key frame to the limits, so that new
+    /// viewers could not start with it.
     pub(super) fn cut(&self) -> u64 {
         self.cut
     }
@@ -551,8 +555,8 @@ mod tests {
     }
 
     proptest! {
-        /// The limits hold, each viewer gets or misses each frame once and in order, and no video frame is
-        /// returned without all frames since its key frame.
+        /// The limits hold, each viewer gets or misses each frame once and in order, and no video
+        /// frame is returned without all frames since its key frame.
         #[test]
         fn all_returned_frames_can_be_decoded(
             steps in prop::collection::vec((0..5_u8, 0..300_usize, 0..4_usize), 1..200),

@@ -1,7 +1,8 @@
 //! Muxed output that all viewers of a camera and format share.
 //!
-//! The first viewer of a format that reaches a frame muxes it. The result is stored with the frame, so that
-//! it is kept for later viewers exactly as long as the frame. A muxer exists while it has viewers.
+//! The first viewer of a format that reaches a frame muxes it. The result is stored with the frame,
+//! so that it is kept for later viewers exactly as long as the frame. A muxer exists while it has
+//! viewers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,7 +90,8 @@ impl MuxFormat {
 }
 
 impl Muxers {
-    /// Returns the muxer of a format, shared with other viewers. Returns `None` if the stream has no video.
+    /// Returns the muxer of a format, shared with other viewers. Returns `None` if the stream has
+    /// no video.
     pub(super) fn get(
         &self,
         format: MuxFormat,
@@ -151,8 +153,8 @@ impl Muxer {
             && (!self.stream.format.has_audio() || audio.is_none() || audio == known)
     }
 
-    /// Returns the muxed form of a frame. Returns `None` if the output does not contain the frame, or if
-    /// viewers that are ahead have skipped it.
+    /// Returns the muxed form of a frame. Returns `None` if the output does not contain the frame,
+    /// or if viewers that are ahead have skipped it.
     pub(crate) fn mux(&self, frame: &LiveFrame) -> Option<MuxedFrame> {
         if let Some(muxed) = frame.derived.muxed.get(self.id) {
             return muxed;

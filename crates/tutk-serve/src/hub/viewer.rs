@@ -13,9 +13,9 @@ use super::stats::{CameraState, ViewerStats};
 
 /// A subscription to a camera's stream. Dropping it unsubscribes.
 ///
-/// The session with the camera is kept while there is a viewer. The stream starts with the newest key frame
-/// and the audio that belongs to it. A viewer that is slow misses frames up to a key frame, and does not
-/// delay others.
+/// The session with the camera is kept while there is a viewer. The stream starts with the newest
+/// key frame and the audio that belongs to it. A viewer that is slow misses frames up to a key
+/// frame, and does not delay others.
 #[derive(Debug)]
 pub struct Viewer {
     lease: Lease,
@@ -33,8 +33,8 @@ pub struct Viewer {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ViewerEvent {
-    /// The state of the camera: at the start, and after each change. Only the newest of several changes is
-    /// reported.
+    /// The state of the camera: at the start, and after each change. Only the newest of several
+    /// changes is reported.
     State(CameraState),
     /// The description of the following frames: before the first frame, and after each change.
     Description(Arc<StreamDescription>),
@@ -56,11 +56,11 @@ impl Viewer {
         }
     }
 
-    /// Sets how far the viewer may fall behind before it continues with the newest key frame, measured by
-    /// timestamps.
+    /// Sets how far the viewer may fall behind before it continues with the newest key frame,
+    /// measured by timestamps.
     ///
-    /// The default is [`MAX_LAG`](super::MAX_LAG). With `None` it misses only frames that are no longer
-    /// kept ([`KeptLimits`](super::KeptLimits)). Recordings use that.
+    /// The default is [`MAX_LAG`](super::MAX_LAG). With `None` it misses only frames that are no
+    /// longer kept ([`KeptLimits`](super::KeptLimits)). Recordings use that.
     pub fn set_max_lag(&mut self, lag: Option<Duration>) {
         let mut inner = self.lease.shared().lock();
         if let Some(subscription) = inner.subscriptions.get_mut(&self.id) {
@@ -68,8 +68,8 @@ impl Viewer {
         }
     }
 
-    /// Returns the next event, or `None` when the camera was removed and all its frames were returned.
-    /// Cancel-safe.
+    /// Returns the next event, or `None` when the camera was removed and all its frames were
+    /// returned. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<ViewerEvent> {
         loop {
             self.changes.borrow_and_update();

@@ -27,21 +27,22 @@ use super::session::{Draw, Offered, Session};
 use crate::accounts::{Accounts, Challenge};
 use crate::hub::{LiveFrame, StreamDescription};
 
-/// How long a client may send neither a request nor an RTCP report. A client with interleaved transport is also active
-/// while it reads the packets.
+/// How long a client may send neither a request nor an RTCP report. A client with interleaved
+/// transport is also active while it reads the packets.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The number of failed authentications after which a connection is closed.
 pub const MAX_REFUSALS: u32 = 16;
 
-/// How long a client has to end its session after an RTCP goodbye. After that its connection is closed. GStreamer still
-/// plays two seconds of buffered frames in this time.
+/// How long a client has to end its session after an RTCP goodbye. After that its connection is
+/// closed. GStreamer still plays two seconds of buffered frames in this time.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// If more response bytes are waiting, no further requests are processed.
 const MAX_RESPONSE_BYTES: usize = 16 << 10;
 
-/// The settings of a [`Connection`]. Create them with [`ConnectionConfig::new`], then change fields as needed.
+/// The settings of a [`Connection`]. Create them with [`ConnectionConfig::new`], then change fields
+/// as needed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectionConfig {
@@ -76,9 +77,10 @@ impl ConnectionConfig {
 
 /// The server side of one RTSP connection (RFC 2326), without I/O.
 ///
-/// Call one `handle_*` method, then [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. Pass bytes
-/// from the client only while [`wants_input`](Self::wants_input) returns `true`, and frames only while
-/// [`wants_frames`](Self::wants_frames) does. This bounds all buffers if a client does not read.
+/// Call one `handle_*` method, then [`poll_output`](Self::poll_output) until it returns
+/// [`Output::Timeout`]. Pass bytes from the client only while [`wants_input`](Self::wants_input)
+/// returns `true`, and frames only while [`wants_frames`](Self::wants_frames) does. This bounds all
+/// buffers if a client does not read.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) config: ConnectionConfig,
@@ -141,7 +143,8 @@ pub enum Event {
         /// The reason.
         error: tutk_media::Error,
     },
-    /// The client starts to play. Call [`Connection::handle_playing`], then pass frames, starting with a key frame.
+    /// The client starts to play. Call [`Connection::handle_playing`], then pass frames, starting
+    /// with a key frame.
     Play {
         /// The camera.
         camera: String,
@@ -218,7 +221,8 @@ impl Rng {
 }
 
 impl Connection {
-    /// Creates the state of a connection that was accepted at `now`. Session ids and nonces are drawn from `rng`.
+    /// Creates the state of a connection that was accepted at `now`. Session ids and nonces are
+    /// drawn from `rng`.
     #[must_use]
     pub fn new(config: ConnectionConfig, rng: Box<dyn CryptoRng + Send>, now: Instant) -> Self {
         let mut rng = Rng(rng);
@@ -245,13 +249,15 @@ impl Connection {
         }
     }
 
-    /// Returns the number of wrong names, passwords and signed URIs. The owner adds them up per client address.
+    /// Returns the number of wrong names, passwords and signed URIs. The owner adds them up per
+    /// client address.
     #[must_use]
     pub const fn wrong_passwords(&self) -> u32 {
         self.wrong_passwords
     }
 
-    /// Returns `true` if bytes from the client can be passed. Returns `false` while the client does not read responses.
+    /// Returns `true` if bytes from the client can be passed. Returns `false` while the client does
+    /// not read responses.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         !self.ended && !self.writing && !self.inbox.is_full()
@@ -273,7 +279,8 @@ impl Connection {
         }
     }
 
-    /// Processes a datagram from the server's RTCP port. Returns `false` if it is not from this client. Poll afterwards.
+    /// Processes a datagram from the server's RTCP port. Returns `false` if it is not from this
+    /// client. Poll afterwards.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> bool {
         self.now = now;
         let own = self
@@ -328,7 +335,8 @@ impl Connection {
         self.process();
     }
 
-    /// Answers [`Event::Play`], with the timestamp of the first frame if it is known. Poll afterwards.
+    /// Answers [`Event::Play`], with the timestamp of the first frame if it is known. Poll
+    /// afterwards.
     pub fn handle_playing(&mut self, now: Instant, first: Option<Duration>) {
         self.now = now;
         match self.waiting.take() {
@@ -359,7 +367,8 @@ impl Connection {
         session.frame(now, frame, &mut self.out)
     }
 
-    /// Sends an RTCP goodbye because there are no more frames. The connection ends after [`GRACE`]. Poll afterwards.
+    /// Sends an RTCP goodbye because there are no more frames. The connection ends after [`GRACE`].
+    /// Poll afterwards.
     pub fn handle_end(&mut self, now: Instant) {
         self.now = now;
         self.goodbye(End::NoFrames);
@@ -401,7 +410,8 @@ impl Connection {
         }
     }
 
-    /// Returns the next output. Call it after each `handle_*` call until it returns [`Output::Timeout`].
+    /// Returns the next output. Call it after each `handle_*` call until it returns
+    /// [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
         if !self.writing
             && let Some(bytes) = self.out.take_stream()
@@ -473,8 +483,8 @@ impl Connection {
         }
     }
 
-    /// Sends an RTCP goodbye to a playing client, and gives it time to end its session. Some clients treat an early close
-    /// as an error and reconnect.
+    /// Sends an RTCP goodbye to a playing client, and gives it time to end its session. Some
+    /// clients treat an early close as an error and reconnect.
     fn goodbye(&mut self, end: End) {
         let playing = self.session.as_mut().filter(|session| session.playing);
         match playing {

@@ -116,7 +116,8 @@ impl Request {
                 return Err(bad("too many headers"));
             }
             let (name, value) = line.split_once(':').ok_or(bad("header without a colon"))?;
-            // Spaces before the colon and continuation lines are refused: both allow request smuggling.
+            // Spaces before the colon and continuation lines are refused: both allow request
+            // smuggling.
             if !token(name) {
                 return Err(bad("header without a valid name"));
             }
@@ -193,7 +194,8 @@ impl Inbox {
         *self = Self::default();
     }
 
-    /// Returns the next complete request or packet. The total work is linear in the number of bytes, however they are split.
+    /// Returns the next complete request or packet. The total work is linear in the number of
+    /// bytes, however they are split.
     pub(super) fn next(&mut self) -> Result<Option<Incoming>, Malformed> {
         if self.head.is_none() {
             // Some clients send an empty line after a body that its length does not include.
@@ -237,7 +239,8 @@ impl Inbox {
         Some(Incoming::Interleaved { channel, data })
     }
 
-    /// Returns the end of the head, and the start of the body. Lines may end without a carriage return.
+    /// Returns the end of the head, and the start of the body. Lines may end without a carriage
+    /// return.
     fn end_of_head(&mut self) -> Result<Option<(usize, usize)>, Malformed> {
         let mut from = self.searched;
         while let Some(behind) = self.buffer.get(from..) {
@@ -379,7 +382,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, however it is cut: no panic, nothing over the limits, and the cuts make no difference.
+        /// Whatever comes, however it is cut: no panic, nothing over the limits, and the cuts make
+        /// no difference.
         #[test]
         fn cuts_make_no_difference(
             pieces in prop::collection::vec(

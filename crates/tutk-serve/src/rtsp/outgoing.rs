@@ -44,8 +44,8 @@ impl Path {
 }
 
 impl Outgoing {
-    /// Appends a packet with `write`, and returns its size. Returns `None` if `write` returns `false`, or if the packet is
-    /// too long for the interleaved header.
+    /// Appends a packet with `write`, and returns its size. Returns `None` if `write` returns
+    /// `false`, or if the packet is too long for the interleaved header.
     pub(super) fn packet(
         &mut self,
         path: Path,

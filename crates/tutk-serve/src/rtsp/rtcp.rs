@@ -54,8 +54,8 @@ pub(super) fn write(
     .write_into(out)
 }
 
-/// Returns the largest fraction of lost packets in the receiver reports of a packet, in units of 1/256. Returns `None`
-/// for invalid RTCP.
+/// Returns the largest fraction of lost packets in the receiver reports of a packet, in units of
+/// 1/256. Returns `None` for invalid RTCP.
 pub(super) fn read(packet: &[u8]) -> Option<u8> {
     let compound = Compound::parse(packet).ok()?;
     let mut lost = 0;

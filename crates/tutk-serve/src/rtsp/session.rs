@@ -100,7 +100,8 @@ impl Offered {
         }
     }
 
-    /// Returns the session description (RFC 8866) with the attributes of RTSP (RFC 2326 appendix C).
+    /// Returns the session description (RFC 8866) with the attributes of RTSP (RFC 2326 appendix
+    /// C).
     pub(super) fn sdp(&self, host: IpAddr) -> String {
         let family = if host.is_ipv4() { "IP4" } else { "IP6" };
         let any = if host.is_ipv4() { "0.0.0.0" } else { "::" };
@@ -192,7 +193,8 @@ impl Session {
         pictures.all(|(_, track)| now.is_none() || now == track.codec)
     }
 
-    /// Returns the `RTP-Info` header (RFC 2326 section 12.33). `first` is the timestamp of the first frame, if known.
+    /// Returns the `RTP-Info` header (RFC 2326 section 12.33). `first` is the timestamp of the
+    /// first frame, if known.
     pub(super) fn rtp_info(&self, base: &str, first: Option<Duration>) -> String {
         let track = |(number, track): &(usize, Track)| {
             let control = Target::control(*number);
@@ -220,8 +222,8 @@ impl Session {
         self.report_at = None;
     }
 
-    /// Sends a frame. Sender reports precede the first frame, and the first one after a gap, so that clients can
-    /// synchronize video and audio.
+    /// Sends a frame. Sender reports precede the first frame, and the first one after a gap, so
+    /// that clients can synchronize video and audio.
     ///
     /// # Errors
     /// RTP cannot carry the frame. Reported once for each track.

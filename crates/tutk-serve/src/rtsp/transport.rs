@@ -22,7 +22,8 @@ pub(super) fn offers(header: &str, udp: bool) -> impl Iterator<Item = Offer> {
         .filter(move |offer| udp || matches!(offer, Offer::Interleaved(_)))
 }
 
-/// Parses one transport. Returns `None` for other protocols, multicast, recording, and invalid text.
+/// Parses one transport. Returns `None` for other protocols, multicast, recording, and invalid
+/// text.
 fn offer(text: &str) -> Option<Offer> {
     let mut parts = text.split(';').map(str::trim);
     let is = |this: &str, that| this.eq_ignore_ascii_case(that);
@@ -40,7 +41,8 @@ fn offer(text: &str) -> Option<Offer> {
             }
             Some((name, value)) if is(name, "interleaved") => channels = Some(pair(value)?),
             Some((name, value)) if is(name, "client_port") => ports = Some(pair(value)?),
-            // Other parameters are ignored. `destination` must be: a client could send a stream to another host.
+            // Other parameters are ignored. `destination` must be: a client could send a stream to
+            // another host.
             _ => {}
         }
     }

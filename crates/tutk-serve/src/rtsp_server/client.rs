@@ -1,4 +1,5 @@
-//! One client: connects the RTSP state machine to sockets, the clock, and a subscription of the hub.
+//! One client: connects the RTSP state machine to sockets, the clock, and a subscription of the
+//! hub.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -26,11 +26,13 @@ pub(crate) const SCHEME: &str = "rtsp";
 /// The default maximum number of connections. Further connections are closed.
 pub const MAX_CONNECTIONS: usize = 256;
 
-/// The settings of an [`RtspServer`]. Create them with [`RtspConfig::new`], then change fields as needed.
+/// The settings of an [`RtspServer`]. Create them with [`RtspConfig::new`], then change fields as
+/// needed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RtspConfig {
-    /// The address to listen on. With port 0 the system chooses a port: see [`RtspServer::local_addr`].
+    /// The address to listen on. With port 0 the system chooses a port: see
+    /// [`RtspServer::local_addr`].
     pub listen: SocketAddr,
     /// Offer RTP over UDP in addition to RTP in the RTSP connection.
     pub udp: bool,
@@ -58,8 +60,9 @@ impl RtspConfig {
 
 /// Serves the cameras of a hub at `rtsp://HOST:PORT/NAME`. Dropping it closes all connections.
 ///
-/// After [`MAX_FAILURES`](crate::MAX_FAILURES) wrong passwords from one address, new connections from it
-/// are closed for the rest of [`FAILURE_TIME`](crate::FAILURE_TIME). Existing connections are kept.
+/// After [`MAX_FAILURES`](crate::MAX_FAILURES) wrong passwords from one address, new connections
+/// from it are closed for the rest of [`FAILURE_TIME`](crate::FAILURE_TIME). Existing connections
+/// are kept.
 #[derive(Debug)]
 pub struct RtspServer {
     local: SocketAddr,

@@ -10,8 +10,8 @@ use tokio::sync::broadcast;
 
 use crate::rtsp::{Channel, Ports};
 
-/// The number of datagrams that are sent to a client without a pause. A key frame has hundreds, and the
-/// receive buffer of a client has room for about ninety: 208 KiB by default on Linux.
+/// The number of datagrams that are sent to a client without a pause. A key frame has hundreds, and
+/// the receive buffer of a client has room for about ninety: 208 KiB by default on Linux.
 pub(super) const BURST: u32 = 16;
 
 /// The pause after a burst. A client still receives up to 20 MB per second.

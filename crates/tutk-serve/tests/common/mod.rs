@@ -162,8 +162,8 @@ pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> Simulate
     }
 }
 
-/// A connection for which the system holds little. Its own timers may be waited for when it is read from, so that clocks
-/// that are stopped jump ahead.
+/// A connection for which the system holds little. Its own timers may be waited for when it is read
+/// from, so that clocks that are stopped jump ahead.
 pub async fn narrow(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();

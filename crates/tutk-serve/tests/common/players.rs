@@ -18,7 +18,8 @@ use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{Camera, CameraState, Hub, RtspConfig, RtspServer};
 
-/// Whether these tools of a package are there, by asking for their version. Where CI=true they must be.
+/// Whether these tools of a package are there, by asking for their version. Where CI=true they must
+/// be.
 pub fn are_there(tools: &[&str], argument: &str, package: &str) -> bool {
     let there = |tool: &&str| {
         let out = Command::new(tool).arg(argument).output();
@@ -71,11 +72,12 @@ impl Show {
         }
     }
 
-    /// Runs a program that watches, `URL` among its arguments replaced, until the camera has shown all.
-    /// And what a viewer of the hub saw meanwhile.
+    /// Runs a program that watches, `URL` among its arguments replaced, until the camera has shown
+    /// all. And what a viewer of the hub saw meanwhile.
     pub async fn watch(self, program: &str, args: &[&str]) -> (Output, Seen) {
         let watching = self.spawn(program, args);
-        // The camera begins when the player asks what it shows, however long the player takes to come up.
+        // The camera begins when the player asks what it shows, however long the player takes to
+        // come up.
         while self.front.stats().await.viewers.is_empty() && !watching.is_finished() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -10,7 +10,8 @@
 
 use tutk_serve::{LiveFrame, Viewer};
 
-/// What a viewer of the hub saw: the times of pictures and of sound on the camera's line, in seconds.
+/// What a viewer of the hub saw: the times of pictures and of sound on the camera's line, in
+/// seconds.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub pictures: Vec<f64>,
@@ -36,8 +37,8 @@ impl Seen {
         seen
     }
 
-    /// Compares with the times at which a player shows what it received from the first key frame on: the same, but
-    /// for where they count from. `None` where the player does not say a time.
+    /// Compares with the times at which a player shows what it received from the first key frame
+    /// on: the same, but for where they count from. `None` where the player does not say a time.
     pub fn assert_in_step(&self, pictures: &[Option<f64>], sounds: &[Option<f64>], what: &str) {
         let close = |a: f64, b: f64| (a - b).abs() < 0.002;
         let count = (pictures.len(), sounds.len());

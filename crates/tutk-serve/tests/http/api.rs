@@ -35,7 +35,7 @@ async fn set(served: &Served, control: &str, body: Value) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cameras_say_what_they_are_and_how_they_are() {
+async fn api_lists_cameras_with_state_and_streams() {
     let mut config = with_sound(H264, Codec::Pcmu);
     let result = json!({
         "connectionRes": "1",
@@ -121,7 +121,7 @@ async fn cameras_say_what_they_are_and_how_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_camera_that_is_down_says_why_and_until_when() {
+async fn api_explains_why_a_camera_is_down() {
     let config = camera(H264, FPS);
     let gone = crate::common::served(config.clone());
     let address = gone.local_addr();
@@ -162,7 +162,7 @@ async fn a_camera_that_is_down_says_why_and_until_when() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn names_of_every_kind() {
+async fn camera_names_are_percent_encoded() {
     let served = Served::start(camera(H264, FPS)).await;
     for (name, path) in [
         ("api", "api"),
@@ -192,7 +192,7 @@ async fn names_of_every_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_list_of_controls_says_it_all() {
+async fn control_list_is_complete() {
     let served = Served::with(
         camera(H264, FPS),
         |settings| settings.client.model = Some("WYZEDB3".to_owned()),
@@ -365,7 +365,7 @@ async fn errors_name_what_is_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_model_decides_which_code_is_sent() {
+async fn command_code_depends_on_the_model() {
     let mut config = camera(H264, FPS);
     // It tells by itself: the first command waits for that.
     config.model = Some("WYZEC1".to_owned());

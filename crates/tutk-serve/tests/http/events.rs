@@ -70,7 +70,7 @@ impl Events {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changes_is_told() {
+async fn events_report_changes() {
     let served = Served::start(camera(H264, FPS)).await;
     let mut events = Events::open(&served, None).await;
     let (kind, first, id) = events.next().await.unwrap();

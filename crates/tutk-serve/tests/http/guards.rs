@@ -34,7 +34,7 @@ async fn raw(served: &Served, request: &str) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_accounts_everything_wants_one() {
+async fn accounts_protect_every_url() {
     let served = guarded().await;
     for path in PATHS {
         let answer = served.get(path).await;
@@ -53,7 +53,8 @@ async fn with_accounts_everything_wants_one() {
             .send("GET", "/api/cameras", &basic(name, password), "")
             .await;
         assert_eq!(answer.status, 200);
-        // An account that is known needs no other name for the server: no page of others has its password.
+        // An account that is known needs no other name for the server: no page of others has its
+        // password.
         let host = format!(
             "GET /api/cameras HTTP/1.1\r\nHost: cam.example\r\nConnection: close\r\n{}\r\n",
             basic(name, password)
@@ -82,7 +83,7 @@ async fn with_accounts_everything_wants_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cookie_opens_what_basic_cannot() {
+async fn cookie_authenticates_websockets() {
     let served = guarded().await;
     let answer = served.send("GET", "/", &basic("anna", "sécret"), "").await;
     let cookie = answer.header("set-cookie").unwrap();
@@ -108,7 +109,7 @@ async fn a_cookie_opens_what_basic_cannot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn passwords_cannot_be_tried_without_end() {
+async fn address_is_blocked_after_too_many_wrong_passwords() {
     let served = guarded().await;
     let answer = served.send("GET", "/", &basic("anna", "sécret"), "").await;
     let (pair, _) = answer
@@ -149,7 +150,7 @@ async fn passwords_cannot_be_tried_without_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_accounts_the_server_has_to_be_called_by_a_name_of_its_own() {
+async fn unknown_host_names_are_refused_without_accounts() {
     let named = |http: &mut HttpConfig| http.names.push("cam.home.arpa".to_owned());
     let served = Served::with(camera(H264, FPS), |_| {}, named).await;
     for (host, status) in [
@@ -205,7 +206,7 @@ async fn without_accounts_the_server_has_to_be_called_by_a_name_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_of_others_change_nothing_and_stay_nowhere() {
+async fn cross_origin_requests_are_refused() {
     let served = Served::start(camera(H264, FPS)).await;
     let own = format!("http://{}", served.address());
     let port = served.address().port();
@@ -266,7 +267,7 @@ async fn pages_of_others_change_nothing_and_stay_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_websocket_is_told_so() {
+async fn invalid_handshakes_are_refused() {
     let served = Served::start(camera(H264, FPS)).await;
     for path in ["/front/live", "/front/talk"] {
         let answer = served.get(path).await;

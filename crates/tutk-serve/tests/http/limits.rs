@@ -14,7 +14,7 @@ use crate::live::Watched;
 use crate::stream::with_sound;
 
 #[tokio::test(start_paused = true)]
-async fn more_viewers_than_there_may_be() {
+async fn viewers_over_the_limit_get_503() {
     let served = Served::with(camera(H264, FPS), |_| {}, |http| http.limits.viewers = 2).await;
     let first = served.stream("/front/stream.ts").await;
     let mut second = served.socket("/front/live").await;
@@ -40,7 +40,7 @@ async fn more_viewers_than_there_may_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_connections_than_there_may_be() {
+async fn connections_over_the_limit_get_503() {
     let served = Served::with(
         camera(H264, FPS),
         |_| {},
@@ -72,7 +72,7 @@ async fn more_connections_than_there_may_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_too_long_is_refused() {
+async fn oversized_requests_are_refused() {
     let served = Served::start(camera(H264, FPS)).await;
     let control = "/api/cameras/front/controls/night-vision";
     let long = format!("{{\"value\":\"{}\"}}", "x".repeat(64 << 10));
@@ -105,7 +105,7 @@ async fn what_is_too_long_is_refused() {
 
 /// Limits as large as can be said are none.
 #[tokio::test(start_paused = true)]
-async fn no_limits() {
+async fn limits_can_be_infinite() {
     let none = |http: &mut tutk_serve::HttpConfig| {
         let limits = &mut http.limits;
         for size in [
@@ -144,7 +144,7 @@ async fn closed(tcp: &mut TcpStream, within: Duration) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_slow_is_not_waited_for() {
+async fn slow_requests_time_out() {
     let served = Served::start(camera(H264, FPS)).await;
     let second = Duration::from_secs(1);
     // Nothing is asked; half of a head comes; nothing more is asked.
@@ -166,7 +166,7 @@ async fn who_is_slow_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_left_behind() {
+async fn no_tasks_remain_after_close_or_drop() {
     let tasks = || {
         tokio::runtime::Handle::current()
             .metrics()

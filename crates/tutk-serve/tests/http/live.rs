@@ -80,7 +80,7 @@ async fn watched(config: SimulatorConfig, query: &str, segments: usize) -> Watch
 }
 
 #[tokio::test(start_paused = true)]
-async fn picture_and_sound_are_the_cameras() {
+async fn segments_contain_video_and_audio_of_the_camera() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -117,7 +117,7 @@ async fn picture_and_sound_are_the_cameras() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_browsers_play_goes_as_it_is() {
+async fn codecs_that_browsers_support_are_not_converted() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -156,7 +156,7 @@ async fn what_browsers_play_goes_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_no_place_is_named() {
+async fn unsupported_audio_is_reported() {
     let mut config = with_sound(H264, Codec::Pcmu);
     let sound = config.sound.take().unwrap();
     let frames = sound.frames().iter().cloned();
@@ -178,7 +178,7 @@ async fn what_has_no_place_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_network_is_not_in_the_segments() {
+async fn segments_are_valid_on_a_lossy_network() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -201,7 +201,7 @@ async fn a_bad_network_is_not_in_the_segments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_camera_that_comes_back_as_another() {
+async fn stream_continues_when_the_camera_is_replaced() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -257,7 +257,7 @@ async fn a_camera_that_comes_back_as_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_camera_is_away_it_is_said_to_be() {
+async fn state_is_reported_while_the_camera_is_away() {
     let config = camera(H264, FPS);
     let gone = crate::common::served(config.clone());
     let address = gone.local_addr();
@@ -291,7 +291,7 @@ async fn while_the_camera_is_away_it_is_said_to_be() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_viewer_begins_with_the_last_key_frame_and_gets_frames_as_they_come() {
+async fn late_viewer_starts_with_the_newest_key_frame_without_delay() {
     let served = Served::start(camera(H264, FPS)).await;
     let mut first = served.front.watch("first");
     for _ in 0..70 {
@@ -312,7 +312,7 @@ async fn a_late_viewer_begins_with_the_last_key_frame_and_gets_frames_as_they_co
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_with_a_close_frame() {
+async fn websocket_ends_with_a_close_frame() {
     let mut served = Served::start(camera(H264, FPS)).await;
     let mut socket = served.socket("/front/live").await;
     Watched::default().see(&mut socket, 10).await;

@@ -91,7 +91,7 @@ async fn call(served: &Served, method: &str, path: &str, body: &str) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_operation_is_there_and_answers_as_it_says() {
+async fn operations_answer_as_documented() {
     let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
     let mut viewer = served.front.watch("somebody");
     for _ in 0..30 {
@@ -163,7 +163,7 @@ async fn every_operation_is_there_and_answers_as_it_says() {
 
 /// Who is refused before anything is looked at, and whether that was foreseen.
 #[tokio::test(start_paused = true)]
-async fn refusals_are_as_the_document_says() {
+async fn errors_match_the_document() {
     let open = Served::start(camera(H264, FPS)).await;
     let guarded = Served::with(
         camera(H264, FPS),
@@ -220,7 +220,7 @@ async fn refusals_are_as_the_document_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_control_answers_as_the_document_says() {
+async fn controls_answer_as_documented() {
     let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
     let document = Document(served.get("/openapi.json").await.json());
     let item = &document.0["paths"]["/api/cameras/{name}/controls/{control}"];
@@ -266,7 +266,7 @@ async fn every_control_answers_as_the_document_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_are_as_the_document_says() {
+async fn messages_match_the_document() {
     let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
     let document = Document(served.get("/openapi.json").await.json());
     let mut kinds = BTreeSet::new();

@@ -4,7 +4,7 @@ use crate::client::Served;
 use crate::common::{FPS, H264, camera};
 
 #[tokio::test(start_paused = true)]
-async fn it_is_part_of_the_program_and_does_nothing_but_what_it_may() {
+async fn page_is_served_with_a_strict_policy() {
     let served = Served::start(camera(H264, FPS)).await;
     let page = served.get("/").await;
     assert_eq!(page.status, 200);

@@ -14,7 +14,7 @@ use crate::stream::{PASS, ffmpeg};
 const KEPT: usize = 200;
 
 #[tokio::test(start_paused = true)]
-async fn a_browser_that_is_slow_misses_frames_and_nobody_else_does() {
+async fn only_the_slow_browser_misses_frames() {
     let served = Served::with(
         camera(H264, FPS),
         |settings| {
@@ -74,7 +74,7 @@ async fn a_browser_that_is_slow_misses_frames_and_nobody_else_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_nothing_for_long_is_sent_away() {
+async fn client_that_reads_nothing_is_disconnected() {
     let served = Served::start(camera(H264, FPS)).await;
     let mut socket = Socket::narrow(served.address(), "/front/live").await;
     Watched::default().see(&mut socket, 5).await;
@@ -90,7 +90,7 @@ async fn who_takes_nothing_for_long_is_sent_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_websocket_client_that_is_there_no_more_is_found_out() {
+async fn dead_websocket_client_is_detected() {
     // Nothing is written to it: the camera is away.
     let config = camera(H264, FPS);
     let gone = crate::common::served(config.clone());

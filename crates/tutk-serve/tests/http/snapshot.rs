@@ -5,7 +5,7 @@ use crate::common::{FPS, H264, camera};
 
 #[cfg(not(feature = "snapshot"))]
 #[tokio::test(start_paused = true)]
-async fn without_a_decoder_it_says_so() {
+async fn snapshot_without_a_decoder_is_refused() {
     let served = Served::start(camera(H264, FPS)).await;
     let error = served.get("/front/snapshot.jpg").await.problem(501);
     assert!(error.contains("`snapshot`"), "{error}");
@@ -24,7 +24,7 @@ mod with_a_decoder {
     use crate::stream::ffmpeg;
 
     #[tokio::test(start_paused = true)]
-    async fn it_is_the_newest_key_frame() {
+    async fn snapshot_shows_the_newest_key_frame() {
         let served = Served::start(camera(H264, FPS)).await;
         let first = served.get("/front/snapshot.jpg").await;
         assert_eq!(
@@ -58,7 +58,7 @@ mod with_a_decoder {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_cannot_be_had_says_why() {
+    async fn unavailable_streams_explain_why() {
         let served = Served::start(camera(H265, FPS)).await;
         let answer = served.get("/front/snapshot.jpg").await;
         let error = answer.problem(501);

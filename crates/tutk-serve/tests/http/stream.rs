@@ -49,7 +49,8 @@ pub(crate) fn samples(bytes: &[u8], name: &str) -> Vec<i16> {
     pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
 }
 
-/// Whether samples are those of a camera's looped sound, from the beginning of some frame on, to the last one.
+/// Whether samples are those of a camera's looped sound, from the beginning of some frame on, to
+/// the last one.
 pub(crate) fn assert_heard(
     samples: &[i16],
     codec: AudioCodec,
@@ -168,7 +169,7 @@ async fn mp4_is_what_the_camera_sends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transport_stream_has_the_sound_that_it_has_a_place_for() {
+async fn transport_stream_contains_supported_audio() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -214,7 +215,7 @@ async fn a_transport_stream_has_the_sound_that_it_has_a_place_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_network_loses_is_not_in_the_stream() {
+async fn stream_is_valid_on_a_lossy_network() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -240,7 +241,7 @@ async fn what_the_network_loses_is_not_in_the_stream() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_viewer_begins_with_the_last_key_frame() {
+async fn late_viewer_starts_with_the_newest_key_frame() {
     let served = Served::start(camera(H264, FPS)).await;
     let mut first = served.stream("/front/stream.mp4").await;
     taken(&served, &mut first, 70).await;
@@ -273,7 +274,7 @@ async fn players_play_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_with_its_camera_and_with_the_server() {
+async fn stream_ends_with_its_camera_and_with_the_server() {
     let served = Served::start(camera(H264, FPS)).await;
     let mut stream = served.stream("/front/stream.mp4").await;
     stream.bytes(10_000).await;
@@ -292,7 +293,7 @@ async fn a_stream_ends_with_its_camera_and_with_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_camera_that_is_not_there_is_an_error_that_says_why() {
+async fn stream_of_an_absent_camera_is_an_error() {
     let config = camera(H264, FPS);
     let gone = crate::common::served(config.clone());
     let address = gone.local_addr();

@@ -50,7 +50,7 @@ async fn heard(served: &mut Served, codec: AudioCodec) -> (Vec<i16>, Vec<Instant
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_camera_hears_every_sample_in_time() {
+async fn camera_receives_every_sample_in_time() {
     for (codec, media, rate) in [
         (Codec::Pcm, AudioCodec::Pcm, 16_000),
         (Codec::Pcmu, AudioCodec::Pcmu, 8_000),
@@ -101,7 +101,7 @@ async fn the_camera_hears_every_sample_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_after_a_pause_is_said_at_once_and_no_faster() {
+async fn audio_after_a_pause_plays_at_once_in_real_time() {
     let mut served = Served::start(with_sound(H264, Codec::Pcmu)).await;
     let mut socket = open(&served, 8_000).await;
     socket.binary(vec![0; 320]).await;
@@ -120,7 +120,7 @@ async fn what_comes_after_a_pause_is_said_at_once_and_no_faster() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_talks_at_a_time() {
+async fn only_one_client_can_talk() {
     let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
     let mut first = open(&served, 8_000).await;
     let mut second = served.socket("/front/talk").await;
@@ -147,7 +147,7 @@ async fn one_talks_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_sound_for_the_camera_is_named() {
+async fn invalid_audio_is_refused() {
     let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
     let begin = "{\"type\":\"begin\",\"rate\":8000}";
     for (texts, sound, word) in [
@@ -199,7 +199,7 @@ async fn what_is_no_sound_for_the_camera_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cameras_that_cannot_be_talked_to() {
+async fn unsupported_backchannels_are_refused() {
     for (config, word) in [
         (with_sound(H264, Codec::AacAdts), "uses AAC"),
         (camera(H264, FPS), "sends no audio"),

@@ -57,8 +57,8 @@ fn watch(url: &str) -> Vec<u8> {
     out.stdout
 }
 
-/// What ffmpeg says of each picture or frame of sound: its hash. VLC stops in the middle of one, and complaints
-/// are of that.
+/// What ffmpeg says of each picture or frame of sound: its hash. VLC stops in the middle of one,
+/// and complaints are of that.
 fn hashes(bytes: &[u8], args: &[&str]) -> Vec<String> {
     let file = path("vlc");
     std::fs::write(&file, bytes).unwrap();
@@ -79,7 +79,7 @@ fn hashes(bytes: &[u8], args: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_shows_the_pictures_of_the_camera() {
+async fn snapshot_shows_the_camera() {
     if !is_there() || !ffmpeg_is_there() {
         return;
     }
