@@ -62,7 +62,7 @@ pub enum Values {
         /// The fields of an item.
         item: &'static [Field],
         /// The most items.
-        most: usize,
+        max_items: usize,
     },
 }
 
@@ -240,8 +240,8 @@ impl fmt::Display for Values {
                 }
                 write_kinds(f, fields)
             }
-            Self::List { item, most } => {
-                write!(f, "0 to {most} times ")?;
+            Self::List { item, max_items } => {
+                write!(f, "0 to {max_items} times ")?;
                 for (at, field) in item.iter().enumerate() {
                     if at > 0 {
                         write!(f, "{SEPARATOR}")?;

@@ -65,20 +65,6 @@ fn user() -> UserId {
 }
 
 #[test]
-fn the_model_chooses_the_message() {
-    let choose = |model, user| AuthMessage::for_model(model, user);
-    assert_eq!(choose(None, None), AuthMessage::Anonymous);
-    assert_eq!(choose(Some("WYZEDB3"), None), AuthMessage::Anonymous);
-    assert_eq!(choose(None, Some(user())), AuthMessage::User(user()));
-    let other = choose(Some("HL_CAM4"), Some(user()));
-    assert_eq!(other, AuthMessage::User(user()));
-    for doorbell in ["WYZEDB3", "HL_DB2"] {
-        let auth = choose(Some(doorbell), Some(user()));
-        assert_eq!(auth, AuthMessage::DoorbellUser(user()));
-    }
-}
-
-#[test]
 fn each_message_is_accepted_under_its_own_code() {
     for (auth, code, user_id) in [
         (AuthMessage::Anonymous, 10002, None),

@@ -1,48 +1,20 @@
 //! What is known of models, for what is said to people (wire.md section 13).
 
+use serde_json::Value;
 use tutk_runtime::tutk_session::Phase;
-use tutk_runtime::tutk_session::hl_ioctl::Models;
-use tutk_runtime::tutk_session::hl_ioctl::models::{OUTDOOR, is_one_of};
+use tutk_runtime::tutk_session::hl_ioctl::{CameraGroup, Control};
+use tutk_runtime::tutk_session::models::{Model, is_unsupported};
 
 use crate::failure::{Failure, Status};
 
-/// Beginnings of models that speak another protocol altogether.
-const NOT_TUTK: [&str; 3] = ["GW_", "AN_", "LD_CFP"];
-
-/// Models and what they are sold as.
-const PRODUCTS: [(&str, &str); 15] = [
-    ("WYZEC1", "Wyze Cam v1"),
-    ("WYZEC1-JZ", "Wyze Cam v2"),
-    ("WYZE_CAKP2JFUS", "Wyze Cam v3"),
-    ("HL_CAM3P", "Wyze Cam v3 Pro"),
-    ("HL_CAM4", "Wyze Cam v4"),
-    ("WYZECP1_JEF", "Wyze Cam Pan"),
-    ("HL_PAN2", "Wyze Cam Pan v2"),
-    ("HL_PAN3", "Wyze Cam Pan v3"),
-    ("HL_PANP", "Wyze Cam Pan Pro"),
-    ("WVOD1", "Wyze Cam Outdoor"),
-    ("HL_WCO2", "Wyze Cam Outdoor v2"),
-    ("WYZEDB3", "Wyze Doorbell"),
-    ("HL_DB2", "Wyze Doorbell v2"),
-    ("HL_CFL2", "Wyze Floodlight v2"),
-    ("HL_BC", "Wyze Bulb Cam"),
-];
-
-/// Whether it is known to speak another protocol.
-pub(crate) fn is_not_tutk(model: &str) -> bool {
-    NOT_TUTK.iter().any(|prefix| model.starts_with(prefix))
-}
-
-/// That it speaks another protocol, in words.
+/// The reason why a camera of this model cannot be used, if it speaks another protocol.
 pub(crate) fn not_tutk(model: &str) -> Option<String> {
-    let is_not = is_not_tutk(model);
-    is_not.then(|| format!("{model} does not speak TUTK but another protocol"))
+    is_unsupported(model).then(|| format!("{model} does not speak TUTK but another protocol"))
 }
 
-/// What it is sold as.
+/// The marketing name of a model.
 pub(crate) fn product(model: &str) -> Option<&'static str> {
-    let (_, product) = PRODUCTS.iter().find(|(known, _)| *known == model)?;
-    Some(product)
+    Model::find(model).map(|model| model.name)
 }
 
 /// Says more of a camera that answers nothing, going by its model.
@@ -50,7 +22,7 @@ pub(crate) fn explain(failure: Failure, model: Option<&str>) -> Failure {
     let unfound = failure.status == Status::Silent && failure.phase == Phase::Discovery.name();
     let more = match model {
         _ if !unfound => return failure,
-        Some(_) if is_one_of(model, OUTDOOR) => {
+        Some(model) if Model::find(model).is_some_and(|model| model.outdoor) => {
             "an outdoor camera may be asleep: wake it in the vendor's app and try at once"
         }
         Some(_) => return failure,
@@ -62,12 +34,22 @@ pub(crate) fn explain(failure: Failure, model: Option<&str>) -> Failure {
     Failure::new(failure.status, failure.phase, failure.what, advice)
 }
 
-/// Which models have a control, in words; empty if that is not known.
-pub(crate) fn only(models: Models) -> String {
-    match models {
-        Models::Unknown => String::new(),
-        Models::Kind { name, models } => format!("{name}: {}", models.join(", ")),
-    }
+/// The name of a group of cameras, and its models.
+pub(crate) fn of_group(group: CameraGroup) -> String {
+    let ids: Vec<_> = Model::in_group(group).map(|model| model.id).collect();
+    format!("{group}: {}", ids.join(", "))
+}
+
+/// A control as JSON, with the models that have it.
+pub(crate) fn control_json(control: &Control) -> Value {
+    let ids = |group| {
+        Model::in_group(group)
+            .map(|model| model.id)
+            .collect::<Vec<_>>()
+    };
+    let mut json = control.to_json();
+    json["models"] = control.group.map(ids).into();
+    json
 }
 
 #[cfg(test)]

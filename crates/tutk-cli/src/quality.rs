@@ -3,15 +3,16 @@
 use tutk_runtime::tutk_session::Subtype;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Bitrate, Resolution};
-use tutk_runtime::tutk_session::hl_ioctl::models::{best_resolution_for_model, video_for_model};
+use tutk_runtime::tutk_session::models::command_profile;
 
 /// Returns the command that selects this picture quality. An unknown model is treated as a 1080p camera.
 pub(crate) fn request(model: Option<&str>, subtype: Subtype) -> Request {
+    let profile = command_profile(model);
     let (resolution, bitrate) = match subtype {
         Subtype::Sd => (Resolution::P360, Bitrate::SD),
-        Subtype::Hd => (best_resolution_for_model(model), Bitrate::HD),
+        Subtype::Hd => (profile.max_resolution, Bitrate::HD),
     };
-    video_for_model(model, resolution, bitrate, None)
+    profile.set_video(resolution, bitrate, None)
 }
 
 #[cfg(test)]

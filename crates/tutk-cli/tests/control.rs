@@ -17,7 +17,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tutk_runtime::tutk_session::hl_ioctl::schema::{Field, Kind, Values};
-use tutk_runtime::tutk_session::hl_ioctl::{CATALOGUE, Context, Control, Request};
+use tutk_runtime::tutk_session::hl_ioctl::{
+    CATALOGUE, CommandProfile, CommandSet, Context, Control, Request,
+};
+use tutk_runtime::tutk_session::models::Model;
 use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, Event, MediaRequest};
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
 use tutk_runtime::{Impairment, Session, simulate};
@@ -250,7 +253,14 @@ fn the_list_has_every_control() {
     let listed = json["controls"].as_array().unwrap();
     assert_eq!(listed.len(), CATALOGUE.len());
     for (listed, control) in listed.iter().zip(CATALOGUE) {
-        assert_eq!(*listed, control.to_json());
+        let mut expected = control.to_json();
+        expected["models"] = listed["models"].clone();
+        assert_eq!(*listed, expected);
+        let models = control.group.map(|group| {
+            let models = Model::in_group(group);
+            models.map(|model| model.id).collect::<Vec<_>>()
+        });
+        assert_eq!(listed["models"], serde_json::json!(models));
     }
 }
 
@@ -378,7 +388,7 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
     };
     let mut session = Session::start(config).unwrap();
     let context = Context {
-        model: None,
+        profile: CommandProfile::default(),
         now_unix_millis: Some(1_767_225_600_123),
     };
 
@@ -415,5 +425,6 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
 
 /// How many ways there are to use it: one or two.
 fn codes(control: &Control) -> usize {
-    usize::from(control.get_code().is_some()) + usize::from(control.set_code(None).is_some())
+    usize::from(control.get_code().is_some())
+        + usize::from(control.set_code(CommandSet::Current).is_some())
 }

@@ -9,7 +9,7 @@ mod dialect;
 mod discoverer;
 mod error;
 mod event;
-mod models;
+pub mod models;
 mod output;
 mod phase;
 pub mod psk;
@@ -37,7 +37,6 @@ pub use wire::MAX_HL_PAYLOAD;
 pub mod internal {
     pub use crate::channel::{AvCounter, BACK, Channel, MAIN};
     pub use crate::client::{IDLE, REPEAT};
-    pub use crate::models::takes_plain_psk_only;
     pub use crate::output::Outbox;
     pub use crate::phase::later;
     pub use crate::wire::{End, Incoming, Offer, Place, Question, Request, Wrapper};

@@ -1,19 +1,211 @@
-//! What is known of models below the commands (wire.md sections 7, 12 and 13).
+//! The camera models and how they differ (docs/protocol.md, section 19).
 
-use hl_ioctl::models::is_one_of;
+use hl_ioctl::commands::{Resolution, UserId};
+use hl_ioctl::{AuthMessage, CameraGroup, CommandProfile, CommandSet};
 
-/// Doorbell v1, which takes only TLS_PSK_WITH_AES_128_CBC_SHA256, 0x00AE.
-const PLAIN_PSK: &[&str] = &["WYZEDB3"];
-
-/// Bulb Cam, which is known to send lost packets again when it is asked to.
-const RESEND: &[&str] = &["HL_BC"];
-
-/// Whether the model is known to do resend mode.
-pub(crate) fn does_resend(model: Option<&str>) -> bool {
-    is_one_of(model, RESEND)
+/// A camera model that speaks TUTK, with everything that the client does differently for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Model {
+    /// The model identifier that the camera and the vendor's cloud use, such as `HL_CAM4`.
+    pub id: &'static str,
+    /// The marketing name.
+    pub name: &'static str,
+    /// The commands that the camera accepts.
+    pub profile: CommandProfile,
+    /// An outdoor camera. It runs on a battery and does not answer while it sleeps.
+    pub outdoor: bool,
+    /// A doorbell. It expects K10006 instead of K10008.
+    pub doorbell: bool,
+    /// The camera accepts only the DTLS suite TLS_PSK_WITH_AES_128_CBC_SHA256 (0x00AE).
+    pub plain_psk: bool,
+    /// The camera is known to support resend mode.
+    pub resend: bool,
 }
 
-/// Whether the model takes no other DTLS suite than 0x00AE.
-pub fn takes_plain_psk_only(model: Option<&str>) -> bool {
-    is_one_of(model, PLAIN_PSK)
+/// The known models.
+pub static MODELS: &[Model] = &[
+    Model {
+        profile: LEGACY,
+        ..Model::new("WYZEC1", "Wyze Cam v1")
+    },
+    Model::new("WYZEC1-JZ", "Wyze Cam v2"),
+    Model::new("WYZE_CAKP2JFUS", "Wyze Cam v3"),
+    Model {
+        profile: TWO_K,
+        ..Model::new("HL_CAM3P", "Wyze Cam v3 Pro")
+    },
+    Model {
+        profile: TWO_K,
+        ..Model::new("HL_CAM4", "Wyze Cam v4")
+    },
+    Model::new("WYZECP1_JEF", "Wyze Cam Pan"),
+    Model::new("HL_PAN2", "Wyze Cam Pan v2"),
+    Model::new("HL_PAN3", "Wyze Cam Pan v3"),
+    Model {
+        profile: TWO_K,
+        ..Model::new("HL_PANP", "Wyze Cam Pan Pro")
+    },
+    Model {
+        profile: LEGACY,
+        outdoor: true,
+        ..Model::new("WVOD1", "Wyze Cam Outdoor")
+    },
+    Model {
+        profile: LEGACY,
+        outdoor: true,
+        ..Model::new("HL_WCO2", "Wyze Cam Outdoor v2")
+    },
+    Model {
+        profile: LEGACY,
+        doorbell: true,
+        plain_psk: true,
+        ..Model::new("WYZEDB3", "Wyze Doorbell")
+    },
+    Model {
+        profile: TWO_K,
+        doorbell: true,
+        ..Model::new("HL_DB2", "Wyze Doorbell v2")
+    },
+    Model {
+        profile: TWO_K_ALTERNATE,
+        ..Model::new("HL_CFL2", "Wyze Floodlight v2")
+    },
+    Model {
+        profile: TWO_K_ALTERNATE,
+        resend: true,
+        ..Model::new("HL_BC", "Wyze Bulb Cam")
+    },
+];
+
+const CURRENT: CommandProfile = CommandProfile {
+    command_set: CommandSet::Current,
+    max_resolution: Resolution::P1080,
+};
+const LEGACY: CommandProfile = CommandProfile {
+    command_set: CommandSet::Legacy,
+    ..CURRENT
+};
+const TWO_K: CommandProfile = CommandProfile {
+    max_resolution: Resolution::TwoK,
+    ..CURRENT
+};
+const TWO_K_ALTERNATE: CommandProfile = CommandProfile {
+    max_resolution: Resolution::TwoKAlternate,
+    ..CURRENT
+};
+
+/// Prefixes of models that speak another protocol.
+const UNSUPPORTED: [&str; 3] = ["GW_", "AN_", "LD_CFP"];
+
+impl Model {
+    const fn new(id: &'static str, name: &'static str) -> Self {
+        Self {
+            id,
+            name,
+            profile: CURRENT,
+            outdoor: false,
+            doorbell: false,
+            plain_psk: false,
+            resend: false,
+        }
+    }
+
+    /// Returns the model with this identifier.
+    #[must_use]
+    pub fn find(id: &str) -> Option<&'static Self> {
+        MODELS.iter().find(|model| model.id == id)
+    }
+
+    /// Returns the models of a group.
+    pub fn in_group(group: CameraGroup) -> impl Iterator<Item = &'static Self> {
+        MODELS.iter().filter(move |model| model.is_in(group))
+    }
+
+    /// Returns `true` if the model belongs to the group.
+    #[must_use]
+    pub fn is_in(&self, group: CameraGroup) -> bool {
+        match group {
+            CameraGroup::LegacyCommands => self.profile.command_set == CommandSet::Legacy,
+            CameraGroup::Outdoor => self.outdoor,
+            CameraGroup::Doorbell => self.doorbell,
+        }
+    }
+}
+
+/// Returns the command profile of a model, and the default profile for an unknown one.
+#[must_use]
+pub fn command_profile(id: Option<&str>) -> CommandProfile {
+    id.and_then(Model::find)
+        .map_or_else(CommandProfile::default, |model| model.profile)
+}
+
+/// Returns `true` if cameras of this model are known to speak another protocol than TUTK.
+#[must_use]
+pub fn is_unsupported(id: &str) -> bool {
+    UNSUPPORTED.iter().any(|prefix| id.starts_with(prefix))
+}
+
+/// Returns the message with which the client answers the challenge.
+pub(crate) fn auth_message(id: Option<&str>, user: Option<UserId>) -> AuthMessage {
+    match user {
+        None => AuthMessage::Anonymous,
+        Some(user) if id.and_then(Model::find).is_some_and(|model| model.doorbell) => {
+            AuthMessage::DoorbellUser(user)
+        }
+        Some(user) => AuthMessage::User(user),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn identifiers_are_unique_and_supported() {
+        let ids: BTreeSet<_> = MODELS.iter().map(|model| model.id).collect();
+        assert_eq!(ids.len(), MODELS.len());
+        assert!(!ids.into_iter().any(is_unsupported));
+        assert!(is_unsupported("GW_GC1") && is_unsupported("LD_CFP"));
+    }
+
+    #[test]
+    fn unknown_models_have_the_default_profile() {
+        assert_eq!(CURRENT, CommandProfile::default());
+        for id in [None, Some("HL_CAM5"), Some("WYZEC1-JZ")] {
+            assert_eq!(command_profile(id), CURRENT, "{id:?}");
+        }
+    }
+
+    #[test]
+    fn profiles_match_the_protocol_document() {
+        let profile = |id| command_profile(Some(id));
+        for id in ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"] {
+            assert_eq!(profile(id), LEGACY, "{id}");
+        }
+        for id in ["HL_CAM3P", "HL_PANP", "HL_CAM4", "HL_DB2"] {
+            assert_eq!(profile(id), TWO_K, "{id}");
+        }
+        for id in ["HL_CFL2", "HL_BC"] {
+            assert_eq!(profile(id), TWO_K_ALTERNATE, "{id}");
+        }
+    }
+
+    #[test]
+    fn auth_message_depends_on_user_and_model() {
+        let user = UserId::new("2a8f1e9c").unwrap();
+        for id in [None, Some("WYZEDB3")] {
+            assert_eq!(auth_message(id, None), AuthMessage::Anonymous);
+        }
+        for id in [None, Some("HL_CAM4"), Some("HL_CAM5")] {
+            let message = auth_message(id, Some(user.clone()));
+            assert_eq!(message, AuthMessage::User(user.clone()), "{id:?}");
+        }
+        for id in ["WYZEDB3", "HL_DB2"] {
+            let message = auth_message(Some(id), Some(user.clone()));
+            assert_eq!(message, AuthMessage::DoorbellUser(user.clone()), "{id}");
+        }
+    }
 }

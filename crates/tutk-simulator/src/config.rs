@@ -20,7 +20,7 @@ use tutk_session::Credentials;
 use tutk_session::Dialect;
 use tutk_session::Error;
 use tutk_session::MAX_HL_PAYLOAD;
-use tutk_session::internal::takes_plain_psk_only;
+use tutk_session::models::Model;
 use tutk_session::psk;
 
 /// What a simulated camera is. Made by [`SimulatorConfig::new`]; the fields may be changed after.
@@ -129,9 +129,9 @@ impl Spoken {
             .password(&config.credentials)
             .map_err(Error::Login)?;
         let call = Call::new(dialect, psk.clone(), password.clone(), configure);
-        let suites = match takes_plain_psk_only(config.model.as_deref()) {
-            true => &[CipherSuite::PskAes128CbcSha256],
-            false => dtls_psk::DEFAULT_SUITES,
+        let suites = match config.model.as_deref().and_then(Model::find) {
+            Some(model) if model.plain_psk => &[CipherSuite::PskAes128CbcSha256],
+            _ => dtls_psk::DEFAULT_SUITES,
         };
         let lookup =
             move |identity: &[u8]| (identity == psk::IDENTITY.as_bytes()).then(|| psk.clone());

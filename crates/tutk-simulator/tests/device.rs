@@ -10,7 +10,7 @@
 use std::num::{NonZeroU8, NonZeroU16};
 
 use hl_ioctl::commands::*;
-use hl_ioctl::{Command, Error, HlMessage, Request};
+use hl_ioctl::{Command, CommandSet, Error, HlMessage, Request};
 use proptest::prelude::*;
 use serde_json::json;
 use tutk_simulator::{DeviceConfig, DeviceState, Effect, Outcome, Silence};
@@ -239,8 +239,11 @@ fn code() -> impl Strategy<Value = u16> {
     let known: Vec<u16> = hl_ioctl::CATALOGUE
         .iter()
         .flat_map(|control| {
-            let other = control.other_set_code().map(|(code, _)| code);
-            [control.get_code(), control.set_code(None), other]
+            [
+                control.get_code(),
+                control.set_code(CommandSet::Current),
+                control.legacy_set_code(),
+            ]
         })
         .flatten()
         .collect();

@@ -1,52 +1,40 @@
 //! A named control, and how it is read and set.
 
+use alloc::string::ToString as _;
 use alloc::vec::Vec;
+
 use serde_json::{Value, json};
 
 use crate::commands::SetAnswer;
 use crate::layout::{Body, FromText};
-use crate::models::is_one_of;
 use crate::schema::{Field, Values};
-use crate::{Command, Error, Request};
+use crate::{CameraGroup, Command, CommandProfile, CommandSet, Error, Request};
 
-/// A named control: something of a camera that can be read, or set, or both.
+/// A named control: a property or function of a camera that a client can read, set, or both.
 ///
-/// What it sends are the types in [`commands`](crate::commands); this is their table.
+/// The messages are the types in [`commands`](crate::commands).
 #[derive(Debug, Clone, Copy)]
 pub struct Control {
-    /// Its name, in kebab case. It does not change from version to version.
+    /// The name in kebab case. It does not change between versions.
     pub name: &'static str,
-    /// What it does, in one line.
+    /// A one-line description.
     pub summary: &'static str,
-    /// Whether setting it destroys something. Ask before: [`set`](Self::set) does not.
+    /// `true` if setting the control destroys data. [`set`](Self::set) does not ask for confirmation.
     pub destructive: bool,
-    /// Which models have it.
-    pub models: Models,
+    /// The group of cameras that have the control; `None` if it depends on the camera's equipment.
+    pub group: Option<CameraGroup>,
     get: Option<Get>,
     set: Option<Set>,
 }
 
-/// Which models have a control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Models {
-    /// The documents do not say: it depends on what the camera has.
-    Unknown,
-    /// A kind of camera; the models of it that are known. Others of the kind may have it too.
-    Kind {
-        /// The kind, in words.
-        name: &'static str,
-        /// Its models.
-        models: &'static [&'static str],
-    },
-}
-
-/// What some requests depend on beside their values.
+/// What some requests depend on besides their values.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Context<'a> {
-    /// The model: it decides between two codes (see [`models`](crate::models)).
-    pub model: Option<&'a str>,
-    /// The time, in milliseconds since 1970: `clock now`, and the stamps of `position`. Without it there is
-    /// no `now`, and stamps are 0.
+pub struct Context {
+    /// The commands that the camera accepts.
+    pub profile: CommandProfile,
+    /// The time in milliseconds since 1970, for `clock now` and the timestamps of `position`.
+    ///
+    /// Without it `now` is an error and timestamps are 0.
     pub now_unix_millis: Option<u64>,
 }
 
@@ -54,7 +42,7 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Get {
     code: u16,
-    request: fn(&Context<'_>) -> Request,
+    request: fn(&Context) -> Request,
     describe: fn(&[u8]) -> Result<Value, Error>,
 }
 
@@ -62,91 +50,92 @@ struct Get {
 #[derive(Debug, Clone, Copy)]
 struct Set {
     code: u16,
-    /// The code for some models, and these.
-    other: Option<(u16, &'static [&'static str])>,
+    legacy_code: Option<u16>,
     values: Values,
     make: Make,
 }
 
-/// Name of the control, values and context to the request, and to the values as JSON.
-type Make = fn(&'static str, &[&str], &Context<'_>) -> Result<(Request, Value), Error>;
+/// Converts a control's name, values and context into the request and its values as JSON.
+type Make = fn(&'static str, &[&str], &Context) -> Result<(Request, Value), Error>;
 
 impl Control {
-    /// The code that reads it.
+    /// Returns the code that reads the control.
     #[must_use]
     pub fn get_code(&self) -> Option<u16> {
         self.get.map(|get| get.code)
     }
 
-    /// The code that sets it, on this model.
+    /// Returns the code that sets the control on cameras with this command set.
     #[must_use]
-    pub fn set_code(&self, model: Option<&str>) -> Option<u16> {
+    pub fn set_code(&self, command_set: CommandSet) -> Option<u16> {
         let set = self.set?;
-        match set.other {
-            Some((code, models)) if is_one_of(model, models) => Some(code),
-            _ => Some(set.code),
+        match command_set {
+            CommandSet::Current => Some(set.code),
+            CommandSet::Legacy => set.legacy_code.or(Some(set.code)),
         }
     }
 
-    /// The code that sets it on some models, and these, if it is not the same for all.
+    /// Returns the code that sets the control with [`CommandSet::Legacy`], if that is another one.
     #[must_use]
-    pub fn other_set_code(&self) -> Option<(u16, &'static [&'static str])> {
-        self.set?.other
+    pub fn legacy_set_code(&self) -> Option<u16> {
+        self.set?.legacy_code
     }
 
-    /// What it takes when it is set; none if it can only be read.
+    /// Returns the values that setting the control requires, or `None` if it is read-only.
     #[must_use]
     pub fn values(&self) -> Option<Values> {
         self.set.map(|set| set.values)
     }
 
-    /// The request that reads it; none if it can only be set.
+    /// Returns the request that reads the control, or `None` if it is write-only.
     #[must_use]
     pub fn get(&self) -> Option<Request> {
         self.get_with(&Context::default())
     }
 
-    /// The same, for a model and at a time.
+    /// Returns the request that reads the control in this context.
     #[must_use]
-    pub fn get_with(&self, context: &Context<'_>) -> Option<Request> {
+    pub fn get_with(&self, context: &Context) -> Option<Request> {
         self.get.map(|get| (get.request)(context))
     }
 
-    /// The request that sets it to these values.
+    /// Returns the request that sets the control to these values.
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`]; [`Error::ArgumentCount`] and [`Error::Argument`] for values that it does not
-    /// take, which say what it takes.
+    /// [`Error::ReadOnly`]. [`Error::ArgumentCount`] and [`Error::Argument`] for invalid values; the
+    /// message lists the valid ones.
     pub fn set(&self, values: &[&str]) -> Result<Request, Error> {
         self.set_with(values, &Context::default())
     }
 
-    /// The same, for a model and at a time.
+    /// Returns the request that sets the control to these values in this context.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
-    pub fn set_with(&self, values: &[&str], context: &Context<'_>) -> Result<Request, Error> {
+    /// The errors of [`set`](Self::set).
+    pub fn set_with(&self, values: &[&str], context: &Context) -> Result<Request, Error> {
         self.make(values, context).map(|(request, _)| request)
     }
 
-    /// The values that [`set_with`](Self::set_with) sends, as JSON in the words of
-    /// [`describe_answer`](Self::describe_answer): `null` for a control that takes none.
+    /// Returns the values that [`set_with`](Self::set_with) sends as JSON, in the form of
+    /// [`describe_answer`](Self::describe_answer). It is `null` for a control without values.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
-    pub fn parse(&self, values: &[&str], context: &Context<'_>) -> Result<Value, Error> {
+    /// The errors of [`set`](Self::set).
+    pub fn parse(&self, values: &[&str], context: &Context) -> Result<Value, Error> {
         self.make(values, context).map(|(_, json)| json)
     }
 
-    /// What the camera answers to [`get`](Self::get), as JSON: values by name, several as an object. For a
-    /// control that can only be set, the answer to that: [`describe_set_answer`](Self::describe_set_answer).
+    /// Converts the answer to [`get`](Self::get) to JSON: values by name, several as an object.
+    ///
+    /// For a write-only control it converts the answer to [`set`](Self::set), as
+    /// [`describe_set_answer`](Self::describe_set_answer) does.
     ///
     /// # Errors
     ///
-    /// As [`Command::decode_answer`] of its command.
+    /// The errors of the command's [`Command::decode_answer`].
     pub fn describe_answer(&self, payload: &[u8]) -> Result<Value, Error> {
         match self.get {
             Some(get) => (get.describe)(payload),
@@ -154,20 +143,23 @@ impl Control {
         }
     }
 
-    /// What the camera answers to [`set`](Self::set): `"done"`, or the byte that it says instead.
+    /// Converts the answer to [`set`](Self::set) to JSON: `"done"`, or the byte that the camera sent.
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`] if it says nothing.
+    /// [`Error::Truncated`] for an empty answer.
     pub fn describe_set_answer(&self, payload: &[u8]) -> Result<Value, Error> {
         SetAnswer::take(self.name, payload).map(|answer| answer.json())
     }
 
-    /// The entry itself as JSON: `name`, `summary`, `get` and `set` codes, `values` in words, their `form`
-    /// ([`Values::form`]) and `fields` ([`Field::to_json`](crate::schema::Field::to_json)), how many items a list
-    /// has at `most`, `destructive`, `models` and their `kind`.
+    /// Returns the control as JSON.
+    ///
+    /// The keys are `name`, `summary`, the codes `get` and `set`, `values` as text, their `form`
+    /// ([`Values::form`]) and `fields` ([`Field::to_json`]), the largest number of list items as
+    /// `most`, `destructive`, and the name of the group as `kind`.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        let values = self.values();
         let fields = |values: Values| -> Vec<_> {
             let fields = values.fields();
             fields.iter().map(Field::to_json).collect()
@@ -176,27 +168,20 @@ impl Control {
             "name": self.name,
             "summary": self.summary,
             "get": self.get_code(),
-            "set": self.set_code(None),
-            "values": self.values().map(|values| alloc::format!("{values}")),
-            "form": self.values().map(|values| values.form()),
-            "fields": self.values().map(fields),
-            "most": match self.values() {
-                Some(Values::List { most, .. }) => Some(most),
+            "set": self.set_code(CommandSet::Current),
+            "values": values.map(|values| values.to_string()),
+            "form": values.map(|values| values.form()),
+            "fields": values.map(fields),
+            "most": match values {
+                Some(Values::List { max_items, .. }) => Some(max_items),
                 _ => None,
             },
             "destructive": self.destructive,
-            "models": match self.models {
-                Models::Unknown => None,
-                Models::Kind { models, .. } => Some(models),
-            },
-            "kind": match self.models {
-                Models::Unknown => None,
-                Models::Kind { name, .. } => Some(name),
-            },
+            "kind": self.group.map(CameraGroup::name),
         })
     }
 
-    fn make(&self, values: &[&str], context: &Context<'_>) -> Result<(Request, Value), Error> {
+    fn make(&self, values: &[&str], context: &Context) -> Result<(Request, Value), Error> {
         let control = self.name;
         let set = self.set.ok_or(Error::ReadOnly { control })?;
         (set.make)(control, values, context)
@@ -210,13 +195,13 @@ impl Control {
             name,
             summary,
             destructive: false,
-            models: Models::Unknown,
+            group: None,
             get: None,
             set: None,
         }
     }
 
-    /// Is read by `C`.
+    /// Reads with the default value of `C`.
     pub(super) const fn reads<C>(self) -> Self
     where
         C: Command + Default,
@@ -225,8 +210,8 @@ impl Control {
         self.reads_with::<C>(|_| Request::from(&C::default()))
     }
 
-    /// Is read by `C`, made in another way.
-    pub(super) const fn reads_with<C>(mut self, request: fn(&Context<'_>) -> Request) -> Self
+    /// Reads with the request that the function returns.
+    pub(super) const fn reads_with<C>(mut self, request: fn(&Context) -> Request) -> Self
     where
         C: Command,
         C::Answer: Body,
@@ -239,7 +224,7 @@ impl Control {
         self
     }
 
-    /// Is set by `C`.
+    /// Sets with `C`, parsed from the values.
     pub(super) const fn sets<C>(self) -> Self
     where
         C: Command + FromText,
@@ -250,31 +235,27 @@ impl Control {
         })
     }
 
-    /// Is set by `C`, made in another way.
+    /// Sets with the request that the function returns.
     pub(super) const fn sets_with<C: Command>(mut self, values: Values, make: Make) -> Self {
         self.set = Some(Set {
             code: C::CODE,
-            other: None,
+            legacy_code: None,
             values,
             make,
         });
         self
     }
 
-    /// Is set by `C` on some models.
-    pub(super) const fn or<C: Command>(mut self, models: &'static [&'static str]) -> Self {
+    /// Sets with `C` on cameras with [`CommandSet::Legacy`].
+    pub(super) const fn legacy<C: Command>(mut self) -> Self {
         if let Some(set) = &mut self.set {
-            set.other = Some((C::CODE, models));
+            set.legacy_code = Some(C::CODE);
         }
         self
     }
 
-    pub(super) const fn only(
-        mut self,
-        name: &'static str,
-        models: &'static [&'static str],
-    ) -> Self {
-        self.models = Models::Kind { name, models };
+    pub(super) const fn only(mut self, group: CameraGroup) -> Self {
+        self.group = Some(group);
         self
     }
 

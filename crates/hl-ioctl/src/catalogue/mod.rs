@@ -21,6 +21,6 @@ mod control;
 mod operation;
 mod table;
 
-pub use control::{Context, Control, Models};
+pub use control::{Context, Control};
 pub use operation::{DONE, Operation};
 pub use table::{CATALOGUE, control};

@@ -102,7 +102,7 @@ impl Operation {
     /// # Errors
     ///
     /// As [`Control::set`], for one that is set.
-    pub fn json(&self, context: &Context<'_>) -> Result<Option<Value>, Error> {
+    pub fn json(&self, context: &Context) -> Result<Option<Value>, Error> {
         if !self.is_set {
             return Ok(None);
         }
@@ -115,7 +115,7 @@ impl Operation {
     /// # Errors
     ///
     /// As [`Control::set`] for one that is set, and [`Error::WriteOnly`] for one that cannot be read.
-    pub fn request(&self, context: &Context<'_>) -> Result<Request, Error> {
+    pub fn request(&self, context: &Context) -> Result<Request, Error> {
         if self.is_set {
             return self.control.set_with(&self.values(), context);
         }
@@ -161,12 +161,16 @@ mod tests {
     use alloc::string::ToString as _;
 
     use super::*;
+    use crate::{CommandProfile, CommandSet};
 
     const NOTHING: [&str; 0] = [];
 
-    fn code(name: &str, values: &[&str], model: Option<&str>) -> Result<u16, Error> {
+    fn code(name: &str, values: &[&str], command_set: CommandSet) -> Result<u16, Error> {
         let context = Context {
-            model,
+            profile: CommandProfile {
+                command_set,
+                ..CommandProfile::default()
+            },
             now_unix_millis: None,
         };
         let operation = Operation::parse(name, values.iter().copied())?;
@@ -176,9 +180,11 @@ mod tests {
 
     #[test]
     fn without_a_value_it_is_read_or_done() {
-        assert_eq!(code("siren", &[], None), Ok(10632));
-        assert_eq!(code("home-position", &[], None), Ok(11004));
-        let error = code("time-zone", &[], None).unwrap_err().to_string();
+        assert_eq!(code("siren", &[], CommandSet::Current), Ok(10632));
+        assert_eq!(code("home-position", &[], CommandSet::Current), Ok(11004));
+        let error = code("time-zone", &[], CommandSet::Current)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("-11 to 13 hours"), "{error}");
         let photo = control("photo").unwrap();
         let error = Operation::read(photo)
@@ -189,11 +195,14 @@ mod tests {
 
     #[test]
     fn with_values_it_is_set_in_the_models_own_code() {
-        assert_eq!(code("motion-alarm", &["on"], None), Ok(10206));
-        assert_eq!(code("motion-alarm", &["on"], Some("WYZEDB3")), Ok(10202));
-        let error = code("night-check", &["on"], None).unwrap_err();
+        assert_eq!(
+            code("motion-alarm", &["on"], CommandSet::Current),
+            Ok(10206)
+        );
+        assert_eq!(code("motion-alarm", &["on"], CommandSet::Legacy), Ok(10202));
+        let error = code("night-check", &["on"], CommandSet::Current).unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
-        let error = code("sprinkler", &["on"], None).unwrap_err();
+        let error = code("sprinkler", &["on"], CommandSet::Current).unwrap_err();
         assert_eq!(error.to_string(), "there is no control `sprinkler`");
     }
 
@@ -202,7 +211,7 @@ mod tests {
         let points = Operation::parse("patrol-points", [OMITTED]).unwrap();
         let request = points.request(&Context::default()).unwrap();
         assert_eq!((request.code, &request.payload[..]), (11012, &[0][..]));
-        assert_eq!(code("patrol-points", &[], None), Ok(11010));
+        assert_eq!(code("patrol-points", &[], CommandSet::Current), Ok(11010));
         let none = Operation::set(control("patrol-points").unwrap(), NOTHING);
         assert_eq!(none.request(&Context::default()).unwrap().code, 11012);
     }

@@ -8,9 +8,8 @@ use serde_json::Value;
 use super::control::{Context, Control};
 use crate::commands::*;
 use crate::layout::{Arguments, Body, FromText, Scalar, argument, object, scalar};
-use crate::models::{self, motion_alarm_for_model, video_for_model};
 use crate::schema::{Field, Values};
-use crate::{Error, Request};
+use crate::{CameraGroup, Error, Request};
 
 /// Every control, by theme, as commands.md numbers them.
 pub static CATALOGUE: &[Control] = &[
@@ -38,14 +37,14 @@ pub static CATALOGUE: &[Control] = &[
     )
     .reads::<GetVideoParameters>()
     .sets_with::<SetResolution>(Values::Fields(RESOLUTION), set_resolution)
-    .or::<SetVideoParameters>(models::VIDEO_PARAMETERS),
+    .legacy::<SetVideoParameters>(),
     Control::new(
         "video-parameters",
         "Bitrate, picture size, frame rate and flips; what is left out stays",
     )
     .reads::<GetVideoParameters>()
     .sets::<SetVideoParameters>()
-    .only("those without K10056", models::VIDEO_PARAMETERS),
+    .only(CameraGroup::LegacyCommands),
     Control::new("photo", "Take a photo to the SD card").sets::<TakePhoto>(),
     Control::new("on-screen-time", "The time in the picture")
         .reads::<GetOnScreenTime>()
@@ -63,7 +62,7 @@ pub static CATALOGUE: &[Control] = &[
     Control::new("motion-alarm", "Report motion")
         .reads::<GetMotionAlarm>()
         .sets_with::<SetMotionAlarm>(SetMotionAlarm::VALUES, set_motion_alarm)
-        .or::<SetMotionAlarmLegacy>(models::MOTION_ALARM_LEGACY),
+        .legacy::<SetMotionAlarmLegacy>(),
     Control::new(
         "format-sd-card",
         "Format the SD card: everything on it is lost",
@@ -76,13 +75,13 @@ pub static CATALOGUE: &[Control] = &[
     Control::new("time-zone", "The camera's time zone, from UTC").sets::<SetTimeZone>(),
     Control::new("power", "Wake the camera or let it sleep")
         .sets::<SetPower>()
-        .only("outdoor cameras", models::OUTDOOR),
+        .only(CameraGroup::Outdoor),
     Control::new("connection-status", "How the camera is connected")
         .reads::<GetConnectionStatus>()
-        .only("outdoor cameras", models::OUTDOOR),
+        .only(CameraGroup::Outdoor),
     Control::new("battery-use", "What the battery has been used for")
         .reads::<GetBatteryUse>()
-        .only("outdoor cameras", models::OUTDOOR),
+        .only(CameraGroup::Outdoor),
     Control::new("rtsp-server", "The RTSP server on the camera itself")
         .reads::<GetRtspServer>()
         .sets::<SetRtspServer>(),
@@ -120,7 +119,7 @@ pub static CATALOGUE: &[Control] = &[
         .sets::<SetMotionTracking>(),
     Control::new("quick-message", "Say one of the ready-made messages")
         .sets::<PlayQuickMessage>()
-        .only("doorbells", models::DOORBELLS),
+        .only(CameraGroup::Doorbell),
     Control::new("floodlight", "The floodlight").sets::<SetFloodlight>(),
 ];
 
@@ -139,7 +138,7 @@ const RESOLUTION: &[Field] = &[
     Field::optional("fps", NonZeroU8::KIND),
 ];
 
-fn set_resolution(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+fn set_resolution(control: &'static str, texts: &[&str], context: &Context) -> Made {
     let mut arguments = Arguments::new(control, RESOLUTION, texts)?;
     let resolution: Resolution = arguments.value()?;
     let bitrate = arguments.optional()?.unwrap_or(match resolution {
@@ -152,18 +151,15 @@ fn set_resolution(control: &'static str, texts: &[&str], context: &Context<'_>) 
         ("bitrate", Some(bitrate.to_json())),
         ("fps", fps.map(Scalar::to_json)),
     ]);
-    Ok((
-        video_for_model(context.model, resolution, bitrate, fps),
-        json,
-    ))
+    Ok((context.profile.set_video(resolution, bitrate, fps), json))
 }
 
-fn set_motion_alarm(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+fn set_motion_alarm(control: &'static str, texts: &[&str], context: &Context) -> Made {
     let set = SetMotionAlarm::from_texts(control, texts)?;
-    Ok((motion_alarm_for_model(context.model, set.alarm), set.json()))
+    Ok((context.profile.set_motion_alarm(set.alarm), set.json()))
 }
 
-fn set_clock(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+fn set_clock(control: &'static str, texts: &[&str], context: &Context) -> Made {
     let now = context
         .now_unix_millis
         .and_then(|millis| u32::try_from(millis / 1000).ok());
@@ -178,7 +174,7 @@ fn set_clock(control: &'static str, texts: &[&str], context: &Context<'_>) -> Ma
     Ok((Request::from(&set), set.json()))
 }
 
-fn go_to(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
+fn go_to(control: &'static str, texts: &[&str], context: &Context) -> Made {
     let place = PanTiltTarget::from_texts(control, texts)?;
     let command = PanTiltTo {
         milliseconds: stamp(context),
@@ -188,6 +184,6 @@ fn go_to(control: &'static str, texts: &[&str], context: &Context<'_>) -> Made {
     Ok((Request::from(&command), place.json()))
 }
 
-fn stamp(context: &Context<'_>) -> Milliseconds {
+fn stamp(context: &Context) -> Milliseconds {
     Milliseconds::from_unix_millis(context.now_unix_millis.unwrap_or_default())
 }

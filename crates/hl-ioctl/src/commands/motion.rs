@@ -32,7 +32,7 @@ layout! {
     /// | 16 | 1 | 1 on, 2 off |
     /// | 17 | 1 | 0 |
     ///
-    /// [`motion_alarm_for_model`](crate::models::motion_alarm_for_model) chooses between this and
+    /// [`CommandProfile::set_motion_alarm`](crate::CommandProfile::set_motion_alarm) chooses between this and
     /// [`SetMotionAlarm`].
     pub struct SetMotionAlarmLegacy {
         /// On or off.

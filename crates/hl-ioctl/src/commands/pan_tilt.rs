@@ -273,7 +273,7 @@ impl Body for PatrolPoints {
 impl FromText for PatrolPoints {
     const VALUES: Values = Values::List {
         item: PatrolPoint::FIELDS,
-        most: MAX_PATROL_POINTS,
+        max_items: MAX_PATROL_POINTS,
     };
 
     fn from_texts(control: &'static str, texts: &[&str]) -> Result<Self, Error> {

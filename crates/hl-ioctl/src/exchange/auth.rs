@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use crate::commands::{
     ConnectAuth, ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, UserAuth, UserId,
 };
-use crate::models::{DOORBELLS, is_one_of};
 use crate::{Command, Error, HlMessage, Request};
 
 /// Which message answers the challenge.
@@ -21,18 +20,6 @@ pub enum AuthMessage {
 }
 
 impl AuthMessage {
-    /// K10002 without a user; with one, K10006 for WYZEDB3 and HL_DB2, and K10008 for all other models.
-    ///
-    /// commands.md has K10006 for "doorbells": that it means these two models is likely, not sure.
-    #[must_use]
-    pub fn for_model(model: Option<&str>, user: Option<UserId>) -> Self {
-        match user {
-            None => Self::Anonymous,
-            Some(user) if is_one_of(model, DOORBELLS) => Self::DoorbellUser(user),
-            Some(user) => Self::User(user),
-        }
-    }
-
     /// The code of the message.
     #[must_use]
     pub fn code(&self) -> u16 {

@@ -72,7 +72,7 @@ impl ClientExchange {
         Self::with_auth(config, AuthMessage::Anonymous)
     }
 
-    /// A new exchange, which answers with this message: [`AuthMessage::for_model`] chooses it.
+    /// A new exchange, which answers with this message.
     ///
     /// # Errors
     ///

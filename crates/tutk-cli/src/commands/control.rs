@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use tutk_runtime::tutk_session::hl_ioctl::schema::Values;
-use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Control, Models, Operation};
+use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Control, Operation};
+use tutk_runtime::tutk_session::models::command_profile;
 
 use crate::args::{ControlArgs, Global};
 use crate::camera;
@@ -79,7 +80,7 @@ async fn execute(
 }
 
 /// Returns the values as JSON, or `None` if the operation sends none.
-fn json(operation: &Operation, context: &Context<'_>) -> Result<Option<Value>, Failure> {
+fn json(operation: &Operation, context: &Context) -> Result<Option<Value>, Failure> {
     operation.json(context).map_err(|error| not_taken(&error))
 }
 
@@ -103,10 +104,10 @@ fn refusal(operation: &Operation, code: u16, answer: &Value) -> Option<Failure> 
     })
 }
 
-fn context(model: Option<&str>) -> Context<'_> {
+fn context(model: Option<&str>) -> Context {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     Context {
-        model,
+        profile: command_profile(model),
         now_unix_millis: since.and_then(|since| u64::try_from(since.as_millis()).ok()),
     }
 }
@@ -138,10 +139,10 @@ fn unanswered(session: &CommandSession<'_>, operation: &Operation, code: u16) ->
         model.unwrap_or("a camera of unknown model"),
         session.timeout().as_secs_f32(),
     );
-    let two_codes = operation.is_set() && control.other_set_code().is_some();
-    let advice = match (model, control.models) {
-        (_, Models::Kind { .. }) => format!("this is for {}", models::only(control.models)),
-        (None, Models::Unknown) if two_codes => {
+    let two_codes = operation.is_set() && control.legacy_set_code().is_some();
+    let advice = match (model, control.group) {
+        (_, Some(group)) => format!("this is for {}", models::of_group(group)),
+        (None, None) if two_codes => {
             "set `model` in the camera's address, because it selects the code".to_owned()
         }
         _ => "the camera may not support this control; `tutk control --list` lists all controls"
@@ -152,7 +153,7 @@ fn unanswered(session: &CommandSession<'_>, operation: &Operation, code: u16) ->
 
 /// Prints all controls, or adds them to the report.
 fn list(json: bool, report: &mut Report) {
-    report.controls = Some(CATALOGUE.iter().map(Control::to_json).collect());
+    report.controls = Some(CATALOGUE.iter().map(models::control_json).collect());
     if !json {
         for control in CATALOGUE {
             console::print(format_control(control));
@@ -180,8 +181,9 @@ fn format_control(control: &Control) -> String {
         control.summary
     );
     let values = control.values().filter(|values| *values != Values::None);
-    let models = models::only(control.models);
-    let models = (!models.is_empty()).then(|| format!("({models})"));
+    let models = control
+        .group
+        .map(|group| format!("({})", models::of_group(group)));
     for line in values
         .map(|values| values.to_string())
         .into_iter()

@@ -11,10 +11,10 @@ use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tutk_runtime::tutk_session::hl_ioctl::models::is_one_of;
 use tutk_runtime::tutk_session::hl_ioctl::{
-    CATALOGUE, Context, Control, Error as HlError, Models, Operation, control,
+    CATALOGUE, Context, Control, Error as HlError, Operation, control,
 };
+use tutk_runtime::tutk_session::models::{self, Model};
 
 use super::extract::PathCamera;
 use super::problem::Problem;
@@ -69,7 +69,7 @@ struct ControlJson {
 #[derive(Debug, Serialize)]
 struct ModelsJson {
     kind: &'static str,
-    known: &'static [&'static str],
+    known: Vec<&'static str>,
     /// This camera is one of the known models. `null` while its model is unknown.
     this: Option<bool>,
 }
@@ -139,14 +139,11 @@ fn described(control: &Control, camera: &Camera, model: Option<&str>) -> Control
         form: take("form"),
         fields: take("fields"),
         most: take("most"),
-        models: match control.models {
-            Models::Unknown => None,
-            Models::Kind { name, models } => Some(ModelsJson {
-                kind: name,
-                known: models,
-                this: model.map(|model| is_one_of(Some(model), models)),
-            }),
-        },
+        models: control.group.map(|group| ModelsJson {
+            kind: group.name(),
+            known: Model::in_group(group).map(|model| model.id).collect(),
+            this: model.map(|id| Model::find(id).is_some_and(|model| model.is_in(group))),
+        }),
         url: format!("{url}/{}", control.name),
     }
 }
@@ -235,10 +232,10 @@ async fn execute(camera: &Camera, operation: &Operation) -> Result<Value, Proble
     Ok(answer_json)
 }
 
-fn context(model: Option<&str>) -> Context<'_> {
+fn context(model: Option<&str>) -> Context {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     Context {
-        model,
+        profile: models::command_profile(model),
         now_unix_millis: since.and_then(|since| u64::try_from(since.as_millis()).ok()),
     }
 }

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginStatus, User};
 use hl_ioctl::commands::{MediaControl, SetAnswer};
-use hl_ioctl::{
-    AuthMessage, ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request,
-};
+use hl_ioctl::{ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request};
 use rand_core::CryptoRng;
 use tutk_frame::{
     AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, IoctlMessage, IoctlRequest,
@@ -25,6 +23,7 @@ use crate::channel::AvCounter;
 use crate::dialect::{AuthIdRule, Dialect};
 use crate::error::Error;
 use crate::event::Answer;
+use crate::models::auth_message;
 use crate::phase::Epoch;
 
 /// How long a camera that was asked for resend mode may send no media at all.
@@ -109,7 +108,7 @@ impl AvClient {
             AuthIdRule::Random => random(rng),
         };
         let MediaRequest { video, audio } = config.media;
-        let auth = AuthMessage::for_model(config.model.as_deref(), config.user.clone());
+        let auth = auth_message(config.model.as_deref(), config.user.clone());
         let exchange = hl_ioctl::ClientConfig {
             rule: dialect.challenge,
             enr: credentials.enr.clone(),

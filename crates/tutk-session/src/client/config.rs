@@ -9,7 +9,7 @@ use video_reassembly::{FramePolicy, Limits};
 
 use crate::credentials::Credentials;
 use crate::dialect::Dialect;
-use crate::models::does_resend;
+use crate::models::Model;
 use crate::phase::Deadlines;
 use crate::url::CameraUrl;
 
@@ -72,7 +72,9 @@ impl ResendPolicy {
     #[must_use]
     pub fn asks(self, model: Option<&str>) -> bool {
         match self {
-            Self::Auto => does_resend(model),
+            Self::Auto => model
+                .and_then(Model::find)
+                .is_some_and(|model| model.resend),
             Self::On => true,
             Self::Off => false,
         }

@@ -2,7 +2,7 @@
 
 use dtls_psk::{AlertDescription, CipherSuite};
 
-use crate::models::takes_plain_psk_only;
+use crate::models::Model;
 
 /// What nearly all cameras take.
 const ECDHE: CipherSuite = CipherSuite::EcdhePskChacha20Poly1305Sha256;
@@ -23,9 +23,9 @@ pub(super) struct Suites {
 
 impl Suites {
     pub(super) fn for_model(model: Option<&str>) -> Self {
-        let (offered, fallback) = match model {
+        let (offered, fallback) = match model.map(Model::find) {
             None => (ECDHE, Some(PLAIN)),
-            Some(model) if takes_plain_psk_only(Some(model)) => (PLAIN, Some(ECDHE)),
+            Some(Some(model)) if model.plain_psk => (PLAIN, Some(ECDHE)),
             Some(_) => (ECDHE, None),
         };
         Self { offered, fallback }

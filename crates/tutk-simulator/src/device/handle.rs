@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::state::{DeviceState, HOME, VideoSettings};
 use hl_ioctl::commands::*;
-use hl_ioctl::models::{self, is_one_of};
-use hl_ioctl::{Command, Error, HlMessage, JsonDocument};
+use hl_ioctl::{Command, CommandSet, Error, HlMessage, JsonDocument};
+use tutk_session::models::command_profile;
 
 /// The degrees of one [`PanTiltByStep`]. This project's choice.
 const STEP: i64 = 10;
@@ -78,16 +78,15 @@ impl DeviceState {
 
     /// Whether the model has the code, where it is one of two.
     fn knows(&self, code: u16) -> bool {
-        let model = self.model();
-        let is_in = |models| model.is_none() || is_one_of(model, models);
-        let is_not_in = |models| !is_one_of(model, models);
-        match code {
-            SetVideoParameters::CODE => is_in(models::VIDEO_PARAMETERS),
-            SetResolution::CODE => is_not_in(models::VIDEO_PARAMETERS),
-            SetMotionAlarmLegacy::CODE => is_in(models::MOTION_ALARM_LEGACY),
-            SetMotionAlarm::CODE => is_not_in(models::MOTION_ALARM_LEGACY),
-            _ => true,
-        }
+        let Some(model) = self.model() else {
+            return true;
+        };
+        let expected = match code {
+            SetVideoParameters::CODE | SetMotionAlarmLegacy::CODE => CommandSet::Legacy,
+            SetResolution::CODE | SetMotionAlarm::CODE => CommandSet::Current,
+            _ => return true,
+        };
+        command_profile(Some(model)).command_set == expected
     }
 
     /// What can be read, and what changes it.

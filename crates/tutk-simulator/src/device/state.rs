@@ -12,7 +12,7 @@ pub(crate) const HOME: (u16, u8) = (175, 20);
 /// What a simulated camera is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceConfig {
-    /// The model. It decides which of two commands the camera knows (see [`models`](hl_ioctl::models)); without one it
+    /// The model. It decides which of two commands the camera knows (see [`models`](tutk_session::models)); without one it
     /// knows both.
     pub model: Option<String>,
     /// The picture at first.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tutk_cloud::{CloudCamera, Secret};
 use tutk_runtime::tutk_session::Credentials;
+use tutk_runtime::tutk_session::models::is_unsupported;
 
 use crate::config::{Change, Offer, Outcome, encode};
 use crate::models;
@@ -129,7 +130,7 @@ impl std::fmt::Display for Outcome {
 
 /// Returns `false` for models of another protocol and for cameras without an address.
 fn speaks_tutk(cloud: &CloudCamera) -> bool {
-    let other = cloud.model.as_deref().is_some_and(models::is_not_tutk);
+    let other = cloud.model.as_deref().is_some_and(is_unsupported);
     cloud.ip.is_some() && !other
 }
 
