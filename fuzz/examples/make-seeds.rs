@@ -74,7 +74,7 @@ fn parts(parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Packets as the tables of summary.md and wire.md have them.
+/// Packets as docs/protocol.md describes them.
 fn frames() {
     let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
     let mut discovery = vec![0; 88];

@@ -1,6 +1,6 @@
-//! The AV login, its packets and both sides of it.
+//! The packets and both state machines of av-login accept any bytes.
 //!
-//! Input: packets, each after two bytes of its length; a length of 0 makes the client send.
+//! Input: packets, each after its length in two bytes. A length of 0 makes the client send.
 #![no_main]
 
 use av_login::{
@@ -25,10 +25,10 @@ fuzz_target!(|data: &[u8]| {
         capabilities: Capabilities::WYZE_SDK,
     });
     let mut ends = 0;
-    while let Some((length, behind)) = rest.split_at_checked(2) {
+    while let Some((length, tail)) = rest.split_at_checked(2) {
         let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
-        let (packet, behind) = behind.split_at(length.min(behind.len()));
-        rest = behind;
+        let (packet, tail) = tail.split_at(length.min(tail.len()));
+        rest = tail;
         codec(packet);
         if packet.is_empty() {
             client.send();
@@ -58,14 +58,14 @@ fuzz_target!(|data: &[u8]| {
 fn codec(packet: &[u8]) {
     match LoginPacket::parse(packet) {
         Ok(login) => {
-            let again = LoginPacket::parse(&login.to_bytes()).expect("what was written is read");
+            let again = LoginPacket::parse(&login.to_bytes()).expect("written packets parse");
             assert_eq!(again.to_bytes().as_ref(), login.to_bytes().as_ref());
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     match LoginAnswer::parse(packet) {
         Ok(answer) => {
-            let again = LoginAnswer::parse(&answer.to_bytes()).expect("what was written is read");
+            let again = LoginAnswer::parse(&answer.to_bytes()).expect("written packets parse");
             assert_eq!(again, answer);
         }
         Err(error) => assert!(!error.to_string().is_empty()),

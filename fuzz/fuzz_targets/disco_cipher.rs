@@ -1,4 +1,4 @@
-//! Scrambling any datagram and back gives the same datagram; a changed tag does not verify.
+//! Scrambling and descrambling restore any datagram, and a changed tag does not verify.
 #![no_main]
 
 use disco_cipher::tag::Tagger;
@@ -7,25 +7,25 @@ use disco_cipher::xor::{self, XorKey};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    there_and_back(
+    restores(
         data,
         transcode::scramble_datagram,
         transcode::descramble_datagram,
     );
-    there_and_back(
+    restores(
         data,
         transcode::descramble_datagram,
         transcode::scramble_datagram,
     );
-    there_and_back(data, transcode::scramble_run, transcode::descramble_run);
-    there_and_back(data, transcode::descramble_run, transcode::scramble_run);
+    restores(data, transcode::scramble_run, transcode::descramble_run);
+    restores(data, transcode::descramble_run, transcode::scramble_run);
     let mut key = disco_cipher::SDK_KEY;
     for (key, byte) in key.iter_mut().zip(data) {
         *key ^= byte;
     }
     let key = XorKey::new(key);
     let apply = |bytes: &mut [u8]| xor::apply(&key, bytes);
-    there_and_back(data, apply, apply);
+    restores(data, apply, apply);
 
     let (uid, rest) = data.split_at(data.len().min(20));
     let (auth_key, message) = rest.split_at(rest.len().min(8));
@@ -36,9 +36,9 @@ fuzz_target!(|data: &[u8]| {
     assert!(!tagger.verify(message, &tag));
 });
 
-fn there_and_back(data: &[u8], there: impl Fn(&mut [u8]), back: impl Fn(&mut [u8])) {
+fn restores(data: &[u8], apply: impl Fn(&mut [u8]), undo: impl Fn(&mut [u8])) {
     let mut bytes = data.to_vec();
-    there(&mut bytes);
-    back(&mut bytes);
+    apply(&mut bytes);
+    undo(&mut bytes);
     assert_eq!(bytes, data);
 }

@@ -1,56 +1,58 @@
 //! The camera's answer to a login.
 
 use crate::bytes::{bytes_at, put, u8_at, u16_at, u32_at};
-use crate::{AuthType, Capabilities, Error, LoginLayout, Nonce, Status};
+use crate::error::Error;
+use crate::fields::{AuthType, Capabilities, Nonce, Status};
+use crate::packet::LoginLayout;
 
-/// The bytes of the answer that [`LoginAnswer::to_bytes`] writes.
+/// The length in bytes of the answer that [`LoginAnswer::to_bytes`] writes.
 pub const ANSWER_LEN: usize = 60;
 
-/// The bytes an answer must have to be one: up to its random bytes.
+/// The minimum length of an answer, which includes the random bytes.
 const MIN_ANSWER_LEN: usize = 24;
 
-/// The answer to a login (wire.md sections 8 and 11).
+/// The answer to a login (docs/protocol.md, sections 11 and 16).
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
-/// | 0 | 2 | type 0x00, flags 0x21; summary.md's 0x2100 |
+/// | 0 | 2 | type 0x00, flags 0x21 |
 /// | 2 | 2 | version, as in the login |
 /// | 4 | 1 | [`Status`]: 0x10 success |
-/// | 16 | 4 | bytes of the packet − 24 |
+/// | 16 | 4 | length of the packet less 24 |
 /// | 20 | 4 | random bytes of the login |
 /// | 29 | 1 | 1 (meaning not known) |
-/// | 31 | 1 | 1 if two-way audio |
+/// | 31 | 1 | 1 if two-way audio is supported |
 /// | 36 | 4 | authentication type, 4 |
 /// | 40 | 4 | capabilities |
-/// | 54 | 2 | 3 (channels, as in the summary's login: not sure) |
+/// | 54 | 2 | 3 (likely the number of channels) |
 /// | 56 | 2 | 2 (meaning not known) |
 ///
-/// The 60 bytes are those that cameras want as answer on the backchannel, where they are the ones
-/// who log in. On the main channel only the fields at 4, 20, 31, 36 and 40 are sure; that the
-/// simulated camera sends the same 60 bytes there, in every dialect, is this project's choice.
+/// Cameras expect these 60 bytes on the backchannel, where the camera logs in. On the main channel
+/// only the fields at 4, 20, 31, 36 and 40 are verified. The simulator sends the same 60 bytes
+/// there in every dialect, which is this project's choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginAnswer {
-    /// The version field: 0x000b or 0x000c.
+    /// The AV version, 0x000b or 0x000c.
     pub version: u16,
-    /// Whether the login is accepted.
+    /// The status.
     pub status: Status,
-    /// The random bytes of the login that is answered.
+    /// The random bytes of the login.
     pub nonce: Nonce,
-    /// Whether the camera has a speaker for this side's audio.
+    /// `true` if the camera plays audio from the client.
     pub two_way_audio: bool,
-    /// The authentication type; 0 where the answer is too short to have it.
+    /// The authentication type, or 0 if the answer is too short.
     pub auth_type: AuthType,
-    /// What the answering side can do; 0 where the answer is too short to have it.
+    /// The capabilities of the answering side, or 0 if the answer is too short.
     pub capabilities: Capabilities,
 }
 
 impl LoginAnswer {
-    /// Reads an answer of any length from 24 bytes on; fields beyond its end count as zero.
+    /// Parses an answer of at least 24 bytes. Fields beyond its end are zero.
     ///
     /// # Errors
     /// [`Error::TooShort`] and [`Error::WrongType`].
     pub fn parse(packet: &[u8]) -> Result<Self, Error> {
-        check("a login answer", packet, &[0x21])?;
+        check("login answer", packet, &[0x21])?;
         Ok(Self {
             version: u16_at(packet, 2),
             status: Status(u8_at(packet, 4)),
@@ -61,15 +63,16 @@ impl LoginAnswer {
         })
     }
 
-    /// The answer that accepts the login in `packet`, as a camera wants it on the backchannel (wire.md
-    /// section 11), whatever user and password it gives and however its fields lie: DTLS has shown already
-    /// that it knows the key, and what a camera fills in there is not known. Each of the two packets, and
-    /// each repeat, is to be answered.
+    /// Makes the answer that accepts the login in `packet`, as cameras expect it on the
+    /// backchannel.
+    ///
+    /// Layout, user and password are not checked: DTLS has authenticated the camera, and what a
+    /// camera writes there is not known. Answer both packets and each repeat.
     ///
     /// # Errors
     /// [`Error::TooShort`] for fewer than 24 bytes; [`Error::WrongType`] for another packet.
-    pub fn welcome(packet: &[u8]) -> Result<Self, Error> {
-        check("a login packet", packet, &[0x00, 0x20])?;
+    pub fn accept(packet: &[u8]) -> Result<Self, Error> {
+        check("login packet", packet, &[0x00, 0x20])?;
         Ok(Self {
             version: LoginLayout::AuthAt540.version(),
             status: Status::SUCCESS,
@@ -80,7 +83,7 @@ impl LoginAnswer {
         })
     }
 
-    /// The answer's 60 bytes.
+    /// Returns the answer's 60 bytes.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; ANSWER_LEN] {
         let mut bytes = [0; ANSWER_LEN];
@@ -99,7 +102,7 @@ impl LoginAnswer {
     }
 }
 
-/// That it is a packet of type 0 with one of these flags, long enough for its random bytes.
+/// Checks that a packet has type 0, one of these flags, and the random bytes.
 fn check(what: &'static str, packet: &[u8], allowed: &[u8]) -> Result<(), Error> {
     if packet.len() < MIN_ANSWER_LEN {
         return Err(Error::TooShort {

@@ -1,6 +1,6 @@
-//! Reading and writing at fixed offsets. All numbers are little-endian.
+//! Access to bytes at fixed offsets. All numbers are little-endian.
 
-/// `N` bytes at `at`; zeros where the packet does not reach.
+/// Returns `N` bytes at `at`, or zeros if the packet ends before.
 pub(crate) fn bytes_at<const N: usize>(packet: &[u8], at: usize) -> [u8; N] {
     packet
         .get(at..)
@@ -9,22 +9,22 @@ pub(crate) fn bytes_at<const N: usize>(packet: &[u8], at: usize) -> [u8; N] {
         .unwrap_or([0; N])
 }
 
-/// The byte at `at`, or 0.
+/// Returns the byte at `at`, or 0.
 pub(crate) fn u8_at(packet: &[u8], at: usize) -> u8 {
     u8::from_le_bytes(bytes_at(packet, at))
 }
 
-/// The 16-bit number at `at`, or 0.
+/// Returns the 16-bit number at `at`, or 0.
 pub(crate) fn u16_at(packet: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(bytes_at(packet, at))
 }
 
-/// The 32-bit number at `at`, or 0.
+/// Returns the 32-bit number at `at`, or 0.
 pub(crate) fn u32_at(packet: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes_at(packet, at))
 }
 
-/// Writes `value` at `at`. Every caller writes into a buffer of its own that is large enough.
+/// Writes `value` at `at`. The caller's buffer must be large enough.
 pub(crate) fn put(packet: &mut [u8], at: usize, value: &[u8]) {
     let place = packet
         .get_mut(at..)

@@ -4,28 +4,27 @@
 //! Waiting ──one packet──► Half ──the other──► Answered ──packet 2 again──► the same answer again
 //! ```
 //!
-//! Both packets must have come, in either order: "repeat both every second" (wire.md section 8)
-//! brings the one that was lost. Answering packet 1 alone would work too, but real cameras are only
-//! known to answer a pair.
+//! The machine answers when it has both packets, in either order. Clients repeat both every second,
+//! so a lost packet arrives later. Real cameras are only known to answer a pair.
 
 use alloc::boxed::Box;
 
-use crate::{
-    ANSWER_LEN, AuthType, Capabilities, LoginAnswer, LoginLayout, LoginPacket, Nonce, Part,
-    Password, Status, User,
-};
+use crate::answer::{ANSWER_LEN, LoginAnswer};
+use crate::fields::{AuthType, Capabilities, Nonce, Status};
+use crate::packet::{LoginLayout, LoginPacket, Part};
+use crate::text::{Password, User};
 
-/// Checks logins, as a camera does, and as this side does on the backchannel.
+/// Checks logins as a camera does.
 ///
-/// The contract: feed each login packet to [`handle_packet`](Self::handle_packet), then call
+/// Pass each login packet to [`handle_packet`](Self::handle_packet), then call
 /// [`poll_output`](Self::poll_output) until it returns `None`.
 ///
-/// All three layouts are taken, told apart by their content. A login with other random bytes than
-/// the answered one is a new login and is checked anew; one with the same gets the same answer.
+/// All three layouts are accepted. A packet with the random bytes of an answered login gets the
+/// same answer. A packet with other random bytes starts a new login.
 #[derive(Debug)]
 pub struct CameraLogin {
     config: CameraConfig,
-    /// The packet that waits for its other half. Boxed: it is there for a moment and large.
+    /// The packet that waits for its other half. Boxed, because it is large and short-lived.
     half: Option<Box<LoginPacket>>,
     answered: Option<Answered>,
     transmit: bool,
@@ -33,64 +32,64 @@ pub struct CameraLogin {
     stats: CameraStats,
 }
 
-/// Who may log in, and what the answer says.
+/// The configuration of a [`CameraLogin`].
 #[derive(Debug, Clone)]
 pub struct CameraConfig {
-    /// The one user.
+    /// The only user.
     pub user: User,
-    /// Its password: `888888` in the summary's dialect, the ENR in the field's.
+    /// The user's password: the ENR, or `888888` in the `summary` dialect.
     pub password: Password,
-    /// Whether the answer offers two-way audio.
+    /// `true` if the answer offers two-way audio.
     pub two_way_audio: bool,
-    /// What the answer says this side can do.
+    /// The capabilities in the answer.
     pub capabilities: Capabilities,
 }
 
-/// What [`CameraLogin::poll_output`] hands out.
+/// The output of [`CameraLogin::poll_output`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraOutput {
-    /// Send these bytes inside DTLS, as one record.
+    /// Send these bytes as one DTLS record.
     Transmit([u8; ANSWER_LEN]),
-    /// A login was decided. Once for each login; repeats of it bring no event.
+    /// A login was decided. Repeats of a login cause no event.
     Event(CameraEvent),
 }
 
-/// What became of a login.
+/// The outcome of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraEvent {
-    /// It was accepted.
+    /// The login was accepted.
     LoggedIn {
-        /// The layout it came in.
+        /// The layout of the login.
         layout: LoginLayout,
-        /// Its version field.
+        /// The AV version of the login.
         version: u16,
-        /// Whether it asks for resend mode (wire.md section 12).
+        /// `true` if the client requests resend mode (docs/protocol.md, section 17).
         resend: bool,
-        /// What the client says it can do.
+        /// The client's capabilities.
         capabilities: Capabilities,
     },
-    /// It was refused. The answer does not tell the client why.
+    /// The login was refused. The answer does not contain the reason.
     Refused(Refusal),
 }
 
-/// Why a login was refused.
+/// The reason for a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Another user than the configured one.
+    /// The user is not the configured one.
     User,
-    /// The right user with a wrong password.
+    /// The password is wrong.
     Password,
 }
 
-/// What was not used.
+/// Counters of dropped and repeated packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CameraStats {
-    /// Packets that are no login packet of any layout.
+    /// Packets that are not a login packet in any layout.
     pub malformed: u64,
-    /// Packets that took the place of a waiting one that they do not pair with.
+    /// Waiting packets that a packet of another login replaced.
     pub unpaired: u64,
-    /// Repeats of a login that is answered already.
+    /// Repeats of an answered login.
     pub repeats: u64,
 }
 
@@ -102,7 +101,7 @@ struct Answered {
 }
 
 impl CameraLogin {
-    /// A camera that nobody has logged in to.
+    /// Makes a machine that waits for a login.
     #[must_use]
     pub fn new(config: CameraConfig) -> Self {
         Self {
@@ -115,7 +114,8 @@ impl CameraLogin {
         }
     }
 
-    /// Takes one AV packet that came from the client. What is no login packet is dropped and counted.
+    /// Handles an AV packet from the client. Other packets than login packets are dropped and
+    /// counted.
     pub fn handle_packet(&mut self, packet: &[u8]) {
         let Ok(packet) = LoginPacket::parse(packet) else {
             self.stats.malformed += 1;
@@ -123,7 +123,7 @@ impl CameraLogin {
         };
         if self.is_repeat(&packet) {
             self.stats.repeats += 1;
-            // Once for the pair, so that one repeat does not bring two answers.
+            // One answer per pair.
             self.transmit |= packet.part == Part::Second;
             return;
         }
@@ -141,7 +141,7 @@ impl CameraLogin {
         }
     }
 
-    /// The next thing to do, or `None` when nothing is left until the next call of
+    /// Returns the next output, or `None` until the next call of
     /// [`handle_packet`](Self::handle_packet).
     pub fn poll_output(&mut self) -> Option<CameraOutput> {
         if core::mem::take(&mut self.transmit)
@@ -152,7 +152,7 @@ impl CameraLogin {
         self.event.take().map(CameraOutput::Event)
     }
 
-    /// What was dropped or repeated.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> CameraStats {
         self.stats
@@ -181,7 +181,7 @@ impl CameraLogin {
                 None => Status::SUCCESS,
                 Some(_) => Status::REFUSED,
             },
-            // Packet 1's: "the request's" leaves open which, and clients take either.
+            // Whose random bytes real cameras echo is not known. Clients accept either packet's.
             nonce: first.nonce,
             two_way_audio: self.config.two_way_audio,
             auth_type: AuthType::SDK,
@@ -205,7 +205,7 @@ impl CameraLogin {
     }
 }
 
-/// Whether the two are packets 1 and 2 of one login.
+/// Returns `true` if the two are packets 1 and 2 of one login.
 fn is_pair(first: &LoginPacket, second: &LoginPacket) -> bool {
     second.part == Part::Second
         && first.nonce.is_followed_by(second.nonce)

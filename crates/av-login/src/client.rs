@@ -6,15 +6,15 @@
 //!                 └─┘ send (again)
 //! ```
 
-use crate::{
-    AuthType, Capabilities, LoginAnswer, LoginBytes, LoginLayout, LoginPacket, Nonce, Part,
-    Password, Status, User,
-};
+use crate::answer::LoginAnswer;
+use crate::fields::{AuthType, Capabilities, Nonce, Status};
+use crate::packet::{LoginBytes, LoginLayout, LoginPacket, Part};
+use crate::text::{Password, User};
 
-/// Logs in to a camera. (On the backchannel the camera is the one who does this.)
+/// Logs in to a camera. On the backchannel, the camera runs this machine.
 ///
-/// The contract: call [`send`](Self::send) to begin, and again every second until it is
-/// [`finished`](Self::is_finished) (the caller owns that timer); feed what comes to
+/// Call [`send`](Self::send) to start, and again every second until the login is
+/// [finished](Self::is_finished); the caller owns that timer. Pass received packets to
 /// [`handle_packet`](Self::handle_packet). After each of these calls, call
 /// [`poll_output`](Self::poll_output) until it returns `None`.
 #[derive(Debug)]
@@ -30,50 +30,50 @@ pub struct ClientLogin {
     stats: ClientStats,
 }
 
-/// What [`ClientLogin::poll_output`] hands out.
+/// The output of [`ClientLogin::poll_output`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientOutput<'a> {
-    /// Send these bytes inside DTLS, as one record. They hold the password.
+    /// Send these bytes as one DTLS record. They contain the password.
     Transmit(&'a [u8]),
     /// The login ended.
     Event(ClientEvent),
 }
 
-/// How a login ends.
+/// The outcome of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The camera accepted it.
+    /// The camera accepted the login.
     LoggedIn(LoginResult),
-    /// The camera refused it. The password is wrong, or the camera takes no more clients: the wire
-    /// does not say.
+    /// The camera refused the login: the password is wrong, or the camera has too many clients. The
+    /// answer does not contain the reason.
     Refused(Status),
 }
 
-/// What an accepting answer says of the camera.
+/// The camera's properties in the answer to an accepted login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginResult {
-    /// The answer's version field.
+    /// The AV version of the answer.
     pub version: u16,
-    /// Whether the camera has a speaker for this side's audio.
+    /// `true` if the camera plays audio from the client.
     pub two_way_audio: bool,
-    /// Whether this login asked for resend mode. The answer does not repeat it; whether media comes
-    /// grouped shows only when it comes (wire.md section 12).
-    pub resend_asked: bool,
-    /// The authentication type; 0 if the answer was too short to have it.
+    /// `true` if this login requested resend mode. The answer does not confirm it: only the media
+    /// shows if it is grouped (docs/protocol.md, section 17).
+    pub resend_requested: bool,
+    /// The authentication type, or 0 if the answer was too short.
     pub auth_type: AuthType,
-    /// What the camera can do; 0 if the answer was too short to have it.
+    /// The camera's capabilities, or 0 if the answer was too short.
     pub capabilities: Capabilities,
 }
 
-/// What was not used.
+/// Counters of dropped packets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientStats {
-    /// Packets that are no answer, or came before anything was sent.
+    /// Packets that are not an answer, or that arrived before the first `send`.
     pub malformed: u64,
-    /// Answers to another login's random bytes.
+    /// Answers to another login.
     pub foreign: u64,
-    /// Answers after the first.
+    /// Answers after the first one.
     pub duplicates: u64,
 }
 
@@ -92,9 +92,10 @@ enum Queue {
 }
 
 impl ClientLogin {
-    /// A login in that layout. `nonce` are four random bytes, drawn for this login.
+    /// Makes a login in this layout. `nonce` must be four random bytes, new for each login.
     ///
-    /// `resend` asks for resend mode (wire.md section 12). summary.md's table has it set.
+    /// `resend` requests resend mode (docs/protocol.md, section 17). The `summary` dialect always
+    /// sets it.
     #[must_use]
     pub fn new(
         layout: LoginLayout,
@@ -130,7 +131,7 @@ impl ClientLogin {
         }
     }
 
-    /// Queues both packets: the first time, and for each repeat. Does nothing once the login ended.
+    /// Queues both packets. Does nothing after the login has ended.
     pub fn send(&mut self) {
         if self.state != State::Done {
             self.state = State::Sent;
@@ -138,14 +139,14 @@ impl ClientLogin {
         }
     }
 
-    /// Takes one AV packet that came from the camera. What is not an answer to this login is dropped
+    /// Handles an AV packet from the camera. Packets other than an answer to this login are dropped
     /// and counted.
     pub fn handle_packet(&mut self, packet: &[u8]) {
         let Ok(answer) = LoginAnswer::parse(packet) else {
             self.stats.malformed += 1;
             return;
         };
-        // Which packet's random bytes a camera echoes is not sure: either shows that it saw ours.
+        // Which packet's random bytes a camera echoes is not known.
         if answer.nonce != self.first_nonce && answer.nonce != self.second_nonce {
             self.stats.foreign += 1;
             return;
@@ -161,8 +162,8 @@ impl ClientLogin {
         }
     }
 
-    /// The next thing to do, or `None` when nothing is left until the next call of
-    /// [`send`](Self::send) or [`handle_packet`](Self::handle_packet).
+    /// Returns the next output, or `None` until the next call of [`send`](Self::send) or
+    /// [`handle_packet`](Self::handle_packet).
     pub fn poll_output(&mut self) -> Option<ClientOutput<'_>> {
         match self.queue {
             Queue::Both => {
@@ -177,13 +178,13 @@ impl ClientLogin {
         }
     }
 
-    /// Whether an answer came, of either kind. Nothing needs to be repeated then.
+    /// Returns `true` after an answer has arrived. Nothing needs to be repeated then.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.state == State::Done
     }
 
-    /// What was dropped.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> ClientStats {
         self.stats
@@ -196,7 +197,7 @@ impl ClientLogin {
         ClientEvent::LoggedIn(LoginResult {
             version: answer.version,
             two_way_audio: answer.two_way_audio,
-            resend_asked: self.resend,
+            resend_requested: self.resend,
             auth_type: answer.auth_type,
             capabilities: answer.capabilities,
         })

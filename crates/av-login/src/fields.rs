@@ -1,59 +1,58 @@
-//! The small values of login packets and answers.
+//! The fields of login packets and answers.
 
 use core::fmt;
 
-/// The 32-bit word with which each side says what it can do: at 552 of a field login, at 554 of the
-/// summary's, at 546 of the SDK's own, at 40 of the answer (wire.md section 8).
+/// The capabilities of one side, a 32-bit number (docs/protocol.md, section 11).
 ///
-/// **Not sure:** summary.md calls it "SDK version". Every capture has the same value, so the meaning
-/// of its single bits cannot be told from outside, and none is named here. [`bits`](Self::bits)
-/// lists which are set, for comparing a camera that says something else.
+/// The meaning of the bits is **not known**: every capture has the same value.
+/// [`bits`](Self::bits) lists the bits that are set, to compare cameras with other values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Capabilities(pub u32);
 
-/// The authentication type, a 32-bit word: at 540 of a field login, at 550 of the summary's, at 542
-/// of the SDK's own, at 36 of the answer.
+/// The authentication type, a 32-bit number (docs/protocol.md, section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct AuthType(pub u32);
 
-/// Byte 4 of an answer.
+/// The status of an answer, byte 4.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Status(pub u8);
 
-/// The 4 random bytes at 20 of a login packet, which the answer echoes.
+/// The 4 random bytes at 20 of a login packet. The answer echoes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Nonce(pub [u8; 4]);
 
 impl Capabilities {
-    /// What Wyze's app and cameras say, both, in every capture: `0x001f07fb`.
+    /// The value that Wyze's app and cameras send in every capture, `0x001f07fb`.
     pub const WYZE_SDK: Self = Self(0x001f_07fb);
 
-    /// Whether every bit of `other` is set here too.
+    /// Returns `true` if all bits of `other` are set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// The numbers of the bits that are set, 0 to 31, lowest first.
+    /// Returns the numbers of the bits that are set, 0 to 31, lowest first.
     pub fn bits(self) -> impl Iterator<Item = u32> {
         (0..u32::BITS).filter(move |bit| self.0 >> bit & 1 == 1)
     }
 }
 
 impl AuthType {
-    /// The only type that was seen: 4.
+    /// The only type that captures show, 4.
     pub const SDK: Self = Self(4);
 }
 
 impl Status {
-    /// The login is accepted: 0x10 (wire.md section 8).
+    /// The login is accepted, 0x10.
     pub const SUCCESS: Self = Self(0x10);
 
-    /// The login is refused. What a real camera sends then is **not known**; this value is this
-    /// project's choice. A client must take every status but [`SUCCESS`](Self::SUCCESS) as a refusal.
+    /// The login is refused, 0x11.
+    ///
+    /// The status of real cameras is **not known**; this value is this project's choice. A client
+    /// must treat every status other than [`SUCCESS`](Self::SUCCESS) as a refusal.
     pub const REFUSED: Self = Self(0x11);
 
-    /// Whether this is [`SUCCESS`](Self::SUCCESS).
+    /// Returns `true` for [`SUCCESS`](Self::SUCCESS).
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.0 == Self::SUCCESS.0
@@ -61,23 +60,23 @@ impl Status {
 }
 
 impl Nonce {
-    /// The bytes of packet 2, where packet 1 has these: the first one plus 1, wrapping, and the rest
-    /// as they are (wire.md section 8).
+    /// Returns the nonce of packet 2 for this nonce of packet 1: the first byte plus 1, wrapping.
     #[must_use]
     pub const fn first_byte_plus_one(self) -> Self {
         let [first, b, c, d] = self.0;
         Self([first.wrapping_add(1), b, c, d])
     }
 
-    /// The bytes of packet 2 in summary.md's words: "incremented by 1", read as a little-endian
-    /// 32-bit number as all numbers here are. It differs from
-    /// [`first_byte_plus_one`](Self::first_byte_plus_one) only where the first byte is 0xff.
+    /// Returns the nonce of packet 2 in `summary`: the little-endian number plus 1.
+    ///
+    /// It differs from [`first_byte_plus_one`](Self::first_byte_plus_one) only if the first byte is
+    /// 0xff.
     #[must_use]
     pub const fn number_plus_one(self) -> Self {
         Self(u32::from_le_bytes(self.0).wrapping_add(1).to_le_bytes())
     }
 
-    /// Whether `second` follows from these bytes by either of the two rules.
+    /// Returns `true` if `second` follows from this nonce by either rule.
     #[must_use]
     pub fn is_followed_by(self, second: Self) -> bool {
         second == self.first_byte_plus_one() || second == self.number_plus_one()
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_rules_for_packet_2_differ_only_in_the_carry() {
+    fn rules_for_packet_2_differ_only_in_the_carry() {
         let plain = Nonce([0x12, 0x34, 0x56, 0x78]);
         assert_eq!(plain.first_byte_plus_one(), plain.number_plus_one());
 
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_of_the_capability_word() {
+    fn bits_of_the_wyze_capabilities() {
         let bits: Vec<u32> = Capabilities::WYZE_SDK.bits().collect();
         assert_eq!(bits, [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 16, 17, 18, 19, 20]);
         assert!(Capabilities::WYZE_SDK.contains(Capabilities(0x3)));

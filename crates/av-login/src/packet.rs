@@ -5,93 +5,96 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use crate::bytes::{bytes_at, put, u8_at, u16_at, u32_at};
-use crate::{AuthType, Capabilities, Error, Nonce, Password, User};
+use crate::error::Error;
+use crate::fields::{AuthType, Capabilities, Nonce};
+use crate::text::{Password, User};
 
-/// The longest login packet, in bytes: packet 2 of the field layout.
+/// The length of the longest login packet in bytes.
 pub const MAX_PACKET_LEN: usize = 572;
 
-/// The shortest of the login packets, in bytes.
+/// The length of the shortest login packet in bytes.
 const MIN_PACKET_LEN: usize = 570;
 
-/// What a packet's size field (16) leaves out: the bytes before the user.
+/// The number of bytes before the user, which the size field does not count.
 const HEAD_LEN: usize = 24;
 
-/// How the fields of a login packet lie (wire.md section 8; summary.md, phase 4).
+/// The layout of a login packet, named by the offset of the authentication type (docs/protocol.md,
+/// section 11).
 ///
-/// All three share the head and are followed by a block of words; bytes that no column names are
-/// zero. Numbers are little-endian.
+/// All three layouts begin with the same head. Bytes that the tables do not name are zero. Numbers
+/// are little-endian.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 1 | type 0x00 |
 /// | 1 | 1 | 0x00 in packet 1, 0x20 in packet 2 |
 /// | 2 | 2 | version |
-/// | 16 | 2 | bytes of the packet − 24 |
+/// | 16 | 2 | length of the packet less 24 |
 /// | 18 | 2 | 1 in packet 1, 0 in packet 2 |
 /// | 20 | 4 | random bytes ([`Nonce`]) |
 /// | 24 | | user |
 ///
 /// | | `AuthAt550` | `AuthAt540` | `AuthAt542` |
 /// |---|---|---|---|
-/// | bytes of packet 1, 2 | 570, 570 | 570, 572 | 570, 572 (not sure) |
-/// | version | 0x000b | 0x000c | 0x000c (not sure) |
-/// | packet 2's random bytes | number + 1 | first byte + 1 | first byte + 1 (not sure) |
+/// | length of packet 1, 2 | 570, 570 | 570, 572 | 570, 572 (not verified) |
+/// | version | 0x000b | 0x000c | 0x000c (not verified) |
+/// | random bytes of packet 2 | number + 1 | first byte + 1 | first byte + 1 (not verified) |
 /// | user | 24..280 | 24..280 | 24..281 |
 /// | password | 280..536 | 280..536 | 281..538 |
-/// | asks for resend mode | 546, u32 | 538, u8 | 538, u32 |
+/// | resend mode requested | 546, u32 | 538, u8 | 538, u32 |
 /// | authentication type, u32 | 550 | 540 | 542 |
 /// | capabilities, u32 | 554 | 552 | 546 |
 /// | channels, u16 | 566: 3 | - | 560: 3 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginLayout {
-    /// As summary.md has it.
+    /// The layout of the `summary` dialect.
     AuthAt550,
-    /// As clients that stream from real cameras write it.
+    /// The layout that clients of real cameras write.
     AuthAt540,
-    /// The SDK's own structure: two strings of 257 bytes, then its words.
+    /// The layout of the SDK's own structure: two strings of 257 bytes, then its words.
     AuthAt542,
 }
 
-/// Which of the two packets.
+/// One of the two packets of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// Packet 1, `00 00` on the wire; summary.md's 0x0000.
+    /// Packet 1, `00 00`.
     First,
-    /// Packet 2, `00 20` on the wire; summary.md's 0x2000.
+    /// Packet 2, `00 20`.
     Second,
 }
 
-/// One login packet, whole: the AV header's 8 bytes are its first. Drawn at [`LoginLayout`].
+/// A login packet, including the AV header. [`LoginLayout`] has its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginPacket {
-    /// How its fields lie.
+    /// The layout.
     pub layout: LoginLayout,
     /// Packet 1 or 2.
     pub part: Part,
-    /// The version field: 0x000b or 0x000c.
+    /// The AV version, 0x000b or 0x000c.
     pub version: u16,
-    /// The random bytes of this packet; those of packet 2 follow from those of packet 1.
+    /// The random bytes of this packet. Those of packet 2 follow from those of packet 1.
     pub nonce: Nonce,
-    /// Who logs in.
+    /// The user.
     pub user: User,
-    /// With which password.
+    /// The password.
     pub password: Password,
-    /// Whether resend mode is asked for (wire.md section 12).
+    /// `true` if the client requests resend mode (docs/protocol.md, section 17).
     pub resend: bool,
-    /// The authentication type. Only 4 was seen, and the layout is known by it.
+    /// The authentication type. It must be 4, which identifies the layout.
     pub auth_type: AuthType,
-    /// What the client says it can do.
+    /// The client's capabilities.
     pub capabilities: Capabilities,
 }
 
-/// A login packet's bytes, zeroed when dropped because a password is among them.
+/// The bytes of a login packet. They contain the password and are zeroed on drop.
 #[derive(Clone)]
 pub struct LoginBytes {
     bytes: Zeroizing<[u8; MAX_PACKET_LEN]>,
     len: usize,
 }
 
-/// Where one layout has what the others have elsewhere.
+/// The offsets that differ by layout.
 struct Offsets {
     text_len: usize,
     resend: usize,
@@ -101,10 +104,9 @@ struct Offsets {
 }
 
 impl LoginLayout {
-    /// All three, in the order in which a packet is tried.
     const ALL: [Self; 3] = [Self::AuthAt550, Self::AuthAt540, Self::AuthAt542];
 
-    /// The version that belongs to this layout.
+    /// Returns the AV version of this layout.
     #[must_use]
     pub const fn version(self) -> u16 {
         match self {
@@ -113,7 +115,7 @@ impl LoginLayout {
         }
     }
 
-    /// The bytes of that packet.
+    /// Returns the length of a packet in bytes.
     #[must_use]
     pub const fn packet_len(self, part: Part) -> usize {
         match (self, part) {
@@ -122,7 +124,7 @@ impl LoginLayout {
         }
     }
 
-    /// The random bytes of packet 2 where packet 1 has `first`.
+    /// Returns the nonce of packet 2 for the nonce of packet 1.
     #[must_use]
     pub const fn second_nonce(self, first: Nonce) -> Nonce {
         match self {
@@ -157,8 +159,8 @@ impl LoginLayout {
         }
     }
 
-    /// Which layout a packet has, told by its authentication type: the word 4 at 540, 542 or 550,
-    /// and a capability word where that layout has one. No layout has another's 4 in its place.
+    /// Returns the layout of a packet: the one with the authentication type 4 and a capability word
+    /// in place. No layout has the 4 of another one in its place.
     fn recognise(packet: &[u8]) -> Result<Self, Error> {
         Self::ALL
             .into_iter()
@@ -185,13 +187,13 @@ impl Part {
 }
 
 impl LoginPacket {
-    /// What summary.md's table has as the channel count, and the SDK's own layout too.
+    /// The channel count in layouts that have one.
     const CHANNELS: u16 = 3;
 
-    /// Reads a login packet of any of the three layouts, told apart by their content.
+    /// Parses a login packet in any of the three layouts.
     ///
-    /// Lenient where it does no harm: version, size field and the word at 18 are not checked, and
-    /// the packet may be longer than its layout.
+    /// Version, size and the number at 18 are not checked. The packet may be longer than its
+    /// layout.
     ///
     /// # Errors
     /// [`Error::TooShort`], [`Error::WrongType`], [`Error::UnknownLayout`] and
@@ -199,7 +201,7 @@ impl LoginPacket {
     pub fn parse(packet: &[u8]) -> Result<Self, Error> {
         if packet.len() < MIN_PACKET_LEN {
             return Err(Error::TooShort {
-                what: "a login packet",
+                what: "login packet",
                 expected: MIN_PACKET_LEN,
                 got: packet.len(),
             });
@@ -209,7 +211,7 @@ impl LoginPacket {
             (0x00, 0x20) => Part::Second,
             (packet_type, flags) => {
                 return Err(Error::WrongType {
-                    expected: "a login packet",
+                    expected: "login packet",
                     packet_type,
                     flags,
                 });
@@ -226,14 +228,14 @@ impl LoginPacket {
             nonce: Nonce(bytes_at(packet, 20)),
             user: User::new(user)?,
             password: Password::new(password)?,
-            // A byte in the field layout, the low byte of a word in the others.
+            // A byte in `AuthAt540`, the low byte of a word in the others.
             resend: u8_at(packet, at.resend) != 0,
             auth_type: AuthType(u32_at(packet, at.auth_type)),
             capabilities: Capabilities(u32_at(packet, at.capabilities)),
         })
     }
 
-    /// The packet's bytes, of its layout's length.
+    /// Returns the packet's bytes.
     #[must_use]
     pub fn to_bytes(&self) -> LoginBytes {
         let at = self.layout.offsets();
@@ -262,10 +264,10 @@ impl LoginPacket {
     }
 }
 
-/// The size field of a packet of `len` bytes.
+/// Returns the size field of a packet of `len` bytes.
 #[allow(
     clippy::cast_possible_truncation,
-    reason = "evaluated at compile time, where the assertion holds it"
+    reason = "evaluated at compile time, where the assertion checks it"
 )]
 const fn size_field(len: usize) -> u16 {
     let size = len - HEAD_LEN;
@@ -273,7 +275,7 @@ const fn size_field(len: usize) -> u16 {
     size as u16
 }
 
-/// The text in the `len` bytes at `at`, up to its zero byte.
+/// Returns the text in the `len` bytes at `at`, up to its zero byte.
 fn text_at<'a>(
     packet: &'a [u8],
     field: &'static str,

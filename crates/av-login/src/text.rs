@@ -5,22 +5,23 @@ use core::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::Error;
+use crate::error::Error;
 
-/// The most bytes of a user or password: the fields have 256, and the last is the zero that ends it.
+/// The maximum length of a user or password in bytes. The fields have 256 bytes with the
+/// terminating zero.
 pub const MAX_TEXT_LEN: usize = 255;
 
-/// The user of a login, at most [`MAX_TEXT_LEN`] bytes. Cameras know one: `admin`.
+/// The user of a login, at most [`MAX_TEXT_LEN`] bytes. Cameras have a single user, `admin`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User(Text);
 
 /// The password of a login, at most [`MAX_TEXT_LEN`] bytes.
 ///
-/// Zeroed when dropped, never shown by `Debug`, and compared in constant time.
+/// It is zeroed on drop, hidden in `Debug` output and compared in constant time.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct Password(Text);
 
-/// Bytes without a zero among them, and zeros up to the end of the array.
+/// Bytes other than zero, padded with zeros.
 #[derive(Clone, PartialEq, Eq, Zeroize)]
 struct Text {
     bytes: [u8; MAX_TEXT_LEN],
@@ -28,7 +29,7 @@ struct Text {
 }
 
 impl User {
-    /// A user of that name.
+    /// Makes a user of this name.
     ///
     /// # Errors
     /// [`Error::TextTooLong`] and [`Error::ZeroInText`].
@@ -36,13 +37,13 @@ impl User {
         Text::new("user", name).map(Self)
     }
 
-    /// `admin`, the user in every capture.
+    /// Returns the user of every capture, `admin`.
     #[must_use]
     pub fn admin() -> Self {
         Self(Text::literal(*b"admin"))
     }
 
-    /// The name's bytes.
+    /// Returns the name's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -50,7 +51,7 @@ impl User {
 }
 
 impl Password {
-    /// A password of those bytes: the camera's ENR in the field dialects.
+    /// Makes a password of these bytes. For real cameras it is the ENR.
     ///
     /// # Errors
     /// [`Error::TextTooLong`] and [`Error::ZeroInText`].
@@ -58,13 +59,13 @@ impl Password {
         Text::new("password", password).map(Self)
     }
 
-    /// `888888`, which is every camera's password in summary.md.
+    /// Returns `888888`, the password of every camera in the `summary` dialect.
     #[must_use]
     pub fn fixed() -> Self {
         Self(Text::literal(*b"888888"))
     }
 
-    /// The password's bytes. The caller answers for copies of them.
+    /// Returns the password's bytes. Copies of them are not zeroed.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -118,8 +119,8 @@ impl fmt::Debug for Password {
 }
 
 impl PartialEq for Password {
-    /// Compares the whole padded field, so that neither the length nor the first difference shows in
-    /// the time it takes.
+    /// Compares the whole padded field, so that the time reveals neither the length nor the first
+    /// difference.
     fn eq(&self, other: &Self) -> bool {
         self.0.bytes.ct_eq(&other.0.bytes).into()
     }
@@ -134,13 +135,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_never_shown() {
-        let shown = format!("{:?}", Password::new(b"aKzdqckqZ8HUHFe5").unwrap());
-        assert_eq!(shown, "Password(…)");
+    fn password_is_hidden_in_debug() {
+        let debug = format!("{:?}", Password::new(b"aKzdqckqZ8HUHFe5").unwrap());
+        assert_eq!(debug, "Password(…)");
     }
 
     #[test]
-    fn equality_sees_length_and_bytes() {
+    fn passwords_differ_by_length_and_bytes() {
         let long = Password::new(b"8888888").unwrap();
         assert_eq!(Password::fixed(), Password::new(b"888888").unwrap());
         assert_ne!(Password::fixed(), long);
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn rejects_long_texts_and_zero_bytes() {
         assert!(User::new(&vec![b'x'; MAX_TEXT_LEN]).is_ok());
         assert_eq!(
             User::new(&vec![b'x'; MAX_TEXT_LEN + 1]),

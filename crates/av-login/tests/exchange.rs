@@ -1,4 +1,4 @@
-//! The exchange of client and camera over a network that loses, repeats and reorders.
+//! The login over a network that loses, repeats and reorders packets.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -42,7 +42,7 @@ fn sent(client: &mut ClientLogin) -> Vec<Vec<u8>> {
     while let Some(output) = client.poll_output() {
         match output {
             ClientOutput::Transmit(packet) => packets.push(packet.to_vec()),
-            ClientOutput::Event(event) => panic!("{event:?} before any answer"),
+            ClientOutput::Event(event) => panic!("{event:?} before an answer"),
         }
     }
     packets
@@ -91,7 +91,7 @@ fn all_layouts_log_in() {
         let Some(ClientEvent::LoggedIn(result)) = outcome(&mut client) else {
             panic!("{layout:?} refused");
         };
-        assert!(result.two_way_audio && result.resend_asked);
+        assert!(result.two_way_audio && result.resend_requested);
         assert_eq!(result.version, layout.version());
         assert_eq!(result.capabilities, Capabilities::WYZE_SDK);
         assert!(client.is_finished());
@@ -106,7 +106,7 @@ fn all_layouts_log_in() {
 }
 
 #[test]
-fn wrong_credentials_are_refused_and_told_apart_on_the_camera_only() {
+fn refusal_does_not_reveal_the_wrong_credential() {
     let wrong_user = User::new(b"root").unwrap();
     let cases = [
         (User::admin(), Password::fixed(), Refusal::Password),
@@ -133,7 +133,7 @@ fn wrong_credentials_are_refused_and_told_apart_on_the_camera_only() {
 }
 
 #[test]
-fn a_client_may_log_in_again_after_a_refusal() {
+fn logs_in_after_a_refusal() {
     let mut camera = camera(enr());
     for (password, nonce, accepted) in [
         (Password::fixed(), Nonce([1, 2, 3, 4]), false),
@@ -158,7 +158,7 @@ fn a_client_may_log_in_again_after_a_refusal() {
 }
 
 #[test]
-fn answers_that_are_not_ours_are_dropped_and_counted() {
+fn drops_and_counts_foreign_answers() {
     let (mut client, mut camera) = (client(LoginLayout::AuthAt540, enr()), camera(enr()));
     client.send();
     for packet in sent(&mut client) {
@@ -175,7 +175,7 @@ fn answers_that_are_not_ours_are_dropped_and_counted() {
     assert!(!client.is_finished());
     assert_eq!((client.stats().foreign, client.stats().malformed), (1, 2));
 
-    // The echo of packet 2's random bytes is taken as well.
+    // The random bytes of packet 2 are accepted too.
     let mut second = LoginAnswer::parse(&answer).unwrap();
     second.nonce = NONCE.first_byte_plus_one();
     client.handle_packet(&second.to_bytes());
@@ -190,7 +190,7 @@ fn answers_that_are_not_ours_are_dropped_and_counted() {
 }
 
 #[test]
-fn an_answer_before_anything_was_sent_is_ignored() {
+fn ignores_an_answer_before_the_first_packet() {
     let mut other = client(LoginLayout::AuthAt540, enr());
     let mut camera = camera(enr());
     other.send();
@@ -206,7 +206,7 @@ fn an_answer_before_anything_was_sent_is_ignored() {
 }
 
 #[test]
-fn packets_of_two_logins_do_not_make_a_pair() {
+fn packets_of_two_logins_are_not_a_pair() {
     let mut camera = camera(enr());
     let mut one = client(LoginLayout::AuthAt540, enr());
     let mut two = ClientLogin::new(
@@ -223,22 +223,21 @@ fn packets_of_two_logins_do_not_make_a_pair() {
     camera.handle_packet(&two[1]);
     assert_eq!(answers(&mut camera), (vec![], vec![]));
     assert_eq!(camera.stats().unpaired, 1);
-    // The newest waits: its other half completes it.
+    // The newest packet waits for its other half.
     camera.handle_packet(&two[0]);
     assert_eq!(answers(&mut camera).1.len(), 1);
 }
 
 proptest! {
-    /// Whatever the network does to packets and answers: once a round of repeats gets through, both
-    /// sides have decided, once each, and the same.
+    /// After one round without loss, both sides have decided once, with the same outcome.
     #[test]
-    fn loss_and_reordering_only_cost_repeats(
+    fn decides_once_despite_loss_and_reordering(
         layout in prop_oneof![
             Just(LoginLayout::AuthAt550), Just(LoginLayout::AuthAt540), Just(LoginLayout::AuthAt542)
         ],
         nonce: [u8; 4],
         right: bool,
-        // Each round: how often each packet arrives, which comes first, whether answers arrive.
+        // Each round: how often each packet arrives, if they are swapped, if answers arrive.
         rounds in proptest::collection::vec(
             ((0..3_usize, 0..3_usize), any::<bool>(), any::<bool>()), 0..6,
         ),
@@ -283,8 +282,8 @@ proptest! {
         }
         prop_assert_eq!(decided.len(), 1);
         prop_assert_eq!(outcomes.len(), 1);
-        let accepted_there = matches!(decided[0], CameraEvent::LoggedIn { .. });
-        let accepted_here = matches!(outcomes[0], ClientEvent::LoggedIn(_));
-        prop_assert_eq!((accepted_there, accepted_here), (right, right));
+        let camera_accepted = matches!(decided[0], CameraEvent::LoggedIn { .. });
+        let client_accepted = matches!(outcomes[0], ClientEvent::LoggedIn(_));
+        prop_assert_eq!((camera_accepted, client_accepted), (right, right));
     }
 }

@@ -1,4 +1,4 @@
-//! Every layout, byte for byte, as summary.md (phase 4) and wire.md (sections 8 and 11) have it.
+//! Login packets and answers byte by byte (docs/protocol.md, sections 11 and 16).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -27,8 +27,8 @@ fn login(layout: LoginLayout, part: Part, password: &[u8]) -> LoginPacket {
     }
 }
 
-/// `len` zero bytes with the given runs in them.
-fn spelled(len: usize, runs: &[(usize, &[u8])]) -> Vec<u8> {
+/// Makes `len` zero bytes with these runs.
+fn with_runs(len: usize, runs: &[(usize, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0; len];
     for (at, run) in runs {
         bytes[*at..*at + run.len()].copy_from_slice(run);
@@ -37,21 +37,21 @@ fn spelled(len: usize, runs: &[(usize, &[u8])]) -> Vec<u8> {
 }
 
 #[test]
-fn summary_packet_1() {
-    let expected = spelled(
+fn packet_1_with_auth_at_550() {
+    let expected = with_runs(
         570,
         &[
-            (0, &[0x00, 0x00]),              // magic 0x0000
-            (2, &[0x0b, 0x00]),              // version 0x000b
-            (16, &[0x22, 0x02]),             // payload size 0x0222 (546)
-            (18, &[0x01, 0x00]),             // flags 0x0001
-            (20, &[0xa1, 0xb2, 0xc3, 0xd4]), // random id
+            (0, &[0x00, 0x00]),              // packet 1
+            (2, &[0x0b, 0x00]),              // version
+            (16, &[0x22, 0x02]),             // size 546
+            (18, &[0x01, 0x00]),             // packet 1
+            (20, &[0xa1, 0xb2, 0xc3, 0xd4]), // nonce
             (24, b"admin"),
             (280, b"888888"),
             (546, &[1, 0, 0, 0]),             // resend
-            (550, &[4, 0, 0, 0]),             // auth type
-            (554, &[0xfb, 0x07, 0x1f, 0x00]), // SDK version
-            (566, &[3, 0]),                   // channel count
+            (550, &[4, 0, 0, 0]),             // authentication type
+            (554, &[0xfb, 0x07, 0x1f, 0x00]), // capabilities
+            (566, &[3, 0]),                   // channels
         ],
     );
     let packet = login(LoginLayout::AuthAt550, Part::First, b"888888");
@@ -59,14 +59,14 @@ fn summary_packet_1() {
 }
 
 #[test]
-fn summary_packet_2() {
-    let expected = spelled(
+fn packet_2_with_auth_at_550() {
+    let expected = with_runs(
         570,
         &[
-            (0, &[0x00, 0x20]), // magic 0x2000
+            (0, &[0x00, 0x20]), // packet 2
             (2, &[0x0b, 0x00]),
             (16, &[0x22, 0x02]),
-            (18, &[0x00, 0x00]), // flags 0x0000
+            (18, &[0x00, 0x00]),
             (20, &[0xa1, 0xb2, 0xc3, 0xd4]),
             (24, b"admin"),
             (280, b"888888"),
@@ -81,7 +81,7 @@ fn summary_packet_2() {
 }
 
 #[test]
-fn field_packets() {
+fn packets_with_auth_at_540() {
     let mut runs: Vec<(usize, &[u8])> = vec![
         (0, &[0x00, 0x00]),
         (2, &[0x0c, 0x00]),
@@ -95,18 +95,18 @@ fn field_packets() {
         (552, &[0xfb, 0x07, 0x1f, 0x00]),
     ];
     let first = login(LoginLayout::AuthAt540, Part::First, ENR);
-    assert_eq!(&first.to_bytes()[..], spelled(570, &runs));
+    assert_eq!(&first.to_bytes()[..], with_runs(570, &runs));
 
     runs[0].1 = &[0x00, 0x20];
     runs[2].1 = &[0x24, 0x02]; // 572 - 24
     runs[3].1 = &[0x00, 0x00];
     let second = login(LoginLayout::AuthAt540, Part::Second, ENR);
-    assert_eq!(&second.to_bytes()[..], spelled(572, &runs));
+    assert_eq!(&second.to_bytes()[..], with_runs(572, &runs));
 }
 
 #[test]
-fn sdk_packet_1() {
-    let expected = spelled(
+fn packet_1_with_auth_at_542() {
+    let expected = with_runs(
         570,
         &[
             (2, &[0x0c, 0x00]),
@@ -126,9 +126,8 @@ fn sdk_packet_1() {
 }
 
 #[test]
-fn answer() {
-    // wire.md section 11 spells all of it out.
-    let expected = spelled(
+fn answer_of_the_backchannel() {
+    let expected = with_runs(
         60,
         &[
             (0, &[0x00, 0x21]),
@@ -154,20 +153,20 @@ fn answer() {
     };
     assert_eq!(&answer.to_bytes()[..], expected);
 
-    // It is what a camera wants on the backchannel, whatever it logs in with.
+    // Any user, password and layout are accepted.
     for flags in [0x00, 0x20] {
-        let login = spelled(570, &[(1, &[flags]), (20, &[0xa1, 0xb2, 0xc3, 0xd4])]);
-        assert_eq!(LoginAnswer::welcome(&login), Ok(answer));
-        assert_eq!(LoginAnswer::welcome(&login[..24]), Ok(answer));
-        assert!(LoginAnswer::welcome(&login[..23]).is_err());
+        let login = with_runs(570, &[(1, &[flags]), (20, &[0xa1, 0xb2, 0xc3, 0xd4])]);
+        assert_eq!(LoginAnswer::accept(&login), Ok(answer));
+        assert_eq!(LoginAnswer::accept(&login[..24]), Ok(answer));
+        assert!(LoginAnswer::accept(&login[..23]).is_err());
     }
-    let error = LoginAnswer::welcome(&expected).unwrap_err();
+    let error = LoginAnswer::accept(&expected).unwrap_err();
     assert!(matches!(error, Error::WrongType { flags: 0x21, .. }));
 }
 
 #[test]
-fn a_short_answer_has_zeros_for_what_it_lacks() {
-    let whole = spelled(24, &[(1, &[0x21]), (4, &[0x10]), (20, &[1, 2, 3, 4])]);
+fn missing_fields_of_a_short_answer_are_zero() {
+    let whole = with_runs(24, &[(1, &[0x21]), (4, &[0x10]), (20, &[1, 2, 3, 4])]);
     let answer = LoginAnswer::parse(&whole).unwrap();
     assert!(answer.status.is_success());
     assert_eq!(answer.nonce, Nonce([1, 2, 3, 4]));
@@ -176,7 +175,7 @@ fn a_short_answer_has_zeros_for_what_it_lacks() {
     assert_eq!(
         LoginAnswer::parse(&whole[..23]),
         Err(Error::TooShort {
-            what: "a login answer",
+            what: "login answer",
             expected: 24,
             got: 23
         })
@@ -184,12 +183,12 @@ fn a_short_answer_has_zeros_for_what_it_lacks() {
 }
 
 #[test]
-fn errors_name_what_came() {
+fn errors_name_the_received_bytes() {
     let good = login(LoginLayout::AuthAt540, Part::First, ENR).to_bytes();
     assert_eq!(
         LoginPacket::parse(&good[..569]),
         Err(Error::TooShort {
-            what: "a login packet",
+            what: "login packet",
             expected: 570,
             got: 569
         })
@@ -200,7 +199,7 @@ fn errors_name_what_came() {
     assert_eq!(
         LoginPacket::parse(&other_type),
         Err(Error::WrongType {
-            expected: "a login packet",
+            expected: "login packet",
             packet_type: 0,
             flags: 0x70
         })
@@ -213,7 +212,7 @@ fn errors_name_what_came() {
         Err(Error::UnknownLayout {
             at_540: 5,
             at_542: 0,
-            // Two bytes before the capability word: its low half is the high half here.
+            // The high half is the low half of the capability word at 552.
             at_550: 0x07fb_0000
         })
     );
@@ -238,7 +237,7 @@ fn any_packet() -> impl Strategy<Value = LoginPacket> {
         Just(LoginLayout::AuthAt542)
     ];
     let part = prop_oneof![Just(Part::First), Just(Part::Second)];
-    // A capability word whose halves are not zero, as every one that was seen.
+    // Both halves of the capability word are nonzero, as in every capture.
     let capabilities = (1..=u16::MAX, 1..=u16::MAX);
     let rest = (any::<u16>(), any::<[u8; 4]>(), any::<bool>(), capabilities);
     (layout, part, text(), text(), rest).prop_map(
@@ -258,14 +257,14 @@ fn any_packet() -> impl Strategy<Value = LoginPacket> {
 
 proptest! {
     #[test]
-    fn every_packet_comes_back(packet in any_packet()) {
+    fn packet_survives_writing_and_parsing(packet in any_packet()) {
         let bytes = packet.to_bytes();
         prop_assert_eq!(bytes.len(), packet.layout.packet_len(packet.part));
         prop_assert_eq!(LoginPacket::parse(&bytes), Ok(packet));
     }
 
     #[test]
-    fn every_answer_comes_back(
+    fn answer_survives_writing_and_parsing(
         version: u16, status: u8, nonce: [u8; 4], two_way_audio: bool, auth: u32, capabilities: u32,
     ) {
         let answer = LoginAnswer {
@@ -280,11 +279,11 @@ proptest! {
     }
 
     #[test]
-    fn nothing_a_peer_sends_panics(
+    fn noise_never_panics(
         mut bytes in proptest::collection::vec(any::<u8>(), 0..MAX_PACKET_LEN + 40),
-        look_like in any::<Option<bool>>(),
+        looks_like in any::<Option<bool>>(),
     ) {
-        if let (Some(second), Some(head)) = (look_like, bytes.first_chunk_mut::<2>()) {
+        if let (Some(second), Some(head)) = (looks_like, bytes.first_chunk_mut::<2>()) {
             *head = [0, if second { 0x20 } else { 0x21 }];
         }
         let _ = LoginPacket::parse(&bytes);

@@ -1,8 +1,8 @@
-//! TransCode of runs, beside the byte-by-byte version that the tests use as their oracle.
+//! TransCode of runs, compared with the byte-by-byte oracle of the tests.
 #![allow(
     missing_docs,
     clippy::indexing_slicing,
-    reason = "a benchmark, and what criterion's macros make"
+    reason = "a benchmark, and code from criterion's macros"
 )]
 
 #[path = "../tests/oracle/mod.rs"]
@@ -13,7 +13,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use disco_cipher::transcode;
 
-/// A small control packet, a datagram of video, and a long run, in bytes.
+/// The lengths in bytes of a control packet, a video datagram and a long run.
 const LENGTHS: [usize; 3] = [64, 1200, 64 * 1024];
 
 type Cipher = fn(&mut [u8]);

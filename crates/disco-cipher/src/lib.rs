@@ -7,8 +7,8 @@ pub mod tag;
 pub mod transcode;
 pub mod xor;
 
-/// The obfuscation string of the TUTK SDK, 32 ASCII bytes (wire.md section 3).
+/// The obfuscation key of the TUTK SDK, 32 ASCII bytes (docs/protocol.md, section 6).
 ///
-/// [TransCode](transcode) has it built in (its first 16 bytes), and it is the default key of
-/// [XOR](xor). It is the same in every device, so it hides nothing and is no secret.
+/// [TransCode](transcode) uses its first 16 bytes. It is the default key of [XOR](xor). Every
+/// device has the same key, so it is not secret.
 pub const SDK_KEY: [u8; 32] = *b"Charlie is the designer of P2P!!";

@@ -1,8 +1,6 @@
-//! HMAC-SHA1 tags: what the `cc51` dialect has in the place of obfuscation (wire.md section 6,
-//! RFC 2104).
+//! HMAC-SHA1 tags of the `cc51` dialect (docs/protocol.md, sections 6 and 9, and RFC 2104).
 //!
-//! The key is UID ‖ AuthKey. Which bytes a tag is over, and where it stands, is for each packet to
-//! say: this module only computes and checks.
+//! The key is UID ‖ AuthKey. The packet's layout defines which bytes a tag covers and where it is.
 
 use core::fmt;
 
@@ -13,14 +11,13 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Length of a tag, in bytes.
+/// The length of a tag in bytes.
 pub const TAG_LEN: usize = 20;
 
 /// Computes and checks the tags of one camera.
 ///
-/// It holds no key, only the two SHA-1 states that HMAC derives from it, which is enough to make
-/// tags: so they are zeroed when it is dropped, and `Debug` does not show them. A tag costs no
-/// allocation, and the key is set up only once.
+/// It holds the two SHA-1 states that HMAC derives from the key. They are zeroed on drop and hidden
+/// in `Debug` output. Computing a tag does not allocate or derive the states again.
 ///
 /// ```
 /// use disco_cipher::tag::{TAG_LEN, Tagger};
@@ -37,9 +34,8 @@ pub const TAG_LEN: usize = 20;
 pub struct Tagger(Hmac<Sha1>);
 
 impl Tagger {
-    /// Sets up the key: `uid` (20 ASCII bytes on cameras) followed by `auth_key` (8 bytes).
-    ///
-    /// Any lengths do. HMAC hashes a key longer than 64 bytes, both parts together, down to 20.
+    /// Makes a tagger with the key `uid` ‖ `auth_key`. Cameras have 20 and 8 bytes, but any lengths
+    /// are accepted.
     pub fn new(uid: &[u8], auth_key: &[u8]) -> Self {
         let mut key = Zeroizing::new([0; 64]);
         if uid.len().saturating_add(auth_key.len()) <= Sha1::block_size() {
@@ -52,7 +48,7 @@ impl Tagger {
         Self(Hmac::new(<&Key<Hmac<Sha1>>>::from(&*key)))
     }
 
-    /// The tag over `data`.
+    /// Computes the tag over `data`.
     pub fn tag(&self, data: &[u8]) -> [u8; TAG_LEN] {
         self.0
             .clone()
@@ -62,8 +58,8 @@ impl Tagger {
             .into()
     }
 
-    /// Whether `tag` is the tag over `data`, found out in a time that does not depend on how much
-    /// of it is right. A tag that is not [`TAG_LEN`] bytes long is wrong.
+    /// Returns `true` if `tag` is the tag over `data`. Compares in constant time. A tag that is not
+    /// [`TAG_LEN`] bytes long does not verify.
     #[must_use]
     pub fn verify(&self, data: &[u8], tag: &[u8]) -> bool {
         self.tag(data).ct_eq(tag).into()
@@ -88,8 +84,8 @@ mod tests {
 
     use super::*;
 
-    /// Does not compile if the `zeroize` feature of sha1 is off. `Hmac` itself has no such marker, but
-    /// all that it is made of is what `Sha1` is made of: two states and a buffer.
+    /// Does not compile if the `zeroize` feature of sha1 is off. `Hmac` has no such marker, but
+    /// consists of the same types as `Sha1`.
     #[test]
     fn zeroed_on_drop() {
         fn zeroes<T: zeroize::ZeroizeOnDrop>() {}
@@ -97,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_state() {
+    fn state_is_hidden_in_debug() {
         assert_eq!(
             std::format!("{:?}", Tagger::new(b"uid", b"key")),
             "Tagger(..)"

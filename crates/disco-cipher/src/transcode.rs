@@ -1,48 +1,47 @@
-//! TransCode: the SDK's own scrambling of datagrams, in the `transcode` dialect (wire.md section 3).
+//! TransCode, the scrambling of datagrams in the `transcode` dialect (docs/protocol.md, section 6).
 //!
-//! It works on runs of bytes, in blocks of [`BLOCK_LEN`] and a tail of what is left. A whole
-//! datagram is its header, as one block, and then one more run, which may end early: see
-//! [`scramble_datagram`].
+//! A run of bytes is scrambled in blocks of [`BLOCK_LEN`] and a shorter tail. A datagram consists
+//! of the header, which is one block, and one more run, see [`scramble_datagram`].
 //!
-//! | step | a block, as four little-endian u32 words | a tail of n < 16 bytes |
+//! | step | block, as four little-endian u32 words | tail of n < 16 bytes |
 //! |---|---|---|
 //! | 1 | word *i* rotated right by 4*i* + 1 | |
 //! | 2 | XOR with K\[0..16\] | XOR with K\[0..n\] |
-//! | 3 | bytes permuted, out\[j\] = in\[P\[j\]\] | permuted if n is 2 (`1 0`), 4 (`2 3 0 1`) or 8 (`7 4 3 2 1 6 5 0`) |
+//! | 3 | permutation out\[j\] = in\[P\[j\]\] | n = 2: `1 0`, 4: `2 3 0 1`, 8: `7 4 3 2 1 6 5 0` |
 //! | 4 | word *i* rotated right by 4*i* + 3 | |
 //!
-//! K is [`SDK_KEY`], P is `11 9 8 15 13 10 12 14 2 1 5 0 6 4 7 3`. Descrambling does the inverse of
-//! each step, from the last to the first.
+//! K is [`SDK_KEY`], P is `11 9 8 15 13 10 12 14 2 1 5 0 6 4 7 3`. Descrambling inverts the steps,
+//! from the last to the first.
 //!
-//! It has no key of its own, so this is obfuscation and no encryption. No function here fails or
-//! panics, whatever the bytes and the length; that the bytes were never scrambled shows only in
-//! what comes out.
+//! The key is fixed, so this is obfuscation, not encryption. No function here fails or panics.
+//! Bytes that were never scrambled are not detected.
 
 use core::mem::swap;
 
 use crate::SDK_KEY;
 use crate::xor::xor;
 
-/// Length of a block, in bytes. The header of an IOTC datagram (wire.md section 2) is just one.
+/// The length of a block in bytes. The header of an IOTC datagram is one block.
 pub const BLOCK_LEN: usize = 16;
 
-/// At most this many bytes of a partly scrambled datagram, header included, are scrambled.
+/// The number of bytes of a partly scrambled datagram that are scrambled, including the header.
 pub const PARTIAL_LEN: usize = 64;
 
-/// Bit of header byte 3 that says: only the first [`PARTIAL_LEN`] bytes are scrambled.
+/// The bit of header byte 3 for datagrams of which only the first [`PARTIAL_LEN`] bytes are
+/// scrambled.
 pub const PARTIAL_FLAG: u8 = 0x01;
 
-/// Where the header has the byte with [`PARTIAL_FLAG`].
+/// The offset of the byte with [`PARTIAL_FLAG`].
 const MODE_AT: usize = 3;
 
 const WORDS: usize = 4;
 
-/// P of the module's table.
+/// P.
 const PERMUTATION: [usize; BLOCK_LEN] = [11, 9, 8, 15, 13, 10, 12, 14, 2, 1, 5, 0, 6, 4, 7, 3];
 
 const INVERSE: [usize; BLOCK_LEN] = inverse(PERMUTATION);
 
-/// K\[0..16\] of the module's table.
+/// K\[0..16\].
 const KEY: [u8; BLOCK_LEN] = *SDK_KEY.first_chunk().unwrap();
 
 /// Scrambles a run of any length, in place.
@@ -65,16 +64,16 @@ pub fn descramble_run(run: &mut [u8]) {
     xor(tail, &KEY);
 }
 
-/// Scrambles a whole datagram, in place.
+/// Scrambles a datagram in place.
 ///
-/// | bytes | header byte 3 has [`PARTIAL_FLAG`] | has not |
+/// | bytes | with [`PARTIAL_FLAG`] | without |
 /// |---|---|---|
 /// | 0..16 | one block | one block |
-/// | 16..64 | a run of its own | one run … |
-/// | 64.. | left in the clear | … to the end |
+/// | 16..64 | one run | one run … |
+/// | 64.. | unchanged | … to the end |
 ///
-/// The flag is read before scrambling. A datagram shorter than a header is one run. What cameras do
-/// with such is not known: they have no use for one.
+/// The flag is read before scrambling. A datagram shorter than a header is one run; how cameras
+/// treat such a datagram is not known.
 pub fn scramble_datagram(datagram: &mut [u8]) {
     let Some((header, rest)) = datagram.split_first_chunk_mut() else {
         return scramble_run(datagram);
@@ -84,9 +83,9 @@ pub fn scramble_datagram(datagram: &mut [u8]) {
     scramble_run(run);
 }
 
-/// Descrambles a whole datagram, in place: the inverse of [`scramble_datagram`].
+/// Descrambles a datagram in place: the inverse of [`scramble_datagram`].
 ///
-/// The header is descrambled first, since the flag in it says how far the rest goes.
+/// The header is descrambled first, since it has the flag.
 pub fn descramble_datagram(datagram: &mut [u8]) {
     let Some((header, rest)) = datagram.split_first_chunk_mut() else {
         return descramble_run(datagram);
@@ -96,7 +95,7 @@ pub fn descramble_datagram(datagram: &mut [u8]) {
 }
 
 /// Scrambles one block, in place.
-// Always: inlined late, or not at all, it leaves the loop over blocks as scalar code.
+// Otherwise the compiler does not vectorize the loop over blocks.
 #[inline(always)]
 pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
     let [a, b, c, d] = words(block);
@@ -123,7 +122,7 @@ pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
 
 /// Descrambles one block, in place: the inverse of [`scramble_block`].
 ///
-/// With it a receiver can look into a header before it touches the datagram:
+/// A receiver can inspect a header without changing the datagram:
 ///
 /// ```
 /// # let mut datagram = [0; 88];
@@ -133,7 +132,7 @@ pub fn scramble_block(block: &mut [u8; BLOCK_LEN]) {
 /// disco_cipher::transcode::descramble_block(&mut header);
 /// assert_eq!(header[..2], [0x04, 0x02]);
 /// ```
-#[inline(always)] // For the same reason as `scramble_block`.
+#[inline(always)] // See `scramble_block`.
 pub fn descramble_block(block: &mut [u8; BLOCK_LEN]) {
     let [a, b, c, d] = words(block);
     let [ka, kb, kc, kd] = words(&KEY);
@@ -157,7 +156,7 @@ pub fn descramble_block(block: &mut [u8; BLOCK_LEN]) {
     );
 }
 
-/// The part of `rest`, the bytes after the header, that is scrambled. `header` is in the clear.
+/// Returns the part of `rest` that is scrambled. `header` is plain text, `rest` the bytes after it.
 fn scrambled_part<'a>(header: &[u8; BLOCK_LEN], rest: &'a mut [u8]) -> &'a mut [u8] {
     let len = match header[MODE_AT] & PARTIAL_FLAG {
         0 => rest.len(),
@@ -166,12 +165,11 @@ fn scrambled_part<'a>(header: &[u8; BLOCK_LEN], rest: &'a mut [u8]) -> &'a mut [
     rest.split_at_mut(len).0
 }
 
-/// Permutes the bytes of four words: byte j of the result is byte `from[j]` of the input.
+/// Permutes the bytes of four words. Byte j of the result is byte `from[j]` of the input.
 ///
-/// It shifts and masks words instead of moving bytes through memory, and is written out without a
-/// loop, so that the compiler makes vector code of the loops over blocks: several blocks at a time,
-/// with what every x86-64 has. With a loop over the 16 bytes here it does not, and the whole is
-/// slower than moving bytes. `from` is a constant: no arithmetic on it is left at run time.
+/// It shifts and masks words and has no loop, so that the compiler vectorizes the loops over blocks
+/// on every x86-64. With a loop over the 16 bytes it does not, and the code is slower than moving
+/// bytes.
 #[inline(always)]
 fn permute(words: [u32; WORDS], from: &[usize; BLOCK_LEN]) -> [u32; WORDS] {
     #[allow(
@@ -195,7 +193,7 @@ fn permute(words: [u32; WORDS], from: &[usize; BLOCK_LEN]) -> [u32; WORDS] {
     ]
 }
 
-/// Permutes a tail the way that its length asks for. All three permutations are their own inverse.
+/// Permutes a tail by its length. All three permutations are their own inverse.
 fn permute_tail(tail: &mut [u8]) {
     match tail {
         [a, b] => swap(a, b),
@@ -213,7 +211,7 @@ fn permute_tail(tail: &mut [u8]) {
     }
 }
 
-/// The little-endian words of a block.
+/// Returns the little-endian words of a block.
 #[inline(always)]
 fn words(block: &[u8; BLOCK_LEN]) -> [u32; WORDS] {
     let mut words = [0; WORDS];
@@ -223,7 +221,7 @@ fn words(block: &[u8; BLOCK_LEN]) -> [u32; WORDS] {
     words
 }
 
-/// The inverse of [`words`].
+/// Writes the words of a block: the inverse of [`words`].
 #[inline(always)]
 fn store(words: [u32; WORDS], block: &mut [u8; BLOCK_LEN]) {
     for (bytes, word) in block.as_chunks_mut().0.iter_mut().zip(words) {

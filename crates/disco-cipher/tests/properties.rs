@@ -1,4 +1,4 @@
-//! XOR and TransCode do the same as the oracle and undo themselves, for all lengths and contents.
+//! XOR and TransCode match the oracle and their inverses, for all lengths and contents.
 #![allow(clippy::indexing_slicing, reason = "tests")]
 
 mod oracle;
@@ -19,7 +19,7 @@ fn with(cipher: Cipher, data: &[u8]) -> Vec<u8> {
     data
 }
 
-/// Bytes without a pattern that a cipher could keep (a linear congruential generator).
+/// Pseudo-random bytes (a linear congruential generator).
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
@@ -30,7 +30,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_length_up_to_a_datagram() {
+fn matches_the_oracle_for_every_length_up_to_a_datagram() {
     for len in 0..=1500 {
         let mut data = noise(len);
         assert_eq!(
@@ -62,9 +62,8 @@ fn every_length_up_to_a_datagram() {
     }
 }
 
-/// The flag is that of the plain header, not of what is on the wire.
 #[test]
-fn flag_is_read_in_the_clear() {
+fn partial_flag_is_read_from_the_plain_header() {
     let mut seen = [[false; 2]; 2];
     for byte in 0..=255 {
         let mut plain = noise(456).split_off(usize::from(byte));
@@ -82,7 +81,7 @@ fn flag_is_read_in_the_clear() {
             "byte 3 is {byte:#04x}"
         );
     }
-    // A cipher that reads the flag from the wire would have been found out.
+    // Some scrambled headers have another flag than the plain ones.
     assert!(seen[0][1] && seen[1][0], "{seen:?}");
 }
 
@@ -90,7 +89,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn runs(data in vec(any::<u8>(), 0..3000)) {
+    fn runs_match_the_oracle(data in vec(any::<u8>(), 0..3000)) {
         let scrambled = with(scramble_run, &data);
         prop_assert_eq!(&scrambled, &with(oracle::scramble_run, &data));
         prop_assert_eq!(&with(descramble_run, &scrambled), &data);
@@ -100,18 +99,18 @@ proptest! {
     }
 
     #[test]
-    fn datagrams(data in vec(any::<u8>(), 0..1500)) {
+    fn datagrams_match_the_oracle(data in vec(any::<u8>(), 0..1500)) {
         let scrambled = with(scramble_datagram, &data);
         prop_assert_eq!(&scrambled, &with(oracle::scramble_datagram, &data));
         prop_assert_eq!(&with(descramble_datagram, &scrambled), &data);
-        // What a stranger sent is descrambled too.
+        // Bytes that were never scrambled.
         let descrambled = with(descramble_datagram, &data);
         prop_assert_eq!(&descrambled, &with(oracle::descramble_datagram, &data));
         prop_assert_eq!(&with(scramble_datagram, &descrambled), &data);
     }
 
     #[test]
-    fn blocks(data in any::<[u8; BLOCK_LEN]>()) {
+    fn blocks_are_runs_of_16_bytes(data in any::<[u8; BLOCK_LEN]>()) {
         let mut block = data;
         scramble_block(&mut block);
         prop_assert_eq!(block.as_slice(), with(oracle::scramble_run, &data));
@@ -120,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn xor(key in any::<[u8; 32]>(), data in vec(any::<u8>(), 0..1500)) {
+    fn xor_matches_the_oracle(key in any::<[u8; 32]>(), data in vec(any::<u8>(), 0..1500)) {
         let mut ours = data.clone();
         xor::apply(&XorKey::new(key), &mut ours);
         let mut theirs = data.clone();

@@ -1,4 +1,4 @@
-//! HMAC-SHA1: the test vectors of RFC 2202 section 3, and what a verifier must refuse.
+//! HMAC-SHA1: the test vectors of RFC 2202, section 3, and tags that must not verify.
 #![allow(clippy::indexing_slicing, reason = "tests")]
 
 use disco_cipher::tag::{TAG_LEN, Tagger};
@@ -60,9 +60,9 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The key may be cut in two anywhere.
+/// The key is split between UID and AuthKey at every position.
 #[test]
-fn rfc2202_section_3() {
+fn rfc_2202_vectors() {
     for (number, case) in (1..).zip(rfc2202()) {
         for cut in 0..=case.key.len() {
             let (uid, auth_key) = case.key.split_at(cut);
@@ -78,7 +78,7 @@ fn rfc2202_section_3() {
 }
 
 #[test]
-fn a_tag_of_another_length_is_wrong() {
+fn tag_of_another_length_does_not_verify() {
     let tagger = Tagger::new(b"HSBJYB5HSETGCDWD111A", b"qZwi9FaB");
     let mut tag = tagger.tag(b"data").to_vec();
     assert!(!tagger.verify(b"data", &[]));
@@ -88,9 +88,8 @@ fn a_tag_of_another_length_is_wrong() {
 }
 
 proptest! {
-    /// One flipped bit, in the tag, in the data or in either half of the key, is noticed.
     #[test]
-    fn one_bit_matters(
+    fn flipped_bit_in_tag_data_or_key_does_not_verify(
         uid in any::<[u8; 20]>(),
         auth_key in any::<[u8; 8]>(),
         data in vec(any::<u8>(), 1..200),

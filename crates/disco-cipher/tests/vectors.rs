@@ -1,4 +1,4 @@
-//! Known answers, in `vectors.json`, both ways: from this crate and from the oracle.
+//! Known answers from `vectors.json`, for this crate and for the oracle.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -51,7 +51,7 @@ fn check(vectors: &[Vector], scramble: Cipher, descramble: Cipher) {
 }
 
 #[test]
-fn runs() {
+fn known_answers_of_runs() {
     let vectors = vectors().transcode;
     assert_eq!(vectors.len(), 20);
     check(&vectors, scramble_run, descramble_run);
@@ -59,7 +59,7 @@ fn runs() {
 }
 
 #[test]
-fn datagrams() {
+fn known_answers_of_datagrams() {
     let vectors = vectors().datagram;
     assert_eq!(vectors.len(), 8);
     check(&vectors, scramble_datagram, descramble_datagram);

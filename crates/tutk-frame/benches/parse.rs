@@ -1,4 +1,4 @@
-//! What the receive path parses for every packet: the data header, then AV header and slice header.
+//! The parsers of the receive path: data header, AV header and slice header.
 #![allow(
     clippy::unwrap_used,
     missing_docs,

@@ -1,5 +1,5 @@
-//! The one AV grammar, inside DTLS application data: header, optional link clock, optional group
-//! header, body (wire.md section 8).
+//! The grammar of AV packets inside DTLS application data: a header, an optional link clock, an
+//! optional group header and a body (docs/protocol.md, section 11).
 
 use bytes::BufMut;
 use nom::Parser;
@@ -7,29 +7,26 @@ use nom::number::complete::{le_u16, le_u32, u8};
 
 use crate::Error;
 use crate::media::MediaKind;
-use crate::read::layout;
+use crate::read::{layout, magic};
 
-/// The type byte of grouped packets: IOCTL to the camera, and media in resend mode.
+/// The type of grouped packets: IOCTLs to the camera, and media in resend mode.
 pub const GROUPED: u8 = 0x0c;
-/// The flag that says that a link clock follows the header.
+/// The flag that announces a link clock after the header.
 pub const FLAG_CLOCK: u8 = 0x08;
-/// The AV version of the `summary` dialect, and of media everywhere.
+/// The AV version of media packets, and of every packet in the `summary` dialect.
 pub const VERSION_MEDIA: u16 = 0x000b;
 /// The AV version of control packets in the `transcode` and `cc51` dialects.
 pub const VERSION_CONTROL: u16 = 0x000c;
 
-/// The 8 bytes that every AV packet begins with (wire.md section 8).
+/// The first 8 bytes of every AV packet.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 1 | type |
 /// | 1 | 1 | flags; [`FLAG_CLOCK`]: a [`LinkClock`] follows |
 /// | 2 | 2 | version, `0b 00` or `0c 00` |
 /// | 4 | 2 | counter |
 /// | 6 | 2 | varies by session |
-///
-/// summary.md reads bytes 0..2 as one number, now low byte first (0x7000 is `00 70`), now as
-/// printed (0x0508 is `05 08`), and bytes 4..8 as one u32: [`AvStamp::sequence`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AvHeader {
@@ -41,22 +38,24 @@ pub struct AvHeader {
     pub stamp: AvStamp,
 }
 
-/// Bytes 2..8 of every AV packet: what there is beside type and flags.
+/// Bytes 2..8 of every AV packet.
+///
+/// The `summary` dialect reads bytes 4..8 as one number, see [`AvStamp::sequence`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AvStamp {
-    /// [`VERSION_MEDIA`] or [`VERSION_CONTROL`]; never checked.
+    /// [`VERSION_MEDIA`] or [`VERSION_CONTROL`]. Never checked.
     pub version: u16,
-    /// The counter, low half of the summary's AV sequence.
+    /// The counter. In `summary`, the low half of the AV sequence.
     pub counter: u16,
-    /// Differs by session in the field (0x507e and 0x4e81 were seen); high half of the summary's
-    /// AV sequence.
+    /// A number that differs by session: 0x507e and 0x4e81 were seen. In `summary`, the high half
+    /// of the AV sequence.
     pub tail: u16,
 }
 
-/// The link clock, 8 bytes after the header when [`FLAG_CLOCK`] is set (wire.md section 8).
+/// The link clock, the 8 bytes after the header if [`FLAG_CLOCK`] is set.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 2 | clock |
 /// | 2 | 2 | round trip |
@@ -64,17 +63,18 @@ pub struct AvStamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct LinkClock {
-    /// The sender's clock, low 16 bits; the answer echoes it.
+    /// The low 16 bits of the sender's clock. The answer echoes them.
     pub clock: u16,
     /// The round trip that the sender measured.
     pub round_trip: u16,
-    /// Meaning not known.
+    /// A word of unknown meaning.
     pub word: u32,
 }
 
-/// The group header, 8 bytes, in packets of type [`GROUPED`] (wire.md sections 8 and 12).
+/// The group header, 8 bytes, in packets of type [`GROUPED`] (docs/protocol.md, sections 11 and
+/// 17).
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 2 | group |
 /// | 2 | 1 | index in the group |
@@ -85,27 +85,27 @@ pub struct LinkClock {
 pub struct GroupHeader {
     /// The group's number.
     pub group: u16,
-    /// The packet's place in the group.
+    /// The packet's index in the group.
     pub index: u8,
-    /// Data packets in the group.
+    /// The number of data packets in the group.
     pub k: u8,
-    /// Parity packets in the group.
+    /// The number of parity packets in the group.
     pub m: u32,
 }
 
-/// Which layout media packets have: a field of the dialect.
+/// The layout of media packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum MediaLayout {
-    /// summary.md phase 6: bytes 0..2 are `05 08`, `05 00` or `05 01`, always a
-    /// [`FragmentHeader`](crate::FragmentHeader), never a link clock.
+    /// A [`FragmentHeader`](crate::FragmentHeader) of 32 bytes that begins with `05 08`, `05 00` or
+    /// `05 01`. A link clock never follows. Used by `summary`.
     Fragment,
-    /// wire.md section 10: kind in byte 0, a link clock by flag 0x08, and a
-    /// [`SliceHeader`](crate::SliceHeader).
+    /// The kind in byte 0, a link clock if [`FLAG_CLOCK`] is set, and a
+    /// [`SliceHeader`](crate::SliceHeader). Used by `transcode` and `cc51`.
     Slice,
 }
 
-/// What an AV packet is, by its type and flags (wire.md section 8).
+/// The kind of an AV packet, by its type and flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum AvKind {
@@ -127,88 +127,84 @@ pub enum AvKind {
     Ioctl,
     /// `00 71`, the acknowledgement of an IOCTL from the camera.
     IoctlAck,
-    /// `09 00`, heartbeat and acknowledgement.
+    /// `09 00`, a heartbeat, which is also an acknowledgement.
     Heartbeat,
     /// `0a 08`, a link probe.
     Probe,
-    /// `0b 00`, the answer to a link probe; the summary's status message.
+    /// `0b 00`, the answer to a link probe. In `summary`, the status message.
     ProbeAnswer,
-    /// `0c ..`: an IOCTL to the camera when the group's k is 0, grouped media otherwise.
+    /// `0c ..`: an IOCTL to the camera if the group's k is 0, grouped media otherwise.
     Grouped,
-    /// Media: `03`, `05`, `07`, or the summary's `05 01`, `05 08`, `05 00`.
+    /// Media: `03`, `05` or `07`. With [`MediaLayout::Fragment`]: `05 01`, `05 08` or `05 00`.
     Media(MediaKind),
-    /// Media sent again: `04`, `06`, `08`.
+    /// Retransmitted media: `04`, `06` or `08`.
     Resent(MediaKind),
-    /// None of these.
+    /// Any other packet.
     Unknown,
 }
 
-/// An AV packet, taken apart as far as the grammar goes; the body is borrowed.
+/// An AV packet, split into the parts of the grammar. The body is borrowed.
 ///
-/// | at | size | what |
+/// [`AvPacket::content`] parses the body.
+///
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 8 | [`AvHeader`] |
-/// | 8 | 8 | [`LinkClock`], if the header says so |
+/// | 8 | 8 | [`LinkClock`], if the flags announce it |
 /// | .. | 8 | [`GroupHeader`], if the type is [`GROUPED`] |
 /// | .. | | body |
-///
-/// The body of a media packet of [`MediaLayout::Fragment`] begins at 8, inside its header: parse
-/// the packet's bytes with [`Fragment`](crate::Fragment).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AvPacket<'a> {
     /// The first 8 bytes.
     pub header: AvHeader,
-    /// The link clock, when there is one.
+    /// The link clock.
     pub clock: Option<LinkClock>,
-    /// The group header, when there is one.
+    /// The group header.
     pub group: Option<GroupHeader>,
-    /// All the rest.
+    /// The rest of the packet.
     pub body: &'a [u8],
 }
 
 impl AvHeader {
-    /// Bytes of the header.
+    /// The header's length in bytes.
     pub const LEN: usize = 8;
 
-    /// Reads the header; gives the bytes after it.
+    /// Parses the header and returns it with the bytes after it.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 8 bytes.
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
-        let ((packet_type, flags, version, counter, tail), rest) = layout(
-            "AV header",
-            Self::LEN,
-            bytes,
-            (u8, u8, le_u16, le_u16, le_u16),
-        )?;
-        let stamp = AvStamp {
-            version,
-            counter,
-            tail,
-        };
-        let header = Self {
-            packet_type,
-            flags,
-            stamp,
-        };
-        Ok((header, rest))
+        let parser =
+            (u8, u8, le_u16, le_u16, le_u16).map(|(packet_type, flags, version, counter, tail)| {
+                Self {
+                    packet_type,
+                    flags,
+                    stamp: AvStamp {
+                        version,
+                        counter,
+                        tail,
+                    },
+                }
+            });
+        layout("AV header", Self::LEN, bytes, parser)
     }
 
-    /// Reads the header of a packet that must have this type and these flags; `what` names it.
+    /// Parses the header of a packet with this type and these flags. `what` names the packet in
+    /// errors.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 8 bytes, [`Error::Magic`] for another type or flags.
     pub fn expect<'a>(
         what: &'static str,
-        magic: [u8; 2],
+        expected: [u8; 2],
         bytes: &'a [u8],
     ) -> Result<(AvStamp, &'a [u8]), Error> {
         let (header, rest) = Self::parse(bytes)?;
-        crate::read::magic(what, 0, magic, header.magic())?;
+        magic(what, 0, expected, header.magic())?;
         Ok((header.stamp, rest))
     }
 
-    /// The header of a packet with this type and these flags.
+    /// Makes the header of a packet with this type and these flags.
     #[must_use]
     pub fn new([packet_type, flags]: [u8; 2], stamp: AvStamp) -> Self {
         Self {
@@ -221,7 +217,8 @@ impl AvHeader {
     /// Writes the 8 bytes.
     ///
     /// # Panics
-    /// As every `write` of this crate: when `out` is a fixed buffer with too little room.
+    /// If `out` is a fixed buffer that is too short. The same holds for every `write` of this
+    /// crate.
     pub fn write(&self, out: &mut impl BufMut) {
         out.put_u8(self.packet_type);
         out.put_u8(self.flags);
@@ -230,13 +227,13 @@ impl AvHeader {
         out.put_u16_le(self.stamp.tail);
     }
 
-    /// Type and flags as on the wire.
+    /// Returns type and flags, the first two bytes.
     #[must_use]
     pub fn magic(&self) -> [u8; 2] {
         [self.packet_type, self.flags]
     }
 
-    /// What the packet is.
+    /// Returns the packet's kind.
     #[must_use]
     pub fn kind(&self, layout: MediaLayout) -> AvKind {
         match (layout, self.packet_type, self.flags) {
@@ -265,14 +262,15 @@ impl AvHeader {
         }
     }
 
-    /// Whether a link clock follows. Never on the summary's media, whose `05 08` is a magic.
+    /// Returns `true` if a link clock follows.
     #[must_use]
     pub fn has_clock(&self, layout: MediaLayout) -> bool {
-        let fragment = layout == MediaLayout::Fragment && self.packet_type == 0x05;
-        self.flags & FLAG_CLOCK != 0 && !fragment
+        // In `05 08`, the magic of a fragment, 0x08 is not a flag.
+        let is_fragment = layout == MediaLayout::Fragment && self.packet_type == 0x05;
+        self.flags & FLAG_CLOCK != 0 && !is_fragment
     }
 
-    /// Whether a group header follows.
+    /// Returns `true` if a group header follows.
     #[must_use]
     pub fn has_group(&self) -> bool {
         self.packet_type == GROUPED
@@ -280,7 +278,7 @@ impl AvHeader {
 }
 
 impl AvStamp {
-    /// A stamp from the summary's reading: version, and one u32 at 4.
+    /// Makes a stamp of a version and the AV sequence at 4.
     #[must_use]
     pub fn from_sequence(version: u16, sequence: u32) -> Self {
         let [a, b, c, d] = sequence.to_le_bytes();
@@ -291,7 +289,7 @@ impl AvStamp {
         }
     }
 
-    /// Bytes 4..8 as the summary reads them, one u32.
+    /// Returns bytes 4..8 as one number, the AV sequence of the `summary` dialect.
     #[must_use]
     pub fn sequence(&self) -> u32 {
         u32::from(self.counter) | u32::from(self.tail) << 16
@@ -299,10 +297,10 @@ impl AvStamp {
 }
 
 impl LinkClock {
-    /// Bytes of the link clock.
+    /// The link clock's length in bytes.
     pub const LEN: usize = 8;
 
-    /// Reads the link clock; gives the bytes after it.
+    /// Parses the link clock and returns it with the bytes after it.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 8 bytes.
@@ -324,10 +322,10 @@ impl LinkClock {
 }
 
 impl GroupHeader {
-    /// Bytes of the group header.
+    /// The group header's length in bytes.
     pub const LEN: usize = 8;
 
-    /// Reads the group header; gives the bytes after it.
+    /// Parses the group header and returns it with the bytes after it.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 8 bytes.
@@ -345,14 +343,15 @@ impl GroupHeader {
         out.put_u32_le(self.m);
     }
 
-    /// Whether the packet is an IOCTL to the camera: k is 0.
+    /// Returns `true` if the packet is an IOCTL to the camera, that is if k is 0.
     #[must_use]
     pub fn is_ioctl(&self) -> bool {
         self.k == 0
     }
 
-    /// Whether the packet is parity, not media. That parity comes after the k data packets, at
-    /// indices from k on, is likely and not sure.
+    /// Returns `true` if the packet is parity, not media.
+    ///
+    /// Parity likely has the indices from k on, after the k data packets. This is not verified.
     #[must_use]
     pub fn is_parity(&self) -> bool {
         self.k > 0 && self.index >= self.k
@@ -360,10 +359,10 @@ impl GroupHeader {
 }
 
 impl<'a> AvPacket<'a> {
-    /// Takes a packet apart; any type and flags pass.
+    /// Splits a packet. Any type and flags are accepted.
     ///
     /// # Errors
-    /// [`Error::Length`] when the packet ends inside a header that it announces.
+    /// [`Error::Length`] if the packet ends inside a header that it announces.
     pub fn parse(bytes: &'a [u8], layout: MediaLayout) -> Result<Self, Error> {
         let (header, mut body) = AvHeader::parse(bytes)?;
         let at = |rest: &[u8]| bytes.len().saturating_sub(rest.len());
@@ -385,8 +384,8 @@ impl<'a> AvPacket<'a> {
         })
     }
 
-    /// Writes the packet so that it parses: a link clock or group header that the header announces
-    /// and the packet lacks is written as zeros, and one that it does not announce is left out.
+    /// Writes the packet so that it parses: a missing link clock or group header that the header
+    /// announces is written as zeros, and one that it does not announce is left out.
     pub fn write(&self, layout: MediaLayout, out: &mut impl BufMut) {
         self.header.write(out);
         if self.header.has_clock(layout) {
@@ -398,13 +397,13 @@ impl<'a> AvPacket<'a> {
         out.put_slice(self.body);
     }
 
-    /// What the packet is.
+    /// Returns the packet's kind.
     #[must_use]
     pub fn kind(&self, layout: MediaLayout) -> AvKind {
         self.header.kind(layout)
     }
 
-    /// Where the body begins: 8, 16 or 24.
+    /// Returns the offset of the body: 8, 16 or 24.
     #[must_use]
     pub fn body_offset(&self) -> usize {
         let clock = self.clock.map_or(0, |_| LinkClock::LEN);

@@ -1,61 +1,63 @@
-//! The packets of the `cc51` dialect (wire.md section 6). Tags are fields here; what they are
-//! computed with is another crate's.
+//! The packets of the `cc51` dialect (docs/protocol.md, section 9). The crate `disco-cipher`
+//! computes and checks their tags.
 
 use bytes::BufMut;
 use nom::number::complete::{le_u16, le_u32};
 
-use crate::Error;
+use crate::error::Error;
 use crate::header::Direction;
 use crate::ids::SessionId;
-use crate::read::{array, layout, length, magic, skip};
+use crate::read::{array, layout, layout_after, length, magic, skip};
 
-/// Bytes of a tag, HMAC-SHA1, the last of every packet.
+const DISCOVERY: &str = "cc51 discovery";
+const KEEPALIVE: &str = "cc51 keepalive";
+
+/// The length of a tag (HMAC-SHA1) in bytes. Every packet ends with one.
 pub const TAG_LEN: usize = 20;
 
 /// cc51 commands.
 pub mod command {
-    /// Discovery, both ways.
+    /// Discovery, in both directions.
     pub const DISCOVERY: u16 = 0x1002;
-    /// Keepalive, both ways.
+    /// Keepalive, in both directions.
     pub const KEEPALIVE: u16 = 0x1202;
-    /// Data, both ways.
+    /// Data, in both directions.
     pub const DATA: u16 = 0x1502;
 }
 
 /// The first 16 bytes of every cc51 packet.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 2 | `51 cc` |
 /// | 2 | 2 | zero |
 /// | 4 | 2 | command |
-/// | 6 | 2 | payload size: the datagram's bytes less 12 |
+/// | 6 | 2 | size: the datagram's length less 12 |
 /// | 8 | 2 | direction: 0 request, 0xffff response |
 /// | 10 | 2 | zero |
 /// | 12 | 2 | sequence |
 /// | 14 | 2 | ticket |
 ///
-/// After it stand 8 bytes of session id at 16, except in keepalives. What the payload size counts
-/// follows from the sizes that wire.md gives for all three packets. A direction that is not 0xffff
-/// reads as a request.
+/// The session id follows at 16, except in keepalives. A direction other than 0xffff is parsed as a
+/// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Cc51Header {
-    /// What the packet is.
+    /// The command.
     pub command: u16,
-    /// The datagram's bytes less 12.
+    /// The datagram's length less 12.
     pub size: u16,
-    /// Request to, or response from, the camera.
+    /// The direction: a request to the camera or a response from it.
     pub direction: Direction,
-    /// Sequence.
+    /// The sequence number.
     pub sequence: u16,
-    /// The ticket that the camera gave.
+    /// The ticket that the camera assigned.
     pub ticket: u16,
 }
 
-/// cc51 discovery, 52 bytes, command 0x1002.
+/// A cc51 discovery packet, 52 bytes, command 0x1002.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 16 | [`Cc51Header`], size 0x28 |
 /// | 16 | 8 | session id |
@@ -63,16 +65,17 @@ pub struct Cc51Header {
 /// | 28 | 4 | 0x1d |
 /// | 32 | 20 | tag over bytes 0..32 |
 ///
-/// Client sequence 0 and ticket 0; camera sequence 1 with a ticket; client sequence 2 with that
-/// ticket; camera sequence 3. Bytes 24..32 are not checked.
+/// The client sends sequence 0 with ticket 0. The camera answers with sequence 1 and a ticket. The
+/// client sends sequence 2 with that ticket, and the camera answers with sequence 3. Bytes 24..32
+/// are not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Cc51Discovery {
-    /// Who sends it.
+    /// The direction.
     pub direction: Direction,
-    /// 0 to 3.
+    /// The sequence number, 0 to 3.
     pub sequence: u16,
-    /// The camera's ticket; 0 at first.
+    /// The camera's ticket. At first 0.
     pub ticket: u16,
     /// The session id.
     pub session: SessionId,
@@ -80,9 +83,9 @@ pub struct Cc51Discovery {
     pub tag: [u8; TAG_LEN],
 }
 
-/// cc51 keepalive, 48 bytes, command 0x1202.
+/// A cc51 keepalive, 48 bytes, command 0x1202.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 16 | [`Cc51Header`], size 0x24 |
 /// | 16 | 4 | counter: 2, 4, 6 .. in answers |
@@ -91,13 +94,13 @@ pub struct Cc51Discovery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Cc51Keepalive {
-    /// Who sends it.
+    /// The direction.
     pub direction: Direction,
-    /// Sequence.
+    /// The sequence number.
     pub sequence: u16,
-    /// Ticket.
+    /// The ticket.
     pub ticket: u16,
-    /// Counter.
+    /// The counter.
     pub counter: u32,
     /// The session id.
     pub session: SessionId,
@@ -106,14 +109,14 @@ pub struct Cc51Keepalive {
 }
 
 impl Cc51Header {
-    /// Bytes of the header.
+    /// The header's length in bytes.
     pub const LEN: usize = 16;
     /// Bytes 0..2.
     pub const MAGIC: [u8; 2] = [0x51, 0xcc];
-    /// Bytes of a datagram that its size field does not count.
+    /// The number of bytes of a datagram that the size does not count.
     pub const UNCOUNTED: usize = 12;
 
-    /// Reads the header and leaves its size field unchecked; gives the bytes after it.
+    /// Parses the header and returns it with the bytes after it. Does not check the size.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes, [`Error::Magic`] at 0.
@@ -145,10 +148,10 @@ impl Cc51Header {
         Ok((header, rest))
     }
 
-    /// Reads the header of a whole datagram, whose bytes must be as many as the size says.
+    /// Parses the header of a datagram, whose length must match the size.
     ///
     /// # Errors
-    /// Those of [`Cc51Header::parse`], and [`Error::Length`] at offset 6.
+    /// The errors of [`Cc51Header::parse`], and [`Error::Length`] at 6.
     pub fn parse_datagram(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         let (header, rest) = Self::parse(bytes)?;
         let counted = bytes.len().saturating_sub(Self::UNCOUNTED);
@@ -171,41 +174,44 @@ impl Cc51Header {
         out.put_u16_le(self.ticket);
     }
 
-    /// Reads a whole datagram of `len` bytes that must have this command.
-    fn expect<'a>(
+    /// Parses a datagram that must have this command.
+    pub(crate) fn expect<'a>(
         what: &'static str,
-        len: usize,
         command: u16,
         bytes: &'a [u8],
     ) -> Result<(Self, &'a [u8]), Error> {
         let (header, rest) = Self::parse_datagram(bytes)?;
         magic(what, 4, command.to_le_bytes(), header.command.to_le_bytes())?;
-        // The tag is the last 20 bytes: a longer packet would have it elsewhere.
-        length(what, 0, len, bytes.len())?;
         Ok((header, rest))
     }
 }
 
 impl Cc51Discovery {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 52;
-    /// Bytes that the tag covers.
+    /// The number of bytes that the tag covers.
     pub const COVERED: usize = 32;
     /// Bytes 24..28.
     const VERSION: [u8; 4] = [0x00, 0x08, 0x03, 0x04];
     /// Bytes 28..32.
     const WORD: u32 = 0x1d;
 
-    /// Reads the datagram; the tag is the caller's to check, over the first
+    /// Parses the datagram. The caller must check the tag over the first
     /// [`Cc51Discovery::COVERED`] bytes.
     ///
     /// # Errors
-    /// [`Error::Length`] for another length than 52, or at 6; [`Error::Magic`] at 0 and 4.
+    /// [`Error::Length`] for a length other than 52, or at 6; [`Error::Magic`] at 0 and 4.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        const WHAT: &str = "cc51 discovery";
-        let (header, rest) = Cc51Header::expect(WHAT, Self::LEN, command::DISCOVERY, bytes)?;
+        let (header, body) = Cc51Header::expect(DISCOVERY, command::DISCOVERY, bytes)?;
+        Self::from_body(&header, body)
+    }
+
+    /// Parses the bytes after the header.
+    pub(crate) fn from_body(header: &Cc51Header, body: &[u8]) -> Result<Self, Error> {
+        exact_length(DISCOVERY, Self::LEN, body)?;
         let parser = (array, skip(8), array);
-        let ((session, _, tag), _) = layout(WHAT, Self::LEN - Cc51Header::LEN, rest, parser)?;
+        let ((session, _, tag), _) =
+            layout_after(Cc51Header::LEN, DISCOVERY, Self::LEN, body, parser)?;
         Ok(Self {
             direction: header.direction,
             sequence: header.sequence,
@@ -233,21 +239,27 @@ impl Cc51Discovery {
 }
 
 impl Cc51Keepalive {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 48;
-    /// Bytes that the tag covers.
+    /// The number of bytes that the tag covers.
     pub const COVERED: usize = 28;
 
-    /// Reads the datagram; the tag is the caller's to check, over the first
+    /// Parses the datagram. The caller must check the tag over the first
     /// [`Cc51Keepalive::COVERED`] bytes.
     ///
     /// # Errors
-    /// [`Error::Length`] for another length than 48, or at 6; [`Error::Magic`] at 0 and 4.
+    /// [`Error::Length`] for a length other than 48, or at 6; [`Error::Magic`] at 0 and 4.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        const WHAT: &str = "cc51 keepalive";
-        let (header, rest) = Cc51Header::expect(WHAT, Self::LEN, command::KEEPALIVE, bytes)?;
+        let (header, body) = Cc51Header::expect(KEEPALIVE, command::KEEPALIVE, bytes)?;
+        Self::from_body(&header, body)
+    }
+
+    /// Parses the bytes after the header.
+    pub(crate) fn from_body(header: &Cc51Header, body: &[u8]) -> Result<Self, Error> {
+        exact_length(KEEPALIVE, Self::LEN, body)?;
         let parser = (le_u32, array, array);
-        let ((counter, session, tag), _) = layout(WHAT, Self::LEN - Cc51Header::LEN, rest, parser)?;
+        let ((counter, session, tag), _) =
+            layout_after(Cc51Header::LEN, KEEPALIVE, Self::LEN, body, parser)?;
         Ok(Self {
             direction: header.direction,
             sequence: header.sequence,
@@ -272,4 +284,9 @@ impl Cc51Keepalive {
         out.put_slice(&self.session.0);
         out.put_slice(&self.tag);
     }
+}
+
+/// Checks the length of a packet, since the tag is at its end.
+fn exact_length(what: &'static str, len: usize, body: &[u8]) -> Result<(), Error> {
+    length(what, 0, len, Cc51Header::LEN + body.len())
 }

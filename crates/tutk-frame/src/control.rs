@@ -1,51 +1,50 @@
-//! AV control packets beside login and IOCTL: heartbeat, link probe, buffer reset, channel message
-//! (wire.md section 8, summary.md "Frame Formats").
+//! AV control packets other than login and IOCTL: heartbeat, link probe, buffer reset and channel
+//! message (docs/protocol.md, section 12).
 //!
-//! Bytes after the end of these layouts are passed over: firmware may append to them, as the
-//! heartbeat of resend mode does ([`ResendRequest`](crate::ResendRequest)).
+//! Parsers ignore bytes after the end of these layouts. Firmware may append some, as the heartbeat
+//! of resend mode does ([`ResendRequest`](crate::ResendRequest)).
 
 use bytes::BufMut;
-use nom::Parser;
 use nom::number::complete::{le_u16, u8};
 
 use crate::av::{AvHeader, AvStamp, LinkClock};
-use crate::read::{array, layout, skip};
-use crate::{AvKind, Error, MediaLayout};
+use crate::error::Error;
+use crate::read::{array, layout_after, magic, skip};
 
-/// Heartbeat and acknowledgement, `09 00`, 24 bytes.
+/// A heartbeat, `09 00`, 24 bytes. It also acknowledges the camera's last IOCTL.
 ///
-/// | at | size | field (wire.md section 8) | summary.md |
+/// | at | size | content | in `summary` |
 /// |---|---|---|---|
-/// | 0 | 2 | `09 00` | magic 0x0009 |
+/// | 0 | 2 | `09 00` | |
 /// | 2 | 2 | version | 0x000b |
 /// | 4 | 4 | counter, tail | AV sequence |
-/// | 8 | 2 | newest media counter reported last time | marker 0xffffffff |
-/// | 10 | 2 | newest media counter now | " |
-/// | 12 | 2 | count, from 1 | counter, must be 2 |
-/// | 14 | 4 | zero | zero |
+/// | 8 | 2 | newest media counter at the last heartbeat | 0xffff |
+/// | 10 | 2 | newest media counter now | 0xffff |
+/// | 12 | 2 | count, from 1 | count, from 2 |
+/// | 14 | 4 | zero | |
 /// | 18 | 2 | the same count | zero |
-/// | 20 | 2 | low 16 bits of a millisecond clock | 0x062e |
-/// | 22 | 2 | zero | zero |
+/// | 20 | 2 | low 16 bits of a millisecond clock | |
+/// | 22 | 2 | zero | |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Heartbeat {
-    /// Version and counter; the summary's AV sequence.
+    /// Version and counter.
     pub stamp: AvStamp,
-    /// Newest media counter as reported last time; 0xffff at first.
+    /// The newest media counter as the last heartbeat reported it. At first 0xffff.
     pub reported: u16,
-    /// Newest media counter now; 0xffff at first.
+    /// The newest media counter now. At first 0xffff.
     pub newest: u16,
-    /// Heartbeats sent, from 1.
+    /// The number of heartbeats sent, including this one.
     pub count: u16,
-    /// The same count in the field; zero in the summary.
+    /// The same number again. In `summary`, zero.
     pub count_again: u16,
-    /// Low 16 bits of the sender's millisecond clock.
+    /// The low 16 bits of the sender's millisecond clock.
     pub clock: u16,
 }
 
-/// Link probe, `0a 08`, 16 bytes: AV header and [`LinkClock`].
+/// A link probe, `0a 08`, 16 bytes.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 8 | AV header, `0a 08` |
 /// | 8 | 8 | link clock |
@@ -58,38 +57,39 @@ pub struct Probe {
     pub clock: LinkClock,
 }
 
-/// The answer to a probe, `0b 00`, 20 bytes: the summary's status message.
+/// The answer to a probe, `0b 00`, 20 bytes. In `summary`, the status message.
 ///
-/// | at | size | field (wire.md section 8) | summary.md |
-/// |---|---|---|---|
-/// | 0 | 2 | `0b 00` | magic 0x000b |
-/// | 2 | 2 | version | 0x000b |
-/// | 4 | 4 | counter, tail | AV sequence |
-/// | 8 | 2 | the probe's clock | field 1, 0x03b4 |
-/// | 10 | 2 | packets received since the last answer | field 2, 0x0002 |
-/// | 12 | 2 | likewise | field 3, 0x0003 |
-/// | 14 | 6 | zero | zero |
+/// | at | size | content |
+/// |---|---|---|
+/// | 0 | 2 | `0b 00` |
+/// | 2 | 2 | version |
+/// | 4 | 4 | counter, tail |
+/// | 8 | 2 | the probe's clock; in `summary`, the sender's own |
+/// | 10 | 2 | packets received since the last answer |
+/// | 12 | 2 | packets received since the last answer |
+/// | 14 | 6 | zero |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ProbeAnswer {
-    /// Version and counter; the summary's AV sequence.
+    /// Version and counter.
     pub stamp: AvStamp,
     /// The probe's clock.
     pub clock: u16,
-    /// Packets received since the last answer. How the two counts differ is not sure.
+    /// The number of packets received since the last answer. How the two numbers differ is not
+    /// known.
     pub received: [u16; 2],
 }
 
-/// Buffer reset `00 12` and its acknowledgement `00 13`, which echoes 20 bytes.
+/// A buffer reset, `00 12`, or its acknowledgement, `00 13`, which echoes 20 bytes.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 8 | AV header |
 /// | 8 | 12 | not known; echoed |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct BufferReset {
-    /// Whether this is the acknowledgement.
+    /// `true` for the acknowledgement.
     pub ack: bool,
     /// Version and counter.
     pub stamp: AvStamp,
@@ -97,59 +97,65 @@ pub struct BufferReset {
     pub data: [u8; 12],
 }
 
-/// Channel message `00 10` and its acknowledgement `00 11`, 36 bytes and a body.
+/// A channel message, `00 10`, or its acknowledgement, `00 11`: 36 bytes and a body.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
-/// | 0 | 2 | `00 10` message, `00 11` acknowledgement (0x1000, 0x1100) |
+/// | 0 | 2 | `00 10` message, `00 11` acknowledgement |
 /// | 2 | 2 | version |
-/// | 4 | 4 | counter, tail; the summary's sequence |
+/// | 4 | 4 | counter, tail |
 /// | 8 | 1 | channel |
 /// | 9 | 1 | zero |
 /// | 10 | 1 | subtype |
 /// | 11 | 1 | zero |
 /// | 12 | 24 | data of the channel |
-/// | 36 | | an HL message, on some messages of the field (wire.md section 9) |
+/// | 36 | | an HL message, in some messages of real cameras (docs/protocol.md, section 13) |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ChannelMessage<'a> {
-    /// Whether this is the acknowledgement.
+    /// `true` for the acknowledgement.
     pub ack: bool,
-    /// Version and counter; the summary's sequence.
+    /// Version and counter.
     pub stamp: AvStamp,
-    /// Channel number.
+    /// The channel number.
     pub channel: u8,
-    /// Subtype of the message.
+    /// The subtype of the message.
     pub subtype: u8,
-    /// Data of the channel.
+    /// The data of the channel.
     pub data: [u8; 24],
-    /// Bytes 36 and on: an HL message, or nothing.
+    /// The bytes from 36 on: an HL message or nothing.
     pub body: &'a [u8],
 }
 
 impl Heartbeat {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 24;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x09, 0x00];
 
-    /// Reads the packet from its first byte; bytes after 24 are passed over.
+    /// Parses the packet from its first byte. Bytes after 24 are ignored.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 24 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let (stamp, rest) = start("heartbeat", Self::LEN, Self::MAGIC, bytes)?;
+        let (stamp, body) = AvHeader::expect("heartbeat", Self::MAGIC, bytes)?;
+        Self::from_body(stamp, body).map(|(heartbeat, _)| heartbeat)
+    }
+
+    /// Parses the bytes after the AV header. Returns the heartbeat and the bytes after it.
+    pub(crate) fn from_body(stamp: AvStamp, body: &[u8]) -> Result<(Self, &[u8]), Error> {
         let parser = (le_u16, le_u16, le_u16, skip(4), le_u16, le_u16, skip(2));
-        let (fields, _) = layout("heartbeat", Self::LEN - AvHeader::LEN, rest, parser)?;
+        let (fields, rest) = layout_after(AvHeader::LEN, "heartbeat", Self::LEN, body, parser)?;
         let (reported, newest, count, _, count_again, clock, _) = fields;
-        Ok(Self {
+        let heartbeat = Self {
             stamp,
             reported,
             newest,
             count,
             count_again,
             clock,
-        })
+        };
+        Ok((heartbeat, rest))
     }
 
     /// Writes the 24 bytes.
@@ -166,18 +172,18 @@ impl Heartbeat {
 }
 
 impl Probe {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 16;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x0a, 0x08];
 
-    /// Reads the packet from its first byte; bytes after 16 are passed over.
+    /// Parses the packet from its first byte. Bytes after 16 are ignored.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let (stamp, rest) = start("probe", Self::LEN, Self::MAGIC, bytes)?;
-        let (clock, _) = LinkClock::parse(rest).map_err(|e| e.at(AvHeader::LEN))?;
+        let (stamp, body) = AvHeader::expect("probe", Self::MAGIC, bytes)?;
+        let (clock, _) = LinkClock::parse(body).map_err(|e| e.at(AvHeader::LEN))?;
         Ok(Self { stamp, clock })
     }
 
@@ -189,20 +195,25 @@ impl Probe {
 }
 
 impl ProbeAnswer {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 20;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x0b, 0x00];
 
-    /// Reads the packet from its first byte; bytes after 20 are passed over.
+    /// Parses the packet from its first byte. Bytes after 20 are ignored.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 20 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let (stamp, rest) = start("probe answer", Self::LEN, Self::MAGIC, bytes)?;
+        let (stamp, body) = AvHeader::expect("probe answer", Self::MAGIC, bytes)?;
+        Self::from_body(stamp, body)
+    }
+
+    /// Parses the bytes after the AV header.
+    pub(crate) fn from_body(stamp: AvStamp, body: &[u8]) -> Result<Self, Error> {
         let parser = (le_u16, le_u16, le_u16, skip(6));
         let ((clock, first, second, _), _) =
-            layout("probe answer", Self::LEN - AvHeader::LEN, rest, parser)?;
+            layout_after(AvHeader::LEN, "probe answer", Self::LEN, body, parser)?;
         Ok(Self {
             stamp,
             clock,
@@ -222,37 +233,40 @@ impl ProbeAnswer {
 }
 
 impl BufferReset {
-    /// Bytes of the packet that are echoed.
+    /// The number of bytes that are echoed.
     pub const LEN: usize = 20;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x00, 0x12];
     /// Type and flags of the acknowledgement.
     pub const ACK_MAGIC: [u8; 2] = [0x00, 0x13];
 
-    /// Reads the packet from its first byte; bytes after 20 are passed over.
+    /// Parses the packet from its first byte. Bytes after 20 are ignored.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 20 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let ack = has_magic(bytes, AvKind::BufferResetAck);
-        let magic = if ack { Self::ACK_MAGIC } else { Self::MAGIC };
-        let (stamp, rest) = start("buffer reset", Self::LEN, magic, bytes)?;
-        let (data, _) = layout("buffer reset", Self::LEN - AvHeader::LEN, rest, array)?;
+        let (ack, stamp, body) =
+            expect_either("buffer reset", Self::MAGIC, Self::ACK_MAGIC, bytes)?;
+        Self::from_body(ack, stamp, body)
+    }
+
+    /// Parses the bytes after the AV header.
+    pub(crate) fn from_body(ack: bool, stamp: AvStamp, body: &[u8]) -> Result<Self, Error> {
+        let (data, _) = layout_after(AvHeader::LEN, "buffer reset", Self::LEN, body, array)?;
         Ok(Self { ack, stamp, data })
     }
 
     /// Writes the 20 bytes.
     pub fn write(&self, out: &mut impl BufMut) {
-        let magic = if self.ack {
-            Self::ACK_MAGIC
-        } else {
-            Self::MAGIC
+        let magic = match self.ack {
+            true => Self::ACK_MAGIC,
+            false => Self::MAGIC,
         };
         AvHeader::new(magic, self.stamp).write(out);
         out.put_slice(&self.data);
     }
 
-    /// The acknowledgement: the same bytes with the other magic.
+    /// Returns the acknowledgement: the same bytes with the other magic.
     #[must_use]
     pub fn acknowledge(self) -> Self {
         Self { ack: true, ..self }
@@ -260,24 +274,28 @@ impl BufferReset {
 }
 
 impl<'a> ChannelMessage<'a> {
-    /// Bytes before the body.
+    /// The number of bytes before the body.
     pub const LEN: usize = 36;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x00, 0x10];
     /// Type and flags of the acknowledgement.
     pub const ACK_MAGIC: [u8; 2] = [0x00, 0x11];
 
-    /// Reads the packet from its first byte.
+    /// Parses the packet from its first byte.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 36 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let ack = has_magic(bytes, AvKind::ChannelAck);
-        let magic = if ack { Self::ACK_MAGIC } else { Self::MAGIC };
-        let (stamp, rest) = start("channel message", Self::LEN, magic, bytes)?;
+        let (ack, stamp, body) =
+            expect_either("channel message", Self::MAGIC, Self::ACK_MAGIC, bytes)?;
+        Self::from_body(ack, stamp, body)
+    }
+
+    /// Parses the bytes after the AV header.
+    pub(crate) fn from_body(ack: bool, stamp: AvStamp, body: &'a [u8]) -> Result<Self, Error> {
         let parser = (u8, skip(1), u8, skip(1), array);
         let ((channel, _, subtype, _, data), body) =
-            layout("channel message", Self::LEN - AvHeader::LEN, rest, parser)?;
+            layout_after(AvHeader::LEN, "channel message", Self::LEN, body, parser)?;
         Ok(Self {
             ack,
             stamp,
@@ -290,10 +308,9 @@ impl<'a> ChannelMessage<'a> {
 
     /// Writes the 36 bytes and the body.
     pub fn write(&self, out: &mut impl BufMut) {
-        let magic = if self.ack {
-            Self::ACK_MAGIC
-        } else {
-            Self::MAGIC
+        let magic = match self.ack {
+            true => Self::ACK_MAGIC,
+            false => Self::MAGIC,
         };
         AvHeader::new(magic, self.stamp).write(out);
         out.put_slice(&[self.channel, 0, self.subtype, 0]);
@@ -301,8 +318,8 @@ impl<'a> ChannelMessage<'a> {
         out.put_slice(self.body);
     }
 
-    /// The acknowledgement: the same 36 bytes with the other magic and no body. That the bytes are
-    /// echoed is this project's choice.
+    /// Returns the acknowledgement: the same 36 bytes with the other magic and no body. Echoing the
+    /// bytes is this project's choice.
     #[must_use]
     pub fn acknowledge(self) -> ChannelMessage<'static> {
         ChannelMessage {
@@ -316,21 +333,15 @@ impl<'a> ChannelMessage<'a> {
     }
 }
 
-/// The AV header of a packet that takes `len` bytes in all.
-pub(crate) fn start<'a>(
+/// Parses the AV header of a message or of its acknowledgement. Returns `true` for the latter.
+fn expect_either<'a>(
     what: &'static str,
-    len: usize,
-    magic: [u8; 2],
+    message: [u8; 2],
+    ack: [u8; 2],
     bytes: &'a [u8],
-) -> Result<(AvStamp, &'a [u8]), Error> {
-    // The magic first: a short packet of another kind is another kind.
-    let after_header = AvHeader::expect(what, magic, bytes)?;
-    layout(what, len, bytes, skip(len).map(|_| ()))?;
-    Ok(after_header)
-}
-
-/// Whether the packet says that it is of this kind.
-fn has_magic(bytes: &[u8], kind: AvKind) -> bool {
-    // Control packets are the same in both media layouts.
-    AvHeader::parse(bytes).is_ok_and(|(header, _)| header.kind(MediaLayout::Slice) == kind)
+) -> Result<(bool, AvStamp, &'a [u8]), Error> {
+    let (header, body) = AvHeader::parse(bytes)?;
+    let is_ack = header.magic() == ack;
+    magic(what, 0, if is_ack { ack } else { message }, header.magic())?;
+    Ok((is_ack, header.stamp, body))
 }

@@ -1,7 +1,7 @@
-//! A datagram, descrambled, as what it is.
+//! Descrambled datagrams, classified by their command.
 
-use crate::Error;
 use crate::cc51::{self, Cc51Discovery, Cc51Header, Cc51Keepalive};
+use crate::error::Error;
 use crate::header::{IotcHeader, command};
 use crate::setup::{
     DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer, SessionRequest,
@@ -9,19 +9,19 @@ use crate::setup::{
 };
 use crate::wrapper::{DataHeader, WrapperLayout};
 
-/// The layouts of a dialect's IOTC datagrams.
+/// The layouts of the IOTC datagrams of a dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IotcLayout {
-    /// Discovery packets.
+    /// The layout of discovery packets.
     pub discovery: DiscoveryLayout,
-    /// The session request's last bytes.
+    /// The last bytes of the session request.
     pub session: SessionTrailer,
     /// The data wrapper. With [`WrapperLayout::Cc51`] no IOTC command is data.
     pub wrapper: WrapperLayout,
 }
 
-/// A datagram with an IOTC header (wire.md section 2).
+/// A datagram with an IOTC header (docs/protocol.md, sections 5 to 8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Iotc<'a> {
@@ -35,21 +35,21 @@ pub enum Iotc<'a> {
     SessionAnswer(SessionAnswer),
     /// DTLS records.
     Data {
-        /// The header; [`DataHeader::payload_range`] says where the payload is.
+        /// The header. [`DataHeader::payload_range`] locates the payload.
         header: DataHeader,
         /// One or more DTLS records.
         payload: &'a [u8],
     },
     /// Commands 0x0428 and 0x0427.
     Keepalive(Keepalive),
-    /// Another command, with a header that is right.
+    /// An unknown command with a valid header.
     Unknown {
         /// The command.
         command: u16,
     },
 }
 
-/// A datagram of the `cc51` dialect (wire.md section 6). Its tag is the caller's to check.
+/// A datagram of the `cc51` dialect (docs/protocol.md, section 9). The caller must check its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cc51<'a> {
@@ -57,7 +57,7 @@ pub enum Cc51<'a> {
     Discovery(Cc51Discovery),
     /// Command 0x1502.
     Data {
-        /// The header; [`DataHeader::payload_range`] says where the payload is.
+        /// The header. [`DataHeader::payload_range`] locates the payload.
         header: DataHeader,
         /// One or more DTLS records.
         payload: &'a [u8],
@@ -66,7 +66,7 @@ pub enum Cc51<'a> {
     },
     /// Command 0x1202.
     Keepalive(Cc51Keepalive),
-    /// Another command, with a header that is right.
+    /// An unknown command with a valid header.
     Unknown {
         /// The command.
         command: u16,
@@ -74,49 +74,50 @@ pub enum Cc51<'a> {
 }
 
 impl<'a> Iotc<'a> {
-    /// Reads a datagram by the layouts of a dialect.
+    /// Parses a datagram in the layouts of a dialect. The IOTC header is parsed once.
     ///
     /// # Errors
-    /// Those of the packet's own `parse`.
+    /// The errors of the packet's own `parse`.
     pub fn parse(bytes: &'a [u8], layout: IotcLayout) -> Result<Self, Error> {
-        let (header, _) = IotcHeader::parse_datagram(bytes)?;
-        let packet = match header.command {
+        let (header, body) = IotcHeader::parse_datagram(bytes)?;
+        Ok(match header.command {
             command::DISCOVERY_REQUEST => {
-                Self::DiscoveryRequest(DiscoveryRequest::parse(bytes, layout.discovery)?)
+                Self::DiscoveryRequest(DiscoveryRequest::from_body(body, layout.discovery)?)
             }
             command::DISCOVERY_ANSWER => {
-                Self::DiscoveryAnswer(DiscoveryAnswer::parse(bytes, layout.discovery)?)
+                Self::DiscoveryAnswer(DiscoveryAnswer::from_body(body, layout.discovery)?)
             }
             command::SESSION_REQUEST => {
-                Self::SessionRequest(SessionRequest::parse(bytes, layout.session)?)
+                Self::SessionRequest(SessionRequest::from_datagram(bytes, layout.session)?)
             }
-            command::SESSION_ANSWER => Self::SessionAnswer(SessionAnswer::parse(bytes)?),
+            command::SESSION_ANSWER => Self::SessionAnswer(SessionAnswer::from_body(body)),
             command::KEEPALIVE | command::KEEPALIVE_ANSWER => {
-                Self::Keepalive(Keepalive::parse(bytes)?)
+                Self::Keepalive(Keepalive::from_body(&header, body)?)
             }
-            command if layout.wrapper.is_iotc_data(command) => {
-                let header = DataHeader::parse(bytes, layout.wrapper)?;
-                let payload = bytes.get(header.payload_range()).unwrap_or_default();
-                Self::Data { header, payload }
-            }
-            command => Self::Unknown { command },
-        };
-        Ok(packet)
+            command => match layout.wrapper.direction(command) {
+                Some(direction) if layout.wrapper != WrapperLayout::Cc51 => {
+                    let header = DataHeader::from_iotc(&header, direction, body, layout.wrapper)?;
+                    let payload = bytes.get(header.payload_range()).unwrap_or_default();
+                    Self::Data { header, payload }
+                }
+                _ => Self::Unknown { command },
+            },
+        })
     }
 }
 
 impl<'a> Cc51<'a> {
-    /// Reads a datagram.
+    /// Parses a datagram. The cc51 header is parsed once.
     ///
     /// # Errors
-    /// Those of the packet's own `parse`.
+    /// The errors of the packet's own `parse`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let (header, _) = Cc51Header::parse_datagram(bytes)?;
-        let packet = match header.command {
-            cc51::command::DISCOVERY => Self::Discovery(Cc51Discovery::parse(bytes)?),
-            cc51::command::KEEPALIVE => Self::Keepalive(Cc51Keepalive::parse(bytes)?),
+        let (header, body) = Cc51Header::parse_datagram(bytes)?;
+        Ok(match header.command {
+            cc51::command::DISCOVERY => Self::Discovery(Cc51Discovery::from_body(&header, body)?),
+            cc51::command::KEEPALIVE => Self::Keepalive(Cc51Keepalive::from_body(&header, body)?),
             cc51::command::DATA => {
-                let header = DataHeader::parse(bytes, WrapperLayout::Cc51)?;
+                let header = DataHeader::from_cc51(&header, body)?;
                 Self::Data {
                     header,
                     payload: bytes.get(header.payload_range()).unwrap_or_default(),
@@ -124,7 +125,6 @@ impl<'a> Cc51<'a> {
                 }
             }
             command => Self::Unknown { command },
-        };
-        Ok(packet)
+        })
     }
 }

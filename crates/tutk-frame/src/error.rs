@@ -1,25 +1,25 @@
-//! The one error of this crate.
+//! The error type of this crate.
 
-/// Why bytes are not the packet that they were parsed as.
+/// The reason why bytes could not be parsed.
 ///
-/// Offsets count from the start of the slice that was given to the parser. A parser that hands a
-/// part of its input to another adds the part's own offset, see [`Error::at`].
+/// Offsets count from the start of the slice that the caller passed to the parser. A parser that
+/// passes a part of its input to another one adds the part's offset, see [`Error::at`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Too few bytes, or a length field that does not fit the bytes that came.
+    /// There are too few bytes, or a length field does not match the number of bytes.
     #[error("{what}: length at offset {offset}: expected {expected} bytes, got {actual}")]
     Length {
         /// The layout that was parsed.
         what: &'static str,
-        /// Where the missing part begins, or where the length field stands.
+        /// The offset of the missing part or of the length field.
         offset: usize,
-        /// Bytes that the layout, or its length field, asks for.
+        /// The number of bytes that the layout or its length field requires.
         expected: usize,
-        /// Bytes that there are.
+        /// The number of bytes received.
         actual: usize,
     },
-    /// The two bytes that tell packets apart are others.
+    /// The two bytes that tell packets apart have another value.
     #[error(
         "{what}: magic at offset {offset}: expected {:02x} {:02x}, got {:02x} {:02x}",
         .expected[0], .expected[1], .actual[0], .actual[1]
@@ -27,41 +27,41 @@ pub enum Error {
     Magic {
         /// The layout that was parsed.
         what: &'static str,
-        /// Where the magic stands.
+        /// The offset of the magic.
         offset: usize,
-        /// The bytes that the layout has there, as on the wire.
+        /// The bytes that the layout requires, in wire order.
         expected: [u8; 2],
-        /// The bytes that came.
+        /// The bytes received.
         actual: [u8; 2],
     },
-    /// A field has a value that it cannot have.
-    #[error("{what}: {field} at offset {offset}: {value:#x} cannot be")]
+    /// A field has an invalid value.
+    #[error("{what}: {field} at offset {offset}: invalid value {value:#x}")]
     Field {
         /// The layout that was parsed.
         what: &'static str,
         /// The field's name.
         field: &'static str,
-        /// Where the field stands.
+        /// The offset of the field.
         offset: usize,
-        /// The value that came.
+        /// The value received.
         value: u64,
     },
-    /// A checksum does not fit the bytes before it.
+    /// A checksum does not match the bytes before it.
     #[error("{what}: checksum at offset {offset}: expected {expected:#010x}, got {actual:#010x}")]
     Checksum {
         /// The layout that was parsed.
         what: &'static str,
-        /// Where the checksum stands.
+        /// The offset of the checksum.
         offset: usize,
-        /// The checksum of the bytes that came.
+        /// The checksum of the bytes received.
         expected: u32,
-        /// The checksum that came.
+        /// The checksum received.
         actual: u32,
     },
 }
 
 impl Error {
-    /// The same error, for bytes that begin `base` bytes into a larger packet.
+    /// Returns the same error for bytes that begin `base` bytes into a larger packet.
     #[must_use]
     pub fn at(mut self, base: usize) -> Self {
         let (Self::Length { offset, .. }
@@ -72,7 +72,7 @@ impl Error {
         self
     }
 
-    /// Where in the bytes the error is.
+    /// Returns the offset of the error.
     #[must_use]
     pub fn offset(&self) -> usize {
         match *self {
@@ -83,7 +83,7 @@ impl Error {
         }
     }
 
-    /// The layout that was parsed.
+    /// Returns the name of the layout that was parsed.
     #[must_use]
     pub fn what(&self) -> &'static str {
         match *self {

@@ -1,54 +1,54 @@
-//! The IOTC header (wire.md section 2).
+//! The IOTC header (docs/protocol.md, section 5).
 
 use bytes::BufMut;
 use nom::number::complete::{le_u16, u8};
 
-use crate::Error;
+use crate::error::Error;
 use crate::read::{array, layout, length, magic};
 
 /// IOTC commands.
 pub mod command {
-    /// Discovery request.
+    /// A discovery request.
     pub const DISCOVERY_REQUEST: u16 = 0x0601;
-    /// Answer to a discovery request.
+    /// The answer to a discovery request.
     pub const DISCOVERY_ANSWER: u16 = 0x0602;
-    /// Session request.
+    /// A session request.
     pub const SESSION_REQUEST: u16 = 0x0402;
-    /// Answer to a session request.
+    /// The answer to a session request.
     pub const SESSION_ANSWER: u16 = 0x0404;
-    /// Data to the camera, in the field.
+    /// Data to the camera in `transcode`.
     pub const DATA_TO_CAMERA: u16 = 0x0407;
-    /// Data to the camera, in the summary.
+    /// Data to the camera in `summary`: the bytes of [`DATA_TO_CAMERA`] swapped.
     pub const DATA_TO_CAMERA_SWAPPED: u16 = 0x0704;
-    /// Data from the camera, in both.
+    /// Data from the camera, in both dialects.
     pub const DATA_FROM_CAMERA: u16 = 0x0408;
-    /// Keepalive from the camera.
+    /// A keepalive from the camera.
     pub const KEEPALIVE: u16 = 0x0428;
-    /// Answer to a keepalive.
+    /// The answer to a keepalive.
     pub const KEEPALIVE_ANSWER: u16 = 0x0427;
 }
 
-/// Values of the IOTC header's flags.
+/// Values of the flags in the IOTC header.
 pub mod flags {
-    /// From the client: discovery, data, keepalive answers.
+    /// Discovery, data and keepalive answers from the client.
     pub const CLIENT: u16 = 0x0021;
     /// The session request and its answer.
     pub const SESSION: u16 = 0x0033;
-    /// From the camera.
+    /// Packets from the camera.
     pub const CAMERA: u16 = 0x0012;
 }
 
-/// Values of the IOTC header's mode.
+/// Values of the mode in the IOTC header.
 pub mod mode {
     /// Discovery and session set-up.
     pub const SET_UP: u8 = 0x02;
     /// Keepalives.
     pub const SESSION: u8 = 0x0a;
-    /// Data: bit 0 says that only the first 64 bytes are scrambled.
+    /// Data. Bit 0: only the first 64 bytes are scrambled.
     pub const DATA: u8 = 0x0b;
 }
 
-/// Which way a packet goes.
+/// The direction of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Direction {
@@ -58,49 +58,46 @@ pub enum Direction {
     FromCamera,
 }
 
-/// The IOTC header, 16 bytes, before every datagram of the `summary` and `transcode` dialects.
+/// The IOTC header, the first 16 bytes of every datagram in `summary` and `transcode`.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 2 | `04 02` |
-/// | 2 | 1 | SDK generation: 0x1a on Wyze, any accepted |
+/// | 2 | 1 | SDK generation: 0x1a on Wyze cameras, any accepted |
 /// | 3 | 1 | mode, see [`mode`]; any accepted |
 /// | 4 | 2 | bytes after the header |
 /// | 6 | 2 | sequence, counts data packets |
 /// | 8 | 2 | command, see [`command`] |
 /// | 10 | 2 | flags, see [`flags`]; any accepted |
-/// | 12 | 4 | zero, or as the data wrapper says |
-///
-/// summary.md prints bytes 0..4 as "version 0x0402, header length 0x021a": the same bytes
-/// `04 02 1a 02`. Its other numbers are read as the little-endian that they are in wire.md.
+/// | 12 | 4 | zero, except in data packets: see [`DataHeader`](crate::DataHeader) |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IotcHeader {
-    /// SDK generation.
+    /// The SDK generation.
     pub generation: u8,
-    /// Mode.
+    /// The mode.
     pub mode: u8,
-    /// Bytes after the header.
+    /// The number of bytes after the header.
     pub length: u16,
-    /// Counts data packets; zero elsewhere.
+    /// The sequence number of data packets. Zero elsewhere.
     pub sequence: u16,
-    /// What the datagram is.
+    /// The command.
     pub command: u16,
-    /// Who sends it.
+    /// The flags.
     pub flags: u16,
     /// Bytes 12..16.
     pub tail: [u8; 4],
 }
 
 impl IotcHeader {
-    /// Bytes of the header.
+    /// The header's length in bytes.
     pub const LEN: usize = 16;
     /// Bytes 0..2.
     pub const MAGIC: [u8; 2] = [0x04, 0x02];
     /// The SDK generation of Wyze cameras.
     pub const GENERATION: u8 = 0x1a;
 
-    /// Reads the header and leaves its length field unchecked; gives the bytes after it.
+    /// Parses the header and returns it with the bytes after it. Does not check the length field.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes, [`Error::Magic`] at 0.
@@ -122,18 +119,18 @@ impl IotcHeader {
         Ok((header, rest))
     }
 
-    /// Reads the header of a whole datagram, whose bytes after the header must be as many as it
-    /// says, no fewer and no more: UDP keeps datagrams whole, so others are not of this protocol.
+    /// Parses the header of a datagram, whose length must match the length field. UDP does
+    /// not split datagrams, so a datagram of another length is not of this protocol.
     ///
     /// # Errors
-    /// Those of [`IotcHeader::parse`], and [`Error::Length`] at offset 4.
+    /// The errors of [`IotcHeader::parse`], and [`Error::Length`] at 4.
     pub fn parse_datagram(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         let (header, rest) = Self::parse(bytes)?;
         length("IOTC header", 4, usize::from(header.length), rest.len())?;
         Ok((header, rest))
     }
 
-    /// The header of a datagram with this command, and `length` bytes after the header.
+    /// Makes the header of a datagram with this command and `length` bytes after the header.
     #[must_use]
     pub fn new(mode: u8, length: u16, command: u16, flags: u16) -> Self {
         Self {
@@ -150,7 +147,8 @@ impl IotcHeader {
     /// Writes the 16 bytes.
     ///
     /// # Panics
-    /// As every `write` of this crate: when `out` is a fixed buffer with too little room.
+    /// If `out` is a fixed buffer that is too short. The same holds for every `write` of this
+    /// crate.
     pub fn write(&self, out: &mut impl BufMut) {
         out.put_slice(&Self::MAGIC);
         out.put_u8(self.generation);
@@ -162,7 +160,7 @@ impl IotcHeader {
         out.put_slice(&self.tail);
     }
 
-    /// Reads a whole datagram that must have one of these commands.
+    /// Parses a datagram that must have one of these commands.
     pub(crate) fn expect<'a>(
         what: &'static str,
         commands: &[u16],
@@ -172,11 +170,17 @@ impl IotcHeader {
         if commands.contains(&header.command) {
             return Ok((header, rest));
         }
-        Err(Error::Magic {
+        let expected = commands.first().copied().unwrap_or(0);
+        Err(header.wrong_command(what, expected))
+    }
+
+    /// Makes the error for a command that the caller did not expect.
+    pub(crate) fn wrong_command(&self, what: &'static str, expected: u16) -> Error {
+        Error::Magic {
             what,
             offset: 8,
-            expected: commands.first().copied().unwrap_or(0).to_le_bytes(),
-            actual: header.command.to_le_bytes(),
-        })
+            expected: expected.to_le_bytes(),
+            actual: self.command.to_le_bytes(),
+        }
     }
 }

@@ -1,34 +1,36 @@
-//! Names that many packets carry: UID, session id, AuthKey.
+//! Identifiers in many packets: UID, session id and AuthKey.
 
 use core::fmt;
 use core::str::FromStr;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::Error;
+use crate::error::Error;
 
-/// The UID of a device: 20 bytes, ASCII, null-padded when shorter (summary.md phase 1).
+/// The UID of a camera: up to 20 ASCII characters, padded with zeros (docs/protocol.md, section 4).
 ///
-/// Bytes that came from a peer may be anything; [`str::parse`] takes printable ASCII only.
+/// A UID from the network may have any bytes. [`str::parse`] accepts printable ASCII only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Uid(pub [u8; Uid::LEN]);
 
-/// The random number of a session, 8 bytes: the summary's RandomID (wire.md sections 4 and 5).
+/// The identifier of a session, 8 random bytes (docs/protocol.md, section 7).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SessionId(pub [u8; SessionId::LEN]);
 
-/// An AuthKey, 8 bytes, null-padded (wire.md section 1). A secret: zeroed on drop, not printed.
+/// The AuthKey, 8 bytes, padded with zeros (docs/protocol.md, section 4).
+///
+/// It is secret: zeroed on drop and hidden in `Debug` output.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AuthKey(pub [u8; AuthKey::LEN]);
 
 impl Uid {
-    /// Bytes of a UID on the wire.
+    /// The length of a UID in bytes.
     pub const LEN: usize = 20;
 
-    /// The bytes without the null padding.
+    /// Returns the bytes without the padding.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let end = self.0.iter().rposition(|&b| b != 0).map_or(0, |i| i + 1);
@@ -37,34 +39,34 @@ impl Uid {
 }
 
 impl SessionId {
-    /// Bytes of a session id on the wire.
+    /// The length of a session id in bytes.
     pub const LEN: usize = 8;
 
-    /// The first two bytes, which a data header carries on their own.
+    /// Returns the first two bytes, which the data header repeats.
     #[must_use]
     pub fn prefix(&self) -> [u8; 2] {
         let [a, b, ..] = self.0;
         [a, b]
     }
 
-    /// `None` for eight zero bytes: the packet carries no session id.
+    /// Returns `None` for eight zero bytes, which stand for no session id.
     pub(crate) fn present(bytes: [u8; Self::LEN]) -> Option<Self> {
         (bytes != [0; Self::LEN]).then_some(Self(bytes))
     }
 }
 
 impl AuthKey {
-    /// Bytes of an AuthKey on the wire.
+    /// The length of an AuthKey in bytes.
     pub const LEN: usize = 8;
 }
 
 impl FromStr for Uid {
     type Err = Error;
 
-    /// 1 to 20 printable ASCII characters; fewer than 20 are null-padded.
+    /// Parses 1 to 20 printable ASCII characters.
     ///
     /// # Errors
-    /// [`Error::Length`] for none or more than 20, [`Error::Field`] for another character.
+    /// [`Error::Length`] for an empty or longer text, [`Error::Field`] for another character.
     fn from_str(s: &str) -> Result<Self, Error> {
         let mut uid = Self::default();
         let (Some(to), false) = (uid.0.get_mut(..s.len()), s.is_empty()) else {
@@ -126,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uid_pads_and_prints() {
+    fn uid_is_padded_and_displayed() {
         let uid: Uid = "ABC".parse().unwrap();
         assert_eq!(&uid.0[..4], b"ABC\0");
         assert_eq!(uid.to_string(), "ABC");
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn uid_refuses_what_is_not_one() {
+    fn uid_rejects_other_lengths_and_characters() {
         let length = |n| Error::Length {
             what: "UID",
             offset: 0,
@@ -147,13 +149,13 @@ mod tests {
         assert_eq!(
             "AB C".parse::<Uid>().map_err(|e| e.offset()),
             Err(2),
-            "a space is no part of a UID"
+            "a UID has no spaces"
         );
         assert!("ABÄ".parse::<Uid>().is_err());
     }
 
     #[test]
-    fn auth_key_is_not_printed() {
+    fn auth_key_is_hidden_in_debug() {
         assert_eq!(format!("{:?}", AuthKey(*b"qZwi9FaB")), "AuthKey(..)");
     }
 }

@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod av;
 pub mod cc51;
+pub mod content;
 pub mod control;
 pub mod datagram;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod wrapper;
 
 pub use av::{AvHeader, AvKind, AvPacket, AvStamp, GroupHeader, LinkClock, MediaLayout};
 pub use cc51::{Cc51Discovery, Cc51Header, Cc51Keepalive};
+pub use content::{AvContent, AvMedia};
 pub use control::{BufferReset, ChannelMessage, Heartbeat, Probe, ProbeAnswer};
 pub use datagram::{Cc51, Iotc, IotcLayout};
 pub use error::Error;

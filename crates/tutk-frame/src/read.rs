@@ -1,51 +1,62 @@
-//! What every parser here shares: nom on a layout of fixed length, and checks that name offsets.
+//! Shared parser helpers: nom over layouts of fixed length, and checks that name offsets.
 
 use nom::bytes::complete::take;
 use nom::combinator::map_res;
 use nom::{IResult, Parser};
 
-use crate::Error;
+use crate::error::Error;
 
-/// nom's error over borrowed bytes; it never leaves this crate.
+/// nom's error over borrowed bytes. It never leaves this crate.
 pub(crate) type NomError<'a> = nom::error::Error<&'a [u8]>;
 
-/// Runs `parser` over a layout that takes at least `len` bytes; gives what it made and what is left.
+/// Runs `parser` over a layout of at least `len` bytes. Returns its value and the remaining bytes.
 pub(crate) fn layout<'a, O>(
     what: &'static str,
     len: usize,
     bytes: &'a [u8],
+    parser: impl Parser<&'a [u8], Output = O, Error = NomError<'a>>,
+) -> Result<(O, &'a [u8]), Error> {
+    layout_after(0, what, len, bytes, parser)
+}
+
+/// Like [`layout`], for a layout whose first `before` bytes are already parsed. `len` counts them,
+/// `rest` does not.
+pub(crate) fn layout_after<'a, O>(
+    before: usize,
+    what: &'static str,
+    len: usize,
+    rest: &'a [u8],
     mut parser: impl Parser<&'a [u8], Output = O, Error = NomError<'a>>,
 ) -> Result<(O, &'a [u8]), Error> {
-    let short = |offset| Error::Length {
+    let actual = before.saturating_add(rest.len());
+    let short = |left: usize| Error::Length {
         what,
-        offset,
+        offset: actual.saturating_sub(left),
         expected: len,
-        actual: bytes.len(),
+        actual,
     };
-    // Checked first, so that a short packet is one error, whatever field it ends in.
-    if bytes.len() < len {
-        return Err(short(bytes.len()));
+    // Checked first, so that a short packet has one error, whatever field it ends in.
+    if actual < len {
+        return Err(short(0));
     }
-    match parser.parse(bytes) {
+    match parser.parse(rest) {
         Ok((rest, value)) => Ok((value, rest)),
-        Err(nom::Err::Error(e) | nom::Err::Failure(e)) => {
-            Err(short(bytes.len().saturating_sub(e.input.len())))
-        }
-        Err(nom::Err::Incomplete(_)) => Err(short(bytes.len())),
+        Err(nom::Err::Error(e) | nom::Err::Failure(e)) => Err(short(e.input.len())),
+        Err(nom::Err::Incomplete(_)) => Err(short(0)),
     }
 }
 
-/// The next `N` bytes as they are.
+/// Parses `N` bytes.
 pub(crate) fn array<const N: usize>(input: &[u8]) -> IResult<&[u8], [u8; N]> {
     map_res(take(N), <[u8; N]>::try_from).parse(input)
 }
 
-/// Passes over `n` bytes that carry nothing.
+/// Skips `n` bytes.
 pub(crate) fn skip<'a>(n: usize) -> impl Parser<&'a [u8], Output = &'a [u8], Error = NomError<'a>> {
     take(n)
 }
 
-/// Two bytes that must be these.
+/// Checks the two bytes that tell packets apart.
 pub(crate) fn magic(
     what: &'static str,
     offset: usize,
@@ -63,15 +74,15 @@ pub(crate) fn magic(
     })
 }
 
-/// A field whose value must pass.
+/// Fails with [`Error::Field`] if `valid` is false.
 pub(crate) fn field(
     what: &'static str,
     field: &'static str,
     offset: usize,
     value: impl Into<u64>,
-    passes: bool,
+    valid: bool,
 ) -> Result<(), Error> {
-    if passes {
+    if valid {
         return Ok(());
     }
     Err(Error::Field {
@@ -82,7 +93,7 @@ pub(crate) fn field(
     })
 }
 
-/// A length field's worth against the bytes there are.
+/// Checks the value of a length field against the number of bytes.
 pub(crate) fn length(
     what: &'static str,
     offset: usize,

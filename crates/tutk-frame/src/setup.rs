@@ -1,33 +1,41 @@
-//! Discovery, session set-up and keepalive of the `summary` and `transcode` dialects (wire.md
-//! section 4, summary.md phases 1 and 2).
+//! Discovery, session set-up and keepalive of the `summary` and `transcode` dialects
+//! (docs/protocol.md, section 7).
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::BufMut;
 use nom::number::complete::le_u32;
 
-use crate::Error;
+use crate::error::Error;
 use crate::header::{IotcHeader, command, flags, mode};
 use crate::ids::{AuthKey, SessionId, Uid};
-use crate::read::{array, layout, skip};
+use crate::read::{array, layout_after, skip};
 
-/// Where the fields of discovery packets stand: a field of the dialect.
+const DISCOVERY_REQUEST: &str = "discovery request";
+const DISCOVERY_ANSWER: &str = "discovery answer";
+const SESSION_REQUEST: &str = "session request";
+const KEEPALIVE: &str = "keepalive";
+
+const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+
+/// The layout of discovery packets, named by the offset of the session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum DiscoveryLayout {
-    /// As summary.md has it.
+    /// The layout of `summary`.
     SessionAt52,
-    /// As production firmware has it (`transcode`).
+    /// The layout of `transcode`.
     SessionAt56,
 }
 
-/// What a session request has at 48: a field of the dialect.
+/// The content of a session request at 48.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum SessionTrailer {
-    /// CRC-32/ISO-HDLC over bytes 0..48 (`summary`; the choice of the CRC is this project's).
+    /// CRC-32/ISO-HDLC over bytes 0..48. Used by `summary`. The kind of CRC is this project's
+    /// choice.
     Crc32,
-    /// Unix seconds (`transcode`).
+    /// The Unix time in seconds. Used by `transcode`.
     UnixSeconds,
 }
 
@@ -35,76 +43,73 @@ pub enum SessionTrailer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum Stage {
-    /// 1: asks who is there, broadcast or unicast.
+    /// 1: a question to all cameras, or to one address.
     Broadcast,
-    /// 2: to the address that answered.
+    /// 2: a confirmation to the address that answered.
     Direct,
 }
 
-/// Discovery request, DISCO, 88 bytes, command 0x0601.
+/// A discovery request, 88 bytes, command 0x0601.
 ///
-/// | summary | field | size | what |
+/// | in `SessionAt52` | in `SessionAt56` | size | content |
 /// |---|---|---|---|
 /// | 0 | 0 | 16 | IOTC header, mode 0x02, length 72, flags 0x0021 |
 /// | 16 | 16 | 20 | UID |
 /// | 36 | 36 | 12, 16 | zero |
-/// | 48 | 52 | 4 | SDK version, `01 01 02 04`; the summary's flags 0x01010204 |
-/// | 52 | 56 | 8 | session id, the summary's RandomID |
+/// | 48 | 52 | 4 | SDK version, `01 01 02 04`; never checked |
+/// | 52 | 56 | 8 | session id |
 /// | 60 | 64 | 4 | stage, 1 or 2 |
 /// | 64 | 68 | 8, 6 | zero |
-/// | 72 | 74 | 8 | AuthKey; in the field with stage 1 only |
+/// | 72 | 74 | 8 | AuthKey; in `transcode` with stage 1 only |
 /// | 80 | 82 | 8, 6 | zero |
-///
-/// The flags 0x01010204 are read as printed, byte by byte, since they are the version 4.2.1.1 that
-/// the field has as the same bytes. They are kept, never checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveryRequest {
-    /// The UID asked for.
+    /// The UID of the camera, or zeros for any camera.
     pub uid: Uid,
-    /// SDK version, see [`DiscoveryRequest::SDK_VERSION`].
+    /// The SDK version, see [`DiscoveryRequest::SDK_VERSION`].
     pub version: [u8; 4],
-    /// The session id that the client drew.
+    /// The session id that the client chose.
     pub session: SessionId,
     /// The stage.
     pub stage: Stage,
-    /// The AuthKey; `None` writes zeros, and zeros are `None`.
+    /// The AuthKey. `None` stands for zeros.
     pub auth_key: Option<AuthKey>,
 }
 
-/// Answer to a discovery request, command 0x0602, flags 0x0012.
+/// The answer to a discovery request, command 0x0602, flags 0x0012.
 ///
-/// | summary | field | size | what |
+/// | in `SessionAt52` | in `SessionAt56` | size | content |
 /// |---|---|---|---|
 /// | 0 | 0 | 16 | IOTC header, mode 0x02 |
 /// | 16 | 16 | 20 | UID |
-/// | 36 | - | 4 | IPv4 address of the camera, as written |
+/// | 36 | - | 4 | IPv4 address of the camera |
 /// | 40 | - | 2 | port of the camera, little-endian |
 /// | 52 | 56 | 8 | session id of the request |
 ///
-/// The rest is zero. Only the UID's place in the field is sure, and that the field's answer is
-/// about 200 bytes; everything else is this project's choice: 88 bytes in the summary, with the
-/// session id where the request has it, and 200 bytes in the field, likewise. Parsing takes any
-/// length that holds the UID, and zeros as `None`.
+/// The rest is zero. Of the answers of real cameras only the place of the UID and the length of
+/// about 200 bytes are known. The other fields and the lengths, 88 and 200 bytes, are this
+/// project's choice. The parser accepts any length that includes the UID, and returns `None` for
+/// zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DiscoveryAnswer {
     /// The camera's UID.
     pub uid: Uid,
-    /// The session id of the request. Do not rely on it: real cameras may have other bytes there.
+    /// The session id of the request. Do not rely on it: real cameras may send other bytes.
     pub session: Option<SessionId>,
-    /// The camera's address; in the summary's layout only, not written in the field's. The address
-    /// that the answer came from counts.
+    /// The camera's address, in [`DiscoveryLayout::SessionAt52`] only. The source address of the
+    /// answer takes precedence.
     pub address: Option<SocketAddrV4>,
 }
 
-/// Session request, 52 bytes, command 0x0402.
+/// A session request, 52 bytes, command 0x0402.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 16 | IOTC header, mode 0x02, length 36, flags 0x0033 |
 /// | 16 | 20 | UID |
 /// | 36 | 8 | session id |
 /// | 44 | 4 | zero |
-/// | 48 | 4 | as [`SessionTrailer`] says |
+/// | 48 | 4 | see [`SessionTrailer`] |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct SessionRequest {
@@ -116,27 +121,27 @@ pub struct SessionRequest {
     pub stamp: SessionStamp,
 }
 
-/// What is in a session request at 48.
+/// Bytes 48..52 of a session request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum SessionStamp {
-    /// The CRC of bytes 0..48: computed when written, checked when parsed.
+    /// The CRC of bytes 0..48. Computed by `write`, checked by `parse`.
     Crc32,
-    /// Unix seconds.
+    /// The Unix time in seconds.
     UnixSeconds(u32),
 }
 
-/// Answer to a session request, command 0x0404, flags 0x0033.
+/// The answer to a session request, command 0x0404, flags 0x0033.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 16 | IOTC header |
 /// | 16 | 20 | UID |
 /// | 36 | 8 | session id |
 /// | 44 | 8 | zero |
 ///
-/// Only the command is sure; the body is this project's choice: 52 bytes, as the request. Parsing
-/// takes any body, and gives what it is long enough for and what is not zero.
+/// Of real cameras only the command is known. The body of 36 bytes is this project's choice. The
+/// parser accepts any body, and returns `None` for a missing field or zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionAnswer {
     /// The camera's UID.
@@ -145,27 +150,23 @@ pub struct SessionAnswer {
     pub session: Option<SessionId>,
 }
 
-/// Keepalive from the camera, command 0x0428, and the answer to it, command 0x0427: 24 bytes.
+/// A keepalive from the camera, command 0x0428, or its answer, command 0x0427: 24 bytes.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
-/// | 0 | 16 | IOTC header, mode 0x0a, length 8, flags 0x0012, or 0x0021 in the answer |
+/// | 0 | 16 | IOTC header, mode 0x0a, length 8, flags 0x0012, in the answer 0x0021 |
 /// | 16 | 8 | body, the same in the answer |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Keepalive {
-    /// Whether this is the answer.
+    /// `true` for the answer.
     pub answer: bool,
     /// Bytes 16..24.
     pub body: [u8; 8],
 }
 
-/// Bytes of an answer with [`DiscoveryLayout::SessionAt56`].
-const LONG_ANSWER_LEN: u16 = 200;
-const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
-
 impl DiscoveryLayout {
-    /// Zeros after the UID, after the stage, and at the end.
+    /// Returns the number of zeros after the UID, after the stage, and at the end.
     fn gaps(self) -> [usize; 3] {
         match self {
             Self::SessionAt52 => [12, 8, 8],
@@ -173,31 +174,43 @@ impl DiscoveryLayout {
         }
     }
 
-    /// Where the session id stands.
+    /// Returns the offset of the session id in the datagram.
     fn session_at(self) -> usize {
         match self {
             Self::SessionAt52 => 52,
             Self::SessionAt56 => 56,
         }
     }
+
+    /// Returns the length of an answer.
+    fn answer_len(self) -> u16 {
+        match self {
+            Self::SessionAt52 => 88,
+            Self::SessionAt56 => 200,
+        }
+    }
 }
 
 impl DiscoveryRequest {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 88;
     /// SDK version 4.2.1.1.
     pub const SDK_VERSION: [u8; 4] = [0x01, 0x01, 0x02, 0x04];
 
-    /// Reads the datagram; bytes after 88 are passed over if the length field counts them.
+    /// Parses the datagram. Bytes after 88 are ignored if the length field counts them.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 88 bytes, or at 4; [`Error::Magic`] at 0 and 8 (the
-    /// command); [`Error::Field`] for a stage that is neither 1 nor 2 (at 60 or 64).
-    pub fn parse(bytes: &[u8], fields: DiscoveryLayout) -> Result<Self, Error> {
-        const WHAT: &str = "discovery request";
-        let [after_uid, after_stage, _] = fields.gaps();
-        let (_, rest) = IotcHeader::expect(WHAT, &[command::DISCOVERY_REQUEST], bytes)?;
-        whole(WHAT, Self::LEN, bytes)?;
+    /// [`Error::Length`] for fewer than 88 bytes, or at 4; [`Error::Magic`] at 0 and 8;
+    /// [`Error::Field`] for a stage that is neither 1 nor 2 (at 60 or 64).
+    pub fn parse(bytes: &[u8], layout: DiscoveryLayout) -> Result<Self, Error> {
+        let commands = [command::DISCOVERY_REQUEST];
+        let (_, body) = IotcHeader::expect(DISCOVERY_REQUEST, &commands, bytes)?;
+        Self::from_body(body, layout)
+    }
+
+    /// Parses the bytes after the IOTC header.
+    pub(crate) fn from_body(body: &[u8], layout: DiscoveryLayout) -> Result<Self, Error> {
+        let [after_uid, after_stage, _] = layout.gaps();
         let parser = (
             array,
             skip(after_uid),
@@ -208,15 +221,15 @@ impl DiscoveryRequest {
             array,
         );
         let ((uid, _, version, session, stage, _, key), _) =
-            layout(WHAT, Self::LEN - IotcHeader::LEN, rest, parser)?;
+            layout_after(IotcHeader::LEN, DISCOVERY_REQUEST, Self::LEN, body, parser)?;
         let stage = match stage {
             1 => Stage::Broadcast,
             2 => Stage::Direct,
             other => {
                 return Err(Error::Field {
-                    what: WHAT,
+                    what: DISCOVERY_REQUEST,
                     field: "stage",
-                    offset: fields.session_at() + SessionId::LEN,
+                    offset: layout.session_at() + SessionId::LEN,
                     value: other.into(),
                 });
             }
@@ -231,8 +244,8 @@ impl DiscoveryRequest {
     }
 
     /// Writes the 88 bytes.
-    pub fn write(&self, fields: DiscoveryLayout, out: &mut impl BufMut) {
-        let [after_uid, after_stage, end] = fields.gaps();
+    pub fn write(&self, layout: DiscoveryLayout, out: &mut impl BufMut) {
+        let [after_uid, after_stage, end] = layout.gaps();
         IotcHeader::new(mode::SET_UP, 72, command::DISCOVERY_REQUEST, flags::CLIENT).write(out);
         out.put_slice(&self.uid.0);
         out.put_bytes(0, after_uid);
@@ -252,21 +265,31 @@ impl DiscoveryRequest {
 }
 
 impl DiscoveryAnswer {
-    /// Bytes of the shortest answer: header and UID.
+    /// The length in bytes of the shortest answer: header and UID.
     pub const MIN_LEN: usize = 36;
 
-    /// Reads the datagram; see the type for what may be missing.
+    /// Parses the datagram.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 36 bytes, or at 4; [`Error::Magic`] at 0 and 8.
-    pub fn parse(bytes: &[u8], fields: DiscoveryLayout) -> Result<Self, Error> {
-        const WHAT: &str = "discovery answer";
-        let (_, rest) = IotcHeader::expect(WHAT, &[command::DISCOVERY_ANSWER], bytes)?;
-        whole(WHAT, Self::MIN_LEN, bytes)?;
-        let (uid, _) = layout(WHAT, Uid::LEN, rest, array)?;
-        let session = chunk_at(bytes, fields.session_at()).and_then(SessionId::present);
-        let address = match fields {
-            DiscoveryLayout::SessionAt52 => chunk_at(bytes, 36).and_then(|[a, b, c, d, p0, p1]| {
+    pub fn parse(bytes: &[u8], layout: DiscoveryLayout) -> Result<Self, Error> {
+        let commands = [command::DISCOVERY_ANSWER];
+        let (_, body) = IotcHeader::expect(DISCOVERY_ANSWER, &commands, bytes)?;
+        Self::from_body(body, layout)
+    }
+
+    /// Parses the bytes after the IOTC header.
+    pub(crate) fn from_body(body: &[u8], layout: DiscoveryLayout) -> Result<Self, Error> {
+        let (uid, _) = layout_after(
+            IotcHeader::LEN,
+            DISCOVERY_ANSWER,
+            Self::MIN_LEN,
+            body,
+            array,
+        )?;
+        let session = chunk_at(body, layout.session_at()).and_then(SessionId::present);
+        let address = match layout {
+            DiscoveryLayout::SessionAt52 => chunk_at(body, 36).and_then(|[a, b, c, d, p0, p1]| {
                 let port = u16::from_le_bytes([p0, p1]);
                 let ip = Ipv4Addr::new(a, b, c, d);
                 (!ip.is_unspecified()).then_some(SocketAddrV4::new(ip, port))
@@ -280,51 +303,55 @@ impl DiscoveryAnswer {
         })
     }
 
-    /// Writes 88 bytes in the summary's layout, 200 in the field's.
-    pub fn write(&self, fields: DiscoveryLayout, out: &mut impl BufMut) {
+    /// Writes 88 bytes in [`DiscoveryLayout::SessionAt52`], 200 in
+    /// [`DiscoveryLayout::SessionAt56`].
+    pub fn write(&self, layout: DiscoveryLayout, out: &mut impl BufMut) {
         let session = self.session.unwrap_or_default();
-        let len = match fields {
-            DiscoveryLayout::SessionAt52 => 88,
-            DiscoveryLayout::SessionAt56 => LONG_ANSWER_LEN,
-        };
-        let body = len - 16;
-        IotcHeader::new(mode::SET_UP, body, command::DISCOVERY_ANSWER, flags::CAMERA).write(out);
+        let len = layout.answer_len();
+        IotcHeader::new(
+            mode::SET_UP,
+            len - 16,
+            command::DISCOVERY_ANSWER,
+            flags::CAMERA,
+        )
+        .write(out);
         out.put_slice(&self.uid.0);
-        match fields {
-            DiscoveryLayout::SessionAt52 => {
-                match self.address {
-                    Some(address) => {
-                        out.put_slice(&address.ip().octets());
-                        out.put_u16_le(address.port());
-                    }
-                    None => out.put_bytes(0, 6),
-                }
+        match (layout, self.address) {
+            (DiscoveryLayout::SessionAt52, Some(address)) => {
+                out.put_slice(&address.ip().octets());
+                out.put_u16_le(address.port());
                 out.put_bytes(0, 10);
             }
-            DiscoveryLayout::SessionAt56 => out.put_bytes(0, 20),
+            (DiscoveryLayout::SessionAt52, None) => out.put_bytes(0, 16),
+            (DiscoveryLayout::SessionAt56, _) => out.put_bytes(0, 20),
         }
         out.put_slice(&session.0);
-        out.put_bytes(0, usize::from(len) - fields.session_at() - SessionId::LEN);
+        out.put_bytes(0, usize::from(len) - layout.session_at() - SessionId::LEN);
     }
 }
 
 impl SessionRequest {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 52;
-    /// Bytes that the CRC covers.
+    /// The number of bytes that the CRC covers.
     const COVERED: usize = 48;
 
-    /// Reads the datagram; bytes after 52 are passed over if the length field counts them.
+    /// Parses the datagram. Bytes after 52 are ignored if the length field counts them.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 52 bytes, or at 4; [`Error::Magic`] at 0 and 8;
     /// [`Error::Checksum`] at 48.
     pub fn parse(bytes: &[u8], trailer: SessionTrailer) -> Result<Self, Error> {
-        const WHAT: &str = "session request";
-        let (_, rest) = IotcHeader::expect(WHAT, &[command::SESSION_REQUEST], bytes)?;
-        whole(WHAT, Self::LEN, bytes)?;
+        IotcHeader::expect(SESSION_REQUEST, &[command::SESSION_REQUEST], bytes)?;
+        Self::from_datagram(bytes, trailer)
+    }
+
+    /// Parses a datagram whose IOTC header is already parsed. The CRC covers the header.
+    pub(crate) fn from_datagram(bytes: &[u8], trailer: SessionTrailer) -> Result<Self, Error> {
+        let body = bytes.get(IotcHeader::LEN..).unwrap_or_default();
         let parser = (array, array, skip(4), le_u32);
-        let ((uid, session, _, last), _) = layout(WHAT, Self::LEN - IotcHeader::LEN, rest, parser)?;
+        let ((uid, session, _, last), _) =
+            layout_after(IotcHeader::LEN, SESSION_REQUEST, Self::LEN, body, parser)?;
         let stamp = match trailer {
             SessionTrailer::UnixSeconds => SessionStamp::UnixSeconds(last),
             SessionTrailer::Crc32 => {
@@ -332,7 +359,7 @@ impl SessionRequest {
                 let expected = CRC.checksum(covered);
                 if last != expected {
                     return Err(Error::Checksum {
-                        what: WHAT,
+                        what: SESSION_REQUEST,
                         offset: Self::COVERED,
                         expected,
                         actual: last,
@@ -365,20 +392,26 @@ impl SessionRequest {
 }
 
 impl SessionAnswer {
-    /// Bytes that are written.
+    /// The number of bytes that are written.
     pub const LEN: usize = 52;
 
-    /// Reads the datagram; anything with the header and the command passes.
+    /// Parses the datagram. Any body is accepted.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes, or at 4; [`Error::Magic`] at 0 and 8.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        IotcHeader::expect("session answer", &[command::SESSION_ANSWER], bytes)?;
-        let uid = chunk_at(bytes, 16).map(Uid);
-        Ok(Self {
+        let commands = [command::SESSION_ANSWER];
+        let (_, body) = IotcHeader::expect("session answer", &commands, bytes)?;
+        Ok(Self::from_body(body))
+    }
+
+    /// Parses the bytes after the IOTC header.
+    pub(crate) fn from_body(body: &[u8]) -> Self {
+        let uid = chunk_at(body, 16).map(Uid);
+        Self {
             uid: uid.filter(|uid| *uid != Uid::default()),
-            session: chunk_at(bytes, 36).and_then(SessionId::present),
-        })
+            session: chunk_at(body, 36).and_then(SessionId::present),
+        }
     }
 
     /// Writes the 52 bytes.
@@ -391,19 +424,22 @@ impl SessionAnswer {
 }
 
 impl Keepalive {
-    /// Bytes of the packet.
+    /// The packet's length in bytes.
     pub const LEN: usize = 24;
 
-    /// Reads the datagram; bytes after 24 are passed over if the length field counts them.
+    /// Parses the datagram. Bytes after 24 are ignored if the length field counts them.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 24 bytes, or at 4; [`Error::Magic`] at 0 and 8.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        const WHAT: &str = "keepalive";
         let commands = [command::KEEPALIVE, command::KEEPALIVE_ANSWER];
-        let (header, rest) = IotcHeader::expect(WHAT, &commands, bytes)?;
-        whole(WHAT, Self::LEN, bytes)?;
-        let (body, _) = layout(WHAT, Self::LEN - IotcHeader::LEN, rest, array)?;
+        let (header, body) = IotcHeader::expect(KEEPALIVE, &commands, bytes)?;
+        Self::from_body(&header, body)
+    }
+
+    /// Parses the bytes after the IOTC header.
+    pub(crate) fn from_body(header: &IotcHeader, body: &[u8]) -> Result<Self, Error> {
+        let (body, _) = layout_after(IotcHeader::LEN, KEEPALIVE, Self::LEN, body, array)?;
         Ok(Self {
             answer: header.command == command::KEEPALIVE_ANSWER,
             body,
@@ -421,7 +457,7 @@ impl Keepalive {
         out.put_slice(&self.body);
     }
 
-    /// The answer: the same body.
+    /// Returns the answer, which has the same body.
     #[must_use]
     pub fn acknowledge(self) -> Self {
         Self {
@@ -431,17 +467,14 @@ impl Keepalive {
     }
 }
 
-/// That a packet has as many bytes as its layout, counted from the datagram's start.
-fn whole(what: &'static str, len: usize, bytes: &[u8]) -> Result<(), Error> {
-    layout(what, len, bytes, skip(len)).map(|_| ())
+/// Returns `N` bytes at an offset in the datagram, or `None` if the datagram ends before. `body`
+/// are the bytes after the IOTC header.
+fn chunk_at<const N: usize>(body: &[u8], offset: usize) -> Option<[u8; N]> {
+    let at = offset.checked_sub(IotcHeader::LEN)?;
+    body.get(at..)?.first_chunk().copied()
 }
 
-/// `N` bytes at an offset, where the packet is long enough.
-fn chunk_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
-    bytes.get(offset..)?.first_chunk().copied()
-}
-
-/// Without an AuthKey of zeros, which reads as none.
+/// Generates no AuthKey of zeros, which parses as `None`.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for DiscoveryRequest {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
@@ -456,7 +489,7 @@ impl<'a> arbitrary::Arbitrary<'a> for DiscoveryRequest {
     }
 }
 
-/// Without a session id or an address of zeros, which read as none.
+/// Generates no session id or address of zeros, which parse as `None`.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for DiscoveryAnswer {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
@@ -470,7 +503,7 @@ impl<'a> arbitrary::Arbitrary<'a> for DiscoveryAnswer {
     }
 }
 
-/// Without a UID or a session id of zeros, which read as none.
+/// Generates no UID or session id of zeros, which parse as `None`.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for SessionAnswer {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {

@@ -1,56 +1,53 @@
-//! The data wrapper around DTLS records (wire.md sections 5 and 6, summary.md phase 3).
+//! The data wrapper around DTLS records (docs/protocol.md, sections 8 and 9).
 
 use core::ops::Range;
 
 use bytes::BufMut;
 
-use crate::Error;
 use crate::cc51::{self, Cc51Header};
+use crate::error::Error;
 use crate::header::{Direction, IotcHeader, command, flags, mode};
 use crate::ids::SessionId;
-use crate::read::{array, layout, magic, skip};
+use crate::read::{array, layout_after, skip};
 
 const WHAT: &str = "data header";
 
-/// Which data wrapper: a field of the dialect.
+/// The layout of the data wrapper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum WrapperLayout {
-    /// 30 bytes, `summary`.
+    /// An IOTC header and 14 bytes. Used by `summary`.
     Iotc30,
-    /// 28 bytes, `transcode`.
+    /// An IOTC header and 12 bytes. Used by `transcode`.
     Iotc28,
-    /// 28 bytes, and a tag of 20 after the payload, `cc51`.
+    /// A cc51 header and 12 bytes, and a tag of 20 bytes after the payload. Used by `cc51`.
     Cc51,
 }
 
-/// The header of a datagram with DTLS records in it, and where they are.
+/// The header of a datagram with DTLS records.
 ///
-/// `summary`, 30 bytes, and `transcode`, 28 bytes:
+/// [`WrapperLayout::Iotc30`] and [`WrapperLayout::Iotc28`]:
 ///
-/// | summary | field | size | what |
+/// | in `Iotc30` | in `Iotc28` | size | content |
 /// |---|---|---|---|
 /// | 0 | 0 | 12 | IOTC header, mode 0x0b, with the sequence at 6; commands below |
 /// | 12 | 12 | 2 | first 2 bytes of the session id; not checked |
 /// | - | 14 | 1 | channel: 0 main, 1 backchannel |
 /// | - | 15 | 1 | 0x01; not checked |
-/// | 14 | - | 2 | flags 0x0001 (`01 00`): the low byte 1, the high byte the channel |
+/// | 14 | - | 2 | 0x0001, the channel in the high byte (this project's choice) |
 /// | 16 | 16 | 2 | `0c 00`; not checked |
 /// | 18 | 18 | 4, 2 | zero |
 /// | 22 | 20 | 8 | session id |
 /// | 30 | 28 | | one or more DTLS records |
 ///
-/// | | to the camera | from it |
+/// | | to the camera | from the camera |
 /// |---|---|---|
-/// | summary | 0x0704, flags 0x0021 | 0x0408, flags 0x0021 |
-/// | transcode | 0x0407, flags 0x0021 | 0x0408, flags 0x0012 |
+/// | `Iotc30` | 0x0704, flags 0x0021 | 0x0408, flags 0x0021 |
+/// | `Iotc28` | 0x0407, flags 0x0021 | 0x0408, flags 0x0012 |
 ///
-/// The summary's flags at 14 are read as a little-endian number like its others; that the channel
-/// stands in their high byte is this project's choice, and nothing with channel 0.
+/// [`WrapperLayout::Cc51`]:
 ///
-/// `cc51`, 28 bytes:
-///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 12 | [`Cc51Header`], command 0x1502, size 16 + payload + 20 |
 /// | 12 | 2 | 0x0010, the channel in the high byte |
@@ -58,25 +55,25 @@ pub enum WrapperLayout {
 /// | 16 | 8 | session id |
 /// | 24 | 4 | 1; not checked |
 /// | 28 | | one or more DTLS records |
-/// | end - 20 | 20 | tag over bytes 0..28 only |
+/// | end - 20 | 20 | tag over bytes 0..28 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DataHeader {
-    /// The wrapper.
+    /// The layout of the wrapper.
     pub layout: WrapperLayout,
-    /// Which way it goes. In `cc51` only a hint: see [`Cc51Header`].
+    /// The direction. In `cc51` it is not reliable, see [`Cc51Header`].
     pub direction: Direction,
-    /// 0 main, 1 backchannel.
+    /// The channel: 0 main, 1 backchannel.
     pub channel: u8,
-    /// Counts data packets; in `cc51` the ticket.
+    /// The sequence number of the data packet. In `cc51`, the ticket.
     pub sequence: u16,
     /// The session id.
     pub session: SessionId,
-    /// Bytes of payload, at most [`DataHeader::MAX_PAYLOAD`].
+    /// The payload's length in bytes, at most [`DataHeader::MAX_PAYLOAD`].
     pub payload_len: u16,
 }
 
 impl WrapperLayout {
-    /// Bytes before the payload.
+    /// Returns the number of bytes before the payload.
     #[must_use]
     pub fn header_len(self) -> usize {
         match self {
@@ -85,7 +82,7 @@ impl WrapperLayout {
         }
     }
 
-    /// Bytes after the payload.
+    /// Returns the number of bytes after the payload.
     #[must_use]
     pub fn tag_len(self) -> usize {
         match self {
@@ -94,7 +91,7 @@ impl WrapperLayout {
         }
     }
 
-    /// The command of data that goes this way.
+    /// Returns the command of data in this direction.
     #[must_use]
     pub fn command(self, direction: Direction) -> u16 {
         match (self, direction) {
@@ -105,20 +102,14 @@ impl WrapperLayout {
         }
     }
 
-    /// The direction of data with this command; `None` when it is not data. `cc51` has one command
-    /// for both.
-    fn direction(self, command: u16) -> Option<Direction> {
+    /// Returns the direction of data with this command, or `None` if it is not data.
+    pub(crate) fn direction(self, command: u16) -> Option<Direction> {
         [Direction::ToCamera, Direction::FromCamera]
             .into_iter()
             .find(|&direction| self.command(direction) == command)
     }
 
-    /// Whether an IOTC datagram with this command is data.
-    pub(crate) fn is_iotc_data(self, command: u16) -> bool {
-        self != Self::Cc51 && self.direction(command).is_some()
-    }
-
-    /// The IOTC flags of data that goes this way.
+    /// Returns the IOTC flags of data in this direction.
     fn flags(self, direction: Direction) -> u16 {
         match (self, direction) {
             (Self::Iotc28, Direction::FromCamera) => flags::CAMERA,
@@ -126,7 +117,7 @@ impl WrapperLayout {
         }
     }
 
-    /// Zeros before the session id.
+    /// Returns the number of zeros before the session id.
     fn gap(self) -> usize {
         match self {
             Self::Iotc30 => 4,
@@ -136,33 +127,38 @@ impl WrapperLayout {
 }
 
 impl DataHeader {
-    /// Most bytes of payload: what the length field has room for, in every layout.
+    /// The maximum length of the payload that the length field can express in every layout.
     pub const MAX_PAYLOAD: u16 = u16::MAX - 36;
 
-    /// Reads the header of a whole datagram; the payload is at [`DataHeader::payload_range`].
+    /// Parses the header of a datagram. [`DataHeader::payload_range`] locates the payload.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer bytes than header and tag, or when the length field (at 4, in
-    /// `cc51` at 6) is not the datagram's; [`Error::Magic`] at 0, and for a command that is not
-    /// data (at 8, in `cc51` at 4).
+    /// [`Error::Length`] for fewer bytes than header and tag, or if the length field (at 4, in
+    /// `cc51` at 6) is not the datagram's; [`Error::Magic`] at 0, and for another command (at 8, in
+    /// `cc51` at 4).
     pub fn parse(bytes: &[u8], wrapper: WrapperLayout) -> Result<Self, Error> {
         if wrapper == WrapperLayout::Cc51 {
-            return Self::parse_cc51(bytes);
+            let (header, body) = Cc51Header::expect(WHAT, cc51::command::DATA, bytes)?;
+            return Self::from_cc51(&header, body);
         }
-        let (header, rest) = IotcHeader::parse_datagram(bytes)?;
-        let Some(direction) = wrapper.direction(header.command) else {
-            return Err(Error::Magic {
-                what: WHAT,
-                offset: 8,
-                expected: command::DATA_FROM_CAMERA.to_le_bytes(),
-                actual: header.command.to_le_bytes(),
-            });
-        };
-        let payload_len = Self::payload_len(bytes, wrapper)?;
-        let [_, _, at_14, at_15] = header.tail;
-        let len = wrapper.header_len() - IotcHeader::LEN;
+        let (header, body) = IotcHeader::parse_datagram(bytes)?;
+        let direction = wrapper
+            .direction(header.command)
+            .ok_or_else(|| header.wrong_command(WHAT, command::DATA_FROM_CAMERA))?;
+        Self::from_iotc(&header, direction, body, wrapper)
+    }
+
+    /// Parses the bytes after an IOTC header.
+    pub(crate) fn from_iotc(
+        header: &IotcHeader,
+        direction: Direction,
+        body: &[u8],
+        wrapper: WrapperLayout,
+    ) -> Result<Self, Error> {
         let parser = (skip(2), skip(wrapper.gap()), array);
-        let ((_, _, session), _) = layout(WHAT, len, rest, parser)?;
+        let len = wrapper.header_len();
+        let ((_, _, session), payload) = layout_after(IotcHeader::LEN, WHAT, len, body, parser)?;
+        let [_, _, at_14, at_15] = header.tail;
         Ok(Self {
             layout: wrapper,
             direction,
@@ -172,18 +168,36 @@ impl DataHeader {
             },
             sequence: header.sequence,
             session: SessionId(session),
-            payload_len,
+            payload_len: Self::payload_len(payload, wrapper)?,
         })
     }
 
-    /// Writes the bytes before the payload. The caller writes `payload_len` bytes of payload after
-    /// them, and in `cc51` the tag. A `payload_len` over [`DataHeader::MAX_PAYLOAD`] makes a
-    /// datagram that does not parse.
+    /// Parses the bytes after a cc51 header.
+    pub(crate) fn from_cc51(header: &Cc51Header, body: &[u8]) -> Result<Self, Error> {
+        let wrapper = WrapperLayout::Cc51;
+        let len = wrapper.header_len();
+        let ((session, _), payload) =
+            layout_after(Cc51Header::LEN, WHAT, len, body, (array, skip(4)))?;
+        let [_, channel] = header.sequence.to_le_bytes();
+        Ok(Self {
+            layout: wrapper,
+            direction: header.direction,
+            channel,
+            sequence: header.ticket,
+            session: SessionId(session),
+            payload_len: Self::payload_len(payload, wrapper)?,
+        })
+    }
+
+    /// Writes the bytes before the payload.
+    ///
+    /// The caller writes `payload_len` bytes of payload after them, and in `cc51` the tag. A
+    /// datagram with a `payload_len` over [`DataHeader::MAX_PAYLOAD`] does not parse.
     pub fn write(&self, out: &mut impl BufMut) {
         let header_len = u16::try_from(self.layout.header_len()).unwrap_or(u16::MAX);
         let tag_len = u16::try_from(self.layout.tag_len()).unwrap_or(u16::MAX);
         if self.layout == WrapperLayout::Cc51 {
-            // The size does not count 12 bytes of the header.
+            // The size does not count the first 12 bytes.
             let more = header_len.saturating_add(tag_len).saturating_sub(12);
             let header = Cc51Header {
                 command: cc51::command::DATA,
@@ -217,56 +231,34 @@ impl DataHeader {
         out.put_slice(&self.session.0);
     }
 
-    /// Where in the datagram the payload is: so that it can be decrypted in place.
+    /// Returns the range of the payload in the datagram, for decryption in place.
     #[must_use]
     pub fn payload_range(&self) -> Range<usize> {
         let start = self.layout.header_len();
         start..start + usize::from(self.payload_len)
     }
 
-    /// Where in the datagram the tag is: empty, except in `cc51`.
+    /// Returns the range of the tag in the datagram. Empty except in `cc51`.
     #[must_use]
     pub fn tag_range(&self) -> Range<usize> {
         let start = self.payload_range().end;
         start..start + self.layout.tag_len()
     }
 
-    fn parse_cc51(bytes: &[u8]) -> Result<Self, Error> {
-        let (header, rest) = Cc51Header::parse_datagram(bytes)?;
-        magic(
-            WHAT,
-            4,
-            cc51::command::DATA.to_le_bytes(),
-            header.command.to_le_bytes(),
-        )?;
-        let payload_len = Self::payload_len(bytes, WrapperLayout::Cc51)?;
-        let ((session, _), _) = layout(WHAT, 12, rest, (array, skip(4)))?;
-        let [_, channel] = header.sequence.to_le_bytes();
-        Ok(Self {
-            layout: WrapperLayout::Cc51,
-            direction: header.direction,
-            channel,
-            sequence: header.ticket,
-            session: SessionId(session),
-            payload_len,
-        })
-    }
-
-    /// What a datagram has beside header and tag.
-    fn payload_len(bytes: &[u8], wrapper: WrapperLayout) -> Result<u16, Error> {
-        let around = wrapper.header_len() + wrapper.tag_len();
-        let len = bytes.len().checked_sub(around);
+    /// Returns the length of the payload, given the bytes of payload and tag.
+    fn payload_len(payload: &[u8], wrapper: WrapperLayout) -> Result<u16, Error> {
+        let len = payload.len().checked_sub(wrapper.tag_len());
         len.and_then(|n| u16::try_from(n).ok())
             .ok_or(Error::Length {
                 what: WHAT,
-                offset: bytes.len().min(wrapper.header_len()),
-                expected: around,
-                actual: bytes.len(),
+                offset: wrapper.header_len(),
+                expected: wrapper.header_len() + wrapper.tag_len(),
+                actual: wrapper.header_len() + payload.len(),
             })
     }
 }
 
-/// With a payload that the length field has room for.
+/// Generates a payload length that the length field can express.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for DataHeader {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {

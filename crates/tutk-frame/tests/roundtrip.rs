@@ -1,4 +1,4 @@
-//! What is written parses to the same; what is cut short, or noise, is an error and no panic.
+//! Written packets parse to the same value. Truncated packets and noise are errors, never panics.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,20 +11,20 @@ use std::fmt::Debug;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
 use tutk_frame::{
-    AvHeader, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive,
-    ChannelMessage, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error,
-    Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck,
-    IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout,
-    Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, SessionRequest, SessionStamp,
-    SessionTrailer, Slice, SliceHeader, TalkPacket, Uid,
+    AvContent, AvHeader, AvKind, AvMedia, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header,
+    Cc51Keepalive, ChannelMessage, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout,
+    DiscoveryRequest, Error, Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia,
+    Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive,
+    LinkClock, MediaLayout, Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer,
+    SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader, TalkPacket, Uid,
 };
 
-/// Bytes for `Unstructured`: many, so that fields are seldom the zeros of bytes run out.
+/// Generates bytes for `Unstructured`: many, since missing bytes become zeros.
 fn seed() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..2000)
 }
 
-/// Writes, parses, compares.
+/// Writes and parses a value, and compares.
 fn same<'a, T: PartialEq + Debug>(
     value: &T,
     buffer: &'a mut Vec<u8>,
@@ -35,11 +35,11 @@ fn same<'a, T: PartialEq + Debug>(
     assert_eq!(&parse(buffer).unwrap(), value);
 }
 
-/// That every proper prefix is an error, which points into the prefix or to its end.
+/// Checks that every proper prefix is an error with an offset within the prefix.
 fn truncated<'a, T: Debug>(bytes: &'a [u8], parse: impl Fn(&'a [u8]) -> Result<T, Error>) {
     for len in 0..bytes.len() {
         match parse(&bytes[..len]) {
-            Ok(value) => panic!("{len} of {} bytes are {value:?}", bytes.len()),
+            Ok(value) => panic!("{len} of {} bytes parse as {value:?}", bytes.len()),
             Err(error) => assert!(error.offset() <= len, "{error} in {len} bytes"),
         }
     }
@@ -58,7 +58,7 @@ macro_rules! roundtrip {
     )*};
 }
 
-/// For layouts whose rest is given back: nothing must be left.
+/// Checks that no bytes remain.
 fn all<T>((value, rest): (T, &[u8])) -> T {
     assert!(rest.is_empty());
     value
@@ -72,9 +72,9 @@ roundtrip! {
     slice: Slice<'_>, |x, out| x.write(out), Slice::parse;
     parity: Parity<'_>, |x, out| x.write(out), Parity::parse;
     frame_info: FrameInfo, |x, out| x.write(out), FrameInfo::parse;
-    summary_header: FragmentHeader, |x, out| x.write(out),
+    fragment_header: FragmentHeader, |x, out| x.write(out),
         |b| FragmentHeader::parse(b).map(all);
-    summary_packet: Fragment<'_>, |x, out| x.write(out), Fragment::parse;
+    fragment: Fragment<'_>, |x, out| x.write(out), Fragment::parse;
     talk_packet: TalkPacket<'_>, |x, out| x.write(out), TalkPacket::parse;
     heartbeat: Heartbeat, |x, out| x.write(out), Heartbeat::parse;
     resend_request: ResendRequest<'_>, |x, out| write_request(x, out), ResendRequest::parse;
@@ -104,7 +104,7 @@ proptest! {
         let mut u = Unstructured::new(&seed);
         let group: GroupHeader = u.arbitrary().unwrap();
         let media: GroupedMedia<'_> = u.arbitrary().unwrap();
-        // Where such a body stands in a group.
+        // An index where such a body may be.
         let k = group.k.clamp(1, 254);
         let group = match media {
             GroupedMedia::Slice(_) => GroupHeader { k, index: group.index % k, ..group },
@@ -114,7 +114,7 @@ proptest! {
             }
         };
         same(&media, &mut Vec::new(), |x, out| x.write(out), |b| GroupedMedia::parse(group, b));
-        // In no group is parity a slice: not even where the index is misread.
+        // Parity does not parse as a slice.
         if let GroupedMedia::Parity(parity) = media {
             let mut body = Vec::new();
             parity.write(&mut body);
@@ -140,7 +140,7 @@ proptest! {
         packet.write(layout, &mut bytes);
         prop_assert_eq!(packet.body_offset() + body.len(), bytes.len());
         prop_assert_eq!(AvPacket::parse(&bytes, layout), Ok(packet));
-        // Whatever a caller makes of the options, the packet parses, and the body is its body.
+        // The packet parses whatever options the caller sets.
         let odd = AvPacket { clock: Some(clock), group: None, ..packet };
         let mut bytes = Vec::new();
         odd.write(layout, &mut bytes);
@@ -188,7 +188,7 @@ proptest! {
         bytes.resize(header.tag_range().end, fill);
         prop_assert_eq!(DataHeader::parse(&bytes, header.layout), Ok(header));
         prop_assert_eq!(header.payload_range().len(), usize::from(header.payload_len));
-        // One byte more or less is not the datagram that the header speaks of.
+        // One byte more or less is an error.
         bytes.push(fill);
         prop_assert!(DataHeader::parse(&bytes, header.layout).is_err());
         bytes.truncate(bytes.len() - 2);
@@ -208,7 +208,7 @@ proptest! {
         prop_assert_eq!(uid.as_bytes(), text.as_bytes());
     }
 
-    /// Noise behind every header that gets a parser going.
+    /// Adds noise to the beginning of every header.
     #[test]
     fn noise_never_panics(
         start in prop_oneof![
@@ -228,7 +228,7 @@ proptest! {
         let mut bytes = start;
         bytes.extend(noise);
         every_parser(&bytes, layout);
-        // And with lengths and commands that are right, so that the parsers get to the bodies.
+        // With valid lengths and commands, so that the parsers reach the bodies.
         let len = u16::try_from(bytes.len()).unwrap();
         if len >= 16 {
             bytes[..2].copy_from_slice(&IotcHeader::MAGIC);
@@ -243,7 +243,7 @@ proptest! {
     }
 }
 
-/// All that takes bytes; what comes out is not the matter.
+/// Runs every parser.
 fn every_parser(bytes: &[u8], layout: IotcLayout) {
     let _ = Iotc::parse(bytes, layout);
     let _ = Cc51::parse(bytes);
@@ -251,7 +251,7 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     for media in [MediaLayout::Fragment, MediaLayout::Slice] {
         if let Ok(packet) = AvPacket::parse(bytes, media) {
             assert_eq!(&bytes[packet.body_offset()..], packet.body);
-            let _ = packet.kind(media);
+            content_agrees_with_parsers(bytes, &packet, media);
             let _ = Slice::parse(packet.body).map(|slice| FrameInfo::parse(slice.info));
         }
     }
@@ -275,13 +275,47 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     let _ = IoctlAck::parse(bytes);
 }
 
-/// An `x` for a seed of its own.
+/// Checks that [`AvPacket::content`] returns what the content's own parser returns.
+fn content_agrees_with_parsers(bytes: &[u8], packet: &AvPacket<'_>, layout: MediaLayout) {
+    let same = match packet.content(layout) {
+        Ok(AvContent::ChannelMessage(x)) => ChannelMessage::parse(bytes) == Ok(x),
+        Ok(AvContent::BufferReset(x)) => BufferReset::parse(bytes) == Ok(x),
+        Ok(AvContent::IoctlRequest(x)) => IoctlRequest::parse(bytes) == Ok(x),
+        Ok(AvContent::IoctlMessage(x)) => IoctlMessage::parse(bytes) == Ok(x),
+        Ok(AvContent::IoctlAck(x)) => IoctlAck::parse(bytes) == Ok(x),
+        Ok(AvContent::Heartbeat(x)) => {
+            Heartbeat::parse(bytes) == Ok(x) && ResendRequest::parse(bytes).is_err()
+        }
+        Ok(AvContent::ResendRequest(x)) => ResendRequest::parse(bytes) == Ok(x),
+        Ok(AvContent::Probe(x)) => Probe::parse(bytes) == Ok(x),
+        Ok(AvContent::ProbeAnswer(x)) => ProbeAnswer::parse(bytes) == Ok(x),
+        Ok(AvContent::Media(AvMedia::Fragment(x))) => Fragment::parse(bytes) == Ok(x),
+        Ok(AvContent::Media(AvMedia::Slice(x))) => Slice::parse(packet.body) == Ok(x),
+        Ok(AvContent::Media(AvMedia::Grouped { group, body })) => {
+            packet.group == Some(group) && packet.body == body && group.k > 0
+        }
+        Ok(_) => true,
+        Err(error) => match packet.kind(layout) {
+            AvKind::Channel | AvKind::ChannelAck => ChannelMessage::parse(bytes) == Err(error),
+            AvKind::BufferReset | AvKind::BufferResetAck => BufferReset::parse(bytes) == Err(error),
+            AvKind::Grouped => IoctlRequest::parse(bytes) == Err(error),
+            AvKind::Ioctl => IoctlMessage::parse(bytes) == Err(error),
+            AvKind::Heartbeat => Heartbeat::parse(bytes) == Err(error),
+            AvKind::ProbeAnswer => ProbeAnswer::parse(bytes) == Err(error),
+            AvKind::Media(_) | AvKind::Resent(_) => error.offset() <= bytes.len(),
+            kind => panic!("{kind:?} has no body that could fail: {error}"),
+        },
+    };
+    assert!(same, "{:?} of {bytes:02x?}", packet.content(layout));
+}
+
+/// Generates a value from a seed.
 fn sample<'a, T: Arbitrary<'a>>(seed: &'a [u8]) -> T {
     Unstructured::new(seed).arbitrary().unwrap()
 }
 
 #[test]
-fn what_is_cut_short_is_an_error() {
+fn truncated_packets_are_errors() {
     let seed: Vec<u8> = (0..8).flat_map(|_| 3..=250).collect();
     let seed = &seed[..];
     let bytes = |write: &dyn Fn(&mut Vec<u8>)| {
@@ -323,8 +357,7 @@ fn what_is_cut_short_is_an_error() {
     truncated(&b, BufferReset::parse);
     let b = bytes(&|out| sample::<IoctlRequest<'_>>(seed).write(out));
     truncated(&b, IoctlRequest::parse);
-    // A channel message, an IOCTL message and a summary packet end where the packet ends: cut
-    // inside their headers.
+    // These packets have a body of any length: truncate their headers.
     let b = bytes(&|out| sample::<ChannelMessage<'_>>(seed).write(out));
     truncated(&b[..ChannelMessage::LEN], ChannelMessage::parse);
     let b = bytes(&|out| sample::<IoctlMessage<'_>>(seed).write(out));
@@ -335,7 +368,7 @@ fn what_is_cut_short_is_an_error() {
     truncated(&b, SliceHeader::parse);
     let b = bytes(&|out| sample::<FrameInfo>(seed).write(out));
     truncated(&b[..FrameInfo::MIN_LEN], FrameInfo::parse);
-    // A grouped packet with a link clock: 24 bytes of headers.
+    // A grouped packet with a link clock has 24 bytes of headers.
     let b = [
         0x0c, 0x08, 0x0b, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 0, 0, 6, 0, 1, 2, 1, 0, 0, 0,
     ];

@@ -1,4 +1,4 @@
-//! Audio: what wire.md section 11 has for two-way audio, and what the summary leaves open.
+//! Audio to the camera byte by byte (docs/protocol.md, section 16), and audio in fragments.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -14,7 +14,7 @@ use tutk_frame::{
 };
 
 #[test]
-fn talk_packet() {
+fn talk_packet_matches_its_table() {
     let bytes = table(&[
         (0, "03 09"),
         (2, "0c 00"),
@@ -74,7 +74,7 @@ fn talk_packet() {
         let error = TalkPacket::parse(&wrong).unwrap_err();
         assert_eq!(error.offset(), offset, "{error}");
     }
-    // What is not looked at: version, the second previous frame, the rest of the frame info.
+    // Ignored: version, the repeated frame number, unknown bytes of the frame info.
     for at in [2, 18, 43, 44, 51] {
         let mut other = bytes.clone();
         other[at] ^= 0xff;
@@ -82,9 +82,8 @@ fn talk_packet() {
     }
 }
 
-/// It is a media packet of one slice like any other: the one AV grammar reads it too.
 #[test]
-fn a_talk_packet_is_a_slice() {
+fn talk_packet_parses_as_a_slice() {
     let packet = TalkPacket {
         sequence: 0,
         micros: 5,
@@ -112,9 +111,8 @@ fn a_talk_packet_is_a_slice() {
     assert_eq!(slice.payload, b"sound");
 }
 
-/// This project's choice: the summary says nothing of the format of audio.
 #[test]
-fn the_summary_says_the_format_of_audio_in_the_codec_info() {
+fn codec_info_of_a_fragment_has_the_audio_format() {
     let flags = AudioFlags::new(8_000, 16, 1).unwrap();
     let codec_info = FragmentHeader::codec_info(Codec::Pcmu, Some(flags));
     assert_eq!(codec_info, 0x0204_0089);

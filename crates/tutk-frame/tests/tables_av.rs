@@ -1,4 +1,4 @@
-//! The AV tables of summary.md and wire.md sections 8, 9 and 10, offset by offset.
+//! AV packets byte by byte (docs/protocol.md, sections 11 to 13 and 15).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,10 +10,10 @@ mod table;
 
 use table::*;
 use tutk_frame::{
-    AudioFlags, AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Codec, Error, Fragment,
-    FragmentHeader, FrameDevice, FrameInfo, FrameNumbers, GroupHeader, Heartbeat, IoctlAck,
-    IoctlMessage, IoctlRequest, LinkClock, MediaKind, MediaLayout, Probe, ProbeAnswer, Slice,
-    SliceHeader, SlicePlace,
+    AudioFlags, AvContent, AvHeader, AvKind, AvMedia, AvPacket, AvStamp, BufferReset,
+    ChannelMessage, Codec, Error, Fragment, FragmentHeader, FrameDevice, FrameInfo, FrameNumbers,
+    GroupHeader, Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, LinkClock, MediaKind,
+    MediaLayout, Probe, ProbeAnswer, ResendRequest, Slice, SliceHeader, SlicePlace,
 };
 
 /// Version 0x000b, AV sequence 2.
@@ -25,8 +25,7 @@ const STAMP: AvStamp = AvStamp {
 const Z24: &str = "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00";
 
 #[test]
-fn summary_ioctl_frame() {
-    // K10000, then K10002: sub-channel and flag.
+fn ioctl_to_the_camera() {
     for (index, index_16, index_32) in [
         (0, "00 00", "00 00 00 00"),
         (1, "01 00", "01 00 00 00"),
@@ -62,7 +61,7 @@ fn summary_ioctl_frame() {
 }
 
 #[test]
-fn ioctl_frame_errors_name_the_offset() {
+fn ioctl_errors_name_the_offset() {
     let good = written(|out| {
         let request = IoctlRequest {
             stamp: STAMP,
@@ -86,7 +85,7 @@ fn ioctl_frame_errors_name_the_offset() {
 }
 
 #[test]
-fn summary_ack() {
+fn heartbeat_of_summary() {
     let bytes = table(&[
         (0, "09 00"),
         (2, "0b 00"),
@@ -112,7 +111,7 @@ fn summary_ack() {
 }
 
 #[test]
-fn field_heartbeat() {
+fn heartbeat_of_transcode() {
     let mut bytes = table(&[
         (0, "09 00"),
         (2, "0c 00"),
@@ -139,7 +138,7 @@ fn field_heartbeat() {
         clock: 0xabcd,
     };
     assert_eq!(written(|out| heartbeat.write(out)), bytes);
-    // One that goes on, as in resend mode, is a heartbeat still.
+    // Further bytes are accepted.
     bytes.extend([1, 2, 3]);
     assert_eq!(Heartbeat::parse(&bytes), Ok(heartbeat));
     let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
@@ -147,7 +146,7 @@ fn field_heartbeat() {
 }
 
 #[test]
-fn summary_status_is_the_probe_answer() {
+fn probe_answer() {
     let bytes = table(&[
         (0, "0b 00"),
         (2, "0b 00"),
@@ -214,7 +213,7 @@ fn channel_message_and_ack() {
         assert_eq!(bytes.len(), ChannelMessage::LEN);
         let mut data = [0; 24];
         data[23] = 0xee;
-        // In the field an HL message may follow at 36.
+        // Real cameras may append an HL message.
         for body in [&b""[..], b"HL"] {
             let message = ChannelMessage {
                 ack,
@@ -266,12 +265,12 @@ fn ioctl_from_the_camera() {
     };
     assert_eq!(written(|out| message.write(out)), bytes);
     assert_eq!(IoctlMessage::parse(&bytes), Ok(message));
-    // A frame header with other bytes than ours, and a size that counts something else.
+    // Unknown bytes, and a size that counts something else.
     let mut other = bytes.clone();
     other[8..16].fill(0x5a);
     other[16] = 3;
     assert_eq!(IoctlMessage::parse(&other), Ok(message));
-    // No size is more than the packet.
+    // The size exceeds the packet.
     other[17] = 1;
     assert_eq!(IoctlMessage::parse(&other).unwrap_err().offset(), 16);
     let ack = table(&[
@@ -288,7 +287,7 @@ fn ioctl_from_the_camera() {
 }
 
 #[test]
-fn summary_video_frame_header() {
+fn fragment_header() {
     for (magic, kind) in [
         ("05 08", MediaKind::Key),
         ("05 00", MediaKind::Delta),
@@ -324,11 +323,10 @@ fn summary_video_frame_header() {
         assert_eq!(written(|out| packet.write(out)), bytes);
         assert_eq!(Fragment::parse(&bytes), Ok(packet));
         assert_eq!(header.codec(), Some(Codec::H264));
-        // Never a link clock, though `05 08` has its flag.
+        // `05 08` has the flag of a link clock, but none follows.
         let av = AvPacket::parse(&bytes, MediaLayout::Fragment).unwrap();
         assert_eq!((av.clock, av.body_offset()), (None, 8));
         assert_eq!(av.kind(MediaLayout::Fragment), AvKind::Media(kind));
-        // A wrong field is named by its offset.
         for (at, value, offset) in [(0, 7, 0), (1, 2, 0), (6, 0, 6), (13, 0, 12), (20, 5, 20)] {
             let mut wrong = bytes.clone();
             wrong[at] = value;
@@ -341,7 +339,7 @@ fn summary_video_frame_header() {
 }
 
 #[test]
-fn types_and_flags_have_names() {
+fn kind_follows_from_type_and_flags() {
     let kind = |magic: [u8; 2], layout| {
         let mut bytes = [0; 24];
         bytes[..2].copy_from_slice(&magic);
@@ -382,9 +380,159 @@ fn types_and_flags_have_names() {
     }
 }
 
+/// Every kind of packet is classified with one parse of its headers.
+#[test]
+fn content_of_every_kind() {
+    fn content(bytes: &[u8]) -> Result<AvContent<'_>, Error> {
+        AvPacket::parse(bytes, MediaLayout::Slice)?.content(MediaLayout::Slice)
+    }
+    let bytes = |magic: [u8; 2], len: usize| [&magic[..], &vec![0; len - 2]].concat();
+    for magic in [[0x00, 0x00], [0x00, 0x20]] {
+        assert_eq!(content(&bytes(magic, 24)), Ok(AvContent::Login));
+    }
+    assert_eq!(
+        content(&bytes([0x00, 0x21], 24)),
+        Ok(AvContent::LoginAnswer)
+    );
+    assert_eq!(content(&bytes([0x7f, 0x00], 8)), Ok(AvContent::Unknown));
+    for ack in [false, true] {
+        let message = ChannelMessage {
+            ack,
+            stamp: STAMP,
+            channel: 1,
+            subtype: 7,
+            data: [9; 24],
+            body: b"HL",
+        };
+        let packet = written(|out| message.write(out));
+        assert_eq!(content(&packet), Ok(AvContent::ChannelMessage(message)));
+        let reset = BufferReset {
+            ack,
+            stamp: STAMP,
+            data: [9; 12],
+        };
+        let packet = written(|out| reset.write(out));
+        assert_eq!(content(&packet), Ok(AvContent::BufferReset(reset)));
+    }
+    let request = IoctlRequest {
+        stamp: STAMP,
+        index: 1,
+        hl: b"HL",
+    };
+    let packet = written(|out| request.write(out));
+    assert_eq!(content(&packet), Ok(AvContent::IoctlRequest(request)));
+    let message = IoctlMessage {
+        stamp: STAMP,
+        hl: b"HL",
+    };
+    let packet = written(|out| message.write(out));
+    assert_eq!(content(&packet), Ok(AvContent::IoctlMessage(message)));
+    let ack = message.acknowledge();
+    let packet = written(|out| ack.write(out));
+    assert_eq!(content(&packet), Ok(AvContent::IoctlAck(ack)));
+    let heartbeat = Heartbeat {
+        stamp: STAMP,
+        reported: 1,
+        newest: 2,
+        count: 3,
+        count_again: 3,
+        clock: 4,
+    };
+    let packet = written(|out| heartbeat.write(out));
+    assert_eq!(content(&packet), Ok(AvContent::Heartbeat(heartbeat)));
+    let packet = written(|out| ResendRequest::write(&heartbeat, 5, &[6], out));
+    let request = ResendRequest::parse(&packet).unwrap();
+    assert_eq!(content(&packet), Ok(AvContent::ResendRequest(request)));
+    // An invalid list leaves a heartbeat.
+    let packet = [&packet[..], &[0]].concat();
+    assert_eq!(content(&packet), Ok(AvContent::Heartbeat(heartbeat)));
+    let probe = Probe {
+        stamp: STAMP,
+        clock: LinkClock {
+            clock: 1,
+            round_trip: 2,
+            word: 3,
+        },
+    };
+    let packet = written(|out| probe.write(out));
+    assert_eq!(content(&packet), Ok(AvContent::Probe(probe)));
+    let answer = ProbeAnswer {
+        stamp: STAMP,
+        clock: 1,
+        received: [2, 3],
+    };
+    let packet = written(|out| answer.write(out));
+    assert_eq!(content(&packet), Ok(AvContent::ProbeAnswer(answer)));
+}
+
+#[test]
+fn content_of_media() {
+    let slice = Slice {
+        header: SliceHeader {
+            kind: MediaKind::Delta,
+            resent: false,
+            counter: 1,
+            slices: 3,
+            place: SlicePlace::Index(1),
+            size: 2,
+            previous_frame: 6,
+            frame: 7,
+        },
+        payload: &[0xaa, 0xbb],
+        info: &[],
+    };
+    let body = written(|out| slice.write(out));
+    let header = AvHeader::new([0x07, 0x00], STAMP);
+    let mut packet = AvPacket {
+        header,
+        clock: None,
+        group: None,
+        body: &body,
+    };
+    let content = packet.content(MediaLayout::Slice);
+    assert_eq!(content, Ok(AvContent::Media(AvMedia::Slice(slice))));
+    // Offsets of errors count from the packet's first byte.
+    packet.body = &body[..21];
+    let error = packet.content(MediaLayout::Slice).unwrap_err();
+    assert_eq!((error.offset(), error.what()), (16, "slice header"));
+
+    let group = GroupHeader {
+        group: 1,
+        index: 0,
+        k: 1,
+        m: 0,
+    };
+    packet.header = AvHeader::new([0x0c, 0x00], STAMP);
+    packet.group = Some(group);
+    packet.body = &body;
+    let grouped = AvMedia::Grouped { group, body: &body };
+    let content = packet.content(MediaLayout::Slice);
+    assert_eq!(content, Ok(AvContent::Media(grouped)));
+    let content = packet.content(MediaLayout::Fragment);
+    assert_eq!(content, Ok(AvContent::Unknown), "`summary` has no groups");
+
+    let fragment = Fragment {
+        header: FragmentHeader {
+            kind: MediaKind::Key,
+            version: 0x000b,
+            sequence: 9,
+            timestamp: 0x1234_5678,
+            frame_size: 0x1003,
+            fragments: 5,
+            index: 4,
+            codec_info: FragmentHeader::H264,
+        },
+        payload: &[0xaa],
+    };
+    let bytes = written(|out| fragment.write(out));
+    let packet = AvPacket::parse(&bytes, MediaLayout::Fragment).unwrap();
+    let content = packet.content(MediaLayout::Fragment);
+    assert_eq!(content, Ok(AvContent::Media(AvMedia::Fragment(fragment))));
+}
+
 #[test]
 fn grouped_first_slice() {
-    // AV header, link clock, group header, slice header: 44 bytes before the payload.
+    // AV header, link clock, group header and slice header: 44 bytes before the payload.
     let bytes = table(&[
         (0, "0c"),
         (1, "08"),
@@ -437,7 +585,7 @@ fn grouped_first_slice() {
     assert_eq!(written(|out| slice.write(out)), packet.body);
 }
 
-/// The 40 bytes of wire.md section 10.
+/// A frame info of 40 bytes.
 fn info_bytes() -> Vec<u8> {
     table(&[
         (0, "4e 00"),
@@ -486,7 +634,7 @@ fn frame_info() {
     assert_eq!(written(|out| whole.write(out)), bytes);
     assert_eq!(FrameInfo::parse(&bytes), Ok(whole));
     assert_eq!(whole.mac(), Some(*b"2CAA8E123456"));
-    // Shorter ones say less.
+    // Shorter ones have fewer fields.
     let of_24 = FrameInfo::parse(&bytes[..24]).unwrap();
     assert_eq!(
         (of_24.frame_bytes(), of_24.frame()),
@@ -523,12 +671,12 @@ fn last_slice_with_frame_info() {
     assert_eq!(slice.payload, [0xaa, 0xbb, 0xcc]);
     assert_eq!(FrameInfo::parse(slice.info), Ok(info()));
     assert_eq!(written(|out| slice.write(out)), bytes);
-    // A size that does not count the frame info means the same.
+    // A size without the frame info is accepted too.
     let mut uncounted = bytes.clone();
     uncounted[8] = 3;
     let other = Slice::parse(&uncounted).unwrap();
     assert_eq!((other.payload, other.info), (slice.payload, slice.info));
-    // Any other does not fit.
+    // Any other size is an error.
     let mut wrong = bytes.clone();
     wrong[8] = 4;
     assert_eq!(
@@ -554,7 +702,7 @@ fn slice_errors_name_the_offset() {
         wrong[at] = value;
         assert_eq!(Slice::parse(&wrong).unwrap_err().offset(), offset);
     }
-    // Frame info that is longer than the slice.
+    // The frame info is longer than the slice.
     let mut wrong = good.clone();
     wrong[1] = 1;
     wrong[6] = 40;

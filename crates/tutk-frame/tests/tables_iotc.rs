@@ -1,4 +1,4 @@
-//! The IOTC and cc51 tables of summary.md and wire.md sections 2, 4, 5 and 6, offset by offset.
+//! IOTC and cc51 packets byte by byte (docs/protocol.md, sections 5 and 7 to 9).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -37,7 +37,7 @@ fn tag() -> [u8; 20] {
 }
 
 #[test]
-fn iotc_header() {
+fn iotc_header_matches_its_table() {
     let bytes = table(&[
         (0, "04 02"),
         (2, "1a"),
@@ -59,7 +59,7 @@ fn iotc_header() {
     };
     assert_eq!(IotcHeader::parse(&bytes), Ok((header, &[][..])));
     assert_eq!(written(|out| header.write(out)), bytes);
-    // Other SDK generations pass.
+    // Other SDK generations are accepted.
     for generation in [0x12, 0x19, 0x1c] {
         let mut other = bytes.clone();
         other[2] = generation;
@@ -68,7 +68,7 @@ fn iotc_header() {
 }
 
 #[test]
-fn summary_disco() {
+fn discovery_request_of_summary() {
     let bytes = table(&[
         (0, "04 02"),
         (2, "1a 02"),
@@ -100,7 +100,7 @@ fn summary_disco() {
 }
 
 #[test]
-fn field_discovery_both_stages() {
+fn discovery_request_of_transcode_in_both_stages() {
     for (stage, number, key, key_bytes) in [
         (
             Stage::Broadcast,
@@ -144,7 +144,7 @@ fn field_discovery_both_stages() {
 }
 
 #[test]
-fn summary_discovery_answer() {
+fn discovery_answer_of_summary() {
     let bytes = table(&[
         (0, "04 02 1a 02"),
         (4, "48 00"),
@@ -172,7 +172,7 @@ fn summary_discovery_answer() {
 }
 
 #[test]
-fn field_discovery_answer() {
+fn discovery_answer_of_transcode() {
     let mut bytes = table(&[
         (0, "04 02 1a 02"),
         (4, "b8 00"),
@@ -196,7 +196,7 @@ fn field_discovery_answer() {
         Iotc::parse(&bytes, TRANSCODE),
         Ok(Iotc::DiscoveryAnswer(answer))
     );
-    // Any length that holds the UID will do.
+    // Any length that includes the UID is accepted.
     bytes.truncate(36);
     bytes[4] = 20;
     let short = DiscoveryAnswer::parse(&bytes, TRANSCODE.discovery).unwrap();
@@ -204,7 +204,7 @@ fn field_discovery_answer() {
 }
 
 #[test]
-fn summary_session_request() {
+fn session_request_of_summary_has_a_checked_crc() {
     let mut bytes = table(&[
         (0, "04 02"),
         (2, "1a 02"),
@@ -216,7 +216,7 @@ fn summary_session_request() {
         (16, UID),
         (36, RANDOM_ID),
         (44, Z4),
-        // CRC-32/ISO-HDLC of the 48 bytes before, by Python's zlib.crc32.
+        // CRC-32/ISO-HDLC of the first 48 bytes, from Python's zlib.crc32.
         (48, "5c 50 59 da"),
     ]);
     assert_eq!(bytes.len(), 52);
@@ -238,7 +238,7 @@ fn summary_session_request() {
 }
 
 #[test]
-fn field_session_request() {
+fn session_request_of_transcode_has_the_unix_time() {
     let bytes = table(&[
         (0, "04 02 1a 02"),
         (4, "24 00"),
@@ -264,7 +264,7 @@ fn field_session_request() {
 }
 
 #[test]
-fn session_answer() {
+fn session_answer_with_and_without_body() {
     let bytes = table(&[
         (0, "04 02 1a 02"),
         (4, "24 00"),
@@ -285,7 +285,7 @@ fn session_answer() {
         Iotc::parse(&bytes, TRANSCODE),
         Ok(Iotc::SessionAnswer(answer))
     );
-    // The header alone will do.
+    // The header alone is accepted.
     let header = table(&[(0, "04 02 1a 0a 00 00 00 00 04 04 33 00 00 00 00 00")]);
     let bare = SessionAnswer {
         uid: None,
@@ -298,7 +298,7 @@ fn session_answer() {
 }
 
 #[test]
-fn keepalive_and_answer() {
+fn keepalive_and_its_answer() {
     for (answer, command, flags) in [(false, "28 04", "12 00"), (true, "27 04", "21 00")] {
         let bytes = table(&[
             (0, "04 02 1a 0a"),
@@ -321,7 +321,7 @@ fn keepalive_and_answer() {
 }
 
 #[test]
-fn summary_dtls_transport_frame() {
+fn data_header_of_summary() {
     for (direction, command) in [
         (Direction::ToCamera, "04 07"),
         (Direction::FromCamera, "08 04"),
@@ -329,7 +329,7 @@ fn summary_dtls_transport_frame() {
         let bytes = table(&[
             (0, "04 02"),
             (2, "1a 0b"),
-            // 14 bytes of this header, 13 of the record's, 3 of its payload.
+            // 14 bytes of this header, 13 of the record header, 3 of the record's payload.
             (4, "1e 00"),
             (6, "07 00"),
             (8, command),
@@ -365,7 +365,7 @@ fn summary_dtls_transport_frame() {
 }
 
 #[test]
-fn field_data_wrapper() {
+fn data_header_of_transcode() {
     for (direction, command, flags) in [
         (Direction::ToCamera, "07 04", "21 00"),
         (Direction::FromCamera, "08 04", "12 00"),
@@ -400,7 +400,7 @@ fn field_data_wrapper() {
 }
 
 #[test]
-fn a_command_of_another_dialect_is_unknown() {
+fn command_of_another_dialect_is_unknown() {
     let data = table(&[
         (0, "04 02 1a 0b 0c 00 00 00 04 07 21 00"),
         (12, "a1 a2 00 01 0c 00 00 00"),
@@ -528,7 +528,7 @@ fn errors_name_the_offset() {
             actual: [4, 3]
         }
     );
-    // Longer and shorter than said.
+    // Longer and shorter than the length field.
     for (len, actual) in [(53, 37), (51, 35)] {
         let expected = 36;
         let error = error(&|b| b.resize(len, 0));
@@ -542,7 +542,7 @@ fn errors_name_the_offset() {
             }
         );
     }
-    // The length field agrees and the layout does not.
+    // The length field matches, the layout does not.
     let short = error(&|b| {
         b.truncate(50);
         b[4] = 34;

@@ -1,5 +1,5 @@
-//! The tables of resend mode, wire.md section 12, offset by offset: grouped media, parity, and the
-//! heartbeat that asks again.
+//! Resend mode byte by byte: grouped media, parity and the heartbeat with a list of missing slices
+//! (docs/protocol.md, section 17).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -26,7 +26,7 @@ fn group(index: u8) -> GroupHeader {
 }
 
 #[test]
-fn a_grouped_slice() {
+fn grouped_slice() {
     for (clock, flags) in [(true, "08"), (false, "00")] {
         let mut bytes = table(&[(0, "0c"), (1, flags), (2, "0b 00"), (4, "22 11 7e 50")]);
         if clock {
@@ -50,7 +50,6 @@ fn a_grouped_slice() {
             (20, "61 62 63 64 65"),
         ]);
         bytes.extend(&body);
-        // wire.md section 10: 36 or 44 bytes of header when grouped.
         assert_eq!(bytes.len(), 5 + if clock { 44 } else { 36 });
 
         let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
@@ -86,34 +85,28 @@ fn a_grouped_slice() {
         assert_eq!(
             written(|out| again.write(MediaLayout::Slice, out)),
             bytes,
-            "written as read"
+            "clock: {clock}"
         );
     }
 }
 
 #[test]
-fn a_parity_packet() {
-    let body = table(&[
-        (0, Z8),
-        (8, "03 00"),
-        (10, Z10),
-        (20, "aa bb cc"), // of 4 bodies that are not longer than 3 bytes
-    ]);
+fn parity_packet_is_never_a_slice() {
+    let body = table(&[(0, Z8), (8, "03 00"), (10, Z10), (20, "aa bb cc")]);
     let parity = GroupedMedia::Parity(Parity {
         data: &[0xaa, 0xbb, 0xcc],
     });
     assert_eq!(written(|out| parity.write(out)), body);
     assert_eq!(GroupedMedia::parse(group(4), &body), Ok(parity));
-    // A slice it is not, in any group.
     assert!(GroupedMedia::parse(group(3), &body).is_err());
     assert!(Slice::parse(&body).is_err());
 
-    // What a camera writes beside the length makes no difference.
+    // The rest of the header is ignored.
     let mut other = body.clone();
     other[..8].copy_from_slice(&[5, 0, 1, 2, 3, 4, 5, 6]);
     other[10..20].fill(9);
     assert_eq!(GroupedMedia::parse(group(4), &other), Ok(parity));
-    // And its length is what it says.
+    // The length must match.
     other.push(0);
     assert_eq!(
         GroupedMedia::parse(group(4), &other),
@@ -127,7 +120,7 @@ fn a_parity_packet() {
 }
 
 #[test]
-fn a_place_that_is_not_in_the_group_is_an_error() {
+fn index_beyond_the_group_is_an_error() {
     let body = [0; 20];
     let offset = |group| GroupedMedia::parse(group, &body).unwrap_err();
     let no_slices = GroupHeader { k: 0, ..group(0) };
@@ -137,14 +130,14 @@ fn a_place_that_is_not_in_the_group_is_an_error() {
     );
     assert_eq!(
         offset(group(5)).to_string(),
-        "group header: index at offset 2: 0x5 cannot be"
+        "group header: index at offset 2: invalid value 0x5"
     );
     let no_parity = GroupHeader { m: 0, ..group(4) };
     assert_eq!(offset(no_parity).offset(), 2);
 }
 
 #[test]
-fn parity_is_written_as_far_as_its_length_can_be() {
+fn parity_beyond_its_length_field_is_left_out() {
     let long = vec![1; 70_000];
     let body = written(|out| Parity { data: &long }.write(out));
     assert_eq!(Parity::parse(&body).unwrap().data.len(), 65_535);
@@ -166,7 +159,7 @@ fn heartbeat() -> Heartbeat {
 }
 
 #[test]
-fn a_heartbeat_that_lists_missing_slices() {
+fn heartbeat_with_a_list_of_missing_slices() {
     let bytes = table(&[
         (0, "09 00"),
         (2, "0c 00"),
@@ -179,9 +172,9 @@ fn a_heartbeat_that_lists_missing_slices() {
         (20, "34 12"),
         (22, "00 00"),
         (24, "fe ff"), // base
-        (26, "03 00"), // three of them
+        (26, "03 00"), // n
         (28, "00 00"), // 0xfffe
-        (30, "03 00"), // 0x0001, behind the wrap
+        (30, "03 00"), // 0x0001, after the wrap
         (32, "10 00"), // 0x000e
     ]);
     let missing = [0xfffe, 0x0001, 0x000e];
@@ -193,12 +186,12 @@ fn a_heartbeat_that_lists_missing_slices() {
     assert_eq!(request.heartbeat, heartbeat());
     assert_eq!(request.base, 0xfffe);
     assert!(request.missing().eq(missing));
-    // Who does not know of the list reads a heartbeat.
+    // The list does not disturb a plain heartbeat.
     assert_eq!(Heartbeat::parse(&bytes), Ok(heartbeat()));
 }
 
 #[test]
-fn a_request_for_nothing_acknowledges_and_one_for_too_much_is_cut() {
+fn resend_request_lists_none_to_256_counters() {
     let bytes = written(|out| ResendRequest::write(&heartbeat(), 9, &[], out));
     assert_eq!(bytes.len(), ResendRequest::LEN);
     let request = ResendRequest::parse(&bytes).unwrap();
@@ -208,13 +201,13 @@ fn a_request_for_nothing_acknowledges_and_one_for_too_much_is_cut() {
     let mut bytes = written(|out| ResendRequest::write(&heartbeat(), 0, &many, out));
     let request = ResendRequest::parse(&bytes).unwrap();
     assert!(request.missing().eq(0..256));
-    // One more than there may be, and one less than are said.
+    // One offset too many in the packet, and one too many in the count.
     bytes.extend([0, 0]);
     assert_eq!(ResendRequest::parse(&bytes).unwrap_err().offset(), 26);
     bytes[26..28].copy_from_slice(&257_u16.to_le_bytes());
     assert_eq!(
         ResendRequest::parse(&bytes).unwrap_err().to_string(),
-        "resend request: count at offset 26: 0x101 cannot be"
+        "resend request: count at offset 26: invalid value 0x101"
     );
     // A plain heartbeat has no list.
     let plain = written(|out| heartbeat().write(out));

@@ -12,10 +12,7 @@ use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput}
 use hl_ioctl::commands::{Media, Switch};
 use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
 use rand_core::CryptoRng;
-use tutk_frame::{
-    AvKind, AvPacket, ChannelMessage, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, Probe,
-    ProbeAnswer, ResendRequest,
-};
+use tutk_frame::{AvContent, AvKind, AvPacket, IoctlMessage, LinkClock, Probe, ProbeAnswer};
 
 use crate::shared::Shared;
 use crate::stream::{Stream, Written};
@@ -141,12 +138,11 @@ impl AvCamera {
             Ok(packet) => match packet.kind(self.dialect.media) {
                 AvKind::Login1 | AvKind::Login2 => self.handle_login(now, bytes),
                 _ if self.phase < Phase::Authentication => false,
-                AvKind::Grouped => self.handle_ioctl(now, bytes, context),
-                AvKind::Heartbeat => self.handle_heartbeat(bytes),
-                AvKind::ProbeAnswer => self.handle_probe_answer(now, bytes),
-                AvKind::Channel => self.handle_channel(now, bytes, context),
                 AvKind::ChannelAck | AvKind::IoctlAck | AvKind::BufferResetAck => true,
-                _ => false,
+                _ => match packet.content(self.dialect.media) {
+                    Ok(content) => self.handle_content(now, content, context),
+                    Err(_) => false,
+                },
             },
             Err(_) => false,
         };
@@ -242,23 +238,47 @@ impl AvCamera {
         malformed == self.login.stats().malformed
     }
 
-    fn handle_heartbeat(&mut self, bytes: &[u8]) -> bool {
-        let Ok(heartbeat) = Heartbeat::parse(bytes) else {
-            return false;
-        };
-        self.exchange.handle_acknowledgement(heartbeat.count);
-        if let Some(stream) = &mut self.stream
-            && let Ok(request) = ResendRequest::parse(bytes)
-        {
-            stream.handle_request(&request);
+    fn handle_content(
+        &mut self,
+        now: Instant,
+        content: AvContent<'_>,
+        context: &mut Context<'_>,
+    ) -> bool {
+        match content {
+            AvContent::IoctlRequest(request) => {
+                let [low, high, ..] = request.index.to_le_bytes();
+                let ioctl = Ioctl {
+                    index: u16::from_le_bytes([low, high]),
+                    flag: request.index,
+                };
+                self.handle_hl(now, request.hl, ioctl, context)
+            }
+            AvContent::Heartbeat(heartbeat) => {
+                self.exchange.handle_acknowledgement(heartbeat.count);
+                true
+            }
+            AvContent::ResendRequest(request) => {
+                self.exchange
+                    .handle_acknowledgement(request.heartbeat.count);
+                if let Some(stream) = &mut self.stream {
+                    stream.handle_request(&request);
+                }
+                true
+            }
+            AvContent::ProbeAnswer(answer) => {
+                self.handle_probe_answer(now, answer);
+                true
+            }
+            // A client may send HL messages in channel messages too. They have no index.
+            AvContent::ChannelMessage(message) => {
+                let ioctl = Ioctl { index: 1, flag: 1 };
+                message.body.is_empty() || self.handle_hl(now, message.body, ioctl, context)
+            }
+            _ => false,
         }
-        true
     }
 
-    fn handle_probe_answer(&mut self, now: Instant, bytes: &[u8]) -> bool {
-        let Ok(answer) = ProbeAnswer::parse(bytes) else {
-            return false;
-        };
+    fn handle_probe_answer(&mut self, now: Instant, answer: ProbeAnswer) {
         self.answered = Some(now);
         self.held = false;
         if let Some((clock, sent)) = self.probed
@@ -268,28 +288,6 @@ impl AvCamera {
             let elapsed = now.saturating_duration_since(sent).as_millis();
             self.round_trip = u16::try_from(elapsed).unwrap_or(u16::MAX);
         }
-        true
-    }
-
-    fn handle_ioctl(&mut self, now: Instant, bytes: &[u8], context: &mut Context<'_>) -> bool {
-        let Ok(request) = IoctlRequest::parse(bytes) else {
-            return false;
-        };
-        let [low, high, ..] = request.index.to_le_bytes();
-        let ioctl = Ioctl {
-            index: u16::from_le_bytes([low, high]),
-            flag: request.index,
-        };
-        self.handle_hl(now, request.hl, ioctl, context)
-    }
-
-    /// A client may send HL in a channel message as well; then there is no index in the way.
-    fn handle_channel(&mut self, now: Instant, bytes: &[u8], context: &mut Context<'_>) -> bool {
-        let Ok(message) = ChannelMessage::parse(bytes) else {
-            return false;
-        };
-        let ioctl = Ioctl { index: 1, flag: 1 };
-        message.body.is_empty() || self.handle_hl(now, message.body, ioctl, context)
     }
 
     fn handle_hl(

@@ -1,5 +1,5 @@
-//! The ciphers as one would write them down first, byte by byte: what the tests compare with, and
-//! what the benchmarks measure against. It shares no code and no table with the crate.
+//! A byte-by-byte implementation of the ciphers, as a reference for tests and benchmarks. It shares
+//! no code and no table with the crate.
 #![allow(dead_code, reason = "each test and benchmark uses a part of it")]
 
 const KEY: &[u8; 32] = b"Charlie is the designer of P2P!!";

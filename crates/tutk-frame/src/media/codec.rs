@@ -1,9 +1,10 @@
-//! What media is: the kind of a frame, its codec, and the format of audio.
+//! The kind of a frame, its codec, and the format of audio.
 
-/// The kind of a frame, as byte 0 of a media packet and of its slice header say (wire.md
-/// sections 8 and 10).
+/// The kind of a frame (docs/protocol.md, section 15).
 ///
-/// | kind | code | sent again | summary's magic |
+/// Byte 0 of a media packet and of its slice header is the code.
+///
+/// | kind | code | retransmitted | fragment's magic |
 /// |---|---|---|---|
 /// | audio | 3 | 4 | `05 01` |
 /// | key | 5 | 6 | `05 08` |
@@ -13,13 +14,13 @@
 pub enum MediaKind {
     /// Audio.
     Audio,
-    /// A video frame that needs no other.
+    /// A key frame.
     Key,
-    /// A video frame that builds on the one before.
+    /// A video frame that depends on the frames before it.
     Delta,
 }
 
-/// The codec of a frame (wire.md section 10), or of its summary header.
+/// The codec of a frame (docs/protocol.md, section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Codec {
@@ -57,16 +58,16 @@ pub enum Codec {
     AacWyze,
     /// 0x92, Opus.
     Opus,
-    /// Any other id. Made by [`Codec::from`] only for ids that have no name here.
+    /// Any other id. [`Codec::from`] returns it only for ids without a variant.
     Unknown(u16),
 }
 
-/// The flags byte of an audio frame's info (wire.md section 10).
+/// The flags of an audio frame's info (docs/protocol.md, section 15).
 ///
-/// | bits | what |
+/// | bits | content |
 /// |---|---|
-/// | 2..6 | index of the sample rate: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000 Hz |
-/// | 1 | 1: 16 bits a sample, 0: 8 bits |
+/// | 2..6 | index of the rate: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000 Hz |
+/// | 1 | 1: 16 bits per sample, 0: 8 bits |
 /// | 0 | 1: stereo, 0: mono |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -76,7 +77,7 @@ pub struct AudioFlags(pub u8);
 const RATES: [u32; 9] = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
 
 impl MediaKind {
-    /// The byte for this kind: 3, 5, 7, or 4, 6, 8 when sent again.
+    /// Returns the code: 3, 5 or 7, and 4, 6 or 8 for a retransmission.
     #[must_use]
     pub fn code(self, resent: bool) -> u8 {
         let first = match self {
@@ -87,7 +88,7 @@ impl MediaKind {
         first + u8::from(resent)
     }
 
-    /// The kind that a byte stands for, and whether it is sent again.
+    /// Returns the kind of a code, and `true` for a retransmission.
     #[must_use]
     pub fn from_code(code: u8) -> Option<(Self, bool)> {
         match code {
@@ -101,7 +102,7 @@ impl MediaKind {
         }
     }
 
-    /// Whether this is a video frame.
+    /// Returns `true` for key and delta frames.
     #[must_use]
     pub fn is_video(self) -> bool {
         self != Self::Audio
@@ -109,7 +110,7 @@ impl MediaKind {
 }
 
 impl Codec {
-    /// The id in the frame info.
+    /// Returns the id in the frame info.
     #[must_use]
     pub fn id(self) -> u16 {
         match self {
@@ -134,7 +135,7 @@ impl Codec {
         }
     }
 
-    /// Whether this is a video codec with a name here.
+    /// Returns `true` for a known video codec.
     #[must_use]
     pub fn is_video(self) -> bool {
         matches!(
@@ -143,7 +144,7 @@ impl Codec {
         )
     }
 
-    /// Whether this is an audio codec with a name here.
+    /// Returns `true` for a known audio codec.
     #[must_use]
     pub fn is_audio(self) -> bool {
         !self.is_video() && !matches!(self, Self::Unknown(_))
@@ -151,8 +152,8 @@ impl Codec {
 }
 
 impl AudioFlags {
-    /// The flags for a format: rate in Hz, bits a sample (8 or 16), channels (1 or 2). `None` when
-    /// the byte cannot say it.
+    /// Makes the flags of a format: rate in Hz, bits per sample (8 or 16), channels (1 or 2).
+    /// Returns `None` if the flags cannot express it.
     #[must_use]
     pub fn new(rate_hz: u32, bits: u8, channels: u8) -> Option<Self> {
         let index = RATES.iter().position(|&r| r == rate_hz)?;
@@ -169,19 +170,19 @@ impl AudioFlags {
         Some(Self(u8::try_from(index).ok()? << 2 | wide | stereo))
     }
 
-    /// The sample rate in Hz; `None` for an index that stands for none.
+    /// Returns the sample rate in Hz, or `None` for an unknown index.
     #[must_use]
     pub fn rate_hz(self) -> Option<u32> {
         RATES.get(usize::from(self.0 >> 2)).copied()
     }
 
-    /// Bits a sample: 8 or 16.
+    /// Returns the bits per sample: 8 or 16.
     #[must_use]
     pub fn bits(self) -> u8 {
         if self.0 & 2 == 0 { 8 } else { 16 }
     }
 
-    /// Channels: 1 or 2.
+    /// Returns the number of channels: 1 or 2.
     #[must_use]
     pub fn channels(self) -> u8 {
         1 + (self.0 & 1)
@@ -213,7 +214,7 @@ impl From<u16> for Codec {
     }
 }
 
-/// By its id, so that no `Unknown` hides a name.
+/// Generates an id, so that `Unknown` never holds the id of another variant.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Codec {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
@@ -226,14 +227,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_id_is_its_own() {
+    fn every_id_survives_conversion() {
         for id in 0..=u16::MAX {
             assert_eq!(Codec::from(id).id(), id);
         }
     }
 
     #[test]
-    fn audio_formats() {
+    fn audio_flags_encode_rate_bits_and_channels() {
         // 16 kHz, 16 bits, mono: index 3.
         assert_eq!(AudioFlags::new(16000, 16, 1), Some(AudioFlags(0b1110)));
         for &rate in &RATES {

@@ -1,19 +1,20 @@
-//! The summary's media packet.
+//! Media packets of the `summary` dialect.
 
 use bytes::BufMut;
-use nom::number::complete::{le_u16, le_u32};
+use nom::number::complete::le_u32;
 
 use super::codec::{AudioFlags, Codec, MediaKind};
-use crate::Error;
-use crate::read::{array, field, layout};
+use crate::av::AvHeader;
+use crate::error::Error;
+use crate::read::{field, layout_after};
 
-const WHAT: &str = "summary media header";
+const WHAT: &str = "fragment header";
 
-/// The summary's media header, 32 bytes (summary.md phase 6).
+/// The header of a fragment, 32 bytes (docs/protocol.md, section 15).
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
-/// | 0 | 2 | magic, bytes as printed: `05 08` key, `05 00` delta, `05 01` audio |
+/// | 0 | 2 | `05 08` key, `05 00` delta, `05 01` audio |
 /// | 2 | 2 | version, 0x000b |
 /// | 4 | 2 | frame sequence |
 /// | 6 | 2 | timestamp, low 16 bits |
@@ -24,60 +25,60 @@ const WHAT: &str = "summary media header";
 /// | 24 | 4 | codec info; 0x00040000 is H.264 |
 /// | 28 | 4 | zero |
 ///
-/// This project's choice, where the summary is silent: the same layout for all three magics; the
-/// index counts from 0; codec info of another codec is 0x00040000 + its id of wire.md section 10, of
-/// audio with the [`AudioFlags`] of the same section in its highest byte; the timestamp's unit is
-/// whatever the sender counts (this project's camera: milliseconds).
+/// This project's choices: all three magics have the same layout; the index counts from 0; the
+/// codec info of another codec is 0x00040000 + its [id](Codec::id), and audio has its
+/// [`AudioFlags`] in the highest byte; the timestamp's unit is the sender's (milliseconds in this
+/// project's simulator).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FragmentHeader {
-    /// What the frame is.
+    /// The kind of the frame.
     pub kind: MediaKind,
-    /// The AV version; never checked.
+    /// The AV version. Never checked.
     pub version: u16,
-    /// Sequence of the frame, wraps.
+    /// The sequence number of the frame. Wraps.
     pub sequence: u16,
-    /// Timestamp; its low 16 bits stand in the packet a second time.
+    /// The timestamp. The packet repeats its low 16 bits.
     pub timestamp: u32,
-    /// Bytes of the whole frame.
+    /// The length of the whole frame in bytes.
     pub frame_size: u32,
-    /// Fragments in the frame, at least 1.
+    /// The number of fragments in the frame, at least 1.
     pub fragments: u32,
-    /// Which of them this is, from 0.
+    /// The index of this fragment, from 0.
     pub index: u32,
-    /// Codec info, see [`FragmentHeader::codec`].
+    /// The codec info, see [`FragmentHeader::codec`].
     pub codec_info: u32,
 }
 
-/// A media packet of the summary: header and fragment; borrowed.
+/// A media packet of the `summary` dialect: a header and a fragment of a frame. Borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Fragment<'a> {
     /// The first 32 bytes.
     pub header: FragmentHeader,
-    /// The fragment: the packet's rest.
+    /// The rest of the packet.
     pub payload: &'a [u8],
 }
 
 impl FragmentHeader {
-    /// Bytes of the header.
+    /// The header's length in bytes.
     pub const LEN: usize = 32;
-    /// Codec info of H.264, the only one that the summary names.
+    /// The codec info of H.264.
     pub const H264: u32 = 0x0004_0000;
 
-    /// Reads the header of a media packet from the packet's first byte; gives the bytes after it.
+    /// Parses the header from the packet's first byte and returns it with the bytes after it.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 32 bytes, [`Error::Magic`] for another magic;
-    /// [`Error::Field`] for a low timestamp that is not the timestamp's (offset 6), no fragments
-    /// (16), an index beyond them (20).
+    /// [`Error::Length`] for fewer than 32 bytes, [`Error::Magic`] at 0; [`Error::Field`] if the
+    /// low timestamp is not the timestamp's (6), for no fragments (16) or an index beyond them
+    /// (20).
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
-        let parser = (
-            array, le_u16, le_u16, le_u16, le_u32, le_u32, le_u32, le_u32, le_u32, le_u32,
-        );
-        let (fields, rest) = layout(WHAT, Self::LEN, bytes, parser)?;
-        let (magic, version, sequence, low, timestamp, frame_size, fragments, index, codec_info, _) =
-            fields;
-        let kind = match magic {
+        let (header, body) = AvHeader::parse(bytes)?;
+        Self::from_body(header, body)
+    }
+
+    /// Parses the bytes after the AV header. Returns the header and the bytes after it.
+    fn from_body(header: AvHeader, body: &[u8]) -> Result<(Self, &[u8]), Error> {
+        let kind = match header.magic() {
             [0x05, 0x08] => MediaKind::Key,
             [0x05, 0x00] => MediaKind::Delta,
             [0x05, 0x01] => MediaKind::Audio,
@@ -90,14 +91,18 @@ impl FragmentHeader {
                 });
             }
         };
+        let parser = (le_u32, le_u32, le_u32, le_u32, le_u32, le_u32);
+        let (fields, rest) = layout_after(AvHeader::LEN, WHAT, Self::LEN, body, parser)?;
+        let (timestamp, frame_size, fragments, index, codec_info, _) = fields;
+        let low = header.stamp.tail;
         let low_fits = u32::from(low) == timestamp & 0xffff;
         field(WHAT, "timestamp low", 6, low, low_fits)?;
         field(WHAT, "fragment count", 16, fragments, fragments > 0)?;
         field(WHAT, "fragment index", 20, index, index < fragments)?;
         let header = Self {
             kind,
-            version,
-            sequence,
+            version: header.stamp.version,
+            sequence: header.stamp.counter,
             timestamp,
             frame_size,
             fragments,
@@ -122,7 +127,7 @@ impl FragmentHeader {
         out.put_u32_le(0);
     }
 
-    /// Bytes 0..2.
+    /// Returns bytes 0..2.
     #[must_use]
     pub fn magic(&self) -> [u8; 2] {
         match self.kind {
@@ -132,7 +137,7 @@ impl FragmentHeader {
         }
     }
 
-    /// The codec that the codec info stands for; `None` when it is none of this project's.
+    /// Returns the codec, or `None` if the codec info has no known form.
     #[must_use]
     pub fn codec(&self) -> Option<Codec> {
         match (self.codec_info & 0x00ff_ffff).checked_sub(Self::H264)? {
@@ -141,14 +146,14 @@ impl FragmentHeader {
         }
     }
 
-    /// The format of audio that the codec info says; `None` for video.
+    /// Returns the audio format, or `None` for video.
     #[must_use]
     pub fn audio(&self) -> Option<AudioFlags> {
         let [.., flags] = self.codec_info.to_le_bytes();
         (self.kind == MediaKind::Audio).then_some(AudioFlags(flags))
     }
 
-    /// The codec info of a codec, and of audio's format.
+    /// Makes the codec info of a codec and an audio format.
     #[must_use]
     pub fn codec_info(codec: Codec, audio: Option<AudioFlags>) -> u32 {
         let codec = match codec {
@@ -160,13 +165,19 @@ impl FragmentHeader {
 }
 
 impl<'a> Fragment<'a> {
-    /// Reads a media packet from its first byte.
+    /// Parses the packet from its first byte.
     ///
     /// # Errors
-    /// Those of [`FragmentHeader::parse`]; [`Error::Field`] at offset 12 when the fragment is
-    /// larger than its frame.
+    /// The errors of [`FragmentHeader::parse`]; [`Error::Field`] at 12 if the fragment is larger
+    /// than its frame.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let (header, payload) = FragmentHeader::parse(bytes)?;
+        let (header, body) = AvHeader::parse(bytes)?;
+        Self::from_body(header, body)
+    }
+
+    /// Parses the bytes after the AV header.
+    pub(crate) fn from_body(header: AvHeader, body: &'a [u8]) -> Result<Self, Error> {
+        let (header, payload) = FragmentHeader::from_body(header, body)?;
         let size = header.frame_size;
         let fits = u32::try_from(payload.len()).is_ok_and(|n| n <= size);
         field(WHAT, "frame size", 12, size, fits)?;
@@ -180,7 +191,7 @@ impl<'a> Fragment<'a> {
     }
 }
 
-/// With at least one fragment, and an index among them.
+/// Generates at least one fragment and an index within the fragments.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for FragmentHeader {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {

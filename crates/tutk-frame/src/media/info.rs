@@ -1,54 +1,54 @@
-//! The frame info at the end of a frame's last slice.
+//! The frame info (FRAMEINFO) at the end of a frame's last slice.
 
 use bytes::BufMut;
 use nom::Parser;
 use nom::number::complete::{le_u16, le_u32, u8};
 
 use super::codec::{AudioFlags, Codec};
-use crate::Error;
+use crate::error::Error;
 use crate::read::{array, layout};
 
-/// Frame info: the last 40 bytes of the last slice, 16 or 24 on other devices (wire.md
-/// section 10). What a shorter one lacks is `None`.
+/// The frame info: the last 40 bytes of the last slice, 16 or 24 on some devices
+/// (docs/protocol.md, section 15).
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 2 | codec |
-/// | 2 | 1 | flags; on audio [`AudioFlags`] |
+/// | 2 | 1 | flags; for audio, [`AudioFlags`] |
 /// | 3 | 1 | camera |
 /// | 4 | 1 | viewers |
-/// | 5 | 1 | frames a second |
+/// | 5 | 1 | frames per second |
 /// | 6 | 1 | resolution |
 /// | 7 | 1 | bitrate, kB/s |
 /// | 8 | 4 | microseconds within the second |
-/// | 12 | 4 | Unix seconds; the backchannel has milliseconds here |
-/// | 16 | 4 | bytes of the frame ([`FrameNumbers`], from 24 bytes on) |
+/// | 12 | 4 | Unix seconds; on the backchannel, milliseconds |
+/// | 16 | 4 | bytes of the frame ([`FrameNumbers`], if there are 24 bytes) |
 /// | 20 | 4 | frame number |
-/// | 24 | 12 | MAC, ASCII ([`FrameDevice`], from 40 bytes on) |
+/// | 24 | 12 | MAC, ASCII ([`FrameDevice`], if there are 40 bytes) |
 /// | 36 | 4 | not known |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct FrameInfo {
     /// The codec.
     pub codec: Codec,
-    /// Flags; on audio the format, see [`FrameInfo::audio`].
+    /// The flags. For audio they are the format, see [`FrameInfo::audio`].
     pub flags: u8,
-    /// Camera index.
+    /// The camera index.
     pub camera: u8,
-    /// Viewers at the camera.
+    /// The number of viewers at the camera.
     pub viewers: u8,
-    /// Frames a second.
+    /// The frame rate in frames per second.
     pub fps: u8,
-    /// Resolution code.
+    /// The resolution code.
     pub resolution: u8,
-    /// Bitrate, kB/s.
+    /// The bitrate in kB/s.
     pub bitrate: u8,
-    /// Microseconds within the second.
+    /// The microseconds within the second.
     pub micros: u32,
-    /// Unix seconds. Some firmware keeps them constant: then only `micros` counts, wrapping at
-    /// 1,000,000. The backchannel has milliseconds here.
+    /// The Unix time in seconds. Some firmware keeps it constant; then the time is `micros` alone,
+    /// which wraps at 1,000,000. On the backchannel, milliseconds.
     pub seconds: u32,
-    /// Bytes 16 and on.
+    /// Bytes 16..40.
     pub numbers: Option<FrameNumbers>,
 }
 
@@ -56,11 +56,11 @@ pub struct FrameInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct FrameNumbers {
-    /// Bytes of the frame.
+    /// The length of the frame in bytes.
     pub bytes: u32,
     /// The frame's number.
     pub frame: u32,
-    /// Bytes 24 and on.
+    /// Bytes 24..40.
     pub device: Option<FrameDevice>,
 }
 
@@ -70,20 +70,20 @@ pub struct FrameNumbers {
 pub struct FrameDevice {
     /// The MAC, 12 ASCII hex digits.
     pub mac: [u8; 12],
-    /// Meaning not known.
+    /// A word of unknown meaning.
     pub word: u32,
 }
 
 impl FrameInfo {
-    /// Bytes of the whole frame info.
+    /// The length of a complete frame info in bytes.
     pub const LEN: usize = 40;
-    /// Bytes of the shortest frame info.
+    /// The length of the shortest frame info in bytes.
     pub const MIN_LEN: usize = 16;
-    /// Bytes of a frame info with [`FrameNumbers`] and no [`FrameDevice`].
+    /// The length of a frame info with [`FrameNumbers`] and no [`FrameDevice`].
     pub const NUMBERS_LEN: usize = 24;
 
-    /// Reads what is there: 16 bytes, 24 or 40. Bytes in between or beyond are passed over, since
-    /// the length is the device's to choose.
+    /// Parses 16, 24 or 40 bytes, as many as there are. Further bytes are ignored, since devices
+    /// choose the length.
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes.
@@ -141,7 +141,7 @@ impl FrameInfo {
         }
     }
 
-    /// Bytes that this frame info takes: 16, 24 or 40. It fits the slice header's u16.
+    /// Returns the length of this frame info in bytes: 16, 24 or 40.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> u16 {
@@ -152,25 +152,25 @@ impl FrameInfo {
         }
     }
 
-    /// The flags as those of an audio frame.
+    /// Returns the flags of an audio frame.
     #[must_use]
     pub fn audio(&self) -> AudioFlags {
         AudioFlags(self.flags)
     }
 
-    /// Bytes of the frame, where the device says.
+    /// Returns the length of the frame in bytes, if present.
     #[must_use]
     pub fn frame_bytes(&self) -> Option<u32> {
         self.numbers.map(|n| n.bytes)
     }
 
-    /// The frame's number, where the device says.
+    /// Returns the frame's number, if present.
     #[must_use]
     pub fn frame(&self) -> Option<u32> {
         self.numbers.map(|n| n.frame)
     }
 
-    /// The device's MAC, 12 ASCII bytes, where the device says.
+    /// Returns the device's MAC, 12 ASCII hex digits, if present.
     #[must_use]
     pub fn mac(&self) -> Option<[u8; 12]> {
         self.numbers.and_then(|n| n.device).map(|d| d.mac)

@@ -1,5 +1,5 @@
-//! Media packets: the slice header and frame info of the field, the summary's 32-byte header, and audio
-//! to the camera (wire.md sections 10 and 11, summary.md phase 6).
+//! Media packets: slices with their frame info, fragments, and audio to the camera
+//! (docs/protocol.md, sections 15 to 17).
 
 mod codec;
 mod fragment;

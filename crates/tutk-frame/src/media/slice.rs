@@ -1,83 +1,84 @@
-//! The slice header of the field, and a slice whole.
+//! Slices of frames.
 
 use bytes::BufMut;
 use nom::number::complete::{le_u16, le_u32, u8};
 
 use super::codec::MediaKind;
-use crate::Error;
+use crate::error::Error;
 use crate::read::{field, layout, skip};
 
 const WHAT: &str = "slice header";
 
-/// The slice header, 20 bytes (wire.md section 10).
+/// The slice header, 20 bytes (docs/protocol.md, section 15).
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
 /// | 0 | 1 | kind: 3 audio, 5 key, 7 delta; 4, 6, 8 the same sent again |
-/// | 1 | 1 | bit 0: this is the frame's last slice; the other bits are passed over |
+/// | 1 | 1 | bit 0: the frame's last slice; the other bits are ignored |
 /// | 2 | 2 | slice counter over all kinds, never reset, wraps |
 /// | 4 | 2 | slices in the frame, at least 1 |
-/// | 6 | 2 | index of the slice; on the last slice bytes of the frame info instead |
-/// | 8 | 2 | payload bytes, with the frame info |
+/// | 6 | 2 | index of the slice; in the last slice, bytes of the frame info |
+/// | 8 | 2 | payload bytes, including the frame info |
 /// | 10 | 2 | zero |
-/// | 12 | 4 | number of the frame before |
+/// | 12 | 4 | number of the previous frame |
 /// | 16 | 4 | number of the frame |
 ///
-/// That byte 8 counts the frame info too is sure for the backchannel and likely for media: see
-/// [`Slice::parse`], which takes both.
+/// Byte 8 counts the frame info on the backchannel. In media this is likely but not verified, so
+/// [`Slice::parse`] accepts both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SliceHeader {
-    /// What the frame is.
+    /// The kind of the frame.
     pub kind: MediaKind,
-    /// Whether the slice is sent again.
+    /// `true` if the slice is a retransmission.
     pub resent: bool,
-    /// Counts slices of all kinds, never reset, wraps.
+    /// The slice counter over all kinds. It is never reset and wraps.
     pub counter: u16,
-    /// Slices in the frame, at least 1.
+    /// The number of slices in the frame, at least 1.
     pub slices: u16,
-    /// Which of them this is.
+    /// The place of this slice in the frame.
     pub place: SlicePlace,
-    /// Payload bytes after the slice header, with the frame info.
+    /// The number of payload bytes, including the frame info.
     pub size: u16,
-    /// Number of the frame before.
+    /// The number of the previous frame.
     pub previous_frame: u32,
-    /// Number of the frame.
+    /// The number of the frame.
     pub frame: u32,
 }
 
-/// Where in its frame a slice stands.
+/// The place of a slice in its frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum SlicePlace {
-    /// Not the last one: its index from 0, smaller than the number of slices.
+    /// The index of a slice that is not the last one, from 0.
     Index(u16),
-    /// The last one.
+    /// The last slice.
     Last {
-        /// Bytes of the frame info at the end of the payload.
+        /// The length of the frame info at the end of the payload.
         info_len: u16,
     },
 }
 
-/// A slice: its header, its part of the frame, and on the last slice the frame info; borrowed.
+/// A slice: its header, its part of the frame and, in the last slice, the frame info. Borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice<'a> {
     /// The slice header.
     pub header: SliceHeader,
     /// The slice's part of the frame, without the frame info.
     pub payload: &'a [u8],
-    /// The frame info on the last slice, empty before: for [`FrameInfo::parse`](super::FrameInfo::parse).
+    /// The frame info, for [`FrameInfo::parse`](super::FrameInfo::parse). Empty if the slice is not
+    /// the last one.
     pub info: &'a [u8],
 }
 
 impl SliceHeader {
-    /// Bytes of the slice header.
+    /// The header's length in bytes.
     pub const LEN: usize = 20;
 
-    /// Reads the slice header from a media packet's body; gives the bytes after it.
+    /// Parses the header from a media packet's body and returns it with the bytes after it.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 20 bytes; [`Error::Field`] for an unknown kind (offset 0),
-    /// no slices (4), an index beyond them (6).
+    /// [`Error::Length`] for fewer than 20 bytes; [`Error::Field`] for an unknown kind (0), no
+    /// slices (4) or an index beyond them (6).
     pub fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         let parser = (
             u8,
@@ -137,13 +138,13 @@ impl SliceHeader {
         out.put_u32_le(self.frame);
     }
 
-    /// Whether this is the frame's last slice.
+    /// Returns `true` for the frame's last slice.
     #[must_use]
     pub fn is_last(&self) -> bool {
         matches!(self.place, SlicePlace::Last { .. })
     }
 
-    /// The slice's index in its frame, from 0.
+    /// Returns the slice's index in its frame, from 0.
     #[must_use]
     pub fn index(&self) -> u16 {
         match self.place {
@@ -152,7 +153,7 @@ impl SliceHeader {
         }
     }
 
-    /// Bytes of the frame info at the end of the last slice.
+    /// Returns the length of the frame info, or `None` if this is not the last slice.
     #[must_use]
     pub fn info_len(&self) -> Option<u16> {
         match self.place {
@@ -161,9 +162,9 @@ impl SliceHeader {
         }
     }
 
-    /// The AV flags that a camera must send with this slice: 0x08 (a link clock follows) on the
-    /// first of several, 0x00 between, 0x05 on the last, 0x01 on an only one. Clients in the wild
-    /// decide by them.
+    /// Returns the AV flags that a camera must send with this slice: 0x08 (a link clock follows)
+    /// for the first of several slices, 0x05 for the last one, 0x00 in between, 0x01 for a single
+    /// slice. Existing clients depend on them.
     #[must_use]
     pub fn av_flags(&self) -> u8 {
         match (self.index(), self.is_last()) {
@@ -176,15 +177,14 @@ impl SliceHeader {
 }
 
 impl<'a> Slice<'a> {
-    /// Reads a slice from the body of a media packet.
+    /// Parses a slice from the body of a media packet.
     ///
-    /// The body's bytes after the slice header are `size`, or on the last slice `size` and the
-    /// frame info's bytes after them: which of the two firmware means is not sure, and the frame
-    /// info is the body's end either way.
+    /// The body has `size` bytes after the slice header. If the frame info is not counted, the last
+    /// slice has the frame info in addition. Either way, the frame info is at the end.
     ///
     /// # Errors
-    /// Those of [`SliceHeader::parse`]; [`Error::Length`] at offset 8 when `size` does not fit the
-    /// body, [`Error::Field`] at offset 6 when the frame info is longer than the payload.
+    /// The errors of [`SliceHeader::parse`]; [`Error::Length`] at 8 if `size` does not fit the
+    /// body; [`Error::Field`] at 6 if the frame info is longer than the payload.
     pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
         let (header, rest) = SliceHeader::parse(body)?;
         let size = usize::from(header.size);
@@ -213,8 +213,8 @@ impl<'a> Slice<'a> {
         })
     }
 
-    /// Writes header, payload and frame info. The header's `size` and `info_len` are the caller's:
-    /// [`Slice::parse`] refuses what does not fit.
+    /// Writes header, payload and frame info. The caller sets the header's `size` and `info_len`;
+    /// if they do not match, [`Slice::parse`] fails.
     pub fn write(&self, out: &mut impl BufMut) {
         self.header.write(out);
         out.put_slice(self.payload);
@@ -222,7 +222,7 @@ impl<'a> Slice<'a> {
     }
 }
 
-/// With at least one slice, and an index among them.
+/// Generates at least one slice and an index within the slices.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for SliceHeader {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
@@ -244,7 +244,7 @@ impl<'a> arbitrary::Arbitrary<'a> for SliceHeader {
     }
 }
 
-/// With lengths in the header that are those of the parts.
+/// Generates matching lengths in the header.
 #[cfg(feature = "arbitrary")]
 impl<'a> arbitrary::Arbitrary<'a> for Slice<'a> {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {

@@ -5,36 +5,35 @@ use nom::Parser;
 use nom::number::complete::{le_u16, le_u32, u8};
 
 use super::codec::{AudioFlags, Codec, MediaKind};
-use crate::Error;
 use crate::av::{AvHeader, AvStamp, VERSION_CONTROL};
-use crate::control::start;
-use crate::read::{field, layout, length, skip};
+use crate::error::Error;
+use crate::read::{field, layout_after, length, skip};
 
 const WHAT: &str = "talk packet";
 
-/// Bytes of the frame info: the short form of a [`FrameInfo`](super::FrameInfo).
+/// The length of the frame info, the short form of a [`FrameInfo`](super::FrameInfo).
 const INFO_LEN: u16 = 16;
 
-/// What stands at 12 of every packet but the first.
+/// The word at 12 of every packet after the first.
 const LATER: u32 = 0x0010_0001;
 
-/// One frame of audio to the camera, `03 09`, on channel 1 (wire.md section 11): a whole packet,
-/// header, link clock, slice header, audio and frame info in one.
+/// A frame of audio to the camera, `03 09`, on channel 1 (docs/protocol.md, section 16). The packet
+/// consists of header, link clock, slice header, audio and frame info.
 ///
-/// | at | size | what |
+/// | at | size | content |
 /// |---|---|---|
-/// | 0 | 2 | `03 09`: audio; an only slice, a link clock follows |
+/// | 0 | 2 | `03 09`: audio; a single slice; a link clock follows |
 /// | 2 | 2 | version, 0x000c |
 /// | 4 | 4 | sequence |
 /// | 8 | 4 | microseconds |
-/// | 12 | 4 | 1 in the first packet, 0x00100001 after |
+/// | 12 | 4 | 1 in the first packet, 0x00100001 in later ones |
 /// | 16 | 1 | 3, the kind of the slice |
 /// | 17 | 1 | 1, the last slice |
-/// | 18 | 2 | low 16 bits of the number of the frame before; elsewhere a slice counter stands here |
+/// | 18 | 2 | low 16 bits of the previous frame's number, in place of a slice counter |
 /// | 20 | 2 | 1, slices of the frame |
 /// | 22 | 2 | 16, bytes of the frame info |
 /// | 24 | 4 | bytes of audio + 16 |
-/// | 28 | 4 | number of the frame before |
+/// | 28 | 4 | number of the previous frame |
 /// | 32 | 4 | number of the frame |
 /// | 36 | n | audio |
 /// | 36 + n | 2 | codec |
@@ -46,21 +45,21 @@ const LATER: u32 = 0x0010_0001;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct TalkPacket<'a> {
-    /// Counts packets. Whether from 0 or from 1 is not known.
+    /// The packet's number. Whether cameras count from 0 or from 1 is not known.
     pub sequence: u32,
-    /// The sender's clock, microseconds.
+    /// The sender's clock in microseconds.
     pub micros: u32,
-    /// Whether this is the first packet of all.
+    /// `true` for the first packet of the talk.
     pub first: bool,
-    /// Number of the frame before. Its low 16 bits stand in the packet a second time.
+    /// The number of the previous frame. The packet repeats its low 16 bits.
     pub previous_frame: u32,
-    /// Number of the frame.
+    /// The number of the frame.
     pub frame: u32,
-    /// The codec: the one that the camera itself sends.
+    /// The codec. It must be the one that the camera sends.
     pub codec: Codec,
-    /// Rate, sample width and channels: those that the camera itself sends.
+    /// The audio format. It must be the one that the camera sends.
     pub flags: AudioFlags,
-    /// Time of the frame, milliseconds.
+    /// The time of the frame in milliseconds.
     pub millis: u32,
     /// The encoded frame.
     pub audio: &'a [u8],
@@ -69,22 +68,24 @@ pub struct TalkPacket<'a> {
 impl<'a> TalkPacket<'a> {
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x03, 0x09];
-    /// Bytes beside the audio: 36 before it, 16 after.
+    /// The number of bytes besides the audio: 36 before it and 16 after it.
     pub const OVERHEAD: usize = 52;
 
-    /// Reads the packet from its first byte. Version, bytes 18..20 and what the frame info has beside
-    /// codec, flags and time are not looked at; any other word than 1 at 12 is taken for a later
-    /// packet's.
+    /// Parses the packet from its first byte.
+    ///
+    /// Ignores version and bytes 18..20, and reads only codec, flags and time of the frame info.
+    /// Any word other than 1 at 12 marks a later packet.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 52 bytes, or at 24 when the size is not that of audio and
-    /// frame info; [`Error::Magic`] at 0; [`Error::Field`] for another kind (16), a slice that is not
-    /// the last (17), several slices (20), a frame info of another length (22).
+    /// [`Error::Length`] for fewer than 52 bytes, or at 24 if the size is not that of audio and
+    /// frame info; [`Error::Magic`] at 0; [`Error::Field`] for another kind (16), a slice that is
+    /// not the last (17), several slices (20) or a frame info of another length (22).
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let (stamp, rest) = start(WHAT, Self::OVERHEAD, Self::MAGIC, bytes)?;
+        let (stamp, rest) = AvHeader::expect(WHAT, Self::MAGIC, bytes)?;
         let clock = (le_u32, le_u32);
         let slice = (u8, u8, le_u16, le_u16, le_u16, le_u32, le_u32, le_u32);
-        let ((clock, slice), rest) = layout(WHAT, 28, rest, (clock, slice))?;
+        let ((clock, slice), rest) =
+            layout_after(AvHeader::LEN, WHAT, Self::OVERHEAD, rest, (clock, slice))?;
         let (micros, word) = clock;
         let (kind, last, _, slices, info_len, size, previous_frame, frame) = slice;
         field(WHAT, "kind", 16, kind, kind == MediaKind::Audio.code(false))?;
@@ -97,14 +98,14 @@ impl<'a> TalkPacket<'a> {
             info_len,
             info_len == INFO_LEN,
         )?;
-        // A size that a usize cannot hold is no size of these bytes either.
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         length(WHAT, 24, size, rest.len())?;
         let at = rest.len().saturating_sub(INFO_LEN.into());
         let (audio, info) = rest.split_at_checked(at).unwrap_or_default();
         let parser = (le_u16.map(Codec::from), u8, skip(9), le_u32);
+        let before = 36 + audio.len();
         let ((codec, flags, _, millis), _) =
-            layout(WHAT, INFO_LEN.into(), info, parser).map_err(|e| e.at(36 + audio.len()))?;
+            layout_after(before, WHAT, Self::OVERHEAD, info, parser)?;
         Ok(Self {
             sequence: stamp.sequence(),
             micros,
@@ -118,8 +119,7 @@ impl<'a> TalkPacket<'a> {
         })
     }
 
-    /// Writes the 52 bytes and the audio. Audio that no datagram could hold makes a packet that does
-    /// not parse.
+    /// Writes the 52 bytes and the audio.
     pub fn write(&self, out: &mut impl BufMut) {
         let [low_0, low_1, ..] = self.previous_frame.to_le_bytes();
         let size = u32::try_from(self.audio.len()).unwrap_or(u32::MAX);

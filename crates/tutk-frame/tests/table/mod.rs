@@ -1,15 +1,11 @@
-//! Packets spelled out as the documents have them.
+//! Packets written as tables of offsets and bytes.
 
-/// A packet from rows of (offset, bytes in hex); the offsets must follow from the bytes.
+/// Makes a packet of rows of (offset, bytes in hex). Each offset must follow from the rows before.
 #[track_caller]
 pub(crate) fn table(rows: &[(usize, &str)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &(offset, hex) in rows {
-        assert_eq!(
-            offset,
-            bytes.len(),
-            "a row of the table is misplaced: {hex}"
-        );
+        assert_eq!(offset, bytes.len(), "row with another offset: {hex}");
         for byte in hex.split_whitespace() {
             bytes.push(u8::from_str_radix(byte, 16).unwrap());
         }
@@ -17,7 +13,7 @@ pub(crate) fn table(rows: &[(usize, &str)]) -> Vec<u8> {
     bytes
 }
 
-/// What a `write` writes.
+/// Returns the bytes that `write` writes.
 pub(crate) fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out);

@@ -11,9 +11,7 @@ use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginSta
 use hl_ioctl::commands::{MediaControl, SetAnswer};
 use hl_ioctl::{ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request};
 use rand_core::CryptoRng;
-use tutk_frame::{
-    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, IoctlMessage, IoctlRequest,
-};
+use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest};
 
 use super::heartbeat::Pulse;
 use super::media::Media;
@@ -136,13 +134,7 @@ impl AvClient {
             pulse: Pulse::new(epoch, dialect.heartbeat, dialect.liveness),
             requests,
             acks: VecDeque::new(),
-            media: Media::new(
-                dialect.media,
-                config.limits,
-                config.policy,
-                config.patience,
-                epoch.instant,
-            ),
+            media: Media::new(config.limits, config.policy, config.patience, epoch.instant),
             resend,
             wants_media: video || audio,
             waits_for_media: None,
@@ -220,35 +212,22 @@ impl AvClient {
             let is_probe = kind == AvKind::Probe;
             self.media.report_round_trip(clock.round_trip, is_probe);
         }
-        let understood = match kind {
-            AvKind::Media(_) | AvKind::Resent(_) => self.handle_media(now, bytes, &packet),
-            AvKind::Grouped if packet.group.is_some_and(|group| !group.is_ioctl()) => {
-                self.handle_media(now, bytes, &packet)
+        let understood = match packet.content(self.dialect.media) {
+            Ok(AvContent::Media(media)) => self.handle_media(now, media),
+            Ok(AvContent::IoctlMessage(message)) => return self.handle_hl(now, message.hl),
+            Ok(AvContent::ChannelMessage(message)) if !message.ack => {
+                self.acknowledge(|out| message.acknowledge().write(out));
+                if !message.body.is_empty() {
+                    return self.handle_hl(now, message.body);
+                }
+                true
             }
-            AvKind::Ioctl => match IoctlMessage::parse(bytes) {
-                Ok(message) => return self.handle_hl(now, message.hl),
-                Err(_) => false,
-            },
-            AvKind::Channel => match ChannelMessage::parse(bytes) {
-                Ok(message) => {
-                    self.acknowledge(|out| message.acknowledge().write(out));
-                    if message.body.is_empty() {
-                        true
-                    } else {
-                        return self.handle_hl(now, message.body);
-                    }
-                }
-                Err(_) => false,
-            },
-            AvKind::BufferReset => match BufferReset::parse(bytes) {
-                Ok(reset) => {
-                    self.acknowledge(|out| reset.acknowledge().write(out));
-                    true
-                }
-                Err(_) => false,
-            },
-            // Its clock was all there is to it.
-            AvKind::Probe => true,
+            Ok(AvContent::BufferReset(reset)) if !reset.ack => {
+                self.acknowledge(|out| reset.acknowledge().write(out));
+                true
+            }
+            // A probe has nothing but its clock.
+            Ok(AvContent::Probe(_)) => true,
             _ => false,
         };
         self.unknown += u64::from(!understood);
@@ -403,8 +382,8 @@ impl AvClient {
 
     /// Media may come before K10003 does: the camera sends both, and the network decides. Until then it
     /// waits in the reassembler, within its limits.
-    fn handle_media(&mut self, now: Instant, bytes: &[u8], packet: &AvPacket<'_>) -> bool {
-        match self.media.push(now, bytes, packet) {
+    fn handle_media(&mut self, now: Instant, media: AvMedia<'_>) -> bool {
+        match self.media.push(now, media) {
             Ok(counter) => {
                 self.waits_for_media = None;
                 if let Some(counter) = counter {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tutk_frame::{AvPacket, Fragment, MediaLayout};
+use tutk_frame::AvMedia;
 use video_reassembly::{
     Event, FramePolicy, Limits, ParityDecoder, ParityLimits, ParityStats, Reassembler, Request,
     ResendTracker, Slice, Stats, StreamKind, TrackerConfig, TrackerStats,
@@ -22,7 +22,6 @@ const ROUND_TRIPS: u32 = 4;
 /// Slices to frames, with a limit on how long a whole frame waits for an older one.
 #[derive(Debug)]
 pub(crate) struct Media {
-    layout: MediaLayout,
     reassembler: Reassembler,
     patience: Duration,
     video: Wait,
@@ -54,14 +53,12 @@ struct Wait {
 
 impl Media {
     pub(crate) fn new(
-        layout: MediaLayout,
         limits: Limits,
         policy: FramePolicy,
         patience: Duration,
         start: Instant,
     ) -> Self {
         Self {
-            layout,
             reassembler: Reassembler::new(limits).with_policy(policy),
             patience,
             video: Wait::default(),
@@ -74,24 +71,21 @@ impl Media {
         }
     }
 
-    /// Takes a media packet, and returns its slice counter where the layout has one.
-    ///
-    /// `bytes` is the whole AV packet.
+    /// Handles a media packet and returns its slice counter, if the layout has one.
     pub(crate) fn push(
         &mut self,
         now: Instant,
-        bytes: &[u8],
-        packet: &AvPacket<'_>,
+        media: AvMedia<'_>,
     ) -> Result<Option<u16>, tutk_frame::Error> {
-        let counter = match (self.layout, packet.group) {
-            (MediaLayout::Slice, Some(group)) => {
+        let counter = match media {
+            AvMedia::Grouped { group, body } => {
                 let micros = self.micros(now);
                 let resend = self.resend.get_or_insert_with(|| {
                     // It is known what is still to come: there is no need to guess by what came since.
                     self.reassembler.set_reorder_window(usize::MAX);
                     Resend::new()
                 });
-                let slice = resend.groups.push(group, packet.body)?;
+                let slice = resend.groups.push(group, body)?;
                 if let Some(slice) = &slice {
                     resend.track(slice, micros, &mut self.round_trip);
                     self.reassembler.push(slice);
@@ -107,8 +101,8 @@ impl Media {
                 }
                 slice.and_then(|slice| slice.counter)
             }
-            (MediaLayout::Slice, None) => {
-                let slice = Slice::from(tutk_frame::Slice::parse(packet.body)?);
+            AvMedia::Slice(slice) => {
+                let slice = Slice::from(slice);
                 // Media that never was grouped is not asked for again: the camera keeps none of it.
                 let micros = self.micros(now);
                 match (&mut self.resend, slice.counter) {
@@ -119,8 +113,8 @@ impl Media {
                 self.reassembler.push(&slice);
                 slice.counter
             }
-            (MediaLayout::Fragment, _) => {
-                let slice = Slice::from(Fragment::parse(bytes)?);
+            AvMedia::Fragment(fragment) => {
+                let slice = Slice::from(fragment);
                 self.reassembler.push(&slice);
                 slice.counter
             }

@@ -261,7 +261,7 @@ impl Talk {
         let (answers, unknown) = (&mut self.answers, &mut self.unknown);
         let opened = channel.open(now, records, |packet| {
             authentic = true;
-            match LoginAnswer::welcome(packet) {
+            match LoginAnswer::accept(packet) {
                 Ok(answer) if answers.len() < MAX_ANSWERS => answers.push_back(answer.to_bytes()),
                 Ok(_) => {}
                 Err(_) => *unknown += 1,
