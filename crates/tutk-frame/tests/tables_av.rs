@@ -380,21 +380,19 @@ fn kind_follows_from_type_and_flags() {
     }
 }
 
-/// Every kind of packet is classified with one parse of its headers.
+#[track_caller]
+fn assert_content(bytes: &[u8], expected: AvContent<'_>) {
+    let packet = AvPacket::parse(bytes, MediaLayout::Slice).unwrap();
+    assert_eq!(packet.content(MediaLayout::Slice), Ok(expected));
+}
+
 #[test]
-fn content_of_every_kind() {
-    fn content(bytes: &[u8]) -> Result<AvContent<'_>, Error> {
-        AvPacket::parse(bytes, MediaLayout::Slice)?.content(MediaLayout::Slice)
-    }
-    let bytes = |magic: [u8; 2], len: usize| [&magic[..], &vec![0; len - 2]].concat();
-    for magic in [[0x00, 0x00], [0x00, 0x20]] {
-        assert_eq!(content(&bytes(magic, 24)), Ok(AvContent::Login));
-    }
-    assert_eq!(
-        content(&bytes([0x00, 0x21], 24)),
-        Ok(AvContent::LoginAnswer)
-    );
-    assert_eq!(content(&bytes([0x7f, 0x00], 8)), Ok(AvContent::Unknown));
+fn content_of_control_packets() {
+    let of = |magic: [u8; 2]| [&magic[..], &[0; 22]].concat();
+    assert_content(&of([0x00, 0x00]), AvContent::Login);
+    assert_content(&of([0x00, 0x20]), AvContent::Login);
+    assert_content(&of([0x00, 0x21]), AvContent::LoginAnswer);
+    assert_content(&of([0x7f, 0x00]), AvContent::Unknown);
     for ack in [false, true] {
         let message = ChannelMessage {
             ack,
@@ -405,33 +403,28 @@ fn content_of_every_kind() {
             body: b"HL",
         };
         let packet = written(|out| message.write(out));
-        assert_eq!(content(&packet), Ok(AvContent::ChannelMessage(message)));
+        assert_content(&packet, AvContent::ChannelMessage(message));
         let reset = BufferReset {
             ack,
             stamp: STAMP,
             data: [9; 12],
         };
         let packet = written(|out| reset.write(out));
-        assert_eq!(content(&packet), Ok(AvContent::BufferReset(reset)));
+        assert_content(&packet, AvContent::BufferReset(reset));
     }
-    let request = IoctlRequest {
-        stamp: STAMP,
-        index: 1,
-        hl: b"HL",
-    };
+    let (stamp, hl) = (STAMP, &b"HL"[..]);
+    let index = 1;
+    let request = IoctlRequest { stamp, index, hl };
     let packet = written(|out| request.write(out));
-    assert_eq!(content(&packet), Ok(AvContent::IoctlRequest(request)));
-    let message = IoctlMessage {
-        stamp: STAMP,
-        hl: b"HL",
-    };
+    assert_content(&packet, AvContent::IoctlRequest(request));
+    let message = IoctlMessage { stamp, hl };
     let packet = written(|out| message.write(out));
-    assert_eq!(content(&packet), Ok(AvContent::IoctlMessage(message)));
+    assert_content(&packet, AvContent::IoctlMessage(message));
     let ack = message.acknowledge();
     let packet = written(|out| ack.write(out));
-    assert_eq!(content(&packet), Ok(AvContent::IoctlAck(ack)));
+    assert_content(&packet, AvContent::IoctlAck(ack));
     let heartbeat = Heartbeat {
-        stamp: STAMP,
+        stamp,
         reported: 1,
         newest: 2,
         count: 3,
@@ -439,30 +432,28 @@ fn content_of_every_kind() {
         clock: 4,
     };
     let packet = written(|out| heartbeat.write(out));
-    assert_eq!(content(&packet), Ok(AvContent::Heartbeat(heartbeat)));
+    assert_content(&packet, AvContent::Heartbeat(heartbeat));
     let packet = written(|out| ResendRequest::write(&heartbeat, 5, &[6], out));
     let request = ResendRequest::parse(&packet).unwrap();
-    assert_eq!(content(&packet), Ok(AvContent::ResendRequest(request)));
-    // An invalid list leaves a heartbeat.
+    assert_content(&packet, AvContent::ResendRequest(request));
+    // With an invalid list, it is a heartbeat.
     let packet = [&packet[..], &[0]].concat();
-    assert_eq!(content(&packet), Ok(AvContent::Heartbeat(heartbeat)));
-    let probe = Probe {
-        stamp: STAMP,
-        clock: LinkClock {
-            clock: 1,
-            round_trip: 2,
-            word: 3,
-        },
+    assert_content(&packet, AvContent::Heartbeat(heartbeat));
+    let clock = LinkClock {
+        clock: 1,
+        round_trip: 2,
+        word: 3,
     };
+    let probe = Probe { stamp, clock };
     let packet = written(|out| probe.write(out));
-    assert_eq!(content(&packet), Ok(AvContent::Probe(probe)));
+    assert_content(&packet, AvContent::Probe(probe));
     let answer = ProbeAnswer {
-        stamp: STAMP,
+        stamp,
         clock: 1,
         received: [2, 3],
     };
     let packet = written(|out| answer.write(out));
-    assert_eq!(content(&packet), Ok(AvContent::ProbeAnswer(answer)));
+    assert_content(&packet, AvContent::ProbeAnswer(answer));
 }
 
 #[test]

@@ -73,6 +73,27 @@ pub enum Codec {
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AudioFlags(pub u8);
 
+/// The known codecs by id.
+const CODECS: [(u16, Codec); 17] = [
+    (0x4c, Codec::Mpeg4),
+    (0x4d, Codec::H263),
+    (0x4e, Codec::H264),
+    (0x4f, Codec::Mjpeg),
+    (0x50, Codec::H265),
+    (0x86, Codec::AacRaw),
+    (0x87, Codec::AacAdts),
+    (0x88, Codec::AacLatm),
+    (0x89, Codec::Pcmu),
+    (0x8a, Codec::Pcma),
+    (0x8b, Codec::Adpcm),
+    (0x8c, Codec::Pcm),
+    (0x8d, Codec::Speex),
+    (0x8e, Codec::Mp3),
+    (0x8f, Codec::G726),
+    (0x90, Codec::AacWyze),
+    (0x92, Codec::Opus),
+];
+
 /// Sample rates by index, in Hz.
 const RATES: [u32; 9] = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
 
@@ -114,24 +135,11 @@ impl Codec {
     #[must_use]
     pub fn id(self) -> u16 {
         match self {
-            Self::Mpeg4 => 0x4c,
-            Self::H263 => 0x4d,
-            Self::H264 => 0x4e,
-            Self::Mjpeg => 0x4f,
-            Self::H265 => 0x50,
-            Self::AacRaw => 0x86,
-            Self::AacAdts => 0x87,
-            Self::AacLatm => 0x88,
-            Self::Pcmu => 0x89,
-            Self::Pcma => 0x8a,
-            Self::Adpcm => 0x8b,
-            Self::Pcm => 0x8c,
-            Self::Speex => 0x8d,
-            Self::Mp3 => 0x8e,
-            Self::G726 => 0x8f,
-            Self::AacWyze => 0x90,
-            Self::Opus => 0x92,
             Self::Unknown(id) => id,
+            known => CODECS
+                .iter()
+                .find(|(_, codec)| *codec == known)
+                .map_or(0, |(id, _)| *id),
         }
     }
 
@@ -191,26 +199,8 @@ impl AudioFlags {
 
 impl From<u16> for Codec {
     fn from(id: u16) -> Self {
-        match id {
-            0x4c => Self::Mpeg4,
-            0x4d => Self::H263,
-            0x4e => Self::H264,
-            0x4f => Self::Mjpeg,
-            0x50 => Self::H265,
-            0x86 => Self::AacRaw,
-            0x87 => Self::AacAdts,
-            0x88 => Self::AacLatm,
-            0x89 => Self::Pcmu,
-            0x8a => Self::Pcma,
-            0x8b => Self::Adpcm,
-            0x8c => Self::Pcm,
-            0x8d => Self::Speex,
-            0x8e => Self::Mp3,
-            0x8f => Self::G726,
-            0x90 => Self::AacWyze,
-            0x92 => Self::Opus,
-            id => Self::Unknown(id),
-        }
+        let known = CODECS.iter().find(|(known, _)| *known == id);
+        known.map_or(Self::Unknown(id), |(_, codec)| *codec)
     }
 }
 
