@@ -76,14 +76,14 @@ fn parity_decoder((groups, body_bytes): (u8, u8), packets: &[(GroupHeader, &[u8]
 }
 
 fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) {
-    let (window, reorder, reorder_micros, asks, spacing) = config;
+    let (window, reorder, reorder_micros, max_requests, min_interval) = config;
     let mut tracker = ResendTracker::new(TrackerConfig {
         window,
         max_gap: window / 2,
         reorder_slices: reorder.into(),
         reorder_micros: reorder_micros.into(),
-        max_requests: asks,
-        min_interval_micros: spacing.into(),
+        max_requests,
+        min_interval_micros: min_interval.into(),
     });
     let window = window.clamp(1, 0x4000);
     let mut now = 0;

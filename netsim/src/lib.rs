@@ -1,33 +1,35 @@
-//! Client against Camera over simulated networks: what is delivered, how late, and what it costs.
+//! Simulated networks: a client and the simulated camera, and what is delivered at which delay and
+//! cost.
 //!
-//! A run is a whole session in memory, with simulated time ([`run`]): a client, a camera that shows [`Media`] in
-//! which no frame is like another, and a [`Path`](path::Path) each way. A [`Scenario`] says what the paths do. A
-//! [`Tally`] is what came of one run, or of many. The same seed is the same run.
+//! A [`run`] is a whole session in memory, in simulated time. It has a client, a simulated camera
+//! that sends [`Media`] with unique frames, and a network [`Path`](path::Path) in each direction. A
+//! [`Scenario`] sets the conditions of the paths. [`Results`] sum up one or more runs. A seed
+//! determines a run.
 //!
 //! ```
 //! use netsim::{Media, Scenario, run};
 //!
 //! let scenario = &Scenario::all()[0];
 //! let media = Media::new(scenario.rate, 2)?;
-//! let tally = run(scenario, &media, 1, None)?;
-//! assert_eq!((tally.video.sent, tally.video.delivered), (40, 40));
+//! let results = run(scenario, &media, 1, None)?;
+//! assert_eq!((results.video.sent, results.video.delivered), (40, 40));
 //! # Ok::<(), netsim::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 
+mod baseline;
 mod media;
 pub mod path;
+mod results;
 mod run;
 mod scenario;
-mod simple;
 mod table;
-mod tally;
 
 pub use media::{FPS, Media, frame_interval};
-pub use run::{Meter, run};
+pub use results::{LATE, Results, StreamResults, share};
+pub use run::{HeapMeter, run};
 pub use scenario::{Goal, Scenario};
 pub use table::{header, row};
-pub use tally::{LATE, Stream, Tally, share};
 
-/// Anything that keeps a simulation from being made.
+/// An error that prevents a simulation.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,26 +1,27 @@
-//! The table of simulated networks: `cargo xtask simulate` runs this.
+//! Prints the table of simulated networks, for `cargo xtask simulate`.
 #![forbid(unsafe_code)]
 
 use std::alloc::System;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::process::ExitCode;
 
-use netsim::{Error, Media, Scenario, Tally, header, row, run};
+use netsim::{Error, Media, Results, Scenario, header, row, run};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Seeds of each scenario, and simulated seconds of each run.
+/// The default number of seeds per scenario, and of simulated seconds per run.
 const SEEDS: u64 = 20;
 const SECONDS: u64 = 60;
 
 const HELP: &str = "\
-usage: netsim [--seeds N] [--seconds N] [--only WORDS]
+Usage: netsim [--seeds N] [--seconds N] [--only TEXT]
 
-  --seeds N     runs of each scenario (20)
-  --seconds N   simulated seconds of each run (60)
-  --only WORDS  scenarios whose name has these words
+  --seeds N    Runs per scenario [default: 20]
+  --seconds N  Simulated seconds per run [default: 60]
+  --only TEXT  Run only scenarios with TEXT in their name
 ";
 
 struct Arguments {
@@ -35,10 +36,10 @@ fn arguments() -> Option<Arguments> {
         seconds: SECONDS,
         only: String::new(),
     };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next()?;
-        match word.as_str() {
+    let mut options = std::env::args().skip(1);
+    while let Some(option) = options.next() {
+        let value = options.next()?;
+        match option.as_str() {
             "--seeds" => arguments.seeds = value.parse().ok()?,
             "--seconds" => arguments.seconds = value.parse().ok()?,
             "--only" => arguments.only = value,
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the table, and on the way what was not reached. Whether all was.
+/// Prints the table and the missed goals. Returns `true` if all goals were reached.
 fn simulate(arguments: &Arguments) -> Result<bool, Error> {
     let mut media = BTreeMap::new();
     let mut all_reached = true;
@@ -73,25 +74,23 @@ fn simulate(arguments: &Arguments) -> Result<bool, Error> {
             continue;
         }
         let media = match media.entry(scenario.rate) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(Media::new(scenario.rate, arguments.seconds)?)
-            }
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Media::new(scenario.rate, arguments.seconds)?),
         };
-        let mut tally = Tally::default();
+        let mut results = Results::default();
         for seed in 0..arguments.seeds {
-            tally.add(run(&scenario, media, seed, Some(allocated))?);
+            results.add(run(&scenario, media, seed, Some(allocated))?);
         }
-        print!("{}", row(&scenario, &tally));
-        for missed in scenario.goal.missed(&tally) {
+        print!("{}", row(&scenario, &results));
+        for missed in scenario.goal.missed(&results) {
             all_reached = false;
-            eprintln!("missed: {}: {missed}", scenario.name);
+            eprintln!("goal missed: {}: {missed}", scenario.name);
         }
     }
     Ok(all_reached)
 }
 
-/// Bytes that are allocated now.
+/// Returns the allocated bytes.
 fn allocated() -> u64 {
     let stats = ALLOCATOR.stats();
     (stats.bytes_allocated as u64).saturating_sub(stats.bytes_deallocated as u64)

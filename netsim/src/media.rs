@@ -1,5 +1,4 @@
-//! What the camera of a simulation shows: pictures and sound of the sizes that real ones have, and of no content
-//! twice.
+//! The media that a simulated camera sends: frames of realistic sizes, each with unique content.
 
 use std::time::Duration;
 
@@ -10,35 +9,37 @@ use tutk_simulator::{Clip, ClipFrame, Sound, SoundFormat};
 
 use crate::Error;
 
-/// Pictures a second, and how many there are from one key frame to the next: 2 s.
+/// Video frames per second.
 pub const FPS: u8 = 20;
+
+/// Video frames from one key frame to the next: 2 s.
 const GOP: usize = 40;
 
-/// How much larger than others a key frame is on average; each is 8 to 12 times as large.
+/// The average size of a key frame, in delta frames. Each has 8 to 12 times the size.
 const KEY_FACTOR: u64 = 10;
 
-/// Sound: raw AAC at 16 kHz, 64 ms a frame.
-const SOUND_RATE: u32 = 16_000;
-const SOUND_SAMPLES: u32 = 1024;
+/// Audio is raw AAC at 16 kHz, with frames of 64 ms.
+const AUDIO_RATE: u32 = 16_000;
+const AUDIO_SAMPLES: u32 = 1024;
 
-/// Pictures and sound for a whole run.
+/// Video and audio for a run.
 #[derive(Debug, Clone)]
 pub struct Media {
     clip: Clip,
-    sound: Sound,
+    audio: Sound,
 }
 
 impl Media {
-    /// So many seconds of video of that rate, bits a second, and sound beside it.
+    /// Creates video with `rate` bits per second, and audio.
     ///
     /// # Errors
-    /// For zero seconds, or frames that are too large for the protocol.
+    /// If `seconds` is 0, or a frame is too large for the protocol.
     pub fn new(rate: u64, seconds: u64) -> Result<Self, Error> {
         let mut rng = StdRng::seed_from_u64(rate);
-        let pictures = usize::try_from(seconds * u64::from(FPS)).unwrap_or(usize::MAX);
+        let frames = usize::try_from(seconds * u64::from(FPS)).unwrap_or(usize::MAX);
         let gop = GOP as u64;
         let delta = rate / 8 * gop / u64::from(FPS) / (gop - 1 + KEY_FACTOR);
-        let pictures = (0..pictures).map(|at| {
+        let frames = (0..frames).map(|at| {
             let key = at % GOP == 0;
             let percent = match key {
                 true => rng.random_range(80..=120) * KEY_FACTOR,
@@ -50,36 +51,36 @@ impl Media {
                 key,
             }
         });
-        let clip = Clip::new(pictures, Codec::H264, FPS)?;
+        let clip = Clip::new(frames, Codec::H264, FPS)?;
 
-        let frames = seconds * u64::from(SOUND_RATE) / u64::from(SOUND_SAMPLES) + 1;
+        let frames = seconds * u64::from(AUDIO_RATE) / u64::from(AUDIO_SAMPLES) + 1;
         let frames = (0..frames).map(|_| {
             let len = rng.random_range(200..400);
             noise(&mut rng, len).into()
         });
         let format = SoundFormat {
             codec: Codec::AacRaw,
-            flags: AudioFlags::new(SOUND_RATE, 16, 1).unwrap_or_default(),
+            flags: AudioFlags::new(AUDIO_RATE, 16, 1).unwrap_or_default(),
         };
-        let sound = Sound::new(frames.collect::<Vec<_>>(), format, SOUND_SAMPLES)?;
-        Ok(Self { clip, sound })
+        let audio = Sound::new(frames.collect::<Vec<_>>(), format, AUDIO_SAMPLES)?;
+        Ok(Self { clip, audio })
     }
 
-    /// The pictures.
+    /// Returns the video.
     #[must_use]
     pub fn clip(&self) -> &Clip {
         &self.clip
     }
 
-    /// The sound.
+    /// Returns the audio.
     #[must_use]
-    pub fn sound(&self) -> &Sound {
-        &self.sound
+    pub fn audio(&self) -> &Sound {
+        &self.audio
     }
 
-    /// Whether that is a frame of these, bit for bit: the one that its number says. Numbers count from 1.
+    /// Returns `true` if the frame equals the sent frame with its number. Numbers start at 1.
     #[must_use]
-    pub fn has(&self, frame: &Frame) -> bool {
+    pub fn contains(&self, frame: &Frame) -> bool {
         let Some(at) = usize::try_from(frame.number)
             .ok()
             .and_then(|number| number.checked_sub(1))
@@ -90,15 +91,13 @@ impl Media {
             let sent = self.clip.frames().get(at);
             sent.is_some_and(|sent| sent.data == frame.data && sent.key == frame.is_key())
         } else {
-            self.sound
-                .frames()
-                .get(at)
-                .is_some_and(|sent| *sent == frame.data)
+            let sent = self.audio.frames().get(at);
+            sent.is_some_and(|sent| *sent == frame.data)
         }
     }
 }
 
-/// The time from one picture to the next.
+/// Returns the interval of video frames.
 #[must_use]
 pub fn frame_interval() -> Duration {
     Duration::from_secs(1) / u32::from(FPS)

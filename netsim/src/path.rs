@@ -1,4 +1,4 @@
-//! One direction of a network: str0m-netem, and what it has not: packets several places late, and outages.
+//! One direction of a network: str0m-netem, with reordering by several places and outages added.
 
 use std::time::{Duration, Instant};
 
@@ -9,71 +9,74 @@ use str0m_netem::{
     RandomLoss,
 };
 
-/// By how many places a packet is late at most, and by how much time: a network that reorders does so within
-/// moments.
-pub const MOST_PLACES: u8 = 8;
-const MOST_LATE: Duration = Duration::from_millis(50);
+/// The maximum number of places by which a packet is reordered.
+pub const MAX_REORDER_PLACES: u8 = 8;
 
-/// What one direction does to packets.
+/// The maximum delay of a reordered packet.
+const MAX_REORDER_DELAY: Duration = Duration::from_millis(50);
+
+/// The conditions of one direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Conditions {
-    /// Time that each packet takes.
+    /// The delay of each packet.
     pub latency: Duration,
-    /// By how much more or less, evenly spread. It does not reorder: packets wait for the one before.
+    /// The maximum deviation from the latency, uniformly distributed. Jitter does not reorder
+    /// packets.
     pub jitter: Duration,
     /// Which packets are lost.
     pub loss: Loss,
-    /// The share of packets that come 1 to [`MOST_PLACES`] places late, evenly spread, and no more than 50 ms.
-    pub late: f32,
-    /// The share of packets that come twice.
-    pub twice: f32,
+    /// The share of packets that arrive 1 to [`MAX_REORDER_PLACES`] places late, uniformly
+    /// distributed, and at most 50 ms.
+    pub reordered: f32,
+    /// The share of packets that are duplicated.
+    pub duplicated: f32,
     /// The bottleneck.
-    pub link: Option<Link>,
-    /// Times in which nothing passes.
+    pub bottleneck: Option<Bottleneck>,
+    /// Periods in which all packets are lost.
     pub outage: Option<Outage>,
 }
 
 /// Which packets are lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
-    /// None.
+    /// No packet.
     None,
-    /// This share of them, each by itself.
+    /// This share of packets, independently of each other.
     Uniform(f32),
-    /// This share of them in bursts, which have so many packets on average (Gilbert–Elliott, all lost in the bad
-    /// state).
+    /// This share of packets, in bursts of this average length (Gilbert–Elliott, with all packets
+    /// lost in the bad state).
     Bursts(f32, f32),
 }
 
-/// A bottleneck with a queue, whose end is dropped when it is full.
+/// A bottleneck with a tail-drop queue.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Link {
-    /// Bits a second.
+pub struct Bottleneck {
+    /// Bits per second.
     pub rate: u64,
-    /// Bytes that wait, those under way included.
+    /// The size of the queue in bytes, including the packet in transmission.
     pub queue: usize,
 }
 
-/// Times in which nothing passes.
+/// Periods in which all packets are lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outage {
-    /// From the beginning of one to that of the next. The first one begins after that time and what [`Path::new`]
-    /// is told.
+    /// The time from the start of one outage to the start of the next. The first outage starts
+    /// after this time and the phase of [`Path::new`].
     pub every: Duration,
-    /// How long each is.
+    /// The duration of each outage.
     pub length: Duration,
 }
 
-/// A packet, with its number among all that were sent on its path.
+/// A packet on a path.
 #[derive(Debug, Clone)]
 pub struct Packet {
-    /// From 0.
+    /// The number of packets sent on the path before it.
     pub number: u64,
-    /// UDP payload.
+    /// The UDP payload.
     pub bytes: Vec<u8>,
 }
 
-/// A packet that others overtake.
+/// A reordered packet that waits to be overtaken.
 #[derive(Debug)]
 struct Held {
     packet: Packet,
@@ -81,7 +84,7 @@ struct Held {
     until: Instant,
 }
 
-/// One direction.
+/// One direction of a network.
 pub struct Path {
     conditions: Conditions,
     netem: Netem<Packet>,
@@ -89,21 +92,21 @@ pub struct Path {
     held: Vec<Held>,
     sent: u64,
     first_outage: Instant,
-    /// When the bottleneck would be idle if there were nothing but what it was told of.
+    /// When the bottleneck is idle on the ideal path, see [`Path::ideal_arrival`].
     idle: Instant,
 }
 
 impl Conditions {
-    /// Nothing but latency.
+    /// Returns conditions with latency and nothing else.
     #[must_use]
     pub const fn clean(latency: Duration) -> Self {
         Self {
             latency,
             jitter: Duration::ZERO,
             loss: Loss::None,
-            late: 0.0,
-            twice: 0.0,
-            link: None,
+            reordered: 0.0,
+            duplicated: 0.0,
+            bottleneck: None,
             outage: None,
         }
     }
@@ -113,10 +116,12 @@ impl Conditions {
             .latency(self.latency)
             .jitter(self.jitter)
             .loss(self.loss.model())
-            .duplicate(Probability::new(self.twice))
+            .duplicate(Probability::new(self.duplicated))
             .seed(seed);
-        match self.link {
-            Some(link) => config.link(Bitrate::from(link.rate), DataSize::from(link.queue)),
+        match self.bottleneck {
+            Some(Bottleneck { rate, queue }) => {
+                config.link(Bitrate::from(rate), DataSize::from(queue))
+            }
             None => config,
         }
     }
@@ -136,7 +141,7 @@ impl Loss {
 }
 
 impl Path {
-    /// A path that begins at `start`, and whose outages begin so much later. The same seed does the same.
+    /// Creates a path. Its outages start `phase` later. A seed determines its behaviour.
     #[must_use]
     pub fn new(conditions: Conditions, start: Instant, phase: Duration, seed: u64) -> Self {
         let every = conditions
@@ -153,7 +158,7 @@ impl Path {
         }
     }
 
-    /// Sends a packet; its number.
+    /// Sends a packet. Returns its number.
     pub fn send(&mut self, now: Instant, bytes: &[u8]) -> u64 {
         let number = self.sent;
         self.sent += 1;
@@ -164,12 +169,12 @@ impl Path {
         if self.is_out(now) {
             return number;
         }
-        if self.rng.random_bool(self.conditions.late.into()) {
-            let places = self.rng.random_range(1..=MOST_PLACES);
+        if self.rng.random_bool(self.conditions.reordered.into()) {
+            let places = self.rng.random_range(1..=MAX_REORDER_PLACES);
             self.held.push(Held {
                 packet,
                 places,
-                until: now + MOST_LATE,
+                until: now + MAX_REORDER_DELAY,
             });
             return number;
         }
@@ -181,7 +186,7 @@ impl Path {
         number
     }
 
-    /// When to call [`receive`](Self::receive) next; `None` while nothing is under way.
+    /// Returns when to call [`receive`](Self::receive) next, `None` if no packet is on the path.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
         let arrival = (!self.netem.is_empty()).then(|| self.netem.poll_timeout());
@@ -189,7 +194,7 @@ impl Path {
         held.chain(arrival).min()
     }
 
-    /// The next packet that has arrived.
+    /// Returns the next packet that has arrived.
     pub fn receive(&mut self, now: Instant) -> Option<Packet> {
         self.release(now);
         self.netem.handle_input(Input::Timeout(now));
@@ -199,21 +204,22 @@ impl Path {
         }
     }
 
-    /// When a packet of `bytes` that is sent now arrives if nothing is lost, late, twice or sent again, and
-    /// every packet takes the same time. To be told of each packet for which that is asked, in order.
-    pub fn undisturbed(&mut self, now: Instant, bytes: usize) -> Instant {
-        let begins = now + self.conditions.latency;
-        let Some(link) = self.conditions.link else {
-            return begins;
+    /// Returns when a packet of `bytes` bytes sent now would arrive on an ideal path, without loss,
+    /// reordering, duplicates, jitter and retransmissions. Call it for each packet of the ideal
+    /// path, in order.
+    pub fn ideal_arrival(&mut self, now: Instant, bytes: usize) -> Instant {
+        let arrival = now + self.conditions.latency;
+        let Some(bottleneck) = self.conditions.bottleneck else {
+            return arrival;
         };
-        // As netem has it: a packet is there when its transmission begins.
-        let begins = begins.max(self.idle);
+        // As in netem, a packet arrives when its transmission starts.
+        let arrival = arrival.max(self.idle);
         let bits = bytes as u64 * 8;
-        self.idle = begins + Duration::from_nanos(bits * 1_000_000_000 / link.rate);
-        begins
+        self.idle = arrival + Duration::from_nanos(bits * 1_000_000_000 / bottleneck.rate);
+        arrival
     }
 
-    /// Lets go of the packets that enough others have overtaken.
+    /// Releases the reordered packets that enough others have overtaken.
     fn release(&mut self, now: Instant) {
         let Self { held, netem, .. } = self;
         held.retain(|held| {

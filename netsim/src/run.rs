@@ -1,4 +1,4 @@
-//! One run: a client, a camera, the network between them, and an account of every frame.
+//! One run: a client, a simulated camera, the network between them, and a record of each frame.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use tutk_session::{
 use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent, SliceOrigin, SliceSent};
 
 use crate::Error;
+use crate::baseline::Baseline;
 use crate::media::Media;
 use crate::path::Path;
+use crate::results::{Results, StreamResults};
 use crate::scenario::Scenario;
-use crate::simple::Simple;
-use crate::tally::{Stream, Tally};
 
 const CAMERA: SocketAddr = SocketAddr::new(
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
@@ -31,27 +31,26 @@ const UID: &str = "HSBJYB5HSETGCDWD111A";
 const ENR: &str = "aKzdqckqZ8HUHFe5";
 const MAC: &str = "AABBCCDDEEFF";
 
-/// How much longer than its media a run may take: it ends when the camera has said so, or the client has waited
-/// for long enough.
+/// How long a run may continue after its media, until the camera ends it or the client times out.
 const SPARE: Duration = Duration::from_secs(30);
 
-/// Tells how many bytes are allocated in the process, now.
-pub type Meter = fn() -> u64;
+/// Returns the bytes that the process has allocated.
+pub type HeapMeter = fn() -> u64;
 
-/// Runs a scenario once. `media` is what the camera sends, once; the same seed is the same run.
+/// Runs a scenario in which the camera sends `media` once. A seed determines the run.
 ///
-/// With a meter, what the client has allocated is counted. Then nothing else may run in the process.
+/// With a meter, the client's heap is measured. Then nothing else may run in the process.
 ///
 /// # Errors
-/// None for what the scenarios here say: a camera cannot be made.
+/// If the simulated camera cannot be created. Does not occur with the scenarios of this crate.
 pub fn run(
     scenario: &Scenario,
     media: &Media,
     seed: u64,
-    meter: Option<Meter>,
-) -> Result<Tally, Error> {
+    meter: Option<HeapMeter>,
+) -> Result<Results, Error> {
     let mut run = Run::new(scenario, media, seed, meter)?;
-    run.go();
+    run.run_to_end();
     Ok(run.finish(scenario.resend.is_some()))
 }
 
@@ -65,15 +64,15 @@ struct Run<'a> {
     camera_due: Instant,
     up: Path,
     down: Path,
-    /// By number of the camera's datagrams: their bytes, and the slice in them.
+    /// The camera's datagrams by number.
     datagrams: Vec<Datagram>,
-    video: Account,
-    sound: Account,
-    tally: Tally,
+    video: StreamRecord,
+    audio: StreamRecord,
+    results: Results,
     ended: bool,
-    meter: Option<Meter>,
-    /// Bytes that the client has allocated, less those that it has freed.
-    live: u64,
+    meter: Option<HeapMeter>,
+    /// The bytes on the client's heap.
+    heap: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,21 +82,21 @@ struct Datagram {
     arrived: bool,
 }
 
-/// What is known of one stream's frames.
+/// The frames of a stream.
 #[derive(Debug, Default)]
-struct Account {
-    /// From number 1 on.
+struct StreamRecord {
+    /// From number 1.
     frames: Vec<Sent>,
-    simple: Simple,
-    stream: Stream,
+    baseline: Baseline,
+    results: StreamResults,
 }
 
 /// A frame that was sent.
 #[derive(Debug, Clone)]
 struct Sent {
-    /// Which of its slices came.
-    came: Vec<bool>,
-    /// When the last of its slices that were sent is there on an undisturbed path.
+    /// One entry for each slice.
+    received: Vec<bool>,
+    /// When its last slice arrives on an ideal path.
     due: Instant,
     delivered: bool,
 }
@@ -107,7 +106,7 @@ impl<'a> Run<'a> {
         scenario: &Scenario,
         media: &'a Media,
         seed: u64,
-        meter: Option<Meter>,
+        meter: Option<HeapMeter>,
     ) -> Result<Self, Error> {
         #[expect(
             clippy::disallowed_methods,
@@ -133,16 +132,16 @@ impl<'a> Run<'a> {
         camera.dialects = vec![scenario.dialect];
         camera.provider = Some(provider::seeded(stream(1)));
         camera.resend = scenario.resend;
-        camera.sound = Some(media.sound().clone());
+        camera.sound = Some(media.audio().clone());
         camera.frames = u64::try_from(media.clip().frames().len()).ok();
         camera.trace_slices = true;
 
         let seconds = media.clip().frames().len() as u64 / u64::from(media.clip().fps());
-        // Outages are both ways, and elsewhere among the frames with each seed.
+        // Outages are in both directions, with another phase for each seed.
         let phase = Duration::from_micros(rng(6).random_range(0..1_000_000));
         let before = meter.map(|meter| meter());
         let client = Client::new(client, rng(2), epoch);
-        let live = before.map_or(0, |before| meter.map_or(0, |meter| meter() - before));
+        let heap = before.map_or(0, |before| meter.map_or(0, |meter| meter() - before));
         Ok(Self {
             media,
             now: start,
@@ -154,16 +153,16 @@ impl<'a> Run<'a> {
             up: Path::new(scenario.up, start, phase, stream(4)),
             down: Path::new(scenario.down, start, phase, stream(5)),
             datagrams: Vec::new(),
-            video: Account::default(),
-            sound: Account::default(),
-            tally: Tally::default(),
+            video: StreamRecord::default(),
+            audio: StreamRecord::default(),
+            results: Results::default(),
             ended: false,
             meter,
-            live,
+            heap,
         })
     }
 
-    fn go(&mut self) {
+    fn run_to_end(&mut self) {
         self.drain_client();
         self.drain_camera();
         while !self.ended {
@@ -179,7 +178,7 @@ impl<'a> Run<'a> {
                 .min()
                 .filter(|next| *next <= self.end)
             else {
-                self.tally.failed += 1;
+                self.results.failed += 1;
                 return;
             };
             self.now = next.max(self.now);
@@ -204,8 +203,8 @@ impl<'a> Run<'a> {
         while let Some(mut packet) = self.down.receive(now) {
             self.arrived(packet.number);
             self.metered(|run| run.client.handle_datagram(now, CAMERA, &mut packet.bytes));
-            let held = self.client.stats().held as u64;
-            self.tally.held = self.tally.held.max(held);
+            let buffered = self.client.stats().held as u64;
+            self.results.buffered = self.results.buffered.max(buffered);
             self.drain_client();
         }
     }
@@ -228,7 +227,7 @@ impl<'a> Run<'a> {
                 Event::Ended(_) => self.ended = true,
                 _ => {}
             }
-            // What is handed out was the client's: a frame's bytes were allocated slice by slice.
+            // The client allocated the frame, so its deallocation counts too.
             self.metered(|_| drop(event));
         }
     }
@@ -251,7 +250,7 @@ impl<'a> Run<'a> {
         };
     }
 
-    /// The camera has sent a media packet.
+    /// Records a media packet that the camera sent.
     fn sent(&mut self, slice: SliceSent) {
         let number = usize::try_from(slice.datagram).unwrap_or(usize::MAX);
         let Some(datagram) = self.datagrams.get_mut(number) else {
@@ -259,23 +258,23 @@ impl<'a> Run<'a> {
         };
         let bytes = datagram.bytes;
         match slice.origin {
-            SliceOrigin::First => self.tally.first += bytes as u64,
-            SliceOrigin::Resent => self.tally.again += bytes as u64,
+            SliceOrigin::First => self.results.media_bytes += bytes as u64,
+            SliceOrigin::Resent => self.results.resent_bytes += bytes as u64,
             SliceOrigin::Parity => {
-                self.tally.parity += bytes as u64;
-                // It takes its time on an undisturbed path, too.
-                self.down.undisturbed(self.now, bytes);
+                self.results.parity_bytes += bytes as u64;
+                // Parity occupies the ideal path too.
+                self.down.ideal_arrival(self.now, bytes);
                 return;
             }
         }
         datagram.slice = Some(slice);
         if slice.origin == SliceOrigin::First {
-            let due = self.down.undisturbed(self.now, bytes);
-            let frames = &mut self.account(slice.kind).frames;
+            let due = self.down.ideal_arrival(self.now, bytes);
+            let frames = &mut self.record(slice.kind).frames;
             match frames.get_mut(index(slice.frame)) {
                 Some(frame) => frame.due = due,
                 None => frames.push(Sent {
-                    came: vec![false; slice.slices.into()],
+                    received: vec![false; slice.slices.into()],
                     due,
                     delivered: false,
                 }),
@@ -283,90 +282,87 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A datagram of the camera's reaches the client.
+    /// Records a datagram that the client receives.
     fn arrived(&mut self, number: u64) {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let Some(datagram) = self.datagrams.get_mut(number) else {
             return;
         };
-        // What comes twice DTLS drops, in any client.
-        let again = std::mem::replace(&mut datagram.arrived, true);
-        let (Some(slice), false) = (datagram.slice, again) else {
+        // DTLS drops duplicates in any client.
+        let is_duplicate = std::mem::replace(&mut datagram.arrived, true);
+        let (Some(slice), false) = (datagram.slice, is_duplicate) else {
             return;
         };
-        let account = self.account(slice.kind);
+        let record = self.record(slice.kind);
         if slice.origin == SliceOrigin::First {
-            account.simple.push(slice.frame, slice.index, slice.slices);
+            record.baseline.push(slice.frame, slice.index, slice.slices);
         }
-        let frame = account.frames.get_mut(index(slice.frame));
-        if let Some(came) = frame.and_then(|frame| frame.came.get_mut(usize::from(slice.index))) {
-            *came = true;
+        let frame = record.frames.get_mut(index(slice.frame));
+        let received = frame.and_then(|frame| frame.received.get_mut(usize::from(slice.index)));
+        if let Some(received) = received {
+            *received = true;
         }
     }
 
-    /// The client hands out a frame.
+    /// Records a frame that the client delivers.
     fn delivered(&mut self, frame: &Frame) {
-        let right = self.media.has(frame);
+        let is_valid = self.media.contains(frame);
         let now = self.now;
-        let account = self.account(frame.kind);
-        match account.frames.get_mut(index(frame.number)) {
-            Some(sent) if right && !sent.delivered => {
+        let record = self.record(frame.kind);
+        match record.frames.get_mut(index(frame.number)) {
+            Some(sent) if is_valid && !sent.delivered => {
                 sent.delivered = true;
-                account
-                    .stream
-                    .deliver(now.saturating_duration_since(sent.due));
+                let delay = now.saturating_duration_since(sent.due);
+                record.results.deliver(delay);
             }
-            _ => account.stream.wrong += 1,
+            _ => record.results.wrong += 1,
         }
     }
 
-    fn account(&mut self, kind: MediaKind) -> &mut Account {
+    fn record(&mut self, kind: MediaKind) -> &mut StreamRecord {
         match kind.is_video() {
             true => &mut self.video,
-            false => &mut self.sound,
+            false => &mut self.audio,
         }
     }
 
-    /// Does something to the client, and counts what that allocates.
+    /// Calls `act` and adds the bytes that it allocates to the client's heap.
     fn metered(&mut self, act: impl FnOnce(&mut Self)) {
         let before = self.meter.map(|meter| meter());
         act(self);
-        self.note_live(before);
-    }
-
-    /// Counts what was allocated since.
-    fn note_live(&mut self, before: Option<u64>) {
         if let (Some(before), Some(meter)) = (before, self.meter) {
-            self.live = (self.live + meter()).saturating_sub(before);
-            self.tally.live = self.tally.live.max(self.live);
+            self.heap = (self.heap + meter()).saturating_sub(before);
+            self.results.heap = self.results.heap.max(self.heap);
         }
     }
 
-    fn finish(self, resend: bool) -> Tally {
+    fn finish(self, resend: bool) -> Results {
         let stats = self.client.stats();
-        Tally {
+        Results {
             runs: 1,
             video: self.video.finish(resend),
-            sound: self.sound.finish(resend),
-            asked: stats.tracker.requested,
-            ..self.tally
+            audio: self.audio.finish(resend),
+            requested: stats.tracker.requested,
+            ..self.results
         }
     }
 }
 
-impl Account {
-    fn finish(mut self, resend: bool) -> Stream {
-        self.stream.sent = self.frames.len() as u64;
-        self.stream.simple = self.simple.delivered();
+impl StreamRecord {
+    fn finish(mut self, resend: bool) -> StreamResults {
+        self.results.sent = self.frames.len() as u64;
+        self.results.baseline = self.baseline.delivered();
         if !resend {
-            let differs = |frame: &&Sent| frame.delivered != frame.came.iter().all(|came| *came);
-            self.stream.not_as_arrived = self.frames.iter().filter(differs).count() as u64;
+            let frames = self.frames.iter();
+            let mismatched =
+                frames.filter(|frame| frame.delivered != frame.received.iter().all(|slice| *slice));
+            self.results.mismatched = mismatched.count() as u64;
         }
-        self.stream
+        self.results
     }
 }
 
-/// Where the frame of that number is: they count from 1.
+/// Returns the index of the frame with that number. Numbers start at 1.
 fn index(number: u32) -> usize {
     usize::try_from(number).map_or(usize::MAX, |number| number.wrapping_sub(1))
 }

@@ -1,89 +1,85 @@
-//! The networks that are simulated, and what is to be reached on each.
+//! The simulated networks, each with a goal.
 
 use std::time::Duration;
 
 use tutk_session::Dialect;
 use tutk_session::video_reassembly::{Limits, ParityLimits, ResendConfig};
 
-use crate::path::{Conditions, Link, Loss, Outage};
-use crate::tally::Tally;
+use crate::path::{Bottleneck, Conditions, Loss, Outage};
+use crate::results::Results;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// 1080p and 2K, bits a second.
+/// The bit rates of 1080p and 2K video.
 const HD: u64 = 4_000_000;
 const TWO_K: u64 = 8_000_000;
 
-/// Half of a round trip of 20 ms.
-const NEAR: Conditions = Conditions::clean(Duration::from_millis(10));
+/// A round trip of 20 ms.
+const CLEAN: Conditions = Conditions::clean(Duration::from_millis(10));
 
-/// One network, and who speaks over it how.
+/// A network, with the modes of client and camera.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// What the network does, in a few words.
+    /// The name of the network.
     pub name: String,
-    /// The dialect that is spoken.
+    /// The dialect.
     pub dialect: &'static Dialect,
-    /// Video, bits a second.
+    /// The bit rate of the video.
     pub rate: u64,
-    /// How the camera sends in resend mode; `None`: the client does not ask for it.
+    /// The camera's resend mode, or `None` if the client does not request it.
     pub resend: Option<ResendConfig>,
     /// From client to camera.
     pub up: Conditions,
     /// From camera to client.
     pub down: Conditions,
-    /// What is to be reached.
+    /// The goal.
     pub goal: Goal,
 }
 
-/// What is to be reached, of pictures and of sound, each.
+/// The goal for video and audio separately.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Goal {
-    /// The least share of frames that are handed out, 0 to 1.
+    /// The minimum share of delivered frames, 0 to 1.
     pub share: f64,
-    /// The most that the delay of 99 % of the frames may be.
+    /// The maximum delay of 99 % of the frames.
     pub delay: Option<Duration>,
 }
 
 impl Goal {
-    /// What was not reached, in words.
+    /// Returns a message for each part of the goal that was missed.
     #[must_use]
-    pub fn missed(&self, tally: &Tally) -> Vec<String> {
+    pub fn missed(&self, results: &Results) -> Vec<String> {
         let mut missed = Vec::new();
         let mut check = |met: bool, why: String| {
             if !met {
                 missed.push(why);
             }
         };
+        let (failed, runs, buffered) = (results.failed, results.runs, results.buffered);
+        check(failed == 0, format!("{failed} of {runs} runs failed"));
+        let limit = max_buffered();
         check(
-            tally.failed == 0,
-            format!("{} of {} runs failed", tally.failed, tally.runs),
+            buffered <= limit,
+            format!("{buffered} bytes buffered, limit {limit}"),
         );
-        check(
-            tally.held <= most_held(),
-            format!("{} bytes held, not {}", tally.held, most_held()),
-        );
-        for (name, stream) in [("pictures", &tally.video), ("sound", &tally.sound)] {
-            check(stream.sent > 0, format!("{name}: nothing was sent"));
+        for (name, stream) in [("video", &results.video), ("audio", &results.audio)] {
+            check(stream.sent > 0, format!("{name}: no frame was sent"));
+            let (wrong, mismatched) = (stream.wrong, stream.mismatched);
+            check(wrong == 0, format!("{name}: {wrong} wrong frames"));
             check(
-                stream.wrong == 0,
-                format!("{name}: {} wrong frames", stream.wrong),
-            );
-            let differ = stream.not_as_arrived;
-            check(
-                differ == 0,
-                format!("{name}: {differ} frames not as their slices arrived"),
+                mismatched == 0,
+                format!("{name}: {mismatched} frames do not match their received slices"),
             );
             let (share, goal) = (stream.share() * 100.0, self.share * 100.0);
             check(
                 share >= goal,
-                format!("{name}: {share:.3} % delivered, not {goal:.3} %"),
+                format!("{name}: {share:.3} % delivered, goal {goal:.3} %"),
             );
             if let Some(goal) = self.delay {
                 let delay = stream.delay(99);
                 check(
                     delay <= goal,
-                    format!("{name}: 99 % within {delay:?}, not {goal:?}"),
+                    format!("{name}: 99 % within {delay:?}, goal {goal:?}"),
                 );
             }
         }
@@ -91,21 +87,16 @@ impl Goal {
     }
 }
 
-/// The most bytes that a client may hold in frames and groups by the limits that it has unless told otherwise: what
-/// [`Limits`] and [`ParityLimits`] say, for two streams.
-fn most_held() -> u64 {
-    let Limits {
-        frames,
-        frame_bytes,
-        ..
-    } = Limits::default();
-    let ParityLimits { groups, body_bytes } = ParityLimits::default();
-    let in_frames = 2 * frames * frame_bytes;
-    (in_frames + 2 * in_frames + groups * body_bytes) as u64
+/// Returns the maximum of bytes in a client's buffers by its default [`Limits`] and
+/// [`ParityLimits`], for two streams.
+fn max_buffered() -> u64 {
+    let (limits, parity) = (Limits::default(), ParityLimits::default());
+    let frames = 2 * limits.frames * limits.frame_bytes;
+    (3 * frames + parity.groups * parity.body_bytes) as u64
 }
 
 impl Scenario {
-    /// All of them.
+    /// Returns all scenarios.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
@@ -114,7 +105,7 @@ impl Scenario {
         all
     }
 
-    /// Over that network both ways, without resend mode.
+    /// Creates a scenario with the same network in both directions, without resend mode.
     fn plain(name: &str, net: Conditions, share: f64) -> Self {
         Self {
             name: name.to_owned(),
@@ -127,7 +118,7 @@ impl Scenario {
         }
     }
 
-    /// Over that network both ways, with resend mode and parity.
+    /// Creates a scenario with the same network in both directions, with resend mode and parity.
     fn resend(name: &str, net: Conditions, share: f64) -> Self {
         Self {
             resend: Some(ResendConfig::default()),
@@ -158,53 +149,53 @@ impl Scenario {
     }
 }
 
-/// The most delay of 99 % of the frames where lost slices are asked for: three round trips, and 50 ms.
+/// Returns the maximum delay of 99 % of the frames in resend mode: three round trips and 50 ms.
 fn delay(round_trip: Duration) -> Duration {
     3 * round_trip + MS(50)
 }
 
-fn late(share: f32) -> Conditions {
+fn reordered(share: f32) -> Conditions {
     Conditions {
-        late: share,
-        ..NEAR
+        reordered: share,
+        ..CLEAN
     }
 }
 
-fn twice(share: f32) -> Conditions {
+fn duplicated(share: f32) -> Conditions {
     Conditions {
-        twice: share,
-        ..NEAR
+        duplicated: share,
+        ..CLEAN
     }
 }
 
 fn lossy(share: f32) -> Conditions {
     Conditions {
         loss: Loss::Uniform(share),
-        ..NEAR
+        ..CLEAN
     }
 }
 
 fn bursts(share: f32) -> Conditions {
     Conditions {
         loss: Loss::Bursts(share, 8.0),
-        ..NEAR
+        ..CLEAN
     }
 }
 
 fn plain(all: &mut Vec<Scenario>) {
     let plain = Scenario::plain;
     all.extend([
-        plain("nothing", NEAR, 1.0),
-        plain("1 % up to 8 places late", late(0.01), 1.0),
-        plain("5 % up to 8 places late", late(0.05), 1.0),
-        plain("5 % up to 8 places late", late(0.05), 1.0).two_k(),
-        plain("5 % up to 8 places late", late(0.05), 1.0).cc51(),
-        plain("5 % twice", twice(0.05), 1.0),
+        plain("clean", CLEAN, 1.0),
+        plain("1 % reordered by up to 8 places", reordered(0.01), 1.0),
+        plain("5 % reordered by up to 8 places", reordered(0.05), 1.0),
+        plain("5 % reordered by up to 8 places", reordered(0.05), 1.0).two_k(),
+        plain("5 % reordered by up to 8 places", reordered(0.05), 1.0).cc51(),
+        plain("5 % duplicated", duplicated(0.05), 1.0),
         plain(
             "jitter of 8 ms",
             Conditions {
                 jitter: MS(8),
-                ..NEAR
+                ..CLEAN
             },
             1.0,
         ),
@@ -212,18 +203,18 @@ fn plain(all: &mut Vec<Scenario>) {
         plain("1 % lost", lossy(0.01), 0.0),
         plain("5 % lost", lossy(0.05), 0.0),
         plain("1 % lost in bursts of 8", bursts(0.01), 0.0),
-        plain("outages of 2 s", out(2_000), 0.0),
+        plain("outages of 2 s", outages(2_000), 0.0),
     ]);
 }
 
-fn out(length: u64) -> Conditions {
+fn outages(length: u64) -> Conditions {
     let every = Duration::from_secs(14);
     Conditions {
         outage: Some(Outage {
             every,
             length: MS(length),
         }),
-        ..NEAR
+        ..CLEAN
     }
 }
 
@@ -237,46 +228,46 @@ fn resend(all: &mut Vec<Scenario>) {
         latency: MS(round_trip / 2),
         ..lossy(0.01)
     };
-    // A key frame of 200 kB in 25 ms is far over the rate.
+    // A key frame of 200 kB in 25 ms is far above the rate.
     let narrow = |queue| Conditions {
-        link: Some(Link {
+        bottleneck: Some(Bottleneck {
             rate: 6_000_000,
             queue,
         }),
-        ..NEAR
+        ..CLEAN
     };
     let everything = Conditions {
         jitter: MS(4),
-        late: 0.05,
-        twice: 0.02,
+        reordered: 0.05,
+        duplicated: 0.02,
         ..bursts(0.02)
     };
-    let mut lopsided = resend(
-        "5 % lost and 40 ms there, 1 % and 5 ms back",
+    let mut asymmetric = resend(
+        "asymmetric: 5 % lost and 40 ms up, 1 % lost and 5 ms down",
         lossy(0.01),
         0.999,
     );
-    lopsided.up = Conditions {
+    asymmetric.up = Conditions {
         latency: MS(40),
         ..lossy(0.05)
     };
-    lopsided.down.latency = MS(5);
-    lopsided.goal.delay = Some(delay(MS(45)));
-    // The largest key frames, or all of them, do not fit the queue. What is sent again waits in it like the rest.
+    asymmetric.down.latency = MS(5);
+    asymmetric.goal.delay = Some(delay(MS(45)));
+    // The largest key frames, or all of them, exceed the queue. Retransmissions wait in it too.
     let mut narrow_queue = resend("6 Mbit/s, queue of 256 kB", narrow(256_000), 0.999);
     narrow_queue.goal.delay = Some(delay(MS(20 + 341)));
     let mut narrower_queue = resend("6 Mbit/s, queue of 128 kB", narrow(128_000), 0.99);
     narrower_queue.goal.delay = Some(delay(MS(20 + 171)));
-    let mut short = resend("outages of half a second", out(500), 1.0);
-    let mut long = resend("outages of 2 s", out(2_000), 0.9);
-    // What was sent in an outage comes after it.
+    let mut short = resend("outages of 0.5 s", outages(500), 1.0);
+    let mut long = resend("outages of 2 s", outages(2_000), 0.9);
+    // Frames of an outage are delivered after it.
     short.goal.delay = None;
     long.goal.delay = None;
     all.extend([
-        resend("nothing", NEAR, 1.0),
-        resend("1 % up to 8 places late", late(0.01), 1.0),
-        resend("5 % up to 8 places late", late(0.05), 1.0),
-        resend("5 % twice", twice(0.05), 1.0),
+        resend("clean", CLEAN, 1.0),
+        resend("1 % reordered by up to 8 places", reordered(0.01), 1.0),
+        resend("5 % reordered by up to 8 places", reordered(0.05), 1.0),
+        resend("5 % duplicated", duplicated(0.05), 1.0),
         resend("0.1 % lost", lossy(0.001), 1.0),
         resend("0.1 % lost", lossy(0.001), 1.0).without_parity(),
         resend("1 % lost", lossy(0.01), 0.999),
@@ -294,7 +285,7 @@ fn resend(all: &mut Vec<Scenario>) {
             .cc51()
             .without_parity(),
         resend("1 % lost, jitter of 8 ms", jittery, 0.999),
-        lopsided,
+        asymmetric,
         resend("1 % lost, round trip of 100 ms", far(100), 0.999),
         resend("1 % lost, round trip of 100 ms", far(100), 0.999).without_parity(),
         resend("1 % lost, round trip of 200 ms", far(200), 0.999),
@@ -303,7 +294,7 @@ fn resend(all: &mut Vec<Scenario>) {
         narrow_queue,
         narrower_queue,
         resend(
-            "all together: bursts of 2 %, 5 % late, jitter",
+            "combined: 2 % lost in bursts, 5 % reordered, jitter",
             everything,
             0.99,
         ),

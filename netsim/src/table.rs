@@ -1,73 +1,71 @@
-//! The table.
+//! The table of results, as Markdown.
 
 use std::fmt::Write as _;
 
+use crate::results::{Results, share};
 use crate::scenario::{Goal, Scenario};
-use crate::tally::{Tally, share};
 
-/// The columns' names, as Markdown.
+/// Returns the head of the table.
 #[must_use]
 pub fn header() -> String {
     String::from(
-        "| network | Mbit/s | mode | frames | whole | late | lost | simple client | sound | sent again | parity | delay 50 / 95 / 99 %, ms | held | allocated | goal |\n\
+        "| network | Mbit/s | mode | frames | delivered | late | lost | baseline | audio | resent | parity | delay 50 / 95 / 99 %, ms | buffered | heap | goal |\n\
          |---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     )
 }
 
-/// One scenario's line.
+/// Returns the row of a scenario.
 #[must_use]
-pub fn row(scenario: &Scenario, tally: &Tally) -> String {
+pub fn row(scenario: &Scenario, results: &Results) -> String {
     let mode = match scenario.resend {
         None => "plain",
         Some(config) if config.parity => "resend, parity",
         Some(_) => "resend",
     };
-    let video = &tally.video;
+    let video = &results.video;
     let percent = |part, whole| format!("{:.2} %", share(part, whole) * 100.0);
-    let of_first = |bytes| percent(bytes, tally.first);
+    let of_media = |bytes| percent(bytes, results.media_bytes);
     let delay = |percent| video.delay(percent).as_secs_f64() * 1000.0;
     let mut row = String::new();
     let _ = writeln!(
         row,
         "| {}{} | {} | {mode} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} / {:.0} / {:.0} | {} kB | {} kB | {} |",
         scenario.name,
-        if scenario.dialect.name == "transcode" {
-            String::new()
-        } else {
-            format!(", {}", scenario.dialect.name)
+        match scenario.dialect.name {
+            "transcode" => String::new(),
+            name => format!(", {name}"),
         },
         scenario.rate / 1_000_000,
         video.sent,
         percent(video.delivered, video.sent),
         percent(video.late, video.sent),
         video.lost(),
-        percent(video.simple, video.sent),
-        percent(tally.sound.delivered, tally.sound.sent),
-        of_first(tally.again),
-        of_first(tally.parity),
+        percent(video.baseline, video.sent),
+        percent(results.audio.delivered, results.audio.sent),
+        of_media(results.resent_bytes),
+        of_media(results.parity_bytes),
         delay(50),
         delay(95),
         delay(99),
-        tally.held / 1000,
-        tally.live / 1000,
-        goal(scenario, tally),
+        results.buffered / 1000,
+        results.heap / 1000,
+        goal(scenario, results),
     );
     row
 }
 
-/// What was to be reached, and whether it was.
-fn goal(scenario: &Scenario, tally: &Tally) -> String {
+fn goal(scenario: &Scenario, results: &Results) -> String {
     let Goal { share, delay } = scenario.goal;
     let mut goal = match scenario.resend {
         Some(_) => format!("{} %", (share * 1000.0).round() / 10.0),
-        // Whatever came of slices, for that is checked of each frame.
-        None if share < 1.0 => String::from("what came whole"),
+        // `StreamResults::mismatched` checks this for each frame.
+        None if share < 1.0 => String::from("all complete"),
         None => String::from("100 %"),
     };
     if let Some(delay) = delay {
         let _ = write!(goal, ", {} ms", delay.as_millis());
     }
-    if !scenario.goal.missed(tally).is_empty() {
+    if !scenario.goal.missed(results).is_empty() {
         goal.push_str(": **missed**");
     }
     goal

@@ -1,4 +1,4 @@
-//! What a path does to packets is what its conditions say.
+//! Paths follow their conditions.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,16 +9,16 @@
 
 use std::time::{Duration, Instant};
 
-use netsim::path::{Conditions, Link, Loss, MOST_PLACES, Outage, Path};
+use netsim::path::{Bottleneck, Conditions, Loss, MAX_REORDER_PLACES, Outage, Path};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const LATENCY: Duration = Duration::from_millis(10);
 
-/// A packet every so often.
-const EVERY: Duration = Duration::from_micros(500);
+/// The interval of packets.
+const INTERVAL: Duration = Duration::from_micros(500);
 const BYTES: usize = 1000;
 
-/// Sends so many packets; when each arrived, by number, in the order of arrival.
+/// Sends packets. Returns the number and time of each arrival, in order.
 fn arrivals(conditions: Conditions, packets: u64) -> Vec<(u64, Duration)> {
     let start = Instant::now();
     let mut path = Path::new(conditions, start, Duration::ZERO, 7);
@@ -35,7 +35,7 @@ fn arrivals(conditions: Conditions, packets: u64) -> Vec<(u64, Duration)> {
             take(&mut path, next);
         }
         assert_eq!(path.send(now, &[number.to_le_bytes()[0]; BYTES]), number);
-        now += EVERY;
+        now += INTERVAL;
     }
     while let Some(next) = path.next() {
         take(&mut path, next);
@@ -44,7 +44,7 @@ fn arrivals(conditions: Conditions, packets: u64) -> Vec<(u64, Duration)> {
 }
 
 fn sent(number: u64) -> Duration {
-    EVERY * u32::try_from(number).unwrap()
+    INTERVAL * u32::try_from(number).unwrap()
 }
 
 fn assert_near(share: f64, goal: f64) {
@@ -54,7 +54,7 @@ fn assert_near(share: f64, goal: f64) {
     );
 }
 
-/// Lengths of the runs of numbers that did not arrive.
+/// Returns the lengths of the runs of lost packets.
 fn gaps(arrived: &[(u64, Duration)]) -> Vec<u64> {
     let pairs = arrived.windows(2);
     let gaps = pairs.map(|pair| pair[1].0 - pair[0].0 - 1);
@@ -62,14 +62,14 @@ fn gaps(arrived: &[(u64, Duration)]) -> Vec<u64> {
 }
 
 #[test]
-fn clean_is_latency_alone() {
+fn clean_paths_have_only_latency() {
     let arrived = arrivals(Conditions::clean(LATENCY), 1000);
     let expected = (0..1000).map(|number| (number, sent(number) + LATENCY));
     assert!(arrived.into_iter().eq(expected));
 }
 
 #[test]
-fn loss_is_as_often_and_in_such_bursts_as_it_says() {
+fn loss_has_the_configured_share_and_burst_length() {
     let lossy = |loss| {
         let clean = Conditions::clean(LATENCY);
         gaps(&arrivals(Conditions { loss, ..clean }, 200_000))
@@ -87,23 +87,23 @@ fn loss_is_as_often_and_in_such_bursts_as_it_says() {
 }
 
 #[test]
-fn late_packets_are_overtaken_by_a_few_others() {
+fn reordered_packets_are_overtaken_by_up_to_8_others() {
     let conditions = Conditions {
-        late: 0.05,
+        reordered: 0.05,
         ..Conditions::clean(LATENCY)
     };
     let arrived = arrivals(conditions, 100_000);
-    assert_eq!(arrived.len(), 100_000, "none is lost");
+    assert_eq!(arrived.len(), 100_000);
     let mut newest = 0;
-    let mut overtaken = [0_u64; MOST_PLACES as usize + 1];
+    let mut overtaken = [0_u64; MAX_REORDER_PLACES as usize + 1];
     for (at, (number, _)) in arrived.iter().enumerate() {
         newest = newest.max(*number);
         if *number < newest {
             let by = arrived[..at].iter().rev().take(64);
             let by = by.filter(|(other, _)| other > number).count();
-            overtaken[by.min(MOST_PLACES.into())] += 1;
-            // Others that are late at the same time do not count as places.
-            assert!(by <= 3 * usize::from(MOST_PLACES));
+            overtaken[by.min(MAX_REORDER_PLACES.into())] += 1;
+            // Packets that are reordered at the same time do not count as places.
+            assert!(by <= 3 * usize::from(MAX_REORDER_PLACES));
         }
     }
     assert_near(overtaken.iter().sum::<u64>() as f64 / 100_000.0, 0.05);
@@ -114,9 +114,9 @@ fn late_packets_are_overtaken_by_a_few_others() {
 }
 
 #[test]
-fn some_come_twice() {
+fn duplicates_the_configured_share() {
     let conditions = Conditions {
-        twice: 0.05,
+        duplicated: 0.05,
         ..Conditions::clean(LATENCY)
     };
     let arrived = arrivals(conditions, 100_000);
@@ -124,7 +124,7 @@ fn some_come_twice() {
 }
 
 #[test]
-fn jitter_keeps_order_and_bounds() {
+fn jitter_preserves_order_and_stays_in_range() {
     let conditions = Conditions {
         jitter: MS(4),
         ..Conditions::clean(LATENCY)
@@ -140,10 +140,10 @@ fn jitter_keeps_order_and_bounds() {
 }
 
 #[test]
-fn a_link_has_a_rate_and_a_queue_that_ends() {
-    // Sent are 16 Mbit/s.
+fn a_bottleneck_limits_rate_and_queue() {
+    // Packets are sent at 16 Mbit/s.
     let conditions = Conditions {
-        link: Some(Link {
+        bottleneck: Some(Bottleneck {
             rate: 8_000_000,
             queue: 100_000,
         }),
@@ -154,13 +154,13 @@ fn a_link_has_a_rate_and_a_queue_that_ends() {
     let bits = arrived.len() as f64 * BYTES as f64 * 8.0;
     assert_near(bits / (last.1 - first.1).as_secs_f64(), 8e6);
     assert_near(arrived.len() as f64, 5_000.0);
-    // The queue takes 100 ms.
+    // A full queue delays packets by 100 ms.
     let took = arrived.iter().map(|(number, at)| *at - sent(*number));
     assert_near(took.max().unwrap().as_secs_f64(), 0.11);
 }
 
 #[test]
-fn nothing_passes_in_an_outage() {
+fn loses_all_packets_in_an_outage() {
     let conditions = Conditions {
         outage: Some(Outage {
             every: MS(400),

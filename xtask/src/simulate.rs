@@ -1,31 +1,33 @@
-//! `cargo xtask simulate`: client and camera over simulated networks.
+//! `cargo xtask simulate`: client and simulated camera over simulated networks.
 
 use crate::generated;
 use crate::job::{Job, Stream};
 
 const INTRODUCTION: &str = "\
-Written by `cargo xtask simulate --write`; do not edit. Each row is a whole session in memory, with \
-simulated time, over one network of [netsim](../netsim/src/scenario.rs). It has 20 runs of 60 s, each \
-with its own seed; a seed always gives the same run. The camera sends video at 20 frames a second, and \
-audio. A key frame comes every 2 s and is about ten times as large as other frames. The round-trip time is \
-20 ms, equal in both directions, unless the name of the network says otherwise. The dialect is \
-`transcode`, except in rows marked `cc51`.
+Written by `cargo xtask simulate --write`. Do not edit.
 
-- mode: `plain` is without resend mode. In resend mode the client requests lost packets again. The camera \
-chooses the parity.
-- whole: complete frames that the client delivered, each equal to the frame that was sent. late: frames \
-that were delivered more than 50 ms later than over the same network without impairment, because packets \
-of them or of earlier frames were missing. lost: frames that were not delivered.
-- simple client: frames that a client would deliver that drops a frame at its first packet out of order.
-- sound: audio frames that were delivered.
-- sent again, parity: bytes of UDP payload, relative to all media that was sent for the first time.
-- delay: the 50th, 95th and 99th percentile of the delay of delivered frames, relative to the same network \
-without impairment.
-- held: the largest amount of memory in any run for frames in assembly, parity groups and lists of missing \
-packets. allocated: the largest heap usage of the whole client.
-- goal: the required share of video frames and of audio frames, and the required 99th percentile of each \
-delay. *what came whole* means exactly the frames whose packets all arrived. Every run also requires that no frame \
-differs from what was sent, and that memory stays within the named limits. A missed goal is marked.
+Each row is a network of [netsim](../netsim/src/scenario.rs). A client and a simulated camera run \
+a whole session in memory, in simulated time, for 60 s with each of 20 seeds. A seed determines a \
+run. The camera sends 20 video frames per second, with a key frame of about 10 times the size \
+every 2 s, and audio. Unless the name of the network states otherwise, the round-trip time is 20 \
+ms, both directions have the same conditions, and the dialect is `transcode`.
+
+- mode: in *resend* mode, the camera retransmits lost packets on request. Parity is an option of \
+the camera.
+- delivered: video frames delivered, each compared bit for bit with the sent frame.
+- late: frames delivered more than 50 ms later than on an ideal path, as a share of the sent \
+frames. They, or a frame before them, had lost packets.
+- lost: frames that were not delivered.
+- baseline: frames that a client delivers that drops a frame at its first packet out of order.
+- audio: audio frames delivered.
+- resent, parity: UDP payload bytes, relative to the bytes of all media sent for the first time.
+- delay: percentiles of the delay of delivered frames, compared with an ideal path.
+- buffered: the peak size of the client's incomplete frames, parity groups and lists of missing \
+packets. heap: the peak size of the client's heap.
+- goal: the minimum share of delivered frames, for video and audio separately, and the maximum \
+delay of 99 % of them. *all complete* means exactly the frames whose packets all arrived. In all \
+rows, each delivered frame equals the sent one, and buffers stay within their limits. A missed \
+goal is marked.
 ";
 
 /// Simulates every network and prints the table. Fails if a network misses its goal.

@@ -27,8 +27,8 @@ pub struct TrackerConfig {
     /// How far a missing slice may be behind the newest counter before it is given up, from 1 to
     /// 16,384.
     pub window: u16,
-    /// How many slices of one gap are requested, the newest first to be kept. Should match the
-    /// camera's retransmission window, because requests for older slices are in vain.
+    /// How many slices of a gap are requested: the newest ones. Should match the camera's
+    /// retransmission window, because requests for older slices are in vain.
     pub max_gap: u16,
     /// How many newer counters must be known before a missing slice is requested.
     pub reorder_slices: u16,

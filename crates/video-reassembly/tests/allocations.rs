@@ -23,7 +23,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 fn allocations() {
     for layout in [MediaLayout::Slice, MediaLayout::Fragment] {
         let packets = stream(layout);
-        let frames = packets.iter().filter(|packet| packet.begins).count();
+        let frames = packets.iter().filter(|packet| packet.starts_frame).count();
         frames_are_allocated_once(layout, &packets, frames);
 
         // Late slices too. Here the last slice of a frame never arrives before all others, which
@@ -37,7 +37,7 @@ fn allocations() {
 
 struct Packet {
     bytes: Bytes,
-    begins: bool,
+    starts_frame: bool,
 }
 
 /// Ten seconds of video and audio. Audio packets interrupt the slices of video frames.
@@ -56,12 +56,12 @@ fn stream(layout: MediaLayout) -> Vec<Packet> {
         for (index, bytes) in video.into_iter().enumerate() {
             packets.push(Packet {
                 bytes,
-                begins: index == 0,
+                starts_frame: index == 0,
             });
             if index == 5 {
                 packets.extend(audio.iter().map(|bytes| Packet {
                     bytes: bytes.clone(),
-                    begins: true,
+                    starts_frame: true,
                 }));
             }
         }

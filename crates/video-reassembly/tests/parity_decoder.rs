@@ -364,9 +364,9 @@ proptest! {
         prop_assert!(recovered.iter().all(|body| all.contains(body)));
         for (at, (group, body)) in sent.iter().enumerate().filter(|(_, (g, _))| !g.is_parity()) {
             let mut others = (0..sent.len()).filter(|other| *other != at && sent[*other].0.group == group.group);
-            let others_came = others.all(|other| arrivals.iter().any(|(_, at)| *at == other));
-            let came = arrivals.iter().any(|(_, other)| *other == at);
-            if others_came && !came {
+            let others_received = others.all(|other| arrivals.iter().any(|(_, at)| *at == other));
+            let received = arrivals.iter().any(|(_, other)| *other == at);
+            if others_received && !received {
                 prop_assert!(recovered.contains(&sent_fields(body)), "slice {}", at);
             }
         }
