@@ -26,7 +26,7 @@ impl SendQueue {
         self.spare.pop().unwrap_or_default()
     }
 
-    /// Returns a buffer to the queue without sending it.
+    /// Keeps a buffer for reuse, without sending it.
     pub(crate) fn recycle(&mut self, mut buffer: Vec<u8>) {
         if self.spare.len() < MAX_SPARE {
             buffer.clear();
