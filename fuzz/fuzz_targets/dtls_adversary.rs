@@ -5,10 +5,7 @@
 //! Input: a script for `crates/dtls-psk/tests/common/adversary.rs`.
 #![no_main]
 
-#[allow(
-    unexpected_cfgs,
-    reason = "the features belong to dtls-psk"
-)]
+#[allow(unexpected_cfgs, reason = "the features belong to dtls-psk")]
 #[path = "../../crates/dtls-psk/tests/common/mod.rs"]
 mod common;
 

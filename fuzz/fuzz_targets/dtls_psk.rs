@@ -200,10 +200,9 @@ fn pair(settings: u8, now: Instant) -> (Peer, Peer) {
     let mut rng = StdRng::seed_from_u64(7);
     let client = Config::client("a device", Psk::new([0x5a; 32]))
         .with_extended_master_secret(settings & 2 == 0);
-    let server = Config::server(|identity: &[u8]| {
-        (identity == b"a device").then(|| Psk::new([0x5a; 32]))
-    })
-    .with_cookie_exchange(settings & 4 == 0);
+    let server =
+        Config::server(|identity: &[u8]| (identity == b"a device").then(|| Psk::new([0x5a; 32])))
+            .with_cookie_exchange(settings & 4 == 0);
     let client = Connection::client(Arc::new(client), &mut rng, now).expect("a client");
     let server = Connection::server(Arc::new(server), b"peer", &mut rng, now).expect("a server");
     (Peer::new(client), Peer::new(server))

@@ -8,8 +8,8 @@ use hl_ioctl::commands::{
 };
 use hl_ioctl::{
     AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
-    ClientConfig, ClientExchange, Command, ConnectResult, Enr, HlMessage, Ioctl, Request, ClientStep,
-    xxtea,
+    ClientConfig, ClientExchange, ClientStep, Command, ConnectResult, Enr, HlMessage, Ioctl,
+    Request, xxtea,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -76,7 +76,9 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
             let auth = HlMessage::parse(&auth).expect("K10002 is an HL message");
             assert!(ConnectAuth::from_message(&auth).is_ok());
         }
-        Ok(ClientStep::Done(result)) => assert!(result.is_success() && client.is_over() && !was_over),
+        Ok(ClientStep::Done(result)) => {
+            assert!(result.is_success() && client.is_over() && !was_over)
+        }
         Ok(ClientStep::Ignore) => {}
         Err(error) => assert!(!error.to_string().is_empty()),
     }

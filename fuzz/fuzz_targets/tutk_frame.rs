@@ -28,14 +28,14 @@ macro_rules! again {
 
 /// [`again`] for types with `parse` and `write`.
 macro_rules! packets {
-    ($data:expr: $($type:ident),*) => {$(
+    ($data:ident: $($type:ident),*) => {$(
         again!($data, |b| $type::parse(b), |v: &$type, out: &mut Vec<u8>| v.write(out));
     )*};
 }
 
 /// [`again`] for headers, whose `parse` returns the bytes after them.
 macro_rules! headers {
-    ($data:expr: $($type:ident),*) => {$(
+    ($data:ident: $($type:ident),*) => {$(
         again!(
             $data,
             |b| $type::parse(b).map(|(header, _)| header),

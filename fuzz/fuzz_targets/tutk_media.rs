@@ -232,9 +232,7 @@ fn sound(data: &[u8]) {
     for (index, frame) in frames.chunks(usize::from(*size) + 1).enumerate() {
         let time = time(frame, 0);
         if index % 3 == 1 {
-            writer
-                .write(&key, time)
-                .expect("a small unit is written");
+            writer.write(&key, time).expect("a small unit is written");
         }
         given += 1;
         let written = writer.write_audio(format, frame, time);

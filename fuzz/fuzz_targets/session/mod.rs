@@ -14,7 +14,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_session::hl_ioctl::{HlMessage, Request};
 use tutk_session::tutk_frame::{AvStamp, IoctlMessage, IoctlRequest, SessionId};
-use tutk_session::{Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Event, MAX_DATAGRAM, MediaKind, Output, TalkFrame};
+use tutk_session::{
+    Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Event, MAX_DATAGRAM, MediaKind,
+    Output, TalkFrame,
+};
 use tutk_simulator::{Clip, Simulator, SimulatorConfig, SimulatorEvent};
 
 pub use input::Input;

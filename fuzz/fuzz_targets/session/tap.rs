@@ -10,8 +10,8 @@ use disco_cipher::{transcode, xor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_session::dtls_psk::{Config, Connection, Output};
-use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId};
 use tutk_session::psk::IDENTITY;
+use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId};
 use tutk_session::{Cipher, Credentials, Dialect, Transport};
 
 use super::{Side, provider};
