@@ -27,9 +27,7 @@ use tutk_frame::{
     AvPacket, AvStamp, DataHeader, Direction, FrameInfo, GroupHeader, Heartbeat, IoctlMessage,
     IoctlRequest, LinkClock, MediaKind, MediaLayout, ResendRequest, SessionId, WrapperLayout,
 };
-use tutk_media::{
-    AudioCodec, AudioFormat, Codec, RtpPayloads, WavFile, access_units, nal_units,
-};
+use tutk_media::{AudioCodec, AudioFormat, Codec, RtpPayloads, WavFile, access_units, nal_units};
 use video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 
 const CLIPS: [(&str, &[u8]); 2] = [
@@ -289,7 +287,9 @@ fn rtp_packets(name: &str, clip: &[u8]) {
     } else {
         Codec::H265
     };
-    let unit = access_units(codec, clip.to_vec()).next().expect("a picture");
+    let unit = access_units(codec, clip.to_vec())
+        .next()
+        .expect("a picture");
     for packet_bytes in [64, 150, 255] {
         let payloads = RtpPayloads::video(&unit, packet_bytes).expect("a packet size in range");
         let mut seed = Vec::new();
