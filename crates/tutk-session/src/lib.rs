@@ -7,12 +7,15 @@ mod client;
 mod credentials;
 mod dialect;
 mod discoverer;
+mod discovery_plan;
 mod error;
 mod event;
 pub mod models;
 mod output;
 mod phase;
 pub mod psk;
+mod random;
+mod supervisor;
 mod url;
 mod wire;
 
@@ -25,10 +28,16 @@ pub use dialect::{
     SequenceRule, Transport,
 };
 pub use discoverer::{Discoverer, Found, Target};
+pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Interface};
 pub use error::{Error, Failure};
 pub use event::{Answer, Event, Stats, Status, TalkEvent};
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
+pub use supervisor::{
+    CommandError, Connect, ConnectionError, ContinuousFrame, Demand, Disconnect, Keep, LINGER,
+    MAX_OUTAGES, Outage, ReconnectPolicy, Supervisor, SupervisorConfig, SupervisorEvent,
+    SupervisorOutput, Tally,
+};
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
 pub use wire::MAX_HL_PAYLOAD;
 

@@ -107,17 +107,30 @@ impl<E> Outbox<E> {
         self.events.push_back(event);
     }
 
-    /// The next datagram or event; `None` when there is neither.
+    pub(crate) fn has_datagram(&self) -> bool {
+        !self.datagrams.is_empty()
+    }
+
+    pub(crate) fn poll_datagram(&mut self) -> Option<Transmit<'_>> {
+        let (to, datagram) = self.datagrams.pop_front()?;
+        let sent = std::mem::replace(&mut self.current, datagram);
+        self.recycle(sent);
+        Some(Transmit {
+            to,
+            payload: &self.current,
+        })
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<E> {
+        self.events.pop_front()
+    }
+
+    /// Returns the next datagram or event; `None` if there is neither.
     pub fn poll(&mut self) -> Option<Output<'_, E>> {
-        if let Some((to, datagram)) = self.datagrams.pop_front() {
-            let sent = std::mem::replace(&mut self.current, datagram);
-            self.recycle(sent);
-            return Some(Output::Transmit(Transmit {
-                to,
-                payload: &self.current,
-            }));
+        if self.has_datagram() {
+            return self.poll_datagram().map(Output::Transmit);
         }
-        self.events.pop_front().map(Output::Event)
+        self.poll_event().map(Output::Event)
     }
 }
 

@@ -21,7 +21,6 @@ mod suites;
 mod talk;
 mod timeline;
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,8 +46,9 @@ use crate::channel::{BACK, Channel, MAIN};
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::event::{Event, Stats, Status};
-use crate::output::{Outbox, Output};
+use crate::output::{Outbox, Output, Transmit};
 use crate::phase::{Epoch, Phase};
+use crate::random::Random;
 use crate::wire::{End, Incoming, Wrapper};
 
 /// When nothing at all is due. Waking up for it is harmless.
@@ -64,7 +64,7 @@ pub const IDLE: Duration = Duration::from_secs(3600);
 pub struct Client {
     config: ClientConfig,
     epoch: Epoch,
-    rng: Rng,
+    rng: Random,
     end: Arc<End>,
     session: SessionId,
     /// The session whose handshake was given up for another.
@@ -89,8 +89,6 @@ pub struct Client {
     stats: Stats,
     rate: Rate,
 }
-
-struct Rng(Box<dyn CryptoRng + Send>);
 
 #[derive(Debug)]
 enum State {
@@ -120,7 +118,7 @@ impl Client {
     /// key share of DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     #[must_use]
     pub fn new(config: ClientConfig, rng: Box<dyn CryptoRng + Send>, epoch: Epoch) -> Self {
-        let mut rng = Rng(rng);
+        let mut rng = Random(rng);
         let mut session = SessionId::default();
         rng.0.fill_bytes(&mut session.0);
         let now = epoch.instant;
@@ -223,18 +221,20 @@ impl Client {
     /// While a K10010 has switched video off, frames are not waited for.
     pub fn command(&mut self, now: Instant, request: Request) {
         let code = request.code;
-        let video = switches_video(&request);
-        if matches!(self.state, State::Ended) {
-            return;
+        if !matches!(self.state, State::Ended) && !self.try_command(now, request) {
+            self.outbox.event(Event::Unanswered { code });
         }
-        match video {
-            _ if !self.request(request, Asker::Owner) => {
-                self.outbox.event(Event::Unanswered { code });
-            }
-            Some(wanted) => self.timeline.expect_frames(now, wanted),
-            None => {}
+    }
+
+    /// Like [`command`](Self::command), but returns `false` if the command is not accepted.
+    pub(crate) fn try_command(&mut self, now: Instant, request: Request) -> bool {
+        let video = switches_video(&request);
+        let accepted = self.request(request, Asker::Owner);
+        if let Some(wanted) = video.filter(|_| accepted) {
+            self.timeline.expect_frames(now, wanted);
         }
         self.drive(now);
+        accepted
     }
 
     /// Ends the session: media off, close_notify, and [`Event::Ended`]. Poll afterwards.
@@ -248,6 +248,28 @@ impl Client {
     pub fn poll_output(&mut self) -> Output<'_, Event> {
         let deadline = self.deadline;
         self.outbox.poll().unwrap_or(Output::Timeout(deadline))
+    }
+
+    pub(crate) fn has_datagram(&self) -> bool {
+        self.outbox.has_datagram()
+    }
+
+    pub(crate) fn poll_datagram(&mut self) -> Option<Transmit<'_>> {
+        self.outbox.poll_datagram()
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.outbox.poll_event()
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Returns the generator for use by another client.
+    pub(crate) fn into_rng(self) -> Random {
+        self.rng
     }
 
     /// Where the session stands.
@@ -571,10 +593,4 @@ fn switches_video(request: &Request) -> Option<bool> {
     };
     let control = MediaControl::from_message(&message).ok()?;
     (control.media == Media::Video).then_some(control.switch == Switch::On)
-}
-
-impl fmt::Debug for Rng {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rng(…)")
-    }
 }

@@ -1,0 +1,65 @@
+//! Who needs a session, and until when one is kept without users.
+
+use std::time::{Duration, Instant};
+
+use super::config::Keep;
+use crate::phase::later;
+
+/// The longest time that a session is kept without users: thirty years.
+const MAX_LINGER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// The users of a supervisor's session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Demand {
+    /// The number of current users.
+    pub users: usize,
+    /// The number of users that there ever were. It tells of users who came and left since the last
+    /// [`handle_demand`](super::Supervisor::handle_demand).
+    pub visits: u64,
+}
+
+/// The demand, and the policy that applies to it.
+#[derive(Debug)]
+pub(super) struct DemandState {
+    keep: Keep,
+    demand: Demand,
+    linger_until: Option<Instant>,
+}
+
+impl DemandState {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            demand: Demand::default(),
+            linger_until: None,
+        }
+    }
+
+    /// Takes the new numbers. Returns `true` if there was a new user.
+    pub(super) fn update(&mut self, now: Instant, demand: Demand) -> bool {
+        let visited = demand.visits > self.demand.visits;
+        let left = demand.users < self.demand.users || visited;
+        self.demand = demand;
+        if demand.users > 0 {
+            self.linger_until = None;
+        } else if left && let Keep::OnDemand { linger } = self.keep {
+            self.linger_until = Some(later(now, linger.min(MAX_LINGER)));
+        }
+        visited
+    }
+
+    /// Returns `true` if a session must be started when there is none.
+    pub(super) fn starts_session(&self) -> bool {
+        self.demand.users > 0 || self.keep == Keep::Always
+    }
+
+    /// Returns `true` if a session must be kept.
+    pub(super) fn keeps_session(&self, now: Instant) -> bool {
+        self.starts_session() || self.linger_until.is_some_and(|until| now < until)
+    }
+
+    /// Returns when [`keeps_session`](Self::keeps_session) changes without a call of [`update`](Self::update).
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.linger_until
+    }
+}

@@ -1,0 +1,533 @@
+//! The supervisor: the life cycle of all sessions with one camera.
+//!
+//! ```text
+//!          users                  socket                       error
+//!   Idle ────────► Connecting ───────────────► Connected ──────────────► BackingOff
+//!    ▲ ▲               ▲ │ error ────────────────┼───────────────────────► │ │
+//!    │ │ pause over    └─┼───────────────────────┼───────── delay over ────┘ │
+//!    │ └──── GaveUp ◄────┴───────────────────────┴───────────────────────────┘
+//!    └─────────────── no users, from any state
+//! ```
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hl_ioctl::Request;
+use rand_core::CryptoRng;
+
+use super::config::SupervisorConfig;
+use super::demand::{Demand, DemandState};
+use super::outage::{ConnectionError, Disconnect, Outage, OutageLog};
+use super::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
+use super::policy::Backoff;
+use super::tally::Tally;
+use super::timeline::Timeline;
+use crate::client::{Client, IDLE, ResendPolicy, TalkError, TalkFrame};
+use crate::error::Error;
+use crate::event::{Event, Stats};
+use crate::phase::{Epoch, later};
+use crate::random::Random;
+
+/// After this many stalls in resend mode, the camera is asked for plain media.
+const MAX_RESEND_STALLS: u32 = 2;
+
+/// Keeps a session with one camera, without I/O: connects, reconnects, and puts the frames of all
+/// sessions on one time line.
+///
+/// Feed it one input, a `handle_*` call, [`command`](Self::command), one of the talk functions or
+/// [`close`](Self::close). Then call [`poll_output`](Self::poll_output) until it returns
+/// [`SupervisorOutput::Timeout`]. With [`Keep::Always`](super::Keep::Always) it starts to connect at
+/// construction: poll once before the first input.
+///
+/// Each session uses the configured [`ClientConfig`](crate::ClientConfig). What commands had changed in an
+/// earlier session is not restored; [`SupervisorConfig::greeting`] can do that.
+#[derive(Debug)]
+pub struct Supervisor {
+    config: SupervisorConfig,
+    /// `None` while the client has it.
+    rng: Option<Random>,
+    epoch: Epoch,
+    /// The time of the newest input.
+    now: Instant,
+    demand: DemandState,
+    /// The camera's newest address.
+    camera: SocketAddr,
+    timeline: Timeline,
+    run: Run,
+    state: State,
+    /// [`close`](Self::close) was called.
+    closing: bool,
+    outputs: VecDeque<Queued>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No session is needed.
+    Idle,
+    /// The driver opens a socket.
+    Connecting {
+        since: Instant,
+    },
+    Connected(Box<Connected>),
+    BackingOff {
+        until: Instant,
+    },
+    GaveUp {
+        until: Instant,
+    },
+    Ended,
+}
+
+#[derive(Debug)]
+struct Connected {
+    client: Client,
+    since: Instant,
+    authenticated_at: Option<Instant>,
+    /// Closed because there are no users.
+    unused: bool,
+}
+
+/// What is counted from the first attempt until no session is needed, or the supervisor gives up.
+#[derive(Debug, Default)]
+struct Run {
+    backoff: Backoff,
+    outages: OutageLog,
+    /// Authenticated sessions.
+    sessions: u64,
+    resend_stalls: u32,
+    /// The counters of sessions that have ended.
+    past: Tally,
+    /// The timeline's count of dropped frames when the run started.
+    dropped_before: u64,
+}
+
+#[derive(Debug)]
+enum Queued {
+    Connect(Connect),
+    CloseSocket,
+    Event(SupervisorEvent),
+}
+
+impl Supervisor {
+    /// A supervisor that starts at `epoch`. Everything random is drawn from `rng`, except the DTLS key share,
+    /// which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
+    #[must_use]
+    pub fn new(
+        config: impl Into<SupervisorConfig>,
+        rng: Box<dyn CryptoRng + Send>,
+        epoch: Epoch,
+    ) -> Self {
+        let config = config.into();
+        let mut supervisor = Self {
+            rng: Some(Random(rng)),
+            epoch,
+            now: epoch.instant,
+            demand: DemandState::new(config.keep),
+            camera: config.client.camera,
+            timeline: Timeline::default(),
+            run: Run::default(),
+            state: State::Idle,
+            closing: false,
+            outputs: VecDeque::new(),
+            config,
+        };
+        supervisor.follow_demand();
+        supervisor
+    }
+
+    /// The driver has opened a socket. The camera is at `camera`, and the clocks are at `epoch`.
+    ///
+    /// Ignored unless the newest of [`SupervisorOutput::Connect`] and [`SupervisorOutput::CloseSocket`] was
+    /// `Connect`.
+    pub fn handle_connected(&mut self, epoch: Epoch, camera: SocketAddr) {
+        self.now = epoch.instant;
+        self.epoch = epoch;
+        let State::Connecting { since } = self.state else {
+            return;
+        };
+        let Some(Random(rng)) = self.rng.take() else {
+            return;
+        };
+        self.camera = camera;
+        let mut config = self.config.client.clone();
+        config.camera = camera;
+        if self.run.resend_stalls >= MAX_RESEND_STALLS {
+            config.resend = ResendPolicy::Off;
+        }
+        self.timeline.start_session();
+        self.state = State::Connected(Box::new(Connected {
+            client: Client::new(config, rng, epoch),
+            since,
+            authenticated_at: None,
+            unused: false,
+        }));
+    }
+
+    /// The driver could not resolve the host name or open a socket. Ignored as in
+    /// [`handle_connected`](Self::handle_connected).
+    pub fn handle_connect_failed(&mut self, now: Instant, error: io::Error) {
+        self.now = now;
+        if let State::Connecting { since } = self.state {
+            self.attempt_failed(since, ConnectionError::Io(Arc::new(error)));
+        }
+    }
+
+    /// A datagram arrived from `from`. It is decrypted in place.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        self.now = now;
+        if let State::Connected(connected) = &mut self.state {
+            connected.client.handle_datagram(now, from, datagram);
+        }
+    }
+
+    /// Does what is due at `now`. An early call does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.follow_demand();
+        match &mut self.state {
+            State::Connected(connected) => connected.client.handle_timeout(now),
+            State::BackingOff { until } if *until <= now => self.connect(),
+            State::GaveUp { until } if *until <= now => self.state = State::Idle,
+            _ => {}
+        }
+        self.follow_demand();
+    }
+
+    /// The number of users has changed. Has no effect with [`Keep::Always`](super::Keep::Always), except that
+    /// a new user ends the pause after the supervisor gave up.
+    pub fn handle_demand(&mut self, now: Instant, demand: Demand) {
+        self.now = now;
+        let visited = self.demand.update(now, demand);
+        if visited && matches!(self.state, State::GaveUp { .. }) {
+            self.state = State::Idle;
+        }
+        self.follow_demand();
+    }
+
+    /// Sends a command to the camera. [`Event::Answer`] or [`Event::Unanswered`] follows, unless the session
+    /// ends before.
+    ///
+    /// # Errors
+    /// [`CommandError::NotConnected`] without an authenticated session; [`CommandError::NotAccepted`].
+    pub fn command(&mut self, now: Instant, request: Request) -> Result<(), CommandError> {
+        self.now = now;
+        let client = self.client_mut().ok_or(CommandError::NotConnected)?;
+        let accepted = client.try_command(now, request);
+        accepted.then_some(()).ok_or(CommandError::NotAccepted)
+    }
+
+    /// Opens the audio channel to the camera, as [`Client::start_talk`] does.
+    ///
+    /// # Errors
+    /// [`CommandError::NotConnected`] without an authenticated session.
+    pub fn start_talk(&mut self, now: Instant) -> Result<(), CommandError> {
+        self.now = now;
+        let client = self.client_mut().ok_or(CommandError::NotConnected)?;
+        client.start_talk(now);
+        Ok(())
+    }
+
+    /// Closes the audio channel to the camera, as [`Client::stop_talk`] does.
+    pub fn stop_talk(&mut self, now: Instant) {
+        self.now = now;
+        if let Some(client) = self.client_mut() {
+            client.stop_talk(now);
+        }
+    }
+
+    /// Sends an audio frame to the camera at once, as [`Client::send_talk`] does.
+    ///
+    /// # Errors
+    /// The errors of [`Client::send_talk`]; [`TalkError::NotReady`] without a session.
+    pub fn send_talk(&mut self, frame: TalkFrame<'_>) -> Result<(), TalkError> {
+        let client = self.client_mut().ok_or(TalkError::NotReady)?;
+        client.send_talk(frame)
+    }
+
+    /// Closes the session, if there is one, and ends the supervisor. [`SupervisorEvent::Ended`] follows.
+    pub fn close(&mut self, now: Instant) {
+        self.now = now;
+        self.closing = true;
+        match &mut self.state {
+            State::Connected(connected) => connected.client.close(now),
+            State::Connecting { .. } => {
+                self.outputs.push_back(Queued::CloseSocket);
+                self.end(Ok(()));
+            }
+            State::Idle | State::BackingOff { .. } | State::GaveUp { .. } => self.end(Ok(())),
+            State::Ended => {}
+        }
+    }
+
+    /// Returns the next output. Call again until it returns [`SupervisorOutput::Timeout`].
+    pub fn poll_output(&mut self) -> SupervisorOutput<'_> {
+        while !self.has_datagram() {
+            if let Some(queued) = self.outputs.pop_front() {
+                return match queued {
+                    Queued::Connect(connect) => SupervisorOutput::Connect(connect),
+                    Queued::CloseSocket => SupervisorOutput::CloseSocket,
+                    Queued::Event(event) => SupervisorOutput::Event(event),
+                };
+            }
+            let State::Connected(connected) = &mut self.state else {
+                break;
+            };
+            match connected.client.poll_event() {
+                Some(event) => self.session_event(event),
+                None => break,
+            }
+        }
+        let deadline = self.deadline();
+        let datagram = match &mut self.state {
+            State::Connected(connected) => connected.client.poll_datagram(),
+            _ => None,
+        };
+        datagram.map_or(
+            SupervisorOutput::Timeout(deadline),
+            SupervisorOutput::Transmit,
+        )
+    }
+
+    /// Returns the commands that are sent in each session: [`SupervisorConfig::greeting`].
+    #[must_use]
+    pub fn greeting(&self) -> &[Request] {
+        &self.config.greeting
+    }
+
+    /// Returns `true` while the camera has the client authenticated.
+    #[must_use]
+    pub fn is_authenticated(&self) -> bool {
+        matches!(&self.state, State::Connected(connected) if connected.authenticated_at.is_some())
+    }
+
+    /// Returns `true` while there is a session or attempts are made.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        match self.state {
+            State::Connecting { .. } | State::Connected(_) | State::BackingOff { .. } => true,
+            State::Idle | State::GaveUp { .. } | State::Ended => false,
+        }
+    }
+
+    /// Returns the counters of the current session.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        match &self.state {
+            State::Connected(connected) => Some(connected.client.stats()),
+            _ => None,
+        }
+    }
+
+    /// Returns the sums of the counters since a session was first needed.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let current = self.stats().map(|stats| Tally::of_session(&stats));
+        Tally {
+            awaiting_key_frame: self.timeline.dropped() - self.run.dropped_before,
+            reconnects: self.run.sessions.saturating_sub(1),
+            ..self.run.past.plus(&current.unwrap_or_default())
+        }
+    }
+
+    /// Returns the newest outages, oldest first, at most [`MAX_OUTAGES`](super::MAX_OUTAGES). The last one may
+    /// not have ended yet.
+    pub fn outages(&self) -> impl DoubleEndedIterator<Item = &Outage> + ExactSizeIterator {
+        self.run.outages.outages()
+    }
+
+    /// The client of an authenticated session.
+    fn client_mut(&mut self) -> Option<&mut Client> {
+        match &mut self.state {
+            State::Connected(connected) if connected.authenticated_at.is_some() => {
+                Some(&mut connected.client)
+            }
+            _ => None,
+        }
+    }
+
+    fn has_datagram(&self) -> bool {
+        matches!(&self.state, State::Connected(connected) if connected.client.has_datagram())
+    }
+
+    fn deadline(&self) -> Instant {
+        let own = match &self.state {
+            State::Connected(connected) => Some(connected.client.deadline()),
+            State::BackingOff { until } | State::GaveUp { until } => Some(*until),
+            State::Idle | State::Connecting { .. } | State::Ended => None,
+        };
+        let linger = self.demand.deadline().filter(|_| self.is_running());
+        let deadline = own.into_iter().chain(linger).min();
+        deadline.unwrap_or_else(|| later(self.now, IDLE))
+    }
+
+    /// Starts or closes the session, as the demand requires.
+    fn follow_demand(&mut self) {
+        let keeps = self.demand.keeps_session(self.now);
+        match &mut self.state {
+            State::Idle if self.demand.starts_session() => {
+                self.run = Run {
+                    dropped_before: self.timeline.dropped(),
+                    ..Run::default()
+                };
+                self.event(SupervisorEvent::Connecting);
+                self.connect();
+            }
+            State::Connected(connected) if !keeps && !connected.unused => {
+                connected.unused = true;
+                connected.client.close(self.now);
+            }
+            State::Connecting { .. } if !keeps => {
+                self.outputs.push_back(Queued::CloseSocket);
+                self.become_idle();
+            }
+            State::BackingOff { .. } if !keeps => self.become_idle(),
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self) {
+        self.state = State::Connecting { since: self.now };
+        self.outputs.push_back(Queued::Connect(Connect {
+            host: self.config.policy.host.clone(),
+            camera: self.camera,
+        }));
+    }
+
+    fn session_event(&mut self, event: Event) {
+        let State::Connected(connected) = &mut self.state else {
+            return;
+        };
+        match event {
+            Event::Frame(frame) => {
+                let unix = self.epoch.unix_at(self.now);
+                let placed = self.timeline.place(self.now, unix, frame);
+                if let Some(frame) = placed {
+                    self.event(SupervisorEvent::Frame(frame));
+                }
+            }
+            Event::Ended(result) => self.session_ended(result),
+            Event::Authenticated(_) => {
+                connected.authenticated_at = Some(self.now);
+                for request in &self.config.greeting {
+                    connected.client.command(self.now, request.clone());
+                }
+                self.run.sessions += 1;
+                let outage = self.run.outages.restored(self.now);
+                self.event(SupervisorEvent::Session(event));
+                if let Some(outage) = outage {
+                    self.event(SupervisorEvent::Restored(outage));
+                }
+            }
+            event => self.event(SupervisorEvent::Session(event)),
+        }
+    }
+
+    fn session_ended(&mut self, result: Result<(), Error>) {
+        let State::Connected(connected) = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let Connected {
+            client,
+            since,
+            authenticated_at,
+            unused,
+        } = *connected;
+        let stats = client.stats();
+        self.rng = Some(client.into_rng());
+        self.run.past = self.run.past.plus(&Tally::of_session(&stats));
+        self.outputs.push_back(Queued::CloseSocket);
+        let error = match result {
+            Err(error) if !self.closing && !unused => error,
+            _ if unused && !self.closing => return self.become_idle(),
+            _ => return self.end(Ok(())),
+        };
+        self.note_resend_stall(&stats, &error);
+        let error = ConnectionError::from(error);
+        let Some(at) = authenticated_at else {
+            return self.attempt_failed(since, error);
+        };
+        let lasted = self.now.saturating_duration_since(at);
+        let run = &mut self.run;
+        run.outages
+            .disconnected(self.now, wall_clock(&self.epoch, self.now), &error, lasted);
+        run.backoff.disconnected(&self.config.policy, lasted);
+        self.retry_or_give_up(error, Some(lasted));
+    }
+
+    /// One stall in resend mode may be the network's fault. More are taken for the camera's.
+    fn note_resend_stall(&mut self, stats: &Stats, error: &Error) {
+        if matches!(error, Error::Stalled { .. }) && stats.groups.slices > 0 {
+            self.run.resend_stalls += 1;
+            if self.run.resend_stalls == MAX_RESEND_STALLS {
+                tracing::info!("the camera stalls in resend mode: asking for plain media");
+            }
+        }
+    }
+
+    fn attempt_failed(&mut self, since: Instant, error: ConnectionError) {
+        let at = wall_clock(&self.epoch, since);
+        self.run.outages.attempt_failed(since, at, &error);
+        self.retry_or_give_up(error, None);
+    }
+
+    fn retry_or_give_up(&mut self, error: ConnectionError, lasted: Option<Duration>) {
+        let policy = &self.config.policy;
+        if self.run.sessions == 0 && !policy.retry_first {
+            return self.give_up(error);
+        }
+        let attempts = self.run.outages.attempts();
+        let down = self.run.outages.down(self.now);
+        let random = self.rng.as_mut().map_or(0.0, Random::fraction);
+        let next = (self.run.backoff).next(policy, &error, attempts, down, random);
+        tracing::debug!(%error, ?lasted, attempts, ?next, "no session");
+        self.event(SupervisorEvent::Disconnected(Disconnect {
+            error: error.clone(),
+            at: wall_clock(&self.epoch, self.now),
+            lasted,
+            attempts,
+            next,
+        }));
+        match next {
+            Some(delay) => {
+                let until = later(self.now, delay);
+                self.state = State::BackingOff { until };
+            }
+            None => self.give_up(error),
+        }
+    }
+
+    fn give_up(&mut self, error: ConnectionError) {
+        match self.config.policy.restart_after {
+            Some(pause) => {
+                let until = later(self.now, pause);
+                self.state = State::GaveUp { until };
+                self.event(SupervisorEvent::GaveUp(error));
+            }
+            None => self.end(Err(error)),
+        }
+    }
+
+    fn become_idle(&mut self) {
+        self.state = State::Idle;
+        self.event(SupervisorEvent::Idle);
+        // A user may have come in the meantime.
+        self.follow_demand();
+    }
+
+    fn end(&mut self, result: Result<(), ConnectionError>) {
+        self.state = State::Ended;
+        self.event(SupervisorEvent::Ended(result));
+    }
+
+    fn event(&mut self, event: SupervisorEvent) {
+        self.outputs.push_back(Queued::Event(event));
+    }
+}
+
+fn wall_clock(epoch: &Epoch, now: Instant) -> SystemTime {
+    let since_1970 = epoch.unix_at(now);
+    (SystemTime::UNIX_EPOCH.checked_add(since_1970)).unwrap_or(SystemTime::UNIX_EPOCH)
+}

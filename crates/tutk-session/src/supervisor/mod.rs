@@ -1,0 +1,19 @@
+//! Sessions that reconnect: one state machine for the whole life cycle.
+
+mod config;
+mod demand;
+mod machine;
+mod outage;
+mod output;
+mod policy;
+mod tally;
+mod timeline;
+
+pub use self::config::{Keep, LINGER, SupervisorConfig};
+pub use self::demand::Demand;
+pub use self::machine::Supervisor;
+pub use self::outage::{ConnectionError, Disconnect, MAX_OUTAGES, Outage};
+pub use self::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
+pub use self::policy::ReconnectPolicy;
+pub use self::tally::Tally;
+pub use self::timeline::ContinuousFrame;

@@ -1,0 +1,75 @@
+//! Outputs and events of a supervisor.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::outage::{ConnectionError, Disconnect, Outage};
+use super::timeline::ContinuousFrame;
+use crate::event::Event;
+use crate::output::Transmit;
+
+/// What [`Supervisor::poll_output`](super::Supervisor::poll_output) returns.
+///
+/// Poll until `Timeout` after every call that takes `&mut self`.
+#[derive(Debug)]
+pub enum SupervisorOutput<'a> {
+    /// Resolve the host name, if there is one, and open a UDP socket. Then call
+    /// [`handle_connected`](super::Supervisor::handle_connected) or
+    /// [`handle_connect_failed`](super::Supervisor::handle_connect_failed).
+    Connect(Connect),
+    /// Send this datagram through the current socket.
+    Transmit(Transmit<'a>),
+    /// Close the socket, or stop the [`Connect`](Self::Connect) that is under way.
+    CloseSocket,
+    /// An event for the owner.
+    Event(SupervisorEvent),
+    /// Nothing to do before this instant. Then call `handle_timeout`, unless another input comes first.
+    Timeout(Instant),
+}
+
+/// A request to open a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connect {
+    /// The host name to resolve: [`ReconnectPolicy::host`](super::ReconnectPolicy::host).
+    pub host: Option<String>,
+    /// The camera's address: the configured one or, with a host name, the last one that it resolved to. Its
+    /// port is the port to use.
+    pub camera: SocketAddr,
+}
+
+/// An event of a [`Supervisor`](super::Supervisor).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum SupervisorEvent {
+    /// A session is needed and there is none: the first attempt starts.
+    Connecting,
+    /// A frame, on the time line of all sessions.
+    Frame(ContinuousFrame),
+    /// Any other event of the current session, except its end.
+    Session(Event),
+    /// The session ended, or an attempt to connect failed. Commands that wait for an answer get none.
+    Disconnected(Disconnect),
+    /// The camera authenticated the client again after an outage. Comes after the session's
+    /// [`Event::Authenticated`].
+    Restored(Outage),
+    /// No further attempt is made until there is a new user or
+    /// [`ReconnectPolicy::restart_after`](super::ReconnectPolicy::restart_after) has passed.
+    GaveUp(ConnectionError),
+    /// The session is closed because there are no users.
+    Idle,
+    /// The supervisor has ended: it was closed, or gave up for good. This is the last event.
+    Ended(Result<(), ConnectionError>),
+}
+
+/// Why a command was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// There is no session, or the camera has not authenticated the client yet.
+    #[error("no session with the camera; wait until it is connected")]
+    NotConnected,
+    /// [`MAX_REQUESTS`](crate::MAX_REQUESTS) commands already wait for an answer, or the payload is longer
+    /// than [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD).
+    #[error("the command queue is full or the payload is too long; wait for answers, or send less")]
+    NotAccepted,
+}
