@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tutk_runtime::Session;
 use tutk_runtime::tutk_session::hl_ioctl::{ConnectResult, Request};
-use tutk_runtime::tutk_session::{CameraUrl, ClientConfig, Event, MediaRequest};
+use tutk_runtime::tutk_session::{
+    CameraUrl, ClientConfig, ConnectionError, Event, MediaRequest, SupervisorEvent,
+};
 
 use crate::args::Access;
 use crate::camera;
@@ -142,29 +144,36 @@ impl<'a> CommandSession<'a> {
                 () = self.stop.requested() => return Err(Failure::interrupted(self.phase())),
                 event = self.session.next_event() => event,
             };
-            match event {
-                Some(Event::Found { dialect, .. }) => self.report.dialect = Some(dialect.name),
-                Some(Event::Phase(phase)) => {
-                    let time = self.report.phase(&phase);
-                    tracing::debug!("{time}");
-                }
-                Some(Event::KeyLog(line)) => {
-                    self.keylog.as_mut().map_or(Ok(()), |log| log.line(&line))?;
-                }
-                Some(Event::Ended(Err(error))) => {
-                    let mut failure = Failure::session(&error);
-                    if self.admitted {
-                        failure.phase = COMMAND;
-                    }
-                    return Err(failure);
-                }
-                Some(Event::Ended(Ok(()))) | None => {
+            let event = match event {
+                Some(SupervisorEvent::Session(event)) => event,
+                Some(SupervisorEvent::Frame(next)) => Event::Frame(next.frame),
+                Some(SupervisorEvent::Ended(Err(error))) => return Err(self.ended(error)),
+                Some(SupervisorEvent::Ended(Ok(()))) | None => {
                     let what = "the session ended unexpectedly";
                     return Err(Failure::other(self.phase(), what, "try again"));
                 }
-                Some(event) => return Ok(event),
+                Some(_) => continue,
+            };
+            match event {
+                Event::Found { dialect, .. } => self.report.dialect = Some(dialect.name),
+                Event::Phase(phase) => {
+                    let time = self.report.phase(&phase);
+                    tracing::debug!("{time}");
+                }
+                Event::KeyLog(line) => {
+                    self.keylog.as_mut().map_or(Ok(()), |log| log.line(&line))?;
+                }
+                event => return Ok(event),
             }
         }
+    }
+
+    fn ended(&self, error: ConnectionError) -> Failure {
+        let mut failure = Failure::runtime("start", &error.into());
+        if self.admitted {
+            failure.phase = COMMAND;
+        }
+        failure
     }
 
     fn phase(&self) -> &'static str {

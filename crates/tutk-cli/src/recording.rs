@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tutk_runtime::Session;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::video_reassembly::StreamKind;
-use tutk_runtime::tutk_session::{Error, Event, Frame, Phase};
-use tutk_runtime::{ContinuousFrame, Fall, ReconnectEvent, Reconnecting, Tally};
+use tutk_runtime::tutk_session::{
+    ConnectionError, ContinuousFrame, Disconnect, Error, Event, Frame, Phase, SupervisorEvent,
+    Tally,
+};
 
 use crate::clip::codec_name;
 use crate::console::{Console, Progress};
@@ -108,7 +111,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     /// Records until the end, completes the file, and closes the session.
     pub(crate) async fn run(
         mut self,
-        mut session: Reconnecting,
+        mut session: Session,
         stop: &mut Stop,
     ) -> Result<(), Failure> {
         let mut meter = Meter::new(self.stats);
@@ -126,7 +129,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             };
             if matches!(
                 event,
-                Some(ReconnectEvent::Session(Event::Authenticated(_)))
+                Some(SupervisorEvent::Session(Event::Authenticated(_)))
             ) && let Some(request) = self.quality.clone()
                 && session.command(request).await.is_err()
             {
@@ -142,7 +145,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         self.report.overrun = tally.overrun;
         self.report.resent = tally.resent;
         self.report.recovered = tally.recovered;
-        self.report.skipped += tally.headless;
+        self.report.skipped += tally.awaiting_key_frame;
         self.report.audio = self.sound();
         self.report.segments = self.sink.segments();
         // An earlier failure takes precedence. The file is completed in any case.
@@ -162,15 +165,15 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     }
 
     /// Handles one event. Returns `None` to continue.
-    fn event(&mut self, event: Option<ReconnectEvent>) -> Option<End> {
+    fn event(&mut self, event: Option<SupervisorEvent>) -> Option<End> {
         match event {
-            Some(ReconnectEvent::Frame(frame)) => match frame.frame.stream() {
+            Some(SupervisorEvent::Frame(frame)) => match frame.frame.stream() {
                 StreamKind::Video => self.picture(&frame),
                 StreamKind::Audio => self.sound_frame(&frame.frame),
             },
-            Some(ReconnectEvent::Session(event)) => self.session(event),
-            Some(ReconnectEvent::Fell(fall)) => self.fell(fall),
-            Some(ReconnectEvent::Restored(outage)) => {
+            Some(SupervisorEvent::Session(event)) => self.session(event),
+            Some(SupervisorEvent::Disconnected(disconnect)) => self.disconnected(&disconnect),
+            Some(SupervisorEvent::Restored(outage)) => {
                 self.report.reconnects += 1;
                 let down = outage.down.unwrap_or_default();
                 self.progress.line(format_args!(
@@ -179,8 +182,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
                 ));
                 None
             }
-            Some(ReconnectEvent::Ended(Err(error))) => Some(End::Failed(self.ended(&error))),
-            Some(ReconnectEvent::Ended(Ok(()))) | None => {
+            Some(SupervisorEvent::Ended(Err(error))) => Some(End::Failed(self.ended(error))),
+            Some(SupervisorEvent::Ended(Ok(()))) | None => {
                 let phase = current_phase(self.report);
                 let failure = Failure::other(phase, "the session ended unexpectedly", "try again");
                 Some(End::Failed(failure))
@@ -223,15 +226,15 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     }
 
     /// Handles an interruption, or a failed attempt to reconnect.
-    fn fell(&mut self, fall: Fall) -> Option<End> {
-        let tutk_runtime::Error::Session(error) = &fall.error else {
+    fn disconnected(&mut self, disconnect: &Disconnect) -> Option<End> {
+        let ConnectionError::Session(error) = &disconnect.error else {
             return None;
         };
         let closed = matches!(error, Error::ClosedByCamera { .. });
         if closed && self.has_all_seconds() {
             return Some(End::Enough);
         }
-        if let Some(next) = fall.next {
+        if let Some(next) = disconnect.next {
             self.progress.line(format_args!(
                 "{error}; retrying in {:.1} s",
                 next.as_secs_f64()
@@ -242,8 +245,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
     }
 
     /// Returns the failure after the last attempt.
-    fn ended(&self, error: &tutk_runtime::Error) -> Failure {
-        let last = Failure::runtime(current_phase(self.report), error);
+    fn ended(&self, error: ConnectionError) -> Failure {
+        let last = Failure::runtime(current_phase(self.report), &error.into());
         match &self.broken {
             Some(broken) if self.report.frames > 0 => {
                 let first = Failure::session(broken);

@@ -21,9 +21,9 @@ use tutk_runtime::tutk_session::hl_ioctl::{
     CATALOGUE, CommandProfile, CommandSet, Context, Control, Request,
 };
 use tutk_runtime::tutk_session::models::Model;
-use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, Event, MediaRequest};
+use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, MediaRequest};
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
-use tutk_runtime::{Impairment, Session, simulate};
+use tutk_runtime::{Impairment, Session, connect, simulate};
 
 use common::{ENR, H264, MAC, Run, Simulator, UID, command, signal, tutk, url};
 
@@ -353,21 +353,12 @@ fn holds(read: &Value, set: &Value) -> bool {
     }
 }
 
-/// The payload of the camera's answer.
-async fn ask(session: &mut Session, request: Request) -> Vec<u8> {
+/// Sends a command and returns the payload of the camera's answer.
+async fn ask(session: &Session, request: Request) -> Vec<u8> {
     let code = request.code;
-    session.command(request).await.unwrap();
-    loop {
-        match session.next_event().await.unwrap() {
-            Event::Answer(answer) => {
-                assert_eq!(answer.code, code + 1);
-                return answer.payload;
-            }
-            Event::Unanswered { code } => panic!("no answer to K{code}"),
-            Event::Ended(result) => panic!("K{code}: {result:?}"),
-            _ => {}
-        }
-    }
+    let answer = session.request(request).await.unwrap();
+    assert_eq!(answer.code, code + 1);
+    answer.payload
 }
 
 #[tokio::test]
@@ -386,7 +377,7 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
         video: false,
         audio: false,
     };
-    let mut session = Session::start(config).unwrap();
+    let session = connect(config).await.unwrap();
     let context = Context {
         profile: CommandProfile::default(),
         now_unix_millis: Some(1_767_225_600_123),
@@ -398,14 +389,14 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
         if let Some(values) = values(control) {
             let values: Vec<_> = values.iter().map(String::as_str).collect();
             let request = control.set_with(&values, &context).unwrap();
-            let answer = ask(&mut session, request).await;
+            let answer = ask(&session, request).await;
             let answer = control.describe_set_answer(&answer).unwrap();
             assert_eq!(answer, "done", "{} {values:?}", control.name);
             wanted = Some(control.parse(&values, &context).unwrap());
             set += 1;
         }
         if let Some(request) = control.get_with(&context) {
-            let answer = ask(&mut session, request).await;
+            let answer = ask(&session, request).await;
             let got = control.describe_answer(&answer).unwrap();
             if let Some(wanted) = wanted {
                 assert!(

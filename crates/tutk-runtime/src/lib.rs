@@ -7,29 +7,28 @@
     reason = "this crate is the one that owns sockets and clocks (docs/architecture.md, rule 2)"
 )]
 
+mod controller;
 mod discover;
+mod driver;
 mod error;
+mod lookup;
 #[cfg(feature = "simulator")]
 mod netem;
-mod reconnect;
 mod session;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod socket;
 mod talk;
-mod tally;
 
-pub use discover::{Found, Whom, discover};
+pub use controller::{Controller, Lease, spawn};
+pub use discover::discover;
+pub use driver::MAX_AWAITED_REQUESTS;
 pub use error::Error;
 #[cfg(feature = "simulator")]
 pub use netem::Impairment;
-pub use reconnect::{
-    ContinuousFrame, Fall, OUTAGES, Outage, ReconnectEvent, ReconnectPolicy, Reconnecting,
-};
 pub use session::{EVENT_QUEUE, Session, connect};
 pub use socket::{ReceiveBuffer, SocketStats};
 pub use talk::{TalkSound, Talker};
-pub use tally::Tally;
 pub use tutk_session;
 #[cfg(feature = "simulator")]
 pub use {

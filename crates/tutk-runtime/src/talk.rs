@@ -1,84 +1,86 @@
-//! Sound to the camera, in time.
+//! Audio to the camera, paced by its timestamps.
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
-use tutk_session::{AudioFlags, Client, Codec, TalkError, TalkEvent, TalkFrame};
+use tokio::sync::{mpsc, oneshot, watch};
+use tutk_session::{AudioFlags, Codec, Supervisor, TalkError, TalkEvent, TalkFrame};
 
 use crate::error::Error;
-use crate::session::Control;
 use crate::socket;
 
-/// One frame of sound for the camera (wire.md section 11).
+/// An audio frame for the camera (docs/protocol.md, section 11).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TalkSound {
-    /// The codec: the one that the camera itself sends.
+    /// The codec. It must be the one that the camera itself sends.
     pub codec: Codec,
-    /// Rate, sample width and channels: those that the camera itself sends.
+    /// The sample rate, sample width and channels. They must be those that the camera itself sends.
     pub flags: AudioFlags,
-    /// When its first sample is to be heard, from any beginning.
+    /// The time of the first sample, from any origin.
     pub timestamp: Duration,
     /// The encoded frame.
     pub data: Vec<u8>,
 }
 
-/// The way for sound to a camera that listens. To drop it ends it, as [`finish`](Self::finish) does but
-/// without waiting.
+/// An open audio channel to the camera. Dropping it closes the channel, as [`finish`](Self::finish)
+/// does, but without waiting.
 #[derive(Debug)]
 pub struct Talker {
-    control: mpsc::Sender<Control>,
-    ended: oneshot::Receiver<Result<(), TalkError>>,
+    sounds: mpsc::Sender<Say>,
+    /// How the channel was closed, once it is.
+    end: watch::Receiver<Option<Result<(), Error>>>,
     /// When the first frame was sent, and its timestamp.
     origin: Option<(Instant, Duration)>,
 }
 
-/// What the session's task keeps of one [`Talker`].
+/// A frame, and where to report if it was sent.
 #[derive(Debug)]
-pub(crate) struct Opening {
-    ready: oneshot::Sender<Result<(), TalkError>>,
-    ended: oneshot::Sender<Result<(), TalkError>>,
+pub(crate) struct Say {
+    sound: TalkSound,
+    reply: oneshot::Sender<Result<(), TalkError>>,
 }
 
-/// The session's side of all talkers: one at a time.
+/// The driver's side of a [`Talker`].
+#[derive(Debug)]
+pub(crate) struct Opening {
+    sounds: mpsc::Receiver<Say>,
+    ready: Option<oneshot::Sender<Result<(), Error>>>,
+    end: watch::Sender<Option<Result<(), Error>>>,
+}
+
+/// The talkers of a driver. At most one has the audio channel.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
-    /// The camera does not listen yet.
-    opening: Option<Opening>,
-    /// It does.
-    open: Option<oneshot::Sender<Result<(), TalkError>>>,
-    /// A talker went without a word: the camera is being told.
+pub(crate) struct TalkQueue {
+    current: Option<Opening>,
+    /// The current talker is gone, and the camera has not confirmed yet.
     stopping: bool,
-    /// Waits for that.
     next: Option<Opening>,
 }
 
 impl Talker {
-    /// Waits until the camera listens.
-    pub(crate) async fn open(control: mpsc::Sender<Control>) -> Result<Self, Error> {
-        let (ready, listens) = oneshot::channel();
-        let (end, ended) = oneshot::channel();
-        let opening = Opening { ready, ended: end };
-        let start = Control::StartTalk(opening);
-        control.send(start).await.map_err(|_| Error::Gone)?;
-        match listens.await {
-            Ok(Ok(())) => Ok(Self {
-                control,
-                ended,
-                origin: None,
-            }),
-            Ok(Err(error)) => Err(error.into()),
-            // Another talks, or the session is over.
-            Err(_) if control.is_closed() => Err(Error::Gone),
-            Err(_) => Err(Error::AlreadyTalking),
-        }
+    /// A talker, its other side, and a receiver that reports when the camera is ready.
+    pub(crate) fn new() -> (Self, Opening, oneshot::Receiver<Result<(), Error>>) {
+        let (sounds, receiver) = mpsc::channel(1);
+        let (ready, is_ready) = oneshot::channel();
+        let (ended, end) = watch::channel(None);
+        let opening = Opening {
+            sounds: receiver,
+            ready: Some(ready),
+            end: ended,
+        };
+        let talker = Self {
+            sounds,
+            end,
+            origin: None,
+        };
+        (talker, opening, is_ready)
     }
 
-    /// Sends a frame when it is time: as long after the first one as their timestamps are apart. Not at all
-    /// cancel-safe: a frame that is given up may have been sent.
+    /// Sends a frame when it is due: frames are as far apart as their timestamps. Not cancel-safe: the frame
+    /// may have been sent.
     ///
     /// # Errors
-    /// [`Error::Talk`] says why the camera does not listen any more, or that the frame is too long (then
-    /// others may follow); [`Error::Gone`] if the session is over.
+    /// [`Error::Talk`] if the camera has closed the channel, or if the frame is too long (others may follow);
+    /// [`Error::NotConnected`] or [`Error::Closed`] if the session has ended.
     pub async fn send(&mut self, sound: TalkSound) -> Result<(), Error> {
         let (began, first) = *self
             .origin
@@ -86,106 +88,115 @@ impl Talker {
         let due = began + sound.timestamp.saturating_sub(first);
         tokio::select! {
             biased;
-            ended = &mut self.ended => return Err(end_of(ended)),
+            end = ended(&mut self.end) => return Err(end.err().unwrap_or(TalkError::Closed.into())),
             () = tokio::time::sleep_until(due.into()) => {}
         }
         let (reply, sent) = oneshot::channel();
-        let say = Control::Say(sound, reply);
-        self.control.send(say).await.map_err(|_| Error::Gone)?;
-        match sent.await {
-            Ok(Err(TalkError::NotReady)) => Err(end_of((&mut self.ended).await)),
-            Ok(result) => result.map_err(Error::from),
-            Err(_) => Err(Error::Gone),
+        if self.sounds.send(Say { sound, reply }).await.is_ok()
+            && let Ok(sent) = sent.await
+            && sent != Err(TalkError::NotReady)
+        {
+            return sent.map_err(Error::from);
         }
+        let end = ended(&mut self.end).await;
+        Err(end.err().unwrap_or(TalkError::Closed.into()))
     }
 
-    /// Tells the camera that this was all, and waits until it knows.
+    /// Closes the channel and waits until the camera has confirmed it.
     ///
     /// # Errors
-    /// [`Error::Talk`] if it had stopped to listen before; [`Error::Gone`] if the session is over.
+    /// [`Error::Talk`] if the camera had closed the channel before; [`Error::NotConnected`] or
+    /// [`Error::Closed`] if the session has ended.
     pub async fn finish(mut self) -> Result<(), Error> {
-        let stop = self.control.send(Control::StopTalk).await;
-        stop.map_err(|_| Error::Gone)?;
-        match (&mut self.ended).await {
-            Ok(result) => result.map_err(Error::from),
-            Err(_) => Err(Error::Gone),
+        drop(self.sounds);
+        ended(&mut self.end).await
+    }
+}
+
+/// Waits until the channel is closed.
+async fn ended(end: &mut watch::Receiver<Option<Result<(), Error>>>) -> Result<(), Error> {
+    match end.wait_for(Option::is_some).await {
+        Ok(end) => end.clone().unwrap_or(Ok(())),
+        Err(_) => Err(Error::Closed),
+    }
+}
+
+impl Opening {
+    /// Reports the end to the talker, which may be gone.
+    fn end(self, result: Result<(), Error>) {
+        match self.ready {
+            Some(ready) => _ = ready.send(result),
+            None => _ = self.end.send(Some(result)),
         }
     }
 }
 
-/// Why nothing more can be sent.
-fn end_of(ended: Result<Result<(), TalkError>, oneshot::error::RecvError>) -> Error {
-    match ended {
-        Ok(Err(error)) => error.into(),
-        Ok(Ok(())) => TalkError::Closed.into(),
-        Err(_) => Error::Gone,
-    }
-}
-
-impl Desk {
-    pub(crate) fn start(&mut self, client: &mut Client, opening: Opening) {
-        if self.stopping {
-            self.next.get_or_insert(opening);
-        } else if self.opening.is_none() && self.open.is_none() {
-            self.opening = Some(opening);
-            client.start_talk(socket::now());
-        }
-        // One that is dropped tells its talker that there is another.
-    }
-
-    /// Returns when a talker has gone without a word. Cancel-safe.
-    pub(crate) async fn abandoned(&mut self) {
-        match (&mut self.opening, &mut self.open) {
-            (Some(opening), _) => opening.ready.closed().await,
-            (None, Some(ended)) => ended.closed().await,
-            (None, None) => std::future::pending().await,
+impl TalkQueue {
+    /// Opens the channel for a talker, now or after the current one has stopped.
+    pub(crate) fn start(&mut self, supervisor: &mut Supervisor, opening: Opening) {
+        if self.stopping && self.next.is_none() {
+            self.next = Some(opening);
+        } else if self.current.is_some() {
+            opening.end(Err(Error::AlreadyTalking));
+        } else if supervisor.start_talk(socket::now()).is_err() {
+            opening.end(Err(Error::NotConnected));
+        } else {
+            self.current = Some(opening);
         }
     }
 
-    /// Ends what an [abandoned](Self::abandoned) talker has begun.
-    pub(crate) fn stop(&mut self, client: &mut Client) {
-        (self.opening, self.open, self.stopping) = (None, None, true);
-        client.stop_talk(socket::now());
+    /// The next frame of the current talker, or `None` if that is gone. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Option<Say> {
+        match &mut self.current {
+            Some(current) if !self.stopping => current.sounds.recv().await,
+            _ => std::future::pending().await,
+        }
     }
 
-    pub(crate) fn event(&mut self, client: &mut Client, event: &TalkEvent) {
+    /// Handles what [`next`](Self::next) returned.
+    pub(crate) fn handle(&mut self, supervisor: &mut Supervisor, say: Option<Say>) {
+        let Some(Say { sound, reply }) = say else {
+            self.stopping = true;
+            return supervisor.stop_talk(socket::now());
+        };
+        let sent = supervisor.send_talk(TalkFrame {
+            codec: sound.codec,
+            flags: sound.flags,
+            timestamp: sound.timestamp,
+            data: &sound.data,
+        });
+        // A talker that no longer waits does not need the result.
+        let _ = reply.send(sent);
+    }
+
+    pub(crate) fn handle_event(&mut self, supervisor: &mut Supervisor, event: &TalkEvent) {
         match event {
             TalkEvent::Ready => {
-                if let Some(Opening { ready, ended }) = self.opening.take() {
-                    // One that is gone is found out by `abandoned`.
+                let ready = self
+                    .current
+                    .as_mut()
+                    .and_then(|current| current.ready.take());
+                if let Some(ready) = ready {
                     let _ = ready.send(Ok(()));
-                    self.open = Some(ended);
                 }
             }
             TalkEvent::Ended(result) => {
-                let told = match self.opening.take() {
-                    Some(opening) => Some(opening.ready),
-                    None => self.open.take(),
-                };
-                if let Some(told) = told {
-                    let _ = told.send(result.clone());
+                if let Some(current) = self.current.take() {
+                    current.end(result.clone().map_err(Error::from));
                 }
                 self.stopping = false;
                 if let Some(next) = self.next.take() {
-                    self.start(client, next);
+                    self.start(supervisor, next);
                 }
             }
         }
     }
-}
 
-/// Sends a frame now, and says what came of it.
-pub(crate) fn say(
-    client: &mut Client,
-    sound: &TalkSound,
-    reply: oneshot::Sender<Result<(), TalkError>>,
-) {
-    let sent = client.send_talk(TalkFrame {
-        codec: sound.codec,
-        flags: sound.flags,
-        timestamp: sound.timestamp,
-        data: &sound.data,
-    });
-    // Who has given up does not want to know.
-    let _ = reply.send(sent);
+    /// The session has ended.
+    pub(crate) fn end_all(&mut self, error: &Error) {
+        let Self { current, next, .. } = std::mem::take(self);
+        for opening in current.into_iter().chain(next) {
+            opening.end(Err(error.clone()));
+        }
+    }
 }

@@ -1,7 +1,5 @@
-//! What is allocated: nothing for a datagram, nothing that stays for two hundred falls; nor do these leave a task or
-//! a socket behind.
-//!
-//! What is counted is what Rust allocates. What the C code of the cryptography (aws-lc-rs) allocates is not seen.
+//! Allocations: none for a datagram, and no memory, task or socket that stays after two hundred
+//! disconnects. Allocations of C code (aws-lc-rs) are not counted.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -14,18 +12,19 @@ use common::{camera, client, clip, loopback, served};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
+use tutk_runtime::tutk_session::{MAX_OUTAGES, ReconnectPolicy, SupervisorConfig, SupervisorEvent};
 use tutk_runtime::tutk_simulator::SimulatorEvent;
-use tutk_runtime::{OUTAGES, ReconnectEvent, ReconnectPolicy, Reconnecting, connect};
+use tutk_runtime::{Session, connect};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-const FALLS: usize = 200;
+const DISCONNECTS: usize = 200;
 
-/// More than this may not stay, in bytes: a dozen for each fall, which only what is counted could take.
-const LIMIT: isize = 12 * FALLS as isize;
+/// The most bytes that may stay: a dozen for each disconnect.
+const LIMIT: isize = 12 * DISCONNECTS as isize;
 
-/// What there is of something now.
+/// The number of tasks and open files.
 #[derive(Debug, PartialEq, Eq)]
 struct Open {
     tasks: usize,
@@ -39,35 +38,35 @@ fn open() -> Open {
     }
 }
 
-/// Until it has fallen so often more.
-async fn fall(session: &mut Reconnecting, times: usize) {
+/// Waits for this many disconnects.
+async fn disconnects(session: &mut Session, times: usize) {
     let mut frames = 0;
-    let mut fallen = 0;
-    while fallen < times {
+    let mut disconnects = 0;
+    while disconnects < times {
         match session.next_event().await.unwrap() {
-            ReconnectEvent::Frame(_) => frames += 1,
-            ReconnectEvent::Fell(fall) => {
-                assert!(fall.lasted.is_some() && fall.next.is_some(), "{fall:?}");
-                fallen += 1;
+            SupervisorEvent::Frame(_) => frames += 1,
+            SupervisorEvent::Disconnected(disconnect) => {
+                assert!(disconnect.lasted.is_some() && disconnect.next.is_some());
+                disconnects += 1;
             }
-            ReconnectEvent::Ended(result) => panic!("{result:?}"),
+            SupervisorEvent::Ended(result) => panic!("{result:?}"),
             _ => {}
         }
     }
     assert_eq!(frames, times);
 }
 
-/// The allocator counts for the whole process: so there is one test, and nothing beside it.
-/// The clock is stopped, and jumps whenever nobody has anything to do: the camera lingers after its last frame.
+/// The allocator counts for the whole process, so there is only this test. The clock is paused: the camera waits
+/// after its last frame.
 #[tokio::test(start_paused = true)]
 async fn allocations() {
     datagrams_allocate_nothing().await;
-    two_hundred_falls_leave_nothing_behind().await;
+    disconnects_leave_nothing_behind().await;
 }
 
-/// Datagrams that make no sense, so that nothing but their way from the socket is seen.
+/// Malformed datagrams, so that only their way from the socket is measured.
 async fn datagrams_allocate_nothing() {
-    /// So many fit into any buffer.
+    /// This many fit into any buffer.
     const BURST: usize = 50;
     const BURSTS: usize = 100;
     let mut server = served(camera(&clip(1)));
@@ -92,35 +91,39 @@ async fn datagrams_allocate_nothing() {
     }
     let change = region.change();
     println!("{} datagrams: {change:?}", BURSTS * BURST);
-    // To ask for the statistics takes one or two, and the heartbeats go on.
+    // Reading the statistics takes one or two, and heartbeats are sent.
     assert!(change.allocations < BURSTS * BURST / 5, "{change:?}");
     session.close().await.unwrap();
 }
 
-async fn two_hundred_falls_leave_nothing_behind() {
+async fn disconnects_leave_nothing_behind() {
     let mut config = camera(&clip(100));
-    // It closes after the first frame, and is there again at once.
+    // The camera closes each session after the first frame.
     config.frames = Some(1);
     let mut server = served(config);
     let mut policy = ReconnectPolicy::default();
-    policy.first = Duration::from_millis(1);
-    policy.largest = policy.first;
+    policy.initial_delay = Duration::from_millis(1);
+    policy.max_delay = policy.initial_delay;
     let config = client(server.local_addr());
-    // So that its events do not pile up.
     tokio::spawn(async move { while server.next_event().await.is_some() {} });
 
-    let mut session = Reconnecting::connect(config, policy).await.unwrap();
-    // Until all buffers have grown, and the history is full.
-    fall(&mut session, OUTAGES + 1).await;
+    let mut session = connect(SupervisorConfig::new(config, policy))
+        .await
+        .unwrap();
+    // Until all buffers have grown, and the outage log is full.
+    disconnects(&mut session, MAX_OUTAGES + 1).await;
     let before = open();
     let region = Region::new(ALLOCATOR);
-    fall(&mut session, FALLS).await;
+    disconnects(&mut session, DISCONNECTS).await;
     let change = region.change();
     assert_eq!(open(), before);
     let kept = isize::try_from(change.bytes_allocated).unwrap()
         - isize::try_from(change.bytes_deallocated).unwrap();
-    println!("{kept} bytes more after {FALLS} falls: {change:?}");
+    println!("{kept} bytes more after {DISCONNECTS} disconnects: {change:?}");
     assert!(kept < LIMIT, "{kept} bytes were kept");
-    assert_eq!(session.tally().await.reconnects, (OUTAGES + FALLS) as u64);
+    assert_eq!(
+        session.tally().await.reconnects,
+        (MAX_OUTAGES + DISCONNECTS) as u64
+    );
     session.close().await.unwrap();
 }

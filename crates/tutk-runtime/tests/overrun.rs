@@ -1,4 +1,4 @@
-//! More comes than is taken: events that nobody wants, datagrams for which there is no room.
+//! Overload: events that are not read, and datagrams that do not fit into the receive buffer.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,14 +16,14 @@ use common::{GOP, camera, check, client, clip, loopback, served};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::net::UdpSocket;
-use tutk_runtime::tutk_session::{Epoch, Event, Output};
+use tutk_runtime::tutk_session::{Epoch, Event, Output, SupervisorEvent};
 use tutk_runtime::tutk_simulator::{Clip, Simulator, SimulatorEvent};
 use tutk_runtime::{EVENT_QUEUE, connect};
 
-/// How much faster than ours this camera's clock runs: 100 frames per second are 2000.
+/// How much faster the camera's clock runs: 100 frames per second become 2000.
 const HASTE: u32 = 20;
 
-/// A camera in a hurry.
+/// A camera whose clock runs fast.
 async fn serve_fast(clip: Clip) -> SocketAddr {
     let socket = UdpSocket::bind(loopback()).await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -34,7 +34,7 @@ async fn serve_fast(clip: Clip) -> SocketAddr {
     };
     let rng = Box::new(StdRng::seed_from_u64(1));
     let mut config = camera(&clip);
-    // By its own clock it soon believes that nobody is there.
+    // By its own clock the client is silent for long.
     config.idle *= HASTE;
     let mut camera = Simulator::new(config, address, rng, epoch).unwrap();
     tokio::spawn(async move {
@@ -65,7 +65,7 @@ async fn serve_fast(clip: Clip) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_consumer_loses_frames_up_to_a_key_frame() {
+async fn slow_consumer_loses_frames_up_to_a_key_frame() {
     let clip = clip(100);
     let address = serve_fast(clip.clone()).await;
     let mut session = connect(client(address)).await.unwrap();
@@ -73,17 +73,18 @@ async fn a_slow_consumer_loses_frames_up_to_a_key_frame() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 
-    // Now it takes them again: what had waited, and beyond the gap what comes.
+    // Read the queued frames, and those after the gap.
     let mut last = 0;
     let mut skipped_to_key = false;
     let mut frames = 0;
     let mut lost_by_network = 0;
     while !(skipped_to_key && frames > EVENT_QUEUE + GOP) {
         match session.next_event().await.expect("the session is alive") {
-            Event::Frame(frame) => {
+            SupervisorEvent::Frame(next) => {
+                let frame = next.frame;
                 check(&frame, &clip);
                 let gap = frame.number - last - 1;
-                // What the network loses is told as lost; what is missing beyond that was dropped here.
+                // Frames lost by the network have an event. The others were dropped by the queue.
                 if gap > lost_by_network {
                     assert!(frame.is_key(), "{} after {last}", frame.number);
                     skipped_to_key = true;
@@ -92,8 +93,10 @@ async fn a_slow_consumer_loses_frames_up_to_a_key_frame() {
                 last = frame.number;
                 frames += 1;
             }
-            Event::Lost(lost) => lost_by_network += lost.last - lost.first + 1,
-            Event::Ended(result) => panic!("{result:?}"),
+            SupervisorEvent::Session(Event::Lost(lost)) => {
+                lost_by_network += lost.last - lost.first + 1
+            }
+            SupervisorEvent::Ended(result) => panic!("{result:?}"),
             _ => {}
         }
     }
@@ -101,10 +104,10 @@ async fn a_slow_consumer_loses_frames_up_to_a_key_frame() {
     session.close().await.unwrap();
 }
 
-/// The session runs on this very thread: it gets no turn while others send to it.
+/// The session runs on the same thread, so it does not run while the test sends.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn what_the_kernel_drops_is_told() {
+async fn reports_datagrams_that_the_kernel_dropped() {
     let mut server = served(camera(&clip(50)));
     let mut session = connect(client(server.local_addr())).await.unwrap();
     let address = loop {
@@ -112,25 +115,27 @@ async fn what_the_kernel_drops_is_told() {
             break client.address;
         }
     };
-    let stats = session.socket_stats();
+    let stats = session.socket_stats().await.unwrap();
     assert_eq!(stats.kernel_drops, Some(0));
     assert!(stats.receive_buffer.given > 0);
     assert!(stats.receive_buffer.given <= stats.receive_buffer.asked);
 
     let stranger = UdpSocket::bind(loopback()).await.unwrap();
     stranger.writable().await.unwrap();
-    // The kernel reckons more than these bytes, and gives twice what it says.
+    // The kernel counts more than these bytes, and its buffer is twice what it reports.
     let count = 4 * stats.receive_buffer.given / 1024;
     for _ in 0..count {
         stranger.try_send_to(&[0; 1024], address).unwrap();
     }
-    // Frames go on to come, and one of them brings the count.
-    while session.socket_stats().kernel_drops == Some(0) {
-        assert!(session.next_event().await.is_some());
-    }
-    let drops = session.socket_stats().kernel_drops.unwrap();
+    // The count comes with one of the next frames.
+    let drops = loop {
+        match session.socket_stats().await.unwrap().kernel_drops {
+            Some(0) => assert!(session.next_event().await.is_some()),
+            drops => break drops,
+        }
+    };
     let tally = session.tally().await;
-    assert!(tally.kernel_drops >= Some(drops));
+    assert!(tally.kernel_drops >= drops);
     let malformed = session.stats().await.unwrap().malformed;
     assert!(malformed > 0 && malformed < count as u64);
     session.close().await.unwrap();

@@ -32,7 +32,7 @@ async fn say(talker: &mut Talker, frames: std::ops::Range<u32>) {
     }
 }
 
-/// What the camera has heard up to the end of the talk.
+/// The frames that the camera received until the channel was closed.
 async fn heard(server: &mut SimulatedCamera) -> Vec<Heard> {
     let mut heard = Vec::new();
     loop {
@@ -45,7 +45,7 @@ async fn heard(server: &mut SimulatedCamera) -> Vec<Heard> {
 }
 
 #[tokio::test]
-async fn what_is_said_is_heard() {
+async fn camera_receives_every_frame() {
     for dialect in Dialect::ALL {
         let mut server = served(camera(&clip(50)));
         let session = connect(client_in(server.local_addr(), dialect))
@@ -56,7 +56,7 @@ async fn what_is_said_is_heard() {
             let mut talker = session.talk().await.unwrap();
             assert!(matches!(session.talk().await, Err(Error::AlreadyTalking)));
             say(&mut talker, 0..40).await;
-            // It took as long as it is to be heard: less would be a burst.
+            // Frames are paced by their timestamps.
             assert!(began.elapsed() >= FRAME * 39, "{dialect}");
             talker.finish().await.unwrap();
             let heard = heard(&mut server).await;
@@ -71,7 +71,7 @@ async fn what_is_said_is_heard() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_too_long_is_refused_and_others_follow() {
+async fn refuses_a_frame_that_is_too_long() {
     let mut server = served(camera(&clip(50)));
     let session = connect(client_in(server.local_addr(), &Dialect::TRANSCODE))
         .await
@@ -87,13 +87,13 @@ async fn a_frame_that_is_too_long_is_refused_and_others_follow() {
         "{error}"
     );
     say(&mut talker, 1..3).await;
-    // To drop it ends it, too.
+    // Dropping the talker closes the channel, too.
     drop(talker);
     assert_eq!(heard(&mut server).await.len(), 2);
 }
 
 #[tokio::test]
-async fn the_end_of_the_session_is_the_end_of_the_talk() {
+async fn talker_ends_with_the_session() {
     let server = served(camera(&clip(50)));
     let session = connect(client_in(server.local_addr(), &Dialect::CC51))
         .await
@@ -102,12 +102,12 @@ async fn the_end_of_the_session_is_the_end_of_the_talk() {
     say(&mut talker, 0..2).await;
     session.close().await.unwrap();
     let error = talker.send(sound(2)).await.unwrap_err();
-    assert!(matches!(error, Error::Gone), "{error}");
-    assert!(matches!(talker.finish().await, Err(Error::Gone)));
+    assert!(matches!(error, Error::Closed), "{error}");
+    assert!(matches!(talker.finish().await, Err(Error::Closed)));
 }
 
 #[tokio::test]
-async fn a_camera_without_a_speaker_says_so() {
+async fn reports_a_camera_without_a_speaker() {
     let mut config = camera(&clip(50));
     config.speaker = false;
     let server = served(config);
@@ -116,6 +116,6 @@ async fn a_camera_without_a_speaker_says_so() {
     let session = connect(config).await.unwrap();
     let error = session.talk().await.unwrap_err();
     assert!(error.to_string().contains("no speaker"), "{error}");
-    // And may be asked again.
+    // A second attempt fails in the same way.
     assert!(matches!(session.talk().await, Err(Error::Talk(_))));
 }

@@ -130,7 +130,7 @@ fn millis(time: Duration) -> f64 {
 async fn work(camera: &Camera, time: Duration) -> Work {
     let frames = async || {
         let stats = camera.stats().await;
-        (stats.pictures + stats.sounds) as f64
+        (stats.video_frames + stats.audio_frames) as f64
     };
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (first, start, before) = (frames().await, cpu(), ALLOCATOR.stats());

@@ -57,10 +57,22 @@ pub enum Error {
     },
     /// The session reported an error, for example for the backchannel.
     #[error(transparent)]
-    Session(#[from] tutk_runtime::Error),
+    Session(tutk_runtime::Error),
     /// An I/O error.
     #[error("{0}")]
     Io(#[source] Arc<io::Error>),
+}
+
+impl From<tutk_runtime::Error> for Error {
+    fn from(error: tutk_runtime::Error) -> Self {
+        match error {
+            tutk_runtime::Error::Unanswered { code } => Self::Unanswered { code },
+            tutk_runtime::Error::TooManyRequests(waiting) => Self::Busy(waiting),
+            tutk_runtime::Error::NotConnected => Self::Down(error),
+            tutk_runtime::Error::Closed => Self::Closed,
+            error => Self::Session(error),
+        }
+    }
 }
 
 impl From<io::Error> for Error {

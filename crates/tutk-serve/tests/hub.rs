@@ -1,4 +1,4 @@
-//! One session a camera, for any number of viewers: over real UDP sockets on loopback, with tokio's clock stopped.
+//! The hub over real UDP sockets on loopback, with tokio's clock paused.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -31,7 +31,7 @@ const SOUND_ON: MediaControl = MediaControl {
     switch: Switch::On,
 };
 
-/// Where the key frames of a clip are, and its bytes.
+/// The access units of a clip, and which of them are key frames.
 fn units(stream: &'static [u8]) -> Vec<(bytes::Bytes, bool)> {
     let clip = clip(stream);
     clip.units()
@@ -40,7 +40,7 @@ fn units(stream: &'static [u8]) -> Vec<(bytes::Bytes, bool)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_viewer_is_told_what_there_is_and_gets_all_of_it() {
+async fn viewer_gets_state_description_and_every_frame() {
     let mut config = camera(H264, FPS);
     config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
     let server = served(config);
@@ -50,7 +50,7 @@ async fn a_viewer_is_told_what_there_is_and_gets_all_of_it() {
     let units = units(H264);
 
     let ViewerEvent::State(CameraState::Idle) = event(&mut viewer).await else {
-        panic!("the state is told first");
+        panic!("the state must come first");
     };
     state(&mut viewer, |state| {
         matches!(state, CameraState::Connecting)
@@ -58,7 +58,7 @@ async fn a_viewer_is_told_what_there_is_and_gets_all_of_it() {
     .await;
     state(&mut viewer, |state| matches!(state, CameraState::Up)).await;
     let ViewerEvent::Description(first) = event(&mut viewer).await else {
-        panic!("a frame before its description");
+        panic!("the description must come before frames");
     };
     assert!(!first.settled);
     let (mut at, mut sounds, mut described) = (0, Vec::new(), first);
@@ -73,7 +73,7 @@ async fn a_viewer_is_told_what_there_is_and_gets_all_of_it() {
                     sounds.push(frame.timestamp);
                     continue;
                 }
-                // The clip begins again after its end.
+                // The clip repeats.
                 let (unit, key) = &units[at % units.len()];
                 assert_eq!((&frame.data, frame.is_key()), (unit, *key));
                 assert_eq!(
@@ -102,23 +102,32 @@ async fn a_viewer_is_told_what_there_is_and_gets_all_of_it() {
     );
 
     let stats = camera.stats().await;
-    assert_eq!((stats.pictures, stats.sessions, stats.falls), (150, 1, 0));
-    assert_eq!(stats.session.unwrap().frames, stats.pictures + stats.sounds);
+    assert_eq!(
+        (stats.video_frames, stats.sessions, stats.disconnects),
+        (150, 1, 0)
+    );
+    assert_eq!(
+        stats.session.unwrap().frames,
+        stats.video_frames + stats.audio_frames
+    );
     let [only] = &stats.viewers[..] else {
         panic!("{stats:?}");
     };
     assert_eq!((only.label.as_str(), only.missed), ("test", 0));
-    assert_eq!(only.frames + only.waiting, stats.pictures + stats.sounds);
+    assert_eq!(
+        only.frames + only.waiting,
+        stats.video_frames + stats.audio_frames
+    );
     hub.close().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_viewer_begins_at_once_with_the_last_key_frame() {
+async fn late_viewer_starts_with_the_last_key_frame() {
     let units = units(H265);
     let server = served(camera(H265, FPS));
     let (hub, camera) = hub(settings(&server));
     let mut first = camera.watch("first");
-    // Some way into the second group of pictures.
+    // In the middle of the second group of pictures.
     let second = 1 + units.iter().skip(1).position(|(_, key)| *key).unwrap();
     let until = second + 7;
     let mut newest = frame(&mut first).await;
@@ -137,12 +146,11 @@ async fn a_late_viewer_begins_at_once_with_the_last_key_frame() {
         let next = frame(&mut late).await;
         assert_eq!(next.data, unit);
         if next.timestamp == newest.timestamp {
-            // The same bytes, not equal ones.
+            // Shared, not copied.
             assert_eq!(next.data.as_ptr(), newest.data.as_ptr());
         }
     }
     assert_eq!(Instant::now(), now, "it waited");
-    // From here on both get the same.
     for _ in 0..30 {
         assert_eq!(frame(&mut first).await, frame(&mut late).await);
     }
@@ -151,7 +159,7 @@ async fn a_late_viewer_begins_at_once_with_the_last_key_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_viewer_misses_frames_and_nobody_else_does() {
+async fn slow_viewer_does_not_delay_others() {
     const KEPT: usize = 60;
     let server = served(camera(H264, FPS));
     let mut with = settings(&server);
@@ -171,7 +179,7 @@ async fn a_slow_viewer_misses_frames_and_nobody_else_does() {
             let stats = camera.stats().await;
             assert!(stats.kept_frames <= KEPT);
         }
-        // One frame for a hundred.
+        // One frame of a hundred.
         picture(&mut slow).await;
     }
     assert_eq!(fast.stats().unwrap().missed, 0);
@@ -194,7 +202,7 @@ async fn a_slow_viewer_misses_frames_and_nobody_else_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_lags_behind_is_brought_to_the_newest_key_frame() {
+async fn lagging_viewer_skips_to_the_newest_key_frame() {
     let server = served(camera(H264, FPS));
     let (hub, camera) = hub(settings(&server));
     let mut fast = camera.watch("fast");
@@ -215,7 +223,7 @@ async fn who_lags_behind_is_brought_to_the_newest_key_frame() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_viewers_are_one_session() {
+async fn twenty_viewers_share_one_session() {
     let mut server = served(camera(H264, FPS));
     let (hub, camera) = hub(settings(&server));
     let mut viewers: Vec<_> = (0..20).map(|at| camera.watch(format!("{at}"))).collect();
@@ -230,7 +238,7 @@ async fn twenty_viewers_are_one_session() {
         (stats.viewers.len(), stats.users, stats.sessions),
         (20, 20, 1)
     );
-    assert_eq!(stats.pictures, units.len() as u64);
+    assert_eq!(stats.video_frames, units.len() as u64);
     hub.close().await;
     for viewer in &mut viewers {
         assert!(patient(viewer.next_event()).await.is_none());
@@ -239,16 +247,16 @@ async fn twenty_viewers_are_one_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_on_demand_is_there_while_somebody_watches_and_a_while_after() {
+async fn session_on_demand_lingers_after_the_last_viewer() {
     let mut server = served(camera(H264, FPS));
     let (hub, camera) = hub(settings(&server));
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(camera.stats().await.sessions, 0, "nobody had come");
+    assert_eq!(camera.stats().await.sessions, 0, "there were no users");
 
     let mut first = camera.watch("first");
     let one = picture(&mut first).await;
     drop(first);
-    // Another comes before the while is over: the session is the same.
+    // Another viewer comes in time: the session is the same.
     tokio::time::sleep(LINGER - Duration::from_secs(1)).await;
     let mut second = camera.watch("second");
     let two = picture(&mut second).await;
@@ -264,10 +272,10 @@ async fn a_session_on_demand_is_there_while_somebody_watches_and_a_while_after()
     tokio::task::yield_now().await;
     let stats = camera.stats().await;
     assert!(matches!(stats.state, CameraState::Idle), "{stats:?}");
-    assert_eq!((stats.sessions, stats.falls, stats.users), (1, 0, 0));
+    assert_eq!((stats.sessions, stats.disconnects, stats.users), (1, 0, 0));
     assert_eq!((stats.kept_frames, stats.session), (0, None));
 
-    // Time goes on, and says that there was a gap.
+    // The time line continues, with a gap.
     tokio::time::sleep(Duration::from_secs(100)).await;
     let mut third = camera.watch("third");
     let three = picture(&mut third).await;
@@ -278,16 +286,16 @@ async fn a_session_on_demand_is_there_while_somebody_watches_and_a_while_after()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_always_kept_needs_nobody() {
+async fn permanent_session_needs_no_viewers() {
     let mut server = served(camera(H264, FPS));
     let mut with = settings(&server);
     with.keep = Keep::Always;
     let (hub, camera) = hub(with);
     tokio::time::sleep(Duration::from_secs(600)).await;
     let stats = camera.stats().await;
-    assert_eq!((stats.sessions, stats.falls, stats.users), (1, 0, 0));
-    assert!(stats.pictures > 11_000, "{stats:?}");
-    // No more than a group of pictures.
+    assert_eq!((stats.sessions, stats.disconnects, stats.users), (1, 0, 0));
+    assert!(stats.video_frames > 11_000, "{stats:?}");
+    // At most one group of pictures.
     assert!(stats.kept_frames <= 100, "{stats:?}");
     assert!(picture(&mut camera.watch("late")).await.is_key());
     hub.close().await;
@@ -295,7 +303,7 @@ async fn a_session_that_is_always_kept_needs_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_camera_that_restarts_loses_no_viewer() {
+async fn viewers_survive_a_camera_reboot() {
     let config = camera(H264, FPS);
     let server = served(config.clone());
     let address = server.local_addr();
@@ -312,11 +320,11 @@ async fn a_camera_that_restarts_loses_no_viewer() {
         matches!(state, CameraState::Down(_))
     })
     .await;
-    let CameraState::Down(fall) = down else {
+    let CameraState::Down(disconnect) = down else {
         unreachable!()
     };
-    assert!(fall.lasted.is_some() && fall.next.is_some(), "{fall:?}");
-    // Whoever asks now waits for the camera to come back.
+    assert!(disconnect.lasted.is_some() && disconnect.next.is_some());
+    // A new caller waits for the camera.
     let described = tokio::spawn({
         let camera = camera.clone();
         async move { camera.description().await }
@@ -337,12 +345,12 @@ async fn a_camera_that_restarts_loses_no_viewer() {
     }
     assert!(described.await.unwrap().is_ok());
     let stats = camera.stats().await;
-    assert_eq!((stats.sessions, stats.falls), (2, 1));
+    assert_eq!((stats.sessions, stats.disconnects), (2, 1));
     hub.close().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_camera_that_is_not_there_is_said_to_be_so_and_tried_again() {
+async fn reports_a_missing_camera_and_retries() {
     let config = camera(H264, FPS);
     let server = served(config.clone());
     let address = server.local_addr();
@@ -361,7 +369,7 @@ async fn a_camera_that_is_not_there_is_said_to_be_so_and_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_is_told_and_not_tried_in_a_hurry() {
+async fn wrong_key_is_reported_and_retried_slowly() {
     let server = served(camera(H264, FPS));
     let credentials = Credentials::new(common::UID, "aKzdqckqZ8HUHFe6", common::MAC).unwrap();
     let mut with = CameraSettings::new(tutk_session::ClientConfig::new(
@@ -373,20 +381,20 @@ async fn a_wrong_key_is_told_and_not_tried_in_a_hurry() {
     let mut viewer = camera.watch("patient");
     let began = Instant::now();
     let fourth =
-        |state: &CameraState| matches!(state, CameraState::Down(fall) if fall.attempts >= 4);
-    let CameraState::Down(fall) = state(&mut viewer, fourth).await else {
+        |state: &CameraState| matches!(state, CameraState::Down(down) if down.attempts >= 4);
+    let CameraState::Down(down) = state(&mut viewer, fourth).await else {
         unreachable!()
     };
-    assert!(fall.error.to_string().contains("ENR"), "{}", fall.error);
-    assert!(began.elapsed() > Duration::from_secs(45), "{fall:?}");
+    assert!(down.error.to_string().contains("ENR"), "{}", down.error);
+    assert!(began.elapsed() > Duration::from_secs(45), "{down:?}");
     hub.close().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn commands_of_several_callers_at_once() {
+async fn serves_commands_of_several_callers_at_once() {
     let server = served(camera(H264, FPS));
     let (hub, camera) = hub(settings(&server));
-    // Nobody watches: the session is begun for the command.
+    // There are no viewers: the command starts the session.
     let ask = || {
         let camera = camera.clone();
         tokio::spawn(async move { camera.command(&SOUND_ON).await })
@@ -401,7 +409,7 @@ async fn commands_of_several_callers_at_once() {
         );
     }
     assert_eq!(camera.stats().await.sessions, 1);
-    // What the camera does not know it does not answer.
+    // The camera does not answer an unknown command.
     let unknown = tutk_session::hl_ioctl::Request {
         code: 65_000,
         payload: vec![1],
@@ -427,7 +435,7 @@ async fn commands_of_several_callers_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_talks_at_a_time() {
+async fn audio_channel_has_one_talker_at_a_time() {
     let mut config = camera(H264, FPS);
     config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
     let mut server = served(config);
@@ -460,7 +468,7 @@ async fn one_talks_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_left_behind() {
+async fn removed_camera_leaves_no_task() {
     let mut server = served(camera(H264, FPS));
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let before = tasks();
@@ -483,7 +491,7 @@ async fn nothing_is_left_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn names() {
+async fn checks_camera_names() {
     let server = served(camera(H264, FPS));
     let hub = Hub::new();
     for bad in ["", "a/b", "a\nb", &"x".repeat(65)] {
@@ -501,7 +509,7 @@ async fn names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_session_begins_with_the_greeting() {
+async fn each_session_starts_with_the_greeting() {
     let config = camera(H264, FPS);
     let server = served(config.clone());
     let address = server.local_addr();
@@ -515,7 +523,7 @@ async fn each_session_begins_with_the_greeting() {
     };
     let greeted = ask().await;
     assert_eq!(greeted, NightVision::On);
-    // Another camera, which knows nothing of the first one's settings.
+    // Another camera, without the settings of the first.
     server.close().await;
     let _server = served_at(config, address).await;
     let mut viewer = camera.watch("test");

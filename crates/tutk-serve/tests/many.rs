@@ -125,10 +125,10 @@ async fn memory_stays_constant_with_twenty_viewers() {
     assert_eq!(tasks(), tasks_before);
     assert!(viewers.try_join_next().is_none(), "a viewer ended");
     assert_eq!(
-        (after.viewers.len(), after.sessions, after.falls),
+        (after.viewers.len(), after.sessions, after.disconnects),
         (4 * EACH, 1, 0)
     );
-    let came = after.pictures + after.sounds - before.pictures - before.sounds;
+    let came = after.video_frames + after.audio_frames - before.video_frames - before.audio_frames;
     assert!(came >= 2 * HALF.as_secs() * u64::from(FPS), "{came}");
     for (before, after) in before.viewers.iter().zip(&after.viewers) {
         let took = after.frames - before.frames;

@@ -223,7 +223,7 @@ async fn large_key_frames_get_through_small_buffers() {
     let udp = Transport::Udp(UdpTransportOptions::default());
     let mut session = open(&server, &udp).await;
     let mut whole = 0;
-    while front.stats().await.pictures < 20 {
+    while front.stats().await.video_frames < 20 {
         // Each second a picture or what is left of one.
         let next = tokio::time::timeout(Duration::from_secs(1), session.next());
         if let Ok(Some(Ok(CodecItem::VideoFrame(frame)))) = next.await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tutk_runtime::tutk_session::{ClientConfig, Credentials, Frame, MediaKind, MediaRequest};
 use tutk_runtime::tutk_simulator::{Clip, SimulatorConfig, Sound};
-use tutk_runtime::{Impairment, ReconnectPolicy, Reconnecting, simulate};
+use tutk_runtime::{Impairment, Session, simulate};
 
 use crate::args::{DemoArgs, SoundChoice};
 use crate::clip::{self, BUILT_IN_FPS};
@@ -57,9 +57,7 @@ pub(crate) async fn run(
     config.media = MediaRequest { video: true, audio };
     let sink = target.open()?;
     // The demo does not reconnect, so that a failure is visible.
-    let mut policy = ReconnectPolicy::default();
-    policy.give_up_attempts = Some(0);
-    let session = match Reconnecting::start(config, policy) {
+    let session = match Session::start(config) {
         Ok(session) => session,
         Err(error) => {
             sink.discard();

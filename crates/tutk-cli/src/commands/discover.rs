@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use tutk_runtime::tutk_session::{Phase, Target, Uid};
-use tutk_runtime::{Found, Whom, discover};
+use tutk_runtime::discover;
+use tutk_runtime::tutk_session::{DiscoveryScope, Found, Phase, Target, Uid};
 
 use crate::args::{DiscoverArgs, Global};
 use crate::camera;
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     for text in &args.cameras {
         let camera = camera::read(text, global.config.as_deref())?;
         only = camera.model.clone().filter(|_| args.cameras.len() == 1);
-        asked.push(Whom::At(Target {
+        asked.push(DiscoveryScope::At(Target {
             address: camera::resolve(&camera, stop).await?,
             uid: camera.credentials.uid,
             auth_key: Some(camera.credentials.auth_key),
@@ -36,7 +36,7 @@ pub(crate) async fn run(
         asked.push(broadcast(address));
     }
     if asked.is_empty() {
-        asked.push(Whom::everybody());
+        asked.push(DiscoveryScope::everywhere());
     }
 
     let began = Instant::now();
@@ -82,17 +82,17 @@ pub(crate) async fn run(
 }
 
 /// Converts a broadcast address from the command line. 255.255.255.255 is sent on every interface.
-fn broadcast(address: SocketAddr) -> Whom {
+fn broadcast(address: SocketAddr) -> DiscoveryScope {
     let (uid, auth_key) = (Uid::default(), None);
     if address.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
         let port = address.port();
-        return Whom::Everywhere {
+        return DiscoveryScope::Everywhere {
             port,
             uid,
             auth_key,
         };
     }
-    Whom::At(Target {
+    DiscoveryScope::At(Target {
         address,
         uid,
         auth_key,

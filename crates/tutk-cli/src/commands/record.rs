@@ -1,7 +1,7 @@
 //! `tutk record`: records a camera's video and audio to a file or to standard output.
 
-use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
-use tutk_runtime::{ReconnectPolicy, Reconnecting};
+use tutk_runtime::Session;
+use tutk_runtime::tutk_session::{ClientConfig, MediaRequest, ReconnectPolicy, SupervisorConfig};
 
 use crate::args::Global;
 use crate::args::record::{AudioChoice, RecordArgs};
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     let mut policy = ReconnectPolicy::default();
     policy.give_up_after = Some(args.reconnect);
     policy.host = host;
-    let session = match Reconnecting::start(config, policy) {
+    let session = match Session::start(SupervisorConfig::new(config, policy)) {
         Ok(session) => session,
         Err(error) => {
             sink.discard();

@@ -30,7 +30,7 @@ impl StateJson {
             CameraState::Idle => ("idle", None, None),
             CameraState::Connecting => ("connecting", None, None),
             CameraState::Up => ("up", None, None),
-            CameraState::Down(fall) => ("down", Some(fall.error.clone()), Some(fall)),
+            CameraState::Down(fall) => ("down", Some(fall.error.clone().into()), Some(fall)),
             CameraState::Failed(error) => ("failed", Some(error), None),
             CameraState::Closed => ("closed", None, None),
         };

@@ -162,15 +162,15 @@ fn viewers(stats: &CameraStats) -> Vec<ViewerJson> {
     reason = "a rate of bytes is not negative, and far below 2^52"
 )]
 fn statistics(state: &AppState, name: &str, stats: &CameraStats) -> StatsJson {
-    let rate = state.rate(name, stats.bytes, stats.pictures);
+    let rate = state.rate(name, stats.bytes, stats.video_frames);
     let session = stats.session.as_ref();
     let tenth = |value: f64| (value * 10.0).round() / 10.0;
     StatsJson {
         sessions: stats.sessions,
-        falls: stats.falls,
-        pictures: stats.pictures,
-        key_frames: stats.keys,
-        sounds: stats.sounds,
+        falls: stats.disconnects,
+        pictures: stats.video_frames,
+        key_frames: stats.key_frames,
+        sounds: stats.audio_frames,
         bytes: stats.bytes,
         missed: stats.missed,
         bytes_per_second: rate.as_ref().map(|rate| rate.bytes() as u64),

@@ -39,7 +39,7 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     for camera in state.hub.cameras() {
         let name = camera.name().to_owned();
         let stats = camera.stats().await;
-        let rate = state.rate(&name, stats.bytes, stats.pictures);
+        let rate = state.rate(&name, stats.bytes, stats.video_frames);
         cameras.push(Camera {
             bytes_per_second: rate.map(|rate| rate.bytes()),
             name,
@@ -79,8 +79,8 @@ impl Collector for Scrape {
         })?;
         let frames = self.cameras.iter().flat_map(|camera| {
             let kinds = [
-                ("video", camera.stats.pictures),
-                ("audio", camera.stats.sounds),
+                ("video", camera.stats.video_frames),
+                ("audio", camera.stats.audio_frames),
             ];
             kinds.map(|(kind, count)| (vec![("camera", &*camera.name), ("kind", kind)], count))
         });
@@ -95,7 +95,7 @@ impl Collector for Scrape {
             encoder,
             "tutk_camera_key_frames",
             "Key frames received",
-            |stats| Some(stats.keys),
+            |stats| Some(stats.key_frames),
         )?;
         let help = "Bytes of complete frames received";
         self.counter(encoder, "tutk_camera_received_bytes", help, |stats| {
@@ -122,7 +122,7 @@ impl Collector for Scrape {
         )?;
         let help = "Sessions that were lost";
         self.counter(encoder, "tutk_camera_reconnects", help, |stats| {
-            Some(stats.falls)
+            Some(stats.disconnects)
         })?;
         let round_trips = self.cameras.iter().filter_map(|camera| {
             let time = camera.stats.session.as_ref()?.round_trip?;

@@ -124,7 +124,7 @@ pub(super) fn session_advice(error: &tutk_runtime::Error) -> &'static str {
             "check that the camera has a speaker, and that no other app is talking"
         }
         tutk_runtime::Error::AlreadyTalking => "wait until the other client has finished talking",
-        tutk_runtime::Error::Down | tutk_runtime::Error::Gone => {
+        tutk_runtime::Error::NotConnected | tutk_runtime::Error::Closed => {
             "the camera is reconnecting: try again in a few seconds"
         }
         _ => "try again, and see the server's log for details",

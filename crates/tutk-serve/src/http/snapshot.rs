@@ -68,7 +68,7 @@ async fn key_frame(camera: &Camera, label: String) -> Result<LiveFrame, Problem>
             Some(ViewerEvent::Frame(frame)) if frame.is_key() => return Ok(frame),
             // A session that was up may be back at the next attempt.
             Some(ViewerEvent::State(CameraState::Down(fall))) if fall.lasted.is_none() => {
-                return Err(Error::Down(fall.error).into());
+                return Err(Error::Down(fall.error.into()).into());
             }
             Some(ViewerEvent::State(CameraState::Failed(error))) => {
                 return Err(Error::Down(error).into());

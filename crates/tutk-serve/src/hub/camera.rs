@@ -1,65 +1,47 @@
-//! One camera of the hub, for all who want something of it.
+//! One camera of the hub.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{mpsc, oneshot};
 use tutk_runtime::tutk_session::hl_ioctl::Request;
-use tutk_runtime::tutk_session::{Answer, MAX_HL_PAYLOAD};
-use tutk_runtime::{ReconnectPolicy, TalkSound, Talker};
-use tutk_session::ClientConfig;
+use tutk_runtime::{Controller, TalkSound, Talker};
+use tutk_session::{Answer, ClientConfig, Keep, MAX_HL_PAYLOAD, ReconnectPolicy, SupervisorConfig};
 
 use super::description::StreamDescription;
 use super::gop_buffer::KeptLimits;
-use super::keeper::{Control, Opening};
 use super::shared::{Inner, Shared};
 use super::stats::{CameraDetails, CameraState, CameraStats};
 use super::viewer::Viewer;
 use crate::error::Error;
 
-/// How long the session is kept by default after the last viewer has left.
-pub const LINGER: Duration = Duration::from_secs(10);
-
-/// How long [`Camera::description`] waits for frames of a camera that is up or may come up.
+/// How long [`Camera::description`] waits for the first frames.
 pub const DESCRIPTION_WAIT: Duration = Duration::from_secs(15);
 
-/// When there is a session with a camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// Always.
-    Always,
-    /// While somebody needs it, and for a while after that.
-    OnDemand {
-        /// How long a while; [`LINGER`] by default.
-        linger: Duration,
-    },
-}
+/// How long to wait for the end of a session. It takes as long as sending two datagrams.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl Default for Keep {
-    fn default() -> Self {
-        Self::OnDemand { linger: LINGER }
-    }
-}
+/// The pause after the hub gave up connecting. A new viewer ends it.
+const RESTART_AFTER: Duration = Duration::from_secs(30);
 
-/// What the hub has to know of a camera. Made by [`CameraSettings::new`]; the fields may be changed after.
+/// The settings of a camera. Made by [`CameraSettings::new`]; the fields may be changed after.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CameraSettings {
-    /// The camera, and what it is asked for.
+    /// The camera, and the configuration of its sessions.
     pub client: ClientConfig,
-    /// When there is a session.
+    /// When there is a session; on demand by default.
     pub keep: Keep,
-    /// How a session that fell is begun again. By default as [`ReconnectPolicy`] says, but the first one too: a
-    /// camera that is away when the hub comes up is no reason to give it up.
+    /// How to reconnect. By default as [`ReconnectPolicy`], and the very first session is retried, too.
     pub policy: ReconnectPolicy,
-    /// How much of what it sends is kept.
+    /// The limits of the frame buffer.
     pub kept: KeptLimits,
-    /// What it is told each time that it has let us in: to choose its picture, above all. Answers are not waited for.
+    /// Commands that are sent each time the camera has authenticated the client, for example to set the video
+    /// quality. Their answers are ignored.
     pub greeting: Vec<Request>,
 }
 
 impl CameraSettings {
-    /// On demand, with all defaults.
+    /// A session on demand, with all defaults.
     #[must_use]
     pub fn new(client: ClientConfig) -> Self {
         let mut policy = ReconnectPolicy::default();
@@ -72,23 +54,34 @@ impl CameraSettings {
             greeting: Vec::new(),
         }
     }
+
+    pub(super) fn supervisor(&self) -> SupervisorConfig {
+        let mut policy = self.policy.clone();
+        policy.restart_after.get_or_insert(RESTART_AFTER);
+        let mut config = SupervisorConfig::new(self.client.clone(), policy);
+        config.keep = self.keep;
+        config.greeting.clone_from(&self.greeting);
+        config
+    }
 }
 
-/// A camera of the [`Hub`](super::Hub). Clones are of the same one; they alone do not keep a session up.
+/// A camera of the [`Hub`](super::Hub). Clones are handles of the same camera. A handle alone does not keep
+/// the session.
 #[derive(Debug, Clone)]
 pub struct Camera {
     name: Arc<str>,
     shared: Arc<Shared>,
-    control: mpsc::Sender<Control>,
+    controller: Controller,
 }
 
-/// The need of a session with a camera. While one of these is there, the session is kept up, or begun again.
+/// A user of a camera's session. The session is kept, or reconnected, while there are leases.
 #[derive(Debug)]
 pub struct Lease {
     camera: Camera,
+    _lease: tutk_runtime::Lease,
 }
 
-/// The way for sound to a camera, and the need of its session.
+/// An open audio channel to a camera, and a lease of its session.
 #[derive(Debug)]
 pub struct HubTalker {
     talker: Talker,
@@ -96,11 +89,11 @@ pub struct HubTalker {
 }
 
 impl Camera {
-    pub(super) fn new(name: Arc<str>, shared: Arc<Shared>, control: mpsc::Sender<Control>) -> Self {
+    pub(super) fn new(name: Arc<str>, shared: Arc<Shared>, controller: Controller) -> Self {
         Self {
             name,
             shared,
-            control,
+            controller,
         }
     }
 
@@ -114,55 +107,51 @@ impl Camera {
         self.shared.muxers.get(format, description)
     }
 
-    /// Its name in the hub.
+    /// Returns the name in the hub.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it stands.
+    /// Returns the state of the session.
     #[must_use]
     pub fn state(&self) -> CameraState {
         self.shared.lock().state.clone()
     }
 
-    /// What is known of it beside its frames.
+    /// Returns the model, firmware and other details.
     #[must_use]
     pub fn details(&self) -> CameraDetails {
         self.shared.lock().details.clone()
     }
 
-    /// Keeps the session up, or has one begun, until what is returned is dropped, and waits until the camera has let
-    /// us in: from then on its [details](Self::details) are known.
+    /// Leases the session and waits until the camera has authenticated the client. After that the
+    /// [details](Self::details) are known.
     ///
     /// # Errors
-    /// [`Error::Down`] when there is no session; [`Error::Closed`].
+    /// [`Error::Down`] if the attempt failed; [`Error::Closed`].
     pub async fn connect(&self) -> Result<Lease, Error> {
         let lease = self.lease();
         self.up().await?;
         Ok(lease)
     }
 
-    /// What it shows, as far as that is known now: [`description`](Self::description) waits for it.
+    /// Returns the description of the stream, if it is known. [`description`](Self::description) waits for it.
     #[must_use]
     pub fn shown(&self) -> Option<Arc<StreamDescription>> {
         self.shared.lock().description.clone()
     }
 
-    /// Keeps the session up, or has one begun, until what is returned is dropped.
+    /// Keeps the session, or starts one, until the lease is dropped.
     #[must_use]
     pub fn lease(&self) -> Lease {
-        let mut inner = self.shared.lock();
-        inner.users += 1;
-        inner.visits += 1;
-        drop(inner);
-        self.shared.users.notify_one();
         Lease {
             camera: self.clone(),
+            _lease: self.controller.lease(),
         }
     }
 
-    /// Begins to watch. `label` says who watches, for the statistics.
+    /// Subscribes to the stream. `label` names the viewer in statistics.
     #[must_use]
     pub fn watch(&self, label: impl Into<String>) -> Viewer {
         let lease = self.lease();
@@ -171,11 +160,11 @@ impl Camera {
         Viewer::new(lease, id)
     }
 
-    /// What the camera shows, as soon as that is settled; a session is begun for it if there is none.
+    /// Waits for the description of the stream to settle. Starts a session if there is none.
     ///
     /// # Errors
-    /// [`Error::Down`] when there is no session and the next attempt has to be waited for; [`Error::NoFrames`] when
-    /// no frame came within [`DESCRIPTION_WAIT`]; [`Error::Closed`].
+    /// [`Error::Down`] if the attempt failed; [`Error::NoFrames`] if no frame arrived within
+    /// [`DESCRIPTION_WAIT`]; [`Error::Closed`].
     pub async fn description(&self) -> Result<Arc<StreamDescription>, Error> {
         let _lease = self.lease();
         let described = self.wait(|inner| {
@@ -188,12 +177,12 @@ impl Camera {
         }
     }
 
-    /// Sends a command and waits for its answer; a session is begun for it if there is none. Any number may do so
-    /// at once: of those with the same code the camera gets one after the other.
+    /// Sends a command and waits for its answer. Starts a session if there is none. The camera gets commands of
+    /// the same code one after the other.
     ///
     /// # Errors
-    /// [`Error::Unanswered`]; [`Error::Down`] when there is no session, or it fell before the answer;
-    /// [`Error::Busy`] and [`Error::TooLong`] when it cannot be sent; [`Error::Closed`].
+    /// [`Error::Unanswered`]; [`Error::Down`] if the attempt failed, or the session ended before the answer;
+    /// [`Error::Busy`] or [`Error::TooLong`] if the command is not sent; [`Error::Closed`].
     pub async fn command(&self, request: impl Into<Request>) -> Result<Answer, Error> {
         let request = request.into();
         if request.payload.len() > MAX_HL_PAYLOAD {
@@ -204,76 +193,82 @@ impl Camera {
         }
         let _lease = self.lease();
         self.up().await?;
-        self.ask(|reply| Control::Command(request, reply)).await?
+        Ok(self.controller.request(request).await?)
     }
 
-    /// Opens the way for sound to the camera and returns when it listens; a session is begun for it if there is
-    /// none. One at a time.
+    /// Opens an audio channel to the camera. Starts a session if there is none. There is one channel at a time.
     ///
     /// # Errors
-    /// [`Error::Session`] says why it does not listen, or that somebody else talks; [`Error::Down`] when there is
-    /// no session; [`Error::Closed`].
+    /// [`Error::Session`] if the camera does not open the channel or it is in use; [`Error::Down`] if there is no
+    /// session; [`Error::Closed`].
     pub async fn talk(&self) -> Result<HubTalker, Error> {
         let lease = self.lease();
         self.up().await?;
-        let opening: Opening = self.ask(Control::Talk).await??;
         Ok(HubTalker {
-            talker: opening.await?,
+            talker: self.controller.talk().await?,
             _lease: lease,
         })
     }
 
-    /// What was counted so far.
+    /// Returns the statistics.
     pub async fn stats(&self) -> CameraStats {
-        let session = self.ask(Control::Tally).await.ok().flatten();
+        let tally = self.controller.tally().await;
+        let stats = self.shared.lock().stats();
+        let running = matches!(
+            stats.state,
+            CameraState::Connecting | CameraState::Up | CameraState::Down(_)
+        );
         CameraStats {
-            session,
-            ..self.shared.lock().stats()
+            users: self.controller.users(),
+            session: running.then_some(tally),
+            ..stats
         }
     }
 
-    /// Waits until the camera has let us in.
+    pub(super) async fn request_close(&self) {
+        self.controller.request_close().await;
+    }
+
+    /// Closes the session and waits until the camera was informed.
+    pub(super) async fn close(&self) {
+        let closed = tokio::time::timeout(CLOSE_TIMEOUT, self.controller.close());
+        if closed.await.is_err() {
+            tracing::debug!(camera = %self.name, "not closed in time");
+        }
+    }
+
+    /// Waits until the camera has authenticated the client.
     async fn up(&self) -> Result<(), Error> {
         self.wait(|inner| matches!(inner.state, CameraState::Up).then_some(()))
             .await
     }
 
-    /// Waits until `found` finds something, or there is no session to wait for.
+    /// Waits until `found` returns something, or an attempt to connect has failed.
     async fn wait<T>(&self, mut found: impl FnMut(&Inner) -> Option<T>) -> Result<T, Error> {
-        let mut news = self.shared.listen();
+        let mut changed = self.shared.changes();
         loop {
-            news.borrow_and_update();
+            changed.borrow_and_update();
             {
                 let inner = self.shared.lock();
                 match (&inner.state, found(&inner)) {
                     (CameraState::Closed, _) => return Err(Error::Closed),
                     (_, Some(found)) => return Ok(found),
-                    // One that was up a moment ago may be there at the next attempt.
-                    (CameraState::Down(fall), None) if fall.lasted.is_none() => {
-                        return Err(Error::Down(fall.error.clone()));
+                    // After a disconnect, wait for the first attempt to reconnect.
+                    (CameraState::Down(disconnect), None) if disconnect.lasted.is_none() => {
+                        return Err(Error::Down(disconnect.error.clone().into()));
                     }
                     (CameraState::Failed(error), None) => return Err(Error::Down(error.clone())),
                     (_, None) => {}
                 }
             }
-            // Its sender is in `shared`.
-            news.changed().await.map_err(|_| Error::Closed)?;
+            // The sender is in `shared`.
+            changed.changed().await.map_err(|_| Error::Closed)?;
         }
-    }
-
-    async fn ask<T>(
-        &self,
-        control: impl FnOnce(oneshot::Sender<T>) -> Control,
-    ) -> Result<T, Error> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.control.send(control(reply)).await;
-        sent.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)
     }
 }
 
 impl Lease {
-    /// The camera that is needed.
+    /// Returns the camera.
     #[must_use]
     pub fn camera(&self) -> &Camera {
         &self.camera
@@ -284,26 +279,19 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.shared().lock().users -= 1;
-        self.shared().users.notify_one();
-    }
-}
-
 impl HubTalker {
-    /// Sends a frame when it is time, as [`Talker::send`] does.
+    /// Sends a frame when it is due, as [`Talker::send`] does.
     ///
     /// # Errors
-    /// [`Error::Session`], as [`Talker::send`].
+    /// The errors of [`Talker::send`].
     pub async fn send(&mut self, sound: TalkSound) -> Result<(), Error> {
         Ok(self.talker.send(sound).await?)
     }
 
-    /// Tells the camera that this was all, and waits until it knows.
+    /// Closes the channel and waits until the camera has confirmed it.
     ///
     /// # Errors
-    /// [`Error::Session`], as [`Talker::finish`].
+    /// The errors of [`Talker::finish`].
     pub async fn finish(self) -> Result<(), Error> {
         Ok(self.talker.finish().await?)
     }

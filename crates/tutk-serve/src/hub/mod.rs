@@ -1,13 +1,13 @@
-//! One session a camera, for any number of viewers.
+//! The hub: one session per camera, for any number of viewers.
 
 mod camera;
 mod derived;
 mod description;
 mod gop_buffer;
-mod keeper;
 #[cfg(feature = "http")]
 mod muxer;
 mod shared;
+mod sink;
 mod stats;
 mod url_scheme;
 mod viewer;
@@ -16,21 +16,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 
-pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Keep, LINGER, Lease};
+pub use tutk_runtime::MAX_AWAITED_REQUESTS as MAX_COMMANDS;
+pub use tutk_session::{Keep, LINGER};
+
+pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Lease};
 #[cfg(feature = "http")]
 pub(crate) use self::derived::MuxedFrame;
 pub use self::description::{
     PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription, audio_codec, audio_format,
 };
 pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, LiveFrame, MAX_LAG};
-pub use self::keeper::MAX_COMMANDS;
-use self::keeper::{Control, Keeper};
 #[cfg(feature = "http")]
 pub(crate) use self::muxer::{AudioTrack, MuxFormat, Muxer};
 use self::shared::Shared;
+use self::sink::CameraSink;
 pub use self::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 use self::url_scheme::Outputs;
 pub use self::url_scheme::{Registration, UrlScheme, UrlTarget};
@@ -38,42 +39,32 @@ pub use self::viewer::{Viewer, ViewerEvent};
 use crate::error::Error;
 use crate::limits::MAX_NAME_BYTES;
 
-/// How many questions to a camera's task wait; who asks more waits as well.
-const CONTROLS: usize = 16;
-
-/// All cameras that are served, by name. Clones are of the same hub.
+/// The cameras of a server, by name. Clones share the same cameras.
 ///
-/// To drop the last clone, with all [`Camera`]s and [`Viewer`]s, ends the sessions without waiting;
-/// [`close`](Self::close) waits until the cameras are told.
+/// Dropping the last clone, with all [`Camera`]s and [`Viewer`]s, closes the sessions without waiting.
+/// [`close`](Self::close) waits until they are closed.
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
-    cameras: Arc<Mutex<BTreeMap<String, Served>>>,
-    /// Marked as changed when a camera's state changes, and when cameras come and go.
-    news: watch::Sender<()>,
+    cameras: Arc<Mutex<BTreeMap<String, Camera>>>,
+    /// Changes when a camera's state changes, and when cameras are added or removed.
+    changed: watch::Sender<()>,
     outputs: Outputs,
 }
 
-#[derive(Debug)]
-struct Served {
-    camera: Camera,
-    task: JoinHandle<()>,
-    control: mpsc::Sender<Control>,
-}
-
 impl Hub {
-    /// Serves no camera yet.
+    /// A hub without cameras.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Serves a camera under this name.
+    /// Adds a camera.
     ///
     /// Must be called within a tokio runtime that has I/O and time enabled.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] if the name is empty, longer than [`MAX_NAME_BYTES`], or has `/` or a control character in it;
-    /// [`Error::AlreadyExists`].
+    /// [`Error::InvalidName`] if the name is empty, longer than [`MAX_NAME_BYTES`], or contains `/` or a control
+    /// character; [`Error::AlreadyExists`]; [`Error::Session`] if the system has no randomness.
     pub fn add(&self, name: &str, settings: CameraSettings) -> Result<Camera, Error> {
         let bad = |c: char| c == '/' || c.is_control();
         if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(bad) {
@@ -90,43 +81,35 @@ impl Hub {
             dialect: None,
             fps: None,
         };
-        let shared = Arc::new(Shared::new(settings.kept, details, self.news.clone()));
-        let (control, controls) = mpsc::channel(CONTROLS);
+        let shared = Arc::new(Shared::new(settings.kept, details, self.changed.clone()));
         let label: Arc<str> = name.into();
-        let keeper = Keeper::new(Arc::clone(&label), settings, Arc::clone(&shared), controls);
-        let camera = Camera::new(label, shared, control.clone());
-        let served = Served {
-            camera: camera.clone(),
-            task: tokio::spawn(keeper.run()),
-            control,
-        };
-        cameras.insert(name.to_owned(), served);
+        let mut sink = CameraSink::new(Arc::clone(&label), &settings, Arc::clone(&shared));
+        let supervisor = settings.supervisor();
+        let controller = tutk_runtime::spawn(supervisor, move |event| sink.handle_event(event))?;
+        let camera = Camera::new(label, shared, controller);
+        cameras.insert(name.to_owned(), camera.clone());
         drop(cameras);
-        self.news.send_replace(());
+        self.changed.send_replace(());
         Ok(camera)
     }
 
-    /// The camera of that name.
+    /// Returns the camera of that name.
     #[must_use]
     pub fn camera(&self, name: &str) -> Option<Camera> {
-        self.lock().get(name).map(|served| served.camera.clone())
+        self.lock().get(name).cloned()
     }
 
-    /// All cameras, by name.
+    /// Returns all cameras, by name.
     #[must_use]
     pub fn cameras(&self) -> Vec<Camera> {
-        let cameras = self.lock();
-        cameras
-            .values()
-            .map(|served| served.camera.clone())
-            .collect()
+        self.lock().values().cloned().collect()
     }
 
-    /// Marked as changed whenever a camera's state changes, and when cameras come and go: for who watches all of them.
-    /// Of several changes at once it is told once.
+    /// Returns a receiver that is marked as changed when a camera's state changes, and when cameras are added
+    /// or removed. Several changes may be reported as one.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
+        self.changed.subscribe()
     }
 
     /// Lists the URLs of an output until the returned value is dropped. Outputs call this when they start.
@@ -141,40 +124,28 @@ impl Hub {
         self.outputs.all()
     }
 
-    /// Serves a camera no more, and waits until it is told. Its viewers take what is there, and that is all.
-    /// `false` if there is none of that name.
+    /// Removes the camera and waits until its session is closed. Its viewers still get the frames in the
+    /// buffer. Returns `false` if there is no camera of that name.
     pub async fn remove(&self, name: &str) -> bool {
-        let served = self.lock().remove(name);
-        match served {
-            Some(served) => {
-                served.end().await;
-                true
-            }
-            None => false,
+        let camera = self.lock().remove(name);
+        if let Some(camera) = &camera {
+            camera.close().await;
         }
+        camera.is_some()
     }
 
-    /// Serves no camera any more, and waits until all are told.
+    /// Removes all cameras and waits until their sessions are closed.
     pub async fn close(&self) {
-        let all = std::mem::take(&mut *self.lock());
-        for served in all.values() {
-            // One that has ended already needs no word.
-            let _ = served.control.send(Control::Close).await;
+        let cameras = std::mem::take(&mut *self.lock());
+        for camera in cameras.values() {
+            camera.request_close().await;
         }
-        for served in all.into_values() {
-            served.end().await;
+        for camera in cameras.values() {
+            camera.close().await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Camera>> {
         self.cameras.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Served {
-    async fn end(self) {
-        let _ = self.control.send(Control::Close).await;
-        // It does not panic, and nobody else could stop it.
-        let _ = self.task.await;
     }
 }

@@ -1,28 +1,26 @@
-//! What a camera's keeper, its viewers and whoever asks have in common.
+//! The state that a camera's sink, its viewers and its other users share.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use super::description::StreamDescription;
 use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, LiveFrame, MAX_LAG};
 use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 
-/// One camera's. The lock is held for moments only, and never across an await: a frame goes in with one, and each
-/// viewer takes it with one.
+/// The shared state of one camera. The lock is held briefly and never across an await: once to add a frame, and
+/// once for each viewer to get it.
 #[derive(Debug)]
 pub(super) struct Shared {
     inner: Mutex<Inner>,
     #[cfg(feature = "http")]
     pub(super) muxers: super::muxer::Muxers,
-    /// Marked as changed whenever a viewer may find something new.
-    news: watch::Sender<()>,
-    /// Told whenever somebody begins or ends to need the camera.
-    pub(super) users: Notify,
-    /// The hub's, for who watches all cameras: marked as changed with every state.
-    all: watch::Sender<()>,
+    /// Changes when there may be something new for a viewer.
+    changed: watch::Sender<()>,
+    /// The hub's, changed with every state.
+    hub_changed: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -30,15 +28,11 @@ pub(super) struct Inner {
     pub(super) frames: GopBuffer,
     pub(super) subscriptions: BTreeMap<u64, Subscription>,
     next_id: u64,
-    /// Who needs a session: viewers, and others.
-    pub(super) users: usize,
-    /// How often somebody began to need one.
-    pub(super) visits: u64,
     pub(super) state: CameraState,
-    /// How often the state changed.
+    /// The number of state changes.
     pub(super) version: u64,
     pub(super) details: CameraDetails,
-    /// What the camera shows, once a frame of the session of now has come.
+    /// The description of the current stream, from its first frame on.
     pub(super) description: Option<Arc<StreamDescription>>,
     pub(super) counts: Counts,
 }
@@ -57,25 +51,26 @@ pub(super) struct Subscription {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) sessions: u64,
-    pub(super) falls: u64,
-    pictures: u64,
-    keys: u64,
-    sounds: u64,
+    pub(super) disconnects: u64,
+    video_frames: u64,
+    key_frames: u64,
+    audio_frames: u64,
     bytes: u64,
     time: Duration,
-    /// Frames that viewers missed, those who have left included.
     pub(super) missed: u64,
 }
 
 impl Shared {
-    pub(super) fn new(limits: KeptLimits, details: CameraDetails, all: watch::Sender<()>) -> Self {
+    pub(super) fn new(
+        limits: KeptLimits,
+        details: CameraDetails,
+        hub_changed: watch::Sender<()>,
+    ) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 frames: GopBuffer::new(limits),
                 subscriptions: BTreeMap::new(),
                 next_id: 0,
-                users: 0,
-                visits: 0,
                 state: CameraState::Idle,
                 version: 0,
                 details,
@@ -84,35 +79,29 @@ impl Shared {
             }),
             #[cfg(feature = "http")]
             muxers: super::muxer::Muxers::default(),
-            news: watch::Sender::new(()),
-            users: Notify::new(),
-            all,
+            changed: watch::Sender::new(()),
+            hub_changed,
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while it is held; if something did, what is in there would still be whole.
+        // Nothing panics while it is held. If it did, the state would still be consistent.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// To hear of news.
-    pub(super) fn listen(&self) -> watch::Receiver<()> {
-        self.news.subscribe()
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
-    pub(super) fn tell(&self) {
-        self.news.send_replace(());
-    }
-
-    /// Hands a frame to everybody.
+    /// Adds a frame to the buffer.
     pub(super) fn push(&self, frame: LiveFrame) {
         let mut inner = self.lock();
         let counts = &mut inner.counts;
         if frame.kind.is_video() {
-            counts.pictures += 1;
-            counts.keys += u64::from(frame.is_key());
+            counts.video_frames += 1;
+            counts.key_frames += u64::from(frame.is_key());
         } else {
-            counts.sounds += 1;
+            counts.audio_frames += 1;
         }
         counts.bytes = counts.bytes.saturating_add(frame.data.len() as u64);
         counts.time = counts.time.max(frame.timestamp);
@@ -135,7 +124,7 @@ impl Shared {
                 .map(|subscription| &subscription.cursor),
         );
         drop(inner);
-        self.tell();
+        self.changed.send_replace(());
     }
 
     pub(super) fn change(&self, state: CameraState) {
@@ -144,13 +133,13 @@ impl Shared {
         inner.version += 1;
         inner.details.since = SystemTime::now();
         drop(inner);
-        self.tell();
-        self.all.send_replace(());
+        self.changed.send_replace(());
+        self.hub_changed.send_replace(());
     }
 }
 
 impl Inner {
-    /// What is kept is of a session that is over.
+    /// The session has ended: new viewers do not start with the frames in the buffer.
     pub(super) fn close_gop(&mut self) {
         let Self {
             frames,
@@ -164,6 +153,7 @@ impl Inner {
         );
     }
 
+    /// Adds a viewer and returns its number.
     pub(super) fn subscribe(&mut self, label: String, since: SystemTime) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
@@ -179,7 +169,7 @@ impl Inner {
         id
     }
 
-    /// What is known of a viewer, if it is one still.
+    /// Returns the statistics of a viewer, or `None` if it has left.
     pub(super) fn viewer(&self, id: u64) -> Option<ViewerStats> {
         self.subscriptions
             .get(&id)
@@ -198,7 +188,7 @@ impl Inner {
         }
     }
 
-    /// All but what the session counts.
+    /// Returns the statistics, except those of the session and its users.
     pub(super) fn stats(&self) -> CameraStats {
         let subscriptions = self.subscriptions.iter();
         let (kept_frames, kept_bytes) = self.frames.kept();
@@ -208,12 +198,12 @@ impl Inner {
             viewers: subscriptions
                 .map(|(&id, subscription)| self.viewer_stats(id, subscription))
                 .collect(),
-            users: self.users,
+            users: 0,
             sessions: counts.sessions,
-            falls: counts.falls,
-            pictures: counts.pictures,
-            keys: counts.keys,
-            sounds: counts.sounds,
+            disconnects: counts.disconnects,
+            video_frames: counts.video_frames,
+            key_frames: counts.key_frames,
+            audio_frames: counts.audio_frames,
             bytes: counts.bytes,
             kept_frames,
             kept_bytes,

@@ -1,96 +1,96 @@
-//! What is counted, for a camera and for each of its viewers.
+//! Statistics of a camera and of its viewers.
 
 use std::time::{Duration, SystemTime};
 
-use tutk_runtime::{Fall, Tally};
+use tutk_session::{Disconnect, Tally};
 
-/// Where a camera stands.
+/// The state of a camera's session.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CameraState {
-    /// Nobody needs it, and so there is no session.
+    /// There is no session because there are no users.
     Idle,
-    /// A session is being begun.
+    /// The session is being set up.
     Connecting,
-    /// There is a session: the camera has let us in.
+    /// The camera has authenticated the client.
     Up,
-    /// The session fell, or could not be begun. It says why, and when the next attempt comes.
-    Down(Fall),
-    /// As `Down`, and there is no attempt until a viewer comes, or half a minute has passed.
+    /// The session ended or could not be set up. Contains the reason and the time of the next attempt.
+    Down(Disconnect),
+    /// The hub gave up. The next attempt is made when a viewer comes or after half a minute.
     Failed(tutk_runtime::Error),
-    /// The camera is served no more.
+    /// The camera was removed from the hub.
     Closed,
 }
 
-/// What is known of a camera beside its frames. Nothing of it is secret.
+/// What is known of a camera besides its frames. Contains no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CameraDetails {
-    /// Since when the state is what it is.
+    /// When the state last changed.
     pub since: SystemTime,
-    /// Its model: as the configuration says, or else as it calls itself, once it was there.
+    /// The model, from the configuration or else from the camera.
     pub model: Option<String>,
-    /// Its firmware, as it says, once it was there.
+    /// The firmware version, from the camera.
     pub firmware: Option<String>,
-    /// The name of the dialect that is spoken with it, once it was there.
+    /// The name of the dialect that the camera speaks.
     pub dialect: Option<&'static str>,
-    /// Pictures a second, as it says with its frames, or when it lets us in.
+    /// Video frames per second, as the camera reports them.
     pub fps: Option<u32>,
 }
 
-/// What was counted of one viewer.
+/// The statistics of one viewer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViewerStats {
-    /// Which viewer: a number of its own for each since the camera is served.
+    /// The number of the viewer, unique for its camera.
     pub id: u64,
-    /// What whoever watches called itself.
+    /// The label given to [`Camera::watch`](super::Camera::watch).
     pub label: String,
-    /// Since when it watches.
+    /// When the viewer subscribed.
     pub since: SystemTime,
-    /// Frames that it took.
+    /// Frames delivered.
     pub frames: u64,
-    /// Bytes of these.
+    /// Bytes of these frames.
     pub bytes: u64,
-    /// Frames that it missed: because it was slow, or because no key frame had come yet.
+    /// Frames skipped because the viewer was slow or waited for a key frame.
     pub missed: u64,
-    /// Frames that it could take now.
+    /// Frames ready for delivery.
     pub waiting: u64,
 }
 
-/// What was counted of one camera since it is served.
+/// The statistics of one camera since it was added to the hub.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CameraStats {
-    /// Where it stands.
+    /// The state of the session.
     pub state: CameraState,
-    /// Those who watch.
+    /// The current viewers.
     pub viewers: Vec<ViewerStats>,
-    /// Viewers, and all others who need the session.
+    /// The number of viewers and other users of the session.
     pub users: usize,
-    /// How often the camera let us in.
+    /// Authenticated sessions.
     pub sessions: u64,
-    /// How often a session that was up fell.
-    pub falls: u64,
-    /// Frames of pictures that came.
-    pub pictures: u64,
-    /// Key frames of these.
-    pub keys: u64,
-    /// Frames of sound that came.
-    pub sounds: u64,
-    /// Bytes of all these frames.
+    /// Authenticated sessions that ended with an error.
+    pub disconnects: u64,
+    /// Video frames.
+    pub video_frames: u64,
+    /// Key frames among the video frames.
+    pub key_frames: u64,
+    /// Audio frames.
+    pub audio_frames: u64,
+    /// Bytes of all frames.
     pub bytes: u64,
-    /// Frames that are kept now.
+    /// Frames in the buffer.
     pub kept_frames: usize,
-    /// Bytes of these.
+    /// Bytes of these frames.
     pub kept_bytes: usize,
-    /// How often a group of pictures was longer than what is kept ([`KeptLimits`](super::KeptLimits)), so that nobody
-    /// could begin with it.
+    /// Groups of pictures that did not fit into the buffer ([`KeptLimits`](super::KeptLimits)), so that new
+    /// viewers could not start with them.
     pub groups_cut: u64,
-    /// Frames that viewers missed, those who have left included.
+    /// Frames skipped by viewers, including former ones.
     pub missed: u64,
-    /// The time of the newest frame on the camera's time line.
+    /// The timestamp of the newest frame.
     pub time: Duration,
-    /// The sums of the network since there is a session: losses, round trip. `None` while there is none.
+    /// The sums of the session's counters. `None` without a session.
     pub session: Option<Tally>,
 }

@@ -47,7 +47,7 @@ pub enum ViewerEvent {
 impl Viewer {
     pub(super) fn new(lease: Lease, id: u64) -> Self {
         Self {
-            changes: lease.shared().listen(),
+            changes: lease.shared().changes(),
             lease,
             id,
             version: None,

@@ -58,8 +58,8 @@ impl Show {
         let mut settings = super::settings(&camera);
         settings.client.media.audio = sound;
         // It would show all of it again.
-        settings.policy.first = Duration::from_secs(600);
-        settings.policy.largest = settings.policy.first;
+        settings.policy.initial_delay = Duration::from_secs(600);
+        settings.policy.max_delay = settings.policy.initial_delay;
         let (hub, front) = super::hub(settings);
         let server = RtspServer::start(hub.clone(), rtsp).await.unwrap();
         let url = format!("rtsp://{}/front", server.local_addr());

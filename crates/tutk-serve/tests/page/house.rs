@@ -49,7 +49,7 @@ impl House {
         let server = common::served(config);
         let mut settings = settings(&server);
         // It is to come back while somebody watches the test.
-        settings.policy.largest = std::time::Duration::from_secs(1);
+        settings.policy.max_delay = std::time::Duration::from_secs(1);
         self.hub.add(name, settings).unwrap();
         self.cameras.insert(name.to_owned(), server);
     }

@@ -96,7 +96,7 @@ async fn each_camera_is_seen_and_heard() {
 /// The picture that the hub has just received.
 async fn newest(house: &mut House) -> u64 {
     let stats = house.hub.camera("front").unwrap().stats().await;
-    (stats.pictures - 1) % 256
+    (stats.video_frames - 1) % 256
 }
 
 async fn one_large(page: &crate::browser::Page) {

@@ -1,4 +1,4 @@
-//! Where a camera is that has a name.
+//! Resolving the camera's host name.
 
 use std::fmt;
 use std::future::Future;
@@ -10,21 +10,25 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-/// How long a name server may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a look-up may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A name that is being looked up, in a task of its own.
+/// A look-up, in a task of its own. Dropping it stops the task.
 #[derive(Debug)]
-pub(super) struct Lookup(JoinHandle<io::Result<SocketAddr>>);
+pub(crate) struct Lookup(JoinHandle<io::Result<SocketAddr>>);
 
 impl Lookup {
-    /// `last` is the address so far, and stays it if the name still has it.
-    pub(super) fn new(host: &str, last: SocketAddr) -> Self {
-        Self(tokio::spawn(look_up(host.to_owned(), last)))
+    /// Resolves `host`. `last` is the last known address and gives the port.
+    pub(crate) fn new(host: String, last: SocketAddr) -> Self {
+        Self(tokio::spawn(look_up(host, last)))
     }
+}
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
-        // It panics only when the runtime itself comes down.
+impl Future for Lookup {
+    type Output = io::Result<SocketAddr>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // The task does not panic. It fails only when the runtime shuts down.
         let joined = Pin::new(&mut self.0).poll(cx);
         joined.map(|joined| joined.map_err(io::Error::other).flatten())
     }
@@ -38,23 +42,23 @@ impl Drop for Lookup {
 
 async fn look_up(host: String, last: SocketAddr) -> io::Result<SocketAddr> {
     let lookup = tokio::net::lookup_host((host.as_str(), last.port()));
-    let found = tokio::time::timeout(PATIENCE, lookup).await;
+    let found = tokio::time::timeout(TIMEOUT, lookup).await;
     let found = found.map_err(io::Error::from).flatten();
     match found.map(|found| choose(found.collect(), last)) {
         Ok(Some(address)) => Ok(address),
-        // Name servers come and go as well, and mostly nothing has changed.
+        // The name server may be away, and the camera's address is mostly the same.
         _ if !last.ip().is_unspecified() => Ok(last),
-        Ok(None) => Err(unknown(&host, &"it has no address")),
-        Err(error) => Err(unknown(&host, &error)),
+        Ok(None) => Err(not_found(&host, &"it has no address")),
+        Err(error) => Err(not_found(&host, &error)),
     }
 }
 
-fn unknown(host: &str, why: &dyn fmt::Display) -> io::Error {
-    let what = format!("host {host:?} was not found: {why}");
+fn not_found(host: &str, why: &dyn fmt::Display) -> io::Error {
+    let what = format!("cannot resolve the host name {host:?}: {why}");
     io::Error::new(io::ErrorKind::NotFound, what)
 }
 
-/// The address that it had, or else an IPv4 one: cameras of this kind are there.
+/// Prefers the last address, then IPv4, which most cameras use.
 fn choose(mut found: Vec<SocketAddr>, last: SocketAddr) -> Option<SocketAddr> {
     if found.contains(&last) {
         return Some(last);
@@ -68,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_it_was_stays_and_ipv4_comes_first() {
+    fn prefers_last_address_then_ipv4() {
         let [old, new, six] =
             ["192.0.2.1:1", "192.0.2.2:1", "[2001:db8::1]:1"].map(|text| text.parse().unwrap());
         assert_eq!(choose(vec![six, new, old], old), Some(old));

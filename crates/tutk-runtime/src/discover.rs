@@ -1,45 +1,43 @@
-//! Who is there: discovery without a session.
-
-mod plan;
+//! Discovery without a session.
 
 use std::future::poll_fn;
+use std::net::Ipv4Addr;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tutk_session::{Discoverer, Output, Transmit};
+use tutk_session::{Discoverer, DiscoveryPlan, DiscoveryScope, Found, Interface, Output, Transmit};
 
-pub use tutk_session::Found;
-
-pub use self::plan::Whom;
-use self::plan::{Interface, Plan};
 use crate::error::Error;
 use crate::socket::{self, Inbox};
 
-/// Asks each of `asked`, which may be [`Target`](tutk_session::Target)s of both address families or
-/// [`Whom::Everywhere`], and calls `found` for each camera that answers within `time`, once for each address and
-/// dialect.
+/// Looks for cameras in each scope for `time`, and calls `found` for each camera that answers, once per address
+/// and dialect.
 ///
-/// An interface that comes or goes meanwhile is not noticed.
+/// Interfaces that are added or removed meanwhile are not noticed.
 ///
 /// # Errors
-/// [`Error::Io`] if there is no socket, or no randomness.
-pub async fn discover<W: Into<Whom>>(
-    asked: impl IntoIterator<Item = W>,
+/// [`Error::Io`] if no socket can be opened or there is no randomness.
+pub async fn discover<S: Into<DiscoveryScope>>(
+    scopes: impl IntoIterator<Item = S>,
     time: Duration,
     found: impl FnMut(Found),
 ) -> Result<(), Error> {
-    let asked: Vec<Whom> = asked.into_iter().map(Into::into).collect();
-    let everywhere = |whom: &Whom| matches!(whom, Whom::Everywhere { .. });
-    let interfaces = if asked.iter().any(everywhere) {
+    let scopes: Vec<DiscoveryScope> = scopes.into_iter().map(Into::into).collect();
+    let everywhere = |scope: &DiscoveryScope| matches!(scope, DiscoveryScope::Everywhere { .. });
+    let interfaces = if scopes.iter().any(everywhere) {
         interfaces()
     } else {
         Vec::new()
     };
-    follow(Plan::new(asked, &interfaces), time, found).await
+    follow(DiscoveryPlan::new(scopes, &interfaces), time, found).await
 }
 
-async fn follow(plan: Plan, time: Duration, mut found: impl FnMut(Found)) -> Result<(), Error> {
+async fn follow(
+    plan: DiscoveryPlan,
+    time: Duration,
+    mut found: impl FnMut(Found),
+) -> Result<(), Error> {
     if plan.targets.is_empty() {
         return Ok(());
     }
@@ -78,12 +76,12 @@ async fn follow(plan: Plan, time: Duration, mut found: impl FnMut(Found)) -> Res
     }
 }
 
-/// The interfaces that broadcasts go out on.
+/// Returns the interfaces for broadcasts.
 fn interfaces() -> Vec<Interface> {
     let interfaces = match if_addrs::get_if_addrs() {
-        Ok(listed) => listed.iter().filter_map(Interface::new).collect(),
+        Ok(listed) => listed.iter().filter_map(interface).collect(),
         Err(error) => {
-            tracing::warn!(%error, "the system does not tell its interfaces");
+            tracing::warn!(%error, "cannot list the network interfaces");
             Vec::new()
         }
     };
@@ -91,15 +89,32 @@ fn interfaces() -> Vec<Interface> {
     interfaces
 }
 
-/// The plan's sockets, each in its place. One that cannot be had (its interface has just gone, the system has no
-/// IPv6) is left out, as long as there is another.
-fn bind(plan: &Plan) -> Result<Vec<Option<UdpSocket>>, Error> {
+/// Returns the interface for broadcasts; `None` for one that is down, loopback, or not IPv4.
+fn interface(listed: &if_addrs::Interface) -> Option<Interface> {
+    let if_addrs::IfAddr::V4(own) = &listed.addr else {
+        return None;
+    };
+    if !listed.is_oper_up() || own.is_loopback() {
+        return None;
+    }
+    // Some systems list the interface's own address here.
+    let listed_broadcast = (own.broadcast).filter(|&at| at != own.ip && !at.is_unspecified());
+    let last = Ipv4Addr::from(u32::from(own.ip) | !u32::from(own.netmask));
+    let has_broadcast = !listed.is_p2p && own.prefixlen <= 30;
+    Some(Interface {
+        address: own.ip,
+        broadcast: has_broadcast.then(|| listed_broadcast.unwrap_or(last)),
+    })
+}
+
+/// Binds the plan's sockets. A socket that cannot be bound is left out, as long as there is another one.
+fn bind(plan: &DiscoveryPlan) -> Result<Vec<Option<UdpSocket>>, Error> {
     let mut failed = None;
     let mut sockets = Vec::with_capacity(plan.sockets.len());
     for &address in &plan.sockets {
         let socket = socket::bind(address);
         if let Err(error) = &socket {
-            tracing::warn!(%address, %error, "not asked from here");
+            tracing::warn!(%address, %error, "cannot bind a discovery socket");
         }
         sockets.push(socket.map_err(|error| failed = Some(error)).ok());
     }
@@ -109,10 +124,10 @@ fn bind(plan: &Plan) -> Result<Vec<Option<UdpSocket>>, Error> {
     }
 }
 
-/// Waits until one of them has something. Cancel-safe.
+/// Waits until a socket is readable. Cancel-safe.
 async fn readable(sockets: &[Option<UdpSocket>]) {
     poll_fn(|cx| {
-        // An error is not known to happen, and must not spin: then that socket is heard no more.
+        // A socket with an error is ignored, so that this does not spin.
         let mut ready = |socket: &UdpSocket| socket.poll_recv_ready(cx).map(|ready| ready.is_ok());
         let any = (sockets.iter().flatten()).any(|socket| ready(socket) == Poll::Ready(true));
         if any { Poll::Ready(()) } else { Poll::Pending }
@@ -122,7 +137,9 @@ async fn readable(sockets: &[Option<UdpSocket>]) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::net::{Ipv6Addr, SocketAddr};
+
+    use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr, Ifv6Addr};
 
     use tutk_session::{Codec, Credentials, Dialect, Target, Uid};
     use tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
@@ -144,8 +161,8 @@ mod tests {
         simulate(config, listen.parse().unwrap(), Impairment::default()).unwrap()
     }
 
-    /// Who is found, until `count` are, and then for a second more.
-    async fn ask(plan: Plan, count: usize) -> Vec<Found> {
+    /// Collects cameras until there are `count`, and for one more second.
+    async fn ask(plan: DiscoveryPlan, count: usize) -> Vec<Found> {
         let mut seen = Vec::new();
         let (all, mut complete) = tokio::sync::mpsc::unbounded_channel();
         let found = |found| {
@@ -159,16 +176,16 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
         };
         tokio::select! {
-            result = follow(plan, Duration::from_secs(60), found) => panic!("not all: {result:?}"),
+            result = follow(plan, Duration::from_secs(60), found) => panic!("not all were found: {result:?}"),
             () = more => {}
         }
         seen
     }
 
-    /// Loopback in the place of two networks. The clock is stopped.
+    /// Loopback takes the place of two networks.
     #[cfg(target_os = "linux")]
     #[tokio::test(start_paused = true)]
-    async fn broadcast_goes_out_on_each_interface_and_finds_once() {
+    async fn broadcast_on_each_interface_finds_a_camera_once() {
         let camera = camera("0.0.0.0:0");
         let interface = |last, broadcast: Option<[u8; 4]>| Interface {
             address: Ipv4Addr::new(127, 0, 0, last),
@@ -177,11 +194,11 @@ mod tests {
         let port = camera.local_addr().port();
         let own = Some([127, 255, 255, 255]);
         for interfaces in [
-            // By 255.255.255.255 alone, by both, and from two interfaces.
+            // By 255.255.255.255 alone, by both addresses, and from two interfaces.
             &[interface(1, None)][..],
             &[interface(1, own)],
             &[interface(1, own), interface(2, own)],
-            // One that has just gone: 203.0.113.1 is nobody's.
+            // An interface that was removed: 203.0.113.1 is not a local address.
             &[
                 Interface {
                     address: Ipv4Addr::new(203, 0, 113, 1),
@@ -190,12 +207,16 @@ mod tests {
                 interface(1, None),
             ],
         ] {
-            let everybody = Whom::Everywhere {
+            let everywhere = DiscoveryScope::Everywhere {
                 port,
                 uid: credentials().uid,
                 auth_key: Some(credentials().auth_key),
             };
-            let found = ask(Plan::new([everybody], interfaces), Dialect::ALL.len()).await;
+            let found = ask(
+                DiscoveryPlan::new([everywhere], interfaces),
+                Dialect::ALL.len(),
+            )
+            .await;
             assert_eq!(found.len(), Dialect::ALL.len(), "{found:?}");
             for dialect in Dialect::ALL {
                 assert!(found.iter().any(|found| found.dialect == dialect));
@@ -208,19 +229,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn cameras_of_both_families_are_found_at_once() {
+    async fn finds_cameras_of_both_families() {
         let cameras = ["127.0.0.1:0", "[::1]:0", "127.0.0.1:0"].map(camera);
         let addresses = cameras.each_ref().map(SimulatedCamera::local_addr);
         let asked = addresses.map(|address| {
-            Whom::At(Target {
+            DiscoveryScope::At(Target {
                 address,
                 uid: Uid::default(),
                 auth_key: None,
             })
         });
-        // All dialects but the one in which only who is known answers.
+        // All dialects except cc51, which needs the camera's UID and AuthKey.
         let count = addresses.len() * (Dialect::ALL.len() - 1);
-        let found = ask(Plan::new(asked, &[]), count).await;
+        let found = ask(DiscoveryPlan::new(asked, &[]), count).await;
         assert_eq!(found.len(), count, "{found:?}");
         for address in addresses {
             assert!(found.iter().any(|found| found.address == address));
@@ -228,13 +249,76 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_socket_at_all_is_an_error() {
+    async fn fails_without_any_socket() {
         let gone = Interface {
             address: Ipv4Addr::new(203, 0, 113, 1),
             broadcast: None,
         };
-        let plan = Plan::new([Whom::everybody()], &[gone]);
+        let plan = DiscoveryPlan::new([DiscoveryScope::everywhere()], &[gone]);
         let result = follow(plan, Duration::ZERO, |_| {}).await;
         assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
+    }
+
+    fn listed(address: [u8; 4], prefixlen: u8) -> if_addrs::Interface {
+        let netmask = u32::MAX.checked_shl(32 - u32::from(prefixlen));
+        if_addrs::Interface {
+            name: "eth0".to_owned(),
+            addr: IfAddr::V4(Ifv4Addr {
+                ip: address.into(),
+                netmask: netmask.unwrap_or(0).into(),
+                prefixlen,
+                broadcast: None,
+            }),
+            index: Some(1),
+            oper_status: IfOperStatus::Up,
+            is_p2p: false,
+            #[cfg(windows)]
+            adapter_name: String::new(),
+        }
+    }
+
+    #[test]
+    fn uses_only_ipv4_interfaces_that_are_up() {
+        let good = listed([192, 168, 1, 7], 24);
+        assert!(super::interface(&good).is_some());
+        assert_eq!(super::interface(&listed([127, 0, 0, 1], 8)), None);
+        let mut down = good.clone();
+        down.oper_status = IfOperStatus::Down;
+        assert_eq!(super::interface(&down), None);
+        let mut six = good;
+        six.addr = IfAddr::V6(Ifv6Addr {
+            ip: Ipv6Addr::LOCALHOST,
+            netmask: Ipv6Addr::LOCALHOST,
+            prefixlen: 128,
+            broadcast: None,
+        });
+        assert_eq!(super::interface(&six), None);
+    }
+
+    #[test]
+    fn network_has_a_broadcast_address_and_a_line_has_none() {
+        let broadcast = |prefixlen| {
+            super::interface(&listed([10, 1, 2, 3], prefixlen))
+                .unwrap()
+                .broadcast
+        };
+        assert_eq!(broadcast(24), Some([10, 1, 2, 255].into()));
+        assert_eq!(broadcast(8), Some([10, 255, 255, 255].into()));
+        assert_eq!(broadcast(29), Some([10, 1, 2, 7].into()));
+        assert_eq!(broadcast(31), None);
+        assert_eq!(broadcast(32), None);
+        let mut told = listed([10, 1, 2, 3], 24);
+        told.is_p2p = true;
+        assert_eq!(super::interface(&told).unwrap().broadcast, None);
+        // A broadcast address listed by the system is preferred.
+        let mut told = listed([10, 1, 2, 3], 24);
+        for (told_as, asked) in [([10, 1, 2, 0], 0), ([10, 1, 2, 3], 255), ([0; 4], 255)] {
+            let IfAddr::V4(own) = &mut told.addr else {
+                panic!("of IPv4");
+            };
+            own.broadcast = Some(told_as.into());
+            let broadcast = super::interface(&told).unwrap().broadcast;
+            assert_eq!(broadcast, Some([10, 1, 2, asked].into()));
+        }
     }
 }

@@ -1,0 +1,140 @@
+//! A camera's events, on their way into the shared state.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tutk_runtime::tutk_session::{ContinuousFrame, Event, MediaRequest, SupervisorEvent};
+
+use super::camera::CameraSettings;
+use super::description::Describer;
+use super::gop_buffer::LiveFrame;
+use super::shared::Shared;
+use super::stats::CameraState;
+
+/// Puts each event of a camera's session into the shared state, at once.
+pub(super) struct CameraSink {
+    name: Arc<str>,
+    shared: Arc<Shared>,
+    media: MediaRequest,
+    /// The configuration names the model.
+    has_model: bool,
+    describer: Describer,
+}
+
+impl CameraSink {
+    pub(super) fn new(name: Arc<str>, settings: &CameraSettings, shared: Arc<Shared>) -> Self {
+        let media = settings.client.media;
+        Self {
+            name,
+            shared,
+            media,
+            has_model: settings.client.model.is_some(),
+            describer: Describer::new(media),
+        }
+    }
+
+    pub(super) fn handle_event(&mut self, event: SupervisorEvent) {
+        match event {
+            SupervisorEvent::Frame(frame) => self.frame(frame),
+            SupervisorEvent::Session(event) => self.session_event(event),
+            SupervisorEvent::Connecting => {
+                tracing::info!(camera = %self.name, "connecting");
+                self.describer = Describer::new(self.media);
+                self.shared.change(CameraState::Connecting);
+            }
+            SupervisorEvent::Disconnected(disconnect) => {
+                let (error, next) = (&disconnect.error, disconnect.next);
+                match disconnect.lasted {
+                    Some(lasted) => {
+                        tracing::info!(camera = %self.name, %error, ?lasted, ?next, "disconnected");
+                    }
+                    None => tracing::info!(camera = %self.name, %error, ?next, "not connected"),
+                }
+                let mut inner = self.shared.lock();
+                inner.counts.disconnects += u64::from(disconnect.lasted.is_some());
+                inner.close_gop();
+                drop(inner);
+                self.shared.change(CameraState::Down(disconnect));
+            }
+            SupervisorEvent::GaveUp(error) => {
+                tracing::info!(camera = %self.name, %error, "gave up connecting");
+                self.shared.lock().close_gop();
+                self.shared.change(CameraState::Failed(error.into()));
+            }
+            SupervisorEvent::Idle => {
+                tracing::info!(camera = %self.name, "no viewers: the session is closed");
+                self.session_closed(CameraState::Idle);
+            }
+            SupervisorEvent::Ended(_) => {
+                tracing::debug!(camera = %self.name, "removed");
+                self.session_closed(CameraState::Closed);
+            }
+            _ => {}
+        }
+    }
+
+    fn session_event(&mut self, event: Event) {
+        match event {
+            Event::Found { dialect, .. } => {
+                self.shared.lock().details.dialect = Some(dialect.name);
+                self.attempt_proceeds();
+            }
+            Event::Authenticated(result) => {
+                tracing::info!(camera = %self.name, "connected");
+                let mut inner = self.shared.lock();
+                inner.counts.sessions += 1;
+                let details = &mut inner.details;
+                if !self.has_model {
+                    details.model = result.model().map(str::to_owned);
+                }
+                details.firmware = result.firmware().map(str::to_owned);
+                details.fps = result.video().and_then(|video| video.fps);
+                drop(inner);
+                self.shared.change(CameraState::Up);
+            }
+            Event::Answer(_) | Event::Unanswered { .. } => {}
+            _ => self.attempt_proceeds(),
+        }
+    }
+
+    /// The camera answers again after a disconnect.
+    fn attempt_proceeds(&self) {
+        let down = matches!(self.shared.lock().state, CameraState::Down(_));
+        if down {
+            self.shared.change(CameraState::Connecting);
+        }
+    }
+
+    /// New viewers start with the next session.
+    fn session_closed(&self, state: CameraState) {
+        let mut inner = self.shared.lock();
+        inner.description = None;
+        inner.close_gop();
+        drop(inner);
+        self.shared.change(state);
+    }
+
+    fn frame(&mut self, next: ContinuousFrame) {
+        let ContinuousFrame {
+            frame,
+            unix,
+            discontinuity,
+            ..
+        } = next;
+        let fps = frame.info.map_or(0, |info| u32::from(info.fps));
+        if frame.is_key() && fps > 0 {
+            self.shared.lock().details.fps = Some(fps);
+        }
+        let description = Arc::clone(self.describer.frame(&frame));
+        let wall = SystemTime::UNIX_EPOCH.checked_add(unix);
+        self.shared.push(LiveFrame::new(
+            frame.kind,
+            frame.data,
+            self.describer.take_unit(),
+            frame.timestamp,
+            wall.unwrap_or(SystemTime::UNIX_EPOCH),
+            discontinuity,
+            description,
+        ));
+    }
+}
