@@ -1,5 +1,5 @@
-//! Any bytes as a video stream, as sound, and as RTP: no byte is lost, no picture and no frame of sound
-//! is written twice, or left out without a word; what goes out by RTP comes back.
+//! Any bytes as a video stream, as audio, and as RTP. No byte is lost, each frame is written or
+//! counted as skipped, and RTP is received as sent.
 #![no_main]
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tutk_media::{
     WavFile, access_units, adts_frames, from_length_prefixed, nal_units, to_length_prefixed,
 };
 
-/// An H.264 key frame and its parameter sets: enough to begin a file with.
+/// An H.264 key frame with its parameter sets.
 const KEY: &[u8] = b"\0\0\x01\x67\x64\0\x28\xac\xd9\x40\x78\x02\x27\xe5\xc0\x5a\x80\x80\x80\xa0\
     \0\0\x01\x68\xce\x3c\x80\0\0\x01\x65\x88\x84";
 
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
     transport_stream(&clip);
 });
 
-/// Times that stand still, jump, and go back.
+/// Times that stay equal, jump, and go back.
 fn time(frame: &[u8], index: usize) -> Duration {
     Duration::from_millis(u64::from(frame[index % frame.len()]) * 20)
 }
@@ -66,7 +66,7 @@ fn file(clip: &Clip) {
     assert!(frames == 0 || written > 0);
 }
 
-/// Each picture is a segment, and none is without an initialization segment.
+/// Each picture is a segment, and there is an initialization segment before it.
 fn live(clip: &Clip) {
     let mut writer = LiveMp4::new(clip.codec());
     let mut segments = 0;
@@ -77,10 +77,10 @@ fn live(clip: &Clip) {
         assert!(segment.is_none() || writer.init().is_some());
         segments += u64::from(segment.is_some());
     }
-    assert_eq!(segments, writer.writer().frames());
+    assert_eq!(segments, writer.frames());
 }
 
-/// Whole packets, and none missing by their counts.
+/// Whole packets with continuous counters.
 fn transport_stream(clip: &Clip) {
     let mut writer = TsWriter::new(clip.codec());
     let mut counts = [None; 1 << 13];
@@ -100,7 +100,7 @@ fn transport_stream(clip: &Clip) {
     assert_eq!(writer.frames() + writer.skipped(), clip.len() as u64);
 }
 
-/// NAL units come back, in packets of any size.
+/// NAL units are received as sent, in packets of any size.
 fn rtp(codec: Codec, data: &[u8]) {
     let first = data.first().copied().unwrap_or(0);
     let packet_bytes = MIN_RTP_PACKET_BYTES + usize::from(first);
@@ -121,7 +121,7 @@ fn rtp(codec: Codec, data: &[u8]) {
         let sent: Vec<_> = unit.nals().map(|(_, nal)| nal).collect();
         let received = receiver.poll().map(|frame| frame.data).unwrap_or_default();
         let received: Vec<_> = nal_units(&received).map(|nal| nal.payload).collect();
-        // Before key frames there may be sets that were known, each of them once.
+        // Key frames may get known parameter sets, each of them once.
         let missing = sent.iter().filter(|nal| !received.contains(nal)).count();
         assert_eq!(missing, skipped);
         let is_set = |nal: &&[u8]| {
@@ -140,8 +140,8 @@ fn rtp(codec: Codec, data: &[u8]) {
     );
 }
 
-/// Any packets: after a byte of how many numbers to skip and whether the timestamp goes on, one of the
-/// length of the payload.
+/// Any packets. A byte has the sequence number step and timestamp step, the next one the length of
+/// the payload.
 fn packets(data: &[u8]) {
     let format = |codec| AudioFormat {
         codec,

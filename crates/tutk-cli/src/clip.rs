@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use tutk_runtime::tutk_session::tutk_frame;
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame};
 
 use crate::failure::Failure;
@@ -51,11 +50,7 @@ pub(crate) fn parse(name: &str, stream: Bytes, fps: u8) -> Result<Picture, Failu
         data: unit.data().clone(),
         key: unit.is_key(),
     });
-    let codec = match parsed.codec() {
-        tutk_media::Codec::H264 => tutk_frame::Codec::H264,
-        tutk_media::Codec::H265 => tutk_frame::Codec::H265,
-    };
-    let clip = Clip::new(frames, codec, fps)
+    let clip = Clip::new(frames, parsed.codec().to_tutk(), fps)
         .map_err(|error| Failure::usage(PHASE, format!("{name}: {error}"), "use another clip"))?;
     Ok(Picture {
         clip,
@@ -63,14 +58,6 @@ pub(crate) fn parse(name: &str, stream: Bytes, fps: u8) -> Result<Picture, Failu
         width: parsed.parameters().width,
         height: parsed.parameters().height,
     })
-}
-
-/// Returns `h264` or `h265`.
-pub(crate) fn codec_name(codec: tutk_media::Codec) -> &'static str {
-    match codec {
-        tutk_media::Codec::H264 => "h264",
-        tutk_media::Codec::H265 => "h265",
-    }
 }
 
 #[cfg(test)]
@@ -83,7 +70,7 @@ mod tests {
         let picture = load(None, BUILT_IN_FPS).unwrap();
         assert_eq!((picture.width, picture.height), (640, 360));
         assert_eq!(picture.clip.frames().len(), 100);
-        assert_eq!(codec_name(picture.codec), "h264");
+        assert_eq!(picture.codec.name(), "h264");
     }
 
     #[test]

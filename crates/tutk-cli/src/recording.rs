@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tutk_media::AudioFormat;
 use tutk_runtime::Session;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::video_reassembly::StreamKind;
@@ -11,14 +12,12 @@ use tutk_runtime::tutk_session::{
     Tally,
 };
 
-use crate::clip::codec_name;
 use crate::console::{Console, Progress};
 use crate::failure::{Failure, Status};
 use crate::keylog::KeyLog;
 use crate::report::{self, AudioReport, Gap, Report};
 use crate::signals::Stop;
 use crate::sink::{SOUND_DELAY, Sink, SinkError, SoundUnit, Unit};
-use crate::sound;
 
 /// The time limit for closing the session.
 pub(crate) const CLOSE: Duration = Duration::from_secs(3);
@@ -328,7 +327,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         if self.tail.is_some_and(|end| frame.timestamp >= end) {
             return Some(End::Enough);
         }
-        let Some(format) = sound::audio_format(frame.codec, frame.audio) else {
+        let Some(format) = AudioFormat::from_tutk(frame.codec, frame.audio) else {
             self.unsound(format_args!("{:?} with {:?}", frame.codec, frame.audio));
             return None;
         };
@@ -399,7 +398,7 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
             }
         }
         if let Some(picture) = self.sink.picture() {
-            report.codec = Some(codec_name(picture.codec));
+            report.codec = Some(picture.codec.name());
             (report.width, report.height) = picture.size.unzip();
         }
         let length = self.length();

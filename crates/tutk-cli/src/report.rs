@@ -9,7 +9,6 @@ use tutk_media::AudioFormat;
 use tutk_runtime::tutk_session::PhaseReport;
 
 use crate::failure::Failure;
-use crate::sound;
 
 /// The result of a command. All commands share this type, so that the JSON has the same keys.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -169,7 +168,7 @@ impl AudioReport {
     /// Returns a track of `format` without frames.
     pub(crate) fn new(format: AudioFormat) -> Self {
         Self {
-            codec: sound::name(format.codec),
+            codec: format.codec.name(),
             rate: format.rate,
             channels: format.channels,
             ..Self::default()

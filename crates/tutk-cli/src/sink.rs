@@ -24,7 +24,6 @@ pub(crate) use self::segments::Retention;
 use self::target::Place;
 pub(crate) use self::target::Target;
 use self::writer::{Expected, Writer};
-use crate::clip::codec_name;
 use crate::failure::Failure;
 use crate::format::Format;
 
@@ -163,7 +162,7 @@ impl Sink {
         let codec = part.picture.codec;
         if unit
             .codec
-            .is_some_and(|found| media_codec(found) != Some(codec))
+            .is_some_and(|found| Codec::from_tutk(found) != Some(codec))
         {
             let what = format!("{}: the camera changed its codec from {codec}", part.name);
             let failure = Failure::other("stream", what, "start another recording");
@@ -263,7 +262,7 @@ impl Sink {
         match (&self.current, &self.place) {
             (None, _) => unit.key,
             (Some(part), Place::Segments(segments)) => {
-                let codec = unit.codec.and_then(media_codec);
+                let codec = unit.codec.and_then(Codec::from_tutk);
                 let is_long = unit.time.saturating_sub(part.begun) >= segments.length;
                 unit.key && (is_long || codec.is_some_and(|codec| codec != part.picture.codec))
             }
@@ -335,7 +334,7 @@ impl Sink {
     /// Returns the codec of a key frame if it can be written.
     fn codec(&self, unit: Unit<'_>) -> Result<Codec, SinkError> {
         let codec = match unit.codec {
-            Some(codec) => media_codec(codec).ok_or_else(|| {
+            Some(codec) => Codec::from_tutk(codec).ok_or_else(|| {
                 let what = format!("the camera sends {codec:?}, which tutk cannot record");
                 let advice = "only H.264 and H.265 are supported";
                 SinkError::Failed(Failure::other("stream", what, advice))
@@ -354,7 +353,7 @@ impl Sink {
             );
             let advice = format!(
                 "use --format {0}, ts or mp4, or a name in .{0}, .ts or .mp4",
-                codec_name(codec)
+                codec.name()
             );
             return Err(SinkError::Failed(Failure::usage("stream", what, advice)));
         }
@@ -405,14 +404,6 @@ fn broken(name: &str, error: &io::Error) -> SinkError {
         return SinkError::ReaderGone;
     }
     SinkError::Failed(Failure::write("stream", name, error))
-}
-
-fn media_codec(codec: tutk_frame::Codec) -> Option<Codec> {
-    match codec {
-        tutk_frame::Codec::H264 => Some(Codec::H264),
-        tutk_frame::Codec::H265 => Some(Codec::H265),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

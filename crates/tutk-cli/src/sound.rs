@@ -1,12 +1,10 @@
-//! Audio for the simulated camera, and the names of audio codecs.
+//! Audio for the simulated camera.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, tone};
-use tutk_runtime::tutk_session::{AudioFlags, Codec};
 use tutk_runtime::tutk_simulator::{Sound, SoundFormat};
-pub(crate) use tutk_serve::audio_format;
 
 use crate::args::SoundChoice;
 use crate::failure::Failure;
@@ -49,49 +47,19 @@ pub(crate) fn load(choice: SoundChoice) -> Result<Option<Sound>, Failure> {
 /// Converts the protocol's audio format.
 pub(crate) fn of_wire(format: Option<SoundFormat>) -> Option<AudioFormat> {
     let format = format?;
-    audio_format(Some(format.codec), Some(format.flags))
+    AudioFormat::from_tutk(Some(format.codec), Some(format.flags))
 }
 
 /// Converts to the protocol's audio format. Returns `None` if the protocol has no code for the rate or the
 /// number of channels.
 pub(crate) fn wire_format(format: AudioFormat) -> Option<SoundFormat> {
-    Some(SoundFormat {
-        codec: match format.codec {
-            AudioCodec::Aac => Codec::AacRaw,
-            AudioCodec::AacAdts => Codec::AacAdts,
-            AudioCodec::AacLatm => Codec::AacLatm,
-            AudioCodec::Pcmu => Codec::Pcmu,
-            AudioCodec::Pcma => Codec::Pcma,
-            AudioCodec::Adpcm => Codec::Adpcm,
-            AudioCodec::Pcm => Codec::Pcm,
-            AudioCodec::Speex => Codec::Speex,
-            AudioCodec::Mp3 => Codec::Mp3,
-            AudioCodec::G726 => Codec::G726,
-            AudioCodec::Opus => Codec::Opus,
-        },
-        flags: AudioFlags::new(format.rate, 16, format.channels)?,
-    })
-}
-
-/// Returns the codec's short lower-case name, for reports.
-pub(crate) fn name(codec: AudioCodec) -> &'static str {
-    match codec {
-        AudioCodec::Aac | AudioCodec::AacAdts => "aac",
-        AudioCodec::AacLatm => "aac-latm",
-        AudioCodec::Pcmu => "pcmu",
-        AudioCodec::Pcma => "pcma",
-        AudioCodec::Adpcm => "adpcm",
-        AudioCodec::Pcm => "pcm",
-        AudioCodec::Speex => "speex",
-        AudioCodec::Mp3 => "mp3",
-        AudioCodec::G726 => "g726",
-        AudioCodec::Opus => "opus",
-    }
+    let (codec, flags) = format.to_tutk()?;
+    Some(SoundFormat { codec, flags })
 }
 
 #[cfg(test)]
 mod tests {
-    use tutk_serve::audio_codec;
+    use tutk_runtime::tutk_session::Codec;
 
     use super::*;
 
@@ -114,23 +82,5 @@ mod tests {
             );
         }
         assert_eq!(load(SoundChoice::None).unwrap(), None);
-    }
-
-    #[test]
-    fn codecs_convert_in_both_directions() {
-        for codec in AudioCodec::ALL {
-            let format = AudioFormat {
-                codec,
-                rate: 16_000,
-                channels: 2,
-            };
-            let wire = wire_format(format).unwrap();
-            assert_eq!(
-                audio_format(Some(wire.codec), Some(wire.flags)),
-                Some(format)
-            );
-        }
-        assert_eq!(audio_codec(Codec::AacWyze), Some(AudioCodec::Aac));
-        assert_eq!(audio_codec(Codec::H264), None);
     }
 }

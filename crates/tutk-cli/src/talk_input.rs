@@ -7,7 +7,6 @@ use tutk_runtime::tutk_session::{AudioFlags, Codec};
 use tutk_runtime::tutk_simulator::SoundFormat;
 
 use crate::failure::Failure;
-use crate::sound;
 
 const PHASE: &str = "input";
 
@@ -77,7 +76,7 @@ impl TalkInput {
             flags: AudioFlags(camera.flags.0 & !1),
             ..camera
         };
-        let Some(wanted) = sound::audio_format(Some(format.codec), Some(format.flags)) else {
+        let Some(wanted) = AudioFormat::from_tutk(Some(format.codec), Some(format.flags)) else {
             let what = format!(
                 "the camera uses {:?} with {:?}, which tutk does not support",
                 format.codec, format.flags

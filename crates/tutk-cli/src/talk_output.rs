@@ -8,7 +8,6 @@ use tutk_media::{AdtsHeader, AudioCodec, AudioFormat, WavFile};
 use tutk_runtime::tutk_simulator::Heard;
 
 use crate::failure::Failure;
-use crate::sound;
 
 /// The format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +59,7 @@ impl TalkOutput {
 
     /// Writes a frame. Counts frames that the file cannot hold, and returns a message for the first one.
     pub(crate) fn take(&mut self, heard: &Heard) -> Result<Option<String>, Failure> {
-        let Some(format) = sound::audio_format(Some(heard.codec), Some(heard.flags)) else {
+        let Some(format) = AudioFormat::from_tutk(Some(heard.codec), Some(heard.flags)) else {
             return Ok(self.skip(format!(
                 "{:?} with {:?} is not supported",
                 heard.codec, heard.flags

@@ -11,8 +11,8 @@ use tutk_media::{
     AccessUnit, Codec, LiveMp4, RTP_PACKET_BYTES, RtpPayloads, RtpStream, TsWriter, nal_units,
 };
 
-/// An H.264 key frame of 120 kB and 19 delta frames of 12 kB: a second of 2K video. Real slices have
-/// hardly any zeros either.
+/// An H.264 key frame of 120 kB and 19 delta frames of 12 kB: a second of 2K video. Real slices
+/// have hardly any zeros either.
 fn second() -> Vec<Vec<u8>> {
     let mut rng = StdRng::seed_from_u64(1);
     let mut slice = |head: &[u8], len| {

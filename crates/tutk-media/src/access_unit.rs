@@ -108,8 +108,8 @@ impl AccessUnit {
         &self.data
     }
 
-    /// Returns `true` if decoding can start here: an IDR picture in H.264, an IRAP picture in H.265,
-    /// or a frame [marked](Self::with_key_flag) as a key frame.
+    /// Returns `true` if decoding can start here: an IDR picture in H.264, an IRAP picture in
+    /// H.265, or a frame [marked](Self::with_key_flag) as a key frame.
     #[must_use]
     pub const fn is_key(&self) -> bool {
         self.key

@@ -20,9 +20,9 @@ pub struct AccessUnits {
 
 /// Splits a byte stream into access units (H.264 7.4.1.2.3, H.265 7.4.2.4.4).
 ///
-/// The units joined are the stream, byte for byte, whatever it contains. Bytes before the first start
-/// code belong to the first unit. NAL units without a picture at the end of the stream (a lone
-/// parameter set, for example) belong to the last one. Nothing is copied.
+/// The units joined are the stream, byte for byte, whatever it contains. Bytes before the first
+/// start code belong to the first unit. NAL units without a picture at the end of the stream (a
+/// lone parameter set, for example) belong to the last one. Nothing is copied.
 ///
 /// A picture starts with the slice that has `first_mb_in_slice` 0 or
 /// `first_slice_segment_in_pic_flag` 1. Two things that H.264 allows and cameras do not send are
@@ -43,7 +43,8 @@ pub fn access_units(codec: Codec, stream: impl Into<Bytes>) -> AccessUnits {
 }
 
 impl AccessUnits {
-    /// Ends the current unit at `end`, before NAL unit number `count`, and starts the next one there.
+    /// Ends the current unit at `end`, before NAL unit number `count`, and starts the next one
+    /// there.
     fn split(&mut self, end: usize, count: usize) -> Option<AccessUnit> {
         let start = self.start?;
         let nals = self.nals.drain(..count).map(|nal| NalRange {
@@ -67,8 +68,8 @@ impl Iterator for AccessUnits {
 
     fn next(&mut self) -> Option<AccessUnit> {
         self.start?;
-        // Offset and NAL unit number at which the next access unit starts if a picture follows: a NAL
-        // unit that only occurs at the start of an access unit, or the prefix of a first slice.
+        // Offset and NAL unit number at which the next access unit starts if a picture follows: a
+        // NAL unit that only occurs at the start of an access unit, or the prefix of a first slice.
         let (mut boundary, mut prefix) = (None, None);
         while let Some(nal) = self.scanner.next(&self.stream) {
             let kind = self.codec.kind(nal.payload);

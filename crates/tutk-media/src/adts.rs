@@ -1,8 +1,8 @@
-//! AAC in ADTS (ISO/IEC 14496-3 annex 1.A.3), and the configuration that MP4 wants instead.
+//! AAC in ADTS (ISO/IEC 14496-3 annex 1.A.3), and the `AudioSpecificConfig` that MP4 has instead.
 
 use crate::{AudioCodec, AudioFormat, Error};
 
-/// Samples of one channel in an AAC frame.
+/// The samples of one channel in an AAC frame.
 pub const AAC_SAMPLES: u32 = 1_024;
 
 /// Sampling rates in hertz by `sampling_frequency_index` (ISO/IEC 14496-3 table 1.18).
@@ -11,10 +11,10 @@ const RATES: [u32; 13] = [
     7_350,
 ];
 
-/// `sampling_frequency_index` that says that the rate itself follows.
+/// The `sampling_frequency_index` of a rate that follows it.
 const RATE_FOLLOWS: u8 = 15;
 
-/// Object type of AAC LC, the one that cameras send.
+/// The object type of AAC LC, which cameras send.
 const LOW_COMPLEXITY: u8 = 2;
 
 /// The largest ADTS frame in bytes, header included: its length has 13 bits.
@@ -22,7 +22,7 @@ const MAX_FRAME_BYTES: usize = (1 << 13) - 1;
 
 /// The header of an ADTS frame.
 ///
-/// | bits | what |
+/// | bits | field |
 /// |---|---|
 /// | 12 | syncword, all ones |
 /// | 1 | ID: 0 MPEG-4, 1 MPEG-2 |
@@ -39,29 +39,30 @@ const MAX_FRAME_BYTES: usize = (1 << 13) - 1;
 /// | 16 | checksum, if there is one |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdtsHeader {
-    /// MPEG-4 audio object type, 1 to 4: 2 is AAC LC.
+    /// The MPEG-4 audio object type, 1 to 4: 2 is AAC LC.
     pub object_type: u8,
-    /// Sampling rate in hertz.
+    /// The sample rate in hertz.
     pub rate: u32,
-    /// How many channels: 1 to 6, or 8.
+    /// The number of channels: 1 to 6, or 8.
     pub channels: u8,
-    /// Bytes of the header: 7, or 9 with a checksum.
+    /// The size of the header in bytes: 7, or 9 with a checksum.
     pub header_bytes: usize,
-    /// Bytes of the frame, header included.
+    /// The size of the frame in bytes, header included.
     pub frame_bytes: usize,
 }
 
 impl AdtsHeader {
-    /// Bytes of a header without a checksum.
+    /// The size of a header without a checksum, in bytes.
     pub const BYTES: usize = 7;
 
-    /// Reads the header at the beginning of `frame`; the bytes behind it need not be there.
+    /// Parses the header at the start of `frame`. The payload may be missing.
     ///
     /// # Errors
     ///
-    /// [`Error::Adts`], at 0: too short, no syncword, a rate or channels that ADTS does not define,
-    /// a length below the header's own; and two things that ADTS allows and this crate does not
-    /// take: a channel configuration inside the frame, and several raw data blocks in one frame.
+    /// [`Error::Adts`] at offset 0: too short, no syncword, a rate or channel configuration that
+    /// ADTS does not define, a length shorter than the header. Two things that ADTS allows are not
+    /// supported: a channel configuration inside the frame, and several raw data blocks in one
+    /// frame.
     pub fn parse(frame: &[u8]) -> Result<Self, Error> {
         let error = |expected, found: String| {
             Err(Error::Adts {
@@ -88,7 +89,7 @@ impl AdtsHeader {
         let header_bytes = if b1 & 1 == 1 { Self::BYTES } else { 9 };
         let frame_bytes = usize::from(b3 & 3) << 11 | usize::from(b4) << 3 | usize::from(b5) >> 5;
         if frame_bytes <= header_bytes {
-            return error("a frame behind its header", format!("{frame_bytes} bytes"));
+            return error("a frame after its header", format!("{frame_bytes} bytes"));
         }
         if b6 & 3 != 0 {
             let blocks = (b6 & 3) + 1;
@@ -103,11 +104,12 @@ impl AdtsHeader {
         })
     }
 
-    /// The header, without a checksum, of an AAC LC frame whose payload has `payload` bytes.
+    /// Encodes the header, without a checksum, of an AAC LC frame with `payload` bytes of payload.
     ///
     /// # Errors
     ///
-    /// [`Error::Adts`] when ADTS has no code for the format, or the frame is larger than 8191 bytes.
+    /// [`Error::Adts`] if ADTS has no code for the format, or if the frame is larger than 8191
+    /// bytes.
     pub fn write(format: AudioFormat, payload: usize) -> Result<[u8; Self::BYTES], Error> {
         let error = |expected, found: u64| {
             Err(Error::Adts {
@@ -131,7 +133,7 @@ impl AdtsHeader {
             Ok(short) if length <= MAX_FRAME_BYTES => short,
             _ => return error("a frame of at most 8191 bytes", length as u64),
         };
-        // The length's 13 bits stand across three bytes: 2, 8 and 3 of them.
+        // The 13 bits of the length are in three bytes: 2, 8 and 3 bits.
         let [_, top, middle, last] = (u32::from(length) << 5).to_be_bytes();
         Ok([
             0xff,
@@ -139,13 +141,13 @@ impl AdtsHeader {
             (LOW_COMPLEXITY - 1) << 6 | index << 2 | channels >> 2,
             (channels & 3) << 6 | top,
             middle,
-            // A buffer fullness of all ones: a variable rate.
+            // A buffer fullness of all ones means a variable rate.
             last | 0x1f,
             0xfc,
         ])
     }
 
-    /// The format that the header states.
+    /// The format.
     #[must_use]
     pub const fn format(&self) -> AudioFormat {
         AudioFormat {
@@ -164,17 +166,17 @@ impl AdtsHeader {
     }
 }
 
-/// One frame of an ADTS stream.
+/// A frame of an ADTS stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdtsFrame<'a> {
-    /// Its header.
+    /// The header.
     pub header: AdtsHeader,
-    /// All its bytes, the header's included.
+    /// The bytes, header included.
     pub data: &'a [u8],
 }
 
 impl<'a> AdtsFrame<'a> {
-    /// The bytes behind the header: an AAC access unit as MP4 and raw streams have it.
+    /// The bytes after the header: an AAC access unit as in MP4 and raw streams.
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
         self.data
@@ -187,11 +189,11 @@ impl<'a> AdtsFrame<'a> {
 #[derive(Debug, Clone)]
 pub struct AdtsFrames<'a> {
     stream: &'a [u8],
-    /// Where the next frame begins; the end of the stream once it is done.
+    /// The offset of the next frame, and that of the end once the stream is done.
     at: usize,
 }
 
-/// Cuts an ADTS stream into its frames. Put end to end they are the stream up to its first error,
+/// Splits an ADTS stream into its frames. The frames joined are the stream up to its first error,
 /// which is the last item.
 #[must_use]
 pub const fn adts_frames(stream: &[u8]) -> AdtsFrames<'_> {
@@ -233,7 +235,7 @@ impl<'a> Iterator for AdtsFrames<'a> {
     }
 }
 
-/// What an `AudioSpecificConfig` says (ISO/IEC 14496-3 1.6.2.1).
+/// An `AudioSpecificConfig` (ISO/IEC 14496-3 section 1.6.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AacConfig {
     pub(crate) object_type: u8,
@@ -242,11 +244,11 @@ pub(crate) struct AacConfig {
 }
 
 impl AacConfig {
-    /// AAC LC of this format, which is all that a frame without a header can be taken for.
+    /// AAC LC of this format, which is assumed for frames without a header.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioFormat`] for 7 channels, which AAC has no configuration for.
+    /// [`Error::AudioFormat`] for 7 channels, for which AAC has no configuration.
     pub(crate) fn low_complexity(format: AudioFormat) -> Result<Self, Error> {
         let format = format.check()?;
         if channel_configuration(format.channels).is_none() {
@@ -265,7 +267,9 @@ impl AacConfig {
         })
     }
 
-    /// | bits | what |
+    /// Encodes the configuration.
+    ///
+    /// | bits | field |
     /// |---|---|
     /// | 5 | object type |
     /// | 4 | index of the rate |
@@ -333,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_ffmpeg_wrote() {
+    fn ffmpeg_header_is_parsed() {
         // 16 kHz, mono, 371 bytes.
         let header = [0xff, 0xf1, 0x60, 0x40, 0x2e, 0x7f, 0xfc];
         assert_eq!(
@@ -350,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_as_written() {
+    fn written_headers_parse_back() {
         for rate in RATES {
             for channels in [1, 2, 3, 4, 5, 6, 8] {
                 for payload in [1, 7, 8, 255, 256, 2_040, 2_041, 4_096, 8_184] {
@@ -368,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_adts_is_named() {
+    fn invalid_headers_are_refused() {
         let good = [0xff, 0xf1, 0x60, 0x40, 0x2e, 0x7f, 0xfc];
         let with = |at: usize, byte: u8| {
             let mut header = good;
@@ -380,7 +384,7 @@ mod tests {
         assert!(with(1, 0xfb).ends_with("expected a syncword (ff f.), found ff fb"));
         assert!(with(2, 0x74).ends_with("expected a rate index of at most 12, found 13"));
         assert!(with(3, 0x00).ends_with("expected a channel configuration of 1 to 7, found 0"));
-        assert!(with(4, 0x00).ends_with("expected a frame behind its header, found 3 bytes"));
+        assert!(with(4, 0x00).ends_with("expected a frame after its header, found 3 bytes"));
         assert!(with(6, 0xfd).ends_with("expected one raw data block in a frame, found 2"));
         let short = AdtsHeader::parse(&good[..6]).unwrap_err();
         assert!(
@@ -391,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_cut_up_to_its_first_error() {
+    fn stream_is_split_up_to_its_first_error() {
         let frame = |payload: &[u8]| {
             let header = AdtsHeader::write(format(8_000, 1), payload.len()).unwrap();
             [&header, payload].concat()

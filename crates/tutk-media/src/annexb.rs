@@ -33,7 +33,7 @@ pub struct NalUnits<'a> {
 /// A position in a byte stream, between two NAL units.
 #[derive(Debug, Clone)]
 pub(crate) struct NalScanner {
-    /// The offset behind the newest start code. `None` at the end of the stream.
+    /// The offset after the newest start code. `None` at the end of the stream.
     position: Option<usize>,
     /// The offset of that start code.
     start: usize,
@@ -102,15 +102,16 @@ impl NalScanner {
     }
 }
 
-/// Finds the first start code at or after `from`. Returns the offset of its first byte, the optional
-/// leading zero included, and the offset of the byte after it.
+/// Finds the first start code at or after `from`. Returns the offset of its first byte, the
+/// optional leading zero included, and the offset of the byte after it.
 fn find_start_code(stream: &[u8], from: usize) -> Option<(usize, usize)> {
     let at = from + memmem::find(stream.get(from..)?, &START_CODE)?;
     let long = at > from && stream.get(at - 1) == Some(&0);
     Some((at - usize::from(long), at + START_CODE.len()))
 }
 
-/// Removes `trailing_zero_8bits`: a NAL unit never ends with a zero byte (H.264 7.4.1, H.265 7.4.2).
+/// Removes `trailing_zero_8bits`: a NAL unit never ends with a zero byte (H.264 7.4.1, H.265
+/// 7.4.2).
 fn trim_zeros(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|&byte| byte != 0);
     bytes.get(..end.map_or(0, |last| last + 1)).unwrap_or(bytes)

@@ -2,42 +2,56 @@ use std::fmt;
 
 use crate::Error;
 
-/// The codecs of sound that cameras send (wire.md section 10).
+/// An audio codec that cameras send (docs/protocol.md, section 10).
+///
+/// | codec | id | [`name`](Self::name) | RTP (`rtpmap`) | MP4 | MPEG-TS |
+/// |---|---|---|---|---|---|
+/// | AAC | 0x86, 0x90 | `aac` | `mpeg4-generic` | `mp4a` | 0x0f |
+/// | AAC in ADTS | 0x87 | `aac` | `mpeg4-generic` | `mp4a` | 0x0f |
+/// | AAC in LATM | 0x88 | `aac-latm` | | | |
+/// | G.711 µ-law | 0x89 | `pcmu` | `PCMU` | `ulaw`, `fLaC` | |
+/// | G.711 A-law | 0x8a | `pcma` | `PCMA` | `alaw`, `fLaC` | |
+/// | ADPCM | 0x8b | `adpcm` | | | |
+/// | PCM | 0x8c | `pcm` | `L16` | `sowt`, `fLaC` | |
+/// | Speex | 0x8d | `speex` | | | |
+/// | MP3 | 0x8e | `mp3` | `MPA` | `mp4a` | 0x03, 0x04 |
+/// | G.726 | 0x8f | `g726` | | | |
+/// | Opus | 0x92 | `opus` | `opus` | `Opus` | 0x06 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AudioCodec {
-    /// AAC access units without headers: 0x86, and 0x90 as Wyze cameras send it. A frame that begins
-    /// with an ADTS header nevertheless is read as one.
+    /// AAC access units without headers. A frame that has an ADTS header nevertheless is parsed as
+    /// ADTS.
     Aac,
-    /// AAC with an ADTS header before each frame: 0x87.
+    /// AAC with an ADTS header before each frame.
     AacAdts,
-    /// AAC in LATM: 0x88.
+    /// AAC in LATM.
     AacLatm,
-    /// G.711 µ-law: 0x89.
+    /// G.711 µ-law.
     Pcmu,
-    /// G.711 A-law: 0x8a.
+    /// G.711 A-law.
     Pcma,
-    /// ADPCM: 0x8b.
+    /// ADPCM.
     Adpcm,
-    /// Linear PCM, 16 bits, little-endian: 0x8c.
+    /// Linear PCM, 16 bits, little-endian.
     Pcm,
-    /// Speex: 0x8d.
+    /// Speex.
     Speex,
-    /// MPEG audio layer III: 0x8e.
+    /// MPEG audio layer III.
     Mp3,
-    /// G.726: 0x8f.
+    /// G.726.
     G726,
-    /// Opus: 0x92.
+    /// Opus.
     Opus,
 }
 
-/// What has to be known of a stream of sound to play it.
+/// The format of an audio stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AudioFormat {
     /// The codec.
     pub codec: AudioCodec,
-    /// Sampling rate in hertz.
+    /// The sample rate in hertz.
     pub rate: u32,
-    /// How many channels: 1 or 2 from cameras.
+    /// The number of channels: 1 or 2 from cameras.
     pub channels: u8,
 }
 
@@ -57,7 +71,24 @@ impl AudioCodec {
         Self::Opus,
     ];
 
-    /// Bytes of one sample of one channel, for the codecs that have a size for it.
+    /// The short lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aac | Self::AacAdts => "aac",
+            Self::AacLatm => "aac-latm",
+            Self::Pcmu => "pcmu",
+            Self::Pcma => "pcma",
+            Self::Adpcm => "adpcm",
+            Self::Pcm => "pcm",
+            Self::Speex => "speex",
+            Self::Mp3 => "mp3",
+            Self::G726 => "g726",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// The size of one sample of one channel in bytes, for codecs with a fixed one.
     pub(crate) const fn sample_bytes(self) -> Option<usize> {
         match self {
             Self::Pcmu | Self::Pcma => Some(1),
@@ -68,15 +99,17 @@ impl AudioCodec {
 }
 
 impl AudioFormat {
-    /// The rates in hertz that this crate takes.
+    /// The supported sample rates in hertz.
     pub const RATES: std::ops::RangeInclusive<u32> = 1_000..=65_535;
 
-    /// The numbers of channels that this crate takes.
+    /// The supported numbers of channels.
     pub const CHANNELS: std::ops::RangeInclusive<u8> = 1..=8;
 
+    /// Checks the rate and the number of channels.
+    ///
     /// # Errors
     ///
-    /// [`Error::AudioFormat`] when the rate or the number of channels is none that this crate takes.
+    /// [`Error::AudioFormat`].
     pub(crate) fn check(self) -> Result<Self, Error> {
         let channels = if self.codec == AudioCodec::Aac || self.codec == AudioCodec::AacAdts {
             Self::CHANNELS
@@ -129,7 +162,7 @@ impl fmt::Display for AudioCodec {
     }
 }
 
-/// As `PCMU, 8000 Hz, mono`.
+/// For example `PCMU, 8000 Hz, mono`.
 impl fmt::Display for AudioFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {} Hz, ", self.codec, self.rate)?;
@@ -146,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_out_of_range_are_named() {
+    fn formats_out_of_range_are_refused() {
         let format = |codec, rate, channels| AudioFormat {
             codec,
             rate,
@@ -167,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_readable() {
+    fn formats_are_displayed() {
         let format = AudioFormat {
             codec: AudioCodec::AacAdts,
             rate: 16_000,

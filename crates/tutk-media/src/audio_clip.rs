@@ -6,23 +6,23 @@ use crate::adts::AAC_SAMPLES;
 use crate::pcm_encoder::encode;
 use crate::{AudioCodec, AudioFormat, Error, Wav, adts_frames};
 
-/// Sound cut into frames, as a camera sends and takes it.
+/// Audio split into frames, as a camera sends and receives it.
 #[derive(Debug, Clone)]
 pub struct AudioClip {
     format: AudioFormat,
     frames: Vec<Bytes>,
-    /// Samples of one channel in a frame; the last frame of PCM and G.711 may have fewer.
+    /// The samples of one channel in a frame. The last frame of PCM and G.711 may have fewer.
     frame_samples: u32,
-    /// Samples of one channel in all frames.
+    /// The samples of one channel in all frames.
     samples: u64,
 }
 
 impl AudioClip {
-    /// Cuts a raw AAC file (ADTS) into its frames, which keep their headers; copies nothing.
+    /// Splits a raw AAC file (ADTS) into its frames, which keep their headers. Nothing is copied.
     ///
     /// # Errors
     ///
-    /// [`Error::Adts`] where the file is no ADTS stream, or its format changes on the way.
+    /// [`Error::Adts`] if the file is not an ADTS stream or if its format changes.
     pub fn from_adts(stream: Bytes) -> Result<Self, Error> {
         let mut frames = Vec::new();
         let mut format = None;
@@ -59,7 +59,8 @@ impl AudioClip {
         })
     }
 
-    /// Takes the headers off the frames of an ADTS clip: [`AudioCodec::Aac`]. Others stay as they are.
+    /// Removes the headers from the frames of an ADTS clip, which makes it [`AudioCodec::Aac`].
+    /// Other clips are unchanged.
     #[must_use]
     pub fn without_adts(mut self) -> Self {
         if self.format.codec == AudioCodec::AacAdts {
@@ -73,13 +74,12 @@ impl AudioClip {
         self
     }
 
-    /// Encodes linear samples, those of the channels in turn, as the codec of `format` (PCM, PCMU or
-    /// PCMA), and cuts them into frames of `frame` each. The last one may be shorter: put end to end
-    /// the frames are the samples, no more and no fewer.
+    /// Encodes interleaved linear samples as the codec of `format` (PCM, PCMU or PCMA) and splits
+    /// them into frames of the duration `frame`. The last one may be shorter.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioEncode`] for another codec; [`Error::AudioFormat`].
+    /// [`Error::AudioEncode`] for another codec, [`Error::AudioFormat`].
     pub fn from_pcm(samples: &[i16], format: AudioFormat, frame: Duration) -> Result<Self, Error> {
         let format = format.check()?;
         let mut bytes = Vec::new();
@@ -91,7 +91,7 @@ impl AudioClip {
         let frame_bytes = usize::try_from(frame_samples)
             .unwrap_or(usize::MAX)
             .saturating_mul(sample_bytes);
-        // A last part of a sample, of one channel of two, is no sample.
+        // An incomplete last sample, of one channel of two, is dropped.
         let whole = bytes.len() - bytes.len() % sample_bytes;
         let frames = (0..whole)
             .step_by(frame_bytes)
@@ -104,11 +104,11 @@ impl AudioClip {
         })
     }
 
-    /// The sound of a WAV file as [`from_pcm`](Self::from_pcm) makes it.
+    /// Encodes the samples of a WAV file like [`from_pcm`](Self::from_pcm).
     ///
     /// # Errors
     ///
-    /// As [`from_pcm`](Self::from_pcm).
+    /// See [`from_pcm`](Self::from_pcm).
     pub fn from_wav(wav: &Wav, codec: AudioCodec, frame: Duration) -> Result<Self, Error> {
         let format = AudioFormat {
             codec,
@@ -118,31 +118,31 @@ impl AudioClip {
         Self::from_pcm(&wav.samples, format, frame)
     }
 
-    /// Codec, rate and channels.
+    /// The format.
     #[must_use]
     pub const fn format(&self) -> AudioFormat {
         self.format
     }
 
-    /// Samples of one channel in each frame; in the last one of PCM and G.711 there may be fewer.
+    /// The samples of one channel in each frame. The last one of PCM and G.711 may have fewer.
     #[must_use]
     pub const fn frame_samples(&self) -> u32 {
         self.frame_samples
     }
 
-    /// How many frames there are.
+    /// The number of frames.
     #[must_use]
     pub fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// Whether there is none.
+    /// Returns `true` if there are no frames.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// The frame `index`, and when it begins, counted from the beginning of the clip.
+    /// The frame number `index` and its time from the start of the clip.
     #[must_use]
     pub fn frame(&self, index: usize) -> Option<(&Bytes, Duration)> {
         let samples = index as u64 * u64::from(self.frame_samples);
@@ -151,7 +151,7 @@ impl AudioClip {
             .map(|frame| (frame, self.time(samples)))
     }
 
-    /// The frames in order, and when each begins.
+    /// The frames in order, each with its time from the start of the clip.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = (&Bytes, Duration)> {
         self.frames.iter().enumerate().map(|(index, frame)| {
             let samples = index as u64 * u64::from(self.frame_samples);
@@ -159,13 +159,13 @@ impl AudioClip {
         })
     }
 
-    /// How long it is.
+    /// The duration.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.time(self.samples)
     }
 
-    /// How long so many samples of one channel last, rounded down to a nanosecond.
+    /// The duration of samples of one channel, rounded down to a nanosecond.
     fn time(&self, samples: u64) -> Duration {
         let rate = u64::from(self.format.rate);
         let nanos = samples % rate * 1_000_000_000 / rate;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_the_samples() {
+    fn frames_joined_are_the_samples() {
         let samples: Vec<i16> = (0..500).map(|at| at * 60 - 15_000).collect();
         let frame = Duration::from_millis(20);
         let clip = AudioClip::from_pcm(&samples, format(AudioCodec::Pcm, 1), frame).unwrap();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_too_little() {
+    fn empty_and_short_input() {
         let frame = Duration::from_millis(20);
         let none = AudioClip::from_pcm(&[], format(AudioCodec::Pcm, 1), frame).unwrap();
         assert!(none.is_empty() && none.duration() == Duration::ZERO);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn aac_frames_with_and_without_their_headers() {
+    fn adts_headers_can_be_removed() {
         let frame = |rate, payload: &[u8]| {
             let format = AudioFormat {
                 rate,

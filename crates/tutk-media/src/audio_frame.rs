@@ -1,45 +1,44 @@
-//! Frames of sound: what each says of its stream, and how long it lasts.
+//! Audio frames: the configuration that their headers state, and their duration.
 
 use crate::adts::{AAC_SAMPLES, AacConfig, AdtsHeader};
 use crate::{AudioCodec, AudioFormat, Error};
 
-/// The largest frame of sound in bytes. Cameras send hundreds.
+/// The largest audio frame in bytes. Cameras send hundreds of bytes.
 pub const MAX_AUDIO_FRAME_BYTES: usize = 64 << 10;
 
-/// Ticks a second of Opus, whatever the rate was that it was encoded from.
+/// The clock rate of Opus in hertz, whatever the rate of its source was.
 const OPUS_RATE: u32 = 48_000;
 
-/// Samples of one channel in the longest Opus packet: 120 ms (RFC 6716 section 3.4).
+/// The samples of one channel in the longest Opus packet: 120 ms (RFC 6716 section 3.4).
 const MAX_OPUS_SAMPLES: u32 = 5_760;
 
-/// What a decoder has to be told of a stream of sound. One stream has one; frames of another do not
-/// belong to it.
+/// The decoder configuration of an audio stream. It is the same for all frames of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioConfig {
-    /// Never [`AudioCodec::AacAdts`]: headers are taken off.
+    /// Never [`AudioCodec::AacAdts`]: headers are removed.
     pub(crate) codec: AudioCodec,
     pub(crate) rate: u32,
     pub(crate) channels: u8,
-    /// MPEG-4 audio object type of AAC; 0 for others.
+    /// The MPEG-4 audio object type of AAC, 0 for other codecs.
     pub(crate) object_type: u8,
 }
 
-/// A frame as it goes into a container.
+/// A frame as a container stores it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AudioFrame<'a> {
-    /// Its bytes, an ADTS header not counted in.
+    /// The bytes, without an ADTS header.
     pub(crate) data: &'a [u8],
-    /// How long it lasts, in ticks of [`AudioConfig::timescale`].
+    /// The duration in ticks of [`AudioConfig::timescale`].
     pub(crate) ticks: u32,
 }
 
 impl AudioConfig {
-    /// What can be said of a stream of this format before there is a frame of it. AAC is taken to be
-    /// LC: where frames have headers, [`of_frame`](Self::of_frame) goes by them.
+    /// The configuration of a stream before its first frame. AAC is assumed to be LC; if frames
+    /// have headers, use [`of_frame`](Self::of_frame).
     ///
     /// # Errors
     ///
-    /// [`Error::AudioFormat`] when the rate or the number of channels is none that this crate takes.
+    /// [`Error::AudioFormat`] if the rate or the number of channels is not supported.
     pub fn new(format: AudioFormat) -> Result<Self, Error> {
         let format = format.check()?;
         let (codec, object_type) = match format.codec {
@@ -57,17 +56,18 @@ impl AudioConfig {
         })
     }
 
-    /// What a frame says of its stream, where it has a header, and what the caller says otherwise.
+    /// The configuration that a frame's header states. Without a header, that of `format`.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioFormat`]; [`Error::AudioFrame`] and [`Error::Adts`] when it is no frame of that
-    /// codec, or of a codec whose frames are not read here: AAC in LATM, ADPCM, Speex and G.726.
+    /// [`Error::AudioFormat`]. [`Error::AudioFrame`] and [`Error::Adts`] if it is not a frame of
+    /// that codec, or for a codec whose frames cannot be parsed: AAC in LATM, ADPCM, Speex and
+    /// G.726.
     pub fn of_frame(format: AudioFormat, frame: &[u8]) -> Result<Self, Error> {
         Self::read(format, frame).map(|(config, _)| config)
     }
 
-    /// [`of_frame`](Self::of_frame), and the frame without an ADTS header.
+    /// Returns the configuration of a frame and the frame without an ADTS header.
     pub(crate) fn read<'a>(
         format: AudioFormat,
         frame: &'a [u8],
@@ -92,7 +92,7 @@ impl AudioConfig {
             | AudioCodec::Adpcm
             | AudioCodec::Speex
             | AudioCodec::G726) => {
-                let expected = "a length that can be told";
+                let expected = "a known duration";
                 return Err(frame_error(codec, expected, "none".into()));
             }
             codec => match codec.sample_bytes() {
@@ -105,13 +105,13 @@ impl AudioConfig {
                     u32::try_from(frame.len() / all).unwrap_or(u32::MAX)
                 }
                 None => {
-                    // Raw AAC never begins like this: it would be a frame of nothing but its end.
+                    // Raw AAC never starts with these bits, which are those of an empty frame.
                     let has_header = matches!(frame, [0xff, second, ..] if second & 0xf6 == 0xf0);
                     if has_header || format.codec == AudioCodec::AacAdts {
                         let header = AdtsHeader::parse(frame)?;
                         if header.frame_bytes != frame.len() {
                             let found = format!("{} of {}", frame.len(), header.frame_bytes);
-                            return Err(frame_error(format.codec, "the bytes it says", found));
+                            return Err(frame_error(format.codec, "the size in its header", found));
                         }
                         let stated = header.config();
                         (config.rate, config.channels) = (stated.rate, stated.channels);
@@ -127,7 +127,7 @@ impl AudioConfig {
         Ok((config, AudioFrame { data, ticks }))
     }
 
-    /// Ticks a second: those of the samples; of Opus 48000 whatever its rate was.
+    /// The time scale in ticks per second: the sample rate, or 48000 for Opus.
     #[must_use]
     pub const fn timescale(&self) -> u32 {
         match self.codec {
@@ -136,7 +136,7 @@ impl AudioConfig {
         }
     }
 
-    /// Codec, rate and channels: by the frames' own headers where they have any, and those taken off.
+    /// The format according to the headers of frames. ADTS headers are removed.
     #[must_use]
     pub const fn format(&self) -> AudioFormat {
         AudioFormat {
@@ -157,7 +157,8 @@ impl From<AudioConfig> for AacConfig {
     }
 }
 
-/// What the header of an MPEG audio frame says (ISO/IEC 11172-3 2.4.1.3, ISO/IEC 13818-3 2.4.2.3).
+/// The header of an MPEG audio frame (ISO/IEC 11172-3 section 2.4.1.3, ISO/IEC 13818-3 section
+/// 2.4.2.3).
 struct Mp3Header {
     rate: u32,
     channels: u8,
@@ -183,7 +184,7 @@ impl Mp3Header {
             0 => 44_100,
             1 => 48_000,
             2 => 32_000,
-            _ => return error("a rate with the number 3".into()),
+            _ => return error("the reserved rate index 3".into()),
         };
         Ok(Self {
             rate: rate / half,
@@ -193,17 +194,17 @@ impl Mp3Header {
     }
 }
 
-/// Samples of one channel in an Opus packet, at 48 kHz (RFC 6716 sections 3.1 and 3.2).
+/// The samples of one channel in an Opus packet, at 48 kHz (RFC 6716 sections 3.1 and 3.2).
 fn opus_samples(packet: &[u8]) -> Result<u32, Error> {
     let error = |found| {
         Err(frame_error(
             AudioCodec::Opus,
-            "2.5 to 120 ms of sound",
+            "2.5 to 120 ms of audio",
             found,
         ))
     };
     let Some(&contents) = packet.first() else {
-        return error("no byte".to_owned());
+        return error("an empty packet".to_owned());
     };
     let size = contents >> 3 & 3;
     let frame = match contents >> 3 {
@@ -216,7 +217,7 @@ fn opus_samples(packet: &[u8]) -> Result<u32, Error> {
         (0, _) => 1,
         (1 | 2, _) => 2,
         (_, Some(count)) => u32::from(count & 0x3f),
-        (_, None) => return error("no number of frames".to_owned()),
+        (_, None) => return error("no frame count".to_owned()),
     };
     let samples = frame * count;
     if (1..=MAX_OPUS_SAMPLES).contains(&samples) {
@@ -264,7 +265,7 @@ mod tests {
                 assert_eq!(opus(&[first | 3, 0xc2]), Ok(2 * size));
             }
         }
-        // 48 frames of 2.5 ms, and one more than there may be.
+        // 48 frames of 2.5 ms are the longest packet.
         assert_eq!(opus(&[0x83, 48]), Ok(5_760));
         assert!(opus(&[0x83, 49]).is_err() && opus(&[0x83, 0]).is_err());
     }
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!(read(&[0xff, 0xfb, 0x90, 0x00]), Ok((44_100, 2, 1_152)));
         assert_eq!(read(&[0xff, 0xfa, 0x54, 0xc4]), Ok((48_000, 1, 1_152)));
         assert_eq!(read(&[0xff, 0xf3, 0x48, 0xc4]), Ok((16_000, 1, 576)));
-        // Layer II, MPEG-2.5, a rate that is none, and too few bytes.
+        // Layer II, MPEG-2.5, a reserved rate, and too few bytes.
         for frame in [
             &[0xff, 0xfd, 0x90, 0][..],
             &[0xff, 0xe3, 0x48, 0],
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_a_frame_is_that_of_its_samples() {
+    fn duration_of_frames_without_headers() {
         assert_eq!(ticks(AudioCodec::Pcmu, 8_000, &[0; 160]), Ok(160));
         assert_eq!(ticks(AudioCodec::Pcm, 16_000, &[0; 640]), Ok(320));
         assert_eq!(ticks(AudioCodec::Aac, 16_000, &[0x21; 90]), Ok(1_024));

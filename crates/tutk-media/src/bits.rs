@@ -1,20 +1,20 @@
 use crate::{Codec, Error};
 
-/// Reads the fields of a sequence parameter set, bit by bit, most significant first, without its
+/// Reads the fields of a sequence parameter set bit by bit, most significant bit first, and skips
 /// emulation prevention bytes (H.264 7.3.1, H.265 7.3.1.1).
 ///
-/// Each reading names its field, so that an error can say what was missing.
+/// Each call names its field for the error.
 pub(crate) struct BitReader<'a> {
     codec: Codec,
     payload: &'a [u8],
-    /// Offset of the byte that is read next.
+    /// The offset of the next byte.
     next: usize,
-    /// Zero bytes in a row just before it.
+    /// The number of zero bytes directly before it.
     zeros: u8,
     current: u8,
-    /// Bits of `current` not read yet.
+    /// The number of unread bits of `current`.
     left: u8,
-    /// Bits read so far.
+    /// The number of bits read.
     read: usize,
 }
 
@@ -31,7 +31,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// u(1).
+    /// Reads u(1).
     pub(crate) fn flag(&mut self, field: &'static str) -> Result<bool, Error> {
         if self.left == 0 {
             self.current = self.next_byte().ok_or(Error::Truncated {
@@ -46,7 +46,7 @@ impl<'a> BitReader<'a> {
         Ok(self.current >> self.left & 1 == 1)
     }
 
-    /// u(n), n at most 32.
+    /// Reads u(n), n at most 32.
     pub(crate) fn bits(&mut self, count: u32, field: &'static str) -> Result<u32, Error> {
         debug_assert!(count <= 32);
         let mut value = 0;
@@ -56,7 +56,7 @@ impl<'a> BitReader<'a> {
         Ok(value)
     }
 
-    /// u(8).
+    /// Reads u(8).
     pub(crate) fn byte(&mut self, field: &'static str) -> Result<u8, Error> {
         let mut value = 0;
         for _ in 0..8 {
@@ -65,7 +65,7 @@ impl<'a> BitReader<'a> {
         Ok(value)
     }
 
-    /// Reads past `count` bits.
+    /// Skips `count` bits.
     pub(crate) fn skip(&mut self, count: u32, field: &'static str) -> Result<(), Error> {
         for _ in 0..count {
             self.flag(field)?;
@@ -73,7 +73,7 @@ impl<'a> BitReader<'a> {
         Ok(())
     }
 
-    /// ue(v) that must be at most `max` (H.264 9.1, H.265 9.2).
+    /// Reads ue(v), which must be at most `max` (H.264 9.1, H.265 9.2).
     pub(crate) fn ue(&mut self, max: u32, field: &'static str) -> Result<u32, Error> {
         let mut zeros = 0;
         while !self.flag(field)? {
@@ -90,7 +90,7 @@ impl<'a> BitReader<'a> {
         Ok(value)
     }
 
-    /// se(v): the code's value; nothing here needs its sign.
+    /// Reads the code of se(v) and does not map it to a signed value.
     pub(crate) fn skip_se(&mut self, field: &'static str) -> Result<u32, Error> {
         self.ue(u32::MAX, field)
     }
@@ -135,10 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_codes() {
+    fn largest_codes() {
         // 31 zeros, a one, 31 ones: 2^32 - 2.
         let bytes = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe];
-        // Three zero bytes and then 1 need no emulation prevention here: nothing looks for it.
         let mut bits = BitReader::new(Codec::H264, &bytes);
         assert_eq!(bits.ue(u32::MAX, "x"), Ok(u32::MAX - 1));
         let mut bits = BitReader::new(Codec::H264, &[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]);
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn emulation_prevention_bytes_are_not_read() {
+    fn emulation_prevention_bytes_are_skipped() {
         let mut bits = BitReader::new(Codec::H264, &[0, 0, 3, 1, 3, 0, 0, 3, 0, 0, 3, 2]);
         let bytes: Vec<u8> = (0..9).map(|_| bits.byte("x").unwrap()).collect();
         assert_eq!(bytes, [0, 0, 1, 3, 0, 0, 0, 0, 2]);
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_above_its_limit_is_named() {
+    fn values_above_their_limit_are_refused() {
         let mut bits = BitReader::new(Codec::H265, &[0b0011_1000]);
         assert_eq!(
             bits.ue(5, "sps_seq_parameter_set_id"),

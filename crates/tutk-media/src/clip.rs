@@ -12,14 +12,14 @@ pub struct Clip {
 impl Clip {
     /// Detects the codec of a bare stream and splits it into access units. Nothing is copied.
     ///
-    /// The first sequence parameter set that can be parsed decides the codec. No NAL unit is one of both
-    /// codecs: the header byte of an H.264 set is odd and that of an H.265 set is even.
+    /// The first sequence parameter set that can be parsed decides the codec. No NAL unit is one of
+    /// both codecs: the header byte of an H.264 set is odd and that of an H.265 set is even.
     ///
     /// # Errors
     ///
-    /// [`Error::Empty`], [`Error::Container`], [`Error::NoStartCode`],
-    /// [`Error::NoParameterSets`], [`Error::NoPicture`]. If no sequence parameter set can be parsed, the
-    /// error of the first one.
+    /// [`Error::Empty`], [`Error::Container`], [`Error::NoStartCode`], [`Error::NoParameterSets`],
+    /// [`Error::NoPicture`]. If no sequence parameter set can be parsed, the error of the first
+    /// one.
     pub fn parse(stream: Bytes) -> Result<Self, Error> {
         check_start(&stream)?;
         let parameters = find_parameters(&stream)?;

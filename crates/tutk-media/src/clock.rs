@@ -1,43 +1,43 @@
-//! Where pictures and sound stand in time, by clocks that cameras set and stamp loosely.
+//! The positions of pictures and audio in time. The time stamps of cameras are inexact, and their
+//! clocks can be set.
 
 use std::time::Duration;
 
 use crate::audio_frame::AudioFrame;
 
-/// Ticks a second of the times of pictures, in files and streams alike.
+/// Ticks per second of the times of pictures.
 pub(crate) const PICTURE_TICKS: u32 = 90_000;
 
-/// How far sound may be off the clock before it is brought back into step: about where lips and
-/// voice begin to part (ITU-R BT.1359 has 45 ms for sound that comes early).
+/// How far audio may be off the clock before it is moved: about the threshold at which viewers
+/// notice (45 ms for early audio in ITU-R BT.1359).
 pub const AUDIO_TOLERANCE: Duration = Duration::from_millis(40);
 
-/// A frame this far ahead of both picture and sound is not believed: a camera's clock was set, and
-/// the frame is of the time before.
+/// The time of an audio frame this far ahead of video and audio is ignored: the camera set its
+/// clock back, and the frame is from before.
 const MAX_LEAD: Duration = Duration::from_secs(10);
 
-/// Pictures further apart than this, in ticks, are a pause: no measure for what comes after it.
+/// An interval of pictures longer than this, in ticks, is a pause and not a frame interval.
 const PAUSE: u32 = 5 * PICTURE_TICKS;
 
-/// Ticks of a picture that there is nothing to measure by. 20 frames a second.
+/// The frame interval before one is known, in ticks: 20 frames per second.
 pub(crate) const UNKNOWN_TICKS: u32 = PICTURE_TICKS / 20;
 
-/// The pictures' clock: each stands where its time says, counted from the first, as long as their times
-/// grow. Where a time does not (a camera's clock that was set back), the picture comes as long after
-/// the one before as that came after its own predecessor, and the clock goes on from there. (A pause of
-/// more than 5 s between those is passed over.)
+/// The clock of the pictures. While their times increase, each picture is at its time, counted from
+/// the first. If a time does not increase (a camera set its clock back), the picture follows the
+/// previous one after the newest frame interval, and the clock continues from there. (Pauses of
+/// more than 5 s are not frame intervals.)
 #[derive(Debug, Default)]
 pub(crate) struct PictureClock {
-    /// Time of the newest picture as it was given.
+    /// The time of the newest picture as given.
     newest: Option<Duration>,
     /// Ticks from the first picture to the newest.
     start: u64,
-    /// Ticks between the newest two that there was no pause between.
+    /// The newest frame interval, in ticks.
     interval: Option<u32>,
 }
 
 impl PictureClock {
-    /// Goes on to the next picture, and returns how many ticks it comes after the one before it, if
-    /// there is one.
+    /// Advances to the next picture. Returns the ticks since the previous one.
     pub(crate) fn advance(&mut self, time: Duration) -> Option<u32> {
         let newest = self.newest.replace(time)?;
         let ticks = time.checked_sub(newest).map_or(0, to_ticks);
@@ -54,12 +54,12 @@ impl PictureClock {
         self.start
     }
 
-    /// Ticks between the newest two pictures that there was no pause between, or what stands for it.
+    /// The newest frame interval in ticks, or the default.
     pub(crate) fn interval(&self) -> u32 {
         self.interval.unwrap_or(UNKNOWN_TICKS)
     }
 
-    /// Where a time stands, in nanoseconds from the first picture; `None` as long as there is none.
+    /// The position of a time. `None` before the first picture.
     pub(crate) fn place(&self, time: Duration) -> Option<Place> {
         let picture = i128::from(self.start) * 1_000_000_000 / i128::from(PICTURE_TICKS);
         Some(Place {
@@ -69,22 +69,22 @@ impl PictureClock {
     }
 }
 
-/// A time of sound, in nanoseconds from the first picture.
+/// The position of an audio frame, in nanoseconds from the first picture.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     time: i128,
-    /// That of the newest picture.
+    /// The position of the newest picture.
     picture: i128,
 }
 
-/// The clock of the sound. Its frames follow each other without a gap as long as the time given agrees
-/// within [`AUDIO_TOLERANCE`]. Where that is further ahead, there is a gap; where it is behind by more
-/// than that, and by more than a frame, there is no place for the frame.
+/// The clock of the audio. Frames follow each other without a gap while the given time agrees
+/// within [`AUDIO_TOLERANCE`]. If the time is further ahead, there is a gap. If it is behind by
+/// more than the tolerance and by more than a frame, there is no room for the frame.
 #[derive(Debug)]
 pub(crate) struct AudioClock {
-    /// Ticks a second.
+    /// Ticks per second.
     timescale: u32,
-    /// Where the newest frame ends, in ticks from the first picture.
+    /// The end of the newest frame, in ticks from the first picture.
     end: Option<u64>,
 }
 
@@ -96,8 +96,8 @@ impl AudioClock {
         }
     }
 
-    /// Where a frame begins, in ticks; never before the end of the one before it, which is
-    /// [`end`](Self::end) as long as this has not been called.
+    /// Returns the start of the next frame in ticks, never before the [`end`](Self::end) of the
+    /// previous one.
     pub(crate) fn advance(&mut self, frame: AudioFrame<'_>, place: Place) -> Option<u64> {
         let start = self.start(frame, place)?;
         self.end = Some(start + u64::from(frame.ticks));
@@ -111,7 +111,7 @@ impl AudioClock {
     fn start(&self, frame: AudioFrame<'_>, place: Place) -> Option<u64> {
         let clock = self.to_ticks(place.time);
         let Some(end) = self.end else {
-            // What was heard before the first picture is left out.
+            // Audio before the first picture is skipped.
             return u64::try_from(clock).ok();
         };
         let ahead = clock - i128::from(end);
@@ -128,14 +128,14 @@ impl AudioClock {
         }
     }
 
-    /// Nanoseconds as ticks of this clock, rounded to the nearest.
+    /// Converts nanoseconds to ticks, rounded to the nearest.
     fn to_ticks(&self, nanos: i128) -> i128 {
         let ticks = nanos * i128::from(self.timescale);
         (ticks + 500_000_000).div_euclid(1_000_000_000)
     }
 }
 
-/// Rounded to the nearest tick of pictures; a pause of more than 13 hours counts as that.
+/// Converts to ticks of pictures, rounded to the nearest. Saturates at 13 hours.
 pub(crate) fn to_ticks(duration: Duration) -> u32 {
     let nanos = duration.as_nanos() * u128::from(PICTURE_TICKS) + 500_000_000;
     u32::try_from(nanos / 1_000_000_000).unwrap_or(u32::MAX)
@@ -158,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_goes_on() {
+    fn clock_continues_when_time_goes_back() {
         let mut clock = PictureClock::default();
         let mut advance = |ms| clock.advance(Duration::from_millis(ms));
         assert_eq!(advance(1_000_000), None);
         assert_eq!(advance(1_000_040), Some(3_600));
-        // Back by far, and standing still.
+        // Far back, and unchanged.
         assert_eq!(advance(500), Some(3_600));
         assert_eq!(advance(500), Some(3_600));
         assert_eq!(advance(560), Some(5_400));

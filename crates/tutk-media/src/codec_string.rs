@@ -1,11 +1,11 @@
-//! Codecs as MIME types name them (RFC 6381), by which browsers say what they can play.
+//! Codec strings of MIME types (RFC 6381), which browsers use to tell if they can play a stream.
 
 use crate::parameters::Profile;
 use crate::{AudioCodec, AudioConfig, SequenceParameters};
 
 impl SequenceParameters {
-    /// The codec with profile and level, as `avc1.640028` (ISO/IEC 14496-15 annex E; RFC 6381 section
-    /// 3.3) or `hvc1.1.6.L93.B0`: what [`MediaSource.isTypeSupported`] wants to know.
+    /// The codec with profile and level, for example `avc1.640028` (RFC 6381 section 3.3) or
+    /// `hvc1.1.6.L93.B0` (ISO/IEC 14496-15 annex E), as [`MediaSource.isTypeSupported`] expects it.
     ///
     /// [`MediaSource.isTypeSupported`]: https://www.w3.org/TR/media-source-2/#dom-mediasource-istypesupported
     #[must_use]
@@ -25,8 +25,8 @@ impl SequenceParameters {
             } => {
                 let space = ["", "A", "B", "C"].get(usize::from(general >> 6));
                 let tier = if general & 0x20 == 0 { 'L' } else { 'H' };
-                // Written with the last flag first, and without the bytes of constraints that are 0 at
-                // the end.
+                // The last flag comes first, and trailing zero bytes of the constraints are
+                // omitted.
                 let compatibility = u32::from_be_bytes(compatibility).reverse_bits();
                 let used = constraints.iter().rposition(|byte| *byte != 0);
                 let used = used.map_or(0, |last| last + 1);
@@ -46,8 +46,9 @@ impl SequenceParameters {
 }
 
 impl AudioConfig {
-    /// The codec as it stands in MP4, as `mp4a.40.2` (AAC LC), `mp4a.6B` (MP3) or `opus`. Those of PCM
-    /// and G.711 are QuickTime's, which no browser plays; what MP4 has no place for is `None`.
+    /// The codec in MP4, for example `mp4a.40.2` (AAC LC), `mp4a.6B` (MP3) or `opus`. Those of PCM
+    /// and G.711 are from QuickTime, and no browser plays them. `None` if MP4 cannot hold the
+    /// codec.
     #[must_use]
     pub fn codec_string(&self) -> Option<String> {
         Some(match self.codec {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures() {
+    fn video_codec_strings() {
         let sps = b"\x67\x64\0\x28\xac\xd9\x40\x78\x02\x27\xe5\xc0\x5a\x80\x80\x80\xa0";
         let parameters = SequenceParameters::parse(Codec::H264, sps).unwrap();
         assert_eq!(parameters.codec_string(), "avc1.640028");
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn sound() {
+    fn audio_codec_strings() {
         let string = |codec, rate| {
             let format = AudioFormat {
                 codec,

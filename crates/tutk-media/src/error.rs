@@ -1,26 +1,26 @@
 use crate::{AudioCodec, AudioFormat, Codec};
 
-/// Why a buffer is not the video or the sound that it should be.
+/// An error of this crate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The input has no bytes.
+    /// The input is empty.
     #[error("expected a bare H.264 or H.265 stream, found an empty file")]
     Empty,
 
-    /// The input does not begin with an Annex B start code, but with something that is known.
+    /// The input is a known format other than an Annex B stream.
     #[error(
         "expected a bare H.264 or H.265 stream (Annex B), found {found}: convert it with \
          `ffmpeg -i FILE -c:v copy -an out.h264`"
     )]
     Container {
-        /// What the first bytes say that it is.
+        /// The format.
         found: &'static str,
     },
 
-    /// The input does not begin with an Annex B start code.
+    /// The input does not start with an Annex B start code.
     #[error(
-        "expected a bare H.264 or H.265 stream (Annex B), which begins with 00 00 01 or \
+        "expected a bare H.264 or H.265 stream (Annex B), which starts with 00 00 01 or \
          00 00 00 01, found {found}"
     )]
     NoStartCode {
@@ -28,54 +28,53 @@ pub enum Error {
         found: String,
     },
 
-    /// There are NAL units, but no sequence parameter set of H.264 or of H.265 among them.
+    /// None of the NAL units is a sequence parameter set of H.264 or H.265.
     #[error(
         "expected a sequence parameter set of H.264 or H.265, found none in {nal_units} NAL units"
     )]
     NoParameterSets {
-        /// How many NAL units the input has.
+        /// The number of NAL units.
         nal_units: usize,
     },
 
-    /// There are parameter sets, but no picture.
+    /// There are parameter sets but no pictures.
     #[error("expected pictures, found parameter sets of {codec} and no slice of a picture")]
     NoPicture {
-        /// The codec that the parameter sets are of.
+        /// The codec of the parameter sets.
         codec: Codec,
     },
 
-    /// No access unit began with a key frame while its parameter sets were known, so that there
-    /// is nothing that an MP4 file could hold.
+    /// No key frame with known parameter sets was found.
     #[error(
         "expected a {codec} key frame with its parameter sets, found none in {units} access units"
     )]
     NoKeyFrame {
         /// The codec of the track.
         codec: Codec,
-        /// How many access units there were.
+        /// The number of access units.
         units: u64,
     },
 
-    /// There is no decoder for pictures of this codec here.
-    #[error("expected H.264 for a snapshot, found {codec}: nothing here decodes that")]
+    /// There is no decoder for this codec.
+    #[error("expected H.264 for a snapshot, found {codec}, for which there is no decoder")]
     SnapshotCodec {
         /// The codec of the stream.
         codec: Codec,
     },
 
-    /// A picture is too large to be decoded for a snapshot.
+    /// A picture is too large for a snapshot.
     #[error("expected a picture of at most {max} pixels for a snapshot, found {found}")]
     SnapshotTooLarge {
         /// The limit.
         max: u32,
-        /// Pixels of the picture.
+        /// The number of pixels.
         found: u32,
     },
 
-    /// A key frame could not be made a JPEG file.
+    /// A key frame cannot be decoded or encoded.
     #[error("expected a key frame that can be decoded, found {why}")]
     Snapshot {
-        /// What the decoder or the encoder says.
+        /// The message of the decoder or encoder.
         why: String,
     },
 
@@ -84,39 +83,39 @@ pub enum Error {
     Truncated {
         /// The codec of the parameter set.
         codec: Codec,
-        /// The field, as the standard names it.
+        /// The field as the standard names it.
         field: &'static str,
-        /// How many bits the parameter set has, NAL unit header included, emulation
-        /// prevention bytes not counted.
+        /// The size of the parameter set in bits, NAL unit header included, without emulation
+        /// prevention bytes.
         bit: usize,
     },
 
-    /// A field of a parameter set has a value that the standard does not allow.
+    /// The value of a field of a parameter set is not allowed by the standard.
     #[error("{codec} sequence parameter set: expected {field} of at most {max}, found {found}")]
     OutOfRange {
         /// The codec of the parameter set.
         codec: Codec,
-        /// The field, as the standard names it.
+        /// The field as the standard names it.
         field: &'static str,
         /// The largest value allowed.
         max: u32,
-        /// The value that was read.
+        /// The value.
         found: u32,
     },
 
-    /// A NAL unit was expected to be a sequence parameter set and is not one.
+    /// A NAL unit is not a sequence parameter set.
     #[error("expected a {codec} sequence parameter set, found another NAL unit")]
     NotSequenceParameters {
-        /// The codec that was asked for.
+        /// The expected codec.
         codec: Codec,
     },
 
-    /// An access unit is larger than this crate writes.
+    /// An access unit is too large.
     #[error("expected an access unit of at most {max} bytes, found {found}")]
     UnitTooLarge {
-        /// The largest access unit in bytes: [`MAX_UNIT_BYTES`](crate::MAX_UNIT_BYTES).
+        /// The largest size in bytes: [`MAX_UNIT_BYTES`](crate::MAX_UNIT_BYTES).
         max: usize,
-        /// The bytes that came.
+        /// The size in bytes.
         found: usize,
     },
 
@@ -132,131 +131,131 @@ pub enum Error {
     /// A sample is not a sequence of length-prefixed NAL units.
     #[error("length-prefixed NAL units, byte {at}: expected {expected}, found {found}")]
     LengthPrefixed {
-        /// Where, in bytes.
+        /// The offset in bytes.
         at: usize,
-        /// What should be there.
+        /// The expected contents.
         expected: &'static str,
-        /// What is.
+        /// The contents.
         found: String,
     },
 
-    /// The rate or the channels of a stream of sound are none that this crate takes.
+    /// The rate or the number of channels of an audio stream is not supported.
     #[error("{codec}: expected {field} from {min} to {max}, found {found}")]
     AudioFormat {
         /// The codec.
         codec: AudioCodec,
-        /// What is out of range: the rate in hertz, or the number of channels.
+        /// The field: the rate in hertz or the number of channels.
         field: &'static str,
-        /// The smallest value taken.
+        /// The smallest supported value.
         min: u32,
-        /// The largest value taken.
+        /// The largest supported value.
         max: u32,
-        /// The value that came.
+        /// The value.
         found: u32,
     },
 
-    /// MP4 has no place for this codec.
-    #[error("{codec} cannot be put into an MP4 file: {why}")]
+    /// MP4 cannot hold this codec.
+    #[error("{codec} cannot be stored in MP4: {why}")]
     AudioNotInMp4 {
         /// The codec.
         codec: AudioCodec,
-        /// What is in the way.
+        /// The reason.
         why: &'static str,
     },
 
-    /// What was asked for has no place for this codec.
+    /// A format cannot carry this codec.
     #[error("{codec} cannot be carried by {by}: {why}")]
     AudioNotCarried {
         /// The codec.
         codec: AudioCodec,
-        /// What has no place for it, as `RTP`.
+        /// The format, for example `RTP`.
         by: &'static str,
-        /// What is in the way.
+        /// The reason.
         why: &'static str,
     },
 
-    /// The file has no track for the sound, and it is too late to begin one.
-    #[error("the MP4 file has no track for sound: none was asked for, or none came in time")]
+    /// The file has no audio track, and it is too late to add one.
+    #[error("the MP4 file has no audio track: none was requested, or no audio came in time")]
     NoAudioTrack,
 
-    /// A frame of sound has another format than those before; one track holds one format.
-    #[error("expected sound as {expected}, found {found}")]
+    /// An audio frame has another format than the track.
+    #[error("expected audio as {expected}, found {found}")]
     AudioChanged {
         /// The format of the track.
         expected: AudioFormat,
-        /// That of the frame, by its own header where it has one.
+        /// The format of the frame.
         found: AudioFormat,
     },
 
-    /// A frame of sound is not what its codec says.
+    /// An audio frame is not valid for its codec.
     #[error("expected a frame of {codec} with {expected}, found {found}")]
     AudioFrame {
         /// The codec.
         codec: AudioCodec,
-        /// What a frame has.
+        /// The property of a valid frame.
         expected: &'static str,
-        /// What this one has.
+        /// The property of this one.
         found: String,
     },
 
-    /// This crate encodes linear samples as PCM, PCMU and PCMA, and as nothing else.
+    /// Linear samples can be encoded as PCM, PCMU and PCMA only.
     #[error("expected PCM, PCMU or PCMA to encode samples as, found {codec}")]
     AudioEncode {
-        /// The codec that was asked for.
+        /// The requested codec.
         codec: AudioCodec,
     },
 
-    /// This crate makes FLAC of sound that comes uncompressed, and of nothing else.
-    #[error("expected PCM, PCMU or PCMA to make FLAC of, found {codec}")]
+    /// FLAC can be encoded from PCM, PCMU and PCMA only.
+    #[error("expected PCM, PCMU or PCMA to encode as FLAC, found {codec}")]
     FlacSource {
-        /// The codec that was given.
+        /// The codec of the source.
         codec: AudioCodec,
     },
 
-    /// An AAC stream is not the ADTS that it should be.
+    /// An AAC stream is not valid ADTS.
     #[error("AAC stream (ADTS), byte {at}: expected {expected}, found {found}")]
     Adts {
-        /// Where the frame begins, in bytes.
+        /// The offset of the frame in bytes.
         at: usize,
-        /// What ADTS has there.
+        /// The expected contents.
         expected: &'static str,
-        /// What came.
+        /// The contents.
         found: String,
     },
 
-    /// A file is not a WAV file that can be taken.
+    /// A file is not a supported WAV file.
     #[error("expected {expected}, found {found}")]
     Wav {
-        /// What the file should have.
+        /// The expected contents.
         expected: &'static str,
-        /// What it has.
+        /// The contents.
         found: String,
     },
 
-    /// An RTP stream cannot be as it was asked for.
+    /// A parameter of an RTP stream is out of range.
     #[error("RTP: expected a {field} from {min} to {max}, found {found}")]
     RtpConfig {
-        /// What is out of range.
+        /// The parameter.
         field: &'static str,
         /// The smallest value.
         min: usize,
         /// The largest value.
         max: usize,
-        /// The value that was asked for.
+        /// The value.
         found: usize,
     },
 
-    /// A packet is not RTP, or its payload is not what the stream is of.
+    /// A packet is not valid RTP, or its payload is not valid for the codec.
     #[error("RTP packet: expected {expected}, found {found}")]
     RtpPacket {
-        /// What a packet has.
+        /// The expected contents.
         expected: &'static str,
-        /// What this one has.
+        /// The contents.
         found: String,
     },
 
-    /// A box could not be written: mp4-atom's own message.
-    #[error("MP4 box not written: {0}")]
+    /// A box could not be written: the message of mp4-atom.
+    #[error("cannot write an MP4 box: {0}")]
     Mp4(String),
 }
 

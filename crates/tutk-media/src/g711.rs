@@ -1,9 +1,9 @@
-//! G.711: µ-law (PCMU) and A-law (PCMA), one byte a sample (ITU-T G.711).
+//! G.711: µ-law (PCMU) and A-law (PCMA), one byte per sample (ITU-T G.711).
 //!
-//! Linear samples are 16 bits wide, as everywhere: the 14 bits of µ-law and the 13 of A-law stand in
-//! the upper ones, as in ITU-T's own tools (G.191), which these functions agree with in every value.
+//! Linear samples have 16 bits. The 14 bits of µ-law and the 13 bits of A-law are the upper ones,
+//! as in ITU-T's tools (G.191), with which these functions agree in every value.
 
-/// Added to a µ-law magnitude, in 14 bits, so that its segments begin at powers of two.
+/// Added to a µ-law magnitude, in 14 bits, so that segments start at powers of two.
 const BIAS: u16 = 33;
 
 #[expect(
@@ -38,7 +38,7 @@ const PCMA: [i16; 256] = {
     }
 };
 
-/// The sample of a µ-law byte.
+/// Decodes a µ-law byte.
 #[must_use]
 #[expect(
     clippy::indexing_slicing,
@@ -48,7 +48,7 @@ pub const fn decode_pcmu(code: u8) -> i16 {
     PCMU[code as usize]
 }
 
-/// The sample of an A-law byte.
+/// Decodes an A-law byte.
 #[must_use]
 #[expect(
     clippy::indexing_slicing,
@@ -58,33 +58,33 @@ pub const fn decode_pcma(code: u8) -> i16 {
     PCMA[code as usize]
 }
 
-/// The µ-law byte of a sample.
+/// Encodes a sample as a µ-law byte.
 #[must_use]
 pub fn encode_pcmu(sample: i16) -> u8 {
-    // What is beyond the last segment is clipped.
+    // Values above the last segment are clipped.
     let magnitude = u32::from((magnitude(sample) >> 2) + BIAS).min(0x1fff);
-    // The first segment has 6 bits, the bias among them; each further one has one more.
+    // The first segment has 6 bits, bias included; each further one has one more.
     let segment = 26 - magnitude.leading_zeros();
     let code = low_byte(segment << 4 | magnitude >> (segment + 1) & 0xf);
-    // All bits are sent inverted; the highest one says that it is not negative.
+    // All bits are inverted. The highest one is set for values that are not negative.
     !code & 0x7f | sign(sample)
 }
 
-/// The A-law byte of a sample.
+/// Encodes a sample as an A-law byte.
 #[must_use]
 pub fn encode_pcma(sample: i16) -> u8 {
     let magnitude = u32::from(magnitude(sample) >> 4);
-    // The first segment has 4 bits and so has the second, beside the one that tells it apart.
+    // The first two segments have 4 bits; the second also has a leading one.
     let segment = 28_u32.saturating_sub(magnitude.leading_zeros());
     let step = magnitude >> segment.saturating_sub(1) & 0xf;
-    // Every other bit is sent inverted.
+    // Every other bit is inverted.
     (low_byte(segment << 4 | step) | sign(sample)) ^ 0x55
 }
 
 const fn expand_pcmu(code: u8) -> i16 {
     let segment = !code >> 4 & 7;
     let step = (!code & 0xf) as i16;
-    // The middle of the step; the bias in 16 bits.
+    // The middle of the step, and the bias in 16 bits.
     let magnitude = (((step << 3) + 0x84) << segment) - (BIAS.cast_signed() << 2);
     if code & 0x80 == 0 {
         -magnitude
@@ -128,7 +128,7 @@ mod tests {
     /// ITU-T G.711 tables 2a and 1a: the first code of each positive segment and its value, in the
     /// 14 and 13 bits that the tables use.
     #[test]
-    fn values_of_the_tables() {
+    fn values_of_the_standard_tables() {
         for (code, value) in [
             (0x80, 8_031),
             (0x8f, 4_191),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_decoded_is_encoded_as_it_was() {
+    fn decoded_codes_encode_back() {
         for code in 0..=u8::MAX {
             // µ-law has a zero of either sign.
             let expected = if code == 0x7f { 0xff } else { code };
@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// The decision values at which the tables' segments begin.
+    /// The decision values at the starts of the segments.
     #[test]
     fn decision_values() {
         for (code, value) in [
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn louder_samples_never_get_quieter_codes() {
+    fn encoding_is_monotonic() {
         for (encode, decode) in [
             (encode_pcmu as fn(i16) -> u8, decode_pcmu as fn(u8) -> i16),
             (encode_pcma, decode_pcma),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends() {
+    fn extreme_values() {
         assert_eq!((encode_pcmu(0), encode_pcmu(-1)), (0xff, 0x7f));
         assert_eq!((encode_pcmu(i16::MAX), encode_pcmu(i16::MIN)), (0x80, 0x00));
         assert_eq!((encode_pcma(0), encode_pcma(-1)), (0xd5, 0x55));

@@ -5,9 +5,10 @@ use crate::annexb::LONG_START_CODE;
 use crate::{AccessUnit, Error};
 
 /// The size of a length as this crate writes it, in bytes.
-const LENGTH_BYTES: usize = 4;
+pub(crate) const LENGTH_BYTES: usize = 4;
 
-/// Appends the NAL units of an access unit to `out`, each after its length in four bytes, big-endian.
+/// Appends the NAL units of an access unit to `out`, each after its length in four bytes,
+/// big-endian.
 pub fn to_length_prefixed(unit: &AccessUnit, out: &mut Vec<u8>) {
     for (_, nal) in unit.nals() {
         push_length_prefixed(nal, out);
@@ -16,8 +17,8 @@ pub fn to_length_prefixed(unit: &AccessUnit, out: &mut Vec<u8>) {
 
 /// Appends the NAL units of a sample to `out`, each after a start code of four bytes.
 ///
-/// In the sample, each NAL unit follows its length in `length_bytes` bytes, big-endian: 1, 2 or 4, as
-/// `avcC` and `hvcC` state it. Empty NAL units are skipped.
+/// In the sample, each NAL unit follows its length in `length_bytes` bytes, big-endian: 1, 2 or 4,
+/// as `avcC` and `hvcC` state it. Empty NAL units are skipped.
 ///
 /// ```
 /// use tutk_media::{AccessUnit, Codec, from_length_prefixed, to_length_prefixed};
@@ -33,8 +34,8 @@ pub fn to_length_prefixed(unit: &AccessUnit, out: &mut Vec<u8>) {
 ///
 /// # Errors
 ///
-/// [`Error::LengthPrefixed`] for another `length_bytes` or a NAL unit that exceeds the sample. `out` is
-/// unchanged then.
+/// [`Error::LengthPrefixed`] for another `length_bytes` or a NAL unit that exceeds the sample.
+/// `out` is unchanged then.
 pub fn from_length_prefixed(
     sample: &[u8],
     length_bytes: usize,

@@ -28,6 +28,8 @@ mod sdp;
 mod snapshot;
 mod tone;
 mod ts;
+#[cfg(feature = "tutk")]
+mod tutk;
 mod wav;
 
 pub use access_unit::{AccessUnit, MAX_UNIT_BYTES};

@@ -22,8 +22,8 @@ pub enum Codec {
 /// | `Prefix` | 14 | - |
 /// | `Other` | the rest | the rest |
 ///
-/// In H.265 this applies to the base layer (`nuh_layer_id` 0). NAL units of other layers are `Slice`
-/// with `first` false, or `Other`. A NAL unit with `forbidden_zero_bit` set is `Other`.
+/// In H.265 this applies to the base layer (`nuh_layer_id` 0). NAL units of other layers are
+/// `Slice` with `first` false, or `Other`. A NAL unit with `forbidden_zero_bit` set is `Other`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NalKind {
     /// A slice, a slice segment or a data partition.
@@ -31,7 +31,8 @@ pub enum NalKind {
         /// `true` for the first of a picture: `first_mb_in_slice` is 0, or
         /// `first_slice_segment_in_pic_flag` is 1.
         first: bool,
-        /// `true` if decoding can start at its picture: IDR in H.264, IRAP (BLA, IDR, CRA) in H.265.
+        /// `true` if decoding can start at its picture: IDR in H.264, IRAP (BLA, IDR, CRA) in
+        /// H.265.
         key: bool,
     },
     /// Video parameter set.
@@ -42,8 +43,8 @@ pub enum NalKind {
     Pps,
     /// Access unit delimiter.
     Delimiter,
-    /// An SEI message or a reserved type that starts an access unit if it follows the last slice of a
-    /// picture.
+    /// An SEI message or a reserved type that starts an access unit if it follows the last slice of
+    /// a picture.
     Leading,
     /// A prefix NAL unit, which belongs to the slice after it.
     Prefix,
@@ -64,6 +65,15 @@ impl NalKind {
 }
 
 impl Codec {
+    /// The short lower-case name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::H265 => "h265",
+        }
+    }
+
     /// The size of a NAL unit header in bytes.
     pub(crate) const fn header_bytes(self) -> usize {
         match self {

@@ -2,12 +2,12 @@ use std::borrow::Cow;
 
 use crate::{AccessUnit, Codec, NalKind, SequenceParameters};
 
-/// The parameter sets of each kind that are kept of one access unit. Further ones stay in the stream
-/// only.
+/// The parameter sets of each kind that are kept of one access unit. Further ones stay in the
+/// stream only.
 pub const MAX_PARAMETER_SETS: usize = 16;
 
-/// The newest parameter sets of a stream: what a decoder needs before its first key frame, in a file
-/// header, in a session description, or repeated in the stream.
+/// The newest parameter sets of a stream: what a decoder needs before its first key frame, in a
+/// file header, in a session description, or repeated in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterSets {
     codec: Codec,
@@ -67,8 +67,8 @@ impl ParameterSets {
         self.codec
     }
 
-    /// The fields of the first sequence parameter set. `None` if a kind of parameter set that a decoder
-    /// needs is missing, or if the set cannot be parsed.
+    /// The fields of the first sequence parameter set. `None` if a kind of parameter set that a
+    /// decoder needs is missing, or if the set cannot be parsed.
     #[must_use]
     pub fn parameters(&self) -> Option<SequenceParameters> {
         if self.pps.is_empty() || self.codec == Codec::H265 && self.vps.is_empty() {
@@ -98,8 +98,8 @@ impl ParameterSets {
     /// Returns a key frame with the parameter sets that a decoder needs.
     ///
     /// First adopts the sets of the access unit. If a kind of set is missing from a key frame, the
-    /// result has all known sets at its start, after the access unit delimiter only. Any other access
-    /// unit is returned unchanged.
+    /// result has all known sets at its start, after the access unit delimiter only. Any other
+    /// access unit is returned unchanged.
     pub fn complete<'a>(&mut self, unit: &'a AccessUnit) -> Cow<'a, AccessUnit> {
         let [vps, sps, pps] = [NalKind::Vps, NalKind::Sps, NalKind::Pps].map(|kind| unit.has(kind));
         if vps || sps || pps {

@@ -1,43 +1,44 @@
 use crate::bits::BitReader;
 use crate::{Codec, Error, NalKind};
 
-/// Widest and highest picture in samples that an MP4 sample entry can name.
+/// The largest width and height that an MP4 sample entry can state.
 const MAX_SIDE: u32 = u16::MAX as u32;
 
 /// The fields of a sequence parameter set that a player or a file header needs.
 ///
-/// Reading stops where the last of them has been read: what follows is where cameras err most, and nothing here
-/// needs it. For the same reason, whatever is wrong behind the cropping rectangle is no error.
+/// Parsing stops after the last of them: cameras make the most errors in the fields that follow.
+/// For the same reason, nothing after the cropping rectangle is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceParameters {
     /// The codec of the set.
     pub codec: Codec,
-    /// Width of the shown picture in luma samples: cropping is taken off. Never 0.
+    /// The width of the cropped picture in luma samples, never 0.
     pub width: u16,
-    /// Height of the shown picture in luma samples: cropping is taken off. Never 0.
+    /// The height of the cropped picture in luma samples, never 0.
     pub height: u16,
     /// `chroma_format_idc`: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
     pub chroma_format: u8,
-    /// Bits of a luma sample, 8 to 16.
+    /// Bits per luma sample, 8 to 16.
     pub luma_bits: u8,
-    /// Bits of a chroma sample, 8 to 16.
+    /// Bits per chroma sample, 8 to 16.
     pub chroma_bits: u8,
-    /// What the samples mean, where an H.264 set says it. (Of H.265 sets it is not read.)
+    /// The colour space of the samples, if an H.264 set states it. (It is not parsed for H.265.)
     pub signal: Option<VideoSignal>,
-    /// Profile, tier and level, as the codec writes them.
+    /// Profile, tier and level in the form of the codec.
     pub(crate) profile: Profile,
 }
 
-/// What the samples of a picture mean: `video_signal_type` of the video usability information (H.264 E.2.1).
+/// The colour space of a picture: `video_signal_type` of the video usability information (H.264
+/// E.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoSignal {
-    /// `video_full_range_flag`: luma and chroma from 0 to 255, and not from 16 to 235 and 240.
+    /// `video_full_range_flag`: luma and chroma from 0 to 255 instead of 16 to 235 and 240.
     pub full_range: bool,
-    /// `matrix_coefficients` (table E-5): 1 BT.709, 5 and 6 BT.601, 2 not said.
+    /// `matrix_coefficients` (table E-5): 1 BT.709, 5 and 6 BT.601, 2 unspecified.
     pub matrix: u8,
 }
 
-/// What is to be assumed where nothing is said (H.264 E.2.1).
+/// The values to assume if a set does not state them (H.264 E.2.1).
 impl Default for VideoSignal {
     fn default() -> Self {
         Self {
@@ -47,7 +48,7 @@ impl Default for VideoSignal {
     }
 }
 
-/// Profile and level in each codec's own form, as `avcC` and `hvcC` want them.
+/// Profile and level in the form of each codec, as in `avcC` and `hvcC`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     H264 {
@@ -68,7 +69,7 @@ pub(crate) enum Profile {
 }
 
 impl SequenceParameters {
-    /// Reads a sequence parameter set: `payload` is the NAL unit without start code.
+    /// Parses a sequence parameter set: a NAL unit without start code.
     ///
     /// # Errors
     ///
@@ -85,7 +86,7 @@ impl SequenceParameters {
     }
 }
 
-/// H.264 7.3.2.1.1, up to the cropping rectangle.
+/// Parses H.264 7.3.2.1.1, up to the cropping rectangle.
 fn h264(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
     bits.skip(8, "NAL unit header")?;
     let profile_idc = bits.byte("profile_idc")?;
@@ -166,7 +167,7 @@ fn h264(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
     })
 }
 
-/// H.264 E.1.1, up to the colours.
+/// Parses H.264 E.1.1, up to the colour description.
 fn video_signal(bits: &mut BitReader<'_>) -> Result<Option<VideoSignal>, Error> {
     /// `Extended_SAR`: width and height follow.
     const EXTENDED: u8 = 255;
@@ -194,7 +195,7 @@ fn video_signal(bits: &mut BitReader<'_>) -> Result<Option<VideoSignal>, Error> 
     Ok(Some(signal))
 }
 
-/// The profiles whose sets name chroma format and bit depth (H.264 7.3.2.1.1).
+/// Returns `true` for profiles whose sets state chroma format and bit depth (H.264 7.3.2.1.1).
 pub(crate) const fn h264_is_high(profile_idc: u8) -> bool {
     matches!(
         profile_idc,
@@ -202,7 +203,7 @@ pub(crate) const fn h264_is_high(profile_idc: u8) -> bool {
     )
 }
 
-/// H.264 7.3.2.1.1.1. The sums wrap modulo 256, which is all that decides where a list ends.
+/// Skips H.264 7.3.2.1.1.1. Sums are modulo 256, which decides where a list ends.
 fn skip_scaling_list(bits: &mut BitReader<'_>, size: u32) -> Result<(), Error> {
     let (mut last, mut next) = (8_u32, 8_u32);
     for _ in 0..size {
@@ -223,7 +224,7 @@ fn skip_scaling_list(bits: &mut BitReader<'_>, size: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// H.265 7.3.2.2.1, up to the bit depths.
+/// Parses H.265 7.3.2.2.1, up to the bit depths.
 fn h265(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
     bits.skip(16, "NAL unit header")?;
     bits.skip(4, "sps_video_parameter_set_id")?;
@@ -246,7 +247,7 @@ fn h265(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
 
     bits.ue(15, "sps_seq_parameter_set_id")?;
     let chroma_format = bits.ue(3, "chroma_format_idc")?;
-    // The cropping unit goes by chroma_format_idc itself here (H.265 table 6-1).
+    // In H.265 the cropping unit depends on chroma_format_idc only (table 6-1).
     if chroma_format == 3 {
         bits.skip(1, "separate_colour_plane_flag")?;
     }
@@ -279,7 +280,7 @@ fn h265(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
     })
 }
 
-/// The part of H.265 7.3.3 behind `general_level_idc`.
+/// Skips the part of H.265 7.3.3 after `general_level_idc`.
 fn skip_sub_layers(bits: &mut BitReader<'_>, sub_layers: u32) -> Result<(), Error> {
     let mut present = [(false, false); 6];
     let layers = present.iter_mut().take(usize::from(small(sub_layers)));
@@ -297,7 +298,7 @@ fn skip_sub_layers(bits: &mut BitReader<'_>, sub_layers: u32) -> Result<(), Erro
     Ok(())
 }
 
-/// `SubWidthC` and `SubHeightC`, 1 where there is no chroma (H.264 and H.265, table 6-1).
+/// `SubWidthC` and `SubHeightC`, 1 without chroma (H.264 and H.265, table 6-1).
 const fn chroma_subsampling(chroma_format: u32) -> (u32, u32) {
     match chroma_format {
         1 => (2, 2),
@@ -306,7 +307,7 @@ const fn chroma_subsampling(chroma_format: u32) -> (u32, u32) {
     }
 }
 
-/// Reads the flag and the four offsets of a cropping rectangle and takes them off.
+/// Parses a cropping rectangle and returns the cropped size.
 fn cropped(
     bits: &mut BitReader<'_>,
     flag: &'static str,
@@ -332,7 +333,7 @@ fn side(bits: &BitReader<'_>, full: u32, cropped: u32, field: &'static str) -> R
     }
 }
 
-/// For values that their reader has held below 256 already.
+/// Converts a value that is already checked to be below 256.
 fn small(value: u32) -> u8 {
     u8::try_from(value).unwrap_or(u8::MAX)
 }
@@ -369,8 +370,8 @@ mod tests {
     }
 
     #[test]
-    fn what_samples_mean_is_read_and_a_cut_is_no_error() {
-        // x264 at 64x64: nothing is said; full range and BT.709; BT.601 behind an aspect ratio of 10:11.
+    fn colour_space_is_parsed_and_may_be_truncated() {
+        // x264 at 64x64: unspecified; full range and BT.709; BT.601 after an aspect ratio of 10:11.
         let nothing = hex("6742c00ada109b0110000003001000000300a0f1226a");
         let full = hex("6742c00ada109b016e02020280000003008000000507891350");
         let limited = hex("6742c00ada109b036a04040c80000003008000000507891350");
@@ -382,7 +383,7 @@ mod tests {
         ] {
             let read = SequenceParameters::parse(Codec::H264, &sps).unwrap();
             assert_eq!((read.width, read.signal), (64, expected));
-            // Behind the size, nothing has to be there.
+            // The fields after the size are optional.
             for len in 8..sps.len() {
                 let read = SequenceParameters::parse(Codec::H264, &sps[..len]).unwrap();
                 assert!(
@@ -394,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_is_an_error_that_names_a_field() {
+    fn truncated_sets_are_refused() {
         let sps = hex("67640028acd940780227e5c05a808080a0000003002000000781e30632c0");
         for len in 1..9 {
             let error = SequenceParameters::parse(Codec::H264, &sps[..len]).unwrap_err();
@@ -403,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn another_unit_is_refused() {
+    fn other_nal_units_are_refused() {
         for codec in [Codec::H264, Codec::H265] {
             let error = SequenceParameters::parse(codec, &[0x68, 0xce, 0x3c]).unwrap_err();
             assert_eq!(error, Error::NotSequenceParameters { codec });
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn cropping_everything_away_is_refused() {
+    fn cropping_of_the_whole_picture_is_refused() {
         let mut bits = BitReader::new(Codec::H264, &[0x88, 0x10, 0x20, 0x40]);
         // The flag, then four offsets of 7 (0001000), each worth 4 samples: 56 of 16.
         let error = cropped(&mut bits, "flag", (16, 16), (4, 4)).unwrap_err();

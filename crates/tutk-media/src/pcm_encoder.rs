@@ -1,17 +1,17 @@
-//! Linear samples as they come, into frames that a camera takes.
+//! Linear samples to frames for a camera, as they come.
 
 use std::time::Duration;
 
 use crate::{AudioCodec, AudioFormat, Error, g711};
 
-/// How long a frame of sound to a camera is.
+/// The duration of an audio frame to a camera.
 const FRAME: Duration = Duration::from_millis(20);
 
-/// More bytes than this in a frame, and frames are halved: each has to fit into one packet.
+/// Frames with more bytes than this are halved: each must fit one packet.
 const MAX_FRAME_BYTES: u32 = 1_000;
 
-/// How long the frames of sound to a camera are: 20 ms, and half of that as often as a frame would not fit into a packet
-/// (PCM at 48 kHz).
+/// Returns the duration of an audio frame to a camera: 20 ms, halved until a frame fits one packet
+/// (for PCM at 48 kHz).
 #[must_use]
 pub fn talk_frame(format: AudioFormat) -> Duration {
     let sample = if format.codec == AudioCodec::Pcm {
@@ -30,7 +30,7 @@ pub fn talk_frame(format: AudioFormat) -> Duration {
     frame
 }
 
-/// Encodes linear samples as PCM, PCMU or PCMA, and cuts them into frames, while they come.
+/// Encodes linear samples as PCM, PCMU or PCMA and splits them into frames, as they come.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,20 +50,20 @@ pub fn talk_frame(format: AudioFormat) -> Duration {
 #[derive(Debug)]
 pub struct PcmEncoder {
     format: AudioFormat,
-    /// Of a frame.
+    /// The size of a frame.
     bytes: usize,
-    /// What is encoded and not taken.
+    /// Encoded bytes that are not yet returned.
     held: Vec<u8>,
-    /// Samples of one channel that were taken.
+    /// Samples of one channel that are returned.
     taken: u64,
 }
 
 impl PcmEncoder {
-    /// Begins to encode, into frames of [`talk_frame`].
+    /// Starts a stream of frames with the duration [`talk_frame`].
     ///
     /// # Errors
     ///
-    /// [`Error::AudioEncode`] for another codec than PCM, PCMU and PCMA; [`Error::AudioFormat`].
+    /// [`Error::AudioEncode`] for codecs other than PCM, PCMU and PCMA; [`Error::AudioFormat`].
     pub fn new(format: AudioFormat) -> Result<Self, Error> {
         let format = format.check()?;
         let codec = format.codec;
@@ -78,18 +78,18 @@ impl PcmEncoder {
         })
     }
 
-    /// Takes samples, those of the channels in turn. They are held until they are taken as frames.
+    /// Adds interleaved samples.
     pub fn push(&mut self, samples: &[i16]) {
-        // The codec was looked at before.
+        // The codec was checked by `new`.
         let _ = encode(self.format.codec, samples, &mut self.held);
     }
 
-    /// The next whole frame, and where it stands from the beginning.
+    /// Returns the next complete frame and its time from the start.
     pub fn next_frame(&mut self) -> Option<(Vec<u8>, Duration)> {
         (self.held.len() >= self.bytes).then(|| self.take(self.bytes))
     }
 
-    /// What is left, which is shorter than a frame: nothing follows it.
+    /// Returns the rest, which is shorter than a frame.
     pub fn finish(&mut self) -> Option<(Vec<u8>, Duration)> {
         (!self.held.is_empty()).then(|| self.take(self.held.len().min(self.bytes)))
     }
@@ -104,7 +104,7 @@ impl PcmEncoder {
     }
 }
 
-/// Appends samples as a codec has them.
+/// Appends encoded samples.
 ///
 /// # Errors
 ///
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_fit_into_packets() {
+    fn frames_fit_packets() {
         for (codec, rate, channels, bytes, micros) in [
             (AudioCodec::Pcmu, 8_000, 1, 160, 20_000),
             (AudioCodec::Pcma, 16_000, 1, 320, 20_000),

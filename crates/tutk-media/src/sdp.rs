@@ -7,10 +7,9 @@ use crate::adts::AacConfig;
 use crate::rtp::{VIDEO_CLOCK_RATE, check_audio, clock_rate};
 use crate::{AudioCodec, AudioConfig, Codec, Error, ParameterSets};
 
-/// What a session description (SDP, RFC 8866) says of one stream of RTP.
+/// The media description of an RTP stream in SDP (RFC 8866).
 ///
-/// Its `Display` is the lines themselves, each ended by CRLF, with port 0, to which RTSP's `SETUP` gives
-/// the meaning "to be agreed upon":
+/// `Display` formats its lines, each with CRLF, with port 0, which is chosen by RTSP's `SETUP`:
 ///
 /// ```
 /// use tutk_media::{AudioCodec, AudioConfig, AudioFormat, MediaDescription};
@@ -28,25 +27,25 @@ use crate::{AudioCodec, AudioConfig, Codec, Error, ParameterSets};
 /// | AAC (RFC 3640 section 4) | `mpeg4-generic/RATE/CHANNELS` | mode `AAC-hbr`, and `config` |
 /// | PCMU, PCMA (RFC 3551) | `PCMU/RATE`, `PCMA/RATE` | |
 /// | PCM (RFC 3551) | `L16/RATE` | |
-/// | Opus (RFC 7587) | `opus/48000/2`, always | `sprop-stereo` |
+/// | Opus (RFC 7587) | `opus/48000/2` | `sprop-stereo` |
 /// | MP3 (RFC 3551) | `MPA/90000` | |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaDescription {
     /// `video` or `audio`.
     pub media: &'static str,
-    /// The payload type of its packets.
+    /// The payload type.
     pub payload_type: u8,
     /// The clock rate of its timestamps in hertz.
     pub clock_rate: u32,
-    /// What stands behind `a=rtpmap:` and the payload type.
+    /// The value of `a=rtpmap:` after the payload type.
     pub rtpmap: String,
-    /// What stands behind `a=fmtp:` and the payload type, if anything.
+    /// The value of `a=fmtp:` after the payload type, if there is one.
     pub fmtp: Option<String>,
 }
 
 impl MediaDescription {
-    /// Describes a stream of pictures; `payload_type` is a dynamic one, 96 to 127. Parameter sets
-    /// that are not known yet are not in it: most viewers then wait for those in the stream.
+    /// Describes a video stream. `payload_type` is a dynamic one, 96 to 127. If parameter sets are
+    /// not known yet, most players wait for those in the stream.
     #[must_use]
     pub fn video(sets: &ParameterSets, payload_type: u8) -> Self {
         let mut fmtp = Vec::new();
@@ -87,12 +86,12 @@ impl MediaDescription {
         }
     }
 
-    /// Describes a stream of sound. `payload_type` is a dynamic one, 96 to 127; where the format has
-    /// one of its own (RFC 3551 table 4), that is taken.
+    /// Describes an audio stream. `payload_type` is a dynamic one, 96 to 127. Formats with a static
+    /// payload type (RFC 3551 table 4) use that.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioNotCarried`] names what RTP has no place for.
+    /// [`Error::AudioNotCarried`] if RTP cannot carry the codec.
     pub fn audio(config: AudioConfig, payload_type: u8) -> Result<Self, Error> {
         let format = config.format();
         check_audio(format)?;
@@ -113,7 +112,7 @@ impl MediaDescription {
             _ => {
                 let config = AacConfig::from(config).to_bytes();
                 let config: String = config.iter().map(|byte| format!("{byte:02x}")).collect();
-                // The level of the profile is what others write who leave it to `config`, too.
+                // Receivers use `config`. The profile level is the value that other servers send.
                 let fmtp = format!(
                     "streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;\
                      indexdeltalength=3;config={config}"
@@ -168,7 +167,7 @@ mod tests {
     use crate::{AccessUnit, AdtsHeader, AudioFormat};
 
     #[test]
-    fn pictures() {
+    fn video_is_described() {
         let sets = ParameterSets::new(Codec::H264);
         let media = MediaDescription::video(&sets, 96);
         assert_eq!(media.fmtp.as_deref(), Some("packetization-mode=1"));
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn sound() {
+    fn audio_is_described() {
         let describe = |codec, rate, channels| {
             let format = AudioFormat {
                 codec,
@@ -231,13 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn aac_as_its_frames_state_it() {
+    fn aac_is_described_by_its_frame_headers() {
         let format = AudioFormat {
             codec: AudioCodec::AacAdts,
             rate: 8_000,
             channels: 1,
         };
-        // The frame says something else than the camera.
+        // The frame states another format than the camera.
         let stated = AudioFormat {
             rate: 48_000,
             channels: 2,
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rtp_does_not_carry_is_named() {
+    fn unsupported_audio_is_refused() {
         let format = AudioFormat {
             codec: AudioCodec::Adpcm,
             rate: 8_000,

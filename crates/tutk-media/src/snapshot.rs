@@ -1,45 +1,43 @@
-//! A picture of a stream as a JPEG file.
+//! Key frames as JPEG files.
 
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
-use openh264::decoder::{DecodedYUV, Decoder};
-use openh264::formats::YUVSource as _;
+use rusty_h264_decoder::Decoder;
 
 use crate::{AccessUnit, Codec, Error, ParameterSets, VideoSignal};
 
-/// The quality that JPEG files of cameras usually have, of 1 to 100.
+/// The JPEG quality that cameras usually have, of 1 to 100.
 pub const SNAPSHOT_QUALITY: u8 = 85;
 
-/// Pixels of the largest picture that is decoded for a snapshot: the largest of level 5.1, 36 864
+/// The largest picture that is decoded for a snapshot, in pixels: the largest of level 5.1, 36 864
 /// macroblocks (H.264 table A-1).
 pub const MAX_SNAPSHOT_PIXELS: u32 = 36_864 * 256;
 
 /// `matrix_coefficients` of BT.709 (H.264 table E-5).
 const BT709: u8 = 1;
 
-/// Decodes a key frame (Annex B) and encodes it as a JPEG file (JFIF) of that quality, 1 to 100. Of the
-/// parameter sets those that the frame lacks are put before it.
+/// Decodes a key frame and encodes it as a JPEG file (JFIF) of this quality, 1 to 100. Parameter
+/// sets that are missing from the frame are taken from `sets`.
 ///
-/// The picture is decoded by OpenH264: H.264 up to High profile, progressive, 4:2:0, 8 bits. That is C++ which
-/// reads what a camera sent; whoever does not trust the camera so far leaves the feature `snapshot` off.
+/// The decoder supports H.264 up to High profile, progressive, 4:2:0, 8 bits.
 ///
-/// JPEG has its colours by BT.601 in full range. The frame's are converted from what its sequence parameter set
-/// says ([`VideoSignal`]); where that says nothing, they are taken to be BT.601 in limited range, as most
-/// players do.
+/// JPEG uses BT.601 in full range. The samples of the frame are converted from the colour space
+/// that its sequence parameter set states ([`VideoSignal`]). If it does not, BT.601 in limited
+/// range is assumed, as most players do.
 ///
 /// # Errors
 ///
-/// [`Error::SnapshotCodec`] for H.265; [`Error::SnapshotTooLarge`]; [`Error::NoKeyFrame`] without
-/// parameter sets or where nothing came of it; [`Error::Snapshot`] says why it cannot be decoded.
+/// [`Error::SnapshotCodec`] for H.265, [`Error::SnapshotTooLarge`], [`Error::NoKeyFrame`] for other
+/// frames and without parameter sets, [`Error::Snapshot`] if the frame cannot be decoded.
 pub fn snapshot(sets: &ParameterSets, unit: &AccessUnit, quality: u8) -> Result<Vec<u8>, Error> {
-    let codec = sets.codec();
+    let codec = unit.codec();
     if codec != Codec::H264 {
         return Err(Error::SnapshotCodec { codec });
     }
     let mut sets = sets.clone();
-    let unit = unit.clone().with_key_flag(true);
-    let unit = sets.complete(&unit);
+    let unit = sets.complete(unit);
     let no_key_frame = Error::NoKeyFrame { codec, units: 1 };
-    let parameters = sets.parameters().ok_or_else(|| no_key_frame.clone())?;
+    let parameters = sets.parameters().filter(|_| unit.is_key());
+    let parameters = parameters.ok_or_else(|| no_key_frame.clone())?;
     let pixels = u32::from(parameters.width) * u32::from(parameters.height);
     if pixels > MAX_SNAPSHOT_PIXELS {
         return Err(Error::SnapshotTooLarge {
@@ -47,31 +45,23 @@ pub fn snapshot(sets: &ParameterSets, unit: &AccessUnit, quality: u8) -> Result<
             found: pixels,
         });
     }
-    let failed = |error: openh264::Error| Error::Snapshot {
+    let decoded = Decoder::new().decode(unit.data());
+    let picture = decoded.map_err(|error| Error::Snapshot {
         why: error.to_string(),
-    };
-    let mut decoder = Decoder::new().map_err(failed)?;
-    let picture = decoder
-        .decode(unit.data())
-        .map_err(failed)?
-        .ok_or(no_key_frame)?;
-    encode(&picture, parameters.signal.unwrap_or_default(), quality)
-}
-
-fn encode(picture: &DecodedYUV<'_>, signal: VideoSignal, quality: u8) -> Result<Vec<u8>, Error> {
-    let (width, height) = picture.dimensions();
+    })?;
+    let picture = picture.ok_or(no_key_frame)?;
     let side = |pixels: usize| {
         u16::try_from(pixels).map_err(|_| Error::Snapshot {
             why: format!("a side of {pixels} pixels"),
         })
     };
     let planes = Planes {
-        width: side(width)?,
-        height: side(height)?,
-        luma: (picture.y(), picture.strides().0),
-        cb: (picture.u(), picture.strides().1),
-        cr: (picture.v(), picture.strides().2),
-        colours: Colours::new(signal),
+        width: side(picture.width)?,
+        height: side(picture.height)?,
+        luma: (&picture.y, picture.width),
+        cb: (&picture.u, picture.width / 2),
+        cr: (&picture.v, picture.width / 2),
+        colours: Colours::new(parameters.signal.unwrap_or_default()),
     };
     let mut jpeg = Vec::new();
     let mut encoder = Encoder::new(&mut jpeg, quality.clamp(1, 100));
@@ -84,13 +74,13 @@ fn encode(picture: &DecodedYUV<'_>, signal: VideoSignal, quality: u8) -> Result<
     Ok(jpeg)
 }
 
-/// A decoded picture as the encoder reads it: a row at a time.
+/// A decoded picture as the encoder reads it, row by row.
 struct Planes<'a> {
     width: u16,
     height: u16,
-    /// Samples and how far its rows are apart.
+    /// The samples and the number of samples per row.
     luma: (&'a [u8], usize),
-    /// Half as wide and as high.
+    /// Half the width and height.
     cb: (&'a [u8], usize),
     cr: (&'a [u8], usize),
     colours: Colours,
@@ -128,9 +118,9 @@ fn row((samples, stride): (&[u8], usize), y: usize) -> impl Iterator<Item = u8> 
     samples.iter().skip(y * stride).copied()
 }
 
-/// How samples of the stream become samples of JPEG.
+/// The conversion of samples of the stream to samples of JPEG.
 struct Colours {
-    /// In 1/65536: each sample of JPEG out of the luma and both chroma of the stream.
+    /// Each sample of JPEG from luma and both chroma of the stream, in 1/65536.
     matrix: [[i32; 3]; 3],
     /// The luma of black.
     black: i32,
@@ -185,13 +175,12 @@ impl Colours {
 mod tests {
     use super::*;
 
-    /// What the signal makes of a sample.
     fn convert(full_range: bool, matrix: u8, [y, u, v]: [u8; 3]) -> [u8; 3] {
         Colours::new(VideoSignal { full_range, matrix }).convert(y, u, v)
     }
 
     #[test]
-    fn ranges_are_stretched() {
+    fn limited_range_becomes_full_range() {
         for (limited, full) in [
             ([16, 128, 128], [0, 128, 128]),
             ([235, 128, 128], [255, 128, 128]),
@@ -204,8 +193,9 @@ mod tests {
     }
 
     #[test]
-    fn red_of_bt709_is_red_of_bt601() {
-        // Full range: Y = 0.2126 × 255, Cb = 128 − 0.1146 × 255, Cr = 255; by BT.601 0.299 and 0.1687.
+    fn bt709_becomes_bt601() {
+        // Full range: Y = 0.2126 × 255, Cb = 128 − 0.1146 × 255, Cr = 255; by BT.601 0.299 and
+        // 0.1687.
         let red = convert(true, BT709, [54, 99, 255]);
         for (found, expected) in red.into_iter().zip([76, 85, 255_u8]) {
             assert!(found.abs_diff(expected) <= 1, "{red:?}");

@@ -1,31 +1,32 @@
 use std::f64::consts::TAU;
 
-/// Hertz of the tone.
+/// The frequency of the tone in hertz.
 pub const TONE_HERTZ: u32 = 440;
 
-/// How long the click at the beginning of each second is, in milliseconds.
+/// The duration of the click at the start of each second, in milliseconds.
 pub const CLICK_MILLISECONDS: u32 = 10;
 
-/// Hertz of the click: high enough to stand out, and low enough for 8000 samples a second.
+/// The frequency of the click in hertz: distinct from the tone, and low enough for 8000 samples per
+/// second.
 const CLICK_HERTZ: u32 = 2_000;
 
-/// Of what a sample can hold. The tone is quiet, so that the click can be found by its level alone.
+/// Levels, as parts of full scale. The tone is quiet, so that the click can be found by its level.
 const TONE_LEVEL: f64 = 0.2;
 const CLICK_LEVEL: f64 = 0.9;
 
-/// Test sound: a sine of [`TONE_HERTZ`], and at the beginning of each second a click, a louder and
-/// higher one of [`CLICK_MILLISECONDS`]. Where the click is heard shows whether sound and picture
-/// are in step.
+/// Generates test audio: a sine of [`TONE_HERTZ`], and at the start of each second a click, a
+/// louder and higher sine of [`CLICK_MILLISECONDS`]. The position of the click shows if audio and
+/// video are in sync.
 ///
-/// Returns the samples of `count` times from the one numbered `first` on, at `rate` hertz, each once
-/// for every channel. It has no state: samples of any stretch are those of the whole.
+/// Returns `count` samples of each channel at `rate` hertz, interleaved, from sample number `first`
+/// on. The function has no state: any part is equal to that part of a longer output.
 #[must_use]
 pub fn tone(rate: u32, channels: u8, first: u64, count: usize) -> Vec<i16> {
     let rate = rate.max(1);
     let click = u64::from(rate) * u64::from(CLICK_MILLISECONDS) / 1_000;
     let mut samples = Vec::with_capacity(count.saturating_mul(channels.into()));
     for number in (first..).take(count) {
-        // Both are whole periods a second, so that a second is like any other.
+        // Both frequencies are whole, so every second is the same.
         let within = number % u64::from(rate);
         let (hertz, level) = if within < click {
             (CLICK_HERTZ, CLICK_LEVEL)
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_stretch_is_part_of_the_whole() {
+    fn any_part_is_equal_to_that_part_of_the_whole() {
         let whole = tone(8_000, 1, 0, 24_000);
         assert_eq!(tone(8_000, 1, 7_900, 320), whole[7_900..8_220]);
         assert_eq!(whole[..8_000], whole[16_000..]);
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_click_is_louder_and_the_tone_has_its_pitch() {
+    fn click_is_louder_and_tone_has_its_frequency() {
         for rate in [8_000, 16_000, 48_000] {
             let second = tone(rate, 1, 0, rate.try_into().unwrap());
             let click = usize::try_from(rate / 100).unwrap();
@@ -79,7 +80,7 @@ mod tests {
                 .windows(2)
                 .filter(|pair| pair[0] < 0 && pair[1] >= 0)
                 .count();
-            // 10 ms are the click's.
+            // The click takes 10 ms.
             assert!((434..=436).contains(&upward), "{upward}");
         }
     }

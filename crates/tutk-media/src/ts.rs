@@ -1,12 +1,15 @@
-//! MPEG transport streams (ISO/IEC 13818-1) of pictures and sound.
+//! MPEG transport streams (ISO/IEC 13818-1).
 
 mod packet;
+mod pid;
 mod tables;
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use self::packet::{MAX_PES_BYTES, PCR_LEAD, Packets, Pes, TICKS};
-use self::tables::Pid;
+use self::pid::Pid;
 use crate::adts::AdtsHeader;
 use crate::annexb::LONG_START_CODE;
 use crate::audio_frame::AudioFrame;
@@ -17,50 +20,54 @@ use crate::{
 
 pub use self::packet::TS_PACKET_BYTES;
 
-/// The tables that say what the stream is made of are there anew before each key frame, and at least
-/// this often while pictures come.
+/// The longest time between the tables of a stream (PAT and PMT) while there are pictures. They are
+/// also before each key frame.
 pub const TS_TABLES_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Without pictures for this long, the program's clock is sent with the sound (ISO/IEC 13818-1
-/// 2.7.2 has 100 ms).
+/// Without pictures for this long, the program clock reference is sent with the audio (ISO/IEC
+/// 13818-1 section 2.7.2: at least every 100 ms).
 const PCR_TICKS: u64 = TICKS / 10;
 
-/// What the first picture is stamped with, in ticks: the program's clock, behind it, is not negative.
+/// The time stamp of the first picture, in ticks. The program clock, which is behind it, must not
+/// be negative.
 const BASE: u64 = TICKS;
 
-/// Writes access units and frames of sound into an MPEG transport stream: each call returns the bytes
-/// to append, whole packets of [`TS_PACKET_BYTES`], often none.
+/// Writes access units and audio frames as an MPEG transport stream. Each call returns the bytes to
+/// append, whole packets of [`TS_PACKET_BYTES`], often none.
 ///
-/// | what | PID | stream type | how |
+/// One writer serves all viewers of a camera: a viewer can join with the output of any key frame,
+/// which starts with the tables.
+///
+/// | contents | PID | stream type | form |
 /// |---|---|---|---|
-/// | program association | 0 | | one program, number 1 |
-/// | program map | 0x1000 | | a new version when sound comes that was not announced |
-/// | H.264, H.265 | 0x100 | 0x1b, 0x24 | one access unit in each PES packet, with a delimiter; the clock (PCR) before each |
-/// | AAC | 0x101 | 0x0f | one ADTS frame in each PES packet; raw AAC gets a header, and is taken to be LC |
+/// | program association (PAT) | 0 | | one program, number 1 |
+/// | program map (PMT) | 0x1000 | | a new version when audio comes that was not announced |
+/// | H.264, H.265 | 0x100 | 0x1b, 0x24 | one access unit in each PES packet, with a delimiter; a clock reference (PCR) before each |
+/// | AAC | 0x101 | 0x0f | one ADTS frame in each PES packet; raw AAC gets a header, and is assumed to be LC |
 /// | MP3 | 0x101 | 0x03, or 0x04 below 32 kHz | one MPEG frame in each |
-/// | Opus | 0x101 | 0x06, described as `Opus` | one packet in each, behind its control header |
-/// | everything else | | | refused: [`Error::AudioNotCarried`] says why |
+/// | Opus | 0x101 | 0x06, described as `Opus` | one packet in each, after its control header |
+/// | other codecs | | | refused with [`Error::AudioNotCarried`] |
 ///
-/// The stream begins with the first key frame whose parameter sets are known. What comes before it
-/// cannot be decoded, and is left out and counted. Later key frames that lack parameter sets are given
-/// those that are known, so that a viewer can begin at any: the first packet of a key frame says that it
-/// is one (`random_access_indicator`).
+/// The stream starts with the first key frame whose parameter sets are known. Access units before
+/// it cannot be decoded. They are skipped and counted. Later key frames without parameter sets get
+/// the known ones. The first packet of a key frame has the `random_access_indicator`.
 ///
-/// The first picture is stamped 1 s; the program's clock is 200 ms behind the picture. Both wrap after
-/// 2^33 ticks of 1/90000 s, 26.5 hours, as they should. What holds for the times of pictures and sound in
-/// [`Mp4Writer`](crate::Mp4Writer) holds here too: pictures in the order of showing, frames of sound one
-/// behind the other while the clock agrees within [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE).
+/// The first picture is at 1 s; the program clock is 200 ms behind the picture. Both wrap after
+/// 2^33 ticks of 1/90000 s, 26.5 hours, as the standard defines. The times of pictures and audio
+/// are handled as in [`Mp4Writer`](crate::Mp4Writer): pictures are in presentation order, and audio
+/// frames follow each other while the clock agrees within
+/// [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE).
 #[derive(Debug)]
 pub struct TsWriter {
     sets: ParameterSets,
     clock: PictureClock,
-    sound: Option<Sound>,
-    /// The version of the program map: 5 bits.
+    audio: Option<Audio>,
+    /// The version of the program map, 5 bits.
     version: u8,
     packets: Packets,
-    /// When the tables were written last, in ticks.
+    /// The time of the newest tables, in ticks.
     tables: Option<u64>,
-    /// The program's clock as it was written last.
+    /// The newest program clock reference, in ticks.
     pcr: u64,
     frames: u64,
     skipped: u64,
@@ -69,19 +76,19 @@ pub struct TsWriter {
 }
 
 #[derive(Debug)]
-struct Sound {
+struct Audio {
     config: AudioConfig,
     clock: AudioClock,
 }
 
 impl TsWriter {
-    /// Begins a stream with pictures of this codec.
+    /// Starts a stream with video of this codec.
     #[must_use]
     pub fn new(codec: Codec) -> Self {
         Self {
             sets: ParameterSets::new(codec),
             clock: PictureClock::default(),
-            sound: None,
+            audio: None,
             version: 0,
             packets: Packets::default(),
             tables: None,
@@ -93,28 +100,27 @@ impl TsWriter {
         }
     }
 
-    /// Announces sound from the beginning. Without that, it is announced when it comes, which not
-    /// every player follows.
+    /// Announces audio from the start. Otherwise it is announced when it comes, which some players
+    /// do not follow.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioNotCarried`] names what a transport stream has no place for.
+    /// [`Error::AudioNotCarried`] if a transport stream cannot carry the codec.
     pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
         check(config.format())?;
-        self.sound = Some(Sound::new(config));
+        self.audio = Some(Audio::new(config));
         Ok(self)
     }
 
     /// Writes the next access unit and returns the bytes to append.
     ///
-    /// `time` counts from any origin. If it does not increase (a camera set its clock back), the picture
-    /// follows the previous one after the interval before it.
+    /// `time` counts from any origin. If it does not increase (a camera set its clock back), the
+    /// picture follows the previous one after the interval before it.
     ///
     /// # Errors
     ///
     /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can continue.
-    pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Vec<u8>, Error> {
-        let mut out = Vec::new();
+    pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Bytes, Error> {
         let codec = self.sets.codec();
         if let Err(error) = unit.check(codec) {
             self.skipped += 1;
@@ -125,8 +131,9 @@ impl TsWriter {
         let can_start = key && self.sets.parameters().is_some();
         if !unit.has_picture() || self.frames == 0 && !can_start {
             self.skipped += 1;
-            return Ok(out);
+            return Ok(Bytes::new());
         }
+        let mut out = Vec::new();
         self.clock.advance(time);
         let pts = BASE + self.clock.start();
         let due = |written| pts >= written + ticks(TS_TABLES_INTERVAL);
@@ -148,24 +155,24 @@ impl TsWriter {
         };
         self.packets.write(&mut out, pes, &pieces);
         self.frames += 1;
-        Ok(out)
+        Ok(out.into())
     }
 
-    /// Takes the next frame of sound, as the camera sent it, and returns the bytes to append.
+    /// Writes the next audio frame, as the camera sent it, and returns the bytes to append.
     ///
-    /// `time` is on the clock of the pictures' times. `format` may be told anew with every frame, as
-    /// cameras do; one stream has one format.
+    /// `time` is on the clock of the pictures. Cameras state `format` with every frame; it must not
+    /// change within a stream.
     ///
     /// # Errors
     ///
-    /// The frame was left out, and more may be written: [`Error::AudioNotCarried`],
+    /// The frame is skipped, and writing can continue: [`Error::AudioNotCarried`],
     /// [`Error::AudioFormat`], [`Error::AudioFrame`], [`Error::Adts`], [`Error::AudioChanged`].
     pub fn write_audio(
         &mut self,
         format: AudioFormat,
         frame: &[u8],
         time: Duration,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Bytes, Error> {
         let mut out = Vec::new();
         match self.append_audio(&mut out, format, frame, time) {
             Ok(true) => self.audio_frames += 1,
@@ -175,35 +182,36 @@ impl TsWriter {
                 return Err(error);
             }
         }
-        Ok(out)
+        Ok(out.into())
     }
 
-    /// Frames of the picture written so far.
+    /// The number of pictures written.
     #[must_use]
     pub const fn frames(&self) -> u64 {
         self.frames
     }
 
-    /// Access units left out so far: before the first key frame, without a picture, or too large.
+    /// The number of access units skipped: before the first key frame, without a picture, of
+    /// another codec, or too large.
     #[must_use]
     pub const fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Frames of sound written so far.
+    /// The number of audio frames written.
     #[must_use]
     pub const fn audio_frames(&self) -> u64 {
         self.audio_frames
     }
 
-    /// Frames of sound left out so far: before the first picture, behind the sound that there is
-    /// already, or refused with an error.
+    /// The number of audio frames skipped: before the first picture, behind the audio already
+    /// written, or refused with an error.
     #[must_use]
     pub const fn audio_skipped(&self) -> u64 {
         self.audio_skipped
     }
 
-    /// Returns whether there is a place for it.
+    /// Returns `false` if there is no room for the frame on the time line.
     fn append_audio(
         &mut self,
         out: &mut Vec<u8>,
@@ -214,7 +222,7 @@ impl TsWriter {
         check(format)?;
         let (config, read) = AudioConfig::read(format, frame)?;
         let header = header(config, read, frame)?;
-        let known = self.sound.as_ref().map(|sound| sound.config);
+        let known = self.audio.as_ref().map(|audio| audio.config);
         if let Some(known) = known.filter(|known| *known != config) {
             return Err(Error::AudioChanged {
                 expected: known.format(),
@@ -224,14 +232,14 @@ impl TsWriter {
         let Some(place) = self.clock.place(time) else {
             return Ok(false);
         };
-        let mut first = Sound::new(config);
-        let sound = self.sound.as_mut().unwrap_or(&mut first);
-        let Some(start) = sound.clock.advance(read, place) else {
+        let mut first = Audio::new(config);
+        let audio = self.audio.as_mut().unwrap_or(&mut first);
+        let Some(start) = audio.clock.advance(read, place) else {
             return Ok(false);
         };
         let pts = BASE + start * TICKS / u64::from(config.timescale());
-        if self.sound.is_none() {
-            self.sound = Some(first);
+        if self.audio.is_none() {
+            self.audio = Some(first);
             self.version = (self.version + 1) % 32;
             self.write_tables(out, pts);
         }
@@ -251,14 +259,14 @@ impl TsWriter {
     }
 
     fn write_tables(&mut self, out: &mut Vec<u8>, pts: u64) {
-        let sound = self.sound.as_ref().map(|sound| sound.config);
+        let audio = self.audio.as_ref().map(|audio| audio.config);
         let codec = self.sets.codec();
-        tables::write(out, &mut self.packets, codec, sound, self.version);
+        tables::write(out, &mut self.packets, codec, audio, self.version);
         self.tables = Some(pts);
     }
 }
 
-impl Sound {
+impl Audio {
     const fn new(config: AudioConfig) -> Self {
         Self {
             config,
@@ -267,12 +275,12 @@ impl Sound {
     }
 }
 
-/// What goes before a frame of sound as it came.
+/// Returns the header of an audio frame: an ADTS header for raw AAC, the control header of Opus.
 ///
 /// # Errors
 ///
-/// [`Error::Adts`] where raw AAC is none that ADTS has codes for; [`Error::AudioFrame`] where the frame
-/// is longer than a PES packet.
+/// [`Error::Adts`] if ADTS has no code for the format, [`Error::AudioFrame`] if the frame exceeds a
+/// PES packet.
 fn header(config: AudioConfig, read: AudioFrame<'_>, frame: &[u8]) -> Result<Vec<u8>, Error> {
     let mut header = Vec::new();
     match config.codec {
@@ -280,7 +288,7 @@ fn header(config: AudioConfig, read: AudioFrame<'_>, frame: &[u8]) -> Result<Vec
             header.extend(AdtsHeader::write(config.format(), frame.len())?);
         }
         AudioCodec::Opus => {
-            // 11 bits of prefix; nothing is trimmed; and the size, as far as it goes in parts of 255.
+            // 11 bits of prefix, no trimming, and the size as a sum of bytes.
             header.extend([0x7f, 0xe0]);
             header.resize(2 + frame.len() / 255, 0xff);
             header.extend(u8::try_from(frame.len() % 255));
@@ -297,12 +305,12 @@ fn header(config: AudioConfig, read: AudioFrame<'_>, frame: &[u8]) -> Result<Vec
     Ok(header)
 }
 
-/// What a transport stream has a place for.
+/// Checks that a transport stream can carry a format.
 fn check(format: AudioFormat) -> Result<(), Error> {
     let why = match format.codec {
         AudioCodec::Pcmu | AudioCodec::Pcma => "no stream type is defined for G.711",
-        AudioCodec::Pcm => "PCM has stream types only on discs, each with a layout of its own",
-        AudioCodec::AacLatm => "its frames do not stand at whole bytes, and are not unpacked here",
+        AudioCodec::Pcm => "PCM has stream types on discs only, each with its own layout",
+        AudioCodec::AacLatm => "its frames are not byte-aligned and are not unpacked",
         AudioCodec::Adpcm | AudioCodec::Speex | AudioCodec::G726 => {
             "no stream type is defined for it"
         }
@@ -315,7 +323,7 @@ fn check(format: AudioFormat) -> Result<(), Error> {
     })
 }
 
-/// An access unit delimiter for any kind of picture, with its start code.
+/// An access unit delimiter for any picture type, with its start code.
 const fn delimiter(codec: Codec) -> &'static [u8] {
     match codec {
         Codec::H264 => &[0, 0, 0, 1, 0x09, 0xf0],

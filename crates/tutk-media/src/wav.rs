@@ -1,17 +1,17 @@
 use crate::{AudioCodec, AudioFormat, Error, g711};
 
-/// `fmt ` tags (RFC 2361): the codecs, and the one that says that the format stands in a GUID behind.
+/// `fmt ` tags (RFC 2361): the codecs, and the one of a format that is in a GUID.
 const PCM: u16 = 1;
 const A_LAW: u16 = 6;
 const MU_LAW: u16 = 7;
 const EXTENSIBLE: u16 = 0xfffe;
 
-/// A size that is not known yet: readers go to the end of the file.
+/// A size that is not known yet. Readers read to the end of the file.
 const UNKNOWN: u32 = u32::MAX;
 
-/// Sound in a WAV file as it is encoded there: PCM of 16 bits, A-law or µ-law, mono or stereo.
+/// Audio in a WAV file as encoded there: 16-bit PCM, A-law or µ-law, mono or stereo.
 ///
-/// | at | size | what, in a file that this crate wrote |
+/// | offset | size | field, in a file written by this crate |
 /// |---|---|---|
 /// | 0 | 4 | `RIFF` |
 /// | 4 | 4 | bytes of the file − 8 |
@@ -21,43 +21,43 @@ const UNKNOWN: u32 = u32::MAX;
 /// | 20 | 2 | 1: PCM; 6: A-law; 7: µ-law |
 /// | 22 | 2 | channels |
 /// | 24 | 4 | rate |
-/// | 28 | 4 | bytes a second |
-/// | 32 | 2 | bytes of all channels' samples of one time |
-/// | 34 | 2 | bits of a sample: 16, or 8 for G.711 |
+/// | 28 | 4 | bytes per second |
+/// | 32 | 2 | bytes of one sample of all channels |
+/// | 34 | 2 | bits per sample: 16, or 8 for G.711 |
 /// | 36 | 14 | G.711 only: 0 (2 bytes); `fact`; 4; samples of one channel |
 /// | 36 or 50 | 4 | `data` |
 /// | 40 or 54 | 4 | bytes of samples |
-/// | 44 or 58 | | the samples; a zero behind them if their bytes are odd in number |
+/// | 44 or 58 | | the samples; a zero byte if their size is odd |
 ///
-/// All of it little-endian.
+/// All fields are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WavFile<'a> {
-    /// Codec ([`AudioCodec::Pcm`], [`AudioCodec::Pcma`] or [`AudioCodec::Pcmu`]), rate and channels.
+    /// The format: [`AudioCodec::Pcm`], [`AudioCodec::Pcma`] or [`AudioCodec::Pcmu`].
     pub format: AudioFormat,
-    /// The encoded samples, those of the channels in turn.
+    /// The encoded samples, interleaved.
     pub data: &'a [u8],
 }
 
-/// Sound from a WAV file, decoded: linear samples of 16 bits, mono or stereo.
+/// Decoded audio of a WAV file: 16-bit linear samples, mono or stereo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wav {
-    /// Sampling rate in hertz.
+    /// The sample rate in hertz.
     pub rate: u32,
-    /// 1 or 2.
+    /// The number of channels, 1 or 2.
     pub channels: u8,
-    /// The samples, those of the channels in turn.
+    /// The samples, interleaved.
     pub samples: Vec<i16>,
 }
 
 impl<'a> WavFile<'a> {
-    /// Reads a file. Other chunks than `fmt ` and the first `data` are skipped; a `data` chunk that
-    /// says that it is longer than the file (as programs write that cannot go back to its size) is
-    /// taken as far as the file goes, without a last part of a sample.
+    /// Parses a file. Chunks other than `fmt ` and the first `data` are skipped. A `data` chunk
+    /// that states more bytes than the file has (programs that write to a pipe do that) ends at the
+    /// last complete sample.
     ///
     /// # Errors
     ///
-    /// [`Error::Wav`], naming what it is instead: no RIFF file, or another one than WAVE; another
-    /// codec, another size of samples, more than two channels; no `fmt ` or no `data`.
+    /// [`Error::Wav`], which names what was found: another kind of file, codec or sample size, more
+    /// than two channels, no `fmt ` or no `data`.
     pub fn parse(file: &'a [u8]) -> Result<Self, Error> {
         let mut chunks = Chunks::new(file)?;
         let mut format = None;
@@ -78,16 +78,16 @@ impl<'a> WavFile<'a> {
         error("a data chunk", "the end of the file")
     }
 
-    /// The bytes of a file before its samples: 44 for PCM, 58 for G.711.
+    /// Encodes the bytes before the samples: 44 for PCM, 58 for G.711.
     ///
-    /// Who writes samples as they come begins with the header for `None`, which readers take to
-    /// reach to the end of the file. Once all are written, and a zero behind them if their bytes are
-    /// odd in number, the header for so many bytes takes its place; it has the same length.
+    /// To write samples as they come, start with the header for `None`: readers then read to the
+    /// end of the file. At the end, append a zero byte if the size is odd, and overwrite the header
+    /// with that for the known size, which has the same length.
     ///
     /// # Errors
     ///
-    /// [`Error::Wav`] for another codec than PCM, PCMA and PCMU, and when the samples take more than
-    /// the 4 GiB that a WAV file can have.
+    /// [`Error::Wav`] for codecs other than PCM, PCMA and PCMU, and for more than the 4 GiB that a
+    /// WAV file can hold.
     pub fn header(format: AudioFormat, data_bytes: Option<u64>) -> Result<Vec<u8>, Error> {
         let (tag, sample_bytes) = match format.codec {
             AudioCodec::Pcm => (PCM, 2_u16),
@@ -109,7 +109,7 @@ impl<'a> WavFile<'a> {
         file.extend_from_slice(&frame.to_le_bytes());
         file.extend_from_slice(&(sample_bytes * 8).to_le_bytes());
         if tag != PCM {
-            // What is not PCM says how much is behind these fields, and how long it is.
+            // Formats other than PCM have the size of an extension, and the number of samples.
             file.extend_from_slice(&0_u16.to_le_bytes());
             file.extend_from_slice(b"fact");
             file.extend_from_slice(&4_u32.to_le_bytes());
@@ -138,11 +138,11 @@ impl<'a> WavFile<'a> {
         }
     }
 
-    /// Writes a file.
+    /// Encodes the file.
     ///
     /// # Errors
     ///
-    /// As [`header`](Self::header).
+    /// See [`header`](Self::header).
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let mut file = Self::header(self.format, Some(self.data.len() as u64))?;
         file.reserve_exact(self.data.len() + 1);
@@ -155,11 +155,11 @@ impl<'a> WavFile<'a> {
 }
 
 impl Wav {
-    /// Reads a file, decoding it if it is A-law or µ-law.
+    /// Parses a file and decodes A-law and µ-law.
     ///
     /// # Errors
     ///
-    /// As [`WavFile::parse`].
+    /// See [`WavFile::parse`].
     pub fn parse(file: &[u8]) -> Result<Self, Error> {
         let WavFile { format, data } = WavFile::parse(file)?;
         let samples = match format.codec {
@@ -177,11 +177,11 @@ impl Wav {
         })
     }
 
-    /// Writes a file of 16-bit PCM.
+    /// Encodes a file of 16-bit PCM.
     ///
     /// # Errors
     ///
-    /// [`Error::Wav`] when the samples take more than the 4 GiB that a WAV file can have.
+    /// [`Error::Wav`] for more than the 4 GiB that a WAV file can hold.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let format = AudioFormat {
             codec: AudioCodec::Pcm,
@@ -196,12 +196,12 @@ impl Wav {
     }
 }
 
-/// Bytes of the samples of all channels of one time; never 0.
+/// The size of one sample of all channels in bytes, never 0.
 fn frame_bytes(format: AudioFormat) -> usize {
     (format.codec.sample_bytes().unwrap_or(1) * usize::from(format.channels)).max(1)
 }
 
-/// Reads a `fmt ` chunk.
+/// Parses a `fmt ` chunk.
 fn parse_format(body: &[u8]) -> Result<AudioFormat, Error> {
     let Some(&[t0, t1, c0, c1, r0, r1, r2, r3, .., b0, b1]) = body.first_chunk::<16>() else {
         return error("a fmt chunk of 16 bytes or more", format!("{}", body.len()));
@@ -228,7 +228,7 @@ fn parse_format(body: &[u8]) -> Result<AudioFormat, Error> {
     };
     let rate = u32::from_le_bytes([r0, r1, r2, r3]);
     if rate == 0 {
-        return error("a sampling rate", "0 Hz");
+        return error("a sample rate", "0 Hz");
     }
     Ok(AudioFormat {
         codec,
@@ -237,7 +237,7 @@ fn parse_format(body: &[u8]) -> Result<AudioFormat, Error> {
     })
 }
 
-/// The chunks of a RIFF file of kind WAVE.
+/// The chunks of a RIFF file of type WAVE.
 struct Chunks<'a> {
     rest: &'a [u8],
 }
@@ -257,7 +257,7 @@ impl<'a> Chunks<'a> {
         let (size, rest) = rest.split_first_chunk::<4>()?;
         let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
         let body = rest.get(..size).unwrap_or(rest);
-        // Chunks begin at even places.
+        // Chunks start at even offsets.
         self.rest = rest
             .get(size.saturating_add(size % 2)..)
             .unwrap_or_default();
@@ -265,7 +265,7 @@ impl<'a> Chunks<'a> {
     }
 }
 
-/// What a file is that is no WAV file.
+/// Names the format of a file that is not a WAV file.
 fn file_name(file: &[u8]) -> String {
     let known = match file {
         [] => "an empty file",
@@ -289,14 +289,14 @@ fn file_name(file: &[u8]) -> String {
     known.into()
 }
 
-/// What a format tag stands for (RFC 2361, and Microsoft's own list).
+/// Names a format tag (RFC 2361, and Microsoft's list).
 fn codec_name(tag: u16) -> String {
     let known = match tag {
         0x0002 | 0x0011 => "ADPCM",
         0x0003 => "floating-point samples",
         0x0055 => "MP3",
         0x00ff | 0x1600 | 0x1610 => "AAC",
-        _ => return format!("a codec with the number 0x{tag:04x}"),
+        _ => return format!("codec 0x{tag:04x}"),
     };
     known.into()
 }
@@ -320,7 +320,7 @@ mod tests {
         }
     }
 
-    /// A chunk, and the byte that brings the next one to an even place.
+    /// A chunk, padded to an even size.
     fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
         let size = u32::try_from(body.len()).unwrap().to_le_bytes();
         let mut chunk = [name, &size[..], body].concat();
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_as_written() {
+    fn written_file_parses_back() {
         let file = stereo().to_bytes().unwrap();
         assert_eq!(file.len(), 44 + 12);
         assert_eq!(Wav::parse(&file), Ok(stereo()));
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn g711_keeps_its_bytes() {
+    fn g711_bytes_are_kept() {
         let codes: Vec<u8> = (0..=254).collect();
         for (codec, decode) in [
             (AudioCodec::Pcma, g711::decode_pcma as fn(u8) -> i16),
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_can_be_written_again() {
+    fn header_can_be_overwritten() {
         for (codec, length) in [(AudioCodec::Pcm, 44), (AudioCodec::Pcmu, 58)] {
             let format = g711(codec, 1);
             let mut file = WavFile::header(format, None).unwrap();
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_wav_file_does_not_hold() {
+    fn unsupported_codecs_and_sizes_are_refused() {
         let error = |codec, bytes| {
             let header = WavFile::header(g711(codec, 1), bytes);
             header.unwrap_err().to_string()
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_length_and_a_cut_file() {
+    fn unknown_length_and_truncated_file() {
         let mut file = stereo().to_bytes().unwrap();
         file[40..44].fill(0xff);
         assert_eq!(Wav::parse(&file), Ok(stereo()));
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn extensible_files_are_read() {
+    fn extensible_files_are_parsed() {
         let plain = stereo().to_bytes().unwrap();
         let mut body = plain[20..36].to_vec();
         body[..2].copy_from_slice(&EXTENSIBLE.to_le_bytes());
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_is_named() {
+    fn unsupported_files_are_refused() {
         let file = stereo().to_bytes().unwrap();
         let with = |at: usize, byte: u8| {
             let mut file = file.clone();

@@ -1,5 +1,4 @@
-//! Streams cut into access units: the clips that ship, and what ffmpeg's own parser makes of many
-//! more kinds of streams.
+//! Splitting of streams into access units, compared with ffmpeg's parser.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,7 +14,7 @@ use common::{H264, H265, clip};
 use tutk_media::{AccessUnit, Clip, Codec, Error};
 
 #[test]
-fn the_clips_that_ship() {
+fn clips_of_the_program() {
     for (bytes, codec, size, frames, gop) in [
         (H264, Codec::H264, (640, 360), 100, 40),
         (H265, Codec::H265, (320, 180), 40, 20),
@@ -30,14 +29,14 @@ fn the_clips_that_ship() {
         let joined: Vec<u8> = clip.units().flat_map(|unit| unit.data().to_vec()).collect();
         assert!(
             joined == bytes,
-            "{codec}: the units put end to end are not the stream"
+            "{codec}: the units joined are not the stream"
         );
     }
     assert!(H264.len() < 500_000 && H265.len() < 100_000);
 }
 
 #[test]
-fn a_clip_in_the_wrong_container_is_named() {
+fn container_is_recognised() {
     let file = common::mp4(&clip(H264));
     let error = Clip::parse(Bytes::from(file)).unwrap_err();
     assert_eq!(
@@ -48,7 +47,7 @@ fn a_clip_in_the_wrong_container_is_named() {
     );
 }
 
-/// Encodes a test picture with ffmpeg and compares what this crate reads with what ffprobe reads.
+/// Encodes a test picture with ffmpeg and compares the result of this crate with that of ffprobe.
 fn compare(name: &str, size: (u16, u16), args: &[&str]) {
     let file = common::path(name);
     let source = format!("testsrc=size={}x{}:rate=20:duration=1", size.0, size.1);
@@ -76,8 +75,8 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
         format!("{codec},{},{},{}", size.0, size.1, clip.len()),
         "{name}"
     );
-    // ffmpeg's parser of H.265 gives the zero byte of a long start code to the unit before; by
-    // annex B.2.2 it is the start code's.
+    // ffmpeg's parser of H.265 adds the zero byte of a long start code to the unit before.
+    // According to annex B.2.2 it belongs to the start code.
     let (mut ours, mut theirs) = (0, 0);
     let sizes = common::packets(&file, "size");
     assert_eq!(sizes.len(), clip.len(), "{name}");
@@ -87,10 +86,10 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
         let zero_byte = codec == "hevc" && theirs == ours + 1 && bytes[ours] == 0;
         assert!(
             ours == theirs || zero_byte,
-            "{name}: cut at {ours}, by ffmpeg at {theirs}"
+            "{name}: split at {ours}, by ffmpeg at {theirs}"
         );
     }
-    // A key frame has a K among its flags.
+    // Key frames have the flag K.
     let keys: Vec<bool> = clip.units().map(AccessUnit::is_key).collect();
     let expected: Vec<bool> = common::packets(&file, "flags")
         .iter()
@@ -101,7 +100,7 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
 }
 
 #[test]
-fn streams_of_many_kinds_are_cut_as_ffmpeg_cuts_them() {
+fn streams_are_split_as_by_ffmpeg() {
     if !common::ffmpeg_is_there() {
         return;
     }

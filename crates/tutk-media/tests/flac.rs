@@ -1,4 +1,4 @@
-//! FLAC: what a decoder of somebody else's makes of it is what went in.
+//! FLAC, decoded by claxon and ffmpeg.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -17,7 +17,7 @@ use tutk_media::{
     AudioCodec, AudioConfig, AudioFormat, Error, FlacEncoder, LiveMp4, MAX_FLAC_BLOCK, g711, tone,
 };
 
-/// Frames of sound as a file.
+/// Encodes audio frames as a file.
 fn file(format: AudioFormat, frames: &[Vec<u8>]) -> Vec<u8> {
     let mut encoder = FlacEncoder::new(format).unwrap();
     let mut file = b"fLaC\x80\0\0\x22".to_vec();
@@ -31,7 +31,7 @@ fn file(format: AudioFormat, frames: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
-/// The samples that frames stand for.
+/// Decodes audio frames.
 fn samples(codec: AudioCodec, frames: &[Vec<u8>]) -> Vec<i16> {
     let bytes = frames.concat();
     match codec {
@@ -67,7 +67,7 @@ fn formats() -> impl Strategy<Value = AudioFormat> {
         })
 }
 
-/// Noise of every loudness, flanks, silence and sines: in samples, then in the codec.
+/// Noise of all levels, steps, silence and sines.
 fn sounds() -> impl Strategy<Value = Vec<i16>> {
     let length = prop_oneof![16_usize..400, 4_000_usize..10_000];
     let noise = (0_u32..16, length.clone()).prop_flat_map(|(quiet, length)| {
@@ -97,7 +97,7 @@ fn encoded(format: AudioFormat, samples: &[i16]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn every_sample_comes_back(
+    fn samples_round_trip(
         format in formats(),
         sounds in proptest::collection::vec(sounds(), 1..5),
     ) {
@@ -107,7 +107,7 @@ proptest! {
         prop_assume!(!frames.is_empty());
         let file = file(format, &frames);
         prop_assert_eq!(decoded(&file, format.channels), samples(format.codec, &frames));
-        // Never larger than linear samples but for the headers.
+        // At most the size of linear samples and headers.
         let linear: usize = frames.iter().map(|frame| frame.len() * if format.codec == AudioCodec::Pcm { 1 } else { 2 }).sum();
         prop_assert!(file.len() <= linear + 42 + 40 * frames.len());
     }
@@ -142,13 +142,13 @@ fn ffmpeg_decodes_the_same() {
 }
 
 #[test]
-fn it_is_smaller_than_what_it_is_of() {
+fn flac_is_smaller() {
     let format = |codec, rate| AudioFormat {
         codec,
         rate,
         channels: 1,
     };
-    // Speech-like sound is not at hand: a sine with noise 30 dB below.
+    // A sine with noise 30 dB below.
     let mut noise = 1_u32;
     let mut noisy = tone(16_000, 1, 0, 16_000);
     for sample in &mut noisy {
@@ -164,7 +164,7 @@ fn it_is_smaller_than_what_it_is_of() {
     assert!(size(AudioCodec::Pcmu) < 1.4, "{}", size(AudioCodec::Pcmu));
 }
 
-/// Pictures with sound that is made FLAC, as who watches live gets them; every so many milliseconds a frame of sound.
+/// Writes live MP4 with FLAC from audio frames of this many milliseconds.
 fn live(codec: AudioCodec, frame: u64) -> (LiveMp4, Vec<u8>, Vec<Vec<u8>>) {
     let clip = clip(H264);
     let sound = tone_clip(codec, 16_000, 1, 5_000);
@@ -192,14 +192,14 @@ fn live(codec: AudioCodec, frame: u64) -> (LiveMp4, Vec<u8>, Vec<Vec<u8>>) {
 }
 
 #[test]
-fn in_mp4_it_is_heard_as_it_was() {
+fn mp4_with_flac_decodes_to_the_source() {
     if !ffmpeg_is_there() {
         return;
     }
     for (codec, frame) in [
         (AudioCodec::Pcmu, 20),
         (AudioCodec::Pcma, 64),
-        // Longer than a block: it is cut in two.
+        // Longer than a block: split in two.
         (AudioCodec::Pcm, 500),
     ] {
         let (live, file, sounds) = live(codec, frame);
@@ -214,12 +214,12 @@ fn in_mp4_it_is_heard_as_it_was() {
         let blocks = sounds.len() * if frame == 500 { 2 } else { 1 };
         assert_eq!(stored.len(), blocks);
         assert_eq!(stored.last().unwrap().end(), 5 * 16_000);
-        assert_eq!(live.writer().audio_frames(), sounds.len() as u64);
+        assert_eq!(live.audio_frames(), sounds.len() as u64);
     }
 }
 
 #[test]
-fn what_is_no_block_is_left_out() {
+fn invalid_frames_are_refused() {
     let clip = clip(H264);
     let aac = common::sound::aac_clip();
     let config = AudioConfig::new(aac.format()).unwrap();
@@ -237,5 +237,5 @@ fn what_is_no_block_is_left_out() {
     let error = write(format, &frame).unwrap_err();
     assert!(matches!(error, Error::AudioChanged { .. }), "{error}");
     assert!(write(sound.format(), &[0xff; 16]).unwrap().is_some());
-    assert_eq!(live.writer().audio_skipped(), 2);
+    assert_eq!(live.audio_skipped(), 2);
 }

@@ -1,4 +1,4 @@
-//! Segments for live viewing: each at once, each for itself, and no gap between them.
+//! MP4 segments for live viewing.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -17,7 +17,7 @@ use tutk_media::{
     AUDIO_WAIT, AccessUnit, AudioCodec, AudioConfig, Clip, LiveMp4, Segment, nal_units,
 };
 
-/// All segments of a clip with its sound, and when each frame was.
+/// Writes video and audio as segments.
 fn segments(live: &mut LiveMp4, items: Vec<(Duration, Item<'_>)>) -> Vec<Segment> {
     let mut segments = Vec::new();
     for (time, item) in items {
@@ -41,7 +41,7 @@ fn join(live: &LiveMp4, segments: &[Segment]) -> Vec<u8> {
         .collect()
 }
 
-/// The names of the boxes of a segment.
+/// The types of the boxes of a segment.
 fn boxes(segment: &[u8]) -> Vec<&'static str> {
     let mut rest = segment;
     let mut names = Vec::new();
@@ -58,7 +58,7 @@ fn boxes(segment: &[u8]) -> Vec<&'static str> {
 }
 
 #[test]
-fn each_frame_is_a_segment_at_once() {
+fn each_frame_is_a_segment() {
     for bytes in [H264, H265] {
         let clip = clip(bytes);
         let mut live = LiveMp4::new(clip.codec());
@@ -67,7 +67,7 @@ fn each_frame_is_a_segment_at_once() {
             let segment = live.write(unit, FRAME * at).unwrap().unwrap();
             assert_eq!(boxes(&segment.data), ["moof", "mdat"]);
             assert_eq!(segment.key, unit.is_key());
-            // The initialization segment once, and from then on for who comes later.
+            // The initialization segment comes once, and is kept for later viewers.
             let init = live.init().unwrap();
             assert_eq!(boxes(&init.data), ["ftyp", "moov"]);
             assert_eq!(segment.init.as_ref(), (at == 0).then_some(init));
@@ -83,7 +83,7 @@ fn each_frame_is_a_segment_at_once() {
             let sizes: usize = nals.map(|nal| nal.payload.len() + 4).sum();
             assert_eq!(picture.data.len(), sizes);
         }
-        assert_eq!(live.writer().frames(), clip.len() as u64);
+        assert_eq!(live.frames(), clip.len() as u64);
     }
     let mut live = LiveMp4::new(clip(H264).codec());
     live.write(clip(H264).unit(0).unwrap(), FRAME).unwrap();
@@ -97,7 +97,7 @@ fn is_set(clip: &Clip, nal: &[u8]) -> bool {
 }
 
 #[test]
-fn a_viewer_can_begin_at_any_key_frame() {
+fn viewers_can_join_at_any_key_frame() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -110,7 +110,7 @@ fn a_viewer_can_begin_at_any_key_frame() {
         let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
         let all = segments(&mut live, items);
         assert_eq!(all.len(), clip.len() + sound.len());
-        assert_eq!(live.writer().audio_skipped(), 0);
+        assert_eq!(live.audio_skipped(), 0);
         let bare = File::new(&format!("live.{suffix}"), bytes);
         let expected = decoded(&bare.0);
         let keys: Vec<_> = (0..all.len()).filter(|at| all[*at].key).collect();
@@ -137,7 +137,43 @@ fn a_viewer_can_begin_at_any_key_frame() {
     }
 }
 
-/// A camera that changes its picture: the sets of the clip with another level.
+#[test]
+fn late_viewers_can_start_at_zero() {
+    let clip = clip(H264);
+    let sound = aac_clip();
+    let mut live = LiveMp4::new(clip.codec())
+        .with_audio(AudioConfig::new(sound.format()).unwrap())
+        .unwrap();
+    let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
+    let all = segments(&mut live, items);
+    let join = all.iter().rposition(|segment| segment.key).unwrap();
+    let origin = all[join].start;
+    assert_eq!(origin, FRAME * 80);
+    let rebased = all[join..].iter().map(|segment| segment.rebased(origin));
+    let rebased: Vec<u8> = rebased.flatten().flatten().collect();
+    let original = all[join..]
+        .iter()
+        .flat_map(|segment| segment.data.clone())
+        .collect::<Vec<_>>();
+    assert_eq!(rebased.len(), original.len());
+    for (track, shift) in [(0, 80 * 4_500), (1, 4 * 16_000)] {
+        let [moved, kept] = [&rebased, &original].map(|file| tracks(file)[track].clone());
+        assert!(!kept.is_empty() && moved.len() == kept.len());
+        for (moved, kept) in moved.iter().zip(&kept) {
+            assert_eq!(moved.time + shift, kept.time);
+            assert_eq!((moved.duration, &moved.data), (kept.duration, &kept.data));
+        }
+    }
+    assert!(all[join..].iter().all(|segment| segment.start >= origin));
+    assert_eq!(all.last().unwrap().end, FRAME * 100);
+    let sets: Vec<_> = all
+        .iter()
+        .filter_map(|segment| segment.init.as_ref())
+        .collect();
+    assert_eq!(sets, [live.init().unwrap()]);
+}
+
+/// Returns an access unit whose sequence parameter set states another level.
 fn change(unit: &AccessUnit) -> AccessUnit {
     let mut out = Vec::new();
     for nal in nal_units(unit.data()) {
@@ -151,7 +187,7 @@ fn change(unit: &AccessUnit) -> AccessUnit {
     AccessUnit::new(unit.codec(), out)
 }
 
-/// How many sequence parameter sets each stored picture has.
+/// The number of sequence parameter sets in each picture.
 fn sets(file: &[u8]) -> Vec<usize> {
     let [pictures, _] = tracks(file);
     let of = |mut data: &[u8]| {
@@ -166,16 +202,17 @@ fn sets(file: &[u8]) -> Vec<usize> {
     pictures.iter().map(|picture| of(&picture.data)).collect()
 }
 
-/// One who reads a file has one header: what differs from it stays in the stream, and what comes back does too.
+/// A client of one endless file ignores new initialization segments: the sets must stay in the
+/// stream.
 #[test]
-fn parameter_sets_that_change_and_change_back_in_one_file() {
+fn changed_parameter_sets_stay_in_the_stream() {
     let clip = clip(H264);
     let keys: Vec<_> = clip.units().map(AccessUnit::is_key).collect();
     let second = 1 + keys.iter().skip(1).position(|key| *key).unwrap();
-    let mut live = LiveMp4::new(clip.codec()).with_one_init();
+    let mut live = LiveMp4::new(clip.codec());
     let mut file = tutk_media::Mp4Writer::new(clip.codec());
     let (mut inits, mut segments, mut stored) = (0, Vec::new(), Vec::new());
-    // The clip three times: as it is, changed, as it is.
+    // The clip three times: original, changed, original.
     for at in 0..3 * clip.len() {
         let unit = clip.unit(at % clip.len()).unwrap();
         let unit = match at / clip.len() {
@@ -189,7 +226,7 @@ fn parameter_sets_that_change_and_change_back_in_one_file() {
         stored.extend(file.write(&unit, time).unwrap());
     }
     stored.extend(file.finish().unwrap());
-    assert_eq!(inits, 1);
+    assert_eq!(inits, 3);
     for sets in [sets(&segments), sets(&stored)] {
         assert_eq!((sets[0], sets[second]), (0, 0));
         let later = sets[clip.len()..].iter().zip(keys.iter().cycle());
@@ -200,7 +237,7 @@ fn parameter_sets_that_change_and_change_back_in_one_file() {
 }
 
 #[test]
-fn new_parameter_sets_make_a_new_initialization_segment() {
+fn changed_parameter_sets_make_an_initialization_segment() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -221,16 +258,16 @@ fn new_parameter_sets_make_a_new_initialization_segment() {
         [(0, "avc1.4D401F".into()), (40, "avc1.4D401E".into())]
     );
     assert_eq!(live.init().unwrap().codecs, "avc1.4D401E");
-    // The sets are in the one or in the other, and in no segment.
-    let [pictures, _] = tracks(&all);
-    assert!(pictures.iter().all(|picture| picture.data[4] & 0x1f != 7));
+    // Before the change, parameter sets are in the initialization segment only.
+    let keys = sets(&all);
+    assert!(keys[..40].iter().all(|sets| *sets == 0) && keys[40] == 1);
 }
 
 #[test]
-fn sound_that_is_awaited() {
+fn stream_waits_for_audio() {
     let clip = clip(H265);
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 1_000);
-    // It comes after 300 ms.
+    // Audio comes after 300 ms.
     let mut live = LiveMp4::new(clip.codec()).await_audio();
     let items = interleaved(&clip, FRAME, frames(&pcmu, Duration::from_millis(310)));
     let all = segments(&mut live, items);
@@ -247,7 +284,7 @@ fn sound_that_is_awaited() {
             .all(|segment| segment.init.is_none() && boxes(&segment.data).len() == 2)
     );
 
-    // It never comes: what was held back is there after two seconds, and begins with a key frame.
+    // Without audio, the pictures are written after two seconds, from the key frame on.
     let mut live = LiveMp4::new(clip.codec()).await_audio();
     let units = clip.units().chain(clip.units());
     let mut all = (0..)
@@ -264,10 +301,10 @@ fn sound_that_is_awaited() {
 }
 
 proptest! {
-    /// Whatever the clocks say: no gap, no overlap; and where they are steady, every picture stands
-    /// where its clock says.
+    /// With any clock there is no gap and no overlap, and at a steady rate every picture is at its
+    /// time.
     #[test]
-    fn there_is_never_a_gap(
+    fn segments_have_no_gaps(
         intervals in prop::collection::vec(
             prop_oneof![4 => 30..80_u64, 1 => 0..3_000_u64, 1 => Just(0)],
             1..40,
@@ -300,14 +337,14 @@ proptest! {
         let all = segments(&mut live, items);
         let [pictures, sounds] = tracks(&join(&live, &all));
         prop_assert_eq!(pictures.len(), times.len());
-        prop_assert_eq!(sounds.len() as u64, live.writer().audio_frames());
+        prop_assert_eq!(sounds.len() as u64, live.audio_frames());
         for track in [&pictures, &sounds] {
             for pair in track.windows(2) {
                 prop_assert_eq!(pair[0].end(), pair[1].time);
                 prop_assert!(pair[0].duration >= 90);
             }
         }
-        // Where times stood still the clock went on by itself: it is measured by the last picture.
+        // The clock continues while times do not increase, so compare with the last picture.
         let last = pictures.last().unwrap();
         let settled = pictures.len() - 20;
         prop_assert!(settled > unsteady);

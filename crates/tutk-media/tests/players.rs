@@ -1,4 +1,4 @@
-//! Files with sound as players see them.
+//! MP4 and WAV files as ffmpeg reads them.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,7 +20,7 @@ use tutk_media::{
     AudioClip, AudioCodec, AudioConfig, AudioFormat, Mp4Writer, Wav, WavFile, g711, tone,
 };
 
-/// clip.h264 with this sound.
+/// Writes the clip with this audio.
 fn record(name: &str, sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>) -> File {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
@@ -29,8 +29,8 @@ fn record(name: &str, sound: impl IntoIterator<Item = (AudioFormat, Bytes, Durat
     File::new(name, &file)
 }
 
-/// Both tracks are there, begin together, and end when they should: the picture at 5 s, and the
-/// sound, with what its encoder put before and behind it, with its last frame.
+/// Checks that both tracks start together and end at their times: video at 5 s, audio with its last
+/// frame.
 fn check(name: &str, sound: Frames, expected: &str, frame: f64) {
     let count = sound.len();
     let (_, _, last) = sound.last().unwrap();
@@ -61,7 +61,7 @@ fn check(name: &str, sound: Frames, expected: &str, frame: f64) {
 }
 
 #[test]
-fn every_codec_that_mp4_holds() {
+fn all_supported_codecs() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -98,11 +98,11 @@ fn every_codec_that_mp4_holds() {
 }
 
 #[test]
-fn linear_and_g711_samples_come_out_as_they_went_in() {
+fn pcm_and_g711_round_trip() {
     if !ffmpeg_is_there() {
         return;
     }
-    // All of it: every code of G.711, and noise.
+    // Noise, with every code of G.711.
     let input: Vec<i16> = (0..40_000_u32)
         .map(|at| (at.wrapping_mul(2_654_435_761) >> 16).to_le_bytes())
         .map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]]))
@@ -128,7 +128,7 @@ fn linear_and_g711_samples_come_out_as_they_went_in() {
 }
 
 #[test]
-fn clicks_are_heard_on_the_second() {
+fn clicks_are_on_the_second() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -140,7 +140,7 @@ fn clicks_are_heard_on_the_second() {
     let file = record("clicks-aac.mp4", frames(&aac_clip(), Duration::ZERO));
     let samples = sound::samples(&file.0);
     assert_eq!(samples.len(), 78 * 1_024);
-    // The first click is where a decoder only begins to hear.
+    // The decoder misses the first click.
     let found = clicks(&samples);
     let found: Vec<_> = found.iter().rev().take(4).rev().collect();
     for (second, at) in (1..).zip(&found) {
@@ -150,7 +150,7 @@ fn clicks_are_heard_on_the_second() {
 }
 
 #[test]
-fn sound_that_starts_late_and_sound_from_before() {
+fn audio_that_starts_late_or_early() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -160,7 +160,7 @@ fn sound_that_starts_late_and_sound_from_before() {
     assert_eq!(probed.starts, [0.0, 1.71]);
     assert!((probed.ends[1] - 4.71).abs() < 1e-4);
 
-    // Pictures begin at 2 s with the second key frame: what was said before is left out.
+    // Pictures start at 2 s with the second key frame. Earlier audio is skipped.
     let clip = clip(H264);
     let aac = aac_clip();
     let mut items = interleaved(&clip, FRAME, frames(&aac, Duration::ZERO));
@@ -169,7 +169,7 @@ fn sound_that_starts_late_and_sound_from_before() {
     });
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
     let mut bytes = write(&mut writer, items);
-    // Of the sound, 32 frames of 64 ms began before 2 s.
+    // 32 audio frames of 64 ms start before 2 s.
     assert_eq!((writer.skipped(), writer.audio_skipped()), (20, 32));
     assert_eq!((writer.frames(), writer.audio_frames()), (60, 46));
     bytes.extend(writer.finish().unwrap());
@@ -180,7 +180,7 @@ fn sound_that_starts_late_and_sound_from_before() {
 }
 
 #[test]
-fn gaps_do_not_shift_what_comes_after() {
+fn gaps_do_not_shift_later_audio() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -194,12 +194,12 @@ fn gaps_do_not_shift_what_comes_after() {
         let file = record(&format!("gap-{lost}.mp4"), kept);
         let probed = probe(&file.0);
         assert!((probed.ends[1] - 5.0).abs() < 1e-4);
-        // The decoder's samples have no gap; the packets' times do.
+        // The samples have no gap; the packet times do.
         let samples = sound::samples(&file.0);
         assert_eq!(samples.len(), 40_000 - lost * 160);
         let [_, stored] = tracks(&fs::read(&file.0).unwrap());
         assert_eq!(stored[from].time, (from + lost) as u64 * 160);
-        // Heard with the gap, as a player would, the clicks are on the second.
+        // Played with the gap, the clicks are on the second.
         let name = file.0.to_str().unwrap();
         let args = [
             "-v",
@@ -227,11 +227,11 @@ fn gaps_do_not_shift_what_comes_after() {
 }
 
 #[test]
-fn a_minute_stays_in_step() {
+fn a_minute_stays_in_sync() {
     if !ffmpeg_is_there() {
         return;
     }
-    // As a camera that sends its clip of sound anew with each run of its pictures.
+    // The audio clip starts again with each run of the video clip.
     let (clip, aac) = (clip(H264), aac_clip());
     let mut writer = Mp4Writer::new(clip.codec())
         .with_audio(AudioConfig::new(aac.format()).unwrap())
@@ -253,7 +253,7 @@ fn a_minute_stays_in_step() {
 }
 
 #[test]
-fn a_file_cut_anywhere_plays_to_its_last_whole_fragment() {
+fn truncated_files_play_to_their_last_whole_fragment() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -264,8 +264,8 @@ fn a_file_cut_anywhere_plays_to_its_last_whole_fragment() {
         let cut = &whole[..whole.len() * part / 20];
         let [pictures, sound] = tracks(cut);
         let file = File::new(&format!("cut-{part}.mp4"), cut);
-        // As a stream: in a file that it can go about in, ffmpeg 5.1 looks for all fragments first,
-        // and gives up on one whose `moof` is cut. About the last fragment it complains.
+        // From a pipe: in a seekable file, ffmpeg 5.1 looks for all fragments first and fails on a
+        // truncated `moof`.
         let args = [
             "-v", "quiet", "-i", "-", "-map", "0:a", "-f", "mulaw", "-c", "copy", "-",
         ];
@@ -293,7 +293,7 @@ fn a_file_cut_anywhere_plays_to_its_last_whole_fragment() {
 }
 
 #[test]
-fn g711_as_ffmpeg_has_it() {
+fn g711_matches_ffmpeg() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -315,7 +315,7 @@ fn g711_as_ffmpeg_has_it() {
 }
 
 #[test]
-fn wav_files_that_ffmpeg_writes() {
+fn wav_files_from_ffmpeg() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -327,7 +327,7 @@ fn wav_files_that_ffmpeg_writes() {
     };
     let input = File::new("in.wav", &wav.to_bytes().unwrap());
     let name = input.0.to_str().unwrap();
-    // To a pipe, so that it cannot go back and write the sizes.
+    // To a pipe, so that ffmpeg cannot write the sizes.
     let theirs = common::run_bytes("ffmpeg", &["-v", "error", "-i", name, "-f", "wav", "-"]);
     assert_eq!(Wav::parse(&theirs), Ok(wav));
     let args = [
@@ -349,11 +349,11 @@ fn wav_files_that_ffmpeg_writes() {
 }
 
 #[test]
-fn wav_files_of_every_codec_as_ffmpeg_reads_and_writes_them() {
+fn wav_files_of_all_codecs_to_and_from_ffmpeg() {
     if !ffmpeg_is_there() {
         return;
     }
-    // Every code of G.711, and an odd number of bytes where there can be one.
+    // Every code of G.711, and an odd number of bytes if possible.
     let codes: Vec<u8> = (0..=u8::MAX).cycle().take(8_001).collect();
     for (codec, name, channels) in [
         (AudioCodec::Pcm, "pcm_s16le", 1_u8),
@@ -379,14 +379,14 @@ fn wav_files_of_every_codec_as_ffmpeg_reads_and_writes_them() {
             let entries = "stream=codec_name,sample_rate,channels,duration_ts";
             let args = ["-v", "error", "-show_entries", entries, "-of", "csv=p=0"];
             let shown = common::run("ffprobe", &[&args[..], &[path]].concat());
-            // What has no size yet is measured by the file itself.
+            // Without a size, ffprobe measures the file.
             let samples = wav.data.len() / frame;
             let expected = format!("{name},8000,{channels},{samples}");
             assert_eq!(shown.trim(), expected, "{how}");
             let raw = name.trim_start_matches("pcm_");
             let args = ["-v", "error", "-i", path, "-c", "copy", "-f", raw, "-"];
             assert!(common::run_bytes("ffmpeg", &args) == wav.data, "{path}");
-            // And back, from a file that ffmpeg wrote into a pipe.
+            // And back, from ffmpeg's output to a pipe.
             let args = ["-v", "error", "-i", path, "-c", "copy", "-f", "wav", "-"];
             let theirs = common::run_bytes("ffmpeg", &args);
             assert!(WavFile::parse(&theirs) == Ok(wav), "{path}");

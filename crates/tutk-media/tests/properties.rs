@@ -1,4 +1,4 @@
-//! Whatever comes in: no panic, no byte lost.
+//! Properties for any input.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -34,7 +34,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..400)
 }
 
-/// A clip with some of its bytes changed, cut somewhere.
+/// A clip with some bytes changed, truncated.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let clip = prop_oneof![Just(&H264[..20_000]), Just(&H265[..20_000])];
     let damage = prop::collection::vec((0..20_000_usize, any::<u8>()), 0..40);
@@ -97,7 +97,7 @@ proptest! {
         let _ = SequenceParameters::parse(codec, &bytes);
     }
 
-    /// Cutting does not depend on the length of the start codes.
+    /// Splitting does not depend on the length of start codes.
     #[test]
     fn start_codes_of_any_length(longer in prop::collection::vec(any::<bool>(), 120)) {
         let mut stream = Vec::new();
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_as_sound(mut bytes in prop::collection::vec(any::<u8>(), 0..200), adts in any::<bool>()) {
+    fn any_bytes_as_audio(mut bytes in prop::collection::vec(any::<u8>(), 0..200), adts in any::<bool>()) {
         if adts && bytes.len() > 2 {
             bytes[..2].copy_from_slice(&[0xff, 0xf1]);
         }
@@ -131,7 +131,7 @@ proptest! {
         }
     }
 
-    /// A WAV file with some of its first bytes changed, cut somewhere.
+    /// A WAV file with some of its first bytes changed, truncated.
     #[test]
     fn damaged_wav_files(
         samples in prop::collection::vec(any::<i16>(), 0..100),
@@ -157,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn adts_streams_are_read_as_written(
+    fn adts_streams_parse_back(
         payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..50), 1..20),
     ) {
         let format = AudioFormat { codec: AudioCodec::Aac, rate: 44_100, channels: 2 };
@@ -170,9 +170,9 @@ proptest! {
         prop_assert!(clip.frames().map(|(frame, _)| frame).eq(&payloads));
     }
 
-    /// Whatever the clocks say: nothing is lost unsaid, and no sample begins before its predecessor ends.
+    /// With any clock, all skipped frames are counted and samples do not overlap.
     #[test]
-    fn sound_and_pictures_at_any_time(
+    fn audio_and_video_at_any_time(
         times in prop::collection::vec((any::<bool>(), 0..4_000_u64, 0..200_u8), 1..150),
         aac in any::<bool>(),
         awaited in any::<bool>(),
@@ -183,7 +183,7 @@ proptest! {
         writer = if awaited { writer.await_audio() } else { writer.with_audio(AudioConfig::new(sound.format()).unwrap()).unwrap() };
         let (mut file, mut units, mut heard, mut refused) = (Vec::new(), 0, 0, 0);
         for (at, (picture, time, jump)) in times.into_iter().enumerate() {
-            // Mostly onward by 20 ms, and now and then to anywhere.
+            // Mostly 20 ms later, sometimes anywhere.
             let time = Duration::from_millis(if jump == 0 { time * 10_000 } else { time % 50 + 20 * at as u64 });
             if picture {
                 let unit = clip.unit(units % clip.len()).unwrap();

@@ -1,4 +1,4 @@
-//! RTP: what goes in comes out, whatever the size of packets, and whatever is lost.
+//! RTP round trips with packets of many sizes and with loss.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -7,12 +7,10 @@
 
 mod common;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use common::rtp::Sender;
 use common::sound::{aac_clip, tone_clip};
-use common::{FRAME, H264, H265, clip};
+use common::{H264, H265, clip};
 use proptest::prelude::*;
 use tutk_media::{
     AudioCodec, AudioConfig, AudioFormat, Codec, Error, MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES,
@@ -45,7 +43,7 @@ fn marker(packet: &[u8]) -> bool {
     packet[1] & 0x80 != 0
 }
 
-/// Sends and receives a stream, looking at every packet.
+/// Sends and receives a stream and checks every packet.
 fn round_trip(codec: Codec, units: &[Vec<u8>], packet_bytes: usize) {
     let mut rtp = Sender::video(codec, packet_bytes);
     let mut back = RtpDepacketizer::video(codec);
@@ -70,7 +68,7 @@ fn round_trip(codec: Codec, units: &[Vec<u8>], packet_bytes: usize) {
     );
 }
 
-/// NAL units of any type that RTP has room for, and of any length.
+/// NAL units of all types that RTP can carry.
 fn nal(codec: Codec, lengths: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
     let types = match codec {
         Codec::H264 => 1..24_u8,
@@ -80,7 +78,7 @@ fn nal(codec: Codec, lengths: std::ops::Range<usize>) -> impl Strategy<Value = V
     (types, any::<[u8; 2]>(), body).prop_map(move |(nal_type, [first, second], body)| {
         let mut nal = match codec {
             Codec::H264 => vec![first & 0xe0 | nal_type],
-            // A temporal id of 0 does not exist.
+            // The temporal id is never 0.
             Codec::H265 => vec![first & 0x81 | nal_type << 1, second | 1],
         };
         nal.extend(body);
@@ -97,7 +95,7 @@ fn stream(lengths: std::ops::Range<usize>) -> impl Strategy<Value = (Codec, Vec<
 }
 
 #[test]
-fn the_clips_at_many_sizes() {
+fn clips_in_packets_of_many_sizes() {
     for bytes in [H264, H265] {
         let clip = clip(bytes);
         let units: Vec<_> = clip.units().map(|unit| unit.data().to_vec()).collect();
@@ -115,54 +113,7 @@ fn the_clips_at_many_sizes() {
 }
 
 #[test]
-fn key_frames_are_given_the_sets_that_they_lack() {
-    for (bytes, needed) in [(H264, 2), (H265, 3)] {
-        let clip = clip(bytes);
-        let codec = clip.codec();
-        let key = clip.unit(0).unwrap().data();
-        let all = nals(key);
-        let is_set = |nal: &&[u8]| {
-            let kind = codec.kind(nal);
-            use tutk_media::NalKind::{Pps, Sps, Vps};
-            matches!(kind, Vps | Sps | Pps)
-        };
-        let sets: Vec<_> = all.iter().copied().filter(is_set).collect();
-        assert_eq!(sets.len(), needed);
-        let rest: Vec<_> = all.iter().copied().filter(|nal| !is_set(nal)).collect();
-        let delimiter: &[u8] = if codec == Codec::H264 {
-            &[0x09, 0xf0]
-        } else {
-            &[0x46, 1, 0x50]
-        };
-        let sent = |rtp: &mut Sender, nals: &[&[u8]]| {
-            let nals: Vec<_> = nals.iter().map(|nal| nal.to_vec()).collect();
-            let unit = unit(&nals);
-            let packets = rtp.packets(&unit, 0);
-            let frames = frames(&mut RtpDepacketizer::video(codec), &packets);
-            frames[0].data.clone()
-        };
-        let mut rtp = Sender::video(codec, 1_200);
-        // Nothing is known yet.
-        assert_eq!(nals(&sent(&mut rtp, &rest)), rest);
-        assert_eq!(nals(&sent(&mut rtp, &all)), all);
-        // A delimiter stays first, and what is there is not sent twice.
-        let expected = [&[delimiter], &sets[..], &rest].concat();
-        assert_eq!(
-            nals(&sent(&mut rtp, &[&[delimiter], &rest[..]].concat())),
-            expected
-        );
-        for kept in &sets {
-            let some = [&[delimiter, kept], &rest[..]].concat();
-            assert_eq!(nals(&sent(&mut rtp, &some)), expected);
-        }
-        // Others than key frames go out as they are.
-        let delta = nals(clip.unit(1).unwrap().data());
-        assert_eq!(nals(&sent(&mut rtp, &delta)), delta);
-    }
-}
-
-#[test]
-fn nal_units_that_rtp_has_no_way_to_send_are_counted() {
+fn unsupported_nal_units_are_skipped_and_counted() {
     let mut rtp = Sender::video(Codec::H264, 1_200);
     let strange = unit(&[vec![0x78, 1, 2], vec![0x60], vec![0x7f, 3]]);
     assert!(rtp.packets(&strange, 0).is_empty());
@@ -180,7 +131,8 @@ fn nal_units_that_rtp_has_no_way_to_send_are_counted() {
     assert!(marker(&sent[0]) && sent[0][RTP_HEADER_BYTES..] == [2, 1, 0xd0]);
 }
 
-/// All frames of a clip, those of PCM and G.711 put end to end, as they can be cut.
+/// Sends and receives the frames of a clip. PCM and G.711 are compared joined, because they can be
+/// split.
 fn sound_round_trip(clip: &tutk_media::AudioClip, packet_bytes: usize) {
     let audio = AudioConfig::of_frame(clip.format(), clip.frame(0).unwrap().0).unwrap();
     let mut rtp = Sender::audio(audio, packet_bytes);
@@ -209,7 +161,7 @@ fn sound_round_trip(clip: &tutk_media::AudioClip, packet_bytes: usize) {
 }
 
 #[test]
-fn sound_at_many_sizes() {
+fn audio_in_packets_of_many_sizes() {
     for packet_bytes in [MIN_RTP_PACKET_BYTES, 65, 67, 300, 1_452] {
         sound_round_trip(&aac_clip(), packet_bytes);
         sound_round_trip(&aac_clip().without_adts(), packet_bytes);
@@ -225,7 +177,7 @@ fn sound_at_many_sizes() {
 }
 
 #[test]
-fn sound_that_cannot_be_sent_is_named() {
+fn unsupported_audio_is_refused() {
     let format = |codec| AudioFormat {
         codec,
         rate: 16_000,
@@ -263,7 +215,7 @@ fn sound_that_cannot_be_sent_is_named() {
 }
 
 #[test]
-fn opus_in_stereo_has_any_length() {
+fn opus_packets_of_any_length() {
     let audio = AudioConfig::new(AudioFormat {
         codec: AudioCodec::Opus,
         rate: 48_000,
@@ -279,9 +231,9 @@ fn opus_in_stereo_has_any_length() {
     }
 }
 
-/// Several AAC frames in one packet, as others send them (RFC 3640 section 3.3.6).
+/// Other senders put several AAC frames in one packet (RFC 3640 section 3.3.6).
 #[test]
-fn aac_frames_together() {
+fn several_aac_frames_in_one_packet() {
     let format = AudioFormat {
         codec: AudioCodec::Aac,
         rate: 16_000,
@@ -312,7 +264,7 @@ fn aac_frames_together() {
 }
 
 #[test]
-fn what_is_no_packet_is_named() {
+fn invalid_packets_are_refused() {
     let mut back = RtpDepacketizer::video(Codec::H264);
     let mut error = |packet: &[u8]| back.handle_packet(packet).unwrap_err().to_string();
     assert!(error(&[0x80; 11]).starts_with("RTP packet: expected a whole RTP packet, found "));
@@ -324,8 +276,8 @@ fn what_is_no_packet_is_named() {
         sequence += 1;
         error(&packet)
     };
-    assert!(error(&[0x79, 0, 1]).ends_with("or a part of one, found type 25"));
-    // Later ones of the same access unit are dropped without a word: others begin anew.
+    assert!(error(&[0x79, 0, 1]).ends_with("an aggregation or a fragment, found type 25"));
+    // Later packets of the same access unit are dropped silently.
     let mut back = RtpDepacketizer::video(Codec::H264);
     let mut error = |payload: &[u8]| {
         back = RtpDepacketizer::video(Codec::H264);
@@ -333,19 +285,19 @@ fn what_is_no_packet_is_named() {
             .unwrap_err()
             .to_string()
     };
-    assert!(error(&[0x78, 0, 2, 0x65]).ends_with("in an aggregation, found a part of one"));
+    assert!(error(&[0x78, 0, 2, 0x65]).ends_with("in an aggregation, found a truncated one"));
     assert!(error(&[0x7c]).ends_with("the header of a fragment, found none"));
     assert!(error(&[]).ends_with("the header of a NAL unit, found 0 bytes"));
     assert!(error(&[0x7c, 0x9c, 1]).ends_with("found type 28"));
     assert_eq!(back.dropped(), 1);
-    // Who comes while a NAL unit is under way waits for the next access unit.
+    // A receiver that joins within a NAL unit waits for the next access unit.
     let mut back = RtpDepacketizer::video(Codec::H264);
     let packet = [&head[..], &[0x7c, 0x45, 1]].concat();
     assert_eq!(back.handle_packet(&packet), Ok(()));
     assert_eq!((back.poll(), back.dropped()), (None, 1));
 }
 
-/// Units of a stream, each filled with a number of its own, so that none is like another.
+/// Access units with different contents.
 fn numbered(count: u8) -> Vec<Vec<u8>> {
     let bodies = (1..=count).map(|at| vec![at; 300 * usize::from(at % 3 + 1)]);
     bodies
@@ -359,7 +311,8 @@ proptest! {
         (codec, units) in stream(1..3_000),
         packet_bytes in prop_oneof![64..100_usize, 100..2_000_usize, Just(65_535)],
     ) {
-        // Key frames without parameter sets are sent after the known ones: see the test of short units.
+        // Key frames without parameter sets are sent after the known ones: see the test of short
+        // units.
         let has_set = |unit: &Vec<u8>| nals(unit).iter().any(|nal| {
             use tutk_media::NalKind::{Pps, Sps, Vps};
             matches!(codec.kind(nal), Vps | Sps | Pps)
@@ -375,14 +328,13 @@ proptest! {
         for (at, unit) in (0..).zip(&units) {
             let received = frames(&mut back, &rtp.packets(unit, at));
             prop_assert_eq!(received.len(), 1);
-            // With sets put before some of them, nothing is missing.
+            // Known parameter sets may be added before key frames.
             let received = nals(&received[0].data);
             prop_assert!(nals(unit).iter().all(|nal| received.contains(nal)));
         }
     }
 
-    /// Lost, doubled and swapped packets: whatever comes out was sent like that, and what was not
-    /// touched comes out.
+    /// With lost and repeated packets, the frames without loss are received, and no others.
     #[test]
     fn any_loss(
         lost in prop::collection::btree_set(0..120_usize, 0..30),
@@ -448,23 +400,5 @@ proptest! {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn times_of_a_stream_are_those_of_its_frames() {
-    let clip = clip(H265);
-    let mut rtp = Sender::video(clip.codec(), 1_452);
-    let mut back = RtpDepacketizer::video(clip.codec());
-    for (at, unit) in (0..).zip(clip.units()) {
-        let time = Duration::from_secs(47_720) + FRAME * at;
-        let timestamp = rtp_timestamp(time, rtp.clock_rate());
-        let sent = rtp.packets(unit.data(), timestamp);
-        let received = frames(&mut back, &sent);
-        // On the way they wrap.
-        assert_eq!(
-            received[0].timestamp,
-            4_294_800_000_u32.wrapping_add(at * 4_500)
-        );
     }
 }

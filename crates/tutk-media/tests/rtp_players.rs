@@ -1,4 +1,4 @@
-//! RTP as ffmpeg and GStreamer receive it: frame for frame what was sent.
+//! RTP as GStreamer receives it. The players of tutk-serve's tests receive it from an RTSP server.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use common::encoded::{mp3, opus};
 use common::rtp::Sender;
-use common::rtsp::{Stream, watch};
 use common::sound::{Frames, aac_clip, frames, tone_clip};
 use common::{FRAME, File, H264, H265, are_there, clip, ffmpeg_is_there};
 use tutk_media::{
@@ -31,7 +30,13 @@ fn append(rtp: &mut Sender, frame: &[u8], time: Duration, out: &mut Vec<Vec<u8>>
     out.extend(rtp.packets(frame, timestamp));
 }
 
-/// The whole clip; its first key frame's sets are in the description.
+/// A stream and its packets.
+struct Stream {
+    media: MediaDescription,
+    packets: Vec<Vec<u8>>,
+}
+
+/// The stream of a clip. The parameter sets of its first key frame are in the description.
 fn video(clip: &Clip, packet_bytes: usize) -> Stream {
     let sets = ParameterSets::of(clip.unit(0).unwrap());
     let mut rtp = Sender::video(clip.codec(), packet_bytes);
@@ -61,12 +66,12 @@ fn nals(stream: &[u8]) -> Vec<&[u8]> {
     nal_units(stream).map(|nal| nal.payload).collect()
 }
 
-/// The sound that RTP carries, each with what ffmpeg and GStreamer call it.
+/// An audio stream and its depayloader in GStreamer.
 struct Sound {
     name: &'static str,
     frames: Frames,
     packet_bytes: usize,
-    /// ffmpeg's muxer for the bare stream, where frames put end to end are one.
+    /// The format of the bare stream, if frames joined are one.
     raw: Option<&'static str>,
     depayloader: &'static str,
 }
@@ -83,7 +88,6 @@ fn every_sound() -> Vec<Sound> {
             depayloader,
         });
     };
-    // In parts, too.
     add(
         "aac",
         all(&aac_clip()),
@@ -129,164 +133,7 @@ fn every_sound() -> Vec<Sound> {
     sounds
 }
 
-#[test]
-fn ffmpeg_receives_the_pictures() {
-    if !ffmpeg_is_there() {
-        return;
-    }
-    for (bytes, format) in [(H264, "h264"), (H265, "hevc")] {
-        let clip = clip(bytes);
-        for packet_bytes in [200, RTP_PACKET_BYTES, 65_535] {
-            let stream = video(&clip, packet_bytes);
-            let args = [
-                "-v",
-                "error",
-                "-rtsp_transport",
-                "tcp",
-                "-i",
-                "URL",
-                "-c",
-                "copy",
-            ];
-            let raw = [&args[..], &["-f", format, "-"]].concat();
-            let received = watch(&[stream], "ffmpeg", &raw);
-            assert!(nals(&received) == nals(bytes), "{format} {packet_bytes}");
-        }
-        // Its frames are those of the clip, and so are their times.
-        let args = [
-            "-v",
-            "error",
-            "-rtsp_transport",
-            "tcp",
-            "-show_entries",
-            "packet=pts,size",
-        ];
-        let args = [&args[..], &["-of", "csv=p=0", "URL"]].concat();
-        let shown = watch(&[video(&clip, RTP_PACKET_BYTES)], "ffprobe", &args);
-        let shown = String::from_utf8(shown).unwrap();
-        // The first one's time, ffmpeg 5.1 does not say.
-        let times: Vec<i64> = shown
-            .lines()
-            .filter_map(|line| line.split(',').next().unwrap().parse().ok())
-            .collect();
-        assert_eq!(shown.lines().count(), clip.len());
-        let expected: Vec<_> = (1..).map(|at| at * 4_500).take(clip.len() - 1).collect();
-        assert_eq!(times, expected);
-    }
-}
-
-#[test]
-fn ffmpeg_receives_the_sound() {
-    if !ffmpeg_is_there() {
-        return;
-    }
-    for sound_sent in every_sound() {
-        let Sound {
-            name,
-            frames,
-            packet_bytes,
-            raw,
-            ..
-        } = sound_sent;
-        let stream = || sound(&frames, packet_bytes);
-        let args = ["-v", "error", "-rtsp_transport", "tcp", "-i", "URL"];
-        if let Some(raw) = raw {
-            let args = [
-                &args[..],
-                &["-c", "copy", "-write_xing", "0", "-id3v2_version", "0"],
-            ];
-            let args = match raw {
-                "mp3" => [&args.concat()[..], &["-f", raw, "-"]].concat(),
-                // L16 is big-endian on the way.
-                "s16le" => [
-                    "-v",
-                    "error",
-                    "-rtsp_transport",
-                    "tcp",
-                    "-i",
-                    "URL",
-                    "-f",
-                    raw,
-                    "-",
-                ]
-                .to_vec(),
-                raw => [args[0], &["-c", "copy", "-f", raw, "-"]].concat(),
-            };
-            let received = watch(&[stream()], "ffmpeg", &args);
-            let sent: Vec<u8> = frames
-                .iter()
-                .flat_map(|(_, frame, _)| frame.clone())
-                .collect();
-            assert!(
-                received == sent,
-                "{name}: {} of {}",
-                received.len(),
-                sent.len()
-            );
-        } else {
-            // Frame for frame, by its size and time.
-            let args = [
-                "-v",
-                "error",
-                "-rtsp_transport",
-                "tcp",
-                "-show_entries",
-                "packet=pts,size",
-            ];
-            let args = [&args[..], &["-of", "csv=p=0", "URL"]].concat();
-            let shown = String::from_utf8(watch(&[stream()], "ffprobe", &args)).unwrap();
-            let header = if name.starts_with("aac") { 7 } else { 0 };
-            let sizes: Vec<_> = frames
-                .iter()
-                .map(|(_, frame, _)| frame.len() - header)
-                .collect();
-            let shown: Vec<(i64, usize)> = shown
-                .lines()
-                .map(|line| line.trim_end_matches(',').split_once(',').unwrap())
-                .map(|(pts, size)| (pts.parse().unwrap(), size.parse().unwrap()))
-                .collect();
-            let received: Vec<_> = shown.iter().map(|(_, size)| *size).collect();
-            assert_eq!(received, sizes, "{name}");
-            let step = if name == "opus" { 960 } else { 1_024 };
-            assert!(
-                shown.windows(2).all(|pair| pair[1].0 - pair[0].0 == step),
-                "{name}"
-            );
-        }
-    }
-}
-
-#[test]
-fn ffmpeg_plays_both_together() {
-    if !ffmpeg_is_there() {
-        return;
-    }
-    let aac = frames(&aac_clip(), Duration::ZERO).collect::<Frames>();
-    let streams = [video(&clip(H265), 1_200), sound(&aac, 1_200)];
-    let args = [
-        "-v",
-        "error",
-        "-rtsp_transport",
-        "tcp",
-        "-i",
-        "URL",
-        "-f",
-        "framemd5",
-    ];
-    let args = [&args[..], &["-fps_mode", "passthrough", "-"]].concat();
-    let decoded = String::from_utf8(watch(&streams, "ffmpeg", &args)).unwrap();
-    let lines = |stream| {
-        decoded
-            .lines()
-            .filter(move |line: &&str| line.starts_with(stream))
-    };
-    let md5 = lines("0,").map(|line| line.rsplit(',').next().unwrap().trim().to_owned());
-    let file = File::new("both.h265", H265);
-    assert_eq!(md5.collect::<Vec<_>>(), common::decoded(&file.0));
-    assert_eq!(lines("1,").count(), aac.len());
-}
-
-/// What GStreamer's depayloader makes of a stream: one buffer in each item.
+/// Returns the buffers that a depayloader of GStreamer produces.
 fn depayload(name: &str, stream: &Stream, elements: &str) -> Vec<Vec<u8>> {
     // RFC 4571: each packet after its length.
     let framed: Vec<u8> = stream
@@ -300,7 +147,7 @@ fn depayload(name: &str, stream: &Stream, elements: &str) -> Vec<Vec<u8>> {
     let input = File::new(&format!("{name}.rtp"), &framed);
     let folder = common::path(&format!("{name}.frames"));
     fs::create_dir(&folder).unwrap();
-    // What the description says, in GStreamer's words.
+    // The description as GStreamer formats it.
     let media = &stream.media;
     let mut parts = media.rtpmap.split('/');
     let (encoding, rate) = (parts.next().unwrap(), parts.next().unwrap());
@@ -343,7 +190,7 @@ fn depayload(name: &str, stream: &Stream, elements: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn gstreamer_receives_the_pictures() {
+fn gstreamer_receives_video() {
     if !gstreamer_is_there() {
         return;
     }
@@ -360,7 +207,7 @@ fn gstreamer_receives_the_pictures() {
             sets.truncate(if clip.codec() == Codec::H264 { 2 } else { 3 });
             assert_eq!(received.len(), clip.len(), "{name}");
             for (at, (received, unit)) in received.iter().zip(clip.units()).enumerate() {
-                // Those of the description come first.
+                // The sets of the description come first.
                 let sets = if at == 0 { sets.clone() } else { Vec::new() };
                 assert!(
                     nals(received) == [sets, nals(unit.data())].concat(),
@@ -372,7 +219,7 @@ fn gstreamer_receives_the_pictures() {
 }
 
 #[test]
-fn gstreamer_receives_the_sound() {
+fn gstreamer_receives_audio() {
     if !gstreamer_is_there() || !ffmpeg_is_there() {
         return;
     }
@@ -391,7 +238,7 @@ fn gstreamer_receives_the_sound() {
             sent.iter_mut().for_each(|frame| drop(frame.drain(..7)));
         }
         if raw == Some("s16le") {
-            // Big-endian, as it is on the way.
+            // L16 is big-endian.
             sent.iter_mut()
                 .flat_map(|frame| frame.as_chunks_mut::<2>().0)
                 .for_each(|two| two.reverse());

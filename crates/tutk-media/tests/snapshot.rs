@@ -1,4 +1,4 @@
-//! Snapshots, held against what ffmpeg decodes.
+//! Snapshots, compared with pictures decoded by ffmpeg.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,7 +13,7 @@ use tutk_media::{Codec, Error, MAX_SNAPSHOT_PIXELS, ParameterSets, SNAPSHOT_QUAL
 
 use common::{File, H264, H265, access_unit, clip, ffmpeg_is_there, run, run_bytes};
 
-/// The first picture of a file as ffmpeg decodes it: red, green and blue of each pixel.
+/// Decodes the first picture of a file with ffmpeg, as RGB.
 fn pixels(file: &File) -> Vec<u8> {
     let input = ["-v", "error", "-i", file.name(), "-frames:v", "1"];
     let output = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"];
@@ -21,11 +21,11 @@ fn pixels(file: &File) -> Vec<u8> {
 }
 
 #[test]
-fn a_snapshot_is_the_picture() {
+fn snapshot_matches_ffmpeg() {
     if !ffmpeg_is_there() {
         return;
     }
-    // As the clip has it, and with its samples called BT.709 and full range: other colours.
+    // The clip, and the same samples marked as BT.709 in full range.
     let bare = File::new("bare.h264", H264);
     let full = File::new("full.h264", b"");
     let filter = "h264_metadata=video_full_range_flag=1:matrix_coefficients=1";
@@ -52,7 +52,7 @@ fn a_snapshot_is_the_picture() {
         );
         let pairs = expected.iter().zip(&found);
         let total: u32 = pairs.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
-        // In 255ths. JPEG itself costs some; a wrong range or matrix three times as many.
+        // In 255ths. A wrong range or matrix gives three times the difference of JPEG itself.
         let mean = f64::from(total) / (640.0 * 360.0 * 3.0);
         println!("{}: {mean}", file.name());
         assert!(mean < 3.0, "{}: {mean}", file.name());
@@ -60,7 +60,7 @@ fn a_snapshot_is_the_picture() {
 }
 
 #[test]
-fn sets_that_a_frame_lacks_are_taken_from_before() {
+fn missing_parameter_sets_are_added() {
     let clip = clip(H264);
     let unit = clip.unit(0).unwrap();
     let sets = ParameterSets::of(unit);
@@ -77,11 +77,11 @@ fn sets_that_a_frame_lacks_are_taken_from_before() {
 }
 
 #[test]
-fn what_cannot_be_decoded_is_said() {
+fn broken_frames_are_errors() {
     let clip = clip(H264);
     let unit = clip.unit(0).unwrap();
     let sets = ParameterSets::of(unit);
-    // Any damage gives a picture or an error.
+    // A broken frame gives a picture or an error.
     let mut errors = 0;
     let data = unit.data();
     for at in (40..data.len()).step_by(data.len() / 50) {
@@ -94,7 +94,7 @@ fn what_cannot_be_decoded_is_said() {
         }
     }
     assert!(errors > 0);
-    // Only a slice that needs the picture before it.
+    // A slice that needs the previous picture.
     let unit = clip.unit(1).unwrap();
     assert!(snapshot(&sets, unit, 50).is_err());
 
@@ -105,18 +105,18 @@ fn what_cannot_be_decoded_is_said() {
 }
 
 #[test]
-fn a_picture_that_is_too_large_is_not_begun() {
+fn large_pictures_are_refused() {
     // Baseline, 4096x4096.
     let mut bits = String::new();
     for byte in [0x67_u8, 66, 0, 52] {
         bits += &format!("{byte:08b}");
     }
-    // Identity, bits of a frame number, order of output, references; then the sides in macroblocks less one.
+    // Set id, frame number, order count, references; then the size in macroblocks minus one.
     for value in [0_u32, 0, 2, 1] {
         bits += &golomb(value);
     }
     bits += &format!("0{}{}", golomb(255), golomb(255));
-    // Frames only, 8x8 inference, no cropping, no usability information; the end.
+    // Frames only, 8x8 inference, no cropping, no VUI; stop bit.
     bits += "11001";
     let sps = bits.as_bytes().chunks(8).map(|bits| {
         let text = String::from_utf8(bits.to_vec()).unwrap();

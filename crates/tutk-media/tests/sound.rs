@@ -1,4 +1,4 @@
-//! Sound in MP4 files: where its frames stand, what is left out, what is refused.
+//! Audio in MP4 files: positions, skipped frames and errors.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -31,7 +31,7 @@ const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// A writer for clip.h264 that has its first picture, at 10 s, and what it returned.
+/// A writer with the first picture of the clip at 10 s, and its output.
 fn begun() -> (Mp4Writer, Vec<u8>) {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(Codec::H264)
@@ -42,7 +42,7 @@ fn begun() -> (Mp4Writer, Vec<u8>) {
     (writer, file)
 }
 
-/// When frames of PCMU that come at these milliseconds begin in the file, in milliseconds.
+/// The positions in the file of PCMU frames with these times, in milliseconds.
 fn places(times: &[u64]) -> Vec<u64> {
     let (mut writer, mut file) = begun();
     for time in times {
@@ -57,7 +57,7 @@ fn places(times: &[u64]) -> Vec<u64> {
     sound.iter().map(|sample| sample.time / 8).collect()
 }
 
-/// No sample begins before the one before it ends.
+/// Checks that samples do not overlap.
 fn in_step(track: &[Stored]) {
     for pair in track.windows(2) {
         assert!(
@@ -68,19 +68,19 @@ fn in_step(track: &[Stored]) {
 }
 
 #[test]
-fn small_differences_of_the_clock_are_not_heard() {
+fn small_clock_differences_are_ignored() {
     assert_eq!(places(&[0, 20, 40, 60]), [0, 20, 40, 60]);
     assert_eq!(places(&[0, 35, 12, 99, 60, 100]), [0, 20, 40, 60, 80, 100]);
-    // Several frames with one timestamp, as far as that is within the tolerance.
+    // Several frames with one time, within the tolerance.
     assert_eq!(places(&[5, 5, 45, 45]), [5, 25, 45, 65]);
 }
 
 #[test]
-fn a_gap_is_a_gap() {
+fn large_gaps_are_kept() {
     assert_eq!(AUDIO_TOLERANCE, ms(40));
     assert_eq!(places(&[0, 20, 80, 100]), [0, 20, 40, 60]);
     assert_eq!(places(&[0, 20, 81, 101]), [0, 20, 81, 101]);
-    // The frame before lasts until the next one, also where a fragment ends between them.
+    // The frame before a gap lasts until the next one, across fragments too.
     let (mut writer, mut file) = begun();
     for time in [0, 20, 500, 3_000] {
         file.extend(
@@ -98,7 +98,7 @@ fn a_gap_is_a_gap() {
 }
 
 #[test]
-fn sound_that_is_too_much_is_left_out() {
+fn surplus_audio_is_skipped() {
     let (mut writer, _) = begun();
     for _ in 0..5 {
         writer.write_audio(PCMU, &TWENTY, ms(10_000)).unwrap();
@@ -108,8 +108,8 @@ fn sound_that_is_too_much_is_left_out() {
 }
 
 #[test]
-fn clocks_that_are_set() {
-    // Sound and pictures of a camera whose clock goes back by an hour, and later forward by one.
+fn clocks_may_be_set() {
+    // The clock of the camera goes back by an hour.
     let clip = clip(H264);
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
     let mut writer = Mp4Writer::new(clip.codec())
@@ -124,19 +124,19 @@ fn clocks_that_are_set() {
     let [pictures, sound] = tracks(&file);
     in_step(&sound);
     assert_eq!(pictures.last().unwrap().end(), u64::from(TIMESCALE) * 5);
-    // A frame between the clock and the next picture may be lost: less than the tolerance.
+    // Frames between the clock change and the next picture may be lost.
     assert!(sound.len() >= 248, "{}", sound.len());
     assert!(sound.last().unwrap().end().abs_diff(40_000) <= 40 * 8);
 
-    // A frame from before the clock was set comes after a picture from then: it is not an hour on.
+    // A frame from before the change that comes after a new picture does not jump by an hour.
     assert_eq!(places(&[0, 20, 3_600_000, 60]), [0, 20, 40, 60]);
 }
 
 #[test]
-fn before_the_first_picture() {
+fn audio_before_the_first_picture() {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(Codec::H264).await_audio();
-    // A key frame takes longer on its way than sound: sound of its own time is there before it.
+    // A key frame arrives after the audio of its time.
     for time in [900, 920, 980, 1_000, 1_020] {
         assert_eq!(writer.write_audio(PCMU, &TWENTY, ms(time)), Ok(Vec::new()));
     }
@@ -156,7 +156,7 @@ fn before_the_first_picture() {
 }
 
 #[test]
-fn a_cut_costs_at_most_a_second_of_either() {
+fn truncated_files_lack_at_most_a_second() {
     let (clip, aac) = (clip(H264), aac_clip());
     let mut writer = Mp4Writer::new(clip.codec())
         .with_audio(AudioConfig::new(aac.format()).unwrap())
@@ -171,7 +171,7 @@ fn a_cut_costs_at_most_a_second_of_either() {
 }
 
 #[test]
-fn sound_goes_on_where_the_picture_stands() {
+fn audio_continues_without_new_pictures() {
     let (mut writer, mut file) = begun();
     for at in 0..500 {
         file.extend(
@@ -182,7 +182,7 @@ fn sound_goes_on_where_the_picture_stands() {
         let [pictures, sound] = tracks(&file);
         assert!(pictures.is_empty() && at + 1 - sound.len() as u64 <= 50);
     }
-    // The picture that stood is written with its whole length.
+    // The picture gets its whole duration.
     let clip = clip(H264);
     let unit = clip.unit(1).unwrap();
     file.extend(writer.write(unit, ms(20_000)).unwrap());
@@ -194,8 +194,8 @@ fn sound_goes_on_where_the_picture_stands() {
 }
 
 #[test]
-fn pictures_that_wait_keep_their_places() {
-    // Sound runs ahead of the pictures, so that it ends fragments while a picture is open.
+fn late_pictures_keep_their_positions() {
+    // Audio is ahead of the pictures and ends fragments while a picture is open.
     let (clip, pcmu) = (clip(H264), tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000));
     let mut writer = Mp4Writer::new(clip.codec())
         .with_audio(AudioConfig::new(PCMU).unwrap())
@@ -210,13 +210,13 @@ fn pictures_that_wait_keep_their_places() {
     let [pictures, sound] = tracks(&file);
     let plain = tracks(&common::mp4(&clip))[0].clone();
     assert_eq!(pictures, plain);
-    // And the sound of before the first picture came is in its place.
+    // Audio from before the first picture arrived is in its position.
     let times: Vec<_> = sound.iter().map(|sample| sample.time / 160).collect();
     assert_eq!(times, (0..250).collect::<Vec<_>>());
 }
 
 #[test]
-fn any_cut_leaves_what_was_whole() {
+fn truncated_files_have_all_whole_fragments() {
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(clip.codec())
@@ -237,7 +237,7 @@ fn any_cut_leaves_what_was_whole() {
 }
 
 #[test]
-fn a_track_cannot_be_added_behind_the_header() {
+fn tracks_cannot_be_added_after_the_header() {
     let clip = clip(H264);
     let unit = clip.unit(0).unwrap();
     let mut writer = Mp4Writer::new(Codec::H264);
@@ -251,7 +251,7 @@ fn a_track_cannot_be_added_behind_the_header() {
     ));
 }
 
-/// Kinds of the boxes of a file, and how many tracks its header has.
+/// The number of tracks in the header of a file, and the types of its boxes.
 fn header(file: &[u8]) -> (usize, Vec<String>) {
     let (mut rest, mut kinds, mut tracks) = (file, Vec::new(), 0);
     while let Some(atom) = Any::decode_maybe(&mut rest).unwrap() {
@@ -265,10 +265,10 @@ fn header(file: &[u8]) -> (usize, Vec<String>) {
 }
 
 #[test]
-fn a_header_that_waits_for_sound() {
+fn header_waits_for_audio() {
     let clip = clip(H264);
     let at = |index: usize| FRAME * u32::try_from(index).unwrap();
-    // It never comes: after two seconds the file goes on without, as if it had not been asked for.
+    // Without audio, the file continues after two seconds, as if it had not been requested.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
     let mut file = Vec::new();
     for (index, unit) in clip.units().enumerate() {
@@ -284,12 +284,12 @@ fn a_header_that_waits_for_sound() {
     assert_eq!(header(&file).0, 1);
     assert_eq!(tracks(&file)[0], tracks(&common::mp4(&clip))[0]);
 
-    // It comes: the header is there at once, and says what the first frame is.
+    // With audio, the header is written at once with the format of the first frame.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
     let unit = clip.unit(0).unwrap();
     assert_eq!(writer.write(unit, at(0)), Ok(Vec::new()));
     let aac = aac_clip();
-    // The camera says 8000 Hz, and the ADTS header 16000.
+    // The camera states 8000 Hz, and the ADTS header 16000.
     let said = AudioFormat {
         rate: 8_000,
         ..aac.format()
@@ -303,7 +303,7 @@ fn a_header_that_waits_for_sound() {
         "AAC, 16000 Hz, mono"
     );
 
-    // It ends before any came.
+    // The file ends before audio comes.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
     writer.write(unit, at(0)).unwrap();
     assert_eq!(
@@ -318,12 +318,12 @@ fn a_header_that_waits_for_sound() {
 }
 
 #[test]
-fn what_mp4_does_not_hold_is_refused_and_the_picture_goes_on() {
+fn unsupported_audio_is_refused() {
     for codec in AudioCodec::ALL {
         let format = AudioFormat { codec, ..PCMU };
         let held = match codec {
             AudioCodec::AacLatm | AudioCodec::Adpcm | AudioCodec::Speex | AudioCodec::G726 => false,
-            // MPEG audio has no such low rate.
+            // MPEG audio has no rate of 8000 Hz.
             AudioCodec::Mp3 => false,
             _ => true,
         };
@@ -345,7 +345,7 @@ fn what_mp4_does_not_hold_is_refused_and_the_picture_goes_on() {
 }
 
 #[test]
-fn frames_that_are_not_of_the_track_are_refused() {
+fn invalid_frames_are_refused() {
     let (mut writer, _) = begun();
     let mut refused = 0;
     let mut error = |format, frame: &[u8]| {
@@ -361,7 +361,7 @@ fn frames_that_are_not_of_the_track_are_refused() {
     };
     assert_eq!(
         error(pcma, &TWENTY),
-        "expected sound as PCMU, 8000 Hz, mono, found PCMA, 8000 Hz, mono"
+        "expected audio as PCMU, 8000 Hz, mono, found PCMA, 8000 Hz, mono"
     );
     assert_eq!(
         error(PCMU, &[]),
@@ -380,13 +380,13 @@ fn frames_that_are_not_of_the_track_are_refused() {
     };
     assert!(error(adts, &[0x21; 50]).contains("syncword"));
     let frame = aac_clip().frame(3).unwrap().0.clone();
-    assert!(error(adts, &frame[..frame.len() - 1]).contains("the bytes it says"));
+    assert!(error(adts, &frame[..frame.len() - 1]).contains("the size in its header"));
     let opus = AudioFormat {
         codec: AudioCodec::Opus,
         ..PCMU
     };
-    assert!(error(opus, &[]).ends_with("no byte"));
-    assert!(error(opus, &[0x03]).ends_with("no number of frames"));
+    assert!(error(opus, &[]).ends_with("an empty packet"));
+    assert!(error(opus, &[0x03]).ends_with("no frame count"));
     assert!(error(opus, &[0x1b, 3]).ends_with("3 frames of 2880 samples"));
     let mp3 = AudioFormat {
         codec: AudioCodec::Mp3,
@@ -404,7 +404,7 @@ fn frames_that_are_not_of_the_track_are_refused() {
 }
 
 #[test]
-fn headers_are_taken_off_whatever_the_codec_is_called() {
+fn adts_headers_are_removed_for_both_codecs() {
     let clip = clip(H264);
     let adts = aac_clip();
     let raw = adts.clone().without_adts();

@@ -1,4 +1,4 @@
-//! MPEG transport streams: packet by packet, and as mpeg2ts reads them, which wrote none of them.
+//! MPEG transport streams, checked packet by packet with mpeg2ts.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,6 +10,7 @@ mod common;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use common::sound::{Item, aac_clip, frames, interleaved};
 use common::{FRAME, H264, H265, clip};
 use mpeg2ts::es::StreamType;
@@ -22,7 +23,7 @@ use tutk_media::{
 };
 
 const VIDEO: u16 = 0x100;
-/// Stamps are modulo this.
+/// Time stamps are modulo this.
 const WRAP: u64 = 1 << 33;
 
 /// A PES packet.
@@ -31,15 +32,15 @@ struct Unit {
     data: Vec<u8>,
 }
 
-/// What is in a stream, once it has been found to be one.
+/// The contents of a valid stream.
 struct Stream {
     video: Vec<Unit>,
     audio: Vec<Unit>,
-    /// Of each version of the program map: the types of its streams.
+    /// The stream types of each version of the program map.
     maps: Vec<Vec<StreamType>>,
-    /// The clock, and how many pictures began before it came.
+    /// The clock references.
     clocks: Vec<u64>,
-    /// Whether each picture said that one can begin with it.
+    /// The random access indicator of each picture.
     keys: Vec<bool>,
 }
 
@@ -76,7 +77,7 @@ fn read(stream: &[u8]) -> Stream {
             Some(TsPayload::PesStart(pes)) if pid == VIDEO => {
                 assert!(pes.data.starts_with(&[0, 0, 0, 1]));
                 let key = field.is_some_and(|field| field.random_access_indicator);
-                // Before a picture at which one can begin, there is what one has to know.
+                // Tables come before each key frame.
                 assert!(!key || tables);
                 keys.push(key);
                 tables = false;
@@ -112,7 +113,7 @@ fn nals(stream: &[u8]) -> Vec<&[u8]> {
     nal_units(stream).map(|nal| nal.payload).collect()
 }
 
-/// All but the delimiter, which has to be there.
+/// The NAL units after the delimiter, which must be first.
 fn undelimited(codec: Codec, unit: &[u8]) -> Vec<&[u8]> {
     let mut nals = nals(unit);
     assert_eq!(codec.kind(nals.remove(0)), NalKind::Delimiter);
@@ -130,7 +131,7 @@ fn write(clip: &Clip, writer: &mut TsWriter, start: Duration) -> Vec<u8> {
 }
 
 #[test]
-fn pictures_come_out_as_they_went_in() {
+fn video_round_trip() {
     for (bytes, stream_type) in [(H264, StreamType::H264), (H265, StreamType::H265)] {
         let clip = clip(bytes);
         let mut writer = TsWriter::new(clip.codec());
@@ -156,7 +157,7 @@ fn pictures_come_out_as_they_went_in() {
 }
 
 #[test]
-fn tables_come_again() {
+fn tables_are_repeated() {
     let clip = clip(H264);
     let mut writer = TsWriter::new(clip.codec());
     let (mut since, mut seen) = (Duration::ZERO, 0);
@@ -173,7 +174,7 @@ fn tables_come_again() {
 }
 
 #[test]
-fn a_key_frame_that_lacks_sets_is_given_them() {
+fn key_frames_get_missing_parameter_sets() {
     for bytes in [H264, H265] {
         let clip = clip(bytes);
         let codec = clip.codec();
@@ -187,7 +188,7 @@ fn a_key_frame_that_lacks_sets_is_given_them() {
             .collect();
         let bare = AccessUnit::new(codec, bare);
         let mut writer = TsWriter::new(codec);
-        // Nothing to begin with.
+        // The stream cannot start yet.
         assert!(writer.write(&bare, Duration::ZERO).unwrap().is_empty());
         assert!(
             writer
@@ -195,7 +196,7 @@ fn a_key_frame_that_lacks_sets_is_given_them() {
                 .unwrap()
                 .is_empty()
         );
-        let mut stream = writer.write(whole, FRAME * 2).unwrap();
+        let mut stream = writer.write(whole, FRAME * 2).unwrap().to_vec();
         stream.extend(writer.write(&bare, FRAME * 3).unwrap());
         assert_eq!((writer.frames(), writer.skipped()), (2, 2));
         let stream = read(&stream);
@@ -212,7 +213,7 @@ fn a_key_frame_that_lacks_sets_is_given_them() {
 }
 
 #[test]
-fn sound_comes_out_as_it_went_in() {
+fn audio_round_trip() {
     let clip = clip(H265);
     let aac = aac_clip();
     // With headers and without, announced and not.
@@ -243,7 +244,7 @@ fn sound_comes_out_as_it_went_in() {
             assert_eq!(stream.maps, [vec![StreamType::H265], types]);
         }
         for (at, (found, (frame, _))) in (0..).zip(stream.audio.iter().zip(aac.frames())) {
-            // The headers that this crate writes are, but for how full buffers are, ffmpeg's.
+            // Written headers differ from those of ffmpeg in the buffer fullness only.
             assert_eq!(found.data[..5], frame[..5]);
             assert_eq!(found.data[7..], frame[7..]);
             assert_eq!(found.pts, 90_000 + at * 1_024 * 90_000 / 16_000);
@@ -252,18 +253,18 @@ fn sound_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn the_clock_goes_on_with_the_sound() {
+fn clock_references_continue_with_audio_only() {
     let clip = clip(H264);
     let aac = aac_clip();
     let mut writer = TsWriter::new(clip.codec());
     let unit = clip.unit(0).unwrap();
-    let mut stream = writer.write(unit, Duration::ZERO).unwrap();
+    let mut stream = writer.write(unit, Duration::ZERO).unwrap().to_vec();
     for (frame, time) in aac.frames() {
         stream.extend(writer.write_audio(aac.format(), frame, time).unwrap());
     }
     let stream = read(&stream);
     assert_eq!((stream.video.len(), stream.audio.len()), (1, aac.len()));
-    // Frames of 64 ms: every second one brings it.
+    // Every second frame of 64 ms has a clock reference.
     assert_eq!(stream.clocks.len(), aac.len().div_ceil(2));
     assert!(
         stream
@@ -274,7 +275,7 @@ fn the_clock_goes_on_with_the_sound() {
 }
 
 #[test]
-fn opus_has_its_control_header() {
+fn opus_packets_have_a_control_header() {
     let clip = clip(H264);
     let format = AudioFormat {
         codec: AudioCodec::Opus,
@@ -283,7 +284,7 @@ fn opus_has_its_control_header() {
     };
     let mut writer = TsWriter::new(clip.codec());
     let unit = clip.unit(0).unwrap();
-    let mut stream = writer.write(unit, Duration::ZERO).unwrap();
+    let mut stream = writer.write(unit, Duration::ZERO).unwrap().to_vec();
     for (at, (bytes, header)) in (0..).zip([
         (100, &[0x7f, 0xe0, 100][..]),
         (254, &[0x7f, 0xe0, 254]),
@@ -293,7 +294,7 @@ fn opus_has_its_control_header() {
         let mut packet = vec![0x5a; bytes];
         packet[0] = 0x08;
         let written = writer.write_audio(format, &packet, FRAME * at).unwrap();
-        let whole = [stream.clone(), written.clone()].concat();
+        let whole = [&stream[..], &written].concat();
         let found = read(&whole);
         assert_eq!(found.audio.last().unwrap().data, [header, &packet].concat());
         stream.extend(written);
@@ -301,7 +302,7 @@ fn opus_has_its_control_header() {
 }
 
 #[test]
-fn what_a_transport_stream_does_not_hold_is_named() {
+fn unsupported_audio_is_refused() {
     let clip = clip(H264);
     let format = |codec| AudioFormat {
         codec,
@@ -330,10 +331,10 @@ fn what_a_transport_stream_does_not_hold_is_named() {
         .write_audio(format(AudioCodec::Opus), &long, FRAME)
         .unwrap_err();
     assert!(matches!(error, Error::AudioFrame { .. }), "{error}");
-    // Before the first picture there is no place for it.
+    // Audio before the first picture is skipped.
     assert_eq!(
         writer.write_audio(format(AudioCodec::Opus), &[0x08], FRAME),
-        Ok(Vec::new())
+        Ok(Bytes::new())
     );
     assert_eq!((writer.audio_frames(), writer.audio_skipped()), (0, 3));
     let unit = clip.unit(0).unwrap();
@@ -351,7 +352,7 @@ fn what_a_transport_stream_does_not_hold_is_named() {
 }
 
 #[test]
-fn stamps_wrap_after_a_day() {
+fn time_stamps_wrap() {
     let clip = clip(H264);
     let mut writer = TsWriter::new(clip.codec());
     let mut time = Duration::ZERO;
@@ -370,10 +371,10 @@ fn stamps_wrap_after_a_day() {
 }
 
 proptest! {
-    /// Whatever the clocks say, the packets are what they should be, nothing is lost unsaid, and the
-    /// stamps of each stream, and the clock, never go back.
+    /// With any clock, packets are valid, all skipped frames are counted, and time stamps never go
+    /// back.
     #[test]
-    fn sound_and_pictures_at_any_time(
+    fn audio_and_video_at_any_time(
         times in prop::collection::vec((any::<bool>(), 0..4_000_u64, 0..200_u8), 1..80),
     ) {
         let clip = clip(H265);
@@ -381,7 +382,7 @@ proptest! {
         let mut writer = TsWriter::new(clip.codec());
         let (mut stream, mut units, mut heard) = (Vec::new(), 0, 0);
         for (at, (picture, time, jump)) in times.into_iter().enumerate() {
-            // Mostly onward by 20 ms, and now and then to anywhere.
+            // Mostly 20 ms later, sometimes anywhere.
             let time = if jump == 0 { time * 1_000 } else { time % 50 + 20 * at as u64 };
             let time = Duration::from_millis(time);
             if picture {

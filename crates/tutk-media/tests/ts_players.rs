@@ -1,4 +1,4 @@
-//! MPEG transport streams as players and analysers see them.
+//! MPEG transport streams as players and analysers read them.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,7 +15,7 @@ use common::sound::{Frames, Item, aac_clip, frames, interleaved};
 use common::{FRAME, File, H264, H265, are_there, clip, decoded, ffmpeg_is_there};
 use tutk_media::{AudioConfig, Clip, TsWriter, nal_units};
 
-/// A clip with this sound as a transport stream.
+/// Writes a clip with this audio as a transport stream.
 fn record(name: &str, clip: &Clip, sound: &Frames) -> File {
     let mut writer = TsWriter::new(clip.codec());
     if let Some((format, first, _)) = sound.first() {
@@ -37,7 +37,7 @@ fn nals(stream: &[u8]) -> Vec<&[u8]> {
     nal_units(stream).map(|nal| nal.payload).collect()
 }
 
-/// ffmpeg demultiplexes it without a warning.
+/// Checks that ffmpeg demultiplexes a file without warnings.
 fn no_warnings(file: &File) {
     let args = [
         "-v",
@@ -54,7 +54,7 @@ fn no_warnings(file: &File) {
 }
 
 #[test]
-fn ffmpeg_plays_the_pictures() {
+fn ffmpeg_plays_video() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -64,7 +64,7 @@ fn ffmpeg_plays_the_pictures() {
         no_warnings(&file);
         let bare = File::new(&format!("bare.{bare}"), bytes);
         assert_eq!(decoded(&file.0), decoded(&bare.0));
-        // As ffprobe has it, the program and its stream are both named.
+        // ffprobe prints the stream twice, for the program and for the file.
         let entries = "stream=codec_name,width,height,start_time,duration";
         let args = [
             "-v",
@@ -78,7 +78,7 @@ fn ffmpeg_plays_the_pictures() {
         let shown = common::run("ffprobe", &args);
         let parameters = clip.parameters();
         let (width, height) = (parameters.width, parameters.height);
-        // ffmpeg takes the last picture to last as long as the others.
+        // ffmpeg assumes the duration of the last picture.
         let seconds = clip.len() / 20;
         let expected = format!("{codec},{width},{height},1.000000,{seconds}.000000");
         assert_eq!(shown.lines().next(), Some(&expected[..]));
@@ -92,7 +92,7 @@ fn ffmpeg_plays_the_pictures() {
 }
 
 #[test]
-fn ffmpeg_plays_the_sound() {
+fn ffmpeg_plays_audio() {
     if !ffmpeg_is_there() {
         return;
     }
@@ -142,7 +142,7 @@ fn ffmpeg_plays_the_sound() {
             .iter()
             .flat_map(|(_, frame, _)| frame.clone())
             .collect();
-        // What had no headers has this crate's now.
+        // Raw AAC gets headers.
         let headers = if name == "aac" { 7 * sound.len() } else { 0 };
         assert_eq!(heard.len(), sent.len() + headers, "{name}");
         assert!(headers > 0 || heard == sent, "{name}");
@@ -160,7 +160,7 @@ fn ffmpeg_plays_the_sound() {
 }
 
 #[test]
-fn gstreamer_takes_it_apart() {
+fn gstreamer_demultiplexes() {
     let packages = "gstreamer1.0-tools, and gstreamer1.0-plugins-base, -good and -bad";
     if !are_there(&["gst-launch-1.0"], "--version", packages) {
         return;
@@ -188,7 +188,7 @@ fn gstreamer_takes_it_apart() {
         let (seen, heard) = (fs::read(&video).unwrap(), fs::read(&audio).unwrap());
         fs::remove_file(&video).unwrap();
         fs::remove_file(&audio).unwrap();
-        // All of it, but for the delimiters.
+        // Everything except the delimiters.
         let delimiter: &[u8] = if parser == "h264parse" {
             &[0x09]
         } else {
@@ -206,7 +206,7 @@ fn gstreamer_takes_it_apart() {
 }
 
 #[test]
-fn wireshark_finds_nothing_wrong() {
+fn wireshark_finds_no_errors() {
     if !are_there(&["tshark"], "--version", "tshark") {
         return;
     }
@@ -226,7 +226,7 @@ fn wireshark_finds_nothing_wrong() {
             "-e",
             "frame.number",
         ];
-        // It says that it runs as root, if it does.
+        // tshark warns if it runs as root.
         let out = std::process::Command::new("tshark")
             .args(args)
             .output()
@@ -235,7 +235,7 @@ fn wireshark_finds_nothing_wrong() {
         String::from_utf8(out.stdout).unwrap().lines().count() as u64
     };
     assert_eq!(fields("mp2t"), packets);
-    // Tables before each key frame and twice a second; pictures and sound with their stamps.
+    // Tables before each key frame and twice per second; time stamps for each frame.
     assert_eq!((fields("mpeg_pat"), fields("mpeg_pmt")), (4, 4));
     assert_eq!(fields("mpeg-pes.pts"), 40 + sound.len() as u64);
     let wrong = "mp2t.cc.drop || mp2t.analysis.drops || _ws.malformed || mpeg_sect.crc.invalid";

@@ -14,7 +14,7 @@ use tutk_runtime::tutk_simulator::{
 use tutk_runtime::{Impairment, SimulatedCamera, simulate};
 
 use crate::args::{ChallengeChoice, SimulateArgs};
-use crate::clip::{self, codec_name};
+use crate::clip;
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::keylog::KeyLog;
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     let picture = clip::load(args.input.as_deref(), args.fps)?;
-    report.codec = Some(codec_name(picture.codec));
+    report.codec = Some(picture.codec.name());
     (report.width, report.height) = (Some(picture.width), Some(picture.height));
     let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
     let mut config = config(args, picture.clip.clone(), keylog.is_some())?;

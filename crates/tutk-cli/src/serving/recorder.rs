@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tutk_runtime::tutk_session::{Codec, MediaKind};
+use tutk_runtime::tutk_session::MediaKind;
 use tutk_serve::{Camera, LiveFrame, Viewer, ViewerEvent};
 
 use crate::sink::{Sink, SinkError, SoundUnit, Target, Unit};
@@ -115,10 +115,7 @@ impl Recording {
             sink.write(Unit {
                 data: &frame.data,
                 key: frame.is_key(),
-                codec: Some(match video.codec() {
-                    tutk_media::Codec::H264 => Codec::H264,
-                    tutk_media::Codec::H265 => Codec::H265,
-                }),
+                codec: Some(video.codec().to_tutk()),
                 time: frame.timestamp,
             })
         };

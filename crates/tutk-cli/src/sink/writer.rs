@@ -54,7 +54,7 @@ impl Writer {
         Ok(match self {
             Self::Bare => unit.data().as_ref().into(),
             Self::Mp4(mp4) => mp4.write(unit, time)?.into(),
-            Self::Ts(ts) => ts.write(unit, time)?.into(),
+            Self::Ts(ts) => Vec::from(ts.write(unit, time)?).into(),
         })
     }
 
@@ -68,7 +68,7 @@ impl Writer {
         match self {
             Self::Bare => Ok(Vec::new()),
             Self::Mp4(mp4) => mp4.write_audio(format, frame, time),
-            Self::Ts(ts) => ts.write_audio(format, frame, time),
+            Self::Ts(ts) => Ok(ts.write_audio(format, frame, time)?.into()),
         }
     }
 

@@ -1,9 +1,9 @@
-//! Bits into bytes, the most significant first.
+//! A bit writer, most significant bit first.
 
 #[derive(Debug)]
 pub(super) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
-    /// Bits that do not make a byte yet, at the lower end.
+    /// The bits of an incomplete byte, at the lower end.
     held: u64,
     count: u32,
 }
@@ -17,7 +17,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// The lower `count` bits of a value, at most 32.
+    /// Writes the lower `count` bits of a value, at most 32.
     pub(super) fn put(&mut self, value: u32, count: u32) {
         debug_assert!(count <= 32);
         let mask = (1_u64 << count) - 1;
@@ -30,7 +30,7 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// A number as so many zeros and a one.
+    /// Writes a number as that many zeros and a one.
     pub(super) fn unary(&mut self, mut zeros: u32) {
         while zeros >= 32 {
             self.put(0, 32);
@@ -40,12 +40,12 @@ impl<'a> BitWriter<'a> {
         self.put(1, 1);
     }
 
-    /// A signed number in two's complement.
+    /// Writes a signed number in two's complement.
     pub(super) fn signed(&mut self, value: i32, count: u32) {
         self.put(value.cast_unsigned(), count);
     }
 
-    /// Zeros up to the next whole byte.
+    /// Writes zeros up to the next byte.
     pub(super) fn align(&mut self) {
         self.put(0, (8 - self.count) % 8);
     }

@@ -1,26 +1,26 @@
-//! One channel of a block (RFC 9639 section 9.2).
+//! Subframes: one channel of a block (RFC 9639 section 9.2).
 
 use super::bits::BitWriter;
 
 /// The highest order of a fixed predictor (section 9.2.5).
 const MAX_ORDER: usize = 4;
 
-/// A block is cut into at most 2 to the power of this many parts, each with a Rice parameter of its own. Frames of
-/// cameras are so short that more does not pay.
+/// The logarithm of the largest number of partitions, each with its own Rice parameter. The frames
+/// of cameras are too short for more.
 const MAX_PARTITION_ORDER: u32 = 4;
 
-/// The largest parameter of Rice codes with parameters of 4 bits (section 9.2.7.1): 15 is the escape.
+/// The largest Rice parameter of 4 bits (section 9.2.7.1): 15 is the escape.
 const MAX_RICE: u32 = 14;
 
-/// How the residual is coded.
+/// The coding of the residual.
 struct Coding {
     partition_order: u32,
-    /// In bits.
+    /// Bits.
     cost: u64,
 }
 
-/// Writes the samples of a channel in whatever way is shortest. They are shifted in place by the bits that all
-/// lack.
+/// Writes the samples of a channel in the shortest encoding. Shifts them in place by their common
+/// trailing zeros.
 pub(super) fn write(bits: &mut BitWriter<'_>, samples: &mut [i32], sample_bits: u8) {
     let sample_bits = u32::from(sample_bits);
     let Some((&first, rest)) = samples.split_first() else {
@@ -68,7 +68,7 @@ pub(super) fn write(bits: &mut BitWriter<'_>, samples: &mut [i32], sample_bits: 
     }
 }
 
-/// Section 9.2.1: type, and how many bits all samples lack at their end.
+/// Writes a subframe header (section 9.2.1): type and number of wasted bits.
 fn head(bits: &mut BitWriter<'_>, kind: u32, wasted: u32) {
     bits.put(kind, 7);
     bits.put(u32::from(wasted > 0), 1);
@@ -77,8 +77,8 @@ fn head(bits: &mut BitWriter<'_>, kind: u32, wasted: u32) {
     }
 }
 
-/// What the predictor of an order leaves of each sample behind the first ones (section 9.2.5). 16 bits of a sample
-/// make 20 of a residual at most.
+/// The residuals of the predictor of an order, for the samples after the warm-up (section 9.2.5).
+/// They have at most 20 bits for samples of 16 bits.
 fn residuals(samples: &[i32], order: usize) -> impl Iterator<Item = i32> + Clone + '_ {
     samples.windows(order + 1).map(move |window| {
         let mut window = window.iter().rev();
@@ -93,7 +93,7 @@ fn residuals(samples: &[i32], order: usize) -> impl Iterator<Item = i32> + Clone
     })
 }
 
-/// The order that leaves the least.
+/// Returns the order with the smallest residuals.
 fn best_order(samples: &[i32]) -> usize {
     let left = |order: &usize| {
         let residuals = residuals(samples, *order);
@@ -105,7 +105,7 @@ fn best_order(samples: &[i32]) -> usize {
     orders.min_by_key(left).unwrap_or(0)
 }
 
-/// Into how many parts the residual is cut best.
+/// Returns the best partition order.
 fn best_coding(samples: &[i32], order: usize) -> Coding {
     let possible = |partition_order: &u32| {
         let parts = 1_usize << partition_order;
@@ -126,7 +126,8 @@ fn best_coding(samples: &[i32], order: usize) -> Coding {
         .unwrap_or_else(|| coding(0))
 }
 
-/// The residual's parts: each belongs to as many samples, and the first lacks those that are not predicted.
+/// The partitions of the residual. They cover equal numbers of samples; the first lacks the
+/// warm-up.
 fn parts(
     samples: &[i32],
     order: usize,
@@ -141,13 +142,13 @@ fn parts(
     })
 }
 
-/// The parameter that a part is shortest with, and the bits that it has then.
+/// Returns the best Rice parameter of a partition and its size in bits.
 fn best_rice(part: impl Iterator<Item = i32> + Clone) -> (u32, u64) {
     let folded = part.map(|residual| u64::from(fold(residual)));
     let (count, sum) = folded
         .clone()
         .fold((0, 0), |(count, sum), value| (count + 1, sum + value));
-    // About the logarithm of the mean; one of the two beside it may be better.
+    // About the logarithm of the mean, or one of its neighbours.
     let mean: u64 = sum / u64::max(count, 1);
     let near = mean.checked_ilog2().unwrap_or(0);
     let cost = |rice: u32| {
@@ -161,7 +162,7 @@ fn best_rice(part: impl Iterator<Item = i32> + Clone) -> (u32, u64) {
         .unwrap_or((0, 0))
 }
 
-/// Signed to unsigned: 0, -1, 1, -2, 2 … (section 9.2.7.2).
+/// Maps signed to unsigned: 0, -1, 1, -2, 2 … (section 9.2.7.2).
 fn fold(residual: i32) -> u32 {
     (residual << 1 ^ residual >> 31).cast_unsigned()
 }

@@ -1,79 +1,77 @@
-//! Fragmented MP4 for viewers who watch while it is made.
+//! Fragmented MP4 for live viewing.
 
 use std::time::Duration;
 
-use arrayvec::ArrayVec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
-use super::Mp4Writer;
-use super::TIMESCALE;
-use super::audio::AudioTrack;
-use super::segment_times::{self, TrackStart};
-use crate::clock::{PICTURE_TICKS, PictureClock, UNKNOWN_TICKS};
-use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, SequenceParameters};
-
-/// The shortest that a picture is shown, in ticks: players do not take those of no time well.
-const MIN_TICKS: u64 = 90;
-
-/// No picture is guessed to be shown for longer than this, in ticks: where the guess was wrong, the next
-/// ones are shown for as little as may be until it is made good.
-const MAX_GUESS: u32 = PICTURE_TICKS / 2;
-
-/// What a viewer has to be given before any segment: `ftyp` and `moov`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InitSegment {
-    /// Its bytes.
-    pub data: Bytes,
-    /// The codecs of the tracks, as `avc1.640028,mp4a.40.2`.
-    pub codecs: String,
-}
-
-impl InitSegment {
-    /// What a browser's `MediaSource` is asked for, as `video/mp4; codecs="avc1.640028,mp4a.40.2"`.
-    #[must_use]
-    pub fn mime_type(&self) -> String {
-        format!("video/mp4; codecs=\"{}\"", self.codecs)
-    }
-}
+use super::fragment::DecodeTime;
+use super::header::InitSegment;
+use super::muxer::{Muxer, Output};
+use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder};
 
 /// A part of a live stream: `moof` and `mdat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Its bytes.
+    /// The bytes.
     pub data: Bytes,
-    /// It begins with a key frame: a new viewer can be given it, behind the
-    /// [initialization segment](LiveMp4::init).
+    /// `true` if the segment starts with a key frame. A new viewer starts with such a segment,
+    /// after the current [initialization segment](LiveMp4::init).
     pub key: bool,
-    /// What viewers who are there already have to be given before it: at the beginning, and when the
-    /// camera changed its parameter sets.
+    /// A new initialization segment: the first one, or that of changed parameter sets. A Media
+    /// Source Extensions client needs it before this segment. A client that reads one endless file
+    /// does not, because changed parameter sets are in the stream too.
     pub init: Option<InitSegment>,
-    /// The start of the segment on the stream's time line.
+    /// The decode time of the first sample, counted from the first picture of the stream.
     pub start: Duration,
-    /// The end of a segment with video. That of audio is not known.
+    /// The end of the newest picture.
     pub end: Duration,
-    tracks: ArrayVec<TrackStart, 2>,
+    times: SmallVec<[DecodeTime; 2]>,
+    /// The size of the first `moof` and the header of its `mdat`.
+    header_bytes: usize,
 }
 
 impl Segment {
-    /// Returns the bytes of the segment for a stream that starts at `zero` on this time line.
+    /// Returns the segment on a time line that starts at `zero`: a changed header of a few hundred
+    /// bytes, and the samples, which are shared.
     ///
-    /// Viewers can share segments and still see a stream that starts at time 0. Only the `moof` is copied.
+    /// With the [start](Self::start) of a viewer's first segment as `zero`, the viewer's stream
+    /// starts at 0, as players of endless files expect. Segments that start before `zero` must be
+    /// left out.
     #[must_use]
     pub fn rebased(&self, zero: Duration) -> [Bytes; 2] {
-        segment_times::rebase(&self.data, &self.tracks, zero)
+        let last = self.times.iter().map(|time| time.offset + size_of::<u64>());
+        let bytes = last.max().unwrap_or(0).max(self.header_bytes);
+        let mut rest = self.data.clone();
+        let mut header = BytesMut::from(&*rest.split_to(bytes.min(rest.len())));
+        for time in &self.times {
+            let nanos = zero.as_nanos() * u128::from(time.timescale) + 500_000_000;
+            let shift = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+            let ticks = time.ticks.saturating_sub(shift).to_be_bytes();
+            if let Some(value) = header.get_mut(time.offset..time.offset + ticks.len()) {
+                value.copy_from_slice(&ticks);
+            }
+        }
+        [header.freeze(), rest]
     }
 }
 
-/// Makes access units and frames of sound into segments for live viewing, as a browser's Media Source
-/// Extensions take them: each frame is a segment of its own, returned as soon as it comes.
+/// Writes access units and audio frames as segments for live viewing, as browsers' Media Source
+/// Extensions accept them.
 ///
-/// What is said of [`Mp4Writer`] is true of this too, but for three things.
+/// One writer serves all viewers of a camera: each frame is one segment, returned at once, and a
+/// viewer can join at any [key](Segment::key) segment. All segments are on one time line, which
+/// starts at the first picture.
 ///
-/// - Nobody waits for the next picture to know how long one is shown: it is taken to be as long as the
-///   newest two were apart, and where that was wrong the next is shown for as much longer or shorter. So
-///   there is never a gap, over which browsers do not play; at a steady rate every picture is on its clock.
-/// - Sound behind a gap is heard at once, and the silence is behind it.
-/// - A key frame with other parameter sets makes a new initialization segment.
+/// The documentation of [`Mp4Writer`](super::Mp4Writer) applies, with these differences:
+///
+/// - The duration of a picture is not known until the next one comes. The interval between the
+///   newest two pictures is assumed, and the next picture is as much longer or shorter as it was
+///   wrong. There is never a gap, which browsers do not play over. At a steady rate every picture
+///   is on its clock.
+/// - Audio after a gap is played at once, and the silence follows it.
+/// - A key frame with other parameter sets makes a new initialization segment. From then on
+///   parameter sets are in the stream too, for viewers with the old one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -86,6 +84,7 @@ impl Segment {
 /// for (at, unit) in (0..).zip(clip.units()) {
 ///     let segment = live.write(unit, Duration::from_millis(50) * at)?.unwrap();
 ///     assert_eq!((segment.key, segment.init.is_some()), (unit.is_key(), at == 0));
+///     assert_eq!(segment.start, Duration::from_millis(50) * at);
 /// }
 /// let mime_type = live.init().unwrap().mime_type();
 /// assert_eq!(mime_type, "video/mp4; codecs=\"hvc1.1.6.L60.90\"");
@@ -93,164 +92,135 @@ impl Segment {
 /// ```
 #[derive(Debug)]
 pub struct LiveMp4 {
-    writer: Mp4Writer,
-}
-
-/// What a writer has besides when it writes for live viewing.
-#[derive(Debug, Default)]
-pub(super) struct Live {
+    muxer: Muxer,
     init: Option<InitSegment>,
-    /// The viewers do not have it yet.
-    init_is_new: bool,
-    /// There is to be no other one.
-    one_init: bool,
-    /// What was written last begins with a key frame.
-    pub(super) key: bool,
-    /// Ticks between the newest two pictures.
-    interval: Option<u32>,
-    /// Where the newest picture ends as it was written, in ticks.
-    end: u64,
-}
-
-impl Live {
-    /// How long the newest picture is shown, which the clock was just advanced to, by so many ticks.
-    pub(super) fn duration(&mut self, clock: &PictureClock, ticks: Option<u32>) -> u32 {
-        // After a pause, what was before it is a better guess.
-        let interval = ticks.unwrap_or(UNKNOWN_TICKS);
-        let guess = interval.min(self.interval.unwrap_or(interval));
-        let guess = guess.min(MAX_GUESS);
-        self.interval = Some(interval);
-        let end = (clock.start() + u64::from(guess)).max(self.end + MIN_TICKS);
-        let duration = u32::try_from(end - self.end).unwrap_or(u32::MAX);
-        self.end += u64::from(duration);
-        duration
-    }
-
-    /// Whether parameter sets that change make another initialization segment.
-    pub(super) const fn renews(&self) -> bool {
-        !self.one_init
-    }
-
-    pub(super) fn set_init(
-        &mut self,
-        data: Vec<u8>,
-        parameters: &SequenceParameters,
-        sound: Option<&AudioTrack>,
-    ) {
-        let mut codecs = parameters.codec_string();
-        if let Some(sound) = sound.and_then(AudioTrack::codec_string) {
-            codecs.push(',');
-            codecs.push_str(&sound);
-        }
-        self.init = Some(InitSegment {
-            data: data.into(),
-            codecs,
-        });
-        self.init_is_new = true;
-    }
 }
 
 impl LiveMp4 {
-    /// Begins a stream with one track, of pictures of this codec.
+    /// Starts a stream with a video track.
     #[must_use]
     pub fn new(codec: Codec) -> Self {
-        let mut writer = Mp4Writer::new(codec);
-        writer.live = Some(Live::default());
-        Self { writer }
-    }
-
-    /// Adds a track of this sound: see [`Mp4Writer::with_audio`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn with_audio(self, config: AudioConfig) -> Result<Self, Error> {
-        let writer = self.writer.with_audio(config)?;
-        Ok(Self { writer })
-    }
-
-    /// Adds a track of FLAC, made of this sound: see [`Mp4Writer::with_flac`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn with_flac(self, config: AudioConfig) -> Result<Self, Error> {
-        let writer = self.writer.with_flac(config)?;
-        Ok(Self { writer })
-    }
-
-    /// Never makes another initialization segment: parameter sets that change stay where they are. So it is
-    /// for who reads one file without an end, and for nobody who is given segments.
-    #[must_use]
-    pub fn with_one_init(mut self) -> Self {
-        if let Some(live) = &mut self.writer.live {
-            live.one_init = true;
+        Self {
+            muxer: Muxer::new(codec, true),
+            init: None,
         }
+    }
+
+    /// Adds an audio track: see [`Mp4Writer::with_audio`](super::Mp4Writer::with_audio).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
+        self.muxer = self.muxer.with_audio(config, None)?;
+        Ok(self)
+    }
+
+    /// Adds a FLAC track, encoded from audio of this format: see
+    /// [`Mp4Writer::with_flac`](super::Mp4Writer::with_flac).
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn with_flac(mut self, config: AudioConfig) -> Result<Self, Error> {
+        let encoder = FlacEncoder::new(config.format())?;
+        self.muxer = self.muxer.with_audio(config, Some(encoder))?;
+        Ok(self)
+    }
+
+    /// Adds an audio track with the format of the first audio frame: see
+    /// [`Mp4Writer::await_audio`](super::Mp4Writer::await_audio). Until it comes, pictures are held
+    /// back, for [`AUDIO_WAIT`](crate::AUDIO_WAIT) at most.
+    #[must_use]
+    pub fn await_audio(mut self) -> Self {
+        self.muxer = self.muxer.await_audio();
         self
     }
 
-    /// Adds a track of sound of whatever format the first frame has: see [`Mp4Writer::await_audio`].
-    /// Until there is one, the pictures are held back, for [`AUDIO_WAIT`](crate::AUDIO_WAIT) at most.
-    #[must_use]
-    pub fn await_audio(self) -> Self {
-        Self {
-            writer: self.writer.await_audio(),
-        }
-    }
-
-    /// Takes the next access unit: see [`Mp4Writer::write`]. Nothing is returned before the first key
-    /// frame, and while sound is awaited.
+    /// Writes the next access unit. Returns `None` before the first key frame with parameter sets,
+    /// while the stream waits for audio, and for a unit without a picture.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// See [`Mp4Writer::write`](super::Mp4Writer::write).
     pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Option<Segment>, Error> {
-        let data = self.writer.write(unit, time)?;
-        Ok(self.segment(data))
+        let output = self.muxer.write(unit, time)?;
+        Ok(self.segment(output))
     }
 
-    /// Takes the next frame of sound: see [`Mp4Writer::write_audio`].
+    /// Writes the next audio frame.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// See [`Mp4Writer::write_audio`](super::Mp4Writer::write_audio).
     pub fn write_audio(
         &mut self,
         format: AudioFormat,
         frame: &[u8],
         time: Duration,
     ) -> Result<Option<Segment>, Error> {
-        let data = self.writer.write_audio(format, frame, time)?;
-        Ok(self.segment(data))
+        let output = self.muxer.write_audio(format, frame, time)?;
+        Ok(self.segment(output))
     }
 
-    /// What a new viewer has to be given before the first segment, once there was one. His first is one
-    /// that begins with a [key](Segment::key) frame.
+    /// The current initialization segment. `None` before the first segment.
     #[must_use]
-    pub fn init(&self) -> Option<&InitSegment> {
-        self.writer.live.as_ref()?.init.as_ref()
+    pub const fn init(&self) -> Option<&InitSegment> {
+        self.init.as_ref()
     }
 
-    /// The writer, for what it has counted.
+    /// The format of the audio track once it is known.
     #[must_use]
-    pub const fn writer(&self) -> &Mp4Writer {
-        &self.writer
+    pub fn audio_format(&self) -> Option<AudioFormat> {
+        self.muxer.audio_format()
     }
 
-    fn segment(&mut self, data: Vec<u8>) -> Option<Segment> {
-        let audio_timescale = self.writer.audio_timescale();
-        let live = self.writer.live.as_mut().filter(|_| !data.is_empty())?;
-        let init = live.init.as_ref().filter(|_| live.init_is_new).cloned();
-        live.init_is_new = false;
-        let tracks = segment_times::starts(&data, audio_timescale);
-        let start = tracks.first().map_or(Duration::ZERO, TrackStart::time);
+    /// The number of pictures written.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.muxer.counts().frames
+    }
+
+    /// The number of audio frames written.
+    #[must_use]
+    pub const fn audio_frames(&self) -> u64 {
+        self.muxer.counts().audio_frames
+    }
+
+    /// The number of audio frames skipped.
+    #[must_use]
+    pub const fn audio_skipped(&self) -> u64 {
+        self.muxer.counts().audio_skipped
+    }
+
+    fn segment(&mut self, output: Output) -> Option<Segment> {
+        // A header comes with a fragment.
+        let init = output.header;
+        if init.is_some() {
+            self.init.clone_from(&init);
+        }
+        let mut fragments = output.fragments.into_iter();
+        let first = fragments.next()?;
+        let mut data = first.fragment.data;
+        let mut times: SmallVec<[DecodeTime; 2]> = first.fragment.times.into_iter().collect();
+        // Pictures that waited for audio can be several fragments.
+        for more in fragments {
+            let at = data.len();
+            let moved = more.fragment.times.into_iter().map(|time| DecodeTime {
+                offset: time.offset + at,
+                ..time
+            });
+            times.extend(moved);
+            data.extend(more.fragment.data);
+        }
         Some(Segment {
             data: data.into(),
-            key: std::mem::take(&mut live.key),
+            key: first.key,
             init,
-            start,
-            end: segment_times::time(live.end, TIMESCALE),
-            tracks,
+            start: times.iter().map(DecodeTime::time).min().unwrap_or_default(),
+            end: self.muxer.video_end(),
+            times,
+            header_bytes: first.fragment.header_bytes,
         })
     }
 }

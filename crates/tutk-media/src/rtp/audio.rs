@@ -14,7 +14,8 @@ const AAC_HEADER: usize = 4;
 /// The largest AAC frame in bytes: its length has 13 bits.
 const MAX_AAC_BYTES: usize = (1 << 13) - 1;
 
-/// The size of the MPEG audio header in bytes: zeros and the offset of a fragment (RFC 2250 section 3.5).
+/// The size of the MPEG audio header in bytes: zeros and the offset of a fragment (RFC 2250 section
+/// 3.5).
 const MP3_HEADER: usize = 4;
 
 impl RtpPayloads {
@@ -25,8 +26,8 @@ impl RtpPayloads {
     ///
     /// [`Error::RtpConfig`] if `packet_bytes` is not from
     /// [`MIN_RTP_PACKET_BYTES`](crate::MIN_RTP_PACKET_BYTES) to
-    /// [`MAX_RTP_PACKET_BYTES`](crate::MAX_RTP_PACKET_BYTES). [`Error::AudioNotCarried`] if RTP cannot
-    /// carry the codec. [`Error::AudioFrame`] and [`Error::Adts`] for an invalid frame,
+    /// [`MAX_RTP_PACKET_BYTES`](crate::MAX_RTP_PACKET_BYTES). [`Error::AudioNotCarried`] if RTP
+    /// cannot carry the codec. [`Error::AudioFrame`] and [`Error::Adts`] for an invalid frame,
     /// [`Error::AudioChanged`] if the header of the frame states another format than `config`.
     pub fn audio(config: AudioConfig, frame: &Bytes, packet_bytes: usize) -> Result<Self, Error> {
         check(config.format())?;
@@ -120,7 +121,8 @@ fn split(config: AudioConfig, data: &Bytes, room: usize) -> RtpPayloads {
         let mut prefix = ArrayVec::new();
         match config.codec {
             AudioCodec::Aac => {
-                // The AU headers have 16 bits; one has the size of the frame in 13 bits and index 0.
+                // The AU headers have 16 bits; one has the size of the frame in 13 bits and index
+                // 0.
                 prefix.extend([0, 16]);
                 prefix.extend(size.to_be_bytes());
             }

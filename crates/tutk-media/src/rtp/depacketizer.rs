@@ -1,4 +1,4 @@
-//! The way back: from packets to access units and frames of sound.
+//! RTP packets to access units and audio frames.
 
 mod nals;
 
@@ -12,32 +12,32 @@ use super::audio::{self, not_carried};
 use crate::adts::AAC_SAMPLES;
 use crate::{AudioCodec, AudioConfig, Codec, Error, MAX_UNIT_BYTES};
 
-/// Half of all sequence numbers: what seems further ahead than that came late.
+/// Half of all sequence numbers. A packet that seems further ahead is late.
 const LATE: u16 = 1 << 15;
 
-/// A frame that came by RTP.
+/// A frame received by RTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RtpFrame {
-    /// An access unit (Annex B, start codes of four bytes), or a frame of sound as a camera sends it:
+    /// An access unit (Annex B, start codes of four bytes), or an audio frame as a camera sends it:
     /// AAC without a header, PCM little-endian.
     pub data: Bytes,
-    /// Its timestamp, in ticks of the stream's clock, modulo 2^32.
+    /// The timestamp in ticks of the clock, modulo 2^32.
     pub timestamp: u32,
 }
 
-/// Puts access units, or frames of sound, together from RTP packets: the counterpart of
+/// Assembles access units or audio frames from RTP packets: the counterpart of
 /// [`RtpPayloads`](super::RtpPayloads), and the receiver of two-way audio.
 ///
-/// Packets have to come in order: one that is late, or comes twice, is dropped and counted. A frame of
-/// which a packet is missing is dropped, and so is one that the first packet after a gap belongs to: it
-/// may lack its beginning. Padding, contributing sources and header extensions are skipped; the
-/// payload type and the source are for the caller to look at.
+/// Packets must come in order. Late and repeated packets are dropped and counted. A frame with a
+/// missing packet is dropped, and so is the frame of the first packet after a gap, because its
+/// start may be missing. Padding, contributing sources and header extensions are skipped. The
+/// caller must check payload type and source.
 #[derive(Debug)]
 pub struct RtpDepacketizer {
     media: Media,
-    /// The sequence number that comes next, once there was a packet.
+    /// The sequence number of the next packet. `None` before the first.
     expected: Option<u16>,
-    /// The access unit, or the AAC frame in parts, that is being put together.
+    /// The access unit or fragmented AAC frame being assembled.
     frame: BytesMut,
     timestamp: u32,
     state: State,
@@ -53,34 +53,34 @@ enum Media {
     Audio(AudioConfig),
 }
 
-/// What there is of a frame.
+/// The state of the frame being assembled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Nothing,
-    /// It may go on.
+    /// It may continue.
     Open,
-    /// Its last bytes are a part of a NAL unit, which goes on in the next packet.
-    InPart,
-    /// Some of it is missing: the rest of its packets are of no use.
+    /// It ends with a fragment of a NAL unit, which continues in the next packet.
+    InFragment,
+    /// A part is missing. The rest of its packets are dropped.
     Broken,
 }
 
 impl RtpDepacketizer {
-    /// Begins a stream of pictures.
+    /// Starts a video stream.
     #[must_use]
     pub fn video(codec: Codec) -> Self {
         Self::new(Media::Video(codec))
     }
 
-    /// Begins a stream of sound.
+    /// Starts an audio stream.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioNotCarried`] names what is not read here: MP3, besides what RTP has no place for.
+    /// [`Error::AudioNotCarried`] if RTP cannot carry the codec, and for MP3.
     pub fn audio(config: AudioConfig) -> Result<Self, Error> {
         audio::check(config.format())?;
         if config.codec == AudioCodec::Mp3 {
-            let why = "its frames are not put together here";
+            let why = "fragments of its frames are not assembled";
             return Err(not_carried(config.format(), why));
         }
         Ok(Self::new(Media::Audio(config)))
@@ -100,12 +100,12 @@ impl RtpDepacketizer {
         }
     }
 
-    /// Takes the next packet. Then call [`poll`](Self::poll) until it says `None`.
+    /// Handles the next packet. Then call [`poll`](Self::poll) until it returns `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::RtpPacket`], [`Error::UnitTooLarge`]: the packet was dropped, and with it the frame that
-    /// it belongs to; later ones may be good.
+    /// [`Error::RtpPacket`], [`Error::UnitTooLarge`]: the packet and its frame are dropped, and receiving can
+    /// continue.
     pub fn handle_packet(&mut self, packet: &[u8]) -> Result<(), Error> {
         let packet = RtpPacket::parse(packet).map_err(|error| Error::RtpPacket {
             expected: "a whole RTP packet",
@@ -121,16 +121,16 @@ impl RtpDepacketizer {
         let same_frame = self.state != State::Nothing && self.timestamp == packet.timestamp();
         if ahead > 0 {
             self.lost += u64::from(ahead);
-            // The end of a frame may be among what is missing.
+            // The end of the frame may be missing.
             if self.state == State::Open {
-                self.state = State::InPart;
+                self.state = State::InFragment;
             }
         }
         if !same_frame {
             self.finish();
         }
         if ahead > 0 && (same_frame || matches!(self.media, Media::Video(_))) {
-            self.spoil();
+            self.drop_frame();
         }
         self.timestamp = packet.timestamp();
         let result = match self.media {
@@ -138,29 +138,29 @@ impl RtpDepacketizer {
             Media::Audio(config) => self.handle_audio(config, &packet),
         };
         if result.is_err() {
-            self.spoil();
+            self.drop_frame();
         }
         result
     }
 
-    /// The next frame that is whole.
+    /// Returns the next complete frame.
     pub fn poll(&mut self) -> Option<RtpFrame> {
         self.frames.pop_front()
     }
 
-    /// Packets missing so far, by their sequence numbers.
+    /// The number of missing packets, by sequence numbers.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Packets that came too late, or twice, so far.
+    /// The number of late and repeated packets.
     #[must_use]
     pub const fn late(&self) -> u64 {
         self.late
     }
 
-    /// Frames dropped so far of which there was something, but not all of it.
+    /// The number of frames dropped because a part was missing.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
@@ -168,11 +168,11 @@ impl RtpDepacketizer {
 
     fn handle_video(&mut self, codec: Codec, packet: &RtpPacket<'_>) -> Result<(), Error> {
         if self.state != State::Broken {
-            let in_part = self.state == State::InPart;
-            match append_nals(codec, packet.payload(), in_part, &mut self.frame)? {
+            let in_fragment = self.state == State::InFragment;
+            match append_nals(codec, packet.payload(), in_fragment, &mut self.frame)? {
                 Nals::Whole => self.state = State::Open,
-                Nals::InPart => self.state = State::InPart,
-                Nals::MissingStart => self.spoil(),
+                Nals::InFragment => self.state = State::InFragment,
+                Nals::MissingStart => self.drop_frame(),
             }
             if self.frame.len() > MAX_UNIT_BYTES {
                 return Err(Error::UnitTooLarge {
@@ -210,7 +210,7 @@ impl RtpDepacketizer {
         Ok(())
     }
 
-    /// RFC 3640 sections 3.2 and 3.3.6: several frames, or a part of one.
+    /// Handles several AAC frames, or a fragment of one (RFC 3640 sections 3.2 and 3.3.6).
     fn handle_aac(&mut self, payload: &[u8]) -> Result<(), Error> {
         let Some((bits, rest)) = payload.split_first_chunk::<2>() else {
             return error("AU headers", format!("{} bytes", payload.len()));
@@ -228,8 +228,8 @@ impl RtpDepacketizer {
             if size == 0 || header & 7 != 0 {
                 return error("frames in their order", format!("{header:04x}"));
             }
-            if headers.len() == 1 && (size > data.len() || self.state == State::InPart) {
-                return self.handle_aac_part(size, data);
+            if headers.len() == 1 && (size > data.len() || self.state == State::InFragment) {
+                return self.handle_aac_fragment(size, data);
             }
             let Some((frame, rest)) = data.split_at_checked(size) else {
                 let found = format!("{} of {size} bytes", data.len());
@@ -245,14 +245,14 @@ impl RtpDepacketizer {
         Ok(())
     }
 
-    /// Each part states the size of the whole.
-    fn handle_aac_part(&mut self, size: usize, data: &[u8]) -> Result<(), Error> {
+    /// Handles a fragment, which states the size of the frame.
+    fn handle_aac_fragment(&mut self, size: usize, data: &[u8]) -> Result<(), Error> {
         self.frame.extend_from_slice(data);
-        self.state = State::InPart;
+        self.state = State::InFragment;
         if self.frame.len() >= size {
             if self.frame.len() > size {
                 let found = format!("{} bytes", self.frame.len());
-                return error("parts of an AAC frame of the size that it states", found);
+                return error("fragments of the stated size of an AAC frame", found);
             }
             self.state = State::Open;
             self.finish();
@@ -260,23 +260,23 @@ impl RtpDepacketizer {
         Ok(())
     }
 
-    /// There is no more of this frame: it is whole, or will never be.
+    /// Ends the frame, complete or not.
     fn finish(&mut self) {
         match self.state {
             State::Open => self.frames.push_back(RtpFrame {
                 data: self.frame.split().freeze(),
                 timestamp: self.timestamp,
             }),
-            State::InPart => self.dropped += 1,
+            State::InFragment => self.dropped += 1,
             State::Nothing | State::Broken => {}
         }
         self.frame.clear();
         self.state = State::Nothing;
     }
 
-    /// Some of this frame is missing. Of pictures, what is to come of it is dropped too; frames of
-    /// sound are seldom in parts, and state how long they are.
-    fn spoil(&mut self) {
+    /// Drops the frame because a part is missing. The rest of a picture is dropped too. Audio
+    /// frames are seldom fragmented and state their size.
+    fn drop_frame(&mut self) {
         if self.state != State::Broken {
             self.dropped += 1;
         }

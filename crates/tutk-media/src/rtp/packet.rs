@@ -15,11 +15,12 @@ pub const RTP_HEADER_BYTES: usize = RtpPacket::MIN_RTP_PACKET_LEN;
 /// The smallest packet size limit in bytes.
 pub const MIN_RTP_PACKET_BYTES: usize = 64;
 
-/// The largest packet size limit in bytes: the length fields of UDP and of RTSP's interleaved frames
-/// have 16 bits.
+/// The largest packet size limit in bytes: the length fields of UDP and of RTSP's interleaved
+/// frames have 16 bits.
 pub const MAX_RTP_PACKET_BYTES: usize = 65_535;
 
-/// A packet size limit for most networks: Ethernet's 1500 bytes without the headers of IPv6 and UDP.
+/// A packet size limit for most networks: Ethernet's 1500 bytes without the headers of IPv6 and
+/// UDP.
 pub const RTP_PACKET_BYTES: usize = 1_452;
 
 /// The RTP headers of one receiver's stream.
@@ -35,7 +36,8 @@ impl RtpStream {
     ///
     /// `payload_type` is that of the session description
     /// ([`MediaDescription`](crate::MediaDescription)), `ssrc` must be unique in the session, and
-    /// `sequence`, the sequence number of the first packet, should be random (RFC 3550 section 5.1).
+    /// `sequence`, the sequence number of the first packet, should be random (RFC 3550 section
+    /// 5.1).
     ///
     /// # Errors
     ///
@@ -61,8 +63,8 @@ impl RtpStream {
         self.sequence
     }
 
-    /// Appends the next packet to `out`: a header and a payload. Nothing is allocated if `out` has room
-    /// for [`RTP_HEADER_BYTES`] and the [length](RtpPayload::len) of the payload.
+    /// Appends the next packet to `out`: a header and a payload. Nothing is allocated if `out` has
+    /// room for [`RTP_HEADER_BYTES`] and the [length](RtpPayload::len) of the payload.
     ///
     /// `timestamp` is that of the frame ([`rtp_timestamp`]).
     ///

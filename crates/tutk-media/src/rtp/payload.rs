@@ -1,13 +1,14 @@
 use arrayvec::ArrayVec;
 use bytes::Bytes;
 
-/// The largest prefix in bytes: the AU header section of RFC 3640 with one header, and the MPEG audio
-/// header of RFC 2250.
+/// The largest prefix in bytes: the AU header section of RFC 3640 with one header, and the MPEG
+/// audio header of RFC 2250.
 const MAX_PREFIX: usize = 4;
 
 /// The RTP payloads of one access unit or one audio frame, made once for all receivers.
 ///
-/// [`RtpStream::write_packet`](crate::RtpStream::write_packet) adds the header of a receiver's packet.
+/// [`RtpStream::write_packet`](crate::RtpStream::write_packet) adds the header of a receiver's
+/// packet.
 ///
 /// | codec | payload | clock rate | marker |
 /// |---|---|---|---|
@@ -59,8 +60,9 @@ impl RtpPayloads {
         self.payloads.is_empty()
     }
 
-    /// The number of NAL units that RTP cannot carry and that are left out: NAL units of a type that the
-    /// payload format uses itself (H.264 0 and 24 to 31, H.265 48 to 63) or shorter than their header.
+    /// The number of NAL units that RTP cannot carry and that are left out: NAL units of a type
+    /// that the payload format uses itself (H.264 0 and 24 to 31, H.265 48 to 63) or shorter than
+    /// their header.
     #[must_use]
     pub const fn skipped(&self) -> usize {
         self.skipped

@@ -1,44 +1,45 @@
 //! Transport packets and PES packets.
 
-use super::tables::Pid;
+use super::pid::Pid;
 
-/// Bytes of a transport packet.
+/// The size of a transport packet in bytes.
 pub const TS_PACKET_BYTES: usize = 188;
 
 const HEADER_BYTES: usize = 4;
 const SYNC: u8 = 0x47;
 
-/// Ticks a second of all stamps.
+/// Ticks per second of all time stamps.
 pub(super) const TICKS: u64 = 90_000;
 
-/// Stamps have 33 bits.
-const STAMP_MAX: u64 = (1 << 33) - 1;
+/// Time stamps have 33 bits.
+const MAX_TIMESTAMP: u64 = (1 << 33) - 1;
 
-/// How far the program's clock is behind the stamp of the picture that it comes with, in ticks: the time
-/// that a receiver has for the picture to come.
+/// How far the program clock is behind the time stamp of the picture it comes with, in ticks: the
+/// time that a receiver has to receive the picture.
 pub(super) const PCR_LEAD: u64 = TICKS / 5;
 
 /// `stream_id` of PES packets (ISO/IEC 13818-1 table 2-22).
 pub(super) const VIDEO_STREAM: u8 = 0xe0;
 
-/// Bytes of the header of a PES packet with one stamp, and of those that its length does not count.
+/// The size of a PES packet header with one time stamp, and of the part that its length field does
+/// not count, in bytes.
 const PES_HEADER: usize = 14;
 const PES_UNCOUNTED: usize = 6;
 
-/// The largest PES packet of sound in bytes, but for its header: its length has 16 bits.
+/// The largest payload of an audio PES packet in bytes: its length field has 16 bits.
 pub(super) const MAX_PES_BYTES: usize = 65_535 - (PES_HEADER - PES_UNCOUNTED);
 
-/// Writes transport packets, and counts those of each PID.
+/// Writes transport packets and counts those of each PID (ISO/IEC 13818-1 section 2.4.3).
 ///
-/// | at | size | what |
+/// | offset | size | field |
 /// |---|---|---|
-/// | 0 | 1 | 0x47 |
-/// | 1 | 2 | bit 14: a PES packet or section begins; 13 bits PID |
-/// | 3 | 1 | 0x10: payload; 0x20: adaptation field; 4 bits: count of the PID's packets with payload |
+/// | 0 | 1 | sync byte, 0x47 |
+/// | 1 | 2 | bit 14: a PES packet or section starts; 13 bits: PID |
+/// | 3 | 1 | 0x10: payload; 0x20: adaptation field; 4 bits: continuity counter |
 /// | 4 | 1 | adaptation field: its length without this byte |
-/// | 5 | 1 | 0x40: a key frame begins; 0x10: a clock follows |
-/// | 6 | 6 | the clock: 33 bits, 6 bits set, 9 bits of 27 MHz (0 here) |
-/// | | | 0xff as far as the payload does not reach to the end |
+/// | 5 | 1 | 0x40: a key frame starts; 0x10: a clock reference follows |
+/// | 6 | 6 | clock reference: 33 bits, 6 bits set, 9 bits of 27 MHz (0 here) |
+/// | | | stuffing of 0xff before a payload that does not fill the packet |
 #[derive(Debug, Default)]
 pub(super) struct Packets {
     association: u8,
@@ -47,29 +48,29 @@ pub(super) struct Packets {
     audio: u8,
 }
 
-/// What a PES packet says of its payload.
+/// The header of a PES packet (ISO/IEC 13818-1 section 2.4.3.6).
 ///
-/// | at | size | what |
+/// | offset | size | field |
 /// |---|---|---|
 /// | 0 | 3 | 00 00 01 |
-/// | 3 | 1 | the stream |
-/// | 4 | 2 | bytes behind this; 0 for a picture beyond 16 bits |
-/// | 6 | 1 | 0x84: the payload begins with a frame |
-/// | 7 | 1 | 0x80: a stamp follows |
+/// | 3 | 1 | `stream_id` |
+/// | 4 | 2 | bytes after this field; 0 for a picture of more than 16 bits |
+/// | 6 | 1 | 0x84: the payload starts with a frame |
+/// | 7 | 1 | 0x80: a time stamp follows |
 /// | 8 | 1 | 5 |
-/// | 9 | 5 | the stamp of showing: `0010`, 3 bits, 1, 15 bits, 1, 15 bits, 1 |
+/// | 9 | 5 | presentation time stamp: `0010`, 3 bits, 1, 15 bits, 1, 15 bits, 1 |
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pes {
     pub(super) pid: Pid,
     pub(super) stream: u8,
-    /// In ticks; wraps when it is written.
+    /// The presentation time in ticks. It wraps when it is written.
     pub(super) pts: u64,
-    /// The program's clock, to go with its first packet.
+    /// The clock reference for the first packet.
     pub(super) pcr: Option<u64>,
     pub(super) key: bool,
 }
 
-/// The beginning of an adaptation field: its flags, and the clock.
+/// The flags and clock reference of an adaptation field.
 #[derive(Debug, Clone, Copy, Default)]
 struct Adaptation {
     key: bool,
@@ -77,13 +78,13 @@ struct Adaptation {
 }
 
 impl Packets {
-    /// Writes a PES packet with a payload in pieces, which have to be [`MAX_PES_BYTES`] at most if it is
-    /// not a picture.
+    /// Writes a PES packet with a payload in pieces. Except for pictures, the payload must not
+    /// exceed [`MAX_PES_BYTES`].
     pub(super) fn write(&mut self, out: &mut Vec<u8>, pes: Pes, pieces: &[&[u8]]) {
         let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
         let length = u16::try_from(bytes + PES_HEADER - PES_UNCOUNTED).unwrap_or(0);
         let [l0, l1] = length.to_be_bytes();
-        let [s0, s1, s2, s3, s4] = stamp(pes.pts);
+        let [s0, s1, s2, s3, s4] = timestamp(pes.pts);
         let header: [u8; PES_HEADER] = [
             0, 0, 1, pes.stream, l0, l1, 0x84, 0x80, 5, s0, s1, s2, s3, s4,
         ];
@@ -95,7 +96,7 @@ impl Packets {
         self.write_payload(out, pes.pid, adaptation, PES_HEADER + bytes, all);
     }
 
-    /// Writes a section, which has to fit a packet with the byte before it that says where it begins.
+    /// Writes a section, which must fit one packet together with the pointer field before it.
     pub(super) fn write_section(&mut self, out: &mut Vec<u8>, pid: Pid, section: &[u8]) {
         let start = out.len();
         self.write_header(out, pid, true, 0x10);
@@ -104,7 +105,7 @@ impl Packets {
         out.resize(start + TS_PACKET_BYTES, 0xff);
     }
 
-    /// Writes a packet of nothing but the program's clock.
+    /// Writes a packet with a clock reference only.
     pub(super) fn write_pcr(&mut self, out: &mut Vec<u8>, pid: Pid, pcr: u64) {
         let adaptation = Adaptation {
             key: false,
@@ -129,7 +130,7 @@ impl Packets {
             let adaptation = first.take();
             let field = adaptation.map_or(0, Adaptation::bytes);
             let room = TS_PACKET_BYTES - HEADER_BYTES - field;
-            // What does not fill the packet is filled up in the adaptation field.
+            // The adaptation field is stuffed to fill the packet.
             let payload = left.min(room);
             let field = TS_PACKET_BYTES - HEADER_BYTES - payload;
             self.write_header(
@@ -153,7 +154,7 @@ impl Packets {
         }
     }
 
-    /// `control` says whether there are payload and adaptation field.
+    /// `control` has the flags of payload and adaptation field.
     fn write_header(&mut self, out: &mut Vec<u8>, pid: Pid, start: bool, control: u8) {
         let [high, low] = pid.number().to_be_bytes();
         let start = if start { 0x40 } else { 0 };
@@ -163,7 +164,7 @@ impl Packets {
             Pid::Video => &mut self.video,
             Pid::Audio => &mut self.audio,
         };
-        // It counts on before each packet with payload; one without repeats the count.
+        // Only packets with payload are counted.
         if control & 0x10 != 0 {
             *counter = (*counter + 1) % 16;
         }
@@ -172,7 +173,7 @@ impl Packets {
 }
 
 impl Adaptation {
-    /// Bytes of the field, its length included; 0 when there need not be one.
+    /// The least size of the field in bytes, its length included. 0 if none is needed.
     const fn bytes(self) -> usize {
         match (self.pcr, self.key) {
             (Some(_), _) => 8,
@@ -181,9 +182,9 @@ impl Adaptation {
         }
     }
 
-    /// Writes a field of so many bytes, its length included.
+    /// Writes a field of this size in bytes, its length included.
     fn write(self, out: &mut Vec<u8>, bytes: usize) {
-        // A packet's bytes fit one.
+        // A packet is shorter than 256 bytes.
         let Some(length) = bytes
             .checked_sub(1)
             .and_then(|rest| u8::try_from(rest).ok())
@@ -197,15 +198,15 @@ impl Adaptation {
             out.push(key | if self.pcr.is_some() { 0x10 } else { 0 });
         }
         if let Some(pcr) = self.pcr {
-            let [_, _, bytes @ ..] = ((pcr & STAMP_MAX) << 15 | 0x7e00).to_be_bytes();
+            let [_, _, bytes @ ..] = ((pcr & MAX_TIMESTAMP) << 15 | 0x7e00).to_be_bytes();
             out.extend_from_slice(&bytes);
         }
         out.resize(end, 0xff);
     }
 }
 
-/// A stamp of showing, where there is none of decoding.
-fn stamp(ticks: u64) -> [u8; 5] {
+/// Encodes a presentation time stamp that is not followed by a decoding time stamp.
+fn timestamp(ticks: u64) -> [u8; 5] {
     let part = |shift: u32, mask: u64| (ticks >> shift & mask) << 1 | 1;
     let bits = 0b0010 << 36 | part(30, 7) << 32 | part(15, 0x7fff) << 16 | part(0, 0x7fff);
     let [_, _, _, bytes @ ..] = bits.to_be_bytes();
@@ -217,18 +218,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps() {
-        assert_eq!(stamp(0), [0x21, 0, 1, 0, 1]);
-        assert_eq!(stamp(90_000), [0x21, 0, 5, 0xbf, 0x21]);
-        assert_eq!(stamp(STAMP_MAX), [0x2f, 0xff, 0xff, 0xff, 0xff]);
-        assert_eq!(stamp(STAMP_MAX + 90_001), stamp(90_000));
+    fn timestamps_are_encoded_and_wrap() {
+        assert_eq!(timestamp(0), [0x21, 0, 1, 0, 1]);
+        assert_eq!(timestamp(90_000), [0x21, 0, 5, 0xbf, 0x21]);
+        assert_eq!(timestamp(MAX_TIMESTAMP), [0x2f, 0xff, 0xff, 0xff, 0xff]);
+        assert_eq!(timestamp(MAX_TIMESTAMP + 90_001), timestamp(90_000));
     }
 
-    /// A payload of any length fills whole packets, and nothing else.
     #[test]
-    fn packets_are_filled_up() {
+    fn payloads_of_any_length_fill_whole_packets() {
         for bytes in 0..600_usize {
-            for (key, pcr) in [(false, None), (true, None), (true, Some(STAMP_MAX))] {
+            for (key, pcr) in [(false, None), (true, None), (true, Some(MAX_TIMESTAMP))] {
                 let mut packets = Packets::default();
                 let payload = vec![0x5a; bytes];
                 let pes = Pes {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_clock_does_not_count() {
+    fn packet_without_payload_is_not_counted() {
         let mut packets = Packets::default();
         let mut out = Vec::new();
         packets.write_section(&mut out, Pid::Video, &[1, 2, 3]);

@@ -1,8 +1,9 @@
-//! The tables that say what a transport stream is made of (ISO/IEC 13818-1 2.4.4).
+//! The tables of a transport stream (ISO/IEC 13818-1 section 2.4.4).
 
 use crc::{CRC_32_MPEG_2, Crc};
 
 use super::packet::Packets;
+use super::pid::Pid;
 use crate::{AudioCodec, AudioConfig, Codec};
 
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_MPEG_2);
@@ -13,7 +14,7 @@ const PROGRAM: u16 = 1;
 const ASSOCIATION_TABLE: u8 = 0;
 const MAP_TABLE: u8 = 2;
 
-/// Bits that are set where a table has no use for them: before 13 bits of PID, and before 12 of length.
+/// Reserved bits, which are set: before 13 bits of PID and before 12 bits of length.
 const RESERVED_3: u16 = 0xe000;
 const RESERVED_4: u16 = 0xf000;
 
@@ -21,31 +22,11 @@ const RESERVED_4: u16 = 0xf000;
 const AUDIO_STREAM: u8 = 0xc0;
 const PRIVATE_STREAM: u8 = 0xbd;
 
-/// What the descriptors of Opus say before its number of channels: registered as `Opus`; an extension
-/// of DVB's with the number 0x80.
+/// The descriptors of Opus before its number of channels: registration as `Opus`, and DVB's
+/// extension descriptor with tag 0x80.
 const OPUS: [u8; 9] = [5, 4, b'O', b'p', b'u', b's', 0x7f, 2, 0x80];
 
-/// What packets belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pid {
-    Association,
-    Map,
-    Video,
-    Audio,
-}
-
-impl Pid {
-    pub(super) const fn number(self) -> u16 {
-        match self {
-            Self::Association => 0,
-            Self::Map => 0x1000,
-            Self::Video => 0x100,
-            Self::Audio => 0x101,
-        }
-    }
-}
-
-/// The `stream_id` of PES packets of sound.
+/// The `stream_id` of audio PES packets.
 pub(super) const fn stream_id(codec: AudioCodec) -> u8 {
     match codec {
         AudioCodec::Opus => PRIVATE_STREAM,
@@ -53,12 +34,12 @@ pub(super) const fn stream_id(codec: AudioCodec) -> u8 {
     }
 }
 
-/// Writes the program association and the program map, one packet each.
+/// Writes the program association table and the program map table, one packet each.
 pub(super) fn write(
     out: &mut Vec<u8>,
     packets: &mut Packets,
     codec: Codec,
-    sound: Option<AudioConfig>,
+    audio: Option<AudioConfig>,
     version: u8,
 ) {
     let mut body = PROGRAM.to_be_bytes().to_vec();
@@ -68,14 +49,14 @@ pub(super) fn write(
 
     let clock = RESERVED_3 | Pid::Video.number();
     let mut body = clock.to_be_bytes().to_vec();
-    // Nothing more is said of the program.
+    // No descriptors of the program.
     body.extend(RESERVED_4.to_be_bytes());
     let video = match codec {
         Codec::H264 => 0x1b,
         Codec::H265 => 0x24,
     };
     push_stream(&mut body, video, Pid::Video, &[]);
-    if let Some(config) = sound {
+    if let Some(config) = audio {
         let stream_type = match config.codec {
             AudioCodec::Opus => 0x06,
             AudioCodec::Mp3 if config.rate < 32_000 => 0x04,
@@ -99,15 +80,17 @@ fn push_stream(body: &mut Vec<u8>, stream_type: u8, pid: Pid, descriptors: &[u8]
     body.extend_from_slice(descriptors);
 }
 
-/// | bytes | what |
+/// Encodes a section.
+///
+/// | bytes | field |
 /// |---|---|
-/// | 1 | the table |
-/// | 2 | 0xb000, and the bytes behind this |
-/// | 2 | the program; 1 is also the number of the transport stream |
-/// | 1 | 0xc1: valid now; 5 bits of version |
-/// | 2 | this is section 0, and so is the last |
-/// | | the body |
-/// | 4 | checksum |
+/// | 1 | `table_id` |
+/// | 2 | 0xb000 and the number of bytes after this field |
+/// | 2 | program number; the transport stream has the number 1 too |
+/// | 1 | 0xc1: current; 5 bits: version |
+/// | 2 | section number and last section number: 0 |
+/// | | body |
+/// | 4 | CRC |
 fn section(table: u8, version: u8, body: &[u8]) -> Vec<u8> {
     let mut section = vec![table];
     section.extend((0xb000 | short(body.len() + 9)).to_be_bytes());
@@ -119,7 +102,7 @@ fn section(table: u8, version: u8, body: &[u8]) -> Vec<u8> {
     section
 }
 
-/// Tables are far shorter than a packet.
+/// Converts the length of a table, which is less than a packet.
 fn short(length: usize) -> u16 {
     u16::try_from(length).unwrap_or(0)
 }
@@ -129,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_association_as_ffmpeg_writes_it() {
+    fn program_association_matches_ffmpeg() {
         let mut out = Vec::new();
         write(&mut out, &mut Packets::default(), Codec::H264, None, 0);
         let expected = [

@@ -1,4 +1,4 @@
-//! Sound of codecs that this crate does not encode: from ffmpeg.
+//! Audio of codecs that this crate does not encode, from ffmpeg.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use tutk_media::{AudioCodec, AudioFormat, Wav, tone};
 use super::File;
 use super::sound::Frames;
 
-/// Test sound of five seconds, encoded by ffmpeg.
+/// Five seconds of test audio, encoded by ffmpeg.
 pub(crate) fn encoded(name: &str, rate: u32, args: &[&str]) -> Vec<u8> {
     let samples = tone(rate, 1, 0, usize::try_from(rate * 5).unwrap());
     let wav = Wav {

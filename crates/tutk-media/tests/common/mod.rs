@@ -1,4 +1,4 @@
-//! What the tests share: the clips, and ffmpeg as the judge.
+//! Clips, and ffmpeg as the reference.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -10,7 +10,6 @@
 
 pub(crate) mod encoded;
 pub(crate) mod rtp;
-pub(crate) mod rtsp;
 pub(crate) mod sound;
 
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ pub(crate) fn access_unit(codec: Codec, bytes: &[u8]) -> AccessUnit {
     AccessUnit::new(codec, bytes.to_vec())
 }
 
-/// The whole clip as an MP4 file, 20 frames a second.
+/// Writes the clip as an MP4 file with 20 frames per second.
 pub(crate) fn mp4(clip: &Clip) -> Vec<u8> {
     let mut writer = Mp4Writer::new(clip.codec());
     let mut file = Vec::new();
@@ -47,12 +46,12 @@ pub(crate) fn mp4(clip: &Clip) -> Vec<u8> {
     file
 }
 
-/// Whether ffmpeg and ffprobe are there. Where CI=true they must be.
+/// Returns `true` if ffmpeg and ffprobe are installed. With CI=true they must be.
 pub(crate) fn ffmpeg_is_there() -> bool {
     are_there(&["ffmpeg", "ffprobe"], "-version", "ffmpeg")
 }
 
-/// Whether these tools of a package are there, by asking for their version. Where CI=true they must be.
+/// Returns `true` if these tools of a package are installed. With CI=true they must be.
 pub(crate) fn are_there(tools: &[&str], argument: &str, package: &str) -> bool {
     let there = |tool: &&str| {
         let out = Command::new(tool).arg(argument).output();
@@ -69,7 +68,7 @@ pub(crate) fn are_there(tools: &[&str], argument: &str, package: &str) -> bool {
     missing.is_empty()
 }
 
-/// A file that is gone at the end of the test.
+/// A file that is removed at the end of the test.
 pub(crate) struct File(pub(crate) PathBuf);
 
 impl File {
@@ -90,17 +89,17 @@ impl Drop for File {
     }
 }
 
-/// A file of this name in the build folder's place for tests.
+/// Returns a path in the temporary folder of the build.
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
 }
 
-/// Runs a tool; what it prints is returned, what it complains about fails the test.
+/// Runs a tool and returns its output. Warnings and errors fail the test.
 pub(crate) fn run(tool: &str, args: &[&str]) -> String {
     String::from_utf8(run_bytes(tool, args)).unwrap()
 }
 
-/// As [`run`], for what is no text.
+/// Like [`run`], for binary output.
 pub(crate) fn run_bytes(tool: &str, args: &[&str]) -> Vec<u8> {
     let out = Command::new(tool).args(args).output().unwrap();
     let complaints = String::from_utf8_lossy(&out.stderr);
@@ -111,7 +110,7 @@ pub(crate) fn run_bytes(tool: &str, args: &[&str]) -> Vec<u8> {
     out.stdout
 }
 
-/// What a tool prints when a file is its standard input, whether it is content or not.
+/// Returns the output of a tool with a file as its standard input, whatever its exit status is.
 pub(crate) fn output(tool: &str, args: &[&str], input: &Path) -> Vec<u8> {
     let input = std::fs::OpenOptions::new().read(true).open(input).unwrap();
     Command::new(tool)
@@ -122,7 +121,7 @@ pub(crate) fn output(tool: &str, args: &[&str], input: &Path) -> Vec<u8> {
         .stdout
 }
 
-/// MD5 of every decoded frame, in order.
+/// Returns the MD5 of each decoded frame.
 pub(crate) fn decoded(file: &Path) -> Vec<String> {
     let file = file.to_str().unwrap();
     let args = [
@@ -143,7 +142,7 @@ pub(crate) fn decoded(file: &Path) -> Vec<String> {
         .collect()
 }
 
-/// One field of each packet of the video, in order.
+/// Returns a field of each video packet.
 pub(crate) fn packets(file: &Path, field: &str) -> Vec<String> {
     let entries = format!("packet={field}");
     let file = file.to_str().unwrap();
@@ -164,7 +163,7 @@ pub(crate) fn packets(file: &Path, field: &str) -> Vec<String> {
     .collect()
 }
 
-/// Codec, width, height and number of decoded frames, as `h264,640,360,100`.
+/// Returns codec, width, height and number of decoded frames, for example `h264,640,360,100`.
 pub(crate) fn probe(file: &Path) -> String {
     let entries = "stream=codec_name,width,height,nb_read_frames";
     let file = file.to_str().unwrap();

@@ -1,4 +1,4 @@
-//! Files with sound: made here, read back here, and read by ffprobe.
+//! Files with audio: writing, reading back, and probing with ffprobe.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use tutk_media::{
 
 pub(crate) const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
 
-/// Frames of sound and when each begins.
+/// Audio frames with their times.
 pub(crate) type Frames = Vec<(AudioFormat, Bytes, Duration)>;
 
 /// A sample of a file.
@@ -35,7 +35,7 @@ impl Stored {
     }
 }
 
-/// The samples of the pictures and of the sound, from all whole fragments. What is behind is cut off.
+/// The samples of video and audio, from all whole fragments.
 pub(crate) fn tracks(file: &[u8]) -> [Vec<Stored>; 2] {
     let mut tracks = [Vec::new(), Vec::new()];
     let mut rest = file;
@@ -69,7 +69,7 @@ pub(crate) fn tracks(file: &[u8]) -> [Vec<Stored>; 2] {
     tracks
 }
 
-/// The tone of so many milliseconds as frames of 20 ms.
+/// The test tone in frames of 20 ms.
 pub(crate) fn tone_clip(codec: AudioCodec, rate: u32, channels: u8, ms: u32) -> AudioClip {
     let count = usize::try_from(rate * ms / 1_000).unwrap();
     let format = AudioFormat {
@@ -81,20 +81,20 @@ pub(crate) fn tone_clip(codec: AudioCodec, rate: u32, channels: u8, ms: u32) -> 
     AudioClip::from_pcm(&samples, format, Duration::from_millis(20)).unwrap()
 }
 
-/// The first 5 s of [`TONE`], to a frame: as long as the pictures are.
+/// The first 5 s of [`TONE`], as long as the clip.
 pub(crate) fn aac_clip() -> AudioClip {
     let frames = adts_frames(TONE).take(78);
     let bytes = frames.map(|frame| frame.unwrap().data.len()).sum();
     AudioClip::from_adts(Bytes::from_static(&TONE[..bytes])).unwrap()
 }
 
-/// Something with a time.
+/// An access unit or an audio frame.
 pub(crate) enum Item<'a> {
     Picture(&'a AccessUnit),
     Sound(AudioFormat, Bytes),
 }
 
-/// Pictures and sound in the order in which a camera sends them.
+/// Video and audio in the order in which a camera sends them.
 pub(crate) fn interleaved<'a>(
     clip: &'a Clip,
     frame: Duration,
@@ -111,7 +111,7 @@ pub(crate) fn interleaved<'a>(
     items
 }
 
-/// The frames of a clip of sound with their times, later by `offset`.
+/// The frames of an audio clip, `offset` later.
 pub(crate) fn frames(
     clip: &AudioClip,
     offset: Duration,
@@ -121,7 +121,7 @@ pub(crate) fn frames(
         .map(move |(frame, time)| (format, frame.clone(), time + offset))
 }
 
-/// Writes all of it; the times are moved by something that a file must not show.
+/// Writes everything with times of a clock that a file must not contain.
 pub(crate) fn write(writer: &mut Mp4Writer, items: Vec<(Duration, Item<'_>)>) -> Vec<u8> {
     let clock = Duration::from_secs(1_700_000_000);
     let mut file = Vec::new();
@@ -134,8 +134,8 @@ pub(crate) fn write(writer: &mut Mp4Writer, items: Vec<(Duration, Item<'_>)>) ->
     file
 }
 
-/// The sound as ffprobe sees it: `codec,rate,channels`, start and end in seconds, and those of
-/// the pictures. Fails if it, or a decoder, complains about anything.
+/// The audio according to ffprobe (`codec,rate,channels`), and the starts and ends of video and
+/// audio in seconds.
 pub(crate) struct Probed {
     pub(crate) sound: String,
     pub(crate) starts: [f64; 2],
@@ -173,7 +173,7 @@ pub(crate) fn probe(file: &Path) -> Probed {
         probed.starts[track] = start.trim().parse().unwrap();
         for line in show("packet=pts_time,duration_time", select).lines() {
             let (time, duration) = line.split_once(',').unwrap();
-            // Of Opus in fragments, its own too, ffprobe 5.1 tells no durations.
+            // ffprobe 5.1 prints no durations of Opus in fragments.
             let duration = duration.trim_end_matches(',').parse().unwrap_or(0.0);
             probed.ends[track] = time.parse::<f64>().unwrap() + duration;
         }
@@ -181,7 +181,7 @@ pub(crate) fn probe(file: &Path) -> Probed {
     probed
 }
 
-/// What a decoder makes of the sound: linear samples of 16 bits, exactly those of the frames.
+/// Decodes the audio of a file.
 pub(crate) fn samples(file: &Path) -> Vec<i16> {
     let args = [
         "-v",
@@ -202,7 +202,7 @@ pub(crate) fn samples(file: &Path) -> Vec<i16> {
         .collect()
 }
 
-/// Where clicks begin, in samples.
+/// The positions of clicks, in samples.
 pub(crate) fn clicks(samples: &[i16]) -> Vec<usize> {
     let mut clicks = Vec::new();
     let mut quiet_from = 0;
@@ -211,7 +211,7 @@ pub(crate) fn clicks(samples: &[i16]) -> Vec<usize> {
             if at >= quiet_from {
                 clicks.push(at);
             }
-            // Anything within 100 ms, at the lowest rate, is of the same one.
+            // Everything within 100 ms at the lowest rate is the same click.
             quiet_from = at + 800;
         }
     }

@@ -127,7 +127,7 @@ pub(super) async fn live(
             socket,
             viewer,
             shutdown,
-            format: MuxFormat::Mp4Segments(audio.unwrap_or(AudioTrack::Flac)),
+            format: MuxFormat::Mp4(audio.unwrap_or(AudioTrack::Flac)),
             state: None,
             muxer: None,
             init: None,

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tutk_media::{
-    AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec as VideoCodec, ParameterSets,
-};
-use tutk_session::{AudioFlags, Codec, Frame, MediaRequest};
+use tutk_media::{AccessUnit, AudioConfig, AudioFormat, Codec as VideoCodec, ParameterSets};
+use tutk_session::{Frame, MediaRequest};
 
 /// How long the description waits for audio after the first frame, by the camera's clock. Audio
 /// starts a moment after video, and a camera without a microphone does not announce that.
@@ -36,37 +34,6 @@ pub struct SoundDescription {
     pub format: AudioFormat,
     /// The decoder configuration. Headers in the frames take precedence over `format`.
     pub config: AudioConfig,
-}
-
-/// Returns the audio codec of a frame, or `None` if the codec is not an audio codec.
-#[must_use]
-pub fn audio_codec(codec: Codec) -> Option<AudioCodec> {
-    Some(match codec {
-        Codec::AacRaw | Codec::AacWyze => AudioCodec::Aac,
-        Codec::AacAdts => AudioCodec::AacAdts,
-        Codec::AacLatm => AudioCodec::AacLatm,
-        Codec::Pcmu => AudioCodec::Pcmu,
-        Codec::Pcma => AudioCodec::Pcma,
-        Codec::Adpcm => AudioCodec::Adpcm,
-        Codec::Pcm => AudioCodec::Pcm,
-        Codec::Speex => AudioCodec::Speex,
-        Codec::Mp3 => AudioCodec::Mp3,
-        Codec::G726 => AudioCodec::G726,
-        Codec::Opus => AudioCodec::Opus,
-        _ => return None,
-    })
-}
-
-/// Returns codec, sample rate and channels of an audio frame, or `None` if the camera does not
-/// announce all of them.
-#[must_use]
-pub fn audio_format(codec: Option<Codec>, flags: Option<AudioFlags>) -> Option<AudioFormat> {
-    let flags = flags?;
-    Some(AudioFormat {
-        codec: audio_codec(codec?)?,
-        rate: flags.rate_hz()?,
-        channels: flags.channels(),
-    })
 }
 
 /// Derives descriptions from frames.
@@ -128,10 +95,10 @@ impl Describer {
         let known = self.current.video.as_ref();
         let key = frame.is_key();
         let codec = match frame.codec {
-            Some(Codec::H264) => Some(VideoCodec::H264),
-            Some(Codec::H265) => Some(VideoCodec::H265),
-            Some(_) if key => return self.change_video(None),
-            Some(_) => None,
+            Some(codec) => match VideoCodec::from_tutk(codec) {
+                None if key => return self.change_video(None),
+                codec => codec,
+            },
             // Some layouts do not contain the codec. It is detected once, from a key frame.
             None => known.map(ParameterSets::codec).or_else(|| {
                 let detected = key.then(|| VideoCodec::detect(&frame.data));
@@ -160,7 +127,7 @@ impl Describer {
     }
 
     fn audio(&mut self, frame: &Frame) {
-        let Some(format) = audio_format(frame.codec, frame.audio) else {
+        let Some(format) = AudioFormat::from_tutk(frame.codec, frame.audio) else {
             return;
         };
         let config = match AudioConfig::of_frame(format, &frame.data) {
@@ -191,8 +158,8 @@ impl Describer {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use tutk_media::AdtsHeader;
-    use tutk_session::MediaKind;
+    use tutk_media::{AdtsHeader, AudioCodec};
+    use tutk_session::{AudioFlags, Codec, MediaKind};
 
     const KEY: &[u8] = &[
         0, 0, 0, 1, 0x67, 0x64, 0, 0x28, 0xac, 0xd9, 0x40, 0x78, 0x02, 0x27, 0xe5, 0xc0, 0x5a,

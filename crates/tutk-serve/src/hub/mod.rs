@@ -24,9 +24,7 @@ pub use tutk_session::{Keep, LINGER};
 pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Lease};
 #[cfg(feature = "http")]
 pub(crate) use self::derived::MuxedFrame;
-pub use self::description::{
-    PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription, audio_codec, audio_format,
-};
+pub use self::description::{PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription};
 pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, LiveFrame, MAX_LAG};
 #[cfg(feature = "http")]
 pub(crate) use self::muxer::{AudioTrack, MuxFormat, Muxer};

@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use tutk_media::{
-    AudioCodec, Codec, Error, InitSegment, LiveMp4, ParameterSets, Segment, TsWriter,
-};
+use tutk_media::{AudioCodec, Codec, Error, InitSegment, LiveMp4, Segment, TsWriter};
 
 use super::derived::MuxedFrame;
 use super::description::{SoundDescription, StreamDescription};
@@ -20,10 +18,8 @@ use super::gop_buffer::LiveFrame;
 /// A format of muxed output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MuxFormat {
-    /// MP4 with one initialization segment.
+    /// MP4 segments.
     Mp4(AudioTrack),
-    /// MP4 with a new initialization segment for each change of the parameter sets.
-    Mp4Segments(AudioTrack),
     /// MPEG-TS.
     Ts,
 }
@@ -53,8 +49,6 @@ struct MuxStream {
     format: MuxFormat,
     codec: Codec,
     audio: Option<SoundDescription>,
-    /// The parameter sets in the only initialization segment.
-    sets: Option<ParameterSets>,
 }
 
 struct State {
@@ -82,10 +76,7 @@ pub(super) struct Muxers(Mutex<Vec<Weak<Muxer>>>);
 
 impl MuxFormat {
     fn has_audio(self) -> bool {
-        !matches!(
-            self,
-            Self::Mp4(AudioTrack::None) | Self::Mp4Segments(AudioTrack::None)
-        )
+        !matches!(self, Self::Mp4(AudioTrack::None))
     }
 }
 
@@ -102,7 +93,6 @@ impl Muxers {
             format,
             codec: video.codec(),
             audio: description.sound.filter(|_| format.has_audio()),
-            sets: matches!(format, MuxFormat::Mp4(_)).then(|| video.clone()),
         };
         let mut muxers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         muxers.retain(|muxer| muxer.strong_count() > 0);
@@ -226,10 +216,6 @@ impl Writer {
         match stream.format {
             MuxFormat::Mp4(track) => {
                 let (mp4, omitted) = mp4(track);
-                (Self::Mp4(Box::new(mp4.with_one_init())), omitted)
-            }
-            MuxFormat::Mp4Segments(track) => {
-                let (mp4, omitted) = mp4(track);
                 (Self::Mp4(Box::new(mp4)), omitted)
             }
             MuxFormat::Ts => {
@@ -249,7 +235,7 @@ impl Writer {
         let audio = frame.description.sound.map(|audio| audio.format);
         match self {
             Self::Mp4(mp4) => {
-                let has_track = mp4.writer().audio_format().is_some();
+                let has_track = mp4.audio_format().is_some();
                 let segment = match (&frame.unit, audio.filter(|_| has_track)) {
                     (Some(unit), _) => mp4.write(unit, time)?,
                     (None, Some(format)) => mp4.write_audio(format, &frame.data, time)?,
@@ -261,9 +247,9 @@ impl Writer {
                 let data = match (&frame.unit, audio) {
                     (Some(unit), _) => ts.write(unit, time)?,
                     (None, Some(format)) => ts.write_audio(format, &frame.data, time)?,
-                    (None, None) => Vec::new(),
+                    (None, None) => Bytes::new(),
                 };
-                Ok((!data.is_empty()).then(|| Written::Packets(data.into())))
+                Ok((!data.is_empty()).then(|| Written::Packets(data)))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! NAL units out of RTP payloads.
+//! NAL units from RTP payloads.
 
 use bytes::{BufMut, BytesMut};
 
@@ -8,22 +8,22 @@ use crate::rtp::nal::{
 };
 use crate::{Codec, Error};
 
-/// How an access unit stands behind a payload.
+/// The state of an access unit after a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nals {
     Whole,
-    /// A NAL unit goes on in the next payload.
-    InPart,
-    /// The beginning of a NAL unit never came: the packets did not come from their beginning on.
+    /// A NAL unit continues in the next payload.
+    InFragment,
+    /// The start of a NAL unit is missing.
     MissingStart,
 }
 
-/// Appends what a payload holds to an access unit: see the table at `NalPayloads`. `in_part` says
-/// whether a NAL unit is to go on.
+/// Appends the NAL units of a payload to an access unit: see the table in `rtp::nal`. With
+/// `in_fragment`, a NAL unit continues.
 pub(super) fn append_nals(
     codec: Codec,
     payload: &[u8],
-    in_part: bool,
+    in_fragment: bool,
     out: &mut BytesMut,
 ) -> Result<Nals, Error> {
     let Some((header, rest)) = payload.split_at_checked(codec.header_bytes()) else {
@@ -37,7 +37,7 @@ pub(super) fn append_nals(
         Codec::H264 => found == FU_A,
         Codec::H265 => found == FRAGMENTATION,
     };
-    if in_part && !(fragment && rest.first().is_some_and(|first| first & FU_START == 0)) {
+    if in_fragment && !(fragment && rest.first().is_some_and(|first| first & FU_START == 0)) {
         return error("the rest of a NAL unit", format!("type {found}"));
     }
     if fragment {
@@ -47,12 +47,12 @@ pub(super) fn append_nals(
         if fu_header & FU_START != 0 {
             out.put_slice(&LONG_START_CODE);
             append_header(codec, header, fu_header & 0x3f, out)?;
-        } else if !in_part {
+        } else if !in_fragment {
             return Ok(Nals::MissingStart);
         }
         out.put_slice(data);
         let end = fu_header & FU_END != 0;
-        return Ok(if end { Nals::Whole } else { Nals::InPart });
+        return Ok(if end { Nals::Whole } else { Nals::InFragment });
     }
     let aggregation = match codec {
         Codec::H264 => found == STAP_A,
@@ -71,7 +71,10 @@ pub(super) fn append_nals(
             .split_first_chunk()
             .and_then(|(size, rest)| rest.split_at_checked(u16::from_be_bytes(*size).into()));
         let Some((nal, behind)) = parts else {
-            return error("a whole NAL unit in an aggregation", "a part of one".into());
+            return error(
+                "a whole NAL unit in an aggregation",
+                "a truncated one".into(),
+            );
         };
         append_nal(codec, nal, out)?;
         rest = behind;
@@ -88,7 +91,7 @@ fn append_nal(codec: Codec, nal: &[u8], out: &mut BytesMut) -> Result<(), Error>
     Ok(())
 }
 
-/// The header of a NAL unit by that of its first part.
+/// Restores the header of a NAL unit from its first fragment.
 fn append_header(
     codec: Codec,
     header: &[u8],
@@ -114,7 +117,7 @@ fn append_header(
 
 fn unknown<T>(nal_type: u8) -> Result<T, Error> {
     error(
-        "a NAL unit, several, or a part of one",
+        "a NAL unit, an aggregation or a fragment",
         format!("type {nal_type}"),
     )
 }

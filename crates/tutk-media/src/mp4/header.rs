@@ -1,71 +1,68 @@
-//! The boxes themselves, written by mp4-atom.
+//! The header: `ftyp` and `moov`.
 
+use bytes::Bytes;
 use mp4_atom::{
-    Atom, Avc1, Avcc, AvccExt, BufMut, Dinf, Dref, Encode, FourCC, FragmentInfo, Ftyp, Hdlr, Hvc1,
-    HvcCArray, Hvcc, Mdat, Mdhd, Mdia, Mfhd, Mfra, Mfro, Minf, Moof, Moov, Mvex, Mvhd, Stbl, Stco,
-    Stsd, Tfdt, Tfhd, Tfra, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, TrunSamples, Url, Visual,
+    Atom, Avc1, Avcc, AvccExt, BufMut, Dinf, Dref, Encode, FourCC, Ftyp, Hdlr, Hvc1, HvcCArray,
+    Hvcc, Mdhd, Mdia, Minf, Moov, Mvex, Mvhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual,
     Vmhd,
 };
 
-use super::TIMESCALE;
-use super::audio::AudioTrack;
-use super::audio_boxes;
+use super::audio_entry::{self, AudioEntry};
+use crate::clock::PICTURE_TICKS;
 use crate::parameters::{Profile, SequenceParameters, h264_is_high};
 use crate::{Error, ParameterSets};
+
+/// The time scale of video: ticks per second. That of audio is its sample rate.
+pub const TIMESCALE: u32 = PICTURE_TICKS;
 
 /// Track ids.
 pub(super) const VIDEO: u32 = 1;
 pub(super) const AUDIO: u32 = 2;
-
-/// `sample_depends_on` 2: a key frame (ISO/IEC 14496-12 8.8.3.1).
-const KEY_SAMPLE: u32 = 0x0200_0000;
-/// `sample_depends_on` 1, `sample_is_non_sync_sample` 1.
-const DELTA_SAMPLE: u32 = 0x0101_0000;
-
-/// Size of an `mdat` box header in bytes.
-const MDAT_HEADER: usize = 8;
 
 /// NAL unit types of the arrays in `hvcC` (H.265 table 7-1).
 const HEVC_VPS: u8 = 32;
 const HEVC_SPS: u8 = 33;
 const HEVC_PPS: u8 = 34;
 
-/// One access unit, or one frame of sound, of a fragment.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sample {
-    /// In bytes.
-    pub(super) size: u32,
-    /// In ticks.
-    pub(super) duration: u32,
-    pub(super) key: bool,
+/// The start of a stream: `ftyp` and `moov`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitSegment {
+    /// The bytes.
+    pub data: Bytes,
+    /// The codecs of the tracks, for example `avc1.640028,mp4a.40.2` (RFC 6381).
+    pub codecs: String,
 }
 
-/// What a fragment has of one track.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Run<'a> {
-    pub(super) track: u32,
-    /// When the first sample begins, in ticks of the track.
-    pub(super) start: u64,
-    pub(super) samples: &'a [Sample],
-    /// The samples' bytes one behind the other.
-    pub(super) data: &'a [u8],
-}
-
-/// Where a fragment that begins with a key frame is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct IndexEntry {
-    /// In ticks.
-    pub(super) time: u64,
-    /// In bytes from the beginning of the file.
-    pub(super) moof_offset: u64,
+impl InitSegment {
+    /// The type that a browser's `MediaSource` needs, for example
+    /// `video/mp4; codecs="avc1.640028,mp4a.40.2"`.
+    #[must_use]
+    pub fn mime_type(&self) -> String {
+        format!("video/mp4; codecs=\"{}\"", self.codecs)
+    }
 }
 
 /// Writes `ftyp` and `moov`.
-pub(super) fn write_header(
+pub(super) fn write(
+    parameters: &SequenceParameters,
+    sets: &ParameterSets,
+    audio: Option<AudioEntry>,
+) -> Result<InitSegment, Error> {
+    let mut data = Vec::new();
+    write_boxes(&mut data, parameters, sets, audio.as_ref())?;
+    let audio = audio.and_then(|audio| audio.codec_string());
+    let codecs = std::iter::once(parameters.codec_string()).chain(audio);
+    Ok(InitSegment {
+        data: data.into(),
+        codecs: codecs.collect::<Vec<_>>().join(","),
+    })
+}
+
+fn write_boxes(
     out: &mut Vec<u8>,
     parameters: &SequenceParameters,
     sets: &ParameterSets,
-    sound: Option<&AudioTrack>,
+    audio: Option<&AudioEntry>,
 ) -> Result<(), Error> {
     // `iso5` is the first brand with default-base-is-moof, which every fragment uses.
     let codec_brand: &[u8; 4] = match parameters.profile {
@@ -80,7 +77,7 @@ pub(super) fn write_header(
             .to_vec(),
     }
     .encode(out)?;
-    let tracks = if sound.is_some() { AUDIO } else { VIDEO };
+    let tracks = if audio.is_some() { AUDIO } else { VIDEO };
     let defaults = (VIDEO..=tracks).map(|track_id| Trex {
         track_id,
         default_sample_description_index: 1,
@@ -101,7 +98,7 @@ pub(super) fn write_header(
         }
         .encode(out)?;
         video_track(parameters, sets).encode(out)?;
-        sound.map_or(Ok(()), |track| audio_boxes::write_track(out, AUDIO, track))
+        audio.map_or(Ok(()), |entry| audio_entry::write_track(out, AUDIO, entry))
     })?;
     Ok(())
 }
@@ -111,7 +108,7 @@ fn video_track(parameters: &SequenceParameters, sets: &ParameterSets) -> Trak {
         stsd: Stsd {
             codecs: vec![sample_entry(parameters, sets)],
         },
-        // Either stco or co64 must be there, though all samples are in fragments.
+        // Either stco or co64 is required, though all samples are in fragments.
         stco: Some(Stco::default()),
         ..Stbl::default()
     };
@@ -199,7 +196,7 @@ fn sample_entry(parameters: &SequenceParameters, sets: &ParameterSets) -> mp4_at
             };
             Hvc1 {
                 visual,
-                // Fields left at 0 are "not known": segmentation, parallelism, frame rate.
+                // 0 means unknown for segmentation, parallelism and frame rate.
                 hvcc: Hvcc {
                     configuration_version: 1,
                     general_profile_space: general >> 6,
@@ -226,89 +223,4 @@ fn sample_entry(parameters: &SequenceParameters, sets: &ParameterSets) -> mp4_at
             .into()
         }
     }
-}
-
-/// Writes `moof` and `mdat`; runs without samples are left out.
-pub(super) fn write_fragment(
-    out: &mut Vec<u8>,
-    sequence_number: u32,
-    runs: &[Run<'_>],
-) -> Result<(), Error> {
-    let runs = || runs.iter().filter(|run| !run.samples.is_empty());
-    let mut moof = Moof {
-        mfhd: Mfhd { sequence_number },
-        traf: runs().map(track_fragment).collect(),
-    };
-    // The offsets from the moof to the samples behind the mdat header stand inside the moof, in
-    // fields whose size does not depend on them: write once to measure, and once for good.
-    let before = out.len();
-    moof.encode(out)?;
-    let mut offset = out.len() - before + MDAT_HEADER;
-    out.truncate(before);
-    for (traf, run) in moof.traf.iter_mut().zip(runs()) {
-        for trun in &mut traf.trun {
-            let too_large = mp4_atom::Error::TooLarge(Moof::KIND);
-            trun.data_offset = Some(i32::try_from(offset).map_err(|_| too_large)?);
-        }
-        offset += run.data.len();
-    }
-    moof.encode(out)?;
-    // Not through `Mdat` itself, which would want the samples copied into a vector of its own.
-    out.encode_atom(Mdat::KIND, |out| {
-        for run in runs() {
-            out.append_slice(run.data);
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
-fn track_fragment(run: &Run<'_>) -> Traf {
-    let entries = run.samples.iter().map(|sample| TrunEntry {
-        duration: Some(sample.duration),
-        size: Some(sample.size),
-        flags: Some(if sample.key { KEY_SAMPLE } else { DELTA_SAMPLE }),
-        cts: None,
-    });
-    Traf {
-        tfhd: Tfhd {
-            track_id: run.track,
-            default_base_is_moof: true,
-            ..Tfhd::default()
-        },
-        tfdt: Some(Tfdt {
-            base_media_decode_time: run.start,
-        }),
-        trun: vec![Trun {
-            data_offset: Some(0),
-            samples: TrunSamples::Explicit(entries.collect()),
-        }],
-        ..Traf::default()
-    }
-}
-
-/// Writes `mfra`, the index of the fragments that begin with a key frame.
-pub(super) fn write_index(out: &mut Vec<u8>, index: &[IndexEntry]) -> Result<(), Error> {
-    let entries = index.iter().map(|entry| FragmentInfo {
-        time: entry.time,
-        moof_offset: entry.moof_offset,
-        traf_number: 1,
-        trun_number: 1,
-        sample_delta: 1,
-    });
-    let mut mfra = Mfra {
-        tfra: vec![Tfra {
-            track_id: VIDEO,
-            entries: entries.collect(),
-        }],
-        mfro: Mfro::default(),
-    };
-    // The box names its own size at its end, so that a reader finds it from there.
-    let before = out.len();
-    mfra.encode(out)?;
-    mfra.mfro.parent_size =
-        u32::try_from(out.len() - before).map_err(|_| mp4_atom::Error::TooLarge(Mfra::KIND))?;
-    out.truncate(before);
-    mfra.encode(out)?;
-    Ok(())
 }

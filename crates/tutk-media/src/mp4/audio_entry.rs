@@ -1,5 +1,5 @@
-//! The boxes of the track of sound. mp4-atom has no sample entries for G.711, so that the boxes
-//! around the sample entry are put together here; what is in them is mp4-atom's.
+//! The `trak` of the audio. mp4-atom has no sample entries for G.711, so the containers around the
+//! sample entry are written here.
 
 use mp4_atom::esds::{DecoderConfig, DecoderSpecific, EsDescriptor};
 use mp4_atom::{
@@ -7,23 +7,40 @@ use mp4_atom::{
     Mp4a, Opus, Result, Smhd, Sowt, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trak, Url,
 };
 
-use super::audio::AudioTrack;
 use crate::AudioCodec;
 use crate::adts::AacConfig;
 use crate::audio_frame::AudioConfig;
-use crate::flac::{FlacEncoder, STREAM_INFO_BYTES};
+use crate::flac::STREAM_INFO_BYTES;
 
 /// `objectTypeIndication` (ISO/IEC 14496-1 table 5, and the registration authority's).
 const MPEG4_AUDIO: u8 = 0x40;
 const MPEG2_LAYER_3: u8 = 0x69;
 const MPEG1_LAYER_3: u8 = 0x6b;
 
-/// `streamType` of sound (ISO/IEC 14496-1 table 6).
+/// `streamType` of audio (ISO/IEC 14496-1 table 6).
 const AUDIO_STREAM: u8 = 5;
 
-/// Writes the `trak` of the sound.
-pub(super) fn write_track(out: &mut Vec<u8>, id: u32, track: &AudioTrack) -> Result<()> {
-    let config = &track.config;
+/// The description of an audio track.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AudioEntry {
+    pub(super) config: AudioConfig,
+    /// The stream information, if the track is FLAC.
+    pub(super) flac: Option<[u8; STREAM_INFO_BYTES]>,
+}
+
+impl AudioEntry {
+    /// The codec as RFC 6381 names it.
+    pub(super) fn codec_string(&self) -> Option<String> {
+        match self.flac {
+            Some(_) => Some("flac".to_owned()),
+            None => self.config.codec_string(),
+        }
+    }
+}
+
+/// Writes the `trak` of the audio.
+pub(super) fn write_track(out: &mut Vec<u8>, id: u32, entry: &AudioEntry) -> Result<()> {
+    let config = &entry.config;
     out.encode_atom(Trak::KIND, |out| {
         Tkhd {
             track_id: id,
@@ -53,19 +70,19 @@ pub(super) fn write_track(out: &mut Vec<u8>, id: u32, track: &AudioTrack) -> Res
                     },
                 }
                 .encode(out)?;
-                out.encode_atom(Stbl::KIND, |out| write_sample_table(out, track))
+                out.encode_atom(Stbl::KIND, |out| write_sample_table(out, entry))
             })
         })
     })
 }
 
-/// The body of `stbl`: the sample entry, and no samples, as all are in fragments.
-fn write_sample_table(out: &mut Vec<u8>, track: &AudioTrack) -> Result<()> {
+/// Writes the body of `stbl`: the sample entry, and no samples, which are all in fragments.
+fn write_sample_table(out: &mut Vec<u8>, entry: &AudioEntry) -> Result<()> {
     out.encode_atom(Stsd::KIND, |out| {
         // Version and flags, and one entry.
         0_u32.encode(out)?;
         1_u32.encode(out)?;
-        write_sample_entry(out, &track.config, track.flac())
+        write_sample_entry(out, entry)
     })?;
     Stts::default().encode(out)?;
     Stsc::default().encode(out)?;
@@ -78,30 +95,28 @@ fn write_sample_table(out: &mut Vec<u8>, track: &AudioTrack) -> Result<()> {
 /// | AAC, MP3 | `mp4a` with `esds` (ISO/IEC 14496-14) |
 /// | Opus | `Opus` with `dOps` (the Opus in ISOBMFF encapsulation) |
 /// | PCM | `sowt`, QuickTime's 16 bits little-endian |
-/// | PCMU, PCMA | `ulaw`, `alaw`: QuickTime's, and nothing but the common fields |
+/// | PCMU, PCMA | `ulaw`, `alaw`: QuickTime's, with the common fields only |
 /// | FLAC | `fLaC` with `dfLa` (Encapsulation of FLAC in ISO Base Media File Format, 3.3) |
-fn write_sample_entry(
-    out: &mut Vec<u8>,
-    config: &AudioConfig,
-    flac: Option<&FlacEncoder>,
-) -> Result<()> {
+fn write_sample_entry(out: &mut Vec<u8>, entry: &AudioEntry) -> Result<()> {
+    let config = &entry.config;
     let audio = Audio {
         data_reference_index: 1,
         channel_count: config.channels.into(),
-        // By all of these formats 16, whatever the encoded size is.
+        // 16 in all of these formats, whatever the encoded size is.
         sample_size: 16,
-        // No rate that is taken is beyond 16 bits.
+        // Every accepted rate fits 16 bits.
         sample_rate: u16::try_from(config.timescale()).unwrap_or(0).into(),
     };
-    if let Some(flac) = flac {
+    if let Some(info) = &entry.flac {
         return out.encode_atom(Flac::KIND, |out| {
             audio.encode(out)?;
             out.encode_atom(FourCC::new(b"dfLa"), |out| {
-                // Version and flags; the last block of metadata, of type 0, and its length.
+                // Version and flags; the last metadata block, of type 0 (STREAMINFO), and its
+                // length.
                 0_u32.encode(out)?;
                 let length = u32::try_from(STREAM_INFO_BYTES).unwrap_or(0);
                 (0x8000_0000 | length).encode(out)?;
-                out.append_slice(&flac.stream_info());
+                out.append_slice(info);
                 Ok(())
             })
         });
@@ -111,7 +126,7 @@ fn write_sample_entry(
             audio,
             dops: Dops {
                 output_channel_count: config.channels,
-                // Nothing is known to be left out: the stream does not begin with the file.
+                // The stream was running before the file started.
                 pre_skip: 0,
                 input_sample_rate: config.rate,
                 output_gain: 0,
@@ -138,7 +153,7 @@ fn mpeg(config: &AudioConfig, audio: Audio) -> Mp4a {
         (AudioCodec::Mp3, ..=24_000) => (MPEG2_LAYER_3, None),
         (AudioCodec::Mp3, _) => (MPEG1_LAYER_3, None),
         _ => {
-            // Where there are bytes, the fields beside them are not written.
+            // If there are raw bytes, the other fields are not written.
             let specific = DecoderSpecific {
                 profile: 0,
                 freq_index: 0,

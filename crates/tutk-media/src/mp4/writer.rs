@@ -1,0 +1,262 @@
+//! Fragmented MP4 files.
+
+use std::time::Duration;
+
+use mp4_atom::{Atom, Encode, FragmentInfo, Mfra, Mfro, Tfra};
+
+use super::header::VIDEO;
+use super::muxer::{Muxer, Output};
+use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder};
+
+/// The key frames that the index at the end of a file lists. Players find later ones by reading on.
+pub const MAX_INDEX_ENTRIES: usize = 65_536;
+
+/// Writes access units and audio frames as a fragmented MP4 file. Each call returns the bytes to
+/// append, often none.
+///
+/// | box | when | contents |
+/// |---|---|---|
+/// | `ftyp` `moov` | at the first key frame whose parameter sets are known | `avc1` or `hvc1`, [`TIMESCALE`](crate::TIMESCALE) ticks per second; the audio track, if there is one |
+/// | `moof` `mdat` | before each key frame, and every [`FRAGMENT_DURATION`](crate::FRAGMENT_DURATION) | the samples since, of both tracks |
+/// | `moof` `mdat` `mfra` | [`finish`](Self::finish) | the last samples; an index of the key frames |
+///
+/// Access units before the first key frame cannot be decoded. They are skipped and counted in
+/// [`skipped`](Self::skipped). Parameter sets in the header are removed from the samples. Once a
+/// camera changes them (with its resolution, for example) they stay in the samples: decoders
+/// follow, although `avc1` and `hvc1` tracks do not define this.
+///
+/// A sample lasts until the time of the next one, and the last one as long as the one before. The
+/// times are those of decoding *and* of presentation. Streams with reordered (B) frames, which
+/// cameras do not send, would play out of order.
+///
+/// # Audio
+///
+/// The header lists the tracks, so the audio format must be known before it: either from
+/// [`with_audio`](Self::with_audio), or with [`await_audio`](Self::await_audio) from the first
+/// audio frame. The times of both tracks are on one clock. Audio before the first picture is
+/// skipped. The first audio frame starts at its time (`tfdt`), however late.
+///
+/// Audio frames follow each other without a gap while the clock agrees within
+/// [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE): the time stamps of cameras are less exact than
+/// their sample clocks. If the clock is further ahead (a frame was lost), there is a gap. If it is
+/// behind by more than the tolerance and more than a frame, the frame is skipped.
+///
+/// | codec | in the file |
+/// |---|---|
+/// | AAC | `mp4a`. ADTS headers describe the track and are removed. Other AAC is assumed to be LC |
+/// | MP3 | `mp4a` with object type 0x69 or 0x6b; one MPEG frame in each frame, 16 kHz or more |
+/// | Opus | `Opus`, with nothing to skip at the start |
+/// | PCM | `sowt` of QuickTime. (`ipcm` of ISO/IEC 23003-5 has little support: first in ffmpeg 6.1) |
+/// | PCMU, PCMA | `ulaw`, `alaw` of QuickTime. VLC, mpv and ffmpeg play them; browsers play neither these nor PCM |
+/// | PCM, PCMU, PCMA [as FLAC](Self::with_flac) | `fLaC`, which browsers play |
+/// | AAC in LATM, ADPCM, Speex, G.726 | refused with [`Error::AudioNotInMp4`] |
+///
+/// An audio frame as the camera sends it is one sample of the file, also of PCM and G.711, as
+/// ffmpeg writes them too. One sample for each audio sample, as the standard has it, would make the
+/// file several times as large.
+#[derive(Debug)]
+pub struct Mp4Writer {
+    muxer: Muxer,
+    /// The fragments that start with a key frame.
+    index: Vec<FragmentInfo>,
+    /// Bytes returned so far.
+    offset: u64,
+}
+
+impl Mp4Writer {
+    /// Starts a file with a video track.
+    #[must_use]
+    pub fn new(codec: Codec) -> Self {
+        Self {
+            muxer: Muxer::new(codec, false),
+            index: Vec::new(),
+            offset: 0,
+        }
+    }
+
+    /// Adds an audio track. Must be called before anything is written. If the format is not known
+    /// yet, use [`await_audio`](Self::await_audio).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AudioNotInMp4`] if MP4 has no place for the codec, [`Error::NoAudioTrack`] if the
+    /// header is already written.
+    pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
+        self.muxer = self.muxer.with_audio(config, None)?;
+        Ok(self)
+    }
+
+    /// Adds a FLAC track, encoded from frames of PCM, PCMU or PCMA: see [`FlacEncoder`]. Must be
+    /// called before anything is written. [`write_audio`](Self::write_audio) accepts the frames as
+    /// they come, except for those with fewer than [`MIN_FLAC_BLOCK`](crate::MIN_FLAC_BLOCK)
+    /// samples.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FlacSource`] for another codec, [`Error::NoAudioTrack`] if the header is already
+    /// written.
+    pub fn with_flac(mut self, config: AudioConfig) -> Result<Self, Error> {
+        let encoder = FlacEncoder::new(config.format())?;
+        self.muxer = self.muxer.with_audio(config, Some(encoder))?;
+        Ok(self)
+    }
+
+    /// Adds an audio track with the format of the first audio frame. Must be called before anything
+    /// is written; has no effect once the header is written.
+    ///
+    /// The start of the file waits for that frame, at most until [`AUDIO_WAIT`](crate::AUDIO_WAIT)
+    /// after the first key frame or until [`MAX_FRAGMENT_BYTES`](crate::MAX_FRAGMENT_BYTES) are
+    /// held. After that the file has no audio.
+    #[must_use]
+    pub fn await_audio(mut self) -> Self {
+        self.muxer = self.muxer.await_audio();
+        self
+    }
+
+    /// Writes the next access unit and returns the bytes to append.
+    ///
+    /// `time` counts from any origin. If it does not increase (a camera set its clock back), the
+    /// previous frame is as long as the one before it, and the file continues from there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can continue.
+    /// [`Error::Mp4`]: a box could not be written.
+    pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Vec<u8>, Error> {
+        let output = self.muxer.write(unit, time)?;
+        Ok(self.append(output))
+    }
+
+    /// Writes the next audio frame, as the camera sent it, and returns the bytes to append.
+    ///
+    /// `time` is on the clock of the pictures. Cameras state `format` with every frame; it must not
+    /// change within a file.
+    ///
+    /// # Errors
+    ///
+    /// The frame is skipped, and writing can continue: [`Error::AudioNotInMp4`],
+    /// [`Error::AudioFormat`], [`Error::AudioFrame`], [`Error::Adts`], [`Error::AudioChanged`], and
+    /// [`Error::NoAudioTrack`] if the file has none.
+    /// [`Error::Mp4`]: a box could not be written.
+    pub fn write_audio(
+        &mut self,
+        format: AudioFormat,
+        frame: &[u8],
+        time: Duration,
+    ) -> Result<Vec<u8>, Error> {
+        let output = self.muxer.write_audio(format, frame, time)?;
+        Ok(self.append(output))
+    }
+
+    /// Ends the file. Returns the last fragment and the index.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoKeyFrame`] if no picture was written, [`Error::Mp4`].
+    pub fn finish(mut self) -> Result<Vec<u8>, Error> {
+        if self.frames() == 0 {
+            return Err(Error::NoKeyFrame {
+                codec: self.muxer.codec(),
+                units: self.muxer.counts().units,
+            });
+        }
+        let output = self.muxer.finish()?;
+        let mut out = self.append(output);
+        write_index(&mut out, self.index)?;
+        Ok(out)
+    }
+
+    /// The number of pictures written, including those of the fragment being collected.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.muxer.counts().frames
+    }
+
+    /// The number of access units skipped: before the first key frame, without a picture, of
+    /// another codec, or too large.
+    #[must_use]
+    pub const fn skipped(&self) -> u64 {
+        self.muxer.counts().skipped
+    }
+
+    /// The format of the audio track once it is known, according to the headers of its frames.
+    #[must_use]
+    pub fn audio_format(&self) -> Option<AudioFormat> {
+        self.muxer.audio_format()
+    }
+
+    /// The number of audio frames written, including those of the fragment being collected.
+    #[must_use]
+    pub const fn audio_frames(&self) -> u64 {
+        self.muxer.counts().audio_frames
+    }
+
+    /// The number of audio frames skipped: before the first picture, behind the audio already
+    /// written, or refused with an error.
+    #[must_use]
+    pub const fn audio_skipped(&self) -> u64 {
+        self.muxer.counts().audio_skipped
+    }
+
+    /// Joins what the muxer has written and lists its key frames.
+    fn append(&mut self, output: Output) -> Vec<u8> {
+        let mut out = output.header.map_or(Vec::new(), |init| init.data.into());
+        for written in output.fragments {
+            if written.key && self.index.len() < MAX_INDEX_ENTRIES {
+                self.index.push(FragmentInfo {
+                    time: written.start,
+                    moof_offset: self.offset + out.len() as u64,
+                    traf_number: 1,
+                    trun_number: 1,
+                    sample_delta: 1,
+                });
+            }
+            if out.is_empty() {
+                out = written.fragment.data;
+            } else {
+                out.extend(written.fragment.data);
+            }
+        }
+        self.offset += out.len() as u64;
+        out
+    }
+}
+
+/// Writes `mfra`, the index of the fragments that start with a key frame.
+fn write_index(out: &mut Vec<u8>, entries: Vec<FragmentInfo>) -> Result<(), Error> {
+    let mut mfra = Mfra {
+        tfra: vec![Tfra {
+            track_id: VIDEO,
+            entries,
+        }],
+        mfro: Mfro::default(),
+    };
+    // The box ends with its own size, so that a reader finds it from the end of the file.
+    let before = out.len();
+    mfra.encode(out)?;
+    mfra.mfro.parent_size =
+        u32::try_from(out.len() - before).map_err(|_| mp4_atom::Error::TooLarge(Mfra::KIND))?;
+    out.truncate(before);
+    mfra.encode(out)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_without_key_frame_is_an_error() {
+        let mut writer = Mp4Writer::new(Codec::H265);
+        let unit = AccessUnit::new(Codec::H265, vec![0, 0, 1, 0x26, 0x01, 0xaf]);
+        assert_eq!(writer.write(&unit, Duration::ZERO), Ok(Vec::new()));
+        assert_eq!((writer.frames(), writer.skipped()), (0, 1));
+        assert_eq!(
+            writer.finish(),
+            Err(Error::NoKeyFrame {
+                codec: Codec::H265,
+                units: 1
+            })
+        );
+    }
+}
