@@ -1,6 +1,6 @@
-//! HL messages, all commands, XXTEA, and both sides of the challenge exchange against any peer.
+//! HL messages, commands, XXTEA, and both sides of the challenge exchange with arbitrary messages.
 //!
-//! Input: a byte that chooses settings, then messages, each after two bytes of its length.
+//! Input: a byte of settings, then messages, each preceded by its length in two bytes.
 #![no_main]
 
 use hl_ioctl::commands::{
@@ -96,7 +96,7 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
     }
 }
 
-/// What was read as a command is the same command when it is written and read again.
+/// A parsed command parses to the same command after it is written.
 fn command<C: Command>(message: &HlMessage<'_>) {
     if let Ok(command) = C::decode(message.payload) {
         let first = Request::from(&command);

@@ -1,33 +1,33 @@
-//! What a camera's challenge asks for, and the answer to it.
+//! The camera's challenge and the response to it (docs/protocol.md, section 14).
 
 use subtle::ConstantTimeEq;
 
 use crate::{Enr, Error, xxtea};
 
-/// The key of status 1 in the field rule (wire.md section 9).
+/// The key of status 1 in [`ChallengeRule::Decrypt`].
 const FIXED_KEY: [u8; 16] = [b'F'; 16];
 
-/// The status byte of K10001 (wire.md section 9).
+/// The status byte of K10001.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChallengeStatus {
-    /// 1: answer with a key that every camera shares.
+    /// 1: the response uses a key that all cameras share.
     FixedKey,
-    /// 2: the camera is updating. No answer.
+    /// 2: the camera is updating and accepts no response.
     Updating,
-    /// 3: answer with the ENR's characters 0..16. The only one that summary.md knows.
+    /// 3: the response uses characters 0..16 of the ENR.
     Enr,
-    /// 4: the camera is checking. No answer.
+    /// 4: the camera is checking the ENR and accepts no response.
     Checking,
-    /// 5: the camera is switched off. No answer.
+    /// 5: the camera is switched off and accepts no response.
     Off,
-    /// 6: answer with both halves of an ENR of 32 characters.
+    /// 6: the response uses both halves of an ENR of 32 characters.
     LongEnr,
-    /// Any other; what it means is not known.
+    /// Another status, whose meaning is not known.
     Other(u8),
 }
 
 impl ChallengeStatus {
-    /// The status that this byte stands for.
+    /// Returns the status with this byte.
     #[must_use]
     pub fn from_byte(byte: u8) -> Self {
         match byte {
@@ -41,7 +41,7 @@ impl ChallengeStatus {
         }
     }
 
-    /// The byte that stands for this status.
+    /// The byte on the wire.
     #[must_use]
     pub fn byte(self) -> u8 {
         match self {
@@ -55,12 +55,12 @@ impl ChallengeStatus {
         }
     }
 
-    /// Whether the camera waits for an answer: 1, 3 and 6.
+    /// Returns `Ok` if the camera accepts a response, which is the case for status 1, 3 and 6.
     ///
     /// # Errors
     ///
-    /// What the other statuses mean: [`Error::CameraUpdating`], [`Error::CameraChecking`],
-    /// [`Error::CameraOff`], [`Error::UnknownStatus`].
+    /// [`Error::CameraUpdating`], [`Error::CameraChecking`], [`Error::CameraOff`] or
+    /// [`Error::UnknownStatus`] for the other statuses.
     pub fn answerable(self) -> Result<(), Error> {
         match self {
             Self::FixedKey | Self::Enr | Self::LongEnr => Ok(()),
@@ -72,15 +72,13 @@ impl ChallengeStatus {
     }
 }
 
-/// How a challenge becomes its answer. A dialect is data: this is its field for it (wire.md section 1).
+/// How the response is computed. Dialects differ in this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChallengeRule {
-    /// As summary.md has it: XXTEA *encryption* with the ENR's first 16 characters, padded with zeros.
-    ///
-    /// The document has only status 3, and its code is given the status and does not look at it; so 1
-    /// and 6 are answered here in the same way.
+    /// XXTEA encryption with the first 16 characters of the ENR, padded with zeros, whatever the
+    /// status. The `summary` dialect uses it; no real camera is known to.
     Encrypt,
-    /// As production cameras want it: XXTEA *decryption*, with the key that the status names.
+    /// XXTEA decryption with a key that depends on the status. Real cameras use it.
     ///
     /// | status | key |
     /// |---|---|
@@ -90,18 +88,21 @@ pub enum ChallengeRule {
     Decrypt,
 }
 
-/// The answer to a challenge: bytes 16..32 of K10002.
+/// Returns the response to a challenge, bytes 16..32 of K10002.
 ///
 /// # Errors
 ///
-/// For statuses that want no answer, as [`ChallengeStatus::answerable`]. [`Error::EnrTooShort`] if the
-/// rule needs more characters than the ENR has: 16 for status 3, 32 for status 6, in the field rule.
+/// The errors of [`ChallengeStatus::answerable`]. [`Error::EnrTooShort`] if
+/// [`ChallengeRule::Decrypt`] needs more characters than the ENR has: 16 for status 3, 32 for
+/// status 6.
 ///
 /// ```
 /// use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, challenge_response};
 ///
 /// let enr = Enr::new("GAgDiwVPg2E4GMke")?;
-/// let response = challenge_response(ChallengeRule::Decrypt, ChallengeStatus::Enr, *b"WERhJxb87WF3zgPa", &enr)?;
+/// let challenge = *b"WERhJxb87WF3zgPa";
+/// let response =
+///     challenge_response(ChallengeRule::Decrypt, ChallengeStatus::Enr, challenge, &enr)?;
 /// assert_eq!(response[..4], [0xc4, 0xa6, 0x2c, 0xa1]);
 /// # Ok::<(), hl_ioctl::Error>(())
 /// ```
@@ -124,7 +125,6 @@ pub fn challenge_response(
             xxtea::decrypt(&mut block, &FIXED_KEY)?;
         }
         (ChallengeRule::Decrypt, ChallengeStatus::LongEnr) => {
-            // Both keys before the first use: an answer is whole, or there is none.
             let second = enr.second().ok_or_else(|| too_short(32))?;
             let first = enr.first().ok_or_else(|| too_short(32))?;
             xxtea::decrypt(&mut block, &first)?;
@@ -138,7 +138,7 @@ pub fn challenge_response(
     Ok(block)
 }
 
-/// Whether two answers are the same, in a time that does not tell where they differ.
+/// Compares two responses in constant time.
 pub(crate) fn same(left: &[u8; 16], right: &[u8; 16]) -> bool {
     left.ct_eq(right).into()
 }

@@ -1,4 +1,4 @@
-//! What every command is, with and without its type.
+//! The [`Command`] trait, and requests without their type.
 
 use alloc::vec::Vec;
 
@@ -8,61 +8,62 @@ use crate::{CAMERA_VERSION, CLIENT_VERSION, Error, HlMessage};
 
 /// A command to the camera and its answer, for both sides.
 ///
-/// A new command is a type with this trait; whoever sends it needs only [`Request`]. Payloads do not
-/// contain the HL header. Each implementation draws its layout, and states the range of each field in
-/// its type: what can be built can be sent.
+/// Payloads do not contain the HL header. The types hold only values that the protocol has, so
+/// every value can be sent.
 pub trait Command: Sized {
-    /// The code of the request: even (commands.md).
+    /// The code of the request.
     const CODE: u16;
     /// The code of the answer.
     const ANSWER_CODE: u16 = Self::CODE + 1;
-    /// What the camera answers.
+    /// The camera's answer.
     type Answer;
 
-    /// Client: writes the request's payload.
+    /// Client: writes the payload of the request.
     ///
-    /// Panics as [`BufMut`] does when the buffer is full; a `Vec` never is.
+    /// Panics like [`BufMut`] if the buffer is full. A `Vec` grows.
     fn encode(&self, out: &mut impl BufMut);
 
-    /// Camera: reads the request's payload.
+    /// Camera: parses the payload of a request.
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`]; [`Error::Value`] or [`Error::Range`] for a value that the protocol does not have.
+    /// [`Error::Truncated`]. [`Error::Value`] or [`Error::Range`] for a value that the protocol
+    /// does not have.
     fn decode(payload: &[u8]) -> Result<Self, Error>;
 
-    /// Camera: writes the answer's payload.
+    /// Camera: writes the payload of the answer.
     ///
-    /// Panics as [`BufMut`] does when the buffer is full; a `Vec` never is.
+    /// Panics like [`BufMut`] if the buffer is full. A `Vec` grows.
     fn encode_answer(answer: &Self::Answer, out: &mut impl BufMut);
 
-    /// Client: reads the answer's payload.
+    /// Client: parses the payload of the answer.
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`], [`Error::Value`], and for JSON what
-    /// [`JsonDocument::parse`](crate::JsonDocument::parse) says.
+    /// [`Error::Truncated`], [`Error::Value`], and for JSON the errors of
+    /// [`JsonDocument::parse`](crate::JsonDocument::parse).
     fn decode_answer(payload: &[u8]) -> Result<Self::Answer, Error>;
 
-    /// Camera: reads a request.
+    /// Camera: parses a request.
     ///
     /// # Errors
     ///
-    /// [`Error::Code`] for another command, and as [`decode`](Self::decode).
+    /// [`Error::Code`] for another command, and the errors of [`decode`](Self::decode).
     fn from_message(message: &HlMessage<'_>) -> Result<Self, Error> {
         Self::decode(message.expect_code(Self::CODE)?)
     }
 
-    /// Client: reads an answer.
+    /// Client: parses an answer.
     ///
     /// # Errors
     ///
-    /// [`Error::Code`] for the answer to another command, and as [`decode_answer`](Self::decode_answer).
+    /// [`Error::Code`] for the answer to another command, and the errors of
+    /// [`decode_answer`](Self::decode_answer).
     fn answer_from_message(message: &HlMessage<'_>) -> Result<Self::Answer, Error> {
         Self::decode_answer(message.expect_code(Self::ANSWER_CODE)?)
     }
 
-    /// Camera: the answer as an HL message, version [`CAMERA_VERSION`].
+    /// Camera: returns the answer as an HL message with version [`CAMERA_VERSION`].
     ///
     /// # Errors
     ///
@@ -79,10 +80,10 @@ pub trait Command: Sized {
     }
 }
 
-/// A request without its type: what a session keeps until the answer comes.
+/// A request without its type. A session keeps it until the answer arrives.
 ///
-/// One request per code may be on its way at a time; it is repeated every second until the answer,
-/// whose code is one more, comes (wire.md section 9). The clock for that is the session's.
+/// Only one request per code may be outstanding. The session repeats it every second until its
+/// answer arrives, whose code is one higher (docs/protocol.md, section 13).
 ///
 /// ```
 /// use hl_ioctl::commands::{MediaControl, Media, SetAnswer, Switch};
@@ -90,9 +91,9 @@ pub trait Command: Sized {
 ///
 /// let request = Request::from(&MediaControl { media: Media::Video, switch: Switch::On });
 /// let sent = request.to_hl()?;
-/// # let got = MediaControl::answer_to_hl(&SetAnswer::Done)?;
-/// // … `got` comes back …
-/// let message = HlMessage::parse(&got)?;
+/// # let received = MediaControl::answer_to_hl(&SetAnswer::Done)?;
+/// // … `received` arrives …
+/// let message = HlMessage::parse(&received)?;
 /// assert!(request.is_answered_by(&message));
 /// assert_eq!(MediaControl::answer_from_message(&message)?, SetAnswer::Done);
 /// # Ok::<(), hl_ioctl::Error>(())
@@ -101,24 +102,24 @@ pub trait Command: Sized {
 pub struct Request {
     /// The code.
     pub code: u16,
-    /// The payload, without the HL header.
+    /// The payload without the HL header.
     pub payload: Vec<u8>,
 }
 
 impl Request {
-    /// The code of the answer: one more.
+    /// Returns the code of the answer.
     #[must_use]
     pub fn answer_code(&self) -> u16 {
         self.code.wrapping_add(1)
     }
 
-    /// Whether this message is the answer.
+    /// Returns `true` if the message is the answer.
     #[must_use]
     pub fn is_answered_by(&self, message: &HlMessage<'_>) -> bool {
         message.code == self.answer_code()
     }
 
-    /// The request as an HL message, version [`CLIENT_VERSION`].
+    /// Returns the request as an HL message with version [`CLIENT_VERSION`].
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The ENR: the secret that a camera and its owner share.
+//! The ENR, the secret that a camera shares with its owner.
 
 use core::fmt;
 
@@ -10,19 +10,20 @@ use crate::Error;
 /// The longest ENR, in characters.
 pub const MAX_ENR: usize = 32;
 
-/// An ENR: 16 or 32 printable ASCII characters (wire.md section 1).
+/// An ENR: 16 or 32 printable ASCII characters (docs/protocol.md, section 4).
 ///
-/// Zeroed when dropped, and never printed. summary.md pads shorter ones with zeros, so that 1 to 32
-/// characters are accepted here; which challenge needs how many, [`answer`](crate::challenge_response) says.
+/// It is zeroed on drop and redacted in `Debug`. [`ChallengeRule::Encrypt`](crate::ChallengeRule)
+/// pads shorter ENRs with zeros, so 1 to 32 characters are accepted.
 #[derive(Clone)]
 pub struct Enr(Zeroizing<Vec<u8>>);
 
 impl Enr {
-    /// Takes the characters as bytes.
+    /// Creates an ENR from its characters.
     ///
     /// # Errors
     ///
-    /// [`Error::EnrLength`] unless there are 1 to 32, [`Error::EnrCharacter`] for one that is not printable ASCII.
+    /// [`Error::EnrLength`] unless there are 1 to 32 characters. [`Error::EnrCharacter`] for a
+    /// character that is not printable ASCII.
     pub fn new(characters: impl AsRef<[u8]>) -> Result<Self, Error> {
         let characters = characters.as_ref();
         if characters.is_empty() || characters.len() > MAX_ENR {
@@ -36,19 +37,19 @@ impl Enr {
         Ok(Self(Zeroizing::new(characters.to_vec())))
     }
 
-    /// How many characters it has.
+    /// The number of characters.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.len()
     }
 
-    /// The characters. A secret: key derivation and the AV login need them, logs do not.
+    /// Returns the characters. They are a secret and must not be logged.
     #[must_use]
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
 
-    /// Characters 0..16, padded with zeros if there are fewer.
+    /// Characters 0..16, padded with zeros.
     pub(crate) fn first_padded(&self) -> Zeroizing<[u8; 16]> {
         let mut key = Zeroizing::new([0; 16]);
         for (to, from) in key.iter_mut().zip(self.0.iter()) {

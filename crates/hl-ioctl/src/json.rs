@@ -1,20 +1,21 @@
-//! JSON as cameras send it: kept whole, with a limit, and with errors that give no secret away.
+//! JSON from cameras, with a size limit and errors that contain no secrets.
 
 use core::fmt;
 
 use alloc::string::{String, ToString};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Error, HEADER_SIZE, MAX_PAYLOAD};
 
-/// The longest JSON text that is accepted, in bytes. Its depth is limited to 128 by `serde_json`.
+/// The longest JSON text that is accepted, in bytes. `serde_json` limits the depth to 128.
 pub const MAX_JSON: usize = MAX_PAYLOAD;
-/// How far an excerpt reaches to either side of an error, in characters.
+/// The length of an excerpt on either side of an error, in characters.
 const EXCERPT: usize = 24;
 
-/// A JSON text, as it came and as a tree.
+/// A JSON document, as its original text and as a tree.
 ///
-/// `Debug` prints only its length: cameras put addresses and network names into their JSON.
+/// `Debug` prints only the length, because the JSON of cameras contains addresses and network
+/// names.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonDocument {
     text: String,
@@ -22,9 +23,9 @@ pub struct JsonDocument {
 }
 
 impl JsonDocument {
-    /// Reads the payload of the message called `what`.
+    /// Parses the payload of a message. Errors name the message `what`.
     ///
-    /// Zeros at the end are dropped: a C string's may be sent along (whether one is, is not sure).
+    /// Zero bytes at the end are dropped. Cameras may send the terminator of a C string.
     ///
     /// # Errors
     ///
@@ -45,7 +46,7 @@ impl JsonDocument {
         let value = serde_json::from_str(text).map_err(|error| Error::Json {
             what,
             reason: error.to_string(),
-            excerpt: excerpt(text, error.line(), error.column()),
+            excerpt: masked_excerpt(text, error.line(), error.column()),
         })?;
         Ok(Self {
             text: text.into(),
@@ -53,7 +54,7 @@ impl JsonDocument {
         })
     }
 
-    /// The text, byte for byte.
+    /// The original text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -65,7 +66,7 @@ impl JsonDocument {
         &self.value
     }
 
-    /// The tree, taken out.
+    /// Returns the tree.
     #[must_use]
     pub fn into_value(self) -> Value {
         self.value
@@ -87,7 +88,16 @@ impl fmt::Debug for JsonDocument {
     }
 }
 
-/// A string or a number, as text: cameras write both `"30"` and `30`.
+/// Returns an object of the fields that are not `None`.
+pub(crate) fn object<const N: usize>(fields: [(&'static str, Option<Value>); N]) -> Value {
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_string(), value?)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+/// Returns a string or number as text. Cameras write both `"30"` and `30`.
 pub(crate) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -96,7 +106,7 @@ pub(crate) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// A string or a number, as a number.
+/// Returns a string or number as a number.
 pub(crate) fn number_of(value: &Value) -> Option<u32> {
     match value {
         Value::String(text) => text.trim().parse().ok(),
@@ -105,8 +115,9 @@ pub(crate) fn number_of(value: &Value) -> Option<u32> {
     }
 }
 
-/// The surroundings of a place, line and column from 1, with all but punctuation masked.
-fn excerpt(text: &str, line: usize, column: usize) -> String {
+/// Returns the text around a line and column, both counted from 1. Everything except punctuation is
+/// masked.
+fn masked_excerpt(text: &str, line: usize, column: usize) -> String {
     let line = text.split('\n').nth(line.saturating_sub(1)).unwrap_or("");
     // The column counts bytes.
     let at = line

@@ -26,11 +26,10 @@ pub use command::{Command, Request};
 pub use commands::ConnectResult;
 pub use enr::{Enr, MAX_ENR};
 pub use error::Error;
-pub use exchange::auth::AuthMessage;
-pub use exchange::camera::{
-    AckRule, CameraConfig, CameraExchange, CameraStep, IgnoreReason, Ioctl,
+pub use exchange::{
+    AckRule, AuthMessage, CameraConfig, CameraExchange, CameraStep, ClientConfig, ClientExchange,
+    ClientStep, IgnoreReason, Ioctl,
 };
-pub use exchange::client::{ClientConfig, ClientExchange, ClientStep};
 pub use json::{JsonDocument, MAX_JSON};
 pub use layout::Scalar;
 pub use message::{CAMERA_VERSION, CLIENT_VERSION, HEADER_SIZE, HlMessage, MAGIC, MAX_PAYLOAD};

@@ -11,20 +11,21 @@ use crate::parse::{array, parse};
 
 /// The first two bytes of every message.
 pub const MAGIC: [u8; 2] = *b"HL";
-/// Bytes before the payload.
+/// The size of the header in bytes.
 pub const HEADER_SIZE: usize = 16;
-/// The version that a client writes (summary.md, "Protocol Versions").
+/// The version that a client writes.
 pub const CLIENT_VERSION: u16 = 5;
-/// The version that cameras write; others occur and are accepted.
+/// The version that cameras usually write. Other versions are accepted.
 pub const CAMERA_VERSION: u16 = 0x25;
-/// The longest payload that is read or written, in bytes.
+/// The longest payload that is accepted, in bytes.
 ///
-/// It is what the summary's u16 can count. The longest known message, K10003, has less than 2 KiB.
+/// Up to this length the length fields of all dialects have the same bytes. The longest known
+/// message, K10003, has less than 2 KiB.
 pub const MAX_PAYLOAD: usize = 0xffff;
 
 const WHAT: &str = "HL message";
 
-/// One HL message, borrowed from the packet it came in.
+/// An HL message, borrowed from its packet (docs/protocol.md, section 13).
 ///
 /// | at | size | field |
 /// |---|---|---|
@@ -32,47 +33,42 @@ const WHAT: &str = "HL message";
 /// | 2 | 2 | version, u16: 5 from a client, 0x25 and others from a camera |
 /// | 4 | 2 | code, u16: 10000 … |
 /// | 6 | 4 | payload length, u32 |
-/// | 10 | 6 | zero; not looked at when read |
+/// | 10 | 6 | zero; ignored when parsed |
 /// | 16 | | payload |
 ///
-/// Integers are little-endian. summary.md has a u16 length at 6 and zeros from 8 on: up to
-/// [`MAX_PAYLOAD`] these are the same bytes (wire.md section 9).
+/// Integers are little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HlMessage<'a> {
-    /// Protocol version of the sender.
+    /// The protocol version of the sender.
     pub version: u16,
-    /// What the message is; an answer's code is its request's + 1.
+    /// The code. The code of an answer is the code of its request plus one.
     pub code: u16,
-    /// The rest, as the code says.
+    /// The payload, whose layout depends on the code.
     pub payload: &'a [u8],
 }
 
 impl<'a> HlMessage<'a> {
-    /// Reads a message. Bytes behind its payload are not looked at.
+    /// Parses a message. Bytes after the payload are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::Magic`], [`Error::Truncated`], and [`Error::TooLong`] for a payload over [`MAX_PAYLOAD`].
+    /// [`Error::Magic`], [`Error::Truncated`], and [`Error::TooLong`] for a payload over
+    /// [`MAX_PAYLOAD`].
     pub fn parse(input: &'a [u8]) -> Result<Self, Error> {
-        let header = (array::<2>(), le_u16, le_u16, le_u32, array::<6>());
-        // The magic is looked at before the length: of what is no HL message, "cut off" says nothing.
+        // A short packet with another magic is not a truncated HL message.
         if let Some(&got) = input.first_chunk::<2>()
             && got != MAGIC
         {
             return Err(Error::Magic { got });
         }
+        let header = (array::<2>(), le_u16, le_u16, le_u32, array::<6>());
         let (_, version, code, length, _) = parse(WHAT, 0, HEADER_SIZE, input, header)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > MAX_PAYLOAD {
             return Err(too_long(length));
         }
-        let (_, payload) = parse(
-            WHAT,
-            0,
-            HEADER_SIZE + length,
-            input,
-            (take(HEADER_SIZE), take(length)),
-        )?;
+        let layout = (take(HEADER_SIZE), take(length));
+        let (_, payload) = parse(WHAT, 0, HEADER_SIZE + length, input, layout)?;
         Ok(Self {
             version,
             code,
@@ -80,7 +76,7 @@ impl<'a> HlMessage<'a> {
         })
     }
 
-    /// Bytes that [`write`](Self::write) needs.
+    /// The number of bytes that [`write`](Self::write) needs.
     #[must_use]
     pub fn size(&self) -> usize {
         HEADER_SIZE.saturating_add(self.payload.len())
@@ -90,7 +86,8 @@ impl<'a> HlMessage<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`] for a payload over [`MAX_PAYLOAD`], [`Error::BufferFull`]; nothing is written then.
+    /// [`Error::TooLong`] for a payload over [`MAX_PAYLOAD`], and [`Error::BufferFull`]. Nothing is
+    /// written in these cases.
     pub fn write(&self, out: &mut impl BufMut) -> Result<(), Error> {
         let length = match u16::try_from(self.payload.len()) {
             Ok(length) => u32::from(length),
@@ -99,7 +96,7 @@ impl<'a> HlMessage<'a> {
         if out.remaining_mut() < self.size() {
             return Err(Error::BufferFull {
                 needed: self.size(),
-                room: out.remaining_mut(),
+                available: out.remaining_mut(),
             });
         }
         out.put_slice(&MAGIC);
@@ -111,18 +108,18 @@ impl<'a> HlMessage<'a> {
         Ok(())
     }
 
-    /// The message as bytes of its own.
+    /// Returns the message as a vector.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLong`], as [`write`](Self::write).
+    /// [`Error::TooLong`] for a payload over [`MAX_PAYLOAD`].
     pub fn to_vec(&self) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(self.size());
         self.write(&mut out)?;
         Ok(out)
     }
 
-    /// The payload, if the message has this code.
+    /// Returns the payload if the message has this code.
     ///
     /// # Errors
     ///

@@ -1,15 +1,15 @@
-//! The one way from a nom parser to an [`Error`].
+//! Runs nom parsers and converts their errors.
 
 use nom::Parser;
 
 use crate::Error;
 
-/// nom's error, of which only the place is used.
 pub(crate) type NomError<'a> = nom::error::Error<&'a [u8]>;
 
-/// Runs `parser` over `input`, which stands at `base` in its HL message and should have `expected` bytes.
+/// Runs `parser` on `input`, which starts at offset `base` of its HL message and should have
+/// `expected` bytes.
 ///
-/// Bytes behind what the parser takes are not looked at: a later firmware may say more.
+/// Bytes after the parsed fields are ignored, because later firmware may append fields.
 pub(crate) fn parse<'a, P>(
     what: &'static str,
     base: usize,
@@ -37,7 +37,7 @@ where
     }
 }
 
-/// A field of fixed size.
+/// Parses a field of fixed size.
 pub(crate) fn array<'a, const N: usize>()
 -> impl Parser<&'a [u8], Output = [u8; N], Error = NomError<'a>> {
     nom::combinator::map_opt(nom::bytes::complete::take(N), |bytes: &[u8]| {

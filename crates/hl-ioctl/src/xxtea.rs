@@ -1,7 +1,8 @@
-//! XXTEA ("Corrected Block TEA", Wheeler and Needham 1998), both ways, in place.
+//! XXTEA ("Corrected Block TEA", Wheeler and Needham 1998), in place (docs/protocol.md, section
+//! 14).
 //!
-//! Words and key are little-endian, as wire.md section 9 has them; a challenge is four words and takes 19 rounds.
-//! XXTEA is no longer a cipher to protect anything with: it is here because cameras ask for it.
+//! Words and key are little-endian. XXTEA is broken and must not be used to protect data; cameras
+//! require it in their challenge.
 
 use zeroize::Zeroizing;
 
@@ -9,11 +10,11 @@ use crate::Error;
 
 const DELTA: u32 = 0x9e37_79b9;
 
-/// Encrypts `data`, 8 bytes or more and a multiple of 4, with 6 + 52 / words rounds.
+/// Encrypts `data` with 6 + 52 / words rounds. Its length must be a multiple of 4, and 8 or more.
 ///
 /// # Errors
 ///
-/// [`Error::XxteaLength`]; the data is as it was then.
+/// [`Error::XxteaLength`]. The data is not changed.
 ///
 /// ```
 /// use hl_ioctl::xxtea;
@@ -45,11 +46,11 @@ pub fn encrypt(data: &mut [u8], key: &[u8; 16]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Undoes [`encrypt`].
+/// Decrypts what [`encrypt`] encrypted.
 ///
 /// # Errors
 ///
-/// [`Error::XxteaLength`]; the data is as it was then.
+/// [`Error::XxteaLength`]. The data is not changed.
 #[expect(
     clippy::indexing_slicing,
     reason = "every index is taken modulo the number of words, which is 2 or more"
@@ -71,7 +72,7 @@ pub fn decrypt(data: &mut [u8], key: &[u8; 16]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The data as words, and how many rounds they take.
+/// Returns the data as words, and the number of rounds.
 fn words(data: &mut [u8]) -> Result<(&mut [[u8; 4]], usize), Error> {
     let got = data.len();
     match data.as_chunks_mut::<4>() {
@@ -95,7 +96,7 @@ fn load(bytes: [u8; 4]) -> u32 {
     u32::from_le_bytes(bytes)
 }
 
-/// The function `MX` of the paper, for word `p` between its neighbours.
+/// The function `MX` of the paper for word `p`, with its neighbours `before` and `after`.
 #[expect(
     clippy::indexing_slicing,
     reason = "two numbers below 4 XORed are below 4"

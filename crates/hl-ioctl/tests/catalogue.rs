@@ -139,7 +139,7 @@ fn errors_list_the_valid_values() {
         (
             "accessories",
             &["on"],
-            "accessories: it can be read only, not set",
+            "accessories: the control is read only and cannot be set",
         ),
     ] {
         let error = control(name).unwrap().set(values).unwrap_err();
@@ -259,7 +259,7 @@ fn controls_convert_to_json() {
     assert_eq!(
         control("power").unwrap().to_json(),
         json!({
-            "name": "power", "summary": "Wake the camera or let it sleep", "get": null, "set": 10444,
+            "name": "power", "summary": "Wake the camera or put it to sleep", "get": null, "set": 10444,
             "values": "wake or sleep", "form": "one", "most": null,
             "fields": [{ "name": "value", "optional": false, "choices": ["wake", "sleep"] }],
             "destructive": false, "kind": "outdoor cameras",

@@ -1,5 +1,5 @@
-//! Challenges and their answers. The expected bytes come from another implementation of XXTEA, which
-//! was itself checked against tests/vectors.json.
+//! Challenges and responses. The expected bytes come from another implementation of XXTEA, which
+//! was checked against tests/vectors.json.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics fails")]
 
@@ -17,7 +17,7 @@ fn respond(rule: ChallengeRule, status: u8, enr: &str) -> Result<u128, Error> {
 }
 
 #[test]
-fn the_field_rule_takes_its_key_from_the_status() {
+fn decrypt_selects_the_key_by_status() {
     let fixed = Ok(0xfeeb_d3d3_1438_20e4_08c5_259a_bcd1_fbb7);
     assert_eq!(respond(Decrypt, 1, SHORT), fixed);
     assert_eq!(respond(Decrypt, 1, LONG), fixed);
@@ -36,7 +36,7 @@ fn the_field_rule_takes_its_key_from_the_status() {
 }
 
 #[test]
-fn the_summary_rule_does_not_look_at_the_status() {
+fn encrypt_ignores_the_status() {
     for status in [1, 3, 6] {
         assert_eq!(
             respond(Encrypt, status, SHORT),
@@ -55,7 +55,7 @@ fn the_summary_rule_does_not_look_at_the_status() {
 }
 
 #[test]
-fn an_enr_that_is_too_short_for_the_status_is_told() {
+fn short_enr_is_an_error() {
     for (status, enr, expected) in [(6, SHORT, 32), (6, "short", 32), (3, "short", 16)] {
         let error = respond(Decrypt, status, enr).unwrap_err();
         assert_eq!(
@@ -71,7 +71,7 @@ fn an_enr_that_is_too_short_for_the_status_is_told() {
 }
 
 #[test]
-fn statuses_that_want_no_answer_say_why() {
+fn status_without_response_is_an_error() {
     for rule in [Decrypt, Encrypt] {
         assert_eq!(respond(rule, 2, LONG), Err(Error::CameraUpdating));
         assert_eq!(respond(rule, 4, LONG), Err(Error::CameraChecking));
@@ -83,7 +83,7 @@ fn statuses_that_want_no_answer_say_why() {
 }
 
 #[test]
-fn every_byte_is_a_status_and_back() {
+fn every_byte_converts_to_a_status_and_back() {
     for byte in 0..=255 {
         let status = ChallengeStatus::from_byte(byte);
         assert_eq!(status.byte(), byte);
@@ -92,7 +92,7 @@ fn every_byte_is_a_status_and_back() {
 }
 
 #[test]
-fn an_enr_is_checked_and_never_printed() {
+fn enr_is_validated_and_redacted() {
     assert_eq!(Enr::new("").unwrap_err(), Error::EnrLength { got: 0 });
     assert_eq!(
         Enr::new([b'a'; 33]).unwrap_err(),

@@ -1,4 +1,4 @@
-//! K10003's JSON: as the summary has it, as cameras may write it, and as they should not.
+//! The JSON of K10003: valid, unusual and invalid.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,8 +11,8 @@ use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
 use hl_ioctl::{Error, MAX_JSON};
 use proptest::prelude::*;
 
-/// summary.md, "K10003 JSON Response Example".
-const SUMMARY: &str = r#"{
+/// The example of docs/protocol.md, section 14.
+const EXAMPLE: &str = r#"{
   "connectionRes": "1",
   "cameraInfo": {
     "videoParm": {
@@ -41,17 +41,17 @@ fn parse(json: &str) -> Result<ConnectResult, Error> {
 }
 
 #[test]
-fn the_summary_s_example() {
-    let result = parse(SUMMARY).unwrap();
+fn example_is_parsed() {
+    let result = parse(EXAMPLE).unwrap();
     assert!(result.is_success());
     assert_eq!(result.connection_res(), "1");
     assert_eq!(result.video(), Some(&video()));
     assert_eq!(result.audio().unwrap().codec.as_deref(), Some("AAC"));
-    assert_eq!(result.raw(), SUMMARY);
+    assert_eq!(result.raw(), EXAMPLE);
 }
 
 #[test]
-fn numbers_as_numbers() {
+fn numbers_may_be_numbers() {
     let json = r#"{"connectionRes":1,"cameraInfo":{"videoParm":
         {"type":"H264","bitRate":30,"resolution":2,"fps":20}}}"#;
     let result = parse(json).unwrap();
@@ -61,7 +61,7 @@ fn numbers_as_numbers() {
 }
 
 #[test]
-fn fields_of_another_shape_are_left_to_the_caller() {
+fn fields_of_another_type_are_none() {
     let json = r#"{"connectionRes":"1","more":[1],"cameraInfo":{"audioParm":"none","videoParm":
         {"bitRate":"fast","resolution":-1,"fps":4294967296}}}"#;
     let result = parse(json).unwrap();
@@ -72,7 +72,7 @@ fn fields_of_another_shape_are_left_to_the_caller() {
 }
 
 #[test]
-fn everything_but_1_is_a_refusal() {
+fn every_value_except_1_is_a_refusal() {
     for json in [
         r#"{"connectionRes":"0"}"#,
         r#"{"connectionRes":"2"}"#,
@@ -85,7 +85,7 @@ fn everything_but_1_is_a_refusal() {
 }
 
 #[test]
-fn without_connection_res_it_is_no_result() {
+fn missing_connection_res_is_an_error() {
     for json in [
         "{}",
         "[]",
@@ -104,7 +104,7 @@ fn without_connection_res_it_is_no_result() {
 }
 
 #[test]
-fn an_error_shows_the_place_and_no_secret() {
+fn error_shows_the_place_and_no_secret() {
     let json = r#"{"connectionRes":"1","ssid":"hunter2" "x":3}"#;
     let error = parse(json).unwrap_err();
     assert_eq!(
@@ -115,7 +115,7 @@ fn an_error_shows_the_place_and_no_secret() {
             excerpt: r#"x":"x","xxxx":"xxxxxxx" "x":x}"#.into(),
         }
     );
-    // On a later line, and in the middle of characters of several bytes.
+    // On a later line with multi-byte characters.
     let Error::Json { excerpt, .. } = parse("{\n\"ö€\": \"ä\",\n  nope }").unwrap_err() else {
         panic!("not a JSON error");
     };
@@ -131,7 +131,7 @@ fn an_error_shows_the_place_and_no_secret() {
 }
 
 #[test]
-fn zeros_at_the_end_are_no_json() {
+fn trailing_zeros_are_dropped() {
     let result = ConnectResult::parse(b"{\"connectionRes\":\"1\"}\0\0").unwrap();
     assert_eq!(result.raw(), r#"{"connectionRes":"1"}"#);
     ConnectResult::parse(b"{\"connectionRes\":\0\"1\"}").unwrap_err();
@@ -161,7 +161,7 @@ fn debug_does_not_print_the_json() {
 }
 
 #[test]
-fn a_camera_s_result_reads_back() {
+fn result_of_the_camera_round_trips() {
     let audio = AudioParams {
         codec: Some("AAC".into()),
     };
@@ -182,18 +182,37 @@ fn a_camera_s_result_reads_back() {
     }
 }
 
+#[test]
+fn model_must_look_like_a_name() {
+    let model = |model: &str| {
+        let json = serde_json::json!({
+            "connectionRes": "1",
+            "cameraInfo": { "basicInfo": { "model": model, "firmware": "4.52.9.4188" } },
+        });
+        let result = parse(&json.to_string()).unwrap();
+        assert_eq!(result.firmware(), Some("4.52.9.4188"));
+        result.model().map(str::to_owned)
+    };
+    assert_eq!(model("WYZEC1-JZ").as_deref(), Some("WYZEC1-JZ"));
+    for invalid in ["", "a\u{1b}[2J", "HL CAM4", &"A".repeat(33)] {
+        assert_eq!(model(invalid), None, "{invalid:?}");
+    }
+    let result = parse(r#"{"connectionRes":"1"}"#).unwrap();
+    assert_eq!((result.model(), result.firmware()), (None, None));
+}
+
 proptest! {
     #[test]
-    fn any_bytes_are_a_result_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(result) = ConnectResult::parse(&bytes) {
             prop_assert!(bytes.starts_with(result.raw().as_bytes()));
         }
     }
 
-    /// Cut off or with a byte changed, the summary's example gives a result or a masked error.
+    /// Errors never contain unmasked JSON.
     #[test]
-    fn spoilt_json_is_a_result_or_an_error(cut in 0..SUMMARY.len(), at in 0..SUMMARY.len(), byte: u8) {
-        let mut bytes = SUMMARY.as_bytes().to_vec();
+    fn damaged_json_is_parsed_or_masked(cut in 0..EXAMPLE.len(), at in 0..EXAMPLE.len(), byte: u8) {
+        let mut bytes = EXAMPLE.as_bytes().to_vec();
         bytes[at] = byte;
         for bytes in [&bytes[..], &bytes[..cut]] {
             match ConnectResult::parse(bytes) {
@@ -208,8 +227,9 @@ proptest! {
     }
 
     #[test]
-    fn accept_reads_back(
-        codec in prop::option::of(".{0,8}"), bitrate: Option<u32>, resolution: Option<u32>, fps: Option<u32>,
+    fn accept_round_trips(
+        codec in prop::option::of(".{0,8}"), bitrate: Option<u32>, resolution: Option<u32>,
+        fps: Option<u32>,
         audio in prop::option::of(prop::option::of(".{0,8}"))
     ) {
         let video = VideoParams { codec, bitrate, resolution, fps };

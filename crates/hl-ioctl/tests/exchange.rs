@@ -1,4 +1,4 @@
-//! The exchange, both sides against each other and against what each must not do.
+//! The challenge exchange: both sides against each other, duplicates, losses and invalid messages.
 
 #![allow(
     clippy::unwrap_used,
@@ -61,7 +61,7 @@ fn camera_with(rule: ChallengeRule, enr: &str, status: u8) -> CameraExchange {
     CameraExchange::new(camera_config(rule, enr, status)).unwrap()
 }
 
-fn summary() -> (ClientExchange, CameraExchange) {
+fn encrypt() -> (ClientExchange, CameraExchange) {
     let rule = ChallengeRule::Encrypt;
     (client_with(rule, SHORT), camera_with(rule, SHORT, 3))
 }
@@ -92,7 +92,7 @@ fn accepted(step: CameraStep) -> Vec<u8> {
 }
 
 #[test]
-fn both_sides_agree_in_every_rule_and_status() {
+fn both_sides_agree_with_every_rule_and_status() {
     for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
         for status in [1, 3, 6] {
             let mut client = client_with(rule, LONG);
@@ -133,7 +133,7 @@ fn both_sides_agree_in_every_rule_and_status() {
 }
 
 #[test]
-fn the_two_rules_do_not_understand_each_other() {
+fn camera_refuses_a_response_of_the_other_rule() {
     let mut client = client_with(ChallengeRule::Encrypt, SHORT);
     let mut camera = camera_with(ChallengeRule::Decrypt, SHORT, 3);
     let challenge = k10001(&mut camera, &client);
@@ -144,7 +144,7 @@ fn the_two_rules_do_not_understand_each_other() {
 }
 
 #[test]
-fn a_wrong_enr_is_refused_for_good() {
+fn camera_refuses_a_wrong_enr_permanently() {
     for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
         let mut client = client_with(rule, SHORT);
         let mut camera = camera_with(rule, LONG, 3);
@@ -155,7 +155,7 @@ fn a_wrong_enr_is_refused_for_good() {
             panic!("not refused");
         };
         assert_eq!(hl(&reply).payload, br#"{"connectionRes":"0"}"#);
-        // Again the same, and a right answer comes too late.
+        // The decision is final, even if a right response follows.
         let again = camera.handle(&hl(&auth), SECOND);
         assert_eq!(again, CameraStep::Send(reply.clone()));
         let right = k10002(&mut client_with(rule, LONG), &challenge);
@@ -175,30 +175,27 @@ fn a_wrong_enr_is_refused_for_good() {
     }
 }
 
-/// summary.md, "Critical Discoveries".
 #[test]
-fn the_camera_ignores_what_the_summary_says_it_ignores() {
-    let (mut client, mut camera) = summary();
+fn camera_ignores_a_response_without_acknowledgement_or_with_index_0() {
+    let (mut client, mut camera) = encrypt();
     let ignored = |step| match step {
         CameraStep::Ignore(why) => why,
         step => panic!("{step:?}"),
     };
 
-    // An acknowledgement before there is a challenge counts for nothing.
+    // An acknowledgement before the challenge does not count.
     camera.handle_acknowledgement(2);
     let challenge = k10001(&mut camera, &client);
     let auth = k10002(&mut client, &challenge);
     let auth = hl(&auth);
     let why = ignored(camera.handle(&auth, SECOND));
     assert_eq!(why, IgnoreReason::NotAcknowledged);
-    // 0x09 ACK counter 1, and one that was never set.
     for count in [1, 0] {
         camera.handle_acknowledgement(count);
         let why = ignored(camera.handle(&auth, SECOND));
         assert_eq!(why, IgnoreReason::NotAcknowledged);
     }
     camera.handle_acknowledgement(2);
-    // Sub-channel 0, flag 0.
     for (index, flag) in [(0, 0), (0, 1), (1, 0)] {
         let why = ignored(camera.handle(&auth, Ioctl { index, flag }));
         assert_eq!(why, IgnoreReason::WrongIndex);
@@ -207,7 +204,7 @@ fn the_camera_ignores_what_the_summary_says_it_ignores() {
 }
 
 #[test]
-fn later_acknowledgements_count_too() {
+fn camera_accepts_acknowledgements_by_rule() {
     for (rule, counts) in [
         (ChallengeRule::Encrypt, vec![2, 3, 0xffff]),
         (ChallengeRule::Decrypt, vec![0, 1, 2, 0xffff]),
@@ -226,16 +223,16 @@ fn later_acknowledgements_count_too() {
 }
 
 #[test]
-fn the_camera_answers_repeats_with_the_same_bytes() {
-    let (mut client, mut camera) = summary();
+fn camera_answers_repeated_messages_with_the_same_bytes() {
+    let (mut client, mut camera) = encrypt();
     let challenge = k10001(&mut camera, &client);
     assert_eq!(k10001(&mut camera, &client), challenge);
     let auth = k10002(&mut client, &challenge);
     camera.handle_acknowledgement(2);
-    // A K10000 that comes late does not undo the acknowledgement.
+    // A late K10000 does not reset the acknowledgement.
     assert_eq!(k10001(&mut camera, &client), challenge);
     let reply = accepted(camera.handle(&hl(&auth), SECOND));
-    // Later heartbeats, later copies: only the first acceptance says `Accept`.
+    // Only the first response is an `Accept`.
     camera.handle_acknowledgement(3);
     let again = camera.handle(&hl(&auth), SECOND);
     assert_eq!(again, CameraStep::Send(reply));
@@ -244,9 +241,9 @@ fn the_camera_answers_repeats_with_the_same_bytes() {
 }
 
 #[test]
-fn the_camera_ignores_what_is_no_part_of_the_exchange() {
-    let (mut client, mut camera) = summary();
-    let auth = k10002(&mut client, &k10001(&mut summary().1, &summary().0));
+fn camera_ignores_other_codes_and_truncated_messages() {
+    let (mut client, mut camera) = encrypt();
+    let auth = k10002(&mut client, &k10001(&mut encrypt().1, &encrypt().0));
     let step = camera.handle(&hl(&auth), SECOND);
     assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotRequested));
     for code in [10001, 10003, 10010, 0] {
@@ -263,12 +260,12 @@ fn the_camera_ignores_what_is_no_part_of_the_exchange() {
     };
     let step = camera.handle(&cut, SECOND);
     assert_eq!(step, CameraStep::Ignore(IgnoreReason::Malformed));
-    // It was noise: the whole one is still taken.
+    // The complete message is still accepted.
     accepted(camera.handle(&hl(&auth), SECOND));
 }
 
 #[test]
-fn statuses_that_want_no_answer_end_the_client() {
+fn status_without_response_ends_the_exchange() {
     let errors = [
         (2, Error::CameraUpdating),
         (4, Error::CameraChecking),
@@ -285,7 +282,7 @@ fn statuses_that_want_no_answer_end_the_client() {
             assert_eq!(client.repeat(), None);
             assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
 
-            // Who answers all the same is not heard.
+            // The camera ignores a response.
             let forced = k10001(&mut camera_with(rule, LONG, 3), &client);
             let auth = k10002(&mut client_with(rule, LONG), &forced);
             camera.handle_acknowledgement(2);
@@ -296,7 +293,7 @@ fn statuses_that_want_no_answer_end_the_client() {
 }
 
 #[test]
-fn status_6_needs_a_long_enr_on_either_side() {
+fn status_6_needs_a_long_enr_on_both_sides() {
     let rule = ChallengeRule::Decrypt;
     let error = Error::EnrTooShort {
         status: 6,
@@ -312,14 +309,14 @@ fn status_6_needs_a_long_enr_on_either_side() {
 }
 
 #[test]
-fn the_client_ignores_duplicates_and_answers_the_newest_challenge() {
-    let (mut client, mut camera) = summary();
+fn client_ignores_duplicates_and_answers_the_newest_challenge() {
+    let (mut client, mut camera) = encrypt();
     let challenge = k10001(&mut camera, &client);
     let first = k10002(&mut client, &challenge);
     assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
     assert_eq!(client.repeat(), Some(&first[..]));
 
-    // The camera started over.
+    // The camera restarted.
     let mut other = CameraExchange::new(CameraConfig {
         challenge: *b"another 16 bytes",
         ..camera_config(ChallengeRule::Encrypt, SHORT, 3)
@@ -332,15 +329,14 @@ fn the_client_ignores_duplicates_and_answers_the_newest_challenge() {
     other.handle_acknowledgement(2);
     let reply = accepted(other.handle(&hl(&second), SECOND));
     client.handle(&hl(&reply)).unwrap();
-    // Everything after the end is ignored.
     for late in [&reply, &challenge, &newer] {
         assert_eq!(client.handle(&hl(late)), Ok(ClientStep::Ignore));
     }
 }
 
 #[test]
-fn the_client_ignores_what_it_did_not_ask_for() {
-    let (mut client, _) = summary();
+fn client_ignores_unrequested_messages() {
+    let (mut client, _) = encrypt();
     for code in [10003, 10000, 10002, 10011] {
         let message = HlMessage {
             version: 0x25,
@@ -353,8 +349,8 @@ fn the_client_ignores_what_it_did_not_ask_for() {
 }
 
 #[test]
-fn a_challenge_that_is_cut_off_does_not_end_the_client() {
-    let (mut client, mut camera) = summary();
+fn truncated_challenge_does_not_end_the_exchange() {
+    let (mut client, mut camera) = encrypt();
     let challenge = k10001(&mut camera, &client);
     let cut = HlMessage {
         payload: &hl(&challenge).payload[..16],
@@ -367,8 +363,8 @@ fn a_challenge_that_is_cut_off_does_not_end_the_client() {
 }
 
 #[test]
-fn a_result_that_is_no_json_ends_the_client() {
-    let (mut client, mut camera) = summary();
+fn invalid_result_ends_the_exchange() {
+    let (mut client, mut camera) = encrypt();
     let challenge = k10001(&mut camera, &client);
     k10002(&mut client, &challenge);
     let message = HlMessage {
@@ -382,8 +378,8 @@ fn a_result_that_is_no_json_ends_the_client() {
 }
 
 #[test]
-fn a_long_connection_res_is_cut_in_the_error() {
-    let (mut client, mut camera) = summary();
+fn long_connection_res_is_shortened_in_the_error() {
+    let (mut client, mut camera) = encrypt();
     let challenge = k10001(&mut camera, &client);
     k10002(&mut client, &challenge);
     let json = format!(r#"{{"connectionRes":"{}"}}"#, "é".repeat(5000));
@@ -401,7 +397,7 @@ fn a_long_connection_res_is_cut_in_the_error() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_at_construction() {
+fn oversized_messages_are_refused_at_construction() {
     let error = ClientExchange::new(ClientConfig {
         rule: ChallengeRule::Decrypt,
         enr: Enr::new(SHORT).unwrap(),
@@ -426,16 +422,16 @@ fn what_cannot_be_sent_is_refused_at_construction() {
     assert!(matches!(error, Error::TooLong { .. }));
 }
 
-/// What a network does to the packets between the two.
+/// An event of the network between the two sides.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// The client's timer: it sends its last message again, and it arrives or not.
+    /// The client repeats its last message.
     Repeat { arrives: bool, answer_arrives: bool },
-    /// A heartbeat, which acknowledges.
+    /// The client sends a heartbeat.
     Heartbeat { arrives: bool },
-    /// An old message of the camera's comes once more.
+    /// An old message of the camera arrives again.
     Replay(usize),
-    /// An old message of the client's comes once more.
+    /// An old message of the client arrives again.
     ReplayToCamera(usize),
 }
 
@@ -452,11 +448,13 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Whatever is lost, repeated or late: with the right ENR nothing ends in an error, and as soon as
-    /// three repeats and a heartbeat get through, both sides are done, and the camera accepted once.
+    /// With the right ENR, loss, duplication and reordering never cause an error. Once three
+    /// repeats and a heartbeat arrive, both sides are done, and the camera has accepted exactly
+    /// once.
     #[test]
-    fn a_bad_network_only_delays(
-        decrypt: bool, status in prop::sample::select(vec![1u8, 3, 6]), events in prop::collection::vec(event(), 0..30)
+    fn unreliable_network_only_delays(
+        decrypt: bool, status in prop::sample::select(vec![1u8, 3, 6]),
+        events in prop::collection::vec(event(), 0..30)
     ) {
         let rule = if decrypt { ChallengeRule::Decrypt } else { ChallengeRule::Encrypt };
         let mut client = client_with(rule, LONG);
@@ -512,11 +510,13 @@ proptest! {
         prop_assert!(client.is_over() && camera.is_accepted());
     }
 
-    /// Whatever comes, neither side panics, and the camera never accepts what was not answered.
+    /// Neither side panics, and the camera never accepts without a right response.
     #[test]
-    fn noise_is_survived(
+    fn random_messages_are_not_accepted(
         messages in prop::collection::vec(
-            (any::<u16>(), 9998..10011u16, prop::collection::vec(any::<u8>(), 0..40), any::<(u16, u32)>()), 0..20
+            (any::<u16>(), 9998..10011u16, prop::collection::vec(any::<u8>(), 0..40),
+                any::<(u16, u32)>()),
+            0..20
         )
     ) {
         let mut client = client_with(ChallengeRule::Decrypt, LONG);

@@ -1,4 +1,4 @@
-//! The HL header: what is read, what is refused, and where the error says it is.
+//! The HL header: parsing, limits and errors.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 const MESSAGE: [u8; 18] = *b"HL\x25\x00\x11\x27\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x33\x44";
 
 #[test]
-fn versions_other_than_5_and_37_are_read() {
+fn any_version_is_accepted() {
     for version in [0, 1, 5, 0x25, 0xffff] {
         let bytes = HlMessage {
             version,
@@ -26,19 +26,19 @@ fn versions_other_than_5_and_37_are_read() {
 }
 
 #[test]
-fn what_follows_the_payload_and_reserved_bytes_are_not_looked_at() {
+fn reserved_and_trailing_bytes_are_ignored() {
     let mut bytes = MESSAGE.to_vec();
     bytes[12] = 0xee;
     bytes.extend_from_slice(b"more");
     let message = HlMessage::parse(&bytes).unwrap();
     assert_eq!(message.payload, [0x33, 0x44]);
-    // It borrows: the payload is a part of the input.
+    // The payload borrows from the input.
     assert!(std::ptr::eq(message.payload, &raw const bytes[16..18]));
 }
 
 #[test]
-fn cut_off_messages_name_the_field() {
-    // Where the field that ends behind each length starts.
+fn truncation_error_names_the_field() {
+    // The offset of the field that each length cuts off.
     let fields = [(0, 0..2), (2, 2..4), (4, 4..6), (6, 6..10), (10, 10..16)];
     for (offset, lengths) in fields {
         for got in lengths {
@@ -67,7 +67,7 @@ fn cut_off_messages_name_the_field() {
 }
 
 #[test]
-fn another_magic_is_refused() {
+fn other_magic_is_an_error() {
     let error = HlMessage::parse(b"LH\x05\x00").unwrap_err();
     assert_eq!(error, Error::Magic { got: *b"LH" });
     assert_eq!(
@@ -77,7 +77,7 @@ fn another_magic_is_refused() {
 }
 
 #[test]
-fn the_length_has_a_limit_both_ways() {
+fn payload_length_is_limited_when_parsed_and_written() {
     let mut bytes = MESSAGE;
     bytes[8] = 1;
     let error = HlMessage::parse(&bytes).unwrap_err();
@@ -96,7 +96,7 @@ fn the_length_has_a_limit_both_ways() {
 }
 
 #[test]
-fn a_full_buffer_is_an_error_and_stays_as_it_is() {
+fn full_buffer_is_an_error_and_is_not_changed() {
     let message = HlMessage::parse(&MESSAGE).unwrap();
     let mut room = [0xaa; 17];
     let error = message.write(&mut &mut room[..]).unwrap_err();
@@ -104,7 +104,7 @@ fn a_full_buffer_is_an_error_and_stays_as_it_is() {
         error,
         Error::BufferFull {
             needed: 18,
-            room: 17
+            available: 17
         }
     );
     assert_eq!(room, [0xaa; 17]);
@@ -115,7 +115,7 @@ fn a_full_buffer_is_an_error_and_stays_as_it_is() {
 
 proptest! {
     #[test]
-    fn written_then_read_is_the_same(
+    fn written_message_parses_to_the_same(
         version: u16, code: u16, payload in prop::collection::vec(any::<u8>(), 0..2000)
     ) {
         let message = HlMessage { version, code, payload: &payload };
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn read_then_written_is_the_same(
+    fn parsed_message_writes_the_same_bytes(
         magic in prop_oneof![9 => Just(*b"HL"), 1 => any::<[u8; 2]>()],
         rest in prop::collection::vec(prop_oneof![Just(0u8), any::<u8>()], 0..64)
     ) {

@@ -1,4 +1,4 @@
-//! K10006 and K10008: the exchange with a user, in place of K10002.
+//! The exchange with a user: K10006 and K10008 instead of K10002.
 
 #![allow(
     clippy::unwrap_used,
@@ -43,7 +43,7 @@ fn hl(bytes: &[u8]) -> HlMessage<'_> {
     HlMessage::parse(bytes).unwrap()
 }
 
-/// Up to the answer to the challenge, which is acknowledged.
+/// Runs the exchange up to the acknowledged response.
 fn answer(client: &mut ClientExchange, camera: &mut CameraExchange) -> Vec<u8> {
     let step = camera.handle(&hl(client.request()), Ioctl { index: 0, flag: 0 });
     let CameraStep::Send(challenge) = step else {
@@ -65,7 +65,7 @@ fn user() -> UserId {
 }
 
 #[test]
-fn each_message_is_accepted_under_its_own_code() {
+fn every_message_is_accepted_with_its_own_code() {
     for (auth, code, user_id) in [
         (AuthMessage::Anonymous, 10002, None),
         (AuthMessage::DoorbellUser(user()), 10006, Some(user())),
@@ -90,11 +90,10 @@ fn each_message_is_accepted_under_its_own_code() {
         assert_eq!((said.id, said.video, said.audio), (*b"PHON", true, false));
         assert_eq!(camera.user_id(), user_id.as_ref());
         assert_eq!(hl(&reply).code, code + 1);
-        // The same again for a repeat.
         let again = ask(&mut camera, &auth);
         assert_eq!(again, CameraStep::Send(reply.clone()));
 
-        // Under another code it is no answer to what was asked.
+        // The client ignores the result with another code.
         for other in [10003, 10007, 10009] {
             if other != code + 1 {
                 let message = HlMessage {
@@ -113,7 +112,7 @@ fn each_message_is_accepted_under_its_own_code() {
 }
 
 #[test]
-fn a_wrong_enr_is_refused_under_each_code() {
+fn wrong_enr_is_refused_with_every_code() {
     for auth in [AuthMessage::DoorbellUser(user()), AuthMessage::User(user())] {
         let code = auth.answer_code();
         let (mut client, mut camera) = (client(WRONG, auth), camera());
@@ -129,7 +128,7 @@ fn a_wrong_enr_is_refused_under_each_code() {
 }
 
 #[test]
-fn a_message_that_is_cut_off_is_noise() {
+fn truncated_message_is_ignored() {
     let (mut client, mut camera) = (client(RIGHT, AuthMessage::User(user())), camera());
     let auth = answer(&mut client, &mut camera);
     let whole = hl(&auth);
@@ -146,7 +145,7 @@ fn a_message_that_is_cut_off_is_noise() {
 }
 
 #[test]
-fn an_answer_that_is_no_json_names_its_message() {
+fn json_error_names_the_message() {
     let (mut client, mut camera) = (client(RIGHT, AuthMessage::User(user())), camera());
     answer(&mut client, &mut camera);
     let message = HlMessage {

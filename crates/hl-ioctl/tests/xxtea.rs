@@ -1,4 +1,4 @@
-//! XXTEA against known answers, and against itself.
+//! XXTEA: test vectors and round trips.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ fn bytes(hex: &serde_json::Value) -> Vec<u8> {
 }
 
 #[test]
-fn known_answers() {
+fn matches_the_test_vectors() {
     let vectors: serde_json::Value = serde_json::from_str(include_str!("vectors.json")).unwrap();
     let vectors = vectors["xxtea"].as_array().unwrap();
     assert_eq!(vectors.len(), 7);
@@ -34,7 +34,7 @@ fn known_answers() {
 }
 
 #[test]
-fn lengths_that_are_no_words_are_refused_and_left_alone() {
+fn invalid_lengths_are_refused_and_data_is_not_changed() {
     for length in [0, 1, 4, 7, 9, 10, 11, 15, 17] {
         let mut data = vec![0x55; length];
         let error = Err(Error::XxteaLength { got: length });
@@ -46,7 +46,7 @@ fn lengths_that_are_no_words_are_refused_and_left_alone() {
 
 proptest! {
     #[test]
-    fn each_way_undoes_the_other(
+    fn decrypt_and_encrypt_are_inverse(
         words in prop::collection::vec(any::<[u8; 4]>(), 2..80), key: [u8; 16]
     ) {
         let data = words.concat();

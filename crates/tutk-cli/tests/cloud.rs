@@ -495,7 +495,7 @@ fn who_is_not_signed_in_is_told_to() {
     scene.sign_in();
     let run = scene.run(&["cameras"], "");
     run.exits(4)
-        .says(&["cameras", "token was refused", "code 2001", "log in again"]);
+        .says(&["cameras", "token was rejected", "code 2001", "log in again"]);
     fs::write(scene.token(), format!("{{\"access_token\":\"{TOKEN}\"}}")).unwrap();
     let run = scene.run(&["cameras"], "");
     run.exits(2)

@@ -1,4 +1,4 @@
-//! Who is signed in, and the second request: which cameras there are.
+//! The account that is signed in, and the request for its cameras.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::lenient::Lenient;
 use crate::password::hex;
 use crate::{Error, Secret, redact};
 
-/// The vendor's app, as which one asks.
+/// The vendor's app, whose requests the crate imitates.
 const APP_NAME: &str = "com.hualai.WyzeCam";
 const APP_VER: &str = "com.hualai.WyzeCam___2.50.0";
 const APP_VERSION: &str = "2.50.0";
@@ -18,25 +18,25 @@ const PHONE_SYSTEM_TYPE: u8 = 1;
 const SC: &str = "9f275790cab94a72bd206c8876429f3c";
 const SV: &str = "9d74946e652647e9b6c9d59326aef104";
 
-/// What a list would have been.
+/// The expected response.
 const EXPECTED: &str = "code 1 with `data.device_list`";
 
-/// How a token that has run out is answered. Not documented; other programs are known to meet it.
+/// The code of an expired token. It is not documented, but other programs receive it.
 const TOKEN_CODE: &str = "2001";
 
-/// An account that is signed in.
+/// A signed-in account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Account {
-    /// From [`SignInStatus::Complete`](crate::SignInStatus::Complete).
+    /// The token from [`SignInStatus::Complete`](crate::SignInStatus::Complete).
     pub access_token: Secret,
-    /// Likewise.
+    /// The user id from [`SignInStatus::Complete`](crate::SignInStatus::Complete).
     #[serde(default)]
     pub user_id: Option<String>,
-    /// This program's own name, drawn once.
+    /// The id of this installation.
     pub phone_id: PhoneId,
 }
 
-/// 16 hex digits, drawn at random once and kept: what the vendor knows this installation by.
+/// The id of this installation: 16 hex digits, drawn at random once and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhoneId(String);
 
@@ -74,7 +74,7 @@ struct Data {
 }
 
 impl Account {
-    /// The request for the list. `now` is in milliseconds since 1970.
+    /// Returns the request for the list of cameras. `now` is in milliseconds since 1970.
     #[must_use]
     pub fn list_request(&self, now: u64) -> Request {
         let body = Body {
@@ -91,15 +91,14 @@ impl Account {
         Request::new(Service::CameraList, Vec::new(), &body)
     }
 
-    /// The cameras of the account, in the order of the answer; its other devices are left out.
+    /// Parses the list of cameras, in the order of the response. Other devices are omitted.
     ///
     /// # Errors
-    /// [`Error::TokenRejected`] if one must sign in again; [`Error::Refused`] with the server's own words;
-    /// [`Error::UnexpectedResponse`] for all else.
-    pub fn parse_list(&self, answer: &Response) -> Result<Vec<CloudCamera>, Error> {
+    /// [`Error::TokenRejected`] if the user must sign in again, [`Error::Refused`] for another
+    /// refusal, and [`Error::UnexpectedResponse`] for any other response.
+    pub fn parse_list(&self, response: &Response) -> Result<Vec<CloudCamera>, Error> {
         let sent = [&self.access_token];
-        // A list that is cut short, or has another shape, is not read in part.
-        let reply: Option<Reply> = answer.read();
+        let reply: Option<Reply> = response.json();
         if let Some(Reply {
             code,
             data: Some(data),
@@ -112,21 +111,21 @@ impl Account {
                 .filter_map(Device::camera)
                 .collect());
         }
-        Err(match refusal(answer, &sent) {
-            Some(refused) if answer.status() == 401 || is_about_the_token(&refused) => {
+        Err(match refusal(response, &sent) {
+            Some(refused) if response.status() == 401 || concerns_the_token(&refused) => {
                 Error::TokenRejected(refused.to_string())
             }
             Some(refused) => refused,
-            None if answer.status() == 401 => Error::TokenRejected("HTTP 401".to_owned()),
+            None if response.status() == 401 => Error::TokenRejected("HTTP 401".to_owned()),
             None => Error::UnexpectedResponse {
                 expected: EXPECTED,
-                status: answer.status(),
-                shown: redact::body(answer.body(), &sent),
+                status: response.status(),
+                excerpt: redact::body(response.body(), &sent),
             },
         })
     }
 
-    /// The account as text to keep: a JSON object. A secret.
+    /// Returns the account as JSON for storage. It contains secrets.
     #[must_use]
     pub fn to_json(&self) -> Secret {
         let saved = Saved {
@@ -134,22 +133,22 @@ impl Account {
             user_id: self.user_id.as_deref(),
             phone_id: self.phone_id.as_str(),
         };
-        // Three texts: this cannot fail.
+        // Three strings always serialize.
         Secret::new(serde_json::to_string(&saved).unwrap_or_default())
     }
 
-    /// What [`to_json`](Self::to_json) wrote.
+    /// Parses the output of [`to_json`](Self::to_json).
     ///
     /// # Errors
     /// [`Error::InvalidAccount`].
     pub fn from_json(text: &str) -> Result<Self, Error> {
         let account: Self = serde_json::from_str(text).map_err(|error| {
-            // Not serde's own message: it may repeat a value.
+            // The message of serde may contain a value.
             Error::InvalidAccount(match error.classify() {
                 serde_json::error::Category::Data => {
-                    "`access_token` and `phone_id` (16 hex digits) must be there"
+                    "`access_token` or `phone_id` (16 hex digits) is missing or invalid"
                 }
-                _ => "it is not JSON",
+                _ => "the text is not JSON",
             })
         })?;
         if account.access_token.reveal().is_empty() {
@@ -159,7 +158,7 @@ impl Account {
     }
 }
 
-fn is_about_the_token(refused: &Error) -> bool {
+fn concerns_the_token(refused: &Error) -> bool {
     let Error::Refused { code, text } = refused else {
         return false;
     };
@@ -167,13 +166,13 @@ fn is_about_the_token(refused: &Error) -> bool {
 }
 
 impl PhoneId {
-    /// Eight random bytes as hex digits.
+    /// Creates an id from eight random bytes.
     #[must_use]
     pub fn new(random: [u8; 8]) -> Self {
         Self(hex(&random))
     }
 
-    /// The 16 digits, in lower case.
+    /// The 16 hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_what_the_document_says() {
+    fn request_matches_the_documentation() {
         let request = account().list_request(1_800_000_000_123);
         assert_eq!(request.service, Service::CameraList);
         assert!(request.headers.is_empty());
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_kept_as_text() {
+    fn account_round_trips_as_json() {
         let mut account = account();
         for user_id in [None, Some("u1".to_owned())] {
             account.user_id = user_id;
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn code_one_may_be_a_number() {
+    fn success_code_may_be_a_number() {
         for code in ["1", "\"1\""] {
             let body = format!(r#"{{"code":{code},"data":{{"device_list":[]}}}}"#);
             assert_eq!(read(200, &body), Ok(Vec::new()));
@@ -263,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_refused_is_told_apart() {
+    fn rejected_token_is_a_distinct_error() {
         for (status, body) in [
             (200, r#"{"code":"2001","msg":"AccessTokenError"}"#),
             (200, r#"{"code":"5","msg":"Access Token is invalid"}"#),
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_shown() {
+    fn other_responses_are_unexpected() {
         for body in [
             "",
             "<html>",

@@ -1,33 +1,33 @@
-//! One camera of the list.
+//! A camera of the list.
 
 use serde::Deserialize;
 
 use crate::Secret;
 use crate::lenient::Lenient;
 
-/// The `product_type` of cameras.
+/// The `product_type` of a camera.
 const CAMERA: &str = "Camera";
 
-/// A camera as the account has it. What the answer did not say is `None`; nothing is checked here.
+/// A camera of the account. Fields that are missing in the response are `None`; none are validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudCamera {
-    /// What its owner calls it; may be empty.
+    /// The name that the owner chose. It may be empty.
     pub nickname: String,
-    /// `product_model`, e.g. `HL_CAM4`.
+    /// `product_model`, such as `HL_CAM4`.
     pub model: Option<String>,
-    /// `p2p_id`: the UID.
+    /// The UID, `p2p_id`.
     pub uid: Option<String>,
     /// The ENR.
     pub enr: Option<Secret>,
-    /// The MAC, 12 hex digits; cameras that speak another protocol have other text here.
+    /// The MAC, 12 hex digits. Cameras that speak another protocol have other text here.
     pub mac: Option<String>,
-    /// The address in its own network. A camera without one speaks another protocol.
+    /// The address in the local network. A camera without an address speaks another protocol.
     pub ip: Option<String>,
     /// `firmware_ver`.
     pub firmware: Option<String>,
-    /// Whether `conn_state` is 1.
+    /// `true` if `conn_state` is 1.
     pub online: Option<bool>,
-    /// Whether `dtls` is 1.
+    /// `true` if `dtls` is 1.
     pub dtls: Option<bool>,
     /// `p2p_type`, as text.
     pub p2p_type: Option<String>,
@@ -63,7 +63,7 @@ struct Parameters {
 }
 
 impl Device {
-    /// The camera, if it is one.
+    /// Returns the camera, or `None` for another device.
     pub(crate) fn camera(self) -> Option<CloudCamera> {
         if self.product_type.text() != Some(CAMERA) {
             return None;
@@ -77,8 +77,8 @@ impl Device {
             mac: self.mac.owned(),
             ip: parameters.ip.owned(),
             firmware: self.firmware_ver.owned(),
-            online: self.conn_state.truth(),
-            dtls: parameters.dtls.truth(),
+            online: self.conn_state.boolean(),
+            dtls: parameters.dtls.boolean(),
             p2p_type: parameters.p2p_type.owned(),
         })
     }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_is_read_whole() {
+    fn camera_is_parsed() {
         let camera = camera(
             r#"{"product_type":"Camera","mac":"AABBCCDDEEFF","enr":"aKzdqckqZ8HUHFe5",
                 "nickname":"Front","product_model":"HL_CAM4","firmware_ver":"4.52.9.1",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_odd_is_not_known() {
+    fn missing_and_invalid_fields_are_none() {
         let odd = camera(
             r#"{"product_type":"Camera","mac":null,"enr":"","nickname":7,"conn_state":"0",
                 "firmware_ver":[1,[2]],"product_model":{"a":{}},
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn other_devices_are_none() {
+    fn other_devices_are_ignored() {
         for json in ["{}", r#"{"product_type":"Plug","device_params":null}"#] {
             assert_eq!(camera(json), None);
         }

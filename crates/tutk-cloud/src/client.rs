@@ -1,4 +1,4 @@
-//! The requests over HTTPS.
+//! The HTTPS client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,25 +10,26 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use crate::Error;
 use crate::http::{Request, Response, Service};
 
-/// The longest answer that is read, in bytes. A list has about 2 KB for each device.
+/// The longest response that is accepted, in bytes. The list of cameras has about 2 KB per device.
 pub const MAX_RESPONSE: u64 = 4 << 20;
 
-/// How long a request may take, from the name's look-up to the end of the answer.
+/// The timeout of a request, from name resolution to the end of the response.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How to reach the vendor's servers. The default is what is right for all but tests.
+/// How to reach the vendor's servers. Only tests need other values than the default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// One server, as `https://HOST[:PORT]`, instead of the vendor's two.
+    /// A server, `https://HOST[:PORT]`, that replaces the vendor's two.
     pub origin: Option<String>,
-    /// Root certificates in PEM, instead of those that the platform trusts.
+    /// Root certificates in PEM that replace the platform's.
     pub roots: Option<Vec<u8>>,
 }
 
-/// HTTPS, and no more than is asked for: no redirects, no cookies, no headers of its own.
+/// An HTTPS client without redirects, cookies and additional headers.
 ///
-/// Root certificates are the platform's (on Unix the files that `SSL_CERT_FILE` and `SSL_CERT_DIR` may name
-/// instead). A proxy is taken from `HTTPS_PROXY` and its like; it sees the servers' names and nothing else.
+/// It uses the platform's root certificates; on Unix `SSL_CERT_FILE` and `SSL_CERT_DIR` select
+/// other ones. `HTTPS_PROXY` and similar variables select a proxy, which sees only the names of the
+/// servers.
 #[derive(Debug)]
 pub struct Client {
     agent: ureq::Agent,
@@ -36,10 +37,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes ready; nothing is sent.
+    /// Creates a client. Nothing is sent.
     ///
     /// # Errors
-    /// [`Error::InvalidOrigin`] and [`Error::InvalidRoots`], for the two options.
+    /// [`Error::InvalidOrigin`] and [`Error::InvalidRoots`].
     pub fn new(options: &Options) -> Result<Self, Error> {
         let origin = options.origin.as_deref().map(check_origin).transpose()?;
         let roots = match &options.roots {
@@ -56,7 +57,7 @@ impl Client {
             .tls_config(tls)
             .https_only(true)
             .http_status_as_error(false)
-            // What is sent is for one server. A redirect is an answer that is not understood.
+            // Secrets must not be sent to another server. A redirect is an unexpected response.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(REQUEST_TIMEOUT))
@@ -68,10 +69,12 @@ impl Client {
         Ok(Self { agent, origin })
     }
 
-    /// Sends a request and reads the answer, whatever its status. Blocks, for [`REQUEST_TIMEOUT`] at most.
+    /// Sends a request and returns the response, whatever its status. Blocks for at most
+    /// [`REQUEST_TIMEOUT`].
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::TimedOut`], [`Error::UntrustedServer`] and [`Error::ResponseTooLong`].
+    /// [`Error::Unreachable`], [`Error::TimedOut`], [`Error::UntrustedServer`] and
+    /// [`Error::ResponseTooLong`].
     pub fn send(&self, request: &Request) -> Result<Response, Error> {
         let origin = self.origin(request.service);
         let url = format!("{origin}{}", request.service.path());
@@ -80,11 +83,11 @@ impl Client {
         for (name, value) in &request.headers {
             post = post.header(*name, value.reveal());
         }
-        let mut answer = post
+        let mut response = post
             .send(request.body.reveal().as_bytes())
             .map_err(failed)?;
-        let status = answer.status().as_u16();
-        let body = answer.body_mut().with_config().limit(MAX_RESPONSE);
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(MAX_RESPONSE);
         Ok(Response::new(status, body.read_to_vec().map_err(failed)?))
     }
 
@@ -110,7 +113,7 @@ fn read_roots(pem: &[u8]) -> Result<RootCerts, Error> {
         }
     }
     if roots.is_empty() {
-        return Err(Error::InvalidRoots("there is none in it".to_owned()));
+        return Err(Error::InvalidRoots("no certificate found".to_owned()));
     }
     Ok(RootCerts::from(roots))
 }
@@ -121,24 +124,24 @@ fn failure(origin: &str, error: ureq::Error) -> Error {
         ureq::Error::Timeout(_) => Error::TimedOut { host },
         ureq::Error::BodyExceedsLimit(_) => Error::ResponseTooLong { host },
         ureq::Error::Rustls(error) => {
-            let why = error.to_string();
-            Error::UntrustedServer { host, why }
+            let reason = error.to_string();
+            Error::UntrustedServer { host, reason }
         }
         ureq::Error::Io(error) => {
-            let why = error.to_string();
-            // A handshake that fails is an I/O error with rustls's own inside.
+            let reason = error.to_string();
+            // A failed handshake is an I/O error that contains the error of rustls.
             let tls = error
                 .get_ref()
                 .is_some_and(|inner| inner.is::<rustls::Error>());
             if tls {
-                Error::UntrustedServer { host, why }
+                Error::UntrustedServer { host, reason }
             } else {
-                Error::Unreachable { host, why }
+                Error::Unreachable { host, reason }
             }
         }
         other => {
-            let why = other.to_string();
-            Error::Unreachable { host, why }
+            let reason = other.to_string();
+            Error::Unreachable { host, reason }
         }
     }
 }
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_https_is_an_origin() {
+    fn origin_must_be_https() {
         for good in ["https://127.0.0.1:4433", "https://cloud.example/"] {
             assert!(check_origin(good).is_ok(), "{good}");
         }

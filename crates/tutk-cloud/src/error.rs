@@ -1,81 +1,81 @@
-//! How it can fail. No variant repeats a secret.
+//! The error type of this crate.
 
-/// What is wrong with what was given, or with what came back.
+/// An error in the input, or in the response of the server. No variant contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Something that must be there is empty.
+    /// A required input is empty.
     #[error("{0} must not be empty")]
     Empty(&'static str),
-    /// Key or key id cannot stand in a header.
+    /// The key or key id is not valid in an HTTP header.
     #[error("{0} must be printable ASCII characters without spaces")]
     NotPrintable(&'static str),
-    /// Behind `md5:` there is no hash.
-    #[error("a password that begins with `md5:` must be 32 hex digits behind it")]
+    /// A password with the prefix `md5:` is not a hash.
+    #[error("a password with the prefix `md5:` must have 32 hex digits after it")]
     InvalidHash,
-    /// The text that [`Account::from_json`](crate::Account::from_json) was given is not an account.
+    /// [`Account::from_json`](crate::Account::from_json) was called with another text.
     #[error("not a saved account: {0}")]
     InvalidAccount(&'static str),
-    /// The server answered that it will not.
+    /// The server refused the request.
     #[error("refused{}: {text}", code.as_ref().map(|code| format!(", code {code}")).unwrap_or_default())]
     Refused {
-        /// `code` or `errorCode`, where it has one.
+        /// `code` or `errorCode`, if there is one.
         code: Option<String>,
         /// `msg` or `description`, shortened.
         text: String,
     },
-    /// The token has run out or was taken back: sign in again.
+    /// The token has expired or was revoked. Sign in again.
     ///
-    /// How the server says so is not documented; taken for it are HTTP 401, code 2001, and any refusal that has
-    /// "access token" in its text.
-    #[error("the token was refused: {0}")]
+    /// This response is not documented. HTTP 401, code 2001, and any refusal with "access token" in
+    /// its text are interpreted as such.
+    #[error("the token was rejected: {0}")]
     TokenRejected(String),
-    /// An answer that is none of those that are known.
-    #[error("expected {expected}, got HTTP {status} with {shown}")]
+    /// The response has an unknown form.
+    #[error("expected {expected}, got HTTP {status} with {excerpt}")]
     UnexpectedResponse {
-        /// What an answer would have been.
+        /// The expected content.
         expected: &'static str,
         /// The HTTP status.
         status: u16,
-        /// The body, shortened and without what may be secret.
-        shown: String,
+        /// The beginning of the body without possible secrets.
+        excerpt: String,
     },
-    /// `Options::origin` does not begin with `https://`, or is no address.
+    /// `Options::origin` is not an `https://` address.
     #[cfg(feature = "client")]
     #[error("the server's address must be https://HOST[:PORT]")]
     InvalidOrigin,
-    /// `Options::roots` holds no certificate.
+    /// `Options::roots` contains no valid certificate.
     #[cfg(feature = "client")]
-    #[error("no root certificate in PEM: {0}")]
+    #[error("cannot read root certificates from PEM: {0}")]
     InvalidRoots(String),
-    /// There was no connection, or it broke.
+    /// The connection failed.
     #[cfg(feature = "client")]
-    #[error("{host}: {why}")]
+    #[error("{host}: {reason}")]
     Unreachable {
         /// The server.
         host: String,
-        /// In the words of the library below.
-        why: String,
+        /// The error of the HTTP library.
+        reason: String,
     },
-    /// Nothing came in time.
+    /// The request timed out.
     #[cfg(feature = "client")]
-    #[error("{host}: no answer within {} s", crate::REQUEST_TIMEOUT.as_secs())]
+    #[error("{host}: no response within {} s", crate::REQUEST_TIMEOUT.as_secs())]
     TimedOut {
         /// The server.
         host: String,
     },
-    /// The server is not who it should be, or there are no root certificates to tell by.
+    /// The server's certificate is not valid, or there are no root certificates.
     #[cfg(feature = "client")]
-    #[error("{host} cannot be trusted: {why}")]
+    #[error("{host} cannot be trusted: {reason}")]
     UntrustedServer {
         /// The server.
         host: String,
-        /// In the words of the library below.
-        why: String,
+        /// The error of the TLS library.
+        reason: String,
     },
-    /// The answer is longer than [`MAX_RESPONSE`](crate::MAX_RESPONSE).
+    /// The response is longer than [`MAX_RESPONSE`](crate::MAX_RESPONSE).
     #[cfg(feature = "client")]
-    #[error("{host}: the answer is longer than {} bytes", crate::MAX_RESPONSE)]
+    #[error("{host}: the response is longer than {} bytes", crate::MAX_RESPONSE)]
     ResponseTooLong {
         /// The server.
         host: String,

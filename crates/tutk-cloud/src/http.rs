@@ -1,4 +1,4 @@
-//! What is sent and what comes back, before any network.
+//! Requests and responses.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use zeroize::Zeroizing;
 use crate::lenient::Lenient;
 use crate::{Error, Secret, redact};
 
-/// The `code` of an answer that is none of refusal.
+/// The `code` of a successful response.
 pub(crate) const SUCCESS: &str = "1";
 
-/// Which of the vendor's two servers a request is for.
+/// One of the vendor's two servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// Signs in.
+    /// The server for signing in.
     SignIn,
-    /// Lists the cameras.
+    /// The server for the list of cameras.
     CameraList,
 }
 
-/// An HTTPS POST with a body of JSON: `Content-Type: application/json`.
+/// An HTTPS POST request with the header `Content-Type: application/json`.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Where it goes.
+    /// The server.
     pub service: Service,
-    /// Headers beside those that HTTP itself needs.
+    /// The additional headers.
     pub headers: Vec<(&'static str, Secret)>,
-    /// The body: one JSON object.
+    /// The body, a JSON object.
     pub body: Secret,
 }
 
-/// What came back: status and body.
+/// An HTTP response.
 #[derive(Clone)]
 pub struct Response {
     status: u16,
@@ -40,7 +40,7 @@ pub struct Response {
 }
 
 impl Service {
-    /// The server, as `https://HOST`.
+    /// The address of the server, `https://HOST`.
     #[must_use]
     pub const fn origin(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Service {
         }
     }
 
-    /// The path there, with its `/`.
+    /// The path of the request, starting with `/`.
     #[must_use]
     pub const fn path(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl Request {
         headers: Vec<(&'static str, Secret)>,
         body: &impl Serialize,
     ) -> Self {
-        // Structures of text and numbers only: this cannot fail.
+        // Structures of text and numbers always serialize.
         let body = serde_json::to_string(body).unwrap_or_default();
         Self {
             service,
@@ -76,7 +76,7 @@ impl Request {
 }
 
 impl Response {
-    /// HTTP status and body as they came.
+    /// Creates a response from HTTP status and body.
     #[must_use]
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let body = Zeroizing::new(body.into());
@@ -93,9 +93,9 @@ impl Response {
         &self.body
     }
 
-    /// The body as a JSON object.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Option<T> {
-        // serde would take an array for a structure as well, in the order of its fields.
+    /// Parses the body as a JSON object.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Option<T> {
+        // serde also accepts an array for a structure.
         let object = self.body.trim_ascii_start().first() == Some(&b'{');
         object.then(|| serde_json::from_slice(&self.body).ok())?
     }
@@ -108,7 +108,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// `code` or `errorCode`, and `msg` or `description`: how both servers say that they will not.
+/// A refusal of either server: `code` or `errorCode`, and `msg` or `description`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
@@ -119,17 +119,17 @@ struct Refusal {
     description: Lenient,
 }
 
-/// The answer as a refusal, unless it is none. `sent` are the secrets that were in the request.
-pub(crate) fn refusal(answer: &Response, sent: &[&Secret]) -> Option<Error> {
-    let refusal: Refusal = answer.read()?;
+/// Returns the refusal in the response, if it is one. `sent` are the secrets of the request.
+pub(crate) fn refusal(response: &Response, sent: &[&Secret]) -> Option<Error> {
+    let refusal: Refusal = response.json()?;
     let code = refusal.code.text().or(refusal.error_code.text());
     let text = refusal.msg.text().or(refusal.description.text());
     if code == Some(SUCCESS) || (code.is_none() && text.is_none()) {
         return None;
     }
-    let shown = |text| redact::message(text, sent);
+    let redacted = |text| redact::message(text, sent);
     Some(Error::Refused {
-        code: code.map(shown),
-        text: text.map_or_else(|| "without a word why".to_owned(), shown),
+        code: code.map(redacted),
+        text: text.map_or_else(|| "no reason given".to_owned(), redacted),
     })
 }

@@ -1,4 +1,4 @@
-//! JSON values that servers write now as text, now as a number.
+//! JSON values that servers write as text or as a number.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use serde::{Deserialize, Deserializer};
 
 use crate::Secret;
 
-/// Text, a number or a truth value, as text; `None` for anything else. May be a secret.
+/// A string, number or boolean as text; `None` for anything else. It may be a secret.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lenient(Option<Secret>);
 
 impl Lenient {
-    /// The text, unless it is empty.
+    /// Returns the text unless it is empty.
     pub(crate) fn text(&self) -> Option<&str> {
         let text = self.0.as_ref()?.reveal();
         (!text.is_empty()).then_some(text)
     }
 
-    /// The text as something to keep.
+    /// Returns the text as a `String` unless it is empty.
     pub(crate) fn owned(&self) -> Option<String> {
         self.text().map(str::to_owned)
     }
 
-    /// The secret, unless it is empty.
+    /// Returns the text as a secret unless it is empty.
     pub(crate) fn secret(self) -> Option<Secret> {
         self.0.filter(|secret| !secret.reveal().is_empty())
     }
 
-    /// 1 or `true`; 0 or `false`.
-    pub(crate) fn truth(&self) -> Option<bool> {
+    /// Returns `true` for 1 or `true`, and `false` for 0 or `false`.
+    pub(crate) fn boolean(&self) -> Option<bool> {
         match self.text()? {
             "1" | "true" => Some(true),
             "0" | "false" => Some(false),

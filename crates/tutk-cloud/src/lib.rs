@@ -1,33 +1,35 @@
-//! The keys of one's own cameras, from the vendor's cloud.
+//! Downloads the keys of your own cameras from the vendor's cloud.
 //!
-//! A camera's UID, ENR, MAC, address and model are in its owner's account at the vendor. This crate signs in
-//! there and reads the list; streaming needs no cloud once it is read. It sends nothing but the two requests
-//! that are described here:
+//! The account at the vendor contains the UID, ENR, MAC, address and model of each camera. This
+//! crate signs in and reads the list of cameras. Streaming needs no cloud afterwards. It makes only
+//! these requests:
 //!
-//! | request | to | says | answer |
-//! |---|---|---|---|
-//! | [`SignIn::request`] | [`Service::SignIn`] | e-mail, hashed password; key id and key in the headers `Keyid` and `Apikey` | [`SignIn::read`]: a token, or that a second factor is wanted |
-//! | [`SignIn::request_with_code`] | the same | the same, and the code of the second factor | the same |
-//! | [`Account::list_request`] | [`Service::CameraList`] | the token, and constants of the vendor's app | [`Account::parse_list`]: the cameras |
+//! - [`SignIn::request`] to [`Service::SignIn`]: e-mail and hashed password, and key id and key in the
+//!   headers `Keyid` and `Apikey`. [`SignIn::parse_response`] returns a token, or that a second factor
+//!   is required.
+//! - [`SignIn::request_with_code`] to the same server: the same, and the code of the second factor.
+//! - [`Account::list_request`] to [`Service::CameraList`]: the token, and constants of the vendor's
+//!   app. [`Account::parse_list`] returns the cameras.
 //!
-//! Beside those, only what HTTP cannot do without: `Host`, `Content-Type` and `Content-Length`. Key id and key
-//! are made by the owner, in the vendor's developer console.
+//! Besides these headers, only `Host`, `Content-Type` and `Content-Length` are sent. The owner
+//! creates key id and key in the vendor's developer console.
 //!
-//! All of it is pure: a [`Request`] goes out, an [`Response`] comes in, by whatever means the caller has. The
-//! feature `client` (on unless told otherwise) has one, `Client`, over HTTPS.
+//! The crate itself does no I/O: the caller sends a [`Request`] and passes the [`Response`]. The
+//! feature `client`, on by default, adds an HTTPS client, `Client`.
 //!
-//! # What is sure, and what is not
+//! # Verified and unverified facts
 //!
-//! The facts are those of 2026, and the vendor may change them: an answer that is not understood is an
-//! [`Error::UnexpectedResponse`] that shows it, shortened and with all that may be a secret left out. Nobody here has
-//! tried this on a real account. Two things are not in the document that this follows but are what other
-//! programs are known to do: the request with the second factor ([`SignIn::request_with_code`]), and how a token
-//! that has run out is answered ([`Error::TokenRejected`]).
+//! The requests are those of 2026, and the vendor may change them. An unexpected response is an
+//! [`Error::UnexpectedResponse`] with an excerpt from which possible secrets are removed. The crate
+//! has not been tested with a real account. Two parts are not documented and follow other programs:
+//! the request with the second factor ([`SignIn::request_with_code`]), and the response to an
+//! expired token ([`Error::TokenRejected`]).
 //!
 //! # Secrets
 //!
-//! Password, keys, tokens and ENRs are [`Secret`]s: zeroed when dropped, not shown by `Debug`, and in no error.
-//! The buffers of the HTTP and TLS libraries below `Client` are their own.
+//! Passwords, keys, tokens and ENRs are [`Secret`]s: zeroed on drop, redacted in `Debug`, and not
+//! contained in errors. The buffers of the HTTP and TLS libraries that `Client` uses are not
+//! zeroed.
 //!
 //! ```
 //! use tutk_cloud::{Account, Response, PhoneId, SignIn, SignInStatus};
@@ -41,10 +43,11 @@
 //! # }
 //! # fn main() -> Result<(), tutk_cloud::Error> {
 //! let sign_in = SignIn::new("me@example.com", "the password", "key-id", "key")?;
-//! let SignInStatus::Complete { access_token, user_id } = sign_in.read(&send(&sign_in.request()))? else {
+//! let response = send(&sign_in.request());
+//! let SignInStatus::Complete { access_token, user_id } = sign_in.parse_response(&response)? else {
 //!     unreachable!("this account has no second factor");
 //! };
-//! let phone_id = PhoneId::new([1, 2, 3, 4, 5, 6, 7, 8]); // random, and kept
+//! let phone_id = PhoneId::new([1, 2, 3, 4, 5, 6, 7, 8]); // random, and stored
 //! let account = Account { access_token, user_id, phone_id };
 //! let now = 1_800_000_000_000; // milliseconds
 //! for camera in account.parse_list(&send(&account.list_request(now)))? {

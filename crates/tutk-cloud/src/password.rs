@@ -1,17 +1,18 @@
-//! The password as the vendor wants it.
+//! The password hash that the vendor expects.
 
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
 use crate::{Error, Secret};
 
-/// What a password that is hashed already begins with.
+/// The prefix of a password that is already hashed.
 const HASHED: &str = "md5:";
 
-/// MD5 in lower-case hex, three times over; what stands behind `md5:` is that already.
+/// Returns the password, hashed three times with MD5 in lower-case hex. A text after `md5:` is
+/// already hashed.
 pub(crate) fn hash(password: &str) -> Result<Secret, Error> {
     if let Some(hashed) = password.strip_prefix(HASHED) {
-        // Anything else would be a password, sent as it is.
+        // Anything else would be sent as a plain password.
         if hashed.len() != 32 || !hashed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Error::InvalidHash);
         }
@@ -21,7 +22,7 @@ pub(crate) fn hash(password: &str) -> Result<Secret, Error> {
     Ok(Secret::new(once(&once(&once(password))).as_str()))
 }
 
-/// Lower-case hex.
+/// Encodes bytes as lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -31,14 +32,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn three_times_md5() {
+    fn hashes_three_times() {
         // x=password; for i in 1 2 3; do x=$(printf %s $x | md5sum | cut -c-32); done; echo $x
         let known = "5a22e6c339c96c9c0513a46e44c39683";
         assert_eq!(hash("password").unwrap().reveal(), known);
     }
 
     #[test]
-    fn what_is_hashed_already_stays_and_nothing_else_passes_for_it() {
+    fn accepts_only_a_hash_after_the_prefix() {
         let known = "5a22e6c339c96c9c0513a46e44c39683";
         for text in [known, &known.to_ascii_uppercase()] {
             assert_eq!(hash(&format!("md5:{text}")).unwrap().reveal(), known);

@@ -1,30 +1,30 @@
-//! Answers that are shown to people: short, and without what may be secret.
+//! Excerpts of responses for error messages, without possible secrets.
 
 use serde_json::Value;
 
 use crate::Secret;
 
-/// How much is shown, in characters.
-const SHOWN: usize = 200;
+/// The length of an excerpt in characters.
+const MAX_EXCERPT: usize = 200;
 
-/// What stands where something was left out.
+/// The replacement of removed text.
 const HIDDEN: &str = "…";
 
-/// Names of JSON fields that hold secrets have one of these in them.
+/// A JSON field whose name contains one of these holds a secret.
 const SECRET_NAMES: [&str; 7] = [
     "token", "enr", "password", "secret", "key", "session", "auth",
 ];
 
-/// How a word of an answer is judged.
+/// The kind of text that contains a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Words {
-    /// In a text that the server means for people: `UserNameOrPasswordError` is no secret.
+enum Source {
+    /// A message for people, in which `UserNameOrPasswordError` is not a secret.
     Message,
-    /// Anywhere else.
+    /// Other text.
     Any,
 }
 
-/// The beginning of a body, as one line. `sent` are the secrets that were in the request.
+/// Returns the beginning of a body as one line. `sent` are the secrets of the request.
 pub(crate) fn body(body: &[u8], sent: &[&Secret]) -> String {
     if body.is_empty() {
         return "an empty body".to_owned();
@@ -36,22 +36,22 @@ pub(crate) fn body(body: &[u8], sent: &[&Secret]) -> String {
         }
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    shorten(&hide_words(without(text, sent), Words::Any))
+    shorten(&hide_words(without(text, sent), Source::Any))
 }
 
-/// What the server says to people, as one line.
+/// Returns the beginning of a message for people as one line.
 pub(crate) fn message(text: &str, sent: &[&Secret]) -> String {
-    shorten(&hide_words(without(text.to_owned(), sent), Words::Message))
+    shorten(&hide_words(without(text.to_owned(), sent), Source::Message))
 }
 
-/// Takes the values of fields with telling names out. The depth is the JSON parser's limit at most.
+/// Removes the values of fields with [`SECRET_NAMES`]. The JSON parser limits the depth.
 fn hide_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let name = name.to_ascii_lowercase();
-                let telling = SECRET_NAMES.iter().any(|secret| name.contains(secret));
-                if telling && (value.is_string() || value.is_number()) {
+                let is_secret = SECRET_NAMES.iter().any(|secret| name.contains(secret));
+                if is_secret && (value.is_string() || value.is_number()) {
                     *value = Value::from(HIDDEN);
                 } else {
                     hide_fields(value);
@@ -63,10 +63,10 @@ fn hide_fields(value: &mut Value) {
     }
 }
 
-/// Takes what we sent ourselves out.
+/// Removes the secrets of the request.
 fn without(mut text: String, sent: &[&Secret]) -> String {
     for secret in sent.iter().map(|secret| secret.reveal()) {
-        // An empty one would be everywhere.
+        // The empty string is contained in every text.
         if !secret.is_empty() && text.contains(secret) {
             text = text.replace(secret, HIDDEN);
         }
@@ -74,45 +74,46 @@ fn without(mut text: String, sent: &[&Secret]) -> String {
     text
 }
 
-/// Takes words out that look like tokens, hashes, ENRs or UIDs.
-fn hide_words(text: String, words: Words) -> String {
+/// Removes words that look like tokens, hashes, ENRs or UIDs.
+fn hide_words(text: String, source: Source) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        let end = rest.find(is_between).unwrap_or(rest.len());
+        let end = rest.find(is_separator).unwrap_or(rest.len());
         let (word, more) = rest.split_at(end);
-        out += if looks_secret(word, words) {
+        out += if looks_secret(word, source) {
             HIDDEN
         } else {
             word
         };
-        let between = more.find(|c| !is_between(c)).unwrap_or(more.len());
-        let (between, more) = more.split_at(between);
-        out += between;
+        let end = more.find(|c| !is_separator(c)).unwrap_or(more.len());
+        let (separators, more) = more.split_at(end);
+        out += separators;
         rest = more;
     }
     out
 }
 
-/// What ends a word. Not `+ / = & - .`, which stand in tokens and ENRs.
-fn is_between(c: char) -> bool {
+/// Returns `true` for a character that ends a word. `+ / = & - .` occur in tokens and ENRs.
+fn is_separator(c: char) -> bool {
     c.is_whitespace() || "\"'`<>(){}[],:;…".contains(c)
 }
 
-/// An ENR has 16 characters or more; a word for people seldom has a digit, or capitals within.
-fn looks_secret(word: &str, words: Words) -> bool {
+/// Returns `true` if a word may be a secret. An ENR has 16 characters or more, and ordinary words
+/// rarely contain digits or inner capitals.
+fn looks_secret(word: &str, source: Source) -> bool {
     let len = word.chars().count();
     let plain = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | '.');
     let capitals_within = word.chars().skip(1).any(char::is_uppercase);
     match len {
         ..12 => false,
         12..16 => !word.chars().all(plain),
-        16..32 => !word.chars().all(plain) || (capitals_within && words == Words::Any),
+        16..32 => !word.chars().all(plain) || (capitals_within && source == Source::Any),
         32.. => true,
     }
 }
 
-/// One line of so many characters at most, with nothing that a terminal would act on.
+/// Returns one line of at most [`MAX_EXCERPT`] characters, without control characters.
 fn shorten(text: &str) -> String {
     let mut line = String::new();
     for c in text.trim().chars() {
@@ -122,7 +123,7 @@ fn shorten(text: &str) -> String {
             c => line.push(c),
         }
     }
-    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
+    if let Some((end, _)) = line.char_indices().nth(MAX_EXCERPT) {
         line.truncate(end);
         line += HIDDEN;
     }
@@ -136,8 +137,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_it_is_about_stays() {
-        for (body, shown) in [
+    fn ordinary_text_is_kept() {
+        for (body, excerpt) in [
             ("", "an empty body"),
             (
                 "<html>\n<title>502 Bad Gateway</title>\u{1b}[2J",
@@ -152,7 +153,7 @@ mod tests {
                 r#"{"access_token":"…","list":[{"enr":"…","mfa_options":null}]}"#,
             ),
         ] {
-            assert_eq!(super::body(body.as_bytes(), &[]), shown);
+            assert_eq!(super::body(body.as_bytes(), &[]), excerpt);
         }
         let refusal = "UserNameOrPasswordError: invalid credentials for me@example.com";
         assert_eq!(
@@ -162,16 +163,16 @@ mod tests {
     }
 
     #[test]
-    fn it_is_short() {
+    fn long_text_is_shortened() {
         let long = "word ".repeat(1000);
-        assert_eq!(body(long.as_bytes(), &[]).chars().count(), SHOWN + 1);
+        assert_eq!(body(long.as_bytes(), &[]).chars().count(), MAX_EXCERPT + 1);
     }
 
     proptest! {
-        /// Wherever a secret of the usual forms stands: in text, under any name, in an array.
+        /// In text, under any name and in an array.
         #[test]
-        fn no_secret_is_shown(
-            // At least a digit, or a capital behind the first character, as nearly all have.
+        fn secrets_are_removed(
+            // With a digit or an inner capital, like nearly all secrets.
             secret in "[A-Za-z0-9+/]{5}[A-Z0-9][A-Za-z0-9+/=_.-]{10,60}",
             name in "[a-z_]{1,12}",
             before in "[ a-z]{0,20}",
@@ -180,24 +181,22 @@ mod tests {
             for body in [json.to_string(), format!("{before} {secret} {before}"), format!("<{secret}>")] {
                 let shown = super::body(body.as_bytes(), &[]);
                 prop_assert!(!shown.contains(&secret), "{shown}");
-                // Nor enough of it to be of use.
                 prop_assert!(!shown.contains(&secret[..12]), "{shown}");
             }
         }
 
-        /// Whatever we sent is taken out in whatever it comes back.
         #[test]
-        fn what_was_sent_does_not_come_back(sent in "[a-z]{8,10}", around in "[^a-z]{0,30}") {
+        fn secrets_of_the_request_are_removed(sent in "[a-z]{8,10}", around in "[^a-z]{0,30}") {
             let sent = Secret::new(sent);
             let shown = message(&format!("{around}{}{around}", sent.reveal()), &[&sent]);
             prop_assert!(!shown.contains(sent.reveal()), "{shown}");
         }
 
         #[test]
-        fn any_bytes_are_one_short_line(body in proptest::collection::vec(any::<u8>(), 0..600)) {
+        fn any_bytes_become_one_short_line(body in proptest::collection::vec(any::<u8>(), 0..600)) {
             let shown = super::body(&body, &[]);
             prop_assert!(!shown.chars().any(char::is_control));
-            prop_assert!(shown.chars().count() <= SHOWN + 1);
+            prop_assert!(shown.chars().count() <= MAX_EXCERPT + 1);
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Text that nobody may see.
+//! Secret text.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-/// A password, key, token or ENR: zeroed when dropped, and not shown by `Debug`.
+/// A password, key, token or ENR. It is zeroed on drop and redacted in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text as it is.
+    /// Creates a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text, for who must send or store it.
+    /// Returns the text.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! The first request: who one is, for a token.
+//! The request to sign in.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,13 @@ use crate::http::{Request, Response, Service};
 use crate::lenient::Lenient;
 use crate::{Error, Secret, password, redact};
 
-/// The only second factor that needs nothing sent to the owner first: an authenticator app's code.
+/// The second factor of an authenticator app, the only one that needs no further request.
 const TOTP: &str = "TotpVerificationCode";
 
-/// What an answer would have been.
+/// The expected response.
 const EXPECTED: &str = "`access_token`, `mfa_options`, or a refusal";
 
-/// Who signs in.
+/// The credentials for signing in.
 #[derive(Debug, Clone)]
 pub struct SignIn {
     email: Secret,
@@ -21,31 +21,31 @@ pub struct SignIn {
     key: Secret,
 }
 
-/// What the answer says.
+/// The result of a request to sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignInStatus {
-    /// That is you.
+    /// The user is signed in.
     Complete {
-        /// What the other requests are made with.
+        /// The token for other requests.
         access_token: Secret,
-        /// The account's user; some cameras want to be told it (K10006, K10008).
+        /// The user id of the account, which K10006 and K10008 send to some cameras.
         user_id: Option<String>,
     },
-    /// A second factor is wanted: [`SignIn::request_with_code`].
+    /// The account requires a second factor: [`SignIn::request_with_code`].
     SecondFactorRequired(SecondFactor),
 }
 
-/// The second factors that the account has.
+/// The second factors of the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecondFactor {
-    /// `mfa_options` as they came, e.g. `TotpVerificationCode` or `PrimaryPhone`.
+    /// `mfa_options`, such as `TotpVerificationCode` or `PrimaryPhone`.
     pub options: Vec<String>,
-    /// The owner's authenticator app, if its code will do. The other factors, a text message and an e-mail, would
-    /// first have to be asked for, by requests that this crate does not make.
+    /// The authenticator app, if the server accepts its code. The other factors, a text message and
+    /// an e-mail, need requests that this crate does not make.
     pub app: Option<AuthenticatorApp>,
 }
 
-/// `mfa_details.totp_apps[0].app_id`.
+/// The id of an authenticator app, `mfa_details.totp_apps[0].app_id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthenticatorApp(Secret);
 
@@ -90,13 +90,15 @@ struct App {
 }
 
 impl SignIn {
-    /// The account's e-mail and password, and the owner's developer key with its id.
+    /// Creates credentials from the e-mail and password of the account, and a developer key with
+    /// its id.
     ///
-    /// The password is hashed here; one that begins with `md5:` is taken for hashed already. Spaces around
-    /// e-mail, id and key are taken off: they come with pasting.
+    /// The password is hashed unless it begins with `md5:`. Spaces around e-mail, id and key are
+    /// removed.
     ///
     /// # Errors
-    /// [`Error::Empty`], [`Error::InvalidHash`], and [`Error::NotPrintable`] for an id or key that no header can hold.
+    /// [`Error::Empty`], [`Error::InvalidHash`], and [`Error::NotPrintable`] for an id or key that
+    /// is not valid in an HTTP header.
     pub fn new(email: &str, password: &str, key_id: &str, key: &str) -> Result<Self, Error> {
         let (email, key_id, key) = (email.trim(), key_id.trim(), key.trim());
         for (text, name) in [
@@ -122,16 +124,16 @@ impl SignIn {
         })
     }
 
-    /// The request: e-mail and password, nothing more.
+    /// Returns the request with e-mail and password.
     #[must_use]
     pub fn request(&self) -> Request {
         self.request_with(None)
     }
 
-    /// The same again, with the code of the owner's authenticator app.
+    /// Returns the request with e-mail, password and the code of the authenticator app.
     ///
-    /// Not in the document that this follows: other programs are known to repeat the request with `mfa_type`,
-    /// `verification_id` and `verification_code`. Nobody here has tried it.
+    /// This request is not documented. It has the fields that other programs send (`mfa_type`,
+    /// `verification_id` and `verification_code`), and it has not been tested with a real account.
     #[must_use]
     pub fn request_with_code(&self, app: &AuthenticatorApp, code: &Secret) -> Request {
         self.request_with(Some(Factor {
@@ -151,18 +153,18 @@ impl SignIn {
         Request::new(Service::SignIn, headers, &body)
     }
 
-    /// The answer to either.
+    /// Parses the response to either request.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the server's own words; [`Error::UnexpectedResponse`] for all else.
-    pub fn read(&self, answer: &Response) -> Result<SignInStatus, Error> {
+    /// [`Error::Refused`], and [`Error::UnexpectedResponse`] for any other response.
+    pub fn parse_response(&self, response: &Response) -> Result<SignInStatus, Error> {
         let sent = [&self.email, &self.password, &self.key_id, &self.key];
-        let not_understood = || Error::UnexpectedResponse {
+        let unexpected = || Error::UnexpectedResponse {
             expected: EXPECTED,
-            status: answer.status(),
-            shown: redact::body(answer.body(), &sent),
+            status: response.status(),
+            excerpt: redact::body(response.body(), &sent),
         };
-        let reply: Reply = answer.read().ok_or_else(not_understood)?;
+        let reply: Reply = response.json().ok_or_else(unexpected)?;
         let user_id = reply.user_id.owned();
         if let Some(access_token) = reply.access_token.secret() {
             return Ok(SignInStatus::Complete {
@@ -176,13 +178,13 @@ impl SignIn {
             let app = app
                 .and_then(|app| app.app_id.secret())
                 .map(AuthenticatorApp);
-            let takes_code = options.iter().any(|option| option == TOTP);
+            let accepts_code = options.iter().any(|option| option == TOTP);
             return Ok(SignInStatus::SecondFactorRequired(SecondFactor {
                 options,
-                app: app.filter(|_| takes_code),
+                app: app.filter(|_| accepts_code),
             }));
         }
-        Err(crate::http::refusal(answer, &sent).unwrap_or_else(not_understood))
+        Err(crate::http::refusal(response, &sent).unwrap_or_else(unexpected))
     }
 }
 
@@ -195,11 +197,11 @@ mod tests {
     }
 
     fn read(status: u16, body: &str) -> Result<SignInStatus, Error> {
-        sign_in().read(&Response::new(status, body))
+        sign_in().parse_response(&Response::new(status, body))
     }
 
     #[test]
-    fn the_request_is_what_the_document_says() {
+    fn request_matches_the_documentation() {
         let request = sign_in().request();
         assert_eq!(request.service, Service::SignIn);
         assert_eq!(
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_given_shows() {
+    fn credentials_are_redacted() {
         let shown = format!("{:?} {:?}", sign_in(), sign_in().request());
         for secret in ["me@", "5a22", "key-"] {
             assert!(!shown.contains(secret), "{shown}");
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_there_is_asked_for() {
+    fn inputs_are_validated() {
         let new = |key: &str| SignIn::new("me", "p", "i", key).map(|_| ());
         assert_eq!(new(" "), Err(Error::Empty("the API key")));
         for bad in ["a\nb", "kéy", "a b"] {
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_signs_in() {
+    fn token_completes_the_sign_in() {
         let body =
             r#"{"access_token":"abc","refresh_token":"def","user_id":"u1","mfa_options":null}"#;
         let done = read(200, body).unwrap();
@@ -249,12 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn a_second_factor_is_asked_for_and_sent() {
+    fn second_factor_is_requested_and_sent() {
         let body = r#"{"access_token":null,"user_id":"u1",
             "mfa_options":["PrimaryPhone","TotpVerificationCode"],
             "mfa_details":{"totp_apps":[{"app_id":"app-7","app_nickname":"x"}]}}"#;
         let SignInStatus::SecondFactorRequired(factor) = read(200, body).unwrap() else {
-            panic!("a token from nowhere");
+            panic!("no second factor");
         };
         let app = factor.app.unwrap();
         let request = sign_in().request_with_code(&app, &Secret::new("123456 "));
@@ -268,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn other_factors_are_named_and_not_sent() {
+    fn other_factors_are_reported() {
         let an_app = r#"{"totp_apps":[{"app_id":"app-7"}]}"#;
         for details in [
             an_app,
@@ -278,7 +280,7 @@ mod tests {
         ] {
             let body = format!(r#"{{"mfa_options":["PrimaryPhone"],"mfa_details":{details}}}"#);
             let SignInStatus::SecondFactorRequired(factor) = read(200, &body).unwrap() else {
-                panic!("a token from nowhere");
+                panic!("no second factor");
             };
             assert_eq!(
                 (factor.options, factor.app),
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_told_in_the_servers_words() {
+    fn refusals_contain_the_message_of_the_server() {
         let refused = |code: Option<&str>, text: &str| {
             Err(Error::Refused {
                 code: code.map(str::to_owned),
@@ -305,15 +307,15 @@ mod tests {
                 refused(Some("3044"), "UserNameOrPasswordError"),
             ),
             (r#"{"msg":"locked"}"#, refused(None, "locked")),
-            (r#"{"code":7}"#, refused(Some("7"), "without a word why")),
+            (r#"{"code":7}"#, refused(Some("7"), "no reason given")),
         ] {
             assert_eq!(read(400, body), refusal, "{body}");
         }
     }
 
     #[test]
-    fn all_else_is_shown() {
-        for (body, shown) in [
+    fn other_responses_are_unexpected() {
+        for (body, excerpt) in [
             ("", "an empty body"),
             ("{}", "{}"),
             ("[1]", "[1]"),
@@ -333,7 +335,7 @@ mod tests {
             let expected = Error::UnexpectedResponse {
                 expected: EXPECTED,
                 status: 200,
-                shown: shown.to_owned(),
+                excerpt: excerpt.to_owned(),
             };
             assert_eq!(read(200, body), Err(expected), "{body}");
         }

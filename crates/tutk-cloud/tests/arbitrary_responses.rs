@@ -1,4 +1,4 @@
-//! Whatever a server answers, reading it ends in a value or an error, and the error shows no secret.
+//! Arbitrary responses are parsed or refused, and the errors contain no secret.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use tutk_cloud::{Account, PhoneId, Response, Secret, SignIn};
 const ENR: &str = "aKzdqckqZ8HUHFe5";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJ1c2VyIjoxfQ";
 
-/// JSON in the shape of the real answers, more or less.
+/// JSON that resembles real responses.
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
@@ -57,9 +57,9 @@ fn errors(status: u16, body: &[u8]) -> Vec<String> {
         user_id: None,
         phone_id: PhoneId::new([0; 8]),
     };
-    let answer = Response::new(status, body);
-    let signed_in = sign_in.and_then(|sign_in| sign_in.read(&answer));
-    let list = account.parse_list(&answer);
+    let response = Response::new(status, body);
+    let signed_in = sign_in.and_then(|sign_in| sign_in.parse_response(&response));
+    let list = account.parse_list(&response);
     let errors = [signed_in.map(drop), list.map(drop)];
     errors
         .into_iter()
@@ -70,7 +70,7 @@ fn errors(status: u16, body: &[u8]) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn of_the_usual_shape(status in 100_u16..600, json in json()) {
+    fn errors_about_json_contain_no_secret(status in 100_u16..600, json in json()) {
         for error in errors(status, json.to_string().as_bytes()) {
             prop_assert!(!error.contains(TOKEN), "{error}");
             prop_assert!(!error.contains(ENR), "{error}");
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn of_no_shape(status in 100_u16..600, body in vec(any::<u8>(), 0..300)) {
+    fn any_bytes_are_parsed_or_refused(status in 100_u16..600, body in vec(any::<u8>(), 0..300)) {
         errors(status, &body);
     }
 }

@@ -1,4 +1,4 @@
-//! The client against a server of the tests' own: what is sent, byte for byte, and what is made of answers.
+//! The client against a local server: the bytes it sends, and how it handles responses.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -41,7 +41,7 @@ fn account() -> Account {
 }
 
 #[test]
-fn every_byte_of_a_sign_in_is_known() {
+fn sign_in_sends_the_expected_bytes() {
     let server = CloudServer::start([
         Reply::json(
             200,
@@ -54,13 +54,15 @@ fn every_byte_of_a_sign_in_is_known() {
     ]);
     let client = client(&server);
     let sign_in = sign_in();
-    let answer = client.send(&sign_in.request()).unwrap();
-    let SignInStatus::SecondFactorRequired(factor) = sign_in.read(&answer).unwrap() else {
+    let response = client.send(&sign_in.request()).unwrap();
+    let SignInStatus::SecondFactorRequired(factor) = sign_in.parse_response(&response).unwrap()
+    else {
         panic!("a token without the second factor");
     };
     let again = sign_in.request_with_code(&factor.app.unwrap(), &Secret::new("123456"));
-    let answer = client.send(&again).unwrap();
-    let SignInStatus::Complete { access_token, .. } = sign_in.read(&answer).unwrap() else {
+    let response = client.send(&again).unwrap();
+    let SignInStatus::Complete { access_token, .. } = sign_in.parse_response(&response).unwrap()
+    else {
         panic!("no token");
     };
     assert_eq!(access_token.reveal(), "t");
@@ -81,29 +83,29 @@ fn every_byte_of_a_sign_in_is_known() {
     };
     let body = format!(r#"{{"email":"me@example.com","password":"{HASH}"}}"#);
     assert_eq!(
-        in_one_order(&server.request()),
-        in_one_order(&expected(&body))
+        sort_headers(&server.request()),
+        sort_headers(&expected(&body))
     );
     let body = format!(
         r#"{{"email":"me@example.com","password":"{HASH}","mfa_type":"TotpVerificationCode","verification_id":"app-1","verification_code":"123456"}}"#
     );
     assert_eq!(
-        in_one_order(&server.request()),
-        in_one_order(&expected(&body))
+        sort_headers(&server.request()),
+        sort_headers(&expected(&body))
     );
     assert!(server.is_done());
 }
 
 #[test]
-fn every_byte_of_a_question_for_the_cameras_is_known() {
+fn list_request_sends_the_expected_bytes() {
     let list =
         r#"{"code":"1","data":{"device_list":[{"product_type":"Camera","nickname":"Front"}]}}"#;
     let server = CloudServer::start([Reply::json(200, list)]);
     let account = account();
-    let answer = client(&server)
+    let response = client(&server)
         .send(&account.list_request(1_800_000_000_000))
         .unwrap();
-    assert_eq!(account.parse_list(&answer).unwrap()[0].nickname, "Front");
+    assert_eq!(account.parse_list(&response).unwrap()[0].nickname, "Front");
 
     let body = concat!(
         r#"{"access_token":"the-token","phone_id":"0102030405060708","app_name":"com.hualai.WyzeCam","#,
@@ -121,46 +123,47 @@ fn every_byte_of_a_question_for_the_cameras_is_known() {
         server.host(),
         body.len(),
     );
-    assert_eq!(in_one_order(&server.request()), in_one_order(&expected));
+    assert_eq!(sort_headers(&server.request()), sort_headers(&expected));
     assert!(server.is_done());
 }
 
-/// A request with its headers sorted: their order has no meaning, and is the HTTP library's.
-fn in_one_order(request: &str) -> String {
+/// Returns a request with its headers sorted, because their order depends on the HTTP library.
+fn sort_headers(request: &str) -> String {
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.split("\r\n").collect();
     lines[1..].sort_unstable();
     format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
 
-/// What a server answers, and what is made of it.
-fn answered(reply: Reply) -> Result<(), Error> {
+/// Signs in at a server that sends this reply.
+fn sign_in_with_reply(reply: Reply) -> Result<(), Error> {
     let server = CloudServer::start([reply]);
-    let answer = client(&server).send(&sign_in().request())?;
-    sign_in().read(&answer).map(|_| ())
+    let response = client(&server).send(&sign_in().request())?;
+    sign_in().parse_response(&response).map(|_| ())
 }
 
 #[test]
-fn a_redirect_is_not_followed() {
+fn redirects_are_not_followed() {
     let elsewhere = CloudServer::start([Reply::json(200, "{}")]);
     for status in [301, 302, 303, 307, 308] {
         let headers = format!("Location: {}/api/user/login\r\n", elsewhere.origin);
-        let error = answered(Reply::with_headers(status, &headers, "")).unwrap_err();
+        let error = sign_in_with_reply(Reply::with_headers(status, &headers, "")).unwrap_err();
         let Error::UnexpectedResponse { status: got, .. } = error else {
             panic!("{error}");
         };
         assert_eq!(got, status);
     }
-    // The other server still waits for its first request: this is it.
+    // The other server receives its first request only now.
     client(&elsewhere).send(&account().list_request(0)).unwrap();
     assert!(elsewhere.request().starts_with("POST /app/v2/"));
 }
 
 #[test]
-fn statuses_are_answers() {
-    let refused = answered(Reply::json(400, r#"{"code":1000,"msg":"no"}"#)).unwrap_err();
+fn error_statuses_are_responses() {
+    let refused = sign_in_with_reply(Reply::json(400, r#"{"code":1000,"msg":"no"}"#)).unwrap_err();
     assert_eq!(refused.to_string(), "refused, code 1000: no");
-    let down = answered(Reply::with_headers(502, "", "<h1>Bad Gateway</h1>")).unwrap_err();
+    let down =
+        sign_in_with_reply(Reply::with_headers(502, "", "<h1>Bad Gateway</h1>")).unwrap_err();
     assert!(
         down.to_string()
             .ends_with("HTTP 502 with <h1>Bad Gateway</h1>"),
@@ -169,21 +172,21 @@ fn statuses_are_answers() {
 }
 
 #[test]
-fn an_answer_that_is_too_long_is_not_read() {
+fn long_response_is_an_error() {
     let len = usize::try_from(MAX_RESPONSE).unwrap() + 1;
-    let error = answered(Reply::json(200, &" ".repeat(len))).unwrap_err();
+    let error = sign_in_with_reply(Reply::json(200, &" ".repeat(len))).unwrap_err();
     assert!(matches!(error, Error::ResponseTooLong { .. }), "{error}");
 }
 
 #[test]
-fn an_answer_that_is_none_is_an_error() {
+fn invalid_http_is_an_error() {
     for raw in [
         "",
         "HTTP/1.1 200 OK\r\n",
         "SSH-2.0-OpenSSH\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
     ] {
-        let error = answered(Reply::raw(raw)).unwrap_err();
+        let error = sign_in_with_reply(Reply::raw(raw)).unwrap_err();
         assert!(
             matches!(error, Error::Unreachable { .. }),
             "{raw:?}: {error}"
@@ -193,23 +196,23 @@ fn an_answer_that_is_none_is_an_error() {
 }
 
 #[test]
-fn a_server_without_the_right_certificate_is_told_nothing() {
+fn nothing_is_sent_to_an_untrusted_server() {
     let server = CloudServer::start([Reply::json(200, "{}")]);
     let other = CloudServer::start([]);
-    let wary = Client::new(&Options {
+    let distrustful = Client::new(&Options {
         origin: Some(server.origin.clone()),
         roots: Some(other.root.clone().into_bytes()),
     })
     .unwrap();
-    let error = wary.send(&sign_in().request()).unwrap_err();
+    let error = distrustful.send(&sign_in().request()).unwrap_err();
     assert!(matches!(error, Error::UntrustedServer { .. }), "{error}");
-    // Its first request is this one.
+    // The server receives its first request only now.
     client(&server).send(&account().list_request(0)).unwrap();
     assert!(server.request().starts_with("POST /app/v2/"));
 }
 
 #[test]
-fn nobody_there_is_unreachable() {
+fn closed_port_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("https://{}", listener.local_addr().unwrap());
     drop(listener);

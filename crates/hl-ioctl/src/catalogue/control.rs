@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::commands::SetAnswer;
-use crate::layout::{Body, FromText};
+use crate::layout::{FromText, Payload as _, ToJson};
 use crate::schema::{Field, Values};
 use crate::{CameraGroup, Command, CommandProfile, CommandSet, Error, Request};
 
@@ -19,7 +19,8 @@ pub struct Control {
     pub name: &'static str,
     /// A one-line description.
     pub summary: &'static str,
-    /// `true` if setting the control destroys data. [`set`](Self::set) does not ask for confirmation.
+    /// `true` if setting the control destroys data. [`set`](Self::set) does not ask for
+    /// confirmation.
     pub destructive: bool,
     /// The group of cameras that have the control; `None` if it depends on the camera's equipment.
     pub group: Option<CameraGroup>,
@@ -103,8 +104,8 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// [`Error::ReadOnly`]. [`Error::ArgumentCount`] and [`Error::Argument`] for invalid values; the
-    /// message lists the valid ones.
+    /// [`Error::ReadOnly`]. [`Error::ArgumentCount`] and [`Error::Argument`] for invalid values;
+    /// the message lists the valid ones.
     pub fn set(&self, values: &[&str]) -> Result<Request, Error> {
         self.set_with(values, &Context::default())
     }
@@ -143,13 +144,14 @@ impl Control {
         }
     }
 
-    /// Converts the answer to [`set`](Self::set) to JSON: `"done"`, or the byte that the camera sent.
+    /// Converts the answer to [`set`](Self::set) to JSON: `"done"`, or the byte that the camera
+    /// sent.
     ///
     /// # Errors
     ///
     /// [`Error::Truncated`] for an empty answer.
     pub fn describe_set_answer(&self, payload: &[u8]) -> Result<Value, Error> {
-        SetAnswer::take(self.name, payload).map(|answer| answer.json())
+        SetAnswer::read(self.name, payload).map(|answer| answer.json())
     }
 
     /// Returns the control as JSON.
@@ -205,7 +207,7 @@ impl Control {
     pub(super) const fn reads<C>(self) -> Self
     where
         C: Command + Default,
-        C::Answer: Body,
+        C::Answer: ToJson,
     {
         self.reads_with::<C>(|_| Request::from(&C::default()))
     }
@@ -214,7 +216,7 @@ impl Control {
     pub(super) const fn reads_with<C>(mut self, request: fn(&Context) -> Request) -> Self
     where
         C: Command,
-        C::Answer: Body,
+        C::Answer: ToJson,
     {
         self.get = Some(Get {
             code: C::CODE,

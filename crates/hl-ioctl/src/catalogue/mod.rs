@@ -1,15 +1,15 @@
-//! The commands as named controls: what a list, a command line or an HTTP API is made from.
+//! The commands as named controls, for lists, command lines and HTTP APIs.
 //!
 //! ```
-//! use hl_ioctl::{CATALOGUE, entry};
+//! use hl_ioctl::{CATALOGUE, control};
 //!
-//! for entry in CATALOGUE {
-//!     println!("{:20} {}", entry.name, entry.summary);
+//! for control in CATALOGUE {
+//!     println!("{:20} {}", control.name, control.summary);
 //! }
 //! let night_vision = control("night-vision").unwrap();
 //! let request = night_vision.set(&["auto"])?;
 //! assert_eq!((request.code, request.payload), (10042, vec![3]));
-//! // K10041, when K10040 has been answered.
+//! // The payload of K10041, the answer to K10040.
 //! assert_eq!(night_vision.describe_answer(&[3])?, "auto");
 //!
 //! let error = night_vision.set(&["dim"]).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What somebody wants of a control: from words to a request, and from the answer back to words.
+//! One read or set of a control: from text to a request, and from the answer to JSON.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,20 +9,20 @@ use super::table::control;
 use crate::schema::{OMITTED, Values};
 use crate::{Error, Request};
 
-/// What the camera says, in words, to a set that it carried out.
+/// The description of the answer to a successful set.
 pub const DONE: &str = "done";
 
-/// One thing that is to be done with a control: it is read, or set to some values, or carried out.
+/// A control to read, or to set to some values.
 ///
 /// ```
 /// use hl_ioctl::{Context, Operation};
 ///
-/// let order = Operation::parse("night-vision", ["auto"])?;
-/// let request = order.request(&Context::default())?;
+/// let set = Operation::parse("night-vision", ["auto"])?;
+/// let request = set.request(&Context::default())?;
 /// assert_eq!((request.code, request.payload), (10042, vec![3]));
-/// // K10043.
-/// let answer = order.describe(&[1])?;
-/// assert!(order.is_done(&answer) && answer == "done");
+/// // The payload of K10043.
+/// let answer = set.describe(&[1])?;
+/// assert!(set.is_done(&answer) && answer == "done");
 ///
 /// let read = Operation::parse("night-vision", [""; 0])?;
 /// assert_eq!(read.request(&Context::default())?.code, 10040);
@@ -36,8 +36,10 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// By name and values as they are typed: with values it is set; without any it is read or, where there is
-    /// nothing to read, done. [`OMITTED`] alone empties a list.
+    /// Parses the name of a control and its values.
+    ///
+    /// With values the control is set. Without values it is read, or set if it is write-only.
+    /// [`OMITTED`] as the only value of a list sets an empty list.
     ///
     /// # Errors
     ///
@@ -46,7 +48,9 @@ impl Operation {
         name: &str,
         values: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, Error> {
-        let control = control(name).ok_or_else(|| Error::unknown_control(name))?;
+        let control = control(name).ok_or_else(|| Error::UnknownControl {
+            got: name.chars().take(32).collect(),
+        })?;
         let mut operation = Self::set(control, values);
         operation.is_set = !operation.values.is_empty() || control.get_code().is_none();
         let list = matches!(control.values(), Some(Values::List { .. }));
@@ -56,7 +60,7 @@ impl Operation {
         Ok(operation)
     }
 
-    /// It is read.
+    /// Creates an operation that reads the control.
     #[must_use]
     pub const fn read(control: &'static Control) -> Self {
         Self {
@@ -66,7 +70,7 @@ impl Operation {
         }
     }
 
-    /// It is set to these values, or done where it takes none.
+    /// Creates an operation that sets the control to these values.
     #[must_use]
     pub fn set(
         control: &'static Control,
@@ -85,23 +89,23 @@ impl Operation {
         self.control
     }
 
-    /// Whether it is set or done, not read.
+    /// Returns `true` if the operation sets the control.
     #[must_use]
     pub const fn is_set(&self) -> bool {
         self.is_set
     }
 
-    /// Whether it destroys something: ask before.
+    /// Returns `true` if the operation destroys data. Ask for confirmation before.
     #[must_use]
     pub const fn is_destructive(&self) -> bool {
         self.is_set && self.control.destructive
     }
 
-    /// The values that are sent, in the words of the answers; `None` where none are.
+    /// Returns the values to send as JSON, in the form of the answers, or `None` if there are none.
     ///
     /// # Errors
     ///
-    /// As [`Control::set`], for one that is set.
+    /// The errors of [`Control::set`].
     pub fn json(&self, context: &Context) -> Result<Option<Value>, Error> {
         if !self.is_set {
             return Ok(None);
@@ -110,11 +114,11 @@ impl Operation {
         Ok(Some(value).filter(|value| !value.is_null()))
     }
 
-    /// What is sent to the camera.
+    /// Returns the request to the camera.
     ///
     /// # Errors
     ///
-    /// As [`Control::set`] for one that is set, and [`Error::WriteOnly`] for one that cannot be read.
+    /// The errors of [`Control::set`] for a set, and [`Error::WriteOnly`] for a read.
     pub fn request(&self, context: &Context) -> Result<Request, Error> {
         if self.is_set {
             return self.control.set_with(&self.values(), context);
@@ -124,11 +128,11 @@ impl Operation {
         request.ok_or(Error::WriteOnly { control })
     }
 
-    /// The camera's answer in words: what was read, or [`DONE`].
+    /// Converts the camera's answer to JSON: the value read, or [`DONE`].
     ///
     /// # Errors
     ///
-    /// As [`Control::describe_answer`].
+    /// The errors of [`Control::describe_answer`].
     pub fn describe(&self, payload: &[u8]) -> Result<Value, Error> {
         match self.is_set {
             true => self.control.describe_set_answer(payload),
@@ -136,7 +140,7 @@ impl Operation {
         }
     }
 
-    /// Whether an answer in words says that what was to be done was done.
+    /// Returns `true` if this answer, as JSON, reports success.
     #[must_use]
     pub fn is_done(&self, answer: &Value) -> bool {
         !self.is_set || *answer == DONE
@@ -144,15 +148,6 @@ impl Operation {
 
     fn values(&self) -> Vec<&str> {
         self.values.iter().map(String::as_str).collect()
-    }
-}
-
-impl Error {
-    /// At most 32 characters of the name are repeated.
-    fn unknown_control(name: &str) -> Self {
-        Self::UnknownControl {
-            got: name.chars().take(32).collect(),
-        }
     }
 }
 
@@ -178,59 +173,54 @@ mod tests {
         Ok(operation.request(&context)?.code)
     }
 
-    #[test]
-    fn without_a_value_it_is_read_or_done() {
-        assert_eq!(code("siren", &[], CommandSet::Current), Ok(10632));
-        assert_eq!(code("home-position", &[], CommandSet::Current), Ok(11004));
-        let error = code("time-zone", &[], CommandSet::Current)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("-11 to 13 hours"), "{error}");
-        let photo = control("photo").unwrap();
-        let error = Operation::read(photo)
-            .request(&Context::default())
-            .unwrap_err();
-        assert_eq!(error, Error::WriteOnly { control: "photo" });
+    fn current(name: &str, values: &[&str]) -> Result<u16, Error> {
+        code(name, values, CommandSet::Current)
     }
 
     #[test]
-    fn with_values_it_is_set_in_the_models_own_code() {
-        assert_eq!(
-            code("motion-alarm", &["on"], CommandSet::Current),
-            Ok(10206)
-        );
-        assert_eq!(code("motion-alarm", &["on"], CommandSet::Legacy), Ok(10202));
-        let error = code("night-check", &["on"], CommandSet::Current).unwrap_err();
+    fn without_values_reads_or_performs_the_action() {
+        assert_eq!(current("siren", &[]), Ok(10632));
+        assert_eq!(current("home-position", &[]), Ok(11004));
+        let error = current("time-zone", &[]).unwrap_err().to_string();
+        assert!(error.contains("-11 to 13 hours"), "{error}");
+        let photo = control("photo").unwrap();
+        let error = Operation::read(photo).request(&Context::default());
+        assert_eq!(error, Err(Error::WriteOnly { control: "photo" }));
+    }
+
+    #[test]
+    fn with_values_sets_with_the_code_of_the_command_set() {
+        let set = |command_set| code("motion-alarm", &["on"], command_set);
+        assert_eq!(set(CommandSet::Current), Ok(10206));
+        assert_eq!(set(CommandSet::Legacy), Ok(10202));
+        let error = current("night-check", &["on"]).unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
-        let error = code("sprinkler", &["on"], CommandSet::Current).unwrap_err();
+        let error = current("sprinkler", &["on"]).unwrap_err();
         assert_eq!(error.to_string(), "there is no control `sprinkler`");
     }
 
     #[test]
-    fn a_list_can_be_emptied() {
+    fn sets_an_empty_list() {
         let points = Operation::parse("patrol-points", [OMITTED]).unwrap();
         let request = points.request(&Context::default()).unwrap();
         assert_eq!((request.code, &request.payload[..]), (11012, &[0][..]));
-        assert_eq!(code("patrol-points", &[], CommandSet::Current), Ok(11010));
+        assert_eq!(current("patrol-points", &[]), Ok(11010));
         let none = Operation::set(control("patrol-points").unwrap(), NOTHING);
         assert_eq!(none.request(&Context::default()).unwrap().code, 11012);
     }
 
     #[test]
-    fn only_done_is_done() {
+    fn only_done_reports_success_of_a_set() {
         let set = Operation::parse("spotlight", ["on"]).unwrap();
         assert!(set.is_done(&set.describe(&[1]).unwrap()));
         assert!(!set.is_done(&set.describe(&[2]).unwrap()));
         assert!(set.describe(&[]).is_err());
-        // The same byte is no refusal where it is a value.
+        assert!(!set.is_destructive());
+        // 2 is a value in the answer to a read.
         let get = Operation::parse("spotlight", NOTHING).unwrap();
         let off = get.describe(&[2]).unwrap();
         assert!(get.is_done(&off) && off == "off");
-        assert!(!set.is_destructive());
-        assert!(
-            Operation::parse("format-sd-card", NOTHING)
-                .unwrap()
-                .is_destructive()
-        );
+        let format = Operation::parse("format-sd-card", NOTHING).unwrap();
+        assert!(format.is_destructive());
     }
 }

@@ -1,30 +1,27 @@
-//! K10003: what the camera says to the answer, and about itself.
+//! K10003: the camera's answer to the response, with a description of the camera.
 
 use alloc::string::{String, ToString};
 
+use bytes::BufMut;
 use serde_json::{Map, Value, json};
 
-use crate::json::{number_of, text_of};
+use crate::json::{number_of, object, text_of};
+use crate::layout::Payload;
 use crate::{Error, JsonDocument};
 
-/// `connectionRes` for success.
+/// `connectionRes` of a success.
 pub const SUCCESS: &str = "1";
-/// `connectionRes` that this project's camera writes when it refuses.
+/// `connectionRes` with which a simulated camera refuses.
 ///
-/// The documents have only success. Clients here take everything but [`SUCCESS`] for a refusal.
+/// Only the value for success is documented. Every value except [`SUCCESS`] is read as a refusal.
 pub const REFUSED: &str = "0";
 
 const WHAT: &str = "K10003";
-/// Longer than any model's name, and than any version's.
+/// The longest model name or version that is accepted, in bytes.
 const MAX_NAME: usize = 32;
 const CONNECTION_RES: &str = "connectionRes";
 
-/// K10003: JSON, kept whole, and typed where it is known.
-///
-/// | at | size | field |
-/// |---|---|---|
-/// | 0 | 16 | HL header, code 10003, length of the JSON |
-/// | 16 | | JSON, at most [`MAX_JSON`](crate::MAX_JSON) bytes |
+/// K10003: a JSON document with its known fields (docs/protocol.md, section 14).
 ///
 /// ```json
 /// { "connectionRes": "1",
@@ -33,8 +30,8 @@ const CONNECTION_RES: &str = "connectionRes";
 ///     "audioParm": { "type": "AAC" } } }
 /// ```
 ///
-/// Numbers come as text or as numbers: both are taken. A field that is missing or has another shape is
-/// `None` here, and still there in [`json`](Self::json).
+/// Cameras write numbers as text or as numbers. A field that is missing or has another type is
+/// `None`; [`json`](Self::json) still has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectResult {
     document: JsonDocument,
@@ -43,17 +40,17 @@ pub struct ConnectResult {
     audio: Option<AudioParams>,
 }
 
-/// `cameraInfo.videoParm`: the video that the camera sends, in its own numbers.
+/// `cameraInfo.videoParm`: the video that the camera sends.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct VideoParams {
     /// `type`: the codec, such as `H264`.
     pub codec: Option<String>,
-    /// `bitRate`, kB/s.
+    /// `bitRate` in kB/s.
     pub bitrate: Option<u32>,
-    /// `resolution`, a number of the camera's. Whether it is a [`Resolution`](super::Resolution) code or
-    /// one more is not sure.
+    /// `resolution`. It is not verified if this is the code of a [`Resolution`](super::Resolution)
+    /// or the code plus one.
     pub resolution: Option<u32>,
-    /// `fps`, frames per second.
+    /// `fps`: frames per second.
     pub fps: Option<u32>,
 }
 
@@ -65,25 +62,21 @@ pub struct AudioParams {
 }
 
 impl ConnectResult {
-    /// Reads K10003's payload.
+    /// Parses the payload of K10003.
     ///
     /// # Errors
     ///
-    /// As [`JsonDocument::parse`], and [`Error::JsonField`] if there is no `connectionRes`.
+    /// The errors of [`JsonDocument::parse`], and [`Error::JsonField`] if `connectionRes` is
+    /// missing.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        Self::parse_as(WHAT, payload)
+        Self::read(WHAT, payload)
     }
 
-    /// The same for K10007 and K10009: `what` names the message in errors.
-    pub(crate) fn parse_as(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
-        Self::new(what, JsonDocument::parse(what, payload)?)
-    }
-
-    /// Takes JSON as it is: a camera's words played back, for instance.
+    /// Creates a result from a document, such as one that a camera sent.
     ///
     /// # Errors
     ///
-    /// [`Error::JsonField`] if there is no `connectionRes`.
+    /// [`Error::JsonField`] if `connectionRes` is missing.
     pub fn from_document(document: JsonDocument) -> Result<Self, Error> {
         Self::new(WHAT, document)
     }
@@ -112,7 +105,7 @@ impl ConnectResult {
         })
     }
 
-    /// Camera: success, with what the camera is to say about its media. Numbers are written as text.
+    /// Camera: creates a success with a description of the media. Numbers are written as text.
     #[must_use]
     pub fn accept(video: Option<VideoParams>, audio: Option<AudioParams>) -> Self {
         let mut info = Map::new();
@@ -130,7 +123,7 @@ impl ConnectResult {
         }
     }
 
-    /// Camera: refusal, [`REFUSED`].
+    /// Camera: creates a refusal with [`REFUSED`].
     #[must_use]
     pub fn refuse() -> Self {
         Self {
@@ -141,7 +134,7 @@ impl ConnectResult {
         }
     }
 
-    /// Whether `connectionRes` is [`SUCCESS`].
+    /// Returns `true` if `connectionRes` is [`SUCCESS`].
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.connection_res == SUCCESS
@@ -165,20 +158,22 @@ impl ConnectResult {
         self.audio.as_ref()
     }
 
-    /// What the camera calls itself, as `HL_CAM4`. That it stands there, in `cameraInfo.basicInfo.model`, is not sure;
-    /// what is no model's name is taken for none.
+    /// The model, such as `HL_CAM4`, from `cameraInfo.basicInfo.model`.
+    ///
+    /// The place of this field is not verified. Text that cannot be a model name is ignored.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.basic("model")
     }
 
-    /// The camera's firmware, as `4.52.9.4188`, from `cameraInfo.basicInfo.firmware`: as [`model`](Self::model).
+    /// The firmware version, such as `4.52.9.4188`, from `cameraInfo.basicInfo.firmware`.
+    ///
+    /// The place of this field is not verified. Text that cannot be a version is ignored.
     #[must_use]
     pub fn firmware(&self) -> Option<&str> {
         self.basic("firmware")
     }
 
-    /// A field of `cameraInfo.basicInfo`, if it is a plain name.
     fn basic(&self, field: &str) -> Option<&str> {
         let text = self
             .json()
@@ -190,7 +185,7 @@ impl ConnectResult {
         plain.then_some(text)
     }
 
-    /// The JSON, byte for byte.
+    /// The original JSON text.
     #[must_use]
     pub fn raw(&self) -> &str {
         self.document.text()
@@ -200,6 +195,16 @@ impl ConnectResult {
     #[must_use]
     pub fn json(&self) -> &Value {
         self.document.value()
+    }
+}
+
+impl Payload for ConnectResult {
+    fn write(&self, out: &mut impl BufMut) {
+        self.document.write(out);
+    }
+
+    fn read(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
+        Self::new(what, JsonDocument::parse(what, payload)?)
     }
 }
 
@@ -214,9 +219,9 @@ impl VideoParams {
     }
 
     fn to_json(&self) -> Value {
-        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let number = |number: Option<u32>| number.map(|number| number.to_string().into());
         object([
-            ("type", self.codec.clone()),
+            ("type", self.codec.clone().map(Value::from)),
             ("bitRate", number(self.bitrate)),
             ("resolution", number(self.resolution)),
             ("fps", number(self.fps)),
@@ -232,39 +237,6 @@ impl AudioParams {
     }
 
     fn to_json(&self) -> Value {
-        object([("type", self.codec.clone())])
-    }
-}
-
-/// An object of the fields that are there.
-fn object<const N: usize>(fields: [(&str, Option<String>); N]) -> Value {
-    fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_string(), Value::String(value?))))
-        .collect::<Map<_, _>>()
-        .into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_name_is_taken_for_a_model() {
-        let told = |model: &str| {
-            let json = json!({
-                "connectionRes": "1",
-                "cameraInfo": { "basicInfo": { "model": model, "firmware": "4.52.9.4188" } },
-            });
-            let result = ConnectResult::parse(json.to_string().as_bytes()).unwrap();
-            assert_eq!(result.firmware(), Some("4.52.9.4188"));
-            result.model().map(ToString::to_string)
-        };
-        assert_eq!(told("WYZEC1-JZ").as_deref(), Some("WYZEC1-JZ"));
-        for odd in ["", "a\u{1b}[2J", "HL CAM4", &"A".repeat(33)] {
-            assert_eq!(told(odd), None, "{odd:?}");
-        }
-        let silent = ConnectResult::parse(br#"{"connectionRes":"1"}"#).unwrap();
-        assert_eq!((silent.model(), silent.firmware()), (None, None));
+        object([("type", self.codec.clone().map(Value::from))])
     }
 }

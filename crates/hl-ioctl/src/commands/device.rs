@@ -1,28 +1,52 @@
-//! What is on and around the camera: its RTSP server, its accessories.
+//! The device: clock, SD card, servers and accessories.
 
 use super::{SetAnswer, Switch, UntypedAnswer};
 use crate::JsonDocument;
-use crate::layout::{command, fixed, wrapped};
+use crate::layout::{action, get, number, setting, value};
 
-wrapped! {
-    /// K10600: the RTSP server on the camera (only special firmware has one).
-    ///
-    /// | at | size | field |
-    /// |---|---|---|
-    /// | 16 | 1 | 1 on, 2 off |
+action! {
+    /// K10058: takes a photo and stores it on the SD card. The payload is 1.
+    TakePhoto = 10058, 10059: [1];
+}
+
+setting! {
+    "the clock": UnixSeconds;
+    GetClock = 10090, 10091;
+    SetClock = 10092, 10093;
+}
+
+number! {
+    /// A time in seconds since 1970.
+    pub struct UnixSeconds(u32): "clock", 0 to 4294967295, "Unix seconds";
+}
+
+action! {
+    /// K10148: starts the camera's file server. The meaning of the payload is not known.
+    StartFileServer = 10148, 10149: [0, 1, 0, 0, 0];
+}
+
+action! {
+    /// K10242: formats the SD card and **deletes everything on it**. There is no payload.
+    FormatSdCard = 10242, 10243: [];
+}
+
+value! {
+    /// K10302: sets the time zone.
     #[derive(Copy)]
-    pub struct SetRtspServer(pub Switch);
+    SetTimeZone(pub TimeZone) = 10302, 10303: SetAnswer;
 }
-command!(SetRtspServer = 10600, 10601: SetAnswer);
 
-fixed! {
-    /// K10604: asks for the RTSP server; no payload. What K10605 says is open: [`UntypedAnswer`].
-    pub struct GetRtspServer = [];
+number! {
+    /// A time zone in whole hours from UTC, -11 to 13.
+    pub struct TimeZone(i8): "time zone", -11 to 13, "hours";
 }
-command!(GetRtspServer = 10604, 10605: UntypedAnswer);
 
-fixed! {
-    /// K10720: asks for the accessories; no payload. K10721 answers JSON.
-    pub struct GetAccessories = [];
+value! {
+    /// K10600: switches the camera's own RTSP server. Only special firmware has one.
+    #[derive(Copy)]
+    SetRtspServer(pub Switch) = 10600, 10601: SetAnswer;
 }
-command!(GetAccessories = 10720, 10721: JsonDocument);
+
+get! { "the state of the RTSP server": UntypedAnswer; GetRtspServer = 10604, 10605; }
+
+get! { "the accessories": JsonDocument; GetAccessories = 10720, 10721; }

@@ -1,7 +1,6 @@
-//! The commands, a type each, for both sides (commands.md has the table of codes).
+//! The commands, one type each, for both sides (docs/protocol.md, section 18).
 //!
-//! Every value has a type that holds no value that may not be sent. Each layout is the table of its type;
-//! where it is one byte, 1 is on and 2 is off unless it says otherwise. `Done` is [`SetAnswer`].
+//! Each type holds only values that can be sent. "Done" is [`SetAnswer`].
 //!
 //! | code | request | answer |
 //! |---|---|---|
@@ -21,7 +20,8 @@
 //! | 10074, 10076 | [`GetOnScreenLogo`], [`SetOnScreenLogo`] | [`Switch`], done |
 //! | 10090, 10092 | [`GetClock`], [`SetClock`] | [`UnixSeconds`], done |
 //! | 10148 | [`StartFileServer`] | done |
-//! | 10200, 10202, 10206 | [`GetMotionAlarm`], [`SetMotionAlarmLegacy`], [`SetMotionAlarm`] | [`MotionAlarm`], done |
+//! | 10200 | [`GetMotionAlarm`] | [`MotionAlarm`] |
+//! | 10202, 10206 | [`SetMotionAlarmLegacy`], [`SetMotionAlarm`] | done |
 //! | 10242 | [`FormatSdCard`] | done |
 //! | 10290, 10292 | [`GetMotionTagging`], [`SetMotionTagging`] | [`Switch`], done |
 //! | 10302 | [`SetTimeZone`] | done |
@@ -46,6 +46,9 @@
 //! | 11020, 11022 | [`GetMotionTracking`], [`SetMotionTracking`] | [`Switch`], done |
 //! | 11635 | [`PlayQuickMessage`] | done |
 //! | 12060 | [`SetFloodlight`] | done |
+//!
+//! A request that reads has no payload unless its type documents one. Values of one byte are 1 for
+//! on and 2 for off unless their type documents other ones.
 
 mod connect;
 mod connect_result;
@@ -56,10 +59,9 @@ mod motion;
 mod outdoor;
 mod pan_tilt;
 mod parameters;
+mod patrol;
 mod picture;
 mod sound;
-mod storage;
-mod time;
 mod untyped_answer;
 mod user_auth;
 mod values;
@@ -67,7 +69,10 @@ mod video;
 
 pub use connect::{AUDIO_ENCODER_LIST, Challenge, ConnectAuth, ConnectRequest};
 pub use connect_result::{AudioParams, ConnectResult, REFUSED, SUCCESS, VideoParams};
-pub use device::{GetAccessories, GetRtspServer, SetRtspServer};
+pub use device::{
+    FormatSdCard, GetAccessories, GetClock, GetRtspServer, SetClock, SetRtspServer, SetTimeZone,
+    StartFileServer, TakePhoto, TimeZone, UnixSeconds,
+};
 pub use light::{
     GetBuiltInFloodlight, GetInfraredLight, GetSpotlight, GetStatusLight, GetWhiteLight,
     InfraredLight, SetFloodlight, SetInfraredLight, SetSpotlight, SetStatusLight,
@@ -79,12 +84,14 @@ pub use motion::{
 };
 pub use outdoor::{GetBatteryUse, GetConnectionStatus, Power, SetPower};
 pub use pan_tilt::{
-    DwellSeconds, GetPatrol, GetPatrolPoints, GetPosition, MAX_PATROL_POINTS, Milliseconds,
-    PanAngle, PanDirection, PanTiltByDegrees, PanTiltByStep, PanTiltHome, PanTiltTarget, PanTiltTo,
-    PatrolPoint, PatrolPoints, Position, RelativeAngle, SetPatrol, SetPatrolPoints, TiltAngle,
-    TiltDirection,
+    GetPosition, Milliseconds, PanAngle, PanDirection, PanTiltByDegrees, PanTiltByStep,
+    PanTiltHome, PanTiltTarget, PanTiltTo, Position, RelativeAngle, TiltAngle, TiltDirection,
 };
 pub use parameters::{MAX_PARAMETERS, ReadParameters};
+pub use patrol::{
+    DwellSeconds, GetPatrol, GetPatrolPoints, MAX_PATROL_POINTS, PatrolPoint, PatrolPoints,
+    SetPatrol, SetPatrolPoints,
+};
 pub use picture::{
     GetNightCheck, GetNightSwitchPoint, GetNightVision, GetOnScreenLogo, GetOnScreenTime,
     NightSwitchPoint, NightVision, SetNightSwitchPoint, SetNightVision, SetOnScreenLogo,
@@ -93,8 +100,6 @@ pub use picture::{
 pub use sound::{
     GetSirenAndLight, PlayQuickMessage, QuickMessage, SetSirenAndLight, SirenAndLight,
 };
-pub use storage::{FormatSdCard, StartFileServer, TakePhoto};
-pub use time::{GetClock, SetClock, SetTimeZone, TimeZone, UnixSeconds};
 pub use untyped_answer::UntypedAnswer;
 pub use user_auth::{ConnectDoorbellUserAuth, ConnectUserAuth, MAX_USER_ID, UserAuth, UserId};
 pub use values::{Bitrate, Resolution, SetAnswer, Switch};

@@ -1,40 +1,25 @@
-//! Outdoor cameras: sleep, battery, connection.
+//! Outdoor cameras: sleep, battery and connection.
 
 use super::SetAnswer;
 use crate::JsonDocument;
-use crate::layout::{command, fixed, named, wrapped};
+use crate::layout::{get, named, value};
 
-wrapped! {
-    /// K10444: wakes the camera, or lets it sleep.
-    ///
-    /// | at | size | field |
-    /// |---|---|---|
-    /// | 16 | 1 | 1 wake, 2 sleep |
-    ///
-    /// The table says "value", which is 1 on and 2 off: that on is awake is the plain reading.
+value! {
+    /// K10444: wakes the camera or puts it to sleep.
     #[derive(Copy)]
-    pub struct SetPower(pub Power);
+    SetPower(pub Power) = 10444, 10445: SetAnswer;
 }
-command!(SetPower = 10444, 10445: SetAnswer);
 
-/// Whether an outdoor camera is awake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Power {
-    /// 1.
-    Wake,
-    /// 2.
-    Sleep,
+named! {
+    /// The power state of an outdoor camera. The values are likely, but not verified.
+    pub enum Power {
+        /// 1.
+        Wake = 1 "wake",
+        /// 2.
+        Sleep = 2 "sleep",
+    }
 }
-named!(Power: Wake = 1 "wake", Sleep = 2 "sleep");
 
-fixed! {
-    /// K10446: asks for the connection status; no payload. K10447 answers JSON.
-    pub struct GetConnectionStatus = [];
-}
-command!(GetConnectionStatus = 10446, 10447: JsonDocument);
+get! { "the connection status": JsonDocument; GetConnectionStatus = 10446, 10447; }
 
-fixed! {
-    /// K10448: asks for the use of the battery; no payload. K10449 answers JSON.
-    pub struct GetBatteryUse = [];
-}
-command!(GetBatteryUse = 10448, 10449: JsonDocument);
+get! { "the battery use": JsonDocument; GetBatteryUse = 10448, 10449; }

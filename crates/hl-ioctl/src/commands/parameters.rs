@@ -3,99 +3,78 @@
 use alloc::vec::Vec;
 
 use bytes::BufMut;
-use nom::Parser;
-use nom::multi::length_data;
-use nom::number::complete::u8;
 
-use crate::parse::parse;
-use crate::{Command, Error, HEADER_SIZE, JsonDocument};
+use crate::layout::{Payload, Reader, command};
+use crate::{Error, JsonDocument};
 
-/// The most parameters that one K10020 can ask for: its count is one byte.
+/// The largest number of parameters in one K10020. Their count is one byte on the wire.
 pub const MAX_PARAMETERS: usize = 255;
 
-/// K10020: asks for parameters by number. K10021 answers with JSON.
+/// K10020: reads parameters by number. The answer, K10021, is JSON.
 ///
 /// | at | size | field |
 /// |---|---|---|
-/// | 16 | 1 | n, how many: 1 to [`MAX_PARAMETERS`] |
-/// | 17 | n | their ids, a byte each, from 1 |
+/// | 16 | 1 | n: 1 to [`MAX_PARAMETERS`] |
+/// | 17 | n | ids, one byte each, from 1 |
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReadParameters {
     count: u8,
     ids: Vec<u8>,
 }
 
+command!(ReadParameters = 10020, 10021: JsonDocument);
+
 impl ReadParameters {
-    /// Asks for these parameters.
+    /// Creates a request for these ids.
     ///
     /// # Errors
     ///
     /// [`Error::Range`] if there are none or more than [`MAX_PARAMETERS`], or for the id 0.
     pub fn new(ids: impl IntoIterator<Item = u8>) -> Result<Self, Error> {
-        // One more than there may be is enough to know, whatever the iterator has.
+        // The iterator may be endless.
         let ids: Vec<u8> = ids.into_iter().take(MAX_PARAMETERS + 1).collect();
+        let range = |what, got: usize| Error::Range {
+            what,
+            allowed: "1 to 255",
+            got: i64::try_from(got).unwrap_or(i64::MAX),
+        };
         let count = match u8::try_from(ids.len()) {
             Ok(count) if count > 0 => count,
-            _ => {
-                return Err(Error::Range {
-                    what: "K10020 count of parameters",
-                    allowed: "1 to 255",
-                    got: i64::try_from(ids.len()).unwrap_or(i64::MAX),
-                });
-            }
+            _ => return Err(range("K10020 count of parameters", ids.len())),
         };
         if ids.contains(&0) {
-            return Err(Error::Range {
-                what: "K10020 parameter id",
-                allowed: "1 to 255",
-                got: 0,
-            });
+            return Err(range("K10020 parameter id", 0));
         }
         Ok(Self { count, ids })
     }
 
-    /// Asks for the ids 1 to 99.
+    /// Creates a request for the ids 1 to 99.
     ///
-    /// How many a real camera has is not known; that it passes over those that it does not have is likely.
+    /// Cameras are expected to omit the ids that they do not have. This is not verified.
     #[must_use]
     pub fn all() -> Self {
         let ids: Vec<u8> = (1..=99).collect();
         Self { count: 99, ids }
     }
 
-    /// The ids, in the order of asking.
+    /// The ids in the order of the request.
     #[must_use]
     pub fn ids(&self) -> &[u8] {
         &self.ids
     }
 }
 
-impl Command for ReadParameters {
-    const CODE: u16 = 10020;
-    type Answer = JsonDocument;
-
-    fn encode(&self, out: &mut impl BufMut) {
+impl Payload for ReadParameters {
+    fn write(&self, out: &mut impl BufMut) {
         out.put_u8(self.count);
         out.put_slice(&self.ids);
     }
 
-    fn decode(payload: &[u8]) -> Result<Self, Error> {
+    fn read(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
         let count = payload.first().copied().map_or(0, usize::from);
-        let ids = parse(
-            "K10020",
-            HEADER_SIZE,
-            1 + count,
-            payload,
-            length_data(u8).map(|ids: &[u8]| ids),
-        )?;
+        let mut reader = Reader::new(what, 1 + count, payload);
+        let count: u8 = reader.value("count")?;
+        let ids = reader.bytes(count.into())?;
         Self::new(ids.iter().copied())
-    }
-
-    fn encode_answer(answer: &JsonDocument, out: &mut impl BufMut) {
-        out.put_slice(answer.text().as_bytes());
-    }
-
-    fn decode_answer(payload: &[u8]) -> Result<JsonDocument, Error> {
-        JsonDocument::parse("K10021", payload)
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that nobody has written down.
+//! Answers without a documented layout.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,40 +8,38 @@ use bytes::BufMut;
 use serde_json::Value;
 
 use super::Switch;
-use crate::layout::{Body, Scalar};
+use crate::layout::{Payload, Scalar, ToJson};
 use crate::{Error, JsonDocument};
 
-/// An answer whose layout no document has: taken for what it looks like.
-///
-/// The simulated camera answers with one byte, 1 on or 2 off. That is this project's choice.
+/// An answer whose layout is not documented. It is decoded by what it looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UntypedAnswer {
     /// One byte; likely 1 on, 2 off.
     Byte(u8),
     /// A JSON object or array.
     Json(JsonDocument),
-    /// Anything else.
+    /// Other bytes.
     Bytes(Vec<u8>),
 }
 
 impl UntypedAnswer {
-    /// On or off, as the simulated camera answers.
+    /// Creates the answer of the simulated camera: one byte, 1 on or 2 off.
     #[must_use]
     pub fn switch(switch: Switch) -> Self {
         Self::Byte(switch.byte())
     }
 }
 
-impl Body for UntypedAnswer {
-    fn put(&self, out: &mut impl BufMut) {
+impl Payload for UntypedAnswer {
+    fn write(&self, out: &mut impl BufMut) {
         match self {
             Self::Byte(byte) => out.put_u8(*byte),
-            Self::Json(json) => json.put(out),
+            Self::Json(json) => json.write(out),
             Self::Bytes(bytes) => out.put_slice(bytes),
         }
     }
 
-    fn take(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
+    fn read(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
         if let [byte] = payload {
             return Ok(Self::Byte(*byte));
         }
@@ -50,12 +48,14 @@ impl Body for UntypedAnswer {
             _ => Self::Bytes(payload.to_vec()),
         })
     }
+}
 
-    /// A byte as a switch or a number, JSON as it is, bytes as text in hexadecimal.
+impl ToJson for UntypedAnswer {
+    /// Returns a byte as a switch or number, and bytes as a hexadecimal string.
     fn json(&self) -> Value {
         match self {
             Self::Byte(byte) => Switch::KIND.json((*byte).into()),
-            Self::Json(json) => json.value().clone(),
+            Self::Json(json) => json.json(),
             Self::Bytes(bytes) => {
                 let mut hex = String::with_capacity(2 * bytes.len());
                 for byte in bytes {

@@ -1,48 +1,68 @@
-//! K10006 and K10008: the answer to the challenge, with the user's id.
+//! K10006 and K10008: the response to the challenge with a user id.
 
 use core::fmt;
 
 use alloc::vec::Vec;
 
 use bytes::BufMut;
-use nom::Parser;
-use nom::multi::length_data;
-use nom::number::complete::u8;
 
-use super::ConnectResult;
-use crate::parse::{array, parse};
-use crate::{Command, Error, HEADER_SIZE};
+use super::{ConnectAuth, ConnectResult};
+use crate::Error;
+use crate::layout::{Payload, Reader, command, value_payload};
 
-/// The longest user id, in bytes: its length is one byte.
+/// The longest user id in bytes. Its length is one byte on the wire.
 pub const MAX_USER_ID: usize = 255;
 
-/// The answer to the challenge, with who asks.
+/// K10006: [`UserAuth`] for doorbells. The answer, K10007, is JSON like K10003.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnectDoorbellUserAuth(pub UserAuth);
+
+command!(ConnectDoorbellUserAuth = 10006, 10007: ConnectResult);
+value_payload!(ConnectDoorbellUserAuth(UserAuth));
+
+/// K10008: [`UserAuth`] for other models. The answer, K10009, is JSON like K10003.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ConnectUserAuth(pub UserAuth);
+
+command!(ConnectUserAuth = 10008, 10009: ConnectResult);
+value_payload!(ConnectUserAuth(UserAuth));
+
+/// The response to the challenge with a user id.
 ///
 /// | at | size | field |
 /// |---|---|---|
-/// | 16 | 16 | response: [`answer`](crate::challenge_response) |
-/// | 32 | 4 | phone id |
-/// | 36 | 1 | video wanted: 1 |
-/// | 37 | 1 | audio wanted: 1 |
+/// | 16 | 22 | as [`ConnectAuth`]; the id is the phone id |
 /// | 38 | 1 | n: 1 to 255 |
 /// | 39 | n | user id |
-///
-/// For "not wanted" 0 is written, and everything but 1 read as it, as in [`ConnectAuth`](super::ConnectAuth).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UserAuth {
-    /// The answer to the challenge.
-    pub response: [u8; 16],
-    /// Which phone asks.
-    pub phone_id: [u8; 4],
-    /// Whether video is wanted.
-    pub video: bool,
-    /// Whether audio is wanted.
-    pub audio: bool,
-    /// Which user asks.
+    /// The response and the requested media.
+    pub auth: ConnectAuth,
+    /// The user.
     pub user_id: UserId,
 }
 
-/// The id of a user's account, 1 to [`MAX_USER_ID`] bytes. `Debug` prints only its length: it names a person.
+impl Payload for UserAuth {
+    fn write(&self, out: &mut impl BufMut) {
+        self.auth.write(out);
+        out.put_u8(self.user_id.size);
+        out.put_slice(&self.user_id.bytes);
+    }
+
+    fn read(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
+        let size = payload.get(ConnectAuth::SIZE).copied().unwrap_or_default();
+        let needed = ConnectAuth::SIZE + 1 + usize::from(size);
+        let mut reader = Reader::new(what, needed, payload);
+        let auth = ConnectAuth::read_from(&mut reader)?;
+        let size: u8 = reader.value("length of the user id")?;
+        Ok(Self {
+            auth,
+            user_id: UserId::new(reader.bytes(size.into())?)?,
+        })
+    }
+}
+
+/// The id of a user's account, 1 to [`MAX_USER_ID`] bytes. It is redacted in `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct UserId {
     size: u8,
@@ -50,7 +70,7 @@ pub struct UserId {
 }
 
 impl UserId {
-    /// Takes an id.
+    /// Creates a user id.
     ///
     /// # Errors
     ///
@@ -70,7 +90,7 @@ impl UserId {
         }
     }
 
-    /// Its bytes.
+    /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -81,76 +101,4 @@ impl fmt::Debug for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "UserId({} bytes, redacted)", self.size)
     }
-}
-
-impl UserAuth {
-    /// Bytes before the user id.
-    const FIXED_SIZE: usize = 23;
-
-    fn put(&self, out: &mut impl BufMut) {
-        out.put_slice(&self.response);
-        out.put_slice(&self.phone_id);
-        out.put_u8(self.video.into());
-        out.put_u8(self.audio.into());
-        out.put_u8(self.user_id.size);
-        out.put_slice(&self.user_id.bytes);
-    }
-
-    fn take(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
-        let size = payload
-            .get(Self::FIXED_SIZE - 1)
-            .copied()
-            .map_or(0, usize::from);
-        let user_id = length_data(u8).map(|id: &[u8]| id);
-        let layout = (array::<16>(), array::<4>(), u8, u8, user_id);
-        let (response, phone_id, video, audio, user_id) =
-            parse(what, HEADER_SIZE, Self::FIXED_SIZE + size, payload, layout)?;
-        Ok(Self {
-            response,
-            phone_id,
-            video: video == 1,
-            audio: audio == 1,
-            user_id: UserId::new(user_id)?,
-        })
-    }
-}
-
-/// Makes a command of [`UserAuth`].
-macro_rules! user_auth {
-    ($(#[$meta:meta])* $name:ident = $code:literal, $answer_code:literal) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub struct $name(pub UserAuth);
-
-        impl Command for $name {
-            const CODE: u16 = $code;
-            const ANSWER_CODE: u16 = $answer_code;
-            type Answer = ConnectResult;
-
-            fn encode(&self, out: &mut impl BufMut) {
-                self.0.put(out);
-            }
-
-            fn decode(payload: &[u8]) -> Result<Self, Error> {
-                UserAuth::take(concat!("K", $code), payload).map(Self)
-            }
-
-            fn encode_answer(answer: &ConnectResult, out: &mut impl BufMut) {
-                out.put_slice(answer.raw().as_bytes());
-            }
-
-            fn decode_answer(payload: &[u8]) -> Result<ConnectResult, Error> {
-                ConnectResult::parse_as(concat!("K", $answer_code), payload)
-            }
-        }
-    };
-}
-
-user_auth! {
-    /// K10006: [`UserAuth`] for doorbells. K10007 answers JSON, as K10003.
-    ConnectDoorbellUserAuth = 10006, 10007
-}
-user_auth! {
-    /// K10008: [`UserAuth`] for other models. K10009 answers JSON, as K10003.
-    ConnectUserAuth = 10008, 10009
 }

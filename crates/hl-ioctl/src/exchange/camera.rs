@@ -1,4 +1,4 @@
-//! The camera's side of the exchange, as strict as summary.md's "Critical Discoveries" has it.
+//! The camera's side of the exchange.
 
 use alloc::vec::Vec;
 
@@ -10,51 +10,15 @@ use crate::commands::{
 };
 use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, challenge_response};
 
-/// What the camera's side is given.
-#[derive(Debug, Clone)]
-pub struct CameraConfig {
-    /// How this camera wants its challenge answered.
-    pub rule: ChallengeRule,
-    /// The camera's ENR.
-    pub enr: Enr,
-    /// Status of the challenge. With one that wants no answer, K10002 is ignored.
-    pub status: ChallengeStatus,
-    /// The challenge, drawn by the caller: fresh random bytes for each exchange.
-    pub challenge: [u8; 16],
-    /// Which acknowledgements count.
-    pub acknowledgement: AckRule,
-    /// What K10003 says after a right answer.
-    pub result: ConnectResult,
-}
-
-/// Which acknowledgement of K10001 (AV packet `09 00`) lets K10002 pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AckRule {
-    /// Any one.
-    Any,
-    /// One whose count is 2 or more: summary.md's "counter must be 2", which is the second heartbeat
-    /// (wire.md section 8).
-    Second,
-}
-
-/// The fields of the IOCTL packet around an HL message that the camera looks at (wire.md section 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ioctl {
-    /// Index, bytes 18..20: the summary's "sub-channel".
-    pub index: u16,
-    /// Index again, bytes 28..32: the summary's "flag".
-    pub flag: u32,
-}
-
-/// The camera's side of the exchange, without time. One exchange takes one answer: what was decided stays.
+/// The camera's side of the exchange, without time. It accepts one response; its decision is final.
 ///
-/// Give each HL message to [`handle`](Self::handle) and do as its [`CameraStep`] says; report each
-/// heartbeat to [`handle_acknowledgement`](Self::handle_acknowledgement). K10006 and K10008, which name a user, are taken in
-/// place of K10002, whatever the model, and answered with the same JSON under their own codes.
+/// Pass each HL message to [`handle`](Self::handle) and do what its [`CameraStep`] orders. Pass
+/// each heartbeat to [`handle_acknowledgement`](Self::handle_acknowledgement). K10006 and K10008
+/// are accepted instead of K10002, whatever the model, and answered with the same JSON.
 #[derive(Debug)]
 pub struct CameraExchange {
     acknowledgement: AckRule,
-    /// The right answer; none when the status wants none.
+    /// The right response; `None` if the status allows none.
     expected: Option<[u8; 16]>,
     challenge_message: Vec<u8>,
     accept: Replies,
@@ -63,33 +27,67 @@ pub struct CameraExchange {
     state: State,
 }
 
+/// The configuration of the camera's side.
+#[derive(Debug, Clone)]
+pub struct CameraConfig {
+    /// How the response is computed.
+    pub rule: ChallengeRule,
+    /// The camera's ENR.
+    pub enr: Enr,
+    /// The status of the challenge. If it allows no response, K10002 is ignored.
+    pub status: ChallengeStatus,
+    /// The challenge: new random bytes for each exchange.
+    pub challenge: [u8; 16],
+    /// The acknowledgements that count.
+    pub acknowledgement: AckRule,
+    /// The content of K10003 after a right response.
+    pub result: ConnectResult,
+}
+
+/// Which acknowledgement of K10001 (AV packet `09 00`) the camera needs before it accepts K10002.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AckRule {
+    /// Any acknowledgement.
+    Any,
+    /// An acknowledgement whose count is 2 or more, as the `summary` dialect requires.
+    Second,
+}
+
+/// The fields of the IOCTL packet that the camera checks (docs/protocol.md, section 13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ioctl {
+    /// The index, bytes 18..20.
+    pub index: u16,
+    /// The second index, bytes 28..32.
+    pub flag: u32,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing has come.
     Idle,
     /// K10001 was sent.
     Challenged,
     /// K10001 was sent and acknowledged.
     Acknowledged,
-    /// The right answer came.
+    /// The right response arrived.
     Accepted,
-    /// A wrong answer came.
+    /// A wrong response arrived.
     Refused,
 }
 
-/// What the camera does after a message.
+/// What the camera must do after a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CameraStep {
-    /// Send this: K10001, or an answer once more.
+    /// Send this message: K10001, or a repeated answer.
     Send(Vec<u8>),
-    /// The answer is right, for the first time: send K10003 and begin to stream.
+    /// The response is right, for the first time. Send K10003 and start the stream.
     Accept {
         /// K10003.
         reply: Vec<u8>,
-        /// What the client asked for; its id is the phone's in K10006 and K10008.
+        /// The client's request. Its id is the phone id in K10006 and K10008.
         auth: ConnectAuth,
     },
-    /// The answer is wrong, for the first time: send K10003, which refuses.
+    /// The response is wrong, for the first time. Send K10003, which refuses it.
     Refuse {
         /// K10003.
         reply: Vec<u8>,
@@ -98,29 +96,29 @@ pub enum CameraStep {
     Ignore(IgnoreReason),
 }
 
-/// Why a camera does nothing.
+/// Why a camera ignores a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IgnoreReason {
-    /// The code belongs to no message of the exchange.
+    /// The code does not belong to the exchange.
     OtherCode,
-    /// K10002 before K10000.
+    /// K10002 arrived before K10000.
     NotRequested,
-    /// K10002 with sub-channel or flag 0.
+    /// K10002 has index or flag 0.
     WrongIndex,
-    /// K10002 before an acknowledgement that counts.
+    /// K10002 arrived before an acknowledgement that counts.
     NotAcknowledged,
-    /// K10002 that is cut off.
+    /// K10002 is truncated.
     Malformed,
-    /// K10002 for a status that wants no answer.
+    /// The status of the challenge allows no response.
     NotAnswerable,
 }
 
 impl CameraExchange {
-    /// A new exchange.
+    /// Creates an exchange.
     ///
     /// # Errors
     ///
-    /// [`Error::EnrTooShort`] if this camera's own challenge cannot be answered with its ENR;
+    /// [`Error::EnrTooShort`] if the ENR cannot answer the camera's own challenge.
     /// [`Error::TooLong`] for a result over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
     pub fn new(config: CameraConfig) -> Result<Self, Error> {
         let CameraConfig {
@@ -146,11 +144,9 @@ impl CameraExchange {
         })
     }
 
-    /// Takes a message from the client.
+    /// Handles a message from the client.
     ///
-    /// K10000 is answered each time with the same K10001, K10002 after the decision with the same K10003.
-    /// K10002 is looked at only when its index and flag are not 0 and the challenge was acknowledged.
-    /// Its id is not looked at.
+    /// `ioctl` holds the fields of its IOCTL packet. K10002 is ignored if one of them is 0.
     pub fn handle(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) -> CameraStep {
         match message.code {
             ConnectRequest::CODE => {
@@ -166,8 +162,8 @@ impl CameraExchange {
         }
     }
 
-    /// Notes an acknowledgement, with its count (wire.md section 8: heartbeat, offset 12). Before K10001
-    /// was sent there is nothing to acknowledge, and it changes nothing.
+    /// Handles an acknowledgement with its count (heartbeat, offset 12; docs/protocol.md, section
+    /// 12). It is ignored before K10001 was sent.
     pub fn handle_acknowledgement(&mut self, count: u16) {
         let counts = match self.acknowledgement {
             AckRule::Any => true,
@@ -178,13 +174,13 @@ impl CameraExchange {
         }
     }
 
-    /// Whether the right answer came.
+    /// Returns `true` if the right response has arrived.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.state == State::Accepted
     }
 
-    /// The user who was accepted, if the client named one.
+    /// The accepted user, if the client sent one.
     #[must_use]
     pub fn user_id(&self) -> Option<&UserId> {
         self.user_id.as_ref()

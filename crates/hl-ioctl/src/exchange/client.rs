@@ -7,32 +7,16 @@ use super::auth::AuthMessage;
 use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
 use crate::{ChallengeRule, Command, Enr, Error, HlMessage, Request, challenge_response};
 
-/// How much of a `connectionRes` an error repeats, in characters.
+/// The length of the `connectionRes` excerpt in errors, in characters.
 const MAX_CONNECTION_RES: usize = 32;
-
-/// What the client's side is given.
-#[derive(Debug, Clone)]
-pub struct ClientConfig {
-    /// How this camera wants its challenge answered.
-    pub rule: ChallengeRule,
-    /// The camera's ENR.
-    pub enr: Enr,
-    /// Bytes 32..36 of K10002, the phone id of K10006 and K10008: the first 4 of the UID (summary.md) or 4 random ones (wire.md section 1).
-    pub id: [u8; 4],
-    /// K10000's payload: empty (summary.md) or [`AUDIO_ENCODER_LIST`](crate::commands::AUDIO_ENCODER_LIST).
-    pub request_payload: Vec<u8>,
-    /// Whether to ask for video.
-    pub video: bool,
-    /// Whether to ask for audio.
-    pub audio: bool,
-}
 
 /// The client's side of the exchange, without time.
 ///
-/// Send [`request`](Self::request); give each HL message that comes to [`handle`](Self::handle) and do as
-/// its [`ClientStep`] says; once a second, send what [`repeat`](Self::repeat) says. K10000 goes in an IOCTL
-/// with index and flag 0, K10002 with 1 (summary.md, "Critical Discoveries"), repeats with the same. What is
-/// said here of K10002 and K10003 goes for the other two kinds of [`AuthMessage`] and their answers too.
+/// Send [`request`](Self::request). Pass each HL message to [`handle`](Self::handle) and do what
+/// its [`ClientStep`] orders. Send [`repeat`](Self::repeat) once a second. K10000 has index and
+/// flag 0 in its IOCTL packet, K10002 has 1, and repeated messages keep theirs. What this
+/// documentation says of K10002 and K10003 also applies to the other messages of [`AuthMessage`]
+/// and their answers.
 #[derive(Debug)]
 pub struct ClientExchange {
     config: ClientConfig,
@@ -41,29 +25,49 @@ pub struct ClientExchange {
     request: Vec<u8>,
 }
 
+/// The configuration of the client's side.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// How the response is computed.
+    pub rule: ChallengeRule,
+    /// The camera's ENR.
+    pub enr: Enr,
+    /// Bytes 32..36 of K10002, and the phone id of K10006 and K10008: 4 random bytes, or the first
+    /// 4 bytes of the UID in the `summary` dialect.
+    pub id: [u8; 4],
+    /// The payload of K10000: [`AUDIO_ENCODER_LIST`](crate::commands::AUDIO_ENCODER_LIST), or
+    /// nothing in the `summary` dialect.
+    pub request_payload: Vec<u8>,
+    /// Requests video.
+    pub video: bool,
+    /// Requests audio.
+    pub audio: bool,
+}
+
 #[derive(Debug)]
 enum State {
-    /// K10000 is on its way.
+    /// K10000 was sent.
     Requesting,
-    /// The newest challenge, and the K10002 that answers it.
+    /// The newest challenge was answered with K10002.
     Answering { challenge: Challenge, auth: Vec<u8> },
-    /// K10003 came, or an error that ends the exchange.
+    /// K10003 or an error ended the exchange.
     Over,
 }
 
-/// What to do after a message came.
+/// What the client must do after a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientStep {
-    /// Acknowledge the challenge (AV packet `09 00`, whose count must by now be 2 or more), then send this K10002.
+    /// Acknowledge the challenge with the AV packet `09 00`, whose count must be 2 or more by now.
+    /// Then send this K10002.
     AcknowledgeThenSend(Vec<u8>),
-    /// The camera accepted: the exchange is over.
+    /// The camera accepted the response. The exchange is over.
     Done(ConnectResult),
-    /// Nothing: a message that came twice, too early, or is no part of the exchange.
+    /// Nothing. The message is a duplicate, too early, or not part of the exchange.
     Ignore,
 }
 
 impl ClientExchange {
-    /// A new exchange, which answers with K10002.
+    /// Creates an exchange that responds with K10002.
     ///
     /// # Errors
     ///
@@ -72,7 +76,7 @@ impl ClientExchange {
         Self::with_auth(config, AuthMessage::Anonymous)
     }
 
-    /// A new exchange, which answers with this message.
+    /// Creates an exchange that responds with this message.
     ///
     /// # Errors
     ///
@@ -90,14 +94,14 @@ impl ClientExchange {
         })
     }
 
-    /// K10000, an HL message.
+    /// Returns K10000, an HL message.
     #[must_use]
     pub fn request(&self) -> &[u8] {
         &self.request
     }
 
-    /// The message to repeat each second: K10000 until the challenge came, K10002 until the result came;
-    /// then none.
+    /// Returns the message to repeat each second: K10000 until the challenge arrives, then K10002
+    /// until the result arrives, then `None`.
     #[must_use]
     pub fn repeat(&self) -> Option<&[u8]> {
         match &self.state {
@@ -107,28 +111,26 @@ impl ClientExchange {
         }
     }
 
-    /// Whether the next message to send, and to repeat, is K10002.
+    /// Returns `true` if the message to repeat is K10002.
     #[must_use]
     pub fn is_answering(&self) -> bool {
         matches!(self.state, State::Answering { .. })
     }
 
-    /// Whether a result or an error has ended the exchange.
+    /// Returns `true` if a result or an error has ended the exchange.
     #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
     }
 
-    /// Takes a message from the camera.
-    ///
-    /// A challenge that differs from the last one is answered anew: the newest counts.
+    /// Handles a message from the camera. A challenge that differs from the last one replaces it.
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`] for a K10001 that is cut off: the exchange goes on. All others end it: a
-    /// status that wants no answer ([`Error::CameraUpdating`], [`Error::CameraChecking`],
-    /// [`Error::CameraOff`], [`Error::UnknownStatus`]), [`Error::EnrTooShort`], a K10003 that is no
-    /// JSON ([`Error::Json`] and its kin), and [`Error::Refused`]. [`is_over`](Self::is_over) tells.
+    /// [`Error::Truncated`] for a truncated K10001; the exchange continues. All other errors end
+    /// the exchange: the errors of
+    /// [`ChallengeStatus::answerable`](crate::ChallengeStatus::answerable), [`Error::EnrTooShort`],
+    /// the errors of [`ConnectResult::parse`], and [`Error::Refused`].
     pub fn handle(&mut self, message: &HlMessage<'_>) -> Result<ClientStep, Error> {
         match (&self.state, message.code) {
             (State::Requesting | State::Answering { .. }, ConnectRequest::ANSWER_CODE) => {
@@ -157,8 +159,7 @@ impl ClientExchange {
         {
             return Ok(ClientStep::Ignore);
         }
-        let answered = self.answer(new);
-        match answered {
+        match self.respond(new) {
             Ok(auth) => {
                 self.state = State::Answering {
                     challenge: new,
@@ -173,10 +174,11 @@ impl ClientExchange {
         }
     }
 
-    /// K10002 for a challenge.
-    fn answer(&self, Challenge { status, challenge }: Challenge) -> Result<Vec<u8>, Error> {
+    /// Returns K10002 for a challenge.
+    fn respond(&self, Challenge { status, challenge }: Challenge) -> Result<Vec<u8>, Error> {
+        let ClientConfig { rule, enr, .. } = &self.config;
         let auth = ConnectAuth {
-            response: challenge_response(self.config.rule, status, challenge, &self.config.enr)?,
+            response: challenge_response(*rule, status, challenge, enr)?,
             id: self.config.id,
             video: self.config.video,
             audio: self.config.audio,

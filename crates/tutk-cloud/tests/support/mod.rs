@@ -1,5 +1,4 @@
-//! The vendor's two servers as one, on loopback: HTTPS with a certificate of its own. Used by tutk-cli's
-//! tests as well.
+//! A local HTTPS server that replaces the vendor's two. The tests of tutk-cli use it too.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 #![allow(
     unreachable_pub,
@@ -20,20 +19,20 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// Answers request after request, with what it was given for each, and keeps them.
+/// An HTTPS server that sends a fixed reply to each request and records the requests.
 pub struct CloudServer {
     /// `https://127.0.0.1:PORT`.
     pub origin: String,
-    /// Its root certificate, PEM.
+    /// The root certificate in PEM.
     pub root: String,
     requests: Receiver<Vec<u8>>,
 }
 
-/// One answer, as bytes on the wire.
+/// A reply, as bytes on the wire.
 pub struct Reply(Vec<u8>);
 
 impl Reply {
-    /// A status and a JSON body.
+    /// Creates a reply with a status and a JSON body.
     pub fn json(status: u16, body: &str) -> Self {
         Self::with_headers(status, "Content-Type: application/json\r\n", body)
     }
@@ -46,14 +45,14 @@ impl Reply {
         Self(text.into_bytes())
     }
 
-    /// Whatever.
+    /// Creates a reply of arbitrary bytes.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self(bytes.into())
     }
 }
 
 impl CloudServer {
-    /// Listens, and ends when all the replies are given.
+    /// Starts the server, which stops after the last reply.
     pub fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -79,7 +78,7 @@ impl CloudServer {
         let config = Arc::new(config);
         thread::spawn(move || {
             for Reply(reply) in replies {
-                // A client that does not trust it leaves; its reply is the next one's.
+                // A client that does not trust the certificate gets no reply.
                 let mut stream = loop {
                     let (stream, _) = listener.accept().unwrap();
                     if let Some(stream) = accept(stream, &config) {
@@ -101,12 +100,13 @@ impl CloudServer {
         }
     }
 
-    /// The next request that came, whole. Waits for it.
+    /// Waits for the next request and returns it.
     pub fn request(&self) -> String {
         String::from_utf8(self.requests.recv().unwrap()).unwrap()
     }
 
-    /// Whether all requests were taken by [`request`](Self::request). The server has ended.
+    /// Returns `true` if [`request`](Self::request) has returned all requests and the server has
+    /// stopped.
     pub fn is_done(&self) -> bool {
         self.requests.recv().is_err()
     }
@@ -128,7 +128,7 @@ fn accept(stream: TcpStream, config: &Arc<ServerConfig>) -> Option<Stream> {
     Some(stream)
 }
 
-/// Head and body, by its `content-length`.
+/// Reads the head, and the body by its `content-length`.
 fn read_request(stream: &mut Stream) -> Option<Vec<u8>> {
     let mut request = Vec::new();
     let mut chunk = [0; 4096];

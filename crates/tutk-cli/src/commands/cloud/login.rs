@@ -101,6 +101,6 @@ async fn second(
 
 fn read(sign_in: &SignIn, answer: &Response) -> Result<SignInStatus, Failure> {
     sign_in
-        .read(answer)
+        .parse_response(answer)
         .map_err(|error| failure(SIGN_IN, &error))
 }
