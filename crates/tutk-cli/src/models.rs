@@ -48,7 +48,9 @@ pub(crate) fn control_json(control: &Control) -> Value {
             .collect::<Vec<_>>()
     };
     let mut json = control.to_json();
-    json["models"] = control.group.map(ids).into();
+    if let Some(json) = json.as_object_mut() {
+        json.insert("models".to_owned(), control.group.map(ids).into());
+    }
     json
 }
 

@@ -62,9 +62,11 @@ struct Link {
     inbox: Inbox,
 }
 
+type AnswerSender = oneshot::Sender<Result<Answer, Error>>;
+
 /// The commands under way, by code. Those of one code are answered in order.
 #[derive(Default)]
-struct PendingRequests(HashMap<u16, VecDeque<Option<oneshot::Sender<Result<Answer, Error>>>>>);
+struct PendingRequests(HashMap<u16, VecDeque<Option<AnswerSender>>>);
 
 impl Core {
     pub(crate) fn tally(&self) -> Tally {

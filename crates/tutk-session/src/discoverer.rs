@@ -71,7 +71,7 @@ impl Discoverer {
             asked: now,
             round_at: now,
             found: BTreeSet::new(),
-            outbox: Outbox::new(),
+            outbox: Outbox::default(),
         };
         discoverer.handle_timeout(now);
         discoverer

@@ -54,9 +54,8 @@ pub struct Outbox<E> {
 /// How many sent buffers are kept for use again.
 const SPARE_BUFFERS: usize = 64;
 
-#[allow(missing_docs, reason = "internal: tutk-simulator shares it")]
-impl<E> Outbox<E> {
-    pub fn new() -> Self {
+impl<E> Default for Outbox<E> {
+    fn default() -> Self {
         Self {
             datagrams: VecDeque::new(),
             overflowed: 0,
@@ -66,7 +65,10 @@ impl<E> Outbox<E> {
             queued: 0,
         }
     }
+}
 
+#[allow(missing_docs, reason = "internal: tutk-simulator shares it")]
+impl<E> Outbox<E> {
     /// An empty buffer to write a datagram into; hand it back with [`Self::transmit`].
     pub fn buffer(&mut self) -> Vec<u8> {
         self.spare
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn the_oldest_goes_when_nobody_polls() {
         let to = SocketAddr::from(([192, 0, 2, 1], 1));
-        let mut outbox = Outbox::<()>::new();
+        let mut outbox = Outbox::<()>::default();
         for number in 0..MAX_QUEUED + 2 {
             let mut datagram = outbox.buffer();
             datagram.extend_from_slice(&number.to_le_bytes());

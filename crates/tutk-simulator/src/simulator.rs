@@ -123,7 +123,7 @@ impl Simulator {
             rng,
             peers: BTreeMap::new(),
             deadline: epoch.instant + IDLE,
-            outbox: Outbox::new(),
+            outbox: Outbox::default(),
             dropped: 0,
         })
     }

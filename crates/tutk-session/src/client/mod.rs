@@ -143,7 +143,7 @@ impl Client {
             session,
             state: State::Discovering { repeat_at: now },
             deadline: now,
-            outbox: Outbox::new(),
+            outbox: Outbox::default(),
             stats: Stats::default(),
             rate: Rate::new(now),
         };
