@@ -136,6 +136,7 @@ mod rates;
 mod server;
 #[cfg_attr(not(feature = "snapshot"), path = "no_snapshot.rs")]
 mod snapshot;
+#[cfg(feature = "snapshot")]
 mod snapshot_cache;
 mod state;
 mod stream;

@@ -14,6 +14,7 @@ use super::login_cookies::LoginCookies;
 use super::page::Page;
 use super::problem::Problem;
 use super::rates::Rate;
+#[cfg(feature = "snapshot")]
 use super::snapshot_cache::SnapshotCache;
 use crate::accounts::Accounts;
 use crate::failures::LoginFailures;
@@ -37,10 +38,7 @@ pub(super) struct Shared {
     pub(super) page: Page,
     /// One permit for each stream.
     streams: Arc<Semaphore>,
-    #[cfg_attr(
-        not(feature = "snapshot"),
-        expect(dead_code, reason = "there is no decoder")
-    )]
+    #[cfg(feature = "snapshot")]
     pub(super) snapshots: SnapshotCache,
     rates: Mutex<BTreeMap<String, Rate>>,
     /// Set when the server shuts down. Long-running responses hold a receiver until they have
@@ -85,6 +83,7 @@ impl AppState {
             counters: Counters::default(),
             events: EventLog::new(),
             page: Page::new(),
+            #[cfg(feature = "snapshot")]
             snapshots: SnapshotCache::default(),
             rates: Mutex::default(),
             shutdown: watch::Sender::new(false),
