@@ -1,9 +1,9 @@
 //! Makes `fuzz/seeds/TARGET/*`: small inputs that reach deep, written by the crates themselves.
 //! Run it with `cargo xtask seeds`; what it makes is in the repository.
 //!
-//! Inputs of targets that take values instead of bytes (`Arbitrary`) are not made here: those were kept
-//! from runs, made small by `cargo fuzz cmin`. Only those of `client` and `camera` are: an adversary has to
-//! do many things before a session is where he wants it.
+//! Inputs of targets that take values instead of bytes (`Arbitrary`) are not made here: those were
+//! kept from runs, made small by `cargo fuzz cmin`. Only those of `client` and `camera` are: an
+//! adversary has to do many things before a session is where he wants it.
 
 use std::fs;
 use std::path::Path;
@@ -369,7 +369,8 @@ fn carry(head: u8, from: &mut Connection, to: &mut Connection, now: Instant, see
 
 /// What the targets `client` and `camera` read: settings, how many datagrams come first, and steps.
 ///
-/// A step is a byte that says that there is one more, its variant as a fraction of 2^32, and its fields.
+/// A step is a byte that says that there is one more, its variant as a fraction of 2^32, and its
+/// fields.
 fn adversaries() {
     /// Variants of `ClientStep` in fuzz_targets/session/mod.rs, and which of them these are.
     const VARIANTS: u64 = 19;

@@ -1,6 +1,8 @@
-//! One RTSP connection against any client: what it sends, however it is cut, with frames and time between.
+//! One RTSP connection against any client: what it sends, however it is cut, with frames and time
+//! between.
 //!
-//! Input: steps. A byte says which, and how long it takes; bytes of the client stand behind two of their length.
+//! Input: steps. A byte says which, and how long it takes; bytes of the client stand behind two of
+//! their length.
 #![no_main]
 
 use std::net::SocketAddr;
@@ -84,7 +86,8 @@ fuzz_target!(|data: &[u8]| {
         }
         said += drain(&mut connection, now, &described, settings);
     }
-    // Frames and reports are small; an answer has less than a kilobyte, and a request 20 bytes or more.
+    // Frames and reports are small; an answer has less than a kilobyte, and a request 20 bytes or
+    // more.
     assert!(
         said <= 4_096 + (sent / 20) * 1_024 + data.len() * 2_048,
         "{said} for {sent}"

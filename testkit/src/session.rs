@@ -280,8 +280,8 @@ impl Simulation {
 
     fn step(&mut self, now: Instant) {
         self.now = now;
-        // An end that is called when it asked to be must have done something, or ask for a later time: else
-        // its owner would spin.
+        // An end that is called when it asked to be must have done something, or ask for a later
+        // time: else its owner would spin.
         if self.client_deadline <= now {
             self.client.handle_timeout(now);
             let busy = self.settle();

@@ -8,8 +8,8 @@ use crate::job::Job;
 use crate::report::Report;
 use crate::workspace::is_ci;
 
-/// Packages of Debian. The probe is a command that succeeds, or the path of a file that exists, if the
-/// package is installed.
+/// Packages of Debian. The probe is a command that succeeds, or the path of a file that exists, if
+/// the package is installed.
 #[rustfmt::skip]
 const PACKAGES: [Package; 19] = [
     ("ffmpeg -version", "ffmpeg", "playback of recordings and streams"),

@@ -80,7 +80,8 @@ pub(crate) struct Global {
     /// Log to standard error; repeat to log every frame
     #[arg(short, long, global = true, display_order = LAST, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
-    /// Configuration file with named cameras [default: tutk/cameras.toml in the platform's configuration directory]
+    /// Configuration file with named cameras [default: tutk/cameras.toml in the platform's
+    /// configuration directory]
     #[arg(long, global = true, value_name = "FILE", display_order = LAST)]
     pub(crate) config: Option<PathBuf>,
 }
@@ -149,7 +150,8 @@ pub(crate) struct SimulateArgs {
     /// Dialect to speak; auto follows the client
     #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
     pub(crate) dialect: DialectChoice,
-    /// H.264 or H.265 elementary stream to loop, one access unit per frame [default: a built-in clip]
+    /// H.264 or H.265 elementary stream to loop, one access unit per frame [default: a built-in
+    /// clip]
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
     /// Frames per second
@@ -164,7 +166,8 @@ pub(crate) struct SimulateArgs {
     /// Exit when the first client has left
     #[arg(long)]
     pub(crate) once: bool,
-    /// Challenge status: the key to use, or the reason for refusing [default: 6 with a 32-character ENR, otherwise 3]
+    /// Challenge status: the key to use, or the reason for refusing [default: 6 with a 32-character
+    /// ENR, otherwise 3]
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<ChallengeChoice>,
     /// Model name to report, for example HL_CAM4
@@ -173,7 +176,8 @@ pub(crate) struct SimulateArgs {
     /// Codec of the audio, a tone with a click every second
     #[arg(long, value_name = "CODEC", default_value = "pcmu")]
     pub(crate) audio: SoundChoice,
-    /// Write audio received from clients to this file: .wav, .aac, or another name for the plain frames
+    /// Write audio received from clients to this file: .wav, .aac, or another name for the plain
+    /// frames
     #[arg(long, value_name = "FILE")]
     pub(crate) talk_output: Option<PathBuf>,
     /// Fraction of sent packets to drop, 0 to 1
@@ -213,10 +217,12 @@ pub(crate) struct TalkArgs {
     /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the configuration file
     #[arg(value_name = "CAMERA")]
     pub(crate) camera: SecretText,
-    /// File to play: .wav (16-bit mono PCM at the camera's sample rate), or .aac (ADTS) for cameras that send AAC
+    /// File to play: .wav (16-bit mono PCM at the camera's sample rate), or .aac (ADTS) for cameras
+    /// that send AAC
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input: PathBuf,
-    /// Codec to send; needed only for a camera that sends no audio itself [default: the camera's codec]
+    /// Codec to send; needed only for a camera that sends no audio itself [default: the camera's
+    /// codec]
     #[arg(long, value_name = "CODEC")]
     pub(crate) codec: Option<TalkCodec>,
     #[command(flatten)]
@@ -228,7 +234,8 @@ pub(crate) struct DiscoverArgs {
     /// Cameras to query; without any, tutk sends a broadcast
     #[arg(value_name = "CAMERA")]
     pub(crate) cameras: Vec<SecretText>,
-    /// Broadcast address, with port 32761 by default [default: 255.255.255.255 if no CAMERA is given]
+    /// Broadcast address, with port 32761 by default [default: 255.255.255.255 if no CAMERA is
+    /// given]
     #[arg(long, value_name = "ADDR", value_parser = broadcast)]
     pub(crate) broadcast: Option<SocketAddr>,
     /// Seconds to wait for answers

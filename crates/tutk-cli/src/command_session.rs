@@ -41,7 +41,8 @@ pub(crate) struct CommandSession<'a> {
 }
 
 impl<'a> CommandSession<'a> {
-    /// Resolves the camera's address and starts to connect. Call [`authenticated`](Self::authenticated) next.
+    /// Resolves the camera's address and starts to connect. Call
+    /// [`authenticated`](Self::authenticated) next.
     pub(crate) async fn open(
         camera: CameraUrl,
         access: &Access,

@@ -121,7 +121,8 @@ pub(crate) fn error_line(text: impl fmt::Display) {
     write_line(text);
 }
 
-/// Prints one line to standard output. Ignores write errors, because the reader may have closed the pipe.
+/// Prints one line to standard output. Ignores write errors, because the reader may have closed the
+/// pipe.
 pub(crate) fn print(text: impl fmt::Display) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());

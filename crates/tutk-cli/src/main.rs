@@ -144,7 +144,8 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     Status::Usage.into()
 }
 
-/// Starts logging: warnings unless `--quiet` is set, more with each `-v`. The types of secrets redact them.
+/// Starts logging: warnings unless `--quiet` is set, more with each `-v`. The types of secrets
+/// redact them.
 fn start_log(quiet: bool, verbose: u8) {
     use tracing_subscriber::filter::LevelFilter;
     let level = match (quiet, verbose) {

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Creates or replaces the file, and creates its directories. A symbolic link stays and points to the new file.
+/// Creates or replaces the file, and creates its directories. A symbolic link stays and points to
+/// the new file.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,

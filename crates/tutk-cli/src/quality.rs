@@ -5,7 +5,8 @@ use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Bitrate, Resolution};
 use tutk_runtime::tutk_session::models::command_profile;
 
-/// Returns the command that selects this picture quality. An unknown model is treated as a 1080p camera.
+/// Returns the command that selects this picture quality. An unknown model is treated as a 1080p
+/// camera.
 pub(crate) fn request(model: Option<&str>, subtype: Subtype) -> Request {
     let profile = command_profile(model);
     let (resolution, bitrate) = match subtype {

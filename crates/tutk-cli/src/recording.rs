@@ -22,8 +22,8 @@ use crate::sink::{SOUND_DELAY, Sink, SinkError, SoundUnit, Unit};
 /// The time limit for closing the session.
 pub(crate) const CLOSE: Duration = Duration::from_secs(3);
 
-/// How much longer than `--seconds` a recording may take by the wall clock, for cameras whose clock is slow
-/// or stopped.
+/// How much longer than `--seconds` a recording may take by the wall clock, for cameras whose clock
+/// is slow or stopped.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// The interval of `--stats`.
@@ -418,7 +418,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         })
     }
 
-    /// Returns the length of the recording by the camera's clock. The last frame has the average duration.
+    /// Returns the length of the recording by the camera's clock. The last frame has the average
+    /// duration.
     fn length(&self) -> Duration {
         let Some((first, newest)) = self.span else {
             return Duration::ZERO;
@@ -432,7 +433,8 @@ impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
         span + shown.checked_div(between).unwrap_or_default()
     }
 
-    /// Returns `true` if the limit is reached within half a frame, for a camera that closes after its last frame.
+    /// Returns `true` if the limit is reached within half a frame, for a camera that closes after
+    /// its last frame.
     fn has_all_seconds(&self) -> bool {
         let half_a_frame = Duration::from_millis(25);
         let length = self.length() + half_a_frame;
@@ -493,7 +495,8 @@ pub(crate) fn current_phase(report: &Report) -> &'static str {
     phase.copied().unwrap_or(Phase::Stream).name()
 }
 
-/// Returns the count of numbers from `first` to `last`. They wrap at 2^32, in the dialect `summary` at 2^16.
+/// Returns the count of numbers from `first` to `last`. They wrap at 2^32, in the dialect `summary`
+/// at 2^16.
 fn run_length(first: u32, last: u32) -> u64 {
     let wide = last.wrapping_sub(first);
     let step = if last < first && first <= u32::from(u16::MAX) {

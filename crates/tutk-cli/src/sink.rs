@@ -1,4 +1,5 @@
-//! Writes frames as an elementary stream, MP4 or MPEG-TS to a file, to segments or to standard output.
+//! Writes frames as an elementary stream, MP4 or MPEG-TS to a file, to segments or to standard
+//! output.
 
 mod output;
 mod pattern;
@@ -270,8 +271,8 @@ impl Sink {
         }
     }
 
-    /// Starts a file with a key frame: checks its codec and truncates an old file. Returns the frame in the form
-    /// that the file needs.
+    /// Starts a file with a key frame: checks its codec and truncates an old file. Returns the
+    /// frame in the form that the file needs.
     fn start(&mut self, unit: Unit<'_>) -> Result<AccessUnit, SinkError> {
         self.close_segment()?;
         let codec = self.codec(unit)?;
@@ -313,7 +314,8 @@ impl Sink {
         };
         let mut writer = Writer::new(self.format, codec, sound);
         for (format, data, time) in self.early.drain(..) {
-            // Nothing can be written before the first video frame. Errors of this frame will repeat.
+            // Nothing can be written before the first video frame. Errors of this frame will
+            // repeat.
             if let Err(error) = writer.write_sound(format, &data, time) {
                 tracing::debug!(%error, "audio frame skipped");
             }

@@ -50,8 +50,8 @@ pub(crate) fn of_wire(format: Option<SoundFormat>) -> Option<AudioFormat> {
     AudioFormat::from_tutk(Some(format.codec), Some(format.flags))
 }
 
-/// Converts to the protocol's audio format. Returns `None` if the protocol has no code for the rate or the
-/// number of channels.
+/// Converts to the protocol's audio format. Returns `None` if the protocol has no code for the rate
+/// or the number of channels.
 pub(crate) fn wire_format(format: AudioFormat) -> Option<SoundFormat> {
     let (codec, flags) = format.to_tutk()?;
     Some(SoundFormat { codec, flags })

@@ -6,7 +6,8 @@ const MISTAKES: usize = 3;
 /// The largest number of suggestions.
 const SUGGESTIONS: usize = 3;
 
-/// Returns the known names closest to a mistyped one, nearest first. `-`, `_` and a space are equal.
+/// Returns the known names closest to a mistyped one, nearest first. `-`, `_` and a space are
+/// equal.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let plain = |name: &str| name.to_ascii_lowercase().replace(['_', ' '], "-");
     let name = plain(name);

@@ -57,7 +57,8 @@ impl TalkOutput {
         })
     }
 
-    /// Writes a frame. Counts frames that the file cannot hold, and returns a message for the first one.
+    /// Writes a frame. Counts frames that the file cannot hold, and returns a message for the first
+    /// one.
     pub(crate) fn take(&mut self, heard: &Heard) -> Result<Option<String>, Failure> {
         let Some(format) = AudioFormat::from_tutk(Some(heard.codec), Some(heard.flags)) else {
             return Ok(self.skip(format!(

@@ -352,7 +352,8 @@ fn go2rtc_recognises_what_is_piped() {
         let line = format!("{command} --frames 45");
         let output = serving.shell(&line).output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
-        // By its first bytes: a start code of four bytes and a sequence parameter set, or the sync byte of MPEG-TS.
+        // By its first bytes: a start code of four bytes and a sequence parameter set, or the sync
+        // byte of MPEG-TS.
         let begin: &[u8] = if ts { &[0x47] } else { &[0, 0, 0, 1, 0x67] };
         assert!(
             output.stdout.starts_with(begin),

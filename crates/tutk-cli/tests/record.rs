@@ -104,8 +104,8 @@ fn packets_out_of_order_and_twice_cost_nothing() {
     round_trip("summary", "clip.h264", H264, "100", &bad);
 }
 
-/// A network that loses one packet in fifty, and doubles and reorders others: without resend mode only what came
-/// whole is there, with it everything.
+/// A network that loses one packet in fifty, and doubles and reorders others: without resend mode
+/// only what came whole is there, with it everything.
 #[test]
 fn lost_packets_are_asked_for_again() {
     for (dialect, resend, loss, seed) in [

@@ -76,7 +76,8 @@ fn segments_begin_with_key_frames_and_lose_nothing() {
                 "{streams:?}"
             );
             sound += streams[1].packets;
-            // Sound and picture cover the same time, to a frame of either and what lay between two packets.
+            // Sound and picture cover the same time, to a frame of either and what lay between two
+            // packets.
             let [picture, sound] = &streams[..] else {
                 panic!("{streams:?}")
             };

@@ -4,9 +4,9 @@
 //! crate signs in and reads the list of cameras. Streaming needs no cloud afterwards. It makes only
 //! these requests:
 //!
-//! - [`SignIn::request`] to [`Service::SignIn`]: e-mail and hashed password, and key id and key in the
-//!   headers `Keyid` and `Apikey`. [`SignIn::parse_response`] returns a token, or that a second factor
-//!   is required.
+//! - [`SignIn::request`] to [`Service::SignIn`]: e-mail and hashed password, and key id and key in
+//!   the headers `Keyid` and `Apikey`. [`SignIn::parse_response`] returns a token, or that a second
+//!   factor is required.
 //! - [`SignIn::request_with_code`] to the same server: the same, and the code of the second factor.
 //! - [`Account::list_request`] to [`Service::CameraList`]: the token, and constants of the vendor's
 //!   app. [`Account::parse_list`] returns the cameras.

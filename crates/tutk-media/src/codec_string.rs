@@ -7,7 +7,8 @@ impl SequenceParameters {
     /// The codec with profile and level, for example `avc1.640028` (RFC 6381 section 3.3) or
     /// `hvc1.1.6.L93.B0` (ISO/IEC 14496-15 annex E), as [`MediaSource.isTypeSupported`] expects it.
     ///
-    /// [`MediaSource.isTypeSupported`]: https://www.w3.org/TR/media-source-2/#dom-mediasource-istypesupported
+    /// [`MediaSource.isTypeSupported`]:
+    /// https://www.w3.org/TR/media-source-2/#dom-mediasource-istypesupported
     #[must_use]
     pub fn codec_string(&self) -> String {
         match self.profile {

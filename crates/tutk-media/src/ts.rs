@@ -119,7 +119,8 @@ impl TsWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can continue.
+    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can
+    /// continue.
     pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Bytes, Error> {
         let codec = self.sets.codec();
         if let Err(error) = unit.check(codec) {

@@ -19,8 +19,9 @@ const CONTROL_QUEUE: usize = 16;
 
 /// Starts a task that keeps a session with a camera, and passes each event to `sink` at once.
 ///
-/// The task ends after [`SupervisorEvent::Ended`]: when it is closed, when it gives up, or when the last
-/// clone of the controller is dropped. Must be called within a tokio runtime that has I/O and time enabled.
+/// The task ends after [`SupervisorEvent::Ended`]: when it is closed, when it gives up, or when the
+/// last clone of the controller is dropped. Must be called within a tokio runtime that has I/O and
+/// time enabled.
 ///
 /// # Errors
 /// [`Error::Io`] if the system has no randomness.
@@ -42,7 +43,8 @@ pub fn spawn(
     })
 }
 
-/// Controls a driver's task: commands, audio to the camera, statistics. Clones control the same task.
+/// Controls a driver's task: commands, audio to the camera, statistics. Clones control the same
+/// task.
 #[derive(Clone)]
 pub struct Controller {
     control: mpsc::Sender<Control>,
@@ -68,19 +70,20 @@ impl Controller {
             .await
     }
 
-    /// Sends a command and waits for the answer. The camera gets commands of the same code one after the
-    /// other.
+    /// Sends a command and waits for the answer. The camera gets commands of the same code one
+    /// after the other.
     ///
     /// # Errors
-    /// [`Error::Unanswered`], [`Error::NotConnected`], [`Error::TooManyRequests`] or [`Error::Closed`].
+    /// [`Error::Unanswered`], [`Error::NotConnected`], [`Error::TooManyRequests`] or
+    /// [`Error::Closed`].
     pub async fn request(&self, request: impl Into<Request>) -> Result<Answer, Error> {
         let request = request.into();
         self.ask(|reply| Control::Command(request, Reply::Answer(reply)))
             .await
     }
 
-    /// Opens an audio channel to the camera, and returns when the camera is ready. There is one at a time. The
-    /// future does not borrow the controller.
+    /// Opens an audio channel to the camera, and returns when the camera is ready. There is one at
+    /// a time. The future does not borrow the controller.
     ///
     /// # Errors
     /// [`Error::Talk`] if the camera does not open the channel; [`Error::AlreadyTalking`];
@@ -147,7 +150,8 @@ impl Controller {
         self.control.closed().await;
     }
 
-    /// As [`request_close`](Self::request_close), without waiting. May have no effect while many calls wait.
+    /// As [`request_close`](Self::request_close), without waiting. May have no effect while many
+    /// calls wait.
     pub(crate) fn try_close(&self) {
         let _ = self.control.try_send(Control::Close);
     }

@@ -11,8 +11,8 @@ use tutk_session::{Discoverer, DiscoveryPlan, DiscoveryScope, Found, Interface, 
 use crate::error::Error;
 use crate::socket::{self, Inbox};
 
-/// Looks for cameras in each scope for `time`, and calls `found` for each camera that answers, once per address
-/// and dialect.
+/// Looks for cameras in each scope for `time`, and calls `found` for each camera that answers, once
+/// per address and dialect.
 ///
 /// Interfaces that are added or removed meanwhile are not noticed.
 ///
@@ -107,7 +107,8 @@ fn interface(listed: &if_addrs::Interface) -> Option<Interface> {
     })
 }
 
-/// Binds the plan's sockets. A socket that cannot be bound is left out, as long as there is another one.
+/// Binds the plan's sockets. A socket that cannot be bound is left out, as long as there is another
+/// one.
 fn bind(plan: &DiscoveryPlan) -> Result<Vec<Option<UdpSocket>>, Error> {
     let mut failed = None;
     let mut sockets = Vec::with_capacity(plan.sockets.len());

@@ -20,8 +20,8 @@ use crate::lookup::Lookup;
 use crate::socket::{self, Inbox, ReceiveBuffer, SocketStats};
 use crate::talk::{Opening, TalkQueue};
 
-/// The most calls of [`Controller::request`](crate::Controller::request) that wait for their answers. It
-/// leaves room for other commands in the session's own queue.
+/// The most calls of [`Controller::request`](crate::Controller::request) that wait for their
+/// answers. It leaves room for other commands in the session's own queue.
 pub const MAX_AWAITED_REQUESTS: usize = MAX_REQUESTS / 2;
 
 /// What a controller asks for.

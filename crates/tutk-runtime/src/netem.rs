@@ -20,8 +20,8 @@ pub struct Impairment {
     pub seed: u64,
 }
 
-/// How long datagrams are under way when some of them are to overtake others: without it there would be
-/// nobody to overtake.
+/// How long datagrams are under way when some of them are to overtake others: without it there
+/// would be nobody to overtake.
 const LATENCY: Duration = Duration::from_millis(3);
 
 /// The datagrams under way.

@@ -16,18 +16,19 @@ use crate::error::Error;
 
 /// The number of events that wait for a slow consumer.
 ///
-/// If the queue is full, frames are dropped up to the next key frame, and [`Session::overrun`] counts them.
+/// If the queue is full, frames are dropped up to the next key frame, and [`Session::overrun`]
+/// counts them.
 pub const EVENT_QUEUE: usize = 1024;
 
-/// Places in the queue that frames do not use, so that there is room for other events. The very last one
-/// is for [`SupervisorEvent::Ended`].
+/// Places in the queue that frames do not use, so that there is room for other events. The very
+/// last one is for [`SupervisorEvent::Ended`].
 const RESERVED: usize = 64;
 
 /// A session with one camera. It runs in a task of its own until it ends or this is dropped.
 ///
 /// With a [`ReconnectPolicy`](tutk_session::ReconnectPolicy) the task reconnects. Read the
-/// [`SupervisorEvent`]s with [`next_event`](Self::next_event), or only the frames through [`Stream`]. The
-/// [`Controller`] sends commands and returns statistics.
+/// [`SupervisorEvent`]s with [`next_event`](Self::next_event), or only the frames through
+/// [`Stream`]. The [`Controller`] sends commands and returns statistics.
 #[derive(Debug)]
 pub struct Session {
     events: mpsc::Receiver<SupervisorEvent>,
@@ -37,12 +38,12 @@ pub struct Session {
 
 /// Connects, and returns when the camera has authenticated the client. Earlier events are not kept.
 ///
-/// A [`ClientConfig`](tutk_session::ClientConfig) makes a single session, a [`SupervisorConfig`] one that
-/// reconnects.
+/// A [`ClientConfig`](tutk_session::ClientConfig) makes a single session, a [`SupervisorConfig`]
+/// one that reconnects.
 ///
 /// # Errors
-/// [`Error::Session`] if the session failed, [`Error::Io`] without a socket, or if the host name cannot be
-/// resolved.
+/// [`Error::Session`] if the session failed, [`Error::Io`] without a socket, or if the host name
+/// cannot be resolved.
 pub async fn connect(config: impl Into<SupervisorConfig>) -> Result<Session, Error> {
     let mut session = Session::start(config)?;
     loop {
@@ -107,7 +108,8 @@ impl Session {
         self.overrun.load(Ordering::Relaxed)
     }
 
-    /// Closes the session, and waits until the camera was informed. Events in the queue are dropped.
+    /// Closes the session, and waits until the camera was informed. Events in the queue are
+    /// dropped.
     ///
     /// # Errors
     /// The error of the session if it had failed before.

@@ -26,12 +26,12 @@ pub struct SimulatedCamera {
 
 /// Listens at `listen` and serves `config` to every client that comes, until closed or dropped.
 ///
-/// Must be called within a tokio runtime that has I/O and time enabled. With an [`Impairment`], what the
-/// camera sends goes through a network as bad as that.
+/// Must be called within a tokio runtime that has I/O and time enabled. With an [`Impairment`],
+/// what the camera sends goes through a network as bad as that.
 ///
 /// # Errors
-/// [`Error::Io`] if the port is in use, or the system gives no socket or no randomness; [`Error::Session`]
-/// if the configuration contradicts itself.
+/// [`Error::Io`] if the port is in use, or the system gives no socket or no randomness;
+/// [`Error::Session`] if the configuration contradicts itself.
 pub fn simulate(
     config: SimulatorConfig,
     listen: SocketAddr,

@@ -75,12 +75,12 @@ impl Talker {
         (talker, opening, is_ready)
     }
 
-    /// Sends a frame when it is due: frames are as far apart as their timestamps. Not cancel-safe: the frame
-    /// may have been sent.
+    /// Sends a frame when it is due: frames are as far apart as their timestamps. Not cancel-safe:
+    /// the frame may have been sent.
     ///
     /// # Errors
-    /// [`Error::Talk`] if the camera has closed the channel, or if the frame is too long (others may follow);
-    /// [`Error::NotConnected`] or [`Error::Closed`] if the session has ended.
+    /// [`Error::Talk`] if the camera has closed the channel, or if the frame is too long (others
+    /// may follow); [`Error::NotConnected`] or [`Error::Closed`] if the session has ended.
     pub async fn send(&mut self, sound: TalkSound) -> Result<(), Error> {
         let (began, first) = *self
             .origin

@@ -56,8 +56,8 @@ async fn disconnects(session: &mut Session, times: usize) {
     assert_eq!(frames, times);
 }
 
-/// The allocator counts for the whole process, so there is only this test. The clock is paused: the camera waits
-/// after its last frame.
+/// The allocator counts for the whole process, so there is only this test. The clock is paused: the
+/// camera waits after its last frame.
 #[tokio::test(start_paused = true)]
 async fn allocations() {
     datagrams_allocate_nothing().await;

@@ -1,6 +1,7 @@
 //! Reconnects over real UDP sockets on loopback. The policy itself is tested in tutk-session.
 //!
-//! Tokio's clock is paused: it jumps to the next timer when every task waits, so times can be compared exactly.
+//! Tokio's clock is paused: it jumps to the next timer when every task waits, so times can be
+//! compared exactly.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -92,8 +93,8 @@ async fn ended(session: &mut Session) -> Result<(), ConnectionError> {
 /// Timestamp and arrival of a frame.
 type Placed = (Duration, Instant);
 
-/// Reads `count` frames of a new session, numbered from 1, and returns the last. `before` is the last frame of
-/// the session before.
+/// Reads `count` frames of a new session, numbered from 1, and returns the last. `before` is the
+/// last frame of the session before.
 async fn frames(session: &mut Session, clip: &Clip, count: u32, before: Option<Placed>) -> Placed {
     let frame = |event| match event {
         SupervisorEvent::Frame(frame) => Some(frame),

@@ -1,5 +1,5 @@
-//! The whole receive path of a client, datagrams in and frames out, beside the same AEAD alone on the
-//! records that those datagrams carry.
+//! The whole receive path of a client, datagrams in and frames out, beside the same AEAD alone on
+//! the records that those datagrams carry.
 //!
 //! Rates are bytes of UDP payload a second, in all of them, so that they can be compared.
 
@@ -136,8 +136,8 @@ impl Recording {
         }
     }
 
-    /// What a runtime does with them; the frames that came out. Not inlined, so that a profiler can be
-    /// told to look at this and not at the camera.
+    /// What a runtime does with them; the frames that came out. Not inlined, so that a profiler can
+    /// be told to look at this and not at the camera.
     #[inline(never)]
     fn play(&mut self) -> usize {
         let Self {

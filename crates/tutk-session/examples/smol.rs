@@ -92,8 +92,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
                 Output::Timeout(deadline) => break deadline,
             }
         };
-        // 2. Feed it one input: the end, the time, or a datagram. The time is looked at first, so that
-        //    no flood of datagrams can keep it waiting.
+        // 2. Feed it one input: the end, the time, or a datagram. The time is looked at first, so
+        //    that no flood of datagrams can keep it waiting.
         if frames_left == 0 && !had_enough {
             client.close(Instant::now());
             continue;

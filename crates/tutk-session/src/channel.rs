@@ -98,7 +98,8 @@ impl Channel {
         Ok(written)
     }
 
-    /// Queues what DTLS has to send by itself, passes its events on, and says when its timer is due.
+    /// Queues what DTLS has to send by itself, passes its events on, and says when its timer is
+    /// due.
     pub fn flush<E>(
         &mut self,
         wrapper: &mut Wrapper,

@@ -33,8 +33,8 @@ pub struct Dialect {
     pub login: LoginLayout,
     /// Which password the AV login carries.
     pub password: PasswordRule,
-    /// Whether the login asks for resend mode. The summary's table does; what its camera sends is plain
-    /// all the same.
+    /// Whether the login asks for resend mode. The summary's table does; what its camera sends is
+    /// plain all the same.
     pub asks_for_resend: bool,
     /// The payload of K10000.
     pub connect_request: &'static [u8],
@@ -67,8 +67,8 @@ pub enum Transport {
 pub struct IotcTransport {
     /// How whole datagrams are obfuscated.
     pub cipher: Cipher,
-    /// Where the fields of the 88-byte discovery request stand, what the last four bytes of the session
-    /// request are, and what stands before the DTLS records of a datagram.
+    /// Where the fields of the 88-byte discovery request stand, what the last four bytes of the
+    /// session request are, and what stands before the DTLS records of a datagram.
     pub layout: IotcLayout,
 }
 
@@ -138,8 +138,8 @@ pub enum AuthIdRule {
 /// When the client's heartbeat (type 0x09) begins.
 ///
 /// The two readings agree on the wire where it counts: the heartbeat between K10001 and K10002
-/// carries at least count 2. The summary saw counts 2 and AV sequences 0, 1, 2 for K10000, heartbeat
-/// and K10002, so in its dialect nothing is sent before the challenge.
+/// carries at least count 2. The summary saw counts 2 and AV sequences 0, 1, 2 for K10000,
+/// heartbeat and K10002, so in its dialect nothing is sent before the challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeartbeatRule {
@@ -159,8 +159,8 @@ pub enum Liveness {
         /// Time from one to the next.
         every: Duration,
     },
-    /// The camera sends link probes (0x0a) inside DTLS and keepalives (0x0428, or 0x1202) outside; the client
-    /// answers both.
+    /// The camera sends link probes (0x0a) inside DTLS and keepalives (0x0428, or 0x1202) outside;
+    /// the client answers both.
     Probes {
         /// Time from one to the next. Not known of real cameras: this project's choice.
         every: Duration,
@@ -227,7 +227,8 @@ impl Dialect {
         media: MediaLayout::Slice,
     };
 
-    /// Cam v4 from firmware 4.52.9.5332: another transport, and inside DTLS as [`TRANSCODE`](Self::TRANSCODE).
+    /// Cam v4 from firmware 4.52.9.5332: another transport, and inside DTLS as
+    /// [`TRANSCODE`](Self::TRANSCODE).
     pub const CC51: Self = Self {
         name: "cc51",
         transport: Transport::Cc51,
@@ -237,7 +238,8 @@ impl Dialect {
     /// Every dialect there is.
     pub const ALL: [&'static Self; 3] = [&Self::TRANSCODE, &Self::CC51, &Self::SUMMARY];
 
-    /// The dialects that a client asks in when it was not told which one: those that real cameras speak.
+    /// The dialects that a client asks in when it was not told which one: those that real cameras
+    /// speak.
     pub const DETECTED: [&'static Self; 2] = [&Self::TRANSCODE, &Self::CC51];
 
     /// What stands around the DTLS records of a datagram.

@@ -11,11 +11,12 @@ use crate::dialect::Dialect;
 use crate::output::{Outbox, Output};
 use crate::wire::{End, Incoming};
 
-/// Time from one round of questions to the next. Rarer than a client's, because a round trip can only be
-/// told if the answer to one round comes before the next.
+/// Time from one round of questions to the next. Rarer than a client's, because a round trip can
+/// only be told if the answer to one round comes before the next.
 const ROUND: Duration = Duration::from_millis(500);
 
-/// The most answers that are remembered, so as not to report one twice. Over it, nothing new is reported.
+/// The most answers that are remembered, so as not to report one twice. Over it, nothing new is
+/// reported.
 const MAX_FOUND: usize = 1024;
 
 /// Whom to ask.
@@ -23,10 +24,11 @@ const MAX_FOUND: usize = 1024;
 pub struct Target {
     /// A camera, or a broadcast address.
     pub address: SocketAddr,
-    /// The camera's UID; all zeros asks any camera. Whether real cameras answer to that is not known; the
-    /// simulated one does.
+    /// The camera's UID; all zeros asks any camera. Whether real cameras answer to that is not
+    /// known; the simulated one does.
     pub uid: Uid,
-    /// The camera's AuthKey, where it is known. In `cc51` only a camera can be asked whose UID and AuthKey are.
+    /// The camera's AuthKey, where it is known. In `cc51` only a camera can be asked whose UID and
+    /// AuthKey are.
     pub auth_key: Option<AuthKey>,
 }
 
@@ -43,7 +45,8 @@ pub struct Found {
     pub round_trip: Duration,
 }
 
-/// Asks, and asks again, in every dialect for which the target says enough; reports each camera once for each dialect it answers in.
+/// Asks, and asks again, in every dialect for which the target says enough; reports each camera
+/// once for each dialect it answers in.
 ///
 /// The contract is the [`Client`](crate::Client)'s. It goes on until it is dropped.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use crate::url::DISCOVERY_PORT;
 pub enum DiscoveryScope {
     /// One address: a camera, or a broadcast address that the system routes.
     At(Target),
-    /// Every IPv4 network of this machine, except loopback. A request goes out on each interface that is up, to
-    /// 255.255.255.255 and to the network's own broadcast address.
+    /// Every IPv4 network of this machine, except loopback. A request goes out on each interface
+    /// that is up, to 255.255.255.255 and to the network's own broadcast address.
     Everywhere {
         /// The port. Cameras listen on [`DISCOVERY_PORT`].
         port: u16,

@@ -19,7 +19,8 @@ pub enum Error {
         /// How long.
         waited: Duration,
     },
-    /// The handshake began and never came to its end: with a wrong key the camera just falls silent.
+    /// The handshake began and never came to its end: with a wrong key the camera just falls
+    /// silent.
     #[error("dtls: wrong ENR, or camera silent (the handshake did not finish within {} s)", waited.as_secs_f32())]
     HandshakeUnfinished {
         /// How long the handshake was given.

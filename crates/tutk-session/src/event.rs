@@ -81,7 +81,8 @@ pub struct Stats {
     pub unknown: u64,
     /// DTLS records dropped: replayed, forged or out of place.
     pub records_dropped: u64,
-    /// Datagrams that were not sent because the owner did not poll: over 4096 waited, and the oldest went.
+    /// Datagrams that were not sent because the owner did not poll: over 4096 waited, and the
+    /// oldest went.
     pub unsent: u64,
     /// What the reassembler counted.
     pub media: video_reassembly::Stats,
@@ -89,11 +90,11 @@ pub struct Stats {
     pub groups: video_reassembly::ParityStats,
     /// What was missing and asked for again, in resend mode.
     pub tracker: video_reassembly::TrackerStats,
-    /// Bytes of memory that frames in assembly, frames that wait for an older one, groups and the list of missing
-    /// slices take now.
+    /// Bytes of memory that frames in assembly, frames that wait for an older one, groups and the
+    /// list of missing slices take now.
     pub held: usize,
-    /// Round trip, smoothed: as the camera reports it with its probes and, in resend mode, as slices take that
-    /// are asked for again.
+    /// Round trip, smoothed: as the camera reports it with its probes and, in resend mode, as
+    /// slices take that are asked for again.
     pub round_trip: Option<Duration>,
     /// UDP payload that came in the last whole second, bytes.
     pub receive_rate: u64,

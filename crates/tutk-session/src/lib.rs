@@ -51,7 +51,8 @@ pub mod internal {
     pub use crate::wire::{End, Incoming, Offer, Place, Question, Request, Wrapper};
 }
 
-// The crates whose types stand in this one's API, so that a user needs no line of their own for them.
+// The crates whose types stand in this one's API, so that a user needs no line of their own for
+// them.
 pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};
 pub use video_reassembly::{Frame, FramePolicy, Limits, Lost};
 pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

@@ -14,7 +14,8 @@ pub enum Output<'a, E> {
     Transmit(Transmit<'a>),
     /// Something happened that the owner may want to know.
     Event(E),
-    /// Nothing more to do before this instant: then call `handle_timeout`, unless something comes first.
+    /// Nothing more to do before this instant: then call `handle_timeout`, unless something comes
+    /// first.
     Timeout(Instant),
 }
 
@@ -32,9 +33,9 @@ pub struct Transmit<'a> {
 /// DTLS records stay within 1200 bytes (wire.md section 7); the wrapper stands before them.
 pub const MAX_DATAGRAM: usize = 1280;
 
-/// The most datagrams that wait to be polled. An owner that polls after each input never comes near it; one
-/// that takes a whole batch from a socket first must not be filled up by whoever sends. One more, and the
-/// oldest goes.
+/// The most datagrams that wait to be polled. An owner that polls after each input never comes near
+/// it; one that takes a whole batch from a socket first must not be filled up by whoever sends. One
+/// more, and the oldest goes.
 const MAX_QUEUED: usize = 4096;
 
 /// Datagrams and events that wait to be polled.

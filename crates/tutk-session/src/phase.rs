@@ -82,8 +82,8 @@ pub struct Deadlines {
     pub authentication: Duration,
     /// For a whole frame: the first one, and later each next one.
     pub stream: Duration,
-    /// For anything at all from the camera while no frame is waited for, in dialects whose cameras ask
-    /// whether we are there. How often real ones do is not known: this leaves them much time.
+    /// For anything at all from the camera while no frame is waited for, in dialects whose cameras
+    /// ask whether we are there. How often real ones do is not known: this leaves them much time.
     pub silence: Duration,
     /// For the answer to a command.
     pub command: Duration,
@@ -120,8 +120,8 @@ impl Default for Deadlines {
     }
 }
 
-/// So much later than `at`. A time that no clock will reach, such as [`Duration::MAX`] for "no limit",
-/// becomes one that no session will.
+/// So much later than `at`. A time that no clock will reach, such as [`Duration::MAX`] for "no
+/// limit", becomes one that no session will.
 pub fn later(at: Instant, by: Duration) -> Instant {
     const AGES: Duration = Duration::from_secs(3600 * 24 * 365);
     at.checked_add(by).unwrap_or_else(|| at + AGES)

@@ -33,7 +33,8 @@ pub fn from_enr(enr: impl AsRef<[u8]>) -> Psk {
 mod tests {
     use super::*;
 
-    /// ENR, AuthKey, key from the ENR, key from AuthKey and ENR (from another SHA-256 implementation).
+    /// ENR, AuthKey, key from the ENR, key from AuthKey and ENR (from another SHA-256
+    /// implementation).
     const KNOWN: &[[&str; 4]] = &[
         [
             "3K0efp/HI0qSZjNw",

@@ -1,4 +1,5 @@
-//! The camera address that people paste: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (wire.md section 13).
+//! The camera address that people paste: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (wire.md section
+//! 13).
 
 use std::borrow::Cow;
 use std::str::FromStr;

@@ -28,8 +28,8 @@ fn simulation(client: ClientConfig, camera: SimulatorConfig) -> Simulation {
     Simulation::new(client, camera, 3, |net| net.latency(MS(2)))
 }
 
-/// That pictures and sound are where they belong on the one time line, which `jumps` have left alone: each
-/// jump costs a stream no more than one step, and is the same for both.
+/// That pictures and sound are where they belong on the one time line, which `jumps` have left
+/// alone: each jump costs a stream no more than one step, and is the same for both.
 fn check_time(simulation: &Simulation, start: Duration) {
     for (frames, step) in [
         (simulation.record.video(), MS(50)),
@@ -140,8 +140,8 @@ fn constant_seconds_wrap_in_both_streams() {
     assert_eq!(simulation.client.stats().media.clock_jumps, 0);
 }
 
-/// K10092 sets the camera's clock by years, in the middle of the stream, and back: neither picture nor sound
-/// shows it.
+/// K10092 sets the camera's clock by years, in the middle of the stream, and back: neither picture
+/// nor sound shows it.
 #[test]
 fn a_clock_that_jumps_leaves_picture_and_sound_in_step() {
     for dialect in [&Dialect::TRANSCODE, &Dialect::SUMMARY] {

@@ -1,4 +1,5 @@
-//! What is cc51's own: its four packets, tags, tickets, wrapper and keepalives, byte by byte (wire.md section 6).
+//! What is cc51's own: its four packets, tags, tickets, wrapper and keepalives, byte by byte
+//! (wire.md section 6).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -241,7 +242,8 @@ fn a_client_that_knows_no_dialect_finds_either() {
     }
 }
 
-/// A handshake that is begun anew is one in another session, which must be asked for from the first packet.
+/// A handshake that is begun anew is one in another session, which must be asked for from the first
+/// packet.
 #[test]
 fn a_handshake_begun_anew_asks_for_another_session() {
     let mut script = Scripted::new(CC51);

@@ -112,7 +112,8 @@ fn a_camera_is_found_once_in_each_dialect_that_it_answers_in() {
     }
 }
 
-/// Only the UID's place in an answer is sure: real cameras may have anything where ours echo the session id.
+/// Only the UID's place in an answer is sure: real cameras may have anything where ours echo the
+/// session id.
 #[test]
 fn an_answer_counts_whatever_follows_the_uid() {
     let now = start();

@@ -1,4 +1,5 @@
-//! How the client shows that it lives, and answers what the camera asks in between (wire.md sections 4, 8 and 9).
+//! How the client shows that it lives, and answers what the camera asks in between (wire.md
+//! sections 4, 8 and 9).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -218,7 +218,8 @@ fn what_is_set_can_be_read() {
     }
 }
 
-/// A change of resolution begins with a key frame, in every client's stream, and that frame says so.
+/// A change of resolution begins with a key frame, in every client's stream, and that frame says
+/// so.
 #[test]
 fn a_frame_after_a_change_of_resolution_says_so() {
     for dialect in [&Dialect::TRANSCODE, &Dialect::CC51] {

@@ -1,4 +1,5 @@
-//! What goes by the camera's model, and by who asks: the DTLS suite, and the message that answers the challenge.
+//! What goes by the camera's model, and by who asks: the DTLS suite, and the message that answers
+//! the challenge.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -43,7 +44,8 @@ fn without_a_model_the_other_suite_is_tried_when_the_first_is_refused() {
     assert_eq!(simulation.client.stats().restarts, 1);
 }
 
-/// And when nothing answers it: here because the camera is cut off while the first hello is under way.
+/// And when nothing answers it: here because the camera is cut off while the first hello is under
+/// way.
 #[test]
 fn silence_makes_it_change_over_and_back() {
     for (camera, restarts) in [(Some("WYZEDB3"), 1), (Some("HL_CAM4"), 2)] {

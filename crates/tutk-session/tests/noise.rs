@@ -1,4 +1,5 @@
-//! Bad input at every phase and from everywhere: it is dropped and counted, and the session goes on.
+//! Bad input at every phase and from everywhere: it is dropped and counted, and the session goes
+//! on.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -42,8 +43,8 @@ fn other_port(of: SocketAddr) -> SocketAddr {
 /// What is made of a datagram that was sent before.
 type Spoil = fn(&mut StdRng, &[u8]) -> Vec<Vec<u8>>;
 
-/// Runs a session and hands both ends spoilt copies of what was sent last, each millisecond, from the right
-/// address and from two others.
+/// Runs a session and hands both ends spoilt copies of what was sent last, each millisecond, from
+/// the right address and from two others.
 fn run_spoilt(dialect: &'static Dialect, spoil: Spoil, wanted: fn(Phase) -> bool) -> Simulation {
     let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);
     camera.frames = Some(FRAMES as u64);
@@ -163,7 +164,8 @@ fn random_datagrams_are_dropped() {
     }
 }
 
-/// Random bytes behind a header that is right, so that they get as far as DTLS and the parsers behind.
+/// Random bytes behind a header that is right, so that they get as far as DTLS and the parsers
+/// behind.
 #[test]
 fn random_bodies_behind_right_headers_are_dropped() {
     for dialect in EACH {
@@ -262,7 +264,8 @@ fn flipped_bits_in_the_handshake_end_it_in_its_own_phase_or_do_nothing() {
     }
 }
 
-/// As above, but once: then the handshake is begun anew where it has to be, and the session goes on.
+/// As above, but once: then the handshake is begun anew where it has to be, and the session goes
+/// on.
 #[test]
 fn one_flipped_packet_in_the_handshake_costs_no_session() {
     let mut restarts = 0;

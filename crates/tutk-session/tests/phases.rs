@@ -1,4 +1,5 @@
-//! What the client says, when, and in which bytes, phase by phase (summary.md; wire.md sections 4 to 10).
+//! What the client says, when, and in which bytes, phase by phase (summary.md; wire.md sections 4
+//! to 10).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

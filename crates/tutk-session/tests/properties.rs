@@ -59,8 +59,8 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// The datagrams of a session of each dialect, from its beginning into the stream. Its keys are seeded, so that
-/// a replay against the same seeds is authentic up to where it differs.
+/// The datagrams of a session of each dialect, from its beginning into the stream. Its keys are
+/// seeded, so that a replay against the same seeds is authentic up to where it differs.
 fn recording(dialect: usize) -> &'static [Tapped] {
     static RECORDINGS: OnceLock<Vec<Vec<Tapped>>> = OnceLock::new();
     let record = |dialect| {

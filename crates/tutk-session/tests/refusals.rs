@@ -1,5 +1,5 @@
-//! Sessions that cannot be: wrong credentials, cameras that refuse, cameras that vanish. Each has its error, its
-//! phase and its time.
+//! Sessions that cannot be: wrong credentials, cameras that refuse, cameras that vanish. Each has
+//! its error, its phase and its time.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -99,8 +99,8 @@ fn a_wrong_enr_ends_in_the_handshake() {
     }
 }
 
-/// The summary's key has the AuthKey in it, and cc51's tags, which are wrong then: so silence. In transcode a
-/// simulated camera does not look at it.
+/// The summary's key has the AuthKey in it, and cc51's tags, which are wrong then: so silence. In
+/// transcode a simulated camera does not look at it.
 #[test]
 fn a_wrong_auth_key_matters_to_keys_and_tags() {
     let wrong = |client: &mut ClientConfig, _: &mut SimulatorConfig| {

@@ -71,7 +71,8 @@ fn what_is_lost_comes_all_the_same() {
                 let rate = simulation.client.stats().receive_rate;
                 assert!((50_000..400_000).contains(&rate), "{rate}");
                 simulation.run(25 * SECOND);
-                // 200 pictures are 10 s. The last ones have nothing behind them that shows their loss.
+                // 200 pictures are 10 s. The last ones have nothing behind them that shows their
+                // loss.
                 let [first, resent, with_parity] = simulation.record.sent;
                 assert!(
                     first > 1_000 && (parity || resent > 10),
@@ -141,7 +142,8 @@ fn a_camera_that_sends_plain_media_all_the_same_is_taken_at_its_word() {
     );
 }
 
-/// A camera that was asked for resend mode, lets us in, and sends nothing: the session is begun anew without it.
+/// A camera that was asked for resend mode, lets us in, and sends nothing: the session is begun
+/// anew without it.
 #[test]
 fn a_camera_that_stalls_is_asked_for_plain_media() {
     let mut script = Scripted::with(&Dialect::TRANSCODE, |config| {
@@ -174,7 +176,8 @@ fn a_camera_that_stalls_is_asked_for_plain_media() {
     assert_eq!(*script.error(), Error::Silent { phase, waited });
 }
 
-/// Media stops when probes are not answered, and goes on when they are: here their answers are lost.
+/// Media stops when probes are not answered, and goes on when they are: here their answers are
+/// lost.
 #[test]
 fn the_camera_stops_without_answers_to_its_probes() {
     let (mut client, mut camera) = pair(&Dialect::TRANSCODE, 3);

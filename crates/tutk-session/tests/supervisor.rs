@@ -567,7 +567,8 @@ fn gives_up_by_attempts_or_time() {
     by_attempts.give_up_attempts = Some(3);
     let mut by_time = policy();
     by_time.give_up_after = Some(S(20));
-    // The session ends at 0 s. Attempts fail at 5.5, 11.5 and 18.5 s. The next would start at 22.5 s.
+    // The session ends at 0 s. Attempts fail at 5.5, 11.5 and 18.5 s. The next would start at 22.5
+    // s.
     for policy in [by_attempts, by_time] {
         let config = SupervisorConfig::new(client(), policy);
         let mut world = World::new(config, camera(), 1);
@@ -808,8 +809,8 @@ fn incident() -> impl Strategy<Value = (u64, Incident)> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Whatever happens, in any order: frames keep to the time line, there is a socket only while one is
-    /// needed, and the stream returns when the camera does.
+    /// Whatever happens, in any order: frames keep to the time line, there is a socket only while
+    /// one is needed, and the stream returns when the camera does.
     #[test]
     fn stream_returns_after_any_incidents(
         on_demand: bool,

@@ -154,7 +154,8 @@ fn over_a_bad_network_it_is_heard_as_far_as_it_arrives() {
                 [TalkEvent::Ready],
                 "{dialect} {seed}"
             );
-            // The answer to the camera's login may be lost: then it hears nothing until it asks again.
+            // The answer to the camera's login may be lost: then it hears nothing until it asks
+            // again.
             say(&mut simulation, 200);
             let heard = heard(&simulation);
             assert!((75..200).contains(&heard.len()), "{seed}: {}", heard.len());
@@ -424,7 +425,8 @@ fn a_camera_that_does_not_want_to_listen_is_named() {
     assert!(!script.events.iter().any(owners));
 }
 
-/// Anybody who knows the session's id can begin a handshake on the channel: it must not keep the camera out.
+/// Anybody who knows the session's id can begin a handshake on the channel: it must not keep the
+/// camera out.
 #[test]
 fn a_spoilt_handshake_does_not_keep_the_camera_out() {
     let mut script = Scripted::new(&Dialect::TRANSCODE);

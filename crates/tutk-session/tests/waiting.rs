@@ -1,4 +1,5 @@
-//! How long a whole frame waits for an older one: as long as what is missing may come, and no longer.
+//! How long a whole frame waits for an older one: as long as what is missing may come, and no
+//! longer.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -103,7 +104,8 @@ impl Streaming {
     }
 }
 
-/// Each slice takes a DTLS record, and one that is 64 behind the newest is dropped: it makes no sense to wait for it.
+/// Each slice takes a DTLS record, and one that is 64 behind the newest is dropped: it makes no
+/// sense to wait for it.
 #[test]
 fn plain_media_waits_no_longer_than_dtls_lets_a_packet_be_late() {
     for comes_at_last in [false, true] {
@@ -164,7 +166,8 @@ fn in_resend_mode_frames_wait_for_what_was_asked_for() {
     assert!(camera.frames(true).into_iter().eq(1..=9));
 }
 
-/// A slice that never comes is given up after so many requests, and the frames behind it go at once.
+/// A slice that never comes is given up after so many requests, and the frames behind it go at
+/// once.
 #[test]
 fn in_resend_mode_frames_wait_no_longer_than_is_asked() {
     let mut camera = Streaming::new(true, LONG);

@@ -20,8 +20,8 @@ use tutk_session::Phase;
 use tutk_session::internal::AvCounter;
 use tutk_session::{Dialect, Liveness};
 
-/// How long a client may leave probes unanswered in resend mode: then media stops until it answers (wire.md
-/// section 12). How long real cameras wait is not known.
+/// How long a client may leave probes unanswered in resend mode: then media stops until it answers
+/// (wire.md section 12). How long real cameras wait is not known.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most answers to commands that wait to be sent to one client. A client repeats what is not

@@ -44,8 +44,8 @@ pub enum ClipError {
 }
 
 impl Clip {
-    /// The longest frame that is taken, bytes: what a client's default [`Limits`](tutk_session::Limits) let
-    /// through. A key frame at 2K is well under a tenth of it.
+    /// The longest frame that is taken, bytes: what a client's default
+    /// [`Limits`](tutk_session::Limits) let through. A key frame at 2K is well under a tenth of it.
     pub const MAX_FRAME: usize = 2 << 20;
 
     /// A clip of these frames, at `fps` frames per second.

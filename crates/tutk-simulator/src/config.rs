@@ -33,26 +33,29 @@ pub struct SimulatorConfig {
     pub clip: Clip,
     /// What is heard beside it; `None` is a camera without a microphone.
     pub sound: Option<Sound>,
-    /// Whether it has a speaker: then it calls back a client that wants to be heard, and its login says so.
+    /// Whether it has a speaker: then it calls back a client that wants to be heard, and its login
+    /// says so.
     pub speaker: bool,
-    /// How it sends to a client that asks for resend mode (wire.md section 12); `None`: plain, as to any other.
+    /// How it sends to a client that asks for resend mode (wire.md section 12); `None`: plain, as
+    /// to any other.
     pub resend: Option<ResendConfig>,
     /// What stands in the time of its frames.
     pub stamps: Stamps,
     /// The dialects it answers in.
     pub dialects: Vec<&'static Dialect>,
-    /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5 refuse.
+    /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5
+    /// refuse.
     pub status: ChallengeStatus,
-    /// What K10003 says after a right answer, at most [`MAX_HL_PAYLOAD`] bytes; `None` says success, and
-    /// what the clip is.
+    /// What K10003 says after a right answer, at most [`MAX_HL_PAYLOAD`] bytes; `None` says
+    /// success, and what the clip is.
     pub result: Option<ConnectResult>,
-    /// The vendor's model name, for K10003. As WYZEDB3 it takes no other DTLS suite than 0x00AE, and which of
-    /// some commands it knows goes by the model too.
+    /// The vendor's model name, for K10003. As WYZEDB3 it takes no other DTLS suite than 0x00AE,
+    /// and which of some commands it knows goes by the model too.
     pub model: Option<String>,
     /// How many frames each client gets before the camera ends the stream; `None` for no end.
     pub frames: Option<u64>,
-    /// How many clients are served at once. One more, and a client that has not proved itself yet has to
-    /// go; if all have, the new one is not answered.
+    /// How many clients are served at once. One more, and a client that has not proved itself yet
+    /// has to go; if all have, the new one is not answered.
     pub max_clients: usize,
     /// How long a client may be silent before it is dropped.
     pub idle: Duration,
@@ -60,7 +63,8 @@ pub struct SimulatorConfig {
     pub cookie_exchange: bool,
     /// Whether [`SimulatorEvent::KeyLog`](crate::SimulatorEvent::KeyLog) is wanted.
     pub key_log: bool,
-    /// Whether [`SimulatorEvent::SliceSent`](crate::SimulatorEvent::SliceSent) is wanted, for tests that must know what was under way.
+    /// Whether [`SimulatorEvent::SliceSent`](crate::SimulatorEvent::SliceSent) is wanted, for tests
+    /// that must know what was under way.
     pub trace_slices: bool,
     /// The cryptography; `None` takes the one this crate was built with.
     pub provider: Option<CryptoProvider>,
@@ -168,8 +172,9 @@ pub(crate) fn connect_result(config: &SimulatorConfig) -> Result<ConnectResult, 
     Ok(result)
 }
 
-/// K10003 for clip and sound, in the summary's words. Where the model stands, `cameraInfo.basicInfo.model`,
-/// is this project's choice, and so are the names of all codecs but H264 and AAC.
+/// K10003 for clip and sound, in the summary's words. Where the model stands,
+/// `cameraInfo.basicInfo.model`, is this project's choice, and so are the names of all codecs but
+/// H264 and AAC.
 fn describe(config: &SimulatorConfig) -> Result<ConnectResult, hl_ioctl::Error> {
     let clip = &config.clip;
     let device = DeviceConfig::default();

@@ -13,8 +13,8 @@ use tutk_session::internal::Outbox;
 use tutk_session::internal::Wrapper;
 use tutk_session::internal::later;
 
-/// How long a client that has had its last frame may take to go by itself: the last slices may still be
-/// under way.
+/// How long a client that has had its last frame may take to go by itself: the last slices may
+/// still be under way.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// One client's session on the camera's side.
@@ -75,7 +75,8 @@ impl Peer {
         self.av.phase()
     }
 
-    /// Whether its handshake is under way: more than a session request, which anybody can send in any name.
+    /// Whether its handshake is under way: more than a session request, which anybody can send in
+    /// any name.
     pub(crate) fn has_begun(&self) -> bool {
         self.main.dtls.has_started()
     }

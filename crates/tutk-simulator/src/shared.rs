@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) frames: Option<u64>,
     pub(crate) idle: Duration,
     pub(crate) trace_slices: bool,
-    /// The camera's address if it is IPv4. The discovery answer of the dialect `summary` carries it.
+    /// The camera's address if it is IPv4. The discovery answer of the dialect `summary` carries
+    /// it.
     pub(crate) listens: Option<SocketAddrV4>,
 }

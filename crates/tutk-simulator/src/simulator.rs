@@ -1,4 +1,5 @@
-//! The device's side of a session, simulated: for tests of this project's client and of everybody's.
+//! The device's side of a session, simulated: for tests of this project's client and of
+//! everybody's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +29,8 @@ use tutk_session::internal::{BACK, Channel, MAIN};
 use tutk_session::internal::{End, Incoming, Place, Question, Request, Wrapper};
 use tutk_session::{Epoch, Phase};
 
-/// A simulated camera, without I/O. It serves many clients at once, each from the clip's first frame.
+/// A simulated camera, without I/O. It serves many clients at once, each from the clip's first
+/// frame.
 ///
 /// The contract is the [`Client`](tutk_session::Client)'s: feed it one input, then call
 /// [`poll_output`](Self::poll_output) until it says [`Output::Timeout`].
@@ -50,12 +52,12 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A camera that listens at `listens`. All that is random is drawn from `rng`, except the key shares of
-    /// DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
+    /// A camera that listens at `listens`. All that is random is drawn from `rng`, except the key
+    /// shares of DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     ///
     /// # Errors
-    /// [`Error::Authentication`] if the challenge's status needs a longer ENR, or K10003 does not fit into a
-    /// packet; [`Error::Login`] if the ENR cannot be a password.
+    /// [`Error::Authentication`] if the challenge's status needs a longer ENR, or K10003 does not
+    /// fit into a packet; [`Error::Login`] if the ENR cannot be a password.
     pub fn new(
         config: SimulatorConfig,
         listens: SocketAddr,
@@ -128,8 +130,8 @@ impl Simulator {
         })
     }
 
-    /// Takes a datagram that came from `from`; it is decrypted in place. Poll afterwards. What makes no
-    /// sense is dropped and counted.
+    /// Takes a datagram that came from `from`; it is decrypted in place. Poll afterwards. What
+    /// makes no sense is dropped and counted.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
         let spoken = self
             .dialects
@@ -145,7 +147,8 @@ impl Simulator {
             // Not answered (wire.md section 4).
             Some(Incoming::Notice { uid }) if self.is_meant(uid) => {}
             Some(Incoming::Request(request)) => self.handle_request(now, at, from, &request),
-            // Nothing is done with it: it may be a replay, and heartbeats, which cannot, say the same.
+            // Nothing is done with it: it may be a replay, and heartbeats, which cannot, say the
+            // same.
             Some(Incoming::KeepaliveAnswer { session }) => {
                 let client = ClientId {
                     address: from,
@@ -203,8 +206,8 @@ impl Simulator {
         self.peers.keys().copied()
     }
 
-    /// Datagrams that were dropped because they made no sense or belong to no session, or because the owner
-    /// did not poll.
+    /// Datagrams that were dropped because they made no sense or belong to no session, or because
+    /// the owner did not poll.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped + self.outbox.overflowed()
@@ -214,8 +217,8 @@ impl Simulator {
         uid == self.end.uid() || uid == Uid::default()
     }
 
-    /// Where the AuthKey is only said, a wrong one is answered too. Whether real cameras look at it is not
-    /// known; to be silent here would make a wrong ENR look like a camera that is not there.
+    /// Where the AuthKey is only said, a wrong one is answered too. Whether real cameras look at it
+    /// is not known; to be silent here would make a wrong ENR look like a camera that is not there.
     fn handle_question(
         &mut self,
         dialect: &'static Dialect,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tutk_frame::{AudioFlags, Codec};
 
-/// Encoded sound that a [`Camera`](crate::Simulator) sends beside its [`Clip`](crate::Clip), over and over.
+/// Encoded sound that a [`Camera`](crate::Simulator) sends beside its [`Clip`](crate::Clip), over
+/// and over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sound {
     frames: Arc<[Bytes]>,

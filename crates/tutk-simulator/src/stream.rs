@@ -16,12 +16,12 @@ use crate::sound::Sound;
 use tutk_session::Dialect;
 use tutk_session::internal::later;
 
-/// How many slices go out at once. A key frame is hundreds: all at once they would overrun receive buffers
-/// that a real camera's Wi-Fi never could.
+/// How many slices go out at once. A key frame is hundreds: all at once they would overrun receive
+/// buffers that a real camera's Wi-Fi never could.
 const BURST: u32 = 8;
 
-/// The flag in the frame info that marks a key frame. Bit 0, as the vendor's public headers have it; not
-/// verified on hardware.
+/// The flag in the frame info that marks a key frame. Bit 0, as the vendor's public headers have
+/// it; not verified on hardware.
 const KEY_FLAG: u8 = 0x01;
 
 /// One client's media.
@@ -123,8 +123,8 @@ impl Stream {
         })
     }
 
-    /// Stops at once, in the middle of a frame if need be; or begins anew, video with a key frame. The
-    /// counts of frames and slices go on: they are never reset (wire.md section 10).
+    /// Stops at once, in the middle of a frame if need be; or begins anew, video with a key frame.
+    /// The counts of frames and slices go on: they are never reset (wire.md section 10).
     ///
     /// Other media have no source here: to switch them changes nothing that can be seen.
     pub(crate) fn switch(&mut self, now: Instant, media: Media, switch: Switch) {
@@ -272,8 +272,8 @@ impl Stream {
             return;
         };
         let (data, key) = (frame.data.clone(), frame.key);
-        // The clip's own time, not the clock's: frames are as far apart as the clip has them, however
-        // late this is called.
+        // The clip's own time, not the clock's: frames are as far apart as the clip has them,
+        // however late this is called.
         let taken = later(started, clip.due(number));
         let info = FrameInfo {
             codec: clip.codec(),

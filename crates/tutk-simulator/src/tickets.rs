@@ -12,10 +12,10 @@ const ADDRESS_LEN: usize = 18;
 
 /// Makes session ids and tickets (wire.md section 6).
 ///
-/// A question is a small packet in anybody's name, so nothing is kept of it: session id and ticket are
-/// HMACs of where it came from, and can be told again when the client comes back with them. The session
-/// id is another than the client's, so that a client that goes on with its own has no ticket for it. How
-/// real cameras draw theirs is not known.
+/// A question is a small packet in anybody's name, so nothing is kept of it: session id and ticket
+/// are HMACs of where it came from, and can be told again when the client comes back with them. The
+/// session id is another than the client's, so that a client that goes on with its own has no
+/// ticket for it. How real cameras draw theirs is not known.
 #[derive(Debug)]
 pub(crate) struct Tickets(Tagger);
 

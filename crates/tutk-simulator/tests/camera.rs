@@ -1,4 +1,5 @@
-//! The simulated camera, strict as the documents have it, against a client that says what it should not.
+//! The simulated camera, strict as the documents have it, against a client that says what it should
+//! not.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,4 +1,5 @@
-//! The device behind the commands: what it tells the caller, what it is silent to, and that nothing upsets it.
+//! The device behind the commands: what it tells the caller, what it is silent to, and that nothing
+//! upsets it.
 
 #![allow(
     clippy::unwrap_used,
@@ -251,8 +252,9 @@ fn code() -> impl Strategy<Value = u16> {
 }
 
 proptest! {
-    /// Whatever comes, in whatever order: an answer has the code of its question, a clean one has a clean
-    /// answer, what was not understood changes nothing, and all that can be read stays readable.
+    /// Whatever comes, in whatever order: an answer has the code of its question, a clean one has a
+    /// clean answer, what was not understood changes nothing, and all that can be read stays
+    /// readable.
     #[test]
     fn nothing_upsets_it(
         messages in prop::collection::vec(

@@ -31,8 +31,8 @@ const MAX_STEPS: usize = 256;
 /// Outputs of one input. A command, a datagram or a tick has a few; more than this has no end.
 const MAX_OUTPUTS: usize = 2048;
 
-/// Calls of `handle_timeout` at one instant until there is nothing more to do in it: a camera that is behind
-/// catches up slice by slice.
+/// Calls of `handle_timeout` at one instant until there is nothing more to do in it: a camera that
+/// is behind catches up slice by slice.
 const MAX_TICKS: usize = 20_000;
 
 /// Datagrams to the target that are kept to be played again.
@@ -444,8 +444,8 @@ impl World {
         }
     }
 
-    /// Drains everybody, as the contract asks after every input, and brings what is sent to the side that
-    /// nobody attacks.
+    /// Drains everybody, as the contract asks after every input, and brings what is sent to the
+    /// side that nobody attacks.
     fn settle(&mut self) {
         loop {
             self.poll_client();

@@ -1,5 +1,5 @@
-//! Cryptography for runs that must be repeatable, and many: the key exchange is a sum that anybody could
-//! do. All else is RustCrypto's.
+//! Cryptography for runs that must be repeatable, and many: the key exchange is a sum that anybody
+//! could do. All else is RustCrypto's.
 
 use dimpl::CryptoError;
 use tutk_session::dtls_psk::crypto::{

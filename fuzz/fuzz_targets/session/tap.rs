@@ -1,5 +1,5 @@
-//! Somebody in the middle who knows the key: DTLS ends at him, on either side, so that he can change and
-//! invent AV packets that are authentic.
+//! Somebody in the middle who knows the key: DTLS ends at him, on either side, so that he can
+//! change and invent AV packets that are authentic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! One camera and any number of clients, 2 ms apart, with simulated time. Each client's datagrams may be lost by
-//! a rule of the test's.
+//! One camera and any number of clients, 2 ms apart, with simulated time. Each client's datagrams
+//! may be lost by a rule of the test's.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! A crypto provider whose X25519 key shares come from a seed, so that a run can be repeated byte for byte.
-//! All else is the default provider's.
+//! A crypto provider whose X25519 key shares come from a seed, so that a run can be repeated byte
+//! for byte. All else is the default provider's.
 
 use std::sync::Mutex;
 

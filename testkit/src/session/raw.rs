@@ -1,5 +1,5 @@
-//! A client that says what a test tells it to, and nothing else: DTLS by itself, everything inside by hand. A
-//! network without delay; simulated time.
+//! A client that says what a test tells it to, and nothing else: DTLS by itself, everything inside
+//! by hand. A network without delay; simulated time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

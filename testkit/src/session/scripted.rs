@@ -1,5 +1,5 @@
-//! A camera that says what a test tells it to, and nothing else: DTLS by itself, everything inside by hand. A
-//! network without delay; simulated time.
+//! A camera that says what a test tells it to, and nothing else: DTLS by itself, everything inside
+//! by hand. A network without delay; simulated time.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -22,7 +22,8 @@ pub(crate) struct RecordArgs {
     /// recordings/%Y-%m-%d/%H-%M-%S.mp4
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// File format [default: from the file name; on standard output the plain H.264 or H.265 stream]
+    /// File format [default: from the file name; on standard output the plain H.264 or H.265
+    /// stream]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
     /// Start a new file at the first key frame after this time, for example 10m or 1h30m
@@ -31,8 +32,8 @@ pub(crate) struct RecordArgs {
     /// Delete segments older than this, for example 7d; only files that match the pattern
     #[arg(long, value_name = "TIME", value_parser = span, requires = "segment")]
     pub(crate) keep: Option<Duration>,
-    /// Delete the oldest segments when all segments together exceed this size, for example 20G or 512MiB;
-    /// checked when a segment starts
+    /// Delete the oldest segments when all segments together exceed this size, for example 20G or
+    /// 512MiB; checked when a segment starts
     #[arg(long, value_name = "SIZE", requires = "segment")]
     pub(crate) max_size: Option<ByteSize>,
     /// Stop after this many seconds of video
@@ -47,8 +48,8 @@ pub(crate) struct RecordArgs {
     /// Seconds to keep reconnecting after the stream was interrupted; 0 disables reconnecting
     #[arg(long, value_name = "S", default_value = "300", value_parser = seconds_or_none)]
     pub(crate) reconnect: Duration,
-    /// Request retransmission of lost packets; auto does so for models known to support it. Not verified with
-    /// real cameras; tutk falls back to the plain stream
+    /// Request retransmission of lost packets; auto does so for models known to support it. Not
+    /// verified with real cameras; tutk falls back to the plain stream
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) resend: ResendChoice,
     /// Print statistics every 5 seconds: frames, bitrate, losses, round trip, reconnects

@@ -20,7 +20,8 @@ pub(crate) struct ServeArgs {
     /// RTSP address, or off [default: 127.0.0.1:8554, or the file's `rtsp`]
     #[arg(long, value_name = "ADDR:PORT", value_parser = Listen::from_str)]
     pub(crate) rtsp: Option<Listen>,
-    /// HTTP address for the page, streams and API, or off [default: 127.0.0.1:8888, or the file's `http`]
+    /// HTTP address for the page, streams and API, or off [default: 127.0.0.1:8888, or the file's
+    /// `http`]
     #[arg(long, value_name = "ADDR:PORT", value_parser = Listen::from_str)]
     pub(crate) http: Option<Listen>,
     /// Disable authentication

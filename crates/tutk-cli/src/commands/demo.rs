@@ -105,7 +105,8 @@ impl<'a> Comparison<'a> {
     fn compare(&mut self, frame: &Frame) {
         let is_sound = frame.kind == MediaKind::Audio;
         let (what, number, same) = if is_sound {
-            // Audio frames before the first key frame are skipped. The protocol numbers frames from 1.
+            // Audio frames before the first key frame are skipped. The protocol numbers frames from
+            // 1.
             let number = u64::from(frame.number).saturating_sub(1);
             let sent = self.sound.and_then(|sound| nth(sound.frames(), number));
             (

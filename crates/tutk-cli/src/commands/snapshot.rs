@@ -140,7 +140,8 @@ fn encode(_: &Bytes, _: u8, _: &mut Report) -> Result<Vec<u8>, Failure> {
     ))
 }
 
-/// Replaces the file atomically, because snapshots are often repeated under one name while others read it.
+/// Replaces the file atomically, because snapshots are often repeated under one name while others
+/// read it.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Devices and pipes are written in place.
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {

@@ -131,7 +131,8 @@ pub(crate) fn check(
     Ok((path, contents))
 }
 
-/// Merges an account's cameras into the file, and creates it if necessary. Returns its path and the changes.
+/// Merges an account's cameras into the file, and creates it if necessary. Returns its path and the
+/// changes.
 ///
 /// # Errors
 /// Fails if the file cannot be read, parsed or written. It is unchanged then.

@@ -14,8 +14,8 @@ pub(super) fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Returns the range of a parameter's value by the rules of `tutk_session::CameraUrl`: the first with that
-/// name, in any case.
+/// Returns the range of a parameter's value by the rules of `tutk_session::CameraUrl`: the first
+/// with that name, in any case.
 pub(super) fn parameter(url: &str, name: &str) -> Option<Range<usize>> {
     let (before, query) = url.split_once('?')?;
     let query = query.split('#').next()?;

@@ -14,7 +14,8 @@ use crate::camera;
 use crate::failure::Failure;
 use crate::quality;
 
-/// The time limit for closing. It is shorter than the time after which a signal terminates the program.
+/// The time limit for closing. It is shorter than the time after which a signal terminates the
+/// program.
 const CLOSE: Duration = Duration::from_secs(4);
 
 /// All cameras, recorders and listeners.

@@ -11,13 +11,14 @@ use jiff::{Timestamp, ZonedDateTime};
 
 use crate::failure::Failure;
 
-/// The largest number of segments with the same name except for their number. They occur with a pattern
-/// without seconds and a camera that disconnects often.
+/// The largest number of segments with the same name except for their number. They occur with a
+/// pattern without seconds and a camera that disconnects often.
 const MAX_SAME: u32 = 10_000;
 
 /// A pattern for the names of segments, for example `/recordings/front/%Y-%m-%d/%H-%M-%S.mp4`.
 ///
-/// If a file exists, `-2`, `-3` and so on is inserted before the extension. Files are never overwritten.
+/// If a file exists, `-2`, `-3` and so on is inserted before the extension. Files are never
+/// overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     /// The directory before the first directive.

@@ -29,8 +29,8 @@ pub(crate) struct Retention {
 }
 
 impl Segments {
-    /// Deletes old segments in a separate thread, because directories can be large and disks slow. Keeps
-    /// `current`, and reserves the size of the previous segment for it.
+    /// Deletes old segments in a separate thread, because directories can be large and disks slow.
+    /// Keeps `current`, and reserves the size of the previous segment for it.
     pub(super) fn sweep(&self, current: &Path) -> Option<JoinHandle<()>> {
         if self.retention == Retention::default() {
             return None;

@@ -106,8 +106,8 @@ pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// What ffprobe says of the only stream: codec, width, height and the number of packets. `None` where
-/// there is no ffprobe, which is an error where CI is set.
+/// What ffprobe says of the only stream: codec, width, height and the number of packets. `None`
+/// where there is no ffprobe, which is an error where CI is set.
 pub fn probe(path: &Path) -> Option<String> {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-count_packets", "-of", "csv=p=0"])
@@ -130,7 +130,8 @@ pub fn probe(path: &Path) -> Option<String> {
     }
 }
 
-/// Says that a test has not seen to something for want of a program, which is an error where CI is set.
+/// Says that a test has not seen to something for want of a program, which is an error where CI is
+/// set.
 #[track_caller]
 pub fn missing(program: &str, error: &std::io::Error) {
     let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -148,8 +149,8 @@ pub struct Stream {
     pub end: f64,
 }
 
-/// The streams of a file that ffmpeg decodes without a word. `None` where there is no ffmpeg, which is an
-/// error where CI is set.
+/// The streams of a file that ffmpeg decodes without a word. `None` where there is no ffmpeg, which
+/// is an error where CI is set.
 pub fn streams(path: &Path) -> Option<Vec<Stream>> {
     probe(path)?;
     let decoded = Command::new("ffmpeg")
@@ -205,8 +206,8 @@ pub fn private(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Whether ffmpeg gets so many pictures of a stream; `None` where there is no ffmpeg, which is an error where CI is
-/// set.
+/// Whether ffmpeg gets so many pictures of a stream; `None` where there is no ffmpeg, which is an
+/// error where CI is set.
 pub fn plays(url: &str, frames: u32) -> Option<bool> {
     probe(Path::new(&asset("clip.h264")))?;
     // It gives up after 20 s without a packet.

@@ -120,8 +120,8 @@ impl Mp4Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can continue.
-    /// [`Error::Mp4`]: a box could not be written.
+    /// [`Error::UnitTooLarge`], [`Error::VideoChanged`]: the unit is skipped, and writing can
+    /// continue. [`Error::Mp4`]: a box could not be written.
     pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Vec<u8>, Error> {
         let output = self.muxer.write(unit, time)?;
         Ok(self.append(output))

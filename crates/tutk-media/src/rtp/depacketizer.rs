@@ -104,8 +104,8 @@ impl RtpDepacketizer {
     ///
     /// # Errors
     ///
-    /// [`Error::RtpPacket`], [`Error::UnitTooLarge`]: the packet and its frame are dropped, and receiving can
-    /// continue.
+    /// [`Error::RtpPacket`], [`Error::UnitTooLarge`]: the packet and its frame are dropped, and
+    /// receiving can continue.
     pub fn handle_packet(&mut self, packet: &[u8]) -> Result<(), Error> {
         let packet = RtpPacket::parse(packet).map_err(|error| Error::RtpPacket {
             expected: "a whole RTP packet",

@@ -16,8 +16,8 @@ const SMALL: usize = 1 << 20;
 /// Below this, bytes, there is no use in asking on.
 const LEAST: usize = 64 << 10;
 
-/// The kernel doubles what it is asked for, to have room for what it notes beside each datagram, and tells the
-/// doubled number (socket(7)).
+/// The kernel doubles what it is asked for, to have room for what it notes beside each datagram,
+/// and tells the doubled number (socket(7)).
 const DOUBLED: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
 
 /// Which setting bounds it.
@@ -33,8 +33,8 @@ const BOUND_BY: &str = if cfg!(target_os = "linux") {
 pub struct ReceiveBuffer {
     /// What was asked for, bytes.
     pub asked: usize,
-    /// What the system gave, bytes in the measure of [`asked`](Self::asked); 0 if it does not tell. On Linux it
-    /// gives no more than `net.core.rmem_max`.
+    /// What the system gave, bytes in the measure of [`asked`](Self::asked); 0 if it does not tell.
+    /// On Linux it gives no more than `net.core.rmem_max`.
     pub given: usize,
 }
 
@@ -44,14 +44,14 @@ pub struct ReceiveBuffer {
 pub struct SocketStats {
     /// Its receive buffer.
     pub receive_buffer: ReceiveBuffer,
-    /// Datagrams that the kernel dropped, nearly always because the buffer was full; those since the newest
-    /// datagram that came are not counted yet. `None` where the system does not tell, which is anywhere but on
-    /// Linux.
+    /// Datagrams that the kernel dropped, nearly always because the buffer was full; those since
+    /// the newest datagram that came are not counted yet. `None` where the system does not tell,
+    /// which is anywhere but on Linux.
     pub kernel_drops: Option<u64>,
 }
 
-/// Asks for a buffer of so many bytes. Linux gives what it may; others refuse what is too much, and are asked for
-/// less.
+/// Asks for a buffer of so many bytes. Linux gives what it may; others refuse what is too much, and
+/// are asked for less.
 pub(super) fn ask(socket: &Socket, bytes: usize) {
     let mut size = bytes;
     while let Err(error) = socket.set_recv_buffer_size(size) {

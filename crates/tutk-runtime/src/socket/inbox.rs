@@ -15,7 +15,8 @@ const DATAGRAM: usize = 65_536;
 /// How many datagrams are taken from the socket before timers and commands are looked at again.
 const BATCH: usize = 64;
 
-/// Takes datagrams from a socket, many for each time it wakes up, into one buffer: nothing is allocated for each.
+/// Takes datagrams from a socket, many for each time it wakes up, into one buffer: nothing is
+/// allocated for each.
 pub(crate) struct Inbox {
     buffer: Vec<u8>,
     notes: Notes,
@@ -48,7 +49,8 @@ impl Inbox {
 
     /// The next datagram that is there without waiting.
     pub(crate) fn next(&mut self, socket: &UdpSocket) -> Option<(SocketAddr, &mut [u8])> {
-        // The kernel's note is a sum, so one for each batch is enough. To take it costs a third of a datagram.
+        // The kernel's note is a sum, so one for each batch is enough. To take it costs a third of
+        // a datagram.
         let first = self.left == BATCH;
         self.left = self.left.checked_sub(1)?;
         let received = if first {
@@ -68,14 +70,15 @@ impl Inbox {
         }
     }
 
-    /// Datagrams that the kernel dropped, if it was asked to [count](count_drops) them. It counts for each socket,
-    /// so this makes sense only where datagrams are taken from one.
+    /// Datagrams that the kernel dropped, if it was asked to [count](count_drops) them. It counts
+    /// for each socket, so this makes sense only where datagrams are taken from one.
     pub(crate) fn kernel_drops(&self) -> u64 {
         self.notes.dropped()
     }
 }
 
-/// Linux: the kernel notes beside a datagram how many it had dropped before it (`SO_RXQ_OVFL`, socket(7)).
+/// Linux: the kernel notes beside a datagram how many it had dropped before it (`SO_RXQ_OVFL`,
+/// socket(7)).
 #[cfg(target_os = "linux")]
 mod receive {
     use std::io::{self, IoSliceMut};
@@ -134,7 +137,8 @@ mod receive {
                 Some(room),
                 MsgFlags::empty(),
             )?;
-            // Nothing is noted as long as nothing was dropped. Only what was not asked for would not fit.
+            // Nothing is noted as long as nothing was dropped. Only what was not asked for would
+            // not fit.
             for note in message.cmsgs().into_iter().flatten() {
                 if let ControlMessageOwned::RxqOvfl(count) = note {
                     *dropped += u64::from(count.wrapping_sub(*told));

@@ -47,7 +47,8 @@ impl Drop for Relay {
     }
 }
 
-/// Clients ask at `front`, and are answered from a port of its own: that is where they send to from then on.
+/// Clients ask at `front`, and are answered from a port of its own: that is where they send to from
+/// then on.
 async fn spawn(
     front: &Arc<UdpSocket>,
     muted: &Arc<AtomicBool>,

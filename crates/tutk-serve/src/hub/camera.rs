@@ -31,12 +31,13 @@ pub struct CameraSettings {
     pub client: ClientConfig,
     /// When there is a session; on demand by default.
     pub keep: Keep,
-    /// How to reconnect. By default as [`ReconnectPolicy`], and the very first session is retried, too.
+    /// How to reconnect. By default as [`ReconnectPolicy`], and the very first session is retried,
+    /// too.
     pub policy: ReconnectPolicy,
     /// The limits of the frame buffer.
     pub kept: KeptLimits,
-    /// Commands that are sent each time the camera has authenticated the client, for example to set the video
-    /// quality. Their answers are ignored.
+    /// Commands that are sent each time the camera has authenticated the client, for example to set
+    /// the video quality. Their answers are ignored.
     pub greeting: Vec<Request>,
 }
 
@@ -65,8 +66,8 @@ impl CameraSettings {
     }
 }
 
-/// A camera of the [`Hub`](super::Hub). Clones are handles of the same camera. A handle alone does not keep
-/// the session.
+/// A camera of the [`Hub`](super::Hub). Clones are handles of the same camera. A handle alone does
+/// not keep the session.
 #[derive(Debug, Clone)]
 pub struct Camera {
     name: Arc<str>,
@@ -97,7 +98,8 @@ impl Camera {
         }
     }
 
-    /// Returns the muxer of a format, shared with other viewers. Returns `None` if the stream has no video.
+    /// Returns the muxer of a format, shared with other viewers. Returns `None` if the stream has
+    /// no video.
     #[cfg(feature = "http")]
     pub(crate) fn muxer(
         &self,
@@ -136,7 +138,8 @@ impl Camera {
         Ok(lease)
     }
 
-    /// Returns the description of the stream, if it is known. [`description`](Self::description) waits for it.
+    /// Returns the description of the stream, if it is known. [`description`](Self::description)
+    /// waits for it.
     #[must_use]
     pub fn shown(&self) -> Option<Arc<StreamDescription>> {
         self.shared.lock().description.clone()
@@ -177,12 +180,13 @@ impl Camera {
         }
     }
 
-    /// Sends a command and waits for its answer. Starts a session if there is none. The camera gets commands of
-    /// the same code one after the other.
+    /// Sends a command and waits for its answer. Starts a session if there is none. The camera gets
+    /// commands of the same code one after the other.
     ///
     /// # Errors
-    /// [`Error::Unanswered`]; [`Error::Down`] if the attempt failed, or the session ended before the answer;
-    /// [`Error::Busy`] or [`Error::TooLong`] if the command is not sent; [`Error::Closed`].
+    /// [`Error::Unanswered`]; [`Error::Down`] if the attempt failed, or the session ended before
+    /// the answer; [`Error::Busy`] or [`Error::TooLong`] if the command is not sent;
+    /// [`Error::Closed`].
     pub async fn command(&self, request: impl Into<Request>) -> Result<Answer, Error> {
         let request = request.into();
         if request.payload.len() > MAX_HL_PAYLOAD {
@@ -196,11 +200,12 @@ impl Camera {
         Ok(self.controller.request(request).await?)
     }
 
-    /// Opens an audio channel to the camera. Starts a session if there is none. There is one channel at a time.
+    /// Opens an audio channel to the camera. Starts a session if there is none. There is one
+    /// channel at a time.
     ///
     /// # Errors
-    /// [`Error::Session`] if the camera does not open the channel or it is in use; [`Error::Down`] if there is no
-    /// session; [`Error::Closed`].
+    /// [`Error::Session`] if the camera does not open the channel or it is in use; [`Error::Down`]
+    /// if there is no session; [`Error::Closed`].
     pub async fn talk(&self) -> Result<HubTalker, Error> {
         let lease = self.lease();
         self.up().await?;

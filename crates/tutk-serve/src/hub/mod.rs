@@ -39,8 +39,8 @@ use crate::limits::MAX_NAME_BYTES;
 
 /// The cameras of a server, by name. Clones share the same cameras.
 ///
-/// Dropping the last clone, with all [`Camera`]s and [`Viewer`]s, closes the sessions without waiting.
-/// [`close`](Self::close) waits until they are closed.
+/// Dropping the last clone, with all [`Camera`]s and [`Viewer`]s, closes the sessions without
+/// waiting. [`close`](Self::close) waits until they are closed.
 #[derive(Debug, Clone, Default)]
 pub struct Hub {
     cameras: Arc<Mutex<BTreeMap<String, Camera>>>,
@@ -61,8 +61,9 @@ impl Hub {
     /// Must be called within a tokio runtime that has I/O and time enabled.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] if the name is empty, longer than [`MAX_NAME_BYTES`], or contains `/` or a control
-    /// character; [`Error::AlreadyExists`]; [`Error::Session`] if the system has no randomness.
+    /// [`Error::InvalidName`] if the name is empty, longer than [`MAX_NAME_BYTES`], or contains `/`
+    /// or a control character; [`Error::AlreadyExists`]; [`Error::Session`] if the system has no
+    /// randomness.
     pub fn add(&self, name: &str, settings: CameraSettings) -> Result<Camera, Error> {
         let bad = |c: char| c == '/' || c.is_control();
         if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(bad) {
@@ -103,14 +104,15 @@ impl Hub {
         self.lock().values().cloned().collect()
     }
 
-    /// Returns a receiver that is marked as changed when a camera's state changes, and when cameras are added
-    /// or removed. Several changes may be reported as one.
+    /// Returns a receiver that is marked as changed when a camera's state changes, and when cameras
+    /// are added or removed. Several changes may be reported as one.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Lists the URLs of an output until the returned value is dropped. Outputs call this when they start.
+    /// Lists the URLs of an output until the returned value is dropped. Outputs call this when they
+    /// start.
     #[must_use]
     pub fn register(&self, scheme: UrlScheme) -> Registration {
         self.outputs.register(scheme)
@@ -122,8 +124,8 @@ impl Hub {
         self.outputs.all()
     }
 
-    /// Removes the camera and waits until its session is closed. Its viewers still get the frames in the
-    /// buffer. Returns `false` if there is no camera of that name.
+    /// Removes the camera and waits until its session is closed. Its viewers still get the frames
+    /// in the buffer. Returns `false` if there is no camera of that name.
     pub async fn remove(&self, name: &str) -> bool {
         let camera = self.lock().remove(name);
         if let Some(camera) = &camera {

@@ -10,8 +10,8 @@ use super::description::StreamDescription;
 use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, LiveFrame, MAX_LAG};
 use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 
-/// The shared state of one camera. The lock is held briefly and never across an await: once to add a frame, and
-/// once for each viewer to get it.
+/// The shared state of one camera. The lock is held briefly and never across an await: once to add
+/// a frame, and once for each viewer to get it.
 #[derive(Debug)]
 pub(super) struct Shared {
     inner: Mutex<Inner>,

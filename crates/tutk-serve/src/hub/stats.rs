@@ -14,7 +14,8 @@ pub enum CameraState {
     Connecting,
     /// The camera has authenticated the client.
     Up,
-    /// The session ended or could not be set up. Contains the reason and the time of the next attempt.
+    /// The session ended or could not be set up. Contains the reason and the time of the next
+    /// attempt.
     Down(Disconnect),
     /// The hub gave up. The next attempt is made when a viewer comes or after half a minute.
     Failed(tutk_runtime::Error),
@@ -84,8 +85,8 @@ pub struct CameraStats {
     pub kept_frames: usize,
     /// Bytes of these frames.
     pub kept_bytes: usize,
-    /// Groups of pictures that did not fit into the buffer ([`KeptLimits`](super::KeptLimits)), so that new
-    /// viewers could not start with them.
+    /// Groups of pictures that did not fit into the buffer ([`KeptLimits`](super::KeptLimits)), so
+    /// that new viewers could not start with them.
     pub groups_cut: u64,
     /// Frames skipped by viewers, including former ones.
     pub missed: u64,

@@ -1,4 +1,5 @@
-//! Chromium, and pages in it: a client of the DevTools protocol that is no more than what these tests need.
+//! Chromium, and pages in it: a client of the DevTools protocol that is no more than what these
+//! tests need.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -381,7 +382,8 @@ impl Page {
             .unwrap()
     }
 
-    /// Where a folder is named by `PAGE_SHOTS`, what the page looks like is put there, for people to judge.
+    /// Where a folder is named by `PAGE_SHOTS`, what the page looks like is put there, for people
+    /// to judge.
     pub(crate) async fn shot(&self, name: &str) {
         if let Some(folder) = std::env::var_os("PAGE_SHOTS") {
             let file = Path::new(&folder).join(format!("{name}.png"));

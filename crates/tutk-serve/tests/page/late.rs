@@ -11,8 +11,8 @@ use crate::common::FPS;
 use crate::house::{House, plays, tool, video};
 use crate::painted::{ROUND, painted};
 
-/// Each picture that is shown: its number, and when that was, in milliseconds since 1970. And what the page says itself,
-/// in milliseconds.
+/// Each picture that is shown: its number, and when that was, in milliseconds since 1970. And what
+/// the page says itself, in milliseconds.
 const WATCH: &str = "(() => {
     const video = VIDEO;
     globalThis.shown = [];
@@ -32,8 +32,8 @@ const BOUND: f64 = 300.0;
 /// Between two pictures, in milliseconds.
 const INTERVAL: f64 = 1_000.0 / FPS as f64;
 
-/// When the camera sends its first picture, in milliseconds since 1970: those behind it are one each 1/[`FPS`] s. Of
-/// all pictures the one counts that was seen to leave with the least delay.
+/// When the camera sends its first picture, in milliseconds since 1970: those behind it are one
+/// each 1/[`FPS`] s. Of all pictures the one counts that was seen to leave with the least delay.
 async fn watch_sending(mut camera: SimulatedCamera, first: watch::Sender<f64>) {
     let mut zero = None;
     while let Some(event) = camera.next_event().await {
@@ -89,7 +89,8 @@ async fn less_than_300_ms() {
     house.close().await;
 }
 
-/// Measures until it is near enough, a few times: others may need the machine, and it is the page that is measured.
+/// Measures until it is near enough, a few times: others may need the machine, and it is the page
+/// that is measured.
 async fn behind(page: &Page, first: &watch::Receiver<f64>, how: &str) {
     // It has come as near as it wants to by then.
     tokio::time::sleep(Duration::from_secs(3)).await;

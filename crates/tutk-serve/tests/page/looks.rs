@@ -15,7 +15,8 @@ const SCENES: [(&str, &str); 3] = [
     ("Garage", include_str!("scenes/garage.svg")),
 ];
 
-/// Contrast of the text of all that is shown, WCAG 2.2 section 1.4.3, but for what lies on pictures.
+/// Contrast of the text of all that is shown, WCAG 2.2 section 1.4.3, but for what lies on
+/// pictures.
 const CONTRAST: &str = "(() => {
     const pen = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d', { willReadFrequently: true });
     const levels = (color) => {

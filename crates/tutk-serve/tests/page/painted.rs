@@ -1,4 +1,5 @@
-//! Pictures that say of themselves which they are: a camera's number and the picture's, in black and white.
+//! Pictures that say of themselves which they are: a camera's number and the picture's, in black
+//! and white.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

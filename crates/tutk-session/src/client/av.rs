@@ -266,8 +266,9 @@ impl AvClient {
         .min()
     }
 
-    /// Writes the next packet that is due; `false` when there is none. The order counts: the heartbeat
-    /// acknowledges a challenge before its answer goes out (summary.md, "Critical Discoveries").
+    /// Writes the next packet that is due; `false` when there is none. The order counts: the
+    /// heartbeat acknowledges a challenge before its answer goes out (summary.md, "Critical
+    /// Discoveries").
     pub(crate) fn write_next(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
         if let Some(ClientOutput::Transmit(packet)) = self.login.poll_output() {
             out.extend_from_slice(packet);
@@ -344,7 +345,8 @@ impl AvClient {
             self.unknown += 1;
             return Ok(());
         };
-        // Whatever the camera wrapped it in: a challenge must be acknowledged before it is answered.
+        // Whatever the camera wrapped it in: a challenge must be acknowledged before it is
+        // answered.
         self.pulse.beat(now);
         if self.stage == Stage::Authentication {
             match self.exchange.handle(&message) {
@@ -380,8 +382,8 @@ impl AvClient {
         Ok(())
     }
 
-    /// Media may come before K10003 does: the camera sends both, and the network decides. Until then it
-    /// waits in the reassembler, within its limits.
+    /// Media may come before K10003 does: the camera sends both, and the network decides. Until
+    /// then it waits in the reassembler, within its limits.
     fn handle_media(&mut self, now: Instant, media: AvMedia<'_>) -> bool {
         match self.media.push(now, media) {
             Ok(counter) => {

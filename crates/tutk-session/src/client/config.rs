@@ -23,12 +23,12 @@ pub struct ClientConfig {
     pub broadcast: bool,
     /// Identity and keys.
     pub credentials: Credentials,
-    /// The vendor's model name, such as `HL_CAM4`, where it is known. It decides which DTLS suite is offered
-    /// (WYZEDB3 takes another than the rest; without a model both are tried) and which message names
-    /// [`user`](Self::user).
+    /// The vendor's model name, such as `HL_CAM4`, where it is known. It decides which DTLS suite
+    /// is offered (WYZEDB3 takes another than the rest; without a model both are tried) and which
+    /// message names [`user`](Self::user).
     pub model: Option<String>,
-    /// The user of the vendor's account, who is named to the camera if given: by K10006 to doorbells, by K10008
-    /// to other models.
+    /// The user of the vendor's account, who is named to the camera if given: by K10006 to
+    /// doorbells, by K10008 to other models.
     pub user: Option<UserId>,
     /// The dialects that are tried, side by side; what is answered first is spoken.
     pub dialects: Vec<&'static Dialect>,
@@ -42,9 +42,9 @@ pub struct ClientConfig {
     pub policy: FramePolicy,
     /// What a camera can make grow here.
     pub limits: Limits,
-    /// How long a whole frame waits at most for an older one that is not, where it cannot be known sooner that nothing
-    /// more comes of that one. In resend mode it counts from the last slice that was missing and came, and is at least
-    /// four times as long as an answer may take.
+    /// How long a whole frame waits at most for an older one that is not, where it cannot be known
+    /// sooner that nothing more comes of that one. In resend mode it counts from the last slice
+    /// that was missing and came, and is at least four times as long as an answer may take.
     pub patience: Duration,
     /// Whether [`Event::KeyLog`](crate::Event::KeyLog) is wanted.
     pub key_log: bool,
@@ -52,10 +52,12 @@ pub struct ClientConfig {
     pub provider: Option<CryptoProvider>,
 }
 
-/// Whether the camera is asked for resend mode, in which lost packets are sent again (wire.md section 12).
+/// Whether the camera is asked for resend mode, in which lost packets are sent again (wire.md
+/// section 12).
 ///
-/// What a camera makes of that is not verified on hardware. One that sends plain media all the same is taken at
-/// its word; with one that then sends nothing for 3 s the session is begun anew, without it.
+/// What a camera makes of that is not verified on hardware. One that sends plain media all the same
+/// is taken at its word; with one that then sends nothing for 3 s the session is begun anew,
+/// without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResendPolicy {
     /// Of the models that are known to do it: HL_BC.
@@ -101,9 +103,9 @@ impl ClientConfig {
         }
     }
 
-    /// A client for the camera at `camera`, which asks in every dialect that answers to asking and wants
-    /// video and audio. A broadcast address of IPv4's "this network" is recognised; of a subnet's, set
-    /// [`broadcast`](Self::broadcast).
+    /// A client for the camera at `camera`, which asks in every dialect that answers to asking and
+    /// wants video and audio. A broadcast address of IPv4's "this network" is recognised; of a
+    /// subnet's, set [`broadcast`](Self::broadcast).
     #[must_use]
     pub fn new(camera: SocketAddr, credentials: Credentials) -> Self {
         Self {

@@ -65,7 +65,8 @@ impl Pulse {
         }
     }
 
-    /// Wants a heartbeat now, and counts the interval from here on: the login's answer or an IOCTL came.
+    /// Wants a heartbeat now, and counts the interval from here on: the login's answer or an IOCTL
+    /// came.
     pub(crate) fn beat(&mut self, now: Instant) {
         self.due = true;
         self.next = Some(now + INTERVAL);
@@ -92,7 +93,8 @@ impl Pulse {
             && next <= now
         {
             self.due = true;
-            // The beat is kept, however late this is called; one that was slept through is not made up for.
+            // The beat is kept, however late this is called; one that was slept through is not made
+            // up for.
             let next = next + INTERVAL;
             self.next = Some(if next > now { next } else { now + INTERVAL });
         }

@@ -11,12 +11,12 @@ use video_reassembly::{
 use super::round_trip::RoundTrip;
 use crate::phase::later;
 
-/// A slice whose counter is so far behind the newest one's cannot come any more, unless it is sent again: each took a
-/// record, and DTLS drops one that is so far behind.
+/// A slice whose counter is so far behind the newest one's cannot come any more, unless it is sent
+/// again: each took a record, and DTLS drops one that is so far behind.
 const TOO_LATE: u16 = dtls_psk::REPLAY_WINDOW;
 
-/// In resend mode, a whole frame may wait so many times as long as a slice that was asked for may take, where that is
-/// longer than it may wait anyhow.
+/// In resend mode, a whole frame may wait so many times as long as a slice that was asked for may
+/// take, where that is longer than it may wait anyhow.
 const ROUND_TRIPS: u32 = 4;
 
 /// Slices to frames, with a limit on how long a whole frame waits for an older one.
@@ -81,7 +81,8 @@ impl Media {
             AvMedia::Grouped { group, body } => {
                 let micros = self.micros(now);
                 let resend = self.resend.get_or_insert_with(|| {
-                    // It is known what is still to come: there is no need to guess by what came since.
+                    // It is known what is still to come: there is no need to guess by what came
+                    // since.
                     self.reassembler.set_reorder_window(usize::MAX);
                     Resend::new()
                 });
@@ -226,7 +227,8 @@ impl Media {
         }
     }
 
-    /// Lets frames go that wait for what cannot come any more, and looks at the clock for the others.
+    /// Lets frames go that wait for what cannot come any more, and looks at the clock for the
+    /// others.
     fn watch(&mut self, now: Instant) {
         let goes_on = self.resend.as_mut().is_some_and(Resend::goes_on);
         for stream in [StreamKind::Video, StreamKind::Audio] {

@@ -6,7 +6,8 @@
 //!            ◄ 0602            ◄ 0404                            ◄ 00 21
 //! ```
 //!
-//! In `cc51`, 1002 stands in the place of all four. Each phase repeats what it sent until it is answered or its deadline has passed.
+//! In `cc51`, 1002 stands in the place of all four. Each phase repeats what it sent until it is
+//! answered or its deadline has passed.
 
 mod av;
 mod config;
@@ -57,9 +58,10 @@ pub const IDLE: Duration = Duration::from_secs(3600);
 /// A client's session, without I/O.
 ///
 /// Feed it one input ([`handle_datagram`](Self::handle_datagram),
-/// [`handle_timeout`](Self::handle_timeout), [`command`](Self::command), [`close`](Self::close)), then
-/// call [`poll_output`](Self::poll_output) until it says [`Output::Timeout`]. It begins to connect by
-/// itself: poll once after construction. It never fails by return value: [`Event::Ended`] says how it ended.
+/// [`handle_timeout`](Self::handle_timeout), [`command`](Self::command), [`close`](Self::close)),
+/// then call [`poll_output`](Self::poll_output) until it says [`Output::Timeout`]. It begins to
+/// connect by itself: poll once after construction. It never fails by return value:
+/// [`Event::Ended`] says how it ended.
 #[derive(Debug)]
 pub struct Client {
     config: ClientConfig,
@@ -114,8 +116,8 @@ struct Linked {
 }
 
 impl Client {
-    /// A client that begins to connect at `epoch`. All that is random is drawn from `rng`, except the
-    /// key share of DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
+    /// A client that begins to connect at `epoch`. All that is random is drawn from `rng`, except
+    /// the key share of DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     #[must_use]
     pub fn new(config: ClientConfig, rng: Box<dyn CryptoRng + Send>, epoch: Epoch) -> Self {
         let mut rng = Random(rng);
@@ -211,12 +213,14 @@ impl Client {
         }
     }
 
-    /// Sends a command as soon as the camera has let us in, which may be long after. Poll afterwards:
-    /// [`Event::Answer`] or [`Event::Unanswered`] follows, unless the session ends before.
+    /// Sends a command as soon as the camera has let us in, which may be long after. Poll
+    /// afterwards: [`Event::Answer`] or [`Event::Unanswered`] follows, unless the session ends
+    /// before.
     ///
-    /// One request of each code is on its way at a time, repeated each second; others of its code wait their
-    /// turn. Over [`MAX_REQUESTS`], or with a payload over [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD), it is
-    /// unanswered at once. After the end of the session nothing happens.
+    /// One request of each code is on its way at a time, repeated each second; others of its code
+    /// wait their turn. Over [`MAX_REQUESTS`], or with a payload over
+    /// [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD), it is unanswered at once. After the end of the
+    /// session nothing happens.
     ///
     /// While a K10010 has switched video off, frames are not waited for.
     pub fn command(&mut self, now: Instant, request: Request) {
@@ -373,8 +377,8 @@ impl Client {
                 }
             },
         );
-        // Its port may have changed. Nothing is authentic during the handshake: then the session id, which
-        // only the camera and those who listen know, has to do.
+        // Its port may have changed. Nothing is authentic during the handshake: then the session
+        // id, which only the camera and those who listen know, has to do.
         if authentic || handshaking {
             wrapper.remote = from;
         }

@@ -14,11 +14,11 @@ const MAX_RESTARTS: u8 = 3;
 impl Client {
     /// Whether a handshake that failed so may be tried again.
     ///
-    /// Before the handshake is done nothing is authentic: one broken or forged packet can make it fail. What
-    /// says that the keys differ is no accident.
+    /// Before the handshake is done nothing is authentic: one broken or forged packet can make it
+    /// fail. What says that the keys differ is no accident.
     pub(super) fn may_restart(&self, source: &dtls_psk::Error) -> bool {
-        // An alert in the clear is anybody's, and a camera that was given a spoilt hello sends it too: it is
-        // believed the second time.
+        // An alert in the clear is anybody's, and a camera that was given a spoilt hello sends it
+        // too: it is believed the second time.
         let forged = self.restarts == 0 && matches!(source, dtls_psk::Error::PeerAlert { .. });
         self.restarts < MAX_RESTARTS
             && (forged || !source.hints_at_wrong_key())
@@ -27,8 +27,8 @@ impl Client {
 
     /// When the handshake under way is begun anew.
     ///
-    /// A packet that was broken or forged may have been believed: then both ends wait for a Finished that
-    /// never verifies, and DTLS cannot tell that from another key.
+    /// A packet that was broken or forged may have been believed: then both ends wait for a
+    /// Finished that never verifies, and DTLS cannot tell that from another key.
     pub(super) fn restart_at(&self) -> Option<Instant> {
         let handshaking = match &self.state {
             State::Linked(linked) => {
@@ -40,8 +40,8 @@ impl Client {
             .filter(|_| handshaking && self.restarts < MAX_RESTARTS)
     }
 
-    /// Asks for a session of another name and begins the handshake anew, within the phase's deadline: for
-    /// the camera this is another client.
+    /// Asks for a session of another name and begins the handshake anew, within the phase's
+    /// deadline: for the camera this is another client.
     pub(super) fn restart(&mut self, now: Instant, failure: Option<&dtls_psk::Error>) {
         let State::Linked(mut linked) = std::mem::replace(&mut self.state, State::Ended) else {
             return;
@@ -71,7 +71,8 @@ impl Client {
         };
     }
 
-    /// Begins the session anew without resend mode if the camera was asked for it and sends nothing.
+    /// Begins the session anew without resend mode if the camera was asked for it and sends
+    /// nothing.
     pub(super) fn give_up_resend(&mut self, now: Instant) {
         let failed = match &self.state {
             State::Linked(linked) => linked.av.resend_failed(now),

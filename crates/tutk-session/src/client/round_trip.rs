@@ -29,9 +29,9 @@ pub(super) struct RoundTrip {
 impl RoundTrip {
     /// The camera says how long it takes, milliseconds, in a probe or with media.
     ///
-    /// With media it says the same again and again: that is one measurement, not many. Before it knows it says 0, and
-    /// that is the same as for a network that takes none: so only that of a second probe counts, when the answer to
-    /// the first one has been there.
+    /// With media it says the same again and again: that is one measurement, not many. Before it
+    /// knows it says 0, and that is the same as for a network that takes none: so only that of a
+    /// second probe counts, when the answer to the first one has been there.
     pub(super) fn report(&mut self, milliseconds: u16, is_probe: bool) {
         let probed = self.probed;
         self.probed |= is_probe;

@@ -1,4 +1,5 @@
-//! The client before there is a link: discovery, and the session request (wire.md sections 4 and 6).
+//! The client before there is a link: discovery, and the session request (wire.md sections 4 and
+//! 6).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,8 +66,8 @@ impl Client {
             return Ok(());
         };
         match dialect.open(&self.end, datagram) {
-            // Where the dialect does not say which session, that it came from the camera is all there is to
-            // check.
+            // Where the dialect does not say which session, that it came from the camera is all
+            // there is to check.
             Some(Incoming::Grant { session })
                 if session.is_none_or(|session| session == self.place(ticket).session) =>
             {
@@ -81,8 +82,8 @@ impl Client {
                 self.restart_at = Some(later(now, patience));
                 self.state = State::Linked(Box::new(linked));
             }
-            // The newest counts: a camera need not remember what it gave before. Not so the session that
-            // is being left.
+            // The newest counts: a camera need not remember what it gave before. Not so the session
+            // that is being left.
             Some(Incoming::Offer(Offer {
                 place: Some(place), ..
             })) if ticket != Some(place.ticket) || self.session != place.session => {

@@ -9,12 +9,12 @@ const ECDHE: CipherSuite = CipherSuite::EcdhePskChacha20Poly1305Sha256;
 /// What WYZEDB3 takes.
 const PLAIN: CipherSuite = CipherSuite::PskAes128CbcSha256;
 
-/// The suite that the next handshake offers. One at a time: a ClientHello with two is none that a camera is
-/// known to take.
+/// The suite that the next handshake offers. One at a time: a ClientHello with two is none that a
+/// camera is known to take.
 ///
-/// Only where the model is not known, or known to need it, is there a second one to fall back to: whoever can
-/// keep a hello from the camera, or forge an alert, must not be able to take forward secrecy from a session
-/// with any other.
+/// Only where the model is not known, or known to need it, is there a second one to fall back to:
+/// whoever can keep a hello from the camera, or forge an alert, must not be able to take forward
+/// secrecy from a session with any other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Suites {
     offered: CipherSuite,
@@ -35,7 +35,8 @@ impl Suites {
         [self.offered]
     }
 
-    /// The hello was refused, or there was no answer to it: the other suite's turn, if there is one.
+    /// The hello was refused, or there was no answer to it: the other suite's turn, if there is
+    /// one.
     pub(super) fn hello_failed(&mut self) {
         if let Some(other) = &mut self.fallback {
             std::mem::swap(&mut self.offered, other);

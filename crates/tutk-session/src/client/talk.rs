@@ -83,8 +83,9 @@ pub enum TalkError {
 }
 
 impl Client {
-    /// Asks the camera to listen, as soon as it has let us in. Poll afterwards: an [`Event::Talk`] says when it
-    /// does, or why it does not. Nothing happens if that is under way already, or the session is over.
+    /// Asks the camera to listen, as soon as it has let us in. Poll afterwards: an [`Event::Talk`]
+    /// says when it does, or why it does not. Nothing happens if that is under way already, or the
+    /// session is over.
     ///
     /// The camera opens a DTLS association of its own to this side then, within
     /// [`Deadlines::talk`](crate::Deadlines::talk).
@@ -242,8 +243,8 @@ impl Talk {
         }
     }
 
-    /// Takes the records of one datagram of the channel; `serve` makes the association for the first one.
-    /// Whether anything of it was authentic.
+    /// Takes the records of one datagram of the channel; `serve` makes the association for the
+    /// first one. Whether anything of it was authentic.
     pub(super) fn handle_records(
         &mut self,
         now: Instant,
@@ -415,8 +416,8 @@ impl Talk {
         self.unknown
     }
 
-    /// An association that fails before it stands is given up for the next that the camera begins: nothing of
-    /// it was authentic, and anybody can spoil it.
+    /// An association that fails before it stands is given up for the next that the camera begins:
+    /// nothing of it was authentic, and anybody can spoil it.
     fn settle(&mut self, result: Result<(), dtls_psk::Error>) -> Result<(), TalkError> {
         match result {
             Err(error) if matches!(self.stage, Stage::Opening { .. }) => {

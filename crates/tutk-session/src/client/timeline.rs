@@ -13,7 +13,8 @@ pub(crate) struct Timeline {
     deadlines: Deadlines,
     phase: Phase,
     began: Instant,
-    /// From when on the phase's deadline counts: its beginning, and in the last phase the newest frame.
+    /// From when on the phase's deadline counts: its beginning, and in the last phase the newest
+    /// frame.
     waits_since: Instant,
     had_frame: bool,
     /// Whether the last phase waits for frames at all.
@@ -47,7 +48,8 @@ impl Timeline {
         self.began
     }
 
-    /// Reports the phase as complete and goes on to the next; the last one is reported once, and stays.
+    /// Reports the phase as complete and goes on to the next; the last one is reported once, and
+    /// stays.
     pub(crate) fn complete(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
         outbox.event(Event::Phase(PhaseReport {
             phase: self.phase,
@@ -58,8 +60,8 @@ impl Timeline {
         self.waits_since = now;
     }
 
-    /// The same if it is this phase that is under way; whether it is. A session that is begun anew goes through
-    /// phases again that were reported already.
+    /// The same if it is this phase that is under way; whether it is. A session that is begun anew
+    /// goes through phases again that were reported already.
     pub(crate) fn complete_phase(
         &mut self,
         phase: Phase,

@@ -7,8 +7,8 @@ use hl_ioctl::Request;
 use super::policy::ReconnectPolicy;
 use crate::client::ClientConfig;
 
-/// The configuration of a [`Supervisor`](super::Supervisor). Made by [`SupervisorConfig::new`] or from
-/// a [`ClientConfig`]; the fields may be changed after.
+/// The configuration of a [`Supervisor`](super::Supervisor). Made by [`SupervisorConfig::new`] or
+/// from a [`ClientConfig`]; the fields may be changed after.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SupervisorConfig {

@@ -58,7 +58,8 @@ impl DemandState {
         self.starts_session() || self.linger_until.is_some_and(|until| now < until)
     }
 
-    /// Returns when [`keeps_session`](Self::keeps_session) changes without a call of [`update`](Self::update).
+    /// Returns when [`keeps_session`](Self::keeps_session) changes without a call of
+    /// [`update`](Self::update).
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.linger_until
     }

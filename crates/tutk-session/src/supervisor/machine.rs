@@ -39,11 +39,11 @@ const MAX_RESEND_STALLS: u32 = 2;
 ///
 /// Feed it one input, a `handle_*` call, [`command`](Self::command), one of the talk functions or
 /// [`close`](Self::close). Then call [`poll_output`](Self::poll_output) until it returns
-/// [`SupervisorOutput::Timeout`]. With [`Keep::Always`](super::Keep::Always) it starts to connect at
-/// construction: poll once before the first input.
+/// [`SupervisorOutput::Timeout`]. With [`Keep::Always`](super::Keep::Always) it starts to connect
+/// at construction: poll once before the first input.
 ///
-/// Each session uses the configured [`ClientConfig`](crate::ClientConfig). What commands had changed in an
-/// earlier session is not restored; [`SupervisorConfig::greeting`] can do that.
+/// Each session uses the configured [`ClientConfig`](crate::ClientConfig). What commands had
+/// changed in an earlier session is not restored; [`SupervisorConfig::greeting`] can do that.
 #[derive(Debug)]
 pub struct Supervisor {
     config: SupervisorConfig,
@@ -112,8 +112,8 @@ enum Queued {
 }
 
 impl Supervisor {
-    /// A supervisor that starts at `epoch`. Everything random is drawn from `rng`, except the DTLS key share,
-    /// which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
+    /// A supervisor that starts at `epoch`. Everything random is drawn from `rng`, except the DTLS
+    /// key share, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     #[must_use]
     pub fn new(
         config: impl Into<SupervisorConfig>,
@@ -140,8 +140,8 @@ impl Supervisor {
 
     /// The driver has opened a socket. The camera is at `camera`, and the clocks are at `epoch`.
     ///
-    /// Ignored unless the newest of [`SupervisorOutput::Connect`] and [`SupervisorOutput::CloseSocket`] was
-    /// `Connect`.
+    /// Ignored unless the newest of [`SupervisorOutput::Connect`] and
+    /// [`SupervisorOutput::CloseSocket`] was `Connect`.
     pub fn handle_connected(&mut self, epoch: Epoch, camera: SocketAddr) {
         self.now = epoch.instant;
         self.epoch = epoch;
@@ -196,8 +196,8 @@ impl Supervisor {
         self.follow_demand();
     }
 
-    /// The number of users has changed. Has no effect with [`Keep::Always`](super::Keep::Always), except that
-    /// a new user ends the pause after the supervisor gave up.
+    /// The number of users has changed. Has no effect with [`Keep::Always`](super::Keep::Always),
+    /// except that a new user ends the pause after the supervisor gave up.
     pub fn handle_demand(&mut self, now: Instant, demand: Demand) {
         self.now = now;
         let visited = self.demand.update(now, demand);
@@ -207,11 +207,12 @@ impl Supervisor {
         self.follow_demand();
     }
 
-    /// Sends a command to the camera. [`Event::Answer`] or [`Event::Unanswered`] follows, unless the session
-    /// ends before.
+    /// Sends a command to the camera. [`Event::Answer`] or [`Event::Unanswered`] follows, unless
+    /// the session ends before.
     ///
     /// # Errors
-    /// [`CommandError::NotConnected`] without an authenticated session; [`CommandError::NotAccepted`].
+    /// [`CommandError::NotConnected`] without an authenticated session;
+    /// [`CommandError::NotAccepted`].
     pub fn command(&mut self, now: Instant, request: Request) -> Result<(), CommandError> {
         self.now = now;
         let client = self.client_mut().ok_or(CommandError::NotConnected)?;
@@ -247,7 +248,8 @@ impl Supervisor {
         client.send_talk(frame)
     }
 
-    /// Closes the session, if there is one, and ends the supervisor. [`SupervisorEvent::Ended`] follows.
+    /// Closes the session, if there is one, and ends the supervisor. [`SupervisorEvent::Ended`]
+    /// follows.
     pub fn close(&mut self, now: Instant) {
         self.now = now;
         self.closing = true;
@@ -332,8 +334,8 @@ impl Supervisor {
         }
     }
 
-    /// Returns the newest outages, oldest first, at most [`MAX_OUTAGES`](super::MAX_OUTAGES). The last one may
-    /// not have ended yet.
+    /// Returns the newest outages, oldest first, at most [`MAX_OUTAGES`](super::MAX_OUTAGES). The
+    /// last one may not have ended yet.
     pub fn outages(&self) -> impl DoubleEndedIterator<Item = &Outage> + ExactSizeIterator {
         self.run.outages.outages()
     }

@@ -23,7 +23,8 @@ pub enum SupervisorOutput<'a> {
     CloseSocket,
     /// An event for the owner.
     Event(SupervisorEvent),
-    /// Nothing to do before this instant. Then call `handle_timeout`, unless another input comes first.
+    /// Nothing to do before this instant. Then call `handle_timeout`, unless another input comes
+    /// first.
     Timeout(Instant),
 }
 
@@ -32,8 +33,8 @@ pub enum SupervisorOutput<'a> {
 pub struct Connect {
     /// The host name to resolve: [`ReconnectPolicy::host`](super::ReconnectPolicy::host).
     pub host: Option<String>,
-    /// The camera's address: the configured one or, with a host name, the last one that it resolved to. Its
-    /// port is the port to use.
+    /// The camera's address: the configured one or, with a host name, the last one that it resolved
+    /// to. Its port is the port to use.
     pub camera: SocketAddr,
 }
 
@@ -47,7 +48,8 @@ pub enum SupervisorEvent {
     Frame(ContinuousFrame),
     /// Any other event of the current session, except its end.
     Session(Event),
-    /// The session ended, or an attempt to connect failed. Commands that wait for an answer get none.
+    /// The session ended, or an attempt to connect failed. Commands that wait for an answer get
+    /// none.
     Disconnected(Disconnect),
     /// The camera authenticated the client again after an outage. Comes after the session's
     /// [`Event::Authenticated`].
@@ -68,8 +70,8 @@ pub enum CommandError {
     /// There is no session, or the camera has not authenticated the client yet.
     #[error("no session with the camera; wait until it is connected")]
     NotConnected,
-    /// [`MAX_REQUESTS`](crate::MAX_REQUESTS) commands already wait for an answer, or the payload is longer
-    /// than [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD).
+    /// [`MAX_REQUESTS`](crate::MAX_REQUESTS) commands already wait for an answer, or the payload is
+    /// longer than [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD).
     #[error("the command queue is full or the payload is too long; wait for answers, or send less")]
     NotAccepted,
 }

@@ -12,9 +12,9 @@ const MIN_DELAY: Duration = Duration::from_millis(1);
 /// [`ReconnectPolicy::default`] or [`ReconnectPolicy::never`]; the fields may be changed after.
 ///
 /// The delay grows by [`factor`](Self::factor) with each failed attempt, from
-/// [`initial_delay`](Self::initial_delay) to [`max_delay`](Self::max_delay). It starts over after a session
-/// that lasted for [`stable_after`](Self::stable_after). The second refusal in a row, as with a wrong ENR,
-/// uses the largest delay at once.
+/// [`initial_delay`](Self::initial_delay) to [`max_delay`](Self::max_delay). It starts over after a
+/// session that lasted for [`stable_after`](Self::stable_after). The second refusal in a row, as
+/// with a wrong ENR, uses the largest delay at once.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReconnectPolicy {
@@ -24,25 +24,26 @@ pub struct ReconnectPolicy {
     pub max_delay: Duration,
     /// The ratio of each delay to the one before; 2. At least 1.
     pub factor: f64,
-    /// The largest share of a delay, 0 to 1, that is randomly taken off it, so that many clients do not
-    /// reconnect at once; 0.2.
+    /// The largest share of a delay, 0 to 1, that is randomly taken off it, so that many clients do
+    /// not reconnect at once; 0.2.
     pub jitter: f64,
-    /// How long a session must last for the delay to start over; one minute. It should be longer than
-    /// [`Deadlines::stream`](crate::Deadlines::stream).
+    /// How long a session must last for the delay to start over; one minute. It should be longer
+    /// than [`Deadlines::stream`](crate::Deadlines::stream).
     pub stable_after: Duration,
-    /// The time after a disconnect for which attempts are made; unlimited by default. An authenticated
-    /// session ends this time, however short it is.
+    /// The time after a disconnect for which attempts are made; unlimited by default. An
+    /// authenticated session ends this time, however short it is.
     pub give_up_after: Option<Duration>,
     /// The number of attempts in a row that may fail; unlimited by default.
     pub give_up_attempts: Option<u32>,
-    /// Retry also if the very first session fails. Off by default, so that a wrong ENR is reported at once.
+    /// Retry also if the very first session fails. Off by default, so that a wrong ENR is reported
+    /// at once.
     pub retry_first: bool,
-    /// After giving up, start again after this time, or when there is a new user. By default the supervisor
-    /// ends.
+    /// After giving up, start again after this time, or when there is a new user. By default the
+    /// supervisor ends.
     pub restart_after: Option<Duration>,
-    /// The camera's host name, resolved before every attempt. It finds a camera whose address has changed. If
-    /// it cannot be resolved, the last address is used, unless that is unspecified (`0.0.0.0`). Without a
-    /// name, the default, only the configured address is used.
+    /// The camera's host name, resolved before every attempt. It finds a camera whose address has
+    /// changed. If it cannot be resolved, the last address is used, unless that is unspecified
+    /// (`0.0.0.0`). Without a name, the default, only the configured address is used.
     pub host: Option<String>,
 }
 
@@ -116,8 +117,8 @@ impl Backoff {
         }
     }
 
-    /// Returns the delay before the next attempt after `error`, or `None` to give up. `attempts` have failed
-    /// in a row, and the outage has lasted for `down`.
+    /// Returns the delay before the next attempt after `error`, or `None` to give up. `attempts`
+    /// have failed in a row, and the outage has lasted for `down`.
     pub(super) fn next(
         &mut self,
         policy: &ReconnectPolicy,
@@ -267,8 +268,8 @@ mod tests {
     }
 
     proptest! {
-        /// For any policy, each delay is within the bounds and its jitter, and delays without jitter do not
-        /// shrink.
+        /// For any policy, each delay is within the bounds and its jitter, and delays without
+        /// jitter do not shrink.
         #[test]
         fn delays_grow_within_bounds(
             initial_delay in 0..10_000_u64,

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::event::Stats;
 
-/// The sums of the counters of all sessions of a [`Supervisor`](super::Supervisor), for a line of statistics.
+/// The sums of the counters of all sessions of a [`Supervisor`](super::Supervisor), for a line of
+/// statistics.
 ///
-/// To get a rate, divide the difference of two tallies, [`since`](Self::since), by the time between them.
+/// To get a rate, divide the difference of two tallies, [`since`](Self::since), by the time between
+/// them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {

@@ -9,21 +9,22 @@ use video_reassembly::{Frame, StreamKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContinuousFrame {
-    /// The frame. Its timestamp continues over sessions and never decreases within a stream. Its number is
-    /// the session's own, and starts over with each session.
+    /// The frame. Its timestamp continues over sessions and never decreases within a stream. Its
+    /// number is the session's own, and starts over with each session.
     pub frame: Frame,
-    /// The wall-clock time of the timestamp, since 1970-01-01 00:00 UTC. It is the local time at which the
-    /// very first frame arrived, plus the difference of the timestamps.
+    /// The wall-clock time of the timestamp, since 1970-01-01 00:00 UTC. It is the local time at
+    /// which the very first frame arrived, plus the difference of the timestamps.
     pub unix: Duration,
     /// `true` for the first frame of a stream after a time without a session.
     pub discontinuity: bool,
 }
 
-/// Continues the timestamps of each session where the one before ended, and drops delta frames until
-/// the session's first key frame.
+/// Continues the timestamps of each session where the one before ended, and drops delta frames
+/// until the session's first key frame.
 ///
 /// Within a session time follows the camera's clock. The first frame of a session is placed at the
-/// newest frame before it plus the time between the two arrivals, so a recording is as long as it took.
+/// newest frame before it plus the time between the two arrivals, so a recording is as long as it
+/// took.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     /// Timestamp and arrival of the newest frame.
@@ -58,8 +59,8 @@ impl Timeline {
         }
     }
 
-    /// Places a frame that arrived at `now`, which is `unix` on the wall clock. Returns `None` for a delta
-    /// frame before the session's first key frame.
+    /// Places a frame that arrived at `now`, which is `unix` on the wall clock. Returns `None` for
+    /// a delta frame before the session's first key frame.
     pub(super) fn place(
         &mut self,
         now: Instant,
@@ -135,8 +136,8 @@ mod tests {
         }
     }
 
-    /// Places frames of a session, given as arrival, kind and timestamp in milliseconds. The wall clock is
-    /// one second wrong after the first frame.
+    /// Places frames of a session, given as arrival, kind and timestamp in milliseconds. The wall
+    /// clock is one second wrong after the first frame.
     fn push(
         timeline: &mut Timeline,
         start: Instant,
@@ -163,7 +164,8 @@ mod tests {
             push(&mut timeline, start, &first),
             [Some((0, false)), Some((50, false)), Some((20, false))]
         );
-        // The newest timestamp is 50 and arrived at 60. The next session's first frame arrives 3 s later.
+        // The newest timestamp is 50 and arrived at 60. The next session's first frame arrives 3 s
+        // later.
         timeline.start_session();
         let second = [
             (3060, Delta, 0),
@@ -216,8 +218,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the clocks do, time never decreases within a stream, and the video of each session starts
-        /// with a key frame.
+        /// Whatever the clocks do, time never decreases within a stream, and the video of each
+        /// session starts with a key frame.
         #[test]
         fn time_never_decreases(
             sessions in prop::collection::vec(

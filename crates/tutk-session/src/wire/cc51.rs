@@ -14,8 +14,8 @@ pub(super) const OFFER: u16 = 1;
 pub(super) const REQUEST: u16 = 2;
 pub(super) const GRANT: u16 = 3;
 
-/// The direction is looked at nowhere: which value a real camera writes is not sure, and sequence numbers, or
-/// what DTLS makes of a record, say the same.
+/// The direction is looked at nowhere: which value a real camera writes is not sure, and sequence
+/// numbers, or what DTLS makes of a record, say the same.
 pub(super) fn read(end: &End, datagram: &[u8]) -> Option<Incoming> {
     match Cc51::parse(datagram).ok()? {
         Cc51::Discovery(packet) => {
@@ -71,11 +71,12 @@ pub(super) fn read(end: &End, datagram: &[u8]) -> Option<Incoming> {
     }
 }
 
-/// Whether these records are what this end sends, come back: a handshake message in the clear that only the
-/// other role gets. It would end the handshake; the same of later records DTLS finds out by itself.
+/// Whether these records are what this end sends, come back: a handshake message in the clear that
+/// only the other role gets. It would end the handshake; the same of later records DTLS finds out
+/// by itself.
 ///
-/// Where the direction says which way a datagram went, nobody needs to look. On the back channel the camera
-/// is the DTLS client.
+/// Where the direction says which way a datagram went, nobody needs to look. On the back channel
+/// the camera is the DTLS client.
 fn is_reflected(end: &End, channel: u8, records: &[u8]) -> bool {
     const HANDSHAKE: u8 = 22;
     const CLIENT_HELLO: u8 = 1;

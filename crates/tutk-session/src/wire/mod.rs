@@ -1,5 +1,5 @@
-//! Datagrams as a dialect has them, and what they say whatever the dialect: the only place that knows one
-//! transport from another.
+//! Datagrams as a dialect has them, and what they say whatever the dialect: the only place that
+//! knows one transport from another.
 #![allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 
 mod cc51;
@@ -20,8 +20,8 @@ pub use self::wrapper::Wrapper;
 use crate::dialect::{Cipher, Dialect, IotcTransport, Transport};
 use crate::output::Outbox;
 
-/// The longest payload of an HL message, bytes, so that message, IOCTL header and DTLS stay within one
-/// record of 1200 bytes (wire.md section 7).
+/// The longest payload of an HL message, bytes, so that message, IOCTL header and DTLS stay within
+/// one record of 1200 bytes (wire.md section 7).
 pub const MAX_HL_PAYLOAD: usize = 1100;
 
 /// What a datagram says.
@@ -165,8 +165,8 @@ impl Dialect {
         }
     }
 
-    /// Reads a datagram without its obfuscation. `None` for what is not understood, is for the other end, or
-    /// has a wrong tag.
+    /// Reads a datagram without its obfuscation. `None` for what is not understood, is for the
+    /// other end, or has a wrong tag.
     pub fn read(&self, end: &End, datagram: &[u8]) -> Option<Incoming> {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.read(end, datagram),
@@ -213,8 +213,8 @@ impl Dialect {
         }
     }
 
-    /// Queues what asks for a session. `ticket` is the one of the camera's offer; without one, a dialect that
-    /// has tickets asks for an offer first.
+    /// Queues what asks for a session. `ticket` is the one of the camera's offer; without one, a
+    /// dialect that has tickets asks for an offer first.
     pub fn request<E>(
         &self,
         end: &End,

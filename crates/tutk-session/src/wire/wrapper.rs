@@ -10,8 +10,9 @@ use super::{End, Place};
 use crate::dialect::{Dialect, Transport};
 use crate::output::Outbox;
 
-/// The data wrapper of one session: what stands around the DTLS records of its channels (wire.md sections 5
-/// and 6), and its keepalives. That the channels share one count of packets is this project's choice.
+/// The data wrapper of one session: what stands around the DTLS records of its channels (wire.md
+/// sections 5 and 6), and its keepalives. That the channels share one count of packets is this
+/// project's choice.
 #[derive(Debug)]
 pub struct Wrapper {
     pub dialect: &'static Dialect,
@@ -95,8 +96,8 @@ impl Wrapper {
                 };
                 iotc.send(self.remote, out, |out| keepalive.write(out));
             }
-            // The answers have even counters: what a camera's have is not known, and odd is this project's
-            // choice.
+            // The answers have even counters: what a camera's have is not known, and odd is this
+            // project's choice.
             Transport::Cc51 => {
                 let counter = self.keepalives.wrapping_mul(2).wrapping_add(1);
                 self.send_cc51_keepalive(counter, self.remote, out);

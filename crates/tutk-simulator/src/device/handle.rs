@@ -51,16 +51,17 @@ pub enum Effect {
 pub enum Silence {
     /// The camera does not know the code.
     Unknown,
-    /// The payload cannot be read, or the answer would be over [`MAX_PAYLOAD`](hl_ioctl::MAX_PAYLOAD).
-    /// Whether real cameras are silent then is not known: this project's choice.
+    /// The payload cannot be read, or the answer would be over
+    /// [`MAX_PAYLOAD`](hl_ioctl::MAX_PAYLOAD). Whether real cameras are silent then is not known:
+    /// this project's choice.
     Malformed(Error),
 }
 
 impl DeviceState {
     /// Takes a message, when the caller's clock says `now_unix`, in seconds since 1970.
     ///
-    /// The connection's own messages (K10000 to K10008) are [`CameraExchange`](hl_ioctl::CameraExchange)'s: here they
-    /// are not known.
+    /// The connection's own messages (K10000 to K10008) are
+    /// [`CameraExchange`](hl_ioctl::CameraExchange)'s: here they are not known.
     pub fn handle(&mut self, message: &HlMessage<'_>, now_unix: u32) -> Outcome {
         if !self.knows(message.code) {
             return Outcome::Silence(Silence::Unknown);

@@ -1,4 +1,5 @@
-//! What a camera can be told, and remembers: the state behind every command, for a simulated camera.
+//! What a camera can be told, and remembers: the state behind every command, for a simulated
+//! camera.
 
 mod handle;
 mod parameters;

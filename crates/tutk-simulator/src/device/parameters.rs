@@ -8,7 +8,8 @@ use super::state::DeviceState;
 use hl_ioctl::Scalar;
 
 impl DeviceState {
-    /// K10021: the parameters that are asked for and that this camera has, numbers as text by number.
+    /// K10021: the parameters that are asked for and that this camera has, numbers as text by
+    /// number.
     ///
     /// Which number means what is not known of real cameras. These are this project's choice:
     ///

@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 
 use hl_ioctl::commands::*;
 
-/// The place of [`PanTiltHome`], horizontal and vertical: the middle of both ranges. This project's choice.
+/// The place of [`PanTiltHome`], horizontal and vertical: the middle of both ranges. This project's
+/// choice.
 pub(crate) const HOME: (u16, u8) = (175, 20);
 
 /// What a simulated camera is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceConfig {
-    /// The model. It decides which of two commands the camera knows (see [`models`](tutk_session::models)); without one it
-    /// knows both.
+    /// The model. It decides which of two commands the camera knows (see
+    /// [`models`](tutk_session::models)); without one it knows both.
     pub model: Option<String>,
     /// The picture at first.
     pub resolution: Resolution,
@@ -49,9 +50,10 @@ impl Default for DeviceConfig {
 /// Give each message that is no part of the connection to [`handle`](Self::handle) and do as its
 /// [`Outcome`](super::Outcome) says.
 ///
-/// Where the documents are silent, this project chose: commands have their effects at once (a turn takes
-/// no time, and on a patrol nothing moves); turns stop at the ends; K10788 answers the floodlight that
-/// K12060 switches, K10820 the spotlight that K10646 switches, and K10620 whether night vision is on.
+/// Where the documents are silent, this project chose: commands have their effects at once (a turn
+/// takes no time, and on a patrol nothing moves); turns stop at the ends; K10788 answers the
+/// floodlight that K12060 switches, K10820 the spotlight that K10646 switches, and K10620 whether
+/// night vision is on.
 ///
 /// ```
 /// use hl_ioctl::commands::{NightVision, SetNightVision};

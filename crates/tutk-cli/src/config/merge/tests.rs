@@ -191,7 +191,8 @@ fn a_file_that_cannot_be_added_to_is_left() {
 }
 
 proptest! {
-    /// What was merged is read back, whatever the account calls a camera and whatever the secret is made of.
+    /// What was merged is read back, whatever the account calls a camera and whatever the secret is
+    /// made of.
     #[test]
     fn what_is_written_is_read(
         nickname in "\\PC{0,20}|[\\x00-\\x7f]{0,10}",
