@@ -36,6 +36,11 @@ fn is_too_wide(line: &str) -> bool {
     let (code, comment) = line.split_at(start);
     // Behind code, `//` can be part of a string.
     let is_comment = code.trim().is_empty() || comment.starts_with("// ") && code.ends_with(' ');
+    // Rows of tables, diagrams and continued commands cannot be wrapped.
+    let text = comment.trim_start_matches(['/', '!']).trim_start();
+    if text.starts_with('|') || text.contains(['─', '►']) || text.ends_with('\\') {
+        return false;
+    }
     let longest_word = comment
         .split(' ')
         .map(|word| word.chars().count())
@@ -56,6 +61,7 @@ mod tests {
         assert!(is_too_wide(&format!("let x = 1; // {words}")));
         assert!(!is_too_wide(&format!("/// {}", "é".repeat(96))));
         assert!(!is_too_wide(&format!("// {url}")));
+        assert!(!is_too_wide(&format!("/// | {words} |")));
         assert!(!is_too_wide(&format!("let url = \"http://{words}\";")));
     }
 }

@@ -21,13 +21,7 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
     report.step("format, fuzz targets", |_| {
         Job::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()
     });
-    report.step("comments", |_| {
-        // A warning until the last of them are wrapped.
-        comments::check().or_else(|error| {
-            println!("warning: {error}");
-            Ok(())
-        })
-    });
+    report.step("comments", |_| comments::check());
     report.step("no_std", |_| no_std::check());
     report.step("licenses, bans, sources", |_| {
         if missing.cargo_tool("deny") {
