@@ -226,7 +226,7 @@ mod tests {
         for (bytes, word) in [
             (wav(8_000, 2), "2 channels"),
             (b"not sound at all".to_vec(), "ADTS"),
-            (wav(8_000, 1)[..44].to_vec(), "nothing"),
+            (wav(8_000, 1)[..44].to_vec(), "no audio"),
         ] {
             let failure = read(&bytes).unwrap_err();
             assert_eq!(failure.status, Status::Usage);

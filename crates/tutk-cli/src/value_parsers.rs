@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{Span, SpanRelativeTo};
 use tutk_runtime::tutk_session::DISCOVERY_PORT;
 
-/// Seconds above zero, up to ten years.
+/// Parses seconds above zero, up to ten years.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     const MAX: f64 = 10.0 * 365.0 * 86_400.0;
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
@@ -32,7 +32,7 @@ fn within(text: &str, max: f32) -> Result<f32, String> {
         .ok_or_else(|| format!("must be a number from 0 to {max}"))
 }
 
-/// An address, with or without port.
+/// Parses an IP address with an optional port.
 pub(crate) fn broadcast(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .or_else(|_| {
@@ -42,22 +42,22 @@ pub(crate) fn broadcast(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "must be an IP address, with or without :PORT".to_owned())
 }
 
-/// A time of whole units, a second at least: 90s, 10m, 1h30m, 7d, 2w.
+/// Parses a duration of whole units, at least a second: 90s, 10m, 1h30m, 7d, 2w.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let span: Span = text
         .parse()
-        .map_err(|_| "must be as 90s, 10m, 1h30m or 7d")?;
+        .map_err(|_| "expected a duration, for example 90s, 10m, 1h30m or 7d")?;
     let length = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| "must be in weeks, days, hours, minutes and seconds")?;
-    let length = Duration::try_from(length).map_err(|_| "must be more than 0")?;
+        .map_err(|_| "expected weeks, days, hours, minutes and seconds")?;
+    let length = Duration::try_from(length).map_err(|_| "the duration must be more than 0")?;
     if length < Duration::from_secs(1) {
-        return Err("must be a second at least".to_owned());
+        return Err("the duration must be at least 1 s".to_owned());
     }
     Ok(length)
 }
 
-/// Seconds, or 0 for not at all.
+/// Parses seconds, or 0.
 pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(0.0) => Ok(Duration::ZERO),
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_above_zero() {
+    fn rejects_seconds_that_are_not_positive() {
         assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
         for bad in ["0", "-1", "nan", "inf", "1e300", "x", ""] {
             assert!(seconds(bad).is_err(), "{bad}");
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_packets_have_bounds() {
+    fn probabilities_have_limits() {
         assert_eq!(probability("0.05"), Ok(0.05));
         assert_eq!(at_most_half("0.5"), Ok(0.5));
         assert!(probability("1.1").is_err() && probability("-0.1").is_err());
@@ -88,20 +88,20 @@ mod tests {
     }
 
     #[test]
-    fn a_broadcast_address_may_lack_its_port() {
+    fn the_port_of_a_broadcast_address_is_optional() {
         assert_eq!(broadcast("192.0.2.255").unwrap().port(), 32761);
         assert_eq!(broadcast("192.0.2.255:9").unwrap().port(), 9);
         assert!(broadcast("example.com").is_err());
     }
 
     #[test]
-    fn seconds_may_be_none() {
+    fn accepts_zero_seconds() {
         assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
         assert!(seconds_or_none("-1").is_err() && seconds_or_none("x").is_err());
     }
 
     #[test]
-    fn spans_have_units() {
+    fn parses_durations_with_units() {
         for (text, seconds) in [
             ("90s", 90),
             ("10m", 600),

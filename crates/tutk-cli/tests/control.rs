@@ -176,7 +176,7 @@ fn a_code_that_the_camera_does_not_know() {
         "video-parameters",
         "HL_CAM4",
         "5 s",
-        "a camera that does not know a code does not answer",
+        "cameras do not answer codes that they do not support",
         "WYZEDB3",
     ]);
     let json = run.json();

@@ -32,7 +32,7 @@ fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
     }
     for words in PHASES
         .iter()
-        .chain(&["byte for byte", "100 frames", "640x360", "79 of sound"])
+        .chain(&["byte for byte", "100 video frames", "640x360", "79 audio frames"])
     {
         assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
     }

@@ -128,7 +128,7 @@ fn the_file_is_read_again_without_dropping_what_did_not_change() {
     let before = fs::read_to_string(&config).unwrap();
     private(&config, &before.replace("always", "never"));
     signal(service.child(), "-HUP");
-    service.wait_for("line 6, key `connect`: connect is `on-demand` or `always`");
+    service.wait_for("line 6, key `connect`: connect must be `on-demand` or `always`");
     service.wait_for("previous configuration stays in effect");
     private(&config, &before);
     signal(service.child(), "-HUP");
@@ -320,16 +320,16 @@ fn every_mistake_is_told_at_once() {
     run.exits(2).says(&["11 errors", "docs/cameras.md"]);
     for line in [
         "line 2, key `rtsp`: expected ADDRESS:PORT",
-        "line 3, key `linger`: must be as 90s",
+        "line 3, key `linger`: expected a duration, for example 90s",
         "line 4, key `port`: unknown key",
-        "line 6, key `anna`: a password is not empty",
+        "line 6, key `anna`: the password must not be empty",
         "line 7: ",
         "line 9, key `path`: ",
         "line 10, key `max_size`: expected a number of bytes",
         "line 13, key `record`: expected true or false, got integer",
         "line 14, key `sound`: expected true or false, got string",
-        "line 15, key `resend`: resend is `auto`, `on` or `off`",
-        "line 16, key `dialect`: known are auto",
+        "line 15, key `resend`: resend must be `auto`, `on` or `off`",
+        "line 16, key `dialect`: unknown dialect; use auto",
     ] {
         assert!(run.stderr.contains(line), "{line}: {}", run.stderr);
     }

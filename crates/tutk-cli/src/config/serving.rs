@@ -157,7 +157,7 @@ pub(super) fn read_users<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> 
         let at = password.span().start;
         let password = password.into_inner();
         if password.reveal().is_empty() {
-            reader.mistake(at, Some(name), "a password is not empty");
+            reader.mistake(at, Some(name), "the password must not be empty");
         } else if let Err(error) = Accounts::none().add(name, password.reveal()) {
             reader.mistake(at, Some(name), error.to_string());
         } else {
@@ -212,7 +212,7 @@ pub(super) fn read_camera<'a>(reader: &mut Reader<'a>, section: &Section<'a>) ->
         record: reader.boolean(section, "record").unwrap_or(false),
         dialect: reader.parsed(section, "dialect", str::parse),
         resend: reader.parsed(section, "resend", |text| {
-            ResendChoice::from_str(text, false).map_err(|_| "resend is `auto`, `on` or `off`")
+            ResendChoice::from_str(text, false).map_err(|_| "resend must be `auto`, `on` or `off`")
         }),
     }
 }
@@ -221,7 +221,7 @@ fn keeping<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Keeping {
     let always = |text: &str| match text {
         "always" => Ok(true),
         "on-demand" => Ok(false),
-        _ => Err("connect is `on-demand` or `always`"),
+        _ => Err("connect must be `on-demand` or `always`"),
     };
     Keeping {
         always: reader.parsed(section, "connect", always),

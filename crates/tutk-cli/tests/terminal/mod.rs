@@ -93,9 +93,9 @@ fn secrets_are_not_shown_while_they_are_typed() {
     let mut terminal = Terminal::new();
     let mut tutk = terminal.sign_in(&scene);
     for (prompt, line, shown) in [
-        ("E-mail: ", EMAIL, true),
+        ("Email: ", EMAIL, true),
         ("Password: ", PASSWORD, false),
-        ("Key id: ", KEY_ID, true),
+        ("Key ID: ", KEY_ID, true),
         ("API key: ", KEY, false),
     ] {
         terminal.wait_for(prompt);
@@ -117,7 +117,7 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     let scene = Scene::new([]);
     let mut terminal = Terminal::new();
     let mut tutk = terminal.sign_in(&scene);
-    terminal.wait_for("E-mail: ");
+    terminal.wait_for("Email: ");
     terminal.type_line(EMAIL);
     terminal.wait_for("Password: ");
     while terminal.echoes() {
@@ -126,5 +126,5 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     signal(&tutk, "-INT");
     assert_eq!(tutk.wait().unwrap().code(), Some(1));
     assert!(terminal.echoes());
-    terminal.wait_for("run it again\r\n");
+    terminal.wait_for("run the command again\r\n");
 }
