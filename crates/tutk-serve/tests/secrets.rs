@@ -142,7 +142,7 @@ async fn secrets_do_not_leak() {
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for line in [
-        "a wrong name or password",
+        "wrong name or password",
         "HTTP viewer",
         "browser",
         "talking failed",

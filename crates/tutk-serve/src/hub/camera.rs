@@ -290,7 +290,7 @@ impl HubTalker {
     /// # Errors
     /// The errors of [`Talker::send`].
     pub async fn send(&mut self, sound: TalkSound) -> Result<(), Error> {
-        Ok(self.talker.send(sound).await?)
+        self.talker.send(sound).await.map_err(Error::Session)
     }
 
     /// Closes the channel and waits until the camera has confirmed it.
@@ -298,6 +298,6 @@ impl HubTalker {
     /// # Errors
     /// The errors of [`Talker::finish`].
     pub async fn finish(self) -> Result<(), Error> {
-        Ok(self.talker.finish().await?)
+        self.talker.finish().await.map_err(Error::Session)
     }
 }
