@@ -130,7 +130,7 @@ async fn only_one_client_can_talk() {
         error["error"]
             .as_str()
             .unwrap()
-            .contains("the audio channel to the camera is in use")
+            .contains("audio channel to the camera is in use")
     );
     assert!(error["advice"].as_str().unwrap().contains("wait"));
     first.text("{\"type\":\"end\"}").await;

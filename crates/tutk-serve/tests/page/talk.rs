@@ -86,7 +86,7 @@ async fn the_camera_hears_the_microphone() {
         }
     };
     page.click(&talk).await;
-    page.until_says("#toasts", "the audio channel to the camera is in use")
+    page.until_says("#toasts", "audio channel to the camera is in use")
         .await;
     page.until(&is("undefined")).await;
     drop(other);
