@@ -30,10 +30,12 @@ fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
     if let Some(found) = probe(&path) {
         assert_eq!(found, "h264,640,360,100\naac,79");
     }
-    for words in PHASES
-        .iter()
-        .chain(&["byte for byte", "100 video frames", "640x360", "79 audio frames"])
-    {
+    for words in PHASES.iter().chain(&[
+        "byte for byte",
+        "100 video frames",
+        "640x360",
+        "79 audio frames",
+    ]) {
         assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
     }
     let json = run.json();
