@@ -10,4 +10,4 @@ mod session;
 use libfuzzer_sys::fuzz_target;
 use session::{Input, Side, run};
 
-fuzz_target!(|input: Input<'_>| run(Side::Camera, &input));
+fuzz_target!(|input: Input<'_>| run(Side::Simulator, &input));

@@ -117,7 +117,7 @@ impl Tap {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        for side in [Side::Client, Side::Camera] {
+        for side in [Side::Client, Side::Simulator] {
             let _ = self.leg(side).dtls.handle_timeout(now);
         }
         self.flush();
@@ -130,7 +130,7 @@ impl Tap {
     fn leg(&mut self, facing: Side) -> &mut Leg {
         match facing {
             Side::Client => &mut self.facing_client,
-            Side::Camera => &mut self.facing_camera,
+            Side::Simulator => &mut self.facing_camera,
         }
     }
 
@@ -138,7 +138,7 @@ impl Tap {
         // Before the client has begun there is no session to begin in.
         let Some(session) = self.session else { return };
         let dialect = self.dialect;
-        for side in [Side::Client, Side::Camera] {
+        for side in [Side::Client, Side::Simulator] {
             let leg = self.leg(side);
             loop {
                 match leg.dtls.poll_output() {
@@ -198,7 +198,7 @@ pub fn wrap(
         layout: dialect.wrapper(),
         direction: match to {
             Side::Client => Direction::FromCamera,
-            Side::Camera => Direction::ToCamera,
+            Side::Simulator => Direction::ToCamera,
         },
         channel,
         sequence,
