@@ -18,7 +18,7 @@ use crate::tools;
 /// The number of lines of output that a failure quotes.
 const TAIL: usize = 40;
 
-const DEFAULT_LIMIT: Duration = Duration::from_secs(20 * 60);
+const DEFAULT_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// The time between SIGTERM and SIGKILL. nextest needs some of it to stop its tests.
 const GRACE: Duration = Duration::from_secs(20);
@@ -94,7 +94,7 @@ impl Job {
         self
     }
 
-    /// Replaces the default limit of 20 minutes.
+    /// Replaces the default limit of 40 minutes.
     pub(crate) fn minutes(mut self, minutes: u64) -> Self {
         self.limit = Duration::from_secs(60 * minutes);
         self
