@@ -1,4 +1,4 @@
-//! What a person must know of a camera to stream from it, and what follows from that.
+//! The identity and keys of a camera, and the keys derived from them.
 
 use std::fmt;
 
@@ -13,20 +13,20 @@ use zeroize::Zeroize as _;
 use crate::dialect::KeyRule;
 use crate::psk;
 
-/// The identity of a camera and its keys (wire.md section 1).
+/// The identity and keys of a camera (docs/protocol.md, section 4).
 ///
-/// UID, ENR and MAC are printed by the tools that read the vendor's cloud account; the ENR is the
-/// secret of the three. `Debug` shows neither ENR nor AuthKey.
+/// Tools that read the vendor's cloud account show UID, ENR and MAC. The ENR is secret. `Debug`
+/// redacts the ENR and the AuthKey.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Name of the device, 20 ASCII characters.
+    /// The device's identifier, 20 ASCII characters.
     pub uid: Uid,
     /// The camera's secret, 16 or 32 ASCII characters.
     pub enr: Enr,
-    /// The key of discovery. Given, or derived from ENR and MAC.
+    /// The key for discovery: set directly, or derived from ENR and MAC.
     pub auth_key: AuthKey,
-    /// The MAC address as 12 upper-case hex digits, where it is known. The simulated camera puts it
-    /// into its frames; a client needs it for nothing but the AuthKey.
+    /// The MAC address as 12 upper-case hex digits, if known. A client needs it only to derive the
+    /// AuthKey. The simulator writes it to its frames.
     pub mac: Option<Mac>,
 }
 
@@ -34,7 +34,7 @@ pub struct Credentials {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mac([u8; 12]);
 
-/// Credentials that cannot be those of any camera.
+/// Invalid credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
@@ -44,22 +44,22 @@ pub enum CredentialsError {
     /// An ENR is 16 or 32 ASCII characters.
     #[error("an ENR is 16 or 32 ASCII characters, this one has {0}")]
     Enr(usize),
-    /// A MAC is 12 hex digits, with or without `:` or `-` between them.
+    /// A MAC is 12 hex digits, optionally separated by `:` or `-`.
     #[error("a MAC is 12 hex digits, got {0:?}")]
     Mac(String),
     /// An AuthKey is at most 8 ASCII characters.
     #[error("an AuthKey is 1 to 8 ASCII characters, this one has {0}")]
     AuthKey(usize),
-    /// Neither `mac` nor `auth_key` was given.
+    /// Neither `mac` nor `auth_key` is set.
     #[error("the AuthKey cannot be known: give the camera's MAC, or the AuthKey itself")]
     NoAuthKey,
 }
 
 impl Credentials {
-    /// Credentials from UID, ENR and MAC; the AuthKey is derived.
+    /// Creates credentials from UID, ENR and MAC, and derives the AuthKey.
     ///
     /// # Errors
-    /// [`CredentialsError`] names the part that is not well formed.
+    /// [`CredentialsError`] names the malformed part.
     pub fn new(uid: &str, enr: &str, mac: &str) -> Result<Self, CredentialsError> {
         let mac = mac.parse::<Mac>()?;
         Ok(Self {
@@ -70,10 +70,10 @@ impl Credentials {
         })
     }
 
-    /// Credentials with a known AuthKey, as the summary has them.
+    /// Creates credentials with a known AuthKey.
     ///
     /// # Errors
-    /// [`CredentialsError`] names the part that is not well formed.
+    /// [`CredentialsError`] names the malformed part.
     pub fn with_auth_key(uid: &str, enr: &str, auth_key: &str) -> Result<Self, CredentialsError> {
         Ok(Self {
             uid: parse_uid(uid)?,
@@ -83,7 +83,7 @@ impl Credentials {
         })
     }
 
-    /// The DTLS pre-shared key under `rule`, 32 bytes.
+    /// Returns the DTLS pre-shared key by `rule`, 32 bytes.
     #[must_use]
     pub fn psk(&self, rule: KeyRule) -> Psk {
         match rule {
@@ -96,15 +96,15 @@ impl Credentials {
 }
 
 impl Mac {
-    /// The 12 digits in upper case, ASCII.
+    /// Returns the 12 upper-case ASCII digits.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 12] {
         &self.0
     }
 }
 
-/// Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced by `Z`, `9`
-/// and `A` (wire.md section 1).
+/// Returns the Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced by
+/// `Z`, `9` and `A` (docs/protocol.md, section 4).
 #[must_use]
 pub fn derive_auth_key(enr: &str, mac: &Mac) -> AuthKey {
     let mut hash = Sha256::new();
@@ -128,7 +128,7 @@ pub fn derive_auth_key(enr: &str, mac: &Mac) -> AuthKey {
     AuthKey(text)
 }
 
-/// The key without its padding.
+/// Returns the key without its padding.
 fn significant(AuthKey(key): &AuthKey) -> &[u8] {
     let len = key.iter().position(|&byte| byte == 0);
     key.get(..len.unwrap_or(key.len())).unwrap_or(key)

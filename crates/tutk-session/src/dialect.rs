@@ -1,4 +1,4 @@
-//! A dialect is data: what differs from firmware to firmware, as one constant each.
+//! Dialects: the differences between firmware versions, as data.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,89 +10,89 @@ use tutk_frame::{DiscoveryLayout, IotcLayout, MediaLayout, SessionTrailer, Wrapp
 
 use crate::credentials::Credentials;
 
-/// One way of speaking the protocol (wire.md section 1).
+/// A dialect of the protocol (docs/protocol.md, section 3).
 ///
-/// [`Client`](crate::Client) and the simulator read these fields and never ask which
-/// dialect it is: a new firmware is a new constant.
+/// [`Client`](crate::Client) and the simulator read these fields and never ask which dialect it is.
+/// A new firmware is a new constant.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Dialect {
-    /// The name by which people choose it.
+    /// The name for users.
     pub name: &'static str,
-    /// What datagrams are, around DTLS.
+    /// The transport of DTLS records.
     pub transport: Transport,
-    /// How the DTLS pre-shared key is made.
+    /// The derivation of the DTLS pre-shared key.
     pub key: KeyRule,
     /// The version field of AV packets that are not media.
     pub control_version: u16,
     /// The version field of media packets.
     pub media_version: u16,
-    /// How wide the counter of AV packets that are not media is.
+    /// The width of the counter of AV packets that are not media.
     pub sequence: SequenceRule,
-    /// Layout of the AV login.
+    /// The layout of the AV login.
     pub login: LoginLayout,
-    /// Which password the AV login carries.
+    /// The password of the AV login.
     pub password: PasswordRule,
-    /// Whether the login asks for resend mode. The summary's table does; what its camera sends is
-    /// plain all the same.
+    /// Whether the login always requests resend mode. It does in `summary`, whose camera sends
+    /// plain media anyway.
     pub asks_for_resend: bool,
     /// The payload of K10000.
     pub connect_request: &'static [u8],
-    /// How a challenge is answered.
+    /// The computation of the challenge's answer.
     pub challenge: ChallengeRule,
-    /// Which acknowledgement of the challenge the camera wants before its answer.
+    /// The acknowledgement that the camera requires before the answer to the challenge.
     pub acknowledgement: AckRule,
-    /// What stands at 32..36 of K10002.
+    /// The contents of bytes 32..36 of K10002.
     pub auth_id: AuthIdRule,
-    /// When the heartbeat begins, and with which count.
+    /// The start and the first count of the heartbeat.
     pub heartbeat: HeartbeatRule,
-    /// Who keeps the line warm, and how.
+    /// The keep-alives.
     pub liveness: Liveness,
-    /// Layout of media packets.
+    /// The layout of media packets.
     pub media: MediaLayout,
 }
 
-/// What datagrams are, around DTLS: discovery, session, data wrapper and keepalives.
+/// The transport of DTLS records: discovery, session, data wrapper and keepalives.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Transport {
-    /// Obfuscated datagrams with a 16-byte header (wire.md sections 2 to 5).
+    /// Obfuscated datagrams with a 16-byte header (docs/protocol.md, sections 5 to 8).
     Iotc(IotcTransport),
-    /// Datagrams in the clear, each with a tag (wire.md section 6).
+    /// Plain datagrams with a tag (docs/protocol.md, section 9).
     Cc51,
 }
 
 /// The [`Transport`] of datagrams with an IOTC header.
 #[derive(Debug, Clone)]
 pub struct IotcTransport {
-    /// How whole datagrams are obfuscated.
+    /// The obfuscation of datagrams.
     pub cipher: Cipher,
     /// Where the fields of the 88-byte discovery request stand, what the last four bytes of the
     /// session request are, and what stands before the DTLS records of a datagram.
     pub layout: IotcLayout,
 }
 
-/// Obfuscation of datagrams (wire.md section 3).
+/// The obfuscation of datagrams (docs/protocol.md, section 6).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Cipher {
     /// XOR with a repeating key.
     Xor(XorKey),
-    /// TransCode; only the first 64 bytes when the header says so.
+    /// TransCode, of the first 64 bytes only if the header says so.
     TransCode,
 }
 
-/// The counter of AV packets that are not media, bytes 4 and on (wire.md section 8).
+/// The counter of AV packets that are not media, from byte 4 (docs/protocol.md, section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SequenceRule {
     /// 16 bits, and two bytes that this project leaves zero.
     U16,
-    /// 32 bits: the summary's "AV sequence".
+    /// 32 bits: the "AV sequence" of summary.md.
     U32,
 }
 
-/// How the DTLS pre-shared key follows from the credentials.
+/// The derivation of the DTLS pre-shared key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyRule {
@@ -102,7 +102,7 @@ pub enum KeyRule {
     Enr,
 }
 
-/// Which password the AV login carries.
+/// The password of the AV login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasswordRule {
@@ -125,7 +125,7 @@ impl PasswordRule {
     }
 }
 
-/// The four bytes behind the challenge's answer in K10002.
+/// The four bytes after the answer to the challenge in K10002.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthIdRule {
@@ -135,7 +135,7 @@ pub enum AuthIdRule {
     Random,
 }
 
-/// When the client's heartbeat (type 0x09) begins.
+/// The start of the client's heartbeat (type 0x09).
 ///
 /// The two readings agree on the wire where it counts: the heartbeat between K10001 and K10002
 /// carries at least count 2. The summary saw counts 2 and AV sequences 0, 1, 2 for K10000,
@@ -143,32 +143,32 @@ pub enum AuthIdRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeartbeatRule {
-    /// With the login's answer, counting from 1.
+    /// After the login answer, counting from 1.
     AfterLogin,
     /// With the first IOCTL from the camera, counting from 2; bytes 18..20, where others repeat the
     /// count, stay zero.
     AfterChallenge,
 }
 
-/// Who keeps the line warm beside the heartbeat.
+/// Keep-alives besides the heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Liveness {
-    /// The client sends the 20-byte status packet (0x0b) unasked.
+    /// The client sends the 20-byte status packet (0x0b) at an interval.
     Status {
-        /// Time from one to the next.
+        /// The interval.
         every: Duration,
     },
     /// The camera sends link probes (0x0a) inside DTLS and keepalives (0x0428, or 0x1202) outside;
     /// the client answers both.
     Probes {
-        /// Time from one to the next. Not known of real cameras: this project's choice.
+        /// The interval. Not known of real cameras; this project's choice.
         every: Duration,
     },
 }
 
 impl Dialect {
-    /// As summary.md has it, with this project's choices where it leaves something open
+    /// The dialect of summary.md, with this project's choices where it is incomplete
     /// (docs/protocol.md marks them).
     pub const SUMMARY: Self = Self {
         name: "summary",
@@ -235,14 +235,13 @@ impl Dialect {
         ..Self::TRANSCODE
     };
 
-    /// Every dialect there is.
+    /// All dialects.
     pub const ALL: [&'static Self; 3] = [&Self::TRANSCODE, &Self::CC51, &Self::SUMMARY];
 
-    /// The dialects that a client asks in when it was not told which one: those that real cameras
-    /// speak.
+    /// The dialects of real cameras, which detection tries.
     pub const DETECTED: [&'static Self; 2] = [&Self::TRANSCODE, &Self::CC51];
 
-    /// What stands around the DTLS records of a datagram.
+    /// Returns the layout of the wrapper around DTLS records.
     #[must_use]
     pub fn wrapper(&self) -> WrapperLayout {
         match &self.transport {
@@ -251,7 +250,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect of that name.
+    /// Returns the dialect with this name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<&'static Self> {
         Self::ALL.into_iter().find(|dialect| dialect.name == name)

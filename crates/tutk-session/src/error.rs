@@ -1,17 +1,17 @@
-//! Why a session ended, in words that say what to try.
+//! The reasons for which a session fails.
 
 use std::time::Duration;
 
 use crate::client::refuses_suite;
 use crate::phase::Phase;
 
-/// What ended a [`Client`](crate::Client).
+/// The reason why a [`Client`](crate::Client) ended.
 ///
-/// Noise from the network never does: it is dropped and counted in [`Stats`](crate::Stats).
+/// Invalid packets never end a session. They are dropped and counted in [`Stats`](crate::Stats).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No answer came in time.
+    /// No answer arrived in time.
     #[error("{phase}: no answer from the camera within {} s", waited.as_secs_f32())]
     Silent {
         /// The phase that waited.
@@ -19,11 +19,10 @@ pub enum Error {
         /// How long.
         waited: Duration,
     },
-    /// The handshake began and never came to its end: with a wrong key the camera just falls
-    /// silent.
+    /// The handshake started but did not finish. With a wrong key, cameras stop answering.
     #[error("dtls: wrong ENR, or camera silent (the handshake did not finish within {} s)", waited.as_secs_f32())]
     HandshakeUnfinished {
-        /// How long the handshake was given.
+        /// The time limit of the handshake.
         waited: Duration,
     },
     /// DTLS failed.
@@ -31,10 +30,10 @@ pub enum Error {
     Dtls {
         /// The phase in which it failed.
         phase: Phase,
-        /// What DTLS says.
+        /// The error of DTLS.
         source: dtls_psk::Error,
     },
-    /// User or password cannot be put into a login.
+    /// The user or password does not fit into a login.
     #[error("login: {0}")]
     Login(av_login::Error),
     /// The camera refused the AV login.
@@ -43,16 +42,16 @@ pub enum Error {
         /// The status of its answer; 0x10 is success.
         status: u8,
     },
-    /// The challenge could not be answered, or its answer was refused.
+    /// The client could not answer the challenge, or the camera refused the answer.
     #[error("authentication: {0}")]
     Authentication(hl_ioctl::Error),
-    /// The camera ended the session.
+    /// The camera closed the session.
     #[error("{phase}: the camera closed the session")]
     ClosedByCamera {
-        /// The phase in which it did.
+        /// The phase in which it was closed.
         phase: Phase,
     },
-    /// Frames stopped coming.
+    /// The camera stopped sending frames.
     #[error("stream: no whole frame for {} s", waited.as_secs_f32())]
     Stalled {
         /// How long.
@@ -60,19 +59,19 @@ pub enum Error {
     },
 }
 
-/// The four ways in which a session fails.
+/// The kinds of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Camera not found, or silent.
+    /// The camera was not found or does not answer.
     Silent,
-    /// Camera found, and it refused: UID, ENR or key are wrong, or it cannot serve now.
+    /// The camera refused: UID, ENR or key are wrong, or it cannot serve now.
     Refused,
-    /// The stream ran, and broke off.
+    /// The stream was interrupted.
     BrokeOff,
 }
 
 impl Error {
-    /// The phase in which the session failed.
+    /// Returns the phase in which the session failed.
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self {
@@ -86,7 +85,7 @@ impl Error {
         }
     }
 
-    /// Which kind of failure this is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
@@ -106,7 +105,7 @@ impl Error {
         }
     }
 
-    /// What a person can try, in one line.
+    /// Returns what the user can do, as one line.
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self {

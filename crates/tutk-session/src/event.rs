@@ -1,4 +1,4 @@
-//! What a client tells its owner.
+//! Events and counters of a client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::phase::{Phase, PhaseReport};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// A phase is complete.
+    /// A phase has completed.
     Phase(PhaseReport),
-    /// A camera answered, and this is the dialect that is spoken with it.
+    /// A camera answered in this dialect.
     Found {
-        /// Where the answer came from.
+        /// The source address of the answer.
         camera: SocketAddr,
         /// The dialect.
         dialect: &'static Dialect,
     },
-    /// The camera let us in; this is its K10003.
+    /// The camera has authenticated the client; contains its K10003.
     Authenticated(Box<ConnectResult>),
-    /// A whole frame, in order within its stream.
+    /// A complete frame, in order within its stream.
     Frame(Frame),
-    /// Frames that cannot be had any more.
+    /// Frames that are lost.
     Lost(Lost),
     /// The camera answered a command.
     Answer(Answer),
@@ -37,74 +37,73 @@ pub enum Event {
         /// Code of the command.
         code: u16,
     },
-    /// Sound to the camera: what came of [`Client::start_talk`](crate::Client::start_talk).
+    /// The result of [`Client::start_talk`](crate::Client::start_talk).
     Talk(TalkEvent),
-    /// A line for a key log file, when the configuration asks for it (RFC 9850's format).
+    /// A line for a key log file (RFC 9850), if the configuration enables it.
     KeyLog(String),
-    /// The session is over. Nothing comes after this.
+    /// The session has ended. This is the last event.
     Ended(Result<(), Error>),
 }
 
-/// What becomes of sound to the camera.
+/// An event of talk, the audio channel to the camera.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TalkEvent {
-    /// The camera has opened its channel and is let in: it listens from now on.
+    /// The camera has opened the channel and logged in. It accepts audio from now on.
     Ready,
-    /// It listens no more: it was told so, or it failed. Not told where the session ends with it.
+    /// The channel was closed or has failed. Omitted if the session ends at the same time.
     Ended(Result<(), TalkError>),
 }
 
 /// The camera's answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Code of the answer: the command's, plus one.
+    /// The code of the answer: the command's code plus one.
     pub code: u16,
-    /// Payload of the answer, undecoded.
+    /// The payload of the answer, not decoded.
     pub payload: Vec<u8>,
 }
 
-/// What a session counted so far.
+/// The counters of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Datagrams that came in, of any kind.
+    /// Received datagrams.
     pub datagrams: u64,
-    /// Bytes of UDP payload that came in.
+    /// Received bytes of UDP payload.
     pub bytes: u64,
-    /// Datagrams from another address than the camera's: ignored.
+    /// Ignored datagrams from an address other than the camera's.
     pub foreign: u64,
-    /// Datagrams that are no packet of the dialect, or of another session: dropped.
+    /// Dropped datagrams that are not a packet of the dialect or belong to another session.
     pub malformed: u64,
-    /// Handshakes that failed over a packet that made no sense, and were begun anew.
+    /// Handshakes that were restarted after an invalid packet.
     pub restarts: u64,
-    /// AV packets, authentic but not understood: dropped.
+    /// Dropped AV packets that are authentic but cannot be parsed.
     pub unknown: u64,
-    /// DTLS records dropped: replayed, forged or out of place.
+    /// Dropped DTLS records: replayed, forged or unexpected.
     pub records_dropped: u64,
-    /// Datagrams that were not sent because the owner did not poll: over 4096 waited, and the
-    /// oldest went.
+    /// Datagrams dropped because the owner did not poll and more than 4096 were queued.
     pub unsent: u64,
-    /// What the reassembler counted.
+    /// The counters of the reassembler.
     pub media: video_reassembly::Stats,
-    /// What came in groups, in resend mode.
+    /// The counters of grouped media, in resend mode.
     pub groups: video_reassembly::ParityStats,
-    /// What was missing and asked for again, in resend mode.
+    /// The counters of retransmission requests, in resend mode.
     pub tracker: video_reassembly::TrackerStats,
-    /// Bytes of memory that frames in assembly, frames that wait for an older one, groups and the
-    /// list of missing slices take now.
+    /// The current memory in bytes of incomplete and waiting frames, groups and the list of missing
+    /// slices.
     pub held: usize,
-    /// Round trip, smoothed: as the camera reports it with its probes and, in resend mode, as
-    /// slices take that are asked for again.
+    /// The smoothed round-trip time, from the camera's probes and, in resend mode, from
+    /// retransmitted slices.
     pub round_trip: Option<Duration>,
-    /// UDP payload that came in the last whole second, bytes.
+    /// The received bytes of UDP payload in the last whole second.
     pub receive_rate: u64,
 }
 
-/// Where a client stands.
+/// The status of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// In this phase.
+    /// The current phase.
     In(Phase),
-    /// Over.
+    /// The session has ended.
     Ended,
 }

@@ -1,4 +1,4 @@
-//! What a state machine wants of its owner, and the queue in which it waits.
+//! The output of a state machine, and its queue.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,47 +12,47 @@ use std::time::Instant;
 pub enum Output<'a, E> {
     /// Send this datagram.
     Transmit(Transmit<'a>),
-    /// Something happened that the owner may want to know.
+    /// An event for the owner.
     Event(E),
-    /// Nothing more to do before this instant: then call `handle_timeout`, unless something comes
+    /// Nothing to do before this instant. Then call `handle_timeout`, unless another input comes
     /// first.
     Timeout(Instant),
 }
 
-/// One UDP datagram to send.
+/// A UDP datagram to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transmit<'a> {
-    /// Where it goes.
+    /// The destination.
     pub to: SocketAddr,
-    /// The whole UDP payload, at most [`MAX_DATAGRAM`] bytes.
+    /// The UDP payload, at most [`MAX_DATAGRAM`] bytes.
     pub payload: &'a [u8],
 }
 
-/// The longest datagram that is sent, bytes of UDP payload.
+/// The largest UDP payload that is sent, in bytes.
 ///
-/// DTLS records stay within 1200 bytes (wire.md section 7); the wrapper stands before them.
+/// DTLS records have at most 1200 bytes (docs/protocol.md, section 10). The wrapper precedes them.
 pub const MAX_DATAGRAM: usize = 1280;
 
-/// The most datagrams that wait to be polled. An owner that polls after each input never comes near
-/// it; one that takes a whole batch from a socket first must not be filled up by whoever sends. One
-/// more, and the oldest goes.
+/// The largest number of queued datagrams. Owners that poll after each input stay far below. The
+/// limit protects owners that pass many datagrams before they poll. Beyond it, the oldest is
+/// dropped.
 const MAX_QUEUED: usize = 4096;
 
-/// Datagrams and events that wait to be polled.
+/// The queue of datagrams and events.
 #[derive(Debug)]
 pub struct Outbox<E> {
     datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
-    /// Datagrams that went over [`MAX_QUEUED`].
+    /// Datagrams dropped because of [`MAX_QUEUED`].
     overflowed: u64,
-    /// Sent buffers, used again so that steady traffic allocates nothing.
+    /// Sent buffers, reused so that steady traffic does not allocate.
     spare: Vec<Vec<u8>>,
-    /// The buffer that the caller of `poll` looks at.
+    /// The buffer that the caller of `poll` borrows.
     current: Vec<u8>,
     events: VecDeque<E>,
     queued: u64,
 }
 
-/// How many sent buffers are kept for use again.
+/// The number of sent buffers to keep for reuse.
 const SPARE_BUFFERS: usize = 64;
 
 impl<E> Default for Outbox<E> {
@@ -70,7 +70,7 @@ impl<E> Default for Outbox<E> {
 
 #[allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 impl<E> Outbox<E> {
-    /// An empty buffer to write a datagram into; hand it back with [`Self::transmit`].
+    /// Returns an empty buffer for a datagram. Pass it to [`Self::transmit`].
     pub fn buffer(&mut self) -> Vec<u8> {
         self.spare
             .pop()
@@ -88,7 +88,7 @@ impl<E> Outbox<E> {
         self.queued += 1;
     }
 
-    /// Takes a buffer back that is not needed any more.
+    /// Returns an unused buffer to the pool.
     pub fn recycle(&mut self, mut buffer: Vec<u8>) {
         if self.spare.len() < SPARE_BUFFERS && buffer.capacity() > 0 {
             buffer.clear();
@@ -96,12 +96,12 @@ impl<E> Outbox<E> {
         }
     }
 
-    /// Datagrams that were dropped because nobody polled.
+    /// Returns the number of datagrams dropped because the owner did not poll.
     pub fn overflowed(&self) -> u64 {
         self.overflowed
     }
 
-    /// How many datagrams were queued since the beginning.
+    /// Returns the number of datagrams queued so far.
     pub fn queued(&self) -> u64 {
         self.queued
     }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A phase of a session, in order (summary.md, "Connection Flow").
+/// A phase of a session, in order (docs/protocol.md, section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Finding the camera and, where it is not known, the dialect it speaks.
+    /// Finding the camera and, if it is not known, its dialect.
     Discovery,
     /// Session request and its answer.
     Session,
@@ -16,12 +16,12 @@ pub enum Phase {
     Login,
     /// Challenge and response, K10000 to K10003.
     Authentication,
-    /// From the camera's yes to the last frame. Complete, as a phase, with the first whole frame.
+    /// From authentication to the last frame. The phase completes with the first frame.
     Stream,
 }
 
 impl Phase {
-    /// All six, in order.
+    /// All phases in order.
     pub const ALL: [Self; 6] = [
         Self::Discovery,
         Self::Session,
@@ -37,7 +37,7 @@ impl Phase {
         Self::ALL.into_iter().find(|&phase| phase > self)
     }
 
-    /// Short lower-case name, for reports.
+    /// Returns the short lower-case name for reports.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -57,20 +57,20 @@ impl fmt::Display for Phase {
     }
 }
 
-/// One phase that was completed.
+/// A completed phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhaseReport {
-    /// Which one.
+    /// The phase.
     pub phase: Phase,
-    /// How long it took, from the end of the one before it.
+    /// The duration since the end of the previous phase.
     pub took: Duration,
 }
 
-/// How long a client waits in each phase before it gives up.
+/// The time limits of the phases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadlines {
-    /// For an answer to discovery; 5 s is the usual limit (wire.md section 4).
+    /// For an answer to discovery; usually 5 s (docs/protocol.md, section 7).
     pub discovery: Duration,
     /// For an answer to the session request.
     pub session: Duration,
@@ -80,14 +80,14 @@ pub struct Deadlines {
     pub login: Duration,
     /// For K10001 and K10003 together.
     pub authentication: Duration,
-    /// For a whole frame: the first one, and later each next one.
+    /// For each complete frame.
     pub stream: Duration,
-    /// For anything at all from the camera while no frame is waited for, in dialects whose cameras
-    /// ask whether we are there. How often real ones do is not known: this leaves them much time.
+    /// For any packet from the camera while no video is requested, in dialects whose cameras send
+    /// keepalives. The interval of real cameras is not known, so the limit is generous.
     pub silence: Duration,
     /// For the answer to a command.
     pub command: Duration,
-    /// For the camera to open its channel for sound to it, from the request on.
+    /// For the camera to open its audio channel after the request.
     pub talk: Duration,
 }
 
@@ -120,41 +120,41 @@ impl Default for Deadlines {
     }
 }
 
-/// So much later than `at`. A time that no clock will reach, such as [`Duration::MAX`] for "no
-/// limit", becomes one that no session will.
+/// Adds a duration to an instant. An overflow, for example from [`Duration::MAX`] for "no limit",
+/// becomes a time that no session reaches.
 pub fn later(at: Instant, by: Duration) -> Instant {
     const AGES: Duration = Duration::from_secs(3600 * 24 * 365);
     at.checked_add(by).unwrap_or_else(|| at + AGES)
 }
 
-/// Monotonic and wall-clock time of one moment, as the caller's clocks had it.
+/// The monotonic and the wall-clock time of one moment.
 ///
-/// The session never reads a clock. It is told both times once, at construction, and counts on from
-/// there with the instants it is given.
+/// The session never reads a clock. It gets both times at construction, and derives later times
+/// from the instants of its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epoch {
-    /// The moment, monotonic.
+    /// The monotonic time.
     pub instant: Instant,
-    /// The same moment, time since 1970-01-01 00:00 UTC.
+    /// The time since 1970-01-01 00:00 UTC.
     pub unix: Duration,
 }
 
 impl Epoch {
-    /// Time since 1970 at `now`.
+    /// Returns the time since 1970 at `now`.
     #[must_use]
     pub fn unix_at(&self, now: Instant) -> Duration {
         let since = now.saturating_duration_since(self.instant);
         self.unix.saturating_add(since)
     }
 
-    /// Unix seconds at `now`, in the 32 bits that packets have for them.
+    /// Returns the Unix seconds at `now` in 32 bits, as in packets.
     #[doc(hidden)]
     #[must_use]
     pub fn unix_seconds_at(&self, now: Instant) -> u32 {
         u32::try_from(self.unix_at(now).as_secs()).unwrap_or(u32::MAX)
     }
 
-    /// Low 16 bits of a millisecond clock that began with the epoch (wire.md section 8).
+    /// Returns the low 16 bits of the milliseconds since the epoch (docs/protocol.md, section 11).
     #[doc(hidden)]
     #[must_use]
     pub fn link_clock_at(&self, now: Instant) -> u16 {

@@ -1,5 +1,4 @@
-//! The camera address that people paste: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (wire.md section
-//! 13).
+//! The camera URL: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (docs/protocol.md, section 4).
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -9,42 +8,42 @@ use percent_encoding::percent_decode_str;
 
 use crate::credentials::{Credentials, CredentialsError};
 
-/// The UDP port that cameras listen on for discovery (wire.md section 4).
+/// The UDP port on which cameras listen for discovery (docs/protocol.md, section 7).
 pub const DISCOVERY_PORT: u16 = 32761;
 
 /// A camera's address with its credentials, as one line of text.
 ///
 /// | part | meaning |
 /// |---|---|
-/// | `HOST[:PORT]` | name, IPv4 or `[IPv6]`; port 32761 if left out |
-/// | `uid`, `enr` | as the vendor's account has them, percent-encoded; a bare `+` stays a `+` |
-/// | `mac` or `auth_key` | the AuthKey is derived from the MAC, or given |
+/// | `HOST[:PORT]` | name, IPv4 or `[IPv6]`; the default port is 32761 |
+/// | `uid`, `enr` | percent-encoded; a plain `+` stays a `+` |
+/// | `mac` or `auth_key` | the AuthKey is derived from the MAC, or set directly |
 /// | `model` | e.g. `HL_CAM4` |
 /// | `subtype` | `hd` or `sd` |
-/// | `user_id` | the account's user, whom some cameras want to be told (K10006, K10008) |
+/// | `user_id` | the account's user ID, which some cameras require (K10006, K10008) |
 ///
-/// Other parameters (`dtls=true` is common) are ignored. `enr` may be left out here and given by
-/// [`CameraUrl::parse_with_enr`].
+/// Other parameters (`dtls=true` is common) are ignored. [`CameraUrl::parse_with_enr`] supplies a
+/// missing `enr`.
 #[derive(Debug, Clone)]
 pub struct CameraUrl {
-    /// Host name or address, without brackets.
+    /// The host name or address, without brackets.
     pub host: String,
-    /// UDP port of discovery.
+    /// The UDP port for discovery.
     pub port: u16,
-    /// Identity and keys.
+    /// The identity and keys.
     pub credentials: Credentials,
-    /// The vendor's model name, where it is given.
+    /// The vendor's model name, if set.
     pub model: Option<String>,
-    /// The picture that is asked for, where it is given.
+    /// The requested video quality, if set.
     pub subtype: Option<Subtype>,
-    /// The user of the vendor's account, where it is given.
+    /// The user ID of the vendor's account, if set.
     pub user: Option<UserId>,
 }
 
 /// High or standard definition, as in `subtype=hd`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subtype {
-    /// The camera's best picture.
+    /// The highest quality.
     Hd,
     /// The small picture.
     Sd,
@@ -57,13 +56,13 @@ pub enum UrlError {
     /// The text does not begin with `wyze://`.
     #[error("a camera address begins with wyze://")]
     Scheme,
-    /// There is no host, or it is not well formed.
+    /// The host is missing or malformed.
     #[error("a camera address needs a host after wyze://")]
     Host,
     /// The port is not a number from 1 to 65535.
     #[error("{0:?} is not a port (1 to 65535)")]
     Port(String),
-    /// A parameter that must be there is not.
+    /// A required parameter is missing.
     #[error("the camera address lacks `{0}=`")]
     Missing(&'static str),
     /// A percent-encoded value is not UTF-8.
@@ -75,16 +74,16 @@ pub enum UrlError {
     /// `user_id` is empty or too long.
     #[error("a user id has 1 to 255 bytes, this one has {0}")]
     UserId(usize),
-    /// UID, ENR, MAC or AuthKey is not well formed.
+    /// UID, ENR, MAC or AuthKey is malformed.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
 }
 
 impl CameraUrl {
-    /// Reads an address, with an ENR that takes the place of one that the text does not have.
+    /// Parses a URL. `enr` is used if the URL has none.
     ///
     /// # Errors
-    /// [`UrlError`] says which part is missing or malformed. No variant repeats a secret.
+    /// [`UrlError`] names the missing or malformed part. It never contains a secret.
     pub fn parse_with_enr(text: &str, enr: Option<&str>) -> Result<Self, UrlError> {
         let rest = text
             .trim()
@@ -141,7 +140,7 @@ impl CameraUrl {
     }
 }
 
-/// `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
+/// Parses `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
 fn split_authority(authority: &str) -> Result<(String, u16), UrlError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(UrlError::Host)?;
