@@ -26,7 +26,7 @@ const PACKAGES: [Package; 19] = [
     ("gnutls-cli --version", "gnutls-bin", "DTLS with GnuTLS"),
     ("tshark --version", "tshark", "decryption of DTLS by Wireshark"),
     ("systemd-analyze --version", "systemd", "validation of the systemd unit"),
-    ("c++ --version", "g++", "OpenH264, libFuzzer and C programs"),
+    ("c++ --version", "g++", "libFuzzer and C programs"),
     ("/usr/include/openssl/ssl.h", "libssl-dev", "DTLS with the OpenSSL library"),
     ("/usr/include/gnutls/dtls.h", "libgnutls28-dev", "DTLS with the GnuTLS library"),
     ("/usr/include/mbedtls/ssl.h", "libmbedtls-dev", "DTLS with the Mbed TLS library"),
