@@ -64,15 +64,15 @@ struct ViewerJson {
 #[derive(Debug, Serialize)]
 struct StatsJson {
     sessions: u64,
-    falls: u64,
-    pictures: u64,
+    disconnects: u64,
+    video_frames: u64,
     key_frames: u64,
-    sounds: u64,
+    audio_frames: u64,
     bytes: u64,
     /// Frames that viewers missed, including viewers that have left.
     missed: u64,
     bytes_per_second: Option<u64>,
-    pictures_per_second: Option<f64>,
+    frames_per_second: Option<f64>,
     lost: Option<u64>,
     resent: Option<u64>,
     recovered: Option<u64>,
@@ -167,14 +167,14 @@ fn statistics(state: &AppState, name: &str, stats: &CameraStats) -> StatsJson {
     let tenth = |value: f64| (value * 10.0).round() / 10.0;
     StatsJson {
         sessions: stats.sessions,
-        falls: stats.disconnects,
-        pictures: stats.video_frames,
+        disconnects: stats.disconnects,
+        video_frames: stats.video_frames,
         key_frames: stats.key_frames,
-        sounds: stats.audio_frames,
+        audio_frames: stats.audio_frames,
         bytes: stats.bytes,
         missed: stats.missed,
         bytes_per_second: rate.as_ref().map(|rate| rate.bytes() as u64),
-        pictures_per_second: rate.map(|rate| tenth(rate.pictures())),
+        frames_per_second: rate.map(|rate| tenth(rate.frames())),
         lost: session.map(|session| session.lost),
         resent: session.map(|session| session.resent),
         recovered: session.map(|session| session.recovered),

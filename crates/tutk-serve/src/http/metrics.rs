@@ -73,9 +73,9 @@ impl Collector for Scrape {
             |stats| Some(u64::from(matches!(stats.state, CameraState::Up))),
         )?;
         let help = "1 if a session is needed but could not be established or was lost";
-        self.gauge(encoder, "tutk_camera_away", help, |stats| {
-            let away = matches!(stats.state, CameraState::Down(_) | CameraState::Failed(_));
-            Some(u64::from(away))
+        self.gauge(encoder, "tutk_camera_down", help, |stats| {
+            let down = matches!(stats.state, CameraState::Down(_) | CameraState::Failed(_));
+            Some(u64::from(down))
         })?;
         let frames = self.cameras.iter().flat_map(|camera| {
             let kinds = [

@@ -77,7 +77,7 @@
 //! since 1970, for measuring latency.
 //!
 //! A new viewer receives all frames since the newest key frame at once. It should play from the end
-//! of the buffer. The connection stays open while the camera is away.
+//! of the buffer. The connection stays open while the camera is down.
 //!
 //! | close code | reason |
 //! |---|---|

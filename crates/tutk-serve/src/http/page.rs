@@ -38,7 +38,7 @@ const FILES: &[(&str, &str, &[u8])] = files![
     "talk.js" => JS,
     "tile.js" => JS,
     "widgets.js" => JS,
-    "words.js" => JS,
+    "texts.js" => JS,
 ];
 
 const HTML: &str = "text/html; charset=utf-8";

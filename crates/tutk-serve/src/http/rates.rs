@@ -27,16 +27,16 @@ pub(super) struct Rate {
 struct Sample {
     at: Instant,
     bytes: u64,
-    pictures: u64,
+    frames: u64,
 }
 
 impl Rate {
     /// Adds the current values of the counters.
-    pub(super) fn sample(&mut self, bytes: u64, pictures: u64) {
+    pub(super) fn sample(&mut self, bytes: u64, frames: u64) {
         let sample = Sample {
             at: Instant::now(),
             bytes,
-            pictures,
+            frames,
         };
         self.newest = Some(sample);
         self.samples.retain(|kept| kept.at.elapsed() <= MAX_AGE);
@@ -60,8 +60,8 @@ impl Rate {
     }
 
     /// Returns video frames per second.
-    pub(super) fn pictures(&self) -> f64 {
-        self.per_second(|sample| sample.pictures)
+    pub(super) fn frames(&self) -> f64 {
+        self.per_second(|sample| sample.frames)
     }
 
     fn period(&self) -> Option<(Sample, Sample, Duration)> {
@@ -96,7 +96,7 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1_500)).await;
         rate.sample(5_000, 45);
         assert!(rate.is_known());
-        assert_eq!((rate.bytes(), rate.pictures()), (2_000.0, 20.0));
+        assert_eq!((rate.bytes(), rate.frames()), (2_000.0, 20.0));
         // Without new data the rate drops to zero after some samples.
         for _ in 0..20 {
             tokio::time::advance(INTERVAL).await;

@@ -136,11 +136,11 @@ impl AppState {
     }
 
     /// Returns the recent data rate of a camera, or `None` on the first call for it.
-    pub(super) fn rate(&self, camera: &str, bytes: u64, pictures: u64) -> Option<Rate> {
+    pub(super) fn rate(&self, camera: &str, bytes: u64, frames: u64) -> Option<Rate> {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         rates.retain(|name, _| self.hub.camera(name).is_some());
         let rate = rates.entry(camera.to_owned()).or_default();
-        rate.sample(bytes, pictures);
+        rate.sample(bytes, frames);
         rate.is_known().then(|| rate.clone())
     }
 }

@@ -107,10 +107,10 @@ async fn api_lists_cameras_with_state_and_streams() {
     );
     let stats = &up["stats"];
     assert_eq!(
-        (&stats["sessions"], &stats["falls"], &stats["lost"]),
+        (&stats["sessions"], &stats["disconnects"], &stats["lost"]),
         (&json!(1), &json!(0), &json!(0))
     );
-    let rate = stats["pictures_per_second"].as_f64().unwrap();
+    let rate = stats["frames_per_second"].as_f64().unwrap();
     assert!((rate - 20.0).abs() < 1.0, "{stats}");
     assert!(
         stats["bytes_per_second"].as_u64().unwrap() > 1_000,
@@ -138,7 +138,7 @@ async fn api_explains_why_a_camera_is_down() {
     assert_eq!(down["state"], "down");
     let metrics = served.get("/metrics").await.text();
     assert!(
-        metrics.contains("\ntutk_camera_away{camera=\"front\"} 1\n"),
+        metrics.contains("\ntutk_camera_down{camera=\"front\"} 1\n"),
         "{metrics}"
     );
     assert!(

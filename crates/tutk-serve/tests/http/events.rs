@@ -190,7 +190,7 @@ async fn metrics_count_what_happens() {
     )
     .await;
     let before = metrics(&served).await;
-    for gauge in ["up", "away"] {
+    for gauge in ["up", "down"] {
         assert_eq!(
             before[&format!("tutk_camera_{gauge}{{camera=\"front\"}}")],
             0.0
@@ -213,7 +213,7 @@ async fn metrics_count_what_happens() {
     let now = metrics(&served).await;
     let of = |name: &str| now[&format!("tutk_camera_{name}{{camera=\"front\"}}")];
     assert_eq!(
-        (of("up"), of("away"), of("viewers"), of("sessions_total")),
+        (of("up"), of("down"), of("viewers"), of("sessions_total")),
         (1.0, 0.0, 3.0, 1.0)
     );
     assert_eq!(

@@ -35,7 +35,7 @@ async fn it_is_said_and_goes_on_by_itself() {
     let gone = house.cameras.remove("front").unwrap();
     let address = gone.local_addr();
     gone.close().await;
-    page.until_says(&tile("front", ".notice"), "Away since")
+    page.until_says(&tile("front", ".notice"), "Offline since")
         .await;
     page.until_says(&tile("front", ".notice"), "closed").await;
     page.until(
@@ -43,7 +43,7 @@ async fn it_is_said_and_goes_on_by_itself() {
     )
     .await;
     page.until_says("#summary", "1 live · 1 away").await;
-    page.shot("away").await;
+    page.shot("offline").await;
     plays(&page, "back").await;
     let before = page.eval(&format!("{}.currentTime", video("front"))).await;
     let back = served_at(config.clone(), address).await;

@@ -6,7 +6,7 @@ import { Layout } from "./layout.js";
 import { Panel } from "./panel.js";
 import { SOUND } from "./sound.js";
 import { Tile } from "./tile.js";
-import { count } from "./words.js";
+import { count } from "./texts.js";
 
 // The polling interval for values without events, in milliseconds.
 const POLL = 5_000;
@@ -85,12 +85,12 @@ function remove(name) {
 function refresh() {
   const all = [...tiles.values()];
   for (const tile of all) tile.refresh();
-  const away = all.filter(({ root }) => root.dataset.tone === "bad").length;
+  const offline = all.filter(({ root }) => root.dataset.tone === "bad").length;
   const live = all.filter(({ root }) => root.dataset.tone === "good").length;
-  const parts = [`${live} live`, away > 0 ? `${away} away` : null, all.length - live - away > 0 ? `${all.length - live - away} starting` : null];
+  const parts = [`${live} live`, offline > 0 ? `${offline} offline` : null, all.length - live - offline > 0 ? `${all.length - live - offline} starting` : null];
   const text = linked ? (all.length === 0 ? "" : parts.filter((part) => part !== null).join(" · ")) : "The server does not answer. Trying again…";
   if (summary.textContent !== text) summary.textContent = text;
-  summary.dataset.tone = !linked || away > 0 ? "bad" : "good";
+  summary.dataset.tone = !linked || offline > 0 ? "bad" : "good";
 }
 
 // Called when the connection to the server is established or lost.

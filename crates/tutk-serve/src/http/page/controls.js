@@ -4,7 +4,7 @@ import { get, post } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { element, icon } from "./dom.js";
 import { widget } from "./widgets.js";
-import { sentence, title } from "./words.js";
+import { sentence, title } from "./texts.js";
 
 // The number of parallel requests. Cameras answer one command at a time.
 const READERS = 2;

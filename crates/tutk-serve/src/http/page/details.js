@@ -1,7 +1,7 @@
 // The details of a camera: state, streams, statistics, viewers and URLs.
 
 import { element, icon, toast } from "./dom.js";
-import { badge, bytes, moment, seconds } from "./words.js";
+import { badge, bytes, moment, seconds } from "./texts.js";
 
 export class Details {
   #tile;
@@ -42,7 +42,7 @@ export class Details {
       ["Firmware", camera.firmware],
       ["Dialect", camera.dialect],
       ["Video", picture && [picture.codec, picture.width && `${picture.width} × ${picture.height}`].filter(Boolean).join(", ")],
-      ["Frame rate", stats.pictures_per_second],
+      ["Frame rate", stats.frames_per_second],
       ["Audio", camera.sound && `${camera.sound.codec}, ${camera.sound.rate / 1_000} kHz`],
       ["Bit rate", stats.bytes_per_second && bytes(stats.bytes_per_second)],
       ["Latency", lag === null ? null : seconds(lag)],
@@ -51,7 +51,7 @@ export class Details {
       ["Round-trip time", stats.round_trip_ms && `${stats.round_trip_ms} ms`],
       ["Frames lost", stats.lost === 0 ? "none" : stats.lost],
       ["Recovered", stats.recovered || null],
-      ["Sessions", stats.falls === 0 ? stats.sessions : `${stats.sessions}, ${stats.falls} lost`],
+      ["Sessions", stats.disconnects === 0 ? stats.sessions : `${stats.sessions}, ${stats.disconnects} lost`],
       ["Viewers", viewers.length === 0 ? "none" : viewers.map(({ label }) => label).join(", ")],
     ];
     const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");

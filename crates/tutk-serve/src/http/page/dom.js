@@ -19,7 +19,7 @@ export function element(tag, attributes = {}, ...children) {
 const ICONS = {
   back: ["M15 5l-7 7 7 7"],
   camera: ["M4 7h11a1 1 0 0 1 1 1v8a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V8a1 1 0 0 1 1-1z", "M16 11l5-3v8l-5-3"],
-  away: ["M8 7h7a1 1 0 0 1 1 1v6", "M16 11l5-3v8l-2-1", "M14 17H4a1 1 0 0 1-1-1V8a1 1 0 0 1 1-1", "M3 3l18 18"],
+  offline: ["M8 7h7a1 1 0 0 1 1 1v6", "M16 11l5-3v8l-2-1", "M14 17H4a1 1 0 0 1-1-1V8a1 1 0 0 1 1-1", "M3 3l18 18"],
   close: ["M6 6l12 12", "M18 6L6 18"],
   controls: ["M4 7h9", "M17 7h3", "M4 17h3", "M11 17h9", "M13 7a2 2 0 1 0 4 0a2 2 0 1 0-4 0", "M7 17a2 2 0 1 0 4 0a2 2 0 1 0-4 0"],
   copy: ["M9 9h10v11H9z", "M5 15V4h10"],

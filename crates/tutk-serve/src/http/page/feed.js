@@ -17,7 +17,7 @@ export class Feed {
   #up = false;
   #sound = false;
 
-  // `handlers`: `begin()`, `state(state)`, `init(init)`, `segment(bytes)`, `leftOut(what)`, `lost(problem)`.
+  // `handlers`: `begin()`, `state(state)`, `init(init)`, `segment(bytes)`, `audioUnavailable(what)`, `lost(problem)`.
   constructor(path, handlers) {
     this.#path = path;
     this.#handlers = handlers;
@@ -94,7 +94,7 @@ export class Feed {
         this.#handlers.init(message);
         break;
       case "left-out":
-        this.#handlers.leftOut(message);
+        this.#handlers.audioUnavailable(message);
         break;
       case "error":
         this.#problem = message;

@@ -3,7 +3,7 @@
 import { socketUrl } from "./api.js";
 import { element, icon, toast } from "./dom.js";
 import { openMicrophone, whyNoMicrophone } from "./microphone.js";
-import { sentence } from "./words.js";
+import { sentence } from "./texts.js";
 
 // A shorter press keeps talking, in milliseconds.
 const TAP = 350;

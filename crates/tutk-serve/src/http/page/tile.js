@@ -5,7 +5,7 @@ import { element, icon, rename, toast, tool } from "./dom.js";
 import { canPlay, Player } from "./player.js";
 import { SOUND } from "./sound.js";
 import { TalkButton } from "./talk.js";
-import { badge, count, notice, seconds } from "./words.js";
+import { badge, count, notice, seconds } from "./texts.js";
 
 // The delay before an invisible tile stops streaming, in milliseconds.
 const HIDDEN_DELAY = 5_000;
@@ -34,7 +34,7 @@ export class Tile {
       state: (state) => this.state(state),
       init: (message) => this.#init(message),
       segment: (bytes) => this.#unplayable === null && this.player.segment(bytes),
-      leftOut: ({ error }) => this.#leftOut(error),
+      audioUnavailable: ({ error }) => this.#audioUnavailable(error),
       lost: (problem) => this.#lost(problem),
     });
     this.update(camera);
@@ -67,8 +67,8 @@ export class Tile {
   }
 
   state(state) {
-    const { state: word, since, error, advice, attempts, next_attempt } = state;
-    this.#state = { state: word, since, error, advice, attempts, next_attempt };
+    const { state: name, since, error, advice, attempts, next_attempt } = state;
+    this.#state = { state: name, since, error, advice, attempts, next_attempt };
     this.refresh();
   }
 
@@ -174,7 +174,7 @@ export class Tile {
     this.refresh();
   }
 
-  #leftOut(error) {
+  #audioUnavailable(error) {
     toast(`The audio of ${this.name} cannot be played: ${error}`, "bad");
   }
 
@@ -223,9 +223,9 @@ export class Tile {
 
   // Updates everything that depends on time. Called every second.
   refresh() {
-    const [word, tone] = this.#problem !== null ? ["Away", "bad"] : badge(this.#state.state);
-    const waits = word === "Live" && !this.isPlaying && this.#unplayable === null;
-    this.badge.textContent = waits ? "Starting" : word;
+    const [label, tone] = this.#problem !== null ? ["Offline", "bad"] : badge(this.#state.state);
+    const waits = label === "Live" && !this.isPlaying && this.#unplayable === null;
+    this.badge.textContent = waits ? "Starting" : label;
     this.root.dataset.tone = waits ? "wait" : tone;
     this.root.dataset.state = this.#state.state;
     this.#figures();
@@ -238,7 +238,7 @@ export class Tile {
     // Includes the time for decoding and display.
     if (lag !== null) parts.push(`${seconds(Math.max(0.1, lag))} latency`);
     const { stats, viewers } = this.#camera;
-    const shown = this.isPlaying ? stats.pictures_per_second : null;
+    const shown = this.isPlaying ? stats.frames_per_second : null;
     const more = [shown === null ? null : `${Math.round(shown)} fps`, this.isPlaying ? count(Math.max(1, viewers.length), "viewer", "viewers") : null];
     this.figures.replaceChildren(
       ...parts.map((part) => element("span", { class: "lag" }, part)),

@@ -2,7 +2,7 @@
 // for values from the camera.
 
 import { element, icon } from "./dom.js";
-import { title } from "./words.js";
+import { title } from "./texts.js";
 
 // The text for an unchanged value.
 const UNCHANGED = "-";

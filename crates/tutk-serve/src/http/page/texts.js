@@ -37,7 +37,7 @@ export function badge(state) {
     case "closed":
       return ["Removed", "bad"];
     default:
-      return ["Away", "bad"];
+      return ["Offline", "bad"];
   }
 }
 
@@ -51,14 +51,14 @@ export function notice(state, now = Date.now()) {
       const again = next === null || state.state === "failed" ? "" : next < 1_000 ? "Trying again" : `Next try in ${Math.ceil(next / 1_000)} s`;
       return {
         tone: "bad",
-        icon: "away",
-        title: `Away since ${moment(state.since)}`,
+        icon: "offline",
+        title: `Offline since ${moment(state.since)}`,
         lines: [sentence(state.error), sentence(state.advice)],
         small: [again, tries].filter((part) => part !== "").join(" · "),
       };
     }
     case "closed":
-      return { tone: "bad", icon: "away", title: "This camera was removed", lines: [], small: "" };
+      return { tone: "bad", icon: "offline", title: "This camera was removed", lines: [], small: "" };
     default:
       return { tone: "wait", icon: "camera", title: state?.state === "up" ? "Waiting for video" : "Connecting", lines: [], small: "" };
   }
