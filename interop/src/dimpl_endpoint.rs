@@ -46,7 +46,7 @@ pub(crate) fn abilities() -> Abilities {
         (ours.id(), (!found).then(|| why.to_owned()))
     });
     Abilities {
-        version: format!("dimpl {}", crate::peers::locked_version("dimpl")),
+        version: format!("dimpl {}", crate::matrix::locked_version("dimpl")),
         suites: suites.collect(),
         lacks: Side::BOTH
             .map(|side| {

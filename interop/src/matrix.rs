@@ -7,6 +7,9 @@ use dtls_psk::{CipherSuite, Group};
 
 use crate::relay::Network;
 
+/// The lock file, which contains the versions.
+const LOCK: &str = include_str!("../../Cargo.lock");
+
 /// The MTU of a lossless cell, in bytes.
 const MTU: usize = 1200;
 /// The MTU of every other lossy cell, in bytes. It fragments every flight.
@@ -246,6 +249,15 @@ impl Cell {
         let [peer, ours] = settings;
         Ok((peer, ours))
     }
+}
+
+/// Returns the version of a crate in the lock file.
+pub(crate) fn locked_version(name: &str) -> &'static str {
+    let package = format!("name = \"{name}\"\nversion = \"");
+    let after = LOCK.split_once(&package).map(|(_, after)| after);
+    after
+        .and_then(|after| after.split_once('"'))
+        .map_or("of unknown version", |(version, _)| version)
 }
 
 /// Returns the groups to test with a suite.

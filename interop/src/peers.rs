@@ -8,11 +8,8 @@ use dtls_psk::{CipherSuite, Group};
 
 use crate::application::{Finished, Negotiated};
 use crate::dimpl_endpoint;
-use crate::matrix::{Abilities, Peer, Settings, Side, Switch};
+use crate::matrix::{Abilities, Peer, Settings, Side, Switch, locked_version};
 use crate::{IDENTITY, KEY};
-
-/// The lock file, which contains the versions.
-const LOCK: &str = include_str!("../../Cargo.lock");
 
 /// A peer that is available.
 #[derive(Debug, Clone)]
@@ -122,15 +119,6 @@ fn parse_abilities(text: &str) -> Result<Abilities, String> {
         }
     }
     Ok(abilities)
-}
-
-/// Returns the version of a crate in the lock file.
-pub(crate) fn locked_version(name: &str) -> &'static str {
-    let package = format!("name = \"{name}\"\nversion = \"");
-    let after = LOCK.split_once(&package).map(|(_, after)| after);
-    after
-        .and_then(|after| after.split_once('"'))
-        .map_or("of unknown version", |(version, _)| version)
 }
 
 /// A running peer program. It is killed on drop.

