@@ -157,10 +157,10 @@ impl Camera {
     /// Subscribes to the stream. `label` names the viewer in statistics.
     #[must_use]
     pub fn watch(&self, label: impl Into<String>) -> Viewer {
-        let lease = self.lease();
+        let lease = self.controller.lease();
         let now = SystemTime::now();
         let id = self.shared.lock().subscribe(label.into(), now);
-        Viewer::new(lease, id)
+        Viewer::new(Arc::clone(&self.shared), lease, id)
     }
 
     /// Waits for the description of the stream to settle. Starts a session if there is none.
@@ -277,10 +277,6 @@ impl Lease {
     #[must_use]
     pub fn camera(&self) -> &Camera {
         &self.camera
-    }
-
-    pub(super) fn shared(&self) -> &Shared {
-        &self.camera.shared
     }
 }
 

@@ -4,6 +4,7 @@ mod camera;
 mod derived;
 mod description;
 mod gop_buffer;
+mod live_frame;
 #[cfg(feature = "http")]
 mod muxer;
 mod shared;
@@ -25,7 +26,8 @@ pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Leas
 #[cfg(feature = "http")]
 pub(crate) use self::derived::MuxedFrame;
 pub use self::description::{PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription};
-pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, LiveFrame, MAX_LAG};
+pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, MAX_LAG};
+pub use self::live_frame::LiveFrame;
 #[cfg(feature = "http")]
 pub(crate) use self::muxer::{AudioTrack, MuxFormat, Muxer};
 use self::shared::Shared;

@@ -13,7 +13,7 @@ use tutk_media::{AudioCodec, Codec, Error, InitSegment, LiveMp4, Segment, TsWrit
 
 use super::derived::MuxedFrame;
 use super::description::{SoundDescription, StreamDescription};
-use super::gop_buffer::LiveFrame;
+use super::live_frame::LiveFrame;
 
 /// A format of muxed output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

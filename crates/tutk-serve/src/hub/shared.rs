@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use super::description::StreamDescription;
-use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, LiveFrame, MAX_LAG};
+use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, MAX_LAG};
+use super::live_frame::LiveFrame;
 use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
 
 /// The shared state of one camera. The lock is held briefly and never across an await: once to add

@@ -7,7 +7,7 @@ use tutk_runtime::tutk_session::{ContinuousFrame, Event, MediaRequest, Superviso
 
 use super::camera::CameraSettings;
 use super::description::Describer;
-use super::gop_buffer::LiveFrame;
+use super::live_frame::LiveFrame;
 use super::shared::Shared;
 use super::stats::CameraState;
 

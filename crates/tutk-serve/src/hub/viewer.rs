@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tutk_runtime::Lease;
 
-use super::camera::Lease;
 use super::description::StreamDescription;
-use super::gop_buffer::LiveFrame;
-use super::shared::Inner;
+use super::live_frame::LiveFrame;
+use super::shared::{Inner, Shared};
 use super::stats::{CameraState, ViewerStats};
 
 /// A subscription to a camera's stream. Dropping it unsubscribes.
@@ -18,7 +18,8 @@ use super::stats::{CameraState, ViewerStats};
 /// frame, and does not delay others.
 #[derive(Debug)]
 pub struct Viewer {
-    lease: Lease,
+    shared: Arc<Shared>,
+    _lease: Lease,
     id: u64,
     changes: watch::Receiver<()>,
     /// The version of the newest reported state.
@@ -45,10 +46,11 @@ pub enum ViewerEvent {
 }
 
 impl Viewer {
-    pub(super) fn new(lease: Lease, id: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, lease: Lease, id: u64) -> Self {
         Self {
-            changes: lease.shared().changes(),
-            lease,
+            changes: shared.changes(),
+            shared,
+            _lease: lease,
             id,
             version: None,
             description: None,
@@ -62,7 +64,7 @@ impl Viewer {
     /// The default is [`MAX_LAG`](super::MAX_LAG). With `None` it misses only frames that are no
     /// longer kept ([`KeptLimits`](super::KeptLimits)). Recordings use that.
     pub fn set_max_lag(&mut self, lag: Option<Duration>) {
-        let mut inner = self.lease.shared().lock();
+        let mut inner = self.shared.lock();
         if let Some(subscription) = inner.subscriptions.get_mut(&self.id) {
             subscription.cursor.lag = lag;
         }
@@ -75,7 +77,7 @@ impl Viewer {
             self.changes.borrow_and_update();
             match self.poll() {
                 Ok(event) => return event,
-                // The lease keeps the sender alive.
+                // The sender is in `shared`.
                 Err(Pending) => self.changes.changed().await.ok()?,
             }
         }
@@ -97,7 +99,7 @@ impl Viewer {
         if let Some(frame) = &self.next {
             return Some(frame.timestamp);
         }
-        let inner = self.lease.shared().lock();
+        let inner = self.shared.lock();
         let subscription = inner.subscriptions.get(&self.id)?;
         inner.frames.timestamp(&subscription.cursor)
     }
@@ -105,14 +107,14 @@ impl Viewer {
     /// Returns the statistics of this viewer.
     #[must_use]
     pub fn stats(&self) -> Option<ViewerStats> {
-        self.lease.shared().lock().viewer(self.id)
+        self.shared.lock().viewer(self.id)
     }
 
     fn poll(&mut self) -> Result<Option<ViewerEvent>, Pending> {
         if self.next.is_some() {
             return Ok(self.deliver());
         }
-        let mut inner = self.lease.shared().lock();
+        let mut inner = self.shared.lock();
         let closed = matches!(inner.state, CameraState::Closed);
         if self.version != Some(inner.version) && !closed {
             self.version = Some(inner.version);
@@ -158,7 +160,7 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        let mut inner = self.lease.shared().lock();
+        let mut inner = self.shared.lock();
         inner.subscriptions.remove(&self.id);
     }
 }

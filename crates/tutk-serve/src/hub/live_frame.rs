@@ -1,0 +1,120 @@
+//! A frame that all viewers of a camera share.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use tutk_media::{AccessUnit, Error, RtpPayloads};
+use tutk_session::MediaKind;
+
+use super::derived::Derived;
+use super::description::StreamDescription;
+
+/// A frame of a camera's stream. Cloning shares its bytes.
+#[derive(Clone)]
+pub struct LiveFrame {
+    /// The kind: audio, key frame or delta frame.
+    pub kind: MediaKind,
+    /// The bytes. Video is an Annex B byte stream.
+    pub data: Bytes,
+    /// The access unit, with its NAL units located. `None` for audio and for other video codecs.
+    pub unit: Option<AccessUnit>,
+    /// The presentation time on the camera's time line. Video and audio share it, it continues over
+    /// all sessions, and it never goes back within a stream. It starts with the first session's
+    /// stream.
+    pub timestamp: Duration,
+    /// The presentation time as a time of day, based on this machine's clock when the first frame
+    /// arrived. It advances exactly like `timestamp`.
+    pub wall: SystemTime,
+    /// This is the first frame of its stream after a time without a session.
+    pub discontinuity: bool,
+    /// The description of the stream from this frame on.
+    pub description: Arc<StreamDescription>,
+    /// The number of the frame. Assigned by the buffer.
+    pub(super) number: u64,
+    pub(super) derived: Arc<Derived>,
+}
+
+impl LiveFrame {
+    /// Creates a frame.
+    #[must_use]
+    pub fn new(
+        kind: MediaKind,
+        data: Bytes,
+        unit: Option<AccessUnit>,
+        timestamp: Duration,
+        wall: SystemTime,
+        discontinuity: bool,
+        description: Arc<StreamDescription>,
+    ) -> Self {
+        Self {
+            kind,
+            data,
+            unit,
+            timestamp,
+            wall,
+            discontinuity,
+            description,
+            number: 0,
+            derived: Arc::default(),
+        }
+    }
+
+    /// Returns the RTP payloads of the frame. They are planned once for all viewers.
+    pub(crate) fn rtp_payloads(&self, packet_bytes: usize) -> Result<Arc<RtpPayloads>, Error> {
+        let (planned_bytes, planned) = self
+            .derived
+            .rtp
+            .get_or_init(|| (packet_bytes, self.plan_rtp(packet_bytes)));
+        match *planned_bytes == packet_bytes {
+            true => planned.clone(),
+            false => self.plan_rtp(packet_bytes),
+        }
+    }
+
+    fn plan_rtp(&self, packet_bytes: usize) -> Result<Arc<RtpPayloads>, Error> {
+        let payloads = match (&self.unit, &self.description.video) {
+            (Some(unit), Some(sets)) if unit.is_key() => {
+                RtpPayloads::video(&sets.clone().complete(unit), packet_bytes)
+            }
+            (Some(unit), _) => RtpPayloads::video(unit, packet_bytes),
+            (None, _) => {
+                let audio = self.description.sound.ok_or(Error::NoAudioTrack)?;
+                RtpPayloads::audio(audio.config, &self.data, packet_bytes)
+            }
+        };
+        payloads.map(Arc::new)
+    }
+
+    /// Returns `true` for a key frame, at which decoding can start.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.kind == MediaKind::Key
+    }
+}
+
+/// Compares frames without derived data.
+impl PartialEq for LiveFrame {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.data == other.data
+            && (self.timestamp, self.wall) == (other.timestamp, other.wall)
+            && self.discontinuity == other.discontinuity
+            && self.description == other.description
+    }
+}
+
+impl Eq for LiveFrame {}
+
+/// Omits the bytes.
+impl fmt::Debug for LiveFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveFrame")
+            .field("kind", &self.kind)
+            .field("bytes", &self.data.len())
+            .field("timestamp", &self.timestamp)
+            .field("discontinuity", &self.discontinuity)
+            .finish_non_exhaustive()
+    }
+}
