@@ -26,7 +26,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
-use common::{H264, camera, clip, heard, loopback, served, settings};
+use common::{H264, camera_config, clip, loopback, settings, start_camera, tone_audio};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::{self as simulator, ClipFrame};
@@ -69,10 +69,10 @@ fn main() {
 }
 
 async fn measure(time: Duration) {
-    let mut config = camera(H264, FPS);
+    let mut config = camera_config(H264, FPS);
     config.clip = padded();
-    config.sound = Some(heard(Codec::AacAdts, 16_000, 1));
-    let server = served(config);
+    config.sound = Some(tone_audio(Codec::AacAdts, 16_000, 1));
+    let server = start_camera(config);
     let hub = Hub::new();
     let mut settings = settings(&server);
     settings.keep = Keep::Always;

@@ -11,8 +11,9 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    FPS, H264, H265, camera, clip, event, frame, heard, hub, left, patient, picture, served,
-    served_at, settings, state,
+    FPS, H264, H265, camera_config, clip, hub_with_camera, next_event, next_frame,
+    next_video_frame, settings, start_camera, start_camera_at, tone_audio, wait_for_leave,
+    wait_for_state, with_timeout,
 };
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -41,30 +42,30 @@ fn units(stream: &'static [u8]) -> Vec<(bytes::Bytes, bool)> {
 
 #[tokio::test(start_paused = true)]
 async fn viewer_gets_state_description_and_every_frame() {
-    let mut config = camera(H264, FPS);
-    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
-    let server = served(config);
-    let (hub, camera) = hub(settings(&server));
+    let mut config = camera_config(H264, FPS);
+    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    let server = start_camera(config);
+    let (hub, camera) = hub_with_camera(settings(&server));
     assert!(matches!(camera.state(), CameraState::Idle));
     let mut viewer = camera.watch("test");
     let units = units(H264);
 
-    let ViewerEvent::State(CameraState::Idle) = event(&mut viewer).await else {
+    let ViewerEvent::State(CameraState::Idle) = next_event(&mut viewer).await else {
         panic!("the state must come first");
     };
-    state(&mut viewer, |state| {
+    wait_for_state(&mut viewer, |state| {
         matches!(state, CameraState::Connecting)
     })
     .await;
-    state(&mut viewer, |state| matches!(state, CameraState::Up)).await;
-    let ViewerEvent::Description(first) = event(&mut viewer).await else {
+    wait_for_state(&mut viewer, |state| matches!(state, CameraState::Up)).await;
+    let ViewerEvent::Description(first) = next_event(&mut viewer).await else {
         panic!("the description must come before frames");
     };
     assert!(!first.settled);
     let (mut at, mut sounds, mut described) = (0, Vec::new(), first);
     let mut last = Duration::ZERO;
     while at < 150 {
-        match event(&mut viewer).await {
+        match next_event(&mut viewer).await {
             ViewerEvent::Description(description) => described = description,
             ViewerEvent::Frame(frame) => {
                 assert_eq!(frame.description, described);
@@ -124,35 +125,35 @@ async fn viewer_gets_state_description_and_every_frame() {
 #[tokio::test(start_paused = true)]
 async fn late_viewer_starts_with_the_last_key_frame() {
     let units = units(H265);
-    let server = served(camera(H265, FPS));
-    let (hub, camera) = hub(settings(&server));
+    let server = start_camera(camera_config(H265, FPS));
+    let (hub, camera) = hub_with_camera(settings(&server));
     let mut first = camera.watch("first");
-    // In the middle of the second group of pictures.
+    // In the middle of the second GOP.
     let second = 1 + units.iter().skip(1).position(|(_, key)| *key).unwrap();
     let until = second + 7;
-    let mut newest = frame(&mut first).await;
+    let mut newest = next_frame(&mut first).await;
     for _ in 0..until {
-        newest = frame(&mut first).await;
+        newest = next_frame(&mut first).await;
     }
     let now = Instant::now();
     let mut late = camera.watch("late");
-    let key = frame(&mut late).await;
+    let key = next_frame(&mut late).await;
     assert_eq!((&key.data, key.is_key()), (&units[second].0, true));
     assert_eq!(
         late.next_timestamp(),
         Some(key.timestamp + Duration::from_millis(50))
     );
     for (unit, _) in &units[second + 1..=until] {
-        let next = frame(&mut late).await;
+        let next = next_frame(&mut late).await;
         assert_eq!(next.data, unit);
         if next.timestamp == newest.timestamp {
             // Shared, not copied.
             assert_eq!(next.data.as_ptr(), newest.data.as_ptr());
         }
     }
-    assert_eq!(Instant::now(), now, "it waited");
+    assert_eq!(Instant::now(), now, "the viewer had to wait");
     for _ in 0..30 {
-        assert_eq!(frame(&mut first).await, frame(&mut late).await);
+        assert_eq!(next_frame(&mut first).await, next_frame(&mut late).await);
     }
     assert_eq!(late.stats().unwrap().missed, 0);
     hub.close().await;
@@ -161,37 +162,37 @@ async fn late_viewer_starts_with_the_last_key_frame() {
 #[tokio::test(start_paused = true)]
 async fn slow_viewer_does_not_delay_others() {
     const KEPT: usize = 60;
-    let server = served(camera(H264, FPS));
+    let server = start_camera(camera_config(H264, FPS));
     let mut with = settings(&server);
     with.kept = KeptLimits {
         bytes: usize::MAX,
         frames: KEPT,
     };
-    let (hub, camera) = hub(with);
+    let (hub, camera) = hub_with_camera(with);
     let mut fast = camera.watch("fast");
     let mut slow = camera.watch("slow");
     slow.set_max_lag(None);
     let units = units(H264);
     for round in 0..8 {
         for (at, (unit, _)) in units.iter().enumerate() {
-            let next = picture(&mut fast).await;
+            let next = next_video_frame(&mut fast).await;
             assert_eq!(next.data, unit, "{round} {at}");
             let stats = camera.stats().await;
             assert!(stats.kept_frames <= KEPT);
         }
-        // One frame of a hundred.
-        picture(&mut slow).await;
+        // The slow viewer reads one of 100 frames.
+        next_video_frame(&mut slow).await;
     }
     assert_eq!(fast.stats().unwrap().missed, 0);
     let before = slow.stats().unwrap();
     assert!(before.missed > 600, "{before:?}");
     assert!(before.waiting <= KEPT as u64);
     for _ in 0..units.len() {
-        picture(&mut fast).await;
+        next_video_frame(&mut fast).await;
     }
     let mut events = Vec::new();
     while events.is_empty() || !matches!(events.last(), Some(ViewerEvent::Frame(_))) {
-        events.push(event(&mut slow).await);
+        events.push(next_event(&mut slow).await);
     }
     let [ViewerEvent::Missed(missed), ViewerEvent::Frame(next)] = &events[..] else {
         panic!("{events:?}");
@@ -203,34 +204,34 @@ async fn slow_viewer_does_not_delay_others() {
 
 #[tokio::test(start_paused = true)]
 async fn lagging_viewer_skips_to_the_newest_key_frame() {
-    let server = served(camera(H264, FPS));
-    let (hub, camera) = hub(settings(&server));
+    let server = start_camera(camera_config(H264, FPS));
+    let (hub, camera) = hub_with_camera(settings(&server));
     let mut fast = camera.watch("fast");
     let mut slow = camera.watch("slow");
-    picture(&mut slow).await;
+    next_video_frame(&mut slow).await;
     slow.set_max_lag(Some(Duration::from_secs(2)));
-    let mut newest = picture(&mut fast).await;
+    let mut newest = next_video_frame(&mut fast).await;
     let mut key = newest.timestamp;
     for _ in 0..150 {
-        newest = picture(&mut fast).await;
+        newest = next_video_frame(&mut fast).await;
         if newest.is_key() {
             key = newest.timestamp;
         }
     }
     assert!(newest.timestamp > Duration::from_secs(7));
-    assert_eq!(picture(&mut slow).await.timestamp, key);
+    assert_eq!(next_video_frame(&mut slow).await.timestamp, key);
     hub.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn twenty_viewers_share_one_session() {
-    let mut server = served(camera(H264, FPS));
-    let (hub, camera) = hub(settings(&server));
+    let mut server = start_camera(camera_config(H264, FPS));
+    let (hub, camera) = hub_with_camera(settings(&server));
     let mut viewers: Vec<_> = (0..20).map(|at| camera.watch(format!("{at}"))).collect();
     let units = units(H264);
     for (unit, _) in &units {
         for viewer in &mut viewers {
-            assert_eq!(picture(viewer).await.data, unit);
+            assert_eq!(next_video_frame(viewer).await.data, unit);
         }
     }
     let stats = camera.stats().await;
@@ -241,29 +242,29 @@ async fn twenty_viewers_share_one_session() {
     assert_eq!(stats.video_frames, units.len() as u64);
     hub.close().await;
     for viewer in &mut viewers {
-        assert!(patient(viewer.next_event()).await.is_none());
+        assert!(with_timeout(viewer.next_event()).await.is_none());
     }
-    assert_eq!(left(&mut server).await, (LeaveReason::Closed, 1));
+    assert_eq!(wait_for_leave(&mut server).await, (LeaveReason::Closed, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn session_on_demand_lingers_after_the_last_viewer() {
-    let mut server = served(camera(H264, FPS));
-    let (hub, camera) = hub(settings(&server));
+    let mut server = start_camera(camera_config(H264, FPS));
+    let (hub, camera) = hub_with_camera(settings(&server));
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(camera.stats().await.sessions, 0, "there were no users");
 
     let mut first = camera.watch("first");
-    let one = picture(&mut first).await;
+    let one = next_video_frame(&mut first).await;
     drop(first);
-    // Another viewer comes in time: the session is the same.
+    // Another viewer connects in time and uses the same session.
     tokio::time::sleep(LINGER - Duration::from_secs(1)).await;
     let mut second = camera.watch("second");
-    let two = picture(&mut second).await;
+    let two = next_video_frame(&mut second).await;
     assert!(two.is_key() && two.timestamp > one.timestamp && !two.discontinuity);
     let gone = Instant::now();
     drop(second);
-    assert_eq!(left(&mut server).await, (LeaveReason::Closed, 1));
+    assert_eq!(wait_for_leave(&mut server).await, (LeaveReason::Closed, 1));
     let kept = gone.elapsed();
     assert!(
         kept >= LINGER && kept < LINGER + Duration::from_secs(1),
@@ -278,7 +279,7 @@ async fn session_on_demand_lingers_after_the_last_viewer() {
     // The time line continues, with a gap.
     tokio::time::sleep(Duration::from_secs(100)).await;
     let mut third = camera.watch("third");
-    let three = picture(&mut third).await;
+    let three = next_video_frame(&mut third).await;
     assert!(three.is_key() && three.discontinuity);
     assert!(three.timestamp > two.timestamp + Duration::from_secs(100));
     assert_eq!(camera.stats().await.sessions, 2);
@@ -287,36 +288,36 @@ async fn session_on_demand_lingers_after_the_last_viewer() {
 
 #[tokio::test(start_paused = true)]
 async fn permanent_session_needs_no_viewers() {
-    let mut server = served(camera(H264, FPS));
+    let mut server = start_camera(camera_config(H264, FPS));
     let mut with = settings(&server);
     with.keep = Keep::Always;
-    let (hub, camera) = hub(with);
+    let (hub, camera) = hub_with_camera(with);
     tokio::time::sleep(Duration::from_secs(600)).await;
     let stats = camera.stats().await;
     assert_eq!((stats.sessions, stats.disconnects, stats.users), (1, 0, 0));
     assert!(stats.video_frames > 11_000, "{stats:?}");
-    // At most one group of pictures.
+    // At most one GOP.
     assert!(stats.kept_frames <= 100, "{stats:?}");
-    assert!(picture(&mut camera.watch("late")).await.is_key());
+    assert!(next_video_frame(&mut camera.watch("late")).await.is_key());
     hub.close().await;
-    assert_eq!(left(&mut server).await, (LeaveReason::Closed, 1));
+    assert_eq!(wait_for_leave(&mut server).await, (LeaveReason::Closed, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn viewers_survive_a_camera_reboot() {
-    let config = camera(H264, FPS);
-    let server = served(config.clone());
+    let config = camera_config(H264, FPS);
+    let server = start_camera(config.clone());
     let address = server.local_addr();
-    let (hub, camera) = hub(settings(&server));
+    let (hub, camera) = hub_with_camera(settings(&server));
     let mut viewers = [camera.watch("one"), camera.watch("two")];
     let mut before = Duration::ZERO;
     for viewer in &mut viewers {
         for _ in 0..30 {
-            before = picture(viewer).await.timestamp;
+            before = next_video_frame(viewer).await.timestamp;
         }
     }
     server.close().await;
-    let down = state(&mut viewers[0], |state| {
+    let down = wait_for_state(&mut viewers[0], |state| {
         matches!(state, CameraState::Down(_))
     })
     .await;
@@ -329,11 +330,11 @@ async fn viewers_survive_a_camera_reboot() {
         let camera = camera.clone();
         async move { camera.description().await }
     });
-    let _server = served_at(config, address).await;
+    let _server = start_camera_at(config, address).await;
     for viewer in &mut viewers {
         let mut frames = Vec::new();
         while frames.len() < 5 {
-            let next = picture(viewer).await;
+            let next = next_video_frame(viewer).await;
             if next.timestamp > before + Duration::from_millis(400) {
                 frames.push(next);
             }
@@ -351,38 +352,38 @@ async fn viewers_survive_a_camera_reboot() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_a_missing_camera_and_retries() {
-    let config = camera(H264, FPS);
-    let server = served(config.clone());
+    let config = camera_config(H264, FPS);
+    let server = start_camera(config.clone());
     let address = server.local_addr();
     let with = settings(&server);
     server.close().await;
-    let (hub, camera) = hub(with);
-    let mut viewer = camera.watch("patient");
+    let (hub, camera) = hub_with_camera(with);
+    let mut viewer = camera.watch("test");
     let error = camera.description().await.unwrap_err();
     assert!(matches!(error, Error::Down(_)), "{error}");
     let error = camera.command(&SOUND_ON).await.unwrap_err();
     assert!(matches!(error, Error::Down(_)), "{error}");
     assert!(matches!(camera.talk().await.unwrap_err(), Error::Down(_)));
-    let _server = served_at(config, address).await;
-    assert!(picture(&mut viewer).await.is_key());
+    let _server = start_camera_at(config, address).await;
+    assert!(next_video_frame(&mut viewer).await.is_key());
     hub.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn wrong_key_is_reported_and_retried_slowly() {
-    let server = served(camera(H264, FPS));
+    let server = start_camera(camera_config(H264, FPS));
     let credentials = Credentials::new(common::UID, "aKzdqckqZ8HUHFe6", common::MAC).unwrap();
     let mut with = CameraSettings::new(tutk_session::ClientConfig::new(
         server.local_addr(),
         credentials,
     ));
     with.keep = Keep::Always;
-    let (hub, camera) = hub(with);
-    let mut viewer = camera.watch("patient");
+    let (hub, camera) = hub_with_camera(with);
+    let mut viewer = camera.watch("test");
     let began = Instant::now();
     let fourth =
         |state: &CameraState| matches!(state, CameraState::Down(down) if down.attempts >= 4);
-    let CameraState::Down(down) = state(&mut viewer, fourth).await else {
+    let CameraState::Down(down) = wait_for_state(&mut viewer, fourth).await else {
         unreachable!()
     };
     assert!(down.error.to_string().contains("ENR"), "{}", down.error);
@@ -392,8 +393,8 @@ async fn wrong_key_is_reported_and_retried_slowly() {
 
 #[tokio::test(start_paused = true)]
 async fn serves_commands_of_several_callers_at_once() {
-    let server = served(camera(H264, FPS));
-    let (hub, camera) = hub(settings(&server));
+    let server = start_camera(camera_config(H264, FPS));
+    let (hub, camera) = hub_with_camera(settings(&server));
     // There are no viewers: the command starts the session.
     let ask = || {
         let camera = camera.clone();
@@ -436,10 +437,10 @@ async fn serves_commands_of_several_callers_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn audio_channel_has_one_talker_at_a_time() {
-    let mut config = camera(H264, FPS);
-    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
-    let mut server = served(config);
-    let (hub, camera) = hub(settings(&server));
+    let mut config = camera_config(H264, FPS);
+    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    let mut server = start_camera(config);
+    let (hub, camera) = hub_with_camera(settings(&server));
     let mut talker = camera.talk().await.unwrap();
     let error = camera.talk().await.unwrap_err();
     assert!(
@@ -458,7 +459,7 @@ async fn audio_channel_has_one_talker_at_a_time() {
     talker.finish().await.unwrap();
     let mut heard = Vec::new();
     while heard.len() < 5 {
-        if let Some(SimulatorEvent::Heard { sound, .. }) = patient(server.next_event()).await {
+        if let Some(SimulatorEvent::Heard { sound, .. }) = with_timeout(server.next_event()).await {
             heard.push(sound.data[0]);
         }
     }
@@ -469,13 +470,13 @@ async fn audio_channel_has_one_talker_at_a_time() {
 
 #[tokio::test(start_paused = true)]
 async fn removed_camera_leaves_no_task() {
-    let mut server = served(camera(H264, FPS));
+    let mut server = start_camera(camera_config(H264, FPS));
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     for closed in [true, false] {
-        let (hub, camera) = hub(settings(&server));
+        let (hub, camera) = hub_with_camera(settings(&server));
         let mut viewer = camera.watch("one");
-        picture(&mut viewer).await;
+        next_video_frame(&mut viewer).await;
         assert!(tasks() > before);
         if closed {
             assert!(hub.remove("front").await);
@@ -483,7 +484,7 @@ async fn removed_camera_leaves_no_task() {
             assert!(hub.camera("front").is_none());
         }
         drop((viewer, camera, hub));
-        assert_eq!(left(&mut server).await.0, LeaveReason::Closed);
+        assert_eq!(wait_for_leave(&mut server).await.0, LeaveReason::Closed);
         while tasks() > before {
             tokio::task::yield_now().await;
         }
@@ -492,7 +493,7 @@ async fn removed_camera_leaves_no_task() {
 
 #[tokio::test(start_paused = true)]
 async fn checks_camera_names() {
-    let server = served(camera(H264, FPS));
+    let server = start_camera(camera_config(H264, FPS));
     let hub = Hub::new();
     for bad in ["", "a/b", "a\nb", &"x".repeat(65)] {
         let error = hub.add(bad, settings(&server)).unwrap_err();
@@ -510,13 +511,13 @@ async fn checks_camera_names() {
 
 #[tokio::test(start_paused = true)]
 async fn each_session_starts_with_the_greeting() {
-    let config = camera(H264, FPS);
-    let server = served(config.clone());
+    let config = camera_config(H264, FPS);
+    let server = start_camera(config.clone());
     let address = server.local_addr();
     let mut with = settings(&server);
     with.greeting = vec![(&SetNightVision(NightVision::On)).into()];
     with.keep = Keep::Always;
-    let (hub, camera) = hub(with);
+    let (hub, camera) = hub_with_camera(with);
     let ask = async || {
         let answer = camera.command(&GetNightVision).await.unwrap();
         GetNightVision::decode_answer(&answer.payload).unwrap()
@@ -525,10 +526,10 @@ async fn each_session_starts_with_the_greeting() {
     assert_eq!(greeted, NightVision::On);
     // Another camera, without the settings of the first.
     server.close().await;
-    let _server = served_at(config, address).await;
+    let _server = start_camera_at(config, address).await;
     let mut viewer = camera.watch("test");
     while camera.stats().await.sessions < 2 {
-        picture(&mut viewer).await;
+        next_video_frame(&mut viewer).await;
     }
     assert_eq!(ask().await, NightVision::On);
     hub.close().await;

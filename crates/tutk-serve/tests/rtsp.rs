@@ -1,4 +1,4 @@
-//! RTSP connections in memory: what is answered, what is sent, and when one is over.
+//! RTSP connections in memory: responses, packets and the end of a connection.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,7 +11,9 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::client::{Client, SERVER, URL, answers, config, description, frame, interleaved};
+use common::rtsp_client::{
+    Client, SERVER, URL, config, description, frame, parse_interleaved, parse_responses,
+};
 use rtcp_types::{Compound, Packet, ReceiverReport, RtcpPacketWriterExt as _};
 use rtp_types::RtpPacket;
 use tutk_media::{AccessUnit, AudioCodec, Codec, ParameterSets};
@@ -26,7 +28,7 @@ const TCP: &str = "RTP/AVP/TCP;unicast;interleaved=0-1";
 #[test]
 fn client_runs_a_complete_session() {
     let mut client = Client::new(config());
-    let options = client.ask("OPTIONS", "*", &[]);
+    let options = client.request("OPTIONS", "*", &[]);
     let public = options.header("Public").unwrap();
     for method in [
         "DESCRIBE",
@@ -38,7 +40,7 @@ fn client_runs_a_complete_session() {
     ] {
         assert!(public.split(", ").any(|listed| listed == method));
     }
-    let described = client.ask("DESCRIBE", URL, &["Accept: application/sdp"]);
+    let described = client.request("DESCRIBE", URL, &["Accept: application/sdp"]);
     assert_eq!(
         described.header("Content-Base"),
         Some(format!("{URL}/").as_str())
@@ -52,7 +54,7 @@ fn client_runs_a_complete_session() {
          sprop-parameter-sets=Z2QAKKw=,aM48gA==\r\na=control:trackID=0\r\n\
          m=audio 0 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=control:trackID=1\r\n"
     );
-    let video = client.ask(
+    let video = client.request(
         "SETUP",
         &format!("{URL}/trackID=0"),
         &[&format!("Transport: {TCP}")],
@@ -65,9 +67,9 @@ fn client_runs_a_complete_session() {
     let session = video.header("Session").unwrap();
     let id = session.strip_suffix(";timeout=60").unwrap().to_owned();
     let with = format!("Session: {id}");
-    // The same channels again: they are not free, and others are given.
+    // These channels are in use. The server chooses others.
     let audio = [with.as_str(), &format!("Transport: {TCP}")];
-    let audio = client.ask("SETUP", &format!("{URL}/trackID=1"), &audio);
+    let audio = client.request("SETUP", &format!("{URL}/trackID=1"), &audio);
     assert!(
         audio
             .header("Transport")
@@ -90,8 +92,8 @@ fn client_runs_a_complete_session() {
             .unwrap()
     };
 
-    // The clock of each track comes first, then the picture.
-    let packets = interleaved(&client.frame(MediaKind::Key, 10_000).written);
+    // A sender report for each track comes first, then the frame.
+    let packets = parse_interleaved(&client.frame(MediaKind::Key, 10_000).written);
     let channels: Vec<_> = packets.iter().map(|(channel, _)| *channel).collect();
     assert_eq!(channels, [1, 3, 0]);
     for (track, (_, packet)) in packets[..2].iter().enumerate() {
@@ -106,8 +108,8 @@ fn client_runs_a_complete_session() {
     assert_eq!((rtp.payload_type(), rtp.marker_bit()), (96, true));
     assert_eq!(u32::from(rtp.sequence_number()), field(0, "seq"));
     assert_eq!(rtp.timestamp(), field(0, "rtptime"));
-    // 20 ms later by the camera's clock are 160 samples.
-    let packets = interleaved(&client.frame(MediaKind::Audio, 10_020).written);
+    // 20 ms are 160 samples.
+    let packets = parse_interleaved(&client.frame(MediaKind::Audio, 10_020).written);
     let [(2, packet)] = &packets[..] else {
         panic!("{packets:?}");
     };
@@ -116,27 +118,29 @@ fn client_runs_a_complete_session() {
     assert_eq!(rtp.payload(), [0x55; 160]);
 
     assert_eq!(
-        client.ask("PLAY", URL, &[&with]).status,
+        client.request("PLAY", URL, &[&with]).status,
         200,
         "playing already"
     );
     assert_eq!(
-        client.ask("GET_PARAMETER", URL, &[&with]).header("Session"),
+        client
+            .request("GET_PARAMETER", URL, &[&with])
+            .header("Session"),
         Some(id.as_str())
     );
-    assert_eq!(client.ask("SET_PARAMETER", "*", &[&with]).status, 200);
-    assert_eq!(client.ask("PAUSE", URL, &[&with]).status, 200);
+    assert_eq!(client.request("SET_PARAMETER", "*", &[&with]).status, 200);
+    assert_eq!(client.request("PAUSE", URL, &[&with]).status, 200);
     assert!(!client.connection.wants_frames());
     assert!(client.frame(MediaKind::Key, 11_000).written.is_empty());
     client.play(&id);
     assert_eq!(
-        interleaved(&client.frame(MediaKind::Key, 12_000).written).len(),
+        parse_interleaved(&client.frame(MediaKind::Key, 12_000).written).len(),
         3
     );
-    assert_eq!(client.ask("TEARDOWN", URL, &[&with]).status, 200);
+    assert_eq!(client.request("TEARDOWN", URL, &[&with]).status, 200);
     assert!(!client.connection.wants_frames());
-    assert_eq!(client.ask("PLAY", URL, &[&with]).status, 454);
-    // And from the beginning, on the same connection.
+    assert_eq!(client.request("PLAY", URL, &[&with]).status, 454);
+    // Another session on the same connection.
     let again = client.set_up(&[0], TCP);
     assert_ne!(again, id);
     client.play(&again);
@@ -146,18 +150,18 @@ fn client_runs_a_complete_session() {
 fn udp_is_sent_to_the_client_only() {
     let mut client = Client::new(config());
     let transport = "RTP/AVP;unicast;destination=198.51.100.7;client_port=7000-7001";
-    let answer = client.ask(
+    let response = client.request(
         "SETUP",
         &format!("{URL}/trackID=0"),
         &[&format!("Transport: {transport}")],
     );
-    let said = answer.header("Transport").unwrap();
+    let accepted = response.header("Transport").unwrap();
     let ports = "RTP/AVP;unicast;client_port=7000-7001;server_port=30000-30001;ssrc=";
-    assert!(said.starts_with(ports), "{said}");
+    assert!(accepted.starts_with(ports), "{accepted}");
     assert_eq!(SERVER.rtp, 30_000);
     let id = client.set_up(&[1], "RTP/AVP/UDP;unicast;client_port=7002-7003");
     client.play(&id);
-    let to = |port| (common::client::PEER.0, port).into();
+    let to = |port| (common::rtsp_client::PEER.0, port).into();
     let sent = client.frame(MediaKind::Key, 10_000).datagrams;
     let sent: Vec<_> = sent
         .iter()
@@ -172,7 +176,7 @@ fn udp_is_sent_to_the_client_only() {
         ]
     );
     assert!(client.connection.uses_udp());
-    // Reports each five seconds, as of now.
+    // A report every 5 s, with the current time.
     let reports = client.wait(Duration::from_secs(5)).datagrams;
     let Some(Ok(Packet::Sr(report))) = Compound::parse(&reports[0].2).unwrap().next() else {
         panic!("{reports:?}");
@@ -208,14 +212,14 @@ fn invalid_requests_get_specific_errors() {
         ("DESCRIBE", URL, &["Require: implicit-play"], 551),
     ] {
         assert_eq!(
-            client.ask(method, uri, headers).status,
+            client.request(method, uri, headers).status,
             status,
             "{method} {uri} {headers:?}"
         );
     }
     assert_eq!(
         client
-            .ask("RECORD", URL, &[])
+            .request("RECORD", URL, &[])
             .header("Allow")
             .unwrap()
             .split(", ")
@@ -223,41 +227,46 @@ fn invalid_requests_get_specific_errors() {
         8
     );
     let body = b"GET_PARAMETER * RTSP/1.0\r\nCSeq: 1\r\nContent-Length: 6\r\n\r\nvolume";
-    assert_eq!(answers(&client.send(body).written)[0].status, 451);
+    assert_eq!(parse_responses(&client.send(body).written)[0].status, 451);
 
     let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
     let with = format!("Session: {id}");
-    assert_eq!(client.ask("PLAY", &track, &[&with]).status, 460);
-    assert_eq!(client.ask("PLAY", "rtsp://h/back", &[&with]).status, 404);
+    assert_eq!(client.request("PLAY", &track, &[&with]).status, 460);
+    assert_eq!(
+        client.request("PLAY", "rtsp://h/back", &[&with]).status,
+        404
+    );
     assert_eq!(
         client
-            .ask("SETUP", "rtsp://h/back/trackID=0", &[&tcp])
+            .request("SETUP", "rtsp://h/back/trackID=0", &[&tcp])
             .status,
         455
     );
     client.play(&id);
-    assert_eq!(client.ask("SETUP", &track, &[&tcp, &with]).status, 455);
-    // One of two streams may be given up.
-    assert_eq!(client.ask("TEARDOWN", &track, &[&with]).status, 200);
-    assert_eq!(client.ask("TEARDOWN", &track, &[&with]).status, 404);
-    let sound = interleaved(&client.frame(MediaKind::Audio, 10_000).written);
+    assert_eq!(client.request("SETUP", &track, &[&tcp, &with]).status, 455);
+    // One of two streams can be torn down.
+    assert_eq!(client.request("TEARDOWN", &track, &[&with]).status, 200);
+    assert_eq!(client.request("TEARDOWN", &track, &[&with]).status, 404);
+    let sound = parse_interleaved(&client.frame(MediaKind::Audio, 10_000).written);
     assert_eq!(sound.len(), 2);
     assert!(client.frame(MediaKind::Key, 10_000).written.is_empty());
 
-    for (shows, status) in [
+    for (error, status) in [
         (DescriptionError::UnknownCamera, 404),
         (DescriptionError::Unavailable, 503),
     ] {
         let mut client = Client::new(config());
-        client.shows = Err(shows);
-        assert_eq!(client.ask("DESCRIBE", URL, &[]).status, status);
-        assert_eq!(client.ask("SETUP", &track, &[&tcp]).status, status);
+        client.description = Err(error);
+        assert_eq!(client.request("DESCRIBE", URL, &[]).status, status);
+        assert_eq!(client.request("SETUP", &track, &[&tcp]).status, status);
     }
     let mut without_udp = config();
     without_udp.udp = None;
     let udp = "Transport: RTP/AVP;unicast;client_port=7000-7001";
     assert_eq!(
-        Client::new(without_udp).ask("SETUP", &track, &[udp]).status,
+        Client::new(without_udp)
+            .request("SETUP", &track, &[udp])
+            .status,
         461
     );
 }
@@ -265,24 +274,29 @@ fn invalid_requests_get_specific_errors() {
 #[test]
 fn invalid_request_ends_the_connection() {
     let mut client = Client::new(config());
-    // This can be understood, but not answered by its number.
-    let done = client.send(b"PLAY * RTSP/1.0\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: x\r\n\r\n");
-    let all = answers(&done.written);
+    // Valid requests without a valid CSeq.
+    let outputs = client.send(b"PLAY * RTSP/1.0\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: x\r\n\r\n");
+    let all = parse_responses(&outputs.written);
     assert_eq!(
-        all.iter().map(|answer| answer.status).collect::<Vec<_>>(),
+        all.iter()
+            .map(|response| response.status)
+            .collect::<Vec<_>>(),
         [400, 400]
     );
     assert!(client.connection.wants_input());
 
-    let done = client.send(b"GET / HTTP/1.1\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: 3\r\n\r\n");
-    let [answer] = &answers(&done.written)[..] else {
-        panic!("{done:?}");
+    let outputs = client.send(b"GET / HTTP/1.1\r\n\r\nOPTIONS * RTSP/1.0\r\nCSeq: 3\r\n\r\n");
+    let [response] = &parse_responses(&outputs.written)[..] else {
+        panic!("{outputs:?}");
     };
     assert_eq!(
-        (answer.status, answer.header("Connection")),
+        (response.status, response.header("Connection")),
         (400, Some("close"))
     );
-    assert!(matches!(done.events[..], [Event::Ended(End::Malformed(_))]));
+    assert!(matches!(
+        outputs.events[..],
+        [Event::Ended(End::Malformed(_))]
+    ));
     assert!(!client.connection.wants_input());
     assert!(
         client
@@ -291,8 +305,8 @@ fn invalid_request_ends_the_connection() {
             .is_empty()
     );
     let mut client = Client::new(config());
-    let done = client.send(b"OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n");
-    assert_eq!(answers(&done.written)[0].status, 505);
+    let outputs = client.send(b"OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n");
+    assert_eq!(parse_responses(&outputs.written)[0].status, 505);
 }
 
 #[test]
@@ -313,10 +327,10 @@ fn pipelined_requests_are_answered_in_order() {
     {
         all += &format!("{request} RTSP/1.0\r\nCSeq: {at}\r\nTransport: RTP/AVP/TCP\r\n\r\n");
     }
-    let done = client.send(all.as_bytes());
-    let said: Vec<_> = answers(&done.written)
+    let outputs = client.send(all.as_bytes());
+    let actual: Vec<_> = parse_responses(&outputs.written)
         .iter()
-        .map(|answer| (answer.header("CSeq").unwrap().to_owned(), answer.status))
+        .map(|response| (response.header("CSeq").unwrap().to_owned(), response.status))
         .collect();
     let expected = [200, 200, 200, 200, 200, 501, 200];
     let expected: Vec<_> = expected
@@ -324,28 +338,28 @@ fn pipelined_requests_are_answered_in_order() {
         .enumerate()
         .map(|(at, status)| (at.to_string(), *status))
         .collect();
-    assert_eq!(said, expected);
+    assert_eq!(actual, expected);
 
-    // Nobody can make the answers pile up: those that are not taken stop the next.
-    client.takes = false;
+    // The number of pending responses is limited.
+    client.completes_writes = false;
     let many = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n".repeat(1_500);
     let first = client.send(&many).written.len();
     assert!(first > 10_000 && first < 20_000, "{first}");
     assert!(!client.connection.wants_input());
     assert!(!client.connection.wants_frames());
     let mut count = 0;
-    client.takes = true;
+    client.completes_writes = true;
     client.connection.handle_written(client.now);
-    count += answers(&client.drain().written).len();
+    count += parse_responses(&client.drain().written).len();
     assert!(client.connection.wants_input());
     assert!(count > 1_000);
 }
 
 #[test]
 fn silent_session_times_out_and_reports_keep_it_alive() {
-    let silent = |done: &[Event]| matches!(done, [Event::Ended(End::TimedOut)]);
+    let timed_out = |events: &[Event]| matches!(events, [Event::Ended(End::TimedOut)]);
     let step = SESSION_TIMEOUT / 4;
-    // One that asks nothing.
+    // A client that sends nothing.
     let mut client = Client::new(config());
     assert!(
         client
@@ -353,7 +367,7 @@ fn silent_session_times_out_and_reports_keep_it_alive() {
             .events
             .is_empty()
     );
-    assert!(silent(&client.wait(Duration::from_millis(1)).events));
+    assert!(timed_out(&client.wait(Duration::from_millis(1)).events));
 
     let udp = |client: &mut Client| {
         let id = client.set_up(&[0], "RTP/AVP;unicast;client_port=7000-7001");
@@ -367,7 +381,7 @@ fn silent_session_times_out_and_reports_keep_it_alive() {
         .add_packet(receiver)
         .write_into(&mut report)
         .unwrap();
-    let from = |port| (common::client::PEER.0, port).into();
+    let from = |port| (common::rtsp_client::PEER.0, port).into();
     let mut client = Client::new(config());
     udp(&mut client);
     for _ in 0..12 {
@@ -380,7 +394,7 @@ fn silent_session_times_out_and_reports_keep_it_alive() {
         client.drain();
     }
     assert!(client.connection.loss() > 0.4);
-    // Neither somebody else's, nor what is no report.
+    // Reports from other addresses and invalid reports do not count.
     for _ in 0..3 {
         client.wait(step);
         assert!(
@@ -399,18 +413,18 @@ fn silent_session_times_out_and_reports_keep_it_alive() {
                 .handle_rtcp(client.now, from(7001), &[1, 2, 3])
         );
     }
-    assert!(silent(&client.wait(step).events));
+    assert!(timed_out(&client.wait(step).events));
 
-    // Over the connection it is enough to take what comes, reports at least.
+    // Over TCP, completed writes keep the session alive.
     let mut client = Client::new(config());
     let id = client.set_up(&[0], TCP);
     client.play(&id);
     client.frame(MediaKind::Key, 0);
     for _ in 0..100 {
-        let done = client.wait(Duration::from_secs(5));
-        assert!(done.events.is_empty() && interleaved(&done.written).len() == 1);
+        let outputs = client.wait(Duration::from_secs(5));
+        assert!(outputs.events.is_empty() && parse_interleaved(&outputs.written).len() == 1);
     }
-    client.takes = false;
+    client.completes_writes = false;
     assert!(!client.frame(MediaKind::Delta, 50).written.is_empty());
     assert!(!client.connection.wants_frames());
     assert!(
@@ -419,7 +433,7 @@ fn silent_session_times_out_and_reports_keep_it_alive() {
             .written
             .is_empty()
     );
-    assert!(silent(&client.wait(Duration::from_millis(1)).events));
+    assert!(timed_out(&client.wait(Duration::from_millis(1)).events));
 }
 
 #[test]
@@ -430,25 +444,25 @@ fn client_gets_a_goodbye_and_time_to_end() {
         client.play(&id);
         client.frame(MediaKind::Key, 0);
         client.connection.handle_end(client.now);
-        let done = client.drain();
+        let outputs = client.drain();
         let packet = match transport {
-            TCP => interleaved(&done.written).remove(0).1,
-            _ => done.datagrams[0].2.clone(),
+            TCP => parse_interleaved(&outputs.written).remove(0).1,
+            _ => outputs.datagrams[0].2.clone(),
         };
         let bye = Compound::parse(&packet).unwrap().last().unwrap().unwrap();
         assert!(matches!(bye, Packet::Bye(_)), "{bye:?}");
-        assert_eq!(done.events, [Event::Stop]);
+        assert_eq!(outputs.events, [Event::Stop]);
         assert_eq!(client.next_timeout, client.now + GRACE);
         assert!(!client.connection.wants_frames());
         assert_eq!(
             client
-                .ask("TEARDOWN", URL, &[&format!("Session: {id}")])
+                .request("TEARDOWN", URL, &[&format!("Session: {id}")])
                 .status,
             200
         );
         assert_eq!(client.wait(GRACE).events, [Event::Ended(End::NoFrames)]);
     }
-    // One that does not play is gone at once.
+    // A client that does not play is disconnected at once.
     let mut client = Client::new(config());
     client.set_up(&[0], TCP);
     client.connection.handle_end(client.now);
@@ -460,14 +474,14 @@ fn codec_change_ends_the_session_but_parameter_sets_do_not() {
     let mut client = Client::new(config());
     let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
     client.play(&id);
-    let mut changed = StreamDescription::clone(client.shows.as_ref().unwrap());
+    let mut changed = StreamDescription::clone(client.description.as_ref().unwrap());
     let mut sets = changed.video.clone().unwrap();
     sets.update(&AccessUnit::new(Codec::H264, &[0, 0, 1, 0x68, 1][..]));
     changed.video = Some(sets);
-    client.shows = Ok(Arc::new(changed.clone()));
+    client.description = Ok(Arc::new(changed.clone()));
     assert!(client.frame(MediaKind::Key, 0).events.is_empty());
     changed.video = Some(ParameterSets::new(Codec::H265));
-    client.shows = Ok(Arc::new(changed));
+    client.description = Ok(Arc::new(changed));
     assert_eq!(client.frame(MediaKind::Key, 50).events, [Event::Stop]);
     assert_eq!(client.wait(GRACE).events, [Event::Ended(End::CodecChanged)]);
 }
@@ -475,30 +489,30 @@ fn codec_change_ends_the_session_but_parameter_sets_do_not() {
 #[test]
 fn audio_without_rtp_payload_is_omitted_and_reported() {
     let mut client = Client::new(config());
-    client.shows = Ok(description(AudioCodec::G726));
-    let done = client.send(format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes());
+    client.description = Ok(description(AudioCodec::G726));
+    let outputs = client.send(format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n\r\n").as_bytes());
     let [
         Event::Describe { .. },
         Event::AudioOmitted { camera, error },
-    ] = &done.events[..]
+    ] = &outputs.events[..]
     else {
-        panic!("{done:?}");
+        panic!("{outputs:?}");
     };
     assert_eq!(camera, "front");
     assert!(error.to_string().contains("G.726"), "{error}");
-    let sdp = &answers(&done.written)[0].body;
+    let sdp = &parse_responses(&outputs.written)[0].body;
     assert!(sdp.contains("m=video") && !sdp.contains("m=audio"), "{sdp}");
-    // Frames of it go nowhere.
+    // Its frames are dropped.
     let id = client.set_up(&[0], TCP);
     client.play(&id);
     client.frame(MediaKind::Key, 0);
     assert!(client.frame(MediaKind::Audio, 0).written.is_empty());
-    // A camera with nothing that RTP carries is not to be watched.
+    // A stream without any supported codec is unavailable.
     let mut nothing = StreamDescription::clone(&description(AudioCodec::Adpcm));
     nothing.video = None;
     let mut client = Client::new(config());
-    client.shows = Ok(Arc::new(nothing));
-    assert_eq!(client.ask("DESCRIBE", URL, &[]).status, 503);
+    client.description = Ok(Arc::new(nothing));
+    assert_eq!(client.request("DESCRIBE", URL, &[]).status, 503);
 }
 
 #[test]
@@ -506,14 +520,14 @@ fn unsupported_frame_is_reported_once_and_playing_continues() {
     let mut client = Client::new(config());
     let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
     client.play(&id);
-    let shows = client.shows.clone().unwrap();
-    let mut broken = frame(MediaKind::Audio, 0, Arc::clone(&shows));
+    let description = client.description.clone().unwrap();
+    let mut broken = frame(MediaKind::Audio, 0, description);
     broken.data = bytes::Bytes::new();
     assert!(client.connection.handle_frame(client.now, &broken).is_err());
     assert!(client.connection.handle_frame(client.now, &broken).is_ok());
     client.drain();
     assert_eq!(
-        interleaved(&client.frame(MediaKind::Audio, 20).written).len(),
+        parse_interleaved(&client.frame(MediaKind::Audio, 20).written).len(),
         1
     );
 }
@@ -525,16 +539,16 @@ fn playing_requires_a_password() {
     let mut with = config();
     with.accounts = Arc::new(accounts);
     let mut client = Client::new(with.clone());
-    assert_eq!(client.ask("OPTIONS", URL, &[]).status, 200);
+    assert_eq!(client.request("OPTIONS", URL, &[]).status, 200);
     for (method, uri) in [
         ("DESCRIBE", URL),
         ("DESCRIBE", "rtsp://h/unknown"),
         ("PLAY", URL),
         ("GET_PARAMETER", URL),
     ] {
-        let answer = client.ask(method, uri, &[]);
-        assert_eq!(answer.status, 401, "{method}");
-        let asked: Vec<_> = answer
+        let response = client.request(method, uri, &[]);
+        assert_eq!(response.status, 401, "{method}");
+        let asked: Vec<_> = response
             .headers
             .iter()
             .filter(|(name, _)| name == "WWW-Authenticate")
@@ -547,13 +561,13 @@ fn playing_requires_a_password() {
     }
     assert_eq!(
         client
-            .ask("DESCRIBE", URL, &["Authorization: Basic YW5uYTpzZWNyZXQ="])
+            .request("DESCRIBE", URL, &["Authorization: Basic YW5uYTpzZWNyZXQ="])
             .status,
         200
     );
     let wrong = "Authorization: Basic YW5uYTp3cm9uZw==";
     for _ in 1..MAX_REFUSALS {
-        assert_eq!(client.ask("DESCRIBE", URL, &[wrong]).status, 401);
+        assert_eq!(client.request("DESCRIBE", URL, &[wrong]).status, 401);
     }
     let last = format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n{wrong}\r\n\r\n");
     assert_eq!(

@@ -6,7 +6,7 @@ mod common;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use common::client::{Client, PEER, config, description, frame};
+use common::rtsp_client::{Client, PEER, config, description, frame};
 use proptest::prelude::*;
 use tutk_media::AudioCodec;
 use tutk_runtime::tutk_session::MediaKind;
@@ -32,14 +32,13 @@ fn come_to_rest(connection: &mut Connection, now: Instant) -> usize {
             Output::Event(_) => {}
         }
     }
-    panic!("it does not come to rest");
+    panic!("the connection does not stop to produce outputs");
 }
 
 proptest! {
-    /// Whatever a client sends, however it is cut, with frames between: no panic, and never more
-    /// said than is in proportion to what was asked.
+    /// A client cannot cause a panic, or responses out of proportion to its requests.
     #[test]
-    fn nothing_that_a_client_sends_is_too_much(
+    fn arbitrary_input_has_limited_effects(
         pieces in prop::collection::vec(
             (
                 prop_oneof![
@@ -59,27 +58,27 @@ proptest! {
     ) {
         let mut client = Client::new(config());
         let mut sent = 0;
-        let mut said = 0;
-        for (piece, then) in pieces {
+        let mut written = 0;
+        for (piece, action) in pieces {
             client.connection.handle_bytes(client.now, &piece);
             sent += piece.len();
-            said += come_to_rest(&mut client.connection, client.now);
-            client.now += Duration::from_millis(u64::from(then) * 500);
-            match then {
+            written += drain(&mut client.connection, client.now);
+            client.now += Duration::from_millis(u64::from(action) * 500);
+            match action {
                 0 => client.connection.handle_timeout(client.now),
                 1 => {
-                    let shows = client.shows.clone().unwrap();
-                    let _ = client.connection.handle_frame(client.now, &frame(MediaKind::Key, 5, shows));
+                    let description = client.description.clone().unwrap();
+                    let _ = client.connection.handle_frame(client.now, &frame(MediaKind::Key, 5, description));
                 }
                 2 => {
                     client.connection.handle_rtcp(client.now, PEER.into(), &piece);
                 }
                 _ => {}
             }
-            come_to_rest(&mut client.connection, client.now);
+            drain(&mut client.connection, client.now);
         }
-        // The longest answer is a description, of less than a kilobyte; the shortest request has 20
-        // bytes.
-        prop_assert!(said <= (1 + sent / 20) * 1_000, "{said} for {sent}");
+        // The longest response is a description of less than 1,000 bytes. The shortest request has
+        // 20 bytes.
+        prop_assert!(written <= (1 + sent / 20) * 1_000, "{written} for {sent}");
     }
 }

@@ -1,5 +1,5 @@
-//! The RTSP server over real sockets on loopback, with tokio's clock stopped: clients that stall,
-//! that are too many, that go without a word.
+//! The RTSP server over sockets on loopback, with tokio's clock paused: stalled clients, limits and
+//! timeouts.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,8 +12,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::tcp_client::Client;
-use common::{FPS, H264, camera, heard, hub, left, loopback, patient, picture, served, settings};
+use common::rtsp_tcp_client::Client;
+use common::{
+    FPS, H264, camera_config, hub_with_camera, loopback, next_video_frame, settings, start_camera,
+    tone_audio, wait_for_leave, with_timeout,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 use tutk_runtime::tutk_session::Codec;
@@ -29,10 +32,10 @@ async fn serve(
     tutk_serve::Camera,
     RtspServer,
 ) {
-    let mut config = camera(H264, fps);
-    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
-    let camera = served(config);
-    let (hub, front) = hub(settings(&camera));
+    let mut config = camera_config(H264, fps);
+    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    let camera = start_camera(config);
+    let (hub, front) = hub_with_camera(settings(&camera));
     let server = RtspServer::start(hub.clone(), RtspConfig::new(loopback()))
         .await
         .unwrap();
@@ -45,12 +48,12 @@ async fn stalled_client_does_not_delay_others_or_use_memory() {
     let mut stalled = Client::narrow(&server).await;
     stalled.play("RTP/AVP/TCP").await;
     let mut fast = front.watch("fast");
-    let (mut most, mut waited) = (0, 0);
-    // Until what the system keeps for it is full, and it is given up a minute after that.
+    let (mut max_bytes, mut max_waiting) = (0, 0);
+    // Until the socket buffers are full, and the server closes the connection a minute later.
     loop {
-        picture(&mut fast).await;
+        next_video_frame(&mut fast).await;
         let stats = front.stats().await;
-        most = most.max(stats.kept_bytes);
+        max_bytes = max_bytes.max(stats.kept_bytes);
         let Some(viewer) = stats
             .viewers
             .iter()
@@ -58,12 +61,15 @@ async fn stalled_client_does_not_delay_others_or_use_memory() {
         else {
             break;
         };
-        // Five seconds of pictures and sound, and a group of pictures.
-        waited = waited.max(viewer.waiting);
+        // Video and audio of 5 s, and of a GOP.
+        max_waiting = max_waiting.max(viewer.waiting);
         assert!(viewer.waiting < 5 * 150 + 2 * 60, "{viewer:?}");
     }
-    assert!(waited > 4 * 150, "it did not stall: {waited}");
-    assert!(most < 2 << 20, "{most}");
+    assert!(
+        max_waiting > 4 * 150,
+        "the client did not stall: {max_waiting}"
+    );
+    assert!(max_bytes < 2 << 20, "{max_bytes}");
     assert_eq!(fast.stats().unwrap().missed, 0);
     server.close().await;
     hub.close().await;
@@ -73,22 +79,22 @@ async fn stalled_client_does_not_delay_others_or_use_memory() {
 async fn camera_stays_connected_while_a_client_plays() {
     let (mut camera, hub, front, server) = serve(FPS).await;
     let mut client = Client::connect(&server).await;
-    assert_eq!(client.ask("DESCRIBE", "", "").await.status, 200);
-    // Between what is asked, nobody leaves.
+    assert_eq!(client.request("DESCRIBE", "", "").await.status, 200);
+    // The session stays open between DESCRIBE and SETUP.
     tokio::time::sleep(SESSION_TIMEOUT / 2).await;
     assert_eq!(front.stats().await.sessions, 1);
     client.play("RTP/AVP;unicast;client_port=7000-7001").await;
     assert_eq!(front.stats().await.viewers.len(), 1);
-    assert_eq!(client.ask("TEARDOWN", "", "").await.status, 200);
+    assert_eq!(client.request("TEARDOWN", "", "").await.status, 200);
     assert_eq!(front.stats().await.viewers.len(), 0);
     let left_at = tokio::time::Instant::now();
     drop(client);
-    assert_eq!(left(&mut camera).await, (LeaveReason::Closed, 1));
+    assert_eq!(wait_for_leave(&mut camera).await, (LeaveReason::Closed, 1));
     assert!(left_at.elapsed() >= LINGER);
-    // One that says nothing more goes, too.
+    // A silent client times out.
     let mut silent = Client::connect(&server).await;
     silent.play("RTP/AVP;unicast;client_port=7000-7001").await;
-    assert_eq!(left(&mut camera).await.0, LeaveReason::Closed);
+    assert_eq!(wait_for_leave(&mut camera).await.0, LeaveReason::Closed);
     assert!(silent.is_closed().await);
     assert!(matches!(front.state(), CameraState::Idle));
     server.close().await;
@@ -107,19 +113,19 @@ async fn connections_are_limited_and_time_out() {
         Client::connect(&server).await,
     ];
     for client in &mut two {
-        assert_eq!(client.ask("OPTIONS", "", "").await.status, 200);
+        assert_eq!(client.request("OPTIONS", "", "").await.status, 200);
     }
     assert!(Client::connect(&server).await.is_closed().await);
-    assert_eq!(two[0].ask("OPTIONS", "", "").await.status, 200);
+    assert_eq!(two[0].request("OPTIONS", "", "").await.status, 200);
     let [one, two] = two;
     drop(one);
     tokio::time::sleep(SESSION_TIMEOUT / 2).await;
     let mut next = Client::connect(&server).await;
-    assert_eq!(next.ask("DESCRIBE", "/unknown", "").await.status, 404);
+    assert_eq!(next.request("DESCRIBE", "/unknown", "").await.status, 404);
     let other = server.local_addr();
     next.url = format!("rtsp://{other}/other");
-    assert_eq!(next.ask("DESCRIBE", "", "").await.status, 404);
-    // One that says nothing is closed; in bytes that make no request it says nothing.
+    assert_eq!(next.request("DESCRIBE", "", "").await.status, 404);
+    // A connection without requests times out. An incomplete request does not count.
     let mut idle = two;
     let idled = tokio::time::Instant::now();
     while idle.stream.write_all(b"X").await.is_ok() {
@@ -142,16 +148,16 @@ async fn clients_receive_a_goodbye_when_camera_or_server_ends() {
         clients.push(client);
     }
     assert!(hub.remove("front").await);
-    let told = tokio::time::Instant::now();
-    // They have a moment, and then it is over.
+    let removed = tokio::time::Instant::now();
+    // The clients have some time to end the session.
     for client in &mut clients {
         let mut rest = Vec::new();
-        let _ = patient(client.stream.read_to_end(&mut rest)).await;
-        assert!(told.elapsed() >= GRACE);
+        let _ = with_timeout(client.stream.read_to_end(&mut rest)).await;
+        assert!(removed.elapsed() >= GRACE);
     }
     assert!(matches!(front.state(), CameraState::Closed));
     let mut late = Client::connect(&server).await;
-    assert_eq!(late.ask("DESCRIBE", "", "").await.status, 404);
+    assert_eq!(late.request("DESCRIBE", "", "").await.status, 404);
     server.close().await;
     assert!(late.is_closed().await);
     drop(clients);
@@ -167,22 +173,22 @@ async fn address_is_blocked_after_too_many_wrong_passwords() {
     config.accounts.add("anna", "secret").unwrap();
     let hub = Hub::new();
     let server = RtspServer::start(hub.clone(), config).await.unwrap();
-    // anna:secret, and anna:wrong
+    // anna:secret and anna:wrong
     let right = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
     let wrong = "Authorization: Basic YW5uYTp3cm9uZw==\r\n";
     let mut inside = Client::connect(&server).await;
-    assert_eq!(inside.ask("DESCRIBE", "", "").await.status, 401);
+    assert_eq!(inside.request("DESCRIBE", "", "").await.status, 401);
     for _ in 0..MAX_FAILURES {
-        // To ask without a password first is no failure.
+        // A request without a password is not a failure.
         let mut client = Client::connect(&server).await;
-        assert_eq!(client.ask("DESCRIBE", "", "").await.status, 401);
-        assert_eq!(client.ask("DESCRIBE", "", wrong).await.status, 401);
+        assert_eq!(client.request("DESCRIBE", "", "").await.status, 401);
+        assert_eq!(client.request("DESCRIBE", "", wrong).await.status, 401);
     }
     assert!(Client::connect(&server).await.is_closed().await);
-    assert_eq!(inside.ask("DESCRIBE", "", right).await.status, 404);
+    assert_eq!(inside.request("DESCRIBE", "", right).await.status, 404);
     tokio::time::sleep(FAILURE_TIME).await;
     let mut client = Client::connect(&server).await;
-    assert_eq!(client.ask("DESCRIBE", "", right).await.status, 404);
+    assert_eq!(client.request("DESCRIBE", "", right).await.status, 404);
     server.close().await;
     hub.close().await;
 }

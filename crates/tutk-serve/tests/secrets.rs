@@ -1,4 +1,4 @@
-//! What nobody is told: neither by the API and the page, nor by the log.
+//! Secrets appear neither in responses nor in the log.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -18,14 +18,14 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use client::{Said, Served, Socket, basic};
-use common::{ENR, FPS, H264, MAC, UID, camera, heard};
+use client::{TestServer, WebSocket, WebSocketMessage, basic};
+use common::{ENR, FPS, H264, MAC, UID, camera_config, tone_audio};
 use tracing::Level;
 use tutk_runtime::tutk_session::Codec;
 
 const PASSWORD: &str = "correct horse battery";
 
-/// All that was logged.
+/// Captures the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -39,7 +39,7 @@ impl Write for Log {
     }
 }
 
-/// What is logged is decided for the whole process: so there is one test, and nothing beside it.
+/// The log is global to the process, so that this must be the only test.
 #[tokio::test(start_paused = true)]
 async fn secrets_do_not_leak() {
     let log = Log::default();
@@ -49,48 +49,48 @@ async fn secrets_do_not_leak() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    // All of it runs on this thread.
-    let _logging = tracing::subscriber::set_default(subscriber);
+    // All tasks run on this thread.
+    let _guard = tracing::subscriber::set_default(subscriber);
     let accounts = |http: &mut tutk_serve::HttpConfig| {
         http.accounts.add("anna", PASSWORD).unwrap();
     };
-    let mut config = camera(H264, FPS);
-    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
-    let mut served = Served::with(config.clone(), |_| {}, accounts).await;
-    let _rtsp = common::register_rtsp(&served.hub);
-    let answer = served.send("GET", "/", &basic("anna", PASSWORD), "").await;
-    let cookie = answer.header("set-cookie").unwrap().to_owned();
+    let mut config = camera_config(H264, FPS);
+    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    let mut server = TestServer::with(config.clone(), |_| {}, accounts).await;
+    let _rtsp = common::register_rtsp(&server.hub);
+    let response = server.send("GET", "/", &basic("anna", PASSWORD), "").await;
+    let cookie = response.header("set-cookie").unwrap().to_owned();
     let (pair, _) = cookie.split_once(';').unwrap();
     let (_, token) = pair.split_once('=').unwrap();
     let cookie = format!("Cookie: {pair}\r\n");
     let wrong = "not the right one";
-    let refused = served.send("GET", "/", &basic("anna", wrong), "").await;
+    let refused = server.send("GET", "/", &basic("anna", wrong), "").await;
     let forged = token.replace(&token[..1], "x");
-    let header = format!("Cookie: tutk-{}={forged}\r\n", served.address().port());
-    let forgery = served.send("GET", "/", &header, "").await;
+    let header = format!("Cookie: tutk-{}={forged}\r\n", server.address().port());
+    let forgery = server.send("GET", "/", &header, "").await;
     assert_eq!((refused.status, forgery.status), (401, 401));
 
-    // Everything that there is to do, and to do wrong.
-    let mut live = Socket::open(served.address(), "/front/live", &cookie)
+    // Every operation, and errors.
+    let mut live = WebSocket::open(server.address(), "/front/live", &cookie)
         .await
         .ok()
         .unwrap();
-    let mut told = String::new();
+    let mut responses = String::new();
     loop {
         match live.next().await {
-            Said::Json(json) => told.push_str(&json.to_string()),
-            Said::Binary(_) => break,
+            WebSocketMessage::Json(json) => responses.push_str(&json.to_string()),
+            WebSocketMessage::Binary(_) => break,
             other => panic!("{other:?}"),
         }
     }
-    let mut talk = Socket::open(served.address(), "/front/talk", &cookie)
+    let mut talk = WebSocket::open(server.address(), "/front/talk", &cookie)
         .await
         .ok()
         .unwrap();
     let ready = talk.json().await;
     talk.text("nonsense").await;
     let (error, _) = talk.failure().await;
-    told.push_str(&format!("{ready} {error}"));
+    responses.push_str(&format!("{ready} {error}"));
     let json = format!("Content-Type: application/json\r\n{cookie}");
     let controls = "/api/cameras/front/controls";
     for (path, body) in [
@@ -99,10 +99,10 @@ async fn secrets_do_not_leak() {
         ("format-sd-card", "{}"),
         ("sprinkler", "{"),
     ] {
-        let answer = served
+        let response = server
             .send("POST", &format!("{controls}/{path}"), &json, body)
             .await;
-        told.push_str(&answer.text());
+        responses.push_str(&response.text());
     }
     for path in [
         "/",
@@ -117,28 +117,28 @@ async fn secrets_do_not_leak() {
         "/front/snapshot.jpg",
         "/front/stream.mp4?sound=loud",
     ] {
-        told.push_str(&served.send("GET", path, &cookie, "").await.text());
+        responses.push_str(&server.send("GET", path, &cookie, "").await.text());
     }
-    let mut events = served.open("GET", "/api/events", &cookie, "").await;
-    told.push_str(&String::from_utf8_lossy(&events.bytes(100).await));
-    let mut stream = served.open("GET", "/front/stream.mp4", &cookie, "").await;
-    stream.bytes(10_000).await;
+    let mut events = server.open("GET", "/api/events", &cookie, "").await;
+    responses.push_str(&String::from_utf8_lossy(&events.read_at_least(100).await));
+    let mut stream = server.open("GET", "/front/stream.mp4", &cookie, "").await;
+    stream.read_at_least(10_000).await;
     drop((stream, events, live));
-    // The camera goes, which is said with a reason.
+    // The camera disconnects, which is reported with the error.
     let camera = "/api/cameras/front";
-    let other = common::served(config);
-    std::mem::replace(&mut served.camera, other).close().await;
+    let other = common::start_camera(config);
+    std::mem::replace(&mut server.camera, other).close().await;
     loop {
-        let answer = served.send("GET", camera, &cookie, "").await;
-        told.push_str(&answer.text());
-        if answer.json()["state"] == "down" {
+        let response = server.send("GET", camera, &cookie, "").await;
+        responses.push_str(&response.text());
+        if response.json()["state"] == "down" {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    told.push_str(&format!("{:?} {:?}", served.http, served.hub));
-    served.hub.close().await;
-    served.http.close().await;
+    responses.push_str(&format!("{:?} {:?}", server.http, server.hub));
+    server.hub.close().await;
+    server.http.close().await;
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for line in [
@@ -157,7 +157,7 @@ async fn secrets_do_not_leak() {
         .flat_map(|(plain, encoded)| [plain, encoded]);
     let keys = [ENR, MAC, UID, token, &forged].map(str::to_owned);
     for secret in passwords.chain(keys) {
-        for (what, text) in [("log", &log), ("answers", &told)] {
+        for (what, text) in [("log", &log), ("responses", &responses)] {
             let at = text.find(&secret);
             let around = at.map(|at| &text[at.saturating_sub(200)..(at + 100).min(text.len())]);
             assert_eq!(around, None, "{secret} is in the {what}");

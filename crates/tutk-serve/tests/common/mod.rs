@@ -1,4 +1,4 @@
-//! Cameras to serve.
+//! Simulated cameras, hubs that serve them, and waiting for their events.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -10,10 +10,10 @@
     reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
-pub mod client;
 pub mod players;
-pub mod sync;
-pub mod tcp_client;
+pub mod rtsp_client;
+pub mod rtsp_tcp_client;
+pub mod timestamps;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -32,6 +32,9 @@ use tutk_serve::{
     Viewer, ViewerEvent,
 };
 
+/// Longer than anything takes on a busy machine.
+pub const TIMEOUT: Duration = Duration::from_secs(120);
+
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
 pub const ENR: &str = "aKzdqckqZ8HUHFe5";
 pub const MAC: &str = "AABBCCDDEEFF";
@@ -40,7 +43,7 @@ pub const H264: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h264");
 pub const H265: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h265");
 pub const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
 
-/// Frames a second of the clips.
+/// The frame rate of the clips.
 pub const FPS: u8 = 20;
 
 pub fn credentials() -> Credentials {
@@ -52,18 +55,18 @@ pub fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// The access units of a clip.
+/// Parses a clip into access units.
 pub fn clip(stream: &'static [u8]) -> Clip {
     Clip::parse(Bytes::from_static(stream)).unwrap()
 }
 
-/// The NAL units of a stream.
+/// Returns the NAL units of an Annex B stream.
 pub fn nals(stream: &[u8]) -> Vec<&[u8]> {
     nal_units(stream).map(|nal| nal.payload).collect()
 }
 
-/// As the simulated camera wants it, at any speed.
-pub fn shown(stream: &'static [u8], fps: u8) -> tutk_runtime::tutk_simulator::Clip {
+/// Returns a clip for the simulated camera.
+pub fn simulator_clip(stream: &'static [u8], fps: u8) -> tutk_runtime::tutk_simulator::Clip {
     let clip = clip(stream);
     let codec = match clip.codec() {
         VideoCodec::H264 => Codec::H264,
@@ -76,8 +79,8 @@ pub fn shown(stream: &'static [u8], fps: u8) -> tutk_runtime::tutk_simulator::Cl
     tutk_runtime::tutk_simulator::Clip::new(frames, codec, fps).unwrap()
 }
 
-/// A second of the tone in 20 ms a frame; AAC is 8 s.
-pub fn heard(codec: Codec, rate: u32, channels: u8) -> Sound {
+/// Returns 1 s of a tone in frames of 20 ms. AAC has 8 s in frames of 64 ms.
+pub fn tone_audio(codec: Codec, rate: u32, channels: u8) -> Sound {
     let audio = |codec| AudioFormat {
         codec,
         rate,
@@ -89,9 +92,9 @@ pub fn heard(codec: Codec, rate: u32, channels: u8) -> Sound {
         Codec::AacRaw => {
             AudioClip::from_adts(Bytes::from_static(TONE)).map(AudioClip::without_adts)
         }
-        Codec::Pcmu => AudioClip::from_pcm(&pcm, audio(AudioCodec::Pcmu), SOUND_FRAME),
-        Codec::Pcma => AudioClip::from_pcm(&pcm, audio(AudioCodec::Pcma), SOUND_FRAME),
-        Codec::Pcm => AudioClip::from_pcm(&pcm, audio(AudioCodec::Pcm), SOUND_FRAME),
+        Codec::Pcmu => AudioClip::from_pcm(&pcm, audio(AudioCodec::Pcmu), AUDIO_FRAME),
+        Codec::Pcma => AudioClip::from_pcm(&pcm, audio(AudioCodec::Pcma), AUDIO_FRAME),
+        Codec::Pcm => AudioClip::from_pcm(&pcm, audio(AudioCodec::Pcm), AUDIO_FRAME),
         other => panic!("{other:?}"),
     };
     let clip = clip.unwrap();
@@ -100,8 +103,8 @@ pub fn heard(codec: Codec, rate: u32, channels: u8) -> Sound {
     Sound::new(frames, SoundFormat { codec, flags }, clip.frame_samples()).unwrap()
 }
 
-/// Opus, which ffmpeg makes of the tone: 8 s in 20 ms a frame.
-pub fn opus() -> Sound {
+/// Encodes 8 s of a tone as Opus with ffmpeg, 20 ms a frame.
+pub fn opus_audio() -> Sound {
     let tone = concat!(env!("CARGO_MANIFEST_DIR"), "/../tutk-cli/assets/tone.aac");
     let args = "-ac 1 -c:a libopus -frame_duration 20 -b:a 24k -f ogg -";
     let mut encoder = std::process::Command::new("ffmpeg");
@@ -110,7 +113,7 @@ pub fn opus() -> Sound {
         .args(args.split(' '));
     let ogg = encoder.output().unwrap();
     assert!(ogg.status.success(), "{ogg:?}");
-    // Two headers come first, and the last is cut short.
+    // Two headers come first. The last packet is shorter.
     let packets = ogg_packets(&ogg.stdout).into_iter().skip(2).take(399);
     let flags = AudioFlags::new(48_000, 16, 1).unwrap();
     let format = SoundFormat {
@@ -120,7 +123,7 @@ pub fn opus() -> Sound {
     Sound::new(packets.map(Bytes::from), format, 960).unwrap()
 }
 
-/// The packets of an Ogg stream (RFC 3533 section 6).
+/// Returns the packets of an Ogg stream (RFC 3533 section 6).
 fn ogg_packets(mut ogg: &[u8]) -> Vec<Vec<u8>> {
     let (mut packets, mut packet) = (Vec::new(), Vec::new());
     while let [_, ..] = ogg {
@@ -139,21 +142,21 @@ fn ogg_packets(mut ogg: &[u8]) -> Vec<Vec<u8>> {
     packets
 }
 
-pub const SOUND_FRAME: Duration = Duration::from_millis(20);
+pub const AUDIO_FRAME: Duration = Duration::from_millis(20);
 
-pub fn camera(stream: &'static [u8], fps: u8) -> SimulatorConfig {
-    SimulatorConfig::new(credentials(), shown(stream, fps))
+pub fn camera_config(stream: &'static [u8], fps: u8) -> SimulatorConfig {
+    SimulatorConfig::new(credentials(), simulator_clip(stream, fps))
 }
 
-pub fn served(config: SimulatorConfig) -> SimulatedCamera {
+pub fn start_camera(config: SimulatorConfig) -> SimulatedCamera {
     simulate(config, loopback(), Impairment::default()).unwrap()
 }
 
-/// At an address that another camera has just left, as soon as the system gives it.
-pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
+/// Starts a camera at the address of one that was closed. Retries while the address is in use.
+pub async fn start_camera_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
     loop {
         match simulate(config.clone(), address, Impairment::default()) {
-            Ok(server) => return server,
+            Ok(camera) => return camera,
             Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
                 tokio::task::yield_now().await;
             }
@@ -162,22 +165,22 @@ pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> Simulate
     }
 }
 
-/// A connection for which the system holds little. Its own timers may be waited for when it is read
-/// from, so that clocks that are stopped jump ahead.
-pub async fn narrow(address: SocketAddr) -> TcpStream {
+/// Connects with a small receive buffer, so that the server soon cannot write. Reading may wait for
+/// timers of the kernel, so that a paused clock jumps ahead.
+pub async fn connect_with_small_buffer(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();
     socket.connect(address).await.unwrap()
 }
 
-pub fn settings(server: &SimulatedCamera) -> CameraSettings {
-    let mut settings = CameraSettings::new(ClientConfig::new(server.local_addr(), credentials()));
+pub fn settings(camera: &SimulatedCamera) -> CameraSettings {
+    let mut settings = CameraSettings::new(ClientConfig::new(camera.local_addr(), credentials()));
     settings.policy.jitter = 0.0;
     settings
 }
 
-/// A hub with one camera, named `front`.
-pub fn hub(settings: CameraSettings) -> (Hub, Camera) {
+/// Returns a hub with one camera, `front`.
+pub fn hub_with_camera(settings: CameraSettings) -> (Hub, Camera) {
     let hub = Hub::new();
     let camera = hub.add("front", settings).unwrap();
     (hub, camera)
@@ -192,48 +195,51 @@ pub fn register_rtsp(hub: &Hub) -> Registration {
     })
 }
 
-/// The next event of a viewer, within a time that no working machine exceeds.
-pub async fn event(viewer: &mut Viewer) -> ViewerEvent {
-    patient(viewer.next_event()).await.unwrap()
+pub async fn next_event(viewer: &mut Viewer) -> ViewerEvent {
+    with_timeout(viewer.next_event()).await.unwrap()
 }
 
-pub async fn frame(viewer: &mut Viewer) -> LiveFrame {
-    patient(viewer.next_frame()).await.unwrap()
+pub async fn next_frame(viewer: &mut Viewer) -> LiveFrame {
+    with_timeout(viewer.next_frame()).await.unwrap()
 }
 
-pub async fn picture(viewer: &mut Viewer) -> LiveFrame {
+pub async fn next_video_frame(viewer: &mut Viewer) -> LiveFrame {
     loop {
-        let frame = frame(viewer).await;
+        let frame = next_frame(viewer).await;
         if frame.kind.is_video() {
             return frame;
         }
     }
 }
 
-pub async fn patient<T>(future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(120);
-    match tokio::time::timeout(limit, future).await {
-        Ok(done) => done,
-        Err(_) => panic!("nothing happened for {limit:?}"),
+/// Awaits a future, and panics after [`TIMEOUT`].
+pub async fn with_timeout<T>(future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(TIMEOUT, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("nothing happened for {TIMEOUT:?}"),
     }
 }
 
-/// Until the camera stands where `wanted` says.
-pub async fn state(viewer: &mut Viewer, wanted: impl Fn(&CameraState) -> bool) -> CameraState {
+/// Waits for a state of the camera.
+pub async fn wait_for_state(
+    viewer: &mut Viewer,
+    is_wanted: impl Fn(&CameraState) -> bool,
+) -> CameraState {
     loop {
-        if let ViewerEvent::State(state) = event(viewer).await
-            && wanted(&state)
+        if let ViewerEvent::State(state) = next_event(viewer).await
+            && is_wanted(&state)
         {
             return state;
         }
     }
 }
 
-/// The next client that leaves, and how many had joined before.
-pub async fn left(server: &mut SimulatedCamera) -> (LeaveReason, usize) {
+/// Waits until a client leaves the camera. Returns the reason, and how many clients have joined
+/// since the last call.
+pub async fn wait_for_leave(camera: &mut SimulatedCamera) -> (LeaveReason, usize) {
     let mut joined = 0;
     loop {
-        match patient(server.next_event()).await.unwrap() {
+        match with_timeout(camera.next_event()).await.unwrap() {
             SimulatorEvent::Joined { .. } => joined += 1,
             SimulatorEvent::Left { reason, .. } => return (reason, joined),
             _ => {}

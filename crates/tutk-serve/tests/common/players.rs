@@ -1,4 +1,4 @@
-//! Programs that people watch with.
+//! Players that are installed on the machine.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use super::sync::Seen;
+use super::timestamps::Timestamps;
 use tokio::task::JoinSet;
 use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{Camera, CameraState, Hub, RtspConfig, RtspServer};
 
-/// Whether these tools of a package are there, by asking for their version. Where CI=true they must
-/// be.
-pub fn are_there(tools: &[&str], argument: &str, package: &str) -> bool {
-    let there = |tool: &&str| {
-        let out = Command::new(tool).arg(argument).output();
-        out.is_ok_and(|out| out.status.success())
+/// Returns `true` if the programs of a Debian package are installed. `argument` prints the version.
+/// Panics if one is missing and CI=true.
+pub fn are_installed(programs: &[&str], argument: &str, package: &str) -> bool {
+    let is_missing = |program: &&&str| {
+        let out = Command::new(program).arg(argument).output();
+        !out.is_ok_and(|out| out.status.success())
     };
-    let missing: Vec<_> = tools.iter().filter(|tool| !there(tool)).collect();
+    let missing: Vec<_> = programs.iter().filter(is_missing).collect();
     if !missing.is_empty() {
         assert!(
             std::env::var_os("CI").is_none_or(|ci| ci != "true"),
@@ -36,12 +36,12 @@ pub fn are_there(tools: &[&str], argument: &str, package: &str) -> bool {
     missing.is_empty()
 }
 
-pub fn ffmpeg_is_there() -> bool {
-    are_there(&["ffmpeg", "ffprobe"], "-version", "ffmpeg")
+pub fn ffmpeg_is_installed() -> bool {
+    are_installed(&["ffmpeg", "ffprobe"], "-version", "ffmpeg")
 }
 
-/// A camera that shows its clip once, a hub and a server for it.
-pub struct Show {
+/// A camera that sends its clip once, a hub and an RTSP server for it.
+pub struct RtspFixture {
     camera: SimulatedCamera,
     pub hub: Hub,
     pub front: Camera,
@@ -49,18 +49,18 @@ pub struct Show {
     pub url: String,
 }
 
-impl Show {
-    /// `frames` of the picture, and then the end.
+impl RtspFixture {
+    /// The camera ends the session after `frames` video frames.
     pub async fn start(mut config: SimulatorConfig, frames: Option<u64>, rtsp: RtspConfig) -> Self {
         config.frames = frames;
         let sound = config.sound.is_some();
-        let camera = super::served(config);
+        let camera = super::start_camera(config);
         let mut settings = super::settings(&camera);
         settings.client.media.audio = sound;
-        // It would show all of it again.
+        // The camera would send the clip again.
         settings.policy.initial_delay = Duration::from_secs(600);
         settings.policy.max_delay = settings.policy.initial_delay;
-        let (hub, front) = super::hub(settings);
+        let (hub, front) = super::hub_with_camera(settings);
         let server = RtspServer::start(hub.clone(), rtsp).await.unwrap();
         let url = format!("rtsp://{}/front", server.local_addr());
         Self {
@@ -72,24 +72,23 @@ impl Show {
         }
     }
 
-    /// Runs a program that watches, `URL` among its arguments replaced, until the camera has shown
-    /// all. And what a viewer of the hub saw meanwhile.
-    pub async fn watch(self, program: &str, args: &[&str]) -> (Output, Seen) {
-        let watching = self.spawn(program, args);
-        // The camera begins when the player asks what it shows, however long the player takes to
-        // come up.
-        while self.front.stats().await.viewers.is_empty() && !watching.is_finished() {
+    /// Runs a player until the camera has sent its clip. Replaces `URL` in the arguments. Returns
+    /// the output of the player, and the timestamps that a viewer of the hub received.
+    pub async fn play(self, program: &str, args: &[&str]) -> (Output, Timestamps) {
+        let player = self.spawn(program, args);
+        // The camera starts when the player requests the description.
+        while self.front.stats().await.viewers.is_empty() && !player.is_finished() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let mut viewer = self.front.watch("test");
-        let seeing = tokio::spawn(Seen::all(self.front.watch("all")));
-        // The camera says that this was all, and the session falls.
-        super::state(&mut viewer, |state| matches!(state, CameraState::Down(_))).await;
+        let timestamps = tokio::spawn(Timestamps::record(self.front.watch("all")));
+        // The camera ends the session.
+        super::wait_for_state(&mut viewer, |state| matches!(state, CameraState::Down(_))).await;
         drop(viewer);
         self.hub.close().await;
-        let out = super::patient(watching).await.unwrap();
+        let out = super::with_timeout(player).await.unwrap();
         self.server.close().await;
-        (out, seeing.await.unwrap())
+        (out, timestamps.await.unwrap())
     }
 
     pub fn spawn(&self, program: &str, args: &[&str]) -> tokio::task::JoinHandle<Output> {
@@ -99,24 +98,26 @@ impl Show {
     }
 }
 
-/// What a program printed; what it complained about fails the test.
-pub fn printed(out: Output) -> Vec<u8> {
-    let complaints = String::from_utf8_lossy(&out.stderr);
+/// Returns the standard output of a program that succeeded and wrote nothing to standard error.
+pub fn checked_stdout(out: Output) -> Vec<u8> {
+    let stderr = String::from_utf8_lossy(&out.stderr);
     assert!(
-        out.status.success() && complaints.is_empty(),
-        "{}: {complaints}",
+        out.status.success() && stderr.is_empty(),
+        "{}: {stderr}",
         out.status
     );
     out.stdout
 }
 
-/// A file of this name in the build folder's place for tests.
-pub fn path(name: &str) -> PathBuf {
+/// Returns the path of a temporary file of this process.
+pub fn temp_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()))
 }
 
-/// Runs all of them at once, and fails as the first that does.
-pub async fn at_once(cases: impl IntoIterator<Item: Future<Output = ()> + Send + 'static>) {
+/// Runs test cases concurrently.
+pub async fn run_concurrently(
+    cases: impl IntoIterator<Item: Future<Output = ()> + Send + 'static>,
+) {
     let mut cases: JoinSet<()> = cases.into_iter().collect();
     while let Some(case) = cases.join_next().await {
         case.unwrap();

@@ -1,4 +1,4 @@
-//! A client of one RTSP connection, in memory.
+//! An RTSP client that drives a server connection in memory.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -29,9 +29,9 @@ pub const SERVER: Ports = Ports {
     rtcp: 30_001,
 };
 
-/// What came of all that the connection wanted.
+/// The outputs of a connection.
 #[derive(Debug, Default)]
-pub struct Done {
+pub struct Outputs {
     pub written: Vec<u8>,
     pub datagrams: Vec<(SocketAddr, Channel, Vec<u8>)>,
     pub events: Vec<Event>,
@@ -40,23 +40,22 @@ pub struct Done {
 pub struct Client {
     pub connection: Connection,
     pub now: Instant,
-    /// What the camera shows.
-    pub shows: Result<Arc<StreamDescription>, DescriptionError>,
-    /// Whether what is to be written is.
-    pub takes: bool,
+    /// The answer to [`Event::Describe`].
+    pub description: Result<Arc<StreamDescription>, DescriptionError>,
+    /// If `false`, writes stay pending.
+    pub completes_writes: bool,
     pub next_timeout: Instant,
     cseq: u32,
 }
 
-/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(found, _)| found == name);
         found.next().map(|(_, value)| value.as_str())
@@ -73,7 +72,7 @@ pub const KEY: &[u8] = &[
     0, 0, 0, 1, 0x67, 0x64, 0, 0x28, 0xac, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 0x88,
 ];
 
-/// A picture, and sound of this codec.
+/// Describes H.264 video and audio of the given codec.
 pub fn description(codec: AudioCodec) -> Arc<StreamDescription> {
     let sets = ParameterSets::of(&AccessUnit::new(Codec::H264, KEY));
     let format = AudioFormat {
@@ -96,25 +95,25 @@ impl Client {
         Self {
             connection: Connection::new(config, rng, now),
             now,
-            shows: Ok(description(AudioCodec::Pcmu)),
-            takes: true,
+            description: Ok(description(AudioCodec::Pcmu)),
+            completes_writes: true,
             next_timeout: now,
             cseq: 0,
         }
     }
 
-    /// Does all that the connection wants, as its owner does.
-    pub fn drain(&mut self) -> Done {
-        let mut done = Done::default();
+    /// Polls all outputs, and answers events as the server does.
+    pub fn drain(&mut self) -> Outputs {
+        let mut outputs = Outputs::default();
         loop {
             let event = match self.connection.poll_output() {
                 Output::Timeout(at) => {
                     self.next_timeout = at;
-                    return done;
+                    return outputs;
                 }
                 Output::Write(bytes) => {
-                    done.written.extend_from_slice(&bytes);
-                    if self.takes {
+                    outputs.written.extend_from_slice(&bytes);
+                    if self.completes_writes {
                         self.connection.handle_written(self.now);
                     }
                     continue;
@@ -124,15 +123,15 @@ impl Client {
                     channel,
                     payload,
                 } => {
-                    done.datagrams.push((to, channel, payload.to_vec()));
+                    outputs.datagrams.push((to, channel, payload.to_vec()));
                     continue;
                 }
                 Output::Event(event) => event,
             };
             match &event {
                 Event::Describe { .. } => {
-                    let shows = self.shows.clone();
-                    self.connection.handle_description(self.now, shows);
+                    let description = self.description.clone();
+                    self.connection.handle_description(self.now, description);
                 }
                 Event::Play { .. } => {
                     let first = Some(Duration::from_secs(10));
@@ -140,17 +139,17 @@ impl Client {
                 }
                 _ => {}
             }
-            done.events.push(event);
+            outputs.events.push(event);
         }
     }
 
-    pub fn send(&mut self, bytes: &[u8]) -> Done {
+    pub fn send(&mut self, bytes: &[u8]) -> Outputs {
         self.connection.handle_bytes(self.now, bytes);
         self.drain()
     }
 
-    /// Sends a request with these headers, and returns the answer.
-    pub fn ask(&mut self, method: &str, uri: &str, headers: &[&str]) -> Answer {
+    /// Sends a request with these headers, and returns the response.
+    pub fn request(&mut self, method: &str, uri: &str, headers: &[&str]) -> Response {
         self.cseq += 1;
         let headers: String = headers
             .iter()
@@ -158,23 +157,22 @@ impl Client {
             .collect();
         let cseq = self.cseq;
         let request = format!("{method} {uri} RTSP/1.0\r\nCSeq: {cseq}\r\n{headers}\r\n");
-        let done = self.send(request.as_bytes());
-        let answers = answers(&done.written);
-        let [answer] = &answers[..] else {
-            panic!("{answers:?}");
+        let responses = parse_responses(&self.send(request.as_bytes()).written);
+        let [response] = &responses[..] else {
+            panic!("{responses:?}");
         };
-        assert_eq!(answer.header("CSeq"), Some(cseq.to_string().as_str()));
-        answer.clone()
+        assert_eq!(response.header("CSeq"), Some(cseq.to_string().as_str()));
+        response.clone()
     }
 
-    /// Sets up a track, or both.
+    /// Sets up tracks, and returns the session ID.
     pub fn set_up(&mut self, tracks: &[usize], transport: &str) -> String {
         let mut id = String::new();
         for track in tracks {
             let uri = format!("{URL}/trackID={track}");
-            let answer = self.ask("SETUP", &uri, &[&format!("Transport: {transport}")]);
-            assert_eq!(answer.status, 200, "{answer:?}");
-            id = answer
+            let response = self.request("SETUP", &uri, &[&format!("Transport: {transport}")]);
+            assert_eq!(response.status, 200, "{response:?}");
+            id = response
                 .header("Session")
                 .unwrap()
                 .split(';')
@@ -185,19 +183,19 @@ impl Client {
         id
     }
 
-    pub fn play(&mut self, id: &str) -> Answer {
-        let answer = self.ask("PLAY", URL, &[&format!("Session: {id}")]);
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer
+    pub fn play(&mut self, id: &str) -> Response {
+        let response = self.request("PLAY", URL, &[&format!("Session: {id}")]);
+        assert_eq!(response.status, 200, "{response:?}");
+        response
     }
 
-    pub fn frame(&mut self, kind: MediaKind, millis: u64) -> Done {
-        let frame = frame(kind, millis, self.shows.clone().unwrap());
+    pub fn frame(&mut self, kind: MediaKind, millis: u64) -> Outputs {
+        let frame = frame(kind, millis, self.description.clone().unwrap());
         self.connection.handle_frame(self.now, &frame).unwrap();
         self.drain()
     }
 
-    pub fn wait(&mut self, time: Duration) -> Done {
+    pub fn wait(&mut self, time: Duration) -> Outputs {
         self.now += time;
         self.connection.handle_timeout(self.now);
         self.drain()
@@ -217,9 +215,9 @@ pub fn frame(kind: MediaKind, millis: u64, description: Arc<StreamDescription>) 
     LiveFrame::new(kind, data, unit, timestamp, wall, false, description)
 }
 
-/// Answers, one behind the other.
-pub fn answers(mut written: &[u8]) -> Vec<Answer> {
-    let mut answers = Vec::new();
+/// Parses a sequence of responses.
+pub fn parse_responses(mut written: &[u8]) -> Vec<Response> {
+    let mut responses = Vec::new();
     while !written.is_empty() {
         let end = written
             .windows(4)
@@ -235,18 +233,18 @@ pub fn answers(mut written: &[u8]) -> Vec<Answer> {
         let length = headers.iter().find(|(name, _)| name == "Content-Length");
         let length = length.map_or(0, |(_, length)| length.parse().unwrap());
         let body = &written[end + 4..end + 4 + length];
-        answers.push(Answer {
+        responses.push(Response {
             status: status[..3].parse().unwrap(),
             headers,
             body: String::from_utf8(body.to_vec()).unwrap(),
         });
         written = &written[end + 4 + length..];
     }
-    answers
+    responses
 }
 
-/// Interleaved packets, one behind the other.
-pub fn interleaved(mut written: &[u8]) -> Vec<(u8, Vec<u8>)> {
+/// Parses a sequence of interleaved packets into channels and payloads.
+pub fn parse_interleaved(mut written: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut packets = Vec::new();
     while let [b'$', channel, high, low, rest @ ..] = written {
         let length = usize::from(u16::from_be_bytes([*high, *low]));

@@ -1,4 +1,4 @@
-//! A client of RTSP over TCP, which takes what comes when a test says so.
+//! An RTSP client over TCP that reads only when a test does.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -13,10 +13,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tutk_serve::RtspServer;
 
-use super::client::{Answer, answers};
 use super::patient;
+use super::rtsp_client::{Response, parse_responses};
 
-/// A connection, and what was said over it.
 pub struct Client {
     pub stream: TcpStream,
     pub url: String,
@@ -32,9 +31,12 @@ impl Client {
         )
     }
 
-    /// One that stalls soon if it takes nothing.
-    pub async fn narrow(server: &RtspServer) -> Self {
-        Self::over(super::narrow(server.local_addr()).await, server)
+    /// Connects with a small receive buffer: the server soon cannot write.
+    pub async fn connect_with_small_buffer(server: &RtspServer) -> Self {
+        Self::over(
+            super::connect_with_small_buffer(server.local_addr()).await,
+            server,
+        )
     }
 
     fn over(stream: TcpStream, server: &RtspServer) -> Self {
@@ -46,40 +48,47 @@ impl Client {
         }
     }
 
-    pub async fn ask(&mut self, method: &str, path: &str, header: &str) -> Answer {
+    pub async fn request(&mut self, method: &str, path: &str, header: &str) -> Response {
         self.cseq += 1;
         let (url, cseq, session) = (&self.url, self.cseq, &self.session);
         let request =
             format!("{method} {url}{path} RTSP/1.0\r\nCSeq: {cseq}\r\n{session}{header}\r\n");
         self.stream.write_all(request.as_bytes()).await.unwrap();
-        // Byte by byte, so that nothing of what follows is lost.
+        // Byte by byte, so that the packets after the response stay unread.
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(patient(self.stream.read_u8()).await.unwrap());
+            head.push(with_timeout(self.stream.read_u8()).await.unwrap());
         }
         let text = String::from_utf8(head.clone()).unwrap();
         let length = text
             .lines()
             .find_map(|line| line.strip_prefix("Content-Length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-        patient(self.stream.read_exact(&mut body)).await.unwrap();
-        answers(&[head, body].concat()).remove(0)
+        with_timeout(self.stream.read_exact(&mut body))
+            .await
+            .unwrap();
+        parse_responses(&[head, body].concat()).remove(0)
     }
 
     pub async fn play(&mut self, transport: &str) {
         for track in 0..2 {
             let header = format!("Transport: {transport}\r\n");
-            let answer = self
-                .ask("SETUP", &format!("/trackID={track}"), &header)
+            let response = self
+                .request("SETUP", &format!("/trackID={track}"), &header)
                 .await;
-            assert_eq!(answer.status, 200, "{answer:?}");
-            let session = answer.header("Session").unwrap().split(';').next().unwrap();
+            assert_eq!(response.status, 200, "{response:?}");
+            let session = response
+                .header("Session")
+                .unwrap()
+                .split(';')
+                .next()
+                .unwrap();
             self.session = format!("Session: {session}\r\n");
         }
-        assert_eq!(self.ask("PLAY", "", "").await.status, 200);
+        assert_eq!(self.request("PLAY", "", "").await.status, 200);
     }
 
-    /// Whether the server has closed the connection; what comes before is passed over.
+    /// Returns `true` if the server closes the connection within 3 s. Skips data before that.
     pub async fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         matches!(

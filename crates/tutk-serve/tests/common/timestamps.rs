@@ -1,4 +1,4 @@
-//! Whether what was received is in step.
+//! Comparison of timestamps between the hub and a player.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -10,71 +10,70 @@
 
 use tutk_serve::{LiveFrame, Viewer};
 
-/// What a viewer of the hub saw: the times of pictures and of sound on the camera's line, in
-/// seconds.
+/// The timestamps that a viewer of the hub received, in seconds.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub pictures: Vec<f64>,
-    pub sounds: Vec<f64>,
+pub struct Timestamps {
+    pub video: Vec<f64>,
+    pub audio: Vec<f64>,
 }
 
-impl Seen {
-    pub fn frame(&mut self, frame: &LiveFrame) {
+impl Timestamps {
+    pub fn push(&mut self, frame: &LiveFrame) {
         let times = match frame.kind.is_video() {
-            true => &mut self.pictures,
-            false => &mut self.sounds,
+            true => &mut self.video,
+            false => &mut self.audio,
         };
         times.push(frame.timestamp.as_secs_f64());
     }
 
-    /// Sees all until the camera is served no more.
-    pub async fn all(mut viewer: Viewer) -> Self {
-        let mut seen = Self::default();
+    /// Records all frames until the camera is removed.
+    pub async fn record(mut viewer: Viewer) -> Self {
+        let mut timestamps = Self::default();
         viewer.set_max_lag(None);
-        while let Some(frame) = super::patient(viewer.next_frame()).await {
-            seen.frame(&frame);
+        while let Some(frame) = super::with_timeout(viewer.next_frame()).await {
+            timestamps.push(&frame);
         }
-        seen
+        timestamps
     }
 
-    /// Compares with the times at which a player shows what it received from the first key frame
-    /// on: the same, but for where they count from. `None` where the player does not say a time.
-    pub fn assert_in_step(&self, pictures: &[Option<f64>], sounds: &[Option<f64>], what: &str) {
+    /// Compares with the presentation times of a player, which start at another offset. A time is
+    /// `None` if the player does not report it.
+    pub fn assert_synchronized(&self, video: &[Option<f64>], audio: &[Option<f64>], what: &str) {
         let close = |a: f64, b: f64| (a - b).abs() < 0.002;
-        let count = (pictures.len(), sounds.len());
+        let count = (video.len(), audio.len());
         assert!(count.0 > 30 && count.1 > 30, "{what}: {count:?}");
         let known = |times: &[Option<f64>]| times.iter().position(Option::is_some).unwrap();
-        let at = known(pictures);
-        let zero = self.pictures[at] - pictures[at].unwrap();
-        let same = |seen: &[f64], shown: &[Option<f64>], kind: &str| {
-            for (seen, shown) in seen.iter().zip(shown) {
-                let shown = shown.unwrap_or(seen - zero);
+        let index = known(video);
+        let offset = self.video[index] - video[index].unwrap();
+        let compare = |sent: &[f64], shown: &[Option<f64>], kind: &str| {
+            for (sent, shown) in sent.iter().zip(shown) {
+                let shown = shown.unwrap_or(sent - offset);
                 assert!(
-                    close(seen - zero, shown),
-                    "{what}: {kind} {seen} - {zero} at {shown}"
+                    close(sent - offset, shown),
+                    "{what}: {kind} {sent} - {offset} at {shown}"
                 );
             }
         };
-        same(&self.pictures, pictures, "picture");
-        let at = known(sounds);
-        let shown = sounds[at].unwrap();
+        compare(&self.video, video, "video");
+        let index = known(audio);
+        let shown = audio[index].unwrap();
         let first = self
             .sounds
             .iter()
-            .position(|seen| close(seen - zero, shown));
-        let Some(first) = first.and_then(|first| first.checked_sub(at)) else {
+            .position(|sent| close(sent - offset, shown));
+        let Some(first) = first.and_then(|first| first.checked_sub(index)) else {
             panic!(
-                "{what}: the sound begins at {shown}, the camera's at {:?}",
-                self.sounds[0] - zero
+                "{what}: the audio starts at {shown}, on the camera at {:?}",
+                self.audio[0] - offset
             );
         };
-        // Sound from before the first picture need not be there.
-        assert!(first <= 2, "{what}: {first} frames of sound are missing");
-        same(&self.sounds[first..], sounds, "sound");
+        // Audio before the first video frame may be missing.
+        assert!(first <= 2, "{what}: {first} audio frames are missing");
+        compare(&self.audio[first..], audio, "audio");
     }
 }
 
-/// A time that a tool printed, in seconds.
-pub fn seconds(text: &str) -> Option<f64> {
+/// Parses a time that a player printed, in seconds.
+pub fn parse_seconds(text: &str) -> Option<f64> {
     text.trim().trim_end_matches(',').parse().ok()
 }

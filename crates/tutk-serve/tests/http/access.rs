@@ -1,11 +1,11 @@
-//! Who is let in, by raw requests.
+//! Authentication, host names and origins.
 
 use tutk_serve::http::{FAILURE_TIME, MAX_FAILURES};
 use tutk_serve::{Accounts, Error, HttpConfig, HttpServer, Hub};
 
-use crate::client::{Answer, Served, Socket, Stream, basic};
-use crate::common::{FPS, H264, camera};
-use crate::live::Watched;
+use crate::client::{Response, StreamingResponse, TestServer, WebSocket, basic};
+use crate::common::{FPS, H264, camera_config};
+use crate::live::Received;
 
 const PATHS: [&str; 10] = [
     "/",
@@ -20,46 +20,52 @@ const PATHS: [&str; 10] = [
     "/nothing",
 ];
 
-async fn guarded() -> Served {
+async fn start_with_accounts() -> TestServer {
     let accounts = |http: &mut HttpConfig| {
         http.accounts.add("anna", "sécret").unwrap();
         http.accounts.add("bert", "other").unwrap();
     };
-    Served::with(camera(H264, FPS), |_| {}, accounts).await
+    TestServer::with(camera_config(H264, FPS), |_| {}, accounts).await
 }
 
-/// An answer to a request that says all of itself.
-async fn raw(served: &Served, request: &str) -> Answer {
-    Stream::open(served.address(), request).await.all().await
+/// Sends a complete request.
+async fn send_raw(server: &TestServer, request: &str) -> Response {
+    StreamingResponse::open(server.address(), request)
+        .await
+        .read_all()
+        .await
 }
 
 #[tokio::test(start_paused = true)]
 async fn accounts_protect_every_url() {
-    let served = guarded().await;
+    let server = start_with_accounts().await;
     for path in PATHS {
-        let answer = served.get(path).await;
-        answer.problem(401);
-        let asked = answer.header("www-authenticate").unwrap();
-        assert!(asked.starts_with("Basic realm=\"tutk\""), "{asked}");
-        assert_eq!(answer.header("set-cookie"), None, "{path}");
+        let response = server.get(path).await;
+        response.problem(401);
+        let challenge = response.header("www-authenticate").unwrap();
+        assert!(challenge.starts_with("Basic realm=\"tutk\""), "{challenge}");
+        assert_eq!(response.header("set-cookie"), None, "{path}");
     }
-    let answer = served.post("/api/cameras/front/controls/photo", "{}").await;
-    answer.problem(401);
-    let unknown = Socket::open(served.address(), "/front/talk", "").await;
+    let response = server.post("/api/cameras/front/controls/photo", "{}").await;
+    response.problem(401);
+    let unknown = WebSocket::open(server.address(), "/front/talk", "").await;
     unknown.err().unwrap().problem(401);
-    assert_eq!(served.front.stats().await.sessions, 0, "nobody was let in");
+    assert_eq!(
+        server.front.stats().await.sessions,
+        0,
+        "no client was authenticated"
+    );
     for (name, password) in [("anna", "sécret"), ("bert", "other")] {
-        let answer = served
+        let response = server
             .send("GET", "/api/cameras", &basic(name, password), "")
             .await;
-        assert_eq!(answer.status, 200);
-        // An account that is known needs no other name for the server: no page of others has its
-        // password.
+        assert_eq!(response.status, 200);
+        // With a password any host name is allowed, because another web page does not know it.
         let host = format!(
             "GET /api/cameras HTTP/1.1\r\nHost: cam.example\r\nConnection: close\r\n{}\r\n",
             basic(name, password)
         );
-        assert_eq!(raw(&served, &host).await.status, 200);
+        assert_eq!(send_raw(&server, &host).await.status, 200);
     }
     for (name, password) in [
         ("anna", "other"),
@@ -67,92 +73,95 @@ async fn accounts_protect_every_url() {
         ("", ""),
         ("carl", "sécret"),
     ] {
-        let answer = served
+        let response = server
             .send("GET", "/api/cameras", &basic(name, password), "")
             .await;
-        answer.problem(401);
+        response.problem(401);
     }
-    for odd in ["Basic", "Basic ?", "Bearer x", "Digest x", "Basic YQ=="] {
-        let header = format!("Authorization: {odd}\r\n");
-        served
+    for invalid in ["Basic", "Basic ?", "Bearer x", "Digest x", "Basic YQ=="] {
+        let header = format!("Authorization: {invalid}\r\n");
+        server
             .send("GET", "/api/cameras", &header, "")
             .await
             .problem(401);
     }
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn cookie_authenticates_websockets() {
-    let served = guarded().await;
-    let answer = served.send("GET", "/", &basic("anna", "sécret"), "").await;
-    let cookie = answer.header("set-cookie").unwrap();
+    let server = start_with_accounts().await;
+    let response = server.send("GET", "/", &basic("anna", "sécret"), "").await;
+    let cookie = response.header("set-cookie").unwrap();
     for part in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
         assert!(cookie.contains(part), "{cookie}");
     }
     let (pair, _) = cookie.split_once(';').unwrap();
     let header = format!("Cookie: a=b; {pair}\r\n");
-    let Ok(mut socket) = Socket::open(served.address(), "/front/live", &header).await else {
-        panic!("the cookie was not known");
+    let Ok(mut socket) = WebSocket::open(server.address(), "/front/live", &header).await else {
+        panic!("the cookie was refused");
     };
-    Watched::default().see(&mut socket, 3).await;
-    let answer = served.send("GET", "/api/cameras", &header, "").await;
-    assert_eq!((answer.status, answer.header("set-cookie")), (200, None));
+    Received::default().receive(&mut socket, 3).await;
+    let response = server.send("GET", "/api/cameras", &header, "").await;
+    assert_eq!(
+        (response.status, response.header("set-cookie")),
+        (200, None)
+    );
     let (name, _) = pair.split_once('=').unwrap();
-    assert_eq!(name, format!("tutk-{}", served.address().port()));
+    assert_eq!(name, format!("tutk-{}", server.address().port()));
     let forged = format!("Cookie: {name}={:032x}\r\n", 1);
-    served
+    server
         .send("GET", "/api/cameras", &forged, "")
         .await
         .problem(401);
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn address_is_blocked_after_too_many_wrong_passwords() {
-    let served = guarded().await;
-    let answer = served.send("GET", "/", &basic("anna", "sécret"), "").await;
-    let (pair, _) = answer
+    let server = start_with_accounts().await;
+    let response = server.send("GET", "/", &basic("anna", "sécret"), "").await;
+    let (pair, _) = response
         .header("set-cookie")
         .unwrap()
         .split_once(';')
         .unwrap();
     let cookie = format!("Cookie: {pair}\r\n");
     for _ in 0..MAX_FAILURES {
-        served
+        server
             .send("GET", "/", &basic("anna", "guess"), "")
             .await
             .problem(401);
     }
-    // The right one is not looked at either, or it would be found.
+    // The correct password is not checked either.
     for password in ["guess", "sécret"] {
-        let answer = served.send("GET", "/", &basic("anna", password), "").await;
-        answer.problem(429);
-        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        let response = server.send("GET", "/", &basic("anna", password), "").await;
+        response.problem(429);
+        let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
         assert!(wait <= FAILURE_TIME.as_secs());
     }
-    // Who is in already is not in the way of anything.
-    assert_eq!(served.send("GET", "/", &cookie, "").await.status, 200);
-    let failed = served.send("GET", "/metrics", &cookie, "").await.text();
+    // A client with a login cookie is not blocked.
+    assert_eq!(server.send("GET", "/", &cookie, "").await.status, 200);
+    let failed = server.send("GET", "/metrics", &cookie, "").await.text();
     assert!(
         failed.contains(&format!("tutk_http_logins_failed_total {MAX_FAILURES}\n")),
         "{failed}"
     );
     tokio::time::sleep(FAILURE_TIME).await;
     assert_eq!(
-        served
+        server
             .send("GET", "/", &basic("anna", "sécret"), "")
             .await
             .status,
         200
     );
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn unknown_host_names_are_refused_without_accounts() {
-    let named = |http: &mut HttpConfig| http.names.push("cam.home.arpa".to_owned());
-    let served = Served::with(camera(H264, FPS), |_| {}, named).await;
+    let with_name = |http: &mut HttpConfig| http.names.push("cam.home.arpa".to_owned());
+    let server = TestServer::with(camera_config(H264, FPS), |_| {}, with_name).await;
     for (host, status) in [
         ("127.0.0.1", 200),
         ("192.0.2.7:8080", 200),
@@ -169,10 +178,10 @@ async fn unknown_host_names_are_refused_without_accounts() {
     ] {
         let request =
             format!("GET /api/cameras HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        let answer = raw(&served, &request).await;
-        assert_eq!(answer.status, status, "{host}: {}", answer.text());
+        let response = send_raw(&server, &request).await;
+        assert_eq!(response.status, status, "{host}: {}", response.text());
         if status == 421 {
-            assert_eq!(answer.allowed(), ["cam.home.arpa"]);
+            assert_eq!(response.allowed(), ["cam.home.arpa"]);
         }
     }
     for (request, status) in [
@@ -195,21 +204,21 @@ async fn unknown_host_names_are_refused_without_accounts() {
         ),
         ("GET / HTTP/1.0\r\n\r\n", 200),
     ] {
-        assert_eq!(raw(&served, request).await.status, status, "{request}");
+        assert_eq!(send_raw(&server, request).await.status, status, "{request}");
     }
     let host = "Host: evil.example\r\n";
     let request = format!(
         "GET /front/live HTTP/1.1\r\n{host}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
-    assert_eq!(raw(&served, &request).await.status, 421);
-    served.close().await;
+    assert_eq!(send_raw(&server, &request).await.status, 421);
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn cross_origin_requests_are_refused() {
-    let served = Served::start(camera(H264, FPS)).await;
-    let own = format!("http://{}", served.address());
-    let port = served.address().port();
+    let server = TestServer::start(camera_config(H264, FPS)).await;
+    let own = format!("http://{}", server.address());
+    let port = server.address().port();
     let control = "/api/cameras/front/controls/photo";
     for (header, own) in [
         (String::new(), true),
@@ -235,44 +244,44 @@ async fn cross_origin_requests_are_refused() {
         ),
     ] {
         let json = format!("Content-Type: application/json\r\n{header}");
-        let answer = served.send("POST", control, &json, "{}").await;
+        let response = server.send("POST", control, &json, "{}").await;
         assert_eq!(
-            answer.status,
+            response.status,
             if own { 200 } else { 403 },
             "{header}: {}",
-            answer.text()
+            response.text()
         );
         for path in ["/front/live", "/front/talk"] {
-            let opened = Socket::open(served.address(), path, &header).await;
+            let opened = WebSocket::open(server.address(), path, &header).await;
             assert_eq!(opened.is_ok(), own, "{path} {header}");
-            assert!(opened.err().is_none_or(|answer| answer.status == 403));
+            assert!(opened.err().is_none_or(|response| response.status == 403));
         }
-        let events = served.open("GET", "/api/events", &header, "").await;
+        let events = server.open("GET", "/api/events", &header, "").await;
         assert_eq!(events.status, if own { 200 } else { 403 }, "{header}");
-        // To look does no harm: what is seen is not the other page's to read.
-        let answer = served.send("GET", "/api/cameras", &header, "").await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("access-control-allow-origin"), None);
+        // A read is allowed, but the other page cannot see the response.
+        let response = server.send("GET", "/api/cameras", &header, "").await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("access-control-allow-origin"), None);
         assert_eq!(
-            answer.header("cross-origin-resource-policy"),
+            response.header("cross-origin-resource-policy"),
             Some("same-origin")
         );
     }
-    served
+    server
         .send("OPTIONS", control, "Origin: http://evil.example\r\n", "")
         .await
         .problem(403);
-    served.send("OPTIONS", control, "", "").await.problem(405);
-    served.close().await;
+    server.send("OPTIONS", control, "", "").await.problem(405);
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn invalid_handshakes_are_refused() {
-    let served = Served::start(camera(H264, FPS)).await;
+    let server = TestServer::start(camera_config(H264, FPS)).await;
     for path in ["/front/live", "/front/talk"] {
-        let answer = served.get(path).await;
-        answer.problem(426);
-        assert_eq!(answer.header("sec-websocket-version"), Some("13"));
+        let response = server.get(path).await;
+        response.problem(426);
+        assert_eq!(response.header("sec-websocket-version"), Some("13"));
     }
     let request = |version: u8, key: &str| {
         format!(
@@ -280,12 +289,15 @@ async fn invalid_handshakes_are_refused() {
         )
     };
     let key = "dGhlIHNhbXBsZSBub25jZQ==";
-    assert_eq!(raw(&served, &request(8, key)).await.status, 426);
-    assert_eq!(raw(&served, &request(13, "c2hvcnQ=")).await.status, 400);
-    let nobody = Socket::open(served.address(), "/back/live", "").await;
-    nobody.err().unwrap().problem(404);
-    assert_eq!(served.front.stats().await.sessions, 0);
-    served.close().await;
+    assert_eq!(send_raw(&server, &request(8, key)).await.status, 426);
+    assert_eq!(
+        send_raw(&server, &request(13, "c2hvcnQ=")).await.status,
+        400
+    );
+    let unknown = WebSocket::open(server.address(), "/back/live", "").await;
+    unknown.err().unwrap().problem(404);
+    assert_eq!(server.front.stats().await.sessions, 0);
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]

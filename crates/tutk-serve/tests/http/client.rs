@@ -1,4 +1,4 @@
-//! A client that sends what a test says, and nothing else.
+//! An HTTP and WebSocket client that sends exactly what a test specifies.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,51 +17,51 @@ use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{Camera, CameraSettings, HttpConfig, HttpServer, Hub};
 
-use crate::common::{self, loopback, patient};
+use crate::common::{self, loopback, with_timeout};
 
-/// A camera, named `front`, and HTTP for it.
-pub(crate) struct Served {
+/// A simulated camera, a hub that serves it as `front`, and the HTTP server.
+pub(crate) struct TestServer {
     pub(crate) camera: SimulatedCamera,
     pub(crate) hub: Hub,
     pub(crate) front: Camera,
     pub(crate) http: HttpServer,
 }
 
-/// An answer: its head, and its body as far as it was read.
+/// A response, with the body as far as it was read.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: BTreeMap<String, Vec<String>>,
     pub(crate) body: Vec<u8>,
 }
 
-/// An answer whose body is still on its way.
-pub(crate) struct Stream {
-    answer: Answer,
+/// A response whose body is being received.
+pub(crate) struct StreamingResponse {
+    response: Response,
     tcp: TcpStream,
-    /// What was received and not read yet.
-    held: Vec<u8>,
+    /// Received bytes that were not returned yet.
+    unread: Vec<u8>,
 }
 
-/// What a WebSocket says.
+/// A message that a WebSocket received.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Said {
+pub(crate) enum WebSocketMessage {
     Json(Value),
     Binary(Vec<u8>),
     Closed(u16, String),
-    /// Without a word.
-    Gone,
+    /// Closed without a close frame.
+    Disconnected,
 }
 
-pub(crate) struct Socket(WebSocketStream<TcpStream>);
+pub(crate) struct WebSocket(WebSocketStream<TcpStream>);
 
-/// The header of HTTP Basic.
+/// Returns a header for Basic authentication.
 pub(crate) fn basic(name: &str, password: &str) -> String {
-    let said = BASE64_STANDARD.encode(format!("{name}:{password}"));
-    format!("Authorization: Basic {said}\r\n")
+    let credentials = BASE64_STANDARD.encode(format!("{name}:{password}"));
+    format!("Authorization: Basic {credentials}\r\n")
 }
 
-impl Served {
+impl TestServer {
     pub(crate) async fn start(config: SimulatorConfig) -> Self {
         Self::with(config, |_| {}, |_| {}).await
     }
@@ -71,17 +71,17 @@ impl Served {
         settings: impl FnOnce(&mut CameraSettings),
         http: impl FnOnce(&mut HttpConfig),
     ) -> Self {
-        Self::of(common::served(config), settings, http).await
+        Self::for_camera(common::start_camera(config), settings, http).await
     }
 
-    pub(crate) async fn of(
+    pub(crate) async fn for_camera(
         camera: SimulatedCamera,
         settings: impl FnOnce(&mut CameraSettings),
         http: impl FnOnce(&mut HttpConfig),
     ) -> Self {
-        let mut with = common::settings(&camera);
-        settings(&mut with);
-        let (hub, front) = common::hub(with);
+        let mut camera_settings = common::settings(&camera);
+        settings(&mut camera_settings);
+        let (hub, front) = common::hub_with_camera(camera_settings);
         let mut config = HttpConfig::new(loopback());
         http(&mut config);
         let http = HttpServer::start(hub.clone(), config).await.unwrap();
@@ -93,27 +93,52 @@ impl Served {
         }
     }
 
+    /// Starts a server for a camera that does not answer. Returns the address that the camera is
+    /// expected at.
+    pub(crate) async fn without_camera() -> (Self, SocketAddr) {
+        let config = common::camera_config(common::H264, common::FPS);
+        let absent = common::start_camera(config.clone());
+        let address = absent.local_addr();
+        absent.close().await;
+        let server = Self::with(config, |settings| settings.client.camera = address, |_| {}).await;
+        (server, address)
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.http.local_addr()
     }
 
-    /// An answer to a request, read to its end.
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.send("GET", path, "", "").await
     }
 
-    /// JSON to a control.
-    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
+    /// Sends JSON.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Response {
         let headers = "Content-Type: application/json\r\n";
         self.send("POST", path, headers, body).await
     }
 
-    /// `headers` end in line ends.
-    pub(crate) async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
-        self.open(method, path, headers, body).await.all().await
+    /// Each header must end with CR LF.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> Response {
+        self.open(method, path, headers, body)
+            .await
+            .read_all()
+            .await
     }
 
-    pub(crate) async fn open(&self, method: &str, path: &str, headers: &str, body: &str) -> Stream {
+    pub(crate) async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &str,
+        body: &str,
+    ) -> StreamingResponse {
         let host = self.address();
         let length = match body.len() {
             0 => String::new(),
@@ -122,132 +147,143 @@ impl Served {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}{length}\r\n{body}"
         );
-        Stream::open(host, &request).await
+        StreamingResponse::open(host, &request).await
     }
 
-    pub(crate) async fn stream(&self, path: &str) -> Stream {
+    pub(crate) async fn stream(&self, path: &str) -> StreamingResponse {
         let stream = self.open("GET", path, "", "").await;
         match stream.status {
             200 => stream,
-            status => panic!("{status} {}", stream.all().await.text()),
+            status => panic!("{status} {}", stream.read_all().await.text()),
         }
     }
 
-    pub(crate) async fn socket(&self, path: &str) -> Socket {
-        match Socket::open(self.address(), path, "").await {
+    pub(crate) async fn websocket(&self, path: &str) -> WebSocket {
+        match WebSocket::open(self.address(), path, "").await {
             Ok(socket) => socket,
-            Err(answer) => panic!("{} {}", answer.status, answer.text()),
+            Err(response) => panic!("{} {}", response.status, response.text()),
         }
     }
 
-    /// Ends it all.
     pub(crate) async fn close(self) {
         self.hub.close().await;
         self.http.close().await;
     }
 }
 
-impl Stream {
+/// Sends a GET request, and reads the whole response.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Response {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    StreamingResponse::open(address, &request)
+        .await
+        .read_all()
+        .await
+}
+
+impl StreamingResponse {
     pub(crate) async fn open(address: SocketAddr, request: &str) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap(), request).await
     }
 
     pub(crate) async fn over(mut tcp: TcpStream, request: &str) -> Self {
-        // Nothing waits for the system's own timers: tests' clocks do not stop for them.
+        // A timer of the kernel would let a paused clock jump ahead.
         tcp.set_nodelay(true).unwrap();
-        // One that is refused may be so before all was sent.
+        // The server may refuse the request before it has read all of it.
         let _ = tcp.write_all(request.as_bytes()).await;
         Self::read(tcp).await
     }
 
-    /// The head of an answer.
+    /// Reads the head of a response. The status is 0 if the connection is closed before its end.
     pub(crate) async fn read(tcp: TcpStream) -> Self {
         let mut stream = Self {
-            answer: Answer::default(),
+            response: Response::default(),
             tcp,
-            held: Vec::new(),
+            unread: Vec::new(),
         };
         let end = loop {
-            let found = stream.held.windows(4).position(|four| four == b"\r\n\r\n");
+            let found = stream
+                .unread
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n");
             if let Some(found) = found {
                 break found;
             }
-            if !stream.more().await {
+            if !stream.receive().await {
                 return stream;
             }
         };
-        let rest = stream.held.split_off(end + 4);
-        let head = String::from_utf8(std::mem::replace(&mut stream.held, rest)).unwrap();
+        let rest = stream.unread.split_off(end + 4);
+        let head = String::from_utf8(std::mem::replace(&mut stream.unread, rest)).unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap();
-        stream.answer.status = status.parse().unwrap();
+        stream.response.status = status.parse().unwrap();
         for line in lines.filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(": ").unwrap();
             let name = name.to_ascii_lowercase();
-            let values = stream.answer.headers.entry(name).or_default();
+            let values = stream.response.headers.entry(name).or_default();
             values.push(value.to_owned());
         }
         stream
     }
 
-    /// Whether more came.
-    async fn more(&mut self) -> bool {
-        let read = patient(self.tcp.read_buf(&mut self.held)).await;
+    /// Returns `false` at the end of the connection.
+    async fn receive(&mut self) -> bool {
+        let read = with_timeout(self.tcp.read_buf(&mut self.unread)).await;
         matches!(read, Ok(1..))
     }
 
-    /// The next part of the body; `None` at its proper end.
-    pub(crate) async fn part(&mut self) -> Option<Vec<u8>> {
-        if self.answer.header("transfer-encoding") != Some("chunked") {
-            while self.more().await {}
-            return Some(std::mem::take(&mut self.held)).filter(|held| !held.is_empty());
+    /// Returns the next chunk of the body, or `None` at its end. A body without chunks is one chunk.
+    pub(crate) async fn next_chunk(&mut self) -> Option<Vec<u8>> {
+        if self.response.header("transfer-encoding") != Some("chunked") {
+            while self.receive().await {}
+            return Some(std::mem::take(&mut self.unread)).filter(|unread| !unread.is_empty());
         }
         let line = loop {
-            let found = self.held.windows(2).position(|two| two == b"\r\n");
+            let found = self.unread.windows(2).position(|window| window == b"\r\n");
             match found {
                 Some(found) => break found,
-                None => assert!(self.more().await, "it was cut off"),
+                None => assert!(self.receive().await, "the body is incomplete"),
             }
         };
-        let size = std::str::from_utf8(&self.held[..line]).unwrap();
+        let size = std::str::from_utf8(&self.unread[..line]).unwrap();
         let size = usize::from_str_radix(size, 16).unwrap();
-        while self.held.len() < line + 4 + size {
-            assert!(self.more().await, "it was cut off");
+        while self.unread.len() < line + 4 + size {
+            assert!(self.receive().await, "the body is incomplete");
         }
-        let part = self.held[line + 2..line + 2 + size].to_vec();
-        self.held.drain(..line + 4 + size);
-        (size > 0).then_some(part)
+        let chunk = self.unread[line + 2..line + 2 + size].to_vec();
+        self.unread.drain(..line + 4 + size);
+        (size > 0).then_some(chunk)
     }
 
-    /// Parts until there are so many bytes, at least.
-    pub(crate) async fn bytes(&mut self, least: usize) -> Vec<u8> {
+    /// Reads at least this many bytes of the body, in whole chunks.
+    pub(crate) async fn read_at_least(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        while bytes.len() < least {
-            bytes.extend(self.part().await.unwrap());
+        while bytes.len() < count {
+            bytes.extend(self.next_chunk().await.unwrap());
         }
         bytes
     }
 
-    pub(crate) async fn all(mut self) -> Answer {
-        if self.answer.status == 0 {
-            return self.answer;
+    pub(crate) async fn read_all(mut self) -> Response {
+        if self.response.status == 0 {
+            return self.response;
         }
-        while let Some(part) = self.part().await {
-            self.answer.body.extend(part);
+        while let Some(chunk) = self.next_chunk().await {
+            self.response.body.extend(chunk);
         }
-        self.answer
+        self.response
     }
 }
 
-impl Deref for Stream {
-    type Target = Answer;
+impl Deref for StreamingResponse {
+    type Target = Response;
 
-    fn deref(&self) -> &Answer {
-        &self.answer
+    fn deref(&self) -> &Response {
+        &self.response
     }
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.first().map(String::as_str)
     }
@@ -261,7 +297,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// What is wrong, after a look at the rest.
+    /// Checks the format of an error response, and returns the error.
     pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", self.text());
         let json = self.json();
@@ -275,20 +311,26 @@ impl Answer {
     }
 }
 
-impl Socket {
-    /// `headers` end in line ends. The answer, if it is no WebSocket.
+impl WebSocket {
+    /// Each header must end with CR LF. Returns the response if the server refuses the upgrade.
     pub(crate) async fn open(
         address: SocketAddr,
         path: &str,
         headers: &str,
-    ) -> Result<Self, Answer> {
+    ) -> Result<Self, Response> {
         let tcp = TcpStream::connect(address).await.unwrap();
         Self::over(tcp, address, path, headers).await
     }
 
-    /// One that stalls soon if it takes nothing.
-    pub(crate) async fn narrow(address: SocketAddr, path: &str) -> Self {
-        let opened = Self::over(common::narrow(address).await, address, path, "").await;
+    /// Connects with a small receive buffer: the server soon cannot write.
+    pub(crate) async fn connect_with_small_buffer(address: SocketAddr, path: &str) -> Self {
+        let opened = Self::over(
+            common::connect_with_small_buffer(address).await,
+            address,
+            path,
+            "",
+        )
+        .await;
         opened.ok().unwrap()
     }
 
@@ -297,37 +339,41 @@ impl Socket {
         address: SocketAddr,
         path: &str,
         headers: &str,
-    ) -> Result<Self, Answer> {
+    ) -> Result<Self, Response> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
-        let stream = Stream::over(tcp, &request).await;
+        let stream = StreamingResponse::over(tcp, &request).await;
         if stream.status != 101 {
-            return Err(stream.all().await);
+            return Err(stream.read_all().await);
         }
         assert_eq!(
             stream.header("sec-websocket-accept"),
             Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         );
-        let Stream { tcp, held, .. } = stream;
-        let stream = WebSocketStream::from_partially_read(tcp, held, Role::Client, None).await;
+        let StreamingResponse { tcp, unread, .. } = stream;
+        let stream = WebSocketStream::from_partially_read(tcp, unread, Role::Client, None).await;
         Ok(Self(stream))
     }
 
-    pub(crate) async fn next(&mut self) -> Said {
+    pub(crate) async fn next(&mut self) -> WebSocketMessage {
         loop {
-            match patient(self.0.next()).await {
+            match with_timeout(self.0.next()).await {
                 Some(Ok(Message::Text(text))) => {
-                    return Said::Json(serde_json::from_str(&text).unwrap());
+                    return WebSocketMessage::Json(serde_json::from_str(&text).unwrap());
                 }
-                Some(Ok(Message::Binary(bytes))) => return Said::Binary(bytes.to_vec()),
+                Some(Ok(Message::Binary(bytes))) => {
+                    return WebSocketMessage::Binary(bytes.to_vec());
+                }
                 Some(Ok(Message::Close(Some(frame)))) => {
-                    // The answer to it.
+                    // Sends the close frame in response.
                     let _ = self.0.flush().await;
-                    return Said::Closed(frame.code.into(), frame.reason.to_string());
+                    return WebSocketMessage::Closed(frame.code.into(), frame.reason.to_string());
                 }
-                Some(Ok(Message::Close(None)) | Err(_)) | None => return Said::Gone,
+                Some(Ok(Message::Close(None)) | Err(_)) | None => {
+                    return WebSocketMessage::Disconnected;
+                }
                 Some(Ok(_)) => {}
             }
         }
@@ -335,7 +381,7 @@ impl Socket {
 
     pub(crate) async fn json(&mut self) -> Value {
         match self.next().await {
-            Said::Json(json) => json,
+            WebSocketMessage::Json(json) => json,
             other => panic!("{other:?}"),
         }
     }
@@ -349,23 +395,23 @@ impl Socket {
     }
 
     async fn message(&mut self, message: Message) {
-        // Who is gone is found out by what comes.
-        let _ = patient(self.0.send(message)).await;
+        // A closed connection is detected by `next`.
+        let _ = with_timeout(self.0.send(message)).await;
     }
 
-    /// The error that it ends with, and the close code.
+    /// Waits for an error message. Returns it with the close code that follows.
     pub(crate) async fn failure(&mut self) -> (Value, u16) {
         loop {
             match self.next().await {
-                Said::Json(json) if json["type"] == "error" => {
-                    let Said::Closed(code, reason) = self.next().await else {
+                WebSocketMessage::Json(json) if json["type"] == "error" => {
+                    let WebSocketMessage::Closed(code, reason) = self.next().await else {
                         panic!("no close frame");
                     };
                     assert!(json["error"].as_str().unwrap().starts_with(&reason));
                     assert_eq!(json["status"], code - 4_000);
                     return (json, code);
                 }
-                Said::Json(_) | Said::Binary(_) => {}
+                WebSocketMessage::Json(_) | WebSocketMessage::Binary(_) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -1,4 +1,4 @@
-//! HTTP as its clients see it: bytes over TCP on loopback, cameras simulated in the same process.
+//! The HTTP server over TCP on loopback, with simulated cameras in the same process.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,17 +8,17 @@
     reason = "tests fail by panicking"
 )]
 
+mod access;
 mod api;
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod events;
-mod guards;
 mod limits;
 mod live;
 mod openapi;
 mod page;
-mod slow;
+mod slow_clients;
 mod snapshot;
 mod stream;
 mod talk;

@@ -1,4 +1,4 @@
-//! `/openapi.json` is true: everything in it is called, and every answer is one that it foresees.
+//! Calls everything in `/openapi.json`, and checks each response against it.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use tutk_runtime::tutk_session::Codec;
 use tutk_serve::http::MAX_FAILURES;
 
-use crate::client::{Answer, Said, Served, Stream};
-use crate::common::{FPS, H264, camera, picture};
-use crate::stream::with_sound;
+use crate::client::{Response, StreamingResponse, TestServer, WebSocketMessage};
+use crate::common::{FPS, H264, camera_config, next_video_frame};
+use crate::stream::camera_with_audio;
 
-/// The document, with what is needed to look things up in it.
+/// The OpenAPI document.
 struct Document(Value);
 
 impl Document {
-    /// What a reference stands for.
+    /// Resolves a `$ref`.
     fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str() {
             Some(pointer) => self.0.pointer(pointer.strip_prefix('#').unwrap()).unwrap(),
@@ -22,7 +22,7 @@ impl Document {
         }
     }
 
-    /// What is wrong with a value, by a schema of the document.
+    /// Validates a value against a schema of the document.
     fn errors(&self, schema: &Value, value: &Value) -> Vec<String> {
         let mut schema = schema.clone();
         schema["components"] = self.0["components"].clone();
@@ -39,21 +39,21 @@ impl Document {
         assert!(errors.is_empty(), "{name}: {errors:?}\n{value}");
     }
 
-    /// Whether an answer is one that an operation foresees.
-    fn foresees(&self, operation: &Value, answer: &Answer) {
+    /// Checks that an operation documents a response.
+    fn check_response(&self, operation: &Value, response: &Response) {
         let id = &operation["operationId"];
-        let status = answer.status.to_string();
+        let status = response.status.to_string();
         let response = &operation["responses"][&status];
         assert!(
             !response.is_null(),
-            "{id} does not foresee {status}: {}",
-            answer.text()
+            "{id} does not document {status}: {}",
+            response.text()
         );
         let response = self.resolve(response);
         let Some(content) = response["content"].as_object() else {
             return;
         };
-        let found = answer
+        let found = response
             .header("content-type")
             .unwrap()
             .split(';')
@@ -63,27 +63,27 @@ impl Document {
             .get(found)
             .unwrap_or_else(|| panic!("{id}: {found}"))["schema"];
         let value = match found {
-            "application/json" => answer.json(),
-            _ => Value::String(answer.text()),
+            "application/json" => response.json(),
+            _ => Value::String(response.text()),
         };
         let errors = self.errors(schema, &value);
         assert!(errors.is_empty(), "{id} {status}: {errors:?}\n{value}");
     }
 }
 
-/// The answer, of a stream without end its beginning.
-async fn call(served: &Served, method: &str, path: &str, body: &str) -> Answer {
+/// Sends a request, and reads the response. Of an endless stream it reads one chunk.
+async fn call(server: &TestServer, method: &str, path: &str, body: &str) -> Response {
     let headers = match body {
         "" => "",
         _ => "Content-Type: application/json\r\n",
     };
-    let mut stream = served.open(method, path, headers, body).await;
+    let mut stream = server.open(method, path, headers, body).await;
     if stream.header("transfer-encoding") != Some("chunked") {
-        return stream.all().await;
+        return stream.read_all().await;
     }
-    let body = stream.part().await.unwrap();
+    let body = stream.next_chunk().await.unwrap();
     let headers = stream.headers.clone();
-    Answer {
+    Response {
         status: stream.status,
         headers,
         body,
@@ -92,12 +92,12 @@ async fn call(served: &Served, method: &str, path: &str, body: &str) -> Answer {
 
 #[tokio::test(start_paused = true)]
 async fn operations_answer_as_documented() {
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let mut viewer = served.front.watch("somebody");
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let mut viewer = server.front.watch("test");
     for _ in 0..30 {
-        picture(&mut viewer).await;
+        next_video_frame(&mut viewer).await;
     }
-    let document = Document(served.get("/openapi.json").await.json());
+    let document = Document(server.get("/openapi.json").await.json());
     assert!(document.0["openapi"].as_str().unwrap().starts_with("3.1"));
     let mut called = BTreeSet::new();
     for (path, item) in document.0["paths"].as_object().unwrap() {
@@ -113,7 +113,7 @@ async fn operations_answer_as_documented() {
             };
             if operation["responses"].get("101").is_some() {
                 let path = path.replace("{name}", "front");
-                let mut socket = served.socket(&path).await;
+                let mut socket = server.websocket(&path).await;
                 let first = socket.json().await;
                 document.check(
                     if id == "live" {
@@ -124,21 +124,21 @@ async fn operations_answer_as_documented() {
                     &first,
                 );
             } else {
-                let answer = call(&served, &method, &path.replace("{name}", "front"), body).await;
+                let response = call(&server, &method, &path.replace("{name}", "front"), body).await;
                 let status = if id == "snapshot" && !cfg!(feature = "snapshot") {
                     501
                 } else {
                     200
                 };
-                assert_eq!(answer.status, status, "{id}: {}", answer.text());
-                document.foresees(operation, &answer);
+                assert_eq!(response.status, status, "{id}: {}", response.text());
+                document.check_response(operation, &response);
             }
-            // And what goes wrong, if it can.
-            let mut wrong = vec![
+            // Invalid requests.
+            let mut invalid = vec![
                 (path.replace("{name}", "nobody"), body),
                 (format!("{path}?sound=x").replace("{name}", "front"), body),
             ];
-            wrong.extend(
+            invalid.extend(
                 [
                     "{",
                     "{\"value\":\"dim\"}",
@@ -151,22 +151,22 @@ async fn operations_answer_as_documented() {
                     )
                 }),
             );
-            for (path, body) in wrong {
-                document.foresees(operation, &call(&served, &method, &path, body).await);
+            for (path, body) in invalid {
+                document.check_response(operation, &call(&server, &method, &path, body).await);
             }
         }
     }
-    // That every route is in the document, and nothing else, is shown where the routes are.
+    // A unit test checks that the document has all routes.
     assert_eq!(called.len(), 14);
-    served.close().await;
+    server.close().await;
 }
 
-/// Who is refused before anything is looked at, and whether that was foreseen.
+/// Errors that do not depend on the operation are documented for each operation.
 #[tokio::test(start_paused = true)]
 async fn errors_match_the_document() {
-    let open = Served::start(camera(H264, FPS)).await;
-    let guarded = Served::with(
-        camera(H264, FPS),
+    let open = TestServer::start(camera_config(H264, FPS)).await;
+    let guarded = TestServer::with(
+        camera_config(H264, FPS),
         |_| {},
         |http| http.accounts.add("anna", "secret").unwrap(),
     )
@@ -185,35 +185,43 @@ async fn errors_match_the_document() {
     let wrong = "Authorization: Basic YW5uYTp4\r\n";
     let elsewhere = "Origin: http://evil.example\r\n";
     for (path, method, operation) in &operations {
-        let refused = async |served: &Served, headers: &str, status: u16| {
-            let answer = served.send(method, path, headers, "").await;
-            assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
-            document.foresees(operation, &answer);
+        let check_error = async |server: &TestServer, headers: &str, status: u16| {
+            let response = server.send(method, path, headers, "").await;
+            assert_eq!(
+                response.status,
+                status,
+                "{method} {path}: {}",
+                response.text()
+            );
+            document.check_response(operation, &response);
         };
-        refused(&guarded, "", 401).await;
-        refused(&open, &long, 431).await;
-        refused(&open, "Host: 127.0.0.1\r\n", 400).await;
+        check_error(&guarded, "", 401).await;
+        check_error(&open, &long, 431).await;
+        check_error(&open, "Host: 127.0.0.1\r\n", 400).await;
         let host = open.address();
         let request =
             format!("{method} {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
-        let answer = Stream::open(host, &request).await.all().await;
-        assert_eq!(answer.status, 421, "{method} {path}");
-        document.foresees(operation, &answer);
+        let response = StreamingResponse::open(host, &request)
+            .await
+            .read_all()
+            .await;
+        assert_eq!(response.status, 421, "{method} {path}");
+        document.check_response(operation, &response);
         if operation["responses"].get("403").is_some() {
             let headers = format!("Connection: upgrade\r\nUpgrade: websocket\r\n{elsewhere}");
-            refused(&open, &headers, 403).await;
+            check_error(&open, &headers, 403).await;
         }
         if operation["responses"].get("426").is_some() {
-            refused(&open, "", 426).await;
+            check_error(&open, "", 426).await;
         }
     }
     for _ in 0..MAX_FAILURES {
         guarded.send("GET", "/", wrong, "").await.problem(401);
     }
     for (path, method, operation) in &operations {
-        let answer = guarded.send(method, path, wrong, "").await;
-        assert_eq!(answer.status, 429, "{method} {path}");
-        document.foresees(operation, &answer);
+        let response = guarded.send(method, path, wrong, "").await;
+        assert_eq!(response.status, 429, "{method} {path}");
+        document.check_response(operation, &response);
     }
     open.close().await;
     guarded.close().await;
@@ -221,14 +229,14 @@ async fn errors_match_the_document() {
 
 #[tokio::test(start_paused = true)]
 async fn controls_answer_as_documented() {
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let document = Document(served.get("/openapi.json").await.json());
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let document = Document(server.get("/openapi.json").await.json());
     let item = &document.0["paths"]["/api/cameras/{name}/controls/{control}"];
-    let list = served.get("/api/cameras/front/controls").await.json();
+    let list = server.get("/api/cameras/front/controls").await.json();
     for control in list["controls"].as_array().unwrap() {
         let url = control["url"].as_str().unwrap();
-        document.foresees(&item["get"], &call(&served, "GET", url, "").await);
-        // The first that is allowed of each field.
+        document.check_response(&item["get"], &call(&server, "GET", url, "").await);
+        // The first choice or the maximum of each field.
         let fields = control["fields"].as_array().cloned().unwrap_or_default();
         let values = fields.iter().map(|field| match field["choices"].get(0) {
             Some(choice) => choice.as_str().unwrap().to_owned(),
@@ -240,18 +248,18 @@ async fn controls_answer_as_documented() {
         }
         let body = json!({ "values": values, "confirm": true });
         document.check("ControlOrder", &body);
-        let answer = call(&served, "POST", url, &body.to_string()).await;
-        document.foresees(&item["post"], &answer);
-        // What the simulated camera knows is done.
+        let response = call(&server, "POST", url, &body.to_string()).await;
+        document.check_response(&item["post"], &response);
+        // The simulated camera does not answer some commands.
         let expected = if control["settable"] == true {
             [200, 504]
         } else {
             [405, 405]
         };
         assert!(
-            expected.contains(&answer.status),
+            expected.contains(&response.status),
             "{url}: {}",
-            answer.text()
+            response.text()
         );
     }
     let names = document
@@ -262,60 +270,60 @@ async fn controls_answer_as_documented() {
         names.as_array().unwrap().len(),
         list["controls"].as_array().unwrap().len()
     );
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn messages_match_the_document() {
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let document = Document(served.get("/openapi.json").await.json());
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let document = Document(server.get("/openapi.json").await.json());
     let mut kinds = BTreeSet::new();
-    let mut live = served.socket("/front/live").await;
+    let mut live = server.websocket("/front/live").await;
     let mut binary = 0;
     while binary < 50 {
         match live.next().await {
-            Said::Json(json) => {
+            WebSocketMessage::Json(json) => {
                 document.check("LiveMessage", &json);
                 kinds.insert(json["type"].to_string());
             }
-            Said::Binary(_) => binary += 1,
+            WebSocketMessage::Binary(_) => binary += 1,
             other => panic!("{other:?}"),
         }
     }
-    let mut talk = served.socket("/front/talk").await;
+    let mut talk = server.websocket("/front/talk").await;
     let ready = talk.json().await;
     document.check("TalkMessage", &ready);
-    let (error, _) = served.socket("/front/talk").await.failure().await;
+    let (error, _) = server.websocket("/front/talk").await.failure().await;
     document.check("TalkMessage", &error);
     document.check("LiveMessage", &error);
-    for word in [
+    for message in [
         json!({ "type": "begin", "rate": 8_000 }),
         json!({ "type": "end" }),
     ] {
-        document.check("TalkWord", &word);
-        talk.text(&word.to_string()).await;
+        document.check("TalkWord", &message);
+        talk.text(&message.to_string()).await;
     }
     document.check("TalkMessage", &talk.json().await);
     assert_eq!(kinds.len(), 2, "{kinds:?}");
     drop((live, talk));
-    let mut events = served.stream("/api/events").await;
-    served
+    let mut events = server.stream("/api/events").await;
+    server
         .post(
             "/api/cameras/front/controls/spotlight",
             "{\"value\":\"on\"}",
         )
         .await;
-    served
+    server
         .hub
-        .add("back", crate::common::settings(&served.camera))
+        .add("back", crate::common::settings(&server.camera))
         .unwrap();
     let mut text = String::new();
-    // One that had gone before anybody looked would never have been there.
-    for told in ["\"back\"", "event: removed"] {
-        while !text.contains(told) {
-            text.push_str(std::str::from_utf8(&events.part().await.unwrap()).unwrap());
+    // The camera is removed only after its first event, because it would not be reported otherwise.
+    for expected in ["\"back\"", "event: removed"] {
+        while !text.contains(expected) {
+            text.push_str(std::str::from_utf8(&events.next_chunk().await.unwrap()).unwrap());
         }
-        served.hub.remove("back").await;
+        server.hub.remove("back").await;
     }
     for event in text.split("\n\n").filter(|event| event.contains("data: ")) {
         let of = |field: &str| {
@@ -332,5 +340,5 @@ async fn messages_match_the_document() {
         };
         document.check(name, &serde_json::from_str(of("data: ")).unwrap());
     }
-    served.close().await;
+    server.close().await;
 }

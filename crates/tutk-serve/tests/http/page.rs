@@ -1,12 +1,12 @@
 //! The page.
 
-use crate::client::Served;
-use crate::common::{FPS, H264, camera};
+use crate::client::TestServer;
+use crate::common::{FPS, H264, camera_config};
 
 #[tokio::test(start_paused = true)]
 async fn page_is_served_with_a_strict_policy() {
-    let served = Served::start(camera(H264, FPS)).await;
-    let page = served.get("/").await;
+    let server = TestServer::start(camera_config(H264, FPS)).await;
+    let page = server.get("/").await;
     assert_eq!(page.status, 200);
     assert_eq!(
         page.header("content-type"),
@@ -21,7 +21,7 @@ async fn page_is_served_with_a_strict_policy() {
     let links: Vec<_> = links.map(|link| format!("/{link}")).collect();
     assert!(links.len() >= 2, "{links:?}");
     for path in links.iter().map(String::as_str).chain(["/"]) {
-        let file = served.get(path).await;
+        let file = server.get(path).await;
         assert_eq!(file.status, 200, "{path}");
         let policy = file.header("content-security-policy").unwrap();
         assert!(
@@ -41,16 +41,16 @@ async fn page_is_served_with_a_strict_policy() {
             ("\"x\"".to_owned(), 200),
         ] {
             let header = format!("If-None-Match: {tags}\r\n");
-            let answer = served.send("GET", path, &header, "").await;
+            let response = server.send("GET", path, &header, "").await;
             assert_eq!(
-                (answer.status, answer.body.is_empty()),
+                (response.status, response.body.is_empty()),
                 (status, status == 304),
                 "{tags}"
             );
-            assert_eq!(answer.header("etag"), Some(tag));
+            assert_eq!(response.header("etag"), Some(tag));
         }
-        let head = served.send("HEAD", path, "", "").await;
+        let head = server.send("HEAD", path, "", "").await;
         assert_eq!((head.status, head.body.len()), (200, 0));
     }
-    served.close().await;
+    server.close().await;
 }

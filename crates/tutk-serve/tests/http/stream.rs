@@ -1,4 +1,4 @@
-//! `stream.mp4` and `stream.ts`, with ffmpeg as the judge.
+//! `stream.mp4` and `stream.ts`, decoded by ffmpeg.
 
 use std::time::Duration;
 
@@ -7,22 +7,24 @@ use tutk_runtime::tutk_session::{Codec, Dialect};
 use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_runtime::{Impairment, simulate};
 
-use crate::client::{Served, Stream};
-use crate::common::players::{ffmpeg_is_there, path, printed};
-use crate::common::{FPS, H264, H265, TONE, camera, clip, heard, left, loopback};
+use crate::client::{StreamingResponse, TestServer};
+use crate::common::players::{checked_stdout, ffmpeg_is_installed, temp_path};
+use crate::common::{
+    FPS, H264, H265, TONE, camera_config, clip, loopback, tone_audio, wait_for_leave,
+};
 
-pub(crate) fn with_sound(stream: &'static [u8], codec: Codec) -> SimulatorConfig {
-    let mut config = camera(stream, FPS);
+pub(crate) fn camera_with_audio(stream: &'static [u8], codec: Codec) -> SimulatorConfig {
+    let mut config = camera_config(stream, FPS);
     let rate = match codec {
         Codec::AacAdts | Codec::AacRaw | Codec::Pcm => 16_000,
         _ => 8_000,
     };
-    config.sound = Some(heard(codec, rate, 1));
+    config.sound = Some(tone_audio(codec, rate, 1));
     config
 }
 
-/// Everything is decoded, and each picture keeps its own time.
-pub(crate) const PASS: &[&str] = &[
+/// Arguments of ffmpeg that decode everything and keep the timestamps.
+pub(crate) const NULL_OUTPUT: &[&str] = &[
     "-fps_mode",
     "passthrough",
     "-enc_time_base",
@@ -31,47 +33,46 @@ pub(crate) const PASS: &[&str] = &[
     "null",
 ];
 
-/// What ffmpeg makes of bytes: on the standard output, and without a complaint.
+/// Converts bytes with ffmpeg. Panics if it reports an error.
 pub(crate) fn ffmpeg(bytes: &[u8], name: &str, args: &[&str]) -> Vec<u8> {
-    let file = path(name);
+    let file = temp_path(name);
     std::fs::write(&file, bytes).unwrap();
     let mut command = std::process::Command::new("ffmpeg");
     command.args(["-v", "error", "-i"]).arg(&file).args(args);
-    let out = printed(command.arg("-").output().unwrap());
+    let out = checked_stdout(command.arg("-").output().unwrap());
     std::fs::remove_file(&file).unwrap();
     out
 }
 
-/// Linear samples of the sound.
+/// Decodes the audio to samples.
 pub(crate) fn samples(bytes: &[u8], name: &str) -> Vec<i16> {
     let pcm = ffmpeg(bytes, name, &["-map", "0:a", "-f", "s16le"]);
     let (pairs, _) = pcm.as_chunks();
     pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
 }
 
-/// Whether samples are those of a camera's looped sound, from the beginning of some frame on, to
-/// the last one.
-pub(crate) fn assert_heard(
+/// Checks that samples are those of the looped audio of a camera, from the start of a frame.
+pub(crate) fn assert_audio_matches(
     samples: &[i16],
     codec: AudioCodec,
     config: &SimulatorConfig,
-    least: usize,
+    min_count: usize,
 ) {
     let sound = config.sound.as_ref().unwrap();
     let looped: Vec<i16> = sound
         .frames()
         .iter()
-        .flat_map(|frame| decoded(codec, frame))
+        .flat_map(|frame| decode_audio(codec, frame))
         .collect();
-    assert!(samples.len() >= least, "{}", samples.len());
+    assert!(samples.len() >= min_count, "{}", samples.len());
     let found = (0..looped.len()).step_by(160).any(|from| {
         let expected = looped.iter().cycle().skip(from);
         samples.iter().zip(expected).all(|(a, b)| a == b)
     });
-    assert!(found, "the sound is another");
+    assert!(found, "the audio differs");
 }
 
-pub(crate) fn decoded(codec: AudioCodec, frame: &[u8]) -> Vec<i16> {
+pub(crate) fn decode_audio(codec: AudioCodec, frame: &[u8]) -> Vec<i16> {
     match codec {
         AudioCodec::Pcmu => frame.iter().map(|byte| g711::decode_pcmu(*byte)).collect(),
         AudioCodec::Pcma => frame.iter().map(|byte| g711::decode_pcma(*byte)).collect(),
@@ -84,39 +85,44 @@ pub(crate) fn decoded(codec: AudioCodec, frame: &[u8]) -> Vec<i16> {
     }
 }
 
-/// The NAL units of pictures without parameter sets and delimiters, which may stand elsewhere.
-pub(crate) fn pictures(stream: &[u8], hevc: bool) -> Vec<&[u8]> {
-    let is_picture = |nal: &&[u8]| match hevc {
+/// Returns the slices, without parameter sets and delimiters.
+pub(crate) fn slices(stream: &[u8], hevc: bool) -> Vec<&[u8]> {
+    let is_slice = |nal: &&[u8]| match hevc {
         true => nal[0] >> 1 & 0x3f < 32,
         false => matches!(nal[0] & 0x1f, 1 | 5),
     };
     nal_units(stream)
         .map(|nal| nal.payload)
-        .filter(is_picture)
+        .filter(is_slice)
         .collect()
 }
 
-/// Whether pictures are those of a looped clip, from a key frame on.
-pub(crate) fn assert_shown(annex_b: &[u8], stream: &'static [u8], hevc: bool, least: usize) {
-    let seen = pictures(annex_b, hevc);
-    assert!(seen.len() >= least, "{}", seen.len());
+/// Checks that the video is that of a looped clip, from a key frame.
+pub(crate) fn assert_video_matches(
+    annex_b: &[u8],
+    stream: &'static [u8],
+    hevc: bool,
+    min_count: usize,
+) {
+    let slices_found = slices(annex_b, hevc);
+    assert!(slices_found.len() >= min_count, "{}", slices_found.len());
     let clip = clip(stream);
     let keys = (0..clip.len()).filter(|at| clip.unit(*at).unwrap().is_key());
     let found = { keys }.any(|key| {
         let units = (key..).map(|at| clip.unit(at % clip.len()).unwrap().data());
-        let expected = units.flat_map(|unit| pictures(unit, hevc));
-        seen.iter().zip(expected).all(|(a, b)| *a == b)
+        let expected = units.flat_map(|unit| slices(unit, hevc));
+        slices_found.iter().zip(expected).all(|(a, b)| *a == b)
     });
-    assert!(found, "the picture is another");
+    assert!(found, "the video differs");
 }
 
-/// Parts of the only stream until its viewer took as many frames.
-async fn taken(served: &Served, stream: &mut Stream, frames: u64) -> Vec<u8> {
+/// Reads the only stream until the hub has sent this many frames to it.
+async fn read_frames(server: &TestServer, stream: &mut StreamingResponse, frames: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
-        bytes.extend(stream.part().await.unwrap());
-        let stats = served.front.stats().await;
-        // The one before may be leaving.
+        bytes.extend(stream.next_chunk().await.unwrap());
+        let stats = server.front.stats().await;
+        // The previous viewer may still be there.
         if stats
             .viewers
             .last()
@@ -129,26 +135,26 @@ async fn taken(served: &Served, stream: &mut Stream, frames: u64) -> Vec<u8> {
 
 #[tokio::test(start_paused = true)]
 async fn mp4_is_what_the_camera_sends() {
-    if !ffmpeg_is_there() {
+    if !ffmpeg_is_installed() {
         return;
     }
-    let config = with_sound(H264, Codec::Pcmu);
-    let served = Served::start(config.clone()).await;
+    let config = camera_with_audio(H264, Codec::Pcmu);
+    let server = TestServer::start(config.clone()).await;
     for (query, sound) in [
         ("", "pcm_mulaw"),
         ("?sound=camera", "pcm_mulaw"),
         ("?sound=flac", "flac"),
     ] {
-        let mut stream = served.stream(&format!("/front/stream.mp4{query}")).await;
+        let mut stream = server.stream(&format!("/front/stream.mp4{query}")).await;
         assert_eq!(stream.header("content-type"), Some("video/mp4"));
         assert_eq!(stream.header("tutk-left-out"), None);
-        let bytes = taken(&served, &mut stream, 300).await;
+        let bytes = read_frames(&server, &mut stream, 300).await;
         drop(stream);
         let name = format!("{sound}.mp4");
         let bare = ffmpeg(&bytes, &name, &["-map", "0:v", "-c", "copy", "-f", "h264"]);
-        assert_shown(&bare, H264, false, 80);
+        assert_video_matches(&bare, H264, false, 80);
         let samples = samples(&bytes, &name);
-        assert_heard(&samples, AudioCodec::Pcmu, &config, 25_000);
+        assert_audio_matches(&samples, AudioCodec::Pcmu, &config, 25_000);
         let args = ["-map", "0:a", "-c", "copy", "-f", "framecrc"];
         let copied = String::from_utf8(ffmpeg(&bytes, &name, &args)).unwrap();
         assert!(
@@ -156,38 +162,38 @@ async fn mp4_is_what_the_camera_sends() {
             "{copied}"
         );
     }
-    let mut silent = served.stream("/front/stream.mp4?sound=none").await;
-    let bytes = taken(&served, &mut silent, 100).await;
+    let mut silent = server.stream("/front/stream.mp4?sound=none").await;
+    let bytes = read_frames(&server, &mut silent, 100).await;
     let streams = ffmpeg(&bytes, "silent.mp4", &["-c", "copy", "-f", "framecrc"]);
     assert!(!String::from_utf8(streams).unwrap().contains("audio"));
 
-    let answer = served.get("/front/stream.mp4?sound=loud").await;
-    answer.problem(400);
-    assert_eq!(answer.allowed(), ["camera", "flac", "none"]);
-    served.get("/front/stream.mp4?volume=1").await.problem(400);
-    served.close().await;
+    let response = server.get("/front/stream.mp4?sound=loud").await;
+    response.problem(400);
+    assert_eq!(response.allowed(), ["camera", "flac", "none"]);
+    server.get("/front/stream.mp4?volume=1").await.problem(400);
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn transport_stream_contains_supported_audio() {
-    if !ffmpeg_is_there() {
+    if !ffmpeg_is_installed() {
         return;
     }
-    let served = Served::start(with_sound(H265, Codec::AacAdts)).await;
+    let server = TestServer::start(camera_with_audio(H265, Codec::AacAdts)).await;
     for (path, content, name) in [
         ("/front/stream.mp4", "video/mp4", "aac.mp4"),
         ("/front/stream.ts", "video/mp2t", "aac.ts"),
     ] {
-        let mut stream = served.stream(path).await;
+        let mut stream = server.stream(path).await;
         assert_eq!(stream.header("content-type"), Some(content));
-        let mut bytes = taken(&served, &mut stream, 300).await;
+        let mut bytes = read_frames(&server, &mut stream, 300).await;
         if name == "aac.ts" {
             bytes.truncate(bytes.len() - bytes.len() % 188);
         }
         let bare = ffmpeg(&bytes, name, &["-map", "0:v", "-c", "copy", "-f", "hevc"]);
-        assert_shown(&bare, H265, true, 80);
+        assert_video_matches(&bare, H265, true, 80);
         let sound = ffmpeg(&bytes, name, &["-map", "0:a", "-c", "copy", "-f", "adts"]);
-        // The frames of the tone from one of them on, headers included.
+        // The tone from any frame on, with headers.
         let from = TONE
             .windows(64)
             .position(|part| part == &sound[..64])
@@ -198,28 +204,28 @@ async fn transport_stream_contains_supported_audio() {
             "{name}"
         );
     }
-    served.close().await;
+    server.close().await;
 
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let mut ts = served.stream("/front/stream.ts").await;
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let mut ts = server.stream("/front/stream.ts").await;
     let why = ts.header("tutk-left-out").unwrap();
     assert!(
         why.contains("PCMU") && why.contains("transport stream"),
         "{why}"
     );
-    let bytes = taken(&served, &mut ts, 200).await;
+    let bytes = read_frames(&server, &mut ts, 200).await;
     let whole = bytes.len() - bytes.len() % 188;
     let bare = ffmpeg(&bytes[..whole], "silent.ts", &["-c", "copy", "-f", "h264"]);
-    assert_shown(&bare, H264, false, 30);
-    served.close().await;
+    assert_video_matches(&bare, H264, false, 30);
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn stream_is_valid_on_a_lossy_network() {
-    if !ffmpeg_is_there() {
+    if !ffmpeg_is_installed() {
         return;
     }
-    let mut config = with_sound(H264, Codec::Pcma);
+    let mut config = camera_with_audio(H264, Codec::Pcma);
     config.dialects = vec![&Dialect::CC51];
     let impairment = Impairment {
         loss: 0.01,
@@ -227,40 +233,40 @@ async fn stream_is_valid_on_a_lossy_network() {
         ..Impairment::default()
     };
     let camera = simulate(config, loopback(), impairment).unwrap();
-    let served = Served::of(camera, |_| {}, |_| {}).await;
-    let mut stream = served.stream("/front/stream.mp4?sound=flac").await;
-    let bytes = taken(&served, &mut stream, 1_500).await;
-    let stats = served.front.stats().await;
+    let server = TestServer::of(camera, |_| {}, |_| {}).await;
+    let mut stream = server.stream("/front/stream.mp4?sound=flac").await;
+    let bytes = read_frames(&server, &mut stream, 1_500).await;
+    let stats = server.front.stats().await;
     assert!(stats.session.unwrap().lost > 0, "{stats:?}");
-    ffmpeg(&bytes, "lossy.mp4", PASS);
+    ffmpeg(&bytes, "lossy.mp4", NULL_OUTPUT);
     assert_eq!(
-        served.get("/api/cameras/front").await.json()["dialect"],
+        server.get("/api/cameras/front").await.json()["dialect"],
         "cc51"
     );
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn late_viewer_starts_with_the_newest_key_frame() {
-    let served = Served::start(camera(H264, FPS)).await;
-    let mut first = served.stream("/front/stream.mp4").await;
-    taken(&served, &mut first, 70).await;
+    let server = TestServer::start(camera_config(H264, FPS)).await;
+    let mut first = server.stream("/front/stream.mp4").await;
+    read_frames(&server, &mut first, 70).await;
     let now = tokio::time::Instant::now();
-    let mut late = served.stream("/front/stream.mp4").await;
-    let begun = late.bytes(2_000).await;
+    let mut late = server.stream("/front/stream.mp4").await;
+    let begun = late.read_at_least(2_000).await;
     assert!(begun[4..8] == *b"ftyp");
     assert_eq!(now.elapsed(), Duration::ZERO, "it waited");
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn players_play_it() {
-    if !ffmpeg_is_there() {
+    if !ffmpeg_is_installed() {
         return;
     }
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
     for path in ["stream.mp4", "stream.mp4?sound=flac", "stream.ts"] {
-        let url = format!("http://{}/front/{path}", served.address());
+        let url = format!("http://{}/front/{path}", server.address());
         let playing = tokio::task::spawn_blocking(move || {
             let args = ["-v", "error", "-i", &url, "-t", "2", "-f", "null", "-"];
             std::process::Command::new("ffmpeg")
@@ -268,47 +274,43 @@ async fn players_play_it() {
                 .output()
                 .unwrap()
         });
-        printed(playing.await.unwrap());
+        checked_stdout(playing.await.unwrap());
     }
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn stream_ends_with_its_camera_and_with_the_server() {
-    let served = Served::start(camera(H264, FPS)).await;
-    let mut stream = served.stream("/front/stream.mp4").await;
-    stream.bytes(10_000).await;
-    assert!(served.hub.remove("front").await);
-    while stream.part().await.is_some() {}
-    served.get("/front/stream.mp4").await.problem(404);
-    served.close().await;
+    let server = TestServer::start(camera_config(H264, FPS)).await;
+    let mut stream = server.stream("/front/stream.mp4").await;
+    stream.read_at_least(10_000).await;
+    assert!(server.hub.remove("front").await);
+    while stream.next_chunk().await.is_some() {}
+    server.get("/front/stream.mp4").await.problem(404);
+    server.close().await;
 
-    let mut served = Served::start(camera(H264, FPS)).await;
-    let mut stream = served.stream("/front/stream.ts").await;
-    stream.bytes(10_000).await;
-    served.http.close().await;
-    while stream.part().await.is_some() {}
-    served.hub.close().await;
-    assert_eq!(left(&mut served.camera).await.1, 1);
+    let mut server = TestServer::start(camera_config(H264, FPS)).await;
+    let mut stream = server.stream("/front/stream.ts").await;
+    stream.read_at_least(10_000).await;
+    server.http.close().await;
+    while stream.next_chunk().await.is_some() {}
+    server.hub.close().await;
+    assert_eq!(wait_for_leave(&mut server.camera).await.1, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn stream_of_an_absent_camera_is_an_error() {
-    let config = camera(H264, FPS);
-    let gone = crate::common::served(config.clone());
-    let address = gone.local_addr();
-    gone.close().await;
-    let served = Served::with(config, |settings| settings.client.camera = address, |_| {}).await;
+    let (server, _) = TestServer::without_camera().await;
     for path in ["stream.mp4", "stream.ts"] {
-        let answer = served.get(&format!("/front/{path}")).await;
-        let error = answer.problem(503);
-        assert!(error.contains("no answer from the camera"), "{error}");
+        let response = server.get(&format!("/front/{path}")).await;
+        let error = response.problem(503);
+        assert!(error.contains("no response from the camera"), "{error}");
         assert!(
-            answer.json()["advice"]
+            response.json()["advice"]
                 .as_str()
                 .unwrap()
                 .contains("check the address")
         );
     }
-    served.close().await;
+    server.close().await;
 }

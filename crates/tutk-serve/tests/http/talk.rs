@@ -1,4 +1,4 @@
-//! `/NAME/talk`: what is said is what the camera hears.
+//! `/NAME/talk`: audio from a client to the camera.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::SimulatorEvent;
 use tutk_serve::http::TALK_SILENCE;
 
-use crate::client::{Said, Served, Socket};
-use crate::common::{FPS, H264, camera, patient};
-use crate::stream::{decoded, with_sound};
+use crate::client::{TestServer, WebSocket, WebSocketMessage};
+use crate::common::{FPS, H264, camera_config, with_timeout};
+use crate::stream::{camera_with_audio, decode_audio};
 
 fn bytes(samples: &[i16]) -> Vec<u8> {
     samples
@@ -20,9 +20,9 @@ fn bytes(samples: &[i16]) -> Vec<u8> {
         .collect()
 }
 
-/// An open way to the camera.
-async fn open(served: &Served, rate: u32) -> Socket {
-    let mut socket = served.socket("/front/talk").await;
+/// Opens an audio channel.
+async fn open(server: &TestServer, rate: u32) -> WebSocket {
+    let mut socket = server.websocket("/front/talk").await;
     let ready = socket.json().await;
     assert_eq!(
         (&ready["type"], &ready["rate"]),
@@ -34,14 +34,15 @@ async fn open(served: &Served, rate: u32) -> Socket {
     socket
 }
 
-/// Samples that the camera hears until it is told that this was all, and when each frame was.
-async fn heard(served: &mut Served, codec: AudioCodec) -> (Vec<i16>, Vec<Instant>) {
+/// Returns the samples that the camera receives until the channel is closed, and the time of each
+/// frame.
+async fn receive_audio(server: &mut TestServer, codec: AudioCodec) -> (Vec<i16>, Vec<Instant>) {
     let (mut samples, mut times) = (Vec::new(), Vec::new());
     loop {
-        match patient(served.camera.next_event()).await.unwrap() {
+        match with_timeout(server.camera.next_event()).await.unwrap() {
             SimulatorEvent::Heard { sound, .. } => {
                 times.push(Instant::now());
-                samples.extend(decoded(codec, &sound.data));
+                samples.extend(decode_audio(codec, &sound.data));
             }
             SimulatorEvent::TalkEnded { .. } => return (samples, times),
             _ => {}
@@ -56,30 +57,30 @@ async fn camera_receives_every_sample_in_time() {
         (Codec::Pcmu, AudioCodec::Pcmu, 8_000),
         (Codec::Pcma, AudioCodec::Pcma, 8_000),
     ] {
-        let mut served = Served::start(with_sound(H264, codec)).await;
-        let mut socket = open(&served, rate).await;
-        let said = tone(rate, 1, 0, 2 * rate as usize + 77);
-        let begun = Instant::now();
-        // Much faster than it is said.
-        for part in said.chunks(1_001) {
+        let mut server = TestServer::start(camera_with_audio(H264, codec)).await;
+        let mut socket = open(&server, rate).await;
+        let sent = tone(rate, 1, 0, 2 * rate as usize + 77);
+        let start = Instant::now();
+        // Much faster than real time.
+        for part in sent.chunks(1_001) {
             socket.binary(bytes(part)).await;
         }
         socket.text("{\"type\":\"end\"}").await;
-        let (samples, times) = heard(&mut served, media).await;
+        let (samples, times) = receive_audio(&mut server, media).await;
         let expected: Vec<i16> = match codec {
-            Codec::Pcm => said,
+            Codec::Pcm => sent,
             _ => {
                 let format = tutk_media::AudioFormat {
                     codec: media,
                     rate,
                     channels: 1,
                 };
-                let clip = tutk_media::AudioClip::from_pcm(&said, format, Duration::from_secs(9));
-                decoded(media, clip.unwrap().frame(0).unwrap().0)
+                let clip = tutk_media::AudioClip::from_pcm(&sent, format, Duration::from_secs(9));
+                decode_audio(media, clip.unwrap().frame(0).unwrap().0)
             }
         };
         assert!(samples == expected, "{codec:?}: {}", samples.len());
-        let took = times.last().unwrap().duration_since(begun);
+        let took = times.last().unwrap().duration_since(start);
         assert!(
             took >= Duration::from_secs(2) && took < Duration::from_millis(2_200),
             "{took:?}"
@@ -92,38 +93,38 @@ async fn camera_receives_every_sample_in_time() {
         );
         assert_eq!(
             socket.next().await,
-            Said::Closed(1_000, "all audio was played".to_owned())
+            WebSocketMessage::Closed(1_000, "all audio was played".to_owned())
         );
-        // The way is free.
-        open(&served, rate).await;
-        served.close().await;
+        // The channel can be opened again.
+        open(&server, rate).await;
+        server.close().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn audio_after_a_pause_plays_at_once_in_real_time() {
-    let mut served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let mut socket = open(&served, 8_000).await;
+    let mut server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let mut socket = open(&server, 8_000).await;
     socket.binary(vec![0; 320]).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let again = Instant::now();
-    // A second of sound.
+    let resumed = Instant::now();
+    // 1 s of audio.
     socket.binary(vec![0; 16_000]).await;
     socket.text("{\"type\":\"end\"}").await;
-    let (_, times) = heard(&mut served, AudioCodec::Pcmu).await;
+    let (_, times) = receive_audio(&mut server, AudioCodec::Pcmu).await;
     assert_eq!(times.len(), 51);
-    let behind = times[1].duration_since(again);
+    let behind = times[1].duration_since(resumed);
     assert!(behind < Duration::from_millis(50), "{behind:?}");
     let took = times[50].duration_since(times[1]);
     assert!(took >= Duration::from_millis(970), "{took:?}");
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_one_client_can_talk() {
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let mut first = open(&served, 8_000).await;
-    let mut second = served.socket("/front/talk").await;
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let mut first = open(&server, 8_000).await;
+    let mut second = server.websocket("/front/talk").await;
     let (error, code) = second.failure().await;
     assert_eq!(code, 4_409, "{error}");
     assert!(
@@ -135,20 +136,20 @@ async fn only_one_client_can_talk() {
     assert!(error["advice"].as_str().unwrap().contains("wait"));
     first.text("{\"type\":\"end\"}").await;
     assert_eq!(first.json().await["type"], "done");
-    // Who goes without a word makes room, too.
-    drop(open(&served, 8_000).await);
+    // A disconnect closes the channel, too.
+    drop(open(&server, 8_000).await);
     loop {
-        let mut next = served.socket("/front/talk").await;
+        let mut next = server.websocket("/front/talk").await;
         if next.json().await["type"] == "ready" {
             break;
         }
     }
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn invalid_audio_is_refused() {
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
     let begin = "{\"type\":\"begin\",\"rate\":8000}";
     for (texts, sound, word) in [
         (
@@ -166,7 +167,7 @@ async fn invalid_audio_is_refused() {
             "gain",
         ),
     ] {
-        let mut socket = served.socket("/front/talk").await;
+        let mut socket = server.websocket("/front/talk").await;
         assert_eq!(socket.json().await["type"], "ready");
         for text in texts {
             socket.text(text).await;
@@ -175,67 +176,70 @@ async fn invalid_audio_is_refused() {
             socket.binary(sound).await;
         }
         let (error, code) = socket.failure().await;
-        let said = error["error"].as_str().unwrap();
+        let text = error["error"].as_str().unwrap();
         assert_eq!(code, 4_422, "{error}");
-        assert!(said.contains(word), "{error}");
+        assert!(text.contains(word), "{error}");
         if word == "44100 Hz" {
             assert_eq!(error["allowed"], json!(["8000"]));
         }
     }
-    // More than a message may have.
-    let mut socket = open(&served, 8_000).await;
+    // A message that is too large.
+    let mut socket = open(&server, 8_000).await;
     socket.binary(vec![0; (64 << 10) + 2]).await;
-    assert_eq!(socket.next().await, Said::Closed(1_009, String::new()));
-    // Who says nothing is in nobody's way.
-    let mut socket = open(&served, 8_000).await;
-    let begun = Instant::now();
+    assert_eq!(
+        socket.next().await,
+        WebSocketMessage::Closed(1_009, String::new())
+    );
+    // A silent client times out.
+    let mut socket = open(&server, 8_000).await;
+    let start = Instant::now();
     let (error, code) = socket.failure().await;
     assert_eq!(
-        (code, begun.elapsed() >= TALK_SILENCE),
+        (code, start.elapsed() >= TALK_SILENCE),
         (4_408, true),
         "{error}"
     );
-    served.close().await;
+    server.close().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn unsupported_backchannels_are_refused() {
     for (config, word) in [
-        (with_sound(H264, Codec::AacAdts), "uses AAC"),
-        (camera(H264, FPS), "sends no audio"),
+        (camera_with_audio(H264, Codec::AacAdts), "uses AAC"),
+        (camera_config(H264, FPS), "sends no audio"),
     ] {
-        let served = Served::start(config).await;
-        let mut socket = served.socket("/front/talk").await;
+        let server = TestServer::start(config).await;
+        let mut socket = server.websocket("/front/talk").await;
         let (error, code) = socket.failure().await;
         assert_eq!(code, 4_501, "{error}");
         assert!(error["error"].as_str().unwrap().contains(word), "{error}");
-        served.close().await;
+        server.close().await;
     }
-    let mut config = with_sound(H264, Codec::Pcmu);
+    let mut config = camera_with_audio(H264, Codec::Pcmu);
     config.speaker = false;
-    let served = Served::start(config).await;
-    let (error, code) = served.socket("/front/talk").await.failure().await;
+    let server = TestServer::start(config).await;
+    let (error, code) = server.websocket("/front/talk").await.failure().await;
     assert_eq!(code, 4_502, "{error}");
     assert!(
         error["advice"].as_str().unwrap().contains("speaker"),
         "{error}"
     );
-    served.close().await;
+    server.close().await;
 
-    // The camera goes while somebody talks; and the server does.
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let mut socket = open(&served, 8_000).await;
-    served.hub.remove("front").await;
+    // The camera is removed, or the server closed, during the talk.
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let mut socket = open(&server, 8_000).await;
+    server.hub.remove("front").await;
     socket.binary(vec![0; 320]).await;
     let (error, code) = socket.failure().await;
     assert_eq!(code / 100, 45, "{error}");
-    served.close().await;
-    let served = Served::start(with_sound(H264, Codec::Pcmu)).await;
-    let mut socket = open(&served, 8_000).await;
-    served.http.close().await;
+    server.close().await;
+    let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let mut socket = open(&server, 8_000).await;
+    server.http.close().await;
     assert_eq!(
         socket.next().await,
-        Said::Closed(1_001, "the server is shutting down".to_owned())
+        WebSocketMessage::Closed(1_001, "the server is shutting down".to_owned())
     );
-    served.hub.close().await;
+    server.hub.close().await;
 }

@@ -15,9 +15,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::client::{Said, Socket};
-use crate::common::patient;
-use crate::common::players::{are_there, path};
+use crate::client::{WebSocket, WebSocketMessage};
+use crate::common::players::{are_installed, temp_path};
+use crate::common::with_timeout;
 
 const PROGRAM: &str = "chromium";
 
@@ -90,14 +90,14 @@ pub(crate) struct Page {
 }
 
 pub(crate) fn is_there() -> bool {
-    are_there(&[PROGRAM], "--version", PROGRAM)
+    are_installed(&[PROGRAM], "--version", PROGRAM)
 }
 
 impl Browser {
     pub(crate) async fn start() -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let profile = path(&format!("chromium-{number}"));
+        let profile = temp_path(&format!("chromium-{number}"));
         std::fs::create_dir_all(&profile).unwrap();
         let mut child = Command::new(PROGRAM)
             .args(FLAGS)
@@ -119,10 +119,10 @@ impl Browser {
             // Whatever else it says: a full pipe would stop it.
             lines.for_each(drop);
         });
-        let address = patient(address).await.unwrap().unwrap();
+        let address = with_timeout(address).await.unwrap().unwrap();
         let (host, rest) = address.split_once('/').unwrap();
         let host: SocketAddr = host.parse().unwrap();
-        let socket = Socket::open(host, &format!("/{rest}"), "").await;
+        let socket = WebSocket::open(host, &format!("/{rest}"), "").await;
         let Ok(socket) = socket else {
             panic!("no WebSocket at {address}");
         };
@@ -170,7 +170,7 @@ impl Drop for Browser {
 }
 
 async fn serve(
-    mut socket: Socket,
+    mut socket: WebSocket,
     mut orders: mpsc::UnboundedReceiver<Order>,
     complaints: Complaints,
 ) {
@@ -186,7 +186,7 @@ async fn serve(
                 socket.text(&message.to_string()).await;
             }
             said = socket.next() => {
-                let Said::Json(json) = said else { return };
+                let WebSocketMessage::Json(json) = said else { return };
                 if let Some(answer) = json["id"].as_u64().and_then(|id| waiting.remove(&id)) {
                     let _ = answer.send(json);
                 } else if let Some(complaint) = complaint(&json) {
@@ -225,7 +225,7 @@ impl Link {
         }
         let (answer, answered) = oneshot::channel();
         assert!(self.orders.send(Order { message, answer }).is_ok());
-        let mut answer = patient(answered).await.unwrap();
+        let mut answer = with_timeout(answered).await.unwrap();
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].take()
     }

@@ -9,7 +9,7 @@ use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{HttpConfig, HttpServer, Hub};
 
 use crate::browser::{self, Browser, Page};
-use crate::common::players::ffmpeg_is_there;
+use crate::common::players::ffmpeg_is_installed;
 use crate::common::{self, loopback, settings};
 use crate::painted::READ;
 
@@ -28,7 +28,7 @@ pub(crate) struct House {
 impl House {
     /// `None` where there is no browser or no ffmpeg, which is a failure where CI=true.
     pub(crate) async fn open() -> Option<Self> {
-        if !(browser::is_there() && ffmpeg_is_there()) {
+        if !(browser::is_there() && ffmpeg_is_installed()) {
             return None;
         }
         let turn = ONE.lock().await;
@@ -46,7 +46,7 @@ impl House {
     }
 
     pub(crate) fn add(&mut self, name: &str, config: SimulatorConfig) {
-        let server = common::served(config);
+        let server = common::start_camera(config);
         let mut settings = settings(&server);
         // It is to come back while somebody watches the test.
         settings.policy.max_delay = std::time::Duration::from_secs(1);
@@ -74,9 +74,9 @@ impl House {
             "GET /api/cameras/{camera}/controls/{control} HTTP/1.1\r\nHost: {0}\r\nConnection: close\r\n\r\n",
             self.http.local_addr()
         );
-        let answer = crate::client::Stream::open(self.http.local_addr(), &request)
+        let answer = crate::client::StreamingResponse::open(self.http.local_addr(), &request)
             .await
-            .all()
+            .read_all()
             .await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["value"].clone()

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use crate::browser::Page;
-use crate::common::{FPS, H265, camera};
+use crate::common::{FPS, H265, camera_config};
 use crate::house::{House, plays, tile, tool};
 use crate::painted::scene;
 
@@ -80,7 +80,7 @@ async fn on_every_screen_and_in_light_and_dark() {
     page.key("Escape").await;
     page.key("Escape").await;
 
-    house.add("Old", camera(H265, FPS));
+    house.add("Old", camera_config(H265, FPS));
     // It plays H.265, or says that it does not and what does.
     let hevc = page
         .eval("MediaSource.isTypeSupported('video/mp4; codecs=\"hvc1.1.6.L60.90\"')")

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::SimulatorConfig;
 
-use crate::common::{FPS, camera, heard};
+use crate::common::{FPS, camera_config, tone_audio};
 
 const WIDTH: usize = 320;
 const HEIGHT: usize = 180;
@@ -40,8 +40,8 @@ pub(crate) const READ: &str = "
 
 /// A camera that shows its number, and is heard.
 pub(crate) fn painted(number: u8) -> SimulatorConfig {
-    let mut config = camera(clip(number), FPS);
-    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
+    let mut config = camera_config(clip(number), FPS);
+    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     config
 }
 
@@ -50,8 +50,8 @@ pub(crate) fn scene(png: &[u8]) -> SimulatorConfig {
     // Something moves, as on every camera's picture: its noise.
     let args = "-f png_pipe -loop 1 -framerate 20 -i pipe: -frames:v 40 -vf scale=640:360,noise=alls=3:allf=t \
         -pix_fmt yuv420p -crf 27";
-    let mut config = camera(encode(args, vec![png.to_vec()]), FPS);
-    config.sound = Some(heard(Codec::Pcmu, 8_000, 1));
+    let mut config = camera_config(encode(args, vec![png.to_vec()]), FPS);
+    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     config
 }
 

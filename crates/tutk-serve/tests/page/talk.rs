@@ -6,7 +6,7 @@ use tutk_media::g711;
 use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_simulator::SimulatorEvent;
 
-use crate::common::patient;
+use crate::common::with_timeout;
 use crate::house::{House, plays, tool};
 use crate::painted::painted;
 
@@ -14,7 +14,9 @@ use crate::painted::painted;
 async fn beep(camera: &mut SimulatedCamera) -> usize {
     let mut frames = 0;
     loop {
-        if let SimulatorEvent::Heard { sound, .. } = patient(camera.next_event()).await.unwrap() {
+        if let SimulatorEvent::Heard { sound, .. } =
+            with_timeout(camera.next_event()).await.unwrap()
+        {
             frames += 1;
             assert_eq!(sound.flags.rate_hz(), Some(8_000));
             if sound
@@ -30,7 +32,7 @@ async fn beep(camera: &mut SimulatedCamera) -> usize {
 
 async fn end(camera: &mut SimulatedCamera) {
     while !matches!(
-        patient(camera.next_event()).await.unwrap(),
+        with_timeout(camera.next_event()).await.unwrap(),
         SimulatorEvent::TalkEnded { .. }
     ) {}
 }

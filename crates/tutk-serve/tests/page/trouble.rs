@@ -2,7 +2,7 @@
 
 use tutk_serve::{HttpConfig, HttpServer};
 
-use crate::common::served_at;
+use crate::common::start_camera_at;
 use crate::house::{House, picture, plays, tile, video};
 use crate::painted::painted;
 
@@ -46,7 +46,7 @@ async fn it_is_said_and_goes_on_by_itself() {
     page.shot("offline").await;
     plays(&page, "back").await;
     let before = page.eval(&format!("{}.currentTime", video("front"))).await;
-    let back = served_at(config.clone(), address).await;
+    let back = start_camera_at(config.clone(), address).await;
     house.cameras.insert("front".to_owned(), back);
     plays(&page, "front").await;
     page.until(&format!("{}.currentTime > {before} + 0.5", video("front")))
