@@ -1,23 +1,18 @@
 //! ffmpeg, ffprobe and ffplay receive the frames of the camera unchanged and synchronized.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_types,
-    reason = "tests fail by panicking"
-)]
 
-mod common;
-
-use common::players::{
-    Player, are_installed, checked_stdout, ffmpeg_is_installed, run_concurrently,
-};
-use common::timestamps::parse_seconds;
-use common::{FPS, H264, H265, TONE, camera_config, clip, loopback, nals, opus_audio, tone_audio};
 use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::Sound;
 use tutk_serve::{Accounts, RtspConfig};
+
+use crate::common::players::{
+    RtspFixture, are_installed, checked_stdout, ffmpeg_is_installed, run_concurrently,
+};
+use crate::common::timestamps::parse_seconds;
+use crate::common::{
+    FPS, H264, H265, TONE, camera_config, clip, loopback, nals, opus_audio, tone_audio,
+    with_timeout,
+};
 
 /// The number of frames of a clip.
 fn frame_count(stream: &'static [u8]) -> Option<u64> {
@@ -114,19 +109,19 @@ async fn audio_arrives_unchanged() {
             "-v", "error", "-i", "URL", "-vn", "-c", "copy", "-f", format, "-",
         ]
     };
-    let shown = start(H264, Some(tone_audio(Codec::AacAdts, 16_000, 1))).await;
-    let (output, sent) = shown.play("ffmpeg", &args("adts")).await;
+    let aac_fixture = start(H264, Some(tone_audio(Codec::AacAdts, 16_000, 1))).await;
+    let (output, sent) = aac_fixture.play("ffmpeg", &args("adts")).await;
     let received = aac(&checked_stdout(output));
     assert!(aac(TONE).starts_with(&received) && received.len() + 2 >= sent.audio.len());
 
     let pcmu = tone_audio(Codec::Pcmu, 8_000, 1);
-    let sent = pcmu.frames().concat().repeat(9);
+    let expected = pcmu.frames().concat().repeat(9);
     let (output, sent) = start(H264, Some(pcmu))
         .await
         .play("ffmpeg", &args("mulaw"))
         .await;
     let received = checked_stdout(output);
-    assert!(sent.starts_with(&received) && received.len() / 160 + 2 >= sent.audio.len());
+    assert!(expected.starts_with(&received) && received.len() / 160 + 2 >= sent.audio.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,18 +139,9 @@ async fn correct_password_allows_playing() {
         config.accounts.add("anna", "s ecret").unwrap();
         let fixture = RtspFixture::start(camera_config(H265, FPS), None, config).await;
         let url = fixture.url.replace("rtsp://", &format!("rtsp://{user}"));
-        let args = [
-            "-v",
-            "error",
-            "-rtsp_transport",
-            "tcp",
-            "-show_entries",
-            "stream=codec_name",
-        ];
-        let args = [&args[..], &["-of", "csv=p=0", &url]].concat();
-        let output = common::with_timeout(fixture.spawn("ffprobe", &args))
-            .await
-            .unwrap();
+        let args = "-v error -rtsp_transport tcp -show_entries stream=codec_name -of csv=p=0";
+        let args: Vec<_> = args.split(' ').chain([&*url]).collect();
+        let output = with_timeout(fixture.spawn("ffprobe", &args)).await.unwrap();
         if is_allowed {
             assert_eq!(checked_stdout(output), b"hevc\n");
         } else {
@@ -168,7 +154,7 @@ async fn correct_password_allows_playing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ffplay_plays_it() {
+async fn ffplay_plays_the_stream() {
     if !are_installed(&["ffplay"], "-version", "ffmpeg") {
         return;
     }

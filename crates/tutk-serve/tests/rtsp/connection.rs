@@ -1,19 +1,8 @@
 //! RTSP connections in memory: responses, packets and the end of a connection.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::rtsp_client::{
-    Client, SERVER, URL, config, description, frame, parse_interleaved, parse_responses,
-};
 use rtcp_types::{Compound, Packet, ReceiverReport, RtcpPacketWriterExt as _};
 use rtp_types::RtpPacket;
 use tutk_media::{AccessUnit, AudioCodec, Codec, ParameterSets};
@@ -22,6 +11,10 @@ use tutk_serve::rtsp::{
     Channel, DescriptionError, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT,
 };
 use tutk_serve::{Accounts, StreamDescription};
+
+use crate::common::rtsp_client::{
+    Client, SERVER, URL, config, description, frame, parse_interleaved, parse_responses,
+};
 
 const TCP: &str = "RTP/AVP/TCP;unicast;interleaved=0-1";
 
@@ -161,7 +154,7 @@ fn udp_is_sent_to_the_client_only() {
     assert_eq!(SERVER.rtp, 30_000);
     let id = client.set_up(&[1], "RTP/AVP/UDP;unicast;client_port=7002-7003");
     client.play(&id);
-    let to = |port| (common::rtsp_client::PEER.0, port).into();
+    let to = |port| (crate::common::rtsp_client::PEER.0, port).into();
     let sent = client.frame(MediaKind::Key, 10_000).datagrams;
     let sent: Vec<_> = sent
         .iter()
@@ -381,7 +374,7 @@ fn silent_session_times_out_and_reports_keep_it_alive() {
         .add_packet(receiver)
         .write_into(&mut report)
         .unwrap();
-    let from = |port| (common::rtsp_client::PEER.0, port).into();
+    let from = |port| (crate::common::rtsp_client::PEER.0, port).into();
     let mut client = Client::new(config());
     udp(&mut client);
     for _ in 0..12 {

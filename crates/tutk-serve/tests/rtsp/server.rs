@@ -1,37 +1,25 @@
 //! The RTSP server over sockets on loopback, with tokio's clock paused: stalled clients, limits and
 //! timeouts.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_types,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::rtsp_tcp_client::Client;
-use common::{
-    FPS, H264, camera_config, hub_with_camera, loopback, next_video_frame, settings, start_camera,
-    tone_audio, wait_for_leave, with_timeout,
-};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
+use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::LeaveReason;
 use tutk_serve::rtsp::{GRACE, SESSION_TIMEOUT};
-use tutk_serve::{CameraState, FAILURE_TIME, Hub, LINGER, MAX_FAILURES, RtspConfig, RtspServer};
+use tutk_serve::{
+    Camera, CameraState, FAILURE_TIME, Hub, LINGER, MAX_FAILURES, RtspConfig, RtspServer,
+};
 
-async fn serve(
-    fps: u8,
-) -> (
-    tutk_runtime::SimulatedCamera,
-    Hub,
-    tutk_serve::Camera,
-    RtspServer,
-) {
+use crate::common::rtsp_tcp_client::Client;
+use crate::common::{
+    FPS, H264, camera_config, hub_with_camera, loopback, next_video_frame, settings, start_camera,
+    tone_audio, wait_for_leave, with_timeout,
+};
+
+async fn start(fps: u8) -> (SimulatedCamera, Hub, Camera, RtspServer) {
     let mut config = camera_config(H264, fps);
     config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     let camera = start_camera(config);
@@ -44,8 +32,8 @@ async fn serve(
 
 #[tokio::test(start_paused = true)]
 async fn stalled_client_does_not_delay_others_or_use_memory() {
-    let (_camera, hub, front, server) = serve(100).await;
-    let mut stalled = Client::narrow(&server).await;
+    let (_camera, hub, front, server) = start(100).await;
+    let mut stalled = Client::connect_with_small_buffer(&server).await;
     stalled.play("RTP/AVP/TCP").await;
     let mut fast = front.watch("fast");
     let (mut max_bytes, mut max_waiting) = (0, 0);
@@ -77,7 +65,7 @@ async fn stalled_client_does_not_delay_others_or_use_memory() {
 
 #[tokio::test(start_paused = true)]
 async fn camera_stays_connected_while_a_client_plays() {
-    let (mut camera, hub, front, server) = serve(FPS).await;
+    let (mut camera, hub, front, server) = start(FPS).await;
     let mut client = Client::connect(&server).await;
     assert_eq!(client.request("DESCRIBE", "", "").await.status, 200);
     // The session stays open between DESCRIBE and SETUP.
@@ -103,7 +91,7 @@ async fn camera_stays_connected_while_a_client_plays() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_are_limited_and_time_out() {
-    let (_camera, hub, _, server) = serve(FPS).await;
+    let (_camera, hub, _, server) = start(FPS).await;
     server.close().await;
     let mut config = RtspConfig::new(loopback());
     config.max_connections = 2;
@@ -139,7 +127,7 @@ async fn connections_are_limited_and_time_out() {
 
 #[tokio::test(start_paused = true)]
 async fn clients_receive_a_goodbye_when_camera_or_server_ends() {
-    let (_camera, hub, front, server) = serve(FPS).await;
+    let (_camera, hub, front, server) = start(FPS).await;
     let before = Handle::current().metrics().num_alive_tasks();
     let mut clients = Vec::new();
     for transport in ["RTP/AVP/TCP", "RTP/AVP;unicast;client_port=7000-7001"] {

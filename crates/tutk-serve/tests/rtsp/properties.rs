@@ -1,19 +1,17 @@
-//! RTSP connections in memory: what holds whatever a client sends.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
-
-mod common;
+//! RTSP connections in memory with arbitrary input.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use common::rtsp_client::{Client, PEER, config, description, frame};
 use proptest::prelude::*;
 use tutk_media::AudioCodec;
 use tutk_runtime::tutk_session::MediaKind;
 use tutk_serve::rtsp::{Connection, Event, Output};
 
-/// Runs a connection as its owner does, but for a limit: it must come to rest.
-fn come_to_rest(connection: &mut Connection, now: Instant) -> usize {
+use crate::common::rtsp_client::{Client, PEER, config, description, frame};
+
+/// Polls all outputs, and returns the number of bytes written. Panics if the outputs do not end.
+fn drain(connection: &mut Connection, now: Instant) -> usize {
     let mut bytes = 0;
     for _ in 0..5_000 {
         match connection.poll_output() {
@@ -32,7 +30,7 @@ fn come_to_rest(connection: &mut Connection, now: Instant) -> usize {
             Output::Event(_) => {}
         }
     }
-    panic!("the connection does not stop to produce outputs");
+    panic!("the outputs do not end");
 }
 
 proptest! {

@@ -1,22 +1,8 @@
 //! The RTSP client `retina` receives every frame, with many viewers and after a camera restart.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::players::run_concurrently;
-use common::{
-    FPS, H264, H265, TONE, camera_config, clip, credentials, hub_with_camera, loopback, nals,
-    settings, start_camera, start_camera_at, tone_audio, wait_for_leave, wait_for_state,
-    with_timeout,
-};
 use futures_lite::StreamExt as _;
 use retina::client::{
     Credentials, Demuxed, PlayOptions, Session, SessionOptions, SetupOptions, TcpTransportOptions,
@@ -27,6 +13,13 @@ use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::{ClipFrame, LeaveReason, SimulatorConfig};
 use tutk_serve::{Accounts, CameraState, Hub, RtspConfig, RtspServer};
+
+use crate::common::players::run_concurrently;
+use crate::common::{
+    FPS, H264, H265, TONE, camera_config, clip, credentials, hub_with_camera, loopback, nals,
+    settings, start_camera, start_camera_at, tone_audio, wait_for_leave, wait_for_state,
+    with_timeout,
+};
 
 async fn open(server: &RtspServer, transport: &Transport) -> Demuxed {
     let url = format!("rtsp://{}/front", server.local_addr());

@@ -1,21 +1,13 @@
 //! `rtspsrc` of GStreamer receives the frames of the camera unchanged.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_types,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::fs;
 
-use common::players::{RtspFixture, are_installed, run_concurrently, temp_path};
-use common::{FPS, H264, H265, TONE, camera_config, clip, loopback, nals, tone_audio};
 use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::Codec;
 use tutk_serve::{Accounts, RtspConfig};
+
+use crate::common::players::{RtspFixture, are_installed, run_concurrently, temp_path};
+use crate::common::{FPS, H264, H265, TONE, camera_config, clip, loopback, nals, tone_audio};
 
 fn gstreamer_is_installed() -> bool {
     let packages = "gstreamer1.0-tools, and gstreamer1.0-plugins-base, -good and -bad";
