@@ -262,10 +262,10 @@ async fn session_on_demand_lingers_after_the_last_viewer() {
     let mut second = camera.watch("second");
     let two = next_video_frame(&mut second).await;
     assert!(two.is_key() && two.timestamp > one.timestamp && !two.discontinuity);
-    let gone = Instant::now();
+    let dropped = Instant::now();
     drop(second);
     assert_eq!(wait_for_leave(&mut server).await, (LeaveReason::Closed, 1));
-    let kept = gone.elapsed();
+    let kept = dropped.elapsed();
     assert!(
         kept >= LINGER && kept < LINGER + Duration::from_secs(1),
         "{kept:?}"
@@ -457,13 +457,13 @@ async fn audio_channel_has_one_talker_at_a_time() {
         talker.send(sound).await.unwrap();
     }
     talker.finish().await.unwrap();
-    let mut heard = Vec::new();
-    while heard.len() < 5 {
+    let mut received = Vec::new();
+    while received.len() < 5 {
         if let Some(SimulatorEvent::Heard { sound, .. }) = with_timeout(server.next_event()).await {
-            heard.push(sound.data[0]);
+            received.push(sound.data[0]);
         }
     }
-    assert_eq!(heard, [0, 1, 2, 3, 4]);
+    assert_eq!(received, [0, 1, 2, 3, 4]);
     camera.talk().await.unwrap().finish().await.unwrap();
     hub.close().await;
 }

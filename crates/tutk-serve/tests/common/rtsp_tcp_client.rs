@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tutk_serve::RtspServer;
 
-use super::patient;
 use super::rtsp_client::{Response, parse_responses};
+use super::with_timeout;
 
 pub struct Client {
     pub stream: TcpStream,

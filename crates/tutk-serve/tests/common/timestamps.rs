@@ -58,7 +58,7 @@ impl Timestamps {
         let index = known(audio);
         let shown = audio[index].unwrap();
         let first = self
-            .sounds
+            .audio
             .iter()
             .position(|sent| close(sent - offset, shown));
         let Some(first) = first.and_then(|first| first.checked_sub(index)) else {

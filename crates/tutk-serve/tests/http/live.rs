@@ -27,7 +27,7 @@ impl Received {
     pub(crate) async fn receive(&mut self, socket: &mut WebSocket, segments: usize) {
         let until = self.segments() + segments;
         while self.segments() < until {
-            self.one(socket).await;
+            self.receive_message(socket).await;
         }
     }
 
@@ -201,7 +201,7 @@ async fn segments_are_valid_on_a_lossy_network() {
         ..Impairment::default()
     };
     let camera = simulate(config, loopback(), impairment).unwrap();
-    let server = TestServer::of(camera, |_| {}, |_| {}).await;
+    let server = TestServer::for_camera(camera, |_| {}, |_| {}).await;
     let mut socket = server.websocket("/front/live").await;
     let mut received = Received::default();
     received.receive(&mut socket, 1_500).await;

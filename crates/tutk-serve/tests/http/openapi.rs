@@ -43,22 +43,18 @@ impl Document {
     fn check_response(&self, operation: &Value, response: &Response) {
         let id = &operation["operationId"];
         let status = response.status.to_string();
-        let response = &operation["responses"][&status];
+        let documented = &operation["responses"][&status];
         assert!(
-            !response.is_null(),
+            !documented.is_null(),
             "{id} does not document {status}: {}",
             response.text()
         );
-        let response = self.resolve(response);
-        let Some(content) = response["content"].as_object() else {
+        let documented = self.resolve(documented);
+        let Some(content) = documented["content"].as_object() else {
             return;
         };
-        let found = response
-            .header("content-type")
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap();
+        let content_type = response.header("content-type").unwrap();
+        let found = content_type.split(';').next().unwrap();
         let schema = &content
             .get(found)
             .unwrap_or_else(|| panic!("{id}: {found}"))["schema"];

@@ -97,7 +97,7 @@ async fn client_that_reads_nothing_is_disconnected() {
     while server.front.stats().await.viewers.len() > 1 {
         next_video_frame(&mut direct).await;
     }
-    while socket.next().await != WebSocketMessage::Gone {}
+    while socket.next().await != WebSocketMessage::Disconnected {}
     server.close().await;
 }
 

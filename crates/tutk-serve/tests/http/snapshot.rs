@@ -67,7 +67,7 @@ mod with_a_decoder {
 
         let (server, _) = TestServer::without_camera().await;
         let error = server.get("/front/snapshot.jpg").await.problem(503);
-        assert!(error.contains("no response from the camera"), "{error}");
+        assert!(error.contains("no answer from the camera"), "{error}");
         server.get("/back/snapshot.jpg").await.problem(404);
         server.close().await;
     }

@@ -233,7 +233,7 @@ async fn stream_is_valid_on_a_lossy_network() {
         ..Impairment::default()
     };
     let camera = simulate(config, loopback(), impairment).unwrap();
-    let server = TestServer::of(camera, |_| {}, |_| {}).await;
+    let server = TestServer::for_camera(camera, |_| {}, |_| {}).await;
     let mut stream = server.stream("/front/stream.mp4?sound=flac").await;
     let bytes = read_frames(&server, &mut stream, 1_500).await;
     let stats = server.front.stats().await;
@@ -253,14 +253,14 @@ async fn late_viewer_starts_with_the_newest_key_frame() {
     read_frames(&server, &mut first, 70).await;
     let now = tokio::time::Instant::now();
     let mut late = server.stream("/front/stream.mp4").await;
-    let begun = late.read_at_least(2_000).await;
-    assert!(begun[4..8] == *b"ftyp");
-    assert_eq!(now.elapsed(), Duration::ZERO, "it waited");
+    let start = late.read_at_least(2_000).await;
+    assert!(start[4..8] == *b"ftyp");
+    assert_eq!(now.elapsed(), Duration::ZERO, "the viewer had to wait");
     server.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn players_play_it() {
+async fn ffmpeg_plays_the_streams() {
     if !ffmpeg_is_installed() {
         return;
     }
@@ -304,7 +304,7 @@ async fn stream_of_an_absent_camera_is_an_error() {
     for path in ["stream.mp4", "stream.ts"] {
         let response = server.get(&format!("/front/{path}")).await;
         let error = response.problem(503);
-        assert!(error.contains("no response from the camera"), "{error}");
+        assert!(error.contains("no answer from the camera"), "{error}");
         assert!(
             response.json()["advice"]
                 .as_str()

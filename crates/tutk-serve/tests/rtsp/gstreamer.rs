@@ -52,7 +52,7 @@ async fn try_receive(stream: &'static [u8], name: &str, transport: &str) -> bool
          video/x-{name},stream-format=byte-stream,alignment=au ! filesink async=false location={video} \
          source. ! application/x-rtp,media=audio ! rtpmp4gdepay ! filesink async=false location={audio}"
     );
-    let args: Vec<_> = ["60", "gst-launch-1.0", "-q"]
+    let args: Vec<_> = ["30", "gst-launch-1.0", "-q"]
         .into_iter()
         .chain(pipeline.split_whitespace())
         .collect();

@@ -64,18 +64,31 @@ async fn start_server(hub: &Hub) -> RtspServer {
 async fn every_frame_arrives() {
     let tcp = Transport::Tcp(TcpTransportOptions::default());
     let udp = Transport::Udp(UdpTransportOptions::default());
-    let both = |stream| [&tcp, &udp].map(|transport| receive_clip(stream, transport.clone()));
+    let both = |stream| {
+        [(&tcp, 1), (&udp, 3)]
+            .map(|(transport, attempts)| receive_clip(stream, transport.clone(), attempts))
+    };
     run_concurrently([H264, H265].into_iter().flat_map(both)).await;
 }
 
-/// The frame rate is low, so that the socket buffer of the client holds the packets of some seconds.
-async fn receive_clip(stream: &'static [u8], transport: Transport) {
+async fn receive_clip(stream: &'static [u8], transport: Transport, attempts: usize) {
+    for _ in 0..attempts {
+        if try_receive_clip(stream, &transport).await {
+            return;
+        }
+    }
+    panic!("packets were lost over {transport:?}");
+}
+
+/// Returns `false` if packets were lost. Over UDP that can happen if the machine is too busy for the
+/// client.
+async fn try_receive_clip(stream: &'static [u8], transport: &Transport) -> bool {
     let mut config = camera_config(stream, FPS);
     config.sound = Some(tone_audio(Codec::AacAdts, 16_000, 1));
     let camera = start_camera(config);
     let (hub, _) = hub_with_camera(settings(&camera));
     let server = start_server(&hub).await;
-    let mut session = open(&server, &transport).await;
+    let mut session = open(&server, transport).await;
     let clip = clip(stream);
     let tone: Vec<_> = adts_frames(TONE).map(|frame| frame.unwrap()).collect();
     let (mut video, mut audio) = (0, 0);
@@ -83,22 +96,24 @@ async fn receive_clip(stream: &'static [u8], transport: Transport) {
     while video < clip.len() {
         match with_timeout(session.next()).await.unwrap().unwrap() {
             CodecItem::VideoFrame(frame) => {
+                if frame.loss() > 0 {
+                    return false;
+                }
                 let unit = clip.unit(video).unwrap();
                 assert!(nals(frame.data()) == nals(unit.data()), "frame {video}");
-                assert_eq!(
-                    (frame.loss(), frame.is_random_access_point()),
-                    (0, unit.is_key())
-                );
+                assert_eq!(frame.is_random_access_point(), unit.is_key());
                 let interval = 90_000 / i64::from(FPS);
                 let time = interval * i64::try_from(video).unwrap();
                 assert_eq!(frame.timestamp().elapsed(), time);
                 video += 1;
             }
             CodecItem::AudioFrame(frame) => {
+                if frame.loss() > 0 {
+                    return false;
+                }
                 // The client adds an ADTS header.
                 let received = adts_frames(frame.data()).next().unwrap().unwrap();
                 assert_eq!(received.payload(), tone[audio].payload());
-                assert_eq!(frame.loss(), 0);
                 audio += 1;
             }
             CodecItem::Rtcp(packet) => {
@@ -117,6 +132,7 @@ async fn receive_clip(stream: &'static [u8], transport: Transport) {
     drop(session);
     server.close().await;
     hub.close().await;
+    true
 }
 
 #[tokio::test(flavor = "multi_thread")]
