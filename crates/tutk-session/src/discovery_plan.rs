@@ -45,6 +45,21 @@ pub struct DiscoveryPlan {
     pub routes: BTreeMap<SocketAddr, Vec<usize>>,
 }
 
+impl Interface {
+    /// An interface by the length of its network prefix and the broadcast address that the system
+    /// lists for it. The listed address is ignored if it is unspecified or the interface's own.
+    #[must_use]
+    pub fn new(address: Ipv4Addr, prefix_len: u8, listed: Option<Ipv4Addr>) -> Self {
+        let listed = listed.filter(|&listed| listed != address && !listed.is_unspecified());
+        let host_bits = u32::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
+        let last = Ipv4Addr::from(u32::from(address) | host_bits);
+        Self {
+            address,
+            broadcast: (prefix_len <= 30).then(|| listed.unwrap_or(last)),
+        }
+    }
+}
+
 impl DiscoveryScope {
     /// Any camera in every network, on the usual port.
     #[must_use]
@@ -145,13 +160,8 @@ mod tests {
 
     use super::*;
 
-    fn interface(address: [u8; 4], prefixlen: u8) -> Interface {
-        let host = u32::MAX.checked_shr(prefixlen.into()).unwrap_or(0);
-        let last = Ipv4Addr::from(u32::from_be_bytes(address) | host);
-        Interface {
-            address: address.into(),
-            broadcast: (prefixlen <= 30).then_some(last),
-        }
+    fn interface(address: [u8; 4], prefix_len: u8) -> Interface {
+        Interface::new(address.into(), prefix_len, None)
     }
 
     fn at(address: &str) -> DiscoveryScope {
@@ -171,6 +181,20 @@ mod tests {
             }
         }
         routes
+    }
+
+    #[test]
+    fn network_has_a_broadcast_address_and_a_line_has_none() {
+        let broadcast = |prefix_len| interface([10, 1, 2, 3], prefix_len).broadcast;
+        assert_eq!(broadcast(8), Some([10, 255, 255, 255].into()));
+        assert_eq!(broadcast(24), Some([10, 1, 2, 255].into()));
+        assert_eq!(broadcast(29), Some([10, 1, 2, 7].into()));
+        assert_eq!(broadcast(31), None);
+        assert_eq!(broadcast(32), None);
+        for (listed, expected) in [([10, 1, 2, 0], 0), ([10, 1, 2, 3], 255), ([0; 4], 255)] {
+            let interface = Interface::new([10, 1, 2, 3].into(), 24, Some(listed.into()));
+            assert_eq!(interface.broadcast, Some([10, 1, 2, expected].into()));
+        }
     }
 
     #[test]

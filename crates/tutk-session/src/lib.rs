@@ -35,8 +35,8 @@ pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use supervisor::{
     CommandError, Connect, ConnectionError, ContinuousFrame, Demand, Disconnect, Keep, LINGER,
-    MAX_OUTAGES, Outage, ReconnectPolicy, Supervisor, SupervisorConfig, SupervisorEvent,
-    SupervisorOutput, Tally,
+    MAX_OUTAGES, Outage, OverflowFilter, ReconnectPolicy, Supervisor, SupervisorConfig,
+    SupervisorEvent, SupervisorOutput, Tally,
 };
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
 pub use wire::MAX_HL_PAYLOAD;

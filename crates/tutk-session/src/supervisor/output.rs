@@ -38,6 +38,18 @@ pub struct Connect {
     pub camera: SocketAddr,
 }
 
+impl Connect {
+    /// Chooses one of the addresses that the host name resolved to: the last known address, then
+    /// IPv4, which most cameras use. If there are none, the name server may be unavailable, and the
+    /// last known address is used. Returns `None` if that is unspecified.
+    #[must_use]
+    pub fn choose(&self, resolved: impl IntoIterator<Item = SocketAddr>) -> Option<SocketAddr> {
+        let last = (!self.camera.ip().is_unspecified()).then_some(self.camera);
+        let preference = |address: &SocketAddr| (Some(*address) != last, address.is_ipv6());
+        resolved.into_iter().min_by_key(preference).or(last)
+    }
+}
+
 /// An event of a [`Supervisor`](super::Supervisor).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -74,4 +86,22 @@ pub enum CommandError {
     /// longer than [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD).
     #[error("the command queue is full or the payload is too long; wait for answers, or send less")]
     NotAccepted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefers_last_address_then_ipv4() {
+        let [old, new, six, none] = ["192.0.2.1:1", "192.0.2.2:1", "[2001:db8::1]:1", "0.0.0.0:1"]
+            .map(|text| text.parse().unwrap());
+        let connect = |camera| Connect { host: None, camera };
+        assert_eq!(connect(old).choose([six, new, old]), Some(old));
+        assert_eq!(connect(old).choose([six, new]), Some(new));
+        assert_eq!(connect(old).choose([six]), Some(six));
+        assert_eq!(connect(old).choose([]), Some(old));
+        assert_eq!(connect(none).choose([six, new]), Some(new));
+        assert_eq!(connect(none).choose([]), None);
+    }
 }
