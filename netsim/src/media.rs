@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use tutk_session::{AudioFlags, Codec, Frame};
-use tutk_simulator::{Clip, ClipFrame, Sound, SoundFormat};
+use tutk_simulator::{Clip, ClipAudio, ClipAudioFormat, ClipFrame};
 
 use crate::Error;
 
@@ -26,7 +26,7 @@ const AUDIO_SAMPLES: u32 = 1024;
 #[derive(Debug, Clone)]
 pub struct Media {
     clip: Clip,
-    audio: Sound,
+    audio: ClipAudio,
 }
 
 impl Media {
@@ -58,11 +58,11 @@ impl Media {
             let len = rng.random_range(200..400);
             noise(&mut rng, len).into()
         });
-        let format = SoundFormat {
+        let format = ClipAudioFormat {
             codec: Codec::AacRaw,
             flags: AudioFlags::new(AUDIO_RATE, 16, 1).unwrap_or_default(),
         };
-        let audio = Sound::new(frames.collect::<Vec<_>>(), format, AUDIO_SAMPLES)?;
+        let audio = ClipAudio::new(frames.collect::<Vec<_>>(), format, AUDIO_SAMPLES)?;
         Ok(Self { clip, audio })
     }
 
@@ -74,7 +74,7 @@ impl Media {
 
     /// Returns the audio.
     #[must_use]
-    pub fn audio(&self) -> &Sound {
+    pub fn audio(&self) -> &ClipAudio {
         &self.audio
     }
 

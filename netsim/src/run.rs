@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         camera.dialects = vec![scenario.dialect];
         camera.provider = Some(provider::seeded(stream(1)));
         camera.resend = scenario.resend;
-        camera.sound = Some(media.audio().clone());
+        camera.audio = Some(media.audio().clone());
         camera.frames = u64::try_from(media.clip().frames().len()).ok();
         camera.trace_slices = true;
 

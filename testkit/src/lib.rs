@@ -1,4 +1,4 @@
-//! What the tests of several crates share. Not published.
+//! Support for the tests of several crates. Not published.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -11,4 +11,6 @@
     reason = "helpers of tests, which fail by panicking"
 )]
 
+#[cfg(feature = "runtime")]
+pub mod runtime;
 pub mod session;

@@ -27,7 +27,8 @@ use tutk_session::{
     Lost, Output, Phase,
 };
 use tutk_simulator::{
-    Clip, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent, SliceOrigin, Sound, SoundFormat,
+    Clip, ClipAudio, ClipAudioFormat, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent,
+    SliceOrigin,
 };
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
@@ -70,22 +71,27 @@ pub fn clip(seed: u64, frames: usize, gop: usize) -> Clip {
 }
 
 /// Sound of 20 ms a frame: 160 samples at 8 kHz, in frames of many sizes.
-pub fn sound(seed: u64, frames: usize) -> Sound {
-    let format = SoundFormat {
+pub fn sound(seed: u64, frames: usize) -> ClipAudio {
+    let format = ClipAudioFormat {
         codec: Codec::Pcmu,
         flags: AudioFlags::new(8_000, 16, 1).unwrap(),
     };
     sound_as(seed, frames, format, 160)
 }
 
-pub fn sound_as(seed: u64, frames: usize, format: SoundFormat, frame_samples: u32) -> Sound {
+pub fn sound_as(
+    seed: u64,
+    frames: usize,
+    format: ClipAudioFormat,
+    frame_samples: u32,
+) -> ClipAudio {
     let mut rng = StdRng::seed_from_u64(seed);
     let frames = (0..frames).map(|_| {
-        let mut data = vec![0; rng.random_range(1..=Sound::MAX_FRAME)];
+        let mut data = vec![0; rng.random_range(1..=ClipAudio::MAX_FRAME)];
         rand::Rng::fill_bytes(&mut rng, &mut data);
         data.into()
     });
-    Sound::new(frames.collect::<Vec<_>>(), format, frame_samples).unwrap()
+    ClipAudio::new(frames.collect::<Vec<_>>(), format, frame_samples).unwrap()
 }
 
 /// A datagram under way, with its number among all that its sender sent.

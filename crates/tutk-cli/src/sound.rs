@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, tone};
-use tutk_runtime::tutk_simulator::{Sound, SoundFormat};
+use tutk_runtime::tutk_simulator::{ClipAudio, ClipAudioFormat};
 
 use crate::args::SoundChoice;
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ const TONE: &[u8] = include_bytes!("../assets/tone.aac");
 pub(crate) const FRAME: Duration = Duration::from_millis(20);
 
 /// Returns the audio of the simulated camera. It loops without a gap.
-pub(crate) fn load(choice: SoundChoice) -> Result<Option<Sound>, Failure> {
+pub(crate) fn load(choice: SoundChoice) -> Result<Option<ClipAudio>, Failure> {
     let uncompressed = |codec, rate: u16| {
         let format = AudioFormat {
             codec,
@@ -40,21 +40,22 @@ pub(crate) fn load(choice: SoundChoice) -> Result<Option<Sound>, Failure> {
         format.ok_or_else(|| broken(format!("the protocol has no code for {}", clip.format())))?;
     let samples = clip.frame_samples();
     let frames = clip.frames().map(|(frame, _)| frame.clone());
-    let sound = Sound::new(frames, format, samples).map_err(|error| broken(error.to_string()))?;
+    let sound =
+        ClipAudio::new(frames, format, samples).map_err(|error| broken(error.to_string()))?;
     Ok(Some(sound))
 }
 
 /// Converts the protocol's audio format.
-pub(crate) fn of_wire(format: Option<SoundFormat>) -> Option<AudioFormat> {
+pub(crate) fn of_wire(format: Option<ClipAudioFormat>) -> Option<AudioFormat> {
     let format = format?;
     AudioFormat::from_tutk(Some(format.codec), Some(format.flags))
 }
 
 /// Converts to the protocol's audio format. Returns `None` if the protocol has no code for the rate
 /// or the number of channels.
-pub(crate) fn wire_format(format: AudioFormat) -> Option<SoundFormat> {
+pub(crate) fn wire_format(format: AudioFormat) -> Option<ClipAudioFormat> {
     let (codec, flags) = format.to_tutk()?;
-    Some(SoundFormat { codec, flags })
+    Some(ClipAudioFormat { codec, flags })
 }
 
 #[cfg(test)]

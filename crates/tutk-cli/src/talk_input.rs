@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, Wav, talk_frame};
 use tutk_runtime::tutk_session::{AudioFlags, Codec};
-use tutk_runtime::tutk_simulator::SoundFormat;
+use tutk_runtime::tutk_simulator::ClipAudioFormat;
 
 use crate::failure::Failure;
 
@@ -27,7 +27,7 @@ enum Content {
 #[derive(Debug)]
 pub(crate) struct TalkClip {
     pub(crate) clip: AudioClip,
-    pub(crate) format: SoundFormat,
+    pub(crate) format: ClipAudioFormat,
 }
 
 impl TalkInput {
@@ -60,19 +60,19 @@ impl TalkInput {
     }
 
     /// Returns `codec` with the rate of the file, for a camera whose format is not known.
-    pub(crate) fn own_format(&self, codec: Codec) -> Option<SoundFormat> {
+    pub(crate) fn own_format(&self, codec: Codec) -> Option<ClipAudioFormat> {
         let rate = match &self.content {
             Content::Wav(wav) => wav.rate,
             Content::Aac(clip) => clip.format().rate,
         };
         let flags = AudioFlags::new(rate, 16, 1)?;
-        Some(SoundFormat { codec, flags })
+        Some(ClipAudioFormat { codec, flags })
     }
 
     /// Encodes the frames. The camera is assumed to accept the format that it sends.
-    pub(crate) fn encode_for(self, camera: SoundFormat) -> Result<TalkClip, Failure> {
+    pub(crate) fn encode_for(self, camera: ClipAudioFormat) -> Result<TalkClip, Failure> {
         // Always one channel, even if the camera sends two.
-        let format = SoundFormat {
+        let format = ClipAudioFormat {
             flags: AudioFlags(camera.flags.0 & !1),
             ..camera
         };
@@ -135,8 +135,8 @@ mod tests {
     use super::*;
     use crate::failure::Status;
 
-    fn format(codec: Codec, rate: u32, channels: u8) -> SoundFormat {
-        SoundFormat {
+    fn format(codec: Codec, rate: u32, channels: u8) -> ClipAudioFormat {
+        ClipAudioFormat {
             codec,
             flags: AudioFlags::new(rate, 16, channels).unwrap(),
         }

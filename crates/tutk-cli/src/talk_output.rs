@@ -5,7 +5,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use tutk_media::{AdtsHeader, AudioCodec, AudioFormat, WavFile};
-use tutk_runtime::tutk_simulator::Heard;
+use tutk_runtime::tutk_simulator::ReceivedAudio;
 
 use crate::failure::Failure;
 
@@ -59,11 +59,11 @@ impl TalkOutput {
 
     /// Writes a frame. Counts frames that the file cannot hold, and returns a message for the first
     /// one.
-    pub(crate) fn take(&mut self, heard: &Heard) -> Result<Option<String>, Failure> {
-        let Some(format) = AudioFormat::from_tutk(Some(heard.codec), Some(heard.flags)) else {
+    pub(crate) fn take(&mut self, frame: &ReceivedAudio) -> Result<Option<String>, Failure> {
+        let Some(format) = AudioFormat::from_tutk(Some(frame.codec), Some(frame.flags)) else {
             return Ok(self.skip(format!(
                 "{:?} with {:?} is not supported",
-                heard.codec, heard.flags
+                frame.codec, frame.flags
             )));
         };
         if let Some(before) = self.format.filter(|before| *before != format) {
@@ -77,7 +77,7 @@ impl TalkOutput {
                 Err(error) => return Ok(self.skip(error.to_string())),
             },
             Form::Adts if format.codec == AudioCodec::Aac => {
-                match AdtsHeader::write(format, heard.data.len()) {
+                match AdtsHeader::write(format, frame.data.len()) {
                     Ok(bytes) => header = bytes.to_vec(),
                     Err(error) => return Ok(self.skip(error.to_string())),
                 }
@@ -89,10 +89,10 @@ impl TalkOutput {
         }
         self.format = Some(format);
         self.frames += 1;
-        self.bytes += heard.data.len() as u64;
+        self.bytes += frame.data.len() as u64;
         let written = self.file.write_all(&header);
         written
-            .and_then(|()| self.file.write_all(&heard.data))
+            .and_then(|()| self.file.write_all(&frame.data))
             .map_err(|error| Failure::write("output", &self.name, &error))?;
         Ok(None)
     }

@@ -23,7 +23,7 @@ use tutk_runtime::tutk_session::hl_ioctl::{
 use tutk_runtime::tutk_session::models::Model;
 use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, MediaRequest};
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
-use tutk_runtime::{Impairment, Session, connect, simulate};
+use tutk_runtime::{Session, connect, simulate};
 
 use common::{ENR, H264, MAC, Run, Simulator, UID, command, signal, tutk, url};
 
@@ -371,7 +371,7 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
     let credentials = Credentials::new(UID, ENR, MAC).unwrap();
     let listen = "127.0.0.1:0".parse().unwrap();
     let camera = SimulatorConfig::new(credentials.clone(), clip);
-    let server = simulate(camera, listen, Impairment::default()).unwrap();
+    let server = simulate(camera, listen).unwrap();
     let mut config = ClientConfig::new(server.local_addr(), credentials);
     config.media = MediaRequest {
         video: false,

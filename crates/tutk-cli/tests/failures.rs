@@ -13,7 +13,6 @@ mod common;
 use std::net::UdpSocket;
 use std::process::Stdio;
 
-use tutk_runtime::Impairment;
 use tutk_runtime::tutk_session::hl_ioctl::ConnectResult;
 use tutk_runtime::tutk_session::{Codec, Credentials};
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
@@ -279,7 +278,7 @@ fn refused_by(set: impl FnOnce(&mut SimulatorConfig), words: &[&str]) {
     let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
     set(&mut config);
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = tutk_runtime::simulate(config, listen, Impairment::default()).unwrap();
+    let server = tutk_runtime::simulate(config, listen).unwrap();
     let run = tutk([
         "record",
         &url(&server.local_addr().to_string()),

@@ -9,13 +9,13 @@ use tutk_session::{
     Answer, Demand, Outage, Stats, Supervisor, SupervisorConfig, SupervisorEvent, Tally,
 };
 
-use crate::driver::{Control, Core, Driver, Reply};
+use crate::driver::{Call, Driver, Finished};
 use crate::error::Error;
 use crate::socket::{self, SocketStats};
 use crate::talk::Talker;
 
 /// The number of calls that wait for the driver. Further callers wait.
-const CONTROL_QUEUE: usize = 16;
+const CALL_QUEUE: usize = 16;
 
 /// Starts a task that keeps a session with a camera, and passes each event to `sink` at once.
 ///
@@ -30,14 +30,13 @@ pub fn spawn(
     sink: impl FnMut(SupervisorEvent) + Send + 'static,
 ) -> Result<Controller, Error> {
     let supervisor = Supervisor::new(config, Box::new(socket::rng()?), socket::epoch());
-    let (control, requests) = mpsc::channel(CONTROL_QUEUE);
+    let (calls, receiver) = mpsc::channel(CALL_QUEUE);
     let demand = watch::Sender::new(Demand::default());
-    let users = demand.subscribe();
     let finished = Arc::new(Mutex::new(None));
-    let driver = Driver::new(supervisor, sink);
-    tokio::spawn(driver.run(requests, users, Arc::clone(&finished)));
+    let driver = Driver::new(supervisor);
+    tokio::spawn(driver.run(receiver, demand.subscribe(), sink, Arc::clone(&finished)));
     Ok(Controller {
-        control,
+        calls,
         demand: Arc::new(demand),
         finished,
     })
@@ -47,10 +46,9 @@ pub fn spawn(
 /// task.
 #[derive(Clone)]
 pub struct Controller {
-    control: mpsc::Sender<Control>,
+    calls: mpsc::Sender<Call>,
     demand: Arc<watch::Sender<Demand>>,
-    /// What the task leaves behind.
-    finished: Arc<Mutex<Option<Core>>>,
+    finished: Finished,
 }
 
 /// A user of the session. With [`Keep::OnDemand`](tutk_session::Keep::OnDemand) there is a session
@@ -66,8 +64,8 @@ impl Controller {
     /// [`Error::NotConnected`], [`Error::TooManyRequests`] or [`Error::Closed`].
     pub async fn command(&self, request: impl Into<Request>) -> Result<(), Error> {
         let request = request.into();
-        self.ask(|reply| Control::Command(request, Reply::Sent(reply)))
-            .await
+        let sent = self.call(|driver| driver.command(request)).await;
+        sent.unwrap_or(Err(Error::Closed))
     }
 
     /// Sends a command and waits for the answer. The camera gets commands of the same code one
@@ -78,8 +76,9 @@ impl Controller {
     /// [`Error::Closed`].
     pub async fn request(&self, request: impl Into<Request>) -> Result<Answer, Error> {
         let request = request.into();
-        self.ask(|reply| Control::Command(request, Reply::Answer(reply)))
-            .await
+        let (reply, answer) = oneshot::channel();
+        self.call(|driver| driver.request(request, reply)).await;
+        answer.await.unwrap_or(Err(Error::Closed))
     }
 
     /// Opens an audio channel to the camera, and returns when the camera is ready. There is one at
@@ -89,36 +88,28 @@ impl Controller {
     /// [`Error::Talk`] if the camera does not open the channel; [`Error::AlreadyTalking`];
     /// [`Error::NotConnected`] or [`Error::Closed`] if there is no session.
     pub fn talk(&self) -> impl Future<Output = Result<Talker, Error>> + Send + 'static + use<> {
-        let control = self.control.clone();
-        async move {
-            let (talker, opening, ready) = Talker::new();
-            let sent = control.send(Control::Talk(opening)).await;
-            drop(control);
-            sent.map_err(|_| Error::Closed)?;
-            ready.await.unwrap_or(Err(Error::Closed))?;
-            Ok(talker)
-        }
+        Talker::open(self.calls.clone())
     }
 
     /// Returns the counters of the current session, or `None` if there is none.
     pub async fn stats(&self) -> Option<Stats> {
-        self.inspect(|core| core.supervisor.stats()).await?
+        self.inspect(|driver| driver.supervisor.stats()).await?
     }
 
     /// Returns the sums of the counters of all sessions, also after the end.
     pub async fn tally(&self) -> Tally {
-        self.inspect(Core::tally).await.unwrap_or_default()
+        self.inspect(Driver::tally).await.unwrap_or_default()
     }
 
-    /// Returns what is known of the newest socket, or `None` if there was none.
+    /// Returns the properties of the newest socket, or `None` if there was none.
     pub async fn socket_stats(&self) -> Option<SocketStats> {
-        self.inspect(|core| core.socket).await?
+        self.inspect(Driver::socket_stats).await?
     }
 
     /// Returns the newest times without a session, oldest first, at most
     /// [`MAX_OUTAGES`](tutk_session::MAX_OUTAGES). The last one may not have ended yet.
     pub async fn outages(&self) -> Vec<Outage> {
-        let outages = self.inspect(|core| core.supervisor.outages().cloned().collect());
+        let outages = self.inspect(|driver| driver.supervisor.outages().cloned().collect());
         outages.await.unwrap_or_default()
     }
 
@@ -140,42 +131,40 @@ impl Controller {
 
     /// Asks the task to close the session and to end. [`SupervisorEvent::Ended`] follows.
     pub async fn request_close(&self) {
-        // It fails if the task has already ended.
-        let _ = self.control.send(Control::Close).await;
+        // Fails if the task has already ended.
+        let _ = self.calls.send(Box::new(Driver::close)).await;
     }
 
     /// Closes the session, and waits until the camera was informed and the task has ended.
     pub async fn close(&self) {
         self.request_close().await;
-        self.control.closed().await;
+        self.calls.closed().await;
     }
 
     /// As [`request_close`](Self::request_close), without waiting. May have no effect while many
     /// calls wait.
     pub(crate) fn try_close(&self) {
-        let _ = self.control.try_send(Control::Close);
+        let _ = self.calls.try_send(Box::new(Driver::close));
     }
 
-    async fn ask<T>(
+    /// Returns `None` if the task has ended.
+    async fn call<T: Send + 'static>(
         &self,
-        control: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Control,
-    ) -> Result<T, Error> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.control.send(control(reply)).await;
-        sent.map_err(|_| Error::Closed)?;
-        answer.await.unwrap_or(Err(Error::Closed))
+        call: impl FnOnce(&mut Driver) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, result) = oneshot::channel();
+        let call = Box::new(|driver: &mut Driver| _ = reply.send(call(driver)));
+        self.calls.send(call).await.ok()?;
+        result.await.ok()
     }
 
-    async fn inspect<T: Send + 'static>(&self, read: fn(&Core) -> T) -> Option<T> {
-        let (reply, answer) = oneshot::channel();
-        let inspect = Control::Inspect(Box::new(move |core| _ = reply.send(read(core))));
-        if self.control.send(inspect).await.is_ok()
-            && let Ok(read) = answer.await
-        {
-            return Some(read);
+    /// As [`call`](Self::call), also after the end.
+    async fn inspect<T: Send + 'static>(&self, read: fn(&mut Driver) -> T) -> Option<T> {
+        if let Some(result) = self.call(read).await {
+            return Some(result);
         }
-        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        finished.as_ref().map(read)
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.as_mut().map(read)
     }
 }
 
@@ -183,7 +172,7 @@ impl fmt::Debug for Controller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Controller")
             .field("users", &self.users())
-            .field("ended", &self.control.is_closed())
+            .field("ended", &self.calls.is_closed())
             .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
 //! The task that gives a supervisor its socket, its clock and its name look-ups.
 
-use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -11,243 +11,164 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
 use tutk_session::hl_ioctl::Request;
 use tutk_session::{
-    Answer, CommandError, Connect, Demand, Event, MAX_REQUESTS, Supervisor, SupervisorEvent,
+    Answer, CommandError, Demand, Event, MAX_REQUESTS, Supervisor, SupervisorEvent,
     SupervisorOutput, Tally,
 };
 
 use crate::error::Error;
-use crate::lookup::Lookup;
-use crate::socket::{self, Inbox, ReceiveBuffer, SocketStats};
+use crate::lookup;
+use crate::socket::{self, SocketStats};
 use crate::talk::{Opening, TalkQueue};
 
 /// The most calls of [`Controller::request`](crate::Controller::request) that wait for their
 /// answers. It leaves room for other commands in the session's own queue.
 pub const MAX_AWAITED_REQUESTS: usize = MAX_REQUESTS / 2;
 
-/// What a controller asks for.
-pub(crate) enum Control {
-    Command(Request, Reply),
-    Talk(Opening),
-    Inspect(Box<dyn FnOnce(&Core) + Send>),
-    Close,
-}
+/// A call of a controller, which runs in the driver's task.
+pub(crate) type Call = Box<dyn FnOnce(&mut Driver) + Send>;
 
-/// What the sender of a command waits for.
-pub(crate) enum Reply {
-    Sent(oneshot::Sender<Result<(), Error>>),
-    Answer(oneshot::Sender<Result<Answer, Error>>),
-}
+/// The final state of a driver whose task has ended.
+pub(crate) type Finished = Arc<Mutex<Option<Driver>>>;
 
-/// The part of a driver that remains after its end.
-pub(crate) struct Core {
-    pub(crate) supervisor: Supervisor,
-    /// The newest socket.
-    pub(crate) socket: Option<SocketStats>,
-    /// The sum over all sockets.
-    kernel_drops: Option<u64>,
-}
-
-pub(crate) struct Driver<S> {
-    core: Core,
-    sink: S,
-    link: Option<Link>,
-    lookup: Option<Lookup>,
-    requests: PendingRequests,
-    talk: TalkQueue,
-}
-
-/// An open socket.
-struct Link {
-    socket: UdpSocket,
-    inbox: Inbox,
-}
+type Lookup = Pin<Box<dyn Future<Output = io::Result<SocketAddr>> + Send>>;
 
 type AnswerSender = oneshot::Sender<Result<Answer, Error>>;
 
-/// The commands under way, by code. Those of one code are answered in order.
-#[derive(Default)]
-struct PendingRequests(HashMap<u16, VecDeque<Option<AnswerSender>>>);
-
-impl Core {
-    pub(crate) fn tally(&self) -> Tally {
-        let mut tally = self.supervisor.tally();
-        tally.kernel_drops = self.kernel_drops;
-        tally
-    }
+pub(crate) struct Driver {
+    pub(crate) supervisor: Supervisor,
+    lookup: Option<Lookup>,
+    socket: Option<UdpSocket>,
+    /// The properties of the newest socket.
+    socket_stats: Option<SocketStats>,
+    /// The sum over all sockets.
+    kernel_drops: Option<u64>,
+    /// The codes of the commands that are not answered yet, oldest first. Those of one code are
+    /// answered in order.
+    requests: Vec<(u16, Option<AnswerSender>)>,
+    talk: TalkQueue,
 }
 
-impl<S: FnMut(SupervisorEvent) + Send> Driver<S> {
-    pub(crate) fn new(supervisor: Supervisor, sink: S) -> Self {
+impl Driver {
+    pub(crate) fn new(supervisor: Supervisor) -> Self {
         Self {
-            core: Core {
-                supervisor,
-                socket: None,
-                kernel_drops: None,
-            },
-            sink,
-            link: None,
+            supervisor,
             lookup: None,
-            requests: PendingRequests::default(),
+            socket: None,
+            socket_stats: None,
+            kernel_drops: None,
+            requests: Vec::new(),
             talk: TalkQueue::default(),
         }
     }
 
-    /// Runs until the supervisor has ended, and leaves the core in `finished`.
+    /// Runs until the supervisor has ended.
     pub(crate) async fn run(
         mut self,
-        mut control: mpsc::Receiver<Control>,
+        mut calls: mpsc::Receiver<Call>,
         mut demand: watch::Receiver<Demand>,
-        finished: Arc<Mutex<Option<Core>>>,
+        mut sink: impl FnMut(SupervisorEvent) + Send,
+        finished: Finished,
     ) {
+        let mut buffer = vec![0; socket::MAX_DATAGRAM];
         loop {
-            let deadline = match self.drain().await {
+            let deadline = match self.drain(&mut sink).await {
                 Ok(deadline) => deadline,
                 Err(ended) => {
                     // Before the last event, so that its receiver finds it.
-                    let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
-                    *finished = Some(self.core);
-                    drop(finished);
-                    return (self.sink)(ended);
+                    *finished.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+                    return sink(ended);
                 }
             };
             tokio::select! {
-                () = readable(self.link.as_mut()) => self.handle_datagrams(),
+                () = readable(self.socket.as_ref()) => self.receive(&mut buffer),
                 camera = resolved(self.lookup.as_mut()) => {
                     self.lookup = None;
-                    match camera {
-                        Ok(camera) => self.open(camera),
-                        Err(error) => {
-                            self.core.supervisor.handle_connect_failed(socket::now(), error);
-                        }
+                    match camera.and_then(|camera| self.open(camera)) {
+                        Ok(camera) => self.supervisor.handle_connected(socket::epoch(), camera),
+                        Err(error) => self.supervisor.handle_connect_failed(socket::now(), error),
                     }
                 }
                 () = tokio::time::sleep_until(deadline.into()) => {
-                    self.core.supervisor.handle_timeout(socket::now());
+                    self.supervisor.handle_timeout(socket::now());
                 }
-                say = self.talk.next() => self.talk.handle(&mut self.core.supervisor, say),
+                frame = self.talk.next() => self.talk.handle(&mut self.supervisor, frame),
                 Ok(()) = demand.changed() => {
                     let demand = *demand.borrow_and_update();
-                    self.core.supervisor.handle_demand(socket::now(), demand);
+                    self.supervisor.handle_demand(socket::now(), demand);
                 }
-                request = control.recv() => match request {
-                    Some(Control::Command(request, reply)) => self.command(request, reply),
-                    Some(Control::Talk(opening)) => {
-                        self.talk.start(&mut self.core.supervisor, opening);
-                    }
-                    Some(Control::Inspect(inspect)) => inspect(&self.core),
-                    Some(Control::Close) | None => self.core.supervisor.close(socket::now()),
+                call = calls.recv() => match call {
+                    Some(call) => call(&mut self),
+                    None => self.close(),
                 },
             }
         }
     }
 
     /// Does what the supervisor asks for. Returns the next deadline, or the last event.
-    async fn drain(&mut self) -> Result<Instant, SupervisorEvent> {
+    async fn drain(
+        &mut self,
+        sink: &mut (impl FnMut(SupervisorEvent) + Send),
+    ) -> Result<Instant, SupervisorEvent> {
         loop {
-            match self.core.supervisor.poll_output() {
-                SupervisorOutput::Connect(Connect { host, camera, .. }) => match host {
-                    Some(host) => self.lookup = Some(Lookup::new(host, camera)),
-                    None => self.open(camera),
-                },
+            match self.supervisor.poll_output() {
+                SupervisorOutput::Connect(connect) => {
+                    self.lookup = Some(Box::pin(lookup::resolve(connect)));
+                }
                 SupervisorOutput::Transmit(datagram) => {
-                    if let Some(link) = &self.link {
-                        socket::send(&link.socket, datagram).await;
+                    if let Some(socket) = &self.socket {
+                        socket::send(socket, datagram).await;
                     }
                 }
-                SupervisorOutput::CloseSocket => (self.link, self.lookup) = (None, None),
+                SupervisorOutput::CloseSocket => {
+                    self.update_socket_stats();
+                    (self.socket, self.lookup) = (None, None);
+                }
                 SupervisorOutput::Event(event) => {
-                    self.look_at(&event);
+                    self.handle_event(&event);
                     if matches!(event, SupervisorEvent::Ended(_)) {
                         return Err(event);
                     }
-                    (self.sink)(event);
+                    sink(event);
                 }
                 SupervisorOutput::Timeout(deadline) => return Ok(deadline),
             }
         }
     }
 
-    fn open(&mut self, camera: SocketAddr) {
-        match Link::open(camera) {
-            Ok((link, stats)) => {
-                self.link = Some(link);
-                self.core.socket = Some(stats);
-                self.core.kernel_drops = self.core.kernel_drops.or(stats.kernel_drops);
-                self.core
-                    .supervisor
-                    .handle_connected(socket::epoch(), camera);
-            }
-            Err(error) => {
-                let now = socket::now();
-                self.core.supervisor.handle_connect_failed(now, error);
-            }
-        }
+    fn open(&mut self, camera: SocketAddr) -> io::Result<SocketAddr> {
+        self.socket = Some(socket::bind(socket::any_for(camera))?);
+        self.socket_stats = None;
+        self.socket_stats().map(socket::warn_if_small);
+        Ok(camera)
     }
 
-    fn handle_datagrams(&mut self) {
-        let Some(Link { socket, inbox }) = &mut self.link else {
-            return;
-        };
-        let now = socket::now();
-        while let Some((from, datagram)) = inbox.next(socket) {
-            self.core.supervisor.handle_datagram(now, from, datagram);
-        }
-        if let Some(stats) = &mut self.core.socket
-            && let (Some(of_socket), Some(sum)) =
-                (&mut stats.kernel_drops, &mut self.core.kernel_drops)
-        {
-            *sum += inbox.kernel_drops() - *of_socket;
-            *of_socket = inbox.kernel_drops();
-        }
-    }
-
-    fn command(&mut self, request: Request, reply: Reply) {
-        let code = request.code;
-        let awaited = self.requests.awaited();
-        let now = socket::now();
-        let result = match reply {
-            Reply::Answer(_) if awaited >= MAX_AWAITED_REQUESTS => {
-                Err(Error::TooManyRequests(awaited))
-            }
-            _ => match self.core.supervisor.command(now, request) {
-                Ok(()) => Ok(()),
-                Err(CommandError::NotConnected) => Err(Error::NotConnected),
-                Err(_) => Err(Error::TooManyRequests(MAX_REQUESTS)),
-            },
-        };
-        // A caller that no longer waits does not need the reply.
-        match (reply, result) {
-            (Reply::Answer(reply), Ok(())) => self.requests.push(code, Some(reply)),
-            (Reply::Answer(reply), Err(error)) => _ = reply.send(Err(error)),
-            (Reply::Sent(reply), result) => {
-                if result.is_ok() {
-                    self.requests.push(code, None);
-                }
-                let _ = reply.send(result);
-            }
+    fn receive(&mut self, buffer: &mut [u8]) {
+        if let Some(socket) = &self.socket {
+            let now = socket::now();
+            socket::receive(socket, buffer, |from, datagram| {
+                self.supervisor.handle_datagram(now, from, datagram);
+            });
         }
     }
 
     /// Passes an event to those who wait for it.
-    fn look_at(&mut self, event: &SupervisorEvent) {
+    fn handle_event(&mut self, event: &SupervisorEvent) {
         match event {
             SupervisorEvent::Session(Event::Authenticated(_)) => {
-                for request in self.core.supervisor.greeting() {
-                    self.requests.push(request.code, None);
-                }
+                let greeting = self.supervisor.greeting().iter();
+                self.requests
+                    .extend(greeting.map(|request| (request.code, None)));
             }
             SupervisorEvent::Session(Event::Answer(answer)) => {
-                let code = answer.code.wrapping_sub(1);
-                self.requests.answer(code, || Ok(answer.clone()));
+                self.answered(answer.code.wrapping_sub(1), || Ok(answer.clone()));
             }
             &SupervisorEvent::Session(Event::Unanswered { code }) => {
-                self.requests
-                    .answer(code, || Err(Error::Unanswered { code }));
+                self.answered(code, || Err(Error::Unanswered { code }));
             }
             SupervisorEvent::Session(Event::Talk(event)) => {
-                self.talk.handle_event(&mut self.core.supervisor, event);
+                self.talk.handle_event(&mut self.supervisor, event);
             }
-            SupervisorEvent::Connecting => self.core.kernel_drops = None,
+            SupervisorEvent::Connecting => self.kernel_drops = None,
             SupervisorEvent::Disconnected(_) | SupervisorEvent::Idle => {
                 self.session_ended(&Error::NotConnected);
             }
@@ -256,58 +177,83 @@ impl<S: FnMut(SupervisorEvent) + Send> Driver<S> {
         }
     }
 
-    fn session_ended(&mut self, error: &Error) {
-        self.requests.fail(error);
-        self.talk.end_all(error);
-    }
-}
-
-impl Link {
-    fn open(camera: SocketAddr) -> io::Result<(Self, SocketStats)> {
-        let socket = socket::bind(socket::any_for(camera))?;
-        let receive_buffer = ReceiveBuffer::of(&socket);
-        receive_buffer.warn_if_small();
-        let stats = SocketStats {
-            receive_buffer,
-            kernel_drops: socket::count_drops(&socket).then_some(0),
-        };
-        let inbox = Inbox::new();
-        Ok((Self { socket, inbox }, stats))
-    }
-}
-
-impl PendingRequests {
-    fn awaited(&self) -> usize {
-        self.0.values().flatten().flatten().count()
-    }
-
-    fn push(&mut self, code: u16, reply: Option<oneshot::Sender<Result<Answer, Error>>>) {
-        self.0.entry(code).or_default().push_back(reply);
-    }
-
     /// Replies to the oldest command of this code.
-    fn answer(&mut self, code: u16, answer: impl FnOnce() -> Result<Answer, Error>) {
-        let Some(requests) = self.0.get_mut(&code) else {
-            return;
-        };
-        if let Some(Some(reply)) = requests.pop_front() {
+    fn answered(&mut self, code: u16, answer: impl FnOnce() -> Result<Answer, Error>) {
+        let oldest = self.requests.iter().position(|&(of, _)| of == code);
+        if let Some((_, Some(reply))) = oldest.map(|at| self.requests.remove(at)) {
+            // A caller that no longer waits does not need the reply.
             let _ = reply.send(answer());
         }
-        if requests.is_empty() {
-            self.0.remove(&code);
-        }
     }
 
-    fn fail(&mut self, error: &Error) {
-        for reply in self.0.drain().flat_map(|(_, requests)| requests).flatten() {
+    fn session_ended(&mut self, error: &Error) {
+        for reply in self.requests.drain(..).filter_map(|(_, reply)| reply) {
             let _ = reply.send(Err(error.clone()));
+        }
+        self.talk.end_all(error);
+    }
+
+    fn update_socket_stats(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        let stats = socket::stats(socket);
+        let before = self.socket_stats.replace(stats);
+        if let Some(drops) = stats.kernel_drops {
+            let before = before.and_then(|stats| stats.kernel_drops).unwrap_or(0);
+            *self.kernel_drops.get_or_insert(0) += drops.saturating_sub(before);
         }
     }
 }
 
-async fn readable(link: Option<&mut Link>) {
-    match link {
-        Some(Link { socket, inbox }) => inbox.receive(socket).await,
+/// The calls of a controller.
+impl Driver {
+    pub(crate) fn command(&mut self, request: Request) -> Result<(), Error> {
+        let code = request.code;
+        match self.supervisor.command(socket::now(), request) {
+            Ok(()) => self.requests.push((code, None)),
+            Err(CommandError::NotConnected) => return Err(Error::NotConnected),
+            Err(_) => return Err(Error::TooManyRequests(MAX_REQUESTS)),
+        }
+        Ok(())
+    }
+
+    /// Sends a command, and replies when it is answered.
+    pub(crate) fn request(&mut self, request: Request, reply: AnswerSender) {
+        let awaited = self.requests.iter().filter(|(_, reply)| reply.is_some());
+        let sent = match awaited.count() {
+            MAX_AWAITED_REQUESTS.. => Err(Error::TooManyRequests(MAX_AWAITED_REQUESTS)),
+            _ => self.command(request),
+        };
+        match (sent, self.requests.last_mut()) {
+            (Ok(()), Some((_, awaited))) => *awaited = Some(reply),
+            (Ok(()), None) => {}
+            (Err(error), _) => _ = reply.send(Err(error)),
+        }
+    }
+
+    pub(crate) fn start_talk(&mut self, opening: Opening) {
+        self.talk.start(&mut self.supervisor, opening);
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.supervisor.close(socket::now());
+    }
+
+    pub(crate) fn tally(&mut self) -> Tally {
+        self.update_socket_stats();
+        let mut tally = self.supervisor.tally();
+        tally.kernel_drops = self.kernel_drops;
+        tally
+    }
+
+    pub(crate) fn socket_stats(&mut self) -> Option<SocketStats> {
+        self.update_socket_stats();
+        self.socket_stats
+    }
+}
+
+async fn readable(socket: Option<&UdpSocket>) {
+    match socket {
+        Some(socket) => socket::readable(socket).await,
         None => pending().await,
     }
 }

@@ -12,8 +12,6 @@ mod discover;
 mod driver;
 mod error;
 mod lookup;
-#[cfg(feature = "simulator")]
-mod netem;
 mod session;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -21,14 +19,12 @@ mod socket;
 mod talk;
 
 pub use controller::{Controller, Lease, spawn};
-pub use discover::discover;
+pub use discover::{discover, discover_by_plan};
 pub use driver::MAX_AWAITED_REQUESTS;
 pub use error::Error;
-#[cfg(feature = "simulator")]
-pub use netem::Impairment;
 pub use session::{EVENT_QUEUE, Session, connect};
-pub use socket::{ReceiveBuffer, SocketStats};
-pub use talk::{TalkSound, Talker};
+pub use socket::{RECEIVE_BUFFER, SocketStats};
+pub use talk::Talker;
 pub use tutk_session;
 #[cfg(feature = "simulator")]
 pub use {

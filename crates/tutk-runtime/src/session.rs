@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use tokio::sync::mpsc;
-use tutk_session::video_reassembly::StreamKind;
-use tutk_session::{ContinuousFrame, Event, SupervisorConfig, SupervisorEvent, Tally};
+use tutk_session::{
+    ContinuousFrame, Event, OverflowFilter, SupervisorConfig, SupervisorEvent, Tally,
+};
 
 use crate::controller::{Controller, spawn};
 use crate::error::Error;
@@ -69,8 +70,7 @@ impl Session {
         let mut queue = EventQueue {
             events: sender,
             overrun: Arc::clone(&overrun),
-            awaiting_key_frame: false,
-            discontinuity: [false; 2],
+            filter: OverflowFilter::default(),
         };
         Ok(Self {
             events,
@@ -162,36 +162,26 @@ impl Drop for Session {
 struct EventQueue {
     events: mpsc::Sender<SupervisorEvent>,
     overrun: Arc<AtomicU64>,
-    /// Video frames are dropped until the next key frame.
-    awaiting_key_frame: bool,
-    /// The first frame of video or audio after a gap was dropped: the next one is marked.
-    discontinuity: [bool; 2],
+    filter: OverflowFilter,
 }
 
 impl EventQueue {
     fn push(&mut self, mut event: SupervisorEvent) {
-        if let SupervisorEvent::Frame(next) = &mut event {
-            let full = self.events.capacity() <= RESERVED;
-            let video = next.frame.stream() == StreamKind::Video;
-            let waits = video && self.awaiting_key_frame && !next.frame.is_key();
-            let [of_video, of_audio] = &mut self.discontinuity;
-            let discontinuity = if video { of_video } else { of_audio };
-            *discontinuity |= next.discontinuity;
-            if full || waits {
-                self.awaiting_key_frame |= video;
-                self.overrun.fetch_add(1, Ordering::Relaxed);
-                return;
+        let capacity = self.events.capacity();
+        let fits = match &mut event {
+            SupervisorEvent::Frame(frame) => {
+                if !self.filter.accepts(frame, capacity <= RESERVED) {
+                    self.overrun.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                true
             }
-            self.awaiting_key_frame &= !video;
-            next.discontinuity = std::mem::take(discontinuity);
-        }
-        let ended = matches!(event, SupervisorEvent::Ended(_));
-        let refused = self.events.capacity() <= 1 && !ended;
-        if refused || self.events.try_send(event).is_err() {
-            // A closed channel means that the session was dropped.
-            if !self.events.is_closed() {
-                tracing::warn!("the event queue is full: an event was dropped");
-            }
+            SupervisorEvent::Ended(_) => true,
+            _ => capacity > 1,
+        };
+        // A closed channel means that the session was dropped.
+        if (!fits || self.events.try_send(event).is_err()) && !self.events.is_closed() {
+            tracing::warn!("the event queue is full: an event was dropped");
         }
     }
 }

@@ -1,50 +1,45 @@
 //! Audio to the camera, paced by its timestamps.
 
+use std::future::pending;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tutk_session::{AudioFlags, Codec, Supervisor, TalkError, TalkEvent, TalkFrame};
+use tutk_session::{Supervisor, TalkError, TalkEvent, TalkFrame};
 
+use crate::driver::Call;
 use crate::error::Error;
 use crate::socket;
-
-/// An audio frame for the camera (docs/protocol.md, section 11).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TalkSound {
-    /// The codec. It must be the one that the camera itself sends.
-    pub codec: Codec,
-    /// The sample rate, sample width and channels. They must be those that the camera itself sends.
-    pub flags: AudioFlags,
-    /// The time of the first sample, from any origin.
-    pub timestamp: Duration,
-    /// The encoded frame.
-    pub data: Vec<u8>,
-}
 
 /// An open audio channel to the camera. Dropping it closes the channel, as [`finish`](Self::finish)
 /// does, but without waiting.
 #[derive(Debug)]
 pub struct Talker {
-    sounds: mpsc::Sender<Say>,
-    /// How the channel was closed, once it is.
-    end: watch::Receiver<Option<Result<(), Error>>>,
+    frames: mpsc::Sender<QueuedFrame>,
+    state: watch::Receiver<TalkState>,
     /// When the first frame was sent, and its timestamp.
     origin: Option<(Instant, Duration)>,
 }
 
-/// A frame, and where to report if it was sent.
+/// A frame, its data, and where to report if it was sent.
 #[derive(Debug)]
-pub(crate) struct Say {
-    sound: TalkSound,
-    reply: oneshot::Sender<Result<(), TalkError>>,
+pub(crate) struct QueuedFrame(
+    TalkFrame<'static>,
+    Vec<u8>,
+    oneshot::Sender<Result<(), TalkError>>,
+);
+
+#[derive(Debug)]
+enum TalkState {
+    Opening,
+    Open,
+    Ended(Result<(), Error>),
 }
 
 /// The driver's side of a [`Talker`].
 #[derive(Debug)]
 pub(crate) struct Opening {
-    sounds: mpsc::Receiver<Say>,
-    ready: Option<oneshot::Sender<Result<(), Error>>>,
-    end: watch::Sender<Option<Result<(), Error>>>,
+    frames: mpsc::Receiver<QueuedFrame>,
+    state: watch::Sender<TalkState>,
 }
 
 /// The talkers of a driver. At most one has the audio channel.
@@ -57,22 +52,26 @@ pub(crate) struct TalkQueue {
 }
 
 impl Talker {
-    /// A talker, its other side, and a receiver that reports when the camera is ready.
-    pub(crate) fn new() -> (Self, Opening, oneshot::Receiver<Result<(), Error>>) {
-        let (sounds, receiver) = mpsc::channel(1);
-        let (ready, is_ready) = oneshot::channel();
-        let (ended, end) = watch::channel(None);
-        let opening = Opening {
-            sounds: receiver,
-            ready: Some(ready),
-            end: ended,
-        };
-        let talker = Self {
-            sounds,
-            end,
+    /// Opens the channel and waits until the camera is ready.
+    pub(crate) async fn open(calls: mpsc::Sender<Call>) -> Result<Self, Error> {
+        let (sender, frames) = mpsc::channel(1);
+        let (state, mut receiver) = watch::channel(TalkState::Opening);
+        let opening = Opening { frames, state };
+        let call = calls.send(Box::new(|driver| driver.start_talk(opening)));
+        call.await.map_err(|_| Error::Closed)?;
+        // The driver ends if there is no other sender.
+        drop(calls);
+        let state = receiver.wait_for(|state| !matches!(state, TalkState::Opening));
+        match &*state.await.map_err(|_| Error::Closed)? {
+            TalkState::Ended(Err(error)) => return Err(error.clone()),
+            TalkState::Ended(Ok(())) => return Err(TalkError::Closed.into()),
+            TalkState::Opening | TalkState::Open => {}
+        }
+        Ok(Self {
+            frames: sender,
+            state: receiver,
             origin: None,
-        };
-        (talker, opening, is_ready)
+        })
     }
 
     /// Sends a frame when it is due: frames are as far apart as their timestamps. Not cancel-safe:
@@ -81,25 +80,30 @@ impl Talker {
     /// # Errors
     /// [`Error::Talk`] if the camera has closed the channel, or if the frame is too long (others
     /// may follow); [`Error::NotConnected`] or [`Error::Closed`] if the session has ended.
-    pub async fn send(&mut self, sound: TalkSound) -> Result<(), Error> {
-        let (began, first) = *self
-            .origin
-            .get_or_insert_with(|| (socket::now(), sound.timestamp));
-        let due = began + sound.timestamp.saturating_sub(first);
+    pub async fn send(&mut self, frame: TalkFrame<'_>) -> Result<(), Error> {
+        let first = (socket::now(), frame.timestamp);
+        let (began, first) = *self.origin.get_or_insert(first);
+        let due = began + frame.timestamp.saturating_sub(first);
         tokio::select! {
             biased;
-            end = ended(&mut self.end) => return Err(end.err().unwrap_or(TalkError::Closed.into())),
+            result = ended(&mut self.state) => return Err(closed(result)),
             () = tokio::time::sleep_until(due.into()) => {}
         }
         let (reply, sent) = oneshot::channel();
-        if self.sounds.send(Say { sound, reply }).await.is_ok()
+        let empty = TalkFrame {
+            codec: frame.codec,
+            flags: frame.flags,
+            timestamp: frame.timestamp,
+            data: &[],
+        };
+        let queued = QueuedFrame(empty, frame.data.to_vec(), reply);
+        if self.frames.send(queued).await.is_ok()
             && let Ok(sent) = sent.await
             && sent != Err(TalkError::NotReady)
         {
             return sent.map_err(Error::from);
         }
-        let end = ended(&mut self.end).await;
-        Err(end.err().unwrap_or(TalkError::Closed.into()))
+        Err(closed(ended(&mut self.state).await))
     }
 
     /// Closes the channel and waits until the camera has confirmed it.
@@ -108,26 +112,27 @@ impl Talker {
     /// [`Error::Talk`] if the camera had closed the channel before; [`Error::NotConnected`] or
     /// [`Error::Closed`] if the session has ended.
     pub async fn finish(mut self) -> Result<(), Error> {
-        drop(self.sounds);
-        ended(&mut self.end).await
+        drop(self.frames);
+        ended(&mut self.state).await
     }
 }
 
 /// Waits until the channel is closed.
-async fn ended(end: &mut watch::Receiver<Option<Result<(), Error>>>) -> Result<(), Error> {
-    match end.wait_for(Option::is_some).await {
-        Ok(end) => end.clone().unwrap_or(Ok(())),
-        Err(_) => Err(Error::Closed),
+async fn ended(state: &mut watch::Receiver<TalkState>) -> Result<(), Error> {
+    let ended = |state: &TalkState| matches!(state, TalkState::Ended(_));
+    match state.wait_for(ended).await.as_deref() {
+        Ok(TalkState::Ended(result)) => result.clone(),
+        _ => Err(Error::Closed),
     }
 }
 
+fn closed(result: Result<(), Error>) -> Error {
+    result.err().unwrap_or(TalkError::Closed.into())
+}
+
 impl Opening {
-    /// Reports the end to the talker, which may be gone.
-    fn end(self, result: Result<(), Error>) {
-        match self.ready {
-            Some(ready) => _ = ready.send(result),
-            None => _ = self.end.send(Some(result)),
-        }
+    fn end(&self, result: Result<(), Error>) {
+        self.state.send_replace(TalkState::Ended(result));
     }
 }
 
@@ -146,41 +151,30 @@ impl TalkQueue {
     }
 
     /// The next frame of the current talker, or `None` if that is gone. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Option<Say> {
+    pub(crate) async fn next(&mut self) -> Option<QueuedFrame> {
         match &mut self.current {
-            Some(current) if !self.stopping => current.sounds.recv().await,
-            _ => std::future::pending().await,
+            Some(current) if !self.stopping => current.frames.recv().await,
+            _ => pending().await,
         }
     }
 
     /// Handles what [`next`](Self::next) returned.
-    pub(crate) fn handle(&mut self, supervisor: &mut Supervisor, say: Option<Say>) {
-        let Some(Say { sound, reply }) = say else {
+    pub(crate) fn handle(&mut self, supervisor: &mut Supervisor, frame: Option<QueuedFrame>) {
+        let Some(QueuedFrame(frame, data, reply)) = frame else {
             self.stopping = true;
             return supervisor.stop_talk(socket::now());
         };
-        let sent = supervisor.send_talk(TalkFrame {
-            codec: sound.codec,
-            flags: sound.flags,
-            timestamp: sound.timestamp,
-            data: &sound.data,
-        });
+        let data = &data;
+        let sent = supervisor.send_talk(TalkFrame { data, ..frame });
         // A talker that no longer waits does not need the result.
         let _ = reply.send(sent);
     }
 
     pub(crate) fn handle_event(&mut self, supervisor: &mut Supervisor, event: &TalkEvent) {
-        match event {
-            TalkEvent::Ready => {
-                let ready = self
-                    .current
-                    .as_mut()
-                    .and_then(|current| current.ready.take());
-                if let Some(ready) = ready {
-                    let _ = ready.send(Ok(()));
-                }
-            }
-            TalkEvent::Ended(result) => {
+        match (event, &self.current) {
+            (TalkEvent::Ready, Some(current)) => _ = current.state.send_replace(TalkState::Open),
+            (TalkEvent::Ready, None) => {}
+            (TalkEvent::Ended(result), _) => {
                 if let Some(current) = self.current.take() {
                     current.end(result.clone().map_err(Error::from));
                 }

@@ -1,15 +1,13 @@
-//! Allocations: none for a datagram, and no memory, task or socket that stays after two hundred
-//! disconnects. Allocations of C code (aws-lc-rs) are not counted.
+//! Received datagrams do not allocate, and two hundred disconnects leave no memory, task or socket
+//! behind. Allocations of C code (aws-lc-rs) are not counted.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::alloc::System;
 use std::time::Duration;
 
-use common::{camera, client, clip, loopback, served};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use testkit::runtime::{camera, client, clip, loopback, served};
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
 use tutk_runtime::tutk_session::{MAX_OUTAGES, ReconnectPolicy, SupervisorConfig, SupervisorEvent};
@@ -21,7 +19,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const DISCONNECTS: usize = 200;
 
-/// The most bytes that may stay: a dozen for each disconnect.
+/// The largest number of bytes that may remain: a dozen for each disconnect.
 const LIMIT: isize = 12 * DISCONNECTS as isize;
 
 /// The number of tasks and open files.
@@ -64,9 +62,9 @@ async fn allocations() {
     disconnects_leave_nothing_behind().await;
 }
 
-/// Malformed datagrams, so that only their way from the socket is measured.
+/// The datagrams are malformed, so that only their reception is measured.
 async fn datagrams_allocate_nothing() {
-    /// This many fit into any buffer.
+    /// This number fits into any receive buffer.
     const BURST: usize = 50;
     const BURSTS: usize = 100;
     let mut server = served(camera(&clip(1)));

@@ -9,14 +9,11 @@
     reason = "tests fail by panicking"
 )]
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::relay::Relay;
-use common::{camera, check, client, clip, left, served, served_at};
 use futures_lite::StreamExt as _;
+use testkit::runtime::{Relay, camera, check, client, clip, left, served, served_at};
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_runtime::tutk_session::hl_ioctl::{Command as _, Request};
@@ -32,8 +29,8 @@ const SOUND_OFF: MediaControl = MediaControl {
     switch: Switch::Off,
 };
 
-/// Frames per second, and what that makes of a frame.
 const FPS: u8 = 20;
+/// The duration of a frame.
 const FRAME: Duration = Duration::from_millis(50);
 
 /// Without jitter.
@@ -172,7 +169,7 @@ async fn reconnects_after_camera_reboot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_consumer_does_not_shorten_a_gap() {
+async fn slow_consumer_does_not_change_the_gap() {
     let clip = clip(FPS);
     let mut server = served(camera(&clip));
     let address = server.local_addr();

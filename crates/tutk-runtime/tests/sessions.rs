@@ -1,4 +1,5 @@
-//! Sessions over real UDP sockets on loopback.
+//! Sessions over real UDP sockets on loopback. Tokio's clock is paused: it jumps to the next timer
+//! when every task waits.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,29 +7,21 @@
     reason = "tests fail by panicking"
 )]
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr};
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{camera, check, client, client_in, clip, left, loopback, served};
 use futures_lite::StreamExt as _;
-use tokio::sync::oneshot;
+use testkit::runtime::{camera, check, client, client_in, clip, left, served};
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_runtime::tutk_session::hl_ioctl::{ChallengeStatus, Command as _, Request};
-use tutk_runtime::tutk_session::{
-    Dialect, Error as SessionError, Event, Phase, SupervisorEvent, Target, Uid,
-};
-use tutk_runtime::tutk_simulator::LeaveReason;
-use tutk_runtime::{
-    EVENT_QUEUE, Error, Impairment, MAX_AWAITED_REQUESTS, Session, connect, discover, simulate,
-};
+use tutk_runtime::tutk_session::{Dialect, Error as SessionError, Event, Phase, SupervisorEvent};
+use tutk_runtime::tutk_simulator::{Impairment, LeaveReason};
+use tutk_runtime::{EVENT_QUEUE, Error, MAX_AWAITED_REQUESTS, Session, connect, simulate};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn connects_streams_and_closes() {
     let clip = clip(50);
     for dialect in Dialect::ALL {
@@ -49,7 +42,7 @@ async fn connects_streams_and_closes() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn reports_every_phase() {
     let server = served(camera(&clip(50)));
     let mut session = Session::start(client(server.local_addr())).unwrap();
@@ -78,7 +71,7 @@ async fn reports_every_phase() {
     session.close().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn serves_several_clients_at_once() {
     let clip = clip(50);
     let mut server = served(camera(&clip));
@@ -108,7 +101,7 @@ async fn serves_several_clients_at_once() {
     assert_eq!(gone.len(), 6);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn dropped_session_is_closed_at_the_camera() {
     let mut config = camera(&clip(50));
     config.max_clients = 1;
@@ -122,7 +115,7 @@ async fn dropped_session_is_closed_at_the_camera() {
             phase: Phase::Session,
             ..
         })) => {}
-        other => panic!("there was room for a second: {other:?}"),
+        other => panic!("a second client was accepted: {other:?}"),
     }
 
     drop(first);
@@ -131,7 +124,7 @@ async fn dropped_session_is_closed_at_the_camera() {
     assert_eq!(third.try_next().await.unwrap().unwrap().frame.number, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn commands_are_answered() {
     let server = served(camera(&clip(50)));
     let session = connect(client(server.local_addr())).await.unwrap();
@@ -189,7 +182,7 @@ async fn futures<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> V
     done.into_iter().flatten().collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn stream_ends_with_an_error_when_the_camera_closes() {
     for impairment in [
         Impairment::default(),
@@ -199,7 +192,9 @@ async fn stream_ends_with_an_error_when_the_camera_closes() {
             ..Impairment::default()
         },
     ] {
-        let server = simulate(camera(&clip(50)), loopback(), impairment).unwrap();
+        let mut config = camera(&clip(50));
+        config.impairment = impairment;
+        let server = served(config);
         let mut session = connect(client(server.local_addr())).await.unwrap();
         session.try_next().await.unwrap().unwrap();
         server.close().await;
@@ -254,7 +249,7 @@ async fn full_queue_keeps_room_for_the_end() {
     drop(server);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refusal_names_its_phase() {
     let mut config = camera(&clip(50));
     config.status = ChallengeStatus::Updating;
@@ -267,31 +262,28 @@ async fn refusal_names_its_phase() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn port_in_use_is_an_error() {
     let server = served(camera(&clip(50)));
-    match simulate(
-        camera(&clip(50)),
-        server.local_addr(),
-        Impairment::default(),
-    ) {
+    match simulate(camera(&clip(50)), server.local_addr()) {
         Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
         other => panic!("{other:?}"),
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn streams_over_a_lossy_network() {
     let clip = clip(50);
     let mut lost = 0;
     for (seed, dialect) in (1..=4).zip(Dialect::ALL.into_iter().cycle()) {
-        let impairment = Impairment {
+        let mut config = camera(&clip);
+        config.impairment = Impairment {
             loss: 0.1,
             reorder: 0.1,
             duplicate: 0.1,
             seed,
         };
-        let server = simulate(camera(&clip), loopback(), impairment).unwrap();
+        let server = served(config);
         let mut session = connect(client_in(server.local_addr(), dialect))
             .await
             .unwrap();
@@ -306,37 +298,4 @@ async fn streams_over_a_lossy_network() {
         session.close().await.unwrap();
     }
     assert!(lost > 0, "the network lost nothing");
-}
-
-#[tokio::test]
-async fn discovers_cameras_in_every_dialect() {
-    let server = served(camera(&clip(50)));
-    let target = |uid, auth_key| Target {
-        address: server.local_addr(),
-        uid,
-        auth_key,
-    };
-    let (found, mut all_found) = oneshot::channel();
-    let mut found = Some(found);
-    let mut seen = Vec::new();
-    // A cc51 camera answers only to its own UID and AuthKey.
-    let credentials = common::credentials();
-    let targets = vec![
-        target(Uid::default(), None),
-        target(credentials.uid, Some(credentials.auth_key.clone())),
-    ];
-    let discovery = discover(targets, Duration::from_secs(60), |camera| {
-        assert_eq!(camera.uid, common::credentials().uid);
-        assert_eq!(camera.address, server.local_addr());
-        assert_eq!(camera.address.ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
-        seen.push(camera.dialect);
-        if seen.len() == Dialect::ALL.len() {
-            found.take().unwrap().send(()).unwrap();
-        }
-    });
-    tokio::select! {
-        result = discovery => panic!("not all found: {result:?}"),
-        result = &mut all_found => result.unwrap(),
-    }
-    assert!(Dialect::ALL.iter().all(|dialect| seen.contains(dialect)));
 }

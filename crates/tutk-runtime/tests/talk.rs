@@ -1,4 +1,4 @@
-//! Two-way audio over real UDP sockets on loopback.
+//! Audio to the camera over real UDP sockets on loopback. Tokio's clock is paused.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,45 +6,48 @@
     reason = "tests fail by panicking"
 )]
 
-mod common;
-
 use std::time::Duration;
 
-use common::{camera, client_in, clip, served};
-use tutk_runtime::tutk_session::{AudioFlags, Codec, Dialect, TalkError};
-use tutk_runtime::tutk_simulator::{Heard, SimulatorEvent};
-use tutk_runtime::{Error, SimulatedCamera, TalkSound, Talker, connect};
+use testkit::runtime::{camera, client_in, clip, served};
+use tutk_runtime::tutk_session::{AudioFlags, Codec, Dialect, TalkError, TalkFrame};
+use tutk_runtime::tutk_simulator::{ReceivedAudio, SimulatorEvent};
+use tutk_runtime::{Error, SimulatedCamera, Talker, connect};
 
 const FRAME: Duration = Duration::from_millis(5);
 
-fn sound(number: u32) -> TalkSound {
-    TalkSound {
+fn data(number: u32) -> [u8; 160] {
+    [u8::try_from(number).unwrap(); 160]
+}
+
+async fn send(talker: &mut Talker, number: u32, data: &[u8]) -> Result<(), Error> {
+    let frame = TalkFrame {
         codec: Codec::Pcmu,
         flags: AudioFlags::new(8_000, 16, 1).unwrap(),
         timestamp: FRAME * number,
-        data: vec![u8::try_from(number).unwrap(); 160],
-    }
+        data,
+    };
+    talker.send(frame).await
 }
 
-async fn say(talker: &mut Talker, frames: std::ops::Range<u32>) {
+async fn send_all(talker: &mut Talker, frames: std::ops::Range<u32>) {
     for number in frames {
-        talker.send(sound(number)).await.unwrap();
+        send(talker, number, &data(number)).await.unwrap();
     }
 }
 
 /// The frames that the camera received until the channel was closed.
-async fn heard(server: &mut SimulatedCamera) -> Vec<Heard> {
-    let mut heard = Vec::new();
+async fn received(server: &mut SimulatedCamera) -> Vec<ReceivedAudio> {
+    let mut received = Vec::new();
     loop {
         match server.next_event().await.unwrap() {
-            SimulatorEvent::Heard { sound, .. } => heard.push(sound),
-            SimulatorEvent::TalkEnded { .. } => return heard,
+            SimulatorEvent::AudioReceived { frame, .. } => received.push(frame),
+            SimulatorEvent::TalkEnded { .. } => return received,
             _ => {}
         }
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn camera_receives_every_frame() {
     for dialect in Dialect::ALL {
         let mut server = served(camera(&clip(50)));
@@ -55,14 +58,14 @@ async fn camera_receives_every_frame() {
             let began = tokio::time::Instant::now();
             let mut talker = session.talk().await.unwrap();
             assert!(matches!(session.talk().await, Err(Error::AlreadyTalking)));
-            say(&mut talker, 0..40).await;
+            send_all(&mut talker, 0..40).await;
             // Frames are paced by their timestamps.
             assert!(began.elapsed() >= FRAME * 39, "{dialect}");
             talker.finish().await.unwrap();
-            let heard = heard(&mut server).await;
-            assert_eq!(heard.len(), 40, "{dialect}");
-            for (frame, number) in heard.into_iter().zip(0..) {
-                assert_eq!(frame.data, sound(number).data);
+            let received = received(&mut server).await;
+            assert_eq!(received.len(), 40, "{dialect}");
+            for (frame, number) in received.into_iter().zip(0..) {
+                assert_eq!(frame.data[..], data(number));
                 assert_eq!(frame.timestamp, FRAME * number);
             }
         }
@@ -70,43 +73,39 @@ async fn camera_receives_every_frame() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn refuses_a_frame_that_is_too_long() {
     let mut server = served(camera(&clip(50)));
     let session = connect(client_in(server.local_addr(), &Dialect::TRANSCODE))
         .await
         .unwrap();
     let mut talker = session.talk().await.unwrap();
-    let long = TalkSound {
-        data: vec![0; 5_000],
-        ..sound(0)
-    };
-    let error = talker.send(long).await.unwrap_err();
+    let error = send(&mut talker, 0, &[0; 5_000]).await.unwrap_err();
     assert!(
         matches!(error, Error::Talk(TalkError::TooLong { .. })),
         "{error}"
     );
-    say(&mut talker, 1..3).await;
+    send_all(&mut talker, 1..3).await;
     // Dropping the talker closes the channel, too.
     drop(talker);
-    assert_eq!(heard(&mut server).await.len(), 2);
+    assert_eq!(received(&mut server).await.len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn talker_ends_with_the_session() {
     let server = served(camera(&clip(50)));
     let session = connect(client_in(server.local_addr(), &Dialect::CC51))
         .await
         .unwrap();
     let mut talker = session.talk().await.unwrap();
-    say(&mut talker, 0..2).await;
+    send_all(&mut talker, 0..2).await;
     session.close().await.unwrap();
-    let error = talker.send(sound(2)).await.unwrap_err();
+    let error = send(&mut talker, 2, &data(2)).await.unwrap_err();
     assert!(matches!(error, Error::Closed), "{error}");
     assert!(matches!(talker.finish().await, Err(Error::Closed)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn reports_a_camera_without_a_speaker() {
     let mut config = camera(&clip(50));
     config.speaker = false;

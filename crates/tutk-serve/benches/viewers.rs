@@ -71,7 +71,7 @@ fn main() {
 async fn measure(time: Duration) {
     let mut config = camera_config(H264, FPS);
     config.clip = padded();
-    config.sound = Some(tone_audio(Codec::AacAdts, 16_000, 1));
+    config.audio = Some(tone_audio(Codec::AacAdts, 16_000, 1));
     let server = start_camera(config);
     let hub = Hub::new();
     let mut settings = settings(&server);

@@ -18,12 +18,11 @@ use common::{
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tutk_media::{AudioCodec, Codec as VideoCodec};
-use tutk_runtime::TalkSound;
 use tutk_runtime::tutk_session::hl_ioctl::Command as _;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{
     GetNightVision, Media, MediaControl, NightVision, SetAnswer, SetNightVision, Switch,
 };
-use tutk_runtime::tutk_session::{AudioFlags, Codec, Credentials, MediaKind};
+use tutk_runtime::tutk_session::{AudioFlags, Codec, Credentials, MediaKind, TalkFrame};
 use tutk_runtime::tutk_simulator::{LeaveReason, SimulatorEvent};
 use tutk_serve::{CameraSettings, CameraState, Error, Hub, Keep, KeptLimits, LINGER, ViewerEvent};
 
@@ -43,7 +42,7 @@ fn units(stream: &'static [u8]) -> Vec<(bytes::Bytes, bool)> {
 #[tokio::test(start_paused = true)]
 async fn viewer_gets_state_description_and_every_frame() {
     let mut config = camera_config(H264, FPS);
-    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     let server = start_camera(config);
     let (hub, camera) = hub_with_camera(settings(&server));
     assert!(matches!(camera.state(), CameraState::Idle));
@@ -438,7 +437,7 @@ async fn serves_commands_of_several_callers_at_once() {
 #[tokio::test(start_paused = true)]
 async fn audio_channel_has_one_talker_at_a_time() {
     let mut config = camera_config(H264, FPS);
-    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     let mut server = start_camera(config);
     let (hub, camera) = hub_with_camera(settings(&server));
     let mut talker = camera.talk().await.unwrap();
@@ -448,19 +447,21 @@ async fn audio_channel_has_one_talker_at_a_time() {
         "{error}"
     );
     for at in 0..5 {
-        let sound = TalkSound {
+        let frame = TalkFrame {
             codec: Codec::Pcmu,
             flags: AudioFlags::new(8_000, 16, 1).unwrap(),
             timestamp: Duration::from_millis(20) * at,
-            data: vec![u8::try_from(at).unwrap(); 160],
+            data: &[u8::try_from(at).unwrap(); 160],
         };
-        talker.send(sound).await.unwrap();
+        talker.send(frame).await.unwrap();
     }
     talker.finish().await.unwrap();
     let mut received = Vec::new();
     while received.len() < 5 {
-        if let Some(SimulatorEvent::Heard { sound, .. }) = with_timeout(server.next_event()).await {
-            received.push(sound.data[0]);
+        if let Some(SimulatorEvent::AudioReceived { frame, .. }) =
+            with_timeout(server.next_event()).await
+        {
+            received.push(frame.data[0]);
         }
     }
     assert_eq!(received, [0, 1, 2, 3, 4]);

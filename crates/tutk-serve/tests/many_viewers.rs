@@ -82,7 +82,7 @@ async fn play(mut client: Client) {
 #[tokio::test(start_paused = true)]
 async fn memory_stays_constant_with_twenty_viewers() {
     let mut config = camera_config(H264, FPS);
-    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     // The stalled viewer is not disconnected.
     let no_timeout = |http: &mut tutk_serve::HttpConfig| http.limits.idle_time = 100 * HALF;
     let mut server = TestServer::with(config, |_| {}, no_timeout).await;

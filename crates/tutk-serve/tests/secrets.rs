@@ -55,7 +55,7 @@ async fn secrets_do_not_leak() {
         http.accounts.add("anna", PASSWORD).unwrap();
     };
     let mut config = camera_config(H264, FPS);
-    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     let mut server = TestServer::with(config.clone(), |_| {}, accounts).await;
     let _rtsp = common::register_rtsp(&server.hub);
     let response = server.send("GET", "/", &basic("anna", PASSWORD), "").await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use testkit::session::{Simulation, clip, sound, sound_as};
 use tutk_session::hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use tutk_session::{AudioFlags, ClientConfig, Codec, Dialect, Event, MediaRequest};
-use tutk_simulator::{Clip, SimulatorConfig, SoundFormat, Stamps};
+use tutk_simulator::{Clip, ClipAudioFormat, SimulatorConfig, TimestampRule};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn pair(dialect: &'static Dialect) -> (ClientConfig, SimulatorConfig, Clip) {
     let clip = clip(3, 20, 10);
     let (client, mut camera) = Simulation::pair(dialect, clip.clone(), 3);
-    camera.sound = Some(sound(3, 17));
+    camera.audio = Some(sound(3, 17));
     (client, camera, clip)
 }
 
@@ -47,7 +47,7 @@ fn sound_comes_whole_and_in_step_in_every_dialect() {
     for dialect in Dialect::ALL {
         let (client, mut camera, _) = pair(dialect);
         camera.frames = Some(200);
-        let frames = camera.sound.clone().unwrap();
+        let frames = camera.audio.clone().unwrap();
         let mut simulation = simulation(client, camera);
         simulation.run(30 * SECOND);
 
@@ -96,7 +96,7 @@ fn every_codec_rate_and_number_of_channels_is_carried() {
             let channels = 1 + u8::from(number % 2 == 0);
             let flags = AudioFlags::new(rate, 16, channels).unwrap();
             let (client, mut camera, _) = pair(dialect);
-            camera.sound = Some(sound_as(1, 3, SoundFormat { codec, flags }, 1_024));
+            camera.audio = Some(sound_as(1, 3, ClipAudioFormat { codec, flags }, 1_024));
             let mut simulation = simulation(client, camera);
             simulation.run_until(5 * SECOND, |record| record.audio().len() >= 12);
 
@@ -124,7 +124,7 @@ fn every_codec_rate_and_number_of_channels_is_carried() {
 #[test]
 fn constant_seconds_wrap_in_both_streams() {
     let (client, mut camera, _) = pair(&Dialect::TRANSCODE);
-    camera.stamps = Stamps::ConstantSeconds;
+    camera.timestamps = TimestampRule::ConstantSeconds;
     let mut simulation = simulation(client, camera);
     simulation.run(10 * SECOND);
     check_time(&simulation, Duration::ZERO);

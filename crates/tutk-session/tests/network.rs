@@ -31,7 +31,7 @@ fn run(dialect: &'static Dialect, seed: u64) -> Simulation {
     let sound = sound(seed, 17);
     let (client, mut camera) = Simulation::pair(dialect, clip.clone(), seed);
     camera.frames = Some(FRAMES as u64);
-    camera.sound = Some(sound.clone());
+    camera.audio = Some(sound.clone());
     // Half of the seeds with a HelloVerifyRequest: real cameras do either.
     camera.cookie_exchange = seed.is_multiple_of(2);
     let mut simulation = Simulation::new(client, camera, seed, bad);

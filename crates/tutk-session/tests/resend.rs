@@ -24,7 +24,7 @@ const WITH_RESEND: [&Dialect; 2] = [&Dialect::TRANSCODE, &Dialect::CC51];
 fn pair(dialect: &'static Dialect, seed: u64) -> (ClientConfig, SimulatorConfig) {
     let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, 20, 10), seed);
     client.resend = ResendPolicy::On;
-    camera.sound = Some(sound(seed, 17));
+    camera.audio = Some(sound(seed, 17));
     camera.frames = Some(200);
     (client, camera)
 }

@@ -662,7 +662,7 @@ fn greeting_is_sent_in_each_session() {
     let mut config = reconnecting();
     config.greeting = vec![(&SOUND_OFF).into()];
     let mut camera = camera();
-    camera.sound = Some(sound(1, 10));
+    camera.audio = Some(sound(1, 10));
     let mut world = World::new(config, camera, 1);
     for _ in 0..3 {
         world.until(|event| {
@@ -830,7 +830,7 @@ proptest! {
             config.keep = Keep::OnDemand { linger };
         }
         let mut camera = SimulatorConfig::new(credentials(), clip(1, 30, 10));
-        camera.sound = Some(sound(1, 10));
+        camera.audio = Some(sound(1, 10));
         let mut world = World::new(config, camera, seed);
         let mut demand = Demand::default();
         let mut needed = world.now;

@@ -19,7 +19,7 @@ use tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_session::hl_ioctl::{Command as _, HlMessage};
 use tutk_session::tutk_frame::{IoctlRequest, TalkPacket};
 use tutk_session::{AudioFlags, Codec, Dialect, Event, TalkError, TalkEvent, TalkFrame};
-use tutk_simulator::{Heard, LeaveReason, SimulatorEvent};
+use tutk_simulator::{LeaveReason, ReceivedAudio, SimulatorEvent};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ fn streaming(
     net: impl Fn(NetemConfig) -> NetemConfig,
 ) -> Simulation {
     let (client, mut camera) = Simulation::pair(dialect, clip(5, 20, 10), seed);
-    camera.sound = Some(sound(5, 10));
+    camera.audio = Some(sound(5, 10));
     camera.speaker = speaker;
     let mut simulation = Simulation::new(client, camera, seed, net);
     simulation.run_until(20 * SECOND, |record| record.frames.len() > 5);
@@ -54,11 +54,11 @@ fn talk_events(simulation: &Simulation) -> Vec<TalkEvent> {
         .collect()
 }
 
-fn heard(simulation: &Simulation) -> Vec<Heard> {
+fn heard(simulation: &Simulation) -> Vec<ReceivedAudio> {
     let events = simulation.record.camera.iter();
     events
         .filter_map(|event| match event {
-            SimulatorEvent::Heard { sound, .. } => Some(sound.clone()),
+            SimulatorEvent::AudioReceived { frame, .. } => Some(frame.clone()),
             _ => None,
         })
         .collect()
@@ -129,7 +129,7 @@ fn the_camera_hears_what_was_said() {
             .camera
             .iter()
             .filter_map(|event| match event {
-                SimulatorEvent::TalkBegan { .. } => Some(true),
+                SimulatorEvent::TalkStarted { .. } => Some(true),
                 SimulatorEvent::TalkEnded { .. } => Some(false),
                 _ => None,
             });

@@ -1,4 +1,4 @@
-//! The camera's side of what is inside DTLS: login, challenge, commands, probes, media.
+//! The camera's side of the AV protocol inside DTLS: login, challenge, commands, probes, media.
 //!
 //! ```text
 //! Login ──00 00, 00 20──► Authentication ──K10002──► Stream
@@ -7,28 +7,26 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::device::{DeviceState, Effect, Outcome};
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{Media, Switch};
 use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
-use rand_core::CryptoRng;
 use tutk_frame::{AvContent, AvKind, AvPacket, IoctlMessage, LinkClock, Probe, ProbeAnswer};
-
-use crate::shared::Shared;
-use crate::stream::{Stream, Written};
-use tutk_session::Phase;
 use tutk_session::internal::AvCounter;
-use tutk_session::{Dialect, Liveness};
+use tutk_session::{Dialect, Liveness, Phase};
 
-/// How long a client may leave probes unanswered in resend mode: then media stops until it answers
-/// (wire.md section 12). How long real cameras wait is not known.
-const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+use crate::context::{Context, Shared};
+use crate::device::{Effect, Outcome};
+use crate::stream::{Stream, WrittenSlice};
 
-/// The most answers to commands that wait to be sent to one client. A client repeats what is not
-/// answered.
+/// In resend mode, media pauses if a client has not answered a probe for this time
+/// (docs/protocol.md, section 17). The time of real cameras is not known.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest number of answers to commands that wait to be sent to one client. A client repeats a
+/// command that is not answered.
 const MAX_REPLIES: usize = 32;
 
-/// AV packets in, AV packets out.
+/// The AV protocol with one client.
 #[derive(Debug)]
 pub(crate) struct AvCamera {
     dialect: &'static Dialect,
@@ -40,31 +38,22 @@ pub(crate) struct AvCamera {
     /// HL messages that wait to be sent.
     replies: VecDeque<Vec<u8>>,
     stream: Option<Stream>,
-    /// Whether the client wants to be heard.
-    listens: bool,
-    /// Whether the client has asked for resend mode.
+    /// The client has requested a backchannel.
+    backchannel: bool,
+    /// The client has requested resend mode.
     resend: bool,
-    /// When the client last answered a probe, or when that was first expected.
+    /// When the client last answered a probe, or when the first answer was expected.
     answered: Option<Instant>,
-    /// Media waits for the answer to a probe.
-    held: bool,
-    /// Set when K10002 was refused: then the session ends once the answer is out.
+    /// Media is paused until a probe is answered.
+    paused: bool,
+    /// Login or K10002 was refused. The session ends once the answer is sent.
     refused: bool,
     probe_at: Option<Instant>,
     probe_due: bool,
-    /// Clock of the last probe, and when it went out, until its answer comes.
+    /// The clock of the newest probe and when it was sent; `None` after its answer.
     probed: Option<(u16, Instant)>,
     round_trip: u16,
     unknown: u64,
-}
-
-/// What the camera as a whole lends to one of its clients.
-pub(crate) struct Context<'a> {
-    pub(crate) shared: &'a Shared,
-    pub(crate) device: &'a mut DeviceState,
-    /// How many clients are let in.
-    pub(crate) viewers: u8,
-    pub(crate) rng: &'a mut dyn CryptoRng,
 }
 
 impl AvCamera {
@@ -82,10 +71,10 @@ impl AvCamera {
             counter: AvCounter::new(dialect),
             replies: VecDeque::new(),
             stream: None,
-            listens: false,
+            backchannel: false,
             resend: false,
             answered: None,
-            held: false,
+            paused: false,
             refused: false,
             probe_at: None,
             probe_due: false,
@@ -95,46 +84,46 @@ impl AvCamera {
         }
     }
 
-    /// DTLS is up.
+    /// The DTLS handshake is complete.
     pub(crate) fn start(&mut self) {
         if self.phase == Phase::Dtls {
             self.phase = Phase::Login;
         }
     }
 
-    /// The phase that the client is in.
+    /// Returns the client's phase.
     pub(crate) fn phase(&self) -> Phase {
         self.phase
     }
 
-    /// Whether the client was refused, and told so.
+    /// Returns `true` if the client was refused and all answers are sent.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused && self.replies.is_empty() && self.login_answer.is_none()
     }
 
-    /// Whether the clip's last frame is out.
+    /// Returns `true` if the last frame is sent.
     pub(crate) fn is_finished(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_finished)
     }
 
-    /// Whether the client wants to be heard.
-    pub(crate) fn listens(&self) -> bool {
-        self.listens
+    /// Returns `true` if the client has requested a backchannel.
+    pub(crate) fn wants_backchannel(&self) -> bool {
+        self.backchannel
     }
 
-    /// It cannot be heard.
-    pub(crate) fn listen_no_more(&mut self) {
-        self.listens = false;
+    /// The backchannel was closed or has failed.
+    pub(crate) fn backchannel_closed(&mut self) {
+        self.backchannel = false;
     }
 
-    /// AV packets that were dropped because they made no sense.
+    /// Returns the number of dropped AV packets that cannot be parsed or were not expected.
     pub(crate) fn unknown(&self) -> u64 {
         self.unknown
     }
 
-    /// Takes one AV packet.
+    /// Handles an AV packet.
     pub(crate) fn handle_packet(&mut self, now: Instant, bytes: &[u8], context: &mut Context<'_>) {
-        let understood = match AvPacket::parse(bytes, self.dialect.media) {
+        let handled = match AvPacket::parse(bytes, self.dialect.media) {
             Ok(packet) => match packet.kind(self.dialect.media) {
                 AvKind::Login1 | AvKind::Login2 => self.handle_login(now, bytes),
                 _ if self.phase < Phase::Authentication => false,
@@ -146,7 +135,7 @@ impl AvCamera {
             },
             Err(_) => false,
         };
-        self.unknown += u64::from(!understood);
+        self.unknown += u64::from(!handled);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -157,22 +146,22 @@ impl AvCamera {
             self.probe_at = Some(now + every);
             self.probe_due = true;
             let answered = *self.answered.get_or_insert(now);
-            self.held = self.resend && answered + PROBE_PATIENCE <= now;
+            self.paused = self.resend && answered + PROBE_TIMEOUT <= now;
         }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let stream = self.stream.as_ref().filter(|_| !self.held);
+        let stream = self.stream.as_ref().filter(|_| !self.paused);
         let stream = stream.and_then(Stream::deadline);
         self.probe_at.into_iter().chain(stream).min()
     }
 
-    /// Whether a probe has just become due: then the keepalive outside DTLS is, too.
+    /// Returns `true` once if a probe is due. The keepalive outside DTLS is due with it.
     pub(crate) fn take_probe_due(&mut self) -> bool {
         std::mem::take(&mut self.probe_due)
     }
 
-    /// Writes the next control packet that is due; `false` when there is none.
+    /// Writes the next control packet; `false` if there is none.
     pub(crate) fn write_control(&mut self, out: &mut Vec<u8>) -> bool {
         if let Some(answer) = self.login_answer.take() {
             out.extend_from_slice(&answer);
@@ -194,14 +183,14 @@ impl AvCamera {
         true
     }
 
-    /// Writes the next slice that may go out now; `None` when there is none.
+    /// Writes the next slice that is due; `None` if none is due.
     pub(crate) fn write_slice(
         &mut self,
         now: Instant,
         context: &Context<'_>,
         out: &mut Vec<u8>,
-    ) -> Option<Written> {
-        if self.held {
+    ) -> Option<WrittenSlice> {
+        if self.paused {
             return None;
         }
         let clock = self.link_clock(now, context.shared);
@@ -280,7 +269,7 @@ impl AvCamera {
 
     fn handle_probe_answer(&mut self, now: Instant, answer: ProbeAnswer) {
         self.answered = Some(now);
-        self.held = false;
+        self.paused = false;
         if let Some((clock, sent)) = self.probed
             && clock == answer.clock
         {
@@ -323,13 +312,13 @@ impl AvCamera {
                     Outcome::Answer(reply) => self.reply(reply),
                     Outcome::Effect(reply, effect) => {
                         self.reply(reply);
-                        // The other effects would be outside: there is no card, no motor, no sky.
+                        // Other effects need hardware.
                         if let Effect::Media(control) = effect {
                             self.switch(now, control.media, control.switch, context);
                         }
                     }
-                    Outcome::Silence(silence) => {
-                        tracing::debug!(code = message.code, ?silence, "command not answered");
+                    Outcome::Unanswered(reason) => {
+                        tracing::debug!(code = message.code, ?reason, "command not answered");
                         return false;
                     }
                 }
@@ -344,13 +333,13 @@ impl AvCamera {
 
     fn switch(&mut self, now: Instant, media: Media, switch: Switch, context: &Context<'_>) {
         if media == Media::ReturnAudio {
-            self.listens = switch == Switch::On && context.shared.speaker;
+            self.backchannel = switch == Switch::On && context.shared.speaker;
             return;
         }
         if self.stream.is_none() {
             match Stream::new(context.shared, self.dialect, self.resend, now) {
                 Ok(stream) => self.stream = Some(stream),
-                Err(error) => tracing::error!(%error, "no stream"),
+                Err(error) => tracing::error!(%error, "cannot start a stream"),
             }
         }
         if let Some(stream) = &mut self.stream {

@@ -1,9 +1,8 @@
-//! What a simulated camera is.
+//! The configuration of a simulated camera.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::device::DeviceConfig;
 use av_login::Password;
 use dtls_psk::CipherSuite;
 use dtls_psk::crypto::CryptoProvider;
@@ -11,95 +10,98 @@ use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};
 use hl_ioctl::{ChallengeStatus, JsonDocument};
 use serde_json::json;
 use tutk_frame::Codec;
+use tutk_session::models::Model;
+use tutk_session::{Credentials, Dialect, Error, MAX_HL_PAYLOAD, psk};
 use video_reassembly::ResendConfig;
 
+use crate::audio::ClipAudio;
+use crate::backchannel::BackchannelConfig;
 use crate::clip::Clip;
-use crate::ear::Call;
-use crate::sound::Sound;
-use tutk_session::Credentials;
-use tutk_session::Dialect;
-use tutk_session::Error;
-use tutk_session::MAX_HL_PAYLOAD;
-use tutk_session::models::Model;
-use tutk_session::psk;
+use crate::device::DeviceConfig;
+use crate::impairment::Impairment;
 
-/// What a simulated camera is. Made by [`SimulatorConfig::new`]; the fields may be changed after.
+/// The configuration of a simulated camera. Made by [`SimulatorConfig::new`]; the fields can be
+/// changed afterwards.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SimulatorConfig {
     /// Identity and keys.
     pub credentials: Credentials,
-    /// What it shows.
+    /// The video.
     pub clip: Clip,
-    /// What is heard beside it; `None` is a camera without a microphone.
-    pub sound: Option<Sound>,
-    /// Whether it has a speaker: then it calls back a client that wants to be heard, and its login
-    /// says so.
+    /// The audio; `None` for a camera without a microphone.
+    pub audio: Option<ClipAudio>,
+    /// `true` for a camera with a speaker. It announces two-way audio in the login and opens a
+    /// backchannel to a client that requests one.
     pub speaker: bool,
-    /// How it sends to a client that asks for resend mode (wire.md section 12); `None`: plain, as
-    /// to any other.
+    /// The grouping for clients that request resend mode (docs/protocol.md, section 17). With
+    /// `None` they get plain media, as all other clients do.
     pub resend: Option<ResendConfig>,
-    /// What stands in the time of its frames.
-    pub stamps: Stamps,
-    /// The dialects it answers in.
+    /// The timestamps of the frames.
+    pub timestamps: TimestampRule,
+    /// The dialects that the camera answers in.
     pub dialects: Vec<&'static Dialect>,
-    /// The status of its challenge (wire.md section 9). 6 needs an ENR of 32 characters; 2, 4 and 5
-    /// refuse.
+    /// The status of the challenge (docs/protocol.md, section 14). 6 needs an ENR of 32 characters;
+    /// 2, 4 and 5 refuse.
     pub status: ChallengeStatus,
-    /// What K10003 says after a right answer, at most [`MAX_HL_PAYLOAD`] bytes; `None` says
-    /// success, and what the clip is.
+    /// K10003 after a correct response, at most [`MAX_HL_PAYLOAD`] bytes. `None` reports success
+    /// and describes video and audio.
     pub result: Option<ConnectResult>,
-    /// The vendor's model name, for K10003. As WYZEDB3 it takes no other DTLS suite than 0x00AE,
-    /// and which of some commands it knows goes by the model too.
+    /// The vendor's model name, for K10003. It selects between two codes of some commands. The
+    /// model WYZEDB3 accepts only the DTLS suite 0x00AE.
     pub model: Option<String>,
-    /// How many frames each client gets before the camera ends the stream; `None` for no end.
+    /// The number of frames that each client gets before the camera ends the session; `None` for no
+    /// end.
     pub frames: Option<u64>,
-    /// How many clients are served at once. One more, and a client that has not proved itself yet
-    /// has to go; if all have, the new one is not answered.
+    /// The largest number of clients. One more replaces a client that has not completed its
+    /// handshake; if there is none, the new client gets no answer.
     pub max_clients: usize,
-    /// How long a client may be silent before it is dropped.
+    /// The session of a client ends when nothing arrived from it for this time.
     pub idle: Duration,
-    /// Whether a ClientHello is answered with a HelloVerifyRequest. Both are seen on real cameras.
+    /// `true` to answer a ClientHello with a HelloVerifyRequest. Real cameras do either.
     pub cookie_exchange: bool,
-    /// Whether [`SimulatorEvent::KeyLog`](crate::SimulatorEvent::KeyLog) is wanted.
+    /// `true` for [`SimulatorEvent::KeyLog`](crate::SimulatorEvent::KeyLog).
     pub key_log: bool,
-    /// Whether [`SimulatorEvent::SliceSent`](crate::SimulatorEvent::SliceSent) is wanted, for tests
-    /// that must know what was under way.
+    /// `true` for [`SimulatorEvent::SliceSent`](crate::SimulatorEvent::SliceSent), for tests that
+    /// must know which datagram contains which slice.
     pub trace_slices: bool,
-    /// The cryptography; `None` takes the one this crate was built with.
+    /// What happens to the datagrams that the camera sends.
+    pub impairment: Impairment,
+    /// The cryptography; `None` for the one that this crate was built with.
     pub provider: Option<CryptoProvider>,
 }
 
-/// What stands in the seconds of the frame info (wire.md section 10).
+/// The seconds in the frame info of a simulated camera's frames (docs/protocol.md, section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Stamps {
-    /// Unix seconds, as the camera's clock has them: K10092 sets it, and then they jump.
+pub enum TimestampRule {
+    /// Seconds since 1970 by the camera's clock. They jump when K10092 sets the clock.
     #[default]
     Unix,
-    /// Always the same number, as some firmware has it: only the microseconds count, and wrap.
+    /// The same number in all frames, as some firmware has it. Only the microseconds advance, and
+    /// wrap.
     ConstantSeconds,
 }
 
-/// A dialect that the camera speaks, with what follows from it.
+/// A dialect of the camera, and what is derived from it.
 #[derive(Debug)]
-pub(crate) struct Spoken {
+pub(crate) struct DialectSetup {
     pub(crate) dialect: &'static Dialect,
     pub(crate) dtls: Arc<dtls_psk::Config>,
     pub(crate) password: Password,
-    pub(crate) call: Arc<Call>,
+    pub(crate) backchannel: BackchannelConfig,
 }
 
 impl SimulatorConfig {
-    /// A camera that speaks every dialect there is, and streams without end.
+    /// A camera that answers in every dialect and streams without end.
     #[must_use]
     pub fn new(credentials: Credentials, clip: Clip) -> Self {
         Self {
             credentials,
             clip,
-            sound: None,
+            audio: None,
             speaker: true,
             resend: Some(ResendConfig::default()),
-            stamps: Stamps::Unix,
+            timestamps: TimestampRule::Unix,
             dialects: Dialect::ALL.to_vec(),
             status: ChallengeStatus::Enr,
             result: None,
@@ -110,12 +112,13 @@ impl SimulatorConfig {
             cookie_exchange: false,
             key_log: false,
             trace_slices: false,
+            impairment: Impairment::default(),
             provider: None,
         }
     }
 }
 
-impl Spoken {
+impl DialectSetup {
     pub(crate) fn new(
         dialect: &'static Dialect,
         config: &SimulatorConfig,
@@ -132,7 +135,7 @@ impl Spoken {
             .password
             .password(&config.credentials)
             .map_err(Error::Login)?;
-        let call = Call::new(dialect, psk.clone(), password.clone(), configure);
+        let backchannel = BackchannelConfig::new(dialect, psk.clone(), password.clone(), configure);
         let suites = match config.model.as_deref().and_then(Model::find) {
             Some(model) if model.plain_psk => &[CipherSuite::PskAes128CbcSha256],
             _ => dtls_psk::DEFAULT_SUITES,
@@ -147,19 +150,19 @@ impl Spoken {
             dialect,
             dtls: Arc::new(configure(dtls)),
             password,
-            call: Arc::new(call),
+            backchannel,
         })
     }
 }
 
-/// What K10003 says after a right answer.
+/// Returns K10003 for a correct response.
 ///
 /// # Errors
 /// [`Error::Authentication`] if it does not fit into a packet.
 pub(crate) fn connect_result(config: &SimulatorConfig) -> Result<ConnectResult, Error> {
     let result = match &config.result {
         Some(result) => result.clone(),
-        None => describe(config).map_err(Error::Authentication)?,
+        None => describe_media(config).map_err(Error::Authentication)?,
     };
     let got = result.raw().len();
     if got > MAX_HL_PAYLOAD {
@@ -172,10 +175,10 @@ pub(crate) fn connect_result(config: &SimulatorConfig) -> Result<ConnectResult, 
     Ok(result)
 }
 
-/// K10003 for clip and sound, in the summary's words. Where the model stands,
-/// `cameraInfo.basicInfo.model`, is this project's choice, and so are the names of all codecs but
-/// H264 and AAC.
-fn describe(config: &SimulatorConfig) -> Result<ConnectResult, hl_ioctl::Error> {
+/// Returns K10003 for video and audio (docs/protocol.md, section 14). The key of the model,
+/// `cameraInfo.basicInfo.model`, and the codec names other than H264 and AAC are not known of real
+/// cameras.
+fn describe_media(config: &SimulatorConfig) -> Result<ConnectResult, hl_ioctl::Error> {
     let clip = &config.clip;
     let device = DeviceConfig::default();
     let codec = match clip.codec() {
@@ -189,8 +192,8 @@ fn describe(config: &SimulatorConfig) -> Result<ConnectResult, hl_ioctl::Error> 
         resolution: Some(device.resolution.code().into()),
         fps: Some(clip.fps().into()),
     };
-    let audio = config.sound.as_ref().map(|sound| AudioParams {
-        codec: Some(audio_name(sound.format().codec)),
+    let audio = config.audio.as_ref().map(|audio| AudioParams {
+        codec: Some(audio_name(audio.format().codec)),
     });
     let result = ConnectResult::accept(Some(video), audio);
     let Some(model) = &config.model else {

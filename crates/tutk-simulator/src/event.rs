@@ -1,148 +1,148 @@
-//! What a camera tells its owner.
+//! The events of a simulated camera.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tutk_frame::{AudioFlags, Codec, MediaKind, SessionId};
+use tutk_session::{Dialect, Phase};
 
-use tutk_session::Dialect;
-use tutk_session::Phase;
-
-/// A client of a camera: where it is and the id of its session.
+/// A client of a simulated camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId {
-    /// Where its datagrams come from.
+    /// The source address of its datagrams.
     pub address: SocketAddr,
-    /// What it drew or, in `cc51`, was given.
+    /// The id of its session: chosen by the client or, in `cc51`, by the camera.
     pub session: SessionId,
 }
 
-/// What a camera tells its owner.
+/// An event of a [`Simulator`](crate::Simulator).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum SimulatorEvent {
-    /// Somebody asked for a session, and it was granted.
+    /// A client requested a session and got it.
     Joined {
-        /// Who.
+        /// The client.
         client: ClientId,
-        /// In which dialect.
+        /// Its dialect.
         dialect: &'static Dialect,
     },
-    /// A client completed a phase and is in the next: [`Phase::Stream`] says that it was let in.
+    /// A client has completed a phase and is in the next one. In [`Phase::Stream`] it is
+    /// authenticated.
     Entered {
-        /// Who.
+        /// The client.
         client: ClientId,
         /// The phase that it is in now.
         phase: Phase,
     },
-    /// A client is gone.
+    /// The session of a client has ended.
     Left {
-        /// Who.
+        /// The client.
         client: ClientId,
-        /// Why.
+        /// The reason.
         reason: LeaveReason,
-        /// Packets of this client that were dropped.
+        /// The number of dropped packets of this client.
         dropped: u64,
     },
-    /// The camera has called a client back, and was let in: it listens.
-    TalkBegan {
-        /// To whom.
+    /// The camera has opened the backchannel to a client, and receives audio.
+    TalkStarted {
+        /// The client.
         client: ClientId,
     },
-    /// A frame of sound came from a client, in the order of the network.
-    Heard {
-        /// From whom.
+    /// An audio frame arrived from a client, in the order of the network.
+    AudioReceived {
+        /// The client.
         client: ClientId,
-        /// What.
-        sound: Heard,
+        /// The frame.
+        frame: ReceivedAudio,
     },
-    /// The camera listens to a client no more.
+    /// The camera has closed the backchannel to a client.
     TalkEnded {
-        /// To whom.
+        /// The client.
         client: ClientId,
     },
-    /// A slice, or parity, was put into a datagram.
+    /// A slice or parity was put into a datagram.
     SliceSent(SliceSent),
-    /// A line for a key log file (RFC 9850's format).
+    /// A line for a key log file (RFC 9850).
     KeyLog {
-        /// Of whose session.
+        /// The client of the session.
         client: ClientId,
-        /// The line, without its end.
+        /// The line without a line feed.
         line: String,
     },
 }
 
-/// Why a client is gone.
+/// Why the session of a client has ended.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaveReason {
-    /// It said so.
-    #[error("it closed the session")]
+    /// The client closed it.
+    #[error("the client closed the session")]
     Closed,
-    /// It had all the frames that the camera gives.
-    #[error("it has had all frames")]
+    /// The client has received all [`SimulatorConfig::frames`](crate::SimulatorConfig::frames).
+    #[error("all frames are sent")]
     Finished,
-    /// Its login or its answer to the challenge was wrong.
-    #[error("it was refused")]
+    /// The login or the response to the challenge was wrong.
+    #[error("the client was refused")]
     Refused,
-    /// Nothing came from it for [`SimulatorConfig::idle`](crate::SimulatorConfig::idle).
-    #[error("it fell silent")]
+    /// Nothing arrived from the client for
+    /// [`SimulatorConfig::idle`](crate::SimulatorConfig::idle).
+    #[error("the client was silent")]
     Silent,
-    /// It had to make room for another.
-    #[error("it made room for another")]
+    /// Another client needed the place.
+    #[error("the client was replaced by another")]
     Evicted,
-    /// The camera closed.
-    #[error("the camera closed")]
+    /// The camera was closed.
+    #[error("the camera was closed")]
     CameraClosed,
-    /// DTLS failed, most often because of another ENR.
+    /// DTLS failed, usually because the client has another ENR.
     #[error("{0}")]
     Dtls(dtls_psk::Error),
 }
 
-/// A frame of sound that came from a client (wire.md section 11).
+/// An audio frame from a client (docs/protocol.md, section 16).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    /// The frame's number.
+pub struct ReceivedAudio {
+    /// The number of the frame.
     pub frame: u32,
-    /// How it is encoded.
+    /// The codec.
     pub codec: Codec,
-    /// Rate, sample width and channels.
+    /// Sample rate, sample width and channels.
     pub flags: AudioFlags,
-    /// Its time by the client, to the millisecond.
+    /// The client's timestamp, in milliseconds.
     pub timestamp: Duration,
     /// The encoded frame.
     pub data: Bytes,
 }
 
-/// A media packet that was sent: a slice or, in resend mode, the parity of some.
+/// A media packet that was sent: a slice or, in resend mode, parity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SliceSent {
-    /// To whom.
+    /// The client.
     pub client: ClientId,
-    /// In which datagram of all that this camera sent, from 0.
+    /// The number of the datagram among all that this camera sent, from 0.
     pub datagram: u64,
-    /// Of which kind its frame is. Video and audio have their own frame numbers.
+    /// The kind of the frame. Video and audio have separate frame numbers.
     pub kind: MediaKind,
-    /// Frame number, as on the wire.
+    /// The frame number in the packet.
     pub frame: u32,
-    /// Bytes of the frame; 0 where it is sent again.
+    /// The length of the frame in bytes; 0 for a retransmission.
     pub frame_bytes: u32,
-    /// Whether it goes out for the first time.
+    /// Why the packet was sent.
     pub origin: SliceOrigin,
-    /// Index of the slice, from 0.
+    /// The index of the slice, from 0.
     pub index: u16,
-    /// Slices of the frame.
+    /// The number of slices of the frame.
     pub slices: u16,
 }
 
 /// Why a media packet was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SliceOrigin {
-    /// A slice, for the first time.
+    /// The first transmission of a slice.
     First,
-    /// A slice that the client had asked for.
+    /// A retransmission that the client requested.
     Resent,
-    /// The parity of a group whose last slice was just sent; frame and index are that slice's.
+    /// The parity of a group. Frame and index are those of the group's last slice.
     Parity,
 }

@@ -2,23 +2,25 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod audio;
 mod av;
+mod backchannel;
 mod clip;
 mod config;
+mod context;
 mod device;
-mod ear;
 mod event;
+mod impairment;
 mod peer;
-mod shared;
+mod session_ids;
 mod simulator;
-mod sound;
 mod stream;
-mod tickets;
 
+pub use audio::{ClipAudio, ClipAudioError, ClipAudioFormat};
 pub use clip::{Clip, ClipError, ClipFrame};
-pub use config::{SimulatorConfig, Stamps};
-pub use device::{DeviceConfig, DeviceState, Effect, Outcome, Silence, VideoSettings};
-pub use event::{ClientId, Heard, LeaveReason, SimulatorEvent, SliceOrigin, SliceSent};
+pub use config::{SimulatorConfig, TimestampRule};
+pub use device::{DeviceConfig, DeviceState, Effect, Outcome, UnansweredReason, VideoSettings};
+pub use event::{ClientId, LeaveReason, ReceivedAudio, SimulatorEvent, SliceOrigin, SliceSent};
+pub use impairment::Impairment;
 pub use simulator::Simulator;
-pub use sound::{Sound, SoundError, SoundFormat};
 pub use tutk_session;

@@ -1,36 +1,35 @@
-//! One client of the camera: its link, and what it is told and when.
+//! The session of one client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::av::{AvCamera, Context};
-use crate::ear::{Call, Ear};
-use crate::event::{ClientId, LeaveReason, SimulatorEvent, SliceSent};
-use tutk_session::Dialect;
-use tutk_session::Phase;
-use tutk_session::internal::Channel;
-use tutk_session::internal::Outbox;
-use tutk_session::internal::Wrapper;
-use tutk_session::internal::later;
+use tutk_session::internal::{Channel, Outbox, Wrapper, later};
+use tutk_session::{Dialect, Phase};
 
-/// How long a client that has had its last frame may take to go by itself: the last slices may
-/// still be under way.
+use crate::av::AvCamera;
+use crate::backchannel::Backchannel;
+use crate::config::DialectSetup;
+use crate::context::Context;
+use crate::event::{ClientId, LeaveReason, SimulatorEvent, SliceSent};
+
+/// The time between the last frame and the end of the session. The last slices may still be in
+/// transit, and the client may close the session itself.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// One client's session on the camera's side.
+/// The camera's side of a session.
 #[derive(Debug)]
 pub(crate) struct Peer {
     id: ClientId,
     wrapper: Wrapper,
     main: Channel,
     av: AvCamera,
-    call: Arc<Call>,
-    /// Sound from the client.
-    ear: Option<Ear>,
-    /// The phase that was last told to the owner.
-    told: Phase,
-    /// When anything authentic last came from the client.
-    heard: Instant,
+    setup: Arc<DialectSetup>,
+    /// Audio from the client.
+    backchannel: Option<Backchannel>,
+    /// The phase of the newest event.
+    reported: Phase,
+    /// When the newest authentic packet arrived.
+    last_received: Instant,
     finished_at: Option<Instant>,
     deadline: Instant,
 }
@@ -41,7 +40,7 @@ impl Peer {
         wrapper: Wrapper,
         main: Channel,
         av: AvCamera,
-        call: Arc<Call>,
+        setup: Arc<DialectSetup>,
         now: Instant,
     ) -> Self {
         Self {
@@ -49,10 +48,10 @@ impl Peer {
             wrapper,
             main,
             av,
-            call,
-            ear: None,
-            told: Phase::Session,
-            heard: now,
+            setup,
+            backchannel: None,
+            reported: Phase::Session,
+            last_received: now,
             finished_at: None,
             deadline: now,
         }
@@ -63,10 +62,10 @@ impl Peer {
     }
 
     pub(crate) fn dialect(&self) -> &'static Dialect {
-        self.wrapper.dialect
+        self.setup.dialect
     }
 
-    /// When to call [`Self::drive`] again.
+    /// Returns when to call [`Self::drive`] again.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
@@ -75,24 +74,24 @@ impl Peer {
         self.av.phase()
     }
 
-    /// Whether its handshake is under way: more than a session request, which anybody can send in
-    /// any name.
-    pub(crate) fn has_begun(&self) -> bool {
+    /// Returns `true` if the handshake has started. A session request alone may have a forged source
+    /// address.
+    pub(crate) fn has_started(&self) -> bool {
         self.main.dtls.has_started()
     }
 
-    /// When the client was last heard of.
-    pub(crate) fn heard(&self) -> Instant {
-        self.heard
+    /// Returns when the newest authentic packet arrived.
+    pub(crate) fn last_received(&self) -> Instant {
+        self.last_received
     }
 
-    /// Packets that were dropped: of DTLS and of what is inside.
+    /// Returns the number of dropped DTLS records and AV packets.
     pub(crate) fn dropped(&self) -> u64 {
-        let ear = self.ear.as_ref().map_or(0, Ear::dropped);
-        self.av.unknown() + self.main.dropped() + ear
+        let backchannel = self.backchannel.as_ref().map_or(0, Backchannel::dropped);
+        self.av.unknown() + self.main.dropped() + backchannel
     }
 
-    /// Takes the DTLS records of one datagram. `Err` when the client is gone.
+    /// Handles the DTLS records of one datagram. Fails if the session has ended.
     pub(crate) fn handle_records(
         &mut self,
         now: Instant,
@@ -100,30 +99,35 @@ impl Peer {
         context: &mut Context<'_>,
     ) -> Result<(), LeaveReason> {
         let Self {
-            main, av, heard, ..
+            main,
+            av,
+            last_received,
+            ..
         } = self;
         main.open(now, records, |packet| {
-            *heard = now;
+            *last_received = now;
             av.handle_packet(now, packet, context);
         })
         .map_err(LeaveReason::Dtls)
     }
 
-    /// Takes the records of one datagram of the channel that the camera has opened.
-    pub(crate) fn handle_sound(
+    /// Handles the DTLS records of one datagram of the backchannel.
+    pub(crate) fn handle_backchannel(
         &mut self,
         now: Instant,
         records: &mut [u8],
         outbox: &mut Outbox<SimulatorEvent>,
     ) {
-        let Some(ear) = &mut self.ear else { return };
-        if let Err(error) = ear.handle_records(now, self.id, records, outbox) {
-            tracing::debug!(%error, "the client's audio channel");
-            self.stop_listening(outbox);
+        let Some(backchannel) = &mut self.backchannel else {
+            return;
+        };
+        if let Err(error) = backchannel.handle_records(now, self.id, records, outbox) {
+            tracing::debug!(%error, "the backchannel failed");
+            self.close_backchannel(outbox);
         }
     }
 
-    /// Does all that can be done now. `Err` when the client is gone.
+    /// Does what is due at `now`. Fails if the session has ended.
     pub(crate) fn drive(
         &mut self,
         now: Instant,
@@ -138,17 +142,17 @@ impl Peer {
             self.send_all(now, context, outbox)
                 .map_err(LeaveReason::Dtls)?;
         }
-        let ear_deadline = self.listen(now, context, outbox);
-        self.tell(outbox);
+        let backchannel_deadline = self.drive_backchannel(now, context, outbox);
+        self.report_phases(outbox);
         self.check_end(now, context)?;
 
-        let silence = later(self.heard, context.shared.idle);
+        let silence = later(self.last_received, context.shared.idle);
         let end = self.finished_at.map(|at| at + LINGER);
         self.deadline = [
             Some(dtls_deadline),
             Some(silence),
             end,
-            ear_deadline,
+            backchannel_deadline,
             self.av.deadline(),
         ]
         .into_iter()
@@ -158,47 +162,44 @@ impl Peer {
         Ok(())
     }
 
-    /// Calls the client back when it wants to be heard, and hangs up when not. When to come back.
-    fn listen(
+    /// Opens or closes the backchannel as the client requests. Returns the next deadline.
+    fn drive_backchannel(
         &mut self,
         now: Instant,
         context: &mut Context<'_>,
         outbox: &mut Outbox<SimulatorEvent>,
     ) -> Option<Instant> {
-        if !self.av.listens() {
-            self.stop_listening(outbox);
+        if !self.av.wants_backchannel() {
+            self.close_backchannel(outbox);
             return None;
         }
-        if self.ear.is_none() {
-            match self.call.begin(&mut *context.rng, now) {
-                Ok(ear) => self.ear = Some(ear),
-                Err(error) => tracing::error!(%error, "no audio channel"),
+        if self.backchannel.is_none() {
+            match self.setup.backchannel.open(&mut *context.rng, now) {
+                Ok(backchannel) => self.backchannel = Some(backchannel),
+                Err(error) => tracing::error!(%error, "cannot open a backchannel"),
             }
         }
-        let driven = self
-            .ear
-            .as_mut()?
-            .drive(now, self.id, &mut self.wrapper, outbox);
-        match driven {
+        let backchannel = self.backchannel.as_mut()?;
+        match backchannel.drive(now, self.id, &mut self.wrapper, outbox) {
             Ok(deadline) => Some(deadline),
             Err(error) => {
-                tracing::debug!(?error, "the client's audio channel is over");
-                self.stop_listening(outbox);
+                tracing::debug!(?error, "the backchannel has ended");
+                self.close_backchannel(outbox);
                 None
             }
         }
     }
 
-    fn stop_listening(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
-        self.av.listen_no_more();
-        if let Some(mut ear) = self.ear.take() {
-            ear.close(self.id, &mut self.wrapper, outbox);
+    fn close_backchannel(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
+        self.av.backchannel_closed();
+        if let Some(mut backchannel) = self.backchannel.take() {
+            backchannel.close(self.id, &mut self.wrapper, outbox);
         }
     }
 
-    /// Tells the client that it is over.
+    /// Closes the session.
     pub(crate) fn close(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
-        self.stop_listening(outbox);
+        self.close_backchannel(outbox);
         self.main.dtls.close();
         self.main.flush(&mut self.wrapper, outbox, |_, _| {});
     }
@@ -244,7 +245,6 @@ impl Peer {
             main.send(wrapper, outbox, |out| {
                 av.write_probe(now, context.shared, out)
             })?;
-            // The summary has no keepalive, nor probes: then none is ever due.
             wrapper.send_keepalive(outbox);
         }
         loop {
@@ -271,11 +271,12 @@ impl Peer {
         }
     }
 
-    /// Tells the owner of each phase that the client has completed since.
-    fn tell(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
-        while self.told < self.av.phase() {
-            let Some(next) = self.told.next() else { return };
-            self.told = next;
+    /// Makes an event for each phase that the client has entered.
+    fn report_phases(&mut self, outbox: &mut Outbox<SimulatorEvent>) {
+        while self.reported < self.av.phase()
+            && let Some(next) = self.reported.next()
+        {
+            self.reported = next;
             if next > Phase::Dtls {
                 outbox.event(SimulatorEvent::Entered {
                     client: self.id,
@@ -289,7 +290,7 @@ impl Peer {
         if self.av.is_refused() {
             return Err(LeaveReason::Refused);
         }
-        if later(self.heard, context.shared.idle) <= now {
+        if later(self.last_received, context.shared.idle) <= now {
             return Err(LeaveReason::Silent);
         }
         if !self.av.is_finished() {

@@ -1,5 +1,4 @@
-//! The device's side of a session, simulated: for tests of this project's client and of
-//! everybody's.
+//! The simulated camera.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,47 +11,49 @@ use hl_ioctl::commands::ConnectResult;
 use hl_ioctl::{CameraExchange, ChallengeStatus};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
+use tutk_session::internal::{
+    BACK, Channel, End, IDLE, Incoming, MAIN, Outbox, Place, Question, Request, Wrapper,
+};
+use tutk_session::{Dialect, Epoch, Error, Output, Phase, Transmit};
 
-use crate::av::{AvCamera, Context};
-use crate::config::{SimulatorConfig, Spoken, connect_result};
+use crate::av::AvCamera;
+use crate::config::{DialectSetup, SimulatorConfig, connect_result};
+use crate::context::{Context, Shared};
 use crate::device::{DeviceConfig, DeviceState};
 use crate::event::{ClientId, LeaveReason, SimulatorEvent};
+use crate::impairment::{Datagram, Network};
 use crate::peer::Peer;
-use crate::shared::Shared;
-use crate::tickets::Tickets;
-use tutk_session::Dialect;
-use tutk_session::Error;
-use tutk_session::Output;
-use tutk_session::internal::IDLE;
-use tutk_session::internal::Outbox;
-use tutk_session::internal::{BACK, Channel, MAIN};
-use tutk_session::internal::{End, Incoming, Place, Question, Request, Wrapper};
-use tutk_session::{Epoch, Phase};
+use crate::session_ids::SessionIds;
 
-/// A simulated camera, without I/O. It serves many clients at once, each from the clip's first
+/// A simulated camera without I/O. It serves many clients at once, each from the clip's first
 /// frame.
 ///
-/// The contract is the [`Client`](tutk_session::Client)'s: feed it one input, then call
-/// [`poll_output`](Self::poll_output) until it says [`Output::Timeout`].
+/// Feed it one input, as a [`Client`](tutk_session::Client). Then call
+/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`].
 pub struct Simulator {
     shared: Shared,
     end: Arc<End>,
-    tickets: Tickets,
-    dialects: Vec<Spoken>,
+    session_ids: SessionIds,
+    dialects: Vec<Arc<DialectSetup>>,
     status: ChallengeStatus,
     result: ConnectResult,
     max_clients: usize,
     rng: Box<dyn CryptoRng + Send>,
     device: DeviceState,
+    /// The number of authenticated clients.
     viewers: u8,
     peers: BTreeMap<ClientId, Peer>,
+    /// The time of the newest input.
+    now: Instant,
     deadline: Instant,
     outbox: Outbox<SimulatorEvent>,
+    /// `None` without an impairment.
+    network: Option<Network>,
     dropped: u64,
 }
 
 impl Simulator {
-    /// A camera that listens at `listens`. All that is random is drawn from `rng`, except the key
+    /// A camera that listens at `listens`. Everything random is drawn from `rng`, except the key
     /// shares of DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
     ///
     /// # Errors
@@ -64,18 +65,18 @@ impl Simulator {
         mut rng: Box<dyn CryptoRng + Send>,
         epoch: Epoch,
     ) -> Result<Self, Error> {
-        let (mut cookie_secret, mut ticket_secret) = ([0; 32], [0; 32]);
+        let (mut cookie_secret, mut session_secret) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut cookie_secret);
-        rng.fill_bytes(&mut ticket_secret);
+        rng.fill_bytes(&mut session_secret);
         let dialects = config
             .dialects
             .iter()
-            .map(|dialect| Spoken::new(dialect, &config, cookie_secret))
+            .map(|dialect| DialectSetup::new(dialect, &config, cookie_secret).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
-        // Found out now, and not when the first client comes.
-        for Spoken { dialect, .. } in &dialects {
+        // An invalid configuration fails here, not when the first client connects.
+        for setup in &dialects {
             hl_ioctl::challenge_response(
-                dialect.challenge,
+                setup.dialect.challenge,
                 config.status,
                 [0; 16],
                 &config.credentials.enr,
@@ -103,17 +104,17 @@ impl Simulator {
                 config.credentials.uid,
                 Some(config.credentials.auth_key),
             )),
-            tickets: Tickets::new(&ticket_secret),
+            session_ids: SessionIds::new(&session_secret),
             result,
             shared: Shared {
                 epoch,
                 enr: config.credentials.enr,
                 mac: config.credentials.mac,
                 clip: config.clip,
-                sound: config.sound,
+                audio: config.audio,
                 speaker: config.speaker,
                 resend: config.resend,
-                stamps: config.stamps,
+                timestamps: config.timestamps,
                 frames: config.frames,
                 idle: config.idle,
                 trace_slices: config.trace_slices,
@@ -124,31 +125,30 @@ impl Simulator {
             max_clients: config.max_clients.max(1),
             rng,
             peers: BTreeMap::new(),
+            now: epoch.instant,
             deadline: epoch.instant + IDLE,
             outbox: Outbox::default(),
+            network: Network::new(&config.impairment),
             dropped: 0,
         })
     }
 
-    /// Takes a datagram that came from `from`; it is decrypted in place. Poll afterwards. What
-    /// makes no sense is dropped and counted.
+    /// A datagram arrived from `from`. It is decrypted in place. Invalid datagrams are dropped and
+    /// counted.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
-        let spoken = self
-            .dialects
-            .iter()
-            .position(|spoken| spoken.dialect.recognises(datagram));
-        let Some((at, dialect)) = spoken.and_then(|at| Some((at, self.dialects.get(at)?.dialect)))
-        else {
+        let mut dialects = self.dialects.iter();
+        let recognised = dialects.find(|setup| setup.dialect.recognises(datagram));
+        let Some(setup) = recognised.cloned() else {
             self.dropped += 1;
             return;
         };
+        let dialect = setup.dialect;
         match dialect.open(&self.end, datagram) {
             Some(Incoming::Question(question)) => self.handle_question(dialect, from, &question),
-            // Not answered (wire.md section 4).
-            Some(Incoming::Notice { uid }) if self.is_meant(uid) => {}
-            Some(Incoming::Request(request)) => self.handle_request(now, at, from, &request),
-            // Nothing is done with it: it may be a replay, and heartbeats, which cannot, say the
-            // same.
+            // Not answered (docs/protocol.md, section 7).
+            Some(Incoming::Notice { uid }) if self.is_addressed(uid) => {}
+            Some(Incoming::Request(request)) => self.handle_request(now, &setup, from, &request),
+            // Ignored, because it may be replayed. Authentic heartbeats carry the same information.
             Some(Incoming::KeepaliveAnswer { session }) => {
                 let client = ClientId {
                     address: from,
@@ -173,7 +173,7 @@ impl Simulator {
         self.schedule(now);
     }
 
-    /// Does what is due at `now`. Poll afterwards. Calling it early does no harm.
+    /// Does what is due at `now`. An early call does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         let due: Vec<ClientId> = self
             .peers
@@ -187,7 +187,7 @@ impl Simulator {
         self.schedule(now);
     }
 
-    /// Tells every client that the camera goes. Poll afterwards.
+    /// Closes all sessions.
     pub fn close(&mut self, now: Instant) {
         while let Some(&client) = self.peers.keys().next() {
             self.remove(client, LeaveReason::CameraClosed);
@@ -195,41 +195,66 @@ impl Simulator {
         self.schedule(now);
     }
 
-    /// What to do next: to be called again until it says [`Output::Timeout`].
+    /// Returns the next output. Call again until it returns [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_, SimulatorEvent> {
-        let deadline = self.deadline;
-        self.outbox.poll().unwrap_or(Output::Timeout(deadline))
+        let Some(network) = &mut self.network else {
+            let deadline = self.deadline;
+            return self.outbox.poll().unwrap_or(Output::Timeout(deadline));
+        };
+        while let Some(output) = self.outbox.poll() {
+            match output {
+                Output::Transmit(Transmit { to, payload }) => {
+                    let payload = payload.to_vec();
+                    network.send(self.now, Datagram { to, payload });
+                }
+                Output::Event(event) => return Output::Event(event),
+                Output::Timeout(_) => {}
+            }
+        }
+        let arrival = network.next_arrival();
+        match network.arrived(self.now) {
+            Some(&Datagram { to, ref payload }) => Output::Transmit(Transmit { to, payload }),
+            None => Output::Timeout(arrival.map_or(self.deadline, |at| at.min(self.deadline))),
+        }
     }
 
-    /// The clients that have a session now.
+    /// Returns `true` while datagrams are in transit through the network of the
+    /// [`Impairment`](crate::Impairment), also after [`close`](Self::close).
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        let arrival = self.network.as_ref().and_then(Network::next_arrival);
+        arrival.is_some()
+    }
+
+    /// Returns the clients that have a session.
     pub fn clients(&self) -> impl Iterator<Item = ClientId> {
         self.peers.keys().copied()
     }
 
-    /// Datagrams that were dropped because they made no sense or belong to no session, or because
-    /// the owner did not poll.
+    /// Returns the number of datagrams that were dropped because they are invalid or belong to no
+    /// session, or because the owner did not poll.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped + self.outbox.overflowed()
     }
 
-    fn is_meant(&self, uid: Uid) -> bool {
+    fn is_addressed(&self, uid: Uid) -> bool {
         uid == self.end.uid() || uid == Uid::default()
     }
 
-    /// Where the AuthKey is only said, a wrong one is answered too. Whether real cameras look at it
-    /// is not known; to be silent here would make a wrong ENR look like a camera that is not there.
+    /// A wrong AuthKey in the request is answered too. It is not known whether real cameras check
+    /// it. Without an answer, a wrong ENR would look like an absent camera.
     fn handle_question(
         &mut self,
         dialect: &'static Dialect,
         from: SocketAddr,
         question: &Question,
     ) {
-        if !self.is_meant(question.uid) {
+        if !self.is_addressed(question.uid) {
             self.dropped += 1;
             return;
         }
-        let place = self.tickets.place(from, question.session);
+        let place = self.session_ids.place(from, question.session);
         dialect.offer(
             &self.end,
             question,
@@ -240,66 +265,47 @@ impl Simulator {
         );
     }
 
-    fn handle_request(&mut self, now: Instant, spoken: usize, from: SocketAddr, request: &Request) {
+    fn handle_request(
+        &mut self,
+        now: Instant,
+        setup: &Arc<DialectSetup>,
+        from: SocketAddr,
+        request: &Request,
+    ) {
         let client = ClientId {
             address: from,
             session: request.session,
         };
-        let given = self.tickets.ticket(from, request.session);
-        let welcome =
-            request.uid == self.end.uid() && request.ticket.is_none_or(|ticket| ticket == given);
-        if !welcome || !self.admit(now, client, spoken) {
+        let expected = self.session_ids.ticket(from, request.session);
+        let valid =
+            request.uid == self.end.uid() && request.ticket.is_none_or(|ticket| ticket == expected);
+        if !valid || !self.admit(now, client, setup) {
             self.dropped += 1;
             return;
         }
-        let Some(Spoken { dialect, .. }) = self.dialects.get(spoken) else {
-            return;
-        };
+        let dialect = setup.dialect;
         dialect.grant(&self.end, request, from, &mut self.outbox);
     }
 
-    /// Makes sure that the client has a session. `false` if it cannot have one.
-    fn admit(&mut self, now: Instant, client: ClientId, spoken: usize) -> bool {
+    /// Gives the client a session, unless it has one. Returns `false` if that is not possible.
+    fn admit(&mut self, now: Instant, client: ClientId, setup: &Arc<DialectSetup>) -> bool {
+        let dialect = setup.dialect;
         if let Some(peer) = self.peers.get(&client) {
-            return self
-                .dialects
-                .get(spoken)
-                .is_some_and(|spoken| spoken.dialect == peer.dialect());
+            return dialect == peer.dialect();
         }
         if self.peers.len() >= self.max_clients {
-            let unproven = self
+            let unauthenticated = self
                 .peers
                 .values()
                 .filter(|peer| peer.phase() <= Phase::Dtls)
-                .min_by_key(|peer| (peer.has_begun(), peer.heard()))
+                .min_by_key(|peer| (peer.has_started(), peer.last_received()))
                 .map(Peer::id);
-            match unproven {
+            match unauthenticated {
                 Some(oldest) => self.remove(oldest, LeaveReason::Evicted),
                 None => return false,
             }
         }
-        let Some(spoken) = self.dialects.get(spoken) else {
-            return false;
-        };
-        let dialect = spoken.dialect;
-        let made = make_peer(
-            spoken,
-            Wrapper::new(
-                dialect,
-                Arc::clone(&self.end),
-                Place {
-                    session: client.session,
-                    ticket: self.tickets.ticket(client.address, client.session),
-                },
-                client.address,
-            ),
-            &self.shared,
-            self.status,
-            &self.result,
-            &mut *self.rng,
-            now,
-        );
-        match made {
+        match self.make_peer(now, client, setup) {
             Ok(peer) => {
                 self.peers.insert(client, peer);
                 self.outbox
@@ -307,10 +313,50 @@ impl Simulator {
                 true
             }
             Err(error) => {
-                tracing::error!(%error, "no session");
+                tracing::error!(%error, "cannot make a session");
                 false
             }
         }
+    }
+
+    fn make_peer(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        setup: &Arc<DialectSetup>,
+    ) -> Result<Peer, Error> {
+        let dialect = setup.dialect;
+        let place = Place {
+            session: client.session,
+            ticket: self.session_ids.ticket(client.address, client.session),
+        };
+        let wrapper = Wrapper::new(dialect, Arc::clone(&self.end), place, client.address);
+        let dtls = Arc::clone(&setup.dtls);
+        let address = client.address.to_string();
+        let dtls = dtls_psk::Connection::server(dtls, address.as_bytes(), &mut *self.rng, now);
+        let dtls = dtls.map_err(|source| Error::Dtls {
+            phase: Phase::Dtls,
+            source,
+        })?;
+        let login = CameraLogin::new(av_login::CameraConfig {
+            user: User::admin(),
+            password: setup.password.clone(),
+            two_way_audio: self.shared.speaker,
+            capabilities: Capabilities::WYZE_SDK,
+        });
+        let mut challenge = [0; 16];
+        self.rng.fill_bytes(&mut challenge);
+        let exchange = CameraExchange::new(hl_ioctl::CameraConfig {
+            rule: dialect.challenge,
+            enr: self.shared.enr.clone(),
+            status: self.status,
+            challenge,
+            acknowledgement: dialect.acknowledgement,
+            result: self.result.clone(),
+        });
+        let av = AvCamera::new(dialect, login, exchange.map_err(Error::Authentication)?);
+        let main = Channel::new(MAIN, dtls);
+        Ok(Peer::new(client, wrapper, main, av, Arc::clone(setup), now))
     }
 
     fn handle_data(
@@ -337,7 +383,7 @@ impl Simulator {
         };
         let handled = match channel {
             BACK => {
-                peer.handle_sound(now, records, &mut self.outbox);
+                peer.handle_backchannel(now, records, &mut self.outbox);
                 Ok(())
             }
             _ => peer.handle_records(now, records, &mut context),
@@ -374,7 +420,9 @@ impl Simulator {
         }
     }
 
+    /// Updates the number of viewers and the deadline after an input.
     fn schedule(&mut self, now: Instant) {
+        self.now = now;
         let viewers = self
             .peers
             .values()
@@ -384,50 +432,6 @@ impl Simulator {
         let next = self.peers.values().map(Peer::deadline).min();
         self.deadline = next.unwrap_or(now + IDLE);
     }
-}
-
-fn make_peer(
-    spoken: &Spoken,
-    wrapper: Wrapper,
-    shared: &Shared,
-    status: ChallengeStatus,
-    result: &ConnectResult,
-    rng: &mut dyn CryptoRng,
-    now: Instant,
-) -> Result<Peer, Error> {
-    let dialect = spoken.dialect;
-    let client = ClientId {
-        address: wrapper.remote,
-        session: wrapper.session(),
-    };
-    let dtls_failed = |source| Error::Dtls {
-        phase: Phase::Dtls,
-        source,
-    };
-    let address = client.address.to_string();
-    let dtls = dtls_psk::Connection::server(Arc::clone(&spoken.dtls), address.as_bytes(), rng, now)
-        .map_err(dtls_failed)?;
-    let login = CameraLogin::new(av_login::CameraConfig {
-        user: User::admin(),
-        password: spoken.password.clone(),
-        two_way_audio: shared.speaker,
-        capabilities: Capabilities::WYZE_SDK,
-    });
-    let mut challenge = [0; 16];
-    rng.fill_bytes(&mut challenge);
-    let exchange = CameraExchange::new(hl_ioctl::CameraConfig {
-        rule: dialect.challenge,
-        enr: shared.enr.clone(),
-        status,
-        challenge,
-        acknowledgement: dialect.acknowledgement,
-        result: result.clone(),
-    })
-    .map_err(Error::Authentication)?;
-    let av = AvCamera::new(dialect, login, exchange);
-    let main = Channel::new(MAIN, dtls);
-    let call = Arc::clone(&spoken.call);
-    Ok(Peer::new(client, wrapper, main, av, call, now))
 }
 
 impl fmt::Debug for Simulator {

@@ -1,88 +1,88 @@
-//! The camera's media for one client: clip and sound, frame by frame, slice by slice, in time.
+//! The media for one client: video and audio frames, slice by slice, at their times.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hl_ioctl::commands::{Media, Switch};
 use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, ResendRequest};
-use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
-
-use crate::av::Context;
-use crate::clip::Clip;
-use crate::config::Stamps;
-use crate::event::SliceOrigin;
-use crate::shared::Shared;
-use crate::sound::Sound;
 use tutk_session::Dialect;
 use tutk_session::internal::later;
+use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
 
-/// How many slices go out at once. A key frame is hundreds: all at once they would overrun receive
-/// buffers that a real camera's Wi-Fi never could.
+use crate::audio::ClipAudio;
+use crate::clip::Clip;
+use crate::config::TimestampRule;
+use crate::context::{Context, Shared};
+use crate::event::SliceOrigin;
+
+/// The number of slices that are sent at once. A key frame has hundreds. All of them at once would
+/// overrun receive buffers, which a real camera's Wi-Fi cannot do.
 const BURST: u32 = 8;
 
-/// The flag in the frame info that marks a key frame. Bit 0, as the vendor's public headers have
-/// it; not verified on hardware.
+/// The flag of a key frame in the frame info: bit 0, as in the vendor's public headers. Not verified
+/// on hardware.
 const KEY_FLAG: u8 = 0x01;
 
-/// One client's media.
+/// The media for one client.
 #[derive(Debug)]
 pub(crate) struct Stream {
     slicer: Slicer,
     video: Video,
     audio: Audio,
-    /// The Unix second in which it all began: the only one where [`Stamps::ConstantSeconds`] rules.
+    /// The Unix time at the start, for [`TimestampRule::ConstantSeconds`].
     first_second: u32,
-    /// The newest slice that was sent for the first time.
-    last: Option<Written>,
+    /// The newest first transmission of a slice.
+    last: Option<WrittenSlice>,
 }
 
 #[derive(Debug)]
 struct Video {
     clip: Clip,
-    /// When the clip last began from its first frame; none while it is paused.
+    /// When the clip last started from its first frame; `None` while it is paused.
     started: Option<Instant>,
     /// The next frame since then, from 0.
     next: u64,
-    /// Frames begun in all, and how many there are to be.
+    /// The number of frames of which sending has started.
     sent: u64,
+    /// The number of frames to send.
     end: Option<u64>,
-    sending: Option<Sending>,
-    /// The resolution code of the frame before.
+    sending: Option<PacedFrame>,
+    /// The resolution code of the previous frame.
     resolution: Option<u8>,
 }
 
 #[derive(Debug)]
 struct Audio {
-    /// None: this camera has no microphone.
-    sound: Option<Sound>,
-    /// When the sound last began from its first frame; none while it is paused.
+    /// `None` for a camera without a microphone.
+    clip: Option<ClipAudio>,
+    /// When the audio last started from its first frame; `None` while it is paused.
     started: Option<Instant>,
     /// The next frame since then, from 0.
     next: u64,
 }
 
-/// A picture that is under way.
+/// A video frame that is sent in bursts.
 #[derive(Debug)]
-struct Sending {
-    frame: Cut,
-    /// Slices that may go out before `next_at`.
+struct PacedFrame {
+    frame: SlicedFrame,
+    /// The number of slices that may be sent before `next_at`.
     allowed: u32,
     next_at: Instant,
     gap: Duration,
 }
 
-/// A frame, cut into slices.
 #[derive(Debug)]
-struct Cut {
+struct SlicedFrame {
+    /// The slices that are not sent yet.
     slices: Slices,
-    of: u16,
+    total: u16,
     kind: MediaKind,
     bytes: u32,
 }
 
-/// What a slice was that has been written.
+/// The properties of a slice that was written into a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Written {
+pub(crate) struct WrittenSlice {
     pub(crate) kind: MediaKind,
     pub(crate) frame: u32,
     pub(crate) frame_bytes: u32,
@@ -92,7 +92,7 @@ pub(crate) struct Written {
 }
 
 impl Stream {
-    /// Nothing is sent until it is [switched](Self::switch) on.
+    /// Video and audio are off until they are [switched](Self::switch) on.
     pub(crate) fn new(
         shared: &Shared,
         dialect: &Dialect,
@@ -114,7 +114,7 @@ impl Stream {
                 resolution: None,
             },
             audio: Audio {
-                sound: shared.sound.clone(),
+                clip: shared.audio.clone(),
                 started: None,
                 next: 0,
             },
@@ -123,14 +123,14 @@ impl Stream {
         })
     }
 
-    /// Stops at once, in the middle of a frame if need be; or begins anew, video with a key frame.
-    /// The counts of frames and slices go on: they are never reset (wire.md section 10).
+    /// Stops a stream at once, also in the middle of a frame, or starts it again, video with a key
+    /// frame. The counters of frames and slices are never reset (docs/protocol.md, section 15).
     ///
-    /// Other media have no source here: to switch them changes nothing that can be seen.
+    /// Has no effect on other media.
     pub(crate) fn switch(&mut self, now: Instant, media: Media, switch: Switch) {
         let Self { video, audio, .. } = self;
         match (media, switch) {
-            (Media::Video, Switch::On) if video.started.is_none() => video.begin(now),
+            (Media::Video, Switch::On) if video.started.is_none() => video.start(now),
             (Media::Video, Switch::Off) => {
                 video.started = None;
                 video.sending = None;
@@ -144,17 +144,17 @@ impl Stream {
         }
     }
 
-    /// Whether the last frame of all is out.
+    /// Returns `true` if the last frame is sent.
     pub(crate) fn is_finished(&self) -> bool {
         self.video.is_finished() && self.audio_due().is_none()
     }
 
-    /// What a client asks for again.
+    /// The client requests retransmissions.
     pub(crate) fn handle_request(&mut self, request: &ResendRequest<'_>) {
         self.slicer.handle_request(request.base, request.missing());
     }
 
-    /// When the next slices are due; none when paused or finished.
+    /// Returns when the next slice is due; `None` if the stream is paused or finished.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         [self.video.due(), self.audio_due()]
             .into_iter()
@@ -162,39 +162,39 @@ impl Stream {
             .min()
     }
 
-    /// Writes the next packet that is due; `None` when none is.
+    /// Writes the next packet that is due; `None` if none is due.
     pub(crate) fn write(
         &mut self,
         now: Instant,
         clock: LinkClock,
         context: &Context<'_>,
         out: &mut Vec<u8>,
-    ) -> Option<Written> {
-        // Parity belongs behind its slices, and what is missing is waited for.
+    ) -> Option<WrittenSlice> {
+        // Parity follows its slices, and the client waits for retransmissions.
         if let Some(repair) = self.slicer.write_repair(clock, out) {
-            return self.repaired(repair);
+            return self.written_repair(repair);
         }
         let written = self.write_slice(now, clock, context, out)?;
         self.last = Some(written);
         Some(written)
     }
 
-    /// Writes the next slice that is due, for the first time; `None` when none is.
+    /// Writes the first transmission of the next slice that is due; `None` if none is due.
     fn write_slice(
         &mut self,
         now: Instant,
         clock: LinkClock,
         context: &Context<'_>,
         out: &mut Vec<u8>,
-    ) -> Option<Written> {
-        // A frame of audio is one packet: it does not wait for the hundreds that a picture has.
+    ) -> Option<WrittenSlice> {
+        // An audio frame is one packet. It does not wait for the hundreds of a video frame.
         if self.audio_due().is_some_and(|due| due <= now)
-            && let Some(mut frame) = self.cut_audio(context)
+            && let Some(mut frame) = self.slice_audio(context)
         {
             return frame.write(&mut self.slicer, clock, out);
         }
         if self.video.sending.is_none() && self.video.due().is_some_and(|due| due <= now) {
-            self.begin_picture(now, context);
+            self.start_video_frame(now, context);
         }
         let sending = self.video.sending.as_mut()?;
         if sending.allowed == 0 && sending.next_at <= now {
@@ -209,10 +209,10 @@ impl Stream {
         written
     }
 
-    /// What was sent beside slices for the first time. Parity follows a slice.
-    fn repaired(&self, repair: Repair) -> Option<Written> {
+    /// Returns the properties of a retransmission or of parity, which follows a slice.
+    fn written_repair(&self, repair: Repair) -> Option<WrittenSlice> {
         Some(match repair {
-            Repair::Slice(header) => Written {
+            Repair::Slice(header) => WrittenSlice {
                 kind: header.kind,
                 frame: header.frame,
                 frame_bytes: 0,
@@ -220,40 +220,40 @@ impl Stream {
                 slices: header.slices,
                 origin: SliceOrigin::Resent,
             },
-            Repair::Parity => Written {
+            Repair::Parity => WrittenSlice {
                 origin: SliceOrigin::Parity,
                 ..self.last?
             },
         })
     }
 
-    /// When the next frame of sound is due. Sound ends with the picture.
+    /// Returns when the next audio frame is due. Audio ends with the video.
     fn audio_due(&self) -> Option<Instant> {
         let Audio {
-            sound,
+            clip,
             started,
             next,
         } = &self.audio;
-        let due = later((*started)?, sound.as_ref()?.due(*next));
+        let due = later((*started)?, clip.as_ref()?.due(*next));
         let is_before_end = self.video.ends_at().is_none_or(|end| due < end);
         is_before_end.then_some(due)
     }
 
-    fn cut_audio(&mut self, context: &Context<'_>) -> Option<Cut> {
+    fn slice_audio(&mut self, context: &Context<'_>) -> Option<SlicedFrame> {
         let number = self.audio.next;
         self.audio.next += 1;
-        let sound = self.audio.sound.as_ref()?;
-        let data = sound.frame(number)?.clone();
-        let format = sound.format();
+        let clip = self.audio.clip.as_ref()?;
+        let data = clip.frame(number)?.clone();
+        let format = clip.format();
         let info = FrameInfo {
             codec: format.codec,
             flags: format.flags.0,
-            ..self.info(later(self.audio.started?, sound.due(number)), context)
+            ..self.info(later(self.audio.started?, clip.due(number)), context)
         };
-        self.cut(MediaKind::Audio, info, data)
+        self.slice(MediaKind::Audio, info, data)
     }
 
-    fn begin_picture(&mut self, now: Instant, context: &Context<'_>) {
+    fn start_video_frame(&mut self, now: Instant, context: &Context<'_>) {
         let resolution = context.device.resolution().code();
         let changed = self
             .video
@@ -261,8 +261,8 @@ impl Stream {
             .replace(resolution)
             .is_some_and(|before| before != resolution);
         if changed && let Some(due) = self.video.due() {
-            // The encoder begins anew: what follows needs nothing that came before.
-            self.video.begin(due);
+            // As an encoder does: the next frame is a key frame.
+            self.video.start(due);
         }
         let number = self.video.next;
         self.video.next += 1;
@@ -272,8 +272,7 @@ impl Stream {
             return;
         };
         let (data, key) = (frame.data.clone(), frame.key);
-        // The clip's own time, not the clock's: frames are as far apart as the clip has them,
-        // however late this is called.
+        // By the clip, not by the clock: timestamps do not depend on when this is called.
         let taken = later(started, clip.due(number));
         let info = FrameInfo {
             codec: clip.codec(),
@@ -288,36 +287,36 @@ impl Stream {
             true => MediaKind::Key,
             false => MediaKind::Delta,
         };
-        self.video.sending = self.cut(kind, info, data).map(|frame| {
-            let bursts = u32::from(frame.of).div_ceil(BURST).max(1);
-            Sending {
+        self.video.sending = self.slice(kind, info, data).map(|frame| {
+            let bursts = u32::from(frame.total).div_ceil(BURST).max(1);
+            PacedFrame {
                 frame,
                 allowed: 0,
                 next_at: now,
-                // A frame is out before half the time to the next one is over.
+                // A frame is sent within half the time to the next one.
                 gap: between / 2 / bursts,
             }
         });
     }
 
-    fn cut(&mut self, kind: MediaKind, info: FrameInfo, data: Bytes) -> Option<Cut> {
+    fn slice(&mut self, kind: MediaKind, info: FrameInfo, data: Bytes) -> Option<SlicedFrame> {
         let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
         match self.slicer.slice(kind, info, data) {
-            Ok(slices) => Some(Cut {
-                of: u16::try_from(slices.remaining()).unwrap_or(u16::MAX),
+            Ok(slices) => Some(SlicedFrame {
+                total: u16::try_from(slices.remaining()).unwrap_or(u16::MAX),
                 slices,
                 kind,
                 bytes,
             }),
-            // Clip::new and Sound::new have refused what cannot be sliced.
+            // Clip::new and ClipAudio::new refuse such frames.
             Err(error) => {
-                tracing::error!(%error, ?kind, "a frame cannot be sent");
+                tracing::error!(%error, ?kind, "cannot slice a frame");
                 None
             }
         }
     }
 
-    /// What the frame info says whatever the media, of a frame taken at that time.
+    /// The frame info of a frame taken at `taken`, without what differs between video and audio.
     fn info(&self, taken: Instant, context: &Context<'_>) -> FrameInfo {
         let Context {
             shared,
@@ -336,9 +335,9 @@ impl Stream {
             resolution: 0,
             bitrate: 0,
             micros: unix.subsec_micros(),
-            seconds: match shared.stamps {
-                Stamps::Unix => seconds,
-                Stamps::ConstantSeconds => self.first_second,
+            seconds: match shared.timestamps {
+                TimestampRule::Unix => seconds,
+                TimestampRule::ConstantSeconds => self.first_second,
             },
             numbers: Some(FrameNumbers {
                 bytes: 0,
@@ -353,8 +352,8 @@ impl Stream {
 }
 
 impl Video {
-    /// From the clip's first frame, which is due at `at`.
-    fn begin(&mut self, at: Instant) {
+    /// Starts the clip from its first frame, which is due at `at`.
+    fn start(&mut self, at: Instant) {
         self.started = Some(at);
         self.next = 0;
     }
@@ -371,7 +370,7 @@ impl Video {
         }
     }
 
-    /// When the last frame of all ends; none if there is none, or while the clip is paused.
+    /// Returns when the last frame ends; `None` if there is no last frame or the clip is paused.
     fn ends_at(&self) -> Option<Instant> {
         let left = self.end?.saturating_sub(self.sent);
         let last = self.next.saturating_add(left);
@@ -379,21 +378,21 @@ impl Video {
     }
 }
 
-impl Cut {
-    /// Writes its next slice.
+impl SlicedFrame {
+    /// Writes the next slice.
     fn write(
         &mut self,
         slicer: &mut Slicer,
         clock: LinkClock,
         out: &mut Vec<u8>,
-    ) -> Option<Written> {
+    ) -> Option<WrittenSlice> {
         let left = u16::try_from(self.slices.remaining()).unwrap_or(u16::MAX);
-        let written = Written {
+        let written = WrittenSlice {
             kind: self.kind,
             frame: self.slices.number(),
             frame_bytes: self.bytes,
-            index: self.of.saturating_sub(left),
-            slices: self.of,
+            index: self.total.saturating_sub(left),
+            slices: self.total,
             origin: SliceOrigin::First,
         };
         slicer

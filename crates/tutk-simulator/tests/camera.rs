@@ -1,5 +1,4 @@
-//! The simulated camera, strict as the documents have it, against a client that says what it should
-//! not.
+//! The simulated camera against correct and incorrect clients.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +17,6 @@ use tutk_session::hl_ioctl::{Command as _, HlMessage, Request, challenge_respons
 use tutk_session::tutk_frame::{AvHeader, AvKind, SessionId, Slice};
 use tutk_simulator::{ClientId, LeaveReason, SimulatorConfig, SimulatorEvent};
 
-const EACH: [&Dialect; 3] = Dialect::ALL;
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn raw(dialect: &'static Dialect) -> Raw {
@@ -39,7 +37,7 @@ fn k10000() -> Vec<u8> {
     })
 }
 
-/// Asks for the challenge, and answers it.
+/// Requests the challenge and returns the response to it.
 fn k10002(raw: &mut Raw) -> ConnectAuth {
     raw.ioctl(0, &k10000());
     let sent = raw.take_hl();
@@ -68,8 +66,8 @@ fn reason(raw: &Raw) -> Option<&LeaveReason> {
 }
 
 #[test]
-fn the_right_words_open_the_stream() {
-    for dialect in EACH {
+fn correct_login_and_response_start_the_stream() {
+    for dialect in Dialect::ALL {
         let mut raw = raw(dialect);
         raw.arrive();
         let answer = LoginAnswer::parse(&raw.packets[0].1).unwrap();
@@ -84,8 +82,8 @@ fn the_right_words_open_the_stream() {
 }
 
 #[test]
-fn a_wrong_password_is_answered_and_shown_the_door() {
-    for dialect in EACH {
+fn wrong_password_is_refused() {
+    for dialect in Dialect::ALL {
         let mut raw = raw(dialect);
         raw.connect();
         raw.log_in(b"wrong");
@@ -98,8 +96,8 @@ fn a_wrong_password_is_answered_and_shown_the_door() {
 }
 
 #[test]
-fn a_wrong_answer_is_refused() {
-    for dialect in EACH {
+fn wrong_response_is_refused() {
+    for dialect in Dialect::ALL {
         let mut raw = raw(dialect);
         raw.arrive();
         let mut auth = k10002(&mut raw);
@@ -112,10 +110,10 @@ fn a_wrong_answer_is_refused() {
     }
 }
 
-/// summary.md, "Critical Discoveries": sub-channel and flag, the acknowledgement, and its count.
+/// The index of K10002 and the heartbeat before it: docs/protocol.md, sections 13 and 14.
 #[test]
-fn k10002_counts_only_with_its_index_and_after_the_acknowledgement() {
-    for dialect in EACH {
+fn k10002_needs_its_index_and_an_acknowledgement() {
+    for dialect in Dialect::ALL {
         let mut raw = raw(dialect);
         raw.arrive();
         let auth = hl((&k10002(&mut raw)).into());
@@ -123,10 +121,10 @@ fn k10002_counts_only_with_its_index_and_after_the_acknowledgement() {
         assert!(result(&mut raw).is_none(), "{dialect}: not acknowledged");
         raw.heartbeat(1);
         raw.ioctl(1, &auth);
-        let first_will_do = dialect.name != "summary";
+        let count_1_suffices = dialect.name != "summary";
         assert_eq!(
             result(&mut raw).is_some(),
-            first_will_do,
+            count_1_suffices,
             "{dialect}: count 1"
         );
         raw.heartbeat(2);
@@ -138,8 +136,8 @@ fn k10002_counts_only_with_its_index_and_after_the_acknowledgement() {
 }
 
 #[test]
-fn before_the_login_commands_are_not_heard() {
-    for dialect in EACH {
+fn commands_before_the_login_are_ignored() {
+    for dialect in Dialect::ALL {
         let mut raw = raw(dialect);
         raw.connect();
         raw.ioctl(0, &k10000());
@@ -150,8 +148,8 @@ fn before_the_login_commands_are_not_heard() {
 }
 
 #[test]
-fn probes_and_keepalives_come_each_second_in_the_field() {
-    for dialect in EACH {
+fn sends_probes_and_keepalives_every_second() {
+    for dialect in Dialect::ALL {
         let mut raw = raw(dialect);
         raw.arrive();
         raw.packets.clear();
@@ -179,9 +177,9 @@ fn probes_and_keepalives_come_each_second_in_the_field() {
     }
 }
 
-/// wire.md section 10: clients decide by these flags, so a camera must send them so.
+/// The flags of media packets: docs/protocol.md, section 15.
 #[test]
-fn media_carries_the_flags_that_clients_decide_by() {
+fn media_packets_have_the_flags_of_their_slices() {
     let mut raw = raw(&Dialect::TRANSCODE);
     raw.arrive();
     let auth = k10002(&mut raw);
@@ -195,7 +193,7 @@ fn media_carries_the_flags_that_clients_decide_by() {
         let AvKind::Media(kind) = header.kind(Dialect::TRANSCODE.media) else {
             continue;
         };
-        assert_eq!(packet[2..4], [0x0b, 0], "media has its own version");
+        assert_eq!(packet[2..4], [0x0b, 0], "the version of media");
         let body = if packet[1] & 8 == 0 { rest } else { &rest[8..] };
         let slice = Slice::parse(body).unwrap();
         let (first, last) = (body[6..8] == [0, 0] && body[1] == 0, body[1] == 1);
@@ -211,15 +209,15 @@ fn media_carries_the_flags_that_clients_decide_by() {
         kinds.push(kind);
     }
     let expected: Vec<u16> = (0..).take(counters.len()).collect();
-    assert_eq!(counters, expected, "one count over all slices");
+    assert_eq!(counters, expected, "one counter for all slices");
     kinds.dedup();
     assert_eq!(kinds.len(), 4, "key, delta, key, delta: {kinds:?}");
 }
 
-/// Anybody can ask for sessions in any name; whoever has said hello keeps its place against them.
+/// Session requests with forged source addresses must not displace a client in the handshake.
 #[test]
-fn askers_make_room_for_each_other_and_not_those_in_the_handshake() {
-    for dialect in EACH {
+fn session_requests_do_not_evict_a_client_in_the_handshake() {
+    for dialect in Dialect::ALL {
         let mut config = SimulatorConfig::new(credentials(), clip(1, 20, 10));
         config.max_clients = 3;
         let mut raw = Raw::new(dialect, config);

@@ -1,4 +1,4 @@
-//! Every control: set from text, through the bytes, to a device, and read back.
+//! Every control, from text through bytes to the device and back.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,13 +24,13 @@ fn device(model: Option<&str>) -> DeviceState {
     })
 }
 
-/// Asks the device: the answer's payload, and what else happens.
+/// Sends a request to the device. Returns the payload of the answer, and the effect.
 fn ask(device: &mut DeviceState, request: &Request) -> (Vec<u8>, Option<Effect>) {
     let bytes = request.to_hl().unwrap();
     let (answer, effect) = match device.handle(&HlMessage::parse(&bytes).unwrap(), NOW) {
         Outcome::Answer(answer) => (answer, None),
         Outcome::Effect(answer, effect) => (answer, Some(effect)),
-        Outcome::Silence(why) => panic!("K{}: {why:?}", request.code),
+        Outcome::Unanswered(reason) => panic!("K{}: {reason:?}", request.code),
     };
     let answer = HlMessage::parse(&answer).unwrap();
     assert!(request.is_answered_by(&answer));
@@ -42,7 +42,7 @@ fn read(device: &mut DeviceState, control: &Control) -> Option<Value> {
     Some(control.describe_answer(&answer).unwrap())
 }
 
-/// Whether all that was set is in what was read, which may hold more.
+/// Returns `true` if `read` contains all of `set`.
 fn holds(read: &Value, set: &Value) -> bool {
     match (read, set) {
         (Value::Object(read), Value::Object(set)) => {
@@ -52,7 +52,7 @@ fn holds(read: &Value, set: &Value) -> bool {
     }
 }
 
-/// Texts that a field takes.
+/// Valid texts of a field.
 fn text(kind: Kind) -> BoxedStrategy<String> {
     match kind {
         Kind::OnOff => prop::sample::select(vec!["on", "off"])
@@ -93,7 +93,7 @@ fn texts(values: Values) -> BoxedStrategy<Vec<String>> {
     }
 }
 
-/// A control that can be set, and values for it.
+/// A control that can be set, and valid values.
 fn setting() -> impl Strategy<Value = (&'static Control, Vec<String>)> {
     let settable: Vec<_> = CATALOGUE
         .iter()
@@ -103,7 +103,7 @@ fn setting() -> impl Strategy<Value = (&'static Control, Vec<String>)> {
         .prop_flat_map(|control| (Just(control), texts(control.values().unwrap())))
 }
 
-/// Sets a control on a device of this model, and reads it back where it can be read.
+/// Sets a control on a device of this model, and reads it back if it can be read.
 fn set_then_get(
     control: &Control,
     texts: &[String],
@@ -138,24 +138,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn what_is_set_is_read((control, texts) in setting()) {
+    fn reads_what_was_set((control, texts) in setting()) {
         set_then_get(control, &texts, None)?;
     }
 
     #[test]
-    fn what_is_set_is_read_on_each_model(
+    fn reads_what_was_set_on_each_model(
         (control, texts) in setting(),
         model in prop::sample::select(vec!["WYZEDB3", "HL_CAM4", "WVOD1", "HL_DB2", "WYZEC1-JZ"])
     ) {
-        // For this one the model must be of its kind; for all others it picks the code.
+        // Only the legacy command set has this control.
         prop_assume!(control.name != "video-parameters" || command_profile(Some(model)).command_set == CommandSet::Legacy);
         set_then_get(control, &texts, Some(model))?;
     }
 }
 
-/// Not only by chance: the named values of each control, one after the other on the same device.
+/// Sets all named values of each control on the same device.
 #[test]
-fn every_named_value_is_set_and_read() {
+fn sets_and_reads_every_named_value() {
     let mut device = device(None);
     let mut seen = 0;
     for control in CATALOGUE {
@@ -179,9 +179,9 @@ fn every_named_value_is_set_and_read() {
     assert!(seen > 30, "{seen}");
 }
 
-/// Controls that can only be set are seen in the parameters, in the position, or by their effect.
+/// Controls that cannot be read change a parameter.
 #[test]
-fn what_cannot_be_read_is_seen_elsewhere() {
+fn write_only_controls_change_parameters() {
     let mut device = device(None);
     let mut parameter = |name: &str, values: &[&str], id: u8| {
         ask(&mut device, &control(name).unwrap().set(values).unwrap());
@@ -197,13 +197,13 @@ fn what_cannot_be_read_is_seen_elsewhere() {
     assert_eq!(parameter("file-server", &[], 18), "1");
     assert_eq!(parameter("floodlight", &["on"], 23), "1");
     assert_eq!(parameter("floodlight", &["off"], 23), "2");
-    // From the middle.
+    // From the centre.
     assert_eq!(parameter("turn", &["-100", "5"], 24), "25");
     assert_eq!(parameter("turn", &["-50", "0"], 25), "25");
     assert_eq!(parameter("step", &["right", "up"], 25), "35");
     assert_eq!(parameter("step", &["none", "down"], 24), "25");
     assert_eq!(parameter("step", &["left", "none"], 25), "25");
-    // To the ends, and home.
+    // To the ends of the range, and home.
     assert_eq!(parameter("turn", &["-128", "127"], 25), "0");
     assert_eq!(parameter("turn", &["0", "-128"], 24), "0");
     assert_eq!(parameter("home-position", &[], 25), "175");
@@ -211,7 +211,7 @@ fn what_cannot_be_read_is_seen_elsewhere() {
 }
 
 #[test]
-fn the_floodlight_is_seen_where_it_is_built_in() {
+fn built_in_floodlight_reports_the_floodlight() {
     let mut device = device(None);
     let (set, get) = (
         control("floodlight").unwrap(),

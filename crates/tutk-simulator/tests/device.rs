@@ -1,5 +1,4 @@
-//! The device behind the commands: what it tells the caller, what it is silent to, and that nothing
-//! upsets it.
+//! Outcomes of commands, and robustness against any message.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +13,7 @@ use hl_ioctl::commands::*;
 use hl_ioctl::{Command, CommandSet, Error, HlMessage, Request};
 use proptest::prelude::*;
 use serde_json::json;
-use tutk_simulator::{DeviceConfig, DeviceState, Effect, Outcome, Silence};
+use tutk_simulator::{DeviceConfig, DeviceState, Effect, Outcome, UnansweredReason};
 
 const NOW: u32 = 1_767_225_600;
 
@@ -23,7 +22,7 @@ fn handle(device: &mut DeviceState, request: &Request, now: u32) -> Outcome {
     device.handle(&HlMessage::parse(&bytes).unwrap(), now)
 }
 
-fn tell<C: Command>(device: &mut DeviceState, command: &C) -> Outcome {
+fn send<C: Command>(device: &mut DeviceState, command: &C) -> Outcome {
     handle(device, &Request::from(command), NOW)
 }
 
@@ -44,7 +43,7 @@ fn of_model(model: &str) -> DeviceState {
 }
 
 #[test]
-fn the_caller_hears_of_effects() {
+fn reports_effects() {
     let mut device = DeviceState::new(DeviceConfig::default());
     let effect = |outcome: Outcome| match outcome {
         Outcome::Effect(answer, effect) => {
@@ -57,23 +56,23 @@ fn the_caller_hears_of_effects() {
         media: Media::Audio,
         switch: Switch::On,
     };
-    assert_eq!(effect(tell(&mut device, &media)), Effect::Media(media));
-    assert_eq!(effect(tell(&mut device, &TakePhoto)), Effect::Photo);
+    assert_eq!(effect(send(&mut device, &media)), Effect::Media(media));
+    assert_eq!(effect(send(&mut device, &TakePhoto)), Effect::Photo);
     assert_eq!(
-        effect(tell(&mut device, &StartFileServer)),
+        effect(send(&mut device, &StartFileServer)),
         Effect::FileServer
     );
     assert_eq!(
-        effect(tell(&mut device, &FormatSdCard)),
+        effect(send(&mut device, &FormatSdCard)),
         Effect::FormatSdCard
     );
     assert_eq!(
-        effect(tell(&mut device, &SetPower(Power::Sleep))),
+        effect(send(&mut device, &SetPower(Power::Sleep))),
         Effect::Power(Power::Sleep)
     );
     let message = QuickMessage::new(2).unwrap();
     assert_eq!(
-        effect(tell(&mut device, &PlayQuickMessage(message))),
+        effect(send(&mut device, &PlayQuickMessage(message))),
         Effect::QuickMessage(message)
     );
     let resolution = SetResolution {
@@ -81,35 +80,35 @@ fn the_caller_hears_of_effects() {
         bitrate: Bitrate::SD,
         fps: NonZeroU16::new(300),
     };
-    let told = effect(tell(&mut device, &resolution));
-    assert_eq!(told, Effect::Video(device.video()));
+    let reported = effect(send(&mut device, &resolution));
+    assert_eq!(reported, Effect::Video(device.video()));
     assert_eq!(
         (device.resolution(), device.bitrate(), device.fps()),
         (Resolution::P720, Bitrate::SD, 300)
     );
-    // K10051 has one byte for it.
+    // K10051 has one byte for the frame rate.
     assert_eq!(get::<GetVideoParameters>(&mut device, NOW).fps, 255);
 }
 
 #[test]
-fn what_is_left_out_stays() {
+fn omitted_fields_keep_their_values() {
     let mut device = DeviceState::new(DeviceConfig::default());
     let before = device.video();
-    tell(&mut device, &SetVideoParameters::default());
+    send(&mut device, &SetVideoParameters::default());
     assert_eq!(device.video(), before);
     let flip = SetVideoParameters {
         vertical_flip: Some(Switch::On),
         fps: NonZeroU8::new(5),
         ..SetVideoParameters::default()
     };
-    tell(&mut device, &flip);
+    send(&mut device, &flip);
     let video = device.video();
     assert_eq!((video.fps, video.vertical_flip), (5, Switch::On));
     assert_eq!(
         (video.resolution, video.bitrate, video.horizontal_flip),
         (before.resolution, before.bitrate, before.horizontal_flip)
     );
-    tell(
+    send(
         &mut device,
         &SetResolution {
             resolution: Resolution::P360,
@@ -121,7 +120,7 @@ fn what_is_left_out_stays() {
 }
 
 #[test]
-fn the_clock_goes_on_from_where_it_was_set() {
+fn clock_continues_after_it_was_set() {
     let mut device = DeviceState::new(DeviceConfig::default());
     let clock = |device: &mut DeviceState, now| get::<GetClock>(device, now).get();
     assert_eq!(clock(&mut device, NOW), NOW);
@@ -130,8 +129,8 @@ fn the_clock_goes_on_from_where_it_was_set() {
         (0, -i64::from(NOW)),
         (u32::MAX, i64::from(u32::MAX - NOW)),
     ] {
-        let told = tell(&mut device, &SetClock(UnixSeconds::new(set).unwrap()));
-        assert!(matches!(told, Outcome::Effect(_, Effect::Clock(got)) if got == offset));
+        let outcome = send(&mut device, &SetClock(UnixSeconds::new(set).unwrap()));
+        assert!(matches!(outcome, Outcome::Effect(_, Effect::Clock(got)) if got == offset));
         assert_eq!(clock(&mut device, NOW), set);
         assert_eq!(clock(&mut device, NOW + 7), set.wrapping_add(7));
         assert_eq!(device.clock(NOW - 1), set.wrapping_sub(1));
@@ -139,11 +138,11 @@ fn the_clock_goes_on_from_where_it_was_set() {
 }
 
 #[test]
-fn parameters_are_what_was_set() {
+fn parameters_report_the_state() {
     let mut device = DeviceState::new(DeviceConfig::default());
-    tell(&mut device, &SetNightVision(NightVision::On));
-    tell(&mut device, &SetTimeZone(TimeZone::new(-8).unwrap()));
-    // In the order of asking or not, twice or not: those that there are.
+    send(&mut device, &SetNightVision(NightVision::On));
+    send(&mut device, &SetTimeZone(TimeZone::new(-8).unwrap()));
+    // Duplicates and unknown ids are ignored.
     let json = device.parameters(&[1, 2, 3, 7, 7, 15, 200]);
     assert_eq!(
         json,
@@ -155,34 +154,34 @@ fn parameters_are_what_was_set() {
 }
 
 #[test]
-fn what_the_model_does_not_know_is_met_with_silence() {
+fn codes_of_the_other_command_set_are_not_answered() {
     let resolution = SetResolution {
         resolution: Resolution::P1080,
         bitrate: Bitrate::HD,
         fps: None,
     };
-    let silent = Outcome::Silence(Silence::Unknown);
+    let unknown = Outcome::Unanswered(UnansweredReason::UnknownCode);
     for model in ["WYZEDB3", "WVOD1", "HL_WCO2", "WYZEC1"] {
         let mut device = of_model(model);
         assert_eq!(device.model(), Some(model));
-        assert_eq!(tell(&mut device, &resolution), silent);
+        assert_eq!(send(&mut device, &resolution), unknown);
         let alarm = SetMotionAlarm { alarm: Switch::On };
-        assert_eq!(tell(&mut device, &alarm), silent);
-        assert_ne!(tell(&mut device, &SetVideoParameters::default()), silent);
+        assert_eq!(send(&mut device, &alarm), unknown);
+        assert_ne!(send(&mut device, &SetVideoParameters::default()), unknown);
         let alarm = SetMotionAlarmLegacy { alarm: Switch::On };
-        assert_ne!(tell(&mut device, &alarm), silent);
+        assert_ne!(send(&mut device, &alarm), unknown);
     }
     let mut device = of_model("HL_CAM4");
-    assert_ne!(tell(&mut device, &resolution), silent);
-    assert_eq!(tell(&mut device, &SetVideoParameters::default()), silent);
+    assert_ne!(send(&mut device, &resolution), unknown);
+    assert_eq!(send(&mut device, &SetVideoParameters::default()), unknown);
     let alarm = SetMotionAlarmLegacy { alarm: Switch::On };
-    assert_eq!(tell(&mut device, &alarm), silent);
+    assert_eq!(send(&mut device, &alarm), unknown);
 }
 
 #[test]
-fn unknown_codes_and_unreadable_payloads_are_met_with_silence() {
+fn unknown_codes_and_malformed_payloads_are_not_answered() {
     let mut device = DeviceState::new(DeviceConfig::default());
-    let mut say = |code, payload: &[u8]| {
+    let mut handle = |code, payload: &[u8]| {
         let message = HlMessage {
             version: 5,
             code,
@@ -190,7 +189,7 @@ fn unknown_codes_and_unreadable_payloads_are_met_with_silence() {
         };
         device.handle(&message, NOW)
     };
-    // The connection's own, answers, and codes that are nobody's.
+    // Codes of the connection, of answers, and unassigned codes.
     for code in [
         0,
         10000,
@@ -203,7 +202,10 @@ fn unknown_codes_and_unreadable_payloads_are_met_with_silence() {
         11636,
         u16::MAX,
     ] {
-        assert_eq!(say(code, &[1; 64]), Outcome::Silence(Silence::Unknown));
+        assert_eq!(
+            handle(code, &[1; 64]),
+            Outcome::Unanswered(UnansweredReason::UnknownCode)
+        );
     }
     for (code, payload) in [
         (10032, &[][..]),
@@ -211,31 +213,31 @@ fn unknown_codes_and_unreadable_payloads_are_met_with_silence() {
         (10020, &[2, 1]),
         (11018, &[0; 6]),
     ] {
-        let outcome = say(code, payload);
+        let outcome = handle(code, payload);
         assert!(
-            matches!(outcome, Outcome::Silence(Silence::Malformed(_))),
+            matches!(outcome, Outcome::Unanswered(UnansweredReason::Malformed(_))),
             "{outcome:?}"
         );
     }
-    // More than there must be is no harm: later firmware may say more.
-    assert!(matches!(say(10032, &[2, 9, 9]), Outcome::Answer(_)));
+    // Later firmware may send longer payloads.
+    assert!(matches!(handle(10032, &[2, 9, 9]), Outcome::Answer(_)));
     assert_eq!(get::<GetStatusLight>(&mut device, NOW), Switch::Off);
 }
 
 #[test]
-fn json_that_no_message_can_hold_is_met_with_silence() {
+fn too_long_answers_are_not_sent() {
     let mut device = DeviceState::new(DeviceConfig {
         accessories: "x".repeat(70_000).into(),
         ..DeviceConfig::default()
     });
-    let outcome = tell(&mut device, &GetAccessories);
+    let outcome = send(&mut device, &GetAccessories);
     assert!(matches!(
         outcome,
-        Outcome::Silence(Silence::Malformed(Error::TooLong { .. }))
+        Outcome::Unanswered(UnansweredReason::Malformed(Error::TooLong { .. }))
     ));
 }
 
-/// Codes of the table, and others.
+/// Codes of the catalogue, and others.
 fn code() -> impl Strategy<Value = u16> {
     let known: Vec<u16> = hl_ioctl::CATALOGUE
         .iter()
@@ -252,11 +254,10 @@ fn code() -> impl Strategy<Value = u16> {
 }
 
 proptest! {
-    /// Whatever comes, in whatever order: an answer has the code of its question, a clean one has a
-    /// clean answer, what was not understood changes nothing, and all that can be read stays
-    /// readable.
+    /// The code of an answer is the code of the command plus one, messages that are not answered
+    /// change nothing, and all controls stay readable.
     #[test]
-    fn nothing_upsets_it(
+    fn handles_any_messages(
         messages in prop::collection::vec(
             (code(), prop::collection::vec(prop_oneof![4 => 0..4u8, 1 => any::<u8>()], 0..40), any::<u32>()),
             0..60
@@ -270,7 +271,7 @@ proptest! {
                 Outcome::Answer(answer) | Outcome::Effect(answer, _) => {
                     prop_assert_eq!(HlMessage::parse(&answer).unwrap().code, code + 1);
                 }
-                Outcome::Silence(_) => {
+                Outcome::Unanswered(_) => {
                     prop_assert_eq!(device.parameters(ReadParameters::all().ids()), before);
                 }
             }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tutk_session::{AudioFlags, Codec};
-use tutk_simulator::{Clip, ClipFrame, Sound, SoundFormat};
+use tutk_simulator::{Clip, ClipFrame, ClipAudio, ClipAudioFormat};
 
 pub const FPS: u8 = 5;
 
@@ -20,13 +20,13 @@ pub fn clip() -> Clip {
 pub const SOUND_FLAGS: AudioFlags = AudioFlags(2);
 
 /// Three frames of 100 ms.
-pub fn sound() -> Sound {
-    let format = SoundFormat {
+pub fn sound() -> ClipAudio {
+    let format = ClipAudioFormat {
         codec: Codec::Pcmu,
         flags: SOUND_FLAGS,
     };
     let frames = (1..4).map(|byte| Bytes::from(vec![byte; 800]));
-    Sound::new(frames, format, 800).expect("sound")
+    ClipAudio::new(frames, format, 800).expect("sound")
 }
 
 pub fn assert_frame(clip: &Clip, number: u32, data: &[u8]) {

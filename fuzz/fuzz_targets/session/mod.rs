@@ -122,7 +122,7 @@ impl World {
         };
         let clip = clip();
         let mut camera = SimulatorConfig::new(credentials(), clip.clone());
-        camera.sound = (settings & 16 != 0).then(sound);
+        camera.audio = (settings & 16 != 0).then(sound);
         camera.cookie_exchange = settings & 4 != 0;
         camera.max_clients = MAX_CLIENTS;
         camera.provider = Some(provider::server());

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tutk_runtime::tutk_session::{ClientConfig, Credentials, Frame, MediaKind, MediaRequest};
-use tutk_runtime::tutk_simulator::{Clip, SimulatorConfig, Sound};
-use tutk_runtime::{Impairment, Session, simulate};
+use tutk_runtime::tutk_simulator::{Clip, ClipAudio, SimulatorConfig};
+use tutk_runtime::{Session, simulate};
 
 use crate::args::{DemoArgs, SoundChoice};
 use crate::clip::{self, BUILT_IN_FPS};
@@ -40,13 +40,12 @@ pub(crate) async fn run(
 
     let sound = sound::load(SoundChoice::Aac)?;
     let mut camera = SimulatorConfig::new(credentials.clone(), clip.clone());
-    camera.sound.clone_from(&sound);
+    camera.audio.clone_from(&sound);
     if let Some(dialects) = args.dialect.chosen() {
         camera.dialects = dialects;
     }
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server = simulate(camera, listen, Impairment::default())
-        .map_err(|error| Failure::runtime("listen", &error))?;
+    let server = simulate(camera, listen).map_err(|error| Failure::runtime("listen", &error))?;
     let address = server.local_addr();
     console.line(format_args!("simulated camera at {address}"));
 
@@ -84,7 +83,7 @@ pub(crate) async fn run(
 /// Compares received frames with sent ones.
 struct Comparison<'a> {
     clip: &'a Clip,
-    sound: Option<&'a Sound>,
+    sound: Option<&'a ClipAudio>,
     pictures: u64,
     sounds: u64,
     /// The first frame that differs.
@@ -92,7 +91,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(clip: &'a Clip, sound: Option<&'a Sound>) -> Self {
+    fn new(clip: &'a Clip, sound: Option<&'a ClipAudio>) -> Self {
         Self {
             clip,
             sound,

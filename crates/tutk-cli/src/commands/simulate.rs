@@ -9,9 +9,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
 use tutk_runtime::tutk_session::{Credentials, CredentialsError, MediaKind, Phase};
 use tutk_runtime::tutk_simulator::{
-    ClientId, Clip, SimulatorConfig, SimulatorEvent, SliceSent, Sound,
+    ClientId, Clip, ClipAudio, Impairment, SimulatorConfig, SimulatorEvent, SliceSent,
 };
-use tutk_runtime::{Impairment, SimulatedCamera, simulate};
+use tutk_runtime::{SimulatedCamera, simulate};
 
 use crate::args::{ChallengeChoice, SimulateArgs};
 use crate::clip;
@@ -38,21 +38,20 @@ pub(crate) async fn run(
     (report.width, report.height) = (Some(picture.width), Some(picture.height));
     let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
     let mut config = config(args, picture.clip.clone(), keylog.is_some())?;
-    config.sound = sound::load(args.audio)?;
-    let audio = sound::of_wire(config.sound.as_ref().map(Sound::format));
+    config.audio = sound::load(args.audio)?;
+    let audio = sound::of_wire(config.audio.as_ref().map(ClipAudio::format));
     let talk_output = args
         .talk_output
         .as_deref()
         .map(TalkOutput::create)
         .transpose()?;
-    let impairment = Impairment {
+    config.impairment = Impairment {
         loss: args.loss,
         reorder: args.reorder,
         duplicate: args.duplicate,
         seed: args.seed,
     };
-    let server =
-        simulate(config, args.listen, impairment).map_err(|error| refused(args, &error))?;
+    let server = simulate(config, args.listen).map_err(|error| refused(args, &error))?;
     report.listen = Some(server.local_addr().to_string());
     console.line(format_args!(
         "simulated camera: {} {}x{} at {} frames/s, audio {}; its address is",
@@ -284,15 +283,15 @@ impl Clients<'_> {
             SimulatorEvent::SliceSent(slice) if slice.index + 1 == slice.slices => {
                 self.sent(&slice);
             }
-            SimulatorEvent::TalkBegan { client } => {
+            SimulatorEvent::TalkStarted { client } => {
                 self.log(client, format_args!("started talking"))
             }
             SimulatorEvent::TalkEnded { client } => {
                 self.log(client, format_args!("stopped talking"));
             }
-            SimulatorEvent::Heard { sound, .. } => {
+            SimulatorEvent::AudioReceived { frame, .. } => {
                 if let Some(talk_output) = &mut self.talk_output
-                    && let Some(why) = talk_output.take(&sound)?
+                    && let Some(why) = talk_output.take(&frame)?
                 {
                     self.console.line(why);
                 }

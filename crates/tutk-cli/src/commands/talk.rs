@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tutk_runtime::tutk_session::{Codec, Event, MediaRequest};
-use tutk_runtime::tutk_simulator::SoundFormat;
-use tutk_runtime::{Error, TalkSound, Talker};
+use tutk_runtime::tutk_session::{Codec, Event, MediaRequest, TalkFrame};
+use tutk_runtime::tutk_simulator::ClipAudioFormat;
+use tutk_runtime::{Error, Talker};
 
 use crate::args::{Global, TalkArgs, TalkCodec};
 use crate::camera;
@@ -68,7 +68,7 @@ async fn talk(
 }
 
 /// Returns the audio format that the camera sends. It is assumed to accept the same.
-async fn camera_format(session: &mut CommandSession<'_>) -> Result<SoundFormat, Failure> {
+async fn camera_format(session: &mut CommandSession<'_>) -> Result<ClipAudioFormat, Failure> {
     let until = Instant::now() + FIRST_SOUND;
     loop {
         let event = tokio::select! {
@@ -82,7 +82,7 @@ async fn camera_format(session: &mut CommandSession<'_>) -> Result<SoundFormat, 
         if let Event::Frame(frame) = event
             && let (Some(codec), Some(flags)) = (frame.codec, frame.audio)
         {
-            return Ok(SoundFormat { codec, flags });
+            return Ok(ClipAudioFormat { codec, flags });
         }
     }
 }
@@ -147,11 +147,11 @@ async fn send_frames(
 ) -> Result<(), Error> {
     for (data, timestamp) in clip.frames() {
         talker
-            .send(TalkSound {
+            .send(TalkFrame {
                 codec: format.codec,
                 flags: format.flags,
                 timestamp,
-                data: data.to_vec(),
+                data,
             })
             .await?;
         said.send_modify(|said| *said += 1);

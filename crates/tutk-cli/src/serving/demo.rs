@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use bytes::Bytes;
 use tutk_runtime::tutk_session::{CameraUrl, Credentials, Dialect};
 use tutk_runtime::tutk_simulator::SimulatorConfig;
-use tutk_runtime::{Impairment, SimulatedCamera, simulate};
+use tutk_runtime::{SimulatedCamera, simulate};
 use tutk_serve::Keep;
 
 use super::plan::CameraPlan;
@@ -79,14 +79,11 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
         )?;
         let mut config = SimulatorConfig::new(credentials.clone(), clip.clip);
         config.dialects = vec![kind.dialect];
-        config.sound = sound::load(kind.sound)?;
-        let impairment = Impairment {
-            loss: kind.loss,
-            ..Impairment::default()
-        };
+        config.audio = sound::load(kind.sound)?;
+        config.impairment.loss = kind.loss;
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = simulate(config, listen, impairment)
-            .map_err(|error| Failure::runtime("listen", &error))?;
+        let server =
+            simulate(config, listen).map_err(|error| Failure::runtime("listen", &error))?;
         let plan = CameraPlan {
             camera: CameraUrl {
                 host: Ipv4Addr::LOCALHOST.to_string(),

@@ -11,8 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tutk_media::{AudioCodec, AudioFormat, PcmEncoder, talk_frame};
-use tutk_runtime::TalkSound;
-use tutk_session::{AudioFlags, Codec};
+use tutk_session::{AudioFlags, Codec, TalkFrame};
 
 use super::extract::PathCamera;
 use super::problem::Problem;
@@ -252,13 +251,13 @@ async fn play(
                 shift = passed.saturating_sub(time);
             }
             end = time + shift + talk_frame(format.format);
-            let sound = TalkSound {
+            let frame = TalkFrame {
                 codec: format.codec,
                 flags: format.flags,
                 timestamp: time + shift,
-                data,
+                data: &data,
             };
-            talker.send(sound).await?;
+            talker.send(frame).await?;
         }
         if last {
             // Waits until the camera has played the last frame.

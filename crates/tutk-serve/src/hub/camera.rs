@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tutk_runtime::tutk_session::hl_ioctl::Request;
-use tutk_runtime::{Controller, TalkSound, Talker};
-use tutk_session::{Answer, ClientConfig, Keep, MAX_HL_PAYLOAD, ReconnectPolicy, SupervisorConfig};
+use tutk_runtime::{Controller, Talker};
+use tutk_session::{
+    Answer, ClientConfig, Keep, MAX_HL_PAYLOAD, ReconnectPolicy, SupervisorConfig, TalkFrame,
+};
 
 use super::description::StreamDescription;
 use super::gop_buffer::KeptLimits;
@@ -285,8 +287,8 @@ impl HubTalker {
     ///
     /// # Errors
     /// The errors of [`Talker::send`].
-    pub async fn send(&mut self, sound: TalkSound) -> Result<(), Error> {
-        self.talker.send(sound).await.map_err(Error::Session)
+    pub async fn send(&mut self, frame: TalkFrame<'_>) -> Result<(), Error> {
+        self.talker.send(frame).await.map_err(Error::Session)
     }
 
     /// Closes the channel and waits until the camera has confirmed it.

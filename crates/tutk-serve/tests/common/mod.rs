@@ -24,9 +24,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, nal_units, tone};
 use tutk_runtime::tutk_session::{AudioFlags, ClientConfig, Codec, Credentials};
 use tutk_runtime::tutk_simulator::{
-    ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent, Sound, SoundFormat,
+    ClipAudio, ClipAudioFormat, ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent,
 };
-use tutk_runtime::{Error, Impairment, SimulatedCamera, simulate};
+use tutk_runtime::{Error, SimulatedCamera, simulate};
 use tutk_serve::{
     Camera, CameraSettings, CameraState, Hub, LiveFrame, Registration, UrlScheme, UrlTarget,
     Viewer, ViewerEvent,
@@ -80,7 +80,7 @@ pub fn simulator_clip(stream: &'static [u8], fps: u8) -> tutk_runtime::tutk_simu
 }
 
 /// Returns 1 s of a tone in frames of 20 ms. AAC has 8 s in frames of 64 ms.
-pub fn tone_audio(codec: Codec, rate: u32, channels: u8) -> Sound {
+pub fn tone_audio(codec: Codec, rate: u32, channels: u8) -> ClipAudio {
     let audio = |codec| AudioFormat {
         codec,
         rate,
@@ -100,11 +100,16 @@ pub fn tone_audio(codec: Codec, rate: u32, channels: u8) -> Sound {
     let clip = clip.unwrap();
     let frames = clip.frames().map(|(frame, _)| frame.clone());
     let flags = AudioFlags::new(rate, 16, channels).unwrap();
-    Sound::new(frames, SoundFormat { codec, flags }, clip.frame_samples()).unwrap()
+    ClipAudio::new(
+        frames,
+        ClipAudioFormat { codec, flags },
+        clip.frame_samples(),
+    )
+    .unwrap()
 }
 
 /// Encodes 8 s of a tone as Opus with ffmpeg, 20 ms a frame.
-pub fn opus_audio() -> Sound {
+pub fn opus_audio() -> ClipAudio {
     let tone = concat!(env!("CARGO_MANIFEST_DIR"), "/../tutk-cli/assets/tone.aac");
     let args = "-ac 1 -c:a libopus -frame_duration 20 -b:a 24k -f ogg -";
     let mut encoder = std::process::Command::new("ffmpeg");
@@ -116,11 +121,11 @@ pub fn opus_audio() -> Sound {
     // Two headers come first. The last packet is shorter.
     let packets = ogg_packets(&ogg.stdout).into_iter().skip(2).take(399);
     let flags = AudioFlags::new(48_000, 16, 1).unwrap();
-    let format = SoundFormat {
+    let format = ClipAudioFormat {
         codec: Codec::Opus,
         flags,
     };
-    Sound::new(packets.map(Bytes::from), format, 960).unwrap()
+    ClipAudio::new(packets.map(Bytes::from), format, 960).unwrap()
 }
 
 /// Returns the packets of an Ogg stream (RFC 3533 section 6).
@@ -149,13 +154,13 @@ pub fn camera_config(stream: &'static [u8], fps: u8) -> SimulatorConfig {
 }
 
 pub fn start_camera(config: SimulatorConfig) -> SimulatedCamera {
-    simulate(config, loopback(), Impairment::default()).unwrap()
+    simulate(config, loopback()).unwrap()
 }
 
 /// Starts a camera at the address of one that was closed. Retries while the address is in use.
 pub async fn start_camera_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
     loop {
-        match simulate(config.clone(), address, Impairment::default()) {
+        match simulate(config.clone(), address) {
             Ok(camera) => return camera,
             Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
                 tokio::task::yield_now().await;

@@ -53,7 +53,7 @@ impl RtspFixture {
     /// The camera ends the session after `frames` video frames.
     pub async fn start(mut config: SimulatorConfig, frames: Option<u64>, rtsp: RtspConfig) -> Self {
         config.frames = frames;
-        let sound = config.sound.is_some();
+        let sound = config.audio.is_some();
         let camera = super::start_camera(config);
         let mut settings = super::settings(&camera);
         settings.client.media.audio = sound;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use tutk_media::AudioCodec;
+use tutk_runtime::simulate;
 use tutk_runtime::tutk_session::{Codec, Dialect, MediaKind};
-use tutk_runtime::tutk_simulator::SimulatorConfig;
-use tutk_runtime::{Impairment, simulate};
+use tutk_runtime::tutk_simulator::{Impairment, SimulatorConfig};
 
 use crate::client::{TestServer, WebSocket, WebSocketMessage};
 use crate::common::players::ffmpeg_is_installed;
@@ -101,7 +101,7 @@ async fn segments_contain_video_and_audio_of_the_camera() {
         let config = camera_with_audio(H264, codec);
         let received = receive(config.clone(), "", 400).await;
         assert_eq!(received.states(), ["idle", "connecting", "up"]);
-        let (rate, [only]) = (config.sound.as_ref().unwrap(), &received.parts[..]) else {
+        let (rate, [only]) = (config.audio.as_ref().unwrap(), &received.parts[..]) else {
             panic!("{:?}", received.messages);
         };
         let rate = rate.format().flags.rate_hz().unwrap();
@@ -145,7 +145,7 @@ async fn codecs_that_browsers_support_are_not_converted() {
     assert_video_matches(&bare, H265, true, 100);
     assert!(samples(&file, "live-aac.mp4").len() > 100_000);
     let mut config = camera_config(H264, FPS);
-    config.sound = Some(opus_audio());
+    config.audio = Some(opus_audio());
     let received = receive(config, "", 100).await;
     assert_eq!(
         received.init()["mime"],
@@ -168,11 +168,11 @@ async fn codecs_that_browsers_support_are_not_converted() {
 #[tokio::test(start_paused = true)]
 async fn unsupported_audio_is_reported() {
     let mut config = camera_with_audio(H264, Codec::Pcmu);
-    let sound = config.sound.take().unwrap();
+    let sound = config.audio.take().unwrap();
     let frames = sound.frames().iter().cloned();
     let mut format = sound.format();
     format.codec = Codec::G726;
-    config.sound = tutk_runtime::tutk_simulator::Sound::new(frames, format, 160).ok();
+    config.audio = tutk_runtime::tutk_simulator::ClipAudio::new(frames, format, 160).ok();
     let received = receive(config, "", 50).await;
     let left_out = received
         .messages
@@ -194,13 +194,13 @@ async fn segments_are_valid_on_a_lossy_network() {
     }
     let mut config = camera_with_audio(H264, Codec::Pcmu);
     config.dialects = vec![&Dialect::CC51];
-    let impairment = Impairment {
+    config.impairment = Impairment {
         loss: 0.01,
         reorder: 0.02,
         seed: 3,
         ..Impairment::default()
     };
-    let camera = simulate(config, loopback(), impairment).unwrap();
+    let camera = simulate(config, loopback()).unwrap();
     let server = TestServer::for_camera(camera, |_| {}, |_| {}).await;
     let mut socket = server.websocket("/front/live").await;
     let mut received = Received::default();

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tutk_media::{AudioCodec, g711, nal_units};
+use tutk_runtime::simulate;
 use tutk_runtime::tutk_session::{Codec, Dialect};
-use tutk_runtime::tutk_simulator::SimulatorConfig;
-use tutk_runtime::{Impairment, simulate};
+use tutk_runtime::tutk_simulator::{Impairment, SimulatorConfig};
 
 use crate::client::{StreamingResponse, TestServer};
 use crate::common::players::{checked_stdout, ffmpeg_is_installed, temp_path};
@@ -19,7 +19,7 @@ pub(crate) fn camera_with_audio(stream: &'static [u8], codec: Codec) -> Simulato
         Codec::AacAdts | Codec::AacRaw | Codec::Pcm => 16_000,
         _ => 8_000,
     };
-    config.sound = Some(tone_audio(codec, rate, 1));
+    config.audio = Some(tone_audio(codec, rate, 1));
     config
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn assert_audio_matches(
     config: &SimulatorConfig,
     min_count: usize,
 ) {
-    let sound = config.sound.as_ref().unwrap();
+    let sound = config.audio.as_ref().unwrap();
     let looped: Vec<i16> = sound
         .frames()
         .iter()
@@ -227,12 +227,12 @@ async fn stream_is_valid_on_a_lossy_network() {
     }
     let mut config = camera_with_audio(H264, Codec::Pcma);
     config.dialects = vec![&Dialect::CC51];
-    let impairment = Impairment {
+    config.impairment = Impairment {
         loss: 0.01,
         seed: 7,
         ..Impairment::default()
     };
-    let camera = simulate(config, loopback(), impairment).unwrap();
+    let camera = simulate(config, loopback()).unwrap();
     let server = TestServer::for_camera(camera, |_| {}, |_| {}).await;
     let mut stream = server.stream("/front/stream.mp4?sound=flac").await;
     let bytes = read_frames(&server, &mut stream, 1_500).await;

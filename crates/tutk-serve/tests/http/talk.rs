@@ -40,9 +40,9 @@ async fn receive_audio(server: &mut TestServer, codec: AudioCodec) -> (Vec<i16>,
     let (mut samples, mut times) = (Vec::new(), Vec::new());
     loop {
         match with_timeout(server.camera.next_event()).await.unwrap() {
-            SimulatorEvent::Heard { sound, .. } => {
+            SimulatorEvent::AudioReceived { frame, .. } => {
                 times.push(Instant::now());
-                samples.extend(decode_audio(codec, &sound.data));
+                samples.extend(decode_audio(codec, &frame.data));
             }
             SimulatorEvent::TalkEnded { .. } => return (samples, times),
             _ => {}

@@ -71,7 +71,7 @@ async fn less_than_300_ms() {
     let mut config = painted(1);
     config.trace_slices = true;
     if std::env::var_os("NOSOUND").is_some() {
-        config.sound = None;
+        config.audio = None;
     }
     house.add("front", config);
     let (sender, first) = watch::channel(f64::MAX);

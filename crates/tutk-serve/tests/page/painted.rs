@@ -41,7 +41,7 @@ pub(crate) const READ: &str = "
 /// A camera that shows its number, and is heard.
 pub(crate) fn painted(number: u8) -> SimulatorConfig {
     let mut config = camera_config(clip(number), FPS);
-    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     config
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn scene(png: &[u8]) -> SimulatorConfig {
     let args = "-f png_pipe -loop 1 -framerate 20 -i pipe: -frames:v 40 -vf scale=640:360,noise=alls=3:allf=t \
         -pix_fmt yuv420p -crf 27";
     let mut config = camera_config(encode(args, vec![png.to_vec()]), FPS);
-    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     config
 }
 

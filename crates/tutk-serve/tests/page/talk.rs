@@ -14,12 +14,12 @@ use crate::painted::painted;
 async fn beep(camera: &mut SimulatedCamera) -> usize {
     let mut frames = 0;
     loop {
-        if let SimulatorEvent::Heard { sound, .. } =
+        if let SimulatorEvent::AudioReceived { frame, .. } =
             with_timeout(camera.next_event()).await.unwrap()
         {
             frames += 1;
-            assert_eq!(sound.flags.rate_hz(), Some(8_000));
-            if sound
+            assert_eq!(frame.flags.rate_hz(), Some(8_000));
+            if frame
                 .data
                 .iter()
                 .any(|byte| g711::decode_pcmu(*byte).abs() > 3_000)

@@ -2,7 +2,7 @@
 
 use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::Codec;
-use tutk_runtime::tutk_simulator::Sound;
+use tutk_runtime::tutk_simulator::ClipAudio;
 use tutk_serve::{Accounts, RtspConfig};
 
 use crate::common::players::{
@@ -19,9 +19,9 @@ fn frame_count(stream: &'static [u8]) -> Option<u64> {
     Some(clip(stream).len().try_into().unwrap())
 }
 
-async fn start(stream: &'static [u8], sound: Option<Sound>) -> RtspFixture {
+async fn start(stream: &'static [u8], sound: Option<ClipAudio>) -> RtspFixture {
     let mut config = camera_config(stream, FPS);
-    config.sound = sound;
+    config.audio = sound;
     RtspFixture::start(config, frame_count(stream), RtspConfig::new(loopback())).await
 }
 
@@ -47,7 +47,7 @@ async fn receive_video(stream: &'static [u8], format: &'static str, transport: &
 }
 
 /// Returns audio, with the codec name of ffprobe and the sample rate.
-fn audio_cases() -> Vec<(&'static str, u32, Sound)> {
+fn audio_cases() -> Vec<(&'static str, u32, ClipAudio)> {
     vec![
         ("pcm_mulaw", 8_000, tone_audio(Codec::Pcmu, 8_000, 1)),
         ("pcm_alaw", 8_000, tone_audio(Codec::Pcma, 8_000, 1)),
@@ -63,13 +63,18 @@ async fn audio_and_video_are_synchronized() {
     if !ffmpeg_is_installed() {
         return;
     }
-    let both = |(codec, rate, sound): (_, _, Sound)| {
+    let both = |(codec, rate, sound): (_, _, ClipAudio)| {
         ["tcp", "udp"].map(|transport| compare_timestamps(codec, rate, sound.clone(), transport))
     };
     run_concurrently(audio_cases().into_iter().flat_map(both)).await;
 }
 
-async fn compare_timestamps(codec: &'static str, rate: u32, sound: Sound, transport: &'static str) {
+async fn compare_timestamps(
+    codec: &'static str,
+    rate: u32,
+    sound: ClipAudio,
+    transport: &'static str,
+) {
     let what = format!("{codec} over {transport}");
     let mut args = vec!["-v", "error", "-rtsp_transport", transport, "-show_entries"];
     let entries = "stream=codec_name,sample_rate:packet=codec_type,pts_time,size";

@@ -38,7 +38,7 @@ async fn receive(stream: &'static [u8], name: &'static str, transport: &'static 
 /// Returns `false` after a timeout.
 async fn try_receive(stream: &'static [u8], name: &str, transport: &str) -> bool {
     let mut config = camera_config(stream, FPS);
-    config.sound = Some(tone_audio(Codec::AacAdts, 16_000, 1));
+    config.audio = Some(tone_audio(Codec::AacAdts, 16_000, 1));
     let mut rtsp = RtspConfig::new(loopback());
     rtsp.accounts = Accounts::none();
     rtsp.accounts.add("anna", "secret").unwrap();

@@ -84,7 +84,7 @@ async fn receive_clip(stream: &'static [u8], transport: Transport, attempts: usi
 /// client.
 async fn try_receive_clip(stream: &'static [u8], transport: &Transport) -> bool {
     let mut config = camera_config(stream, FPS);
-    config.sound = Some(tone_audio(Codec::AacAdts, 16_000, 1));
+    config.audio = Some(tone_audio(Codec::AacAdts, 16_000, 1));
     let camera = start_camera(config);
     let (hub, _) = hub_with_camera(settings(&camera));
     let server = start_server(&hub).await;

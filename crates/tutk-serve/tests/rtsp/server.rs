@@ -21,7 +21,7 @@ use crate::common::{
 
 async fn start(fps: u8) -> (SimulatedCamera, Hub, Camera, RtspServer) {
     let mut config = camera_config(H264, fps);
-    config.sound = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
     let camera = start_camera(config);
     let (hub, front) = hub_with_camera(settings(&camera));
     let server = RtspServer::start(hub.clone(), RtspConfig::new(loopback()))

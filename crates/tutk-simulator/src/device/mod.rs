@@ -1,9 +1,8 @@
-//! What a camera can be told, and remembers: the state behind every command, for a simulated
-//! camera.
+//! The state of a simulated camera that commands read and change.
 
-mod handle;
+mod commands;
 mod parameters;
 mod state;
 
-pub use handle::{Effect, Outcome, Silence};
+pub use commands::{Effect, Outcome, UnansweredReason};
 pub use state::{DeviceConfig, DeviceState, VideoSettings};

@@ -1,6 +1,4 @@
-//! The state by number, for K10020.
-
-use std::string::ToString;
+//! The state as numbered parameters, for K10020.
 
 use serde_json::{Map, Value};
 
@@ -8,10 +6,10 @@ use super::state::DeviceState;
 use hl_ioctl::Scalar;
 
 impl DeviceState {
-    /// K10021: the parameters that are asked for and that this camera has, numbers as text by
-    /// number.
+    /// Returns the payload of K10021: the requested parameters that this camera has, as an object of
+    /// texts by id.
     ///
-    /// Which number means what is not known of real cameras. These are this project's choice:
+    /// The ids of real cameras are not known. The simulated camera has:
     ///
     /// | id | parameter |
     /// |---|---|
@@ -27,7 +25,7 @@ impl DeviceState {
     /// | 20, 21 | siren, light with the siren |
     /// | 22, 23 | spotlight, floodlight |
     /// | 24, 25 | vertical and horizontal position in degrees |
-    /// | 26, 27 | patrol, how many points it has |
+    /// | 26, 27 | patrol, number of its points |
     #[must_use]
     pub fn parameters(&self, ids: &[u8]) -> Value {
         ids.iter()

@@ -1,36 +1,34 @@
-//! The state, and where it begins.
-
-use std::string::String;
+//! The state of the device.
 
 use serde_json::{Value, json};
 
 use hl_ioctl::commands::*;
 
-/// The place of [`PanTiltHome`], horizontal and vertical: the middle of both ranges. This project's
-/// choice.
+/// The position of [`PanTiltHome`], horizontal and vertical: the middle of both ranges. That of real
+/// cameras is not known.
 pub(crate) const HOME: (u16, u8) = (175, 20);
 
-/// What a simulated camera is.
+/// The configuration of a [`DeviceState`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceConfig {
-    /// The model. It decides which of two commands the camera knows (see
-    /// [`models`](tutk_session::models)); without one it knows both.
+    /// The model. It selects the command set (see [`models`](tutk_session::models)). Without a
+    /// model, the camera supports both sets.
     pub model: Option<String>,
-    /// The picture at first.
+    /// The initial resolution.
     pub resolution: Resolution,
-    /// The bitrate at first.
+    /// The initial bitrate.
     pub bitrate: Bitrate,
-    /// Frames per second at first.
+    /// The initial frame rate in frames per second.
     pub fps: u16,
-    /// What K10447 says.
+    /// The payload of K10447.
     pub connection_status: Value,
-    /// What K10449 says.
+    /// The payload of K10449.
     pub battery_use: Value,
-    /// What K10721 says.
+    /// The payload of K10721.
     pub accessories: Value,
 }
 
-/// 1080p at 120 kB/s and 20 frames per second; JSON that is this project's choice.
+/// 1080p at 120 kB/s and 20 frames per second.
 impl Default for DeviceConfig {
     fn default() -> Self {
         Self {
@@ -45,15 +43,15 @@ impl Default for DeviceConfig {
     }
 }
 
-/// The state of a device. It keeps no time: what the clock says is an offset to the caller's.
+/// The state of a device. Its clock is an offset to the caller's.
 ///
-/// Give each message that is no part of the connection to [`handle`](Self::handle) and do as its
-/// [`Outcome`](super::Outcome) says.
+/// Pass each message that is not part of the connection to [`handle`](Self::handle), and do what
+/// the [`Outcome`](super::Outcome) says.
 ///
-/// Where the documents are silent, this project chose: commands have their effects at once (a turn
-/// takes no time, and on a patrol nothing moves); turns stop at the ends; K10788 answers the
-/// floodlight that K12060 switches, K10820 the spotlight that K10646 switches, and K10620 whether
-/// night vision is on.
+/// What is not known of real cameras was chosen: commands have their effects at once (a turn takes
+/// no time, and a patrol moves nothing); turns stop at the ends of the range; K10788 reports the
+/// floodlight that K12060 switches, K10820 the spotlight that K10646 switches, and K10620 night
+/// vision.
 ///
 /// ```
 /// use hl_ioctl::commands::{NightVision, SetNightVision};
@@ -77,7 +75,7 @@ pub struct DeviceState {
     pub(crate) infrared_light: InfraredLight,
     pub(crate) on_screen_time: Switch,
     pub(crate) on_screen_logo: Switch,
-    /// What the camera's clock is ahead of the caller's, in seconds.
+    /// The offset of the camera's clock to the caller's, in seconds.
     pub(crate) clock_offset: i64,
     pub(crate) motion_alarm: MotionAlarm,
     pub(crate) motion_tagging: Switch,
@@ -89,7 +87,7 @@ pub struct DeviceState {
     pub(crate) siren: SirenAndLight,
     pub(crate) spotlight: Switch,
     pub(crate) floodlight: Switch,
-    /// Degrees, each within what [`PanAngle`] and [`TiltAngle`] hold.
+    /// The position in degrees, within the ranges of [`PanAngle`] and [`TiltAngle`].
     pub(crate) horizontal: u16,
     pub(crate) vertical: u8,
     pub(crate) patrol_points: PatrolPoints,
@@ -97,23 +95,23 @@ pub struct DeviceState {
     pub(crate) motion_tracking: Switch,
 }
 
-/// The picture, as [`SetVideoParameters`] and [`SetResolution`] left it.
+/// The video settings that [`SetVideoParameters`] and [`SetResolution`] change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VideoSettings {
-    /// Picture size.
+    /// The resolution.
     pub resolution: Resolution,
-    /// Bitrate.
+    /// The bitrate.
     pub bitrate: Bitrate,
-    /// Frames per second.
+    /// The frame rate in frames per second.
     pub fps: u16,
-    /// Left and right changed over.
+    /// Left and right are exchanged.
     pub horizontal_flip: Switch,
-    /// Upside down.
+    /// Top and bottom are exchanged.
     pub vertical_flip: Switch,
 }
 
 impl DeviceState {
-    /// A device that nobody has told anything.
+    /// A device in its initial state.
     #[must_use]
     pub fn new(config: DeviceConfig) -> Self {
         Self {
@@ -155,50 +153,53 @@ impl DeviceState {
         }
     }
 
-    /// The model that it was given.
+    /// Returns the configured model.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.config.model.as_deref()
     }
 
-    /// The picture.
+    /// Returns the video settings.
     #[must_use]
     pub fn video(&self) -> VideoSettings {
         self.video
     }
 
-    /// Picture size.
+    /// Returns the resolution.
     #[must_use]
     pub fn resolution(&self) -> Resolution {
         self.video.resolution
     }
 
-    /// Bitrate.
+    /// Returns the bitrate.
     #[must_use]
     pub fn bitrate(&self) -> Bitrate {
         self.video.bitrate
     }
 
-    /// Frames per second.
+    /// Returns the frame rate in frames per second.
     #[must_use]
     pub fn fps(&self) -> u16 {
         self.video.fps
     }
 
-    /// What the camera's clock says when the caller's says `now_unix`. It wraps, as a u32 does.
+    /// Returns the time of the camera's clock in seconds since 1970, modulo 2³². `now_unix` is the
+    /// time of the caller's clock.
     #[must_use]
     pub fn clock(&self, now_unix: u32) -> u32 {
         let seconds = (i64::from(now_unix) + self.clock_offset).rem_euclid(1 << 32);
         u32::try_from(seconds).unwrap_or_default()
     }
 
-    pub(crate) fn turn(&mut self, sideways: i64, upward: i64) {
-        let (horizontal, vertical) = (i64::from(self.horizontal), i64::from(self.vertical));
-        self.look_at(horizontal + sideways, vertical + upward);
+    pub(crate) fn turn(&mut self, horizontal: i64, vertical: i64) {
+        self.turn_to(
+            i64::from(self.horizontal) + horizontal,
+            i64::from(self.vertical) + vertical,
+        );
     }
 
-    /// Stops at the ends.
-    pub(crate) fn look_at(&mut self, horizontal: i64, vertical: i64) {
+    /// Stops at the ends of the range.
+    pub(crate) fn turn_to(&mut self, horizontal: i64, vertical: i64) {
         self.horizontal = horizontal.clamp(0, 350).try_into().unwrap_or_default();
         self.vertical = vertical.clamp(0, 40).try_into().unwrap_or_default();
     }

@@ -1,42 +1,26 @@
-//! A camera to talk to.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::cast_possible_truncation,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "each test file uses a part of this"
-)]
+//! Simulated cameras on UDP sockets on loopback, and their clients.
 
-pub mod relay;
+mod relay;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
-use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, Dialect, Frame};
-use tutk_runtime::tutk_simulator::{
-    ClientId, Clip, ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent,
-};
-use tutk_runtime::{Error, Impairment, SimulatedCamera, simulate};
+use tutk_runtime::{Error, SimulatedCamera, simulate};
+use tutk_session::{ClientConfig, Codec, Dialect, Frame};
+use tutk_simulator::{ClientId, Clip, ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent};
 
-pub const UID: &str = "HSBJYB5HSETGCDWD111A";
-pub const ENR: &str = "aKzdqckqZ8HUHFe5";
-pub const MAC: &str = "AABBCCDDEEFF";
+pub use self::relay::Relay;
+use crate::session::credentials;
 
-/// A key frame each so many frames of the clip.
+/// The distance of key frames in [`clip`].
 pub const GOP: usize = 10;
 
-pub fn credentials() -> Credentials {
-    Credentials::new(UID, ENR, MAC).unwrap()
-}
-
-/// Any free port.
+/// An address on loopback with any free port.
 pub fn loopback() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-/// Three groups of pictures whose bytes say which frame they are of.
+/// Three GOPs in which every frame has other data.
 pub fn clip(fps: u8) -> Clip {
     let frames = (0..3 * GOP).map(|index| {
         let key = index % GOP == 0;
@@ -55,13 +39,13 @@ pub fn camera(clip: &Clip) -> SimulatorConfig {
 }
 
 pub fn served(config: SimulatorConfig) -> SimulatedCamera {
-    simulate(config, loopback(), Impairment::default()).unwrap()
+    simulate(config, loopback()).unwrap()
 }
 
-/// At an address that another camera has just left, as soon as the system gives it.
+/// Waits until the address of the previous camera is free.
 pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
     loop {
-        match simulate(config.clone(), address, Impairment::default()) {
+        match simulate(config.clone(), address) {
             Ok(server) => return server,
             Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
                 tokio::task::yield_now().await;
@@ -81,16 +65,16 @@ pub fn client_in(camera: SocketAddr, dialect: &'static Dialect) -> ClientConfig 
     config
 }
 
-/// That the frame is what the camera sent under its number.
+/// Asserts that the frame is the one that the camera sent under its number.
 pub fn check(frame: &Frame, clip: &Clip) {
-    // Numbers on the wire begin at 1, and the clip begins again after its end.
+    // Frame numbers start at 1, and the clip repeats.
     let index = (frame.number as usize - 1) % clip.frames().len();
     let sent = &clip.frames()[index];
     assert_eq!(frame.data, sent.data, "frame {}", frame.number);
     assert_eq!(frame.is_key(), sent.key, "frame {}", frame.number);
 }
 
-/// The next client that leaves, and why.
+/// Waits until a client leaves.
 pub async fn left(server: &mut SimulatedCamera) -> (ClientId, LeaveReason) {
     loop {
         match server.next_event().await {

@@ -1,7 +1,8 @@
-//! Sound from a client (wire.md section 11): the camera calls back, on a channel of its own.
+//! Audio from a client (docs/protocol.md, section 16). Here the camera is the DTLS client, on a
+//! channel of its own.
 //!
 //! ```text
-//!  K10010 (3, 1) ──► handshake ──Finished──► login ──00 21──► open ──03 09──► heard
+//!  K10010 (3, 1) ──► handshake ──Finished──► login ──00 21──► open ──03 09──► received
 //! ```
 
 use std::sync::Arc;
@@ -12,44 +13,40 @@ use bytes::Bytes;
 use dtls_psk::{CipherSuite, Connection};
 use rand_core::CryptoRng;
 use tutk_frame::TalkPacket;
+use tutk_session::internal::{BACK, Channel, Outbox, REPEAT, Wrapper};
+use tutk_session::{Dialect, psk};
 
-use crate::event::{ClientId, Heard, SimulatorEvent};
-use tutk_session::Dialect;
-use tutk_session::internal::Outbox;
-use tutk_session::internal::REPEAT;
-use tutk_session::internal::Wrapper;
-use tutk_session::internal::{BACK, Channel};
-use tutk_session::psk;
+use crate::event::{ClientId, ReceivedAudio, SimulatorEvent};
 
-/// What a camera needs to call a client back, in one dialect.
+/// The configuration of all backchannels in one dialect.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct BackchannelConfig {
     dialect: &'static Dialect,
     dtls: Arc<dtls_psk::Config>,
     password: Password,
 }
 
-/// One client's sound to the camera.
+/// The backchannel to one client.
 #[derive(Debug)]
-pub(crate) struct Ear {
+pub(crate) struct Backchannel {
     channel: Channel,
     login: ClientLogin,
-    /// When the login is repeated; none before the handshake is done and after it is answered.
+    /// When the login is repeated; `None` before the handshake is complete and after the answer.
     repeat_at: Option<Instant>,
     open: bool,
-    /// AV packets that were dropped because they made no sense.
+    /// Dropped AV packets that cannot be parsed or came before the login.
     unknown: u64,
 }
 
-impl Call {
-    /// `configure` does to a DTLS configuration what the camera does to all of them.
+impl BackchannelConfig {
+    /// `configure` completes the DTLS configuration, as for the main channel.
     pub(crate) fn new(
         dialect: &'static Dialect,
         psk: dtls_psk::Psk,
         password: Password,
         configure: impl FnOnce(dtls_psk::Config) -> dtls_psk::Config,
     ) -> Self {
-        // Which identity real cameras give here is not known: that of the main channel.
+        // The identity that real cameras use here is not known.
         let dtls = dtls_psk::Config::client(psk::IDENTITY, psk)
             .with_suites(&[CipherSuite::PskAes128CbcSha256]);
         Self {
@@ -59,15 +56,15 @@ impl Call {
         }
     }
 
-    /// Calls.
-    pub(crate) fn begin(
+    /// Starts to open a backchannel.
+    pub(crate) fn open(
         &self,
         rng: &mut dyn CryptoRng,
         now: Instant,
-    ) -> Result<Ear, dtls_psk::Error> {
+    ) -> Result<Backchannel, dtls_psk::Error> {
         let mut nonce = [0; 4];
         rng.fill_bytes(&mut nonce);
-        Ok(Ear {
+        Ok(Backchannel {
             channel: Channel::new(BACK, Connection::client(Arc::clone(&self.dtls), rng, now)?),
             login: ClientLogin::new(
                 self.dialect.login,
@@ -83,8 +80,8 @@ impl Call {
     }
 }
 
-impl Ear {
-    /// Takes the records of one datagram of the channel, and tells what is heard.
+impl Backchannel {
+    /// Handles the DTLS records of one datagram.
     pub(crate) fn handle_records(
         &mut self,
         now: Instant,
@@ -100,15 +97,13 @@ impl Ear {
             ..
         } = self;
         channel.open(now, records, |packet| match TalkPacket::parse(packet) {
-            // Before it has let the camera in a client has nothing to say.
-            Ok(talk) if *open => outbox.event(SimulatorEvent::Heard {
+            Ok(talk) if *open => outbox.event(SimulatorEvent::AudioReceived {
                 client,
-                sound: Heard {
+                frame: ReceivedAudio {
                     frame: talk.frame,
                     codec: talk.codec,
                     flags: talk.flags,
                     timestamp: Duration::from_millis(talk.millis.into()),
-                    // The packet is borrowed from the datagram, the event outlives it.
                     data: Bytes::copy_from_slice(talk.audio),
                 },
             }),
@@ -121,7 +116,7 @@ impl Ear {
         })
     }
 
-    /// Does all that can be done now; when to come back. `Err` when it is over.
+    /// Does what is due at `now` and returns the next deadline. Fails if the channel has ended.
     pub(crate) fn drive(
         &mut self,
         now: Instant,
@@ -164,7 +159,7 @@ impl Ear {
                 ClientOutput::Event(ClientEvent::LoggedIn(_)) => {
                     *repeat_at = None;
                     *open = true;
-                    outbox.event(SimulatorEvent::TalkBegan { client });
+                    outbox.event(SimulatorEvent::TalkStarted { client });
                 }
                 ClientOutput::Event(ClientEvent::Refused(_)) => return Err(None),
             }
@@ -172,7 +167,7 @@ impl Ear {
         Ok(repeat_at.map_or(deadline, |at| at.min(deadline)))
     }
 
-    /// Hangs up.
+    /// Closes the channel.
     pub(crate) fn close(
         &mut self,
         client: ClientId,
@@ -186,7 +181,7 @@ impl Ear {
         }
     }
 
-    /// Packets that were dropped: of DTLS and of what is inside.
+    /// Returns the number of dropped DTLS records and AV packets.
     pub(crate) fn dropped(&self) -> u64 {
         self.unknown + self.channel.dropped()
     }

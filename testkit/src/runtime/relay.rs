@@ -1,43 +1,35 @@
-//! What stands between a client and a camera: it can fall silent, and give the camera another port.
+//! A relay between a client and a camera.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 
 use super::loopback;
 
-/// Passes datagrams on between one client and one camera.
+/// Forwards datagrams between one client and one camera, which can be replaced.
 pub struct Relay {
-    /// Where the client asks.
+    /// The address of the relay for the client's first datagrams.
     front: Arc<UdpSocket>,
-    muted: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 impl Relay {
     pub async fn start(camera: SocketAddr) -> Self {
         let front = Arc::new(UdpSocket::bind(loopback()).await.unwrap());
-        let muted = Arc::new(AtomicBool::new(false));
-        let task = spawn(&front, &muted, camera).await;
-        Self { front, muted, task }
+        let task = spawn(&front, camera).await;
+        Self { front, task }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.front.local_addr().unwrap()
     }
 
-    /// Nothing of what the camera says reaches the client, or it does again.
-    pub fn mute(&self, muted: bool) {
-        self.muted.store(muted, Ordering::Relaxed);
-    }
-
-    /// Another camera, which answers from another port, takes the place of the one before.
+    /// Replaces the camera by another one, which answers from another port.
     pub async fn replace(&mut self, camera: SocketAddr) {
         self.task.abort();
-        self.task = spawn(&self.front, &self.muted, camera).await;
+        self.task = spawn(&self.front, camera).await;
     }
 }
 
@@ -47,14 +39,9 @@ impl Drop for Relay {
     }
 }
 
-/// Clients ask at `front`, and are answered from a port of its own: that is where they send to from
-/// then on.
-async fn spawn(
-    front: &Arc<UdpSocket>,
-    muted: &Arc<AtomicBool>,
-    camera: SocketAddr,
-) -> JoinHandle<()> {
-    let (front, muted) = (Arc::clone(front), Arc::clone(muted));
+/// Answers come from a new port, to which the client sends from then on.
+async fn spawn(front: &Arc<UdpSocket>, camera: SocketAddr) -> JoinHandle<()> {
+    let front = Arc::clone(front);
     let answers = UdpSocket::bind(loopback()).await.unwrap();
     let upstream = UdpSocket::bind(loopback()).await.unwrap();
     tokio::spawn(async move {
@@ -68,7 +55,7 @@ async fn spawn(
                 }
                 Ok((len, _)) = answers.recv_from(&mut sent) => &sent[..len],
                 Ok((len, _)) = upstream.recv_from(&mut received) => {
-                    if let (Some(client), false) = (client, muted.load(Ordering::Relaxed)) {
+                    if let Some(client) = client {
                         answers.send_to(&received[..len], client).await.unwrap();
                     }
                     continue;

@@ -1,7 +1,6 @@
-//! What the device does with each command.
+//! The commands.
 
 use std::num::NonZeroU16;
-use std::vec::Vec;
 
 use serde_json::Value;
 
@@ -10,7 +9,7 @@ use hl_ioctl::commands::*;
 use hl_ioctl::{Command, CommandSet, Error, HlMessage, JsonDocument};
 use tutk_session::models::command_profile;
 
-/// The degrees of one [`PanTiltByStep`]. This project's choice.
+/// The degrees of one [`PanTiltByStep`]. The number of real cameras is not known.
 const STEP: i64 = 10;
 
 /// What to do after a message.
@@ -18,67 +17,66 @@ const STEP: i64 = 10;
 pub enum Outcome {
     /// Send this HL message.
     Answer(Vec<u8>),
-    /// Send this HL message, and do what was told.
+    /// Send this HL message and apply the effect.
     Effect(Vec<u8>, Effect),
     /// Send nothing.
-    Silence(Silence),
+    Unanswered(UnansweredReason),
 }
 
-/// What a command does beyond the state.
+/// An effect of a command beyond the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
-    /// K10010: switch media for the client that asked.
+    /// K10010: switch media for the client that sent the command.
     Media(MediaControl),
-    /// K10052, K10056: the picture as it is now.
+    /// K10052, K10056: apply these video settings.
     Video(VideoSettings),
-    /// K10092: how many seconds the camera's clock is now ahead of the caller's.
+    /// K10092: the camera's clock is now this number of seconds ahead of the caller's.
     Clock(i64),
-    /// K10058: a photo is to be taken.
+    /// K10058: take a photo.
     Photo,
-    /// K10148: the file server is to be started.
+    /// K10148: start the file server.
     FileServer,
-    /// K10242: the SD card is to be formatted.
+    /// K10242: format the SD card.
     FormatSdCard,
-    /// K10444: the camera wakes or goes to sleep.
+    /// K10444: wake or go to sleep.
     Power(Power),
-    /// K11635: a message is to be said.
+    /// K11635: play a message.
     QuickMessage(QuickMessage),
 }
 
-/// Why there is no answer (commands.md: a camera that does not know a code does not answer).
+/// Why a message is not answered (docs/protocol.md, section 18).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Silence {
-    /// The camera does not know the code.
-    Unknown,
-    /// The payload cannot be read, or the answer would be over
-    /// [`MAX_PAYLOAD`](hl_ioctl::MAX_PAYLOAD). Whether real cameras are silent then is not known:
-    /// this project's choice.
+pub enum UnansweredReason {
+    /// The camera does not support the code.
+    UnknownCode,
+    /// The payload cannot be parsed, or the answer is longer than
+    /// [`MAX_PAYLOAD`](hl_ioctl::MAX_PAYLOAD). What real cameras do then is not known.
     Malformed(Error),
 }
 
 impl DeviceState {
-    /// Takes a message, when the caller's clock says `now_unix`, in seconds since 1970.
+    /// Handles a message. `now_unix` is the time of the caller's clock in seconds since 1970.
     ///
-    /// The connection's own messages (K10000 to K10008) are
-    /// [`CameraExchange`](hl_ioctl::CameraExchange)'s: here they are not known.
+    /// K10000 to K10008 are not supported. [`CameraExchange`](hl_ioctl::CameraExchange) handles
+    /// them.
     pub fn handle(&mut self, message: &HlMessage<'_>, now_unix: u32) -> Outcome {
-        if !self.knows(message.code) {
-            return Outcome::Silence(Silence::Unknown);
+        if !self.supports(message.code) {
+            return Outcome::Unanswered(UnansweredReason::UnknownCode);
         }
         let outcome = match self.handle_setting(message, now_unix) {
-            Ok(None) => self.handle_order(message),
+            Ok(None) => self.handle_action(message),
             other => other,
         };
         match outcome {
             Ok(Some(outcome)) => outcome,
-            Ok(None) => Outcome::Silence(Silence::Unknown),
-            Err(error) => Outcome::Silence(Silence::Malformed(error)),
+            Ok(None) => Outcome::Unanswered(UnansweredReason::UnknownCode),
+            Err(error) => Outcome::Unanswered(UnansweredReason::Malformed(error)),
         }
     }
 
-    /// Whether the model has the code, where it is one of two.
-    fn knows(&self, code: u16) -> bool {
+    /// Returns `false` for the codes of the other command set.
+    fn supports(&self, code: u16) -> bool {
         let Some(model) = self.model() else {
             return true;
         };
@@ -90,7 +88,7 @@ impl DeviceState {
         command_profile(Some(model)).command_set == expected
     }
 
-    /// What can be read, and what changes it.
+    /// Reads and changes settings.
     #[rustfmt::skip] // A table: a line for each code.
     fn handle_setting(&mut self, message: &HlMessage<'_>, now_unix: u32) -> Result<Option<Outcome>, Error> {
         let m = message;
@@ -152,8 +150,8 @@ impl DeviceState {
         outcome.map(Some)
     }
 
-    /// What is told and done.
-    fn handle_order(&mut self, message: &HlMessage<'_>) -> Result<Option<Outcome>, Error> {
+    /// Handles commands with effects and those that move the camera.
+    fn handle_action(&mut self, message: &HlMessage<'_>) -> Result<Option<Outcome>, Error> {
         let outcome = match message.code {
             MediaControl::CODE => {
                 let control = MediaControl::from_message(message)?;
@@ -202,30 +200,30 @@ impl DeviceState {
                 self.turn(by.horizontal.get().into(), by.vertical.get().into());
             }),
             PanTiltByStep::CODE => set(message, |by: PanTiltByStep| {
-                let sideways = match by.horizontal {
+                let horizontal = match by.horizontal {
                     PanDirection::None => 0,
                     PanDirection::Left => -STEP,
                     PanDirection::Right => STEP,
                 };
-                let upward = match by.vertical {
+                let vertical = match by.vertical {
                     TiltDirection::None => 0,
                     TiltDirection::Up => STEP,
                     TiltDirection::Down => -STEP,
                 };
-                self.turn(sideways, upward);
+                self.turn(horizontal, vertical);
             }),
             PanTiltHome::CODE => set(message, |_: PanTiltHome| {
-                self.look_at(HOME.0.into(), HOME.1.into())
+                self.turn_to(HOME.0.into(), HOME.1.into())
             }),
             PanTiltTo::CODE => set(message, |to: PanTiltTo| {
-                self.look_at(to.horizontal.get().into(), to.vertical.get().into());
+                self.turn_to(to.horizontal.get().into(), to.vertical.get().into());
             }),
             _ => return Ok(None),
         };
         outcome.map(Some)
     }
 
-    /// It is night where it was said to be; where the camera decides it is day.
+    /// Night vision, if it was switched. With [`NightVision::Auto`] it is day.
     fn night(&self) -> Switch {
         match self.night_vision {
             NightVision::On => Switch::On,
@@ -256,7 +254,7 @@ fn effect<C: Command<Answer = SetAnswer>>(effect: Effect) -> Result<Outcome, Err
     Ok(Outcome::Effect(C::answer_to_hl(&SetAnswer::Done)?, effect))
 }
 
-/// A question that says nothing but its code.
+/// Answers a command without a payload.
 fn get<C: Command>(message: &HlMessage<'_>, value: &C::Answer) -> Result<Outcome, Error> {
     C::from_message(message)?;
     answer::<C>(value)

@@ -1,0 +1,91 @@
+//! An impaired network between the simulated camera and its clients.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
+
+/// What happens to the datagrams that a simulated camera sends. The default is nothing.
+///
+/// The same seed makes the same decisions for the same datagrams in the same order.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Impairment {
+    /// The probability that a datagram is lost, 0 to 1.
+    pub loss: f32,
+    /// The share of datagrams that overtake the one before, 0 to 0.5.
+    pub reorder: f32,
+    /// The probability that a datagram is duplicated, 0 to 1.
+    pub duplicate: f32,
+    /// Seed of the decisions.
+    pub seed: u64,
+}
+
+/// The delay of datagrams if some are reordered. Without a delay there is none to overtake.
+const LATENCY: Duration = Duration::from_millis(3);
+
+/// The datagrams in transit.
+pub(crate) struct Network {
+    netem: Netem<Datagram>,
+    /// The datagram that the caller of [`arrived`](Self::arrived) borrows.
+    current: Option<Datagram>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Datagram {
+    pub(crate) to: SocketAddr,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Network {
+    /// `None` if there is no impairment.
+    pub(crate) fn new(impairment: &Impairment) -> Option<Self> {
+        let Impairment {
+            loss,
+            reorder,
+            duplicate,
+            seed,
+        } = *impairment;
+        if (loss, reorder, duplicate) == (0.0, 0.0, 0.0) {
+            return None;
+        }
+        let mut config = NetemConfig::new()
+            .loss(RandomLoss::new(Probability::new(loss)))
+            .duplicate(Probability::new(duplicate))
+            .seed(seed);
+        if reorder > 0.0 {
+            // At least two: one that overtakes, and one that is overtaken.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let gap = (1.0 / reorder).round().max(2.0) as u32;
+            config = config.latency(LATENCY).reorder_gap(gap);
+        }
+        Some(Self {
+            netem: Netem::new(config),
+            current: None,
+        })
+    }
+
+    pub(crate) fn send(&mut self, now: Instant, datagram: Datagram) {
+        self.netem.handle_input(Input::Packet(now, datagram));
+    }
+
+    /// Returns the next datagram that has arrived at `now`.
+    pub(crate) fn arrived(&mut self, now: Instant) -> Option<&Datagram> {
+        self.netem.handle_input(Input::Timeout(now));
+        self.current = match self.netem.poll_output()? {
+            Output::Packet(datagram) => Some(datagram),
+            Output::Timeout(_) => None,
+        };
+        self.current.as_ref()
+    }
+
+    /// Returns when the next datagram arrives; `None` if there is none in transit.
+    pub(crate) fn next_arrival(&self) -> Option<Instant> {
+        (!self.netem.is_empty()).then(|| self.netem.poll_timeout())
+    }
+}
+
+impl AsRef<[u8]> for Datagram {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
+}
