@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
         while let Some(mut packet) = self.down.receive(now) {
             self.arrived(packet.number);
             self.metered(|run| run.client.handle_datagram(now, CAMERA, &mut packet.bytes));
-            let buffered = self.client.stats().held as u64;
+            let buffered = self.client.stats().memory_usage as u64;
             self.results.buffered = self.results.buffered.max(buffered);
             self.drain_client();
         }

@@ -72,7 +72,7 @@ impl Failure {
         let status = match error.failure() {
             tutk_session::Failure::Silent => Status::Silent,
             tutk_session::Failure::Refused => Status::Refused,
-            tutk_session::Failure::BrokeOff => Status::BrokeOff,
+            tutk_session::Failure::Interrupted => Status::BrokeOff,
         };
         let phase = error.phase().name();
         let text = error.to_string();

@@ -118,7 +118,7 @@ impl Controller {
     pub fn lease(&self) -> Lease {
         self.demand.send_modify(|demand| {
             demand.users += 1;
-            demand.visits += 1;
+            demand.total_users += 1;
         });
         Lease(Arc::clone(&self.demand))
     }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tutk_session::{Discoverer, DiscoveryPlan, DiscoveryScope, Found, Interface, Output};
+use tutk_session::{Discoverer, DiscoveryPlan, DiscoveryScope, DiscoveredCamera, Interface, Output};
 
 use crate::error::Error;
 use crate::socket;
@@ -22,7 +22,7 @@ use crate::socket;
 pub async fn discover<S: Into<DiscoveryScope>>(
     scopes: impl IntoIterator<Item = S>,
     time: Duration,
-    found: impl FnMut(Found),
+    found: impl FnMut(DiscoveredCamera),
 ) -> Result<(), Error> {
     let scopes = scopes.into_iter().map(Into::into);
     discover_by_plan(DiscoveryPlan::new(scopes, &interfaces()), time, found).await
@@ -35,7 +35,7 @@ pub async fn discover<S: Into<DiscoveryScope>>(
 pub async fn discover_by_plan(
     plan: DiscoveryPlan,
     time: Duration,
-    mut found: impl FnMut(Found),
+    mut found: impl FnMut(DiscoveredCamera),
 ) -> Result<(), Error> {
     if plan.targets.is_empty() {
         return Ok(());

@@ -155,9 +155,9 @@ impl Driver {
     fn handle_event(&mut self, event: &SupervisorEvent) {
         match event {
             SupervisorEvent::Session(Event::Authenticated(_)) => {
-                let greeting = self.supervisor.greeting().iter();
+                let initial = self.supervisor.initial_commands().iter();
                 self.requests
-                    .extend(greeting.map(|request| (request.code, None)));
+                    .extend(initial.map(|request| (request.code, None)));
             }
             SupervisorEvent::Session(Event::Answer(answer)) => {
                 self.answered(answer.code.wrapping_sub(1), || Ok(answer.clone()));

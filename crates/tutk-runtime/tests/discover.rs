@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::runtime::{camera, clip};
 use testkit::session::credentials;
 use tutk_runtime::tutk_session::{
-    Dialect, DiscoveryPlan, DiscoveryScope, Found, Interface, Target, Uid,
+    Dialect, DiscoveryPlan, DiscoveryScope, DiscoveredCamera, Interface, Target, Uid,
 };
 use tutk_runtime::{Error, SimulatedCamera, discover, discover_by_plan, simulate};
 
@@ -26,7 +26,7 @@ fn interface(address: [u8; 4], broadcast: Option<[u8; 4]>) -> Interface {
 const REMOVED: [u8; 4] = [203, 0, 113, 1];
 
 /// The cameras that are found in several rounds of requests.
-async fn found_by(plan: DiscoveryPlan) -> Vec<Found> {
+async fn found_by(plan: DiscoveryPlan) -> Vec<DiscoveredCamera> {
     let mut seen = Vec::new();
     let discovery = discover_by_plan(plan, Duration::from_secs(10), |found| seen.push(found));
     discovery.await.unwrap();

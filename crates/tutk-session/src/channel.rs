@@ -1,4 +1,5 @@
-//! One channel of a session: a DTLS association and what is sent through it, either side.
+//! One channel of a session: a DTLS connection and the AV packets in it. Client and simulator use
+//! it.
 #![allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 
 use std::time::Instant;
@@ -10,22 +11,16 @@ use crate::dialect::{Dialect, SequenceRule};
 use crate::output::Outbox;
 use crate::wire::Wrapper;
 
-/// The channel of video, sound and commands.
-pub const MAIN: u8 = 0;
-
-/// The channel of sound to the camera (wire.md section 11).
-pub const BACK: u8 = 1;
-
-/// DTLS, around which the session's wrapper goes. AV packets go in and out.
+/// A DTLS connection whose records go through the session's wrapper.
 #[derive(Debug)]
 pub struct Channel {
     number: u8,
     pub dtls: Connection,
-    /// The AV packet that is being written, kept so that sending allocates nothing.
+    /// The AV packet to send; kept so that sending does not allocate.
     packet: Vec<u8>,
 }
 
-/// Counts the AV packets of one side, those that are not media and come after the login.
+/// Numbers the AV packets that one side sends after the login, except media.
 #[derive(Debug)]
 pub struct AvCounter {
     dialect: &'static Dialect,
@@ -37,7 +32,7 @@ impl AvCounter {
         Self { dialect, next: 0 }
     }
 
-    /// Version and number of the next packet.
+    /// Returns version and number of the next packet.
     pub fn stamp(&mut self) -> AvStamp {
         let [a, b, c, d] = self.next.to_le_bytes();
         self.next = self.next.wrapping_add(1);
@@ -61,13 +56,13 @@ impl Channel {
         }
     }
 
-    /// Records that DTLS dropped: replayed, forged or out of place.
+    /// Returns the number of DTLS records dropped: replayed, forged or unexpected.
     pub fn dropped(&self) -> u64 {
         let dtls = self.dtls.stats();
         dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable
     }
 
-    /// Decrypts records in place and hands each AV packet to `deliver`.
+    /// Decrypts records in place and passes each AV packet to `deliver`.
     pub fn open(
         &mut self,
         now: Instant,
@@ -78,7 +73,7 @@ impl Channel {
             .handle_datagram(now, records, |packet| deliver(packet))
     }
 
-    /// Seals and queues the AV packet that `write` writes, unless it says that there is none.
+    /// Encrypts and queues the AV packet that `write` writes. Returns `false` if `write` does.
     pub fn send<E>(
         &mut self,
         wrapper: &mut Wrapper,
@@ -98,8 +93,7 @@ impl Channel {
         Ok(written)
     }
 
-    /// Queues what DTLS has to send by itself, passes its events on, and says when its timer is
-    /// due.
+    /// Queues the records of DTLS itself and passes on its events. Returns its next timeout.
     pub fn flush<E>(
         &mut self,
         wrapper: &mut Wrapper,
@@ -127,8 +121,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_counts_beyond_16_bits() {
-        for (dialect, beyond) in [(&Dialect::SUMMARY, (0, 1)), (&Dialect::TRANSCODE, (0, 0))] {
+    fn counter_width_depends_on_the_dialect() {
+        for (dialect, after_wrap) in [(&Dialect::SUMMARY, (0, 1)), (&Dialect::TRANSCODE, (0, 0))] {
             let mut counter = AvCounter::new(dialect);
             counter.next = 0xffff;
             let mut next = || {
@@ -136,7 +130,7 @@ mod tests {
                 (stamp.counter, stamp.tail)
             };
             assert_eq!(next(), (0xffff, 0), "{dialect}");
-            assert_eq!(next(), beyond, "{dialect}");
+            assert_eq!(next(), after_wrap, "{dialect}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use av_login::Password;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dtls_psk::Psk;
@@ -10,10 +11,10 @@ use sha2::{Digest as _, Sha256};
 use tutk_frame::{AuthKey, Uid};
 use zeroize::Zeroize as _;
 
-use crate::dialect::KeyRule;
+use crate::dialect::{KeyRule, PasswordRule};
 use crate::psk;
 
-/// The identity and keys of a camera (docs/protocol.md, section 4).
+/// The identity and keys of a camera (docs/protocol.md, section "Credentials and keys").
 ///
 /// Tools that read the vendor's cloud account show UID, ENR and MAC. The ENR is secret. `Debug`
 /// redacts the ENR and the AuthKey.
@@ -39,19 +40,19 @@ pub struct Mac([u8; 12]);
 #[non_exhaustive]
 pub enum CredentialsError {
     /// A UID is 20 characters, digits and upper-case letters.
-    #[error("a UID is 20 letters and digits, this one has {0} characters or others among them")]
+    #[error("invalid UID of {0} characters: expected 20 letters and digits")]
     Uid(usize),
     /// An ENR is 16 or 32 ASCII characters.
-    #[error("an ENR is 16 or 32 ASCII characters, this one has {0}")]
+    #[error("invalid ENR: expected 16 or 32 ASCII characters, got {0}")]
     Enr(usize),
     /// A MAC is 12 hex digits, optionally separated by `:` or `-`.
-    #[error("a MAC is 12 hex digits, got {0:?}")]
+    #[error("invalid MAC {0:?}: expected 12 hex digits")]
     Mac(String),
     /// An AuthKey is at most 8 ASCII characters.
-    #[error("an AuthKey is 1 to 8 ASCII characters, this one has {0}")]
+    #[error("invalid AuthKey: expected 1 to 8 ASCII characters, got {0}")]
     AuthKey(usize),
     /// Neither `mac` nor `auth_key` is set.
-    #[error("the AuthKey cannot be known: give the camera's MAC, or the AuthKey itself")]
+    #[error("cannot derive the AuthKey: set `mac` or `auth_key`")]
     NoAuthKey,
 }
 
@@ -83,12 +84,23 @@ impl Credentials {
         })
     }
 
-    /// Returns the DTLS pre-shared key by `rule`, 32 bytes.
+    /// Returns the password of the AV login.
+    ///
+    /// # Errors
+    /// [`av_login::Error`] if the ENR cannot be a password.
+    pub fn password(&self, rule: PasswordRule) -> Result<Password, av_login::Error> {
+        match rule {
+            PasswordRule::Fixed(password) => Password::new(password.as_bytes()),
+            PasswordRule::Enr => Password::new(self.enr.reveal()),
+        }
+    }
+
+    /// Returns the DTLS pre-shared key, 32 bytes.
     #[must_use]
     pub fn psk(&self, rule: KeyRule) -> Psk {
         match rule {
             KeyRule::AuthKeyAndEnr => {
-                psk::from_auth_key_and_enr(significant(&self.auth_key), self.enr.reveal())
+                psk::from_auth_key_and_enr(without_padding(&self.auth_key), self.enr.reveal())
             }
             KeyRule::Enr => psk::from_enr(self.enr.reveal()),
         }
@@ -104,7 +116,7 @@ impl Mac {
 }
 
 /// Returns the Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced by
-/// `Z`, `9` and `A` (docs/protocol.md, section 4).
+/// `Z`, `9` and `A` (docs/protocol.md, section "Credentials and keys").
 #[must_use]
 pub fn derive_auth_key(enr: &str, mac: &Mac) -> AuthKey {
     let mut hash = Sha256::new();
@@ -113,7 +125,7 @@ pub fn derive_auth_key(enr: &str, mac: &Mac) -> AuthKey {
     let mut digest: [u8; 32] = hash.finalize().into();
     let mut text = [0; AuthKey::LEN];
     let [a, b, c, d, e, f, ..] = digest;
-    // Six bytes are eight characters exactly; the slice is as long as that, so this cannot fail.
+    // Cannot fail: six bytes are exactly eight characters.
     let written = STANDARD.encode_slice([a, b, c, d, e, f], &mut text);
     debug_assert_eq!(written, Ok(text.len()));
     for byte in &mut text {
@@ -128,8 +140,7 @@ pub fn derive_auth_key(enr: &str, mac: &Mac) -> AuthKey {
     AuthKey(text)
 }
 
-/// Returns the key without its padding.
-fn significant(AuthKey(key): &AuthKey) -> &[u8] {
+fn without_padding(AuthKey(key): &AuthKey) -> &[u8] {
     let len = key.iter().position(|&byte| byte == 0);
     key.get(..len.unwrap_or(key.len())).unwrap_or(key)
 }
@@ -195,21 +206,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auth_keys_are_those_of_the_vectors() {
-        let vectors: serde_json::Value =
-            serde_json::from_str(include_str!("../tests/vectors.json")).unwrap();
-        let entries = vectors["credentials"].as_array().unwrap();
-        assert!(!entries.is_empty());
-        for entry in entries {
-            let enr = entry["enr"].as_str().unwrap();
-            let mac = entry["mac"].as_str().unwrap().parse().unwrap();
-            let AuthKey(key) = derive_auth_key(enr, &mac);
-            assert_eq!(&key, entry["auth_key"].as_str().unwrap().as_bytes());
+    fn auth_keys_match_known_answers() {
+        for [enr, mac, auth_key] in [
+            ["3K0efp/HI0qSZjNw", "5adb55394f0f", "3RV39Ijs"],
+            [
+                "pbvqMrKPO6vqRBg4E7EyJpJaUvdg87HR",
+                "a9fa08ef6440",
+                "lUC7sel9",
+            ],
+            ["TMR7cJksfId730wF", "b98d5905fe57", "GvoAoFZe"],
+            [
+                "Ojz81E5HN0U/aorD3qyk0OFhxjW8xNFU",
+                "dede2d81c8f7",
+                "QfvzF0U4",
+            ],
+            ["KkmoYh/TJwK2udlB", "3d76cc9ea78a", "EcDxQxIM"],
+            [
+                "jbpwVHh1qS9yKFUGcqrsFf8S+aAG3zSq",
+                "7b255ce056ed",
+                "IaEjQDP6",
+            ],
+            ["GkB9S7cX38GgzSC6", "aabbccddeeff", "CHhGE9zB"],
+        ] {
+            let AuthKey(key) = derive_auth_key(enr, &mac.parse().unwrap());
+            assert_eq!(&key, auth_key.as_bytes());
         }
     }
 
     #[test]
-    fn a_mac_may_have_colons_and_lower_case() {
+    fn mac_accepts_separators_and_lower_case() {
         let mac: Mac = "aa:bb-cc:dd:ee:0f".parse().unwrap();
         assert_eq!(mac.to_string(), "AABBCCDDEE0F");
         for bad in ["", "aabbccddee0", "aabbccddee0f1", "aabbccddeexx"] {
@@ -218,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_named() {
+    fn error_names_the_malformed_part() {
         let ok = ("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "aabbccddeeff");
         assert!(Credentials::new(ok.0, ok.1, ok.2).is_ok());
         assert_eq!(
@@ -236,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_show() {
+    fn debug_redacts_secrets() {
         let credentials =
             Credentials::with_auth_key("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "qZwi9FaB")
                 .unwrap();

@@ -3,14 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use av_login::{LoginLayout, Password};
+use av_login::LoginLayout;
 use disco_cipher::xor::XorKey;
 use hl_ioctl::{AckRule, ChallengeRule};
 use tutk_frame::{DiscoveryLayout, IotcLayout, MediaLayout, SessionTrailer, WrapperLayout};
 
-use crate::credentials::Credentials;
-
-/// A dialect of the protocol (docs/protocol.md, section 3).
+/// A dialect of the protocol (docs/protocol.md, section "Dialects").
 ///
 /// [`Client`](crate::Client) and the simulator read these fields and never ask which dialect it is.
 /// A new firmware is a new constant.
@@ -35,7 +33,7 @@ pub struct Dialect {
     pub password: PasswordRule,
     /// Whether the login always requests resend mode. It does in `summary`, whose camera sends
     /// plain media anyway.
-    pub asks_for_resend: bool,
+    pub always_requests_resend: bool,
     /// The payload of K10000.
     pub connect_request: &'static [u8],
     /// The computation of the challenge's answer.
@@ -56,9 +54,9 @@ pub struct Dialect {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Transport {
-    /// Obfuscated datagrams with a 16-byte header (docs/protocol.md, sections 5 to 8).
+    /// Obfuscated datagrams with a 16-byte header (docs/protocol.md, section "The IOTC header").
     Iotc(IotcTransport),
-    /// Plain datagrams with a tag (docs/protocol.md, section 9).
+    /// Plain datagrams with a tag (docs/protocol.md, section "cc51").
     Cc51,
 }
 
@@ -67,12 +65,11 @@ pub enum Transport {
 pub struct IotcTransport {
     /// The obfuscation of datagrams.
     pub cipher: Cipher,
-    /// Where the fields of the 88-byte discovery request stand, what the last four bytes of the
-    /// session request are, and what stands before the DTLS records of a datagram.
+    /// The layouts of discovery requests, session requests and the data wrapper.
     pub layout: IotcLayout,
 }
 
-/// The obfuscation of datagrams (docs/protocol.md, section 6).
+/// The obfuscation of datagrams (docs/protocol.md, section "Obfuscation").
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Cipher {
@@ -82,13 +79,13 @@ pub enum Cipher {
     TransCode,
 }
 
-/// The counter of AV packets that are not media, from byte 4 (docs/protocol.md, section 11).
+/// The counter of AV packets that are not media (docs/protocol.md, section "One grammar").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SequenceRule {
     /// 16 bits, and two bytes that this project leaves zero.
     U16,
-    /// 32 bits: the "AV sequence" of summary.md.
+    /// 32 bits, the AV sequence of `summary`.
     U32,
 }
 
@@ -112,19 +109,6 @@ pub enum PasswordRule {
     Enr,
 }
 
-impl PasswordRule {
-    /// Returns the password of the AV login.
-    ///
-    /// # Errors
-    /// [`av_login::Error`] if the ENR cannot be a password.
-    pub fn password(&self, credentials: &Credentials) -> Result<Password, av_login::Error> {
-        match self {
-            Self::Fixed(password) => Password::new(password.as_bytes()),
-            Self::Enr => Password::new(credentials.enr.reveal()),
-        }
-    }
-}
-
 /// The four bytes after the answer to the challenge in K10002.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -137,16 +121,15 @@ pub enum AuthIdRule {
 
 /// The start of the client's heartbeat (type 0x09).
 ///
-/// The two readings agree on the wire where it counts: the heartbeat between K10001 and K10002
-/// carries at least count 2. The summary saw counts 2 and AV sequences 0, 1, 2 for K10000,
-/// heartbeat and K10002, so in its dialect nothing is sent before the challenge.
+/// With both rules, the heartbeat between K10001 and K10002 has a count of at least 2
+/// (docs/protocol.md, section "Heartbeat").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeartbeatRule {
     /// After the login answer, counting from 1.
     AfterLogin,
-    /// With the first IOCTL from the camera, counting from 2; bytes 18..20, where others repeat the
-    /// count, stay zero.
+    /// With the first IOCTL from the camera, counting from 2. Bytes 18..20, the second count, are
+    /// zero.
     AfterChallenge,
 }
 
@@ -157,19 +140,18 @@ pub enum Liveness {
     /// The client sends the 20-byte status packet (0x0b) at an interval.
     Status {
         /// The interval.
-        every: Duration,
+        interval: Duration,
     },
     /// The camera sends link probes (0x0a) inside DTLS and keepalives (0x0428, or 0x1202) outside;
     /// the client answers both.
     Probes {
-        /// The interval. Not known of real cameras; this project's choice.
-        every: Duration,
+        /// The interval. That of real cameras is not known; this is the project's choice.
+        interval: Duration,
     },
 }
 
 impl Dialect {
-    /// The dialect of summary.md, with this project's choices where it is incomplete
-    /// (docs/protocol.md marks them).
+    /// A dialect of the simulated camera. No real camera is known to speak it.
     pub const SUMMARY: Self = Self {
         name: "summary",
         transport: Transport::Iotc(IotcTransport {
@@ -186,14 +168,14 @@ impl Dialect {
         sequence: SequenceRule::U32,
         login: LoginLayout::AuthAt550,
         password: PasswordRule::Fixed("888888"),
-        asks_for_resend: true,
+        always_requests_resend: true,
         connect_request: b"",
         challenge: ChallengeRule::Encrypt,
         acknowledgement: AckRule::Second,
         auth_id: AuthIdRule::UidPrefix,
         heartbeat: HeartbeatRule::AfterChallenge,
         liveness: Liveness::Status {
-            every: Duration::from_secs(1),
+            interval: Duration::from_secs(1),
         },
         media: MediaLayout::Fragment,
     };
@@ -215,14 +197,14 @@ impl Dialect {
         sequence: SequenceRule::U16,
         login: LoginLayout::AuthAt540,
         password: PasswordRule::Enr,
-        asks_for_resend: false,
+        always_requests_resend: false,
         connect_request: hl_ioctl::commands::AUDIO_ENCODER_LIST,
         challenge: ChallengeRule::Decrypt,
         acknowledgement: AckRule::Any,
         auth_id: AuthIdRule::Random,
         heartbeat: HeartbeatRule::AfterLogin,
         liveness: Liveness::Probes {
-            every: Duration::from_secs(1),
+            interval: Duration::from_secs(1),
         },
         media: MediaLayout::Slice,
     };

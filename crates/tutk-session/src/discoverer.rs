@@ -1,4 +1,4 @@
-//! Who is there: discovery without a session.
+//! Discovery without a session.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -9,70 +9,69 @@ use tutk_frame::{AuthKey, Direction, SessionId, Uid};
 
 use crate::dialect::Dialect;
 use crate::output::{Outbox, Output};
-use crate::wire::{End, Incoming};
+use crate::wire::{Incoming, Side};
 
-/// Time from one round of questions to the next. Rarer than a client's, because a round trip can
-/// only be told if the answer to one round comes before the next.
-const ROUND: Duration = Duration::from_millis(500);
+/// The interval between two rounds of requests. Longer than a client's, because the round trip is
+/// measured correctly only if answers arrive before the next round.
+const ROUND_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The most answers that are remembered, so as not to report one twice. Over it, nothing new is
-/// reported.
+/// The largest number of cameras that are reported.
 const MAX_FOUND: usize = 1024;
 
-/// Whom to ask.
+/// A destination of discovery.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// A camera, or a broadcast address.
     pub address: SocketAddr,
-    /// The camera's UID; all zeros asks any camera. Whether real cameras answer to that is not
-    /// known; the simulated one does.
+    /// The camera's UID, or all zeros for any camera. It is not known whether real cameras answer
+    /// zeros; the simulated camera does.
     pub uid: Uid,
-    /// The camera's AuthKey, where it is known. In `cc51` only a camera can be asked whose UID and
-    /// AuthKey are.
+    /// The camera's AuthKey, if known. In `cc51`, UID and AuthKey are required.
     pub auth_key: Option<AuthKey>,
 }
 
 /// A camera that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Where the answer came from.
+pub struct DiscoveredCamera {
+    /// The source address of the answer.
     pub address: SocketAddr,
-    /// Who it says it is.
+    /// The UID in the answer.
     pub uid: Uid,
-    /// The dialect it answered in.
+    /// The dialect of the answer.
     pub dialect: &'static Dialect,
-    /// From the newest question to the answer.
+    /// The time from the newest request to the answer.
     pub round_trip: Duration,
 }
 
-/// Asks, and asks again, in every dialect for which the target says enough; reports each camera
-/// once for each dialect it answers in.
+/// Searches for cameras, without I/O. Repeats discovery requests in every dialect that UID and
+/// AuthKey of a target allow. Reports each camera once per dialect.
 ///
-/// The contract is the [`Client`](crate::Client)'s. It goes on until it is dropped.
+/// It is driven like a [`Client`](crate::Client). It does not end by itself.
 #[derive(Debug)]
 pub struct Discoverer {
-    targets: Vec<(SocketAddr, End)>,
+    targets: Vec<(SocketAddr, Side)>,
     session: SessionId,
-    asked: Instant,
-    round_at: Instant,
+    /// When the newest round was sent.
+    round_sent: Instant,
+    next_round: Instant,
     found: BTreeSet<(SocketAddr, &'static str)>,
-    outbox: Outbox<Found>,
+    outbox: Outbox<DiscoveredCamera>,
 }
 
 impl Discoverer {
-    /// Begins to ask `targets` at `now`: poll afterwards.
+    /// Creates a discoverer that starts at `now`. Poll afterwards.
     pub fn new(targets: Vec<Target>, rng: &mut dyn CryptoRng, now: Instant) -> Self {
         let mut session = SessionId::default();
         rng.fill_bytes(&mut session.0);
         let targets = targets.into_iter().map(|target| {
-            let end = End::new(Direction::FromCamera, target.uid, target.auth_key);
-            (target.address, end)
+            let side = Side::new(Direction::FromCamera, target.uid, target.auth_key);
+            (target.address, side)
         });
         let mut discoverer = Self {
             targets: targets.collect(),
             session,
-            asked: now,
-            round_at: now,
+            round_sent: now,
+            next_round: now,
             found: BTreeSet::new(),
             outbox: Outbox::default(),
         };
@@ -80,53 +79,53 @@ impl Discoverer {
         discoverer
     }
 
-    /// Takes an answer. What is none is dropped. Poll afterwards.
+    /// Handles a datagram that arrived from `from`. Datagrams other than discovery answers are
+    /// dropped. Poll afterwards.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
         let dialect = Dialect::ALL
             .into_iter()
             .find(|dialect| dialect.recognises(datagram));
         let Some(dialect) = dialect else { return };
-        dialect.reveal(datagram);
-        // Who answers is in the answer, or in whose key its tag is made with.
+        dialect.descramble(datagram);
+        // An answer contains the camera's UID. In `cc51`, the key of its tag identifies the camera.
         let uid = self
             .targets
             .iter()
-            .find_map(|(_, end)| match dialect.read(end, datagram) {
-                Some(Incoming::Offer(offer)) => Some(offer.uid),
+            .find_map(|(_, side)| match dialect.parse(side, datagram) {
+                Some(Incoming::DiscoveryAnswer { uid, .. }) => Some(uid),
                 _ => None,
             });
         let Some(uid) = uid else { return };
-        // Only the UID's place in the answer is sure: what else stands in it proves nothing.
         if self.found.len() < MAX_FOUND && self.found.insert((from, dialect.name)) {
-            self.outbox.event(Found {
+            self.outbox.event(DiscoveredCamera {
                 address: from,
                 uid,
                 dialect,
-                round_trip: now.saturating_duration_since(self.asked),
+                round_trip: now.saturating_duration_since(self.round_sent),
             });
         }
     }
 
-    /// Asks again when it is time. Poll afterwards.
+    /// Sends the next round of requests if it is due. Poll afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if now < self.round_at {
+        if now < self.next_round {
             return;
         }
-        self.asked = now;
-        self.round_at = now + ROUND;
-        for (address, end) in &self.targets {
-            let spoken = Dialect::ALL
+        self.round_sent = now;
+        self.next_round = now + ROUND_INTERVAL;
+        for (address, side) in &self.targets {
+            let supported = Dialect::ALL
                 .into_iter()
-                .filter(|dialect| dialect.is_spoken_by(end));
-            for dialect in spoken {
-                dialect.ask(end, self.session, *address, &mut self.outbox);
+                .filter(|dialect| dialect.supports(side));
+            for dialect in supported {
+                dialect.send_discovery_request(side, self.session, *address, &mut self.outbox);
             }
         }
     }
 
-    /// What to do next: to be called again until it says [`Output::Timeout`].
-    pub fn poll_output(&mut self) -> Output<'_, Found> {
-        let deadline = self.round_at;
+    /// Returns the next output. Call again until it returns [`Output::Timeout`].
+    pub fn poll_output(&mut self) -> Output<'_, DiscoveredCamera> {
+        let deadline = self.next_round;
         self.outbox.poll().unwrap_or(Output::Timeout(deadline))
     }
 }

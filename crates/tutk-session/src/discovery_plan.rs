@@ -18,7 +18,7 @@ pub enum DiscoveryScope {
     Everywhere {
         /// The port. Cameras listen on [`DISCOVERY_PORT`].
         port: u16,
-        /// The UID, as in [`Target::uid`]. All zeros asks any camera.
+        /// The UID, as in [`Target::uid`]. All zeros for any camera.
         uid: Uid,
         /// The AuthKey, as in [`Target::auth_key`].
         auth_key: Option<AuthKey>,
@@ -246,14 +246,14 @@ mod tests {
 
     #[test]
     fn combines_both_families_and_broadcast() {
-        let asked = [
+        let scopes = [
             at("192.0.2.1:32761"),
             at("[2001:db8::1]:32761"),
             DiscoveryScope::everywhere(),
             at("192.0.2.2:1000"),
             at("[2001:db8::2]:32761"),
         ];
-        let plan = DiscoveryPlan::new(asked, &[interface([192, 168, 1, 7], 24)]);
+        let plan = DiscoveryPlan::new(scopes, &[interface([192, 168, 1, 7], 24)]);
         assert_eq!(
             routes(&plan),
             [
@@ -280,7 +280,7 @@ mod tests {
         #[test]
         fn every_target_has_a_route(
             interfaces in prop::collection::vec((any::<[u8; 4]>(), 0..=32_u8), 0..6),
-            asked in prop::collection::vec(
+            scopes in prop::collection::vec(
                 prop_oneof![
                     any::<[u8; 4]>().prop_map(|ip| Some(SocketAddr::from((ip, 1)))),
                     any::<[u8; 16]>().prop_map(|ip| Some(SocketAddr::from((ip, 1)))),
@@ -293,11 +293,11 @@ mod tests {
                 .into_iter()
                 .map(|(address, prefixlen)| interface(address, prefixlen))
                 .collect();
-            let asked = asked.into_iter().map(|address| match address {
+            let scopes = scopes.into_iter().map(|address| match address {
                 None => DiscoveryScope::everywhere(),
                 Some(address) => at(&address.to_string()),
             });
-            let plan = DiscoveryPlan::new(asked, &interfaces);
+            let plan = DiscoveryPlan::new(scopes, &interfaces);
             let mut used = vec![false; plan.sockets.len()];
             for target in &plan.targets {
                 let route = &plan.routes[&target.address];

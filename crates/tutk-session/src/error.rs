@@ -1,8 +1,9 @@
-//! The reasons for which a session fails.
+//! The errors of sessions and of talk.
 
 use std::time::Duration;
 
-use crate::client::refuses_suite;
+use dtls_psk::AlertDescription;
+
 use crate::phase::Phase;
 
 /// The reason why a [`Client`](crate::Client) ended.
@@ -20,7 +21,7 @@ pub enum Error {
         waited: Duration,
     },
     /// The handshake started but did not finish. With a wrong key, cameras stop answering.
-    #[error("dtls: wrong ENR, or camera silent (the handshake did not finish within {} s)", waited.as_secs_f32())]
+    #[error("dtls: wrong ENR, or no answer from the camera (the handshake did not finish within {} s)", waited.as_secs_f32())]
     HandshakeUnfinished {
         /// The time limit of the handshake.
         waited: Duration,
@@ -59,6 +60,47 @@ pub enum Error {
     },
 }
 
+/// Why audio cannot be sent to the camera.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TalkError {
+    /// [`TalkEvent::Ready`](crate::TalkEvent::Ready) has not come, or the channel is closed.
+    #[error("the camera does not accept audio yet")]
+    NotReady,
+    /// The camera did not answer K10010 in time.
+    #[error("the camera did not answer K10010 (return audio on)")]
+    Unanswered,
+    /// The camera answered K10010 with an error.
+    #[error("the camera refused K10010 (return audio on): {0:#04x}")]
+    Refused(u8),
+    /// The camera did not open its channel, or did not log in on it.
+    #[error(
+        "the camera did not open its audio channel within {} s{}",
+        waited.as_secs_f32(),
+        if *.two_way_audio { "" } else { "; its login says that it has no speaker" }
+    )]
+    NotOpened {
+        /// The time limit.
+        waited: Duration,
+        /// Whether the answer to the login says that the camera accepts audio.
+        two_way_audio: bool,
+    },
+    /// The camera closed the channel.
+    #[error("the camera closed its audio channel")]
+    Closed,
+    /// The frame does not fit into a packet. The channel stays open.
+    #[error("a frame of {got} bytes does not fit into a packet, which holds {max}")]
+    TooLong {
+        /// The largest number of bytes.
+        max: usize,
+        /// The bytes of the frame.
+        got: usize,
+    },
+    /// DTLS failed.
+    #[error("audio channel: {0}")]
+    Dtls(dtls_psk::Error),
+}
+
 /// The kinds of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -67,7 +109,7 @@ pub enum Failure {
     /// The camera refused: UID, ENR or key are wrong, or it cannot serve now.
     Refused,
     /// The stream was interrupted.
-    BrokeOff,
+    Interrupted,
 }
 
 impl Error {
@@ -90,11 +132,11 @@ impl Error {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Silent { .. } => Failure::Silent,
-            Self::Stalled { .. } => Failure::BrokeOff,
+            Self::Stalled { .. } => Failure::Interrupted,
             Self::Dtls { phase, .. } | Self::ClosedByCamera { phase }
                 if *phase == Phase::Stream =>
             {
-                Failure::BrokeOff
+                Failure::Interrupted
             }
             Self::HandshakeUnfinished { .. }
             | Self::Dtls { .. }
@@ -113,25 +155,35 @@ impl Error {
                 phase: Phase::Discovery,
                 ..
             } => {
-                "check the address, that the camera is on and in this network, and that UID, ENR and MAC or AuthKey are its own: new firmware does not answer to others"
+                "check the address, UID, ENR and MAC or AuthKey, and that the camera is on and in this network; new firmware does not answer requests with wrong keys"
             }
-            Self::Silent { .. } => "the camera was there and fell silent: try again, or restart it",
+            Self::Silent { .. } => "the camera stopped answering: try again, or restart it",
             Self::Dtls { source, .. } if refuses_suite(source) => {
-                "the camera takes none of the suites that its model is known to: leave `model` out, or correct it"
+                "the camera does not support the DTLS suite of its model: correct or remove `model`"
             }
             Self::HandshakeUnfinished { .. } | Self::Dtls { .. } => {
-                "check the ENR and the MAC or AuthKey: they change when the camera is set up anew"
+                "check the ENR and the MAC or AuthKey: they change when the camera is set up again"
             }
-            Self::Login(_) | Self::LoginRefused { .. } => {
-                "check the ENR, and that the dialect is the camera's"
-            }
+            Self::Login(_) | Self::LoginRefused { .. } => "check the ENR and the dialect",
             Self::Authentication(_) => {
                 "check the ENR; if the camera is updating or switched off, wait and try again"
             }
             Self::ClosedByCamera { .. } => {
                 "too many viewers, or the camera restarted: close other apps and try again"
             }
-            Self::Stalled { .. } => "check the camera's Wi-Fi; the picture so far is kept",
+            Self::Stalled { .. } => "check the camera's Wi-Fi",
         }
     }
+}
+
+/// Returns `true` if the peer supports none of the offered cipher suites (RFC 5246, section 7.2.2).
+pub(crate) fn refuses_suite(error: &dtls_psk::Error) -> bool {
+    use AlertDescription as A;
+    matches!(
+        error,
+        dtls_psk::Error::PeerAlert {
+            description: A::HANDSHAKE_FAILURE | A::INSUFFICIENT_SECURITY,
+            ..
+        }
+    )
 }

@@ -6,9 +6,8 @@ use std::time::Duration;
 use hl_ioctl::ConnectResult;
 use video_reassembly::{Frame, Lost};
 
-use crate::client::TalkError;
 use crate::dialect::Dialect;
-use crate::error::Error;
+use crate::error::{Error, TalkError};
 use crate::phase::{Phase, PhaseReport};
 
 /// An event of a [`Client`](crate::Client).
@@ -81,7 +80,7 @@ pub struct Stats {
     pub unknown: u64,
     /// Dropped DTLS records: replayed, forged or unexpected.
     pub records_dropped: u64,
-    /// Datagrams dropped because the owner did not poll and more than 4096 were queued.
+    /// Datagrams to send that were dropped because more than 4096 were queued.
     pub unsent: u64,
     /// The counters of the reassembler.
     pub media: video_reassembly::Stats,
@@ -89,9 +88,8 @@ pub struct Stats {
     pub groups: video_reassembly::ParityStats,
     /// The counters of retransmission requests, in resend mode.
     pub tracker: video_reassembly::TrackerStats,
-    /// The current memory in bytes of incomplete and waiting frames, groups and the list of missing
-    /// slices.
-    pub held: usize,
+    /// The bytes of incomplete and waiting frames, groups and the list of missing slices.
+    pub memory_usage: usize,
     /// The smoothed round-trip time, from the camera's probes and, in resend mode, from
     /// retransmitted slices.
     pub round_trip: Option<Duration>,

@@ -19,17 +19,15 @@ mod supervisor;
 mod url;
 mod wire;
 
-pub use client::{
-    Client, ClientConfig, MAX_REQUESTS, MediaRequest, ResendPolicy, TalkError, TalkFrame,
-};
+pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest, ResendPolicy, TalkFrame};
 pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
 pub use dialect::{
     AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
     SequenceRule, Transport,
 };
-pub use discoverer::{Discoverer, Found, Target};
+pub use discoverer::{DiscoveredCamera, Discoverer, Target};
 pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Interface};
-pub use error::{Error, Failure};
+pub use error::{Error, Failure, TalkError};
 pub use event::{Answer, Event, Stats, Status, TalkEvent};
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
@@ -41,18 +39,20 @@ pub use supervisor::{
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
 pub use wire::MAX_HL_PAYLOAD;
 
-/// The parts that this crate shares with `tutk-simulator`. Not covered by semantic versioning.
+/// Items for `tutk-simulator`. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::channel::{AvCounter, BACK, Channel, MAIN};
-    pub use crate::client::{IDLE, REPEAT};
+    pub use crate::channel::{AvCounter, Channel};
+    pub use crate::client::{IDLE_TIMEOUT, REPEAT_INTERVAL};
     pub use crate::output::Outbox;
     pub use crate::phase::later;
-    pub use crate::wire::{End, Incoming, Offer, Place, Question, Request, Wrapper};
+    pub use crate::wire::{
+        AssignedSession, BACKCHANNEL, DiscoveryQuery, Incoming, MAIN_CHANNEL, SessionQuery, Side,
+        Wrapper,
+    };
 }
 
-// The crates whose types stand in this one's API, so that a user needs no line of their own for
-// them.
+// Crates whose types are part of this crate's API.
 pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};
 pub use video_reassembly::{Frame, FramePolicy, Limits, Lost};
 pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

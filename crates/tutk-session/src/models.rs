@@ -1,4 +1,4 @@
-//! The camera models and how they differ (docs/protocol.md, section 19).
+//! The camera models and how they differ (docs/protocol.md, section "Models").
 
 use hl_ioctl::commands::{Resolution, UserId};
 use hl_ioctl::{AuthMessage, CameraGroup, CommandProfile, CommandSet};

@@ -30,7 +30,7 @@ pub struct Transmit<'a> {
 
 /// The largest UDP payload that is sent, in bytes.
 ///
-/// DTLS records have at most 1200 bytes (docs/protocol.md, section 10). The wrapper precedes them.
+/// The wrapper and DTLS records of at most 1200 bytes (docs/protocol.md, section "DTLS").
 pub const MAX_DATAGRAM: usize = 1280;
 
 /// The largest number of queued datagrams. Owners that poll after each input stay far below. The
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_goes_when_nobody_polls() {
+    fn full_queue_drops_the_oldest_datagram() {
         let to = SocketAddr::from(([192, 0, 2, 1], 1));
         let mut outbox = Outbox::<()>::default();
         for number in 0..MAX_QUEUED + 2 {
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(outbox.overflowed(), 2);
         assert_eq!(outbox.queued(), MAX_QUEUED as u64 + 2);
         let Some(Output::Transmit(first)) = outbox.poll() else {
-            panic!("nothing waits");
+            panic!("no datagram");
         };
         assert_eq!(first.payload, 2_usize.to_le_bytes());
         let mut polled = 1;

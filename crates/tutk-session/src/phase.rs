@@ -1,9 +1,9 @@
-//! The six phases of a session, and the clock that measures them.
+//! The phases of a session, their time limits, and the clock.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// A phase of a session, in order (docs/protocol.md, section 2).
+/// A phase of a session, in order (docs/protocol.md, section "Overview").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
     /// Finding the camera and, if it is not known, its dialect.
@@ -70,7 +70,7 @@ pub struct PhaseReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadlines {
-    /// For an answer to discovery; usually 5 s (docs/protocol.md, section 7).
+    /// For an answer to discovery; usually 5 s (docs/protocol.md, section "Discovery and session").
     pub discovery: Duration,
     /// For an answer to the session request.
     pub session: Duration,
@@ -154,7 +154,8 @@ impl Epoch {
         u32::try_from(self.unix_at(now).as_secs()).unwrap_or(u32::MAX)
     }
 
-    /// Returns the low 16 bits of the milliseconds since the epoch (docs/protocol.md, section 11).
+    /// Returns the low 16 bits of the milliseconds since the epoch (docs/protocol.md, section "One
+    /// grammar").
     #[doc(hidden)]
     #[must_use]
     pub fn link_clock_at(&self, now: Instant) -> u16 {

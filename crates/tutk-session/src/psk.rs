@@ -1,10 +1,10 @@
-//! The pre-shared keys of the cameras' DTLS (docs/protocol.md, section 4).
+//! The pre-shared keys of the cameras' DTLS (docs/protocol.md, section "Credentials and keys").
 
 use dtls_psk::Psk;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// The PSK identity that cameras expect (docs/protocol.md, section 10).
+/// The PSK identity that cameras expect (docs/protocol.md, section "DTLS").
 pub const IDENTITY: &str = "AUTHPWD_admin";
 
 /// Returns SHA-256(AuthKey ‖ ENR): the key under [`KeyRule::AuthKeyAndEnr`](crate::KeyRule).

@@ -1,4 +1,5 @@
-//! The camera URL: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (docs/protocol.md, section 4).
+//! The camera URL: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (docs/protocol.md, section "Credentials
+//! and keys").
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -8,7 +9,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::credentials::{Credentials, CredentialsError};
 
-/// The UDP port on which cameras listen for discovery (docs/protocol.md, section 7).
+/// The UDP port on which cameras listen for discovery (docs/protocol.md, section "Discovery and
+/// session").
 pub const DISCOVERY_PORT: u16 = 32761;
 
 /// A camera's address with its credentials, as one line of text.
@@ -60,19 +62,19 @@ pub enum UrlError {
     #[error("a camera address needs a host after wyze://")]
     Host,
     /// The port is not a number from 1 to 65535.
-    #[error("{0:?} is not a port (1 to 65535)")]
+    #[error("invalid port {0:?}: expected 1 to 65535")]
     Port(String),
     /// A required parameter is missing.
-    #[error("the camera address lacks `{0}=`")]
+    #[error("the camera address has no `{0}=`")]
     Missing(&'static str),
     /// A percent-encoded value is not UTF-8.
-    #[error("the value of `{0}=` is not text")]
+    #[error("the value of `{0}=` is not UTF-8")]
     Encoding(String),
     /// `subtype` is neither `hd` nor `sd`.
-    #[error("subtype is `hd` or `sd`, got {0:?}")]
+    #[error("invalid subtype {0:?}: expected `hd` or `sd`")]
     Subtype(String),
     /// `user_id` is empty or too long.
-    #[error("a user id has 1 to 255 bytes, this one has {0}")]
+    #[error("invalid user ID of {0} bytes: expected 1 to 255")]
     UserId(usize),
     /// UID, ENR, MAC or AuthKey is malformed.
     #[error(transparent)]
@@ -180,7 +182,7 @@ mod tests {
     const KEYS: &str = "uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF%2B5&mac=AABBCCDDEEFF";
 
     #[test]
-    fn the_field_form_is_taken() {
+    fn parses_all_parameters() {
         let url: CameraUrl = format!("wyze://192.0.2.7?{KEYS}&model=HL_CAM4&subtype=sd&dtls=true")
             .parse()
             .unwrap();
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_brackets_and_bare_plus() {
+    fn parses_port_ipv6_and_plain_plus() {
         let url: CameraUrl =
             "wyze://[::1]:4000/?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF+5&auth_key=qZwi9FaB"
                 .parse()
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enr_from_elsewhere_fills_the_gap_only() {
+    fn separate_enr_replaces_a_missing_one() {
         let bare = "wyze://cam?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF";
         assert_eq!(
             bare.parse::<CameraUrl>().unwrap_err(),
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_has_its_name() {
+    fn error_names_the_mistake() {
         for (text, error) in [
             ("rtsp://cam", UrlError::Scheme),
             ("wyze://?uid=1", UrlError::Host),

@@ -141,9 +141,9 @@ impl AvCamera {
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if let Some(at) = self.probe_at
             && at <= now
-            && let Liveness::Probes { every } = self.dialect.liveness
+            && let Liveness::Probes { interval } = self.dialect.liveness
         {
-            self.probe_at = Some(now + every);
+            self.probe_at = Some(now + interval);
             self.probe_due = true;
             let answered = *self.answered.get_or_insert(now);
             self.paused = self.resend && answered + PROBE_TIMEOUT <= now;
@@ -214,8 +214,8 @@ impl AvCamera {
                 CameraOutput::Event(LoginEvent::LoggedIn { resend, .. }) => {
                     self.resend = resend;
                     self.phase = self.phase.max(Phase::Authentication);
-                    if let Liveness::Probes { every } = self.dialect.liveness {
-                        self.probe_at = Some(now + every);
+                    if let Liveness::Probes { interval } = self.dialect.liveness {
+                        self.probe_at = Some(now + interval);
                     }
                 }
                 CameraOutput::Event(LoginEvent::Refused(reason)) => {

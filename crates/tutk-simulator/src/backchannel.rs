@@ -13,7 +13,7 @@ use bytes::Bytes;
 use dtls_psk::{CipherSuite, Connection};
 use rand_core::CryptoRng;
 use tutk_frame::TalkPacket;
-use tutk_session::internal::{BACK, Channel, Outbox, REPEAT, Wrapper};
+use tutk_session::internal::{BACKCHANNEL, Channel, Outbox, REPEAT_INTERVAL, Wrapper};
 use tutk_session::{Dialect, psk};
 
 use crate::event::{ClientId, ReceivedAudio, SimulatorEvent};
@@ -65,7 +65,7 @@ impl BackchannelConfig {
         let mut nonce = [0; 4];
         rng.fill_bytes(&mut nonce);
         Ok(Backchannel {
-            channel: Channel::new(BACK, Connection::client(Arc::clone(&self.dtls), rng, now)?),
+            channel: Channel::new(BACKCHANNEL, Connection::client(Arc::clone(&self.dtls), rng, now)?),
             login: ClientLogin::new(
                 self.dialect.login,
                 User::admin(),
@@ -145,7 +145,7 @@ impl Backchannel {
         }
         if connected || repeat_at.is_some_and(|at| at <= now) {
             login.send();
-            *repeat_at = Some(now + REPEAT);
+            *repeat_at = Some(now + REPEAT_INTERVAL);
         }
         while let Some(output) = login.poll_output() {
             match output {

@@ -131,9 +131,8 @@ impl DialectSetup {
             }
             dtls.with_key_log(config.key_log)
         };
-        let password = dialect
-            .password
-            .password(&config.credentials)
+        let password = (config.credentials)
+            .password(dialect.password)
             .map_err(Error::Login)?;
         let backchannel = BackchannelConfig::new(dialect, psk.clone(), password.clone(), configure);
         let suites = match config.model.as_deref().and_then(Model::find) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use disco_cipher::tag::{TAG_LEN, Tagger};
 use tutk_frame::SessionId;
-use tutk_session::internal::Place;
+use tutk_session::internal::AssignedSession;
 
 /// The length of the hashed address and port in bytes.
 const ADDRESS_LEN: usize = 18;
@@ -24,10 +24,10 @@ impl SessionIds {
     }
 
     /// Returns the session for a client that asks with the session id `asked`.
-    pub(crate) fn place(&self, client: SocketAddr, asked: SessionId) -> Place {
+    pub(crate) fn assign(&self, client: SocketAddr, asked: SessionId) -> AssignedSession {
         let [a, b, c, d, e, f, g, h, ..] = self.mac(0, client, asked);
         let session = SessionId([a, b, c, d, e, f, g, h]);
-        Place {
+        AssignedSession {
             session,
             ticket: self.ticket(client, session),
         }
@@ -66,11 +66,11 @@ mod tests {
         let ids = SessionIds::new(&[7; 32]);
         let here: SocketAddr = "192.0.2.2:50000".parse().unwrap();
         let asked = SessionId(*b"asked id");
-        let Place { session, ticket } = ids.place(here, asked);
+        let AssignedSession { session, ticket } = ids.assign(here, asked);
         assert_ne!(session, asked);
         assert_ne!(ticket, 0);
         assert_eq!(ids.ticket(here, session), ticket);
-        assert_eq!(ids.place(here, asked), Place { session, ticket });
+        assert_eq!(ids.assign(here, asked), AssignedSession { session, ticket });
         assert_ne!(ids.ticket(here, asked), ticket);
         for elsewhere in ["192.0.2.2:50001", "192.0.2.3:50000"] {
             assert_ne!(ids.ticket(elsewhere.parse().unwrap(), session), ticket);

@@ -12,7 +12,7 @@ use hl_ioctl::{CameraExchange, ChallengeStatus};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
 use tutk_session::internal::{
-    BACK, Channel, End, IDLE, Incoming, MAIN, Outbox, Place, Question, Request, Wrapper,
+    BACKCHANNEL, Channel, Side, IDLE_TIMEOUT, Incoming, MAIN_CHANNEL, Outbox, AssignedSession, DiscoveryQuery, SessionQuery, Wrapper,
 };
 use tutk_session::{Dialect, Epoch, Error, Output, Phase, Transmit};
 
@@ -32,7 +32,7 @@ use crate::session_ids::SessionIds;
 /// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`].
 pub struct Simulator {
     shared: Shared,
-    end: Arc<End>,
+    side: Arc<Side>,
     session_ids: SessionIds,
     dialects: Vec<Arc<DialectSetup>>,
     status: ChallengeStatus,
@@ -99,7 +99,7 @@ impl Simulator {
                 ..DeviceConfig::default()
             }),
             viewers: 0,
-            end: Arc::new(End::new(
+            side: Arc::new(Side::new(
                 Direction::ToCamera,
                 config.credentials.uid,
                 Some(config.credentials.auth_key),
@@ -126,7 +126,7 @@ impl Simulator {
             rng,
             peers: BTreeMap::new(),
             now: epoch.instant,
-            deadline: epoch.instant + IDLE,
+            deadline: epoch.instant + IDLE_TIMEOUT,
             outbox: Outbox::default(),
             network: Network::new(&config.impairment),
             dropped: 0,
@@ -143,11 +143,11 @@ impl Simulator {
             return;
         };
         let dialect = setup.dialect;
-        match dialect.open(&self.end, datagram) {
-            Some(Incoming::Question(question)) => self.handle_question(dialect, from, &question),
+        match dialect.open(&self.side, datagram) {
+            Some(Incoming::DiscoveryRequest(query)) => self.handle_discovery_request(dialect, from, &query),
             // Not answered (docs/protocol.md, section 7).
-            Some(Incoming::Notice { uid }) if self.is_addressed(uid) => {}
-            Some(Incoming::Request(request)) => self.handle_request(now, &setup, from, &request),
+            Some(Incoming::DiscoveryStage2 { uid }) if self.is_addressed(uid) => {}
+            Some(Incoming::SessionRequest(request)) => self.handle_session_request(now, &setup, from, &request),
             // Ignored, because it may be replayed. Authentic heartbeats carry the same information.
             Some(Incoming::KeepaliveAnswer { session }) => {
                 let client = ClientId {
@@ -158,7 +158,7 @@ impl Simulator {
             }
             Some(Incoming::Data {
                 session,
-                channel: channel @ (MAIN | BACK),
+                channel: channel @ (MAIN_CHANNEL | BACKCHANNEL),
                 records,
             }) => {
                 let client = ClientId {
@@ -239,38 +239,38 @@ impl Simulator {
     }
 
     fn is_addressed(&self, uid: Uid) -> bool {
-        uid == self.end.uid() || uid == Uid::default()
+        uid == self.side.uid() || uid == Uid::default()
     }
 
     /// A wrong AuthKey in the request is answered too. It is not known whether real cameras check
     /// it. Without an answer, a wrong ENR would look like an absent camera.
-    fn handle_question(
+    fn handle_discovery_request(
         &mut self,
         dialect: &'static Dialect,
         from: SocketAddr,
-        question: &Question,
+        query: &DiscoveryQuery,
     ) {
-        if !self.is_addressed(question.uid) {
+        if !self.is_addressed(query.uid) {
             self.dropped += 1;
             return;
         }
-        let place = self.session_ids.place(from, question.session);
-        dialect.offer(
-            &self.end,
-            question,
-            place,
+        let assigned = self.session_ids.assign(from, query.session);
+        dialect.send_discovery_answer(
+            &self.side,
+            query,
+            assigned,
             self.shared.listens,
             from,
             &mut self.outbox,
         );
     }
 
-    fn handle_request(
+    fn handle_session_request(
         &mut self,
         now: Instant,
         setup: &Arc<DialectSetup>,
         from: SocketAddr,
-        request: &Request,
+        request: &SessionQuery,
     ) {
         let client = ClientId {
             address: from,
@@ -278,13 +278,13 @@ impl Simulator {
         };
         let expected = self.session_ids.ticket(from, request.session);
         let valid =
-            request.uid == self.end.uid() && request.ticket.is_none_or(|ticket| ticket == expected);
+            request.uid == self.side.uid() && request.ticket.is_none_or(|ticket| ticket == expected);
         if !valid || !self.admit(now, client, setup) {
             self.dropped += 1;
             return;
         }
         let dialect = setup.dialect;
-        dialect.grant(&self.end, request, from, &mut self.outbox);
+        dialect.send_session_answer(&self.side, request, from, &mut self.outbox);
     }
 
     /// Gives the client a session, unless it has one. Returns `false` if that is not possible.
@@ -326,11 +326,11 @@ impl Simulator {
         setup: &Arc<DialectSetup>,
     ) -> Result<Peer, Error> {
         let dialect = setup.dialect;
-        let place = Place {
+        let assigned = AssignedSession {
             session: client.session,
             ticket: self.session_ids.ticket(client.address, client.session),
         };
-        let wrapper = Wrapper::new(dialect, Arc::clone(&self.end), place, client.address);
+        let wrapper = Wrapper::new(dialect, Arc::clone(&self.side), assigned, client.address);
         let dtls = Arc::clone(&setup.dtls);
         let address = client.address.to_string();
         let dtls = dtls_psk::Connection::server(dtls, address.as_bytes(), &mut *self.rng, now);
@@ -355,7 +355,7 @@ impl Simulator {
             result: self.result.clone(),
         });
         let av = AvCamera::new(dialect, login, exchange.map_err(Error::Authentication)?);
-        let main = Channel::new(MAIN, dtls);
+        let main = Channel::new(MAIN_CHANNEL, dtls);
         Ok(Peer::new(client, wrapper, main, av, Arc::clone(setup), now))
     }
 
@@ -382,7 +382,7 @@ impl Simulator {
             rng: &mut *self.rng,
         };
         let handled = match channel {
-            BACK => {
+            BACKCHANNEL => {
                 peer.handle_backchannel(now, records, &mut self.outbox);
                 Ok(())
             }
@@ -430,14 +430,14 @@ impl Simulator {
             .count();
         self.viewers = u8::try_from(viewers).unwrap_or(u8::MAX);
         let next = self.peers.values().map(Peer::deadline).min();
-        self.deadline = next.unwrap_or(now + IDLE);
+        self.deadline = next.unwrap_or(now + IDLE_TIMEOUT);
     }
 }
 
 impl fmt::Debug for Simulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulator")
-            .field("uid", &self.end.uid())
+            .field("uid", &self.side.uid())
             .field("clients", &self.peers.len())
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use tutk_runtime::discover;
-use tutk_runtime::tutk_session::{DiscoveryScope, Found, Phase, Target, Uid};
+use tutk_runtime::tutk_session::{DiscoveredCamera, DiscoveryScope, Phase, Target, Uid};
 
 use crate::args::{DiscoverArgs, Global};
 use crate::camera;
@@ -99,7 +99,7 @@ fn broadcast(address: SocketAddr) -> DiscoveryScope {
     })
 }
 
-fn describe(found: &Found) -> FoundCamera {
+fn describe(found: &DiscoveredCamera) -> FoundCamera {
     FoundCamera {
         address: found.address.to_string(),
         uid: uid_text(found),
@@ -109,7 +109,7 @@ fn describe(found: &Found) -> FoundCamera {
 }
 
 /// Escapes the UID, because it comes from the network.
-fn uid_text(found: &Found) -> String {
+fn uid_text(found: &DiscoveredCamera) -> String {
     found.uid.as_bytes().escape_ascii().to_string()
 }
 
@@ -127,7 +127,7 @@ fn header() -> String {
     )
 }
 
-fn row(found: &Found) -> String {
+fn row(found: &DiscoveredCamera) -> String {
     format!(
         "{:<22} {:<20} {:<10} {:>7.1} ms",
         found.address.to_string(),

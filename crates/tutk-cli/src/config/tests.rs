@@ -160,7 +160,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ("[cameras.\"a://b\"]", "line 1: a camera's name"),
         (
             "\n[cameras.x]\nurl = \"wyze://h\"",
-            "line 3, key `url`: the camera address lacks `uid=`",
+            "line 3, key `url`: the camera address has no `uid=`",
         ),
         (
             "[cameras.x]\nurl = \"wyze://h:aKzdqckqZ8HUHFe5\"",
@@ -188,11 +188,11 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzd&mac=AABBCCDDEEFF\"",
-            "line 2, key `url`: an ENR is 16 or 32",
+            "line 2, key `url`: invalid ENR: expected 16 or 32",
         ),
         (
             "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\"\nenr = \"aKzd\"",
-            "line 3, key `enr`: an ENR is 16 or 32",
+            "line 3, key `enr`: invalid ENR: expected 16 or 32",
         ),
         (
             "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHFe5&mac=AABBCCDDEEFF&model=GW_GC1\"",
@@ -212,7 +212,7 @@ fn mistakes_name_line_and_key_and_no_secret() {
         ),
         (
             &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nuser_id = \"\""),
-            "line 6, key `user_id`: a user id has 1 to 255",
+            "line 6, key `user_id`: invalid user ID of 0 bytes",
         ),
         (
             &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nport = 0"),

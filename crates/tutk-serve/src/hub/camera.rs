@@ -63,7 +63,7 @@ impl CameraSettings {
         policy.restart_after.get_or_insert(RESTART_AFTER);
         let mut config = SupervisorConfig::new(self.client.clone(), policy);
         config.keep = self.keep;
-        config.greeting.clone_from(&self.greeting);
+        config.initial_commands.clone_from(&self.greeting);
         config
     }
 }

@@ -1,4 +1,4 @@
-//! The client's side of what is inside DTLS: login, challenge, commands, heartbeat, media.
+//! The client's AV packets: login, challenge, commands, keep-alives and media.
 //!
 //! ```text
 //! Login ──00 21──► Authentication ──K10003──► Stream
@@ -13,10 +13,10 @@ use hl_ioctl::{ClientExchange, ClientStep, Command as _, ConnectResult, HlMessag
 use rand_core::CryptoRng;
 use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest};
 
-use super::heartbeat::Pulse;
-use super::media::Media;
-use super::requests::{Asker, REPEAT, Requests};
-use super::{ClientConfig, MediaRequest};
+use super::config::{ClientConfig, MediaRequest};
+use super::keep_alive::KeepAlive;
+use super::media_receiver::MediaReceiver;
+use super::requests::{REPEAT_INTERVAL, Requester, Requests};
 use crate::channel::AvCounter;
 use crate::dialect::{AuthIdRule, Dialect};
 use crate::error::Error;
@@ -24,68 +24,67 @@ use crate::event::Answer;
 use crate::models::auth_message;
 use crate::phase::Epoch;
 
-/// How long a camera that was asked for resend mode may send no media at all.
-const RESEND_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the client waits for the first media in resend mode.
+const RESEND_MEDIA_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// IOCTL index of K10000 and of K10002 (summary.md's "sub-channel"); commands come after them.
+/// The IOCTL indices of K10000, K10002 and the first command (docs/protocol.md, section "IOCTL to
+/// the camera").
 const CONNECT_INDEX: u16 = 0;
 const AUTH_INDEX: u16 = 1;
-pub(crate) const FIRST_COMMAND_INDEX: u16 = 2;
+pub(super) const FIRST_COMMAND_INDEX: u16 = 2;
 
-/// The most acknowledgements of channel messages and buffer resets that wait to be sent. The camera
-/// repeats what is not acknowledged.
+/// The largest number of queued acknowledgements of channel messages and buffer resets. The camera
+/// repeats packets that are not acknowledged.
 const MAX_ACKS: usize = 16;
 
-/// AV packets in, AV packets out.
+/// Handles the camera's AV packets, and writes the client's.
 #[derive(Debug)]
-pub(crate) struct AvClient {
+pub(super) struct AvClient {
     dialect: &'static Dialect,
     stage: Stage,
     login: ClientLogin,
     exchange: ClientExchange,
-    /// K10000 or K10002 wants to be sent.
+    /// K10000 or K10002 is due.
     exchange_due: bool,
-    /// When login or challenge are repeated.
+    /// When the login or the challenge exchange is repeated.
     repeat_at: Option<Instant>,
-    /// AV sequence: counts every control packet.
     counter: AvCounter,
-    pulse: Pulse,
+    keep_alive: KeepAlive,
     requests: Requests,
-    /// Whole packets that acknowledge, without their sequence.
+    /// Complete packets.
     acks: VecDeque<Vec<u8>>,
-    media: Media,
-    /// Whether resend mode was asked for in the login.
+    media: MediaReceiver,
+    /// Whether the login requests resend mode.
     resend: bool,
     wants_media: bool,
-    /// When the camera has let us in, until media comes.
-    waits_for_media: Option<Instant>,
-    progress: VecDeque<Progress>,
+    /// The time of the authentication, until media arrives.
+    media_expected_since: Option<Instant>,
+    events: VecDeque<AvEvent>,
     two_way_audio: bool,
     unknown: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Stage {
-    /// DTLS is not up yet.
+    /// The DTLS handshake is not complete.
     Idle,
     Login,
     Authentication,
     Stream,
 }
 
-/// What happened.
 #[derive(Debug)]
-pub(crate) enum Progress {
+pub(super) enum AvEvent {
     LoggedIn,
     Authenticated(Box<ConnectResult>),
     Answer(Answer),
     Unanswered(u16),
-    /// To a request that the session itself made for sound to the camera; none if it did not come.
+    /// The answer to a request that switches talk on or off; `None` if there was none in time.
     TalkAnswer(Option<SetAnswer>),
 }
 
 impl AvClient {
-    pub(crate) fn new(
+    pub(super) fn new(
         config: &ClientConfig,
         requests: Requests,
         dialect: &'static Dialect,
@@ -94,10 +93,7 @@ impl AvClient {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, Error> {
         let credentials = &config.credentials;
-        let password = dialect
-            .password
-            .password(credentials)
-            .map_err(Error::Login)?;
+        let password = (credentials.password(dialect.password)).map_err(Error::Login)?;
         let id = match dialect.auth_id {
             AuthIdRule::UidPrefix => {
                 let [a, b, c, d, ..] = credentials.uid.0;
@@ -124,75 +120,80 @@ impl AvClient {
                 dialect.login,
                 User::admin(),
                 password,
-                dialect.asks_for_resend || resend,
+                dialect.always_requests_resend || resend,
                 nonce,
             ),
             exchange,
             exchange_due: false,
             repeat_at: None,
             counter: AvCounter::new(dialect),
-            pulse: Pulse::new(epoch, dialect.heartbeat, dialect.liveness),
+            keep_alive: KeepAlive::new(epoch, dialect.heartbeat, dialect.liveness),
             requests,
             acks: VecDeque::new(),
-            media: Media::new(config.limits, config.policy, config.patience, epoch.instant),
+            media: MediaReceiver::new(
+                config.limits,
+                config.frame_policy,
+                config.reorder_timeout,
+                epoch.instant,
+            ),
             resend,
             wants_media: video || audio,
-            waits_for_media: None,
-            progress: VecDeque::new(),
+            media_expected_since: None,
+            events: VecDeque::new(),
             two_way_audio: false,
             unknown: 0,
         })
     }
 
-    /// DTLS is up: begin to log in.
-    pub(crate) fn start(&mut self, now: Instant) {
+    /// Starts the login. The DTLS handshake is complete.
+    pub(super) fn start(&mut self, now: Instant) {
         if self.stage == Stage::Idle {
             self.stage = Stage::Login;
             self.login.send();
-            self.repeat_at = Some(now + REPEAT);
+            self.repeat_at = Some(now + REPEAT_INTERVAL);
         }
     }
 
-    /// The commands that wait, for another link.
-    pub(crate) fn take_requests(&mut self) -> Requests {
+    /// Moves the commands out, for another connection.
+    pub(super) fn take_requests(&mut self) -> Requests {
         self.requests.take()
     }
 
-    /// Takes a command; `false` if too many wait already, or it is too long.
-    pub(crate) fn request(&mut self, request: Request, asker: Asker) -> bool {
-        self.requests.push(request, asker)
+    /// Queues a command. Returns `false` if the queue is full or the payload is too long.
+    pub(super) fn request(&mut self, request: Request, requester: Requester) -> bool {
+        self.requests.push(request, requester)
     }
 
-    /// Whether the answer to the login says that the camera takes sound.
-    pub(crate) fn two_way_audio(&self) -> bool {
+    /// Returns `true` if the answer to the login says that the camera accepts audio.
+    pub(super) fn two_way_audio(&self) -> bool {
         self.two_way_audio
     }
 
-    pub(crate) fn media_mut(&mut self) -> &mut Media {
+    pub(super) fn media_mut(&mut self) -> &mut MediaReceiver {
         &mut self.media
     }
 
-    pub(crate) fn media(&self) -> &Media {
+    pub(super) fn media(&self) -> &MediaReceiver {
         &self.media
     }
 
-    /// AV packets that were dropped because they made no sense.
-    pub(crate) fn unknown(&self) -> u64 {
+    /// Returns the number of AV packets that were dropped because they could not be parsed.
+    pub(super) fn unknown(&self) -> u64 {
         self.unknown
     }
 
-    /// Whether resend mode was asked for, the camera has let us in long ago, and no media came.
-    pub(crate) fn resend_failed(&self, now: Instant) -> bool {
-        let since = self.waits_for_media.filter(|_| self.resend);
-        since.is_some_and(|since| since + RESEND_PATIENCE <= now)
+    /// Returns `true` if resend mode was requested and no media has arrived in time.
+    pub(super) fn resend_failed(&self, now: Instant) -> bool {
+        let since = self.media_expected_since.filter(|_| self.resend);
+        since.is_some_and(|since| since + RESEND_MEDIA_TIMEOUT <= now)
     }
 
-    pub(crate) fn poll_progress(&mut self) -> Option<Progress> {
-        self.progress.pop_front()
+    pub(super) fn poll_event(&mut self) -> Option<AvEvent> {
+        self.events.pop_front()
     }
 
-    /// Takes one AV packet. What makes no sense is dropped and counted.
-    pub(crate) fn handle_packet(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Error> {
+    /// Handles one AV packet. An invalid one is dropped and counted.
+    pub(super) fn handle_packet(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Error> {
         let Ok(packet) = AvPacket::parse(bytes, self.dialect.media) else {
             self.unknown += 1;
             return Ok(());
@@ -202,17 +203,17 @@ impl AvClient {
             self.login.handle_packet(bytes);
             return self.poll_login(now);
         }
-        // Before the login is answered a camera has nothing else to say, and nothing to be told.
+        // A camera sends nothing else before it has answered the login.
         if self.stage < Stage::Authentication {
             self.unknown += 1;
             return Ok(());
         }
-        self.pulse.received(packet.clock);
+        self.keep_alive.packet_received(packet.clock);
         if let Some(clock) = packet.clock {
             let is_probe = kind == AvKind::Probe;
             self.media.report_round_trip(clock.round_trip, is_probe);
         }
-        let understood = match packet.content(self.dialect.media) {
+        let valid = match packet.content(self.dialect.media) {
             Ok(AvContent::Media(media)) => self.handle_media(now, media),
             Ok(AvContent::IoctlMessage(message)) => return self.handle_hl(now, message.hl),
             Ok(AvContent::ChannelMessage(message)) if !message.ack => {
@@ -226,50 +227,52 @@ impl AvClient {
                 self.acknowledge(|out| reset.acknowledge().write(out));
                 true
             }
-            // A probe has nothing but its clock.
+            // A probe contains only its clock, which is handled above.
             Ok(AvContent::Probe(_)) => true,
             _ => false,
         };
-        self.unknown += u64::from(!understood);
+        self.unknown += u64::from(!valid);
         Ok(())
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
         if self.repeat_at.is_some_and(|at| at <= now) {
-            self.repeat_at = Some(now + REPEAT);
+            self.repeat_at = Some(now + REPEAT_INTERVAL);
             match self.stage {
                 Stage::Login => self.login.send(),
                 Stage::Authentication => self.exchange_due = true,
                 Stage::Idle | Stage::Stream => self.repeat_at = None,
             }
         }
-        while let Some((code, asker)) = self.requests.take_expired(now) {
-            self.progress.push_back(match asker {
-                Asker::Owner => Progress::Unanswered(code),
-                Asker::Talk => Progress::TalkAnswer(None),
+        while let Some((code, requester)) = self.requests.take_expired(now) {
+            self.events.push_back(match requester {
+                Requester::Owner => AvEvent::Unanswered(code),
+                Requester::Talk => AvEvent::TalkAnswer(None),
             });
         }
-        self.pulse.handle_timeout(now);
+        self.keep_alive.handle_timeout(now);
         self.media.handle_timeout(now);
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         [
             self.repeat_at,
-            self.pulse.deadline(),
+            self.keep_alive.deadline(),
             self.requests.deadline(),
             self.media.deadline(),
-            (self.waits_for_media.filter(|_| self.resend)).map(|since| since + RESEND_PATIENCE),
+            (self.media_expected_since.filter(|_| self.resend))
+                .map(|since| since + RESEND_MEDIA_TIMEOUT),
         ]
         .into_iter()
         .flatten()
         .min()
     }
 
-    /// Writes the next packet that is due; `false` when there is none. The order counts: the
-    /// heartbeat acknowledges a challenge before its answer goes out (summary.md, "Critical
-    /// Discoveries").
-    pub(crate) fn write_next(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
+    /// Writes the next packet that is due. Returns `false` if there is none.
+    ///
+    /// A heartbeat comes first, because it must acknowledge a challenge before the answer is sent
+    /// (docs/protocol.md, section "Challenge and response").
+    pub(super) fn write_next(&mut self, now: Instant, out: &mut Vec<u8>) -> bool {
         if let Some(ClientOutput::Transmit(packet)) = self.login.poll_output() {
             out.extend_from_slice(packet);
             return true;
@@ -279,8 +282,10 @@ impl AvClient {
         }
         let mut stamp = || self.counter.stamp();
         let request = self.media.request(now);
-        if self.pulse.write_heartbeat(now, request, &mut stamp, out)
-            || self.pulse.write_answer(now, &mut stamp, out)
+        if self
+            .keep_alive
+            .write_heartbeat(now, request, &mut stamp, out)
+            || self.keep_alive.write_answer(now, &mut stamp, out)
         {
             return true;
         }
@@ -308,8 +313,8 @@ impl AvClient {
         false
     }
 
-    /// Writes a request that wants no answer, at the end of a session.
-    pub(crate) fn write_farewell(&mut self, request: &Request, out: &mut Vec<u8>) -> bool {
+    /// Writes a request at the end of a session, which is not repeated.
+    pub(super) fn write_final_request(&mut self, request: &Request, out: &mut Vec<u8>) -> bool {
         let Ok(hl) = request.to_hl() else {
             return false;
         };
@@ -317,7 +322,7 @@ impl AvClient {
         true
     }
 
-    pub(crate) fn is_authenticated(&self) -> bool {
+    pub(super) fn is_authenticated(&self) -> bool {
         self.stage == Stage::Stream
     }
 
@@ -327,15 +332,15 @@ impl AvClient {
                 self.two_way_audio = result.two_way_audio;
                 self.stage = Stage::Authentication;
                 self.exchange_due = true;
-                self.repeat_at = Some(now + REPEAT);
-                self.pulse.logged_in(now);
-                self.progress.push_back(Progress::LoggedIn);
+                self.repeat_at = Some(now + REPEAT_INTERVAL);
+                self.keep_alive.logged_in(now);
+                self.events.push_back(AvEvent::LoggedIn);
                 Ok(())
             }
             Some(ClientOutput::Event(ClientEvent::Refused(LoginStatus(status)))) => {
                 Err(Error::LoginRefused { status })
             }
-            // An answer that is none, or came twice: the login machine has counted it.
+            // An invalid or repeated answer, which the login has counted.
             Some(ClientOutput::Transmit(_)) | None => Ok(()),
         }
     }
@@ -345,36 +350,35 @@ impl AvClient {
             self.unknown += 1;
             return Ok(());
         };
-        // Whatever the camera wrapped it in: a challenge must be acknowledged before it is
-        // answered.
-        self.pulse.beat(now);
+        // Each message is acknowledged by a heartbeat, in an IOCTL or a channel message.
+        self.keep_alive.send_heartbeat(now);
         if self.stage == Stage::Authentication {
             match self.exchange.handle(&message) {
                 Ok(ClientStep::AcknowledgeThenSend(_)) => {
                     self.exchange_due = true;
-                    self.repeat_at = Some(now + REPEAT);
+                    self.repeat_at = Some(now + REPEAT_INTERVAL);
                 }
                 Ok(ClientStep::Done(result)) => {
                     self.stage = Stage::Stream;
-                    self.waits_for_media =
-                        (self.wants_media && !self.media.has_begun()).then_some(now);
+                    self.media_expected_since =
+                        (self.wants_media && !self.media.has_media()).then_some(now);
                     self.repeat_at = None;
                     self.exchange_due = false;
                     let result = Box::new(result);
-                    self.progress.push_back(Progress::Authenticated(result));
+                    self.events.push_back(AvEvent::Authenticated(result));
                 }
                 Ok(ClientStep::Ignore) => {}
                 Err(_) if !self.exchange.is_over() => self.unknown += 1,
                 Err(error) => return Err(Error::Authentication(error)),
             }
-        } else if let Some(asker) = self.requests.take_answer(&message) {
-            self.progress.push_back(match asker {
-                Asker::Owner => Progress::Answer(Answer {
+        } else if let Some(requester) = self.requests.take_answered(&message) {
+            self.events.push_back(match requester {
+                Requester::Owner => AvEvent::Answer(Answer {
                     code: message.code,
                     payload: message.payload.to_vec(),
                 }),
-                // An answer that cannot be read is none that says it is done.
-                Asker::Talk => Progress::TalkAnswer(Some(
+                // An answer that cannot be parsed does not report success.
+                Requester::Talk => AvEvent::TalkAnswer(Some(
                     MediaControl::answer_from_message(&message).unwrap_or(SetAnswer::Other(0)),
                 )),
             });
@@ -382,14 +386,13 @@ impl AvClient {
         Ok(())
     }
 
-    /// Media may come before K10003 does: the camera sends both, and the network decides. Until
-    /// then it waits in the reassembler, within its limits.
+    /// Media that the network delivers before K10003 waits in the reassembler, within its limits.
     fn handle_media(&mut self, now: Instant, media: AvMedia<'_>) -> bool {
         match self.media.push(now, media) {
             Ok(counter) => {
-                self.waits_for_media = None;
+                self.media_expected_since = None;
                 if let Some(counter) = counter {
-                    self.pulse.slice(counter);
+                    self.keep_alive.slice_received(counter);
                 }
                 true
             }
@@ -397,7 +400,7 @@ impl AvClient {
         }
     }
 
-    /// Allocates: these are rare, and have to wait for their turn.
+    /// Queues an acknowledgement. Allocates, because acknowledgements are rare.
     fn acknowledge(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.acks.len() < MAX_ACKS {
             let mut packet = Vec::new();

@@ -1,4 +1,4 @@
-//! What a client needs to know.
+//! The configuration of a client.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,66 +13,65 @@ use crate::models::Model;
 use crate::phase::Deadlines;
 use crate::url::CameraUrl;
 
-/// What a client needs to know. Made by [`ClientConfig::new`]; the fields may be changed after.
+/// The configuration of a client. Made by [`ClientConfig::new`]; the fields may be changed after.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// Where discovery is sent: the camera, or a broadcast address.
+    /// The destination of discovery: the camera, or a broadcast address.
     pub camera: SocketAddr,
-    /// Whether `camera` is a broadcast address, so that an answer may come from anybody.
+    /// Whether `camera` is a broadcast address, so that any address may answer.
     pub broadcast: bool,
-    /// Identity and keys.
+    /// The identity and keys of the camera.
     pub credentials: Credentials,
-    /// The vendor's model name, such as `HL_CAM4`, where it is known. It decides which DTLS suite
-    /// is offered (WYZEDB3 takes another than the rest; without a model both are tried) and which
-    /// message names [`user`](Self::user).
+    /// The vendor's model name, such as `HL_CAM4`, if known. It selects the DTLS suite (without a
+    /// model, both are tried) and the command that contains [`user`](Self::user).
     pub model: Option<String>,
-    /// The user of the vendor's account, who is named to the camera if given: by K10006 to
-    /// doorbells, by K10008 to other models.
+    /// The user ID of the vendor's account. If set, it is sent with K10006 to doorbells and with
+    /// K10008 to other models.
     pub user: Option<UserId>,
-    /// The dialects that are tried, side by side; what is answered first is spoken.
+    /// The dialects to try in parallel. The first one that is answered is used.
     pub dialects: Vec<&'static Dialect>,
-    /// Which media the camera is asked for. Without video no frame is waited for.
+    /// The requested media. Without video, the client does not wait for frames.
     pub media: MediaRequest,
-    /// How long each phase may take.
+    /// The time limits of the phases.
     pub deadlines: Deadlines,
-    /// Whether lost packets are asked for again (wire.md section 12).
+    /// Whether to request resend mode.
     pub resend: ResendPolicy,
-    /// What is done with frames that cannot be decoded after a loss.
-    pub policy: FramePolicy,
-    /// What a camera can make grow here.
+    /// What to do with frames that cannot be decoded after a loss.
+    pub frame_policy: FramePolicy,
+    /// The limits of frame reassembly.
     pub limits: Limits,
-    /// How long a whole frame waits at most for an older one that is not, where it cannot be known
-    /// sooner that nothing more comes of that one. In resend mode it counts from the last slice
-    /// that was missing and came, and is at least four times as long as an answer may take.
-    pub patience: Duration,
-    /// Whether [`Event::KeyLog`](crate::Event::KeyLog) is wanted.
+    /// How long a complete frame waits for an older incomplete one, unless it is clear earlier that
+    /// the missing slices will not arrive. In resend mode, the time counts from the last missing
+    /// slice that arrived, and is at least four retransmission timeouts.
+    pub reorder_timeout: Duration,
+    /// Whether to emit [`Event::KeyLog`](crate::Event::KeyLog).
     pub key_log: bool,
-    /// The cryptography; `None` takes the one this crate was built with.
+    /// The cryptography provider. `None` selects the one of the enabled feature.
     pub provider: Option<CryptoProvider>,
 }
 
-/// Whether the camera is asked for resend mode, in which lost packets are sent again (wire.md
-/// section 12).
+/// Whether the client requests resend mode, in which lost packets are retransmitted
+/// (docs/protocol.md, section "Resend mode").
 ///
-/// What a camera makes of that is not verified on hardware. One that sends plain media all the same
-/// is taken at its word; with one that then sends nothing for 3 s the session is begun anew,
-/// without it.
+/// Resend mode is not verified with real cameras. If the camera sends plain media anyway, the
+/// client accepts it. If the camera sends no media for 3 s, the client restarts the session without
+/// resend mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResendPolicy {
-    /// Of the models that are known to do it: HL_BC.
+    /// For models that are known to support it: HL_BC.
     #[default]
     Auto,
-    /// Of any.
+    /// For every model.
     On,
-    /// Of none.
+    /// Never.
     Off,
 }
 
 impl ResendPolicy {
-    /// Whether a camera of that model is asked.
+    /// Returns `true` if resend mode is requested for this model.
     #[must_use]
-    pub fn asks(self, model: Option<&str>) -> bool {
+    pub fn applies_to(self, model: Option<&str>) -> bool {
         match self {
             Self::Auto => model
                 .and_then(Model::find)
@@ -83,7 +82,7 @@ impl ResendPolicy {
     }
 }
 
-/// Which media the camera is asked for, in K10002.
+/// The media that the client requests in K10002.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaRequest {
     /// Video.
@@ -93,7 +92,8 @@ pub struct MediaRequest {
 }
 
 impl ClientConfig {
-    /// A client for the camera of that address, which has been looked up: model and user go along.
+    /// A client for the camera at `camera`, the resolved address of `url`. Uses the URL's model and
+    /// user.
     #[must_use]
     pub fn for_url(camera: SocketAddr, url: CameraUrl) -> Self {
         Self {
@@ -103,9 +103,9 @@ impl ClientConfig {
         }
     }
 
-    /// A client for the camera at `camera`, which asks in every dialect that answers to asking and
-    /// wants video and audio. A broadcast address of IPv4's "this network" is recognised; of a
-    /// subnet's, set [`broadcast`](Self::broadcast).
+    /// A client for the camera at `camera` that tries [`Dialect::DETECTED`] and requests video and
+    /// audio. [`broadcast`](Self::broadcast) is set for 255.255.255.255; set it for the broadcast
+    /// address of a subnet.
     #[must_use]
     pub fn new(camera: SocketAddr, credentials: Credentials) -> Self {
         Self {
@@ -121,9 +121,9 @@ impl ClientConfig {
             },
             deadlines: Deadlines::default(),
             resend: ResendPolicy::default(),
-            policy: FramePolicy::default(),
+            frame_policy: FramePolicy::default(),
             limits: Limits::default(),
-            patience: Duration::from_millis(300),
+            reorder_timeout: Duration::from_millis(300),
             key_log: false,
             provider: None,
         }

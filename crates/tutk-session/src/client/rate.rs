@@ -1,46 +1,44 @@
-//! How much comes in.
+//! The rate of received bytes.
 
 use std::time::{Duration, Instant};
 
-/// How long is counted before a rate is told.
+/// The shortest time over which the rate is measured.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// Bytes a second, over the last whole span.
+/// Bytes per second, over the last complete span.
 #[derive(Debug)]
 pub(super) struct Rate {
-    since: Instant,
-    bytes: u64,
-    last: u64,
+    span_start: Instant,
+    span_bytes: u64,
+    per_second: u64,
 }
 
 impl Rate {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            since: now,
-            bytes: 0,
-            last: 0,
+            span_start: now,
+            span_bytes: 0,
+            per_second: 0,
         }
     }
 
-    /// So many bytes came.
     pub(super) fn add(&mut self, now: Instant, bytes: usize) {
-        self.turn(now);
-        self.bytes = self.bytes.saturating_add(bytes as u64);
+        self.update(now);
+        self.span_bytes = self.span_bytes.saturating_add(bytes as u64);
     }
 
-    /// Bytes a second.
     pub(super) fn per_second(&self) -> u64 {
-        self.last
+        self.per_second
     }
 
-    /// Ends the span if it is over. One in which nothing came ends as well, when it is noticed.
-    pub(super) fn turn(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.since);
+    /// Starts a new span if the current one is complete.
+    pub(super) fn update(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.span_start);
         if elapsed >= SPAN {
-            let per_second = u128::from(self.bytes) * 1_000_000 / elapsed.as_micros().max(1);
-            self.last = u64::try_from(per_second).unwrap_or(u64::MAX);
-            self.since = now;
-            self.bytes = 0;
+            let per_second = u128::from(self.span_bytes) * 1_000_000 / elapsed.as_micros().max(1);
+            self.per_second = u64::try_from(per_second).unwrap_or(u64::MAX);
+            self.span_start = now;
+            self.span_bytes = 0;
         }
     }
 }

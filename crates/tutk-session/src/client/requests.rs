@@ -1,4 +1,4 @@
-//! Commands on their way: repeated each second, one for each code, given up after a time.
+//! The command queue.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,34 +8,34 @@ use hl_ioctl::{HlMessage, Request};
 use crate::phase::later;
 use crate::wire::MAX_HL_PAYLOAD;
 
-/// Time from one sending of a request to the next (wire.md section 9).
-pub const REPEAT: Duration = Duration::from_secs(1);
+/// The interval at which a request is repeated (docs/protocol.md, section "The HL message").
+pub const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The most requests that wait for their answers or their turn. One more is not taken.
+/// The largest number of commands that wait for an answer or to be sent. Further ones are rejected.
 pub const MAX_REQUESTS: usize = 64;
 
-/// Requests in the order they were made.
+/// Requests that are not answered yet, in the order in which they were made. One request per code
+/// is in flight at a time.
 #[derive(Debug)]
-pub(crate) struct Requests {
+pub(super) struct Requests {
     pending: VecDeque<Pending>,
     timeout: Duration,
     next_index: u16,
 }
 
-/// Who made a request, and is to be told how it ended.
+/// The origin of a request, which gets the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asker {
-    /// The session's owner.
+pub(super) enum Requester {
     Owner,
-    /// The session itself, for sound to the camera.
+    /// The session itself, to switch talk on or off.
     Talk,
 }
 
 #[derive(Debug)]
 struct Pending {
     request: Request,
-    asker: Asker,
-    /// Set when it was sent for the first time: until then it waits for an earlier one of its code.
+    requester: Requester,
+    /// `None` while an earlier request with the same code is in flight.
     sent: Option<Sent>,
 }
 
@@ -47,8 +47,8 @@ struct Sent {
 }
 
 impl Requests {
-    /// `next_index` is the IOCTL index of the first request: those before it were the challenge's.
-    pub(crate) fn new(timeout: Duration, next_index: u16) -> Self {
+    /// Creates an empty queue. `next_index` is the IOCTL index of its first request.
+    pub(super) fn new(timeout: Duration, next_index: u16) -> Self {
         Self {
             pending: VecDeque::new(),
             timeout,
@@ -56,8 +56,8 @@ impl Requests {
         }
     }
 
-    /// All of it, to be held elsewhere; nothing stays here.
-    pub(crate) fn take(&mut self) -> Self {
+    /// Moves all requests out.
+    pub(super) fn take(&mut self) -> Self {
         Self {
             pending: std::mem::take(&mut self.pending),
             timeout: self.timeout,
@@ -65,67 +65,61 @@ impl Requests {
         }
     }
 
-    /// Takes a request; `false` if there are too many already, or it is too long to be sent.
-    pub(crate) fn push(&mut self, request: Request, asker: Asker) -> bool {
-        let taken = self.pending.len() < MAX_REQUESTS && request.payload.len() <= MAX_HL_PAYLOAD;
-        if taken {
+    /// Adds a request. Returns `false` if the queue is full or the payload is too long.
+    pub(super) fn push(&mut self, request: Request, requester: Requester) -> bool {
+        let accepted = self.pending.len() < MAX_REQUESTS && request.payload.len() <= MAX_HL_PAYLOAD;
+        if accepted {
             self.pending.push_back(Pending {
                 request,
-                asker,
+                requester,
                 sent: None,
             });
         }
-        taken
+        accepted
     }
 
-    /// Whose request the message answers, if it was sent; it is done then.
-    pub(crate) fn take_answer(&mut self, message: &HlMessage<'_>) -> Option<Asker> {
+    /// Removes the request that `message` answers, and returns its requester.
+    pub(super) fn take_answered(&mut self, message: &HlMessage<'_>) -> Option<Requester> {
         let found = self
             .pending
             .iter()
             .position(|pending| pending.sent.is_some() && pending.request.is_answered_by(message));
-        Some(self.pending.remove(found?)?.asker)
+        Some(self.pending.remove(found?)?.requester)
     }
 
-    /// The code of a request whose time is over, and whose it was; call again until there is none.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<(u16, Asker)> {
+    /// Removes a request that was not answered in time. Call again until it returns `None`.
+    pub(super) fn take_expired(&mut self, now: Instant) -> Option<(u16, Requester)> {
         let expired = self.pending.iter().position(|pending| {
             pending
                 .sent
                 .is_some_and(|sent| later(sent.first, self.timeout) <= now)
         })?;
         let expired = self.pending.remove(expired)?;
-        Some((expired.request.code, expired.asker))
+        Some((expired.request.code, expired.requester))
     }
 
-    /// A request to send now, with its IOCTL index; call again until there is none.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(u16, &Request)> {
+    /// Returns a request to send now, with its IOCTL index. Call again until it returns `None`.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(u16, &Request)> {
         let due = (0..self.pending.len()).find(|&at| self.is_due(at, now))?;
         let pending = self.pending.get_mut(due)?;
         let (index, first) = match pending.sent {
             Some(sent) => (sent.index, sent.first),
-            None => {
-                let index = self.next_index;
-                self.next_index = index.wrapping_add(1);
-                (index, now)
-            }
+            None => (next(&mut self.next_index), now),
         };
         pending.sent = Some(Sent {
             index,
             first,
-            repeat_at: now + REPEAT,
+            repeat_at: now + REPEAT_INTERVAL,
         });
         Some((index, &pending.request))
     }
 
-    /// An index for a request that nobody waits for.
-    pub(crate) fn take_index(&mut self) -> u16 {
-        let index = self.next_index;
-        self.next_index = index.wrapping_add(1);
-        index
+    /// Returns the IOCTL index for a request that is not in the queue.
+    pub(super) fn take_index(&mut self) -> u16 {
+        next(&mut self.next_index)
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.pending
             .iter()
             .filter_map(|pending| pending.sent)
@@ -147,13 +141,19 @@ impl Requests {
     }
 }
 
+fn next(counter: &mut u16) -> u16 {
+    std::mem::replace(counter, counter.wrapping_add(1))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(
         clippy::disallowed_methods,
-        reason = "a test begins at whatever time it is"
+        reason = "simulated time must start somewhere"
     )]
     use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
 
     fn request(code: u16, payload: u8) -> Request {
         Request {
@@ -163,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn one_request_a_code_is_on_its_way() {
+    fn one_request_per_code_is_in_flight() {
         let now = Instant::now();
-        let mut requests = Requests::new(Duration::from_secs(5), 2);
+        let mut requests = Requests::new(TIMEOUT, 2);
         for (code, payload) in [(10010, 1), (10010, 2), (10020, 3)] {
-            assert!(requests.push(request(code, payload), Asker::Owner));
+            assert!(requests.push(request(code, payload), Requester::Owner));
         }
         let (index, first) = requests.take_due(now).unwrap();
         assert_eq!((index, first.payload.as_slice()), (2, &[1][..]));
@@ -175,65 +175,51 @@ mod tests {
         assert_eq!((index, other.code), (3, 10020));
         assert!(requests.take_due(now).is_none());
 
-        let again = requests.take_due(now + REPEAT).unwrap();
-        assert_eq!(
-            (again.0, again.1.payload[0]),
-            (2, 1),
-            "repeats keep their index"
-        );
+        // A repetition keeps its index.
+        let (index, repeated) = requests.take_due(now + REPEAT_INTERVAL).unwrap();
+        assert_eq!((index, repeated.payload[0]), (2, 1));
 
         let answer = HlMessage {
             version: 5,
             code: 10011,
             payload: &[1],
         };
-        assert_eq!(requests.take_answer(&answer), Some(Asker::Owner));
-        assert_eq!(
-            requests.take_answer(&answer),
-            None,
-            "an answer serves one request"
-        );
-        let (index, second) = requests.take_due(now + REPEAT).unwrap();
+        assert_eq!(requests.take_answered(&answer), Some(Requester::Owner));
+        assert_eq!(requests.take_answered(&answer), None);
+        let (index, second) = requests.take_due(now + REPEAT_INTERVAL).unwrap();
         assert_eq!((index, second.payload[0]), (4, 2));
     }
 
     #[test]
-    fn silence_is_given_up() {
+    fn unanswered_request_expires() {
         let now = Instant::now();
-        let timeout = Duration::from_secs(5);
-        let mut requests = Requests::new(timeout, 2);
-        requests.push(request(10020, 1), Asker::Talk);
-        assert_eq!(
-            requests.deadline(),
-            None,
-            "what was not sent cannot be late"
-        );
+        let mut requests = Requests::new(TIMEOUT, 2);
+        requests.push(request(10020, 1), Requester::Talk);
+        assert_eq!(requests.deadline(), None, "not sent yet");
         requests.take_due(now);
-        assert_eq!(requests.take_expired(now + timeout / 2), None);
-        assert_eq!(
-            requests.take_expired(now + timeout),
-            Some((10020, Asker::Talk))
-        );
+        assert_eq!(requests.take_expired(now + TIMEOUT / 2), None);
+        let expired = requests.take_expired(now + TIMEOUT);
+        assert_eq!(expired, Some((10020, Requester::Talk)));
         assert_eq!(requests.deadline(), None);
     }
 
     #[test]
-    fn there_is_an_end_to_what_waits() {
-        let mut requests = Requests::new(Duration::from_secs(5), 2);
+    fn queue_is_limited() {
+        let mut requests = Requests::new(TIMEOUT, 2);
         for code in 0..MAX_REQUESTS {
-            assert!(requests.push(request(u16::try_from(code).unwrap(), 0), Asker::Owner));
+            assert!(requests.push(request(u16::try_from(code).unwrap(), 0), Requester::Owner));
         }
-        assert!(!requests.push(request(1, 0), Asker::Owner));
+        assert!(!requests.push(request(1, 0), Requester::Owner));
     }
 
     #[test]
-    fn what_fits_into_no_record_is_not_taken() {
-        let mut requests = Requests::new(Duration::MAX, 2);
-        let long = |len| Request {
+    fn payload_that_does_not_fit_into_a_record_is_rejected() {
+        let mut requests = Requests::new(TIMEOUT, 2);
+        let with_len = |len| Request {
             code: 1,
             payload: vec![0; len],
         };
-        assert!(!requests.push(long(MAX_HL_PAYLOAD + 1), Asker::Owner));
-        assert!(requests.push(long(MAX_HL_PAYLOAD), Asker::Owner));
+        assert!(!requests.push(with_len(MAX_HL_PAYLOAD + 1), Requester::Owner));
+        assert!(requests.push(with_len(MAX_HL_PAYLOAD), Requester::Owner));
     }
 }

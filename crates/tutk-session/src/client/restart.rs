@@ -1,38 +1,38 @@
-//! Handshakes, and whole sessions, that are begun anew.
+//! Restarted handshakes and sessions.
 
 use std::time::Instant;
 
 use dtls_psk::Stage;
 
-use super::suites::refuses_suite;
-use super::{Client, State};
+use super::machine::{Client, State};
+use crate::error::refuses_suite;
 use crate::phase::Phase;
 
-/// How often a handshake that failed is begun anew.
+/// The largest number of restarts of a session.
 const MAX_RESTARTS: u8 = 3;
 
 impl Client {
-    /// Whether a handshake that failed so may be tried again.
+    /// Returns `true` if a handshake that failed with this error may be restarted.
     ///
-    /// Before the handshake is done nothing is authentic: one broken or forged packet can make it
-    /// fail. What says that the keys differ is no accident.
+    /// Handshake packets are not authenticated, so one damaged or forged packet can break a
+    /// handshake. An error that indicates a wrong key is not caused by that.
     pub(super) fn may_restart(&self, source: &dtls_psk::Error) -> bool {
-        // An alert in the clear is anybody's, and a camera that was given a spoilt hello sends it
-        // too: it is believed the second time.
-        let forged = self.restarts == 0 && matches!(source, dtls_psk::Error::PeerAlert { .. });
+        // An alert can be forged, and a camera also sends one after a damaged ClientHello. So the
+        // first alert is not believed.
+        let maybe_forged =
+            self.restarts == 0 && matches!(source, dtls_psk::Error::PeerAlert { .. });
         self.restarts < MAX_RESTARTS
-            && (forged || !source.hints_at_wrong_key())
+            && (maybe_forged || !source.hints_at_wrong_key())
             && !matches!(source, dtls_psk::Error::HandshakeTimedOut { .. })
     }
 
-    /// When the handshake under way is begun anew.
+    /// Returns when the current handshake is restarted.
     ///
-    /// A packet that was broken or forged may have been believed: then both ends wait for a
-    /// Finished that never verifies, and DTLS cannot tell that from another key.
+    /// If a forged packet was accepted, no Finished verifies on either side, as with a wrong key.
     pub(super) fn restart_at(&self) -> Option<Instant> {
         let handshaking = match &self.state {
-            State::Linked(linked) => {
-                self.timeline.phase() == Phase::Dtls && !linked.main.dtls.is_closed()
+            State::Connected(connected) => {
+                self.phase_timer.phase() == Phase::Dtls && !connected.main.dtls.is_closed()
             }
             _ => false,
         };
@@ -40,46 +40,46 @@ impl Client {
             .filter(|_| handshaking && self.restarts < MAX_RESTARTS)
     }
 
-    /// Asks for a session of another name and begins the handshake anew, within the phase's
-    /// deadline: for the camera this is another client.
+    /// Requests a session with a new id, within the deadline of the current phase. The camera
+    /// treats it as another client.
     pub(super) fn restart(&mut self, now: Instant, failure: Option<&dtls_psk::Error>) {
-        let State::Linked(mut linked) = std::mem::replace(&mut self.state, State::Ended) else {
+        let State::Connected(mut connected) = std::mem::replace(&mut self.state, State::Ended)
+        else {
             return;
         };
-        let unanswered = linked.main.dtls.stage() == Stage::AwaitHello;
+        let unanswered = connected.main.dtls.stage() == Stage::AwaitHello;
         if unanswered || failure.is_some_and(refuses_suite) {
-            self.suites.hello_failed();
+            self.suite_offer.hello_failed();
         }
         match failure {
-            Some(error) => tracing::debug!(%error, "the handshake is begun anew"),
-            None => tracing::debug!("it takes too long, and is begun anew"),
+            Some(error) => tracing::debug!(%error, "restarting the handshake"),
+            None => tracing::debug!("restarting after a timeout"),
         }
         self.restarts = self.restarts.saturating_add(1);
         self.stats.restarts += 1;
-        linked.main.dtls.close();
-        linked
+        connected.main.dtls.close();
+        connected
             .main
-            .flush(&mut linked.wrapper, &mut self.outbox, |_, _| {});
-        self.requests = linked.av.take_requests();
-        self.left = Some(self.session);
+            .flush(&mut connected.wrapper, &mut self.outbox, |_, _| {});
+        self.requests = connected.av.take_requests();
+        self.abandoned = Some(self.session);
         self.rng.0.fill_bytes(&mut self.session.0);
-        self.state = State::Opening {
-            dialect: linked.wrapper.dialect,
-            camera: linked.wrapper.remote,
+        self.state = State::RequestingSession {
+            dialect: connected.wrapper.dialect,
+            camera: connected.wrapper.remote,
             ticket: None,
             repeat_at: now,
         };
     }
 
-    /// Begins the session anew without resend mode if the camera was asked for it and sends
-    /// nothing.
-    pub(super) fn give_up_resend(&mut self, now: Instant) {
+    /// Restarts without resend mode if the camera sends no media in resend mode.
+    pub(super) fn restart_without_resend(&mut self, now: Instant) {
         let failed = match &self.state {
-            State::Linked(linked) => linked.av.resend_failed(now),
+            State::Connected(connected) => connected.av.resend_failed(now),
             _ => false,
         };
         if failed {
-            tracing::debug!("the camera sends nothing in resend mode");
+            tracing::debug!("no media in resend mode: restarting without it");
             self.resend = false;
             self.restart(now, None);
         }

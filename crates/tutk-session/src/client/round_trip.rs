@@ -1,51 +1,51 @@
-//! How long a packet takes to the camera and an answer back.
+//! The round-trip time, and the timeout of retransmission requests that follows from it.
 
 use std::time::Duration;
 
-/// Before anything is known: more than most home networks take.
-const UNKNOWN: u64 = 100_000;
+/// The timeout before the first sample: more than the round trip of most home networks.
+const INITIAL_TIMEOUT: u64 = 100_000;
 
-/// The least and the most that an answer is waited for. Clocks of a millisecond tell nothing finer.
-const SHORTEST: u64 = 10_000;
-const LONGEST: u64 = 1_000_000;
+/// The bounds of the timeout.
+const MIN_TIMEOUT: u64 = 10_000;
+const MAX_TIMEOUT: u64 = 1_000_000;
 
-/// The part of a wait that is there for a scheduler on the other side, microseconds.
+/// The smallest margin above the round trip, for the scheduler of the camera.
 const GRANULARITY: u64 = 5_000;
 
-/// What the camera reports as no time at all.
+/// The sample for a reported round trip of 0 ms.
 const UNDER_A_MILLISECOND: u64 = 500;
 
-/// The round trip, smoothed as RFC 6298 section 2 has it. All times are in microseconds.
+/// The round-trip time, smoothed as in RFC 6298, section 2. All times are in microseconds.
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
     /// Smoothed round trip and its variation.
     estimate: Option<(u64, u64)>,
-    /// What the camera has reported last.
+    /// The newest value from the camera, in milliseconds.
     reported: Option<u16>,
-    /// Whether a probe has come before.
+    /// Whether there was a probe.
     probed: bool,
 }
 
 impl RoundTrip {
-    /// The camera says how long it takes, milliseconds, in a probe or with media.
+    /// Adds the camera's measurement, from a probe or a media packet.
     ///
-    /// With media it says the same again and again: that is one measurement, not many. Before it
-    /// knows it says 0, and that is the same as for a network that takes none: so only that of a
-    /// second probe counts, when the answer to the first one has been there.
+    /// Media packets repeat the last measurement, so only a changed value is a sample. The camera
+    /// reports 0 before its first measurement. So 0 counts only from the second probe on, when it
+    /// has an answer to the first.
     pub(super) fn report(&mut self, milliseconds: u16, is_probe: bool) {
         let probed = self.probed;
         self.probed |= is_probe;
-        let is_news = is_probe || self.reported != Some(milliseconds);
+        let is_new = is_probe || self.reported != Some(milliseconds);
         self.reported = Some(milliseconds);
         match milliseconds {
             0 if is_probe && probed => self.sample(UNDER_A_MILLISECOND),
             0 => {}
-            some if is_news => self.sample(u64::from(some) * 1_000),
+            some if is_new => self.sample(u64::from(some) * 1_000),
             _ => {}
         }
     }
 
-    /// One round trip was seen.
+    /// Adds this side's measurement.
     pub(super) fn sample(&mut self, micros: u64) {
         self.estimate = Some(match self.estimate {
             None => (micros, micros / 2),
@@ -61,12 +61,14 @@ impl RoundTrip {
         Some(Duration::from_micros(smoothed))
     }
 
-    /// How long an answer can be waited for, microseconds.
-    pub(super) fn patience(&self) -> u64 {
-        let patience = self.estimate.map_or(UNKNOWN, |(smoothed, variation)| {
-            smoothed + (variation * 4).max(GRANULARITY)
-        });
-        patience.clamp(SHORTEST, LONGEST)
+    /// Returns the retransmission timeout in microseconds.
+    pub(super) fn timeout(&self) -> u64 {
+        let timeout = self
+            .estimate
+            .map_or(INITIAL_TIMEOUT, |(smoothed, variation)| {
+                smoothed + (variation * 4).max(GRANULARITY)
+            });
+        timeout.clamp(MIN_TIMEOUT, MAX_TIMEOUT)
     }
 }
 
@@ -75,52 +77,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_follows_what_is_seen() {
+    fn samples_are_smoothed() {
         let mut round_trip = RoundTrip::default();
-        assert_eq!(
-            (round_trip.smoothed(), round_trip.patience()),
-            (None, UNKNOWN)
-        );
+        assert_eq!(round_trip.smoothed(), None);
+        assert_eq!(round_trip.timeout(), INITIAL_TIMEOUT);
         for _ in 0..50 {
             round_trip.sample(20_000);
         }
         assert_eq!(round_trip.smoothed(), Some(Duration::from_millis(20)));
-        assert_eq!(round_trip.patience(), 25_000);
+        assert_eq!(round_trip.timeout(), 25_000);
         round_trip.sample(100_000);
         assert_eq!(round_trip.smoothed(), Some(Duration::from_millis(30)));
-        assert!(round_trip.patience() > 100_000);
+        assert!(round_trip.timeout() > 100_000);
     }
 
     #[test]
-    fn the_first_zero_of_a_camera_says_nothing() {
+    fn zero_counts_from_the_second_probe_on() {
         let mut round_trip = RoundTrip::default();
-        round_trip.report(0, false);
-        round_trip.report(0, false);
-        round_trip.report(0, true);
-        round_trip.report(0, false);
+        for is_probe in [false, false, true, false] {
+            round_trip.report(0, is_probe);
+        }
         assert_eq!(round_trip.smoothed(), None);
         round_trip.report(0, true);
         assert_eq!(round_trip.smoothed(), Some(Duration::from_micros(500)));
-        assert_eq!(round_trip.patience(), SHORTEST);
+        assert_eq!(round_trip.timeout(), MIN_TIMEOUT);
     }
 
     #[test]
-    fn what_media_repeats_is_said_once() {
+    fn repeated_reports_in_media_are_one_sample() {
         let mut round_trip = RoundTrip::default();
         round_trip.report(40, true);
-        let once = round_trip.patience();
+        let timeout = round_trip.timeout();
         for _ in 0..20 {
             round_trip.report(40, false);
         }
-        assert_eq!(round_trip.patience(), once);
+        assert_eq!(round_trip.timeout(), timeout);
         round_trip.report(40, true);
-        assert!(round_trip.patience() < once);
+        assert!(round_trip.timeout() < timeout);
     }
 
     #[test]
-    fn patience_has_an_end() {
+    fn timeout_is_limited() {
         let mut round_trip = RoundTrip::default();
         round_trip.report(u16::MAX, false);
-        assert_eq!(round_trip.patience(), LONGEST);
+        assert_eq!(round_trip.timeout(), MAX_TIMEOUT);
     }
 }

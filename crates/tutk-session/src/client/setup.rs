@@ -1,5 +1,5 @@
-//! The client before there is a link: discovery, and the session request (wire.md sections 4 and
-//! 6).
+//! The first two phases: discovery and session request (docs/protocol.md, sections "Discovery and
+//! session" and "cc51").
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use tutk_frame::MediaLayout;
 
 use super::av::AvClient;
-use super::{Client, Linked, State};
-use crate::channel::{Channel, MAIN};
+use super::machine::{Client, Connected, State};
+use crate::channel::Channel;
 use crate::dialect::{Dialect, Liveness};
 use crate::error::Error;
 use crate::event::Event;
 use crate::phase::{Phase, later};
 use crate::psk;
-use crate::wire::{Incoming, Offer, Place, Wrapper};
+use crate::wire::{AssignedSession, Incoming, MAIN_CHANNEL, Wrapper};
 
-/// Time from one discovery or session request to the next (wire.md section 4).
-const SETUP_REPEAT: Duration = Duration::from_millis(100);
+/// The interval at which discovery and session requests are repeated.
+const SETUP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How many handshakes fit into the DTLS phase before its deadline.
+/// The number of handshakes that fit into the deadline of the DTLS phase.
 const HANDSHAKES: u32 = 3;
 
 impl Client {
@@ -39,83 +39,86 @@ impl Client {
             self.stats.malformed += 1;
             return Ok(());
         };
-        match dialect.open(&self.end, datagram) {
-            Some(Incoming::Offer(offer)) if offer.uid == self.end.uid() => {
-                self.timeline.complete(now, &mut self.outbox);
+        match dialect.open(&self.side, datagram) {
+            Some(Incoming::DiscoveryAnswer { uid, assigned }) if uid == self.side.uid() => {
+                self.phase_timer.complete(now, &mut self.outbox);
                 let camera = from;
                 self.outbox.event(Event::Found { camera, dialect });
-                self.open_at(now, dialect, camera, offer.place);
+                self.start_requests(now, dialect, camera, assigned);
             }
-            // Another camera, which somebody may have asked for everyone to hear.
-            Some(Incoming::Offer(_)) => self.stats.foreign += 1,
+            // Another camera, which may have answered another client's broadcast.
+            Some(Incoming::DiscoveryAnswer { .. }) => self.stats.foreign += 1,
             _ => self.stats.malformed += 1,
         }
         Ok(())
     }
 
-    pub(super) fn handle_opening(
+    pub(super) fn handle_session_answer(
         &mut self,
         now: Instant,
         from: SocketAddr,
         datagram: &mut [u8],
     ) -> Result<(), Error> {
-        let State::Opening {
+        let State::RequestingSession {
             dialect, ticket, ..
         } = self.state
         else {
             return Ok(());
         };
-        match dialect.open(&self.end, datagram) {
-            // Where the dialect does not say which session, that it came from the camera is all
-            // there is to check.
-            Some(Incoming::Grant { session })
-                if session.is_none_or(|session| session == self.place(ticket).session) =>
+        match dialect.open(&self.side, datagram) {
+            // In dialects whose answer does not name the session, the source address must do.
+            Some(Incoming::SessionAnswer { session })
+                if session.is_none_or(|session| session == self.session) =>
             {
-                // When the handshake is begun anew the phase is reported already.
-                if self.timeline.phase() == Phase::Session {
-                    self.timeline.complete(now, &mut self.outbox);
-                }
-                let linked = self.link(now, dialect, self.place(ticket), from)?;
-                let asks = matches!(dialect.liveness, Liveness::Probes { .. });
-                self.timeline.linked(asks);
-                let patience = self.config.deadlines.dtls / HANDSHAKES;
-                self.restart_at = Some(later(now, patience));
-                self.state = State::Linked(Box::new(linked));
+                self.phase_timer
+                    .complete_phase(Phase::Session, now, &mut self.outbox);
+                let assigned = AssignedSession {
+                    session: self.session,
+                    ticket: ticket.unwrap_or_default(),
+                };
+                let connected = self.connect(now, dialect, assigned, from)?;
+                let sends_keepalives = matches!(dialect.liveness, Liveness::Probes { .. });
+                self.phase_timer
+                    .set_camera_sends_keepalives(sends_keepalives);
+                let timeout = self.config.deadlines.dtls / HANDSHAKES;
+                self.restart_at = Some(later(now, timeout));
+                self.state = State::Connected(Box::new(connected));
             }
-            // The newest counts: a camera need not remember what it gave before. Not so the session
-            // that is being left.
-            Some(Incoming::Offer(Offer {
-                place: Some(place), ..
-            })) if ticket != Some(place.ticket) || self.session != place.session => {
-                if self.left != Some(place.session) {
-                    self.open_at(now, dialect, from, Some(place));
+            // The newest assignment counts, because a camera may forget earlier ones. An answer for
+            // the abandoned session is late.
+            Some(Incoming::DiscoveryAnswer {
+                assigned: Some(assigned),
+                ..
+            }) if ticket != Some(assigned.ticket) || self.session != assigned.session => {
+                if self.abandoned != Some(assigned.session) {
+                    self.start_requests(now, dialect, from, Some(assigned));
                 }
             }
-            // Answers to what was repeated are still on their way.
-            Some(Incoming::Offer(_) | Incoming::Grant { .. }) => {}
+            // Answers to repeated requests.
+            Some(Incoming::DiscoveryAnswer { .. } | Incoming::SessionAnswer { .. }) => {}
             _ => self.stats.malformed += 1,
         }
         Ok(())
     }
 
-    /// Asks who is there, if it is time; says when it will be again.
+    /// Sends discovery requests if they are due. Returns when the next are due.
     pub(super) fn drive_discovery(&mut self, now: Instant, repeat_at: Instant) -> Instant {
         if repeat_at > now {
             return repeat_at;
         }
         for dialect in &self.config.dialects {
-            dialect.ask(
-                &self.end,
+            dialect.send_discovery_request(
+                &self.side,
                 self.session,
                 self.config.camera,
                 &mut self.outbox,
             );
         }
-        now + SETUP_REPEAT
+        now + SETUP_INTERVAL
     }
 
-    /// Asks for a session, if it is time; says when it will be again.
-    pub(super) fn drive_opening(
+    /// Sends a session request if it is due. Returns when the next is due.
+    pub(super) fn drive_session_request(
         &mut self,
         now: Instant,
         dialect: &'static Dialect,
@@ -127,53 +130,47 @@ impl Client {
             return repeat_at;
         }
         let unix_seconds = self.epoch.unix_seconds_at(now);
-        dialect.request(
-            &self.end,
+        dialect.send_session_request(
+            &self.side,
             self.session,
             ticket,
             unix_seconds,
             camera,
             &mut self.outbox,
         );
-        now + SETUP_REPEAT
+        now + SETUP_INTERVAL
     }
 
-    /// From now on it is asked for a session, of the camera's naming if it names them.
-    fn open_at(
+    /// Starts to request a session, with the id and ticket from the camera if it assigned them.
+    fn start_requests(
         &mut self,
         now: Instant,
         dialect: &'static Dialect,
         camera: SocketAddr,
-        place: Option<Place>,
+        assigned: Option<AssignedSession>,
     ) {
-        if let Some(place) = place {
-            self.session = place.session;
+        if let Some(assigned) = assigned {
+            self.session = assigned.session;
         }
-        self.state = State::Opening {
+        self.state = State::RequestingSession {
             dialect,
             camera,
-            ticket: place.map(|place| place.ticket),
+            ticket: assigned.map(|assigned| assigned.ticket),
             repeat_at: now,
         };
     }
 
-    fn place(&self, ticket: Option<u16>) -> Place {
-        Place {
-            session: self.session,
-            ticket: ticket.unwrap_or_default(),
-        }
-    }
-
-    fn link(
+    /// Starts the DTLS handshake.
+    fn connect(
         &mut self,
         now: Instant,
         dialect: &'static Dialect,
-        place: Place,
+        assigned: AssignedSession,
         camera: SocketAddr,
-    ) -> Result<Linked, Error> {
+    ) -> Result<Connected, Error> {
         let psk = self.config.credentials.psk(dialect.key);
         let mut config = dtls_psk::Config::client(psk::IDENTITY, psk)
-            .with_suites(&self.suites.offered())
+            .with_suites(&self.suite_offer.suites())
             .with_key_log(self.config.key_log);
         if let Some(provider) = &self.config.provider {
             config = config.with_provider(provider.clone());
@@ -185,13 +182,13 @@ impl Client {
                 source,
             }
         })?;
-        let wrapper = Wrapper::new(dialect, Arc::clone(&self.end), place, camera);
+        let wrapper = Wrapper::new(dialect, Arc::clone(&self.side), assigned, camera);
         let requests = self.requests.take();
-        // Where slices have no counter there is nothing to ask for.
+        // Only this layout has slice counters, which retransmission requests need.
         let resend = self.resend && dialect.media == MediaLayout::Slice;
-        Ok(Linked {
+        Ok(Connected {
             wrapper,
-            main: Channel::new(MAIN, dtls),
+            main: Channel::new(MAIN_CHANNEL, dtls),
             av: AvClient::new(&self.config, requests, dialect, resend, self.epoch, rng)?,
         })
     }

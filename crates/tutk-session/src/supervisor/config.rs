@@ -18,8 +18,8 @@ pub struct SupervisorConfig {
     pub policy: ReconnectPolicy,
     /// When there is a session; always by default.
     pub keep: Keep,
-    /// Commands that are sent each time the camera has authenticated the client.
-    pub greeting: Vec<Request>,
+    /// The commands to send after each authentication.
+    pub initial_commands: Vec<Request>,
 }
 
 /// When there is a session with the camera.
@@ -51,7 +51,7 @@ impl SupervisorConfig {
             client,
             policy,
             keep: Keep::Always,
-            greeting: Vec::new(),
+            initial_commands: Vec::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who needs a session, and until when one is kept without users.
+//! The demand for a session, and how long one is kept without users.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ const MAX_LINGER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 pub struct Demand {
     /// The number of current users.
     pub users: usize,
-    /// The number of users that there ever were. It tells of users who came and left since the last
-    /// [`handle_demand`](super::Supervisor::handle_demand).
-    pub visits: u64,
+    /// The number of users so far, including those who left. It counts users who came and left
+    /// between two calls of [`handle_demand`](super::Supervisor::handle_demand).
+    pub total_users: u64,
 }
 
 /// The demand, and the policy that applies to it.
@@ -37,15 +37,15 @@ impl DemandState {
 
     /// Takes the new numbers. Returns `true` if there was a new user.
     pub(super) fn update(&mut self, now: Instant, demand: Demand) -> bool {
-        let visited = demand.visits > self.demand.visits;
-        let left = demand.users < self.demand.users || visited;
+        let has_new = demand.total_users > self.demand.total_users;
+        let left = demand.users < self.demand.users || has_new;
         self.demand = demand;
         if demand.users > 0 {
             self.linger_until = None;
         } else if left && let Keep::OnDemand { linger } = self.keep {
             self.linger_until = Some(later(now, linger.min(MAX_LINGER)));
         }
-        visited
+        has_new
     }
 
     /// Returns `true` if a session must be started when there is none.

@@ -25,13 +25,13 @@ use super::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 use super::policy::Backoff;
 use super::tally::Tally;
 use super::timeline::Timeline;
-use crate::client::{Client, IDLE, ResendPolicy, TalkError, TalkFrame};
-use crate::error::Error;
+use crate::client::{Client, IDLE_TIMEOUT, ResendPolicy, TalkFrame};
+use crate::error::{Error, TalkError};
 use crate::event::{Event, Stats};
 use crate::phase::{Epoch, later};
 use crate::random::Random;
 
-/// After this many stalls in resend mode, the camera is asked for plain media.
+/// After this many stalls in resend mode, sessions request plain media.
 const MAX_RESEND_STALLS: u32 = 2;
 
 /// Keeps a session with one camera, without I/O: connects, reconnects, and puts the frames of all
@@ -42,8 +42,8 @@ const MAX_RESEND_STALLS: u32 = 2;
 /// [`SupervisorOutput::Timeout`]. With [`Keep::Always`](super::Keep::Always) it starts to connect
 /// at construction: poll once before the first input.
 ///
-/// Each session uses the configured [`ClientConfig`](crate::ClientConfig). What commands had
-/// changed in an earlier session is not restored; [`SupervisorConfig::greeting`] can do that.
+/// Each session uses the configured [`ClientConfig`](crate::ClientConfig).
+/// [`SupervisorConfig::initial_commands`] are sent in each session, other commands only once.
 #[derive(Debug)]
 pub struct Supervisor {
     config: SupervisorConfig,
@@ -200,8 +200,8 @@ impl Supervisor {
     /// except that a new user ends the pause after the supervisor gave up.
     pub fn handle_demand(&mut self, now: Instant, demand: Demand) {
         self.now = now;
-        let visited = self.demand.update(now, demand);
-        if visited && matches!(self.state, State::GaveUp { .. }) {
+        let has_new_user = self.demand.update(now, demand);
+        if has_new_user && matches!(self.state, State::GaveUp { .. }) {
             self.state = State::Idle;
         }
         self.follow_demand();
@@ -293,10 +293,10 @@ impl Supervisor {
         )
     }
 
-    /// Returns the commands that are sent in each session: [`SupervisorConfig::greeting`].
+    /// Returns [`SupervisorConfig::initial_commands`].
     #[must_use]
-    pub fn greeting(&self) -> &[Request] {
-        &self.config.greeting
+    pub fn initial_commands(&self) -> &[Request] {
+        &self.config.initial_commands
     }
 
     /// Returns `true` while the camera has the client authenticated.
@@ -362,7 +362,7 @@ impl Supervisor {
         };
         let linger = self.demand.deadline().filter(|_| self.is_running());
         let deadline = own.into_iter().chain(linger).min();
-        deadline.unwrap_or_else(|| later(self.now, IDLE))
+        deadline.unwrap_or_else(|| later(self.now, IDLE_TIMEOUT))
     }
 
     /// Starts or closes the session, as the demand requires.
@@ -413,7 +413,7 @@ impl Supervisor {
             Event::Ended(result) => self.session_ended(result),
             Event::Authenticated(_) => {
                 connected.authenticated_at = Some(self.now);
-                for request in &self.config.greeting {
+                for request in &self.config.initial_commands {
                     connected.client.command(self.now, request.clone());
                 }
                 self.run.sessions += 1;
@@ -459,7 +459,7 @@ impl Supervisor {
         self.retry_or_give_up(error, Some(lasted));
     }
 
-    /// One stall in resend mode may be the network's fault. More are taken for the camera's.
+    /// One stall in resend mode may be caused by the network. More are attributed to the camera.
     fn note_resend_stall(&mut self, stats: &Stats, error: &Error) {
         if matches!(error, Error::Stalled { .. }) && stats.groups.slices > 0 {
             self.run.resend_stalls += 1;

@@ -1,4 +1,4 @@
-//! Sessions that reconnect: one state machine for the whole life cycle.
+//! The life cycle of all sessions with one camera: connect, back off, reconnect.
 
 mod config;
 mod demand;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::outage::ConnectionError;
 use crate::error::Failure;
 
-/// The shortest delay. Without one, a system that cannot open a socket would be asked in a loop.
+/// The shortest delay. It prevents a busy loop if the system cannot open a socket.
 const MIN_DELAY: Duration = Duration::from_millis(1);
 
 /// How soon a session that failed is followed by another, and when to give up. Made by
@@ -24,8 +24,8 @@ pub struct ReconnectPolicy {
     pub max_delay: Duration,
     /// The ratio of each delay to the one before; 2. At least 1.
     pub factor: f64,
-    /// The largest share of a delay, 0 to 1, that is randomly taken off it, so that many clients do
-    /// not reconnect at once; 0.2.
+    /// The largest random reduction of a delay, as a share from 0 to 1, so that many clients do not
+    /// reconnect at once; 0.2.
     pub jitter: f64,
     /// How long a session must last for the delay to start over; one minute. It should be longer
     /// than [`Deadlines::stream`](crate::Deadlines::stream).

@@ -218,7 +218,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the clocks do, time never decreases within a stream, and the video of each
+        /// For any clocks, time never decreases within a stream, and the video of each
         /// session starts with a key frame.
         #[test]
         fn time_never_decreases(

@@ -1,41 +1,45 @@
-//! The datagrams of cc51 (wire.md section 6).
+//! The datagrams of cc51 (docs/protocol.md, section "cc51").
 
 use std::net::SocketAddr;
 
-use tutk_frame::{Cc51, Cc51Discovery, Cc51Keepalive, Direction, SessionId};
+use tutk_frame::{Cc51, Cc51Discovery, Cc51Keepalive, Direction};
 
-use super::{End, Incoming, Offer, Place, Question, Request};
-use crate::channel::BACK;
+use super::message::{AssignedSession, BACKCHANNEL, DiscoveryQuery, Incoming, SessionQuery, Side};
 use crate::output::Outbox;
 
-/// The sequence numbers of the four packets of a cc51 discovery (wire.md section 6).
-pub(super) const QUESTION: u16 = 0;
-pub(super) const OFFER: u16 = 1;
-pub(super) const REQUEST: u16 = 2;
-pub(super) const GRANT: u16 = 3;
+/// The sequence numbers of the four discovery packets. The last two have the role of session
+/// request and answer.
+pub(super) const DISCOVERY_REQUEST: u16 = 0;
+pub(super) const DISCOVERY_ANSWER: u16 = 1;
+pub(super) const SESSION_REQUEST: u16 = 2;
+pub(super) const SESSION_ANSWER: u16 = 3;
 
-/// The direction is looked at nowhere: which value a real camera writes is not sure, and sequence
-/// numbers, or what DTLS makes of a record, say the same.
-pub(super) fn read(end: &End, datagram: &[u8]) -> Option<Incoming> {
+/// Parses a datagram. The direction field is ignored, because its value in real cameras' packets is
+/// not verified; the sequence number or the DTLS record tells the direction.
+pub(super) fn parse(side: &Side, datagram: &[u8]) -> Option<Incoming> {
     match Cc51::parse(datagram).ok()? {
         Cc51::Discovery(packet) => {
-            if !end.verifies(datagram, Cc51Discovery::COVERED, &packet.tag) {
+            if !side.verifies(datagram, Cc51Discovery::COVERED, &packet.tag) {
                 return None;
             }
-            let (uid, session) = (end.uid, packet.session);
+            let Cc51Discovery {
+                session, ticket, ..
+            } = packet;
+            let uid = side.uid;
             match packet.sequence {
-                QUESTION => Some(Incoming::Question(Question { uid, session })),
-                OFFER => {
-                    let ticket = packet.ticket;
-                    let place = Some(Place { session, ticket });
-                    Some(Incoming::Offer(Offer { uid, place }))
+                DISCOVERY_REQUEST => {
+                    Some(Incoming::DiscoveryRequest(DiscoveryQuery { uid, session }))
                 }
-                REQUEST => Some(Incoming::Request(Request {
+                DISCOVERY_ANSWER => Some(Incoming::DiscoveryAnswer {
+                    uid,
+                    assigned: Some(AssignedSession { session, ticket }),
+                }),
+                SESSION_REQUEST => Some(Incoming::SessionRequest(SessionQuery {
                     uid,
                     session,
-                    ticket: Some(packet.ticket),
+                    ticket: Some(ticket),
                 })),
-                GRANT => Some(Incoming::Grant {
+                SESSION_ANSWER => Some(Incoming::SessionAnswer {
                     session: Some(session),
                 }),
                 _ => None,
@@ -47,8 +51,8 @@ pub(super) fn read(end: &End, datagram: &[u8]) -> Option<Incoming> {
             tag,
         } => {
             let covered = header.layout.header_len();
-            let reflected = is_reflected(end, header.channel, payload);
-            if !end.verifies(datagram, covered, tag) || reflected {
+            let reflected = is_reflected(side, header.channel, payload);
+            if !side.verifies(datagram, covered, tag) || reflected {
                 return None;
             }
             Some(Incoming::Data {
@@ -58,11 +62,11 @@ pub(super) fn read(end: &End, datagram: &[u8]) -> Option<Incoming> {
             })
         }
         Cc51::Keepalive(packet) => {
-            if !end.verifies(datagram, Cc51Keepalive::COVERED, &packet.tag) {
+            if !side.verifies(datagram, Cc51Keepalive::COVERED, &packet.tag) {
                 return None;
             }
             let session = packet.session;
-            Some(match end.incoming {
+            Some(match side.incoming {
                 Direction::ToCamera => Incoming::KeepaliveAnswer { session },
                 Direction::FromCamera => Incoming::Keepalive { body: session.0 },
             })
@@ -71,13 +75,11 @@ pub(super) fn read(end: &End, datagram: &[u8]) -> Option<Incoming> {
     }
 }
 
-/// Whether these records are what this end sends, come back: a handshake message in the clear that
-/// only the other role gets. It would end the handshake; the same of later records DTLS finds out
-/// by itself.
+/// Returns `true` if the first record is a plaintext handshake message that only this side sends.
 ///
-/// Where the direction says which way a datagram went, nobody needs to look. On the back channel
-/// the camera is the DTLS client.
-fn is_reflected(end: &End, channel: u8, records: &[u8]) -> bool {
+/// A reflected one would abort the handshake. DTLS itself detects reflected encrypted records. On
+/// the backchannel, the camera is the DTLS client.
+fn is_reflected(side: &Side, channel: u8, records: &[u8]) -> bool {
     const HANDSHAKE: u8 = 22;
     const CLIENT_HELLO: u8 = 1;
     const CLIENT_KEY_EXCHANGE: u8 = 16;
@@ -86,21 +88,20 @@ fn is_reflected(end: &End, channel: u8, records: &[u8]) -> bool {
         return false;
     };
     let from_dtls_client = matches!(message, CLIENT_HELLO | CLIENT_KEY_EXCHANGE);
-    let to_camera = from_dtls_client != (channel == BACK);
-    to_camera != (end.incoming == Direction::ToCamera)
+    let to_camera = from_dtls_client != (channel == BACKCHANNEL);
+    to_camera != (side.incoming == Direction::ToCamera)
 }
 
-/// Queues one of the four packets of a cc51 discovery.
+/// Queues the discovery packet with this sequence number.
 pub(super) fn send_discovery<E>(
-    end: &End,
+    side: &Side,
     sequence: u16,
-    ticket: u16,
-    session: SessionId,
+    AssignedSession { session, ticket }: AssignedSession,
     to: SocketAddr,
     out: &mut Outbox<E>,
 ) {
     let packet = Cc51Discovery {
-        direction: end.outgoing(),
+        direction: side.outgoing(),
         sequence,
         ticket,
         session,
@@ -108,6 +109,6 @@ pub(super) fn send_discovery<E>(
     };
     let mut datagram = out.buffer();
     packet.write(&mut datagram);
-    end.tag(&mut datagram, Cc51Discovery::COVERED);
+    side.tag(&mut datagram, Cc51Discovery::COVERED);
     out.transmit(to, datagram);
 }

@@ -1,0 +1,584 @@
+//! The client's state machine.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dtls_psk::Stage;
+use hl_ioctl::commands::{Media, MediaControl, Switch};
+use hl_ioctl::{Command as _, HlMessage, Request};
+use rand_core::CryptoRng;
+use tutk_frame::{Direction, SessionId};
+
+use super::av::{AvClient, AvEvent, FIRST_COMMAND_INDEX};
+use super::config::ClientConfig;
+use super::media_receiver::MediaReceiver;
+use super::phase_timer::PhaseTimer;
+use super::rate::Rate;
+use super::requests::{Requester, Requests};
+use super::suite_offer::SuiteOffer;
+use super::talk_channel::{self, TalkChannel};
+use crate::channel::Channel;
+use crate::dialect::Dialect;
+use crate::error::Error;
+use crate::event::{Event, Stats, Status};
+use crate::output::{Outbox, Output, Transmit};
+use crate::phase::{Epoch, Phase};
+use crate::random::Random;
+use crate::wire::{BACKCHANNEL, Incoming, MAIN_CHANNEL, Side, Wrapper};
+
+/// The timeout when nothing is due.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// A client of one camera for one session, without I/O.
+///
+/// Feed it one input ([`handle_datagram`](Self::handle_datagram),
+/// [`handle_timeout`](Self::handle_timeout), [`command`](Self::command), [`close`](Self::close)).
+/// Then call [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. It starts to
+/// connect at construction: poll once before the first input. Its functions do not fail:
+/// [`Event::Ended`] reports how the session ended.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) config: ClientConfig,
+    pub(super) epoch: Epoch,
+    pub(super) rng: Random,
+    pub(super) side: Arc<Side>,
+    pub(super) session: SessionId,
+    /// The session that a restart replaced.
+    pub(super) abandoned: Option<SessionId>,
+    pub(super) state: State,
+    pub(super) phase_timer: PhaseTimer,
+    /// Commands that wait for a connection. A connection has its own queue.
+    pub(super) requests: Requests,
+    /// The number of restarted handshakes.
+    pub(super) restarts: u8,
+    /// When the handshake is restarted unless it is complete.
+    pub(super) restart_at: Option<Instant>,
+    pub(super) suite_offer: SuiteOffer,
+    /// Whether to request resend mode.
+    pub(super) resend: bool,
+    pub(super) talk: TalkChannel,
+    /// A handshake stopped where one with a wrong key does.
+    suspects_wrong_key: bool,
+    deadline: Instant,
+    pub(super) outbox: Outbox<Event>,
+    pub(super) stats: Stats,
+    rate: Rate,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Discovering {
+        repeat_at: Instant,
+    },
+    RequestingSession {
+        dialect: &'static Dialect,
+        camera: SocketAddr,
+        /// Assigned by the camera, in dialects with tickets.
+        ticket: Option<u16>,
+        repeat_at: Instant,
+    },
+    /// The camera has granted a session. The DTLS handshake may not be complete.
+    Connected(Box<Connected>),
+    Ended,
+}
+
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) wrapper: Wrapper,
+    pub(super) main: Channel,
+    pub(super) av: AvClient,
+}
+
+impl Client {
+    /// Creates a client that starts to connect at `epoch`. Everything random is drawn from `rng`,
+    /// except the DTLS key share, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider)
+    /// draws.
+    #[must_use]
+    pub fn new(config: ClientConfig, rng: Box<dyn CryptoRng + Send>, epoch: Epoch) -> Self {
+        let mut rng = Random(rng);
+        let mut session = SessionId::default();
+        rng.0.fill_bytes(&mut session.0);
+        let now = epoch.instant;
+        let mut client = Self {
+            phase_timer: PhaseTimer::new(config.deadlines.clone(), config.media.video, now),
+            requests: Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX),
+            side: Arc::new(Side::new(
+                Direction::FromCamera,
+                config.credentials.uid,
+                Some(config.credentials.auth_key.clone()),
+            )),
+            abandoned: None,
+            restarts: 0,
+            restart_at: None,
+            suite_offer: SuiteOffer::for_model(config.model.as_deref()),
+            talk: TalkChannel::default(),
+            resend: config.resend.applies_to(config.model.as_deref()),
+            suspects_wrong_key: false,
+            config,
+            epoch,
+            rng,
+            session,
+            state: State::Discovering { repeat_at: now },
+            deadline: now,
+            outbox: Outbox::default(),
+            stats: Stats::default(),
+            rate: Rate::new(now),
+        };
+        client.drive(now);
+        client
+    }
+
+    /// Handles a datagram that arrived from `from`. It is decrypted in place. Poll afterwards.
+    ///
+    /// Invalid datagrams, and those from other addresses, are dropped and counted.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        if matches!(self.state, State::Ended) {
+            return;
+        }
+        self.stats.datagrams += 1;
+        self.stats.bytes = (self.stats.bytes).saturating_add(datagram.len() as u64);
+        self.rate.add(now, datagram.len());
+        if !self.is_from_camera(from) {
+            self.stats.foreign += 1;
+            return;
+        }
+        let result = match self.state {
+            State::Discovering { .. } => self.handle_discovery(now, from, datagram),
+            State::RequestingSession { .. } => self.handle_session_answer(now, from, datagram),
+            State::Connected(_) => self.handle_connected(now, from, datagram),
+            State::Ended => Ok(()),
+        };
+        match result {
+            Ok(()) => self.drive(now),
+            Err(error) => self.end(now, Err(error)),
+        }
+    }
+
+    /// Does what is due at `now`. An early call does no harm. Poll afterwards.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.rate.update(now);
+        let timed_out = match &mut self.state {
+            State::Ended => {
+                self.deadline = now + IDLE_TIMEOUT;
+                return;
+            }
+            State::Connected(connected) => {
+                connected.av.handle_timeout(now);
+                let two_way_audio = connected.av.two_way_audio();
+                self.talk
+                    .handle_timeout(now, two_way_audio, &mut self.outbox);
+                connected.main.dtls.handle_timeout(now)
+            }
+            State::Discovering { .. } | State::RequestingSession { .. } => Ok(()),
+        };
+        let overdue = (self.phase_timer.deadline()).is_some_and(|deadline| deadline <= now);
+        self.update_wrong_key_suspicion();
+        match timed_out {
+            Err(source) => self.end(now, Err(self.dtls_error(now, source))),
+            Ok(()) if overdue => {
+                self.end(
+                    now,
+                    Err(self.phase_timer.timeout_error(self.suspects_wrong_key)),
+                );
+            }
+            Ok(()) => {
+                if self.restart_at().is_some_and(|at| at <= now) {
+                    self.restart(now, None);
+                }
+                self.restart_without_resend(now);
+                self.drive(now);
+            }
+        }
+    }
+
+    /// Sends a command as soon as the camera has authenticated the client. [`Event::Answer`] or
+    /// [`Event::Unanswered`] follows, unless the session ends before. Poll afterwards.
+    ///
+    /// One command per code is in flight at a time and repeated every second. Further ones with its
+    /// code wait. A command is unanswered at once if [`MAX_REQUESTS`](crate::MAX_REQUESTS) others
+    /// wait, or if its payload is longer than [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD). Has no
+    /// effect after the end of the session.
+    ///
+    /// While video is switched off by K10010, the client does not wait for frames.
+    pub fn command(&mut self, now: Instant, request: Request) {
+        let code = request.code;
+        if !matches!(self.state, State::Ended) && !self.try_command(now, request) {
+            self.outbox.event(Event::Unanswered { code });
+        }
+    }
+
+    /// Like [`command`](Self::command), but returns `false` if the command is not accepted.
+    pub(crate) fn try_command(&mut self, now: Instant, request: Request) -> bool {
+        let video = video_switch(&request);
+        let accepted = self.request(request, Requester::Owner);
+        if let Some(wanted) = video.filter(|_| accepted) {
+            self.phase_timer.expect_frames(now, wanted);
+        }
+        self.drive(now);
+        accepted
+    }
+
+    /// Closes the session: switches media off, sends close_notify and emits [`Event::Ended`]. Poll
+    /// afterwards.
+    pub fn close(&mut self, now: Instant) {
+        if !matches!(self.state, State::Ended) {
+            self.end(now, Ok(()));
+        }
+    }
+
+    /// Returns the next output. Call again until it returns [`Output::Timeout`].
+    pub fn poll_output(&mut self) -> Output<'_, Event> {
+        let deadline = self.deadline;
+        self.outbox.poll().unwrap_or(Output::Timeout(deadline))
+    }
+
+    pub(crate) fn has_datagram(&self) -> bool {
+        self.outbox.has_datagram()
+    }
+
+    pub(crate) fn poll_datagram(&mut self) -> Option<Transmit<'_>> {
+        self.outbox.poll_datagram()
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.outbox.poll_event()
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Returns the generator for use by another client.
+    pub(crate) fn into_rng(self) -> Random {
+        self.rng
+    }
+
+    /// Returns the current phase, or that the session has ended.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self.state {
+            State::Ended => Status::Ended,
+            _ => Status::In(self.phase_timer.phase()),
+        }
+    }
+
+    /// Returns the dialect of the camera, if it is known.
+    #[must_use]
+    pub fn dialect(&self) -> Option<&'static Dialect> {
+        match &self.state {
+            State::RequestingSession { dialect, .. } => Some(dialect),
+            State::Connected(connected) => Some(connected.wrapper.dialect),
+            State::Discovering { .. } | State::Ended => None,
+        }
+    }
+
+    /// Returns the counters of the session.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.unsent = self.outbox.overflowed();
+        stats.receive_rate = self.rate.per_second();
+        if let State::Connected(connected) = &self.state {
+            connected.count_into(&mut stats);
+            stats.unknown += self.talk.unknown();
+        }
+        stats
+    }
+
+    /// Queues a request. Returns `false` if the queue is full or the payload is too long.
+    pub(super) fn request(&mut self, request: Request, requester: Requester) -> bool {
+        match &mut self.state {
+            State::Ended => false,
+            State::Connected(connected) => connected.av.request(request, requester),
+            State::Discovering { .. } | State::RequestingSession { .. } => {
+                self.requests.push(request, requester)
+            }
+        }
+    }
+
+    fn is_from_camera(&self, from: SocketAddr) -> bool {
+        let camera = match &self.state {
+            State::Discovering { .. } if self.config.broadcast => return true,
+            State::Discovering { .. } | State::Ended => self.config.camera,
+            State::RequestingSession { camera, .. } => *camera,
+            State::Connected(connected) => connected.wrapper.remote,
+        };
+        // The camera may change its port, but not its IP address (docs/protocol.md, section
+        // "Discovery and session").
+        from.ip().to_canonical() == camera.ip().to_canonical()
+    }
+
+    fn handle_connected(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &mut [u8],
+    ) -> Result<(), Error> {
+        let State::Connected(connected) = &mut self.state else {
+            return Ok(());
+        };
+        let Connected { wrapper, main, av } = &mut **connected;
+        let records = match wrapper.dialect.open(&self.side, datagram) {
+            Some(Incoming::Data {
+                session,
+                channel: MAIN_CHANNEL,
+                records,
+            }) if session == self.session => records,
+            Some(Incoming::Data {
+                session,
+                channel: BACKCHANNEL,
+                records,
+            }) if session == self.session && self.talk.is_on() => {
+                self.handle_talk(now, from, datagram.get_mut(records).unwrap_or_default());
+                return Ok(());
+            }
+            Some(Incoming::Keepalive { body }) => {
+                self.phase_timer.packet_received(now);
+                wrapper.answer_keepalive(body, from, &mut self.outbox);
+                return Ok(());
+            }
+            // Answers to repeated requests.
+            Some(Incoming::DiscoveryAnswer { .. } | Incoming::SessionAnswer { .. }) => {
+                return Ok(());
+            }
+            _ => {
+                self.stats.malformed += 1;
+                return Ok(());
+            }
+        };
+        let mut handled = Ok(());
+        let mut authentic = false;
+        let handshaking = !main.dtls.is_connected();
+        let opened = main.open(
+            now,
+            datagram.get_mut(records).unwrap_or_default(),
+            |packet| {
+                authentic = true;
+                if handled.is_ok() {
+                    handled = av.handle_packet(now, packet);
+                }
+            },
+        );
+        // Follows a changed port. Handshake packets are not authenticated, so during the handshake
+        // the session id, which is checked above, must do.
+        if authentic || handshaking {
+            wrapper.remote = from;
+        }
+        if authentic {
+            self.phase_timer.packet_received(now);
+        }
+        match opened {
+            Ok(()) => handled,
+            Err(source) if handshaking && self.may_restart(&source) => {
+                self.restart(now, Some(&source));
+                Ok(())
+            }
+            Err(source) => Err(self.dtls_error(now, source)),
+        }
+    }
+
+    /// Sends what is due and computes the next deadline.
+    pub(super) fn drive(&mut self, now: Instant) {
+        let next = match self.state {
+            State::Ended => return,
+            State::Discovering { repeat_at } => {
+                let next = self.drive_discovery(now, repeat_at);
+                self.state = State::Discovering { repeat_at: next };
+                Some(next)
+            }
+            State::RequestingSession {
+                dialect,
+                camera,
+                ticket,
+                repeat_at,
+            } => {
+                let next = self.drive_session_request(now, dialect, camera, ticket, repeat_at);
+                self.state = State::RequestingSession {
+                    dialect,
+                    camera,
+                    ticket,
+                    repeat_at: next,
+                };
+                Some(next)
+            }
+            State::Connected(_) => match self.drive_connected(now) {
+                Ok(next) => next,
+                Err(error) => return self.end(now, Err(error)),
+            },
+        };
+        self.deadline = [next, self.phase_timer.deadline(), self.restart_at()]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now + IDLE_TIMEOUT);
+    }
+
+    /// Returns the next deadline, or the error that ends the session.
+    fn drive_connected(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
+        let Self {
+            state: State::Connected(connected),
+            outbox,
+            phase_timer,
+            talk,
+            ..
+        } = self
+        else {
+            return Ok(None);
+        };
+        let Connected { wrapper, main, av } = &mut **connected;
+        let mut closed = false;
+        let dtls_deadline = main.flush(wrapper, outbox, |outbox, event| match event {
+            dtls_psk::Event::Connected(_) => {
+                phase_timer.complete_phase(Phase::Dtls, now, outbox);
+                av.start(now);
+            }
+            dtls_psk::Event::KeyLog(line) => outbox.event(Event::KeyLog(line)),
+            dtls_psk::Event::Closed => closed = true,
+            _ => {}
+        });
+        while let Some(event) = av.poll_event() {
+            match event {
+                AvEvent::LoggedIn => _ = phase_timer.complete_phase(Phase::Login, now, outbox),
+                AvEvent::Authenticated(result) => {
+                    if phase_timer.complete_phase(Phase::Authentication, now, outbox) {
+                        outbox.event(Event::Authenticated(result));
+                    }
+                }
+                AvEvent::Answer(answer) => outbox.event(Event::Answer(answer)),
+                AvEvent::Unanswered(code) => outbox.event(Event::Unanswered { code }),
+                AvEvent::TalkAnswer(Some(answer)) => talk.answered(answer, outbox),
+                AvEvent::TalkAnswer(None) => talk.unanswered(outbox),
+            }
+        }
+        if av.is_authenticated() {
+            drain_media(now, av.media_mut(), phase_timer, outbox);
+        }
+        if closed {
+            let phase = phase_timer.phase();
+            return Err(Error::ClosedByCamera { phase });
+        }
+        while main.dtls.is_connected() {
+            let sent = main.send(wrapper, outbox, |out| av.write_next(now, out));
+            match sent {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(source) => {
+                    let phase = phase_timer.phase();
+                    return Err(Error::Dtls { phase, source });
+                }
+            }
+        }
+        let talk_deadline = talk.drive(wrapper, outbox);
+        let deadlines = [av.deadline(), talk_deadline, Some(dtls_deadline)];
+        Ok(deadlines.into_iter().flatten().min())
+    }
+
+    fn update_wrong_key_suspicion(&mut self) {
+        if let State::Connected(connected) = &self.state {
+            self.suspects_wrong_key |= connected.main.dtls.suspects_wrong_key();
+        }
+    }
+
+    /// Returns the session's error for an error of DTLS.
+    fn dtls_error(&self, now: Instant, source: dtls_psk::Error) -> Error {
+        let phase = self.phase_timer.phase();
+        let waited = now.saturating_duration_since(self.phase_timer.started_at());
+        match source {
+            dtls_psk::Error::HandshakeTimedOut {
+                stage: Stage::AwaitFinished,
+                ..
+            } => Error::HandshakeUnfinished { waited },
+            dtls_psk::Error::HandshakeTimedOut { .. } => Error::Silent { phase, waited },
+            source => Error::Dtls { phase, source },
+        }
+    }
+
+    /// Switches media off, closes the channels, and emits complete frames and [`Event::Ended`].
+    fn end(&mut self, now: Instant, result: Result<(), Error>) {
+        let Self {
+            state,
+            outbox,
+            phase_timer,
+            stats,
+            talk,
+            ..
+        } = self;
+        if let State::Connected(connected) = state {
+            let Connected { wrapper, main, av } = &mut **connected;
+            if main.dtls.is_connected() && av.is_authenticated() {
+                let off = MediaControl {
+                    media: Media::Video,
+                    switch: Switch::Off,
+                };
+                let talk_off = talk.is_on().then(|| talk_channel::request(Switch::Off));
+                for request in talk_off.into_iter().chain([Request::from(&off)]) {
+                    // Best effort: close_notify follows anyway.
+                    let _ = main.send(wrapper, outbox, |out| av.write_final_request(&request, out));
+                }
+            }
+            talk.close(wrapper, outbox);
+            main.dtls.close();
+            main.flush(wrapper, outbox, |outbox, event| {
+                // A key log is most useful after a failed handshake.
+                if let dtls_psk::Event::KeyLog(line) = event {
+                    outbox.event(Event::KeyLog(line));
+                }
+            });
+            av.media_mut().flush();
+            if av.is_authenticated() {
+                drain_media(now, av.media_mut(), phase_timer, outbox);
+            }
+            connected.count_into(stats);
+            stats.unknown += talk.unknown();
+        }
+        *state = State::Ended;
+        outbox.event(Event::Ended(result));
+        self.deadline = now + IDLE_TIMEOUT;
+    }
+}
+
+impl Connected {
+    fn count_into(&self, stats: &mut Stats) {
+        stats.records_dropped = self.main.dropped();
+        stats.unknown = self.av.unknown();
+        stats.media = self.av.media().stats();
+        stats.memory_usage = self.av.media().memory_usage();
+        stats.round_trip = self.av.media().round_trip();
+        if let Some((groups, tracker)) = self.av.media().resend_stats() {
+            stats.groups = groups;
+            stats.tracker = tracker;
+        }
+    }
+}
+
+/// Emits frames and losses.
+fn drain_media(
+    now: Instant,
+    media: &mut MediaReceiver,
+    phase_timer: &mut PhaseTimer,
+    outbox: &mut Outbox<Event>,
+) {
+    while let Some(event) = media.poll() {
+        let event = match event {
+            video_reassembly::Event::Frame(frame) => {
+                phase_timer.frame_received(now, outbox);
+                Event::Frame(frame)
+            }
+            video_reassembly::Event::Lost(lost) => Event::Lost(lost),
+        };
+        outbox.event(event);
+    }
+}
+
+/// Returns whether the request switches video on or off, if it does either.
+fn video_switch(request: &Request) -> Option<bool> {
+    let message = HlMessage {
+        version: hl_ioctl::CLIENT_VERSION,
+        code: request.code,
+        payload: &request.payload,
+    };
+    let control = MediaControl::from_message(&message).ok()?;
+    (control.media == Media::Video).then_some(control.switch == Switch::On)
+}

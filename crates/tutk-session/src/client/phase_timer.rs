@@ -1,0 +1,126 @@
+//! The current phase of a session and its deadline.
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::output::Outbox;
+use crate::phase::{Deadlines, Phase, PhaseReport, later};
+
+/// The current phase, and what it waits for.
+#[derive(Debug, Clone)]
+pub(super) struct PhaseTimer {
+    deadlines: Deadlines,
+    phase: Phase,
+    started_at: Instant,
+    /// The start of the phase's deadline. In the last phase, each frame moves it.
+    waiting_since: Instant,
+    had_frame: bool,
+    /// Whether the last phase waits for frames.
+    wants_frames: bool,
+    camera_sends_keepalives: bool,
+    /// When the newest authentic packet or keepalive arrived.
+    last_packet: Instant,
+}
+
+impl PhaseTimer {
+    pub(super) fn new(deadlines: Deadlines, wants_frames: bool, now: Instant) -> Self {
+        Self {
+            deadlines,
+            phase: Phase::Discovery,
+            started_at: now,
+            waiting_since: now,
+            had_frame: false,
+            wants_frames,
+            camera_sends_keepalives: false,
+            last_packet: now,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(super) fn started_at(&self) -> Instant {
+        self.started_at
+    }
+
+    /// Reports the current phase as complete and starts the next one. The last phase stays.
+    pub(super) fn complete(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
+        outbox.event(Event::Phase(PhaseReport {
+            phase: self.phase,
+            took: now.saturating_duration_since(self.started_at),
+        }));
+        self.phase = self.phase.next().unwrap_or(self.phase);
+        self.started_at = now;
+        self.waiting_since = now;
+    }
+
+    /// Completes `phase` if it is the current one, and returns whether it is. A restarted session
+    /// repeats phases that were already reported.
+    pub(super) fn complete_phase(
+        &mut self,
+        phase: Phase,
+        now: Instant,
+        outbox: &mut Outbox<Event>,
+    ) -> bool {
+        let is_current = self.phase == phase;
+        if is_current {
+            self.complete(now, outbox);
+        }
+        is_current
+    }
+
+    /// A complete frame arrived. The first one completes the last phase.
+    pub(super) fn frame_received(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
+        self.waiting_since = now;
+        if !std::mem::replace(&mut self.had_frame, true) {
+            self.complete(now, outbox);
+        }
+    }
+
+    /// Video was switched on or off.
+    pub(super) fn expect_frames(&mut self, now: Instant, wanted: bool) {
+        self.wants_frames = wanted;
+        if self.phase == Phase::Stream {
+            self.waiting_since = now;
+        }
+    }
+
+    pub(super) fn set_camera_sends_keepalives(&mut self, sends: bool) {
+        self.camera_sends_keepalives = sends;
+    }
+
+    pub(super) fn packet_received(&mut self, now: Instant) {
+        self.last_packet = now;
+    }
+
+    /// Returns when the phase has lasted too long; `None` if it has no limit.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        if self.expects_no_frames() {
+            return self
+                .camera_sends_keepalives
+                .then(|| later(self.last_packet, self.deadlines.silence));
+        }
+        Some(later(self.waiting_since, self.deadlines.of(self.phase)))
+    }
+
+    /// Returns the error for a passed deadline.
+    pub(super) fn timeout_error(&self, suspects_wrong_key: bool) -> Error {
+        let phase = self.phase;
+        if self.expects_no_frames() {
+            let waited = self.deadlines.silence;
+            return Error::Silent { phase, waited };
+        }
+        let waited = self.deadlines.of(phase);
+        match phase {
+            Phase::Stream if self.had_frame => Error::Stalled { waited },
+            Phase::Dtls if suspects_wrong_key => Error::HandshakeUnfinished { waited },
+            phase => Error::Silent { phase, waited },
+        }
+    }
+
+    fn expects_no_frames(&self) -> bool {
+        self.phase == Phase::Stream && !self.wants_frames
+    }
+}
