@@ -8,7 +8,7 @@
     clippy::disallowed_methods,
     clippy::cast_possible_truncation,
     clippy::expect_used,
-    reason = "helpers of tests, which fail by panicking"
+    reason = "test helpers fail by panicking, and simulated time must start somewhere"
 )]
 
 #[cfg(feature = "runtime")]

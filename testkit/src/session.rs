@@ -1,18 +1,13 @@
-//! A client, a camera and a network between them, in memory, with simulated time.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "shared by tests, each of which uses its own part of it"
-)]
+//! Sessions in memory, with simulated time.
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 pub mod bytes;
-pub mod hub;
+pub mod datagram;
+pub mod machine;
+pub mod network;
 pub mod provider;
-pub mod raw;
-pub mod scripted;
+pub mod script;
+pub mod supervised;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -24,17 +19,22 @@ use rand::{RngExt as _, SeedableRng as _};
 use str0m_netem::{Input, Netem, NetemConfig};
 use tutk_session::{
     AudioFlags, Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Error, Event, Frame,
-    Lost, Output, Phase,
+    Lost, Phase,
 };
 use tutk_simulator::{
     Clip, ClipAudio, ClipAudioFormat, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent,
     SliceOrigin,
 };
 
+use self::machine::StateMachine as _;
+
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
 pub const ENR: &str = "aKzdqckqZ8HUHFe5";
 pub const LONG_ENR: &str = "pbvqMrKPO6vqRBg4E7EyJpJaUvdg87HR";
 pub const MAC: &str = "AABBCCDDEEFF";
+
+/// The Unix time at the start of each simulation, in seconds.
+pub const UNIX: u32 = 1_760_000_000;
 
 pub fn credentials() -> Credentials {
     Credentials::new(UID, ENR, MAC).unwrap()
@@ -48,7 +48,24 @@ pub fn client_address() -> SocketAddr {
     "192.0.2.2:50000".parse().unwrap()
 }
 
-/// A clip of frames of many sizes, a key frame each `gop`.
+/// The start of simulated time.
+pub fn start() -> Instant {
+    Instant::now()
+}
+
+/// The clocks at `now` in a simulation that started at `start`.
+pub fn epoch(start: Instant, now: Instant) -> Epoch {
+    Epoch {
+        instant: now,
+        unix: Duration::from_secs(UNIX.into()) + (now - start),
+    }
+}
+
+pub fn rng(seed: u64) -> Box<StdRng> {
+    Box::new(StdRng::seed_from_u64(seed))
+}
+
+/// A clip with frames of different sizes, and a key frame every `gop` frames.
 pub fn clip(seed: u64, frames: usize, gop: usize) -> Clip {
     let mut rng = StdRng::seed_from_u64(seed);
     let frames: Vec<_> = (0..frames)
@@ -70,16 +87,16 @@ pub fn clip(seed: u64, frames: usize, gop: usize) -> Clip {
     Clip::new(frames, Codec::H264, 20).unwrap()
 }
 
-/// Sound of 20 ms a frame: 160 samples at 8 kHz, in frames of many sizes.
-pub fn sound(seed: u64, frames: usize) -> ClipAudio {
+/// PCMU audio in frames of 20 ms and of different sizes.
+pub fn clip_audio(seed: u64, frames: usize) -> ClipAudio {
     let format = ClipAudioFormat {
         codec: Codec::Pcmu,
         flags: AudioFlags::new(8_000, 16, 1).unwrap(),
     };
-    sound_as(seed, frames, format, 160)
+    clip_audio_with(seed, frames, format, 160)
 }
 
-pub fn sound_as(
+pub fn clip_audio_with(
     seed: u64,
     frames: usize,
     format: ClipAudioFormat,
@@ -94,7 +111,7 @@ pub fn sound_as(
     ClipAudio::new(frames.collect::<Vec<_>>(), format, frame_samples).unwrap()
 }
 
-/// A datagram under way, with its number among all that its sender sent.
+/// A datagram in flight, with its number among all of its sender's.
 #[derive(Debug, Clone)]
 struct Packet {
     number: u64,
@@ -107,33 +124,34 @@ impl AsRef<[u8]> for Packet {
     }
 }
 
-/// One client and one camera.
+/// One client and one simulated camera.
 pub struct Simulation {
     pub start: Instant,
     pub now: Instant,
     pub client: Client,
     pub camera: Simulator,
-    up: Netem<Packet>,
-    down: Netem<Packet>,
+    to_camera: Netem<Packet>,
+    to_client: Netem<Packet>,
+    /// Datagrams sent by client and camera.
     sent: [u64; 2],
     /// Numbers of the camera's datagrams that reached the client.
     arrived: BTreeSet<u64>,
     client_deadline: Instant,
     camera_deadline: Instant,
-    /// Where the camera's datagrams come from, and where it is reached.
+    /// The source address of the camera's datagrams, at which it also receives.
     pub camera_at: SocketAddr,
-    /// The camera has lost its power: nothing reaches it, and its time stands still.
-    pub camera_gone: bool,
-    /// Nothing that the client sends reaches the camera.
-    pub client_gone: bool,
-    /// Every datagram that was sent, when wanted.
+    /// The camera has no power: it receives nothing, and its time stands still.
+    pub camera_off: bool,
+    /// All datagrams to the camera are lost.
+    pub uplink_down: bool,
+    /// All datagrams that were sent, if recorded.
     pub tap: Option<Vec<Tapped>>,
     pub record: Record,
-    /// Everything that was sent, hashed in order.
+    /// The hash of all datagrams in order.
     hasher: DefaultHasher,
 }
 
-/// A datagram that was sent.
+/// A recorded datagram.
 #[derive(Debug, Clone)]
 pub struct Tapped {
     pub to_camera: bool,
@@ -141,7 +159,7 @@ pub struct Tapped {
     pub bytes: Vec<u8>,
 }
 
-/// What was seen.
+/// The events of both sides.
 #[derive(Debug, Default)]
 pub struct Record {
     pub phases: Vec<Phase>,
@@ -150,7 +168,7 @@ pub struct Record {
     pub other: Vec<Event>,
     pub ended: Option<Result<(), Error>>,
     pub camera: Vec<SimulatorEvent>,
-    /// Slices for the first time, again, and parity packets.
+    /// The number of slices sent first, of retransmitted slices and of parity packets.
     pub sent: [u64; 3],
     pub slices: SlicesSent,
     pub audio_slices: SlicesSent,
@@ -160,44 +178,37 @@ pub struct Record {
 pub type SlicesSent = BTreeMap<u32, (BTreeSet<(u16, u64)>, u16)>;
 
 impl Simulation {
-    /// Both ends as the configurations say, on a network as `net` makes it for each direction.
+    /// Creates a simulation. `net` configures the network in each direction.
     pub fn new(
         client: ClientConfig,
         camera: SimulatorConfig,
         seed: u64,
         net: impl Fn(NetemConfig) -> NetemConfig,
     ) -> Self {
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "simulated time must begin somewhere"
-        )]
-        let start = Instant::now();
-        let epoch = Epoch {
-            instant: start,
-            unix: Duration::from_secs(1_760_000_000),
-        };
-        let rng = |stream: u64| Box::new(StdRng::seed_from_u64(seed * 16 + stream));
+        let start = start();
+        let epoch = epoch(start, start);
+        let seed = seed * 16;
         Self {
             start,
             now: start,
-            client: Client::new(client, rng(1), epoch),
-            camera: Simulator::new(camera, camera_address(), rng(2), epoch).unwrap(),
-            up: Netem::new(net(NetemConfig::new().seed(seed * 16 + 3))),
-            down: Netem::new(net(NetemConfig::new().seed(seed * 16 + 4))),
+            client: Client::new(client, rng(seed + 1), epoch),
+            camera: Simulator::new(camera, camera_address(), rng(seed + 2), epoch).unwrap(),
+            to_camera: Netem::new(net(NetemConfig::new().seed(seed + 3))),
+            to_client: Netem::new(net(NetemConfig::new().seed(seed + 4))),
             sent: [0; 2],
             arrived: BTreeSet::new(),
             client_deadline: start,
             camera_deadline: start,
             camera_at: camera_address(),
-            camera_gone: false,
-            client_gone: false,
+            camera_off: false,
+            uplink_down: false,
             tap: None,
             record: Record::default(),
             hasher: DefaultHasher::new(),
         }
     }
 
-    /// A pair that speaks `dialect` with seeded key shares.
+    /// Configurations of both sides for `dialect`, with seeded key shares.
     pub fn pair(
         dialect: &'static Dialect,
         clip: Clip,
@@ -225,9 +236,9 @@ impl Simulation {
         while !done(&self.record) {
             let next = [
                 Some(self.client_deadline),
-                (!self.camera_gone).then_some(self.camera_deadline),
-                arrival(&self.up),
-                arrival(&self.down),
+                (!self.camera_off).then_some(self.camera_deadline),
+                arrival(&self.to_camera),
+                arrival(&self.to_client),
             ]
             .into_iter()
             .flatten()
@@ -241,17 +252,17 @@ impl Simulation {
         }
     }
 
-    /// Pictures, by number, all of whose slices reached the client.
-    pub fn whole(&self) -> BTreeSet<u32> {
-        self.whole_of(&self.record.slices)
+    /// The numbers of video frames whose slices all reached the client.
+    pub fn complete_video(&self) -> BTreeSet<u32> {
+        self.complete(&self.record.slices)
     }
 
-    /// Frames of sound, by number, that reached the client.
-    pub fn whole_audio(&self) -> BTreeSet<u32> {
-        self.whole_of(&self.record.audio_slices)
+    /// The numbers of audio frames whose slices all reached the client.
+    pub fn complete_audio(&self) -> BTreeSet<u32> {
+        self.complete(&self.record.audio_slices)
     }
 
-    fn whole_of(&self, slices: &SlicesSent) -> BTreeSet<u32> {
+    fn complete(&self, slices: &SlicesSent) -> BTreeSet<u32> {
         slices
             .iter()
             .filter(|(_, (slices, of))| {
@@ -270,14 +281,14 @@ impl Simulation {
         self.hasher.finish()
     }
 
-    /// Hands the client a datagram from anywhere.
+    /// Passes a datagram from any address to the client.
     pub fn inject_to_client(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.client
             .handle_datagram(self.now, from, &mut bytes.to_vec());
         self.settle();
     }
 
-    /// Hands the camera a datagram from anywhere.
+    /// Passes a datagram from any address to the camera.
     pub fn inject_to_camera(&mut self, from: SocketAddr, bytes: &[u8]) {
         self.camera
             .handle_datagram(self.now, from, &mut bytes.to_vec());
@@ -286,26 +297,25 @@ impl Simulation {
 
     fn step(&mut self, now: Instant) {
         self.now = now;
-        // An end that is called when it asked to be must have done something, or ask for a later
-        // time: else its owner would spin.
+        // A due timeout must cause output or a later deadline. Otherwise the driver would spin.
         if self.client_deadline <= now {
             self.client.handle_timeout(now);
             let busy = self.settle();
-            assert!(busy || self.client_deadline > now, "the client spins");
+            assert!(busy || self.client_deadline > now, "busy loop: client");
         }
-        if self.camera_deadline <= now && !self.camera_gone {
+        if self.camera_deadline <= now && !self.camera_off {
             self.camera.handle_timeout(now);
             let busy = self.settle();
-            assert!(busy || self.camera_deadline > now, "the camera spins");
+            assert!(busy || self.camera_deadline > now, "busy loop: camera");
         }
-        while let Some(mut packet) = take(&mut self.up, now) {
-            if !self.camera_gone && !self.client_gone {
+        while let Some(mut packet) = take(&mut self.to_camera, now) {
+            if !self.camera_off && !self.uplink_down {
                 self.camera
                     .handle_datagram(now, client_address(), &mut packet.bytes);
                 self.settle();
             }
         }
-        while let Some(mut packet) = take(&mut self.down, now) {
+        while let Some(mut packet) = take(&mut self.to_client, now) {
             if self.record.ended.is_none() {
                 self.arrived.insert(packet.number);
             }
@@ -315,95 +325,67 @@ impl Simulation {
         }
     }
 
-    /// Drains both ends, as their contract asks after every input. Whether anything came out.
+    /// Handles the output of both sides, as after each input. Returns `true` if there was any.
     pub fn settle(&mut self) -> bool {
-        let mut busy = false;
-        self.client_deadline = loop {
-            let output = self.client.poll_output();
-            busy |= !matches!(output, Output::Timeout(_));
-            match output {
-                Output::Transmit(datagram) => {
-                    assert_eq!(datagram.to.ip(), self.camera_at.ip());
-                    datagram.payload.hash(&mut self.hasher);
-                    if let Some(tap) = &mut self.tap {
-                        tap.push(Tapped {
-                            to_camera: true,
-                            to: datagram.to,
-                            bytes: datagram.payload.to_vec(),
-                        });
-                    }
-                    if datagram.to != self.camera_at {
-                        continue;
-                    }
-                    let packet = Packet {
-                        number: self.sent[0],
-                        bytes: datagram.payload.to_vec(),
-                    };
-                    self.sent[0] += 1;
-                    self.up.handle_input(Input::Packet(self.now, packet));
-                }
-                Output::Event(event) => self.record.client(event),
-                Output::Timeout(deadline) => break deadline,
-            }
-        };
-        self.camera_deadline = loop {
-            let output = self.camera.poll_output();
-            busy |= !matches!(output, Output::Timeout(_));
-            match output {
-                Output::Transmit(datagram) => {
-                    assert!(datagram.payload.len() <= tutk_session::MAX_DATAGRAM);
-                    datagram.payload.hash(&mut self.hasher);
-                    if let Some(tap) = &mut self.tap {
-                        tap.push(Tapped {
-                            to_camera: false,
-                            to: datagram.to,
-                            bytes: datagram.payload.to_vec(),
-                        });
-                    }
-                    let packet = Packet {
-                        number: self.sent[1],
-                        bytes: datagram.payload.to_vec(),
-                    };
-                    self.sent[1] += 1;
-                    if datagram.to == client_address() {
-                        self.down.handle_input(Input::Packet(self.now, packet));
-                    }
-                }
-                Output::Event(SimulatorEvent::SliceSent(slice)) => {
-                    self.record.sent[slice.origin as usize] += 1;
-                    if slice.origin == SliceOrigin::Parity {
-                        continue;
-                    }
-                    let slices = match slice.kind.is_video() {
-                        true => &mut self.record.slices,
-                        false => &mut self.record.audio_slices,
-                    };
-                    let frame = slices.entry(slice.frame).or_default();
-                    frame.0.insert((slice.index, slice.datagram));
-                    frame.1 = slice.slices;
-                }
-                Output::Event(event) => self.record.camera.push(event),
-                Output::Timeout(deadline) => break deadline,
-            }
-        };
+        let client = self.client.drain();
+        let camera = self.camera.drain();
+        let busy = !client.is_empty() || !camera.is_empty();
+        self.client_deadline = client.deadline;
+        self.camera_deadline = camera.deadline;
+        for (to, bytes) in client.datagrams {
+            assert_eq!(to.ip(), self.camera_at.ip());
+            self.send(true, to, bytes);
+        }
+        for event in client.events {
+            self.record.client_event(event);
+        }
+        for (to, bytes) in camera.datagrams {
+            self.send(false, to, bytes);
+        }
+        for event in camera.events {
+            self.record.camera_event(event);
+        }
         busy
+    }
+
+    fn send(&mut self, to_camera: bool, to: SocketAddr, bytes: Vec<u8>) {
+        bytes.hash(&mut self.hasher);
+        if let Some(tap) = &mut self.tap {
+            tap.push(Tapped {
+                to_camera,
+                to,
+                bytes: bytes.clone(),
+            });
+        }
+        // The camera's events count all of its datagrams, the client's arrive at one address.
+        let sent = &mut self.sent[usize::from(!to_camera)];
+        let packet = Packet {
+            number: *sent,
+            bytes,
+        };
+        let (net, destination) = match to_camera {
+            true => (&mut self.to_camera, self.camera_at),
+            false => (&mut self.to_client, client_address()),
+        };
+        if to == destination {
+            net.handle_input(Input::Packet(self.now, packet));
+        }
+        *sent += u64::from(to == destination || !to_camera);
     }
 }
 
 impl Record {
-    /// The pictures that came.
     pub fn video(&self) -> Vec<&Frame> {
         let frames = self.frames.iter();
         frames.filter(|frame| frame.kind.is_video()).collect()
     }
 
-    /// The frames of sound that came.
     pub fn audio(&self) -> Vec<&Frame> {
         let frames = self.frames.iter();
         frames.filter(|frame| !frame.kind.is_video()).collect()
     }
 
-    fn client(&mut self, event: Event) {
+    fn client_event(&mut self, event: Event) {
         match event {
             Event::Phase(report) => self.phases.push(report.phase),
             Event::Frame(frame) => self.frames.push(frame),
@@ -413,7 +395,23 @@ impl Record {
         }
     }
 
-    /// The error that the session ended with.
+    fn camera_event(&mut self, event: SimulatorEvent) {
+        let SimulatorEvent::SliceSent(slice) = event else {
+            return self.camera.push(event);
+        };
+        self.sent[slice.origin as usize] += 1;
+        if slice.origin != SliceOrigin::Parity {
+            let slices = match slice.kind.is_video() {
+                true => &mut self.slices,
+                false => &mut self.audio_slices,
+            };
+            let frame = slices.entry(slice.frame).or_default();
+            frame.0.insert((slice.index, slice.datagram));
+            frame.1 = slice.slices;
+        }
+    }
+
+    /// The error that ended the session.
     pub fn error(&self) -> &Error {
         match &self.ended {
             Some(Err(error)) => error,

@@ -1,4 +1,4 @@
-//! Sound from the camera: every codec, in step with the picture, whatever the camera's clock does.
+//! Audio from the camera.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use testkit::session::{Simulation, clip, sound, sound_as};
+use testkit::session::{Simulation, clip, clip_audio, clip_audio_with};
 use tutk_session::hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use tutk_session::{AudioFlags, ClientConfig, Codec, Dialect, Event, MediaRequest};
 use tutk_simulator::{Clip, ClipAudioFormat, SimulatorConfig, TimestampRule};
@@ -16,11 +16,11 @@ use tutk_simulator::{Clip, ClipAudioFormat, SimulatorConfig, TimestampRule};
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// 20 frames a second, a key frame each half second, and sound beside it.
+/// 20 video frames per second with a key frame every ten frames, and audio.
 fn pair(dialect: &'static Dialect) -> (ClientConfig, SimulatorConfig, Clip) {
     let clip = clip(3, 20, 10);
     let (client, mut camera) = Simulation::pair(dialect, clip.clone(), 3);
-    camera.audio = Some(sound(3, 17));
+    camera.audio = Some(clip_audio(3, 17));
     (client, camera, clip)
 }
 
@@ -28,22 +28,21 @@ fn simulation(client: ClientConfig, camera: SimulatorConfig) -> Simulation {
     Simulation::new(client, camera, 3, |net| net.latency(MS(2)))
 }
 
-/// That pictures and sound are where they belong on the one time line, which `jumps` have left
-/// alone: each jump costs a stream no more than one step, and is the same for both.
-fn check_time(simulation: &Simulation, start: Duration) {
+/// Checks that both streams have timestamps at regular steps from zero.
+fn check_timestamps(simulation: &Simulation) {
     for (frames, step) in [
         (simulation.record.video(), MS(50)),
         (simulation.record.audio(), MS(20)),
     ] {
         assert!(frames.len() > 20);
         for (frame, number) in frames.into_iter().zip(0..) {
-            assert_eq!(frame.timestamp, start + step * number, "{:?}", frame.kind);
+            assert_eq!(frame.timestamp, step * number, "{:?}", frame.kind);
         }
     }
 }
 
 #[test]
-fn sound_comes_whole_and_in_step_in_every_dialect() {
+fn every_dialect_delivers_all_audio_in_sync_with_video() {
     for dialect in Dialect::ALL {
         let (client, mut camera, _) = pair(dialect);
         camera.frames = Some(200);
@@ -52,7 +51,7 @@ fn sound_comes_whole_and_in_step_in_every_dialect() {
         simulation.run(30 * SECOND);
 
         let audio = simulation.record.audio();
-        // The sound ends with the picture: 200 pictures are 10 s.
+        // Audio ends with the video: 200 video frames are 10 s.
         assert_eq!(audio.len(), 500, "{dialect}");
         assert_eq!(simulation.record.video().len(), 200, "{dialect}");
         for (frame, number) in audio.into_iter().zip(0..) {
@@ -66,13 +65,13 @@ fn sound_comes_whole_and_in_step_in_every_dialect() {
             let format = frame.audio.unwrap();
             assert_eq!((format.rate_hz(), format.channels()), (Some(8_000), 1));
         }
-        check_time(&simulation, Duration::ZERO);
+        check_timestamps(&simulation);
         assert!(simulation.record.lost.is_empty(), "{dialect}");
     }
 }
 
 #[test]
-fn every_codec_rate_and_number_of_channels_is_carried() {
+fn every_codec_sample_rate_and_channel_count_is_delivered() {
     let codecs = [
         Codec::AacRaw,
         Codec::AacAdts,
@@ -96,15 +95,15 @@ fn every_codec_rate_and_number_of_channels_is_carried() {
             let channels = 1 + u8::from(number % 2 == 0);
             let flags = AudioFlags::new(rate, 16, channels).unwrap();
             let (client, mut camera, _) = pair(dialect);
-            camera.audio = Some(sound_as(1, 3, ClipAudioFormat { codec, flags }, 1_024));
+            camera.audio = Some(clip_audio_with(1, 3, ClipAudioFormat { codec, flags }, 1_024));
             let mut simulation = simulation(client, camera);
             simulation.run_until(5 * SECOND, |record| record.audio().len() >= 12);
 
             let audio = simulation.record.audio();
             assert!(audio.len() >= 12, "{dialect} {codec:?}");
             let micros = |number: u64| number * 1_024 * 1_000_000 / u64::from(rate);
-            // The summary has milliseconds.
-            let exact = if dialect == &Dialect::SUMMARY {
+            // Timestamps in `summary` are milliseconds.
+            let precision = if dialect == &Dialect::SUMMARY {
                 1_000
             } else {
                 1
@@ -114,20 +113,23 @@ fn every_codec_rate_and_number_of_channels_is_carried() {
                 assert_eq!(frame.codec, Some(codec), "{dialect}");
                 assert_eq!(frame.audio, Some(flags), "{dialect} {codec:?}");
                 let at = (frame.timestamp - first).as_micros().try_into().unwrap();
-                assert!(micros(number).abs_diff(at) <= exact, "{codec:?} {number}");
+                assert!(
+                    micros(number).abs_diff(at) <= precision,
+                    "{codec:?} {number}"
+                );
             }
         }
     }
 }
 
-/// Some firmware keeps the seconds constant: the microseconds wrap ten times here.
+/// Some firmware does not advance the seconds. Here the microseconds wrap ten times.
 #[test]
-fn constant_seconds_wrap_in_both_streams() {
+fn timestamps_continue_over_constant_seconds() {
     let (client, mut camera, _) = pair(&Dialect::TRANSCODE);
     camera.timestamps = TimestampRule::ConstantSeconds;
     let mut simulation = simulation(client, camera);
     simulation.run(10 * SECOND);
-    check_time(&simulation, Duration::ZERO);
+    check_timestamps(&simulation);
     let seconds = |frame: &tutk_session::Frame| frame.info.unwrap().seconds;
     let first = seconds(simulation.record.video()[0]);
     assert!(
@@ -140,10 +142,9 @@ fn constant_seconds_wrap_in_both_streams() {
     assert_eq!(simulation.client.stats().media.clock_jumps, 0);
 }
 
-/// K10092 sets the camera's clock by years, in the middle of the stream, and back: neither picture
-/// nor sound shows it.
+/// K10092 sets the camera's clock by years, and back.
 #[test]
-fn a_clock_that_jumps_leaves_picture_and_sound_in_step() {
+fn clock_jump_keeps_audio_and_video_in_sync() {
     for dialect in [&Dialect::TRANSCODE, &Dialect::SUMMARY] {
         let (client, camera, _) = pair(dialect);
         let mut simulation = simulation(client, camera);
@@ -152,14 +153,12 @@ fn a_clock_that_jumps_leaves_picture_and_sound_in_step() {
             let set = SetClock(UnixSeconds::new(unix).unwrap());
             simulation.client.command(simulation.now, (&set).into());
             simulation.run(2 * SECOND);
-            // A request that is lost is sent again; nothing is lost here.
-            let answers = simulation.record.other.iter();
-            let done =
+            let is_answer =
                 |event: &Event| matches!(event, Event::Answer(answer) if answer.code == 10093);
-            assert!(answers.filter(|event| done(event)).count() > 0);
+            assert!(simulation.record.other.iter().any(is_answer));
         }
         let jumps = simulation.client.stats().media.clock_jumps;
-        assert_eq!(jumps, 4, "{dialect}: two, each in both streams");
+        assert_eq!(jumps, 4, "{dialect}: two in each stream");
         for (frames, step) in [
             (simulation.record.video(), MS(50)),
             (simulation.record.audio(), MS(20)),
@@ -177,7 +176,7 @@ fn a_clock_that_jumps_leaves_picture_and_sound_in_step() {
 }
 
 #[test]
-fn sound_is_there_when_it_is_asked_for() {
+fn media_can_be_switched_on_and_off() {
     let (mut client, camera, _) = pair(&Dialect::TRANSCODE);
     client.media.audio = false;
     let mut simulation = simulation(client, camera);
@@ -193,7 +192,7 @@ fn sound_is_there_when_it_is_asked_for() {
         let video = new.iter().filter(|frame| frame.kind.is_video()).count();
         (video, new.len() - video)
     };
-    // What was under way still comes.
+    // Frames in flight still arrive.
     assert!(matches!(
         switch(Media::Audio, Switch::On),
         (19..=21, 49..=51)
@@ -211,9 +210,8 @@ fn sound_is_there_when_it_is_asked_for() {
     assert_eq!(simulation.record.ended, None);
 }
 
-/// Nobody waits for pictures that were not asked for.
 #[test]
-fn sound_alone() {
+fn audio_without_video_does_not_stall() {
     for dialect in Dialect::ALL {
         let (mut client, camera, _) = pair(dialect);
         client.media = MediaRequest {

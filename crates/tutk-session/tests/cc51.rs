@@ -1,5 +1,4 @@
-//! What is cc51's own: its four packets, tags, tickets, wrapper and keepalives, byte by byte
-//! (wire.md section 6).
+//! The packets of cc51, byte by byte (docs/protocol.md, section "cc51").
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,20 +8,18 @@
 
 use std::time::Duration;
 
-use str0m_netem::NetemConfig;
 use testkit::session::bytes::table;
-use testkit::session::hub::Hub;
-use testkit::session::raw::{Raw, SESSION};
-use testkit::session::scripted::{GIVEN, Scripted, TICKET, cc51_discovery, hide, records, tagger};
+use testkit::session::datagram::{cc51_discovery, keepalive, records, scramble, tagger};
+use testkit::session::script::{ASSIGNED, CameraScript, ClientScript, REQUESTED, Sent, TICKET};
 use testkit::session::{Simulation, camera_address, client_address, clip, credentials};
-use tutk_session::tutk_frame::{Cc51Keepalive, Direction, SessionId};
-use tutk_session::{ClientConfig, Dialect, Phase, Status};
+use tutk_session::tutk_frame::{Direction, SessionId};
+use tutk_session::{Dialect, Phase, Status};
 use tutk_simulator::SimulatorConfig;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const CC51: &Dialect = &Dialect::CC51;
 
-/// A packet as the document has it, and its tag.
+/// A packet as in the tables of the document, with its tag.
 fn tagged(len: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
     let mut bytes = table(len - 20, pieces);
     let tag = tagger().tag(&bytes);
@@ -43,90 +40,95 @@ fn discovery(direction: u8, sequence: u8, ticket: u16, session: &[u8]) -> Vec<u8
     )
 }
 
-fn raw() -> Raw {
-    Raw::new(CC51, SimulatorConfig::new(credentials(), clip(1, 20, 10)))
+fn client_script() -> ClientScript {
+    ClientScript::new(CC51, SimulatorConfig::new(credentials(), clip(1, 20, 10)))
 }
 
 #[test]
-fn the_client_asks_each_100_ms_and_goes_on_with_what_it_is_given() {
-    let mut script = Scripted::new(CC51);
+fn client_repeats_requests_and_uses_the_assigned_session() {
+    let mut script = CameraScript::new(CC51);
     script.advance(MS(250));
-    let drawn = script.datagrams[0].2[16..24].to_vec();
-    assert_ne!(drawn, GIVEN.0);
+    let own_id = script.datagrams[0].bytes[16..24].to_vec();
+    assert_ne!(own_id, ASSIGNED.0);
     script.answer_discovery();
-    assert_eq!(script.client.status(), Status::In(Phase::Session));
+    assert_eq!(script.peer.status(), Status::In(Phase::Session));
     script.advance(MS(250));
-    let (times, sent): (Vec<_>, Vec<_>) = script
-        .datagrams
-        .iter()
-        .map(|(at, _, bytes)| (at.as_millis(), bytes.clone()))
-        .unzip();
-    assert_eq!(times, [0, 100, 200, 250, 350, 450]);
-    let (first, third) = (
-        discovery(0, 0, 0, &drawn),
-        discovery(0, 2, TICKET, &GIVEN.0),
-    );
-    for (at, bytes) in sent.iter().enumerate() {
-        assert_eq!(*bytes, if at < 3 { &first[..] } else { &third[..] }, "{at}");
-    }
-    // A grant of another session is none.
-    script.datagram(|out| cc51_discovery(3, TICKET, SessionId([9; 8])).write(out));
-    assert_eq!(script.client.status(), Status::In(Phase::Session));
+    let first = discovery(0, 0, 0, &own_id);
+    let third = discovery(0, 2, TICKET, &ASSIGNED.0);
+    let expected = [
+        (0, &first),
+        (100, &first),
+        (200, &first),
+        (250, &third),
+        (350, &third),
+        (450, &third),
+    ];
+    let sent = |sent: &Sent| (sent.at.as_millis(), sent.bytes.clone());
+    let sent: Vec<_> = script.datagrams.iter().map(sent).collect();
+    assert_eq!(sent, expected.map(|(at, bytes)| (at, bytes.clone())));
+    // The answer for another session is ignored.
+    script.send_datagram(|out| cc51_discovery(3, TICKET, SessionId([9; 8])).write(out));
+    assert_eq!(script.peer.status(), Status::In(Phase::Session));
     script.answer_session();
-    assert_eq!(script.client.status(), Status::In(Phase::Login));
+    assert_eq!(script.peer.status(), Status::In(Phase::Login));
 }
 
 #[test]
-fn the_camera_gives_a_session_of_its_own_and_keeps_nothing_before_its_ticket_comes_back() {
-    let mut raw = raw();
-    let first = discovery(0, 0, 0, &SESSION.0);
+fn camera_assigns_a_session_and_stores_nothing_before_the_ticket_returns() {
+    let mut script = client_script();
+    let first = discovery(0, 0, 0, &REQUESTED.0);
     for _ in 0..2 {
-        raw.datagram(|out| out.extend_from_slice(&first));
+        script.send_datagram(|out| out.extend_from_slice(&first));
     }
-    let offer = raw.datagrams[0].1.clone();
-    assert_eq!(raw.datagrams[1].1, offer, "the same to the same");
-    let ticket = u16::from_le_bytes([offer[14], offer[15]]);
-    let given = offer[16..24].to_vec();
-    assert_ne!(given, SESSION.0);
+    let answer = script.datagrams[0].bytes.clone();
+    assert_eq!(script.datagrams[1].bytes, answer);
+    let ticket = u16::from_le_bytes([answer[14], answer[15]]);
+    let assigned = answer[16..24].to_vec();
+    assert_ne!(assigned, REQUESTED.0);
     assert_ne!(ticket, 0);
-    assert_eq!(offer, discovery(0xff, 1, ticket, &given));
-    assert_eq!(raw.camera.clients().count(), 0);
+    assert_eq!(answer, discovery(0xff, 1, ticket, &assigned));
+    assert_eq!(script.peer.clients().count(), 0);
 
-    // Neither another ticket, nor the session that the client drew, nor another address.
+    // Wrong ticket, the session id of the request, no ticket, the camera's own sequence numbers.
     for wrong in [
-        discovery(0, 2, ticket ^ 1, &given),
-        discovery(0, 2, ticket, &SESSION.0),
-        discovery(0, 2, 0, &given),
-        discovery(0, 1, ticket, &given),
-        discovery(0, 3, ticket, &given),
+        discovery(0, 2, ticket ^ 1, &assigned),
+        discovery(0, 2, ticket, &REQUESTED.0),
+        discovery(0, 2, 0, &assigned),
+        discovery(0, 1, ticket, &assigned),
+        discovery(0, 3, ticket, &assigned),
     ] {
-        raw.datagram(|out| out.extend_from_slice(&wrong));
+        script.send_datagram(|out| out.extend_from_slice(&wrong));
     }
-    let third = discovery(0, 2, ticket, &given);
+    // The right packet from another address.
+    let third = discovery(0, 2, ticket, &assigned);
     let elsewhere = "192.0.2.2:50001".parse().unwrap();
-    raw.camera
-        .handle_datagram(raw.now, elsewhere, &mut third.clone());
-    assert_eq!(raw.datagrams.len(), 2);
-    assert_eq!(raw.camera.clients().count(), 0);
-    assert_eq!(raw.camera.dropped(), 6);
+    script
+        .peer
+        .handle_datagram(script.now, elsewhere, &mut third.clone());
+    assert_eq!(script.datagrams.len(), 2);
+    assert_eq!(script.peer.clients().count(), 0);
+    assert_eq!(script.peer.dropped(), 6);
 
-    raw.datagram(|out| out.extend_from_slice(&third));
-    assert_eq!(raw.datagrams[2].1, discovery(0xff, 3, ticket, &given));
-    let client = raw.camera.clients().next().unwrap();
-    assert_eq!(client.session.0[..], given);
+    script.send_datagram(|out| out.extend_from_slice(&third));
+    assert_eq!(
+        script.datagrams[2].bytes,
+        discovery(0xff, 3, ticket, &assigned)
+    );
+    let client = script.peer.clients().next().unwrap();
+    assert_eq!(client.session.0[..], assigned);
     assert_eq!(client.address, client_address());
 }
 
 #[test]
-fn data_has_its_header_and_a_tag_over_it() {
+fn data_has_a_header_and_a_tag_over_it() {
     let (client, camera) = Simulation::pair(CC51, clip(1, 20, 10), 1);
-    let mut simulation = Simulation::new(client, camera, 1, |net: NetemConfig| net.latency(MS(2)));
+    let mut simulation = Simulation::new(client, camera, 1, |net| net.latency(MS(2)));
     simulation.tap = Some(Vec::new());
     simulation.run_until(Duration::from_secs(5), |record| record.frames.len() >= 5);
     assert!(simulation.record.frames.len() >= 5);
     let tap = simulation.tap.unwrap();
-    let offer = tap.iter().find(|tapped| !tapped.to_camera).unwrap();
-    let (ticket, session) = (&offer.bytes[14..16], &offer.bytes[16..24]);
+    let answer = tap.iter().find(|tapped| !tapped.to_camera).unwrap();
+    let (ticket, session) = (&answer.bytes[14..16], &answer.bytes[16..24]);
     let mut seen = [0, 0];
     for tapped in &tap {
         let bytes = &tapped.bytes;
@@ -159,113 +161,90 @@ fn data_has_its_header_and_a_tag_over_it() {
 }
 
 #[test]
-fn keepalives_are_answered_with_even_counters() {
-    let mut script = Scripted::new(CC51);
+fn keepalives_have_odd_counters_and_answers_even_ones() {
+    let mut script = CameraScript::new(CC51);
     script.log_in();
     let before = script.datagrams.len();
     for counter in [1, 3, 77] {
-        script.datagram(|out| {
-            Cc51Keepalive {
-                direction: Direction::FromCamera,
-                sequence: 0,
-                ticket: 0,
-                counter,
-                session: GIVEN,
-                tag: [0; 20],
-            }
-            .write(out);
-        });
+        let keepalive = keepalive(CC51, Direction::FromCamera, ASSIGNED, counter);
+        script.send_datagram(|out| out.extend_from_slice(&keepalive));
     }
     let head: (usize, &[u8]) = (0, &[0x51, 0xcc, 0, 0, 0x02, 0x12, 0x24]);
     let sent = &script.datagrams[before..];
     assert_eq!(sent.len(), 3);
-    for ((_, _, bytes), counter) in sent.iter().zip([2, 4, 6]) {
-        let expected = tagged(48, &[head, (16, &[counter]), (20, &GIVEN.0)]);
-        assert_eq!(*bytes, expected);
+    for (sent, counter) in sent.iter().zip([2, 4, 6]) {
+        let expected = tagged(48, &[head, (16, &[counter]), (20, &ASSIGNED.0)]);
+        assert_eq!(sent.bytes, expected);
     }
 
-    let mut raw = raw();
-    raw.arrive();
-    raw.datagrams.clear();
-    raw.advance(MS(2500));
-    assert_eq!(raw.datagrams.len(), 2);
-    for ((_, bytes), counter) in raw.datagrams.iter().zip([1, 3]) {
+    let mut script = client_script();
+    script.log_in();
+    script.datagrams.clear();
+    script.advance(MS(2500));
+    let sent = script.control_datagrams();
+    assert_eq!(sent.len(), 2);
+    for (sent, counter) in sent.into_iter().zip([1, 3]) {
         let direction: (usize, &[u8]) = (8, &[0xff; 2]);
-        let session = raw.session.0;
+        let session = script.session.0;
         let expected = tagged(48, &[head, direction, (16, &[counter]), (20, &session)]);
-        assert_eq!(*bytes, expected);
+        assert_eq!(sent.bytes, expected);
     }
 }
 
-/// Each bit of a tag, and each byte that it covers.
+/// Flips each bit of the packet and the tag.
 #[test]
-fn a_wrong_tag_is_dropped_and_counted() {
-    let mut script = Scripted::new(CC51);
-    let mut offer = Vec::new();
-    cc51_discovery(1, TICKET, GIVEN).write(&mut offer);
-    hide(CC51, &mut offer);
-    for bit in 0..offer.len() * 8 {
-        let mut wrong = offer.clone();
+fn wrong_tags_are_dropped_and_counted() {
+    let mut script = CameraScript::new(CC51);
+    let mut answer = Vec::new();
+    cc51_discovery(1, TICKET, ASSIGNED).write(&mut answer);
+    scramble(CC51, &mut answer);
+    for bit in 0..answer.len() * 8 {
+        let mut wrong = answer.clone();
         wrong[bit / 8] ^= 1 << (bit % 8);
-        script.raw(camera_address(), &wrong);
+        script.send_raw(camera_address(), &wrong);
     }
-    assert_eq!(script.client.stats().malformed, 52 * 8);
-    assert_eq!(script.client.status(), Status::In(Phase::Discovery));
+    assert_eq!(script.peer.stats().malformed, 52 * 8);
+    assert_eq!(script.peer.status(), Status::In(Phase::Discovery));
 
-    let mut raw = raw();
-    raw.arrive();
-    let before = raw.camera.dropped();
-    let said = raw.datagrams.len() + raw.packets.len();
-    let question = discovery(0, 0, 0, &SESSION.0);
-    for at in 0..question.len() {
-        let mut wrong = question.clone();
+    let mut script = client_script();
+    script.log_in();
+    let before = script.peer.dropped();
+    let sent = script.datagrams.len();
+    let request = discovery(0, 0, 0, &REQUESTED.0);
+    for at in 0..request.len() {
+        let mut wrong = request.clone();
         wrong[at] ^= 0x80;
-        raw.camera
-            .handle_datagram(raw.now, client_address(), &mut wrong);
+        script
+            .peer
+            .handle_datagram(script.now, client_address(), &mut wrong);
     }
-    raw.advance(MS(1));
-    assert_eq!(raw.camera.dropped(), before + 52);
-    assert_eq!(raw.datagrams.len() + raw.packets.len(), said);
+    script.advance(MS(1));
+    assert_eq!(script.peer.dropped(), before + 52);
+    assert_eq!(script.datagrams.len(), sent);
 }
 
 #[test]
-fn a_client_that_knows_no_dialect_finds_either() {
-    for dialect in Dialect::DETECTED {
-        let mut config = SimulatorConfig::new(credentials(), clip(2, 20, 10));
-        config.dialects = vec![dialect];
-        let mut hub = Hub::new(config);
-        hub.join(ClientConfig::new(camera_address(), credentials()));
-        assert!(hub.run_until(Duration::from_secs(5), |hub| {
-            !hub.clients[0].frames.is_empty()
-        }));
-        assert_eq!(hub.clients[0].client.dialect(), Some(dialect));
-    }
-}
-
-/// A handshake that is begun anew is one in another session, which must be asked for from the first
-/// packet.
-#[test]
-fn a_handshake_begun_anew_asks_for_another_session() {
-    let mut script = Scripted::new(CC51);
+fn restarted_handshake_requests_another_session() {
+    let mut script = CameraScript::new(CC51);
     script.answer_discovery();
-    script.grant();
-    let said = script.datagrams.len();
+    script.grant_session();
+    let sent = script.datagrams.len();
     script.advance(MS(3500));
-    assert_eq!(script.client.stats().restarts, 1);
-    let again = script.datagrams[said..]
+    assert_eq!(script.peer.stats().restarts, 1);
+    let request = script.datagrams[sent..]
         .iter()
-        .find(|(_, _, bytes)| bytes[4..6] == [0x02, 0x10])
+        .find(|sent| sent.bytes[4..6] == [0x02, 0x10])
         .unwrap();
-    let name = again.2[16..24].to_vec();
-    assert_eq!(again.2, discovery(0, 0, 0, &name));
-    assert_ne!(name, GIVEN.0);
-    // What the camera gave before is not taken again.
+    let own_id = request.bytes[16..24].to_vec();
+    assert_eq!(request.bytes, discovery(0, 0, 0, &own_id));
+    assert_ne!(own_id, ASSIGNED.0);
+    // The abandoned session is not accepted again.
     script.answer_discovery();
-    assert_eq!(script.datagrams.last().unwrap().2[12], 0);
+    assert_eq!(script.datagrams.last().unwrap().bytes[12], 0);
     let other = SessionId(*b"another!");
-    script.datagram(|out| cc51_discovery(1, 7, other).write(out));
+    script.send_datagram(|out| cc51_discovery(1, 7, other).write(out));
     assert_eq!(
-        script.datagrams.last().unwrap().2,
+        script.datagrams.last().unwrap().bytes,
         discovery(0, 2, 7, &other.0)
     );
 }

@@ -1,4 +1,4 @@
-//! Asking who is there.
+//! The discoverer, with a simulated camera.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -6,16 +6,13 @@
     reason = "tests fail by panicking"
 )]
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
-use testkit::session::scripted::{hide, iotc, reveal};
-use testkit::session::{UID, camera_address, client_address, clip, credentials};
-use tutk_session::AuthKey;
+use testkit::session::datagram::{descramble, iotc_dialects, scramble};
+use testkit::session::machine::StateMachine as _;
+use testkit::session::{UID, camera_address, client_address, clip, credentials, epoch, rng, start};
 use tutk_session::tutk_frame::{DiscoveryAnswer, SessionId};
-use tutk_session::{Dialect, Discoverer, Epoch, Found, Output, Target, Uid};
+use tutk_session::{AuthKey, Dialect, Discoverer, Target, Uid};
 use tutk_simulator::{Simulator, SimulatorConfig};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -26,82 +23,50 @@ fn discoverer(uid: Uid, auth_key: Option<AuthKey>, now: Instant) -> Discoverer {
         uid,
         auth_key,
     };
-    Discoverer::new(vec![target], &mut StdRng::seed_from_u64(1), now)
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "simulated time must begin somewhere"
-)]
-fn start() -> Instant {
-    Instant::now()
+    Discoverer::new(vec![target], &mut *rng(1), now)
 }
 
 fn camera(now: Instant, dialects: &[&'static Dialect]) -> Simulator {
     let mut config = SimulatorConfig::new(credentials(), clip(1, 1, 1));
     config.dialects = dialects.to_vec();
-    let epoch = Epoch {
-        instant: now,
-        unix: Duration::ZERO,
-    };
-    let rng = Box::new(StdRng::seed_from_u64(2));
-    Simulator::new(config, camera_address(), rng, epoch).unwrap()
-}
-
-type Drained = (Vec<(SocketAddr, Vec<u8>)>, Vec<Found>, Instant);
-
-fn drain(discoverer: &mut Discoverer) -> Drained {
-    let (mut sent, mut found) = (Vec::new(), Vec::new());
-    loop {
-        match discoverer.poll_output() {
-            Output::Transmit(datagram) => sent.push((datagram.to, datagram.payload.to_vec())),
-            Output::Event(event) => found.push(event),
-            Output::Timeout(at) => return (sent, found, at),
-        }
-    }
+    Simulator::new(config, camera_address(), rng(2), epoch(now, now)).unwrap()
 }
 
 #[test]
-fn a_camera_is_found_once_in_each_dialect_that_it_answers_in() {
+fn camera_is_reported_once_per_dialect() {
     let uid: Uid = UID.parse().unwrap();
-    // A UID of zeros asks any camera.
     let key = Some(credentials().auth_key);
-    for (asked, key) in [(uid, key.clone()), (uid, None), (Uid::default(), key)] {
-        // Without both there is no tag, and nothing to ask in cc51.
-        let all = asked == uid && key.is_some();
+    for (requested, key) in [(uid, key.clone()), (uid, None), (Uid::default(), key)] {
+        // `cc51` needs UID and AuthKey.
+        let with_cc51 = requested == uid && key.is_some();
         for dialects in [&Dialect::ALL[..], &[&Dialect::SUMMARY]] {
             let mut now = start();
             let mut camera = camera(now, dialects);
-            let mut discoverer = discoverer(asked, key.clone(), now);
+            let mut discoverer = discoverer(requested, key.clone(), now);
             let mut found = Vec::new();
             for _ in 0..3 {
-                let (sent, ..) = drain(&mut discoverer);
-                assert_eq!(
-                    sent.len(),
-                    2 + usize::from(all),
-                    "one question in each dialect"
-                );
+                let requests = discoverer.drain().datagrams;
+                assert_eq!(requests.len(), 2 + usize::from(with_cc51));
                 now += MS(3);
-                for (to, mut datagram) in sent {
+                for (to, mut request) in requests {
                     assert_eq!(to, camera_address());
-                    camera.handle_datagram(now, client_address(), &mut datagram);
+                    camera.handle_datagram(now, client_address(), &mut request);
                 }
-                while let Output::Transmit(answer) = camera.poll_output() {
-                    let mut answer = answer.payload.to_vec();
+                for (_, mut answer) in camera.drain().datagrams {
                     discoverer.handle_datagram(now, camera_address(), &mut answer);
                 }
-                let (sent, new, at) = drain(&mut discoverer);
-                assert!(sent.is_empty());
-                found.extend(new);
-                assert_eq!(at, now - MS(3) + MS(500));
-                now = at;
+                let output = discoverer.drain();
+                assert!(output.datagrams.is_empty());
+                found.extend(output.events);
+                assert_eq!(output.deadline, now - MS(3) + MS(500));
+                now = output.deadline;
                 discoverer.handle_timeout(now);
             }
             let names: Vec<_> = found.iter().map(|found| found.dialect.name).collect();
             let expected: Vec<_> = dialects
                 .iter()
                 .map(|dialect| dialect.name)
-                .filter(|&name| all || name != "cc51")
+                .filter(|&name| with_cc51 || name != "cc51")
                 .collect();
             assert_eq!(names, expected);
             for found in found {
@@ -112,12 +77,11 @@ fn a_camera_is_found_once_in_each_dialect_that_it_answers_in() {
     }
 }
 
-/// Only the UID's place in an answer is sure: real cameras may have anything where ours echo the
-/// session id.
+/// The bytes after the UID in a real camera's answer are not known.
 #[test]
-fn an_answer_counts_whatever_follows_the_uid() {
+fn bytes_after_the_uid_in_an_answer_are_ignored() {
     let now = start();
-    for (dialect, layout) in iotc() {
+    for (dialect, layout) in iotc_dialects() {
         let mut discoverer = discoverer(Uid::default(), None, now);
         let answer = DiscoveryAnswer {
             uid: UID.parse().unwrap(),
@@ -126,45 +90,36 @@ fn an_answer_counts_whatever_follows_the_uid() {
         };
         let mut bytes = Vec::new();
         answer.write(layout.discovery, &mut bytes);
-        hide(dialect, &mut bytes);
+        scramble(dialect, &mut bytes);
         discoverer.handle_datagram(now, camera_address(), &mut bytes);
-        assert_eq!(drain(&mut discoverer).1.len(), 1, "{dialect}");
+        assert_eq!(discoverer.drain().events.len(), 1, "{dialect}");
     }
 }
 
 #[test]
-fn what_is_no_answer_is_dropped() {
+fn datagrams_other_than_answers_are_dropped() {
     let now = start();
     let mut discoverer = discoverer(Uid::default(), None, now);
-    let (questions, ..) = drain(&mut discoverer);
-    for (_, question) in &questions {
-        for len in 0..=question.len() {
-            let mut bytes = question[..len].to_vec();
+    for (_, request) in discoverer.drain().datagrams {
+        for len in 0..=request.len() {
+            let mut bytes = request[..len].to_vec();
             discoverer.handle_datagram(now, camera_address(), &mut bytes);
         }
     }
-    let (sent, found, _) = drain(&mut discoverer);
-    assert!(sent.is_empty() && found.is_empty());
+    assert!(discoverer.drain().is_empty());
 }
 
 #[test]
-fn the_auth_key_is_sent_where_it_is_known() {
-    let now = start();
-    let target = Target {
-        address: camera_address(),
-        uid: UID.parse().unwrap(),
-        auth_key: Some(credentials().auth_key),
-    };
-    let mut discoverer = Discoverer::new(vec![target], &mut StdRng::seed_from_u64(1), now);
-    let (sent, ..) = drain(&mut discoverer);
+fn requests_contain_the_auth_key() {
+    let auth_key = credentials().auth_key;
+    let mut discoverer = discoverer(UID.parse().unwrap(), Some(auth_key.clone()), start());
+    let sent = discoverer.drain().datagrams;
     assert_eq!(sent.len(), 3);
-    for ((_, mut datagram), (dialect, at)) in
-        sent.into_iter()
-            .zip(Dialect::ALL.into_iter().zip([Some(74), None, Some(72)]))
-    {
-        // Fails if the tag, of which it is the key, is wrong.
-        reveal(dialect, &mut datagram);
-        let Some(at) = at else { continue };
-        assert_eq!(datagram[at..at + 8], credentials().auth_key.0, "{dialect}");
+    let offsets = [Some(74), None, Some(72)];
+    for (((_, mut datagram), dialect), offset) in sent.into_iter().zip(Dialect::ALL).zip(offsets) {
+        // Checks the tag, whose key contains the AuthKey.
+        descramble(dialect, &mut datagram);
+        let Some(at) = offset else { continue };
+        assert_eq!(datagram[at..at + 8], auth_key.0, "{dialect}");
     }
 }

@@ -1,13 +1,12 @@
-//! The examples, as programs, against a simulated camera on loopback.
-//!
-//! Cargo builds them whenever it tests the whole package.
+//! The examples, run as programs with a simulated camera on loopback. Cargo builds examples when it
+//! tests the whole package.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "tests fail by panicking, run processes, and give the camera its socket and its clock"
+    reason = "tests fail by panicking, run processes, and drive the camera with sockets and clocks"
 )]
 
 use std::net::{SocketAddr, UdpSocket};
@@ -28,19 +27,21 @@ const UID: &str = "HSBJYB5HSETGCDWD111A";
 const ENR: &str = "aKzdqckqZ8HUHFe5";
 const MAC: &str = "AABBCCDDEEFF";
 
-/// A camera in a thread of its own, which stops when this is dropped.
-struct Served {
+/// A simulated camera in a thread, which stops on drop.
+struct ServedCamera {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Served {
-    fn new(clip: Clip) -> Self {
+impl ServedCamera {
+    /// Serves a clip. Each session ends after `frames` frames, if given.
+    fn new(clip: Clip, frames: Option<u64>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
         config.dialects = vec![&Dialect::TRANSCODE];
+        config.frames = frames;
         let epoch = Epoch {
             instant: Instant::now(),
             unix: Duration::from_secs(1_760_000_000),
@@ -61,7 +62,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for ServedCamera {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().unwrap().join().unwrap();
@@ -85,7 +86,7 @@ fn drive(mut camera: Simulator, socket: &UdpSocket, stop: &AtomicBool) {
             camera.handle_timeout(Instant::now());
             continue;
         }
-        // Not longer, so that `stop` is seen.
+        // Short, so that `stop` is noticed.
         let wait = wait.min(Duration::from_millis(50));
         socket.set_read_timeout(Some(wait)).unwrap();
         if let Ok((len, from)) = socket.recv_from(&mut buffer) {
@@ -116,14 +117,14 @@ fn clip() -> Clip {
     Clip::new(frames, Codec::H264, 50).unwrap()
 }
 
-/// The bytes of the first `count` frames of the stream that the clip makes.
+/// The bytes of the first `count` frames of the stream.
 fn stream(clip: &Clip, count: usize) -> Vec<u8> {
     let frames = clip.frames().iter().cycle().take(count);
     frames.flat_map(|frame| frame.data.to_vec()).collect()
 }
 
 fn example(name: &str) -> Command {
-    // This is target/PROFILE/deps/examples-HASH; they are in target/PROFILE/examples.
+    // The test is target/PROFILE/deps/examples-HASH, the examples are in target/PROFILE/examples.
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
@@ -138,23 +139,23 @@ fn example(name: &str) -> Command {
 }
 
 #[test]
-fn to_standard_output() {
+fn writes_to_standard_output() {
     let clip = clip();
-    let served = Served::new(clip.clone());
+    let served = ServedCamera::new(clip.clone(), None);
     for name in EXAMPLES {
         let run = example(name).args([&served.url(), "40"]).output().unwrap();
-        let said = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{name}: {said}");
-        // Not with assert_eq: nobody wants to read the difference.
-        assert!(run.stdout == stream(&clip, 40), "{name}: other bytes");
-        assert!(said.contains("authentication: "), "{name}: {said}");
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{name}: {stderr}");
+        // assert_eq would print all bytes.
+        assert!(run.stdout == stream(&clip, 40), "{name}: wrong bytes");
+        assert!(stderr.contains("authentication: "), "{name}: {stderr}");
     }
 }
 
 #[test]
-fn to_a_file() {
+fn writes_to_a_file() {
     let clip = clip();
-    let served = Served::new(clip.clone());
+    let served = ServedCamera::new(clip.clone(), None);
     for name in EXAMPLES {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.h264"));
         let run = example(name)
@@ -162,17 +163,32 @@ fn to_a_file() {
             .arg(&path)
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&run.stderr);
-        assert!(run.status.success(), "{name}: {said}");
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        assert!(run.status.success(), "{name}: {stderr}");
         assert!(run.stdout.is_empty(), "{name}");
         let written = std::fs::read(&path).unwrap();
-        assert!(written == stream(&clip, 11), "{name}: other bytes");
+        assert!(written == stream(&clip, 11), "{name}: wrong bytes");
         std::fs::remove_file(&path).unwrap();
     }
 }
 
 #[test]
-fn mistakes_are_told() {
+fn blocking_example_reconnects() {
+    let clip = clip();
+    let served = ServedCamera::new(clip.clone(), Some(25));
+    let run = example("blocking")
+        .args([&served.url(), "40"])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{stderr}");
+    let expected = [stream(&clip, 25), stream(&clip, 15)].concat();
+    assert!(run.stdout == expected, "wrong bytes");
+    assert!(stderr.contains("next attempt in 0."), "{stderr}");
+}
+
+#[test]
+fn reports_errors() {
     let url = format!("wyze://127.0.0.1:1?uid={UID}&enr={ENR}&mac={MAC}");
     for name in EXAMPLES {
         for (arguments, message) in [
@@ -182,9 +198,9 @@ fn mistakes_are_told() {
             (vec![&url, "1", "/nowhere/out.h264"], "No such file"),
         ] {
             let run = example(name).args(&arguments).output().unwrap();
-            let said = String::from_utf8_lossy(&run.stderr);
-            assert_eq!(run.status.code(), Some(1), "{name}: {said}");
-            assert!(said.contains(message), "{name} {arguments:?}: {said}");
+            let stderr = String::from_utf8_lossy(&run.stderr);
+            assert_eq!(run.status.code(), Some(1), "{name}: {stderr}");
+            assert!(stderr.contains(message), "{name} {arguments:?}: {stderr}");
         }
     }
 }

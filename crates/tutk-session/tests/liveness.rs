@@ -1,5 +1,5 @@
-//! How the client shows that it lives, and answers what the camera asks in between (wire.md
-//! sections 4, 8 and 9).
+//! The client's keep-alives and acknowledgements (docs/protocol.md, sections "Heartbeat, probes and
+//! channel messages" and "Keepalives outside DTLS").
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,11 +9,13 @@
 
 use std::time::Duration;
 
+use testkit::session::UNIX;
 use testkit::session::bytes::{heartbeats, hl, kinds, table, times};
-use testkit::session::scripted::{CHALLENGE, Scripted, UNIX, data};
+use testkit::session::datagram::{data, keepalive};
+use testkit::session::script::{CHALLENGE, CameraScript};
 use tutk_session::tutk_frame::{
-    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, Keepalive,
-    LinkClock, Probe,
+    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, LinkClock,
+    Probe, SessionId,
 };
 use tutk_session::video_reassembly::{Slicer, SlicerConfig};
 use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind};
@@ -22,10 +24,10 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 const EACH: [&Dialect; 3] = Dialect::ALL;
 
 #[test]
-fn heartbeats_keep_their_beat_and_count() {
+fn heartbeats_keep_their_interval_and_count() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
         script.take_packets();
         script.advance(MS(1000));
         let expected: Vec<u128> = (1..=10).map(|n| n * 100).collect();
@@ -43,12 +45,11 @@ fn heartbeats_keep_their_beat_and_count() {
             };
             assert_eq!(beat.count_again, again, "{dialect}");
         }
-        // Late wake-ups do not shift the beat.
+        // Late calls do not shift the interval.
         script.take_packets();
         for _ in 0..10 {
             script.now = script.deadline + MS(30);
-            script.client.handle_timeout(script.now);
-            script.settle();
+            script.with(|client, now| client.handle_timeout(now));
         }
         let late = times(&script, AvKind::Heartbeat);
         assert!(late.iter().all(|at| at % 100 == 30), "{dialect}: {late:?}");
@@ -56,31 +57,26 @@ fn heartbeats_keep_their_beat_and_count() {
 }
 
 #[test]
-fn each_ioctl_from_the_camera_brings_a_heartbeat() {
+fn each_ioctl_is_acknowledged_by_a_heartbeat() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
         script.advance(MS(50));
         script.take_packets();
-        script.ioctl(&hl(10031, &[1]));
+        script.send_hl(&hl(10031, &[1]));
         assert_eq!(heartbeats(&script).len(), 1, "{dialect}");
         assert_eq!(script.packets.len(), 1, "{dialect}");
     }
 }
 
 #[test]
-fn keepalives_come_back_with_their_body() {
-    let mut script = Scripted::new(&Dialect::TRANSCODE);
+fn keepalives_are_echoed() {
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
     script.log_in();
     let before = script.datagrams.len();
     let body = *b"anything";
-    script.datagram(|out| {
-        Keepalive {
-            answer: false,
-            body,
-        }
-        .write(out);
-    });
+    let from = |direction| keepalive(&Dialect::TRANSCODE, direction, SessionId(body), 0);
+    script.send_datagram(|out| out.extend_from_slice(&from(Direction::FromCamera)));
     let expected = table(
         24,
         &[
@@ -89,16 +85,16 @@ fn keepalives_come_back_with_their_body() {
         ],
     );
     assert_eq!(script.datagrams.len(), before + 1);
-    assert_eq!(script.datagrams[before].2, expected);
-    // One that is an answer itself wants none.
-    script.datagram(|out| Keepalive { answer: true, body }.write(out));
+    assert_eq!(script.datagrams[before].bytes, expected);
+    // An answer is not answered.
+    script.send_datagram(|out| out.extend_from_slice(&from(Direction::ToCamera)));
     assert_eq!(script.datagrams.len(), before + 1);
 }
 
 #[test]
 fn probes_are_answered_with_their_clock() {
-    let mut script = Scripted::new(&Dialect::TRANSCODE);
-    script.let_in();
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
+    script.authenticate();
     script.take_packets();
     let stamp = script.stamp();
     let probe = |clock| Probe {
@@ -109,29 +105,25 @@ fn probes_are_answered_with_their_clock() {
             word: 0,
         },
     };
-    script.packet(|out| probe(0xabcd).write(out));
+    script.send_packet(|out| probe(0xabcd).write(out));
     let first = script.take_packets();
     assert_eq!(first.len(), 1);
     // K10001, K10003 and the probe itself.
     let body: (usize, &[u8]) = (8, &[0xcd, 0xab, 3, 0, 3, 0]);
-    let head = &first[0][..8];
-    assert_eq!(head[..4], [0x0b, 0, 0x0c, 0]);
-    assert_eq!(first[0], table(20, &[(0, head), body]));
-    assert_eq!(script.client.stats().round_trip, Some(MS(17)));
+    let header = &first[0][..8];
+    assert_eq!(header[..4], [0x0b, 0, 0x0c, 0]);
+    assert_eq!(first[0], table(20, &[(0, header), body]));
+    assert_eq!(script.peer.stats().round_trip, Some(MS(17)));
 
-    script.packet(|out| probe(1).write(out));
+    script.send_packet(|out| probe(1).write(out));
     let second = script.take_packets();
-    assert_eq!(
-        second[0][8..14],
-        [1, 0, 1, 0, 1, 0],
-        "one packet since then"
-    );
+    assert_eq!(second[0][8..14], [1, 0, 1, 0, 1, 0], "one packet");
 }
 
 #[test]
-fn clocks_that_ride_in_media_are_answered_and_slices_are_reported() {
-    let mut script = Scripted::new(&Dialect::TRANSCODE);
-    script.let_in();
+fn link_clocks_in_media_are_answered_and_slice_counters_reported() {
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
+    script.authenticate();
     script.take_packets();
     let mut slicer = Slicer::new(SlicerConfig::new(Dialect::TRANSCODE.media)).unwrap();
     let info = FrameInfo {
@@ -160,16 +152,12 @@ fn clocks_that_ride_in_media_are_answered_and_slices_are_reported() {
         if !slicer.write_next(&mut slices, clock, &mut packet) {
             break;
         }
-        script.packet(|out| out.extend_from_slice(&packet));
+        script.send_packet(|out| out.extend_from_slice(&packet));
         count += 1;
     }
     assert!(count > 1);
     let answers = times(&script, AvKind::ProbeAnswer);
-    assert_eq!(
-        answers.len(),
-        1,
-        "the first slice has the clock, and only that"
-    );
+    assert_eq!(answers.len(), 1, "only the first slice has a clock");
     assert_eq!(script.packets[0].1[8..10], [0x34, 0x12]);
     let frames = script
         .events
@@ -186,9 +174,9 @@ fn clocks_that_ride_in_media_are_answered_and_slices_are_reported() {
 }
 
 #[test]
-fn summary_says_its_status_each_second() {
-    let mut script = Scripted::new(&Dialect::SUMMARY);
-    script.let_in();
+fn summary_sends_a_status_packet_every_second() {
+    let mut script = CameraScript::new(&Dialect::SUMMARY);
+    script.authenticate();
     script.take_packets();
     script.advance(MS(3500));
     assert_eq!(times(&script, AvKind::ProbeAnswer), [1000, 2000, 3000]);
@@ -201,10 +189,10 @@ fn summary_says_its_status_each_second() {
 }
 
 #[test]
-fn control_packets_share_one_count() {
+fn control_packets_share_one_counter() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
         script.advance(MS(2000));
         let counters: Vec<u16> = script
             .packets
@@ -226,8 +214,8 @@ fn control_packets_share_one_count() {
 #[test]
 fn buffer_resets_and_channel_messages_are_acknowledged() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
         script.take_packets();
         let stamp = AvStamp {
             counter: 77,
@@ -241,7 +229,7 @@ fn buffer_resets_and_channel_messages_are_acknowledged() {
         };
         let mut echoed = Vec::new();
         reset.write(&mut echoed);
-        script.packet(|out| reset.write(out));
+        script.send_packet(|out| reset.write(out));
         echoed[1] = 0x13;
         assert_eq!(script.take_packets(), [echoed.clone()], "{dialect}");
         assert_eq!(echoed.len(), 20);
@@ -256,16 +244,16 @@ fn buffer_resets_and_channel_messages_are_acknowledged() {
         };
         let mut echoed = Vec::new();
         message.write(&mut echoed);
-        script.packet(|out| message.write(out));
+        script.send_packet(|out| message.write(out));
         echoed[1] = 0x11;
         assert_eq!(script.take_packets(), [echoed], "{dialect}");
     }
 }
 
 #[test]
-fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
+fn challenge_in_a_channel_message_is_acknowledged_before_the_answer() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
+        let mut script = CameraScript::new(dialect);
         script.log_in();
         script.take_packets();
         let mut payload = vec![3];
@@ -279,7 +267,7 @@ fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
             data: [0; 24],
             body: &challenge,
         };
-        script.packet(|out| message.write(out));
+        script.send_packet(|out| message.write(out));
         let kinds: Vec<_> = kinds(&script).into_iter().map(|(_, kind)| kind).collect();
         let expected = [AvKind::Heartbeat, AvKind::ChannelAck, AvKind::Grouped];
         assert_eq!(kinds, expected, "{dialect}");
@@ -287,53 +275,49 @@ fn a_challenge_in_a_channel_message_is_acknowledged_before_it_is_answered() {
 }
 
 #[test]
-fn only_what_is_authentic_moves_the_cameras_port() {
+fn only_authentic_packets_change_the_camera_port() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
-        let home = script.camera_at;
-        // A header that is right in every byte, nothing but zeros behind it, from another port.
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
+        let address = script.address;
+        // A valid header with invalid records, from another port.
         let header = DataHeader {
             layout: dialect.wrapper(),
             direction: Direction::FromCamera,
             channel: 0,
             sequence: 9,
-            session: script.session(),
+            session: script.session,
             payload_len: 40,
         };
-        script.camera_at.set_port(home.port() + 1);
+        script.address.set_port(address.port() + 1);
         let forged = data(dialect, header, &[0; 40]);
-        script.raw(script.camera_at, &forged);
+        script.send_raw(script.address, &forged);
         script.advance(MS(100));
-        assert_eq!(script.datagrams.last().unwrap().1, home, "{dialect}");
-        // What is authentic moves it at once.
-        script.ioctl(&hl(10031, &[1]));
-        assert_eq!(script.datagrams.last().unwrap().1, script.camera_at);
+        assert_eq!(script.datagrams.last().unwrap().to, address, "{dialect}");
+        // An authentic packet changes the port at once.
+        script.send_hl(&hl(10031, &[1]));
+        assert_eq!(script.datagrams.last().unwrap().to, script.address);
     }
 }
 
-/// The backchannel is a DTLS association of its own: its records are not for the main one.
 #[test]
-fn records_of_another_channel_are_left_alone() {
+fn backchannel_records_do_not_reach_the_main_channel() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
-        let (dropped, malformed) = (
-            script.client.stats().records_dropped,
-            script.client.stats().malformed,
-        );
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
+        let before = script.peer.stats();
         let header = DataHeader {
             layout: dialect.wrapper(),
             direction: Direction::FromCamera,
             channel: 1,
             sequence: 9,
-            session: script.session(),
+            session: script.session,
             payload_len: 40,
         };
-        let other = data(dialect, header, &[22; 40]);
-        script.raw(script.camera_at, &other);
-        let stats = script.client.stats();
-        assert_eq!(stats.records_dropped, dropped, "{dialect}");
-        assert_eq!(stats.malformed, malformed + 1, "{dialect}");
+        let backchannel = data(dialect, header, &[22; 40]);
+        script.send_raw(script.address, &backchannel);
+        let stats = script.peer.stats();
+        assert_eq!(stats.records_dropped, before.records_dropped, "{dialect}");
+        assert_eq!(stats.malformed, before.malformed + 1, "{dialect}");
     }
 }

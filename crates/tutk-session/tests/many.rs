@@ -1,4 +1,4 @@
-//! Several clients on one camera, and what they tell it to do.
+//! Several clients of one camera, and commands.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,8 +9,8 @@
 use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
-use testkit::session::hub::Hub;
-use testkit::session::scripted::Scripted;
+use testkit::session::network::Network;
+use testkit::session::script::CameraScript;
 use testkit::session::{camera_address, clip, credentials};
 use tutk_session::hl_ioctl::commands::{
     Bitrate, ConnectResult, Media, MediaControl, ReadParameters, Resolution, SetResolution,
@@ -35,88 +35,99 @@ fn camera(clip: &Clip) -> SimulatorConfig {
     SimulatorConfig::new(credentials(), clip.clone())
 }
 
-/// A camera, and one client that streams from it.
-fn one(dialect: &'static Dialect) -> Hub {
-    let mut hub = Hub::new(camera(&clip(2, 20, 10)));
-    hub.join(client(dialect));
-    assert!(hub.run_until(5 * SECOND, |hub| hub.clients[0].frames.len() >= 3));
-    hub
+/// A camera with one streaming client.
+fn streaming(dialect: &'static Dialect) -> Network {
+    let mut network = Network::new(camera(&clip(2, 20, 10)));
+    network.join(client(dialect));
+    assert!(network.run_until(5 * SECOND, |network| network.clients[0].frames.len() >= 3));
+    network
 }
 
 #[test]
-fn each_client_gets_the_clip_from_its_first_frame_in_its_dialect() {
+fn each_client_receives_the_clip_from_its_first_frame() {
     let clip = clip(2, 20, 10);
-    let mut hub = Hub::new(camera(&clip));
+    let mut network = Network::new(camera(&clip));
     for number in 0..6 {
-        hub.join(client(EACH[number % 3]));
-        hub.run(MS(330));
+        network.join(client(EACH[number % 3]));
+        network.run(MS(330));
     }
-    assert!(hub.run_until(10 * SECOND, |hub| {
-        hub.clients.iter().all(|member| member.frames.len() >= 30)
+    assert!(network.run_until(10 * SECOND, |network| {
+        network
+            .clients
+            .iter()
+            .all(|client| client.frames.len() >= 30)
     }));
-    assert_eq!(hub.camera.clients().count(), 6);
-    for (index, member) in hub.clients.iter().enumerate() {
-        assert_eq!(member.client.dialect(), Some(EACH[index % 3]));
-        for (at, frame) in member.frames.iter().enumerate() {
+    assert_eq!(network.camera.clients().count(), 6);
+    for (index, client) in network.clients.iter().enumerate() {
+        assert_eq!(client.client.dialect(), Some(EACH[index % 3]));
+        for (at, frame) in client.frames.iter().enumerate() {
             assert_eq!(frame.number as usize, at + 1, "{index}");
             assert_eq!(frame.data, clip.frames()[at % 20].data, "{index} {at}");
         }
-        assert_eq!(member.ended, None);
+        assert_eq!(client.ended, None);
     }
-    // Six of them watch by now, and the frames say so.
-    let frame = hub.clients[0].frames.last().unwrap();
+    let frame = network.clients[0].frames.last().unwrap();
     assert_eq!(frame.info.unwrap().viewers, 6);
 }
 
 #[test]
-fn a_client_that_knows_only_the_address_finds_the_dialect() {
-    let mut hub = Hub::new(camera(&clip(2, 20, 10)));
-    hub.join(ClientConfig::new(camera_address(), credentials()));
-    let mut both = client(&Dialect::SUMMARY);
-    both.dialects = Dialect::ALL.to_vec();
-    hub.join(both);
-    assert!(hub.run_until(5 * SECOND, |hub| {
-        hub.clients.iter().all(|member| !member.frames.is_empty())
-    }));
-    assert_eq!(hub.clients[0].client.dialect(), Some(&Dialect::TRANSCODE));
+fn client_without_a_dialect_detects_it() {
+    for dialects in [&[&Dialect::TRANSCODE][..], &[&Dialect::CC51], &Dialect::ALL] {
+        let mut config = camera(&clip(2, 20, 10));
+        config.dialects = dialects.to_vec();
+        let mut network = Network::new(config);
+        network.join(ClientConfig::new(camera_address(), credentials()));
+        assert!(network.run_until(5 * SECOND, |network| !network.clients[0].frames.is_empty()));
+        // The camera with all dialects answers the first request.
+        assert_eq!(network.clients[0].client.dialect(), Some(dialects[0]));
+    }
 }
 
 #[test]
-fn there_is_room_for_so_many_and_a_client_that_goes_makes_room() {
+fn max_clients_limits_sessions_until_a_client_leaves() {
     let mut config = camera(&clip(2, 20, 10));
     config.max_clients = 2;
-    let mut hub = Hub::new(config);
+    let mut network = Network::new(config);
     for _ in 0..2 {
-        hub.join(client(&Dialect::TRANSCODE));
+        network.join(client(&Dialect::TRANSCODE));
     }
-    assert!(hub.run_until(5 * SECOND, |hub| {
-        hub.clients.iter().all(|member| !member.frames.is_empty())
+    assert!(network.run_until(5 * SECOND, |network| {
+        network
+            .clients
+            .iter()
+            .all(|client| !client.frames.is_empty())
     }));
-    let third = hub.join(client(&Dialect::SUMMARY));
-    hub.run(6 * SECOND);
+    let third = network.join(client(&Dialect::SUMMARY));
+    network.run(6 * SECOND);
     let (phase, waited) = (Phase::Session, 5 * SECOND);
     let silent = Error::Silent { phase, waited };
-    assert_eq!(hub.clients[third].ended, Some(Err(silent)));
-    assert_eq!(hub.camera.clients().count(), 2);
+    assert_eq!(network.clients[third].ended, Some(Err(silent)));
+    assert_eq!(network.camera.clients().count(), 2);
 
-    hub.with(0, |client, now| client.close(now));
-    assert_eq!(hub.clients[0].ended, Some(Ok(())));
-    assert!(hub.run_until(SECOND, |hub| hub.camera.clients().count() == 1));
-    let left = hub.events.iter().find_map(|event| match event {
+    network.with(0, |client, now| client.close(now));
+    assert_eq!(network.clients[0].ended, Some(Ok(())));
+    assert!(network.run_until(SECOND, |network| network.camera.clients().count() == 1));
+    let left = network.events.iter().find_map(|event| match event {
         SimulatorEvent::Left { client, reason, .. } => Some((client.address, reason.clone())),
         _ => None,
     });
-    assert_eq!(left, Some((hub.clients[0].address, LeaveReason::Closed)));
+    assert_eq!(
+        left,
+        Some((network.clients[0].address, LeaveReason::Closed))
+    );
 
-    let fourth = hub.join(client(&Dialect::SUMMARY));
-    assert!(hub.run_until(5 * SECOND, |hub| hub.clients[fourth].frames.len() >= 5));
-    assert_eq!(hub.clients[1].ended, None, "the others do not notice");
+    let fourth = network.join(client(&Dialect::SUMMARY));
+    assert!(
+        network.run_until(5 * SECOND, |network| network.clients[fourth].frames.len()
+            >= 5)
+    );
+    assert_eq!(network.clients[1].ended, None);
 }
 
 #[test]
-fn the_camera_tells_who_comes_and_how_far() {
-    let hub = one(&Dialect::TRANSCODE);
-    let phases: Vec<_> = hub
+fn camera_reports_the_phases_of_a_client() {
+    let network = streaming(&Dialect::TRANSCODE);
+    let phases: Vec<_> = network
         .events
         .iter()
         .filter_map(|event| match event {
@@ -124,77 +135,83 @@ fn the_camera_tells_who_comes_and_how_far() {
             _ => None,
         })
         .collect();
-    assert!(matches!(hub.events[0], SimulatorEvent::Joined { .. }));
+    assert!(matches!(network.events[0], SimulatorEvent::Joined { .. }));
     assert_eq!(phases, [Phase::Login, Phase::Authentication, Phase::Stream]);
 }
 
 #[test]
-fn video_off_and_on_again_goes_on_with_its_counts() {
+fn video_off_and_on_continues_the_frame_numbers() {
     for dialect in EACH {
-        let mut hub = one(dialect);
+        let mut network = streaming(dialect);
         let video = |switch| MediaControl {
             media: Media::Video,
             switch,
         };
-        hub.with(0, |client, now| {
+        network.with(0, |client, now| {
             client.command(now, (&video(Switch::Off)).into())
         });
-        hub.run(SECOND);
-        assert_eq!(hub.clients[0].answers(), [(10011, vec![1])], "{dialect}");
-        let paused = hub.clients[0].frames.len();
-        // Longer than frames are waited for: this silence was asked for.
-        hub.run(15 * SECOND);
-        assert_eq!(hub.clients[0].frames.len(), paused, "{dialect}");
-        assert_eq!(hub.clients[0].ended, None, "{dialect}");
+        network.run(SECOND);
+        assert_eq!(
+            network.clients[0].answers(),
+            [(10011, vec![1])],
+            "{dialect}"
+        );
+        let paused = network.clients[0].frames.len();
+        // Longer than the deadline of a frame.
+        network.run(15 * SECOND);
+        assert_eq!(network.clients[0].frames.len(), paused, "{dialect}");
+        assert_eq!(network.clients[0].ended, None, "{dialect}");
 
-        hub.with(0, |client, now| {
+        network.with(0, |client, now| {
             client.command(now, (&video(Switch::On)).into())
         });
-        assert!(hub.run_until(2 * SECOND, |hub| hub.clients[0].frames.len() >= paused + 20));
-        let member = &hub.clients[0];
-        assert_eq!(member.answers().len(), 2, "{dialect}");
-        let numbers: Vec<u32> = member.frames.iter().map(|frame| frame.number).collect();
-        assert!(numbers.is_sorted_by(|a, b| a < b), "{dialect}: {numbers:?}");
         assert!(
-            member.frames[paused].is_key(),
-            "{dialect}: it begins with a key frame"
+            network.run_until(2 * SECOND, |network| network.clients[0].frames.len()
+                >= paused + 20)
         );
-        // The frame that was cut off by the pause may be lost, and nothing else.
+        let client = &network.clients[0];
+        assert_eq!(client.answers().len(), 2, "{dialect}");
+        let numbers: Vec<u32> = client.frames.iter().map(|frame| frame.number).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{dialect}: {numbers:?}");
+        assert!(client.frames[paused].is_key(), "{dialect}");
+        // At most the frame that was being sent at the pause is lost.
         let last = *numbers.last().unwrap();
         assert!(
             u32::try_from(numbers.len()).unwrap() + 1 >= last,
             "{dialect}"
         );
 
-        // The end of the stream is an end again.
-        hub.camera.close(hub.now);
-        hub.run(SECOND);
+        network.camera.close(network.now);
+        network.run(SECOND);
         let phase = Phase::Stream;
         assert_eq!(
-            hub.clients[0].ended,
+            network.clients[0].ended,
             Some(Err(Error::ClosedByCamera { phase }))
         );
     }
 }
 
 #[test]
-fn what_is_set_can_be_read() {
+fn settings_can_be_set_and_read() {
     for dialect in EACH {
-        let mut hub = one(dialect);
+        let mut network = streaming(dialect);
         let read = ReadParameters::new([1, 2, 3, 4, 5, 99]).unwrap();
-        let ask = |hub: &mut Hub, request: Request| {
-            let before = hub.clients[0].answers().len();
-            hub.with(0, |client, now| client.command(now, request));
-            assert!(hub.run_until(SECOND, |hub| hub.clients[0].answers().len() > before));
-            hub.clients[0].answers().pop().unwrap()
+        let request = |network: &mut Network, request: Request| {
+            let before = network.clients[0].answers().len();
+            network.with(0, |client, now| client.command(now, request));
+            assert!(
+                network.run_until(SECOND, |network| network.clients[0].answers().len()
+                    > before)
+            );
+            network.clients[0].answers().pop().unwrap()
         };
-        let values = |hub: &mut Hub| {
-            let (code, payload) = ask(hub, (&read).into());
+        let values = |network: &mut Network| {
+            let (code, payload) = request(network, (&read).into());
             assert_eq!(code, 10021, "{dialect}");
             serde_json::from_slice::<serde_json::Value>(&payload).unwrap()
         };
         let expected = serde_json::json!({"1": "120", "2": "0", "3": "20", "4": "2", "5": "2"});
-        assert_eq!(values(&mut hub), expected, "{dialect}");
+        assert_eq!(values(&mut network), expected, "{dialect}");
 
         let set = SetVideoParameters {
             bitrate: Some(Bitrate::SD),
@@ -202,50 +219,56 @@ fn what_is_set_can_be_read() {
             horizontal_flip: Some(Switch::On),
             ..SetVideoParameters::default()
         };
-        assert_eq!(ask(&mut hub, (&set).into()), (10053, vec![1]), "{dialect}");
+        assert_eq!(
+            request(&mut network, (&set).into()),
+            (10053, vec![1]),
+            "{dialect}"
+        );
         let expected = serde_json::json!({"1": "60", "2": "0", "3": "15", "4": "1", "5": "2"});
-        assert_eq!(values(&mut hub), expected, "{dialect}");
+        assert_eq!(values(&mut network), expected, "{dialect}");
 
         let set = SetResolution {
             resolution: Resolution::P360,
             bitrate: Bitrate::HD,
             fps: NonZeroU16::new(10),
         };
-        assert_eq!(ask(&mut hub, (&set).into()), (10057, vec![1]), "{dialect}");
+        assert_eq!(
+            request(&mut network, (&set).into()),
+            (10057, vec![1]),
+            "{dialect}"
+        );
         let expected = serde_json::json!({"1": "120", "2": "1", "3": "10", "4": "1", "5": "2"});
-        assert_eq!(values(&mut hub), expected, "{dialect}");
-        assert_eq!(hub.clients[0].unanswered(), []);
+        assert_eq!(values(&mut network), expected, "{dialect}");
+        assert_eq!(network.clients[0].unanswered(), []);
     }
 }
 
-/// A change of resolution begins with a key frame, in every client's stream, and that frame says
-/// so.
+/// The new resolution starts with a key frame in the stream of each client.
 #[test]
-fn a_frame_after_a_change_of_resolution_says_so() {
+fn resolution_change_is_reported_on_a_key_frame() {
     for dialect in [&Dialect::TRANSCODE, &Dialect::CC51] {
-        let mut hub = one(dialect);
-        hub.join(client(dialect));
-        assert!(hub.run_until(5 * SECOND, |hub| hub.clients[1].frames.len() >= 3));
+        let mut network = streaming(dialect);
+        network.join(client(dialect));
+        assert!(network.run_until(5 * SECOND, |network| network.clients[1].frames.len() >= 3));
         let mut set = |resolution| {
             let set = SetResolution {
                 resolution,
                 bitrate: Bitrate::SD,
                 fps: None,
             };
-            hub.with(0, |client, now| client.command(now, (&set).into()));
-            hub.run(2 * SECOND);
+            network.with(0, |client, now| client.command(now, (&set).into()));
+            network.run(2 * SECOND);
         };
         set(Resolution::P360);
-        // The same once more is no change.
         set(Resolution::P360);
         set(Resolution::TwoK);
-        for member in &hub.clients {
-            let changed: Vec<_> = (member.frames.iter())
+        for client in &network.clients {
+            let changed: Vec<_> = (client.frames.iter())
                 .filter(|frame| frame.resolution_changed)
                 .map(|frame| (frame.is_key(), frame.info.unwrap().resolution))
                 .collect();
             assert_eq!(changed, [(true, 1), (true, 3)], "{dialect}");
-            assert!(member.frames.is_sorted_by_key(|frame| frame.timestamp));
+            assert!(client.frames.is_sorted_by_key(|frame| frame.timestamp));
         }
     }
 }
@@ -258,35 +281,35 @@ fn unknown(payload: u8) -> Request {
 }
 
 #[test]
-fn a_command_that_the_camera_does_not_know_is_unanswered_after_5_s() {
+fn unknown_command_is_unanswered_after_5_s() {
     for dialect in EACH {
-        let mut hub = one(dialect);
-        let asked = hub.now - hub.start;
-        hub.with(0, |client, now| client.command(now, unknown(0)));
-        hub.run(6 * SECOND);
-        let said = hub.clients[0].unanswered();
-        assert_eq!(said, [(asked + 5 * SECOND, 10998)], "{dialect}");
-        assert_eq!(hub.clients[0].ended, None);
+        let mut network = streaming(dialect);
+        let sent_at = network.now - network.start;
+        network.with(0, |client, now| client.command(now, unknown(0)));
+        network.run(6 * SECOND);
+        let unanswered = network.clients[0].unanswered();
+        assert_eq!(unanswered, [(sent_at + 5 * SECOND, 10998)], "{dialect}");
+        assert_eq!(network.clients[0].ended, None);
     }
 }
 
 #[test]
-fn a_command_that_is_lost_is_sent_again() {
+fn lost_command_is_repeated() {
     for dialect in EACH {
-        let mut hub = one(dialect);
-        hub.loss = |_| true;
+        let mut network = streaming(dialect);
+        network.lossy = true;
         let read = ReadParameters::new([3]).unwrap();
-        hub.with(0, |client, now| client.command(now, (&read).into()));
-        hub.run(MS(2500));
-        assert!(hub.clients[0].answers().is_empty(), "{dialect}");
-        hub.loss = |_| false;
-        hub.run(MS(600));
-        assert_eq!(hub.clients[0].answers().len(), 1, "{dialect}: at 3 s");
+        network.with(0, |client, now| client.command(now, (&read).into()));
+        network.run(MS(2500));
+        assert!(network.clients[0].answers().is_empty(), "{dialect}");
+        network.lossy = false;
+        network.run(MS(600));
+        assert_eq!(network.clients[0].answers().len(), 1, "{dialect}: at 3 s");
     }
 }
 
-/// IOCTLs that a scripted camera got: index and HL code, payload.
-fn ioctls(script: &mut Scripted) -> Vec<(u32, u16, Vec<u8>)> {
+/// The IOCTLs that the scripted camera received: index, HL code and payload.
+fn ioctls(script: &mut CameraScript) -> Vec<(u32, u16, Vec<u8>)> {
     script
         .take_packets()
         .iter()
@@ -308,34 +331,33 @@ fn answer(code: u16) -> Vec<u8> {
 }
 
 #[test]
-fn one_request_of_a_code_is_on_its_way_at_a_time() {
+fn one_command_per_code_is_in_flight() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
         script.take_packets();
         for payload in [1, 2] {
-            script.client.command(script.now, unknown(payload));
+            script.peer.command(script.now, unknown(payload));
         }
         let other = Request {
             code: 10020,
             payload: vec![1, 1],
         };
-        script.client.command(script.now, other);
-        script.settle();
+        script.with(|client, now| client.command(now, other));
         let sent = ioctls(&mut script);
         assert_eq!(
             sent,
             [(2, 10998, vec![1]), (3, 10020, vec![1, 1])],
             "{dialect}"
         );
-        // Both again each second, under the index that they had.
+        // Both are repeated with the same index.
         script.advance(MS(1000));
         assert_eq!(ioctls(&mut script), sent, "{dialect}");
-        script.ioctl(&answer(10999));
+        script.send_hl(&answer(10999));
         assert_eq!(ioctls(&mut script), [(4, 10998, vec![2])], "{dialect}");
-        // An answer that nobody waits for changes nothing.
-        script.ioctl(&answer(10021));
-        script.ioctl(&answer(10021));
+        // A duplicate answer is ignored.
+        script.send_hl(&answer(10021));
+        script.send_hl(&answer(10021));
         assert!(ioctls(&mut script).is_empty());
         let answers = script
             .events
@@ -346,30 +368,29 @@ fn one_request_of_a_code_is_on_its_way_at_a_time() {
 }
 
 #[test]
-fn commands_wait_until_the_camera_has_let_us_in() {
+fn commands_wait_for_the_authentication() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.client.command(script.now, unknown(1));
+        let mut script = CameraScript::new(dialect);
+        script.peer.command(script.now, unknown(1));
         script.answer_discovery();
-        script.client.command(script.now, unknown(2));
+        script.peer.command(script.now, unknown(2));
         script.answer_session();
         let other = Request {
             code: 10020,
             payload: vec![1, 1],
         };
-        script.client.command(script.now, other);
-        script.settle();
+        script.with(|client, now| client.command(now, other));
         script.answer_login(tutk_session::av_login::Status::SUCCESS);
-        // Longer than an answer may take: what was not sent cannot be late.
+        // A command that was not sent does not time out.
         script.advance(6 * SECOND);
-        let early = ioctls(&mut script);
+        let sent = ioctls(&mut script);
         assert!(
-            early.iter().all(|(_, code, _)| *code == 10000),
-            "{dialect}: {early:?}"
+            sent.iter().all(|(_, code, _)| *code == 10000),
+            "{dialect}: {sent:?}"
         );
-        script.challenge(tutk_session::hl_ioctl::ChallengeStatus::Enr);
+        script.send_challenge(tutk_session::hl_ioctl::ChallengeStatus::Enr);
         ioctls(&mut script);
-        script.result(&ConnectResult::accept(None, None));
+        script.send_result(&ConnectResult::accept(None, None));
         let sent = ioctls(&mut script);
         assert_eq!(
             sent,
@@ -382,42 +403,36 @@ fn commands_wait_until_the_camera_has_let_us_in() {
 }
 
 #[test]
-fn commands_that_cannot_be_sent_are_unanswered_at_once() {
+fn rejected_commands_are_unanswered_at_once() {
     let long = Request {
         code: 10040,
         payload: vec![0; tutk_session::MAX_HL_PAYLOAD + 1],
     };
-    let unanswered = |script: &Scripted| {
+    let unanswered = |script: &CameraScript| {
         let unanswered = |event: &&Event| matches!(event, Event::Unanswered { .. });
         script.events.iter().filter(unanswered).count()
     };
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.client.command(script.now, long.clone());
-        script.settle();
+        let mut script = CameraScript::new(dialect);
+        script.with(|client, now| client.command(now, long.clone()));
         assert_eq!(unanswered(&script), 1, "{dialect}");
-        script.let_in();
-        script.client.command(script.now, long.clone());
+        script.authenticate();
+        script.peer.command(script.now, long.clone());
         for _ in 0..=MAX_REQUESTS {
-            script.client.command(script.now, unknown(1));
+            script.peer.command(script.now, unknown(1));
         }
         script.settle();
         assert_eq!(unanswered(&script), 3, "{dialect}");
-        assert_eq!(
-            script.client.status(),
-            Status::In(Phase::Stream),
-            "{dialect}"
-        );
-        // The longest that can be sent can be.
+        assert_eq!(script.peer.status(), Status::In(Phase::Stream), "{dialect}");
+        // The longest payload is sent.
         let longest = Request {
             payload: vec![0; tutk_session::MAX_HL_PAYLOAD],
             ..long.clone()
         };
-        let mut script = Scripted::new(dialect);
-        script.let_in();
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
         script.take_packets();
-        script.client.command(script.now, longest.clone());
-        script.settle();
+        script.with(|client, now| client.command(now, longest.clone()));
         assert_eq!(
             ioctls(&mut script),
             [(2, 10040, longest.payload)],
@@ -427,13 +442,12 @@ fn commands_that_cannot_be_sent_are_unanswered_at_once() {
 }
 
 #[test]
-fn after_the_end_commands_do_nothing() {
-    let mut script = Scripted::new(&Dialect::TRANSCODE);
-    script.client.close(script.now);
-    script.settle();
+fn commands_after_the_end_have_no_effect() {
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
+    script.with(|client, now| client.close(now));
     let events = script.events.len();
-    script.client.command(script.now, unknown(1));
-    script.client.handle_timeout(script.now);
+    script.peer.command(script.now, unknown(1));
+    script.peer.handle_timeout(script.now);
     assert!(!script.settle());
-    assert_eq!(script.events.len(), events, "nothing comes after the end");
+    assert_eq!(script.events.len(), events);
 }

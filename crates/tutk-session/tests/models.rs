@@ -1,5 +1,4 @@
-//! What goes by the camera's model, and by who asks: the DTLS suite, and the message that answers
-//! the challenge.
+//! The DTLS suite and the authentication command, which depend on model and user.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,7 +8,7 @@
 
 use std::time::Duration;
 
-use testkit::session::scripted::Scripted;
+use testkit::session::script::CameraScript;
 use testkit::session::{Simulation, clip};
 use tutk_session::hl_ioctl::commands::{
     ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, UserId,
@@ -20,16 +19,19 @@ use tutk_session::{Dialect, Error, Event, Failure, Phase};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A client that was told `client`, and a camera that is `camera`.
+/// A client configured for the model `client`, and a camera of the model `camera`.
 fn simulation(client: Option<&str>, camera: Option<&str>) -> Simulation {
-    let (mut ours, mut theirs) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
-    ours.model = client.map(str::to_owned);
-    theirs.model = camera.map(str::to_owned);
-    Simulation::new(ours, theirs, 4, |net| net.latency(Duration::from_millis(2)))
+    let (mut client_config, mut camera_config) =
+        Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
+    client_config.model = client.map(str::to_owned);
+    camera_config.model = camera.map(str::to_owned);
+    Simulation::new(client_config, camera_config, 4, |net| {
+        net.latency(Duration::from_millis(2))
+    })
 }
 
 #[test]
-fn the_first_doorbell_is_met_in_its_own_suite() {
+fn plain_psk_model_is_offered_its_suite_first() {
     let mut simulation = simulation(Some("WYZEDB3"), Some("WYZEDB3"));
     simulation.run(2 * SECOND);
     assert!(simulation.record.frames.len() > 20);
@@ -37,32 +39,30 @@ fn the_first_doorbell_is_met_in_its_own_suite() {
 }
 
 #[test]
-fn without_a_model_the_other_suite_is_tried_when_the_first_is_refused() {
+fn unknown_model_is_offered_the_other_suite_after_a_refusal() {
     let mut simulation = simulation(None, Some("WYZEDB3"));
     simulation.run(2 * SECOND);
-    assert!(simulation.record.frames.len() > 20, "at once");
+    assert!(simulation.record.frames.len() > 20);
     assert_eq!(simulation.client.stats().restarts, 1);
 }
 
-/// And when nothing answers it: here because the camera is cut off while the first hello is under
-/// way.
+/// The camera is off while the first ClientHello is in flight.
 #[test]
-fn silence_makes_it_change_over_and_back() {
+fn unanswered_hello_alternates_the_suites() {
     for (camera, restarts) in [(Some("WYZEDB3"), 1), (Some("HL_CAM4"), 2)] {
         let mut simulation = simulation(None, camera);
         simulation.run_until(SECOND, |record| record.phases.contains(&Phase::Session));
-        simulation.camera_gone = true;
+        simulation.camera_off = true;
         simulation.run(4 * SECOND);
-        simulation.camera_gone = false;
+        simulation.camera_off = false;
         simulation.run(5 * SECOND);
         assert!(simulation.record.frames.len() > 20, "{camera:?}");
         assert_eq!(simulation.client.stats().restarts, restarts, "{camera:?}");
     }
 }
 
-/// Forward secrecy is not given up for a model that is known to have it.
 #[test]
-fn a_known_model_is_never_offered_less() {
+fn model_with_forward_secrecy_is_never_offered_plain_psk() {
     let mut simulation = simulation(Some("HL_CAM4"), Some("WYZEDB3"));
     simulation.run(20 * SECOND);
     let error = simulation.record.error();
@@ -76,18 +76,18 @@ fn a_known_model_is_never_offered_less() {
 }
 
 #[test]
-fn a_wrong_model_is_put_right_where_it_can_be() {
+fn plain_psk_model_falls_back_to_the_other_suite() {
     let mut simulation = simulation(Some("WYZEDB3"), Some("HL_CAM4"));
     simulation.run(2 * SECOND);
     assert!(simulation.record.frames.len() > 20);
     assert_eq!(simulation.client.stats().restarts, 1);
 }
 
-/// The client's answer to the challenge: its code and its payload.
-fn authentication(script: &mut Scripted) -> (u16, Vec<u8>) {
+/// Returns code and payload of the client's answer to the challenge.
+fn answer_to_challenge(script: &mut CameraScript) -> (u16, Vec<u8>) {
     script.log_in();
     script.take_packets();
-    script.challenge(ChallengeStatus::Enr);
+    script.send_challenge(ChallengeStatus::Enr);
     let packets = script.take_packets();
     let request = packets
         .iter()
@@ -97,7 +97,7 @@ fn authentication(script: &mut Scripted) -> (u16, Vec<u8>) {
 }
 
 #[test]
-fn a_user_is_named_as_the_model_wants_it() {
+fn model_selects_the_user_auth_command() {
     let user = UserId::new("0123456789abcdef").unwrap();
     for (model, user, code) in [
         (None, None, 10002),
@@ -106,11 +106,11 @@ fn a_user_is_named_as_the_model_wants_it() {
         (Some("HL_CAM4"), Some(&user), 10008),
         (Some("HL_DB2"), Some(&user), 10006),
     ] {
-        let mut script = Scripted::with(&Dialect::TRANSCODE, |config| {
+        let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
             config.model = model.map(str::to_owned);
             config.user = user.cloned();
         });
-        let (sent, payload) = authentication(&mut script);
+        let (sent, payload) = answer_to_challenge(&mut script);
         assert_eq!(sent, code, "{model:?}");
         let accepted = ConnectResult::accept(None, None);
         let hl = match code {
@@ -126,16 +126,14 @@ fn a_user_is_named_as_the_model_wants_it() {
                 ConnectUserAuth::answer_to_hl(&accepted)
             }
         };
-        script.ioctl(&hl.unwrap());
-        let let_in = script.events.iter();
-        let let_in = let_in.filter(|event| matches!(event, Event::Authenticated(_)));
-        assert_eq!(let_in.count(), 1, "{model:?}");
+        script.send_hl(&hl.unwrap());
+        let is_authenticated = |event: &Event| matches!(event, Event::Authenticated(_));
+        assert!(script.events.iter().any(is_authenticated), "{model:?}");
     }
 }
 
-/// The simulated camera takes all three, whatever its model.
 #[test]
-fn a_user_is_let_in() {
+fn user_is_authenticated() {
     for model in [None, Some("HL_DB2"), Some("WYZEDB3")] {
         let (mut client, mut camera) = Simulation::pair(&Dialect::CC51, clip(4, 20, 10), 4);
         client.model = model.map(str::to_owned);

@@ -1,5 +1,4 @@
-//! What the client says, when, and in which bytes, phase by phase (summary.md; wire.md sections 4
-//! to 10).
+//! The client's packets in each phase, byte by byte (docs/protocol.md).
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,8 +9,9 @@
 use std::time::Duration;
 
 use testkit::session::bytes::{hl, ioctl, table, times};
-use testkit::session::scripted::{CHALLENGE, Scripted, UNIX, iotc, records};
-use testkit::session::{ENR, UID, camera_address, credentials};
+use testkit::session::datagram::{iotc_dialects, records};
+use testkit::session::script::{CHALLENGE, CameraScript, Sent};
+use testkit::session::{ENR, UID, UNIX, camera_address, credentials};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
 use tutk_session::hl_ioctl::{ChallengeStatus, challenge_response};
@@ -21,89 +21,72 @@ use tutk_session::{Dialect, Error, Event, Phase, Status};
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const EACH: [&Dialect; 3] = Dialect::ALL;
 
+/// The times of datagrams in milliseconds.
+fn sent_at(datagrams: &[Sent]) -> Vec<u128> {
+    datagrams.iter().map(|sent| sent.at.as_millis()).collect()
+}
+
+fn discovery_request(dialect: &Dialect, session: &[u8], stage: u8, auth_key: &[u8]) -> Vec<u8> {
+    // The offsets of version, session id, stage and AuthKey.
+    let [version, id, stage_at, key] = match dialect.name {
+        "summary" => [48, 52, 60, 72],
+        _ => [52, 56, 64, 74],
+    };
+    table(
+        88,
+        &[
+            (0, &[4, 2, 0x1a, 2, 72, 0, 0, 0, 1, 6, 0x21, 0]),
+            (16, UID.as_bytes()),
+            (version, &[1, 1, 2, 4]),
+            (id, session),
+            (stage_at, &[stage]),
+            (key, auth_key),
+        ],
+    )
+}
+
 #[test]
-fn discovery_is_asked_each_100_ms_byte_for_byte() {
-    for (dialect, _) in iotc() {
-        let mut script = Scripted::new(dialect);
+fn discovery_requests_repeat_every_100_ms() {
+    for (dialect, _) in iotc_dialects() {
+        let mut script = CameraScript::new(dialect);
         script.advance(MS(450));
-        let key = credentials().auth_key.0;
-        let session = script.session().0;
-        let head: (usize, &[u8]) = (0, &[4, 2, 0x1a, 2, 72, 0, 0, 0, 1, 6, 0x21, 0]);
-        let uid: (usize, &[u8]) = (16, UID.as_bytes());
-        let version: &[u8] = &[1, 1, 2, 4];
-        let expected = match dialect.name {
-            "summary" => table(
-                88,
-                &[
-                    head,
-                    uid,
-                    (48, version),
-                    (52, &session),
-                    (60, &[1]),
-                    (72, &key),
-                ],
-            ),
-            _ => table(
-                88,
-                &[
-                    head,
-                    uid,
-                    (52, version),
-                    (56, &session),
-                    (64, &[1]),
-                    (74, &key),
-                ],
-            ),
-        };
-        let times: Vec<_> = script
-            .datagrams
-            .iter()
-            .map(|(at, ..)| at.as_millis())
-            .collect();
-        assert_eq!(times, [0, 100, 200, 300, 400], "{dialect}");
-        for (_, to, bytes) in &script.datagrams {
-            assert_eq!(*bytes, expected, "{dialect}");
-            assert_eq!(*to, camera_address());
+        let auth_key = credentials().auth_key.0;
+        let expected = discovery_request(dialect, &script.session.0, 1, &auth_key);
+        assert_eq!(
+            sent_at(&script.datagrams),
+            [0, 100, 200, 300, 400],
+            "{dialect}"
+        );
+        for sent in &script.datagrams {
+            assert_eq!(sent.bytes, expected, "{dialect}");
+            assert_eq!(sent.to, camera_address());
         }
-        assert_eq!(script.client.status(), Status::In(Phase::Discovery));
-        assert_eq!(script.client.dialect(), None);
+        assert_eq!(script.peer.status(), Status::In(Phase::Discovery));
+        assert_eq!(script.peer.dialect(), None);
     }
 }
 
 #[test]
-fn stage_2_and_the_session_request_follow_the_answer() {
-    for (dialect, _) in iotc() {
-        let mut script = Scripted::new(dialect);
+fn stage_2_and_session_request_follow_the_discovery_answer() {
+    for (dialect, _) in iotc_dialects() {
+        let mut script = CameraScript::new(dialect);
         script.advance(MS(1234));
         script.datagrams.drain(1..);
         script.answer_discovery();
         script.advance(MS(250));
 
-        let session = script.session().0;
-        let key = credentials().auth_key.0;
-        let head: (usize, &[u8]) = (0, &[4, 2, 0x1a, 2, 72, 0, 0, 0, 1, 6, 0x21, 0]);
-        let uid: (usize, &[u8]) = (16, UID.as_bytes());
-        let version: &[u8] = &[1, 1, 2, 4];
-        let stage_2 = match dialect.name {
-            "summary" => table(
-                88,
-                &[
-                    head,
-                    uid,
-                    (48, version),
-                    (52, &session),
-                    (60, &[2]),
-                    (72, &key),
-                ],
-            ),
-            // The field leaves the AuthKey out.
-            _ => table(88, &[head, uid, (52, version), (56, &session), (64, &[2])]),
+        let session = script.session.0;
+        // `transcode` sends the AuthKey in stage 1 only.
+        let auth_key = match dialect.name {
+            "summary" => credentials().auth_key.0,
+            _ => [0; 8],
         };
+        let stage_2 = discovery_request(dialect, &session, 2, &auth_key);
         let mut request = table(
             52,
             &[
                 (0, &[4, 2, 0x1a, 2, 36, 0, 0, 0, 2, 4, 0x33]),
-                uid,
+                (16, UID.as_bytes()),
                 (36, &session),
             ],
         );
@@ -114,14 +97,17 @@ fn stage_2_and_the_session_request_follow_the_answer() {
         request[48..].copy_from_slice(&last.to_le_bytes());
 
         let sent = &script.datagrams[1..];
-        let times: Vec<_> = sent.iter().map(|(at, ..)| at.as_millis()).collect();
-        assert_eq!(times, [1234, 1234, 1334, 1334, 1434, 1434], "{dialect}");
+        assert_eq!(
+            sent_at(sent),
+            [1234, 1234, 1334, 1334, 1434, 1434],
+            "{dialect}"
+        );
         for pair in sent.chunks(2) {
-            assert_eq!(pair[0].2, stage_2, "{dialect}");
-            assert_eq!(pair[1].2, request, "{dialect}");
+            assert_eq!(pair[0].bytes, stage_2, "{dialect}");
+            assert_eq!(pair[1].bytes, request, "{dialect}");
         }
-        assert_eq!(script.client.dialect(), Some(dialect));
-        assert_eq!(script.client.status(), Status::In(Phase::Session));
+        assert_eq!(script.peer.dialect(), Some(dialect));
+        assert_eq!(script.peer.status(), Status::In(Phase::Session));
     }
 }
 
@@ -138,20 +124,20 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn crc32_has_its_check_value() {
+fn crc32_matches_its_check_value() {
     assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
 }
 
 #[test]
-fn dtls_travels_in_the_wrapper_of_the_dialect() {
-    for (dialect, _) in iotc() {
-        let mut script = Scripted::new(dialect);
+fn dtls_records_are_in_the_wrapper_of_the_dialect() {
+    for (dialect, _) in iotc_dialects() {
+        let mut script = CameraScript::new(dialect);
         script.connect();
-        let session = script.session().0;
+        let session = script.session.0;
         let data: Vec<_> = script
             .datagrams
             .iter()
-            .map(|(_, _, bytes)| bytes)
+            .map(|sent| &sent.bytes)
             .filter(|bytes| records(dialect, bytes).is_some())
             .collect();
         // ClientHello, the second flight, and both logins at least.
@@ -175,7 +161,7 @@ fn dtls_travels_in_the_wrapper_of_the_dialect() {
                     (len - 8, &session),
                 ],
             );
-            // The summary's u16 flags 1; the field's channel 0 and then 1.
+            // `summary` has u16 flags 1, `transcode` has channel 0 and then 1.
             let one = if dialect.name == "summary" { 14 } else { 15 };
             header[one] = 1;
             assert_eq!(bytes[..len], header, "{dialect} {sequence}");
@@ -191,9 +177,9 @@ fn dtls_travels_in_the_wrapper_of_the_dialect() {
 }
 
 #[test]
-fn both_logins_go_out_and_again_each_second() {
+fn logins_repeat_every_second_until_answered() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
+        let mut script = CameraScript::new(dialect);
         script.connect();
         script.advance(MS(2500));
         let nonce = <[u8; 4]>::try_from(&script.packets[0].1[20..24]).unwrap();
@@ -222,7 +208,7 @@ fn both_logins_go_out_and_again_each_second() {
                 ],
             );
             let sdk = 0x001f_07fb_u32.to_le_bytes();
-            let words: &[(usize, &[u8])] = match dialect.name {
+            let fields: &[(usize, &[u8])] = match dialect.name {
                 "summary" => &[
                     (280, b"888888"),
                     (546, &[1]),
@@ -232,7 +218,7 @@ fn both_logins_go_out_and_again_each_second() {
                 ],
                 _ => &[(280, ENR.as_bytes()), (540, &[4]), (552, &sdk)],
             };
-            for (at, piece) in words {
+            for (at, piece) in fields {
                 bytes[*at..at + piece.len()].copy_from_slice(piece);
             }
             bytes
@@ -253,27 +239,24 @@ fn both_logins_go_out_and_again_each_second() {
         script.answer_login(LoginStatus::SUCCESS);
         script.take_packets();
         script.advance(MS(3000));
-        assert!(
-            times_of_logins(&script).is_empty(),
-            "{dialect}: answered, and repeated"
-        );
+        assert!(login_times(&script).is_empty(), "{dialect}");
     }
 }
 
-fn times_of_logins(script: &Scripted) -> Vec<u128> {
+fn login_times(script: &CameraScript) -> Vec<u128> {
     [times(script, AvKind::Login1), times(script, AvKind::Login2)].concat()
 }
 
 #[test]
-fn summary_counts_k10000_the_acknowledgement_and_k10002_0_1_2() {
-    let mut script = Scripted::new(&Dialect::SUMMARY);
+fn summary_authentication_packets() {
+    let mut script = CameraScript::new(&Dialect::SUMMARY);
     script.log_in();
     let sent = script.take_packets();
-    assert_eq!(sent.len(), 3, "two logins and K10000, nothing before it");
+    assert_eq!(sent.len(), 3, "two logins and K10000");
     assert_eq!(sent[2], ioctl(0x0b, 0, 0, &hl(10000, b"")));
 
     script.advance(MS(40));
-    script.challenge(ChallengeStatus::Enr);
+    script.send_challenge(ChallengeStatus::Enr);
     let sent = script.take_packets();
     assert_eq!(sent.len(), 2);
     let clock = 40_u16.to_le_bytes();
@@ -301,8 +284,8 @@ fn summary_counts_k10000_the_acknowledgement_and_k10002_0_1_2() {
 }
 
 #[test]
-fn transcode_beats_from_the_login_and_acknowledges_before_it_answers() {
-    let mut script = Scripted::new(&Dialect::TRANSCODE);
+fn transcode_authentication_packets() {
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
     script.log_in();
     let sent = script.take_packets();
     let first = table(
@@ -314,15 +297,12 @@ fn transcode_beats_from_the_login_and_acknowledges_before_it_answers() {
             (18, &[1]),
         ],
     );
-    assert_eq!(
-        sent[2], first,
-        "the heartbeat goes out with the login's answer"
-    );
+    assert_eq!(sent[2], first, "heartbeat");
     let payload = br#"{"cameraInfo":{"audioEncoderList":[137,138,140]}}"#;
     assert_eq!(sent[3], ioctl(0x0c, 1, 0, &hl(10000, payload)));
     assert_eq!(sent.len(), 4);
 
-    script.challenge(ChallengeStatus::Enr);
+    script.send_challenge(ChallengeStatus::Enr);
     let sent = script.take_packets();
     let beat = Heartbeat::parse(&sent[0]).unwrap();
     assert_eq!(
@@ -337,7 +317,7 @@ fn transcode_beats_from_the_login_and_acknowledges_before_it_answers() {
     )
     .unwrap();
     let mut auth = response.to_vec();
-    // Four random bytes: taken from the packet.
+    // Four random bytes.
     auth.extend_from_slice(&sent[1][72..76]);
     assert_ne!(auth[16..], UID.as_bytes()[..4]);
     auth.extend_from_slice(&[1, 1]);
@@ -346,9 +326,9 @@ fn transcode_beats_from_the_login_and_acknowledges_before_it_answers() {
 }
 
 #[test]
-fn requests_repeat_each_second_with_the_index_they_had() {
+fn authentication_requests_repeat_every_second_with_the_same_index() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
+        let mut script = CameraScript::new(dialect);
         script.log_in();
         script.advance(MS(2500));
         assert_eq!(
@@ -364,10 +344,10 @@ fn requests_repeat_each_second_with_the_index_they_had() {
             assert_eq!((packet[18], packet[28]), (0, 0), "{dialect}");
             assert_eq!(packet[44..46], 10000_u16.to_le_bytes(), "{dialect}");
         }
-        script.challenge(ChallengeStatus::Enr);
+        script.send_challenge(ChallengeStatus::Enr);
         script.take_packets();
-        // The same challenge once more is no reason to hurry.
-        script.challenge(ChallengeStatus::Enr);
+        // A duplicate challenge does not cause a repetition.
+        script.send_challenge(ChallengeStatus::Enr);
         script.advance(MS(2000));
         assert_eq!(
             times(&script, AvKind::Grouped),
@@ -382,24 +362,24 @@ fn requests_repeat_each_second_with_the_index_they_had() {
             assert_eq!((packet[18], packet[28]), (1, 1), "{dialect}");
             assert_eq!(packet[44..46], 10002_u16.to_le_bytes(), "{dialect}");
         }
-        script.result(&ConnectResult::accept(None, None));
+        script.send_result(&ConnectResult::accept(None, None));
         script.take_packets();
         script.advance(MS(3000));
         assert!(times(&script, AvKind::Grouped).is_empty(), "{dialect}");
-        assert_eq!(script.client.status(), Status::In(Phase::Stream));
+        assert_eq!(script.peer.status(), Status::In(Phase::Stream));
     }
 }
 
 #[test]
-fn before_the_login_is_answered_nothing_else_is_heard() {
+fn packets_before_the_login_answer_are_dropped() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
+        let mut script = CameraScript::new(dialect);
         script.connect();
         script.take_packets();
-        script.challenge(ChallengeStatus::Enr);
-        script.result(&ConnectResult::accept(None, None));
+        script.send_challenge(ChallengeStatus::Enr);
+        script.send_result(&ConnectResult::accept(None, None));
         let stamp = script.stamp();
-        script.packet(|out| {
+        script.send_packet(|out| {
             BufferReset {
                 ack: false,
                 stamp,
@@ -409,15 +389,15 @@ fn before_the_login_is_answered_nothing_else_is_heard() {
         });
         script.advance(MS(500));
         assert!(script.packets.is_empty(), "{dialect}");
-        assert_eq!(script.client.status(), Status::In(Phase::Login));
-        assert_eq!(script.client.stats().unknown, 3);
+        assert_eq!(script.peer.status(), Status::In(Phase::Login));
+        assert_eq!(script.peer.stats().unknown, 3);
     }
 }
 
 #[test]
-fn phases_are_reported_in_order_with_their_times() {
+fn phases_are_reported_in_order_with_their_durations() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
+        let mut script = CameraScript::new(dialect);
         script.advance(MS(10));
         script.answer_discovery();
         script.advance(MS(20));
@@ -425,8 +405,8 @@ fn phases_are_reported_in_order_with_their_times() {
         script.advance(MS(30));
         script.answer_login(LoginStatus::SUCCESS);
         script.advance(MS(40));
-        script.challenge(ChallengeStatus::Enr);
-        script.result(&ConnectResult::accept(None, None));
+        script.send_challenge(ChallengeStatus::Enr);
+        script.send_result(&ConnectResult::accept(None, None));
         let reports: Vec<_> = script
             .events
             .iter()
@@ -443,7 +423,7 @@ fn phases_are_reported_in_order_with_their_times() {
             (Phase::Authentication, MS(40)),
         ];
         assert_eq!(reports, expected, "{dialect}");
-        // No frame comes: the last phase is never complete, and ends the session.
+        // Without a frame the last phase times out.
         script.advance(Duration::from_secs(10));
         let waited = Duration::from_secs(10);
         let phase = Phase::Stream;
@@ -456,14 +436,13 @@ fn phases_are_reported_in_order_with_their_times() {
 }
 
 #[test]
-fn the_end_is_said_in_the_link() {
+fn close_sends_video_off_and_close_notify() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
-        script.let_in();
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
         script.take_packets();
         let before = script.datagrams.len();
-        script.client.close(script.now);
-        script.settle();
+        script.with(|client, now| client.close(now));
         let sent = script.take_packets();
         assert_eq!(sent.len(), 1, "{dialect}");
         assert_eq!(sent[0][40..], hl(10010, &[1, 2]), "{dialect}: video off");
@@ -473,9 +452,9 @@ fn the_end_is_said_in_the_link() {
             "{dialect}: and close_notify"
         );
         assert!(matches!(script.events.last(), Some(Event::Ended(Ok(())))));
-        // After the end it is quiet, and does not ask to be called again soon.
-        script.client.close(script.now);
-        script.client.handle_timeout(script.deadline);
+        // After the end there is no output and no timeout.
+        script.peer.close(script.now);
+        script.peer.handle_timeout(script.deadline);
         script.settle();
         assert_eq!(script.datagrams.len(), before + 2);
         assert!(script.deadline > script.now + Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! Whatever comes, in whatever order: no panic, no endless output, no busy loop.
+//! Arbitrary inputs in any order cause no panic, no unlimited output and no busy loop.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,24 +11,25 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use testkit::session::raw::Raw;
-use testkit::session::scripted::{Scripted, hide};
+use testkit::session::datagram::scramble;
+use testkit::session::machine::StateMachine as _;
+use testkit::session::script::{CameraScript, ClientScript};
 use testkit::session::{Simulation, Tapped, camera_address, client_address, clip, credentials};
+use tutk_session::Dialect;
 use tutk_session::hl_ioctl::Request;
-use tutk_session::{Dialect, Output};
 use tutk_simulator::SimulatorConfig;
 
-/// More than any one input can bring about: a burst of slices, or all that a flush hands out.
+/// More outputs than one input can cause: a burst of slices, or all frames of a flush.
 const MAX_OUTPUTS: usize = 300;
 
-/// Something that may happen to either end.
+/// An input for client and camera.
 #[derive(Debug, Clone)]
 enum Input {
     Random(Vec<u8>),
-    /// A header that is right, with this mode and command, and anything behind it.
+    /// A valid header with this mode and command, and any body.
     Framed(u8, u16, Vec<u8>),
-    /// A datagram of a real session, with bytes changed, and cut.
-    Spoilt(
+    /// A datagram of a real session, with changed bytes, and truncated.
+    Damaged(
         prop::sample::Index,
         Vec<(prop::sample::Index, u8)>,
         Option<prop::sample::Index>,
@@ -51,7 +52,7 @@ fn input() -> impl Strategy<Value = Input> {
         4 => (mode, command, vec(any::<u8>(), 0..120))
             .prop_map(|(mode, command, body)| Input::Framed(mode, command, body)),
         8 => (any::<Index>(), vec(change, 0..3), proptest::option::weighted(0.1, any::<Index>()))
-            .prop_map(|(which, changes, cut)| Input::Spoilt(which, changes, cut)),
+            .prop_map(|(which, changes, cut)| Input::Damaged(which, changes, cut)),
         1 => vec(any::<u8>(), 0..100).prop_map(Input::Foreign),
         3 => (0..2000_u16).prop_map(Input::Wait),
         1 => (any::<u16>(), 0..1200_u16).prop_map(|(code, len)| Input::Command(code, len)),
@@ -59,8 +60,8 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// The datagrams of a session of each dialect, from its beginning into the stream. Its keys are
-/// seeded, so that a replay against the same seeds is authentic up to where it differs.
+/// The datagrams of a session in each dialect. Its keys are seeded, so that they are authentic in a
+/// session with the same seeds.
 fn recording(dialect: usize) -> &'static [Tapped] {
     static RECORDINGS: OnceLock<Vec<Vec<Tapped>>> = OnceLock::new();
     let record = |dialect| {
@@ -89,7 +90,7 @@ fn datagram(dialect: &Dialect, recording: &[Tapped], input: &Input) -> Option<Ve
             let mut bytes = vec![0x51, 0xcc, 0, 0, low, high, len[0], len[1]];
             bytes.extend_from_slice(&[0; 8]);
             bytes.extend_from_slice(body);
-            hide(dialect, &mut bytes);
+            scramble(dialect, &mut bytes);
             Some(bytes)
         }
         Input::Framed(mode, command, body) => {
@@ -98,10 +99,10 @@ fn datagram(dialect: &Dialect, recording: &[Tapped], input: &Input) -> Option<Ve
             let mut bytes = vec![4, 2, 0x1a, *mode, len[0], len[1], 0, 0, low, high];
             bytes.extend_from_slice(&[0x12, 0, 0, 0, 0, 0]);
             bytes.extend_from_slice(body);
-            hide(dialect, &mut bytes);
+            scramble(dialect, &mut bytes);
             Some(bytes)
         }
-        Input::Spoilt(which, changes, cut) => {
+        Input::Damaged(which, changes, cut) => {
             let mut bytes = which.get(recording).bytes.clone();
             for (at, value) in changes {
                 *at.get_mut(&mut bytes) = *value;
@@ -115,8 +116,9 @@ fn datagram(dialect: &Dialect, recording: &[Tapped], input: &Input) -> Option<Ve
     }
 }
 
-/// Feeds both ends of a session that has run for so long, each input and then a drain with a limit.
-fn torment(dialect: usize, warm_up: u16, inputs: &[Input]) {
+/// Passes inputs to both sides of a session that has run for `warm_up` milliseconds, and checks the
+/// output after each.
+fn check_inputs(dialect: usize, warm_up: u16, inputs: &[Input]) {
     let recording = recording(dialect);
     let dialect = Dialect::ALL[dialect];
     let mut simulation = session(dialect);
@@ -140,87 +142,69 @@ fn torment(dialect: usize, warm_up: u16, inputs: &[Input]) {
                 camera.handle_timeout(now);
             }
             Input::Command(code, len) => {
-                let payload = vec![0; (*len).into()];
-                client.command(
-                    now,
-                    Request {
-                        code: *code,
-                        payload,
-                    },
-                );
+                let request = Request {
+                    code: *code,
+                    payload: vec![0; (*len).into()],
+                };
+                client.command(now, request);
             }
             Input::Close => client.close(now),
             _ => {}
         }
-        let mut said = 0;
-        loop {
-            match client.poll_output() {
-                Output::Timeout(_) => break,
-                Output::Event(tutk_session::Event::Ended(_)) => {
-                    assert!(!ended, "it ended twice");
-                    ended = true;
-                }
-                Output::Event(event) => assert!(!ended, "after the end: {event:?}"),
-                Output::Transmit(datagram) => {
-                    assert!(datagram.payload.len() <= tutk_session::MAX_DATAGRAM);
-                    assert_eq!(datagram.to.ip(), camera_address().ip());
-                }
-            }
-            said += 1;
-            assert!(said < MAX_OUTPUTS, "{input:?}");
+        let output = client.drain();
+        assert!(
+            output.datagrams.len() + output.events.len() < MAX_OUTPUTS,
+            "{input:?}"
+        );
+        for (to, _) in output.datagrams {
+            assert_eq!(to.ip(), camera_address().ip());
         }
-        let mut said = 0;
-        while !matches!(camera.poll_output(), Output::Timeout(_)) {
-            said += 1;
-            assert!(said < MAX_OUTPUTS, "{input:?}");
+        for event in output.events {
+            assert!(!ended, "after the end: {event:?}");
+            ended = matches!(event, tutk_session::Event::Ended(_));
         }
+        let output = camera.drain();
+        assert!(
+            output.datagrams.len() + output.events.len() < MAX_OUTPUTS,
+            "{input:?}"
+        );
         assert!(camera.clients().count() <= 16);
     }
-    // Whatever came before, both find rest: to be called when they asked to be takes them on.
+    // Calls at the deadlines advance the time.
     for _ in 0..1000 {
-        let at = loop {
-            if let Output::Timeout(at) = client.poll_output() {
-                break at;
-            }
-        };
-        now = now.max(at);
+        now = now.max(client.drain().deadline);
         client.handle_timeout(now);
     }
-    let rested = loop {
-        if let Output::Timeout(at) = client.poll_output() {
-            break at;
-        }
-    };
-    assert!(rested > now, "the client spins");
+    assert!(client.drain().deadline > now, "busy loop");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_ends_survive_anything(
+    fn both_sides_survive_any_input(
         dialect in 0..3_usize,
         warm_up in prop_oneof![0..60_u16, 0..600_u16],
         inputs in vec(input(), 0..60),
     ) {
-        torment(dialect, warm_up, &inputs);
+        check_inputs(dialect, warm_up, &inputs);
     }
 
     #[test]
-    fn a_client_survives_any_camera(
+    fn client_survives_any_camera(
         dialect in 0..3_usize,
-        how_far in 0..3_u8,
+        progress in 0..3_u8,
         packets in vec(av_packet(), 0..60),
     ) {
-        let mut script = Scripted::new(Dialect::ALL[dialect]);
-        match how_far {
+        let mut script = CameraScript::new(Dialect::ALL[dialect]);
+        match progress {
             0 => script.connect(),
             1 => script.log_in(),
-            _ => script.let_in(),
+            _ => script.authenticate(),
         }
         for (wait, packet) in packets {
             let (datagrams, events) = (script.datagrams.len(), script.events.len());
-            script.packet(|out| out.extend_from_slice(&packet));
+            script.send_packet(|out| out.extend_from_slice(&packet));
             prop_assert!(script.datagrams.len() - datagrams <= MAX_OUTPUTS);
             prop_assert!(script.events.len() - events <= MAX_OUTPUTS);
             script.advance(Duration::from_millis(wait.into()));
@@ -229,31 +213,31 @@ proptest! {
     }
 
     #[test]
-    fn a_camera_survives_any_client(
+    fn camera_survives_any_client(
         dialect in 0..3_usize,
         logged_in: bool,
         packets in vec(av_packet(), 0..60),
     ) {
-        let mut raw = Raw::new(Dialect::ALL[dialect], SimulatorConfig::new(credentials(), clip(6, 10, 5)));
+        let mut script = ClientScript::new(Dialect::ALL[dialect], SimulatorConfig::new(credentials(), clip(6, 10, 5)));
         match logged_in {
-            true => raw.arrive(),
-            false => raw.connect(),
+            true => script.log_in(),
+            false => script.connect(),
         }
         for (wait, packet) in packets {
-            let before = raw.packets.len() + raw.datagrams.len() + raw.events.len();
-            raw.packet(|out| out.extend_from_slice(&packet));
-            let after = raw.packets.len() + raw.datagrams.len() + raw.events.len();
+            let before = script.datagrams.len() + script.events.len();
+            script.send_packet(|out| out.extend_from_slice(&packet));
+            let after = script.datagrams.len() + script.events.len();
             prop_assert!(after - before <= MAX_OUTPUTS);
-            raw.advance(Duration::from_millis(wait.into()));
+            script.advance(Duration::from_millis(wait.into()));
         }
-        raw.advance(Duration::from_secs(30));
-        prop_assert_eq!(raw.camera.clients().count(), 0, "it was not forgotten");
+        script.advance(Duration::from_secs(30));
+        prop_assert_eq!(script.peer.clients().count(), 0, "not removed");
     }
 }
 
-/// A wait, and an AV packet: types and flags that there are, HL that is nearly right, and anything.
+/// A pause, and an AV packet: valid types and flags with any body, or a nearly valid HL message.
 fn av_packet() -> impl Strategy<Value = (u8, Vec<u8>)> {
-    let head = prop::sample::select(vec![
+    let header = prop::sample::select(vec![
         [0x00, 0x00],
         [0x00, 0x20],
         [0x00, 0x21],
@@ -273,7 +257,8 @@ fn av_packet() -> impl Strategy<Value = (u8, Vec<u8>)> {
         [0x08, 0x0d],
     ]);
     let small = prop_oneof![4 => Just(0_u8), 2 => 0..6_u8, 1 => any::<u8>()];
-    let anything = (head, vec(small, 0..80)).prop_map(|(head, rest)| [&head[..], &rest].concat());
+    let anything =
+        (header, vec(small, 0..80)).prop_map(|(header, rest)| [&header[..], &rest].concat());
     let code = prop::sample::select(vec![10000, 10001, 10002, 10003, 10010, 10020, 10052, 10056]);
     let hl = (any::<bool>(), 0..3_u32, code, vec(any::<u8>(), 0..40)).prop_map(
         |(to_camera, index, code, payload)| {

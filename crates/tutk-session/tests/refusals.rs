@@ -1,5 +1,4 @@
-//! Sessions that cannot be: wrong credentials, cameras that refuse, cameras that vanish. Each has
-//! its error, its phase and its time.
+//! Failing sessions: their error, phase and time.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,23 +9,26 @@
 use std::time::Duration;
 
 use str0m_netem::NetemConfig;
-use testkit::session::scripted::Scripted;
-use testkit::session::{ENR, LONG_ENR, MAC, Simulation, UID, clip};
+use testkit::session::machine::StateMachine as _;
+use testkit::session::script::CameraScript;
+use testkit::session::{
+    ENR, LONG_ENR, MAC, Simulation, UID, camera_address, clip, credentials, epoch, rng, start,
+};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
 use tutk_session::hl_ioctl::{self, ChallengeStatus};
 use tutk_session::tutk_frame::{LinkClock, Probe};
 use tutk_session::{ClientConfig, Credentials, Dialect, Error, Event, Failure, Phase, Status};
-use tutk_simulator::{LeaveReason, SimulatorConfig, SimulatorEvent};
+use tutk_simulator::{LeaveReason, Simulator, SimulatorConfig, SimulatorEvent};
 
 const EACH: [&Dialect; 3] = Dialect::ALL;
 const SECOND: Duration = Duration::from_secs(1);
 
-fn near(config: NetemConfig) -> NetemConfig {
+fn short_delay(config: NetemConfig) -> NetemConfig {
     config.latency(Duration::from_millis(2))
 }
 
-/// Runs a pair whose configurations were changed, until the client has ended.
+/// Runs a session with changed configurations until the client has ended.
 fn run(
     dialect: &'static Dialect,
     change: impl FnOnce(&mut ClientConfig, &mut SimulatorConfig),
@@ -34,25 +36,25 @@ fn run(
     let (mut client, mut camera) = Simulation::pair(dialect, clip(1, 20, 10), 1);
     camera.frames = Some(10);
     change(&mut client, &mut camera);
-    let mut simulation = Simulation::new(client, camera, 1, near);
+    let mut simulation = Simulation::new(client, camera, 1, short_delay);
     simulation.run(Duration::from_secs(60));
     assert!(simulation.record.ended.is_some(), "{dialect}: never ended");
     simulation
 }
 
-/// Another ENR with the right AuthKey: a tag in `cc51` would say no before DTLS can.
+/// A wrong ENR with the right AuthKey, so that tags in `cc51` are right.
 fn wrong_enr() -> Credentials {
-    let mut credentials = Credentials::new(UID, "0000000000000000", MAC).unwrap();
-    credentials.auth_key = testkit::session::credentials().auth_key;
-    credentials
+    let mut wrong = Credentials::new(UID, "0000000000000000", MAC).unwrap();
+    wrong.auth_key = credentials().auth_key;
+    wrong
 }
 
 fn elapsed(simulation: &Simulation) -> Duration {
     simulation.now - simulation.start
 }
 
-/// The reasons for which clients left the camera.
-fn reasons(simulation: &Simulation) -> Vec<LeaveReason> {
+/// Why clients left the camera.
+fn leave_reasons(simulation: &Simulation) -> Vec<LeaveReason> {
     simulation
         .record
         .camera
@@ -65,7 +67,7 @@ fn reasons(simulation: &Simulation) -> Vec<LeaveReason> {
 }
 
 #[test]
-fn a_wrong_uid_is_silence_after_five_seconds() {
+fn wrong_uid_times_out_after_5_s() {
     for dialect in EACH {
         let simulation = run(dialect, |client, _| {
             client.credentials = Credentials::new("ZZZZZZZZZZZZZZZZZZZZ", ENR, MAC).unwrap();
@@ -81,7 +83,7 @@ fn a_wrong_uid_is_silence_after_five_seconds() {
 }
 
 #[test]
-fn a_wrong_enr_ends_in_the_handshake() {
+fn wrong_enr_fails_in_the_handshake() {
     for dialect in EACH {
         let simulation = run(dialect, |client, _| {
             client.credentials = wrong_enr();
@@ -99,10 +101,10 @@ fn a_wrong_enr_ends_in_the_handshake() {
     }
 }
 
-/// The summary's key has the AuthKey in it, and cc51's tags, which are wrong then: so silence. In
-/// transcode a simulated camera does not look at it.
+/// The AuthKey is part of the PSK in `summary` and of the tag key in `cc51`. In `transcode`, the
+/// simulated camera ignores it.
 #[test]
-fn a_wrong_auth_key_matters_to_keys_and_tags() {
+fn wrong_auth_key_fails_where_keys_depend_on_it() {
     let wrong = |client: &mut ClientConfig, _: &mut SimulatorConfig| {
         client.credentials = Credentials::with_auth_key(UID, ENR, "AAAAAAAA").unwrap();
     };
@@ -123,20 +125,20 @@ fn a_wrong_auth_key_matters_to_keys_and_tags() {
         assert!(error.advice().contains(word), "{}", error.advice());
     }
     assert_eq!(simulation.camera.clients().count(), 0);
-    assert_eq!(simulation.camera.dropped(), 50, "each 100 ms for 5 s");
+    assert_eq!(simulation.camera.dropped(), 50, "every 100 ms for 5 s");
 
     let simulation = run(&Dialect::TRANSCODE, wrong);
     assert_eq!(simulation.record.frames.len(), 10);
 }
 
-/// DTLS gives up by itself after eight waits that double from 300 ms. That is named just the same.
+/// DTLS gives up after eight timeouts, which double from 300 ms.
 #[test]
-fn a_handshake_that_dtls_gives_up_is_named_by_how_far_it_came() {
+fn handshake_timeout_of_dtls_is_reported_by_its_progress() {
     for dialect in EACH {
-        let forever = |config: &mut ClientConfig| config.deadlines.dtls = Duration::MAX;
-        let mut script = Scripted::with(dialect, forever);
+        let no_deadline = |config: &mut ClientConfig| config.deadlines.dtls = Duration::MAX;
+        let mut script = CameraScript::with_config(dialect, no_deadline);
         script.answer_discovery();
-        script.grant();
+        script.grant_session();
         script.advance(100 * SECOND);
         let error = script.error();
         assert!(
@@ -150,8 +152,8 @@ fn a_handshake_that_dtls_gives_up_is_named_by_how_far_it_came() {
             "{dialect}: {error:?}"
         );
 
-        let mut script = Scripted::with(dialect, |config| {
-            forever(config);
+        let mut script = CameraScript::with_config(dialect, |config| {
+            no_deadline(config);
             config.credentials = wrong_enr();
         });
         script.answer_discovery();
@@ -166,9 +168,9 @@ fn a_handshake_that_dtls_gives_up_is_named_by_how_far_it_came() {
 }
 
 #[test]
-fn a_refused_login_says_so() {
+fn refused_login_ends_the_session() {
     for dialect in EACH {
-        let mut script = Scripted::new(dialect);
+        let mut script = CameraScript::new(dialect);
         script.connect();
         script.answer_login(LoginStatus(0x11));
         let error = script.error();
@@ -177,12 +179,12 @@ fn a_refused_login_says_so() {
             (error.phase(), error.failure()),
             (Phase::Login, Failure::Refused)
         );
-        assert_eq!(script.client.status(), Status::Ended);
+        assert_eq!(script.peer.status(), Status::Ended);
     }
 }
 
 #[test]
-fn a_k10003_that_refuses_ends_the_session() {
+fn refusal_in_k10003_ends_the_session() {
     for dialect in EACH {
         let simulation = run(dialect, |_, camera| {
             camera.result = Some(ConnectResult::refuse())
@@ -200,9 +202,9 @@ fn a_k10003_that_refuses_ends_the_session() {
 
 #[test]
 fn status_6_needs_an_enr_of_32_characters() {
-    let mut script = Scripted::new(&Dialect::TRANSCODE);
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
     script.log_in();
-    script.challenge(ChallengeStatus::LongEnr);
+    script.send_challenge(ChallengeStatus::LongEnr);
     let too_short = hl_ioctl::Error::EnrTooShort {
         status: 6,
         expected: 32,
@@ -229,22 +231,21 @@ fn statuses_1_3_and_6_work() {
         assert_eq!(simulation.record.phases, Phase::ALL, "{status:?}");
         assert_eq!(simulation.record.frames.len(), 10, "{status:?}");
     }
-    // The camera's own ENR must be long enough; found out at once.
-    let (_, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(1, 1, 1), 1);
-    camera.status = ChallengeStatus::LongEnr;
-    let script = Scripted::new(&Dialect::TRANSCODE);
-    let epoch = tutk_session::Epoch {
-        instant: script.start,
-        unix: Duration::ZERO,
-    };
-    let rng = Box::new(<rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(1));
-    let made =
-        tutk_simulator::Simulator::new(camera, testkit::session::camera_address(), rng, epoch);
+    // A simulated camera with a short ENR is an error at construction.
+    let made = simulator(|camera| camera.status = ChallengeStatus::LongEnr);
     assert!(matches!(made, Err(Error::Authentication(_))), "{made:?}");
 }
 
+/// Creates a simulated camera with a changed configuration.
+fn simulator(change: impl FnOnce(&mut SimulatorConfig)) -> Result<Simulator, Error> {
+    let (_, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(1, 1, 1), 1);
+    change(&mut camera);
+    let start = start();
+    Simulator::new(camera, camera_address(), rng(1), epoch(start, start))
+}
+
 #[test]
-fn statuses_2_4_and_5_are_clear() {
+fn statuses_2_4_and_5_are_reported() {
     for dialect in EACH {
         for (status, expected) in [
             (ChallengeStatus::Updating, hl_ioctl::Error::CameraUpdating),
@@ -255,34 +256,17 @@ fn statuses_2_4_and_5_are_clear() {
             let error = simulation.record.error();
             assert_eq!(*error, Error::Authentication(expected), "{dialect}");
             assert_eq!(error.failure(), Failure::Refused);
-            assert!(elapsed(&simulation) < SECOND, "{dialect}: at once");
+            assert!(elapsed(&simulation) < SECOND, "{dialect}");
         }
     }
-}
-
-/// Scripts that come to a phase and end there.
-fn until(phase: Phase, dialect: &'static Dialect) -> Scripted {
-    let mut script = Scripted::new(dialect);
-    match phase {
-        Phase::Discovery => {}
-        Phase::Session => script.answer_discovery(),
-        Phase::Dtls => {
-            script.answer_discovery();
-            script.grant();
-        }
-        Phase::Login => script.connect(),
-        Phase::Authentication => script.log_in(),
-        Phase::Stream => script.let_in(),
-    }
-    script
 }
 
 #[test]
-fn a_camera_that_falls_silent_is_named_with_its_phase_on_time() {
+fn silent_camera_times_out_in_each_phase() {
     for dialect in EACH {
         for phase in Phase::ALL {
-            let mut script = until(phase, dialect);
-            assert_eq!(script.client.status(), Status::In(phase), "{dialect}");
+            let mut script = CameraScript::in_phase(dialect, phase);
+            assert_eq!(script.peer.status(), Status::In(phase), "{dialect}");
             let seconds = if phase <= Phase::Session { 5 } else { 10 };
             script.advance(seconds * SECOND - Duration::from_millis(1));
             assert!(!script.has_ended(), "{dialect} {phase}: too early");
@@ -294,43 +278,43 @@ fn a_camera_that_falls_silent_is_named_with_its_phase_on_time() {
                 "{dialect}"
             );
             assert_eq!(script.error().failure(), Failure::Silent);
-            assert_eq!(script.client.status(), Status::Ended);
+            assert_eq!(script.peer.status(), Status::Ended);
 
-            // Nothing is said, heard or due any more.
-            let (said, heard) = (script.datagrams.len(), script.events.len());
+            // After the end there is no output.
+            let before = (script.datagrams.len(), script.events.len());
             script.answer_discovery();
             script.advance(3 * 3600 * SECOND);
-            assert_eq!((script.datagrams.len(), script.events.len()), (said, heard));
+            assert_eq!((script.datagrams.len(), script.events.len()), before);
         }
     }
 }
 
 #[test]
-fn deadlines_can_be_set_and_taken_away() {
-    let mut script = Scripted::with(&Dialect::TRANSCODE, |config| {
+fn deadlines_can_be_changed_and_disabled() {
+    let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
         config.deadlines.discovery = SECOND;
     });
     script.advance(SECOND);
     let (phase, waited) = (Phase::Discovery, SECOND);
     assert_eq!(*script.error(), Error::Silent { phase, waited });
 
-    let mut script = Scripted::with(&Dialect::TRANSCODE, |config| {
+    let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
         config.deadlines.stream = Duration::MAX;
         config.deadlines.command = Duration::MAX;
-        config.patience = Duration::MAX;
+        config.reorder_timeout = Duration::MAX;
     });
-    script.let_in();
+    script.authenticate();
     script.advance(60 * SECOND);
     assert!(!script.has_ended());
 }
 
 #[test]
-fn without_video_no_frame_is_waited_for_but_a_word() {
+fn session_without_video_times_out_without_keepalives() {
     for dialect in EACH {
-        let mut script = Scripted::with(dialect, |config| config.media.video = false);
-        script.let_in();
+        let mut script = CameraScript::with_config(dialect, |config| config.media.video = false);
+        script.authenticate();
         if dialect == &Dialect::SUMMARY {
-            // There the camera has nothing to say by itself.
+            // In this dialect, the camera sends no keepalives.
             script.advance(600 * SECOND);
             assert!(!script.has_ended());
             continue;
@@ -339,7 +323,7 @@ fn without_video_no_frame_is_waited_for_but_a_word() {
             script.advance(29 * SECOND);
             assert!(!script.has_ended(), "{dialect}");
             let (stamp, clock) = (script.stamp(), LinkClock::default());
-            script.packet(|out| Probe { stamp, clock }.write(out));
+            script.send_packet(|out| Probe { stamp, clock }.write(out));
         }
         script.advance(31 * SECOND);
         let (phase, waited) = (Phase::Stream, 30 * SECOND);
@@ -348,16 +332,16 @@ fn without_video_no_frame_is_waited_for_but_a_word() {
 }
 
 #[test]
-fn a_handshake_that_stops_half_way_may_be_the_keys_or_the_camera() {
+fn handshake_that_stops_midway_is_unfinished() {
     for dialect in EACH {
         let (client, camera) = Simulation::pair(dialect, clip(1, 20, 10), 1);
-        let mut simulation = Simulation::new(client, camera, 1, near);
+        let mut simulation = Simulation::new(client, camera, 1, short_delay);
         simulation.tap = Some(Vec::new());
-        // Until the camera's first flight is under way: it is the third thing that the camera says.
-        while from_camera(&simulation) < 3 {
+        // The camera's third datagram is its first flight.
+        while sent_by_camera(&simulation) < 3 {
             simulation.run_until(Duration::from_millis(1), |_| false);
         }
-        simulation.camera_gone = true;
+        simulation.camera_off = true;
         simulation.run(60 * SECOND);
         let error = simulation.record.error();
         assert!(
@@ -368,37 +352,36 @@ fn a_handshake_that_stops_half_way_may_be_the_keys_or_the_camera() {
     }
 }
 
-fn from_camera(simulation: &Simulation) -> usize {
+fn sent_by_camera(simulation: &Simulation) -> usize {
     let tap = simulation.tap.as_ref().unwrap();
     tap.iter().filter(|tapped| !tapped.to_camera).count()
 }
 
 #[test]
-fn a_camera_that_stops_mid_stream_leaves_what_came() {
+fn stalled_stream_delivers_all_complete_frames() {
     for dialect in EACH {
         let clip = clip(3, 20, 10);
         let (client, camera) = Simulation::pair(dialect, clip.clone(), 3);
-        let mut simulation = Simulation::new(client, camera, 3, near);
+        let mut simulation = Simulation::new(client, camera, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 30);
-        simulation.camera_gone = true;
-        let gone_at = elapsed(&simulation);
+        simulation.camera_off = true;
+        let off_at = elapsed(&simulation);
         simulation.run(60 * SECOND);
 
         let waited = 10 * SECOND;
         let error = simulation.record.error();
         assert_eq!(*error, Error::Stalled { waited }, "{dialect}");
-        assert_eq!(error.failure(), Failure::BrokeOff);
+        assert_eq!(error.failure(), Failure::Interrupted);
         assert_eq!(error.phase(), Phase::Stream);
-        let took = elapsed(&simulation) - gone_at;
+        let took = elapsed(&simulation) - off_at;
         assert!(
             took >= 9 * SECOND && took <= 11 * SECOND,
             "{dialect}: {took:?}"
         );
-        // Whatever was whole is there, in order, bit for bit.
-        let whole: Vec<u32> = simulation.whole().into_iter().collect();
+        let complete: Vec<u32> = simulation.complete_video().into_iter().collect();
         let record = &simulation.record;
         let delivered: Vec<u32> = record.frames.iter().map(|frame| frame.number).collect();
-        assert_eq!(delivered, whole, "{dialect}");
+        assert_eq!(delivered, complete, "{dialect}");
         assert!(delivered.len() >= 30);
         for frame in &record.frames {
             let index = (frame.number as usize - 1) % 20;
@@ -408,10 +391,10 @@ fn a_camera_that_stops_mid_stream_leaves_what_came() {
 }
 
 #[test]
-fn a_camera_that_closes_mid_stream_says_so() {
+fn camera_closes_in_the_stream() {
     for dialect in EACH {
         let (client, camera) = Simulation::pair(dialect, clip(3, 20, 10), 3);
-        let mut simulation = Simulation::new(client, camera, 3, near);
+        let mut simulation = Simulation::new(client, camera, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);
         let now = simulation.now;
         simulation.camera.close(now);
@@ -420,13 +403,13 @@ fn a_camera_that_closes_mid_stream_says_so() {
         let phase = Phase::Stream;
         let error = simulation.record.error();
         assert_eq!(*error, Error::ClosedByCamera { phase }, "{dialect}");
-        assert_eq!(error.failure(), Failure::BrokeOff);
-        assert_eq!(reasons(&simulation), [LeaveReason::CameraClosed]);
+        assert_eq!(error.failure(), Failure::Interrupted);
+        assert_eq!(leave_reasons(&simulation), [LeaveReason::CameraClosed]);
     }
 }
 
 #[test]
-fn a_camera_with_a_last_frame_closes_after_it() {
+fn camera_closes_after_its_last_frame() {
     for dialect in EACH {
         let simulation = run(dialect, |_, _| {});
         let phase = Phase::Stream;
@@ -436,18 +419,21 @@ fn a_camera_with_a_last_frame_closes_after_it() {
             "{dialect}"
         );
         assert_eq!(simulation.record.frames.len(), 10);
-        assert_eq!(reasons(&simulation), [LeaveReason::Finished], "{dialect}");
+        assert_eq!(
+            leave_reasons(&simulation),
+            [LeaveReason::Finished],
+            "{dialect}"
+        );
         assert_eq!(simulation.camera.clients().count(), 0);
     }
 }
 
 #[test]
-fn a_client_may_close_at_any_time() {
+fn client_closes_in_each_phase() {
     for dialect in EACH {
         for phase in Phase::ALL {
-            let mut script = until(phase, dialect);
-            script.client.close(script.now);
-            script.settle();
+            let mut script = CameraScript::in_phase(dialect, phase);
+            script.with(|client, now| client.close(now));
             let ends = script
                 .events
                 .iter()
@@ -455,50 +441,34 @@ fn a_client_may_close_at_any_time() {
             assert_eq!(ends.count(), 1, "{dialect} {phase}");
             assert!(matches!(script.events.last(), Some(Event::Ended(_))));
             script.advance(60 * SECOND);
-            script.client.close(script.now);
-            assert!(
-                !script.settle(),
-                "{dialect} {phase}: said something after the end"
-            );
+            script.peer.close(script.now);
+            assert!(!script.settle(), "{dialect} {phase}: output after the end");
         }
     }
 }
 
 #[test]
-fn a_client_that_vanishes_is_forgotten() {
+fn camera_removes_a_silent_client() {
     for dialect in EACH {
         let (client, camera) = Simulation::pair(dialect, clip(3, 20, 10), 3);
-        let mut simulation = Simulation::new(client, camera, 3, near);
+        let mut simulation = Simulation::new(client, camera, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);
         assert_eq!(simulation.camera.clients().count(), 1);
-        // From here on only the camera's time goes on.
+        // From here on, only the camera runs.
         let mut now = simulation.now;
         let end = now + 11 * SECOND;
         while now < end {
             now += Duration::from_millis(10);
             simulation.camera.handle_timeout(now);
-            while !matches!(
-                simulation.camera.poll_output(),
-                tutk_session::Output::Timeout(_)
-            ) {}
+            simulation.camera.drain();
         }
         assert_eq!(simulation.camera.clients().count(), 0, "{dialect}");
     }
 }
 
 #[test]
-fn a_k10003_that_fits_into_no_packet_is_found_out_at_once() {
-    let script = Scripted::new(&Dialect::TRANSCODE);
-    let epoch = tutk_session::Epoch {
-        instant: script.start,
-        unix: Duration::ZERO,
-    };
-    let make = |model: String| {
-        let (_, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(1, 1, 1), 1);
-        camera.model = Some(model);
-        let rng = Box::new(<rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(1));
-        tutk_simulator::Simulator::new(camera, testkit::session::camera_address(), rng, epoch)
-    };
+fn k10003_that_is_too_long_is_an_error_at_construction() {
+    let make = |model: String| simulator(|camera| camera.model = Some(model));
     assert!(make("WYZE_CAKP2JFUS".into()).is_ok());
     let error = make("M".repeat(2000)).unwrap_err();
     assert!(
@@ -511,7 +481,7 @@ fn a_k10003_that_fits_into_no_packet_is_found_out_at_once() {
 }
 
 #[test]
-fn the_model_stands_in_k10003() {
+fn k10003_contains_the_model() {
     let simulation = run(&Dialect::TRANSCODE, |_, camera| {
         camera.model = Some("HL_CAM4".into());
     });

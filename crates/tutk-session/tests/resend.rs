@@ -1,4 +1,4 @@
-//! Resend mode: what is lost is asked for again, and sent again.
+//! Resend mode: lost slices are requested and retransmitted.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
-use testkit::session::scripted::Scripted;
-use testkit::session::{Simulation, clip, sound};
+use testkit::session::script::CameraScript;
+use testkit::session::{Simulation, clip, clip_audio};
 use tutk_session::av_login::LoginPacket;
 use tutk_session::tutk_frame::{AvStamp, LinkClock, Probe};
 use tutk_session::video_reassembly::ResendConfig;
@@ -24,12 +24,12 @@ const WITH_RESEND: [&Dialect; 2] = [&Dialect::TRANSCODE, &Dialect::CC51];
 fn pair(dialect: &'static Dialect, seed: u64) -> (ClientConfig, SimulatorConfig) {
     let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, 20, 10), seed);
     client.resend = ResendPolicy::On;
-    camera.audio = Some(sound(seed, 17));
+    camera.audio = Some(clip_audio(seed, 17));
     camera.frames = Some(200);
     (client, camera)
 }
 
-/// A round trip of 20 ms, each way as lossy as that.
+/// A round trip of 20 ms, with this loss in each direction.
 fn lossy(loss: f32) -> impl Fn(NetemConfig) -> NetemConfig {
     move |net| {
         let loss = RandomLoss::new(Probability::new(loss));
@@ -37,25 +37,25 @@ fn lossy(loss: f32) -> impl Fn(NetemConfig) -> NetemConfig {
     }
 }
 
-/// Everything that was sent came, and nothing else.
-fn check(simulation: &Simulation, pictures: usize, sounds: usize, seed: u64) {
+/// Checks number and contents of the delivered frames.
+fn check(simulation: &Simulation, video: usize, audio: usize, seed: u64) {
     let clip = clip(seed, 20, 10);
-    let sound = sound(seed, 17);
+    let audio_clip = clip_audio(seed, 17);
     let record = &simulation.record;
-    assert_eq!(record.video().len(), pictures, "{seed}: {:?}", record.lost);
-    assert_eq!(record.audio().len(), sounds, "{seed}: {:?}", record.lost);
+    assert_eq!(record.video().len(), video, "{seed}: {:?}", record.lost);
+    assert_eq!(record.audio().len(), audio, "{seed}: {:?}", record.lost);
     for frame in record.video() {
         let at = (frame.number as usize - 1) % 20;
         assert_eq!(frame.data, clip.frames()[at].data, "{seed}");
     }
     for frame in record.audio() {
         let at = (frame.number as usize - 1) % 17;
-        assert_eq!(frame.data, sound.frames()[at], "{seed}");
+        assert_eq!(frame.data, audio_clip.frames()[at], "{seed}");
     }
 }
 
 #[test]
-fn what_is_lost_comes_all_the_same() {
+fn lost_slices_are_recovered() {
     for dialect in WITH_RESEND {
         for seed in 0..10 {
             for parity in [true, false] {
@@ -67,12 +67,11 @@ fn what_is_lost_comes_all_the_same() {
                 camera.resend = Some(group);
                 let mut simulation = Simulation::new(client, camera, seed, lossy(0.03));
                 simulation.run(5 * SECOND);
-                // 20 pictures and their sound a second, with all headers.
+                // Video and audio with all headers.
                 let rate = simulation.client.stats().receive_rate;
                 assert!((50_000..400_000).contains(&rate), "{rate}");
                 simulation.run(25 * SECOND);
-                // 200 pictures are 10 s. The last ones have nothing behind them that shows their
-                // loss.
+                // 200 video frames are 10 s. The loss of the last frame may not be noticed.
                 let [first, resent, with_parity] = simulation.record.sent;
                 assert!(
                     first > 1_000 && (parity || resent > 10),
@@ -98,29 +97,29 @@ fn what_is_lost_comes_all_the_same() {
 }
 
 #[test]
-fn it_is_asked_for_by_policy() {
-    for (policy, model, asks) in [
+fn policy_and_model_decide_whether_it_is_requested() {
+    for (policy, model, requested) in [
         (ResendPolicy::Auto, None, false),
         (ResendPolicy::Auto, Some("HL_CAM4"), false),
         (ResendPolicy::Auto, Some("HL_BC"), true),
         (ResendPolicy::On, None, true),
         (ResendPolicy::Off, Some("HL_BC"), false),
     ] {
-        let mut script = Scripted::with(&Dialect::TRANSCODE, |config| {
+        let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
             config.resend = policy;
             config.model = model.map(str::to_owned);
         });
         script.connect();
         let packets = script.take_packets();
         let login = LoginPacket::parse(&packets[0]).unwrap();
-        assert_eq!(login.resend, asks, "{policy:?} {model:?}");
-        assert_eq!(packets[0][538], u8::from(asks));
+        assert_eq!(login.resend, requested, "{policy:?} {model:?}");
+        assert_eq!(packets[0][538], u8::from(requested));
     }
 }
 
-/// The summary's slices have no counters: its flag is set as its table has it, and changes nothing.
+/// In `summary`, the login always requests resend mode, but slices have no counters.
 #[test]
-fn in_the_summary_nothing_can_be_asked_for() {
+fn summary_does_not_retransmit() {
     let (client, camera) = pair(&Dialect::SUMMARY, 1);
     let mut simulation = Simulation::new(client, camera, 1, |net| net.latency(MS(2)));
     simulation.run(30 * SECOND);
@@ -129,7 +128,7 @@ fn in_the_summary_nothing_can_be_asked_for() {
 }
 
 #[test]
-fn a_camera_that_sends_plain_media_all_the_same_is_taken_at_its_word() {
+fn plain_media_is_accepted_in_resend_mode() {
     let (client, mut camera) = pair(&Dialect::TRANSCODE, 2);
     camera.resend = None;
     let mut simulation = Simulation::new(client, camera, 2, |net| net.latency(MS(2)));
@@ -142,29 +141,24 @@ fn a_camera_that_sends_plain_media_all_the_same_is_taken_at_its_word() {
     );
 }
 
-/// A camera that was asked for resend mode, lets us in, and sends nothing: the session is begun
-/// anew without it.
 #[test]
-fn a_camera_that_stalls_is_asked_for_plain_media() {
-    let mut script = Scripted::with(&Dialect::TRANSCODE, |config| {
+fn session_restarts_without_resend_mode_if_there_is_no_media() {
+    let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
         config.resend = ResendPolicy::On;
     });
-    script.let_in();
+    script.authenticate();
     script.take_packets();
-    let session = script.session();
+    let session = script.session;
     script.advance(MS(2_900));
-    assert_eq!(script.client.stats().restarts, 0);
+    assert_eq!(script.peer.stats().restarts, 0);
     script.advance(MS(200));
-    assert_eq!(script.client.stats().restarts, 1);
-    // It asks for another session, and no longer for resend mode.
-    script.datagrams.drain(..script.datagrams.len() - 2);
-    let other = script.session();
-    assert_ne!(other, session);
+    assert_eq!(script.peer.stats().restarts, 1);
+    assert_ne!(script.session, session);
     script.answer_session();
     let packets = script.take_packets();
     let login = LoginPacket::parse(packets.last().unwrap()).unwrap();
     assert!(!login.resend);
-    // Each phase is told once, and each deadline holds: without a frame it is over.
+    // Each phase is reported once, and the deadline of the last one applies.
     let phases = script.events.iter().filter_map(|event| match event {
         tutk_session::Event::Phase(report) => Some(report.phase),
         _ => None,
@@ -176,32 +170,29 @@ fn a_camera_that_stalls_is_asked_for_plain_media() {
     assert_eq!(*script.error(), Error::Silent { phase, waited });
 }
 
-/// Media stops when probes are not answered, and goes on when they are: here their answers are
-/// lost.
 #[test]
-fn the_camera_stops_without_answers_to_its_probes() {
+fn camera_pauses_media_while_probes_are_not_answered() {
     let (mut client, mut camera) = pair(&Dialect::TRANSCODE, 3);
     client.deadlines.stream = 60 * SECOND;
     camera.frames = None;
     camera.idle = 60 * SECOND;
     let mut simulation = Simulation::new(client, camera, 3, |net| net.latency(MS(2)));
     simulation.run(2 * SECOND);
-    simulation.client_gone = true;
+    simulation.uplink_down = true;
     simulation.run(20 * SECOND);
-    let silent = simulation.record.frames.len();
-    // 2 s, and 5 s more in which the camera waits for an answer, a second late at most.
-    let pictures = simulation.record.video().len();
-    assert!((20 * 6..=20 * 9).contains(&pictures), "{pictures}");
-    simulation.client_gone = false;
+    let frames = simulation.record.frames.len();
+    // 2 s, and 5 to 6 s until the camera notices.
+    let video = simulation.record.video().len();
+    assert!((20 * 6..=20 * 9).contains(&video), "{video}");
+    simulation.uplink_down = false;
     simulation.run(3 * SECOND);
-    assert!(simulation.record.frames.len() > silent + 100);
+    assert!(simulation.record.frames.len() > frames + 100);
 }
 
-/// Probes are answered whether they come alone or in media.
 #[test]
-fn the_round_trip_is_what_the_camera_says() {
-    let mut script = Scripted::new(&Dialect::TRANSCODE);
-    script.let_in();
+fn round_trip_is_taken_from_probes() {
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
+    script.authenticate();
     for round_trip in [0, 40, 40] {
         let clock = LinkClock {
             clock: 7,
@@ -209,7 +200,7 @@ fn the_round_trip_is_what_the_camera_says() {
             word: 0,
         };
         let stamp = AvStamp::default();
-        script.packet(|out| Probe { stamp, clock }.write(out));
+        script.send_packet(|out| Probe { stamp, clock }.write(out));
     }
-    assert_eq!(script.client.stats().round_trip, Some(MS(40)));
+    assert_eq!(script.peer.stats().round_trip, Some(MS(40)));
 }

@@ -1,5 +1,4 @@
-//! How long a whole frame waits for an older one: as long as what is missing may come, and no
-//! longer.
+//! How long a complete frame waits for an older incomplete one.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,32 +7,32 @@
 
 use std::time::Duration;
 
-use testkit::session::scripted::Scripted;
+use testkit::session::script::CameraScript;
 use tutk_session::tutk_frame::{FrameNumbers, LinkClock, MediaLayout, Probe, ResendRequest};
 use tutk_session::video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind, ResendPolicy};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(100);
+/// Longer than any test takes.
+const NO_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// A camera that was let in, and cuts frames.
+/// A scripted camera that sends slices.
 struct Streaming {
-    script: Scripted,
+    script: CameraScript,
     slicer: Slicer,
 }
 
 impl Streaming {
-    fn new(resend: bool, patience: Duration) -> Self {
-        let mut script = Scripted::with(&Dialect::TRANSCODE, |config| {
-            config.patience = patience;
+    fn new(resend: bool, reorder_timeout: Duration) -> Self {
+        let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
+            config.reorder_timeout = reorder_timeout;
             config.resend = match resend {
                 true => ResendPolicy::On,
                 false => ResendPolicy::Off,
             };
         });
-        script.let_in();
+        script.authenticate();
         script.take_packets();
         let mut config = SlicerConfig::new(MediaLayout::Slice);
         config.slice_bytes = 100;
@@ -45,8 +44,8 @@ impl Streaming {
         Self { script, slicer }
     }
 
-    /// The packets of a frame of so many slices.
-    fn cut(&mut self, kind: MediaKind, slices: usize) -> Vec<Vec<u8>> {
+    /// Returns the packets of the next frame.
+    fn slice(&mut self, kind: MediaKind, slices: usize) -> Vec<Vec<u8>> {
         let info = FrameInfo {
             codec: Codec::H264,
             flags: 0,
@@ -79,11 +78,11 @@ impl Streaming {
 
     fn send(&mut self, packets: &[Vec<u8>]) {
         for packet in packets {
-            self.script.packet(|out| out.extend_from_slice(packet));
+            self.script.send_packet(|out| out.extend_from_slice(packet));
         }
     }
 
-    /// Frames of video and of sound that came out, by number.
+    /// The numbers of the delivered video or audio frames.
     fn frames(&self, video: bool) -> Vec<u32> {
         let frames = self.script.events.iter().filter_map(|event| match event {
             Event::Frame(frame) if frame.kind.is_video() == video => Some(frame.number),
@@ -92,7 +91,7 @@ impl Streaming {
         frames.collect()
     }
 
-    /// What the client asks for, since it was asked last.
+    /// The slices that the client requested since the last call.
     fn requests(&mut self) -> Vec<u16> {
         let packets = self.script.take_packets();
         let requests = packets
@@ -104,73 +103,70 @@ impl Streaming {
     }
 }
 
-/// Each slice takes a DTLS record, and one that is 64 behind the newest is dropped: it makes no
-/// sense to wait for it.
+/// Each slice is a DTLS record, and a record 64 behind the newest is dropped.
 #[test]
-fn plain_media_waits_no_longer_than_dtls_lets_a_packet_be_late() {
-    for comes_at_last in [false, true] {
-        let mut camera = Streaming::new(false, LONG);
-        let mut first = camera.cut(MediaKind::Key, 3);
+fn plain_media_waits_only_within_the_dtls_replay_window() {
+    for arrives in [false, true] {
+        let mut camera = Streaming::new(false, NO_TIMEOUT);
+        let mut first = camera.slice(MediaKind::Key, 3);
         let late = first.pop().unwrap();
         camera.send(&first);
-        let second = camera.cut(MediaKind::Delta, 1);
-        let sound = camera.cut(MediaKind::Audio, 1);
-        let third = camera.cut(MediaKind::Delta, 100);
+        let second = camera.slice(MediaKind::Delta, 1);
+        let audio = camera.slice(MediaKind::Audio, 1);
+        let third = camera.slice(MediaKind::Delta, 100);
         camera.send(&second);
-        camera.send(&sound);
-        // Two after it have come. With the 63rd it may still come, if it is next.
+        camera.send(&audio);
+        // Two newer slices have arrived. The missing one can be at most 63 behind.
         camera.send(&third[..61]);
         assert_eq!(camera.frames(true), [0; 0]);
-        assert_eq!(camera.frames(false), [1], "sound does not wait for video");
-        if comes_at_last {
+        assert_eq!(camera.frames(false), [1], "audio does not wait for video");
+        if arrives {
             camera.send(&[late]);
             assert_eq!(camera.frames(true), [1, 2]);
         } else {
             camera.send(&third[61..62]);
             assert_eq!(camera.frames(true), [2]);
             camera.send(&[late]);
-            assert_eq!(camera.script.client.stats().media.late, 1);
+            assert_eq!(camera.script.peer.stats().media.late, 1);
             assert_eq!(camera.frames(true), [2]);
         }
     }
 }
 
-/// However many newer frames are whole: what was asked for comes.
 #[test]
-fn in_resend_mode_frames_wait_for_what_was_asked_for() {
+fn resend_mode_waits_for_requested_slices() {
     let mut camera = Streaming::new(true, MS(300));
-    let mut first = camera.cut(MediaKind::Key, 10);
+    let mut first = camera.slice(MediaKind::Key, 10);
     first.remove(4);
     camera.send(&first);
     for _ in 0..8 {
-        let frame = camera.cut(MediaKind::Delta, 2);
+        let frame = camera.slice(MediaKind::Delta, 2);
         camera.send(&frame);
         camera.script.advance(MS(20));
     }
-    let asked = camera.requests();
+    let requested = camera.requests();
     assert!(
-        !asked.is_empty() && asked.iter().all(|counter| *counter == 4),
-        "{asked:?}"
+        !requested.is_empty() && requested.iter().all(|counter| *counter == 4),
+        "{requested:?}"
     );
     assert_eq!(camera.frames(true), [0; 0]);
-    assert_eq!(camera.script.client.stats().tracker.abandoned, 0);
-    assert!(camera.script.client.stats().held > 1_000);
+    assert_eq!(camera.script.peer.stats().tracker.abandoned, 0);
+    assert!(camera.script.peer.stats().memory_usage > 1_000);
 
-    let mut again = Vec::new();
+    let mut repair = Vec::new();
     camera.slicer.handle_request(4, [4]);
     camera
         .slicer
-        .write_repair(LinkClock::default(), &mut again)
+        .write_repair(LinkClock::default(), &mut repair)
         .unwrap();
-    camera.send(&[again]);
+    camera.send(&[repair]);
     assert!(camera.frames(true).into_iter().eq(1..=9));
 }
 
-/// A slice that never comes is given up after so many requests, and the frames behind it go at
-/// once.
+/// After the last request, a missing slice is given up and the waiting frames are delivered.
 #[test]
-fn in_resend_mode_frames_wait_no_longer_than_is_asked() {
-    let mut camera = Streaming::new(true, LONG);
+fn resend_mode_gives_up_after_the_last_request() {
+    let mut camera = Streaming::new(true, NO_TIMEOUT);
     let clock = LinkClock {
         round_trip: 10,
         ..LinkClock::default()
@@ -179,36 +175,35 @@ fn in_resend_mode_frames_wait_no_longer_than_is_asked() {
         let stamp = camera.script.stamp();
         camera
             .script
-            .packet(|out| Probe { stamp, clock }.write(out));
+            .send_packet(|out| Probe { stamp, clock }.write(out));
     }
-    let mut first = camera.cut(MediaKind::Key, 10);
+    let mut first = camera.slice(MediaKind::Key, 10);
     first.remove(4);
     camera.send(&first);
-    let mut asked = 0;
-    while camera.script.client.stats().tracker.abandoned == 0 {
+    let mut requested = 0;
+    while camera.script.peer.stats().tracker.abandoned == 0 {
         assert_eq!(camera.frames(true), [0; 0]);
-        // Small frames, so that there is never more than a moment without any.
-        let frame = camera.cut(MediaKind::Delta, 1);
+        // Frames at short intervals, so that the client does not assume an outage.
+        let frame = camera.slice(MediaKind::Delta, 1);
         camera.send(&frame);
-        asked += camera.requests().len();
+        requested += camera.requests().len();
         assert!(camera.script.elapsed() < MS(5_000));
         for _ in 0..10 {
-            let sound = camera.cut(MediaKind::Audio, 1);
-            camera.send(&sound);
+            let audio = camera.slice(MediaKind::Audio, 1);
+            camera.send(&audio);
             camera.script.advance(MS(5));
         }
     }
-    assert!(asked >= 4, "{asked}");
+    assert!(requested >= 4, "{requested}");
     let frames = camera.frames(true);
     assert!(frames[0] == 2 && frames.len() > 4, "{frames:?}");
     assert!(camera.frames(false).len() > 50);
 }
 
-/// The end of a frame, after which nothing comes.
 #[test]
-fn in_resend_mode_the_end_of_a_frame_is_asked_for() {
+fn resend_mode_requests_the_end_of_the_last_frame() {
     let mut camera = Streaming::new(true, MS(300));
-    let first = camera.cut(MediaKind::Key, 5);
+    let first = camera.slice(MediaKind::Key, 5);
     camera.send(&first[..3]);
     camera.script.advance(MS(15));
     assert_eq!(camera.requests(), [0; 0]);

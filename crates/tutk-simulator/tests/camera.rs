@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use testkit::session::raw::{Raw, SESSION};
+use testkit::session::script::{ClientScript, REQUESTED};
 use testkit::session::{clip, credentials};
 use tutk_session::Dialect;
 use tutk_session::av_login::LoginAnswer;
@@ -19,8 +19,8 @@ use tutk_simulator::{ClientId, LeaveReason, SimulatorConfig, SimulatorEvent};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-fn raw(dialect: &'static Dialect) -> Raw {
-    Raw::new(
+fn script(dialect: &'static Dialect) -> ClientScript {
+    ClientScript::new(
         dialect,
         SimulatorConfig::new(credentials(), clip(1, 20, 10)),
     )
@@ -38,28 +38,28 @@ fn k10000() -> Vec<u8> {
 }
 
 /// Requests the challenge and returns the response to it.
-fn k10002(raw: &mut Raw) -> ConnectAuth {
-    raw.ioctl(0, &k10000());
-    let sent = raw.take_hl();
+fn k10002(script: &mut ClientScript) -> ConnectAuth {
+    script.send_ioctl(0, &k10000());
+    let sent = script.take_hl();
     let message = HlMessage::parse(&sent[0]).unwrap();
     let Challenge { status, challenge } = ConnectRequest::answer_from_message(&message).unwrap();
     let enr = &credentials().enr;
     ConnectAuth {
-        response: challenge_response(raw.dialect.challenge, status, challenge, enr).unwrap(),
+        response: challenge_response(script.dialect.challenge, status, challenge, enr).unwrap(),
         id: [0; 4],
         video: true,
         audio: false,
     }
 }
 
-fn result(raw: &mut Raw) -> Option<ConnectResult> {
-    let sent = raw.take_hl();
+fn result(script: &mut ClientScript) -> Option<ConnectResult> {
+    let sent = script.take_hl();
     let message = HlMessage::parse(sent.first()?).unwrap();
     Some(ConnectAuth::answer_from_message(&message).unwrap())
 }
 
-fn reason(raw: &Raw) -> Option<&LeaveReason> {
-    raw.events.iter().find_map(|event| match event {
+fn reason(script: &ClientScript) -> Option<&LeaveReason> {
+    script.events.iter().find_map(|event| match event {
         SimulatorEvent::Left { reason, .. } => Some(reason),
         _ => None,
     })
@@ -68,45 +68,45 @@ fn reason(raw: &Raw) -> Option<&LeaveReason> {
 #[test]
 fn correct_login_and_response_start_the_stream() {
     for dialect in Dialect::ALL {
-        let mut raw = raw(dialect);
-        raw.arrive();
-        let answer = LoginAnswer::parse(&raw.packets[0].1).unwrap();
+        let mut script = script(dialect);
+        script.log_in();
+        let answer = LoginAnswer::parse(&script.packets[0].1).unwrap();
         assert!(answer.status.is_success(), "{dialect}");
-        let auth = k10002(&mut raw);
-        raw.heartbeat(2);
-        raw.ioctl(1, &hl((&auth).into()));
-        assert!(result(&mut raw).unwrap().is_success(), "{dialect}");
-        raw.advance(MS(100));
-        assert!(!raw.packets.is_empty(), "{dialect}: no media");
+        let auth = k10002(&mut script);
+        script.send_heartbeat(2);
+        script.send_ioctl(1, &hl((&auth).into()));
+        assert!(result(&mut script).unwrap().is_success(), "{dialect}");
+        script.advance(MS(100));
+        assert!(!script.packets.is_empty(), "{dialect}: no media");
     }
 }
 
 #[test]
 fn wrong_password_is_refused() {
     for dialect in Dialect::ALL {
-        let mut raw = raw(dialect);
-        raw.connect();
-        raw.log_in(b"wrong");
-        let answer = LoginAnswer::parse(&raw.packets[0].1).unwrap();
+        let mut script = script(dialect);
+        script.connect();
+        script.log_in_with(b"wrong");
+        let answer = LoginAnswer::parse(&script.packets[0].1).unwrap();
         assert!(!answer.status.is_success(), "{dialect}");
-        assert_eq!(reason(&raw), Some(&LeaveReason::Refused), "{dialect}");
-        assert!(raw.closed, "{dialect}: close_notify");
-        assert_eq!(raw.camera.clients().count(), 0);
+        assert_eq!(reason(&script), Some(&LeaveReason::Refused), "{dialect}");
+        assert!(script.closed, "{dialect}: close_notify");
+        assert_eq!(script.peer.clients().count(), 0);
     }
 }
 
 #[test]
 fn wrong_response_is_refused() {
     for dialect in Dialect::ALL {
-        let mut raw = raw(dialect);
-        raw.arrive();
-        let mut auth = k10002(&mut raw);
+        let mut script = script(dialect);
+        script.log_in();
+        let mut auth = k10002(&mut script);
         auth.response[0] ^= 1;
-        raw.heartbeat(2);
-        raw.ioctl(1, &hl((&auth).into()));
-        assert!(!result(&mut raw).unwrap().is_success(), "{dialect}");
-        assert_eq!(reason(&raw), Some(&LeaveReason::Refused), "{dialect}");
-        assert!(raw.closed, "{dialect}");
+        script.send_heartbeat(2);
+        script.send_ioctl(1, &hl((&auth).into()));
+        assert!(!result(&mut script).unwrap().is_success(), "{dialect}");
+        assert_eq!(reason(&script), Some(&LeaveReason::Refused), "{dialect}");
+        assert!(script.closed, "{dialect}");
     }
 }
 
@@ -114,65 +114,66 @@ fn wrong_response_is_refused() {
 #[test]
 fn k10002_needs_its_index_and_an_acknowledgement() {
     for dialect in Dialect::ALL {
-        let mut raw = raw(dialect);
-        raw.arrive();
-        let auth = hl((&k10002(&mut raw)).into());
-        raw.ioctl(1, &auth);
-        assert!(result(&mut raw).is_none(), "{dialect}: not acknowledged");
-        raw.heartbeat(1);
-        raw.ioctl(1, &auth);
+        let mut script = script(dialect);
+        script.log_in();
+        let auth = hl((&k10002(&mut script)).into());
+        script.send_ioctl(1, &auth);
+        assert!(result(&mut script).is_none(), "{dialect}: not acknowledged");
+        script.send_heartbeat(1);
+        script.send_ioctl(1, &auth);
         let count_1_suffices = dialect.name != "summary";
         assert_eq!(
-            result(&mut raw).is_some(),
+            result(&mut script).is_some(),
             count_1_suffices,
             "{dialect}: count 1"
         );
-        raw.heartbeat(2);
-        raw.ioctl(0, &auth);
-        assert!(result(&mut raw).is_none(), "{dialect}: index 0");
-        raw.ioctl(1, &auth);
-        assert!(result(&mut raw).unwrap().is_success(), "{dialect}");
+        script.send_heartbeat(2);
+        script.send_ioctl(0, &auth);
+        assert!(result(&mut script).is_none(), "{dialect}: index 0");
+        script.send_ioctl(1, &auth);
+        assert!(result(&mut script).unwrap().is_success(), "{dialect}");
     }
 }
 
 #[test]
 fn commands_before_the_login_are_ignored() {
     for dialect in Dialect::ALL {
-        let mut raw = raw(dialect);
-        raw.connect();
-        raw.ioctl(0, &k10000());
-        raw.heartbeat(2);
-        raw.advance(MS(500));
-        assert!(raw.packets.is_empty(), "{dialect}");
+        let mut script = script(dialect);
+        script.connect();
+        script.send_ioctl(0, &k10000());
+        script.send_heartbeat(2);
+        script.advance(MS(500));
+        assert!(script.packets.is_empty(), "{dialect}");
     }
 }
 
 #[test]
 fn sends_probes_and_keepalives_every_second() {
     for dialect in Dialect::ALL {
-        let mut raw = raw(dialect);
-        raw.arrive();
-        raw.packets.clear();
-        raw.datagrams.clear();
-        raw.advance(MS(3500));
-        let times: Vec<_> = raw.packets.iter().map(|(at, _)| at.as_millis()).collect();
-        let outside: Vec<_> = raw.datagrams.iter().map(|(at, _)| at.as_millis()).collect();
+        let mut script = script(dialect);
+        script.log_in();
+        script.packets.clear();
+        script.datagrams.clear();
+        script.advance(MS(3500));
+        let times: Vec<_> = script.packets.iter().map(|(at, _)| at.as_millis()).collect();
+        let outside = script.control_datagrams();
+        let outside: Vec<_> = outside.iter().map(|sent| sent.at.as_millis()).collect();
         if dialect.name == "summary" {
             assert!(times.is_empty() && outside.is_empty());
             continue;
         }
         assert_eq!(times, [1000, 2000, 3000]);
         assert_eq!(outside, [1000, 2000, 3000]);
-        for (_, packet) in &raw.packets {
+        for (_, packet) in &script.packets {
             assert_eq!((packet.len(), &packet[..2]), (16, &[0x0a, 8][..]));
         }
-        for (_, keepalive) in &raw.datagrams {
+        for sent in script.control_datagrams() {
             if dialect.name == "cc51" {
                 continue;
             }
             let head = [4, 2, 0x1a, 0x0a, 8, 0, 0, 0, 0x28, 4, 0x12, 0];
-            assert_eq!((keepalive.len(), &keepalive[..12]), (24, &head[..]));
-            assert_eq!(keepalive[16..], SESSION.0);
+            assert_eq!((sent.bytes.len(), &sent.bytes[..12]), (24, &head[..]));
+            assert_eq!(sent.bytes[16..], REQUESTED.0);
         }
     }
 }
@@ -180,15 +181,15 @@ fn sends_probes_and_keepalives_every_second() {
 /// The flags of media packets: docs/protocol.md, section 15.
 #[test]
 fn media_packets_have_the_flags_of_their_slices() {
-    let mut raw = raw(&Dialect::TRANSCODE);
-    raw.arrive();
-    let auth = k10002(&mut raw);
-    raw.heartbeat(1);
-    raw.ioctl(1, &hl((&auth).into()));
-    raw.advance(MS(900));
+    let mut script = script(&Dialect::TRANSCODE);
+    script.log_in();
+    let auth = k10002(&mut script);
+    script.send_heartbeat(1);
+    script.send_ioctl(1, &hl((&auth).into()));
+    script.advance(MS(900));
     let mut counters = Vec::new();
     let mut kinds = Vec::new();
-    for (_, packet) in &raw.packets {
+    for (_, packet) in &script.packets {
         let (header, rest) = AvHeader::parse(packet).unwrap();
         let AvKind::Media(kind) = header.kind(Dialect::TRANSCODE.media) else {
             continue;
@@ -220,15 +221,15 @@ fn session_requests_do_not_evict_a_client_in_the_handshake() {
     for dialect in Dialect::ALL {
         let mut config = SimulatorConfig::new(credentials(), clip(1, 20, 10));
         config.max_clients = 3;
-        let mut raw = Raw::new(dialect, config);
-        raw.hello();
+        let mut script = ClientScript::new(dialect, config);
+        script.send_hello();
         for number in 0..50_u8 {
-            raw.advance(MS(1));
-            raw.ask(SessionId([number; 8]));
+            script.advance(MS(1));
+            script.request_session(SessionId([number; 8]));
         }
-        assert_eq!(raw.camera.clients().count(), 3, "{dialect}");
-        let session = raw.session;
+        assert_eq!(script.peer.clients().count(), 3, "{dialect}");
+        let session = script.session;
         let ours = |client: ClientId| client.session == session;
-        assert!(raw.camera.clients().any(ours), "{dialect}");
+        assert!(script.peer.clients().any(ours), "{dialect}");
     }
 }

@@ -1,12 +1,12 @@
-//! Packets as the documents' tables have them, and what a script has seen.
+//! Expected packets as tables of bytes, and the packets in a [`CameraScript`].
 
 use std::time::Duration;
 
 use tutk_session::tutk_frame::{AvHeader, AvKind, Heartbeat};
 
-use super::scripted::Scripted;
+use super::script::CameraScript;
 
-/// Zeros with pieces put in: a table of a document, written down.
+/// Zeros with the given pieces at their offsets.
 pub fn table(len: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0; len];
     for (at, piece) in pieces {
@@ -15,32 +15,26 @@ pub fn table(len: usize, pieces: &[(usize, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-pub fn kinds(script: &Scripted) -> Vec<(Duration, AvKind)> {
-    script
-        .packets
-        .iter()
-        .map(|(at, packet)| {
-            let (header, _) = AvHeader::parse(packet).unwrap();
-            (*at, header.kind(script.dialect.media))
-        })
-        .collect()
+pub fn kinds(script: &CameraScript) -> Vec<(Duration, AvKind)> {
+    let kind = |(at, packet): &(Duration, Vec<u8>)| {
+        let (header, _) = AvHeader::parse(packet).unwrap();
+        (*at, header.kind(script.dialect.media))
+    };
+    script.packets.iter().map(kind).collect()
 }
 
 /// The times of the packets of one kind, in milliseconds.
-pub fn times(script: &Scripted, kind: AvKind) -> Vec<u128> {
-    let of = |(at, this): (Duration, AvKind)| (this == kind).then_some(at.as_millis());
-    kinds(script).into_iter().filter_map(of).collect()
+pub fn times(script: &CameraScript, kind: AvKind) -> Vec<u128> {
+    let of_kind = |(at, this): (Duration, AvKind)| (this == kind).then_some(at.as_millis());
+    kinds(script).into_iter().filter_map(of_kind).collect()
 }
 
-pub fn heartbeats(script: &Scripted) -> Vec<Heartbeat> {
-    script
-        .packets
-        .iter()
-        .filter_map(|(_, packet)| Heartbeat::parse(packet).ok())
-        .collect()
+pub fn heartbeats(script: &CameraScript) -> Vec<Heartbeat> {
+    let heartbeat = |(_, packet): &(Duration, Vec<u8>)| Heartbeat::parse(packet).ok();
+    script.packets.iter().filter_map(heartbeat).collect()
 }
 
-/// An IOCTL to the camera, as summary.md's table and wire.md section 9 have it.
+/// An IOCTL to the camera (docs/protocol.md, section "IOCTL to the camera").
 pub fn ioctl(version: u8, counter: u8, index: u8, hl: &[u8]) -> Vec<u8> {
     let size = u32::try_from(hl.len() + 4).unwrap().to_le_bytes();
     table(
@@ -56,6 +50,7 @@ pub fn ioctl(version: u8, counter: u8, index: u8, hl: &[u8]) -> Vec<u8> {
     )
 }
 
+/// An HL message (docs/protocol.md, section "The HL message").
 pub fn hl(code: u16, payload: &[u8]) -> Vec<u8> {
     let code = code.to_le_bytes();
     let len = u16::try_from(payload.len()).unwrap().to_le_bytes();

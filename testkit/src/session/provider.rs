@@ -1,5 +1,4 @@
-//! A crypto provider whose X25519 key shares come from a seed, so that a run can be repeated byte
-//! for byte. All else is the default provider's.
+//! A crypto provider with seeded X25519 key shares, so that a run can be repeated byte for byte.
 
 use std::sync::Mutex;
 
@@ -18,7 +17,7 @@ struct Exchange {
     public: [u8; 32],
 }
 
-/// The provider for one end of one run. It leaks a few bytes: providers live for ever.
+/// The provider for one side of one run. Leaks a few bytes, because a provider is `'static`.
 pub fn seeded(seed: u64) -> CryptoProvider {
     let group: &'static SeededX25519 = Box::leak(Box::new(SeededX25519(Mutex::new(
         StdRng::seed_from_u64(seed),
