@@ -1,7 +1,5 @@
-//! The whole receive path of a client, datagrams in and frames out, beside the same AEAD alone on
-//! the records that those datagrams carry.
-//!
-//! Rates are bytes of UDP payload a second, in all of them, so that they can be compared.
+//! The receive path of a client, from datagrams to frames, and for comparison only the AEAD on the
+//! same records. All rates are bytes of UDP payload per second.
 
 #![allow(
     missing_docs,
@@ -9,7 +7,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::disallowed_methods,
-    reason = "a benchmark, and what criterion's macros make"
+    reason = "a benchmark with code from criterion's macros"
 )]
 
 use std::hint::black_box;
@@ -27,16 +25,16 @@ use tutk_session::{
 };
 use tutk_simulator::{Clip, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent};
 
-/// One second at 1080p and 4 Mbit/s, as cameras spread it: a key frame and what follows from it.
+/// One second of 1080p at 4 Mbit/s: a key frame and delta frames.
 const FPS: u8 = 20;
 const KEY_FRAME: usize = 120_000;
 const DELTA_FRAME: usize = 20_000;
 
-/// Where both are: not read from text, which would be done, and measured, for each datagram.
+/// Constants, because parsing them for each datagram would be measured.
 const CAMERA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 32_761);
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 50_000);
 
-/// Bytes of a DTLS 1.2 record's header, and of the tag behind its ciphertext.
+/// The length of a DTLS 1.2 record header, and of the tag after the ciphertext.
 const RECORD_HEADER: usize = 13;
 const TAG: usize = 16;
 
@@ -65,9 +63,9 @@ fn clip() -> Clip {
     Clip::new(frames.collect::<Vec<_>>(), Codec::H264, FPS).unwrap()
 }
 
-/// A client that waits for its first slice, and a second of the datagrams that come to it then.
+/// A client in the stream phase, and one second of datagrams for it.
 ///
-/// Every record can be opened once, so that each round needs a pair of its own.
+/// Each iteration needs its own, because a record can be decrypted only once.
 struct Recording {
     client: Client,
     deadline: Instant,
@@ -91,7 +89,7 @@ impl Recording {
         let rng = Box::new(StdRng::seed_from_u64(2));
         let mut camera = Simulator::new(config, CAMERA, rng, epoch).unwrap();
 
-        // The camera's K10003 comes with its first slices: those are the recording's.
+        // The camera sends its first slices with K10003. They are part of the recording.
         let mut datagrams = Vec::new();
         while client.status() != Status::In(Phase::Stream) {
             let deadline = pump_client(&mut client, &mut camera, now);
@@ -109,7 +107,7 @@ impl Recording {
             }
         }
         let deadline = pump_client(&mut client, &mut camera, now);
-        // Until the last slice of the last frame is out.
+        // Until the last slice of the last frame is sent.
         let mut done = false;
         while !done {
             let deadline = loop {
@@ -136,8 +134,8 @@ impl Recording {
         }
     }
 
-    /// What a runtime does with them; the frames that came out. Not inlined, so that a profiler can
-    /// be told to look at this and not at the camera.
+    /// Passes the datagrams to the client as a runtime does, and returns the number of frames. Not
+    /// inlined, so that a profiler can separate it from the camera.
     #[inline(never)]
     fn play(&mut self) -> usize {
         let Self {
@@ -157,19 +155,21 @@ impl Recording {
         frames
     }
 
-    /// UDP payload, bytes.
+    /// Returns the bytes of UDP payload.
     fn bytes(&self) -> u64 {
         let bytes: usize = self.datagrams.iter().map(|(_, bytes)| bytes.len()).sum();
         bytes as u64
     }
 
-    /// The plaintext of each datagram's record, bytes.
+    /// Returns the plaintext length of each datagram's record.
     fn records(&self, dialect: &Dialect) -> Vec<usize> {
-        let around =
+        let overhead =
             dialect.wrapper().header_len() + dialect.wrapper().tag_len() + RECORD_HEADER + TAG;
         let lengths = self.datagrams.iter().map(|(_, bytes)| bytes.len());
-        // Keepalives carry none.
-        lengths.filter_map(|len| len.checked_sub(around)).collect()
+        // Keepalives have no record.
+        lengths
+            .filter_map(|len| len.checked_sub(overhead))
+            .collect()
     }
 }
 
@@ -232,7 +232,7 @@ fn nonce(number: usize) -> Nonce {
     Nonce(nonce)
 }
 
-/// Records as long as these, sealed.
+/// Encrypted records with these plaintext lengths.
 fn seal(cipher: &mut dyn Cipher, lengths: &[usize]) -> Vec<Buf> {
     let seal = |(number, &len)| {
         let mut record = Buf::new();

@@ -1,26 +1,31 @@
-//! A camera's video with the standard library's sockets: one thread, no runtime.
+//! Records a camera's video with the standard library's sockets, in one thread. Reconnects after a
+//! failure: the recording continues with the next key frame.
 //!
 //! ```sh
 //! cargo run -p tutk-session --example blocking -- 'wyze://HOST?uid=…&enr=…&mac=…' 100 out.h264
 //! ```
 //!
-//! Without a file the stream goes to standard output: `… 1000 | ffplay -`.
+//! Without a file, the stream goes to standard output: `… 1000 | ffplay -`.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "an example is a caller of the core: it owns the socket, the clocks and the file"
+    reason = "an example owns the socket, the clocks and the file"
 )]
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::net::{ToSocketAddrs as _, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
-use tutk_session::{CameraUrl, Client, ClientConfig, Epoch, Event, Output};
+use tutk_session::{
+    CameraUrl, ClientConfig, Epoch, Event, ReconnectPolicy, Supervisor, SupervisorConfig,
+    SupervisorEvent, SupervisorOutput,
+};
 
 const USAGE: &str = "usage: blocking 'wyze://HOST[:PORT]?uid=…&enr=…&mac=…' FRAMES [FILE]";
 
@@ -42,67 +47,101 @@ fn run() -> Result<(), Box<dyn Error>> {
         Some(path) => Box::new(File::create(path)?),
         None => Box::new(io::stdout().lock()),
     };
-    let camera = (url.host.as_str(), url.port)
-        .to_socket_addrs()?
-        .next()
-        .ok_or("the host has no address")?;
 
-    let socket = UdpSocket::bind(match camera.is_ipv4() {
-        true => "0.0.0.0:0",
-        false => "[::]:0",
-    })?;
-    let mut config = ClientConfig::new(camera, url.credentials);
-    config.media.audio = false;
-    let epoch = Epoch {
-        instant: Instant::now(),
-        unix: SystemTime::now().duration_since(UNIX_EPOCH)?,
-    };
+    // The host name is resolved before each attempt, so the address may change.
+    let mut policy = ReconnectPolicy::default();
+    policy.host = Some(url.host.clone());
+    let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, url.port));
+    let mut client = ClientConfig::for_url(unspecified, url);
+    client.media.audio = false;
+    let config = SupervisorConfig::new(client, policy);
     let rng = StdRng::try_from_rng(&mut SysRng)?;
-    let mut client = Client::new(config, Box::new(rng), epoch);
+    let mut supervisor = Supervisor::new(config, Box::new(rng), epoch()?);
 
+    let mut socket: Option<UdpSocket> = None;
     let mut buffer = vec![0; 65_536];
     loop {
-        // 1. Do what the client wants done, until it has nothing more to say.
-        let had_enough = frames_left == 0;
+        // 1. Handle all output.
+        let was_complete = frames_left == 0;
         let deadline = loop {
-            match client.poll_output() {
-                Output::Transmit(datagram) => {
-                    socket.send_to(datagram.payload, datagram.to)?;
+            match supervisor.poll_output() {
+                SupervisorOutput::Connect(connect) => {
+                    let host = connect.host.as_deref().unwrap_or_default();
+                    match open(host, connect.camera.port()) {
+                        Ok((opened, camera)) => {
+                            socket = Some(opened);
+                            supervisor.handle_connected(epoch()?, camera);
+                        }
+                        Err(error) => supervisor.handle_connect_failed(Instant::now(), error),
+                    }
                 }
-                Output::Event(Event::Frame(frame)) if frames_left > 0 => {
-                    output.write_all(&frame.data)?;
+                SupervisorOutput::CloseSocket => socket = None,
+                SupervisorOutput::Transmit(datagram) => {
+                    if let Some(socket) = &socket {
+                        // Errors are ignored: the network may be down, and UDP can lose datagrams.
+                        let _ = socket.send_to(datagram.payload, datagram.to);
+                    }
+                }
+                SupervisorOutput::Event(SupervisorEvent::Frame(frame)) if frames_left > 0 => {
+                    output.write_all(&frame.frame.data)?;
                     frames_left -= 1;
                 }
-                Output::Event(Event::Phase(report)) => {
+                SupervisorOutput::Event(SupervisorEvent::Session(Event::Phase(report))) => {
                     eprintln!("{}: {:.3} s", report.phase, report.took.as_secs_f32());
                 }
-                Output::Event(Event::Ended(result)) => {
+                SupervisorOutput::Event(SupervisorEvent::Disconnected(disconnect)) => {
+                    let next = disconnect.next.unwrap_or_default().as_secs_f32();
+                    eprintln!("{}; next attempt in {next:.1} s", disconnect.error);
+                }
+                SupervisorOutput::Event(SupervisorEvent::Ended(result)) => {
                     output.flush()?;
                     return Ok(result?);
                 }
-                Output::Event(_) => {}
-                Output::Timeout(deadline) => break deadline,
+                SupervisorOutput::Event(_) => {}
+                SupervisorOutput::Timeout(deadline) => break deadline,
             }
         };
-        // 2. Feed it one input: the end, the time, or a datagram.
-        if frames_left == 0 && !had_enough {
-            client.close(Instant::now());
+        // 2. Feed one input: close, a timeout or a datagram.
+        if frames_left == 0 && !was_complete {
+            supervisor.close(Instant::now());
             continue;
         }
         let wait = deadline.saturating_duration_since(Instant::now());
         if wait.is_zero() {
-            client.handle_timeout(Instant::now());
+            supervisor.handle_timeout(Instant::now());
             continue;
         }
+        let Some(socket) = &socket else {
+            thread::sleep(wait);
+            continue;
+        };
         socket.set_read_timeout(Some(wait))?;
         match socket.recv_from(&mut buffer) {
             Ok((len, from)) => {
                 let datagram = buffer.get_mut(..len).unwrap_or_default();
-                client.handle_datagram(Instant::now(), from, datagram);
+                supervisor.handle_datagram(Instant::now(), from, datagram);
             }
-            // The time is over (the name of that depends on the system): the next round sees it.
+            // The error kind of a timeout depends on the system.
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Opens a socket, and resolves the camera's address.
+fn open(host: &str, port: u16) -> io::Result<(UdpSocket, SocketAddr)> {
+    let camera = (host, port).to_socket_addrs()?.next();
+    let camera = camera.ok_or_else(|| io::Error::other("the host has no address"))?;
+    let socket = UdpSocket::bind(match camera.is_ipv4() {
+        true => "0.0.0.0:0",
+        false => "[::]:0",
+    })?;
+    Ok((socket, camera))
+}
+
+fn epoch() -> Result<Epoch, Box<dyn Error>> {
+    Ok(Epoch {
+        instant: Instant::now(),
+        unix: SystemTime::now().duration_since(UNIX_EPOCH)?,
+    })
 }

@@ -1,14 +1,15 @@
-//! A camera's video on smol: any async runtime with a UDP socket and a timer will do.
+//! Records one session of a camera's video on smol. Any async runtime with UDP sockets and timers
+//! works. For reconnects, see the example `blocking`.
 //!
 //! ```sh
 //! cargo run -p tutk-session --example smol -- 'wyze://HOST?uid=…&enr=…&mac=…' 100 out.h264
 //! ```
 //!
-//! Without a file the stream goes to standard output: `… 1000 | ffplay -`.
+//! Without a file, the stream goes to standard output: `… 1000 | ffplay -`.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "an example is a caller of the core: it owns the socket, the clocks and the file"
+    reason = "an example owns the socket, the clocks and the file"
 )]
 
 use std::error::Error;
@@ -27,7 +28,7 @@ use tutk_session::{CameraUrl, Client, ClientConfig, Epoch, Event, Output};
 
 const USAGE: &str = "usage: smol 'wyze://HOST[:PORT]?uid=…&enr=…&mac=…' FRAMES [FILE]";
 
-/// What comes first.
+/// The next input.
 enum Input {
     Datagram(usize, SocketAddr),
     Timeout,
@@ -70,8 +71,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     let mut buffer = vec![0; 65_536];
     loop {
-        // 1. Do what the client wants done, until it has nothing more to say.
-        let had_enough = frames_left == 0;
+        // 1. Handle all output.
+        let was_complete = frames_left == 0;
         let deadline = loop {
             match client.poll_output() {
                 Output::Transmit(datagram) => {
@@ -92,9 +93,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
                 Output::Timeout(deadline) => break deadline,
             }
         };
-        // 2. Feed it one input: the end, the time, or a datagram. The time is looked at first, so
-        //    that no flood of datagrams can keep it waiting.
-        if frames_left == 0 && !had_enough {
+        // 2. Feed one input: close, a timeout or a datagram. The timeout is polled first, so that a
+        //    flood of datagrams cannot delay it.
+        if frames_left == 0 && !was_complete {
             client.close(Instant::now());
             continue;
         }
