@@ -7,7 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tutk_session::{Discoverer, DiscoveryPlan, DiscoveryScope, DiscoveredCamera, Interface, Output};
+use tutk_session::{
+    DiscoveredCamera, Discoverer, DiscoveryPlan, DiscoveryScope, Interface, Output,
+};
 
 use crate::error::Error;
 use crate::socket;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::runtime::{camera, clip};
 use testkit::session::credentials;
 use tutk_runtime::tutk_session::{
-    Dialect, DiscoveryPlan, DiscoveryScope, DiscoveredCamera, Interface, Target, Uid,
+    Dialect, DiscoveredCamera, DiscoveryPlan, DiscoveryScope, Interface, Target, Uid,
 };
 use tutk_runtime::{Error, SimulatedCamera, discover, discover_by_plan, simulate};
 

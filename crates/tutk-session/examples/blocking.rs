@@ -23,7 +23,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 use tutk_session::{
-    CameraUrl, ClientConfig, Epoch, Event, ReconnectPolicy, Supervisor, SupervisorConfig,
+    CameraUrl, ClientConfig, Connect, Epoch, Event, ReconnectPolicy, Supervisor, SupervisorConfig,
     SupervisorEvent, SupervisorOutput,
 };
 
@@ -65,16 +65,13 @@ fn run() -> Result<(), Box<dyn Error>> {
         let was_complete = frames_left == 0;
         let deadline = loop {
             match supervisor.poll_output() {
-                SupervisorOutput::Connect(connect) => {
-                    let host = connect.host.as_deref().unwrap_or_default();
-                    match open(host, connect.camera.port()) {
-                        Ok((opened, camera)) => {
-                            socket = Some(opened);
-                            supervisor.handle_connected(epoch()?, camera);
-                        }
-                        Err(error) => supervisor.handle_connect_failed(Instant::now(), error),
+                SupervisorOutput::Connect(connect) => match open(&connect) {
+                    Ok((opened, camera)) => {
+                        socket = Some(opened);
+                        supervisor.handle_connected(epoch()?, camera);
                     }
-                }
+                    Err(error) => supervisor.handle_connect_failed(Instant::now(), error),
+                },
                 SupervisorOutput::CloseSocket => socket = None,
                 SupervisorOutput::Transmit(datagram) => {
                     if let Some(socket) = &socket {
@@ -129,9 +126,12 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// Opens a socket, and resolves the camera's address.
-fn open(host: &str, port: u16) -> io::Result<(UdpSocket, SocketAddr)> {
-    let camera = (host, port).to_socket_addrs()?.next();
-    let camera = camera.ok_or_else(|| io::Error::other("the host has no address"))?;
+fn open(connect: &Connect) -> io::Result<(UdpSocket, SocketAddr)> {
+    let host = connect.host.as_deref().unwrap_or_default();
+    let resolved = (host, connect.camera.port()).to_socket_addrs();
+    let camera = connect
+        .choose(resolved.into_iter().flatten())
+        .ok_or_else(|| io::Error::other(format!("cannot resolve {host}")))?;
     let socket = UdpSocket::bind(match camera.is_ipv4() {
         true => "0.0.0.0:0",
         false => "[::]:0",

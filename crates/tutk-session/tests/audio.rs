@@ -95,7 +95,12 @@ fn every_codec_sample_rate_and_channel_count_is_delivered() {
             let channels = 1 + u8::from(number % 2 == 0);
             let flags = AudioFlags::new(rate, 16, channels).unwrap();
             let (client, mut camera, _) = pair(dialect);
-            camera.audio = Some(clip_audio_with(1, 3, ClipAudioFormat { codec, flags }, 1_024));
+            camera.audio = Some(clip_audio_with(
+                1,
+                3,
+                ClipAudioFormat { codec, flags },
+                1_024,
+            ));
             let mut simulation = simulation(client, camera);
             simulation.run_until(5 * SECOND, |record| record.audio().len() >= 12);
 

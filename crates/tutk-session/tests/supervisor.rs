@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use testkit::session::supervised::SupervisorSimulation;
-use testkit::session::{MAC, UID, camera_address, clip, credentials, clip_audio};
+use testkit::session::{MAC, UID, camera_address, clip, clip_audio, credentials};
 use tutk_session::hl_ioctl::Command as _;
 use tutk_session::hl_ioctl::commands::{Media, MediaControl, Switch};
 use tutk_session::video_reassembly::{ResendConfig, StreamKind};

@@ -13,7 +13,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::script::CameraScript;
-use testkit::session::{Simulation, clip, credentials, clip_audio};
+use testkit::session::{Simulation, clip, clip_audio, credentials};
 use tutk_session::dtls_psk::{self, CipherSuite, Connection};
 use tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_session::hl_ioctl::{Command as _, HlMessage};
@@ -157,7 +157,11 @@ fn lossy_network_delivers_frames_in_order() {
             // If the answer to its login is lost, the camera ignores audio until it logs in again.
             talk(&mut simulation, 200);
             let received = received_audio(&simulation);
-            assert!((75..200).contains(&received.len()), "{seed}: {}", received.len());
+            assert!(
+                (75..200).contains(&received.len()),
+                "{seed}: {}",
+                received.len()
+            );
             assert!(received.is_sorted_by_key(|audio| audio.frame));
             for audio in received {
                 assert_eq!(audio.data, frame(audio.frame - 1), "{dialect} {seed}");

@@ -65,7 +65,10 @@ impl BackchannelConfig {
         let mut nonce = [0; 4];
         rng.fill_bytes(&mut nonce);
         Ok(Backchannel {
-            channel: Channel::new(BACKCHANNEL, Connection::client(Arc::clone(&self.dtls), rng, now)?),
+            channel: Channel::new(
+                BACKCHANNEL,
+                Connection::client(Arc::clone(&self.dtls), rng, now)?,
+            ),
             login: ClientLogin::new(
                 self.dialect.login,
                 User::admin(),

@@ -12,7 +12,8 @@ use hl_ioctl::{CameraExchange, ChallengeStatus};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
 use tutk_session::internal::{
-    BACKCHANNEL, Channel, Side, IDLE_TIMEOUT, Incoming, MAIN_CHANNEL, Outbox, AssignedSession, DiscoveryQuery, SessionQuery, Wrapper,
+    AssignedSession, BACKCHANNEL, Channel, DiscoveryQuery, IDLE_TIMEOUT, Incoming, MAIN_CHANNEL,
+    Outbox, SessionQuery, Side, Wrapper,
 };
 use tutk_session::{Dialect, Epoch, Error, Output, Phase, Transmit};
 
@@ -144,10 +145,14 @@ impl Simulator {
         };
         let dialect = setup.dialect;
         match dialect.open(&self.side, datagram) {
-            Some(Incoming::DiscoveryRequest(query)) => self.handle_discovery_request(dialect, from, &query),
+            Some(Incoming::DiscoveryRequest(query)) => {
+                self.handle_discovery_request(dialect, from, &query)
+            }
             // Not answered (docs/protocol.md, section 7).
             Some(Incoming::DiscoveryStage2 { uid }) if self.is_addressed(uid) => {}
-            Some(Incoming::SessionRequest(request)) => self.handle_session_request(now, &setup, from, &request),
+            Some(Incoming::SessionRequest(request)) => {
+                self.handle_session_request(now, &setup, from, &request)
+            }
             // Ignored, because it may be replayed. Authentic heartbeats carry the same information.
             Some(Incoming::KeepaliveAnswer { session }) => {
                 let client = ClientId {
@@ -277,8 +282,8 @@ impl Simulator {
             session: request.session,
         };
         let expected = self.session_ids.ticket(from, request.session);
-        let valid =
-            request.uid == self.side.uid() && request.ticket.is_none_or(|ticket| ticket == expected);
+        let valid = request.uid == self.side.uid()
+            && request.ticket.is_none_or(|ticket| ticket == expected);
         if !valid || !self.admit(now, client, setup) {
             self.dropped += 1;
             return;

@@ -155,7 +155,11 @@ fn sends_probes_and_keepalives_every_second() {
         script.packets.clear();
         script.datagrams.clear();
         script.advance(MS(3500));
-        let times: Vec<_> = script.packets.iter().map(|(at, _)| at.as_millis()).collect();
+        let times: Vec<_> = script
+            .packets
+            .iter()
+            .map(|(at, _)| at.as_millis())
+            .collect();
         let outside = script.control_datagrams();
         let outside: Vec<_> = outside.iter().map(|sent| sent.at.as_millis()).collect();
         if dialect.name == "summary" {
