@@ -34,19 +34,19 @@ pub fn clip(fps: u8) -> Clip {
     Clip::new(frames, Codec::H264, fps).unwrap()
 }
 
-pub fn camera(clip: &Clip) -> SimulatorConfig {
+pub fn camera_config(clip: &Clip) -> SimulatorConfig {
     SimulatorConfig::new(credentials(), clip.clone())
 }
 
-pub fn served(config: SimulatorConfig) -> SimulatedCamera {
+pub fn start_camera(config: SimulatorConfig) -> SimulatedCamera {
     simulate(config, loopback()).unwrap()
 }
 
-/// Waits until the address of the previous camera is free.
-pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
+/// Starts a camera at the address of one that was closed. Retries while the address is in use.
+pub async fn start_camera_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
     loop {
         match simulate(config.clone(), address) {
-            Ok(server) => return server,
+            Ok(camera) => return camera,
             Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
                 tokio::task::yield_now().await;
             }
@@ -55,18 +55,18 @@ pub async fn served_at(config: SimulatorConfig, address: SocketAddr) -> Simulate
     }
 }
 
-pub fn client(camera: SocketAddr) -> ClientConfig {
+pub fn client_config(camera: SocketAddr) -> ClientConfig {
     ClientConfig::new(camera, credentials())
 }
 
-pub fn client_in(camera: SocketAddr, dialect: &'static Dialect) -> ClientConfig {
-    let mut config = client(camera);
+pub fn client_config_in(camera: SocketAddr, dialect: &'static Dialect) -> ClientConfig {
+    let mut config = client_config(camera);
     config.dialects = vec![dialect];
     config
 }
 
 /// Asserts that the frame is the one that the camera sent under its number.
-pub fn check(frame: &Frame, clip: &Clip) {
+pub fn assert_sent(frame: &Frame, clip: &Clip) {
     // Frame numbers start at 1, and the clip repeats.
     let index = (frame.number as usize - 1) % clip.frames().len();
     let sent = &clip.frames()[index];
@@ -74,10 +74,10 @@ pub fn check(frame: &Frame, clip: &Clip) {
     assert_eq!(frame.is_key(), sent.key, "frame {}", frame.number);
 }
 
-/// Waits until a client leaves.
-pub async fn left(server: &mut SimulatedCamera) -> (ClientId, LeaveReason) {
+/// Waits until a client leaves the camera.
+pub async fn wait_for_leave(camera: &mut SimulatedCamera) -> (ClientId, LeaveReason) {
     loop {
-        match server.next_event().await {
+        match camera.next_event().await {
             Some(SimulatorEvent::Left { client, reason, .. }) => return (client, reason),
             Some(_) => {}
             None => panic!("the camera stopped"),

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use testkit::runtime::{camera, clip};
+use testkit::runtime::{camera_config, clip};
 use testkit::session::credentials;
 use tutk_runtime::tutk_session::{
     Dialect, DiscoveredCamera, DiscoveryPlan, DiscoveryScope, Interface, Target, Uid,
@@ -12,7 +12,7 @@ use tutk_runtime::tutk_session::{
 use tutk_runtime::{Error, SimulatedCamera, discover, discover_by_plan, simulate};
 
 fn listen(address: &str) -> SimulatedCamera {
-    simulate(camera(&clip(10)), address.parse().unwrap()).unwrap()
+    simulate(camera_config(&clip(10)), address.parse().unwrap()).unwrap()
 }
 
 /// An interface of the loopback network, or one that does not exist.

@@ -7,7 +7,7 @@ use std::alloc::System;
 use std::time::Duration;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use testkit::runtime::{camera, client, clip, loopback, served};
+use testkit::runtime::{camera_config, client_config, clip, loopback, start_camera};
 use tokio::net::UdpSocket;
 use tokio::runtime::Handle;
 use tutk_runtime::tutk_session::{MAX_OUTAGES, ReconnectPolicy, SupervisorConfig, SupervisorEvent};
@@ -67,8 +67,8 @@ async fn datagrams_allocate_nothing() {
     /// This number fits into any receive buffer.
     const BURST: usize = 50;
     const BURSTS: usize = 100;
-    let mut server = served(camera(&clip(1)));
-    let session = connect(client(server.local_addr())).await.unwrap();
+    let mut server = start_camera(camera_config(&clip(1)));
+    let session = connect(client_config(server.local_addr())).await.unwrap();
     let address = loop {
         if let Some(SimulatorEvent::Joined { client, .. }) = server.next_event().await {
             break client.address;
@@ -95,14 +95,14 @@ async fn datagrams_allocate_nothing() {
 }
 
 async fn disconnects_leave_nothing_behind() {
-    let mut config = camera(&clip(100));
+    let mut config = camera_config(&clip(100));
     // The camera closes each session after the first frame.
     config.frames = Some(1);
-    let mut server = served(config);
+    let mut server = start_camera(config);
     let mut policy = ReconnectPolicy::default();
     policy.initial_delay = Duration::from_millis(1);
     policy.max_delay = policy.initial_delay;
-    let config = client(server.local_addr());
+    let config = client_config(server.local_addr());
     tokio::spawn(async move { while server.next_event().await.is_some() {} });
 
     let mut session = connect(SupervisorConfig::new(config, policy))

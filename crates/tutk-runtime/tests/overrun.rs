@@ -8,15 +8,15 @@
 
 use std::time::Duration;
 
-use testkit::runtime::{GOP, camera, check, client, clip, served};
+use testkit::runtime::{GOP, assert_sent, camera_config, client_config, clip, start_camera};
 use tutk_runtime::tutk_session::SupervisorEvent;
 use tutk_runtime::{EVENT_QUEUE, connect};
 
 #[tokio::test(start_paused = true)]
 async fn slow_consumer_loses_frames_up_to_a_key_frame() {
     let clip = clip(100);
-    let server = served(camera(&clip));
-    let mut session = connect(client(server.local_addr())).await.unwrap();
+    let server = start_camera(camera_config(&clip));
+    let mut session = connect(client_config(server.local_addr())).await.unwrap();
     while session.overrun() < 2 * GOP as u64 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -29,7 +29,7 @@ async fn slow_consumer_loses_frames_up_to_a_key_frame() {
         match session.next_event().await.expect("the session is alive") {
             SupervisorEvent::Frame(next) => {
                 let frame = next.frame;
-                check(&frame, &clip);
+                assert_sent(&frame, &clip);
                 let gap = frame.number - last - 1;
                 assert!(gap == 0 || frame.is_key(), "{} after {last}", frame.number);
                 skipped += u64::from(gap);
@@ -57,8 +57,8 @@ async fn reports_datagrams_that_the_kernel_dropped() {
     let limit = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
     let granted = RECEIVE_BUFFER.min(limit.trim().parse().unwrap());
     for listen in [loopback(), "[::1]:0".parse().unwrap()] {
-        let mut server = simulate(camera(&clip(50)), listen).unwrap();
-        let session = connect(client(server.local_addr())).await.unwrap();
+        let mut server = simulate(camera_config(&clip(50)), listen).unwrap();
+        let session = connect(client_config(server.local_addr())).await.unwrap();
         let address = loop {
             if let Some(SimulatorEvent::Joined { client, .. }) = server.next_event().await {
                 break client.address;

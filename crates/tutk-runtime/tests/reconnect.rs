@@ -13,7 +13,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_lite::StreamExt as _;
-use testkit::runtime::{Relay, camera, check, client, clip, left, served, served_at};
+use testkit::runtime::{
+    Relay, assert_sent, camera_config, client_config, clip, start_camera, start_camera_at,
+    wait_for_leave,
+};
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_runtime::tutk_session::hl_ioctl::{Command as _, Request};
@@ -102,7 +105,7 @@ async fn frames(session: &mut Session, clip: &Clip, count: u32, before: Option<P
         let next = until(session, frame).await;
         let (place, now) = (next.frame.timestamp, Instant::now());
         assert_eq!(next.frame.number, number);
-        check(&next.frame, clip);
+        assert_sent(&next.frame, clip);
         assert_eq!(next.discontinuity, number == 1 && before.is_some());
         match last {
             Some((last, _)) if number > 1 => assert_eq!(place - last, FRAME),
@@ -124,16 +127,16 @@ async fn reboot(
     let address = old.local_addr();
     old.close().await;
     let disconnect = disconnected(session).await;
-    *server = Some(served_at(camera(clip), address).await);
+    *server = Some(start_camera_at(camera_config(clip), address).await);
     disconnect
 }
 
 #[tokio::test(start_paused = true)]
 async fn reconnects_after_camera_reboot() {
     let clip = clip(FPS);
-    let mut server = Some(served(camera(&clip)));
+    let mut server = Some(start_camera(camera_config(&clip)));
     let address = server.as_ref().unwrap().local_addr();
-    let mut session = connected(client(address)).await;
+    let mut session = connected(client_config(address)).await;
     let mut before = None;
     // No session is stable, so the delay grows.
     for delay in [500, 1000, 2000].map(Duration::from_millis) {
@@ -165,20 +168,20 @@ async fn reconnects_after_camera_reboot() {
     assert!(outages.iter().all(|outage| outage.down.is_some()));
     session.close().await.unwrap();
     let mut server = server.unwrap();
-    assert_eq!(left(&mut server).await.1, LeaveReason::Closed);
+    assert_eq!(wait_for_leave(&mut server).await.1, LeaveReason::Closed);
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_consumer_does_not_change_the_gap() {
     let clip = clip(FPS);
-    let mut server = served(camera(&clip));
+    let mut server = start_camera(camera_config(&clip));
     let address = server.local_addr();
-    let mut session = connected(client(address)).await;
+    let mut session = connected(client_config(address)).await;
     frames(&mut session, &clip, 10, None).await;
     tokio::time::sleep(20 * FRAME).await;
     server.close().await;
     let closed = Instant::now();
-    server = served_at(camera(&clip), address).await;
+    server = start_camera_at(camera_config(&clip), address).await;
     // The session reconnects while its events wait.
     let delay = Duration::from_millis(500);
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -205,9 +208,9 @@ async fn slow_consumer_does_not_change_the_gap() {
 #[tokio::test(start_paused = true)]
 async fn reconnects_to_another_port() {
     let clip = clip(FPS);
-    let mut server = served(camera(&clip));
+    let mut server = start_camera(camera_config(&clip));
     let mut relay = Relay::start(server.local_addr()).await;
-    let mut session = Session::start(reconnecting(client(relay.address()))).unwrap();
+    let mut session = Session::start(reconnecting(client_config(relay.address()))).unwrap();
     let mut before = None;
     let mut ports = BTreeSet::new();
     for round in 1..=4 {
@@ -218,7 +221,7 @@ async fn reconnects_to_another_port() {
         ports.insert(until(&mut session, found).await);
         assert_eq!(ports.len(), round, "the port did not change");
         before = Some(frames(&mut session, &clip, 10, before).await);
-        server = served(camera(&clip));
+        server = start_camera(camera_config(&clip));
         relay.replace(server.local_addr()).await;
         assert_eq!(disconnected(&mut session).await.attempts, 0);
     }
@@ -229,12 +232,12 @@ async fn reconnects_to_another_port() {
 #[tokio::test(start_paused = true)]
 async fn closes_in_every_state() {
     let clip = clip(FPS);
-    let mut config = camera(&clip);
+    let mut config = camera_config(&clip);
     // A session that is not closed blocks the next one.
     config.max_clients = 1;
-    let mut server = served(config.clone());
+    let mut server = start_camera(config.clone());
     let address = server.local_addr();
-    let start = || Session::start(reconnecting(client(address))).unwrap();
+    let start = || Session::start(reconnecting(client_config(address))).unwrap();
 
     // At once, and in each phase.
     start().close().await.unwrap();
@@ -252,25 +255,29 @@ async fn closes_in_every_state() {
         session.close().await.unwrap();
     }
     // While it is connected, with and without events in the queue.
-    connected(client(address)).await.close().await.unwrap();
-    let mut session = connected(client(address)).await;
+    connected(client_config(address))
+        .await
+        .close()
+        .await
+        .unwrap();
+    let mut session = connected(client_config(address)).await;
     frames(&mut session, &clip, 10, None).await;
     session.request_close().await;
     ended(&mut session).await.unwrap();
     session.request_close().await;
     assert!(session.next_event().await.is_none());
     // By dropping it.
-    drop(connected(client(address)).await);
+    drop(connected(client_config(address)).await);
 
     // In the back-off, and in the next attempt.
-    let mut waiting = connected(client(address)).await;
+    let mut waiting = connected(client_config(address)).await;
     server.close().await;
     disconnected(&mut waiting).await;
     let began = Instant::now();
     waiting.close().await.unwrap();
     assert_eq!(began.elapsed(), Duration::ZERO);
-    server = served_at(config.clone(), address).await;
-    let mut trying = connected(client(address)).await;
+    server = start_camera_at(config.clone(), address).await;
+    let mut trying = connected(client_config(address)).await;
     server.close().await;
     disconnected(&mut trying).await;
     let second = Duration::from_secs(1);
@@ -279,8 +286,8 @@ async fn closes_in_every_state() {
     trying.request_close().await;
     ended(&mut trying).await.unwrap();
     // With a disconnect that was not read.
-    server = served_at(config, address).await;
-    let unread = connected(client(address)).await;
+    server = start_camera_at(config, address).await;
+    let unread = connected(client_config(address)).await;
     server.close().await;
     tokio::time::sleep(second).await;
     let error = unread.command(&SOUND_OFF).await.unwrap_err();
@@ -291,9 +298,9 @@ async fn closes_in_every_state() {
 #[tokio::test(start_paused = true)]
 async fn requests_use_the_current_session() {
     let clip = clip(FPS);
-    let mut server = Some(served(camera(&clip)));
+    let mut server = Some(start_camera(camera_config(&clip)));
     let address = server.as_ref().unwrap().local_addr();
-    let mut session = connected(client(address)).await;
+    let mut session = connected(client_config(address)).await;
     for _ in 0..3 {
         let answer = session.request(&SOUND_OFF).await.unwrap();
         let answer = MediaControl::decode_answer(&answer.payload).unwrap();
@@ -320,9 +327,9 @@ async fn requests_use_the_current_session() {
 #[tokio::test(start_paused = true)]
 async fn next_event_is_cancel_safe() {
     let clip = clip(FPS);
-    let mut server = Some(served(camera(&clip)));
+    let mut server = Some(start_camera(camera_config(&clip)));
     let address = server.as_ref().unwrap().local_addr();
-    let mut session = connected(client(address)).await;
+    let mut session = connected(client_config(address)).await;
     let mut numbers = Vec::new();
     let mut disconnects = 0;
     let mut restored = 0;
@@ -345,7 +352,7 @@ async fn next_event_is_cancel_safe() {
                 server.close().await;
             }
         } else if server.is_none() && disconnects > restored {
-            server = Some(served_at(camera(&clip), address).await);
+            server = Some(start_camera_at(camera_config(&clip), address).await);
         }
     }
     assert_eq!(disconnects, 2);
@@ -355,8 +362,8 @@ async fn next_event_is_cancel_safe() {
 #[tokio::test(start_paused = true)]
 async fn stream_ends_with_the_error() {
     let clip = clip(FPS);
-    let server = served(camera(&clip));
-    let mut config = reconnecting(client(server.local_addr()));
+    let server = start_camera(camera_config(&clip));
+    let mut config = reconnecting(client_config(server.local_addr()));
     config.policy.give_up_attempts = Some(1);
     let mut session = connect(config).await.unwrap();
     let mut before = Tally::default();
@@ -380,8 +387,8 @@ async fn stream_ends_with_the_error() {
 #[tokio::test(start_paused = true)]
 async fn resolves_the_host_name_at_every_attempt() {
     let clip = clip(FPS);
-    let server = served(camera(&clip));
-    let mut config = reconnecting(client(server.local_addr()));
+    let server = start_camera(camera_config(&clip));
+    let mut config = reconnecting(client_config(server.local_addr()));
     config.policy.host = Some("localhost".to_owned());
     // The configured address is not the camera's.
     for other in [[0, 0, 0, 0], [127, 9, 9, 9]] {

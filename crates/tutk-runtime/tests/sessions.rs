@@ -14,7 +14,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_lite::StreamExt as _;
-use testkit::runtime::{camera, check, client, client_in, clip, left, served};
+use testkit::runtime::{
+    assert_sent, camera_config, client_config, client_config_in, clip, start_camera, wait_for_leave,
+};
 use tutk_runtime::tutk_session::hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_runtime::tutk_session::hl_ioctl::{ChallengeStatus, Command as _, Request};
 use tutk_runtime::tutk_session::{Dialect, Error as SessionError, Event, Phase, SupervisorEvent};
@@ -25,27 +27,31 @@ use tutk_runtime::{EVENT_QUEUE, Error, MAX_AWAITED_REQUESTS, Session, connect, s
 async fn connects_streams_and_closes() {
     let clip = clip(50);
     for dialect in Dialect::ALL {
-        let mut server = served(camera(&clip));
-        let mut session = connect(client_in(server.local_addr(), dialect))
+        let mut server = start_camera(camera_config(&clip));
+        let mut session = connect(client_config_in(server.local_addr(), dialect))
             .await
             .unwrap();
         for number in 1..=40 {
             let frame = session.try_next().await.unwrap().unwrap();
             assert_eq!(frame.frame.number, number, "{dialect}");
-            check(&frame.frame, &clip);
+            assert_sent(&frame.frame, &clip);
         }
         let stats = session.stats().await.unwrap();
         assert!(stats.media.frames >= 40 && stats.malformed == 0);
         assert_eq!(session.overrun(), 0);
         session.close().await.unwrap();
-        assert_eq!(left(&mut server).await.1, LeaveReason::Closed, "{dialect}");
+        assert_eq!(
+            wait_for_leave(&mut server).await.1,
+            LeaveReason::Closed,
+            "{dialect}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn reports_every_phase() {
-    let server = served(camera(&clip(50)));
-    let mut session = Session::start(client(server.local_addr())).unwrap();
+    let server = start_camera(camera_config(&clip(50)));
+    let mut session = Session::start(client_config(server.local_addr())).unwrap();
     let mut phases = Vec::new();
     while phases.len() < Phase::ALL.len() {
         let event = session.next_event().await.unwrap();
@@ -74,18 +80,18 @@ async fn reports_every_phase() {
 #[tokio::test(start_paused = true)]
 async fn serves_several_clients_at_once() {
     let clip = clip(50);
-    let mut server = served(camera(&clip));
+    let mut server = start_camera(camera_config(&clip));
     let address = server.local_addr();
     let clients: Vec<_> = (0..6)
         .map(|index| {
             let (clip, dialect) = (clip.clone(), Dialect::ALL[index % 2]);
             tokio::spawn(async move {
-                let mut session = connect(client_in(address, dialect)).await.unwrap();
+                let mut session = connect(client_config_in(address, dialect)).await.unwrap();
                 // Each client gets the clip from its start.
                 for number in 1..=30 {
                     let frame = session.try_next().await.unwrap().unwrap();
                     assert_eq!(frame.frame.number, number);
-                    check(&frame.frame, &clip);
+                    assert_sent(&frame.frame, &clip);
                 }
                 session.close().await.unwrap();
             })
@@ -94,7 +100,7 @@ async fn serves_several_clients_at_once() {
     let mut gone = BTreeSet::new();
     for client in clients {
         client.await.unwrap();
-        let (client, reason) = left(&mut server).await;
+        let (client, reason) = wait_for_leave(&mut server).await;
         assert_eq!(reason, LeaveReason::Closed);
         gone.insert(client);
     }
@@ -103,12 +109,12 @@ async fn serves_several_clients_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_session_is_closed_at_the_camera() {
-    let mut config = camera(&clip(50));
+    let mut config = camera_config(&clip(50));
     config.max_clients = 1;
-    let mut server = served(config);
-    let first = connect(client(server.local_addr())).await.unwrap();
+    let mut server = start_camera(config);
+    let first = connect(client_config(server.local_addr())).await.unwrap();
 
-    let mut second = client(server.local_addr());
+    let mut second = client_config(server.local_addr());
     second.deadlines.session = Duration::from_millis(300);
     match connect(second).await {
         Err(Error::Session(SessionError::Silent {
@@ -119,15 +125,15 @@ async fn dropped_session_is_closed_at_the_camera() {
     }
 
     drop(first);
-    assert_eq!(left(&mut server).await.1, LeaveReason::Closed);
-    let mut third = connect(client(server.local_addr())).await.unwrap();
+    assert_eq!(wait_for_leave(&mut server).await.1, LeaveReason::Closed);
+    let mut third = connect(client_config(server.local_addr())).await.unwrap();
     assert_eq!(third.try_next().await.unwrap().unwrap().frame.number, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn commands_are_answered() {
-    let server = served(camera(&clip(50)));
-    let session = connect(client(server.local_addr())).await.unwrap();
+    let server = start_camera(camera_config(&clip(50)));
+    let session = connect(client_config(server.local_addr())).await.unwrap();
     let off = MediaControl {
         media: Media::Video,
         switch: Switch::Off,
@@ -192,10 +198,10 @@ async fn stream_ends_with_an_error_when_the_camera_closes() {
             ..Impairment::default()
         },
     ] {
-        let mut config = camera(&clip(50));
+        let mut config = camera_config(&clip(50));
         config.impairment = impairment;
-        let server = served(config);
-        let mut session = connect(client(server.local_addr())).await.unwrap();
+        let server = start_camera(config);
+        let mut session = connect(client_config(server.local_addr())).await.unwrap();
         session.try_next().await.unwrap().unwrap();
         server.close().await;
         let error = loop {
@@ -220,8 +226,8 @@ async fn stream_ends_with_an_error_when_the_camera_closes() {
 
 #[tokio::test(start_paused = true)]
 async fn full_queue_keeps_room_for_the_end() {
-    let server = served(camera(&clip(50)));
-    let mut session = connect(client(server.local_addr())).await.unwrap();
+    let server = start_camera(camera_config(&clip(50)));
+    let mut session = connect(client_config(server.local_addr())).await.unwrap();
     // Frames fill the queue, except for the places that only other events use.
     while session.overrun() == 0 {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -251,10 +257,10 @@ async fn full_queue_keeps_room_for_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn refusal_names_its_phase() {
-    let mut config = camera(&clip(50));
+    let mut config = camera_config(&clip(50));
     config.status = ChallengeStatus::Updating;
-    let server = served(config);
-    match connect(client(server.local_addr())).await {
+    let server = start_camera(config);
+    match connect(client_config(server.local_addr())).await {
         Err(Error::Session(error @ SessionError::Authentication(_))) => {
             assert_eq!(error.phase(), Phase::Authentication);
         }
@@ -264,8 +270,8 @@ async fn refusal_names_its_phase() {
 
 #[tokio::test(start_paused = true)]
 async fn port_in_use_is_an_error() {
-    let server = served(camera(&clip(50)));
-    match simulate(camera(&clip(50)), server.local_addr()) {
+    let server = start_camera(camera_config(&clip(50)));
+    match simulate(camera_config(&clip(50)), server.local_addr()) {
         Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
         other => panic!("{other:?}"),
     }
@@ -276,15 +282,15 @@ async fn streams_over_a_lossy_network() {
     let clip = clip(50);
     let mut lost = 0;
     for (seed, dialect) in (1..=4).zip(Dialect::ALL.into_iter().cycle()) {
-        let mut config = camera(&clip);
+        let mut config = camera_config(&clip);
         config.impairment = Impairment {
             loss: 0.1,
             reorder: 0.1,
             duplicate: 0.1,
             seed,
         };
-        let server = served(config);
-        let mut session = connect(client_in(server.local_addr(), dialect))
+        let server = start_camera(config);
+        let mut session = connect(client_config_in(server.local_addr(), dialect))
             .await
             .unwrap();
         let mut last = 0;
@@ -293,7 +299,7 @@ async fn streams_over_a_lossy_network() {
             assert!(frame.number > last, "{} after {last}", frame.number);
             lost += frame.number - last - 1;
             last = frame.number;
-            check(&frame, &clip);
+            assert_sent(&frame, &clip);
         }
         session.close().await.unwrap();
     }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use testkit::runtime::{camera, client_in, clip, served};
+use testkit::runtime::{camera_config, client_config_in, clip, start_camera};
 use tutk_runtime::tutk_session::{AudioFlags, Codec, Dialect, TalkError, TalkFrame};
 use tutk_runtime::tutk_simulator::{ReceivedAudio, SimulatorEvent};
 use tutk_runtime::{Error, SimulatedCamera, Talker, connect};
@@ -50,8 +50,8 @@ async fn received(server: &mut SimulatedCamera) -> Vec<ReceivedAudio> {
 #[tokio::test(start_paused = true)]
 async fn camera_receives_every_frame() {
     for dialect in Dialect::ALL {
-        let mut server = served(camera(&clip(50)));
-        let session = connect(client_in(server.local_addr(), dialect))
+        let mut server = start_camera(camera_config(&clip(50)));
+        let session = connect(client_config_in(server.local_addr(), dialect))
             .await
             .unwrap();
         for _ in 0..2 {
@@ -75,8 +75,8 @@ async fn camera_receives_every_frame() {
 
 #[tokio::test(start_paused = true)]
 async fn refuses_a_frame_that_is_too_long() {
-    let mut server = served(camera(&clip(50)));
-    let session = connect(client_in(server.local_addr(), &Dialect::TRANSCODE))
+    let mut server = start_camera(camera_config(&clip(50)));
+    let session = connect(client_config_in(server.local_addr(), &Dialect::TRANSCODE))
         .await
         .unwrap();
     let mut talker = session.talk().await.unwrap();
@@ -93,8 +93,8 @@ async fn refuses_a_frame_that_is_too_long() {
 
 #[tokio::test(start_paused = true)]
 async fn talker_ends_with_the_session() {
-    let server = served(camera(&clip(50)));
-    let session = connect(client_in(server.local_addr(), &Dialect::CC51))
+    let server = start_camera(camera_config(&clip(50)));
+    let session = connect(client_config_in(server.local_addr(), &Dialect::CC51))
         .await
         .unwrap();
     let mut talker = session.talk().await.unwrap();
@@ -107,10 +107,10 @@ async fn talker_ends_with_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_a_camera_without_a_speaker() {
-    let mut config = camera(&clip(50));
+    let mut config = camera_config(&clip(50));
     config.speaker = false;
-    let server = served(config);
-    let mut config = client_in(server.local_addr(), &Dialect::TRANSCODE);
+    let server = start_camera(config);
+    let mut config = client_config_in(server.local_addr(), &Dialect::TRANSCODE);
     config.deadlines.talk = Duration::from_millis(300);
     let session = connect(config).await.unwrap();
     let error = session.talk().await.unwrap_err();

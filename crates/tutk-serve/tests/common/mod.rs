@@ -15,18 +15,19 @@ pub mod rtsp_client;
 pub mod rtsp_tcp_client;
 pub mod timestamps;
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use testkit::runtime::{loopback, start_camera, start_camera_at};
+pub use testkit::session::{ENR, MAC, UID, credentials};
 use tokio::net::{TcpSocket, TcpStream};
 use tutk_media::{AudioClip, AudioCodec, AudioFormat, Clip, Codec as VideoCodec, nal_units, tone};
-use tutk_runtime::tutk_session::{AudioFlags, ClientConfig, Codec, Credentials};
+use tutk_runtime::SimulatedCamera;
+use tutk_runtime::tutk_session::{AudioFlags, ClientConfig, Codec};
 use tutk_runtime::tutk_simulator::{
     ClipAudio, ClipAudioFormat, ClipFrame, LeaveReason, SimulatorConfig, SimulatorEvent,
 };
-use tutk_runtime::{Error, SimulatedCamera, simulate};
 use tutk_serve::{
     Camera, CameraSettings, CameraState, Hub, LiveFrame, Registration, UrlScheme, UrlTarget,
     Viewer, ViewerEvent,
@@ -35,25 +36,12 @@ use tutk_serve::{
 /// Longer than anything takes on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-pub const UID: &str = "HSBJYB5HSETGCDWD111A";
-pub const ENR: &str = "aKzdqckqZ8HUHFe5";
-pub const MAC: &str = "AABBCCDDEEFF";
-
 pub const H264: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h264");
 pub const H265: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h265");
 pub const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
 
 /// The frame rate of the clips.
 pub const FPS: u8 = 20;
-
-pub fn credentials() -> Credentials {
-    Credentials::new(UID, ENR, MAC).unwrap()
-}
-
-/// Any free port.
-pub fn loopback() -> SocketAddr {
-    "127.0.0.1:0".parse().unwrap()
-}
 
 /// Parses a clip into access units.
 pub fn clip(stream: &'static [u8]) -> Clip {
@@ -151,23 +139,6 @@ pub const AUDIO_FRAME: Duration = Duration::from_millis(20);
 
 pub fn camera_config(stream: &'static [u8], fps: u8) -> SimulatorConfig {
     SimulatorConfig::new(credentials(), simulator_clip(stream, fps))
-}
-
-pub fn start_camera(config: SimulatorConfig) -> SimulatedCamera {
-    simulate(config, loopback()).unwrap()
-}
-
-/// Starts a camera at the address of one that was closed. Retries while the address is in use.
-pub async fn start_camera_at(config: SimulatorConfig, address: SocketAddr) -> SimulatedCamera {
-    loop {
-        match simulate(config.clone(), address) {
-            Ok(camera) => return camera,
-            Err(Error::Io(error)) if error.kind() == ErrorKind::AddrInUse => {
-                tokio::task::yield_now().await;
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
 
 /// Connects with a small receive buffer, so that the server soon cannot write. Reading may wait for
