@@ -138,7 +138,9 @@ impl Driver {
     fn open(&mut self, camera: SocketAddr) -> io::Result<SocketAddr> {
         self.socket = Some(socket::bind(socket::any_for(camera))?);
         self.socket_stats = None;
-        self.socket_stats().map(socket::warn_if_small);
+        if let Some(stats) = self.socket_stats() {
+            socket::warn_if_small(stats);
+        }
         Ok(camera)
     }
 

@@ -1,6 +1,7 @@
 //! Simulated cameras, hubs that serve them, and waiting for their events.
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
