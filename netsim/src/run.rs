@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, Error> {
         #[expect(
             clippy::disallowed_methods,
-            reason = "simulated time must begin somewhere"
+            reason = "simulated time must start somewhere"
         )]
         let start = Instant::now();
         let epoch = Epoch {

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
-    reason = "tests fail by panicking; simulated time must begin somewhere; counts far below 2^52"
+    reason = "tests fail by panicking; simulated time must start somewhere; counts far below 2^52"
 )]
 
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Challenges and responses. The expected bytes come from another implementation of XXTEA, which
 //! was checked against tests/vectors.json.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use hl_ioctl::ChallengeRule::{Decrypt, Encrypt};
 use hl_ioctl::{ChallengeRule, ChallengeStatus, Enr, Error, challenge_response};

@@ -4,7 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that panics fails"
+    reason = "tests fail by panicking"
 )]
 
 use std::cell::RefCell;

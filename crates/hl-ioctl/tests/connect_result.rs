@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test that panics fails"
+    reason = "tests fail by panicking"
 )]
 
 use hl_ioctl::commands::{AudioParams, ConnectResult, VideoParams};

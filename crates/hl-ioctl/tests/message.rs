@@ -3,7 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that panics fails"
+    reason = "tests fail by panicking"
 )]
 
 use hl_ioctl::{Error, HlMessage, MAX_PAYLOAD};

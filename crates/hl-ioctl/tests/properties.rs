@@ -1,6 +1,6 @@
 //! Properties of all commands: written values parse to the same values, and no input panics.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics fails")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::fmt::Debug;
 use std::num::{NonZeroU8, NonZeroU16};

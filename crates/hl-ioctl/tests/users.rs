@@ -1,10 +1,6 @@
 //! The exchange with a user: K10006 and K10008 instead of K10002.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that panics fails"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use hl_ioctl::commands::{ConnectResult, UserId};
 use hl_ioctl::{

@@ -1,8 +1,8 @@
-//! `tutk cameras`, and names from the file.
+//! `tutk cameras`, and cameras selected by their name in the configuration file.
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test stops where it fails, and uses files"
+    reason = "tests fail by panicking, and use files"
 )]
 
 mod common;
@@ -34,7 +34,7 @@ impl File {
     }
 
     #[cfg(unix)]
-    fn mode(&self, mode: u32) {
+    fn set_mode(&self, mode: u32) {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(&self.path, fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -47,7 +47,7 @@ fn camera(name: &str) -> String {
 }
 
 #[test]
-fn cameras_are_listed_without_their_secrets() {
+fn lists_cameras_without_secrets() {
     let file = File::new(&camera("front"));
     let run = file.tutk(&["cameras"]);
     run.exits(0);
@@ -69,7 +69,7 @@ fn cameras_are_listed_without_their_secrets() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn reports_all_errors_of_the_file_at_once() {
     let text = format!(
         "{}[cameras.back]\nhots = \"h\"\nport = 0\nenr = \"${{BACK_ENR}}\"\n",
         camera("front")
@@ -77,13 +77,13 @@ fn all_mistakes_are_told_at_once() {
     let file = File::new(&text);
     let run = file.tutk(&["cameras", "--quiet", "--json"]);
     run.exits(2)
-        .says(&["arguments", "errors", "docs/cameras.md"]);
-    for said in [
+        .reports(&["arguments", "errors", "docs/cameras.md"]);
+    for line in [
         "line 8, key `hots`: unknown key; did you mean `host`?",
         "line 9, key `port`: expected a number from 1 to 65535",
         "line 10, key `enr`: the environment variable BACK_ENR is not set",
     ] {
-        assert!(run.stderr.contains(said), "{}\nlacks {said}", run.stderr);
+        assert!(run.stderr.contains(line), "{}\nlacks {line}", run.stderr);
     }
     let json = run.json();
     assert_eq!(json["cameras"][0]["name"], "front");
@@ -96,19 +96,15 @@ fn all_mistakes_are_told_at_once() {
         })
     );
 
-    // With the variable set it is not among them.
+    // The error disappears when the variable is set.
     let mut tutk = command(["cameras", "--config", common::text(&file.path)]);
-    let run = run_with(&mut tutk, "BACK_ENR", ENR);
+    let run = common::run(tutk.env("BACK_ENR", ENR));
     run.exits(2);
     assert!(!run.stderr.contains("BACK_ENR"), "{}", run.stderr);
 }
 
-fn run_with(tutk: &mut std::process::Command, name: &str, value: &str) -> Run {
-    run(tutk.env(name, value))
-}
-
 #[test]
-fn a_camera_is_taken_from_the_file_with_its_secret_from_the_environment() {
+fn selects_a_camera_by_name_with_its_enr_from_the_environment() {
     let camera = Simulator::start(&["--once"]);
     let (host, port) = camera.address().split_once(':').unwrap();
     let file = File::new(&format!(
@@ -122,15 +118,15 @@ fn a_camera_is_taken_from_the_file_with_its_secret_from_the_environment() {
     let unset = tutk(&args);
     unset
         .exits(2)
-        .says(&["line 5", "key `enr`", "DOOR_ENR is not set"]);
-    run_with(&mut command(&args), "DOOR_ENR", ENR).exits(0);
+        .reports(&["line 5", "key `enr`", "DOOR_ENR is not set"]);
+    run(command(&args).env("DOOR_ENR", ENR)).exits(0);
     camera.end().exits(0);
 }
 
 #[test]
-fn no_file_and_an_empty_file() {
+fn missing_file_is_an_error_and_empty_file_is_not() {
     let run = tutk(["cameras"]);
-    run.exits(2).says(&[
+    run.exits(2).reports(&[
         "/nonexistent/tutk/cameras.toml",
         "tutk cloud cameras --write",
     ]);
@@ -145,9 +141,9 @@ fn no_file_and_an_empty_file() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_with_secrets_that_others_may_read_is_warned_of() {
+fn warns_if_other_users_can_read_secrets() {
     let warned = |file: &File, mode: u32| {
-        file.mode(mode);
+        file.set_mode(mode);
         file.tutk(&["cameras"]).stderr.contains("chmod 600")
     };
     let file = File::new(&camera("front"));

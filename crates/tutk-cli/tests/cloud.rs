@@ -1,10 +1,10 @@
-//! `tutk cloud`, against servers of the tests' own on loopback.
+//! `tutk cloud` against HTTPS servers of the tests.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and sockets"
+    reason = "tests fail by panicking, and use files and sockets"
 )]
 
 mod common;
@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 const EMAIL: &str = "me@example.com";
 const PASSWORD: &str = "correct horse";
-/// MD5, three times over.
+/// MD5 of the password, applied three times.
 const HASH: &str = "e01eac14132f8b2b502fc5086889239e";
 const KEY_ID: &str = "0a1b2c3d-key-id";
 const KEY: &str = "s3cr3t-developer-key";
@@ -34,10 +34,10 @@ const TOKEN: &str = "eyJhbGciOiJub25lIn0.token";
 const REFRESH: &str = "eyJhbGciOiJub25lIn0.refresh";
 const ENR: &str = "aKzd+ckq/8HUHFe5";
 
-/// All that must never be said.
+/// Texts that must not appear in the output.
 const SECRETS: [&str; 6] = [PASSWORD, HASH, KEY, TOKEN, REFRESH, ENR];
 
-/// A home of its own, and a cloud that gives these replies.
+/// A cloud server with scripted replies, and a configuration directory.
 struct Scene {
     server: CloudServer,
     home: TempDir,
@@ -71,7 +71,7 @@ impl Scene {
         self.without_server(&[args, &server].concat())
     }
 
-    /// Its environment known.
+    /// `tutk cloud` without the user's environment and without the arguments for the server.
     fn without_server(&self, args: &[&str]) -> Command {
         let mut command = command([&["cloud"], args].concat());
         command.env("XDG_CONFIG_HOME", self.path("config"));
@@ -89,14 +89,15 @@ impl Scene {
         command
     }
 
-    /// Runs it; what it says has no secret in it.
+    /// Runs `tutk cloud` and checks that its output contains no secret.
     fn run(&self, args: &[&str], stdin: &str) -> Run {
         let run = with_input(&mut self.command(args), stdin);
-        says_no_secret(&run);
+        contains_no_secret(&run);
         run
     }
 
-    fn sign_in(&self) {
+    /// Writes the token of a previous login.
+    fn log_in(&self) {
         let account = json!({
             "access_token": TOKEN, "user_id": "u1", "phone_id": "0123456789abcdef"
         });
@@ -112,25 +113,21 @@ fn with_input(command: &mut Command, stdin: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may have ended before it read all.
+    // The program may exit before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Run {
-        status: output.status,
-        stdout: output.stdout,
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    child.wait_with_output().unwrap().into()
 }
 
 #[track_caller]
-fn says_no_secret(run: &Run) {
-    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), run.stderr);
+fn contains_no_secret(run: &Run) {
+    let output = format!("{}{}", String::from_utf8_lossy(&run.stdout), run.stderr);
     for secret in SECRETS {
-        assert!(!said.contains(secret), "{said}\nhas {secret}");
+        assert!(!output.contains(secret), "{output}\ncontains {secret}");
     }
 }
 
-fn all_lines() -> String {
+/// Standard input with an answer to each prompt.
+fn login_input() -> String {
     format!("{EMAIL}\n{PASSWORD}\r\n{KEY_ID}\n{KEY}\n")
 }
 
@@ -139,7 +136,7 @@ fn token_reply() -> Reply {
     Reply::json(200, &body.to_string())
 }
 
-fn saved(path: &Path) -> serde_json::Value {
+fn read_json(path: &Path) -> serde_json::Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -154,9 +151,9 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn signing_in_from_standard_input() {
+fn login_reads_standard_input_and_saves_the_token() {
     let scene = Scene::new([token_reply(), token_reply()]);
-    let run = scene.run(&["login", "--json"], &all_lines());
+    let run = scene.run(&["login", "--json"], &login_input());
     run.exits(0);
     let json = run.json();
     assert_eq!(
@@ -182,7 +179,7 @@ fn signing_in_from_standard_input() {
         format!(r#"{{"email":"{EMAIL}","password":"{HASH}"}}"#)
     );
 
-    let first = saved(&scene.token());
+    let first = read_json(&scene.token());
     assert_eq!(
         (&first["access_token"], &first["user_id"]),
         (&TOKEN.into(), &"u1".into())
@@ -192,13 +189,13 @@ fn signing_in_from_standard_input() {
     #[cfg(unix)]
     assert_eq!(mode(&scene.token()), 0o600);
 
-    // Again: the vendor sees the same installation.
-    scene.run(&["login"], &all_lines()).exits(0);
-    assert_eq!(saved(&scene.token())["phone_id"], first["phone_id"]);
+    // A second login uses the same phone id.
+    scene.run(&["login"], &login_input()).exits(0);
+    assert_eq!(read_json(&scene.token())["phone_id"], first["phone_id"]);
 }
 
 #[test]
-fn signing_in_with_what_is_given() {
+fn login_reads_arguments_and_environment() {
     let scene = Scene::new([token_reply()]);
     let mut command = scene.command(&["login", "--email", EMAIL, "-vv"]);
     command
@@ -206,7 +203,7 @@ fn signing_in_with_what_is_given() {
         .env("TUTK_CLOUD_KEY_ID", KEY_ID)
         .env("TUTK_CLOUD_API_KEY", KEY);
     let run = with_input(&mut command, "");
-    says_no_secret(&run);
+    contains_no_secret(&run);
     run.exits(0);
     assert!(run.stderr.contains("user id u1"), "{}", run.stderr);
     let request = scene.server.request();
@@ -217,14 +214,16 @@ fn signing_in_with_what_is_given() {
 }
 
 #[test]
-fn a_second_factor_is_asked_for() {
-    let wanted = json!({
+fn login_asks_for_the_code_of_an_authenticator_app() {
+    let mfa = json!({
         "access_token": null,
         "mfa_options": ["PrimaryPhone", "TotpVerificationCode"],
         "mfa_details": { "totp_apps": [{ "app_id": "app-1" }] },
     });
-    let scene = Scene::new([Reply::json(200, &wanted.to_string()), token_reply()]);
-    scene.run(&["login"], &(all_lines() + "123456\n")).exits(0);
+    let scene = Scene::new([Reply::json(200, &mfa.to_string()), token_reply()]);
+    scene
+        .run(&["login"], &(login_input() + "123456\n"))
+        .exits(0);
     scene.server.request();
     assert_eq!(
         body(&scene.server.request()),
@@ -235,49 +234,50 @@ fn a_second_factor_is_asked_for() {
     );
     assert!(scene.server.is_done() && scene.token().exists());
 
-    let wanted = json!({ "mfa_options": ["PrimaryPhone"] }).to_string();
-    let scene = Scene::new([Reply::json(200, &wanted)]);
-    let run = scene.run(&["login"], &all_lines());
+    // Other methods are not supported.
+    let mfa = json!({ "mfa_options": ["PrimaryPhone"] }).to_string();
+    let scene = Scene::new([Reply::json(200, &mfa)]);
+    let run = scene.run(&["login"], &login_input());
     run.exits(4)
-        .says(&["sign-in", "PrimaryPhone", "authenticator app"]);
+        .reports(&["sign-in", "PrimaryPhone", "authenticator app"]);
     assert!(!scene.token().exists());
 }
 
 #[test]
-fn a_sign_in_that_is_refused() {
+fn refused_login_saves_no_token() {
     let refusal = json!({ "errorCode": 1000, "description": format!("no such user: {EMAIL}") });
     let scene = Scene::new([Reply::json(400, &refusal.to_string())]);
-    let run = scene.run(&["login", "--json"], &all_lines());
+    let run = scene.run(&["login", "--json"], &login_input());
     run.exits(4)
-        .says(&["sign-in", "code 1000: no such user: …", "password"]);
+        .reports(&["sign-in", "code 1000: no such user: …", "password"]);
     assert_eq!(run.json()["phase"], "sign-in");
     assert!(!scene.token().exists());
 }
 
 #[test]
-fn an_answer_that_is_not_understood_is_shown() {
-    let odd = json!({ "token": TOKEN, "hint": format!("{TOKEN} {KEY}"), "state": "new" });
-    let scene = Scene::new([Reply::json(200, &odd.to_string())]);
-    let run = scene.run(&["login", "-vv"], &all_lines());
+fn unknown_login_answer_is_printed_without_secrets() {
+    let unknown = json!({ "token": TOKEN, "hint": format!("{TOKEN} {KEY}"), "state": "new" });
+    let scene = Scene::new([Reply::json(200, &unknown.to_string())]);
+    let run = scene.run(&["login", "-vv"], &login_input());
     run.exits(1)
-        .says(&["sign-in", "HTTP 200", r#""state":"new""#, "report this"]);
+        .reports(&["sign-in", "HTTP 200", r#""state":"new""#, "report this"]);
 }
 
 #[test]
-fn input_that_is_none() {
+fn invalid_login_input_is_reported() {
     let scene = Scene::new([]);
     let run = scene.run(&["login"], &format!("{EMAIL}\n"));
     run.exits(2)
-        .says(&["sign-in", "Password", "TUTK_CLOUD_PASSWORD"]);
+        .reports(&["sign-in", "Password", "TUTK_CLOUD_PASSWORD"]);
     let run = scene.run(&["login"], &format!("{EMAIL}\n{}\n", "x".repeat(5000)));
-    run.exits(2).says(&["too long"]);
+    run.exits(2).reports(&["too long"]);
     let run = scene.run(
         &["login"],
         &format!("{EMAIL}\nmd5:{PASSWORD}\n{KEY_ID}\n{KEY}\n"),
     );
-    run.exits(2).says(&["32 hex digits"]);
+    run.exits(2).reports(&["32 hex digits"]);
     let run = scene.run(&["login"], &format!("{EMAIL}\n{PASSWORD}\n{KEY_ID}\n \n"));
-    run.exits(2).says(&["the API key must not be empty"]);
+    run.exits(2).reports(&["the API key must not be empty"]);
     scene.run(&["login", "--password", PASSWORD], "").exits(2);
     scene
         .run(&["login", &format!("--password={PASSWORD}")], "")
@@ -285,12 +285,12 @@ fn input_that_is_none() {
 }
 
 #[test]
-fn a_cloud_that_is_not_there_or_not_trusted() {
+fn unreachable_or_untrusted_server_gets_no_request() {
     let scene = Scene::new([token_reply()]);
     let login = |args: &[&str]| {
         let mut command = scene.without_server(&[&["login"], args].concat());
-        let run = with_input(&mut command, &all_lines());
-        says_no_secret(&run);
+        let run = with_input(&mut command, &login_input());
+        contains_no_secret(&run);
         run
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -298,36 +298,34 @@ fn a_cloud_that_is_not_there_or_not_trusted() {
     drop(listener);
     login(&["--cloud", &format!("https://{address}")])
         .exits(3)
-        .says(&["sign-in", &address, "try again"]);
+        .reports(&["sign-in", &address, "try again"]);
 
-    // Its certificate is signed by nobody that this machine knows.
-    login(&["--cloud", &scene.server.origin]).exits(1).says(&[
-        "sign-in",
-        "cannot be trusted",
-        "nothing was sent",
-    ]);
+    // No root certificate of this machine has signed the server's certificate.
+    login(&["--cloud", &scene.server.origin])
+        .exits(1)
+        .reports(&["sign-in", "cannot be trusted", "nothing was sent"]);
     login(&["--cloud", "http://127.0.0.1:1"])
         .exits(2)
-        .says(&["https://"]);
+        .reports(&["https://"]);
     login(&["--ca", "/nonexistent/root.pem"])
         .exits(2)
-        .says(&["/nonexistent/root.pem"]);
+        .reports(&["/nonexistent/root.pem"]);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_root_certificates_is_told_what_it_lacks() {
+fn missing_root_certificates_are_reported() {
     let scene = Scene::new([token_reply()]);
     let none = scene.path("none.pem");
     fs::write(&none, "").unwrap();
     let mut command = scene.without_server(&["login", "--cloud", &scene.server.origin]);
-    let run = with_input(command.env("SSL_CERT_FILE", &none), &all_lines());
+    let run = with_input(command.env("SSL_CERT_FILE", &none), &login_input());
     run.exits(1)
-        .says(&["No CA certificates", "ca-certificates", "SSL_CERT_FILE"]);
+        .reports(&["No CA certificates", "ca-certificates", "SSL_CERT_FILE"]);
 }
 
-/// Three cameras and a plug.
-fn list(enr: &str) -> Reply {
+/// A device list with three cameras and a plug.
+fn device_list(enr: &str) -> Reply {
     let camera = |nickname, model, uid, ip| {
         json!({
             "product_type": "Camera", "nickname": nickname, "product_model": model,
@@ -349,9 +347,9 @@ fn list(enr: &str) -> Reply {
 }
 
 #[test]
-fn cameras_are_listed_without_their_secrets() {
-    let scene = Scene::new([list(ENR), list(ENR)]);
-    scene.sign_in();
+fn lists_cameras_without_secrets() {
+    let scene = Scene::new([device_list(ENR), device_list(ENR)]);
+    scene.log_in();
     let run = scene.run(&["cameras"], "");
     run.exits(0);
     let out = String::from_utf8(run.stdout).unwrap();
@@ -391,9 +389,9 @@ fn cameras_are_listed_without_their_secrets() {
 }
 
 #[test]
-fn keys_are_shown_if_asked_for() {
-    let scene = Scene::new([list(ENR), list(ENR)]);
-    scene.sign_in();
+fn show_keys_prints_urls_and_enrs() {
+    let scene = Scene::new([device_list(ENR), device_list(ENR)]);
+    scene.log_in();
     let url = "wyze://192.0.2.7?uid=HSBJYB5HSETGCDWD111A&enr=aKzd%2Bckq%2F8HUHFe5&mac=AABBCCDDEEFF&model=HL%5FCAM4";
     let run = with_input(&mut scene.command(&["cameras", "--show-keys"]), "");
     run.exits(0);
@@ -411,17 +409,21 @@ fn keys_are_shown_if_asked_for() {
 }
 
 #[test]
-fn cameras_are_written_and_kept() {
-    let scene = Scene::new([list("0000000000000000"), list(ENR), list(ENR)]);
-    scene.sign_in();
+fn write_adds_cameras_and_updates_only_changed_keys() {
+    let scene = Scene::new([
+        device_list("0000000000000000"),
+        device_list(ENR),
+        device_list(ENR),
+    ]);
+    scene.log_in();
     let run = scene.run(&["cameras", "--write"], "");
     run.exits(0);
-    for said in [
+    for part in [
         "front-door is new",
         "attic is new",
         "[2J skipped: GW_GC1 does not speak TUTK",
     ] {
-        assert!(run.stderr.contains(said), "{}\nlacks {said}", run.stderr);
+        assert!(run.stderr.contains(part), "{}\nlacks {part}", run.stderr);
     }
     let written = fs::read_to_string(scene.cameras()).unwrap();
     #[cfg(unix)]
@@ -432,19 +434,19 @@ fn cameras_are_written_and_kept() {
     run.exits(0);
     assert_eq!(run.stderr, "");
 
-    // Its owner changes it; then the cameras get another ENR.
-    let mine = format!(
-        "# mine\n{}",
+    // The user edits the file. Then the cameras get another ENR.
+    let edited = format!(
+        "# edited\n{}",
         written
             .replace("front-door]", "door]  # renamed")
             .replace("192.0.2.7", "10.0.0.1")
     );
-    fs::write(scene.cameras(), &mine).unwrap();
+    fs::write(scene.cameras(), &edited).unwrap();
     let run = scene.run(&["cameras", "--write", "--json"], "");
     run.exits(0);
     assert_eq!(
         fs::read_to_string(scene.cameras()).unwrap(),
-        mine.replace("0000000000000000", ENR)
+        edited.replace("0000000000000000", ENR)
     );
     let json = run.json();
     assert_eq!(
@@ -462,14 +464,14 @@ fn cameras_are_written_and_kept() {
     );
     assert_eq!(
         fs::read_to_string(scene.cameras()).unwrap(),
-        mine.replace("0000000000000000", ENR)
+        edited.replace("0000000000000000", ENR)
     );
 }
 
 #[test]
-fn a_file_with_a_mistake_is_left_as_it_is() {
-    let scene = Scene::new([list(ENR)]);
-    scene.sign_in();
+fn write_does_not_change_an_invalid_file() {
+    let scene = Scene::new([device_list(ENR)]);
+    scene.log_in();
     let path = scene.path("mine.toml");
     fs::write(&path, "[cameras.x]\nenr = \"half").unwrap();
     let run = scene.run(
@@ -477,7 +479,7 @@ fn a_file_with_a_mistake_is_left_as_it_is() {
         "",
     );
     run.exits(2)
-        .says(&["mine.toml, line 2", "correct it first"]);
+        .reports(&["mine.toml, line 2", "correct it first"]);
     assert_eq!(run.json()["cameras"].as_array().unwrap().len(), 3);
     assert_eq!(
         fs::read_to_string(&path).unwrap(),
@@ -486,18 +488,18 @@ fn a_file_with_a_mistake_is_left_as_it_is() {
 }
 
 #[test]
-fn who_is_not_signed_in_is_told_to() {
+fn missing_rejected_and_incomplete_tokens_are_reported() {
     let expired = json!({ "code": "2001", "msg": "AccessTokenError" });
     let scene = Scene::new([Reply::json(200, &expired.to_string())]);
     let run = scene.run(&["cameras"], "");
     run.exits(2)
-        .says(&["cameras", "not logged in", "tutk cloud login"]);
-    scene.sign_in();
+        .reports(&["cameras", "not logged in", "tutk cloud login"]);
+    scene.log_in();
     let run = scene.run(&["cameras"], "");
     run.exits(4)
-        .says(&["cameras", "token was rejected", "code 2001", "log in again"]);
+        .reports(&["cameras", "token was rejected", "code 2001", "log in again"]);
     fs::write(scene.token(), format!("{{\"access_token\":\"{TOKEN}\"}}")).unwrap();
     let run = scene.run(&["cameras"], "");
     run.exits(2)
-        .says(&["token.json", "phone_id", "tutk cloud login"]);
+        .reports(&["token.json", "phone_id", "tutk cloud login"]);
 }

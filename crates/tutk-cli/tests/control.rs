@@ -1,18 +1,16 @@
-//! `tutk info` and `tutk control`, as users run them, and every control over one session.
+//! `tutk info` and `tutk control`, and every control of the catalogue over one session.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses sockets and the clock"
+    reason = "tests fail by panicking, and use sockets and the clock"
 )]
 
 mod common;
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
-use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -25,27 +23,27 @@ use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, MediaRequest}
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
 use tutk_runtime::{Session, connect, simulate};
 
-use common::{ENR, H264, MAC, Run, Simulator, UID, command, signal, tutk, url};
+use common::{ENR, H264, MAC, Run, Service, Simulator, UID, signal, tutk, url};
 
-/// Where nobody may be needed: the port is nobody's.
-const NOBODY: &str = "127.0.0.1:9";
+/// The address of no camera.
+const UNUSED: &str = "127.0.0.1:9";
 
 fn control(url: &str, args: &[&str]) -> Run {
     tutk(["control", url].iter().chain(args))
 }
 
-/// What it printed, which must have ended well.
+/// Standard output of a successful run.
 #[track_caller]
-fn printed(run: &Run) -> String {
+fn stdout(run: &Run) -> String {
     run.exits(0);
     String::from_utf8(run.stdout.clone()).unwrap()
 }
 
 #[test]
-fn info_is_a_table() {
+fn info_prints_a_table() {
     let camera = Simulator::start(&["--model", "HL_CAM4"]);
     let run = tutk(["info", &camera.url, "--quiet"]);
-    let table = printed(&run);
+    let table = stdout(&run);
     assert_eq!(run.stderr, "");
     assert!(
         table.starts_with("model HL_CAM4 (Wyze Cam v4)\n"),
@@ -60,15 +58,16 @@ fn info_is_a_table() {
         &["1", "120"],
     ] {
         let found = table.lines().any(|line| {
-            let mut words = line.split([' ', '(', ')']).filter(|word| !word.is_empty());
-            row.iter().all(|cell| words.any(|word| word == *cell))
+            let mut cells = line.split([' ', '(', ')']).filter(|cell| !cell.is_empty());
+            row.iter()
+                .all(|expected| cells.any(|cell| cell == *expected))
         });
         assert!(found, "{row:?}: {table}");
     }
 }
 
 #[test]
-fn info_as_json_is_whole_in_each_dialect() {
+fn info_prints_complete_json_in_each_dialect() {
     let camera = Simulator::start(&[]);
     for dialect in ["transcode", "cc51", "summary"] {
         let run = tutk(["info", &camera.url, "--json", "--dialect", dialect]);
@@ -85,9 +84,9 @@ fn info_as_json_is_whole_in_each_dialect() {
 }
 
 #[test]
-fn what_is_set_is_read_in_the_next_session() {
+fn next_session_reads_the_values_that_were_set() {
     let camera = Simulator::start(&[]);
-    let control = |args: &[&str]| printed(&control(&camera.url, args));
+    let control = |args: &[&str]| stdout(&control(&camera.url, args));
     for (set, get, read) in [
         (&["night-vision", "on"][..], "night-vision", "on\n"),
         (&["siren", "on", "off"], "siren", "light  off\nsiren  on\n"),
@@ -99,14 +98,14 @@ fn what_is_set_is_read_in_the_next_session() {
             "720p",
         ),
         (&["position", "7", "301"], "position", "301"),
-        // By number, as it cannot be read by name.
+        // The time zone has no control that reads it.
         (&["time-zone", "-5"], "parameters", "15  -5\n"),
     ] {
         assert_eq!(control(set), "done\n", "{set:?}");
         let got = control(&[get]);
         assert!(got.contains(read), "{set:?}: {got}");
     }
-    // There and back from the end of the scale: it was done once.
+    // The move from position 301 was executed once.
     assert_eq!(control(&["turn", "-21", "3"]), "done\n");
     let got = control(&["position"]);
     assert!(
@@ -117,7 +116,7 @@ fn what_is_set_is_read_in_the_next_session() {
 }
 
 #[test]
-fn the_clock_is_set_right() {
+fn clock_is_set_to_a_value_or_to_now() {
     let camera = Simulator::start(&[]);
     let seconds = || {
         SystemTime::now()
@@ -125,27 +124,22 @@ fn the_clock_is_set_right() {
             .unwrap()
             .as_secs()
     };
+    let set = |value| {
+        let done = stdout(&control(&camera.url, &["clock", value]));
+        assert_eq!(done, "done\n");
+        let read = stdout(&control(&camera.url, &["clock"]));
+        read.trim().parse::<u64>().unwrap()
+    };
     let before = seconds();
-    assert_eq!(
-        printed(&control(&camera.url, &["clock", "86400"])),
-        "done\n"
-    );
-    let set: u64 = printed(&control(&camera.url, &["clock"]))
-        .trim()
-        .parse()
-        .unwrap();
-    assert!((86_400..before).contains(&set), "{set}");
-    assert_eq!(printed(&control(&camera.url, &["clock", "now"])), "done\n");
-    let set: u64 = printed(&control(&camera.url, &["clock"]))
-        .trim()
-        .parse()
-        .unwrap();
-    assert!((before..=seconds() + 1).contains(&set), "{set}");
+    let clock = set("86400");
+    assert!((86_400..before).contains(&clock), "{clock}");
+    let clock = set("now");
+    assert!((before..=seconds() + 1).contains(&clock), "{clock}");
 }
 
 #[test]
-fn the_report_says_what_was_sent_and_what_came() {
-    // The doorbell calls itself one: it wants another code than others, and gets it.
+fn report_has_the_code_and_values_of_request_and_answer() {
+    // The doorbell reports its model, which uses other codes.
     let camera = Simulator::start(&["--model", "WYZEDB3"]);
     let run = control(&camera.url, &["motion-alarm", "on", "--json"]);
     run.exits(0);
@@ -167,10 +161,10 @@ fn the_report_says_what_was_sent_and_what_came() {
 }
 
 #[test]
-fn a_code_that_the_camera_does_not_know() {
+fn unsupported_command_times_out_with_an_explanation() {
     let camera = Simulator::start(&["--model", "HL_CAM4"]);
     let run = control(&camera.url, &["video-parameters", "60", "--json"]);
-    run.exits(3).says(&[
+    run.exits(3).reports(&[
         "command:",
         "K10052",
         "video-parameters",
@@ -187,9 +181,9 @@ fn a_code_that_the_camera_does_not_know() {
 }
 
 #[test]
-fn values_that_are_none_are_told_without_a_camera() {
-    let url = url(NOBODY);
-    for (args, words) in [
+fn invalid_values_are_reported_without_a_camera() {
+    let url = url(UNUSED);
+    for (args, parts) in [
         (
             &["night-vision", "dim"][..],
             &["on, off or auto", "`dim`"][..],
@@ -208,8 +202,8 @@ fn values_that_are_none_are_told_without_a_camera() {
     ] {
         let run = control(&url, args);
         run.exits(2)
-            .says(words)
-            .says(&["arguments:", "tutk control --list"]);
+            .reports(parts)
+            .reports(&["arguments:", "tutk control --list"]);
         assert_eq!(String::from_utf8(run.stdout).unwrap(), "");
     }
     let json = control(&url, &["night-vision", "dim", "--json"]).json();
@@ -223,11 +217,11 @@ fn values_that_are_none_are_told_without_a_camera() {
 }
 
 #[test]
-fn nothing_is_destroyed_by_chance() {
+fn destructive_commands_require_confirmation() {
     let camera = Simulator::start(&[]);
     let run = control(&camera.url, &["format-sd-card"]);
     run.exits(2)
-        .says(&["format-sd-card", "destroys data", "--yes"]);
+        .reports(&["format-sd-card", "destroys data", "--yes"]);
     let run = control(&camera.url, &["format-sd-card", "--yes", "--json"]);
     let json = run.exits(0).json();
     assert_eq!(
@@ -237,8 +231,8 @@ fn nothing_is_destroyed_by_chance() {
 }
 
 #[test]
-fn the_list_has_every_control() {
-    let list = printed(&tutk(["control", "--list"]));
+fn list_has_every_control() {
+    let list = stdout(&tutk(["control", "--list"]));
     for control in CATALOGUE {
         let line = list
             .lines()
@@ -265,12 +259,12 @@ fn the_list_has_every_control() {
 }
 
 #[test]
-fn cameras_that_answer_nothing_are_explained() {
-    // Bound, and never answers.
+fn silent_cameras_get_an_explanation_by_model() {
+    // The socket is bound and never answers.
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let silent = url(&socket.local_addr().unwrap().to_string());
     let run = tutk(["info", &silent, "--json"]);
-    run.exits(3).says(&[
+    run.exits(3).reports(&[
         "discovery:",
         "within 5 s",
         "UID",
@@ -281,44 +275,31 @@ fn cameras_that_answer_nothing_are_explained() {
     ]);
     assert_eq!(run.json()["phase"], "discovery");
     let run = control(&format!("{silent}&model=WVOD1"), &["siren"]);
-    run.exits(3).says(&["discovery:", "asleep", "wake it"]);
+    run.exits(3).reports(&["discovery:", "asleep", "wake it"]);
     let run = tutk(["discover", &silent, "--timeout", "0.2"]);
-    run.exits(3).says(&["GW_"]);
+    run.exits(3).reports(&["GW_"]);
 
     for model in ["GW_GC1", "AN_RSCW", "LD_CFP"] {
         let run = control(&format!("{silent}&model={model}"), &["siren"]);
         run.exits(2)
-            .says(&[model, "does not speak TUTK", "vendor's app"]);
+            .reports(&[model, "does not speak TUTK", "vendor's app"]);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_it() {
+fn signal_interrupts_the_command() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let silent = url(&socket.local_addr().unwrap().to_string());
-    let mut child = command(["control", &silent, "siren", "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut said = String::new();
-    stderr.read_line(&mut said).unwrap();
-    assert!(said.starts_with("camera at "), "{said}");
-    signal(&child, "-INT");
-    stderr.read_to_string(&mut said).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let run = Run {
-        status: output.status,
-        stdout: output.stdout,
-        stderr: said,
-    };
-    run.exits(1).says(&["discovery:", "interrupted"]);
+    let mut service = Service::start(&["control", &silent, "siren", "--json"]);
+    service.wait_for("camera at ");
+    signal(service.child(), "-INT");
+    let run = service.end();
+    run.exits(1).reports(&["discovery:", "interrupted"]);
     assert_eq!(run.json()["interrupted"], true);
 }
 
-/// A value that a field takes, and not the one that most begin with.
+/// A valid value of a field that is not its default in the simulator.
 fn text(kind: Kind) -> String {
     match kind {
         Kind::OnOff => "on".to_owned(),
@@ -331,7 +312,7 @@ fn texts(fields: &[Field]) -> Vec<String> {
     fields.iter().map(|field| text(field.kind)).collect()
 }
 
-/// Values that a control takes.
+/// Valid values of a control.
 fn values(control: &Control) -> Option<Vec<String>> {
     Some(match control.values()? {
         Values::None => Vec::new(),
@@ -341,13 +322,13 @@ fn values(control: &Control) -> Option<Vec<String>> {
     })
 }
 
-/// Whether all that was set is in what was read, which may hold more.
-fn holds(read: &Value, set: &Value) -> bool {
+/// Returns `true` if the values that were read include all values that were set.
+fn includes(read: &Value, set: &Value) -> bool {
     match (read, set) {
         (Value::Object(read), Value::Object(set)) => {
             set.iter().all(|(key, value)| read.get(key) == Some(value))
         }
-        // The clock goes on.
+        // The clock advances.
         (Value::Number(read), Value::Number(set)) => read.as_u64() >= set.as_u64(),
         _ => read == set,
     }
@@ -362,7 +343,7 @@ async fn ask(session: &Session, request: Request) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn every_control_of_the_catalogue_is_set_and_read() {
+async fn sets_and_reads_every_control_of_the_catalogue() {
     let frame = ClipFrame {
         data: bytes::Bytes::from_static(H264),
         key: true,
@@ -385,23 +366,23 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
 
     let (mut set, mut read) = (0, 0);
     for control in CATALOGUE {
-        let mut wanted = None;
+        let mut expected = None;
         if let Some(values) = values(control) {
             let values: Vec<_> = values.iter().map(String::as_str).collect();
             let request = control.set_with(&values, &context).unwrap();
             let answer = ask(&session, request).await;
             let answer = control.describe_set_answer(&answer).unwrap();
             assert_eq!(answer, "done", "{} {values:?}", control.name);
-            wanted = Some(control.parse(&values, &context).unwrap());
+            expected = Some(control.parse(&values, &context).unwrap());
             set += 1;
         }
         if let Some(request) = control.get_with(&context) {
             let answer = ask(&session, request).await;
             let got = control.describe_answer(&answer).unwrap();
-            if let Some(wanted) = wanted {
+            if let Some(expected) = expected {
                 assert!(
-                    holds(&got, &wanted),
-                    "{}: set {wanted}, got {got}",
+                    includes(&got, &expected),
+                    "{}: set {expected}, got {got}",
                     control.name
                 );
             }
@@ -414,7 +395,7 @@ async fn every_control_of_the_catalogue_is_set_and_read() {
     server.close().await;
 }
 
-/// How many ways there are to use it: one or two.
+/// The number of command codes of a control: one or two.
 fn codes(control: &Control) -> usize {
     usize::from(control.get_code().is_some())
         + usize::from(control.set_code(CommandSet::Current).is_some())

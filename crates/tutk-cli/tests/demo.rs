@@ -1,11 +1,11 @@
-//! `tutk demo`: the program shows itself.
+//! `tutk demo`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and sockets"
+    reason = "tests fail by panicking, and use files and sockets"
 )]
 
 mod common;
@@ -22,7 +22,7 @@ const PHASES: [&str; 6] = [
 ];
 
 #[test]
-fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
+fn records_a_playable_file_and_verifies_it_against_the_clip() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("demo.mp4");
     let run = tutk(["demo", "--output", text(&path), "--json"]);
@@ -30,13 +30,13 @@ fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
     if let Some(found) = probe(&path) {
         assert_eq!(found, "h264,640,360,100\naac,79");
     }
-    for words in PHASES.iter().chain(&[
+    for part in PHASES.iter().chain(&[
         "byte for byte",
         "100 video frames",
         "640x360",
         "79 audio frames",
     ]) {
-        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
     }
     let json = run.json();
     assert_eq!(json["frames"], 100);
@@ -60,7 +60,7 @@ fn the_demo_leaves_a_file_that_plays_and_is_the_clip() {
 }
 
 #[test]
-fn the_demo_speaks_the_other_dialects_too() {
+fn runs_in_every_other_dialect() {
     for dialect in ["summary", "cc51"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("demo.h264");

@@ -1,11 +1,11 @@
-//! Bad input, named: what failed, in which phase, and what to try; and the exit status.
+//! Errors: each has an exit status and a message with the phase, the cause and a remedy.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and sockets"
+    reason = "tests fail by panicking, and use files and sockets"
 )]
 
 mod common;
@@ -17,93 +17,76 @@ use tutk_runtime::tutk_session::hl_ioctl::ConnectResult;
 use tutk_runtime::tutk_session::{Codec, Credentials};
 use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
 
-use common::{ENR, H264, MAC, Simulator, UID, asset, command, text, tutk, url};
+use common::{ENR, H264, MAC, Run, Simulator, UID, asset, command, text, tutk, url};
 
-const SIMULATE: [&str; 9] = [
-    "simulate",
-    "--listen",
-    "127.0.0.1:0",
-    "--uid",
-    UID,
-    "--enr",
-    ENR,
-    "--mac",
-    MAC,
-];
+const LISTEN: &str = "127.0.0.1:0";
 
-#[test]
-fn a_clip_that_is_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notes.txt");
-    std::fs::write(&path, "These are notes and no video at all.").unwrap();
-    let run = tutk(
-        SIMULATE
-            .iter()
-            .copied()
-            .chain(["--input", text(&path), "--json"]),
-    );
-    run.exits(2)
-        .says(&["input", text(&path), "H.264", "ffmpeg"]);
-    assert_eq!(run.json()["phase"], "input");
-
-    let missing = folder.path().join("missing.h264");
-    let run = tutk(SIMULATE.iter().copied().chain(["--input", text(&missing)]));
-    run.exits(2).says(&["input", text(&missing)]);
+/// Runs `tutk simulate` with the credentials of the tests. It must fail.
+fn simulate(listen: &str, args: &[&str]) -> Run {
+    let fixed = [
+        "simulate", "--listen", listen, "--uid", UID, "--enr", ENR, "--mac", MAC,
+    ];
+    tutk(fixed.iter().chain(args))
 }
 
 #[test]
-fn a_port_in_use() {
+fn file_without_video_is_not_a_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    std::fs::write(&path, "These are notes and no video at all.").unwrap();
+    let run = simulate(LISTEN, &["--input", text(&path), "--json"]);
+    run.exits(2)
+        .reports(&["input", text(&path), "H.264", "ffmpeg"]);
+    assert_eq!(run.json()["phase"], "input");
+
+    let missing = folder.path().join("missing.h264");
+    let run = simulate(LISTEN, &["--input", text(&missing)]);
+    run.exits(2).reports(&["input", text(&missing)]);
+}
+
+#[test]
+fn port_in_use_is_reported() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
-    let run = tutk([
-        "simulate", "--listen", &address, "--uid", UID, "--enr", ENR, "--mac", MAC, "--json",
-    ]);
+    let run = simulate(&address, &["--json"]);
     run.exits(1)
-        .says(&["listen", &address, "in use", "another port"]);
+        .reports(&["listen", &address, "in use", "another port"]);
     assert_eq!(run.json()["phase"], "listen");
 }
 
 #[test]
-fn credentials_that_are_none() {
-    for (uid, enr, mac, word) in [
+fn invalid_credentials_are_reported_without_the_enr() {
+    for (uid, enr, mac, name) in [
         ("short", ENR, MAC, "UID"),
         (UID, "short-enr", MAC, "ENR"),
         (UID, ENR, "zz", "MAC"),
     ] {
         let run = tutk([
-            "simulate",
-            "--listen",
-            "127.0.0.1:0",
-            "--uid",
-            uid,
-            "--enr",
-            enr,
-            "--mac",
-            mac,
+            "simulate", "--listen", LISTEN, "--uid", uid, "--enr", enr, "--mac", mac,
         ]);
-        run.exits(2).says(&[word]);
+        run.exits(2).reports(&[name]);
         assert!(!run.stderr.contains("short-enr"), "{}", run.stderr);
     }
-    // Status 6 needs both halves of a long ENR.
-    tutk(SIMULATE.iter().copied().chain(["--status", "6"]))
+    // Status 6 needs an ENR of 32 characters.
+    simulate(LISTEN, &["--status", "6"])
         .exits(2)
-        .says(&["32"]);
+        .reports(&["32"]);
 }
 
 #[test]
-fn a_command_line_that_is_none() {
+fn invalid_command_lines_are_reported() {
     tutk(["record"]).exits(2);
     tutk(["record", "rtsp://cam", "--output", "a.mp4"])
         .exits(2)
-        .says(&["wyze://"]);
+        .reports(&["wyze://"]);
     tutk(["record", "front", "--output", "a.mp4"])
         .exits(2)
-        .says(&["front", "cameras.toml"]);
+        .reports(&["front", "cameras.toml"]);
     tutk(["record", &url("127.0.0.1"), "--output", "a.avi"])
         .exits(2)
-        .says(&["a.avi", "--format"]);
+        .reports(&["a.avi", "--format"]);
     let run = tutk(["record", &url("127.0.0.1"), "--output", "-", "--json"]);
-    run.exits(2).says(&["--json"]);
+    run.exits(2).reports(&["--json"]);
     run.json();
     tutk(["record", "--json", "--no-such-thing"])
         .exits(2)
@@ -111,14 +94,14 @@ fn a_command_line_that_is_none() {
 }
 
 #[test]
-fn an_unknown_host() {
+fn unknown_host_is_reported() {
     let run = tutk(["record", &url("camera.invalid"), "--output", "-"]);
     run.exits(3)
-        .says(&["discovery", "camera.invalid", "check the name"]);
+        .reports(&["discovery", "camera.invalid", "check the name"]);
 }
 
 #[test]
-fn a_folder_that_is_not_there() {
+fn missing_output_directory_is_reported() {
     let run = tutk([
         "record",
         &url("127.0.0.1:9"),
@@ -126,18 +109,18 @@ fn a_folder_that_is_not_there() {
         "/nonexistent/out.mp4",
         "--json",
     ]);
-    run.exits(1).says(&["output", "/nonexistent/out.mp4"]);
+    run.exits(1).reports(&["output", "/nonexistent/out.mp4"]);
     assert_eq!(run.json()["phase"], "output");
 }
 
 #[test]
-fn a_wrong_uid_is_silence() {
+fn wrong_uid_times_out_in_discovery() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.mp4");
     let camera = Simulator::start(&[]);
     let url = camera.url.replace(UID, "AAAAAAAAAAAAAAAAAAAA");
     let run = tutk(["record", &url, "--output", text(&path), "--json"]);
-    run.exits(3).says(&["discovery", "within 5 s", "UID"]);
+    run.exits(3).reports(&["discovery", "within 5 s", "UID"]);
     let json = run.json();
     assert_eq!(
         (&json["phase"], &json["phases"]),
@@ -146,40 +129,40 @@ fn a_wrong_uid_is_silence() {
     assert!(!path.exists(), "an empty file was left");
 }
 
-/// The camera just falls silent, and this is told from a camera that is not there.
-fn wrong_enr(dialect: &str) {
+/// The camera does not answer the handshake. The error differs from that of an unreachable camera.
+fn wrong_enr_fails_in_dtls(dialect: &str) {
     let camera = Simulator::start(&[]);
     let url = camera.url.replace("enr=aKzd", "enr=xxxx");
     assert_ne!(url, camera.url);
     let run = tutk(["record", &url, "--output", "-", "--dialect", dialect]);
-    run.exits(4).says(&["dtls", "ENR"]);
+    run.exits(4).reports(&["dtls", "ENR"]);
 }
 
 #[test]
-fn a_wrong_enr_is_refused_in_the_dtls_phase_of_transcode() {
-    wrong_enr("transcode");
+fn wrong_enr_fails_in_the_dtls_phase_of_transcode() {
+    wrong_enr_fails_in_dtls("transcode");
 }
 
 #[test]
-fn a_wrong_enr_is_refused_in_the_dtls_phase_of_summary() {
-    wrong_enr("summary");
+fn wrong_enr_fails_in_the_dtls_phase_of_summary() {
+    wrong_enr_fails_in_dtls("summary");
 }
 
 #[test]
-fn another_codec_than_the_file_is_for() {
+fn file_name_for_another_codec_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.h264");
     let input = asset("clip.h265");
     let camera = Simulator::start(&["--input", &input, "--once"]);
     let run = tutk(["record", &camera.url, "--output", text(&path)]);
     run.exits(2)
-        .says(&["stream", "out.h264", "H.265", "--format h265"]);
+        .reports(&["stream", "out.h264", "H.265", "--format h265"]);
     assert!(!path.exists());
     camera.end().exits(0);
 }
 
 #[test]
-fn a_camera_that_dies_mid_stream() {
+fn recording_is_complete_up_to_the_loss_of_the_camera() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.h264");
     let mut camera = Simulator::start(&["--fps", "60"]);
@@ -194,33 +177,29 @@ fn a_camera_that_dies_mid_stream() {
     }
     camera.kill();
     let output = client.wait_with_output().unwrap();
-    let run = common::Run {
-        status: output.status,
-        stdout: output.stdout,
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    };
-    run.exits(5).says(&["stream", "no whole frame"]);
+    let run = Run::from(output);
+    run.exits(5).reports(&["stream", "no whole frame"]);
     let json = run.json();
     assert_eq!(json["phase"], "stream");
-    // Complete up to there: all the frames that were counted, and they are the clip's.
+    // The file contains all counted frames, and they are those of the clip.
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(json["bytes"], bytes.len());
-    let rounds = H264.repeat(bytes.len() / H264.len() + 1);
-    assert!(rounds.starts_with(&bytes));
+    let looped = H264.repeat(bytes.len() / H264.len() + 1);
+    assert!(looped.starts_with(&bytes));
 }
 
 #[test]
-fn a_camera_that_ends_its_stream() {
+fn end_of_the_stream_is_an_error_unless_enough_was_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.h264");
     let camera = Simulator::start(&["--fps", "60", "--frames", "30"]);
     let args = ["record", &camera.url, "--output", text(&path), "--json"];
     let run = tutk(args.iter().chain(&["--reconnect", "0"]));
-    run.exits(5).says(&["stream"]);
+    run.exits(5).reports(&["stream"]);
     assert_eq!(run.json()["frames"], 30);
     assert!(H264.starts_with(&std::fs::read(&path).unwrap()));
 
-    // Half a second was asked for and half a second came.
+    // The requested half second was recorded before the stream ended.
     let run = tutk([
         "record",
         &camera.url,
@@ -234,7 +213,7 @@ fn a_camera_that_ends_its_stream() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk() {
+fn full_disk_is_reported_and_closes_the_session() {
     for format in ["h264", "mp4"] {
         let camera = Simulator::start(&["--fps", "60", "--once"]);
         let run = tutk([
@@ -246,60 +225,47 @@ fn a_full_disk() {
             format,
             "--json",
         ]);
-        run.exits(1).says(&["stream", "/dev/full", "disk is full"]);
+        run.exits(1)
+            .reports(&["stream", "/dev/full", "disk is full"]);
         assert_eq!(run.json()["phase"], "stream");
-        // The camera was told.
+        // The simulator exits because the client closed its session.
         camera.end().exits(0);
     }
 }
 
 #[test]
-fn nobody_there() {
-    // Bound, and never answers.
+fn unreachable_camera_is_reported() {
+    // The socket is bound and never answers.
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
     let run = tutk(["discover", &url(&address), "--timeout", "0.5", "--json"]);
-    run.exits(3).says(&["discovery"]);
+    run.exits(3).reports(&["discovery"]);
     assert_eq!(run.json()["cameras"], serde_json::json!([]));
 }
 
-/// A camera in this process, where more of it can be set than the command line allows.
-fn refused_by(set: impl FnOnce(&mut SimulatorConfig), words: &[&str]) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let _entered = runtime.enter();
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_connection_is_an_authentication_error() {
     let frame = ClipFrame {
         data: bytes::Bytes::from_static(H264),
         key: true,
     };
     let clip = Clip::new([frame], Codec::H264, 20).unwrap();
     let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
-    set(&mut config);
+    config.result = Some(ConnectResult::parse(br#"{"connectionRes":"2"}"#).unwrap());
     let listen = "127.0.0.1:0".parse().unwrap();
     let server = tutk_runtime::simulate(config, listen).unwrap();
-    let run = tutk([
-        "record",
-        &url(&server.local_addr().to_string()),
-        "--output",
-        "-",
-    ]);
-    run.exits(4).says(words);
+    let url = url(&server.local_addr().to_string());
+    tutk(["record", &url, "--output", "-"])
+        .exits(4)
+        .reports(&["authentication"]);
 }
 
 #[test]
-fn a_camera_that_says_no() {
-    let refused = ConnectResult::parse(br#"{"connectionRes":"2"}"#).unwrap();
-    refused_by(|camera| camera.result = Some(refused), &["authentication"]);
-}
-
-#[test]
-fn a_camera_that_cannot_be_asked() {
+fn camera_status_is_reported() {
     for (status, word) in [("2", "updating"), ("4", "checking"), ("5", "off")] {
         let camera = Simulator::start(&["--status", status]);
         tutk(["record", &camera.url, "--output", "-"])
             .exits(4)
-            .says(&["authentication", word]);
+            .reports(&["authentication", word]);
     }
 }

@@ -1,4 +1,4 @@
-//! docs/recipes.md and contrib/ say what is so: files are read, commands run, addresses opened.
+//! Checks docs/recipes.md and contrib/: parses the files, runs the commands and opens the URLs.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and processes"
+    reason = "tests fail by panicking, and use files and processes"
 )]
 
 mod common;
@@ -16,23 +16,23 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Service, Simulator, ask, plays, private, probe, signal, streams, text};
+use common::{Service, Simulator, http, plays, probe, streams, text, write_private};
 use saphyr::{LoadableYamlNode as _, Yaml};
 use tempfile::TempDir;
 
 const PAGE: &str = include_str!("../../../docs/recipes.md");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// Where `tutk serve` runs in the recipes, and who watches.
+/// The address of `tutk serve` and the account in the recipes.
 const HOST: &str = "192.168.1.5";
 const USER: &str = "recorder";
-/// The page's own example, as it is and in an address.
+/// The example of the recipes for a password that must be encoded in a URL.
 const PASSWORD: &str = "p@ss/1";
 const ENCODED: &str = "p%40ss%2F1";
 /// `recorder:p@ss/1`
 const BASIC: &str = "Authorization: Basic cmVjb3JkZXI6cEBzcy8x\r\n";
 
-/// What the page shows in that language, without the comments of shell and YAML.
+/// The code blocks of the page in this language, without the comments of shell and YAML.
 fn blocks(language: &str) -> Vec<String> {
     let parts = PAGE.split("```").skip(1).step_by(2);
     let blocks = parts.filter_map(|part| {
@@ -50,12 +50,12 @@ fn without_comments(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What stands between backticks.
+/// The code spans of a text.
 fn spans(prose: &str) -> impl Iterator<Item = String> {
     prose.split('`').skip(1).step_by(2).map(str::to_owned)
 }
 
-/// Everything that is code on the page and beside it, but the cameras' files.
+/// All code of the page and of contrib/, except the camera files.
 fn code() -> Vec<String> {
     let mut code: Vec<_> = ["sh", "yaml"].map(blocks).into_iter().flatten().collect();
     code.extend(PAGE.split("```").step_by(2).flat_map(spans));
@@ -68,14 +68,14 @@ fn contrib(name: &str) -> String {
     fs::read_to_string(format!("{ROOT}/contrib/{name}")).unwrap()
 }
 
-/// What follows these words, up to one of the ends.
-fn after<'a>(text: &'a str, words: &str, ends: &[char]) -> Vec<&'a str> {
-    let parts = text.split(words).skip(1);
+/// The texts that follow each occurrence of a prefix, up to one of these characters.
+fn after<'a>(text: &'a str, prefix: &str, ends: &[char]) -> Vec<&'a str> {
+    let parts = text.split(prefix).skip(1);
     parts.map(|part| part.split(ends).next().unwrap()).collect()
 }
 
-/// `tutk serve` as on the page, with simulated cameras at other ports.
-struct Serving {
+/// A running `tutk serve` with the cameras of the page, on free ports.
+struct Server {
     folder: TempDir,
     service: Service,
     page: String,
@@ -83,8 +83,8 @@ struct Serving {
     _cameras: [Simulator; 2],
 }
 
-impl Serving {
-    /// `door` sounds in PCMU, `garden` in AAC.
+impl Server {
+    /// `door` sends PCMU, `garden` AAC.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cameras = [Simulator::start(&[]), Simulator::start(&["--audio", "aac"])];
@@ -96,7 +96,7 @@ impl Serving {
              [users]\n{USER} = \"{PASSWORD}\"\n\
              [cameras.door]\nurl = \"{door}\"\n[cameras.garden]\nurl = \"{garden}\"\n"
         );
-        private(&config, &file);
+        write_private(&config, &file);
         let mut service = Service::start(&["serve", "--config", text(&config)]);
         let page = service.wait_for("http://");
         let door = service.wait_for("rtsp://");
@@ -110,17 +110,17 @@ impl Serving {
         }
     }
 
-    /// The page's text with where it is here.
-    fn here(&self, text: &str) -> String {
-        let there = |port: u16| format!("{HOST}:{port}");
-        let bare = |address: &str| address.split("://").nth(1).unwrap().to_owned();
-        text.replace(&there(8554), &bare(&self.rtsp))
-            .replace(&there(8888), bare(&self.page).trim_end_matches('/'))
+    /// Replaces the addresses and the password of the page with those of this server.
+    fn localize(&self, text: &str) -> String {
+        let address = |url: &str| url.split("://").nth(1).unwrap().to_owned();
+        let http = address(&self.page);
+        text.replace(&format!("{HOST}:8554"), &address(&self.rtsp))
+            .replace(&format!("{HOST}:8888"), http.trim_end_matches('/'))
             .replace(":PASSWORD@", &format!(":{ENCODED}@"))
             .replace(":{FRIGATE_TUTK_PASSWORD}@", &format!(":{ENCODED}@"))
     }
 
-    /// A line of the page for the shell, with the program at hand, which finds its cameras.
+    /// A shell command that finds `tutk` and its configuration file.
     fn shell(&self, line: &str) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_tutk")).parent().unwrap();
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
@@ -136,21 +136,20 @@ impl Serving {
         command
     }
 
-    fn end(self) {
-        signal(self.service.child(), "-TERM");
-        self.service.end().exits(0);
+    fn stop(self) {
+        self.service.stop("-TERM");
     }
 }
 
 #[test]
-fn files_with_cameras_are_taken() {
+fn camera_files_are_valid() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
     let files = blocks("toml").into_iter();
     for file in files.chain([contrib("cameras.example.toml")]) {
-        // Nothing of the test leaves the machine, nor its folder.
+        // The test uses only this machine and its temporary directory.
         let file = file.replace("192.168.1.", "127.0.0.");
-        private(&config, &file.replace("/var/lib/tutk", text(folder.path())));
+        write_private(&config, &file.replace("/var/lib/tutk", text(folder.path())));
         let run = |args: &[&str]| {
             let mut command = common::command(args);
             for name in after(&file, "${", &['}']) {
@@ -161,20 +160,19 @@ fn files_with_cameras_are_taken() {
         let checked = common::run(&mut run(&["cameras", "--config", text(&config)]));
         checked.exits(0);
         assert!(!checked.stderr.contains("WARN"), "{}", checked.stderr);
-        // Where others can reach it, as the files have it: that wants accounts.
+        // The files listen on all interfaces, which requires accounts.
         assert!(file.contains("rtsp = \"0.0.0.0:8554\"") && file.contains("[users]"));
         let anywhere = ["--rtsp", "0.0.0.0:0", "--http", "0.0.0.0:0"];
         let serve = ["serve", "--config", text(&config)];
         let mut service = Service::spawn(&mut run(&[&serve[..], &anywhere].concat()));
         service.wait_for("/door");
-        signal(service.child(), "-TERM");
-        service.end().exits(0);
+        service.stop("-TERM");
     }
 }
 
 #[test]
-fn commands_are_understood() {
-    // That the check can fail.
+fn commands_are_valid() {
+    // The check below can fail.
     common::tutk(["record", "door", "--outptu", "x", "--help"]).exits(2);
     common::tutk(["recrod", "door", "--help"]).exits(2);
     let mut commands = BTreeSet::new();
@@ -182,7 +180,7 @@ fn commands_are_understood() {
     for code in &code {
         for command in after(code, "tutk ", &['\n', '|', '#', '"', '&', '`']) {
             let first = command.split(' ').next().unwrap();
-            // Other programs are told of a user, a volume, an image or a unit `tutk`.
+            // In commands of other programs, `tutk` is a user, a volume, an image or a unit.
             if !["", "tutk"].contains(&first) && first.chars().all(|c| c.is_ascii_lowercase()) {
                 commands.insert(command.trim());
             }
@@ -203,8 +201,8 @@ fn commands_are_understood() {
 }
 
 #[test]
-fn addresses_are_served() {
-    let serving = Serving::start();
+fn urls_are_served() {
+    let server = Server::start();
     let mut addresses = BTreeSet::new();
     for code in code() {
         for scheme in ["rtsp://", "http://"] {
@@ -219,26 +217,26 @@ fn addresses_are_served() {
     }
     assert!(addresses.len() > 10, "{addresses:?}");
     for address in &addresses {
-        let here = serving.here(address);
+        let local = server.localize(address);
         assert!(
-            here.contains("://127.0.0.1:") || here.contains("@127.0.0.1:"),
+            local.contains("://127.0.0.1:") || local.contains("@127.0.0.1:"),
             "{address}"
         );
-        // Products are told name and password beside an address that has none.
-        let (scheme, rest) = here.split_once("://").unwrap();
-        let signed = match rest.contains('@') {
-            true => here.clone(),
+        // Some products have separate settings for the account.
+        let (scheme, rest) = local.split_once("://").unwrap();
+        let authenticated = match rest.contains('@') {
+            true => local.clone(),
             false => format!("{scheme}://{USER}:{ENCODED}@{rest}"),
         };
-        if scheme == "rtsp" || here.contains("/stream.") {
-            assert_ne!(plays(&signed, 1), Some(false), "{address}");
+        if scheme == "rtsp" || local.contains("/stream.") {
+            assert_ne!(plays(&authenticated, 1), Some(false), "{address}");
             continue;
         }
         let path = &rest[rest.find('/').unwrap()..];
-        let answer = ask(&serving.page, &format!("GET {path}"), BASIC, "");
-        let status = String::from_utf8_lossy(&answer[..12]).into_owned();
-        let lacks = path.ends_with(".jpg") && !cfg!(feature = "snapshot");
-        let expected = if lacks {
+        let response = http(&server.page, &format!("GET {path}"), BASIC, "");
+        let status = String::from_utf8_lossy(&response[..12]).into_owned();
+        let unsupported = path.ends_with(".jpg") && !cfg!(feature = "snapshot");
+        let expected = if unsupported {
             "HTTP/1.1 501"
         } else {
             "HTTP/1.1 200"
@@ -246,10 +244,10 @@ fn addresses_are_served() {
         assert_eq!(status, expected, "{address}");
     }
 
-    // What Home Assistant and Prometheus take out of the answers is in them.
+    // The responses contain the fields that Home Assistant and Prometheus read.
     let get = |path: &str| {
-        let answer = ask(&serving.page, &format!("GET {path}"), BASIC, "");
-        String::from_utf8(answer).unwrap()
+        let response = http(&server.page, &format!("GET {path}"), BASIC, "");
+        String::from_utf8(response).unwrap()
     };
     let json = get("/api/cameras/door") + &get("/api/cameras/door/controls/night-vision");
     let metrics = get("/metrics");
@@ -271,54 +269,50 @@ fn addresses_are_served() {
     let body = after(&yaml, "body_on: '", &['\'']);
     let body = body.first().unwrap();
     let set = "POST /api/cameras/door/controls/spotlight";
-    let answer = ask(&serving.page, set, BASIC, body);
+    let response = http(&server.page, set, BASIC, body);
     assert!(
-        answer.starts_with(b"HTTP/1.1 200 "),
+        response.starts_with(b"HTTP/1.1 200 "),
         "{}",
-        String::from_utf8_lossy(&answer)
+        String::from_utf8_lossy(&response)
     );
     assert!(get("/api/cameras/door/controls/spotlight").contains("\"value\":\"on\""));
-    serving.end();
+    server.stop();
 }
 
 #[test]
-fn ffmpegs_lines_run() {
-    let serving = Serving::start();
-    if plays(
-        &serving.here("rtsp://recorder:PASSWORD@192.168.1.5:8554/door"),
-        1,
-    )
-    .is_none()
-    {
+fn ffmpeg_commands_run() {
+    let server = Server::start();
+    let url = server.localize("rtsp://recorder:PASSWORD@192.168.1.5:8554/door");
+    if plays(&url, 1).is_none() {
         return;
     }
     let mut lines: Vec<String> = Vec::new();
     for block in blocks("sh") {
-        let tried = |line: &&str| line.contains("ffmpeg ") || line.starts_with("tutk snapshot");
-        lines.extend(block.lines().filter(tried).map(str::to_owned));
+        let runs = |line: &&str| line.contains("ffmpeg ") || line.starts_with("tutk snapshot");
+        lines.extend(block.lines().filter(runs).map(str::to_owned));
     }
-    // MediaMTX's own line, but for MediaMTX.
+    // The command that MediaMTX runs, with a file as the output.
     let yaml = blocks("yaml").join("\n");
     let [line] = after(&yaml, "sh -c \"", &['"'])[..] else {
-        panic!("MediaMTX has one line");
+        panic!("MediaMTX runs one command");
     };
     let (line, _) = line.split_once("-f rtsp rtsp://localhost:").unwrap();
     lines.push(format!("{line}mediamtx.ts"));
     assert_eq!(lines.len(), 8, "{lines:#?}");
-    // None of them ends by itself.
+    // The commands run until they are stopped.
     let limited = "ffmpeg -nostdin -v error -xerror -t 3 ";
     let running: Vec<_> = lines
         .iter()
-        .map(|line| serving.here(line).replace("ffmpeg ", limited))
-        .map(|line| (serving.shell(&line).spawn().unwrap(), line))
+        .map(|line| server.localize(line).replace("ffmpeg ", limited))
+        .map(|line| (server.shell(&line).spawn().unwrap(), line))
         .collect();
     for (child, line) in running {
         let output = child.wait_with_output().unwrap();
         let expected = !line.starts_with("tutk snapshot") || cfg!(feature = "snapshot");
         assert_eq!(output.status.success(), expected, "{line}: {output:?}");
     }
-    let made = |name: &str| {
-        let streams = streams(&serving.folder.path().join(name)).unwrap();
+    let codecs_of = |name: &str| {
+        let streams = streams(&server.folder.path().join(name)).unwrap();
         let codecs: Vec<_> = streams.iter().map(|stream| stream.codec.clone()).collect();
         assert!(streams[0].packets > 0, "{name}");
         codecs.join(" ")
@@ -332,17 +326,17 @@ fn ffmpegs_lines_run() {
         ("pipe.mkv", "h264"),
         ("mediamtx.ts", "h264 aac"),
     ] {
-        assert_eq!(made(name), codecs, "{name}");
+        assert_eq!(codecs_of(name), codecs, "{name}");
     }
     if cfg!(feature = "snapshot") {
-        assert_eq!(made("now.jpg"), "mjpeg");
+        assert_eq!(codecs_of("now.jpg"), "mjpeg");
     }
-    serving.end();
+    server.stop();
 }
 
 #[test]
-fn go2rtc_recognises_what_is_piped() {
-    let serving = Serving::start();
+fn go2rtc_recognises_piped_streams() {
+    let server = Server::start();
     let yaml = blocks("yaml").join("\n");
     let commands = after(&yaml, "exec:", &['#', '\n']);
     assert_eq!(commands.len(), 2, "{commands:?}");
@@ -350,17 +344,17 @@ fn go2rtc_recognises_what_is_piped() {
         let ts = command.contains("--format ts");
         let name = if ts { "piped.ts" } else { "piped.h264" };
         let line = format!("{command} --frames 45");
-        let output = serving.shell(&line).output().unwrap();
+        let output = server.shell(&line).output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
-        // By its first bytes: a start code of four bytes and a sequence parameter set, or the sync
+        // go2rtc looks for a start code of four bytes and a sequence parameter set, or the sync
         // byte of MPEG-TS.
-        let begin: &[u8] = if ts { &[0x47] } else { &[0, 0, 0, 1, 0x67] };
+        let prefix: &[u8] = if ts { &[0x47] } else { &[0, 0, 0, 1, 0x67] };
         assert!(
-            output.stdout.starts_with(begin),
+            output.stdout.starts_with(prefix),
             "{command}: {:x?}",
             &output.stdout[..16]
         );
-        let path = serving.folder.path().join(name);
+        let path = server.folder.path().join(name);
         fs::write(&path, &output.stdout).unwrap();
         let Some(probed) = probe(&path) else {
             continue;
@@ -373,11 +367,11 @@ fn go2rtc_recognises_what_is_piped() {
             false => assert_eq!(probed, "h264,640,360,45"),
         }
     }
-    serving.end();
+    server.stop();
 }
 
 #[test]
-fn yaml_is_yaml() {
+fn yaml_blocks_are_valid() {
     let blocks = blocks("yaml").into_iter();
     for block in blocks.chain([contrib("compose.yaml")]) {
         let documents = Yaml::load_from_str(&block);
@@ -388,42 +382,40 @@ fn yaml_is_yaml() {
 }
 
 #[test]
-fn systemd_takes_the_unit() {
+fn systemd_unit_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     let unit = contrib("tutk.service");
     let installed = "ExecStart=/usr/local/bin/tutk serve ";
     assert!(unit.contains(installed));
     let path = folder.path().join("tutk.service");
-    // It has to be there, which it is not at its place.
-    let here = format!("ExecStart={} serve ", env!("CARGO_BIN_EXE_tutk"));
-    fs::write(&path, unit.replace(installed, &here)).unwrap();
+    // systemd-analyze requires that the program exists.
+    let unit = unit.replace(
+        installed,
+        &format!("ExecStart={} serve ", env!("CARGO_BIN_EXE_tutk")),
+    );
+    fs::write(&path, &unit).unwrap();
     let verify = |path: &Path| {
         let args = ["verify", "--man=no", text(path)];
         Command::new("systemd-analyze").args(args).output()
     };
     match verify(&path) {
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success() && said.is_empty(), "{said}");
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && stderr.is_empty(), "{stderr}");
         }
         Err(error) => {
-            common::missing("systemd-analyze", &error);
+            common::skip_without("systemd-analyze", &error);
             return;
         }
     }
-    // That it would say so.
-    fs::write(
-        &path,
-        unit.replace(installed, &here)
-            .replace("ProtectHome", "ProtectHouse"),
-    )
-    .unwrap();
-    let said = String::from_utf8(verify(&path).unwrap().stderr).unwrap();
-    assert!(said.contains("ProtectHouse"), "{said}");
+    // The check can fail: systemd-analyze reports unknown settings.
+    fs::write(&path, unit.replace("ProtectHome", "ProtectUnknown")).unwrap();
+    let stderr = String::from_utf8(verify(&path).unwrap().stderr).unwrap();
+    assert!(stderr.contains("ProtectUnknown"), "{stderr}");
 }
 
 #[test]
-fn the_container_gets_the_whole_workspace() {
+fn containerfile_copies_the_whole_workspace() {
     let file = contrib("Containerfile");
     let manifest = fs::read_to_string(format!("{ROOT}/Cargo.toml")).unwrap();
     let members = after(&manifest, "\nmembers = [", &[']'])[0];
@@ -433,7 +425,7 @@ fn the_container_gets_the_whole_workspace() {
         assert!(file.contains(&copied), "{folder}");
     }
     assert!(file.contains("\nCOPY Cargo.toml Cargo.lock ./\n"));
-    // What runs in it, and whose ports it has.
+    // The command and the ports of `tutk serve`.
     assert!(file.contains(r#"CMD ["serve", "--config", "/etc/tutk/cameras.toml"]"#));
     assert!(file.contains("\nEXPOSE 8554/tcp 8888/tcp\n"));
 }

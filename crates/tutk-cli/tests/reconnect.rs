@@ -87,7 +87,7 @@ fn a_camera_that_stays_away_is_given_up_after_the_time() {
     let camera = Simulator::start(&["--fps", "60", "--frames", "30", "--once"]);
     let args = ["record", &camera.url, "--output", text(&path), "--json"];
     let run = tutk(args.iter().chain(&["--reconnect", "2"]));
-    run.exits(5).says(&["stream", "closed the session"]);
+    run.exits(5).reports(&["stream", "closed the session"]);
     let json = run.json();
     assert_eq!(
         (&json["frames"], &json["phase"]),

@@ -1,4 +1,4 @@
-//! `tutk serve`: cameras of a file, watched over RTSP and recorded.
+//! `tutk serve` with the cameras of a configuration file: RTSP, HTTP, recordings and reloads.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and processes"
+    reason = "tests fail by panicking, and use files and processes"
 )]
 
 mod common;
@@ -16,26 +16,29 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{Service, Simulator, ask, plays, private, signal, streams, text, tutk};
+use common::{Service, Simulator, http, plays, signal, streams, text, tutk, write_private};
 
-/// A file with these cameras, and these lines behind them.
-fn file(path: &Path, cameras: &[(&str, &Simulator, &str)], rest: &str) {
+/// Writes a configuration file. Each camera has a name, a simulator and additional lines.
+fn write_config(path: &Path, cameras: &[(&str, &Simulator, &str)], rest: &str) {
     let mut file = String::from("[serve]\nrtsp = \"127.0.0.1:0\"\nhttp = \"127.0.0.1:0\"\n");
     for (name, camera, more) in cameras {
         file += &format!("[cameras.{name}]\nurl = \"{}\"\n{more}\n", camera.url);
     }
-    private(path, &(file + rest));
+    write_private(path, &(file + rest));
 }
 
 fn serve(config: &Path) -> Service {
     Service::start(&["serve", "--config", text(config)])
 }
 
-/// The same, as text, if it is a success.
-fn asked(page: &str, request: &str, body: &str) -> String {
-    let answer = String::from_utf8(ask(page, request, "", body)).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{request}: {answer}");
-    answer
+/// Sends an HTTP request that must succeed.
+fn http_ok(page: &str, request: &str, body: &str) -> String {
+    let response = String::from_utf8(http(page, request, "", body)).unwrap();
+    assert!(
+        response.starts_with("HTTP/1.1 200 "),
+        "{request}: {response}"
+    );
+    response
 }
 
 fn recordings(folder: &Path) -> Vec<PathBuf> {
@@ -48,7 +51,7 @@ fn recordings(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn cameras_of_the_file_are_watched_and_recorded() {
+fn serves_rtsp_and_records_the_configured_cameras() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
     let (front, back) = (Simulator::start(&["--audio", "aac"]), Simulator::start(&[]));
@@ -57,7 +60,7 @@ fn cameras_of_the_file_are_watched_and_recorded() {
         text(folder.path())
     );
     let more = "record = true\nconnect = \"always\"";
-    file(
+    write_config(
         &config,
         &[("front", &front, more), ("back", &back, "sound = false")],
         &record,
@@ -66,7 +69,7 @@ fn cameras_of_the_file_are_watched_and_recorded() {
     let addresses: Vec<_> = ["back", "front"]
         .map(|name| service.wait_for(&format!("/{name}")))
         .to_vec();
-    // What is recorded needs nobody who watches.
+    // A recorded camera connects without a viewer.
     service.wait_for("front: connected");
     for address in &addresses {
         if plays(address, 30) == Some(false) {
@@ -82,12 +85,10 @@ fn cameras_of_the_file_are_watched_and_recorded() {
         );
         std::thread::sleep(Duration::from_millis(100));
     }
-    signal(service.child(), "-TERM");
-    let run = service.end();
-    run.exits(0);
+    service.stop("-TERM");
     assert!(!folder.path().join("back").exists());
     let all = recordings(&recorded);
-    // The last one may have ended with its first picture.
+    // The last recording may contain only one picture.
     for (number, path) in all.iter().enumerate().take(all.len() - 1) {
         let Some(streams) = streams(path) else { return };
         let codecs: Vec<_> = streams.iter().map(|stream| stream.codec.as_str()).collect();
@@ -99,7 +100,7 @@ fn cameras_of_the_file_are_watched_and_recorded() {
 }
 
 #[test]
-fn the_file_is_read_again_without_dropping_what_did_not_change() {
+fn reload_keeps_the_sessions_of_unchanged_cameras() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
     let (one, two, three) = (
@@ -108,14 +109,14 @@ fn the_file_is_read_again_without_dropping_what_did_not_change() {
         Simulator::start(&[]),
     );
     let always = "connect = \"always\"";
-    file(&config, &[("one", &one, always), ("two", &two, always)], "");
+    write_config(&config, &[("one", &one, always), ("two", &two, always)], "");
     let mut service = serve(&config);
     let address = service.wait_for("/one");
     service.wait_for("one: connected");
-    // Somebody watches, from before to after.
+    // A viewer watches during the reload.
     let watching = std::thread::spawn(move || plays(&address, 200));
     std::thread::sleep(Duration::from_secs(2));
-    file(
+    write_config(
         &config,
         &[("one", &one, always), ("three", &three, always)],
         "",
@@ -124,61 +125,47 @@ fn the_file_is_read_again_without_dropping_what_did_not_change() {
     service.wait_for("added: three");
     service.wait_for("removed: two");
     service.wait_for("three: connected");
-    // A mistake changes nothing.
+    // A file with an error changes nothing.
     let before = fs::read_to_string(&config).unwrap();
-    private(&config, &before.replace("always", "never"));
+    write_private(&config, &before.replace("always", "never"));
     signal(service.child(), "-HUP");
     service.wait_for("line 6, key `connect`: connect must be `on-demand` or `always`");
     service.wait_for("previous configuration stays in effect");
-    private(&config, &before);
+    write_private(&config, &before);
     signal(service.child(), "-HUP");
     service.wait_for("nothing has changed");
     assert_ne!(watching.join().unwrap(), Some(false));
-    signal(service.child(), "-INT");
-    let run = service.end();
-    run.exits(0);
-    let again = run
-        .stderr
-        .lines()
-        .filter(|line| *line == "one: connected")
-        .count();
-    assert_eq!(again, 1, "{}", run.stderr);
-    // Each camera had one client, whoever watched.
+    let stderr = service.stop("-INT").stderr;
+    let connected = stderr.lines().filter(|line| *line == "one: connected");
+    assert_eq!(connected.count(), 1, "{stderr}");
+    // Each camera had one session, regardless of the viewers.
     for camera in [one, two, three] {
         signal(camera.child(), "-INT");
-        let run = camera.end();
-        assert!(run.stderr.contains("served 1 client:"), "{}", run.stderr);
+        let stderr = camera.end().stderr;
+        assert!(stderr.contains("served 1 client:"), "{stderr}");
     }
 }
 
 #[test]
-fn a_camera_that_comes_and_goes_is_told_of() {
+fn reports_when_a_camera_disconnects_and_reconnects() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
     let mut camera = Simulator::start(&[]);
     let listen = camera.address().to_owned();
-    file(&config, &[("yard", &camera, "connect = \"always\"")], "");
+    write_config(&config, &[("yard", &camera, "connect = \"always\"")], "");
     let mut service = serve(&config);
     service.wait_for("yard: connected");
     camera.kill();
     service.wait_for("yard: ");
     let _camera = Simulator::start_at(&listen, &[]);
     service.wait_for("yard: connected");
-    signal(service.child(), "-INT");
-    service.end().exits(0);
+    service.stop("-INT");
 }
 
 #[test]
-fn the_demo_needs_no_file() {
-    let args = [
-        "serve",
-        "--demo",
-        "--rtsp",
-        "127.0.0.1:0",
-        "--http",
-        "127.0.0.1:0",
-    ];
-    let mut service = Service::start(&args);
+fn demo_serves_without_a_configuration_file() {
+    let local = "127.0.0.1:0";
+    let mut service = Service::start(&["serve", "--demo", "--rtsp", local, "--http", local]);
     let page = service.wait_for("http://127.0.0.1:");
     for name in ["garden", "hall", "yard"] {
         let address = service.wait_for(&format!("/{name}"));
@@ -189,8 +176,8 @@ fn the_demo_needs_no_file() {
             }
         }
     }
-    assert!(asked(&page, "GET /", "").contains("<!doctype html>"));
-    let cameras = asked(&page, "GET /api/cameras", "");
+    assert!(http_ok(&page, "GET /", "").contains("<!doctype html>"));
+    let cameras = http_ok(&page, "GET /api/cameras", "");
     for name in ["garden", "hall", "yard"] {
         assert!(
             cameras.contains(&format!("/{name}/stream.mp4")),
@@ -198,131 +185,123 @@ fn the_demo_needs_no_file() {
         );
     }
     assert!(!cameras.contains("TUTKDEMOCAMERA"), "{cameras}");
-    asked(
+    http_ok(
         &page,
         "POST /api/cameras/garden/controls/night-vision",
         r#"{"value": "on"}"#,
     );
-    let value = asked(&page, "GET /api/cameras/garden/controls/night-vision", "");
+    let value = http_ok(&page, "GET /api/cameras/garden/controls/night-vision", "");
     assert!(value.contains(r#""on""#), "{value}");
-    let picture = ask(&page, "GET /garden/snapshot.jpg", "", "");
+    let picture = http(&page, "GET /garden/snapshot.jpg", "", "");
     let status = String::from_utf8_lossy(&picture[..12]).into_owned();
     match cfg!(feature = "snapshot") {
         true => {
             assert_eq!(status, "HTTP/1.1 200");
-            assert!(picture.ends_with(&[0xff, 0xd9]), "the end of a JPEG");
+            assert!(picture.ends_with(&[0xff, 0xd9]), "no JPEG end marker");
         }
         false => assert_eq!(status, "HTTP/1.1 501"),
     }
-    signal(service.child(), "-INT");
-    service.end().exits(0);
+    service.stop("-INT");
 }
 
 #[test]
-fn one_of_the_servers_is_enough() {
+fn rtsp_or_http_can_be_switched_off() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
     let camera = Simulator::start(&[]);
-    file(&config, &[("yard", &camera, "")], "");
+    write_config(&config, &[("yard", &camera, "")], "");
     let args = ["serve", "--config", text(&config)];
     let mut service = Service::start(&[&args[..], &["--rtsp", "off"]].concat());
     let page = service.wait_for("http://");
-    assert!(asked(&page, "GET /api/cameras/yard", "").contains("\"rtsp\":null"));
-    signal(service.child(), "-INT");
-    let run = service.end();
-    run.exits(0);
-    assert!(!run.stderr.contains("rtsp://"), "{}", run.stderr);
+    assert!(http_ok(&page, "GET /api/cameras/yard", "").contains("\"rtsp\":null"));
+    let stderr = service.stop("-INT").stderr;
+    assert!(!stderr.contains("rtsp://"), "{stderr}");
 
-    // A port that somebody else has is an error at once.
+    // A port in use is an error.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let run = tutk([&args[..], &["--http", &taken]].concat());
-    run.exits(1).says(&["HTTP", &taken, "--http"]);
+    run.exits(1).reports(&["HTTP", &taken, "--http"]);
 
     let mut service = Service::start(&[&args[..], &["--http", "off"]].concat());
     service.wait_for("rtsp://");
-    signal(service.child(), "-INT");
-    let run = service.end();
-    run.exits(0);
-    assert!(!run.stderr.contains("http://"), "{}", run.stderr);
+    let stderr = service.stop("-INT").stderr;
+    assert!(!stderr.contains("http://"), "{stderr}");
 }
 
 #[test]
-fn who_may_watch_is_settled_before_anything_is_served() {
+fn public_addresses_require_users_or_no_auth() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
     let camera = Simulator::start(&[]);
     let args = ["serve", "--config", text(&config), "--rtsp", "0.0.0.0:0"];
-    file(&config, &[("yard", &camera, "")], "");
+    write_config(&config, &[("yard", &camera, "")], "");
     let run = tutk(args);
-    run.exits(2).says(&["0.0.0.0:0", "[users]", "--no-auth"]);
+    run.exits(2).reports(&["0.0.0.0:0", "[users]", "--no-auth"]);
 
     let mut service = Service::start(&[&args[..], &["--no-auth"]].concat());
     let warning = service.wait_for("anyone who can reach it may watch");
     assert!(warning.contains("WARN"), "{warning}");
     service.wait_for("rtsp://127.0.0.1:");
-    signal(service.child(), "-INT");
-    service.end().exits(0);
+    service.stop("-INT");
 
     let run = tutk(["serve", "--config", text(&config), "--http", "[::]:0"]);
     run.exits(2)
-        .says(&["http at [::]:0", "[users]", "--no-auth"]);
+        .reports(&["http at [::]:0", "[users]", "--no-auth"]);
 
-    // With a name and a password, which may stand in the environment.
-    file(
+    // With an account, whose password can come from the environment.
+    write_config(
         &config,
         &[("yard", &camera, "")],
-        "[users]\nanna = \"${ANNA}\"\n",
+        "[users]\nalice = \"${ALICE}\"\n",
     );
     let mut command = common::command(args);
-    command.env("ANNA", "geheim wie nie");
+    command.env("ALICE", "correct horse");
     let mut service = Service::spawn(&mut command);
     let page = service.wait_for("http://");
     let address = service.wait_for("/yard");
-    let refused = ask(&page, "GET /api/cameras", "", "");
+    let refused = http(&page, "GET /api/cameras", "", "");
     assert!(
         refused.starts_with(b"HTTP/1.1 401 "),
         "{}",
         String::from_utf8_lossy(&refused)
     );
-    // anna:geheim wie nie
-    let basic = "Authorization: Basic YW5uYTpnZWhlaW0gd2llIG5pZQ==\r\n";
-    let answer = ask(&page, "GET /api/cameras", basic, "");
+    // alice:correct horse
+    let basic = "Authorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==\r\n";
+    let response = http(&page, "GET /api/cameras", basic, "");
     assert!(
-        answer.starts_with(b"HTTP/1.1 200 "),
+        response.starts_with(b"HTTP/1.1 200 "),
         "{}",
-        String::from_utf8_lossy(&answer)
+        String::from_utf8_lossy(&response)
     );
     if let Some(open) = plays(&address, 1) {
-        assert!(!open, "nobody was asked who he is");
-        let signed = address.replace("rtsp://", "rtsp://anna:geheim%20wie%20nie@");
-        assert_eq!(plays(&signed, 1), Some(true));
+        assert!(!open, "RTSP without a password was accepted");
+        let authenticated = address.replace("rtsp://", "rtsp://alice:correct%20horse@");
+        assert_eq!(plays(&authenticated, 1), Some(true));
     }
-    signal(service.child(), "-INT");
-    let run = service.end();
-    run.exits(0);
-    assert!(!run.stderr.contains("geheim"), "{}", run.stderr);
+    let stderr = service.stop("-INT").stderr;
+    assert!(!stderr.contains("horse"), "{stderr}");
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn reports_all_errors_of_the_file_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
     let url = common::url("127.0.0.1:9");
-    let text_of = format!(
+    let config_text = format!(
         "[serve]\nrtsp = \"8554\"\nlinger = \"soon\"\nport = 1\n\
-         [users]\nanna = \"\"\n\"a:b\" = \"x\"\n\
+         [users]\nalice = \"\"\n\"a:b\" = \"x\"\n\
          [record]\npath = \"fixed.mp4\"\nmax_size = \"much\"\n\
          [cameras.a]\nurl = \"{url}\"\nrecord = 1\nsound = \"no\"\nresend = \"often\"\ndialect = \"klingon\"\n"
     );
-    private(&config, &text_of);
+    write_private(&config, &config_text);
     let run = tutk(["serve", "--config", text(&config)]);
-    run.exits(2).says(&["11 errors", "docs/cameras.md"]);
+    run.exits(2).reports(&["11 errors", "docs/cameras.md"]);
     for line in [
         "line 2, key `rtsp`: expected ADDRESS:PORT",
         "line 3, key `linger`: expected a duration, for example 90s",
         "line 4, key `port`: unknown key",
-        "line 6, key `anna`: the password must not be empty",
+        "line 6, key `alice`: the password must not be empty",
         "line 7: ",
         "line 9, key `path`: ",
         "line 10, key `max_size`: expected a number of bytes",
@@ -333,11 +312,11 @@ fn every_mistake_is_told_at_once() {
     ] {
         assert!(run.stderr.contains(line), "{line}: {}", run.stderr);
     }
-    // Two cameras, one path; and none at all.
+    // Two cameras that record to the same path, and no table [record].
     let cameras = format!(
         "[cameras.a]\nurl = \"{url}\"\nrecord = true\n[cameras.b]\nurl = \"{url}\"\nrecord = true\n"
     );
-    private(
+    write_private(
         &config,
         &format!("[record]\npath = \"x/%F.mp4\"\n{cameras}"),
     );
@@ -349,7 +328,7 @@ fn every_mistake_is_told_at_once() {
         "{}",
         run.stderr
     );
-    private(&config, &cameras);
+    write_private(&config, &cameras);
     let run = tutk(["serve", "--config", text(&config)]);
     run.exits(2);
     assert!(
@@ -358,8 +337,8 @@ fn every_mistake_is_told_at_once() {
         "{}",
         run.stderr
     );
-    private(&config, "");
+    write_private(&config, "");
     tutk(["serve", "--config", text(&config)])
         .exits(2)
-        .says(&["no camera", "--demo"]);
+        .reports(&["no camera", "--demo"]);
 }

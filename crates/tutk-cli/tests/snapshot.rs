@@ -1,11 +1,11 @@
-//! Pictures out of a camera.
+//! `tutk snapshot`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and processes"
+    reason = "tests fail by panicking, and use files and processes"
 )]
 
 mod common;
@@ -15,7 +15,7 @@ use std::fs;
 use common::{Simulator, asset, probe, text, tutk};
 
 #[test]
-fn a_picture_is_a_file_that_is_there_as_a_whole() {
+fn replaces_the_output_file_with_a_complete_jpeg() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("now.jpg");
     fs::write(&path, "old").unwrap();
@@ -26,12 +26,12 @@ fn a_picture_is_a_file_that_is_there_as_a_whole() {
     let expected = (&640.into(), &360.into(), &"h264".into());
     assert_eq!((&json["width"], &json["height"], &json["codec"]), expected);
     assert_eq!(json["bytes"], fs::metadata(&path).unwrap().len());
-    // Nothing else was left in the folder.
+    // No temporary file is left.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     let Some(probed) = probe(&path) else { return };
     assert_eq!(probed, "mjpeg,640,360,1");
 
-    // A better one through a pipe is larger.
+    // A higher quality gives a larger picture.
     let run = tutk(["snapshot", &camera.url, "-o", "-", "--quality", "100"]);
     run.exits(0);
     assert!(run.stdout.starts_with(&[0xff, 0xd8]) && run.stdout.ends_with(&[0xff, 0xd9]));
@@ -39,12 +39,12 @@ fn a_picture_is_a_file_that_is_there_as_a_whole() {
 }
 
 #[test]
-fn what_cannot_be_a_picture_is_said() {
+fn reports_unsupported_codecs_invalid_arguments_and_missing_directories() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("now.jpg");
     let camera = Simulator::start(&["--input", &asset("clip.h265")]);
     let run = tutk(["snapshot", &camera.url, "--output", text(&path)]);
-    run.exits(1).says(&["stream", "H.265", "ffmpeg"]);
+    run.exits(1).reports(&["stream", "H.265", "ffmpeg"]);
     assert!(!path.exists());
 
     let url = common::url("127.0.0.1:9");
@@ -53,5 +53,5 @@ fn what_cannot_be_a_picture_is_said() {
     let missing = folder.path().join("missing/now.jpg");
     let camera = Simulator::start(&[]);
     let run = tutk(["snapshot", &camera.url, "--output", text(&missing)]);
-    run.exits(1).says(&["output", text(&missing)]);
+    run.exits(1).reports(&["output", text(&missing)]);
 }

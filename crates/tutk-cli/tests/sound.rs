@@ -210,22 +210,25 @@ fn what_cannot_be_said_is_named_and_says_what_to_do() {
     voice(&path, 44_100, 100);
     let camera = Simulator::start(&["--audio", "pcmu"]);
     let talk = |input: &str| tutk(["talk", &camera.url, "--input", input]);
-    talk(text(&path))
-        .exits(2)
-        .says(&["44100 Hz", "takes PCMU, 8000 Hz", "ffmpeg -i", "-ar 8000"]);
+    talk(text(&path)).exits(2).reports(&[
+        "44100 Hz",
+        "takes PCMU, 8000 Hz",
+        "ffmpeg -i",
+        "-ar 8000",
+    ]);
     talk(&asset("tone.aac"))
         .exits(2)
-        .says(&["takes PCMU", "ffmpeg -i"]);
+        .reports(&["takes PCMU", "ffmpeg -i"]);
     talk("/nonexistent.wav")
         .exits(2)
-        .says(&["/nonexistent.wav"]);
+        .reports(&["/nonexistent.wav"]);
     talk(&asset("clip.h264"))
         .exits(2)
-        .says(&["clip.h264", "ADTS"]);
+        .reports(&["clip.h264", "ADTS"]);
 
     let silent = Simulator::start(&["--audio", "none"]);
     voice(&path, 8_000, 100);
     tutk(["talk", &silent.url, "--input", text(&path)])
         .exits(3)
-        .says(&["sent no sound", "--codec"]);
+        .reports(&["sent no sound", "--codec"]);
 }

@@ -1,5 +1,5 @@
 //! The content of AV packets, classified with one parse of their headers.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![allow(dead_code, reason = "the helpers are shared with another test")]
 
 mod table;

@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a test may panic"
+    reason = "tests fail by panicking"
 )]
 
 use std::fmt::Debug;

@@ -2,7 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test may panic"
+    reason = "tests fail by panicking"
 )]
 #![allow(dead_code, reason = "the helpers are shared with another test")]
 

@@ -1,5 +1,5 @@
 //! Allocations per frame.
-#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::alloc::System;
 

@@ -2,7 +2,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test stops where it fails"
+    reason = "tests fail by panicking"
 )]
 
 mod common;

@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    reason = "a test stops where it fails"
+    reason = "tests fail by panicking"
 )]
 
 mod common;

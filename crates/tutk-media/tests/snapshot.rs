@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and processes"
+    reason = "tests fail by panicking, and use files and processes"
 )]
 
 mod common;

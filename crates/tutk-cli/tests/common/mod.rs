@@ -1,4 +1,4 @@
-//! Runs the real program over loopback UDP.
+//! Runs the `tutk` program and exchanges UDP packets over the loopback interface.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 #![allow(
     unreachable_pub,
@@ -8,14 +8,14 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and runs processes"
+    reason = "tests fail by panicking, and run processes"
 )]
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -26,15 +26,15 @@ pub const H264: &[u8] = include_bytes!("../../assets/clip.h264");
 pub const H265: &[u8] = include_bytes!("../../assets/clip.h265");
 
 pub const UID: &str = "HSBJYB5HSETGCDWD111A";
-/// With characters that an address must encode.
+/// Contains characters that must be percent-encoded in a URL.
 pub const ENR: &str = "aKzd+ckq/8HUHF&5";
 pub const ENR_ENCODED: &str = "aKzd%2Bckq%2F8HUHF%265";
 pub const MAC: &str = "AABBCCDDEEFF";
 
-/// Longer than any line of a sound program takes to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for the next line of output.
+const LINE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a run of the program left.
+/// The result of a finished `tutk` process.
 #[derive(Debug)]
 pub struct Run {
     pub status: ExitStatus,
@@ -42,23 +42,24 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// A program that runs until it is told to end; killed when dropped.
+/// A running `tutk` process. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Service {
     child: Child,
+    /// Lines of standard error that were not read yet.
     lines: Receiver<String>,
-    said: Vec<String>,
+    read: Vec<String>,
 }
 
-/// `tutk simulate` at a free port of its own.
+/// A running `tutk simulate`.
 #[derive(Debug)]
 pub struct Simulator {
     service: Service,
-    /// The address that it says is to be used.
+    /// The camera URL that it prints.
     pub url: String,
 }
 
-/// The program with these arguments, its environment known.
+/// `tutk` with these arguments and without the user's settings.
 pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tutk"));
     command
@@ -69,21 +70,16 @@ pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     command
 }
 
-/// Runs it to its end.
+/// Runs `tutk` with these arguments until it exits.
 pub fn tutk<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
     run(&mut command(args))
 }
 
 pub fn run(command: &mut Command) -> Run {
-    let output = command.output().unwrap();
-    Run {
-        status: output.status,
-        stdout: output.stdout,
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    command.output().unwrap().into()
 }
 
-/// Sends a signal to one process of ours.
+/// Sends a signal to a child process.
 pub fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
         .args([name, &child.id().to_string()])
@@ -92,12 +88,12 @@ pub fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// The address of a camera with the test's keys.
+/// The URL of a camera with the credentials of the tests.
 pub fn url(address: &str) -> String {
     format!("wyze://{address}?uid={UID}&enr={ENR_ENCODED}&mac={MAC}")
 }
 
-/// The path of a clip of the repository.
+/// The path of a file in `assets/`.
 pub fn asset(name: &str) -> String {
     format!("{}/assets/{name}", env!("CARGO_MANIFEST_DIR"))
 }
@@ -106,8 +102,8 @@ pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// What ffprobe says of the only stream: codec, width, height and the number of packets. `None`
-/// where there is no ffprobe, which is an error where CI is set.
+/// The codec, width, height and number of packets of each stream, as ffprobe prints them. `None`
+/// if ffprobe is not installed, which is an error in CI.
 pub fn probe(path: &Path) -> Option<String> {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-count_packets", "-of", "csv=p=0"])
@@ -124,22 +120,21 @@ pub fn probe(path: &Path) -> Option<String> {
             Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
         }
         Err(error) => {
-            missing("ffprobe", &error);
+            skip_without("ffprobe", &error);
             None
         }
     }
 }
 
-/// Says that a test has not seen to something for want of a program, which is an error where CI is
-/// set.
+/// Reports that a check was skipped because a program is not installed, which is an error in CI.
 #[track_caller]
-pub fn missing(program: &str, error: &std::io::Error) {
+pub fn skip_without(program: &str, error: &std::io::Error) {
     let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     assert!(!ci, "{program}: {error}");
-    eprintln!("SKIPPED: {program} is not there, so nobody looked at what was made");
+    eprintln!("SKIPPED: {program} is not installed, so its checks did not run");
 }
 
-/// A stream of a file, as ffprobe reads it.
+/// A stream of a file according to ffprobe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
     pub codec: String,
@@ -149,21 +144,13 @@ pub struct Stream {
     pub end: f64,
 }
 
-/// The streams of a file that ffmpeg decodes without a word. `None` where there is no ffmpeg, which
-/// is an error where CI is set.
+/// The streams of a file that ffmpeg decodes without errors or warnings. `None` if ffmpeg is not
+/// installed, which is an error in CI.
 pub fn streams(path: &Path) -> Option<Vec<Stream>> {
     probe(path)?;
     let decoded = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-xerror",
-            "-i",
-            text(path),
-            "-f",
-            "null",
-            "-",
-        ])
+        .args(["-v", "error", "-xerror", "-i", text(path)])
+        .args(["-f", "null", "-"])
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -197,20 +184,20 @@ pub fn streams(path: &Path) -> Option<Vec<Stream>> {
     )
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner can read.
 #[cfg(unix)]
-pub fn private(path: &Path, text: &str) {
+pub fn write_private(path: &Path, text: &str) {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// Whether ffmpeg gets so many pictures of a stream; `None` where there is no ffmpeg, which is an
-/// error where CI is set.
+/// Returns `true` if ffmpeg decodes this number of video frames of a stream. `None` if ffmpeg is
+/// not installed, which is an error in CI.
 pub fn plays(url: &str, frames: u32) -> Option<bool> {
     probe(Path::new(&asset("clip.h264")))?;
-    // It gives up after 20 s without a packet.
+    // ffmpeg fails after 20 s without a packet.
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-timeout", "20000000"])
         .args(match url.starts_with("rtsp:") {
@@ -228,20 +215,31 @@ pub fn plays(url: &str, frames: u32) -> Option<bool> {
     Some(output.status.success())
 }
 
-/// What the server says to that request: the whole of its answer, head and body.
-pub fn ask(page: &str, request: &str, more: &str, body: &str) -> Vec<u8> {
+/// Sends an HTTP request, for example `GET /`, with additional header lines. Returns the complete
+/// response, head and body.
+pub fn http(page: &str, request: &str, headers: &str, body: &str) -> Vec<u8> {
     let host = &page[page.find("://").unwrap() + 3..].trim_end_matches('/');
     let mut stream = TcpStream::connect(host).unwrap();
     write!(
         stream,
         "{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n{more}\r\n{body}",
+         Content-Length: {}\r\n{headers}\r\n{body}",
         body.len()
     )
     .unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    answer
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    response
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status,
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
 }
 
 impl Run {
@@ -251,18 +249,18 @@ impl Run {
         self
     }
 
-    /// The last line of standard error, which must have all of these in it.
+    /// Checks that the last line of standard error is an error message that contains all of these.
     #[track_caller]
-    pub fn says(&self, words: &[&str]) -> &Self {
+    pub fn reports(&self, parts: &[&str]) -> &Self {
         let line = self.stderr.lines().last().unwrap_or_default();
         assert!(line.starts_with("tutk: "), "{}", self.stderr);
-        for word in words {
-            assert!(line.contains(word), "{line}\nlacks {word}");
+        for part in parts {
+            assert!(line.contains(part), "{line}\nlacks {part}");
         }
         self
     }
 
-    /// Standard output as the one JSON object that it must be, with the fields of every report.
+    /// Parses standard output as one line of JSON and checks the fields of every report.
     #[track_caller]
     pub fn json(&self) -> Value {
         let text = std::str::from_utf8(&self.stdout).unwrap();
@@ -296,7 +294,7 @@ impl Run {
 }
 
 impl Service {
-    /// Starts the program with these arguments.
+    /// Starts `tutk` with these arguments.
     pub fn start(args: &[&str]) -> Self {
         Self::spawn(&mut command(args))
     }
@@ -319,18 +317,18 @@ impl Service {
         Self {
             child,
             lines,
-            said: Vec::new(),
+            read: Vec::new(),
         }
     }
 
-    /// Waits for a line with this in it.
+    /// Waits for a line of standard error that contains this text and returns the line.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
         loop {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
-                panic!("no {text:?} in {:#?}", self.said);
+            let Ok(line) = self.lines.recv_timeout(LINE_TIMEOUT) else {
+                panic!("no {text:?} in {:#?}", self.read);
             };
-            self.said.push(line.clone());
+            self.read.push(line.clone());
             if line.contains(text) {
                 return line;
             }
@@ -341,43 +339,52 @@ impl Service {
         &self.child
     }
 
-    /// Kills it, as a power cut would.
+    /// Kills the process without a chance to clean up.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits until it ends by itself.
+    /// Sends a signal and waits until the process exits with status 0.
+    #[track_caller]
+    pub fn stop(self, name: &str) -> Run {
+        signal(&self.child, name);
+        let run = self.end();
+        run.exits(0);
+        run
+    }
+
+    /// Waits until the process exits.
     pub fn end(mut self) -> Run {
         let mut stdout = Vec::new();
         let mut pipe = self.child.stdout.take().unwrap();
         pipe.read_to_end(&mut stdout).unwrap();
         let status = self.child.wait().unwrap();
-        let mut said = std::mem::take(&mut self.said);
-        said.extend(self.lines.iter());
+        let mut lines = std::mem::take(&mut self.read);
+        lines.extend(self.lines.iter());
         Run {
             status,
             stdout,
-            stderr: said.join("\n"),
+            stderr: lines.join("\n"),
         }
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Simulator {
-    /// Starts it with the test's keys and waits until it listens.
+    /// Starts a simulator on a free port and waits until it listens.
     pub fn start(args: &[&str]) -> Self {
         Self::start_at("127.0.0.1:0", args)
     }
 
-    /// Likewise, at an address of the test's choice.
+    /// Starts a simulator on this address.
     pub fn start_at(listen: &str, args: &[&str]) -> Self {
         let fixed = [
             "simulate", "--listen", listen, "--uid", UID, "--enr", ENR, "--mac", MAC,

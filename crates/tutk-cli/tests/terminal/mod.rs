@@ -1,4 +1,4 @@
-//! A terminal of the test's own: what is typed at it, and what it shows.
+//! `tutk cloud login` on a pseudo-terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -11,17 +11,17 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::common::signal;
-use crate::{EMAIL, KEY, KEY_ID, PASSWORD, Scene, TOKEN, saved, token_reply};
+use crate::{EMAIL, KEY, KEY_ID, PASSWORD, Scene, TOKEN, read_json, token_reply};
 
-/// Longer than any prompt of a sound program takes to come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout for the next byte of output.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Terminal {
-    /// Where a person would sit.
+    /// The side of the user.
     master: File,
-    /// The program's side; kept, so that it is there when the program has ended.
+    /// The side of the program. It stays open after the program has exited.
     slave: File,
-    shows: Receiver<u8>,
+    output: Receiver<u8>,
     shown: String,
 }
 
@@ -37,11 +37,11 @@ impl Terminal {
             .open(name)
             .unwrap();
         let master = File::from(master);
-        let mut reading = master.try_clone().unwrap();
-        let (sender, shows) = mpsc::channel();
+        let mut reader = master.try_clone().unwrap();
+        let (sender, output) = mpsc::channel();
         thread::spawn(move || {
             let mut byte = [0];
-            while reading.read(&mut byte).is_ok_and(|count| count == 1) {
+            while reader.read(&mut byte).is_ok_and(|count| count == 1) {
                 if sender.send(byte[0]).is_err() {
                     break;
                 }
@@ -50,15 +50,15 @@ impl Terminal {
         Self {
             master,
             slave,
-            shows,
+            output,
             shown: String::new(),
         }
     }
 
-    /// Waits until it is shown.
+    /// Waits until the terminal shows this text.
     fn wait_for(&mut self, text: &str) {
         while !self.shown.ends_with(text) {
-            let byte = self.shows.recv_timeout(PATIENCE);
+            let byte = self.output.recv_timeout(OUTPUT_TIMEOUT);
             assert!(byte.is_ok(), "no {text:?} after {:?}", self.shown);
             self.shown.push(char::from(byte.unwrap()));
         }
@@ -75,7 +75,7 @@ impl Terminal {
         modes.contains(LocalModes::ECHO)
     }
 
-    fn sign_in(&self, scene: &Scene) -> Child {
+    fn log_in(&self, scene: &Scene) -> Child {
         let slave = || Stdio::from(self.slave.try_clone().unwrap());
         scene
             .command(&["login"])
@@ -88,10 +88,10 @@ impl Terminal {
 }
 
 #[test]
-fn secrets_are_not_shown_while_they_are_typed() {
+fn does_not_echo_secrets() {
     let scene = Scene::new([token_reply()]);
     let mut terminal = Terminal::new();
-    let mut tutk = terminal.sign_in(&scene);
+    let mut tutk = terminal.log_in(&scene);
     for (prompt, line, shown) in [
         ("Email: ", EMAIL, true),
         ("Password: ", PASSWORD, false),
@@ -99,7 +99,7 @@ fn secrets_are_not_shown_while_they_are_typed() {
         ("API key: ", KEY, false),
     ] {
         terminal.wait_for(prompt);
-        // What is typed before the terminal stops showing would be thrown away.
+        // Switching the echo off discards input that was typed before.
         while terminal.echoes() != shown {
             thread::yield_now();
         }
@@ -109,14 +109,14 @@ fn secrets_are_not_shown_while_they_are_typed() {
     }
     assert!(tutk.wait().unwrap().success());
     assert!(terminal.echoes());
-    assert_eq!(saved(&scene.token())["access_token"], TOKEN);
+    assert_eq!(read_json(&scene.token())["access_token"], TOKEN);
 }
 
 #[test]
-fn a_signal_leaves_the_terminal_as_it_was() {
+fn restores_echo_after_a_signal() {
     let scene = Scene::new([]);
     let mut terminal = Terminal::new();
-    let mut tutk = terminal.sign_in(&scene);
+    let mut tutk = terminal.log_in(&scene);
     terminal.wait_for("Email: ");
     terminal.type_line(EMAIL);
     terminal.wait_for("Password: ");

@@ -5,7 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test stops where it fails; not every test file uses all of this"
+    reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
 pub(crate) mod encoded;

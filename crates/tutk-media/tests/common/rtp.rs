@@ -2,7 +2,7 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
-    reason = "a test stops where it fails; not every test file uses all of this"
+    reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
 use bytes::Bytes;

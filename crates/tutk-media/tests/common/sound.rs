@@ -3,7 +3,7 @@
     dead_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test stops where it fails; not every test file uses all of this"
+    reason = "tests fail by panicking, and each test file uses a part of this"
 )]
 
 use std::path::Path;
