@@ -1,9 +1,9 @@
-//! Makes `fuzz/seeds/TARGET/*`: small inputs that reach deep, written by the crates themselves.
-//! Run it with `cargo xtask seeds`; what it makes is in the repository.
+//! Writes `fuzz/seeds/TARGET/*`: small inputs with valid packets, which reach deep code. Run it with
+//! `cargo xtask seeds`. The seeds are part of the repository.
 //!
-//! Inputs of targets that take values instead of bytes (`Arbitrary`) are not made here: those were
-//! kept from runs, made small by `cargo fuzz cmin`. Only those of `client` and `camera` are: an
-//! adversary has to do many things before a session is where he wants it.
+//! Most targets with structured input (`Arbitrary`) have no seeds here. Their seeds come from fuzzing
+//! and are minimized by `cargo fuzz cmin`. The targets `client` and `camera` need seeds, because
+//! random inputs rarely get far in a session.
 
 use std::fs;
 use std::path::Path;
@@ -57,11 +57,11 @@ fn save(target: &str, name: &str, bytes: &[u8]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("seeds")
         .join(target);
-    fs::create_dir_all(&folder).expect("the folder can be made");
-    fs::write(folder.join(name), bytes).expect("the seed can be written");
+    fs::create_dir_all(&folder).expect("a new directory");
+    fs::write(folder.join(name), bytes).expect("a new file");
 }
 
-/// Each part after two bytes of its length.
+/// Joins the parts. Each follows two bytes of length.
 fn parts(parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
     for part in parts {
@@ -72,7 +72,7 @@ fn parts(parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Packets as docs/protocol.md describes them.
+/// Packets of IOTC, cc51 and AV.
 fn frames() {
     let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
     let mut discovery = vec![0; 88];
@@ -155,7 +155,7 @@ fn frames() {
     save("frame-info", &[0x4e; 40]);
 }
 
-/// Resend mode: groups from their header on, parity, and a heartbeat that asks again.
+/// Packets of resend mode: groups from their header on, parity, and a request for slices.
 fn resend() {
     let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
     let mut config = SlicerConfig::new(MediaLayout::Slice);
@@ -257,7 +257,7 @@ fn logins() {
     }
 }
 
-/// The first pictures of the clips, each slice cut short.
+/// The first pictures of the clips with truncated slices.
 fn clips() {
     for (name, clip) in CLIPS {
         let mut out = Vec::new();
@@ -280,7 +280,7 @@ fn clips() {
     }
 }
 
-/// The payloads of the first picture, in the form that the target reads: cut, aggregated, and both.
+/// The RTP payloads of the first picture, as input of the target `tutk_media`.
 fn rtp_packets(name: &str, clip: &[u8]) {
     let codec = if name == "h264" {
         Codec::H264
@@ -321,7 +321,7 @@ fn datagrams() {
     save("disco_cipher", "partial-scrambled", &partial);
 }
 
-/// All datagrams of a handshake, to whom each goes, in the form of the target's lone endpoints.
+/// All datagrams of a handshake, as input of the target `dtls_psk`.
 fn handshakes() {
     for settings in [0_u8, 2, 4, 6] {
         let (mut rng, now) = (StdRng::seed_from_u64(7), Instant::now());
@@ -339,13 +339,6 @@ fn handshakes() {
         }
         assert!(client.is_connected() && server.is_connected());
         save("dtls_psk", &format!("handshake-{settings}"), &seed);
-    }
-    for byte in [0, 0x11, 0x55, 0xff] {
-        save(
-            "dtls_psk",
-            &format!("adversary-{byte}"),
-            &[&[1], &[byte; 40][..]].concat(),
-        );
     }
 }
 
@@ -367,17 +360,15 @@ fn carry(head: u8, from: &mut Connection, to: &mut Connection, now: Instant, see
     }
 }
 
-/// What the targets `client` and `camera` read: settings, how many datagrams come first, and steps.
-///
-/// A step is a byte that says that there is one more, its variant as a fraction of 2^32, and its
-/// fields.
+/// Inputs of the targets `client` and `camera`: settings, the number of datagrams before the first
+/// step, and steps. A step is the byte 1, its variant as a fraction of 2^32, and its fields.
 fn adversaries() {
-    /// Variants of `ClientStep` in fuzz_targets/session/mod.rs, and which of them these are.
-    const VARIANTS: u64 = 19;
+    /// The number of variants of `Step` in fuzz_targets/session/input.rs, and some of them.
+    const VARIANTS: u64 = 22;
     const PASS: u64 = 0;
-    const LATE: u64 = 3;
-    const AGAIN: u64 = 6;
-    const CHANGE: u64 = 12;
+    const DELAY: u64 = 3;
+    const REPLAY: u64 = 6;
+    const FLIP_PACKET: u64 = 12;
     const WAIT: u64 = 16;
     let mut rng = StdRng::seed_from_u64(1);
     let mut save_steps = |name: &str, head: [u8; 2], variants: &[u64]| {
@@ -388,9 +379,9 @@ fn adversaries() {
             seed.extend_from_slice(&fraction.to_le_bytes());
             let fields = match *variant {
                 PASS => 1,
-                1..=LATE | 11 | 18 => 0,
+                1..=DELAY | 11 | 18 => 0,
                 5 | 13 | WAIT => 2,
-                AGAIN => 5,
+                REPLAY => 5,
                 _ => 3,
             };
             let mut bytes = [0; 5];
@@ -405,18 +396,31 @@ fn adversaries() {
         for before in [0, 6, 40] {
             let name = |what| format!("{what}-{settings}-{before}");
             let head = [settings, before];
-            let network = [PASS, 1, PASS, 2, LATE, PASS, 4, PASS, 5, AGAIN, PASS, WAIT];
+            let network = [
+                PASS, 1, PASS, 2, DELAY, PASS, 4, PASS, 5, REPLAY, PASS, WAIT,
+            ];
             save_steps(&name("network"), head, &network.repeat(2));
             if settings & 2 != 0 {
-                let changes = [CHANGE, PASS, 11, CHANGE, PASS, 13, PASS, CHANGE, WAIT, PASS];
+                let changes = [
+                    FLIP_PACKET,
+                    PASS,
+                    11,
+                    FLIP_PACKET,
+                    PASS,
+                    13,
+                    PASS,
+                    FLIP_PACKET,
+                    WAIT,
+                    PASS,
+                ];
                 save_steps(&name("changes"), head, &changes.repeat(3));
             }
         }
-        // All that came first comes again from another port: sessions that nobody goes on with.
+        // Replays the first datagrams from another port, which starts sessions that never continue.
         let mut seed = vec![settings, 8];
         for which in 0..8 {
             seed.push(1);
-            seed.extend_from_slice(&((AGAIN << 32).div_ceil(VARIANTS) as u32).to_le_bytes());
+            seed.extend_from_slice(&((REPLAY << 32).div_ceil(VARIANTS) as u32).to_le_bytes());
             seed.push(which);
             seed.extend_from_slice(&(1_u64 << 32).div_ceil(3).to_le_bytes()[..4]);
         }
@@ -430,20 +434,20 @@ fn adversaries() {
     }
 }
 
-/// What clients say, in the form of the target: settings, and steps.
+/// Requests of RTSP clients, as input of the target `rtsp`.
 fn rtsp() {
-    let ask = |method: &str, uri: &str, headers: &str| {
-        let request = format!("{method} {uri} RTSP/1.0\r\nCSeq: 1\r\n{headers}\r\n");
-        [&[0][..], &parts(&[request.as_bytes()])].concat()
+    let request = |method: &str, uri: &str, headers: &str| {
+        let text = format!("{method} {uri} RTSP/1.0\r\nCSeq: 1\r\n{headers}\r\n");
+        [&[0][..], &parts(&[text.as_bytes()])].concat()
     };
     let url = "rtsp://192.0.2.1/front";
     let setups = |transport: &str| {
-        let track = |track| ask("SETUP", &format!("{url}/trackID={track}"), transport);
+        let track = |track| request("SETUP", &format!("{url}/trackID={track}"), transport);
         [track(0), track(1)].concat()
     };
-    let describe = ask("DESCRIBE", url, "Accept: application/sdp\r\n");
-    let play = ask("PLAY", url, "Range: npt=0.000-\r\n");
-    // Pictures, sound, a report five seconds later.
+    let describe = request("DESCRIBE", url, "Accept: application/sdp\r\n");
+    let play = request("PLAY", url, "Range: npt=0.000-\r\n");
+    // A picture, two audio frames, and a timeout after five seconds.
     let frames = [3, 4, 4, 25 << 3 | 5];
     let tcp = setups("Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
     let udp = setups("Transport: RTP/AVP;unicast;client_port=7000-7001\r\n");
@@ -451,14 +455,14 @@ fn rtsp() {
     let report = [&[0][..], &parts(&[report])].concat();
     let datagram =
         b"\x07\x81\xc9\0\x07\0\0\0\x09\0\0\0\x01\x40\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    let digest = "Authorization: Digest username=\"anna\", realm=\"tutk\", nonce=\"0\", \
+    let digest = "Authorization: Digest username=\"alice\", realm=\"tutk\", nonce=\"0\", \
         uri=\"rtsp://192.0.2.1/front\", response=\"0\", algorithm=MD5, qop=auth, nc=00000001, \
         cnonce=\"a\\\"b\"\r\n";
     let save = |name: &str, settings: u8, steps: &[&[u8]]| {
         save("rtsp", name, &[&[settings], &steps.concat()[..]].concat());
     };
-    let pause = ask("PAUSE", url, "");
-    let teardown = ask("TEARDOWN", url, "");
+    let pause = request("PAUSE", url, "");
+    let teardown = request("TEARDOWN", url, "");
     let all: [&[u8]; 8] = [
         &describe, &tcp, &play, &frames, &report, &pause, &play, &teardown,
     ];
@@ -466,18 +470,18 @@ fn rtsp() {
     save("udp", 0, &[&udp, &play, &frames, datagram]);
     save("end", 12, &[&tcp, &play, &frames, &[6, 31 << 3 | 5]]);
     save("silence", 0, &[&udp, &play, &[31 << 3 | 5; 12]]);
-    let basic = ask("DESCRIBE", url, "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n");
+    let basic = request("DESCRIBE", url, "Authorization: Basic YWxpY2U6c2VjcmV0\r\n");
     save("basic", 2, &[&describe, &basic, &tcp]);
-    save("digest", 2, &[&ask("DESCRIBE", url, digest)]);
+    save("digest", 2, &[&request("DESCRIBE", url, digest)]);
     save("g726", 36, &[&describe]);
-    let odd = ask("OPTIONS", "*", "Require: x\r\nContent-Length: 3\r\n");
+    let odd = request("OPTIONS", "*", "Require: x\r\nContent-Length: 3\r\n");
     save(
         "odd",
         0x80,
         &[
             &odd,
-            &ask("DESCRIBE", "rtsp://h/back", ""),
-            &ask("FLY", url, ""),
+            &request("DESCRIBE", "rtsp://h/back", ""),
+            &request("FLY", url, ""),
             &[7],
         ],
     );

@@ -1,8 +1,8 @@
-//! A simulated camera in the midst of a session with a client, while an adversary loses, repeats,
-//! changes and invents what comes to it; in half of the inputs one who knows the key.
+//! A simulated camera with a connected client. An adversary loses, repeats, changes and forges the
+//! datagrams to the camera. In half of the inputs the adversary knows the key.
 //!
-//! Whatever comes, the client's frames are frames that were sent; deadlines move; outputs and
-//! clients have a limit; and another client, at another address, is served.
+//! The client's frames are always frames that were sent. Deadlines advance. The numbers of outputs
+//! and clients are limited. A client at another address is served.
 #![no_main]
 
 mod session;

@@ -1,10 +1,8 @@
-//! A client in the midst of a session with a simulated camera, while an adversary loses, repeats,
-//! changes and invents what comes to it; in half of the inputs one who knows the key, and invents
-//! what is authentic.
+//! A client that is connected to a simulated camera. An adversary loses, repeats, changes and forges
+//! the datagrams to the client. In half of the inputs the adversary knows the key.
 //!
-//! Whatever comes, frames are frames that were sent, once and in order (unless they were forged
-//! with the key); deadlines move; outputs have an end; and when the adversary has gone, the session
-//! goes on or ends.
+//! Frames are delivered as sent, once and in order, unless they were forged with the key. Deadlines
+//! advance. The number of outputs is limited. Without the adversary, the session continues or ends.
 #![no_main]
 
 mod session;

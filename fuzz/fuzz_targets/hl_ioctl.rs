@@ -59,7 +59,7 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
     let Ok(message) = HlMessage::parse(bytes) else {
         return;
     };
-    let written = message.to_vec().expect("what was read can be written");
+    let written = message.to_vec().expect("parsed messages can be written");
     assert_eq!(HlMessage::parse(&written), Ok(message));
 
     command::<ConnectRequest>(&message);
@@ -100,7 +100,7 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
 fn command<C: Command>(message: &HlMessage<'_>) {
     if let Ok(command) = C::decode(message.payload) {
         let first = Request::from(&command);
-        let again = C::decode(&first.payload).expect("what was written is read");
+        let again = C::decode(&first.payload).expect("written commands parse");
         assert_eq!(first, Request::from(&again));
     }
     let _ = C::from_message(message);
@@ -108,7 +108,7 @@ fn command<C: Command>(message: &HlMessage<'_>) {
         let first = C::answer_to_hl(&answer);
         if let Ok(first) = first {
             let payload = HlMessage::parse(&first).expect("an HL message").payload;
-            let again = C::decode_answer(payload).expect("what was written is read");
+            let again = C::decode_answer(payload).expect("written commands parse");
             assert_eq!(Ok(first), C::answer_to_hl(&again));
         }
     }

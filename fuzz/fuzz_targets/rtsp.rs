@@ -1,8 +1,7 @@
-//! One RTSP connection against any client: what it sends, however it is cut, with frames and time
-//! between.
+//! An RTSP connection that receives arbitrary bytes in arbitrary parts, frames and timeouts.
 //!
-//! Input: steps. A byte says which, and how long it takes; bytes of the client stand behind two of
-//! their length.
+//! Input: a byte of settings, then steps. The lower three bits of a step's byte select the kind, the
+//! others its duration in units of 200 ms. Bytes of the client follow two bytes of length.
 #![no_main]
 
 use std::net::SocketAddr;
@@ -23,7 +22,7 @@ const PEER: ([u8; 4], u16) = ([192, 0, 2, 9], 7001);
 /// An H.264 key frame and its parameter sets.
 const KEY: &[u8] = b"\0\0\x01\x67\x64\0\x28\xac\0\0\x01\x68\xce\x3c\x80\0\0\x01\x65\x88\x84";
 
-/// More than any number of steps could make of what was sent.
+/// The limit for the outputs after one step.
 const MAX_OUTPUTS: usize = 10_000;
 
 fuzz_target!(|data: &[u8]| {
@@ -38,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     });
     if settings & 2 != 0 {
         let mut accounts = Accounts::none();
-        accounts.add("anna", "secret").expect("a good name");
+        accounts.add("alice", "secret").expect("a valid name");
         config.accounts = Arc::new(accounts);
     }
     let codec = AudioCodec::ALL[usize::from(settings >> 2) % AudioCodec::ALL.len()];
@@ -46,8 +45,8 @@ fuzz_target!(|data: &[u8]| {
     let rng = Box::new(StdRng::seed_from_u64(1));
     let mut connection = Connection::new(config, rng, start);
     let mut now = start;
+    let mut received = 0_usize;
     let mut sent = 0_usize;
-    let mut said = 0_usize;
     while let Some((&step, behind)) = rest.split_first() {
         rest = behind;
         now += Duration::from_millis(u64::from(step >> 3) * 200);
@@ -61,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
                 rest = behind;
                 if connection.wants_input() {
                     connection.handle_bytes(now, bytes);
-                    sent += bytes.len();
+                    received += bytes.len();
                 } else {
                     connection.handle_rtcp(now, PEER.into(), bytes);
                 }
@@ -74,8 +73,6 @@ fuzz_target!(|data: &[u8]| {
                         MediaKind::Audio
                     };
                     let _ = connection.handle_frame(now, &frame(kind, now - start, &described));
-                    said += drain(&mut connection, now, &described, settings);
-                    continue;
                 }
             }
             5 => connection.handle_timeout(now),
@@ -84,13 +81,13 @@ fuzz_target!(|data: &[u8]| {
                 connection.handle_rtcp(now, PEER.into(), rest);
             }
         }
-        said += drain(&mut connection, now, &described, settings);
+        sent += drain(&mut connection, now, &described, settings);
     }
-    // Frames and reports are small; an answer has less than a kilobyte, and a request 20 bytes or
-    // more.
+    // Frames and reports are small. A response is shorter than 1024 bytes, and a request has at
+    // least 20 bytes.
     assert!(
-        said <= 4_096 + (sent / 20) * 1_024 + data.len() * 2_048,
-        "{said} for {sent}"
+        sent <= 4_096 + (received / 20) * 1_024 + data.len() * 2_048,
+        "{sent} bytes sent, {received} received"
     );
 });
 
@@ -101,7 +98,7 @@ fn describe(codec: AudioCodec) -> Arc<StreamDescription> {
         rate: 8_000,
         channels: 1,
     };
-    let config = AudioConfig::new(format).expect("a rate that is taken");
+    let config = AudioConfig::new(format).expect("a supported rate");
     Arc::new(StreamDescription {
         video: Some(sets),
         sound: Some(SoundDescription { format, config }),
@@ -122,36 +119,36 @@ fn frame(kind: MediaKind, timestamp: Duration, described: &Arc<StreamDescription
     LiveFrame::new(kind, data, unit, timestamp, wall, false, description)
 }
 
-/// Does all that the connection wants, and returns how many bytes it said. It must come to rest.
+/// Handles all outputs and returns the number of bytes sent.
 fn drain(
     connection: &mut Connection,
     now: Instant,
     described: &Arc<StreamDescription>,
     settings: u8,
 ) -> usize {
-    let mut said = 0;
+    let mut sent = 0;
     for _ in 0..MAX_OUTPUTS {
         match connection.poll_output() {
-            Output::Timeout(_) => return said,
+            Output::Timeout(_) => return sent,
             Output::Write(bytes) => {
-                said += bytes.len();
+                sent += bytes.len();
                 connection.handle_written(now);
             }
             Output::Datagram { to, payload, .. } => {
                 assert_eq!(to.ip(), SocketAddr::from(PEER).ip());
-                said += payload.len();
+                sent += payload.len();
             }
             Output::Event(Event::Describe { camera }) => {
-                let shows = match camera.as_str() {
+                let description = match camera.as_str() {
                     "front" => Ok(Arc::clone(described)),
                     _ if settings & 0x80 == 0 => Err(DescriptionError::UnknownCamera),
                     _ => Err(DescriptionError::Unavailable),
                 };
-                connection.handle_description(now, shows);
+                connection.handle_description(now, description);
             }
             Output::Event(Event::Play { .. }) => connection.handle_playing(now, None),
             Output::Event(_) => {}
         }
     }
-    panic!("it does not come to rest");
+    panic!("unbounded output");
 }

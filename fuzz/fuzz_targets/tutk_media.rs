@@ -208,12 +208,12 @@ fn sound(data: &[u8]) {
         );
     }
     if let Ok(wav) = WavFile::parse(data) {
-        let file = wav.to_bytes().expect("no larger than what was read");
+        let file = wav.to_bytes().expect("not larger than the parsed file");
         assert_eq!(WavFile::parse(&file), Ok(wav));
         assert!(Wav::parse(data).is_ok());
     }
     if let Ok(wav) = Wav::parse(data) {
-        let file = wav.to_bytes().expect("no larger than what was read");
+        let file = wav.to_bytes().expect("not larger than the parsed file");
         assert_eq!(Wav::parse(&file), Ok(wav));
     }
 

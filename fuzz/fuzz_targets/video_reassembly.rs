@@ -221,7 +221,7 @@ fn sliced(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
         let Some(packet) = packets.get(at) else {
             continue;
         };
-        reassembler.push(&read(layout, packet).expect("what was written is read"));
+        reassembler.push(&read(layout, packet).expect("written packets parse"));
         while let Some(event) = reassembler.poll() {
             let Event::Frame(frame) = event else { continue };
             let stream = StreamKind::of(frame.kind);

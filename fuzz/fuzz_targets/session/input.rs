@@ -1,59 +1,61 @@
-//! What the fuzzer makes up.
+//! The input of the fuzzer.
 
 use arbitrary::Arbitrary;
 
 #[derive(Debug, Arbitrary)]
 pub struct Input<'a> {
-    /// Dialect, tap, cookie exchange, cc51, sound.
+    /// Bits for the dialect, the man in the middle, the cookie exchange, cc51 and audio.
     pub settings: u8,
-    /// Datagrams that reach the target before the adversary begins.
+    /// The number of datagrams that the target receives before the first step.
     pub before: u8,
     pub steps: Vec<Step<'a>>,
 }
 
 #[derive(Debug, Arbitrary)]
 pub enum Step<'a> {
-    /// Datagrams arrive, as many as this; if there are none, time passes until there are.
+    /// Delivers up to 16 datagrams. Without a datagram in flight, time passes.
     Pass(u8),
     Lose,
-    Twice,
-    /// It goes behind all others.
-    Late,
+    Duplicate,
+    /// Moves the next datagram behind all others.
+    Delay,
     Flip(u16, u8),
-    Cut(u16),
-    /// One that came already, from anywhere.
-    Again(u8, From),
-    /// Anything, from anywhere, as it is.
+    Truncate(u16),
+    /// Delivers an earlier datagram again.
+    Replay(u8, From),
+    /// Delivers arbitrary bytes.
     Raw(From, &'a [u8]),
-    /// The same, obfuscated as the dialect has it.
-    Hidden(From, &'a [u8]),
-    /// The same behind an IOTC header that is right.
+    /// Delivers arbitrary bytes with the scrambling of the dialect.
+    Scrambled(From, &'a [u8]),
+    /// Delivers arbitrary bytes after a valid IOTC header.
     Iotc(From, u16, &'a [u8]),
-    /// DTLS records in the session's own wrapper.
+    /// Delivers DTLS records in the wrapper of the session.
     Records(From, &'a [u8]),
-    /// With a tap: what happens to the next AV packets.
-    Ignore,
-    Change(u16, u8),
-    Shorten(u16),
-    /// With a tap: an AV packet.
+    /// The man in the middle forwards the next AV packet unchanged.
+    Forward,
+    /// The man in the middle flips bits of the next AV packet.
+    FlipPacket(u16, u8),
+    TruncatePacket(u16),
+    /// The man in the middle forges an AV packet.
     Packet(&'a [u8]),
-    /// With a tap: an HL message.
+    /// The man in the middle forges an HL message.
     Hl(u16, u16, &'a [u8]),
     Wait(u16),
-    /// The client's owner wants this.
+    /// The application of the client sends a command.
     Command(u16, &'a [u8]),
     Close,
-    /// DTLS records on the camera's own channel.
-    Back(From, &'a [u8]),
-    /// The client's owner wants to be heard, or not any more; and says so many bytes.
+    /// Delivers DTLS records on the channel of the backchannel.
+    TalkRecords(From, &'a [u8]),
+    /// The application of the client starts or stops talking.
     Talk(bool),
-    Say(u16),
+    /// The application of the client sends an audio frame of this length.
+    SendTalk(u16),
 }
 
-/// Where an invented datagram comes from.
+/// The source of a datagram.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 pub enum From {
     Peer,
-    PeersOtherPort,
+    PeerOtherPort,
     Stranger,
 }

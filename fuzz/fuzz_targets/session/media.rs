@@ -1,4 +1,4 @@
-//! What the simulated camera shows and lets hear, and whether that came.
+//! The video and audio of the simulated camera, and checks of received frames.
 
 use bytes::Bytes;
 use tutk_session::{AudioFlags, Codec};
@@ -6,7 +6,7 @@ use tutk_simulator::{Clip, ClipFrame, ClipAudio, ClipAudioFormat};
 
 pub const FPS: u8 = 5;
 
-/// Frames of one slice, of two, and of three.
+/// A clip with frames of one, two and three slices.
 pub fn clip() -> Clip {
     let frames = [2500_usize, 10, 1500, 1024, 1, 1023, 990];
     let frames = frames.iter().enumerate().map(|(index, &len)| ClipFrame {
@@ -33,11 +33,14 @@ pub fn assert_frame(clip: &Clip, number: u32, data: &[u8]) {
     // Frames are numbered from 1 on the wire.
     let index = (number as usize).checked_sub(1).expect("no frame 0");
     let sent = &clip.frames()[index % clip.frames().len()];
-    assert!(sent.data == data, "frame {number} is not what was sent");
+    assert!(
+        sent.data == data,
+        "frame {number} differs from the sent one"
+    );
 }
 
 pub fn assert_sound(number: u32, data: &[u8]) {
     let byte = 1 + (number - 1) % 3;
     let is_sent = data.len() == 800 && data.iter().all(|&at| u32::from(at) == byte);
-    assert!(is_sent, "sound {number} is not what was sent");
+    assert!(is_sent, "audio frame {number} differs from the sent one");
 }

@@ -1,10 +1,10 @@
-//! A client, a camera, and an adversary on the way to one of them, in simulated time.
+//! A client, a simulated camera, and an adversary on the path to one of them, in simulated time.
 #![allow(dead_code, reason = "each target uses its own part of it")]
 
 mod input;
 mod media;
+mod mitm;
 mod provider;
-mod tap;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,22 +23,22 @@ use tutk_simulator::{Clip, Simulator, SimulatorConfig, SimulatorEvent};
 pub use input::Input;
 use input::{From, Step};
 use media::{SOUND_FLAGS, assert_frame, assert_sound, clip, sound};
-use tap::{Change, Tap};
+use mitm::{Change, Mitm};
 
-/// What the adversary does, at most.
+/// The limit for the steps of the adversary.
 const MAX_STEPS: usize = 256;
 
-/// Outputs of one input. A command, a datagram or a tick has a few; more than this has no end.
+/// The limit for the outputs after one input. A command, datagram or timeout has a few.
 const MAX_OUTPUTS: usize = 2048;
 
-/// Calls of `handle_timeout` at one instant until there is nothing more to do in it: a camera that
-/// is behind catches up slice by slice.
-const MAX_TICKS: usize = 20_000;
+/// The limit for calls of `handle_timeout` at one instant. A camera that is late sends its slices
+/// one by one.
+const MAX_TIMEOUTS: usize = 20_000;
 
-/// Datagrams to the target that are kept to be played again.
-const MAX_KEPT: usize = 64;
+/// The limit for datagrams that can be replayed.
+const MAX_RECORDED: usize = 64;
 
-/// One more than the honest one, so that a single forged session fills the camera.
+/// With this limit, a single forged session prevents further clients.
 const MAX_CLIENTS: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +58,15 @@ pub struct World {
     deadlines: [Instant; 2],
     to_client: VecDeque<Vec<u8>>,
     to_camera: VecDeque<Vec<u8>>,
-    /// What the camera sent to the other client.
+    /// Datagrams from the camera to the other client.
     to_other: VecDeque<Vec<u8>>,
-    kept: Vec<Vec<u8>>,
-    tap: Option<Tap>,
+    recorded: Vec<Vec<u8>>,
+    mitm: Option<Mitm>,
     session: SessionId,
     ended: bool,
     frames: u64,
-    last: u32,
-    last_sound: u32,
+    last_video: u32,
+    last_audio: u32,
 }
 
 pub fn run(target: Side, input: &Input<'_>) {
@@ -78,13 +78,13 @@ pub fn run(target: Side, input: &Input<'_>) {
         world.step(step);
     }
     match target {
-        Side::Client => world.the_client_goes_on(),
-        Side::Simulator => world.the_camera_serves_others(),
+        Side::Client => world.client_recovers_or_ends(),
+        Side::Simulator => world.camera_serves_another_client(),
     }
 }
 
 fn credentials() -> Credentials {
-    Credentials::new("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "AABBCCDDEEFF").expect("good ones")
+    Credentials::new("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "AABBCCDDEEFF").expect("valid")
 }
 
 fn client_address() -> SocketAddr {
@@ -140,13 +140,13 @@ impl World {
             to_client: VecDeque::new(),
             to_camera: VecDeque::new(),
             to_other: VecDeque::new(),
-            kept: Vec::new(),
-            tap: (settings & 2 != 0).then(|| Tap::new(dialect, target, &credentials(), now)),
+            recorded: Vec::new(),
+            mitm: (settings & 2 != 0).then(|| Mitm::new(dialect, target, &credentials(), now)),
             session: SessionId::default(),
             ended: false,
             frames: 0,
-            last: 0,
-            last_sound: 0,
+            last_video: 0,
+            last_audio: 0,
         };
         world.settle();
         world
@@ -156,13 +156,13 @@ impl World {
         match *step {
             Step::Pass(count) => (0..=count % 16).for_each(|_| self.pass()),
             Step::Lose => drop(self.queue().pop_front()),
-            Step::Twice => {
+            Step::Duplicate => {
                 if let Some(datagram) = self.queue().pop_front() {
                     self.deliver(From::Peer, datagram.clone());
                     self.deliver(From::Peer, datagram);
                 }
             }
-            Step::Late => {
+            Step::Delay => {
                 if let Some(datagram) = self.queue().pop_front() {
                     self.queue().push_back(datagram);
                 }
@@ -174,22 +174,22 @@ impl World {
                     self.deliver(From::Peer, datagram);
                 }
             }
-            Step::Cut(at) => {
+            Step::Truncate(at) => {
                 if let Some(mut datagram) = self.queue().pop_front() {
                     datagram.truncate(usize::from(at) % datagram.len());
                     self.deliver(From::Peer, datagram);
                 }
             }
-            Step::Again(which, from) => {
-                let which = usize::from(which) % self.kept.len().max(1);
-                if let Some(datagram) = self.kept.get(which) {
+            Step::Replay(which, from) => {
+                let which = usize::from(which) % self.recorded.len().max(1);
+                if let Some(datagram) = self.recorded.get(which) {
                     self.deliver(from, datagram.clone());
                 }
             }
             Step::Raw(from, bytes) => self.deliver(from, bytes.to_vec()),
-            Step::Hidden(from, bytes) => {
+            Step::Scrambled(from, bytes) => {
                 let mut datagram = bytes.to_vec();
-                tap::hide(self.dialect, &mut datagram);
+                mitm::scramble(self.dialect, &mut datagram);
                 self.deliver(from, datagram);
             }
             Step::Iotc(from, command, body) => {
@@ -203,19 +203,11 @@ impl World {
                 datagram.extend_from_slice(&flags.to_le_bytes());
                 datagram.extend_from_slice(&[0; 4]);
                 datagram.extend_from_slice(body);
-                tap::hide(self.dialect, &mut datagram);
+                mitm::scramble(self.dialect, &mut datagram);
                 self.deliver(from, datagram);
             }
-            Step::Records(from, records) => {
-                let records = &records[..records.len().min(2000)];
-                let datagram = tap::wrap(self.dialect, self.target, self.session, 0, 7, records);
-                self.deliver(from, datagram);
-            }
-            Step::Back(from, records) => {
-                let records = &records[..records.len().min(2000)];
-                let datagram = tap::wrap(self.dialect, self.target, self.session, 1, 7, records);
-                self.deliver(from, datagram);
-            }
+            Step::Records(from, records) => self.deliver_records(from, 0, records),
+            Step::TalkRecords(from, records) => self.deliver_records(from, 1, records),
             Step::Talk(on) => {
                 match on {
                     true => self.client.start_talk(self.now),
@@ -223,8 +215,8 @@ impl World {
                 }
                 self.settle();
             }
-            Step::Say(len) => {
-                // Too long, or nobody listens: that is all there is to it.
+            Step::SendTalk(len) => {
+                // Fails if the frame is too long or talking has not started.
                 let _ = self.client.send_talk(TalkFrame {
                     codec: Codec::Pcmu,
                     flags: SOUND_FLAGS,
@@ -233,13 +225,13 @@ impl World {
                 });
                 self.settle();
             }
-            Step::Ignore => self.change(Change::None),
-            Step::Change(at, bits) => self.change(Change::Flip(at, bits)),
-            Step::Shorten(at) => self.change(Change::Cut(at)),
-            Step::Packet(packet) => self.invent(packet),
-            Step::Hl(index, code, payload) => self.invent_hl(index, code, payload),
+            Step::Forward => self.change(Change::None),
+            Step::FlipPacket(at, bits) => self.change(Change::Flip(at, bits)),
+            Step::TruncatePacket(at) => self.change(Change::Truncate(at)),
+            Step::Packet(packet) => self.forge(packet),
+            Step::Hl(index, code, payload) => self.forge_hl(index, code, payload),
             Step::Wait(milliseconds) => {
-                self.tick(self.now + Duration::from_millis(milliseconds.into()));
+                self.advance(self.now + Duration::from_millis(milliseconds.into()));
             }
             Step::Command(code, payload) => {
                 let payload = payload.to_vec();
@@ -253,13 +245,13 @@ impl World {
         }
     }
 
-    /// The next datagram arrives; if there is none, the next thing happens.
+    /// Delivers the next datagram to the target. Without one, time advances to the next deadline.
     fn pass(&mut self) {
         if let Some(datagram) = self.queue().pop_front() {
             self.deliver(From::Peer, datagram);
         } else {
             let next = self.deadlines[0].min(self.deadlines[1]);
-            self.tick(next.max(self.now));
+            self.advance(next.max(self.now));
         }
     }
 
@@ -270,10 +262,17 @@ impl World {
         }
     }
 
-    /// Hands the target a datagram.
+    /// Delivers DTLS records on a channel of the session to the target.
+    fn deliver_records(&mut self, from: From, channel: u8, records: &[u8]) {
+        let records = &records[..records.len().min(2000)];
+        let datagram = mitm::wrap(self.dialect, self.target, self.session, channel, 7, records);
+        self.deliver(from, datagram);
+    }
+
+    /// Delivers a datagram to the target.
     fn deliver(&mut self, from: From, mut datagram: Vec<u8>) {
-        if self.kept.len() < MAX_KEPT {
-            self.kept.push(datagram.clone());
+        if self.recorded.len() < MAX_RECORDED {
+            self.recorded.push(datagram.clone());
         }
         let peer = match self.target {
             Side::Client => camera_address(),
@@ -281,37 +280,32 @@ impl World {
         };
         let from = match from {
             From::Peer => peer,
-            From::PeersOtherPort => (peer.ip(), peer.port() - 1).into(),
+            From::PeerOtherPort => (peer.ip(), peer.port() - 1).into(),
             From::Stranger => ([198, 51, 100, 1], 9).into(),
         };
         match self.target {
-            Side::Client => {
-                self.client.handle_datagram(self.now, from, &mut datagram);
-                self.settle();
-            }
-            Side::Simulator => {
-                self.camera.handle_datagram(self.now, from, &mut datagram);
-                self.settle();
-            }
+            Side::Client => self.client.handle_datagram(self.now, from, &mut datagram),
+            Side::Simulator => self.camera.handle_datagram(self.now, from, &mut datagram),
         }
+        self.settle();
     }
 
     fn change(&mut self, change: Change) {
-        if let Some(tap) = &mut self.tap
-            && tap.changes.len() < MAX_STEPS
+        if let Some(mitm) = &mut self.mitm
+            && mitm.changes.len() < MAX_STEPS
         {
-            tap.changes.push_back(change);
+            mitm.changes.push_back(change);
         }
     }
 
-    fn invent(&mut self, packet: &[u8]) {
-        if let Some(tap) = &mut self.tap {
-            tap.invent(packet);
+    fn forge(&mut self, packet: &[u8]) {
+        if let Some(mitm) = &mut self.mitm {
+            mitm.forge(packet);
             self.settle();
         }
     }
 
-    fn invent_hl(&mut self, index: u16, code: u16, payload: &[u8]) {
+    fn forge_hl(&mut self, index: u16, code: u16, payload: &[u8]) {
         let hl = HlMessage {
             version: 5,
             code,
@@ -333,26 +327,32 @@ impl World {
             }
             .write(&mut packet),
         }
-        self.invent(&packet);
+        self.forge(&packet);
     }
 
-    /// Time passes, and everybody does what was due by then.
-    fn tick(&mut self, now: Instant) {
+    /// Advances the time and handles all deadlines until then.
+    fn advance(&mut self, now: Instant) {
         self.now = now;
-        if let Some(tap) = &mut self.tap {
-            tap.handle_timeout(now);
+        if let Some(mitm) = &mut self.mitm {
+            mitm.handle_timeout(now);
             self.settle();
         }
-        for ticks in 0.. {
-            assert!(ticks < MAX_TICKS, "the client's deadline does not move");
+        for count in 0.. {
+            assert!(
+                count < MAX_TIMEOUTS,
+                "the client's deadline does not advance"
+            );
             if self.deadlines[0] > now {
                 break;
             }
             self.client.handle_timeout(now);
             self.settle();
         }
-        for ticks in 0.. {
-            assert!(ticks < MAX_TICKS, "the camera's deadline does not move");
+        for count in 0.. {
+            assert!(
+                count < MAX_TIMEOUTS,
+                "the camera's deadline does not advance"
+            );
             if self.deadlines[1] > now {
                 break;
             }
@@ -362,35 +362,35 @@ impl World {
     }
 
     fn poll_client(&mut self) {
-        let was_over = self.ended;
+        let had_ended = self.ended;
         let mut sent = Vec::new();
         for outputs in 0.. {
-            assert!(outputs < MAX_OUTPUTS, "endless output");
+            assert!(outputs < MAX_OUTPUTS, "unbounded output");
             match self.client.poll_output() {
                 Output::Transmit(datagram) => {
-                    assert!(!was_over, "a datagram after the end");
+                    assert!(!had_ended, "a datagram after the end");
                     assert!((1..=MAX_DATAGRAM).contains(&datagram.payload.len()));
                     assert_eq!(datagram.to.ip(), camera_address().ip());
                     sent.push(datagram.payload.to_vec());
                 }
                 Output::Event(Event::Ended(_)) => {
-                    assert!(!self.ended, "it ends once");
+                    assert!(!self.ended, "a session ends once");
                     self.ended = true;
                 }
                 Output::Event(Event::Frame(frame)) if frame.kind == MediaKind::Audio => {
-                    assert!(!was_over, "sound after the end");
+                    assert!(!had_ended, "audio after the end");
                     if !self.is_forged() {
-                        assert!(self.last_sound < frame.number, "once, and in order");
-                        self.last_sound = frame.number;
+                        assert!(self.last_audio < frame.number, "once, and in order");
+                        self.last_audio = frame.number;
                         assert_sound(frame.number, &frame.data);
                     }
                 }
                 Output::Event(Event::Frame(frame)) => {
-                    assert!(!was_over, "a frame after the end");
+                    assert!(!had_ended, "a frame after the end");
                     self.frames += 1;
                     if !self.is_forged() {
-                        assert!(self.last < frame.number, "once, and in order");
-                        self.last = frame.number;
+                        assert!(self.last_video < frame.number, "once, and in order");
+                        self.last_video = frame.number;
                         assert_frame(&self.clip, frame.number, &frame.data);
                     }
                 }
@@ -402,8 +402,8 @@ impl World {
             }
         }
         for datagram in sent {
-            match &mut self.tap {
-                Some(tap) => tap.handle(self.now, Side::Client, &datagram),
+            match &mut self.mitm {
+                Some(mitm) => mitm.handle(self.now, Side::Client, &datagram),
                 None => self.to_camera.push_back(datagram),
             }
         }
@@ -412,7 +412,7 @@ impl World {
     fn poll_camera(&mut self) {
         let mut sent = Vec::new();
         for outputs in 0.. {
-            assert!(outputs < MAX_OUTPUTS, "endless output");
+            assert!(outputs < MAX_OUTPUTS, "unbounded output");
             match self.camera.poll_output() {
                 Output::Transmit(datagram) => {
                     assert!((1..=MAX_DATAGRAM).contains(&datagram.payload.len()));
@@ -437,49 +437,49 @@ impl World {
         }
         assert!(self.camera.clients().count() <= MAX_CLIENTS);
         for datagram in sent {
-            match &mut self.tap {
-                Some(tap) => tap.handle(self.now, Side::Simulator, &datagram),
+            match &mut self.mitm {
+                Some(mitm) => mitm.handle(self.now, Side::Simulator, &datagram),
                 None => self.to_client.push_back(datagram),
             }
         }
     }
 
-    /// Drains everybody, as the contract asks after every input, and brings what is sent to the
-    /// side that nobody attacks.
+    /// Polls all outputs after an input and delivers datagrams to the side that is not attacked.
     fn settle(&mut self) {
         loop {
             self.poll_client();
             self.poll_camera();
-            if let Some(tap) = &mut self.tap {
-                self.to_client.append(&mut tap.take_sent(Side::Client));
-                self.to_camera.append(&mut tap.take_sent(Side::Simulator));
+            if let Some(mitm) = &mut self.mitm {
+                self.to_client.append(&mut mitm.take_sent(Side::Client));
+                self.to_camera.append(&mut mitm.take_sent(Side::Simulator));
             }
-            let (now, target) = (self.now, self.target);
-            let honest = match target {
-                Side::Client => self.to_camera.pop_front(),
-                Side::Simulator => self.to_client.pop_front(),
+            let queue = match self.target {
+                Side::Client => &mut self.to_camera,
+                Side::Simulator => &mut self.to_client,
             };
-            match (honest, target) {
-                (None, _) => return,
-                (Some(mut datagram), Side::Client) => {
+            let Some(mut datagram) = queue.pop_front() else {
+                return;
+            };
+            match self.target {
+                Side::Client => {
                     self.camera
-                        .handle_datagram(now, client_address(), &mut datagram);
+                        .handle_datagram(self.now, client_address(), &mut datagram);
                 }
-                (Some(mut datagram), Side::Simulator) => {
+                Side::Simulator => {
                     self.client
-                        .handle_datagram(now, camera_address(), &mut datagram);
+                        .handle_datagram(self.now, camera_address(), &mut datagram);
                 }
             }
         }
     }
 
-    /// Whether the adversary made packets that are authentic: then nothing is known of frames.
+    /// Returns `true` if authentic packets were forged. Frames may then have any content.
     fn is_forged(&self) -> bool {
-        self.tap.as_ref().is_some_and(|tap| tap.changed)
+        self.mitm.as_ref().is_some_and(|mitm| mitm.forged)
     }
 
-    /// The adversary is gone: the session has an end, or frames come.
-    fn the_client_goes_on(&mut self) {
+    /// Checks that without the adversary the client receives frames or its session ends.
+    fn client_recovers_or_ends(&mut self) {
         let (frames, end) = (self.frames, self.now + Duration::from_secs(120));
         while !self.ended && self.frames == frames {
             assert!(
@@ -491,8 +491,8 @@ impl World {
         }
     }
 
-    /// The adversary is gone, or as good as: somebody else is served.
-    fn the_camera_serves_others(&mut self) {
+    /// Checks that the camera streams to another client.
+    fn camera_serves_another_client(&mut self) {
         let mut other = new_client(
             self.dialect,
             9,
@@ -507,11 +507,11 @@ impl World {
             assert!(self.now < end, "no frame for another client: {other:?}");
             let mut sent = Vec::new();
             for outputs in 0.. {
-                assert!(outputs < MAX_OUTPUTS, "endless output");
+                assert!(outputs < MAX_OUTPUTS, "unbounded output");
                 match other.poll_output() {
                     Output::Transmit(datagram) => sent.push(datagram.payload.to_vec()),
                     Output::Event(Event::Frame(frame)) => {
-                        assert_eq!(frame.number, 1, "each client has a stream of its own");
+                        assert_eq!(frame.number, 1, "each client has its own stream");
                         if frame.kind == MediaKind::Audio {
                             assert_sound(frame.number, &frame.data);
                             continue;
@@ -538,7 +538,7 @@ impl World {
                 other.handle_datagram(self.now, camera_address(), &mut datagram);
             } else {
                 let next = self.deadlines[0].min(self.deadlines[1]).min(other_deadline);
-                self.tick(next.max(self.now));
+                self.advance(next.max(self.now));
                 if other_deadline <= self.now {
                     other.handle_timeout(self.now);
                 }

@@ -1,12 +1,12 @@
-//! Cryptography for runs that must be repeatable, and many: the key exchange is a sum that anybody
-//! could do. All else is RustCrypto's.
+//! A crypto provider for fast and repeatable runs. Its key exchange adds the two key shares. All
+//! other operations are those of RustCrypto.
 
 use dimpl::CryptoError;
 use tutk_session::dtls_psk::crypto::{
     ActiveKeyExchange, Buf, CryptoProvider, NamedGroup, SupportedKxGroup,
 };
 
-/// The two roles have key shares of their own, so that what both share is not zero.
+/// Each role has a constant key share.
 static GROUPS: [&[&dyn SupportedKxGroup]; 2] = [&[&Sum(0x11)], &[&Sum(0x47)]];
 
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,5 @@
-//! Somebody in the middle who knows the key: DTLS ends at him, on either side, so that he can
-//! change and invent AV packets that are authentic.
+//! A man in the middle that knows the key. It terminates DTLS on both sides, so it can change and
+//! forge AV packets that are authentic.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,35 +16,36 @@ use tutk_session::{Cipher, Credentials, Dialect, Transport};
 
 use super::{Side, provider};
 
-pub struct Tap {
+pub struct Mitm {
     dialect: &'static Dialect,
     /// The side whose packets are changed.
     target: Side,
     session: Option<SessionId>,
     facing_client: Leg,
     facing_camera: Leg,
-    /// What is done to the next packets for the target: a byte changed, or all after it cut off.
+    /// The changes to the next packets for the target.
     pub changes: VecDeque<Change>,
-    pub changed: bool,
+    /// `true` if a packet was changed or forged.
+    pub forged: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub enum Change {
     None,
     Flip(u16, u8),
-    Cut(u16),
+    Truncate(u16),
 }
 
 struct Leg {
     dtls: Connection,
     sequence: u16,
-    /// Packets that wait for the handshake.
-    held: Vec<Vec<u8>>,
-    /// Datagrams to the end that this leg faces.
-    pub sent: VecDeque<Vec<u8>>,
+    /// Packets that wait for the end of the handshake.
+    pending: Vec<Vec<u8>>,
+    /// Datagrams to the side that this leg faces.
+    sent: VecDeque<Vec<u8>>,
 }
 
-impl Tap {
+impl Mitm {
     pub fn new(
         dialect: &'static Dialect,
         target: Side,
@@ -59,7 +60,7 @@ impl Tap {
         let leg = |dtls| Leg {
             dtls,
             sequence: 0,
-            held: Vec::new(),
+            pending: Vec::new(),
             sent: VecDeque::new(),
         };
         Self {
@@ -67,51 +68,51 @@ impl Tap {
             target,
             session: None,
             facing_client: leg(
-                Connection::server(Arc::new(server), b"tap", &mut rng, now).expect("a server")
+                Connection::server(Arc::new(server), b"mitm", &mut rng, now).expect("a server")
             ),
             facing_camera: leg(
                 Connection::client(Arc::new(client), &mut rng, now).expect("a client")
             ),
             changes: VecDeque::new(),
-            changed: false,
+            forged: false,
         }
     }
 
-    /// Takes a datagram that `from` sent. What is to be passed on is in [`Self::take_sent`].
+    /// Handles a datagram from `from`. [`Self::take_sent`] returns the datagrams to forward.
     pub fn handle(&mut self, now: Instant, from: Side, datagram: &[u8]) {
-        let mut opened = datagram.to_vec();
-        show(self.dialect, &mut opened);
-        let header = match data_header(self.dialect, &opened) {
+        let mut plain = datagram.to_vec();
+        descramble(self.dialect, &mut plain);
+        let header = match data_header(self.dialect, &plain) {
             Some(header) if header.channel == 0 => header,
-            // Sound to the camera passes: its DTLS ends elsewhere.
+            // The backchannel has its own DTLS connection and is forwarded unchanged.
             _ => {
                 self.leg(from.other()).sent.push_back(datagram.to_vec());
                 return;
             }
         };
         self.session.get_or_insert(header.session);
-        let records = &mut opened[header.payload_range()];
+        let records = &mut plain[header.payload_range()];
         let mut packets = Vec::new();
         let deliver = |packet: &mut [u8]| packets.push(packet.to_vec());
-        // If it fails, so does the session, in silence: one more thing that happens on networks.
+        // A failed connection forwards nothing, like a broken network.
         let _ = self.leg(from).dtls.handle_datagram(now, records, deliver);
         for mut packet in packets {
             if from.other() == self.target
                 && let Some(change) = self.changes.pop_front()
             {
-                self.changed |= change.apply(&mut packet);
+                self.forged |= change.apply(&mut packet);
             }
-            self.leg(from.other()).held.push(packet);
+            self.leg(from.other()).pending.push(packet);
         }
         self.flush();
     }
 
-    /// Sends a packet of ours to the target, if its DTLS is up.
-    pub fn invent(&mut self, packet: &[u8]) {
+    /// Sends a forged packet to the target if its DTLS handshake is complete.
+    pub fn forge(&mut self, packet: &[u8]) {
         let target = self.target;
         if self.leg(target).dtls.is_connected() {
-            self.changed = true;
-            self.leg(target).held.push(packet.to_vec());
+            self.forged = true;
+            self.leg(target).pending.push(packet.to_vec());
             self.flush();
         }
     }
@@ -135,7 +136,7 @@ impl Tap {
     }
 
     fn flush(&mut self) {
-        // Before the client has begun there is no session to begin in.
+        // The session id is known after the first datagram of the client.
         let Some(session) = self.session else { return };
         let dialect = self.dialect;
         for side in [Side::Client, Side::Simulator] {
@@ -152,7 +153,7 @@ impl Tap {
                 }
             }
             if leg.dtls.is_connected() {
-                for packet in std::mem::take(&mut leg.held) {
+                for packet in std::mem::take(&mut leg.pending) {
                     let mut records = Vec::new();
                     if leg.dtls.seal(&packet, &mut records).is_ok() {
                         let wrapped = wrap(dialect, side, session, 0, leg.sequence, &records);
@@ -166,7 +167,7 @@ impl Tap {
 }
 
 impl Change {
-    /// Whether anything is another than it was.
+    /// Applies the change. Returns `true` if the packet differs from before.
     fn apply(self, packet: &mut Vec<u8>) -> bool {
         let before = packet.len();
         match self {
@@ -177,7 +178,7 @@ impl Change {
                 }
                 bits != 0
             }
-            Self::Cut(at) => {
+            Self::Truncate(at) => {
                 packet.truncate(usize::from(at));
                 packet.len() < before
             }
@@ -185,7 +186,7 @@ impl Change {
     }
 }
 
-/// A data datagram to that side.
+/// Wraps DTLS records in a data datagram to this side.
 pub fn wrap(
     dialect: &Dialect,
     to: Side,
@@ -209,17 +210,17 @@ pub fn wrap(
     header.write(&mut datagram);
     datagram.extend_from_slice(records);
     datagram.resize(datagram.len() + dialect.wrapper().tag_len(), 0);
-    hide(dialect, &mut datagram);
+    scramble(dialect, &mut datagram);
     datagram
 }
 
-/// Puts the obfuscation on or, where there is none, the tag at the end of a data datagram.
-pub fn hide(dialect: &Dialect, datagram: &mut [u8]) {
+/// Scrambles a datagram, or writes the tag at the end of a data datagram of cc51.
+pub fn scramble(dialect: &Dialect, datagram: &mut [u8]) {
     match &dialect.transport {
         Transport::Iotc(iotc) => match &iotc.cipher {
             Cipher::Xor(key) => xor::apply(key, datagram),
             Cipher::TransCode => transcode::scramble_datagram(datagram),
-            other => panic!("a new cipher: {other:?}"),
+            other => panic!("unsupported cipher: {other:?}"),
         },
         Transport::Cc51 => {
             let credentials = super::credentials();
@@ -230,19 +231,19 @@ pub fn hide(dialect: &Dialect, datagram: &mut [u8]) {
                 *place = tag;
             }
         }
-        other => panic!("a new transport: {other:?}"),
+        other => panic!("unsupported transport: {other:?}"),
     }
 }
 
-fn show(dialect: &Dialect, datagram: &mut [u8]) {
+fn descramble(dialect: &Dialect, datagram: &mut [u8]) {
     match &dialect.transport {
         Transport::Iotc(iotc) => match &iotc.cipher {
             Cipher::Xor(key) => xor::apply(key, datagram),
             Cipher::TransCode => transcode::descramble_datagram(datagram),
-            other => panic!("a new cipher: {other:?}"),
+            other => panic!("unsupported cipher: {other:?}"),
         },
         Transport::Cc51 => {}
-        other => panic!("a new transport: {other:?}"),
+        other => panic!("unsupported transport: {other:?}"),
     }
 }
 
