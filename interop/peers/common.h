@@ -92,11 +92,20 @@ __attribute__((unused)) static long now_ms(void)
     return t.tv_sec * 1000L + t.tv_nsec / 1000000L;
 }
 
-/* Returns whether a datagram arrives within `timeout` milliseconds. */
+/* Returns 1 if a datagram arrives within `timeout` milliseconds. */
 __attribute__((unused)) static int readable(int timeout)
 {
     struct pollfd p = {.fd = options.fd, .events = POLLIN};
     return poll(&p, 1, timeout < 0 ? 0 : timeout) > 0;
+}
+
+/* Copies the pre-shared key. Returns its length, or 0 if it does not fit. */
+__attribute__((unused)) static unsigned copy_psk(unsigned char *psk, unsigned max_psk)
+{
+    if (options.psk_len > max_psk)
+        return 0;
+    memcpy(psk, options.psk, options.psk_len);
+    return (unsigned)options.psk_len;
 }
 
 __attribute__((unused)) static void print_negotiated(unsigned suite, int ems, int etm)

@@ -31,23 +31,19 @@ static unsigned client_key(WOLFSSL *s, const char *hint, char *identity, unsigne
                            unsigned max_psk)
 {
     (void)s, (void)hint;
-    if (strlen(options.identity) >= max_identity || options.psk_len > max_psk)
+    if (strlen(options.identity) >= max_identity)
         return 0;
     strcpy(identity, options.identity);
-    memcpy(psk, options.psk, options.psk_len);
-    return (unsigned)options.psk_len;
+    return copy_psk(psk, max_psk);
 }
 
 static unsigned server_key(WOLFSSL *s, const char *identity, unsigned char *psk, unsigned max_psk)
 {
     (void)s;
-    if (strcmp(identity, options.identity) != 0 || options.psk_len > max_psk)
-        return 0;
-    memcpy(psk, options.psk, options.psk_len);
-    return (unsigned)options.psk_len;
+    return strcmp(identity, options.identity) == 0 ? copy_psk(psk, max_psk) : 0;
 }
 
-/* Returns whether `name` is in the colon-separated `list`. */
+/* Returns 1 if `name` is in the colon-separated `list`. */
 static int is_listed(const char *list, const char *name)
 {
     size_t len = strlen(name);

@@ -108,7 +108,7 @@ impl Switch {
     }
 }
 
-/// What a peer supports.
+/// The abilities of a peer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Abilities {
     pub(crate) version: String,

@@ -89,7 +89,7 @@ impl Ours {
     }
 }
 
-/// Accepts a client with an [`Acceptor`]. Returns its connection, and whether a cookie was sent.
+/// Accepts a client with an [`Acceptor`]. Returns its connection, and `true` if a cookie was sent.
 fn accept(
     link: &mut Link,
     config: Arc<Config>,
