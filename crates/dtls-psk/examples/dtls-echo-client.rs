@@ -6,7 +6,7 @@
 //! cargo run -p dtls-psk --example dtls-echo-client -- 127.0.0.1:4433 me 0102030405060708
 //! ```
 //!
-//! With OpenSSL's server, which sends what is typed there instead of an echo:
+//! With OpenSSL's server, which sends its own standard input instead of an echo:
 //!
 //! ```text
 //! openssl s_server -accept 127.0.0.1:4433 -dtls1_2 -nocert -psk_identity me -psk 0102030405060708 \

@@ -5,9 +5,8 @@ use std::fmt;
 use dimpl::crypto::HashAlgorithm;
 
 use crate::protection::BulkCipher;
-use crate::protection::aes_128_ccm_8::AES_128_CCM_8;
+use crate::protection::aead::{AES_128_CCM_8, CHACHA20_POLY1305};
 use crate::protection::aes_cbc::{AES_128_CBC_SHA256, AES_256_CBC_SHA384};
-use crate::protection::chacha20_poly1305::CHACHA20_POLY1305;
 
 /// A supported cipher suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -32,10 +32,10 @@ const LIMIT: isize = 16 * 1024;
 
 /// The allocator counts the whole process, so there is only one test.
 #[test]
-fn allocations() {
+fn records_and_hellos_keep_no_memory() {
     records_allocate_nothing();
-    a_flood_of_hellos_leaves_nothing();
-    memory_of_a_connection();
+    flood_of_hellos_keeps_no_memory();
+    connections_stay_below_the_memory_limit();
 }
 
 fn records_allocate_nothing() {
@@ -89,7 +89,7 @@ fn kept(region: &Region<'_, System>) -> isize {
         - isize::try_from(change.bytes_deallocated).unwrap()
 }
 
-fn a_flood_of_hellos_leaves_nothing() {
+fn flood_of_hellos_keeps_no_memory() {
     let now = Instant::now();
     let mut rng = StdRng::seed_from_u64(1);
     let hello = Peer::client(client_config(), 1, now).outgoing.remove(0);
@@ -111,7 +111,7 @@ fn a_flood_of_hellos_leaves_nothing() {
 
 /// Measures what is freed when a connection is dropped, including its configuration, in addition to
 /// its own size. `cargo xtask bench` prints this table.
-fn memory_of_a_connection() {
+fn connections_stay_below_the_memory_limit() {
     let inline = isize::try_from(size_of::<Connection>()).unwrap();
     let weight = |connection: Connection| {
         let region = Region::new(ALLOCATOR);

@@ -1,12 +1,12 @@
 //! Record protection: encryption and authentication.
 
-pub(crate) mod aes_128_ccm_8;
+pub(crate) mod aead;
 pub(crate) mod aes_cbc;
-pub(crate) mod chacha20_poly1305;
 
 use dimpl::CryptoError;
-use dimpl::crypto::{CryptoProvider, CryptoSafe, Dtls12CipherSuite, SupportedDtls12CipherSuite};
+use dimpl::crypto::{CryptoProvider, CryptoSafe};
 
+use self::aead::Aead;
 use crate::error::Error;
 use crate::record::RecordId;
 
@@ -17,51 +17,40 @@ const ADDITIONAL_DATA_LEN: usize = 13;
 #[derive(Debug)]
 pub(crate) struct BulkCipher {
     pub(crate) key_lengths: KeyLengths,
-    /// The provider's AEAD, or `None` for CBC, which this crate implements.
-    pub(crate) aead: Option<&'static ProviderAead>,
-    new: NewProtection,
+    algorithm: Algorithm,
 }
 
-type NewProtection = fn(&CryptoProvider, DirectionKeys<'_>) -> Result<Box<dyn Protection>, Error>;
+#[derive(Debug)]
+enum Algorithm {
+    /// The provider implements the AEAD.
+    Aead(Aead),
+    /// This crate implements CBC. The function creates the protection of one direction.
+    Cbc(fn(DirectionKeys<'_>) -> Result<Box<dyn Protection>, Error>),
+}
 
 impl BulkCipher {
     pub(crate) fn is_cbc(&self) -> bool {
-        self.aead.is_none()
+        matches!(self.algorithm, Algorithm::Cbc(_))
     }
 
     /// Fails if `provider` lacks the AEAD.
     pub(crate) fn check(&self, provider: &CryptoProvider) -> Result<(), Error> {
-        self.aead
-            .map_or(Ok(()), |aead| aead.find(provider).map(drop))
+        match &self.algorithm {
+            Algorithm::Aead(aead) => aead.find(provider).map(drop),
+            Algorithm::Cbc(_) => Ok(()),
+        }
     }
 
     /// Creates the protection of one direction.
     pub(crate) fn protection(
-        &self,
+        &'static self,
         provider: &CryptoProvider,
         keys: DirectionKeys<'_>,
     ) -> Result<Box<dyn Protection>, Error> {
-        (self.new)(provider, keys)
-    }
-}
-
-/// An AEAD implemented by the provider.
-#[derive(Debug)]
-pub(crate) struct ProviderAead {
-    name: &'static str,
-    /// A suite of the provider that uses this AEAD.
-    suite: Dtls12CipherSuite,
-}
-
-impl ProviderAead {
-    fn find(
-        &self,
-        provider: &CryptoProvider,
-    ) -> Result<&'static dyn SupportedDtls12CipherSuite, Error> {
-        let mut suites = provider.cipher_suites.iter().copied();
-        suites
-            .find(|suite| suite.suite() == self.suite)
-            .ok_or(Error::ProviderLacks(self.name))
+        match &self.algorithm {
+            Algorithm::Aead(aead) => aead.protection(provider, keys),
+            Algorithm::Cbc(new) => new(keys),
+        }
     }
 }
 

@@ -149,6 +149,12 @@ pub struct Pair {
     pub server: Peer,
 }
 
+impl Default for Pair {
+    fn default() -> Self {
+        Self::new(client_config(), server_config())
+    }
+}
+
 impl Pair {
     pub fn new(client: Config, server: Config) -> Self {
         let now = Instant::now();

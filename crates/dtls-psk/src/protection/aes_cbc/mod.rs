@@ -33,7 +33,7 @@ use subtle::ConstantTimeEq;
 use self::hash::{BlockHash, Sha256, Sha384};
 use self::hmac::Hmac;
 use self::padding::{MAX_PADDING, content_len, mac_at};
-use super::{BulkCipher, DirectionKeys, KeyLengths, Protection, additional_data};
+use super::{Algorithm, BulkCipher, DirectionKeys, KeyLengths, Protection, additional_data};
 use crate::error::Error;
 use crate::record::RecordId;
 
@@ -48,8 +48,7 @@ pub(crate) static AES_128_CBC_SHA256: BulkCipher = BulkCipher {
         key: 16,
         iv: 0,
     },
-    aead: None,
-    new: |_, keys| Ok(Box::new(AesCbc::<Aes128, Sha256>::new(keys)?)),
+    algorithm: Algorithm::Cbc(|keys| Ok(Box::new(AesCbc::<Aes128, Sha256>::new(keys)?))),
 };
 
 /// AES-256 with HMAC-SHA-384.
@@ -59,8 +58,7 @@ pub(crate) static AES_256_CBC_SHA384: BulkCipher = BulkCipher {
         key: 32,
         iv: 0,
     },
-    aead: None,
-    new: |_, keys| Ok(Box::new(AesCbc::<Aes256, Sha384>::new(keys)?)),
+    algorithm: Algorithm::Cbc(|keys| Ok(Box::new(AesCbc::<Aes256, Sha384>::new(keys)?))),
 };
 
 /// The protection of one direction. A MAC-then-encrypt fragment (RFC 5246 section 6.2.3.2) is:

@@ -17,7 +17,7 @@ pub(super) fn less(a: u32, b: u32) -> Choice {
 
 /// Parses content ‖ MAC of `mac_len` bytes ‖ padding ‖ padding length (RFC 5246 section 6.2.3.2).
 ///
-/// Returns whether the padding is valid and how long the content is; both are secret. For an
+/// Returns the validity of the padding and the length of the content. Both are secret. For an
 /// invalid padding it returns the content length without padding, so that the MAC is still computed
 /// (section 6.2.3.2, implementation note). Returns `None` if the fragment is too short, which is
 /// public.

@@ -2,16 +2,6 @@
 //!
 //! Cargo builds them when it tests the whole package.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a test over real sockets and with processes"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -19,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dtls_psk::CipherSuite;
+
+use crate::tools::openssl_or_skip;
 
 const IDENTITY: &str = "me";
 const PSK: &str = "000102030405060708090a0b0c0d0e0f";
@@ -99,20 +91,6 @@ fn server(options: &[&str]) -> (Running, String) {
     (server, address.to_owned())
 }
 
-fn openssl_is_there(test: &str) -> bool {
-    let version = Command::new("openssl").arg("version").output();
-    let found = version.is_ok_and(|output| output.status.success());
-    if !found {
-        let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
-        assert!(!ci, "no usable openssl, and CI is set");
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED {test}: no openssl on this machine"
-        );
-    }
-    found
-}
-
 /// Returns data for several records.
 fn text() -> Vec<u8> {
     (0..400)
@@ -153,7 +131,7 @@ fn wrong_arguments_print_the_usage() {
 
 #[test]
 fn echo_server_serves_openssl_s_client() {
-    if !openssl_is_there("echo_server_serves_openssl_s_client") {
+    if !openssl_or_skip("echo_server_serves_openssl_s_client") {
         return;
     }
     let (_server, address) = server(&["--suites", "ccac"]);
@@ -173,7 +151,7 @@ fn echo_server_serves_openssl_s_client() {
 
 #[test]
 fn echo_client_connects_to_openssl_s_server() {
-    if !openssl_is_there("echo_client_connects_to_openssl_s_server") {
+    if !openssl_or_skip("echo_client_connects_to_openssl_s_server") {
         return;
     }
     // A port that was free a moment ago. OpenSSL cannot select and report one.

@@ -1,10 +1,6 @@
 //! With a seeded key exchange, runs repeat byte for byte.
 
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
-use common::{Pair, client_config, seeded, server_config};
+use crate::common::{Pair, client_config, seeded, server_config};
 use dtls_psk::Connection;
 
 fn run(seed: u64) -> Vec<Vec<u8>> {

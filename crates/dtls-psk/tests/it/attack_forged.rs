@@ -1,24 +1,15 @@
 //! An attacker off the path, with every suite: forged alerts and messages, floods of hellos,
 //! cookies of other clients, wrong keys and identities.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "a test that reads the clock once, for a starting instant"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::adversary::records;
-use common::variants::{MESSAGE, RECORD, Resize, Variant, all_variants, ends, resized};
-use common::{IDENTITY, KEY, Pair, Peer, client_config, seeded, server_config, suites};
-use dtls_psk::{AlertDescription, AlertLevel, Config, Connection, Error, Output, Psk, Stage};
+use crate::common::adversary::records;
+use crate::common::variants::{MESSAGE, RECORD, Resize, Variant, all_variants, ends, resized};
+use crate::common::{IDENTITY, KEY, Pair, Peer, client_config, seeded, server_config, suites};
+use dtls_psk::{
+    AlertDescription, AlertLevel, CipherSuite, Config, Connection, Error, Output, Psk, Stage,
+};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -40,7 +31,7 @@ fn forged_alert(epoch: u8, level: u8, description: u8) -> Vec<u8> {
 fn forged_alerts_can_end_a_handshake_but_not_a_connection() {
     for variant in all_variants() {
         let flights = variant.handshake().len();
-        for at in 0..flights {
+        for at in 0..=flights {
             for to_client in [true, false] {
                 for (level, description) in
                     [(1, 0), (1, 90), (2, 0), (2, 20), (2, 40), (2, 115), (3, 40)]
@@ -79,6 +70,9 @@ fn forged_alerts_can_end_a_handshake_but_not_a_connection() {
                         assert!(end.outgoing.is_empty(), "an alert is not answered");
                     } else {
                         assert_eq!(end.error, None);
+                        if connected && level < 3 {
+                            assert_eq!(end.connection.stats().alerts_ignored, 1);
+                        }
                         pair.run(|_, _, datagram| vec![datagram]);
                         pair.check_connected();
                     }
@@ -194,6 +188,12 @@ fn forged_message_with_the_number_of_the_finished_is_dropped() {
     }
 }
 
+/// A server configuration whose cookies depend on `secret` only.
+fn config_with_secret(suite: CipherSuite, secret: u8) -> Arc<Config> {
+    let config = server_config().with_suites(&[suite]);
+    Arc::new(config.with_cookie_secret([secret; 32]))
+}
+
 /// Sends one hello to a new server. Returns its answer and whether it keeps state.
 fn ask(config: &Arc<Config>, address: &[u8], hello: &[u8], now: Instant) -> (Vec<u8>, bool) {
     let mut rng = StdRng::seed_from_u64(7);
@@ -213,11 +213,7 @@ fn ask(config: &Arc<Config>, address: &[u8], hello: &[u8], now: Instant) -> (Vec
 fn flood_of_hellos_is_not_amplified_and_leaves_no_state() {
     for suite in suites() {
         let now = Instant::now();
-        let config = Arc::new(
-            server_config()
-                .with_suites(&[suite])
-                .with_cookie_secret([3; 32]),
-        );
+        let config = config_with_secret(suite, 3);
         let client = client_config().with_suites(&[suite]);
         let mut cookies = std::collections::BTreeSet::new();
         for n in 0..2000_u32 {
@@ -239,11 +235,7 @@ fn flood_of_hellos_is_not_amplified_and_leaves_no_state() {
 fn cookie_is_valid_only_unchanged_for_one_address_and_hello() {
     for suite in suites() {
         let now = Instant::now();
-        let config = Arc::new(
-            server_config()
-                .with_suites(&[suite])
-                .with_cookie_secret([3; 32]),
-        );
+        let config = config_with_secret(suite, 3);
         let mut client = Peer::client(client_config().with_suites(&[suite]), 1, now);
         let first = client.outgoing.pop().unwrap();
         // Every server in this test is new. Only the secret is shared.
@@ -253,12 +245,8 @@ fn cookie_is_valid_only_unchanged_for_one_address_and_hello() {
         let second = client.outgoing.pop().unwrap();
         assert!(ask(&config, b"one", &second, now).1);
         assert!(!ask(&config, b"two", &second, now).1);
-        let elsewhere = Arc::new(
-            server_config()
-                .with_suites(&[suite])
-                .with_cookie_secret([4; 32]),
-        );
-        assert!(!ask(&elsewhere, b"one", &second, now).1);
+        let other = config_with_secret(suite, 4);
+        assert!(!ask(&other, b"one", &second, now).1);
         // Headers, version and random, an empty session ID, cookie length, cookie.
         let cookie = RECORD + MESSAGE + 2 + 32 + 1 + 1;
         let len = usize::from(second[cookie - 1]);

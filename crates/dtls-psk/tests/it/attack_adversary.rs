@@ -1,16 +1,8 @@
 //! Two handshakes through a random adversary; see `common/adversary.rs`.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a test that reads the clock once, for a starting instant"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
 use std::time::Instant;
 
-use common::adversary::{Adversary, Script};
+use crate::common::adversary::{Adversary, Script};
 use proptest::prelude::*;
 
 proptest! {

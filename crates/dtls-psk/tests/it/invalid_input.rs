@@ -1,21 +1,10 @@
 //! Hostile and unusual input, one example for each rule. `attack.rs` is exhaustive.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "a test that reads the clock once, for a starting instant"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{IDENTITY, KEY, Pair, client_config, server_config, suites};
-use dtls_psk::{AlertDescription, AlertLevel, Config, Connection, Error, Event, Psk, Stage};
+use crate::common::{IDENTITY, KEY, Pair, client_config, server_config, suites};
+use dtls_psk::{Config, Connection, Error, Event, Psk, Stage};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 
@@ -95,66 +84,9 @@ fn wrong_key_is_suspected_before_the_timeout() {
     }
 }
 
-fn plain_alert(level: u8, description: u8) -> Vec<u8> {
-    vec![
-        21,
-        0xfe,
-        0xfd,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        99,
-        0,
-        2,
-        level,
-        description,
-    ]
-}
-
-#[test]
-fn alerts_in_the_clear_can_end_a_handshake_but_not_a_connection() {
-    let mut pair = Pair::new(client_config(), server_config());
-    pair.connect();
-    for description in 0..=255 {
-        for level in [1, 2] {
-            pair.client
-                .handle(pair.now, &plain_alert(level, description));
-            pair.server
-                .handle(pair.now, &plain_alert(level, description));
-        }
-    }
-    assert_eq!(pair.client.connection.stats().alerts_ignored, 512);
-    pair.check_connected();
-
-    let mut pair = Pair::new(client_config(), server_config());
-    pair.server.handle(pair.now, &plain_alert(2, 40));
-    assert_eq!(pair.server.error, None, "no handshake has started");
-    pair.client.handle(pair.now, &plain_alert(1, 90));
-    assert_eq!(pair.client.error, None, "a warning is ignored");
-    pair.client.handle(pair.now, &plain_alert(2, 40));
-    assert_eq!(
-        pair.client.error,
-        Some(Error::PeerAlert {
-            level: AlertLevel::Fatal,
-            description: AlertDescription::HANDSHAKE_FAILURE,
-            authenticated: false
-        })
-    );
-    assert!(
-        pair.client
-            .outgoing
-            .iter()
-            .all(|datagram| datagram[0] != 21)
-    );
-}
-
 #[test]
 fn close_notify_is_answered_and_closes_both_sides() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     pair.connect();
     pair.client.connection.send(b"last data").unwrap();
     pair.client.connection.close();
@@ -180,7 +112,7 @@ fn close_notify_is_answered_and_closes_both_sides() {
 
 #[test]
 fn forged_retransmissions_are_answered_a_limited_number_of_times() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     let mut flights = Vec::new();
     pair.exchange(|number, _, datagram| {
         flights.push(datagram.clone());
@@ -202,7 +134,7 @@ fn forged_retransmissions_are_answered_a_limited_number_of_times() {
 
 #[test]
 fn client_answers_a_limited_number_of_verify_requests() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     let request = |cookie: u8, sequence: u8| {
         let mut datagram = vec![22, 0xfe, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12 + 2 + 1 + 1];
         datagram.extend([
@@ -256,7 +188,7 @@ fn invalid_configuration_is_rejected() {
 
 #[test]
 fn send_errors_leave_the_connection_intact() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     let early = pair.client.connection.send(b"x");
     assert_eq!(early, Err(Error::NotConnected(Stage::AwaitHello)));
     pair.connect();
@@ -287,7 +219,7 @@ fn send_errors_leave_the_connection_intact() {
 
 #[test]
 fn several_records_in_one_datagram_are_delivered() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     pair.connect();
     let mut datagram = Vec::new();
     for n in 0..5 {

@@ -1,17 +1,6 @@
 //! Interoperability with OpenSSL's `s_server` and `s_client` over loopback UDP. Without a suitable
 //! `openssl`, the tests fail if `CI` is set, and print that they are skipped otherwise.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a test over real sockets"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -23,25 +12,11 @@ use dtls_psk::{CipherSuite, Config, Connected, Connection, Event, Output, Psk, S
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
+use crate::tools::openssl_or_skip;
+
 const IDENTITY: &str = "test-client";
 const KEY: [u8; 32] = *b"0123456789abcdef0123456789ABCDEF";
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Returns `true` if there is an `openssl` with the suite.
-fn openssl_or_skip(test: &str) -> bool {
-    let found = Command::new("openssl")
-        .args(["ciphers", "ECDHE-PSK-CHACHA20-POLY1305"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !found {
-        let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
-        assert!(!ci, "no usable openssl, and CI is set");
-        // Not `eprintln!`, which the test harness captures when a test passes.
-        let why = "no openssl with ECDHE-PSK-CHACHA20-POLY1305 on this machine";
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
-    }
-    found
-}
 
 /// A running `openssl` and its temporary directory, both removed on drop.
 struct Openssl {

@@ -4,22 +4,11 @@
 //! In all cases both sides agree on all parameters or there is no session, only data that was sent
 //! is delivered, and nothing panics.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "a test that reads the clock once, for a starting instant"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
 use std::time::Instant;
 
-use common::adversary::records;
-use common::variants::{MESSAGE, RECORD, Resize, Variant, all_variants, ends, resized};
-use common::{Pair, Peer};
+use crate::common::adversary::records;
+use crate::common::variants::{MESSAGE, RECORD, Resize, Variant, all_variants, ends, resized};
+use crate::common::{Pair, Peer};
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;

@@ -1,20 +1,10 @@
 //! Servers whose cookies change with time, such as mbed TLS. They answer a hello and its
 //! retransmission with different cookies under the same message number.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Peer, client_config, server_config};
+use crate::common::{Peer, client_config, server_config};
 use dtls_psk::{Accept, Acceptor, Connection, Event, Output};
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -1,19 +1,8 @@
 //! Negotiated parameters, and the alerts for invalid hellos.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test that reads the clock once, for a starting instant"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
 use std::time::Instant;
 
-use common::{Peer, client_config, server_config};
+use crate::common::{Peer, client_config, server_config};
 use dtls_psk::{Error, Stage};
 
 /// Returns a ClientHello in one record.

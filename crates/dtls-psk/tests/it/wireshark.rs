@@ -6,25 +6,13 @@
 //! RFC 7905 section 2 uses the whole 64-bit record number. For these suites the test prints this,
 //! takes the keys that tshark derived from its debug log, and opens the records with them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "a test that runs a program"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::adversary::records;
-use common::seeded::default_provider;
-use common::variants::{RECORD, Variant, all_variants};
+use crate::common::adversary::records;
+use crate::common::seeded::default_provider;
+use crate::common::variants::{RECORD, Variant, all_variants};
+use crate::tools::{output_or_skip, print_line};
 use dtls_psk::CipherSuite;
 use dtls_psk::crypto::{Aad, Dtls12CipherSuite, Nonce, TmpBuf};
 use hmac::{Hmac, KeyInit, Mac};
@@ -40,28 +28,9 @@ const DATA: &[&[u8]] = &[
 ];
 const CLOSE_NOTIFY: [u8; 2] = [1, 0];
 
-/// Returns the version of `tshark`, if there is one.
-fn tshark_or_skip() -> Option<String> {
-    let output = Command::new("tshark").arg("--version").output();
-    let found = output.ok().filter(|output| output.status.success());
-    let Some(output) = found else {
-        let ci = std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false");
-        assert!(!ci, "no usable tshark, and CI is set");
-        print_line("SKIPPED: no tshark on this machine");
-        return None;
-    };
-    let version = String::from_utf8_lossy(&output.stdout);
-    Some(version.lines().next().unwrap_or_default().to_owned())
-}
-
-/// Prints a line. Not with `eprintln!`, which the test harness captures when a test passes.
-fn print_line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "wireshark: {text}");
-}
-
 /// A captured session.
 struct Session {
-    /// Whether the client sent the packet, and its UDP payload.
+    /// `true` if the client sent the packet, and its UDP payload.
     packets: Vec<(bool, Vec<u8>)>,
     key_log: String,
 }
@@ -70,19 +39,19 @@ impl Session {
     fn run(variant: Variant) -> Self {
         let mut packets: Vec<(bool, Vec<u8>)> = Vec::new();
         let mut pair = variant.pair();
-        let mut tap = |_, from_client, datagram: Vec<u8>| {
+        let mut record = |_, from_client, datagram: Vec<u8>| {
             packets.push((from_client, datagram.clone()));
             vec![datagram]
         };
-        pair.run(&mut tap);
+        pair.run(&mut record);
         pair.client.send(DATA[0]);
-        pair.exchange(&mut tap);
+        pair.exchange(&mut record);
         pair.server.send(DATA[1]);
-        pair.exchange(&mut tap);
+        pair.exchange(&mut record);
         pair.client.send(DATA[2]);
         pair.client.connection.close();
         pair.client.poll();
-        pair.exchange(&mut tap);
+        pair.exchange(&mut record);
         assert!(pair.server.connection.is_closed() && pair.server.error.is_none());
         Self {
             packets,
@@ -304,9 +273,11 @@ fn ipv4(from_client: bool, datagram: &[u8]) -> Vec<u8> {
 
 #[test]
 fn tshark_decrypts_a_session_of_each_suite() {
-    let Some(version) = tshark_or_skip() else {
+    let test = "tshark_decrypts_a_session_of_each_suite";
+    let Some(version) = output_or_skip(test, "tshark", &["--version"]) else {
         return;
     };
+    let version = version.lines().next().unwrap_or_default();
     for (number, variant) in all_variants().into_iter().enumerate() {
         let session = Session::run(variant);
         let mut expected = session.finished(variant).to_vec();
@@ -318,7 +289,7 @@ fn tshark_decrypts_a_session_of_each_suite() {
         if chacha && opened.is_empty() {
             if variant.all_options {
                 print_line(&format!(
-                    "{version} omits the epoch from the ChaCha20 nonce; {} opened with the keys it derived",
+                    "wireshark: {version} omits the epoch from the ChaCha20 nonce; {} opened with the keys it derived",
                     variant.suite
                 ));
             }

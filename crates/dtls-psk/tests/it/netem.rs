@@ -1,20 +1,9 @@
 //! Handshakes over a simulated bad network, and their timers.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::panic,
-    reason = "a test that reads the clock once, for a starting instant"
-)]
-#![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
-
-mod common;
-
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::{Pair, Peer, client_config, server_config};
+use crate::common::{Pair, Peer, client_config, server_config};
 use dtls_psk::{Error, Event, Stage};
 use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
 
@@ -140,7 +129,7 @@ fn bad_network_connects_and_delivers_intact_data() {
 
 #[test]
 fn retransmission_timeout_starts_at_300_ms_and_doubles() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     let start = pair.now;
     let mut at = Vec::new();
     while pair.client.error.is_none() {
@@ -164,7 +153,7 @@ fn retransmission_timeout_starts_at_300_ms_and_doubles() {
 
 #[test]
 fn early_timeout_has_no_effect_and_idle_timeout_is_an_hour() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     let first = pair.client.outgoing.len();
     pair.client
         .handle_timeout(pair.now + Duration::from_millis(299));
@@ -223,7 +212,7 @@ fn reversed_and_duplicated_flights_connect() {
 
 #[test]
 fn data_before_the_finished_is_delivered_in_order_after_it() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     let mut last_flight = Vec::new();
     pair.exchange(|_, from_client, datagram| {
         // ChangeCipherSpec and Finished are the server's first datagram that starts with type 20.
@@ -261,7 +250,7 @@ fn data_before_the_finished_is_delivered_in_order_after_it() {
 
 #[test]
 fn server_retransmits_its_lost_last_flight() {
-    let mut pair = Pair::new(client_config(), server_config());
+    let mut pair = Pair::default();
     let mut dropped = 0;
     pair.run(|_, from_client, datagram| {
         if !from_client && datagram[0] == 20 && dropped < 2 {

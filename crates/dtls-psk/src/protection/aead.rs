@@ -1,0 +1,257 @@
+//! The AEADs, which the crypto provider implements.
+
+use dimpl::CryptoError;
+use dimpl::crypto::{
+    Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, SupportedDtls12CipherSuite, TmpBuf,
+};
+use zeroize::Zeroizing;
+
+use super::{Algorithm, BulkCipher, DirectionKeys, KeyLengths, Protection, additional_data};
+use crate::error::Error;
+use crate::record::RecordId;
+
+const NONCE_LEN: usize = 12;
+
+/// AEAD_CHACHA20_POLY1305: no MAC key, a 256-bit key and a 96-bit IV (RFC 7905 section 2).
+pub(crate) static CHACHA20_POLY1305: BulkCipher = BulkCipher {
+    key_lengths: KeyLengths {
+        mac: 0,
+        key: 32,
+        iv: NONCE_LEN,
+    },
+    algorithm: Algorithm::Aead(Aead {
+        name: "ChaCha20-Poly1305",
+        suite: Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
+        explicit_len: 0,
+        tag_len: 16,
+    }),
+};
+
+/// AES-128-CCM with an 8-byte tag: no MAC key, a 128-bit key and a 32-bit salt (RFC 6655 section
+/// 3).
+pub(crate) static AES_128_CCM_8: BulkCipher = BulkCipher {
+    key_lengths: KeyLengths {
+        mac: 0,
+        key: 16,
+        iv: 4,
+    },
+    algorithm: Algorithm::Aead(Aead {
+        name: "AES-128-CCM-8",
+        suite: Dtls12CipherSuite::PSK_AES128_CCM_8,
+        explicit_len: 8,
+        tag_len: 8,
+    }),
+};
+
+/// An AEAD.
+#[derive(Debug)]
+pub(super) struct Aead {
+    name: &'static str,
+    /// A suite of the provider that uses this AEAD.
+    suite: Dtls12CipherSuite,
+    /// The length of the explicit nonce in bytes: 8 or 0.
+    explicit_len: usize,
+    tag_len: usize,
+}
+
+impl Aead {
+    /// Returns the provider's implementation.
+    pub(super) fn find(
+        &self,
+        provider: &CryptoProvider,
+    ) -> Result<&'static dyn SupportedDtls12CipherSuite, Error> {
+        let mut suites = provider.cipher_suites.iter().copied();
+        suites
+            .find(|suite| suite.suite() == self.suite)
+            .ok_or(Error::ProviderLacks(self.name))
+    }
+
+    /// Creates the protection of one direction.
+    pub(super) fn protection(
+        &'static self,
+        provider: &CryptoProvider,
+        keys: DirectionKeys<'_>,
+    ) -> Result<Box<dyn Protection>, Error> {
+        let mut iv = Zeroizing::new([0; NONCE_LEN]);
+        for (to, from) in iv.iter_mut().zip(keys.iv) {
+            *to = *from;
+        }
+        Ok(Box::new(AeadProtection {
+            aead: self,
+            cipher: self.find(provider)?.create_cipher(keys.key)?,
+            iv,
+            scratch: Buf::new(),
+        }))
+    }
+}
+
+/// The protection of one direction. Its fragments are:
+///
+/// | size | field |
+/// |---|---|
+/// | 8 | CCM only: the explicit nonce; this crate sends epoch and sequence number |
+/// | n | ciphertext |
+/// | 8 or 16 | tag |
+#[derive(Debug)]
+struct AeadProtection {
+    aead: &'static Aead,
+    cipher: Box<dyn Cipher>,
+    /// The IV, or the salt and 8 zero bytes.
+    iv: Zeroizing<[u8; NONCE_LEN]>,
+    /// A buffer for sealing, kept to avoid allocation.
+    scratch: Buf,
+}
+
+impl AeadProtection {
+    /// Returns IV XOR (4 zero bytes ‖ `number`). The number is that of the record (RFC 7905 section
+    /// 2), or the explicit nonce, which results in salt ‖ explicit nonce (RFC 6655 section 3).
+    fn nonce(&self, number: [u8; 8]) -> Nonce {
+        let mut nonce = *self.iv;
+        for (byte, number) in nonce.iter_mut().skip(4).zip(number) {
+            *byte ^= number;
+        }
+        Nonce(nonce)
+    }
+}
+
+impl Protection for AeadProtection {
+    fn max_plaintext(&self, fragment: usize) -> Option<usize> {
+        fragment.checked_sub(self.aead.explicit_len + self.aead.tag_len)
+    }
+
+    fn seal(
+        &mut self,
+        record: RecordId,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        let len = u16::try_from(plaintext.len())
+            .map_err(|_| CryptoError::OperationFailed(dimpl::CryptoOperation::Encrypt))?;
+        let number = record.number();
+        let nonce = self.nonce(number);
+        let aad = Aad(additional_data(record, len).into());
+        // A provider seals only a whole `Buf`, and `out` already contains headers, so the plaintext
+        // is copied in and the fragment out. Both copies are cheap compared to the cipher (see
+        // benches/record.rs), and allocate only until the buffers have grown.
+        self.scratch.clear();
+        self.scratch.extend_from_slice(plaintext);
+        self.cipher.encrypt(&mut self.scratch, aad, nonce)?;
+        out.extend(number.iter().take(self.aead.explicit_len));
+        out.extend_from_slice(&self.scratch);
+        Ok(())
+    }
+
+    fn open<'a>(&mut self, record: RecordId, fragment: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        let (explicit, sealed) = fragment.split_at_mut_checked(self.aead.explicit_len)?;
+        let plaintext_len = sealed.len().checked_sub(self.aead.tag_len)?;
+        let aad = Aad(additional_data(record, u16::try_from(plaintext_len).ok()?).into());
+        let nonce = self.nonce(<[u8; 8]>::try_from(explicit).unwrap_or_else(|_| record.number()));
+        self.cipher
+            .decrypt(&mut TmpBuf::new(sealed), aad, nonce)
+            .ok()?;
+        sealed.get_mut(..plaintext_len)
+    }
+}
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use super::*;
+    use crate::record::{ContentType, Epoch};
+
+    const ID: RecordId = RecordId {
+        content_type: ContentType::ApplicationData,
+        version: 0xfefd,
+        epoch: Epoch::Protected,
+        sequence: 5,
+    };
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len() / 2)
+            .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
+            .collect()
+    }
+
+    fn protection(cipher: &'static BulkCipher, key: &[u8], iv: &[u8]) -> Box<dyn Protection> {
+        let keys = DirectionKeys {
+            mac: &[],
+            key,
+            iv,
+            encrypt_then_mac: false,
+            iv_key: &[0; 32],
+        };
+        let provider = crate::Config::client("x", crate::Psk::new("x")).provider;
+        cipher.protection(&provider.unwrap(), keys).unwrap()
+    }
+
+    /// Opens `fragment`, and rejects it with any change, any shorter length or another record id.
+    fn opens_only_unchanged(protection: &mut dyn Protection, fragment: &[u8], plaintext: &[u8]) {
+        for at in 0..fragment.len() {
+            let mut changed = fragment.to_vec();
+            changed[at] ^= 1;
+            assert!(protection.open(ID, &mut changed).is_none(), "byte {at}");
+            let mut truncated = fragment[..at].to_vec();
+            assert!(protection.open(ID, &mut truncated).is_none(), "{at} bytes");
+        }
+        // The additional data covers each of these.
+        for other in [
+            RecordId { sequence: 6, ..ID },
+            RecordId {
+                epoch: Epoch::Plain,
+                ..ID
+            },
+            RecordId {
+                version: 0xfeff,
+                ..ID
+            },
+            RecordId {
+                content_type: ContentType::Alert,
+                ..ID
+            },
+        ] {
+            assert!(protection.open(other, &mut fragment.to_vec()).is_none());
+        }
+        assert_eq!(
+            protection.max_plaintext(fragment.len()),
+            Some(plaintext.len())
+        );
+        let mut fragment = fragment.to_vec();
+        assert_eq!(protection.open(ID, &mut fragment).unwrap(), plaintext);
+    }
+
+    /// RFC 8439 section 2.8.2. Its additional data has 12 bytes, that of a record 13, so only the
+    /// ciphertext can be compared, not the tag.
+    #[test]
+    fn chacha20_poly1305_matches_rfc_8439_and_rejects_changed_records() {
+        let key: Vec<u8> = (0x80..0xa0).collect();
+        // The RFC's nonce XOR epoch 1 and sequence number 5.
+        let mut iv = hex("070000004041424344454647");
+        for (byte, number) in iv[4..].iter_mut().zip(ID.number()) {
+            *byte ^= number;
+        }
+        let plaintext = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
+        let ciphertext = hex(
+            "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc3ff4def08e4b7a9de576d26586cec64b6116",
+        );
+        let mut protection = protection(&CHACHA20_POLY1305, &key, &iv);
+        let mut out = Vec::new();
+        protection.seal(ID, plaintext, &mut out).unwrap();
+        assert_eq!(&out[..plaintext.len()], ciphertext);
+        assert_eq!(out.len(), plaintext.len() + 16);
+        opens_only_unchanged(&mut *protection, &out, plaintext);
+    }
+
+    /// Created with another implementation of CCM (pyca/cryptography 48 with OpenSSL).
+    #[test]
+    fn aes_128_ccm_8_matches_known_record_and_rejects_changed_ones() {
+        let key: Vec<u8> = (0x40..0x50).collect();
+        let mut protection = protection(&AES_128_CCM_8, &key, &[0x10, 0x11, 0x12, 0x13]);
+        let plaintext: Vec<u8> = (0x20..0x38).collect();
+        let mut out = Vec::new();
+        protection.seal(ID, &plaintext, &mut out).unwrap();
+        let record =
+            "00010000000000056b8a6a928c04c49cdb3eb388f728e7dc9cca17f331090c3619b3d767f10ccd7a";
+        assert_eq!(out, hex(record));
+        opens_only_unchanged(&mut *protection, &out, &plaintext);
+    }
+}
