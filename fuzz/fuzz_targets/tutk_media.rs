@@ -59,8 +59,8 @@ fn file(clip: &Clip) {
         written += bytes.len();
         assert!(bytes.len() < MAX_FRAGMENT_BYTES);
     }
-    assert_eq!(writer.frames() + writer.skipped(), clip.len() as u64);
-    let frames = writer.frames();
+    assert_eq!(writer.stats().frames + writer.stats().skipped, clip.len() as u64);
+    let frames = writer.stats().frames;
     let end = writer.finish();
     assert_eq!(end.is_ok(), frames > 0);
     assert!(frames == 0 || written > 0);
@@ -77,7 +77,7 @@ fn live(clip: &Clip) {
         assert!(segment.is_none() || writer.init().is_some());
         segments += u64::from(segment.is_some());
     }
-    assert_eq!(segments, writer.frames());
+    assert_eq!(segments, writer.stats().frames);
 }
 
 /// Whole packets with continuous counters.
@@ -97,7 +97,7 @@ fn transport_stream(clip: &Clip) {
             assert!(before.is_none_or(|before: u8| (before + 1) % 16 == count));
         }
     }
-    assert_eq!(writer.frames() + writer.skipped(), clip.len() as u64);
+    assert_eq!(writer.stats().frames + writer.stats().skipped, clip.len() as u64);
 }
 
 /// NAL units are received as sent, in packets of any size.
@@ -238,11 +238,11 @@ fn sound(data: &[u8]) {
         let written = writer.write_audio(format, frame, time);
         assert!(
             written.is_ok_and(|bytes| bytes.len() < MAX_FRAGMENT_BYTES)
-                || writer.audio_skipped() > 0
+                || writer.stats().audio_skipped > 0
         );
     }
-    if writer.frames() > 0 {
-        assert_eq!(writer.audio_frames() + writer.audio_skipped(), given);
+    if writer.stats().frames > 0 {
+        assert_eq!(writer.stats().audio_frames + writer.stats().audio_skipped, given);
     }
     let _ = writer.finish();
 
@@ -259,7 +259,7 @@ fn sound(data: &[u8]) {
         let written = stream.write_audio(format, frame, time(frame, 0));
         assert!(
             written.is_ok_and(|bytes| bytes.len().is_multiple_of(TS_PACKET_BYTES))
-                || stream.audio_skipped() > 0
+                || stream.stats().audio_skipped > 0
         );
         let Some((config, rtp, receiver)) = &mut config else {
             continue;

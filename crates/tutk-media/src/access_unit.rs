@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn units_without_pictures() {
+    fn units_without_pictures_are_not_key_frames() {
         let sets = AccessUnit::new(Codec::H265, vec![0, 0, 1, 0x40, 0x01, 0x0c]);
         assert!(sets.has(NalKind::Vps) && !sets.has_picture() && !sets.is_key());
         assert_eq!(AccessUnit::new(Codec::H264, Bytes::new()).nals().len(), 0);

@@ -20,7 +20,7 @@ pub struct AccessUnits {
 
 /// Splits a byte stream into access units (H.264 7.4.1.2.3, H.265 7.4.2.4.4).
 ///
-/// The units joined are the stream, byte for byte, whatever it contains. Bytes before the first
+/// The units joined are the stream, byte for byte, for any content. Bytes before the first
 /// start code belong to the first unit. NAL units without a picture at the end of the stream (a
 /// lone parameter set, for example) belong to the last one. Nothing is copied.
 ///
@@ -154,7 +154,7 @@ mod tests {
     const END: &[u8] = &[0x0a];
 
     #[test]
-    fn h264_rules() {
+    fn splits_h264_by_the_rules_of_the_standard() {
         let split = |nals: &[&[u8]]| split(Codec::H264, nals);
         assert_eq!(
             split(&[SPS, PPS, SEI, IDR, P, P]),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn h265_rules() {
+    fn splits_h265_by_the_rules_of_the_standard() {
         const VPS: &[u8] = &[0x40, 0x01, 0x0c];
         const SPS: &[u8] = &[0x42, 0x01, 0x01];
         const PPS: &[u8] = &[0x44, 0x01, 0xc1];
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_without_pictures() {
+    fn streams_without_pictures_are_one_unit() {
         assert_eq!(access_units(Codec::H264, Bytes::new()).count(), 0);
         let stream = Bytes::from_static(b"no start code");
         let units: Vec<_> = access_units(Codec::H264, stream.clone()).collect();

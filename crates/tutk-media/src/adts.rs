@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn configurations() {
+    fn encodes_audio_specific_configs() {
         let bytes = |rate, channels| {
             let config = AacConfig::low_complexity(format(rate, channels)).unwrap();
             config.to_bytes()
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn ffmpeg_header_is_parsed() {
+    fn parses_a_header_of_ffmpeg() {
         // 16 kHz, mono, 371 bytes.
         let header = [0xff, 0xf1, 0x60, 0x40, 0x2e, 0x7f, 0xfc];
         assert_eq!(

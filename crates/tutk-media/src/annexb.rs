@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn start_codes_of_both_lengths_and_zeros_between() {
+    fn finds_start_codes_of_both_lengths() {
         let stream = [
             0, 0, 0, 0, 1, 9, 0x10, // a leading zero byte, then four bytes
             0, 0, 1, 0x65, 0x88, 0, 0, 0, // trailing zeros
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_without_nal_units() {
+    fn streams_without_start_codes_have_no_nal_units() {
         assert_eq!(payloads(&[]), []);
         assert_eq!(payloads(&[0, 0]), []);
         assert_eq!(payloads(&[1, 2, 3, 4]), []);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_unit_is_skipped() {
+    fn empty_nal_units_are_skipped() {
         assert_eq!(payloads(&[0, 0, 1, 0, 0, 0, 1, 0x68]), [(3, &[0x68][..])]);
     }
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::Error;
 
-/// An audio codec that cameras send (docs/protocol.md, section 10).
+/// An audio codec that cameras send (docs/protocol.md, section 15).
 ///
 /// | codec | id | [`name`](Self::name) | RTP (`rtpmap`) | MP4 | MPEG-TS |
 /// |---|---|---|---|---|---|

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_joined_are_the_samples() {
+    fn frames_concatenate_to_the_samples() {
         let samples: Vec<i16> = (0..500).map(|at| at * 60 - 15_000).collect();
         let frame = Duration::from_millis(20);
         let clip = AudioClip::from_pcm(&samples, format(AudioCodec::Pcm, 1), frame).unwrap();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_and_short_input() {
+    fn short_input_has_short_frames() {
         let frame = Duration::from_millis(20);
         let none = AudioClip::from_pcm(&[], format(AudioCodec::Pcm, 1), frame).unwrap();
         assert!(none.is_empty() && none.duration() == Duration::ZERO);

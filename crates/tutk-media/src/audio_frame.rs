@@ -6,7 +6,7 @@ use crate::{AudioCodec, AudioFormat, Error};
 /// The largest audio frame in bytes. Cameras send hundreds of bytes.
 pub const MAX_AUDIO_FRAME_BYTES: usize = 64 << 10;
 
-/// The clock rate of Opus in hertz, whatever the rate of its source was.
+/// The clock rate of Opus in hertz, independent of the rate of its source.
 const OPUS_RATE: u32 = 48_000;
 
 /// The samples of one channel in the longest Opus packet: 120 ms (RFC 6716 section 3.4).
@@ -250,7 +250,7 @@ mod tests {
 
     /// RFC 6716 table 2: the frame sizes of every configuration.
     #[test]
-    fn opus_frame_sizes() {
+    fn opus_durations_match_rfc_6716() {
         let opus = |packet: &[u8]| ticks(AudioCodec::Opus, 8_000, packet);
         for (configurations, sizes) in [
             (0..12, &[480, 960, 1_920, 2_880][..]),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn mpeg_audio_headers() {
+    fn parses_mpeg_audio_headers() {
         let read = |frame: &[u8]| {
             Mp3Header::parse(frame).map(|read| (read.rate, read.channels, read.samples))
         };
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn duration_of_frames_without_headers() {
+    fn frames_without_headers_have_a_duration() {
         assert_eq!(ticks(AudioCodec::Pcmu, 8_000, &[0; 160]), Ok(160));
         assert_eq!(ticks(AudioCodec::Pcm, 16_000, &[0; 640]), Ok(320));
         assert_eq!(ticks(AudioCodec::Aac, 16_000, &[0x21; 90]), Ok(1_024));

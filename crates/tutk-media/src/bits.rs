@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exp_golomb() {
+    fn reads_exp_golomb_codes() {
         // 1 | 010 | 011 | 00100 | 00111 -> 0, 1, 2, 3, 6
         let bytes = [0b1010_0110, 0b0100_0011, 0b1000_0000];
         let mut bits = BitReader::new(Codec::H264, &bytes);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn largest_codes() {
+    fn reads_the_largest_exp_golomb_codes() {
         // 31 zeros, a one, 31 ones: 2^32 - 2.
         let bytes = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xfe];
         let mut bits = BitReader::new(Codec::H264, &bytes);

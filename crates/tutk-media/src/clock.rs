@@ -8,7 +8,7 @@ use crate::audio_frame::AudioFrame;
 /// Ticks per second of the times of pictures.
 pub(crate) const PICTURE_TICKS: u32 = 90_000;
 
-/// How far audio may be off the clock before it is moved: about the threshold at which viewers
+/// The tolerated deviation of audio from the clock. It is close to the threshold at which viewers
 /// notice (45 ms for early audio in ITU-R BT.1359).
 pub const AUDIO_TOLERANCE: Duration = Duration::from_millis(40);
 

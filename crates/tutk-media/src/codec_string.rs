@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn video_codec_strings() {
+    fn video_codec_strings_state_profile_and_level() {
         let sps = b"\x67\x64\0\x28\xac\xd9\x40\x78\x02\x27\xe5\xc0\x5a\x80\x80\x80\xa0";
         let parameters = SequenceParameters::parse(Codec::H264, sps).unwrap();
         assert_eq!(parameters.codec_string(), "avc1.640028");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn audio_codec_strings() {
+    fn audio_codec_strings_match_rfc_6381() {
         let string = |codec, rate| {
             let format = AudioFormat {
                 codec,

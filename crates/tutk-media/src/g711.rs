@@ -128,7 +128,7 @@ mod tests {
     /// ITU-T G.711 tables 2a and 1a: the first code of each positive segment and its value, in the
     /// 14 and 13 bits that the tables use.
     #[test]
-    fn values_of_the_standard_tables() {
+    fn decodes_the_values_of_the_standard_tables() {
         for (code, value) in [
             (0x80, 8_031),
             (0x8f, 4_191),
@@ -173,7 +173,7 @@ mod tests {
 
     /// The decision values at the starts of the segments.
     #[test]
-    fn decision_values() {
+    fn decision_values_separate_codes() {
         for (code, value) in [
             (0x8f, 4_063),
             (0x9f, 2_015),
@@ -213,7 +213,7 @@ mod tests {
                 let level = decode(encode(sample));
                 assert!(level >= before);
                 before = level;
-                // Half of the last segment's step of 1024, and what is cut off or clipped.
+                // Half of the last segment's step of 1024, and the loss by truncation or clipping.
                 let wide = i32::from(sample.unsigned_abs()) / 32 + 16;
                 let off = (i32::from(level) - i32::from(sample)).abs();
                 assert!(off <= wide, "{sample}: {level}");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn extreme_values() {
+    fn extreme_values_are_encoded_without_overflow() {
         assert_eq!((encode_pcmu(0), encode_pcmu(-1)), (0xff, 0x7f));
         assert_eq!((encode_pcmu(i16::MAX), encode_pcmu(i16::MIN)), (0x80, 0x00));
         assert_eq!((encode_pcma(0), encode_pcma(-1)), (0xd5, 0x55));

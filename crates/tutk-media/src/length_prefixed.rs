@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_of_every_size() {
+    fn reads_lengths_of_every_size() {
         let mut out = vec![7];
         for (length_bytes, sample) in [
             (1, &[2, 0x68, 0xce, 0, 1, 0x65][..]),

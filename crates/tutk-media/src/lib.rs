@@ -18,6 +18,7 @@ mod flac;
 pub mod g711;
 mod length_prefixed;
 mod mp4;
+mod muxer_stats;
 mod nal;
 mod parameter_sets;
 mod parameters;
@@ -48,6 +49,7 @@ pub use mp4::{
     AUDIO_WAIT, FRAGMENT_DURATION, InitSegment, LiveMp4, MAX_EARLY_AUDIO_FRAMES,
     MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, Mp4Writer, Segment, TIMESCALE,
 };
+pub use muxer_stats::MuxerStats;
 pub use nal::{Codec, NalKind};
 pub use parameter_sets::{MAX_PARAMETER_SETS, ParameterSets};
 pub use parameters::{SequenceParameters, VideoSignal};

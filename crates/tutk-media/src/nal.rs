@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn h264_kinds() {
+    fn classifies_h264_nal_units() {
         for (payload, kind) in [
             (&[0x65, 0x88][..], slice(true, true)),
             (&[0x25, 0x48], slice(false, true)),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn h265_kinds() {
+    fn classifies_h265_nal_units() {
         for (payload, kind) in [
             (&[0x26, 0x01, 0xaf][..], slice(true, true)),
             (&[0x28, 0x01, 0x2f], slice(false, true)),

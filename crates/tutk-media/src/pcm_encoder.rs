@@ -1,4 +1,4 @@
-//! Linear samples to frames for a camera, as they come.
+//! An encoder from linear samples to frames for a camera.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub fn talk_frame(format: AudioFormat) -> Duration {
     frame
 }
 
-/// Encodes linear samples as PCM, PCMU or PCMA and splits them into frames, as they come.
+/// Encodes linear samples as PCM, PCMU or PCMA and splits them into frames incrementally.
 ///
 /// ```
 /// use std::time::Duration;

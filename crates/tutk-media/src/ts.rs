@@ -15,7 +15,8 @@ use crate::annexb::LONG_START_CODE;
 use crate::audio_frame::AudioFrame;
 use crate::clock::{AudioClock, PictureClock};
 use crate::{
-    AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec, Error, NalKind, ParameterSets,
+    AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec, Error, MuxerStats, NalKind,
+    ParameterSets,
 };
 
 pub use self::packet::TS_PACKET_BYTES;
@@ -69,10 +70,7 @@ pub struct TsWriter {
     tables: Option<u64>,
     /// The newest program clock reference, in ticks.
     pcr: u64,
-    frames: u64,
-    skipped: u64,
-    audio_frames: u64,
-    audio_skipped: u64,
+    stats: MuxerStats,
 }
 
 #[derive(Debug)]
@@ -93,10 +91,7 @@ impl TsWriter {
             packets: Packets::default(),
             tables: None,
             pcr: 0,
-            frames: 0,
-            skipped: 0,
-            audio_frames: 0,
-            audio_skipped: 0,
+            stats: MuxerStats::default(),
         }
     }
 
@@ -124,14 +119,14 @@ impl TsWriter {
     pub fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Bytes, Error> {
         let codec = self.sets.codec();
         if let Err(error) = unit.check(codec) {
-            self.skipped += 1;
+            self.stats.skipped += 1;
             return Err(error);
         }
         let key = unit.is_key();
         let unit = self.sets.complete(unit);
         let can_start = key && self.sets.parameters().is_some();
-        if !unit.has_picture() || self.frames == 0 && !can_start {
-            self.skipped += 1;
+        if !unit.has_picture() || self.stats.frames == 0 && !can_start {
+            self.stats.skipped += 1;
             return Ok(Bytes::new());
         }
         let mut out = Vec::new();
@@ -155,7 +150,7 @@ impl TsWriter {
             key,
         };
         self.packets.write(&mut out, pes, &pieces);
-        self.frames += 1;
+        self.stats.frames += 1;
         Ok(out.into())
     }
 
@@ -176,40 +171,20 @@ impl TsWriter {
     ) -> Result<Bytes, Error> {
         let mut out = Vec::new();
         match self.append_audio(&mut out, format, frame, time) {
-            Ok(true) => self.audio_frames += 1,
-            Ok(false) => self.audio_skipped += 1,
+            Ok(true) => self.stats.audio_frames += 1,
+            Ok(false) => self.stats.audio_skipped += 1,
             Err(error) => {
-                self.audio_skipped += 1;
+                self.stats.audio_skipped += 1;
                 return Err(error);
             }
         }
         Ok(out.into())
     }
 
-    /// The number of pictures written.
+    /// Returns the counters.
     #[must_use]
-    pub const fn frames(&self) -> u64 {
-        self.frames
-    }
-
-    /// The number of access units skipped: before the first key frame, without a picture, of
-    /// another codec, or too large.
-    #[must_use]
-    pub const fn skipped(&self) -> u64 {
-        self.skipped
-    }
-
-    /// The number of audio frames written.
-    #[must_use]
-    pub const fn audio_frames(&self) -> u64 {
-        self.audio_frames
-    }
-
-    /// The number of audio frames skipped: before the first picture, behind the audio already
-    /// written, or refused with an error.
-    #[must_use]
-    pub const fn audio_skipped(&self) -> u64 {
-        self.audio_skipped
+    pub const fn stats(&self) -> MuxerStats {
+        self.stats
     }
 
     /// Returns `false` if there is no room for the frame on the time line.

@@ -80,7 +80,7 @@ impl<'a> WavFile<'a> {
 
     /// Encodes the bytes before the samples: 44 for PCM, 58 for G.711.
     ///
-    /// To write samples as they come, start with the header for `None`: readers then read to the
+    /// To write samples one by one, start with the header for `None`: readers then read to the
     /// end of the file. At the end, append a zero byte if the size is odd, and overwrite the header
     /// with that for the known size, which has the same length.
     ///
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_length_and_truncated_file() {
+    fn parses_files_of_unknown_or_truncated_length() {
         let mut file = stereo().to_bytes().unwrap();
         file[40..44].fill(0xff);
         assert_eq!(Wav::parse(&file), Ok(stereo()));

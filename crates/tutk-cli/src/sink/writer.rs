@@ -77,7 +77,7 @@ impl Writer {
         match self {
             Self::Bare => false,
             Self::Mp4(mp4) => mp4.audio_format().is_some(),
-            Self::Ts(ts) => ts.audio_frames() > 0,
+            Self::Ts(ts) => ts.stats().audio_frames > 0,
         }
     }
 
@@ -85,8 +85,8 @@ impl Writer {
     pub(super) fn sound_frames(&self) -> (u64, u64) {
         match self {
             Self::Bare => (0, 0),
-            Self::Mp4(mp4) => (mp4.audio_frames(), mp4.audio_skipped()),
-            Self::Ts(ts) => (ts.audio_frames(), ts.audio_skipped()),
+            Self::Mp4(mp4) => (mp4.stats().audio_frames, mp4.stats().audio_skipped),
+            Self::Ts(ts) => (ts.stats().audio_frames, ts.stats().audio_skipped),
         }
     }
 

@@ -102,7 +102,7 @@ fn write_sample_entry(out: &mut Vec<u8>, entry: &AudioEntry) -> Result<()> {
     let audio = Audio {
         data_reference_index: 1,
         channel_count: config.channels.into(),
-        // 16 in all of these formats, whatever the encoded size is.
+        // 16 in all of these formats, independent of the encoded size.
         sample_size: 16,
         // Every accepted rate fits 16 bits.
         sample_rate: u16::try_from(config.timescale()).unwrap_or(0).into(),

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::fragment::DecodeTime;
 use super::header::InitSegment;
 use super::muxer::{Muxer, Output};
-use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder};
+use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder, MuxerStats};
 
 /// A part of a live stream: `moof` and `mdat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +66,10 @@ impl Segment {
 /// The documentation of [`Mp4Writer`](super::Mp4Writer) applies, with these differences:
 ///
 /// - The duration of a picture is not known until the next one comes. The interval between the
-///   newest two pictures is assumed, and the next picture is as much longer or shorter as it was
-///   wrong. There is never a gap, which browsers do not play over. At a steady rate every picture
-///   is on its clock.
-/// - Audio after a gap is played at once, and the silence follows it.
+///   newest two pictures is assumed, and the duration of the next picture corrects the error. There
+///   is never a gap, which browsers do not play over. At a steady rate every picture is on its
+///   clock.
+/// - Audio after a gap is played immediately, and the silence follows it.
 /// - A key frame with other parameter sets makes a new initialization segment. From then on
 ///   parameter sets are in the stream too, for viewers with the old one.
 ///
@@ -175,22 +175,10 @@ impl LiveMp4 {
         self.muxer.audio_format()
     }
 
-    /// The number of pictures written.
+    /// Returns the counters.
     #[must_use]
-    pub const fn frames(&self) -> u64 {
-        self.muxer.counts().frames
-    }
-
-    /// The number of audio frames written.
-    #[must_use]
-    pub const fn audio_frames(&self) -> u64 {
-        self.muxer.counts().audio_frames
-    }
-
-    /// The number of audio frames skipped.
-    #[must_use]
-    pub const fn audio_skipped(&self) -> u64 {
-        self.muxer.counts().audio_skipped
+    pub const fn stats(&self) -> MuxerStats {
+        self.muxer.stats()
     }
 
     fn segment(&mut self, output: Output) -> Option<Segment> {

@@ -10,7 +10,8 @@ use crate::audio_frame::{AudioConfig, AudioFrame};
 use crate::clock::{PictureClock, UNKNOWN_TICKS, to_ticks};
 use crate::length_prefixed::{LENGTH_BYTES, push_length_prefixed};
 use crate::{
-    AccessUnit, AudioFormat, Codec, Error, FlacEncoder, ParameterSets, SequenceParameters,
+    AccessUnit, AudioFormat, Codec, Error, FlacEncoder, MuxerStats, ParameterSets,
+    SequenceParameters,
 };
 
 /// A fragment of a file ends when it is this long, and before every key frame. A truncated file
@@ -22,8 +23,8 @@ pub const FRAGMENT_DURATION: Duration = Duration::from_secs(1);
 /// code.)
 pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
 
-/// How long a file that [waits for audio](super::Mp4Writer::await_audio) does so, by the time
-/// stamps of the pictures.
+/// The maximum time that a file [waits for audio](super::Mp4Writer::await_audio), by the time stamps
+/// of the pictures.
 pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
 
 /// The shortest duration of a picture in a live stream, in ticks. Players handle zero poorly.
@@ -52,20 +53,10 @@ pub(super) struct Muxer {
     /// Ticks from the start to the fragment being collected.
     fragment_start: u64,
     sequence: u32,
-    counts: Counts,
+    stats: MuxerStats,
 }
 
-/// What a muxer has counted.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub(super) units: u64,
-    pub(super) frames: u64,
-    pub(super) skipped: u64,
-    pub(super) audio_frames: u64,
-    pub(super) audio_skipped: u64,
-}
-
-/// What a call of a muxer has written, in this order.
+/// The output of a call of a muxer, in this order.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) header: Option<InitSegment>,
@@ -148,7 +139,7 @@ impl Muxer {
             clock: PictureClock::default(),
             fragment_start: 0,
             sequence: 0,
-            counts: Counts::default(),
+            stats: MuxerStats::default(),
         }
     }
 
@@ -178,8 +169,8 @@ impl Muxer {
         self.codec
     }
 
-    pub(super) const fn counts(&self) -> Counts {
-        self.counts
+    pub(super) const fn stats(&self) -> MuxerStats {
+        self.stats
     }
 
     /// The end of the newest picture of a live stream.
@@ -193,9 +184,8 @@ impl Muxer {
     }
 
     pub(super) fn write(&mut self, unit: &AccessUnit, time: Duration) -> Result<Output, Error> {
-        self.counts.units += 1;
         if let Err(error) = unit.check(self.codec) {
-            self.counts.skipped += 1;
+            self.stats.skipped += 1;
             return Err(error);
         }
         let mut out = Output::default();
@@ -204,7 +194,7 @@ impl Muxer {
             match self.sets.parameters() {
                 Some(parameters) if unit.is_key() => self.header = Header::Known(parameters),
                 _ => {
-                    self.counts.skipped += 1;
+                    self.stats.skipped += 1;
                     return Ok(out);
                 }
             }
@@ -219,7 +209,7 @@ impl Muxer {
             self.append_early();
             self.end_live_fragment(&mut out)?;
         } else {
-            self.counts.skipped += 1;
+            self.stats.skipped += 1;
         }
         Ok(out)
     }
@@ -233,7 +223,7 @@ impl Muxer {
         let mut out = Output::default();
         let result = self.append_audio(&mut out, format, frame, time);
         if let Err(error) = result {
-            self.counts.audio_skipped += 1;
+            self.stats.audio_skipped += 1;
             return Err(error);
         }
         Ok(out)
@@ -313,7 +303,7 @@ impl Muxer {
         sample.sample.size = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.bytes += bytes;
         self.samples.push(sample);
-        self.counts.frames += 1;
+        self.stats.frames += 1;
         Ok(())
     }
 
@@ -332,10 +322,10 @@ impl Muxer {
             return Err(Error::NoAudioTrack);
         };
         track.check(config, frame)?;
-        if self.counts.frames == 0 {
+        if self.stats.frames == 0 {
             if early.len() == MAX_EARLY_AUDIO_FRAMES {
                 early.pop_front();
-                self.counts.audio_skipped += 1;
+                self.stats.audio_skipped += 1;
             }
             early.push_back(EarlyFrame::new(frame, time));
             return Ok(());
@@ -356,9 +346,9 @@ impl Muxer {
             return;
         };
         if track.append(frame, place) {
-            self.counts.audio_frames += 1;
+            self.stats.audio_frames += 1;
         } else {
-            self.counts.audio_skipped += 1;
+            self.stats.audio_skipped += 1;
         }
     }
 

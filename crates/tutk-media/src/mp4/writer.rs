@@ -6,7 +6,7 @@ use mp4_atom::{Atom, Encode, FragmentInfo, Mfra, Mfro, Tfra};
 
 use super::header::VIDEO;
 use super::muxer::{Muxer, Output};
-use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder};
+use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder, MuxerStats};
 
 /// The key frames that the index at the end of a file lists. Players find later ones by reading on.
 pub const MAX_INDEX_ENTRIES: usize = 65_536;
@@ -21,7 +21,7 @@ pub const MAX_INDEX_ENTRIES: usize = 65_536;
 /// | `moof` `mdat` `mfra` | [`finish`](Self::finish) | the last samples; an index of the key frames |
 ///
 /// Access units before the first key frame cannot be decoded. They are skipped and counted in
-/// [`skipped`](Self::skipped). Parameter sets in the header are removed from the samples. Once a
+/// [`skipped`](MuxerStats::skipped). Parameter sets in the header are removed from the samples. Once a
 /// camera changes them (with its resolution, for example) they stay in the samples: decoders
 /// follow, although `avc1` and `hvc1` tracks do not define this.
 ///
@@ -154,10 +154,11 @@ impl Mp4Writer {
     ///
     /// [`Error::NoKeyFrame`] if no picture was written, [`Error::Mp4`].
     pub fn finish(mut self) -> Result<Vec<u8>, Error> {
-        if self.frames() == 0 {
+        let stats = self.stats();
+        if stats.frames == 0 {
             return Err(Error::NoKeyFrame {
                 codec: self.muxer.codec(),
-                units: self.muxer.counts().units,
+                units: stats.skipped,
             });
         }
         let output = self.muxer.finish()?;
@@ -166,36 +167,16 @@ impl Mp4Writer {
         Ok(out)
     }
 
-    /// The number of pictures written, including those of the fragment being collected.
+    /// Returns the counters.
     #[must_use]
-    pub const fn frames(&self) -> u64 {
-        self.muxer.counts().frames
-    }
-
-    /// The number of access units skipped: before the first key frame, without a picture, of
-    /// another codec, or too large.
-    #[must_use]
-    pub const fn skipped(&self) -> u64 {
-        self.muxer.counts().skipped
+    pub const fn stats(&self) -> MuxerStats {
+        self.muxer.stats()
     }
 
     /// The format of the audio track once it is known, according to the headers of its frames.
     #[must_use]
     pub fn audio_format(&self) -> Option<AudioFormat> {
         self.muxer.audio_format()
-    }
-
-    /// The number of audio frames written, including those of the fragment being collected.
-    #[must_use]
-    pub const fn audio_frames(&self) -> u64 {
-        self.muxer.counts().audio_frames
-    }
-
-    /// The number of audio frames skipped: before the first picture, behind the audio already
-    /// written, or refused with an error.
-    #[must_use]
-    pub const fn audio_skipped(&self) -> u64 {
-        self.muxer.counts().audio_skipped
     }
 
     /// Joins what the muxer has written and lists its key frames.
@@ -250,7 +231,7 @@ mod tests {
         let mut writer = Mp4Writer::new(Codec::H265);
         let unit = AccessUnit::new(Codec::H265, vec![0, 0, 1, 0x26, 0x01, 0xaf]);
         assert_eq!(writer.write(&unit, Duration::ZERO), Ok(Vec::new()));
-        assert_eq!((writer.frames(), writer.skipped()), (0, 1));
+        assert_eq!((writer.stats().frames, writer.stats().skipped), (0, 1));
         assert_eq!(
             writer.finish(),
             Err(Error::NoKeyFrame {

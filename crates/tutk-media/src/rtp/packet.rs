@@ -106,7 +106,7 @@ pub fn rtp_timestamp(time: Duration, clock_rate: u32) -> u32 {
     u32::from_be_bytes(low)
 }
 
-/// Returns how many bytes of payload a packet has room for.
+/// Returns the number of payload bytes that fit in a packet.
 ///
 /// # Errors
 ///

@@ -14,8 +14,8 @@ pub(super) const TICKS: u64 = 90_000;
 /// Time stamps have 33 bits.
 const MAX_TIMESTAMP: u64 = (1 << 33) - 1;
 
-/// How far the program clock is behind the time stamp of the picture it comes with, in ticks: the
-/// time that a receiver has to receive the picture.
+/// The lag of the program clock behind the time stamp of its picture, in ticks. A receiver has this
+/// time to receive the picture.
 pub(super) const PCR_LEAD: u64 = TICKS / 5;
 
 /// `stream_id` of PES packets (ISO/IEC 13818-1 table 2-22).

@@ -1,17 +1,10 @@
 //! Properties for any input.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::time::Duration;
 
+use crate::common::audio::{aac_clip, tone_clip, tracks};
+use crate::common::{H264, H265, access_unit};
 use bytes::Bytes;
-use common::sound::{aac_clip, tone_clip, tracks};
-use common::{H264, H265};
 use proptest::prelude::*;
 use tutk_media::{
     AccessUnit, AdtsHeader, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec,
@@ -34,13 +27,13 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..400)
 }
 
-/// A clip with some bytes changed, truncated.
-fn damaged() -> impl Strategy<Value = Vec<u8>> {
+/// A truncated clip with some changed bytes.
+fn corrupted() -> impl Strategy<Value = Vec<u8>> {
     let clip = prop_oneof![Just(&H264[..20_000]), Just(&H265[..20_000])];
-    let damage = prop::collection::vec((0..20_000_usize, any::<u8>()), 0..40);
-    (clip, damage, 0..=20_000_usize).prop_map(|(clip, damage, length)| {
+    let changes = prop::collection::vec((0..20_000_usize, any::<u8>()), 0..40);
+    (clip, changes, 0..=20_000_usize).prop_map(|(clip, changes, length)| {
         let mut bytes = clip.to_vec();
-        for (at, byte) in damage {
+        for (at, byte) in changes {
             bytes[at] = byte;
         }
         bytes.truncate(length);
@@ -48,7 +41,7 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn read_everything(codec: Codec, stream: &[u8]) {
+fn parse_everything(codec: Codec, stream: &[u8]) {
     let mut joined = Vec::new();
     for unit in access_units(codec, stream.to_vec()) {
         // Splitting a stream locates the same NAL units as parsing its access units.
@@ -57,7 +50,7 @@ fn read_everything(codec: Codec, stream: &[u8]) {
     }
     assert_eq!(joined, stream);
     let (mut sample, mut again) = (Vec::new(), Vec::new());
-    to_length_prefixed(&common::access_unit(codec, stream), &mut sample);
+    to_length_prefixed(&access_unit(codec, stream), &mut sample);
     from_length_prefixed(&sample, 4, &mut again).unwrap();
     let nals = |stream| nal_units(stream).map(|nal| nal.payload);
     assert!(nals(stream).eq(nals(&again)));
@@ -74,32 +67,34 @@ fn read_everything(codec: Codec, stream: &[u8]) {
         for unit in clip.units() {
             writer.write(unit, Duration::ZERO).unwrap();
         }
-        assert_eq!(writer.frames() + writer.skipped(), clip.len() as u64);
+        assert_eq!(
+            writer.stats().frames + writer.stats().skipped,
+            clip.len() as u64
+        );
         let _ = writer.finish();
     }
 }
 
 proptest! {
     #[test]
-    fn any_bytes(codec in codec(), stream in stream()) {
-        read_everything(codec, &stream);
+    fn splits_any_bytes_without_loss(codec in codec(), stream in stream()) {
+        parse_everything(codec, &stream);
     }
 
     #[test]
-    fn damaged_clips(codec in codec(), stream in damaged()) {
-        read_everything(codec, &stream);
+    fn splits_corrupted_clips_without_loss(codec in codec(), stream in corrupted()) {
+        parse_everything(codec, &stream);
     }
 
     #[test]
-    fn parameter_sets_of_any_bytes(codec in codec(), mut bytes in prop::collection::vec(any::<u8>(), 2..80)) {
+    fn parameter_sets_of_any_bytes_do_not_panic(codec in codec(), mut bytes in prop::collection::vec(any::<u8>(), 2..80)) {
         bytes[0] = if codec == Codec::H264 { 0x67 } else { 0x42 };
         bytes[1] = if codec == Codec::H264 { bytes[1] } else { 0x01 };
         let _ = SequenceParameters::parse(codec, &bytes);
     }
 
-    /// Splitting does not depend on the length of start codes.
     #[test]
-    fn start_codes_of_any_length(longer in prop::collection::vec(any::<bool>(), 120)) {
+    fn splitting_does_not_depend_on_start_code_lengths(longer in prop::collection::vec(any::<bool>(), 120)) {
         let mut stream = Vec::new();
         for (nal, longer) in nal_units(H264).zip(longer) {
             stream.extend_from_slice(if longer { &[0, 0, 0, 1] } else { &[0, 0, 1] });
@@ -112,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_as_audio(mut bytes in prop::collection::vec(any::<u8>(), 0..200), adts in any::<bool>()) {
+    fn any_bytes_as_audio_do_not_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), adts in any::<bool>()) {
         if adts && bytes.len() > 2 {
             bytes[..2].copy_from_slice(&[0xff, 0xf1]);
         }
@@ -131,17 +126,17 @@ proptest! {
         }
     }
 
-    /// A WAV file with some of its first bytes changed, truncated.
+    /// A truncated WAV file with some changed bytes at the start.
     #[test]
-    fn damaged_wav_files(
+    fn corrupted_wav_files_do_not_panic(
         samples in prop::collection::vec(any::<i16>(), 0..100),
-        damage in prop::collection::vec((0..60_usize, any::<u8>()), 0..3),
+        changes in prop::collection::vec((0..60_usize, any::<u8>()), 0..3),
         length in 0..300_usize,
     ) {
         let wav = Wav { rate: 8_000, channels: 1, samples };
         let mut file = wav.to_bytes().unwrap();
         prop_assert_eq!(Wav::parse(&file), Ok(wav));
-        for (at, byte) in damage {
+        for (at, byte) in changes {
             if let Some(place) = file.get_mut(at) {
                 *place = byte;
             }
@@ -181,7 +176,7 @@ proptest! {
         let sound = if aac { aac_clip() } else { tone_clip(AudioCodec::Pcm, 8_000, 2, 1_000) };
         let mut writer = Mp4Writer::new(clip.codec());
         writer = if awaited { writer.await_audio() } else { writer.with_audio(AudioConfig::new(sound.format()).unwrap()).unwrap() };
-        let (mut file, mut units, mut heard, mut refused) = (Vec::new(), 0, 0, 0);
+        let (mut file, mut units, mut sent, mut refused) = (Vec::new(), 0, 0, 0);
         for (at, (picture, time, jump)) in times.into_iter().enumerate() {
             // Mostly 20 ms later, sometimes anywhere.
             let time = Duration::from_millis(if jump == 0 { time * 10_000 } else { time % 50 + 20 * at as u64 });
@@ -190,22 +185,22 @@ proptest! {
                 file.extend(writer.write(unit, time).unwrap());
                 units += 1;
             } else {
-                let (frame, _) = sound.frame(heard % sound.len()).unwrap();
+                let (frame, _) = sound.frame(sent % sound.len()).unwrap();
                 match writer.write_audio(sound.format(), frame, time) {
                     Ok(bytes) => file.extend(bytes),
                     Err(_) => refused += 1,
                 }
-                heard += 1;
+                sent += 1;
             }
         }
-        prop_assert_eq!(writer.frames() + writer.skipped(), units as u64);
-        let (frames, audio_frames) = (writer.frames(), writer.audio_frames());
+        prop_assert_eq!(writer.stats().frames + writer.stats().skipped, units as u64);
+        let (frames, audio_frames) = (writer.stats().frames, writer.stats().audio_frames);
         prop_assert!(refused == 0 || awaited);
         if frames == 0 {
             prop_assert!(writer.finish().is_err());
             return Ok(());
         }
-        prop_assert_eq!(audio_frames + writer.audio_skipped(), heard as u64);
+        prop_assert_eq!(audio_frames + writer.stats().audio_skipped, sent as u64);
         file.extend(writer.finish().unwrap());
         let [pictures, stored] = tracks(&file);
         prop_assert_eq!((pictures.len() as u64, stored.len() as u64), (frames, audio_frames));

@@ -1,31 +1,21 @@
 //! RTP as GStreamer receives it. The players of tutk-serve's tests receive it from an RTSP server.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::fs;
 use std::time::Duration;
 
-use common::encoded::{mp3, opus};
-use common::rtp::Sender;
-use common::sound::{Frames, aac_clip, frames, tone_clip};
-use common::{FRAME, File, H264, H265, are_there, clip, ffmpeg_is_there};
+use crate::common::audio::{Frames, aac_clip, frames, tone_clip};
+use crate::common::encoded::{mp3, opus};
+use crate::common::rtp::Sender;
+use crate::common::{
+    FRAME, File, H264, H265, clip, has_ffmpeg, has_gstreamer, nals, path, run, tool,
+};
 use tutk_media::{
     AudioCodec, AudioConfig, Clip, Codec, MediaDescription, ParameterSets, RTP_PACKET_BYTES,
-    nal_units, rtp_timestamp,
+    rtp_timestamp,
 };
 
-fn gstreamer_is_there() -> bool {
-    let packages = "gstreamer1.0-tools, and gstreamer1.0-plugins-base, -good and -bad";
-    are_there(&["gst-launch-1.0"], "--version", packages)
-}
-
 fn append(rtp: &mut Sender, frame: &[u8], time: Duration, out: &mut Vec<Vec<u8>>) {
-    // Timestamps wrap on the way.
+    // Timestamps wrap within the stream.
     let timestamp = rtp_timestamp(time, rtp.clock_rate()).wrapping_sub(20_000);
     out.extend(rtp.packets(frame, timestamp));
 }
@@ -50,7 +40,7 @@ fn video(clip: &Clip, packet_bytes: usize) -> Stream {
     }
 }
 
-fn sound(frames: &Frames, packet_bytes: usize) -> Stream {
+fn audio_stream(frames: &Frames, packet_bytes: usize) -> Stream {
     let (format, first, _) = &frames[0];
     let audio = AudioConfig::of_frame(*format, first).unwrap();
     let mut rtp = Sender::audio(audio, packet_bytes);
@@ -62,12 +52,8 @@ fn sound(frames: &Frames, packet_bytes: usize) -> Stream {
     Stream { media, packets }
 }
 
-fn nals(stream: &[u8]) -> Vec<&[u8]> {
-    nal_units(stream).map(|nal| nal.payload).collect()
-}
-
 /// An audio stream and its depayloader in GStreamer.
-struct Sound {
+struct AudioStream {
     name: &'static str,
     frames: Frames,
     packet_bytes: usize,
@@ -76,11 +62,11 @@ struct Sound {
     depayloader: &'static str,
 }
 
-fn every_sound() -> Vec<Sound> {
+fn audio_streams() -> Vec<AudioStream> {
     let all = |clip: &tutk_media::AudioClip| frames(clip, Duration::ZERO).collect::<Frames>();
-    let mut sounds = Vec::new();
+    let mut streams = Vec::new();
     let mut add = |name, frames, packet_bytes, raw, depayloader| {
-        sounds.push(Sound {
+        streams.push(AudioStream {
             name,
             frames,
             packet_bytes,
@@ -130,7 +116,7 @@ fn every_sound() -> Vec<Sound> {
         "rtpmpadepay",
     );
     add("mp3-parts", mp3, 100, Some("mp3"), "rtpmpadepay");
-    sounds
+    streams
 }
 
 /// Returns the buffers that a depayloader of GStreamer produces.
@@ -145,7 +131,7 @@ fn depayload(name: &str, stream: &Stream, elements: &str) -> Vec<Vec<u8>> {
         })
         .collect();
     let input = File::new(&format!("{name}.rtp"), &framed);
-    let folder = common::path(&format!("{name}.frames"));
+    let folder = path(&format!("{name}.frames"));
     fs::create_dir(&folder).unwrap();
     // The description as GStreamer formats it.
     let media = &stream.media;
@@ -164,21 +150,12 @@ fn depayload(name: &str, stream: &Stream, elements: &str) -> Vec<Vec<u8>> {
         let (key, value) = field.split_once('=').unwrap();
         caps += &format!(",{key}=(string)\"{value}\"");
     }
-    let sink = format!("location={}/%06d", folder.display());
-    let source = format!("location={}", input.name());
-    let mut args = vec![
-        "-q",
-        "filesrc",
-        &source,
-        "!",
-        &caps,
-        "!",
-        "rtpstreamdepay",
-        "!",
-    ];
-    args.extend(elements.split(' '));
-    args.extend(["!", "multifilesink", &sink]);
-    common::run("gst-launch-1.0", &args);
+    let mut gstreamer = tool("gst-launch-1.0 -q filesrc");
+    gstreamer.args([&format!("location={}", input.name()), "!", &caps]);
+    gstreamer.args(["!", "rtpstreamdepay", "!"]);
+    gstreamer.args(elements.split(' '));
+    gstreamer.args(["!", "multifilesink"]);
+    run(gstreamer.arg(format!("location={}/%06d", folder.display())));
     let mut names: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -191,7 +168,7 @@ fn depayload(name: &str, stream: &Stream, elements: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn gstreamer_receives_video() {
-    if !gstreamer_is_there() {
+    if !has_gstreamer() {
         return;
     }
     for bytes in [H264, H265] {
@@ -220,18 +197,18 @@ fn gstreamer_receives_video() {
 
 #[test]
 fn gstreamer_receives_audio() {
-    if !gstreamer_is_there() || !ffmpeg_is_there() {
+    if !has_gstreamer() || !has_ffmpeg() {
         return;
     }
-    for sound_sent in every_sound() {
-        let Sound {
+    for audio in audio_streams() {
+        let AudioStream {
             name,
             frames,
             packet_bytes,
             raw,
             depayloader,
-        } = sound_sent;
-        let stream = sound(&frames, packet_bytes);
+        } = audio;
+        let stream = audio_stream(&frames, packet_bytes);
         let received = depayload(name, &stream, depayloader);
         let mut sent: Vec<Vec<u8>> = frames.iter().map(|(_, frame, _)| frame.to_vec()).collect();
         if name.starts_with("aac") {

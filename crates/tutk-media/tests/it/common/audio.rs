@@ -1,10 +1,4 @@
 //! Files with audio: writing, reading back, and probing with ffprobe.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking, and each test file uses a part of this"
-)]
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp4_atom::{Any, DecodeMaybe};
 use tutk_media::{
-    AccessUnit, AudioClip, AudioCodec, AudioFormat, Clip, Mp4Writer, adts_frames, tone,
+    AccessUnit, AudioClip, AudioCodec, AudioFormat, Clip, LiveMp4, Mp4Writer, Segment, TsWriter,
+    adts_frames, tone,
 };
 
-pub(crate) const TONE: &[u8] = include_bytes!("../../../tutk-cli/assets/tone.aac");
+use super::{linear, run, run_bytes, tool};
+
+pub(crate) const TONE: &[u8] = include_bytes!("../../../../tutk-cli/assets/tone.aac");
 
 /// Audio frames with their times.
 pub(crate) type Frames = Vec<(AudioFormat, Bytes, Duration)>;
@@ -91,22 +88,22 @@ pub(crate) fn aac_clip() -> AudioClip {
 /// An access unit or an audio frame.
 pub(crate) enum Item<'a> {
     Picture(&'a AccessUnit),
-    Sound(AudioFormat, Bytes),
+    Audio(AudioFormat, Bytes),
 }
 
 /// Video and audio in the order in which a camera sends them.
 pub(crate) fn interleaved<'a>(
     clip: &'a Clip,
     frame: Duration,
-    sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>,
+    audio: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>,
 ) -> Vec<(Duration, Item<'a>)> {
     let mut items: Vec<_> = (0..)
         .map(|at| frame * at)
         .zip(clip.units())
         .map(|(time, unit)| (time, Item::Picture(unit)))
         .collect();
-    let sound = sound.into_iter();
-    items.extend(sound.map(|(format, data, time)| (time, Item::Sound(format, data))));
+    let audio = audio.into_iter();
+    items.extend(audio.map(|(format, data, time)| (time, Item::Audio(format, data))));
     items.sort_by_key(|(time, _)| *time);
     items
 }
@@ -121,50 +118,65 @@ pub(crate) fn frames(
         .map(move |(frame, time)| (format, frame.clone(), time + offset))
 }
 
-/// Writes everything with times of a clock that a file must not contain.
+/// Writes an MP4 file. The times have an offset that a file must not contain.
 pub(crate) fn write(writer: &mut Mp4Writer, items: Vec<(Duration, Item<'_>)>) -> Vec<u8> {
-    let clock = Duration::from_secs(1_700_000_000);
+    let offset = Duration::from_secs(1_700_000_000);
     let mut file = Vec::new();
     for (time, item) in items {
+        let time = time + offset;
         file.extend(match item {
-            Item::Picture(unit) => writer.write(unit, clock + time).unwrap(),
-            Item::Sound(format, data) => writer.write_audio(format, &data, clock + time).unwrap(),
+            Item::Picture(unit) => writer.write(unit, time).unwrap(),
+            Item::Audio(format, data) => writer.write_audio(format, &data, time).unwrap(),
         });
     }
     file
 }
 
-/// The audio according to ffprobe (`codec,rate,channels`), and the starts and ends of video and
+/// Writes live segments.
+pub(crate) fn segments(live: &mut LiveMp4, items: Vec<(Duration, Item<'_>)>) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    for (time, item) in items {
+        segments.extend(match item {
+            Item::Picture(unit) => live.write(unit, time).unwrap(),
+            Item::Audio(format, data) => live.write_audio(format, &data, time).unwrap(),
+        });
+    }
+    segments
+}
+
+/// Writes a transport stream.
+pub(crate) fn write_ts(writer: &mut TsWriter, items: Vec<(Duration, Item<'_>)>) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for (time, item) in items {
+        stream.extend(match item {
+            Item::Picture(unit) => writer.write(unit, time).unwrap(),
+            Item::Audio(format, data) => writer.write_audio(format, &data, time).unwrap(),
+        });
+    }
+    stream
+}
+
+/// The audio format according to ffprobe (`codec,rate,channels`), and the starts and ends of video and
 /// audio in seconds.
 pub(crate) struct Probed {
-    pub(crate) sound: String,
+    pub(crate) format: String,
     pub(crate) starts: [f64; 2],
     pub(crate) ends: [f64; 2],
 }
 
+/// Checks that ffmpeg decodes a file without errors, and probes it.
 pub(crate) fn probe(file: &Path) -> Probed {
-    let name = file.to_str().unwrap();
     let show = |entries: &str, select: &str| {
-        let args = [
-            "-v",
-            "error",
-            "-select_streams",
-            select,
-            "-show_entries",
-            entries,
-            "-of",
-            "csv=p=0",
-            name,
-        ];
-        super::run("ffprobe", &args)
+        let line = "ffprobe -v error -of csv=p=0 -select_streams";
+        run(tool(line)
+            .args([select, "-show_entries", entries])
+            .arg(file))
     };
-    assert_eq!(
-        super::run("ffmpeg", &["-v", "error", "-i", name, "-f", "null", "-"]),
-        ""
-    );
-    let sound = show("stream=codec_name,sample_rate,channels", "a");
+    let mut ffmpeg = tool("ffmpeg -v error -i");
+    run(ffmpeg.arg(file).args(["-f", "null", "-"]));
+    let format = show("stream=codec_name,sample_rate,channels", "a");
     let mut probed = Probed {
-        sound: sound.trim().to_owned(),
+        format: format.trim().to_owned(),
         starts: [f64::NAN; 2],
         ends: [f64::NAN; 2],
     };
@@ -183,23 +195,9 @@ pub(crate) fn probe(file: &Path) -> Probed {
 
 /// Decodes the audio of a file.
 pub(crate) fn samples(file: &Path) -> Vec<i16> {
-    let args = [
-        "-v",
-        "error",
-        "-i",
-        file.to_str().unwrap(),
-        "-map",
-        "0:a",
-        "-f",
-        "s16le",
-        "-",
-    ];
-    let out = super::run_bytes("ffmpeg", &args);
-    out.as_chunks()
-        .0
-        .iter()
-        .map(|two| i16::from_le_bytes(*two))
-        .collect()
+    let mut ffmpeg = tool("ffmpeg -v error -i");
+    ffmpeg.arg(file).args(["-map", "0:a", "-f", "s16le", "-"]);
+    linear(&run_bytes(&mut ffmpeg))
 }
 
 /// The positions of clicks, in samples.
@@ -211,7 +209,7 @@ pub(crate) fn clicks(samples: &[i16]) -> Vec<usize> {
             if at >= quiet_from {
                 clicks.push(at);
             }
-            // Everything within 100 ms at the lowest rate is the same click.
+            // Peaks within 100 ms at 8 kHz are the same click.
             quiet_from = at + 800;
         }
     }

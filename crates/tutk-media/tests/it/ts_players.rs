@@ -1,19 +1,15 @@
 //! MPEG transport streams as players and analysers read them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::fs;
 use std::time::Duration;
 
-use common::encoded::{mp3, opus};
-use common::sound::{Frames, Item, aac_clip, frames, interleaved};
-use common::{FRAME, File, H264, H265, are_there, clip, decoded, ffmpeg_is_there};
-use tutk_media::{AudioConfig, Clip, TsWriter, nal_units};
+use crate::common::audio::{Frames, aac_clip, frames, interleaved, write_ts};
+use crate::common::encoded::{mp3, opus};
+use crate::common::{
+    FRAME, File, H264, H265, clip, decoded, has_ffmpeg, has_gstreamer, has_tools, nals, packets,
+    path, run, run_bytes, tool,
+};
+use tutk_media::{AudioConfig, Clip, TsWriter};
 
 /// Writes a clip with this audio as a transport stream.
 fn record(name: &str, clip: &Clip, sound: &Frames) -> File {
@@ -22,40 +18,23 @@ fn record(name: &str, clip: &Clip, sound: &Frames) -> File {
         let config = AudioConfig::of_frame(*format, first).unwrap();
         writer = writer.with_audio(config).unwrap();
     }
-    let mut stream = Vec::new();
-    for (time, item) in interleaved(clip, FRAME, sound.clone()) {
-        stream.extend(match item {
-            Item::Picture(unit) => writer.write(unit, time).unwrap(),
-            Item::Sound(format, data) => writer.write_audio(format, &data, time).unwrap(),
-        });
-    }
-    assert_eq!((writer.skipped(), writer.audio_skipped()), (0, 0));
+    let stream = write_ts(&mut writer, interleaved(clip, FRAME, sound.clone()));
+    assert_eq!(
+        (writer.stats().skipped, writer.stats().audio_skipped),
+        (0, 0)
+    );
     File::new(name, &stream)
-}
-
-fn nals(stream: &[u8]) -> Vec<&[u8]> {
-    nal_units(stream).map(|nal| nal.payload).collect()
 }
 
 /// Checks that ffmpeg demultiplexes a file without warnings.
 fn no_warnings(file: &File) {
-    let args = [
-        "-v",
-        "warning",
-        "-i",
-        file.name(),
-        "-c",
-        "copy",
-        "-f",
-        "null",
-        "-",
-    ];
-    assert_eq!(common::run("ffmpeg", &args), "");
+    let mut ffmpeg = tool("ffmpeg -v warning -i");
+    run(ffmpeg.arg(&file.0).args(["-c", "copy", "-f", "null", "-"]));
 }
 
 #[test]
 fn ffmpeg_plays_video() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     for (bytes, codec, bare) in [(H264, "h264", "h264"), (H265, "hevc", "h265")] {
@@ -66,23 +45,15 @@ fn ffmpeg_plays_video() {
         assert_eq!(decoded(&file.0), decoded(&bare.0));
         // ffprobe prints the stream twice, for the program and for the file.
         let entries = "stream=codec_name,width,height,start_time,duration";
-        let args = [
-            "-v",
-            "warning",
-            "-show_entries",
-            entries,
-            "-of",
-            "csv=p=0",
-            file.name(),
-        ];
-        let shown = common::run("ffprobe", &args);
+        let line = format!("ffprobe -v warning -of csv=p=0 -show_entries {entries}");
+        let shown = run(tool(&line).arg(&file.0));
         let parameters = clip.parameters();
         let (width, height) = (parameters.width, parameters.height);
         // ffmpeg assumes the duration of the last picture.
         let seconds = clip.len() / 20;
         let expected = format!("{codec},{width},{height},1.000000,{seconds}.000000");
         assert_eq!(shown.lines().next(), Some(&expected[..]));
-        let pts = common::packets(&file.0, "pts");
+        let pts = packets(&file.0, "pts");
         let pts: Vec<u64> = pts.iter().filter_map(|pts| pts.parse().ok()).collect();
         let times: Vec<_> = (0..clip.len() as u64)
             .map(|at| 90_000 + at * 4_500)
@@ -93,7 +64,7 @@ fn ffmpeg_plays_video() {
 
 #[test]
 fn ffmpeg_plays_audio() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     let clip = clip(H264);
@@ -109,43 +80,22 @@ fn ffmpeg_plays_audio() {
         let file = record(&format!("{name}.ts"), &clip, &sound);
         no_warnings(&file);
         let show = |entries: &str| {
-            let select = [
-                "-v",
-                "error",
-                "-select_streams",
-                "a",
-                "-show_entries",
-                entries,
-            ];
-            common::run(
-                "ffprobe",
-                &[&select[..], &["-of", "csv=p=0", file.name()]].concat(),
-            )
+            let line = "ffprobe -v error -of csv=p=0 -select_streams a -show_entries";
+            run(tool(line).arg(entries).arg(&file.0))
         };
         let shown = show("stream=codec_name,sample_rate,channels");
         assert_eq!(shown.lines().next(), Some(expected), "{name}");
-        let args = [
-            "-v",
-            "error",
-            "-i",
-            file.name(),
-            "-map",
-            "0:a",
-            "-c",
-            "copy",
-            "-f",
-            "data",
-            "-",
-        ];
-        let heard = common::run_bytes("ffmpeg", &args);
+        let mut ffmpeg = tool("ffmpeg -v error -i");
+        ffmpeg.arg(&file.0).args(["-map", "0:a", "-c", "copy"]);
+        let received = run_bytes(ffmpeg.args(["-f", "data", "-"]));
         let sent: Vec<u8> = sound
             .iter()
             .flat_map(|(_, frame, _)| frame.clone())
             .collect();
         // Raw AAC gets headers.
         let headers = if name == "aac" { 7 * sound.len() } else { 0 };
-        assert_eq!(heard.len(), sent.len() + headers, "{name}");
-        assert!(headers > 0 || heard == sent, "{name}");
+        assert_eq!(received.len(), sent.len() + headers, "{name}");
+        assert!(headers > 0 || received == sent, "{name}");
         let (_, _, last) = sound.last().unwrap();
         let times = show("packet=pts_time");
         let times: Vec<f64> = times
@@ -161,15 +111,14 @@ fn ffmpeg_plays_audio() {
 
 #[test]
 fn gstreamer_demultiplexes() {
-    let packages = "gstreamer1.0-tools, and gstreamer1.0-plugins-base, -good and -bad";
-    if !are_there(&["gst-launch-1.0"], "--version", packages) {
+    if !has_gstreamer() {
         return;
     }
     let sound: Frames = frames(&aac_clip(), Duration::ZERO).collect();
     for (bytes, parser) in [(H264, "h264parse"), (H265, "h265parse")] {
         let clip = clip(bytes);
         let file = record(&format!("{parser}.ts"), &clip, &sound);
-        let (video, audio) = (common::path(parser), common::path(&format!("{parser}.aac")));
+        let (video, audio) = (path(parser), path(&format!("{parser}.aac")));
         let pipeline = format!(
             "filesrc location={} ! tsdemux name=demux \
              demux. ! queue ! {parser} config-interval=0 ! \
@@ -180,12 +129,8 @@ fn gstreamer_demultiplexes() {
             video.display(),
             audio.display(),
         );
-        let args: Vec<_> = ["-q"]
-            .into_iter()
-            .chain(pipeline.split_whitespace())
-            .collect();
-        common::run("gst-launch-1.0", &args);
-        let (seen, heard) = (fs::read(&video).unwrap(), fs::read(&audio).unwrap());
+        run(tool("gst-launch-1.0 -q").args(pipeline.split_whitespace()));
+        let (pictures, frames) = (fs::read(&video).unwrap(), fs::read(&audio).unwrap());
         fs::remove_file(&video).unwrap();
         fs::remove_file(&audio).unwrap();
         // Everything except the delimiters.
@@ -194,43 +139,29 @@ fn gstreamer_demultiplexes() {
         } else {
             &[0x46]
         };
-        let mut seen = nals(&seen);
-        seen.retain(|nal| !nal.starts_with(delimiter));
-        assert!(seen == nals(bytes), "{parser}");
+        let mut received = nals(&pictures);
+        received.retain(|nal| !nal.starts_with(delimiter));
+        assert!(received == nals(bytes), "{parser}");
         let sent: Vec<u8> = sound
             .iter()
             .flat_map(|(_, frame, _)| frame.clone())
             .collect();
-        assert!(heard == sent, "{parser}");
+        assert!(frames == sent, "{parser}");
     }
 }
 
 #[test]
 fn wireshark_finds_no_errors() {
-    if !are_there(&["tshark"], "--version", "tshark") {
+    if !has_tools(&["tshark"], "--version", "tshark") {
         return;
     }
     let sound: Frames = frames(&aac_clip(), Duration::ZERO).collect();
     let file = record("shark.ts", &clip(H265), &sound);
     let packets = fs::metadata(&file.0).unwrap().len() / 188;
     let fields = |filter: &str| {
-        let args = [
-            "-o",
-            "mpeg_sect.verify_crc:TRUE",
-            "-r",
-            file.name(),
-            "-Y",
-            filter,
-            "-T",
-            "fields",
-            "-e",
-            "frame.number",
-        ];
+        let mut tshark = tool("tshark -o mpeg_sect.verify_crc:TRUE -T fields -e frame.number -r");
         // tshark warns if it runs as root.
-        let out = std::process::Command::new("tshark")
-            .args(args)
-            .output()
-            .unwrap();
+        let out = tshark.arg(&file.0).args(["-Y", filter]).output().unwrap();
         assert!(out.status.success());
         String::from_utf8(out.stdout).unwrap().lines().count() as u64
     };

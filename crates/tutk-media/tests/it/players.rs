@@ -1,21 +1,14 @@
 //! MP4 and WAV files as ffmpeg reads them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::fs;
 use std::time::Duration;
 
-use bytes::Bytes;
-use common::encoded::{mp3, opus};
-use common::sound::{
-    self, Frames, Item, aac_clip, clicks, frames, interleaved, probe, tone_clip, tracks, write,
+use crate::common::audio::{
+    Frames, Item, aac_clip, clicks, frames, interleaved, probe, samples, tone_clip, tracks, write,
 };
-use common::{FRAME, File, H264, clip, ffmpeg_is_there};
+use crate::common::encoded::{mp3, opus};
+use crate::common::{FRAME, File, H264, clip, has_ffmpeg, linear, output, run, run_bytes, tool};
+use bytes::Bytes;
 use tutk_media::{
     AudioClip, AudioCodec, AudioConfig, AudioFormat, Mp4Writer, Wav, WavFile, g711, tone,
 };
@@ -37,16 +30,16 @@ fn check(name: &str, sound: Frames, expected: &str, frame: f64) {
     let end = last.as_secs_f64() + frame;
     let file = record(&format!("{name}.mp4"), sound);
     let probed = probe(&file.0);
-    assert_eq!(probed.sound, expected, "{name}");
+    assert_eq!(probed.format, expected, "{name}");
     assert_eq!(probed.starts, [0.0, 0.0], "{name}");
     let ends = probed.ends;
-    let shown = if expected.starts_with("opus") {
+    let probed_end = if expected.starts_with("opus") {
         end - frame
     } else {
         end
     };
     assert!(
-        (ends[0] - 5.0).abs() < 1e-4 && (ends[1] - shown).abs() < 1e-4,
+        (ends[0] - 5.0).abs() < 1e-4 && (ends[1] - probed_end).abs() < 1e-4,
         "{name}: {ends:?}, {end}"
     );
     assert!((end - 5.0).abs() < frame.max(0.04) * 2.0, "{name}: {end}");
@@ -61,8 +54,8 @@ fn check(name: &str, sound: Frames, expected: &str, frame: f64) {
 }
 
 #[test]
-fn all_supported_codecs() {
-    if !ffmpeg_is_there() {
+fn every_codec_plays_in_sync() {
+    if !has_ffmpeg() {
         return;
     }
     let all = |clip: &AudioClip| frames(clip, Duration::ZERO).collect::<Frames>();
@@ -99,7 +92,7 @@ fn all_supported_codecs() {
 
 #[test]
 fn pcm_and_g711_round_trip() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     // Noise, with every code of G.711.
@@ -123,22 +116,22 @@ fn pcm_and_g711_round_trip() {
                 _ => *sample,
             })
             .collect();
-        assert!(sound::samples(&file.0) == expected, "{codec}");
+        assert!(samples(&file.0) == expected, "{codec}");
     }
 }
 
 #[test]
 fn clicks_are_on_the_second() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
     let file = record("clicks.mp4", frames(&pcmu, Duration::ZERO));
-    let found = clicks(&sound::samples(&file.0));
+    let found = clicks(&samples(&file.0));
     assert_eq!(found, [1, 8_001, 16_001, 24_001, 32_001]);
 
     let file = record("clicks-aac.mp4", frames(&aac_clip(), Duration::ZERO));
-    let samples = sound::samples(&file.0);
+    let samples = samples(&file.0);
     assert_eq!(samples.len(), 78 * 1_024);
     // The decoder misses the first click.
     let found = clicks(&samples);
@@ -150,8 +143,8 @@ fn clicks_are_on_the_second() {
 }
 
 #[test]
-fn audio_that_starts_late_or_early() {
-    if !ffmpeg_is_there() {
+fn audio_starts_at_its_time_or_at_the_first_picture() {
+    if !has_ffmpeg() {
         return;
     }
     let pcma = tone_clip(AudioCodec::Pcma, 8_000, 1, 3_000);
@@ -165,13 +158,19 @@ fn audio_that_starts_late_or_early() {
     let aac = aac_clip();
     let mut items = interleaved(&clip, FRAME, frames(&aac, Duration::ZERO));
     items.retain(|(time, item)| {
-        matches!(item, Item::Sound(..)) || *time >= Duration::from_millis(1_000)
+        matches!(item, Item::Audio(..)) || *time >= Duration::from_millis(1_000)
     });
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
     let mut bytes = write(&mut writer, items);
     // 32 audio frames of 64 ms start before 2 s.
-    assert_eq!((writer.skipped(), writer.audio_skipped()), (20, 32));
-    assert_eq!((writer.frames(), writer.audio_frames()), (60, 46));
+    assert_eq!(
+        (writer.stats().skipped, writer.stats().audio_skipped),
+        (20, 32)
+    );
+    assert_eq!(
+        (writer.stats().frames, writer.stats().audio_frames),
+        (60, 46)
+    );
     bytes.extend(writer.finish().unwrap());
     let file = File::new("before.mp4", &bytes);
     let probed = probe(&file.0);
@@ -181,7 +180,7 @@ fn audio_that_starts_late_or_early() {
 
 #[test]
 fn gaps_do_not_shift_later_audio() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     // 300 ms within a fragment, and 1.2 s across several.
@@ -195,30 +194,15 @@ fn gaps_do_not_shift_later_audio() {
         let probed = probe(&file.0);
         assert!((probed.ends[1] - 5.0).abs() < 1e-4);
         // The samples have no gap; the packet times do.
-        let samples = sound::samples(&file.0);
+        let samples = samples(&file.0);
         assert_eq!(samples.len(), 40_000 - lost * 160);
         let [_, stored] = tracks(&fs::read(&file.0).unwrap());
         assert_eq!(stored[from].time, (from + lost) as u64 * 160);
         // Played with the gap, the clicks are on the second.
-        let name = file.0.to_str().unwrap();
-        let args = [
-            "-v",
-            "error",
-            "-i",
-            name,
-            "-map",
-            "0:a",
-            "-af",
-            "aresample=async=1:first_pts=0",
-        ];
-        let heard = common::run_bytes("ffmpeg", &[&args[..], &["-f", "s16le", "-"]].concat());
-        let heard: Vec<i16> = heard
-            .as_chunks()
-            .0
-            .iter()
-            .map(|two| i16::from_le_bytes(*two))
-            .collect();
-        let found = clicks(&heard);
+        let mut ffmpeg = tool("ffmpeg -v error -i");
+        ffmpeg.arg(&file.0).args(["-map", "0:a", "-f", "s16le"]);
+        ffmpeg.args(["-af", "aresample=async=1:first_pts=0", "-"]);
+        let found = clicks(&linear(&run_bytes(&mut ffmpeg)));
         assert!(
             found.contains(&1) && found.iter().any(|at| at.abs_diff(32_001) < 9),
             "{found:?}"
@@ -227,8 +211,8 @@ fn gaps_do_not_shift_later_audio() {
 }
 
 #[test]
-fn a_minute_stays_in_sync() {
-    if !ffmpeg_is_there() {
+fn audio_stays_in_sync_for_a_minute() {
+    if !has_ffmpeg() {
         return;
     }
     // The audio clip starts again with each run of the video clip.
@@ -244,17 +228,17 @@ fn a_minute_stays_in_sync() {
             .map(|(time, item)| (time + run * at, item));
         file.extend(write(&mut writer, items.collect()));
     }
-    assert_eq!(writer.audio_skipped(), 0);
+    assert_eq!(writer.stats().audio_skipped, 0);
     file.extend(writer.finish().unwrap());
     let file = File::new("minute.mp4", &file);
     let probed = probe(&file.0);
-    assert_eq!(probed.sound, "aac,16000,1");
+    assert_eq!(probed.format, "aac,16000,1");
     assert!((probed.ends[0] - 60.0).abs() < 1e-3 && (probed.ends[1] - 60.0).abs() < 0.064);
 }
 
 #[test]
 fn truncated_files_play_to_their_last_whole_fragment() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
@@ -266,35 +250,31 @@ fn truncated_files_play_to_their_last_whole_fragment() {
         let file = File::new(&format!("cut-{part}.mp4"), cut);
         // From a pipe: in a seekable file, ffmpeg 5.1 looks for all fragments first and fails on a
         // truncated `moof`.
-        let args = [
-            "-v", "quiet", "-i", "-", "-map", "0:a", "-f", "mulaw", "-c", "copy", "-",
-        ];
-        let heard = common::output("ffmpeg", &args, &file.0);
+        let mut ffmpeg = tool("ffmpeg -v quiet -i - -map 0:a -f mulaw -c copy -");
+        let audio = output(&mut ffmpeg, &file.0);
         let expected: Vec<u8> = sound
             .iter()
             .flat_map(|sample| sample.data.clone())
             .collect();
         assert!(
-            heard.starts_with(&expected),
+            audio.starts_with(&expected),
             "{part}: {} of {}",
-            heard.len(),
+            audio.len(),
             expected.len()
         );
-        let args = [
-            "-v", "quiet", "-i", "-", "-map", "0:v", "-f", "framemd5", "-",
-        ];
-        let seen = String::from_utf8(common::output("ffmpeg", &args, &file.0)).unwrap();
-        let seen = seen.lines().filter(|line| !line.starts_with('#')).count();
+        let mut ffmpeg = tool("ffmpeg -v quiet -i - -map 0:v -f framemd5 -");
+        let md5 = String::from_utf8(output(&mut ffmpeg, &file.0)).unwrap();
+        let count = md5.lines().filter(|line| !line.starts_with('#')).count();
         assert!(
-            seen >= pictures.len() && (seen > 0 || part < 5),
-            "{part}: {seen}"
+            count >= pictures.len() && (count > 0 || part < 5),
+            "{part}: {count}"
         );
     }
 }
 
 #[test]
 fn g711_matches_ffmpeg() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     let codes: Vec<u8> = (0..=u8::MAX).collect();
@@ -303,9 +283,8 @@ fn g711_matches_ffmpeg() {
         ("mulaw", g711::decode_pcmu as fn(u8) -> i16),
         ("alaw", g711::decode_pcma),
     ] {
-        let name = input.0.to_str().unwrap();
-        let args = ["-v", "error", "-f", format, "-i", name, "-f", "s16le", "-"];
-        let theirs = common::run_bytes("ffmpeg", &args);
+        let mut ffmpeg = tool(&format!("ffmpeg -v error -f {format} -i"));
+        let theirs = run_bytes(ffmpeg.arg(&input.0).args(["-f", "s16le", "-"]));
         let ours: Vec<u8> = codes
             .iter()
             .flat_map(|code| decode(*code).to_le_bytes())
@@ -315,8 +294,8 @@ fn g711_matches_ffmpeg() {
 }
 
 #[test]
-fn wav_files_from_ffmpeg() {
-    if !ffmpeg_is_there() {
+fn parses_wav_files_from_ffmpeg() {
+    if !has_ffmpeg() {
         return;
     }
     let samples = tone(16_000, 2, 0, 1_000);
@@ -326,22 +305,13 @@ fn wav_files_from_ffmpeg() {
         samples,
     };
     let input = File::new("in.wav", &wav.to_bytes().unwrap());
-    let name = input.0.to_str().unwrap();
-    // To a pipe, so that ffmpeg cannot write the sizes.
-    let theirs = common::run_bytes("ffmpeg", &["-v", "error", "-i", name, "-f", "wav", "-"]);
-    assert_eq!(Wav::parse(&theirs), Ok(wav));
-    let args = [
-        "-v",
-        "error",
-        "-i",
-        name,
-        "-c:a",
-        "pcm_s24le",
-        "-f",
-        "wav",
-        "-",
-    ];
-    let error = Wav::parse(&common::run_bytes("ffmpeg", &args)).unwrap_err();
+    let convert = |args: &str| {
+        // To a pipe, so that ffmpeg cannot write the sizes.
+        let mut ffmpeg = tool("ffmpeg -v error -i");
+        run_bytes(ffmpeg.arg(&input.0).args(args.split(' ')).arg("-"))
+    };
+    assert_eq!(Wav::parse(&convert("-f wav")), Ok(wav));
+    let error = Wav::parse(&convert("-c:a pcm_s24le -f wav")).unwrap_err();
     assert_eq!(
         error.to_string(),
         "expected linear PCM of 16 bits, found 24 bits"
@@ -349,8 +319,8 @@ fn wav_files_from_ffmpeg() {
 }
 
 #[test]
-fn wav_files_of_all_codecs_to_and_from_ffmpeg() {
-    if !ffmpeg_is_there() {
+fn wav_files_round_trip_through_ffmpeg() {
+    if !has_ffmpeg() {
         return;
     }
     // Every code of G.711, and an odd number of bytes if possible.
@@ -375,21 +345,21 @@ fn wav_files_of_all_codecs_to_and_from_ffmpeg() {
         let streamed = [&WavFile::header(wav.format, None).unwrap(), wav.data].concat();
         for (how, file) in [("whole", whole), ("streamed", streamed)] {
             let file = File::new(&format!("{name}-{channels}-{how}.wav"), &file);
-            let path = file.0.to_str().unwrap();
             let entries = "stream=codec_name,sample_rate,channels,duration_ts";
-            let args = ["-v", "error", "-show_entries", entries, "-of", "csv=p=0"];
-            let shown = common::run("ffprobe", &[&args[..], &[path]].concat());
+            let line = format!("ffprobe -v error -of csv=p=0 -show_entries {entries}");
+            let shown = run(tool(&line).arg(&file.0));
             // Without a size, ffprobe measures the file.
             let samples = wav.data.len() / frame;
             let expected = format!("{name},8000,{channels},{samples}");
             assert_eq!(shown.trim(), expected, "{how}");
             let raw = name.trim_start_matches("pcm_");
-            let args = ["-v", "error", "-i", path, "-c", "copy", "-f", raw, "-"];
-            assert!(common::run_bytes("ffmpeg", &args) == wav.data, "{path}");
-            // And back, from ffmpeg's output to a pipe.
-            let args = ["-v", "error", "-i", path, "-c", "copy", "-f", "wav", "-"];
-            let theirs = common::run_bytes("ffmpeg", &args);
-            assert!(WavFile::parse(&theirs) == Ok(wav), "{path}");
+            let copy = |format| {
+                let mut ffmpeg = tool("ffmpeg -v error -i");
+                run_bytes(ffmpeg.arg(&file.0).args(["-c", "copy", "-f", format, "-"]))
+            };
+            assert!(copy(raw) == wav.data, "{name} {how}");
+            // ffmpeg writes a WAV file to a pipe.
+            assert!(WavFile::parse(&copy("wav")) == Ok(wav), "{name} {how}");
         }
     }
 }

@@ -1,16 +1,10 @@
 //! MP4 files with video only.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
 
-mod common;
-
-use std::fs;
 use std::time::Duration;
 
-use common::{FRAME, H264, H265, access_unit, clip, mp4};
+use crate::common::{
+    FRAME, File, H264, H265, access_unit, clip, decoded, has_ffmpeg, mp4, packets, probe,
+};
 use mp4_atom::{Any, DecodeMaybe, Encode};
 use tutk_media::{
     AccessUnit, Clip, Codec, Error, MAX_FRAGMENT_BYTES, MAX_UNIT_BYTES, Mp4Writer, NalKind,
@@ -137,7 +131,7 @@ fn units_before_the_first_key_frame_are_skipped() {
                 .unwrap(),
         );
     }
-    assert_eq!((writer.skipped(), writer.frames()), (13, 20));
+    assert_eq!((writer.stats().skipped, writer.stats().frames), (13, 20));
     file.extend(writer.finish().unwrap());
     let samples = samples(&file);
     assert_eq!(samples.len(), 20);
@@ -160,7 +154,7 @@ fn parameter_sets_may_come_before_the_key_frame() {
     assert_eq!(&header[4..8], b"ftyp");
     // Parameter sets within the stream do not become empty samples.
     assert_eq!(writer.write(&sets, FRAME), Ok(Vec::new()));
-    assert_eq!((writer.frames(), writer.skipped()), (1, 2));
+    assert_eq!((writer.stats().frames, writer.stats().skipped), (1, 2));
 }
 
 #[test]
@@ -186,7 +180,7 @@ fn invalid_units_are_skipped() {
         })
     );
     writer.write(clip.unit(1).unwrap(), 2 * FRAME).unwrap();
-    assert_eq!((writer.frames(), writer.skipped()), (2, 2));
+    assert_eq!((writer.stats().frames, writer.stats().skipped), (2, 2));
 }
 
 #[test]
@@ -235,27 +229,23 @@ fn header_states_size_and_codec() {
 
 #[test]
 fn ffmpeg_decodes_the_clip() {
-    if !common::ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     for (bytes, name, expected) in [
         (H264, "clip.h264", "h264,640,360,100"),
         (H265, "clip.h265", "hevc,320,180,40"),
     ] {
-        let (bare, file) = (common::path(name), common::path(&format!("{name}.mp4")));
-        fs::write(&bare, bytes).unwrap();
-        fs::write(&file, mp4(&clip(bytes))).unwrap();
-        assert_eq!(common::probe(&file), expected);
-        let frames = common::decoded(&file);
-        assert_eq!(frames, common::decoded(&bare));
+        let bare = File::new(name, bytes);
+        let file = File::new(&format!("{name}.mp4"), &mp4(&clip(bytes)));
+        assert_eq!(probe(&file.0), expected);
+        let frames = decoded(&file.0);
+        assert_eq!(frames, decoded(&bare.0));
         assert_eq!(frames.len(), clip(bytes).len());
-        let times = common::packets(&file, "pts_time");
+        let times = packets(&file.0, "pts_time");
         assert_eq!(
             (times[0].as_str(), times[1].as_str()),
             ("0.000000", "0.050000")
         );
-        for path in [bare, file] {
-            fs::remove_file(path).unwrap();
-        }
     }
 }

@@ -1,20 +1,13 @@
 //! RTP round trips with packets of many sizes and with loss.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
 
-mod common;
-
+use crate::common::audio::{aac_clip, tone_clip};
+use crate::common::rtp::Sender;
+use crate::common::{H264, H265, clip, nals};
 use bytes::Bytes;
-use common::rtp::Sender;
-use common::sound::{aac_clip, tone_clip};
-use common::{H264, H265, clip};
 use proptest::prelude::*;
 use tutk_media::{
     AudioCodec, AudioConfig, AudioFormat, Codec, Error, MAX_RTP_PACKET_BYTES, MIN_RTP_PACKET_BYTES,
-    RTP_HEADER_BYTES, RtpDepacketizer, RtpFrame, RtpPayloads, nal_units, rtp_timestamp,
+    RTP_HEADER_BYTES, RtpDepacketizer, RtpFrame, RtpPayloads, rtp_timestamp,
 };
 
 fn frames(rtp: &mut RtpDepacketizer, packets: &[Vec<u8>]) -> Vec<RtpFrame> {
@@ -24,10 +17,6 @@ fn frames(rtp: &mut RtpDepacketizer, packets: &[Vec<u8>]) -> Vec<RtpFrame> {
         frames.extend(std::iter::from_fn(|| rtp.poll()));
     }
     frames
-}
-
-fn nals(stream: &[u8]) -> Vec<&[u8]> {
-    nal_units(stream).map(|nal| nal.payload).collect()
 }
 
 fn unit(nals: &[Vec<u8>]) -> Vec<u8> {
@@ -95,7 +84,7 @@ fn stream(lengths: std::ops::Range<usize>) -> impl Strategy<Value = (Codec, Vec<
 }
 
 #[test]
-fn clips_in_packets_of_many_sizes() {
+fn clips_round_trip_in_packets_of_many_sizes() {
     for bytes in [H264, H265] {
         let clip = clip(bytes);
         let units: Vec<_> = clip.units().map(|unit| unit.data().to_vec()).collect();
@@ -115,17 +104,17 @@ fn clips_in_packets_of_many_sizes() {
 #[test]
 fn unsupported_nal_units_are_skipped_and_counted() {
     let mut rtp = Sender::video(Codec::H264, 1_200);
-    let strange = unit(&[vec![0x78, 1, 2], vec![0x60], vec![0x7f, 3]]);
-    assert!(rtp.packets(&strange, 0).is_empty());
+    let unsupported = unit(&[vec![0x78, 1, 2], vec![0x60], vec![0x7f, 3]]);
+    assert!(rtp.packets(&unsupported, 0).is_empty());
     assert_eq!(rtp.skipped, 3);
     let mut rtp = Sender::video(Codec::H265, 1_200);
-    let strange = unit(&[
+    let unsupported = unit(&[
         vec![0x60, 1, 2],
         vec![0x02],
         vec![0x7e, 1, 1],
         vec![2, 1, 0xd0],
     ]);
-    let sent = rtp.packets(&strange, 0);
+    let sent = rtp.packets(&unsupported, 0);
     assert_eq!((sent.len(), rtp.skipped), (1, 3));
     assert!(rtp.packets(b"no start code", 0).is_empty());
     assert!(marker(&sent[0]) && sent[0][RTP_HEADER_BYTES..] == [2, 1, 0xd0]);
@@ -133,7 +122,7 @@ fn unsupported_nal_units_are_skipped_and_counted() {
 
 /// Sends and receives the frames of a clip. PCM and G.711 are compared joined, because they can be
 /// split.
-fn sound_round_trip(clip: &tutk_media::AudioClip, packet_bytes: usize) {
+fn audio_round_trip(clip: &tutk_media::AudioClip, packet_bytes: usize) {
     let audio = AudioConfig::of_frame(clip.format(), clip.frame(0).unwrap().0).unwrap();
     let mut rtp = Sender::audio(audio, packet_bytes);
     let mut back = RtpDepacketizer::audio(audio).unwrap();
@@ -161,17 +150,17 @@ fn sound_round_trip(clip: &tutk_media::AudioClip, packet_bytes: usize) {
 }
 
 #[test]
-fn audio_in_packets_of_many_sizes() {
+fn audio_round_trips_in_packets_of_many_sizes() {
     for packet_bytes in [MIN_RTP_PACKET_BYTES, 65, 67, 300, 1_452] {
-        sound_round_trip(&aac_clip(), packet_bytes);
-        sound_round_trip(&aac_clip().without_adts(), packet_bytes);
+        audio_round_trip(&aac_clip(), packet_bytes);
+        audio_round_trip(&aac_clip().without_adts(), packet_bytes);
         for (codec, channels) in [
             (AudioCodec::Pcmu, 1),
             (AudioCodec::Pcma, 2),
             (AudioCodec::Pcm, 1),
             (AudioCodec::Pcm, 2),
         ] {
-            sound_round_trip(&tone_clip(codec, 16_000, channels, 500), packet_bytes);
+            audio_round_trip(&tone_clip(codec, 16_000, channels, 500), packet_bytes);
         }
     }
 }
@@ -215,7 +204,7 @@ fn unsupported_audio_is_refused() {
 }
 
 #[test]
-fn opus_packets_of_any_length() {
+fn opus_packets_of_any_length_round_trip() {
     let audio = AudioConfig::new(AudioFormat {
         codec: AudioCodec::Opus,
         rate: 48_000,
@@ -233,7 +222,7 @@ fn opus_packets_of_any_length() {
 
 /// Other senders put several AAC frames in one packet (RFC 3640 section 3.3.6).
 #[test]
-fn several_aac_frames_in_one_packet() {
+fn receives_several_aac_frames_in_one_packet() {
     let format = AudioFormat {
         codec: AudioCodec::Aac,
         rate: 16_000,
@@ -307,7 +296,7 @@ fn numbered(count: u8) -> Vec<Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_nal_units(
+    fn any_nal_units_round_trip(
         (codec, units) in stream(1..3_000),
         packet_bytes in prop_oneof![64..100_usize, 100..2_000_usize, Just(65_535)],
     ) {
@@ -322,7 +311,7 @@ proptest! {
     }
 
     #[test]
-    fn any_short_nal_units((codec, units) in stream(1..20), packet_bytes in 64..100_usize) {
+    fn receives_short_nal_units((codec, units) in stream(1..20), packet_bytes in 64..100_usize) {
         let mut rtp = Sender::video(codec, packet_bytes);
         let mut back = RtpDepacketizer::video(codec);
         for (at, unit) in (0..).zip(&units) {
@@ -334,9 +323,9 @@ proptest! {
         }
     }
 
-    /// With lost and repeated packets, the frames without loss are received, and no others.
+    /// Frames without a lost packet are received, and no others. Duplicates are dropped.
     #[test]
-    fn any_loss(
+    fn loss_drops_only_the_affected_frames(
         lost in prop::collection::btree_set(0..120_usize, 0..30),
         twice in prop::collection::btree_set(0..120_usize, 0..10),
     ) {
@@ -376,7 +365,7 @@ proptest! {
     }
 
     #[test]
-    fn any_packets(
+    fn any_packets_do_not_panic(
         packets in prop::collection::vec(
             (any::<[u8; 2]>(), prop::collection::vec(any::<u8>(), 0..60), 0..3_u8, 0..3_u8),
             1..40,

@@ -1,9 +1,4 @@
 //! RTP packets as one receiver gets them.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking, and each test file uses a part of this"
-)]
 
 use bytes::Bytes;
 use tutk_media::{
@@ -38,7 +33,7 @@ impl Sender {
         Self {
             source,
             packet_bytes,
-            // Sequence numbers wrap on the way.
+            // Sequence numbers wrap within the stream.
             stream: RtpStream::new(payload_type, 0x1234_5678, 65_530).unwrap(),
             skipped: 0,
         }

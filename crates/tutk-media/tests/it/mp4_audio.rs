@@ -1,17 +1,10 @@
 //! Audio in MP4 files: positions, skipped frames and errors.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::time::Duration;
 
+use crate::common::audio::{Item, Stored, aac_clip, frames, interleaved, tone_clip, tracks, write};
+use crate::common::{FRAME, H264, clip, mp4};
 use bytes::Bytes;
-use common::sound::{Item, Stored, aac_clip, frames, interleaved, tone_clip, tracks, write};
-use common::{FRAME, H264, clip};
 use mp4_atom::{Any, DecodeMaybe};
 use tutk_media::{
     AUDIO_TOLERANCE, AUDIO_WAIT, AudioClip, AudioCodec, AudioConfig, AudioFormat, Codec, Error,
@@ -25,14 +18,14 @@ const PCMU: AudioFormat = AudioFormat {
 };
 
 /// 20 ms of PCMU.
-const TWENTY: [u8; 160] = [0xff; 160];
+const FRAME_20_MS: [u8; 160] = [0xff; 160];
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
 /// A writer with the first picture of the clip at 10 s, and its output.
-fn begun() -> (Mp4Writer, Vec<u8>) {
+fn with_first_picture() -> (Mp4Writer, Vec<u8>) {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(Codec::H264)
         .with_audio(AudioConfig::new(PCMU).unwrap())
@@ -43,22 +36,22 @@ fn begun() -> (Mp4Writer, Vec<u8>) {
 }
 
 /// The positions in the file of PCMU frames with these times, in milliseconds.
-fn places(times: &[u64]) -> Vec<u64> {
-    let (mut writer, mut file) = begun();
+fn positions(times: &[u64]) -> Vec<u64> {
+    let (mut writer, mut file) = with_first_picture();
     for time in times {
         let bytes = writer
-            .write_audio(PCMU, &TWENTY, ms(10_000 + time))
+            .write_audio(PCMU, &FRAME_20_MS, ms(10_000 + time))
             .unwrap();
         file.extend(bytes);
     }
     file.extend(writer.finish().unwrap());
     let [_, sound] = tracks(&file);
-    in_step(&sound);
+    check_no_overlap(&sound);
     sound.iter().map(|sample| sample.time / 8).collect()
 }
 
 /// Checks that samples do not overlap.
-fn in_step(track: &[Stored]) {
+fn check_no_overlap(track: &[Stored]) {
     for pair in track.windows(2) {
         assert!(
             pair[0].end() <= pair[1].time && pair[0].duration > 0,
@@ -69,23 +62,26 @@ fn in_step(track: &[Stored]) {
 
 #[test]
 fn small_clock_differences_are_ignored() {
-    assert_eq!(places(&[0, 20, 40, 60]), [0, 20, 40, 60]);
-    assert_eq!(places(&[0, 35, 12, 99, 60, 100]), [0, 20, 40, 60, 80, 100]);
+    assert_eq!(positions(&[0, 20, 40, 60]), [0, 20, 40, 60]);
+    assert_eq!(
+        positions(&[0, 35, 12, 99, 60, 100]),
+        [0, 20, 40, 60, 80, 100]
+    );
     // Several frames with one time, within the tolerance.
-    assert_eq!(places(&[5, 5, 45, 45]), [5, 25, 45, 65]);
+    assert_eq!(positions(&[5, 5, 45, 45]), [5, 25, 45, 65]);
 }
 
 #[test]
 fn large_gaps_are_kept() {
     assert_eq!(AUDIO_TOLERANCE, ms(40));
-    assert_eq!(places(&[0, 20, 80, 100]), [0, 20, 40, 60]);
-    assert_eq!(places(&[0, 20, 81, 101]), [0, 20, 81, 101]);
+    assert_eq!(positions(&[0, 20, 80, 100]), [0, 20, 40, 60]);
+    assert_eq!(positions(&[0, 20, 81, 101]), [0, 20, 81, 101]);
     // The frame before a gap lasts until the next one, across fragments too.
-    let (mut writer, mut file) = begun();
+    let (mut writer, mut file) = with_first_picture();
     for time in [0, 20, 500, 3_000] {
         file.extend(
             writer
-                .write_audio(PCMU, &TWENTY, ms(10_000 + time))
+                .write_audio(PCMU, &FRAME_20_MS, ms(10_000 + time))
                 .unwrap(),
         );
     }
@@ -99,16 +95,19 @@ fn large_gaps_are_kept() {
 
 #[test]
 fn surplus_audio_is_skipped() {
-    let (mut writer, _) = begun();
+    let (mut writer, _) = with_first_picture();
     for _ in 0..5 {
-        writer.write_audio(PCMU, &TWENTY, ms(10_000)).unwrap();
+        writer.write_audio(PCMU, &FRAME_20_MS, ms(10_000)).unwrap();
     }
-    assert_eq!((writer.audio_frames(), writer.audio_skipped()), (3, 2));
-    assert_eq!(places(&[0, 0, 0, 0, 0, 101, 121]), [0, 20, 40, 101, 121]);
+    assert_eq!(
+        (writer.stats().audio_frames, writer.stats().audio_skipped),
+        (3, 2)
+    );
+    assert_eq!(positions(&[0, 0, 0, 0, 0, 101, 121]), [0, 20, 40, 101, 121]);
 }
 
 #[test]
-fn clocks_may_be_set() {
+fn audio_follows_a_clock_that_is_set_back() {
     // The clock of the camera goes back by an hour.
     let clip = clip(H264);
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
@@ -122,37 +121,43 @@ fn clocks_may_be_set() {
     let mut file = write(&mut writer, items.collect());
     file.extend(writer.finish().unwrap());
     let [pictures, sound] = tracks(&file);
-    in_step(&sound);
+    check_no_overlap(&sound);
     assert_eq!(pictures.last().unwrap().end(), u64::from(TIMESCALE) * 5);
     // Frames between the clock change and the next picture may be lost.
     assert!(sound.len() >= 248, "{}", sound.len());
     assert!(sound.last().unwrap().end().abs_diff(40_000) <= 40 * 8);
 
     // A frame from before the change that comes after a new picture does not jump by an hour.
-    assert_eq!(places(&[0, 20, 3_600_000, 60]), [0, 20, 40, 60]);
+    assert_eq!(positions(&[0, 20, 3_600_000, 60]), [0, 20, 40, 60]);
 }
 
 #[test]
-fn audio_before_the_first_picture() {
+fn audio_before_the_first_picture_is_skipped() {
     let clip = clip(H264);
     let mut writer = Mp4Writer::new(Codec::H264).await_audio();
     // A key frame arrives after the audio of its time.
     for time in [900, 920, 980, 1_000, 1_020] {
-        assert_eq!(writer.write_audio(PCMU, &TWENTY, ms(time)), Ok(Vec::new()));
+        assert_eq!(
+            writer.write_audio(PCMU, &FRAME_20_MS, ms(time)),
+            Ok(Vec::new())
+        );
     }
     assert_eq!(writer.audio_format(), Some(PCMU));
     let unit = clip.unit(0).unwrap();
     let mut file = writer.write(unit, ms(985)).unwrap();
-    assert_eq!((writer.audio_frames(), writer.audio_skipped()), (2, 3));
+    assert_eq!(
+        (writer.stats().audio_frames, writer.stats().audio_skipped),
+        (2, 3)
+    );
     file.extend(writer.finish().unwrap());
     let times: Vec<_> = tracks(&file)[1].iter().map(|sample| sample.time).collect();
     assert_eq!(times, [15 * 8, 35 * 8]);
 
     let mut writer = Mp4Writer::new(Codec::H264).await_audio();
     for _ in 0..MAX_EARLY_AUDIO_FRAMES + 10 {
-        writer.write_audio(PCMU, &TWENTY, ms(0)).unwrap();
+        writer.write_audio(PCMU, &FRAME_20_MS, ms(0)).unwrap();
     }
-    assert_eq!(writer.audio_skipped(), 10);
+    assert_eq!(writer.stats().audio_skipped, 10);
 }
 
 #[test]
@@ -165,18 +170,18 @@ fn truncated_files_lack_at_most_a_second() {
     for (time, item) in interleaved(&clip, FRAME, frames(&aac, Duration::ZERO)) {
         file.extend(write(&mut writer, vec![(time, item)]));
         let [pictures, sound] = tracks(&file);
-        assert!(writer.frames() - pictures.len() as u64 <= 21);
-        assert!(writer.audio_frames() - sound.len() as u64 <= 16);
+        assert!(writer.stats().frames - pictures.len() as u64 <= 21);
+        assert!(writer.stats().audio_frames - sound.len() as u64 <= 16);
     }
 }
 
 #[test]
 fn audio_continues_without_new_pictures() {
-    let (mut writer, mut file) = begun();
+    let (mut writer, mut file) = with_first_picture();
     for at in 0..500 {
         file.extend(
             writer
-                .write_audio(PCMU, &TWENTY, ms(10_000 + 20 * at))
+                .write_audio(PCMU, &FRAME_20_MS, ms(10_000 + 20 * at))
                 .unwrap(),
         );
         let [pictures, sound] = tracks(&file);
@@ -190,7 +195,7 @@ fn audio_continues_without_new_pictures() {
     let [pictures, sound] = tracks(&file);
     assert_eq!(pictures[0].duration, 10 * u64::from(TIMESCALE));
     assert_eq!(sound.len(), 500);
-    in_step(&sound);
+    check_no_overlap(&sound);
 }
 
 #[test]
@@ -203,12 +208,12 @@ fn late_pictures_keep_their_positions() {
     let mut items = interleaved(&clip, FRAME, frames(&pcmu, Duration::ZERO));
     items.sort_by_key(|(time, item)| match item {
         Item::Picture(..) => *time + ms(330),
-        Item::Sound(..) => *time,
+        Item::Audio(..) => *time,
     });
     let mut file = write(&mut writer, items);
     file.extend(writer.finish().unwrap());
     let [pictures, sound] = tracks(&file);
-    let plain = tracks(&common::mp4(&clip))[0].clone();
+    let plain = tracks(&mp4(&clip))[0].clone();
     assert_eq!(pictures, plain);
     // Audio from before the first picture arrived is in its position.
     let times: Vec<_> = sound.iter().map(|sample| sample.time / 160).collect();
@@ -244,7 +249,7 @@ fn tracks_cannot_be_added_after_the_header() {
     writer.write(unit, ms(0)).unwrap();
     let mut writer = writer.await_audio();
     let error = Err(Error::NoAudioTrack);
-    assert_eq!(writer.write_audio(PCMU, &TWENTY, ms(0)), error);
+    assert_eq!(writer.write_audio(PCMU, &FRAME_20_MS, ms(0)), error);
     assert!(matches!(
         writer.with_audio(AudioConfig::new(PCMU).unwrap()),
         Err(Error::NoAudioTrack)
@@ -276,13 +281,16 @@ fn header_waits_for_audio() {
         assert_eq!(file.is_empty(), at(index) < AUDIO_WAIT);
     }
     assert_eq!(
-        writer.write_audio(PCMU, &TWENTY, at(100)),
+        writer.write_audio(PCMU, &FRAME_20_MS, at(100)),
         Err(Error::NoAudioTrack)
     );
-    assert_eq!((writer.audio_format(), writer.audio_skipped()), (None, 1));
+    assert_eq!(
+        (writer.audio_format(), writer.stats().audio_skipped),
+        (None, 1)
+    );
     file.extend(writer.finish().unwrap());
     assert_eq!(header(&file).0, 1);
-    assert_eq!(tracks(&file)[0], tracks(&common::mp4(&clip))[0]);
+    assert_eq!(tracks(&file)[0], tracks(&mp4(&clip))[0]);
 
     // With audio, the header is written at once with the format of the first frame.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
@@ -290,12 +298,12 @@ fn header_waits_for_audio() {
     assert_eq!(writer.write(unit, at(0)), Ok(Vec::new()));
     let aac = aac_clip();
     // The camera states 8000 Hz, and the ADTS header 16000.
-    let said = AudioFormat {
+    let stated = AudioFormat {
         rate: 8_000,
         ..aac.format()
     };
     let file = writer
-        .write_audio(said, aac.frame(0).unwrap().0, at(1))
+        .write_audio(stated, aac.frame(0).unwrap().0, at(1))
         .unwrap();
     assert_eq!(header(&file), (2, vec!["ftyp".into(), "moov".into()]));
     assert_eq!(
@@ -303,7 +311,7 @@ fn header_waits_for_audio() {
         "AAC, 16000 Hz, mono"
     );
 
-    // The file ends before audio comes.
+    // The file ends before any audio.
     let mut writer = Mp4Writer::new(clip.codec()).await_audio();
     writer.write(unit, at(0)).unwrap();
     assert_eq!(
@@ -321,7 +329,7 @@ fn header_waits_for_audio() {
 fn unsupported_audio_is_refused() {
     for codec in AudioCodec::ALL {
         let format = AudioFormat { codec, ..PCMU };
-        let held = match codec {
+        let supported = match codec {
             AudioCodec::AacLatm | AudioCodec::Adpcm | AudioCodec::Speex | AudioCodec::G726 => false,
             // MPEG audio has no rate of 8000 Hz.
             AudioCodec::Mp3 => false,
@@ -329,10 +337,10 @@ fn unsupported_audio_is_refused() {
         };
         let result = AudioConfig::new(format)
             .and_then(|config| Mp4Writer::new(Codec::H264).with_audio(config));
-        assert_eq!(result.is_ok(), held, "{codec}");
+        assert_eq!(result.is_ok(), supported, "{codec}");
         let mut writer = Mp4Writer::new(Codec::H264).await_audio();
-        if !held {
-            let error = writer.write_audio(format, &TWENTY, ms(0)).unwrap_err();
+        if !supported {
+            let error = writer.write_audio(format, &FRAME_20_MS, ms(0)).unwrap_err();
             assert!(matches!(error, Error::AudioNotInMp4 { .. }));
             assert!(error.to_string().starts_with(&codec.to_string()));
         }
@@ -346,7 +354,7 @@ fn unsupported_audio_is_refused() {
 
 #[test]
 fn invalid_frames_are_refused() {
-    let (mut writer, _) = begun();
+    let (mut writer, _) = with_first_picture();
     let mut refused = 0;
     let mut error = |format, frame: &[u8]| {
         refused += 1;
@@ -360,7 +368,7 @@ fn invalid_frames_are_refused() {
         ..PCMU
     };
     assert_eq!(
-        error(pcma, &TWENTY),
+        error(pcma, &FRAME_20_MS),
         "expected audio as PCMU, 8000 Hz, mono, found PCMA, 8000 Hz, mono"
     );
     assert_eq!(
@@ -394,11 +402,11 @@ fn invalid_frames_are_refused() {
         channels: 1,
     };
     assert!(error(mp3, b"ID3\x04").contains("layer III header, found 49 44"));
-    assert_eq!(writer.audio_skipped(), refused);
-    assert!(writer.write_audio(PCMU, &TWENTY, ms(10_000)).is_ok());
+    assert_eq!(writer.stats().audio_skipped, refused);
+    assert!(writer.write_audio(PCMU, &FRAME_20_MS, ms(10_000)).is_ok());
 
     assert_eq!(
-        Mp4Writer::new(Codec::H264).write_audio(PCMU, &TWENTY, ms(0)),
+        Mp4Writer::new(Codec::H264).write_audio(PCMU, &FRAME_20_MS, ms(0)),
         Err(Error::NoAudioTrack)
     );
 }

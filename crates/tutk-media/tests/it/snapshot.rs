@@ -1,45 +1,28 @@
 //! Snapshots, compared with pictures decoded by ffmpeg.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "tests fail by panicking, and use files and processes"
-)]
-
-mod common;
 
 use tutk_media::{Codec, Error, MAX_SNAPSHOT_PIXELS, ParameterSets, SNAPSHOT_QUALITY, snapshot};
 
-use common::{File, H264, H265, access_unit, clip, ffmpeg_is_there, run, run_bytes};
+use crate::common::{File, H264, H265, access_unit, clip, has_ffmpeg, run, run_bytes, tool};
 
 /// Decodes the first picture of a file with ffmpeg, as RGB.
 fn pixels(file: &File) -> Vec<u8> {
-    let input = ["-v", "error", "-i", file.name(), "-frames:v", "1"];
-    let output = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"];
-    run_bytes("ffmpeg", &[&input[..], &output].concat())
+    let mut ffmpeg = tool("ffmpeg -v error -i");
+    ffmpeg.arg(&file.0).args(["-frames:v", "1"]);
+    run_bytes(ffmpeg.args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]))
 }
 
 #[test]
 fn snapshot_matches_ffmpeg() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     // The clip, and the same samples marked as BT.709 in full range.
     let bare = File::new("bare.h264", H264);
     let full = File::new("full.h264", b"");
     let filter = "h264_metadata=video_full_range_flag=1:matrix_coefficients=1";
-    let copy = [
-        "-v",
-        "error",
-        "-y",
-        "-i",
-        bare.name(),
-        "-c:v",
-        "copy",
-        "-bsf:v",
-    ];
-    run("ffmpeg", &[&copy[..], &[filter, full.name()]].concat());
+    let mut ffmpeg = tool("ffmpeg -v error -y -i");
+    ffmpeg.arg(&bare.0).args(["-c:v", "copy", "-bsf:v", filter]);
+    run(ffmpeg.arg(&full.0));
     for file in [bare, full] {
         let clip = clip(&std::fs::read(&file.0).unwrap());
         let unit = clip.unit(0).unwrap();
@@ -77,28 +60,28 @@ fn missing_parameter_sets_are_added() {
 }
 
 #[test]
-fn broken_frames_are_errors() {
-    let clip = clip(H264);
-    let unit = clip.unit(0).unwrap();
+fn corrupted_frames_do_not_panic_and_h265_is_an_error() {
+    let h264 = clip(H264);
+    let unit = h264.unit(0).unwrap();
     let sets = ParameterSets::of(unit);
-    // A broken frame gives a picture or an error.
+    // A corrupted frame gives a picture or an error.
     let mut errors = 0;
     let data = unit.data();
     for at in (40..data.len()).step_by(data.len() / 50) {
-        let mut damaged = data.to_vec();
-        damaged[at] ^= 0x55;
-        damaged[at + 1] = 0xff;
-        for bytes in [&damaged[..], &data[..at]] {
+        let mut corrupted = data.to_vec();
+        corrupted[at] ^= 0x55;
+        corrupted[at + 1] = 0xff;
+        for bytes in [&corrupted[..], &data[..at]] {
             let unit = access_unit(Codec::H264, bytes);
             errors += usize::from(snapshot(&sets, &unit, 50).is_err());
         }
     }
     assert!(errors > 0);
     // A slice that needs the previous picture.
-    let unit = clip.unit(1).unwrap();
+    let unit = h264.unit(1).unwrap();
     assert!(snapshot(&sets, unit, 50).is_err());
 
-    let h265 = common::clip(H265);
+    let h265 = clip(H265);
     let unit = h265.unit(0).unwrap();
     let error = snapshot(&ParameterSets::new(Codec::H265), unit, 50).unwrap_err();
     assert_eq!(error, Error::SnapshotCodec { codec: Codec::H265 });

@@ -1,21 +1,15 @@
 //! Audio of codecs that this crate does not encode, from ffmpeg.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking, and each test file uses a part of this"
-)]
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tutk_media::{AudioCodec, AudioFormat, Wav, tone};
 
-use super::File;
-use super::sound::Frames;
+use super::audio::Frames;
+use super::{File, run_bytes, tool};
 
-/// Five seconds of test audio, encoded by ffmpeg.
-pub(crate) fn encoded(name: &str, rate: u32, args: &[&str]) -> Vec<u8> {
+/// Five seconds of test audio, encoded by ffmpeg with these arguments.
+fn encoded(name: &str, rate: u32, args: &str) -> Vec<u8> {
     let samples = tone(rate, 1, 0, usize::try_from(rate * 5).unwrap());
     let wav = Wav {
         rate,
@@ -23,26 +17,13 @@ pub(crate) fn encoded(name: &str, rate: u32, args: &[&str]) -> Vec<u8> {
         samples,
     };
     let source = File::new(&format!("{name}.wav"), &wav.to_bytes().unwrap());
-    let mut all = vec!["-v", "error", "-i", source.0.to_str().unwrap()];
-    all.extend(args);
-    all.push("-");
-    super::run_bytes("ffmpeg", &all)
+    let mut ffmpeg = tool("ffmpeg -v error -i");
+    run_bytes(ffmpeg.arg(&source.0).args(args.split(' ')).arg("-"))
 }
 
 /// MPEG audio frames, all of the same size.
 pub(crate) fn mp3(rate: u32, bytes: usize, samples: u32, bitrate: &str) -> Frames {
-    let args = [
-        "-c:a",
-        "libmp3lame",
-        "-b:a",
-        bitrate,
-        "-write_xing",
-        "0",
-        "-id3v2_version",
-        "0",
-        "-f",
-        "mp3",
-    ];
+    let args = format!("-c:a libmp3lame -b:a {bitrate} -write_xing 0 -id3v2_version 0 -f mp3");
     let stream = encoded(&format!("mp3-{rate}"), rate, &args);
     assert_eq!(stream.len() % bytes, 0);
     let format = AudioFormat {
@@ -60,7 +41,7 @@ pub(crate) fn mp3(rate: u32, bytes: usize, samples: u32, bitrate: &str) -> Frame
 
 /// The packets of an Ogg file (RFC 3533), without the two that are headers.
 pub(crate) fn opus(frame_ms: &str) -> Frames {
-    let args = ["-c:a", "libopus", "-frame_duration", frame_ms, "-f", "ogg"];
+    let args = format!("-c:a libopus -frame_duration {frame_ms} -f ogg");
     let file = encoded(&format!("opus-{frame_ms}"), 48_000, &args);
     let (mut packets, mut packet) = (Vec::new(), Vec::new());
     let mut rest = &file[..];

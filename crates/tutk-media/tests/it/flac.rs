@@ -1,16 +1,10 @@
 //! FLAC, decoded by claxon and ffmpeg.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "tests fail by panicking"
-)]
 
-mod common;
-
+use crate::common::audio::{
+    aac_clip, frames, interleaved, probe, samples as decoded_samples, segments, tone_clip, tracks,
+};
+use crate::common::{FRAME, File, H264, clip, has_ffmpeg, linear, run_bytes, tool};
 use claxon::FlacReader;
-use common::sound::{Item, frames, interleaved, probe, samples as heard, tone_clip, tracks};
-use common::{FRAME, File, H264, clip, ffmpeg_is_there, run_bytes};
 use proptest::prelude::*;
 use std::time::Duration;
 use tutk_media::{
@@ -37,10 +31,7 @@ fn samples(codec: AudioCodec, frames: &[Vec<u8>]) -> Vec<i16> {
     match codec {
         AudioCodec::Pcmu => bytes.iter().map(|byte| g711::decode_pcmu(*byte)).collect(),
         AudioCodec::Pcma => bytes.iter().map(|byte| g711::decode_pcma(*byte)).collect(),
-        _ => {
-            let (pairs, _) = bytes.as_chunks();
-            pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
-        }
+        _ => linear(&bytes),
     }
 }
 
@@ -114,8 +105,8 @@ proptest! {
 }
 
 #[test]
-fn ffmpeg_decodes_the_same() {
-    if !ffmpeg_is_there() {
+fn ffmpeg_decodes_flac_to_the_source() {
+    if !has_ffmpeg() {
         return;
     }
     for (codec, rate, channels) in [
@@ -133,16 +124,14 @@ fn ffmpeg_decodes_the_same() {
         let frame = encoded(format, &[0; 320]).len();
         let frames: Vec<_> = sound.chunks(frame).map(<[u8]>::to_vec).collect();
         let file = File::new(&format!("{codec}-{rate}.flac"), &file(format, &frames));
-        let args = ["-v", "error", "-i", file.name(), "-f", "s16le", "-"];
-        let pcm = run_bytes("ffmpeg", &args);
-        let (pairs, _) = pcm.as_chunks();
-        let pcm: Vec<_> = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
-        assert!(pcm == samples(codec, &frames), "{format}");
+        let mut ffmpeg = tool("ffmpeg -v error -i");
+        let pcm = run_bytes(ffmpeg.arg(&file.0).args(["-f", "s16le", "-"]));
+        assert!(linear(&pcm) == samples(codec, &frames), "{format}");
     }
 }
 
 #[test]
-fn flac_is_smaller() {
+fn flac_size_is_bounded() {
     let format = |codec, rate| AudioFormat {
         codec,
         rate,
@@ -178,22 +167,16 @@ fn live(codec: AudioCodec, frame: u64) -> (LiveMp4, Vec<u8>, Vec<Vec<u8>>) {
         (sound.format(), data.clone().into(), time)
     });
     let mut file = Vec::new();
-    for (time, item) in interleaved(&clip, FRAME, timed) {
-        let segment = match item {
-            Item::Picture(unit) => live.write(unit, time).unwrap(),
-            Item::Sound(format, data) => live.write_audio(format, &data, time).unwrap(),
-        };
-        if let Some(segment) = segment {
-            file.extend(segment.init.into_iter().flat_map(|init| init.data));
-            file.extend(segment.data);
-        }
+    for segment in segments(&mut live, interleaved(&clip, FRAME, timed)) {
+        file.extend(segment.init.into_iter().flat_map(|init| init.data));
+        file.extend(segment.data);
     }
     (live, file, sounds)
 }
 
 #[test]
 fn mp4_with_flac_decodes_to_the_source() {
-    if !ffmpeg_is_there() {
+    if !has_ffmpeg() {
         return;
     }
     for (codec, frame) in [
@@ -207,21 +190,24 @@ fn mp4_with_flac_decodes_to_the_source() {
         assert_eq!(mime, "video/mp4; codecs=\"avc1.4D401F,flac\"");
         let file = File::new(&format!("flac-{codec}.mp4"), &file);
         let probed = probe(&file.0);
-        assert_eq!(probed.sound, "flac,16000,1");
+        assert_eq!(probed.format, "flac,16000,1");
         assert_eq!(probed.starts, [0.0; 2], "{codec}");
-        assert!(heard(&file.0) == samples(codec, &sounds), "{codec}");
+        assert!(
+            decoded_samples(&file.0) == samples(codec, &sounds),
+            "{codec}"
+        );
         let [_, stored] = tracks(&std::fs::read(&file.0).unwrap());
         let blocks = sounds.len() * if frame == 500 { 2 } else { 1 };
         assert_eq!(stored.len(), blocks);
         assert_eq!(stored.last().unwrap().end(), 5 * 16_000);
-        assert_eq!(live.audio_frames(), sounds.len() as u64);
+        assert_eq!(live.stats().audio_frames, sounds.len() as u64);
     }
 }
 
 #[test]
 fn invalid_frames_are_refused() {
     let clip = clip(H264);
-    let aac = common::sound::aac_clip();
+    let aac = aac_clip();
     let config = AudioConfig::new(aac.format()).unwrap();
     let error = LiveMp4::new(clip.codec()).with_flac(config).unwrap_err();
     assert!(matches!(error, Error::FlacSource { .. }), "{error}");
@@ -237,5 +223,5 @@ fn invalid_frames_are_refused() {
     let error = write(format, &frame).unwrap_err();
     assert!(matches!(error, Error::AudioChanged { .. }), "{error}");
     assert!(write(sound.format(), &[0xff; 16]).unwrap().is_some());
-    assert_eq!(live.audio_skipped(), 2);
+    assert_eq!(live.stats().audio_skipped, 2);
 }

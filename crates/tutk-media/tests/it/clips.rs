@@ -1,20 +1,13 @@
 //! Splitting of streams into access units, compared with ffmpeg's parser.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::fs;
 
+use crate::common::{H264, H265, clip, has_ffmpeg, mp4, packets, path, probe, run, tool};
 use bytes::Bytes;
-use common::{H264, H265, clip};
 use tutk_media::{AccessUnit, Clip, Codec, Error};
 
 #[test]
-fn clips_of_the_program() {
+fn splits_the_clips_of_the_repository() {
     for (bytes, codec, size, frames, gop) in [
         (H264, Codec::H264, (640, 360), 100, 40),
         (H265, Codec::H265, (320, 180), 40, 20),
@@ -37,7 +30,7 @@ fn clips_of_the_program() {
 
 #[test]
 fn container_is_recognised() {
-    let file = common::mp4(&clip(H264));
+    let file = mp4(&clip(H264));
     let error = Clip::parse(Bytes::from(file)).unwrap_err();
     assert_eq!(
         error,
@@ -48,13 +41,11 @@ fn container_is_recognised() {
 }
 
 /// Encodes a test picture with ffmpeg and compares the result of this crate with that of ffprobe.
-fn compare(name: &str, size: (u16, u16), args: &[&str]) {
-    let file = common::path(name);
+fn compare(name: &str, size: (u16, u16), args: &str) {
+    let file = path(name);
     let source = format!("testsrc=size={}x{}:rate=20:duration=1", size.0, size.1);
-    let mut all = vec!["-v", "error", "-y", "-f", "lavfi", "-i", &source];
-    all.extend_from_slice(args);
-    all.push(file.to_str().unwrap());
-    common::run("ffmpeg", &all);
+    let line = format!("ffmpeg -v error -y -f lavfi -i {source} {args}");
+    run(tool(&line).arg(&file));
 
     let bytes = fs::read(&file).unwrap();
     let clip = clip(&bytes);
@@ -71,14 +62,14 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
         "hevc"
     };
     assert_eq!(
-        common::probe(&file),
+        probe(&file),
         format!("{codec},{},{},{}", size.0, size.1, clip.len()),
         "{name}"
     );
     // ffmpeg's parser of H.265 adds the zero byte of a long start code to the unit before.
     // According to annex B.2.2 it belongs to the start code.
     let (mut ours, mut theirs) = (0, 0);
-    let sizes = common::packets(&file, "size");
+    let sizes = packets(&file, "size");
     assert_eq!(sizes.len(), clip.len(), "{name}");
     for (unit, size) in clip.units().zip(sizes) {
         ours += unit.data().len();
@@ -91,7 +82,7 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
     }
     // Key frames have the flag K.
     let keys: Vec<bool> = clip.units().map(AccessUnit::is_key).collect();
-    let expected: Vec<bool> = common::packets(&file, "flags")
+    let expected: Vec<bool> = packets(&file, "flags")
         .iter()
         .map(|flags| flags.starts_with('K'))
         .collect();
@@ -100,89 +91,73 @@ fn compare(name: &str, size: (u16, u16), args: &[&str]) {
 }
 
 #[test]
-fn streams_are_split_as_by_ffmpeg() {
-    if !common::ffmpeg_is_there() {
+fn splits_streams_like_ffmpeg() {
+    if !has_ffmpeg() {
         return;
     }
-    let x264 = |profile, pixels, options| {
-        vec![
-            "-c:v",
-            "libx264",
-            "-profile:v",
-            profile,
-            "-pix_fmt",
-            pixels,
-            "-x264-params",
-            options,
-        ]
-    };
-    compare(
-        "crop.h264",
-        (642, 362),
-        &x264("high", "yuv420p", "keyint=10"),
-    );
-    compare(
-        "odd.h264",
-        (641, 361),
-        &x264("high444", "yuv444p", "keyint=10"),
-    );
-    compare(
-        "slices.h264",
-        (640, 360),
-        &x264("main", "yuv420p", "slices=4:aud=1:keyint=7"),
-    );
-    compare(
-        "bframes.h264",
-        (320, 240),
-        &x264("high", "yuv420p", "bframes=3:open-gop=0"),
-    );
-    compare(
-        "422.h264",
-        (322, 242),
-        &x264("high422", "yuv422p10le", "keyint=10"),
-    );
-    compare(
-        "matrix.h264",
-        (320, 180),
-        &x264("high", "yuv420p", "cqm=jvt:keyint=10"),
-    );
-    compare(
-        "repeat.h264",
-        (320, 180),
-        &x264("baseline", "yuv420p", "repeat-headers=1:keyint=5"),
-    );
-
-    let x265 = |pixels, options| {
-        vec![
-            "-c:v",
-            "libx265",
-            "-pix_fmt",
-            pixels,
-            "-x265-params",
-            options,
-        ]
-    };
-    compare(
-        "crop.h265",
-        (322, 182),
-        &x265("yuv420p", "log-level=none:keyint=10:aud=1"),
-    );
-    compare(
-        "odd.h265",
-        (321, 181),
-        &x265("yuv444p", "log-level=none:keyint=10"),
-    );
-    compare(
-        "slices.h265",
-        (640, 360),
-        &x265("yuv420p10le", "log-level=none:slices=3:hrd=0:keyint=10"),
-    );
-    compare(
-        "layers.h265",
-        (320, 180),
-        &x265(
+    for (name, size, profile, pixels, options) in [
+        ("crop.h264", (642, 362), "high", "yuv420p", "keyint=10"),
+        ("odd.h264", (641, 361), "high444", "yuv444p", "keyint=10"),
+        (
+            "slices.h264",
+            (640, 360),
+            "main",
             "yuv420p",
-            "log-level=none:temporal-layers=2:bframes=3:repeat-headers=1:keyint=10",
+            "slices=4:aud=1:keyint=7",
         ),
-    );
+        (
+            "bframes.h264",
+            (320, 240),
+            "high",
+            "yuv420p",
+            "bframes=3:open-gop=0",
+        ),
+        (
+            "422.h264",
+            (322, 242),
+            "high422",
+            "yuv422p10le",
+            "keyint=10",
+        ),
+        (
+            "matrix.h264",
+            (320, 180),
+            "high",
+            "yuv420p",
+            "cqm=jvt:keyint=10",
+        ),
+        (
+            "repeat.h264",
+            (320, 180),
+            "baseline",
+            "yuv420p",
+            "repeat-headers=1:keyint=5",
+        ),
+    ] {
+        let codec = format!("-c:v libx264 -profile:v {profile} -pix_fmt {pixels}");
+        compare(name, size, &format!("{codec} -x264-params {options}"));
+    }
+    for (name, size, pixels, options) in [
+        ("crop.h265", (322, 182), "yuv420p", "keyint=10:aud=1"),
+        ("odd.h265", (321, 181), "yuv444p", "keyint=10"),
+        (
+            "slices.h265",
+            (640, 360),
+            "yuv420p10le",
+            "slices=3:hrd=0:keyint=10",
+        ),
+        (
+            "layers.h265",
+            (320, 180),
+            "yuv420p",
+            "temporal-layers=2:bframes=3:repeat-headers=1:keyint=10",
+        ),
+    ] {
+        let codec = format!("-c:v libx265 -pix_fmt {pixels}");
+        compare(
+            name,
+            size,
+            &format!("{codec} -x265-params log-level=none:{options}"),
+        );
+    }
 }

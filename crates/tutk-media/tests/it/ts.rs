@@ -1,25 +1,18 @@
 //! MPEG transport streams, checked packet by packet with mpeg2ts.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
-
-mod common;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::common::audio::{aac_clip, frames, interleaved, write_ts};
+use crate::common::{FRAME, H264, H265, clip, nals};
 use bytes::Bytes;
-use common::sound::{Item, aac_clip, frames, interleaved};
-use common::{FRAME, H264, H265, clip};
 use mpeg2ts::es::StreamType;
 use mpeg2ts::pes::{PesPacketReader, ReadPesPacket as _};
 use mpeg2ts::ts::{ReadTsPacket as _, TsPacketReader, TsPayload};
 use proptest::prelude::*;
 use tutk_media::{
     AccessUnit, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, Error, NalKind, TS_PACKET_BYTES,
-    TS_TABLES_INTERVAL, TsWriter, nal_units,
+    TS_TABLES_INTERVAL, TsWriter,
 };
 
 const VIDEO: u16 = 0x100;
@@ -109,10 +102,6 @@ fn read(stream: &[u8]) -> Stream {
     }
 }
 
-fn nals(stream: &[u8]) -> Vec<&[u8]> {
-    nal_units(stream).map(|nal| nal.payload).collect()
-}
-
 /// The NAL units after the delimiter, which must be first.
 fn undelimited(codec: Codec, unit: &[u8]) -> Vec<&[u8]> {
     let mut nals = nals(unit);
@@ -131,7 +120,7 @@ fn write(clip: &Clip, writer: &mut TsWriter, start: Duration) -> Vec<u8> {
 }
 
 #[test]
-fn video_round_trip() {
+fn video_round_trips() {
     for (bytes, stream_type) in [(H264, StreamType::H264), (H265, StreamType::H265)] {
         let clip = clip(bytes);
         let mut writer = TsWriter::new(clip.codec());
@@ -140,7 +129,10 @@ fn video_round_trip() {
             &mut writer,
             Duration::from_secs(1_700_000_000),
         ));
-        assert_eq!((writer.frames(), writer.skipped()), (clip.len() as u64, 0));
+        assert_eq!(
+            (writer.stats().frames, writer.stats().skipped),
+            (clip.len() as u64, 0)
+        );
         assert_eq!(stream.maps, [[stream_type]]);
         assert_eq!(stream.video.len(), clip.len());
         for (at, (found, unit)) in (0..).zip(stream.video.iter().zip(clip.units())) {
@@ -157,20 +149,20 @@ fn video_round_trip() {
 }
 
 #[test]
-fn tables_are_repeated() {
+fn tables_precede_key_frames_and_repeat_at_the_interval() {
     let clip = clip(H264);
     let mut writer = TsWriter::new(clip.codec());
-    let (mut since, mut seen) = (Duration::ZERO, 0);
+    let (mut since, mut count) = (Duration::ZERO, 0);
     for (at, unit) in (0..).zip(clip.units()) {
         let key = unit.is_key();
         let bytes = writer.write(unit, FRAME * at).unwrap();
         let has_tables = bytes[1] & 0x1f == 0 && bytes[2] == 0;
         assert_eq!(has_tables, key || FRAME * at - since >= TS_TABLES_INTERVAL);
         if has_tables {
-            (since, seen) = (FRAME * at, seen + 1);
+            (since, count) = (FRAME * at, count + 1);
         }
     }
-    assert_eq!(seen, 10);
+    assert_eq!(count, 10);
 }
 
 #[test]
@@ -198,7 +190,7 @@ fn key_frames_get_missing_parameter_sets() {
         );
         let mut stream = writer.write(whole, FRAME * 2).unwrap().to_vec();
         stream.extend(writer.write(&bare, FRAME * 3).unwrap());
-        assert_eq!((writer.frames(), writer.skipped()), (2, 2));
+        assert_eq!((writer.stats().frames, writer.stats().skipped), (2, 2));
         let stream = read(&stream);
         let [first, second] = &stream.video[..] else {
             unreachable!("two pictures");
@@ -213,7 +205,7 @@ fn key_frames_get_missing_parameter_sets() {
 }
 
 #[test]
-fn audio_round_trip() {
+fn audio_round_trips() {
     let clip = clip(H265);
     let aac = aac_clip();
     // With headers and without, announced and not.
@@ -227,14 +219,9 @@ fn audio_round_trip() {
             let config = AudioConfig::new(sound.format()).unwrap();
             writer = writer.with_audio(config).unwrap();
         }
-        let mut stream = Vec::new();
-        for (time, item) in interleaved(&clip, FRAME, frames(&sound, Duration::ZERO)) {
-            stream.extend(match item {
-                Item::Picture(unit) => writer.write(unit, time).unwrap(),
-                Item::Sound(format, data) => writer.write_audio(format, &data, time).unwrap(),
-            });
-        }
-        let counts = (writer.audio_frames(), writer.audio_skipped());
+        let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
+        let stream = write_ts(&mut writer, items);
+        let counts = (writer.stats().audio_frames, writer.stats().audio_skipped);
         assert_eq!(counts, (aac.len() as u64, 0));
         let stream = read(&stream);
         let types = vec![StreamType::H265, StreamType::AdtsAac];
@@ -336,7 +323,10 @@ fn unsupported_audio_is_refused() {
         writer.write_audio(format(AudioCodec::Opus), &[0x08], FRAME),
         Ok(Bytes::new())
     );
-    assert_eq!((writer.audio_frames(), writer.audio_skipped()), (0, 3));
+    assert_eq!(
+        (writer.stats().audio_frames, writer.stats().audio_skipped),
+        (0, 3)
+    );
     let unit = clip.unit(0).unwrap();
     writer.write(unit, Duration::ZERO).unwrap();
     assert!(
@@ -380,7 +370,7 @@ proptest! {
         let clip = clip(H265);
         let aac = aac_clip();
         let mut writer = TsWriter::new(clip.codec());
-        let (mut stream, mut units, mut heard) = (Vec::new(), 0, 0);
+        let (mut stream, mut units, mut sent) = (Vec::new(), 0, 0);
         for (at, (picture, time, jump)) in times.into_iter().enumerate() {
             // Mostly 20 ms later, sometimes anywhere.
             let time = if jump == 0 { time * 1_000 } else { time % 50 + 20 * at as u64 };
@@ -390,16 +380,16 @@ proptest! {
                 stream.extend(writer.write(unit, time).unwrap());
                 units += 1;
             } else {
-                let (frame, _) = aac.frame(heard % aac.len()).unwrap();
+                let (frame, _) = aac.frame(sent % aac.len()).unwrap();
                 stream.extend(writer.write_audio(aac.format(), frame, time).unwrap());
-                heard += 1;
+                sent += 1;
             }
         }
-        prop_assert_eq!(writer.frames() + writer.skipped(), units as u64);
-        prop_assert_eq!(writer.audio_frames() + writer.audio_skipped(), heard as u64);
+        prop_assert_eq!(writer.stats().frames + writer.stats().skipped, units as u64);
+        prop_assert_eq!(writer.stats().audio_frames + writer.stats().audio_skipped, sent as u64);
         let found = read(&stream);
-        prop_assert_eq!(found.video.len() as u64, writer.frames());
-        prop_assert_eq!(found.audio.len() as u64, writer.audio_frames());
+        prop_assert_eq!(found.video.len() as u64, writer.stats().frames);
+        prop_assert_eq!(found.audio.len() as u64, writer.stats().audio_frames);
         // Modulo 2^33, as they wrap.
         let forward = |from: u64, to: u64| to.wrapping_sub(from) % WRAP < WRAP / 2;
         prop_assert!(found.clocks.windows(2).all(|pair| forward(pair[0], pair[1])));
