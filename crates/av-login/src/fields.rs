@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_of_the_wyze_capabilities() {
+    fn bits_lists_the_set_bits() {
         let bits: Vec<u32> = Capabilities::WYZE_SDK.bits().collect();
         assert_eq!(bits, [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 16, 17, 18, 19, 20]);
         assert!(Capabilities::WYZE_SDK.contains(Capabilities(0x3)));

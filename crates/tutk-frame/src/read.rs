@@ -35,7 +35,7 @@ pub(crate) fn layout_after<'a, O>(
         expected: len,
         actual,
     };
-    // Checked first, so that a short packet has one error, whatever field it ends in.
+    // Checked first, so that a short packet has the same error for every field.
     if actual < len {
         return Err(short(0));
     }

@@ -82,8 +82,8 @@ impl ResendWindow {
         }
     }
 
-    /// Drops the slices before `base` and queues the missing ones. Returns how many of those are
-    /// not in the window.
+    /// Drops the slices before `base` and queues the missing ones. Returns the number of missing
+    /// slices that are not in the window.
     pub(crate) fn request(&mut self, base: u16, missing: impl IntoIterator<Item = u16>) -> u64 {
         // A base outside the window is ignored.
         let acknowledged = self.distance_to(base).unwrap_or(0);

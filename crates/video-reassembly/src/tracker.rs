@@ -27,10 +27,10 @@ pub struct TrackerConfig {
     /// How far a missing slice may be behind the newest counter before it is given up, from 1 to
     /// 16,384.
     pub window: u16,
-    /// How many slices of a gap are requested: the newest ones. Should match the camera's
-    /// retransmission window, because requests for older slices are in vain.
+    /// The maximum number of slices requested of a gap, the newest ones. Should match the camera's
+    /// retransmission window, because the camera cannot answer requests for older slices.
     pub max_gap: u16,
-    /// How many newer counters must be known before a missing slice is requested.
+    /// The number of newer counters that must be known before a missing slice is requested.
     pub reorder_slices: u16,
     /// How long a slice must be missing before it is requested without `reorder_slices` newer ones.
     pub reorder_micros: u64,
@@ -132,7 +132,7 @@ struct Missing {
     is_pending: bool,
 }
 
-/// What decides whether a request has timed out.
+/// The times that determine if a request has timed out.
 #[derive(Debug, Clone, Copy)]
 struct Timing {
     arrivals: [u64; 2],

@@ -20,7 +20,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// One test, because the allocator counts the whole process.
 #[test]
-fn allocations() {
+fn reassembly_allocates_once_per_frame() {
     for layout in [MediaLayout::Slice, MediaLayout::Fragment] {
         let packets = stream(layout);
         let frames = packets.iter().filter(|packet| packet.starts_frame).count();

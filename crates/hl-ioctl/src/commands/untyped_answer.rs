@@ -11,7 +11,7 @@ use super::Switch;
 use crate::layout::{Payload, Scalar, ToJson};
 use crate::{Error, JsonDocument};
 
-/// An answer whose layout is not documented. It is decoded by what it looks like.
+/// An answer whose layout is not documented. Its content decides the variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UntypedAnswer {
     /// One byte; likely 1 on, 2 off.

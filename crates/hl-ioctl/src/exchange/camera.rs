@@ -14,7 +14,7 @@ use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, chal
 ///
 /// Pass each HL message to [`handle`](Self::handle) and do what its [`CameraStep`] orders. Pass
 /// each heartbeat to [`handle_acknowledgement`](Self::handle_acknowledgement). K10006 and K10008
-/// are accepted instead of K10002, whatever the model, and answered with the same JSON.
+/// are accepted instead of K10002 on every model, and answered with the same JSON.
 #[derive(Debug)]
 pub struct CameraExchange {
     acknowledgement: AckRule,

@@ -1,0 +1,11 @@
+//! Tests of the public API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod exchange;
+mod layouts;

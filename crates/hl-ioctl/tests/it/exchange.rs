@@ -1,0 +1,527 @@
+//! The challenge exchange: both sides against each other, duplicates, losses and invalid messages.
+
+use hl_ioctl::commands::{AUDIO_ENCODER_LIST, ConnectResult, VideoParams};
+use hl_ioctl::{
+    AckRule, CAMERA_VERSION, CLIENT_VERSION, CameraConfig, CameraExchange, CameraStep,
+    ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, ClientStep, Enr, Error,
+    HlMessage, IgnoreReason, Ioctl,
+};
+use proptest::prelude::*;
+
+const LONG: &str = "pbvqMrKPO6vqRBg4E7EyJpJaUvdg87HR";
+const SHORT: &str = "aKzdqckqZ8HUHFe5";
+const CHALLENGE: [u8; 16] = *b"WERhJxb87WF3zgPa";
+
+const FIRST: Ioctl = Ioctl { index: 0, flag: 0 };
+const SECOND: Ioctl = Ioctl { index: 1, flag: 1 };
+
+fn client_with(rule: ChallengeRule, enr: &str) -> ClientExchange {
+    ClientExchange::new(ClientConfig {
+        rule,
+        enr: Enr::new(enr).unwrap(),
+        id: *b"HSBJ",
+        request_payload: match rule {
+            ChallengeRule::Encrypt => Vec::new(),
+            ChallengeRule::Decrypt => AUDIO_ENCODER_LIST.to_vec(),
+        },
+        video: true,
+        audio: true,
+    })
+    .unwrap()
+}
+
+fn camera_config(rule: ChallengeRule, enr: &str, status: u8) -> CameraConfig {
+    CameraConfig {
+        rule,
+        enr: Enr::new(enr).unwrap(),
+        status: ChallengeStatus::from_byte(status),
+        challenge: CHALLENGE,
+        acknowledgement: match rule {
+            ChallengeRule::Encrypt => AckRule::Second,
+            ChallengeRule::Decrypt => AckRule::Any,
+        },
+        result: ConnectResult::accept(
+            Some(VideoParams {
+                fps: Some(20),
+                ..VideoParams::default()
+            }),
+            None,
+        ),
+    }
+}
+
+fn camera_with(rule: ChallengeRule, enr: &str, status: u8) -> CameraExchange {
+    CameraExchange::new(camera_config(rule, enr, status)).unwrap()
+}
+
+fn encrypt() -> (ClientExchange, CameraExchange) {
+    let rule = ChallengeRule::Encrypt;
+    (client_with(rule, SHORT), camera_with(rule, SHORT, 3))
+}
+
+fn hl(bytes: &[u8]) -> HlMessage<'_> {
+    HlMessage::parse(bytes).unwrap()
+}
+
+fn k10001(camera: &mut CameraExchange, client: &ClientExchange) -> Vec<u8> {
+    match camera.handle(&hl(client.request()), FIRST) {
+        CameraStep::Send(bytes) => bytes,
+        step => panic!("{step:?}"),
+    }
+}
+
+fn k10002(client: &mut ClientExchange, k10001: &[u8]) -> Vec<u8> {
+    match client.handle(&hl(k10001)).unwrap() {
+        ClientStep::AcknowledgeThenSend(bytes) => bytes,
+        step => panic!("{step:?}"),
+    }
+}
+
+fn accepted(step: CameraStep) -> Vec<u8> {
+    match step {
+        CameraStep::Accept { reply, .. } => reply,
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
+fn both_sides_agree_with_every_rule_and_status() {
+    for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
+        for status in [1, 3, 6] {
+            let mut client = client_with(rule, LONG);
+            let mut camera = camera_with(rule, LONG, status);
+            assert_eq!(client.repeat(), Some(client.request()));
+            assert_eq!(hl(client.request()).version, CLIENT_VERSION);
+
+            let challenge = k10001(&mut camera, &client);
+            let message = hl(&challenge);
+            assert_eq!((message.version, message.code), (CAMERA_VERSION, 10001));
+            assert_eq!(message.payload[0], status);
+            assert_eq!(message.payload[1..], CHALLENGE);
+
+            let auth = k10002(&mut client, &challenge);
+            assert_eq!((hl(&auth).version, hl(&auth).code), (CLIENT_VERSION, 10002));
+            assert_eq!(&auth[32..], b"HSBJ\x01\x01");
+            assert!(client.is_answering());
+            assert_eq!(client.repeat(), Some(&auth[..]));
+
+            camera.handle_acknowledgement(2);
+            assert!(!camera.is_accepted());
+            let step = camera.handle(&hl(&auth), SECOND);
+            let CameraStep::Accept { reply, auth } = step else {
+                panic!("{rule:?} {status}: {step:?}");
+            };
+            assert!(camera.is_accepted());
+            assert_eq!((auth.id, auth.video, auth.audio), (*b"HSBJ", true, true));
+            assert_eq!(hl(&reply).version, CAMERA_VERSION);
+
+            let ClientStep::Done(result) = client.handle(&hl(&reply)).unwrap() else {
+                panic!("not done");
+            };
+            assert_eq!(result.video().unwrap().fps, Some(20));
+            assert!(client.is_over() && !client.is_answering());
+            assert_eq!(client.repeat(), None);
+        }
+    }
+}
+
+#[test]
+fn camera_refuses_a_response_of_the_other_rule() {
+    let mut client = client_with(ChallengeRule::Encrypt, SHORT);
+    let mut camera = camera_with(ChallengeRule::Decrypt, SHORT, 3);
+    let challenge = k10001(&mut camera, &client);
+    camera.handle_acknowledgement(1);
+    let auth = k10002(&mut client, &challenge);
+    let step = camera.handle(&hl(&auth), SECOND);
+    assert!(matches!(step, CameraStep::Refuse { .. }), "{step:?}");
+}
+
+#[test]
+fn camera_refuses_a_wrong_enr_permanently() {
+    for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
+        let mut client = client_with(rule, SHORT);
+        let mut camera = camera_with(rule, LONG, 3);
+        let challenge = k10001(&mut camera, &client);
+        let auth = k10002(&mut client, &challenge);
+        camera.handle_acknowledgement(2);
+        let CameraStep::Refuse { reply } = camera.handle(&hl(&auth), SECOND) else {
+            panic!("not refused");
+        };
+        assert_eq!(hl(&reply).payload, br#"{"connectionRes":"0"}"#);
+        // The decision is final, even if a right response follows.
+        let again = camera.handle(&hl(&auth), SECOND);
+        assert_eq!(again, CameraStep::Send(reply.clone()));
+        let right = k10002(&mut client_with(rule, LONG), &challenge);
+        let late = camera.handle(&hl(&right), SECOND);
+        assert_eq!(late, CameraStep::Send(reply.clone()));
+        assert!(!camera.is_accepted());
+
+        let error = client.handle(&hl(&reply)).unwrap_err();
+        assert_eq!(
+            error,
+            Error::Refused {
+                connection_res: "0".into()
+            }
+        );
+        assert!(client.is_over());
+        assert_eq!(client.repeat(), None);
+    }
+}
+
+#[test]
+fn camera_ignores_a_response_without_acknowledgement_or_with_index_0() {
+    let (mut client, mut camera) = encrypt();
+    let ignored = |step| match step {
+        CameraStep::Ignore(why) => why,
+        step => panic!("{step:?}"),
+    };
+
+    // An acknowledgement before the challenge does not count.
+    camera.handle_acknowledgement(2);
+    let challenge = k10001(&mut camera, &client);
+    let auth = k10002(&mut client, &challenge);
+    let auth = hl(&auth);
+    let why = ignored(camera.handle(&auth, SECOND));
+    assert_eq!(why, IgnoreReason::NotAcknowledged);
+    for count in [1, 0] {
+        camera.handle_acknowledgement(count);
+        let why = ignored(camera.handle(&auth, SECOND));
+        assert_eq!(why, IgnoreReason::NotAcknowledged);
+    }
+    camera.handle_acknowledgement(2);
+    for (index, flag) in [(0, 0), (0, 1), (1, 0)] {
+        let why = ignored(camera.handle(&auth, Ioctl { index, flag }));
+        assert_eq!(why, IgnoreReason::WrongIndex);
+    }
+    accepted(camera.handle(&auth, SECOND));
+}
+
+#[test]
+fn camera_accepts_acknowledgements_by_rule() {
+    for (rule, counts) in [
+        (ChallengeRule::Encrypt, vec![2, 3, 0xffff]),
+        (ChallengeRule::Decrypt, vec![0, 1, 2, 0xffff]),
+    ] {
+        for count in counts {
+            let mut client = client_with(rule, SHORT);
+            let mut camera = camera_with(rule, SHORT, 3);
+            let challenge = k10001(&mut camera, &client);
+            let auth = k10002(&mut client, &challenge);
+            let step = camera.handle(&hl(&auth), SECOND);
+            assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotAcknowledged));
+            camera.handle_acknowledgement(count);
+            accepted(camera.handle(&hl(&auth), SECOND));
+        }
+    }
+}
+
+#[test]
+fn camera_answers_repeated_messages_with_the_same_bytes() {
+    let (mut client, mut camera) = encrypt();
+    let challenge = k10001(&mut camera, &client);
+    assert_eq!(k10001(&mut camera, &client), challenge);
+    let auth = k10002(&mut client, &challenge);
+    camera.handle_acknowledgement(2);
+    // A late K10000 does not reset the acknowledgement.
+    assert_eq!(k10001(&mut camera, &client), challenge);
+    let reply = accepted(camera.handle(&hl(&auth), SECOND));
+    // Only the first response is an `Accept`.
+    camera.handle_acknowledgement(3);
+    let again = camera.handle(&hl(&auth), SECOND);
+    assert_eq!(again, CameraStep::Send(reply));
+    assert_eq!(k10001(&mut camera, &client), challenge);
+    assert!(camera.is_accepted());
+}
+
+#[test]
+fn camera_ignores_other_codes_and_truncated_messages() {
+    let (mut client, mut camera) = encrypt();
+    let auth = k10002(&mut client, &k10001(&mut encrypt().1, &encrypt().0));
+    let step = camera.handle(&hl(&auth), SECOND);
+    assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotRequested));
+    for code in [10001, 10003, 10010, 0] {
+        let message = HlMessage { code, ..hl(&auth) };
+        let step = camera.handle(&message, SECOND);
+        assert_eq!(step, CameraStep::Ignore(IgnoreReason::OtherCode));
+    }
+
+    k10001(&mut camera, &client);
+    camera.handle_acknowledgement(2);
+    let cut = HlMessage {
+        payload: &hl(&auth).payload[..21],
+        ..hl(&auth)
+    };
+    let step = camera.handle(&cut, SECOND);
+    assert_eq!(step, CameraStep::Ignore(IgnoreReason::Malformed));
+    // The complete message is still accepted.
+    accepted(camera.handle(&hl(&auth), SECOND));
+}
+
+#[test]
+fn status_without_response_ends_the_exchange() {
+    let errors = [
+        (2, Error::CameraUpdating),
+        (4, Error::CameraChecking),
+        (5, Error::CameraOff),
+        (9, Error::UnknownStatus { got: 9 }),
+    ];
+    for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
+        for (status, error) in &errors {
+            let mut client = client_with(rule, LONG);
+            let mut camera = camera_with(rule, LONG, *status);
+            let challenge = k10001(&mut camera, &client);
+            assert_eq!(client.handle(&hl(&challenge)).unwrap_err(), *error);
+            assert!(client.is_over());
+            assert_eq!(client.repeat(), None);
+            assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
+
+            // The camera ignores a response.
+            let forced = k10001(&mut camera_with(rule, LONG, 3), &client);
+            let auth = k10002(&mut client_with(rule, LONG), &forced);
+            camera.handle_acknowledgement(2);
+            let step = camera.handle(&hl(&auth), SECOND);
+            assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotAnswerable));
+        }
+    }
+}
+
+#[test]
+fn status_6_needs_a_long_enr_on_both_sides() {
+    let rule = ChallengeRule::Decrypt;
+    let error = Error::EnrTooShort {
+        status: 6,
+        expected: 32,
+        got: 16,
+    };
+    let camera = CameraExchange::new(camera_config(rule, SHORT, 6));
+    assert_eq!(camera.err(), Some(error.clone()));
+    let mut client = client_with(rule, SHORT);
+    let challenge = k10001(&mut camera_with(rule, LONG, 6), &client);
+    assert_eq!(client.handle(&hl(&challenge)), Err(error));
+    assert!(client.is_over());
+}
+
+#[test]
+fn client_ignores_duplicates_and_answers_the_newest_challenge() {
+    let (mut client, mut camera) = encrypt();
+    let challenge = k10001(&mut camera, &client);
+    let first = k10002(&mut client, &challenge);
+    assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
+    assert_eq!(client.repeat(), Some(&first[..]));
+
+    // The camera restarted.
+    let mut other = CameraExchange::new(CameraConfig {
+        challenge: *b"another 16 bytes",
+        ..camera_config(ChallengeRule::Encrypt, SHORT, 3)
+    })
+    .unwrap();
+    let newer = k10001(&mut other, &client);
+    let second = k10002(&mut client, &newer);
+    assert_ne!(first, second);
+    assert_eq!(client.repeat(), Some(&second[..]));
+    other.handle_acknowledgement(2);
+    let reply = accepted(other.handle(&hl(&second), SECOND));
+    client.handle(&hl(&reply)).unwrap();
+    for late in [&reply, &challenge, &newer] {
+        assert_eq!(client.handle(&hl(late)), Ok(ClientStep::Ignore));
+    }
+}
+
+#[test]
+fn client_ignores_unrequested_messages() {
+    let (mut client, _) = encrypt();
+    for code in [10003, 10000, 10002, 10011] {
+        let message = HlMessage {
+            version: 0x25,
+            code,
+            payload: br#"{"connectionRes":"1"}"#,
+        };
+        assert_eq!(client.handle(&message), Ok(ClientStep::Ignore), "{code}");
+    }
+    assert_eq!(client.repeat(), Some(client.request()));
+}
+
+#[test]
+fn truncated_challenge_does_not_end_the_exchange() {
+    let (mut client, mut camera) = encrypt();
+    let challenge = k10001(&mut camera, &client);
+    let cut = HlMessage {
+        payload: &hl(&challenge).payload[..16],
+        ..hl(&challenge)
+    };
+    let error = client.handle(&cut).unwrap_err();
+    assert!(matches!(error, Error::Truncated { offset: 17, .. }));
+    assert!(!client.is_over());
+    k10002(&mut client, &challenge);
+}
+
+#[test]
+fn invalid_result_ends_the_exchange() {
+    let (mut client, mut camera) = encrypt();
+    let challenge = k10001(&mut camera, &client);
+    k10002(&mut client, &challenge);
+    let message = HlMessage {
+        version: 0x25,
+        code: 10003,
+        payload: b"1",
+    };
+    let error = client.handle(&message).unwrap_err();
+    assert!(matches!(error, Error::JsonField { .. }), "{error}");
+    assert!(client.is_over());
+}
+
+#[test]
+fn long_connection_res_is_shortened_in_the_error() {
+    let (mut client, mut camera) = encrypt();
+    let challenge = k10001(&mut camera, &client);
+    k10002(&mut client, &challenge);
+    let json = format!(r#"{{"connectionRes":"{}"}}"#, "é".repeat(5000));
+    let message = HlMessage {
+        version: 0x25,
+        code: 10003,
+        payload: json.as_bytes(),
+    };
+    assert_eq!(
+        client.handle(&message).unwrap_err(),
+        Error::Refused {
+            connection_res: "é".repeat(32)
+        }
+    );
+}
+
+#[test]
+fn oversized_messages_are_refused_at_construction() {
+    let error = ClientExchange::new(ClientConfig {
+        rule: ChallengeRule::Decrypt,
+        enr: Enr::new(SHORT).unwrap(),
+        id: [0; 4],
+        request_payload: vec![b' '; 0x1_0000],
+        video: true,
+        audio: true,
+    })
+    .unwrap_err();
+    assert!(matches!(error, Error::TooLong { .. }));
+    let error = CameraExchange::new(CameraConfig {
+        result: ConnectResult::accept(
+            Some(VideoParams {
+                codec: Some("x".repeat(0x1_0000)),
+                ..VideoParams::default()
+            }),
+            None,
+        ),
+        ..camera_config(ChallengeRule::Decrypt, SHORT, 3)
+    })
+    .unwrap_err();
+    assert!(matches!(error, Error::TooLong { .. }));
+}
+
+/// An event of the network between the two sides.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// The client repeats its last message.
+    Repeat { arrives: bool, answer_arrives: bool },
+    /// The client sends a heartbeat.
+    Heartbeat { arrives: bool },
+    /// An old message of the camera arrives again.
+    Replay(usize),
+    /// An old message of the client arrives again.
+    ReplayToCamera(usize),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        any::<(bool, bool)>().prop_map(|(arrives, answer_arrives)| Event::Repeat {
+            arrives,
+            answer_arrives
+        }),
+        any::<bool>().prop_map(|arrives| Event::Heartbeat { arrives }),
+        (0..8usize).prop_map(Event::Replay),
+        (0..8usize).prop_map(Event::ReplayToCamera),
+    ]
+}
+
+proptest! {
+    /// With the right ENR, loss, duplication and reordering never cause an error. Once three
+    /// repeats and a heartbeat arrive, both sides are done, and the camera has accepted exactly
+    /// once.
+    #[test]
+    fn unreliable_network_only_delays(
+        decrypt: bool, status in prop::sample::select(vec![1u8, 3, 6]),
+        events in prop::collection::vec(event(), 0..30)
+    ) {
+        let rule = if decrypt { ChallengeRule::Decrypt } else { ChallengeRule::Encrypt };
+        let mut client = client_with(rule, LONG);
+        let mut camera = camera_with(rule, LONG, status);
+        let (mut to_camera, mut to_client) = (Vec::<(Vec<u8>, Ioctl)>::new(), Vec::<Vec<u8>>::new());
+        let (mut heartbeats, mut accepts, mut dones) = (1, 0, 0);
+        let through = Event::Repeat { arrives: true, answer_arrives: true };
+        let beat = Event::Heartbeat { arrives: true };
+        for event in events.into_iter().chain([through, beat, through, through]) {
+            let mut ask = None;
+            let mut tell = None;
+            let mut answer_arrives = true;
+            match event {
+                Event::Repeat { arrives, answer_arrives: back } => {
+                    if let Some(message) = client.repeat() {
+                        let ioctl = if client.is_answering() { SECOND } else { FIRST };
+                        to_camera.push((message.to_vec(), ioctl));
+                        ask = arrives.then(|| to_camera[to_camera.len() - 1].clone());
+                        answer_arrives = back;
+                    }
+                }
+                Event::Heartbeat { arrives } => {
+                    heartbeats += 1;
+                    if arrives {
+                        camera.handle_acknowledgement(heartbeats);
+                    }
+                }
+                Event::Replay(at) => tell = to_client.get(at).cloned(),
+                Event::ReplayToCamera(at) => ask = to_camera.get(at).cloned(),
+            }
+            if let Some((message, ioctl)) = ask {
+                let reply = match camera.handle(&hl(&message), ioctl) {
+                    CameraStep::Send(reply) => Some(reply),
+                    CameraStep::Accept { reply, .. } => {
+                        accepts += 1;
+                        Some(reply)
+                    }
+                    CameraStep::Refuse { .. } => return Err(TestCaseError::fail("refused")),
+                    CameraStep::Ignore(_) => None,
+                };
+                if let Some(reply) = reply {
+                    to_client.push(reply.clone());
+                    tell = answer_arrives.then_some(reply);
+                }
+            }
+            if let Some(message) = tell
+                && let ClientStep::Done(_) = client.handle(&hl(&message)).unwrap()
+            {
+                dones += 1;
+            }
+        }
+        prop_assert_eq!((accepts, dones), (1, 1));
+        prop_assert!(client.is_over() && camera.is_accepted());
+    }
+
+    /// Neither side panics, and the camera never accepts without a right response.
+    #[test]
+    fn random_messages_are_not_accepted(
+        messages in prop::collection::vec(
+            (any::<u16>(), 9998..10011u16, prop::collection::vec(any::<u8>(), 0..40),
+                any::<(u16, u32)>()),
+            0..20
+        )
+    ) {
+        let mut client = client_with(ChallengeRule::Decrypt, LONG);
+        let mut camera = camera_with(ChallengeRule::Decrypt, LONG, 6);
+        for (version, code, payload, (index, flag)) in &messages {
+            let message = HlMessage { version: *version, code: *code, payload };
+            let over = client.is_over();
+            let step = client.handle(&message);
+            prop_assert!(!over || step == Ok(ClientStep::Ignore));
+            camera.handle_acknowledgement(*index);
+            camera.handle(&message, Ioctl { index: *index, flag: *flag });
+            prop_assert!(!camera.is_accepted());
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! AV packets byte by byte (docs/protocol.md, sections 11 to 13 and 15).
+
+use crate::table::*;
+use tutk_frame::{
+    AudioFlags, AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Codec, Error, Fragment,
+    FragmentHeader, FrameDevice, FrameInfo, FrameNumbers, GroupHeader, Heartbeat, IoctlAck,
+    IoctlMessage, IoctlRequest, LinkClock, MediaKind, MediaLayout, Probe, ProbeAnswer, Slice,
+    SliceHeader, SlicePlace,
+};
+
+/// Version 0x000b, AV sequence 2.
+const STAMP: AvStamp = AvStamp {
+    version: 0x000b,
+    counter: 2,
+    tail: 0,
+};
+const Z24: &str = "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00";
+
+#[test]
+fn ioctl_to_the_camera_matches_its_table() {
+    for (index, index_16, index_32) in [
+        (0, "00 00", "00 00 00 00"),
+        (1, "01 00", "01 00 00 00"),
+        (0x0001_0002, "02 00", "02 00 01 00"),
+    ] {
+        let bytes = table(&[
+            (0, "0c 00"),
+            (2, "0b 00"),
+            (4, "02 00 00 00"),
+            (8, Z8),
+            (16, "00 70"),
+            (18, index_16),
+            (20, "01 00 00 00"),
+            (24, "07 00 00 00"),
+            (28, index_32),
+            (32, Z4),
+            (36, "00 01"),
+            (38, "00 00"),
+            (40, "48 4c 05"),
+        ]);
+        let request = IoctlRequest {
+            stamp: STAMP,
+            index,
+            hl: b"HL\x05",
+        };
+        assert_eq!(written(|out| request.write(out)), bytes);
+        assert_eq!(IoctlRequest::parse(&bytes), Ok(request));
+        let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
+        assert_eq!(packet.kind(MediaLayout::Slice), AvKind::Grouped);
+        assert!(packet.group.unwrap().is_ioctl());
+        assert_eq!(packet.body_offset(), 16);
+    }
+}
+
+#[test]
+fn ioctl_errors_name_the_offset() {
+    let good = written(|out| {
+        let request = IoctlRequest {
+            stamp: STAMP,
+            index: 1,
+            hl: b"HL",
+        };
+        request.write(out);
+    });
+    let offset_with = |at: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = value;
+        IoctlRequest::parse(&bytes).unwrap_err().offset()
+    };
+    assert_eq!(offset_with(1, 8), 0);
+    assert_eq!(offset_with(11, 1), 11);
+    assert_eq!(offset_with(17, 0x10), 16);
+    assert_eq!(offset_with(18, 0), 28);
+    assert_eq!(offset_with(24, 5), 24);
+    assert_eq!(offset_with(28, 0), 28);
+    assert_eq!(offset_with(37, 0), 36);
+}
+
+#[test]
+fn heartbeat_of_summary_matches_its_table() {
+    let bytes = table(&[
+        (0, "09 00"),
+        (2, "0b 00"),
+        (4, "02 00 00 00"),
+        (8, "ff ff ff ff"),
+        (12, "02 00"),
+        (14, Z6),
+        (20, "2e 06"),
+        (22, "00 00"),
+    ]);
+    let heartbeat = Heartbeat {
+        stamp: AvStamp::from_sequence(0x000b, 2),
+        reported: 0xffff,
+        newest: 0xffff,
+        count: 2,
+        count_again: 0,
+        clock: 0x062e,
+    };
+    assert_eq!(bytes.len(), Heartbeat::LEN);
+    assert_eq!(written(|out| heartbeat.write(out)), bytes);
+    assert_eq!(Heartbeat::parse(&bytes), Ok(heartbeat));
+    assert_eq!(heartbeat.stamp.sequence(), 2);
+}
+
+#[test]
+fn heartbeat_of_transcode_matches_its_table() {
+    let mut bytes = table(&[
+        (0, "09 00"),
+        (2, "0c 00"),
+        (4, "05 00"),
+        (6, "7e 50"),
+        (8, "10 01"),
+        (10, "20 01"),
+        (12, "03 00"),
+        (14, Z4),
+        (18, "03 00"),
+        (20, "cd ab"),
+        (22, "00 00"),
+    ]);
+    let heartbeat = Heartbeat {
+        stamp: AvStamp {
+            version: 0x000c,
+            counter: 5,
+            tail: 0x507e,
+        },
+        reported: 0x0110,
+        newest: 0x0120,
+        count: 3,
+        count_again: 3,
+        clock: 0xabcd,
+    };
+    assert_eq!(written(|out| heartbeat.write(out)), bytes);
+    // Further bytes are accepted.
+    bytes.extend([1, 2, 3]);
+    assert_eq!(Heartbeat::parse(&bytes), Ok(heartbeat));
+    let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
+    assert_eq!(packet.kind(MediaLayout::Slice), AvKind::Heartbeat);
+}
+
+#[test]
+fn probe_answer_matches_its_table() {
+    let bytes = table(&[
+        (0, "0b 00"),
+        (2, "0b 00"),
+        (4, "02 00 00 00"),
+        (8, "b4 03"),
+        (10, "02 00"),
+        (12, "03 00"),
+        (14, Z6),
+    ]);
+    let answer = ProbeAnswer {
+        stamp: STAMP,
+        clock: 0x03b4,
+        received: [2, 3],
+    };
+    assert_eq!(bytes.len(), ProbeAnswer::LEN);
+    assert_eq!(written(|out| answer.write(out)), bytes);
+    assert_eq!(ProbeAnswer::parse(&bytes), Ok(answer));
+}
+
+#[test]
+fn probe_matches_its_table() {
+    let bytes = table(&[
+        (0, "0a 08"),
+        (2, "0c 00"),
+        (4, "05 00 81 4e"),
+        (8, "b4 03"),
+        (10, "12 00"),
+        (12, "01 02 03 04"),
+    ]);
+    let probe = Probe {
+        stamp: AvStamp {
+            version: 0x000c,
+            counter: 5,
+            tail: 0x4e81,
+        },
+        clock: LinkClock {
+            clock: 0x03b4,
+            round_trip: 0x12,
+            word: 0x0403_0201,
+        },
+    };
+    assert_eq!(bytes.len(), Probe::LEN);
+    assert_eq!(written(|out| probe.write(out)), bytes);
+    assert_eq!(Probe::parse(&bytes), Ok(probe));
+    let packet = AvPacket::parse(&bytes, MediaLayout::Fragment).unwrap();
+    assert_eq!(packet.clock, Some(probe.clock));
+    assert_eq!(packet.kind(MediaLayout::Fragment), AvKind::Probe);
+}
+
+#[test]
+fn channel_message_and_ack_match_their_tables() {
+    for (ack, magic) in [(false, "00 10"), (true, "00 11")] {
+        let mut bytes = table(&[
+            (0, magic),
+            (2, "0b 00"),
+            (4, "02 00 00 00"),
+            (8, "01"),
+            (9, "00"),
+            (10, "07"),
+            (11, "00"),
+            (12, Z24),
+        ]);
+        bytes[35] = 0xee;
+        assert_eq!(bytes.len(), ChannelMessage::LEN);
+        let mut data = [0; 24];
+        data[23] = 0xee;
+        // Real cameras may append an HL message.
+        for body in [&b""[..], b"HL"] {
+            let message = ChannelMessage {
+                ack,
+                stamp: STAMP,
+                channel: 1,
+                subtype: 7,
+                data,
+                body,
+            };
+            let whole = [&bytes[..], body].concat();
+            assert_eq!(written(|out| message.write(out)), whole);
+            assert_eq!(ChannelMessage::parse(&whole), Ok(message));
+            assert_eq!(message.acknowledge().body, b"");
+        }
+    }
+}
+
+#[test]
+fn buffer_reset_is_echoed() {
+    let bytes = table(&[
+        (0, "00 12"),
+        (2, "0c 00"),
+        (4, "02 00 00 00"),
+        (8, "01 02 03 04 05 06 07 08 09 0a 0b 0c"),
+    ]);
+    let reset = BufferReset::parse(&bytes).unwrap();
+    assert_eq!(written(|out| reset.write(out)), bytes);
+    let ack = written(|out| reset.acknowledge().write(out));
+    assert_eq!(ack[..2], [0x00, 0x13]);
+    assert_eq!(ack[2..], bytes[2..]);
+    assert_eq!(BufferReset::parse(&ack), Ok(reset.acknowledge()));
+}
+
+#[test]
+fn ioctl_from_the_camera_matches_its_table() {
+    let bytes = table(&[
+        (0, "00 70"),
+        (2, "0b 00"),
+        (4, "02 00 00 00"),
+        (8, Z8),
+        (16, "0b 00"),
+        (18, Z10),
+        (28, "00 01 00 00"),
+        (32, "48 4c 25"),
+    ]);
+    let message = IoctlMessage {
+        stamp: STAMP,
+        hl: b"HL\x25",
+    };
+    assert_eq!(written(|out| message.write(out)), bytes);
+    assert_eq!(IoctlMessage::parse(&bytes), Ok(message));
+    // Unknown bytes, and a size that counts something else.
+    let mut other = bytes.clone();
+    other[8..16].fill(0x5a);
+    other[16] = 3;
+    assert_eq!(IoctlMessage::parse(&other), Ok(message));
+    // The size exceeds the packet.
+    other[17] = 1;
+    assert_eq!(IoctlMessage::parse(&other).unwrap_err().offset(), 16);
+    let ack = table(&[
+        (0, "00 71"),
+        (2, "0b 00"),
+        (4, "02 00 00 00"),
+        (8, Z8),
+        (16, "08 00"),
+        (18, Z10),
+        (28, "00 01 00 00"),
+    ]);
+    assert_eq!(written(|out| message.acknowledge().write(out)), ack);
+    assert_eq!(IoctlAck::parse(&ack), Ok(IoctlAck { stamp: STAMP }));
+}
+
+#[test]
+fn fragment_header_matches_its_table() {
+    for (magic, kind) in [
+        ("05 08", MediaKind::Key),
+        ("05 00", MediaKind::Delta),
+        ("05 01", MediaKind::Audio),
+    ] {
+        let bytes = table(&[
+            (0, magic),
+            (2, "0b 00"),
+            (4, "09 00"),
+            (6, "78 56"),
+            (8, "78 56 34 12"),
+            (12, "03 10 00 00"),
+            (16, "05 00 00 00"),
+            (20, "04 00 00 00"),
+            (24, "00 00 04 00"),
+            (28, Z4),
+            (32, "00 00 00 01 65"),
+        ]);
+        let header = FragmentHeader {
+            kind,
+            version: 0x000b,
+            sequence: 9,
+            timestamp: 0x1234_5678,
+            frame_size: 0x1003,
+            fragments: 5,
+            index: 4,
+            codec_info: FragmentHeader::H264,
+        };
+        let packet = Fragment {
+            header,
+            payload: &[0, 0, 0, 1, 0x65],
+        };
+        assert_eq!(written(|out| packet.write(out)), bytes);
+        assert_eq!(Fragment::parse(&bytes), Ok(packet));
+        assert_eq!(header.codec(), Some(Codec::H264));
+        // `05 08` has the flag of a link clock, but none follows.
+        let av = AvPacket::parse(&bytes, MediaLayout::Fragment).unwrap();
+        assert_eq!((av.clock, av.body_offset()), (None, 8));
+        assert_eq!(av.kind(MediaLayout::Fragment), AvKind::Media(kind));
+        for (at, value, offset) in [(0, 7, 0), (1, 2, 0), (6, 0, 6), (13, 0, 12), (20, 5, 20)] {
+            let mut wrong = bytes.clone();
+            wrong[at] = value;
+            let error = Fragment::parse(&wrong).unwrap_err();
+            assert_eq!(error.offset(), offset, "{error}");
+        }
+    }
+    let h265 = FragmentHeader::codec_info(Codec::H265, None);
+    assert_eq!(h265, 0x0004_0050);
+}
+
+#[test]
+fn kind_follows_from_type_and_flags() {
+    let kind = |magic: [u8; 2], layout| {
+        let mut bytes = [0; 24];
+        bytes[..2].copy_from_slice(&magic);
+        AvPacket::parse(&bytes, layout).unwrap().kind(layout)
+    };
+    for layout in [MediaLayout::Fragment, MediaLayout::Slice] {
+        for (magic, name) in [
+            ([0x00, 0x00], AvKind::Login1),
+            ([0x00, 0x20], AvKind::Login2),
+            ([0x00, 0x21], AvKind::LoginAnswer),
+            ([0x00, 0x10], AvKind::Channel),
+            ([0x00, 0x11], AvKind::ChannelAck),
+            ([0x00, 0x70], AvKind::Ioctl),
+            ([0x00, 0x71], AvKind::IoctlAck),
+            ([0x00, 0x12], AvKind::BufferReset),
+            ([0x00, 0x13], AvKind::BufferResetAck),
+            ([0x09, 0x00], AvKind::Heartbeat),
+            ([0x0a, 0x08], AvKind::Probe),
+            ([0x0b, 0x00], AvKind::ProbeAnswer),
+            ([0x0c, 0x00], AvKind::Grouped),
+            ([0x0c, 0x08], AvKind::Grouped),
+            ([0x7f, 0x00], AvKind::Unknown),
+        ] {
+            assert_eq!(kind(magic, layout), name);
+        }
+    }
+    for (code, name) in [
+        (3, AvKind::Media(MediaKind::Audio)),
+        (5, AvKind::Media(MediaKind::Key)),
+        (7, AvKind::Media(MediaKind::Delta)),
+        (4, AvKind::Resent(MediaKind::Audio)),
+        (6, AvKind::Resent(MediaKind::Key)),
+        (8, AvKind::Resent(MediaKind::Delta)),
+    ] {
+        for flags in [0x00, 0x01, 0x04, 0x05, 0x08, 0x09, 0x0d] {
+            assert_eq!(kind([code, flags], MediaLayout::Slice), name);
+        }
+    }
+}
+
+#[test]
+fn first_slice_of_a_group_matches_its_table() {
+    // AV header, link clock, group header and slice header: 44 bytes before the payload.
+    let bytes = table(&[
+        (0, "0c"),
+        (1, "08"),
+        (2, "0b 00"),
+        (4, "05 00"),
+        (6, "81 4e"),
+        (8, "b4 03"),
+        (10, "12 00"),
+        (12, "01 02 03 04"),
+        (16, "22 11"),
+        (18, "02"),
+        (19, "0a"),
+        (20, "01 00 00 00"),
+        (24, "05"),
+        (25, "00"),
+        (26, "34 12"),
+        (28, "03 00"),
+        (30, "00 00"),
+        (32, "02 00"),
+        (34, "00 00"),
+        (36, "06 00 00 00"),
+        (40, "07 00 00 00"),
+        (44, "aa bb"),
+    ]);
+    let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
+    assert_eq!(packet.body_offset(), 24);
+    let group = GroupHeader {
+        group: 0x1122,
+        index: 2,
+        k: 10,
+        m: 1,
+    };
+    assert_eq!(packet.group, Some(group));
+    assert!(!group.is_ioctl() && !group.is_parity());
+    assert!(GroupHeader { index: 10, ..group }.is_parity());
+    let slice = Slice::parse(packet.body).unwrap();
+    let header = SliceHeader {
+        kind: MediaKind::Key,
+        resent: false,
+        counter: 0x1234,
+        slices: 3,
+        place: SlicePlace::Index(0),
+        size: 2,
+        previous_frame: 6,
+        frame: 7,
+    };
+    assert_eq!(slice.header, header);
+    assert_eq!((slice.payload, slice.info), (&[0xaa, 0xbb][..], &[][..]));
+    assert_eq!(written(|out| packet.write(MediaLayout::Slice, out)), bytes);
+    assert_eq!(written(|out| slice.write(out)), packet.body);
+}
+
+/// A frame info of 40 bytes.
+fn info_bytes() -> Vec<u8> {
+    table(&[
+        (0, "4e 00"),
+        (2, "01"),
+        (3, "02"),
+        (4, "03"),
+        (5, "14"),
+        (6, "04"),
+        (7, "78"),
+        (8, "40 42 0f 00"),
+        (12, "78 56 34 12"),
+        (16, "00 10 00 00"),
+        (20, "07 00 00 00"),
+        (24, "32 43 41 41 38 45 31 32 33 34 35 36"),
+        (36, "09 00 00 00"),
+    ])
+}
+
+fn info() -> FrameInfo {
+    FrameInfo {
+        codec: Codec::H264,
+        flags: 1,
+        camera: 2,
+        viewers: 3,
+        fps: 20,
+        resolution: 4,
+        bitrate: 120,
+        micros: 1_000_000,
+        seconds: 0x1234_5678,
+        numbers: Some(FrameNumbers {
+            bytes: 0x1000,
+            frame: 7,
+            device: Some(FrameDevice {
+                mac: *b"2CAA8E123456",
+                word: 9,
+            }),
+        }),
+    }
+}
+
+#[test]
+fn frame_info_matches_its_table() {
+    let bytes = info_bytes();
+    let whole = info();
+    assert_eq!(bytes.len(), FrameInfo::LEN);
+    assert_eq!(written(|out| whole.write(out)), bytes);
+    assert_eq!(FrameInfo::parse(&bytes), Ok(whole));
+    assert_eq!(whole.mac(), Some(*b"2CAA8E123456"));
+    // Shorter ones have fewer fields.
+    let of_24 = FrameInfo::parse(&bytes[..24]).unwrap();
+    assert_eq!(
+        (of_24.frame_bytes(), of_24.frame()),
+        (Some(0x1000), Some(7))
+    );
+    assert_eq!((of_24.mac(), of_24.len()), (None, 24));
+    let of_16 = FrameInfo::parse(&bytes[..16]).unwrap();
+    assert_eq!((of_16.seconds, of_16.frame()), (0x1234_5678, None));
+    assert_eq!(of_16.len(), 16);
+    let short = FrameInfo::parse(&bytes[..15]).unwrap_err();
+    assert_eq!(short.offset(), 15);
+}
+
+#[test]
+fn last_slice_ends_with_the_frame_info() {
+    let mut bytes = table(&[
+        (0, "08"),
+        (1, "01"),
+        (2, "ff ff"),
+        (4, "03 00"),
+        (6, "28 00"),
+        (8, "2b 00"),
+        (10, "00 00"),
+        (12, "06 00 00 00"),
+        (16, "07 00 00 00"),
+        (20, "aa bb cc"),
+    ]);
+    bytes.extend(info_bytes());
+    let slice = Slice::parse(&bytes).unwrap();
+    assert_eq!(slice.header.kind, MediaKind::Delta);
+    assert!(slice.header.resent && slice.header.is_last());
+    assert_eq!(slice.header.index(), 2);
+    assert_eq!(slice.header.info_len(), Some(40));
+    assert_eq!(slice.payload, [0xaa, 0xbb, 0xcc]);
+    assert_eq!(FrameInfo::parse(slice.info), Ok(info()));
+    assert_eq!(written(|out| slice.write(out)), bytes);
+    // A size without the frame info is accepted too.
+    let mut uncounted = bytes.clone();
+    uncounted[8] = 3;
+    let other = Slice::parse(&uncounted).unwrap();
+    assert_eq!((other.payload, other.info), (slice.payload, slice.info));
+    // Any other size is an error.
+    let mut wrong = bytes.clone();
+    wrong[8] = 4;
+    assert_eq!(
+        Slice::parse(&wrong),
+        Err(Error::Length {
+            what: "slice header",
+            offset: 8,
+            expected: 4,
+            actual: 43
+        })
+    );
+}
+
+#[test]
+fn slice_errors_name_the_offset() {
+    let good = table(&[(
+        0,
+        "05 00 01 00 03 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00",
+    )]);
+    assert!(Slice::parse(&good).is_ok());
+    for (at, value, offset) in [(0, 9, 0), (4, 0, 4), (6, 3, 6), (8, 1, 8)] {
+        let mut wrong = good.clone();
+        wrong[at] = value;
+        assert_eq!(Slice::parse(&wrong).unwrap_err().offset(), offset);
+    }
+    // The frame info is longer than the slice.
+    let mut wrong = good.clone();
+    wrong[1] = 1;
+    wrong[6] = 40;
+    assert_eq!(Slice::parse(&wrong).unwrap_err().offset(), 6);
+}
+
+#[test]
+fn av_flags_follow_from_the_place_of_the_slice() {
+    let flags = |index: u16, slices: u16| {
+        let last = index + 1 == slices;
+        let header = SliceHeader {
+            kind: MediaKind::Key,
+            resent: false,
+            counter: 0,
+            slices,
+            place: if last {
+                SlicePlace::Last { info_len: 40 }
+            } else {
+                SlicePlace::Index(index)
+            },
+            size: 0,
+            previous_frame: 0,
+            frame: 0,
+        };
+        header.av_flags()
+    };
+    assert_eq!(flags(0, 1), 0x01);
+    assert_eq!([flags(0, 2), flags(1, 2)], [0x08, 0x05]);
+    let four: Vec<u8> = (0..4).map(|i| flags(i, 4)).collect();
+    assert_eq!(four, [0x08, 0x00, 0x00, 0x05]);
+}
+
+#[test]
+fn audio_frame_info_matches_its_table() {
+    // 16 kHz, 16 bits, mono PCM.
+    let bytes = table(&[(0, "8c 00 0e 00 01 00 00 00"), (8, Z4), (12, "e8 03 00 00")]);
+    let info = FrameInfo::parse(&bytes).unwrap();
+    assert_eq!(info.codec, Codec::Pcm);
+    assert_eq!(Some(info.audio()), AudioFlags::new(16000, 16, 1));
+    assert_eq!(info.audio().rate_hz(), Some(16000));
+}

@@ -1,0 +1,587 @@
+//! IOTC and cc51 packets byte by byte (docs/protocol.md, sections 5 and 7 to 9).
+
+use crate::table::*;
+use tutk_frame::{
+    AuthKey, Cc51, Cc51Discovery, Cc51Keepalive, DataHeader, Direction, DiscoveryAnswer,
+    DiscoveryLayout, DiscoveryRequest, Error, Iotc, IotcHeader, IotcLayout, Keepalive,
+    SessionAnswer, SessionId, SessionRequest, SessionStamp, SessionTrailer, Stage, Uid,
+    WrapperLayout,
+};
+
+const SUMMARY: IotcLayout = IotcLayout {
+    discovery: DiscoveryLayout::SessionAt52,
+    session: SessionTrailer::Crc32,
+    wrapper: WrapperLayout::Iotc30,
+};
+const TRANSCODE: IotcLayout = IotcLayout {
+    discovery: DiscoveryLayout::SessionAt56,
+    session: SessionTrailer::UnixSeconds,
+    wrapper: WrapperLayout::Iotc28,
+};
+const SESSION: SessionId = SessionId([0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8]);
+
+fn uid() -> Uid {
+    "HSBJYB5HSETGCDWD111A".parse().unwrap()
+}
+
+fn tag() -> [u8; 20] {
+    std::array::from_fn(|i| 0xc0 + u8::try_from(i).unwrap())
+}
+
+#[test]
+fn iotc_header_matches_its_table() {
+    let bytes = table(&[
+        (0, "04 02"),
+        (2, "1a"),
+        (3, "0b"),
+        (4, "34 12"),
+        (6, "02 01"),
+        (8, "08 04"),
+        (10, "12 00"),
+        (12, "a1 a2 00 01"),
+    ]);
+    let header = IotcHeader {
+        generation: 0x1a,
+        mode: 0x0b,
+        length: 0x1234,
+        sequence: 0x0102,
+        command: 0x0408,
+        flags: 0x0012,
+        tail: [0xa1, 0xa2, 0x00, 0x01],
+    };
+    assert_eq!(IotcHeader::parse(&bytes), Ok((header, &[][..])));
+    assert_eq!(written(|out| header.write(out)), bytes);
+    // Other SDK generations are accepted.
+    for generation in [0x12, 0x19, 0x1c] {
+        let mut other = bytes.clone();
+        other[2] = generation;
+        assert_eq!(IotcHeader::parse(&other).unwrap().0.generation, generation);
+    }
+}
+
+#[test]
+fn discovery_request_of_summary_matches_its_table() {
+    let bytes = table(&[
+        (0, "04 02"),
+        (2, "1a 02"),
+        (4, "48 00"),
+        (6, "00 00"),
+        (8, "01 06"),
+        (10, "21 00"),
+        (12, Z4),
+        (16, UID),
+        (36, Z12),
+        (48, "01 01 02 04"),
+        (52, RANDOM_ID),
+        (60, "01 00 00 00"),
+        (64, Z8),
+        (72, AUTH_KEY),
+        (80, Z8),
+    ]);
+    assert_eq!(bytes.len(), 88);
+    let request = DiscoveryRequest {
+        uid: uid(),
+        version: DiscoveryRequest::SDK_VERSION,
+        session: SESSION,
+        stage: Stage::Broadcast,
+        auth_key: Some(AuthKey(*b"qZwi9FaB")),
+    };
+    assert_eq!(written(|out| request.write(SUMMARY.discovery, out)), bytes);
+    let parsed = Iotc::parse(&bytes, SUMMARY);
+    assert_eq!(parsed, Ok(Iotc::DiscoveryRequest(request)));
+}
+
+#[test]
+fn both_discovery_requests_of_transcode_match_their_tables() {
+    for (stage, number, key, key_bytes) in [
+        (
+            Stage::Broadcast,
+            "01 00 00 00",
+            Some(AuthKey(*b"qZwi9FaB")),
+            AUTH_KEY,
+        ),
+        (Stage::Direct, "02 00 00 00", None, Z8),
+    ] {
+        let bytes = table(&[
+            (0, "04 02 1a 02"),
+            (4, "48 00"),
+            (6, "00 00"),
+            (8, "01 06"),
+            (10, "21 00"),
+            (12, Z4),
+            (16, UID),
+            (36, "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"),
+            (52, "01 01 02 04"),
+            (56, RANDOM_ID),
+            (64, number),
+            (68, Z6),
+            (74, key_bytes),
+            (82, Z6),
+        ]);
+        assert_eq!(bytes.len(), 88);
+        let request = DiscoveryRequest {
+            uid: uid(),
+            version: DiscoveryRequest::SDK_VERSION,
+            session: SESSION,
+            stage,
+            auth_key: key,
+        };
+        assert_eq!(
+            written(|out| request.write(TRANSCODE.discovery, out)),
+            bytes
+        );
+        let parsed = Iotc::parse(&bytes, TRANSCODE);
+        assert_eq!(parsed, Ok(Iotc::DiscoveryRequest(request)));
+    }
+}
+
+#[test]
+fn discovery_answer_of_summary_matches_its_table() {
+    let bytes = table(&[
+        (0, "04 02 1a 02"),
+        (4, "48 00"),
+        (6, "00 00"),
+        (8, "02 06"),
+        (10, "12 00"),
+        (12, Z4),
+        (16, UID),
+        (36, "c0 a8 01 2a"),
+        (40, "39 30"),
+        (42, Z10),
+        (52, RANDOM_ID),
+        (60, Z12),
+        (72, Z8),
+        (80, Z8),
+    ]);
+    let answer = DiscoveryAnswer {
+        uid: uid(),
+        session: Some(SESSION),
+        address: Some("192.168.1.42:12345".parse().unwrap()),
+    };
+    assert_eq!(written(|out| answer.write(SUMMARY.discovery, out)), bytes);
+    let parsed = Iotc::parse(&bytes, SUMMARY);
+    assert_eq!(parsed, Ok(Iotc::DiscoveryAnswer(answer)));
+}
+
+#[test]
+fn discovery_answer_of_transcode_matches_its_table() {
+    let mut bytes = table(&[
+        (0, "04 02 1a 02"),
+        (4, "b8 00"),
+        (6, "00 00"),
+        (8, "02 06"),
+        (10, "12 00"),
+        (12, Z4),
+        (16, UID),
+        (36, Z10),
+        (46, Z10),
+        (56, RANDOM_ID),
+    ]);
+    bytes.resize(200, 0);
+    let answer = DiscoveryAnswer {
+        uid: uid(),
+        session: Some(SESSION),
+        address: None,
+    };
+    assert_eq!(written(|out| answer.write(TRANSCODE.discovery, out)), bytes);
+    assert_eq!(
+        Iotc::parse(&bytes, TRANSCODE),
+        Ok(Iotc::DiscoveryAnswer(answer))
+    );
+    // Any length that includes the UID is accepted.
+    bytes.truncate(36);
+    bytes[4] = 20;
+    let short = DiscoveryAnswer::parse(&bytes, TRANSCODE.discovery).unwrap();
+    assert_eq!((short.uid, short.session), (uid(), None));
+}
+
+#[test]
+fn session_request_of_summary_has_a_checked_crc() {
+    let mut bytes = table(&[
+        (0, "04 02"),
+        (2, "1a 02"),
+        (4, "24 00"),
+        (6, "00 00"),
+        (8, "02 04"),
+        (10, "33 00"),
+        (12, Z4),
+        (16, UID),
+        (36, RANDOM_ID),
+        (44, Z4),
+        // CRC-32/ISO-HDLC of the first 48 bytes, from Python's zlib.crc32.
+        (48, "5c 50 59 da"),
+    ]);
+    assert_eq!(bytes.len(), 52);
+    let request = SessionRequest {
+        uid: uid(),
+        session: SESSION,
+        stamp: SessionStamp::Crc32,
+    };
+    assert_eq!(written(|out| request.write(out)), bytes);
+    assert_eq!(
+        Iotc::parse(&bytes, SUMMARY),
+        Ok(Iotc::SessionRequest(request))
+    );
+    bytes[20] ^= 1;
+    assert!(matches!(
+        Iotc::parse(&bytes, SUMMARY),
+        Err(Error::Checksum { offset: 48, .. })
+    ));
+}
+
+#[test]
+fn session_request_of_transcode_has_the_unix_time() {
+    let bytes = table(&[
+        (0, "04 02 1a 02"),
+        (4, "24 00"),
+        (6, "00 00"),
+        (8, "02 04"),
+        (10, "33 00"),
+        (12, Z4),
+        (16, UID),
+        (36, RANDOM_ID),
+        (44, Z4),
+        (48, "78 56 34 12"),
+    ]);
+    let request = SessionRequest {
+        uid: uid(),
+        session: SESSION,
+        stamp: SessionStamp::UnixSeconds(0x1234_5678),
+    };
+    assert_eq!(written(|out| request.write(out)), bytes);
+    assert_eq!(
+        Iotc::parse(&bytes, TRANSCODE),
+        Ok(Iotc::SessionRequest(request))
+    );
+}
+
+#[test]
+fn session_answer_may_have_no_body() {
+    let bytes = table(&[
+        (0, "04 02 1a 02"),
+        (4, "24 00"),
+        (6, "00 00"),
+        (8, "04 04"),
+        (10, "33 00"),
+        (12, Z4),
+        (16, UID),
+        (36, RANDOM_ID),
+        (44, Z8),
+    ]);
+    let answer = SessionAnswer {
+        uid: Some(uid()),
+        session: Some(SESSION),
+    };
+    assert_eq!(written(|out| answer.write(out)), bytes);
+    assert_eq!(
+        Iotc::parse(&bytes, TRANSCODE),
+        Ok(Iotc::SessionAnswer(answer))
+    );
+    // The header alone is accepted.
+    let header = table(&[(0, "04 02 1a 0a 00 00 00 00 04 04 33 00 00 00 00 00")]);
+    let bare = SessionAnswer {
+        uid: None,
+        session: None,
+    };
+    assert_eq!(
+        Iotc::parse(&header, TRANSCODE),
+        Ok(Iotc::SessionAnswer(bare))
+    );
+}
+
+#[test]
+fn keepalive_and_answer_match_their_tables() {
+    for (answer, command, flags) in [(false, "28 04", "12 00"), (true, "27 04", "21 00")] {
+        let bytes = table(&[
+            (0, "04 02 1a 0a"),
+            (4, "08 00"),
+            (6, "00 00"),
+            (8, command),
+            (10, flags),
+            (12, Z4),
+            (16, "01 02 03 04 05 06 07 08"),
+        ]);
+        let keepalive = Keepalive {
+            answer,
+            body: [1, 2, 3, 4, 5, 6, 7, 8],
+        };
+        assert_eq!(written(|out| keepalive.write(out)), bytes);
+        let parsed = Iotc::parse(&bytes, TRANSCODE);
+        assert_eq!(parsed, Ok(Iotc::Keepalive(keepalive)));
+        assert!(keepalive.acknowledge().answer);
+    }
+}
+
+#[test]
+fn data_header_of_summary_matches_its_table() {
+    for (direction, command) in [
+        (Direction::ToCamera, "04 07"),
+        (Direction::FromCamera, "08 04"),
+    ] {
+        let bytes = table(&[
+            (0, "04 02"),
+            (2, "1a 0b"),
+            // 14 bytes of this header, 13 of the record header, 3 of the record's payload.
+            (4, "1e 00"),
+            (6, "07 00"),
+            (8, command),
+            (10, "21 00"),
+            (12, "a1 a2"),
+            (14, "01 00"),
+            (16, "0c 00"),
+            (18, Z4),
+            (22, RANDOM_ID),
+            // The DTLS record.
+            (30, "16"),
+            (31, "fe fd"),
+            (33, "00 01"),
+            (35, "00 00 00 00 00 05"),
+            (41, "00 03"),
+            (43, "aa bb cc"),
+        ]);
+        let header = DataHeader {
+            layout: WrapperLayout::Iotc30,
+            direction,
+            channel: 0,
+            sequence: 7,
+            session: SESSION,
+            payload_len: 16,
+        };
+        assert_eq!(written(|out| header.write(out)), bytes[..30]);
+        assert_eq!(header.payload_range(), 30..46);
+        assert_eq!(header.tag_range(), 46..46);
+        let payload = &bytes[30..];
+        let parsed = Iotc::parse(&bytes, SUMMARY);
+        assert_eq!(parsed, Ok(Iotc::Data { header, payload }));
+    }
+}
+
+#[test]
+fn data_header_of_transcode_matches_its_table() {
+    for (direction, command, flags) in [
+        (Direction::ToCamera, "07 04", "21 00"),
+        (Direction::FromCamera, "08 04", "12 00"),
+    ] {
+        let bytes = table(&[
+            (0, "04 02 1a 0b"),
+            (4, "0f 00"),
+            (6, "07 00"),
+            (8, command),
+            (10, flags),
+            (12, "a1 a2"),
+            (14, "01"),
+            (15, "01"),
+            (16, "0c 00 00 00"),
+            (20, RANDOM_ID),
+            (28, "aa bb cc"),
+        ]);
+        let header = DataHeader {
+            layout: WrapperLayout::Iotc28,
+            direction,
+            channel: 1,
+            sequence: 7,
+            session: SESSION,
+            payload_len: 3,
+        };
+        assert_eq!(written(|out| header.write(out)), bytes[..28]);
+        assert_eq!(header.payload_range(), 28..31);
+        let payload = &bytes[28..];
+        let parsed = Iotc::parse(&bytes, TRANSCODE);
+        assert_eq!(parsed, Ok(Iotc::Data { header, payload }));
+    }
+}
+
+#[test]
+fn command_of_another_dialect_is_unknown() {
+    let data = table(&[
+        (0, "04 02 1a 0b 0c 00 00 00 04 07 21 00"),
+        (12, "a1 a2 00 01 0c 00 00 00"),
+        (20, RANDOM_ID),
+    ]);
+    assert_eq!(
+        Iotc::parse(&data, TRANSCODE),
+        Ok(Iotc::Unknown { command: 0x0704 })
+    );
+}
+
+#[test]
+fn cc51_discovery_matches_its_table() {
+    let bytes = table(&[
+        (0, "51 cc"),
+        (2, "00 00"),
+        (4, "02 10"),
+        (6, "28 00"),
+        (8, "ff ff"),
+        (10, "00 00"),
+        (12, "01 00"),
+        (14, "cd ab"),
+        (16, RANDOM_ID),
+        (24, "00 08 03 04"),
+        (28, "1d 00 00 00"),
+        (32, TAG),
+    ]);
+    assert_eq!(bytes.len(), Cc51Discovery::LEN);
+    let packet = Cc51Discovery {
+        direction: Direction::FromCamera,
+        sequence: 1,
+        ticket: 0xabcd,
+        session: SESSION,
+        tag: tag(),
+    };
+    assert_eq!(written(|out| packet.write(out)), bytes);
+    assert_eq!(Cc51::parse(&bytes), Ok(Cc51::Discovery(packet)));
+}
+
+#[test]
+fn cc51_data_matches_its_table() {
+    let bytes = table(&[
+        (0, "51 cc"),
+        (2, "00 00"),
+        (4, "02 15"),
+        // 16 + 3 + 20.
+        (6, "27 00"),
+        (8, "00 00"),
+        (10, "00 00"),
+        (12, "10 01"),
+        (14, "cd ab"),
+        (16, RANDOM_ID),
+        (24, "01 00 00 00"),
+        (28, "aa bb cc"),
+        (31, TAG),
+    ]);
+    let header = DataHeader {
+        layout: WrapperLayout::Cc51,
+        direction: Direction::ToCamera,
+        channel: 1,
+        sequence: 0xabcd,
+        session: SESSION,
+        payload_len: 3,
+    };
+    assert_eq!(written(|out| header.write(out)), bytes[..28]);
+    assert_eq!(header.tag_range(), 31..51);
+    let payload = &bytes[28..31];
+    let tag = &bytes[31..];
+    let data = Cc51::Data {
+        header,
+        payload,
+        tag,
+    };
+    assert_eq!(Cc51::parse(&bytes), Ok(data));
+}
+
+#[test]
+fn cc51_keepalive_matches_its_table() {
+    let bytes = table(&[
+        (0, "51 cc"),
+        (2, "00 00"),
+        (4, "02 12"),
+        (6, "24 00"),
+        (8, "00 00"),
+        (10, "00 00"),
+        (12, "03 00"),
+        (14, "cd ab"),
+        (16, "04 00 00 00"),
+        (20, RANDOM_ID),
+        (28, TAG),
+    ]);
+    assert_eq!(bytes.len(), Cc51Keepalive::LEN);
+    let packet = Cc51Keepalive {
+        direction: Direction::ToCamera,
+        sequence: 3,
+        ticket: 0xabcd,
+        counter: 4,
+        session: SESSION,
+        tag: tag(),
+    };
+    assert_eq!(written(|out| packet.write(out)), bytes);
+    assert_eq!(Cc51::parse(&bytes), Ok(Cc51::Keepalive(packet)));
+}
+
+#[test]
+fn errors_name_the_offset() {
+    let request = SessionRequest {
+        uid: uid(),
+        session: SESSION,
+        stamp: SessionStamp::UnixSeconds(0),
+    };
+    let good = written(|out| request.write(out));
+    let error = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = good.clone();
+        change(&mut bytes);
+        SessionRequest::parse(&bytes, SessionTrailer::UnixSeconds).unwrap_err()
+    };
+    let (what, offset) = ("IOTC header", 0);
+    assert_eq!(
+        error(&|b| b[1] = 3),
+        Error::Magic {
+            what,
+            offset,
+            expected: [4, 2],
+            actual: [4, 3]
+        }
+    );
+    // Longer and shorter than the length field.
+    for (len, actual) in [(53, 37), (51, 35)] {
+        let expected = 36;
+        let error = error(&|b| b.resize(len, 0));
+        assert_eq!(
+            error,
+            Error::Length {
+                what,
+                offset: 4,
+                expected,
+                actual
+            }
+        );
+    }
+    // The length field matches, the layout does not.
+    let short = error(&|b| {
+        b.truncate(50);
+        b[4] = 34;
+    });
+    assert_eq!(
+        short,
+        Error::Length {
+            what: "session request",
+            offset: 50,
+            expected: 52,
+            actual: 50
+        }
+    );
+    assert_eq!(
+        error(&|b| b[8] = 4),
+        Error::Magic {
+            what: "session request",
+            offset: 8,
+            expected: [2, 4],
+            actual: [4, 4]
+        }
+    );
+    assert_eq!(
+        error(&|b| b[1] = 3).to_string(),
+        "IOTC header: magic at offset 0: expected 04 02, got 04 03"
+    );
+    let stage = DiscoveryRequest {
+        uid: uid(),
+        version: DiscoveryRequest::SDK_VERSION,
+        session: SESSION,
+        stage: Stage::Direct,
+        auth_key: None,
+    };
+    for (layout, offset) in [
+        (DiscoveryLayout::SessionAt52, 60),
+        (DiscoveryLayout::SessionAt56, 64),
+    ] {
+        let mut bytes = written(|out| stage.write(layout, out));
+        bytes[offset] = 3;
+        assert_eq!(
+            DiscoveryRequest::parse(&bytes, layout),
+            Err(Error::Field {
+                what: "discovery request",
+                field: "stage",
+                offset,
+                value: 3
+            })
+        );
+    }
+}

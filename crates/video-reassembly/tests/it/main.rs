@@ -1,0 +1,22 @@
+//! Tests of the public API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests fail by panicking"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../model/mod.rs"]
+mod model;
+
+mod model_equivalence;
+mod parity_decoder;
+mod reassembler;
+mod resend_mode;
+mod roundtrip;
+mod slicer;
+mod slicer_resend_mode;
+mod tracker;
