@@ -1,5 +1,4 @@
-//! Simulated networks: a client and the simulated camera, and what is delivered at which delay and
-//! cost.
+//! Simulated networks between a client and the simulated camera. Measures delivery, delay and cost.
 //!
 //! A [`run`] is a whole session in memory, in simulated time. It has a client, a simulated camera
 //! that sends [`Media`] with unique frames, and a network [`Path`](path::Path) in each direction. A
