@@ -7,6 +7,7 @@
 #[cfg(feature = "cloud")]
 pub(crate) mod cloud;
 pub(crate) mod record;
+#[cfg(feature = "serve")]
 pub(crate) mod serve;
 
 use std::net::SocketAddr;
@@ -115,6 +116,7 @@ pub(crate) enum Command {
     Cloud(cloud::CloudArgs),
     /// Serve the named cameras over RTSP and HTTP, and record them
     #[command(after_help = serve::HELP)]
+    #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
     /// List the named cameras and check the configuration file
     Cameras,
@@ -341,6 +343,7 @@ impl Command {
             Self::Demo(_) => "demo",
             Self::Simulate(_) => "simulate",
             Self::Record(_) => "record",
+            #[cfg(feature = "serve")]
             Self::Serve(_) => "serve",
             Self::Snapshot(_) => "snapshot",
             Self::Talk(_) => "talk",

@@ -4,11 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use tutk_runtime::tutk_session::{CameraUrl, Phase};
+use tutk_runtime::tutk_session::{CameraUrl, ClientConfig, MediaRequest, Phase};
+use tutk_serve::CameraSettings;
 
 use crate::config;
+use crate::dialect_choice::DialectChoice;
 use crate::failure::{Failure, Status};
 use crate::models::not_tutk;
+use crate::quality;
+use crate::resend_choice::ResendChoice;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 use crate::signals::Stop;
 
@@ -41,10 +45,29 @@ pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, 
     Ok(camera)
 }
 
-/// Returns the host name to look up again before each reconnect, or `None` for an IP address.
-pub(crate) fn name(camera: &CameraUrl) -> Option<String> {
+/// Returns the settings of a camera in a hub. A host name is looked up again before each attempt to
+/// connect, and the video quality is set in each session.
+pub(crate) fn settings(
+    camera: CameraUrl,
+    address: SocketAddr,
+    dialect: DialectChoice,
+    resend: ResendChoice,
+    audio: bool,
+) -> CameraSettings {
     let is_address = camera.host.parse::<IpAddr>().is_ok();
-    (!is_address).then(|| camera.host.clone())
+    let host = (!is_address).then(|| camera.host.clone());
+    let quality =
+        (camera.subtype).map(|subtype| quality::request(camera.model.as_deref(), subtype));
+    let mut client = ClientConfig::for_url(address, camera);
+    client.media = MediaRequest { video: true, audio };
+    if let Some(dialects) = dialect.chosen() {
+        client.dialects = dialects;
+    }
+    client.resend = resend.policy();
+    let mut settings = CameraSettings::new(client);
+    settings.policy.host = host;
+    settings.greeting = quality.into_iter().collect();
+    settings
 }
 
 /// Resolves the camera's address. Prefers IPv4.

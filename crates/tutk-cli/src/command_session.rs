@@ -14,9 +14,12 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::keylog::KeyLog;
 use crate::models;
-use crate::recording::{CLOSE, current_phase};
+use crate::recording::current_phase;
 use crate::report::Report;
 use crate::signals::Stop;
+
+/// The time limit for closing the session.
+const CLOSE: Duration = Duration::from_secs(3);
 
 /// The phase after authentication, in failures.
 pub(crate) const COMMAND: &str = "command";

@@ -91,6 +91,32 @@ impl Failure {
         }
     }
 
+    /// A failed recording, in `phase` if the error does not tell it.
+    pub(crate) fn recording(phase: &'static str, error: tutk_serve::Error) -> Self {
+        use tutk_serve::Error;
+        let what = error.to_string();
+        match error {
+            Error::Write { name, source } => Self::write(phase, &name, &source),
+            Error::Down(error) | Error::Session(error) => Self::runtime(phase, &error),
+            Error::InvalidTarget { advice, .. } => Self::usage("arguments", what, advice),
+            Error::OtherCodec { found, .. } => {
+                let name = found.name();
+                let advice =
+                    format!("use --format {name}, ts or mp4, or a name in .{name}, .ts or .mp4");
+                Self::usage(phase, what, advice)
+            }
+            error => {
+                let advice = match error {
+                    Error::UnsupportedVideo(_) => "only H.264 and H.265 are supported",
+                    Error::CodecChanged { .. } => "start another recording",
+                    Error::Mux { .. } => "record the plain stream with --format h264 or h265",
+                    _ => "try again with -v for details",
+                };
+                Self::other(phase, what, advice)
+            }
+        }
+    }
+
     /// A write error on a file.
     pub(crate) fn write(phase: &'static str, name: &str, error: &io::Error) -> Self {
         let advice = match error.kind() {

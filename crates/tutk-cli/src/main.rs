@@ -13,11 +13,14 @@ mod camera;
 mod clip;
 mod command_session;
 mod commands;
+#[cfg_attr(
+    not(feature = "serve"),
+    allow(dead_code, reason = "only `tutk serve` uses all keys")
+)]
 mod config;
 mod console;
 mod dialect_choice;
 mod failure;
-mod format;
 mod keylog;
 mod listen;
 mod models;
@@ -30,9 +33,9 @@ mod recording;
 mod report;
 mod resend_choice;
 mod secret_text;
+#[cfg(feature = "serve")]
 mod serving;
 mod signals;
-mod sink;
 mod sound;
 mod suggest;
 mod table;
@@ -47,9 +50,9 @@ use clap::Parser as _;
 use crate::args::{Args, Command};
 #[cfg(feature = "cloud")]
 use crate::commands::cloud;
-use crate::commands::{
-    cameras, control, demo, discover, info, record, serve, simulate, snapshot, talk,
-};
+#[cfg(feature = "serve")]
+use crate::commands::serve;
+use crate::commands::{cameras, control, demo, discover, info, record, simulate, snapshot, talk};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -64,7 +67,7 @@ fn main() -> ExitCode {
     let console = Console::new(args.global.quiet);
 
     // Several threads, so that a slow disk or pipe blocks only the thread that writes to it, while
-    // sessions continue and their queues hold the frames (`tutk_runtime::EVENT_QUEUE`).
+    // sessions continue and the hub keeps the frames (`tutk_serve::KeptLimits`).
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -94,6 +97,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Demo(args) => demo::run(args, console, report, &mut stop).await,
         Command::Simulate(args) => simulate::run(args, console, report, &mut stop).await,
         Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
+        #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args, global, console, report, &mut stop).await,
         Command::Snapshot(args) => snapshot::run(args, global, console, report, &mut stop).await,
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,

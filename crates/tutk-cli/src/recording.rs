@@ -1,76 +1,38 @@
-//! Records the events of a session to a sink and a report.
+//! Records one camera through a hub, with progress on the console and a report.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
-use tutk_media::AudioFormat;
-use tutk_runtime::Session;
-use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::tutk_session::video_reassembly::StreamKind;
-use tutk_runtime::tutk_session::{
-    ConnectionError, ContinuousFrame, Disconnect, Error, Event, Frame, Phase, SupervisorEvent,
-    Tally,
+use tutk_runtime::tutk_session::{ConnectionError, Event, Phase, SupervisorEvent, Tally};
+use tutk_serve::recorder::{
+    Gap, Recorder, RecorderEvent, Recording, RecordingLimits, Sink, Target,
 };
+use tutk_serve::{CameraSettings, CameraStats, Error, Hub, LiveFrame};
 
 use crate::console::{Console, Progress};
 use crate::failure::{Failure, Status};
 use crate::keylog::KeyLog;
-use crate::report::{self, AudioReport, Gap, Report};
+use crate::report::{self, AudioReport, Report};
 use crate::signals::Stop;
-use crate::sink::{SOUND_DELAY, Sink, SinkError, SoundUnit, Unit};
-
-/// The time limit for closing the session.
-pub(crate) const CLOSE: Duration = Duration::from_secs(3);
-
-/// How much longer than `--seconds` a recording may take by the wall clock, for cameras whose clock
-/// is slow or stopped.
-const SLACK: Duration = Duration::from_secs(1);
 
 /// The interval of `--stats`.
 const STATS: Duration = Duration::from_secs(5);
 
-/// The end of a recording. Without limits, a signal ends it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Limits {
-    pub(crate) frames: Option<u64>,
-    /// By the camera's clock.
-    pub(crate) seconds: Option<Duration>,
-}
-
-/// A running recording.
-pub(crate) struct Recording<'a, F> {
-    pub(crate) sink: Sink,
-    pub(crate) limits: Limits,
+/// A recording, and where its progress is reported.
+pub(crate) struct Job<'a, F> {
+    limits: RecordingLimits,
     pub(crate) keylog: Option<KeyLog>,
-    /// The command to send after each authentication.
-    pub(crate) quality: Option<Request>,
     /// Whether to print statistics.
     pub(crate) stats: bool,
     report: &'a mut Report,
+    console: &'a Console,
     progress: Progress,
-    /// Inspects every video and audio frame.
+    /// Inspects every video and audio frame that was written.
     inspect: F,
-    /// The timestamps of the first and the newest video frame.
-    span: Option<(Duration, Duration)>,
-    /// The end by the wall clock.
-    deadline: Option<Instant>,
-    /// The end of the last video frame, while its audio is still missing.
-    tail: Option<Duration>,
-    /// The reason for the interruption, until the stream is back.
-    broken: Option<Error>,
-    /// Whether a message about unsupported audio was printed.
-    unsound: bool,
-    lost_sound: u64,
-}
-
-/// The reason for the end.
-enum End {
-    /// The limit is reached.
-    Enough,
-    Interrupted,
-    /// The reader closed the pipe.
-    ReaderGone,
-    Failed(Failure),
+    lost_audio: u64,
+    /// The number of gaps that were printed.
+    gaps: usize,
 }
 
 /// Statistics since the previous line.
@@ -78,368 +40,202 @@ struct Meter {
     ticks: Option<Interval>,
     since: Instant,
     before: Tally,
-    pictures: u64,
+    video_frames: u64,
 }
 
-impl<'a, F: FnMut(&Frame)> Recording<'a, F> {
+impl<'a, F: FnMut(&LiveFrame)> Job<'a, F> {
     pub(crate) fn new(
-        sink: Sink,
-        limits: Limits,
-        console: &Console,
+        limits: RecordingLimits,
+        console: &'a Console,
         report: &'a mut Report,
         inspect: F,
     ) -> Self {
         Self {
-            sink,
             limits,
             keylog: None,
-            quality: None,
             stats: false,
             report,
+            console,
             progress: console.progress(limits.frames),
             inspect,
-            span: None,
-            deadline: None,
-            tail: None,
-            broken: None,
-            unsound: false,
-            lost_sound: 0,
+            lost_audio: 0,
+            gaps: 0,
         }
     }
 
-    /// Records until the end, completes the file, and closes the session.
+    /// Connects, records until the end, completes the file, and closes the session.
     pub(crate) async fn run(
         mut self,
-        mut session: Session,
+        settings: CameraSettings,
+        sink: Sink,
         stop: &mut Stop,
     ) -> Result<(), Failure> {
+        let hub = Hub::new();
+        let camera = hub
+            .add("camera", settings)
+            .map_err(|error| Failure::recording("start", error))?;
+        let mut recorder = Recorder::new(&camera, sink, self.limits);
         let mut meter = Meter::new(self.stats);
-        let end = loop {
+        let mut result = Ok(());
+        loop {
             let event = tokio::select! {
                 biased;
-                () = stop.requested() => break End::Interrupted,
-                () = until(self.deadline) => break End::Enough,
+                () = stop.requested() => break,
                 () = meter.due() => {
-                    let tally = session.tally().await;
-                    self.progress.line(meter.line(self.report.frames, tally));
+                    self.progress.line(meter.line(&camera.stats().await));
                     continue;
                 }
-                event = session.next_event() => event,
+                event = recorder.next_event() => event,
             };
-            if matches!(
-                event,
-                Some(SupervisorEvent::Session(Event::Authenticated(_)))
-            ) && let Some(request) = self.quality.clone()
-                && session.command(request).await.is_err()
-            {
-                tracing::debug!("the session ended before the video quality was set");
+            let Some(event) = event else { break };
+            result = self.event(event, recorder.recording());
+            if result.is_err() {
+                break;
             }
-            if let Some(end) = self.event(event) {
-                break end;
-            }
-        };
+        }
         self.progress.finish();
-        let tally = session.tally().await;
-        tracing::debug!(?tally, "what the sessions counted");
-        self.report.overrun = tally.overrun;
-        self.report.resent = tally.resent;
-        self.report.recovered = tally.recovered;
-        self.report.skipped += tally.awaiting_key_frame;
-        self.report.audio = self.sound();
-        self.report.segments = self.sink.segments();
-        // An earlier failure takes precedence. The file is completed in any case.
-        let finished = self.sink.finish();
-        if tokio::time::timeout(CLOSE, session.close()).await.is_err() {
-            tracing::debug!("the session did not close in time");
+        let tally = camera.tally().await;
+        tracing::debug!(?tally, "sums of all sessions");
+        let (recording, finished) = recorder.finish();
+        hub.close().await;
+        self.write_report(&recording, &tally);
+        result?;
+        finished.map_err(|error| self.ended(error, &recording))?;
+        if stop.is_requested() && recording.frames == 0 {
+            return Err(Failure::interrupted(current_phase(self.report)));
         }
-
-        let report = self.report;
-        match (end, finished) {
-            (End::Failed(failure), _) | (_, Err(SinkError::Failed(failure))) => Err(failure),
-            (End::Interrupted, _) if report.frames == 0 => {
-                Err(Failure::interrupted(current_phase(report)))
-            }
-            (End::Interrupted | End::Enough | End::ReaderGone, _) => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Handles one event. Returns `None` to continue.
-    fn event(&mut self, event: Option<SupervisorEvent>) -> Option<End> {
+    fn event(&mut self, event: RecorderEvent, recording: &Recording) -> Result<(), Failure> {
         match event {
-            Some(SupervisorEvent::Frame(frame)) => match frame.frame.stream() {
-                StreamKind::Video => self.picture(&frame),
-                StreamKind::Audio => self.sound_frame(&frame.frame),
-            },
-            Some(SupervisorEvent::Session(event)) => self.session(event),
-            Some(SupervisorEvent::Disconnected(disconnect)) => self.disconnected(&disconnect),
-            Some(SupervisorEvent::Restored(outage)) => {
+            RecorderEvent::Frame(frame) => {
+                (self.inspect)(&frame);
+                for gap in recording.gaps.iter().skip(self.gaps) {
+                    let Gap { at, length, .. } = gap;
+                    let [at, length] = [at, length].map(Duration::as_secs_f64);
+                    self.progress
+                        .line(format_args!("a gap of {length:.1} s at {at:.1} s"));
+                }
+                self.gaps = recording.gaps.len();
+                if frame.kind.is_video() {
+                    let (frames, bytes) = (recording.frames, recording.bytes);
+                    self.progress.update(frames, bytes, self.report.lost);
+                }
+            }
+            RecorderEvent::AudioOmitted(reason) => self
+                .progress
+                .line(format_args!("the camera's audio is not recorded: {reason}")),
+            RecorderEvent::Session(event) => return self.session_event(event),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn session_event(&mut self, event: SupervisorEvent) -> Result<(), Failure> {
+        match event {
+            SupervisorEvent::Disconnected(disconnect) => {
+                if let (ConnectionError::Session(error), Some(next)) =
+                    (&disconnect.error, disconnect.next)
+                {
+                    let next = next.as_secs_f64();
+                    self.progress
+                        .line(format_args!("{error}; retrying in {next:.1} s"));
+                }
+            }
+            SupervisorEvent::Restored(outage) => {
                 self.report.reconnects += 1;
-                let down = outage.down.unwrap_or_default();
-                self.progress.line(format_args!(
-                    "reconnected after {:.1} s",
-                    down.as_secs_f64()
-                ));
-                None
+                let down = outage.down.unwrap_or_default().as_secs_f64();
+                self.progress
+                    .line(format_args!("reconnected after {down:.1} s"));
             }
-            Some(SupervisorEvent::Ended(Err(error))) => Some(End::Failed(self.ended(error))),
-            Some(SupervisorEvent::Ended(Ok(()))) | None => {
-                let phase = current_phase(self.report);
-                let failure = Failure::other(phase, "the session ended unexpectedly", "try again");
-                Some(End::Failed(failure))
+            SupervisorEvent::Session(Event::Found { dialect, .. }) => {
+                self.report.dialect = Some(dialect.name);
             }
-            Some(_) => None,
-        }
-    }
-
-    fn session(&mut self, event: Event) -> Option<End> {
-        match event {
-            Event::Found { dialect, .. } => self.report.dialect = Some(dialect.name),
             // Each phase once, because a reconnect repeats them.
-            Event::Phase(phase)
+            SupervisorEvent::Session(Event::Phase(phase))
                 if Phase::ALL.get(self.report.phases.len()) == Some(&phase.phase) =>
             {
                 let time = self.report.phase(&phase);
                 self.progress.line(time);
             }
-            Event::Lost(lost) => {
+            SupervisorEvent::Session(Event::Lost(lost)) => {
                 tracing::debug!(?lost, "frames lost");
                 let frames = run_length(lost.first, lost.last);
                 match lost.stream {
                     StreamKind::Video => self.report.lost += frames,
-                    StreamKind::Audio => self.lost_sound += frames,
+                    StreamKind::Audio => self.lost_audio += frames,
                 }
             }
-            Event::Unanswered { code } => {
+            SupervisorEvent::Session(Event::Unanswered { code }) => {
                 self.progress
                     .line(format_args!("the camera did not answer K{code}"));
             }
-            Event::KeyLog(line) => {
-                let result = self.keylog.as_mut().map(|keylog| keylog.line(&line));
-                if let Some(Err(failure)) = result {
-                    return Some(End::Failed(failure));
+            SupervisorEvent::Session(Event::KeyLog(line)) => {
+                if let Some(keylog) = &mut self.keylog {
+                    keylog.line(&line)?;
                 }
             }
             _ => {}
         }
-        None
+        Ok(())
     }
 
-    /// Handles an interruption, or a failed attempt to reconnect.
-    fn disconnected(&mut self, disconnect: &Disconnect) -> Option<End> {
-        let ConnectionError::Session(error) = &disconnect.error else {
-            return None;
-        };
-        let closed = matches!(error, Error::ClosedByCamera { .. });
-        if closed && self.has_all_seconds() {
-            return Some(End::Enough);
+    fn write_report(&mut self, recording: &Recording, tally: &Tally) {
+        let report = &mut *self.report;
+        report.frames = recording.frames;
+        report.keyframes = recording.key_frames;
+        report.bytes = recording.bytes;
+        report.seconds = report::seconds(recording.length());
+        report.overrun = recording.missed;
+        report.resent = tally.resent;
+        report.recovered = tally.recovered;
+        report.skipped = recording.skipped + tally.awaiting_key_frame;
+        report.segments = recording.segments;
+        report.gaps = recording.gaps.iter().map(report::Gap::from).collect();
+        if let Some(video) = recording.video {
+            report.codec = Some(video.codec.name());
+            (report.width, report.height) = video.size.unzip();
         }
-        if let Some(next) = disconnect.next {
-            self.progress.line(format_args!(
-                "{error}; retrying in {:.1} s",
-                next.as_secs_f64()
-            ));
-        }
-        self.broken.get_or_insert_with(|| error.clone());
-        None
-    }
-
-    /// Returns the failure after the last attempt.
-    fn ended(&self, error: ConnectionError) -> Failure {
-        let last = Failure::runtime(current_phase(self.report), &error.into());
-        match &self.broken {
-            Some(broken) if self.report.frames > 0 => {
-                let first = Failure::session(broken);
-                let what = match first.what == last.what {
-                    true => first.what,
-                    false => format!("{}; then {}: {}", first.what, last.phase, last.what),
-                };
-                Failure::new(Status::BrokeOff, Phase::Stream.name(), what, last.advice)
-            }
-            _ => last,
+        report.audio = recording.audio.map(|audio| AudioReport {
+            frames: audio.frames,
+            lost: self.lost_audio,
+            skipped: audio.skipped,
+            ..AudioReport::new(audio.format)
+        });
+        if recording.frames > 0 {
+            self.console.line(&*self.report);
         }
     }
 
-    fn picture(&mut self, frame: &ContinuousFrame) -> Option<End> {
-        let ContinuousFrame {
-            frame,
-            discontinuity,
-            ..
-        } = frame;
-        if let Some(end) = self.tail {
-            // Audio that is this late does not exist.
-            return (frame.timestamp >= end + SOUND_DELAY).then_some(End::Enough);
-        }
-        if let (Some(seconds), Some((first, _))) = (self.limits.seconds, self.span)
-            && frame.timestamp.saturating_sub(first) >= seconds
-        {
-            return self.wait_for_sound(first + seconds);
-        }
-        tracing::trace!(
-            number = frame.number,
-            key = frame.is_key(),
-            bytes = frame.data.len(),
-            time = ?frame.timestamp,
-            "frame"
-        );
-        let unit = Unit {
-            data: &frame.data,
-            key: frame.is_key(),
-            codec: frame.codec,
-            time: frame.timestamp,
-        };
-        match self.sink.write(unit) {
-            Ok(()) => {}
-            Err(SinkError::Skipped | SinkError::Sound(_)) => {
-                self.report.skipped += 1;
-                return None;
-            }
-            Err(SinkError::ReaderGone) => return Some(End::ReaderGone),
-            Err(SinkError::Failed(failure)) => return Some(End::Failed(failure)),
-        }
-        (self.inspect)(frame);
-        if *discontinuity {
-            self.gap(frame.timestamp);
-        }
-        self.broken = None;
-        self.count(frame);
-        if self.limits.frames == Some(self.report.frames) {
-            let (first, _) = self.span?;
-            return self.wait_for_sound(first + self.length());
-        }
-        None
-    }
-
-    /// Waits for the audio of the last video frame, which ends at `end`.
-    fn wait_for_sound(&mut self, end: Duration) -> Option<End> {
-        if self.sink.sound_track().is_none() {
-            return Some(End::Enough);
-        }
-        self.tail = Some(end);
-        let latest = Instant::now() + SOUND_DELAY;
-        self.deadline = Some(
-            self.deadline
-                .map_or(latest, |deadline| deadline.min(latest)),
-        );
-        None
-    }
-
-    fn sound_frame(&mut self, frame: &Frame) -> Option<End> {
-        if self.tail.is_some_and(|end| frame.timestamp >= end) {
-            return Some(End::Enough);
-        }
-        let Some(format) = AudioFormat::from_tutk(frame.codec, frame.audio) else {
-            self.unsound(format_args!("{:?} with {:?}", frame.codec, frame.audio));
-            return None;
-        };
-        let unit = SoundUnit {
-            data: &frame.data,
-            format,
-            time: frame.timestamp,
-        };
-        match self.sink.write_sound(unit) {
-            Ok(()) => (self.inspect)(frame),
-            Err(SinkError::Skipped) => {}
-            Err(SinkError::Sound(error)) => {
-                tracing::debug!(%error, "sound left out");
-                // Damaged frames are counted. These errors apply to all frames.
-                if let tutk_media::Error::AudioNotInMp4 { .. }
-                | tutk_media::Error::AudioNotCarried { .. }
-                | tutk_media::Error::AudioFormat { .. }
-                | tutk_media::Error::AudioChanged { .. } = error
-                {
-                    self.unsound(format_args!("{error}"));
+    /// Returns the failure that ended the recording.
+    fn ended(&self, error: Error, recording: &Recording) -> Failure {
+        let phase = current_phase(self.report);
+        match error {
+            Error::Down(error) => {
+                let last = Failure::runtime(phase, &error);
+                match &recording.interruption {
+                    Some(error) if recording.frames > 0 => {
+                        let first = Failure::session(error);
+                        let what = match first.what == last.what {
+                            true => first.what,
+                            false => format!("{}; then {}: {}", first.what, last.phase, last.what),
+                        };
+                        Failure::new(Status::BrokeOff, Phase::Stream.name(), what, last.advice)
+                    }
+                    _ => last,
                 }
             }
-            Err(SinkError::ReaderGone) => return Some(End::ReaderGone),
-            Err(SinkError::Failed(failure)) => return Some(End::Failed(failure)),
-        }
-        None
-    }
-
-    fn unsound(&mut self, why: std::fmt::Arguments<'_>) {
-        if !std::mem::replace(&mut self.unsound, true) {
-            self.progress
-                .line(format_args!("the camera's audio is not recorded: {why}"));
+            Error::Closed => Failure::other(phase, "the session ended unexpectedly", "try again"),
+            error => Failure::recording(Phase::Stream.name(), error),
         }
     }
+}
 
-    /// Records a gap before the video frame at `time`.
-    fn gap(&mut self, time: Duration) {
-        let Some((first, newest)) = self.span else {
-            return;
-        };
-        let broken = self.broken.as_ref();
-        let error =
-            broken.map_or_else(|| "the stream was interrupted".to_owned(), Error::to_string);
-        let gap = Gap {
-            at: report::seconds(newest.saturating_sub(first)),
-            seconds: report::seconds(time.saturating_sub(newest)),
-            error,
-        };
-        self.progress.line(format_args!(
-            "a gap of {:.1} s at {:.1} s",
-            gap.seconds, gap.at
-        ));
-        self.report.gaps.push(gap);
-    }
-
-    /// Counts a written video frame.
-    fn count(&mut self, frame: &Frame) {
-        let report = &mut *self.report;
-        report.frames += 1;
-        report.keyframes += u64::from(frame.is_key());
-        report.bytes += frame.data.len() as u64;
-        match &mut self.span {
-            Some((_, newest)) => *newest = frame.timestamp,
-            None => {
-                self.span = Some((frame.timestamp, frame.timestamp));
-                let seconds = self.limits.seconds;
-                self.deadline = seconds.map(|seconds| Instant::now() + seconds + SLACK);
-            }
-        }
-        if let Some(picture) = self.sink.picture() {
-            report.codec = Some(picture.codec.name());
-            (report.width, report.height) = picture.size.unzip();
-        }
-        let length = self.length();
-        let report = &mut *self.report;
-        report.seconds = report::seconds(length);
-        self.progress
-            .update(report.frames, report.bytes, report.lost);
-    }
-
-    fn sound(&self) -> Option<AudioReport> {
-        let track = self.sink.sound_track()?;
-        Some(AudioReport {
-            frames: track.frames,
-            lost: self.lost_sound,
-            skipped: track.skipped,
-            ..AudioReport::new(track.format)
-        })
-    }
-
-    /// Returns the length of the recording by the camera's clock. The last frame has the average
-    /// duration.
-    fn length(&self) -> Duration {
-        let Some((first, newest)) = self.span else {
-            return Duration::ZERO;
-        };
-        let span = newest.saturating_sub(first);
-        let gaps: f64 = self.report.gaps.iter().map(|gap| gap.seconds).sum();
-        let shown = span.saturating_sub(Duration::from_secs_f64(gaps));
-        let between = self.report.frames.saturating_sub(1);
-        let between = between.saturating_sub(self.report.gaps.len() as u64);
-        let between = u32::try_from(between).unwrap_or(u32::MAX);
-        span + shown.checked_div(between).unwrap_or_default()
-    }
-
-    /// Returns `true` if the limit is reached within half a frame, for a camera that closes after
-    /// its last frame.
-    fn has_all_seconds(&self) -> bool {
-        let half_a_frame = Duration::from_millis(25);
-        let length = self.length() + half_a_frame;
-        self.limits.seconds.is_some_and(|seconds| length >= seconds)
-    }
+/// Opens the output.
+pub(crate) fn open(target: &Target) -> Result<Sink, Failure> {
+    let opened = target.open();
+    opened.map_err(|error| Failure::recording("output", error))
 }
 
 impl Meter {
@@ -453,7 +249,7 @@ impl Meter {
             ticks,
             since: Instant::now(),
             before: Tally::default(),
-            pictures: 0,
+            video_frames: 0,
         }
     }
 
@@ -465,16 +261,17 @@ impl Meter {
         }
     }
 
-    /// Formats a line. `pictures` is the number of written video frames.
-    fn line(&mut self, pictures: u64, tally: Tally) -> String {
+    /// Formats a line.
+    fn line(&mut self, stats: &CameraStats) -> String {
         let seconds = self.since.elapsed().as_secs_f64().max(0.001);
+        let tally = stats.session.unwrap_or_default();
         let new = tally.since(&self.before);
-        let shown = pictures - self.pictures;
-        self.pictures = pictures;
+        let frames = stats.video_frames - self.video_frames;
+        self.video_frames = stats.video_frames;
         self.since = Instant::now();
         self.before = tally;
         #[expect(clippy::cast_precision_loss, reason = "a rate, to a thousandth")]
-        let (frames, bits) = (shown as f64 / seconds, new.bytes as f64 * 8.0 / seconds);
+        let (frames, bits) = (frames as f64 / seconds, new.bytes as f64 * 8.0 / seconds);
         let round_trip = match tally.round_trip {
             Some(round_trip) => format!("{} ms", round_trip.as_millis()),
             None => "-".to_owned(),
@@ -507,19 +304,12 @@ fn run_length(first: u32, last: u32) -> u64 {
     u64::from(step) + 1
 }
 
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn runs_of_lost_frames_are_counted_across_the_wrap() {
+    fn run_length_counts_across_the_wrap() {
         assert_eq!(run_length(7, 7), 1);
         assert_eq!(run_length(7, 9), 3);
         assert_eq!(run_length(0xffff, 1), 3);
@@ -527,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_phase_under_way_is_the_first_that_is_not_complete() {
+    fn current_phase_is_the_first_incomplete_one() {
         let mut report = Report::new("record");
         assert_eq!(current_phase(&report), "discovery");
         for phase in Phase::ALL {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tutk_media::AudioFormat;
 use tutk_runtime::tutk_session::PhaseReport;
+use tutk_serve::recorder;
 
 use crate::failure::Failure;
 
@@ -162,6 +163,17 @@ pub(crate) struct FoundCamera {
     pub(crate) uid: String,
     pub(crate) dialect: &'static str,
     pub(crate) ms: f64,
+}
+
+impl From<&recorder::Gap> for Gap {
+    fn from(gap: &recorder::Gap) -> Self {
+        let error = gap.error.as_ref().map(ToString::to_string);
+        Self {
+            at: seconds(gap.at),
+            seconds: seconds(gap.length),
+            error: error.unwrap_or_else(|| "the stream was interrupted".to_owned()),
+        }
+    }
 }
 
 impl AudioReport {

@@ -55,12 +55,14 @@ impl Stop {
 }
 
 /// SIGHUP, which reloads the configuration file. Other systems than Unix have no such signal.
+#[cfg(feature = "serve")]
 #[derive(Debug)]
 pub(crate) struct Reload {
     #[cfg(unix)]
     signal: tokio::signal::unix::Signal,
 }
 
+#[cfg(feature = "serve")]
 impl Reload {
     /// Starts to listen for the signal. Must be called within a tokio runtime.
     pub(crate) fn listen() -> Result<Self, Failure> {

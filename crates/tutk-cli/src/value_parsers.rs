@@ -3,8 +3,22 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::{Span, SpanRelativeTo};
 use tutk_runtime::tutk_session::DISCOVERY_PORT;
+use tutk_serve::recorder::FileFormat;
+
+/// Parses the name of a format.
+pub(crate) fn file_format() -> impl TypedValueParser<Value = FileFormat> {
+    let formats = [
+        ("h264", "Bare H.264 (Annex B)"),
+        ("h265", "Bare H.265 (Annex B)"),
+        ("mp4", "Fragmented MP4"),
+        ("ts", "MPEG transport stream"),
+    ];
+    let values = formats.map(|(name, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<FileFormat>())
+}
 
 /// Parses seconds above zero, up to ten years.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {

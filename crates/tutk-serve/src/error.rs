@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tutk_media::Codec;
+
 use crate::limits::{MAX_ACCOUNT_BYTES, MAX_NAME_BYTES};
 
 /// An error of the hub or of an output.
@@ -58,6 +60,51 @@ pub enum Error {
     /// The session reported an error, for example for the backchannel.
     #[error(transparent)]
     Session(tutk_runtime::Error),
+    /// A recording cannot be written to this target.
+    #[error("{target}: {problem}")]
+    InvalidTarget {
+        /// The path or pattern.
+        target: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// A recording cannot be written.
+    #[error("{name}: {source}")]
+    Write {
+        /// The file, the pattern of the segments, or standard output.
+        name: String,
+        /// The error of the system.
+        source: Arc<io::Error>,
+    },
+    /// The camera sends video in a codec that cannot be recorded.
+    #[error("the camera sends {0:?}, which tutk cannot record")]
+    UnsupportedVideo(tutk_session::Codec),
+    /// The camera sends video in another codec than the file's.
+    #[error("{name}: the camera sends {found}, a different codec")]
+    OtherCodec {
+        /// The file.
+        name: String,
+        /// The codec of the camera.
+        found: Codec,
+    },
+    /// The camera changed its video codec.
+    #[error("{name}: the camera changed its codec from {from}")]
+    CodecChanged {
+        /// The file.
+        name: String,
+        /// The codec of the file.
+        from: Codec,
+    },
+    /// The file format cannot hold the stream.
+    #[error("{name}: {source}")]
+    Mux {
+        /// The file.
+        name: String,
+        /// Why not.
+        source: tutk_media::Error,
+    },
     /// An I/O error.
     #[error("{0}")]
     Io(#[source] Arc<io::Error>),

@@ -28,6 +28,13 @@ mod limits;
 mod listener;
 mod output;
 mod path;
+#[cfg(feature = "recorder")]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "recordings use files, threads and the clock"
+)]
+pub mod recorder;
 pub mod rtsp;
 #[allow(
     clippy::disallowed_methods,

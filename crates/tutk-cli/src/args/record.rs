@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::ValueEnum;
+use tutk_serve::recorder::FileFormat;
 
 use crate::dialect_choice::DialectChoice;
-use crate::format::Format;
 use crate::resend_choice::ResendChoice;
 use crate::secret_text::SecretText;
-use crate::value_parsers::{seconds, seconds_or_none, span};
+use crate::value_parsers::{file_format, seconds, seconds_or_none, span};
 
 #[derive(clap::Args)]
 pub(crate) struct RecordArgs {
@@ -24,8 +24,8 @@ pub(crate) struct RecordArgs {
     pub(crate) output: PathBuf,
     /// File format [default: from the file name; on standard output the plain H.264 or H.265
     /// stream]
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: Option<Format>,
+    #[arg(long, value_name = "FORMAT", value_parser = file_format())]
+    pub(crate) format: Option<FileFormat>,
     /// Start a new file at the first key frame after this time, for example 10m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(crate) segment: Option<Duration>,

@@ -3,18 +3,22 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tutk_runtime::tutk_session::{ClientConfig, Credentials, Frame, MediaKind, MediaRequest};
+use bytes::Bytes;
+use tutk_runtime::simulate;
+use tutk_runtime::tutk_session::{
+    ClientConfig, Credentials, MediaKind, MediaRequest, ReconnectPolicy,
+};
 use tutk_runtime::tutk_simulator::{Clip, ClipAudio, SimulatorConfig};
-use tutk_runtime::{Session, simulate};
+use tutk_serve::recorder::{RecordingLimits, Target};
+use tutk_serve::{CameraSettings, LiveFrame};
 
 use crate::args::{DemoArgs, SoundChoice};
 use crate::clip::{self, BUILT_IN_FPS};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::recording::{Limits, Recording};
+use crate::recording::{self, Job};
 use crate::report::{Report, plural};
 use crate::signals::Stop;
-use crate::sink::Target;
 use crate::sound;
 
 /// Credentials of no real camera.
@@ -28,7 +32,9 @@ pub(crate) async fn run(
     report: &mut Report,
     stop: &mut Stop,
 ) -> Result<(), Failure> {
-    let (target, audio) = Target::new(&args.output, None)?.with_sound();
+    let target = Target::new(&args.output, None)
+        .map_err(|error| Failure::recording("arguments", error))?
+        .with_audio();
     if target.is_stdout() {
         let what = "the demo writes a file";
         return Err(Failure::usage("arguments", what, "set --output to a file"));
@@ -53,30 +59,23 @@ pub(crate) async fn run(
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
     }
-    config.media = MediaRequest { video: true, audio };
-    let sink = target.open()?;
-    // The demo does not reconnect, so that a failure is visible.
-    let session = match Session::start(config) {
-        Ok(session) => session,
-        Err(error) => {
-            sink.discard();
-            return Err(Failure::runtime("start", &error));
-        }
+    config.media = MediaRequest {
+        video: true,
+        audio: target.has_audio(),
     };
-    let limits = Limits {
+    let mut settings = CameraSettings::new(config);
+    // The demo does not reconnect, so that a failure is visible.
+    settings.policy = ReconnectPolicy::never();
+    let limits = RecordingLimits {
         frames: Some(frames_of(args.seconds)),
-        seconds: None,
+        length: None,
     };
     let mut comparison = Comparison::new(&clip, sound.as_ref());
-    let recording = Recording::new(sink, limits, console, report, |frame: &Frame| {
-        comparison.compare(frame);
+    let job = Job::new(limits, console, report, |frame: &LiveFrame| {
+        comparison.compare(frame.kind, &frame.data);
     });
-    let result = recording.run(session, stop).await;
+    let result = job.run(settings, recording::open(&target)?, stop).await;
     server.close().await;
-
-    if report.frames > 0 {
-        console.line(&*report);
-    }
     result.and_then(|()| comparison.verdict(console))
 }
 
@@ -84,8 +83,11 @@ pub(crate) async fn run(
 struct Comparison<'a> {
     clip: &'a Clip,
     sound: Option<&'a ClipAudio>,
-    pictures: u64,
-    sounds: u64,
+    video_frames: u64,
+    audio_frames: u64,
+    /// The index of the next audio frame. The first one that was recorded may not be the first one
+    /// that was sent.
+    next_audio: Option<u64>,
     /// The first frame that differs.
     differs: Option<String>,
 }
@@ -95,35 +97,28 @@ impl<'a> Comparison<'a> {
         Self {
             clip,
             sound,
-            pictures: 0,
-            sounds: 0,
+            video_frames: 0,
+            audio_frames: 0,
+            next_audio: None,
             differs: None,
         }
     }
 
-    fn compare(&mut self, frame: &Frame) {
-        let is_sound = frame.kind == MediaKind::Audio;
-        let (what, number, same) = if is_sound {
-            // Audio frames before the first key frame are skipped. The protocol numbers frames from
-            // 1.
-            let number = u64::from(frame.number).saturating_sub(1);
-            let sent = self.sound.and_then(|sound| nth(sound.frames(), number));
-            (
-                "audio",
-                number,
-                sent.is_some_and(|sent| *sent == frame.data),
-            )
+    fn compare(&mut self, kind: MediaKind, data: &Bytes) {
+        let (what, number, same) = if kind == MediaKind::Audio {
+            let sent = self.sound.map(ClipAudio::frames).unwrap_or_default();
+            let first = || sent.iter().position(|sent| sent == data).unwrap_or(0) as u64;
+            let number = self.next_audio.unwrap_or_else(first);
+            self.next_audio = Some(number + 1);
+            self.audio_frames += 1;
+            ("audio", number, nth(sent, number) == Some(data))
         } else {
-            let number = self.pictures;
-            let sent = nth(self.clip.frames(), number);
-            let same =
-                sent.is_some_and(|sent| sent.data == frame.data && sent.key == frame.is_key());
+            let number = self.video_frames;
+            self.video_frames += 1;
+            let same = nth(self.clip.frames(), number)
+                .is_some_and(|sent| sent.data == data && sent.key == (kind == MediaKind::Key));
             ("video", number, same)
         };
-        match is_sound {
-            true => self.sounds += 1,
-            false => self.pictures += 1,
-        }
         if !same {
             self.differs
                 .get_or_insert_with(|| format!("{what} frame {number}"));
@@ -137,9 +132,9 @@ impl<'a> Comparison<'a> {
         }
         console.line(format_args!(
             "all {} video frame{} and {} audio frames match the sent ones byte for byte",
-            self.pictures,
-            plural(self.pictures),
-            self.sounds,
+            self.video_frames,
+            plural(self.video_frames),
+            self.audio_frames,
         ));
         Ok(())
     }
@@ -160,52 +155,36 @@ fn frames_of(length: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-
-    fn frame(data: &Bytes, kind: MediaKind, number: u32) -> Frame {
-        Frame {
-            kind,
-            codec: None,
-            audio: None,
-            number,
-            timestamp: Duration::ZERO,
-            info: None,
-            resolution_changed: false,
-            data: data.clone(),
-        }
-    }
-
-    fn picture(clip: &Clip, at: usize) -> Frame {
-        let sent = &clip.frames()[at];
-        let kind = match sent.key {
-            true => MediaKind::Key,
-            false => MediaKind::Delta,
-        };
-        frame(&sent.data, kind, 0)
-    }
 
     #[test]
     fn comparison_detects_a_different_frame() {
         let clip = clip::load(None, BUILT_IN_FPS).unwrap().clip;
         let sound = sound::load(SoundChoice::Aac).unwrap().unwrap();
         let console = Console::new(true);
+        let compare_video = |comparison: &mut Comparison<'_>, at: usize| {
+            let sent = &clip.frames()[at];
+            let kind = match sent.key {
+                true => MediaKind::Key,
+                false => MediaKind::Delta,
+            };
+            comparison.compare(kind, &sent.data);
+        };
         let mut comparison = Comparison::new(&clip, Some(&sound));
         for at in (0..100).chain(0..100) {
-            comparison.compare(&picture(&clip, at));
+            compare_video(&mut comparison, at);
         }
-        for number in [5, 6, 130] {
-            let data = &sound.frames()[(number - 1) % 125];
-            let number = number.try_into().unwrap();
-            comparison.compare(&frame(data, MediaKind::Audio, number));
+        // It starts with a later frame, and loops.
+        for at in 5..130 {
+            comparison.compare(MediaKind::Audio, &sound.frames()[at % 125]);
         }
         assert!(comparison.verdict(&console).is_ok());
-        comparison.compare(&frame(&sound.frames()[0], MediaKind::Audio, 2));
+        comparison.compare(MediaKind::Audio, &sound.frames()[6]);
         let failure = comparison.verdict(&console).unwrap_err();
-        assert!(failure.what.starts_with("audio frame 1 "), "{failure}");
+        assert!(failure.what.starts_with("audio frame 130 "), "{failure}");
 
         let mut comparison = Comparison::new(&clip, None);
-        comparison.compare(&picture(&clip, 0));
-        comparison.compare(&picture(&clip, 2));
+        compare_video(&mut comparison, 0);
+        compare_video(&mut comparison, 2);
         let failure = comparison.verdict(&console).unwrap_err();
         assert!(failure.what.starts_with("video frame 1 "), "{failure}");
     }

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod discover;
 pub(crate) mod info;
 pub(crate) mod record;
+#[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod snapshot;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::ValueEnum as _;
 use tutk_serve::Accounts;
+use tutk_serve::recorder::{Retention, Target};
 
 use super::reader::{Reader, Section};
 use crate::dialect_choice::DialectChoice;
 use crate::listen::Listen;
 use crate::resend_choice::ResendChoice;
 use crate::secret_text::SecretText;
-use crate::sink::{Retention, Target};
 use crate::value_parsers::span;
 
 /// All keys of `[serve]`.
@@ -122,7 +122,7 @@ impl RecordTable {
         };
         let path = PathBuf::from(self.path.replace(CAMERA, &name));
         let target = Target::segments(&path, None, self.segment, self.retention);
-        target.map_err(|failure| failure.what)
+        target.map_err(|error| error.to_string())
     }
 
     /// Returns `true` if the path distinguishes cameras.

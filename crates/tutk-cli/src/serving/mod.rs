@@ -5,7 +5,7 @@
 //! | `plan` | the cameras and listeners that the file and the command line ask for |
 //! | `service` | the running service, and how a new plan is applied to it |
 //! | `listeners` | the outputs: RTSP and HTTP |
-//! | `recorder` | writes a camera's frames to segments |
+//! | `recorder` | keeps a camera's recording running |
 //! | `status_log` | prints status changes of cameras |
 //! | `demo` | simulated cameras for `--demo` |
 

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use tutk_runtime::tutk_session::{CameraUrl, Credentials};
+use tutk_serve::recorder::Target;
 use tutk_serve::{Accounts, Keep, check_listen};
 
 use crate::args::serve::ServeArgs;
@@ -13,7 +14,6 @@ use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
 use crate::listen::Listen;
 use crate::resend_choice::ResendChoice;
-use crate::sink::Target;
 
 /// The default ports.
 const RTSP_PORT: u16 = 8554;
@@ -91,7 +91,7 @@ impl Plan {
                 sound,
                 dialect: serving.dialect.unwrap_or(DialectChoice::Auto),
                 resend: serving.resend.unwrap_or(ResendChoice::Auto),
-                record: record.map(|target| if sound { target.with_sound().0 } else { target }),
+                record: record.map(|target| if sound { target.with_audio() } else { target }),
             };
             all.insert(named.name, plan);
         }

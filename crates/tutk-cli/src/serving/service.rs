@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tutk_runtime::tutk_session::{ClientConfig, MediaRequest};
 use tutk_serve::{CameraSettings, Hub};
 
 use super::listeners::{self, Listeners};
 use super::plan::{CameraPlan, Plan, Servers};
-use super::recorder::Recorder;
+use super::recorder::ContinuousRecording;
 use crate::camera;
 use crate::failure::Failure;
-use crate::quality;
 
 /// The time limit for closing. It is shorter than the time after which a signal terminates the
 /// program.
@@ -30,7 +28,7 @@ pub(crate) struct Service {
 #[derive(Debug)]
 struct Served {
     plan: CameraPlan,
-    recorder: Option<Recorder>,
+    recording: Option<ContinuousRecording>,
 }
 
 /// The changes that a new plan made.
@@ -109,8 +107,8 @@ impl Service {
     pub(crate) async fn close(self) {
         let all = async {
             for (_, served) in self.cameras {
-                if let Some(recorder) = served.recorder {
-                    recorder.stop().await;
+                if let Some(recording) = served.recording {
+                    recording.stop().await;
                 }
             }
             self.listeners.close().await;
@@ -128,21 +126,21 @@ impl Service {
             Failure::usage("arguments", error.to_string(), advice)
         })?;
         let target = plan.record.clone();
-        let recorder = target.map(|target| Recorder::start(&camera, target));
-        self.cameras.insert(name, Served { plan, recorder });
+        let recording = target.map(|target| ContinuousRecording::start(camera, target));
+        self.cameras.insert(name, Served { plan, recording });
         Ok(())
     }
 
     async fn remove(&mut self, name: &str) {
         let served = self.cameras.remove(name);
-        if let Some(recorder) = served.and_then(|served| served.recorder) {
-            recorder.stop().await;
+        if let Some(recording) = served.and_then(|served| served.recording) {
+            recording.stop().await;
         }
         self.hub.remove(name).await;
     }
 }
 
-/// What the hub has to know.
+/// Returns the settings of a camera in the hub.
 fn settings(plan: &CameraPlan) -> CameraSettings {
     let camera = plan.camera.clone();
     let address = match camera.host.parse() {
@@ -150,22 +148,7 @@ fn settings(plan: &CameraPlan) -> CameraSettings {
         // Looked up again before each attempt.
         Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, camera.port)),
     };
-    let host = camera::name(&camera);
-    let picture = camera
-        .subtype
-        .map(|subtype| quality::request(camera.model.as_deref(), subtype));
-    let mut client = ClientConfig::for_url(address, camera);
-    client.media = MediaRequest {
-        video: true,
-        audio: plan.sound,
-    };
-    if let Some(dialects) = plan.dialect.chosen() {
-        client.dialects = dialects;
-    }
-    client.resend = plan.resend.policy();
-    let mut settings = CameraSettings::new(client);
+    let mut settings = camera::settings(camera, address, plan.dialect, plan.resend, plan.sound);
     settings.keep = plan.keep;
-    settings.policy.host = host;
-    settings.greeting = picture.into_iter().collect();
     settings
 }

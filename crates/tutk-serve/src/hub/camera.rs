@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::broadcast;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
 use tutk_runtime::{Controller, Talker};
 use tutk_session::{
-    Answer, ClientConfig, Keep, MAX_HL_PAYLOAD, ReconnectPolicy, SupervisorConfig, TalkFrame,
+    Answer, ClientConfig, Keep, MAX_HL_PAYLOAD, ReconnectPolicy, SupervisorConfig, SupervisorEvent,
+    TalkFrame, Tally,
 };
 
 use super::description::StreamDescription;
@@ -165,6 +167,14 @@ impl Camera {
         Viewer::new(Arc::clone(&self.shared), lease, id)
     }
 
+    /// Returns a receiver of all further events of the sessions, except frames: phases, lost
+    /// frames, disconnects with their errors, key log lines. A receiver that is slow loses the
+    /// oldest events over [`EVENT_BACKLOG`](super::EVENT_BACKLOG).
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<SupervisorEvent> {
+        self.shared.events()
+    }
+
     /// Waits for the description of the stream to settle. Starts a session if there is none.
     ///
     /// # Errors
@@ -219,7 +229,7 @@ impl Camera {
 
     /// Returns the statistics.
     pub async fn stats(&self) -> CameraStats {
-        let tally = self.controller.tally().await;
+        let tally = self.tally().await;
         let stats = self.shared.lock().stats();
         let running = matches!(
             stats.state,
@@ -230,6 +240,12 @@ impl Camera {
             session: running.then_some(tally),
             ..stats
         }
+    }
+
+    /// Returns the sums of the counters of all sessions since one was first needed, also after the
+    /// hub gave up.
+    pub async fn tally(&self) -> Tally {
+        self.controller.tally().await
     }
 
     pub(super) async fn request_close(&self) {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tutk_media::{AccessUnit, Error, RtpPayloads};
-use tutk_session::MediaKind;
+use tutk_session::{Codec, MediaKind};
 
 use super::derived::Derived;
 use super::description::StreamDescription;
@@ -20,6 +20,8 @@ pub struct LiveFrame {
     pub data: Bytes,
     /// The access unit, with its NAL units located. `None` for audio and for other video codecs.
     pub unit: Option<AccessUnit>,
+    /// The codec, if the camera reports it.
+    pub codec: Option<Codec>,
     /// The presentation time on the camera's time line. Video and audio share it, it continues over
     /// all sessions, and it never goes back within a stream. It starts with the first session's
     /// stream.
@@ -37,7 +39,7 @@ pub struct LiveFrame {
 }
 
 impl LiveFrame {
-    /// Creates a frame.
+    /// Creates a frame without a reported codec.
     #[must_use]
     pub fn new(
         kind: MediaKind,
@@ -52,6 +54,7 @@ impl LiveFrame {
             kind,
             data,
             unit,
+            codec: None,
             timestamp,
             wall,
             discontinuity,

@@ -30,6 +30,7 @@ pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, MAX_LAG};
 pub use self::live_frame::LiveFrame;
 #[cfg(feature = "http")]
 pub(crate) use self::muxer::{AudioTrack, MuxFormat, Muxer};
+pub use self::shared::EVENT_BACKLOG;
 use self::shared::Shared;
 use self::sink::CameraSink;
 pub use self::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};

@@ -1,10 +1,11 @@
 //! The state that a camera's sink, its viewers and its other users share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+use tutk_session::SupervisorEvent;
 
 use super::description::StreamDescription;
 use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, MAX_LAG};
@@ -22,7 +23,13 @@ pub(super) struct Shared {
     changed: watch::Sender<()>,
     /// The hub's, changed with every state.
     hub_changed: watch::Sender<()>,
+    /// The events of the sessions, from the first call of [`Shared::events`] on.
+    events: OnceLock<broadcast::Sender<SupervisorEvent>>,
 }
+
+/// The number of events that are kept for a slow receiver of
+/// [`Camera::events`](super::Camera::events).
+pub const EVENT_BACKLOG: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Inner {
@@ -82,6 +89,7 @@ impl Shared {
             muxers: super::muxer::Muxers::default(),
             changed: watch::Sender::new(()),
             hub_changed,
+            events: OnceLock::new(),
         }
     }
 
@@ -92,6 +100,21 @@ impl Shared {
 
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    pub(super) fn events(&self) -> broadcast::Receiver<SupervisorEvent> {
+        let events = self
+            .events
+            .get_or_init(|| broadcast::Sender::new(EVENT_BACKLOG));
+        events.subscribe()
+    }
+
+    /// Passes an event to the receivers of [`events`](Self::events).
+    pub(super) fn publish(&self, event: &SupervisorEvent) {
+        if let Some(events) = self.events.get() {
+            // It fails if there are no receivers.
+            let _ = events.send(event.clone());
+        }
     }
 
     /// Adds a frame to the buffer.

@@ -34,6 +34,9 @@ impl CameraSink {
     }
 
     pub(super) fn handle_event(&mut self, event: SupervisorEvent) {
+        if !matches!(event, SupervisorEvent::Frame(_)) {
+            self.shared.publish(&event);
+        }
         match event {
             SupervisorEvent::Frame(frame) => self.frame(frame),
             SupervisorEvent::Session(event) => self.session_event(event),
@@ -127,7 +130,7 @@ impl CameraSink {
         }
         let description = Arc::clone(self.describer.frame(&frame));
         let wall = SystemTime::UNIX_EPOCH.checked_add(unix);
-        self.shared.push(LiveFrame::new(
+        let mut live = LiveFrame::new(
             frame.kind,
             frame.data,
             self.describer.take_unit(),
@@ -135,6 +138,8 @@ impl CameraSink {
             wall.unwrap_or(SystemTime::UNIX_EPOCH),
             discontinuity,
             description,
-        ));
+        );
+        live.codec = frame.codec;
+        self.shared.push(live);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Stdout, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -21,8 +21,10 @@ pub(super) enum Output {
 #[derive(Debug)]
 pub(super) struct DiskFile {
     file: File,
-    /// Whether this is a regular file instead of a device or pipe.
+    /// This is a regular file, not a device or pipe.
     regular: bool,
+    /// The path of a file that is new and still empty. Dropping it removes the file.
+    unused: Option<PathBuf>,
     syncer: Option<Syncer>,
 }
 
@@ -35,25 +37,25 @@ struct Syncer {
 }
 
 impl Output {
-    /// Opens the file without truncating it. Returns whether it is new.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, bool)> {
+    /// Opens a file. It is not truncated before [`begin`](Self::begin).
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
-        let (file, new) = match options.clone().create_new(true).open(path) {
-            Ok(file) => (file, true),
+        match options.clone().create_new(true).open(path) {
+            Ok(file) => Self::new(file, Some(path.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                (options.open(path)?, false)
+                Self::new(options.open(path)?, None)
             }
-            Err(error) => return Err(error),
-        };
-        Ok((Self::of(file)?, new))
+            Err(error) => Err(error),
+        }
     }
 
-    /// Wraps a file that was just created.
-    pub(super) fn of(file: File) -> io::Result<Self> {
+    /// Writes to a file. If it is new, it is removed unless something is written to it.
+    pub(super) fn new(file: File, new: Option<PathBuf>) -> io::Result<Self> {
         Ok(Self::File(DiskFile {
             regular: file.metadata()?.is_file(),
             file,
+            unused: new,
             syncer: None,
         }))
     }
@@ -62,11 +64,15 @@ impl Output {
         Self::Stdout(io::stdout())
     }
 
-    /// Truncates the file.
-    pub(super) fn empty(&mut self) -> io::Result<()> {
-        match self {
-            Self::File(file) if file.regular => file.file.set_len(0),
-            Self::File(_) | Self::Stdout(_) => Ok(()),
+    /// Truncates the file. Call this before the first [`write`](Self::write).
+    pub(super) fn begin(&mut self) -> io::Result<()> {
+        let Self::File(file) = self else {
+            return Ok(());
+        };
+        file.unused = None;
+        match file.regular {
+            true => file.file.set_len(0),
+            false => Ok(()),
         }
     }
 
@@ -87,7 +93,7 @@ impl Output {
     /// Ends the output. The file is on the disk when the returned thread has ended.
     pub(super) fn close(self) -> Option<JoinHandle<()>> {
         match self {
-            Self::File(DiskFile { syncer, .. }) => syncer.map(|syncer| syncer.thread),
+            Self::File(mut file) => file.syncer.take().map(|syncer| syncer.thread),
             Self::Stdout(_) => None,
         }
     }
@@ -108,6 +114,15 @@ impl DiskFile {
             syncer.asked = Some(now);
             // A pending request covers this one, too.
             let _ = syncer.due.try_send(());
+        }
+    }
+}
+
+impl Drop for DiskFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.unused {
+            // The empty file stays if it cannot be removed.
+            let _ = std::fs::remove_file(path);
         }
     }
 }

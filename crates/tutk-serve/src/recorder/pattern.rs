@@ -9,7 +9,10 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
-use crate::failure::Failure;
+use crate::error::Error;
+
+pub(super) const PATTERN_ADVICE: &str =
+    "use a strftime pattern, for example recordings/%Y-%m-%d/%H-%M-%S.mp4";
 
 /// The largest number of segments with the same name except for their number. They occur with a
 /// pattern without seconds and a camera that disconnects often.
@@ -20,7 +23,7 @@ const MAX_SAME: u32 = 10_000;
 /// If a file exists, `-2`, `-3` and so on is inserted before the extension. Files are never
 /// overwritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern {
+pub(super) struct Pattern {
     /// The directory before the first directive.
     folder: PathBuf,
     /// The rest of the path. Its first part contains a directive.
@@ -40,11 +43,11 @@ pub(super) struct Recorded {
 
 impl Pattern {
     /// Parses the path as a pattern and tests it.
-    pub(crate) fn new(path: &Path) -> Result<Self, Failure> {
-        let unusable = |why: String| {
-            let what = format!("{}: {why}", path.display());
-            let advice = "use a strftime pattern, for example recordings/%Y-%m-%d/%H-%M-%S.mp4";
-            Failure::usage("arguments", what, advice)
+    pub(super) fn new(path: &Path) -> Result<Self, Error> {
+        let unusable = |problem| Error::InvalidTarget {
+            target: path.display().to_string(),
+            problem,
+            advice: PATTERN_ADVICE,
         };
         let text = path
             .to_str()
@@ -247,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn names_follow_the_clock_and_are_never_given_twice() {
+    fn existing_names_get_a_number() {
         let folder = tempfile::tempdir().unwrap();
         let pattern = pattern(folder.path(), "front/%Y-%m-%d/%H-%M.mp4");
         let now = time("2026-11-25T23:59:58+01:00[Europe/Paris]");
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_pattern_gives_is_found() {
+    fn only_files_that_match_the_pattern_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let pattern = pattern(folder.path(), "%Y/%m-%d_%H.ts");
         fs::create_dir_all(folder.path().join("2026/11-25_12")).unwrap();
@@ -274,7 +277,7 @@ mod tests {
         for name in [
             "2026/11-25_12.ts",
             "2026/11-25_12-10.ts",
-            // None of these.
+            // These do not match.
             "2026/11-25_12-1.ts",
             "2026/11-25_12-02.ts",
             "2026/11-25_12.mp4",
@@ -305,10 +308,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_has_to_make_names() {
+    fn invalid_patterns_are_rejected() {
         for bad in ["out.mp4", "%Y/", "%Y/../a.mp4", "%D.mp4", "%!.mp4", "%"] {
-            let failure = Pattern::new(Path::new(bad)).unwrap_err();
-            assert!(failure.what.starts_with(bad), "{failure}");
+            let error = Pattern::new(Path::new(bad)).unwrap_err();
+            assert!(error.to_string().starts_with(bad), "{error}");
         }
         let now = time("2026-11-25T12:00:00+00:00[UTC]");
         for (text, tells) in [
@@ -323,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_comes_twice_is_read_with_its_offset() {
+    fn the_offset_distinguishes_the_repeated_hour() {
         let pattern = Pattern::new(Path::new("%F_%H-%M%z.mp4")).unwrap();
         for text in [
             "2026-10-25T02:30:00+02:00[Europe/Paris]",
@@ -339,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_that_are_empty_go_and_the_first_stays() {
+    fn empty_folders_below_the_first_directive_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let pattern = pattern(folder.path(), "front/%Y/%m/%d.ts");
         let (path, _) = pattern

@@ -12,20 +12,22 @@ use super::pattern::Pattern;
 
 /// The length and retention of segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Segments {
-    pub(crate) pattern: Pattern,
+pub(super) struct Segments {
+    pub(super) pattern: Pattern,
     /// A segment ends at the first key frame after this time.
-    pub(crate) length: Duration,
-    pub(crate) retention: Retention,
+    pub(super) length: Duration,
+    pub(super) retention: Retention,
 }
 
-/// The retention of segments. Without limits, all are kept.
+/// The retention of segments. Without limits, all are kept. Only files whose names match the
+/// pattern are deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Retention {
+pub struct Retention {
     /// Segments that started longer ago are deleted.
-    pub(crate) keep: Option<Duration>,
-    /// The oldest segments are deleted until the total size is at most this.
-    pub(crate) max_bytes: Option<u64>,
+    pub keep: Option<Duration>,
+    /// The oldest segments are deleted until the total size is at most this. It is checked when a
+    /// segment starts, with the size of the previous segment for the new one.
+    pub max_bytes: Option<u64>,
 }
 
 impl Segments {
@@ -118,17 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn the_old_ones_go_and_nothing_else() {
+    fn only_old_segments_are_deleted() {
         let hour = Duration::from_secs(3_600);
         assert_eq!(removed(None, None), (0, 12));
         assert_eq!(removed(Some(hour * 5), None), (4, 8));
-        // The current one stays, however old.
+        // The current segment is never deleted.
         assert_eq!(removed(Some(Duration::ZERO), Some(0)), (9, 3));
     }
 
     #[test]
-    fn what_is_kept_and_the_next_have_their_bytes() {
-        // 10 of them and the room for one more.
+    fn the_size_limit_includes_the_current_segment() {
+        // 10 segments, and as much as the newest for the current one.
         assert_eq!(removed(None, Some(11_000)), (0, 12));
         assert_eq!(removed(None, Some(10_999)), (1, 11));
         assert_eq!(removed(None, Some(4_000)), (7, 5));

@@ -1,0 +1,104 @@
+//! Writers of the file formats.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use tutk_media::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, Mp4Writer, TsWriter};
+
+use super::target::FileFormat;
+
+/// Converts access units and audio frames to the bytes of one file.
+#[derive(Debug)]
+pub(super) enum Writer {
+    Elementary,
+    Mp4(Box<Mp4Writer>),
+    Ts(Box<TsWriter>),
+}
+
+impl Writer {
+    /// A writer for video in `codec`. With `audio`, the file can have an audio track; its
+    /// configuration may be known already. Audio that the format does not support is left out.
+    pub(super) fn new(
+        format: Option<FileFormat>,
+        codec: Codec,
+        audio: bool,
+        config: Option<AudioConfig>,
+    ) -> Self {
+        match format {
+            None | Some(FileFormat::H264 | FileFormat::H265) => Self::Elementary,
+            Some(FileFormat::Mp4) => {
+                let mp4 = Mp4Writer::new(codec);
+                Self::Mp4(Box::new(match config {
+                    _ if !audio => mp4,
+                    None => mp4.await_audio(),
+                    Some(config) => mp4
+                        .with_audio(config)
+                        .unwrap_or_else(|_| Mp4Writer::new(codec)),
+                }))
+            }
+            Some(FileFormat::Ts) => {
+                let ts = TsWriter::new(codec);
+                Self::Ts(Box::new(match config.filter(|_| audio) {
+                    None => ts,
+                    Some(config) => ts
+                        .with_audio(config)
+                        .unwrap_or_else(|_| TsWriter::new(codec)),
+                }))
+            }
+        }
+    }
+
+    /// Returns the bytes to append for an access unit.
+    pub(super) fn write<'a>(
+        &mut self,
+        unit: &'a AccessUnit,
+        time: Duration,
+    ) -> Result<Cow<'a, [u8]>, Error> {
+        Ok(match self {
+            Self::Elementary => unit.data().as_ref().into(),
+            Self::Mp4(mp4) => mp4.write(unit, time)?.into(),
+            Self::Ts(ts) => Vec::from(ts.write(unit, time)?).into(),
+        })
+    }
+
+    /// Returns the bytes to append for an audio frame.
+    pub(super) fn write_audio(
+        &mut self,
+        format: AudioFormat,
+        frame: &[u8],
+        time: Duration,
+    ) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Elementary => Ok(Vec::new()),
+            Self::Mp4(mp4) => mp4.write_audio(format, frame, time),
+            Self::Ts(ts) => Ok(ts.write_audio(format, frame, time)?.into()),
+        }
+    }
+
+    /// Returns `true` if the file has an audio track, as far as known.
+    pub(super) fn has_audio(&self) -> bool {
+        match self {
+            Self::Elementary => false,
+            Self::Mp4(mp4) => mp4.audio_format().is_some(),
+            Self::Ts(ts) => ts.stats().audio_frames > 0,
+        }
+    }
+
+    /// Returns the numbers of written and of skipped audio frames.
+    pub(super) fn audio_frames(&self) -> [u64; 2] {
+        let stats = match self {
+            Self::Elementary => return [0, 0],
+            Self::Mp4(mp4) => mp4.stats(),
+            Self::Ts(ts) => ts.stats(),
+        };
+        [stats.audio_frames, stats.audio_skipped]
+    }
+
+    /// Returns the bytes that end the file.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Elementary | Self::Ts(_) => Ok(Vec::new()),
+            Self::Mp4(mp4) => mp4.finish(),
+        }
+    }
+}
