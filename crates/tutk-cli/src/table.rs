@@ -1,35 +1,26 @@
 //! Formats JSON and tables as text for people.
 
+use comfy_table::{Table, presets};
 use serde_json::Value;
 
 /// Formats JSON as text: a single value as it is, otherwise one row per value with its path.
 pub(crate) fn of(value: &Value) -> String {
     let mut rows = Vec::new();
     collect(value, String::new(), &mut rows);
-    let width = rows.iter().map(|(path, _)| path.chars().count()).max();
-    let width = width.unwrap_or_default();
-    let lines = rows.iter().map(|(path, text)| match path.as_str() {
-        "" => text.clone(),
-        path => format!("{path:<width$}  {text}"),
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    match rows.as_mut_slice() {
+        [[path, text]] if path.is_empty() => std::mem::take(text),
+        _ => columns(rows),
+    }
 }
 
-/// Formats rows as aligned columns.
-pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        let texts = rows.iter().filter_map(|row| row.get(column));
-        texts.map(|text| text.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(&widths);
-        let line: String = cells
-            .map(|(text, width)| format!("{text:<width$}  "))
-            .collect();
-        line.trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+/// Formats rows as aligned columns, without trailing spaces.
+pub(crate) fn columns<const N: usize>(rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
 }
 
 /// Escapes control characters, because the text comes from a camera.
@@ -46,7 +37,7 @@ pub(crate) fn printable(text: &str) -> String {
 }
 
 /// The recursion depth is bounded by the limit of the JSON parser.
-fn collect(value: &Value, path: String, rows: &mut Vec<(String, String)>) {
+fn collect(value: &Value, path: String, rows: &mut Vec<[String; 2]>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             let mut fields: Vec<_> = fields.iter().collect();
@@ -71,9 +62,9 @@ fn collect(value: &Value, path: String, rows: &mut Vec<(String, String)>) {
         }
         Value::Array(items) if !items.is_empty() => {
             let texts: Vec<_> = items.iter().map(scalar).collect();
-            rows.push((path, texts.join(", ")));
+            rows.push([path, texts.join(", ")]);
         }
-        other => rows.push((path, scalar(other))),
+        other => rows.push([path, scalar(other)]),
     }
 }
 
@@ -127,9 +118,10 @@ mod tests {
 
     #[test]
     fn aligns_columns() {
-        let rows = [["a", "bcd", "e"], ["äöü", "", "f"], ["g", "h", ""]];
+        let rows = [["a", "bcd", "e"], ["äöü", "", "f"], ["玄関", "h", ""]];
         let rows = rows.map(|row| row.map(str::to_owned));
-        assert_eq!(columns(&rows), "a    bcd  e\näöü       f\ng    h");
+        let lines = ["a     bcd  e", "äöü        f", "玄関  h"];
+        assert_eq!(columns(rows), lines.join("\n"));
     }
 
     #[test]

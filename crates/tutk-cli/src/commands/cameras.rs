@@ -17,14 +17,12 @@ pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
     let enr = enr.as_ref().map(SecretText::reveal);
     let (path, contents) = config::check(global.config.as_deref(), enr)?;
     report.listed = Some(contents.cameras.iter().map(describe).collect());
-    report.mistakes = Some(contents.mistakes.iter().map(told).collect());
+    report.mistakes = Some(contents.mistakes.iter().map(describe_error).collect());
     let path = path.display();
     if !global.json && !contents.cameras.is_empty() {
         let header = ["NAME", "ADDRESS", "UID", "MODEL", "SOLD AS"].map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(header)
-            .chain(contents.cameras.iter().map(row))
-            .collect();
-        console::print(columns(&rows));
+        let rows = contents.cameras.iter().map(row);
+        console::print(columns(std::iter::once(header).chain(rows)));
     }
     let count = contents.mistakes.len();
     if count == 0 {
@@ -72,7 +70,7 @@ fn describe(NamedCamera { name, camera, .. }: &NamedCamera) -> Value {
     })
 }
 
-fn told(mistake: &Mistake) -> Value {
+fn describe_error(mistake: &Mistake) -> Value {
     json!({
         "camera": mistake.camera,
         "line": mistake.line,

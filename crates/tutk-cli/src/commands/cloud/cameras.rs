@@ -45,17 +45,14 @@ fn show(listed: &[Listed], keys: bool) {
         console::print("the account has no cameras");
         return;
     }
-    let rows: Vec<_> = std::iter::once(Listed::header())
-        .chain(listed.iter().map(Listed::row))
-        .collect();
-    console::print(columns(&rows));
+    let rows = listed.iter().map(Listed::row);
+    console::print(columns(std::iter::once(Listed::header()).chain(rows)));
     if keys {
-        let addresses: Vec<_> = listed
+        let addresses = listed
             .iter()
-            .filter_map(|camera| Some([printable(&camera.cloud.nickname), camera.address()?]))
-            .collect();
+            .filter_map(|camera| Some([printable(&camera.cloud.nickname), camera.address()?]));
         console::print("");
-        console::print(columns(&addresses));
+        console::print(columns(addresses));
     }
 }
 
