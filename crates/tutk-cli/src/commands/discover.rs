@@ -21,28 +21,28 @@ pub(crate) async fn run(
     stop: &mut Stop,
 ) -> Result<(), Failure> {
     report.cameras = Some(Vec::new());
-    let mut asked = Vec::new();
-    let mut only = None;
+    let mut scopes = Vec::new();
+    let mut model = None;
     for text in &args.cameras {
         let camera = camera::read(text, global.config.as_deref())?;
-        only = camera.model.clone().filter(|_| args.cameras.len() == 1);
-        asked.push(DiscoveryScope::At(Target {
+        model = camera.model.clone().filter(|_| args.cameras.len() == 1);
+        scopes.push(DiscoveryScope::At(Target {
             address: camera::resolve(&camera, stop).await?,
             uid: camera.credentials.uid,
             auth_key: Some(camera.credentials.auth_key),
         }));
     }
     if let Some(address) = args.broadcast {
-        asked.push(broadcast(address));
+        scopes.push(broadcast(address));
     }
-    if asked.is_empty() {
-        asked.push(DiscoveryScope::everywhere());
+    if scopes.is_empty() {
+        scopes.push(DiscoveryScope::everywhere());
     }
 
     let began = Instant::now();
     let mut cameras: Vec<FoundCamera> = Vec::new();
     let mut phases = Vec::new();
-    let session = discover(asked, args.timeout, |found| {
+    let session = discover(scopes, args.timeout, |found| {
         phases.push(milliseconds(began.elapsed()));
         if !global.json {
             if cameras.is_empty() {
@@ -65,9 +65,9 @@ pub(crate) async fn run(
         ms,
     }));
     report.dialect = common_dialect(&cameras);
-    let nobody = cameras.is_empty();
+    let found_any = !cameras.is_empty();
     report.cameras = Some(cameras);
-    if !nobody {
+    if found_any {
         return Ok(());
     }
     let waited = args.timeout.as_secs_f64();
@@ -78,10 +78,10 @@ pub(crate) async fn run(
         "check the address, UID, ENR and MAC, and that the camera is on and in this network"
     };
     let failure = Failure::new(Status::Silent, Phase::Discovery.name(), what, advice);
-    Err(models::explain(failure, only.as_deref()))
+    Err(models::explain(failure, model.as_deref()))
 }
 
-/// Converts a broadcast address from the command line. 255.255.255.255 is sent on every interface.
+/// Converts a broadcast address from the command line. 255.255.255.255 means every interface.
 fn broadcast(address: SocketAddr) -> DiscoveryScope {
     let (uid, auth_key) = (Uid::default(), None);
     if address.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nicknames_become_names() {
+    fn derives_names_from_nicknames() {
         for (nickname, name) in [
             ("Front Door", "front-door"),
             ("  Garage #2 (left) ", "garage-2-left"),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_gets_a_number() {
+    fn numbers_a_taken_name() {
         let taken = ["door", "Door-2", "yard"].map(str::to_owned);
         assert_eq!(unique("door", &taken), "door-3");
         assert_eq!(unique("attic", &taken), "attic");
@@ -81,7 +81,7 @@ mod tests {
     proptest! {
         /// A derived name needs no quotes in the file and never looks like an address.
         #[test]
-        fn any_nickname_becomes_a_bare_key(nickname in "\\PC{0,40}") {
+        fn derives_a_bare_key_from_any_nickname(nickname in "\\PC{0,40}") {
             let name = name_for(&nickname);
             prop_assert!(!name.is_empty());
             prop_assert!(name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-'));

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_is_where_it_stands() {
+    fn finds_parameters() {
         let url = "wyze://h?uid=U&x&ENR=a%2Bb&enr=c#enr=d";
         let value = |name| parameter(url, name).map(|place| &url[place]);
         assert_eq!(value("enr"), Some("a%2Bb"));

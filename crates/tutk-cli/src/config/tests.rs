@@ -1,4 +1,4 @@
-//! What may stand in the file, and what is said of the rest.
+//! Valid files, and the error messages for invalid ones.
 
 use std::env::VarError;
 use std::fs;
@@ -22,10 +22,10 @@ auth_key = "qZwi9FaB"
 model = "HL_CAM4"
 subtype = "sd"
 "#;
-/// Lines 2 to 4 of a camera.
+/// Lines 2 to 4 of a camera's table.
 const CAMERA: &str = "host = \"h\"\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"aKzdqckqZ8HUHFe5\"\n";
 
-/// With the variables DOOR_ENR, DOOR_URL and EMPTY.
+/// Reads a file with the environment variables DOOR_ENR, DOOR_URL and EMPTY.
 fn read(text: &str, enr: Option<&str>) -> Contents {
     Contents::read(text, enr, &|name| match name {
         "DOOR_ENR" => Ok(ENR.to_owned()),
@@ -37,7 +37,7 @@ fn read(text: &str, enr: Option<&str>) -> Contents {
     })
 }
 
-fn said(text: &str) -> Vec<String> {
+fn errors(text: &str) -> Vec<String> {
     let contents = read(text, None);
     contents.mistakes.iter().map(Mistake::to_string).collect()
 }
@@ -49,7 +49,7 @@ fn camera(contents: &Contents, name: &str) -> CameraUrl {
 }
 
 #[test]
-fn both_forms_are_taken() {
+fn reads_both_forms_of_a_camera() {
     let contents = read(GOOD, Some(ENR));
     let front = camera(&contents, "front");
     assert_eq!(
@@ -69,7 +69,7 @@ fn both_forms_are_taken() {
 }
 
 #[test]
-fn secrets_may_come_from_the_environment() {
+fn reads_secrets_from_the_environment() {
     let contents = read(
         "[cameras.a]\nurl = \"${DOOR_URL}\"\n\
          [cameras.b]\nhost = \"h\"\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"${DOOR_ENR}\"\nmac = \"aabbccddeeff\"",
@@ -87,7 +87,7 @@ fn secrets_may_come_from_the_environment() {
 }
 
 #[test]
-fn mistakes_name_line_and_key_and_no_secret() {
+fn errors_name_line_and_key_but_no_secret() {
     for (body, expected) in [
         (
             "[cameras.x]\nhots = \"h\"",
@@ -223,12 +223,12 @@ fn mistakes_name_line_and_key_and_no_secret() {
             "line 6, key `model`: GW_GC1 does not speak TUTK",
         ),
     ] {
-        let said = said(body);
+        let errors = errors(body);
         assert!(
-            said.iter().any(|line| line.starts_with(expected)),
-            "{body}\n{said:#?}\nlacks {expected}"
+            errors.iter().any(|line| line.starts_with(expected)),
+            "{body}\n{errors:#?}\nlacks {expected}"
         );
-        for line in said {
+        for line in errors {
             assert!(
                 !line.contains("aKzdq") && !line.contains("123456"),
                 "{line}"
@@ -238,21 +238,21 @@ fn mistakes_name_line_and_key_and_no_secret() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn reports_all_errors_at_once() {
     let text = "[cameras.a]\nhost = 1\nuid = \"short\"\nenr = \"short\"\nmac = \"zz\"\nauth_key = \"much too long\"\n\
                 port = 0\nsubtype = \"4k\"\nuser_id = \"\"\nmodel = \"AN_X\"\nnaem = \"a\"\n\
                 [cameras.b]\nurl = \"rtsp://h\"\n[sevre]\n";
     let lines: Vec<_> = read(text, None).mistakes.iter().map(|m| m.line).collect();
     assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14]);
-    // A key that is wrong is not missing as well.
-    assert!(!said(text).iter().any(|line| line.contains("lacks")));
-    // Syntax likewise, and then nothing else.
+    // A key with an invalid value is not reported as missing.
+    assert!(!errors(text).iter().any(|line| line.contains("lacks")));
+    // All syntax errors are reported, and then no other errors.
     let lines: Vec<_> = read("[cameras.a]\nhost = \nuid = u\n\n[x\n", None).mistakes;
     let lines: Vec<_> = lines.iter().map(|mistake| mistake.line).collect();
     assert_eq!(lines, [2, 3, 5]);
 }
 
-/// What `find` says of a file.
+/// Writes a file and calls `find`. Returns the error as text.
 fn found(text: &str, name: &str) -> Result<CameraUrl, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cameras.toml");
@@ -265,10 +265,10 @@ fn found(text: &str, name: &str) -> Result<CameraUrl, String> {
 }
 
 #[test]
-fn a_camera_is_found_whatever_is_wrong_with_others() {
-    let spoiled = format!("{GOOD}\n[cameras.back]\nhost = 1\n");
-    assert!(found(&spoiled, "front").is_ok());
-    let failure = found(&spoiled, "back").unwrap_err();
+fn finds_a_camera_despite_errors_in_others() {
+    let text = format!("{GOOD}\n[cameras.back]\nhost = 1\n");
+    assert!(found(&text, "front").is_ok());
+    let failure = found(&text, "back").unwrap_err();
     assert!(
         failure.contains("line 13: the camera lacks `uid`"),
         "{failure}"
@@ -277,13 +277,13 @@ fn a_camera_is_found_whatever_is_wrong_with_others() {
         failure.contains("(and 3 more)") && failure.contains("`tutk cameras`"),
         "{failure}"
     );
-    // But for what is in no camera.
+    // Errors outside all cameras are reported.
     let failure = found(&format!("{GOOD}\n[sevre]\n"), "front").unwrap_err();
     assert!(failure.contains("key `sevre`"), "{failure}");
 }
 
 #[test]
-fn a_camera_that_is_not_there_is_told_with_those_that_are() {
+fn error_for_an_unknown_camera_lists_all_cameras() {
     let failure = found("[cameras.front]\n[cameras.yard]", "frint").unwrap_err();
     assert!(
         failure.contains("unknown camera \"frint\"; the file has front, yard"),
@@ -295,15 +295,15 @@ fn a_camera_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn error_for_a_missing_file_names_it() {
     let failure = find(Some(Path::new("/nowhere/c.toml")), "x", None).unwrap_err();
     assert!(failure.to_string().contains("/nowhere/c.toml"), "{failure}");
 }
 
 proptest! {
-    /// Whatever stands in the file: mistakes with a line of it, and no secret that is in quotes.
+    /// Errors have a line of the file and do not contain a secret in quotes.
     #[test]
-    fn any_file_is_read(
+    fn reads_arbitrary_files(
         lines in proptest::collection::vec(
             prop_oneof![
                 "[ -~]{0,20}",
@@ -325,7 +325,7 @@ proptest! {
 }
 
 #[test]
-fn the_documentation_is_true() {
+fn documentation_lists_all_keys_and_its_example_is_valid() {
     let page = include_str!("../../../../docs/cameras.md");
     let all: [&[&str]; 4] = [
         &camera::KEYS,
@@ -361,7 +361,7 @@ fn the_documentation_is_true() {
 }
 
 #[test]
-fn what_is_served_is_read_beside_the_cameras() {
+fn reads_settings_of_serve() {
     let url = format!("wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF");
     let text = format!(
         "[serve]\nrtsp = \"off\"\nhttp = \"[::1]:80\"\nhttp_names = [\"a\", \"b\"]\nlinger = \"1m\"\n\
@@ -390,7 +390,7 @@ fn what_is_served_is_read_beside_the_cameras() {
         (second.serving.sound, second.serving.record),
         (Some(false), false)
     );
-    // Nothing in a name is a directive or a folder.
+    // Characters of a name do not become directives or folders.
     let target = contents.record.unwrap().target(&first.name).unwrap();
     assert!(format!("{target:?}").contains("a_b%%"), "{target:?}");
 }

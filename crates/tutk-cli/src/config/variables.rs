@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_is_the_whole_value() {
+    fn recognizes_variables() {
         for (value, form) in [
             ("aKzdqckqZ8HUHFe5", Form::Plain),
             ("a$b{c}", Form::Plain),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn errors_name_the_variable() {
         let environment = |name: &str| match name {
             "SET" => Ok("the value".to_owned()),
             "EMPTY" => Ok(String::new()),

@@ -1,4 +1,4 @@
-//! Accounts and files that meet.
+//! Merging an account's cameras into files.
 
 use std::env::VarError;
 
@@ -56,47 +56,47 @@ model = "HL_CAM4"
 "#;
 
 #[test]
-fn a_new_file_has_what_the_account_has() {
+fn writes_a_new_file() {
     let (text, outcomes) = merged("", &[offer()]);
     assert_eq!(text, format!("{HEADER}{NEW}"));
     assert_eq!(outcomes, [[outcome("front-door", Change::New)]]);
-    // And again: nothing to do.
+    // Merging again changes nothing.
     let (again, outcomes) = merged(&text, &[offer()]);
     assert_eq!(again, text);
     assert_eq!(outcomes, [[outcome("front-door", Change::Same)]]);
 }
 
 #[test]
-fn what_is_there_stays_byte_for_byte() {
-    let there =
+fn preserves_existing_text() {
+    let before =
         "# mine\n\n[cameras.\"front-door\"]   # taken\nhost = 'h'\r\nuid = \"x\"\n\n# the end";
     let mut twin = offer();
     twin.uid = OTHER_UID.into();
     twin.model = None;
-    let (text, outcomes) = merged(there, &[offer(), twin]);
+    let (text, outcomes) = merged(before, &[offer(), twin]);
     let first = NEW.replace("cameras.front-door", "cameras.front-door-2");
     let second = first
         .replace("door-2", "door-3")
         .replace(UID, OTHER_UID)
         .replace("model = \"HL_CAM4\"\n", "");
-    assert_eq!(text, format!("{there}\n{first}{second}"));
+    assert_eq!(text, format!("{before}\n{first}{second}"));
     let names: Vec<_> = outcomes.iter().flatten().map(|o| o.name.as_str()).collect();
     assert_eq!(names, ["front-door-2", "front-door-3"]);
 }
 
-/// A camera of the file that has old keys, and what it becomes.
-fn updated(there: &str, keys: &[&'static str], becomes: &str) {
-    let (text, outcomes) = merged(there, &[offer()]);
-    assert_eq!(text, becomes);
+/// Merges into a file with the camera `x`, and compares the updated keys and the result.
+fn updated(before: &str, keys: &[&'static str], after: &str) {
+    let (text, outcomes) = merged(before, &[offer()]);
+    assert_eq!(text, after);
     let change = match keys {
         [] => Change::Same,
         keys => Change::Updated(keys.to_vec()),
     };
-    assert_eq!(outcomes, [[outcome("x", change)]], "{there}");
+    assert_eq!(outcomes, [[outcome("x", change)]], "{before}");
 }
 
 #[test]
-fn keys_are_replaced_where_they_stand() {
+fn replaces_keys_in_place() {
     updated(
         "[serve]\n[cameras.x]  # mine\n  uid= 'hsbjyb5hsetgcdwd111a'\nenr   =  '0000000000000000' # old\nmac = \"00:00:00:00:00:01\"\nhost = \"h\"\n[z]\n",
         &["enr", "mac"],
@@ -123,28 +123,28 @@ fn keys_are_replaced_where_they_stand() {
 }
 
 #[test]
-fn what_is_in_the_environment_or_missing_stays_so() {
-    for there in [
+fn preserves_missing_keys_and_environment_variables() {
+    for before in [
         "[cameras.x]\nuid = \"HSBJYB5HSETGCDWD111A\"\n",
         "[cameras.x]\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"${DOOR_ENR}\"\n",
         "[cameras.x]\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"${UNSET}\"\n",
         "[cameras.x]\nurl = \"${DOOR_URL}\"\n",
         "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\"\n",
-        // The same, written otherwise.
+        // The same values in another notation.
         "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzd+ckq/8HUHFe5&mac=aa:bb:cc:dd:ee:ff\"\n",
-        // A key of its own, with an ENR that is right.
+        // Another AuthKey, with the current ENR.
         "[cameras.x]\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"aKzd+ckq/8HUHFe5\"\nauth_key = \"mine\"\n",
     ] {
-        updated(there, &[], there);
+        updated(before, &[], before);
     }
 }
 
 #[test]
-fn one_camera_may_have_two_names() {
+fn updates_all_entries_of_a_camera() {
     let table =
         |name: &str, enr: &str| format!("[cameras.{name}]\nuid = \"{UID}\"\nenr = \"{enr}\"\n");
-    let there = table("hd", OLD_ENR) + &table("sd", ENR);
-    let (text, outcomes) = merged(&there, &[offer()]);
+    let before = table("hd", OLD_ENR) + &table("sd", ENR);
+    let (text, outcomes) = merged(&before, &[offer()]);
     assert_eq!(text, table("hd", ENR) + &table("sd", ENR));
     let changes = [
         outcome("hd", Change::Updated(vec!["enr"])),
@@ -154,8 +154,8 @@ fn one_camera_may_have_two_names() {
 }
 
 #[test]
-fn an_address_that_is_not_the_accounts_is_told_and_kept() {
-    for (there, other) in [
+fn reports_and_preserves_another_address() {
+    for (before, other) in [
         (
             "host = \"192.0.2.99\"\nuid = \"HSBJYB5HSETGCDWD111A\"",
             Some("192.0.2.99"),
@@ -170,31 +170,32 @@ fn an_address_that_is_not_the_accounts_is_told_and_kept() {
             Some("192.0.2.99"),
         ),
     ] {
-        let there = format!("[cameras.x]\n{there}\n");
-        let (text, outcomes) = merged(&there, &[offer()]);
-        assert_eq!(text, there);
-        let told = outcomes.first().and_then(|known| known.first());
-        assert_eq!(told.and_then(|told| told.other_host.as_deref()), other);
+        let before = format!("[cameras.x]\n{before}\n");
+        let (text, outcomes) = merged(&before, &[offer()]);
+        assert_eq!(text, before);
+        let outcome = outcomes.first().and_then(|known| known.first());
+        assert_eq!(
+            outcome.and_then(|outcome| outcome.other_host.as_deref()),
+            other
+        );
     }
 }
 
 #[test]
-fn a_file_that_cannot_be_added_to_is_left() {
-    for (text, said) in [
+fn rejects_files_that_cannot_be_extended() {
+    for (text, expected) in [
         ("[cameras.x\n", "line 1: "),
         ("\ncameras = 1", "line 2, key `cameras`: expected a table"),
         ("cameras = {}", "[cameras.NAME]"),
     ] {
         let error = merge(text, &[offer()], &environment).unwrap_err();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }
 
 proptest! {
-    /// What was merged is read back, whatever the account calls a camera and whatever the secret is
-    /// made of.
     #[test]
-    fn what_is_written_is_read(
+    fn written_secrets_are_read_back(
         nickname in "\\PC{0,20}|[\\x00-\\x7f]{0,10}",
         enr in "[!-~]{16}",
         old in "[!-~]{16}",
