@@ -145,8 +145,10 @@ impl CameraUrl {
 /// Parses `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
 fn split_authority(authority: &str) -> Result<(String, u16), UrlError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or(UrlError::Host)?;
-        (host, rest.strip_prefix(':'))
+        match rest.split_once(']').ok_or(UrlError::Host)? {
+            (host, "") => (host, None),
+            (host, rest) => (host, Some(rest.strip_prefix(':').ok_or(UrlError::Host)?)),
+        }
     } else {
         match authority.split_once(':') {
             Some((host, port)) => (host, Some(port)),
@@ -219,6 +221,7 @@ mod tests {
         for (text, error) in [
             ("rtsp://cam", UrlError::Scheme),
             ("wyze://?uid=1", UrlError::Host),
+            ("wyze://[::1]4000", UrlError::Host),
             ("wyze://cam:0", UrlError::Port("0".into())),
             ("wyze://cam:99999", UrlError::Port("99999".into())),
             ("wyze://cam", UrlError::Missing("uid")),
