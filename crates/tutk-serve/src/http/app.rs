@@ -5,7 +5,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::get;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::config::HttpConfig;
 use super::problem::Problem;
@@ -57,13 +60,9 @@ impl HttpApp {
             let (error, advice) = ("method not allowed", "use a method of the Allow header");
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, advice)
         };
-        let files = page::paths().map(|path| (path, get(asset)));
-        routes()
-            .into_iter()
-            .chain(files)
-            .fold(Router::new(), |router, (path, handler)| {
-                router.route(path, handler)
-            })
+        let (router, _) = routes().split_for_parts();
+        page::files()
+            .fold(router, |router, path| router.route(path, get(page)))
             .fallback(not_found)
             .method_not_allowed_fallback(wrong_method)
             .layer(from_fn_with_state(self.state.clone(), guard::guard))
@@ -81,27 +80,32 @@ impl HttpApp {
     }
 }
 
-/// All routes but the files of the page. A test compares them with the OpenAPI document.
-pub(super) fn routes() -> [(&'static str, MethodRouter<AppState>); 12] {
-    let control = get(controls::read).merge(post(controls::set));
-    [
-        ("/openapi.json", get(openapi::openapi)),
-        ("/metrics", get(metrics::metrics)),
-        ("/api/cameras", get(cameras::all)),
-        ("/api/cameras/{name}", get(cameras::one)),
-        ("/api/cameras/{name}/controls", get(controls::list)),
-        ("/api/cameras/{name}/controls/{control}", control),
-        ("/api/events", get(events::events)),
-        ("/{name}/stream.mp4", get(stream::mp4)),
-        ("/{name}/stream.ts", get(stream::ts)),
-        ("/{name}/snapshot.jpg", get(snapshot::snapshot)),
-        ("/{name}/live", get(live::live)),
-        ("/{name}/talk", get(talk::talk)),
-    ]
+/// All routes with their descriptions, but the files of the page.
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .routes(routes!(openapi::openapi))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(cameras::all))
+        .routes(routes!(cameras::one))
+        .routes(routes!(controls::list))
+        .routes(routes!(controls::read, controls::set))
+        .routes(routes!(events::events))
+        .routes(routes!(stream::mp4))
+        .routes(routes!(stream::ts))
+        .routes(routes!(snapshot::snapshot))
+        .routes(routes!(live::live))
+        .routes(routes!(talk::talk))
+        .routes(routes!(page))
 }
 
-/// A file of the page.
-async fn asset(State(state): State<AppState>, request: Request) -> Result<Response, Problem> {
+/// The web page
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "server",
+    responses((status = 200, description = "HTML.", content_type = "text/html", body = String)),
+)]
+async fn page(State(state): State<AppState>, request: Request) -> Result<Response, Problem> {
     let response = state.page.response(request.uri().path(), request.headers());
     response.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such file", "see /"))
 }

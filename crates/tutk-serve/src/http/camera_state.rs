@@ -3,18 +3,23 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem;
 use crate::hub::{Camera, CameraState};
 
 /// The state of a camera.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = CameraState)]
 pub(super) struct StateJson {
-    /// `idle`, `connecting`, `up`, `down`, `failed` or `closed`.
+    /// `idle` (no viewers), `connecting`, `up`, `down` (the next attempt is at `next_attempt`),
+    /// `failed` (the next attempt is made for a new viewer, or in half a minute) or `closed`.
     state: &'static str,
     /// When the state began, in milliseconds since 1970.
     since: u64,
+    /// What failed.
     error: Option<String>,
+    /// What to do.
     advice: Option<String>,
     /// Failed attempts since the last session.
     attempts: Option<u32>,

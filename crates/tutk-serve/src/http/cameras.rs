@@ -8,71 +8,94 @@ use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::camera_state::{StateJson, millis};
-use super::extract::PathCamera;
+use super::extract::{CameraPath, PathCamera};
+use super::openapi::Errors;
 use super::state::AppState;
 use crate::hub::{Camera, CameraStats};
 use crate::path::path_segment;
 use crate::schemes::CAMERA_SCHEMES;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Cameras)]
 pub(super) struct CamerasJson {
     cameras: Vec<CameraJson>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Camera)]
 pub(super) struct CameraJson {
     name: String,
     #[serde(flatten)]
     state: StateJson,
+    /// The configured model, or the one that the camera reported.
     model: Option<String>,
     firmware: Option<String>,
+    /// The camera's dialect of the protocol.
     dialect: Option<&'static str>,
     video: Option<VideoJson>,
     sound: Option<SoundJson>,
+    /// The viewers of all outputs.
     viewers: Vec<ViewerJson>,
     stats: StatsJson,
     urls: UrlsJson,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Video)]
 struct VideoJson {
+    /// `H.264` or `H.265`.
     codec: String,
     width: Option<u16>,
     height: Option<u16>,
+    /// As reported by the camera.
     fps: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Sound)]
 struct SoundJson {
     codec: String,
+    /// In hertz.
     rate: u32,
     channels: u8,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Viewer)]
 struct ViewerJson {
     label: String,
+    /// In milliseconds since 1970.
     since: u64,
     frames: u64,
     bytes: u64,
+    /// Frames that the viewer missed.
     missed: u64,
 }
 
 /// Statistics since the camera was added, and of the network since the session began.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stats)]
 struct StatsJson {
+    /// Authenticated sessions.
     sessions: u64,
+    /// Sessions that ended with an error.
     disconnects: u64,
+    /// Received video frames.
     video_frames: u64,
     key_frames: u64,
+    /// Received audio frames.
     audio_frames: u64,
+    /// Bytes of all received frames.
     bytes: u64,
     /// Frames that viewers missed, including viewers that have left.
     missed: u64,
+    /// The recent rate. `null` on the first request.
     bytes_per_second: Option<u64>,
     frames_per_second: Option<f64>,
+    /// Frames lost by the network in the current session. `null` without one.
     lost: Option<u64>,
     resent: Option<u64>,
     recovered: Option<u64>,
@@ -81,7 +104,8 @@ struct StatsJson {
 }
 
 /// Paths on this server, and URLs of other outputs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Urls)]
 struct UrlsJson {
     mp4: String,
     ts: String,
@@ -89,11 +113,19 @@ struct UrlsJson {
     talk: String,
     snapshot: String,
     controls: String,
-    /// By URL scheme. `null` if the output is not running.
+    /// The camera's URL at another output, by scheme (`rtsp`). `null` if the output is not running.
     #[serde(flatten)]
     outputs: BTreeMap<&'static str, Option<String>>,
 }
 
+/// All cameras
+#[utoipa::path(
+    get,
+    path = "/api/cameras",
+    operation_id = "cameras",
+    tag = "cameras",
+    responses((status = 200, description = "All cameras and their state.", body = CamerasJson)),
+)]
 pub(super) async fn all(State(state): State<AppState>, headers: HeaderMap) -> Json<CamerasJson> {
     let mut cameras = Vec::new();
     for camera in state.hub.cameras() {
@@ -102,6 +134,15 @@ pub(super) async fn all(State(state): State<AppState>, headers: HeaderMap) -> Js
     Json(CamerasJson { cameras })
 }
 
+/// One camera
+#[utoipa::path(
+    get,
+    path = "/api/cameras/{name}",
+    operation_id = "camera",
+    tag = "cameras",
+    params(CameraPath),
+    responses((status = 200, description = "The camera and its state.", body = CameraJson), Errors<404>),
+)]
 pub(super) async fn one(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,

@@ -1,6 +1,5 @@
 //! `/api/cameras/NAME/controls`: the commands of a camera, each at its own URL.
 
-use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
@@ -11,23 +10,43 @@ use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tutk_runtime::tutk_session::hl_ioctl::schema::{Field, Kind, Values};
 use tutk_runtime::tutk_session::hl_ioctl::{
     CATALOGUE, Context, Control, Error as HlError, Operation, control,
 };
 use tutk_runtime::tutk_session::models::{self, Model};
+use utoipa::openapi::schema::{Schema, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::extract::PathCamera;
+use super::extract::{CameraPath, PathCamera};
+use super::openapi::Errors;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::hub::Camera;
 
-/// The body of a `POST` request.
-#[derive(Debug, Default, Deserialize)]
+/// The path of a control.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct ControlPath {
+    /// The control.
+    #[param(inline)]
+    control: ControlName,
+}
+
+#[derive(Deserialize)]
+struct ControlName(String);
+
+/// `value`, `values`, or neither for a control without values.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ControlOrder)]
 struct BodyJson {
     /// One value.
+    #[schema(inline)]
     value: Option<ValueJson>,
-    /// Several values, in the order of the catalogue.
+    /// Several values, in the order of the fields.
+    #[schema(inline)]
     values: Option<Vec<ValueJson>>,
     /// Confirms that data may be destroyed.
     #[serde(default)]
@@ -35,38 +54,69 @@ struct BodyJson {
 }
 
 /// A value as the catalogue writes it. Numbers may be JSON numbers.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a value must be a string or an integer")]
 enum ValueJson {
     Text(String),
     Number(i64),
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Controls)]
 pub(super) struct ControlsJson {
     camera: String,
     model: Option<String>,
     controls: Vec<ControlJson>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Control)]
 struct ControlJson {
     name: &'static str,
     summary: &'static str,
     readable: bool,
     settable: bool,
+    /// Setting it requires `confirm`.
     destructive: bool,
-    /// A description of the accepted values.
+    /// A description of the accepted values. `null` if the control cannot be set.
     values: Option<String>,
-    form: Option<Value>,
-    fields: Option<Value>,
-    most: Option<Value>,
+    /// `none`: no value; `one`: one value; `fields`: several values in this order; `list`: a list
+    /// of items, whose fields are joined by `:`.
+    form: Option<&'static str>,
+    /// An omitted field before others is `-`.
+    fields: Option<Vec<FieldJson>>,
+    /// The maximum number of items of a list.
+    most: Option<usize>,
     /// The kind of camera that has the control. `null` if it depends on the camera.
     models: Option<ModelsJson>,
     url: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Field)]
+struct FieldJson {
+    name: &'static str,
+    optional: bool,
+    #[serde(flatten)]
+    #[schema(inline)]
+    kind: KindJson,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum KindJson {
+    Named {
+        choices: Vec<String>,
+    },
+    Number {
+        min: i64,
+        max: i64,
+        unit: &'static str,
+    },
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Models)]
 struct ModelsJson {
     kind: &'static str,
     known: Vec<&'static str>,
@@ -74,25 +124,30 @@ struct ModelsJson {
     this: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ControlValue)]
 pub(super) struct ReadJson {
     control: &'static str,
+    /// A name, a number, or an object with several fields.
     value: Value,
 }
 
-#[derive(Debug, Serialize)]
-struct ControlEvent<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ControlEvent<'a> {
     camera: &'a str,
     #[serde(flatten)]
     set: &'a SetJson,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ControlSet)]
 pub(super) struct SetJson {
     control: &'static str,
-    /// The new value. `null` for a control without values.
+    /// The new value: a name, a number, or an object with several fields. `null` for a control
+    /// without values.
     set: Option<Value>,
-    /// `"done"`.
+    /// `done`.
+    #[schema(value_type = String)]
     answer: Value,
 }
 
@@ -100,8 +155,8 @@ pub(super) struct SetJson {
 ///
 /// # Errors
 /// 404 with the names of all controls.
-fn path_control(path: &BTreeMap<String, String>) -> Result<&'static Control, Problem> {
-    let name = path.get("control").map_or("", String::as_str);
+fn path_control(path: &ControlPath) -> Result<&'static Control, Problem> {
+    let ControlName(name) = &path.control;
     control(name).ok_or_else(|| {
         let error = format!("there is no control {name:?}");
         let advice = "see /api/cameras/NAME/controls for all controls";
@@ -110,6 +165,18 @@ fn path_control(path: &BTreeMap<String, String>) -> Result<&'static Control, Pro
     })
 }
 
+/// The controls of a camera
+#[utoipa::path(
+    get,
+    path = "/api/cameras/{name}/controls",
+    operation_id = "controls",
+    tag = "controls",
+    params(CameraPath),
+    responses(
+        (status = 200, description = "The catalogue. Not every model supports all controls.", body = ControlsJson),
+        Errors<404>,
+    ),
+)]
 pub(super) async fn list(PathCamera(camera): PathCamera) -> Json<ControlsJson> {
     let model = camera.details().model;
     let controls = CATALOGUE.iter();
@@ -122,23 +189,21 @@ pub(super) async fn list(PathCamera(camera): PathCamera) -> Json<ControlsJson> {
 }
 
 fn described(control: &Control, camera: &Camera, model: Option<&str>) -> ControlJson {
-    let mut json = control.to_json();
-    let mut take = |field| {
-        json.get_mut(field)
-            .map(Value::take)
-            .filter(|value| !value.is_null())
-    };
+    let values = control.values();
     let url = super::cameras::controls_url(camera.name());
     ControlJson {
         name: control.name,
         summary: control.summary,
         readable: control.get_code().is_some(),
-        settable: control.values().is_some(),
+        settable: values.is_some(),
         destructive: control.destructive,
-        values: control.values().map(|values| values.to_string()),
-        form: take("form"),
-        fields: take("fields"),
-        most: take("most"),
+        values: values.map(|values| values.to_string()),
+        form: values.map(|values| values.form()),
+        fields: values.map(|values| values.fields().iter().map(field).collect()),
+        most: match values {
+            Some(Values::List { max_items, .. }) => Some(max_items),
+            _ => None,
+        },
         models: control.group.map(|group| ModelsJson {
             kind: group.name(),
             known: Model::in_group(group).map(|model| model.id).collect(),
@@ -148,9 +213,35 @@ fn described(control: &Control, camera: &Camera, model: Option<&str>) -> Control
     }
 }
 
+fn field(field: &Field) -> FieldJson {
+    FieldJson {
+        name: field.name,
+        optional: field.optional,
+        kind: match field.kind {
+            Kind::Number { min, max, unit } => KindJson::Number { min, max, unit },
+            kind => KindJson::Named {
+                choices: kind.choices(),
+            },
+        },
+    }
+}
+
+/// Reads a control
+#[utoipa::path(
+    get,
+    path = "/api/cameras/{name}/controls/{control}",
+    operation_id = "readControl",
+    tag = "controls",
+    params(CameraPath, ControlPath),
+    responses(
+        (status = 200, description = "The camera's value.", body = ReadJson),
+        Errors<404, 405>,
+        Errors<502, 503, 504>,
+    ),
+)]
 pub(super) async fn read(
     PathCamera(camera): PathCamera,
-    Path(path): Path<BTreeMap<String, String>>,
+    Path(path): Path<ControlPath>,
 ) -> Result<Json<ReadJson>, Problem> {
     let control = path_control(&path)?;
     if control.get_code().is_none() {
@@ -162,10 +253,25 @@ pub(super) async fn read(
     Ok(Json(ReadJson { control, value }))
 }
 
+/// Sets a control, or performs an action
+#[utoipa::path(
+    post,
+    path = "/api/cameras/{name}/controls/{control}",
+    operation_id = "setControl",
+    tag = "controls",
+    params(CameraPath, ControlPath),
+    request_body = BodyJson,
+    responses(
+        (status = 200, description = "The control was set.", body = SetJson),
+        Errors<403, 404, 405, 408>,
+        Errors<409, 413, 415, 422>,
+        Errors<502, 503, 504>,
+    ),
+)]
 pub(super) async fn set(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
-    Path(path): Path<BTreeMap<String, String>>,
+    Path(path): Path<ControlPath>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SetJson>, Problem> {
@@ -283,6 +389,16 @@ async fn body_bytes(state: &AppState, body: Body) -> Result<Bytes, Problem> {
                 "send the body at once",
             ))
         }
+    }
+}
+
+impl ToSchema for ControlName {}
+
+impl PartialSchema for ControlName {
+    fn schema() -> RefOr<Schema> {
+        let names = CATALOGUE.iter().map(|control| control.name);
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        schema.enum_values(Some(names)).into()
     }
 }
 

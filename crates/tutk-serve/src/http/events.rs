@@ -11,9 +11,11 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::sync::broadcast;
+use utoipa::ToSchema;
 
 use super::camera_state::StateJson;
 use super::event_log::LogEntry;
+use super::openapi::Errors;
 use super::state::{AppState, Shared, Shutdown};
 use crate::hub::Camera;
 
@@ -22,20 +24,20 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-#[derive(Debug, Serialize)]
-struct StateEvent<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StateEvent<'a> {
     camera: &'a str,
     #[serde(flatten)]
     state: &'a StateJson,
 }
 
-#[derive(Debug, Serialize)]
-struct RemovedEvent<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RemovedEvent<'a> {
     camera: &'a str,
 }
 
-#[derive(Debug, Serialize)]
-struct MissedEvent {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MissedEvent {
     events: u64,
 }
 
@@ -89,6 +91,24 @@ pub(super) async fn watch(weak: Weak<Shared>, mut shutdown: Shutdown) {
     }
 }
 
+/// Events
+///
+/// Server-sent events: `state` with `StateEvent`, `control` with `ControlEvent`, `removed` with
+/// `RemovedEvent`, `missed` with `MissedEvent` as data.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    tag = "cameras",
+    params((
+        "Last-Event-ID" = Option<String>,
+        Header,
+        description = "The last received event. Later events are sent first, if they are still kept.",
+    )),
+    responses(
+        (status = 200, description = "The events.", content_type = "text/event-stream", body = String),
+        Errors<403>,
+    ),
+)]
 pub(super) async fn events(
     State(state): State<AppState>,
     headers: HeaderMap,

@@ -1,14 +1,22 @@
 //! The camera that a request's path names.
 
-use std::collections::BTreeMap;
-
 use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::problem::Problem;
 use super::state::AppState;
 use crate::hub::Camera;
+
+/// The parameters of a path.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct CameraPath {
+    /// The camera.
+    name: String,
+}
 
 /// Extracts the camera that the path names.
 pub(super) struct PathCamera(pub(super) Camera);
@@ -17,8 +25,8 @@ impl FromRequestParts<AppState> for PathCamera {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let path = Path::<BTreeMap<String, String>>::from_request_parts(parts, state).await;
-        let name = path.ok().and_then(|Path(mut path)| path.remove("name"));
+        let path = Path::<CameraPath>::from_request_parts(parts, state).await;
+        let name = path.ok().map(|Path(path)| path.name);
         let camera = name.as_deref().and_then(|name| state.hub.camera(name));
         camera.map(Self).ok_or_else(|| {
             let error = match name {

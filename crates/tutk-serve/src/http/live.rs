@@ -8,14 +8,18 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 use tutk_media::{InitSegment, Segment};
+use utoipa::ToSchema;
 
 use super::camera_state::StateJson;
-use super::extract::PathCamera;
-use super::media::{self, AudioParameter};
+use super::extract::{CameraPath, PathCamera};
+use super::media::{self, AudioParameter, StreamQuery};
+use super::openapi::Errors;
 use super::problem::Problem;
 use super::state::{AppState, Shutdown};
 use super::stream;
-use super::websocket::{Disconnected, GOING_AWAY, Incoming, Socket, UNSUPPORTED, Upgrade};
+use super::websocket::{
+    Disconnected, GOING_AWAY, Incoming, SWITCHING, Socket, UNSUPPORTED, Upgrade,
+};
 use crate::error::Error;
 use crate::hub::{
     AudioTrack, Camera, LiveFrame, MuxFormat, MuxedFrame, Muxer, StreamDescription, Viewer,
@@ -26,9 +30,9 @@ use crate::hub::{
 const MAX_LAG: Duration = Duration::from_secs(2);
 
 /// A text message to the client.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum LiveMessage<'a> {
+pub(super) enum LiveMessage<'a> {
     /// The state of the camera: at the start, and after each change.
     State {
         #[serde(flatten)]
@@ -39,28 +43,31 @@ enum LiveMessage<'a> {
         mime: String,
         video: VideoJson,
         sound: Option<AudioJson>,
-        /// The position of the segments' time 0 on the connection's time line, in seconds.
+        /// The position of the segments' time 0 on the connection's time line, in seconds. Negative
+        /// for a late viewer.
         offset: f64,
         /// The time of the first segment that follows, in seconds.
         start: f64,
         /// The time of day at `offset`, in milliseconds since 1970.
         wall: f64,
     },
-    /// A part of the camera's stream is omitted.
+    /// A part of the camera's stream is omitted: `what` is `sound`.
     LeftOut { what: &'static str, error: String },
     /// The client was slow and missed frames.
     Missed { frames: u64 },
 }
 
-#[derive(Debug, Serialize)]
-struct VideoJson {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LiveVideo)]
+pub(super) struct VideoJson {
     codec: String,
     width: u16,
     height: u16,
 }
 
-#[derive(Debug, Serialize)]
-struct AudioJson {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LiveSound)]
+pub(super) struct AudioJson {
     /// The camera's codec.
     codec: String,
     rate: u32,
@@ -104,6 +111,18 @@ impl From<Disconnected> for End {
     }
 }
 
+/// A WebSocket for Media Source Extensions
+///
+/// Text messages are JSON: `LiveMessage`, or `ErrorMessage` before the end. The first binary
+/// message after `init` is an initialization segment. The following ones are its media segments,
+/// one for each frame.
+#[utoipa::path(
+    get,
+    path = "/{name}/live",
+    tag = "streams",
+    params(CameraPath, StreamQuery),
+    responses((status = 101, description = SWITCHING), Errors<403, 404, 426>),
+)]
 pub(super) async fn live(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,

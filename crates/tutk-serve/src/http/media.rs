@@ -4,19 +4,25 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use super::state::AppState;
 use crate::hub::AudioTrack;
 
 /// The query of a stream. Unknown parameters are errors.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct StreamQuery {
+#[into_params(parameter_in = Query)]
+pub(super) struct StreamQuery {
+    /// The audio track: `camera` keeps the camera's codec, `flac` converts PCM and G.711 to FLAC,
+    /// which browsers play, and `none` omits audio. The default is `flac` for the WebSocket, and
+    /// otherwise `camera`.
+    #[param(inline)]
     sound: Option<Sound>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Sound {
     Camera,

@@ -34,6 +34,13 @@ struct Camera {
 
 type Labels<'a> = Vec<(&'static str, &'a str)>;
 
+/// Metrics for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "server",
+    responses((status = 200, description = "The text format of Prometheus, version 0.0.4.", body = String)),
+)]
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     let mut cameras = Vec::new();
     for camera in state.hub.cameras() {

@@ -1,84 +1,128 @@
-//! `/openapi.json`: all of this, for programs.
+//! `/openapi.json`: the OpenAPI document. Each handler describes its own operation.
+
+use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::http::StatusCode;
-use serde_json::Value;
-use tutk_runtime::tutk_session::hl_ioctl::CATALOGUE;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
 
-use super::problem::Problem;
+use super::app::routes;
+use super::controls::ControlEvent;
+use super::events::{MissedEvent, RemovedEvent, StateEvent};
+use super::live::LiveMessage;
+use super::problem::Body;
+use super::talk::{TalkCommand, TalkMessage};
+use super::websocket::ErrorMessage;
 
-/// Written by hand, but for what the catalogue and the crate know.
-const DOCUMENT: &str = include_str!("openapi.json");
+/// The parts of the document that are not operations, and the schemas of events and messages.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "tutk serve",
+        description = "Streams, state and controls of the cameras in the local network",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = "/")),
+    security((), ("basic" = []), ("cookie" = [])),
+    tags(
+        (name = "streams", description = "Video and audio"),
+        (name = "cameras", description = "All cameras and their state"),
+        (name = "controls", description = "The commands of a camera, each at its own URL"),
+        (name = "server", description = "This server"),
+    ),
+    components(schemas(
+        Body, ControlEvent, ErrorMessage, LiveMessage, MissedEvent, RemovedEvent, StateEvent,
+        TalkCommand, TalkMessage,
+    )),
+)]
+pub(super) struct Description;
 
-/// Its parameters, answers and schemas.
-const COMPONENTS: &str = include_str!("openapi_components.json");
+/// A body that is not text.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(super) struct Binary(#[expect(dead_code, reason = "used as a schema only")] String);
 
-pub(super) async fn openapi() -> Result<Json<Value>, Problem> {
-    let document = document().map_err(|error| {
-        // It ships with the program, and is read by a test.
-        let error = format!("the document is broken: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error, "report this")
-    })?;
-    Ok(Json(document))
+/// The error responses of an operation, by status. 0 stands for none.
+pub(super) struct Errors<const A: u16, const B: u16 = 0, const C: u16 = 0, const D: u16 = 0>;
+
+impl<const A: u16, const B: u16, const C: u16, const D: u16> IntoResponses for Errors<A, B, C, D> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let statuses = [A, B, C, D].into_iter().filter(|&status| status != 0);
+        statuses
+            .map(|status| (status.to_string(), error(status).into()))
+            .collect()
+    }
 }
 
-fn document() -> Result<Value, serde_json::Error> {
-    let mut document: serde_json::Map<String, Value> = serde_json::from_str(DOCUMENT)?;
-    let components: Value = serde_json::from_str(COMPONENTS)?;
-    document.insert("components".to_owned(), components);
-    let mut document = Value::Object(document);
-    let names: Vec<_> = CATALOGUE.iter().map(|entry| entry.name).collect();
-    for (pointer, value) in [
-        ("/info/version", Value::from(env!("CARGO_PKG_VERSION"))),
-        ("/components/parameters/control/schema/enum", names.into()),
-    ] {
-        if let Some(place) = document.pointer_mut(pointer) {
-            *place = value;
+fn error(status: u16) -> Response {
+    let description = match status {
+        400 => "The request is malformed.",
+        401 => "The name or password is missing or wrong.",
+        403 => "The request comes from a page of another site.",
+        404 => "There is no such camera or control. `allowed` lists all of them.",
+        405 => "This control cannot be read, or cannot be set.",
+        408 => "Timeout while reading the body.",
+        409 => "The command destroys data, and `confirm` is missing.",
+        413 => "The body is too long.",
+        415 => "The body is not JSON.",
+        421 => "The server has no accounts, and the Host header has an unknown name.",
+        422 => "The control does not accept the value. `allowed` lists accepted values.",
+        426 => "A WebSocket handshake is required.",
+        429 => "Too many wrong passwords from this address.",
+        431 => "URL and headers are too long.",
+        501 => "Not supported by this program, or not for this camera's codec.",
+        502 => "The camera sent an unexpected answer.",
+        503 => "There is no session with the camera, or there are too many viewers.",
+        _ => "The camera did not answer, or sent no frames.",
+    };
+    let schema = Ref::from_schema_name(Body::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response = ResponseBuilder::new().description(description);
+    response.content("application/json", content).build()
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "server",
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object)),
+)]
+pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    let mut document = routes().into_openapi();
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.extend(Errors::<400, 401, 421, 429>::responses());
+            responses.extend(Errors::<431>::responses());
         }
     }
-    Ok(document)
+    let components = document.components.get_or_insert_default();
+    for (name, schema) in &mut components.schemas {
+        if name != "ControlOrder" {
+            require_all(schema);
+        }
+    }
+    let basic = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some("Required if there are accounts."));
+    components.add_security_scheme("basic", SecurityScheme::Http(basic.build()));
+    let cookie = "Set after HTTP Basic authentication.";
+    let cookie = ApiKey::Cookie(ApiKeyValue::with_description("tutk-PORT", cookie));
+    components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
+    Json(document)
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use axum::body::Body;
-    use axum::http::Request;
-    use axum::http::header::{ALLOW, HOST};
-    use tower::ServiceExt as _;
-
-    use super::*;
-    use crate::http::app::routes;
-    use crate::http::{HttpApp, HttpConfig};
-    use crate::hub::Hub;
-
-    /// What a route does not do is answered with what it does.
-    #[tokio::test]
-    async fn every_route_is_in_the_document_with_its_methods() {
-        let app = HttpApp::new(Hub::new(), HttpConfig::new(([127, 0, 0, 1], 80).into()));
-        let mut served = BTreeMap::new();
-        let paths = routes().into_iter().map(|(path, _)| path);
-        for path in paths.chain(["/"]) {
-            let request = Request::delete(path).header(HOST, "localhost");
-            let request = request.body(Body::empty()).unwrap();
-            let answer = app.router().oneshot(request).await.unwrap();
-            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
-            let allowed = answer.headers()[ALLOW]
-                .to_str()
-                .unwrap()
-                .to_ascii_lowercase();
-            let mut methods: Vec<_> = allowed.split(',').map(str::to_owned).collect();
-            // With GET goes HEAD.
-            methods.retain(|method| method != "head");
-            served.insert(path.to_owned(), methods);
+/// Marks all fields as required. Responses contain each field, with `null` for no value.
+fn require_all(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            object.required = object.properties.keys().cloned().collect();
         }
-        let document = document().unwrap();
-        let described = document["paths"].as_object().unwrap().iter();
-        let described = described.map(|(path, item)| {
-            let methods = item.as_object().unwrap().keys().cloned();
-            (path.clone(), methods.collect::<Vec<_>>())
-        });
-        assert_eq!(served, described.collect());
+        RefOr::T(Schema::AllOf(all)) => all.items.iter_mut().for_each(require_all),
+        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(require_all),
+        _ => {}
     }
 }

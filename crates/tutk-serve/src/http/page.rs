@@ -44,9 +44,9 @@ const FILES: &[(&str, &str, &[u8])] = files![
 const HTML: &str = "text/html; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
-/// Returns the paths of all files.
-pub(super) fn paths() -> impl Iterator<Item = &'static str> {
-    FILES.iter().map(|&(path, _, _)| path)
+/// Returns the paths of all files but `/`.
+pub(super) fn files() -> impl Iterator<Item = &'static str> {
+    FILES.iter().skip(1).map(|&(path, _, _)| path)
 }
 
 /// The files with their entity tags.

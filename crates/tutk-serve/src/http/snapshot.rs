@@ -9,7 +9,8 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tutk_media::{Codec, Error as MediaError, SNAPSHOT_QUALITY};
 
-use super::extract::PathCamera;
+use super::extract::{CameraPath, PathCamera};
+use super::openapi::{Binary, Errors};
 use super::problem::Problem;
 use super::snapshot_cache::{CachedSnapshot, Snapshot};
 use super::state::AppState;
@@ -20,6 +21,18 @@ use crate::hub::{Camera, CameraState, LiveFrame, ViewerEvent};
 /// The timeout for a key frame, including the time to connect.
 const KEY_FRAME_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The newest key frame as JPEG
+#[utoipa::path(
+    get,
+    path = "/{name}/snapshot.jpg",
+    tag = "streams",
+    params(CameraPath),
+    responses(
+        (status = 200, description = "The picture.", content_type = "image/jpeg", body = inline(Binary)),
+        Errors<404>,
+        Errors<501, 502, 503, 504>,
+    ),
+)]
 pub(super) async fn snapshot(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,

@@ -14,14 +14,19 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::extract::PathCamera;
-use super::media::{self, AudioParameter};
+use super::extract::{CameraPath, PathCamera};
+use super::media::{self, AudioParameter, StreamQuery};
+use super::openapi::{Binary, Errors};
 use super::problem::Problem;
 use super::state::{AppState, Shutdown, StreamSlot};
 use crate::hub::{AudioTrack, Camera, MuxFormat, MuxedFrame, Muxer, Viewer, ViewerEvent};
 
 /// Names what is not in the stream, and why.
 const LEFT_OUT: HeaderName = HeaderName::from_static("tutk-left-out");
+
+/// The description of the response.
+const STREAM: &str =
+    "The stream. The header Tutk-Left-Out names audio that the format cannot carry.";
 
 /// A stream to one client.
 struct Streaming {
@@ -35,6 +40,18 @@ struct Streaming {
     _slot: StreamSlot,
 }
 
+/// Endless fragmented MP4
+#[utoipa::path(
+    get,
+    path = "/{name}/stream.mp4",
+    operation_id = "streamMp4",
+    tag = "streams",
+    params(CameraPath, StreamQuery),
+    responses(
+        (status = 200, description = STREAM, content_type = "video/mp4", body = inline(Binary)),
+        Errors<404, 501, 503, 504>,
+    ),
+)]
 pub(super) async fn mp4(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
@@ -45,6 +62,18 @@ pub(super) async fn mp4(
     start(&state, &camera, label(&request, "mp4"), "video/mp4", format).await
 }
 
+/// Endless MPEG transport stream
+#[utoipa::path(
+    get,
+    path = "/{name}/stream.ts",
+    operation_id = "streamTs",
+    tag = "streams",
+    params(CameraPath),
+    responses(
+        (status = 200, description = STREAM, content_type = "video/mp2t", body = inline(Binary)),
+        Errors<404, 501, 503, 504>,
+    ),
+)]
 pub(super) async fn ts(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,

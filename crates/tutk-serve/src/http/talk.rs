@@ -12,11 +12,13 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tutk_media::{AudioCodec, AudioFormat, PcmEncoder, talk_frame};
 use tutk_session::{AudioFlags, Codec, TalkFrame};
+use utoipa::ToSchema;
 
-use super::extract::PathCamera;
+use super::extract::{CameraPath, PathCamera};
+use super::openapi::Errors;
 use super::problem::Problem;
 use super::state::{AppState, Shutdown};
-use super::websocket::{GOING_AWAY, Incoming, NORMAL, Socket, Upgrade};
+use super::websocket::{GOING_AWAY, Incoming, NORMAL, SWITCHING, Socket, Upgrade};
 use crate::error::Error;
 use crate::hub::{Camera, HubTalker};
 
@@ -31,9 +33,9 @@ const QUEUE: usize = 4;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A message to the client.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum TalkMessage {
+pub(super) enum TalkMessage {
     /// The backchannel is open for audio of this sample rate.
     Ready { codec: String, rate: u32 },
     /// All audio was played.
@@ -41,9 +43,9 @@ enum TalkMessage {
 }
 
 /// A text message from the client.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-enum Command {
+pub(super) enum TalkCommand {
     /// Audio of this sample rate follows.
     Begin { rate: u32 },
     /// There is no more audio.
@@ -74,6 +76,18 @@ struct TalkFormat {
 /// The task that sends audio in real time.
 type Playback = JoinHandle<Result<Duration, Error>>;
 
+/// A WebSocket for audio to the camera
+///
+/// Text messages are JSON: `TalkMessage` or `ErrorMessage` from the server, `TalkCommand` from the
+/// client. Binary messages from the client are mono 16-bit little-endian PCM at the sample rate of
+/// `ready`.
+#[utoipa::path(
+    get,
+    path = "/{name}/talk",
+    tag = "streams",
+    params(CameraPath),
+    responses((status = 101, description = SWITCHING), Errors<403, 404, 426>),
+)]
 pub(super) async fn talk(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
@@ -196,15 +210,15 @@ async fn receive(
         match message {
             Incoming::Closed => return Err(End::Disconnected),
             Incoming::Text(text) => match command(&text)? {
-                Command::Begin { rate: given } if given != rate => {
+                TalkCommand::Begin { rate: given } if given != rate => {
                     let error =
                         format!("audio has {given} Hz, but the backchannel needs {rate} Hz");
                     let advice = "record at that sample rate, for example with `new AudioContext({ sampleRate })`";
                     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error, advice);
                     return Err(problem.allowing([rate.to_string()]).into());
                 }
-                Command::Begin { .. } => rate_known = true,
-                Command::End => break,
+                TalkCommand::Begin { .. } => rate_known = true,
+                TalkCommand::End => break,
             },
             Incoming::Binary(_) if !rate_known => {
                 let advice = format!("send {{\"type\":\"begin\",\"rate\":{rate}}} first");
@@ -276,7 +290,7 @@ fn played(ended: Result<Result<Duration, Error>, tokio::task::JoinError>) -> Res
     }
 }
 
-fn command(text: &str) -> Result<Command, Problem> {
+fn command(text: &str) -> Result<TalkCommand, Problem> {
     serde_json::from_str(text).map_err(|error| {
         let error = format!("invalid message: {error}");
         let allowed = ["{\"type\":\"begin\",\"rate\":HERTZ}", "{\"type\":\"end\"}"];

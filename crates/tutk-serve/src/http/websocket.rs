@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::time::Instant;
 use tungstenite::Error as WsError;
+use utoipa::ToSchema;
 
 use super::problem::{Body, Problem};
 use super::state::AppState;
@@ -33,6 +34,21 @@ const PROTOCOL_ERROR: u16 = 1_002;
 pub(super) const UNSUPPORTED: u16 = 1_003;
 const INVALID_TEXT: u16 = 1_007;
 const TOO_LARGE: u16 = 1_009;
+
+/// The description of the response to a handshake.
+pub(super) const SWITCHING: &str =
+    "A WebSocket. See the description of this operation for its messages.";
+
+/// The text message before the server closes a WebSocket with an error.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ErrorMessage<'a> {
+    /// `error`.
+    r#type: &'static str,
+    /// The corresponding HTTP status.
+    status: u16,
+    #[serde(flatten)]
+    body: &'a Body,
+}
 
 /// Extracts a WebSocket handshake from a request.
 pub(super) struct Upgrade {
@@ -143,13 +159,6 @@ impl Socket {
 
     /// Sends an error message and closes the WebSocket.
     pub(super) async fn fail(mut self, problem: Problem) {
-        #[derive(Serialize)]
-        struct ErrorMessage<'a> {
-            r#type: &'static str,
-            status: u16,
-            #[serde(flatten)]
-            body: &'a Body,
-        }
         let message = ErrorMessage {
             r#type: "error",
             status: problem.status.as_u16(),
