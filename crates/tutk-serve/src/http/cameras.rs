@@ -141,7 +141,10 @@ pub(super) async fn all(State(state): State<AppState>, headers: HeaderMap) -> Js
     operation_id = "camera",
     tag = "cameras",
     params(CameraPath),
-    responses((status = 200, description = "The camera and its state.", body = CameraJson), Errors<404>),
+    responses(
+        (status = 200, description = "The camera and its state.", body = CameraJson),
+        Errors<404>,
+    ),
 )]
 pub(super) async fn one(
     State(state): State<AppState>,

@@ -173,7 +173,7 @@ fn path_control(path: &ControlPath) -> Result<&'static Control, Problem> {
     tag = "controls",
     params(CameraPath),
     responses(
-        (status = 200, description = "The catalogue. Not every model supports all controls.", body = ControlsJson),
+        (status = 200, description = "Not every model supports all controls.", body = ControlsJson),
         Errors<404>,
     ),
 )]

@@ -102,10 +102,10 @@ pub(super) async fn watch(weak: Weak<Shared>, mut shutdown: Shutdown) {
     params((
         "Last-Event-ID" = Option<String>,
         Header,
-        description = "The last received event. Later events are sent first, if they are still kept.",
+        description = "The last received event. Later events are sent first, if still kept.",
     )),
     responses(
-        (status = 200, description = "The events.", content_type = "text/event-stream", body = String),
+        (status = 200, description = "Events.", content_type = "text/event-stream", body = String),
         Errors<403>,
     ),
 )]

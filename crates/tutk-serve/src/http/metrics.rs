@@ -39,7 +39,7 @@ type Labels<'a> = Vec<(&'static str, &'a str)>;
     get,
     path = "/metrics",
     tag = "server",
-    responses((status = 200, description = "The text format of Prometheus, version 0.0.4.", body = String)),
+    responses((status = 200, description = "The text format of Prometheus 0.0.4.", body = String)),
 )]
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     let mut cameras = Vec::new();

@@ -13,7 +13,7 @@ use super::problem::Problem;
     tag = "streams",
     params(CameraPath),
     responses(
-        (status = 200, description = "The picture.", content_type = "image/jpeg", body = inline(Binary)),
+        (status = 200, description = "JPEG.", content_type = "image/jpeg", body = inline(Binary)),
         Errors<404>,
         Errors<501, 502, 503, 504>,
     ),

@@ -28,7 +28,7 @@ const KEY_FRAME_TIMEOUT: Duration = Duration::from_secs(20);
     tag = "streams",
     params(CameraPath),
     responses(
-        (status = 200, description = "The picture.", content_type = "image/jpeg", body = inline(Binary)),
+        (status = 200, description = "JPEG.", content_type = "image/jpeg", body = inline(Binary)),
         Errors<404>,
         Errors<501, 502, 503, 504>,
     ),
