@@ -89,3 +89,59 @@ impl AsRef<[u8]> for Datagram {
         &self.payload
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "simulated time must start somewhere"
+)]
+mod tests {
+    use super::*;
+
+    fn receive(network: &mut Network, now: Instant, numbers: &mut Vec<u16>) {
+        while let Some(datagram) = network.arrived(now) {
+            numbers.push(u16::from_le_bytes(datagram.payload[..].try_into().unwrap()));
+        }
+    }
+
+    /// Sends numbered datagrams 1 ms apart, and returns the numbers in the order of arrival.
+    fn arrivals(impairment: Impairment) -> Vec<u16> {
+        let mut network = Network::new(&impairment).unwrap();
+        let mut now = Instant::now();
+        let mut numbers = Vec::new();
+        for number in 0..1000_u16 {
+            let payload = number.to_le_bytes().to_vec();
+            let to = ([192, 0, 2, 1], 1).into();
+            network.send(now, Datagram { to, payload });
+            now += Duration::from_millis(1);
+            receive(&mut network, now, &mut numbers);
+        }
+        while let Some(at) = network.next_arrival() {
+            receive(&mut network, at, &mut numbers);
+        }
+        numbers
+    }
+
+    #[test]
+    fn seed_decides_which_datagrams_are_impaired() {
+        let impairment = |loss, reorder, duplicate, seed| Impairment {
+            loss,
+            reorder,
+            duplicate,
+            seed,
+        };
+        let lossy = arrivals(impairment(0.1, 0.0, 0.0, 1));
+        assert!((850..950).contains(&lossy.len()), "{}", lossy.len());
+        assert!(lossy.is_sorted());
+        assert_eq!(lossy, arrivals(impairment(0.1, 0.0, 0.0, 1)));
+        assert_ne!(lossy, arrivals(impairment(0.1, 0.0, 0.0, 2)));
+
+        let duplicated = arrivals(impairment(0.0, 0.0, 0.1, 1));
+        assert!((1050..1150).contains(&duplicated.len()));
+        let mut reordered = arrivals(impairment(0.0, 0.1, 0.0, 1));
+        assert!(!reordered.is_sorted());
+        reordered.sort_unstable();
+        assert!(reordered.into_iter().eq(0..1000));
+        assert!(Network::new(&Impairment::default()).is_none());
+    }
+}

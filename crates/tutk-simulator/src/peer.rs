@@ -74,8 +74,8 @@ impl Peer {
         self.av.phase()
     }
 
-    /// Returns `true` if the handshake has started. A session request alone may have a forged source
-    /// address.
+    /// Returns `true` if the handshake has started. A session request alone may have a forged
+    /// source address.
     pub(crate) fn has_started(&self) -> bool {
         self.main.dtls.has_started()
     }

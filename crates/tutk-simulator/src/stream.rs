@@ -19,8 +19,8 @@ use crate::event::SliceOrigin;
 /// overrun receive buffers, which a real camera's Wi-Fi cannot do.
 const BURST: u32 = 8;
 
-/// The flag of a key frame in the frame info: bit 0, as in the vendor's public headers. Not verified
-/// on hardware.
+/// The flag of a key frame in the frame info: bit 0, as in the vendor's public headers. Not
+/// verified on hardware.
 const KEY_FLAG: u8 = 0x01;
 
 /// The media for one client.

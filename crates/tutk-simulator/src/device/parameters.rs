@@ -6,14 +6,15 @@ use super::state::DeviceState;
 use hl_ioctl::Scalar;
 
 impl DeviceState {
-    /// Returns the payload of K10021: the requested parameters that this camera has, as an object of
-    /// texts by id.
+    /// Returns the payload of K10021: the requested parameters that this camera has, as an object
+    /// of texts by id.
     ///
     /// The ids of real cameras are not known. The simulated camera has:
     ///
     /// | id | parameter |
     /// |---|---|
-    /// | 1 to 5 | bitrate in kB/s, resolution code, frames per second, horizontal and vertical flip |
+    /// | 1 to 3 | bitrate in kB/s, resolution code, frames per second |
+    /// | 4, 5 | horizontal and vertical flip |
     /// | 6 to 8 | status light, night vision, infrared light |
     /// | 9, 10 | on-screen time and logo |
     /// | 11, 12 | motion alarm, its sensitivity |

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use hl_ioctl::commands::*;
 
-/// The position of [`PanTiltHome`], horizontal and vertical: the middle of both ranges. That of real
-/// cameras is not known.
+/// The position of [`PanTiltHome`], horizontal and vertical: the middle of both ranges. The
+/// position of real cameras is not known.
 pub(crate) const HOME: (u16, u8) = (175, 20);
 
 /// The configuration of a [`DeviceState`].
