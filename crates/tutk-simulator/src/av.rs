@@ -333,7 +333,7 @@ impl AvCamera {
 
     fn switch(&mut self, now: Instant, media: Media, switch: Switch, context: &Context<'_>) {
         if media == Media::ReturnAudio {
-            self.backchannel = switch == Switch::On && context.shared.speaker;
+            self.backchannel = switch == Switch::On && context.shared.config.speaker;
             return;
         }
         if self.stream.is_none() {

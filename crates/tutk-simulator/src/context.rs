@@ -1,31 +1,18 @@
 //! What the sessions of all clients share.
 
 use std::net::SocketAddrV4;
-use std::time::Duration;
 
 use rand_core::CryptoRng;
-use tutk_session::{Epoch, Mac};
-use video_reassembly::ResendConfig;
+use tutk_session::Epoch;
 
-use crate::audio::ClipAudio;
-use crate::clip::Clip;
-use crate::config::TimestampRule;
+use crate::config::SimulatorConfig;
 use crate::device::DeviceState;
 
-/// The configuration that the sessions of all clients share.
+/// What does not change while the camera runs.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) config: SimulatorConfig,
     pub(crate) epoch: Epoch,
-    pub(crate) enr: hl_ioctl::Enr,
-    pub(crate) mac: Option<Mac>,
-    pub(crate) clip: Clip,
-    pub(crate) audio: Option<ClipAudio>,
-    pub(crate) speaker: bool,
-    pub(crate) resend: Option<ResendConfig>,
-    pub(crate) timestamps: TimestampRule,
-    pub(crate) frames: Option<u64>,
-    pub(crate) idle: Duration,
-    pub(crate) trace_slices: bool,
     /// The camera's address if it is IPv4. The discovery answer of the dialect `summary` carries
     /// it.
     pub(crate) listens: Option<SocketAddrV4>,

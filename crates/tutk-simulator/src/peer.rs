@@ -146,7 +146,7 @@ impl Peer {
         self.report_phases(outbox);
         self.check_end(now, context)?;
 
-        let silence = later(self.last_received, context.shared.idle);
+        let silence = later(self.last_received, context.shared.config.idle);
         let end = self.finished_at.map(|at| at + LINGER);
         self.deadline = [
             Some(dtls_deadline),
@@ -256,7 +256,7 @@ impl Peer {
             let Some(written) = written else {
                 return Ok(());
             };
-            if context.shared.trace_slices {
+            if context.shared.config.trace_slices {
                 outbox.event(SimulatorEvent::SliceSent(SliceSent {
                     client: *id,
                     datagram: outbox.queued() - 1,
@@ -290,7 +290,7 @@ impl Peer {
         if self.av.is_refused() {
             return Err(LeaveReason::Refused);
         }
-        if later(self.last_received, context.shared.idle) <= now {
+        if later(self.last_received, context.shared.config.idle) <= now {
             return Err(LeaveReason::Silent);
         }
         if !self.av.is_finished() {

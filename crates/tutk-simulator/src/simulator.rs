@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use av_login::{CameraLogin, Capabilities, User};
+use hl_ioctl::CameraExchange;
 use hl_ioctl::commands::ConnectResult;
-use hl_ioctl::{CameraExchange, ChallengeStatus};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
 use tutk_session::internal::{
@@ -36,9 +36,7 @@ pub struct Simulator {
     side: Arc<Side>,
     session_ids: SessionIds,
     dialects: Vec<Arc<DialectSetup>>,
-    status: ChallengeStatus,
     result: ConnectResult,
-    max_clients: usize,
     rng: Box<dyn CryptoRng + Send>,
     device: DeviceState,
     /// The number of authenticated clients.
@@ -95,7 +93,7 @@ impl Simulator {
         };
         Ok(Self {
             device: DeviceState::new(DeviceConfig {
-                model: config.model,
+                model: config.model.clone(),
                 fps: config.clip.fps().into(),
                 ..DeviceConfig::default()
             }),
@@ -103,33 +101,22 @@ impl Simulator {
             side: Arc::new(Side::new(
                 Direction::ToCamera,
                 config.credentials.uid,
-                Some(config.credentials.auth_key),
+                Some(config.credentials.auth_key.clone()),
             )),
             session_ids: SessionIds::new(&session_secret),
             result,
-            shared: Shared {
-                epoch,
-                enr: config.credentials.enr,
-                mac: config.credentials.mac,
-                clip: config.clip,
-                audio: config.audio,
-                speaker: config.speaker,
-                resend: config.resend,
-                timestamps: config.timestamps,
-                frames: config.frames,
-                idle: config.idle,
-                trace_slices: config.trace_slices,
-                listens,
-            },
             dialects,
-            status: config.status,
-            max_clients: config.max_clients.max(1),
             rng,
             peers: BTreeMap::new(),
             now: epoch.instant,
             deadline: epoch.instant + IDLE_TIMEOUT,
             outbox: Outbox::default(),
             network: Network::new(&config.impairment),
+            shared: Shared {
+                config,
+                epoch,
+                listens,
+            },
             dropped: 0,
         })
     }
@@ -298,7 +285,7 @@ impl Simulator {
         if let Some(peer) = self.peers.get(&client) {
             return dialect == peer.dialect();
         }
-        if self.peers.len() >= self.max_clients {
+        if self.peers.len() >= self.shared.config.max_clients.max(1) {
             let unauthenticated = self
                 .peers
                 .values()
@@ -346,15 +333,15 @@ impl Simulator {
         let login = CameraLogin::new(av_login::CameraConfig {
             user: User::admin(),
             password: setup.password.clone(),
-            two_way_audio: self.shared.speaker,
+            two_way_audio: self.shared.config.speaker,
             capabilities: Capabilities::WYZE_SDK,
         });
         let mut challenge = [0; 16];
         self.rng.fill_bytes(&mut challenge);
         let exchange = CameraExchange::new(hl_ioctl::CameraConfig {
             rule: dialect.challenge,
-            enr: self.shared.enr.clone(),
-            status: self.status,
+            enr: self.shared.config.credentials.enr.clone(),
+            status: self.shared.config.status,
             challenge,
             acknowledgement: dialect.acknowledgement,
             result: self.result.clone(),

@@ -101,20 +101,20 @@ impl Stream {
     ) -> Result<Self, video_reassembly::Error> {
         let mut config = SlicerConfig::new(dialect.media);
         config.version = dialect.media_version;
-        config.resend = shared.resend.filter(|_| resend);
+        config.resend = shared.config.resend.filter(|_| resend);
         Ok(Self {
             slicer: Slicer::new(config)?,
             video: Video {
-                clip: shared.clip.clone(),
+                clip: shared.config.clip.clone(),
                 started: None,
                 next: 0,
                 sent: 0,
-                end: shared.frames,
+                end: shared.config.frames,
                 sending: None,
                 resolution: None,
             },
             audio: Audio {
-                clip: shared.audio.clone(),
+                clip: shared.config.audio.clone(),
                 started: None,
                 next: 0,
             },
@@ -254,7 +254,7 @@ impl Stream {
     }
 
     fn start_video_frame(&mut self, now: Instant, context: &Context<'_>) {
-        let resolution = context.device.resolution().code();
+        let resolution = context.device.video().resolution.code();
         let changed = self
             .video
             .resolution
@@ -279,7 +279,7 @@ impl Stream {
             flags: if key { KEY_FLAG } else { 0 },
             fps: clip.fps(),
             resolution,
-            bitrate: u8::try_from(context.device.bitrate().get()).unwrap_or(u8::MAX),
+            bitrate: u8::try_from(context.device.video().bitrate.get()).unwrap_or(u8::MAX),
             ..self.info(taken, context)
         };
         let between = clip.due(1);
@@ -335,7 +335,7 @@ impl Stream {
             resolution: 0,
             bitrate: 0,
             micros: unix.subsec_micros(),
-            seconds: match shared.timestamps {
+            seconds: match shared.config.timestamps {
                 TimestampRule::Unix => seconds,
                 TimestampRule::ConstantSeconds => self.first_second,
             },
@@ -343,7 +343,11 @@ impl Stream {
                 bytes: 0,
                 frame: 0,
                 device: Some(FrameDevice {
-                    mac: shared.mac.map_or([0; 12], |mac| *mac.as_bytes()),
+                    mac: shared
+                        .config
+                        .credentials
+                        .mac
+                        .map_or([0; 12], |mac| *mac.as_bytes()),
                     word: 0,
                 }),
             }),

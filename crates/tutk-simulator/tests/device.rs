@@ -82,8 +82,9 @@ fn reports_effects() {
     };
     let reported = effect(send(&mut device, &resolution));
     assert_eq!(reported, Effect::Video(device.video()));
+    let video = device.video();
     assert_eq!(
-        (device.resolution(), device.bitrate(), device.fps()),
+        (video.resolution, video.bitrate, video.fps),
         (Resolution::P720, Bitrate::SD, 300)
     );
     // K10051 has one byte for the frame rate.
@@ -116,7 +117,8 @@ fn omitted_fields_keep_their_values() {
             fps: None,
         },
     );
-    assert_eq!((device.fps(), device.resolution()), (5, Resolution::P360));
+    let video = device.video();
+    assert_eq!((video.fps, video.resolution), (5, Resolution::P360));
 }
 
 #[test]

@@ -165,24 +165,6 @@ impl DeviceState {
         self.video
     }
 
-    /// Returns the resolution.
-    #[must_use]
-    pub fn resolution(&self) -> Resolution {
-        self.video.resolution
-    }
-
-    /// Returns the bitrate.
-    #[must_use]
-    pub fn bitrate(&self) -> Bitrate {
-        self.video.bitrate
-    }
-
-    /// Returns the frame rate in frames per second.
-    #[must_use]
-    pub fn fps(&self) -> u16 {
-        self.video.fps
-    }
-
     /// Returns the time of the camera's clock in seconds since 1970, modulo 2³². `now_unix` is the
     /// time of the caller's clock.
     #[must_use]
