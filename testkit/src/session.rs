@@ -19,7 +19,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use str0m_netem::{Input, Netem, NetemConfig};
 use tutk_session::{
     AudioFlags, Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Error, Event, Frame,
-    Lost, Phase,
+    FrameInfo, Lost, Phase,
 };
 use tutk_simulator::{
     Clip, ClipAudio, ClipAudioFormat, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent,
@@ -85,6 +85,22 @@ pub fn clip(seed: u64, frames: usize, gop: usize) -> Clip {
         })
         .collect();
     Clip::new(frames, Codec::H264, 20).unwrap()
+}
+
+/// FRAMEINFO of an H.264 frame.
+pub fn frame_info() -> FrameInfo {
+    FrameInfo {
+        codec: Codec::H264,
+        flags: 0,
+        camera: 0,
+        viewers: 1,
+        fps: 20,
+        resolution: 0,
+        bitrate: 120,
+        micros: 0,
+        seconds: UNIX,
+        numbers: None,
+    }
 }
 
 /// PCMU audio in frames of 20 ms and of different sizes.

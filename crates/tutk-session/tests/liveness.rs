@@ -9,23 +9,22 @@
 
 use std::time::Duration;
 
-use testkit::session::UNIX;
 use testkit::session::bytes::{heartbeats, hl, kinds, table, times};
 use testkit::session::datagram::{data, keepalive};
+use testkit::session::frame_info;
 use testkit::session::script::{CHALLENGE, CameraScript};
 use tutk_session::tutk_frame::{
     AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, LinkClock,
     Probe, SessionId,
 };
 use tutk_session::video_reassembly::{Slicer, SlicerConfig};
-use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind};
+use tutk_session::{Dialect, Event, MediaKind};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
-const EACH: [&Dialect; 3] = Dialect::ALL;
 
 #[test]
 fn heartbeats_keep_their_interval_and_count() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.take_packets();
@@ -58,7 +57,7 @@ fn heartbeats_keep_their_interval_and_count() {
 
 #[test]
 fn each_ioctl_is_acknowledged_by_a_heartbeat() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.advance(MS(50));
@@ -126,20 +125,8 @@ fn link_clocks_in_media_are_answered_and_slice_counters_reported() {
     script.authenticate();
     script.take_packets();
     let mut slicer = Slicer::new(SlicerConfig::new(Dialect::TRANSCODE.media)).unwrap();
-    let info = FrameInfo {
-        codec: Codec::H264,
-        flags: 1,
-        camera: 0,
-        viewers: 1,
-        fps: 20,
-        resolution: 0,
-        bitrate: 120,
-        micros: 0,
-        seconds: UNIX,
-        numbers: None,
-    };
     let mut slices = slicer
-        .slice(MediaKind::Key, info, vec![7; 3000].into())
+        .slice(MediaKind::Key, frame_info(), vec![7; 3000].into())
         .unwrap();
     let clock = LinkClock {
         clock: 0x1234,
@@ -190,7 +177,7 @@ fn summary_sends_a_status_packet_every_second() {
 
 #[test]
 fn control_packets_share_one_counter() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.advance(MS(2000));
@@ -213,7 +200,7 @@ fn control_packets_share_one_counter() {
 
 #[test]
 fn buffer_resets_and_channel_messages_are_acknowledged() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.take_packets();
@@ -252,7 +239,7 @@ fn buffer_resets_and_channel_messages_are_acknowledged() {
 
 #[test]
 fn challenge_in_a_channel_message_is_acknowledged_before_the_answer() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.log_in();
         script.take_packets();
@@ -276,7 +263,7 @@ fn challenge_in_a_channel_message_is_acknowledged_before_the_answer() {
 
 #[test]
 fn only_authentic_packets_change_the_camera_port() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         let address = script.address;
@@ -302,7 +289,7 @@ fn only_authentic_packets_change_the_camera_port() {
 
 #[test]
 fn backchannel_records_do_not_reach_the_main_channel() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         let before = script.peer.stats();

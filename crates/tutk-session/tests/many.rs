@@ -21,7 +21,6 @@ use tutk_session::tutk_frame::IoctlRequest;
 use tutk_session::{ClientConfig, Dialect, Error, Event, MAX_REQUESTS, Phase, Status};
 use tutk_simulator::{Clip, LeaveReason, SimulatorConfig, SimulatorEvent};
 
-const EACH: [&Dialect; 3] = Dialect::ALL;
 const SECOND: Duration = Duration::from_secs(1);
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -48,7 +47,7 @@ fn each_client_receives_the_clip_from_its_first_frame() {
     let clip = clip(2, 20, 10);
     let mut network = Network::new(camera(&clip));
     for number in 0..6 {
-        network.join(client(EACH[number % 3]));
+        network.join(client(Dialect::ALL[number % 3]));
         network.run(MS(330));
     }
     assert!(network.run_until(10 * SECOND, |network| {
@@ -59,7 +58,7 @@ fn each_client_receives_the_clip_from_its_first_frame() {
     }));
     assert_eq!(network.camera.clients().count(), 6);
     for (index, client) in network.clients.iter().enumerate() {
-        assert_eq!(client.client.dialect(), Some(EACH[index % 3]));
+        assert_eq!(client.client.dialect(), Some(Dialect::ALL[index % 3]));
         for (at, frame) in client.frames.iter().enumerate() {
             assert_eq!(frame.number as usize, at + 1, "{index}");
             assert_eq!(frame.data, clip.frames()[at % 20].data, "{index} {at}");
@@ -141,7 +140,7 @@ fn camera_reports_the_phases_of_a_client() {
 
 #[test]
 fn video_off_and_on_continues_the_frame_numbers() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut network = streaming(dialect);
         let video = |switch| MediaControl {
             media: Media::Video,
@@ -193,7 +192,7 @@ fn video_off_and_on_continues_the_frame_numbers() {
 
 #[test]
 fn settings_can_be_set_and_read() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut network = streaming(dialect);
         let read = ReadParameters::new([1, 2, 3, 4, 5, 99]).unwrap();
         let request = |network: &mut Network, request: Request| {
@@ -282,7 +281,7 @@ fn unknown(payload: u8) -> Request {
 
 #[test]
 fn unknown_command_is_unanswered_after_5_s() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut network = streaming(dialect);
         let sent_at = network.now - network.start;
         network.with(0, |client, now| client.command(now, unknown(0)));
@@ -295,7 +294,7 @@ fn unknown_command_is_unanswered_after_5_s() {
 
 #[test]
 fn lost_command_is_repeated() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut network = streaming(dialect);
         network.lossy = true;
         let read = ReadParameters::new([3]).unwrap();
@@ -332,7 +331,7 @@ fn answer(code: u16) -> Vec<u8> {
 
 #[test]
 fn one_command_per_code_is_in_flight() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.take_packets();
@@ -369,7 +368,7 @@ fn one_command_per_code_is_in_flight() {
 
 #[test]
 fn commands_wait_for_the_authentication() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.peer.command(script.now, unknown(1));
         script.answer_discovery();
@@ -412,7 +411,7 @@ fn rejected_commands_are_unanswered_at_once() {
         let unanswered = |event: &&Event| matches!(event, Event::Unanswered { .. });
         script.events.iter().filter(unanswered).count()
     };
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.with(|client, now| client.command(now, long.clone()));
         assert_eq!(unanswered(&script), 1, "{dialect}");

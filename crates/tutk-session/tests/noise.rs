@@ -25,7 +25,6 @@ use tutk_session::tutk_frame::{
 use tutk_session::{Dialect, Error, Phase, Status, Uid};
 use tutk_simulator::{LeaveReason, SimulatorEvent};
 
-const EACH: [&Dialect; 3] = Dialect::ALL;
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const FRAMES: usize = 20;
 
@@ -125,7 +124,7 @@ fn truncated_datagrams_are_dropped() {
             .map(|len| bytes[..len].to_vec())
             .collect()
     };
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let simulation = run_with(dialect, truncated, |_| true);
         check(dialect, &simulation);
     }
@@ -144,7 +143,7 @@ fn oversized_datagrams_are_dropped() {
             })
             .collect()
     };
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         check(dialect, &run_with(dialect, oversized, |_| true));
     }
 }
@@ -160,7 +159,7 @@ fn random_datagrams_are_dropped() {
             })
             .collect()
     };
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         check(dialect, &run_with(dialect, random, |_| true));
     }
 }
@@ -168,7 +167,7 @@ fn random_datagrams_are_dropped() {
 /// These reach DTLS.
 #[test]
 fn random_records_after_a_valid_header_are_dropped() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut simulation = streaming(dialect);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(300), |_| false);
@@ -201,7 +200,7 @@ fn random_records_after_a_valid_header_are_dropped() {
 #[test]
 fn replayed_datagrams_are_dropped() {
     let replay: Mutation = |_, bytes| vec![bytes.to_vec(); 2];
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let simulation = run_with(dialect, replay, |_| true);
         check(dialect, &simulation);
         let record = &simulation.record;
@@ -246,7 +245,7 @@ fn inject_flipped(simulation: &mut Simulation, rng: &mut StdRng) {
 /// Handshake messages are not authenticated.
 #[test]
 fn flipped_bits_are_dropped_outside_the_handshake() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         check(
             dialect,
             &run_with(dialect, flip_bit, |phase| phase != Phase::Dtls),
@@ -256,7 +255,7 @@ fn flipped_bits_are_dropped_outside_the_handshake() {
 
 #[test]
 fn flipped_bits_in_the_handshake_fail_only_the_handshake() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         for seed in 0..60 {
             let mut simulation = in_handshake(dialect, seed);
             let mut rng = StdRng::seed_from_u64(seed);
@@ -278,7 +277,7 @@ fn flipped_bits_in_the_handshake_fail_only_the_handshake() {
 #[test]
 fn one_flipped_bit_in_the_handshake_restarts_it() {
     let mut restarts = 0;
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         for seed in 0..60 {
             let mut simulation = in_handshake(dialect, seed);
             let mut rng = StdRng::seed_from_u64(seed);
@@ -315,7 +314,7 @@ fn streaming(dialect: &'static Dialect) -> Simulation {
 
 #[test]
 fn changed_camera_port_is_followed_in_the_stream() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut simulation = streaming(dialect);
         simulation.camera_at = other_port(camera_address());
         // Longer than the camera keeps a silent client.
@@ -333,7 +332,7 @@ fn changed_camera_port_is_followed_in_the_stream() {
 
 #[test]
 fn changed_camera_port_is_followed_in_the_handshake() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut simulation = in_handshake(dialect, 5);
         // The camera's first flight is in flight when the port changes.
         simulation.run_until(MS(3), |_| false);
@@ -345,7 +344,7 @@ fn changed_camera_port_is_followed_in_the_handshake() {
 
 #[test]
 fn another_address_is_never_followed() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.address = elsewhere();
         script.answer_discovery();
@@ -411,7 +410,7 @@ fn ipv4_mapped_address_equals_the_ipv4_address() {
 #[test]
 fn broadcast_accepts_the_address_of_the_right_uid() {
     let broadcast = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), 32761);
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::with_config(dialect, |config| {
             *config = tutk_session::ClientConfig::new(broadcast, credentials());
             config.dialects = vec![dialect];
@@ -450,7 +449,7 @@ fn broadcast_accepts_the_address_of_the_right_uid() {
 
 #[test]
 fn replays_do_not_prevent_the_stall_timeout() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut simulation = streaming(dialect);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(500), |_| false);
@@ -474,7 +473,7 @@ fn replays_do_not_prevent_the_stall_timeout() {
 
 #[test]
 fn replays_and_keepalives_do_not_prevent_the_camera_timeout() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut simulation = streaming(dialect);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(1500), |_| false);
@@ -506,7 +505,7 @@ fn replays_and_keepalives_do_not_prevent_the_camera_timeout() {
 
 #[test]
 fn flood_of_session_requests_does_not_evict_a_client() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);
         camera.frames = Some(60);
         camera.max_clients = 4;
@@ -557,7 +556,7 @@ fn flood_of_session_requests_does_not_evict_a_client() {
 /// No amplification.
 #[test]
 fn each_discovery_request_gets_one_answer() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut simulation = streaming(dialect);
         simulation.tap = Some(Vec::new());
         let mut request = Vec::new();

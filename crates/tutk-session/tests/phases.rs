@@ -19,7 +19,6 @@ use tutk_session::tutk_frame::{AvKind, BufferReset, Heartbeat};
 use tutk_session::{Dialect, Error, Event, Phase, Status};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
-const EACH: [&Dialect; 3] = Dialect::ALL;
 
 /// The times of datagrams in milliseconds.
 fn sent_at(datagrams: &[Sent]) -> Vec<u128> {
@@ -178,7 +177,7 @@ fn dtls_records_are_in_the_wrapper_of_the_dialect() {
 
 #[test]
 fn logins_repeat_every_second_until_answered() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.connect();
         script.advance(MS(2500));
@@ -327,7 +326,7 @@ fn transcode_authentication_packets() {
 
 #[test]
 fn authentication_requests_repeat_every_second_with_the_same_index() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.log_in();
         script.advance(MS(2500));
@@ -372,7 +371,7 @@ fn authentication_requests_repeat_every_second_with_the_same_index() {
 
 #[test]
 fn packets_before_the_login_answer_are_dropped() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.connect();
         script.take_packets();
@@ -396,7 +395,7 @@ fn packets_before_the_login_answer_are_dropped() {
 
 #[test]
 fn phases_are_reported_in_order_with_their_durations() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.advance(MS(10));
         script.answer_discovery();
@@ -437,7 +436,7 @@ fn phases_are_reported_in_order_with_their_durations() {
 
 #[test]
 fn close_sends_video_off_and_close_notify() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.take_packets();

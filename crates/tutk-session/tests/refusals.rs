@@ -21,7 +21,6 @@ use tutk_session::tutk_frame::{LinkClock, Probe};
 use tutk_session::{ClientConfig, Credentials, Dialect, Error, Event, Failure, Phase, Status};
 use tutk_simulator::{LeaveReason, Simulator, SimulatorConfig, SimulatorEvent};
 
-const EACH: [&Dialect; 3] = Dialect::ALL;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn short_delay(config: NetemConfig) -> NetemConfig {
@@ -49,6 +48,13 @@ fn wrong_enr() -> Credentials {
     wrong
 }
 
+fn assert_unfinished(error: &Error) {
+    assert!(
+        matches!(error, Error::HandshakeUnfinished { .. }),
+        "{error:?}"
+    );
+}
+
 fn elapsed(simulation: &Simulation) -> Duration {
     simulation.now - simulation.start
 }
@@ -68,7 +74,7 @@ fn leave_reasons(simulation: &Simulation) -> Vec<LeaveReason> {
 
 #[test]
 fn wrong_uid_times_out_after_5_s() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let simulation = run(dialect, |client, _| {
             client.credentials = Credentials::new("ZZZZZZZZZZZZZZZZZZZZ", ENR, MAC).unwrap();
         });
@@ -84,15 +90,12 @@ fn wrong_uid_times_out_after_5_s() {
 
 #[test]
 fn wrong_enr_fails_in_the_handshake() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let simulation = run(dialect, |client, _| {
             client.credentials = wrong_enr();
         });
         let error = simulation.record.error();
-        assert!(
-            matches!(error, Error::HandshakeUnfinished { .. }),
-            "{dialect}: {error:?}"
-        );
+        assert_unfinished(error);
         assert_eq!(error.phase(), Phase::Dtls);
         assert_eq!(error.failure(), Failure::Refused);
         assert!(error.to_string().contains("wrong ENR"), "{error}");
@@ -110,10 +113,7 @@ fn wrong_auth_key_fails_where_keys_depend_on_it() {
     };
     let simulation = run(&Dialect::SUMMARY, wrong);
     let error = simulation.record.error();
-    assert!(
-        matches!(error, Error::HandshakeUnfinished { .. }),
-        "{error:?}"
-    );
+    assert_unfinished(error);
     assert_eq!(error.failure(), Failure::Refused);
 
     let simulation = run(&Dialect::CC51, wrong);
@@ -134,7 +134,7 @@ fn wrong_auth_key_fails_where_keys_depend_on_it() {
 /// DTLS gives up after eight timeouts, which double from 300 ms.
 #[test]
 fn handshake_timeout_of_dtls_is_reported_by_its_progress() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let no_deadline = |config: &mut ClientConfig| config.deadlines.dtls = Duration::MAX;
         let mut script = CameraScript::with_config(dialect, no_deadline);
         script.answer_discovery();
@@ -160,16 +160,13 @@ fn handshake_timeout_of_dtls_is_reported_by_its_progress() {
         script.answer_session();
         script.advance(100 * SECOND);
         let error = script.error();
-        assert!(
-            matches!(error, Error::HandshakeUnfinished { .. }),
-            "{dialect}: {error:?}"
-        );
+        assert_unfinished(error);
     }
 }
 
 #[test]
 fn refused_login_ends_the_session() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.connect();
         script.answer_login(LoginStatus(0x11));
@@ -185,7 +182,7 @@ fn refused_login_ends_the_session() {
 
 #[test]
 fn refusal_in_k10003_ends_the_session() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let simulation = run(dialect, |_, camera| {
             camera.result = Some(ConnectResult::refuse())
         });
@@ -246,7 +243,7 @@ fn simulator(change: impl FnOnce(&mut SimulatorConfig)) -> Result<Simulator, Err
 
 #[test]
 fn statuses_2_4_and_5_are_reported() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         for (status, expected) in [
             (ChallengeStatus::Updating, hl_ioctl::Error::CameraUpdating),
             (ChallengeStatus::Checking, hl_ioctl::Error::CameraChecking),
@@ -263,7 +260,7 @@ fn statuses_2_4_and_5_are_reported() {
 
 #[test]
 fn silent_camera_times_out_in_each_phase() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         for phase in Phase::ALL {
             let mut script = CameraScript::in_phase(dialect, phase);
             assert_eq!(script.peer.status(), Status::In(phase), "{dialect}");
@@ -310,7 +307,7 @@ fn deadlines_can_be_changed_and_disabled() {
 
 #[test]
 fn session_without_video_times_out_without_keepalives() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let mut script = CameraScript::with_config(dialect, |config| config.media.video = false);
         script.authenticate();
         if dialect == &Dialect::SUMMARY {
@@ -333,7 +330,7 @@ fn session_without_video_times_out_without_keepalives() {
 
 #[test]
 fn handshake_that_stops_midway_is_unfinished() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let (client, camera) = Simulation::pair(dialect, clip(1, 20, 10), 1);
         let mut simulation = Simulation::new(client, camera, 1, short_delay);
         simulation.tap = Some(Vec::new());
@@ -344,10 +341,7 @@ fn handshake_that_stops_midway_is_unfinished() {
         simulation.camera_off = true;
         simulation.run(60 * SECOND);
         let error = simulation.record.error();
-        assert!(
-            matches!(error, Error::HandshakeUnfinished { .. }),
-            "{error:?}"
-        );
+        assert_unfinished(error);
         assert_eq!(error.phase(), Phase::Dtls);
     }
 }
@@ -359,7 +353,7 @@ fn sent_by_camera(simulation: &Simulation) -> usize {
 
 #[test]
 fn stalled_stream_delivers_all_complete_frames() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let clip = clip(3, 20, 10);
         let (client, camera) = Simulation::pair(dialect, clip.clone(), 3);
         let mut simulation = Simulation::new(client, camera, 3, short_delay);
@@ -392,7 +386,7 @@ fn stalled_stream_delivers_all_complete_frames() {
 
 #[test]
 fn camera_closes_in_the_stream() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let (client, camera) = Simulation::pair(dialect, clip(3, 20, 10), 3);
         let mut simulation = Simulation::new(client, camera, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);
@@ -410,7 +404,7 @@ fn camera_closes_in_the_stream() {
 
 #[test]
 fn camera_closes_after_its_last_frame() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let simulation = run(dialect, |_, _| {});
         let phase = Phase::Stream;
         assert_eq!(
@@ -430,7 +424,7 @@ fn camera_closes_after_its_last_frame() {
 
 #[test]
 fn client_closes_in_each_phase() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         for phase in Phase::ALL {
             let mut script = CameraScript::in_phase(dialect, phase);
             script.with(|client, now| client.close(now));
@@ -449,7 +443,7 @@ fn client_closes_in_each_phase() {
 
 #[test]
 fn camera_removes_a_silent_client() {
-    for dialect in EACH {
+    for dialect in Dialect::ALL {
         let (client, camera) = Simulation::pair(dialect, clip(3, 20, 10), 3);
         let mut simulation = Simulation::new(client, camera, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);

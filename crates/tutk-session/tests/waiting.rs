@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
+use testkit::session::frame_info;
 use testkit::session::script::CameraScript;
 use tutk_session::tutk_frame::{FrameNumbers, LinkClock, MediaLayout, Probe, ResendRequest};
 use tutk_session::video_reassembly::{ResendConfig, Slicer, SlicerConfig};
-use tutk_session::{Codec, Dialect, Event, FrameInfo, MediaKind, ResendPolicy};
+use tutk_session::{Dialect, Event, FrameInfo, MediaKind, ResendPolicy};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -47,20 +48,12 @@ impl Streaming {
     /// Returns the packets of the next frame.
     fn slice(&mut self, kind: MediaKind, slices: usize) -> Vec<Vec<u8>> {
         let info = FrameInfo {
-            codec: Codec::H264,
-            flags: 0,
-            camera: 0,
-            viewers: 1,
-            fps: 20,
-            resolution: 0,
-            bitrate: 120,
-            micros: 0,
-            seconds: 0,
             numbers: Some(FrameNumbers {
                 bytes: 0,
                 frame: 0,
                 device: None,
             }),
+            ..frame_info()
         };
         let data = vec![7; (slices - 1) * 100 + 10];
         let mut frame = self.slicer.slice(kind, info, data.into()).unwrap();
