@@ -66,7 +66,7 @@ pub(crate) fn settings(
     client.resend = resend.policy();
     let mut settings = CameraSettings::new(client);
     settings.policy.host = host;
-    settings.greeting = quality.into_iter().collect();
+    settings.initial_commands = quality.into_iter().collect();
     settings
 }
 

@@ -511,12 +511,12 @@ async fn checks_camera_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_session_starts_with_the_greeting() {
+async fn initial_commands_are_sent_in_each_session() {
     let config = camera_config(H264, FPS);
     let server = start_camera(config.clone());
     let address = server.local_addr();
     let mut with = settings(&server);
-    with.greeting = vec![(&SetNightVision(NightVision::On)).into()];
+    with.initial_commands = vec![(&SetNightVision(NightVision::On)).into()];
     with.keep = Keep::Always;
     let (hub, camera) = hub_with_camera(with);
     let ask = async || {

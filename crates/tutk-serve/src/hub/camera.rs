@@ -42,7 +42,7 @@ pub struct CameraSettings {
     pub kept: KeptLimits,
     /// Commands that are sent each time the camera has authenticated the client, for example to set
     /// the video quality. Their answers are ignored.
-    pub greeting: Vec<Request>,
+    pub initial_commands: Vec<Request>,
 }
 
 impl CameraSettings {
@@ -56,7 +56,7 @@ impl CameraSettings {
             keep: Keep::default(),
             policy,
             kept: KeptLimits::default(),
-            greeting: Vec::new(),
+            initial_commands: Vec::new(),
         }
     }
 
@@ -65,7 +65,7 @@ impl CameraSettings {
         policy.restart_after.get_or_insert(RESTART_AFTER);
         let mut config = SupervisorConfig::new(self.client.clone(), policy);
         config.keep = self.keep;
-        config.initial_commands.clone_from(&self.greeting);
+        config.initial_commands.clone_from(&self.initial_commands);
         config
     }
 }
