@@ -245,14 +245,7 @@ impl MasterSecret {
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests {
     use super::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
-            .collect()
-    }
+    use crate::test_vectors::hex;
 
     fn provider() -> CryptoProvider {
         crate::Config::client("x", Psk::new("x")).provider.unwrap()

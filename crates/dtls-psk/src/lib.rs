@@ -23,6 +23,8 @@ mod record_layer;
 mod send_queue;
 mod server;
 mod suites;
+#[cfg(test)]
+mod test_vectors;
 mod transcript;
 mod window;
 

@@ -158,19 +158,7 @@ impl Protection for AeadProtection {
 mod tests {
     use super::*;
     use crate::record::{ContentType, Epoch};
-
-    const ID: RecordId = RecordId {
-        content_type: ContentType::ApplicationData,
-        version: 0xfefd,
-        epoch: Epoch::Protected,
-        sequence: 5,
-    };
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len() / 2)
-            .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
-            .collect()
-    }
+    use crate::test_vectors::{RECORD, hex};
 
     fn protection(cipher: &'static BulkCipher, key: &[u8], iv: &[u8]) -> Box<dyn Protection> {
         let keys = DirectionKeys {
@@ -189,24 +177,30 @@ mod tests {
         for at in 0..fragment.len() {
             let mut changed = fragment.to_vec();
             changed[at] ^= 1;
-            assert!(protection.open(ID, &mut changed).is_none(), "byte {at}");
+            assert!(protection.open(RECORD, &mut changed).is_none(), "byte {at}");
             let mut truncated = fragment[..at].to_vec();
-            assert!(protection.open(ID, &mut truncated).is_none(), "{at} bytes");
+            assert!(
+                protection.open(RECORD, &mut truncated).is_none(),
+                "{at} bytes"
+            );
         }
         // The additional data covers each of these.
         for other in [
-            RecordId { sequence: 6, ..ID },
+            RecordId {
+                sequence: 6,
+                ..RECORD
+            },
             RecordId {
                 epoch: Epoch::Plain,
-                ..ID
+                ..RECORD
             },
             RecordId {
                 version: 0xfeff,
-                ..ID
+                ..RECORD
             },
             RecordId {
                 content_type: ContentType::Alert,
-                ..ID
+                ..RECORD
             },
         ] {
             assert!(protection.open(other, &mut fragment.to_vec()).is_none());
@@ -216,7 +210,7 @@ mod tests {
             Some(plaintext.len())
         );
         let mut fragment = fragment.to_vec();
-        assert_eq!(protection.open(ID, &mut fragment).unwrap(), plaintext);
+        assert_eq!(protection.open(RECORD, &mut fragment).unwrap(), plaintext);
     }
 
     /// RFC 8439 section 2.8.2. Its additional data has 12 bytes, that of a record 13, so only the
@@ -226,7 +220,7 @@ mod tests {
         let key: Vec<u8> = (0x80..0xa0).collect();
         // The RFC's nonce XOR epoch 1 and sequence number 5.
         let mut iv = hex("070000004041424344454647");
-        for (byte, number) in iv[4..].iter_mut().zip(ID.number()) {
+        for (byte, number) in iv[4..].iter_mut().zip(RECORD.number()) {
             *byte ^= number;
         }
         let plaintext = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
@@ -235,7 +229,7 @@ mod tests {
         );
         let mut protection = protection(&CHACHA20_POLY1305, &key, &iv);
         let mut out = Vec::new();
-        protection.seal(ID, plaintext, &mut out).unwrap();
+        protection.seal(RECORD, plaintext, &mut out).unwrap();
         assert_eq!(&out[..plaintext.len()], ciphertext);
         assert_eq!(out.len(), plaintext.len() + 16);
         opens_only_unchanged(&mut *protection, &out, plaintext);
@@ -248,7 +242,7 @@ mod tests {
         let mut protection = protection(&AES_128_CCM_8, &key, &[0x10, 0x11, 0x12, 0x13]);
         let plaintext: Vec<u8> = (0x20..0x38).collect();
         let mut out = Vec::new();
-        protection.seal(ID, &plaintext, &mut out).unwrap();
+        protection.seal(RECORD, &plaintext, &mut out).unwrap();
         let record =
             "00010000000000056b8a6a928c04c49cdb3eb388f728e7dc9cca17f331090c3619b3d767f10ccd7a";
         assert_eq!(out, hex(record));

@@ -5,19 +5,7 @@ use proptest::prelude::*;
 use super::hash::count;
 use super::*;
 use crate::record::{ContentType, Epoch};
-
-const RECORD: RecordId = RecordId {
-    content_type: ContentType::ApplicationData,
-    version: 0xfefd,
-    epoch: Epoch::Protected,
-    sequence: 5,
-};
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2)
-        .map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap())
-        .collect()
-}
+use crate::test_vectors::{RECORD, hex};
 
 fn keys(lengths: KeyLengths, encrypt_then_mac: bool) -> DirectionKeys<'static> {
     DirectionKeys {
