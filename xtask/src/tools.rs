@@ -20,7 +20,7 @@ const PACKAGES: [Package; 19] = [
     ("/usr/bin/vlc", "vlc-bin", "playback with VLC"),
     // The plugins are in a folder whose name contains the platform.
     ("/usr/share/doc/vlc-plugin-base/copyright", "vlc-plugin-base", "playback with VLC"),
-    ("chromium --version", "chromium", "the web page in a browser"),
+    ("chromedriver --version", "chromium-driver", "the web page in Chromium"),
     ("openssl version", "openssl", "DTLS with OpenSSL"),
     ("gnutls-cli --version", "gnutls-bin", "DTLS with GnuTLS"),
     ("tshark --version", "tshark", "decryption of DTLS by Wireshark"),

@@ -1,107 +1,101 @@
-//! A camera's controls.
+//! The controls panel of a camera.
 
 use serde_json::json;
+use thirtyfour::{By, Key};
 
-use crate::house::{House, plays, tool};
-use crate::painted::painted;
+use crate::fixture::{Fixture, tool, wait_for_playback};
+use crate::test_pattern::pattern_camera;
 
-const NIGHT: &str = "[data-control=night-vision]";
+const LIGHT: &str = "[data-control=status-light]";
+const NIGHT_VISION: &str = "[data-control=night-vision]";
+const TURN: &str = "[data-control=turn]";
+const FORMAT: &str = "[data-control=format-sd-card]";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn they_reach_the_camera() {
-    let Some(mut house) = House::open().await else {
+async fn controls_read_and_change_the_camera() {
+    let Some(mut fixture) = Fixture::start().await else {
         return;
     };
-    house.add("front", painted(1));
-    let page = house.page().await;
-    plays(&page, "front").await;
-    let before = house.control("front", "status-light").await;
+    fixture.add_camera("front", pattern_camera(1));
+    let page = fixture.open_page().await;
+    wait_for_playback(&page, "front").await;
+    let before = fixture.control("front", "status-light").await;
     page.click(&tool("front", "controls")).await;
 
-    // What it is set to is read when the panel opens.
-    let light = "[data-control=status-light] .switch";
-    let checked = format!(
-        "document.querySelector({}).getAttribute('aria-checked')",
-        json!(light)
-    );
-    page.until(&format!(
-        "document.querySelector({}) && !document.querySelector('{light}.unknown')",
-        json!(light)
+    // The panel reads the current values.
+    let switch = format!("{LIGHT} .switch");
+    let checked = json!((before == "on").to_string());
+    page.wait_for(&format!(
+        "document.querySelector('{switch}:not(.unknown)')?.getAttribute('aria-checked') === {checked}"
     ))
     .await;
-    page.until(&format!(
-        "{checked} === {}",
-        json!((before == "on").to_string())
-    ))
-    .await;
-    page.shot("controls").await;
-    page.click(light).await;
-    page.until_says("[data-control=status-light] .message", "Set")
+    page.save_screenshot("controls").await;
+    page.click(&switch).await;
+    page.wait_for_text(&format!("{LIGHT} .message"), "Set")
         .await;
-    let after = house.control("front", "status-light").await;
-    assert!(
-        after != before && (after == "on" || after == "off"),
-        "{before} {after}"
-    );
+    let after = fixture.control("front", "status-light").await;
+    assert_eq!(after, if before == "on" { "off" } else { "on" });
 
-    // One of several, by the keyboard as people use it.
-    page.eval(&format!(
-        "(() => {{ const choice = document.querySelector('{NIGHT} select'); choice.value = 'auto'; \
-         choice.dispatchEvent(new Event('change')); }})()"
-    ))
-    .await;
-    page.until_says(&format!("{NIGHT} .message"), "Set").await;
-    assert_eq!(house.control("front", "night-vision").await, "auto");
-
-    // Set by somebody else.
-    let other = "fetch('/api/cameras/front/controls/night-vision', { method: 'POST', \
-        headers: { 'Content-Type': 'application/json' }, body: '{\"value\":\"off\"}' })";
-    page.eval(&format!("{other}.then(() => null)")).await;
-    page.until(&format!(
-        "document.querySelector('{NIGHT} select').value === 'off'"
-    ))
-    .await;
-
-    // What is not allowed is said, with what is.
-    page.assert_quiet();
-    let turn = "[data-control=turn]";
-    page.eval(&format!(
-        "document.querySelector('{turn} input[type=number]').focus()"
-    ))
-    .await;
-    page.type_text("900").await;
-    page.click(&format!("{turn} .plain-button")).await;
-    page.until_says(&format!("{turn} .message"), "-128 to 127 degrees")
+    let before = fixture.control("front", "night-vision").await;
+    let value = if before == "on" { "auto" } else { "on" };
+    page.click(&format!("{NIGHT_VISION} option[value={value}]"))
         .await;
-    page.shot("controls-error").await;
+    page.wait_for_text(&format!("{NIGHT_VISION} .message"), "Set")
+        .await;
+    assert_eq!(fixture.control("front", "night-vision").await, value);
 
-    // What destroys is asked before.
-    let format_card = "[data-control=format-sd-card]";
-    page.click(&format!("{format_card} .danger")).await;
-    page.until_says("dialog", "everything on it is lost").await;
-    page.shot("confirm").await;
+    // Another client changes the value.
+    page.eval(
+        "fetch('/api/cameras/front/controls/night-vision', { method: 'POST', \
+         headers: { 'Content-Type': 'application/json' }, body: '{\"value\":\"off\"}' }).then(() => null)",
+    )
+    .await;
+    page.wait_for(&format!(
+        "document.querySelector('{NIGHT_VISION} select').value === 'off'"
+    ))
+    .await;
+    page.assert_no_console_errors().await;
+
+    // An error names the allowed values.
+    let input = By::Css(format!("{TURN} input[type=number]"));
+    let input = page.find(input).await.unwrap();
+    input.send_keys("900").await.unwrap();
+    page.click(&format!("{TURN} .plain-button")).await;
+    page.wait_for_text(&format!("{TURN} .message"), "-128 to 127 degrees")
+        .await;
+    page.save_screenshot("controls-error").await;
+
+    // Destructive commands need a confirmation.
+    let format_button = format!("{FORMAT} .danger");
+    page.click(&format_button).await;
+    page.wait_for_text("dialog", "everything on it is lost")
+        .await;
+    page.save_screenshot("confirm").await;
     page.click("dialog .plain-button:not(.danger)").await;
-    page.until("document.querySelector('dialog') === null")
+    page.wait_for("document.querySelector('dialog') === null")
         .await;
-    assert_eq!(page.text(&format!("{format_card} .message")).await, "");
-    page.click(&format!("{format_card} .danger")).await;
+    assert_eq!(page.text(&format!("{FORMAT} .message")).await, "");
+    page.click(&format_button).await;
     page.click("dialog .danger").await;
-    page.until_says(&format!("{format_card} .message"), "Done")
+    page.wait_for_text(&format!("{FORMAT} .message"), "Done")
         .await;
 
-    // The browser itself notes the answer 422, and nothing else was wrong.
-    let complaints = page.complaints();
-    assert!(
-        complaints.iter().all(|complaint| complaint.contains("422")),
-        "{complaints:#?}"
-    );
-    page.key("Escape").await;
-    page.until("document.getElementById('panel').hidden").await;
+    // The browser logs the response 422.
+    let mut errors = page.console_errors().await;
+    errors.retain(|error| !error.contains("422"));
+    assert!(errors.is_empty(), "{errors:#?}");
+    page.press_key(Key::Escape).await;
+    page.wait_for("document.getElementById('panel').hidden")
+        .await;
 
     page.click(&tool("front", "details")).await;
-    page.until_says(".facts", "H.264, 320 × 180").await;
-    page.until("[...document.querySelectorAll('.address input')].some(({ value }) => /^rtsp:\\/\\/127.0.0.1:8554\\/front$/.test(value))").await;
-    page.shot("details").await;
-    page.assert_quiet();
-    house.close().await;
+    page.wait_for_text(".facts", "H.264, 320 × 180").await;
+    page.wait_for(
+        "[...document.querySelectorAll('.address input')]\
+         .some(({ value }) => value === 'rtsp://127.0.0.1:8554/front')",
+    )
+    .await;
+    page.save_screenshot("details").await;
+    page.assert_no_console_errors().await;
+    fixture.close(page).await;
 }

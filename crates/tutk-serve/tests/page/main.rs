@@ -1,4 +1,4 @@
-//! The page in Chromium, driven over the DevTools protocol: cameras simulated in the same process.
+//! The web page in Chromium, with simulated cameras in the same process.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,15 +11,15 @@
 
 mod browser;
 #[path = "../http/client.rs"]
-#[allow(dead_code, reason = "it can do more than is needed here")]
+#[allow(dead_code, reason = "the HTTP tests use more of it")]
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod controls;
-mod house;
-mod late;
-mod looks;
-mod painted;
+mod fixture;
+mod latency;
+mod layout;
+mod playback;
+mod recovery;
 mod talk;
-mod trouble;
-mod watching;
+mod test_pattern;

@@ -7,30 +7,25 @@ use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_simulator::SimulatorEvent;
 
 use crate::common::with_timeout;
-use crate::house::{House, plays, tool};
-use crate::painted::painted;
+use crate::fixture::{Fixture, tool, wait_for_playback};
+use crate::test_pattern::pattern_camera;
 
-/// The loudest sample of what a camera hears, once it is loud; frames until then.
-async fn beep(camera: &mut SimulatedCamera) -> usize {
-    let mut frames = 0;
+/// Waits until the camera receives loud audio.
+async fn receive_beep(camera: &mut SimulatedCamera) {
     loop {
-        if let SimulatorEvent::AudioReceived { frame, .. } =
-            with_timeout(camera.next_event()).await.unwrap()
-        {
-            frames += 1;
-            assert_eq!(frame.flags.rate_hz(), Some(8_000));
-            if frame
-                .data
-                .iter()
-                .any(|byte| g711::decode_pcmu(*byte).abs() > 3_000)
-            {
-                return frames;
-            }
+        let event = with_timeout(camera.next_event()).await.unwrap();
+        let SimulatorEvent::AudioReceived { frame, .. } = event else {
+            continue;
+        };
+        assert_eq!(frame.flags.rate_hz(), Some(8_000));
+        let mut samples = frame.data.iter().map(|byte| g711::decode_pcmu(*byte));
+        if samples.any(|sample| sample.abs() > 3_000) {
+            return;
         }
     }
 }
 
-async fn end(camera: &mut SimulatedCamera) {
+async fn receive_end(camera: &mut SimulatedCamera) {
     while !matches!(
         with_timeout(camera.next_event()).await.unwrap(),
         SimulatorEvent::TalkEnded { .. }
@@ -38,70 +33,75 @@ async fn end(camera: &mut SimulatedCamera) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_camera_hears_the_microphone() {
-    let Some(mut house) = House::open().await else {
+async fn camera_receives_the_microphone() {
+    let Some(mut fixture) = Fixture::start().await else {
         return;
     };
-    house.add("front", painted(1));
-    let page = house.page().await;
-    plays(&page, "front").await;
-    let talk = tool("front", "talk");
-    let is = |state: &str| format!("document.querySelector('{talk}').dataset.talk === {state}");
-    let camera = house.cameras.get_mut("front").unwrap();
+    fixture.add_camera("front", pattern_camera(1));
+    let page = fixture.open_page().await;
+    wait_for_playback(&page, "front").await;
+    let button = tool("front", "talk");
+    let talking = format!("document.querySelector('{button}').dataset.talk === 'talking'");
+    let stopped = format!("document.querySelector('{button}').dataset.talk === undefined");
+    let camera = fixture.cameras.get_mut("front").unwrap();
 
-    // While it is held.
-    page.press(&talk).await;
-    page.until(&is("'talking'")).await;
-    page.shot("talking").await;
-    beep(camera).await;
-    page.release(&talk).await;
-    end(camera).await;
-    page.until(&is("undefined")).await;
+    // Push to talk.
+    page.hold_mouse(&button).await;
+    page.wait_for(&talking).await;
+    page.save_screenshot("talking").await;
+    receive_beep(camera).await;
+    page.release_mouse().await;
+    receive_end(camera).await;
+    page.wait_for(&stopped).await;
 
-    // From one press to the next, at once again, and by the keyboard.
-    page.click(&talk).await;
-    page.until(&is("'talking'")).await;
-    page.click(&talk).await;
-    page.click(&talk).await;
-    end(camera).await;
-    page.until(&is("'talking'")).await;
-    beep(camera).await;
-    page.click(&talk).await;
-    end(camera).await;
-    page.eval(&format!("document.querySelector('{talk}').focus()"))
+    // A click starts, and the next one stops. It can start again at once.
+    page.click(&button).await;
+    page.wait_for(&talking).await;
+    page.click(&button).await;
+    page.click(&button).await;
+    receive_end(camera).await;
+    page.wait_for(&talking).await;
+    receive_beep(camera).await;
+    page.click(&button).await;
+    receive_end(camera).await;
+
+    // Push to talk with the keyboard.
+    page.eval(&format!("document.querySelector('{button}').focus()"))
         .await;
-    page.key_event("keyDown", " ").await;
-    page.until(&is("'talking'")).await;
-    beep(camera).await;
+    let press = page.action_chain().key_down(' ');
+    press.perform().await.unwrap();
+    page.wait_for(&talking).await;
+    receive_beep(camera).await;
     tokio::time::sleep(Duration::from_millis(400)).await;
-    page.key_event("keyUp", " ").await;
-    end(camera).await;
-    page.assert_quiet();
+    let release = page.action_chain().key_up(' ');
+    release.perform().await.unwrap();
+    receive_end(camera).await;
+    page.assert_no_console_errors().await;
 
-    // Somebody else talks.
-    let front = house.hub.camera("front").unwrap();
-    let other = loop {
-        // The end of what was said before may be under way still.
+    // Another client talks.
+    let front = fixture.hub.camera("front").unwrap();
+    let talker = loop {
+        // The previous channel may not be closed yet.
         match front.talk().await {
-            Ok(other) => break other,
+            Ok(talker) => break talker,
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
-    page.click(&talk).await;
-    page.until_says("#toasts", "audio channel to the camera is in use")
+    page.click(&button).await;
+    page.wait_for_text("#toasts", "audio channel to the camera is in use")
         .await;
-    page.until(&is("undefined")).await;
-    drop(other);
+    page.wait_for(&stopped).await;
+    drop(talker);
 
-    // Where there is no microphone it is said why.
-    page.eval("Object.defineProperty(navigator, 'mediaDevices', { value: undefined }); null")
+    // There is no microphone, or the context is not secure.
+    page.eval("void Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
         .await;
-    page.click(&talk).await;
-    page.until_says("#toasts", "gives no microphone").await;
-    page.eval("Object.defineProperty(globalThis, 'isSecureContext', { value: false }); null")
+    page.click(&button).await;
+    page.wait_for_text("#toasts", "gives no microphone").await;
+    page.eval("void Object.defineProperty(globalThis, 'isSecureContext', { value: false })")
         .await;
-    page.click(&talk).await;
-    page.until_says("#toasts", "HTTPS").await;
-    page.assert_quiet();
-    house.close().await;
+    page.click(&button).await;
+    page.wait_for_text("#toasts", "HTTPS").await;
+    page.assert_no_console_errors().await;
+    fixture.close(page).await;
 }
