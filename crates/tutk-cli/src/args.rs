@@ -93,13 +93,13 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Simulate a camera that streams a clip to every client
     Simulate(SimulateArgs),
-    /// Record a camera's video and sound to a file or to standard output
+    /// Record a camera's video and audio to a file or to standard output
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Record(record::RecordArgs),
     /// Save a camera's next key frame as a JPEG file
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Snapshot(SnapshotArgs),
-    /// Play a sound file through a camera's speaker
+    /// Play an audio file through a camera's speaker
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Talk(TalkArgs),
     /// Find cameras on the network and the dialect they speak

@@ -6,7 +6,7 @@ use tutk_runtime::tutk_session::ResendPolicy;
 /// Whether lost packets are asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ResendChoice {
-    /// Where the model is known to do it
+    /// If the model is known to support it
     Auto,
     /// Always
     On,
