@@ -74,13 +74,12 @@ pub(super) async fn watch(weak: Weak<Shared>, mut shutdown: Shutdown) {
             for camera in &cameras {
                 let json = StateJson::of(camera);
                 if published.get(camera.name()) != Some(&json) {
-                    let camera = camera.name();
-                    let entry = published.entry(camera.to_owned()).insert_entry(json);
                     let event = StateEvent {
-                        camera,
-                        state: entry.get(),
+                        camera: camera.name(),
+                        state: &json,
                     };
                     state.events.publish("state", &event);
+                    published.insert(camera.name().to_owned(), json);
                 }
             }
         }

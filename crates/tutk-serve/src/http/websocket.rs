@@ -222,8 +222,8 @@ impl Socket {
     }
 
     async fn send_close(&mut self, code: u16, reason: &str) -> Result<(), Disconnected> {
-        let end = reason.floor_char_boundary(MAX_REASON);
-        let reason = reason.get(..end).unwrap_or_default();
+        let end = (0..=MAX_REASON).rfind(|&end| reason.is_char_boundary(end));
+        let reason = reason.get(..end.unwrap_or(0)).unwrap_or_default();
         self.write(Message::Close(Some(CloseFrame {
             code,
             reason: reason.into(),
