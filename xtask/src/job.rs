@@ -81,9 +81,14 @@ impl Job {
         job
     }
 
-    /// A job of the nightly toolchain's cargo. Only rustup's proxy accepts `+nightly`.
+    /// A job of the nightly toolchain's cargo.
     pub(crate) fn nightly_cargo(args: &[&str]) -> Self {
-        let mut job = Self::new("cargo", &[&["+nightly"], args].concat());
+        Self::rustup_cargo("nightly", args)
+    }
+
+    /// A job of another toolchain's cargo. Only rustup's proxy accepts `+TOOLCHAIN`.
+    pub(crate) fn rustup_cargo(toolchain: &str, args: &[&str]) -> Self {
+        let mut job = Self::new("cargo", &[&[&*format!("+{toolchain}")], args].concat());
         for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
             job.command.env_remove(name);
         }

@@ -7,6 +7,7 @@ mod fuzz;
 mod generated;
 mod interop;
 mod job;
+mod msrv;
 mod nextest;
 mod no_std;
 mod report;
@@ -38,6 +39,8 @@ usage: cargo xtask COMMAND
                   --short, --seeds N or --only PEER, run a part and print it.
   fuzz [TARGET ...]
                   Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60).
+  msrv            Check each library with the compiler that its rust-version names. Installs these
+                  compilers with rustup.
   seeds           Regenerate the fuzzing seeds in fuzz/seeds.
   assets          Regenerate the video clips that ship with the program (requires ffmpeg).
 ";
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         ["simulate", args @ ..] => simulate::all(args, false),
         ["interop", args @ ..] => interop::all(args),
         ["fuzz", targets @ ..] => fuzz::long(targets),
+        ["msrv"] => msrv::all(),
         ["seeds"] => fuzz::make_seeds(),
         ["assets"] => Job::new("crates/tutk-cli/assets/make-clips.sh", &[]).run(),
         ["help" | "--help" | "-h"] => {
