@@ -109,7 +109,7 @@ impl TestServer {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
-        self.send("GET", path, "", "").await
+        get(self.address(), path).await
     }
 
     /// Sends JSON.
