@@ -1,11 +1,11 @@
-//! A recording goes on when the camera comes back, and says where the gap is.
+//! Recordings that continue after a reconnect.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and sockets"
+    reason = "tests fail by panicking, and use files and sockets"
 )]
 
 mod common;
@@ -13,14 +13,14 @@ mod common;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Run, Simulator, command, streams, text, tutk};
+use common::{Run, Simulator, command, record, simulate, streams, text};
 
 fn camera_at(address: &str) -> Simulator {
     Simulator::start_at(address, &["--audio", "aac"])
 }
 
 #[test]
-fn a_recording_goes_on_and_says_where_the_gap_is() {
+fn recording_continues_after_a_reboot_and_reports_the_gap() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.mp4");
     let mut camera = camera_at("127.0.0.1:0");
@@ -40,7 +40,7 @@ fn a_recording_goes_on_and_says_where_the_gap_is() {
         .unwrap();
     camera.wait_for("is in phase stream");
     std::thread::sleep(Duration::from_secs(2));
-    // The power fails, and comes back before anybody has noticed.
+    // The camera reboots before the client detects the loss.
     camera.kill();
     let camera = camera_at(&address);
     let output = client.wait_with_output().unwrap();
@@ -68,10 +68,10 @@ fn a_recording_goes_on_and_says_where_the_gap_is() {
         gap["error"].as_str().unwrap().contains("no whole frame"),
         "{json}"
     );
-    for words in ["retrying in", "reconnected after", "a gap of", "1 gap:"] {
-        assert!(run.stderr.contains(words), "{words}: {}", run.stderr);
+    for part in ["retrying in", "reconnected after", "a gap of", "1 gap:"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
     }
-    // The file lasts as long as it took: the gap is in it.
+    // The length of the file includes the gap.
     if let Some(streams) = streams(&path) {
         assert_eq!(streams.len(), 2);
         for stream in streams {
@@ -81,12 +81,11 @@ fn a_recording_goes_on_and_says_where_the_gap_is() {
 }
 
 #[test]
-fn a_camera_that_stays_away_is_given_up_after_the_time() {
+fn recording_gives_up_after_the_reconnect_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.h264");
-    let camera = Simulator::start(&["--fps", "60", "--frames", "30", "--once"]);
-    let args = ["record", &camera.url, "--output", text(&path), "--json"];
-    let run = tutk(args.iter().chain(&["--reconnect", "2"]));
+    let camera = simulate("--fps 60 --frames 30 --once");
+    let run = record(&camera, &path, "--json --reconnect 2");
     run.exits(5).reports(&["stream", "closed the session"]);
     let json = run.json();
     assert_eq!(

@@ -1,53 +1,39 @@
-//! `tutk simulate` and `tutk record`, as users run them.
+//! `tutk record`, `tutk simulate` and `tutk discover`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and sockets"
+    reason = "tests fail by panicking, and use files and sockets"
 )]
 
 mod common;
 
 use std::io::Read as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use common::{
-    ENR, H264, H265, MAC, Simulator, UID, asset, command, probe, run, signal, text, tutk,
+    ENR, H264, H265, MAC, Simulator, UID, asset, command, probe, record, run, signal, simulate,
+    text, tutk,
 };
 
-/// Records as many frames as the clip has and compares.
-fn round_trip(dialect: &str, clip: &str, bytes: &[u8], frames: &str, more: &[&str]) {
+/// Records a whole clip and compares it.
+fn round_trip(dialect: &str, clip: &str, bytes: &[u8], frames: &str, args: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(clip);
-    let asset = asset(clip);
-    let fixed = [
-        "--input",
-        &asset,
-        "--frames",
-        frames,
-        "--dialect",
-        dialect,
-        "--once",
-        "--json",
-    ];
-    let camera = Simulator::start(&[&fixed, more].concat());
-    let run = tutk([
-        "record",
-        &camera.url,
-        "--output",
-        text(&path),
-        "--frames",
-        frames,
-        "--dialect",
-        dialect,
-        "--json",
-    ]);
+    let both = format!("--frames {frames} --dialect {dialect} --json");
+    let (asset, args) = (asset(clip), format!("--once {both} {args}"));
+    let args = ["--input", &asset]
+        .into_iter()
+        .chain(args.split_whitespace());
+    let camera = Simulator::start(&args.collect::<Vec<_>>());
+    let run = record(&camera, &path, &both);
     run.exits(0);
     assert!(
         std::fs::read(&path).unwrap() == bytes,
-        "{dialect} {clip}: not the clip byte for byte\n{}",
+        "{dialect} {clip}: differs from the clip\n{}",
         run.stderr
     );
     let json = run.json();
@@ -64,50 +50,40 @@ fn round_trip(dialect: &str, clip: &str, bytes: &[u8], frames: &str, more: &[&st
 }
 
 #[test]
-fn summary_h264_is_the_clip_byte_for_byte() {
-    round_trip("summary", "clip.h264", H264, "100", &[]);
+fn summary_records_h264_byte_for_byte() {
+    round_trip("summary", "clip.h264", H264, "100", "");
 }
 
 #[test]
-fn transcode_h264_is_the_clip_byte_for_byte() {
-    round_trip("transcode", "clip.h264", H264, "100", &[]);
+fn transcode_records_h264_byte_for_byte() {
+    round_trip("transcode", "clip.h264", H264, "100", "");
 }
 
 #[test]
-fn cc51_h264_is_the_clip_byte_for_byte() {
-    round_trip("cc51", "clip.h264", H264, "100", &[]);
+fn cc51_records_h264_byte_for_byte() {
+    round_trip("cc51", "clip.h264", H264, "100", "");
 }
 
 #[test]
-fn summary_h265_is_the_clip_byte_for_byte() {
-    round_trip("summary", "clip.h265", H265, "40", &["--fps", "60"]);
+fn summary_records_h265_byte_for_byte() {
+    round_trip("summary", "clip.h265", H265, "40", "--fps 60");
 }
 
 #[test]
-fn transcode_h265_is_the_clip_byte_for_byte() {
-    round_trip("transcode", "clip.h265", H265, "40", &["--fps", "60"]);
+fn transcode_records_h265_byte_for_byte() {
+    round_trip("transcode", "clip.h265", H265, "40", "--fps 60");
 }
 
 #[test]
-fn packets_out_of_order_and_twice_cost_nothing() {
-    let bad = [
-        "--fps",
-        "60",
-        "--reorder",
-        "0.1",
-        "--duplicate",
-        "0.1",
-        "--seed",
-        "7",
-    ];
-    round_trip("transcode", "clip.h264", H264, "100", &bad);
-    round_trip("summary", "clip.h264", H264, "100", &bad);
+fn reordered_and_duplicate_packets_lose_no_frames() {
+    let network = "--fps 60 --reorder 0.1 --duplicate 0.1 --seed 7";
+    round_trip("transcode", "clip.h264", H264, "100", network);
+    round_trip("summary", "clip.h264", H264, "100", network);
 }
 
-/// A network that loses one packet in fifty, and doubles and reorders others: without resend mode
-/// only what came whole is there, with it everything.
+/// The network loses, reorders and duplicates packets. Resend mode recovers all frames.
 #[test]
-fn lost_packets_are_asked_for_again() {
+fn resend_mode_recovers_lost_packets() {
     for (dialect, resend, loss, seed) in [
         ("transcode", "on", "0.02", "1"),
         ("cc51", "on", "0.02", "2"),
@@ -115,45 +91,21 @@ fn lost_packets_are_asked_for_again() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.h264");
-        let fixed = [
-            "--frames",
-            "101",
-            "--fps",
-            "60",
-            "--once",
-            "--dialect",
-            dialect,
-        ];
-        let bad = [
-            "--loss",
-            loss,
-            "--reorder",
-            "0.05",
-            "--duplicate",
-            "0.05",
-            "--seed",
-            seed,
-        ];
-        let camera = Simulator::start(&[&fixed[..], &bad].concat());
-        // One more than is looked at: of the very last packets nothing shows that they are lost.
-        let args = [
-            "record",
-            &camera.url,
-            "--output",
-            text(&path),
-            "--frames",
-            "100",
-        ];
-        let more = ["--resend", resend, "--json", "--reconnect", "0"];
-        let run = tutk(args.iter().chain(&more));
+        // One frame more than is recorded, because the loss of the last packets is not detected.
+        let camera = simulate(&format!(
+            "--frames 101 --fps 60 --once --dialect {dialect} \
+             --loss {loss} --reorder 0.05 --duplicate 0.05 --seed {seed}"
+        ));
+        let args = format!("--frames 100 --resend {resend} --json --reconnect 0");
+        let run = record(&camera, &path, &args);
         let json = run.json();
         let same = std::fs::read(&path).unwrap() == H264;
         if resend == "on" {
             run.exits(0);
             assert!(same, "{dialect}: {json}");
             assert_eq!(json["lost"], 0, "{json}");
-            let made_good = ["resent", "recovered"].map(|key| json[key].as_u64().unwrap_or(0));
-            assert!(made_good.iter().sum::<u64>() > 0, "{json}");
+            let recovered = ["resent", "recovered"].map(|key| json[key].as_u64().unwrap_or(0));
+            assert!(recovered.iter().sum::<u64>() > 0, "{json}");
         } else {
             assert!(!same && json["lost"].as_u64().unwrap() > 0, "{json}");
             assert_eq!(json.get("resent"), None);
@@ -162,40 +114,25 @@ fn lost_packets_are_asked_for_again() {
 }
 
 #[test]
-fn a_camera_is_spoken_to_in_what_it_answers_in() {
+fn dialect_is_detected() {
     for dialect in ["transcode", "cc51"] {
-        let camera = Simulator::start(&["--dialect", dialect]);
-        let args = [
-            "record",
-            &camera.url,
-            "--output",
-            "/dev/null",
-            "--format",
-            "h264",
-        ];
-        let run = tutk([&args[..], &["--frames", "3", "--json"]].concat());
+        let camera = simulate(&format!("--dialect {dialect}"));
+        let args = "--format h264 --frames 3 --json";
+        let run = record(&camera, Path::new("/dev/null"), args);
         run.exits(0);
         assert_eq!(run.json()["dialect"], dialect);
     }
 }
 
 #[test]
-fn every_status_of_the_challenge_is_answered() {
+fn each_challenge_status_is_answered() {
     let long = "aKzdqckqZ8HUHFe5aKzdqckqZ8HUHFe5";
     for (status, enr) in [("1", ENR), ("3", ENR), ("6", long)] {
-        let mut camera = command([
-            "simulate",
-            "--listen",
-            "127.0.0.1:0",
-            "--uid",
-            UID,
-            "--mac",
-            MAC,
-        ]);
-        camera.args(["--enr", enr, "--status", status, "--once"]);
-        let camera = Simulator::spawn(&mut camera);
-        let mut client = command(["record", &camera.url, "--output", "-", "--frames", "1"]);
-        let run = run(&mut client);
+        let args = format!(
+            "simulate --listen 127.0.0.1:0 --uid {UID} --mac {MAC} --enr {enr} --status {status} --once"
+        );
+        let camera = Simulator::spawn(&mut command(args.split(' ')));
+        let run = record(&camera, Path::new("-"), "--frames 1");
         run.exits(0);
         assert!(H264.starts_with(&run.stdout) && !run.stdout.is_empty());
         camera.end().exits(0);
@@ -203,24 +140,15 @@ fn every_status_of_the_challenge_is_answered() {
 }
 
 #[test]
-fn mp4_plays_and_ends_by_the_cameras_clock() {
+fn mp4_ends_by_the_clock_of_the_camera() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.mp4");
-    let input = asset("clip.h265");
-    let camera = Simulator::start(&["--input", &input]);
-    let run = tutk([
-        "record",
-        &camera.url,
-        "--output",
-        text(&path),
-        "--seconds",
-        "1.5",
-        "--json",
-    ]);
+    let camera = Simulator::start(&["--input", &asset("clip.h265")]);
+    let run = record(&camera, &path, "--seconds 1.5 --json");
     run.exits(0);
     let json = run.json();
     let frames = json["frames"].as_u64().unwrap();
-    // 20 frames a second; timestamps of whole milliseconds may move the last one.
+    // 20 frames per second. The timestamps are rounded to milliseconds.
     assert!((29..=31).contains(&frames), "{json}");
     assert_eq!(
         (&json["width"], &json["height"]),
@@ -235,8 +163,8 @@ fn mp4_plays_and_ends_by_the_cameras_clock() {
 }
 
 #[test]
-fn standard_output_is_the_bare_stream_and_a_closed_pipe_ends_it() {
-    let camera = Simulator::start(&["--fps", "60", "--once"]);
+fn closed_pipe_ends_a_recording_to_standard_output() {
+    let camera = simulate("--fps 60 --once");
     let mut client = command(["record", &camera.url, "--output", "-"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -248,32 +176,24 @@ fn standard_output_is_the_bare_stream_and_a_closed_pipe_ends_it() {
     assert!(H264.starts_with(&bytes));
     drop(pipe);
     assert_eq!(client.wait().unwrap().code(), Some(0));
-    // It said goodbye: the camera's first client is done.
+    // The simulator exits because the client closed its session.
     camera.end().exits(0);
 }
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_recording_well() {
+fn signals_complete_the_recording() {
     for name in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.mp4");
-        let mut camera = Simulator::start(&["--once"]);
-        let client = command([
-            "record",
-            &camera.url,
-            "--output",
-            text(&path),
-            "--json",
-            "--format",
-            "mp4",
-        ])
-        .stderr(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        let mut camera = simulate("--once");
+        let client = command(["record", &camera.url, "--output", text(&path), "--json"])
+            .stderr(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         camera.wait_for("stream");
-        // The file has begun with the first key frame, so there is something to keep.
+        // Waits for the first key frame.
         while std::fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
             std::thread::yield_now();
         }
@@ -292,8 +212,8 @@ fn a_signal_ends_the_recording_well() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_the_camera_well() {
-    let camera = Simulator::start(&["--json"]);
+fn signal_stops_the_simulator() {
+    let camera = simulate("--json");
     signal(camera.child(), "-TERM");
     let run = camera.end();
     run.exits(0);
@@ -301,57 +221,29 @@ fn a_signal_ends_the_camera_well() {
 }
 
 #[test]
-fn names_and_secrets_may_come_from_elsewhere() {
+fn camera_names_come_from_the_file_and_the_enr_from_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("cameras.toml");
-    let mut camera = command([
-        "simulate",
-        "--listen",
-        "127.0.0.1:0",
-        "--uid",
-        UID,
-        "--mac",
-        MAC,
-        "--fps",
-        "60",
-    ]);
-    let camera = Simulator::spawn(camera.env("TUTK_ENR", ENR));
+    let args = format!("simulate --listen 127.0.0.1:0 --uid {UID} --mac {MAC} --fps 60");
+    let camera = Simulator::spawn(command(args.split(' ')).env("TUTK_ENR", ENR));
     assert!(!camera.url.contains("enr="), "{}", camera.url);
     let file = format!("[cameras.front]\nurl = \"{}\"\n", camera.url);
     std::fs::write(&config, file).unwrap();
-    let mut client = command([
-        "record",
-        "front",
-        "--config",
-        text(&config),
-        "--output",
-        "-",
-    ]);
-    client
-        .args(["--frames", "3", "--quiet"])
-        .env("TUTK_ENR", ENR);
-    let run = run(&mut client);
+    let mut client = command(["record", "front", "--config", text(&config)]);
+    client.args(["--output", "-", "--frames", "3", "--quiet"]);
+    let run = run(client.env("TUTK_ENR", ENR));
     run.exits(0);
     assert!(H264.starts_with(&run.stdout) && !run.stdout.is_empty());
     assert_eq!(run.stderr, "");
 }
 
 #[test]
-fn key_logs_have_the_keys_of_both_sides() {
+fn key_logs_of_both_sides_are_equal() {
     let folder = tempfile::tempdir().unwrap();
     let [ours, theirs] = ["client", "camera"].map(|name| folder.path().join(name));
     let camera = Simulator::start(&["--once", "--keylog", text(&theirs)]);
-    tutk([
-        "record",
-        &camera.url,
-        "--output",
-        "-",
-        "--frames",
-        "1",
-        "--keylog",
-        text(&ours),
-    ])
-    .exits(0);
+    let mut client = command(["record", &camera.url, "--output", "-", "--frames", "1"]);
+    run(client.args(["--keylog", text(&ours)])).exits(0);
     camera.end().exits(0);
     let [ours, theirs] = [ours, theirs].map(|path| std::fs::read_to_string(path).unwrap());
     assert!(ours.starts_with("CLIENT_RANDOM "), "{ours}");
@@ -359,8 +251,8 @@ fn key_logs_have_the_keys_of_both_sides() {
 }
 
 #[test]
-fn discovery_finds_cameras_in_both_dialects() {
-    let camera = Simulator::start(&[]);
+fn discover_reports_cameras_as_json_and_as_a_table() {
+    let camera = simulate("");
     let run = tutk(["discover", &camera.url, "--json", "--timeout", "1"]);
     run.exits(0);
     let json = run.json();
@@ -386,30 +278,14 @@ fn discovery_finds_cameras_in_both_dialects() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn discovery_finds_by_broadcast_who_does_not_know_its_uid() {
-    let mut camera = command([
-        "simulate",
-        "--listen",
-        "0.0.0.0:0",
-        "--uid",
-        UID,
-        "--enr",
-        ENR,
-        "--mac",
-        MAC,
-    ]);
-    let camera = Simulator::spawn(&mut camera);
+fn discover_finds_cameras_by_broadcast_without_their_uid() {
+    let args = format!("simulate --listen 0.0.0.0:0 --uid {UID} --mac {MAC} --enr {ENR}");
+    let camera = Simulator::spawn(&mut command(args.split(' ')));
     let port = camera.address().rsplit(':').next().unwrap();
     // The broadcast address of the loopback network.
     let address = format!("127.255.255.255:{port}");
-    let run = tutk([
-        "discover",
-        "--broadcast",
-        &address,
-        "--json",
-        "--timeout",
-        "1",
-    ]);
+    let args = format!("discover --broadcast {address} --json --timeout 1");
+    let run = tutk(args.split(' '));
     run.exits(0);
     let json = run.json();
     let found = json["cameras"].as_array().unwrap();
@@ -418,19 +294,11 @@ fn discovery_finds_by_broadcast_who_does_not_know_its_uid() {
 }
 
 #[test]
-fn lost_packets_cost_frames_that_are_counted_and_nothing_else() {
+fn frames_of_lost_packets_are_counted_and_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.h264");
-    let camera = Simulator::start(&["--fps", "100", "--loss", "0.05", "--seed", "1"]);
-    let run = tutk([
-        "record",
-        &camera.url,
-        "--output",
-        text(&path),
-        "--frames",
-        "100",
-        "--json",
-    ]);
+    let camera = simulate("--fps 100 --loss 0.05 --seed 1");
+    let run = record(&camera, &path, "--frames 100 --json");
     run.exits(0);
     let json = run.json();
     assert_eq!(json["frames"], 100);
@@ -443,23 +311,15 @@ fn lost_packets_cost_frames_that_are_counted_and_nothing_else() {
     for unit in written.units() {
         assert!(
             clip.units().any(|sent| sent.data() == unit.data()),
-            "a frame that was never sent"
+            "a frame that was not sent"
         );
     }
 }
 
 #[test]
-fn no_log_has_the_secret() {
-    let camera = Simulator::start(&["--fps", "60"]);
-    let run = tutk([
-        "record",
-        &camera.url,
-        "--output",
-        "-",
-        "--frames",
-        "3",
-        "-vv",
-    ]);
+fn logs_do_not_contain_the_enr() {
+    let camera = simulate("--fps 60");
+    let run = record(&camera, Path::new("-"), "--frames 3 -vv");
     run.exits(0);
     assert!(run.stderr.contains("frame"), "{}", run.stderr);
     for secret in [ENR, common::ENR_ENCODED] {

@@ -1,11 +1,11 @@
-//! Recordings that are cut into segments, piped, or killed.
+//! Recordings in segments, through pipes, and after a crash.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test stops where it fails, and uses files and processes"
+    reason = "tests fail by panicking, and use files and processes"
 )]
 
 mod common;
@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{H264, Simulator, command, streams, text, tutk};
+use common::{H264, command, record, simulate, streams, text, tutk};
 
-/// All files below a folder, in the order of their names.
+/// Returns all files below a folder, sorted by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -31,25 +31,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn segments_begin_with_key_frames_and_lose_nothing() {
-    // The clip has a key frame each two seconds: 100 frames are 40, 40 and 20.
+fn segments_start_with_key_frames_and_contain_all_frames() {
+    // The clip has a key frame every two seconds.
     for (extension, audio) in [("mp4", "pcmu"), ("ts", "aac"), ("h264", "none")] {
         let folder = tempfile::tempdir().unwrap();
-        let camera = Simulator::start(&["--audio", audio, "--once"]);
+        let camera = simulate(&format!("--audio {audio} --once"));
         let pattern = folder
             .path()
             .join(format!("front/%Y-%m-%d/%H-%M-%S.{extension}"));
-        let run = tutk([
-            "record",
-            &camera.url,
-            "--output",
-            text(&pattern),
-            "--segment",
-            "1s",
-            "--frames",
-            "100",
-            "--json",
-        ]);
+        let run = record(&camera, &pattern, "--segment 1s --frames 100 --json");
         run.exits(0);
         let json = run.json();
         assert_eq!(
@@ -76,13 +66,12 @@ fn segments_begin_with_key_frames_and_lose_nothing() {
                 "{streams:?}"
             );
             sound += streams[1].packets;
-            // Sound and picture cover the same time, to a frame of either and what lay between two
-            // packets.
-            let [picture, sound] = &streams[..] else {
+            // Audio and video cover the same time, within a frame.
+            let [video, audio] = &streams[..] else {
                 panic!("{streams:?}")
             };
-            assert!((picture.start - sound.start).abs() < 0.13, "{streams:?}");
-            assert!((picture.end - sound.end).abs() < 0.13, "{streams:?}");
+            assert!((video.start - audio.start).abs() < 0.13, "{streams:?}");
+            assert!((video.end - audio.end).abs() < 0.13, "{streams:?}");
         }
         assert_eq!(json["audio"]["frames"], sound, "{json}");
         assert_eq!(json["audio"]["lost"], 0, "{json}");
@@ -92,7 +81,7 @@ fn segments_begin_with_key_frames_and_lose_nothing() {
 }
 
 #[test]
-fn old_segments_go_and_other_files_stay() {
+fn old_segments_are_deleted_and_other_files_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     for name in [
         "2020-01-01/00-00-00.ts",
@@ -104,24 +93,18 @@ fn old_segments_go_and_other_files_stay() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "x").unwrap();
     }
-    let camera = Simulator::start(&["--once"]);
     let pattern = folder.path().join("%Y-%m-%d/%H-%M-%S.ts");
-    let record = |camera: &Simulator, more: [&str; 2]| {
-        let args = ["record", &camera.url, "--output", text(&pattern)];
-        let args = args
-            .into_iter()
-            .chain(["--segment", "1s", "--frames", "80"]);
-        tutk(args.chain(more)).exits(0);
+    let record_segments = |retention: &str| {
+        let args = format!("--segment 1s --frames 80 {retention}");
+        record(&simulate("--once"), &pattern, &args).exits(0);
     };
-    record(&camera, ["--keep", "7d"]);
+    record_segments("--keep 7d");
     let left = files(folder.path());
     assert_eq!(left.len(), 4, "{left:?}");
     assert!(left[0].ends_with("2020-01-01/notes.txt") && left[1].ends_with("2020-01-02.ts"));
     assert!(!folder.path().join("2020-01-02").exists());
-    // The newest one stays, however little there may be.
-    drop(camera);
-    let camera = Simulator::start(&["--once"]);
-    record(&camera, ["--max-size", "1"]);
+    // The current segment is kept even if it exceeds the limit.
+    record_segments("--max-size 1");
     let left = files(folder.path());
     assert!(
         left.len() == 3
@@ -133,54 +116,31 @@ fn old_segments_go_and_other_files_stay() {
 }
 
 #[test]
-fn what_cannot_be_segments_is_said_before_anything_is_sent() {
+fn invalid_arguments_are_reported_before_connecting() {
     let url = common::url("127.0.0.1:9");
-    for (args, word) in [
-        (&["--output", "out.mp4", "--segment", "1m"][..], "same name"),
-        (&["--output", "-", "--segment", "1m"], "standard output"),
-        (
-            &["--output", "%H-%M.mp4", "--segment", "1m", "--keep", "7d"],
-            "contain the day",
-        ),
-        (&["--output", "%F.avi", "--segment", "1m"], "format"),
-        (
-            &["--output", "%F.mp4", "--segment", "1 fortnight"],
-            "--segment",
-        ),
-        (&["--output", "out.mp4", "--keep", "7d"], "--segment"),
-        (
-            &[
-                "--output",
-                "%F.mp4",
-                "--segment",
-                "1m",
-                "--max-size",
-                "much",
-            ],
-            "--max-size",
-        ),
+    for (args, part) in [
+        ("out.mp4 --segment 1m", "same name"),
+        ("- --segment 1m", "standard output"),
+        ("%H-%M.mp4 --segment 1m --keep 7d", "contain the day"),
+        ("%F.avi --segment 1m", "format"),
+        ("%F.mp4 --segment 1century", "--segment"),
+        ("out.mp4 --keep 7d", "--segment"),
+        ("%F.mp4 --segment 1m --max-size much", "--max-size"),
     ] {
-        let run = tutk(["record", &url].iter().chain(args));
+        let fixed = ["record", &url, "--output"].into_iter();
+        let run = tutk(fixed.chain(args.split(' ')));
         run.exits(2);
-        assert!(run.stderr.contains(word), "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(part), "{args}: {}", run.stderr);
     }
 }
 
 #[test]
-fn files_go_through_pipes() {
+fn mp4_and_ts_can_be_piped() {
     for (format, codecs) in [("ts", ["h264", "aac"]), ("mp4", ["h264", "aac"])] {
         let folder = tempfile::tempdir().unwrap();
-        let camera = Simulator::start(&["--audio", "aac", "--once"]);
-        let run = tutk([
-            "record",
-            &camera.url,
-            "--output",
-            "-",
-            "--format",
-            format,
-            "--frames",
-            "50",
-        ]);
+        let camera = simulate("--audio aac --once");
+        let args = format!("--format {format} --frames 50");
+        let run = record(&camera, Path::new("-"), &args);
         run.exits(0);
         let path = folder.path().join("out");
         fs::write(&path, &run.stdout).unwrap();
@@ -193,12 +153,12 @@ fn files_go_through_pipes() {
 }
 
 #[test]
-fn a_recording_that_is_killed_is_played_up_to_its_last_second() {
+fn killed_recording_plays_up_to_the_last_second() {
     for extension in ["mp4", "ts", "h264"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(format!("out.{extension}"));
-        let camera = Simulator::start(&["--audio", "aac"]);
-        // Twice verbose, it says each frame.
+        let camera = simulate("--audio aac");
+        // `-vv` logs each frame.
         let mut client = command(["record", &camera.url, "--output", text(&path), "-vv"])
             .stderr(Stdio::piped())
             .spawn()
@@ -214,13 +174,13 @@ fn a_recording_that_is_killed_is_played_up_to_its_last_second() {
         client.kill().unwrap();
         let output = client.wait_with_output().unwrap();
         let log = String::from_utf8_lossy(&output.stderr);
-        let taken = log
+        let logged = log
             .lines()
             .filter(|line| line.contains(" frame number="))
             .count() as u64;
-        assert!(taken > 60, "{taken}: {log}");
+        assert!(logged > 60, "{logged}: {log}");
         let written = match extension {
-            // Of the last frame there is a part at most, which is no reason not to play the others.
+            // The last frame may be incomplete.
             "h264" => tutk_media::Clip::parse(fs::read(&path).unwrap().into())
                 .unwrap()
                 .len() as u64,
@@ -231,11 +191,11 @@ fn a_recording_that_is_killed_is_played_up_to_its_last_second() {
                 streams[0].packets
             }
         };
-        // A second, and the frame whose length is not known yet.
+        // One second, and the frame whose duration is not known yet.
         let missing = if extension == "mp4" { 21 } else { 1 };
         assert!(
-            written + missing >= taken,
-            "{extension}: {written} of {taken}"
+            written + missing >= logged,
+            "{extension}: {written} of {logged}"
         );
     }
 }

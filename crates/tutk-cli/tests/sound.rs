@@ -1,4 +1,4 @@
-//! Sound: beside the picture in a recording, and to the camera.
+//! Audio: recorded with the video, and sent to the camera.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,10 +12,10 @@ mod common;
 
 use std::path::Path;
 
-use common::{H264, Simulator, asset, streams, text, tutk};
+use common::{H264, Simulator, asset, record, simulate, streams, text, tutk};
 
-/// A second of a tone that is no tone of the camera's, 16 bits, mono.
-fn voice(path: &Path, rate: u32, samples: u32) {
+/// Writes mono samples that differ from the camera's audio to a WAV file.
+fn write_wav(path: &Path, rate: u32, samples: u32) {
     let wav = tutk_media::Wav {
         rate,
         channels: 1,
@@ -26,25 +26,25 @@ fn voice(path: &Path, rate: u32, samples: u32) {
     std::fs::write(path, wav.to_bytes().unwrap()).unwrap();
 }
 
-/// Picture and sound begin and end together, to a frame of either.
-fn in_step(path: &Path, codec: &str, seconds: f64) {
+/// Checks that video and audio start and end together, within a frame.
+fn assert_in_sync(path: &Path, codec: &str, seconds: f64) {
     let Some(streams) = streams(path) else { return };
-    let [picture, sound] = &streams[..] else {
+    let [video, audio] = &streams[..] else {
         panic!("{streams:?}");
     };
     assert_eq!(
-        (picture.codec.as_str(), sound.codec.as_str()),
+        (video.codec.as_str(), audio.codec.as_str()),
         ("h264", codec)
     );
-    for stream in [picture, sound] {
+    for stream in [video, audio] {
         assert!(stream.start < 0.065, "{streams:?}");
         assert!((stream.end - seconds).abs() < 0.065, "{streams:?}");
     }
-    assert!((picture.end - sound.end).abs() < 0.065, "{streams:?}");
+    assert!((video.end - audio.end).abs() < 0.065, "{streams:?}");
 }
 
 #[test]
-fn every_codec_of_the_simulated_camera_is_recorded_beside_the_picture() {
+fn each_audio_codec_is_recorded_in_sync() {
     for (audio, codec, frames) in [
         ("aac", "aac", 62..=64),
         ("pcmu", "pcm_mulaw", 199..=201),
@@ -53,16 +53,8 @@ fn every_codec_of_the_simulated_camera_is_recorded_beside_the_picture() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.mp4");
-        let camera = Simulator::start(&["--audio", audio, "--once", "--json"]);
-        let args = [
-            "record",
-            &camera.url,
-            "--output",
-            text(&path),
-            "--seconds",
-            "4",
-        ];
-        let run = tutk(args.iter().chain(&["--json"]));
+        let camera = simulate(&format!("--audio {audio} --once --json"));
+        let run = record(&camera, &path, "--seconds 4 --json");
         run.exits(0);
         let json = run.json();
         assert_eq!(
@@ -75,31 +67,23 @@ fn every_codec_of_the_simulated_camera_is_recorded_beside_the_picture() {
             (&json["audio"]["lost"], &json["lost"]),
             (&0.into(), &0.into())
         );
-        in_step(&path, codec, 4.0);
+        assert_in_sync(&path, codec, 4.0);
         let sent = camera.end().json()["audio"]["frames"].as_u64().unwrap();
         assert!(sent >= written, "{sent}");
     }
 }
 
 #[test]
-fn a_minute_of_video_with_sound() {
+fn a_minute_stays_in_sync_and_prints_statistics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.mp4");
-    let camera = Simulator::start(&["--audio", "aac", "--reorder", "0.05", "--duplicate", "0.05"]);
-    let args = [
-        "record",
-        &camera.url,
-        "--output",
-        text(&path),
-        "--seconds",
-        "60",
-    ];
-    let run = tutk(args.iter().chain(&["--stats", "--json"]));
+    let camera = simulate("--audio aac --reorder 0.05 --duplicate 0.05");
+    let run = record(&camera, &path, "--seconds 60 --stats --json");
     run.exits(0);
     let json = run.json();
     assert_eq!((&json["frames"], &json["lost"]), (&1200.into(), &0.into()));
-    in_step(&path, "aac", 60.0);
-    // A line each 5 s, but for the last.
+    assert_in_sync(&path, "aac", 60.0);
+    // One line every 5 s.
     let lines = run
         .stderr
         .lines()
@@ -113,23 +97,14 @@ fn a_minute_of_video_with_sound() {
 }
 
 #[test]
-fn sound_is_left_out_where_it_is_not_wanted_or_has_no_place() {
+fn audio_is_not_requested_if_it_is_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, more) in [("out.mp4", &["--audio", "none"][..]), ("out.h264", &[])] {
+    for (name, args) in [("out.mp4", "--audio none"), ("out.h264", "")] {
         let path = folder.path().join(name);
-        let camera = Simulator::start(&["--once", "--json"]);
-        let args = [
-            "record",
-            &camera.url,
-            "--output",
-            text(&path),
-            "--frames",
-            "20",
-        ];
-        let run = tutk(args.iter().chain(&["--json"]).chain(more));
+        let camera = simulate("--once --json");
+        let run = record(&camera, &path, &format!("--frames 20 --json {args}"));
         run.exits(0);
         assert_eq!(run.json().get("audio"), None);
-        // It was not even asked for.
         let json = camera.end().json();
         assert_eq!(json["audio"]["frames"], 0, "{json}");
         if name == "out.h264" {
@@ -138,8 +113,9 @@ fn sound_is_left_out_where_it_is_not_wanted_or_has_no_place() {
     }
 }
 
-/// What the camera heard, as a file of `name`, after `voice` was said to it.
-fn said(audio: &str, voice: &Path, name: &str, more: &[&str]) -> Vec<u8> {
+/// Plays `input` through a camera with this audio codec. Returns the file `name` that the camera
+/// wrote.
+fn talk(audio: &str, input: &Path, name: &str, more: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     let camera = [
@@ -151,7 +127,7 @@ fn said(audio: &str, voice: &Path, name: &str, more: &[&str]) -> Vec<u8> {
         "--json",
     ];
     let camera = Simulator::start(&camera);
-    let args = ["talk", &camera.url, "--input", text(voice), "--json"];
+    let args = ["talk", &camera.url, "--input", text(input), "--json"];
     let run = tutk(args.iter().chain(more));
     run.exits(0);
     let json = run.json();
@@ -163,15 +139,15 @@ fn said(audio: &str, voice: &Path, name: &str, more: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn the_camera_hears_what_was_said_sample_for_sample() {
+fn talk_delivers_each_sample() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("voice.wav");
     for (audio, rate) in [("pcmu", 8_000), ("pcma", 8_000), ("pcm", 16_000)] {
-        // Not a whole number of frames.
-        voice(&path, rate, rate + 77);
+        // The last frame is incomplete.
+        write_wav(&path, rate, rate + 77);
         let sent = tutk_media::Wav::parse(&std::fs::read(&path).unwrap()).unwrap();
-        let heard = said(audio, &path, "heard.wav", &[]);
-        let file = tutk_media::WavFile::parse(&heard).unwrap();
+        let received = talk(audio, &path, "received.wav", &[]);
+        let file = tutk_media::WavFile::parse(&received).unwrap();
         let encoded: Vec<u8> = match audio {
             "pcmu" => (sent.samples.iter())
                 .map(|sample| tutk_media::g711::encode_pcmu(*sample))
@@ -187,27 +163,32 @@ fn the_camera_hears_what_was_said_sample_for_sample() {
         };
         assert!(file.data == encoded, "{audio}");
         assert_eq!((file.format.rate, file.format.channels), (rate, 1));
-        let bare = said(audio, &path, "heard.raw", &[]);
+        let bare = talk(audio, &path, "received.raw", &[]);
         assert!(bare == encoded, "{audio}");
     }
-    // A camera that sends no sound is spoken to in what is asked for.
-    voice(&path, 8_000, 800);
-    let bare = said("none", &path, "heard.raw", &["--codec", "pcma"]);
+    // A camera that sends no audio gets the requested codec.
+    write_wav(&path, 8_000, 800);
+    let bare = talk("none", &path, "received.raw", &["--codec", "pcma"]);
     assert_eq!(bare.len(), 800);
 }
 
 #[test]
-fn aac_goes_to_the_camera_as_it_is() {
+fn talk_sends_aac_unchanged() {
     let tone = asset("tone.aac");
-    let heard = said("aac", Path::new(&tone), "heard.aac", &["--dialect", "cc51"]);
-    assert!(heard == std::fs::read(&tone).unwrap());
+    let received = talk(
+        "aac",
+        Path::new(&tone),
+        "received.aac",
+        &["--dialect", "cc51"],
+    );
+    assert!(received == std::fs::read(&tone).unwrap());
 }
 
 #[test]
-fn what_cannot_be_said_is_named_and_says_what_to_do() {
+fn talk_reports_unusable_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("voice.wav");
-    voice(&path, 44_100, 100);
+    write_wav(&path, 44_100, 100);
     let camera = Simulator::start(&["--audio", "pcmu"]);
     let talk = |input: &str| tutk(["talk", &camera.url, "--input", input]);
     talk(text(&path)).exits(2).reports(&[
@@ -227,7 +208,7 @@ fn what_cannot_be_said_is_named_and_says_what_to_do() {
         .reports(&["clip.h264", "ADTS"]);
 
     let silent = Simulator::start(&["--audio", "none"]);
-    voice(&path, 8_000, 100);
+    write_wav(&path, 8_000, 100);
     tutk(["talk", &silent.url, "--input", text(&path)])
         .exits(3)
         .reports(&["sent no sound", "--codec"]);

@@ -75,6 +75,17 @@ pub fn tutk<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
     run(&mut command(args))
 }
 
+/// Runs `tutk record`, with further arguments separated by spaces.
+pub fn record(camera: &Simulator, output: &Path, args: &str) -> Run {
+    let fixed = ["record", &camera.url, "--output", text(output)];
+    tutk(fixed.into_iter().chain(args.split_whitespace()))
+}
+
+/// Starts `tutk simulate` with arguments separated by spaces.
+pub fn simulate(args: &str) -> Simulator {
+    Simulator::start(&args.split_whitespace().collect::<Vec<_>>())
+}
+
 pub fn run(command: &mut Command) -> Run {
     command.output().unwrap().into()
 }
