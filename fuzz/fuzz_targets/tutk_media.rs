@@ -59,7 +59,10 @@ fn file(clip: &Clip) {
         written += bytes.len();
         assert!(bytes.len() < MAX_FRAGMENT_BYTES);
     }
-    assert_eq!(writer.stats().frames + writer.stats().skipped, clip.len() as u64);
+    assert_eq!(
+        writer.stats().frames + writer.stats().skipped,
+        clip.len() as u64
+    );
     let frames = writer.stats().frames;
     let end = writer.finish();
     assert_eq!(end.is_ok(), frames > 0);
@@ -97,7 +100,10 @@ fn transport_stream(clip: &Clip) {
             assert!(before.is_none_or(|before: u8| (before + 1) % 16 == count));
         }
     }
-    assert_eq!(writer.stats().frames + writer.stats().skipped, clip.len() as u64);
+    assert_eq!(
+        writer.stats().frames + writer.stats().skipped,
+        clip.len() as u64
+    );
 }
 
 /// NAL units are received as sent, in packets of any size.
@@ -242,7 +248,10 @@ fn sound(data: &[u8]) {
         );
     }
     if writer.stats().frames > 0 {
-        assert_eq!(writer.stats().audio_frames + writer.stats().audio_skipped, given);
+        assert_eq!(
+            writer.stats().audio_frames + writer.stats().audio_skipped,
+            given
+        );
     }
     let _ = writer.finish();
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tutk_session::{AudioFlags, Codec};
-use tutk_simulator::{Clip, ClipFrame, ClipAudio, ClipAudioFormat};
+use tutk_simulator::{Clip, ClipAudio, ClipAudioFormat, ClipFrame};
 
 pub const FPS: u8 = 5;
 
@@ -17,16 +17,16 @@ pub fn clip() -> Clip {
 }
 
 /// 8 kHz, 16 bits, mono.
-pub const SOUND_FLAGS: AudioFlags = AudioFlags(2);
+pub const AUDIO_FLAGS: AudioFlags = AudioFlags(2);
 
 /// Three frames of 100 ms.
-pub fn sound() -> ClipAudio {
+pub fn audio() -> ClipAudio {
     let format = ClipAudioFormat {
         codec: Codec::Pcmu,
-        flags: SOUND_FLAGS,
+        flags: AUDIO_FLAGS,
     };
     let frames = (1..4).map(|byte| Bytes::from(vec![byte; 800]));
-    ClipAudio::new(frames, format, 800).expect("sound")
+    ClipAudio::new(frames, format, 800).expect("audio")
 }
 
 pub fn assert_frame(clip: &Clip, number: u32, data: &[u8]) {
@@ -39,7 +39,7 @@ pub fn assert_frame(clip: &Clip, number: u32, data: &[u8]) {
     );
 }
 
-pub fn assert_sound(number: u32, data: &[u8]) {
+pub fn assert_audio(number: u32, data: &[u8]) {
     let byte = 1 + (number - 1) % 3;
     let is_sent = data.len() == 800 && data.iter().all(|&at| u32::from(at) == byte);
     assert!(is_sent, "audio frame {number} differs from the sent one");

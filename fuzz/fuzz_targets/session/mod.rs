@@ -22,7 +22,7 @@ use tutk_simulator::{Clip, Simulator, SimulatorConfig, SimulatorEvent};
 
 pub use input::Input;
 use input::{From, Step};
-use media::{SOUND_FLAGS, assert_frame, assert_sound, clip, sound};
+use media::{AUDIO_FLAGS, assert_audio, assert_frame, audio, clip};
 use mitm::{Change, Mitm};
 
 /// The limit for the steps of the adversary.
@@ -122,7 +122,7 @@ impl World {
         };
         let clip = clip();
         let mut camera = SimulatorConfig::new(credentials(), clip.clone());
-        camera.audio = (settings & 16 != 0).then(sound);
+        camera.audio = (settings & 16 != 0).then(audio);
         camera.cookie_exchange = settings & 4 != 0;
         camera.max_clients = MAX_CLIENTS;
         camera.provider = Some(provider::server());
@@ -219,7 +219,7 @@ impl World {
                 // Fails if the frame is too long or talking has not started.
                 let _ = self.client.send_talk(TalkFrame {
                     codec: Codec::Pcmu,
-                    flags: SOUND_FLAGS,
+                    flags: AUDIO_FLAGS,
                     timestamp: self.now - self.epoch.instant,
                     data: &vec![7; (len % 2000).into()],
                 });
@@ -382,7 +382,7 @@ impl World {
                     if !self.is_forged() {
                         assert!(self.last_audio < frame.number, "once, and in order");
                         self.last_audio = frame.number;
-                        assert_sound(frame.number, &frame.data);
+                        assert_audio(frame.number, &frame.data);
                     }
                 }
                 Output::Event(Event::Frame(frame)) => {
@@ -513,7 +513,7 @@ impl World {
                     Output::Event(Event::Frame(frame)) => {
                         assert_eq!(frame.number, 1, "each client has its own stream");
                         if frame.kind == MediaKind::Audio {
-                            assert_sound(frame.number, &frame.data);
+                            assert_audio(frame.number, &frame.data);
                             continue;
                         }
                         assert_frame(&self.clip, frame.number, &frame.data);
