@@ -88,7 +88,12 @@ impl Controller {
     /// [`Error::Talk`] if the camera does not open the channel; [`Error::AlreadyTalking`];
     /// [`Error::NotConnected`] or [`Error::Closed`] if there is no session.
     pub fn talk(&self) -> impl Future<Output = Result<Talker, Error>> + Send + 'static + use<> {
-        Talker::open(self.calls.clone())
+        let calls = self.calls.clone();
+        // `calls` is dropped when the call is sent: the driver ends if there is no other sender.
+        Talker::open(async move |opening| {
+            let call = calls.send(Box::new(|driver| driver.start_talk(opening)));
+            call.await.map_err(|_| Error::Closed)
+        })
     }
 
     /// Returns the counters of the current session, or `None` if there is none.

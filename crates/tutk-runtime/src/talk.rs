@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tutk_session::{Supervisor, TalkError, TalkEvent, TalkFrame};
 
-use crate::driver::Call;
 use crate::error::Error;
 use crate::socket;
 
@@ -52,15 +51,15 @@ pub(crate) struct TalkQueue {
 }
 
 impl Talker {
-    /// Opens the channel and waits until the camera is ready.
-    pub(crate) async fn open(calls: mpsc::Sender<Call>) -> Result<Self, Error> {
+    /// Opens the channel and waits until the camera is ready. `start` passes the driver's side to
+    /// the driver.
+    pub(crate) async fn open<F>(start: impl FnOnce(Opening) -> F) -> Result<Self, Error>
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
         let (sender, frames) = mpsc::channel(1);
         let (state, mut receiver) = watch::channel(TalkState::Opening);
-        let opening = Opening { frames, state };
-        let call = calls.send(Box::new(|driver| driver.start_talk(opening)));
-        call.await.map_err(|_| Error::Closed)?;
-        // The driver ends if there is no other sender.
-        drop(calls);
+        start(Opening { frames, state }).await?;
         let state = receiver.wait_for(|state| !matches!(state, TalkState::Opening));
         match &*state.await.map_err(|_| Error::Closed)? {
             TalkState::Ended(Err(error)) => return Err(error.clone()),

@@ -1,21 +1,16 @@
 //! The routes of the HTTP server, without sockets.
 
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::response::Response;
 use axum::routing::get;
-use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::config::HttpConfig;
+use super::page::files;
 use super::problem::Problem;
+use super::routes::{page, routes};
 use super::state::AppState;
-use super::{
-    cameras, controls, events, guard, live, metrics, openapi, page, snapshot, stream, talk,
-};
+use super::{events, guard};
 use crate::hub::Hub;
 
 /// HTTP for the cameras of a hub without sockets, for use in another server. Cloning shares it.
@@ -61,7 +56,7 @@ impl HttpApp {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, advice)
         };
         let (router, _) = routes().split_for_parts();
-        page::files()
+        files()
             .fold(router, |router, path| router.route(path, get(page)))
             .fallback(not_found)
             .method_not_allowed_fallback(wrong_method)
@@ -78,34 +73,4 @@ impl HttpApp {
     pub(super) fn state(&self) -> &AppState {
         &self.state
     }
-}
-
-/// All routes with their descriptions, but the files of the page.
-pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .routes(routes!(openapi::openapi))
-        .routes(routes!(metrics::metrics))
-        .routes(routes!(cameras::all))
-        .routes(routes!(cameras::one))
-        .routes(routes!(controls::list))
-        .routes(routes!(controls::read, controls::set))
-        .routes(routes!(events::events))
-        .routes(routes!(stream::mp4))
-        .routes(routes!(stream::ts))
-        .routes(routes!(snapshot::snapshot))
-        .routes(routes!(live::live))
-        .routes(routes!(talk::talk))
-        .routes(routes!(page))
-}
-
-/// The web page
-#[utoipa::path(
-    get,
-    path = "/",
-    tag = "server",
-    responses((status = 200, description = "HTML.", content_type = "text/html", body = String)),
-)]
-async fn page(State(state): State<AppState>, request: Request) -> Result<Response, Problem> {
-    let response = state.page.response(request.uri().path(), request.headers());
-    response.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such file", "see /"))
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::camera_state::{StateJson, millis};
 use super::extract::{CameraPath, PathCamera};
-use super::openapi::Errors;
+use super::responses::Errors;
 use super::state::AppState;
 use crate::hub::{Camera, CameraStats};
 use crate::path::path_segment;

@@ -20,8 +20,8 @@ use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::extract::{CameraPath, PathCamera};
-use super::openapi::Errors;
 use super::problem::Problem;
+use super::responses::Errors;
 use super::state::AppState;
 use crate::hub::Camera;
 

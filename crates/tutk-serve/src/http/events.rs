@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::camera_state::StateJson;
 use super::event_log::LogEntry;
-use super::openapi::Errors;
+use super::responses::Errors;
 use super::state::{AppState, Shared, Shutdown};
 use crate::hub::Camera;
 

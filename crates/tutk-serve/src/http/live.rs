@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 use super::camera_state::StateJson;
 use super::extract::{CameraPath, PathCamera};
 use super::media::{self, AudioParameter, StreamQuery};
-use super::openapi::Errors;
 use super::problem::Problem;
+use super::responses::Errors;
 use super::state::{AppState, Shutdown};
 use super::stream;
 use super::websocket::{

@@ -129,10 +129,11 @@ mod live;
 mod login_cookies;
 mod media;
 mod metrics;
-mod openapi;
 mod page;
 mod problem;
 mod rates;
+mod responses;
+mod routes;
 mod server;
 #[cfg_attr(not(feature = "snapshot"), path = "no_snapshot.rs")]
 mod snapshot;

@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 
 use super::extract::{CameraPath, PathCamera};
-use super::openapi::{Binary, Errors};
 use super::problem::Problem;
+use super::responses::{Binary, Errors};
 
 /// The newest key frame as JPEG
 #[utoipa::path(

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use tutk_media::{Codec, Error as MediaError, SNAPSHOT_QUALITY};
 
 use super::extract::{CameraPath, PathCamera};
-use super::openapi::{Binary, Errors};
 use super::problem::Problem;
+use super::responses::{Binary, Errors};
 use super::snapshot_cache::{CachedSnapshot, Snapshot};
 use super::state::AppState;
 use super::stream;

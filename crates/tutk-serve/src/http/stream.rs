@@ -16,8 +16,8 @@ use futures_util::stream;
 
 use super::extract::{CameraPath, PathCamera};
 use super::media::{self, AudioParameter, StreamQuery};
-use super::openapi::{Binary, Errors};
 use super::problem::Problem;
+use super::responses::{Binary, Errors};
 use super::state::{AppState, Shutdown, StreamSlot};
 use crate::hub::{AudioTrack, Camera, MuxFormat, MuxedFrame, Muxer, Viewer, ViewerEvent};
 

@@ -15,8 +15,8 @@ use tutk_session::{AudioFlags, Codec, TalkFrame};
 use utoipa::ToSchema;
 
 use super::extract::{CameraPath, PathCamera};
-use super::openapi::Errors;
 use super::problem::Problem;
+use super::responses::Errors;
 use super::state::{AppState, Shutdown};
 use super::websocket::{GOING_AWAY, Incoming, NORMAL, SWITCHING, Socket, Upgrade};
 use crate::error::Error;

@@ -70,8 +70,8 @@ pub struct RecordingLimits {
 /// no longer keeps ([`KeptLimits`](crate::KeptLimits)) are missed, and reported.
 ///
 /// It writes within [`next_event`](Self::next_event), which blocks the calling thread while the
-/// output is slow. Call it where that delays nothing else. The recording ends at its limits, when the
-/// output fails or the reader of a pipe has left, and when the hub gives up connecting.
+/// output is slow. Call it where that delays nothing else. The recording ends at its limits, when
+/// the output fails or the reader of a pipe has left, and when the hub gives up connecting.
 #[derive(Debug)]
 pub struct Recorder {
     viewer: Viewer,
@@ -91,8 +91,8 @@ pub struct Recorder {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RecorderEvent {
-    /// A frame was written. If it is the first video frame after a time without a session, that time
-    /// is now the last of [`Recording::gaps`].
+    /// A frame was written. If it is the first video frame after a time without a session, that
+    /// time is now the last of [`Recording::gaps`].
     Frame(LiveFrame),
     /// The output is so slow that this many frames were missed.
     Missed(u64),
@@ -164,7 +164,8 @@ pub struct AudioTrack {
 }
 
 impl Recorder {
-    /// Starts to record. The session with the camera is kept, or started, while the recorder exists.
+    /// Starts to record. The session with the camera is kept, or started, while the recorder
+    /// exists.
     #[must_use]
     pub fn new(camera: &Camera, sink: Sink, limits: RecordingLimits) -> Self {
         let events = camera.events();
@@ -288,8 +289,8 @@ impl Recorder {
         Some(RecorderEvent::Frame(frame))
     }
 
-    /// Returns `true` if the limits exclude this frame. Ends the recording when nothing that belongs
-    /// to it can follow.
+    /// Returns `true` if the limits exclude this frame. Ends the recording when nothing that
+    /// belongs to it can follow.
     fn is_past_the_end(&mut self, frame: &LiveFrame) -> bool {
         let (video, time) = (frame.kind.is_video(), frame.timestamp);
         if let Some(tail) = self.tail {

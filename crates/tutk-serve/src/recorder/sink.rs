@@ -68,6 +68,25 @@ impl From<Error> for SinkError {
     }
 }
 
+impl Target {
+    /// Opens the file, or creates the directory of the segments. An existing file keeps its
+    /// contents until the first frame arrives.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn open(&self) -> Result<Sink, Error> {
+        let opened = match &self.place {
+            Place::Stdout => Ok(Some(Output::stdout())),
+            Place::File(path) => Output::open(path).map(Some),
+            Place::Segments(segments) => segments.pattern.prepare().map(|()| None),
+        };
+        match opened {
+            Ok(ready) => Ok(Sink::new(self.clone(), ready)),
+            Err(error) => Err(write_error(self.place.name(), error)),
+        }
+    }
+}
+
 impl Sink {
     /// A sink of `target`. For a single file, the output is already open.
     pub(super) fn new(target: Target, ready: Option<Output>) -> Self {

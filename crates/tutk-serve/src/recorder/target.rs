@@ -8,10 +8,8 @@ use std::time::Duration;
 use jiff::ZonedDateTime;
 use tutk_media::Codec;
 
-use super::output::Output;
 use super::pattern::{PATTERN_ADVICE, Pattern};
 use super::segments::{Retention, Segments};
-use super::sink::Sink;
 use crate::error::Error;
 
 /// The format of a recording.
@@ -70,8 +68,8 @@ impl Target {
     /// exists, `-2`, `-3` and so on is inserted before the extension.
     ///
     /// # Errors
-    /// [`Error::InvalidTarget`], also if names without the day make the age of a segment unknown and
-    /// `retention` has limits.
+    /// [`Error::InvalidTarget`], also if names without the day make the age of a segment unknown
+    /// and `retention` has limits.
     pub fn segments(
         output: &Path,
         format: Option<FileFormat>,
@@ -117,23 +115,6 @@ impl Target {
     #[must_use]
     pub fn is_stdout(&self) -> bool {
         self.place == Place::Stdout
-    }
-
-    /// Opens the file, or creates the directory of the segments. An existing file keeps its
-    /// contents until the first frame arrives.
-    ///
-    /// # Errors
-    /// [`Error::Write`].
-    pub fn open(&self) -> Result<Sink, Error> {
-        let opened = match &self.place {
-            Place::Stdout => Ok(Some(Output::stdout())),
-            Place::File(path) => Output::open(path).map(Some),
-            Place::Segments(segments) => segments.pattern.prepare().map(|()| None),
-        };
-        match opened {
-            Ok(ready) => Ok(Sink::new(self.clone(), ready)),
-            Err(error) => Err(write_error(self.place.name(), error)),
-        }
     }
 }
 

@@ -1,20 +1,26 @@
-//! `/openapi.json`: the OpenAPI document. Each handler describes its own operation.
-
-use std::collections::BTreeMap;
+//! The routes, and their OpenAPI document `/openapi.json`. Each handler describes its own
+//! operation.
 
 use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, OpenApi, ToSchema};
+use utoipa::{IntoResponses as _, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::app::routes;
 use super::controls::ControlEvent;
 use super::events::{MissedEvent, RemovedEvent, StateEvent};
 use super::live::LiveMessage;
-use super::problem::Body;
+use super::problem::{Body, Problem};
+use super::responses::Errors;
+use super::state::AppState;
 use super::talk::{TalkCommand, TalkMessage};
 use super::websocket::ErrorMessage;
+use super::{cameras, controls, events, live, metrics, snapshot, stream, talk};
 
 /// The parts of the document that are not operations, and the schemas of events and messages.
 #[derive(OpenApi)]
@@ -37,50 +43,24 @@ use super::websocket::ErrorMessage;
         TalkCommand, TalkMessage,
     )),
 )]
-pub(super) struct Description;
+struct Description;
 
-/// A body that is not text.
-#[derive(ToSchema)]
-#[schema(value_type = String, format = Binary)]
-pub(super) struct Binary(#[expect(dead_code, reason = "used as a schema only")] String);
-
-/// The error responses of an operation, by status. 0 stands for none.
-pub(super) struct Errors<const A: u16, const B: u16 = 0, const C: u16 = 0, const D: u16 = 0>;
-
-impl<const A: u16, const B: u16, const C: u16, const D: u16> IntoResponses for Errors<A, B, C, D> {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let statuses = [A, B, C, D].into_iter().filter(|&status| status != 0);
-        statuses
-            .map(|status| (status.to_string(), error(status).into()))
-            .collect()
-    }
-}
-
-fn error(status: u16) -> Response {
-    let description = match status {
-        400 => "The request is malformed.",
-        401 => "The name or password is missing or wrong.",
-        403 => "The request comes from a page of another site.",
-        404 => "There is no such camera or control. `allowed` lists all of them.",
-        405 => "This control cannot be read, or cannot be set.",
-        408 => "Timeout while reading the body.",
-        409 => "The command destroys data, and `confirm` is missing.",
-        413 => "The body is too long.",
-        415 => "The body is not JSON.",
-        421 => "The server has no accounts, and the Host header has an unknown name.",
-        422 => "The control does not accept the value. `allowed` lists accepted values.",
-        426 => "A WebSocket handshake is required.",
-        429 => "Too many wrong passwords from this address.",
-        431 => "URL and headers are too long.",
-        501 => "Not supported by this program, or not for this camera's codec.",
-        502 => "The camera sent an unexpected answer.",
-        503 => "There is no session with the camera, or there are too many viewers.",
-        _ => "The camera did not answer, or sent no frames.",
-    };
-    let schema = Ref::from_schema_name(Body::name());
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    let response = ResponseBuilder::new().description(description);
-    response.content("application/json", content).build()
+/// All routes with their descriptions, but the files of the page.
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(openapi))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(cameras::all))
+        .routes(routes!(cameras::one))
+        .routes(routes!(controls::list))
+        .routes(routes!(controls::read, controls::set))
+        .routes(routes!(events::events))
+        .routes(routes!(stream::mp4))
+        .routes(routes!(stream::ts))
+        .routes(routes!(snapshot::snapshot))
+        .routes(routes!(live::live))
+        .routes(routes!(talk::talk))
+        .routes(routes!(page))
 }
 
 /// This document
@@ -90,7 +70,7 @@ fn error(status: u16) -> Response {
     tag = "server",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object)),
 )]
-pub(super) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     let mut document = routes().into_openapi();
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
@@ -125,4 +105,19 @@ fn require_all(schema: &mut RefOr<Schema>) {
         RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(require_all),
         _ => {}
     }
+}
+
+/// The web page
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "server",
+    responses((status = 200, description = "HTML.", content_type = "text/html", body = String)),
+)]
+pub(super) async fn page(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let response = state.page.response(request.uri().path(), request.headers());
+    response.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no such file", "see /"))
 }
