@@ -1,9 +1,9 @@
-//! Writes `fuzz/seeds/TARGET/*`: small inputs with valid packets, which reach deep code. Run it with
-//! `cargo xtask seeds`. The seeds are part of the repository.
+//! Writes `fuzz/seeds/TARGET/*`: small inputs with valid packets, which reach deep code. Run it
+//! with `cargo xtask seeds`. The seeds are part of the repository.
 //!
-//! Most targets with structured input (`Arbitrary`) have no seeds here. Their seeds come from fuzzing
-//! and are minimized by `cargo fuzz cmin`. The targets `client` and `camera` need seeds, because
-//! random inputs rarely get far in a session.
+//! Most targets with structured input (`Arbitrary`) have no seeds here. Their seeds come from
+//! fuzzing and are minimized by `cargo fuzz cmin`. The targets `client` and `camera` need seeds,
+//! because random inputs rarely get far in a session.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A client that is connected to a simulated camera. An adversary loses, repeats, changes and forges
-//! the datagrams to the client. In half of the inputs the adversary knows the key.
+//! A client that is connected to a simulated camera. An adversary loses, repeats, changes and
+//! forges the datagrams to the client. In half of the inputs the adversary knows the key.
 //!
 //! Frames are delivered as sent, once and in order, unless they were forged with the key. Deadlines
 //! advance. The number of outputs is limited. Without the adversary, the session continues or ends.

@@ -1,7 +1,7 @@
 //! An RTSP connection that receives arbitrary bytes in arbitrary parts, frames and timeouts.
 //!
-//! Input: a byte of settings, then steps. The lower three bits of a step's byte select the kind, the
-//! others its duration in units of 200 ms. Bytes of the client follow two bytes of length.
+//! Input: a byte of settings, then steps. The lower three bits of a step's byte select the kind,
+//! the others its duration in units of 200 ms. Bytes of the client follow two bytes of length.
 #![no_main]
 
 use std::net::SocketAddr;

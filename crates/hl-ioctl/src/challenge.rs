@@ -75,8 +75,8 @@ impl ChallengeStatus {
 /// How the response is computed. Dialects differ in this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChallengeRule {
-    /// XXTEA encryption with the first 16 characters of the ENR, padded with zeros, for every status.
-    /// The `summary` dialect uses it. No real camera is known to use it.
+    /// XXTEA encryption with the first 16 characters of the ENR, padded with zeros, for every
+    /// status. The `summary` dialect uses it. No real camera is known to use it.
     Encrypt,
     /// XXTEA decryption with a key that depends on the status. Real cameras use it.
     ///

@@ -50,7 +50,8 @@ use crate::hub::Hub;
 ///                     continue;
 ///                 };
 ///                 connections.spawn(async move {
-///                     // Viewers start at a key frame. A slow viewer misses frames up to the next one.
+///                     // Viewers start at a key frame. A slow viewer misses frames up to the next
+///                     // one.
 ///                     let mut viewer = camera.watch(peer.to_string());
 ///                     while let Some(frame) = viewer.next_frame().await {
 ///                         let is_video = frame.unit.is_some();

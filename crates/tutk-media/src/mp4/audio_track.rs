@@ -25,8 +25,8 @@ pub(super) struct AudioTrack {
     clock: AudioClock,
     /// Encodes the frames.
     flac: Option<FlacEncoder>,
-    /// A frame after a gap starts at the end of the one before and is longer by the gap. Browsers do
-    /// not play over gaps between fragments.
+    /// A frame after a gap starts at the end of the one before and is longer by the gap. Browsers
+    /// do not play over gaps between fragments.
     gapless: bool,
 }
 

@@ -23,8 +23,8 @@ pub const FRAGMENT_DURATION: Duration = Duration::from_secs(1);
 /// code.)
 pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
 
-/// The maximum time that a file [waits for audio](super::Mp4Writer::await_audio), by the time stamps
-/// of the pictures.
+/// The maximum time that a file [waits for audio](super::Mp4Writer::await_audio), by the
+/// timestamps of the video.
 pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
 
 /// The shortest duration of a picture in a live stream, in ticks. Players handle zero poorly.

@@ -21,8 +21,8 @@ pub const MAX_INDEX_ENTRIES: usize = 65_536;
 /// | `moof` `mdat` `mfra` | [`finish`](Self::finish) | the last samples; an index of the key frames |
 ///
 /// Access units before the first key frame cannot be decoded. They are skipped and counted in
-/// [`skipped`](MuxerStats::skipped). Parameter sets in the header are removed from the samples. Once a
-/// camera changes them (with its resolution, for example) they stay in the samples: decoders
+/// [`skipped`](MuxerStats::skipped). Parameter sets in the header are removed from the samples.
+/// Once a camera changes them (with its resolution, for example) they stay in the samples: decoders
 /// follow, although `avc1` and `hvc1` tracks do not define this.
 ///
 /// A sample lasts until the time of the next one, and the last one as long as the one before. The

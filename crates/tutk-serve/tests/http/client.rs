@@ -232,7 +232,8 @@ impl StreamingResponse {
         matches!(read, Ok(1..))
     }
 
-    /// Returns the next chunk of the body, or `None` at its end. A body without chunks is one chunk.
+    /// Returns the next chunk of the body, or `None` at its end. A body without chunks is one
+    /// chunk.
     pub(crate) async fn next_chunk(&mut self) -> Option<Vec<u8>> {
         if self.response.header("transfer-encoding") != Some("chunked") {
             while self.receive().await {}

@@ -80,8 +80,8 @@ async fn receive_clip(stream: &'static [u8], transport: Transport, attempts: usi
     panic!("packets were lost over {transport:?}");
 }
 
-/// Returns `false` if packets were lost. Over UDP that can happen if the machine is too busy for the
-/// client.
+/// Returns `false` if packets were lost. Over UDP that can happen if the machine is too busy for
+/// the client.
 async fn try_receive_clip(stream: &'static [u8], transport: &Transport) -> bool {
     let mut config = camera_config(stream, FPS);
     config.audio = Some(tone_audio(Codec::AacAdts, 16_000, 1));

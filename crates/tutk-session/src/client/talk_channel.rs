@@ -1,5 +1,5 @@
-//! The audio channel to the camera (docs/protocol.md, section "Backchannel"). The camera is the DTLS
-//! client.
+//! The audio channel to the camera (docs/protocol.md, section "Backchannel"). The camera is the
+//! DTLS client.
 //!
 //! ```text
 //!     K10010 (3, 1) ►          ◄ DTLS; ◄ 00 00, 00 20         K10010 (3, 2) ►

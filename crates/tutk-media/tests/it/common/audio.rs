@@ -156,8 +156,8 @@ pub(crate) fn write_ts(writer: &mut TsWriter, items: Vec<(Duration, Item<'_>)>) 
     stream
 }
 
-/// The audio format according to ffprobe (`codec,rate,channels`), and the starts and ends of video and
-/// audio in seconds.
+/// The audio format according to ffprobe (`codec,rate,channels`), and the starts and ends of video
+/// and audio in seconds.
 pub(crate) struct Probed {
     pub(crate) format: String,
     pub(crate) starts: [f64; 2],
