@@ -181,7 +181,7 @@ impl CameraLogin {
                 None => Status::SUCCESS,
                 Some(_) => Status::REFUSED,
             },
-            // Whose random bytes real cameras echo is not known. Clients accept either packet's.
+            // It is not known which packet's random bytes real cameras echo. Clients accept both.
             nonce: first.nonce,
             two_way_audio: self.config.two_way_audio,
             auth_type: AuthType::SDK,

@@ -1,4 +1,4 @@
-//! What is known of models, for what is said to people (wire.md section 13).
+//! Messages about camera models (docs/protocol.md, section "Models").
 
 use serde_json::Value;
 use tutk_runtime::tutk_session::Phase;

@@ -17,7 +17,7 @@ pub(crate) struct Prompt {
     phase: &'static str,
 }
 
-/// Whether the terminal shows the typed characters.
+/// The visibility of typed characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Echo {
     On,

@@ -23,7 +23,7 @@ const STATS: Duration = Duration::from_secs(5);
 pub(crate) struct Job<'a, F> {
     limits: RecordingLimits,
     pub(crate) keylog: Option<KeyLog>,
-    /// Whether to print statistics.
+    /// Prints statistics.
     pub(crate) stats: bool,
     report: &'a mut Report,
     console: &'a Console,

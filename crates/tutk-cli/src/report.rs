@@ -100,7 +100,7 @@ pub(crate) struct Report {
     pub(crate) audio: Option<AudioReport>,
     /// Audio frames that `simulate` received with `--talk-output`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) heard: Option<u64>,
+    pub(crate) audio_received: Option<u64>,
     /// For `cloud login`: the user ID of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_id: Option<String>,
@@ -110,7 +110,7 @@ pub(crate) struct Report {
     /// The gaps in the recording.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) gaps: Vec<Gap>,
-    /// Whether a signal stopped the command.
+    /// A signal stopped the command.
     pub(crate) interrupted: bool,
     /// What failed.
     #[serde(skip_serializing_if = "Option::is_none")]

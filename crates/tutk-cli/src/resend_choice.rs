@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use tutk_runtime::tutk_session::ResendPolicy;
 
-/// Whether lost packets are asked for again.
+/// When to request retransmission of lost packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ResendChoice {
     /// If the model is known to support it

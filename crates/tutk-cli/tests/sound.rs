@@ -134,7 +134,7 @@ fn talk(audio: &str, input: &Path, name: &str, more: &[&str]) -> Vec<u8> {
     let frames = json["audio"]["frames"].as_u64().unwrap();
     let camera = camera.end();
     camera.exits(0);
-    assert_eq!(camera.json()["heard"], frames);
+    assert_eq!(camera.json()["audio_received"], frames);
     std::fs::read(&path).unwrap()
 }
 

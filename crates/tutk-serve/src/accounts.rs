@@ -411,8 +411,8 @@ mod tests {
         for basic in ["Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZl", "basic YW5uYTo="] {
             assert_eq!(check(&mut challenge, "PLAY", Some(basic)), Ok(()));
         }
-        let nobody = Accounts::none();
-        assert_eq!(challenge.check(&nobody, "PLAY", None, |_| false), Ok(()));
+        let none = Accounts::none();
+        assert_eq!(challenge.check(&none, "PLAY", None, |_| false), Ok(()));
     }
 
     #[test]

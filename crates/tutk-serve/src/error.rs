@@ -65,7 +65,7 @@ pub enum Error {
     InvalidTarget {
         /// The path or pattern.
         target: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
         /// What to do about it.
         advice: &'static str,

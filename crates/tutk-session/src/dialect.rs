@@ -31,8 +31,7 @@ pub struct Dialect {
     pub login: LoginLayout,
     /// The password of the AV login.
     pub password: PasswordRule,
-    /// Whether the login always requests resend mode. It does in `summary`, whose camera sends
-    /// plain media anyway.
+    /// The login always requests resend mode. The camera of `summary` sends plain media anyway.
     pub always_requests_resend: bool,
     /// The payload of K10000.
     pub connect_request: &'static [u8],

@@ -82,7 +82,7 @@ pub enum TalkError {
     NotOpened {
         /// The time limit.
         waited: Duration,
-        /// Whether the answer to the login says that the camera accepts audio.
+        /// The answer to the login says that the camera accepts audio.
         two_way_audio: bool,
     },
     /// The camera closed the channel.

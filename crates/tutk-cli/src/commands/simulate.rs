@@ -340,7 +340,7 @@ impl Clients<'_> {
         self.report.audio = self.audio;
         if let Some(talk_output) = self.talk_output.take() {
             let frames = talk_output.finish()?;
-            self.report.heard = Some(frames);
+            self.report.audio_received = Some(frames);
             let s = plural(frames);
             self.console
                 .line(format_args!("received {frames} frame{s} of audio"));

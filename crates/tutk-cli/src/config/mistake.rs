@@ -10,7 +10,7 @@ pub(crate) struct Mistake {
     /// The line, from 1.
     pub(crate) line: usize,
     pub(crate) key: Option<String>,
-    /// What is wrong and what is allowed.
+    /// The error, and what is allowed.
     pub(crate) what: String,
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Contents {
     pub(crate) mistakes: Vec<Mistake>,
     /// The names of all cameras, including those with errors.
     names: Vec<String>,
-    /// Whether the file itself contains secrets.
+    /// The file itself contains secrets.
     has_secrets: bool,
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Reader<'a> {
     /// The current camera.
     camera: Option<String>,
     pub(super) mistakes: Vec<Mistake>,
-    /// Whether the file itself contains secrets.
+    /// The file itself contains secrets.
     pub(super) has_secrets: bool,
 }
 

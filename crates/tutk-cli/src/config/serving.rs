@@ -43,12 +43,12 @@ const SEGMENT: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServeTable {
     pub(crate) rtsp: Option<Listen>,
-    /// Whether RTP over UDP is allowed. Default: allowed.
+    /// RTP over UDP is allowed. Default: allowed.
     pub(crate) rtsp_udp: Option<bool>,
     pub(crate) http: Option<Listen>,
     /// Host names that the HTTP server accepts besides addresses and `localhost`.
     pub(crate) http_names: Vec<String>,
-    /// Whether anonymous access is allowed.
+    /// Anonymous access is allowed.
     pub(crate) no_auth: bool,
     /// The default for cameras.
     pub(crate) keep: Keeping,
@@ -65,13 +65,13 @@ pub(crate) struct Keeping {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CameraServing {
     pub(crate) keep: Keeping,
-    /// Whether to request audio. Default: yes.
+    /// Requests audio. Default: yes.
     pub(crate) sound: Option<bool>,
-    /// Whether to record the camera.
+    /// Records the camera.
     pub(crate) record: bool,
     /// The dialect. Default: detection.
     pub(crate) dialect: Option<DialectChoice>,
-    /// Whether to request retransmission of lost packets.
+    /// When to request retransmission of lost packets.
     pub(crate) resend: Option<ResendChoice>,
 }
 

@@ -23,7 +23,7 @@ pub enum CameraState {
     Closed,
 }
 
-/// What is known of a camera besides its frames. Contains no secrets.
+/// The properties of a camera, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CameraDetails {

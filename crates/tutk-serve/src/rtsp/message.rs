@@ -382,7 +382,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, however it is cut: no panic, nothing over the limits, and the cuts make
+        /// Any input in any pieces causes no panic and nothing over the limits, and the pieces make
         /// no difference.
         #[test]
         fn cuts_make_no_difference(

@@ -54,7 +54,7 @@ pub(super) struct AvClient {
     /// Complete packets.
     acks: VecDeque<Vec<u8>>,
     media: MediaReceiver,
-    /// Whether the login requests resend mode.
+    /// The login requests resend mode.
     resend: bool,
     wants_media: bool,
     /// The time of the authentication, until media arrives.

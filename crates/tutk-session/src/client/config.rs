@@ -19,7 +19,7 @@ use crate::url::CameraUrl;
 pub struct ClientConfig {
     /// The destination of discovery: the camera, or a broadcast address.
     pub camera: SocketAddr,
-    /// Whether `camera` is a broadcast address, so that any address may answer.
+    /// `camera` is a broadcast address, so that any address may answer.
     pub broadcast: bool,
     /// The identity and keys of the camera.
     pub credentials: Credentials,
@@ -35,7 +35,7 @@ pub struct ClientConfig {
     pub media: MediaRequest,
     /// The time limits of the phases.
     pub deadlines: Deadlines,
-    /// Whether to request resend mode.
+    /// When to request resend mode.
     pub resend: ResendPolicy,
     /// What to do with frames that cannot be decoded after a loss.
     pub frame_policy: FramePolicy,
@@ -45,13 +45,13 @@ pub struct ClientConfig {
     /// the missing slices will not arrive. In resend mode, the time counts from the last missing
     /// slice that arrived, and is at least four retransmission timeouts.
     pub reorder_timeout: Duration,
-    /// Whether to emit [`Event::KeyLog`](crate::Event::KeyLog).
+    /// Emits [`Event::KeyLog`](crate::Event::KeyLog).
     pub key_log: bool,
     /// The cryptography provider. `None` selects the one of the enabled feature.
     pub provider: Option<CryptoProvider>,
 }
 
-/// Whether the client requests resend mode, in which lost packets are retransmitted
+/// When the client requests resend mode, in which lost packets are retransmitted
 /// (docs/protocol.md, section "Resend mode").
 ///
 /// Resend mode is not verified with real cameras. If the camera sends plain media anyway, the

@@ -55,7 +55,7 @@ pub struct Client {
     /// When the handshake is restarted unless it is complete.
     pub(super) restart_at: Option<Instant>,
     pub(super) suite_offer: SuiteOffer,
-    /// Whether to request resend mode.
+    /// Requests resend mode.
     pub(super) resend: bool,
     pub(super) talk: TalkChannel,
     /// A handshake stopped where one with a wrong key does.

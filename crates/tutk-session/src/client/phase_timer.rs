@@ -16,7 +16,7 @@ pub(super) struct PhaseTimer {
     /// The start of the phase's deadline. In the last phase, each frame moves it.
     waiting_since: Instant,
     had_frame: bool,
-    /// Whether the last phase waits for frames.
+    /// The last phase waits for frames.
     wants_frames: bool,
     camera_sends_keepalives: bool,
     /// When the newest authentic packet or keepalive arrived.

@@ -22,7 +22,7 @@ pub(super) struct RoundTrip {
     estimate: Option<(u64, u64)>,
     /// The newest value from the camera, in milliseconds.
     reported: Option<u16>,
-    /// Whether there was a probe.
+    /// There was a probe.
     probed: bool,
 }
 

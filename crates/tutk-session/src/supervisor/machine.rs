@@ -90,7 +90,7 @@ struct Connected {
     unused: bool,
 }
 
-/// What is counted from the first attempt until no session is needed, or the supervisor gives up.
+/// The state from the first attempt until no session is needed, or the supervisor gives up.
 #[derive(Debug, Default)]
 struct Run {
     backoff: Backoff,
