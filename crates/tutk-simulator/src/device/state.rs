@@ -48,10 +48,10 @@ impl Default for DeviceConfig {
 /// Pass each message that is not part of the connection to [`handle`](Self::handle), and do what
 /// the [`Outcome`](super::Outcome) says.
 ///
-/// The following is not known of real cameras, and was chosen: commands have their effects at once (a turn takes
-/// no time, and a patrol moves nothing); turns stop at the ends of the range; K10788 reports the
-/// floodlight that K12060 switches, K10820 the spotlight that K10646 switches, and K10620 night
-/// vision.
+/// The following is not known of real cameras, and was chosen: commands have their effects at once
+/// (a turn takes no time, and a patrol moves nothing); turns stop at the ends of the range; K10788
+/// reports the floodlight that K12060 switches, K10820 the spotlight that K10646 switches, and
+/// K10620 night vision.
 ///
 /// ```
 /// use hl_ioctl::commands::{NightVision, SetNightVision};
