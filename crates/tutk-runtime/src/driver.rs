@@ -209,12 +209,8 @@ impl Driver {
 /// The calls of a controller.
 impl Driver {
     pub(crate) fn command(&mut self, request: Request) -> Result<(), Error> {
-        let code = request.code;
-        match self.supervisor.command(socket::now(), request) {
-            Ok(()) => self.requests.push((code, None)),
-            Err(CommandError::NotConnected) => return Err(Error::NotConnected),
-            Err(_) => return Err(Error::TooManyRequests(MAX_REQUESTS)),
-        }
+        let code = self.send(request)?;
+        self.requests.push((code, None));
         Ok(())
     }
 
@@ -223,12 +219,21 @@ impl Driver {
         let awaited = self.requests.iter().filter(|(_, reply)| reply.is_some());
         let sent = match awaited.count() {
             MAX_AWAITED_REQUESTS.. => Err(Error::TooManyRequests(MAX_AWAITED_REQUESTS)),
-            _ => self.command(request),
+            _ => self.send(request),
         };
-        match (sent, self.requests.last_mut()) {
-            (Ok(()), Some((_, awaited))) => *awaited = Some(reply),
-            (Ok(()), None) => {}
-            (Err(error), _) => _ = reply.send(Err(error)),
+        match sent {
+            Ok(code) => self.requests.push((code, Some(reply))),
+            Err(error) => _ = reply.send(Err(error)),
+        }
+    }
+
+    /// Passes a command to the supervisor, and returns its code.
+    fn send(&mut self, request: Request) -> Result<u16, Error> {
+        let code = request.code;
+        match self.supervisor.command(socket::now(), request) {
+            Ok(()) => Ok(code),
+            Err(CommandError::NotConnected) => Err(Error::NotConnected),
+            Err(_) => Err(Error::TooManyRequests(MAX_REQUESTS)),
         }
     }
 
