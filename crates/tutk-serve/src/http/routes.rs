@@ -1,6 +1,8 @@
 //! The routes, and their OpenAPI document `/openapi.json`. Each handler describes its own
 //! operation.
 
+use std::sync::LazyLock;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -14,9 +16,10 @@ use utoipa_axum::routes;
 
 use super::controls::ControlEvent;
 use super::events::{MissedEvent, RemovedEvent, StateEvent};
+use super::extract::{CameraPath, PathCamera};
 use super::live::LiveMessage;
 use super::problem::{Body, Problem};
-use super::responses::Errors;
+use super::responses::{Binary, Errors};
 use super::state::AppState;
 use super::talk::{TalkCommand, TalkMessage};
 use super::websocket::ErrorMessage;
@@ -45,6 +48,9 @@ use super::{cameras, controls, events, live, metrics, snapshot, stream, talk};
 )]
 struct Description;
 
+/// The document. It is the same for all requests.
+static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(document);
+
 /// All routes with their descriptions, but the files of the page.
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
@@ -57,7 +63,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(events::events))
         .routes(routes!(stream::mp4))
         .routes(routes!(stream::ts))
-        .routes(routes!(snapshot::snapshot))
+        .routes(routes!(snapshot))
         .routes(routes!(live::live))
         .routes(routes!(talk::talk))
         .routes(routes!(page))
@@ -70,7 +76,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     tag = "server",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object)),
 )]
-async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+async fn openapi() -> Json<&'static utoipa::openapi::OpenApi> {
+    Json(&DOCUMENT)
+}
+
+fn document() -> utoipa::openapi::OpenApi {
     let mut document = routes().into_openapi();
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
@@ -92,7 +102,7 @@ async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     let cookie = "Set after HTTP Basic authentication.";
     let cookie = ApiKey::Cookie(ApiKeyValue::with_description("tutk-PORT", cookie));
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
-    Json(document)
+    document
 }
 
 /// Marks all fields as required. Responses contain each field, with `null` for no value.
@@ -105,6 +115,28 @@ fn require_all(schema: &mut RefOr<Schema>) {
         RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(require_all),
         _ => {}
     }
+}
+
+/// The newest key frame as JPEG
+#[utoipa::path(
+    get,
+    path = "/{name}/snapshot.jpg",
+    tag = "streams",
+    params(CameraPath),
+    responses(
+        (status = 200, description = "JPEG.", content_type = "image/jpeg", body = inline(Binary)),
+        Errors<404>,
+        Errors<501, 502, 503, 504>,
+    ),
+)]
+async fn snapshot(
+    State(state): State<AppState>,
+    PathCamera(camera): PathCamera,
+    request: Request,
+) -> Result<Response, Problem> {
+    let label = stream::label(&request, "snapshot");
+    drop(request);
+    snapshot::response(&state, &camera, label).await
 }
 
 /// The web page

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use tutk_media::{Codec, Error as MediaError, SNAPSHOT_QUALITY};
 
-use super::extract::{CameraPath, PathCamera};
 use super::problem::Problem;
-use super::responses::{Binary, Errors};
 use super::snapshot_cache::{CachedSnapshot, Snapshot};
 use super::state::AppState;
 use super::stream;
@@ -21,29 +18,16 @@ use crate::hub::{Camera, CameraState, LiveFrame, ViewerEvent};
 /// The timeout for a key frame, including the time to connect.
 const KEY_FRAME_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The newest key frame as JPEG
-#[utoipa::path(
-    get,
-    path = "/{name}/snapshot.jpg",
-    tag = "streams",
-    params(CameraPath),
-    responses(
-        (status = 200, description = "JPEG.", content_type = "image/jpeg", body = inline(Binary)),
-        Errors<404>,
-        Errors<501, 502, 503, 504>,
-    ),
-)]
-pub(super) async fn snapshot(
-    State(state): State<AppState>,
-    PathCamera(camera): PathCamera,
-    request: Request,
+/// Answers a request. `label` names its viewer.
+pub(super) async fn response(
+    state: &AppState,
+    camera: &Camera,
+    label: String,
 ) -> Result<Response, Problem> {
-    let label = stream::label(&request, "snapshot");
-    drop(request);
-    let cached = state.snapshots.of(&state.hub, &camera);
+    let cached = state.snapshots.of(&state.hub, camera);
     let mut shutdown = state.shutdown();
     let jpeg = tokio::select! {
-        jpeg = jpeg(cached, &camera, label) => jpeg?,
+        jpeg = jpeg(cached, camera, label) => jpeg?,
         () = shutdown.started() => return Err(stream::shutting_down()),
     };
     Ok(([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
