@@ -57,7 +57,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 /// recording this much shorter than its limit.
 const HALF_FRAME: Duration = Duration::from_millis(25);
 
-/// When a recording ends. Without limits, it goes on until [`Recorder::finish`].
+/// When a recording ends. Without limits, it continues until [`Recorder::finish`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RecordingLimits {
     /// The number of video frames.

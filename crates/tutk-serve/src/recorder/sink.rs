@@ -89,7 +89,7 @@ impl Target {
 
 impl Sink {
     /// A sink of `target`. For a single file, the output is already open.
-    pub(super) fn new(target: Target, ready: Option<Output>) -> Self {
+    fn new(target: Target, ready: Option<Output>) -> Self {
         Self {
             target,
             ready,

@@ -13,7 +13,7 @@ const MAX_LINGER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 pub struct Demand {
     /// The number of current users.
     pub users: usize,
-    /// The number of users so far, including those who left. It counts users who came and left
+    /// The number of users so far, including users that left. It counts users that came and left
     /// between two calls of [`handle_demand`](super::Supervisor::handle_demand).
     pub total_users: u64,
 }
