@@ -170,6 +170,8 @@ pub struct Simulation {
 /// A recorded datagram.
 #[derive(Debug, Clone)]
 pub struct Tapped {
+    /// The time since the start.
+    pub at: Duration,
     pub to_camera: bool,
     pub to: SocketAddr,
     pub bytes: Vec<u8>,
@@ -368,6 +370,7 @@ impl Simulation {
         bytes.hash(&mut self.hasher);
         if let Some(tap) = &mut self.tap {
             tap.push(Tapped {
+                at: self.now - self.start,
                 to_camera,
                 to,
                 bytes: bytes.clone(),

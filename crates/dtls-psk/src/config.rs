@@ -373,17 +373,17 @@ fn check(what: &'static str, min: usize, max: usize, got: usize) -> Result<(), E
 }
 
 #[cfg(feature = "aws-lc-rs")]
-fn default_provider() -> Option<CryptoProvider> {
+pub(crate) fn default_provider() -> Option<CryptoProvider> {
     Some(dimpl::crypto::aws_lc_rs::default_provider())
 }
 
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-fn default_provider() -> Option<CryptoProvider> {
+pub(crate) fn default_provider() -> Option<CryptoProvider> {
     Some(dimpl::crypto::rust_crypto::default_provider())
 }
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-fn default_provider() -> Option<CryptoProvider> {
+pub(crate) fn default_provider() -> Option<CryptoProvider> {
     None
 }
 

@@ -11,7 +11,8 @@ use crate::suites::CipherSuite;
 
 /// The length of verify_data in a Finished, in bytes (RFC 5246 section 7.4.9).
 pub(crate) const VERIFY_DATA_LEN: usize = 12;
-const MASTER_SECRET_LEN: usize = 48;
+/// The length of a master secret in bytes (RFC 5246 section 8.1).
+pub(crate) const MASTER_SECRET_LEN: usize = 48;
 /// The length of the longest PRF hash, SHA-384, in bytes.
 const MAX_HASH_LEN: usize = 48;
 
@@ -155,6 +156,14 @@ impl MasterSecret {
         let hash = negotiated.suite.suite().hash;
         let secret = prf(provider, hash, &premaster.0, label, seed)?;
         Ok(Self { secret, hash })
+    }
+
+    /// Wraps a secret that is already derived.
+    pub(crate) fn known(secret: &[u8; MASTER_SECRET_LEN], suite: CipherSuite) -> Self {
+        Self {
+            secret: Zeroizing::new(*secret),
+            hash: suite.suite().hash,
+        }
     }
 
     /// Returns the content of `side`'s Finished (RFC 5246 section 7.4.9).

@@ -15,6 +15,7 @@ mod flight;
 mod group;
 mod key_schedule;
 mod messages;
+pub mod passive;
 mod pending_records;
 mod protection;
 mod reassembly;

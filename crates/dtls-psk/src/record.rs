@@ -34,7 +34,7 @@ impl ContentType {
         }
     }
 
-    fn from_wire(value: u8) -> Option<Self> {
+    pub(crate) fn from_wire(value: u8) -> Option<Self> {
         Some(match value {
             20 => ContentType::ChangeCipherSpec,
             21 => ContentType::Alert,
@@ -62,7 +62,7 @@ impl Epoch {
         }
     }
 
-    fn from_number(number: u16) -> Option<Self> {
+    pub(crate) fn from_number(number: u16) -> Option<Self> {
         match number {
             0 => Some(Epoch::Plain),
             1 => Some(Epoch::Protected),

@@ -24,5 +24,6 @@ mod invalid_input;
 mod negotiation;
 mod netem;
 mod openssl;
+mod passive;
 mod tools;
 mod wireshark;

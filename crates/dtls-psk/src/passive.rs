@@ -1,0 +1,384 @@
+//! Decryption of a recorded connection by an observer.
+//!
+//! [`Handshake`] collects what the keys depend on from the messages in the clear. [`Keys`] opens the
+//! records of both directions. With an ECDHE suite the master secret must be known, for example from
+//! a key log ([`Config::with_key_log`](crate::Config::with_key_log)). With a plain PSK suite the
+//! pre-shared key is sufficient.
+//!
+//! Nothing here is part of a connection. Finished messages are not verified, and replays are not
+//! detected.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use dimpl::crypto::CryptoProvider;
+
+use crate::config::{Psk, default_provider};
+use crate::error::Error;
+use crate::key_schedule::{
+    MASTER_SECRET_LEN, MasterSecret, Negotiated, PremasterSecret, Randoms, Side,
+};
+use crate::messages::hello::{ClientHello, ServerHello};
+use crate::messages::{Fragment, Message, handshake_header, handshake_type};
+use crate::protection::Protection;
+use crate::reassembly::Reassembler;
+use crate::record::{self, ContentType, DTLS_1_2, Epoch, RecordId};
+use crate::suites::CipherSuite;
+use crate::transcript::Transcript;
+
+/// The number of handshake messages that are reassembled at a time. The oldest one is dropped when
+/// another begins.
+const MAX_PARTIAL: usize = 16;
+
+/// The end of a connection that sent a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sender {
+    /// The DTLS client.
+    Client,
+    /// The DTLS server.
+    Server,
+}
+
+/// The header of a record without its length (RFC 6347 section 4.1). Any values are possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RecordHeader {
+    /// The content type.
+    pub content_type: u8,
+    /// The version, 0xfefd for DTLS 1.2.
+    pub version: u16,
+    /// The epoch.
+    pub epoch: u16,
+    /// The sequence number, 48 bits.
+    pub sequence: u64,
+}
+
+/// What the keys depend on besides the master secret. [`Handshake`] finds it in the hellos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameters {
+    /// The random of the ClientHello, which names the connection in a key log.
+    pub client_random: [u8; 32],
+    /// The random of the ServerHello.
+    pub server_random: [u8; 32],
+    /// The negotiated suite.
+    pub suite: CipherSuite,
+    /// `true` if encrypt-then-MAC is negotiated (RFC 7366).
+    pub encrypt_then_mac: bool,
+    /// `true` if the extended master secret is negotiated (RFC 7627).
+    pub extended_master_secret: bool,
+}
+
+/// The keys of a connection, for both directions.
+pub struct Keys {
+    client: Box<dyn Protection>,
+    server: Box<dyn Protection>,
+}
+
+/// The messages of a handshake that were seen so far. They can arrive in any order, in fragments,
+/// and repeatedly. Another ClientHello begins another handshake.
+#[derive(Debug, Default)]
+pub struct Handshake {
+    partial: VecDeque<(Sender, u16, Reassembler)>,
+    client_hello: Option<Message>,
+    /// ServerHello, ServerKeyExchange, ServerHelloDone and ClientKeyExchange.
+    others: [Option<Message>; 4],
+    client_random: Option<[u8; 32]>,
+    parameters: Option<Parameters>,
+}
+
+/// The messages after the ClientHello that the extended master secret covers, in their order.
+const OTHERS: [u8; 4] = [
+    handshake_type::SERVER_HELLO,
+    handshake_type::SERVER_KEY_EXCHANGE,
+    handshake_type::SERVER_HELLO_DONE,
+    handshake_type::CLIENT_KEY_EXCHANGE,
+];
+
+impl RecordHeader {
+    /// The length of a record header in bytes.
+    pub const LEN: usize = record::HEADER_LEN;
+
+    /// Splits the first record off a datagram. Returns its header, its fragment and the bytes after
+    /// it, or `None` if the datagram ends inside the record.
+    #[must_use]
+    pub fn split(datagram: &[u8]) -> Option<(Self, &[u8], &[u8])> {
+        let (header, rest) = datagram.split_first_chunk::<{ record::HEADER_LEN }>()?;
+        let &[content_type, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = header;
+        let len = usize::from(u16::from_be_bytes([l0, l1]));
+        let (fragment, rest) = rest.split_at_checked(len)?;
+        let header = Self {
+            content_type,
+            version: u16::from_be_bytes([v0, v1]),
+            epoch: u16::from_be_bytes([e0, e1]),
+            sequence: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
+        };
+        Some((header, fragment, rest))
+    }
+
+    /// Returns the header in the form that record protection needs, or `None` if it is not of a
+    /// protected record.
+    fn protected(self) -> Option<RecordId> {
+        let epoch = Epoch::from_number(self.epoch)?;
+        let is_protected = epoch == Epoch::Protected && self.version == DTLS_1_2;
+        is_protected.then_some(RecordId {
+            content_type: ContentType::from_wire(self.content_type)?,
+            version: self.version,
+            epoch,
+            sequence: self.sequence & record::MAX_SEQUENCE,
+        })
+    }
+}
+
+impl Keys {
+    /// Derives the keys from a master secret.
+    ///
+    /// # Errors
+    /// [`Error::NoProvider`], and errors of the crypto provider.
+    pub fn new(
+        parameters: &Parameters,
+        master_secret: &[u8; MASTER_SECRET_LEN],
+    ) -> Result<Self, Error> {
+        let provider = provider()?;
+        let master = MasterSecret::known(master_secret, parameters.suite);
+        Self::derive(&provider, parameters, &master)
+    }
+
+    /// Derives the keys of a connection with a plain PSK suite. The handshake must be complete up
+    /// to the ClientKeyExchange if the extended master secret is negotiated.
+    ///
+    /// Returns `None` if the hellos are not known, a message is missing, or the suite has an
+    /// ephemeral key exchange.
+    ///
+    /// # Errors
+    /// [`Error::NoProvider`], and errors of the crypto provider.
+    pub fn from_psk(handshake: &Handshake, psk: &Psk) -> Result<Option<Self>, Error> {
+        let Some(parameters) = &handshake.parameters else {
+            return Ok(None);
+        };
+        if parameters.suite.has_forward_secrecy() {
+            return Ok(None);
+        }
+        let provider = provider()?;
+        let session_hash = match parameters.extended_master_secret {
+            false => Vec::new(),
+            true => match handshake.session_hash(&provider, parameters.suite)? {
+                Some(hash) => hash,
+                None => return Ok(None),
+            },
+        };
+        let premaster = PremasterSecret::new(None, psk)?;
+        let negotiated = parameters.negotiated();
+        let master = MasterSecret::derive(&provider, &negotiated, &premaster, &session_hash)?;
+        Self::derive(&provider, parameters, &master).map(Some)
+    }
+
+    fn derive(
+        provider: &CryptoProvider,
+        parameters: &Parameters,
+        master: &MasterSecret,
+    ) -> Result<Self, Error> {
+        // Explicit IVs need not be unpredictable here: nobody chooses what is sealed.
+        let protections =
+            master.protections(provider, &parameters.negotiated(), &[0; 32], Side::Client)?;
+        Ok(Self {
+            client: protections.write,
+            server: protections.read,
+        })
+    }
+
+    /// Opens a protected record in place. Returns its plaintext, or `None` if it is not authentic.
+    /// `fragment` is then overwritten with arbitrary bytes.
+    pub fn open<'a>(
+        &mut self,
+        sender: Sender,
+        header: RecordHeader,
+        fragment: &'a mut [u8],
+    ) -> Option<&'a mut [u8]> {
+        self.of(sender).open(header.protected()?, fragment)
+    }
+
+    /// Seals a record as its sender would, and appends the fragment to `out`. A tool that makes a
+    /// redacted copy of a capture needs this.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if the header is not of a protected record; errors of the crypto
+    /// provider.
+    pub fn seal(
+        &mut self,
+        sender: Sender,
+        header: RecordHeader,
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let id = header.protected().ok_or(Error::OutOfRange {
+            what: "epoch of a protected record",
+            min: 1,
+            max: 1,
+            got: usize::from(header.epoch),
+        })?;
+        Ok(self.of(sender).seal(id, plaintext, out)?)
+    }
+
+    fn of(&mut self, sender: Sender) -> &mut dyn Protection {
+        match sender {
+            Sender::Client => self.client.as_mut(),
+            Sender::Server => self.server.as_mut(),
+        }
+    }
+}
+
+impl Parameters {
+    fn negotiated(&self) -> Negotiated {
+        Negotiated {
+            randoms: Randoms {
+                client: self.client_random,
+                server: self.server_random,
+            },
+            suite: self.suite,
+            encrypt_then_mac: self.encrypt_then_mac,
+            extended_master_secret: self.extended_master_secret,
+        }
+    }
+}
+
+impl Handshake {
+    /// Handles the content of a handshake record of epoch 0. Passes the type and body of each
+    /// message that it completes to `complete`, also if the message was seen before.
+    pub fn handle_record(
+        &mut self,
+        sender: Sender,
+        content: &[u8],
+        mut complete: impl FnMut(u8, &[u8]),
+    ) {
+        let mut rest = content;
+        while let Some((fragment, tail)) = Fragment::split(rest) {
+            rest = tail;
+            if let Some(message) = self.reassemble(sender, &fragment) {
+                complete(message.handshake_type, &message.body);
+                self.handle_message(message);
+            }
+        }
+    }
+
+    /// Returns the parameters of the connection if both hellos were seen.
+    #[must_use]
+    pub fn parameters(&self) -> Option<&Parameters> {
+        self.parameters.as_ref()
+    }
+
+    /// Returns the random of the ClientHello.
+    #[must_use]
+    pub fn client_random(&self) -> Option<&[u8; 32]> {
+        self.client_random.as_ref()
+    }
+
+    fn reassemble(&mut self, sender: Sender, fragment: &Fragment<'_>) -> Option<Message> {
+        let number = fragment.sequence;
+        let known =
+            |(of, sequence, _): &(Sender, u16, Reassembler)| (*of, *sequence) == (sender, number);
+        let index = match self.partial.iter().position(known) {
+            Some(index) => index,
+            None => {
+                if self.partial.len() >= MAX_PARTIAL {
+                    self.partial.pop_front();
+                }
+                let mut reassembler = Reassembler::default();
+                reassembler.restart_at(number);
+                self.partial.push_back((sender, number, reassembler));
+                self.partial.len() - 1
+            }
+        };
+        let (_, _, reassembler) = self.partial.get_mut(index)?;
+        reassembler.insert(fragment);
+        let message = reassembler.pop()?;
+        self.partial.remove(index);
+        Some(message)
+    }
+
+    fn handle_message(&mut self, message: Message) {
+        match message.handshake_type {
+            handshake_type::CLIENT_HELLO => {
+                let Ok(ClientHello { random, .. }) = ClientHello::parse(&message.body) else {
+                    return;
+                };
+                let random = *random;
+                if self.client_random.is_some_and(|known| known != random) {
+                    *self = Self {
+                        partial: std::mem::take(&mut self.partial),
+                        ..Self::default()
+                    };
+                }
+                self.client_random = Some(random);
+                // The hash covers the hello with the cookie, which has the higher number.
+                let known = self.client_hello.as_ref();
+                if known.is_none_or(|known| known.sequence <= message.sequence) {
+                    self.client_hello = Some(message);
+                }
+            }
+            _ => self.keep(message),
+        }
+        self.parameters = self.find_parameters();
+    }
+
+    fn find_parameters(&self) -> Option<Parameters> {
+        let [Some(server_hello), ..] = &self.others else {
+            return None;
+        };
+        let hello = ServerHello::parse(&server_hello.body).ok()?;
+        let suite = CipherSuite::from_id(hello.suite)?;
+        Some(Parameters {
+            client_random: self.client_random?,
+            server_random: *hello.random,
+            suite,
+            // A CBC suite only: others ignore the extension (RFC 7366 section 3).
+            encrypt_then_mac: hello.extensions.encrypt_then_mac && suite.is_cbc(),
+            extended_master_secret: hello.extensions.extended_master_secret,
+        })
+    }
+
+    fn keep(&mut self, message: Message) {
+        let slot = OTHERS.iter().position(|of| *of == message.handshake_type);
+        if let Some(slot) = slot.and_then(|slot| self.others.get_mut(slot)) {
+            *slot = Some(message);
+        }
+    }
+
+    /// Returns the hash that the extended master secret depends on (RFC 7627 section 3), or `None`
+    /// if a message is missing. Only the ServerKeyExchange is optional.
+    fn session_hash(
+        &self,
+        provider: &CryptoProvider,
+        suite: CipherSuite,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let mut transcript = Transcript::default();
+        transcript.set_hash(provider, suite.suite().hash);
+        let messages = std::iter::once(&self.client_hello).chain(&self.others);
+        for (message, optional) in messages.zip([false, false, true, false, false]) {
+            let Some(message) = message else {
+                match optional {
+                    true => continue,
+                    false => return Ok(None),
+                }
+            };
+            let len = message.body.len();
+            transcript.add(&handshake_header(
+                message.handshake_type,
+                len,
+                message.sequence,
+                0,
+                len,
+            )?);
+            transcript.add(&message.body);
+        }
+        Ok(Some(transcript.hash()?.to_vec()))
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+fn provider() -> Result<CryptoProvider, Error> {
+    default_provider().ok_or(Error::NoProvider)
+}

@@ -1,0 +1,133 @@
+//! Decrypts one DTLS channel of a session.
+
+use std::ops::Range;
+
+use dtls_psk::passive::{Handshake, Keys as RecordKeys, Parameters, RecordHeader, Sender};
+
+use crate::keys::Keys;
+use crate::layers::dtls::content;
+use crate::opened::OpenedRecord;
+
+/// A DTLS connection.
+#[derive(Debug, Default)]
+pub(crate) struct Channel {
+    handshake: Handshake,
+    /// The keys that opened a record, and what they were derived from.
+    keys: Option<(Parameters, RecordKeys)>,
+    /// `true` if this project's client is the DTLS client, as on the main channel. Known from the
+    /// ClientHello.
+    client_is_dtls_client: Option<bool>,
+}
+
+/// The records of a datagram.
+pub(crate) struct Records {
+    pub(crate) records: Vec<OpenedRecord>,
+    /// The handshake messages that are complete, by the index of the record that completed them.
+    pub(crate) messages: Vec<(usize, u8, Vec<u8>)>,
+    /// The bytes after the last complete record.
+    pub(crate) rest: Range<usize>,
+}
+
+impl Channel {
+    /// Opens the records at `range` of a datagram. `from_client` is `true` if the client of the
+    /// session sent it. `client_is_dtls_client` applies if the handshake was not seen.
+    pub(crate) fn open(
+        &mut self,
+        datagram: &[u8],
+        range: Range<usize>,
+        from_client: bool,
+        client_is_dtls_client: bool,
+        keys: &Keys,
+    ) -> Records {
+        let mut at = range.start;
+        let mut found = Records {
+            records: Vec::new(),
+            messages: Vec::new(),
+            rest: range.end..range.end,
+        };
+        while let Some((header, fragment, rest)) =
+            RecordHeader::split(datagram.get(at..range.end).unwrap_or_default())
+        {
+            let start = at + RecordHeader::LEN;
+            at = range.end - rest.len();
+            if header.epoch == 0 && header.content_type == content::HANDSHAKE {
+                // A ClientHello is the first message of either side with type 1.
+                if fragment.first() == Some(&1) {
+                    self.client_is_dtls_client = Some(from_client);
+                }
+            }
+            let client_is_dtls_client = self.client_is_dtls_client.unwrap_or(client_is_dtls_client);
+            let sender = match from_client == client_is_dtls_client {
+                true => Sender::Client,
+                false => Sender::Server,
+            };
+            let content = match header.epoch {
+                0 => {
+                    if header.content_type == content::HANDSHAKE {
+                        let index = found.records.len();
+                        let messages = &mut found.messages;
+                        self.handshake
+                            .handle_record(sender, fragment, |message, body| {
+                                messages.push((index, message, body.to_vec()));
+                            });
+                    }
+                    Some(fragment.to_vec())
+                }
+                _ => self.decrypt(sender, header, fragment, keys),
+            };
+            found.records.push(OpenedRecord {
+                header,
+                sender,
+                fragment: start..at,
+                content,
+            });
+        }
+        found.rest = at..range.end;
+        found
+    }
+
+    /// Returns the parameters of the connection, if both hellos were seen.
+    pub(crate) fn parameters(&self) -> Option<&Parameters> {
+        self.handshake.parameters()
+    }
+
+    fn decrypt(
+        &mut self,
+        sender: Sender,
+        header: RecordHeader,
+        fragment: &[u8],
+        keys: &Keys,
+    ) -> Option<Vec<u8>> {
+        let open = |keys: &mut RecordKeys| {
+            let mut fragment = fragment.to_vec();
+            let plaintext = keys.open(sender, header, &mut fragment)?;
+            Some(plaintext.to_vec())
+        };
+        if let Some((_, keys)) = &mut self.keys
+            && let Some(plaintext) = open(keys)
+        {
+            return Some(plaintext);
+        }
+        let parameters = *self.handshake.parameters()?;
+        if (self.keys.as_ref()).is_some_and(|(known, _)| *known == parameters) {
+            return None;
+        }
+        // The keys that open a record are the right ones, because records are authenticated.
+        for mut candidate in self.candidates(&parameters, keys) {
+            if let Some(plaintext) = open(&mut candidate) {
+                self.keys = Some((parameters, candidate));
+                return Some(plaintext);
+            }
+        }
+        None
+    }
+
+    fn candidates(&self, parameters: &Parameters, keys: &Keys) -> Vec<RecordKeys> {
+        if let Some(master) = keys.master(&parameters.client_random) {
+            return RecordKeys::new(parameters, master).into_iter().collect();
+        }
+        let psks = keys.psks().iter();
+        psks.filter_map(|psk| RecordKeys::from_psk(&self.handshake, psk).ok()?)
+            .collect()
+    }
+}

@@ -1,0 +1,206 @@
+//! AV packets (docs/protocol.md, sections 11 to 13 and 15 to 17).
+
+use tutk_frame::{AvHeader, AvKind, GroupHeader, MediaKind, MediaLayout};
+
+use super::{hl, login, media};
+use crate::packet::Layer;
+use crate::walk::Walk;
+
+/// An AV packet.
+pub(crate) struct Av {
+    pub(crate) layer: Layer,
+    pub(crate) message: Option<hl::Message>,
+    pub(crate) event: Option<Event>,
+}
+
+/// What the session's state needs of an AV packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A login that requests resend mode or not.
+    Login {
+        resend: bool,
+    },
+    LoginAnswer {
+        status: u8,
+    },
+    Media,
+}
+
+/// How to read an AV packet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) layout: MediaLayout,
+    /// `true` for a packet to the camera on the backchannel, where media has another layout.
+    pub(crate) is_talk: bool,
+    pub(crate) show_secrets: bool,
+}
+
+pub(crate) fn dissect(bytes: &[u8], reading: Reading) -> Av {
+    let mut walk = Walk::new("AV", bytes);
+    let mut packet = Packet {
+        message: None,
+        event: None,
+    };
+    if packet.fields(&mut walk, bytes, reading).is_none() {
+        walk.note("the packet does not have the layout of its type");
+    }
+    Av {
+        layer: walk.finish(),
+        message: packet.message,
+        event: packet.event,
+    }
+}
+
+struct Packet {
+    message: Option<hl::Message>,
+    event: Option<Event>,
+}
+
+impl Packet {
+    fn fields(&mut self, walk: &mut Walk<'_>, bytes: &[u8], reading: Reading) -> Option<()> {
+        let (header, _) = AvHeader::parse(bytes).ok()?;
+        let kind = header.kind(reading.layout);
+        let [packet_type, flags] = walk.array("type and flags")?;
+        walk.last_is(format!("{packet_type:02x} {flags:02x}"));
+        walk.title(kind_name(kind));
+        walk.u16("version")?;
+        match kind {
+            AvKind::Login1 | AvKind::Login2 => {
+                walk.zeros(4)?;
+                let resend = login::request(walk, bytes, reading.show_secrets)?;
+                self.event = Some(Event::Login { resend });
+                return Some(());
+            }
+            AvKind::LoginAnswer => {
+                let status = login::answer(walk)?;
+                self.event = Some(Event::LoginAnswer { status });
+                return Some(());
+            }
+            _ => {}
+        }
+        let counter = walk.u16("counter")?;
+        walk.u16("tail")?;
+        if header.has_clock(reading.layout) {
+            walk.u16("link clock")?;
+            walk.u16("round trip")?;
+            walk.unknown(4)?;
+        }
+        let mut group = None;
+        if header.has_group() {
+            group = walk.peek::<{ GroupHeader::LEN }>().and_then(|bytes| {
+                let (group, _) = GroupHeader::parse(bytes).ok()?;
+                Some(group)
+            });
+            walk.u16("group")?;
+            walk.u8("index")?;
+            walk.u8("k")?;
+            walk.u32("m")?;
+        }
+        match kind {
+            AvKind::Heartbeat => {
+                walk.u16("reported")?;
+                let newest = walk.u16("newest")?;
+                let count = walk.u16("count")?;
+                walk.zeros(4)?;
+                walk.u16("count again")?;
+                walk.u16("clock")?;
+                walk.zeros(2)?;
+                walk.title(format!("heartbeat {count}, newest counter {newest}"));
+            }
+            AvKind::ProbeAnswer => {
+                walk.u16("clock")?;
+                let received = walk.u16("received")?;
+                walk.u16("received again")?;
+                walk.zeros(walk.remaining())?;
+                walk.title(format!("probe answer, {received} received"));
+            }
+            AvKind::Channel | AvKind::ChannelAck => {
+                walk.u8("channel")?;
+                walk.zeros(1)?;
+                walk.u8("subtype")?;
+                walk.zeros(1)?;
+                walk.unknown(24)?;
+                self.message(walk)?;
+            }
+            AvKind::BufferReset | AvKind::BufferResetAck => {
+                walk.array::<12>("data")?;
+            }
+            AvKind::Ioctl | AvKind::IoctlAck => {
+                walk.zeros(8)?;
+                walk.u16("size")?;
+                walk.zeros(10)?;
+                let io_type = walk.u32("IO type")?;
+                walk.last_is(format!("{io_type:#x}"));
+                self.message(walk)?;
+            }
+            AvKind::Grouped => {
+                let group = group?;
+                if group.is_ioctl() {
+                    self.request(walk)?;
+                } else {
+                    self.event = Some(Event::Media);
+                    media::grouped(walk, &group)?;
+                }
+            }
+            AvKind::Media(_) | AvKind::Resent(_) => {
+                self.event = Some(Event::Media);
+                match (reading.is_talk, reading.layout, kind) {
+                    (true, ..) => media::talk(walk)?,
+                    (_, MediaLayout::Fragment, AvKind::Media(kind)) => {
+                        media::fragment(walk, kind, counter)?;
+                    }
+                    _ => media::slice(walk)?,
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Reads an IOCTL after the group header.
+    fn request(&mut self, walk: &mut Walk<'_>) -> Option<()> {
+        walk.title("IOCTL");
+        walk.array::<2>("channel type")?;
+        walk.u16("index")?;
+        walk.unknown(4)?;
+        walk.u32("size")?;
+        walk.u32("index again")?;
+        walk.zeros(4)?;
+        let io_type = walk.u32("IO type")?;
+        walk.last_is(format!("{io_type:#x}"));
+        self.message(walk)
+    }
+
+    /// Reads the rest of the packet as an HL message. Other bytes are undecoded.
+    fn message(&mut self, walk: &mut Walk<'_>) -> Option<()> {
+        let before = walk.offset();
+        let bytes = walk.inner(walk.remaining())?;
+        self.message = hl::dissect(bytes);
+        if self.message.is_none() && !bytes.is_empty() {
+            walk.seek(before);
+            walk.uncover();
+        }
+        Some(())
+    }
+}
+
+fn kind_name(kind: AvKind) -> &'static str {
+    match kind {
+        AvKind::Login1 => "login 1",
+        AvKind::Login2 => "login 2",
+        AvKind::LoginAnswer => "login answer",
+        AvKind::Channel => "channel message",
+        AvKind::ChannelAck => "channel message ack",
+        AvKind::BufferReset => "buffer reset",
+        AvKind::BufferResetAck => "buffer reset ack",
+        AvKind::Ioctl => "IOCTL",
+        AvKind::IoctlAck => "IOCTL ack",
+        AvKind::Heartbeat => "heartbeat",
+        AvKind::Probe => "link probe",
+        AvKind::ProbeAnswer => "probe answer",
+        AvKind::Grouped => "grouped media",
+        AvKind::Media(MediaKind::Audio) | AvKind::Resent(MediaKind::Audio) => "audio",
+        AvKind::Media(_) | AvKind::Resent(_) => "video",
+        _ => "unknown packet",
+    }
+}

@@ -1,0 +1,281 @@
+//! Datagrams with an IOTC header (docs/protocol.md, sections 5, 7 and 8).
+
+use tutk_frame::header::{command, flags, mode};
+use tutk_frame::{AuthKey, DiscoveryLayout, IotcHeader, SessionId, Uid, WrapperLayout};
+use tutk_session::{Dialect, Transport};
+
+use super::{Outer, Step};
+use crate::obfuscation::Obfuscation;
+use crate::packet::Direction;
+use crate::walk::Walk;
+
+/// The content types of DTLS records.
+const DTLS_CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=25;
+
+pub(crate) fn dissect(bytes: &[u8], obfuscation: Obfuscation, show_secrets: bool) -> Outer {
+    let mut datagram = Iotc {
+        walk: Walk::new("IOTC", bytes),
+        dialect: obfuscation.dialect().unwrap_or(&Dialect::TRANSCODE),
+        show_secrets,
+        direction: None,
+        session: None,
+        uid: None,
+        step: None,
+        records: None,
+        channel: 0,
+    };
+    if datagram.fields(bytes).is_none() {
+        datagram
+            .walk
+            .note("the datagram is shorter than its layout");
+    }
+    let Iotc {
+        walk,
+        direction,
+        session,
+        uid,
+        step,
+        records,
+        channel,
+        ..
+    } = datagram;
+    Outer {
+        layer: walk.finish(),
+        direction,
+        session,
+        uid,
+        step,
+        records,
+        channel,
+    }
+}
+
+struct Iotc<'a> {
+    walk: Walk<'a>,
+    dialect: &'static Dialect,
+    show_secrets: bool,
+    direction: Option<Direction>,
+    session: Option<[u8; 8]>,
+    uid: Option<String>,
+    step: Option<Step>,
+    records: Option<std::ops::Range<usize>>,
+    channel: u8,
+}
+
+impl Iotc<'_> {
+    fn fields(&mut self, bytes: &[u8]) -> Option<()> {
+        let walk = &mut self.walk;
+        walk.array::<2>("magic")?;
+        let generation = walk.u8("SDK generation")?;
+        walk.last_is(format!("{generation:#04x}"));
+        let actual_mode = walk.u8("mode")?;
+        walk.last_is(mode_name(actual_mode));
+        let length = usize::from(walk.u16("length")?);
+        walk.u16("sequence")?;
+        let command = walk.named_u16("command", command_name)?;
+        walk.named_u16("flags", flags_name)?;
+        let body = bytes.len().saturating_sub(IotcHeader::LEN);
+        if length != body {
+            walk.note(format!(
+                "the length field announces {length} bytes, but {body} follow"
+            ));
+        }
+        match command_name(command) {
+            Some(name) => walk.title(name),
+            None => walk.title(format!("unknown command {command:#06x}")),
+        }
+        self.direction = direction(command);
+        match command {
+            command::DISCOVERY_REQUEST => self.discovery_request(),
+            command::DISCOVERY_ANSWER => self.discovery_answer(),
+            command::SESSION_REQUEST | command::SESSION_ANSWER => self.session_set_up(command),
+            command::KEEPALIVE | command::KEEPALIVE_ANSWER => {
+                self.walk.zeros(4)?;
+                self.walk.array::<8>("body")?;
+                Some(())
+            }
+            command::DATA_TO_CAMERA
+            | command::DATA_TO_CAMERA_SWAPPED
+            | command::DATA_FROM_CAMERA => self.data(command, bytes),
+            _ => Some(()),
+        }
+    }
+
+    fn discovery_layout(&self) -> DiscoveryLayout {
+        match &self.dialect.transport {
+            Transport::Iotc(iotc) => iotc.layout.discovery,
+            _ => DiscoveryLayout::SessionAt56,
+        }
+    }
+
+    fn discovery_request(&mut self) -> Option<()> {
+        self.step = Some(Step::DiscoveryRequest);
+        self.walk.zeros(4)?;
+        self.read_uid()?;
+        // The offsets of SDK version and AuthKey; the other fields follow.
+        let (version, auth_key) = match self.discovery_layout() {
+            DiscoveryLayout::SessionAt52 => (48, 72),
+            DiscoveryLayout::SessionAt56 => (52, 74),
+        };
+        let walk = &mut self.walk;
+        walk.zeros(version - walk.offset())?;
+        let [d, c, b, a] = walk.array("SDK version")?;
+        walk.last_is(format!("{a}.{b}.{c}.{d}"));
+        self.session = Some(walk.array("session id")?);
+        let stage = walk.u32("stage")?;
+        walk.title(format!("discovery request, stage {stage}"));
+        walk.zeros(auth_key - walk.offset())?;
+        walk.secret("AuthKey", AuthKey::LEN, self.show_secrets)?;
+        walk.zeros(walk.remaining().min(88_usize.saturating_sub(walk.offset())))
+    }
+
+    fn discovery_answer(&mut self) -> Option<()> {
+        self.step = Some(Step::DiscoveryAnswer);
+        self.walk.zeros(4)?;
+        self.read_uid()?;
+        let layout = self.discovery_layout();
+        let walk = &mut self.walk;
+        let session_at = match layout {
+            DiscoveryLayout::SessionAt52 => {
+                if walk.peek::<4>().is_some_and(|ip| *ip != [0; 4]) {
+                    let [a, b, c, d] = walk.array("address")?;
+                    walk.last_is(format!("{a}.{b}.{c}.{d}"));
+                    walk.u16("port")?;
+                }
+                52_usize
+            }
+            DiscoveryLayout::SessionAt56 => 56,
+        };
+        walk.zeros(session_at.saturating_sub(walk.offset()))?;
+        // Only the UID is verified for real cameras, so other bytes may be in this place.
+        if walk.peek::<{ SessionId::LEN }>() != Some(&[0; SessionId::LEN]) {
+            self.session = Some(walk.array("session id")?);
+        }
+        walk.zeros(walk.remaining())
+    }
+
+    fn session_set_up(&mut self, command: u16) -> Option<()> {
+        let is_request = command == command::SESSION_REQUEST;
+        self.step = Some(match is_request {
+            true => Step::SessionRequest,
+            false => Step::SessionAnswer,
+        });
+        self.walk.zeros(4)?;
+        // The body of a real camera's answer is not known.
+        if !is_request && self.walk.remaining() < Uid::LEN + SessionId::LEN {
+            return Some(());
+        }
+        self.read_uid()?;
+        let walk = &mut self.walk;
+        self.session = Some(walk.array("session id")?);
+        walk.zeros(4)?;
+        if is_request {
+            match self.dialect.name == Dialect::SUMMARY.name {
+                true => walk.u32("CRC-32")?,
+                false => walk.u32("Unix seconds")?,
+            };
+            return Some(());
+        }
+        walk.zeros(walk.remaining())
+    }
+
+    fn data(&mut self, command: u16, bytes: &[u8]) -> Option<()> {
+        let layout = wrapper(command, bytes, self.dialect);
+        let walk = &mut self.walk;
+        walk.array::<2>("session id prefix")?;
+        if layout == WrapperLayout::Iotc30 {
+            walk.unknown(1)?;
+            self.channel = walk.u8("channel")?;
+        } else {
+            self.channel = walk.u8("channel")?;
+            walk.unknown(1)?;
+        }
+        walk.unknown(2)?;
+        walk.zeros(
+            layout
+                .header_len()
+                .checked_sub(SessionId::LEN + walk.offset())?,
+        )?;
+        self.session = Some(walk.array("session id")?);
+        let start = walk.offset();
+        walk.inner(walk.remaining())?;
+        self.records = Some(start..bytes.len());
+        Some(())
+    }
+
+    fn read_uid(&mut self) -> Option<()> {
+        let uid = self.walk.text("UID", Uid::LEN)?;
+        if !uid.is_empty() {
+            self.uid = Some(uid.escape_ascii().to_string());
+        }
+        Some(())
+    }
+}
+
+/// Finds the layout of the data wrapper. Only the commands to the camera tell; for the others, a
+/// DTLS record must follow the wrapper.
+fn wrapper(command: u16, bytes: &[u8], dialect: &Dialect) -> WrapperLayout {
+    let expected = match command {
+        command::DATA_TO_CAMERA_SWAPPED => WrapperLayout::Iotc30,
+        command::DATA_TO_CAMERA => WrapperLayout::Iotc28,
+        _ => dialect.wrapper(),
+    };
+    let has_record = |layout: WrapperLayout| {
+        let record = bytes.get(layout.header_len()..).unwrap_or_default();
+        matches!(record, [content_type, 0xfe, ..] if DTLS_CONTENT_TYPES.contains(content_type))
+    };
+    match [expected, WrapperLayout::Iotc28, WrapperLayout::Iotc30]
+        .into_iter()
+        .find(|layout| has_record(*layout))
+    {
+        Some(layout) => layout,
+        None => expected,
+    }
+}
+
+fn direction(command: u16) -> Option<Direction> {
+    match command {
+        command::DISCOVERY_REQUEST
+        | command::SESSION_REQUEST
+        | command::KEEPALIVE_ANSWER
+        | command::DATA_TO_CAMERA
+        | command::DATA_TO_CAMERA_SWAPPED => Some(Direction::ToCamera),
+        command::DISCOVERY_ANSWER
+        | command::SESSION_ANSWER
+        | command::KEEPALIVE
+        | command::DATA_FROM_CAMERA => Some(Direction::FromCamera),
+        _ => None,
+    }
+}
+
+fn command_name(command: u16) -> Option<&'static str> {
+    Some(match command {
+        command::DISCOVERY_REQUEST => "discovery request",
+        command::DISCOVERY_ANSWER => "discovery answer",
+        command::SESSION_REQUEST => "session request",
+        command::SESSION_ANSWER => "session answer",
+        command::DATA_TO_CAMERA | command::DATA_TO_CAMERA_SWAPPED => "data to the camera",
+        command::DATA_FROM_CAMERA => "data from the camera",
+        command::KEEPALIVE => "keepalive",
+        command::KEEPALIVE_ANSWER => "keepalive answer",
+        _ => return None,
+    })
+}
+
+fn flags_name(value: u16) -> Option<&'static str> {
+    match value {
+        flags::CLIENT => Some("client"),
+        flags::SESSION => Some("session"),
+        flags::CAMERA => Some("camera"),
+        _ => None,
+    }
+}
+
+fn mode_name(value: u8) -> String {
+    match value {
+        mode::SET_UP => "set-up".to_owned(),
+        mode::SESSION => "session".to_owned(),
+        mode::DATA => "data".to_owned(),
+        other => format!("{other:#04x}"),
+    }
+}

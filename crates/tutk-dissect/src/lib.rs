@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod capture;
+mod channel;
+mod dissector;
+mod error;
+mod export;
+mod keys;
+mod layers;
+mod media;
+mod obfuscation;
+mod opened;
+mod packet;
+mod session;
+mod walk;
+
+pub use dissector::{CapturedMessage, Dissector, MAX_FOLLOWED, Skipped};
+pub use dtls_psk;
+pub use error::Error;
+pub use export::Exporter;
+pub use keys::{Keys, MAX_CONNECTIONS, MAX_PSKS};
+pub use media::{CapturedFrame, MAX_MEDIA_BYTES};
+pub use opened::{Opened, OpenedRecord};
+pub use packet::{Direction, Field, Layer, Line, Packet, Undecoded, Value};
+pub use session::{MAX_SESSIONS, MediaCounts, PhaseEnd, Session};

@@ -1,0 +1,30 @@
+//! The bytes of a packet without obfuscation and encryption.
+
+use std::ops::Range;
+
+use dtls_psk::passive::{RecordHeader, Sender};
+
+/// The bytes of a packet without obfuscation and encryption.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// The datagram without obfuscation.
+    pub datagram: Vec<u8>,
+    /// The number of the DTLS channel: 0 main, 1 backchannel.
+    pub channel: u8,
+    /// The DTLS records in the datagram, in order.
+    pub records: Vec<OpenedRecord>,
+}
+
+/// A DTLS record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedRecord {
+    /// The header.
+    pub header: RecordHeader,
+    /// The sender.
+    pub sender: Sender,
+    /// The place of the fragment in the datagram. Its header is before it.
+    pub fragment: Range<usize>,
+    /// The content: the fragment in epoch 0, the plaintext of a decrypted record, `None` if it
+    /// could not be decrypted.
+    pub content: Option<Vec<u8>>,
+}
