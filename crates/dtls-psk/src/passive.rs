@@ -1,9 +1,9 @@
 //! Decryption of a recorded connection by an observer.
 //!
-//! [`Handshake`] collects what the keys depend on from the messages in the clear. [`Keys`] opens the
-//! records of both directions. With an ECDHE suite the master secret must be known, for example from
-//! a key log ([`Config::with_key_log`](crate::Config::with_key_log)). With a plain PSK suite the
-//! pre-shared key is sufficient.
+//! [`Handshake`] collects what the keys depend on from the messages in the clear. [`Keys`] opens
+//! the records of both directions. With an ECDHE suite the master secret must be known, for example
+//! from a key log ([`Config::with_key_log`](crate::Config::with_key_log)). With a plain PSK suite
+//! the pre-shared key is sufficient.
 //!
 //! Nothing here is part of a connection. Finished messages are not verified, and replays are not
 //! detected.

@@ -1,9 +1,9 @@
 //! Decrypted captures for Wireshark, as exported PDUs.
 //!
-//! Wireshark writes the same link type with "Export PDUs to File". Each packet begins with tags (type
-//! and length in network byte order) that name the dissector and the addresses. The columns
-//! "Protocol" and "Info" show this crate's names and summaries, and each packet has its summary as a
-//! comment.
+//! Wireshark writes the same link type with "Export PDUs to File". Each packet begins with tags
+//! (type and length in network byte order) that name the dissector and the addresses. The columns
+//! "Protocol" and "Info" show this crate's names and summaries, and each packet has its summary as
+//! a comment.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};

@@ -20,8 +20,9 @@ const CLIENT_RANDOM: &str = "CLIENT_RANDOM";
 
 /// What decrypts the DTLS of captured sessions: master secrets from key logs, and pre-shared keys.
 ///
-/// The pre-shared key decrypts plain PSK suites only (the backchannel, and WYZEDB3). The main channel
-/// of other cameras has an ephemeral key exchange, whose master secret is known only from a key log.
+/// The pre-shared key decrypts plain PSK suites only (the backchannel, and WYZEDB3). The main
+/// channel of other cameras has an ephemeral key exchange, whose master secret is known only from a
+/// key log.
 #[derive(Default, Clone)]
 pub struct Keys {
     /// Master secrets by the random of the ClientHello.
