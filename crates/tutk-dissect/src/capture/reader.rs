@@ -113,7 +113,7 @@ impl<'r> CaptureReader<'r> {
                 }
                 Err(PcapError::Incomplete(_) | PcapError::BufferTooSmall) => {
                     if !self.fill(offset)? {
-                        self.cut_off = true;
+                        self.cut_off = !self.blocks.data().is_empty();
                         return Ok(None);
                     }
                 }
