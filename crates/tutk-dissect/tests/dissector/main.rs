@@ -14,4 +14,6 @@ mod arbitrary;
 mod captures;
 mod deviations;
 mod limits;
+mod network;
+mod pcapng;
 mod sessions;
