@@ -12,6 +12,7 @@ use tutk_frame::{Direction, SessionId};
 
 use super::av::{AvClient, AvEvent, FIRST_COMMAND_INDEX};
 use super::config::ClientConfig;
+use super::finished_wait::FinishedWait;
 use super::media_receiver::MediaReceiver;
 use super::phase_timer::PhaseTimer;
 use super::rate::Rate;
@@ -58,8 +59,9 @@ pub struct Client {
     /// Requests resend mode.
     pub(super) resend: bool,
     pub(super) talk: TalkChannel,
-    /// A handshake stopped where one with a wrong key does.
-    suspects_wrong_key: bool,
+    pub(super) finished_wait: FinishedWait,
+    /// The number of received datagrams that were logged.
+    pub(super) logged: u8,
     deadline: Instant,
     pub(super) outbox: Outbox<Event>,
     pub(super) stats: Stats,
@@ -114,7 +116,8 @@ impl Client {
             suite_offer: SuiteOffer::for_model(config.model.as_deref()),
             talk: TalkChannel::default(),
             resend: config.resend.applies_to(config.model.as_deref()),
-            suspects_wrong_key: false,
+            finished_wait: FinishedWait::new(now),
+            logged: 0,
             config,
             epoch,
             rng,
@@ -125,6 +128,7 @@ impl Client {
             stats: Stats::default(),
             rate: Rate::new(now),
         };
+        client.log_discovery();
         client.drive(now);
         client
     }
@@ -139,16 +143,20 @@ impl Client {
         self.stats.datagrams += 1;
         self.stats.bytes = (self.stats.bytes).saturating_add(datagram.len() as u64);
         self.rate.add(now, datagram.len());
-        if !self.is_from_camera(from) {
-            self.stats.foreign += 1;
-            return;
-        }
+        let received = self.log_received(from, datagram);
         let result = match self.state {
+            _ if !self.is_from_camera(from) => {
+                self.stats.foreign += 1;
+                Ok(())
+            }
             State::Discovering { .. } => self.handle_discovery(now, from, datagram),
             State::RequestingSession { .. } => self.handle_session_answer(now, from, datagram),
             State::Connected(_) => self.handle_connected(now, from, datagram),
             State::Ended => Ok(()),
         };
+        if let Some(received) = received {
+            self.log_handled(&received, &result);
+        }
         match result {
             Ok(()) => self.drive(now),
             Err(error) => self.end(now, Err(error)),
@@ -173,17 +181,19 @@ impl Client {
             State::Discovering { .. } | State::RequestingSession { .. } => Ok(()),
         };
         let overdue = (self.phase_timer.deadline()).is_some_and(|deadline| deadline <= now);
-        self.update_wrong_key_suspicion();
         match timed_out {
             Err(source) => self.end(now, Err(self.dtls_error(now, source))),
             Ok(()) if overdue => {
-                self.end(
-                    now,
-                    Err(self.phase_timer.timeout_error(self.suspects_wrong_key)),
-                );
+                let suspected = self.finished_wait.suspects_wrong_key();
+                self.end(now, Err(self.phase_timer.timeout_error(suspected)));
             }
             Ok(()) => {
-                if self.restart_at().is_some_and(|at| at <= now) {
+                let unfinished = self.finished_wait.expired(now);
+                if unfinished && self.finished_wait.proves_wrong_key() {
+                    let waited = now.saturating_duration_since(self.phase_timer.started_at());
+                    return self.end(now, Err(Error::HandshakeUnfinished { waited }));
+                }
+                if unfinished || self.restart_at().is_some_and(|at| at <= now) {
                     self.restart(now, None);
                 }
                 self.restart_without_resend(now);
@@ -421,6 +431,8 @@ impl Client {
             state: State::Connected(connected),
             outbox,
             phase_timer,
+            finished_wait,
+            config,
             talk,
             ..
         } = self
@@ -471,14 +483,14 @@ impl Client {
             }
         }
         let talk_deadline = talk.drive(wrapper, outbox);
-        let deadlines = [av.deadline(), talk_deadline, Some(dtls_deadline)];
+        let finished_deadline = finished_wait.update(now, main.dtls.stage(), config.deadlines.dtls);
+        let deadlines = [
+            av.deadline(),
+            talk_deadline,
+            finished_deadline,
+            Some(dtls_deadline),
+        ];
         Ok(deadlines.into_iter().flatten().min())
-    }
-
-    fn update_wrong_key_suspicion(&mut self) {
-        if let State::Connected(connected) = &self.state {
-            self.suspects_wrong_key |= connected.main.dtls.suspects_wrong_key();
-        }
     }
 
     /// Returns the session's error for an error of DTLS.
@@ -497,6 +509,9 @@ impl Client {
 
     /// Switches media off, closes the channels, and emits complete frames and [`Event::Ended`].
     fn end(&mut self, now: Instant, result: Result<(), Error>) {
+        if let Err(error) = &result {
+            self.log_failure(error);
+        }
         let Self {
             state,
             outbox,

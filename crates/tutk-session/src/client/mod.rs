@@ -11,6 +11,7 @@
 
 mod av;
 mod config;
+mod finished_wait;
 mod keep_alive;
 mod machine;
 mod media_receiver;
@@ -20,6 +21,7 @@ mod requests;
 mod restart;
 mod round_trip;
 mod setup;
+mod setup_log;
 mod suite_offer;
 mod talk;
 mod talk_channel;

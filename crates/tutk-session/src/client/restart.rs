@@ -56,6 +56,7 @@ impl Client {
             None => tracing::debug!("restarting after a timeout"),
         }
         self.restarts = self.restarts.saturating_add(1);
+        self.finished_wait.start(now);
         self.stats.restarts += 1;
         connected.main.dtls.close();
         connected

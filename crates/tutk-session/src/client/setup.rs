@@ -82,6 +82,7 @@ impl Client {
                     .set_camera_sends_keepalives(sends_keepalives);
                 let timeout = self.config.deadlines.dtls / HANDSHAKES;
                 self.restart_at = Some(later(now, timeout));
+                self.finished_wait.start(now);
                 self.state = State::Connected(Box::new(connected));
             }
             // The newest assignment counts, because a camera may forget earlier ones. An answer for
@@ -152,6 +153,7 @@ impl Client {
         if let Some(assigned) = assigned {
             self.session = assigned.session;
         }
+        self.log_session_request(dialect, camera);
         self.state = State::RequestingSession {
             dialect,
             camera,
