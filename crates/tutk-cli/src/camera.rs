@@ -58,16 +58,27 @@ pub(crate) fn settings(
     let host = (!is_address).then(|| camera.host.clone());
     let quality =
         (camera.subtype).map(|subtype| quality::request(camera.model.as_deref(), subtype));
-    let mut client = ClientConfig::for_url(address, camera);
-    client.media = MediaRequest { video: true, audio };
-    if let Some(dialects) = dialect.chosen() {
-        client.dialects = dialects;
-    }
-    client.resend = resend.policy();
-    let mut settings = CameraSettings::new(client);
+    let media = MediaRequest { video: true, audio };
+    let mut settings = CameraSettings::new(client(camera, address, dialect, media));
+    settings.client.resend = resend.policy();
     settings.policy.host = host;
     settings.initial_commands = quality.into_iter().collect();
     settings
+}
+
+/// Returns the configuration of a client of the camera at `address`.
+pub(crate) fn client(
+    camera: CameraUrl,
+    address: SocketAddr,
+    dialect: DialectChoice,
+    media: MediaRequest,
+) -> ClientConfig {
+    let mut client = ClientConfig::for_url(address, camera);
+    client.media = media;
+    if let Some(dialects) = dialect.chosen() {
+        client.dialects = dialects;
+    }
+    client
 }
 
 /// Resolves the camera's address. Prefers IPv4.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tutk_runtime::Session;
 use tutk_runtime::tutk_session::hl_ioctl::{ConnectResult, Request};
 use tutk_runtime::tutk_session::{
-    CameraUrl, ClientConfig, ConnectionError, Event, MediaRequest, SupervisorEvent,
+    CameraUrl, ConnectionError, Event, MediaRequest, SupervisorEvent,
 };
 
 use crate::args::Access;
@@ -58,12 +58,8 @@ impl<'a> CommandSession<'a> {
         let keylog = access.keylog.as_deref().map(KeyLog::open).transpose()?;
         let address = camera::resolve(&camera, stop).await?;
         let model = camera.model.clone();
-        let mut config = ClientConfig::for_url(address, camera);
-        if let Some(dialects) = access.dialect.chosen() {
-            config.dialects = dialects;
-        }
+        let mut config = camera::client(camera, address, access.dialect, media);
         config.key_log = keylog.is_some();
-        config.media = media;
         let timeout = config.deadlines.command;
         let session = Session::start(config).map_err(|error| Failure::runtime("start", &error))?;
         console.line(format_args!("camera at {address}"));

@@ -1,17 +1,14 @@
 //! The handle of a driver's task.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tutk_session::hl_ioctl::Request;
-use tutk_session::{
-    Answer, Demand, Outage, Stats, Supervisor, SupervisorConfig, SupervisorEvent, Tally,
-};
+use tutk_session::{Answer, Outage, Stats, Supervisor, SupervisorConfig, SupervisorEvent, Tally};
 
-use crate::driver::{Call, Driver, Finished};
+use crate::driver::{Call, Driver, Wanted, call};
 use crate::error::Error;
-use crate::socket::{self, SocketStats};
+use crate::socket;
 use crate::talk::Talker;
 
 /// The number of calls that wait for the driver. Further callers wait.
@@ -19,7 +16,7 @@ const CALL_QUEUE: usize = 16;
 
 /// Starts a task that keeps a session with a camera, and passes each event to `sink` at once.
 ///
-/// The task ends after [`SupervisorEvent::Ended`]: when it is closed, when it gives up, or when the
+/// [`SupervisorEvent::Ended`] is the last event: when it is closed, when it gives up, or when the
 /// last clone of the controller is dropped. Must be called within a tokio runtime that has I/O and
 /// time enabled.
 ///
@@ -31,30 +28,25 @@ pub fn spawn(
 ) -> Result<Controller, Error> {
     let supervisor = Supervisor::new(config, Box::new(socket::rng()?), socket::epoch());
     let (calls, receiver) = mpsc::channel(CALL_QUEUE);
-    let demand = watch::Sender::new(Demand::default());
-    let finished = Arc::new(Mutex::new(None));
-    let driver = Driver::new(supervisor);
-    tokio::spawn(driver.run(receiver, demand.subscribe(), sink, Arc::clone(&finished)));
-    Ok(Controller {
-        calls,
-        demand: Arc::new(demand),
-        finished,
-    })
+    let wanted = watch::Sender::new(Wanted::default());
+    tokio::spawn(Driver::new(supervisor).run(receiver, wanted.subscribe(), sink));
+    let wanted = Arc::new(wanted);
+    Ok(Controller { calls, wanted })
 }
 
 /// Controls a driver's task: commands, audio to the camera, statistics. Clones control the same
 /// task.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Controller {
     calls: mpsc::Sender<Call>,
-    demand: Arc<watch::Sender<Demand>>,
-    finished: Finished,
+    /// Closed after the last event.
+    wanted: Arc<watch::Sender<Wanted>>,
 }
 
 /// A user of the session. With [`Keep::OnDemand`](tutk_session::Keep::OnDemand) there is a session
 /// while there are users. Dropping it ends the use.
 #[derive(Debug)]
-pub struct Lease(Arc<watch::Sender<Demand>>);
+pub struct Lease(Arc<watch::Sender<Wanted>>);
 
 impl Controller {
     /// Sends a command. The event [`Answer`](tutk_session::Event::Answer) or
@@ -64,7 +56,7 @@ impl Controller {
     /// [`Error::NotConnected`], [`Error::TooManyRequests`] or [`Error::Closed`].
     pub async fn command(&self, request: impl Into<Request>) -> Result<(), Error> {
         let request = request.into();
-        let sent = self.call(|driver| driver.command(request)).await;
+        let sent = call(&self.calls, |driver| driver.command(request, None)).await;
         sent.unwrap_or(Err(Error::Closed))
     }
 
@@ -77,7 +69,8 @@ impl Controller {
     pub async fn request(&self, request: impl Into<Request>) -> Result<Answer, Error> {
         let request = request.into();
         let (reply, answer) = oneshot::channel();
-        self.call(|driver| driver.request(request, reply)).await;
+        let sent = call(&self.calls, |driver| driver.command(request, Some(reply)));
+        sent.await.unwrap_or(Err(Error::Closed))?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
@@ -88,102 +81,58 @@ impl Controller {
     /// [`Error::Talk`] if the camera does not open the channel; [`Error::AlreadyTalking`];
     /// [`Error::NotConnected`] or [`Error::Closed`] if there is no session.
     pub fn talk(&self) -> impl Future<Output = Result<Talker, Error>> + Send + 'static + use<> {
-        let calls = self.calls.clone();
-        // `calls` is dropped when the call is sent: the driver ends if there is no other sender.
-        Talker::open(async move |opening| {
-            let call = calls.send(Box::new(|driver| driver.start_talk(opening)));
-            call.await.map_err(|_| Error::Closed)
-        })
+        Talker::open(self.calls.clone())
     }
 
     /// Returns the counters of the current session, or `None` if there is none.
     pub async fn stats(&self) -> Option<Stats> {
-        self.inspect(|driver| driver.supervisor.stats()).await?
+        call(&self.calls, |driver| driver.supervisor.stats()).await?
     }
 
     /// Returns the sums of the counters of all sessions, also after the end.
     pub async fn tally(&self) -> Tally {
-        self.inspect(Driver::tally).await.unwrap_or_default()
-    }
-
-    /// Returns the properties of the newest socket, or `None` if there was none.
-    pub async fn socket_stats(&self) -> Option<SocketStats> {
-        self.inspect(Driver::socket_stats).await?
+        call(&self.calls, Driver::tally).await.unwrap_or_default()
     }
 
     /// Returns the newest times without a session, oldest first, at most
     /// [`MAX_OUTAGES`](tutk_session::MAX_OUTAGES). The last one may not have ended yet.
     pub async fn outages(&self) -> Vec<Outage> {
-        let outages = self.inspect(|driver| driver.supervisor.outages().cloned().collect());
+        let outages = call(&self.calls, |driver| {
+            driver.supervisor.outages().cloned().collect()
+        });
         outages.await.unwrap_or_default()
     }
 
     /// Adds a user of the session.
     #[must_use]
     pub fn lease(&self) -> Lease {
-        self.demand.send_modify(|demand| {
-            demand.users += 1;
-            demand.total_users += 1;
+        self.wanted.send_modify(|wanted| {
+            wanted.demand.users += 1;
+            wanted.demand.total_users += 1;
         });
-        Lease(Arc::clone(&self.demand))
+        Lease(Arc::clone(&self.wanted))
     }
 
     /// Returns the number of current users.
     #[must_use]
     pub fn users(&self) -> usize {
-        self.demand.borrow().users
+        self.wanted.borrow().demand.users
     }
 
-    /// Asks the task to close the session and to end. [`SupervisorEvent::Ended`] follows.
-    pub async fn request_close(&self) {
-        // Fails if the task has already ended.
-        let _ = self.calls.send(Box::new(Driver::close)).await;
+    /// Asks the task to close the session. [`SupervisorEvent::Ended`] follows.
+    pub fn request_close(&self) {
+        self.wanted.send_modify(|wanted| wanted.close = true);
     }
 
-    /// Closes the session, and waits until the camera was informed and the task has ended.
+    /// Closes the session, and waits until the camera was informed.
     pub async fn close(&self) {
-        self.request_close().await;
-        self.calls.closed().await;
-    }
-
-    /// As [`request_close`](Self::request_close), without waiting. May have no effect while many
-    /// calls wait.
-    pub(crate) fn try_close(&self) {
-        let _ = self.calls.try_send(Box::new(Driver::close));
-    }
-
-    /// Returns `None` if the task has ended.
-    async fn call<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(&mut Driver) -> T + Send + 'static,
-    ) -> Option<T> {
-        let (reply, result) = oneshot::channel();
-        let call = Box::new(|driver: &mut Driver| _ = reply.send(call(driver)));
-        self.calls.send(call).await.ok()?;
-        result.await.ok()
-    }
-
-    /// As [`call`](Self::call), also after the end.
-    async fn inspect<T: Send + 'static>(&self, read: fn(&mut Driver) -> T) -> Option<T> {
-        if let Some(result) = self.call(read).await {
-            return Some(result);
-        }
-        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
-        finished.as_mut().map(read)
-    }
-}
-
-impl fmt::Debug for Controller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Controller")
-            .field("users", &self.users())
-            .field("ended", &self.calls.is_closed())
-            .finish_non_exhaustive()
+        self.request_close();
+        self.wanted.closed().await;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.send_modify(|demand| demand.users -= 1);
+        self.0.send_modify(|wanted| wanted.demand.users -= 1);
     }
 }

@@ -3,22 +3,19 @@
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tutk_session::hl_ioctl::Request;
 use tutk_session::{
     Answer, CommandError, Demand, Event, MAX_REQUESTS, Supervisor, SupervisorEvent,
-    SupervisorOutput, Tally,
+    SupervisorOutput, TalkEvent, TalkQueue, Tally,
 };
 
+use crate::connect::connect;
 use crate::error::Error;
-use crate::lookup;
-use crate::socket::{self, SocketStats};
-use crate::talk::{Opening, TalkQueue};
+use crate::socket::{self, Socket};
 
 /// The most calls of [`Controller::request`](crate::Controller::request) that wait for their
 /// answers. It leaves room for other commands in the session's own queue.
@@ -27,130 +24,117 @@ pub const MAX_AWAITED_REQUESTS: usize = MAX_REQUESTS / 2;
 /// A call of a controller, which runs in the driver's task.
 pub(crate) type Call = Box<dyn FnOnce(&mut Driver) + Send>;
 
-/// The final state of a driver whose task has ended.
-pub(crate) type Finished = Arc<Mutex<Option<Driver>>>;
+/// What the controllers of a driver want.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    pub(crate) demand: Demand,
+    pub(crate) close: bool,
+}
 
-type Lookup = Pin<Box<dyn Future<Output = io::Result<SocketAddr>> + Send>>;
+/// The state of a talker's channel.
+#[derive(Debug)]
+pub(crate) enum TalkState {
+    Opening,
+    Open,
+    Ended(Result<(), Error>),
+}
 
 type AnswerSender = oneshot::Sender<Result<Answer, Error>>;
 
 pub(crate) struct Driver {
     pub(crate) supervisor: Supervisor,
-    lookup: Option<Lookup>,
-    socket: Option<UdpSocket>,
-    /// The properties of the newest socket.
-    socket_stats: Option<SocketStats>,
-    /// The sum over all sockets.
+    /// At most one [`connect`].
+    connecting: JoinSet<io::Result<(Socket, SocketAddr)>>,
+    socket: Option<Socket>,
+    /// The datagrams that the kernel dropped from sockets that are closed.
     kernel_drops: Option<u64>,
     /// The codes of the commands that are not answered yet, oldest first. Those of one code are
     /// answered in order.
     requests: Vec<(u16, Option<AnswerSender>)>,
-    talk: TalkQueue,
+    talk: TalkQueue<watch::Sender<TalkState>>,
+    ended: bool,
 }
 
 impl Driver {
     pub(crate) fn new(supervisor: Supervisor) -> Self {
         Self {
             supervisor,
-            lookup: None,
+            connecting: JoinSet::new(),
             socket: None,
-            socket_stats: None,
             kernel_drops: None,
             requests: Vec::new(),
             talk: TalkQueue::default(),
+            ended: false,
         }
     }
 
-    /// Runs until the supervisor has ended.
+    /// Runs until the supervisor has ended. Then answers calls until there is no controller.
     pub(crate) async fn run(
         mut self,
         mut calls: mpsc::Receiver<Call>,
-        mut demand: watch::Receiver<Demand>,
+        mut wanted: watch::Receiver<Wanted>,
         mut sink: impl FnMut(SupervisorEvent) + Send,
-        finished: Finished,
     ) {
         let mut buffer = vec![0; socket::MAX_DATAGRAM];
-        loop {
-            let deadline = match self.drain(&mut sink).await {
-                Ok(deadline) => deadline,
-                Err(ended) => {
-                    // Before the last event, so that its receiver finds it.
-                    *finished.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
-                    return sink(ended);
-                }
-            };
+        while let Some(deadline) = self.drain(&mut sink).await {
             tokio::select! {
-                () = readable(self.socket.as_ref()) => self.receive(&mut buffer),
-                camera = resolved(self.lookup.as_mut()) => {
-                    self.lookup = None;
-                    match camera.and_then(|camera| self.open(camera)) {
-                        Ok(camera) => self.supervisor.handle_connected(socket::epoch(), camera),
-                        Err(error) => self.supervisor.handle_connect_failed(socket::now(), error),
+                () = socket::readable(&self.socket) => if let Some(socket) = &self.socket {
+                    socket.receive(&mut buffer, |now, from, datagram| {
+                        self.supervisor.handle_datagram(now, from, datagram);
+                    });
+                },
+                Some(Ok(connected)) = self.connecting.join_next() => match connected {
+                    Ok((socket, camera)) => {
+                        self.socket = Some(socket);
+                        self.supervisor.handle_connected(socket::epoch(), camera);
                     }
-                }
+                    Err(error) => self.supervisor.handle_connect_failed(socket::now(), error),
+                },
                 () = tokio::time::sleep_until(deadline.into()) => {
                     self.supervisor.handle_timeout(socket::now());
                 }
-                frame = self.talk.next() => self.talk.handle(&mut self.supervisor, frame),
-                Ok(()) = demand.changed() => {
-                    let demand = *demand.borrow_and_update();
-                    self.supervisor.handle_demand(socket::now(), demand);
-                }
+                () = dropped(self.talk.current()) => self.stop_talk(),
+                Ok(()) = wanted.changed() => match *wanted.borrow_and_update() {
+                    Wanted { close: true, .. } => self.supervisor.close(socket::now()),
+                    Wanted { demand, .. } => self.supervisor.handle_demand(socket::now(), demand),
+                },
                 call = calls.recv() => match call {
                     Some(call) => call(&mut self),
-                    None => self.close(),
+                    None => self.supervisor.close(socket::now()),
                 },
             }
         }
+        drop((sink, wanted, buffer));
+        while let Some(call) = calls.recv().await {
+            call(&mut self);
+        }
     }
 
-    /// Does what the supervisor asks for. Returns the next deadline, or the last event.
-    async fn drain(
-        &mut self,
-        sink: &mut (impl FnMut(SupervisorEvent) + Send),
-    ) -> Result<Instant, SupervisorEvent> {
-        loop {
+    /// Does what the supervisor asks for. Returns the next deadline, or `None` after the last
+    /// event.
+    async fn drain(&mut self, sink: &mut (impl FnMut(SupervisorEvent) + Send)) -> Option<Instant> {
+        while !self.ended {
             match self.supervisor.poll_output() {
-                SupervisorOutput::Connect(connect) => {
-                    self.lookup = Some(Box::pin(lookup::resolve(connect)));
+                SupervisorOutput::Connect(request) => {
+                    self.connecting.spawn(connect(request));
                 }
                 SupervisorOutput::Transmit(datagram) => {
                     if let Some(socket) = &self.socket {
-                        socket::send(socket, datagram).await;
+                        socket.send(datagram).await;
                     }
                 }
                 SupervisorOutput::CloseSocket => {
-                    self.update_socket_stats();
-                    (self.socket, self.lookup) = (None, None);
+                    self.kernel_drops = self.kernel_drops();
+                    (self.socket, self.connecting) = (None, JoinSet::new());
                 }
                 SupervisorOutput::Event(event) => {
                     self.handle_event(&event);
-                    if matches!(event, SupervisorEvent::Ended(_)) {
-                        return Err(event);
-                    }
                     sink(event);
                 }
-                SupervisorOutput::Timeout(deadline) => return Ok(deadline),
+                SupervisorOutput::Timeout(deadline) => return Some(deadline),
             }
         }
-    }
-
-    fn open(&mut self, camera: SocketAddr) -> io::Result<SocketAddr> {
-        self.socket = Some(socket::bind(socket::any_for(camera))?);
-        self.socket_stats = None;
-        if let Some(stats) = self.socket_stats() {
-            socket::warn_if_small(stats);
-        }
-        Ok(camera)
-    }
-
-    fn receive(&mut self, buffer: &mut [u8]) {
-        if let Some(socket) = &self.socket {
-            let now = socket::now();
-            socket::receive(socket, buffer, |from, datagram| {
-                self.supervisor.handle_datagram(now, from, datagram);
-            });
-        }
+        None
     }
 
     /// Passes an event to those who wait for it.
@@ -167,14 +151,23 @@ impl Driver {
             &SupervisorEvent::Session(Event::Unanswered { code }) => {
                 self.answered(code, || Err(Error::Unanswered { code }));
             }
-            SupervisorEvent::Session(Event::Talk(event)) => {
-                self.talk.handle_event(&mut self.supervisor, event);
+            SupervisorEvent::Session(Event::Talk(TalkEvent::Ready)) => {
+                if let Some(talker) = self.talk.current() {
+                    talker.send_replace(TalkState::Open);
+                }
+            }
+            SupervisorEvent::Session(Event::Talk(TalkEvent::Ended(result))) => {
+                if let Some(talker) = self.talk.ended(&mut self.supervisor, socket::now()) {
+                    let result = result.clone().map_err(Error::from);
+                    talker.send_replace(TalkState::Ended(result));
+                }
             }
             SupervisorEvent::Connecting => self.kernel_drops = None,
-            SupervisorEvent::Disconnected(_) | SupervisorEvent::Idle => {
-                self.session_ended(&Error::NotConnected);
+            SupervisorEvent::Disconnected(_) | SupervisorEvent::Idle => self.session_ended(),
+            SupervisorEvent::Ended(_) => {
+                self.ended = true;
+                self.session_ended();
             }
-            SupervisorEvent::Ended(_) => self.session_ended(&Error::Closed),
             _ => {}
         }
     }
@@ -188,86 +181,86 @@ impl Driver {
         }
     }
 
-    fn session_ended(&mut self, error: &Error) {
+    fn session_ended(&mut self) {
+        let error = self.not_sent(CommandError::NotConnected);
         for reply in self.requests.drain(..).filter_map(|(_, reply)| reply) {
             let _ = reply.send(Err(error.clone()));
         }
-        self.talk.end_all(error);
+        for talker in self.talk.take() {
+            talker.send_replace(TalkState::Ended(Err(error.clone())));
+        }
     }
 
-    fn update_socket_stats(&mut self) {
-        let Some(socket) = &self.socket else { return };
-        let stats = socket::stats(socket);
-        let before = self.socket_stats.replace(stats);
-        if let Some(drops) = stats.kernel_drops {
-            let before = before.and_then(|stats| stats.kernel_drops).unwrap_or(0);
-            *self.kernel_drops.get_or_insert(0) += drops.saturating_sub(before);
+    fn not_sent(&self, error: CommandError) -> Error {
+        match error {
+            CommandError::NotConnected if self.ended => Error::Closed,
+            CommandError::NotConnected => Error::NotConnected,
+            CommandError::TalkInUse => Error::AlreadyTalking,
+            _ => Error::TooManyRequests(MAX_REQUESTS),
         }
+    }
+
+    /// Returns the number of datagrams that the kernel dropped from all sockets.
+    fn kernel_drops(&self) -> Option<u64> {
+        let current = self.socket.as_ref().and_then(Socket::kernel_drops);
+        let drops = current.into_iter().chain(self.kernel_drops);
+        drops.reduce(u64::saturating_add)
     }
 }
 
 /// The calls of a controller.
 impl Driver {
-    pub(crate) fn command(&mut self, request: Request) -> Result<(), Error> {
-        let code = self.send(request)?;
-        self.requests.push((code, None));
+    /// Sends a command. `reply` gets its answer.
+    pub(crate) fn command(
+        &mut self,
+        request: Request,
+        reply: Option<AnswerSender>,
+    ) -> Result<(), Error> {
+        let awaited = self.requests.iter().filter(|(_, reply)| reply.is_some());
+        if reply.is_some() && awaited.count() >= MAX_AWAITED_REQUESTS {
+            return Err(Error::TooManyRequests(MAX_AWAITED_REQUESTS));
+        }
+        let code = request.code;
+        let sent = self.supervisor.command(socket::now(), request);
+        sent.map_err(|error| self.not_sent(error))?;
+        self.requests.push((code, reply));
         Ok(())
     }
 
-    /// Sends a command, and replies when it is answered.
-    pub(crate) fn request(&mut self, request: Request, reply: AnswerSender) {
-        let awaited = self.requests.iter().filter(|(_, reply)| reply.is_some());
-        let sent = match awaited.count() {
-            MAX_AWAITED_REQUESTS.. => Err(Error::TooManyRequests(MAX_AWAITED_REQUESTS)),
-            _ => self.send(request),
-        };
-        match sent {
-            Ok(code) => self.requests.push((code, Some(reply))),
-            Err(error) => _ = reply.send(Err(error)),
+    pub(crate) fn start_talk(&mut self, talker: watch::Sender<TalkState>) {
+        let started = (self.talk).start(&mut self.supervisor, socket::now(), talker);
+        if let Err((talker, error)) = started {
+            let error = self.not_sent(error);
+            talker.send_replace(TalkState::Ended(Err(error)));
         }
     }
 
-    /// Passes a command to the supervisor, and returns its code.
-    fn send(&mut self, request: Request) -> Result<u16, Error> {
-        let code = request.code;
-        match self.supervisor.command(socket::now(), request) {
-            Ok(()) => Ok(code),
-            Err(CommandError::NotConnected) => Err(Error::NotConnected),
-            Err(_) => Err(Error::TooManyRequests(MAX_REQUESTS)),
-        }
-    }
-
-    pub(crate) fn start_talk(&mut self, opening: Opening) {
-        self.talk.start(&mut self.supervisor, opening);
-    }
-
-    pub(crate) fn close(&mut self) {
-        self.supervisor.close(socket::now());
+    pub(crate) fn stop_talk(&mut self) {
+        self.talk.stop(&mut self.supervisor, socket::now());
     }
 
     pub(crate) fn tally(&mut self) -> Tally {
-        self.update_socket_stats();
         let mut tally = self.supervisor.tally();
-        tally.kernel_drops = self.kernel_drops;
+        tally.kernel_drops = self.kernel_drops();
         tally
     }
-
-    pub(crate) fn socket_stats(&mut self) -> Option<SocketStats> {
-        self.update_socket_stats();
-        self.socket_stats
-    }
 }
 
-async fn readable(socket: Option<&UdpSocket>) {
-    match socket {
-        Some(socket) => socket::readable(socket).await,
-        None => pending().await,
-    }
+/// Runs `run` in the driver's task. Returns `None` if the task is gone.
+pub(crate) async fn call<T: Send + 'static>(
+    calls: &mpsc::Sender<Call>,
+    run: impl FnOnce(&mut Driver) -> T + Send + 'static,
+) -> Option<T> {
+    let (reply, result) = oneshot::channel();
+    let call = Box::new(|driver: &mut Driver| _ = reply.send(run(driver)));
+    calls.send(call).await.ok()?;
+    result.await.ok()
 }
 
-async fn resolved(lookup: Option<&mut Lookup>) -> io::Result<SocketAddr> {
-    match lookup {
-        Some(lookup) => lookup.await,
+/// Waits until the talker is dropped; without one, forever. Cancel-safe.
+async fn dropped(talker: Option<&watch::Sender<TalkState>>) {
+    match talker {
+        Some(talker) => talker.closed().await,
         None => pending().await,
     }
 }

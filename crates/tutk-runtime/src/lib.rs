@@ -7,11 +7,11 @@
     reason = "this crate is the one that owns sockets and clocks (docs/architecture.md, rule 2)"
 )]
 
+mod connect;
 mod controller;
 mod discover;
 mod driver;
 mod error;
-mod lookup;
 mod session;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -19,11 +19,11 @@ mod socket;
 mod talk;
 
 pub use controller::{Controller, Lease, spawn};
-pub use discover::{discover, discover_by_plan};
+pub use discover::{Discovery, interfaces};
 pub use driver::MAX_AWAITED_REQUESTS;
 pub use error::Error;
 pub use session::{EVENT_QUEUE, Session, connect};
-pub use socket::{RECEIVE_BUFFER, SocketStats};
+pub use socket::RECEIVE_BUFFER;
 pub use talk::Talker;
 pub use tutk_session;
 #[cfg(feature = "simulator")]

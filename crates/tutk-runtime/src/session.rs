@@ -29,7 +29,8 @@ const RESERVED: usize = 64;
 ///
 /// With a [`ReconnectPolicy`](tutk_session::ReconnectPolicy) the task reconnects. Read the
 /// [`SupervisorEvent`]s with [`next_event`](Self::next_event), or only the frames through
-/// [`Stream`]. The [`Controller`] sends commands and returns statistics.
+/// [`Stream`]. It dereferences to its [`Controller`], which sends commands and returns statistics.
+/// A clone of that serves another task.
 #[derive(Debug)]
 pub struct Session {
     events: mpsc::Receiver<SupervisorEvent>,
@@ -65,16 +66,31 @@ impl Session {
     /// # Errors
     /// [`Error::Io`] if the system has no randomness.
     pub fn start(config: impl Into<SupervisorConfig>) -> Result<Self, Error> {
-        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let overrun = Arc::new(AtomicU64::new(0));
-        let mut queue = EventQueue {
-            events: sender,
-            overrun: Arc::clone(&overrun),
-            filter: OverflowFilter::default(),
+        let (dropped, mut filter) = (Arc::clone(&overrun), OverflowFilter::default());
+        // Never waits for the consumer.
+        let sink = move |mut event| {
+            let capacity = queue.capacity();
+            let fits = match &mut event {
+                SupervisorEvent::Frame(frame) => {
+                    if !filter.accepts(frame, capacity <= RESERVED) {
+                        dropped.fetch_add(1, Ordering::Relaxed);
+                        return;
+                    }
+                    true
+                }
+                SupervisorEvent::Ended(_) => true,
+                _ => capacity > 1,
+            };
+            // A closed queue means that the session was dropped.
+            if (!fits || queue.try_send(event).is_err()) && !queue.is_closed() {
+                tracing::warn!("the event queue is full: an event was dropped");
+            }
         };
         Ok(Self {
             events,
-            controller: spawn(config, move |event| queue.push(event))?,
+            controller: spawn(config, sink)?,
             overrun,
         })
     }
@@ -82,17 +98,6 @@ impl Session {
     /// Returns the next event; `None` after [`SupervisorEvent::Ended`]. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<SupervisorEvent> {
         self.events.recv().await
-    }
-
-    /// As [`next_event`](Self::next_event), for hand-written futures.
-    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<SupervisorEvent>> {
-        self.events.poll_recv(cx)
-    }
-
-    /// Returns a controller of the same session, for use in another task.
-    #[must_use]
-    pub fn controller(&self) -> &Controller {
-        &self.controller
     }
 
     /// Returns the sums of the counters of all sessions, also after the end.
@@ -114,7 +119,7 @@ impl Session {
     /// # Errors
     /// The error of the session if it had failed before.
     pub async fn close(mut self) -> Result<(), Error> {
-        self.request_close().await;
+        self.request_close();
         let mut result = Ok(());
         while let Some(event) = self.next_event().await {
             if let SupervisorEvent::Ended(ended) = event {
@@ -140,7 +145,7 @@ impl Stream for Session {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            match ready!(this.poll_event(cx)) {
+            match ready!(this.events.poll_recv(cx)) {
                 Some(SupervisorEvent::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Some(SupervisorEvent::Ended(Err(error))) => {
                     return Poll::Ready(Some(Err(error.into())));
@@ -154,34 +159,6 @@ impl Stream for Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.controller.try_close();
-    }
-}
-
-/// The driver's side of the queue. It never waits for the consumer.
-struct EventQueue {
-    events: mpsc::Sender<SupervisorEvent>,
-    overrun: Arc<AtomicU64>,
-    filter: OverflowFilter,
-}
-
-impl EventQueue {
-    fn push(&mut self, mut event: SupervisorEvent) {
-        let capacity = self.events.capacity();
-        let fits = match &mut event {
-            SupervisorEvent::Frame(frame) => {
-                if !self.filter.accepts(frame, capacity <= RESERVED) {
-                    self.overrun.fetch_add(1, Ordering::Relaxed);
-                    return;
-                }
-                true
-            }
-            SupervisorEvent::Ended(_) => true,
-            _ => capacity > 1,
-        };
-        // A closed channel means that the session was dropped.
-        if (!fits || self.events.try_send(event).is_err()) && !self.events.is_closed() {
-            tracing::warn!("the event queue is full: an event was dropped");
-        }
+        self.request_close();
     }
 }

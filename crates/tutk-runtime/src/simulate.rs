@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tutk_session::Output;
 use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
 
 use crate::error::Error;
-use crate::socket;
+use crate::socket::{self, Socket};
 
 /// The number of events that wait for a slow consumer. Further events are dropped.
 const EVENT_QUEUE: usize = 1024;
@@ -19,8 +18,9 @@ const EVENT_QUEUE: usize = 1024;
 pub struct SimulatedCamera {
     local: SocketAddr,
     events: mpsc::Receiver<SimulatorEvent>,
-    close: mpsc::Sender<()>,
-    task: JoinHandle<()>,
+    /// Aborted on drop, before `close` is dropped.
+    task: JoinSet<()>,
+    close: oneshot::Sender<()>,
 }
 
 /// Runs a simulated camera that listens at `listen`.
@@ -31,17 +31,17 @@ pub struct SimulatedCamera {
 /// [`Error::Io`] if the port is in use or the system has no randomness; [`Error::Session`] if the
 /// configuration is invalid.
 pub fn simulate(config: SimulatorConfig, listen: SocketAddr) -> Result<SimulatedCamera, Error> {
-    let socket = socket::bind(listen)?;
+    let socket = Socket::bind(listen)?;
     let local = socket.local_addr()?;
     let camera = Simulator::new(config, local, Box::new(socket::rng()?), socket::epoch())?;
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
-    let (close, closing) = mpsc::channel(1);
-    let task = tokio::spawn(drive(camera, socket, sender, closing));
+    let (close, closing) = oneshot::channel();
+    let task = JoinSet::from_iter([drive(camera, socket, sender, closing)]);
     Ok(SimulatedCamera {
         local,
         events,
-        close,
         task,
+        close,
     })
 }
 
@@ -59,30 +59,23 @@ impl SimulatedCamera {
 
     /// Closes all sessions and stops the camera.
     pub async fn close(mut self) {
-        // Both fail if the task has already ended.
-        let _ = self.close.send(()).await;
-        let _ = (&mut self.task).await;
-    }
-}
-
-impl Drop for SimulatedCamera {
-    fn drop(&mut self) {
-        self.task.abort();
+        drop(self.close);
+        self.task.join_next().await;
     }
 }
 
 async fn drive(
     mut camera: Simulator,
-    socket: UdpSocket,
+    socket: Socket,
     events: mpsc::Sender<SimulatorEvent>,
-    mut closing: mpsc::Receiver<()>,
+    mut closing: oneshot::Receiver<()>,
 ) {
     let mut buffer = vec![0; socket::MAX_DATAGRAM];
     let mut closed = false;
     loop {
         let deadline = loop {
             match camera.poll_output() {
-                Output::Transmit(datagram) => socket::send(&socket, datagram).await,
+                Output::Transmit(datagram) => socket.send(datagram).await,
                 Output::Event(event) => {
                     if events.try_send(event).is_err() {
                         tracing::trace!("the event queue is full: an event was dropped");
@@ -95,14 +88,13 @@ async fn drive(
             return;
         }
         tokio::select! {
-            () = socket::readable(&socket), if !closed => {
-                let now = socket::now();
-                socket::receive(&socket, &mut buffer, |from, datagram| {
+            () = socket::readable([&socket]), if !closed => {
+                socket.receive(&mut buffer, |now, from, datagram| {
                     camera.handle_datagram(now, from, datagram);
                 });
             }
             () = tokio::time::sleep_until(deadline.into()) => camera.handle_timeout(socket::now()),
-            _ = closing.recv(), if !closed => {
+            _ = &mut closing, if !closed => {
                 camera.close(socket::now());
                 closed = true;
             }

@@ -1,13 +1,15 @@
 //! UDP sockets, clocks and randomness.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Once;
-use std::time::{Duration, Instant, SystemTime};
+use std::task::Poll;
+use std::time::{Instant, SystemTime};
 
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::net::UdpSocket;
 use tutk_session::{Epoch, Transmit};
 
@@ -28,118 +30,104 @@ pub(crate) const MAX_DATAGRAM: usize = 65_536;
 /// The number of datagrams that are received before timers and commands are served again.
 const BATCH: usize = 64;
 
-/// The properties of a session's socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SocketStats {
-    /// The size of the receive buffer in bytes, or 0 if it is not known. [`RECEIVE_BUFFER`] was
-    /// requested. Linux grants at most `net.core.rmem_max`.
-    pub receive_buffer: usize,
-    /// The number of datagrams that the kernel dropped, nearly always because the receive buffer
-    /// was full. `None` if the system does not report it: only Linux does.
-    pub kernel_drops: Option<u64>,
-}
+/// A UDP socket. Every datagram of this crate passes through [`send`](Self::send) or
+/// [`receive`](Self::receive).
+#[derive(Debug)]
+pub(crate) struct Socket(UdpSocket);
 
-/// Binds a socket that has a large receive buffer and may send broadcasts.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
-    let domain = Domain::for_address(address);
-    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_broadcast(true)?;
-    // Linux grants what it can. Other systems refuse a size that is too large.
-    let mut sizes = (0..7).map(|halvings| RECEIVE_BUFFER >> halvings);
-    if !sizes.any(|size| socket.set_recv_buffer_size(size).is_ok()) {
-        tracing::debug!("the system does not allow a larger receive buffer");
+impl Socket {
+    /// Binds a socket that has a large receive buffer and may send broadcasts.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let domain = Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_broadcast(true)?;
+        // Linux grants what it can. Other systems refuse a size that is too large.
+        let mut sizes = (0..7).map(|halvings| RECEIVE_BUFFER >> halvings);
+        if !sizes.any(|size| socket.set_recv_buffer_size(size).is_ok()) {
+            tracing::debug!("the system does not allow a larger receive buffer");
+        }
+        socket.bind(&address.into())?;
+        UdpSocket::from_std(socket.into()).map(Self)
     }
-    socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
-}
 
-/// Returns the address to bind for datagrams to `peer`.
-pub(crate) fn any_for(peer: SocketAddr) -> SocketAddr {
-    let any = match peer {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    SocketAddr::new(any, 0)
-}
-
-/// Waits until the socket has a datagram. Cancel-safe.
-pub(crate) async fn readable(socket: &UdpSocket) {
-    while let Err(error) = socket.readable().await {
-        // Not known to happen. If it does, the session times out; this must not spin.
-        tracing::debug!(%error, "socket not readable");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
     }
-}
 
-/// Passes the datagrams that have arrived to `handle`, at most [`BATCH`] of them. They share
-/// `buffer`, so that receiving does not allocate.
-pub(crate) fn receive(
-    socket: &UdpSocket,
-    buffer: &mut [u8],
-    mut handle: impl FnMut(SocketAddr, &mut [u8]),
-) {
-    for _ in 0..BATCH {
-        match socket.try_recv_from(buffer) {
-            Ok((len, from)) => handle(from, buffer.get_mut(..len).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            // An ICMP error for an earlier datagram. The session's timeouts handle it.
-            Err(error) => return tracing::debug!(%error, "cannot receive"),
+    /// Passes the datagrams that have arrived to `handle`, at most [`BATCH`] of them. They share
+    /// `buffer`, so that receiving does not allocate.
+    pub(crate) fn receive(
+        &self,
+        buffer: &mut [u8],
+        mut handle: impl FnMut(Instant, SocketAddr, &mut [u8]),
+    ) {
+        let now = now();
+        for _ in 0..BATCH {
+            match self.0.try_recv_from(buffer) {
+                Ok((len, from)) => handle(now, from, buffer.get_mut(..len).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error for an earlier datagram. The session's timeouts handle it.
+                Err(error) => return tracing::debug!(%error, "cannot receive"),
+            }
         }
     }
-}
 
-/// Sends a datagram. If that fails, it is lost as on any network, and the core retransmits.
-pub(crate) async fn send(socket: &UdpSocket, datagram: Transmit<'_>) {
-    if let Err(error) = socket.send_to(datagram.payload, datagram.to).await {
-        tracing::debug!(to = %datagram.to, %error, "cannot send");
+    /// Sends a datagram. If that fails, it is lost as on any network, and the core retransmits.
+    pub(crate) async fn send(&self, Transmit { to, payload }: Transmit<'_>) {
+        if let Err(error) = self.0.send_to(payload, to).await {
+            tracing::debug!(%to, %error, "cannot send");
+        }
     }
-}
 
-/// Returns the properties of a socket that is bound to an unspecified address.
-pub(crate) fn stats(socket: &UdpSocket) -> SocketStats {
-    let size = SockRef::from(socket).recv_buffer_size();
-    SocketStats {
-        receive_buffer: size.unwrap_or(0) / BUFFER_UNIT,
-        kernel_drops: kernel_drops(socket),
+    /// Logs a warning if the receive buffer is small, once per process.
+    pub(crate) fn warn_if_small(&self) {
+        static WARNED: Once = Once::new();
+        let granted = SockRef::from(&self.0).recv_buffer_size().unwrap_or(0) / BUFFER_UNIT;
+        if granted < SMALL_BUFFER {
+            let setting = match cfg!(target_os = "linux") {
+                true => "net.core.rmem_max",
+                false => "the system's limit for socket buffers",
+            };
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    requested = RECEIVE_BUFFER,
+                    granted,
+                    "the receive buffer is small and frames may be lost; increase {setting}"
+                );
+            });
+        }
     }
-}
 
-/// Logs a warning if the receive buffer is small, once per process.
-pub(crate) fn warn_if_small(SocketStats { receive_buffer, .. }: SocketStats) {
-    static WARNED: Once = Once::new();
-    if receive_buffer < SMALL_BUFFER {
-        let setting = match cfg!(target_os = "linux") {
-            true => "net.core.rmem_max",
-            false => "the system's limit for socket buffers",
+    /// Returns the number of datagrams that the kernel dropped, nearly always because the receive
+    /// buffer was full. `None` if the system does not report it: only Linux does.
+    ///
+    /// Finds the socket, which must be bound to an unspecified address, by its port in the kernel's
+    /// table of UDP sockets. The last column is the number (proc_net_udp(5)).
+    pub(crate) fn kernel_drops(&self) -> Option<u64> {
+        let local = self.local_addr().ok()?;
+        let (table, digits) = match local.is_ipv4() {
+            true => ("/proc/self/net/udp", 8),
+            false => ("/proc/self/net/udp6", 32),
         };
-        WARNED.call_once(|| {
-            tracing::warn!(
-                requested = RECEIVE_BUFFER,
-                granted = receive_buffer,
-                "the receive buffer is small and frames may be lost; increase {setting}"
-            );
-        });
+        let address = format!(" {:0digits$}:{:04X} ", 0, local.port());
+        let table = std::fs::read_to_string(table).ok()?;
+        let line = table.lines().find(|line| line.contains(&address))?;
+        line.split_ascii_whitespace().next_back()?.parse().ok()
     }
 }
 
-/// Finds the socket by its port in the kernel's table of UDP sockets. The last column is the number
-/// of dropped datagrams (proc_net_udp(5)).
-fn kernel_drops(socket: &UdpSocket) -> Option<u64> {
-    let local = socket.local_addr().ok()?;
-    let table = match local.is_ipv4() {
-        true => "/proc/self/net/udp",
-        false => "/proc/self/net/udp6",
-    };
-    let table = std::fs::read_to_string(table).ok()?;
-    let port = format!(":{:04X}", local.port());
-    table.lines().find_map(|line| {
-        let mut columns = line.split_ascii_whitespace();
-        let address = columns.nth(1)?;
-        let found = address.trim_start_matches('0') == port;
-        found.then(|| columns.last()?.parse().ok()).flatten()
+/// Waits until one of the sockets has a datagram; without sockets, forever. Cancel-safe.
+pub(crate) async fn readable<'a>(sockets: impl IntoIterator<Item = &'a Socket> + Clone) {
+    poll_fn(|cx| {
+        // A socket with an error is ignored, so that this does not spin.
+        let mut ready = (sockets.clone().into_iter()).map(|socket| socket.0.poll_recv_ready(cx));
+        match ready.any(|ready| matches!(ready, Poll::Ready(Ok(())))) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     })
+    .await;
 }
 
 /// The current time of tokio's clock, which a test can pause.

@@ -9,7 +9,7 @@ use testkit::session::credentials;
 use tutk_runtime::tutk_session::{
     Dialect, DiscoveredCamera, DiscoveryPlan, DiscoveryScope, Interface, Target, Uid,
 };
-use tutk_runtime::{Error, SimulatedCamera, discover, discover_by_plan, simulate};
+use tutk_runtime::{Discovery, Error, SimulatedCamera, simulate};
 
 fn listen(address: &str) -> SimulatedCamera {
     simulate(camera_config(&clip(10)), address.parse().unwrap()).unwrap()
@@ -28,8 +28,10 @@ const REMOVED: [u8; 4] = [203, 0, 113, 1];
 /// The cameras that are found in several rounds of requests.
 async fn found_by(plan: DiscoveryPlan) -> Vec<DiscoveredCamera> {
     let mut seen = Vec::new();
-    let discovery = discover_by_plan(plan, Duration::from_secs(10), |found| seen.push(found));
-    discovery.await.unwrap();
+    let mut discovery = Discovery::start(plan, Duration::from_secs(10)).unwrap();
+    while let Some(found) = discovery.next().await {
+        seen.push(found);
+    }
     seen
 }
 
@@ -83,16 +85,14 @@ async fn finds_cameras_of_both_families() {
             Dialect::ALL.len(),
         ),
     ] {
-        seen.clear();
-        let targets = addresses.map(|address| Target {
-            address,
-            uid,
-            auth_key: auth_key.clone(),
+        let targets = addresses.map(|address| {
+            DiscoveryScope::At(Target {
+                address,
+                uid,
+                auth_key: auth_key.clone(),
+            })
         });
-        let time = Duration::from_secs(10);
-        discover(targets, time, |found| seen.push(found))
-            .await
-            .unwrap();
+        seen = found_by(DiscoveryPlan::new(targets, &[])).await;
         assert_eq!(seen.len(), addresses.len() * dialects, "{seen:?}");
         for found in &seen {
             assert!(addresses.contains(&found.address));
@@ -109,6 +109,6 @@ async fn finds_cameras_of_both_families() {
 #[tokio::test]
 async fn fails_without_any_socket() {
     let plan = DiscoveryPlan::new([DiscoveryScope::everywhere()], &[interface(REMOVED, None)]);
-    let result = discover_by_plan(plan, Duration::ZERO, |_| {}).await;
+    let result = Discovery::start(plan, Duration::ZERO);
     assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
 }

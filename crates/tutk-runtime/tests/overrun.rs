@@ -55,7 +55,7 @@ async fn reports_datagrams_that_the_kernel_dropped() {
     use tutk_runtime::{RECEIVE_BUFFER, simulate};
 
     let limit = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
-    let granted = RECEIVE_BUFFER.min(limit.trim().parse().unwrap());
+    let granted = RECEIVE_BUFFER.min(limit.trim().parse().unwrap()) as u64;
     for listen in [loopback(), "[::1]:0".parse().unwrap()] {
         let mut server = simulate(camera_config(&clip(50)), listen).unwrap();
         let session = connect(client_config(server.local_addr())).await.unwrap();
@@ -64,15 +64,13 @@ async fn reports_datagrams_that_the_kernel_dropped() {
                 break client.address;
             }
         };
-        let stats = session.socket_stats().await.unwrap();
-        assert_eq!(stats.kernel_drops, Some(0));
-        assert_eq!(stats.receive_buffer, granted);
+        assert_eq!(session.tally().await.kernel_drops, Some(0));
 
         let stranger = UdpSocket::bind(listen).await.unwrap();
         stranger.writable().await.unwrap();
         let before = session.stats().await.unwrap().malformed;
         // The kernel counts more than these bytes, and its buffer is twice as large.
-        let count = 4 * granted as u64 / 1024;
+        let count = 4 * granted / 1024;
         for _ in 0..count {
             stranger.try_send_to(&[0; 1024], address).unwrap();
         }
@@ -83,12 +81,12 @@ async fn reports_datagrams_that_the_kernel_dropped() {
             drops = session.tally().await.kernel_drops.unwrap();
             arrived = session.stats().await.unwrap().malformed - before;
         }
-        assert!(arrived > 0 && drops > 0, "{arrived} + {drops}");
-        let stats = session.socket_stats().await.unwrap();
-        assert!(stats.kernel_drops >= Some(drops));
+        // The kernel counts each datagram with its own data, less than twice as much.
+        assert!(arrived > granted / 2048, "{arrived} + {drops}");
+        assert!(drops > 0, "{arrived} + {drops}");
         // The sum outlives the socket.
-        session.request_close().await;
+        session.request_close();
         while session.stats().await.is_some() {}
-        assert!(session.tally().await.kernel_drops >= stats.kernel_drops);
+        assert!(session.tally().await.kernel_drops >= Some(drops));
     }
 }

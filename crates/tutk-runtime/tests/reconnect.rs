@@ -25,7 +25,7 @@ use tutk_runtime::tutk_session::{
     ReconnectPolicy, SupervisorConfig, SupervisorEvent, Tally,
 };
 use tutk_runtime::tutk_simulator::{Clip, LeaveReason};
-use tutk_runtime::{Error, Session, SimulatedCamera, connect};
+use tutk_runtime::{Controller, Error, Session, SimulatedCamera, connect};
 
 const SOUND_OFF: MediaControl = MediaControl {
     media: Media::Audio,
@@ -262,9 +262,9 @@ async fn closes_in_every_state() {
         .unwrap();
     let mut session = connected(client_config(address)).await;
     frames(&mut session, &clip, 10, None).await;
-    session.request_close().await;
+    session.request_close();
     ended(&mut session).await.unwrap();
-    session.request_close().await;
+    session.request_close();
     assert!(session.next_event().await.is_none());
     // By dropping it.
     drop(connected(client_config(address)).await);
@@ -283,7 +283,7 @@ async fn closes_in_every_state() {
     let second = Duration::from_secs(1);
     let nothing = tokio::time::timeout(second, disconnected(&mut trying)).await;
     assert!(nothing.is_err());
-    trying.request_close().await;
+    trying.request_close();
     ended(&mut trying).await.unwrap();
     // With a disconnect that was not read.
     server = start_camera_at(config, address).await;
@@ -315,7 +315,7 @@ async fn requests_use_the_current_session() {
         code: 65_000,
         payload: Vec::new(),
     };
-    let controller = session.controller().clone();
+    let controller = Controller::clone(&session);
     let waiting = tokio::spawn(async move { controller.request(unknown).await });
     tokio::task::yield_now().await;
     reboot(&mut session, &mut server, &clip).await;

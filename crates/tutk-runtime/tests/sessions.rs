@@ -60,7 +60,7 @@ async fn reports_every_phase() {
         }
     }
     assert_eq!(phases, Phase::ALL);
-    session.request_close().await;
+    session.request_close();
     let mut ended = false;
     while let Some(event) = session.next_event().await {
         assert!(!ended, "an event after the end: {event:?}");
@@ -243,7 +243,7 @@ async fn full_queue_keeps_room_for_the_end() {
         // Each is unanswered after five seconds.
         tokio::time::sleep(Duration::from_secs(6)).await;
     }
-    session.request_close().await;
+    session.request_close();
     while session.stats().await.is_some() {}
     let (mut events, mut ended) = (0, false);
     while let Some(event) = session.next_event().await {

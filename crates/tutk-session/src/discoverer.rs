@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rand_core::CryptoRng;
-use tutk_frame::{AuthKey, Direction, SessionId, Uid};
+use tutk_frame::{Direction, SessionId, Uid};
 
 use crate::dialect::Dialect;
+use crate::discovery_plan::DiscoveryPlan;
 use crate::output::{Outbox, Output};
 use crate::wire::{Incoming, Side};
 
@@ -17,18 +18,6 @@ const ROUND_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The largest number of cameras that are reported.
 const MAX_FOUND: usize = 1024;
-
-/// A destination of discovery.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// A camera, or a broadcast address.
-    pub address: SocketAddr,
-    /// The camera's UID, or all zeros for any camera. It is not known whether real cameras answer
-    /// zeros; the simulated camera does.
-    pub uid: Uid,
-    /// The camera's AuthKey, if known. In `cc51`, UID and AuthKey are required.
-    pub auth_key: Option<AuthKey>,
-}
 
 /// A camera that answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,12 +48,13 @@ pub struct Discoverer {
 }
 
 impl Discoverer {
-    /// Creates a discoverer that starts at `now`. Poll afterwards.
-    pub fn new(targets: Vec<Target>, rng: &mut dyn CryptoRng, now: Instant) -> Self {
+    /// Creates a discoverer of the plan's targets that starts at `now`. Poll afterwards.
+    pub fn new(plan: &DiscoveryPlan, rng: &mut dyn CryptoRng, now: Instant) -> Self {
         let mut session = SessionId::default();
         rng.fill_bytes(&mut session.0);
-        let targets = targets.into_iter().map(|target| {
-            let side = Side::new(Direction::FromCamera, target.uid, target.auth_key);
+        let targets = plan.targets.iter().map(|target| {
+            let auth_key = target.auth_key.clone();
+            let side = Side::new(Direction::FromCamera, target.uid, auth_key);
             (target.address, side)
         });
         let mut discoverer = Self {

@@ -5,8 +5,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tutk_frame::{AuthKey, Uid};
 
-use crate::discoverer::Target;
 use crate::url::DISCOVERY_PORT;
+
+/// A destination of discovery.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// A camera, or a broadcast address.
+    pub address: SocketAddr,
+    /// The camera's UID, or all zeros for any camera. It is not known whether real cameras answer
+    /// zeros; the simulated camera does.
+    pub uid: Uid,
+    /// The camera's AuthKey, if known. In `cc51`, UID and AuthKey are required.
+    pub auth_key: Option<AuthKey>,
+}
 
 /// The cameras that discovery looks for.
 #[derive(Debug, Clone)]
@@ -72,6 +83,16 @@ impl DiscoveryScope {
     }
 }
 
+/// Returns the address to bind for datagrams to `peer`: any address of its family, and any port.
+#[must_use]
+pub fn any_port_for(peer: SocketAddr) -> SocketAddr {
+    let any = match peer {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(any, 0)
+}
+
 impl From<Target> for DiscoveryScope {
     fn from(target: Target) -> Self {
         Self::At(target)
@@ -90,11 +111,8 @@ impl DiscoveryPlan {
         for scope in scopes {
             match scope {
                 DiscoveryScope::At(target) => {
-                    let any: IpAddr = match target.address {
-                        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-                        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-                    };
-                    plan.add(target, [SocketAddr::new(any, 0)]);
+                    let any = any_port_for(target.address);
+                    plan.add(target, [any]);
                 }
                 DiscoveryScope::Everywhere {
                     port,

@@ -25,8 +25,8 @@ pub use dialect::{
     AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
     SequenceRule, Transport,
 };
-pub use discoverer::{DiscoveredCamera, Discoverer, Target};
-pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Interface};
+pub use discoverer::{DiscoveredCamera, Discoverer};
+pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Interface, Target, any_port_for};
 pub use error::{Error, Failure, TalkError};
 pub use event::{Answer, Event, Stats, Status, TalkEvent};
 pub use output::{MAX_DATAGRAM, Output, Transmit};
@@ -34,7 +34,7 @@ pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use supervisor::{
     CommandError, Connect, ConnectionError, ContinuousFrame, Demand, Disconnect, Keep, LINGER,
     MAX_OUTAGES, Outage, OverflowFilter, ReconnectPolicy, Supervisor, SupervisorConfig,
-    SupervisorEvent, SupervisorOutput, Tally,
+    SupervisorEvent, SupervisorOutput, TalkQueue, Tally,
 };
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};
 pub use wire::MAX_HL_PAYLOAD;

@@ -12,7 +12,7 @@ use testkit::session::datagram::{descramble, iotc_dialects, scramble};
 use testkit::session::machine::StateMachine as _;
 use testkit::session::{UID, camera_address, client_address, clip, credentials, epoch, rng, start};
 use tutk_session::tutk_frame::{DiscoveryAnswer, SessionId};
-use tutk_session::{AuthKey, Dialect, Discoverer, Target, Uid};
+use tutk_session::{AuthKey, Dialect, Discoverer, DiscoveryPlan, DiscoveryScope, Target, Uid};
 use tutk_simulator::{Simulator, SimulatorConfig};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -23,7 +23,8 @@ fn discoverer(uid: Uid, auth_key: Option<AuthKey>, now: Instant) -> Discoverer {
         uid,
         auth_key,
     };
-    Discoverer::new(vec![target], &mut *rng(1), now)
+    let plan = DiscoveryPlan::new([DiscoveryScope::At(target)], &[]);
+    Discoverer::new(&plan, &mut *rng(1), now)
 }
 
 fn camera(now: Instant, dialects: &[&'static Dialect]) -> Simulator {

@@ -3,8 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-use tutk_runtime::discover;
-use tutk_runtime::tutk_session::{DiscoveredCamera, DiscoveryScope, Phase, Target, Uid};
+use tutk_runtime::tutk_session::{
+    DiscoveredCamera, DiscoveryPlan, DiscoveryScope, Phase, Target, Uid,
+};
+use tutk_runtime::{Discovery, interfaces};
 
 use crate::args::{DiscoverArgs, Global};
 use crate::camera;
@@ -42,7 +44,15 @@ pub(crate) async fn run(
     let began = Instant::now();
     let mut cameras: Vec<FoundCamera> = Vec::new();
     let mut phases = Vec::new();
-    let session = discover(scopes, args.timeout, |found| {
+    let plan = DiscoveryPlan::new(scopes, &interfaces());
+    let mut discovery = Discovery::start(plan, args.timeout)
+        .map_err(|error| Failure::runtime(Phase::Discovery.name(), &error))?;
+    loop {
+        let found = tokio::select! {
+            found = discovery.next() => found,
+            () = stop.requested() => None,
+        };
+        let Some(found) = found else { break };
         phases.push(milliseconds(began.elapsed()));
         if !global.json {
             if cameras.is_empty() {
@@ -51,12 +61,6 @@ pub(crate) async fn run(
             console::print(row(&found));
         }
         cameras.push(describe(&found));
-    });
-    tokio::select! {
-        result = session => {
-            result.map_err(|error| Failure::runtime(Phase::Discovery.name(), &error))?;
-        }
-        () = stop.requested() => {}
     }
     report.seconds = report::seconds(began.elapsed());
     // The first answer completes the phase, as in a session.

@@ -248,8 +248,8 @@ impl Camera {
         self.controller.tally().await
     }
 
-    pub(super) async fn request_close(&self) {
-        self.controller.request_close().await;
+    pub(super) fn request_close(&self) {
+        self.controller.request_close();
     }
 
     /// Closes the session and waits until the camera was informed.

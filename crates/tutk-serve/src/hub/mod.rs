@@ -141,7 +141,7 @@ impl Hub {
     pub async fn close(&self) {
         let cameras = std::mem::take(&mut *self.lock());
         for camera in cameras.values() {
-            camera.request_close().await;
+            camera.request_close();
         }
         for camera in cameras.values() {
             camera.close().await;

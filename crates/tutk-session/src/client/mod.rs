@@ -1,9 +1,9 @@
 //! The client's side of a session.
 //!
 //! ```text
-//!           0601 ►         0402 ►       DTLS       00 00, 00 20 ►            K10000 … K10003
-//! Discovery ─────► Session ─────► Dtls ◄────► Login ────────────► Authentication ─────────► Stream
-//!           ◄ 0602         ◄ 0404                  ◄ 00 21
+//!           0601 >         0402 >       DTLS       00 00, 00 20 >            K10000 … K10003
+//! Discovery -----> Session -----> Dtls <----> Login ------------> Authentication ---------> Stream
+//!           < 0602         < 0404                  < 00 21
 //! ```
 //!
 //! In `cc51`, command 1002 replaces the first four. Each phase repeats its packets until they are

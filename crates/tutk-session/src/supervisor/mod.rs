@@ -7,6 +7,7 @@ mod outage;
 mod output;
 mod overflow;
 mod policy;
+mod talk_queue;
 mod tally;
 mod timeline;
 
@@ -17,5 +18,6 @@ pub use self::outage::{ConnectionError, Disconnect, MAX_OUTAGES, Outage};
 pub use self::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 pub use self::overflow::OverflowFilter;
 pub use self::policy::ReconnectPolicy;
+pub use self::talk_queue::TalkQueue;
 pub use self::tally::Tally;
 pub use self::timeline::ContinuousFrame;

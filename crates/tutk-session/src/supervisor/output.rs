@@ -86,6 +86,9 @@ pub enum CommandError {
     /// longer than [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD).
     #[error("the command queue is full or the payload is too long; wait for answers, or send less")]
     NotAccepted,
+    /// Another user has the audio channel to the camera.
+    #[error("the audio channel to the camera is in use; wait until the other talker has finished")]
+    TalkInUse,
 }
 
 #[cfg(test)]
