@@ -6,6 +6,7 @@
 
 #[cfg(feature = "cloud")]
 pub(crate) mod cloud;
+pub(crate) mod dissect;
 pub(crate) mod record;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
@@ -111,6 +112,9 @@ pub(crate) enum Command {
     /// Read or change a setting of a camera, or run an action
     #[command(after_help = CONTROLS_CAMERA_AND_EXIT_STATUS)]
     Control(ControlArgs),
+    /// Explain a network capture packet by packet, and extract its video
+    #[command(after_help = dissect::HELP)]
+    Dissect(dissect::DissectArgs),
     /// Get your cameras' keys from the vendor's cloud
     #[cfg(feature = "cloud")]
     Cloud(cloud::CloudArgs),
@@ -350,6 +354,7 @@ impl Command {
             Self::Discover(_) => "discover",
             Self::Info(_) => "info",
             Self::Control(_) => "control",
+            Self::Dissect(_) => "dissect",
             #[cfg(feature = "cloud")]
             Self::Cloud(args) => args.command.name(),
             Self::Cameras => "cameras",

@@ -20,10 +20,12 @@ mod commands;
 mod config;
 mod console;
 mod dialect_choice;
+mod extraction;
 mod failure;
 mod keylog;
 mod listen;
 mod models;
+mod new_file;
 #[cfg(feature = "cloud")]
 mod private_file;
 #[cfg(feature = "cloud")]
@@ -52,7 +54,9 @@ use crate::args::{Args, Command};
 use crate::commands::cloud;
 #[cfg(feature = "serve")]
 use crate::commands::serve;
-use crate::commands::{cameras, control, demo, discover, info, record, simulate, snapshot, talk};
+use crate::commands::{
+    cameras, control, demo, discover, dissect, info, record, simulate, snapshot, talk,
+};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -103,6 +107,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
         Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
+        Command::Dissect(args) => dissect::run(args, global, console, report, &mut stop).await,
         Command::Control(args) => control::run(args, global, console, report, &mut stop).await,
         #[cfg(feature = "cloud")]
         Command::Cloud(args) => cloud::run(args, global, console, report, &mut stop).await,

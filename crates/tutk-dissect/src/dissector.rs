@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tutk_frame::MediaLayout;
 use tutk_session::Phase;
 
 use crate::capture::{Captured, Datagram, NotUdp};
@@ -350,9 +351,14 @@ impl Dissector {
         if let Some((session, suite)) = self.sessions.get_mut(index).zip(suite) {
             session.suites.insert(outer.channel, suite);
         }
+        let is_talk = outer.channel != 0 && from_client;
         let reading = Reading {
-            layout: obfuscation.media(),
-            is_talk: outer.channel != 0 && from_client,
+            // Audio to the camera has the same layout in all dialects.
+            layout: match is_talk {
+                true => MediaLayout::Slice,
+                false => obfuscation.media(),
+            },
+            is_talk,
             show_secrets: self.keys.show_secrets,
         };
         for (at, record) in records.records.iter().enumerate() {

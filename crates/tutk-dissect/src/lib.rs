@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod behaviour;
 pub mod capture;
 mod channel;
 mod dissector;
@@ -16,6 +17,9 @@ mod packet;
 mod session;
 mod walk;
 
+pub use behaviour::{
+    Behaviour, FrameNumbers, LengthField, MAX_KEPT_FRAMES, MessagePacket, SliceSize,
+};
 pub use dissector::{CapturedMessage, Dissector, MAX_FOLLOWED, Skipped};
 pub use dtls_psk;
 pub use error::Error;

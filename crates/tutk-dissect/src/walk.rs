@@ -108,19 +108,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Skips bytes that should be zero. Other bytes count as undecoded.
+    /// Skips bytes that are not known to have a meaning. Unless they are zero, they are undecoded.
     pub(crate) fn zeros(&mut self, len: usize) -> Option<()> {
         let bytes = self.slice(len)?;
         if bytes.iter().all(|byte| *byte == 0) {
             self.cover(self.at, len);
         }
-        self.at += len;
-        Some(())
-    }
-
-    /// Skips bytes whose meaning is not known.
-    pub(crate) fn unknown(&mut self, len: usize) -> Option<()> {
-        self.slice(len)?;
         self.at += len;
         Some(())
     }

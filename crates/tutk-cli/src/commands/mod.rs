@@ -6,6 +6,7 @@ pub(crate) mod cloud;
 pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod discover;
+pub(crate) mod dissect;
 pub(crate) mod info;
 pub(crate) mod record;
 #[cfg(feature = "serve")]

@@ -83,7 +83,7 @@ impl Packet {
         if header.has_clock(reading.layout) {
             walk.u16("link clock")?;
             walk.u16("round trip")?;
-            walk.unknown(4)?;
+            walk.zeros(4)?;
         }
         let mut group = None;
         if header.has_group() {
@@ -119,7 +119,7 @@ impl Packet {
                 walk.zeros(1)?;
                 walk.u8("subtype")?;
                 walk.zeros(1)?;
-                walk.unknown(24)?;
+                walk.zeros(24)?;
                 self.message(walk)?;
             }
             AvKind::BufferReset | AvKind::BufferResetAck => {
@@ -162,7 +162,7 @@ impl Packet {
         walk.title("IOCTL");
         walk.array::<2>("channel type")?;
         walk.u16("index")?;
-        walk.unknown(4)?;
+        walk.u32("constant 1")?;
         walk.u32("size")?;
         walk.u32("index again")?;
         walk.zeros(4)?;

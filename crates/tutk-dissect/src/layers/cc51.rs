@@ -62,15 +62,15 @@ fn fields(walk: &mut Walk<'_>, outer: &mut Outer, len: usize) -> Option<()> {
             };
             let [d, c, b, a] = walk.array("SDK version")?;
             walk.last_is(format!("{a}.{b}.{c}.{d}"));
-            walk.unknown(4)?;
+            walk.u32("constant 29")?;
             walk.omitted("tag", TAG_LEN, "tag")?;
         }
         command::DATA => {
-            walk.unknown(1)?;
+            walk.u8("constant 16")?;
             outer.channel = walk.u8("channel")?;
             walk.u16("ticket")?;
             outer.session = Some(walk.array("session id")?);
-            walk.unknown(4)?;
+            walk.u32("constant 1")?;
             let start = walk.offset();
             let records = walk.remaining().checked_sub(TAG_LEN)?;
             walk.inner(records)?;

@@ -184,13 +184,13 @@ impl Iotc<'_> {
         let walk = &mut self.walk;
         walk.array::<2>("session id prefix")?;
         if layout == WrapperLayout::Iotc30 {
-            walk.unknown(1)?;
+            walk.u8("constant 1")?;
             self.channel = walk.u8("channel")?;
         } else {
             self.channel = walk.u8("channel")?;
-            walk.unknown(1)?;
+            walk.u8("constant 1")?;
         }
-        walk.unknown(2)?;
+        walk.u16("constant 12")?;
         walk.zeros(
             layout
                 .header_len()

@@ -84,7 +84,7 @@ pub(crate) fn answer(walk: &mut Walk<'_>) -> Option<u8> {
     walk.u32("size")?;
     walk.array::<4>("random")?;
     walk.zeros(5)?;
-    walk.unknown(1)?;
+    walk.u8("constant 1")?;
     walk.zeros(1)?;
     walk.u8("two-way audio")?;
     walk.zeros(4)?;
@@ -93,5 +93,9 @@ pub(crate) fn answer(walk: &mut Walk<'_>) -> Option<u8> {
     walk.last_is(format!("{capabilities:#010x}"));
     walk.zeros(10)?;
     walk.u16("channels")?;
+    if walk.remaining() >= 2 {
+        walk.u16("constant 2")?;
+        walk.zeros(walk.remaining())?;
+    }
     Some(status)
 }

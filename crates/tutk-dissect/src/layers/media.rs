@@ -100,8 +100,9 @@ pub(crate) fn talk(walk: &mut Walk<'_>) -> Option<()> {
     walk.omitted("media", walk.remaining() - info, "media")?;
     codec(walk)?;
     walk.u8("audio flags")?;
-    walk.unknown(1)?;
-    walk.zeros(8)?;
+    walk.zeros(1)?;
+    walk.u8("constant 1")?;
+    walk.zeros(7)?;
     walk.u32("milliseconds")?;
     Some(())
 }

@@ -1,0 +1,155 @@
+//! Writes the video of a captured session to a file.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use tutk_dissect::CapturedFrame;
+use tutk_media::{AccessUnit, AudioFormat, Codec, Mp4Writer};
+
+use crate::failure::Failure;
+use crate::new_file;
+
+const PHASE: &str = "output";
+
+/// The output of `tutk dissect --extract`.
+#[derive(Debug)]
+pub(crate) struct Extraction {
+    name: String,
+    file: BufWriter<File>,
+    format: Format,
+    /// The number of the session, once it is known.
+    session: Option<usize>,
+    writer: Option<Writer>,
+    /// Video frames written.
+    pub(crate) frames: u64,
+    pub(crate) key_frames: u64,
+    pub(crate) bytes: u64,
+    pub(crate) codec: Option<Codec>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Mp4,
+    Elementary,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Mp4(Box<Mp4Writer>),
+    Elementary,
+}
+
+impl Extraction {
+    /// Creates the file. Without `session`, the first session with a key frame is written.
+    pub(crate) fn create(
+        path: &Path,
+        overwrite: bool,
+        session: Option<usize>,
+    ) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let format = match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("mp4") => Format::Mp4,
+            Some("h264" | "264" | "h265" | "265" | "hevc") => Format::Elementary,
+            _ => {
+                let what = format!("{name}: the format is not known");
+                return Err(Failure::usage(
+                    "arguments",
+                    what,
+                    "use a name in .mp4, .h264 or .h265",
+                ));
+            }
+        };
+        Ok(Self {
+            file: BufWriter::new(new_file::create(path, overwrite)?),
+            name,
+            format,
+            session,
+            writer: None,
+            frames: 0,
+            key_frames: 0,
+            bytes: 0,
+            codec: None,
+        })
+    }
+
+    /// Writes a frame, if it belongs to the session. Frames before the first key frame are skipped.
+    pub(crate) fn frame(&mut self, captured: &CapturedFrame) -> Result<(), Failure> {
+        let frame = &captured.frame;
+        if self
+            .session
+            .is_some_and(|session| session != captured.session)
+        {
+            return Ok(());
+        }
+        if !frame.kind.is_video() {
+            return self.audio(captured);
+        }
+        let Some(codec) = frame.codec.and_then(Codec::from_tutk) else {
+            return Ok(());
+        };
+        if self.writer.is_none() {
+            if !frame.is_key() {
+                return Ok(());
+            }
+            self.session = Some(captured.session);
+            self.codec = Some(codec);
+            self.writer = Some(match self.format {
+                Format::Mp4 => Writer::Mp4(Box::new(Mp4Writer::new(codec).await_audio())),
+                Format::Elementary => Writer::Elementary,
+            });
+        }
+        let written = match &mut self.writer {
+            Some(Writer::Mp4(mp4)) => {
+                let unit = AccessUnit::new(codec, frame.data.clone());
+                let bytes = mp4.write(&unit, frame.timestamp);
+                let bytes = bytes.map_err(|error| self.not_muxed(&error))?;
+                self.file.write_all(&bytes)
+            }
+            _ => self.file.write_all(&frame.data),
+        };
+        written.map_err(|error| Failure::write(PHASE, &self.name, &error))?;
+        self.frames += 1;
+        self.key_frames += u64::from(frame.is_key());
+        self.bytes += u64::try_from(frame.data.len()).unwrap_or(0);
+        Ok(())
+    }
+
+    fn audio(&mut self, captured: &CapturedFrame) -> Result<(), Failure> {
+        let frame = &captured.frame;
+        let format = AudioFormat::from_tutk(frame.codec, frame.audio);
+        let Some((Writer::Mp4(mp4), format)) = self.writer.as_mut().zip(format) else {
+            return Ok(());
+        };
+        // MP4 has no place for some codecs. The file then has no audio.
+        let bytes = mp4.write_audio(format, &frame.data, frame.timestamp);
+        let written = self.file.write_all(&bytes.unwrap_or_default());
+        written.map_err(|error| Failure::write(PHASE, &self.name, &error))
+    }
+
+    /// Completes the file. Removes it if the capture has no video.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        let end = match self.writer.take() {
+            None => {
+                // The file is new or was to be replaced, and is empty.
+                let _ = std::fs::remove_file(&self.name);
+                let what = format!(
+                    "{}: the capture has no video that can be decrypted",
+                    self.name
+                );
+                let advice = "give the session's key log with --keys";
+                return Err(Failure::other(PHASE, what, advice));
+            }
+            Some(Writer::Mp4(mp4)) => mp4.finish().map_err(|error| self.not_muxed(&error))?,
+            Some(Writer::Elementary) => Vec::new(),
+        };
+        let written = self.file.write_all(&end).and_then(|()| self.file.flush());
+        written.map_err(|error| Failure::write(PHASE, &self.name, &error))
+    }
+
+    fn not_muxed(&self, error: &tutk_media::Error) -> Failure {
+        let what = format!("{}: {error}", self.name);
+        Failure::other(PHASE, what, "write the plain stream to a name in .h264")
+    }
+}
