@@ -5,11 +5,12 @@
 
 use hl_ioctl::commands::{
     ConnectAuth, ConnectRequest, MediaControl, ReadParameters, SetResolution, SetVideoParameters,
+    UserId,
 };
 use hl_ioctl::{
-    AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
-    ClientConfig, ClientExchange, ClientStep, Command, ConnectResult, Enr, HlMessage, Ioctl,
-    Request, xxtea,
+    AckRule, CAMERA_VERSION, CameraConfig, CameraExchange, CameraStep, ChallengeRule,
+    ChallengeStatus, ClientConfig, ClientExchange, ClientStep, Command, ConnectResult, Enr,
+    HlMessage, Ioctl, Request, UserRule, xxtea,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -30,6 +31,8 @@ fuzz_target!(|data: &[u8]| {
         request_payload: Vec::new(),
         video: true,
         audio: true,
+        user: (settings & 0x20 != 0).then(|| UserId::new("user").expect("4 bytes")),
+        user_rule: UserRule::default(),
     })
     .expect("a short payload");
     let mut camera = CameraExchange::new(CameraConfig {
@@ -43,6 +46,8 @@ fuzz_target!(|data: &[u8]| {
             AckRule::Second
         },
         result: ConnectResult::accept(None, None),
+        version: CAMERA_VERSION,
+        user_rule: UserRule::ALL,
     })
     .expect("a long ENR");
 
@@ -74,7 +79,7 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
         Ok(ClientStep::AcknowledgeThenSend(auth)) => {
             assert!(client.is_answering());
             let auth = HlMessage::parse(&auth).expect("K10002 is an HL message");
-            assert!(ConnectAuth::from_message(&auth).is_ok());
+            assert!(ConnectAuth::decode(auth.payload).is_ok());
         }
         Ok(ClientStep::Done(result)) => {
             assert!(result.is_success() && client.is_over() && !was_over)
@@ -82,6 +87,7 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
         Ok(ClientStep::Ignore) => {}
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+    client.handle_timeout();
     camera.handle_acknowledgement(message.version);
     let was_accepted = camera.is_accepted();
     match camera.handle(&message, Ioctl { index: 1, flag: 1 }) {

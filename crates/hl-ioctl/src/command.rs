@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::BufMut;
 
+use crate::commands::{PanTiltByDegrees, PanTiltHome};
 use crate::{CAMERA_VERSION, CLIENT_VERSION, Error, HlMessage};
 
 /// A command to the camera and its answer, for both sides.
@@ -80,10 +81,15 @@ pub trait Command: Sized {
     }
 }
 
+/// The codes of the commands that cameras never answer (docs/protocol.md, section 18). They are
+/// complete when they are sent and acknowledged.
+pub const UNANSWERED: [u16; 2] = [PanTiltByDegrees::CODE, PanTiltHome::CODE];
+
 /// A request without its type. A session keeps it until the answer arrives.
 ///
 /// Only one request per code may be outstanding. The session repeats it every second until its
 /// answer arrives, whose code is one higher (docs/protocol.md, section 13).
+/// [`expects_answer`](Self::expects_answer) names the exceptions.
 ///
 /// ```
 /// use hl_ioctl::commands::{MediaControl, Media, SetAnswer, Switch};
@@ -111,6 +117,12 @@ impl Request {
     #[must_use]
     pub fn answer_code(&self) -> u16 {
         self.code.wrapping_add(1)
+    }
+
+    /// Returns `false` for the commands that cameras never answer: [`UNANSWERED`].
+    #[must_use]
+    pub fn expects_answer(&self) -> bool {
+        !UNANSWERED.contains(&self.code)
     }
 
     /// Returns `true` if the message is the answer.

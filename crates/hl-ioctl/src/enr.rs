@@ -37,6 +37,14 @@ impl Enr {
         Ok(Self(Zeroizing::new(characters.to_vec())))
     }
 
+    /// Returns the characters of this ENR and then of another one, cut at [`MAX_ENR`]: the key of
+    /// the challenge of a camera behind a base station (docs/protocol.md, section 14).
+    #[must_use]
+    pub fn followed_by(&self, other: &Self) -> Self {
+        let characters = self.0.iter().chain(other.0.iter()).copied();
+        Self(Zeroizing::new(characters.take(MAX_ENR).collect()))
+    }
+
     /// The number of characters.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -207,7 +207,14 @@ pub enum Error {
         got: u8,
     },
 
-    /// The camera refused the response to its challenge.
+    /// K10003 has `connectionRes` "2": the response was computed with another ENR than the
+    /// camera's.
+    #[error(
+        "the camera refused the ENR: it has another one than the client (connectionRes \"2\" in K10003)"
+    )]
+    WrongEnr,
+
+    /// The camera refused the response to its challenge for another reason.
     #[error(
         "the camera refused the response to its challenge: expected connectionRes \"1\" in K10003, got \"{connection_res}\""
     )]

@@ -22,13 +22,13 @@ pub mod xxtea;
 
 pub use catalogue::{CATALOGUE, Context, Control, DONE, Operation, control};
 pub use challenge::{ChallengeRule, ChallengeStatus, challenge_response};
-pub use command::{Command, Request};
+pub use command::{Command, Request, UNANSWERED};
 pub use commands::ConnectResult;
 pub use enr::{Enr, MAX_ENR};
 pub use error::Error;
 pub use exchange::{
     AckRule, AuthMessage, CameraConfig, CameraExchange, CameraStep, ClientConfig, ClientExchange,
-    ClientStep, IgnoreReason, Ioctl,
+    ClientStep, IgnoreReason, Ioctl, UserRule,
 };
 pub use json::{JsonDocument, MAX_JSON};
 pub use layout::Scalar;

@@ -29,10 +29,10 @@ const LAST: usize = 100;
 macro_rules! camera_and_exit_status {
     () => {
         "\
-CAMERA is either wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd], percent-encoded, or the
+CAMERA is either wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd|720p|…], percent-encoded, or the
 name of a camera in the configuration file. auth_key= can replace mac=. The environment variable TUTK_ENR
 can hold the ENR. The configuration file has one table [cameras.NAME] per camera, with either
-url = \"wyze://…\" or the keys host, port, uid, enr, mac or auth_key, model, subtype and user_id.
+url = \"wyze://…\" or the keys host, port, uid, enr, mac or auth_key, model, subtype and others.
 `tutk cameras` checks the file.
 
 Exit status:

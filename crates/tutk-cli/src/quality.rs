@@ -1,4 +1,5 @@
-//! Translates `subtype=hd` and `subtype=sd` of a camera address to a command.
+//! Translates `subtype=` of a camera address to a command (docs/protocol.md, section "Credentials
+//! and keys").
 
 use tutk_runtime::tutk_session::Subtype;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
@@ -9,9 +10,13 @@ use tutk_runtime::tutk_session::models::command_profile;
 /// camera.
 pub(crate) fn request(model: Option<&str>, subtype: Subtype) -> Request {
     let profile = command_profile(model);
+    let best = profile.max_resolution;
     let (resolution, bitrate) = match subtype {
         Subtype::Sd => (Resolution::P360, Bitrate::SD),
-        Subtype::Hd => (profile.max_resolution, Bitrate::HD),
+        Subtype::P720 => (Resolution::P720, Bitrate::HD),
+        Subtype::P1080 => (Resolution::P1080, Bitrate::HD),
+        // Models that have 2K have it as their highest resolution.
+        Subtype::Hd | Subtype::TwoK => (best, Bitrate::HD),
     };
     profile.set_video(resolution, bitrate, None)
 }
@@ -28,6 +33,11 @@ mod tests {
             (Some("HL_CAM4"), Subtype::Hd, 10056, vec![4, 120, 0, 0, 0]),
             (Some("HL_BC"), Subtype::Hd, 10056, vec![5, 120, 0, 0, 0]),
             (Some("HL_CAM4"), Subtype::Sd, 10056, vec![2, 60, 0, 0, 0]),
+            (Some("HL_BC"), Subtype::P720, 10056, vec![3, 120, 0, 0, 0]),
+            (Some("HL_BC"), Subtype::P1080, 10056, vec![1, 120, 0, 0, 0]),
+            (Some("HL_BC"), Subtype::TwoK, 10056, vec![5, 120, 0, 0, 0]),
+            (Some("HL_CAM4"), Subtype::TwoK, 10056, vec![4, 120, 0, 0, 0]),
+            (None, Subtype::TwoK, 10056, vec![1, 120, 0, 0, 0]),
             // Bitrate, resolution code + 1, frames per second and both flips unchanged.
             (
                 Some("WYZEDB3"),

@@ -80,6 +80,9 @@ pub(crate) struct Report {
     /// For `info`: the complete answer to K10020.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parameters: Option<Value>,
+    /// For `info`: the answer to K10050, if the firmware reports its bitrate there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) video_parameters: Option<Value>,
     /// For `control`: its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) control: Option<&'static str>,

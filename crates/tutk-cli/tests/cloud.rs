@@ -409,6 +409,56 @@ fn show_keys_prints_urls_and_enrs() {
 }
 
 #[test]
+fn base_stations_and_cameras_without_dtls_are_found() {
+    let camera = |nickname, uid, parameters: serde_json::Value| {
+        let mut parameters = parameters;
+        parameters["p2p_id"] = json!(uid);
+        parameters["ip"] = json!("192.0.2.9");
+        json!({
+            "product_type": "Camera", "nickname": nickname, "product_model": "WVOD1",
+            "mac": "AABBCCDDEEFF", "enr": ENR, "device_params": parameters,
+        })
+    };
+    let mut garden = camera(
+        "Garden",
+        "HSBJYB5HSETGCDWD111A",
+        json!({ "dtls": 0, "main_device_dtls": 1 }),
+    );
+    garden["parent_device_mac"] = json!("AABBCCDDEE00");
+    let old = camera("Old", "HSBJYB5HSETGCDWD111B", json!({ "dtls": 0 }));
+    let station =
+        json!({ "product_type": "BaseStation", "mac": "AABBCCDDEE00", "enr": "GkB9S7cX38GgzSC6" });
+    let body = json!({ "code": "1", "data": { "device_list": [garden, old, station] } });
+    let reply = || Reply::json(200, &body.to_string());
+    let scene = Scene::new([reply(), reply()]);
+    scene.log_in();
+
+    let run = with_input(&mut scene.command(&["cameras", "--show-keys"]), "");
+    run.exits(0);
+    let out = String::from_utf8(run.stdout).unwrap();
+    assert!(
+        out.contains("&parent_enr=GkB9S7cX38GgzSC6&parent_mac=AABBCCDDEE00"),
+        "{out}"
+    );
+    assert!(out.contains("no DTLS"), "{out}");
+
+    let run = scene.run(&["cameras", "--write"], "");
+    run.exits(0);
+    for part in [
+        "garden is new",
+        "Old skipped: it is reached without DTLS, which is not documented anywhere public",
+    ] {
+        assert!(run.stderr.contains(part), "{}\nlacks {part}", run.stderr);
+    }
+    let written = fs::read_to_string(scene.cameras()).unwrap();
+    assert!(
+        written.contains("parent_enr = \"GkB9S7cX38GgzSC6\"\nparent_mac = \"AABBCCDDEE00\"\n"),
+        "{written}"
+    );
+    assert!(!written.contains("HSBJYB5HSETGCDWD111B"), "{written}");
+}
+
+#[test]
 fn write_adds_cameras_and_updates_only_changed_keys() {
     let scene = Scene::new([
         device_list("0000000000000000"),

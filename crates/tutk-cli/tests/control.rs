@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tutk_runtime::tutk_session::hl_ioctl::schema::{Field, Kind, Values};
 use tutk_runtime::tutk_session::hl_ioctl::{
-    CATALOGUE, CommandProfile, CommandSet, Context, Control, Request,
+    CATALOGUE, CommandProfile, CommandSet, ConnectResult, Context, Control, Request,
 };
 use tutk_runtime::tutk_session::models::Model;
 use tutk_runtime::tutk_session::{ClientConfig, Codec, Credentials, MediaRequest};
@@ -54,8 +54,8 @@ fn info_prints_a_table() {
         &["connectionRes", "1"],
         &["cameraInfo.videoParm.type", "H264"],
         &["K10020"],
-        // The bitrate.
-        &["1", "120"],
+        &["3", "bitrate", "120"],
+        &["22", "time-zone", "0"],
     ] {
         let found = table.lines().any(|line| {
             let mut cells = line.split([' ', '(', ')']).filter(|cell| !cell.is_empty());
@@ -77,9 +77,40 @@ fn info_prints_complete_json_in_each_dialect() {
         assert_eq!(json["dialect"], dialect);
         assert_eq!(json["camera"]["connectionRes"], "1");
         assert_eq!(json["camera"]["cameraInfo"]["videoParm"]["type"], "H264");
-        assert_eq!(json["parameters"]["1"], "120");
+        assert_eq!(json["parameters"]["3"], "120");
         assert_eq!(json["phases"].as_array().unwrap().len(), 5, "{json}");
         assert_eq!((&json["frames"], json.get("model")), (&0.into(), None));
+    }
+}
+
+/// A simulated camera with this K10003.
+fn camera_with_result(result: &[u8]) -> tutk_runtime::SimulatedCamera {
+    let frame = ClipFrame {
+        data: bytes::Bytes::from_static(H264),
+        key: true,
+    };
+    let clip = Clip::new([frame], Codec::H264, 20).unwrap();
+    let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
+    config.result = Some(ConnectResult::parse(result).unwrap());
+    simulate(config, "127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn info_reads_the_bitrate_where_the_firmware_reports_it() {
+    for (firmware, reads) in [("4.52.9.4188", true), ("4.36.14.3497", false)] {
+        let result = json!({
+            "connectionRes": "1", "cameraInfo": { "basicInfo": { "firmware": firmware } }
+        });
+        let camera = camera_with_result(result.to_string().as_bytes());
+        let url = url(&camera.local_addr().to_string());
+        let json = tutk(["info", &url, "--json"]).exits(0).json();
+        let video = json.get("video_parameters");
+        assert_eq!(
+            video.map(|video| &video["bitrate"]),
+            reads.then_some(&json!(120))
+        );
+        let table = stdout(&tutk(["info", &url]));
+        assert_eq!(table.contains("K10050"), reads, "{table}");
     }
 }
 
@@ -98,8 +129,13 @@ fn next_session_reads_the_values_that_were_set() {
             "720p",
         ),
         (&["position", "7", "301"], "position", "301"),
+        (
+            &["rtsp-server", "on"],
+            "rtsp-server",
+            "server  on\nurl     rtsp://",
+        ),
         // The time zone has no control that reads it.
-        (&["time-zone", "-5"], "parameters", "15  -5\n"),
+        (&["time-zone", "-5"], "parameters", "22  -5\n"),
     ] {
         assert_eq!(control(set), "done\n", "{set:?}");
         let got = control(&[get]);

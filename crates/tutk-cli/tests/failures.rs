@@ -255,9 +255,11 @@ async fn refused_connection_is_an_authentication_error() {
     let listen = "127.0.0.1:0".parse().unwrap();
     let server = tutk_runtime::simulate(config, listen).unwrap();
     let url = url(&server.local_addr().to_string());
-    tutk(["record", &url, "--output", "-"])
-        .exits(4)
-        .reports(&["authentication"]);
+    tutk(["record", &url, "--output", "-"]).exits(4).reports(&[
+        "authentication",
+        "refused the ENR",
+        "connectionRes",
+    ]);
 }
 
 #[test]

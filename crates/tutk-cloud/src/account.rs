@@ -105,11 +105,9 @@ impl Account {
         }) = reply
             && code.text() == Some(SUCCESS)
         {
-            return Ok(data
-                .device_list
-                .into_iter()
-                .filter_map(Device::camera)
-                .collect());
+            let devices = &data.device_list;
+            let cameras = devices.iter().filter_map(|device| device.camera(devices));
+            return Ok(cameras.collect());
         }
         Err(match refusal(response, &sent) {
             Some(refused) if response.status() == 401 || concerns_the_token(&refused) => {

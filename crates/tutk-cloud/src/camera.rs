@@ -31,6 +31,19 @@ pub struct CloudCamera {
     pub dtls: Option<bool>,
     /// `p2p_type`, as text.
     pub p2p_type: Option<String>,
+    /// The base station of a battery camera.
+    pub base_station: Option<CloudBaseStation>,
+}
+
+/// The base station of a battery camera. Its fields are not validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudBaseStation {
+    /// `parent_device_mac`.
+    pub mac: String,
+    /// `parent_device_enr`, otherwise the ENR of the device with that MAC in the list.
+    pub enr: Option<Secret>,
+    /// `true` if `main_device_dtls` is 1: the camera is reached with the keys of the base station.
+    pub dtls: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +63,10 @@ pub(crate) struct Device {
     #[serde(default)]
     conn_state: Lenient,
     #[serde(default)]
+    parent_device_mac: Lenient,
+    #[serde(default)]
+    parent_device_enr: Lenient,
+    #[serde(default)]
     device_params: Option<Parameters>,
 }
 
@@ -59,16 +76,18 @@ struct Parameters {
     p2p_id: Lenient,
     ip: Lenient,
     dtls: Lenient,
+    main_device_dtls: Lenient,
     p2p_type: Lenient,
 }
 
 impl Device {
-    /// Returns the camera, or `None` for another device.
-    pub(crate) fn camera(self) -> Option<CloudCamera> {
+    /// Returns the camera, or `None` for another device. `all` is the whole list.
+    pub(crate) fn camera(&self, all: &[Self]) -> Option<CloudCamera> {
         if self.product_type.text() != Some(CAMERA) {
             return None;
         }
-        let parameters = self.device_params.unwrap_or_default();
+        let none = Parameters::default();
+        let parameters = self.device_params.as_ref().unwrap_or(&none);
         Some(CloudCamera {
             nickname: self.nickname.owned().unwrap_or_default(),
             model: self.product_model.owned(),
@@ -80,6 +99,18 @@ impl Device {
             online: self.conn_state.boolean(),
             dtls: parameters.dtls.boolean(),
             p2p_type: parameters.p2p_type.owned(),
+            base_station: self.base_station(all),
+        })
+    }
+
+    fn base_station(&self, all: &[Self]) -> Option<CloudBaseStation> {
+        let mac = self.parent_device_mac.text()?;
+        let listed = || all.iter().find(|device| device.mac.text() == Some(mac));
+        Some(CloudBaseStation {
+            mac: mac.to_owned(),
+            enr: (self.parent_device_enr.secret()).or_else(|| listed()?.enr.secret()),
+            dtls: (self.device_params.as_ref())
+                .and_then(|parameters| parameters.main_device_dtls.boolean()),
         })
     }
 }
@@ -89,7 +120,7 @@ mod tests {
     use super::*;
 
     fn camera(json: &str) -> Option<CloudCamera> {
-        serde_json::from_str::<Device>(json).unwrap().camera()
+        serde_json::from_str::<Device>(json).unwrap().camera(&[])
     }
 
     #[test]
@@ -115,8 +146,35 @@ mod tests {
                 online: Some(true),
                 dtls: Some(true),
                 p2p_type: Some("4".into()),
+                base_station: None,
             }
         );
+    }
+
+    #[test]
+    fn base_station_is_found() {
+        let camera = |enr: &str| {
+            format!(
+                r#"{{"product_type":"Camera","mac":"AABBCCDDEEFF","parent_device_mac":"AABBCCDDEE00",
+                    "parent_device_enr":{enr},"device_params":{{"dtls":0,"main_device_dtls":1}}}}"#
+            )
+        };
+        let station =
+            r#"{"product_type":"BaseStation","mac":"AABBCCDDEE00","enr":"GkB9S7cX38GgzSC6"}"#;
+        for (enr, list, expected) in [
+            ("\"TMR7cJksfId730wF\"", station, Some("TMR7cJksfId730wF")),
+            ("null", station, Some("GkB9S7cX38GgzSC6")),
+            ("\"\"", "{}", None),
+        ] {
+            let list = format!("[{},{list}]", camera(enr));
+            let devices: Vec<Device> = serde_json::from_str(&list).unwrap();
+            let camera = devices[0].camera(&devices).unwrap();
+            assert!(!format!("{camera:?}").contains("TMR7"));
+            let station = camera.base_station.unwrap();
+            assert_eq!(station.mac, "AABBCCDDEE00");
+            assert_eq!(station.enr, expected.map(Secret::new));
+            assert_eq!((camera.dtls, station.dtls), (Some(false), Some(true)));
+        }
     }
 
     #[test]

@@ -24,8 +24,8 @@ impl Lenient {
     }
 
     /// Returns the text as a secret unless it is empty.
-    pub(crate) fn secret(self) -> Option<Secret> {
-        self.0.filter(|secret| !secret.reveal().is_empty())
+    pub(crate) fn secret(&self) -> Option<Secret> {
+        self.text().map(Secret::new)
     }
 
     /// Returns `true` for 1 or `true`, and `false` for 0 or `false`.

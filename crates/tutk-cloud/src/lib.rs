@@ -73,7 +73,7 @@ mod secret;
 mod sign_in;
 
 pub use account::{Account, PhoneId};
-pub use camera::CloudCamera;
+pub use camera::{CloudBaseStation, CloudCamera};
 #[cfg(feature = "client")]
 pub use client::{Client, MAX_RESPONSE, Options, REQUEST_TIMEOUT};
 pub use error::Error;

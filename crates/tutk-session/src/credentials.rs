@@ -27,8 +27,38 @@ pub struct Credentials {
     /// The key for discovery: set directly, or derived from ENR and MAC.
     pub auth_key: AuthKey,
     /// The MAC address as 12 upper-case hex digits, if known. A client needs it only to derive the
-    /// AuthKey. The simulator writes it to its frames.
+    /// AuthKey, and to wake a camera behind a base station. The simulator writes it to its frames.
     pub mac: Option<Mac>,
+    /// The base station of a battery camera. AuthKey, DTLS key and login password are the base
+    /// station's then.
+    pub base_station: Option<BaseStation>,
+}
+
+/// The keys of a base station (docs/protocol.md, section "Credentials and keys"). `Debug` redacts
+/// the ENR.
+#[derive(Debug, Clone)]
+pub struct BaseStation {
+    /// The base station's secret, 16 or 32 ASCII characters.
+    pub enr: Enr,
+    /// The base station's MAC address.
+    pub mac: Mac,
+}
+
+/// The parts of [`Credentials`] as text, as camera addresses and configuration files have them.
+#[derive(Clone, Copy, Default)]
+pub struct CredentialParts<'a> {
+    /// The UID.
+    pub uid: &'a str,
+    /// The ENR.
+    pub enr: &'a str,
+    /// The MAC. Required without `auth_key`.
+    pub mac: Option<&'a str>,
+    /// The AuthKey, if it is not to be derived.
+    pub auth_key: Option<&'a str>,
+    /// The ENR of the base station. Requires `parent_mac`.
+    pub parent_enr: Option<&'a str>,
+    /// The MAC of the base station. Requires `parent_enr`.
+    pub parent_mac: Option<&'a str>,
 }
 
 /// A MAC address, 12 hex digits.
@@ -54,6 +84,9 @@ pub enum CredentialsError {
     /// Neither `mac` nor `auth_key` is set.
     #[error("cannot derive the AuthKey: set `mac` or `auth_key`")]
     NoAuthKey,
+    /// Only one of `parent_enr` and `parent_mac` is set.
+    #[error("`{0}` is missing: `parent_enr` and `parent_mac` belong together")]
+    MissingParent(&'static str),
 }
 
 impl Credentials {
@@ -68,6 +101,7 @@ impl Credentials {
             mac: Some(mac),
             uid: parse_uid(uid)?,
             enr: parse_enr(enr)?,
+            base_station: None,
         })
     }
 
@@ -81,6 +115,50 @@ impl Credentials {
             enr: parse_enr(enr)?,
             auth_key: parse_auth_key(auth_key)?,
             mac: None,
+            base_station: None,
+        })
+    }
+
+    /// Creates credentials from their parts.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] names the malformed or missing part.
+    pub fn from_parts(parts: CredentialParts<'_>) -> Result<Self, CredentialsError> {
+        let CredentialParts { uid, enr, .. } = parts;
+        let credentials = match (parts.auth_key, parts.mac) {
+            (Some(key), mac) => Self {
+                mac: mac.map(str::parse).transpose()?,
+                ..Self::with_auth_key(uid, enr, key)?
+            },
+            (None, Some(mac)) => Self::new(uid, enr, mac)?,
+            (None, None) => return Err(CredentialsError::NoAuthKey),
+        };
+        let known_key = parts.auth_key.map(|_| credentials.auth_key.clone());
+        let behind = match (parts.parent_enr, parts.parent_mac) {
+            (None, None) => return Ok(credentials),
+            (Some(enr), Some(mac)) => credentials.behind_base_station(enr, mac)?,
+            (Some(_), None) => return Err(CredentialsError::MissingParent("parent_mac")),
+            (None, Some(_)) => return Err(CredentialsError::MissingParent("parent_enr")),
+        };
+        Ok(Self {
+            auth_key: known_key.unwrap_or(behind.auth_key),
+            ..behind
+        })
+    }
+
+    /// Adds the ENR and MAC of the camera's base station, and derives the AuthKey from them.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] names the malformed part.
+    pub fn behind_base_station(self, enr: &str, mac: &str) -> Result<Self, CredentialsError> {
+        let mac = mac.parse::<Mac>()?;
+        Ok(Self {
+            auth_key: derive_auth_key(enr, &mac),
+            base_station: Some(BaseStation {
+                enr: parse_enr(enr)?,
+                mac,
+            }),
+            ..self
         })
     }
 
@@ -91,7 +169,7 @@ impl Credentials {
     pub fn password(&self, rule: PasswordRule) -> Result<Password, av_login::Error> {
         match rule {
             PasswordRule::Fixed(password) => Password::new(password.as_bytes()),
-            PasswordRule::Enr => Password::new(self.enr.reveal()),
+            PasswordRule::Enr => Password::new(self.login_enr().reveal()),
         }
     }
 
@@ -100,9 +178,27 @@ impl Credentials {
     pub fn psk(&self, rule: KeyRule) -> Psk {
         match rule {
             KeyRule::AuthKeyAndEnr => {
-                psk::from_auth_key_and_enr(without_padding(&self.auth_key), self.enr.reveal())
+                let auth_key = without_padding(&self.auth_key);
+                psk::from_auth_key_and_enr(auth_key, self.login_enr().reveal())
             }
-            KeyRule::Enr => psk::from_enr(self.enr.reveal()),
+            KeyRule::Enr => psk::from_enr(self.login_enr().reveal()),
+        }
+    }
+
+    /// Returns the key of the challenge: the ENR, followed by that of the base station.
+    #[must_use]
+    pub fn challenge_enr(&self) -> Enr {
+        match &self.base_station {
+            Some(station) => self.enr.followed_by(&station.enr),
+            None => self.enr.clone(),
+        }
+    }
+
+    /// Returns the ENR of the base station, or the camera's own.
+    fn login_enr(&self) -> &Enr {
+        match &self.base_station {
+            Some(station) => &station.enr,
+            None => &self.enr,
         }
     }
 }
@@ -261,14 +357,36 @@ mod tests {
     }
 
     #[test]
+    fn base_station_replaces_the_keys_of_connection_and_login() {
+        let uid = "HSBJYB5HSETGCDWD111A";
+        let station = Credentials::new(uid, "TMR7cJksfId730wF", "b98d5905fe57").unwrap();
+        let camera = Credentials::new(uid, "3K0efp/HI0qSZjNw", "5adb55394f0f").unwrap();
+        let behind = (camera.clone())
+            .behind_base_station("TMR7cJksfId730wF", "b98d5905fe57")
+            .unwrap();
+        assert_eq!(behind.auth_key, station.auth_key);
+        for rule in [KeyRule::Enr, KeyRule::AuthKeyAndEnr] {
+            assert_eq!(behind.psk(rule).reveal(), station.psk(rule).reveal());
+        }
+        let password = |of: &Credentials| of.password(PasswordRule::Enr).unwrap();
+        assert_eq!(password(&behind), password(&station));
+        assert_eq!(behind.mac, camera.mac);
+        assert_eq!(camera.challenge_enr().reveal(), camera.enr.reveal());
+        let both = b"3K0efp/HI0qSZjNwTMR7cJksfId730wF";
+        assert_eq!(behind.challenge_enr().reveal(), both);
+        let error = camera.behind_base_station("short", "b98d5905fe57");
+        assert_eq!(error.unwrap_err(), CredentialsError::Enr(5));
+    }
+
+    #[test]
     fn debug_redacts_secrets() {
         let credentials =
             Credentials::with_auth_key("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "qZwi9FaB")
+                .and_then(|own| own.behind_base_station("TMR7cJksfId730wF", "b98d5905fe57"))
                 .unwrap();
         let shown = format!("{credentials:?}");
-        assert!(
-            !shown.contains("aKzdq") && !shown.contains("qZwi"),
-            "{shown}"
-        );
+        for secret in ["aKzdq", "qZwi", "TMR7c", "GvoA"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
     }
 }

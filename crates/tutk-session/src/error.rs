@@ -165,6 +165,9 @@ impl Error {
                 "check the ENR and the MAC or AuthKey: they change when the camera is set up again"
             }
             Self::Login(_) | Self::LoginRefused { .. } => "check the ENR and the dialect",
+            Self::Authentication(hl_ioctl::Error::WrongEnr) => {
+                "the ENR is from before the camera was set up again, or another camera's: get the current one"
+            }
             Self::Authentication(_) => {
                 "check the ENR; if the camera is updating or switched off, wait and try again"
             }

@@ -20,7 +20,9 @@ mod url;
 mod wire;
 
 pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest, ResendPolicy, TalkFrame};
-pub use credentials::{Credentials, CredentialsError, Mac, derive_auth_key};
+pub use credentials::{
+    BaseStation, CredentialParts, Credentials, CredentialsError, Mac, derive_auth_key,
+};
 pub use dialect::{
     AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
     SequenceRule, Transport,

@@ -1,7 +1,7 @@
 //! The camera models and how they differ (docs/protocol.md, section "Models").
 
-use hl_ioctl::commands::{Resolution, UserId};
-use hl_ioctl::{AuthMessage, CameraGroup, CommandProfile, CommandSet};
+use hl_ioctl::commands::Resolution;
+use hl_ioctl::{CameraGroup, CommandProfile, CommandSet, UserRule};
 
 /// A camera model that speaks TUTK, with everything that the client does differently for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,10 +13,13 @@ pub struct Model {
     pub name: &'static str,
     /// The commands that the camera accepts.
     pub profile: CommandProfile,
-    /// An outdoor camera. It runs on a battery and does not answer while it sleeps.
+    /// An outdoor camera behind a base station. It runs on a battery and does not answer while it
+    /// sleeps. K10000 wakes it.
     pub outdoor: bool,
-    /// A doorbell. It expects K10006 instead of K10008.
+    /// A doorbell.
     pub doorbell: bool,
+    /// The messages that identify the user of the vendor's account.
+    pub user_rule: UserRule,
     /// The camera accepts only the DTLS suite TLS_PSK_WITH_AES_128_CBC_SHA256 (0x00AE).
     pub plain_psk: bool,
     /// The camera is known to support resend mode.
@@ -27,6 +30,7 @@ pub struct Model {
 pub static MODELS: &[Model] = &[
     Model {
         profile: LEGACY,
+        user_rule: UserRule::NONE,
         ..Model::new("WYZEC1", "Wyze Cam v1")
     },
     Model::new("WYZEC1-JZ", "Wyze Cam v2"),
@@ -49,22 +53,32 @@ pub static MODELS: &[Model] = &[
     Model {
         profile: LEGACY,
         outdoor: true,
+        user_rule: UserRule {
+            doorbell_since: None,
+            user_since: Some(29),
+        },
         ..Model::new("WVOD1", "Wyze Cam Outdoor")
     },
     Model {
         profile: LEGACY,
         outdoor: true,
+        user_rule: UserRule::NONE,
         ..Model::new("HL_WCO2", "Wyze Cam Outdoor v2")
     },
     Model {
         profile: LEGACY,
         doorbell: true,
+        user_rule: UserRule::NONE,
         plain_psk: true,
         ..Model::new("WYZEDB3", "Wyze Doorbell")
     },
     Model {
         profile: TWO_K,
         doorbell: true,
+        user_rule: UserRule {
+            doorbell_since: Some(23),
+            user_since: None,
+        },
         ..Model::new("HL_DB2", "Wyze Doorbell v2")
     },
     Model {
@@ -106,6 +120,7 @@ impl Model {
             profile: CURRENT,
             outdoor: false,
             doorbell: false,
+            user_rule: UserRule::MOST,
             plain_psk: false,
             resend: false,
         }
@@ -146,20 +161,17 @@ pub fn is_unsupported(id: &str) -> bool {
     UNSUPPORTED.iter().any(|prefix| id.starts_with(prefix))
 }
 
-/// Returns the message with which the client answers the challenge.
-pub(crate) fn auth_message(id: Option<&str>, user: Option<UserId>) -> AuthMessage {
-    match user {
-        None => AuthMessage::Anonymous,
-        Some(user) if id.and_then(Model::find).is_some_and(|model| model.doorbell) => {
-            AuthMessage::DoorbellUser(user)
-        }
-        Some(user) => AuthMessage::User(user),
-    }
+/// Returns the messages with a user that a model supports.
+pub(crate) fn user_rule(id: Option<&str>) -> UserRule {
+    id.and_then(Model::find)
+        .map_or_else(UserRule::default, |model| model.user_rule)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use hl_ioctl::commands::UserId;
 
     use super::*;
 
@@ -194,18 +206,23 @@ mod tests {
     }
 
     #[test]
-    fn auth_message_depends_on_user_and_model() {
+    fn version_and_model_select_the_message_with_a_user() {
         let user = UserId::new("2a8f1e9c").unwrap();
-        for id in [None, Some("WYZEDB3")] {
-            assert_eq!(auth_message(id, None), AuthMessage::Anonymous);
+        for (id, codes) in [
+            (None, [10002, 10002, 10008, 10008]),
+            (Some("HL_CAM5"), [10002, 10002, 10008, 10008]),
+            (Some("HL_CAM4"), [10002, 10002, 10008, 10008]),
+            (Some("WVOD1"), [10002, 10002, 10002, 10008]),
+            (Some("HL_DB2"), [10002, 10006, 10006, 10006]),
+            (Some("WYZEDB3"), [10002; 4]),
+            (Some("WYZEC1"), [10002; 4]),
+            (Some("HL_WCO2"), [10002; 4]),
+        ] {
+            for (version, code) in [22, 23, 25, 29].into_iter().zip(codes) {
+                let message = user_rule(id).message(version, &user);
+                assert_eq!(message.code(), code, "{id:?}, version {version}");
+            }
         }
-        for id in [None, Some("HL_CAM4"), Some("HL_CAM5")] {
-            let message = auth_message(id, Some(user.clone()));
-            assert_eq!(message, AuthMessage::User(user.clone()), "{id:?}");
-        }
-        for id in ["WYZEDB3", "HL_DB2"] {
-            let message = auth_message(Some(id), Some(user.clone()));
-            assert_eq!(message, AuthMessage::DoorbellUser(user.clone()), "{id}");
-        }
+        assert_eq!(UserRule::MOST, UserRule::default());
     }
 }

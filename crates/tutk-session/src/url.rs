@@ -7,7 +7,7 @@ use std::str::FromStr;
 use hl_ioctl::commands::UserId;
 use percent_encoding::percent_decode_str;
 
-use crate::credentials::{Credentials, CredentialsError};
+use crate::credentials::{CredentialParts, Credentials, CredentialsError};
 
 /// The UDP port on which cameras listen for discovery (docs/protocol.md, section "Discovery and
 /// session").
@@ -20,12 +20,13 @@ pub const DISCOVERY_PORT: u16 = 32761;
 /// | `HOST[:PORT]` | name, IPv4 or `[IPv6]`; the default port is 32761 |
 /// | `uid`, `enr` | percent-encoded; a plain `+` stays a `+` |
 /// | `mac` or `auth_key` | the AuthKey is derived from the MAC, or set directly |
+/// | `parent_enr`, `parent_mac` | the base station of a battery camera, both or none |
 /// | `model` | e.g. `HL_CAM4` |
-/// | `subtype` | `hd` or `sd` |
+/// | `subtype` | the picture quality: [`Subtype`] |
 /// | `user_id` | the account's user ID, which some cameras require (K10006, K10008) |
+/// | `dtls` | `false` is an error, see [`UrlError::WithoutDtls`] |
 ///
-/// Other parameters (`dtls=true` is common) are ignored. [`CameraUrl::parse_with_enr`] supplies a
-/// missing `enr`.
+/// Other parameters are ignored. [`CameraUrl::parse_with_enr`] supplies a missing `enr`.
 #[derive(Debug, Clone)]
 pub struct CameraUrl {
     /// The host name or address, without brackets.
@@ -42,13 +43,41 @@ pub struct CameraUrl {
     pub user: Option<UserId>,
 }
 
-/// High or standard definition, as in `subtype=hd`.
+/// The picture quality, in the words and numbers that other tools use for `subtype=`
+/// (docs/protocol.md, section "Credentials and keys").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subtype {
-    /// The highest quality.
+    /// `hd`, 0 or 4: the model's highest resolution.
     Hd,
-    /// The small picture.
+    /// `sd`, `360p` or 1: 640 × 360.
     Sd,
+    /// `720p` or 2: 1280 × 720.
+    P720,
+    /// `1080p`: 1920 × 1080.
+    P1080,
+    /// `2k` or 3: 2560 × 1440, or the highest resolution of a model without it.
+    TwoK,
+}
+
+impl Subtype {
+    /// The accepted text, for error messages.
+    pub const ALLOWED: &'static str = "hd, sd, 360p, 720p, 1080p, 2k or 0 to 4";
+}
+
+impl FromStr for Subtype {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Ok(match text.to_ascii_lowercase().as_str() {
+            // 4 is the highest resolution of the floodlight, which has another code for it.
+            "hd" | "0" | "4" => Self::Hd,
+            "sd" | "360p" | "1" => Self::Sd,
+            "720p" | "2" => Self::P720,
+            "1080p" => Self::P1080,
+            "2k" | "3" => Self::TwoK,
+            _ => return Err(UrlError::Subtype(text.to_owned())),
+        })
+    }
 }
 
 /// Text that is not a camera address.
@@ -70,9 +99,14 @@ pub enum UrlError {
     /// A percent-encoded value is not UTF-8.
     #[error("the value of `{0}=` is not UTF-8")]
     Encoding(String),
-    /// `subtype` is neither `hd` nor `sd`.
-    #[error("invalid subtype {0:?}: expected `hd` or `sd`")]
+    /// `subtype` is not a known quality.
+    #[error("invalid subtype {0:?}: expected {allowed}", allowed = Subtype::ALLOWED)]
     Subtype(String),
+    /// `dtls=false`: some cameras, most with old firmware, are reached without DTLS.
+    #[error(
+        "the address says dtls=false: how cameras are reached without DTLS is not documented anywhere public, and tutk cannot do it; update the firmware, and remove `dtls=false` if the camera has DTLS"
+    )]
+    WithoutDtls,
     /// `user_id` is empty or too long.
     #[error("invalid user ID of {0} bytes: expected 1 to 255")]
     UserId(usize),
@@ -114,20 +148,21 @@ impl CameraUrl {
             Some(enr) => enr,
             None => Cow::Borrowed(enr.ok_or(UrlError::Missing("enr"))?),
         };
-        let credentials = match (get("auth_key")?, get("mac")?) {
-            (Some(key), mac) => Credentials {
-                mac: mac.as_deref().map(str::parse).transpose()?,
-                ..Credentials::with_auth_key(&uid, &enr, &key)?
-            },
-            (None, Some(mac)) => Credentials::new(&uid, &enr, &mac)?,
-            (None, None) => return Err(CredentialsError::NoAuthKey.into()),
-        };
-        let subtype = match get("subtype")?.as_deref() {
-            None => None,
-            Some("hd") => Some(Subtype::Hd),
-            Some("sd") => Some(Subtype::Sd),
-            Some(other) => return Err(UrlError::Subtype(other.to_owned())),
-        };
+        let [mac, auth_key] = [get("mac")?, get("auth_key")?];
+        let [parent_enr, parent_mac] = [get("parent_enr")?, get("parent_mac")?];
+        let credentials = Credentials::from_parts(CredentialParts {
+            uid: &uid,
+            enr: &enr,
+            mac: mac.as_deref(),
+            auth_key: auth_key.as_deref(),
+            parent_enr: parent_enr.as_deref(),
+            parent_mac: parent_mac.as_deref(),
+        })?;
+        let dtls = get("dtls")?;
+        if dtls.is_some_and(|dtls| dtls.eq_ignore_ascii_case("false") || dtls == "0") {
+            return Err(UrlError::WithoutDtls);
+        }
+        let subtype = get("subtype")?.as_deref().map(str::parse).transpose()?;
         let user = get("user_id")?
             .map(|id| UserId::new(id.as_bytes()).map_err(|_| UrlError::UserId(id.len())))
             .transpose()?;
@@ -232,10 +267,69 @@ mod tests {
         ] {
             assert_eq!(text.parse::<CameraUrl>().unwrap_err(), error, "{text}");
         }
-        let url = format!("wyze://cam?{KEYS}&subtype=4k");
-        assert_eq!(
-            url.parse::<CameraUrl>().unwrap_err(),
-            UrlError::Subtype("4k".into())
-        );
+        for (parameter, error) in [
+            ("subtype=4k", UrlError::Subtype("4k".into())),
+            ("subtype=5", UrlError::Subtype("5".into())),
+            ("dtls=false", UrlError::WithoutDtls),
+            (
+                "parent_mac=AABBCCDDEE00",
+                UrlError::Credentials(CredentialsError::MissingParent("parent_enr")),
+            ),
+            (
+                "parent_enr=GkB9S7cX38GgzSC6",
+                UrlError::Credentials(CredentialsError::MissingParent("parent_mac")),
+            ),
+            (
+                "parent_enr=half&parent_mac=AABBCCDDEE00",
+                UrlError::Credentials(CredentialsError::Enr(4)),
+            ),
+        ] {
+            let url = format!("wyze://cam?{KEYS}&{parameter}");
+            assert_eq!(url.parse::<CameraUrl>().unwrap_err(), error, "{parameter}");
+        }
+        let text = UrlError::Subtype("4k".into()).to_string();
+        assert!(text.contains("hd") && text.contains("0 to 4"), "{text}");
+    }
+
+    #[test]
+    fn subtypes_of_other_tools_are_accepted() {
+        for (text, subtype) in [
+            ("hd", Subtype::Hd),
+            ("HD", Subtype::Hd),
+            ("0", Subtype::Hd),
+            ("sd", Subtype::Sd),
+            ("360p", Subtype::Sd),
+            ("1", Subtype::Sd),
+            ("720p", Subtype::P720),
+            ("2", Subtype::P720),
+            ("1080p", Subtype::P1080),
+            ("2k", Subtype::TwoK),
+            ("2K", Subtype::TwoK),
+            ("3", Subtype::TwoK),
+            ("4", Subtype::Hd),
+        ] {
+            let url = format!("wyze://cam?{KEYS}&subtype={text}");
+            let url: CameraUrl = url.parse().unwrap();
+            assert_eq!(url.subtype, Some(subtype), "{text}");
+        }
+    }
+
+    #[test]
+    fn parent_keys_are_those_of_the_base_station() {
+        let parent = "parent_enr=GkB9S7cX38%2BgzSC6&parent_mac=aa:bb:cc:dd:ee:00";
+        let url: CameraUrl = format!("wyze://cam?{KEYS}&{parent}&dtls=true")
+            .parse()
+            .unwrap();
+        let station = url.credentials.base_station.unwrap();
+        assert_eq!(station.enr.reveal(), b"GkB9S7cX38+gzSC6");
+        assert_eq!(station.mac.to_string(), "AABBCCDDEE00");
+        let derived = crate::derive_auth_key("GkB9S7cX38+gzSC6", &station.mac);
+        assert_eq!(url.credentials.auth_key, derived);
+        // An explicit AuthKey is kept.
+        let url: CameraUrl = format!("wyze://cam?{KEYS}&{parent}&auth_key=qZwi9FaB")
+            .parse()
+            .unwrap();
+        assert_eq!(&url.credentials.auth_key.0, b"qZwi9FaB");
+        assert!(url.credentials.base_station.is_some());
     }
 }

@@ -9,13 +9,13 @@
 use std::time::Duration;
 
 use testkit::session::script::CameraScript;
-use testkit::session::{Simulation, clip};
+use testkit::session::{Simulation, clip, credentials};
 use tutk_session::hl_ioctl::commands::{
-    ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, UserId,
+    ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, GetClock, UserId,
 };
-use tutk_session::hl_ioctl::{ChallengeStatus, Command, HlMessage};
+use tutk_session::hl_ioctl::{ChallengeStatus, Command, HlMessage, Request};
 use tutk_session::tutk_frame::IoctlRequest;
-use tutk_session::{Dialect, Error, Event, Failure, Phase};
+use tutk_session::{Dialect, Error, Event, Failure, Phase, ResendPolicy};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -105,6 +105,7 @@ fn model_selects_the_user_auth_command() {
         (None, Some(&user), 10008),
         (Some("HL_CAM4"), Some(&user), 10008),
         (Some("HL_DB2"), Some(&user), 10006),
+        (Some("WYZEDB3"), Some(&user), 10002),
     ] {
         let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
             config.model = model.map(str::to_owned);
@@ -143,4 +144,96 @@ fn user_is_authenticated() {
         simulation.run(2 * SECOND);
         assert!(simulation.record.frames.len() > 20, "{model:?}");
     }
+}
+
+/// The requests of a script's client: code, index and payload.
+fn requests(script: &mut CameraScript) -> Vec<(u16, u32, Vec<u8>)> {
+    let packets = script.take_packets();
+    let requests = packets
+        .iter()
+        .filter_map(|packet| IoctlRequest::parse(packet).ok());
+    requests
+        .map(|request| {
+            let message = HlMessage::parse(request.hl).unwrap();
+            (message.code, request.index, message.payload.to_vec())
+        })
+        .collect()
+}
+
+#[test]
+fn unanswered_user_message_is_replaced_by_k10002() {
+    for dialect in Dialect::ALL {
+        let mut script = CameraScript::with_config(dialect, |config| {
+            config.user = Some(UserId::new("somebody").unwrap());
+        });
+        script.log_in();
+        script.take_packets();
+        script.send_challenge(ChallengeStatus::Enr);
+        script.advance(4 * SECOND + SECOND / 2);
+        let sent = requests(&mut script);
+        let codes: Vec<_> = sent
+            .iter()
+            .map(|(code, index, _)| (*code, *index))
+            .collect();
+        let (user, anonymous) = ((10008, 1), (10002, 2));
+        let expected = [user, user, user, anonymous, anonymous];
+        assert_eq!(codes, expected, "{dialect}");
+        assert_eq!(sent[0].2[..22], sent[4].2, "the same response");
+
+        script.send_result(&ConnectResult::accept(None, None));
+        let request = Request::from(&GetClock);
+        script.with(|client, now| client.command(now, request));
+        let command = requests(&mut script);
+        assert_eq!((command[0].0, command[0].1), (10090, 3), "{dialect}");
+    }
+}
+
+#[test]
+fn camera_that_ignores_user_messages_streams() {
+    let (mut client, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
+    // The client does not know the model.
+    camera.model = Some("HL_WCO2".to_owned());
+    client.user = Some(UserId::new("somebody").unwrap());
+    let mut simulation = Simulation::new(client, camera, 4, |net| net);
+    simulation.run(5 * SECOND);
+    assert!(simulation.record.frames.len() > 20);
+}
+
+#[test]
+fn camera_behind_a_base_station_streams() {
+    for dialect in Dialect::ALL {
+        for status in [ChallengeStatus::Enr, ChallengeStatus::LongEnr] {
+            let (mut client, mut camera) = Simulation::pair(dialect, clip(4, 20, 10), 4);
+            let behind = credentials().behind_base_station("GkB9S7cX38GgzSC6", "AABBCCDDEE00");
+            client.credentials = behind.clone().unwrap();
+            client.model = Some("WVOD1".to_owned());
+            client.resend = ResendPolicy::On;
+            camera.credentials = behind.unwrap();
+            camera.model = Some("WVOD1".to_owned());
+            camera.status = status;
+            let mut simulation = Simulation::new(client, camera, 4, |net| net);
+            simulation.run(2 * SECOND);
+            assert!(simulation.record.frames.len() > 20, "{dialect} {status:?}");
+            assert_eq!(simulation.client.stats().groups, Default::default());
+        }
+    }
+    // With the camera's own keys only.
+    let (client, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
+    let behind = credentials().behind_base_station("GkB9S7cX38GgzSC6", "AABBCCDDEE00");
+    camera.credentials = behind.unwrap();
+    let mut simulation = Simulation::new(client, camera, 4, |net| net);
+    simulation.run(12 * SECOND);
+    assert_eq!(simulation.record.error().phase(), Phase::Dtls);
+}
+
+#[test]
+fn k10000_wakes_a_camera_behind_a_base_station() {
+    let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
+        config.model = Some("HL_WCO2".to_owned());
+    });
+    script.log_in();
+    let (code, _, payload) = requests(&mut script).remove(0);
+    assert_eq!(code, 10000);
+    let wake = br#"{"cameraInfo":{"mac":"AABBCCDDEEFF","encFlag":0,"wakeupFlag":1}}"#;
+    assert_eq!(payload, wake);
 }

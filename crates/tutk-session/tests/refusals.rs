@@ -212,10 +212,9 @@ fn refusal_in_k10003_ends_the_session() {
             camera.result = Some(ConnectResult::refuse())
         });
         let error = simulation.record.error();
-        let refused = hl_ioctl::Error::Refused {
-            connection_res: "0".into(),
-        };
-        assert_eq!(*error, Error::Authentication(refused), "{dialect}");
+        let wrong = Error::Authentication(hl_ioctl::Error::WrongEnr);
+        assert_eq!(*error, wrong, "{dialect}");
+        assert!(error.to_string().contains("ENR"), "{error}");
         assert_eq!(error.phase(), Phase::Authentication);
         assert_eq!(error.failure(), Failure::Refused);
         assert!(simulation.record.frames.is_empty());

@@ -47,8 +47,9 @@ pub struct SimulatorConfig {
     /// K10003 after a correct response, at most [`MAX_HL_PAYLOAD`] bytes. `None` reports success
     /// and describes video and audio.
     pub result: Option<ConnectResult>,
-    /// The vendor's model name, for K10003. It selects between two codes of some commands. The
-    /// model WYZEDB3 accepts only the DTLS suite 0x00AE.
+    /// The vendor's model name, for K10003. It selects between two codes of some commands, and the
+    /// messages with a user that the camera answers. The model WYZEDB3 accepts only the DTLS suite
+    /// 0x00AE.
     pub model: Option<String>,
     /// The number of frames that each client gets before the camera ends the session; `None` for no
     /// end.

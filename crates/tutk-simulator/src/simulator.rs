@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use av_login::{CameraLogin, Capabilities, User};
-use hl_ioctl::CameraExchange;
 use hl_ioctl::commands::ConnectResult;
+use hl_ioctl::{CAMERA_VERSION, CameraExchange, UserRule};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
 use tutk_session::internal::{
     AssignedSession, BACKCHANNEL, Channel, DiscoveryQuery, IDLE_TIMEOUT, Incoming, MAIN_CHANNEL,
     Outbox, SessionQuery, Side, Wrapper,
 };
+use tutk_session::models::Model;
 use tutk_session::{Dialect, Epoch, Error, Output, Phase, Transmit};
 
 use crate::av::AvCamera;
@@ -78,7 +79,7 @@ impl Simulator {
                 setup.dialect.challenge,
                 config.status,
                 [0; 16],
-                &config.credentials.enr,
+                &config.credentials.challenge_enr(),
             )
             .map(drop)
             .or_else(|error| match config.status.answerable() {
@@ -340,11 +341,14 @@ impl Simulator {
         self.rng.fill_bytes(&mut challenge);
         let exchange = CameraExchange::new(hl_ioctl::CameraConfig {
             rule: dialect.challenge,
-            enr: self.shared.config.credentials.enr.clone(),
+            enr: self.shared.config.credentials.challenge_enr(),
             status: self.shared.config.status,
             challenge,
             acknowledgement: dialect.acknowledgement,
             result: self.result.clone(),
+            version: CAMERA_VERSION,
+            user_rule: (self.device.model().and_then(Model::find))
+                .map_or(UserRule::ALL, |model| model.user_rule),
         });
         let av = AvCamera::new(dialect, login, exchange.map_err(Error::Authentication)?);
         let main = Channel::new(MAIN_CHANNEL, dtls);

@@ -7,9 +7,8 @@
     reason = "a test that panics fails"
 )]
 
-use hl_ioctl::commands::ReadParameters;
 use hl_ioctl::schema::{Field, Kind, OMITTED, Values};
-use hl_ioctl::{CATALOGUE, Command, CommandSet, Context, Control, HlMessage, Request, control};
+use hl_ioctl::{CATALOGUE, CommandSet, Context, Control, HlMessage, Request, control};
 use proptest::prelude::*;
 use serde_json::Value;
 use tutk_session::models::command_profile;
@@ -179,35 +178,36 @@ fn sets_and_reads_every_named_value() {
     assert!(seen > 30, "{seen}");
 }
 
-/// Controls that cannot be read change a parameter.
 #[test]
-fn write_only_controls_change_parameters() {
+fn time_zone_is_a_parameter() {
     let mut device = device(None);
-    let mut parameter = |name: &str, values: &[&str], id: u8| {
+    for zone in ["-11", "13"] {
+        let request = control("time-zone").unwrap().set(&[zone]).unwrap();
+        ask(&mut device, &request);
+        let parameters = read(&mut device, control("parameters").unwrap()).unwrap();
+        assert_eq!(parameters["22"], zone);
+    }
+}
+
+#[test]
+fn camera_turns_within_its_range() {
+    let mut device = device(None);
+    let mut turn = |name: &str, values: &[&str]| {
         ask(&mut device, &control(name).unwrap().set(values).unwrap());
-        let request = Request::from(&ReadParameters::new([id]).unwrap());
-        let (answer, _) = ask(&mut device, &request);
-        let answer = ReadParameters::decode_answer(&answer).unwrap();
-        answer.value()[id.to_string()].clone()
+        let position = read(&mut device, control("position").unwrap()).unwrap();
+        let angle = |name: &str| position[name].as_u64().unwrap();
+        (angle("horizontal"), angle("vertical"))
     };
-    assert_eq!(parameter("time-zone", &["-11"], 15), "-11");
-    assert_eq!(parameter("time-zone", &["13"], 15), "13");
-    assert_eq!(parameter("power", &["sleep"], 16), "2");
-    assert_eq!(parameter("power", &["wake"], 16), "1");
-    assert_eq!(parameter("file-server", &[], 18), "1");
-    assert_eq!(parameter("floodlight", &["on"], 23), "1");
-    assert_eq!(parameter("floodlight", &["off"], 23), "2");
     // From the centre.
-    assert_eq!(parameter("turn", &["-100", "5"], 24), "25");
-    assert_eq!(parameter("turn", &["-50", "0"], 25), "25");
-    assert_eq!(parameter("step", &["right", "up"], 25), "35");
-    assert_eq!(parameter("step", &["none", "down"], 24), "25");
-    assert_eq!(parameter("step", &["left", "none"], 25), "25");
+    assert_eq!(turn("turn", &["-100", "5"]), (75, 25));
+    assert_eq!(turn("turn", &["-50", "0"]), (25, 25));
+    assert_eq!(turn("step", &["right", "up"]), (35, 35));
+    assert_eq!(turn("step", &["none", "down"]), (35, 25));
+    assert_eq!(turn("step", &["left", "none"]), (25, 25));
     // To the ends of the range, and home.
-    assert_eq!(parameter("turn", &["-128", "127"], 25), "0");
-    assert_eq!(parameter("turn", &["0", "-128"], 24), "0");
-    assert_eq!(parameter("home-position", &[], 25), "175");
-    assert_eq!(parameter("turn", &["0", "0"], 24), "20");
+    assert_eq!(turn("turn", &["-128", "127"]), (0, 40));
+    assert_eq!(turn("turn", &["0", "-128"]), (0, 0));
+    assert_eq!(turn("home-position", &[]), (175, 20));
 }
 
 #[test]

@@ -144,15 +144,19 @@ fn parameters_report_the_state() {
     let mut device = DeviceState::new(DeviceConfig::default());
     send(&mut device, &SetNightVision(NightVision::On));
     send(&mut device, &SetTimeZone(TimeZone::new(-8).unwrap()));
+    send(&mut device, &SetMotionTracking(Switch::On));
     // Duplicates and unknown ids are ignored.
-    let json = device.parameters(&[1, 2, 3, 7, 7, 15, 200]);
+    let json = device.parameters(&[1, 2, 3, 4, 5, 2, 8, 13, 22, 27, 50, 200]);
     assert_eq!(
         json,
-        json!({ "1": "120", "2": "0", "3": "20", "7": "1", "15": "-8" })
+        json!({
+            "1": "1", "2": "1", "3": "120", "4": "1", "5": "20", "13": "2", "22": "-8", "27": "1",
+            "50": "1",
+        })
     );
     assert_eq!(device.parameters(&[28, 255]), json!({}));
     let all = device.parameters(ReadParameters::all().ids());
-    assert_eq!(all.as_object().unwrap().len(), 27);
+    assert_eq!(all.as_object().unwrap().len(), 12);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::commands::SetAnswer;
 use crate::layout::{FromText, Payload as _, ToJson};
 use crate::schema::{Field, Values};
-use crate::{CameraGroup, Command, CommandProfile, CommandSet, Error, Request};
+use crate::{CameraGroup, Command, CommandProfile, CommandSet, Error, Request, UNANSWERED};
 
 /// A named control: a property or function of a camera that a client can read, set, or both.
 ///
@@ -144,13 +144,23 @@ impl Control {
         }
     }
 
+    /// Returns `false` if cameras never answer the command that sets the control. It is complete
+    /// when it is sent and acknowledged.
+    #[must_use]
+    pub fn set_is_answered(&self) -> bool {
+        self.set.is_none_or(|set| !UNANSWERED.contains(&set.code))
+    }
+
     /// Converts the answer to [`set`](Self::set) to JSON: `"done"`, or the byte that the camera
-    /// sent.
+    /// sent. An empty payload is `"done"` if there [is no answer](Self::set_is_answered).
     ///
     /// # Errors
     ///
     /// [`Error::Truncated`] for an empty answer.
     pub fn describe_set_answer(&self, payload: &[u8]) -> Result<Value, Error> {
+        if payload.is_empty() && !self.set_is_answered() {
+            return Ok(SetAnswer::Done.json());
+        }
         SetAnswer::read(self.name, payload).map(|answer| answer.json())
     }
 

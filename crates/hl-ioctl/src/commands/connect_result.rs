@@ -11,10 +11,10 @@ use crate::{Error, JsonDocument};
 
 /// `connectionRes` of a success.
 pub const SUCCESS: &str = "1";
-/// `connectionRes` with which a simulated camera refuses.
+/// `connectionRes` of a response that was computed with a wrong ENR.
 ///
-/// Only the value for success is documented. Every value except [`SUCCESS`] is read as a refusal.
-pub const REFUSED: &str = "0";
+/// Every value except [`SUCCESS`] is read as a refusal.
+pub const WRONG_ENR: &str = "2";
 
 const WHAT: &str = "K10003";
 /// The longest model name or version that is accepted, in bytes.
@@ -123,12 +123,12 @@ impl ConnectResult {
         }
     }
 
-    /// Camera: creates a refusal with [`REFUSED`].
+    /// Camera: creates a refusal with [`WRONG_ENR`].
     #[must_use]
     pub fn refuse() -> Self {
         Self {
-            document: json!({ CONNECTION_RES: REFUSED }).into(),
-            connection_res: REFUSED.into(),
+            document: json!({ CONNECTION_RES: WRONG_ENR }).into(),
+            connection_res: WRONG_ENR.into(),
             video: None,
             audio: None,
         }

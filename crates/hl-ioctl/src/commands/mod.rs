@@ -28,7 +28,7 @@
 //! | 10444 | [`SetPower`] | done |
 //! | 10446 | [`GetConnectionStatus`] | [`JsonDocument`](crate::JsonDocument) |
 //! | 10448 | [`GetBatteryUse`] | [`JsonDocument`](crate::JsonDocument) |
-//! | 10600, 10604 | [`SetRtspServer`], [`GetRtspServer`] | done, [`UntypedAnswer`] |
+//! | 10600, 10604 | [`SetRtspServer`], [`GetRtspServer`] | done, [`RtspServer`] |
 //! | 10620 | [`GetNightCheck`] | [`UntypedAnswer`] |
 //! | 10624, 10626 | [`GetNightSwitchPoint`], [`SetNightSwitchPoint`] | [`NightSwitchPoint`], done |
 //! | 10630, 10632 | [`SetSirenAndLight`], [`GetSirenAndLight`] | done, [`SirenAndLight`] |
@@ -68,10 +68,10 @@ mod values;
 mod video;
 
 pub use connect::{AUDIO_ENCODER_LIST, Challenge, ConnectAuth, ConnectRequest};
-pub use connect_result::{AudioParams, ConnectResult, REFUSED, SUCCESS, VideoParams};
+pub use connect_result::{AudioParams, ConnectResult, SUCCESS, VideoParams, WRONG_ENR};
 pub use device::{
-    FormatSdCard, GetAccessories, GetClock, GetRtspServer, SetClock, SetRtspServer, SetTimeZone,
-    StartFileServer, TakePhoto, TimeZone, UnixSeconds,
+    FormatSdCard, GetAccessories, GetClock, GetRtspServer, RtspServer, SetClock, SetRtspServer,
+    SetTimeZone, StartFileServer, TakePhoto, TimeZone, UnixSeconds,
 };
 pub use light::{
     GetBuiltInFloodlight, GetInfraredLight, GetSpotlight, GetStatusLight, GetWhiteLight,
@@ -87,7 +87,7 @@ pub use pan_tilt::{
     GetPosition, Milliseconds, PanAngle, PanDirection, PanTiltByDegrees, PanTiltByStep,
     PanTiltHome, PanTiltTarget, PanTiltTo, Position, RelativeAngle, TiltAngle, TiltDirection,
 };
-pub use parameters::{MAX_PARAMETERS, ReadParameters};
+pub use parameters::{BitrateSource, MAX_PARAMETERS, Parameter, ReadParameters};
 pub use patrol::{
     DwellSeconds, GetPatrol, GetPatrolPoints, MAX_PATROL_POINTS, PatrolPoint, PatrolPoints,
     SetPatrol, SetPatrolPoints,

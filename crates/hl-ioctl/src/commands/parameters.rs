@@ -4,18 +4,77 @@ use alloc::vec::Vec;
 
 use bytes::BufMut;
 
-use crate::layout::{Payload, Reader, command};
+use crate::layout::{Payload, Reader, command, named};
 use crate::{Error, JsonDocument};
 
 /// The largest number of parameters in one K10020. Their count is one byte on the wire.
 pub const MAX_PARAMETERS: usize = 255;
+
+named! {
+    /// A parameter of K10020 whose id is known. Its value is that of the command that sets it.
+    pub enum Parameter {
+        /// 1: see [`SetStatusLight`](super::SetStatusLight).
+        StatusLight = 1 "status-light",
+        /// 2: see [`SetNightVision`](super::SetNightVision).
+        NightVision = 2 "night-vision",
+        /// 3: in kB/s. Some firmware does not report it, see [`BitrateSource`].
+        Bitrate = 3 "bitrate",
+        /// 4: see [`Resolution`](super::Resolution).
+        Resolution = 4 "resolution",
+        /// 5: frames per second.
+        Fps = 5 "fps",
+        /// 6: see [`SetVideoParameters`](super::SetVideoParameters).
+        HorizontalFlip = 6 "horizontal-flip",
+        /// 7.
+        VerticalFlip = 7 "vertical-flip",
+        /// 13: see [`SetMotionAlarm`](super::SetMotionAlarm).
+        MotionAlarm = 13 "motion-alarm",
+        /// 21: see [`SetMotionTagging`](super::SetMotionTagging).
+        MotionTagging = 21 "motion-tagging",
+        /// 22: in hours from UTC.
+        TimeZone = 22 "time-zone",
+        /// 27: see [`SetMotionTracking`](super::SetMotionTracking).
+        MotionTracking = 27 "motion-tracking",
+        /// 50: see [`SetInfraredLight`](super::SetInfraredLight).
+        InfraredLight = 50 "infrared-light",
+    }
+}
+
+/// Where a camera reports its bitrate, by its firmware (docs/protocol.md, section 19).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BitrateSource {
+    /// In [`Parameter::Bitrate`] of K10020.
+    Parameters,
+    /// In K10051 ([`VideoParameters`](super::VideoParameters)) only.
+    VideoParameters,
+    /// Nowhere.
+    None,
+}
+
+impl BitrateSource {
+    /// Returns the source for a firmware version such as `4.52.9.4188`.
+    #[must_use]
+    pub fn of_firmware(firmware: &str) -> Self {
+        let is = |version: &str| {
+            let rest = firmware.strip_prefix(version);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if ["4.36.12", "4.50.4.9222"].into_iter().any(is) {
+            Self::None
+        } else if ["4.50.4", "4.51", "4.52", "4.53"].into_iter().any(is) {
+            Self::VideoParameters
+        } else {
+            Self::Parameters
+        }
+    }
+}
 
 /// K10020: reads parameters by number. The answer, K10021, is JSON.
 ///
 /// | at | size | field |
 /// |---|---|---|
 /// | 16 | 1 | n: 1 to [`MAX_PARAMETERS`] |
-/// | 17 | n | ids, one byte each, from 1 |
+/// | 17 | n | ids, one byte each, from 1: [`Parameter`] and others |
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReadParameters {
     count: u8,

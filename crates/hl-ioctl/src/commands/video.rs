@@ -20,8 +20,7 @@ get! { "the video parameters": VideoParameters; GetVideoParameters = 10050, 1005
 /// | 20 | 1 | horizontal flip: 1 on, 2 off |
 /// | 21 | 1 | vertical flip: 1 on, 2 off |
 ///
-/// The camera may report values that cannot be set. The meaning of the resolution byte is likely,
-/// but not verified.
+/// The camera may report values that cannot be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VideoParameters {
     /// The bitrate in kB/s.
@@ -112,7 +111,7 @@ layout! {
     /// |---|---|---|
     /// | 16 | 1 | resolution code + 1 |
     /// | 17 | 2 | bitrate, u16, kB/s |
-    /// | 19 | 2 | frames per second, u16; 0 leaves it to the camera |
+    /// | 19 | 2 | frames per second, u16; 0 leaves it to the camera. May be missing |
     pub struct SetResolution {
         /// The resolution.
         pub resolution: Resolution,
@@ -121,5 +120,6 @@ layout! {
         /// Frames per second.
         pub fps: Option<NonZeroU16>,
     }
+    missing 3
 }
 command!(SetResolution = 10056, 10057: SetAnswer);

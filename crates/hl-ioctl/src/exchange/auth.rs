@@ -1,6 +1,4 @@
-//! The three messages that respond to a challenge, and their answers.
-
-use alloc::vec::Vec;
+//! The three messages that respond to a challenge, and which of them a camera supports.
 
 use crate::commands::{
     ConnectAuth, ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, UserAuth, UserId,
@@ -17,6 +15,66 @@ pub enum AuthMessage {
     DoorbellUser(UserId),
     /// K10008, with a user of another camera. The answer is K10009.
     User(UserId),
+}
+
+/// Which messages with a user a camera supports, by the HL version of its K10001
+/// (docs/protocol.md, section 14). Every camera supports K10002.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserRule {
+    /// The smallest version with K10006, which takes precedence; `None` if there is none.
+    pub doorbell_since: Option<u16>,
+    /// The smallest version with K10008; `None` if there is none.
+    pub user_since: Option<u16>,
+}
+
+impl UserRule {
+    /// Neither K10006 nor K10008.
+    pub const NONE: Self = Self {
+        doorbell_since: None,
+        user_since: None,
+    };
+
+    /// K10008 from version 25 on: the rule of most models.
+    pub const MOST: Self = Self {
+        doorbell_since: None,
+        user_since: Some(25),
+    };
+
+    /// Both in every version.
+    pub const ALL: Self = Self {
+        doorbell_since: Some(0),
+        user_since: Some(0),
+    };
+
+    /// Returns the message for a user of a camera with this version.
+    #[must_use]
+    pub fn message(self, version: u16, user: &UserId) -> AuthMessage {
+        let supports = |since: Option<u16>| since.is_some_and(|since| since <= version);
+        if supports(self.doorbell_since) {
+            AuthMessage::DoorbellUser(user.clone())
+        } else if supports(self.user_since) {
+            AuthMessage::User(user.clone())
+        } else {
+            AuthMessage::Anonymous
+        }
+    }
+
+    /// Camera: returns `true` if a camera with this version supports the message with this code.
+    pub(super) fn supports(self, version: u16, code: u16) -> bool {
+        let since = match code {
+            ConnectAuth::CODE => Some(0),
+            ConnectDoorbellUserAuth::CODE => self.doorbell_since,
+            ConnectUserAuth::CODE => self.user_since,
+            _ => None,
+        };
+        since.is_some_and(|since| since <= version)
+    }
+}
+
+impl Default for UserRule {
+    fn default() -> Self {
+        Self::MOST
+    }
 }
 
 impl AuthMessage {
@@ -48,14 +106,16 @@ impl AuthMessage {
             Self::User(user) => Request::from(&ConnectUserAuth(with_user(user))),
         }
     }
+}
 
-    /// Client: parses the answer.
-    pub(super) fn result(&self, message: &HlMessage<'_>) -> Result<ConnectResult, Error> {
-        match self {
-            Self::Anonymous => ConnectAuth::answer_from_message(message),
-            Self::DoorbellUser(_) => ConnectDoorbellUserAuth::answer_from_message(message),
-            Self::User(_) => ConnectUserAuth::answer_from_message(message),
+/// Client: parses the answer to any of the three messages.
+pub(super) fn result(message: &HlMessage<'_>) -> Result<ConnectResult, Error> {
+    match message.code {
+        ConnectDoorbellUserAuth::ANSWER_CODE => {
+            ConnectDoorbellUserAuth::answer_from_message(message)
         }
+        ConnectUserAuth::ANSWER_CODE => ConnectUserAuth::answer_from_message(message),
+        _ => ConnectAuth::answer_from_message(message),
     }
 }
 
@@ -67,32 +127,4 @@ pub(super) fn parse(message: &HlMessage<'_>) -> Result<(ConnectAuth, Option<User
         _ => return Ok((ConnectAuth::from_message(message)?, None)),
     };
     Ok((user.auth, Some(user.user_id)))
-}
-
-/// Camera: a result as the answer to each of the three messages.
-#[derive(Debug)]
-pub(super) struct Replies {
-    anonymous: Vec<u8>,
-    doorbell_user: Vec<u8>,
-    user: Vec<u8>,
-}
-
-impl Replies {
-    pub(super) fn new(result: &ConnectResult) -> Result<Self, Error> {
-        Ok(Self {
-            anonymous: ConnectAuth::answer_to_hl(result)?,
-            doorbell_user: ConnectDoorbellUserAuth::answer_to_hl(result)?,
-            user: ConnectUserAuth::answer_to_hl(result)?,
-        })
-    }
-
-    /// Returns the answer to the message with this code.
-    pub(super) fn to(&self, code: u16) -> Vec<u8> {
-        match code {
-            ConnectDoorbellUserAuth::CODE => &self.doorbell_user,
-            ConnectUserAuth::CODE => &self.user,
-            _ => &self.anonymous,
-        }
-        .clone()
-    }
 }

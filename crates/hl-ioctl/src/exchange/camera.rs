@@ -2,27 +2,26 @@
 
 use alloc::vec::Vec;
 
-use super::auth::{Replies, parse};
+use super::auth::{UserRule, parse};
 use crate::challenge::same;
-use crate::commands::{
-    Challenge, ConnectAuth, ConnectDoorbellUserAuth, ConnectRequest, ConnectResult,
-    ConnectUserAuth, UserId,
-};
+use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult, UserId};
 use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, challenge_response};
 
 /// The camera's side of the exchange, without time. It accepts one response; its decision is final.
 ///
 /// Pass each HL message to [`handle`](Self::handle) and do what its [`CameraStep`] orders. Pass
 /// each heartbeat to [`handle_acknowledgement`](Self::handle_acknowledgement). K10006 and K10008
-/// are accepted instead of K10002 on every model, and answered with the same JSON.
+/// are accepted instead of K10002 by [`CameraConfig::user_rule`], and answered with the same JSON.
 #[derive(Debug)]
 pub struct CameraExchange {
     acknowledgement: AckRule,
+    version: u16,
+    user_rule: UserRule,
     /// The right response; `None` if the status allows none.
     expected: Option<[u8; 16]>,
     challenge_message: Vec<u8>,
-    accept: Replies,
-    refuse: Replies,
+    accept: ConnectResult,
+    refuse: ConnectResult,
     user_id: Option<UserId>,
     state: State,
 }
@@ -42,6 +41,10 @@ pub struct CameraConfig {
     pub acknowledgement: AckRule,
     /// The content of K10003 after a right response.
     pub result: ConnectResult,
+    /// The HL version of the camera's messages, usually [`CAMERA_VERSION`](crate::CAMERA_VERSION).
+    pub version: u16,
+    /// The messages with a user that the camera supports. It ignores the others.
+    pub user_rule: UserRule,
 }
 
 /// Which acknowledgement of K10001 (AV packet `09 00`) the camera needs before it accepts K10002.
@@ -99,7 +102,7 @@ pub enum CameraStep {
 /// Why a camera ignores a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IgnoreReason {
-    /// The code does not belong to the exchange.
+    /// The code does not belong to the exchange, or the camera does not support it.
     OtherCode,
     /// K10002 arrived before K10000.
     NotRequested,
@@ -128,20 +131,33 @@ impl CameraExchange {
             challenge,
             acknowledgement,
             result,
+            version,
+            user_rule,
         } = config;
         let expected = match status.answerable() {
             Ok(()) => Some(challenge_response(rule, status, challenge, &enr)?),
             Err(_) => None,
         };
-        Ok(Self {
+        let mut challenge_payload = Vec::new();
+        ConnectRequest::encode_answer(&Challenge { status, challenge }, &mut challenge_payload);
+        let exchange = Self {
             acknowledgement,
+            version,
+            user_rule,
             expected,
-            challenge_message: ConnectRequest::answer_to_hl(&Challenge { status, challenge })?,
-            accept: Replies::new(&result)?,
-            refuse: Replies::new(&ConnectResult::refuse())?,
+            challenge_message: HlMessage {
+                version,
+                code: ConnectRequest::ANSWER_CODE,
+                payload: &challenge_payload,
+            }
+            .to_vec()?,
+            accept: result,
+            refuse: ConnectResult::refuse(),
             user_id: None,
             state: State::Idle,
-        })
+        };
+        exchange.result(&exchange.accept, ConnectAuth::CODE)?;
+        Ok(exchange)
     }
 
     /// Handles a message from the client.
@@ -155,9 +171,7 @@ impl CameraExchange {
                 }
                 CameraStep::Send(self.challenge_message.clone())
             }
-            ConnectAuth::CODE | ConnectDoorbellUserAuth::CODE | ConnectUserAuth::CODE => {
-                self.handle_auth(message, ioctl)
-            }
+            code if self.user_rule.supports(self.version, code) => self.handle_auth(message, ioctl),
             _ => CameraStep::Ignore(IgnoreReason::OtherCode),
         }
     }
@@ -194,8 +208,8 @@ impl CameraExchange {
             State::Idle => return CameraStep::Ignore(IgnoreReason::NotRequested),
             State::Challenged => return CameraStep::Ignore(IgnoreReason::NotAcknowledged),
             State::Acknowledged => {}
-            State::Accepted => return CameraStep::Send(self.accept.to(message.code)),
-            State::Refused => return CameraStep::Send(self.refuse.to(message.code)),
+            State::Accepted => return CameraStep::Send(self.reply(&self.accept, message.code)),
+            State::Refused => return CameraStep::Send(self.reply(&self.refuse, message.code)),
         }
         let Some(expected) = &self.expected else {
             return CameraStep::Ignore(IgnoreReason::NotAnswerable);
@@ -207,14 +221,29 @@ impl CameraExchange {
             self.state = State::Accepted;
             self.user_id = user_id;
             CameraStep::Accept {
-                reply: self.accept.to(message.code),
+                reply: self.reply(&self.accept, message.code),
                 auth,
             }
         } else {
             self.state = State::Refused;
             CameraStep::Refuse {
-                reply: self.refuse.to(message.code),
+                reply: self.reply(&self.refuse, message.code),
             }
         }
+    }
+
+    /// Returns the answer to the message with this code.
+    fn reply(&self, result: &ConnectResult, code: u16) -> Vec<u8> {
+        // `new` has checked the length.
+        self.result(result, code).unwrap_or_default()
+    }
+
+    fn result(&self, result: &ConnectResult, code: u16) -> Result<Vec<u8>, Error> {
+        HlMessage {
+            version: self.version,
+            code: code.wrapping_add(1),
+            payload: result.raw().as_bytes(),
+        }
+        .to_vec()
     }
 }

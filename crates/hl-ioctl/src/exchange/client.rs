@@ -1,28 +1,32 @@
 //! The client's side of the exchange.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::auth::AuthMessage;
-use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
+use super::auth::{self, AuthMessage, UserRule};
+use crate::commands::{
+    Challenge, ConnectAuth, ConnectRequest, ConnectResult, SUCCESS, UserId, WRONG_ENR,
+};
 use crate::{ChallengeRule, Command, Enr, Error, HlMessage, Request, challenge_response};
 
 /// The length of the `connectionRes` excerpt in errors, in characters.
 const MAX_CONNECTION_RES: usize = 32;
 
+/// How often a message with a user is repeated before the client falls back to K10002.
+const USER_REPEATS: u8 = 2;
+
 /// The client's side of the exchange, without time.
 ///
 /// Send [`request`](Self::request). Pass each HL message to [`handle`](Self::handle) and do what
-/// its [`ClientStep`] orders. Send [`repeat`](Self::repeat) once a second. K10000 has index and
-/// flag 0 in its IOCTL packet, K10002 has 1, and repeated messages keep theirs. What this
-/// documentation says of K10002 and K10003 also applies to the other messages of [`AuthMessage`]
-/// and their answers.
+/// its [`ClientStep`] orders. After a second without an answer, call
+/// [`handle_timeout`](Self::handle_timeout) and send [`repeat`](Self::repeat). The IOCTL packets
+/// have the index [`index`](Self::index). What this documentation says of K10002 and K10003 also
+/// applies to the other messages of [`AuthMessage`] and their answers.
 #[derive(Debug)]
 pub struct ClientExchange {
     config: ClientConfig,
-    auth: AuthMessage,
     state: State,
     request: Vec<u8>,
+    index: u16,
 }
 
 /// The configuration of the client's side.
@@ -42,6 +46,10 @@ pub struct ClientConfig {
     pub video: bool,
     /// Requests audio.
     pub audio: bool,
+    /// The user of the camera. Without one, the client responds with K10002.
+    pub user: Option<UserId>,
+    /// The message for the user.
+    pub user_rule: UserRule,
 }
 
 #[derive(Debug)]
@@ -49,9 +57,22 @@ enum State {
     /// K10000 was sent.
     Requesting,
     /// The newest challenge was answered with K10002.
-    Answering { challenge: Challenge, auth: Vec<u8> },
+    Answering(Answering),
     /// K10003 or an error ended the exchange.
     Over,
+}
+
+#[derive(Debug)]
+struct Answering {
+    challenge: Challenge,
+    response: ConnectAuth,
+    message: AuthMessage,
+    /// The message as HL.
+    auth: Vec<u8>,
+    /// How often the message with a user was not answered.
+    unanswered: u8,
+    /// The code of the answer to a message with a user, after a fall-back to K10002.
+    late_answer: Option<u16>,
 }
 
 /// What the client must do after a message.
@@ -67,21 +88,12 @@ pub enum ClientStep {
 }
 
 impl ClientExchange {
-    /// Creates an exchange that responds with K10002.
+    /// Creates an exchange.
     ///
     /// # Errors
     ///
     /// [`Error::TooLong`] for a request payload over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
     pub fn new(config: ClientConfig) -> Result<Self, Error> {
-        Self::with_auth(config, AuthMessage::Anonymous)
-    }
-
-    /// Creates an exchange that responds with this message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooLong`] for a request payload over [`MAX_PAYLOAD`](crate::MAX_PAYLOAD).
-    pub fn with_auth(config: ClientConfig, auth: AuthMessage) -> Result<Self, Error> {
         let request = Request {
             code: ConnectRequest::CODE,
             payload: config.request_payload.clone(),
@@ -89,7 +101,7 @@ impl ClientExchange {
         Ok(Self {
             request: request.to_hl()?,
             state: State::Requesting,
-            auth,
+            index: 0,
             config,
         })
     }
@@ -106,15 +118,43 @@ impl ClientExchange {
     pub fn repeat(&self) -> Option<&[u8]> {
         match &self.state {
             State::Requesting => Some(&self.request),
-            State::Answering { auth, .. } => Some(auth),
+            State::Answering(answering) => Some(&answering.auth),
             State::Over => None,
+        }
+    }
+
+    /// The index of the newest message in its IOCTL packet: 0 for K10000, 1 for K10002, and 2 for a
+    /// K10002 that replaces an unanswered message with a user. The next command has a higher one.
+    #[must_use]
+    pub fn index(&self) -> u16 {
+        self.index
+    }
+
+    /// A second has passed without an answer. If the message with a user was repeated twice, K10002
+    /// replaces it: some firmware does not know the message.
+    pub fn handle_timeout(&mut self) {
+        let State::Answering(answering) = &mut self.state else {
+            return;
+        };
+        if answering.message == AuthMessage::Anonymous {
+            return;
+        }
+        answering.unanswered = answering.unanswered.saturating_add(1);
+        // A message of this length always fits into HL.
+        if answering.unanswered > USER_REPEATS
+            && let Ok(auth) = AuthMessage::Anonymous.request(answering.response).to_hl()
+        {
+            answering.late_answer = Some(answering.message.answer_code());
+            answering.message = AuthMessage::Anonymous;
+            answering.auth = auth;
+            self.index = 2;
         }
     }
 
     /// Returns `true` if the message to repeat is K10002.
     #[must_use]
     pub fn is_answering(&self) -> bool {
-        matches!(self.state, State::Answering { .. })
+        matches!(self.state, State::Answering(_))
     }
 
     /// Returns `true` if a result or an error has ended the exchange.
@@ -130,41 +170,42 @@ impl ClientExchange {
     /// [`Error::Truncated`] for a truncated K10001; the exchange continues. All other errors end
     /// the exchange: the errors of
     /// [`ChallengeStatus::answerable`](crate::ChallengeStatus::answerable), [`Error::EnrTooShort`],
-    /// the errors of [`ConnectResult::parse`], and [`Error::Refused`].
+    /// the errors of [`ConnectResult::parse`], [`Error::WrongEnr`] and [`Error::Refused`].
     pub fn handle(&mut self, message: &HlMessage<'_>) -> Result<ClientStep, Error> {
         match (&self.state, message.code) {
-            (State::Requesting | State::Answering { .. }, ConnectRequest::ANSWER_CODE) => {
+            (State::Over, _) => Ok(ClientStep::Ignore),
+            (_, ConnectRequest::ANSWER_CODE) => {
                 let challenge = ConnectRequest::answer_from_message(message)?;
-                self.handle_challenge(challenge)
+                self.handle_challenge(challenge, message.version)
             }
-            (State::Answering { .. }, code) if code == self.auth.answer_code() => {
+            (State::Answering(sent), code)
+                if code == sent.message.answer_code() || Some(code) == sent.late_answer =>
+            {
                 self.state = State::Over;
-                let result = self.auth.result(message)?;
-                if result.is_success() {
-                    Ok(ClientStep::Done(result))
-                } else {
-                    let connection_res = result.connection_res().chars();
-                    Err(Error::Refused {
-                        connection_res: connection_res.take(MAX_CONNECTION_RES).collect::<String>(),
-                    })
+                let result = auth::result(message)?;
+                match result.connection_res() {
+                    SUCCESS => Ok(ClientStep::Done(result)),
+                    WRONG_ENR => Err(Error::WrongEnr),
+                    other => Err(Error::Refused {
+                        connection_res: other.chars().take(MAX_CONNECTION_RES).collect(),
+                    }),
                 }
             }
             _ => Ok(ClientStep::Ignore),
         }
     }
 
-    fn handle_challenge(&mut self, new: Challenge) -> Result<ClientStep, Error> {
-        if let State::Answering { challenge, .. } = &self.state
+    fn handle_challenge(&mut self, new: Challenge, version: u16) -> Result<ClientStep, Error> {
+        if let State::Answering(Answering { challenge, .. }) = &self.state
             && *challenge == new
         {
             return Ok(ClientStep::Ignore);
         }
-        match self.respond(new) {
-            Ok(auth) => {
-                self.state = State::Answering {
-                    challenge: new,
-                    auth: auth.clone(),
-                };
+        match self.respond(new, version) {
+            Ok(answering) => {
+                let auth = answering.auth.clone();
+                self.state = State::Answering(answering);
+                self.index = 1;
                 Ok(ClientStep::AcknowledgeThenSend(auth))
             }
             Err(error) => {
@@ -174,15 +215,29 @@ impl ClientExchange {
         }
     }
 
-    /// Returns K10002 for a challenge.
-    fn respond(&self, Challenge { status, challenge }: Challenge) -> Result<Vec<u8>, Error> {
-        let ClientConfig { rule, enr, .. } = &self.config;
-        let auth = ConnectAuth {
-            response: challenge_response(*rule, status, challenge, enr)?,
-            id: self.config.id,
-            video: self.config.video,
-            audio: self.config.audio,
+    /// Returns the response to a challenge from a camera with this HL version.
+    fn respond(&self, challenge: Challenge, version: u16) -> Result<Answering, Error> {
+        let config = &self.config;
+        let Challenge {
+            status,
+            challenge: bytes,
+        } = challenge;
+        let response = ConnectAuth {
+            response: challenge_response(config.rule, status, bytes, &config.enr)?,
+            id: config.id,
+            video: config.video,
+            audio: config.audio,
         };
-        self.auth.request(auth).to_hl()
+        let message = (config.user.as_ref())
+            .map(|user| config.user_rule.message(version, user))
+            .unwrap_or_default();
+        Ok(Answering {
+            challenge,
+            response,
+            auth: message.request(response).to_hl()?,
+            message,
+            unanswered: 0,
+            late_answer: None,
+        })
     }
 }

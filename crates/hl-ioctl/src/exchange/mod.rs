@@ -9,8 +9,8 @@
 //!          ◄───────────  K10003 result, JSON
 //! ```
 //!
-//! A client that identifies its user sends K10006 (doorbells) or K10008 (other models) instead of
-//! K10002. The answer is K10007 or K10009.
+//! A client that identifies its user sends K10006 or K10008 instead of K10002, by the camera's HL
+//! version and model. The answer is K10007 or K10009. Without an answer, K10002 follows.
 //!
 //! The client's session repeats the last message every second. The camera answers a repeated
 //! message with the same bytes.
@@ -19,6 +19,6 @@ mod auth;
 mod camera;
 mod client;
 
-pub use auth::AuthMessage;
+pub use auth::{AuthMessage, UserRule};
 pub use camera::{AckRule, CameraConfig, CameraExchange, CameraStep, IgnoreReason, Ioctl};
 pub use client::{ClientConfig, ClientExchange, ClientStep};

@@ -104,13 +104,15 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// Defines a payload of several fields, with optional constant bytes at the end.
+/// Defines a payload of several fields, with optional constant bytes at the end. Fields from the byte
+/// `missing` on may be missing when read.
 macro_rules! layout {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
             $($(#[$field_meta:meta])* pub $field:ident: $type:ty,)+
         }
+        $(missing $least:literal)?
         $(then $tail:expr)?
     ) => {
         $(#[$meta])*
@@ -148,6 +150,13 @@ macro_rules! layout {
             }
 
             fn read(what: &'static str, payload: &[u8]) -> Result<Self, crate::Error> {
+                $(if payload.len() == $least {
+                    let mut padded = [0; Self::SIZE];
+                    for (to, from) in padded.iter_mut().zip(payload) {
+                        *to = *from;
+                    }
+                    return Self::read(what, &padded);
+                })?
                 Self::read_from(&mut crate::layout::Reader::new(what, Self::SIZE, payload))
             }
         }

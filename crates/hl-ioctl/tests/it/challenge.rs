@@ -33,6 +33,27 @@ fn decrypt_selects_the_key_by_status() {
     );
 }
 
+/// The challenge of a camera behind a base station has a key of both ENRs.
+#[test]
+fn enr_is_followed_by_that_of_the_base_station() {
+    let key = |first: &str, second: &str| {
+        let (first, second) = (Enr::new(first).unwrap(), Enr::new(second).unwrap());
+        first.followed_by(&second).reveal().to_vec()
+    };
+    let both = [SHORT, &LONG[..16]].concat();
+    assert_eq!(key(SHORT, LONG), both.as_bytes());
+    assert_eq!(key(SHORT, "short"), [SHORT, "short"].concat().as_bytes());
+    assert_eq!(key(LONG, SHORT), LONG.as_bytes());
+    let key = Enr::new(SHORT)
+        .unwrap()
+        .followed_by(&Enr::new(LONG).unwrap());
+    let response = challenge_response(Decrypt, ChallengeStatus::LongEnr, CHALLENGE, &key);
+    assert_eq!(
+        response.map(u128::from_be_bytes),
+        respond(Decrypt, 6, &both)
+    );
+}
+
 #[test]
 fn encrypt_ignores_the_status() {
     for status in [1, 3, 6] {

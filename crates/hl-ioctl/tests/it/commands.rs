@@ -7,7 +7,9 @@ use std::fmt::Debug;
 use std::num::{NonZeroU8, NonZeroU16};
 
 use hl_ioctl::commands::*;
-use hl_ioctl::{ChallengeStatus, Command, Error, HlMessage, JsonDocument, Request, Scalar};
+use hl_ioctl::{
+    CATALOGUE, ChallengeStatus, Command, Error, HlMessage, JsonDocument, Request, Scalar, control,
+};
 use serde_json::json;
 
 /// The codes of docs/protocol.md, section 18.
@@ -44,7 +46,9 @@ impl Checked {
         assert_eq!(&parsed, answer, "K{}", code + 1);
 
         // The payload of K10000 may have any length.
-        for length in (0..bytes.len()).filter(|_| code != 10000) {
+        for length in
+            (0..bytes.len()).filter(|&length| code != 10000 && (code, length) != (10056, 3))
+        {
             let error = C::decode(&bytes[..length]).unwrap_err();
             assert!(
                 matches!(error, Error::Truncated { what, offset, expected, got }
@@ -99,7 +103,7 @@ fn every_command_matches_the_protocol_document() {
 
 fn connection(checked: &Checked) {
     let result = ConnectResult::refuse();
-    let refused = br#"{"connectionRes":"0"}"#;
+    let refused = br#"{"connectionRes":"2"}"#;
     let challenge = Challenge {
         status: ChallengeStatus::Enr,
         challenge: *b"0123456789abcdef",
@@ -178,8 +182,10 @@ fn settings(checked: &Checked) {
     checked.get::<GetMotionTagging>(10290, &on, &[1]);
     checked.set(10292, &SetMotionTagging(off), &[2]);
     checked.set(10302, &SetTimeZone(TimeZone::new(-11).unwrap()), &[0xf5]);
-    checked.get::<GetRtspServer>(10604, &UntypedAnswer::switch(off), &[2]);
-    checked.set(10600, &SetRtspServer(on), &[1]);
+    let url = "rtsp://192.0.2.1/live".to_owned();
+    let rtsp = RtspServer { server: 1, url };
+    checked.get::<GetRtspServer>(10604, &rtsp, b"\x01rtsp://192.0.2.1/live");
+    checked.set(10600, &SetRtspServer { server: on }, &[1]);
     checked.get::<GetNightCheck>(10620, &UntypedAnswer::Byte(1), &[1]);
     checked.get::<GetNightSwitchPoint>(10624, &NightSwitchPoint::Dusk, &[1]);
     checked.set(10626, &SetNightSwitchPoint(NightSwitchPoint::Dark), &[2]);
@@ -341,6 +347,84 @@ fn parameters_are_limited() {
             got: 19
         }
     );
+}
+
+#[test]
+fn frame_rate_of_k10056_may_be_missing() {
+    let command = SetResolution {
+        resolution: Resolution::P360,
+        bitrate: Bitrate::SD,
+        fps: None,
+    };
+    assert_eq!(SetResolution::decode(&[2, 60, 0]).unwrap(), command);
+    let error = SetResolution::decode(&[2, 60, 0, 9]).unwrap_err();
+    assert!(matches!(error, Error::Truncated { got: 20, .. }), "{error}");
+}
+
+#[test]
+fn rtsp_server_may_have_no_address() {
+    let read = |payload: &[u8]| GetRtspServer::decode_answer(payload).unwrap();
+    let json = |payload: &[u8]| control("rtsp-server").unwrap().describe_answer(payload);
+    assert_eq!(read(b"\x02").url, "");
+    assert_eq!(read(b"\x01rtsp://h\0\0").url, "rtsp://h");
+    assert_eq!(
+        json(b"\x01rtsp://h").unwrap(),
+        json!({ "server": "on", "url": "rtsp://h" })
+    );
+    // Unknown values are numbers.
+    assert_eq!(json(&[7]).unwrap(), json!({ "server": 7, "url": "" }));
+    GetRtspServer::decode_answer(&[]).unwrap_err();
+}
+
+#[test]
+fn parameters_have_names() {
+    for (id, name) in [
+        (1, "status-light"),
+        (2, "night-vision"),
+        (3, "bitrate"),
+        (4, "resolution"),
+        (5, "fps"),
+        (6, "horizontal-flip"),
+        (7, "vertical-flip"),
+        (13, "motion-alarm"),
+        (21, "motion-tagging"),
+        (22, "time-zone"),
+        (27, "motion-tracking"),
+        (50, "infrared-light"),
+    ] {
+        let parameter = Parameter::from_number(id).unwrap();
+        assert_eq!(parameter.number(), id);
+        assert_eq!(Parameter::KIND.json(id), name);
+    }
+    assert_eq!(Parameter::from_number(8), None);
+}
+
+/// An answer of a real HL_BC.
+#[test]
+fn video_parameters_of_a_camera_are_parsed() {
+    let bytes = [0xf0, 0x00, 0x05, 0x14, 0x01, 0x01];
+    let video = GetVideoParameters::decode_answer(&bytes).unwrap();
+    assert_eq!((video.bitrate, video.fps), (240, 20));
+    assert_eq!(video.picture_size(), Some(Resolution::TwoKAlternate));
+}
+
+#[test]
+fn firmware_selects_the_source_of_the_bitrate() {
+    for (firmware, source) in [
+        ("4.36.12", BitrateSource::None),
+        ("4.36.12.3497", BitrateSource::None),
+        ("4.50.4.9222", BitrateSource::None),
+        ("4.50.4.1", BitrateSource::VideoParameters),
+        ("4.51.3.6791", BitrateSource::VideoParameters),
+        ("4.52.9.4188", BitrateSource::VideoParameters),
+        ("4.53", BitrateSource::VideoParameters),
+        ("4.36.14.3497", BitrateSource::Parameters),
+        ("4.36.120.1", BitrateSource::Parameters),
+        ("4.50.40.1", BitrateSource::Parameters),
+        ("", BitrateSource::Parameters),
+    ] {
+        assert_eq!(BitrateSource::of_firmware(firmware), source, "{firmware}");
+    }
 }
 
 #[test]
@@ -517,6 +601,24 @@ fn requests_match_their_answers_by_code() {
             got: 10012
         })
     );
+}
+
+#[test]
+fn two_commands_are_never_answered() {
+    let turn = control("turn").unwrap();
+    let home = control("home-position").unwrap();
+    for (control, values) in [(turn, &["1", "2"][..]), (home, &[])] {
+        assert!(!control.set(values).unwrap().expects_answer());
+        assert!(!control.set_is_answered());
+        assert_eq!(control.describe_set_answer(&[]).unwrap(), "done");
+        // Some firmware may answer.
+        assert_eq!(control.describe_set_answer(&[2]).unwrap(), 2);
+    }
+    for control in CATALOGUE {
+        let answered = ![turn.name, home.name].contains(&control.name);
+        assert_eq!(control.set_is_answered(), answered, "{}", control.name);
+        assert!(control.get().is_none_or(|get| get.expects_answer()));
+    }
 }
 
 #[test]

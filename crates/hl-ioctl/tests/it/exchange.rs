@@ -4,7 +4,7 @@ use hl_ioctl::commands::{AUDIO_ENCODER_LIST, ConnectResult, VideoParams};
 use hl_ioctl::{
     AckRule, CAMERA_VERSION, CLIENT_VERSION, CameraConfig, CameraExchange, CameraStep,
     ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, ClientStep, Enr, Error,
-    HlMessage, IgnoreReason, Ioctl,
+    HlMessage, IgnoreReason, Ioctl, UserRule,
 };
 use proptest::prelude::*;
 
@@ -26,6 +26,8 @@ fn client_with(rule: ChallengeRule, enr: &str) -> ClientExchange {
         },
         video: true,
         audio: true,
+        user: None,
+        user_rule: UserRule::default(),
     })
     .unwrap()
 }
@@ -47,6 +49,8 @@ fn camera_config(rule: ChallengeRule, enr: &str, status: u8) -> CameraConfig {
             }),
             None,
         ),
+        version: CAMERA_VERSION,
+        user_rule: UserRule::ALL,
     }
 }
 
@@ -147,7 +151,7 @@ fn camera_refuses_a_wrong_enr_permanently() {
         let CameraStep::Refuse { reply } = camera.handle(&hl(&auth), SECOND) else {
             panic!("not refused");
         };
-        assert_eq!(hl(&reply).payload, br#"{"connectionRes":"0"}"#);
+        assert_eq!(hl(&reply).payload, br#"{"connectionRes":"2"}"#);
         // The decision is final, even if a right response follows.
         let again = camera.handle(&hl(&auth), SECOND);
         assert_eq!(again, CameraStep::Send(reply.clone()));
@@ -156,13 +160,7 @@ fn camera_refuses_a_wrong_enr_permanently() {
         assert_eq!(late, CameraStep::Send(reply.clone()));
         assert!(!camera.is_accepted());
 
-        let error = client.handle(&hl(&reply)).unwrap_err();
-        assert_eq!(
-            error,
-            Error::Refused {
-                connection_res: "0".into()
-            }
-        );
+        assert_eq!(client.handle(&hl(&reply)), Err(Error::WrongEnr));
         assert!(client.is_over());
         assert_eq!(client.repeat(), None);
     }
@@ -398,6 +396,8 @@ fn oversized_messages_are_refused_at_construction() {
         request_payload: vec![b' '; 0x1_0000],
         video: true,
         audio: true,
+        user: None,
+        user_rule: UserRule::default(),
     })
     .unwrap_err();
     assert!(matches!(error, Error::TooLong { .. }));

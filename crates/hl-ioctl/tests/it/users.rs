@@ -2,26 +2,28 @@
 
 use hl_ioctl::commands::{ConnectResult, UserId};
 use hl_ioctl::{
-    AckRule, AuthMessage, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
-    ClientConfig, ClientExchange, ClientStep, Enr, Error, HlMessage, IgnoreReason, Ioctl,
+    AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
+    ClientConfig, ClientExchange, ClientStep, Enr, Error, HlMessage, IgnoreReason, Ioctl, UserRule,
 };
 
 const RIGHT: &str = "aKzdqckqZ8HUHFe5";
 const WRONG: &str = "GAgDiwVPg2E4GMke";
 
-fn client(enr: &str, auth: AuthMessage) -> ClientExchange {
-    let config = ClientConfig {
+fn client(enr: &str, user: Option<UserId>, user_rule: UserRule) -> ClientExchange {
+    ClientExchange::new(ClientConfig {
         rule: ChallengeRule::Decrypt,
         enr: Enr::new(enr).unwrap(),
         id: *b"PHON",
         request_payload: Vec::new(),
         video: true,
         audio: false,
-    };
-    ClientExchange::with_auth(config, auth).unwrap()
+        user,
+        user_rule,
+    })
+    .unwrap()
 }
 
-fn camera() -> CameraExchange {
+fn camera(version: u16, user_rule: UserRule) -> CameraExchange {
     CameraExchange::new(CameraConfig {
         rule: ChallengeRule::Decrypt,
         enr: Enr::new(RIGHT).unwrap(),
@@ -29,8 +31,23 @@ fn camera() -> CameraExchange {
         challenge: *b"WERhJxb87WF3zgPa",
         acknowledgement: AckRule::Any,
         result: ConnectResult::accept(None, None),
+        version,
+        user_rule,
     })
     .unwrap()
+}
+
+/// Rules that select each of the three messages.
+fn rules() -> [(UserRule, u16); 3] {
+    let doorbell = UserRule {
+        doorbell_since: Some(0),
+        ..UserRule::NONE
+    };
+    let user = UserRule {
+        user_since: Some(0),
+        ..UserRule::NONE
+    };
+    [(UserRule::NONE, 10002), (doorbell, 10006), (user, 10008)]
 }
 
 fn hl(bytes: &[u8]) -> HlMessage<'_> {
@@ -59,17 +76,36 @@ fn user() -> UserId {
 }
 
 #[test]
+fn version_and_rule_select_the_message() {
+    let doorbell = UserRule {
+        doorbell_since: Some(23),
+        ..UserRule::default()
+    };
+    let none = (UserRule::NONE, [10002; 4]);
+    let most = (UserRule::default(), [10002, 10002, 10008, 10008]);
+    let doorbell = (doorbell, [10002, 10006, 10006, 10006]);
+    for (rule, codes) in [none, most, doorbell] {
+        for (version, code) in [22, 24, 25, 37].into_iter().zip(codes) {
+            assert_eq!(rule.message(version, &user()).code(), code, "{version}");
+            let mut client = client(RIGHT, Some(user()), rule);
+            let auth = answer(&mut client, &mut camera(version, rule));
+            assert_eq!(hl(&auth).code, code, "{rule:?}, version {version}");
+        }
+    }
+    // Without a user.
+    let mut client = client(RIGHT, None, UserRule::ALL);
+    let auth = answer(&mut client, &mut camera(37, UserRule::ALL));
+    assert_eq!(hl(&auth).code, 10002);
+}
+
+#[test]
 fn every_message_is_accepted_with_its_own_code() {
-    for (auth, code, user_id) in [
-        (AuthMessage::Anonymous, 10002, None),
-        (AuthMessage::DoorbellUser(user()), 10006, Some(user())),
-        (AuthMessage::User(user()), 10008, Some(user())),
-    ] {
-        assert_eq!((auth.code(), auth.answer_code()), (code, code + 1));
-        let (mut client, mut camera) = (client(RIGHT, auth), camera());
+    for (rule, code) in rules() {
+        let sent = (code != 10002).then(user);
+        let (mut client, mut camera) = (client(RIGHT, Some(user()), rule), camera(37, rule));
         let auth = answer(&mut client, &mut camera);
-        assert_eq!(hl(&auth).code, code);
-        let tail: &[u8] = match user_id {
+        assert_eq!((hl(&auth).code, client.index()), (code, 1));
+        let tail: &[u8] = match sent {
             None => b"PHON\x01\x00",
             Some(_) => b"PHON\x01\x00\x082a8f1e9c",
         };
@@ -82,7 +118,7 @@ fn every_message_is_accepted_with_its_own_code() {
             panic!("K{code}: {step:?}");
         };
         assert_eq!((said.id, said.video, said.audio), (*b"PHON", true, false));
-        assert_eq!(camera.user_id(), user_id.as_ref());
+        assert_eq!(camera.user_id(), sent.as_ref());
         assert_eq!(hl(&reply).code, code + 1);
         let again = ask(&mut camera, &auth);
         assert_eq!(again, CameraStep::Send(reply.clone()));
@@ -106,24 +142,65 @@ fn every_message_is_accepted_with_its_own_code() {
 }
 
 #[test]
+fn k10002_replaces_an_unanswered_message_with_a_user() {
+    for answered_late in [false, true] {
+        let rule = UserRule::default();
+        let (mut client, mut camera) = (
+            client(RIGHT, Some(user()), rule),
+            camera(37, UserRule::NONE),
+        );
+        // Timeouts before the challenge change nothing.
+        for _ in 0..9 {
+            client.handle_timeout();
+        }
+        let first = answer(&mut client, &mut camera);
+        for _ in 0..2 {
+            client.handle_timeout();
+            assert_eq!(client.repeat(), Some(&first[..]));
+            assert_eq!(client.index(), 1);
+        }
+        let ignored = CameraStep::Ignore(IgnoreReason::OtherCode);
+        assert_eq!(ask(&mut camera, &first), ignored);
+
+        client.handle_timeout();
+        let auth = client.repeat().unwrap().to_vec();
+        assert_eq!((hl(&auth).code, client.index()), (10002, 2));
+        // The same response.
+        assert_eq!(hl(&auth).payload, &hl(&first).payload[..22]);
+        client.handle_timeout();
+        assert_eq!(client.repeat(), Some(&auth[..]));
+
+        let CameraStep::Accept { reply, .. } = ask(&mut camera, &auth) else {
+            panic!("not accepted");
+        };
+        assert_eq!(camera.user_id(), None);
+        let code = if answered_late { 10009 } else { 10003 };
+        let reply = HlMessage { code, ..hl(&reply) };
+        let step = client.handle(&reply).unwrap();
+        assert!(matches!(step, ClientStep::Done(_)), "{step:?}");
+    }
+}
+
+#[test]
 fn wrong_enr_is_refused_with_every_code() {
-    for auth in [AuthMessage::DoorbellUser(user()), AuthMessage::User(user())] {
-        let code = auth.answer_code();
-        let (mut client, mut camera) = (client(WRONG, auth), camera());
+    for (rule, code) in rules() {
+        let (mut client, mut camera) = (client(WRONG, Some(user()), rule), camera(37, rule));
         let auth = answer(&mut client, &mut camera);
         let CameraStep::Refuse { reply } = ask(&mut camera, &auth) else {
             panic!("not refused");
         };
-        assert_eq!(hl(&reply).code, code);
+        assert_eq!(hl(&reply).code, code + 1);
         assert_eq!(camera.user_id(), None);
         let error = client.handle(&hl(&reply)).unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert_eq!(error, Error::WrongEnr);
+        assert!(error.to_string().contains("ENR"), "{error}");
     }
 }
 
 #[test]
 fn truncated_message_is_ignored() {
-    let (mut client, mut camera) = (client(RIGHT, AuthMessage::User(user())), camera());
+    let rule = UserRule::default();
+    let (mut client, mut camera) = (client(RIGHT, Some(user()), rule), camera(37, rule));
     let auth = answer(&mut client, &mut camera);
     let whole = hl(&auth);
     for length in 0..whole.payload.len() {
@@ -140,7 +217,8 @@ fn truncated_message_is_ignored() {
 
 #[test]
 fn json_error_names_the_message() {
-    let (mut client, mut camera) = (client(RIGHT, AuthMessage::User(user())), camera());
+    let rule = UserRule::default();
+    let (mut client, mut camera) = (client(RIGHT, Some(user()), rule), camera(37, rule));
     answer(&mut client, &mut camera);
     let message = HlMessage {
         version: 0x25,

@@ -1,7 +1,10 @@
 //! `tutk info`: shows what a camera reports about itself.
 
-use tutk_runtime::tutk_session::hl_ioctl::commands::ReadParameters;
-use tutk_runtime::tutk_session::hl_ioctl::{Command as _, Request};
+use serde_json::Value;
+use tutk_runtime::tutk_session::hl_ioctl::commands::{
+    BitrateSource, GetVideoParameters, Parameter, ReadParameters,
+};
+use tutk_runtime::tutk_session::hl_ioctl::{Command as _, Request, Scalar as _, control};
 
 use crate::args::{Global, InfoArgs};
 use crate::camera;
@@ -59,8 +62,49 @@ async fn ask(session: &mut CommandSession<'_>, json: bool) -> Result<(), Failure
     })?;
     if !json {
         console::print("\nParameters by number (K10020)");
-        console::print(table::of(parameters.value()));
+        console::print(parameter_table(parameters.value()));
     }
     session.report.parameters = Some(parameters.into_value());
+    match result.firmware().map(BitrateSource::of_firmware) {
+        Some(BitrateSource::VideoParameters) => ask_video_parameters(session, json).await,
+        _ => Ok(()),
+    }
+}
+
+/// Some firmware reports the bitrate in K10051 only (docs/protocol.md, section "Models").
+async fn ask_video_parameters(session: &mut CommandSession<'_>, json: bool) -> Result<(), Failure> {
+    let Some(control) = control("video-parameters") else {
+        return Ok(());
+    };
+    let request = Request::from(&GetVideoParameters);
+    // The information is complete otherwise, so an invalid or missing answer is no failure.
+    if let Some(payload) = session.command(request).await?
+        && let Ok(video) = control.describe_answer(&payload)
+    {
+        if !json {
+            console::print("\nVideo parameters (K10050)");
+            console::print(table::of(&video));
+        }
+        session.report.video_parameters = Some(video);
+    }
     Ok(())
+}
+
+/// Formats the parameters with the names of those that are known.
+fn parameter_table(parameters: &Value) -> String {
+    let Some(parameters) = parameters.as_object() else {
+        return table::of(parameters);
+    };
+    let mut rows: Vec<_> = parameters
+        .iter()
+        .map(|(id, value)| {
+            let number = id.parse::<i64>().ok();
+            let name = number.filter(|id| Parameter::from_number(*id).is_some());
+            let name = name.map_or(Value::from(""), |id| Parameter::KIND.json(id));
+            let cells = [table::printable(id), table::of(&name), table::of(value)];
+            (number.unwrap_or(i64::MAX), cells)
+        })
+        .collect();
+    rows.sort();
+    table::columns(rows.into_iter().map(|(_, cells)| cells))
 }

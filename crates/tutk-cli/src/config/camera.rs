@@ -2,7 +2,9 @@
 
 use tutk_runtime::tutk_session;
 use tutk_session::hl_ioctl::commands::UserId;
-use tutk_session::{CameraUrl, Credentials, CredentialsError, DISCOVERY_PORT, Subtype, UrlError};
+use tutk_session::{
+    CameraUrl, CredentialParts, Credentials, CredentialsError, DISCOVERY_PORT, Subtype, UrlError,
+};
 
 use super::reader::{Placed, Reader, Section};
 use super::serving::{self, CameraServing};
@@ -10,13 +12,33 @@ use crate::models;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 
 /// The keys that identify a camera. [`super::serving`] has the others.
-pub(super) const KEYS: [&str; 10] = [
-    "url", "host", "port", "uid", "enr", "mac", "auth_key", "model", "subtype", "user_id",
+pub(super) const KEYS: [&str; 12] = [
+    "url",
+    "host",
+    "port",
+    "uid",
+    "enr",
+    "mac",
+    "auth_key",
+    "parent_enr",
+    "parent_mac",
+    "model",
+    "subtype",
+    "user_id",
 ];
 
 /// The keys that `url` replaces.
-const NOT_BESIDE_URL: [&str; 8] = [
-    "host", "port", "uid", "mac", "auth_key", "model", "subtype", "user_id",
+const NOT_BESIDE_URL: [&str; 10] = [
+    "host",
+    "port",
+    "uid",
+    "mac",
+    "auth_key",
+    "parent_enr",
+    "parent_mac",
+    "model",
+    "subtype",
+    "user_id",
 ];
 
 /// Valid values, used to check one other value alone.
@@ -106,6 +128,8 @@ fn by_keys<'a>(
     let own_enr = reader.secret(section, "enr");
     let mac = reader.text(section, "mac");
     let auth_key = reader.secret(section, "auth_key");
+    let parent_enr = reader.secret(section, "parent_enr");
+    let parent_mac = reader.text(section, "parent_mac");
     let model = reader.text(section, "model");
     let subtype = reader.text(section, "subtype");
     let user_id = reader.text(section, "user_id");
@@ -124,6 +148,11 @@ fn by_keys<'a>(
         let what = "the camera lacks `mac`, or `auth_key` in its place";
         reader.mistake(section.start(), None, what);
     }
+    let parent = ["parent_enr", "parent_mac"].map(|key| section.place(key));
+    if let [Some(at), None] | [None, Some(at)] = parent {
+        let what = "`parent_enr` and `parent_mac` belong together";
+        reader.mistake(at, None, what);
+    }
     if let Some(host) = host.as_ref().filter(|host| text(host).trim().is_empty()) {
         reader.mistake(
             start(host),
@@ -131,19 +160,27 @@ fn by_keys<'a>(
             "expected a name or an IP address",
         );
     }
-    check_credentials(reader, [&uid, &own_enr, &mac, &auth_key]);
+    check_credentials(
+        reader,
+        [
+            ("uid", &uid),
+            ("enr", &own_enr),
+            ("mac", &mac),
+            ("auth_key", &auth_key),
+            ("parent_enr", &parent_enr),
+            ("parent_mac", &parent_mac),
+        ],
+    );
     if let Some(model) = &model {
         check_model(reader, start(model), "model", Some(text(model)));
     }
-    let subtype = match subtype.as_ref().map(|subtype| (text(subtype), subtype)) {
-        None => None,
-        Some(("hd", _)) => Some(Subtype::Hd),
-        Some(("sd", _)) => Some(Subtype::Sd),
-        Some((_, place)) => {
-            reader.mistake(start(place), Some("subtype"), SUBTYPES);
-            None
+    let subtype = subtype.as_ref().and_then(|place| {
+        let subtype = text(place).parse().ok();
+        if subtype.is_none() {
+            reader.mistake(start(place), Some("subtype"), subtypes());
         }
-    };
+        subtype
+    });
     let user = user_id.as_ref().and_then(|id| {
         let user = UserId::new(text(id)).ok();
         if user.is_none() {
@@ -155,47 +192,45 @@ fn by_keys<'a>(
 
     let (host, uid) = (host?, uid?);
     let enr = own_enr.as_ref().map(text).or(enr)?;
-    let credentials = match (&auth_key, &mac) {
-        (Some(key), mac) => Credentials {
-            mac: mac.as_ref().and_then(|mac| text(mac).parse().ok()),
-            ..Credentials::with_auth_key(text(&uid), enr, text(key)).ok()?
-        },
-        (None, Some(mac)) => Credentials::new(text(&uid), enr, text(mac)).ok()?,
-        (None, None) => return None,
-    };
+    let [mac, auth_key, parent_enr, parent_mac] =
+        [&mac, &auth_key, &parent_enr, &parent_mac].map(|value| value.as_ref().map(text));
+    let credentials = Credentials::from_parts(CredentialParts {
+        uid: text(&uid),
+        enr,
+        mac,
+        auth_key,
+        parent_enr,
+        parent_mac,
+    });
     Some(CameraUrl {
         host: text(&host).to_owned(),
         port: port.unwrap_or(DISCOVERY_PORT),
-        credentials,
+        credentials: credentials.ok()?,
         model: model.as_ref().map(|model| text(model).to_owned()),
         subtype,
         user,
     })
 }
 
-const SUBTYPES: &str = "subtype must be `hd` or `sd`";
+fn subtypes() -> String {
+    format!("subtype must be {}", Subtype::ALLOWED)
+}
 
 /// Checks each value separately, to find all errors.
 fn check_credentials(
     reader: &mut Reader<'_>,
-    [uid, enr, mac, auth_key]: [&Option<Placed<SecretText>>; 4],
+    values: [(&'static str, &Option<Placed<SecretText>>); 6],
 ) {
-    type Check = fn(&str) -> Result<Credentials, CredentialsError>;
-    let checks: [(&str, &Option<Placed<SecretText>>, Check); 4] = [
-        ("uid", uid, |uid| {
-            Credentials::with_auth_key(uid, SOME_ENR, SOME_KEY)
-        }),
-        ("enr", enr, |enr| {
-            Credentials::with_auth_key(SOME_UID, enr, SOME_KEY)
-        }),
-        ("mac", mac, |mac| Credentials::new(SOME_UID, SOME_ENR, mac)),
-        ("auth_key", auth_key, |key| {
-            Credentials::with_auth_key(SOME_UID, SOME_ENR, key)
-        }),
-    ];
-    for (key, value, check) in checks {
+    for (key, value) in values {
         let Some(value) = value else { continue };
-        if let Err(error) = check(text(value)) {
+        let text = text(value);
+        let checked = match key {
+            "uid" => Credentials::with_auth_key(text, SOME_ENR, SOME_KEY),
+            "enr" | "parent_enr" => Credentials::with_auth_key(SOME_UID, text, SOME_KEY),
+            "auth_key" => Credentials::with_auth_key(SOME_UID, SOME_ENR, text),
+            _ => Credentials::new(SOME_UID, SOME_ENR, text),
+        };
+        if let Err(error) = checked {
             reader.mistake(start(value), Some(key), credentials_fault(&error));
         }
     }
@@ -221,7 +256,7 @@ fn credentials_fault(error: &CredentialsError) -> String {
 fn url_fault(error: &UrlError) -> String {
     match error {
         UrlError::Port(_) => "the port must be a number from 1 to 65535".to_owned(),
-        UrlError::Subtype(_) => SUBTYPES.to_owned(),
+        UrlError::Subtype(_) => subtypes(),
         UrlError::Credentials(error) => credentials_fault(error),
         other => other.to_string(),
     }

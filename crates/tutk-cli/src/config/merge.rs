@@ -28,6 +28,8 @@ pub(crate) struct Offer {
     pub(crate) enr: SecretText,
     pub(crate) mac: Mac,
     pub(crate) model: Option<String>,
+    /// ENR and MAC of the base station.
+    pub(crate) parent: Option<(SecretText, Mac)>,
 }
 
 /// The change to an entry of the file.
@@ -172,22 +174,35 @@ impl<'a> Entry<'a> {
         environment: Environment<'_>,
         edits: &mut Vec<Edit>,
     ) -> Vec<&'static str> {
-        let same_mac = |mac: &str| mac.parse().is_ok_and(|mac: Mac| mac == offer.mac);
-        let enr = self.part("enr", environment);
-        let mac = self.part("mac", environment);
-        let enr_differs = enr.is_some_and(|enr| enr.reveal() != offer.enr.reveal());
-        let mac_differs = mac.is_some_and(|mac| !same_mac(mac.reveal()));
-        let auth_key = derive_auth_key(offer.enr.reveal(), &offer.mac);
-        let wanted = [
-            ("enr", offer.enr.clone(), enr_differs),
-            ("mac", offer.mac.to_string().into(), mac_differs),
-            // The AuthKey follows from ENR and MAC and is kept if it stands alone.
+        let part = |key| self.part(key, environment);
+        let enr_differs =
+            |key, enr: &SecretText| part(key).is_some_and(|known| known.reveal() != enr.reveal());
+        let mac_differs = |key, mac: &Mac| {
+            part(key).is_some_and(|known| known.reveal().parse().ok().as_ref() != Some(mac))
+        };
+        let mut wanted = vec![
+            ("enr", offer.enr.clone(), enr_differs("enr", &offer.enr)),
             (
-                "auth_key",
-                String::from_utf8_lossy(&auth_key.0).into_owned().into(),
-                enr_differs || mac_differs,
+                "mac",
+                offer.mac.to_string().into(),
+                mac_differs("mac", &offer.mac),
             ),
         ];
+        if let Some((enr, mac)) = &offer.parent {
+            let differs = enr_differs("parent_enr", enr);
+            wanted.push(("parent_enr", enr.clone(), differs));
+            let differs = mac_differs("parent_mac", mac);
+            wanted.push(("parent_mac", mac.to_string().into(), differs));
+        }
+        // The AuthKey follows from ENR and MAC and is kept if it stands alone.
+        let (enr, mac) = match &offer.parent {
+            Some((enr, mac)) => (enr, mac),
+            None => (&offer.enr, &offer.mac),
+        };
+        let auth_key = derive_auth_key(enr.reveal(), mac);
+        let auth_key = String::from_utf8_lossy(&auth_key.0).into_owned();
+        let differs = wanted.iter().any(|(.., differs)| *differs);
+        wanted.push(("auth_key", auth_key.into(), differs));
         let mut url = self
             .plain("url")
             .map(|(url, span)| (Zeroizing::new(url.to_owned()), span));
@@ -251,11 +266,15 @@ fn write_new(to: &mut String, name: &str, offer: &Offer) {
     }
     line(&format!("[cameras.{name}]"));
     let mac = offer.mac.to_string();
+    let parent = offer.parent.as_ref();
+    let parent_mac = parent.map(|(_, mac)| mac.to_string());
     for (key, value) in [
         ("host", Some(offer.host.as_str())),
         ("uid", Some(&offer.uid)),
         ("enr", Some(offer.enr.reveal())),
         ("mac", Some(&mac)),
+        ("parent_enr", parent.map(|(enr, _)| enr.reveal())),
+        ("parent_mac", parent_mac.as_deref()),
         ("model", offer.model.as_deref()),
     ] {
         if let Some(value) = value {

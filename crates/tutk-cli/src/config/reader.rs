@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, section: &Section<'a>, key: &str) -> Option<Placed<SecretText>> {
         let text = self.string(section, key)?;
         if Form::of(text.get_ref()) != Form::Plain {
-            let what = "only `url`, `enr`, `auth_key` and passwords can come from the environment";
+            let what = "only `url`, `enr`, `auth_key`, `parent_enr` and passwords can come from the environment";
             self.mistake(text.span().start, Some(key), what);
             return None;
         }

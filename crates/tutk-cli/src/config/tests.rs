@@ -87,6 +87,35 @@ fn reads_secrets_from_the_environment() {
 }
 
 #[test]
+fn reads_the_base_station_of_a_camera() {
+    let text = |parent: &str| format!("[cameras.a]\n{CAMERA}mac = \"aabbccddeeff\"\n{parent}");
+    let contents = read(
+        &text("parent_enr = \"${DOOR_ENR}\"\nparent_mac = \"aa:bb:cc:dd:ee:00\""),
+        None,
+    );
+    let station = camera(&contents, "a").credentials.base_station.unwrap();
+    assert_eq!(station.enr.reveal(), ENR.as_bytes());
+    assert_eq!(station.mac.to_string(), "AABBCCDDEE00");
+    for (parent, expected) in [
+        ("parent_enr = \"S3cr3tS3cr3tS3cr\"", "belong together"),
+        ("parent_mac = \"aabbccddee00\"", "belong together"),
+        (
+            "parent_enr = \"S3cr3t\"\nparent_mac = \"aabbccddee00\"",
+            "key `parent_enr`: invalid ENR",
+        ),
+        (
+            "parent_enr = \"S3cr3tS3cr3tS3cr\"\nparent_mac = \"S3cr3t\"",
+            "key `parent_mac`: a MAC is 12 hex digits",
+        ),
+    ] {
+        let errors = errors(&text(parent));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].contains(expected), "{errors:?}");
+        assert!(!errors[0].contains("S3cr3t"), "{errors:?}");
+    }
+}
+
+#[test]
 fn errors_name_line_and_key_but_no_secret() {
     for (body, expected) in [
         (
@@ -208,7 +237,7 @@ fn errors_name_line_and_key_but_no_secret() {
         ),
         (
             &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nsubtype = \"4k\""),
-            "line 6, key `subtype`: subtype must be `hd` or `sd`",
+            "line 6, key `subtype`: subtype must be hd, sd, 360p, 720p, 1080p, 2k or 0 to 4",
         ),
         (
             &format!("[cameras.x]\n{CAMERA}mac = \"aabbccddeeff\"\nuser_id = \"\""),
@@ -308,7 +337,7 @@ proptest! {
             prop_oneof![
                 "[ -~]{0,20}",
                 "\\[[a-z.]{0,9}\\]{0,2}",
-                "(url|host|port|uid|enr|mac|auth_key|model|subtype|user_id) = (7|\"S3cr3tS3cr3tS3cr\"|\"\\$\\{A\\}\"|\\[1\\]|)",
+                "(url|host|port|uid|enr|mac|auth_key|parent_enr|parent_mac|model|subtype|user_id) = (7|\"S3cr3tS3cr3tS3cr\"|\"\\$\\{A\\}\"|\\[1\\]|)",
                 Just("[cameras.a]".to_owned()),
                 Just("[cameras.b]".to_owned()),
             ],

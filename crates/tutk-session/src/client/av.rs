@@ -21,16 +21,14 @@ use crate::channel::AvCounter;
 use crate::dialect::{AuthIdRule, Dialect};
 use crate::error::Error;
 use crate::event::Answer;
-use crate::models::auth_message;
+use crate::models::user_rule;
 use crate::phase::Epoch;
 
 /// How long the client waits for the first media in resend mode.
 const RESEND_MEDIA_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The IOCTL indices of K10000, K10002 and the first command (docs/protocol.md, section "IOCTL to
-/// the camera").
-const CONNECT_INDEX: u16 = 0;
-const AUTH_INDEX: u16 = 1;
+/// The IOCTL index of the first command, after K10000 and K10002 (docs/protocol.md, section "IOCTL
+/// to the camera").
 pub(super) const FIRST_COMMAND_INDEX: u16 = 2;
 
 /// The largest number of queued acknowledgements of channel messages and buffer resets. The camera
@@ -102,16 +100,17 @@ impl AvClient {
             AuthIdRule::Random => random(rng),
         };
         let MediaRequest { video, audio } = config.media;
-        let auth = auth_message(config.model.as_deref(), config.user.clone());
-        let exchange = hl_ioctl::ClientConfig {
+        let exchange = ClientExchange::new(hl_ioctl::ClientConfig {
             rule: dialect.challenge,
-            enr: credentials.enr.clone(),
+            enr: credentials.challenge_enr(),
             id,
-            request_payload: dialect.connect_request.to_vec(),
+            request_payload: config.connect_request(dialect),
             video,
             audio,
-        };
-        let exchange = ClientExchange::with_auth(exchange, auth).map_err(Error::Authentication)?;
+            user: config.user.clone(),
+            user_rule: user_rule(config.model.as_deref()),
+        })
+        .map_err(Error::Authentication)?;
         let nonce = Nonce(random(rng));
         Ok(Self {
             dialect,
@@ -240,7 +239,10 @@ impl AvClient {
             self.repeat_at = Some(now + REPEAT_INTERVAL);
             match self.stage {
                 Stage::Login => self.login.send(),
-                Stage::Authentication => self.exchange_due = true,
+                Stage::Authentication => {
+                    self.exchange.handle_timeout();
+                    self.exchange_due = true;
+                }
                 Stage::Idle | Stage::Stream => self.repeat_at = None,
             }
         }
@@ -296,11 +298,7 @@ impl AvClient {
         if std::mem::take(&mut self.exchange_due)
             && let Some(hl) = self.exchange.repeat()
         {
-            let index = match self.exchange.is_answering() {
-                false => CONNECT_INDEX,
-                true => AUTH_INDEX,
-            };
-            write_ioctl(stamp(), index, hl, out);
+            write_ioctl(stamp(), self.exchange.index(), hl, out);
             return true;
         }
         if self.stage == Stage::Stream
@@ -360,6 +358,7 @@ impl AvClient {
                 }
                 Ok(ClientStep::Done(result)) => {
                     self.stage = Stage::Stream;
+                    self.requests.skip_index(self.exchange.index());
                     self.media_expected_since =
                         (self.wants_media && !self.media.has_media()).then_some(now);
                     self.repeat_at = None;

@@ -26,8 +26,8 @@ pub struct ClientConfig {
     /// The vendor's model name, such as `HL_CAM4`, if known. It selects the DTLS suite (without a
     /// model, both are tried) and the command that contains [`user`](Self::user).
     pub model: Option<String>,
-    /// The user ID of the vendor's account. If set, it is sent with K10006 to doorbells and with
-    /// K10008 to other models.
+    /// The user ID of the vendor's account. If set, it is sent with K10006 or K10008 to cameras
+    /// whose model and HL version support it. If there is no answer, K10002 replaces the message.
     pub user: Option<UserId>,
     /// The dialects to try in parallel. The first one that is answered is used.
     pub dialects: Vec<&'static Dialect>,
@@ -62,7 +62,7 @@ pub enum ResendPolicy {
     /// For models that are known to support it: HL_BC.
     #[default]
     Auto,
-    /// For every model.
+    /// For every model, except for cameras behind a base station, which do not support it.
     On,
     /// Never.
     Off,
@@ -76,7 +76,9 @@ impl ResendPolicy {
             Self::Auto => model
                 .and_then(Model::find)
                 .is_some_and(|model| model.resend),
-            Self::On => true,
+            Self::On => !model
+                .and_then(Model::find)
+                .is_some_and(|model| model.outdoor),
             Self::Off => false,
         }
     }
@@ -126,6 +128,51 @@ impl ClientConfig {
             reorder_timeout: Duration::from_millis(300),
             key_log: false,
             provider: None,
+        }
+    }
+
+    /// Returns the payload of K10000. For a camera behind a base station, it wakes the camera
+    /// (docs/protocol.md, section "Challenge and response").
+    pub(super) fn connect_request(&self, dialect: &Dialect) -> Vec<u8> {
+        let model = self.model.as_deref().and_then(Model::find);
+        let outdoor = model.is_some_and(|model| model.outdoor);
+        match self.credentials.mac {
+            Some(mac) if outdoor || self.credentials.base_station.is_some() => {
+                format!(r#"{{"cameraInfo":{{"mac":"{mac}","encFlag":0,"wakeupFlag":1}}}}"#)
+                    .into_bytes()
+            }
+            _ => dialect.connect_request.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k10000_wakes_a_camera_behind_a_base_station() {
+        const UID: &str = "HSBJYB5HSETGCDWD111A";
+        const ENR: &str = "aKzdqckqZ8HUHFe5";
+        let own = Credentials::new(UID, ENR, "aabbccddeeff").unwrap();
+        let behind = own.clone().behind_base_station(ENR, "AABBCCDDEE00");
+        let behind = behind.unwrap();
+        let no_mac = Credentials::with_auth_key(UID, ENR, "qZwi9FaB").unwrap();
+        let wakes = r#"{"cameraInfo":{"mac":"AABBCCDDEEFF","encFlag":0,"wakeupFlag":1}}"#;
+        let usual = Dialect::TRANSCODE.connect_request;
+        for (credentials, model, payload) in [
+            (&own, Some("WVOD1"), wakes.as_bytes()),
+            (&behind, Some("HL_WCO2"), wakes.as_bytes()),
+            (&behind, None, wakes.as_bytes()),
+            (&own, Some("HL_CAM4"), usual),
+            (&own, None, usual),
+            (&no_mac, Some("WVOD1"), usual),
+        ] {
+            let address = "192.0.2.1:32761".parse().unwrap();
+            let mut config = ClientConfig::new(address, credentials.clone());
+            config.model = model.map(str::to_owned);
+            let sent = config.connect_request(&Dialect::TRANSCODE);
+            assert_eq!(sent, payload, "{model:?}");
         }
     }
 }

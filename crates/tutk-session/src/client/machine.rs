@@ -115,7 +115,8 @@ impl Client {
             restart_at: None,
             suite_offer: SuiteOffer::for_model(config.model.as_deref()),
             talk: TalkChannel::default(),
-            resend: config.resend.applies_to(config.model.as_deref()),
+            resend: config.resend.applies_to(config.model.as_deref())
+                && config.credentials.base_station.is_none(),
             finished_wait: FinishedWait::new(now),
             logged: 0,
             config,

@@ -119,6 +119,11 @@ impl Requests {
         next(&mut self.next_index)
     }
 
+    /// The authentication has used this IOCTL index.
+    pub(super) fn skip_index(&mut self, used: u16) {
+        self.next_index = self.next_index.max(used.wrapping_add(1));
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.pending
             .iter()

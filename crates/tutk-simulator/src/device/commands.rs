@@ -122,8 +122,8 @@ impl DeviceState {
             SetTimeZone::CODE => set(m, |SetTimeZone(to)| self.time_zone = to.get()),
             GetConnectionStatus::CODE => get::<GetConnectionStatus>(m, &json(&self.config.connection_status)),
             GetBatteryUse::CODE => get::<GetBatteryUse>(m, &json(&self.config.battery_use)),
-            GetRtspServer::CODE => get::<GetRtspServer>(m, &UntypedAnswer::switch(self.rtsp_server)),
-            SetRtspServer::CODE => set(m, |SetRtspServer(to)| self.rtsp_server = to),
+            GetRtspServer::CODE => get::<GetRtspServer>(m, &self.rtsp_server()),
+            SetRtspServer::CODE => set(m, |to: SetRtspServer| self.rtsp_server = to.server),
             GetNightCheck::CODE => get::<GetNightCheck>(m, &UntypedAnswer::switch(self.night())),
             GetNightSwitchPoint::CODE => get::<GetNightSwitchPoint>(m, &self.night_switch_point),
             SetNightSwitchPoint::CODE => set(m, |SetNightSwitchPoint(to)| self.night_switch_point = to),
@@ -180,7 +180,6 @@ impl DeviceState {
             }
             StartFileServer::CODE => {
                 StartFileServer::from_message(message)?;
-                self.file_server = Switch::On;
                 effect::<StartFileServer>(Effect::FileServer)
             }
             FormatSdCard::CODE => {
@@ -189,7 +188,6 @@ impl DeviceState {
             }
             SetPower::CODE => {
                 let SetPower(to) = SetPower::from_message(message)?;
-                self.power = to;
                 effect::<SetPower>(Effect::Power(to))
             }
             PlayQuickMessage::CODE => {
@@ -228,6 +226,13 @@ impl DeviceState {
         match self.night_vision {
             NightVision::On => Switch::On,
             NightVision::Off | NightVision::Auto => Switch::Off,
+        }
+    }
+
+    fn rtsp_server(&self) -> RtspServer {
+        RtspServer {
+            server: self.rtsp_server.byte(),
+            url: self.config.rtsp_url.clone(),
         }
     }
 

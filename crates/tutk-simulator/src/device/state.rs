@@ -20,6 +20,8 @@ pub struct DeviceConfig {
     pub bitrate: Bitrate,
     /// The initial frame rate in frames per second.
     pub fps: u16,
+    /// The address in K10605.
+    pub rtsp_url: String,
     /// The payload of K10447.
     pub connection_status: Value,
     /// The payload of K10449.
@@ -36,6 +38,7 @@ impl Default for DeviceConfig {
             resolution: Resolution::P1080,
             bitrate: Bitrate::HD,
             fps: 20,
+            rtsp_url: "rtsp://192.0.2.1/live".to_owned(),
             connection_status: json!({ "connected": "1" }),
             battery_use: json!({ "battery": "100" }),
             accessories: json!({ "accessories": [] }),
@@ -80,9 +83,7 @@ pub struct DeviceState {
     pub(crate) motion_alarm: MotionAlarm,
     pub(crate) motion_tagging: Switch,
     pub(crate) time_zone: i8,
-    pub(crate) power: Power,
     pub(crate) rtsp_server: Switch,
-    pub(crate) file_server: Switch,
     pub(crate) night_switch_point: NightSwitchPoint,
     pub(crate) siren: SirenAndLight,
     pub(crate) spotlight: Switch,
@@ -135,9 +136,7 @@ impl DeviceState {
             },
             motion_tagging: Switch::Off,
             time_zone: 0,
-            power: Power::Wake,
             rtsp_server: Switch::Off,
-            file_server: Switch::Off,
             night_switch_point: NightSwitchPoint::Dusk,
             siren: SirenAndLight {
                 siren: Switch::Off,

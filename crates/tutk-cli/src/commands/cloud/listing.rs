@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use tutk_cloud::{CloudCamera, Secret};
+use tutk_cloud::{CloudBaseStation, CloudCamera, Secret};
 use tutk_runtime::tutk_session::Credentials;
 use tutk_runtime::tutk_session::models::is_unsupported;
 
 use crate::config::{Change, Offer, Outcome, encode};
 use crate::models;
+use crate::secret_text::SecretText;
 use crate::table::printable;
 
 /// A camera as JSON.
@@ -24,6 +25,12 @@ struct Described<'a> {
     firmware: Option<&'a str>,
     dtls: Option<bool>,
     p2p_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_mac: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_dtls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_enr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     enr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +71,10 @@ impl Listed {
             model.and_then(models::product).unwrap_or("-"),
             cloud.ip.as_deref().unwrap_or("-"),
             cloud.online.map_or("-", yes_or_no),
-            yes_or_no(speaks_tutk(cloud)),
+            match speaks_tutk(cloud) {
+                true if is_without_dtls(cloud) => "no DTLS",
+                speaks => yes_or_no(speaks),
+            },
         ]
         .map(printable)
     }
@@ -72,6 +82,7 @@ impl Listed {
     /// Describes the camera, with the ENR only if `keys` is set.
     pub(super) fn describe(&self, keys: bool) -> Value {
         let cloud = &self.cloud;
+        let station = cloud.base_station.as_ref();
         let described = Described {
             nickname: &cloud.nickname,
             model: cloud.model.as_deref(),
@@ -84,6 +95,12 @@ impl Listed {
             firmware: cloud.firmware.as_deref(),
             dtls: cloud.dtls,
             p2p_type: cloud.p2p_type.as_deref(),
+            parent_mac: station.map(|station| station.mac.as_str()),
+            parent_dtls: station.and_then(|station| station.dtls),
+            parent_enr: station
+                .and_then(|station| station.enr.as_ref())
+                .filter(|_| keys)
+                .map(Secret::reveal),
             enr: cloud.enr.as_ref().filter(|_| keys).map(Secret::reveal),
             url: self.address().filter(|_| keys),
             entries: &self.outcomes,
@@ -102,6 +119,9 @@ impl Listed {
         };
         let (uid, enr) = (encode(&offer.uid), encode(offer.enr.reveal()));
         let mut address = format!("wyze://{host}?uid={uid}&enr={enr}&mac={}", offer.mac);
+        if let Some((enr, mac)) = &offer.parent {
+            address += &format!("&parent_enr={}&parent_mac={mac}", encode(enr.reveal()));
+        }
         if let Some(model) = &offer.model {
             address += &format!("&model={}", encode(model));
         }
@@ -134,6 +154,18 @@ fn speaks_tutk(cloud: &CloudCamera) -> bool {
     cloud.ip.is_some() && !other
 }
 
+/// Returns `true` if neither the camera nor its base station has DTLS.
+fn is_without_dtls(cloud: &CloudCamera) -> bool {
+    let station = cloud.base_station.as_ref().and_then(|station| station.dtls);
+    cloud.dtls == Some(false) && station != Some(true)
+}
+
+/// Returns the base station if its keys replace the camera's.
+fn base_station(cloud: &CloudCamera) -> Option<&CloudBaseStation> {
+    let station = cloud.base_station.as_ref();
+    station.filter(|station| station.dtls != Some(false))
+}
+
 fn offer(cloud: &CloudCamera) -> Result<Offer, String> {
     if let Some(why) = cloud.model.as_deref().and_then(models::not_tutk) {
         return Err(why);
@@ -149,6 +181,21 @@ fn offer(cloud: &CloudCamera) -> Result<Offer, String> {
     let credentials =
         Credentials::new(uid, enr.reveal(), mac).map_err(|error| error.to_string())?;
     let mac = credentials.mac.ok_or_else(|| lacks("MAC"))?;
+    if is_without_dtls(cloud) {
+        let why = "it is reached without DTLS, which is not documented anywhere public; update its firmware";
+        return Err(why.to_owned());
+    }
+    let parent = base_station(cloud)
+        .map(|station| {
+            let enr = station.enr.as_ref();
+            let enr = enr.ok_or_else(|| lacks("ENR of the base station"))?;
+            let behind = credentials.behind_base_station(enr.reveal(), &station.mac);
+            let behind = behind.map_err(|error| format!("base station: {error}"))?;
+            let parent = behind.base_station.map(|station| station.mac);
+            let mac = parent.ok_or_else(|| lacks("MAC of the base station"))?;
+            Ok::<_, String>((SecretText::from(enr.reveal().to_owned()), mac))
+        })
+        .transpose()?;
     Ok(Offer {
         nickname: cloud.nickname.clone(),
         host: host.to_owned(),
@@ -156,5 +203,6 @@ fn offer(cloud: &CloudCamera) -> Result<Offer, String> {
         enr: enr.reveal().to_owned().into(),
         mac,
         model: cloud.model.clone(),
+        parent,
     })
 }

@@ -21,6 +21,7 @@ fn offer() -> Offer {
         enr: ENR.to_owned().into(),
         mac: MAC.parse().unwrap(),
         model: Some("HL_CAM4".into()),
+        parent: None,
     }
 }
 
@@ -137,6 +138,40 @@ fn preserves_missing_keys_and_environment_variables() {
     ] {
         updated(before, &[], before);
     }
+}
+
+#[test]
+fn writes_and_updates_the_base_station() {
+    let mac = "AABBCCDDEE00".parse().unwrap();
+    let with = |enr: &str| Offer {
+        parent: Some((enr.to_owned().into(), mac)),
+        ..offer()
+    };
+    let (text, _) = merged("", &[with(OLD_ENR)]);
+    let parent =
+        format!("mac = \"{MAC}\"\nparent_enr = \"{OLD_ENR}\"\nparent_mac = \"AABBCCDDEE00\"\n");
+    assert!(text.contains(&parent), "{text}");
+    let (again, outcomes) = merged(&text, &[with(ENR)]);
+    assert_eq!(
+        again,
+        text.replace(
+            &format!("parent_enr = \"{OLD_ENR}\""),
+            &format!("parent_enr = \"{ENR}\"")
+        )
+    );
+    let updated = Change::Updated(vec!["parent_enr"]);
+    assert_eq!(outcomes, [[outcome("front-door", updated)]]);
+
+    // The AuthKey is that of the base station.
+    let before =
+        format!("[cameras.x]\nuid = \"{UID}\"\nparent_enr = \"{OLD_ENR}\"\nauth_key = \"old\"\n");
+    let (text, _) = merged(&before, &[with(ENR)]);
+    let auth_key = derive_auth_key(ENR, &mac);
+    let auth_key = String::from_utf8_lossy(&auth_key.0);
+    assert!(
+        text.contains(&format!("auth_key = \"{auth_key}\"")),
+        "{text}"
+    );
 }
 
 #[test]
