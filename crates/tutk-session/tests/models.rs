@@ -105,7 +105,7 @@ fn model_selects_the_user_auth_command() {
         (None, Some(&user), 10008),
         (Some("HL_CAM4"), Some(&user), 10008),
         (Some("HL_DB2"), Some(&user), 10006),
-        (Some("WYZEDB3"), Some(&user), 10002),
+        (Some("WYZEC1"), Some(&user), 10002),
     ] {
         let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
             config.model = model.map(str::to_owned);

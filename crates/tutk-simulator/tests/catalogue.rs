@@ -160,6 +160,7 @@ fn sets_and_reads_every_named_value() {
     for control in CATALOGUE {
         let kind = match control.values() {
             Some(Values::One(kind)) => kind,
+            Some(Values::Fields([field])) => field.kind,
             _ => continue,
         };
         let texts = match kind {
@@ -170,7 +171,8 @@ fn sets_and_reads_every_named_value() {
         for text in texts {
             ask(&mut device, &control.set(&[text]).unwrap());
             if let Some(got) = read(&mut device, control) {
-                assert_eq!(got, text, "{}", control.name);
+                let set = control.parse(&[text], &Context::default()).unwrap();
+                assert!(holds(&got, &set), "{}: {got}", control.name);
                 seen += 1;
             }
         }

@@ -213,7 +213,7 @@ fn errors_name_line_and_key_but_no_secret() {
         ),
         (
             "[cameras.x]\nhost = \"${HOST}\"",
-            "line 2, key `host`: only `url`, `enr`, `auth_key` and passwords can",
+            "line 2, key `host`: only `url`, `enr`, `auth_key`, `parent_enr` and passwords can",
         ),
         (
             "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&enr=aKzd&mac=AABBCCDDEEFF\"",
