@@ -211,8 +211,8 @@ impl Mac {
     }
 }
 
-/// Returns the Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced by
-/// `Z`, `9` and `A` (docs/protocol.md, section "Credentials and keys").
+/// Returns the Base64 of the first 6 bytes of SHA-256(ENR ‖ MAC), with `+`, `/` and `=` replaced
+/// by `Z`, `9` and `A` (docs/protocol.md, section "Credentials and keys").
 #[must_use]
 pub fn derive_auth_key(enr: &str, mac: &Mac) -> AuthKey {
     let mut hash = Sha256::new();

@@ -1,5 +1,5 @@
-//! The camera URL: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (docs/protocol.md, section "Credentials
-//! and keys").
+//! The camera URL: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (docs/protocol.md, section
+//! "Credentials and keys").
 
 use std::borrow::Cow;
 use std::str::FromStr;

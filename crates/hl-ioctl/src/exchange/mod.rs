@@ -4,7 +4,7 @@
 //! client                                camera
 //!   K10000 connect request  ───────────►
 //!          ◄───────────  K10001 challenge
-//!   acknowledgement, count ≥ 2  ───────►        (an AV packet `09 00`, no HL message)
+//!   acknowledgement, count ≥ 2  ───────►      (an AV packet `09 00`)
 //!   K10002 response, index and flag 1  ►
 //!          ◄───────────  K10003 result, JSON
 //! ```

@@ -104,8 +104,8 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// Defines a payload of several fields, with optional constant bytes at the end. Fields from the byte
-/// `missing` on may be missing when read.
+/// Defines a payload of several fields, with optional constant bytes at the end. Fields from the
+/// byte `missing` on may be missing when read.
 macro_rules! layout {
     (
         $(#[$meta:meta])*

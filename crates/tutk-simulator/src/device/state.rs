@@ -164,8 +164,8 @@ impl DeviceState {
         self.video
     }
 
-    /// Returns the time of the camera's clock in seconds since 1970, modulo 2³². `now_unix` is the
-    /// time of the caller's clock.
+    /// Returns the time of the camera's clock in seconds since 1970, modulo 2³². `now_unix` is
+    /// the time of the caller's clock.
     #[must_use]
     pub fn clock(&self, now_unix: u32) -> u32 {
         let seconds = (i64::from(now_unix) + self.clock_offset).rem_euclid(1 << 32);
