@@ -24,8 +24,8 @@ use hl_ioctl::{ChallengeStatus, Command, ConnectResult, Request};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng};
 use tutk_frame::{
-    AvPacket, AvStamp, DataHeader, Direction, FrameInfo, GroupHeader, Heartbeat, IoctlMessage,
-    IoctlRequest, LinkClock, MediaKind, MediaLayout, ResendRequest, SessionId, WrapperLayout,
+    AvPacket, AvStamp, DataHeader, Direction, FrameInfo, GroupHeader, IoctlMessage, IoctlRequest,
+    LinkClock, MediaAck, MediaAckLayout, MediaKind, MediaLayout, SessionId, WrapperLayout,
 };
 use tutk_media::{AudioCodec, AudioFormat, Codec, RtpPayloads, WavFile, access_units, nal_units};
 use video_reassembly::{ResendConfig, Slicer, SlicerConfig};
@@ -155,19 +155,25 @@ fn frames() {
     save("frame-info", &[0x4e; 40]);
 }
 
-/// Packets of resend mode: groups from their header on, parity, and a request for slices.
+/// Packets of resend mode: groups from their header on, parity, and an acknowledgement. Also a group
+/// as input of the target `parity`.
 fn resend() {
+    const GROUP_SIZE: u8 = 3;
     let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
     let mut config = SlicerConfig::new(MediaLayout::Slice);
     config.slice_bytes = 100;
-    config.resend = Some(ResendConfig::default());
+    config.resend = Some(ResendConfig {
+        group_size: GROUP_SIZE,
+        ..ResendConfig::default()
+    });
     let mut slicer = Slicer::new(config).expect("100 bytes are enough");
     let info = FrameInfo::parse(&[0; 40]).expect("40 bytes are a frame info");
-    let frame = Bytes::from_static(&[0x65; 150]);
+    let frame = Bytes::from_static(&[0x65; 250]);
     let mut slices = slicer
         .slice(MediaKind::Key, info, frame)
         .expect("few slices");
     let (mut packet, clock) = (Vec::new(), LinkClock::default());
+    let mut whole_group = vec![GROUP_SIZE, 1, 20, 0];
     while slicer.write_next(&mut slices, clock, &mut packet)
         || slicer.write_repair(clock, &mut packet).is_some()
     {
@@ -175,15 +181,27 @@ fn resend() {
         let group = parsed.group.expect("a group");
         let at = parsed.body_offset() - GroupHeader::LEN;
         save(&format!("group-{}", group.index), &packet[at..]);
+        // The first slice is lost.
+        if group.index > 0 {
+            whole_group.push(u8::try_from(parsed.body.len()).expect("a short body"));
+            whole_group.extend_from_slice(&packet[at..]);
+        }
         if group.is_parity() {
             save("parity", parsed.body);
         }
         packet.clear();
     }
-    let heartbeat = Heartbeat::parse(b"\x09\0\x0c\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\x01\0\0\0\0\0")
-        .expect("24 bytes are a heartbeat");
-    ResendRequest::write(&heartbeat, 0xfffe, &[0xfffe, 1, 14], &mut packet);
-    save("resend-request", &packet);
+    self::save("parity", "one-lost", &whole_group);
+    let ack = MediaAck {
+        stamp: AvStamp::from_sequence(0x000c, 0),
+        base: 0xfffe,
+        highest: 16,
+        commands: 2,
+        heartbeats: 3,
+        clock: 0,
+    };
+    ack.write(&[0xfffe, 1, 14], &MediaAckLayout::LIKELY, &mut packet);
+    save("media-ack", &packet);
 }
 
 fn hl_messages() {

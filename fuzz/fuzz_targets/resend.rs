@@ -10,7 +10,7 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use tutk_frame::{
-    AvKind, AvPacket, FrameInfo, GroupHeader, LinkClock, MediaKind, MediaLayout, ResendRequest,
+    AvKind, AvPacket, FrameInfo, GroupHeader, LinkClock, MediaAck, MediaKind, MediaLayout,
 };
 use video_reassembly::{
     Event, Limits, Origin, ParityDecoder, ParityLimits, Reassembler, ResendConfig, ResendTracker,
@@ -21,7 +21,7 @@ use video_reassembly::{
 struct Input<'a> {
     group_limits: (u8, u8),
     packets: Vec<(GroupHeader, &'a [u8])>,
-    tracker: (u16, u8, u8, u8, u8),
+    tracker: (u16, u8, u8, u8, u8, u32),
     /// For each slice: its counter, the slices left in its frame, the time since the last one, the
     /// RTT.
     counters: Vec<(Counter, u8, u16, u16)>,
@@ -41,7 +41,7 @@ enum Counter {
 #[derive(Debug, Arbitrary)]
 struct SlicerInput {
     group: u8,
-    parity: bool,
+    parity: u8,
     slices: u8,
     bytes: u16,
     frames: Vec<(MediaKind, u16)>,
@@ -66,20 +66,20 @@ fn parity_decoder((groups, body_bytes): (u8, u8), packets: &[(GroupHeader, &[u8]
             assert!(!group.is_parity());
             assert_ne!(slice.origin, Origin::Recovered);
         }
-        if let Some(slice) = decoder.recovered() {
-            assert_eq!((group.m, slice.origin), (1, Origin::Recovered));
+        while let Some(slice) = decoder.recovered() {
+            assert!(group.m > 0 && slice.origin == Origin::Recovered);
             assert!(slice.index < slice.count && slice.counter.is_some());
             assert!(slice.payload.len() + slice.info.len() < body_bytes);
         }
-        assert!(decoder.recovered().is_none());
     }
 }
 
-fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) {
-    let (window, reorder, reorder_micros, max_requests, min_interval) = config;
+fn tracker(config: (u16, u8, u8, u8, u8, u32), counters: &[(Counter, u8, u16, u16)]) {
+    let (window, reorder, reorder_micros, max_requests, min_interval, give_up) = config;
     let mut tracker = ResendTracker::new(TrackerConfig {
         window,
-        max_gap: window / 2,
+        max_missing: window / 2,
+        give_up_micros: give_up.into(),
         reorder_slices: reorder.into(),
         reorder_micros: reorder_micros.into(),
         max_requests,
@@ -106,7 +106,7 @@ fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) 
         let newest = tracker.newest().expect("one was received");
         if let Some((base, missing)) = request {
             assert!(deadline.is_some_and(|at| at <= now), "before the deadline");
-            assert!((1..=ResendRequest::MAX).contains(&missing.len()));
+            assert!((1..=MediaAck::MAX).contains(&missing.len()));
             let ages = missing.iter().map(|counter| newest.wrapping_sub(*counter));
             assert!(ages.clone().all(|age| age <= window));
             assert!(ages.is_sorted_by(|a, b| a > b), "each once, oldest first");
@@ -124,7 +124,7 @@ fn tracker(config: (u16, u8, u8, u8, u8), counters: &[(Counter, u8, u16, u16)]) 
 fn slicer(input: &SlicerInput, fates: &[u8]) {
     let resend = ResendConfig {
         group_size: input.group,
-        parity: input.parity,
+        parity: input.parity % 4,
         window_slices: input.slices.into(),
         window_bytes: input.bytes.into(),
     };
@@ -185,7 +185,10 @@ fn slicer(input: &SlicerInput, fates: &[u8]) {
     }
     order.sort_unstable();
     let lossless = order.len() == packets.len();
-    let mut decoder = ParityDecoder::new(ParityLimits::default());
+    let mut decoder = ParityDecoder::new(ParityLimits {
+        groups: 64,
+        ..ParityLimits::default()
+    });
     let mut reassembler = Reassembler::new(Limits {
         frames: 64,
         reorder_window: 40,
@@ -205,7 +208,7 @@ fn slicer(input: &SlicerInput, fates: &[u8]) {
                 if let Some(slice) = decoder.push(group, packet.body).expect("as written") {
                     take(slice);
                 }
-                if let Some(slice) = decoder.recovered() {
+                while let Some(slice) = decoder.recovered() {
                     take(slice);
                 }
             }

@@ -6,9 +6,9 @@ use tutk_frame::{
     AvHeader, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive,
     ChannelMessage, DataHeader, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error,
     Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia, Heartbeat, IoctlAck,
-    IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive, LinkClock, MediaLayout,
-    Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, SessionRequest, SessionTrailer,
-    Slice, SliceHeader, TalkPacket, WrapperLayout,
+    IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive, LinkClock, MediaAck,
+    MediaAckLayout, MediaLayout, Parity, Probe, ProbeAnswer, SessionAnswer, SessionRequest,
+    SessionTrailer, Slice, SliceHeader, TalkPacket, WrapperLayout,
 };
 
 /// Parses, writes and parses again. An error must have a message. A macro, since parsed values
@@ -117,12 +117,14 @@ fn av(data: &[u8]) {
             }
         }
     }
-    if let Ok(request) = ResendRequest::parse(data) {
-        let missing: Vec<u16> = request.missing().collect();
-        assert!(missing.len() <= ResendRequest::MAX);
+    let layout = MediaAckLayout::LIKELY;
+    if let Ok((ack, missing)) = MediaAck::parse(data, &layout) {
+        let missing: Vec<u16> = missing.collect();
+        assert!(missing.len() <= MediaAck::MAX);
         let mut out = Vec::new();
-        ResendRequest::write(&request.heartbeat, request.base, &missing, &mut out);
-        assert_eq!(ResendRequest::parse(&out), Ok(request));
+        ack.write(&missing, &layout, &mut out);
+        let (again, list) = MediaAck::parse(&out, &layout).expect("as written");
+        assert_eq!((again, list.collect()), (ack, missing));
     }
 }
 

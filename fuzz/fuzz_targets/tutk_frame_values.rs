@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use tutk_frame::{
     Cc51Discovery, Cc51Header, Cc51Keepalive, DataHeader, DiscoveryAnswer, DiscoveryLayout,
     DiscoveryRequest, FragmentHeader, FrameInfo, Heartbeat, IoctlMessage, IoctlRequest, IotcHeader,
-    Keepalive, Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer, Slice, SliceHeader,
+    Keepalive, MediaAck, MediaAckLayout, Parity, Probe, ProbeAnswer, SessionAnswer, Slice,
+    SliceHeader,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -23,10 +24,10 @@ enum Value<'a> {
     IoctlRequest(IoctlRequest<'a>),
     IotcHeader(IotcHeader),
     Keepalive(Keepalive),
+    MediaAck(MediaAck, Vec<u16>),
     Parity(Parity<'a>),
     Probe(Probe),
     ProbeAnswer(ProbeAnswer),
-    ResendRequest(ResendRequest<'a>),
     SessionAnswer(SessionAnswer),
     Slice(Slice<'a>),
     SliceHeader(SliceHeader),
@@ -80,10 +81,12 @@ fuzz_target!(|value: Value<'_>| {
             value.write(layout, &mut out);
             assert_eq!(DiscoveryRequest::parse(&out, layout), Ok(value));
         }
-        Value::ResendRequest(value) => {
-            let missing: Vec<u16> = value.missing().collect();
-            ResendRequest::write(&value.heartbeat, value.base, &missing, &mut out);
-            assert_eq!(ResendRequest::parse(&out), Ok(value));
+        Value::MediaAck(value, missing) => {
+            let layout = MediaAckLayout::LIKELY;
+            value.write(&missing, &layout, &mut out);
+            let (parsed, list) = MediaAck::parse(&out, &layout).expect("as written");
+            assert_eq!(parsed, value);
+            assert!(list.eq(missing.into_iter().take(MediaAck::MAX)));
         }
     }
 });

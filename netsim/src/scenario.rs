@@ -92,7 +92,8 @@ impl Goal {
 fn max_buffered() -> u64 {
     let (limits, parity) = (Limits::default(), ParityLimits::default());
     let frames = 2 * limits.frames * limits.frame_bytes;
-    (3 * frames + parity.groups * parity.body_bytes) as u64
+    // The simulated camera sends groups of 20 slices.
+    (3 * frames + parity.groups * 20 * parity.body_bytes) as u64
 }
 
 impl Scenario {
@@ -132,7 +133,7 @@ impl Scenario {
 
     fn without_parity(mut self) -> Self {
         self.resend = self.resend.map(|config| ResendConfig {
-            parity: false,
+            parity: 0,
             ..config
         });
         self

@@ -19,7 +19,7 @@ pub fn header() -> String {
 pub fn row(scenario: &Scenario, results: &Results) -> String {
     let mode = match scenario.resend {
         None => "plain",
-        Some(config) if config.parity => "resend, parity",
+        Some(config) if config.parity > 0 => "resend, parity",
         Some(_) => "resend",
     };
     let video = &results.video;

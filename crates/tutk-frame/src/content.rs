@@ -5,7 +5,6 @@ use crate::control::{BufferReset, ChannelMessage, Heartbeat, Probe, ProbeAnswer}
 use crate::error::Error;
 use crate::ioctl::{IoctlAck, IoctlMessage, IoctlRequest};
 use crate::media::{Fragment, Slice};
-use crate::resend::ResendRequest;
 
 /// The content of an AV packet, as [`AvPacket::content`] returns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +24,9 @@ pub enum AvContent<'a> {
     IoctlMessage(IoctlMessage<'a>),
     /// The acknowledgement of an IOCTL from the camera.
     IoctlAck(IoctlAck),
-    /// A heartbeat without a list of missing slices.
+    /// A heartbeat. In resend mode its layout is another one, see
+    /// [`MediaAck`](crate::MediaAck).
     Heartbeat(Heartbeat),
-    /// A heartbeat with a list of missing slices.
-    ResendRequest(ResendRequest<'a>),
     /// A link probe.
     Probe(Probe),
     /// The answer to a link probe.
@@ -82,14 +80,7 @@ impl<'a> AvPacket<'a> {
             }
             AvKind::Ioctl => AvContent::IoctlMessage(IoctlMessage::from_body(stamp, body)?),
             AvKind::IoctlAck => AvContent::IoctlAck(IoctlAck { stamp }),
-            AvKind::Heartbeat => {
-                let (heartbeat, list) = Heartbeat::from_body(stamp, body)?;
-                // Firmware may append anything to a heartbeat.
-                match ResendRequest::from_list(heartbeat, list) {
-                    Ok(request) => AvContent::ResendRequest(request),
-                    Err(_) => AvContent::Heartbeat(heartbeat),
-                }
-            }
+            AvKind::Heartbeat => AvContent::Heartbeat(Heartbeat::from_body(stamp, body)?),
             AvKind::Probe => {
                 let clock = self.clock.unwrap_or_default();
                 AvContent::Probe(Probe { stamp, clock })

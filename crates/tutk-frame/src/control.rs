@@ -2,7 +2,7 @@
 //! message (docs/protocol.md, section 12).
 //!
 //! Parsers ignore bytes after the end of these layouts. Firmware may append some, as the heartbeat
-//! of resend mode does ([`ResendRequest`](crate::ResendRequest)).
+//! of resend mode does ([`MediaAck`](crate::MediaAck)).
 
 use bytes::BufMut;
 use nom::number::complete::{le_u16, u8};
@@ -11,18 +11,18 @@ use crate::av::{AvHeader, AvStamp, LinkClock};
 use crate::error::Error;
 use crate::read::{array, layout_after, magic, skip};
 
-/// A heartbeat, `09 00`, 24 bytes. It also acknowledges the camera's last IOCTL.
+/// A heartbeat, `09 00`, 24 bytes. It also acknowledges the camera's IOCTLs.
 ///
 /// | at | size | content | in `summary` |
 /// |---|---|---|---|
 /// | 0 | 2 | `09 00` | |
 /// | 2 | 2 | version | 0x000b |
 /// | 4 | 4 | counter, tail | AV sequence |
-/// | 8 | 2 | newest media counter at the last heartbeat | 0xffff |
-/// | 10 | 2 | newest media counter now | 0xffff |
-/// | 12 | 2 | count, from 1 | count, from 2 |
+/// | 8 | 2 | newest slice counter at the last heartbeat | 0xffff |
+/// | 10 | 2 | newest slice counter now | 0xffff |
+/// | 12 | 2 | commands received | |
 /// | 14 | 4 | zero | |
-/// | 18 | 2 | the same count | zero |
+/// | 18 | 2 | heartbeats sent, from 1 | zero |
 /// | 20 | 2 | low 16 bits of a millisecond clock | |
 /// | 22 | 2 | zero | |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,14 +30,14 @@ use crate::read::{array, layout_after, magic, skip};
 pub struct Heartbeat {
     /// Version and counter.
     pub stamp: AvStamp,
-    /// The newest media counter as the last heartbeat reported it. At first 0xffff.
+    /// The newest slice counter as the last heartbeat reported it. At first 0xffff.
     pub reported: u16,
-    /// The newest media counter now. At first 0xffff.
+    /// The newest slice counter now. At first 0xffff.
     pub newest: u16,
-    /// The number of heartbeats sent, including this one.
-    pub count: u16,
-    /// The same number again. In `summary`, zero.
-    pub count_again: u16,
+    /// The number of commands received.
+    pub commands: u16,
+    /// The number of heartbeats sent, including this one. In `summary`, zero.
+    pub heartbeats: u16,
     /// The low 16 bits of the sender's millisecond clock.
     pub clock: u16,
 }
@@ -139,23 +139,22 @@ impl Heartbeat {
     /// [`Error::Length`] for fewer than 24 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let (stamp, body) = AvHeader::expect("heartbeat", Self::MAGIC, bytes)?;
-        Self::from_body(stamp, body).map(|(heartbeat, _)| heartbeat)
+        Self::from_body(stamp, body)
     }
 
-    /// Parses the bytes after the AV header. Returns the heartbeat and the bytes after it.
-    pub(crate) fn from_body(stamp: AvStamp, body: &[u8]) -> Result<(Self, &[u8]), Error> {
+    /// Parses the bytes after the AV header.
+    pub(crate) fn from_body(stamp: AvStamp, body: &[u8]) -> Result<Self, Error> {
         let parser = (le_u16, le_u16, le_u16, skip(4), le_u16, le_u16, skip(2));
-        let (fields, rest) = layout_after(AvHeader::LEN, "heartbeat", Self::LEN, body, parser)?;
-        let (reported, newest, count, _, count_again, clock, _) = fields;
-        let heartbeat = Self {
+        let (fields, _) = layout_after(AvHeader::LEN, "heartbeat", Self::LEN, body, parser)?;
+        let (reported, newest, commands, _, heartbeats, clock, _) = fields;
+        Ok(Self {
             stamp,
             reported,
             newest,
-            count,
-            count_again,
+            commands,
+            heartbeats,
             clock,
-        };
-        Ok((heartbeat, rest))
+        })
     }
 
     /// Writes the 24 bytes.
@@ -163,9 +162,9 @@ impl Heartbeat {
         AvHeader::new(Self::MAGIC, self.stamp).write(out);
         out.put_u16_le(self.reported);
         out.put_u16_le(self.newest);
-        out.put_u16_le(self.count);
+        out.put_u16_le(self.commands);
         out.put_u32_le(0);
-        out.put_u16_le(self.count_again);
+        out.put_u16_le(self.heartbeats);
         out.put_u16_le(self.clock);
         out.put_u16_le(0);
     }

@@ -35,7 +35,7 @@ pub use media::{
     AudioFlags, Codec, Fragment, FragmentHeader, FrameDevice, FrameInfo, FrameNumbers,
     GroupedMedia, MediaKind, Parity, Slice, SliceHeader, SlicePlace, TalkPacket,
 };
-pub use resend::ResendRequest;
+pub use resend::{MediaAck, MediaAckLayout, MissingSlices};
 pub use setup::{
     DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer, SessionRequest,
     SessionStamp, SessionTrailer, Stage,

@@ -6,7 +6,9 @@ use std::time::Duration;
 use av_login::LoginLayout;
 use disco_cipher::xor::XorKey;
 use hl_ioctl::{AckRule, ChallengeRule};
-use tutk_frame::{DiscoveryLayout, IotcLayout, MediaLayout, SessionTrailer, WrapperLayout};
+use tutk_frame::{
+    DiscoveryLayout, IotcLayout, MediaAckLayout, MediaLayout, SessionTrailer, WrapperLayout,
+};
 
 /// A dialect of the protocol (docs/protocol.md, section "Dialects").
 ///
@@ -41,12 +43,14 @@ pub struct Dialect {
     pub acknowledgement: AckRule,
     /// The contents of bytes 32..36 of K10002.
     pub auth_id: AuthIdRule,
-    /// The start and the first count of the heartbeat.
+    /// The start of the heartbeat.
     pub heartbeat: HeartbeatRule,
     /// The keep-alives.
     pub liveness: Liveness,
     /// The layout of media packets.
     pub media: MediaLayout,
+    /// The layout of acknowledgements in resend mode.
+    pub media_ack: MediaAckLayout,
 }
 
 /// The transport of DTLS records: discovery, session, data wrapper and keepalives.
@@ -120,15 +124,14 @@ pub enum AuthIdRule {
 
 /// The start of the client's heartbeat (type 0x09).
 ///
-/// With both rules, the heartbeat between K10001 and K10002 has a count of at least 2
+/// With both rules, the heartbeat between K10001 and K10002 acknowledges at least 2 commands
 /// (docs/protocol.md, section "Heartbeat").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeartbeatRule {
-    /// After the login answer, counting from 1.
+    /// After the login answer.
     AfterLogin,
-    /// With the first IOCTL from the camera, counting from 2. Bytes 18..20, the second count, are
-    /// zero.
+    /// With the first IOCTL from the camera. Bytes 18..20, the number of heartbeats, are zero.
     AfterChallenge,
 }
 
@@ -177,6 +180,7 @@ impl Dialect {
             interval: Duration::from_secs(1),
         },
         media: MediaLayout::Fragment,
+        media_ack: MediaAckLayout::LIKELY,
     };
 
     /// Cam v2, v3, Doorbell v2, and Cam v4 up to firmware 4.52.9.4188.
@@ -206,6 +210,7 @@ impl Dialect {
             interval: Duration::from_secs(1),
         },
         media: MediaLayout::Slice,
+        media_ack: MediaAckLayout::LIKELY,
     };
 
     /// Cam v4 from firmware 4.52.9.5332: another transport, and inside DTLS as

@@ -305,7 +305,7 @@ fn transcode_authentication_packets() {
     let sent = script.take_packets();
     let beat = Heartbeat::parse(&sent[0]).unwrap();
     assert_eq!(
-        (beat.count, beat.count_again, beat.stamp.counter),
+        (beat.commands, beat.heartbeats, beat.stamp.counter),
         (2, 2, 2)
     );
     let response = challenge_response(

@@ -61,7 +61,7 @@ fn lost_slices_are_recovered() {
             for parity in [true, false] {
                 let (client, mut camera) = pair(dialect, seed);
                 let group = ResendConfig {
-                    parity,
+                    parity: parity.into(),
                     ..ResendConfig::default()
                 };
                 camera.resend = Some(group);

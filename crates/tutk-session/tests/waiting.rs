@@ -7,9 +7,12 @@
 
 use std::time::Duration;
 
+use testkit::session::bytes::times;
 use testkit::session::frame_info;
 use testkit::session::script::CameraScript;
-use tutk_session::tutk_frame::{FrameNumbers, LinkClock, MediaLayout, Probe, ResendRequest};
+use tutk_session::tutk_frame::{
+    AvKind, FrameNumbers, LinkClock, MediaAck, MediaAckLayout, MediaLayout, Probe, ProbeAnswer,
+};
 use tutk_session::video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 use tutk_session::{Dialect, Event, FrameInfo, MediaKind, ResendPolicy};
 
@@ -38,7 +41,7 @@ impl Streaming {
         let mut config = SlicerConfig::new(MediaLayout::Slice);
         config.slice_bytes = 100;
         config.resend = resend.then(|| ResendConfig {
-            parity: false,
+            parity: 0,
             ..ResendConfig::default()
         });
         let slicer = Slicer::new(config).unwrap();
@@ -84,15 +87,20 @@ impl Streaming {
         frames.collect()
     }
 
+    /// The acknowledgements since the last call, with the missing slices.
+    fn acks(&mut self) -> Vec<(MediaAck, Vec<u16>)> {
+        let packets = self.script.take_packets();
+        let acks = packets
+            .iter()
+            .filter_map(|packet| MediaAck::parse(packet, &MediaAckLayout::LIKELY).ok());
+        acks.map(|(ack, missing)| (ack, missing.collect()))
+            .collect()
+    }
+
     /// The slices that the client requested since the last call.
     fn requests(&mut self) -> Vec<u16> {
-        let packets = self.script.take_packets();
-        let requests = packets
-            .iter()
-            .filter_map(|packet| ResendRequest::parse(packet).ok());
-        requests
-            .flat_map(|request| request.missing().collect::<Vec<_>>())
-            .collect()
+        let acks = self.acks().into_iter();
+        acks.flat_map(|(_, missing)| missing).collect()
     }
 }
 
@@ -204,4 +212,75 @@ fn resend_mode_requests_the_end_of_the_last_frame() {
     assert_eq!(camera.requests(), [3, 4]);
     camera.send(&first[3..]);
     assert_eq!(camera.frames(true), [1]);
+}
+
+#[test]
+fn resend_mode_acknowledges_every_20_ms_while_packets_arrive() {
+    let mut camera = Streaming::new(true, MS(300));
+    let start = camera.script.elapsed().as_millis();
+    for _ in 0..40 {
+        let frame = camera.slice(MediaKind::Delta, 2);
+        camera.send(&frame);
+        camera.script.advance(MS(5));
+    }
+    let acks: Vec<u128> = (1..=10).map(|n| start + 20 * n).collect();
+    assert_eq!(times(&camera.script, AvKind::Heartbeat), acks);
+    let acks = camera.acks();
+    for (two, number) in acks.windows(2).zip(1..) {
+        let [(before, _), (ack, missing)] = two else {
+            unreachable!()
+        };
+        assert_eq!((ack.base, ack.highest), (8 * number + 8, 8 * number + 7));
+        assert_eq!((ack.commands, missing.len()), (3, 0));
+        assert_eq!(ack.heartbeats, before.heartbeats + 1);
+    }
+    // Without packets, there are heartbeats only.
+    let end = camera.script.elapsed().as_millis();
+    camera.script.advance(MS(300));
+    let beats: Vec<u128> = (1..=3).map(|n| end + 100 * n).collect();
+    assert_eq!(times(&camera.script, AvKind::Heartbeat), beats);
+    let acks = camera.acks();
+    assert!(
+        acks.iter()
+            .all(|(ack, _)| (ack.base, ack.highest) == (80, 79))
+    );
+}
+
+#[test]
+fn resend_mode_acknowledges_parity_without_a_slice() {
+    let mut camera = Streaming::new(true, MS(300));
+    let parity = [
+        &[0x0c, 0, 0x0b, 0, 1, 0, 0, 0][..],
+        &[0, 0, 20, 20, 1, 0, 0, 0],
+        &[0x0c, 0, 0, 0, 0, 0, 0, 0, 1, 0],
+        &[0; 10 + 1],
+    ];
+    camera.send(&[parity.concat()]);
+    camera.script.advance(MS(200));
+    // There is no counter yet.
+    let acks = camera.acks();
+    assert_eq!(acks.len(), 2);
+    let counters = acks.iter().map(|(ack, _)| (ack.base, ack.highest));
+    assert!(counters.eq([(0xffff, 0xffff); 2]));
+}
+
+/// A camera measures the round trip with the link clocks of media packets.
+#[test]
+fn link_clocks_of_media_are_answered() {
+    let mut camera = Streaming::new(true, MS(300));
+    let first = camera.slice(MediaKind::Key, 3);
+    camera.send(&first[1..]);
+    let answers = |camera: &mut Streaming| {
+        let packets = camera.script.take_packets().into_iter();
+        let answers = packets.filter_map(|packet| ProbeAnswer::parse(&packet).ok());
+        answers.map(|answer| answer.clock).collect::<Vec<_>>()
+    };
+    assert_eq!(answers(&mut camera), [0; 0]);
+    let mut packet = camera.slice(MediaKind::Key, 3).swap_remove(0);
+    for clock in [0x1234_u16, 0x1250] {
+        assert_eq!(packet[1], 0x08);
+        packet[8..10].copy_from_slice(&clock.to_le_bytes());
+        camera.send(&[packet.clone()]);
+        assert_eq!(answers(&mut camera), [clock]);
+    }
 }

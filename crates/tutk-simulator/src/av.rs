@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{Media, Switch};
 use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
-use tutk_frame::{AvContent, AvKind, AvPacket, IoctlMessage, LinkClock, Probe, ProbeAnswer};
+use tutk_frame::{
+    AvContent, AvKind, AvPacket, IoctlMessage, LinkClock, MediaAck, MediaLayout, Probe, ProbeAnswer,
+};
 use tutk_session::internal::AvCounter;
 use tutk_session::{Dialect, Liveness, Phase};
 
@@ -40,7 +42,7 @@ pub(crate) struct AvCamera {
     stream: Option<Stream>,
     /// The client has requested a backchannel.
     backchannel: bool,
-    /// The client has requested resend mode.
+    /// The client has requested resend mode, in a dialect that has it.
     resend: bool,
     /// When the client last answered a probe, or when the first answer was expected.
     answered: Option<Instant>,
@@ -127,6 +129,7 @@ impl AvCamera {
             Ok(packet) => match packet.kind(self.dialect.media) {
                 AvKind::Login1 | AvKind::Login2 => self.handle_login(now, bytes),
                 _ if self.phase < Phase::Authentication => false,
+                AvKind::Heartbeat if self.resend => self.handle_media_ack(bytes),
                 AvKind::ChannelAck | AvKind::IoctlAck | AvKind::BufferResetAck => true,
                 _ => match packet.content(self.dialect.media) {
                     Ok(content) => self.handle_content(now, content, context),
@@ -212,7 +215,7 @@ impl AvCamera {
             match output {
                 CameraOutput::Transmit(answer) => self.login_answer = Some(answer),
                 CameraOutput::Event(LoginEvent::LoggedIn { resend, .. }) => {
-                    self.resend = resend;
+                    self.resend = resend && self.dialect.media == MediaLayout::Slice;
                     self.phase = self.phase.max(Phase::Authentication);
                     if let Liveness::Probes { interval } = self.dialect.liveness {
                         self.probe_at = Some(now + interval);
@@ -243,15 +246,7 @@ impl AvCamera {
                 self.handle_hl(now, request.hl, ioctl, context)
             }
             AvContent::Heartbeat(heartbeat) => {
-                self.exchange.handle_acknowledgement(heartbeat.count);
-                true
-            }
-            AvContent::ResendRequest(request) => {
-                self.exchange
-                    .handle_acknowledgement(request.heartbeat.count);
-                if let Some(stream) = &mut self.stream {
-                    stream.handle_request(&request);
-                }
+                self.exchange.handle_acknowledgement(heartbeat.commands);
                 true
             }
             AvContent::ProbeAnswer(answer) => {
@@ -265,6 +260,17 @@ impl AvCamera {
             }
             _ => false,
         }
+    }
+
+    fn handle_media_ack(&mut self, bytes: &[u8]) -> bool {
+        let Ok((ack, missing)) = MediaAck::parse(bytes, &self.dialect.media_ack) else {
+            return false;
+        };
+        self.exchange.handle_acknowledgement(ack.commands);
+        if let Some(stream) = &mut self.stream {
+            stream.handle_ack(ack.base, missing);
+        }
+        true
     }
 
     fn handle_probe_answer(&mut self, now: Instant, answer: ProbeAnswer) {

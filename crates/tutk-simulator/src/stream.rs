@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hl_ioctl::commands::{Media, Switch};
-use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, ResendRequest};
+use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, MissingSlices};
 use tutk_session::Dialect;
 use tutk_session::internal::later;
 use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
@@ -149,9 +149,9 @@ impl Stream {
         self.video.is_finished() && self.audio_due().is_none()
     }
 
-    /// The client requests retransmissions.
-    pub(crate) fn handle_request(&mut self, request: &ResendRequest<'_>) {
-        self.slicer.handle_request(request.base, request.missing());
+    /// The client acknowledges the slices before `base`, and requests missing ones.
+    pub(crate) fn handle_ack(&mut self, base: u16, missing: MissingSlices<'_>) {
+        self.slicer.handle_request(base, missing);
     }
 
     /// Returns when the next slice is due; `None` if the stream is paused or finished.

@@ -2,18 +2,20 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
 
 use tutk_frame::{FrameInfo, GroupHeader, GroupedMedia, SliceHeader};
 
-use crate::xor::Xor;
+use crate::reed_solomon::{factor, multiply_add};
 use crate::{Origin, Slice};
 
-/// The largest difference between the counters of a recovered slice and a received one of its
-/// group. A group has at most 255 slices, and slices of other groups can be sent in between.
-const MAX_SPREAD: u16 = 512;
+/// The number of points of the parity code, one for each packet of a group.
+const POINTS: u32 = 256;
 
-/// The limits of a [`ParityDecoder`]. It holds at most `groups * body_bytes` bytes, and 4 bytes for
-/// each slice of a group.
+/// The limits of a [`ParityDecoder`]. A group has at most 256 packets, so the decoder holds at most
+/// `groups * 256 * body_bytes` bytes. With the groups of real cameras, k = 20, it holds one
+/// twelfth of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParityLimits {
     /// Groups held, at least 1. One more drops the oldest.
@@ -30,47 +32,65 @@ pub struct ParityStats {
     pub slices: u64,
     /// Parity packets received.
     pub parity: u64,
-    /// Parity packets ignored because their group has several, whose code is unknown.
+    /// Parity packets ignored because their group has more than 256 packets.
     pub unsupported_parity: u64,
     /// Slices recovered.
     pub recovered: u64,
     /// Slices recovered and dropped because they are not valid in their place.
     pub rejected: u64,
-    /// Packets whose group size differs from the first packet's, or whose body is over
+    /// Packets whose k or m differs from the first packet's of their group, or whose body is over
     /// [`ParityLimits::body_bytes`]. Their slices are returned nevertheless.
     pub inconsistent: u64,
+    /// Parity packets whose number of bytes differs from their length field.
+    pub length_mismatches: u64,
 }
 
-/// Decodes grouped media. Returns the slices, consumes the parity packets and recovers one lost
-/// slice of each group with one parity packet (docs/protocol.md, section 17).
+/// Decodes grouped media. Returns the slices, consumes the parity packets, and recovers the lost
+/// slices of each group of which any k packets arrived (docs/protocol.md, section 17).
 ///
-/// The decoder keeps only the XOR of each group, so it reads each byte once and copies none. It
-/// keeps nothing of groups without parity. A recovered slice must have a header with a matching
-/// length, and a counter between those of its neighbours. The [`Reassembler`](crate::Reassembler)
-/// checks the rest, see [`Origin::Recovered`].
+/// A recovered slice must have a header with a matching length, and the counter that follows from
+/// its place in the group. The [`Reassembler`](crate::Reassembler) checks the rest, see
+/// [`Origin::Recovered`].
 ///
-/// Call [`recovered`](Self::recovered) after each [`push`](Self::push).
+/// The packets of an incomplete group are copied, because each recovered byte depends on a byte of
+/// k packets, and the factors depend on which packets are lost. The buffers are reused, and nothing
+/// is kept of groups without parity.
+///
+/// After each [`push`](Self::push), call [`recovered`](Self::recovered) until it returns `None`.
 #[derive(Debug)]
 pub struct ParityDecoder {
     limits: ParityLimits,
     stats: ParityStats,
     /// Oldest first.
     groups: VecDeque<Group>,
-    /// The group index and body length of a recovered slice.
-    ready: Option<(usize, usize)>,
+    /// Buffers of closed groups.
+    spare: Vec<Vec<u8>>,
+    /// The bytes of recovered slices, and where each of them is, last one first.
+    recovered: Vec<u8>,
+    ready: Vec<Range<usize>>,
 }
 
+/// The packets of a group that have arrived.
 #[derive(Debug, Default)]
 struct Group {
     number: u16,
-    /// The counter of each received slice.
-    counters: Vec<Option<u16>>,
-    received: usize,
-    /// Bytes of the parity, once received.
-    parity: Option<usize>,
+    k: u8,
+    m: u32,
+    /// In the order of arrival. Their bodies are consecutive in `bytes`.
+    packets: Vec<Packet>,
+    bytes: Vec<u8>,
+    /// The counter of slice 0.
+    first_counter: Option<u16>,
     /// Set when nothing can be recovered any longer.
     is_closed: bool,
-    xor: Xor,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Packet {
+    /// The index in the group, which is its point in the parity code.
+    point: u8,
+    /// The length of its body.
+    len: usize,
 }
 
 impl ParityDecoder {
@@ -84,7 +104,9 @@ impl ParityDecoder {
             },
             stats: ParityStats::default(),
             groups: VecDeque::new(),
-            ready: None,
+            spare: Vec::new(),
+            recovered: Vec::new(),
+            ready: Vec::new(),
         }
     }
 
@@ -97,32 +119,28 @@ impl ParityDecoder {
         group: GroupHeader,
         body: &'a [u8],
     ) -> Result<Option<Slice<'a>>, tutk_frame::Error> {
-        self.ready = None;
+        self.ready.clear();
         match GroupedMedia::parse(group, body)? {
             GroupedMedia::Slice(slice) => {
                 self.stats.slices += 1;
                 // The kind of a retransmission differs from the one that the parity covers.
-                if group.m == 1 && !slice.header.resent {
+                if group.m > 0 && !slice.header.resent {
                     self.add(group, Some(slice.header.counter), body);
                 }
                 Ok(Some(slice.into()))
             }
             GroupedMedia::Parity(parity) => {
                 self.stats.parity += 1;
-                if group.m == 1 {
-                    self.add(group, None, parity.data);
-                } else {
-                    self.stats.unsupported_parity += 1;
-                }
+                self.stats.length_mismatches += u64::from(!parity.has_announced_length());
+                self.add(group, None, parity.bytes());
                 Ok(None)
             }
         }
     }
 
-    /// Returns the slice that the last packet made recoverable, once.
+    /// Returns the next slice that the last packet made recoverable.
     pub fn recovered(&mut self) -> Option<Slice<'_>> {
-        let (at, len) = self.ready.take()?;
-        let body = self.groups.get(at)?.xor.bytes().get(..len)?;
+        let body = self.recovered.get(self.ready.pop()?)?;
         let slice = tutk_frame::Slice::parse(body).ok()?;
         Some(Slice {
             origin: Origin::Recovered,
@@ -133,10 +151,14 @@ impl ParityDecoder {
     /// Returns the memory in bytes that the groups occupy.
     #[must_use]
     pub fn memory_usage(&self) -> usize {
-        let groups = self.groups.iter().map(|group| {
-            group.counters.capacity() * size_of::<Option<u16>>() + group.xor.memory_usage()
-        });
-        groups.sum::<usize>() + self.groups.capacity() * size_of::<Group>()
+        let groups = self
+            .groups
+            .iter()
+            .map(|group| group.packets.capacity() * size_of::<Packet>() + group.bytes.capacity());
+        groups.sum::<usize>()
+            + self.groups.capacity() * size_of::<Group>()
+            + self.spare.iter().map(Vec::capacity).sum::<usize>()
+            + self.recovered.capacity()
     }
 
     /// Returns the counters.
@@ -146,47 +168,51 @@ impl ParityDecoder {
     }
 
     /// Adds a slice's body, or parity if `counter` is `None`, to its group.
-    fn add(&mut self, header: GroupHeader, counter: Option<u16>, bytes: &[u8]) {
+    fn add(&mut self, header: GroupHeader, counter: Option<u16>, body: &[u8]) {
+        if u32::from(header.k).saturating_add(header.m) > POINTS {
+            self.stats.unsupported_parity += u64::from(counter.is_none());
+            return;
+        }
         let at = self.find_or_insert(header);
         let Some(group) = self.groups.get_mut(at) else {
             return;
         };
-        if group.counters.len() != usize::from(header.k) || bytes.len() > self.limits.body_bytes {
+        if (group.k, group.m) != (header.k, header.m) || body.len() > self.limits.body_bytes {
             self.stats.inconsistent += 1;
             // The parity may cover this body, so the group cannot be recovered.
-            group.is_closed = true;
+            group.close(&mut self.spare);
             return;
         }
-        if group.is_closed {
+        if group.is_closed || group.packets.iter().any(|p| p.point == header.index) {
             return;
         }
-        match counter {
-            Some(_) => {
-                let Some(entry) = group.counters.get_mut(usize::from(header.index)) else {
-                    return;
-                };
-                if entry.is_some() {
-                    return;
-                }
-                *entry = counter;
-                group.received += 1;
+        if let Some(counter) = counter {
+            let first = counter.wrapping_sub(header.index.into());
+            group.first_counter.get_or_insert(first);
+        }
+        group.packets.push(Packet {
+            point: header.index,
+            len: body.len(),
+        });
+        group.bytes.extend_from_slice(body);
+        if group.packets.len() < header.k.into() {
+            return;
+        }
+        self.recovered.clear();
+        // The last one is returned first.
+        for point in (0..group.k).rev() {
+            if group.packets.iter().any(|packet| packet.point == point) {
+                continue;
             }
-            None if group.parity.is_some() => return,
-            None => group.parity = Some(bytes.len()),
-        }
-        group.xor.add(0, bytes);
-        if group.received == group.counters.len() {
-            group.is_closed = true;
-        } else if group.received + 1 == group.counters.len() && group.parity.is_some() {
-            group.is_closed = true;
-            match group.recover() {
-                Some(len) => {
+            match group.recover(point, &mut self.recovered) {
+                Some(place) => {
                     self.stats.recovered += 1;
-                    self.ready = Some((at, len));
+                    self.ready.push(place);
                 }
                 None => self.stats.rejected += 1,
             }
         }
+        group.close(&mut self.spare);
     }
 
     fn find_or_insert(&mut self, header: GroupHeader) -> usize {
@@ -201,6 +227,9 @@ impl ParityDecoder {
         };
         let mut group = oldest.unwrap_or_default();
         group.reset(header);
+        if group.bytes.capacity() == 0 {
+            group.bytes = self.spare.pop().unwrap_or_default();
+        }
         self.groups.push_back(group);
         self.groups.len() - 1
     }
@@ -210,22 +239,50 @@ impl Group {
     /// Clears the group and keeps its memory.
     fn reset(&mut self, header: GroupHeader) {
         self.number = header.group;
-        self.counters.clear();
-        self.counters.resize(header.k.into(), None);
-        self.received = 0;
-        self.parity = None;
+        self.k = header.k;
+        self.m = header.m;
+        self.packets.clear();
+        self.bytes.clear();
+        self.first_counter = None;
         self.is_closed = false;
-        self.xor.clear();
     }
 
-    /// Returns the length of the missing body, which `xor` starts with. Returns `None` if it is not
-    /// a valid slice of this group.
-    fn recover(&self) -> Option<usize> {
-        let bytes = self.xor.bytes();
+    /// Ignores further packets, and returns the buffer for the next group.
+    fn close(&mut self, spare: &mut Vec<Vec<u8>>) {
+        self.is_closed = true;
+        self.packets.clear();
+        let mut bytes = mem::take(&mut self.bytes);
+        if bytes.capacity() > 0 {
+            bytes.clear();
+            spare.push(bytes);
+        }
+    }
+
+    /// Appends the body of the missing slice `point` to `out` and returns its place there. Returns
+    /// `None` if it is not a valid slice of this group.
+    fn recover(&self, point: u8, out: &mut Vec<u8>) -> Option<Range<usize>> {
+        let parity = self.packets.iter().find(|packet| packet.point >= self.k)?;
         // No body may be longer than the parity.
-        if self.parity != Some(bytes.len()) {
+        if self.packets.iter().any(|packet| packet.len > parity.len) {
             return None;
         }
+        let start = out.len();
+        out.resize(start + parity.len, 0);
+        let sum = out.get_mut(start..)?;
+        let mut bodies = &self.bytes[..];
+        for packet in &self.packets {
+            let (body, rest) = bodies.split_at_checked(packet.len)?;
+            let points = self.packets.iter().map(|packet| packet.point);
+            multiply_add(sum, factor(points, packet.point, point), body);
+            bodies = rest;
+        }
+        let len = self.body_len(point, sum)?;
+        Some(start..start + len)
+    }
+
+    /// Returns the length of the body that `bytes` begins with. Returns `None` if it is not a valid
+    /// slice in place `index` of this group.
+    fn body_len(&self, index: u8, bytes: &[u8]) -> Option<usize> {
         let (header, rest) = SliceHeader::parse(bytes).ok()?;
         let size = usize::from(header.size);
         let info = usize::from(header.info_len().unwrap_or(0));
@@ -238,34 +295,21 @@ impl Group {
         let body = bytes.get(..SliceHeader::LEN + len)?;
         let slice = tutk_frame::Slice::parse(body).ok()?;
         let has_info = FrameInfo::parse(slice.info).is_ok();
-        let is_valid = !slice.header.resent
-            && slice.header.is_last() == has_info
-            && self.is_plausible(slice.header.counter);
+        let first_counter = header.counter.wrapping_sub(index.into());
+        let is_valid = !header.resent
+            && header.is_last() == has_info
+            && self
+                .first_counter
+                .is_none_or(|first| first == first_counter);
         is_valid.then_some(body.len())
-    }
-
-    /// Returns `true` if the missing slice can have that counter. Counters increase within a group.
-    fn is_plausible(&self, counter: u16) -> bool {
-        let Some(missing) = self.counters.iter().position(Option::is_none) else {
-            return false;
-        };
-        let mut counters = self.counters.iter().enumerate();
-        counters.all(|(index, other)| {
-            let Some(other) = *other else { return true };
-            let (ahead, at_least) = match index < missing {
-                true => (counter.wrapping_sub(other), missing - index),
-                false => (other.wrapping_sub(counter), index - missing),
-            };
-            usize::from(ahead) >= at_least && ahead <= MAX_SPREAD
-        })
     }
 }
 
 impl Default for ParityLimits {
-    /// 32 groups, bodies of 2048 bytes.
+    /// 8 groups, which are more packets than the replay window of DTLS, and bodies of 2048 bytes.
     fn default() -> Self {
         Self {
-            groups: 32,
+            groups: 8,
             body_bytes: 2048,
         }
     }

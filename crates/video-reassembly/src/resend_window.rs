@@ -1,22 +1,20 @@
-//! The camera's side of resend mode: groups with parity, and a window of slices for retransmission
-//! (docs/protocol.md, section 17).
+//! The camera's side of resend mode: a window of slices for retransmission (docs/protocol.md,
+//! section 17).
 
 use alloc::collections::VecDeque;
 use core::mem;
 
-use bytes::{BufMut, Bytes};
-use tutk_frame::{FrameInfo, GroupHeader, Parity, SliceHeader};
-
-use crate::xor::Xor;
+use bytes::Bytes;
+use tutk_frame::{FrameInfo, SliceHeader};
 
 /// How a [`Slicer`](crate::Slicer) groups slices, and which it keeps for retransmission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResendConfig {
-    /// Slices of a group, at least 1. The last group of a frame has fewer, because a group has
-    /// slices of one frame only.
+    /// Slices of a group, k, at least 1. Groups contain slices of all kinds, in the order in which
+    /// they are sent.
     pub group_size: u8,
-    /// Adds a parity packet to each group.
-    pub parity: bool,
+    /// Parity packets of a group, m, which restore as many lost packets. At most 256 − k.
+    pub parity: u8,
     /// Slices in the window, at most 16,384.
     pub window_slices: u16,
     /// Payload bytes of the slices in the window. The window shares the memory of whole frames: a
@@ -63,13 +61,6 @@ pub(crate) struct ResendWindow {
     sent: VecDeque<(Sent, bool)>,
     bytes: usize,
     requested: VecDeque<u16>,
-}
-
-/// A group in transmission.
-#[derive(Debug, Clone)]
-pub(crate) struct OpenGroup {
-    header: GroupHeader,
-    xor: Xor,
 }
 
 impl ResendWindow {
@@ -136,57 +127,13 @@ impl ResendWindow {
     }
 }
 
-impl OpenGroup {
-    /// Creates a group for the next slices of a frame with `remaining` slices to send.
-    pub(crate) fn new(number: u16, remaining: u16, config: &ResendConfig) -> Self {
-        let k = u8::try_from(remaining).unwrap_or(u8::MAX);
-        Self {
-            header: GroupHeader {
-                group: number,
-                index: 0,
-                k: k.min(config.group_size).max(1),
-                m: config.parity.into(),
-            },
-            xor: Xor::default(),
-        }
-    }
-
-    /// Returns the group header of the next packet.
-    pub(crate) fn header(&self) -> GroupHeader {
-        self.header
-    }
-
-    /// Adds a slice. Returns `true` if it is the last one of the group.
-    pub(crate) fn add(&mut self, sent: &Sent) -> bool {
-        if self.header.m > 0 {
-            let mut head = [0; SliceHeader::LEN];
-            sent.header.write(&mut head.as_mut_slice());
-            self.xor.add(0, &head);
-            self.xor.add(head.len(), &sent.payload);
-            if let Some(info) = sent.info {
-                let mut tail = [0; FrameInfo::LEN];
-                info.write(&mut tail.as_mut_slice());
-                let tail = tail.get(..info.len().into()).unwrap_or_default();
-                self.xor.add(head.len() + sent.payload.len(), tail);
-            }
-        }
-        self.header.index += 1;
-        self.header.index == self.header.k
-    }
-
-    /// Writes the body of the parity packet after the last slice.
-    pub(crate) fn write_parity(&self, out: &mut impl BufMut) {
-        let data = self.xor.bytes();
-        Parity { data }.write(out);
-    }
-}
-
 impl Default for ResendConfig {
-    /// Groups of 8 slices with parity, and a window of 512 slices and 512 KiB.
+    /// Groups of 20 slices and one parity packet, as a real camera sends them, and a window of 512
+    /// slices and 512 KiB.
     fn default() -> Self {
         Self {
-            group_size: 8,
-            parity: true,
+            group_size: 20,
+            parity: 1,
             window_slices: 512,
             window_bytes: 512 << 10,
         }

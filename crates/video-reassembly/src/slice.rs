@@ -40,10 +40,10 @@ pub enum Origin {
     /// In a retransmission (kinds 4, 6 and 8). Counted, and otherwise equal to
     /// [`Sent`](Self::Sent).
     Resent,
-    /// Recovered from the other packets of its group and their parity (docs/protocol.md, section
-    /// 17).
+    /// Recovered from the other packets of its group (docs/protocol.md, section 17).
     ///
-    /// The parity code is not verified, so the reassembler validates such a slice. It drops it if
+    /// DTLS authenticates packets, not what is computed from them, so the reassembler validates
+    /// such a slice. It drops it if
     /// - the complete frame's size differs from the size in the frame info,
     /// - it is the last slice and has no frame info,
     /// - the slice itself is received and differs, or

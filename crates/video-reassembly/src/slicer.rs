@@ -8,7 +8,8 @@ use tutk_frame::{
 };
 
 use crate::StreamKind;
-use crate::resend_window::{OpenGroup, Repair, ResendConfig, ResendWindow, Sent, SlicerStats};
+use crate::group_encoder::GroupEncoder;
+use crate::resend_window::{Repair, ResendConfig, ResendWindow, Sent, SlicerStats};
 
 /// The configuration of a [`Slicer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +40,8 @@ pub struct Slicer {
     counter: u16,
     video: u32,
     audio: u32,
-    /// The number of the next group.
-    group: u16,
-    /// A group whose slices are written, and whose parity is not.
-    parity_due: Option<OpenGroup>,
+    /// Set in resend mode.
+    groups: Option<GroupEncoder>,
     window: ResendWindow,
     stats: SlicerStats,
 }
@@ -63,8 +62,6 @@ pub struct Slices {
     written: usize,
     index: u16,
     count: u16,
-    /// The group of the next slice, if the last slice did not complete it.
-    group: Option<OpenGroup>,
 }
 
 /// An error of a [`Slicer`].
@@ -126,8 +123,7 @@ impl Slicer {
             counter: 0,
             video: 0,
             audio: 0,
-            group: 0,
-            parity_due: None,
+            groups: config.resend.map(|resend| GroupEncoder::new(&resend)),
             window: ResendWindow::default(),
             stats: SlicerStats::default(),
         })
@@ -189,7 +185,6 @@ impl Slicer {
             written: 0,
             index: 0,
             count,
-            group: None,
         })
     }
 
@@ -225,16 +220,10 @@ impl Slicer {
                     payload: slices.data.slice(slices.written..slices.written + len),
                     info: slices.info_of_next(),
                 };
-                let left = slices.count - slices.index;
-                let mut group = match slices.group.take() {
-                    Some(group) => group,
-                    None => OpenGroup::new(self.next_group(), left, &config),
-                };
-                self.write_sent(&sent, Some(group.header()), clock, out);
-                if !group.add(&sent) {
-                    slices.group = Some(group);
-                } else if config.parity {
-                    self.parity_due = Some(group);
+                let group = self.groups.as_ref().map(GroupEncoder::header);
+                self.write_sent(&sent, group, clock, out);
+                if let Some(groups) = &mut self.groups {
+                    groups.add(&sent);
                 }
                 self.window.push(sent, &config);
             }
@@ -246,7 +235,7 @@ impl Slicer {
         true
     }
 
-    /// Writes the next repair packet of resend mode: the parity packet of a group that was just
+    /// Writes the next repair packet of resend mode: a parity packet of a group that was just
     /// completed, or a requested retransmission. Returns `None` and writes nothing if there is
     /// none.
     ///
@@ -257,11 +246,11 @@ impl Slicer {
     /// As [`write_next`](Self::write_next). A parity packet is as long as the longest slice packet
     /// of its group.
     pub fn write_repair(&mut self, clock: LinkClock, out: &mut impl BufMut) -> Option<Repair> {
-        if let Some(group) = self.parity_due.take() {
-            let stamp = self.stamp(self.counter.wrapping_sub(1));
+        let stamp = self.stamp(self.counter.wrapping_sub(1));
+        if let Some((group, parity)) = self.groups.as_mut().and_then(GroupEncoder::take_parity) {
             AvHeader::new([GROUPED, 0], stamp).write(out);
-            group.header().write(out);
-            group.write_parity(out);
+            group.write(out);
+            parity.write(out);
             self.stats.parity += 1;
             return Some(Repair::Parity);
         }
@@ -272,7 +261,7 @@ impl Slicer {
         Some(Repair::Slice(sent.header))
     }
 
-    /// Handles a client's [`ResendRequest`](tutk_frame::ResendRequest).
+    /// Handles a client's [`MediaAck`](tutk_frame::MediaAck).
     ///
     /// Drops the slices before `base` from the window, and queues the missing slices for
     /// [`write_repair`](Self::write_repair). A slice that is already queued is not queued again.
@@ -284,12 +273,6 @@ impl Slicer {
     #[must_use]
     pub fn stats(&self) -> SlicerStats {
         self.stats
-    }
-
-    fn next_group(&mut self) -> u16 {
-        let number = self.group;
-        self.group = number.wrapping_add(1);
-        number
     }
 
     fn stamp(&self, counter: u16) -> AvStamp {

@@ -5,11 +5,12 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use tutk_frame::ResendRequest;
+use tutk_frame::MediaAck;
 
 use crate::FrameNumber::Short;
 use crate::congestion::CongestionControl;
 use crate::sequence;
+use crate::tracker_config::{TrackerConfig, TrackerStats};
 
 /// How far a second counter may be ahead of a counter out of range, and confirm a jump.
 const MAX_MISORDER: i64 = 64;
@@ -17,55 +18,21 @@ const MAX_MISORDER: i64 = 64;
 /// The limit of requests for a slice, including those that met an outage.
 const MAX_REQUESTS: u8 = 32;
 
+/// The time without any packet, in microseconds, that counts as an outage. It does not count for
+/// [`TrackerConfig::give_up_micros`].
+const OUTAGE_MICROS: u64 = 100_000;
+
 /// How far a jump may go ahead and count as an outage. Beyond it, or backwards, it is a new
 /// sequence.
 const MAX_OUTAGE: u64 = 0x4000;
 
-/// When a [`ResendTracker`] requests slices, and how often. Times are in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TrackerConfig {
-    /// How far a missing slice may be behind the newest counter before it is given up, from 1 to
-    /// 16,384.
-    pub window: u16,
-    /// The maximum number of slices requested of a gap, the newest ones. Should match the camera's
-    /// retransmission window, because the camera cannot answer requests for older slices.
-    pub max_gap: u16,
-    /// The number of newer counters that must be known before a missing slice is requested.
-    pub reorder_slices: u16,
-    /// How long a slice must be missing before it is requested without `reorder_slices` newer ones.
-    pub reorder_micros: u64,
-    /// Requests for a slice before it is given up. Requests during an outage, after which no packet
-    /// arrives, do not count, up to 32 requests in total.
-    pub max_requests: u8,
-    /// The minimum interval between two requests.
-    pub min_interval_micros: u64,
-}
-
-/// The counters of a [`ResendTracker`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TrackerStats {
-    /// Slices detected as missing.
-    pub missing: u64,
-    /// Missing slices that arrived: late, retransmitted or recovered.
-    pub filled: u64,
-    /// Missing slices given up.
-    pub abandoned: u64,
-    /// Slices requested, once for each request.
-    pub requested: u64,
-    /// Slices that were already received or given up.
-    pub duplicates: u64,
-    /// Counters out of range.
-    pub out_of_range: u64,
-    /// Confirmed jumps of the counter.
-    pub jumps: u64,
-}
-
-/// A retransmission request, for [`ResendRequest::write`].
+/// An acknowledgement with a list of missing slices, for [`MediaAck`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
     /// The acknowledged base. Slices before it are not needed.
     pub base: u16,
+    /// The newest counter that was received, or expected and is missing.
+    pub newest: u16,
     /// The counters of the missing slices, oldest first.
     pub missing: &'a [u16],
 }
@@ -123,6 +90,8 @@ pub struct ResendTracker {
 #[derive(Debug, Clone, Copy)]
 struct Missing {
     counter: u64,
+    /// When it was detected. Moved by the length of each outage.
+    detected: u64,
     /// When it was detected or last requested.
     since: u64,
     requests: u8,
@@ -177,10 +146,7 @@ impl ResendTracker {
     /// If the slice was requested exactly once, returns the microseconds since then. For a
     /// retransmission, this is a sample of the round-trip time.
     pub fn received(&mut self, counter: u16, now: u64) -> Option<u64> {
-        let [last, _] = self.arrivals;
-        if now != last {
-            self.arrivals = [now, last];
-        }
+        self.packet_arrived(now);
         let Some(newest) = self.newest else {
             self.newest = Some(sequence::first(Short(counter)));
             return None;
@@ -228,31 +194,27 @@ impl ResendTracker {
     ///
     /// `rtt` is the time in which a retransmission can be expected: the round-trip time with its
     /// variation. A slice that does not arrive in that time is requested again. A request contains
-    /// at most [`ResendRequest::MAX`] slices. Requests are at least
+    /// at most [`MediaAck::MAX`] slices. Requests are at least
     /// [`TrackerConfig::min_interval_micros`] apart.
     pub fn request(&mut self, now: u64, rtt: u64) -> Option<Request<'_>> {
         if self.after_interval(0) > now {
             return None;
         }
-        self.request.clear();
-        if let Some((last, since)) = self.tail
-            && self.tail_due(since) <= now
-        {
-            self.mark_missing(self.newest? + 1..last + 1, since);
-            self.advance_to(last);
-        }
-        let (newest, timing) = (self.newest?, self.timing(rtt));
-        self.handle_timeouts(newest, now, timing);
-        self.fill_request(newest, now, self.timing(rtt));
+        self.update_request(now, rtt);
         if self.request.is_empty() {
             return None;
         }
-        self.stats.requested += u64::try_from(self.request.len()).unwrap_or(u64::MAX);
-        self.requested_at = Some(now);
-        let base = self.base()?;
-        let missing = &mut self.request;
-        missing.sort_unstable_by_key(|counter| counter.wrapping_sub(base));
-        Some(Request { base, missing })
+        self.view_request()
+    }
+
+    /// Returns an acknowledgement to send now, which lists the slices that
+    /// [`request`](Self::request) would return, or none. Returns `None` before the first slice.
+    pub fn acknowledge(&mut self, now: u64, rtt: u64) -> Option<Request<'_>> {
+        match self.after_interval(0) > now {
+            true => self.request.clear(),
+            false => self.update_request(now, rtt),
+        }
+        self.view_request()
     }
 
     /// Returns when to call [`request`](Self::request) next with the same `rtt`, possibly in the
@@ -297,6 +259,50 @@ impl ResendTracker {
         self.stats
     }
 
+    /// Gives up the slices that are not requested any longer, and selects those to request now.
+    fn update_request(&mut self, now: u64, rtt: u64) {
+        self.request.clear();
+        if let Some((last, since)) = self.tail
+            && let Some(newest) = self.newest
+            && self.tail_due(since) <= now
+        {
+            self.mark_missing(newest + 1..last + 1, since);
+            self.advance_to(last);
+        }
+        let Some(newest) = self.newest else { return };
+        self.handle_timeouts(newest, now, self.timing(rtt));
+        self.fill_request(newest, now, self.timing(rtt));
+        if !self.request.is_empty() {
+            self.stats.requested += u64::try_from(self.request.len()).unwrap_or(u64::MAX);
+            self.requested_at = Some(now);
+        }
+    }
+
+    fn view_request(&mut self) -> Option<Request<'_>> {
+        let (base, newest) = (self.base()?, self.newest()?);
+        let missing = &mut self.request;
+        missing.sort_unstable_by_key(|counter| counter.wrapping_sub(base));
+        Some(Request {
+            base,
+            newest,
+            missing,
+        })
+    }
+
+    fn packet_arrived(&mut self, now: u64) {
+        let [last, _] = self.arrivals;
+        if now == last {
+            return;
+        }
+        self.arrivals = [now, last];
+        let silence = now.saturating_sub(last);
+        if silence >= OUTAGE_MICROS {
+            for missing in &mut self.missing {
+                missing.detected = missing.detected.saturating_add(silence);
+            }
+        }
+    }
+
     /// Ends the pending requests that have timed out, and gives up slices requested often enough.
     fn handle_timeouts(&mut self, newest: u64, now: u64, timing: Timing) {
         let config = self.config;
@@ -311,9 +317,13 @@ impl ResendTracker {
                 outage |= in_outage;
                 has_ended |= met_outage;
             }
-            let is_abandoned = !missing.is_pending && missing.is_exhausted(config.max_requests);
-            self.stats.abandoned += u64::from(is_abandoned);
-            !is_abandoned
+            // By the last arrival, because nothing can arrive during an outage.
+            let [last, _] = timing.arrivals;
+            let is_expired = last.saturating_sub(missing.detected) >= config.give_up_micros;
+            let is_exhausted = !missing.is_pending && missing.is_exhausted(config.max_requests);
+            self.stats.expired += u64::from(is_expired);
+            self.stats.abandoned += u64::from(is_expired || is_exhausted);
+            !is_expired && !is_exhausted
         });
         if late {
             self.congestion.on_timeout(now, timing.timeout);
@@ -331,7 +341,7 @@ impl ResendTracker {
     fn fill_request(&mut self, newest: u64, now: u64, timing: Timing) {
         let config = self.config;
         let limit = self.congestion.window().saturating_sub(self.pending());
-        let limit = limit.min(ResendRequest::MAX);
+        let limit = limit.min(MediaAck::MAX);
         for (is_first, is_oldest) in [(true, true), (true, false), (false, true), (false, false)] {
             let left = limit.saturating_sub(self.request.len());
             let is_due = |missing: &&mut Missing| {
@@ -370,18 +380,25 @@ impl ResendTracker {
     }
 
     fn mark_missing(&mut self, counters: Range<u64>, since: u64) {
-        let max_gap = u64::from(self.config.max_gap);
-        let first = counters.end.saturating_sub(max_gap).max(counters.start);
+        let max_missing = u64::from(self.config.max_missing);
+        let first = counters.end.saturating_sub(max_missing).max(counters.start);
         self.stats.missing += counters.end.saturating_sub(counters.start);
-        self.stats.abandoned += first - counters.start;
+        let mut over_limit = first - counters.start;
         self.missing
             .extend((first..counters.end).map(|counter| Missing {
                 counter,
+                detected: since,
                 since,
                 requests: 0,
                 in_outage: 0,
                 is_pending: false,
             }));
+        while self.missing.len() > self.config.max_missing.into() {
+            self.missing.pop_front();
+            over_limit += 1;
+        }
+        self.stats.over_limit += over_limit;
+        self.stats.abandoned += over_limit;
     }
 
     /// Sets the newest counter, and gives up the slices that leave the window.
@@ -461,20 +478,5 @@ impl Missing {
             _ => timing.timeout,
         };
         self.since.saturating_add(wait)
-    }
-}
-
-impl Default for TrackerConfig {
-    /// A window of 1024 slices, gaps of 512, reordering of 8 slices or 20 ms, 6 requests, 5 ms
-    /// apart.
-    fn default() -> Self {
-        Self {
-            window: 1024,
-            max_gap: 512,
-            reorder_slices: 8,
-            reorder_micros: 20_000,
-            max_requests: 6,
-            min_interval_micros: 5_000,
-        }
     }
 }

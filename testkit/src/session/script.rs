@@ -488,8 +488,8 @@ impl ClientScript {
             stamp: self.stamp(),
             reported: 0xffff,
             newest: 0xffff,
-            count,
-            count_again: count,
+            commands: count,
+            heartbeats: count,
             clock: 0,
         };
         self.send_packet(|out| heartbeat.write(out));

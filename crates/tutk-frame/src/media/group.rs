@@ -4,9 +4,9 @@ use bytes::BufMut;
 use nom::number::complete::le_u16;
 
 use super::slice::{Slice, SliceHeader};
-use crate::av::GroupHeader;
+use crate::av::{GROUPED, GroupHeader};
 use crate::error::Error;
-use crate::read::{field, layout, length, skip};
+use crate::read::{field, layout, skip};
 
 const PARITY: &str = "parity packet";
 
@@ -17,8 +17,7 @@ const PARITY: &str = "parity packet";
 /// | 0 .. k | a [`Slice`] |
 /// | k .. k + m | [`Parity`] |
 ///
-/// Parity likely follows the slices; this is not verified. Parity must never be parsed as a slice,
-/// so use this type for the body of every grouped packet.
+/// Parity must never be parsed as a slice, so use this type for the body of every grouped packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub enum GroupedMedia<'a> {
@@ -32,19 +31,20 @@ pub enum GroupedMedia<'a> {
 ///
 /// | at | size | content |
 /// |---|---|---|
-/// | 0 | 8 | zero, which no slice has (this project's choice) |
+/// | 0 | 2 | `0c 00`, which is no kind of slice |
+/// | 2 | 6 | not known |
 /// | 8 | 2 | bytes of parity |
-/// | 10 | 10 | zero (this project's choice) |
+/// | 10 | 10 | not known |
 /// | 20 | | parity |
 ///
-/// **Not verified on hardware.** The parity of a group with m = 1 is assumed to be the exclusive or
-/// of the bodies of its k data packets. Each body is padded with zeros to the longest one, whose
-/// length bytes 8..10 give. That a body includes the slice header is this project's choice: without
-/// it, the place of a recovered slice in its frame would be unknown. The code for m > 1 is not
-/// known.
+/// The parity covers the bodies of the group's slices, with their slice headers, each padded with
+/// zeros to the longest. The code is Reed–Solomon over GF(2⁸); the crate `video-reassembly`
+/// implements it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parity<'a> {
-    /// The parity.
+    /// The length field.
+    pub size: u16,
+    /// All bytes after the header. Use [`bytes`](Self::bytes) to decode.
     pub data: &'a [u8],
 }
 
@@ -79,25 +79,44 @@ impl<'a> Parity<'a> {
     /// The number of bytes before the parity.
     pub const HEADER_LEN: usize = SliceHeader::LEN;
 
+    /// Makes the parity of a packet to send. Parity beyond 65,535 bytes is left out.
+    #[must_use]
+    pub fn new(data: &'a [u8]) -> Self {
+        let size = u16::try_from(data.len()).unwrap_or(u16::MAX);
+        let data = data.get(..size.into()).unwrap_or(data);
+        Self { size, data }
+    }
+
     /// Parses the body of a parity packet. Of the header only the length is read, since the other
-    /// bytes are not known.
+    /// bytes are not known. The length need not match.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 20 bytes, and at 8 for another number of parity bytes.
+    /// [`Error::Length`] for fewer than 20 bytes.
     pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
         let parser = (skip(8), le_u16, skip(10));
         let ((_, size, _), data) = layout(PARITY, Self::HEADER_LEN, body, parser)?;
-        length(PARITY, 8, size.into(), data.len())?;
-        Ok(Self { data })
+        Ok(Self { size, data })
     }
 
-    /// Writes header and parity. Parity beyond 65,535 bytes is left out.
+    /// Returns `true` if the packet has as many bytes as its length field says.
+    #[must_use]
+    pub fn has_announced_length(&self) -> bool {
+        usize::from(self.size) == self.data.len()
+    }
+
+    /// Returns the parity: the bytes after the header, as many as the length field says or fewer.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.data.get(..self.size.into()).unwrap_or(self.data)
+    }
+
+    /// Writes header and parity.
     pub fn write(&self, out: &mut impl BufMut) {
-        let size = u16::try_from(self.data.len()).unwrap_or(u16::MAX);
-        out.put_bytes(0, 8);
-        out.put_u16_le(size);
+        out.put_u8(GROUPED);
+        out.put_bytes(0, 7);
+        out.put_u16_le(self.size);
         out.put_bytes(0, 10);
-        out.put_slice(self.data.get(..size.into()).unwrap_or_default());
+        out.put_slice(self.data);
     }
 }
 
@@ -106,7 +125,6 @@ impl<'a> Parity<'a> {
 impl<'a> arbitrary::Arbitrary<'a> for Parity<'a> {
     fn arbitrary(u: &mut arbitrary::Unstructured<'a>) -> arbitrary::Result<Self> {
         let data: &[u8] = u.arbitrary()?;
-        let data = data.get(..usize::from(u16::MAX)).unwrap_or(data);
-        Ok(Self { data })
+        Ok(Self::new(data))
     }
 }

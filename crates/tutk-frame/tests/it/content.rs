@@ -4,7 +4,7 @@ use crate::table::*;
 use tutk_frame::{
     AvContent, AvHeader, AvMedia, AvPacket, AvStamp, BufferReset, ChannelMessage, Fragment,
     FragmentHeader, GroupHeader, Heartbeat, IoctlMessage, IoctlRequest, LinkClock, MediaKind,
-    MediaLayout, Probe, ProbeAnswer, ResendRequest, Slice, SliceHeader, SlicePlace,
+    MediaLayout, Probe, ProbeAnswer, Slice, SliceHeader, SlicePlace,
 };
 
 const STAMP: AvStamp = AvStamp {
@@ -60,17 +60,14 @@ fn classifies_control_packets() {
         stamp,
         reported: 1,
         newest: 2,
-        count: 3,
-        count_again: 3,
+        commands: 3,
+        heartbeats: 3,
         clock: 4,
     };
     let packet = written(|out| heartbeat.write(out));
     assert_content(&packet, AvContent::Heartbeat(heartbeat));
-    let packet = written(|out| ResendRequest::write(&heartbeat, 5, &[6], out));
-    let request = ResendRequest::parse(&packet).unwrap();
-    assert_content(&packet, AvContent::ResendRequest(request));
-    // With an invalid list, it is a heartbeat.
-    let packet = [&packet[..], &[0]].concat();
+    // In resend mode, a list may follow.
+    let packet = [&packet[..], &[1, 2]].concat();
     assert_content(&packet, AvContent::Heartbeat(heartbeat));
     let clock = LinkClock {
         clock: 1,

@@ -9,7 +9,7 @@ use tutk_frame::{
     Cc51Keepalive, ChannelMessage, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout,
     DiscoveryRequest, Error, Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia,
     Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive,
-    LinkClock, MediaLayout, Parity, Probe, ProbeAnswer, ResendRequest, SessionAnswer,
+    LinkClock, MediaAck, MediaAckLayout, MediaLayout, Parity, Probe, ProbeAnswer, SessionAnswer,
     SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader, TalkPacket, Uid,
 };
 
@@ -71,7 +71,6 @@ roundtrip! {
     fragment_round_trips: Fragment<'_>, |x, out| x.write(out), Fragment::parse;
     talk_packet_round_trips: TalkPacket<'_>, |x, out| x.write(out), TalkPacket::parse;
     heartbeat_round_trips: Heartbeat, |x, out| x.write(out), Heartbeat::parse;
-    resend_request_round_trips: ResendRequest<'_>, |x, out| write_request(x, out), ResendRequest::parse;
     probe_round_trips: Probe, |x, out| x.write(out), Probe::parse;
     probe_answer_round_trips: ProbeAnswer, |x, out| x.write(out), ProbeAnswer::parse;
     buffer_reset_round_trips: BufferReset, |x, out| x.write(out), BufferReset::parse;
@@ -87,12 +86,21 @@ roundtrip! {
     cc51_keepalive_round_trips: Cc51Keepalive, |x, out| x.write(out), Cc51Keepalive::parse;
 }
 
-fn write_request(request: &ResendRequest<'_>, out: &mut Vec<u8>) {
-    let missing: Vec<u16> = request.missing().collect();
-    ResendRequest::write(&request.heartbeat, request.base, &missing, out);
-}
-
 proptest! {
+    #[test]
+    fn media_ack_round_trips(
+        seed in seed(),
+        missing in proptest::collection::vec(any::<u16>(), 0..300),
+    ) {
+        let ack: MediaAck = Unstructured::new(&seed).arbitrary().unwrap();
+        let layout = MediaAckLayout::LIKELY;
+        let mut bytes = Vec::new();
+        ack.write(&missing, &layout, &mut bytes);
+        let (parsed, list) = MediaAck::parse(&bytes, &layout).unwrap();
+        prop_assert_eq!(parsed, ack);
+        prop_assert!(list.eq(missing.into_iter().take(MediaAck::MAX)));
+    }
+
     #[test]
     fn grouped_media_round_trips(seed in seed(), spare in any::<u8>()) {
         let mut u = Unstructured::new(&seed);
@@ -254,8 +262,8 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
     let _ = Fragment::parse(bytes);
     let _ = TalkPacket::parse(bytes);
     let _ = Heartbeat::parse(bytes);
-    if let Ok(request) = ResendRequest::parse(bytes) {
-        assert!(request.missing().len() <= ResendRequest::MAX);
+    if let Ok((_, missing)) = MediaAck::parse(bytes, &MediaAckLayout::LIKELY) {
+        assert!(missing.len() <= MediaAck::MAX);
     }
     if let Ok((group, body)) = GroupHeader::parse(bytes) {
         let _ = GroupedMedia::parse(group, body);
@@ -277,10 +285,7 @@ fn content_agrees_with_parsers(bytes: &[u8], packet: &AvPacket<'_>, layout: Medi
         Ok(AvContent::IoctlRequest(x)) => IoctlRequest::parse(bytes) == Ok(x),
         Ok(AvContent::IoctlMessage(x)) => IoctlMessage::parse(bytes) == Ok(x),
         Ok(AvContent::IoctlAck(x)) => IoctlAck::parse(bytes) == Ok(x),
-        Ok(AvContent::Heartbeat(x)) => {
-            Heartbeat::parse(bytes) == Ok(x) && ResendRequest::parse(bytes).is_err()
-        }
-        Ok(AvContent::ResendRequest(x)) => ResendRequest::parse(bytes) == Ok(x),
+        Ok(AvContent::Heartbeat(x)) => Heartbeat::parse(bytes) == Ok(x),
         Ok(AvContent::Probe(x)) => Probe::parse(bytes) == Ok(x),
         Ok(AvContent::ProbeAnswer(x)) => ProbeAnswer::parse(bytes) == Ok(x),
         Ok(AvContent::Media(AvMedia::Fragment(x))) => Fragment::parse(bytes) == Ok(x),
@@ -339,10 +344,11 @@ fn truncated_packets_are_errors() {
     truncated(&b, Cc51Keepalive::parse);
     let b = bytes(&|out| sample::<Heartbeat>(seed).write(out));
     truncated(&b, Heartbeat::parse);
-    let b = bytes(&|out| write_request(&sample(seed), out));
-    truncated(&b, ResendRequest::parse);
+    let layout = MediaAckLayout::LIKELY;
+    let b = bytes(&|out| sample::<MediaAck>(seed).write(&[], &layout, out));
+    truncated(&b, |b| MediaAck::parse(b, &layout));
     let b = bytes(&|out| sample::<Parity<'_>>(seed).write(out));
-    truncated(&b, Parity::parse);
+    truncated(&b[..Parity::HEADER_LEN], Parity::parse);
     let b = bytes(&|out| sample::<Probe>(seed).write(out));
     truncated(&b, Probe::parse);
     let b = bytes(&|out| sample::<ProbeAnswer>(seed).write(out));

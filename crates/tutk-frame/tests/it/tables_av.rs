@@ -92,8 +92,8 @@ fn heartbeat_of_summary_matches_its_table() {
         stamp: AvStamp::from_sequence(0x000b, 2),
         reported: 0xffff,
         newest: 0xffff,
-        count: 2,
-        count_again: 0,
+        commands: 2,
+        heartbeats: 0,
         clock: 0x062e,
     };
     assert_eq!(bytes.len(), Heartbeat::LEN);
@@ -111,7 +111,7 @@ fn heartbeat_of_transcode_matches_its_table() {
         (6, "7e 50"),
         (8, "10 01"),
         (10, "20 01"),
-        (12, "03 00"),
+        (12, "02 00"),
         (14, Z4),
         (18, "03 00"),
         (20, "cd ab"),
@@ -125,8 +125,8 @@ fn heartbeat_of_transcode_matches_its_table() {
         },
         reported: 0x0110,
         newest: 0x0120,
-        count: 3,
-        count_again: 3,
+        commands: 2,
+        heartbeats: 3,
         clock: 0xabcd,
     };
     assert_eq!(written(|out| heartbeat.write(out)), bytes);
@@ -135,6 +135,29 @@ fn heartbeat_of_transcode_matches_its_table() {
     assert_eq!(Heartbeat::parse(&bytes), Ok(heartbeat));
     let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
     assert_eq!(packet.kind(MediaLayout::Slice), AvKind::Heartbeat);
+}
+
+/// Sent to a real camera in plain mode.
+#[test]
+fn heartbeat_of_a_real_session_is_parsed() {
+    let bytes = table(&[
+        (0, "09 00 0b 00 27 00 00 00"),
+        (8, "13 00 26 00 04 00"),
+        (14, Z4),
+        (18, "14 00 d9 1a 00 00"),
+    ]);
+    let heartbeat = Heartbeat::parse(&bytes).unwrap();
+    let Heartbeat {
+        stamp,
+        reported,
+        newest,
+        commands,
+        heartbeats,
+        clock,
+    } = heartbeat;
+    assert_eq!((stamp.counter, reported, newest), (0x27, 0x13, 0x26));
+    assert_eq!((commands, heartbeats, clock), (4, 0x14, 0x1ad9));
+    assert_eq!(written(|out| heartbeat.write(out)), bytes);
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl AvClient {
             exchange_due: false,
             repeat_at: None,
             counter: AvCounter::new(dialect),
-            keep_alive: KeepAlive::new(epoch, dialect.heartbeat, dialect.liveness),
+            keep_alive: KeepAlive::new(epoch, dialect),
             requests,
             acks: VecDeque::new(),
             media: MediaReceiver::new(
@@ -283,12 +283,16 @@ impl AvClient {
             return false;
         }
         let mut stamp = || self.counter.stamp();
-        let request = self.media.request(now);
-        if self
-            .keep_alive
-            .write_heartbeat(now, request, &mut stamp, out)
-            || self.keep_alive.write_answer(now, &mut stamp, out)
-        {
+        let is_due = self.keep_alive.take_heartbeat_due();
+        if let Some(request) = self.media.acknowledge(now, is_due) {
+            (self.keep_alive).write_media_ack(now, &request, stamp(), out);
+            return true;
+        }
+        if is_due {
+            self.keep_alive.write_heartbeat(now, stamp(), out);
+            return true;
+        }
+        if self.keep_alive.write_answer(now, &mut stamp, out) {
             return true;
         }
         if let Some(ack) = self.acks.pop_front() {
@@ -349,7 +353,7 @@ impl AvClient {
             return Ok(());
         };
         // Each message is acknowledged by a heartbeat, in an IOCTL or a channel message.
-        self.keep_alive.send_heartbeat(now);
+        self.keep_alive.command_received(now);
         if self.stage == Stage::Authentication {
             match self.exchange.handle(&message) {
                 Ok(ClientStep::AcknowledgeThenSend(_)) => {

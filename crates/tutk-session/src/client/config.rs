@@ -54,9 +54,9 @@ pub struct ClientConfig {
 /// When the client requests resend mode, in which lost packets are retransmitted
 /// (docs/protocol.md, section "Resend mode").
 ///
-/// Resend mode is not verified with real cameras. If the camera sends plain media anyway, the
-/// client accepts it. If the camera sends no media for 3 s, the client restarts the session without
-/// resend mode.
+/// Resend mode was seen with HL_BC. The layout of acknowledgements is not verified. If the camera
+/// sends plain media anyway, the client accepts it. If the camera sends no media for 3 s, the
+/// client restarts the session without resend mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResendPolicy {
     /// For models that are known to support it: HL_BC.

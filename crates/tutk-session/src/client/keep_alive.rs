@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use tutk_frame::{AvStamp, Heartbeat, LinkClock, ProbeAnswer, ResendRequest};
+use tutk_frame::{AvStamp, Heartbeat, LinkClock, MediaAck, MediaAckLayout, ProbeAnswer};
 use video_reassembly::Request;
 
-use crate::dialect::{HeartbeatRule, Liveness};
+use crate::dialect::{Dialect, HeartbeatRule, Liveness};
 use crate::phase::Epoch;
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
@@ -20,11 +20,14 @@ pub(super) struct KeepAlive {
     epoch: Epoch,
     rule: HeartbeatRule,
     liveness: Liveness,
+    media_ack: MediaAckLayout,
     /// When the next heartbeat is due; `None` before the first.
     next_heartbeat: Option<Instant>,
     heartbeat_due: bool,
-    /// The count of the next heartbeat.
-    count: u16,
+    /// The commands received. The login answer counts as one.
+    commands: u16,
+    /// The number of the next heartbeat.
+    number: u16,
     /// The newest media counter in the last heartbeat.
     reported_counter: u16,
     newest_counter: u16,
@@ -37,17 +40,16 @@ pub(super) struct KeepAlive {
 }
 
 impl KeepAlive {
-    pub(super) fn new(epoch: Epoch, rule: HeartbeatRule, liveness: Liveness) -> Self {
+    pub(super) fn new(epoch: Epoch, dialect: &Dialect) -> Self {
         Self {
             epoch,
-            rule,
-            liveness,
+            rule: dialect.heartbeat,
+            liveness: dialect.liveness,
+            media_ack: dialect.media_ack,
             next_heartbeat: None,
             heartbeat_due: false,
-            count: match rule {
-                HeartbeatRule::AfterLogin => 1,
-                HeartbeatRule::AfterChallenge => 2,
-            },
+            commands: 1,
+            number: 1,
             reported_counter: NO_COUNTER,
             newest_counter: NO_COUNTER,
             probe_clock: None,
@@ -65,8 +67,14 @@ impl KeepAlive {
         }
     }
 
+    /// A command from the camera arrived. The next heartbeat acknowledges it.
+    pub(super) fn command_received(&mut self, now: Instant) {
+        self.commands = self.commands.wrapping_add(1);
+        self.send_heartbeat(now);
+    }
+
     /// Makes a heartbeat due at once, and restarts the interval.
-    pub(super) fn send_heartbeat(&mut self, now: Instant) {
+    fn send_heartbeat(&mut self, now: Instant) {
         self.heartbeat_due = true;
         self.next_heartbeat = Some(now + HEARTBEAT_INTERVAL);
     }
@@ -109,38 +117,48 @@ impl KeepAlive {
             .min()
     }
 
-    /// Writes a heartbeat, with the retransmission request if there is one. Returns `false` if
-    /// neither is due.
-    pub(super) fn write_heartbeat(
-        &mut self,
-        now: Instant,
-        request: Option<Request<'_>>,
-        stamp: impl FnOnce() -> AvStamp,
-        out: &mut Vec<u8>,
-    ) -> bool {
-        if !std::mem::take(&mut self.heartbeat_due) && request.is_none() {
-            return false;
-        }
-        let heartbeat = Heartbeat {
-            stamp: stamp(),
+    /// Returns `true` once if a heartbeat is due.
+    pub(super) fn take_heartbeat_due(&mut self) -> bool {
+        std::mem::take(&mut self.heartbeat_due)
+    }
+
+    /// Writes a heartbeat.
+    pub(super) fn write_heartbeat(&mut self, now: Instant, stamp: AvStamp, out: &mut Vec<u8>) {
+        Heartbeat {
+            stamp,
             reported: self.reported_counter,
             newest: self.newest_counter,
-            count: self.count,
-            count_again: match self.rule {
-                HeartbeatRule::AfterLogin => self.count,
+            commands: self.commands,
+            heartbeats: match self.rule {
+                HeartbeatRule::AfterLogin => self.number,
                 HeartbeatRule::AfterChallenge => 0,
             },
             clock: self.epoch.link_clock_at(now),
-        };
-        match request {
-            Some(Request { base, missing }) => {
-                ResendRequest::write(&heartbeat, base, missing, out);
-            }
-            None => heartbeat.write(out),
         }
+        .write(out);
         self.reported_counter = self.newest_counter;
-        self.count = self.count.wrapping_add(1);
-        true
+        self.number = self.number.wrapping_add(1);
+    }
+
+    /// Writes the heartbeat of resend mode, and restarts the interval of heartbeats.
+    pub(super) fn write_media_ack(
+        &mut self,
+        now: Instant,
+        request: &Request<'_>,
+        stamp: AvStamp,
+        out: &mut Vec<u8>,
+    ) {
+        let ack = MediaAck {
+            stamp,
+            base: request.base,
+            highest: request.newest,
+            commands: self.commands,
+            heartbeats: self.number,
+            clock: self.epoch.link_clock_at(now),
+        };
+        ack.write(request.missing, &self.media_ack, out);
+        self.number = self.number.wrapping_add(1);
+        self.next_heartbeat = Some(now + HEARTBEAT_INTERVAL);
     }
 
     /// Writes the answer to a probe, or a status packet. Returns `false` if neither is due.

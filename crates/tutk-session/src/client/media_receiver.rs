@@ -1,4 +1,4 @@
-//! Received media: slices to frames, retransmission requests, and the timeout of incomplete frames.
+//! Received media: slices to frames, acknowledgements, and the timeout of incomplete frames.
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ const MAX_DELAY: u16 = dtls_psk::REPLAY_WINDOW;
 
 /// In resend mode, a complete frame waits at least this many retransmission timeouts.
 const MIN_RESEND_TIMEOUTS: u32 = 4;
+
+/// The time from the first packet that is not acknowledged to its acknowledgement, in microseconds.
+const ACK_INTERVAL: u64 = 20_000;
 
 /// Assembles frames, and limits how long a complete frame waits for an older incomplete one.
 #[derive(Debug)]
@@ -40,6 +43,9 @@ pub(super) struct MediaReceiver {
 struct Resend {
     groups: ParityDecoder,
     tracker: ResendTracker,
+    /// When the next acknowledgement is due at the latest; `None` if no packet arrived since the
+    /// last one.
+    ack_at: Option<u64>,
     /// The count of missing slices that have arrived, at the last call of
     /// [`has_progress`](Self::has_progress).
     filled: u64,
@@ -85,11 +91,12 @@ impl MediaReceiver {
                     Resend::new()
                 });
                 let slice = resend.groups.push(group, body)?;
+                resend.packet_arrived(micros);
                 if let Some(slice) = &slice {
                     track(&mut resend.tracker, slice, micros, &mut self.round_trip);
                     self.reassembler.push(slice);
                 }
-                if let Some(recovered) = resend.groups.recovered() {
+                while let Some(recovered) = resend.groups.recovered() {
                     track(
                         &mut resend.tracker,
                         &recovered,
@@ -104,6 +111,7 @@ impl MediaReceiver {
                 let slice = Slice::from(slice);
                 match (&mut self.resend, slice.counter) {
                     (Some(resend), _) => {
+                        resend.packet_arrived(micros);
                         track(&mut resend.tracker, &slice, micros, &mut self.round_trip);
                     }
                     (None, Some(counter)) => self.update_newest_counter(counter),
@@ -132,11 +140,22 @@ impl MediaReceiver {
         self.round_trip.smoothed()
     }
 
-    /// Returns the retransmission request that is due.
-    pub(super) fn request(&mut self, now: Instant) -> Option<Request<'_>> {
+    /// Returns the acknowledgement to send now, with the slices to retransmit. It is due with a
+    /// heartbeat, with a missing slice, and at an interval while packets arrive. Returns `None` if
+    /// there is none, or no grouped media.
+    pub(super) fn acknowledge(&mut self, now: Instant, heartbeat_due: bool) -> Option<Request<'_>> {
         let micros = self.micros(now);
+        let timeout = self.round_trip.timeout();
         let resend = self.resend.as_mut()?;
-        resend.tracker.request(micros, self.round_trip.timeout())
+        let is_due = heartbeat_due || resend.ack_at.is_some_and(|at| at <= micros);
+        let request = match is_due {
+            true => resend.tracker.acknowledge(micros, timeout),
+            false => resend.tracker.request(micros, timeout),
+        };
+        if is_due || request.is_some() {
+            resend.ack_at = None;
+        }
+        request
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -159,11 +178,12 @@ impl MediaReceiver {
         let blocked = [&self.video, &self.audio]
             .into_iter()
             .filter_map(|blocked| Some(later(blocked.0?.1, timeout)));
-        let request = self.resend.as_ref().and_then(|resend| {
-            let micros = resend.tracker.deadline(self.round_trip.timeout())?;
+        let ack = self.resend.as_ref().and_then(|resend| {
+            let request = resend.tracker.deadline(self.round_trip.timeout());
+            let micros = request.into_iter().chain(resend.ack_at).min()?;
             Some(later(self.start, Duration::from_micros(micros)))
         });
-        blocked.chain(request).min()
+        blocked.chain(ack).min()
     }
 
     /// Returns `true` if there was any media.
@@ -260,8 +280,14 @@ impl Resend {
         Self {
             groups: ParityDecoder::new(ParityLimits::default()),
             tracker: ResendTracker::new(TrackerConfig::default()),
+            ack_at: None,
             filled: 0,
         }
+    }
+
+    fn packet_arrived(&mut self, now: u64) {
+        self.ack_at
+            .get_or_insert_with(|| now.saturating_add(ACK_INTERVAL));
     }
 
     /// Returns `true` if a missing slice has arrived since the last call.

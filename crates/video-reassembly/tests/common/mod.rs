@@ -94,6 +94,32 @@ pub(crate) fn slice(number: u32, index: u32, count: u32, payload: &[u8]) -> Slic
     }
 }
 
+/// The product of two elements of the field of the parity code, by long division.
+pub(crate) fn product(a: u8, b: u8) -> u8 {
+    let mut product = 0_u16;
+    for bit in 0..8 {
+        product ^= (u16::from(a) << bit) * u16::from(b >> bit & 1);
+    }
+    for bit in (8..16).rev() {
+        if product >> bit & 1 == 1 {
+            product ^= 0x11d << (bit - 8);
+        }
+    }
+    u8::try_from(product).unwrap()
+}
+
+/// The parity of bodies with these factors, each body padded with zeros to the longest.
+pub(crate) fn parity(factors: &[u8], bodies: &[&[u8]]) -> Vec<u8> {
+    assert_eq!(factors.len(), bodies.len());
+    let longest = bodies.iter().map(|body| body.len()).max().unwrap();
+    let mut sum = vec![0; longest];
+    for (&factor, body) in factors.iter().zip(bodies) {
+        let bytes = body.iter().zip(&mut sum);
+        bytes.for_each(|(&byte, sum)| *sum ^= product(factor, byte));
+    }
+    sum
+}
+
 /// A reassembler and its events.
 pub(crate) struct Collector {
     pub(crate) reassembler: Reassembler,

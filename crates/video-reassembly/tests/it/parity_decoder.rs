@@ -1,6 +1,6 @@
-//! Grouped media at the client: one lost slice of each group is recovered from its parity.
+//! Grouped media at the client: lost slices are recovered from the parity of their group.
 
-use crate::common::info;
+use crate::common::{info, parity, product};
 use bytes::Bytes;
 use proptest::prelude::*;
 use tutk_frame::{
@@ -14,12 +14,14 @@ use video_reassembly::{
 /// A grouped packet: group header and body.
 type Packet = (GroupHeader, Vec<u8>);
 
-/// Cuts frames of these lengths into packets with parity.
-fn packets(group: u8, frames: &[(MediaKind, usize)]) -> Vec<Packet> {
+/// Cuts frames of these lengths into packets, in groups of k slices and m parity packets. The last
+/// group is incomplete if it has fewer than k slices.
+fn packets(k: u8, m: u8, frames: &[(MediaKind, usize)]) -> Vec<Packet> {
     let mut slicer = Slicer::new(SlicerConfig {
         slice_bytes: 60,
         resend: Some(ResendConfig {
-            group_size: group,
+            group_size: k,
+            parity: m,
             ..ResendConfig::default()
         }),
         ..SlicerConfig::new(MediaLayout::Slice)
@@ -77,45 +79,61 @@ fn sent_fields(body: &[u8]) -> Fields {
     fields(&tutk_frame::Slice::parse(body).unwrap().into())
 }
 
-/// Pushes a packet. Returns its slice and a recovered one.
-fn push(decoder: &mut ParityDecoder, (group, body): &Packet) -> (Option<Fields>, Option<Fields>) {
+/// Pushes a packet. Returns its slice and the recovered ones.
+fn push(decoder: &mut ParityDecoder, (group, body): &Packet) -> (Option<Fields>, Vec<Fields>) {
     let slice = decoder.push(*group, body).unwrap().map(|slice| {
         assert_eq!(slice.origin, Origin::Sent);
         fields(&slice)
     });
-    let recovered = decoder.recovered().map(|slice| {
+    let mut recovered = Vec::new();
+    while let Some(slice) = decoder.recovered() {
         assert_eq!(slice.origin, Origin::Recovered);
-        fields(&slice)
-    });
-    assert!(decoder.recovered().is_none());
+        recovered.push(fields(&slice));
+    }
     (slice, recovered)
 }
 
 #[test]
 fn recovers_no_slice_while_two_are_lost() {
-    let sent = packets(4, &[(MediaKind::Key, 200)]); // 4 slices, parity
+    let sent = packets(4, 1, &[(MediaKind::Key, 200)]); // 4 slices, parity
     assert_eq!(sent.len(), 5);
     let mut decoder = ParityDecoder::new(ParityLimits::default());
     for at in [0, 3, 4] {
-        assert_eq!(push(&mut decoder, &sent[at]).1, None);
+        assert_eq!(push(&mut decoder, &sent[at]).1, []);
     }
     // Duplicates do not count.
-    assert_eq!(push(&mut decoder, &sent[0]).1, None);
-    assert_eq!(push(&mut decoder, &sent[4]).1, None);
-    assert_eq!(
-        push(&mut decoder, &sent[2]).1,
-        Some(sent_fields(&sent[1].1))
-    );
-    assert_eq!(
-        push(&mut decoder, &sent[1]),
-        (Some(sent_fields(&sent[1].1)), None)
-    );
+    assert_eq!(push(&mut decoder, &sent[0]).1, []);
+    assert_eq!(push(&mut decoder, &sent[4]).1, []);
+    let lost = || sent_fields(&sent[1].1);
+    assert_eq!(push(&mut decoder, &sent[2]).1, [lost()]);
+    assert_eq!(push(&mut decoder, &sent[1]), (Some(lost()), vec![]));
     assert_eq!(decoder.stats().recovered, 1);
 }
 
 #[test]
+fn recovers_as_many_slices_as_parity_packets_arrive() {
+    let sent = packets(5, 3, &[(MediaKind::Key, 200), (MediaKind::Audio, 20)]);
+    assert_eq!(sent.len(), 8);
+    for lost in 0_u8..=255 {
+        let is_lost = |at: usize| lost >> at & 1 == 1;
+        let mut decoder = ParityDecoder::new(ParityLimits::default());
+        let mut recovered = Vec::new();
+        for (_, packet) in (0..).zip(&sent).filter(|(at, _)| !is_lost(*at)) {
+            recovered.extend(push(&mut decoder, packet).1);
+        }
+        let slices = (0..5).filter(|&at| is_lost(at));
+        let expected: Vec<Fields> = match lost.count_ones() {
+            0..=3 => slices.map(|at| sent_fields(&sent[at].1)).collect(),
+            _ => vec![],
+        };
+        assert_eq!(recovered, expected, "{lost:08b}");
+        assert_eq!(decoder.stats().rejected, 0);
+    }
+}
+
+#[test]
 fn drops_a_recovered_slice_with_the_next_packet() {
-    let sent = packets(2, &[(MediaKind::Key, 200)]); // two groups of two
+    let sent = packets(2, 1, &[(MediaKind::Key, 200)]); // two groups of two
     for next in [(sent[3].0, &sent[3].1[..]), (sent[3].0, b"no slice")] {
         let mut decoder = ParityDecoder::new(ParityLimits::default());
         push(&mut decoder, &sent[0]);
@@ -128,22 +146,25 @@ fn drops_a_recovered_slice_with_the_next_packet() {
 
 #[test]
 fn rejects_slices_recovered_from_another_parity_code() {
-    let sent = packets(4, &[(MediaKind::Key, 200)]);
-    let (parity, code) = &sent[4];
-    let data = Parity::parse(code).unwrap().data.to_vec();
+    let sent = packets(4, 1, &[(MediaKind::Key, 200)]);
+    let (header, code) = &sent[4];
+    let data = Parity::parse(code).unwrap().bytes().to_vec();
+    let bodies: Vec<&[u8]> = sent[..4].iter().map(|(_, body)| &body[..]).collect();
+    assert_eq!(data, parity(&[27, 28, 18, 20], &bodies));
     let mut wrong: Vec<Vec<u8>> = Vec::new();
+    wrong.push(parity(&[1; 4], &bodies));
     // Parity of the payload alone.
     wrong.push(data[20..].to_vec());
-    // Another byte in the header.
+    // Another byte in the header of the lost slice, whose factor is 18.
     for at in [0, 1, 2, 3, 8, 9] {
         let mut code = data.clone();
-        code[at] ^= 0x55;
+        code[at] ^= product(18, 0x55);
         wrong.push(code);
     }
     // The counter of a neighbour.
     for neighbour in [1, 3] {
         let mut code = data.clone();
-        code[2] ^= 2 ^ neighbour;
+        code[2] ^= product(18, 2 ^ neighbour);
         wrong.push(code);
     }
     // Too long, too short, and empty.
@@ -152,10 +173,10 @@ fn rejects_slices_recovered_from_another_parity_code() {
     wrong.push(vec![]);
     for data in wrong {
         let mut body = Vec::new();
-        Parity { data: &data }.write(&mut body);
+        Parity::new(&data).write(&mut body);
         let mut decoder = ParityDecoder::new(ParityLimits::default());
-        for packet in [&sent[0], &sent[1], &sent[3], &(*parity, body)] {
-            assert_eq!(push(&mut decoder, packet).1, None);
+        for packet in [&sent[0], &sent[1], &sent[3], &(*header, body)] {
+            assert_eq!(push(&mut decoder, packet).1, []);
         }
         assert_eq!(decoder.stats().rejected, 1, "{data:02x?}");
         assert_eq!(decoder.stats().recovered, 0);
@@ -163,25 +184,68 @@ fn rejects_slices_recovered_from_another_parity_code() {
 }
 
 #[test]
-fn ignores_parity_of_groups_with_several_parity_packets() {
-    let mut sent = packets(4, &[(MediaKind::Key, 200)]);
+fn ignores_parity_of_groups_with_more_than_256_packets() {
+    let mut sent = packets(4, 1, &[(MediaKind::Key, 200)]);
     for (group, _) in &mut sent {
-        group.m = 2;
+        group.m = 253;
     }
     let mut decoder = ParityDecoder::new(ParityLimits::default());
     for packet in &sent[1..] {
-        assert_eq!(push(&mut decoder, packet).1, None);
+        assert_eq!(push(&mut decoder, packet).1, []);
     }
     let stats = decoder.stats();
     assert_eq!(
         (stats.slices, stats.parity, stats.unsupported_parity),
         (3, 1, 1)
     );
+    assert_eq!(decoder.memory_usage(), 0);
+}
+
+#[test]
+fn recovers_from_parity_of_another_length() {
+    let sent = packets(4, 1, &[(MediaKind::Key, 200)]);
+    // Longer than the length field says, and longer than each body.
+    let mut longer = sent[4].clone();
+    longer.1.push(7);
+    let mut padded = sent[4].clone();
+    padded.1.push(0);
+    padded.1[8] += 1;
+    for (parity, mismatches) in [(longer, 1), (padded, 0)] {
+        let mut decoder = ParityDecoder::new(ParityLimits::default());
+        for packet in &sent[1..4] {
+            push(&mut decoder, packet);
+        }
+        let (_, recovered) = push(&mut decoder, &parity);
+        assert_eq!(recovered, [sent_fields(&sent[0].1)]);
+        assert_eq!(decoder.stats().length_mismatches, mismatches);
+    }
+}
+
+/// The groups of real cameras: 20 slices of several frames and kinds, all padded to the longest.
+#[test]
+fn recovers_short_slices_of_other_frames() {
+    let frames = [
+        (MediaKind::Delta, 500), // 9 slices
+        (MediaKind::Audio, 7),
+        (MediaKind::Audio, 30), // 2 slices
+        (MediaKind::Key, 440),  // 8 slices
+    ];
+    let sent = packets(20, 1, &frames);
+    assert_eq!(sent.len(), 21);
+    for lost in 0..20 {
+        let mut decoder = ParityDecoder::new(ParityLimits::default());
+        let received = sent.iter().filter(|packet| packet.0.index != lost);
+        let recovered: Vec<Fields> = received
+            .flat_map(|packet| push(&mut decoder, packet).1)
+            .collect();
+        assert_eq!(recovered, [sent_fields(&sent[usize::from(lost)].1)]);
+        assert_eq!(recovered[0].counter, Some(lost.into()));
+    }
 }
 
 #[test]
 fn excludes_retransmissions_from_parity() {
-    let sent = packets(4, &[(MediaKind::Key, 200)]);
+    let sent = packets(4, 1, &[(MediaKind::Key, 200)]);
     let mut again = sent[1].clone();
     again.1[0] = 6;
     let mut decoder = ParityDecoder::new(ParityLimits::default());
@@ -191,15 +255,12 @@ fn excludes_retransmissions_from_parity() {
     let slice = decoder.push(again.0, &again.1).unwrap().unwrap();
     assert_eq!((slice.origin, slice.kind), (Origin::Resent, MediaKind::Key));
     assert!(decoder.recovered().is_none());
-    assert_eq!(
-        push(&mut decoder, &sent[2]).1,
-        Some(sent_fields(&sent[1].1))
-    );
+    assert_eq!(push(&mut decoder, &sent[2]).1, [sent_fields(&sent[1].1)]);
 }
 
 #[test]
 fn returns_slices_of_inconsistent_groups_and_recovers_none() {
-    let sent = packets(4, &[(MediaKind::Key, 200)]);
+    let sent = packets(4, 1, &[(MediaKind::Key, 200)]);
     let mut decoder = ParityDecoder::new(ParityLimits::default());
     push(&mut decoder, &sent[0]);
     let mut other = sent[1].clone();
@@ -214,7 +275,7 @@ fn returns_slices_of_inconsistent_groups_and_recovers_none() {
 
 #[test]
 fn limits_groups_and_bodies() {
-    let sent = packets(2, &[(MediaKind::Key, 500)]); // 9 slices in 5 groups
+    let sent = packets(2, 1, &[(MediaKind::Key, 500)]); // 9 slices in 5 groups
     let first_of = |number| {
         let mut packets = sent.iter().filter(move |(group, _)| group.group == number);
         (packets.next().unwrap(), packets.next_back().unwrap())
@@ -229,7 +290,7 @@ fn limits_groups_and_bodies() {
     // The oldest group was dropped.
     for (number, is_kept) in [(3, true), (1, true), (0, false)] {
         let (_, recovered) = push(&mut decoder, first_of(number).1);
-        assert_eq!(recovered.is_some(), is_kept, "group {number}");
+        assert_eq!(!recovered.is_empty(), is_kept, "group {number}");
     }
 
     let mut decoder = ParityDecoder::new(ParityLimits {
@@ -240,7 +301,7 @@ fn limits_groups_and_bodies() {
     for packet in sent.iter().filter(|(group, _)| group.index != 1) {
         let (passed, recovered) = push(&mut decoder, packet);
         assert_eq!(passed.is_some(), !packet.0.is_parity());
-        assert_eq!(recovered, None);
+        assert_eq!(recovered, []);
     }
     assert!(decoder.stats().inconsistent >= 8);
 }
@@ -257,7 +318,7 @@ fn rejects_invalid_bodies() {
     assert!(decoder.push(group, &[5; 12]).is_err());
     assert!(
         decoder
-            .push(GroupHeader { index: 2, ..group }, &[5; 40])
+            .push(GroupHeader { index: 3, ..group }, &[5; 40])
             .is_err()
     );
     assert!(
@@ -292,10 +353,9 @@ fn recovers_a_frame_info_outside_the_slice_length() {
         body
     };
     let bodies = [body(0, 30), body(1, 9)];
-    let mut data = bodies[0].clone();
-    data.iter_mut().zip(&bodies[1]).for_each(|(a, b)| *a ^= b);
+    let data = parity(&[3, 2], &[&bodies[0], &bodies[1]]);
     let mut parity = Vec::new();
-    Parity { data: &data }.write(&mut parity);
+    Parity::new(&data).write(&mut parity);
     let group = |index| GroupHeader {
         group: 9,
         index,
@@ -305,7 +365,7 @@ fn recovers_a_frame_info_outside_the_slice_length() {
     let mut decoder = ParityDecoder::new(ParityLimits::default());
     push(&mut decoder, &(group(0), bodies[0].clone()));
     let (_, recovered) = push(&mut decoder, &(group(2), parity));
-    assert_eq!(recovered, Some(sent_fields(&bodies[1])));
+    assert_eq!(recovered, [sent_fields(&bodies[1])]);
 }
 
 fn frames() -> impl Strategy<Value = Vec<(MediaKind, usize)>> {
@@ -320,18 +380,19 @@ fn frames() -> impl Strategy<Value = Vec<(MediaKind, usize)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Each received slice is returned. A slice is recovered if it is the only lost packet of its
-    /// group, and equals the sent one.
+    /// Each received slice is returned. A lost slice is recovered if k packets of its group arrive,
+    /// and equals the sent one.
     #[test]
-    fn recovers_the_only_lost_slice_of_a_group(
-        group in 1..20_u8,
+    fn recovers_lost_slices_of_groups_of_which_enough_arrives(
+        k in 1..20_u8,
+        m in 0..4_u8,
         frames in frames(),
         fates in proptest::collection::vec(prop_oneof![
             4 => (0..20_usize).prop_map(Some),
             1 => Just(None),
         ], 1..60),
     ) {
-        let sent = packets(group, &frames);
+        let sent = packets(k, m, &frames);
         let mut arrivals: Vec<(usize, usize)> = fates
             .iter()
             .cycle()
@@ -339,13 +400,16 @@ proptest! {
             .filter_map(|(fate, at)| Some((at + (*fate)?, at)))
             .collect();
         arrivals.sort_unstable();
-        let mut decoder = ParityDecoder::new(ParityLimits::default());
+        let mut decoder = ParityDecoder::new(ParityLimits {
+            groups: 32,
+            ..ParityLimits::default()
+        });
         let mut recovered = Vec::new();
         let mut passed = 0;
         for (_, at) in &arrivals {
-            let (slice, other) = push(&mut decoder, &sent[*at]);
+            let (slice, others) = push(&mut decoder, &sent[*at]);
             passed += usize::from(slice.is_some());
-            recovered.extend(other);
+            recovered.extend(others);
         }
         let is_slice = |(_, at): &&(usize, usize)| !sent[*at].0.is_parity();
         prop_assert_eq!(passed, arrivals.iter().filter(is_slice).count());
@@ -355,11 +419,11 @@ proptest! {
             .map(|(_, body)| sent_fields(body))
             .collect();
         prop_assert!(recovered.iter().all(|body| all.contains(body)));
+        let received = |at: usize| arrivals.iter().any(|(_, other)| *other == at);
         for (at, (group, body)) in sent.iter().enumerate().filter(|(_, (g, _))| !g.is_parity()) {
-            let mut others = (0..sent.len()).filter(|other| *other != at && sent[*other].0.group == group.group);
-            let others_received = others.all(|other| arrivals.iter().any(|(_, at)| *at == other));
-            let received = arrivals.iter().any(|(_, other)| *other == at);
-            if others_received && !received {
+            let of_group = (0..sent.len()).filter(|other| sent[*other].0.group == group.group);
+            let is_enough = of_group.filter(|&other| received(other)).count() >= k.into();
+            if is_enough && m > 0 && !received(at) {
                 prop_assert!(recovered.contains(&sent_fields(body)), "slice {}", at);
             }
         }
@@ -370,7 +434,7 @@ proptest! {
     #[test]
     fn never_returns_parity_or_an_invalid_index(
         packets in proptest::collection::vec(
-            ((0..4_u16, 0..6_u8, 0..5_u8, 0..3_u32), proptest::collection::vec(0..8_u8, 0..70)), 0..60),
+            ((0..4_u16, 0..8_u8, 0..5_u8, 0..4_u32), proptest::collection::vec(0..8_u8, 0..70)), 0..60),
         limit in 0..80_usize,
     ) {
         let mut decoder = ParityDecoder::new(ParityLimits { groups: 2, body_bytes: limit });
@@ -379,8 +443,8 @@ proptest! {
             if let Ok(Some(slice)) = decoder.push(group, &body) {
                 prop_assert!(!group.is_parity() && slice.index < slice.count);
             }
-            if let Some(slice) = decoder.recovered() {
-                prop_assert!(m == 1 && slice.index < slice.count && slice.payload.len() <= limit);
+            while let Some(slice) = decoder.recovered() {
+                prop_assert!(m > 0 && slice.index < slice.count && slice.payload.len() <= limit);
             }
         }
     }

@@ -83,19 +83,22 @@ impl Camera {
 impl Client {
     fn handle(&mut self, packet: &[u8], now: u64) {
         let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
-        let slices = match packet.group {
+        match packet.group {
             Some(group) => {
-                let slice = self.decoder.push(group, packet.body).unwrap();
-                [slice, self.decoder.recovered()]
+                if let Some(slice) = self.decoder.push(group, packet.body).unwrap() {
+                    track(&mut self.tracker, &slice, now);
+                    self.out.push(slice);
+                }
+                while let Some(slice) = self.decoder.recovered() {
+                    track(&mut self.tracker, &slice, now);
+                    self.out.push(slice);
+                }
             }
-            None => [
-                Some(tutk_frame::Slice::parse(packet.body).unwrap().into()),
-                None,
-            ],
-        };
-        for slice in slices.into_iter().flatten() {
-            track(&mut self.tracker, &slice, now);
-            self.out.push(slice);
+            None => {
+                let slice = tutk_frame::Slice::parse(packet.body).unwrap().into();
+                track(&mut self.tracker, &slice, now);
+                self.out.push(slice);
+            }
         }
     }
 
@@ -183,7 +186,7 @@ fn run(resend: Option<ResendConfig>, loss: f64, requests: bool, seed: u64) -> (C
 
 fn resend(parity: bool) -> Option<ResendConfig> {
     Some(ResendConfig {
-        parity,
+        parity: parity.into(),
         ..ResendConfig::default()
     })
 }

@@ -1,8 +1,10 @@
 //! The packets of a slicer in resend mode (docs/protocol.md, section 17).
 
-use crate::common::info;
+use crate::common::{info, parity};
 use bytes::Bytes;
-use tutk_frame::{AvKind, AvPacket, Codec, GroupedMedia, LinkClock, MediaKind, MediaLayout, Slice};
+use tutk_frame::{
+    AvKind, AvPacket, Codec, GroupedMedia, LinkClock, MediaKind, MediaLayout, Parity, Slice,
+};
 use video_reassembly::{ResendConfig, Slicer, SlicerConfig, Slices};
 
 fn slicer(resend: ResendConfig) -> Slicer {
@@ -76,7 +78,7 @@ fn writes_a_group_and_its_parity() {
     assert!(slicer.write_next(&mut slices, clock, &mut first));
     assert_eq!(repair(&mut slicer), None);
     let second = next(&mut slicer, &mut slices).unwrap();
-    let parity = repair(&mut slicer).unwrap();
+    let written = repair(&mut slicer).unwrap();
     assert_eq!(repair(&mut slicer), None);
 
     let head = |flags: u8, counter: u8| [0x0c, flags, 0x0b, 0, counter, 0, 0x7e, 0x50];
@@ -91,15 +93,43 @@ fn writes_a_group_and_its_parity() {
     assert_eq!(second[16..20], [5, 1, 1, 0]);
     assert_eq!(second.len(), 36 + 45);
 
-    let mut expected = [&head(0, 1)[..], &group(2), &[0; 8], &[68, 0], &[0; 10]].concat();
-    let longest = &first[24..];
-    let other = second[16..].iter().chain(std::iter::repeat(&0));
-    expected.extend(longest.iter().zip(other).map(|(a, b)| a ^ b));
-    assert_eq!(parity, expected);
+    let code = [0x0c, 0, 0, 0, 0, 0, 0, 0, 68, 0];
+    let mut expected = [&head(0, 1)[..], &group(2), &code, &[0; 10]].concat();
+    expected.extend(parity(&[3, 2], &[&first[24..], &second[16..]]));
+    assert_eq!(written, expected);
 }
 
 #[test]
-fn groups_contain_slices_of_one_frame() {
+fn writes_several_parity_packets() {
+    let mut slicer = slicer(ResendConfig {
+        group_size: 2,
+        parity: 3,
+        ..ResendConfig::default()
+    });
+    for number in 0..2 {
+        let mut slices = cut(&mut slicer, MediaKind::Key, 53);
+        let bodies: Vec<Vec<u8>> = std::iter::from_fn(|| next(&mut slicer, &mut slices))
+            .map(|packet| {
+                let packet = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
+                packet.body.to_vec()
+            })
+            .collect();
+        // (2 + 1) / (0 + 1) = 3, (3 + 1) / (0 + 1) = 2, and so on.
+        for (index, factors) in (2..).zip([[3, 2], [2, 3], [5, 4]]) {
+            let packet = repair(&mut slicer).unwrap();
+            let packet = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
+            let group = packet.group.unwrap();
+            assert_eq!((group.group, group.index, group.m), (number, index, 3));
+            let expected = parity(&factors, &[&bodies[0], &bodies[1]]);
+            assert_eq!(Parity::parse(packet.body).unwrap().data, expected);
+        }
+        assert_eq!(repair(&mut slicer), None);
+    }
+    assert_eq!(slicer.stats().parity, 6);
+}
+
+#[test]
+fn groups_run_across_frames_and_kinds() {
     let mut slicer = slicer(ResendConfig {
         group_size: 3,
         ..ResendConfig::default()
@@ -110,11 +140,11 @@ fn groups_contain_slices_of_one_frame() {
     let mut note = |packet: &[u8]| {
         let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
         let group = packet.group.unwrap();
-        let parity = match GroupedMedia::parse(group, packet.body).unwrap() {
+        let counter = match GroupedMedia::parse(group, packet.body).unwrap() {
             GroupedMedia::Slice(slice) => Some(slice.header.counter),
             GroupedMedia::Parity(_) => None,
         };
-        groups.push((group.group, group.index, group.k, parity));
+        groups.push((group.group, group.index, group.k, counter));
     };
     for of_audio in [false, false, true, false, false, false] {
         let slices = if of_audio { &mut audio } else { &mut video };
@@ -129,24 +159,23 @@ fn groups_contain_slices_of_one_frame() {
         [
             (0, 0, 3, Some(0)),
             (0, 1, 3, Some(1)),
-            (1, 0, 1, Some(2)), // audio
-            (1, 1, 1, None),
-            (0, 2, 3, Some(3)),
+            (0, 2, 3, Some(2)), // audio
             (0, 3, 3, None),
-            (2, 0, 2, Some(4)),
-            (2, 1, 2, Some(5)),
-            (2, 2, 2, None),
+            (1, 0, 3, Some(3)),
+            (1, 1, 3, Some(4)),
+            (1, 2, 3, Some(5)),
+            (1, 3, 3, None),
         ]
     );
     let stats = slicer.stats();
-    assert_eq!((stats.slices, stats.parity), (6, 3));
+    assert_eq!((stats.slices, stats.parity), (6, 2));
 }
 
 #[test]
 fn writes_groups_without_parity() {
     let mut slicer = slicer(ResendConfig {
         group_size: 0, // read as 1
-        parity: false,
+        parity: 0,
         ..ResendConfig::default()
     });
     let mut slices = cut(&mut slicer, MediaKind::Delta, 90);
@@ -165,7 +194,7 @@ fn writes_groups_without_parity() {
 #[test]
 fn retransmits_each_requested_slice_once() {
     let mut slicer = slicer(ResendConfig {
-        parity: false,
+        parity: 0,
         ..ResendConfig::default()
     });
     let mut sent = Vec::new();
@@ -222,7 +251,7 @@ fn limits_the_window_by_slices_and_bytes() {
         let mut slicer = slicer(ResendConfig {
             window_slices: slices,
             window_bytes: bytes,
-            parity: false,
+            parity: 0,
             ..ResendConfig::default()
         });
         // Full slices of 48 bytes.
@@ -240,7 +269,7 @@ fn limits_the_window_by_slices_and_bytes() {
 #[test]
 fn window_counters_wrap() {
     let mut slicer = slicer(ResendConfig {
-        parity: false,
+        parity: 0,
         ..ResendConfig::default()
     });
     let mut out = Vec::new();
@@ -261,6 +290,31 @@ fn window_counters_wrap() {
         .collect();
     assert_eq!(counters, [0, 65_531]);
     assert_eq!(slicer.stats().unavailable, 2);
+}
+
+/// Group numbers and slice counters wrap at the same time.
+#[test]
+fn slice_counter_is_the_place_in_the_groups() {
+    let mut slicer = slicer(ResendConfig {
+        parity: 0,
+        ..ResendConfig::default()
+    });
+    let mut packet = Vec::new();
+    for number in 0..66_000_u32 {
+        let mut slices = cut(&mut slicer, MediaKind::Audio, 4);
+        packet.clear();
+        assert!(slicer.write_next(&mut slices, LinkClock::default(), &mut packet));
+        let packet = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
+        let group = packet.group.unwrap();
+        let counter = Slice::parse(packet.body).unwrap().header.counter;
+        assert_eq!(u32::from(group.group), number / 20);
+        assert_eq!((group.k, group.m), (20, 0));
+        let place = group
+            .group
+            .wrapping_mul(20)
+            .wrapping_add(group.index.into());
+        assert_eq!(counter, place);
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ const RTT: u64 = 10_000;
 
 const CONFIG: TrackerConfig = TrackerConfig {
     window: 100,
-    max_gap: 100,
+    max_missing: 100,
+    give_up_micros: 10_000_000,
     reorder_slices: 2,
     reorder_micros: 20_000,
     max_requests: 3,
@@ -159,7 +160,7 @@ fn does_not_request_the_end_of_a_frame_that_arrives() {
 fn limits_outstanding_requests_to_the_congestion_window() {
     let config = TrackerConfig {
         window: 1000,
-        max_gap: 400,
+        max_missing: 400,
         ..CONFIG
     };
     let mut tracker = tracker(config, [0, 501]);
@@ -223,6 +224,75 @@ fn gives_up_slices_that_leave_the_window() {
 }
 
 #[test]
+fn limits_the_missing_slices() {
+    let config = TrackerConfig {
+        window: 1000,
+        max_missing: 10,
+        ..CONFIG
+    };
+    // The oldest of a gap, and the oldest of several gaps.
+    let mut tracker = tracker(config, [0, 21]);
+    assert_eq!(tracker.base(), Some(11));
+    for counter in [23, 25, 27] {
+        tracker.received(counter, 0);
+    }
+    assert_eq!(tracker.base(), Some(14));
+    let stats = tracker.stats();
+    assert_eq!(
+        (stats.missing, stats.abandoned, stats.over_limit),
+        (23, 13, 13)
+    );
+}
+
+#[test]
+fn gives_up_slices_after_a_time() {
+    let config = TrackerConfig {
+        max_requests: 30,
+        give_up_micros: 200_000,
+        ..CONFIG
+    };
+    let mut tracker = tracker(config, [0, 5]);
+    let traffic = |tracker: &mut ResendTracker, times: std::ops::Range<u64>| {
+        for now in times.step_by(1_000) {
+            tracker.received(5, now);
+            let _ = tracker.request(now, RTT);
+        }
+    };
+    traffic(&mut tracker, 0..150_000);
+    assert_eq!(tracker.base(), Some(1));
+    // The time of an outage does not count.
+    traffic(&mut tracker, 400_000..449_000);
+    assert_eq!((tracker.base(), tracker.stats().expired), (Some(1), 0));
+    traffic(&mut tracker, 449_000..452_000);
+    assert_eq!(tracker.base(), Some(6));
+    let stats = tracker.stats();
+    assert_eq!((stats.abandoned, stats.expired), (4, 4));
+}
+
+#[test]
+fn acknowledges_without_a_missing_slice() {
+    let mut tracker = ResendTracker::new(TrackerConfig {
+        min_interval_micros: 5_000,
+        ..CONFIG
+    });
+    assert_eq!(tracker.acknowledge(0, RTT), None);
+    tracker.received(7, 0);
+    let ack = tracker.acknowledge(0, RTT).unwrap();
+    assert_eq!((ack.base, ack.newest, ack.missing), (8, 7, &[][..]));
+    tracker.received(11, 0);
+    let ack = tracker.acknowledge(0, RTT).unwrap();
+    assert_eq!((ack.base, ack.newest, ack.missing), (8, 11, &[8, 9][..]));
+    // The slices are not listed again before they can arrive.
+    for now in [1_000, 6_000] {
+        let ack = tracker.acknowledge(now, RTT).unwrap();
+        assert_eq!((ack.base, ack.missing), (8, &[][..]), "at {now}");
+    }
+    let ack = tracker.acknowledge(10_000, RTT).unwrap();
+    assert_eq!(ack.missing, [8, 9]);
+    assert_eq!(tracker.stats().requested, 4);
+}
+
+#[test]
 fn follows_a_jump_when_a_second_counter_confirms_it() {
     let mut tracker = tracker(CONFIG, [0, 1, 40_000, 2, 40_001, 3, 5]);
     assert_eq!((tracker.base(), tracker.newest()), (Some(4), Some(5)));
@@ -250,7 +320,8 @@ fn accepts_any_config() {
     {
         let mut tracker = ResendTracker::new(TrackerConfig {
             window,
-            max_gap: window,
+            max_missing: window,
+            give_up_micros: max_requests.into(),
             reorder_slices,
             max_requests,
             reorder_micros: u64::MAX,
