@@ -20,7 +20,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::dialect_choice::DialectChoice;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
-use crate::value_parsers::{at_most_half, broadcast, probability, seconds};
+use crate::value_parsers::{at_most_half, broadcast, frame_rate, probability, seconds};
 
 /// The position of global options in the help of a command.
 const LAST: usize = 100;

@@ -39,6 +39,15 @@ pub(crate) fn at_most_half(text: &str) -> Result<f32, String> {
     within(text, 0.5)
 }
 
+/// Parses frames per second, of which a frame info can carry up to 255.
+pub(crate) fn frame_rate(text: &str) -> Result<u8, String> {
+    match text {
+        "max" => Ok(u8::MAX),
+        _ => (text.parse().ok().filter(|&fps| fps > 0))
+            .ok_or_else(|| "must be a number from 1 to 255, or max".to_owned()),
+    }
+}
+
 fn within(text: &str, max: f32) -> Result<f32, String> {
     text.parse()
         .ok()
@@ -99,6 +108,16 @@ mod tests {
         assert_eq!(at_most_half("0.5"), Ok(0.5));
         assert!(probability("1.1").is_err() && probability("-0.1").is_err());
         assert!(at_most_half("0.6").is_err() && at_most_half("nan").is_err());
+    }
+
+    #[test]
+    fn frame_rates_have_limits() {
+        for (text, fps) in [("1", 1), ("120", 120), ("255", 255), ("max", 255)] {
+            assert_eq!(frame_rate(text), Ok(fps));
+        }
+        for bad in ["0", "256", "-1", "fast", ""] {
+            assert!(frame_rate(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -75,6 +75,11 @@ fn transcode_records_h265_byte_for_byte() {
 }
 
 #[test]
+fn records_at_the_highest_frame_rate() {
+    round_trip("transcode", "clip.h264", H264, "100", "--fps max");
+}
+
+#[test]
 fn reordered_and_duplicate_packets_lose_no_frames() {
     let network = "--fps 60 --reorder 0.1 --duplicate 0.1 --seed 7";
     round_trip("transcode", "clip.h264", H264, "100", network);
@@ -93,7 +98,7 @@ fn resend_mode_recovers_lost_packets() {
         let path = folder.path().join("out.h264");
         // One frame more than is recorded, because the loss of the last packets is not detected.
         let camera = simulate(&format!(
-            "--frames 101 --fps 60 --once --dialect {dialect} \
+            "--frames 101 --fps 60 --once --json --dialect {dialect} \
              --loss {loss} --reorder 0.05 --duplicate 0.05 --seed {seed}"
         ));
         let args = format!("--frames 100 --resend {resend} --json --reconnect 0");
@@ -110,6 +115,9 @@ fn resend_mode_recovers_lost_packets() {
             assert!(!same && json["lost"].as_u64().unwrap() > 0, "{json}");
             assert_eq!(json.get("resent"), None);
         }
+        // Parity and retransmissions are no frames.
+        let sent = camera.end().json()["frames"].as_u64().unwrap();
+        assert!((100..=101).contains(&sent), "{sent}");
     }
 }
 

@@ -38,8 +38,8 @@ pub enum ClipError {
         /// Its length in bytes.
         len: usize,
     },
-    /// The frame rate is not 1 to 120 frames per second.
-    #[error("{0} frames per second; 1 to 120 are possible")]
+    /// The frame rate is 0.
+    #[error("{0} frames per second; 1 to 255 are possible")]
     Fps(u8),
 }
 
@@ -67,7 +67,7 @@ impl Clip {
                 return Err(ClipError::FrameLength { index, len });
             }
         }
-        if !(1..=120).contains(&fps) {
+        if fps == 0 {
             return Err(ClipError::Fps(fps));
         }
         Ok(Self { frames, codec, fps })

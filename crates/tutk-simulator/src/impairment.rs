@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
 
 /// What happens to the datagrams that a simulated camera sends. The default is nothing.
@@ -20,12 +22,17 @@ pub struct Impairment {
     pub seed: u64,
 }
 
-/// The delay of datagrams if some are reordered. Without a delay there is none to overtake.
-const LATENCY: Duration = Duration::from_millis(3);
+/// How long a datagram waits to be overtaken at most.
+const MAX_HOLD: Duration = Duration::from_millis(3);
 
 /// The datagrams in transit.
 pub(crate) struct Network {
     netem: Netem<Datagram>,
+    rng: StdRng,
+    /// The probability that a datagram waits for the next one, if none waits already.
+    hold: f64,
+    /// The datagram that waits for the next one, and until when.
+    held: Option<(Datagram, Instant)>,
     /// The datagram that the caller of [`arrived`](Self::arrived) borrows.
     current: Option<Datagram>,
 }
@@ -48,28 +55,36 @@ impl Network {
         if (loss, reorder, duplicate) == (0.0, 0.0, 0.0) {
             return None;
         }
-        let mut config = NetemConfig::new()
+        let config = NetemConfig::new()
             .loss(RandomLoss::new(Probability::new(loss)))
             .duplicate(Probability::new(duplicate))
             .seed(seed);
-        if reorder > 0.0 {
-            // At least two: one that overtakes, and one that is overtaken.
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            let gap = (1.0 / reorder).round().max(2.0) as u32;
-            config = config.latency(LATENCY).reorder_gap(gap);
-        }
+        let reorder = f64::from(reorder);
         Some(Self {
             netem: Netem::new(config),
+            rng: StdRng::seed_from_u64(seed),
+            // Of n datagrams of which none waits, n * hold wait for as many others.
+            hold: (reorder / (1.0 - reorder)).clamp(0.0, 1.0),
+            held: None,
             current: None,
         })
     }
 
     pub(crate) fn send(&mut self, now: Instant, datagram: Datagram) {
+        self.release(now);
+        if self.held.is_none() && self.rng.random_bool(self.hold) {
+            self.held = Some((datagram, now + MAX_HOLD));
+            return;
+        }
         self.netem.handle_input(Input::Packet(now, datagram));
+        if let Some((overtaken, _)) = self.held.take() {
+            self.netem.handle_input(Input::Packet(now, overtaken));
+        }
     }
 
     /// Returns the next datagram that has arrived at `now`.
     pub(crate) fn arrived(&mut self, now: Instant) -> Option<&Datagram> {
+        self.release(now);
         self.netem.handle_input(Input::Timeout(now));
         self.current = match self.netem.poll_output()? {
             Output::Packet(datagram) => Some(datagram),
@@ -80,7 +95,16 @@ impl Network {
 
     /// Returns when the next datagram arrives; `None` if there is none in transit.
     pub(crate) fn next_arrival(&self) -> Option<Instant> {
-        (!self.netem.is_empty()).then(|| self.netem.poll_timeout())
+        let arrival = (!self.netem.is_empty()).then(|| self.netem.poll_timeout());
+        let release = self.held.as_ref().map(|(_, until)| *until);
+        arrival.into_iter().chain(release).min()
+    }
+
+    /// Sends the waiting datagram if nothing overtook it in time.
+    fn release(&mut self, now: Instant) {
+        if let Some((datagram, _)) = self.held.take_if(|(_, until)| *until <= now) {
+            self.netem.handle_input(Input::Packet(now, datagram));
+        }
     }
 }
 
@@ -138,10 +162,35 @@ mod tests {
 
         let duplicated = arrivals(impairment(0.0, 0.0, 0.1, 1));
         assert!((1050..1150).contains(&duplicated.len()));
-        let mut reordered = arrivals(impairment(0.0, 0.1, 0.0, 1));
-        assert!(!reordered.is_sorted());
-        reordered.sort_unstable();
-        assert!(reordered.into_iter().eq(0..1000));
         assert!(Network::new(&Impairment::default()).is_none());
+    }
+
+    #[test]
+    fn seed_decides_which_datagrams_are_reordered() {
+        let arrivals = |reorder, seed| {
+            arrivals(Impairment {
+                reorder,
+                seed,
+                ..Impairment::default()
+            })
+        };
+        let reordered = arrivals(0.1, 1);
+        assert_eq!(reordered, arrivals(0.1, 1));
+        assert_ne!(reordered, arrivals(0.1, 2));
+        let overtaken = |numbers: &[u16]| {
+            let places = 0..numbers.len() - 1;
+            let overtaken = places.filter(|&at| numbers[at] > numbers[at + 1]);
+            overtaken.collect::<Vec<_>>()
+        };
+        let places = overtaken(&reordered);
+        assert!((70..130).contains(&places.len()), "{}", places.len());
+        let distances = places.windows(2).map(|two| two[1] - two[0]);
+        let distinct: std::collections::BTreeSet<_> = distances.collect();
+        assert!(distinct.len() > 10, "{distinct:?}");
+        assert_eq!(overtaken(&arrivals(0.5, 1)).len(), 500);
+
+        let mut all = reordered;
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..1000));
     }
 }

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
 use tutk_runtime::tutk_session::{Credentials, CredentialsError, MediaKind, Phase};
 use tutk_runtime::tutk_simulator::{
-    ClientId, Clip, ClipAudio, Impairment, SimulatorConfig, SimulatorEvent, SliceSent,
+    ClientId, Clip, ClipAudio, Impairment, SimulatorConfig, SimulatorEvent, SliceOrigin, SliceSent,
 };
 use tutk_runtime::{SimulatedCamera, simulate};
 
@@ -132,7 +132,7 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "at most ten years at 120 frames per second, and not negative"
+            reason = "at most ten years at 255 frames per second, and not negative"
         )]
         let frames = frames.round() as u64;
         frames.max(1)
@@ -280,9 +280,7 @@ impl Clients<'_> {
                     format_args!("left after {frames} frame{s}: {reason}{dropped}"),
                 );
             }
-            SimulatorEvent::SliceSent(slice) if slice.index + 1 == slice.slices => {
-                self.sent(&slice);
-            }
+            SimulatorEvent::SliceSent(slice) => self.sent(&slice),
             SimulatorEvent::TalkStarted { client } => {
                 self.log(client, format_args!("started talking"))
             }
@@ -319,8 +317,11 @@ impl Clients<'_> {
         (viewer.phase, viewer.since) = (phase, Instant::now());
     }
 
-    /// Counts a frame when its last slice was sent.
+    /// Counts a frame when its last slice was sent for the first time.
     fn sent(&mut self, slice: &SliceSent) {
+        if slice.origin != SliceOrigin::First || slice.index + 1 != slice.slices {
+            return;
+        }
         if slice.kind == MediaKind::Audio {
             if let Some(audio) = &mut self.audio {
                 audio.frames += 1;
