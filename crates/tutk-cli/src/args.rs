@@ -160,8 +160,8 @@ pub(crate) struct SimulateArgs {
     /// clip]
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
-    /// Frames per second
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=120))]
+    /// Frames per second, 1 to 255; max is 255
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = frame_rate)]
     pub(crate) fps: u8,
     /// End each client's stream after this many frames
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
