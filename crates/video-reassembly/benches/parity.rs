@@ -2,8 +2,8 @@
 //! headers, and one parity packet. The bound is 20 µs.
 //!
 //! - `recover`: the parity packet arrives last, and the slice is recovered.
-//! - `receive`: all packets of a group arrive, and nothing is recovered. The cost is the copy of the
-//!   slices.
+//! - `receive`: all packets of a group arrive, and nothing is recovered. The cost is the copy of
+//!   the slices.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(clippy::unwrap_used, reason = "benchmarks fail by panicking")]
 

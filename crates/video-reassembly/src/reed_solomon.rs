@@ -23,7 +23,7 @@ static TABLES: ([u8; 255], [u8; 256]) = tables();
 /// `points` are the points of the known values. They are distinct, contain `from`, and do not
 /// contain `at`.
 pub(crate) fn factor(points: impl Iterator<Item = u8>, from: u8, at: u8) -> u8 {
-    // The product of (at − other) / (from − other) over the other points, as a sum of exponents.
+    // The product of (at - other) / (from - other) over the other points, as a sum of exponents.
     let exponents = points
         .filter(|&other| other != from)
         .map(|other| exponent(at ^ other) + (ORDER - exponent(from ^ other)));

@@ -1,6 +1,7 @@
 //! Limits and counters of the tracker.
 
-/// When a [`ResendTracker`](crate::ResendTracker) requests slices, and how often. Times are in microseconds.
+/// When a [`ResendTracker`](crate::ResendTracker) requests slices, and how often. Times are in
+/// microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackerConfig {
     /// How far a missing slice may be behind the newest counter before it is given up, from 1 to
