@@ -127,10 +127,11 @@ pub fn clip_audio_with(
     ClipAudio::new(frames.collect::<Vec<_>>(), format, frame_samples).unwrap()
 }
 
-/// A datagram in flight, with its number among all of its sender's.
+/// A datagram in flight, with its number among all of its sender's and the index of its port.
 #[derive(Debug, Clone)]
 struct Packet {
     number: u64,
+    port: u8,
     bytes: Vec<u8>,
 }
 
@@ -154,8 +155,11 @@ pub struct Simulation {
     arrived: BTreeSet<u64>,
     client_deadline: Instant,
     camera_deadline: Instant,
-    /// The source address of the camera's datagrams, at which it also receives.
+    /// The source address of the camera's datagrams, at which it also receives. Further ports
+    /// follow this one.
     pub camera_at: SocketAddr,
+    /// The number of the camera's ports.
+    camera_ports: u8,
     /// The camera has no power: it receives nothing, and its time stands still.
     pub camera_off: bool,
     /// All datagrams to the camera are lost.
@@ -206,6 +210,7 @@ impl Simulation {
         let start = start();
         let epoch = epoch(start, start);
         let seed = seed * 16;
+        let camera_ports = camera.personality.ports.count();
         Self {
             start,
             now: start,
@@ -218,6 +223,7 @@ impl Simulation {
             client_deadline: start,
             camera_deadline: start,
             camera_at: camera_address(),
+            camera_ports,
             camera_off: false,
             uplink_down: false,
             tap: None,
@@ -337,8 +343,8 @@ impl Simulation {
             if self.record.ended.is_none() {
                 self.arrived.insert(packet.number);
             }
-            self.client
-                .handle_datagram(now, self.camera_at, &mut packet.bytes);
+            let from = self.camera_port(packet.port);
+            self.client.handle_datagram(now, from, &mut packet.bytes);
             self.settle();
         }
     }
@@ -352,13 +358,13 @@ impl Simulation {
         self.camera_deadline = camera.deadline;
         for (to, bytes) in client.datagrams {
             assert_eq!(to.ip(), self.camera_at.ip());
-            self.send(true, to, bytes);
+            self.send(true, to, 0, bytes);
         }
         for event in client.events {
             self.record.client_event(event);
         }
-        for (to, bytes) in camera.datagrams {
-            self.send(false, to, bytes);
+        for ((to, bytes), port) in camera.datagrams.into_iter().zip(camera.ports) {
+            self.send(false, to, port, bytes);
         }
         for event in camera.events {
             self.record.camera_event(event);
@@ -366,7 +372,13 @@ impl Simulation {
         busy
     }
 
-    fn send(&mut self, to_camera: bool, to: SocketAddr, bytes: Vec<u8>) {
+    fn camera_port(&self, port: u8) -> SocketAddr {
+        let mut address = self.camera_at;
+        address.set_port(address.port() + u16::from(port));
+        address
+    }
+
+    fn send(&mut self, to_camera: bool, to: SocketAddr, port: u8, bytes: Vec<u8>) {
         bytes.hash(&mut self.hasher);
         if let Some(tap) = &mut self.tap {
             tap.push(Tapped {
@@ -376,20 +388,25 @@ impl Simulation {
                 bytes: bytes.clone(),
             });
         }
-        // The camera's events count all of its datagrams, the client's arrive at one address.
+        // The camera's events count all of its datagrams, the client's arrive at its ports.
+        let arrives = match to_camera {
+            true => (0..self.camera_ports).any(|port| to == self.camera_port(port)),
+            false => to == client_address(),
+        };
         let sent = &mut self.sent[usize::from(!to_camera)];
         let packet = Packet {
             number: *sent,
+            port,
             bytes,
         };
-        let (net, destination) = match to_camera {
-            true => (&mut self.to_camera, self.camera_at),
-            false => (&mut self.to_client, client_address()),
+        let net = match to_camera {
+            true => &mut self.to_camera,
+            false => &mut self.to_client,
         };
-        if to == destination {
+        if arrives {
             net.handle_input(Input::Packet(self.now, packet));
         }
-        *sent += u64::from(to == destination || !to_camera);
+        *sent += u64::from(arrives || !to_camera);
     }
 }
 

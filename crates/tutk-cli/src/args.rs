@@ -17,8 +17,10 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use tutk_runtime::tutk_simulator::NamedPersonality;
 
 use crate::dialect_choice::DialectChoice;
+use crate::personality_choice::PersonalityParser;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 use crate::value_parsers::{at_most_half, broadcast, frame_rate, probability, seconds};
 
@@ -172,11 +174,15 @@ pub(crate) struct SimulateArgs {
     /// Exit when the first client has left
     #[arg(long)]
     pub(crate) once: bool,
+    /// Behave as another camera: a set of deviations that real cameras show or may show; `list`
+    /// describes all
+    #[arg(long, value_name = "NAME", default_value = "strict", value_parser = PersonalityParser)]
+    pub(crate) personality: &'static NamedPersonality,
     /// Challenge status: the key to use, or the reason for refusing [default: 6 with a 32-character
-    /// ENR, otherwise 3]
+    /// ENR, otherwise that of the personality]
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<ChallengeChoice>,
-    /// Model name to report, for example HL_CAM4
+    /// Model name to report, for example HL_CAM4 [default: that of the personality]
     #[arg(long, value_name = "M")]
     pub(crate) model: Option<String>,
     /// Codec of the audio, a tone with a click every second
@@ -195,7 +201,7 @@ pub(crate) struct SimulateArgs {
     /// Fraction of sent packets to duplicate, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub(crate) duplicate: f32,
-    /// Seed for loss, reordering and duplication
+    /// Seed for loss, reordering and duplication, and for the personality `random`
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Append the sessions' keys to this file in SSLKEYLOGFILE format, for Wireshark

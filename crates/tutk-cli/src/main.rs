@@ -26,6 +26,7 @@ mod keylog;
 mod listen;
 mod models;
 mod new_file;
+mod personality_choice;
 #[cfg(feature = "cloud")]
 mod private_file;
 #[cfg(feature = "cloud")]

@@ -1,4 +1,4 @@
-//! The simulated camera on a socket.
+//! The simulated camera on its sockets.
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,8 @@ pub struct SimulatedCamera {
     close: oneshot::Sender<()>,
 }
 
-/// Runs a simulated camera that listens at `listen`.
+/// Runs a simulated camera that listens at `listen`. Its other ports, if its personality has some,
+/// are chosen by the system.
 ///
 /// Must be called within a tokio runtime that has I/O and time enabled.
 ///
@@ -31,12 +32,16 @@ pub struct SimulatedCamera {
 /// [`Error::Io`] if the port is in use or the system has no randomness; [`Error::Session`] if the
 /// configuration is invalid.
 pub fn simulate(config: SimulatorConfig, listen: SocketAddr) -> Result<SimulatedCamera, Error> {
-    let socket = Socket::bind(listen)?;
-    let local = socket.local_addr()?;
+    let first = Socket::bind(listen)?;
+    let local = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..config.personality.ports.count() {
+        sockets.push(Socket::bind(SocketAddr::new(local.ip(), 0))?);
+    }
     let camera = Simulator::new(config, local, Box::new(socket::rng()?), socket::epoch())?;
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let (close, closing) = oneshot::channel();
-    let task = JoinSet::from_iter([drive(camera, socket, sender, closing)]);
+    let task = JoinSet::from_iter([drive(camera, sockets, sender, closing)]);
     Ok(SimulatedCamera {
         local,
         events,
@@ -66,7 +71,7 @@ impl SimulatedCamera {
 
 async fn drive(
     mut camera: Simulator,
-    socket: Socket,
+    sockets: Vec<Socket>,
     events: mpsc::Sender<SimulatorEvent>,
     mut closing: oneshot::Receiver<()>,
 ) {
@@ -75,7 +80,11 @@ async fn drive(
     loop {
         let deadline = loop {
             match camera.poll_output() {
-                Output::Transmit(datagram) => socket.send(datagram).await,
+                Output::Transmit(datagram) => {
+                    if let Some(socket) = sockets.get(usize::from(datagram.port)) {
+                        socket.send(datagram).await;
+                    }
+                }
                 Output::Event(event) => {
                     if events.try_send(event).is_err() {
                         tracing::trace!("the event queue is full: an event was dropped");
@@ -88,10 +97,12 @@ async fn drive(
             return;
         }
         tokio::select! {
-            () = socket::readable([&socket]), if !closed => {
-                socket.receive(&mut buffer, |now, from, datagram| {
-                    camera.handle_datagram(now, from, datagram);
-                });
+            () = socket::readable(&sockets), if !closed => {
+                for socket in &sockets {
+                    socket.receive(&mut buffer, |now, from, datagram| {
+                        camera.handle_datagram(now, from, datagram);
+                    });
+                }
             }
             () = tokio::time::sleep_until(deadline.into()) => camera.handle_timeout(socket::now()),
             _ = &mut closing, if !closed => {

@@ -74,7 +74,7 @@ impl Socket {
     }
 
     /// Sends a datagram. If that fails, it is lost as on any network, and the core retransmits.
-    pub(crate) async fn send(&self, Transmit { to, payload }: Transmit<'_>) {
+    pub(crate) async fn send(&self, Transmit { to, payload, .. }: Transmit<'_>) {
         if let Err(error) = self.0.send_to(payload, to).await {
             tracing::debug!(%to, %error, "cannot send");
         }

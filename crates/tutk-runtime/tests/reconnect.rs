@@ -234,7 +234,7 @@ async fn closes_in_every_state() {
     let clip = clip(FPS);
     let mut config = camera_config(&clip);
     // A session that is not closed blocks the next one.
-    config.max_clients = 1;
+    config.personality.max_clients = 1;
     let mut server = start_camera(config.clone());
     let address = server.local_addr();
     let start = || Session::start(reconnecting(client_config(address))).unwrap();

@@ -110,7 +110,7 @@ async fn serves_several_clients_at_once() {
 #[tokio::test(start_paused = true)]
 async fn dropped_session_is_closed_at_the_camera() {
     let mut config = camera_config(&clip(50));
-    config.max_clients = 1;
+    config.personality.max_clients = 1;
     let mut server = start_camera(config);
     let first = connect(client_config(server.local_addr())).await.unwrap();
 
@@ -258,7 +258,7 @@ async fn full_queue_keeps_room_for_the_end() {
 #[tokio::test(start_paused = true)]
 async fn refusal_names_its_phase() {
     let mut config = camera_config(&clip(50));
-    config.status = ChallengeStatus::Updating;
+    config.personality.status = ChallengeStatus::Updating;
     let server = start_camera(config);
     match connect(client_config(server.local_addr())).await {
         Err(Error::Session(error @ SessionError::Authentication(_))) => {

@@ -26,6 +26,9 @@ pub struct Transmit<'a> {
     pub to: SocketAddr,
     /// The UDP payload, at most [`MAX_DATAGRAM`] bytes.
     pub payload: &'a [u8],
+    /// The port that the datagram leaves from, as an index: 0 for a client, which has one. A
+    /// simulated camera can have several.
+    pub port: u8,
 }
 
 /// The largest UDP payload that is sent, in bytes.
@@ -121,6 +124,7 @@ impl<E> Outbox<E> {
         Some(Transmit {
             to,
             payload: &self.current,
+            port: 0,
         })
     }
 

@@ -131,7 +131,7 @@ fn every_codec_sample_rate_and_channel_count_is_delivered() {
 #[test]
 fn timestamps_continue_over_constant_seconds() {
     let (client, mut camera, _) = pair(&Dialect::TRANSCODE);
-    camera.timestamps = TimestampRule::ConstantSeconds;
+    camera.personality.timestamps = TimestampRule::ConstantSeconds;
     let mut simulation = simulation(client, camera);
     simulation.run(10 * SECOND);
     check_timestamps(&simulation);

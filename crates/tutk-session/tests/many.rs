@@ -85,7 +85,7 @@ fn client_without_a_dialect_detects_it() {
 #[test]
 fn max_clients_limits_sessions_until_a_client_leaves() {
     let mut config = camera(&clip(2, 20, 10));
-    config.max_clients = 2;
+    config.personality.max_clients = 2;
     let mut network = Network::new(config);
     for _ in 0..2 {
         network.join(client(&Dialect::TRANSCODE));
@@ -266,7 +266,7 @@ fn resolution_change_is_reported_on_a_key_frame() {
                 .filter(|frame| frame.resolution_changed)
                 .map(|frame| (frame.is_key(), frame.info.unwrap().resolution))
                 .collect();
-            assert_eq!(changed, [(true, 1), (true, 3)], "{dialect}");
+            assert_eq!(changed, [(true, 2), (true, 4)], "{dialect}");
             assert!(client.frames.is_sorted_by_key(|frame| frame.timestamp));
         }
     }

@@ -16,6 +16,7 @@ use tutk_session::hl_ioctl::commands::{
 use tutk_session::hl_ioctl::{ChallengeStatus, Command, HlMessage, Request};
 use tutk_session::tutk_frame::IoctlRequest;
 use tutk_session::{Dialect, Error, Event, Failure, Phase, ResendPolicy};
+use tutk_simulator::Personality;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,7 +25,9 @@ fn simulation(client: Option<&str>, camera: Option<&str>) -> Simulation {
     let (mut client_config, mut camera_config) =
         Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
     client_config.model = client.map(str::to_owned);
-    camera_config.model = camera.map(str::to_owned);
+    if let Some(model) = camera {
+        camera_config.personality = Personality::STRICT.with_model(model.to_owned());
+    }
     Simulation::new(client_config, camera_config, 4, |net| {
         net.latency(Duration::from_millis(2))
     })
@@ -138,7 +141,9 @@ fn user_is_authenticated() {
     for model in [None, Some("HL_DB2"), Some("WYZEDB3")] {
         let (mut client, mut camera) = Simulation::pair(&Dialect::CC51, clip(4, 20, 10), 4);
         client.model = model.map(str::to_owned);
-        camera.model = model.map(str::to_owned);
+        if let Some(model) = model {
+            camera.personality = Personality::STRICT.with_model(model);
+        }
         client.user = Some(UserId::new("somebody").unwrap());
         let mut simulation = Simulation::new(client, camera, 4, |net| net);
         simulation.run(2 * SECOND);
@@ -192,7 +197,7 @@ fn unanswered_user_message_is_replaced_by_k10002() {
 fn camera_that_ignores_user_messages_streams() {
     let (mut client, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
     // The client does not know the model.
-    camera.model = Some("HL_WCO2".to_owned());
+    camera.personality = Personality::STRICT.with_model("HL_WCO2");
     client.user = Some(UserId::new("somebody").unwrap());
     let mut simulation = Simulation::new(client, camera, 4, |net| net);
     simulation.run(5 * SECOND);
@@ -209,8 +214,8 @@ fn camera_behind_a_base_station_streams() {
             client.model = Some("WVOD1".to_owned());
             client.resend = ResendPolicy::On;
             camera.credentials = behind.unwrap();
-            camera.model = Some("WVOD1".to_owned());
-            camera.status = status;
+            camera.personality = Personality::STRICT.with_model("WVOD1");
+            camera.personality.status = status;
             let mut simulation = Simulation::new(client, camera, 4, |net| net);
             simulation.run(2 * SECOND);
             assert!(simulation.record.frames.len() > 20, "{dialect} {status:?}");

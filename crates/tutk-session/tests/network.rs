@@ -33,7 +33,7 @@ fn run(dialect: &'static Dialect, seed: u64) -> Simulation {
     camera.frames = Some(FRAMES as u64);
     camera.audio = Some(audio_clip.clone());
     // Some real cameras send a HelloVerifyRequest, others do not.
-    camera.cookie_exchange = seed.is_multiple_of(2);
+    camera.personality.cookie_exchange = seed.is_multiple_of(2);
     let mut simulation = Simulation::new(client, camera, seed, lossy);
     simulation.run(Duration::from_secs(60));
 

@@ -48,7 +48,7 @@ type Mutation = fn(&mut StdRng, &[u8]) -> Vec<Vec<u8>>;
 fn run_with(dialect: &'static Dialect, mutate: Mutation, wanted: fn(Phase) -> bool) -> Simulation {
     let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);
     camera.frames = Some(FRAMES as u64);
-    camera.cookie_exchange = true;
+    camera.personality.cookie_exchange = true;
     let mut simulation = Simulation::new(client, camera, 5, short_delay);
     simulation.tap = Some(Vec::new());
     let mut rng = StdRng::seed_from_u64(9);
@@ -508,7 +508,7 @@ fn flood_of_session_requests_does_not_evict_a_client() {
     for dialect in Dialect::ALL {
         let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);
         camera.frames = Some(60);
-        camera.max_clients = 4;
+        camera.personality.max_clients = 4;
         let mut simulation = Simulation::new(client, camera, 5, short_delay);
         simulation.tap = Some(Vec::new());
         simulation.run_until(Duration::from_secs(10), |record| record.frames.len() >= 5);

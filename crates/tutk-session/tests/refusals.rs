@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::machine::StateMachine as _;
 use testkit::session::script::CameraScript;
@@ -247,13 +248,13 @@ fn statuses_1_3_and_6_work() {
             let credentials = Credentials::new(UID, enr, MAC).unwrap();
             client.credentials = credentials.clone();
             camera.credentials = credentials;
-            camera.status = status;
+            camera.personality.status = status;
         });
         assert_eq!(simulation.record.phases, Phase::ALL, "{status:?}");
         assert_eq!(simulation.record.frames.len(), 10, "{status:?}");
     }
     // A simulated camera with a short ENR is an error at construction.
-    let made = simulator(|camera| camera.status = ChallengeStatus::LongEnr);
+    let made = simulator(|camera| camera.personality.status = ChallengeStatus::LongEnr);
     assert!(matches!(made, Err(Error::Authentication(_))), "{made:?}");
 }
 
@@ -273,7 +274,7 @@ fn statuses_2_4_and_5_are_reported() {
             (ChallengeStatus::Checking, hl_ioctl::Error::CameraChecking),
             (ChallengeStatus::Off, hl_ioctl::Error::CameraOff),
         ] {
-            let simulation = run(dialect, |_, camera| camera.status = status);
+            let simulation = run(dialect, |_, camera| camera.personality.status = status);
             let error = simulation.record.error();
             assert_eq!(*error, Error::Authentication(expected), "{dialect}");
             assert_eq!(error.failure(), Failure::Refused);
@@ -486,7 +487,7 @@ fn camera_removes_a_silent_client() {
 
 #[test]
 fn k10003_that_is_too_long_is_an_error_at_construction() {
-    let make = |model: String| simulator(|camera| camera.model = Some(model));
+    let make = |model: String| simulator(|camera| camera.personality.model = Some(model.into()));
     assert!(make("WYZE_CAKP2JFUS".into()).is_ok());
     let error = make("M".repeat(2000)).unwrap_err();
     assert!(
@@ -499,9 +500,9 @@ fn k10003_that_is_too_long_is_an_error_at_construction() {
 }
 
 #[test]
-fn k10003_contains_the_model() {
+fn k10003_contains_model_mac_and_channels() {
     let simulation = run(&Dialect::TRANSCODE, |_, camera| {
-        camera.model = Some("HL_CAM4".into());
+        camera.personality.model = Some("HL_CAM4".into());
     });
     let result = simulation
         .record
@@ -513,5 +514,11 @@ fn k10003_contains_the_model() {
         });
     let json = result.unwrap().json();
     assert_eq!(json["cameraInfo"]["basicInfo"]["model"], "HL_CAM4");
+    assert_eq!(json["cameraInfo"]["basicInfo"]["mac"], MAC);
     assert_eq!(json["cameraInfo"]["videoParm"]["type"], "H264");
+    // The simulated camera of this test has no microphone. Cameras misspell the key.
+    let channels = json!({ "video": "1", "audio": "0" });
+    for key in ["channelRequestResult", "channelResquestResult"] {
+        assert_eq!(json["cameraInfo"][key], channels, "{key}");
+    }
 }

@@ -175,7 +175,7 @@ fn camera_pauses_media_while_probes_are_not_answered() {
     let (mut client, mut camera) = pair(&Dialect::TRANSCODE, 3);
     client.deadlines.stream = 60 * SECOND;
     camera.frames = None;
-    camera.idle = 60 * SECOND;
+    camera.personality.idle = 60 * SECOND;
     let mut simulation = Simulation::new(client, camera, 3, |net| net.latency(MS(2)));
     simulation.run(2 * SECOND);
     simulation.uplink_down = true;

@@ -8,16 +8,18 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
-use hl_ioctl::commands::{Media, Switch};
-use hl_ioctl::{CameraExchange, CameraStep, HlMessage, Ioctl};
+use hl_ioctl::commands::{ConnectRequest, Media, Switch};
+use hl_ioctl::{CameraExchange, CameraStep, Command as _, HlMessage, Ioctl};
 use tutk_frame::{
-    AvContent, AvKind, AvPacket, IoctlMessage, LinkClock, MediaAck, MediaLayout, Probe, ProbeAnswer,
+    AvContent, AvKind, AvPacket, LinkClock, MediaAck, MediaLayout, Probe, ProbeAnswer,
 };
 use tutk_session::internal::AvCounter;
 use tutk_session::{Dialect, Liveness, Phase};
 
 use crate::context::{Context, Shared};
+use crate::deviations;
 use crate::device::{Effect, Outcome};
+use crate::personality::Personality;
 use crate::stream::{Stream, WrittenSlice};
 
 /// In resend mode, media pauses if a client has not answered a probe for this time
@@ -39,6 +41,8 @@ pub(crate) struct AvCamera {
     counter: AvCounter,
     /// HL messages that wait to be sent.
     replies: VecDeque<Vec<u8>>,
+    /// A buffer reset is due.
+    reset: bool,
     stream: Option<Stream>,
     /// The client has requested a backchannel.
     backchannel: bool,
@@ -72,6 +76,7 @@ impl AvCamera {
             exchange,
             counter: AvCounter::new(dialect),
             replies: VecDeque::new(),
+            reset: false,
             stream: None,
             backchannel: false,
             resend: false,
@@ -127,7 +132,9 @@ impl AvCamera {
     pub(crate) fn handle_packet(&mut self, now: Instant, bytes: &[u8], context: &mut Context<'_>) {
         let handled = match AvPacket::parse(bytes, self.dialect.media) {
             Ok(packet) => match packet.kind(self.dialect.media) {
-                AvKind::Login1 | AvKind::Login2 => self.handle_login(now, bytes),
+                AvKind::Login1 | AvKind::Login2 => {
+                    self.handle_login(now, bytes, &context.shared.config.personality)
+                }
                 _ if self.phase < Phase::Authentication => false,
                 AvKind::Heartbeat if self.resend => self.handle_media_ack(bytes),
                 AvKind::ChannelAck | AvKind::IoctlAck | AvKind::BufferResetAck => true,
@@ -165,17 +172,15 @@ impl AvCamera {
     }
 
     /// Writes the next control packet; `false` if there is none.
-    pub(crate) fn write_control(&mut self, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn write_control(&mut self, personality: &Personality, out: &mut Vec<u8>) -> bool {
         if let Some(answer) = self.login_answer.take() {
-            out.extend_from_slice(&answer);
-            return true;
+            out.extend_from_slice(&deviations::login_answer(answer, personality));
+        } else if let Some(hl) = self.replies.pop_front() {
+            deviations::write_hl(personality.ioctl_answers, self.counter.stamp(), &hl, out);
+        } else if std::mem::take(&mut self.reset) {
+            deviations::write_buffer_reset(self.counter.stamp(), out);
         }
-        let Some(hl) = self.replies.pop_front() else {
-            return false;
-        };
-        let stamp = self.counter.stamp();
-        IoctlMessage { stamp, hl: &hl }.write(out);
-        true
+        !out.is_empty()
     }
 
     pub(crate) fn write_probe(&mut self, now: Instant, shared: &Shared, out: &mut Vec<u8>) -> bool {
@@ -197,7 +202,11 @@ impl AvCamera {
             return None;
         }
         let clock = self.link_clock(now, context.shared);
-        self.stream.as_mut()?.write(now, clock, context, out)
+        let written = self.stream.as_mut()?.write(now, clock, context, out)?;
+        if self.dialect.media == MediaLayout::Slice {
+            deviations::change_slice(context.shared.config.personality.slice_sizes, out);
+        }
+        Some(written)
     }
 
     fn link_clock(&self, now: Instant, shared: &Shared) -> LinkClock {
@@ -208,14 +217,15 @@ impl AvCamera {
         }
     }
 
-    fn handle_login(&mut self, now: Instant, bytes: &[u8]) -> bool {
+    fn handle_login(&mut self, now: Instant, bytes: &[u8], personality: &Personality) -> bool {
         let malformed = self.login.stats().malformed;
         self.login.handle_packet(bytes);
         while let Some(output) = self.login.poll_output() {
             match output {
                 CameraOutput::Transmit(answer) => self.login_answer = Some(answer),
                 CameraOutput::Event(LoginEvent::LoggedIn { resend, .. }) => {
-                    self.resend = resend && self.dialect.media == MediaLayout::Slice;
+                    self.resend =
+                        resend && personality.resend && self.dialect.media == MediaLayout::Slice;
                     self.phase = self.phase.max(Phase::Authentication);
                     if let Liveness::Probes { interval } = self.dialect.liveness {
                         self.probe_at = Some(now + interval);
@@ -295,6 +305,15 @@ impl AvCamera {
         let Ok(message) = HlMessage::parse(hl) else {
             return false;
         };
+        let config = &context.shared.config;
+        if message.code == ConnectRequest::CODE
+            && config.personality.needs_wake_up
+            && !deviations::is_wake_up(message.payload, config.credentials.mac)
+        {
+            tracing::debug!("K10000 without a wake-up request: the camera sleeps");
+            return false;
+        }
+        let answered = !config.personality.unanswered.contains(&message.code);
         match self.exchange.handle(&message, ioctl) {
             CameraStep::Send(reply) => self.reply(reply),
             CameraStep::Accept { reply, auth } => {
@@ -315,9 +334,12 @@ impl AvCamera {
             {
                 let unix = context.shared.epoch.unix_seconds_at(now);
                 match context.device.handle(&message, unix) {
+                    Outcome::Answer(_) if !answered => {}
                     Outcome::Answer(reply) => self.reply(reply),
                     Outcome::Effect(reply, effect) => {
-                        self.reply(reply);
+                        if answered {
+                            self.reply(reply);
+                        }
                         // Other effects need hardware.
                         if let Effect::Media(control) = effect {
                             self.switch(now, control.media, control.switch, context);
@@ -344,7 +366,10 @@ impl AvCamera {
         }
         if self.stream.is_none() {
             match Stream::new(context.shared, self.dialect, self.resend, now) {
-                Ok(stream) => self.stream = Some(stream),
+                Ok(stream) => {
+                    self.stream = Some(stream);
+                    self.reset = context.shared.config.personality.buffer_reset;
+                }
                 Err(error) => tracing::error!(%error, "cannot start a stream"),
             }
         }

@@ -41,18 +41,20 @@ pub(crate) struct Network {
 pub(crate) struct Datagram {
     pub(crate) to: SocketAddr,
     pub(crate) payload: Vec<u8>,
+    /// The index of the port that it leaves from.
+    pub(crate) port: u8,
 }
 
 impl Network {
-    /// `None` if there is no impairment.
-    pub(crate) fn new(impairment: &Impairment) -> Option<Self> {
+    /// Returns `None` if there is no impairment, unless `always` is set.
+    pub(crate) fn new(impairment: &Impairment, always: bool) -> Option<Self> {
         let Impairment {
             loss,
             reorder,
             duplicate,
             seed,
         } = *impairment;
-        if (loss, reorder, duplicate) == (0.0, 0.0, 0.0) {
+        if !always && (loss, reorder, duplicate) == (0.0, 0.0, 0.0) {
             return None;
         }
         let config = NetemConfig::new()
@@ -130,13 +132,14 @@ mod tests {
 
     /// Sends numbered datagrams 1 ms apart, and returns the numbers in the order of arrival.
     fn arrivals(impairment: Impairment) -> Vec<u16> {
-        let mut network = Network::new(&impairment).unwrap();
+        let mut network = Network::new(&impairment, false).unwrap();
         let mut now = Instant::now();
         let mut numbers = Vec::new();
         for number in 0..1000_u16 {
             let payload = number.to_le_bytes().to_vec();
             let to = ([192, 0, 2, 1], 1).into();
-            network.send(now, Datagram { to, payload });
+            let port = 0;
+            network.send(now, Datagram { to, payload, port });
             now += Duration::from_millis(1);
             receive(&mut network, now, &mut numbers);
         }
@@ -162,7 +165,7 @@ mod tests {
 
         let duplicated = arrivals(impairment(0.0, 0.0, 0.1, 1));
         assert!((1050..1150).contains(&duplicated.len()));
-        assert!(Network::new(&Impairment::default()).is_none());
+        assert!(Network::new(&Impairment::default(), false).is_none());
     }
 
     #[test]

@@ -5,22 +5,31 @@
 mod audio;
 mod av;
 mod backchannel;
+mod client_hello;
 mod clip;
 mod config;
+mod connect_result;
 mod context;
+mod deviations;
 mod device;
 mod event;
 mod impairment;
+mod outgoing;
 mod peer;
+mod personality;
 mod session_ids;
 mod simulator;
 mod stream;
 
 pub use audio::{ClipAudio, ClipAudioError, ClipAudioFormat};
 pub use clip::{Clip, ClipError, ClipFrame};
-pub use config::{SimulatorConfig, TimestampRule};
+pub use config::SimulatorConfig;
 pub use device::{DeviceConfig, DeviceState, Effect, Outcome, UnansweredReason, VideoSettings};
 pub use event::{ClientId, LeaveReason, ReceivedAudio, SimulatorEvent, SliceOrigin, SliceSent};
 pub use impairment::Impairment;
+pub use personality::{
+    ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, NamedPersonality,
+    PERSONALITIES, Personality, Ports, SessionIdRule, SliceSizes, Tags, TimestampRule,
+};
 pub use simulator::Simulator;
 pub use tutk_session;

@@ -146,7 +146,7 @@ impl Peer {
         self.report_phases(outbox);
         self.check_end(now, context)?;
 
-        let silence = later(self.last_received, context.shared.config.idle);
+        let silence = later(self.last_received, context.shared.config.personality.idle);
         let end = self.finished_at.map(|at| at + LINGER);
         self.deadline = [
             Some(dtls_deadline),
@@ -240,7 +240,8 @@ impl Peer {
             av,
             ..
         } = self;
-        while main.send(wrapper, outbox, |out| av.write_control(out))? {}
+        let personality = &context.shared.config.personality;
+        while main.send(wrapper, outbox, |out| av.write_control(personality, out))? {}
         if av.take_probe_due() {
             main.send(wrapper, outbox, |out| {
                 av.write_probe(now, context.shared, out)
@@ -290,7 +291,7 @@ impl Peer {
         if self.av.is_refused() {
             return Err(LeaveReason::Refused);
         }
-        if later(self.last_received, context.shared.config.idle) <= now {
+        if later(self.last_received, context.shared.config.personality.idle) <= now {
             return Err(LeaveReason::Silent);
         }
         if !self.av.is_finished() {

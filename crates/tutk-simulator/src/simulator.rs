@@ -19,12 +19,16 @@ use tutk_session::models::Model;
 use tutk_session::{Dialect, Epoch, Error, Output, Phase, Transmit};
 
 use crate::av::AvCamera;
-use crate::config::{DialectSetup, SimulatorConfig, connect_result};
+use crate::client_hello::offers_extended_master_secret;
+use crate::config::{DialectSetup, SimulatorConfig};
+use crate::connect_result::connect_result;
 use crate::context::{Context, Shared};
 use crate::device::{DeviceConfig, DeviceState};
 use crate::event::{ClientId, LeaveReason, SimulatorEvent};
 use crate::impairment::{Datagram, Network};
+use crate::outgoing::Outgoing;
 use crate::peer::Peer;
+use crate::personality::ExtendedMasterSecret;
 use crate::session_ids::SessionIds;
 
 /// A simulated camera without I/O. It serves many clients at once, each from the clip's first
@@ -47,7 +51,9 @@ pub struct Simulator {
     now: Instant,
     deadline: Instant,
     outbox: Outbox<SimulatorEvent>,
-    /// `None` without an impairment.
+    /// `None` if datagrams leave as they are.
+    outgoing: Option<Outgoing>,
+    /// `None` without an impairment and without changes of datagrams.
     network: Option<Network>,
     dropped: u64,
 }
@@ -77,12 +83,12 @@ impl Simulator {
         for setup in &dialects {
             hl_ioctl::challenge_response(
                 setup.dialect.challenge,
-                config.status,
+                config.personality.status,
                 [0; 16],
                 &config.credentials.challenge_enr(),
             )
             .map(drop)
-            .or_else(|error| match config.status.answerable() {
+            .or_else(|error| match config.personality.status.answerable() {
                 Ok(()) => Err(Error::Authentication(error)),
                 Err(_) => Ok(()),
             })?;
@@ -92,9 +98,10 @@ impl Simulator {
             SocketAddr::V4(address) if !address.ip().is_unspecified() => Some(address),
             _ => None,
         };
+        let outgoing = Outgoing::new(&config);
         Ok(Self {
             device: DeviceState::new(DeviceConfig {
-                model: config.model.clone(),
+                model: config.personality.model.as_deref().map(str::to_owned),
                 fps: config.clip.fps().into(),
                 ..DeviceConfig::default()
             }),
@@ -112,7 +119,8 @@ impl Simulator {
             now: epoch.instant,
             deadline: epoch.instant + IDLE_TIMEOUT,
             outbox: Outbox::default(),
-            network: Network::new(&config.impairment),
+            network: Network::new(&config.impairment, outgoing.is_some()),
+            outgoing,
             shared: Shared {
                 config,
                 epoch,
@@ -125,6 +133,9 @@ impl Simulator {
     /// A datagram arrived from `from`. It is decrypted in place. Invalid datagrams are dropped and
     /// counted.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        if !self.shared.config.personality.answers {
+            return;
+        }
         let mut dialects = self.dialects.iter();
         let recognised = dialects.find(|setup| setup.dialect.recognises(datagram));
         let Some(setup) = recognised.cloned() else {
@@ -196,9 +207,13 @@ impl Simulator {
         };
         while let Some(output) = self.outbox.poll() {
             match output {
-                Output::Transmit(Transmit { to, payload }) => {
-                    let payload = payload.to_vec();
-                    network.send(self.now, Datagram { to, payload });
+                Output::Transmit(Transmit { to, payload, .. }) => {
+                    let mut payload = payload.to_vec();
+                    let port = match &self.outgoing {
+                        Some(outgoing) => outgoing.change(&mut payload),
+                        None => 0,
+                    };
+                    network.send(self.now, Datagram { to, payload, port });
                 }
                 Output::Event(event) => return Output::Event(event),
                 Output::Timeout(_) => {}
@@ -206,7 +221,11 @@ impl Simulator {
         }
         let arrival = network.next_arrival();
         match network.arrived(self.now) {
-            Some(&Datagram { to, ref payload }) => Output::Transmit(Transmit { to, payload }),
+            Some(&Datagram {
+                to,
+                ref payload,
+                port,
+            }) => Output::Transmit(Transmit { to, payload, port }),
             None => Output::Timeout(arrival.map_or(self.deadline, |at| at.min(self.deadline))),
         }
     }
@@ -286,7 +305,7 @@ impl Simulator {
         if let Some(peer) = self.peers.get(&client) {
             return dialect == peer.dialect();
         }
-        if self.peers.len() >= self.shared.config.max_clients.max(1) {
+        if self.peers.len() >= self.shared.config.personality.max_clients.max(1) {
             let unauthenticated = self
                 .peers
                 .values()
@@ -342,7 +361,7 @@ impl Simulator {
         let exchange = CameraExchange::new(hl_ioctl::CameraConfig {
             rule: dialect.challenge,
             enr: self.shared.config.credentials.challenge_enr(),
-            status: self.shared.config.status,
+            status: self.shared.config.personality.status,
             challenge,
             acknowledgement: dialect.acknowledgement,
             result: self.result.clone(),
@@ -368,6 +387,11 @@ impl Simulator {
             return;
         };
         if peer.dialect() != dialect {
+            self.dropped += 1;
+            return;
+        }
+        let ems = self.shared.config.personality.extended_master_secret;
+        if ems == ExtendedMasterSecret::Unanswered && offers_extended_master_secret(records) {
             self.dropped += 1;
             return;
         }

@@ -11,9 +11,10 @@ use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
 
 use crate::audio::ClipAudio;
 use crate::clip::Clip;
-use crate::config::TimestampRule;
+use crate::connect_result::tier;
 use crate::context::{Context, Shared};
 use crate::event::SliceOrigin;
+use crate::personality::TimestampRule;
 
 /// The number of slices that are sent at once. A key frame has hundreds. All of them at once would
 /// overrun receive buffers, which a real camera's Wi-Fi cannot do.
@@ -22,6 +23,9 @@ const BURST: u32 = 8;
 /// The flag of a key frame in the frame info: bit 0, as in the vendor's public headers. Not
 /// verified on hardware.
 const KEY_FLAG: u8 = 0x01;
+
+/// The MAC address in the frame info if the simulated camera's is not known.
+const UNKNOWN_MAC: [u8; 12] = *b"000000000000";
 
 /// The media for one client.
 #[derive(Debug)]
@@ -102,6 +106,7 @@ impl Stream {
         let mut config = SlicerConfig::new(dialect.media);
         config.version = dialect.media_version;
         config.resend = shared.config.resend.filter(|_| resend);
+        config.numbering = shared.config.personality.frame_numbers;
         Ok(Self {
             slicer: Slicer::new(config)?,
             video: Video {
@@ -254,7 +259,7 @@ impl Stream {
     }
 
     fn start_video_frame(&mut self, now: Instant, context: &Context<'_>) {
-        let resolution = context.device.video().resolution.code();
+        let resolution = tier(context.device.video().resolution);
         let changed = self
             .video
             .resolution
@@ -330,12 +335,13 @@ impl Stream {
             codec: self.video.clip.codec(),
             flags: 0,
             camera: 0,
-            viewers: *viewers,
+            // This client is not counted yet when its first frame is due at once.
+            viewers: (*viewers).max(1),
             fps: 0,
             resolution: 0,
             bitrate: 0,
             micros: unix.subsec_micros(),
-            seconds: match shared.config.timestamps {
+            seconds: match shared.config.personality.timestamps {
                 TimestampRule::Unix => seconds,
                 TimestampRule::ConstantSeconds => self.first_second,
             },
@@ -347,7 +353,7 @@ impl Stream {
                         .config
                         .credentials
                         .mac
-                        .map_or([0; 12], |mac| *mac.as_bytes()),
+                        .map_or(UNKNOWN_MAC, |mac| *mac.as_bytes()),
                     word: 0,
                 }),
             }),

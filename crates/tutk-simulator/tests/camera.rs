@@ -224,7 +224,7 @@ fn media_packets_have_the_flags_of_their_slices() {
 fn session_requests_do_not_evict_a_client_in_the_handshake() {
     for dialect in Dialect::ALL {
         let mut config = SimulatorConfig::new(credentials(), clip(1, 20, 10));
-        config.max_clients = 3;
+        config.personality.max_clients = 3;
         let mut script = ClientScript::new(dialect, config);
         script.send_hello();
         for number in 0..50_u8 {

@@ -32,6 +32,6 @@ pub use parity_decoder::{ParityDecoder, ParityLimits, ParityStats};
 pub use reassembler::Reassembler;
 pub use resend_window::{Repair, ResendConfig, SlicerStats};
 pub use slice::{FrameMetadata, FrameNumber, Origin, Slice};
-pub use slicer::{Error, Slicer, SlicerConfig, Slices};
+pub use slicer::{Error, FrameNumbering, Slicer, SlicerConfig, Slices};
 pub use tracker::{Request, ResendTracker};
 pub use tracker_config::{TrackerConfig, TrackerStats};

@@ -26,18 +26,33 @@ pub struct SlicerConfig {
     /// Resend mode (docs/protocol.md, section 17), or `None` if the client's login did not request
     /// it. Ignored in the fragment layout.
     pub resend: Option<ResendConfig>,
+    /// The numbers of video and audio frames. Ignored in the fragment layout.
+    pub numbering: FrameNumbering,
+}
+
+/// The numbers of video and audio frames. Real cameras may use any of these (docs/protocol.md,
+/// section 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FrameNumbering {
+    /// Video and audio count separately, each from 1.
+    #[default]
+    PerStream,
+    /// Video and audio share one counter. The previous frame's number is one less.
+    Shared,
+    /// Video and audio share one counter. The previous frame is that of the same stream.
+    SharedLinked,
 }
 
 /// Cuts frames into slices and writes their packets.
 ///
 /// A slicer belongs to a session. It owns the slice counter, which counts the slices of all kinds
-/// in the order in which they are written. It owns the frame numbers too, which count video and
-/// audio separately from 1 in the order in which frames are cut. The fragment layout sends the low
-/// 16 bits of the frame number. Separate frame numbers are not verified.
+/// in the order in which they are written. It owns the frame numbers too, which count from 1 in the
+/// order in which frames are cut. The fragment layout sends the low 16 bits of the frame number.
 #[derive(Debug, Clone)]
 pub struct Slicer {
     config: SlicerConfig,
     counter: u16,
+    /// The numbers of the last frames.
     video: u32,
     audio: u32,
     /// Set in resend mode.
@@ -102,6 +117,7 @@ impl SlicerConfig {
             version: VERSION_MEDIA,
             tail: 0x507e,
             resend: None,
+            numbering: FrameNumbering::PerStream,
         }
     }
 }
@@ -160,13 +176,18 @@ impl Slicer {
         let count = u16::try_from(slices).map_err(|_| too_many)?;
         let frame_bytes = u32::try_from(bytes).map_err(|_| too_many)?;
 
+        let newest = self.video.max(self.audio);
         let last = match StreamKind::of(kind) {
             StreamKind::Video => &mut self.video,
             StreamKind::Audio => &mut self.audio,
         };
-        let previous = *last;
-        *last = previous.wrapping_add(1);
-        let number = *last;
+        let (previous, number) = match self.config.numbering {
+            _ if self.config.layout == MediaLayout::Fragment => (*last, last.wrapping_add(1)),
+            FrameNumbering::PerStream => (*last, last.wrapping_add(1)),
+            FrameNumbering::Shared => (newest, newest.wrapping_add(1)),
+            FrameNumbering::SharedLinked => (*last, newest.wrapping_add(1)),
+        };
+        *last = number;
         Ok(Slices {
             config: self.config,
             kind,

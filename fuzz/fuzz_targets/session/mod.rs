@@ -123,8 +123,8 @@ impl World {
         let clip = clip();
         let mut camera = SimulatorConfig::new(credentials(), clip.clone());
         camera.audio = (settings & 16 != 0).then(audio);
-        camera.cookie_exchange = settings & 4 != 0;
-        camera.max_clients = MAX_CLIENTS;
+        camera.personality.cookie_exchange = settings & 4 != 0;
+        camera.personality.max_clients = MAX_CLIENTS;
         camera.provider = Some(provider::server());
         let rng = Box::new(StdRng::seed_from_u64(2));
         let camera = Simulator::new(camera, camera_address(), rng, epoch).expect("a camera");

@@ -22,11 +22,12 @@ pub trait StateMachine {
 
     /// Polls until the next timeout.
     fn drain(&mut self) -> Drained<Self::Event> {
-        let (mut datagrams, mut events) = (Vec::new(), Vec::new());
+        let (mut datagrams, mut ports, mut events) = (Vec::new(), Vec::new(), Vec::new());
         let deadline = loop {
             match self.poll_output() {
                 Output::Transmit(datagram) => {
                     assert!(datagram.payload.len() <= MAX_DATAGRAM);
+                    ports.push(datagram.port);
                     datagrams.push((datagram.to, datagram.payload.to_vec()));
                 }
                 Output::Event(event) => events.push(event),
@@ -35,6 +36,7 @@ pub trait StateMachine {
         };
         Drained {
             datagrams,
+            ports,
             events,
             deadline,
         }
@@ -45,6 +47,8 @@ pub trait StateMachine {
 pub struct Drained<Event> {
     /// Destinations and contents.
     pub datagrams: Vec<(SocketAddr, Vec<u8>)>,
+    /// The ports of the datagrams.
+    pub ports: Vec<u8>,
     pub events: Vec<Event>,
     pub deadline: Instant,
 }

@@ -105,7 +105,12 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
     }
-    config.status = match args.status {
+    config.personality = (args.personality.make)(args.seed);
+    if let Some(model) = &args.model {
+        config.personality = config.personality.with_model(model.clone());
+    }
+    let personality = &mut config.personality;
+    personality.status = match args.status {
         Some(ChallengeChoice::FixedKey) => ChallengeStatus::FixedKey,
         Some(ChallengeChoice::Updating) => ChallengeStatus::Updating,
         Some(ChallengeChoice::Enr) => ChallengeStatus::Enr,
@@ -113,9 +118,9 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
         Some(ChallengeChoice::Off) => ChallengeStatus::Off,
         Some(ChallengeChoice::LongEnr) => ChallengeStatus::LongEnr,
         None if enr.len() == LONG_ENR => ChallengeStatus::LongEnr,
-        None => ChallengeStatus::Enr,
+        None => personality.status,
     };
-    if config.status == ChallengeStatus::LongEnr && enr.len() != LONG_ENR {
+    if personality.status == ChallengeStatus::LongEnr && enr.len() != LONG_ENR {
         let what = format!(
             "--status 6 needs an ENR of 32 characters, but this one has {}",
             enr.len()
@@ -126,7 +131,6 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
             "use --status 3, or a 32-character --enr",
         ));
     }
-    config.model.clone_from(&args.model);
     config.frames = args.frames.or(args.seconds.map(|seconds| {
         let frames = seconds.as_secs_f64() * f64::from(args.fps);
         #[expect(
@@ -405,7 +409,8 @@ mod tests {
 
     #[test]
     fn status_depends_on_the_enr_length() {
-        let status = |more: &[&str]| config(&parse(more), clip(), false).map(|c| c.status);
+        let status =
+            |more: &[&str]| config(&parse(more), clip(), false).map(|c| c.personality.status);
         assert_eq!(status(&[]), Ok(ChallengeStatus::Enr));
         assert_eq!(status(&["--status", "1"]), Ok(ChallengeStatus::FixedKey));
         assert_eq!(

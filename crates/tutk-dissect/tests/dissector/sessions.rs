@@ -186,7 +186,7 @@ fn session_of_a_plain_psk_model_is_decrypted_with_the_credentials() {
         let configure = |client: &mut tutk_session::ClientConfig,
                          camera: &mut tutk_simulator::SimulatorConfig| {
             client.model = Some("WYZEDB3".to_owned());
-            camera.model = Some("WYZEDB3".to_owned());
+            camera.personality = tutk_simulator::Personality::STRICT.with_model("WYZEDB3");
         };
         let capture = capture(dialect, 2, configure, delay);
         let mut keys = Keys::new();

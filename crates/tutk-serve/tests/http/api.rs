@@ -364,7 +364,7 @@ async fn errors_name_what_is_allowed() {
 async fn command_code_depends_on_the_model() {
     let mut config = camera_config(H264, FPS);
     // The camera reports its model. The first command waits for that.
-    config.model = Some("WYZEC1".to_owned());
+    config.personality.model = Some("WYZEC1".into());
     let server = TestServer::start(config).await;
     let set_to = set(&server, "motion-alarm", json!({ "value": "on" })).await;
     assert_eq!(set_to, json!({ "alarm": "on" }));
@@ -376,7 +376,7 @@ async fn command_code_depends_on_the_model() {
     let named = TestServer::with(
         {
             let mut config = camera_config(H264, FPS);
-            config.model = Some("WYZEC1".to_owned());
+            config.personality.model = Some("WYZEC1".into());
             config
         },
         |settings| settings.client.model = Some("HL_CAM4".to_owned()),

@@ -50,6 +50,14 @@ impl Dialect {
         }
     }
 
+    /// Applies the obfuscation in place.
+    pub fn scramble(&self, datagram: &mut [u8]) {
+        match &self.transport {
+            Transport::Iotc(iotc) => iotc.scramble(datagram),
+            Transport::Cc51 => {}
+        }
+    }
+
     /// Parses a descrambled datagram. Returns `None` if it is invalid, is meant for the other side,
     /// or has a wrong tag.
     pub fn parse(&self, side: &Side, datagram: &[u8]) -> Option<Incoming> {

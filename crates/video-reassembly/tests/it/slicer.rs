@@ -3,7 +3,7 @@
 use crate::common::{cut, info, parse};
 use bytes::{Bytes, BytesMut};
 use tutk_frame::{AvPacket, Codec, LinkClock, MediaKind, MediaLayout, Slice};
-use video_reassembly::{Error, Slicer, SlicerConfig, Slices};
+use video_reassembly::{Error, FrameNumbering, Slicer, SlicerConfig, Slices};
 
 fn slicer(layout: MediaLayout, slice_bytes: u16) -> Slicer {
     Slicer::new(SlicerConfig {
@@ -147,6 +147,46 @@ fn counts_slices_of_all_kinds_and_numbers_frames_by_stream() {
             (MediaKind::Delta, 2, 3),
         ]
     );
+}
+
+#[test]
+fn shared_numbers_count_the_frames_of_both_streams() {
+    let kinds = [
+        MediaKind::Key,
+        MediaKind::Audio,
+        MediaKind::Audio,
+        MediaKind::Delta,
+    ];
+    for (numbering, previous) in [
+        (FrameNumbering::PerStream, [0, 0, 1, 1]),
+        (FrameNumbering::Shared, [0, 1, 2, 3]),
+        (FrameNumbering::SharedLinked, [0, 0, 2, 1]),
+    ] {
+        let mut slicer = Slicer::new(SlicerConfig {
+            numbering,
+            ..SlicerConfig::new(MediaLayout::Slice)
+        })
+        .unwrap();
+        for (index, kind) in kinds.into_iter().enumerate() {
+            let packets = cut(
+                &mut slicer,
+                kind,
+                info(0, Codec::H264),
+                &Bytes::from_static(b"x"),
+            );
+            let packet = AvPacket::parse(&packets[0], MediaLayout::Slice).unwrap();
+            let slice = Slice::parse(packet.body).unwrap();
+            let number = match numbering {
+                FrameNumbering::PerStream => [1, 1, 2, 2][index],
+                _ => [1, 2, 3, 4][index],
+            };
+            assert_eq!(slice.header.frame, number, "{numbering:?}");
+            assert_eq!(
+                slice.header.previous_frame, previous[index],
+                "{numbering:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! The option `--personality`.
+
+use std::ffi::OsStr;
+
+use clap::builder::TypedValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, Error};
+use tutk_runtime::tutk_simulator::{NamedPersonality, PERSONALITIES};
+
+/// The name that prints all names.
+const LIST: &str = "list";
+
+/// Parses the name of a personality.
+#[derive(Clone)]
+pub(crate) struct PersonalityParser;
+
+impl TypedValueParser for PersonalityParser {
+    type Value = &'static NamedPersonality;
+
+    /// `list` is a request for help, which clap prints instead of complaining about missing
+    /// options.
+    fn parse_ref(
+        &self,
+        command: &Command,
+        option: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, Error> {
+        if value == LIST {
+            return Err(Error::raw(ErrorKind::DisplayHelp, list()));
+        }
+        let found = PERSONALITIES.iter().find(|named| value == named.name);
+        found.ok_or_else(|| {
+            let mut error = Error::new(ErrorKind::InvalidValue).with_cmd(command);
+            let names = PERSONALITIES.iter().map(|named| named.name);
+            let context = [
+                (
+                    ContextKind::InvalidArg,
+                    ContextValue::String(option.map(Arg::to_string).unwrap_or_default()),
+                ),
+                (
+                    ContextKind::InvalidValue,
+                    ContextValue::String(value.to_string_lossy().into_owned()),
+                ),
+                (
+                    ContextKind::ValidValue,
+                    ContextValue::Strings(names.chain([LIST]).map(str::to_owned).collect()),
+                ),
+            ];
+            for (kind, value) in context {
+                error.insert(kind, value);
+            }
+            error
+        })
+    }
+}
+
+fn list() -> String {
+    let width = PERSONALITIES.iter().map(|named| named.name.len()).max();
+    let width = width.unwrap_or(0);
+    let lines = PERSONALITIES.iter();
+    lines
+        .map(|named| format!("{:width$}  {}\n", named.name, named.description))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Args;
+
+    fn parse(name: &str) -> Error {
+        match Args::try_parse_from(["tutk", "simulate", "--personality", name]) {
+            Err(error) => error,
+            Ok(_) => panic!("accepted"),
+        }
+    }
+
+    #[test]
+    fn list_needs_no_other_options() {
+        let error = parse("list");
+        assert!(!error.use_stderr());
+        let text = error.to_string();
+        for named in PERSONALITIES {
+            assert!(text.contains(named.name), "{text}");
+        }
+    }
+
+    #[test]
+    fn unknown_name_lists_the_known_ones() {
+        let text = parse("strickt").to_string();
+        assert!(text.contains("strict") && text.contains("list"), "{text}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Sessions with all personalities of the simulated camera, in simulated time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use str0m_netem::{NetemConfig, Probability};
+use testkit::session::{Simulation, clip, clip_audio};
+use tutk_session::{Dialect, Error, Frame, Phase};
+use tutk_simulator::{PERSONALITIES, Personality};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Video frames of a session.
+const FRAMES: usize = 40;
+
+/// The number of networks for each personality and dialect.
+const NETWORKS: u64 = 5;
+
+/// 5 % duplicates, every tenth datagram out of order, latency 2 ± 1 ms. It loses nothing.
+fn disorder(config: NetemConfig) -> NetemConfig {
+    config
+        .latency(Duration::from_millis(2))
+        .jitter(Duration::from_millis(1))
+        .duplicate(Probability::new(0.05))
+        .reorder_gap(10)
+}
+
+fn simulation(dialect: &'static Dialect, personality: Personality, seed: u64) -> Simulation {
+    let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, FRAMES / 2, 10), seed);
+    client.model = personality.model.as_deref().map(str::to_owned);
+    camera.frames = Some(FRAMES as u64);
+    camera.audio = Some(clip_audio(seed, 17));
+    camera.personality = personality;
+    Simulation::new(client, camera, seed, disorder)
+}
+
+fn data(frames: &[&Frame]) -> Vec<Bytes> {
+    frames.iter().map(|frame| frame.data.clone()).collect()
+}
+
+/// Runs a whole session and checks that all frames are delivered, in order and byte for byte.
+fn deliver_all(name: &str, dialect: &'static Dialect, personality: Personality, seed: u64) {
+    let what = format!("{name}, {dialect}, seed {seed}: {personality:?}");
+    let mut simulation = simulation(dialect, personality, seed);
+    simulation.run(60 * SECOND);
+    let record = &simulation.record;
+    assert_eq!(record.phases, Phase::ALL, "{what}: {:?}", record.ended);
+    assert!(record.lost.is_empty(), "{what}: {:?}", record.lost);
+
+    let clip = clip(seed, FRAMES / 2, 10);
+    let video = clip.frames().iter().map(|frame| frame.data.clone());
+    let video: Vec<_> = video.cycle().take(FRAMES).collect();
+    assert!(data(&record.video()) == video, "{what}: video differs");
+    let sent = record.audio_slices.len();
+    assert!(sent > 50, "{what}: {sent} audio frames");
+    let audio = clip_audio(seed, 17);
+    let audio: Vec<_> = audio.frames().iter().cloned().cycle().take(sent).collect();
+    assert!(data(&record.audio()) == audio, "{what}: audio differs");
+}
+
+fn deliver_all_with(name: &str) {
+    let named = PERSONALITIES.iter().find(|named| named.name == name);
+    let make = named.unwrap().make;
+    for dialect in Dialect::ALL {
+        for seed in 0..NETWORKS {
+            deliver_all(name, dialect, make(seed), seed);
+        }
+    }
+}
+
+/// A test for each personality, so that they run in parallel and a failure names its personality.
+macro_rules! deliver_all_frames {
+    ($($test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                deliver_all_with($name);
+            }
+        )*
+    };
+}
+
+deliver_all_frames! {
+    strict_delivers_all_frames: "strict",
+    channel_answers_delivers_all_frames: "channel-answers",
+    constant_seconds_delivers_all_frames: "constant-seconds",
+    moving_port_delivers_all_frames: "moving-port",
+    slow_slot_delivers_all_frames: "slow-slot",
+    hl_bc_delivers_all_frames: "hl-bc",
+    db3_delivers_all_frames: "db3",
+}
+
+#[test]
+fn camera_that_answers_nothing_is_silent_in_discovery() {
+    for dialect in Dialect::ALL {
+        let mut simulation = simulation(dialect, Personality::DEAF, 1);
+        simulation.tap = Some(Vec::new());
+        simulation.run(60 * SECOND);
+        let error = simulation.record.error();
+        assert!(
+            matches!(
+                error,
+                Error::Silent {
+                    phase: Phase::Discovery,
+                    ..
+                }
+            ),
+            "{dialect}: {error:?}"
+        );
+        let tap = simulation.tap.unwrap();
+        assert!(tap.iter().all(|datagram| datagram.to_camera), "{dialect}");
+    }
+}

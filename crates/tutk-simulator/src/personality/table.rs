@@ -1,0 +1,192 @@
+//! The personalities with a name.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use av_login::Status;
+use dtls_psk::{CipherSuite, DEFAULT_SUITES};
+use hl_ioctl::ChallengeStatus;
+
+use super::{
+    ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality, Ports,
+    SessionIdRule, SliceSizes, Tags, TimestampRule,
+};
+
+/// A personality with a name.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NamedPersonality {
+    /// The name.
+    pub name: &'static str,
+    /// One line of help.
+    pub description: &'static str,
+    /// Makes the personality from a seed. Only `random` uses the seed.
+    pub make: fn(seed: u64) -> Personality,
+}
+
+/// All personalities with a name.
+#[rustfmt::skip] // A table: a line for each personality.
+pub static PERSONALITIES: &[NamedPersonality] = &[
+    named("strict", "the packets that docs/protocol.md prefers", |_| Personality::STRICT),
+    named("go2rtc-view", "IOCTL answers in 0c 00 packets, a login answer without the client's random bytes", |_| Personality::GO2RTC_VIEW),
+    named("channel-answers", "IOCTL answers in 00 10 packets, a buffer reset, unanswered pan and tilt", |_| Personality::CHANNEL_ANSWERS),
+    named("shared-numbers", "audio and video share one frame counter", |_| Personality::SHARED_NUMBERS),
+    named("shared-linked", "as shared-numbers; each frame names the previous one of its kind", |_| Personality::SHARED_LINKED),
+    named("foreign-tags", "cc51 tags over whole datagrams, another session id, length fields that are too small", |_| Personality::FOREIGN_TAGS),
+    named("foreign-sizes", "longer datagrams, slices with padding", |_| Personality::FOREIGN_SIZES),
+    named("oversized", "length fields and slice sizes that are too large", |_| Personality::OVERSIZED),
+    named("constant-seconds", "the seconds of timestamps never change", |_| Personality::CONSTANT_SECONDS),
+    named("moving-port", "discovery answers from a second port, sessions on a third one", |_| Personality::MOVING_PORT),
+    named("slow-slot", "one client at a time; a client that vanished keeps its place for 5 s", |_| Personality::SLOW_SLOT),
+    named("ems-silent", "no answer to a ClientHello with extended master secret", |_| Personality::EMS_SILENT),
+    named("hl-bc", "model HL_BC: resend mode", |_| Personality::HL_BC),
+    named("db3", "model WYZEDB3: DTLS suite 0x00AE only", |_| Personality::DB3),
+    named("deaf", "no answer to anything, as HL_PAN3", |_| Personality::DEAF),
+    named("random", "a combination of the others, chosen by --seed", Personality::random),
+];
+
+const fn named(
+    name: &'static str,
+    description: &'static str,
+    make: fn(u64) -> Personality,
+) -> NamedPersonality {
+    NamedPersonality {
+        name,
+        description,
+        make,
+    }
+}
+
+impl Personality {
+    /// The packets that docs/protocol.md prefers.
+    pub const STRICT: Self = Self {
+        model: None,
+        answers: true,
+        ports: Ports::One,
+        lengths: Lengths::Exact,
+        tags: Tags::Header,
+        session_ids: SessionIdRule::Assigned,
+        max_clients: 16,
+        idle: Duration::from_secs(10),
+        cookie_exchange: false,
+        extended_master_secret: ExtendedMasterSecret::Accepted,
+        suites: DEFAULT_SUITES,
+        login_nonce: LoginNonce::Echoed,
+        login_status: Status::SUCCESS,
+        needs_wake_up: false,
+        status: ChallengeStatus::Enr,
+        ioctl_answers: IoctlAnswers::Ioctl,
+        buffer_reset: false,
+        unanswered: &[],
+        frame_numbers: FrameNumbering::PerStream,
+        slice_sizes: SliceSizes::Exact,
+        timestamps: TimestampRule::Unix,
+        resend: true,
+    };
+
+    /// What one proven client accepts, and this project's client once did not.
+    pub const GO2RTC_VIEW: Self = Self {
+        extended_master_secret: ExtendedMasterSecret::Ignored,
+        cookie_exchange: true,
+        login_nonce: LoginNonce::Zero,
+        login_status: Status(0x00),
+        ioctl_answers: IoctlAnswers::Grouped,
+        slice_sizes: SliceSizes::WithoutInfo,
+        ..Self::STRICT
+    };
+
+    /// HL messages in channel messages.
+    pub const CHANNEL_ANSWERS: Self = Self {
+        ioctl_answers: IoctlAnswers::Channel,
+        buffer_reset: true,
+        unanswered: &[11000, 11004],
+        ..Self::STRICT
+    };
+
+    /// One counter for the frames of both kinds. The previous number is one less.
+    pub const SHARED_NUMBERS: Self = Self {
+        frame_numbers: FrameNumbering::Shared,
+        ..Self::STRICT
+    };
+
+    /// One counter for the frames of both kinds. The previous number is that of the same kind.
+    pub const SHARED_LINKED: Self = Self {
+        frame_numbers: FrameNumbering::SharedLinked,
+        ..Self::STRICT
+    };
+
+    /// Other tags and session ids, and bytes after the end.
+    pub const FOREIGN_TAGS: Self = Self {
+        lengths: Lengths::TooSmall,
+        tags: Tags::WholeDatagram,
+        session_ids: SessionIdRule::Other,
+        ..Self::STRICT
+    };
+
+    /// Longer datagrams and slices.
+    pub const FOREIGN_SIZES: Self = Self {
+        lengths: Lengths::Extended,
+        slice_sizes: SliceSizes::Padded,
+        ..Self::STRICT
+    };
+
+    /// Length fields that are too large.
+    pub const OVERSIZED: Self = Self {
+        lengths: Lengths::TooLarge,
+        slice_sizes: SliceSizes::TooLarge,
+        ..Self::STRICT
+    };
+
+    /// Timestamps of which only the microseconds count.
+    pub const CONSTANT_SECONDS: Self = Self {
+        timestamps: TimestampRule::ConstantSeconds,
+        ..Self::STRICT
+    };
+
+    /// Three ports.
+    pub const MOVING_PORT: Self = Self {
+        ports: Ports::Three,
+        ..Self::STRICT
+    };
+
+    /// One client, whose place is occupied until it was silent for 5 s.
+    pub const SLOW_SLOT: Self = Self {
+        max_clients: 1,
+        idle: Duration::from_secs(5),
+        ..Self::STRICT
+    };
+
+    /// No answer to the extended master secret.
+    pub const EMS_SILENT: Self = Self {
+        extended_master_secret: ExtendedMasterSecret::Unanswered,
+        ..Self::STRICT
+    };
+
+    /// The Bulb Cam.
+    pub const HL_BC: Self = Self {
+        model: Some(Cow::Borrowed("HL_BC")),
+        extended_master_secret: ExtendedMasterSecret::Ignored,
+        ..Self::STRICT
+    };
+
+    /// The first video doorbell.
+    pub const DB3: Self = Self {
+        model: Some(Cow::Borrowed("WYZEDB3")),
+        extended_master_secret: ExtendedMasterSecret::Ignored,
+        suites: &[CipherSuite::PskAes128CbcSha256],
+        ..Self::STRICT
+    };
+
+    /// No answers.
+    pub const DEAF: Self = Self {
+        answers: false,
+        ..Self::STRICT
+    };
+
+    /// Returns the personality with this name. Only `random` uses the seed.
+    #[must_use]
+    pub fn by_name(name: &str, seed: u64) -> Option<Self> {
+        let named = PERSONALITIES.iter().find(|named| named.name == name)?;
+        Some((named.make)(seed))
+    }
+}
