@@ -1,4 +1,4 @@
-//! The event queue, media clock and counters that both streams share.
+//! The event queue, media clock, order and counters that both streams share.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -7,12 +7,14 @@ use core::time::Duration;
 use tutk_frame::{FrameInfo, MediaKind};
 
 use crate::partial_frame::{PartialFrame, SliceLocation};
+use crate::send_order::SendOrder;
 use crate::{Event, Frame, Limits, Lost, MediaClock, Stats, StreamKind, Timestamp};
 
 #[derive(Debug)]
 pub(crate) struct EventQueue {
     pub(crate) limits: Limits,
     pub(crate) stats: Stats,
+    pub(crate) order: SendOrder,
     clock: MediaClock,
     /// The resolution code of the last delivered video frame with a frame info.
     resolution: Option<u8>,
@@ -24,6 +26,7 @@ impl EventQueue {
         Self {
             limits,
             stats: Stats::default(),
+            order: SendOrder::new(),
             clock: MediaClock::new(),
             resolution: None,
             events: VecDeque::new(),

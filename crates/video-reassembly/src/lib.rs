@@ -19,6 +19,7 @@ mod reassembler;
 mod reed_solomon;
 mod reorder;
 mod resend_window;
+mod send_order;
 mod sequence;
 mod slice;
 mod slicer;

@@ -18,9 +18,10 @@ use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 /// must pass further checks, see [`Origin::Recovered`].
 ///
 /// **Order.** The frames of a stream are delivered in the order of their numbers. Audio and video
-/// do not wait for each other. A complete frame is delivered at once if its number follows the last
-/// one, or if its header names the last frame as the previous one. Otherwise an older frame is
-/// missing or incomplete, and the complete frame waits until that frame is complete or more than
+/// do not wait for each other, even if they share one count of frame numbers. A complete frame is
+/// delivered at once if its number follows the last one, if its header names the last frame as the
+/// previous one, or if the slice counters show that no frame of its stream was sent in between.
+/// Otherwise an older frame is missing or incomplete, and the complete frame waits until that frame is complete or more than
 /// [`Limits::reorder_window`] newer frames are. The reassembler has no clock. A caller with a clock
 /// finds the waiting frame with [`blocked_frame`](Self::blocked_frame) and ends the wait with
 /// `skip_to`.
@@ -69,6 +70,7 @@ impl Reassembler {
             stats.over_limit += 1;
             return;
         }
+        self.out.order.received(slice);
         match slice.kind {
             MediaKind::Audio => self.audio.push(slice, &mut self.out),
             MediaKind::Key | MediaKind::Delta => self.video.push(slice, &mut self.out),

@@ -4,12 +4,14 @@
 //! are settled, and later ones can still arrive. A complete frame is delivered as soon as no frame
 //! before it can be missing, or when enough newer frames are complete.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use tutk_frame::MediaKind;
 
 use crate::event_queue::EventQueue;
 use crate::partial_frame::{PartialFrame, SliceLocation, StoreOutcome, table_bytes};
+use crate::send_order::SendOrder;
 use crate::sequence;
 use crate::{FrameNumber, FramePolicy, Lost, Origin, Slice, StreamKind};
 
@@ -139,14 +141,10 @@ impl ReorderBuffer {
         let Some(newest) = self.frames.last() else {
             return;
         };
-        let number = match newest.wire {
-            FrameNumber::Long(_) => FrameNumber::Long(number),
-            FrameNumber::Short(_) => FrameNumber::Short(sequence::low_16_bits(number.into())),
-        };
-        let end = sequence::nearest(newest.number, number);
+        let end = sequence::nearest(newest.number, sequence::like(number, newest.wire));
         self.settle_before(end, out);
         if let Some(first) = self.frames.first()
-            && !self.is_next(first)
+            && !self.is_next(first, &out.order)
         {
             self.give_up_missing(end, (first.wire, first.kind), out);
         }
@@ -235,7 +233,9 @@ impl ReorderBuffer {
     /// Delivers the frames that need not wait, and those over the reorder window.
     fn release(&mut self, out: &mut EventQueue) {
         loop {
-            while (self.frames.first()).is_some_and(|f| f.is_complete() && self.is_next(f)) {
+            while (self.frames.first())
+                .is_some_and(|f| f.is_complete() && self.is_next(f, &out.order))
+            {
                 self.settle_first(out);
             }
             let mut waiting = self.frames.iter().filter(|f| f.is_complete());
@@ -250,21 +250,21 @@ impl ReorderBuffer {
     }
 
     /// Returns `true` if no frame can be missing before this one, the first in the buffer.
-    fn is_next(&self, frame: &PartialFrame) -> bool {
-        match self.settled {
+    fn is_next(&self, frame: &PartialFrame, order: &SendOrder) -> bool {
+        let last = (self.settled).map(|settled| sequence::on_wire(settled, frame.wire));
+        let by_number = match self.settled {
             // The previous number counts only if it is the last settled one, as some devices do not
             // fill it in.
-            Some(settled) => {
-                frame.number == settled + 1
-                    || frame.previous == Some(sequence::on_wire(settled, frame.wire))
-            }
+            Some(settled) => frame.number == settled + 1 || frame.previous == last,
             // Sequences start at 0 or 1. Any other first frame may have overtaken the one before.
             None => match frame.wire.value() {
                 0 => true,
                 1 => frame.previous.is_none_or(|previous| previous == 0),
                 _ => false,
             },
-        }
+        };
+        // The numbers between two frames may be those of the other stream.
+        by_number || order.follows(self.kind, last, frame.wire.value())
     }
 
     /// Settles all numbers before `end` up to the last frame in the buffer.
@@ -280,7 +280,7 @@ impl ReorderBuffer {
             return;
         }
         let frame = self.frames.remove(0);
-        if !self.is_next(&frame) {
+        if !self.is_next(&frame, &out.order) {
             self.give_up_missing(frame.number, (frame.wire, frame.kind), out);
         }
         let complete = frame.is_complete();
@@ -326,17 +326,22 @@ impl ReorderBuffer {
         if first > last {
             return;
         }
-        out.stats.missing += end - first;
-        out.lost(Lost {
-            stream: self.kind,
-            first: sequence::on_wire(first, like),
-            last: sequence::on_wire(last, like),
-            received: 0,
-            total: 0,
-            undecodable: false,
-            next_is_key: Some(kind == MediaKind::Key),
-        });
-        self.decodable = false;
+        let wire = |number| sequence::on_wire(number, like);
+        let (from, to) = (wire(first), wire(last));
+        let shared = out.order.lost_numbers(self.kind, from, to, like.value());
+        for (from, to, count) in shared.unwrap_or_else(|| vec![(from, to, end - first)]) {
+            out.stats.missing += count;
+            out.lost(Lost {
+                stream: self.kind,
+                first: from,
+                last: to,
+                received: 0,
+                total: 0,
+                undecodable: false,
+                next_is_key: Some(kind == MediaKind::Key),
+            });
+            self.decodable = false;
+        }
         self.advance_to(last, false);
     }
 

@@ -27,6 +27,14 @@ pub(crate) fn distance(from: u32, number: FrameNumber) -> i64 {
     }
 }
 
+/// Returns a number in the width of `like`.
+pub(crate) fn like(number: u32, like: FrameNumber) -> FrameNumber {
+    match like {
+        FrameNumber::Long(_) => FrameNumber::Long(number),
+        FrameNumber::Short(_) => FrameNumber::Short(low_16_bits(number.into())),
+    }
+}
+
 /// Returns the low 32 bits of an unwrapped number.
 pub(crate) fn low_bits(number: u64) -> u32 {
     let [a, b, c, d, ..] = number.to_le_bytes();

@@ -17,6 +17,7 @@ mod parity_decoder;
 mod reassembler;
 mod resend_mode;
 mod roundtrip;
+mod shared_numbers;
 mod slicer;
 mod slicer_resend_mode;
 mod tracker;
