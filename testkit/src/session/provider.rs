@@ -22,11 +22,17 @@ pub fn seeded(seed: u64) -> CryptoProvider {
     let group: &'static SeededX25519 = Box::leak(Box::new(SeededX25519(Mutex::new(
         StdRng::seed_from_u64(seed),
     ))));
-    let groups: &'static [&'static dyn SupportedKxGroup] =
-        Box::leak(vec![group as &dyn SupportedKxGroup].into_boxed_slice());
+    let provider = dimpl::crypto::rust_crypto::default_provider();
+    // Clients offer other groups, too. Both sides prefer this one.
+    let others = provider.kx_groups.iter().copied();
+    let others = others.filter(|group| group.name() != NamedGroup::X25519);
+    let groups: Vec<&'static dyn SupportedKxGroup> = [group as &dyn SupportedKxGroup]
+        .into_iter()
+        .chain(others)
+        .collect();
     CryptoProvider {
-        kx_groups: groups,
-        ..dimpl::crypto::rust_crypto::default_provider()
+        kx_groups: Box::leak(groups.into_boxed_slice()),
+        ..provider
     }
 }
 

@@ -8,12 +8,18 @@ use crate::group::Group;
 pub(crate) const SUPPORTED_GROUPS: u16 = 10;
 /// ec_point_formats (RFC 8422 section 5.1.2).
 pub(crate) const EC_POINT_FORMATS: u16 = 11;
+/// signature_algorithms (RFC 5246 section 7.4.1.4.1).
+pub(crate) const SIGNATURE_ALGORITHMS: u16 = 13;
 /// encrypt_then_mac (RFC 7366 section 2).
 pub(crate) const ENCRYPT_THEN_MAC: u16 = 22;
 /// extended_master_secret (RFC 7627 section 5.1).
 pub(crate) const EXTENDED_MASTER_SECRET: u16 = 23;
 /// renegotiation_info (RFC 5746 section 3.2).
 pub(crate) const RENEGOTIATION_INFO: u16 = 0xff01;
+
+/// ECDSA and RSA with SHA-256, SHA-384 and SHA-512, then Ed25519: the list of the Go library whose
+/// hello cameras are known to answer. No suite of this crate uses signatures.
+const SIGNATURES: [u16; 7] = [0x0403, 0x0503, 0x0603, 0x0401, 0x0501, 0x0601, 0x0807];
 
 /// The only point format still in use.
 const POINT_UNCOMPRESSED: u8 = 0;
@@ -126,6 +132,13 @@ pub(crate) fn numbers(list: &[u8]) -> impl Iterator<Item = u16> + '_ {
         .map(|pair| u16::from_be_bytes(*pair))
 }
 
+/// Appends signature_algorithms.
+pub(crate) fn put_signature_algorithms(out: &mut Vec<u8>) -> Result<(), Error> {
+    let mut content = Vec::new();
+    put_vec16(&mut content, &SIGNATURES.map(u16::to_be_bytes).concat())?;
+    put(out, SIGNATURE_ALGORITHMS, &content)
+}
+
 /// Appends supported_groups.
 pub(crate) fn put_supported_groups(out: &mut Vec<u8>, groups: &[Group]) -> Result<(), Error> {
     let list: Vec<u8> = groups
@@ -176,6 +189,7 @@ mod tests {
     fn extensions_round_trip_and_unknown_ones_are_skipped() {
         let mut list = Vec::new();
         put(&mut list, 0x0a0a, b"grease").unwrap();
+        put_signature_algorithms(&mut list).unwrap();
         put_supported_groups(&mut list, Group::ALL).unwrap();
         put_point_formats(&mut list).unwrap();
         put_encrypt_then_mac(&mut list).unwrap();

@@ -91,7 +91,9 @@ impl<'a> ClientHello<'a> {
         })
     }
 
-    /// Encodes a hello. Extensions that no offered suite uses are omitted.
+    /// Encodes a hello. Extensions that no offered suite uses are omitted, except
+    /// signature_algorithms: some devices were only ever seen to answer hellos with it. The order
+    /// is that of a hello that they answer (docs/dtls.md).
     pub(crate) fn write(offer: &Offer<'_>) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(128);
         out.extend_from_slice(&DTLS_1_2.to_be_bytes());
@@ -106,6 +108,8 @@ impl<'a> ClientHello<'a> {
         put_vec16(&mut out, &suites)?;
         put_vec8(&mut out, &[COMPRESSION_NULL])?;
         let mut list = Vec::new();
+        extensions::put_signature_algorithms(&mut list)?;
+        extensions::put_renegotiation_info(&mut list)?;
         if offer.suites.iter().any(|suite| suite.has_forward_secrecy()) {
             extensions::put_supported_groups(&mut list, offer.groups)?;
             extensions::put_point_formats(&mut list)?;
@@ -116,7 +120,6 @@ impl<'a> ClientHello<'a> {
         if offer.extended_master_secret {
             extensions::put_extended_master_secret(&mut list)?;
         }
-        extensions::put_renegotiation_info(&mut list)?;
         put_vec16(&mut out, &list)?;
         Ok(out)
     }
@@ -276,6 +279,35 @@ mod tests {
         for len in 0..request.len() {
             assert!(HelloVerifyRequest::parse(&request[..len]).is_err());
         }
+    }
+
+    /// The hello of the Go library that works with cameras, with this crate's random and groups.
+    #[test]
+    fn hello_is_the_proven_one_except_for_p_384() {
+        let wire = ClientHello::write(&Offer {
+            cookie: &[],
+            groups: Group::ALL,
+            extended_master_secret: false,
+            ..offer(&[SUITE])
+        })
+        .unwrap();
+        let expected = [
+            &[0xfe, 0xfd][..],
+            &[7; 32],
+            &[0, 0],             // session ID, cookie
+            &[0, 2, 0xcc, 0xac], // suites
+            &[1, 0],             // compression
+            &[0, 43],            // extensions
+            &[
+                0, 13, 0, 16, 0, 14, 4, 3, 5, 3, 6, 3, 4, 1, 5, 1, 6, 1, 8, 7,
+            ],
+            &[0xff, 1, 0, 1, 0],
+            &[0, 10, 0, 6, 0, 4, 0, 29, 0, 23],
+            &[0, 11, 0, 2, 1, 0],
+        ];
+        let len = expected[6..].iter().map(|part| part.len()).sum::<usize>();
+        assert_eq!(usize::from(expected[5][1]), len);
+        assert_eq!(wire, expected.concat());
     }
 
     #[test]
