@@ -125,6 +125,7 @@ fn frames() {
     packet.clear();
     IoctlMessage {
         stamp,
+        id: 0,
         hl: b"HL\x25\0",
     }
     .write(&mut packet);

@@ -71,8 +71,9 @@ pub struct LoginResult {
 pub struct ClientStats {
     /// Packets that are not an answer, or that arrived before the first `send`.
     pub malformed: u64,
-    /// Answers to another login.
-    pub foreign: u64,
+    /// Answers that do not repeat the random bytes of the login. They are accepted, because real
+    /// cameras may answer so, and DTLS authenticates the camera.
+    pub other_nonce: u64,
     /// Answers after the first one.
     pub duplicates: u64,
 }
@@ -139,22 +140,19 @@ impl ClientLogin {
         }
     }
 
-    /// Handles an AV packet from the camera. Packets other than an answer to this login are dropped
-    /// and counted.
+    /// Handles an AV packet from the camera. Packets other than an answer are dropped and counted.
     pub fn handle_packet(&mut self, packet: &[u8]) {
         let Ok(answer) = LoginAnswer::parse(packet) else {
             self.stats.malformed += 1;
             return;
         };
-        // Which packet's random bytes a camera echoes is not known.
-        if answer.nonce != self.first_nonce && answer.nonce != self.second_nonce {
-            self.stats.foreign += 1;
-            return;
-        }
         match self.state {
             State::Idle => self.stats.malformed += 1,
             State::Done => self.stats.duplicates += 1,
             State::Sent => {
+                // Which packet's random bytes a camera echoes is not known.
+                let echoed = answer.nonce == self.first_nonce || answer.nonce == self.second_nonce;
+                self.stats.other_nonce += u64::from(!echoed);
                 self.state = State::Done;
                 self.queue = Queue::Empty;
                 self.event = Some(self.outcome(&answer));

@@ -44,7 +44,8 @@ const HEAD_LEN: usize = 24;
 /// | resend mode requested | 546, u32 | 538, u8 | 538, u32 |
 /// | authentication type, u32 | 550 | 540 | 542 |
 /// | capabilities, u32 | 554 | 552 | 546 |
-/// | channels, u16 | 566: 3 | - | 560: 3 |
+/// | channels | 566: 3, u16 | - | 561: 3, u8 |
+/// | not known, u8 | - | - | 567: 1 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginLayout {
     /// The layout of the `summary` dialect.
@@ -101,6 +102,8 @@ struct Offsets {
     auth_type: usize,
     capabilities: usize,
     channels: Option<usize>,
+    /// A byte of unknown meaning that is 1.
+    unknown: Option<usize>,
 }
 
 impl LoginLayout {
@@ -141,6 +144,7 @@ impl LoginLayout {
                 auth_type: 550,
                 capabilities: 554,
                 channels: Some(566),
+                unknown: None,
             },
             Self::AuthAt540 => Offsets {
                 text_len: 256,
@@ -148,13 +152,15 @@ impl LoginLayout {
                 auth_type: 540,
                 capabilities: 552,
                 channels: None,
+                unknown: None,
             },
             Self::AuthAt542 => Offsets {
                 text_len: 257,
                 resend: 538,
                 auth_type: 542,
                 capabilities: 546,
-                channels: Some(560),
+                channels: Some(561),
+                unknown: Some(567),
             },
         }
     }
@@ -259,6 +265,9 @@ impl LoginPacket {
         put(out, at.capabilities, &self.capabilities.0.to_le_bytes());
         if let Some(channels) = at.channels {
             put(out, channels, &Self::CHANNELS.to_le_bytes());
+        }
+        if let Some(unknown) = at.unknown {
+            put(out, unknown, &[1]);
         }
         LoginBytes { bytes, len }
     }

@@ -132,7 +132,9 @@ fn wrong_uid_times_out_in_discovery() {
 /// The camera does not answer the handshake. The error differs from that of an unreachable camera.
 fn wrong_enr_fails_in_dtls(dialect: &str) {
     let camera = Simulator::start(&[]);
+    // The right AuthKey, without which the camera does not answer at all.
     let url = camera.url.replace("enr=aKzd", "enr=xxxx");
+    let url = url.replace("mac=AABBCCDDEEFF", "auth_key=MzVyndju");
     assert_ne!(url, camera.url);
     let run = tutk(["record", &url, "--output", "-", "--dialect", dialect]);
     run.exits(4).reports(&["dtls", "ENR"]);

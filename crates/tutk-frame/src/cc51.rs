@@ -7,7 +7,7 @@ use nom::number::complete::{le_u16, le_u32};
 use crate::error::Error;
 use crate::header::Direction;
 use crate::ids::SessionId;
-use crate::read::{array, layout, layout_after, length, magic, skip};
+use crate::read::{array, layout, layout_after, magic, skip};
 
 const DISCOVERY: &str = "cc51 discovery";
 const KEEPALIVE: &str = "cc51 keepalive";
@@ -23,6 +23,9 @@ pub mod command {
     pub const KEEPALIVE: u16 = 0x1202;
     /// Data, in both directions.
     pub const DATA: u16 = 0x1502;
+
+    /// All commands.
+    pub const ALL: [u16; 3] = [DISCOVERY, KEEPALIVE, DATA];
 }
 
 /// The first 16 bytes of every cc51 packet.
@@ -116,7 +119,8 @@ impl Cc51Header {
     /// The number of bytes of a datagram that the size does not count.
     pub const UNCOUNTED: usize = 12;
 
-    /// Parses the header and returns it with the bytes after it. Does not check the size.
+    /// Parses the header and returns it with the bytes after it. Does not check the size, see
+    /// [`Cc51Header::has_exact_length`].
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes, [`Error::Magic`] at 0.
@@ -148,15 +152,13 @@ impl Cc51Header {
         Ok((header, rest))
     }
 
-    /// Parses the header of a datagram, whose length must match the size.
-    ///
-    /// # Errors
-    /// The errors of [`Cc51Header::parse`], and [`Error::Length`] at 6.
-    pub fn parse_datagram(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
-        let (header, rest) = Self::parse(bytes)?;
-        let counted = bytes.len().saturating_sub(Self::UNCOUNTED);
-        length("cc51 header", 6, usize::from(header.size), counted)?;
-        Ok((header, rest))
+    /// Returns `true` if the size field of a datagram is its length less 12. Parsers ignore the
+    /// size.
+    #[must_use]
+    pub fn has_exact_length(datagram: &[u8]) -> bool {
+        let counted = datagram.len().checked_sub(Self::UNCOUNTED);
+        let field = datagram.get(6..).and_then(<[u8]>::first_chunk);
+        field.is_some_and(|&field| Some(u16::from_le_bytes(field).into()) == counted)
     }
 
     /// Writes the 16 bytes.
@@ -180,7 +182,7 @@ impl Cc51Header {
         command: u16,
         bytes: &'a [u8],
     ) -> Result<(Self, &'a [u8]), Error> {
-        let (header, rest) = Self::parse_datagram(bytes)?;
+        let (header, rest) = Self::parse(bytes)?;
         magic(what, 4, command.to_le_bytes(), header.command.to_le_bytes())?;
         Ok((header, rest))
     }
@@ -197,10 +199,10 @@ impl Cc51Discovery {
     const WORD: u32 = 0x1d;
 
     /// Parses the datagram. The caller must check the tag over the first
-    /// [`Cc51Discovery::COVERED`] bytes.
+    /// [`Cc51Discovery::COVERED`] bytes. Bytes after the tag are ignored.
     ///
     /// # Errors
-    /// [`Error::Length`] for a length other than 52, or at 6; [`Error::Magic`] at 0 and 4.
+    /// [`Error::Length`] for fewer than 52 bytes; [`Error::Magic`] at 0 and 4.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let (header, body) = Cc51Header::expect(DISCOVERY, command::DISCOVERY, bytes)?;
         Self::from_body(&header, body)
@@ -208,7 +210,6 @@ impl Cc51Discovery {
 
     /// Parses the bytes after the header.
     pub(crate) fn from_body(header: &Cc51Header, body: &[u8]) -> Result<Self, Error> {
-        exact_length(DISCOVERY, Self::LEN, body)?;
         let parser = (array, skip(8), array);
         let ((session, _, tag), _) =
             layout_after(Cc51Header::LEN, DISCOVERY, Self::LEN, body, parser)?;
@@ -245,10 +246,10 @@ impl Cc51Keepalive {
     pub const COVERED: usize = 28;
 
     /// Parses the datagram. The caller must check the tag over the first
-    /// [`Cc51Keepalive::COVERED`] bytes.
+    /// [`Cc51Keepalive::COVERED`] bytes. Bytes after the tag are ignored.
     ///
     /// # Errors
-    /// [`Error::Length`] for a length other than 48, or at 6; [`Error::Magic`] at 0 and 4.
+    /// [`Error::Length`] for fewer than 48 bytes; [`Error::Magic`] at 0 and 4.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let (header, body) = Cc51Header::expect(KEEPALIVE, command::KEEPALIVE, bytes)?;
         Self::from_body(&header, body)
@@ -256,7 +257,6 @@ impl Cc51Keepalive {
 
     /// Parses the bytes after the header.
     pub(crate) fn from_body(header: &Cc51Header, body: &[u8]) -> Result<Self, Error> {
-        exact_length(KEEPALIVE, Self::LEN, body)?;
         let parser = (le_u32, array, array);
         let ((counter, session, tag), _) =
             layout_after(Cc51Header::LEN, KEEPALIVE, Self::LEN, body, parser)?;
@@ -284,9 +284,4 @@ impl Cc51Keepalive {
         out.put_slice(&self.session.0);
         out.put_slice(&self.tag);
     }
-}
-
-/// Checks the length of a packet, since the tag is at its end.
-fn exact_length(what: &'static str, len: usize, body: &[u8]) -> Result<(), Error> {
-    length(what, 0, len, Cc51Header::LEN + body.len())
 }

@@ -73,13 +73,13 @@ impl<'a> AvPacket<'a> {
                 AvContent::ChannelMessage(ChannelMessage::from_body(true, stamp, body)?)
             }
             AvKind::BufferReset => {
-                AvContent::BufferReset(BufferReset::from_body(false, stamp, body)?)
+                AvContent::BufferReset(BufferReset::from_body(false, stamp, body))
             }
             AvKind::BufferResetAck => {
-                AvContent::BufferReset(BufferReset::from_body(true, stamp, body)?)
+                AvContent::BufferReset(BufferReset::from_body(true, stamp, body))
             }
             AvKind::Ioctl => AvContent::IoctlMessage(IoctlMessage::from_body(stamp, body)?),
-            AvKind::IoctlAck => AvContent::IoctlAck(IoctlAck { stamp }),
+            AvKind::IoctlAck => AvContent::IoctlAck(IoctlAck::from_body(stamp, body)),
             AvKind::Heartbeat => AvContent::Heartbeat(Heartbeat::from_body(stamp, body)?),
             AvKind::Probe => {
                 let clock = self.clock.unwrap_or_default();

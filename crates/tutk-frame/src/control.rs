@@ -9,6 +9,7 @@ use nom::number::complete::{le_u16, u8};
 
 use crate::av::{AvHeader, AvStamp, LinkClock};
 use crate::error::Error;
+use crate::ioctl::write_header;
 use crate::read::{array, layout_after, magic, skip};
 
 /// A heartbeat, `09 00`, 24 bytes. It also acknowledges the camera's IOCTLs.
@@ -80,12 +81,18 @@ pub struct ProbeAnswer {
     pub received: [u16; 2],
 }
 
-/// A buffer reset, `00 12`, or its acknowledgement, `00 13`, which echoes 20 bytes.
+/// A buffer reset, `00 12`, 36 bytes, or its acknowledgement, `00 13`, 44 bytes.
 ///
-/// | at | size | content |
-/// |---|---|---|
-/// | 0 | 8 | AV header |
-/// | 8 | 12 | not known; echoed |
+/// | at | size | content | in the acknowledgement |
+/// |---|---|---|---|
+/// | 0 | 8 | AV header | |
+/// | 8 | 8 | zero | |
+/// | 16 | 4 | 12: bytes after 24 | 20 |
+/// | 20 | 4 | message id | the same |
+/// | 24 | 12 | not known | the same |
+/// | 36 | 8 | | zero |
+///
+/// The parser accepts any packet with an AV header, and reads bytes beyond its end as zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct BufferReset {
@@ -93,11 +100,14 @@ pub struct BufferReset {
     pub ack: bool,
     /// Version and counter.
     pub stamp: AvStamp,
-    /// Bytes 8..20.
+    /// The message id.
+    pub id: u32,
+    /// Bytes 24..36.
     pub data: [u8; 12],
 }
 
-/// A channel message, `00 10`, or its acknowledgement, `00 11`: 36 bytes and a body.
+/// A channel message, `00 10`: 36 bytes and a body. Its acknowledgement, `00 11`, is the first 24
+/// bytes; in `summary`, all 36.
 ///
 /// | at | size | content |
 /// |---|---|---|
@@ -232,40 +242,50 @@ impl ProbeAnswer {
 }
 
 impl BufferReset {
-    /// The number of bytes that are echoed.
-    pub const LEN: usize = 20;
+    /// The length of a buffer reset in bytes.
+    pub const LEN: usize = 36;
+    /// The length of its acknowledgement in bytes.
+    pub const ACK_LEN: usize = 44;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x00, 0x12];
     /// Type and flags of the acknowledgement.
     pub const ACK_MAGIC: [u8; 2] = [0x00, 0x13];
 
-    /// Parses the packet from its first byte. Bytes after 20 are ignored.
+    /// Parses the packet from its first byte.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 20 bytes, [`Error::Magic`] at 0.
+    /// [`Error::Length`] for fewer than 8 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let (ack, stamp, body) =
             expect_either("buffer reset", Self::MAGIC, Self::ACK_MAGIC, bytes)?;
-        Self::from_body(ack, stamp, body)
+        Ok(Self::from_body(ack, stamp, body))
     }
 
     /// Parses the bytes after the AV header.
-    pub(crate) fn from_body(ack: bool, stamp: AvStamp, body: &[u8]) -> Result<Self, Error> {
-        let (data, _) = layout_after(AvHeader::LEN, "buffer reset", Self::LEN, body, array)?;
-        Ok(Self { ack, stamp, data })
+    pub(crate) fn from_body(ack: bool, stamp: AvStamp, body: &[u8]) -> Self {
+        // The message id and the data, after eight zeros and the size.
+        let [i0, i1, i2, i3, data @ ..] = padded::<16>(body.get(12..).unwrap_or_default());
+        Self {
+            ack,
+            stamp,
+            id: u32::from_le_bytes([i0, i1, i2, i3]),
+            data,
+        }
     }
 
-    /// Writes the 20 bytes.
+    /// Writes the 36 or 44 bytes.
     pub fn write(&self, out: &mut impl BufMut) {
-        let magic = match self.ack {
-            true => Self::ACK_MAGIC,
-            false => Self::MAGIC,
+        let (magic, more) = match self.ack {
+            true => (Self::ACK_MAGIC, Self::ACK_LEN - Self::LEN),
+            false => (Self::MAGIC, 0),
         };
-        AvHeader::new(magic, self.stamp).write(out);
+        let size = if self.ack { 20 } else { 12 };
+        write_header(magic, self.stamp, size, self.id, out);
         out.put_slice(&self.data);
+        out.put_bytes(0, more);
     }
 
-    /// Returns the acknowledgement: the same bytes with the other magic.
+    /// Returns the acknowledgement.
     #[must_use]
     pub fn acknowledge(self) -> Self {
         Self { ack: true, ..self }
@@ -283,7 +303,7 @@ impl<'a> ChannelMessage<'a> {
     /// Parses the packet from its first byte.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 36 bytes, [`Error::Magic`] at 0.
+    /// [`Error::Length`] for fewer than 36 bytes, in an acknowledgement 8; [`Error::Magic`] at 0.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let (ack, stamp, body) =
             expect_either("channel message", Self::MAGIC, Self::ACK_MAGIC, bytes)?;
@@ -292,9 +312,15 @@ impl<'a> ChannelMessage<'a> {
 
     /// Parses the bytes after the AV header.
     pub(crate) fn from_body(ack: bool, stamp: AvStamp, body: &'a [u8]) -> Result<Self, Error> {
+        // An acknowledgement may be shorter. Bytes beyond its end are read as zero.
+        let short = (ack && AvHeader::LEN + body.len() < Self::LEN).then(|| padded::<28>(body));
+        let (fields, body) = match &short {
+            Some(padded) => (padded.as_slice(), &[][..]),
+            None => (body, body.get(28..).unwrap_or_default()),
+        };
         let parser = (u8, skip(1), u8, skip(1), array);
-        let ((channel, _, subtype, _, data), body) =
-            layout_after(AvHeader::LEN, "channel message", Self::LEN, body, parser)?;
+        let ((channel, _, subtype, _, data), _) =
+            layout_after(AvHeader::LEN, "channel message", Self::LEN, fields, parser)?;
         Ok(Self {
             ack,
             stamp,
@@ -317,8 +343,38 @@ impl<'a> ChannelMessage<'a> {
         out.put_slice(self.body);
     }
 
-    /// Returns the acknowledgement: the same 36 bytes with the other magic and no body. Echoing the
-    /// bytes is this project's choice.
+    /// Writes the acknowledgement: the first 24 bytes with the other magic and size 0.
+    pub fn write_ack(&self, out: &mut impl BufMut) {
+        let [
+            a,
+            b,
+            c,
+            d,
+            _,
+            _,
+            _,
+            _,
+            id @ ..,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+        ] = self.data;
+        AvHeader::new(Self::ACK_MAGIC, self.stamp).write(out);
+        out.put_slice(&[self.channel, 0, self.subtype, 0, a, b, c, d]);
+        out.put_u32_le(0);
+        out.put_slice(&id);
+    }
+
+    /// Returns the acknowledgement of `summary`: the same 36 bytes with the other magic and no body.
     #[must_use]
     pub fn acknowledge(self) -> ChannelMessage<'static> {
         ChannelMessage {
@@ -330,6 +386,16 @@ impl<'a> ChannelMessage<'a> {
             body: &[],
         }
     }
+}
+
+/// Returns the first `N` bytes, and zeros for those beyond the end.
+fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut padded = [0; N];
+    let len = bytes.len().min(N);
+    if let (Some(to), Some(from)) = (padded.get_mut(..len), bytes.get(..len)) {
+        to.copy_from_slice(from);
+    }
+    padded
 }
 
 /// Parses the AV header of a message or of its acknowledgement. Returns `true` for the latter.

@@ -4,8 +4,8 @@ use crate::cc51::{self, Cc51Discovery, Cc51Header, Cc51Keepalive};
 use crate::error::Error;
 use crate::header::{IotcHeader, command};
 use crate::setup::{
-    DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer, SessionRequest,
-    SessionTrailer,
+    Close, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer,
+    SessionRequest, SessionTrailer,
 };
 use crate::wrapper::{DataHeader, WrapperLayout};
 
@@ -42,6 +42,8 @@ pub enum Iotc<'a> {
     },
     /// Commands 0x0428 and 0x0427.
     Keepalive(Keepalive),
+    /// Command 0x0417.
+    Close(Close),
     /// An unknown command with a valid header.
     Unknown {
         /// The command.
@@ -79,7 +81,7 @@ impl<'a> Iotc<'a> {
     /// # Errors
     /// The errors of the packet's own `parse`.
     pub fn parse(bytes: &'a [u8], layout: IotcLayout) -> Result<Self, Error> {
-        let (header, body) = IotcHeader::parse_datagram(bytes)?;
+        let (header, body) = IotcHeader::parse(bytes)?;
         Ok(match header.command {
             command::DISCOVERY_REQUEST => {
                 Self::DiscoveryRequest(DiscoveryRequest::from_body(body, layout.discovery)?)
@@ -94,6 +96,7 @@ impl<'a> Iotc<'a> {
             command::KEEPALIVE | command::KEEPALIVE_ANSWER => {
                 Self::Keepalive(Keepalive::from_body(&header, body)?)
             }
+            command::CLOSE => Self::Close(Close::from_body(body)?),
             command => match layout.wrapper.direction(command) {
                 Some(direction) if layout.wrapper != WrapperLayout::Cc51 => {
                     let header = DataHeader::from_iotc(&header, direction, body, layout.wrapper)?;
@@ -112,7 +115,7 @@ impl<'a> Cc51<'a> {
     /// # Errors
     /// The errors of the packet's own `parse`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let (header, body) = Cc51Header::parse_datagram(bytes)?;
+        let (header, body) = Cc51Header::parse(bytes)?;
         Ok(match header.command {
             cc51::command::DISCOVERY => Self::Discovery(Cc51Discovery::from_body(&header, body)?),
             cc51::command::KEEPALIVE => Self::Keepalive(Cc51Keepalive::from_body(&header, body)?),

@@ -4,7 +4,7 @@ use bytes::BufMut;
 use nom::number::complete::{le_u16, u8};
 
 use crate::error::Error;
-use crate::read::{array, layout, length, magic};
+use crate::read::{array, layout, magic};
 
 /// IOTC commands.
 pub mod command {
@@ -24,8 +24,24 @@ pub mod command {
     pub const DATA_FROM_CAMERA: u16 = 0x0408;
     /// A keepalive from the camera.
     pub const KEEPALIVE: u16 = 0x0428;
-    /// The answer to a keepalive.
+    /// A keepalive from the client, or its answer to one from the camera.
     pub const KEEPALIVE_ANSWER: u16 = 0x0427;
+    /// The client closes the session.
+    pub const CLOSE: u16 = 0x0417;
+
+    /// All commands.
+    pub const ALL: [u16; 10] = [
+        DISCOVERY_REQUEST,
+        DISCOVERY_ANSWER,
+        SESSION_REQUEST,
+        SESSION_ANSWER,
+        DATA_TO_CAMERA,
+        DATA_TO_CAMERA_SWAPPED,
+        DATA_FROM_CAMERA,
+        KEEPALIVE,
+        KEEPALIVE_ANSWER,
+        CLOSE,
+    ];
 }
 
 /// Values of the flags in the IOTC header.
@@ -97,7 +113,8 @@ impl IotcHeader {
     /// The SDK generation of Wyze cameras.
     pub const GENERATION: u8 = 0x1a;
 
-    /// Parses the header and returns it with the bytes after it. Does not check the length field.
+    /// Parses the header and returns it with the bytes after it. Does not check the length field,
+    /// see [`IotcHeader::has_exact_length`].
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 16 bytes, [`Error::Magic`] at 0.
@@ -119,15 +136,15 @@ impl IotcHeader {
         Ok((header, rest))
     }
 
-    /// Parses the header of a datagram, whose length must match the length field. UDP does
-    /// not split datagrams, so a datagram of another length is not of this protocol.
+    /// Returns `true` if the length field of a datagram is the number of bytes after the header.
     ///
-    /// # Errors
-    /// The errors of [`IotcHeader::parse`], and [`Error::Length`] at 4.
-    pub fn parse_datagram(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
-        let (header, rest) = Self::parse(bytes)?;
-        length("IOTC header", 4, usize::from(header.length), rest.len())?;
-        Ok((header, rest))
+    /// Parsers ignore the length field, as other clients do: UDP does not split datagrams, and
+    /// each content knows its own length.
+    #[must_use]
+    pub fn has_exact_length(datagram: &[u8]) -> bool {
+        let remaining = datagram.len().checked_sub(Self::LEN);
+        let field = datagram.get(4..).and_then(<[u8]>::first_chunk);
+        field.is_some_and(|&field| Some(u16::from_le_bytes(field).into()) == remaining)
     }
 
     /// Makes the header of a datagram with this command and `length` bytes after the header.
@@ -166,7 +183,7 @@ impl IotcHeader {
         commands: &[u16],
         bytes: &'a [u8],
     ) -> Result<(Self, &'a [u8]), Error> {
-        let (header, rest) = Self::parse_datagram(bytes)?;
+        let (header, rest) = Self::parse(bytes)?;
         if commands.contains(&header.command) {
             return Ok((header, rest));
         }

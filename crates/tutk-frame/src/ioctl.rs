@@ -2,11 +2,11 @@
 //! messages.
 
 use bytes::BufMut;
-use nom::number::complete::{le_u16, le_u32};
+use nom::number::complete::le_u32;
 
 use crate::av::{AvHeader, AvPacket, AvStamp, GroupHeader, MediaLayout};
 use crate::error::Error;
-use crate::read::{array, field, layout_after, length, magic, skip};
+use crate::read::{array, field, layout_after, magic, skip};
 
 const REQUEST: &str = "IOCTL request";
 const MESSAGE: &str = "IOCTL message";
@@ -14,7 +14,8 @@ const MESSAGE: &str = "IOCTL message";
 /// The IO type of HL messages, in both directions.
 const IO_TYPE: u32 = 0x100;
 
-/// An IOCTL to the camera, `0c 00`: 40 bytes and the HL message.
+/// An IOCTL to the camera, `0c 00`: 40 bytes and the HL message. Some cameras answer in the same
+/// layout.
 ///
 /// | at | size | content |
 /// |---|---|---|
@@ -30,12 +31,14 @@ const IO_TYPE: u32 = 0x100;
 /// | 32 | 4 | 0 |
 /// | 36 | 4 | 0x100 |
 /// | 40 | | HL message |
+///
+/// The parser checks type, k and bytes 16..18 only, because the HL message contains its own size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IoctlRequest<'a> {
     /// Version and counter.
     pub stamp: AvStamp,
-    /// The request's index. The packet repeats its low 16 bits.
+    /// The request's index at 28. The packet repeats its low 16 bits.
     pub index: u32,
     /// The HL message.
     pub hl: &'a [u8],
@@ -49,37 +52,50 @@ pub struct IoctlRequest<'a> {
 /// | 2 | 2 | version |
 /// | 4 | 4 | counter, tail |
 /// | 8 | 8 | zero |
-/// | 16 | 2 | size |
-/// | 18 | 10 | zero |
+/// | 16 | 4 | the packet's length less 24 |
+/// | 20 | 4 | message id, which the acknowledgement repeats |
+/// | 24 | 4 | zero |
 /// | 28 | 4 | 0x100 |
 /// | 32 | | HL message |
 ///
-/// What the size counts is not known. This crate writes the packet's length less 24, as in login
-/// packets and in the login answer of the backchannel (this project's choice). The parser accepts
-/// any size up to the packet's length, and ignores bytes 8..16 and 18..32.
+/// The parser ignores the size, because the HL message contains its own, and bytes 8..16 and 24..32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IoctlMessage<'a> {
     /// Version and counter.
     pub stamp: AvStamp,
+    /// The message id, zero if the camera does not number its messages.
+    pub id: u32,
     /// The HL message.
     pub hl: &'a [u8],
 }
 
-/// The acknowledgement of an IOCTL from the camera, `00 71`.
+/// The acknowledgement of an IOCTL, `00 71`, 24 bytes: the header of the message with size 0.
 ///
-/// Only type and flags are known. This crate writes the 32 bytes of an [`IoctlMessage`] without an
-/// HL message (this project's choice). The parser accepts any packet with an AV header.
+/// | at | size | content |
+/// |---|---|---|
+/// | 0 | 2 | `00 71` |
+/// | 2 | 2 | version of the message |
+/// | 4 | 4 | counter and tail of the message |
+/// | 8 | 8 | zero |
+/// | 16 | 4 | 0 |
+/// | 20 | 4 | message id of the message |
+///
+/// The parser accepts any packet with an AV header, and reads an id beyond its end as zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IoctlAck {
     /// Version and counter of the acknowledged message.
     pub stamp: AvStamp,
+    /// The id of the acknowledged message.
+    pub id: u32,
 }
 
 impl<'a> IoctlRequest<'a> {
     /// The number of bytes before the HL message.
     pub const LEN: usize = 40;
+    /// The number of bytes between the group header and the HL message.
+    const BODY_LEN: usize = 24;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x0c, 0x00];
     /// Bytes 16..18, the channel type of an IOCTL.
@@ -88,9 +104,8 @@ impl<'a> IoctlRequest<'a> {
     /// Parses the packet from its first byte.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 40 bytes, or at 24 if the size is not that of the HL
-    /// message; [`Error::Magic`] at 0 and 16; [`Error::Field`] for a group of media (11), two
-    /// different indices (28) or another IO type (36).
+    /// [`Error::Length`] for fewer than 40 bytes; [`Error::Magic`] for another type (0) or content
+    /// (16); [`Error::Field`] for a group of media (11).
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         // The grammar of control packets does not depend on the media layout.
         Self::from_packet(&AvPacket::parse(bytes, MediaLayout::Slice)?)
@@ -98,24 +113,18 @@ impl<'a> IoctlRequest<'a> {
 
     /// Parses the body of a packet.
     pub(crate) fn from_packet(packet: &AvPacket<'a>) -> Result<Self, Error> {
-        magic(REQUEST, 0, Self::MAGIC, packet.header.magic())?;
+        let [packet_type, _] = Self::MAGIC;
+        let actual = [packet.header.packet_type, packet.header.flags];
+        let expected = [packet_type, packet.header.flags];
+        magic(REQUEST, 0, expected, actual)?;
         let k = packet.group.unwrap_or_default().k;
         field(REQUEST, "group k", 11, k, k == 0)?;
-        let parser = (array, le_u16, le_u32, le_u32, le_u32, le_u32, le_u32);
-        let (fields, hl) = layout_after(
-            packet.body_offset(),
-            REQUEST,
-            Self::LEN,
-            packet.body,
-            parser,
-        )?;
-        let (channel_type, index_low, _, size, index, _, io_type) = fields;
-        magic(REQUEST, 16, Self::CHANNEL_TYPE, channel_type)?;
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        length(REQUEST, 24, size, hl.len().saturating_add(4))?;
-        let indices_agree = index & 0xffff == u32::from(index_low);
-        field(REQUEST, "index", 28, index, indices_agree)?;
-        field(REQUEST, "IO type", 36, io_type, io_type == IO_TYPE)?;
+        let before = packet.body_offset();
+        let parser = (array, skip(10), le_u32, skip(8));
+        let len = before + Self::BODY_LEN;
+        let (fields, hl) = layout_after(before, REQUEST, len, packet.body, parser)?;
+        let (channel_type, _, index, _) = fields;
+        magic(REQUEST, before, Self::CHANNEL_TYPE, channel_type)?;
         let stamp = packet.header.stamp;
         Ok(Self { stamp, index, hl })
     }
@@ -146,8 +155,7 @@ impl<'a> IoctlMessage<'a> {
     /// Parses the packet from its first byte.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 32 bytes, or at 16 if the size exceeds the packet's length;
-    /// [`Error::Magic`] at 0.
+    /// [`Error::Length`] for fewer than 32 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
         let (stamp, body) = AvHeader::expect(MESSAGE, Self::MAGIC, bytes)?;
         Self::from_body(stamp, body)
@@ -155,36 +163,33 @@ impl<'a> IoctlMessage<'a> {
 
     /// Parses the bytes after the AV header.
     pub(crate) fn from_body(stamp: AvStamp, body: &'a [u8]) -> Result<Self, Error> {
-        let parser = (skip(8), le_u16, skip(14));
-        let ((_, size, _), hl) = layout_after(AvHeader::LEN, MESSAGE, Self::LEN, body, parser)?;
-        let (size, len) = (usize::from(size), AvHeader::LEN + body.len());
-        if size > len {
-            return Err(Error::Length {
-                what: MESSAGE,
-                offset: 16,
-                expected: size,
-                actual: len,
-            });
-        }
-        Ok(Self { stamp, hl })
+        let parser = (skip(12), le_u32, skip(8));
+        let ((_, id, _), hl) = layout_after(AvHeader::LEN, MESSAGE, Self::LEN, body, parser)?;
+        Ok(Self { stamp, id, hl })
     }
 
     /// Writes the 32 bytes and the HL message.
     pub fn write(&self, out: &mut impl BufMut) {
-        write_header(Self::MAGIC, self.stamp, self.hl.len(), out);
+        let size = u32::try_from(self.hl.len()).map_or(u32::MAX, |n| n.saturating_add(8));
+        write_header(Self::MAGIC, self.stamp, size, self.id, out);
+        out.put_u32_le(0);
+        out.put_u32_le(IO_TYPE);
         out.put_slice(self.hl);
     }
 
     /// Returns the acknowledgement of this message.
     #[must_use]
     pub fn acknowledge(&self) -> IoctlAck {
-        IoctlAck { stamp: self.stamp }
+        IoctlAck {
+            stamp: self.stamp,
+            id: self.id,
+        }
     }
 }
 
 impl IoctlAck {
     /// The number of bytes that are written.
-    pub const LEN: usize = 32;
+    pub const LEN: usize = 24;
     /// Type and flags.
     pub const MAGIC: [u8; 2] = [0x00, 0x71];
 
@@ -193,21 +198,34 @@ impl IoctlAck {
     /// # Errors
     /// [`Error::Length`] for fewer than 8 bytes, [`Error::Magic`] at 0.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let (stamp, _) = AvHeader::expect("IOCTL ack", Self::MAGIC, bytes)?;
-        Ok(Self { stamp })
+        let (stamp, body) = AvHeader::expect("IOCTL ack", Self::MAGIC, bytes)?;
+        Ok(Self::from_body(stamp, body))
     }
 
-    /// Writes the 32 bytes.
+    /// Parses the bytes after the AV header.
+    pub(crate) fn from_body(stamp: AvStamp, body: &[u8]) -> Self {
+        let id = body.get(12..).and_then(<[u8]>::first_chunk);
+        let id = id.map_or(0, |&id| u32::from_le_bytes(id));
+        Self { stamp, id }
+    }
+
+    /// Writes the 24 bytes.
     pub fn write(&self, out: &mut impl BufMut) {
-        write_header(Self::MAGIC, self.stamp, 0, out);
+        write_header(Self::MAGIC, self.stamp, 0, self.id, out);
     }
 }
 
-/// Writes the 32 bytes before the HL message of an [`IoctlMessage`].
-fn write_header(magic: [u8; 2], stamp: AvStamp, hl_len: usize, out: &mut impl BufMut) {
+/// Writes the 24 bytes that control messages and their acknowledgements begin with (docs/protocol.md,
+/// section 12). `size` is the number of bytes after them.
+pub(crate) fn write_header(
+    magic: [u8; 2],
+    stamp: AvStamp,
+    size: u32,
+    id: u32,
+    out: &mut impl BufMut,
+) {
     AvHeader::new(magic, stamp).write(out);
     out.put_bytes(0, 8);
-    out.put_u16_le(u16::try_from(hl_len.saturating_add(8)).unwrap_or(u16::MAX));
-    out.put_bytes(0, 10);
-    out.put_u32_le(IO_TYPE);
+    out.put_u32_le(size);
+    out.put_u32_le(id);
 }

@@ -37,7 +37,7 @@ pub use media::{
 };
 pub use resend::{MediaAck, MediaAckLayout, MissingSlices};
 pub use setup::{
-    DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer, SessionRequest,
-    SessionStamp, SessionTrailer, Stage,
+    Close, DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Keepalive, SessionAnswer,
+    SessionRequest, SessionStamp, SessionTrailer, Stage,
 };
 pub use wrapper::{DataHeader, WrapperLayout};

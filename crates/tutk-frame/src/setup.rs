@@ -15,6 +15,7 @@ const DISCOVERY_REQUEST: &str = "discovery request";
 const DISCOVERY_ANSWER: &str = "discovery answer";
 const SESSION_REQUEST: &str = "session request";
 const KEEPALIVE: &str = "keepalive";
+const CLOSE: &str = "close";
 
 const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
@@ -150,19 +151,33 @@ pub struct SessionAnswer {
     pub session: Option<SessionId>,
 }
 
-/// A keepalive from the camera, command 0x0428, or its answer, command 0x0427: 24 bytes.
+/// A keepalive, 24 bytes: command 0x0428 from the camera, command 0x0427 from the client. Each side
+/// answers the other's with its own command.
 ///
 /// | at | size | content |
 /// |---|---|---|
-/// | 0 | 16 | IOTC header, mode 0x0a, length 8, flags 0x0012, in the answer 0x0021 |
+/// | 0 | 16 | IOTC header, mode 0x0a, length 8, flags 0x0012, from the client 0x0021 |
 /// | 16 | 8 | body, the same in the answer |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Keepalive {
-    /// `true` for the answer.
+    /// `true` from the client: an answer, or the client's own.
     pub answer: bool,
     /// Bytes 16..24.
     pub body: [u8; 8],
+}
+
+/// The client closes the session, command 0x0417: 24 bytes.
+///
+/// | at | size | content |
+/// |---|---|---|
+/// | 0 | 16 | IOTC header, mode 0x0a, length 8, flags 0x0021 |
+/// | 16 | 8 | session id (this project's choice) |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub struct Close {
+    /// The session.
+    pub session: SessionId,
 }
 
 impl DiscoveryLayout {
@@ -197,10 +212,10 @@ impl DiscoveryRequest {
     /// SDK version 4.2.1.1.
     pub const SDK_VERSION: [u8; 4] = [0x01, 0x01, 0x02, 0x04];
 
-    /// Parses the datagram. Bytes after 88 are ignored if the length field counts them.
+    /// Parses the datagram. Bytes after 88 are ignored.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 88 bytes, or at 4; [`Error::Magic`] at 0 and 8;
+    /// [`Error::Length`] for fewer than 88 bytes; [`Error::Magic`] at 0 and 8;
     /// [`Error::Field`] for a stage that is neither 1 nor 2 (at 60 or 64).
     pub fn parse(bytes: &[u8], layout: DiscoveryLayout) -> Result<Self, Error> {
         let commands = [command::DISCOVERY_REQUEST];
@@ -271,7 +286,7 @@ impl DiscoveryAnswer {
     /// Parses the datagram.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 36 bytes, or at 4; [`Error::Magic`] at 0 and 8.
+    /// [`Error::Length`] for fewer than 36 bytes; [`Error::Magic`] at 0 and 8.
     pub fn parse(bytes: &[u8], layout: DiscoveryLayout) -> Result<Self, Error> {
         let commands = [command::DISCOVERY_ANSWER];
         let (_, body) = IotcHeader::expect(DISCOVERY_ANSWER, &commands, bytes)?;
@@ -336,10 +351,10 @@ impl SessionRequest {
     /// The number of bytes that the CRC covers.
     const COVERED: usize = 48;
 
-    /// Parses the datagram. Bytes after 52 are ignored if the length field counts them.
+    /// Parses the datagram. Bytes after 52 are ignored.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 52 bytes, or at 4; [`Error::Magic`] at 0 and 8;
+    /// [`Error::Length`] for fewer than 52 bytes; [`Error::Magic`] at 0 and 8;
     /// [`Error::Checksum`] at 48.
     pub fn parse(bytes: &[u8], trailer: SessionTrailer) -> Result<Self, Error> {
         IotcHeader::expect(SESSION_REQUEST, &[command::SESSION_REQUEST], bytes)?;
@@ -427,10 +442,10 @@ impl Keepalive {
     /// The packet's length in bytes.
     pub const LEN: usize = 24;
 
-    /// Parses the datagram. Bytes after 24 are ignored if the length field counts them.
+    /// Parses the datagram. Bytes after 24 are ignored.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer than 24 bytes, or at 4; [`Error::Magic`] at 0 and 8.
+    /// [`Error::Length`] for fewer than 24 bytes; [`Error::Magic`] at 0 and 8.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let commands = [command::KEEPALIVE, command::KEEPALIVE_ANSWER];
         let (header, body) = IotcHeader::expect(KEEPALIVE, &commands, bytes)?;
@@ -464,6 +479,33 @@ impl Keepalive {
             answer: true,
             ..self
         }
+    }
+}
+
+impl Close {
+    /// The packet's length in bytes.
+    pub const LEN: usize = 24;
+
+    /// Parses the datagram. Bytes after 24 are ignored.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for fewer than 24 bytes; [`Error::Magic`] at 0 and 8.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let (_, body) = IotcHeader::expect(CLOSE, &[command::CLOSE], bytes)?;
+        Self::from_body(body)
+    }
+
+    /// Parses the bytes after the IOTC header.
+    pub(crate) fn from_body(body: &[u8]) -> Result<Self, Error> {
+        let (session, _) = layout_after(IotcHeader::LEN, CLOSE, Self::LEN, body, array)?;
+        let session = SessionId(session);
+        Ok(Self { session })
+    }
+
+    /// Writes the 24 bytes.
+    pub fn write(&self, out: &mut impl BufMut) {
+        IotcHeader::new(mode::SESSION, 8, command::CLOSE, flags::CLIENT).write(out);
+        out.put_slice(&self.session.0);
     }
 }
 

@@ -133,15 +133,14 @@ impl DataHeader {
     /// Parses the header of a datagram. [`DataHeader::payload_range`] locates the payload.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer bytes than header and tag, or if the length field (at 4, in
-    /// `cc51` at 6) is not the datagram's; [`Error::Magic`] at 0, and for another command (at 8, in
-    /// `cc51` at 4).
+    /// [`Error::Length`] for fewer bytes than header and tag; [`Error::Magic`] at 0, and for another
+    /// command (at 8, in `cc51` at 4).
     pub fn parse(bytes: &[u8], wrapper: WrapperLayout) -> Result<Self, Error> {
         if wrapper == WrapperLayout::Cc51 {
             let (header, body) = Cc51Header::expect(WHAT, cc51::command::DATA, bytes)?;
             return Self::from_cc51(&header, body);
         }
-        let (header, body) = IotcHeader::parse_datagram(bytes)?;
+        let (header, body) = IotcHeader::parse(bytes)?;
         let direction = wrapper
             .direction(header.command)
             .ok_or_else(|| header.wrong_command(WHAT, command::DATA_FROM_CAMERA))?;

@@ -47,6 +47,12 @@ pub struct Dialect {
     pub heartbeat: HeartbeatRule,
     /// The keep-alives.
     pub liveness: Liveness,
+    /// The interval of the client's own keepalives outside DTLS, if it sends any.
+    pub client_keepalive: Option<Duration>,
+    /// How often the client sends the packet that closes a session (0x0417).
+    pub close_packets: u8,
+    /// The acknowledgement of a channel message has all of its 36 bytes instead of 24.
+    pub long_channel_ack: bool,
     /// The layout of media packets.
     pub media: MediaLayout,
     /// The layout of acknowledgements in resend mode.
@@ -179,6 +185,9 @@ impl Dialect {
         liveness: Liveness::Status {
             interval: Duration::from_secs(1),
         },
+        client_keepalive: None,
+        close_packets: 0,
+        long_channel_ack: true,
         media: MediaLayout::Fragment,
         media_ack: MediaAckLayout::LIKELY,
     };
@@ -209,6 +218,9 @@ impl Dialect {
         liveness: Liveness::Probes {
             interval: Duration::from_secs(1),
         },
+        client_keepalive: Some(Duration::from_secs(2)),
+        close_packets: 3,
+        long_channel_ack: false,
         media: MediaLayout::Slice,
         media_ack: MediaAckLayout::LIKELY,
     };
@@ -218,6 +230,8 @@ impl Dialect {
     pub const CC51: Self = Self {
         name: "cc51",
         transport: Transport::Cc51,
+        client_keepalive: None,
+        close_packets: 0,
         ..Self::TRANSCODE
     };
 

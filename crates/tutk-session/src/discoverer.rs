@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, SessionId, Uid};
 
+use crate::deviation::Tolerated;
 use crate::dialect::Dialect;
 use crate::discovery_plan::DiscoveryPlan;
 use crate::output::{Outbox, Output};
@@ -78,13 +79,16 @@ impl Discoverer {
         let Some(dialect) = dialect else { return };
         dialect.descramble(datagram);
         // An answer contains the camera's UID. In `cc51`, the key of its tag identifies the camera.
-        let uid = self
-            .targets
-            .iter()
-            .find_map(|(_, side)| match dialect.parse(side, datagram) {
-                Some(Incoming::DiscoveryAnswer { uid, .. }) => Some(uid),
+        let uid = self.targets.iter().find_map(|(_, side)| {
+            match dialect.parse(side, datagram, &mut Tolerated::default()) {
+                Some(Incoming::DiscoveryAnswer {
+                    uid,
+                    verified: true,
+                    ..
+                }) => Some(uid),
                 _ => None,
-            });
+            }
+        });
         let Some(uid) = uid else { return };
         if self.found.len() < MAX_FOUND && self.found.insert((from, dialect.name)) {
             self.outbox.event(DiscoveredCamera {

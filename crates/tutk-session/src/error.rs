@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dtls_psk::AlertDescription;
 
+use crate::handshake_offer::HandshakeOffer;
 use crate::phase::Phase;
 
 /// The reason why a [`Client`](crate::Client) ended.
@@ -26,6 +27,14 @@ pub enum Error {
         /// The time limit of the handshake.
         waited: Duration,
     },
+    /// The camera did not answer any ClientHello.
+    #[error("dtls: no answer from the camera within {} s; offered {}", waited.as_secs_f32(), list(tried))]
+    HandshakeUnanswered {
+        /// How long the client waited.
+        waited: Duration,
+        /// What the client offered, in order.
+        tried: Vec<HandshakeOffer>,
+    },
     /// DTLS failed.
     #[error("{phase}: {source}")]
     Dtls {
@@ -37,7 +46,8 @@ pub enum Error {
     /// The user or password does not fit into a login.
     #[error("login: {0}")]
     Login(av_login::Error),
-    /// The camera refused the AV login.
+    /// The camera answered the AV login with another status than success, and did not authenticate
+    /// the client afterwards.
     #[error("login: the camera refused user or password (status {status:#04x})")]
     LoginRefused {
         /// The status of its answer; 0x10 is success.
@@ -120,7 +130,7 @@ impl Error {
             Self::Silent { phase, .. }
             | Self::Dtls { phase, .. }
             | Self::ClosedByCamera { phase } => *phase,
-            Self::HandshakeUnfinished { .. } => Phase::Dtls,
+            Self::HandshakeUnfinished { .. } | Self::HandshakeUnanswered { .. } => Phase::Dtls,
             Self::Login(_) | Self::LoginRefused { .. } => Phase::Login,
             Self::Authentication(_) => Phase::Authentication,
             Self::Stalled { .. } => Phase::Stream,
@@ -131,7 +141,7 @@ impl Error {
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Silent { .. } => Failure::Silent,
+            Self::Silent { .. } | Self::HandshakeUnanswered { .. } => Failure::Silent,
             Self::Stalled { .. } => Failure::Interrupted,
             Self::Dtls { phase, .. } | Self::ClosedByCamera { phase }
                 if *phase == Phase::Stream =>
@@ -155,9 +165,12 @@ impl Error {
                 phase: Phase::Discovery,
                 ..
             } => {
-                "check the address, UID, ENR and MAC or AuthKey, and that the camera is on and in this network; new firmware does not answer requests with wrong keys"
+                "check the address, UID, ENR and MAC or AuthKey, and that the camera is on and in this network; cameras do not answer requests with wrong keys"
             }
             Self::Silent { .. } => "the camera stopped answering: try again, or restart it",
+            Self::HandshakeUnanswered { .. } => {
+                "the camera grants a session but no DTLS handshake: restart it; if that does not help, report its model and firmware"
+            }
             Self::Dtls { source, .. } if refuses_suite(source) => {
                 "the camera does not support the DTLS suite of its model: correct or remove `model`"
             }
@@ -177,6 +190,11 @@ impl Error {
             Self::Stalled { .. } => "check the camera's Wi-Fi",
         }
     }
+}
+
+fn list(tried: &[HandshakeOffer]) -> String {
+    let texts: Vec<String> = tried.iter().map(ToString::to_string).collect();
+    texts.join(", then ")
 }
 
 /// Returns `true` if the peer supports none of the offered cipher suites (RFC 5246, section 7.2.2).

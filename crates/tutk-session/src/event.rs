@@ -6,6 +6,7 @@ use std::time::Duration;
 use hl_ioctl::ConnectResult;
 use video_reassembly::{Frame, Lost};
 
+use crate::deviation::{Deviation, Tolerated};
 use crate::dialect::Dialect;
 use crate::error::{Error, TalkError};
 use crate::phase::{Phase, PhaseReport};
@@ -36,6 +37,9 @@ pub enum Event {
         /// Code of the command.
         code: u16,
     },
+    /// The camera deviated from docs/protocol.md for the first time in this way, and the client
+    /// accepted it. [`Stats::tolerated`] counts all.
+    Tolerated(Deviation),
     /// The result of [`Client::start_talk`](crate::Client::start_talk).
     Talk(TalkEvent),
     /// A line for a key log file (RFC 9850), if the configuration enables it.
@@ -72,6 +76,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Ignored datagrams from an address other than the camera's.
     pub foreign: u64,
+    /// What the client accepted although it is not as in docs/protocol.md.
+    pub tolerated: Tolerated,
     /// Dropped datagrams that are not a packet of the dialect or belong to another session.
     pub malformed: u64,
     /// Handshakes that were restarted after an invalid packet.

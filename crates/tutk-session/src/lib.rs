@@ -5,11 +5,13 @@
 mod channel;
 mod client;
 mod credentials;
+mod deviation;
 mod dialect;
 mod discoverer;
 mod discovery_plan;
 mod error;
 mod event;
+mod handshake_offer;
 pub mod models;
 mod output;
 mod phase;
@@ -23,6 +25,7 @@ pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest, ResendPolicy,
 pub use credentials::{
     BaseStation, CredentialParts, Credentials, CredentialsError, Mac, derive_auth_key,
 };
+pub use deviation::{Deviation, Tolerated};
 pub use dialect::{
     AuthIdRule, Cipher, Dialect, HeartbeatRule, IotcTransport, KeyRule, Liveness, PasswordRule,
     SequenceRule, Transport,
@@ -31,6 +34,7 @@ pub use discoverer::{DiscoveredCamera, Discoverer};
 pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Interface, Target, any_port_for};
 pub use error::{Error, Failure, TalkError};
 pub use event::{Answer, Event, Stats, Status, TalkEvent};
+pub use handshake_offer::HandshakeOffer;
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use supervisor::{

@@ -14,8 +14,8 @@ use testkit::session::datagram::{data, keepalive};
 use testkit::session::frame_info;
 use testkit::session::script::{CHALLENGE, CameraScript};
 use tutk_session::tutk_frame::{
-    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, LinkClock,
-    Probe, SessionId,
+    AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, DataHeader, Direction, IoctlMessage,
+    LinkClock, Probe, SessionId,
 };
 use tutk_session::video_reassembly::{Slicer, SlicerConfig};
 use tutk_session::{Dialect, Event, MediaKind};
@@ -210,14 +210,21 @@ fn buffer_resets_and_channel_messages_are_acknowledged() {
         let reset = BufferReset {
             ack: false,
             stamp,
+            id: 0x0403_0201,
             data: *b"twelve bytes",
         };
-        let mut echoed = Vec::new();
-        reset.write(&mut echoed);
+        let header: (usize, &[u8]) = (0, &[0, 0x13, stamp.version.to_le_bytes()[0], 0, 77, 0, 5]);
+        let expected = table(
+            44,
+            &[
+                header,
+                (16, &[20]),
+                (20, &[1, 2, 3, 4]),
+                (24, b"twelve bytes"),
+            ],
+        );
         script.send_packet(|out| reset.write(out));
-        echoed[1] = 0x13;
-        assert_eq!(script.take_packets(), [echoed.clone()], "{dialect}");
-        assert_eq!(echoed.len(), 20);
+        assert_eq!(script.take_packets(), [expected], "{dialect}");
 
         let message = ChannelMessage {
             ack: false,
@@ -227,11 +234,78 @@ fn buffer_resets_and_channel_messages_are_acknowledged() {
             data: [0x5a; 24],
             body: &[],
         };
-        let mut echoed = Vec::new();
-        message.write(&mut echoed);
+        let mut expected = Vec::new();
+        message.write(&mut expected);
+        expected[1] = 0x11;
+        if dialect.name != "summary" {
+            // The header, with size 0.
+            expected.truncate(24);
+            expected[16..20].fill(0);
+        }
         script.send_packet(|out| message.write(out));
-        echoed[1] = 0x11;
-        assert_eq!(script.take_packets(), [echoed], "{dialect}");
+        assert_eq!(script.take_packets(), [expected], "{dialect}");
+    }
+}
+
+#[test]
+fn ioctls_with_a_message_id_are_acknowledged_with_it() {
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
+    script.authenticate();
+    script.take_packets();
+    let message = IoctlMessage {
+        stamp: AvStamp {
+            counter: 1,
+            ..script.stamp()
+        },
+        id: 0x2fa0_2576,
+        hl: &hl(10031, &[1]),
+    };
+    script.send_packet(|out| message.write(out));
+    let ack = table(
+        24,
+        &[(0, &[0, 0x71, 0x0c, 0, 1]), (20, &[0x76, 0x25, 0xa0, 0x2f])],
+    );
+    let sent = script.take_packets();
+    assert_eq!(sent.len(), 2, "and a heartbeat");
+    assert_eq!(sent[1], ack);
+}
+
+/// docs/protocol.md, section "Keepalives outside DTLS".
+#[test]
+fn client_sends_keepalives_and_does_not_answer_their_answers() {
+    let mut script = CameraScript::new(&Dialect::TRANSCODE);
+    script.authenticate();
+    let session = script.session;
+    let own = keepalive(&Dialect::TRANSCODE, Direction::ToCamera, session, 0);
+    let answer = keepalive(&Dialect::TRANSCODE, Direction::FromCamera, session, 0);
+    let sent = |script: &CameraScript| {
+        let keepalives = script.datagrams.iter().filter(|sent| sent.bytes == own);
+        keepalives
+            .map(|sent| sent.at.as_millis())
+            .collect::<Vec<_>>()
+    };
+    script.advance(MS(2100));
+    assert_eq!(sent(&script), [2000]);
+    script.send_datagram(|out| out.extend_from_slice(&answer));
+    script.advance(MS(4000));
+    assert_eq!(
+        sent(&script),
+        [2000, 4000, 6000],
+        "the last two are not answered"
+    );
+
+    // A camera that answers each answer is not answered without pause.
+    for _ in 0..10 {
+        script.send_datagram(|out| out.extend_from_slice(&answer));
+        script.advance(MS(10));
+    }
+    assert_eq!(sent(&script).len(), 4);
+    for dialect in [&Dialect::CC51, &Dialect::SUMMARY] {
+        let mut script = CameraScript::new(dialect);
+        script.authenticate();
+        script.advance(MS(5000));
+        let control = script.control_datagrams();
+        assert!(control.iter().all(|sent| sent.at < MS(100)), "{dialect}");
     }
 }
 

@@ -8,14 +8,15 @@
 
 use std::time::Duration;
 
+use testkit::session::datagram::{descramble, records};
 use testkit::session::script::CameraScript;
-use testkit::session::{Simulation, clip, credentials};
+use testkit::session::{Simulation, Tapped, clip, credentials};
 use tutk_session::hl_ioctl::commands::{
     ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, GetClock, UserId,
 };
 use tutk_session::hl_ioctl::{ChallengeStatus, Command, HlMessage, Request};
 use tutk_session::tutk_frame::IoctlRequest;
-use tutk_session::{Dialect, Error, Event, Failure, Phase, ResendPolicy};
+use tutk_session::{Deviation, Dialect, Error, Event, Failure, Phase, ResendPolicy};
 use tutk_simulator::Personality;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,8 +52,8 @@ fn unknown_model_is_offered_the_other_suite_after_a_refusal() {
 
 /// The camera is off while the first ClientHello is in flight.
 #[test]
-fn unanswered_hello_alternates_the_suites() {
-    for (camera, restarts) in [(Some("WYZEDB3"), 1), (Some("HL_CAM4"), 2)] {
+fn unanswered_hello_is_followed_by_another_offer() {
+    for (camera, restarts) in [(Some("WYZEDB3"), 2), (Some("HL_CAM4"), 1)] {
         let mut simulation = simulation(None, camera);
         simulation.run_until(SECOND, |record| record.phases.contains(&Phase::Session));
         simulation.camera_off = true;
@@ -60,22 +61,64 @@ fn unanswered_hello_alternates_the_suites() {
         simulation.camera_off = false;
         simulation.run(5 * SECOND);
         assert!(simulation.record.frames.len() > 20, "{camera:?}");
-        assert_eq!(simulation.client.stats().restarts, restarts, "{camera:?}");
+        let stats = simulation.client.stats();
+        assert_eq!(stats.restarts, restarts, "{camera:?}");
+        assert_eq!(stats.tolerated.count(Deviation::HandshakeOffer), 1);
     }
 }
 
+/// The camera selects the suite, so that an attacker without the key cannot.
 #[test]
-fn model_with_forward_secrecy_is_never_offered_plain_psk() {
+fn model_with_forward_secrecy_is_offered_plain_psk_only_beside_it() {
     let mut simulation = simulation(Some("HL_CAM4"), Some("WYZEDB3"));
-    simulation.run(20 * SECOND);
-    let error = simulation.record.error();
+    simulation.tap = Some(Vec::new());
+    simulation.run(2 * SECOND);
+    assert!(simulation.record.frames.len() > 20);
+    let tap = simulation.tap.unwrap();
+    let offers: Vec<_> = tap.iter().filter_map(offered_suites).collect();
+    assert_eq!(offers, [vec![0xccac], vec![0xccac, 0x00ae]]);
+}
+
+#[test]
+fn refusal_of_all_suites_is_reported() {
+    let mut script = CameraScript::with_config(&Dialect::TRANSCODE, |config| {
+        config.model = Some("HL_CAM4".to_owned());
+    });
+    // handshake_failure to each ClientHello.
+    let alert = |sequence| [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, sequence, 0, 2, 2, 40];
+    for sequence in 0..4 {
+        assert!(!script.has_ended(), "{sequence}");
+        script.answer_discovery();
+        script.grant_session();
+        script.send_records(0, &alert(sequence));
+    }
+    let error = script.error();
     assert!(matches!(error, Error::Dtls { .. }), "{error}");
     assert_eq!(
         (error.failure(), error.phase()),
         (Failure::Refused, Phase::Dtls)
     );
     assert!(error.advice().contains("`model`"), "{}", error.advice());
-    assert!(simulation.record.frames.is_empty());
+}
+
+/// Returns the suites of a ClientHello.
+fn offered_suites(tapped: &Tapped) -> Option<Vec<u16>> {
+    let mut plain = tapped.bytes.clone();
+    descramble(&Dialect::TRANSCODE, &mut plain);
+    let records = records(&Dialect::TRANSCODE, &plain)?;
+    // Record header, message header, version, random, session id and cookie, both empty.
+    let hello = records.get(13..)?;
+    if !tapped.to_camera || records[0] != 22 || hello[0] != 1 {
+        return None;
+    }
+    let list = &hello[12 + 2 + 32 + 1 + 1..];
+    let len = usize::from(u16::from_be_bytes([list[0], list[1]]));
+    let suites = list[2..2 + len].chunks(2);
+    Some(
+        suites
+            .map(|id| u16::from_be_bytes([id[0], id[1]]))
+            .collect(),
+    )
 }
 
 #[test]

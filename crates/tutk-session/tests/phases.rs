@@ -15,7 +15,7 @@ use testkit::session::{ENR, UID, UNIX, camera_address, credentials};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
 use tutk_session::hl_ioctl::{ChallengeStatus, challenge_response};
-use tutk_session::tutk_frame::{AvKind, BufferReset, Heartbeat};
+use tutk_session::tutk_frame::{AvKind, BufferReset, Close, Heartbeat};
 use tutk_session::{Dialect, Error, Event, Phase, Status};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -382,6 +382,7 @@ fn packets_before_the_login_answer_are_dropped() {
             BufferReset {
                 ack: false,
                 stamp,
+                id: 0,
                 data: [0; 12],
             }
             .write(out);
@@ -445,17 +446,23 @@ fn close_sends_video_off_and_close_notify() {
         let sent = script.take_packets();
         assert_eq!(sent.len(), 1, "{dialect}");
         assert_eq!(sent[0][40..], hl(10010, &[1, 2]), "{dialect}: video off");
-        assert_eq!(
-            script.datagrams.len(),
-            before + 2,
-            "{dialect}: and close_notify"
-        );
+        let close = Close {
+            session: script.session,
+        };
+        let mut expected = Vec::new();
+        close.write(&mut expected);
+        let times = if dialect == &Dialect::TRANSCODE { 3 } else { 0 };
+        let after = before + 2 + times;
+        assert_eq!(script.datagrams.len(), after, "{dialect}: close_notify");
+        for sent in &script.datagrams[before + 2..] {
+            assert_eq!(sent.bytes, expected, "{dialect}: 0x0417");
+        }
         assert!(matches!(script.events.last(), Some(Event::Ended(Ok(())))));
         // After the end there is no output and no timeout.
         script.peer.close(script.now);
         script.peer.handle_timeout(script.deadline);
         script.settle();
-        assert_eq!(script.datagrams.len(), before + 2);
+        assert_eq!(script.datagrams.len(), after);
         assert!(script.deadline > script.now + Duration::from_secs(60));
     }
 }

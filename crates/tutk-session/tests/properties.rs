@@ -275,7 +275,7 @@ fn av_packet() -> impl Strategy<Value = (u8, Vec<u8>)> {
             let mut packet = Vec::new();
             match to_camera {
                 true => IoctlRequest { stamp, index, hl }.write(&mut packet),
-                false => IoctlMessage { stamp, hl }.write(&mut packet),
+                false => IoctlMessage { stamp, id: 0, hl }.write(&mut packet),
             }
             packet
         },

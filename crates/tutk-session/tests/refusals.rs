@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
+use testkit::session::datagram::{iotc_dialects, records};
 use testkit::session::machine::StateMachine as _;
 use testkit::session::script::CameraScript;
 use testkit::session::{
@@ -20,7 +21,9 @@ use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::hl_ioctl::commands::ConnectResult;
 use tutk_session::hl_ioctl::{self, ChallengeStatus};
 use tutk_session::tutk_frame::{LinkClock, Probe};
-use tutk_session::{ClientConfig, Credentials, Dialect, Error, Event, Failure, Phase, Status};
+use tutk_session::{
+    ClientConfig, Credentials, Deviation, Dialect, Error, Event, Failure, Phase, Status,
+};
 use tutk_simulator::{LeaveReason, Simulator, SimulatorConfig, SimulatorEvent};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,72 +133,128 @@ fn right_enr_connects_over_bad_networks() {
     }
 }
 
-/// The AuthKey is part of the PSK in `summary` and of the tag key in `cc51`. In `transcode`, the
-/// simulated camera ignores it.
+/// A camera does not answer a discovery request with a wrong AuthKey or, in `cc51`, a tag made with
+/// it.
 #[test]
-fn wrong_auth_key_fails_where_keys_depend_on_it() {
-    let wrong = |client: &mut ClientConfig, _: &mut SimulatorConfig| {
-        client.credentials = Credentials::with_auth_key(UID, ENR, "AAAAAAAA").unwrap();
-    };
-    let simulation = run(&Dialect::SUMMARY, wrong);
-    let error = simulation.record.error();
-    assert_unfinished(error);
-    assert_eq!(error.failure(), Failure::Refused);
-
-    let simulation = run(&Dialect::CC51, wrong);
-    let error = simulation.record.error();
-    let (phase, waited) = (Phase::Discovery, 5 * SECOND);
-    assert_eq!(*error, Error::Silent { phase, waited });
-    assert_eq!(error.failure(), Failure::Silent);
-    for word in ["UID", "ENR", "MAC"] {
-        assert!(error.advice().contains(word), "{}", error.advice());
+fn wrong_auth_key_is_not_answered() {
+    for dialect in Dialect::ALL {
+        let simulation = run(dialect, |client, _| {
+            client.credentials = Credentials::with_auth_key(UID, ENR, "AAAAAAAA").unwrap();
+        });
+        let error = simulation.record.error();
+        let (phase, waited) = (Phase::Discovery, 5 * SECOND);
+        assert_eq!(*error, Error::Silent { phase, waited }, "{dialect}");
+        assert_eq!(error.failure(), Failure::Silent);
+        for word in ["UID", "ENR", "MAC"] {
+            assert!(error.advice().contains(word), "{}", error.advice());
+        }
+        assert_eq!(simulation.camera.clients().count(), 0);
+        assert_eq!(
+            simulation.camera.dropped(),
+            50,
+            "{dialect}: every 100 ms for 5 s"
+        );
     }
-    assert_eq!(simulation.camera.clients().count(), 0);
-    assert_eq!(simulation.camera.dropped(), 50, "every 100 ms for 5 s");
-
-    let simulation = run(&Dialect::TRANSCODE, wrong);
-    assert_eq!(simulation.record.frames.len(), 10);
 }
 
 /// DTLS gives up after eight timeouts, which double from 300 ms.
 #[test]
 fn handshake_timeout_of_dtls_is_reported_by_its_progress() {
-    for dialect in Dialect::ALL {
+    for (dialect, _) in iotc_dialects() {
         let no_deadline = |config: &mut ClientConfig| config.deadlines.dtls = Duration::MAX;
         let mut script = CameraScript::with_config(dialect, no_deadline);
         script.answer_discovery();
-        script.grant_session();
+        for _ in 0..4 {
+            script.grant_session();
+            script.advance(2 * SECOND);
+        }
         script.advance(100 * SECOND);
         let error = script.error();
         assert!(
-            matches!(
-                error,
-                Error::Silent {
-                    phase: Phase::Dtls,
-                    ..
-                }
-            ),
+            matches!(error, Error::HandshakeUnanswered { tried, .. } if tried.len() == 4),
             "{dialect}: {error:?}"
         );
+    }
+}
 
-        let mut script = CameraScript::with_config(dialect, |config| {
-            no_deadline(config);
-            config.credentials = wrong_enr();
-        });
+/// A camera that grants sessions and never answers DTLS is reported after 10 s, as before the client
+/// had several offers.
+#[test]
+fn unanswered_handshake_is_reported_with_all_that_was_offered() {
+    for (dialect, _) in iotc_dialects() {
+        let mut script = CameraScript::new(dialect);
         script.answer_discovery();
-        script.answer_session();
-        script.advance(100 * SECOND);
+        for _ in 0..5 {
+            script.grant_session();
+            script.advance(2 * SECOND - Duration::from_millis(1));
+            assert!(!script.has_ended(), "{dialect}: too early");
+            script.advance(Duration::from_millis(1));
+        }
         let error = script.error();
-        assert_unfinished(error);
+        assert_eq!(
+            error.to_string(),
+            "dtls: no answer from the camera within 10 s; offered 0xccac with extended master \
+             secret, then 0xccac, then 0xccac or 0x00ae, then 0x00ae"
+        );
+        assert_eq!(error.failure(), Failure::Silent);
+        assert_eq!(error.phase(), Phase::Dtls);
+        assert!(error.advice().contains("firmware"), "{}", error.advice());
     }
 }
 
 #[test]
-fn refused_login_ends_the_session() {
-    for dialect in Dialect::ALL {
+fn hello_without_extended_master_secret_follows_an_unanswered_one() {
+    for (dialect, _) in iotc_dialects() {
+        let mut script = CameraScript::new(dialect);
+        script.answer_discovery();
+        script.grant_session();
+        assert!(
+            newest_hello(&script).has_extended_master_secret,
+            "{dialect}"
+        );
+        script.advance(2 * SECOND);
+        script.grant_session();
+        let hello = newest_hello(&script);
+        assert!(!hello.has_extended_master_secret, "{dialect}");
+        // The camera answers this one.
+        script.advance(Duration::from_millis(100));
+        script.accept_handshake();
+        script.advance(SECOND);
+        assert_eq!(script.peer.status(), Status::In(Phase::Login), "{dialect}");
+        let tolerated = script.peer.stats().tolerated;
+        assert_eq!(tolerated.count(Deviation::HandshakeOffer), 1);
+        let event = |event: &Event| matches!(event, Event::Tolerated(Deviation::HandshakeOffer));
+        assert_eq!(script.events.iter().filter(|e| event(e)).count(), 1);
+    }
+}
+
+struct Hello {
+    has_extended_master_secret: bool,
+}
+
+fn newest_hello(script: &CameraScript) -> Hello {
+    let hello = script.datagrams.iter().rev().find_map(|sent| {
+        let records = records(script.dialect, &sent.bytes)?;
+        (records[0] == 22 && records[13] == 1).then_some(records)
+    });
+    let extension = [0, 23, 0, 0];
+    let hello = hello.unwrap();
+    Hello {
+        has_extended_master_secret: hello.windows(4).any(|four| four == extension),
+    }
+}
+
+#[test]
+fn refused_login_is_the_error_if_authentication_fails_later() {
+    for (dialect, closes) in Dialect::ALL.into_iter().zip([true, false, true]) {
         let mut script = CameraScript::new(dialect);
         script.connect();
         script.answer_login(LoginStatus(0x11));
+        assert!(!script.has_ended(), "{dialect}");
+        match closes {
+            true => script.close_dtls(),
+            false => script.advance(10 * SECOND),
+        }
         let error = script.error();
         assert_eq!(*error, Error::LoginRefused { status: 0x11 }, "{dialect}");
         assert_eq!(
@@ -294,11 +353,15 @@ fn silent_camera_times_out_in_each_phase() {
             assert!(!script.has_ended(), "{dialect} {phase}: too early");
             script.advance(Duration::from_millis(1));
             let waited = seconds * SECOND;
-            assert_eq!(
-                *script.error(),
-                Error::Silent { phase, waited },
-                "{dialect}"
-            );
+            match script.error() {
+                Error::HandshakeUnanswered {
+                    waited: time,
+                    tried,
+                } if phase == Phase::Dtls => {
+                    assert_eq!((*time, tried.len()), (waited, 1), "{dialect}");
+                }
+                error => assert_eq!(*error, Error::Silent { phase, waited }, "{dialect}"),
+            }
             assert_eq!(script.error().failure(), Failure::Silent);
             assert_eq!(script.peer.status(), Status::Ended);
 

@@ -64,8 +64,11 @@ fn session_error(error: &ConnectionError) -> &Error {
     }
 }
 
+/// A wrong ENR with the right AuthKey: a camera does not answer a wrong AuthKey.
 fn wrong_enr() -> Credentials {
-    Credentials::new(UID, "0000000000000000", MAC).unwrap()
+    let mut wrong = Credentials::new(UID, "0000000000000000", MAC).unwrap();
+    wrong.auth_key = credentials().auth_key;
+    wrong
 }
 
 fn idle(event: &SupervisorEvent) -> Option<()> {

@@ -40,7 +40,7 @@ pub(crate) fn login_answer(
 /// Writes an HL message in the camera's kind of packet.
 pub(crate) fn write_hl(answers: IoctlAnswers, stamp: AvStamp, hl: &[u8], out: &mut Vec<u8>) {
     match answers {
-        IoctlAnswers::Ioctl => IoctlMessage { stamp, hl }.write(out),
+        IoctlAnswers::Ioctl => IoctlMessage { stamp, id: 0, hl }.write(out),
         IoctlAnswers::Grouped => IoctlRequest {
             stamp,
             index: stamp.counter.into(),
@@ -63,6 +63,7 @@ pub(crate) fn write_buffer_reset(stamp: AvStamp, out: &mut Vec<u8>) {
     BufferReset {
         ack: false,
         stamp,
+        id: 0,
         data: BUFFER_RESET,
     }
     .write(out);

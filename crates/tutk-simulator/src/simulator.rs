@@ -143,7 +143,9 @@ impl Simulator {
             return;
         };
         let dialect = setup.dialect;
-        match dialect.open(&self.side, datagram) {
+        dialect.descramble(datagram);
+        // A simulated camera accepts only what docs/protocol.md has.
+        match dialect.parse_exact(&self.side, datagram) {
             Some(Incoming::DiscoveryRequest(query)) => {
                 self.handle_discovery_request(dialect, from, &query)
             }
@@ -159,6 +161,13 @@ impl Simulator {
                     session,
                 };
                 self.dropped += u64::from(!self.peers.contains_key(&client));
+            }
+            Some(Incoming::Close { session }) => {
+                let client = ClientId {
+                    address: from,
+                    session,
+                };
+                self.remove(client, LeaveReason::Closed);
             }
             Some(Incoming::Data {
                 session,
@@ -254,15 +263,15 @@ impl Simulator {
         uid == self.side.uid() || uid == Uid::default()
     }
 
-    /// A wrong AuthKey in the request is answered too. It is not known whether real cameras check
-    /// it. Without an answer, a wrong ENR would look like an absent camera.
+    /// A request with a wrong AuthKey is not answered (docs/protocol.md, section 7). One without an
+    /// AuthKey is.
     fn handle_discovery_request(
         &mut self,
         dialect: &'static Dialect,
         from: SocketAddr,
         query: &DiscoveryQuery,
     ) {
-        if !self.is_addressed(query.uid) {
+        if !self.is_addressed(query.uid) || !query.key_matches {
             self.dropped += 1;
             return;
         }

@@ -151,6 +151,16 @@ impl<Peer: StateMachine> Script<Peer> {
         }
     }
 
+    /// Returns the DTLS record of an AV packet.
+    pub fn seal(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut packet = Vec::new();
+        write(&mut packet);
+        let mut records = Vec::new();
+        let dtls = self.dtls.as_mut().unwrap();
+        dtls.seal(&packet, &mut records).unwrap();
+        records
+    }
+
     /// Sends DTLS records.
     pub fn send_records(&mut self, channel: u8, records: &[u8]) {
         let datagram = self.wrap(channel, records);
@@ -163,6 +173,12 @@ impl<Peer: StateMachine> Script<Peer> {
             counter: 0,
             tail: 0,
         }
+    }
+
+    /// Sends close_notify.
+    pub fn close_dtls(&mut self) {
+        self.dtls.as_mut().unwrap().close();
+        self.settle();
     }
 
     /// Returns the packets since the last call.
@@ -375,7 +391,7 @@ impl CameraScript {
     /// Sends an HL message in an IOCTL.
     pub fn send_hl(&mut self, hl: &[u8]) {
         let stamp = self.stamp();
-        self.send_packet(|out| IoctlMessage { stamp, hl }.write(out));
+        self.send_packet(|out| IoctlMessage { stamp, id: 0, hl }.write(out));
     }
 
     /// The error that ended the client's session.

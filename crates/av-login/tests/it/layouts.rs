@@ -113,11 +113,33 @@ fn packet_1_with_auth_at_542_matches_its_table() {
             (538, &[1, 0, 0, 0]),
             (542, &[4, 0, 0, 0]),
             (546, &[0xfb, 0x07, 0x1f, 0x00]),
-            (560, &[3, 0]),
+            (561, &[3]),
+            (567, &[1]),
         ],
     );
     let packet = login(LoginLayout::AuthAt542, Part::First, ENR);
     assert_eq!(&packet.to_bytes()[..], expected);
+}
+
+/// Bytes seen on a real wire (docs/protocol.md, section 11), from 538 on.
+#[test]
+fn capability_words_of_the_sdk_are_recognised() {
+    let words = [
+        0x01, 0, 0, 0, 0x04, 0, 0, 0, 0xfb, 0x07, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x03,
+        0, 0, 0, 0, 0, 0x01, 0, 0, 0,
+    ];
+    let seen = with_runs(
+        538 + words.len(),
+        &[(24, b"admin"), (281, ENR), (538, &words)],
+    );
+    let packet = LoginPacket::parse(&seen).unwrap();
+    assert_eq!(packet.layout, LoginLayout::AuthAt542);
+    assert_eq!(packet.password, Password::new(ENR).unwrap());
+    assert!(packet.resend);
+    assert_eq!(packet.capabilities, Capabilities::WYZE_SDK);
+    // Of these bytes, the last one is beyond the packet that this crate writes.
+    let written = login(LoginLayout::AuthAt542, Part::First, ENR).to_bytes();
+    assert_eq!(written[538..], words[..32]);
 }
 
 #[test]

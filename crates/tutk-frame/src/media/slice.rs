@@ -24,7 +24,7 @@ const WHAT: &str = "slice header";
 /// | 16 | 4 | number of the frame |
 ///
 /// Byte 8 counts the frame info on the backchannel. In media this is likely but not verified, so
-/// [`Slice::parse`] accepts both.
+/// [`Slice::parse`] accepts both, and any other number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SliceHeader {
     /// The kind of the frame.
@@ -121,6 +121,23 @@ impl SliceHeader {
         Ok((header, rest))
     }
 
+    /// Returns `true` if the size in the header of a media packet's body is the number of bytes
+    /// after the header, with or without the frame info.
+    #[must_use]
+    pub fn has_exact_size(body: &[u8]) -> bool {
+        let Some(&[_, last, _, _, _, _, i0, i1, s0, s1, ..]) = body.first_chunk::<{ Self::LEN }>()
+        else {
+            return false;
+        };
+        let info_len = match last & 1 {
+            0 => 0,
+            _ => usize::from(u16::from_le_bytes([i0, i1])),
+        };
+        let size = usize::from(u16::from_le_bytes([s0, s1]));
+        let rest = body.len() - Self::LEN;
+        rest == size || rest == size + info_len
+    }
+
     /// Writes the 20 bytes.
     pub fn write(&self, out: &mut impl BufMut) {
         let (last, index) = match self.place {
@@ -180,23 +197,22 @@ impl<'a> Slice<'a> {
     /// Parses a slice from the body of a media packet.
     ///
     /// The body has `size` bytes after the slice header. If the frame info is not counted, the last
-    /// slice has the frame info in addition. Either way, the frame info is at the end.
+    /// slice has the frame info in addition. Either way, the frame info is at the end. If `size`
+    /// does not fit the body, the slice ends with the shorter of the two, see
+    /// [`SliceHeader::has_exact_size`].
     ///
     /// # Errors
-    /// The errors of [`SliceHeader::parse`]; [`Error::Length`] at 8 if `size` does not fit the
-    /// body; [`Error::Field`] at 6 if the frame info is longer than the payload.
+    /// The errors of [`SliceHeader::parse`]; [`Error::Field`] at 6 if the frame info is longer than
+    /// the payload.
     pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
         let (header, rest) = SliceHeader::parse(body)?;
         let size = usize::from(header.size);
         let info_len = header.info_len().map_or(0, usize::from);
-        if rest.len() != size && rest.len() != size + info_len {
-            return Err(Error::Length {
-                what: WHAT,
-                offset: 8,
-                expected: size,
-                actual: rest.len(),
-            });
-        }
+        // A size of 0 is not filled in.
+        let rest = match rest.len() == size + info_len || size == 0 {
+            true => rest,
+            false => rest.get(..size).unwrap_or(rest),
+        };
         let split = rest.len().checked_sub(info_len);
         let Some((payload, info)) = split.and_then(|at| rest.split_at_checked(at)) else {
             return Err(Error::Field {
@@ -214,7 +230,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Writes header, payload and frame info. The caller sets the header's `size` and `info_len`;
-    /// if they do not match, [`Slice::parse`] fails.
+    /// if they do not match, [`Slice::parse`] returns another slice.
     pub fn write(&self, out: &mut impl BufMut) {
         self.header.write(out);
         out.put_slice(self.payload);

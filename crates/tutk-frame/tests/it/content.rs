@@ -40,6 +40,7 @@ fn classifies_control_packets() {
         let reset = BufferReset {
             ack,
             stamp: STAMP,
+            id: 7,
             data: [9; 12],
         };
         let packet = written(|out| reset.write(out));
@@ -50,7 +51,7 @@ fn classifies_control_packets() {
     let request = IoctlRequest { stamp, index, hl };
     let packet = written(|out| request.write(out));
     assert_content(&packet, AvContent::IoctlRequest(request));
-    let message = IoctlMessage { stamp, hl };
+    let message = IoctlMessage { stamp, id: 7, hl };
     let packet = written(|out| message.write(out));
     assert_content(&packet, AvContent::IoctlMessage(message));
     let ack = message.acknowledge();
@@ -113,9 +114,9 @@ fn classifies_media() {
     let content = packet.content(MediaLayout::Slice);
     assert_eq!(content, Ok(AvContent::Media(AvMedia::Slice(slice))));
     // Offsets of errors count from the packet's first byte.
-    packet.body = &body[..21];
+    packet.body = &body[..19];
     let error = packet.content(MediaLayout::Slice).unwrap_err();
-    assert_eq!((error.offset(), error.what()), (16, "slice header"));
+    assert_eq!((error.offset(), error.what()), (27, "slice header"));
 
     let group = GroupHeader {
         group: 1,

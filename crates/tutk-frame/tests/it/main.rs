@@ -10,6 +10,7 @@
 mod table;
 
 mod content;
+mod real_bytes;
 mod roundtrip;
 mod tables_audio;
 mod tables_av;

@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
 use tutk_frame::{
     AvContent, AvHeader, AvKind, AvMedia, AvPacket, BufferReset, Cc51, Cc51Discovery, Cc51Header,
-    Cc51Keepalive, ChannelMessage, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout,
+    Cc51Keepalive, ChannelMessage, Close, Codec, DataHeader, DiscoveryAnswer, DiscoveryLayout,
     DiscoveryRequest, Error, Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia,
     Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive,
     LinkClock, MediaAck, MediaAckLayout, MediaLayout, Parity, Probe, ProbeAnswer, SessionAnswer,
@@ -80,6 +80,7 @@ roundtrip! {
     ioctl_ack_round_trips: IoctlAck, |x, out| x.write(out), IoctlAck::parse;
     iotc_header_round_trips: IotcHeader, |x, out| x.write(out), |b| IotcHeader::parse(b).map(all);
     session_answer_round_trips: SessionAnswer, |x, out| x.write(out), SessionAnswer::parse;
+    close_round_trips: Close, |x, out| x.write(out), Close::parse;
     keepalive_round_trips: Keepalive, |x, out| x.write(out), Keepalive::parse;
     cc51_header_round_trips: Cc51Header, |x, out| x.write(out), |b| Cc51Header::parse(b).map(all);
     cc51_discovery_round_trips: Cc51Discovery, |x, out| x.write(out), Cc51Discovery::parse;
@@ -190,11 +191,10 @@ proptest! {
         bytes.resize(header.tag_range().end, fill);
         prop_assert_eq!(DataHeader::parse(&bytes, header.layout), Ok(header));
         prop_assert_eq!(header.payload_range().len(), usize::from(header.payload_len));
-        // One byte more or less is an error.
+        // Bytes beyond the length field belong to the payload.
         bytes.push(fill);
-        prop_assert!(DataHeader::parse(&bytes, header.layout).is_err());
-        bytes.truncate(bytes.len() - 2);
-        prop_assert!(DataHeader::parse(&bytes, header.layout).is_err());
+        let longer = DataHeader::parse(&bytes, header.layout).unwrap();
+        prop_assert_eq!(longer.tag_range().end, bytes.len());
     }
 
     #[test]
@@ -328,16 +328,20 @@ fn truncated_packets_are_errors() {
         let b = bytes(&|out| sample::<DiscoveryRequest>(seed).write(layout, out));
         truncated(&b, |b| DiscoveryRequest::parse(b, layout));
         let b = bytes(&|out| sample::<DiscoveryAnswer>(seed).write(layout, out));
-        truncated(&b, |b| DiscoveryAnswer::parse(b, layout));
+        truncated(&b[..DiscoveryAnswer::MIN_LEN], |b| {
+            DiscoveryAnswer::parse(b, layout)
+        });
     }
     for trailer in [SessionTrailer::Crc32, SessionTrailer::UnixSeconds] {
         let b = bytes(&|out| sample::<SessionRequest>(seed).write(out));
         truncated(&b, |b| SessionRequest::parse(b, trailer));
     }
     let b = bytes(&|out| sample::<SessionAnswer>(seed).write(out));
-    truncated(&b, SessionAnswer::parse);
+    truncated(&b[..IotcHeader::LEN], SessionAnswer::parse);
     let b = bytes(&|out| sample::<Keepalive>(seed).write(out));
     truncated(&b, Keepalive::parse);
+    let b = bytes(&|out| sample::<Close>(seed).write(out));
+    truncated(&b, Close::parse);
     let b = bytes(&|out| sample::<Cc51Discovery>(seed).write(out));
     truncated(&b, Cc51Discovery::parse);
     let b = bytes(&|out| sample::<Cc51Keepalive>(seed).write(out));
@@ -354,12 +358,17 @@ fn truncated_packets_are_errors() {
     let b = bytes(&|out| sample::<ProbeAnswer>(seed).write(out));
     truncated(&b, ProbeAnswer::parse);
     let b = bytes(&|out| sample::<BufferReset>(seed).write(out));
-    truncated(&b, BufferReset::parse);
+    truncated(&b[..AvHeader::LEN], BufferReset::parse);
     let b = bytes(&|out| sample::<IoctlRequest<'_>>(seed).write(out));
-    truncated(&b, IoctlRequest::parse);
+    truncated(&b[..IoctlRequest::LEN], IoctlRequest::parse);
     // These packets have a body of any length: truncate their headers.
     let b = bytes(&|out| sample::<ChannelMessage<'_>>(seed).write(out));
-    truncated(&b[..ChannelMessage::LEN], ChannelMessage::parse);
+    // An acknowledgement may be short.
+    let required = match b[1] {
+        0x11 => AvHeader::LEN,
+        _ => ChannelMessage::LEN,
+    };
+    truncated(&b[..required], ChannelMessage::parse);
     let b = bytes(&|out| sample::<IoctlMessage<'_>>(seed).write(out));
     truncated(&b[..IoctlMessage::LEN], IoctlMessage::parse);
     let b = bytes(&|out| sample::<Fragment<'_>>(seed).write(out));

@@ -2,7 +2,7 @@
 
 use crate::table::*;
 use tutk_frame::{
-    AudioFlags, AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Codec, Error, Fragment,
+    AudioFlags, AvKind, AvPacket, AvStamp, BufferReset, ChannelMessage, Codec, Fragment,
     FragmentHeader, FrameDevice, FrameInfo, FrameNumbers, GroupHeader, Heartbeat, IoctlAck,
     IoctlMessage, IoctlRequest, LinkClock, MediaKind, MediaLayout, Probe, ProbeAnswer, Slice,
     SliceHeader, SlicePlace,
@@ -53,7 +53,7 @@ fn ioctl_to_the_camera_matches_its_table() {
 }
 
 #[test]
-fn ioctl_errors_name_the_offset() {
+fn ioctl_request_is_checked_for_what_it_is_used_for() {
     let good = written(|out| {
         let request = IoctlRequest {
             stamp: STAMP,
@@ -62,18 +62,22 @@ fn ioctl_errors_name_the_offset() {
         };
         request.write(out);
     });
-    let offset_with = |at: usize, value: u8| {
+    let with = |at: usize, value: u8| {
         let mut bytes = good.clone();
         bytes[at] = value;
-        IoctlRequest::parse(&bytes).unwrap_err().offset()
+        IoctlRequest::parse(&bytes)
+            .map_or_else(|error| Err(error.offset()), |ioctl| Ok(ioctl.hl.len()))
     };
-    assert_eq!(offset_with(1, 8), 0);
-    assert_eq!(offset_with(11, 1), 11);
-    assert_eq!(offset_with(17, 0x10), 16);
-    assert_eq!(offset_with(18, 0), 28);
-    assert_eq!(offset_with(24, 5), 24);
-    assert_eq!(offset_with(28, 0), 28);
-    assert_eq!(offset_with(37, 0), 36);
+    assert_eq!(with(0, 0x09), Err(0));
+    assert_eq!(with(11, 1), Err(11));
+    assert_eq!(with(17, 0x10), Err(16));
+    // Other index, size and IO type.
+    for (at, value) in [(18, 0), (24, 5), (24, 200), (28, 0), (37, 0)] {
+        assert_eq!(with(at, value), Ok(2), "{at}");
+    }
+    // With a link clock.
+    let clocked = [&[0x0c, 0x08], &good[2..8], &[0; 8], &good[8..]].concat();
+    assert_eq!(IoctlRequest::parse(&clocked).unwrap().hl, b"HL");
 }
 
 #[test]
@@ -242,24 +246,59 @@ fn channel_message_and_ack_match_their_tables() {
             assert_eq!(written(|out| message.write(out)), whole);
             assert_eq!(ChannelMessage::parse(&whole), Ok(message));
             assert_eq!(message.acknowledge().body, b"");
+            // The short acknowledgement: 24 bytes with size 0 and the message id.
+            let message = ChannelMessage {
+                data: [
+                    1, 2, 3, 4, 5, 6, 7, 8, 0xa1, 0xa2, 0xa3, 0xa4, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9,
+                    9, 9,
+                ],
+                ..message
+            };
+            let ack = written(|out| message.write_ack(out));
+            let expected = table(&[
+                (0, "00 11 0b 00 02 00 00 00"),
+                (8, "01 00 07 00 01 02 03 04"),
+                (16, Z4),
+                (20, "a1 a2 a3 a4"),
+            ]);
+            assert_eq!(ack, expected);
+            let parsed = ChannelMessage::parse(&ack).unwrap();
+            assert_eq!(
+                (parsed.ack, parsed.subtype, parsed.body),
+                (true, 7, &b""[..])
+            );
         }
     }
 }
 
 #[test]
-fn buffer_reset_is_echoed() {
+fn buffer_reset_and_its_ack_match_their_tables() {
     let bytes = table(&[
         (0, "00 12"),
         (2, "0c 00"),
         (4, "02 00 00 00"),
-        (8, "01 02 03 04 05 06 07 08 09 0a 0b 0c"),
+        (8, Z8),
+        (16, "0c 00 00 00"),
+        (20, "a1 a2 a3 a4"),
+        (24, "01 02 03 04 05 06 07 08 09 0a 0b 0c"),
     ]);
     let reset = BufferReset::parse(&bytes).unwrap();
+    assert_eq!((reset.id, reset.data[11]), (0xa4a3_a2a1, 0x0c));
     assert_eq!(written(|out| reset.write(out)), bytes);
+    let mut expected = bytes.clone();
+    expected[1] = 0x13;
+    expected[16] = 20;
+    expected.extend([0; 8]);
     let ack = written(|out| reset.acknowledge().write(out));
-    assert_eq!(ack[..2], [0x00, 0x13]);
-    assert_eq!(ack[2..], bytes[2..]);
+    assert_eq!(ack, expected);
     assert_eq!(BufferReset::parse(&ack), Ok(reset.acknowledge()));
+    // A shorter packet is a reset, too.
+    let short = BufferReset::parse(&bytes[..26]).unwrap();
+    assert_eq!(
+        (short.id, short.data),
+        (reset.id, [1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    );
+    assert!(BufferReset::parse(&bytes[..7]).is_err());
 }
 
 #[test]
@@ -269,13 +308,15 @@ fn ioctl_from_the_camera_matches_its_table() {
         (2, "0b 00"),
         (4, "02 00 00 00"),
         (8, Z8),
-        (16, "0b 00"),
-        (18, Z10),
+        (16, "0b 00 00 00"),
+        (20, "76 25 a0 2f"),
+        (24, Z4),
         (28, "00 01 00 00"),
         (32, "48 4c 25"),
     ]);
     let message = IoctlMessage {
         stamp: STAMP,
+        id: 0x2fa0_2576,
         hl: b"HL\x25",
     };
     assert_eq!(written(|out| message.write(out)), bytes);
@@ -287,18 +328,17 @@ fn ioctl_from_the_camera_matches_its_table() {
     assert_eq!(IoctlMessage::parse(&other), Ok(message));
     // The size exceeds the packet.
     other[17] = 1;
-    assert_eq!(IoctlMessage::parse(&other).unwrap_err().offset(), 16);
+    assert_eq!(IoctlMessage::parse(&other), Ok(message));
     let ack = table(&[
         (0, "00 71"),
         (2, "0b 00"),
         (4, "02 00 00 00"),
         (8, Z8),
-        (16, "08 00"),
-        (18, Z10),
-        (28, "00 01 00 00"),
+        (16, Z4),
+        (20, "76 25 a0 2f"),
     ]);
     assert_eq!(written(|out| message.acknowledge().write(out)), ack);
-    assert_eq!(IoctlAck::parse(&ack), Ok(IoctlAck { stamp: STAMP }));
+    assert_eq!(IoctlAck::parse(&ack), Ok(message.acknowledge()));
 }
 
 #[test]
@@ -541,18 +581,22 @@ fn last_slice_ends_with_the_frame_info() {
     uncounted[8] = 3;
     let other = Slice::parse(&uncounted).unwrap();
     assert_eq!((other.payload, other.info), (slice.payload, slice.info));
-    // Any other size is an error.
-    let mut wrong = bytes.clone();
-    wrong[8] = 4;
-    assert_eq!(
-        Slice::parse(&wrong),
-        Err(Error::Length {
-            what: "slice header",
-            offset: 8,
-            expected: 4,
-            actual: 43
-        })
-    );
+    for exact in [&bytes, &uncounted] {
+        assert!(SliceHeader::has_exact_size(exact));
+    }
+    // A larger size ends with the packet, as does a size of 0.
+    for size in [0, 44, 200] {
+        let mut larger = bytes.clone();
+        larger[8] = size;
+        let other = Slice::parse(&larger).unwrap();
+        assert_eq!((other.payload, other.info), (slice.payload, slice.info));
+        assert!(!SliceHeader::has_exact_size(&larger), "{size}");
+    }
+    // A smaller one ends before it.
+    let longer = [&bytes[..], &[0x5a; 9]].concat();
+    let other = Slice::parse(&longer).unwrap();
+    assert_eq!((other.payload, other.info), (slice.payload, slice.info));
+    assert!(!SliceHeader::has_exact_size(&longer));
 }
 
 #[test]
@@ -562,7 +606,7 @@ fn slice_errors_name_the_offset() {
         "05 00 01 00 03 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00",
     )]);
     assert!(Slice::parse(&good).is_ok());
-    for (at, value, offset) in [(0, 9, 0), (4, 0, 4), (6, 3, 6), (8, 1, 8)] {
+    for (at, value, offset) in [(0, 9, 0), (4, 0, 4), (6, 3, 6)] {
         let mut wrong = good.clone();
         wrong[at] = value;
         assert_eq!(Slice::parse(&wrong).unwrap_err().offset(), offset);

@@ -2,9 +2,9 @@
 
 use crate::table::*;
 use tutk_frame::{
-    AuthKey, Cc51, Cc51Discovery, Cc51Keepalive, DataHeader, Direction, DiscoveryAnswer,
-    DiscoveryLayout, DiscoveryRequest, Error, Iotc, IotcHeader, IotcLayout, Keepalive,
-    SessionAnswer, SessionId, SessionRequest, SessionStamp, SessionTrailer, Stage, Uid,
+    AuthKey, Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive, Close, DataHeader, Direction,
+    DiscoveryAnswer, DiscoveryLayout, DiscoveryRequest, Error, Iotc, IotcHeader, IotcLayout,
+    Keepalive, SessionAnswer, SessionId, SessionRequest, SessionStamp, SessionTrailer, Stage, Uid,
     WrapperLayout,
 };
 
@@ -520,25 +520,7 @@ fn errors_name_the_offset() {
             actual: [4, 3]
         }
     );
-    // Longer and shorter than the length field.
-    for (len, actual) in [(53, 37), (51, 35)] {
-        let expected = 36;
-        let error = error(&|b| b.resize(len, 0));
-        assert_eq!(
-            error,
-            Error::Length {
-                what,
-                offset: 4,
-                expected,
-                actual
-            }
-        );
-    }
-    // The length field matches, the layout does not.
-    let short = error(&|b| {
-        b.truncate(50);
-        b[4] = 34;
-    });
+    let short = error(&|b| b.truncate(50));
     assert_eq!(
         short,
         Error::Length {
@@ -584,4 +566,57 @@ fn errors_name_the_offset() {
             })
         );
     }
+}
+
+/// Real cameras' length fields may be wrong (docs/protocol.md, section 22).
+#[test]
+fn length_fields_are_ignored_and_can_be_checked() {
+    let request = SessionRequest {
+        uid: uid(),
+        session: SESSION,
+        stamp: SessionStamp::UnixSeconds(0),
+    };
+    let exact = written(|out| request.write(out));
+    assert!(IotcHeader::has_exact_length(&exact));
+    let mut smaller = exact.clone();
+    smaller[4] = 3;
+    let mut larger = exact.clone();
+    larger[5] = 1;
+    let longer = [&exact[..], &[0; 3]].concat();
+    for other in [smaller, larger, longer] {
+        assert!(!IotcHeader::has_exact_length(&other));
+        let parsed = SessionRequest::parse(&other, SessionTrailer::UnixSeconds);
+        assert_eq!(parsed, Ok(request));
+    }
+    assert!(!IotcHeader::has_exact_length(&exact[..15]));
+
+    let packet = Cc51Discovery {
+        direction: Direction::FromCamera,
+        sequence: 1,
+        ticket: 0xabcd,
+        session: SESSION,
+        tag: tag(),
+    };
+    let exact = written(|out| packet.write(out));
+    assert!(Cc51Header::has_exact_length(&exact));
+    let mut other = exact.clone();
+    other[6] = 0;
+    other.push(0);
+    assert!(!Cc51Header::has_exact_length(&other));
+    assert_eq!(Cc51Discovery::parse(&other), Ok(packet));
+    assert!(!Cc51Header::has_exact_length(&exact[..7]));
+}
+
+#[test]
+fn close_matches_its_table() {
+    let bytes = table(&[
+        (0, "04 02 1a 0a 08 00 00 00 17 04 21 00"),
+        (12, Z4),
+        (16, RANDOM_ID),
+    ]);
+    let close = Close { session: SESSION };
+    assert_eq!(bytes.len(), Close::LEN);
+    assert_eq!(written(|out| close.write(out)), bytes);
+    assert_eq!(Close::parse(&bytes), Ok(close));
+    assert_eq!(Iotc::parse(&bytes, TRANSCODE), Ok(Iotc::Close(close)));
 }

@@ -11,13 +11,14 @@ use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginSta
 use hl_ioctl::commands::{MediaControl, SetAnswer};
 use hl_ioctl::{ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request};
 use rand_core::CryptoRng;
-use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest};
+use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest, SliceHeader};
 
 use super::config::{ClientConfig, MediaRequest};
 use super::keep_alive::KeepAlive;
 use super::media_receiver::MediaReceiver;
 use super::requests::{REPEAT_INTERVAL, Requester, Requests};
 use crate::channel::AvCounter;
+use crate::deviation::{Deviation, Tolerated};
 use crate::dialect::{AuthIdRule, Dialect};
 use crate::error::Error;
 use crate::event::Answer;
@@ -59,6 +60,8 @@ pub(super) struct AvClient {
     media_expected_since: Option<Instant>,
     events: VecDeque<AvEvent>,
     two_way_audio: bool,
+    /// The status of a login answer that is not a success.
+    refused_login: Option<u8>,
     unknown: u64,
 }
 
@@ -140,6 +143,7 @@ impl AvClient {
             media_expected_since: None,
             events: VecDeque::new(),
             two_way_audio: false,
+            refused_login: None,
             unknown: 0,
         })
     }
@@ -191,8 +195,20 @@ impl AvClient {
         self.events.pop_front()
     }
 
+    /// Returns the error of a session that ends before it is authenticated, if the camera answered
+    /// the login with another status than success.
+    pub(super) fn login_error(&self) -> Option<Error> {
+        let status = self.refused_login.filter(|_| !self.is_authenticated());
+        status.map(|status| Error::LoginRefused { status })
+    }
+
     /// Handles one AV packet. An invalid one is dropped and counted.
-    pub(super) fn handle_packet(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn handle_packet(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        tolerated: &mut Tolerated,
+    ) -> Result<(), Error> {
         let Ok(packet) = AvPacket::parse(bytes, self.dialect.media) else {
             self.unknown += 1;
             return Ok(());
@@ -200,7 +216,8 @@ impl AvClient {
         let kind = packet.kind(self.dialect.media);
         if kind == AvKind::LoginAnswer && self.stage >= Stage::Login {
             self.login.handle_packet(bytes);
-            return self.poll_login(now);
+            self.poll_login(now, tolerated);
+            return Ok(());
         }
         // A camera sends nothing else before it has answered the login.
         if self.stage < Stage::Authentication {
@@ -213,10 +230,28 @@ impl AvClient {
             self.media.report_round_trip(clock.round_trip, is_probe);
         }
         let valid = match packet.content(self.dialect.media) {
-            Ok(AvContent::Media(media)) => self.handle_media(now, media),
-            Ok(AvContent::IoctlMessage(message)) => return self.handle_hl(now, message.hl),
+            Ok(AvContent::Media(media)) => {
+                if matches!(media, AvMedia::Slice(_)) && !SliceHeader::has_exact_size(packet.body) {
+                    tolerated.record(Deviation::SliceSize);
+                }
+                self.handle_media(now, media)
+            }
+            Ok(AvContent::IoctlMessage(message)) => {
+                // Only a message with an id can be acknowledged.
+                if message.id != 0 {
+                    self.acknowledge(|out| message.acknowledge().write(out));
+                }
+                return self.handle_hl(now, message.hl);
+            }
+            Ok(AvContent::IoctlRequest(answer)) => {
+                tolerated.record(Deviation::GroupedAnswer);
+                return self.handle_hl(now, answer.hl);
+            }
             Ok(AvContent::ChannelMessage(message)) if !message.ack => {
-                self.acknowledge(|out| message.acknowledge().write(out));
+                match self.dialect.long_channel_ack {
+                    true => self.acknowledge(|out| message.acknowledge().write(out)),
+                    false => self.acknowledge(|out| message.write_ack(out)),
+                }
                 if !message.body.is_empty() {
                     return self.handle_hl(now, message.body);
                 }
@@ -328,23 +363,29 @@ impl AvClient {
         self.stage == Stage::Stream
     }
 
-    fn poll_login(&mut self, now: Instant) -> Result<(), Error> {
+    fn poll_login(&mut self, now: Instant, tolerated: &mut Tolerated) {
         match self.login.poll_output() {
             Some(ClientOutput::Event(ClientEvent::LoggedIn(result))) => {
                 self.two_way_audio = result.two_way_audio;
-                self.stage = Stage::Authentication;
-                self.exchange_due = true;
-                self.repeat_at = Some(now + REPEAT_INTERVAL);
-                self.keep_alive.logged_in(now);
-                self.events.push_back(AvEvent::LoggedIn);
-                Ok(())
             }
+            // Other clients do not check the status. If it is a refusal, authentication fails.
             Some(ClientOutput::Event(ClientEvent::Refused(LoginStatus(status)))) => {
-                Err(Error::LoginRefused { status })
+                tracing::debug!(status, "the login answer does not report success");
+                tolerated.record(Deviation::LoginStatus);
+                self.refused_login = Some(status);
             }
             // An invalid or repeated answer, which the login has counted.
-            Some(ClientOutput::Transmit(_)) | None => Ok(()),
+            Some(ClientOutput::Transmit(_)) | None => return,
         }
+        if self.login.stats().other_nonce > 0 {
+            tracing::debug!("the login answer does not repeat the random bytes of the login");
+            tolerated.record(Deviation::LoginNonce);
+        }
+        self.stage = Stage::Authentication;
+        self.exchange_due = true;
+        self.repeat_at = Some(now + REPEAT_INTERVAL);
+        self.keep_alive.logged_in(now);
+        self.events.push_back(AvEvent::LoggedIn);
     }
 
     fn handle_hl(&mut self, now: Instant, hl: &[u8]) -> Result<(), Error> {

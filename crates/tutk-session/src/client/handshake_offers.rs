@@ -1,41 +1,140 @@
-//! The DTLS cipher suite that the client offers (docs/protocol.md, section "DTLS").
+//! What the client offers in its ClientHello, and what it offers next (docs/protocol.md, section
+//! "DTLS").
 
 use dtls_psk::CipherSuite;
 
+use crate::handshake_offer::HandshakeOffer;
 use crate::models::Model;
 
 const ECDHE_PSK: CipherSuite = CipherSuite::EcdhePskChacha20Poly1305Sha256;
 const PLAIN_PSK: CipherSuite = CipherSuite::PskAes128CbcSha256;
+const BOTH: &[CipherSuite] = &[ECDHE_PSK, PLAIN_PSK];
 
-/// The cipher suite of the next handshake. One at a time, because no camera is known to accept a
-/// ClientHello with two.
-///
-/// There is a fallback only if the model is unknown or needs plain PSK. Otherwise, an attacker who
-/// suppresses a ClientHello or forges an alert could remove forward secrecy.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SuiteOffer {
-    current: CipherSuite,
-    fallback: Option<CipherSuite>,
+/// The offers of a session, and the current one.
+#[derive(Debug, Clone)]
+pub(super) struct HandshakeOffers {
+    table: &'static [HandshakeOffer],
+    current: usize,
+    tried: Vec<HandshakeOffer>,
 }
 
-impl SuiteOffer {
+/// For models that are known to support forward secrecy. Plain PSK is never offered alone:
+/// otherwise, an attacker who suppresses a ClientHello or forges an alert could remove forward
+/// secrecy from the session.
+const ECDHE_MODEL: &[HandshakeOffer] = &[
+    HandshakeOffer::new(&[ECDHE_PSK], true),
+    HandshakeOffer::new(&[ECDHE_PSK], false),
+    HandshakeOffer::new(BOTH, false),
+];
+
+const PLAIN_MODEL: &[HandshakeOffer] = &[
+    HandshakeOffer::new(&[PLAIN_PSK], true),
+    HandshakeOffer::new(&[PLAIN_PSK], false),
+    HandshakeOffer::new(BOTH, false),
+];
+
+const UNKNOWN_MODEL: &[HandshakeOffer] = &[
+    HandshakeOffer::new(&[ECDHE_PSK], true),
+    HandshakeOffer::new(&[ECDHE_PSK], false),
+    HandshakeOffer::new(BOTH, false),
+    HandshakeOffer::new(&[PLAIN_PSK], false),
+];
+
+impl HandshakeOffers {
     pub(super) fn for_model(model: Option<&str>) -> Self {
-        let (current, fallback) = match model.map(Model::find) {
-            None => (ECDHE_PSK, Some(PLAIN_PSK)),
-            Some(Some(model)) if model.plain_psk => (PLAIN_PSK, Some(ECDHE_PSK)),
-            Some(_) => (ECDHE_PSK, None),
+        let table = match model.map(Model::find) {
+            None => UNKNOWN_MODEL,
+            Some(Some(model)) if model.plain_psk => PLAIN_MODEL,
+            Some(_) => ECDHE_MODEL,
         };
-        Self { current, fallback }
-    }
-
-    pub(super) fn suites(&self) -> [CipherSuite; 1] {
-        [self.current]
-    }
-
-    /// The ClientHello was refused or not answered. Switches to the other suite, if there is one.
-    pub(super) fn hello_failed(&mut self) {
-        if let Some(other) = &mut self.fallback {
-            std::mem::swap(&mut self.current, other);
+        Self {
+            table,
+            current: 0,
+            tried: Vec::new(),
         }
+    }
+
+    /// Returns the offer of the next ClientHello, which counts as tried.
+    pub(super) fn start(&mut self) -> HandshakeOffer {
+        let offer = self.current();
+        if self.tried.last() != Some(&offer) {
+            self.tried.push(offer);
+        }
+        offer
+    }
+
+    /// The ClientHello was not answered. Moves to the next offer, if there is one.
+    pub(super) fn unanswered(&mut self) {
+        self.current = self.table.len().min(self.current + 2) - 1;
+    }
+
+    /// The camera supports none of the offered suites. Moves to the next offer of other suites, if
+    /// there is one.
+    pub(super) fn refused(&mut self) {
+        let suites = self.current().suites;
+        let mut later = self.table.iter().enumerate().skip(self.current + 1);
+        if let Some((at, _)) = later.find(|(_, offer)| offer.suites != suites) {
+            self.current = at;
+        }
+    }
+
+    /// Returns `true` before the first change of the offer.
+    pub(super) fn is_first(&self) -> bool {
+        self.current == 0
+    }
+
+    /// Returns `true` if there is no other offer to try.
+    pub(super) fn is_last(&self) -> bool {
+        self.current + 1 >= self.table.len()
+    }
+
+    /// Returns what was tried, in order.
+    pub(super) fn tried(&self) -> &[HandshakeOffer] {
+        &self.tried
+    }
+
+    fn current(&self) -> HandshakeOffer {
+        let last = HandshakeOffer::new(BOTH, false);
+        self.table.get(self.current).copied().unwrap_or(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(offers: &HandshakeOffers) -> Vec<String> {
+        offers.tried().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn unanswered_hellos_are_repeated_without_extended_master_secret_then_with_both_suites() {
+        let mut offers = HandshakeOffers::for_model(Some("HL_CAM4"));
+        for _ in 0..5 {
+            offers.start();
+            offers.unanswered();
+        }
+        let expected = [
+            "0xccac with extended master secret",
+            "0xccac",
+            "0xccac or 0x00ae",
+        ];
+        assert_eq!(texts(&offers), expected);
+        assert!(offers.is_last() && !offers.is_first());
+    }
+
+    #[test]
+    fn refused_suites_are_not_offered_again_alone() {
+        let mut offers = HandshakeOffers::for_model(None);
+        for _ in 0..5 {
+            offers.start();
+            offers.refused();
+        }
+        let expected = [
+            "0xccac with extended master secret",
+            "0xccac or 0x00ae",
+            "0x00ae",
+        ];
+        assert_eq!(texts(&offers), expected);
     }
 }

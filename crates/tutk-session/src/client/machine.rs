@@ -13,13 +13,15 @@ use tutk_frame::{Direction, SessionId};
 use super::av::{AvClient, AvEvent, FIRST_COMMAND_INDEX};
 use super::config::ClientConfig;
 use super::finished_wait::FinishedWait;
+use super::handshake_offers::HandshakeOffers;
 use super::media_receiver::MediaReceiver;
 use super::phase_timer::PhaseTimer;
 use super::rate::Rate;
 use super::requests::{Requester, Requests};
-use super::suite_offer::SuiteOffer;
+use super::session_keepalive::SessionKeepalive;
 use super::talk_channel::{self, TalkChannel};
 use crate::channel::Channel;
+use crate::deviation::Deviation;
 use crate::dialect::Dialect;
 use crate::error::Error;
 use crate::event::{Event, Stats, Status};
@@ -53,9 +55,10 @@ pub struct Client {
     pub(super) requests: Requests,
     /// The number of restarted handshakes.
     pub(super) restarts: u8,
-    /// When the handshake is restarted unless it is complete.
-    pub(super) restart_at: Option<Instant>,
-    pub(super) suite_offer: SuiteOffer,
+    pub(super) handshake_started: Instant,
+    pub(super) offers: HandshakeOffers,
+    /// The tag of the packet that assigned the session matched.
+    pub(super) assignment_verified: bool,
     /// Requests resend mode.
     pub(super) resend: bool,
     pub(super) talk: TalkChannel,
@@ -90,6 +93,7 @@ pub(super) struct Connected {
     pub(super) wrapper: Wrapper,
     pub(super) main: Channel,
     pub(super) av: AvClient,
+    pub(super) keepalive: SessionKeepalive,
 }
 
 impl Client {
@@ -112,8 +116,9 @@ impl Client {
             )),
             abandoned: None,
             restarts: 0,
-            restart_at: None,
-            suite_offer: SuiteOffer::for_model(config.model.as_deref()),
+            handshake_started: now,
+            offers: HandshakeOffers::for_model(config.model.as_deref()),
+            assignment_verified: false,
             talk: TalkChannel::default(),
             resend: config.resend.applies_to(config.model.as_deref())
                 && config.credentials.base_station.is_none(),
@@ -184,10 +189,7 @@ impl Client {
         let overdue = (self.phase_timer.deadline()).is_some_and(|deadline| deadline <= now);
         match timed_out {
             Err(source) => self.end(now, Err(self.dtls_error(now, source))),
-            Ok(()) if overdue => {
-                let suspected = self.finished_wait.suspects_wrong_key();
-                self.end(now, Err(self.phase_timer.timeout_error(suspected)));
-            }
+            Ok(()) if overdue => self.end(now, Err(self.timeout_error())),
             Ok(()) => {
                 let unfinished = self.finished_wait.expired(now);
                 if unfinished && self.finished_wait.proves_wrong_key() {
@@ -330,24 +332,34 @@ impl Client {
         let State::Connected(connected) = &mut self.state else {
             return Ok(());
         };
-        let Connected { wrapper, main, av } = &mut **connected;
-        let records = match wrapper.dialect.open(&self.side, datagram) {
+        let Connected {
+            wrapper,
+            main,
+            av,
+            keepalive,
+        } = &mut **connected;
+        let tolerated = &mut self.stats.tolerated;
+        let is_accepted =
+            |session: SessionId| wrapper.may_contain(session) && self.abandoned != Some(session);
+        let (session, records) = match wrapper.dialect.open(&self.side, datagram, tolerated) {
             Some(Incoming::Data {
                 session,
                 channel: MAIN_CHANNEL,
                 records,
-            }) if session == self.session => records,
+            }) if is_accepted(session) => (session, records),
             Some(Incoming::Data {
                 session,
                 channel: BACKCHANNEL,
                 records,
-            }) if session == self.session && self.talk.is_on() => {
+            }) if is_accepted(session) && self.talk.is_on() => {
                 self.handle_talk(now, from, datagram.get_mut(records).unwrap_or_default());
                 return Ok(());
             }
             Some(Incoming::Keepalive { body }) => {
                 self.phase_timer.packet_received(now);
-                wrapper.answer_keepalive(body, from, &mut self.outbox);
+                if keepalive.needs_answer(now, body, wrapper.session()) {
+                    wrapper.answer_keepalive(body, from, &mut self.outbox);
+                }
                 return Ok(());
             }
             // Answers to repeated requests.
@@ -362,19 +374,23 @@ impl Client {
         let mut handled = Ok(());
         let mut authentic = false;
         let handshaking = !main.dtls.is_connected();
+        let is_named = session == wrapper.session();
+        if !is_named {
+            tolerated.record(Deviation::Session);
+        }
         let opened = main.open(
             now,
             datagram.get_mut(records).unwrap_or_default(),
             |packet| {
                 authentic = true;
                 if handled.is_ok() {
-                    handled = av.handle_packet(now, packet);
+                    handled = av.handle_packet(now, packet, tolerated);
                 }
             },
         );
         // Follows a changed port. Handshake packets are not authenticated, so during the handshake
-        // the session id, which is checked above, must do.
-        if authentic || handshaking {
+        // the session id must do.
+        if authentic || (handshaking && is_named) {
             wrapper.remote = from;
         }
         if authentic {
@@ -419,6 +435,9 @@ impl Client {
                 Err(error) => return self.end(now, Err(error)),
             },
         };
+        while let Some(deviation) = self.stats.tolerated.take_first() {
+            self.outbox.event(Event::Tolerated(deviation));
+        }
         self.deadline = [next, self.phase_timer.deadline(), self.restart_at()]
             .into_iter()
             .flatten()
@@ -435,16 +454,26 @@ impl Client {
             finished_wait,
             config,
             talk,
+            offers,
+            stats,
             ..
         } = self
         else {
             return Ok(None);
         };
-        let Connected { wrapper, main, av } = &mut **connected;
+        let Connected {
+            wrapper,
+            main,
+            av,
+            keepalive,
+        } = &mut **connected;
         let mut closed = false;
         let dtls_deadline = main.flush(wrapper, outbox, |outbox, event| match event {
             dtls_psk::Event::Connected(_) => {
                 phase_timer.complete_phase(Phase::Dtls, now, outbox);
+                if !offers.is_first() {
+                    stats.tolerated.record(Deviation::HandshakeOffer);
+                }
                 av.start(now);
             }
             dtls_psk::Event::KeyLog(line) => outbox.event(Event::KeyLog(line)),
@@ -470,7 +499,7 @@ impl Client {
         }
         if closed {
             let phase = phase_timer.phase();
-            return Err(Error::ClosedByCamera { phase });
+            return Err(av.login_error().unwrap_or(Error::ClosedByCamera { phase }));
         }
         while main.dtls.is_connected() {
             let sent = main.send(wrapper, outbox, |out| av.write_next(now, out));
@@ -484,10 +513,14 @@ impl Client {
             }
         }
         let talk_deadline = talk.drive(wrapper, outbox);
+        if keepalive.take_due(now) {
+            wrapper.send_client_keepalive(outbox);
+        }
         let finished_deadline = finished_wait.update(now, main.dtls.stage(), config.deadlines.dtls);
         let deadlines = [
             av.deadline(),
             talk_deadline,
+            keepalive.deadline(),
             finished_deadline,
             Some(dtls_deadline),
         ];
@@ -503,8 +536,33 @@ impl Client {
                 stage: Stage::AwaitFinished,
                 ..
             } => Error::HandshakeUnfinished { waited },
-            dtls_psk::Error::HandshakeTimedOut { .. } => Error::Silent { phase, waited },
+            dtls_psk::Error::HandshakeTimedOut { .. } => self.unanswered(waited),
             source => Error::Dtls { phase, source },
+        }
+    }
+
+    /// Returns the error for a passed deadline.
+    fn timeout_error(&self) -> Error {
+        let login_error = match &self.state {
+            State::Connected(connected) => connected.av.login_error(),
+            _ => None,
+        };
+        match self
+            .phase_timer
+            .timeout_error(self.finished_wait.suspects_wrong_key())
+        {
+            Error::Silent {
+                phase: Phase::Dtls,
+                waited,
+            } => self.unanswered(waited),
+            error => login_error.unwrap_or(error),
+        }
+    }
+
+    fn unanswered(&self, waited: Duration) -> Error {
+        Error::HandshakeUnanswered {
+            waited,
+            tried: self.offers.tried().to_vec(),
         }
     }
 
@@ -522,7 +580,9 @@ impl Client {
             ..
         } = self;
         if let State::Connected(connected) = state {
-            let Connected { wrapper, main, av } = &mut **connected;
+            let Connected {
+                wrapper, main, av, ..
+            } = &mut **connected;
             if main.dtls.is_connected() && av.is_authenticated() {
                 let off = MediaControl {
                     media: Media::Video,
@@ -542,6 +602,7 @@ impl Client {
                     outbox.event(Event::KeyLog(line));
                 }
             });
+            wrapper.send_close(outbox);
             av.media_mut().flush();
             if av.is_authenticated() {
                 drain_media(now, av.media_mut(), phase_timer, outbox);

@@ -12,6 +12,7 @@
 mod av;
 mod config;
 mod finished_wait;
+mod handshake_offers;
 mod keep_alive;
 mod machine;
 mod media_receiver;
@@ -20,9 +21,9 @@ mod rate;
 mod requests;
 mod restart;
 mod round_trip;
+mod session_keepalive;
 mod setup;
 mod setup_log;
-mod suite_offer;
 mod talk;
 mod talk_channel;
 

@@ -1,15 +1,22 @@
 //! Restarted handshakes and sessions.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dtls_psk::Stage;
 
 use super::machine::{Client, State};
 use crate::error::refuses_suite;
-use crate::phase::Phase;
+use crate::phase::{Phase, later};
 
 /// The largest number of restarts of a session.
 const MAX_RESTARTS: u8 = 3;
+
+/// How long the client waits for an answer to its ClientHello before it makes another offer. In
+/// this time, the hello is sent three times.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The number of handshakes that fit into the deadline of the DTLS phase.
+const HANDSHAKES: u32 = 3;
 
 impl Client {
     /// Returns `true` if a handshake that failed with this error may be restarted.
@@ -36,8 +43,18 @@ impl Client {
             }
             _ => false,
         };
-        self.restart_at
-            .filter(|_| handshaking && self.restarts < MAX_RESTARTS)
+        if !handshaking || self.restarts >= MAX_RESTARTS {
+            return None;
+        }
+        match &self.state {
+            State::Connected(connected) if connected.main.dtls.stage() == Stage::AwaitHello => {
+                (!self.offers.is_last()).then(|| later(self.handshake_started, HELLO_TIMEOUT))
+            }
+            _ => {
+                let timeout = self.config.deadlines.dtls / HANDSHAKES;
+                Some(later(self.handshake_started, timeout))
+            }
+        }
     }
 
     /// Requests a session with a new id, within the deadline of the current phase. The camera
@@ -47,9 +64,10 @@ impl Client {
         else {
             return;
         };
-        let unanswered = connected.main.dtls.stage() == Stage::AwaitHello;
-        if unanswered || failure.is_some_and(refuses_suite) {
-            self.suite_offer.hello_failed();
+        if failure.is_some_and(refuses_suite) {
+            self.offers.refused();
+        } else if connected.main.dtls.stage() == Stage::AwaitHello {
+            self.offers.unanswered();
         }
         match failure {
             Some(error) => tracing::debug!(%error, "restarting the handshake"),
@@ -62,6 +80,7 @@ impl Client {
         connected
             .main
             .flush(&mut connected.wrapper, &mut self.outbox, |_, _| {});
+        connected.wrapper.send_close(&mut self.outbox);
         self.requests = connected.av.take_requests();
         self.abandoned = Some(self.session);
         self.rng.0.fill_bytes(&mut self.session.0);

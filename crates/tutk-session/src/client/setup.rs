@@ -5,23 +5,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dtls_psk::Group;
 use tutk_frame::MediaLayout;
 
 use super::av::AvClient;
 use super::machine::{Client, Connected, State};
+use super::session_keepalive::SessionKeepalive;
 use crate::channel::Channel;
+use crate::deviation::Deviation;
 use crate::dialect::{Dialect, Liveness};
 use crate::error::Error;
 use crate::event::Event;
-use crate::phase::{Phase, later};
+use crate::phase::Phase;
 use crate::psk;
 use crate::wire::{AssignedSession, Incoming, MAIN_CHANNEL, Wrapper};
 
 /// The interval at which discovery and session requests are repeated.
 const SETUP_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The number of handshakes that fit into the deadline of the DTLS phase.
-const HANDSHAKES: u32 = 3;
 
 impl Client {
     pub(super) fn handle_discovery(
@@ -39,8 +39,15 @@ impl Client {
             self.stats.malformed += 1;
             return Ok(());
         };
-        match dialect.open(&self.side, datagram) {
-            Some(Incoming::DiscoveryAnswer { uid, assigned }) if uid == self.side.uid() => {
+        let broadcast = self.config.broadcast;
+        match dialect.open(&self.side, datagram, &mut self.stats.tolerated) {
+            // The answer to a broadcast must identify the camera, in `cc51` by its tag.
+            Some(Incoming::DiscoveryAnswer {
+                uid,
+                assigned,
+                verified,
+            }) if uid == self.side.uid() && (verified || !broadcast) => {
+                self.assignment_verified = verified;
                 self.phase_timer.complete(now, &mut self.outbox);
                 let camera = from;
                 self.outbox.event(Event::Found { camera, dialect });
@@ -65,11 +72,14 @@ impl Client {
         else {
             return Ok(());
         };
-        match dialect.open(&self.side, datagram) {
+        match dialect.open(&self.side, datagram, &mut self.stats.tolerated) {
             // In dialects whose answer does not name the session, the source address must do.
             Some(Incoming::SessionAnswer { session })
-                if session.is_none_or(|session| session == self.session) =>
+                if session.is_none() || session != self.abandoned =>
             {
+                if session.is_some_and(|session| session != self.session) {
+                    self.stats.tolerated.record(Deviation::Session);
+                }
                 self.phase_timer
                     .complete_phase(Phase::Session, now, &mut self.outbox);
                 let assigned = AssignedSession {
@@ -80,18 +90,21 @@ impl Client {
                 let sends_keepalives = matches!(dialect.liveness, Liveness::Probes { .. });
                 self.phase_timer
                     .set_camera_sends_keepalives(sends_keepalives);
-                let timeout = self.config.deadlines.dtls / HANDSHAKES;
-                self.restart_at = Some(later(now, timeout));
                 self.finished_wait.start(now);
+                self.handshake_started = now;
                 self.state = State::Connected(Box::new(connected));
             }
             // The newest assignment counts, because a camera may forget earlier ones. An answer for
             // the abandoned session is late.
+            // One whose tag does not match does not replace one whose tag does.
             Some(Incoming::DiscoveryAnswer {
                 assigned: Some(assigned),
+                verified,
                 ..
             }) if ticket != Some(assigned.ticket) || self.session != assigned.session => {
-                if self.abandoned != Some(assigned.session) {
+                let is_late = self.abandoned == Some(assigned.session);
+                if !is_late && (verified || !self.assignment_verified) {
+                    self.assignment_verified = verified;
                     self.start_requests(now, dialect, from, Some(assigned));
                 }
             }
@@ -171,8 +184,11 @@ impl Client {
         camera: SocketAddr,
     ) -> Result<Connected, Error> {
         let psk = self.config.credentials.psk(dialect.key);
+        let offer = self.offers.start();
         let mut config = dtls_psk::Config::client(psk::IDENTITY, psk)
-            .with_suites(&self.suite_offer.suites())
+            .with_suites(offer.suites)
+            .with_extended_master_secret(offer.extended_master_secret)
+            .with_groups(&[Group::X25519, Group::Secp256r1])
             .with_key_log(self.config.key_log);
         if let Some(provider) = &self.config.provider {
             config = config.with_provider(provider.clone());
@@ -191,6 +207,7 @@ impl Client {
         Ok(Connected {
             wrapper,
             main: Channel::new(MAIN_CHANNEL, dtls),
+            keepalive: SessionKeepalive::new(dialect.client_keepalive, now),
             av: AvClient::new(&self.config, requests, dialect, resend, self.epoch, rng)?,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::deviation::Tolerated;
 use crate::event::Stats;
 
 /// The sums of the counters of all sessions of a [`Supervisor`](super::Supervisor), for a line of
@@ -28,6 +29,8 @@ pub struct Tally {
     pub kernel_drops: Option<u64>,
     /// Delta frames dropped because no key frame of their session had come before them.
     pub awaiting_key_frame: u64,
+    /// What the client accepted although it is not as in docs/protocol.md.
+    pub tolerated: Tolerated,
     /// The number of sessions after the first.
     pub reconnects: u64,
     /// The smoothed round-trip time; `None` before the first sample and without a session.
@@ -44,6 +47,7 @@ impl Tally {
             lost: media.incomplete.saturating_add(media.missing),
             resent: media.resent,
             recovered: media.recovered,
+            tolerated: stats.tolerated,
             round_trip: stats.round_trip,
             ..Self::default()
         }
@@ -74,6 +78,7 @@ impl Tally {
                 each(own, other)
             }),
             awaiting_key_frame: each(self.awaiting_key_frame, other.awaiting_key_frame),
+            tolerated: self.tolerated.with(&other.tolerated, &each),
             reconnects: each(self.reconnects, other.reconnects),
             round_trip: self.round_trip,
         }

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use tutk_frame::{Cc51, Cc51Discovery, Cc51Keepalive, Direction};
+use tutk_frame::{Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive, Direction};
 
 use super::message::{AssignedSession, BACKCHANNEL, DiscoveryQuery, Incoming, SessionQuery, Side};
+use crate::deviation::{Deviation, Tolerated};
 use crate::output::Outbox;
 
 /// The sequence numbers of the four discovery packets. The last two have the role of session
@@ -16,23 +17,37 @@ pub(super) const SESSION_ANSWER: u16 = 3;
 
 /// Parses a datagram. The direction field is ignored, because its value in real cameras' packets is
 /// not verified; the sequence number or the DTLS record tells the direction.
-pub(super) fn parse(side: &Side, datagram: &[u8]) -> Option<Incoming> {
+///
+/// A client accepts tags that do not match, except in a discovery answer without a key: the tag is
+/// all that identifies the camera.
+pub(super) fn parse(side: &Side, datagram: &[u8], tolerated: &mut Tolerated) -> Option<Incoming> {
+    let mut check = |covered, tag: &[u8]| {
+        let verified = side.verifies(datagram, covered, tag);
+        if !verified {
+            tolerated.record(Deviation::Tag);
+        }
+        if !Cc51Header::has_exact_length(datagram) {
+            tolerated.record(Deviation::DatagramLength);
+        }
+        (verified || side.accepts_any_tag()).then_some(verified)
+    };
     match Cc51::parse(datagram).ok()? {
         Cc51::Discovery(packet) => {
-            if !side.verifies(datagram, Cc51Discovery::COVERED, &packet.tag) {
-                return None;
-            }
+            let verified = check(Cc51Discovery::COVERED, &packet.tag)?;
             let Cc51Discovery {
                 session, ticket, ..
             } = packet;
             let uid = side.uid;
             match packet.sequence {
-                DISCOVERY_REQUEST => {
-                    Some(Incoming::DiscoveryRequest(DiscoveryQuery { uid, session }))
-                }
+                DISCOVERY_REQUEST => Some(Incoming::DiscoveryRequest(DiscoveryQuery {
+                    uid,
+                    session,
+                    key_matches: true,
+                })),
                 DISCOVERY_ANSWER => Some(Incoming::DiscoveryAnswer {
                     uid,
                     assigned: Some(AssignedSession { session, ticket }),
+                    verified,
                 }),
                 SESSION_REQUEST => Some(Incoming::SessionRequest(SessionQuery {
                     uid,
@@ -50,11 +65,10 @@ pub(super) fn parse(side: &Side, datagram: &[u8]) -> Option<Incoming> {
             payload,
             tag,
         } => {
-            let covered = header.layout.header_len();
-            let reflected = is_reflected(side, header.channel, payload);
-            if !side.verifies(datagram, covered, tag) || reflected {
+            if is_reflected(side, header.channel, payload) {
                 return None;
             }
+            check(header.layout.header_len(), tag)?;
             Some(Incoming::Data {
                 session: header.session,
                 channel: header.channel,
@@ -62,9 +76,7 @@ pub(super) fn parse(side: &Side, datagram: &[u8]) -> Option<Incoming> {
             })
         }
         Cc51::Keepalive(packet) => {
-            if !side.verifies(datagram, Cc51Keepalive::COVERED, &packet.tag) {
-                return None;
-            }
+            check(Cc51Keepalive::COVERED, &packet.tag)?;
             let session = packet.session;
             Some(match side.incoming {
                 Direction::ToCamera => Incoming::KeepaliveAnswer { session },

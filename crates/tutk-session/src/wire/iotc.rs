@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 
 use disco_cipher::{transcode, xor};
+use tutk_frame::header::command;
 use tutk_frame::{
-    DiscoveryLayout, DiscoveryRequest, Iotc, IotcHeader, Keepalive, SessionId, Stage,
+    Close, DiscoveryLayout, DiscoveryRequest, Iotc, IotcHeader, Keepalive, SessionId, Stage,
 };
 
 use super::message::{DiscoveryQuery, Incoming, SessionQuery, Side};
+use crate::deviation::{Deviation, Tolerated};
 use crate::dialect::{Cipher, IotcTransport};
 use crate::output::Outbox;
 
@@ -20,8 +22,7 @@ impl IotcTransport {
             Cipher::Xor(key) => xor::apply(key, &mut header),
             Cipher::TransCode => transcode::descramble_block(&mut header),
         }
-        let remaining = datagram.len().saturating_sub(IotcHeader::LEN);
-        IotcHeader::parse(&header).is_ok_and(|(header, _)| usize::from(header.length) == remaining)
+        IotcHeader::parse(&header).is_ok_and(|(header, _)| command::ALL.contains(&header.command))
     }
 
     pub(super) fn descramble(&self, datagram: &mut [u8]) {
@@ -38,12 +39,18 @@ impl IotcTransport {
         }
     }
 
-    pub(super) fn parse(&self, side: &Side, datagram: &[u8]) -> Option<Incoming> {
+    pub(super) fn parse(
+        &self,
+        side: &Side,
+        datagram: &[u8],
+        tolerated: &mut Tolerated,
+    ) -> Option<Incoming> {
         let incoming = match Iotc::parse(datagram, self.layout).ok()? {
             Iotc::DiscoveryRequest(request) => match request.stage {
                 Stage::Broadcast => Incoming::DiscoveryRequest(DiscoveryQuery {
                     uid: request.uid,
                     session: request.session,
+                    key_matches: request.auth_key.is_none() || request.auth_key == side.auth_key,
                 }),
                 Stage::Direct => Incoming::DiscoveryStage2 { uid: request.uid },
             },
@@ -51,6 +58,7 @@ impl IotcTransport {
             Iotc::DiscoveryAnswer(answer) => Incoming::DiscoveryAnswer {
                 uid: answer.uid,
                 assigned: None,
+                verified: true,
             },
             Iotc::SessionRequest(request) => Incoming::SessionRequest(SessionQuery {
                 uid: request.uid,
@@ -68,8 +76,12 @@ impl IotcTransport {
                 session: SessionId(body),
             },
             Iotc::Keepalive(Keepalive { body, .. }) => Incoming::Keepalive { body },
+            Iotc::Close(Close { session }) => Incoming::Close { session },
             _ => return None,
         };
+        if !IotcHeader::has_exact_length(datagram) {
+            tolerated.record(Deviation::DatagramLength);
+        }
         Some(incoming)
     }
 

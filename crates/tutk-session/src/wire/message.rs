@@ -24,6 +24,8 @@ pub enum Incoming {
         uid: Uid,
         /// The session that the camera assigned, in dialects in which it does.
         assigned: Option<AssignedSession>,
+        /// `false` if the answer has a tag that does not match.
+        verified: bool,
     },
     SessionRequest(SessionQuery),
     SessionAnswer {
@@ -41,7 +43,12 @@ pub enum Incoming {
     Keepalive {
         body: [u8; 8],
     },
+    /// A keepalive from the client, or its answer.
     KeepaliveAnswer {
+        session: SessionId,
+    },
+    /// The client closes the session.
+    Close {
         session: SessionId,
     },
 }
@@ -53,6 +60,8 @@ pub struct DiscoveryQuery {
     pub uid: Uid,
     /// The session id that the client drew.
     pub session: SessionId,
+    /// `false` if the request contains another AuthKey than the camera's.
+    pub key_matches: bool,
 }
 
 /// A client's session request.
@@ -111,6 +120,13 @@ impl Side {
     /// Returns `true` if tags can be computed.
     pub(super) fn has_tag_key(&self) -> bool {
         self.tagger.is_some()
+    }
+
+    /// Returns `true` if unverified datagrams are accepted. A camera's tags may be computed in
+    /// another way, and DTLS authenticates what matters. A client's tags prove that it knows the
+    /// AuthKey.
+    pub(super) fn accepts_any_tag(&self) -> bool {
+        self.incoming == Direction::FromCamera
     }
 
     /// Returns `true` if `tag` matches the first `covered` bytes. Without a key, no tag matches.

@@ -10,13 +10,14 @@ use std::net::{SocketAddr, SocketAddrV4};
 
 use tutk_frame::{
     Cc51Header, DiscoveryAnswer, SessionAnswer, SessionId, SessionRequest, SessionStamp,
-    SessionTrailer, Stage,
+    SessionTrailer, Stage, cc51 as packets,
 };
 
 pub use self::message::{
     AssignedSession, BACKCHANNEL, DiscoveryQuery, Incoming, MAIN_CHANNEL, SessionQuery, Side,
 };
 pub use self::wrapper::Wrapper;
+use crate::deviation::Tolerated;
 use crate::dialect::{Dialect, Transport};
 use crate::output::Outbox;
 
@@ -33,12 +34,13 @@ impl Dialect {
         }
     }
 
-    /// Returns `true` if the datagram, as received, has a header of this dialect. The header
-    /// includes the length, because random data often matches the two bytes of the magic.
+    /// Returns `true` if the datagram, as received, has a header of this dialect, with a known
+    /// command, because random data often matches the two bytes of the magic.
     pub fn recognises(&self, datagram: &[u8]) -> bool {
         match &self.transport {
             Transport::Iotc(iotc) => iotc.recognises(datagram),
-            Transport::Cc51 => Cc51Header::parse_datagram(datagram).is_ok(),
+            Transport::Cc51 => Cc51Header::parse(datagram)
+                .is_ok_and(|(header, _)| packets::command::ALL.contains(&header.command)),
         }
     }
 
@@ -58,19 +60,36 @@ impl Dialect {
         }
     }
 
-    /// Parses a descrambled datagram. Returns `None` if it is invalid, is meant for the other side,
-    /// or has a wrong tag.
-    pub fn parse(&self, side: &Side, datagram: &[u8]) -> Option<Incoming> {
+    /// Parses a descrambled datagram. Returns `None` if it cannot be used or is meant for the other
+    /// side. Deviations are recorded.
+    pub fn parse(
+        &self,
+        side: &Side,
+        datagram: &[u8],
+        tolerated: &mut Tolerated,
+    ) -> Option<Incoming> {
         match &self.transport {
-            Transport::Iotc(iotc) => iotc.parse(side, datagram),
-            Transport::Cc51 => cc51::parse(side, datagram),
+            Transport::Iotc(iotc) => iotc.parse(side, datagram, tolerated),
+            Transport::Cc51 => cc51::parse(side, datagram, tolerated),
         }
     }
 
+    /// Parses a descrambled datagram that must be as docs/protocol.md has it.
+    pub fn parse_exact(&self, side: &Side, datagram: &[u8]) -> Option<Incoming> {
+        let mut tolerated = Tolerated::default();
+        let incoming = self.parse(side, datagram, &mut tolerated);
+        incoming.filter(|_| tolerated.is_empty())
+    }
+
     /// Removes the obfuscation in place, and parses the datagram.
-    pub fn open(&self, side: &Side, datagram: &mut [u8]) -> Option<Incoming> {
+    pub fn open(
+        &self,
+        side: &Side,
+        datagram: &mut [u8],
+        tolerated: &mut Tolerated,
+    ) -> Option<Incoming> {
         self.descramble(datagram);
-        self.parse(side, datagram)
+        self.parse(side, datagram, tolerated)
     }
 
     /// Queues a discovery request for the UID of `side`.

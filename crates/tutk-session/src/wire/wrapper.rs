@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BufMut as _;
-use tutk_frame::{Cc51Keepalive, DataHeader, Keepalive, SessionId, WrapperLayout};
+use tutk_frame::{Cc51Keepalive, Close, DataHeader, Keepalive, SessionId, WrapperLayout};
 
 use super::message::{AssignedSession, Side};
 use crate::dialect::{Dialect, Transport};
@@ -106,6 +106,35 @@ impl Wrapper {
             }
         }
         self.keepalives = self.keepalives.wrapping_add(1);
+    }
+
+    /// Returns `true` if data with this session id may belong to the session. Cameras assign the id
+    /// in `cc51` and may use another one later. In other dialects, the client assigns it.
+    pub fn may_contain(&self, session: SessionId) -> bool {
+        session == self.assigned.session || matches!(self.dialect.transport, Transport::Cc51)
+    }
+
+    /// Queues the client's own keepalive, in dialects that have one.
+    pub fn send_client_keepalive<E>(&mut self, out: &mut Outbox<E>) {
+        if let Transport::Iotc(iotc) = &self.dialect.transport {
+            let keepalive = Keepalive {
+                answer: true,
+                body: self.assigned.session.0,
+            };
+            iotc.send(self.remote, out, |out| keepalive.write(out));
+        }
+    }
+
+    /// Queues the packets that close the session, so that the camera frees it at once.
+    pub fn send_close<E>(&self, out: &mut Outbox<E>) {
+        if let Transport::Iotc(iotc) = &self.dialect.transport {
+            let close = Close {
+                session: self.assigned.session,
+            };
+            for _ in 0..self.dialect.close_packets {
+                iotc.send(self.remote, out, |out| close.write(out));
+            }
+        }
     }
 
     /// Queues the client's answer to a keepalive, to the address that the keepalive came from.

@@ -113,11 +113,7 @@ fn wrapped_slice_counters_are_followed() {
         let slices = send(&[frames(), frames()].concat(), previous, 1, 65_500);
         for slice in &slices {
             slice.push(&mut out);
-            let newest = out
-                .frames
-                .iter()
-                .filter(|frame| frame.kind.is_video())
-                .next_back();
+            let newest = out.frames.iter().rfind(|frame| frame.kind.is_video());
             if slice.kind != MediaKind::Audio && slice.index + 1 == slice.count {
                 assert_eq!(newest.unwrap().number, slice.number, "{previous:?}");
             }
