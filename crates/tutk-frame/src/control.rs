@@ -374,7 +374,8 @@ impl<'a> ChannelMessage<'a> {
         out.put_slice(&id);
     }
 
-    /// Returns the acknowledgement of `summary`: the same 36 bytes with the other magic and no body.
+    /// Returns the acknowledgement of `summary`: the same 36 bytes with the other magic, without the
+    /// body.
     #[must_use]
     pub fn acknowledge(self) -> ChannelMessage<'static> {
         ChannelMessage {

@@ -58,7 +58,8 @@ pub struct IoctlRequest<'a> {
 /// | 28 | 4 | 0x100 |
 /// | 32 | | HL message |
 ///
-/// The parser ignores the size, because the HL message contains its own, and bytes 8..16 and 24..32.
+/// The parser ignores bytes 8..16, the size, because the HL message contains its own, and bytes
+/// 24..32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IoctlMessage<'a> {
@@ -215,8 +216,8 @@ impl IoctlAck {
     }
 }
 
-/// Writes the 24 bytes that control messages and their acknowledgements begin with (docs/protocol.md,
-/// section 12). `size` is the number of bytes after them.
+/// Writes the 24 bytes that control messages and their acknowledgements begin with
+/// (docs/protocol.md, section 12). `size` is the number of bytes after them.
 pub(crate) fn write_header(
     magic: [u8; 2],
     stamp: AvStamp,

@@ -133,8 +133,8 @@ impl DataHeader {
     /// Parses the header of a datagram. [`DataHeader::payload_range`] locates the payload.
     ///
     /// # Errors
-    /// [`Error::Length`] for fewer bytes than header and tag; [`Error::Magic`] at 0, and for another
-    /// command (at 8, in `cc51` at 4).
+    /// [`Error::Length`] for fewer bytes than header and tag; [`Error::Magic`] at 0, and for
+    /// another command (at 8, in `cc51` at 4).
     pub fn parse(bytes: &[u8], wrapper: WrapperLayout) -> Result<Self, Error> {
         if wrapper == WrapperLayout::Cc51 {
             let (header, body) = Cc51Header::expect(WHAT, cc51::command::DATA, bytes)?;
