@@ -374,7 +374,7 @@ impl<'a> ChannelMessage<'a> {
         out.put_slice(&id);
     }
 
-    /// Returns the acknowledgement of `summary`: the same 36 bytes with the other magic, without the
+    /// Returns the acknowledgement of `summary`: the same 36 bytes with the other magic, and no
     /// body.
     #[must_use]
     pub fn acknowledge(self) -> ChannelMessage<'static> {

@@ -30,7 +30,8 @@ pub enum Event {
     Frame(Frame),
     /// Frames that are lost.
     Lost(Lost),
-    /// The camera answered a command.
+    /// The camera answered a command, or acknowledged one that cameras do not answer. Then the
+    /// payload is empty.
     Answer(Answer),
     /// The camera did not answer a command in time.
     Unanswered {

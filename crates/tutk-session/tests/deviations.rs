@@ -18,8 +18,8 @@ use tutk_session::hl_ioctl::ChallengeStatus;
 use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
 use tutk_session::hl_ioctl::{Command as _, Request};
 use tutk_session::tutk_frame::{
-    AvPacket, DataHeader, Direction, DiscoveryAnswer, DiscoveryLayout, IoctlMessage, IoctlRequest,
-    LinkClock, SessionId,
+    AvPacket, DataHeader, Direction, DiscoveryAnswer, DiscoveryLayout, IoctlAck, IoctlMessage,
+    IoctlRequest, LinkClock, SessionId,
 };
 use tutk_session::video_reassembly::{Slicer, SlicerConfig};
 use tutk_session::{Deviation, Dialect, Event, Frame, MediaKind, Phase, Status};
@@ -282,6 +282,39 @@ fn unusual_login_answers_are_accepted() {
             let tolerated: Vec<_> = tolerated.iter().map(|(deviation, _)| deviation).collect();
             assert_eq!(tolerated, expected, "{dialect}");
         }
+    }
+}
+
+/// Row 7: commands that are never answered.
+#[test]
+fn unanswered_commands_are_complete_when_they_are_acknowledged() {
+    for acknowledged in [true, false] {
+        let mut script = CameraScript::new(&Dialect::TRANSCODE);
+        script.authenticate();
+        script.take_packets();
+        let request = Request {
+            code: 11004,
+            payload: vec![3],
+        };
+        script.with(|client, now| client.command(now, request));
+        let sent = script.take_packets();
+        let index = IoctlRequest::parse(&sent[0]).unwrap().index;
+        if acknowledged {
+            let (stamp, id) = (script.stamp(), index);
+            script.send_packet(|out| IoctlAck { stamp, id }.write(out));
+        } else {
+            script.advance(MS(1000));
+        }
+        let answers = script.events.iter().filter_map(|event| match event {
+            Event::Answer(answer) => Some((answer.code, answer.payload.len())),
+            Event::Unanswered { .. } => panic!("{event:?}"),
+            _ => None,
+        });
+        assert_eq!(answers.collect::<Vec<_>>(), [(11005, 0)]);
+        script.advance(MS(3000));
+        let again = script.take_packets();
+        assert!(again.iter().all(|packet| packet[0] == 0x09), "sent once");
+        assert_tolerated(&script, &[]);
     }
 }
 

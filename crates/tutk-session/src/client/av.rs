@@ -261,6 +261,12 @@ impl AvClient {
                 self.acknowledge(|out| reset.acknowledge().write(out));
                 true
             }
+            Ok(AvContent::IoctlAck(ack)) => {
+                if let Some((code, _)) = self.requests.take_acknowledged(ack.id) {
+                    self.events.push_back(AvEvent::complete(code));
+                }
+                true
+            }
             // A probe contains only its clock, which is handled above.
             Ok(AvContent::Probe(_)) => true,
             _ => false,
@@ -281,9 +287,10 @@ impl AvClient {
                 Stage::Idle | Stage::Stream => self.repeat_at = None,
             }
         }
-        while let Some((code, requester)) = self.requests.take_expired(now) {
-            self.events.push_back(match requester {
-                Requester::Owner => AvEvent::Unanswered(code),
+        while let Some(expired) = self.requests.take_expired(now) {
+            self.events.push_back(match expired.requester {
+                Requester::Owner if expired.is_complete => AvEvent::complete(expired.code),
+                Requester::Owner => AvEvent::Unanswered(expired.code),
                 Requester::Talk => AvEvent::TalkAnswer(None),
             });
         }
@@ -451,6 +458,16 @@ impl AvClient {
             write(&mut packet);
             self.acks.push_back(packet);
         }
+    }
+}
+
+impl AvEvent {
+    /// The answer to a command that cameras do not answer.
+    fn complete(code: u16) -> Self {
+        Self::Answer(Answer {
+            code: code.wrapping_add(1),
+            payload: Vec::new(),
+        })
     }
 }
 

@@ -39,6 +39,15 @@ struct Pending {
     sent: Option<Sent>,
 }
 
+/// A request whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expired {
+    pub(super) code: u16,
+    pub(super) requester: Requester,
+    /// The request is complete without an answer.
+    pub(super) is_complete: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     index: u16,
@@ -87,15 +96,29 @@ impl Requests {
         Some(self.pending.remove(found?)?.requester)
     }
 
-    /// Removes a request that was not answered in time. Call again until it returns `None`.
-    pub(super) fn take_expired(&mut self, now: Instant) -> Option<(u16, Requester)> {
-        let expired = self.pending.iter().position(|pending| {
-            pending
-                .sent
-                .is_some_and(|sent| later(sent.first, self.timeout) <= now)
+    /// Removes the request that the camera acknowledged with `id`, if it is one that is not
+    /// answered. Returns its code and requester. Without an id, it is the oldest one.
+    pub(super) fn take_acknowledged(&mut self, id: u32) -> Option<(u16, Requester)> {
+        let acknowledged = self.pending.iter().position(|pending| {
+            let sent = pending.sent.filter(|_| !pending.request.expects_answer());
+            sent.is_some_and(|sent| id == 0 || id == u32::from(sent.index))
         })?;
+        let acknowledged = self.pending.remove(acknowledged)?;
+        Some((acknowledged.request.code, acknowledged.requester))
+    }
+
+    /// Removes a request that was not answered in time. Call again until it returns `None`.
+    pub(super) fn take_expired(&mut self, now: Instant) -> Option<Expired> {
+        let expired = self
+            .pending
+            .iter()
+            .position(|pending| pending.expires_at(self.timeout).is_some_and(|at| at <= now))?;
         let expired = self.pending.remove(expired)?;
-        Some((expired.request.code, expired.requester))
+        Some(Expired {
+            code: expired.request.code,
+            requester: expired.requester,
+            is_complete: !expired.request.expects_answer(),
+        })
     }
 
     /// Returns a request to send now, with its IOCTL index. Call again until it returns `None`.
@@ -127,8 +150,11 @@ impl Requests {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.pending
             .iter()
-            .filter_map(|pending| pending.sent)
-            .map(|sent| sent.repeat_at.min(later(sent.first, self.timeout)))
+            .filter_map(|pending| {
+                let expires_at = pending.expires_at(self.timeout)?;
+                let repeat_at = pending.repeat_at().unwrap_or(expires_at);
+                Some(expires_at.min(repeat_at))
+            })
             .min()
     }
 
@@ -137,12 +163,31 @@ impl Requests {
             return false;
         };
         match pending.sent {
-            Some(sent) => sent.repeat_at <= now,
+            Some(_) => pending.repeat_at().is_some_and(|at| at <= now),
             None => !self
                 .pending
                 .iter()
                 .any(|other| other.sent.is_some() && other.request.code == pending.request.code),
         }
+    }
+}
+
+impl Pending {
+    /// Returns when the request is repeated. One that is not answered is sent once, because a
+    /// repetition could move the camera again.
+    fn repeat_at(&self) -> Option<Instant> {
+        let sent = self.sent.filter(|_| self.request.expects_answer());
+        sent.map(|sent| sent.repeat_at)
+    }
+
+    /// Returns when the time for an answer is over. If there is no answer, it is the time for an
+    /// acknowledgement.
+    fn expires_at(&self, timeout: Duration) -> Option<Instant> {
+        let timeout = match self.request.expects_answer() {
+            true => timeout,
+            false => timeout.min(REPEAT_INTERVAL),
+        };
+        self.sent.map(|sent| later(sent.first, timeout))
     }
 }
 
@@ -204,8 +249,37 @@ mod tests {
         requests.take_due(now);
         assert_eq!(requests.take_expired(now + TIMEOUT / 2), None);
         let expired = requests.take_expired(now + TIMEOUT);
-        assert_eq!(expired, Some((10020, Requester::Talk)));
+        let unanswered = Expired {
+            code: 10020,
+            requester: Requester::Talk,
+            is_complete: false,
+        };
+        assert_eq!(expired, Some(unanswered));
         assert_eq!(requests.deadline(), None);
+    }
+
+    #[test]
+    fn request_that_is_not_answered_is_complete_when_it_is_acknowledged_or_a_second_old() {
+        let now = Instant::now();
+        let mut requests = Requests::new(TIMEOUT, 2);
+        for code in [11000, 11004, 10020] {
+            requests.push(request(code, 1), Requester::Owner);
+            requests.take_due(now);
+        }
+        assert_eq!(requests.take_acknowledged(9), None, "another index");
+        assert_eq!(requests.take_acknowledged(4), None, "K10020 is answered");
+        let acknowledged = requests.take_acknowledged(3);
+        assert_eq!(acknowledged, Some((11004, Requester::Owner)));
+        assert_eq!(requests.deadline(), Some(now + REPEAT_INTERVAL));
+        let due = requests.take_due(now + REPEAT_INTERVAL);
+        assert_eq!(due.map(|(index, _)| index), Some(4), "K11000 is sent once");
+        let complete = Expired {
+            code: 11000,
+            requester: Requester::Owner,
+            is_complete: true,
+        };
+        assert_eq!(requests.take_expired(now + REPEAT_INTERVAL), Some(complete));
+        assert_eq!(requests.take_expired(now + REPEAT_INTERVAL), None);
     }
 
     #[test]
