@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use bytes::BufMut;
 
-use crate::commands::{PanTiltByDegrees, PanTiltHome};
 use crate::{CAMERA_VERSION, CLIENT_VERSION, Error, HlMessage};
 
 /// A command to the camera and its answer, for both sides.
@@ -83,7 +82,7 @@ pub trait Command: Sized {
 
 /// The codes of the commands that cameras never answer (docs/protocol.md, section 18). They are
 /// complete when they are sent and acknowledged.
-pub const UNANSWERED: [u16; 2] = [PanTiltByDegrees::CODE, PanTiltHome::CODE];
+pub const UNANSWERED: [u16; 2] = [11000, 11004];
 
 /// A request without its type. A session keeps it until the answer arrives.
 ///

@@ -19,7 +19,8 @@
 
 mod control;
 mod operation;
-mod table;
+mod special;
+pub(crate) mod table;
 
 pub use control::{Context, Control};
 pub use operation::{DONE, Operation};

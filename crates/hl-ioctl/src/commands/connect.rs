@@ -20,7 +20,7 @@ pub struct ConnectRequest {
     pub payload: Vec<u8>,
 }
 
-command!(ConnectRequest = 10000, 10001: Challenge);
+command!(ConnectRequest = 10000: Challenge);
 
 impl Payload for ConnectRequest {
     fn write(&self, out: &mut impl BufMut) {
@@ -94,7 +94,7 @@ pub struct ConnectAuth {
     pub audio: bool,
 }
 
-command!(ConnectAuth = 10002, 10003: ConnectResult);
+command!(ConnectAuth = 10002: ConnectResult);
 
 impl ConnectAuth {
     /// The size of the payload in bytes.

@@ -1,7 +1,7 @@
 //! Pan and tilt: by degrees, by steps and to a position.
 
 use super::SetAnswer;
-use crate::layout::{action, command, layout, named, number, value};
+use crate::layout::{command, layout, named, number, value};
 
 layout! {
     /// K11000: pans and tilts by some degrees.
@@ -22,7 +22,7 @@ layout! {
     }
     then [5_u8]
 }
-command!(PanTiltByDegrees = 11000, 11001: SetAnswer);
+command!(PanTiltByDegrees = 11000: SetAnswer);
 
 number! {
     /// A relative angle, -128 to 127 degrees. Firmware accepts no other values.
@@ -45,7 +45,7 @@ layout! {
     }
     then [5_u8]
 }
-command!(PanTiltByStep = 11002, 11003: SetAnswer);
+command!(PanTiltByStep = 11002: SetAnswer);
 
 named! {
     /// The direction of a pan step.
@@ -71,15 +71,10 @@ named! {
     }
 }
 
-action! {
-    /// K11004: moves to the home position. The payload is 3.
-    PanTiltHome = 11004, 11005: [3];
-}
-
 value! {
     /// K11006: reads the position. The payload is a timestamp of unknown kind, u32.
     #[derive(Copy, Default)]
-    GetPosition(pub u32) = 11006, 11007: Position;
+    GetPosition(pub u32) = 11006: Position;
 }
 
 layout! {
@@ -119,7 +114,7 @@ layout! {
         pub horizontal: PanAngle,
     }
 }
-command!(PanTiltTo = 11018, 11019: SetAnswer);
+command!(PanTiltTo = 11018: SetAnswer);
 
 layout! {
     /// The position in [`PanTiltTo`], without the time.

@@ -81,7 +81,7 @@ pub struct ReadParameters {
     ids: Vec<u8>,
 }
 
-command!(ReadParameters = 10020, 10021: JsonDocument);
+command!(ReadParameters = 10020: JsonDocument);
 
 impl ReadParameters {
     /// Creates a request for these ids.

@@ -6,21 +6,17 @@ use alloc::vec::Vec;
 use bytes::BufMut;
 use serde_json::Value;
 
-use super::{PanAngle, SetAnswer, Switch, TiltAngle};
+use super::{PanAngle, SetAnswer, TiltAngle};
 use crate::Error;
-use crate::layout::{
-    FromText, Payload, Reader, ToJson, argument, get, layout, number, scalar, setting, value,
-};
+use crate::layout::{FromText, Payload, Reader, ToJson, argument, layout, number, scalar, value};
 use crate::schema::{SEPARATOR, Values};
 
 /// The largest number of patrol points. Their count is one byte on the wire.
 pub const MAX_PATROL_POINTS: usize = 255;
 
-get! { "the patrol points": PatrolPoints; GetPatrolPoints = 11010, 11011; }
-
 value! {
     /// K11012: sets the patrol points.
-    SetPatrolPoints(pub PatrolPoints) = 11012, 11013: SetAnswer;
+    SetPatrolPoints(pub PatrolPoints) = 11012: SetAnswer;
 }
 
 /// The points of a patrol in their order, at most [`MAX_PATROL_POINTS`].
@@ -127,10 +123,4 @@ impl FromText for PatrolPoints {
         let points = texts.iter().map(point).collect::<Result<_, _>>()?;
         Self::new(points)
     }
-}
-
-setting! {
-    "the patrol, on which the camera moves from point to point": Switch;
-    GetPatrol = 11014, 11015;
-    SetPatrol = 11016, 11017;
 }

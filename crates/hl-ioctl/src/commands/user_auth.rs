@@ -17,14 +17,14 @@ pub const MAX_USER_ID: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConnectDoorbellUserAuth(pub UserAuth);
 
-command!(ConnectDoorbellUserAuth = 10006, 10007: ConnectResult);
+command!(ConnectDoorbellUserAuth = 10006: ConnectResult);
 value_payload!(ConnectDoorbellUserAuth(UserAuth));
 
 /// K10008: [`UserAuth`] for other models. The answer, K10009, is JSON like K10003.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ConnectUserAuth(pub UserAuth);
 
-command!(ConnectUserAuth = 10008, 10009: ConnectResult);
+command!(ConnectUserAuth = 10008: ConnectResult);
 value_payload!(ConnectUserAuth(UserAuth));
 
 /// The response to the challenge with a user id.

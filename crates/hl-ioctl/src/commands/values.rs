@@ -114,13 +114,7 @@ impl Resolution {
     /// The code.
     #[must_use]
     pub fn code(self) -> u8 {
-        match self {
-            Self::P1080 => 0,
-            Self::P360 => 1,
-            Self::P720 => 2,
-            Self::TwoK => 3,
-            Self::TwoKAlternate => 4,
-        }
+        self as u8
     }
 }
 

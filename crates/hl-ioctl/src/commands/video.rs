@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use super::{Bitrate, Resolution, SetAnswer, Switch};
 use crate::json::object;
-use crate::layout::{Payload, Reader, Scalar, ToJson, command, get, layout};
-
-get! { "the video parameters": VideoParameters; GetVideoParameters = 10050, 10051; }
+use crate::layout::{Payload, Reader, Scalar, ToJson, command, layout};
 
 /// K10051: the video parameters.
 ///
@@ -102,7 +100,7 @@ layout! {
         pub vertical_flip: Option<Switch>,
     }
 }
-command!(SetVideoParameters = 10052, 10053: SetAnswer);
+command!(SetVideoParameters = 10052: SetAnswer);
 
 layout! {
     /// K10056: sets resolution, bitrate and frame rate of all other cameras.
@@ -122,4 +120,4 @@ layout! {
     }
     missing 3
 }
-command!(SetResolution = 10056, 10057: SetAnswer);
+command!(SetResolution = 10056: SetAnswer);

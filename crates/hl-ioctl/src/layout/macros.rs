@@ -183,12 +183,11 @@ macro_rules! layout {
 }
 pub(crate) use layout;
 
-/// Implements [`Command`](crate::Command) for a payload: its codes, and the type of its answer.
+/// Implements [`Command`](crate::Command) for a payload: its code, and the type of its answer.
 macro_rules! command {
-    ($name:ident = $code:literal, $answer_code:literal: $answer:ty) => {
+    ($name:ident = $code:literal: $answer:ty) => {
         impl crate::Command for $name {
             const CODE: u16 = $code;
-            const ANSWER_CODE: u16 = $answer_code;
             type Answer = $answer;
 
             fn encode(&self, out: &mut impl bytes::BufMut) {
@@ -204,7 +203,12 @@ macro_rules! command {
             }
 
             fn decode_answer(payload: &[u8]) -> Result<$answer, crate::Error> {
-                crate::layout::Payload::read(concat!("K", $answer_code), payload)
+                const NAME: [u8; 6] = crate::layout::message_name($code + 1);
+                const TEXT: &str = match core::str::from_utf8(&NAME) {
+                    Ok(text) => text,
+                    Err(_) => "HL message",
+                };
+                crate::layout::Payload::read(TEXT, payload)
             }
         }
     };
@@ -213,15 +217,12 @@ pub(crate) use command;
 
 /// Defines a command with a constant payload, whose content is ignored when read.
 macro_rules! fixed {
-    (
-        $(#[$meta:meta])*
-        $name:ident = $code:literal, $answer_code:literal: $answer:ty, $payload:expr;
-    ) => {
+    ($(#[$meta:meta])* $name:ident = $code:literal: $answer:ty, $payload:expr;) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
         pub struct $name;
 
-        crate::layout::command!($name = $code, $answer_code: $answer);
+        crate::layout::command!($name = $code: $answer);
 
         impl $name {
             const PAYLOAD: &'static [u8] = &$payload;
@@ -256,29 +257,6 @@ macro_rules! fixed {
 }
 pub(crate) use fixed;
 
-/// Defines a command that performs an action.
-macro_rules! action {
-    ($(#[$meta:meta])* $name:ident = $code:literal, $answer_code:literal: $payload:expr;) => {
-        crate::layout::fixed! {
-            $(#[$meta])*
-            $name = $code, $answer_code: crate::commands::SetAnswer, $payload;
-        }
-    };
-}
-pub(crate) use action;
-
-/// Defines a command that reads a value.
-macro_rules! get {
-    ($what:literal: $answer:ident; $name:ident = $code:literal, $answer_code:literal;) => {
-        crate::layout::fixed! {
-            #[doc = concat!("K", $code, ": reads ", $what, ". The answer, K", $answer_code, ",")]
-            #[doc = concat!("contains [`", stringify!($answer), "`].")]
-            $name = $code, $answer_code: $answer, [];
-        }
-    };
-}
-pub(crate) use get;
-
 /// Implements the payload of a type with one value.
 macro_rules! value_payload {
     ($name:ident($type:ty)) => {
@@ -297,15 +275,12 @@ pub(crate) use value_payload;
 
 /// Defines a command with one value.
 macro_rules! value {
-    (
-        $(#[$meta:meta])*
-        $name:ident(pub $type:ty) = $code:literal, $answer_code:literal: $answer:ty;
-    ) => {
+    ($(#[$meta:meta])* $name:ident(pub $type:ty) = $code:literal: $answer:ty;) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct $name(pub $type);
 
-        crate::layout::command!($name = $code, $answer_code: $answer);
+        crate::layout::command!($name = $code: $answer);
         crate::layout::value_payload!($name($type));
 
         impl crate::layout::ToJson for $name {
@@ -326,20 +301,98 @@ macro_rules! value {
 }
 pub(crate) use value;
 
-/// Defines the two commands that read and set a value.
-macro_rules! setting {
-    (
-        $what:literal: $type:ident;
-        $get:ident = $get_code:literal, $get_answer:literal;
-        $set:ident = $set_code:literal, $set_answer:literal;
-    ) => {
-        crate::layout::get! { $what: $type; $get = $get_code, $get_answer; }
+/// Defines the controls, and the commands that have only a value. A control has these items:
+///
+/// - `get TYPE = CODE: ANSWER;` defines a command without payload that reads the control;
+/// - `set TYPE(VALUE) = CODE;` defines a command with one value that sets it;
+/// - `act TYPE = CODE: [PAYLOAD];` defines a command that performs an action;
+/// - `get TYPE;`, `set TYPE;` and `legacy TYPE;` name a command that is defined elsewhere.
+///
+/// `by` and the arguments of `Control::reads_with` or `Control::sets_with` may follow.
+macro_rules! catalogue {
+    ($(
+        $name:literal, $summary:literal $(, $flag:ident($($arg:expr)?))*: { $($items:tt)* }
+    )+) => {
+        /// The commands that the table defines.
+        pub(crate) mod types {
+            use super::*;
 
-        crate::layout::value! {
-            #[doc = concat!("K", $set_code, ": sets ", $what, ".")]
-            #[derive(Copy)]
-            $set(pub $type) = $set_code, $set_answer: crate::commands::SetAnswer;
+            $(crate::layout::types! { $name, $summary: $($items)* })+
         }
+
+        /// Every control, in the order of the codes.
+        pub static CATALOGUE: &[Control] = &[$(
+            crate::layout::control! {
+                [Control::new($name, $summary)$(.$flag($($arg)?))*] $($items)*
+            },
+        )+];
     };
 }
-pub(crate) use setting;
+pub(crate) use catalogue;
+
+/// Defines the types of a control's commands.
+macro_rules! types {
+    ($name:literal, $summary:literal:) => {};
+    ($name:literal, $summary:literal:
+        get $type:ident = $code:literal: $answer:ident; $($rest:tt)*) => {
+        crate::layout::fixed! {
+            #[doc = concat!("K", $code, ": reads the control `", $name, "`. The answer contains")]
+            #[doc = concat!("[`", stringify!($answer), "`].")]
+            #[doc = ""]
+            #[doc = concat!($summary, ".")]
+            $type = $code: $answer, [];
+        }
+        crate::layout::types! { $name, $summary: $($rest)* }
+    };
+    ($name:literal, $summary:literal:
+        set $type:ident($value:ty) = $code:literal; $($rest:tt)*) => {
+        crate::layout::value! {
+            #[doc = concat!("K", $code, ": sets the control `", $name, "`.")]
+            #[doc = ""]
+            #[doc = concat!($summary, ".")]
+            #[derive(Copy)]
+            $type(pub $value) = $code: SetAnswer;
+        }
+        crate::layout::types! { $name, $summary: $($rest)* }
+    };
+    ($name:literal, $summary:literal:
+        act $type:ident = $code:literal: $payload:expr; $($rest:tt)*) => {
+        crate::layout::fixed! {
+            #[doc = concat!("K", $code, ": the control `", $name, "`. The payload is")]
+            #[doc = concat!("`", stringify!($payload), "`.")]
+            #[doc = ""]
+            #[doc = concat!($summary, ".")]
+            $type = $code: SetAnswer, $payload;
+        }
+        crate::layout::types! { $name, $summary: $($rest)* }
+    };
+    ($name:literal, $summary:literal:
+        $kind:ident $type:ident $(by $($by:expr),+)?; $($rest:tt)*) => {
+        crate::layout::types! { $name, $summary: $($rest)* }
+    };
+}
+pub(crate) use types;
+
+/// Adds a control's commands to it.
+macro_rules! control {
+    ([$($control:tt)*]) => { $($control)* };
+    ([$($control:tt)*] get $type:ident by $request:expr; $($rest:tt)*) => {
+        crate::layout::control! { [$($control)*.reads_with::<$type>($request)] $($rest)* }
+    };
+    ([$($control:tt)*] get $type:ident $(= $code:literal: $answer:ident)?; $($rest:tt)*) => {
+        crate::layout::control! { [$($control)*.reads::<$type>()] $($rest)* }
+    };
+    ([$($control:tt)*] set $type:ident by $values:expr, $make:expr; $($rest:tt)*) => {
+        crate::layout::control! { [$($control)*.sets_with::<$type>($values, $make)] $($rest)* }
+    };
+    ([$($control:tt)*] set $type:ident $(($value:ty) = $code:literal)?; $($rest:tt)*) => {
+        crate::layout::control! { [$($control)*.sets::<$type>()] $($rest)* }
+    };
+    ([$($control:tt)*] act $type:ident = $code:literal: $payload:expr; $($rest:tt)*) => {
+        crate::layout::control! { [$($control)*.sets::<$type>()] $($rest)* }
+    };
+    ([$($control:tt)*] legacy $type:ident; $($rest:tt)*) => {
+        crate::layout::control! { [$($control)*.legacy::<$type>()] $($rest)* }
+    };
+}
+pub(crate) use control;

@@ -16,7 +16,7 @@ use crate::parse::parse;
 use crate::{Error, HEADER_SIZE, JsonDocument};
 
 pub(crate) use macros::{
-    action, command, fixed, get, layout, named, number, setting, value, value_payload,
+    catalogue, command, control, fixed, layout, named, number, types, value, value_payload,
 };
 pub use scalar::Scalar;
 pub(crate) use text::{Arguments, FromText, argument, scalar};
@@ -32,6 +32,22 @@ pub(crate) trait Payload: Sized {
 /// A payload that can be shown as JSON: values by name, several fields as an object.
 pub(crate) trait ToJson {
     fn json(&self) -> Value;
+}
+
+/// Returns `K` and the five digits of a code.
+pub(crate) const fn message_name(code: u16) -> [u8; 6] {
+    const fn digit(number: u16) -> u8 {
+        let [digit, _] = (number % 10).to_le_bytes();
+        b'0' + digit
+    }
+    [
+        b'K',
+        digit(code / 10_000),
+        digit(code / 1000),
+        digit(code / 100),
+        digit(code / 10),
+        digit(code),
+    ]
 }
 
 /// Reads fields one after the other.

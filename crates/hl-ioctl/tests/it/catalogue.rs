@@ -41,99 +41,25 @@ fn controls_are_unique_and_complete() {
     assert_eq!(destructive[0].set_code(CommandSet::Current), Some(10242));
 }
 
-/// Every command of docs/protocol.md, section 18, except those of the connection.
 #[test]
-fn every_command_belongs_to_a_control() {
-    let mut codes = BTreeSet::new();
-    for control in CATALOGUE {
-        codes.extend(control.get_code());
-        codes.extend(control.set_code(CommandSet::Current));
-        codes.extend(control.legacy_set_code());
-    }
-    let expected = BTreeSet::from([
-        10010, 10020, 10030, 10032, 10040, 10042, 10044, 10046, 10050, 10052, 10056, 10058, 10070,
-        10072, 10074, 10076, 10090, 10092, 10148, 10200, 10202, 10206, 10242, 10290, 10292, 10302,
-        10444, 10446, 10448, 10600, 10604, 10620, 10624, 10626, 10630, 10632, 10640, 10646, 10720,
-        10788, 10820, 11000, 11002, 11004, 11006, 11010, 11012, 11014, 11016, 11018, 11020, 11022,
-        11635, 12060,
-    ]);
-    assert_eq!(codes, expected);
-}
-
-#[test]
+#[rustfmt::skip] // A table: a line for each error.
 fn errors_list_the_valid_values() {
     for (name, values, text) in [
-        (
-            "status-light",
-            &["maybe"][..],
-            "status-light, value: expected on or off, got `maybe`",
-        ),
-        (
-            "night-vision",
-            &["ON"],
-            "night-vision, value: expected on, off or auto, got `ON`",
-        ),
-        (
-            "time-zone",
-            &["14"],
-            "time-zone, value: expected -11 to 13 hours, got `14`",
-        ),
-        (
-            "turn",
-            &["1", "128"],
-            "turn, vertical: expected -128 to 127 degrees, got `128`",
-        ),
-        (
-            "turn",
-            &["1"],
-            "turn: expected HORIZONTAL VERTICAL: horizontal -128 to 127 degrees; vertical -128 to 127 degrees, got 1 value",
-        ),
-        (
-            "resolution",
-            &["4k"],
-            "resolution, resolution: expected 1080p, 360p, 720p, 2k or 2k-alternate, got `4k`",
-        ),
-        (
-            "resolution",
-            &["-"],
-            "resolution, resolution: expected 1080p, 360p, 720p, 2k or 2k-alternate, got `-`",
-        ),
-        (
-            "resolution",
-            &["1080p", "241"],
-            "resolution, bitrate: expected 1 to 240 kB/s, got `241`",
-        ),
-        (
-            "patrol-points",
-            &["1:2:10", "1:2"],
-            "patrol-points, point: expected 0 to 255 times VERTICAL:HORIZONTAL:SECONDS: vertical 0 to 40 degrees; horizontal 0 to 350 degrees; seconds 10 to 255 seconds, got `1:2`",
-        ),
-        (
-            "patrol-points",
-            &["1:2:9"],
-            "patrol-points, seconds: expected 10 to 255 seconds, got `9`",
-        ),
+        ("status-light", &["maybe"][..], "status-light, value: expected on or off, got `maybe`"),
+        ("night-vision", &["ON"], "night-vision, value: expected on, off or auto, got `ON`"),
+        ("time-zone", &["14"], "time-zone, value: expected -11 to 13 hours, got `14`"),
+        ("turn", &["1", "128"], "turn, vertical: expected -128 to 127 degrees, got `128`"),
+        ("turn", &["1"], "turn: expected HORIZONTAL VERTICAL: horizontal -128 to 127 degrees; vertical -128 to 127 degrees, got 1 value"),
+        ("resolution", &["4k"], "resolution, resolution: expected 1080p, 360p, 720p, 2k or 2k-alternate, got `4k`"),
+        ("resolution", &["-"], "resolution, resolution: expected 1080p, 360p, 720p, 2k or 2k-alternate, got `-`"),
+        ("resolution", &["1080p", "241"], "resolution, bitrate: expected 1 to 240 kB/s, got `241`"),
+        ("patrol-points", &["1:2:10", "1:2"], "patrol-points, point: expected 0 to 255 times VERTICAL:HORIZONTAL:SECONDS: vertical 0 to 40 degrees; horizontal 0 to 350 degrees; seconds 10 to 255 seconds, got `1:2`"),
+        ("patrol-points", &["1:2:9"], "patrol-points, seconds: expected 10 to 255 seconds, got `9`"),
         ("photo", &["now"], "photo: expected no value, got 1 value"),
-        (
-            "status-light",
-            &[],
-            "status-light: expected on or off, got 0 values",
-        ),
-        (
-            "clock",
-            &["now"],
-            "clock, value: expected 0 to 4294967295 Unix seconds, got `now`",
-        ),
-        (
-            "quick-message",
-            &["0"],
-            "quick-message, value: expected 1 to 3 (number of the message), got `0`",
-        ),
-        (
-            "accessories",
-            &["on"],
-            "accessories: the control is read only and cannot be set",
-        ),
+        ("status-light", &[], "status-light: expected on or off, got 0 values"),
+        ("clock", &["now"], "clock, value: expected 0 to 4294967295 Unix seconds, got `now`"),
+        ("quick-message", &["0"], "quick-message, value: expected 1 to 3 (number of the message), got `0`"),
+        ("accessories", &["on"], "accessories: the control is read only and cannot be set"),
     ] {
         let error = control(name).unwrap().set(values).unwrap_err();
         assert_eq!(error.to_string(), text);
@@ -155,18 +81,6 @@ fn every_control_rejects_invalid_values_in_one_line() {
         let text = error.to_string();
         assert!(text.starts_with(control.name), "{text}");
         assert!(!text.contains('\n'));
-    }
-}
-
-#[test]
-fn profile_selects_the_command() {
-    for (command_set, video, motion) in [
-        (CommandSet::Current, 10056, 10206),
-        (CommandSet::Legacy, 10052, 10202),
-    ] {
-        let context = context(command_set, Resolution::P1080);
-        assert_eq!(set("resolution", &["1080p"], &context).code, video);
-        assert_eq!(set("motion-alarm", &["on"], &context).code, motion);
     }
 }
 

@@ -8,18 +8,10 @@ use std::num::{NonZeroU8, NonZeroU16};
 
 use hl_ioctl::commands::*;
 use hl_ioctl::{
-    CATALOGUE, ChallengeStatus, Command, Error, HlMessage, JsonDocument, Request, Scalar, control,
+    CATALOGUE, ChallengeStatus, Command, CommandSet, Error, HlMessage, JsonDocument, Request,
+    Scalar, control,
 };
 use serde_json::json;
-
-/// The codes of docs/protocol.md, section 18.
-const CODES: [u16; 58] = [
-    10000, 10002, 10006, 10008, 10010, 10020, 10030, 10032, 10040, 10042, 10044, 10046, 10050,
-    10052, 10056, 10058, 10070, 10072, 10074, 10076, 10090, 10092, 10148, 10200, 10202, 10206,
-    10242, 10290, 10292, 10302, 10444, 10446, 10448, 10600, 10604, 10620, 10624, 10626, 10630,
-    10632, 10640, 10646, 10720, 10788, 10820, 11000, 11002, 11004, 11006, 11010, 11012, 11014,
-    11016, 11018, 11020, 11022, 11635, 12060,
-];
 
 /// The codes that were checked.
 #[derive(Default)]
@@ -98,7 +90,13 @@ fn every_command_matches_the_protocol_document() {
     video(&checked);
     actions(&checked);
     pan_tilt(&checked);
-    assert_eq!(checked.0.into_inner(), CODES.into_iter().collect());
+    let mut codes = BTreeSet::from([10000, 10002, 10006, 10008]);
+    for control in CATALOGUE {
+        codes.extend(control.get_code());
+        codes.extend(control.set_code(CommandSet::Current));
+        codes.extend(control.legacy_set_code());
+    }
+    assert_eq!(checked.0.into_inner(), codes);
 }
 
 fn connection(checked: &Checked) {
@@ -442,59 +440,24 @@ fn resolutions_have_codes() {
 }
 
 #[test]
+#[rustfmt::skip] // A table: a line for each value.
 fn values_out_of_range_cannot_be_created() {
     fn check<T: Debug>(value: Result<T, Error>, text: &str) {
         assert_eq!(value.unwrap_err().to_string(), text);
     }
-    check(
-        TimeZone::new(14),
-        "time zone: expected -11 to 13 hours, got 14",
-    );
-    check(
-        TimeZone::new(-12),
-        "time zone: expected -11 to 13 hours, got -12",
-    );
-    check(
-        RelativeAngle::new(128),
-        "degrees: expected -128 to 127 degrees, got 128",
-    );
-    check(
-        RelativeAngle::new(-129),
-        "degrees: expected -128 to 127 degrees, got -129",
-    );
-    check(
-        TiltAngle::new(41),
-        "vertical: expected 0 to 40 degrees, got 41",
-    );
-    check(
-        PanAngle::new(351),
-        "horizontal: expected 0 to 350 degrees, got 351",
-    );
-    check(
-        DwellSeconds::new(9),
-        "seconds: expected 10 to 255 seconds, got 9",
-    );
+    check(TimeZone::new(14), "time zone: expected -11 to 13 hours, got 14");
+    check(TimeZone::new(-12), "time zone: expected -11 to 13 hours, got -12");
+    check(RelativeAngle::new(128), "degrees: expected -128 to 127 degrees, got 128");
+    check(RelativeAngle::new(-129), "degrees: expected -128 to 127 degrees, got -129");
+    check(TiltAngle::new(41), "vertical: expected 0 to 40 degrees, got 41");
+    check(PanAngle::new(351), "horizontal: expected 0 to 350 degrees, got 351");
+    check(DwellSeconds::new(9), "seconds: expected 10 to 255 seconds, got 9");
     check(Bitrate::new(0), "bitrate: expected 1 to 240 kB/s, got 0");
-    check(
-        Bitrate::new(241),
-        "bitrate: expected 1 to 240 kB/s, got 241",
-    );
-    check(
-        Milliseconds::new(1_000_000_000),
-        "milliseconds: expected 0 to 999999999 milliseconds, got 1000000000",
-    );
-    check(
-        QuickMessage::new(4),
-        "K11635 message: expected 1 to 3 (number of the message), got 4",
-    );
-    check(
-        UserId::new(""),
-        "length of the user id: expected 1 to 255 bytes, got 0",
-    );
-    check(
-        UserId::new([0; 256]),
-        "length of the user id: expected 1 to 255 bytes, got 256",
-    );
+    check(Bitrate::new(241), "bitrate: expected 1 to 240 kB/s, got 241");
+    check(Milliseconds::new(1_000_000_000), "milliseconds: expected 0 to 999999999 milliseconds, got 1000000000");
+    check(QuickMessage::new(4), "K11635 message: expected 1 to 3 (number of the message), got 4");
+    check(UserId::new(""), "length of the user id: expected 1 to 255 bytes, got 0");
+    check(UserId::new([0; 256]), "length of the user id: expected 1 to 255 bytes, got 256");
     assert_eq!(Bitrate::new(240).unwrap(), Bitrate::MAX);
     assert_eq!(Bitrate::new(1).unwrap().get(), 1);
     let point = PatrolPoint {
@@ -503,77 +466,34 @@ fn values_out_of_range_cannot_be_created() {
         seconds: DwellSeconds::new(10).unwrap(),
     };
     PatrolPoints::new(vec![point; 255]).unwrap();
-    check(
-        PatrolPoints::new(vec![point; 256]),
-        "patrol points: expected 0 to 255 of them, got 256",
-    );
+    check(PatrolPoints::new(vec![point; 256]), "patrol points: expected 0 to 255 of them, got 256");
 }
 
 #[test]
+#[rustfmt::skip] // A table: a line for each payload.
 fn values_out_of_range_are_not_parsed() {
     fn check<C: Command + Debug>(payload: &[u8], text: &str) {
         assert_eq!(C::decode(payload).unwrap_err().to_string(), text);
     }
-    check::<SetStatusLight>(
-        &[0],
-        "K10032 at offset 16: expected 1 (on) or 2 (off), got 0",
-    );
-    check::<SetNightVision>(
-        &[4],
-        "K10042 at offset 16: expected 1 (on), 2 (off), 3 (auto), got 4",
-    );
-    check::<SetTimeZone>(
-        &[0xf4],
-        "K10302 at offset 16: expected -11 to 13 hours, got -12",
-    );
-    check::<PanTiltByDegrees>(
-        &[0, 0, 0x7f, 0xff, 5],
-        "vertical at offset 18: expected -128 to 127 degrees, got -129",
-    );
-    check::<PanTiltTo>(
-        &[0, 0, 0, 0, 40, 0x5f, 1],
-        "horizontal at offset 21: expected 0 to 350 degrees, got 351",
-    );
-    check::<SetPatrolPoints>(
-        &[2, 0, 0, 0, 10, 0, 0, 0, 9],
-        "seconds at offset 24: expected 10 to 255 seconds, got 9",
-    );
-    check::<ConnectUserAuth>(
-        &[0; 23],
-        "length of the user id: expected 1 to 255 bytes, got 0",
-    );
+    check::<SetStatusLight>(&[0], "K10032 at offset 16: expected 1 (on) or 2 (off), got 0");
+    check::<SetNightVision>(&[4], "K10042 at offset 16: expected 1 (on), 2 (off), 3 (auto), got 4");
+    check::<SetTimeZone>(&[0xf4], "K10302 at offset 16: expected -11 to 13 hours, got -12");
+    check::<PanTiltByDegrees>(&[0, 0, 0x7f, 0xff, 5], "vertical at offset 18: expected -128 to 127 degrees, got -129");
+    check::<PanTiltTo>(&[0, 0, 0, 0, 40, 0x5f, 1], "horizontal at offset 21: expected 0 to 350 degrees, got 351");
+    check::<SetPatrolPoints>(&[2, 0, 0, 0, 10, 0, 0, 0, 9], "seconds at offset 24: expected 10 to 255 seconds, got 9");
+    check::<ConnectUserAuth>(&[0; 23], "length of the user id: expected 1 to 255 bytes, got 0");
+    check::<MediaControl>(&[0, 1], "media at offset 16: expected 1 (video), 2 (audio), 3 (return-audio), 4 (raw-data), got 0");
+    check::<MediaControl>(&[1, 3], "switch at offset 17: expected 1 (on) or 2 (off), got 3");
+    check::<SetVideoParameters>(&[0, 1, 0, 0, 0, 0], "bitrate at offset 16: expected 1 to 240 kB/s, got 256");
+    check::<SetVideoParameters>(&[0, 0, 0, 0, 3, 0], "horizontal_flip at offset 20: expected 1 (on) or 2 (off), got 3");
+    check::<SetVideoParameters>(&[0, 0, 0, 0, 0, 3], "vertical_flip at offset 21: expected 1 (on) or 2 (off), got 3");
+    check::<SetResolution>(&[1, 0, 0, 0, 0], "bitrate at offset 17: expected 1 to 240 kB/s, got 0");
+    for code in [0, 6] {
+        let error = SetResolution::decode(&[code, 120, 0, 0, 0]).unwrap_err();
+        assert!(matches!(error, Error::Value { field: "resolution", offset: 16, .. }), "{error}");
+    }
     let error = GetStatusLight::decode_answer(&[3]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "K10031 at offset 16: expected 1 (on) or 2 (off), got 3"
-    );
-
-    fn offset<C: Command + Debug>(payload: &[u8]) -> usize {
-        match C::decode(payload).unwrap_err() {
-            Error::Value { offset, .. } => offset,
-            _ => 0,
-        }
-    }
-    for (payload, at) in [([0, 1], 16), ([5, 1], 16), ([1, 0], 17), ([1, 3], 17)] {
-        assert_eq!(offset::<MediaControl>(&payload), at, "{payload:?}");
-    }
-    for (payload, at) in [
-        ([241, 0, 0, 0, 0, 0], 16),
-        ([0, 1, 0, 0, 0, 0], 16),
-        ([0, 0, 6, 0, 0, 0], 18),
-        ([0, 0, 0, 0, 3, 0], 20),
-        ([0, 0, 0, 0, 0, 3], 21),
-    ] {
-        assert_eq!(offset::<SetVideoParameters>(&payload), at, "{payload:?}");
-    }
-    for (payload, at) in [
-        ([0, 120, 0, 0, 0], 16),
-        ([6, 120, 0, 0, 0], 16),
-        ([1, 0, 0, 0, 0], 17),
-        ([1, 0, 1, 0, 0], 17),
-    ] {
-        assert_eq!(offset::<SetResolution>(&payload), at, "{payload:?}");
-    }
+    assert_eq!(error.to_string(), "K10031 at offset 16: expected 1 (on) or 2 (off), got 3");
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Properties of all commands: written values parse to the same values, and no input panics.
 
 use std::fmt::Debug;
-use std::num::{NonZeroU8, NonZeroU16};
 
 use hl_ioctl::commands::*;
-use hl_ioctl::{ChallengeStatus, Command, HlMessage, JsonDocument, Request};
+use hl_ioctl::{ChallengeStatus, Command, HlMessage, Request};
 use proptest::prelude::*;
 
 fn round_trip<C: Command + PartialEq + Debug>(command: &C) -> Result<(), TestCaseError> {
@@ -72,50 +71,6 @@ fn short_payloads_round_trip() {
     }
 }
 
-fn connect_auth() -> impl Strategy<Value = ConnectAuth> {
-    any::<([u8; 16], [u8; 4], bool, bool)>().prop_map(|(response, id, video, audio)| ConnectAuth {
-        response,
-        id,
-        video,
-        audio,
-    })
-}
-
-fn tilt() -> impl Strategy<Value = TiltAngle> {
-    (0..=40u8).prop_map(|degrees| TiltAngle::new(degrees).unwrap())
-}
-
-fn pan() -> impl Strategy<Value = PanAngle> {
-    (0..=350u16).prop_map(|degrees| PanAngle::new(degrees).unwrap())
-}
-
-fn relative_angle() -> impl Strategy<Value = RelativeAngle> {
-    (-128..=127i16).prop_map(|degrees| RelativeAngle::new(degrees).unwrap())
-}
-
-fn patrol_points() -> impl Strategy<Value = PatrolPoints> {
-    let point =
-        (tilt(), pan(), 10..=255u8).prop_map(|(vertical, horizontal, seconds)| PatrolPoint {
-            vertical,
-            horizontal,
-            seconds: DwellSeconds::new(seconds).unwrap(),
-        });
-    prop::collection::vec(point, 0..=MAX_PATROL_POINTS)
-        .prop_map(|points| PatrolPoints::new(points).unwrap())
-}
-
-fn switch() -> impl Strategy<Value = Switch> {
-    prop::sample::select(vec![Switch::On, Switch::Off])
-}
-
-fn resolution() -> impl Strategy<Value = Resolution> {
-    (0..5u8).prop_map(|code| Resolution::try_from(code).unwrap())
-}
-
-fn bitrate() -> impl Strategy<Value = Bitrate> {
-    (1..=240u16).prop_map(|rate| Bitrate::new(rate).unwrap())
-}
-
 proptest! {
     #[test]
     fn any_payload_is_parsed_or_refused(
@@ -125,13 +80,11 @@ proptest! {
     }
 
     #[test]
-    fn connection_round_trips(
-        payload in prop::collection::vec(any::<u8>(), 0..80), auth in connect_auth(),
+    fn user_ids_and_challenges_round_trip(
+        payload in prop::collection::vec(any::<u8>(), 22), status: u8, challenge: [u8; 16],
         user_id in prop::collection::vec(any::<u8>(), 1..=MAX_USER_ID),
-        status: u8, challenge: [u8; 16],
     ) {
-        round_trip(&ConnectRequest { payload })?;
-        round_trip(&auth)?;
+        let auth = ConnectAuth::decode(&payload).unwrap();
         let auth = UserAuth { auth, user_id: UserId::new(user_id).unwrap() };
         round_trip(&ConnectDoorbellUserAuth(auth.clone()))?;
         round_trip(&ConnectUserAuth(auth))?;
@@ -140,24 +93,22 @@ proptest! {
     }
 
     #[test]
-    fn parameters_round_trip(ids in prop::collection::vec(1..=255u8, 1..=255)) {
+    fn long_lists_round_trip(
+        ids in prop::collection::vec(1..=255u8, 1..=255),
+        points in prop::collection::vec((0..=40u8, 0..=350u16, 10..=255u8), 0..=MAX_PATROL_POINTS)
+    ) {
         round_trip(&ReadParameters::new(ids).unwrap())?;
+        let points = points.into_iter().map(|(vertical, horizontal, seconds)| PatrolPoint {
+            vertical: TiltAngle::new(vertical).unwrap(),
+            horizontal: PanAngle::new(horizontal).unwrap(),
+            seconds: DwellSeconds::new(seconds).unwrap(),
+        });
+        round_trip(&SetPatrolPoints(PatrolPoints::new(points.collect()).unwrap()))?;
     }
 
     #[test]
-    fn video_round_trips(
-        bitrate in bitrate(), resolution in resolution(), fps: u16,
-        optional in (prop::option::of(bitrate()), prop::option::of(resolution()), any::<u8>(),
-            prop::option::of(switch()), prop::option::of(switch())),
-        raw in any::<(u16, u8, u8, u8, u8)>(),
-    ) {
-        round_trip(&SetResolution { resolution, bitrate, fps: NonZeroU16::new(fps) })?;
-        let (bitrate, resolution, fps, horizontal_flip, vertical_flip) = optional;
-        let fps = NonZeroU8::new(fps);
-        round_trip(&SetVideoParameters { bitrate, resolution, fps, horizontal_flip, vertical_flip })?;
-        let (bitrate, resolution, fps, horizontal_flip, vertical_flip) = raw;
-        let video = VideoParameters { bitrate, resolution, fps, horizontal_flip, vertical_flip };
-        answer_round_trip::<GetVideoParameters>(&video)?;
+    fn reported_resolutions_have_names(resolution: u8) {
+        let video = GetVideoParameters::decode_answer(&[0, 0, resolution, 0, 0, 0]).unwrap();
         prop_assert_eq!(
             video.picture_size().map(|size| size.code() + 1),
             (1..=5).contains(&resolution).then_some(resolution)
@@ -165,34 +116,8 @@ proptest! {
     }
 
     #[test]
-    fn clock_round_trips(time: u32) {
-        let time = UnixSeconds::new(time).unwrap();
-        round_trip(&SetClock(time))?;
-        answer_round_trip::<GetClock>(&time)?;
-    }
-
-    #[test]
-    fn pan_and_tilt_round_trip(
-        by in (relative_angle(), relative_angle()), to in (tilt(), pan(), any::<u64>()),
-        points in patrol_points(), position in any::<(u32, u8, u16)>()
-    ) {
-        round_trip(&PanTiltByDegrees { horizontal: by.0, vertical: by.1 })?;
-        let milliseconds = Milliseconds::from_unix_millis(to.2);
-        prop_assert_eq!(u64::from(milliseconds.get()), to.2 % 1_000_000_000);
-        round_trip(&PanTiltTo { milliseconds, vertical: to.0, horizontal: to.1 })?;
-        let (time, vertical, horizontal) = position;
-        round_trip(&GetPosition(time))?;
-        answer_round_trip::<GetPosition>(&Position { time, vertical, horizontal })?;
-        answer_round_trip::<GetPatrolPoints>(&points)?;
-        round_trip(&SetPatrolPoints(points))?;
-    }
-
-    #[test]
-    fn json_answers_round_trip(number: u32) {
-        let json = JsonDocument::from(serde_json::json!({ "a": number }));
-        answer_round_trip::<GetAccessories>(&json)?;
-        answer_round_trip::<GetBatteryUse>(&json)?;
-        answer_round_trip::<GetConnectionStatus>(&json)?;
-        answer_round_trip::<GetNightCheck>(&UntypedAnswer::Json(json))?;
+    fn milliseconds_are_modulo_a_billion(millis: u64) {
+        let milliseconds = Milliseconds::from_unix_millis(millis);
+        prop_assert_eq!(u64::from(milliseconds.get()), millis % 1_000_000_000);
     }
 }

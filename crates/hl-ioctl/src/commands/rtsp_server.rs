@@ -1,4 +1,4 @@
-//! The device: clock, SD card, servers and accessories.
+//! K10600 and K10604: the camera's own RTSP server.
 
 use alloc::string::String;
 
@@ -6,48 +6,9 @@ use bytes::BufMut;
 use serde_json::Value;
 
 use super::{SetAnswer, Switch};
+use crate::Error;
 use crate::json::object;
-use crate::layout::{
-    Payload, Reader, Scalar, ToJson, action, command, get, layout, number, setting, value,
-};
-use crate::{Error, JsonDocument};
-
-action! {
-    /// K10058: takes a photo and stores it on the SD card. The payload is 1.
-    TakePhoto = 10058, 10059: [1];
-}
-
-setting! {
-    "the clock": UnixSeconds;
-    GetClock = 10090, 10091;
-    SetClock = 10092, 10093;
-}
-
-number! {
-    /// A time in seconds since 1970.
-    pub struct UnixSeconds(u32): "clock", 0 to 4294967295, "Unix seconds";
-}
-
-action! {
-    /// K10148: starts the camera's file server. The meaning of the payload is not known.
-    StartFileServer = 10148, 10149: [0, 1, 0, 0, 0];
-}
-
-action! {
-    /// K10242: formats the SD card and **deletes everything on it**. There is no payload.
-    FormatSdCard = 10242, 10243: [];
-}
-
-value! {
-    /// K10302: sets the time zone.
-    #[derive(Copy)]
-    SetTimeZone(pub TimeZone) = 10302, 10303: SetAnswer;
-}
-
-number! {
-    /// A time zone in whole hours from UTC, -11 to 13.
-    pub struct TimeZone(i8): "time zone", -11 to 13, "hours";
-}
+use crate::layout::{Payload, Reader, Scalar, ToJson, command, layout};
 
 layout! {
     /// K10600: switches the camera's own RTSP server. Only special firmware has one.
@@ -60,9 +21,7 @@ layout! {
         pub server: Switch,
     }
 }
-command!(SetRtspServer = 10600, 10601: SetAnswer);
-
-get! { "the state of the RTSP server": RtspServer; GetRtspServer = 10604, 10605; }
+command!(SetRtspServer = 10600: SetAnswer);
 
 /// K10605: the state and address of the camera's RTSP server.
 ///
@@ -101,5 +60,3 @@ impl ToJson for RtspServer {
         ])
     }
 }
-
-get! { "the accessories": JsonDocument; GetAccessories = 10720, 10721; }
