@@ -1,9 +1,10 @@
-//! CPU time, allocations and allocated bytes per viewer of one camera, for RTSP over TCP, MP4 and
+//! CPU time, context switches and allocations per viewer of one camera, for RTSP over TCP, MP4 and
 //! MPEG-TS.
 //!
-//! `cargo bench -p tutk-serve --bench viewers [SECONDS]`. Viewers run in a process of their own, so
-//! that only the server's work is counted. The camera is simulated in the server's process: its
-//! cost, and that of the session with it, is measured without viewers and subtracted.
+//! `cargo bench -p tutk-serve --bench viewers -- [SECONDS] [FORMAT [VIEWERS]]`. Viewers run in a
+//! process of their own, so that only the server's work is counted. The camera is simulated in the
+//! server's process: its cost, and that of the session with it, is measured without viewers and
+//! subtracted. A frame is one of video or audio.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -23,11 +24,13 @@ use std::alloc::System;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, BytesMut};
 use common::{H264, camera_config, clip, loopback, settings, start_camera, tone_audio};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::{self as simulator, ClipFrame};
 use tutk_serve::{Camera, HttpConfig, HttpServer, Hub, Keep, RtspConfig, RtspServer};
@@ -45,30 +48,48 @@ const FPS: u8 = 50;
 /// The size of a delta frame. A key frame has four times as many bytes.
 const FRAME_BYTES: usize = 10_000;
 
-/// The work of the server over a measured time.
+/// The resources that the server uses per second.
 #[derive(Debug, Clone, Copy)]
-struct Work {
-    /// CPU time per second.
-    cpu: Duration,
-    /// Per frame of video or audio.
+struct Usage {
+    user: Duration,
+    system: Duration,
+    /// Context switches because a thread had to wait.
+    switches: f64,
+    frames: f64,
     allocations: f64,
     allocated_bytes: f64,
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if let [_, role, format, count, address] = &args[..]
-        && role == "viewers"
-    {
-        return view(format, count.parse().unwrap(), address.parse().unwrap());
-    }
-    let seconds = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(10);
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(measure(Duration::from_secs(seconds)));
+/// A snapshot of the counters of this process.
+struct Counters {
+    time: Instant,
+    user: Duration,
+    system: Duration,
+    switches: i64,
+    frames: u64,
+    allocations: Stats,
 }
 
-async fn measure(time: Duration) {
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let ["viewers", format, count, address] = args[..] {
+        return view(format, count.parse().unwrap(), address.parse().unwrap());
+    }
+    let seconds = args.first().map_or(10, |seconds| seconds.parse().unwrap());
+    let is_wanted = |format: &str, count: usize| {
+        let count = count.to_string();
+        args.get(1).is_none_or(|wanted| *wanted == format)
+            && args.get(2).is_none_or(|wanted| *wanted == count)
+    };
+    let runs = FORMATS.iter().flat_map(|format| VIEWERS.map(|count| (*format, count)));
+    let runs: Vec<_> = runs.filter(|(format, count)| is_wanted(format, *count)).collect();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(measure(Duration::from_secs(seconds), &runs));
+}
+
+async fn measure(time: Duration, runs: &[(&str, usize)]) {
     let mut config = camera_config(H264, FPS);
     config.clip = padded();
     config.audio = Some(tone_audio(Codec::AacAdts, 16_000, 1));
@@ -83,77 +104,93 @@ async fn measure(time: Duration) {
     let http = http.await.unwrap();
     front.description().await.unwrap();
 
-    let alone = work(&front, time).await;
-    println!("format viewers cpu_ms/s/viewer allocations/frame allocated_bytes/frame");
+    let alone = usage(&front, time).await;
     println!(
-        "none 0 {:.2} {:.1} {:.0}",
-        millis(alone.cpu),
-        alone.allocations,
-        alone.allocated_bytes
+        "format viewers cpu_ms/s/viewer user_us/frame/viewer system_us/frame/viewer \
+         switches/frame allocations/frame allocated_bytes/frame"
     );
-    for format in FORMATS {
-        for count in VIEWERS {
-            let address = match format {
-                "rtsp" => rtsp.local_addr(),
-                _ => http.local_addr(),
-            };
-            let mut viewers = viewers(format, count, address);
-            let work = work(&front, time).await;
-            let stats = front.stats().await;
-            let missed = stats
-                .viewers
-                .iter()
-                .map(|viewer| viewer.missed)
-                .sum::<u64>();
-            println!(
-                "{format} {count} {:.3} {:.1} {:.0}{}",
-                millis(work.cpu.saturating_sub(alone.cpu)) / count as f64,
-                work.allocations - alone.allocations,
-                work.allocated_bytes - alone.allocated_bytes,
-                if missed > 0 {
-                    format!(" ({missed} frames missed)")
-                } else {
-                    String::new()
-                },
-            );
-            viewers.kill().unwrap();
-            viewers.wait().unwrap();
-            tokio::time::sleep(Duration::from_secs(1)).await;
+    alone.print("none", 0, 1.0);
+    for &(format, count) in runs {
+        let address = match format {
+            "rtsp" => rtsp.local_addr(),
+            _ => http.local_addr(),
+        };
+        let mut viewers = viewers(format, count, address);
+        let usage = usage(&front, time).await;
+        let stats = front.stats().await;
+        let missed: u64 = stats.viewers.iter().map(|viewer| viewer.missed).sum();
+        if missed > 0 {
+            println!("The viewers missed {missed} frames:");
+        }
+        usage.without(alone).print(format, count, count as f64);
+        viewers.kill().unwrap();
+        viewers.wait().unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+impl Usage {
+    /// Subtracts what the server uses without viewers.
+    fn without(self, alone: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(alone.user),
+            system: self.system.saturating_sub(alone.system),
+            switches: self.switches - alone.switches,
+            frames: self.frames,
+            allocations: self.allocations - alone.allocations,
+            allocated_bytes: self.allocated_bytes - alone.allocated_bytes,
+        }
+    }
+
+    fn print(self, format: &str, count: usize, share: f64) {
+        let cpu = (self.user + self.system).as_secs_f64() * 1e3 / share;
+        let per_frame = |time: Duration| time.as_secs_f64() * 1e6 / self.frames / share;
+        println!(
+            "{format} {count} {cpu:.3} {:.2} {:.2} {:.1} {:.1} {:.0}",
+            per_frame(self.user),
+            per_frame(self.system),
+            self.switches / self.frames,
+            self.allocations / self.frames,
+            self.allocated_bytes / self.frames,
+        );
+    }
+}
+
+impl Counters {
+    async fn now(camera: &Camera) -> Self {
+        let stats = camera.stats().await;
+        let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+        let duration = |time: TimeVal| {
+            let seconds = Duration::from_secs(time.tv_sec().cast_unsigned());
+            seconds + Duration::from_micros(time.tv_usec().cast_unsigned())
+        };
+        Self {
+            time: Instant::now(),
+            user: duration(usage.user_time()),
+            system: duration(usage.system_time()),
+            switches: usage.voluntary_context_switches(),
+            frames: stats.video_frames + stats.audio_frames,
+            allocations: ALLOCATOR.stats(),
         }
     }
 }
 
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1_000.0
-}
-
-async fn work(camera: &Camera, time: Duration) -> Work {
-    let frames = async || {
-        let stats = camera.stats().await;
-        (stats.video_frames + stats.audio_frames) as f64
-    };
+async fn usage(camera: &Camera, time: Duration) -> Usage {
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (first, start, before) = (frames().await, cpu(), ALLOCATOR.stats());
+    let before = Counters::now(camera).await;
     tokio::time::sleep(time).await;
-    let (last, end, after) = (frames().await, cpu(), ALLOCATOR.stats());
-    let change = after - before;
-    let moved = change.bytes_reallocated.max(0).cast_unsigned();
-    Work {
-        cpu: (end - start).div_f64(time.as_secs_f64()),
-        allocations: (change.allocations + change.reallocations) as f64 / (last - first),
-        allocated_bytes: (change.bytes_allocated + moved) as f64 / (last - first),
+    let after = Counters::now(camera).await;
+    let seconds = (after.time - before.time).as_secs_f64();
+    let allocated = after.allocations - before.allocations;
+    let moved = allocated.bytes_reallocated.max(0).cast_unsigned();
+    Usage {
+        user: (after.user - before.user).div_f64(seconds),
+        system: (after.system - before.system).div_f64(seconds),
+        switches: (after.switches - before.switches) as f64 / seconds,
+        frames: (after.frames - before.frames) as f64 / seconds,
+        allocations: (allocated.allocations + allocated.reallocations) as f64 / seconds,
+        allocated_bytes: (allocated.bytes_allocated + moved) as f64 / seconds,
     }
-}
-
-/// The CPU time of all threads of this process.
-fn cpu() -> Duration {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let times = tasks.map(|task| {
-        let path = task.unwrap().path().join("schedstat");
-        let text = std::fs::read_to_string(path).unwrap();
-        text.split(' ').next().unwrap().parse::<u64>().unwrap()
-    });
-    Duration::from_nanos(times.sum())
 }
 
 /// The clip with frames as large as those of a real camera.
