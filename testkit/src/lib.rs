@@ -13,4 +13,6 @@
 
 #[cfg(feature = "runtime")]
 pub mod runtime;
+#[cfg(feature = "session")]
 pub mod session;
+pub mod tools;

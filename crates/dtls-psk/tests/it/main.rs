@@ -25,5 +25,4 @@ mod negotiation;
 mod netem;
 mod openssl;
 mod passive;
-mod tools;
 mod wireshark;

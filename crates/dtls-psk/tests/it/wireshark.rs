@@ -1,6 +1,6 @@
 //! Decryption by Wireshark. `tshark` decrypts a capture of a session with its key log: both
 //! Finished, which are compared with the values of RFC 5246, the data and the close_notify. Without
-//! a `tshark`, the test fails if `CI` is set, and prints that it is skipped otherwise.
+//! a `tshark`, the test fails if CI=true, and prints that it is skipped otherwise.
 //!
 //! tshark 4.0 cannot decrypt ChaCha20-Poly1305 in DTLS. It omits the epoch from the nonce, while
 //! RFC 7905 section 2 uses the whole 64-bit record number. For these suites the test prints this,
@@ -12,11 +12,11 @@ use std::process::Command;
 use crate::common::adversary::records;
 use crate::common::seeded::default_provider;
 use crate::common::variants::{RECORD, Variant, all_variants};
-use crate::tools::{output_or_skip, print_line};
 use dtls_psk::CipherSuite;
 use dtls_psk::crypto::{Aad, Dtls12CipherSuite, Nonce, TmpBuf};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha384};
+use testkit::tools::{output_or_skip, print_line};
 
 /// The server's port in the capture.
 const PORT: u16 = 4433;
@@ -273,8 +273,8 @@ fn ipv4(from_client: bool, datagram: &[u8]) -> Vec<u8> {
 
 #[test]
 fn tshark_decrypts_a_session_of_each_suite() {
-    let test = "tshark_decrypts_a_session_of_each_suite";
-    let Some(version) = output_or_skip(test, "tshark", &["--version"]) else {
+    let mut tshark = Command::new("tshark");
+    let Some(version) = output_or_skip(tshark.arg("--version"), "tshark") else {
         return;
     };
     let version = version.lines().next().unwrap_or_default();

@@ -6,18 +6,20 @@ use std::time::Duration;
 use crate::common::audio::{Frames, aac_clip, frames, interleaved, write_ts};
 use crate::common::encoded::{mp3, opus};
 use crate::common::{
-    FRAME, File, H264, H265, clip, decoded, has_ffmpeg, has_gstreamer, has_tools, nals, packets,
-    path, run, run_bytes, tool,
+    FRAME, File, H264, H265, are_installed, clip, decoded, has_ffmpeg, has_gstreamer, nals,
+    packets, path, run, run_bytes, tool,
 };
 use tutk_media::{AudioConfig, Clip, TsWriter};
 
 /// Writes a clip with this audio as a transport stream.
 fn record(name: &str, clip: &Clip, sound: &Frames) -> File {
-    let mut writer = TsWriter::new(clip.codec());
-    if let Some((format, first, _)) = sound.first() {
-        let config = AudioConfig::of_frame(*format, first).unwrap();
-        writer = writer.with_audio(config).unwrap();
-    }
+    let mut writer = match sound.first() {
+        Some((format, first, _)) => {
+            let config = AudioConfig::of_frame(*format, first).unwrap();
+            TsWriter::with_audio(clip.codec(), config).unwrap()
+        }
+        None => TsWriter::new(clip.codec()),
+    };
     let stream = write_ts(&mut writer, interleaved(clip, FRAME, sound.clone()));
     assert_eq!(
         (writer.stats().skipped, writer.stats().audio_skipped),
@@ -152,7 +154,7 @@ fn gstreamer_demultiplexes() {
 
 #[test]
 fn wireshark_finds_no_errors() {
-    if !has_tools(&["tshark"], "--version", "tshark") {
+    if !are_installed(&["tshark"], "--version", "tshark") {
         return;
     }
     let sound: Frames = frames(&aac_clip(), Duration::ZERO).collect();

@@ -13,32 +13,11 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use super::timestamps::Timestamps;
+pub use testkit::tools::{are_installed, has_ffmpeg, has_gstreamer, output_or_skip};
 use tokio::task::JoinSet;
 use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{Camera, CameraState, Hub, RtspConfig, RtspServer};
-
-/// Returns `true` if the programs of a Debian package are installed. `argument` prints the version.
-/// Panics if one is missing and CI=true.
-pub fn are_installed(programs: &[&str], argument: &str, package: &str) -> bool {
-    let is_missing = |program: &&&str| {
-        let out = Command::new(program).arg(argument).output();
-        !out.is_ok_and(|out| out.status.success())
-    };
-    let missing: Vec<_> = programs.iter().filter(is_missing).collect();
-    if !missing.is_empty() {
-        assert!(
-            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "{missing:?} missing: install the package {package}"
-        );
-        eprintln!("SKIPPED: {missing:?} missing");
-    }
-    missing.is_empty()
-}
-
-pub fn ffmpeg_is_installed() -> bool {
-    are_installed(&["ffmpeg", "ffprobe"], "-version", "ffmpeg")
-}
 
 /// A camera that sends its clip once, a hub and an RTSP server for it.
 pub struct RtspFixture {

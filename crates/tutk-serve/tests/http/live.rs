@@ -7,7 +7,7 @@ use tutk_runtime::tutk_session::{Codec, Dialect, MediaKind};
 use tutk_runtime::tutk_simulator::{Impairment, SimulatorConfig};
 
 use crate::client::{TestServer, WebSocket, WebSocketMessage};
-use crate::common::players::ffmpeg_is_installed;
+use crate::common::players::has_ffmpeg;
 use crate::common::{
     FPS, H264, H265, camera_config, loopback, opus_audio, start_camera_at, wait_for_leave,
 };
@@ -90,7 +90,7 @@ async fn receive(config: SimulatorConfig, query: &str, segments: usize) -> Recei
 
 #[tokio::test(start_paused = true)]
 async fn segments_contain_video_and_audio_of_the_camera() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     for (codec, format) in [
@@ -127,7 +127,7 @@ async fn segments_contain_video_and_audio_of_the_camera() {
 
 #[tokio::test(start_paused = true)]
 async fn codecs_that_browsers_support_are_not_converted() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let received = receive(camera_with_audio(H265, Codec::AacRaw), "", 300).await;
@@ -189,7 +189,7 @@ async fn unsupported_audio_is_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn segments_are_valid_on_a_lossy_network() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let mut config = camera_with_audio(H264, Codec::Pcmu);
@@ -212,7 +212,7 @@ async fn segments_are_valid_on_a_lossy_network() {
 
 #[tokio::test(start_paused = true)]
 async fn stream_continues_when_the_camera_is_replaced() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let mut server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tutk_serve::KeptLimits;
 
 use crate::client::{TestServer, WebSocket, WebSocketMessage};
-use crate::common::players::ffmpeg_is_installed;
+use crate::common::players::has_ffmpeg;
 use crate::common::{FPS, H264, camera_config, next_video_frame};
 use crate::live::Received;
 use crate::stream::{NULL_OUTPUT, ffmpeg};
@@ -73,7 +73,7 @@ async fn only_the_slow_browser_misses_frames() {
             .iter()
             .all(|message| message["type"] != "missed")
     );
-    if ffmpeg_is_installed() {
+    if has_ffmpeg() {
         ffmpeg(&slow_received.file(), "slow.mp4", NULL_OUTPUT);
     }
     let metrics = server.get("/metrics").await.text();

@@ -20,7 +20,7 @@ mod with_a_decoder {
     use super::*;
     use crate::common::H265;
     use crate::common::next_video_frame;
-    use crate::common::players::ffmpeg_is_installed;
+    use crate::common::players::has_ffmpeg;
     use crate::stream::ffmpeg;
 
     #[tokio::test(start_paused = true)]
@@ -47,7 +47,7 @@ mod with_a_decoder {
         );
         let stats = server.front.stats().await;
         assert_eq!((stats.sessions, stats.viewers.len()), (1, 1), "{stats:?}");
-        if ffmpeg_is_installed() {
+        if has_ffmpeg() {
             // The size is that of the video.
             let args = ["-pix_fmt", "gray", "-f", "rawvideo"];
             for jpeg in pictures {

@@ -7,7 +7,7 @@ use tutk_runtime::tutk_session::Codec;
 
 use crate::client::TestServer;
 use crate::common::players::{
-    are_installed, checked_stdout, ffmpeg_is_installed, run_concurrently, temp_path,
+    checked_stdout, has_ffmpeg, output_or_skip, run_concurrently, temp_path,
 };
 use crate::common::{H264, H265};
 use crate::stream::camera_with_audio;
@@ -28,10 +28,7 @@ fn vlc() -> Command {
 }
 
 fn vlc_is_installed() -> bool {
-    let version = vlc().arg("--version").output();
-    // If not, reports it as for the other players.
-    version.is_ok_and(|output| output.status.success())
-        || are_installed(&["vlc"], "--no-such-option", "vlc-bin and vlc-plugin-base")
+    output_or_skip(vlc().arg("--version"), "vlc-bin and vlc-plugin-base").is_some()
 }
 
 /// Plays some seconds of a stream, and returns them as MPEG-TS.
@@ -64,7 +61,7 @@ fn hashes(bytes: &[u8], name: &str, args: &[&str]) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn vlc_plays_the_streams() {
-    if !vlc_is_installed() || !ffmpeg_is_installed() {
+    if !vlc_is_installed() || !has_ffmpeg() {
         return;
     }
     let cases = [

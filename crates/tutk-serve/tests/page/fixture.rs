@@ -10,7 +10,7 @@ use tutk_runtime::tutk_simulator::SimulatorConfig;
 use tutk_serve::{HttpConfig, HttpServer, Hub, Registration};
 
 use crate::browser::{self, Driver, Page};
-use crate::common::players::ffmpeg_is_installed;
+use crate::common::players::has_ffmpeg;
 use crate::common::{self, loopback, settings};
 use crate::test_pattern::READ_PATTERN;
 
@@ -29,7 +29,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Returns `None` if there is no browser or no ffmpeg. Panics in that case if CI=true.
     pub(crate) async fn start() -> Option<Self> {
-        if !(browser::is_installed() && ffmpeg_is_installed()) {
+        if !(browser::is_installed() && has_ffmpeg()) {
             return None;
         }
         let turn = TURN.lock().await;

@@ -5,9 +5,7 @@ use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::ClipAudio;
 use tutk_serve::{Accounts, RtspConfig};
 
-use crate::common::players::{
-    RtspFixture, are_installed, checked_stdout, ffmpeg_is_installed, run_concurrently,
-};
+use crate::common::players::{RtspFixture, checked_stdout, has_ffmpeg, run_concurrently};
 use crate::common::timestamps::parse_seconds;
 use crate::common::{
     FPS, H264, H265, TONE, camera_config, clip, loopback, nals, opus_audio, tone_audio,
@@ -27,7 +25,7 @@ async fn start(stream: &'static [u8], sound: Option<ClipAudio>) -> RtspFixture {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn video_arrives_unchanged() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let clips = [(H264, "h264"), (H265, "hevc")];
@@ -60,7 +58,7 @@ fn audio_cases() -> Vec<(&'static str, u32, ClipAudio)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audio_and_video_are_synchronized() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let both = |(codec, rate, sound): (_, _, ClipAudio)| {
@@ -100,7 +98,7 @@ async fn compare_timestamps(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn audio_arrives_unchanged() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let aac = |adts: &[u8]| -> Vec<Vec<u8>> {
@@ -131,7 +129,7 @@ async fn audio_arrives_unchanged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn correct_password_allows_playing() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     for (user, is_allowed) in [
@@ -160,7 +158,7 @@ async fn correct_password_allows_playing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ffplay_plays_the_stream() {
-    if !are_installed(&["ffplay"], "-version", "ffmpeg") {
+    if !has_ffmpeg() {
         return;
     }
     let sound = Some(tone_audio(Codec::AacAdts, 16_000, 1));

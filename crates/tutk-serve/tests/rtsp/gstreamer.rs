@@ -6,17 +6,12 @@ use tutk_media::adts_frames;
 use tutk_runtime::tutk_session::Codec;
 use tutk_serve::{Accounts, RtspConfig};
 
-use crate::common::players::{RtspFixture, are_installed, run_concurrently, temp_path};
+use crate::common::players::{RtspFixture, has_gstreamer, run_concurrently, temp_path};
 use crate::common::{FPS, H264, H265, TONE, camera_config, clip, loopback, nals, tone_audio};
-
-fn gstreamer_is_installed() -> bool {
-    let packages = "gstreamer1.0-tools, and gstreamer1.0-plugins-base, -good and -bad";
-    are_installed(&["gst-launch-1.0"], "--version", packages)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn video_and_audio_arrive_unchanged() {
-    if !gstreamer_is_installed() {
+    if !has_gstreamer() {
         return;
     }
     let clips = [(H264, "h264"), (H265, "h265")];

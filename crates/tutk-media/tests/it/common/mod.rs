@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+pub(crate) use testkit::tools::{are_installed, has_ffmpeg, has_gstreamer};
 use tutk_media::{AccessUnit, Clip, Codec, Mp4Writer, nal_units};
 
 pub(crate) const H264: &[u8] = include_bytes!("../../../../tutk-cli/assets/clip.h264");
@@ -37,34 +38,6 @@ pub(crate) fn mp4(clip: &Clip) -> Vec<u8> {
     }
     file.extend(writer.finish().unwrap());
     file
-}
-
-/// Returns `true` if ffmpeg and ffprobe are installed. With CI=true they must be.
-pub(crate) fn has_ffmpeg() -> bool {
-    has_tools(&["ffmpeg", "ffprobe"], "-version", "ffmpeg")
-}
-
-/// Returns `true` if GStreamer is installed. With CI=true it must be.
-pub(crate) fn has_gstreamer() -> bool {
-    let packages = "gstreamer1.0-tools, and gstreamer1.0-plugins-base, -good and -bad";
-    has_tools(&["gst-launch-1.0"], "--version", packages)
-}
-
-/// Returns `true` if these tools of a package are installed. With CI=true they must be.
-pub(crate) fn has_tools(tools: &[&str], argument: &str, package: &str) -> bool {
-    let has = |tool: &&str| {
-        let out = Command::new(tool).arg(argument).output();
-        out.is_ok_and(|out| out.status.success())
-    };
-    let missing: Vec<_> = tools.iter().filter(|tool| !has(tool)).collect();
-    if !missing.is_empty() {
-        assert!(
-            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
-            "{missing:?} missing: install the package {package}"
-        );
-        eprintln!("SKIPPED: {missing:?} missing");
-    }
-    missing.is_empty()
 }
 
 /// The NAL units of a stream, without start codes.
