@@ -8,9 +8,10 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use tutk_media::{
     AccessUnit, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, LiveMp4,
-    MAX_FRAGMENT_BYTES, MIN_RTP_PACKET_BYTES, MediaDescription, Mp4Writer, NalKind, ParameterSets,
-    RtpDepacketizer, RtpPayloads, RtpStream, SequenceParameters, TS_PACKET_BYTES, TsWriter, Wav,
-    WavFile, access_units, adts_frames, from_length_prefixed, nal_units, to_length_prefixed,
+    MAX_FRAGMENT_BYTES, MIN_RTP_PACKET_BYTES, MediaDescription, Mp4Audio, Mp4Writer, NalKind,
+    ParameterSets, RtpDepacketizer, RtpPayloads, RtpStream, SequenceParameters, TS_PACKET_BYTES,
+    TsWriter, Wav, WavFile, access_units, adts_frames, from_length_prefixed, nal_units,
+    to_length_prefixed,
 };
 
 /// An H.264 key frame with its parameter sets.
@@ -233,7 +234,7 @@ fn sound(data: &[u8]) {
         channels: channels % 4,
     };
     let key = AccessUnit::new(Codec::H264, KEY);
-    let mut writer = Mp4Writer::new(Codec::H264).await_audio();
+    let mut writer = Mp4Writer::with_audio(Codec::H264, Mp4Audio::Awaited).unwrap();
     let mut given = 0;
     for (index, frame) in frames.chunks(usize::from(*size) + 1).enumerate() {
         let time = time(frame, 0);

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use tutk_dissect::CapturedFrame;
-use tutk_media::{AccessUnit, AudioFormat, Codec, Mp4Writer};
+use tutk_media::{AccessUnit, AudioFormat, Codec, Mp4Audio, Mp4Writer};
 
 use crate::failure::Failure;
 use crate::new_file;
@@ -96,7 +96,11 @@ impl Extraction {
             self.session = Some(captured.session);
             self.codec = Some(codec);
             self.writer = Some(match self.format {
-                Format::Mp4 => Writer::Mp4(Box::new(Mp4Writer::new(codec).await_audio())),
+                Format::Mp4 => {
+                    let mp4 = Mp4Writer::with_audio(codec, Mp4Audio::Awaited);
+                    let mp4 = mp4.map_err(|error| self.not_muxed(&error))?;
+                    Writer::Mp4(Box::new(mp4))
+                }
                 Format::Elementary => Writer::Elementary,
             });
         }

@@ -47,7 +47,7 @@ pub use flac::{FlacEncoder, FlacFrame, MAX_FLAC_BLOCK, MIN_FLAC_BLOCK, STREAM_IN
 pub use length_prefixed::{from_length_prefixed, to_length_prefixed};
 pub use mp4::{
     AUDIO_WAIT, FRAGMENT_DURATION, InitSegment, LiveMp4, MAX_EARLY_AUDIO_FRAMES,
-    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, Mp4Writer, Segment, TIMESCALE,
+    MAX_FRAGMENT_BYTES, MAX_INDEX_ENTRIES, Mp4Audio, Mp4Writer, Segment, TIMESCALE,
 };
 pub use muxer_stats::MuxerStats;
 pub use nal::{Codec, NalKind};

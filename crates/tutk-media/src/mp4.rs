@@ -11,5 +11,5 @@ mod writer;
 pub use self::audio_track::MAX_EARLY_AUDIO_FRAMES;
 pub use self::header::{InitSegment, TIMESCALE};
 pub use self::live::{LiveMp4, Segment};
-pub use self::muxer::{AUDIO_WAIT, FRAGMENT_DURATION, MAX_FRAGMENT_BYTES};
+pub use self::muxer::{AUDIO_WAIT, FRAGMENT_DURATION, MAX_FRAGMENT_BYTES, Mp4Audio};
 pub use self::writer::{MAX_INDEX_ENTRIES, Mp4Writer};

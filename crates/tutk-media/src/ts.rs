@@ -95,16 +95,18 @@ impl TsWriter {
         }
     }
 
-    /// Announces audio from the start. Otherwise it is announced when it comes, which some players
-    /// do not follow.
+    /// Starts a stream with video and audio. Without this, audio is announced when it comes, which
+    /// some players do not follow.
     ///
     /// # Errors
     ///
     /// [`Error::AudioNotCarried`] if a transport stream cannot carry the codec.
-    pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
+    pub fn with_audio(codec: Codec, config: AudioConfig) -> Result<Self, Error> {
         check(config.format())?;
-        self.audio = Some(Audio::new(config));
-        Ok(self)
+        Ok(Self {
+            audio: Some(Audio::new(config)),
+            ..Self::new(codec)
+        })
     }
 
     /// Writes the next access unit and returns the bytes to append.

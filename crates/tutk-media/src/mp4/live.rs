@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use super::fragment::DecodeTime;
 use super::header::InitSegment;
-use super::muxer::{Muxer, Output};
-use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder, MuxerStats};
+use super::muxer::{Mp4Audio, Muxer, Output};
+use crate::{AccessUnit, AudioFormat, Codec, Error, MuxerStats};
 
 /// A part of a live stream: `moof` and `mdat`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,35 +106,16 @@ impl LiveMp4 {
         }
     }
 
-    /// Adds an audio track: see [`Mp4Writer::with_audio`](super::Mp4Writer::with_audio).
+    /// Starts a stream with a video and an audio track. While audio is
+    /// [awaited](Mp4Audio::Awaited), pictures are held back.
     ///
     /// # Errors
     ///
-    /// The same.
-    pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
-        self.muxer = self.muxer.with_audio(config, None)?;
-        Ok(self)
-    }
-
-    /// Adds a FLAC track, encoded from audio of this format: see
-    /// [`Mp4Writer::with_flac`](super::Mp4Writer::with_flac).
-    ///
-    /// # Errors
-    ///
-    /// The same.
-    pub fn with_flac(mut self, config: AudioConfig) -> Result<Self, Error> {
-        let encoder = FlacEncoder::new(config.format())?;
-        self.muxer = self.muxer.with_audio(config, Some(encoder))?;
-        Ok(self)
-    }
-
-    /// Adds an audio track with the format of the first audio frame: see
-    /// [`Mp4Writer::await_audio`](super::Mp4Writer::await_audio). Until it comes, pictures are held
-    /// back, for [`AUDIO_WAIT`](crate::AUDIO_WAIT) at most.
-    #[must_use]
-    pub fn await_audio(mut self) -> Self {
-        self.muxer = self.muxer.await_audio();
-        self
+    /// See [`Mp4Writer::with_audio`](super::Mp4Writer::with_audio).
+    pub fn with_audio(codec: Codec, audio: Mp4Audio) -> Result<Self, Error> {
+        let mut live = Self::new(codec);
+        live.muxer.set_audio(audio)?;
+        Ok(live)
     }
 
     /// Writes the next access unit. Returns `None` before the first key frame with parameter sets,

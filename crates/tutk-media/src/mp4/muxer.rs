@@ -23,7 +23,7 @@ pub const FRAGMENT_DURATION: Duration = Duration::from_secs(1);
 /// code.)
 pub const MAX_FRAGMENT_BYTES: usize = 16 << 20;
 
-/// The maximum time that a file [waits for audio](super::Mp4Writer::await_audio), by the
+/// The maximum time that a file [waits for audio](Mp4Audio::Awaited), by the
 /// timestamps of the video.
 pub const AUDIO_WAIT: Duration = Duration::from_secs(2);
 
@@ -33,6 +33,34 @@ const MIN_TICKS: u64 = 90;
 /// The longest duration that is assumed for a picture in a live stream, in ticks. If it is too
 /// long, the next pictures are as short as possible until they are on the clock again.
 const MAX_ASSUMED_TICKS: u32 = TIMESCALE / 2;
+
+/// The audio track of an [`Mp4Writer`](super::Mp4Writer) or a [`LiveMp4`](super::LiveMp4).
+///
+/// | codec | in the file |
+/// |---|---|
+/// | AAC | `mp4a`. ADTS headers describe the track and are removed. Other AAC is assumed to be LC |
+/// | MP3 | `mp4a` with object type 0x69 or 0x6b; one MPEG frame in each frame, 16 kHz or more |
+/// | Opus | `Opus`, with nothing to skip at the start |
+/// | PCM | `sowt` of QuickTime. (`ipcm` of ISO/IEC 23003-5 has little support: first in ffmpeg 6.1) |
+/// | PCMU, PCMA | `ulaw`, `alaw` of QuickTime. VLC, mpv and ffmpeg play them; browsers play neither these nor PCM |
+/// | PCM, PCMU, PCMA [as FLAC](Self::Flac) | `fLaC`, which browsers play |
+/// | AAC in LATM, ADPCM, Speex, G.726 | refused with [`Error::AudioNotInMp4`] |
+///
+/// An audio frame as the camera sends it is one sample of the file, also of PCM and G.711, as
+/// ffmpeg writes them too. One sample for each audio sample, as the standard has it, would make the
+/// file several times as large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mp4Audio {
+    /// Frames of this format.
+    Track(AudioConfig),
+    /// FLAC, encoded from frames of PCM, PCMU or PCMA of this format: see [`FlacEncoder`]. Frames
+    /// with fewer than [`MIN_FLAC_BLOCK`](crate::MIN_FLAC_BLOCK) samples are refused.
+    Flac(AudioConfig),
+    /// Frames of the format of the first one. The start waits for that frame, at most until
+    /// [`AUDIO_WAIT`] after the first key frame or until [`MAX_FRAGMENT_BYTES`] are held. After
+    /// that there is no audio.
+    Awaited,
+}
 
 #[derive(Debug)]
 pub(super) struct Muxer {
@@ -143,26 +171,21 @@ impl Muxer {
         }
     }
 
-    pub(super) fn with_audio(
-        mut self,
-        config: AudioConfig,
-        flac: Option<FlacEncoder>,
-    ) -> Result<Self, Error> {
+    /// Adds an audio track. Must be called before anything is written.
+    pub(super) fn set_audio(&mut self, audio: Mp4Audio) -> Result<(), Error> {
+        let (config, flac) = match audio {
+            Mp4Audio::Track(config) => (config, None),
+            Mp4Audio::Flac(config) => (config, Some(FlacEncoder::new(config.format())?)),
+            Mp4Audio::Awaited => {
+                self.audio = Audio::Awaited;
+                return Ok(());
+            }
+        };
         if flac.is_none() {
             check(config.format())?;
         }
-        if matches!(self.header, Header::Written) {
-            return Err(Error::NoAudioTrack);
-        }
         self.audio = Audio::new(config, self.live.is_some(), flac);
-        Ok(self)
-    }
-
-    pub(super) fn await_audio(mut self) -> Self {
-        if !matches!(self.header, Header::Written) {
-            self.audio = Audio::Awaited;
-        }
-        self
+        Ok(())
     }
 
     pub(super) const fn codec(&self) -> Codec {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use mp4_atom::{Atom, Encode, FragmentInfo, Mfra, Mfro, Tfra};
 
 use super::header::VIDEO;
-use super::muxer::{Muxer, Output};
-use crate::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, FlacEncoder, MuxerStats};
+use super::muxer::{Mp4Audio, Muxer, Output};
+use crate::{AccessUnit, AudioFormat, Codec, Error, MuxerStats};
 
 /// The key frames that the index at the end of a file lists. Players find later ones by reading on.
 pub const MAX_INDEX_ENTRIES: usize = 65_536;
@@ -31,29 +31,14 @@ pub const MAX_INDEX_ENTRIES: usize = 65_536;
 ///
 /// # Audio
 ///
-/// The header lists the tracks, so the audio format must be known before it: either from
-/// [`with_audio`](Self::with_audio), or with [`await_audio`](Self::await_audio) from the first
-/// audio frame. The times of both tracks are on one clock. Audio before the first picture is
+/// The header lists the tracks, so the audio format must be known before it, or is
+/// [awaited](Mp4Audio::Awaited). The times of both tracks are on one clock. Audio before the first picture is
 /// skipped. The first audio frame starts at its time (`tfdt`), however late.
 ///
 /// Audio frames follow each other without a gap while the clock agrees within
 /// [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE): the time stamps of cameras are less exact than
 /// their sample clocks. If the clock is further ahead (a frame was lost), there is a gap. If it is
 /// behind by more than the tolerance and more than a frame, the frame is skipped.
-///
-/// | codec | in the file |
-/// |---|---|
-/// | AAC | `mp4a`. ADTS headers describe the track and are removed. Other AAC is assumed to be LC |
-/// | MP3 | `mp4a` with object type 0x69 or 0x6b; one MPEG frame in each frame, 16 kHz or more |
-/// | Opus | `Opus`, with nothing to skip at the start |
-/// | PCM | `sowt` of QuickTime. (`ipcm` of ISO/IEC 23003-5 has little support: first in ffmpeg 6.1) |
-/// | PCMU, PCMA | `ulaw`, `alaw` of QuickTime. VLC, mpv and ffmpeg play them; browsers play neither these nor PCM |
-/// | PCM, PCMU, PCMA [as FLAC](Self::with_flac) | `fLaC`, which browsers play |
-/// | AAC in LATM, ADPCM, Speex, G.726 | refused with [`Error::AudioNotInMp4`] |
-///
-/// An audio frame as the camera sends it is one sample of the file, also of PCM and G.711, as
-/// ffmpeg writes them too. One sample for each audio sample, as the standard has it, would make the
-/// file several times as large.
 #[derive(Debug)]
 pub struct Mp4Writer {
     muxer: Muxer,
@@ -74,43 +59,16 @@ impl Mp4Writer {
         }
     }
 
-    /// Adds an audio track. Must be called before anything is written. If the format is not known
-    /// yet, use [`await_audio`](Self::await_audio).
+    /// Starts a file with a video and an audio track.
     ///
     /// # Errors
     ///
-    /// [`Error::AudioNotInMp4`] if MP4 has no place for the codec, [`Error::NoAudioTrack`] if the
-    /// header is already written.
-    pub fn with_audio(mut self, config: AudioConfig) -> Result<Self, Error> {
-        self.muxer = self.muxer.with_audio(config, None)?;
-        Ok(self)
-    }
-
-    /// Adds a FLAC track, encoded from frames of PCM, PCMU or PCMA: see [`FlacEncoder`]. Must be
-    /// called before anything is written. [`write_audio`](Self::write_audio) accepts the frames as
-    /// they come, except for those with fewer than [`MIN_FLAC_BLOCK`](crate::MIN_FLAC_BLOCK)
-    /// samples.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::FlacSource`] for another codec, [`Error::NoAudioTrack`] if the header is already
-    /// written.
-    pub fn with_flac(mut self, config: AudioConfig) -> Result<Self, Error> {
-        let encoder = FlacEncoder::new(config.format())?;
-        self.muxer = self.muxer.with_audio(config, Some(encoder))?;
-        Ok(self)
-    }
-
-    /// Adds an audio track with the format of the first audio frame. Must be called before anything
-    /// is written; has no effect once the header is written.
-    ///
-    /// The start of the file waits for that frame, at most until [`AUDIO_WAIT`](crate::AUDIO_WAIT)
-    /// after the first key frame or until [`MAX_FRAGMENT_BYTES`](crate::MAX_FRAGMENT_BYTES) are
-    /// held. After that the file has no audio.
-    #[must_use]
-    pub fn await_audio(mut self) -> Self {
-        self.muxer = self.muxer.await_audio();
-        self
+    /// [`Error::AudioNotInMp4`] if MP4 has no place for the codec, [`Error::FlacSource`] if FLAC
+    /// cannot be encoded from it.
+    pub fn with_audio(codec: Codec, audio: Mp4Audio) -> Result<Self, Error> {
+        let mut writer = Self::new(codec);
+        writer.muxer.set_audio(audio)?;
+        Ok(writer)
     }
 
     /// Writes the next access unit and returns the bytes to append.

@@ -8,7 +8,8 @@ use claxon::FlacReader;
 use proptest::prelude::*;
 use std::time::Duration;
 use tutk_media::{
-    AudioCodec, AudioConfig, AudioFormat, Error, FlacEncoder, LiveMp4, MAX_FLAC_BLOCK, g711, tone,
+    AudioCodec, AudioConfig, AudioFormat, Error, FlacEncoder, LiveMp4, MAX_FLAC_BLOCK, Mp4Audio,
+    g711, tone,
 };
 
 /// Encodes audio frames as a file.
@@ -161,7 +162,7 @@ fn live(codec: AudioCodec, frame: u64) -> (LiveMp4, Vec<u8>, Vec<Vec<u8>>) {
     let size = sound.frame(0).unwrap().0.len() * frame as usize / 20;
     let sounds: Vec<_> = bytes.chunks(size).map(<[u8]>::to_vec).collect();
     let config = AudioConfig::new(sound.format()).unwrap();
-    let mut live = LiveMp4::new(clip.codec()).with_flac(config).unwrap();
+    let mut live = LiveMp4::with_audio(clip.codec(), Mp4Audio::Flac(config)).unwrap();
     let timed = (0..).zip(&sounds).map(|(at, data)| {
         let time = Duration::from_millis(frame) * at;
         (sound.format(), data.clone().into(), time)
@@ -209,12 +210,12 @@ fn invalid_frames_are_refused() {
     let clip = clip(H264);
     let aac = aac_clip();
     let config = AudioConfig::new(aac.format()).unwrap();
-    let error = LiveMp4::new(clip.codec()).with_flac(config).unwrap_err();
+    let error = LiveMp4::with_audio(clip.codec(), Mp4Audio::Flac(config)).unwrap_err();
     assert!(matches!(error, Error::FlacSource { .. }), "{error}");
 
     let sound = tone_clip(AudioCodec::Pcmu, 8_000, 1, 100);
     let config = AudioConfig::new(sound.format()).unwrap();
-    let mut live = LiveMp4::new(clip.codec()).with_flac(config).unwrap();
+    let mut live = LiveMp4::with_audio(clip.codec(), Mp4Audio::Flac(config)).unwrap();
     live.write(clip.unit(0).unwrap(), FRAME).unwrap();
     let mut write = |format, data: &[u8]| live.write_audio(format, data, FRAME);
     let error = write(sound.format(), &[0xff; 15]).unwrap_err();

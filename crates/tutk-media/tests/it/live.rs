@@ -7,7 +7,7 @@ use crate::common::{FRAME, File, H264, H265, clip, decoded, decoded_track, has_f
 use mp4_atom::{Any, DecodeMaybe};
 use proptest::prelude::*;
 use tutk_media::{
-    AUDIO_WAIT, AccessUnit, AudioCodec, AudioConfig, Clip, LiveMp4, Segment, nal_units,
+    AUDIO_WAIT, AccessUnit, AudioCodec, AudioConfig, Clip, LiveMp4, Mp4Audio, Segment, nal_units,
 };
 
 fn join(live: &LiveMp4, segments: &[Segment]) -> Vec<u8> {
@@ -84,9 +84,11 @@ fn viewers_can_join_at_any_key_frame() {
     for (bytes, suffix) in [(H264, "h264"), (H265, "h265")] {
         let clip = clip(bytes);
         let sound = aac_clip();
-        let mut live = LiveMp4::new(clip.codec())
-            .with_audio(AudioConfig::new(sound.format()).unwrap())
-            .unwrap();
+        let mut live = LiveMp4::with_audio(
+            clip.codec(),
+            Mp4Audio::Track(AudioConfig::new(sound.format()).unwrap()),
+        )
+        .unwrap();
         let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
         let all = segments(&mut live, items);
         assert_eq!(all.len(), clip.len() + sound.len());
@@ -112,9 +114,11 @@ fn viewers_can_join_at_any_key_frame() {
 fn late_viewers_can_start_at_zero() {
     let clip = clip(H264);
     let sound = aac_clip();
-    let mut live = LiveMp4::new(clip.codec())
-        .with_audio(AudioConfig::new(sound.format()).unwrap())
-        .unwrap();
+    let mut live = LiveMp4::with_audio(
+        clip.codec(),
+        Mp4Audio::Track(AudioConfig::new(sound.format()).unwrap()),
+    )
+    .unwrap();
     let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
     let all = segments(&mut live, items);
     let join = all.iter().rposition(|segment| segment.key).unwrap();
@@ -239,7 +243,7 @@ fn stream_waits_for_audio() {
     let clip = clip(H265);
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 1_000);
     // Audio comes after 300 ms.
-    let mut live = LiveMp4::new(clip.codec()).await_audio();
+    let mut live = LiveMp4::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
     let items = interleaved(&clip, FRAME, frames(&pcmu, Duration::from_millis(310)));
     let all = segments(&mut live, items);
     let first = &all[0];
@@ -256,7 +260,7 @@ fn stream_waits_for_audio() {
     );
 
     // Without audio, the pictures are written after two seconds, from the key frame on.
-    let mut live = LiveMp4::new(clip.codec()).await_audio();
+    let mut live = LiveMp4::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
     let units = clip.units().chain(clip.units());
     let mut all = (0..)
         .zip(units)
@@ -285,7 +289,7 @@ proptest! {
     ) {
         let clip = clip(H264);
         let sound = tone_clip(AudioCodec::Pcm, 8_000, 1, 2_000);
-        let mut live = LiveMp4::new(clip.codec()).with_audio(AudioConfig::new(sound.format()).unwrap()).unwrap();
+        let mut live = LiveMp4::with_audio(clip.codec(), Mp4Audio::Track(AudioConfig::new(sound.format()).unwrap())).unwrap();
         let mut time = 0;
         let jumps = intervals.iter().map(|interval| {
             time += interval;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mp4_atom::{Any, DecodeMaybe};
 use tutk_media::{
     AUDIO_TOLERANCE, AUDIO_WAIT, AudioClip, AudioCodec, AudioConfig, AudioFormat, Codec, Error,
-    MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES, Mp4Writer, TIMESCALE,
+    MAX_AUDIO_FRAME_BYTES, MAX_EARLY_AUDIO_FRAMES, Mp4Audio, Mp4Writer, TIMESCALE,
 };
 
 const PCMU: AudioFormat = AudioFormat {
@@ -27,9 +27,11 @@ const fn ms(milliseconds: u64) -> Duration {
 /// A writer with the first picture of the clip at 10 s, and its output.
 fn with_first_picture() -> (Mp4Writer, Vec<u8>) {
     let clip = clip(H264);
-    let mut writer = Mp4Writer::new(Codec::H264)
-        .with_audio(AudioConfig::new(PCMU).unwrap())
-        .unwrap();
+    let mut writer = Mp4Writer::with_audio(
+        Codec::H264,
+        Mp4Audio::Track(AudioConfig::new(PCMU).unwrap()),
+    )
+    .unwrap();
     let unit = clip.unit(0).unwrap();
     let file = writer.write(unit, ms(10_000)).unwrap();
     (writer, file)
@@ -111,9 +113,11 @@ fn audio_follows_a_clock_that_is_set_back() {
     // The clock of the camera goes back by an hour.
     let clip = clip(H264);
     let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
-    let mut writer = Mp4Writer::new(clip.codec())
-        .with_audio(AudioConfig::new(PCMU).unwrap())
-        .unwrap();
+    let mut writer = Mp4Writer::with_audio(
+        clip.codec(),
+        Mp4Audio::Track(AudioConfig::new(PCMU).unwrap()),
+    )
+    .unwrap();
     let hour = Duration::from_secs(3_600);
     let items = interleaved(&clip, FRAME, frames(&pcmu, Duration::ZERO))
         .into_iter()
@@ -134,7 +138,7 @@ fn audio_follows_a_clock_that_is_set_back() {
 #[test]
 fn audio_before_the_first_picture_is_skipped() {
     let clip = clip(H264);
-    let mut writer = Mp4Writer::new(Codec::H264).await_audio();
+    let mut writer = Mp4Writer::with_audio(Codec::H264, Mp4Audio::Awaited).unwrap();
     // A key frame arrives after the audio of its time.
     for time in [900, 920, 980, 1_000, 1_020] {
         assert_eq!(
@@ -153,7 +157,7 @@ fn audio_before_the_first_picture_is_skipped() {
     let times: Vec<_> = tracks(&file)[1].iter().map(|sample| sample.time).collect();
     assert_eq!(times, [15 * 8, 35 * 8]);
 
-    let mut writer = Mp4Writer::new(Codec::H264).await_audio();
+    let mut writer = Mp4Writer::with_audio(Codec::H264, Mp4Audio::Awaited).unwrap();
     for _ in 0..MAX_EARLY_AUDIO_FRAMES + 10 {
         writer.write_audio(PCMU, &FRAME_20_MS, ms(0)).unwrap();
     }
@@ -163,9 +167,11 @@ fn audio_before_the_first_picture_is_skipped() {
 #[test]
 fn truncated_files_lack_at_most_a_second() {
     let (clip, aac) = (clip(H264), aac_clip());
-    let mut writer = Mp4Writer::new(clip.codec())
-        .with_audio(AudioConfig::new(aac.format()).unwrap())
-        .unwrap();
+    let mut writer = Mp4Writer::with_audio(
+        clip.codec(),
+        Mp4Audio::Track(AudioConfig::new(aac.format()).unwrap()),
+    )
+    .unwrap();
     let mut file = Vec::new();
     for (time, item) in interleaved(&clip, FRAME, frames(&aac, Duration::ZERO)) {
         file.extend(write(&mut writer, vec![(time, item)]));
@@ -202,9 +208,11 @@ fn audio_continues_without_new_pictures() {
 fn late_pictures_keep_their_positions() {
     // Audio is ahead of the pictures and ends fragments while a picture is open.
     let (clip, pcmu) = (clip(H264), tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000));
-    let mut writer = Mp4Writer::new(clip.codec())
-        .with_audio(AudioConfig::new(PCMU).unwrap())
-        .unwrap();
+    let mut writer = Mp4Writer::with_audio(
+        clip.codec(),
+        Mp4Audio::Track(AudioConfig::new(PCMU).unwrap()),
+    )
+    .unwrap();
     let mut items = interleaved(&clip, FRAME, frames(&pcmu, Duration::ZERO));
     items.sort_by_key(|(time, item)| match item {
         Item::Picture(..) => *time + ms(330),
@@ -218,42 +226,6 @@ fn late_pictures_keep_their_positions() {
     // Audio from before the first picture arrived is in its position.
     let times: Vec<_> = sound.iter().map(|sample| sample.time / 160).collect();
     assert_eq!(times, (0..250).collect::<Vec<_>>());
-}
-
-#[test]
-fn truncated_files_have_all_whole_fragments() {
-    let pcmu = tone_clip(AudioCodec::Pcmu, 8_000, 1, 5_000);
-    let clip = clip(H264);
-    let mut writer = Mp4Writer::new(clip.codec())
-        .with_audio(AudioConfig::new(PCMU).unwrap())
-        .unwrap();
-    let mut file = write(&mut writer, interleaved(&clip, FRAME, frames(&pcmu, ms(0))));
-    file.extend(writer.finish().unwrap());
-    let [all_pictures, all_sound] = tracks(&file);
-    assert_eq!((all_pictures.len(), all_sound.len()), (100, 250));
-    let mut before = (0, 0);
-    for end in (0..file.len()).step_by(997).chain([file.len()]) {
-        let [pictures, sound] = tracks(&file[..end]);
-        assert!(all_pictures.starts_with(&pictures) && all_sound.starts_with(&sound));
-        assert!(before.0 <= pictures.len() && before.1 <= sound.len());
-        before = (pictures.len(), sound.len());
-    }
-    assert_eq!(before, (100, 250));
-}
-
-#[test]
-fn tracks_cannot_be_added_after_the_header() {
-    let clip = clip(H264);
-    let unit = clip.unit(0).unwrap();
-    let mut writer = Mp4Writer::new(Codec::H264);
-    writer.write(unit, ms(0)).unwrap();
-    let mut writer = writer.await_audio();
-    let error = Err(Error::NoAudioTrack);
-    assert_eq!(writer.write_audio(PCMU, &FRAME_20_MS, ms(0)), error);
-    assert!(matches!(
-        writer.with_audio(AudioConfig::new(PCMU).unwrap()),
-        Err(Error::NoAudioTrack)
-    ));
 }
 
 /// The number of tracks in the header of a file, and the types of its boxes.
@@ -274,7 +246,7 @@ fn header_waits_for_audio() {
     let clip = clip(H264);
     let at = |index: usize| FRAME * u32::try_from(index).unwrap();
     // Without audio, the file continues after two seconds, as if it had not been requested.
-    let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+    let mut writer = Mp4Writer::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
     let mut file = Vec::new();
     for (index, unit) in clip.units().enumerate() {
         file.extend(writer.write(unit, at(index)).unwrap());
@@ -293,7 +265,7 @@ fn header_waits_for_audio() {
     assert_eq!(tracks(&file)[0], tracks(&mp4(&clip))[0]);
 
     // With audio, the header is written at once with the format of the first frame.
-    let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+    let mut writer = Mp4Writer::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
     let unit = clip.unit(0).unwrap();
     assert_eq!(writer.write(unit, at(0)), Ok(Vec::new()));
     let aac = aac_clip();
@@ -312,7 +284,7 @@ fn header_waits_for_audio() {
     );
 
     // The file ends before any audio.
-    let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+    let mut writer = Mp4Writer::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
     writer.write(unit, at(0)).unwrap();
     assert_eq!(
         header(&writer.finish().unwrap()),
@@ -336,9 +308,9 @@ fn unsupported_audio_is_refused() {
             _ => true,
         };
         let result = AudioConfig::new(format)
-            .and_then(|config| Mp4Writer::new(Codec::H264).with_audio(config));
+            .and_then(|config| Mp4Writer::with_audio(Codec::H264, Mp4Audio::Track(config)));
         assert_eq!(result.is_ok(), supported, "{codec}");
-        let mut writer = Mp4Writer::new(Codec::H264).await_audio();
+        let mut writer = Mp4Writer::with_audio(Codec::H264, Mp4Audio::Awaited).unwrap();
         if !supported {
             let error = writer.write_audio(format, &FRAME_20_MS, ms(0)).unwrap_err();
             assert!(matches!(error, Error::AudioNotInMp4 { .. }));
@@ -422,7 +394,7 @@ fn adts_headers_are_removed_for_both_codecs() {
         (AudioFormat { codec, ..format }, frame, time)
     };
     for sound in [&adts, &raw].map(|clip: &AudioClip| frames(clip, ms(0)).map(as_raw)) {
-        let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+        let mut writer = Mp4Writer::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
         let mut file = write(&mut writer, interleaved(&clip, FRAME, sound));
         file.extend(writer.finish().unwrap());
         let [_, stored] = tracks(&file);

@@ -10,13 +10,13 @@ use crate::common::encoded::{mp3, opus};
 use crate::common::{FRAME, File, H264, clip, has_ffmpeg, linear, output, run, run_bytes, tool};
 use bytes::Bytes;
 use tutk_media::{
-    AudioClip, AudioCodec, AudioConfig, AudioFormat, Mp4Writer, Wav, WavFile, g711, tone,
+    AudioClip, AudioCodec, AudioConfig, AudioFormat, Mp4Audio, Mp4Writer, Wav, WavFile, g711, tone,
 };
 
 /// Writes the clip with this audio.
 fn record(name: &str, sound: impl IntoIterator<Item = (AudioFormat, Bytes, Duration)>) -> File {
     let clip = clip(H264);
-    let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+    let mut writer = Mp4Writer::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
     let mut file = write(&mut writer, interleaved(&clip, FRAME, sound));
     file.extend(writer.finish().unwrap());
     File::new(name, &file)
@@ -160,7 +160,7 @@ fn audio_starts_at_its_time_or_at_the_first_picture() {
     items.retain(|(time, item)| {
         matches!(item, Item::Audio(..)) || *time >= Duration::from_millis(1_000)
     });
-    let mut writer = Mp4Writer::new(clip.codec()).await_audio();
+    let mut writer = Mp4Writer::with_audio(clip.codec(), Mp4Audio::Awaited).unwrap();
     let mut bytes = write(&mut writer, items);
     // 32 audio frames of 64 ms start before 2 s.
     assert_eq!(
@@ -217,9 +217,11 @@ fn audio_stays_in_sync_for_a_minute() {
     }
     // The audio clip starts again with each run of the video clip.
     let (clip, aac) = (clip(H264), aac_clip());
-    let mut writer = Mp4Writer::new(clip.codec())
-        .with_audio(AudioConfig::new(aac.format()).unwrap())
-        .unwrap();
+    let mut writer = Mp4Writer::with_audio(
+        clip.codec(),
+        Mp4Audio::Track(AudioConfig::new(aac.format()).unwrap()),
+    )
+    .unwrap();
     let mut file = Vec::new();
     let run = Duration::from_secs(5);
     for at in 0..12 {

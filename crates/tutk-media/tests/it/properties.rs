@@ -7,7 +7,7 @@ use crate::common::{H264, H265, access_unit};
 use bytes::Bytes;
 use proptest::prelude::*;
 use tutk_media::{
-    AccessUnit, AdtsHeader, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec,
+    AccessUnit, AdtsHeader, AudioClip, AudioCodec, AudioConfig, AudioFormat, Clip, Codec, Mp4Audio,
     Mp4Writer, NalKind, SequenceParameters, Wav, WavFile, access_units, adts_frames,
     from_length_prefixed, nal_units, to_length_prefixed,
 };
@@ -121,7 +121,7 @@ proptest! {
         let _ = Wav::parse(&bytes);
         for codec in AudioCodec::ALL {
             let format = AudioFormat { codec, rate: 16_000, channels: 1 };
-            let mut writer = Mp4Writer::new(Codec::H264).await_audio();
+            let mut writer = Mp4Writer::with_audio(Codec::H264, Mp4Audio::Awaited).unwrap();
             let _ = writer.write_audio(format, &bytes, Duration::ZERO);
         }
     }
@@ -174,8 +174,9 @@ proptest! {
     ) {
         let clip = Clip::parse(Bytes::from_static(H265)).unwrap();
         let sound = if aac { aac_clip() } else { tone_clip(AudioCodec::Pcm, 8_000, 2, 1_000) };
-        let mut writer = Mp4Writer::new(clip.codec());
-        writer = if awaited { writer.await_audio() } else { writer.with_audio(AudioConfig::new(sound.format()).unwrap()).unwrap() };
+        let track = Mp4Audio::Track(AudioConfig::new(sound.format()).unwrap());
+        let audio = if awaited { Mp4Audio::Awaited } else { track };
+        let mut writer = Mp4Writer::with_audio(clip.codec(), audio).unwrap();
         let (mut file, mut units, mut sent, mut refused) = (Vec::new(), 0, 0, 0);
         for (at, (picture, time, jump)) in times.into_iter().enumerate() {
             // Mostly 20 ms later, sometimes anywhere.

@@ -214,11 +214,11 @@ fn audio_round_trips() {
         (aac.clone(), false),
         (aac.clone().without_adts(), true),
     ] {
-        let mut writer = TsWriter::new(clip.codec());
-        if announced {
-            let config = AudioConfig::new(sound.format()).unwrap();
-            writer = writer.with_audio(config).unwrap();
-        }
+        let config = AudioConfig::new(sound.format()).unwrap();
+        let mut writer = match announced {
+            true => TsWriter::with_audio(clip.codec(), config).unwrap(),
+            false => TsWriter::new(clip.codec()),
+        };
         let items = interleaved(&clip, FRAME, frames(&sound, Duration::ZERO));
         let stream = write_ts(&mut writer, items);
         let counts = (writer.stats().audio_frames, writer.stats().audio_skipped);
@@ -302,7 +302,7 @@ fn unsupported_audio_is_refused() {
             AudioCodec::Aac | AudioCodec::AacAdts | AudioCodec::Mp3 | AudioCodec::Opus
         );
         let config = AudioConfig::new(format(codec)).unwrap();
-        let writer = TsWriter::new(clip.codec()).with_audio(config);
+        let writer = TsWriter::with_audio(clip.codec(), config);
         assert_eq!(writer.is_ok(), holds, "{codec}");
     }
     let mut writer = TsWriter::new(clip.codec());

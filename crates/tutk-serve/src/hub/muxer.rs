@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
-use tutk_media::{AudioCodec, Codec, Error, InitSegment, LiveMp4, Segment, TsWriter};
+use tutk_media::{AudioCodec, Codec, Error, InitSegment, LiveMp4, Mp4Audio, Segment, TsWriter};
 
 use super::derived::MuxedFrame;
 use super::description::{SoundDescription, StreamDescription};
@@ -146,12 +146,12 @@ impl Muxer {
     /// Returns the muxed form of a frame. Returns `None` if the output does not contain the frame,
     /// or if viewers that are ahead have skipped it.
     pub(crate) fn mux(&self, frame: &LiveFrame) -> Option<MuxedFrame> {
-        if let Some(muxed) = frame.derived.muxed.get(self.id) {
+        if let Some(muxed) = frame.derived().muxed.get(self.id) {
             return muxed;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Another viewer may have muxed it in the meantime.
-        if let Some(muxed) = frame.derived.muxed.get(self.id) {
+        if let Some(muxed) = frame.derived().muxed.get(self.id) {
             return muxed;
         }
         if frame.number < state.next {
@@ -159,7 +159,7 @@ impl Muxer {
         }
         state.next = frame.number + 1;
         let muxed = state.mux(frame);
-        frame.derived.muxed.insert(self.id, muxed.clone());
+        frame.derived().muxed.insert(self.id, muxed.clone());
         muxed
     }
 }
@@ -195,36 +195,25 @@ impl State {
 impl Writer {
     fn new(stream: &MuxStream) -> (Self, Option<String>) {
         let codec = stream.codec;
-        let mp4 = |track| {
-            let bare = LiveMp4::new(codec);
-            let Some(audio) = stream.audio else {
-                return (bare, None);
-            };
-            let linear = matches!(
-                audio.config.format().codec,
-                AudioCodec::Pcm | AudioCodec::Pcmu | AudioCodec::Pcma
-            );
-            let with_audio = match track == AudioTrack::Flac && linear {
-                true => bare.with_flac(audio.config),
-                false => bare.with_audio(audio.config),
-            };
-            match with_audio {
-                Ok(mp4) => (mp4, None),
-                Err(error) => (LiveMp4::new(codec), Some(error.to_string())),
-            }
-        };
+        let audio = stream.audio.map(|audio| audio.config);
         match stream.format {
             MuxFormat::Mp4(track) => {
-                let (mp4, omitted) = mp4(track);
+                let audio = audio.map(|config| {
+                    let is_linear = matches!(
+                        config.format().codec,
+                        AudioCodec::Pcm | AudioCodec::Pcmu | AudioCodec::Pcma
+                    );
+                    match track == AudioTrack::Flac && is_linear {
+                        true => LiveMp4::with_audio(codec, Mp4Audio::Flac(config)),
+                        false => LiveMp4::with_audio(codec, Mp4Audio::Track(config)),
+                    }
+                });
+                let (mp4, omitted) = or_without_audio(audio, || LiveMp4::new(codec));
                 (Self::Mp4(Box::new(mp4)), omitted)
             }
             MuxFormat::Ts => {
-                let bare = TsWriter::new(codec);
-                let (ts, omitted) = match stream.audio.map(|audio| bare.with_audio(audio.config)) {
-                    None => (TsWriter::new(codec), None),
-                    Some(Ok(ts)) => (ts, None),
-                    Some(Err(error)) => (TsWriter::new(codec), Some(error.to_string())),
-                };
+                let audio = audio.map(|config| TsWriter::with_audio(codec, config));
+                let (ts, omitted) = or_without_audio(audio, || TsWriter::new(codec));
                 (Self::Ts(Box::new(ts)), omitted)
             }
         }
@@ -252,6 +241,19 @@ impl Writer {
                 Ok((!data.is_empty()).then(|| Written::Packets(data)))
             }
         }
+    }
+}
+
+/// Returns the writer with audio if there is audio and the format can carry it. Otherwise returns
+/// the writer without audio, and the reason if there is audio.
+fn or_without_audio<W>(
+    with_audio: Option<Result<W, Error>>,
+    without_audio: impl FnOnce() -> W,
+) -> (W, Option<String>) {
+    match with_audio {
+        Some(Ok(writer)) => (writer, None),
+        Some(Err(error)) => (without_audio(), Some(error.to_string())),
+        None => (without_audio(), None),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use tutk_media::{AccessUnit, AudioConfig, AudioFormat, Codec, Error, Mp4Writer, TsWriter};
+use tutk_media::{
+    AccessUnit, AudioConfig, AudioFormat, Codec, Error, Mp4Audio, Mp4Writer, TsWriter,
+};
 
 use super::target::FileFormat;
 
@@ -27,23 +29,15 @@ impl Writer {
         match format {
             None | Some(FileFormat::H264 | FileFormat::H265) => Self::Elementary,
             Some(FileFormat::Mp4) => {
-                let mp4 = Mp4Writer::new(codec);
-                Self::Mp4(Box::new(match config {
-                    _ if !audio => mp4,
-                    None => mp4.await_audio(),
-                    Some(config) => mp4
-                        .with_audio(config)
-                        .unwrap_or_else(|_| Mp4Writer::new(codec)),
-                }))
+                let track = config.map_or(Mp4Audio::Awaited, Mp4Audio::Track);
+                let mp4 = audio.then(|| Mp4Writer::with_audio(codec, track).ok());
+                let mp4 = mp4.flatten().unwrap_or_else(|| Mp4Writer::new(codec));
+                Self::Mp4(Box::new(mp4))
             }
             Some(FileFormat::Ts) => {
-                let ts = TsWriter::new(codec);
-                Self::Ts(Box::new(match config.filter(|_| audio) {
-                    None => ts,
-                    Some(config) => ts
-                        .with_audio(config)
-                        .unwrap_or_else(|_| TsWriter::new(codec)),
-                }))
+                let config = config.filter(|_| audio);
+                let ts = config.and_then(|config| TsWriter::with_audio(codec, config).ok());
+                Self::Ts(Box::new(ts.unwrap_or_else(|| TsWriter::new(codec))))
             }
         }
     }
