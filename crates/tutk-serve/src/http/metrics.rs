@@ -6,23 +6,18 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::state::AppState;
 use crate::hub::{CameraState, CameraStats};
 
-/// The values of all metrics, read for one scrape.
+/// The sources of all metrics, read for one scrape.
 #[derive(Debug)]
 struct Scrape {
     cameras: Vec<Camera>,
-    streams: u64,
-    connections: u64,
-    connections_refused: u64,
-    viewers_refused: u64,
-    logins_failed: u64,
+    server: AppState,
 }
 
 #[derive(Debug)]
@@ -32,7 +27,128 @@ struct Camera {
     bytes_per_second: Option<f64>,
 }
 
-type Labels<'a> = Vec<(&'static str, &'a str)>;
+type Label<'a> = (&'static str, &'a str);
+
+/// A metric of a camera or of the server. Consecutive entries with one name are one metric.
+struct Metric<T> {
+    name: &'static str,
+    help: &'static str,
+    label: Option<Label<'static>>,
+    /// Reads the value. `None` if it is not known.
+    value: fn(&T) -> Option<Value>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Value {
+    Count(u64),
+    Gauge(u64),
+    Measured(f64),
+}
+
+use Value::{Count, Gauge, Measured};
+
+/// The metrics of each camera.
+const CAMERA: &[Metric<Camera>] = &[
+    metric(
+        "tutk_camera_up",
+        "1 if there is a session with the camera",
+        |camera| Some(Gauge(matches!(camera.stats.state, CameraState::Up).into())),
+    ),
+    metric(
+        "tutk_camera_down",
+        "1 if a session is needed but could not be established or was lost",
+        |camera| {
+            let state = &camera.stats.state;
+            let down = matches!(state, CameraState::Down(_) | CameraState::Failed(_));
+            Some(Gauge(down.into()))
+        },
+    ),
+    metric("tutk_camera_frames", FRAMES, |camera: &Camera| {
+        Some(Count(camera.stats.video_frames))
+    })
+    .with("kind", "video"),
+    metric("tutk_camera_frames", FRAMES, |camera: &Camera| {
+        Some(Count(camera.stats.audio_frames))
+    })
+    .with("kind", "audio"),
+    metric("tutk_camera_key_frames", "Key frames received", |camera| {
+        Some(Count(camera.stats.key_frames))
+    }),
+    metric(
+        "tutk_camera_received_bytes",
+        "Bytes of complete frames received",
+        |camera| Some(Count(camera.stats.bytes)),
+    ),
+    metric(
+        "tutk_camera_receive_bytes_per_second",
+        "Bytes of complete frames received per second since the previous scrapes",
+        |camera| camera.bytes_per_second.map(Measured),
+    ),
+    metric(
+        "tutk_camera_lost_frames",
+        "Frames lost by the network, completely or in part, in the current session",
+        |camera| Some(Count(camera.stats.session.as_ref()?.lost)),
+    ),
+    metric("tutk_camera_sessions", "Authenticated sessions", |camera| {
+        Some(Count(camera.stats.sessions))
+    }),
+    metric(
+        "tutk_camera_reconnects",
+        "Sessions that were lost",
+        |camera| Some(Count(camera.stats.disconnects)),
+    ),
+    metric(
+        "tutk_camera_round_trip_seconds",
+        "Smoothed round-trip time to the camera",
+        |camera| {
+            let time = camera.stats.session.as_ref()?.round_trip?;
+            Some(Measured(time.as_secs_f64()))
+        },
+    ),
+    metric(
+        "tutk_camera_viewers",
+        "Viewers of the camera over all outputs",
+        |camera| Some(Gauge(camera.stats.viewers.len() as u64)),
+    ),
+    metric(
+        "tutk_camera_viewer_missed_frames",
+        "Frames that slow viewers missed",
+        |camera| Some(Count(camera.stats.missed)),
+    ),
+];
+
+const FRAMES: &str = "Complete frames received";
+
+/// The metrics of the server.
+const SERVER: &[Metric<AppState>] = &[
+    metric("tutk_http_viewers", "Streams served over HTTP", |server| {
+        Some(Gauge(server.streams() as u64))
+    }),
+    metric("tutk_http_connections", "Accepted connections", |server| {
+        Some(Count(server.counters.connections.get()))
+    }),
+    metric(
+        "tutk_http_connections_refused",
+        "Connections refused because of the connection limit",
+        |server| Some(Count(server.counters.connections_refused.get())),
+    ),
+    metric(
+        "tutk_http_viewers_refused",
+        "Viewers refused because of the viewer limit",
+        |server| Some(Count(server.counters.viewers_refused.get())),
+    ),
+    metric(
+        "tutk_http_logins_failed",
+        "Logins with a wrong name or password",
+        |server| Some(Count(server.counters.logins_failed.get())),
+    ),
+    metric(
+        "tutk_build_info",
+        "The version of the program",
+        |_: &AppState| Some(Gauge(1)),
+    )
+    .with("version", env!("CARGO_PKG_VERSION")),
+];
 
 /// Metrics for Prometheus
 #[utoipa::path(
@@ -53,14 +169,9 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
             stats,
         });
     }
-    let counters = &state.counters;
     let scrape = Scrape {
         cameras,
-        streams: state.streams() as u64,
-        connections: counters.connections.get(),
-        connections_refused: counters.connections_refused.get(),
-        viewers_refused: counters.viewers_refused.get(),
-        logins_failed: counters.logins_failed.get(),
+        server: state,
     };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(scrape));
@@ -72,180 +183,72 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let encoder = &mut encoder;
-        self.gauge(
-            encoder,
-            "tutk_camera_up",
-            "1 if there is a session with the camera",
-            |stats| Some(u64::from(matches!(stats.state, CameraState::Up))),
-        )?;
-        let help = "1 if a session is needed but could not be established or was lost";
-        self.gauge(encoder, "tutk_camera_down", help, |stats| {
-            let down = matches!(stats.state, CameraState::Down(_) | CameraState::Failed(_));
-            Some(u64::from(down))
-        })?;
-        let frames = self.cameras.iter().flat_map(|camera| {
-            let kinds = [
-                ("video", camera.stats.video_frames),
-                ("audio", camera.stats.audio_frames),
-            ];
-            kinds.map(|(kind, count)| (vec![("camera", &*camera.name), ("kind", kind)], count))
-        });
-        family(
-            encoder,
-            "tutk_camera_frames",
-            "Complete frames received",
-            frames,
-            ConstCounter::new,
-        )?;
-        self.counter(
-            encoder,
-            "tutk_camera_key_frames",
-            "Key frames received",
-            |stats| Some(stats.key_frames),
-        )?;
-        let help = "Bytes of complete frames received";
-        self.counter(encoder, "tutk_camera_received_bytes", help, |stats| {
-            Some(stats.bytes)
-        })?;
-        let rates = self
-            .cameras
-            .iter()
-            .filter_map(|camera| Some((vec![("camera", &*camera.name)], camera.bytes_per_second?)));
-        let (name, help) = (
-            "tutk_camera_receive_bytes_per_second",
-            "Bytes of complete frames received per second since the previous scrapes",
-        );
-        family(encoder, name, help, rates, ConstGauge::new)?;
-        let help = "Frames lost by the network, completely or in part, in the current session";
-        self.counter(encoder, "tutk_camera_lost_frames", help, |stats| {
-            Some(stats.session.as_ref()?.lost)
-        })?;
-        self.counter(
-            encoder,
-            "tutk_camera_sessions",
-            "Authenticated sessions",
-            |stats| Some(stats.sessions),
-        )?;
-        let help = "Sessions that were lost";
-        self.counter(encoder, "tutk_camera_reconnects", help, |stats| {
-            Some(stats.disconnects)
-        })?;
-        let round_trips = self.cameras.iter().filter_map(|camera| {
-            let time = camera.stats.session.as_ref()?.round_trip?;
-            Some((vec![("camera", &*camera.name)], time.as_secs_f64()))
-        });
-        let (name, help) = (
-            "tutk_camera_round_trip_seconds",
-            "Smoothed round-trip time to the camera",
-        );
-        family(encoder, name, help, round_trips, ConstGauge::new)?;
-        let help = "Viewers of the camera over all outputs";
-        self.gauge(encoder, "tutk_camera_viewers", help, |stats| {
-            Some(stats.viewers.len() as u64)
-        })?;
-        let help = "Frames that slow viewers missed";
-        self.counter(encoder, "tutk_camera_viewer_missed_frames", help, |stats| {
-            Some(stats.missed)
-        })?;
+        let cameras = self.cameras.iter();
+        let cameras = cameras.map(|camera| (Some(("camera", &*camera.name)), camera));
+        let cameras: Vec<_> = cameras.collect();
+        encode(&mut encoder, CAMERA, &cameras)?;
+        encode(&mut encoder, SERVER, &[(None, &self.server)])
+    }
+}
 
-        let streams = [(Vec::new(), self.streams)];
-        family(
-            encoder,
-            "tutk_http_viewers",
-            "Streams served over HTTP",
-            streams,
-            ConstGauge::new,
-        )?;
-        for (name, help, value) in [
-            (
-                "tutk_http_connections",
-                "Accepted connections",
-                self.connections,
-            ),
-            (
-                "tutk_http_connections_refused",
-                "Connections refused because of the connection limit",
-                self.connections_refused,
-            ),
-            (
-                "tutk_http_viewers_refused",
-                "Viewers refused because of the viewer limit",
-                self.viewers_refused,
-            ),
-            (
-                "tutk_http_logins_failed",
-                "Logins with a wrong name or password",
-                self.logins_failed,
-            ),
-        ] {
-            family(
-                encoder,
-                name,
-                help,
-                [(Vec::new(), value)],
-                ConstCounter::new,
-            )?;
+const fn metric<T>(
+    name: &'static str,
+    help: &'static str,
+    value: fn(&T) -> Option<Value>,
+) -> Metric<T> {
+    Metric {
+        name,
+        help,
+        label: None,
+        value,
+    }
+}
+
+impl<T> Metric<T> {
+    const fn with(self, label: &'static str, value: &'static str) -> Self {
+        Self {
+            label: Some((label, value)),
+            ..self
         }
-        let version = [(vec![("version", env!("CARGO_PKG_VERSION"))], 1_u64)];
-        family(
-            encoder,
-            "tutk_build_info",
-            "The version of the program",
-            version,
-            ConstGauge::new,
-        )
     }
 }
 
-impl Scrape {
-    fn counter(
-        &self,
-        encoder: &mut DescriptorEncoder<'_>,
-        name: &str,
-        help: &str,
-        value: impl Fn(&CameraStats) -> Option<u64>,
-    ) -> fmt::Result {
-        family(encoder, name, help, self.values(value), ConstCounter::new)
-    }
-
-    fn gauge(
-        &self,
-        encoder: &mut DescriptorEncoder<'_>,
-        name: &str,
-        help: &str,
-        value: impl Fn(&CameraStats) -> Option<u64>,
-    ) -> fmt::Result {
-        family(encoder, name, help, self.values(value), ConstGauge::new)
-    }
-
-    fn values(
-        &self,
-        value: impl Fn(&CameraStats) -> Option<u64>,
-    ) -> impl Iterator<Item = (Labels<'_>, u64)> {
-        self.cameras.iter().filter_map(move |camera| {
-            Some((vec![("camera", &*camera.name)], value(&camera.stats)?))
-        })
+impl Value {
+    const fn metric_type(self) -> MetricType {
+        match self {
+            Count(_) => MetricType::Counter,
+            Gauge(_) | Measured(_) => MetricType::Gauge,
+        }
     }
 }
 
-/// Encodes a metric with all its label sets, or nothing if there are none.
-fn family<'a, V, M: EncodeMetric>(
+/// Encodes metrics of these sources, each with its label. Omits metrics without a value.
+fn encode<T>(
     encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    values: impl IntoIterator<Item = (Labels<'a>, V)>,
-    metric: impl Fn(V) -> M,
+    metrics: &[Metric<T>],
+    sources: &[(Option<Label<'_>>, &T)],
 ) -> fmt::Result {
-    let mut values = values
-        .into_iter()
-        .map(|(labels, value)| (labels, metric(value)));
-    let Some(first) = values.next() else {
-        return Ok(());
-    };
-    let mut family = encoder.encode_descriptor(name, help, None, first.1.metric_type())?;
-    for (labels, metric) in std::iter::once(first).chain(values) {
-        metric.encode(family.encode_family(&labels)?)?;
+    for group in metrics.chunk_by(|one, next| one.name == next.name) {
+        let samples = sources.iter().flat_map(|(label, source)| {
+            group.iter().filter_map(move |metric| {
+                let labels: Vec<Label<'_>> = label.iter().copied().chain(metric.label).collect();
+                Some((metric, labels, (metric.value)(source)?))
+            })
+        });
+        let mut samples = samples.peekable();
+        let Some((metric, _, value)) = samples.peek() else {
+            continue;
+        };
+        let kind = value.metric_type();
+        let mut family = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
+        for (_, labels, value) in samples {
+            let mut sample = family.encode_family(&labels)?;
+            match value {
+                Count(value) => sample.encode_counter::<NoLabelSet, _, u64>(&value, None)?,
+                Gauge(value) => sample.encode_gauge(&value)?,
+                Measured(value) => sample.encode_gauge(&value)?,
+            }
+        }
     }
     Ok(())
 }
