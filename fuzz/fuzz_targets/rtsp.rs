@@ -14,7 +14,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_media::{AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
 use tutk_serve::rtsp::{Connection, ConnectionConfig, DescriptionError, Event, Output, Ports};
-use tutk_serve::{Accounts, LiveFrame, SoundDescription, StreamDescription};
+use tutk_serve::{Accounts, FrameContent, LiveFrame, SoundDescription, StreamDescription};
 use tutk_session::MediaKind;
 
 const PEER: ([u8; 4], u16) = ([192, 0, 2, 9], 7001);
@@ -114,9 +114,16 @@ fn frame(kind: MediaKind, timestamp: Duration, described: &Arc<StreamDescription
             (data.clone(), Some(AccessUnit::new(Codec::H264, data)))
         }
     };
-    let wall = SystemTime::UNIX_EPOCH + timestamp;
-    let description = Arc::clone(described);
-    LiveFrame::new(kind, data, unit, timestamp, wall, false, description)
+    LiveFrame::from(FrameContent {
+        kind,
+        data,
+        unit,
+        codec: None,
+        timestamp,
+        wall: SystemTime::UNIX_EPOCH + timestamp,
+        discontinuity: false,
+        description: Arc::clone(described),
+    })
 }
 
 /// Handles all outputs and returns the number of bytes sent.

@@ -47,7 +47,7 @@ async fn jpeg(cached: CachedSnapshot, camera: &Camera, label: String) -> Result<
     // The lock is held until the decoder is done, even if the client disconnects.
     let decoding = tokio::task::spawn_blocking(move || {
         let jpeg = decode(&frame)?;
-        let of = frame.data;
+        let of = frame.data.clone();
         Ok(newest.insert(Snapshot { of, jpeg }).jpeg.clone())
     });
     decoding.await.map_err(|error| {

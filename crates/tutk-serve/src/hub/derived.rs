@@ -1,6 +1,5 @@
 //! Data that is derived from a frame once and shared by all viewers.
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tutk_media::{Error, RtpPayloads};
@@ -15,12 +14,6 @@ pub(crate) struct Derived {
     pub(super) rtp: OnceLock<(usize, Result<Arc<RtpPayloads>, Error>)>,
     #[cfg(feature = "http")]
     pub(super) muxed: MuxedForms,
-}
-
-impl fmt::Debug for Derived {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Derived").finish_non_exhaustive()
-    }
 }
 
 #[cfg(feature = "http")]

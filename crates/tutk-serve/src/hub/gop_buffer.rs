@@ -252,22 +252,23 @@ mod tests {
     use tutk_session::MediaKind;
 
     use super::*;
-    use crate::StreamDescription;
+    use crate::{FrameContent, StreamDescription};
 
     fn frame(kind: MediaKind, number: u64, len: usize) -> LiveFrame {
-        LiveFrame::new(
+        LiveFrame::from(FrameContent {
             kind,
-            vec![0; len].into(),
-            None,
-            Duration::from_millis(number * 50),
-            SystemTime::UNIX_EPOCH,
-            false,
-            Arc::new(StreamDescription {
+            data: vec![0; len].into(),
+            unit: None,
+            codec: None,
+            timestamp: Duration::from_millis(number * 50),
+            wall: SystemTime::UNIX_EPOCH,
+            discontinuity: false,
+            description: Arc::new(StreamDescription {
                 video: None,
                 sound: None,
                 settled: true,
             }),
-        )
+        })
     }
 
     /// Frames by letters: `K`ey, `d`elta, `a`udio; 100 bytes each.
@@ -327,16 +328,14 @@ mod tests {
         let mut buffer = buffer(100);
         // The key frame has the timestamp of the second audio frame.
         push(&mut buffer, "daaa", &[]);
-        let mut key = frame(MediaKind::Key, 2, 100);
-        buffer.push(key.clone(), [].iter());
+        buffer.push(frame(MediaKind::Key, 2, 100), [].iter());
         assert_eq!(
             all(&buffer, &mut buffer.start(None), None),
             ([2, 3, 2].to_vec(), 0)
         );
         // Audio before another video frame belongs to that frame.
         push(&mut buffer, "ad", &[]);
-        key.timestamp = Duration::from_millis(50 * 5);
-        buffer.push(key, [].iter());
+        buffer.push(frame(MediaKind::Key, 5, 100), [].iter());
         assert_eq!(
             all(&buffer, &mut buffer.start(None), None),
             ([5].to_vec(), 0)

@@ -1,6 +1,7 @@
 //! A frame that all viewers of a camera share.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,9 +12,22 @@ use tutk_session::{Codec, MediaKind};
 use super::derived::Derived;
 use super::description::StreamDescription;
 
-/// A frame of a camera's stream. Cloning shares its bytes.
+/// A frame of a camera's stream. Clones share it.
 #[derive(Clone)]
 pub struct LiveFrame {
+    frame: Arc<SharedFrame>,
+    /// The number of the frame. Assigned by the buffer.
+    pub(super) number: u64,
+}
+
+struct SharedFrame {
+    content: FrameContent,
+    derived: Derived,
+}
+
+/// The contents of a [`LiveFrame`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct FrameContent {
     /// The kind: audio, key frame or delta frame.
     pub kind: MediaKind,
     /// The bytes. Video is an Annex B byte stream.
@@ -33,41 +47,44 @@ pub struct LiveFrame {
     pub discontinuity: bool,
     /// The description of the stream from this frame on.
     pub description: Arc<StreamDescription>,
-    /// The number of the frame. Assigned by the buffer.
-    pub(super) number: u64,
-    pub(super) derived: Arc<Derived>,
+}
+
+impl FrameContent {
+    /// Returns `true` for a key frame, at which decoding can start.
+    #[must_use]
+    pub fn is_key(&self) -> bool {
+        self.kind == MediaKind::Key
+    }
+}
+
+impl From<FrameContent> for LiveFrame {
+    fn from(content: FrameContent) -> Self {
+        let derived = Derived::default();
+        Self {
+            frame: Arc::new(SharedFrame { content, derived }),
+            number: 0,
+        }
+    }
+}
+
+impl Deref for LiveFrame {
+    type Target = FrameContent;
+
+    fn deref(&self) -> &FrameContent {
+        &self.frame.content
+    }
 }
 
 impl LiveFrame {
-    /// Creates a frame without a reported codec.
-    #[must_use]
-    pub fn new(
-        kind: MediaKind,
-        data: Bytes,
-        unit: Option<AccessUnit>,
-        timestamp: Duration,
-        wall: SystemTime,
-        discontinuity: bool,
-        description: Arc<StreamDescription>,
-    ) -> Self {
-        Self {
-            kind,
-            data,
-            unit,
-            codec: None,
-            timestamp,
-            wall,
-            discontinuity,
-            description,
-            number: 0,
-            derived: Arc::default(),
-        }
+    /// Returns what was derived from the frame for all viewers.
+    pub(super) fn derived(&self) -> &Derived {
+        &self.frame.derived
     }
 
     /// Returns the RTP payloads of the frame. They are planned once for all viewers.
     pub(crate) fn rtp_payloads(&self, packet_bytes: usize) -> Result<Arc<RtpPayloads>, Error> {
         let (planned_bytes, planned) = self
-            .derived
+            .derived()
             .rtp
             .get_or_init(|| (packet_bytes, self.plan_rtp(packet_bytes)));
         match *planned_bytes == packet_bytes {
@@ -89,35 +106,31 @@ impl LiveFrame {
         };
         payloads.map(Arc::new)
     }
-
-    /// Returns `true` for a key frame, at which decoding can start.
-    #[must_use]
-    pub fn is_key(&self) -> bool {
-        self.kind == MediaKind::Key
-    }
 }
 
-/// Compares frames without derived data.
+/// Compares the contents.
 impl PartialEq for LiveFrame {
     fn eq(&self, other: &Self) -> bool {
-        self.kind == other.kind
-            && self.data == other.data
-            && (self.timestamp, self.wall) == (other.timestamp, other.wall)
-            && self.discontinuity == other.discontinuity
-            && self.description == other.description
+        **self == **other
     }
 }
 
 impl Eq for LiveFrame {}
 
 /// Omits the bytes.
-impl fmt::Debug for LiveFrame {
+impl fmt::Debug for FrameContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveFrame")
+        f.debug_struct("FrameContent")
             .field("kind", &self.kind)
             .field("bytes", &self.data.len())
             .field("timestamp", &self.timestamp)
             .field("discontinuity", &self.discontinuity)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LiveFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }

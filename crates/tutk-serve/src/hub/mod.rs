@@ -27,7 +27,7 @@ pub use self::camera::{Camera, CameraSettings, DESCRIPTION_WAIT, HubTalker, Leas
 pub(crate) use self::derived::MuxedFrame;
 pub use self::description::{PICTURE_SETTLING, SETTLING, SoundDescription, StreamDescription};
 pub use self::gop_buffer::{KEPT_BYTES, KEPT_FRAMES, KeptLimits, MAX_LAG};
-pub use self::live_frame::LiveFrame;
+pub use self::live_frame::{FrameContent, LiveFrame};
 #[cfg(feature = "http")]
 pub(crate) use self::muxer::{AudioTrack, MuxFormat, Muxer};
 pub use self::shared::EVENT_BACKLOG;

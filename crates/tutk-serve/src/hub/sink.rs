@@ -7,7 +7,7 @@ use tutk_runtime::tutk_session::{ContinuousFrame, Event, MediaRequest, Superviso
 
 use super::camera::CameraSettings;
 use super::description::Describer;
-use super::live_frame::LiveFrame;
+use super::live_frame::{FrameContent, LiveFrame};
 use super::shared::Shared;
 use super::stats::CameraState;
 
@@ -130,16 +130,15 @@ impl CameraSink {
         }
         let description = Arc::clone(self.describer.frame(&frame));
         let wall = SystemTime::UNIX_EPOCH.checked_add(unix);
-        let mut live = LiveFrame::new(
-            frame.kind,
-            frame.data,
-            self.describer.take_unit(),
-            frame.timestamp,
-            wall.unwrap_or(SystemTime::UNIX_EPOCH),
+        self.shared.push(LiveFrame::from(FrameContent {
+            kind: frame.kind,
+            data: frame.data,
+            unit: self.describer.take_unit(),
+            codec: frame.codec,
+            timestamp: frame.timestamp,
+            wall: wall.unwrap_or(SystemTime::UNIX_EPOCH),
             discontinuity,
             description,
-        );
-        live.codec = frame.codec;
-        self.shared.push(live);
+        }));
     }
 }

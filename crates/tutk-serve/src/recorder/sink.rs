@@ -373,7 +373,7 @@ mod tests {
     use tutk_session::MediaKind;
 
     use super::*;
-    use crate::hub::StreamDescription;
+    use crate::hub::{FrameContent, StreamDescription};
 
     const CLIP: &[u8] = include_bytes!("../../../tutk-cli/assets/clip.h264");
     const FRAME: Duration = Duration::from_millis(50);
@@ -391,19 +391,19 @@ mod tests {
         });
         for unit in clip.units().skip(first) {
             time += FRAME;
-            let kind = match unit.is_key() {
-                true => MediaKind::Key,
-                false => MediaKind::Delta,
-            };
-            let frame = LiveFrame::new(
-                kind,
-                unit.data().clone(),
-                Some(unit.clone()),
-                time,
-                SystemTime::UNIX_EPOCH,
-                false,
-                Arc::clone(&description),
-            );
+            let frame = LiveFrame::from(FrameContent {
+                kind: match unit.is_key() {
+                    true => MediaKind::Key,
+                    false => MediaKind::Delta,
+                },
+                data: unit.data().clone(),
+                unit: Some(unit.clone()),
+                codec: None,
+                timestamp: time,
+                wall: SystemTime::UNIX_EPOCH,
+                discontinuity: false,
+                description: Arc::clone(&description),
+            });
             match sink.write(&frame) {
                 Ok(()) => {}
                 Err(SinkError::Skipped) => skipped += 1,

@@ -20,7 +20,7 @@ use tutk_runtime::tutk_session::MediaKind;
 use tutk_serve::rtsp::{
     Channel, Connection, ConnectionConfig, DescriptionError, Event, Output, Ports,
 };
-use tutk_serve::{LiveFrame, SoundDescription, StreamDescription};
+use tutk_serve::{FrameContent, LiveFrame, SoundDescription, StreamDescription};
 
 pub const PEER: ([u8; 4], u16) = ([192, 0, 2, 9], 50_000);
 pub const URL: &str = "rtsp://192.0.2.1:8554/front";
@@ -211,8 +211,16 @@ pub fn frame(kind: MediaKind, millis: u64, description: Arc<StreamDescription>) 
     };
     let unit = description.video.as_ref().filter(|_| kind.is_video());
     let unit = unit.map(|sets| AccessUnit::new(sets.codec(), data.clone()));
-    let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + timestamp;
-    LiveFrame::new(kind, data, unit, timestamp, wall, false, description)
+    LiveFrame::from(FrameContent {
+        kind,
+        data,
+        unit,
+        codec: None,
+        timestamp,
+        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000) + timestamp,
+        discontinuity: false,
+        description,
+    })
 }
 
 /// Parses a sequence of responses.

@@ -10,7 +10,7 @@ use tutk_runtime::tutk_session::MediaKind;
 use tutk_serve::rtsp::{
     Channel, DescriptionError, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT, START_DELAY,
 };
-use tutk_serve::{Accounts, StreamDescription};
+use tutk_serve::{Accounts, FrameContent, LiveFrame, StreamDescription};
 
 use crate::common::rtsp_client::{
     Client, SERVER, URL, config, description, frame, parse_interleaved, parse_responses,
@@ -532,8 +532,10 @@ fn unsupported_frame_is_reported_once_and_playing_continues() {
     let id = client.set_up(&[0, 1], "RTP/AVP/TCP");
     client.play(&id);
     let description = client.description.clone().unwrap();
-    let mut broken = frame(MediaKind::Audio, 0, description);
-    broken.data = bytes::Bytes::new();
+    let broken = LiveFrame::from(FrameContent {
+        data: bytes::Bytes::new(),
+        ..FrameContent::clone(&frame(MediaKind::Audio, 0, description))
+    });
     assert!(client.connection.handle_frame(client.now, &broken).is_err());
     assert!(client.connection.handle_frame(client.now, &broken).is_ok());
     client.drain();
