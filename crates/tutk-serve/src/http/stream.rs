@@ -3,26 +3,33 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use hyper::body::Frame;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::extract::{CameraPath, PathCamera};
 use super::media::{self, AudioParameter, StreamQuery};
 use super::problem::Problem;
 use super::responses::{Binary, Errors};
-use super::state::{AppState, Shutdown, StreamSlot};
+use super::state::{AppState, StreamSlot};
 use crate::hub::{AudioTrack, Camera, MuxFormat, MuxedFrame, Muxer, Viewer, ViewerEvent};
 
 /// Names what is not in the stream, and why.
 const LEFT_OUT: HeaderName = HeaderName::from_static("tutk-left-out");
+
+/// How long audio waits for the next video frame, with which it is written. A camera sends up to 50
+/// audio frames per second. Each write costs more than all other work for a viewer.
+const AUDIO_HOLD: Duration = Duration::from_millis(50);
 
 /// The description of the response.
 const STREAM: &str =
@@ -34,9 +41,16 @@ struct Streaming {
     muxer: Arc<Muxer>,
     /// MP4: the start of the stream on the muxer's time line. `None` before the first key frame.
     start: Option<Duration>,
-    /// Muxed bytes that are not sent yet, at most those of one frame.
+    /// Muxed bytes that are not sent yet, at most those of one video frame and of the audio frames
+    /// before it.
     queue: VecDeque<Bytes>,
-    shutdown: Shutdown,
+    /// There is only audio in the queue, and it waits for a video frame or for `release`.
+    holds_audio: bool,
+    release: Pin<Box<Sleep>>,
+    /// The stream ends after the queue.
+    ended: bool,
+    /// Completes when the server shuts down.
+    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
     _slot: StreamSlot,
 }
 
@@ -136,46 +150,76 @@ async fn start(
         muxer,
         start: None,
         queue: VecDeque::new(),
-        shutdown,
+        holds_audio: false,
+        release: Box::pin(sleep(AUDIO_HOLD)),
+        ended: false,
+        shutdown: Box::pin(async move { shutdown.started().await }),
         _slot: slot,
     };
-    let body = stream::unfold(streaming, async |mut streaming: Streaming| {
-        let bytes = streaming.next().await?;
-        Some((Ok::<_, Infallible>(bytes), streaming))
-    });
-    let mut response = Body::from_stream(body).into_response();
+    let mut response = Body::new(streaming).into_response();
     let headers = headers.into_iter().map(|(name, value)| (Some(name), value));
     response.headers_mut().extend(headers);
     Ok(response)
 }
 
-impl Streaming {
-    /// Returns the next bytes, or `None` at the end.
-    async fn next(&mut self) -> Option<Bytes> {
+impl HttpBody for Streaming {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
-            if let Some(bytes) = self.queue.pop_front() {
-                return Some(bytes);
+            if !self.holds_audio
+                && let Some(bytes) = self.queue.pop_front()
+            {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
-            let event = tokio::select! {
-                event = self.viewer.next_event() => event?,
-                () = self.shutdown.started() => return None,
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let event = match self.viewer.poll_event(context) {
+                Poll::Ready(event) => event,
+                Poll::Pending if self.holds_audio => {
+                    ready!(self.release.as_mut().poll(context));
+                    self.holds_audio = false;
+                    continue;
+                }
+                Poll::Pending => {
+                    ready!(self.shutdown.as_mut().poll(context));
+                    None
+                }
             };
-            match event {
-                ViewerEvent::Frame(frame) => {
-                    if let Some(muxed) = self.muxer.mux(&frame) {
-                        self.push(muxed);
-                    }
-                }
-                ViewerEvent::Description(description) => {
-                    let video = description.video.as_ref();
-                    // A player has to reconnect if the video codec changes.
-                    if video.is_some_and(|video| video.codec() != self.muxer.codec()) {
-                        return None;
-                    }
-                }
-                _ => {}
-            }
+            self.handle_event(event);
         }
+    }
+}
+
+impl Streaming {
+    fn handle_event(&mut self, event: Option<ViewerEvent>) {
+        match event {
+            Some(ViewerEvent::Frame(frame)) => {
+                let was_empty = self.queue.is_empty();
+                if let Some(muxed) = self.muxer.mux(&frame) {
+                    self.push(muxed);
+                }
+                if frame.kind.is_video() {
+                    self.holds_audio = false;
+                } else if was_empty && !self.queue.is_empty() {
+                    self.holds_audio = true;
+                    self.release.as_mut().reset(Instant::now() + AUDIO_HOLD);
+                }
+            }
+            Some(ViewerEvent::Description(description)) => {
+                let video = description.video.as_ref();
+                // A player has to reconnect if the video codec changes.
+                self.ended = video.is_some_and(|video| video.codec() != self.muxer.codec());
+            }
+            Some(_) => {}
+            None => self.ended = true,
+        }
+        self.holds_audio &= !self.ended;
     }
 
     /// Queues a muxed frame. The stream starts at a key frame, at time 0.

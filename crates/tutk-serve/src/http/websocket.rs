@@ -1,5 +1,6 @@
 //! WebSockets (RFC 6455) on top of axum's, with a keep-alive and JSON messages.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -13,7 +14,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 use tungstenite::Error as WsError;
 use utoipa::ToSchema;
 
@@ -65,6 +66,8 @@ pub(super) struct Socket {
     received: Instant,
     /// When a ping was sent that is not answered yet.
     pinged: Option<Instant>,
+    /// Kept between calls of [`next`](Self::next), which are cancelled by each frame.
+    timer: Pin<Box<Sleep>>,
     _slot: Option<ConnectionSlot>,
 }
 
@@ -137,6 +140,7 @@ impl Upgrade {
                 idle,
                 received: Instant::now(),
                 pinged: None,
+                timer: Box::pin(sleep(idle / 2)),
                 _slot: slot,
             })
         })
@@ -185,9 +189,12 @@ impl Socket {
         loop {
             // A ping is sent after half of the idle time, and may take the other half.
             let due = self.pinged.unwrap_or(self.received) + self.idle / 2;
+            if self.timer.deadline() != due {
+                self.timer.as_mut().reset(due);
+            }
             let message = tokio::select! {
                 message = self.socket.recv() => message,
-                () = tokio::time::sleep_until(due) => {
+                () = self.timer.as_mut() => {
                     if self.pinged.is_some() {
                         tracing::debug!("WebSocket client timed out");
                         return Incoming::Closed;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{broadcast, watch};
@@ -19,7 +20,7 @@ pub(super) struct Shared {
     inner: Mutex<Inner>,
     #[cfg(feature = "http")]
     pub(super) muxers: super::muxer::Muxers,
-    /// Changes when there may be something new for a viewer.
+    /// Changes with the state and with the description.
     changed: watch::Sender<()>,
     /// The hub's, changed with every state.
     hub_changed: watch::Sender<()>,
@@ -49,6 +50,8 @@ pub(super) struct Inner {
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) cursor: Cursor,
+    /// The task that waits for the next event.
+    pub(super) waker: Option<Waker>,
     pub(super) label: String,
     since: SystemTime,
     pub(super) frames: u64,
@@ -129,11 +132,9 @@ impl Shared {
         }
         counts.bytes = counts.bytes.saturating_add(frame.data.len() as u64);
         counts.time = counts.time.max(frame.timestamp);
-        if inner
-            .description
-            .as_ref()
-            .is_none_or(|known| !Arc::ptr_eq(known, &frame.description))
-        {
+        let known = inner.description.as_ref();
+        let described = known.is_none_or(|known| !Arc::ptr_eq(known, &frame.description));
+        if described {
             inner.description = Some(Arc::clone(&frame.description));
         }
         let Inner {
@@ -147,8 +148,10 @@ impl Shared {
                 .values()
                 .map(|subscription| &subscription.cursor),
         );
-        drop(inner);
-        self.changed.send_replace(());
+        wake_viewers(inner);
+        if described {
+            self.changed.send_replace(());
+        }
     }
 
     pub(super) fn change(&self, state: CameraState) {
@@ -156,10 +159,20 @@ impl Shared {
         inner.state = state;
         inner.version += 1;
         inner.details.since = SystemTime::now();
-        drop(inner);
+        wake_viewers(inner);
         self.changed.send_replace(());
         self.hub_changed.send_replace(());
     }
+}
+
+/// Wakes the viewers that wait, each once per event and without the lock. Allocates once for all.
+fn wake_viewers(mut inner: MutexGuard<'_, Inner>) {
+    let subscriptions = inner.subscriptions.values_mut();
+    let wakers: Vec<_> = subscriptions
+        .filter_map(|subscription| subscription.waker.take())
+        .collect();
+    drop(inner);
+    wakers.into_iter().for_each(Waker::wake);
 }
 
 impl Inner {
@@ -183,6 +196,7 @@ impl Inner {
         self.next_id += 1;
         let subscription = Subscription {
             cursor: self.frames.start(Some(MAX_LAG)),
+            waker: None,
             label,
             since,
             frames: 0,

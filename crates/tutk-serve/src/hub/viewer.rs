@@ -1,9 +1,10 @@
 //! Subscriptions to a camera's stream.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tutk_runtime::Lease;
 
 use super::description::StreamDescription;
@@ -21,7 +22,6 @@ pub struct Viewer {
     shared: Arc<Shared>,
     _lease: Lease,
     id: u64,
-    changes: watch::Receiver<()>,
     /// The version of the newest reported state.
     version: Option<u64>,
     /// The newest reported description.
@@ -48,7 +48,6 @@ pub enum ViewerEvent {
 impl Viewer {
     pub(super) fn new(shared: Arc<Shared>, lease: Lease, id: u64) -> Self {
         Self {
-            changes: shared.changes(),
             shared,
             _lease: lease,
             id,
@@ -73,14 +72,7 @@ impl Viewer {
     /// Returns the next event, or `None` when the camera was removed and all its frames were
     /// returned. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<ViewerEvent> {
-        loop {
-            self.changes.borrow_and_update();
-            match self.poll() {
-                Ok(event) => return event,
-                // The sender is in `shared`.
-                Err(Pending) => self.changes.changed().await.ok()?,
-            }
-        }
+        poll_fn(|context| self.poll_event(context)).await
     }
 
     /// Returns the next frame and ignores other events. Returns `None` like
@@ -110,15 +102,16 @@ impl Viewer {
         self.shared.lock().viewer(self.id)
     }
 
-    fn poll(&mut self) -> Result<Option<ViewerEvent>, Pending> {
+    /// The poll function of [`next_event`](Self::next_event).
+    pub(crate) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<ViewerEvent>> {
         if self.next.is_some() {
-            return Ok(self.deliver());
+            return Poll::Ready(self.deliver());
         }
         let mut inner = self.shared.lock();
         let closed = matches!(inner.state, CameraState::Closed);
         if self.version != Some(inner.version) && !closed {
             self.version = Some(inner.version);
-            return Ok(Some(ViewerEvent::State(inner.state.clone())));
+            return Poll::Ready(Some(ViewerEvent::State(inner.state.clone())));
         }
         let Inner {
             frames,
@@ -127,9 +120,16 @@ impl Viewer {
             ..
         } = &mut *inner;
         let Some(subscription) = subscriptions.get_mut(&self.id) else {
-            return Ok(None);
+            return Poll::Ready(None);
         };
         let taken = frames.take(&mut subscription.cursor);
+        if taken.frame.is_none() && taken.missed == 0 && !closed {
+            match &mut subscription.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
         subscription.missed += taken.missed;
         counts.missed += taken.missed;
         if let Some(frame) = &taken.frame {
@@ -139,10 +139,9 @@ impl Viewer {
         drop(inner);
         self.next = taken.frame;
         match (taken.missed, &self.next) {
-            (0, Some(_)) => Ok(self.deliver()),
-            (0, None) if closed => Ok(None),
-            (0, None) => Err(Pending),
-            (missed, _) => Ok(Some(ViewerEvent::Missed(missed))),
+            (0, None) => Poll::Ready(None),
+            (0, Some(_)) => Poll::Ready(self.deliver()),
+            (missed, _) => Poll::Ready(Some(ViewerEvent::Missed(missed))),
         }
     }
 
@@ -164,6 +163,3 @@ impl Drop for Viewer {
         inner.subscriptions.remove(&self.id);
     }
 }
-
-/// There is no event yet.
-struct Pending;

@@ -268,8 +268,8 @@ impl Connection {
     #[must_use]
     pub fn wants_frames(&self) -> bool {
         let session = self.session.as_ref();
-        let playing = session
-            .is_some_and(|session| session.playing && session.starts_at(self.now).is_none());
+        let playing =
+            session.is_some_and(|session| session.playing && session.starts_at(self.now).is_none());
         playing && !self.ended && !self.writing && self.out.is_empty()
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rand::SeedableRng as _;
@@ -13,6 +13,7 @@ use rand::rngs::{StdRng, SysRng};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, watch};
+use tokio::time::Sleep;
 
 use super::context::Context;
 use super::udp::{BURST, PAUSE};
@@ -42,6 +43,9 @@ struct Client {
     lease: Option<Lease>,
     viewer: Option<Viewer>,
     reports: Option<broadcast::Receiver<(SocketAddr, Bytes)>>,
+    /// Fires at the deadline of the state machine or earlier, so that it is not reset for each
+    /// frame, which moves the deadline.
+    timer: Pin<Box<Sleep>>,
 }
 
 /// The next input of the state machine.
@@ -97,6 +101,7 @@ impl Client {
             lease: None,
             viewer: None,
             reports: None,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
         })
     }
 
@@ -161,13 +166,17 @@ impl Client {
         let writes = !self.writing.is_empty();
         let reads = self.connection.wants_input();
         let views = self.connection.wants_frames();
+        let deadline = tokio::time::Instant::from_std(deadline);
+        if self.timer.is_elapsed() || deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(deadline);
+        }
         tokio::select! {
             written = writer.write(&self.writing), if writes => Input::Written(written),
             read = reader.read_buf(input), if reads => Input::Read(read),
             described = described(self.describing.as_mut()) => Input::Description(described),
             event = viewer_event(self.viewer.as_mut()), if views => Input::Viewer(event),
             (from, report) = next_report(&mut self.reports) => Input::Report(from, report),
-            () = tokio::time::sleep_until(deadline.into()) => Input::Timeout,
+            () = self.timer.as_mut() => Input::Timeout,
             // It changes once. An error means that the server was dropped.
             _ = self.shutdown.changed() => Input::Shutdown,
         }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tutk_media::{AudioCodec, g711, nal_units};
 use tutk_runtime::simulate;
 use tutk_runtime::tutk_session::{Codec, Dialect};
 use tutk_runtime::tutk_simulator::{Impairment, SimulatorConfig};
 
 use crate::client::{StreamingResponse, TestServer};
-use crate::common::players::{checked_stdout, ffmpeg_is_installed, temp_path};
+use crate::common::players::{checked_stdout, has_ffmpeg, temp_path};
 use crate::common::{
     FPS, H264, H265, TONE, camera_config, clip, loopback, tone_audio, wait_for_leave,
 };
@@ -134,8 +135,33 @@ async fn read_frames(server: &TestServer, stream: &mut StreamingResponse, frames
 }
 
 #[tokio::test(start_paused = true)]
+async fn audio_is_written_with_video_but_waits_briefly() {
+    // A video frame every 100 ms, and an audio frame every 20 ms.
+    let mut config = camera_config(H264, 10);
+    config.audio = Some(tone_audio(Codec::Pcmu, 8_000, 1));
+    let server = TestServer::start(config).await;
+    let mut stream = server.stream("/front/stream.mp4").await;
+    read_frames(&server, &mut stream, 60).await;
+    let started = Instant::now();
+    let (mut writes, mut chunks, mut last) = (0, 0, started);
+    while started.elapsed() < Duration::from_secs(10) {
+        stream.next_chunk().await.unwrap();
+        chunks += 1;
+        let waited = last.elapsed();
+        assert!(waited <= Duration::from_millis(75), "{waited:?}");
+        if !waited.is_zero() {
+            (writes, last) = (writes + 1, Instant::now());
+        }
+    }
+    // Two chunks for each of 600 frames, of which one in six is video.
+    assert!((1_100..1_300).contains(&chunks), "{chunks}");
+    assert!((190..=230).contains(&writes), "{writes}");
+    server.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn mp4_is_what_the_camera_sends() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let config = camera_with_audio(H264, Codec::Pcmu);
@@ -176,7 +202,7 @@ async fn mp4_is_what_the_camera_sends() {
 
 #[tokio::test(start_paused = true)]
 async fn transport_stream_contains_supported_audio() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let server = TestServer::start(camera_with_audio(H265, Codec::AacAdts)).await;
@@ -222,7 +248,7 @@ async fn transport_stream_contains_supported_audio() {
 
 #[tokio::test(start_paused = true)]
 async fn stream_is_valid_on_a_lossy_network() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let mut config = camera_with_audio(H264, Codec::Pcma);
@@ -261,7 +287,7 @@ async fn late_viewer_starts_with_the_newest_key_frame() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ffmpeg_plays_the_streams() {
-    if !ffmpeg_is_installed() {
+    if !has_ffmpeg() {
         return;
     }
     let server = TestServer::start(camera_with_audio(H264, Codec::Pcmu)).await;
