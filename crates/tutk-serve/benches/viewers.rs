@@ -21,7 +21,7 @@
 mod common;
 
 use std::alloc::System;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -71,7 +71,10 @@ struct Counters {
 }
 
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| arg != "--bench")
+        .collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     if let ["viewers", format, count, address] = args[..] {
         return view(format, count.parse().unwrap(), address.parse().unwrap());
@@ -82,8 +85,12 @@ fn main() {
         args.get(1).is_none_or(|wanted| *wanted == format)
             && args.get(2).is_none_or(|wanted| *wanted == count)
     };
-    let runs = FORMATS.iter().flat_map(|format| VIEWERS.map(|count| (*format, count)));
-    let runs: Vec<_> = runs.filter(|(format, count)| is_wanted(format, *count)).collect();
+    let runs = FORMATS
+        .iter()
+        .flat_map(|format| VIEWERS.map(|count| (*format, count)));
+    let runs: Vec<_> = runs
+        .filter(|(format, count)| is_wanted(format, *count))
+        .collect();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(measure(Duration::from_secs(seconds), &runs));
@@ -221,21 +228,24 @@ fn viewers(format: &str, count: usize, address: SocketAddr) -> Child {
     child
 }
 
-/// The process of the viewers. They never return.
+/// The process of the viewers. It never returns. It reads all connections in turns: the system
+/// would count it as work of the server to wake viewers that wait.
 fn view(format: &str, count: usize, address: SocketAddr) {
-    let streams: Vec<TcpStream> = (0..count).map(|_| start(format, address)).collect();
+    let mut streams: Vec<TcpStream> = (0..count).map(|_| start(format, address)).collect();
     println!("ready");
-    let threads: Vec<_> = streams
-        .into_iter()
-        .map(|mut stream| {
-            std::thread::spawn(move || {
-                let mut buffer = vec![0; 64 << 10];
-                while stream.read(&mut buffer).unwrap() > 0 {}
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().unwrap();
+    for stream in &streams {
+        stream.set_nonblocking(true).unwrap();
+    }
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        std::thread::sleep(Duration::from_millis(10));
+        for stream in &mut streams {
+            match stream.read(&mut buffer) {
+                Ok(0) => panic!("the connection was closed"),
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
     }
 }
 
