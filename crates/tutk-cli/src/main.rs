@@ -10,6 +10,7 @@
 
 mod args;
 mod camera;
+mod capture;
 mod clip;
 mod command_session;
 mod commands;

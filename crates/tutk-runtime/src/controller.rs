@@ -8,6 +8,7 @@ use tutk_session::{Answer, Outage, Stats, Supervisor, SupervisorConfig, Supervis
 
 use crate::driver::{Call, Driver, Wanted, call};
 use crate::error::Error;
+use crate::observer::Observer;
 use crate::socket;
 use crate::talk::Talker;
 
@@ -26,10 +27,22 @@ pub fn spawn(
     config: impl Into<SupervisorConfig>,
     sink: impl FnMut(SupervisorEvent) + Send + 'static,
 ) -> Result<Controller, Error> {
+    spawn_observed(config, None, sink)
+}
+
+/// As [`spawn`], with an observer of the session's datagrams.
+///
+/// # Errors
+/// [`Error::Io`] if the system has no randomness.
+pub fn spawn_observed(
+    config: impl Into<SupervisorConfig>,
+    observer: Option<Arc<dyn Observer>>,
+    sink: impl FnMut(SupervisorEvent) + Send + 'static,
+) -> Result<Controller, Error> {
     let supervisor = Supervisor::new(config, Box::new(socket::rng()?), socket::epoch());
     let (calls, receiver) = mpsc::channel(CALL_QUEUE);
     let wanted = watch::Sender::new(Wanted::default());
-    tokio::spawn(Driver::new(supervisor).run(receiver, wanted.subscribe(), sink));
+    tokio::spawn(Driver::new(supervisor, observer).run(receiver, wanted.subscribe(), sink));
     let wanted = Arc::new(wanted);
     Ok(Controller { calls, wanted })
 }

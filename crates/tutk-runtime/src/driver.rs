@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,6 +16,7 @@ use tutk_session::{
 
 use crate::connect::connect;
 use crate::error::Error;
+use crate::observer::{Observer, Tap};
 use crate::socket::{self, Socket};
 
 /// The most calls of [`Controller::request`](crate::Controller::request) that wait for their
@@ -52,11 +54,12 @@ pub(crate) struct Driver {
     /// answered in order.
     requests: Vec<(u16, Option<AnswerSender>)>,
     talk: TalkQueue<watch::Sender<TalkState>>,
+    tap: Tap,
     ended: bool,
 }
 
 impl Driver {
-    pub(crate) fn new(supervisor: Supervisor) -> Self {
+    pub(crate) fn new(supervisor: Supervisor, observer: Option<Arc<dyn Observer>>) -> Self {
         Self {
             supervisor,
             connecting: JoinSet::new(),
@@ -64,6 +67,7 @@ impl Driver {
             kernel_drops: None,
             requests: Vec::new(),
             talk: TalkQueue::default(),
+            tap: Tap::new(observer),
             ended: false,
         }
     }
@@ -80,11 +84,13 @@ impl Driver {
             tokio::select! {
                 () = socket::readable(&self.socket) => if let Some(socket) = &self.socket {
                     socket.receive(&mut buffer, |now, from, datagram| {
+                        self.tap.received(from, datagram);
                         self.supervisor.handle_datagram(now, from, datagram);
                     });
                 },
                 Some(Ok(connected)) = self.connecting.join_next() => match connected {
                     Ok((socket, camera)) => {
+                        self.tap.opened(&socket, camera);
                         self.socket = Some(socket);
                         self.supervisor.handle_connected(socket::epoch(), camera);
                     }
@@ -120,6 +126,7 @@ impl Driver {
                 }
                 SupervisorOutput::Transmit(datagram) => {
                     if let Some(socket) = &self.socket {
+                        self.tap.sent(datagram.to, datagram.payload);
                         socket.send(datagram).await;
                     }
                 }
@@ -162,6 +169,7 @@ impl Driver {
                     talker.send_replace(TalkState::Ended(result));
                 }
             }
+            SupervisorEvent::Session(Event::KeyLog(line)) => self.tap.key_log(line),
             SupervisorEvent::Connecting => self.kernel_drops = None,
             SupervisorEvent::Disconnected(_) | SupervisorEvent::Idle => self.session_ended(),
             SupervisorEvent::Ended(_) => {

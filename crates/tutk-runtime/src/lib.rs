@@ -12,16 +12,18 @@ mod controller;
 mod discover;
 mod driver;
 mod error;
+mod observer;
 mod session;
 #[cfg(feature = "simulator")]
 mod simulate;
 mod socket;
 mod talk;
 
-pub use controller::{Controller, Lease, spawn};
+pub use controller::{Controller, Lease, spawn, spawn_observed};
 pub use discover::{Discovery, interfaces};
 pub use driver::MAX_AWAITED_REQUESTS;
 pub use error::Error;
+pub use observer::{ObservedDatagram, Observer};
 pub use session::{EVENT_QUEUE, Session, connect};
 pub use socket::RECEIVE_BUFFER;
 pub use talk::Talker;

@@ -61,6 +61,13 @@ pub(crate) struct RecordArgs {
     /// Append the session's keys to this file in SSLKEYLOGFILE format, for Wireshark
     #[arg(long, value_name = "FILE")]
     pub(crate) keylog: Option<PathBuf>,
+    /// Write all packets of the session to this pcapng file, with the keys that decrypt them, for
+    /// `tutk dissect`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) capture: Option<PathBuf>,
+    /// Size at which the capture ends, for example 10MB; recording continues
+    #[arg(long, value_name = "SIZE", default_value_t = capture::DEFAULT_SIZE, requires = "capture")]
+    pub(crate) capture_size: ByteSize,
 }
 
 /// Audio of a recording.

@@ -5,6 +5,7 @@ use tutk_serve::recorder::{RecordingLimits, Retention, Target};
 use crate::args::Global;
 use crate::args::record::{AudioChoice, RecordArgs};
 use crate::camera;
+use crate::capture::Capture;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::keylog::KeyLog;
@@ -46,6 +47,11 @@ pub(crate) async fn run(
     let camera = camera::read(&args.camera, global.config.as_deref())?;
     report.output = Some(args.output.display().to_string());
     let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
+    let capture = args.capture.as_deref().map(|path| {
+        let overwrite = false;
+        Capture::create(path, overwrite, args.capture_size)
+    });
+    let capture = capture.transpose()?;
     let sink = recording::open(&target)?;
     let address = camera::resolve(&camera, stop).await?;
     console.line(format_args!("camera at {address}"));
@@ -53,7 +59,8 @@ pub(crate) async fn run(
     let model = camera.model.clone();
     let (dialect, resend) = (args.dialect, args.resend);
     let mut settings = camera::settings(camera, address, dialect, resend, target.has_audio());
-    settings.client.key_log = keylog.is_some();
+    settings.client.key_log = keylog.is_some() || capture.is_some();
+    settings.observer = capture.as_ref().map(Capture::observer);
     // A wrong ENR is reported at once.
     settings.policy.retry_first = false;
     settings.policy.give_up_after = Some(args.reconnect);
@@ -64,6 +71,10 @@ pub(crate) async fn run(
     let mut job = Job::new(limits, console, report, |_| ());
     job.keylog = keylog;
     job.stats = args.stats;
-    let result = job.run(settings, sink, stop).await;
+    let mut result = job.run(settings, sink, stop).await;
+    if let Some(capture) = capture {
+        // The failure of the session is more important.
+        result = result.and(capture.finish(console));
+    }
     result.map_err(|failure| models::explain(failure, model.as_deref()))
 }

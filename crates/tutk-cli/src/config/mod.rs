@@ -36,7 +36,7 @@ pub(crate) use self::mistake::Mistake;
 #[cfg(feature = "cloud")]
 pub(crate) use self::parameter::encode;
 use self::reader::{Reader, Section};
-pub(crate) use self::serving::{RecordTable, ServeTable, Users};
+pub(crate) use self::serving::{CaptureFile, RecordTable, ServeTable, Users};
 use self::variables::Environment;
 use crate::failure::Failure;
 use crate::suggest::nearest;

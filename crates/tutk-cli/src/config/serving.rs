@@ -9,6 +9,7 @@ use tutk_serve::Accounts;
 use tutk_serve::recorder::{Retention, Target};
 
 use super::reader::{Reader, Section};
+use crate::capture::DEFAULT_SIZE;
 use crate::dialect_choice::DialectChoice;
 use crate::listen::Listen;
 use crate::resend_choice::ResendChoice;
@@ -30,8 +31,16 @@ pub(super) const SERVE_KEYS: [&str; 7] = [
 pub(super) const RECORD_KEYS: [&str; 4] = ["path", "segment", "keep", "max_size"];
 
 /// The keys of a camera's table that concern `tutk serve`.
-pub(super) const CAMERA_KEYS: [&str; 6] =
-    ["connect", "linger", "sound", "record", "dialect", "resend"];
+pub(super) const CAMERA_KEYS: [&str; 8] = [
+    "connect",
+    "linger",
+    "sound",
+    "record",
+    "dialect",
+    "resend",
+    "capture",
+    "capture_size",
+];
 
 /// The placeholder for the camera's name in a path.
 const CAMERA: &str = "{camera}";
@@ -73,6 +82,15 @@ pub(crate) struct CameraServing {
     pub(crate) dialect: Option<DialectChoice>,
     /// When to request retransmission of lost packets.
     pub(crate) resend: Option<ResendChoice>,
+    /// Captures the packets of the camera's sessions.
+    pub(crate) capture: Option<CaptureFile>,
+}
+
+/// The keys `capture` and `capture_size`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CaptureFile {
+    pub(crate) path: PathBuf,
+    pub(crate) size: ByteSize,
 }
 
 /// `[users]`: the accounts with their passwords.
@@ -180,10 +198,6 @@ pub(super) fn read_record<'a>(
     }
     let segment = reader.parsed(section, "segment", span);
     let keep = reader.parsed(section, "keep", span);
-    let size = |text: &str| {
-        let size = text.parse::<ByteSize>();
-        size.map_err(|_| "expected a number of bytes, for example 20G or 512MiB")
-    };
     let max_size = reader.parsed(section, "max_size", size);
     let path = reader.text(section, "path")?;
     let at = path.span().start;
@@ -214,7 +228,27 @@ pub(super) fn read_camera<'a>(reader: &mut Reader<'a>, section: &Section<'a>) ->
         resend: reader.parsed(section, "resend", |text| {
             ResendChoice::from_str(text, false).map_err(|_| "resend must be `auto`, `on` or `off`")
         }),
+        capture: capture(reader, section),
     }
+}
+
+fn capture<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<CaptureFile> {
+    let size = reader.parsed(section, "capture_size", size);
+    let Some(path) = reader.text(section, "capture") else {
+        if let (Some(_), Some(at)) = (size, section.place("capture_size")) {
+            reader.mistake(at, Some("capture_size"), "there is no `capture`");
+        }
+        return None;
+    };
+    Some(CaptureFile {
+        path: PathBuf::from(path.into_inner().reveal()),
+        size: size.unwrap_or(DEFAULT_SIZE),
+    })
+}
+
+fn size(text: &str) -> Result<ByteSize, &'static str> {
+    let size = text.parse::<ByteSize>();
+    size.map_err(|_| "expected a number of bytes, for example 20G or 512MiB")
 }
 
 fn keeping<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Keeping {

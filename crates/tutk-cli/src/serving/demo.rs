@@ -96,6 +96,7 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
             keep: Keep::default(),
             sound: true,
             record: None,
+            capture: None,
             dialect: DialectChoice::One(kind.dialect),
             // Retransmission repairs the losses of this camera.
             resend: match kind.loss > 0.0 {

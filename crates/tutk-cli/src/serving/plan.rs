@@ -9,7 +9,7 @@ use tutk_serve::recorder::Target;
 use tutk_serve::{Accounts, Keep, check_listen};
 
 use crate::args::serve::ServeArgs;
-use crate::config::{Contents, Users};
+use crate::config::{CaptureFile, Contents, Users};
 use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
 use crate::listen::Listen;
@@ -47,6 +47,7 @@ pub(crate) struct CameraPlan {
     pub(crate) record: Option<Target>,
     pub(crate) dialect: DialectChoice,
     pub(crate) resend: ResendChoice,
+    pub(crate) capture: Option<CaptureFile>,
 }
 
 impl Plan {
@@ -91,6 +92,7 @@ impl Plan {
                 sound,
                 dialect: serving.dialect.unwrap_or(DialectChoice::Auto),
                 resend: serving.resend.unwrap_or(ResendChoice::Auto),
+                capture: serving.capture,
                 record: record.map(|target| if sound { target.with_audio() } else { target }),
             };
             all.insert(named.name, plan);
@@ -158,6 +160,7 @@ impl PartialEq for CameraPlan {
             record,
             dialect,
             resend,
+            capture,
         } = self;
         let rest = (
             &other.keep,
@@ -165,8 +168,10 @@ impl PartialEq for CameraPlan {
             &other.record,
             &other.dialect,
             &other.resend,
+            &other.capture,
         );
-        is_same(camera, &other.camera) && (keep, sound, record, dialect, resend) == rest
+        let own = (keep, sound, record, dialect, resend, capture);
+        is_same(camera, &other.camera) && own == rest
     }
 }
 

@@ -10,6 +10,7 @@ use super::listeners::{self, Listeners};
 use super::plan::{CameraPlan, Plan, Servers};
 use super::recorder::ContinuousRecording;
 use crate::camera;
+use crate::capture::Capture;
 use crate::failure::Failure;
 
 /// The time limit for closing. It is shorter than the time after which a signal terminates the
@@ -29,6 +30,8 @@ pub(crate) struct Service {
 struct Served {
     plan: CameraPlan,
     recording: Option<ContinuousRecording>,
+    /// Completed when it is dropped.
+    capture: Option<Capture>,
 }
 
 /// The changes that a new plan made.
@@ -106,7 +109,10 @@ impl Service {
     /// Completes files, closes sessions, and disconnects clients.
     pub(crate) async fn close(self) {
         let all = async {
+            // Captures end after the sessions.
+            let mut captures = Vec::new();
             for (_, served) in self.cameras {
+                captures.extend(served.capture);
                 if let Some(recording) = served.recording {
                     recording.stop().await;
                 }
@@ -120,23 +126,41 @@ impl Service {
     }
 
     async fn add(&mut self, name: String, plan: CameraPlan) -> Result<(), Failure> {
-        let settings = settings(&plan);
+        let mut settings = settings(&plan);
+        let capture = plan.capture.as_ref().map(|file| {
+            let capture = Capture::create_numbered(&file.path, file.size)?;
+            settings.client.key_log = true;
+            settings.observer = Some(capture.observer());
+            tracing::info!(camera = name, file = capture.name(), "capturing packets");
+            Ok(capture)
+        });
+        let capture = capture.transpose()?;
         let camera = self.hub.add(&name, settings).map_err(|error| {
             let advice = "rename the camera in the file";
             Failure::usage("arguments", error.to_string(), advice)
         })?;
         let target = plan.record.clone();
         let recording = target.map(|target| ContinuousRecording::start(camera, target));
-        self.cameras.insert(name, Served { plan, recording });
+        let served = Served {
+            plan,
+            recording,
+            capture,
+        };
+        self.cameras.insert(name, served);
         Ok(())
     }
 
     async fn remove(&mut self, name: &str) {
         let served = self.cameras.remove(name);
-        if let Some(recording) = served.and_then(|served| served.recording) {
+        let (recording, capture) = match served {
+            Some(served) => (served.recording, served.capture),
+            None => (None, None),
+        };
+        if let Some(recording) = recording {
             recording.stop().await;
         }
         self.hub.remove(name).await;
+        drop(capture);
     }
 }
 

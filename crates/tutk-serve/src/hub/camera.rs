@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::broadcast;
 use tutk_runtime::tutk_session::hl_ioctl::Request;
-use tutk_runtime::{Controller, Talker};
+use tutk_runtime::{Controller, Observer, Talker};
 use tutk_session::{
     Answer, ClientConfig, Keep, MAX_HL_PAYLOAD, ReconnectPolicy, SupervisorConfig, SupervisorEvent,
     TalkFrame, Tally,
@@ -43,6 +43,8 @@ pub struct CameraSettings {
     /// Commands that are sent each time the camera has authenticated the client, for example to set
     /// the video quality. Their answers are ignored.
     pub initial_commands: Vec<Request>,
+    /// Observes the datagrams of the camera's sessions.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl CameraSettings {
@@ -57,6 +59,7 @@ impl CameraSettings {
             policy,
             kept: KeptLimits::default(),
             initial_commands: Vec::new(),
+            observer: None,
         }
     }
 

@@ -87,7 +87,8 @@ impl Hub {
         let label: Arc<str> = name.into();
         let mut sink = CameraSink::new(Arc::clone(&label), &settings, Arc::clone(&shared));
         let supervisor = settings.supervisor();
-        let controller = tutk_runtime::spawn(supervisor, move |event| sink.handle_event(event))?;
+        let events = move |event| sink.handle_event(event);
+        let controller = tutk_runtime::spawn_observed(supervisor, settings.observer, events)?;
         let camera = Camera::new(label, shared, controller);
         cameras.insert(name.to_owned(), camera.clone());
         drop(cameras);

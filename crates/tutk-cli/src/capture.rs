@@ -1,0 +1,329 @@
+//! Captures of the program's own sessions, with the keys that decrypt them.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytesize::ByteSize;
+use tutk_dissect::Error;
+use tutk_dissect::capture::{CaptureWriter, WriterOptions};
+use tutk_runtime::{ObservedDatagram, Observer};
+
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::new_file;
+
+/// The size at which a capture ends unless another one is set: about five minutes of a camera.
+pub(crate) const DEFAULT_SIZE: ByteSize = ByteSize::mib(64);
+
+/// The number of datagrams that wait for the disk. Further ones are dropped and counted.
+const QUEUE: usize = 4096;
+
+/// The number of names that are tried if a file exists.
+const MAX_NAMES: u32 = 1000;
+
+/// The longest time between two flushes of the file.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A capture that is being written. Dropping it completes the file.
+#[derive(Debug)]
+pub(crate) struct Capture {
+    name: String,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Written>>,
+}
+
+/// The side that receives datagrams.
+#[derive(Debug)]
+struct Shared {
+    queue: SyncSender<Item>,
+    received: AtomicU64,
+    dropped: AtomicU64,
+}
+
+enum Item {
+    Datagram {
+        time: Duration,
+        source: std::net::SocketAddr,
+        destination: std::net::SocketAddr,
+        payload: Vec<u8>,
+    },
+    KeyLog(String),
+    /// The capture is complete.
+    End,
+}
+
+/// What the thread has written.
+#[derive(Debug)]
+struct Written {
+    packets: u64,
+    /// The datagrams after the size was reached.
+    beyond: u64,
+    result: Result<(), Error>,
+}
+
+impl Capture {
+    /// Creates the file, and starts the thread that writes it.
+    pub(crate) fn create(path: &Path, overwrite: bool, size: ByteSize) -> Result<Self, Failure> {
+        let file = new_file::create(path, overwrite)?;
+        Self::start(path, file, size)
+    }
+
+    /// As [`create`](Self::create), but adds a number to the name if the file exists.
+    pub(crate) fn create_numbered(path: &Path, size: ByteSize) -> Result<Self, Failure> {
+        let mut result = new_file::create(path, false).map(|file| (path.to_owned(), file));
+        for number in 2..MAX_NAMES {
+            let name = numbered(path, number);
+            if result.is_ok() || !path.exists() {
+                break;
+            }
+            result = new_file::create(&name, false).map(|file| (name, file));
+        }
+        let (path, file) = result?;
+        Self::start(&path, file, size)
+    }
+
+    fn start(path: &Path, file: File, size: ByteSize) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let options = WriterOptions {
+            comment: "a session of tutk, with the keys that decrypt it",
+            ..WriterOptions::default()
+        };
+        let writer = CaptureWriter::new(BufWriter::new(file), options)
+            .map_err(|error| not_written(&name, &error))?;
+        let (sender, receiver) = mpsc::sync_channel(QUEUE);
+        let shared = Arc::new(Shared {
+            queue: sender,
+            received: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        });
+        let counters = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("capture".to_owned())
+            .spawn(move || write(writer, &receiver, size.as_u64(), &counters))
+            .map_err(|error| not_written(&name, &error.into()))?;
+        Ok(Self {
+            name,
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Returns the observer of a camera's sessions.
+    pub(crate) fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.shared) as Arc<dyn Observer>
+    }
+
+    /// Returns the name of the file.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Completes the file and says what it contains.
+    pub(crate) fn finish(mut self, console: &Console) -> Result<(), Failure> {
+        let Some(written) = self.complete() else {
+            return Ok(());
+        };
+        let dropped = self.shared.dropped.load(Ordering::Relaxed);
+        let mut line = format!("captured {} packets in {}", written.packets, self.name);
+        if written.beyond > 0 {
+            line += &format!(", {} more after the size limit", written.beyond);
+        }
+        if dropped > 0 {
+            line += &format!(", {dropped} dropped because the disk was too slow");
+        }
+        console.line(line);
+        written
+            .result
+            .map_err(|error| not_written(&self.name, &error))
+    }
+
+    /// Waits for the thread.
+    fn complete(&mut self) -> Option<Written> {
+        let thread = self.thread.take()?;
+        // Fails if the thread has panicked.
+        let _ = self.shared.queue.send(Item::End);
+        let written = thread.join().ok()?;
+        if written.packets == 0 {
+            // The file is new or was to be replaced. An empty capture is of no use.
+            let _ = std::fs::remove_file(&self.name);
+        }
+        Some(written)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        let Some(written) = self.complete() else {
+            return;
+        };
+        let dropped = self.shared.dropped.load(Ordering::Relaxed);
+        let packets = written.packets;
+        tracing::info!(file = self.name, packets, dropped, "capture complete");
+        if let Err(error) = written.result {
+            tracing::warn!(file = self.name, %error, "the capture is incomplete");
+        }
+    }
+}
+
+impl Observer for Shared {
+    fn datagram(&self, datagram: &ObservedDatagram<'_>) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+        let item = Item::Datagram {
+            time: datagram.time,
+            source: datagram.source,
+            destination: datagram.destination,
+            // A copy, because the disk is slower than the session. Only while a capture runs.
+            payload: datagram.payload.to_vec(),
+        };
+        if self.queue.try_send(item).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn key_log(&self, line: &str) {
+        // A capture without keys is still readable. The queue is empty during a handshake.
+        if self
+            .queue
+            .try_send(Item::KeyLog(format!("{line}\n")))
+            .is_err()
+        {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes items until the end. Datagrams beyond `size` are counted only: the beginning
+/// of a capture contains the handshake, without which nothing can be decrypted.
+fn write(
+    mut writer: CaptureWriter<BufWriter<File>>,
+    items: &Receiver<Item>,
+    size: u64,
+    counters: &Shared,
+) -> Written {
+    let mut beyond = 0;
+    let mut result = Ok(());
+    let mut flushed = std::time::Instant::now();
+    loop {
+        let item = match items.recv_timeout(FLUSH_INTERVAL) {
+            Ok(item) => item,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                result = result.and(writer.flush());
+                continue;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        };
+        if matches!(item, Item::End) {
+            break;
+        }
+        if result.is_err() || writer.bytes() >= size {
+            beyond += u64::from(matches!(item, Item::Datagram { .. }));
+            continue;
+        }
+        result = match item {
+            Item::Datagram {
+                time,
+                source,
+                destination,
+                payload,
+            } => writer.datagram(time, source, destination, &payload),
+            Item::KeyLog(lines) => writer.key_log(&lines),
+            Item::End => Ok(()),
+        };
+        if flushed.elapsed() >= FLUSH_INTERVAL {
+            result = result.and_then(|()| writer.flush());
+            flushed = std::time::Instant::now();
+        }
+    }
+    let packets = writer.packets();
+    if result.is_ok() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let received = counters.received.load(Ordering::Relaxed);
+        let dropped = counters.dropped.load(Ordering::Relaxed);
+        result = writer
+            .statistics(now.unwrap_or_default(), received, dropped)
+            .and_then(|()| writer.flush());
+    }
+    Written {
+        packets,
+        beyond,
+        result,
+    }
+}
+
+/// Adds a number before the extension: `front.pcapng` becomes `front-2.pcapng`.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match path.extension() {
+        Some(extension) => format!("{stem}-{number}.{}", extension.to_string_lossy()),
+        None => format!("{stem}-{number}"),
+    };
+    path.with_file_name(name)
+}
+
+fn not_written(name: &str, error: &Error) -> Failure {
+    match error {
+        Error::Io(error) => Failure::write("output", name, error),
+        error => Failure::other("output", format!("{name}: {error}"), "choose another file"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tutk_dissect::capture::{Block, CaptureReader};
+
+    use super::*;
+
+    fn observe(capture: &Capture, payload: &[u8]) {
+        capture.observer().datagram(&ObservedDatagram {
+            time: Duration::from_secs(1),
+            source: "192.0.2.1:50000".parse().unwrap(),
+            destination: "192.0.2.7:32761".parse().unwrap(),
+            payload,
+        });
+    }
+
+    fn packets(path: &Path) -> usize {
+        let mut reader = CaptureReader::new(File::open(path).unwrap()).unwrap();
+        let mut packets = 0;
+        while let Some(block) = reader.next_block().unwrap() {
+            packets += usize::from(matches!(block, Block::Packet(_)));
+        }
+        assert!(!reader.is_cut_off());
+        packets
+    }
+
+    #[test]
+    fn capture_ends_at_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pcapng");
+        let capture = Capture::create(&path, false, ByteSize::kib(10)).unwrap();
+        capture.observer().key_log("CLIENT_RANDOM 00 11");
+        for _ in 0..100 {
+            observe(&capture, &[0x55; 1000]);
+        }
+        capture.finish(&Console::new(true)).unwrap();
+        assert!((9..=10).contains(&packets(&path)), "{}", packets(&path));
+        assert!(std::fs::metadata(&path).unwrap().len() < 12 << 10);
+    }
+
+    #[test]
+    fn existing_capture_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pcapng");
+        for _ in 0..3 {
+            let capture = Capture::create_numbered(&path, DEFAULT_SIZE).unwrap();
+            observe(&capture, b"payload");
+        }
+        assert!(Capture::create(&path, false, DEFAULT_SIZE).is_err());
+        for name in ["a.pcapng", "a-2.pcapng", "a-3.pcapng"] {
+            assert_eq!(packets(&folder.path().join(name)), 1);
+        }
+        assert!(Capture::create_numbered(&folder.path().join("none/a"), DEFAULT_SIZE).is_err());
+    }
+}
