@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::ValueEnum;
 use tutk_serve::recorder::FileFormat;
 
+use crate::capture::DEFAULT_SIZE;
 use crate::dialect_choice::DialectChoice;
 use crate::resend_choice::ResendChoice;
 use crate::secret_text::SecretText;
@@ -66,7 +67,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) capture: Option<PathBuf>,
     /// Size at which the capture ends, for example 10MB; recording continues
-    #[arg(long, value_name = "SIZE", default_value_t = capture::DEFAULT_SIZE, requires = "capture")]
+    #[arg(long, value_name = "SIZE", default_value_t = DEFAULT_SIZE, requires = "capture")]
     pub(crate) capture_size: ByteSize,
 }
 
