@@ -63,7 +63,7 @@ impl Media {
                 if let Ok(Some(slice)) = self.groups.push(group, body) {
                     self.reassembler.push(&slice);
                 }
-                if let Some(recovered) = self.groups.recovered() {
+                while let Some(recovered) = self.groups.recovered() {
                     self.reassembler.push(&recovered);
                 }
             }

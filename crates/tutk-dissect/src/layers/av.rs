@@ -98,14 +98,7 @@ impl Packet {
         }
         match kind {
             AvKind::Heartbeat => {
-                walk.u16("reported")?;
-                let newest = walk.u16("newest")?;
-                let count = walk.u16("count")?;
-                walk.zeros(4)?;
-                walk.u16("count again")?;
-                walk.u16("clock")?;
-                walk.zeros(2)?;
-                walk.title(format!("heartbeat {count}, newest counter {newest}"));
+                heartbeat(walk)?;
             }
             AvKind::ProbeAnswer => {
                 walk.u16("clock")?;
@@ -182,6 +175,33 @@ impl Packet {
         }
         Some(())
     }
+}
+
+/// Reads a heartbeat after its AV header. In resend mode, the number and the offsets of missing
+/// slices are at its end (docs/protocol.md, section 17).
+fn heartbeat(walk: &mut Walk<'_>) -> Option<()> {
+    let base = walk.u16("reported, or base")?;
+    let newest = walk.u16("newest counter")?;
+    walk.u16("commands")?;
+    walk.zeros(4)?;
+    let heartbeats = walk.u16("heartbeats")?;
+    walk.u16("clock")?;
+    let missing = usize::from(walk.u16("missing")?);
+    let mut title = format!("heartbeat {heartbeats}, newest counter {newest}");
+    if missing > 0 {
+        let list = walk.bytes(
+            "missing offsets",
+            missing.saturating_mul(2).min(walk.remaining()),
+        )?;
+        let (offsets, _) = list.as_chunks::<2>();
+        let counters = offsets.iter().map(|offset| {
+            let counter = base.wrapping_add(u16::from_le_bytes(*offset));
+            counter.to_string()
+        });
+        title += &format!(", missing {}", counters.collect::<Vec<_>>().join(" "));
+    }
+    walk.title(title);
+    Some(())
 }
 
 fn kind_name(kind: AvKind) -> &'static str {
