@@ -177,6 +177,7 @@ pub struct Tapped {
     /// The time since the start.
     pub at: Duration,
     pub to_camera: bool,
+    pub from: SocketAddr,
     pub to: SocketAddr,
     pub bytes: Vec<u8>,
 }
@@ -380,10 +381,15 @@ impl Simulation {
 
     fn send(&mut self, to_camera: bool, to: SocketAddr, port: u8, bytes: Vec<u8>) {
         bytes.hash(&mut self.hasher);
+        let from = match to_camera {
+            true => client_address(),
+            false => self.camera_port(port),
+        };
         if let Some(tap) = &mut self.tap {
             tap.push(Tapped {
                 at: self.now - self.start,
                 to_camera,
+                from,
                 to,
                 bytes: bytes.clone(),
             });

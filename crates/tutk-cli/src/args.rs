@@ -8,6 +8,7 @@
 pub(crate) mod cloud;
 pub(crate) mod dissect;
 pub(crate) mod record;
+pub(crate) mod replay;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 
@@ -117,6 +118,9 @@ pub(crate) enum Command {
     /// Explain a network capture packet by packet, and extract its video
     #[command(after_help = dissect::HELP)]
     Dissect(dissect::DissectArgs),
+    /// Simulate the camera of a capture
+    #[command(after_help = replay::HELP)]
+    Replay(replay::ReplayArgs),
     /// Get your cameras' keys from the vendor's cloud
     #[cfg(feature = "cloud")]
     Cloud(cloud::CloudArgs),
@@ -361,6 +365,7 @@ impl Command {
             Self::Info(_) => "info",
             Self::Control(_) => "control",
             Self::Dissect(_) => "dissect",
+            Self::Replay(_) => "replay",
             #[cfg(feature = "cloud")]
             Self::Cloud(args) => args.command.name(),
             Self::Cameras => "cameras",

@@ -34,6 +34,7 @@ mod private_file;
 mod prompt;
 mod quality;
 mod recording;
+mod replay;
 mod report;
 mod resend_choice;
 mod secret_text;
@@ -109,6 +110,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
         Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
+        Command::Replay(args) => replay::run(args, console, report, &mut stop).await,
         Command::Dissect(args) => dissect::run(args, global, console, report, &mut stop).await,
         Command::Control(args) => control::run(args, global, console, report, &mut stop).await,
         #[cfg(feature = "cloud")]

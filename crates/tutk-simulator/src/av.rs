@@ -13,7 +13,7 @@ use hl_ioctl::{CameraExchange, CameraStep, Command as _, HlMessage, Ioctl};
 use tutk_frame::{
     AvContent, AvKind, AvPacket, LinkClock, MediaAck, MediaLayout, Probe, ProbeAnswer,
 };
-use tutk_session::internal::AvCounter;
+use tutk_session::internal::{AvCounter, later};
 use tutk_session::{Dialect, Liveness, Phase};
 
 use crate::context::{Context, Shared};
@@ -39,8 +39,8 @@ pub(crate) struct AvCamera {
     login_answer: Option<[u8; ANSWER_LEN]>,
     exchange: CameraExchange,
     counter: AvCounter,
-    /// HL messages that wait to be sent.
-    replies: VecDeque<Vec<u8>>,
+    /// HL messages that wait to be sent, and when they are due. They are sent in order.
+    replies: VecDeque<(Instant, Vec<u8>)>,
     /// A buffer reset is due.
     reset: bool,
     stream: Option<Stream>,
@@ -163,7 +163,8 @@ impl AvCamera {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let stream = self.stream.as_ref().filter(|_| !self.paused);
         let stream = stream.and_then(Stream::deadline);
-        self.probe_at.into_iter().chain(stream).min()
+        let reply = self.replies.front().map(|(due, _)| *due);
+        self.probe_at.into_iter().chain(stream).chain(reply).min()
     }
 
     /// Returns `true` once if a probe is due. The keepalive outside DTLS is due with it.
@@ -172,10 +173,17 @@ impl AvCamera {
     }
 
     /// Writes the next control packet; `false` if there is none.
-    pub(crate) fn write_control(&mut self, personality: &Personality, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn write_control(
+        &mut self,
+        now: Instant,
+        personality: &Personality,
+        out: &mut Vec<u8>,
+    ) -> bool {
         if let Some(answer) = self.login_answer.take() {
             out.extend_from_slice(&deviations::login_answer(answer, personality));
-        } else if let Some(hl) = self.replies.pop_front() {
+        } else if self.replies.front().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, hl)) = self.replies.pop_front()
+        {
             deviations::write_hl(personality.ioctl_answers, self.counter.stamp(), &hl, out);
         } else if std::mem::take(&mut self.reset) {
             deviations::write_buffer_reset(self.counter.stamp(), out);
@@ -313,11 +321,19 @@ impl AvCamera {
             tracing::debug!("K10000 without a wake-up request: the camera sleeps");
             return false;
         }
-        let answered = !config.personality.unanswered.contains(&message.code);
+        let recorded = config.answers.get(&message.code);
+        let answered = match recorded {
+            Some(recorded) => recorded.payload.is_some(),
+            None => !config.personality.unanswered.contains(&message.code),
+        };
+        let due = later(
+            now,
+            recorded.map_or(Duration::ZERO, |recorded| recorded.delay),
+        );
         match self.exchange.handle(&message, ioctl) {
-            CameraStep::Send(reply) => self.reply(reply),
+            CameraStep::Send(reply) => self.reply(due, reply),
             CameraStep::Accept { reply, auth } => {
-                self.reply(reply);
+                self.reply(due, reply);
                 self.phase = Phase::Stream;
                 for (wanted, media) in [(auth.video, Media::Video), (auth.audio, Media::Audio)] {
                     if wanted {
@@ -326,19 +342,20 @@ impl AvCamera {
                 }
             }
             CameraStep::Refuse { reply } => {
-                self.reply(reply);
+                self.reply(due, reply);
                 self.refused = true;
             }
             CameraStep::Ignore(hl_ioctl::IgnoreReason::OtherCode)
                 if self.phase == Phase::Stream =>
             {
                 let unix = context.shared.epoch.unix_seconds_at(now);
-                match context.device.handle(&message, unix) {
+                let outcome = context.device.handle(&message, unix);
+                match outcome.with_answer(message.code, recorded) {
                     Outcome::Answer(_) if !answered => {}
-                    Outcome::Answer(reply) => self.reply(reply),
+                    Outcome::Answer(reply) => self.reply(due, reply),
                     Outcome::Effect(reply, effect) => {
                         if answered {
-                            self.reply(reply);
+                            self.reply(due, reply);
                         }
                         // Other effects need hardware.
                         if let Effect::Media(control) = effect {
@@ -378,9 +395,9 @@ impl AvCamera {
         }
     }
 
-    fn reply(&mut self, hl: Vec<u8>) {
+    fn reply(&mut self, due: Instant, hl: Vec<u8>) {
         if self.replies.len() < MAX_REPLIES {
-            self.replies.push_back(hl);
+            self.replies.push_back((due, hl));
         }
     }
 }

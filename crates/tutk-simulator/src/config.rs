@@ -1,5 +1,6 @@
 //! The configuration of a simulated camera.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use av_login::Password;
@@ -13,6 +14,7 @@ use crate::backchannel::BackchannelConfig;
 use crate::clip::Clip;
 use crate::impairment::Impairment;
 use crate::personality::{ExtendedMasterSecret, Personality};
+use crate::recorded::RecordedAnswer;
 
 /// The configuration of a simulated camera. Made by [`SimulatorConfig::new`]; the fields can be
 /// changed afterwards.
@@ -39,6 +41,9 @@ pub struct SimulatorConfig {
     /// [`MAX_HL_PAYLOAD`](tutk_session::MAX_HL_PAYLOAD) bytes. `None` reports success
     /// and describes video and audio.
     pub result: Option<ConnectResult>,
+    /// Answers of a captured camera, by the code of the command. They replace the answers of the
+    /// simulated device, whose settings change nevertheless.
+    pub answers: BTreeMap<u16, RecordedAnswer>,
     /// The number of frames that each client gets before the camera ends the session; `None` for no
     /// end.
     pub frames: Option<u64>,
@@ -75,6 +80,7 @@ impl SimulatorConfig {
             personality: Personality::STRICT,
             dialects: Dialect::ALL.to_vec(),
             result: None,
+            answers: BTreeMap::new(),
             frames: None,
             key_log: false,
             trace_slices: false,

@@ -17,6 +17,7 @@ mod impairment;
 mod outgoing;
 mod peer;
 mod personality;
+mod recorded;
 mod session_ids;
 mod simulator;
 mod stream;
@@ -31,5 +32,6 @@ pub use personality::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, NamedPersonality,
     PERSONALITIES, Personality, Ports, SessionIdRule, SliceSizes, Tags, TimestampRule,
 };
+pub use recorded::RecordedAnswer;
 pub use simulator::Simulator;
 pub use tutk_session;

@@ -241,7 +241,9 @@ impl Peer {
             ..
         } = self;
         let personality = &context.shared.config.personality;
-        while main.send(wrapper, outbox, |out| av.write_control(personality, out))? {}
+        while main.send(wrapper, outbox, |out| {
+            av.write_control(now, personality, out)
+        })? {}
         if av.take_probe_due() {
             main.send(wrapper, outbox, |out| {
                 av.write_probe(now, context.shared, out)

@@ -9,6 +9,7 @@ pub(crate) mod discover;
 pub(crate) mod dissect;
 pub(crate) mod info;
 pub(crate) mod record;
+pub(crate) mod replay;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod simulate;

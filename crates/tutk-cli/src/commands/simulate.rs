@@ -19,7 +19,7 @@ use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::keylog::KeyLog;
 use crate::report::{self, AudioReport, PhaseTime, Report, milliseconds, plural};
-use crate::secret_text::ENR_VARIABLE;
+use crate::secret_text::{ENR_VARIABLE, SecretText};
 use crate::signals::Stop;
 use crate::sound;
 use crate::talk_output::TalkOutput;
@@ -51,56 +51,134 @@ pub(crate) async fn run(
         duplicate: args.duplicate,
         seed: args.seed,
     };
-    let server = simulate(config, args.listen).map_err(|error| refused(args, &error))?;
-    report.listen = Some(server.local_addr().to_string());
-    console.line(format_args!(
-        "simulated camera: {} {}x{} at {} frames/s, audio {}; its address is",
-        picture.codec,
-        picture.width,
-        picture.height,
-        args.fps,
-        audio.map_or_else(|| "nothing".to_owned(), |format| format.to_string()),
-    ));
-    console.line(address(args, server.local_addr()));
-
-    let began = Instant::now();
-    let mut clients = Clients {
-        clients: BTreeMap::new(),
-        console,
-        report,
+    let simulation = Simulation {
+        headline: format!(
+            "simulated camera: {} {}x{} at {} frames/s, audio {}; its address is",
+            picture.codec,
+            picture.width,
+            picture.height,
+            args.fps,
+            audio.map_or_else(|| "nothing".to_owned(), |format| format.to_string()),
+        ),
+        config,
+        listen: args.listen,
+        identity: Identity::of(args),
+        once: args.once,
         keylog,
         talk_output,
-        audio: audio.map(AudioReport::new),
     };
-    let result = clients.simulate(server, args.once, stop).await;
-    let result = result.and(clients.finish());
-    report.seconds = report::seconds(began.elapsed());
-    let clients = report.clients.unwrap_or_default();
-    console.line(format_args!(
-        "served {clients} client{}: {} frame{} ({} key frame{}), {} bytes, {:.1} s",
-        plural(clients),
-        report.frames,
-        plural(report.frames),
-        report.keyframes,
-        plural(report.keyframes),
-        report.bytes,
-        report.seconds
-    ));
-    result
+    simulation.run(console, report, stop).await
+}
+
+/// A simulated camera, and how to run it.
+pub(super) struct Simulation {
+    /// Printed before the address.
+    pub(super) headline: String,
+    pub(super) config: SimulatorConfig,
+    pub(super) listen: SocketAddr,
+    pub(super) identity: Identity,
+    /// Ends when the first client has left.
+    pub(super) once: bool,
+    pub(super) keylog: Option<KeyLog>,
+    pub(super) talk_output: Option<TalkOutput>,
+}
+
+/// The credentials of a simulated camera, as texts.
+pub(super) struct Identity {
+    pub(super) uid: String,
+    pub(super) enr: SecretText,
+    pub(super) mac: String,
+}
+
+impl Simulation {
+    /// Runs until a signal arrives.
+    pub(super) async fn run(
+        self,
+        console: &Console,
+        report: &mut Report,
+        stop: &mut Stop,
+    ) -> Result<(), Failure> {
+        let audio = sound::of_wire(self.config.audio.as_ref().map(ClipAudio::format));
+        let server =
+            simulate(self.config, self.listen).map_err(|error| refused(self.listen, &error))?;
+        report.listen = Some(server.local_addr().to_string());
+        console.line(self.headline);
+        console.line(self.identity.address(server.local_addr()));
+
+        let began = Instant::now();
+        let mut clients = Clients {
+            clients: BTreeMap::new(),
+            console,
+            report,
+            keylog: self.keylog,
+            talk_output: self.talk_output,
+            audio: audio.map(AudioReport::new),
+        };
+        let result = clients.simulate(server, self.once, stop).await;
+        let result = result.and(clients.finish());
+        report.seconds = report::seconds(began.elapsed());
+        let clients = report.clients.unwrap_or_default();
+        console.line(format_args!(
+            "served {clients} client{}: {} frame{} ({} key frame{}), {} bytes, {:.1} s",
+            plural(clients),
+            report.frames,
+            plural(report.frames),
+            report.keyframes,
+            plural(report.keyframes),
+            report.bytes,
+            report.seconds
+        ));
+        result
+    }
+}
+
+impl Identity {
+    fn of(args: &SimulateArgs) -> Self {
+        Self {
+            uid: args.uid.clone(),
+            enr: args.enr.clone(),
+            mac: args.mac.clone(),
+        }
+    }
+
+    /// Parses the credentials.
+    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
+        let parsed = Credentials::new(&self.uid, self.enr.reveal(), &self.mac);
+        parsed.map_err(|error| {
+            let option = match error {
+                CredentialsError::Uid(_) => "--uid",
+                CredentialsError::Enr(_) => "--enr",
+                _ => "--mac",
+            };
+            let advice = "use any valid value, and the same one in the client";
+            Failure::usage("arguments", format!("{option}: {error}"), advice)
+        })
+    }
+
+    /// Returns the address for a client on this machine. Omits an ENR that came from the
+    /// environment.
+    fn address(&self, local: SocketAddr) -> String {
+        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let ip = match local.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        let host = SocketAddr::new(ip, local.port());
+        let uid = encode(&self.uid);
+        let mac = encode(&self.mac);
+        let enr = self.enr.reveal();
+        if std::env::var(ENR_VARIABLE).is_ok_and(|variable| variable == enr) {
+            return format!("wyze://{host}?uid={uid}&mac={mac}");
+        }
+        format!("wyze://{host}?uid={uid}&enr={}&mac={mac}", encode(enr))
+    }
 }
 
 /// Builds the configuration from the command line.
 fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorConfig, Failure> {
     let enr = args.enr.reveal();
-    let credentials = Credentials::new(&args.uid, enr, &args.mac).map_err(|error| {
-        let option = match error {
-            CredentialsError::Uid(_) => "--uid",
-            CredentialsError::Enr(_) => "--enr",
-            _ => "--mac",
-        };
-        let advice = "use any valid value, and the same one in the client";
-        Failure::usage("arguments", format!("{option}: {error}"), advice)
-    })?;
+    let credentials = Identity::of(args).credentials()?;
     let mut config = SimulatorConfig::new(credentials, clip);
     if let Some(dialects) = args.dialect.chosen() {
         config.dialects = dialects;
@@ -148,8 +226,7 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
 }
 
 /// Explains why the camera cannot start.
-fn refused(args: &SimulateArgs, error: &tutk_runtime::Error) -> Failure {
-    let listen = args.listen;
+fn refused(listen: SocketAddr, error: &tutk_runtime::Error) -> Failure {
     match error {
         tutk_runtime::Error::Session(error) => Failure {
             status: Status::Usage,
@@ -168,24 +245,6 @@ fn refused(args: &SimulateArgs, error: &tutk_runtime::Error) -> Failure {
         }
         other => Failure::other("listen", format!("{listen}: {other}"), "try again"),
     }
-}
-
-/// Returns the address for a client on this machine. Omits an ENR that came from the environment.
-fn address(args: &SimulateArgs, local: SocketAddr) -> String {
-    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let ip = match local.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let host = SocketAddr::new(ip, local.port());
-    let uid = encode(&args.uid);
-    let mac = encode(&args.mac);
-    let enr = args.enr.reveal();
-    if std::env::var(ENR_VARIABLE).is_ok_and(|variable| variable == enr) {
-        return format!("wyze://{host}?uid={uid}&mac={mac}");
-    }
-    format!("wyze://{host}?uid={uid}&enr={}&mac={mac}", encode(enr))
 }
 
 /// The connected clients and their statistics.
@@ -393,7 +452,8 @@ mod tests {
 
     #[test]
     fn printed_address_parses() {
-        let text = address(&parse(&[]), "0.0.0.0:4000".parse().unwrap());
+        let identity = Identity::of(&parse(&[]));
+        let text = identity.address("0.0.0.0:4000".parse().unwrap());
         let camera: tutk_runtime::tutk_session::CameraUrl = text.parse().unwrap();
         assert_eq!((camera.host.as_str(), camera.port), ("127.0.0.1", 4000));
         assert_eq!(camera.credentials.enr.reveal(), b"aKzd+ckq/8HUHF&5");

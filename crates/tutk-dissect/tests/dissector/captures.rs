@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use str0m_netem::NetemConfig;
-use testkit::session::{
-    Record, Simulation, UNIX, camera_address, client_address, clip, clip_audio,
-};
+use testkit::session::{Record, Simulation, UNIX, clip, clip_audio};
 use tutk_dissect::capture::{Block, CaptureReader, CaptureWriter, WriterOptions};
 use tutk_dissect::{CapturedFrame, CapturedMessage, Dissector, Keys, Packet};
 use tutk_session::{ClientConfig, Dialect, Event};
@@ -57,12 +55,8 @@ pub(crate) fn finish(mut simulation: Simulation) -> Capture {
     let mut writer = CaptureWriter::new(Vec::new(), WriterOptions::default()).unwrap();
     for tapped in simulation.tap.take().unwrap() {
         let time = Duration::from_secs(UNIX.into()) + tapped.at;
-        let from = match tapped.to_camera {
-            true => client_address(),
-            false => camera_address(),
-        };
         writer
-            .datagram(time, from, tapped.to, &tapped.bytes)
+            .datagram(time, tapped.from, tapped.to, &tapped.bytes)
             .unwrap();
     }
     let record = std::mem::take(&mut simulation.record);

@@ -11,6 +11,7 @@
 #![cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 
 mod arbitrary;
+mod behaviour;
 mod captures;
 mod deviations;
 mod limits;

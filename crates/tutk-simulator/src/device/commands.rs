@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::state::{DeviceState, HOME, VideoSettings};
 use hl_ioctl::commands::*;
-use hl_ioctl::{Command, CommandSet, Error, HlMessage, JsonDocument};
+use hl_ioctl::{CAMERA_VERSION, Command, CommandSet, Error, HlMessage, JsonDocument};
 use tutk_session::models::command_profile;
+
+use crate::recorded::RecordedAnswer;
 
 /// The degrees of one [`PanTiltByStep`]. The number of real cameras is not known.
 const STEP: i64 = 10;
@@ -53,6 +55,26 @@ pub enum UnansweredReason {
     /// The payload cannot be parsed, or the answer is longer than
     /// [`MAX_PAYLOAD`](hl_ioctl::MAX_PAYLOAD). What real cameras do then is not known.
     Malformed(Error),
+}
+
+impl Outcome {
+    /// Replaces the answer by that of a captured camera, if it has one.
+    pub(crate) fn with_answer(self, code: u16, recorded: Option<&RecordedAnswer>) -> Self {
+        let payload = recorded.and_then(|recorded| recorded.payload.as_deref());
+        let answer = payload.and_then(|payload| {
+            let message = HlMessage {
+                version: CAMERA_VERSION,
+                code: code.wrapping_add(1),
+                payload,
+            };
+            message.to_vec().ok()
+        });
+        match (answer, self) {
+            (None, outcome) => outcome,
+            (Some(answer), Self::Effect(_, effect)) => Self::Effect(answer, effect),
+            (Some(answer), _) => Self::Answer(answer),
+        }
+    }
 }
 
 impl DeviceState {
