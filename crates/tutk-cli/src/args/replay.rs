@@ -14,7 +14,8 @@ Exit status: 0 success, 2 invalid command line or capture, 1 another error, for 
 
 #[derive(clap::Args)]
 pub(crate) struct ReplayArgs {
-    /// Capture file of `tutk record --capture` or `tutk doctor --report`, or another one with --keys
+    /// Capture file of `tutk record --capture` or `tutk doctor --report`, or another one with
+    /// --keys
     #[arg(value_name = "CAPTURE")]
     pub(crate) file: PathBuf,
     /// UDP address to listen on; port 0 selects a free port
