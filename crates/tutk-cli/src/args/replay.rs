@@ -8,7 +8,7 @@ use crate::secret_text::{ENR_VARIABLE, SecretText};
 pub(crate) const HELP: &str = "\
 The simulated camera has the dialect, the deviations, the answers and the frames of the captured one, at
 the captured times. It repeats the frames endlessly. Its credentials are fake unless they are given.
-docs/protocol.md, section 22, says what a replay takes from a capture.
+docs/protocol.md, section 23, says what a replay takes from a capture.
 
 Exit status: 0 success, 2 invalid command line or capture, 1 another error, for example a port in use";
 
