@@ -11,6 +11,7 @@
 mod args;
 mod camera;
 mod capture;
+mod captured_camera;
 mod clip;
 mod command_session;
 mod commands;
@@ -34,7 +35,6 @@ mod private_file;
 mod prompt;
 mod quality;
 mod recording;
-mod replay;
 mod report;
 mod resend_choice;
 mod secret_text;
@@ -58,7 +58,7 @@ use crate::commands::cloud;
 #[cfg(feature = "serve")]
 use crate::commands::serve;
 use crate::commands::{
-    cameras, control, demo, discover, dissect, info, record, simulate, snapshot, talk,
+    cameras, control, demo, discover, dissect, info, record, replay, simulate, snapshot, talk,
 };
 use crate::console::Console;
 use crate::failure::{Failure, Status};

@@ -7,9 +7,9 @@ use tutk_runtime::tutk_session::Credentials;
 use super::dissect::{key_logs, not_read, open};
 use super::simulate::{Identity, Simulation};
 use crate::args::replay::ReplayArgs;
+use crate::captured_camera;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::replay;
 use crate::report::Report;
 use crate::secret_text::SecretText;
 use crate::signals::Stop;
@@ -33,7 +33,7 @@ pub(crate) async fn run(
     let session = chosen(args, &sessions(args, keys.clone())?)?;
     let behaviour = behaviour(args, keys, session)?;
     let identity = identity(args, &behaviour);
-    let (mut config, codec) = replay::config(&behaviour, identity.credentials()?)?;
+    let (mut config, codec) = captured_camera::config(&behaviour, identity.credentials()?)?;
     config.trace_slices = true;
     report.codec = codec.map(|codec| codec.name());
     let video = behaviour

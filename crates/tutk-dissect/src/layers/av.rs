@@ -116,12 +116,23 @@ impl Packet {
                 self.message(walk)?;
             }
             AvKind::BufferReset | AvKind::BufferResetAck => {
-                walk.array::<12>("data")?;
-            }
-            AvKind::Ioctl | AvKind::IoctlAck => {
                 walk.zeros(8)?;
-                walk.u16("size")?;
-                walk.zeros(10)?;
+                walk.u32("size")?;
+                walk.array::<4>("message id")?;
+                walk.array::<12>("data")?;
+                walk.zeros(walk.remaining())?;
+            }
+            AvKind::IoctlAck => {
+                walk.zeros(8)?;
+                walk.u32("size")?;
+                walk.array::<4>("message id")?;
+                walk.zeros(walk.remaining())?;
+            }
+            AvKind::Ioctl => {
+                walk.zeros(8)?;
+                walk.u32("size")?;
+                walk.array::<4>("message id")?;
+                walk.zeros(4)?;
                 let io_type = walk.u32("IO type")?;
                 walk.last_is(format!("{io_type:#x}"));
                 self.message(walk)?;
