@@ -13,8 +13,9 @@ mod common;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{ENR, H264, Run, Simulator, UID, probe, record, simulate, skip_without, text, tutk};
+use common::{ENR, H264, Run, Simulator, UID, probe, record, simulate, text, tutk};
 use serde_json::Value;
+use testkit::tools::output_or_skip;
 
 const PHASES: [&str; 6] = [
     "discovery",
@@ -108,17 +109,14 @@ fn export_is_read_by_tshark() {
     let (folder, capture) = capture("transcode", "");
     let export = folder.path().join("decrypted.pcapng");
     dissect(&capture, &["--export", text(&export)]).exits(0);
-    let output = Command::new("tshark")
+    let mut tshark = Command::new("tshark");
+    tshark
         .args(["-r", text(&export), "-T", "fields"])
         .args(["-e", "ip.src", "-e", "udp.srcport", "-e", "frame.comment"])
-        .args(["-e", "_ws.col.Protocol", "-e", "data.data"])
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => return skip_without("tshark", &error),
+        .args(["-e", "_ws.col.Protocol", "-e", "data.data"]);
+    let Some(text) = output_or_skip(&mut tshark, "tshark") else {
+        return;
     };
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
     let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
     assert!(text.contains("K10003 connect result"), "{text}");
     assert!(text.contains(&hex(b"connectionRes")), "{text}");
@@ -172,12 +170,10 @@ fn keys_are_read_from_a_key_log_and_must_be_valid() {
 
     // The same capture without its key log, as from tcpdump.
     let stripped = folder.path().join("stripped.pcap");
-    let edited = Command::new("editcap")
-        .args(["-F", "nsecpcap", text(&path), text(&stripped)])
-        .output();
-    match edited {
-        Ok(output) => assert!(output.status.success(), "{output:?}"),
-        Err(error) => return skip_without("editcap", &error),
+    let mut editcap = Command::new("editcap");
+    editcap.args(["-F", "nsecpcap", text(&path), text(&stripped)]);
+    if output_or_skip(&mut editcap, "wireshark-common").is_none() {
+        return;
     }
     let video = folder.path().join("v.h264");
     let run = dissect(&stripped, &["--extract", text(&video)]);
