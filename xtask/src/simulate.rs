@@ -12,8 +12,8 @@ run. The camera sends 20 video frames per second, with a key frame of about 10 t
 every 2 s, and audio. Unless the name of the network states otherwise, the round-trip time is 20 \
 ms, both directions have the same conditions, and the dialect is `transcode`.
 
-- mode: in *resend* mode, the camera retransmits lost packets on request. Parity is an option of \
-the camera.
+- mode: in *resend* mode, the camera sends groups of 20 packets and retransmits lost packets on \
+request. With *parity*, a Reed-Solomon packet follows each group, as real cameras send it.
 - delivered: video frames delivered, each compared bit for bit with the sent frame.
 - late: frames delivered more than 50 ms later than on an ideal path, as a share of the sent \
 frames. They, or a frame before them, had lost packets.
