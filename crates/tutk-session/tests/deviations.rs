@@ -10,10 +10,13 @@
 use std::time::Duration;
 
 use testkit::session::bytes::{heartbeats, hl};
-use testkit::session::datagram::{cc51_discovery, data, descramble, keepalive, scramble};
+use testkit::session::datagram::{
+    cc51_discovery, data, descramble, iotc_dialects, keepalive, scramble,
+};
 use testkit::session::script::{ASSIGNED, CHALLENGE, CameraScript, TICKET};
 use testkit::session::{camera_address, credentials, frame_info};
 use tutk_session::av_login::{LoginAnswer, LoginPacket, Nonce, Status as LoginStatus};
+use tutk_session::dtls_psk::Group;
 use tutk_session::hl_ioctl::ChallengeStatus;
 use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult};
 use tutk_session::hl_ioctl::{Command as _, Request};
@@ -315,6 +318,18 @@ fn unanswered_commands_are_complete_when_they_are_acknowledged() {
         let again = script.take_packets();
         assert!(again.iter().all(|packet| packet[0] == 0x09), "sent once");
         assert_tolerated(&script, &[]);
+    }
+}
+
+/// The client's ClientHello offers what the proven one offers (docs/dtls.md).
+#[test]
+fn a_camera_that_supports_only_p_256_is_connected() {
+    for (dialect, _) in iotc_dialects() {
+        let mut script = CameraScript::new(dialect);
+        script.answer_discovery();
+        script.accept_handshake_with(|config| config.with_groups(&[Group::Secp256r1]));
+        script.grant_session();
+        assert_eq!(script.peer.status(), Status::In(Phase::Login), "{dialect}");
     }
 }
 

@@ -336,9 +336,18 @@ impl CameraScript {
 
     /// Starts a DTLS server.
     pub fn accept_handshake(&mut self) {
+        self.accept_handshake_with(|config| config);
+    }
+
+    /// Starts a DTLS server with another configuration.
+    pub fn accept_handshake_with(
+        &mut self,
+        change: impl FnOnce(dtls_psk::Config) -> dtls_psk::Config,
+    ) {
         let psk = credentials().psk(self.dialect.key);
         let config =
             dtls_psk::Config::server(move |_: &[u8]| Some(psk.clone())).with_cookie_exchange(false);
+        let config = change(config);
         let server = Connection::server(Arc::new(config), b"client", &mut *rng(2), self.now);
         self.dtls = Some(server.unwrap());
     }

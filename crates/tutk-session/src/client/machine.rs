@@ -436,6 +436,7 @@ impl Client {
             },
         };
         while let Some(deviation) = self.stats.tolerated.take_first() {
+            tracing::debug!(%deviation, "accepted");
             self.outbox.event(Event::Tolerated(deviation));
         }
         self.deadline = [next, self.phase_timer.deadline(), self.restart_at()]
