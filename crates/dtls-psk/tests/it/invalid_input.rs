@@ -170,6 +170,8 @@ fn invalid_configuration_is_rejected() {
     let now = Instant::now();
     let mut rng = StdRng::seed_from_u64(1);
     for config in [
+        client_config().with_suites(&[]),
+        client_config().with_groups(&[]),
         client_config().with_mtu(255),
         client_config().with_mtu(65_508),
         Config::client("", Psk::new(KEY)),
