@@ -21,13 +21,15 @@ pub enum Deviation {
     GroupedAnswer,
     /// The size of a slice is not that of the rest of its packet.
     SliceSize,
+    /// Audio and video frames share one count of numbers.
+    SharedNumbers,
     /// The handshake was answered only without extended master secret, or with another suite.
     HandshakeOffer,
 }
 
 impl Deviation {
     /// All deviations.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DatagramLength,
         Self::Tag,
         Self::Session,
@@ -35,6 +37,7 @@ impl Deviation {
         Self::LoginStatus,
         Self::GroupedAnswer,
         Self::SliceSize,
+        Self::SharedNumbers,
         Self::HandshakeOffer,
     ];
 
@@ -60,6 +63,7 @@ impl Deviation {
             Self::LoginStatus => ("login_status", "login answer with a status other than 0x10"),
             Self::GroupedAnswer => ("grouped_answer", "command answer in a 0c 00 packet"),
             Self::SliceSize => ("slice_size", "slice size that does not fit its packet"),
+            Self::SharedNumbers => ("shared_numbers", "frame after a number of the other stream"),
             Self::HandshakeOffer => (
                 "handshake_offer",
                 "handshake that needed another ClientHello than the first",
@@ -108,6 +112,16 @@ impl Tolerated {
         if let Some(count) = self.counts.get_mut(deviation as usize) {
             self.unreported |= u16::from(*count == 0) << (deviation as u16);
             *count = count.saturating_add(1);
+        }
+    }
+
+    /// Raises a count that is kept elsewhere.
+    pub(crate) fn raise_to(&mut self, deviation: Deviation, count: u64) {
+        if self.count(deviation) < count {
+            self.record(deviation);
+        }
+        if let Some(own) = self.counts.get_mut(deviation as usize) {
+            *own = count.max(*own);
         }
     }
 

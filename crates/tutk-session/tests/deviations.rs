@@ -385,6 +385,7 @@ fn shared_frame_numbers_cause_neither_delay_nor_loss() {
     }
     let lost = |event: &Event| matches!(event, Event::Lost(_));
     assert!(!script.events.iter().any(lost));
+    assert!(count(&script, Deviation::SharedNumbers) > 50);
 }
 
 fn slice_body(packet: &[u8]) -> &[u8] {

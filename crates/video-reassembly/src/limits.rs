@@ -47,6 +47,9 @@ pub struct Stats {
     pub incomplete: u64,
     /// Frame numbers given up with no slice received.
     pub missing: u64,
+    /// Frames delivered at once although numbers before them were skipped, because the slice
+    /// counters show that no frame was missing. They occur if audio and video share one count.
+    pub shared_numbers: u64,
     /// Duplicate slices, including slices of a delivered frame.
     pub duplicates: u64,
     /// Slices of a frame that was given up.

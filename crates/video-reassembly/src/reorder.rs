@@ -251,20 +251,28 @@ impl ReorderBuffer {
 
     /// Returns `true` if no frame can be missing before this one, the first in the buffer.
     fn is_next(&self, frame: &PartialFrame, order: &SendOrder) -> bool {
-        let last = (self.settled).map(|settled| sequence::on_wire(settled, frame.wire));
-        let by_number = match self.settled {
+        // The numbers between two frames may be those of the other stream.
+        self.is_next_by_number(frame)
+            || order.follows(self.kind, self.last(frame), frame.wire.value())
+    }
+
+    fn is_next_by_number(&self, frame: &PartialFrame) -> bool {
+        match self.settled {
             // The previous number counts only if it is the last settled one, as some devices do not
             // fill it in.
-            Some(settled) => frame.number == settled + 1 || frame.previous == last,
+            Some(settled) => frame.number == settled + 1 || frame.previous == self.last(frame),
             // Sequences start at 0 or 1. Any other first frame may have overtaken the one before.
             None => match frame.wire.value() {
                 0 => true,
                 1 => frame.previous.is_none_or(|previous| previous == 0),
                 _ => false,
             },
-        };
-        // The numbers between two frames may be those of the other stream.
-        by_number || order.follows(self.kind, last, frame.wire.value())
+        }
+    }
+
+    /// Returns the last settled number in the width of the frame's.
+    fn last(&self, frame: &PartialFrame) -> Option<u32> {
+        (self.settled).map(|settled| sequence::on_wire(settled, frame.wire))
     }
 
     /// Settles all numbers before `end` up to the last frame in the buffer.
@@ -282,6 +290,8 @@ impl ReorderBuffer {
         let frame = self.frames.remove(0);
         if !self.is_next(&frame, &out.order) {
             self.give_up_missing(frame.number, (frame.wire, frame.kind), out);
+        } else if self.settled.is_some() && !self.is_next_by_number(&frame) {
+            out.stats.shared_numbers += 1;
         }
         let complete = frame.is_complete();
         self.advance_to(frame.number, complete);

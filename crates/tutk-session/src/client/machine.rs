@@ -496,7 +496,7 @@ impl Client {
             }
         }
         if av.is_authenticated() {
-            drain_media(now, av.media_mut(), phase_timer, outbox);
+            drain_media(now, av.media_mut(), phase_timer, stats, outbox);
         }
         if closed {
             let phase = phase_timer.phase();
@@ -606,7 +606,7 @@ impl Client {
             wrapper.send_close(outbox);
             av.media_mut().flush();
             if av.is_authenticated() {
-                drain_media(now, av.media_mut(), phase_timer, outbox);
+                drain_media(now, av.media_mut(), phase_timer, stats, outbox);
             }
             connected.count_into(stats);
             stats.unknown += talk.unknown();
@@ -636,11 +636,14 @@ fn drain_media(
     now: Instant,
     media: &mut MediaReceiver,
     phase_timer: &mut PhaseTimer,
+    stats: &mut Stats,
     outbox: &mut Outbox<Event>,
 ) {
     while let Some(event) = media.poll() {
         let event = match event {
             video_reassembly::Event::Frame(frame) => {
+                let shared = media.stats().shared_numbers;
+                (stats.tolerated).raise_to(Deviation::SharedNumbers, shared);
                 phase_timer.frame_received(now, outbox);
                 Event::Frame(frame)
             }

@@ -102,6 +102,8 @@ fn frames_are_delivered_without_delay_or_loss() {
                 assert_eq!(out.frames.len(), complete, "{previous:?} {slice:?}");
             }
             assert_eq!(out.lost, [], "{previous:?}");
+            let skipped = out.reassembler.stats().shared_numbers;
+            assert_eq!(skipped > 0, !matches!(previous, Previous::Stream));
         }
     }
 }
