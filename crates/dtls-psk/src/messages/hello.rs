@@ -297,7 +297,7 @@ mod tests {
             &[0, 0],             // session ID, cookie
             &[0, 2, 0xcc, 0xac], // suites
             &[1, 0],             // compression
-            &[0, 43],            // extensions
+            &[0, 41],            // extensions
             &[
                 0, 13, 0, 16, 0, 14, 4, 3, 5, 3, 6, 3, 4, 1, 5, 1, 6, 1, 8, 7,
             ],
