@@ -34,7 +34,11 @@ fn replays(capture: &Path, folder: &Path) -> std::path::PathBuf {
     assert!(frames > 0, "{}: {report}", capture.display());
     let args = ["replay", text(capture), "--listen", "127.0.0.1:0"];
     let camera = Simulator::spawn(&mut command(args));
-    let args = format!("--frames {frames} --capture {}", text(&again));
+    let dialect = report["dialect"].as_str().unwrap();
+    let args = format!(
+        "--frames {frames} --dialect {dialect} --capture {}",
+        text(&again)
+    );
     let run = record(&camera, &received, &args);
     run.exits(0);
     assert!(
@@ -81,7 +85,10 @@ fn replay_does_what_the_captured_camera_did() {
         let captured = folder.path().join("captured.pcapng");
         let options = format!("--dialect {dialect} --personality {personality} --fps 10");
         let camera = simulate(&format!("--frames 15 --audio pcmu {options}"));
-        let args = format!("--frames 15 --capture {}", text(&captured));
+        let args = format!(
+            "--frames 15 --dialect {dialect} --capture {}",
+            text(&captured)
+        );
         record(&camera, &folder.path().join("out.h264"), &args).exits(0);
         let again = replays(&captured, folder.path());
 

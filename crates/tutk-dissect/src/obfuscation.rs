@@ -18,7 +18,7 @@ pub(crate) enum Obfuscation {
 }
 
 /// The known commands of the IOTC header.
-const COMMANDS: [u16; 9] = [
+const COMMANDS: [u16; 10] = [
     command::DISCOVERY_REQUEST,
     command::DISCOVERY_ANSWER,
     command::SESSION_REQUEST,
@@ -28,6 +28,7 @@ const COMMANDS: [u16; 9] = [
     command::DATA_FROM_CAMERA,
     command::KEEPALIVE,
     command::KEEPALIVE_ANSWER,
+    command::CLOSE,
 ];
 
 impl Obfuscation {

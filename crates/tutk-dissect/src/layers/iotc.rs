@@ -94,6 +94,11 @@ impl Iotc<'_> {
                 self.walk.array::<8>("body")?;
                 Some(())
             }
+            command::CLOSE => {
+                self.walk.zeros(4)?;
+                self.session = Some(self.walk.array("session id")?);
+                Some(())
+            }
             command::DATA_TO_CAMERA
             | command::DATA_TO_CAMERA_SWAPPED
             | command::DATA_FROM_CAMERA => self.data(command, bytes),
@@ -238,6 +243,7 @@ fn direction(command: u16) -> Option<Direction> {
         command::DISCOVERY_REQUEST
         | command::SESSION_REQUEST
         | command::KEEPALIVE_ANSWER
+        | command::CLOSE
         | command::DATA_TO_CAMERA
         | command::DATA_TO_CAMERA_SWAPPED => Some(Direction::ToCamera),
         command::DISCOVERY_ANSWER
@@ -258,6 +264,7 @@ fn command_name(command: u16) -> Option<&'static str> {
         command::DATA_FROM_CAMERA => "data from the camera",
         command::KEEPALIVE => "keepalive",
         command::KEEPALIVE_ANSWER => "keepalive answer",
+        command::CLOSE => "close",
         _ => return None,
     })
 }
