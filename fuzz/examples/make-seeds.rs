@@ -157,8 +157,8 @@ fn frames() {
     save("frame-info", &[0x4e; 40]);
 }
 
-/// Packets of resend mode: groups from their header on, parity, and an acknowledgement. Also a group
-/// as input of the target `parity`.
+/// Packets of resend mode: groups from their header on, parity, and an acknowledgement. Also a
+/// group as input of the target `parity`.
 fn resend() {
     const GROUP_SIZE: u8 = 3;
     let save = |name: &str, bytes: &[u8]| save("tutk_frame", name, bytes);
