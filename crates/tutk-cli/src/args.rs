@@ -7,6 +7,7 @@
 #[cfg(feature = "cloud")]
 pub(crate) mod cloud;
 pub(crate) mod dissect;
+pub(crate) mod network;
 pub(crate) mod record;
 pub(crate) mod replay;
 #[cfg(feature = "serve")]
@@ -21,6 +22,7 @@ use clap::{Parser, ValueEnum};
 use tutk_runtime::tutk_simulator::NamedPersonality;
 
 use crate::dialect_choice::DialectChoice;
+use crate::local_ports::LocalPorts;
 use crate::personality_choice::PersonalityParser;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 use crate::value_parsers::{at_most_half, broadcast, frame_rate, probability, seconds};
@@ -34,7 +36,8 @@ macro_rules! camera_and_exit_status {
         "\
 CAMERA is either wyze://HOST[:PORT]?uid=…&enr=…&mac=…[&model=…][&subtype=hd|sd|720p|…], percent-encoded, or the
 name of a camera in the configuration file. auth_key= can replace mac=. The environment variable TUTK_ENR
-can hold the ENR. The configuration file has one table [cameras.NAME] per camera, with either
+can hold the ENR. A camera without HOST, or that does not answer there, is searched for by its UID on the
+local networks. The configuration file has one table [cameras.NAME] per camera, with either
 url = \"wyze://…\" or the keys host, port, uid, enr, mac or auth_key, model, subtype and others.
 `tutk cameras` checks the file.
 
@@ -42,8 +45,8 @@ Exit status:
   0  success
   1  another error, for example a port in use or a full disk
   2  invalid command line or input file
-  3  camera not found, not answering, or command not supported
-  4  camera refused: wrong UID, ENR or key, or command rejected
+  3  camera not found or not answering, also because of a wrong UID; or command not supported
+  4  camera refused: wrong ENR or key, or command rejected
   5  stream interrupted; the file is complete up to that point"
     };
 }
@@ -247,7 +250,8 @@ pub(crate) struct TalkArgs {
 
 #[derive(clap::Args)]
 pub(crate) struct DiscoverArgs {
-    /// Cameras to query; without any, tutk sends a broadcast
+    /// Cameras to query; without any, tutk sends a broadcast and asks the cameras of the
+    /// configuration file
     #[arg(value_name = "CAMERA")]
     pub(crate) cameras: Vec<SecretText>,
     /// Broadcast address, with port 32761 by default [default: 255.255.255.255 if no CAMERA is
@@ -257,6 +261,17 @@ pub(crate) struct DiscoverArgs {
     /// Seconds to wait for answers
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     pub(crate) timeout: Duration,
+    /// Also ask each host of the local /24 networks for the named cameras, for networks that filter
+    /// broadcasts; takes some seconds longer
+    #[arg(long)]
+    pub(crate) sweep: bool,
+    /// Write the addresses of cameras that were found elsewhere to the configuration file
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Local UDP port, for firewalls and containers; with a range, the first free ones [default:
+    /// any ports]
+    #[arg(long, value_name = "PORT|FIRST-LAST", value_parser = LocalPorts::from_str)]
+    pub(crate) local_port: Option<LocalPorts>,
 }
 
 #[derive(clap::Args)]
@@ -292,6 +307,8 @@ pub(crate) struct ControlArgs {
 /// Options of a session without media.
 #[derive(clap::Args)]
 pub(crate) struct Access {
+    #[command(flatten)]
+    pub(crate) network: network::NetworkArgs,
     /// Dialect to speak; auto detects it
     #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
     pub(crate) dialect: DialectChoice,

@@ -1,13 +1,14 @@
 //! Parses the argument CAMERA and resolves its host name.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
 use tutk_runtime::tutk_session::{CameraUrl, ClientConfig, MediaRequest, Phase};
 use tutk_serve::CameraSettings;
 
-use crate::config;
+use crate::config::{self, NamedCamera, Network};
 use crate::dialect_choice::DialectChoice;
 use crate::failure::{Failure, Status};
 use crate::models::not_tutk;
@@ -19,6 +20,33 @@ use crate::signals::Stop;
 /// The time limit for a name lookup.
 const LOOKUP: Duration = Duration::from_secs(5);
 
+/// The camera that an argument selects.
+#[derive(Debug, Clone)]
+pub(crate) struct SelectedCamera {
+    pub(crate) url: CameraUrl,
+    /// The name in the configuration file.
+    pub(crate) name: Option<String>,
+    pub(crate) network: Network,
+}
+
+impl Deref for SelectedCamera {
+    type Target = CameraUrl;
+
+    fn deref(&self) -> &CameraUrl {
+        &self.url
+    }
+}
+
+impl From<NamedCamera> for SelectedCamera {
+    fn from(named: NamedCamera) -> Self {
+        Self {
+            url: named.camera,
+            name: Some(named.name),
+            network: named.network,
+        }
+    }
+}
+
 /// Returns the ENR from the environment, for cameras without an own one.
 pub(crate) fn enr_from_environment() -> Option<SecretText> {
     let enr = std::env::var(ENR_VARIABLE).ok();
@@ -26,17 +54,22 @@ pub(crate) fn enr_from_environment() -> Option<SecretText> {
 }
 
 /// Parses a `wyze://` address, or finds the named camera in the configuration file.
-pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, Failure> {
+pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<SelectedCamera, Failure> {
     let enr = enr_from_environment();
     let enr = enr.as_ref().map(SecretText::reveal);
     let text = text.reveal();
     let camera = if text.contains("://") {
-        CameraUrl::parse_with_enr(text, enr).map_err(|error| {
+        let url = CameraUrl::parse_with_enr(text, enr).map_err(|error| {
             let advice = "use the form wyze://HOST[:PORT]?uid=…&enr=…&mac=…, in quotes";
             Failure::usage("arguments", error.to_string(), advice)
-        })?
+        })?;
+        SelectedCamera {
+            url,
+            name: None,
+            network: Network::default(),
+        }
     } else {
-        config::find(file, text, enr)?
+        config::find(file, text, enr)?.into()
     };
     if let Some(what) = camera.model.as_deref().and_then(not_tutk) {
         let advice = "use the vendor's app for this camera, or remove `model` if it is wrong";
@@ -50,18 +83,19 @@ pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<CameraUrl, 
 pub(crate) fn settings(
     camera: CameraUrl,
     address: SocketAddr,
+    network: &Network,
     dialect: DialectChoice,
     resend: ResendChoice,
     audio: bool,
 ) -> CameraSettings {
-    let is_address = camera.host.parse::<IpAddr>().is_ok();
-    let host = (!is_address).then(|| camera.host.clone());
+    let host = camera.host.clone();
     let quality =
         (camera.subtype).map(|subtype| quality::request(camera.model.as_deref(), subtype));
     let media = MediaRequest { video: true, audio };
-    let mut settings = CameraSettings::new(client(camera, address, dialect, media));
+    let mut settings = CameraSettings::new(client(camera, address, network, dialect, media));
     settings.client.resend = resend.policy();
-    settings.policy.host = host;
+    settings.policy.host = host.filter(|host| host.parse::<IpAddr>().is_err());
+    settings.policy.search = network.searches();
     settings.initial_commands = quality.into_iter().collect();
     settings
 }
@@ -70,22 +104,33 @@ pub(crate) fn settings(
 pub(crate) fn client(
     camera: CameraUrl,
     address: SocketAddr,
+    network: &Network,
     dialect: DialectChoice,
     media: MediaRequest,
 ) -> ClientConfig {
     let mut client = ClientConfig::for_url(address, camera);
     client.media = media;
+    client.local_ports = network.local_ports();
     if let Some(dialects) = dialect.chosen() {
         client.dialects = dialects;
     }
     client
 }
 
-/// Resolves the camera's address. Prefers IPv4.
+/// Returns the camera's address if it is known without a lookup, otherwise an unspecified one.
+pub(crate) fn literal_address(camera: &CameraUrl) -> SocketAddr {
+    let ip = camera.host.as_deref().and_then(|host| host.parse().ok());
+    let ip = ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    SocketAddr::new(ip, camera.port)
+}
+
+/// Resolves the camera's address, and returns an unspecified one if it has no host. Prefers IPv4.
 ///
 /// An unknown name has the same exit status as an address that does not answer.
 pub(crate) async fn resolve(camera: &CameraUrl, stop: &mut Stop) -> Result<SocketAddr, Failure> {
-    let host = camera.host.as_str();
+    let Some(host) = camera.host.as_deref() else {
+        return Ok(literal_address(camera));
+    };
     let not_found = |why: String| {
         let what = format!("host {host:?} was not found: {why}");
         let advice = "check the name, or give the camera's IP address";
@@ -111,6 +156,16 @@ pub(crate) async fn resolve(camera: &CameraUrl, stop: &mut Stop) -> Result<Socke
         .first()
         .copied()
         .ok_or_else(|| not_found("it has no address".to_owned()))
+}
+
+/// Says where a camera was found that has another address than the known one.
+pub(crate) fn moved(name: Option<&str>, to: SocketAddr) -> String {
+    match name {
+        Some(name) => {
+            format!("the camera is at {to} now; `tutk discover {name} --write` stores that")
+        }
+        None => format!("the camera is at {to} now; use this address from now on"),
+    }
 }
 
 #[cfg(test)]

@@ -5,16 +5,16 @@ use std::time::Duration;
 use tutk_runtime::Session;
 use tutk_runtime::tutk_session::hl_ioctl::{ConnectResult, Request};
 use tutk_runtime::tutk_session::{
-    CameraUrl, ConnectionError, Event, MediaRequest, SupervisorEvent,
+    ConnectionError, Event, MediaRequest, SupervisorConfig, SupervisorEvent,
 };
 
 use crate::args::Access;
-use crate::camera;
+use crate::camera::{self, SelectedCamera};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::keylog::KeyLog;
 use crate::models;
-use crate::recording::current_phase;
+use crate::recording::{SEARCHING, current_phase};
 use crate::report::Report;
 use crate::signals::Stop;
 
@@ -35,6 +35,9 @@ pub(crate) struct CommandSession<'a> {
     pub(crate) report: &'a mut Report,
     stop: &'a mut Stop,
     session: Session,
+    console: Console,
+    /// The camera's name in the configuration file.
+    name: Option<String>,
     keylog: Option<KeyLog>,
     /// The time limit for an answer.
     timeout: Duration,
@@ -47,7 +50,7 @@ impl<'a> CommandSession<'a> {
     /// Resolves the camera's address and starts to connect. Call
     /// [`authenticated`](Self::authenticated) next.
     pub(crate) async fn open(
-        camera: CameraUrl,
+        camera: SelectedCamera,
         access: &Access,
         media: MediaRequest,
         console: &Console,
@@ -58,15 +61,23 @@ impl<'a> CommandSession<'a> {
         let keylog = access.keylog.as_deref().map(KeyLog::open).transpose()?;
         let address = camera::resolve(&camera, stop).await?;
         let model = camera.model.clone();
-        let mut config = camera::client(camera, address, access.dialect, media);
+        let SelectedCamera { url, name, network } = camera;
+        let network = access.network.settings().or(&network);
+        let mut config = camera::client(url, address, &network, access.dialect, media);
         config.key_log = keylog.is_some();
         let timeout = config.deadlines.command;
+        let mut config = SupervisorConfig::from(config);
+        config.policy.search = network.searches();
         let session = Session::start(config).map_err(|error| Failure::runtime("start", &error))?;
-        console.line(format_args!("camera at {address}"));
+        if !address.ip().is_unspecified() {
+            console.line(format_args!("camera at {address}"));
+        }
         Ok(Self {
             report,
             stop,
             session,
+            console: *console,
+            name,
             keylog,
             timeout,
             model,
@@ -147,6 +158,14 @@ impl<'a> CommandSession<'a> {
             let event = match event {
                 Some(SupervisorEvent::Session(event)) => event,
                 Some(SupervisorEvent::Frame(next)) => Event::Frame(next.frame),
+                Some(SupervisorEvent::Searching) => {
+                    self.console.line(SEARCHING);
+                    continue;
+                }
+                Some(SupervisorEvent::Moved { to, .. }) => {
+                    self.console.line(camera::moved(self.name.as_deref(), to));
+                    continue;
+                }
                 Some(SupervisorEvent::Ended(Err(error))) => return Err(self.ended(error)),
                 Some(SupervisorEvent::Ended(Ok(()))) | None => {
                     let what = "the session ended unexpectedly";

@@ -87,6 +87,10 @@ impl Failure {
     pub(crate) fn runtime(phase: &'static str, error: &tutk_runtime::Error) -> Self {
         match error {
             tutk_runtime::Error::Session(error) => Self::session(error),
+            tutk_runtime::Error::Io(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let advice = "set --local-port or `local_ports` to free ports, for example 40000-40019: each camera and each command needs its own";
+                Self::other(phase, error.to_string(), advice)
+            }
             other => Self::other(phase, other.to_string(), "try again with -v for details"),
         }
     }

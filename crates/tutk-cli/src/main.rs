@@ -26,10 +26,10 @@ mod extraction;
 mod failure;
 mod keylog;
 mod listen;
+mod local_ports;
 mod models;
 mod new_file;
 mod personality_choice;
-#[cfg(feature = "cloud")]
 mod private_file;
 #[cfg(feature = "cloud")]
 mod prompt;
@@ -108,7 +108,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Serve(args) => serve::run(args, global, console, report, &mut stop).await,
         Command::Snapshot(args) => snapshot::run(args, global, console, report, &mut stop).await,
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
-        Command::Discover(args) => discover::run(args, global, report, &mut stop).await,
+        Command::Discover(args) => discover::run(args, global, console, report, &mut stop).await,
         Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
         Command::Replay(args) => replay::run(args, console, report, &mut stop).await,
         Command::Dissect(args) => dissect::run(args, global, console, report, &mut stop).await,

@@ -1,5 +1,7 @@
 //! Messages about camera models (docs/protocol.md, section "Models").
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 use tutk_runtime::tutk_session::Phase;
 use tutk_runtime::tutk_session::hl_ioctl::{CameraGroup, Control};
@@ -17,12 +19,36 @@ pub(crate) fn product(model: &str) -> Option<&'static str> {
     Model::find(model).map(|model| model.name)
 }
 
+/// Models whose current firmware answers no discovery request (docs/protocol.md, section
+/// "Models").
+const SILENT: [&str; 2] = ["HL_PAN3", "HL_CFL2"];
+
+/// Returns what the silence of a camera may mean. `at` is the address that was asked.
+pub(crate) fn silence(model: Option<&str>, at: Option<SocketAddr>) -> String {
+    let by_model = match model {
+        Some(model) if SILENT.contains(&model) => {
+            "current firmware of this model answers no discovery; "
+        }
+        Some(model) if is_outdoor(model) => "it may be asleep: wake it in the vendor's app; ",
+        _ => "",
+    };
+    let place = match at {
+        Some(at) => format!("not at {at}, for example because DHCP gave it another address"),
+        None => "on another network".to_owned(),
+    };
+    format!("{by_model}it is off, {place}, behind a firewall, or its UID, ENR or MAC is wrong")
+}
+
+fn is_outdoor(model: &str) -> bool {
+    Model::find(model).is_some_and(|model| model.outdoor)
+}
+
 /// Says more of a camera that answers nothing, going by its model.
 pub(crate) fn explain(failure: Failure, model: Option<&str>) -> Failure {
     let unfound = failure.status == Status::Silent && failure.phase == Phase::Discovery.name();
     let more = match model {
         _ if !unfound => return failure,
-        Some(model) if Model::find(model).is_some_and(|model| model.outdoor) => {
+        Some(model) if is_outdoor(model) => {
             "an outdoor camera may be asleep: wake it in the vendor's app and try at once"
         }
         Some(_) => return failure,

@@ -10,11 +10,15 @@ use tutk_serve::recorder::{
 };
 use tutk_serve::{CameraSettings, CameraStats, Error, Hub, LiveFrame};
 
+use crate::camera;
 use crate::console::{Console, Progress};
 use crate::failure::{Failure, Status};
 use crate::keylog::KeyLog;
 use crate::report::{self, AudioReport, Report};
 use crate::signals::Stop;
+
+/// Printed when the camera does not answer at a known address.
+pub(crate) const SEARCHING: &str = "searching the local networks for the camera by its UID";
 
 /// The interval of `--stats`.
 const STATS: Duration = Duration::from_secs(5);
@@ -25,6 +29,8 @@ pub(crate) struct Job<'a, F> {
     pub(crate) keylog: Option<KeyLog>,
     /// Prints statistics.
     pub(crate) stats: bool,
+    /// The camera's name in the configuration file.
+    pub(crate) name: Option<String>,
     report: &'a mut Report,
     console: &'a Console,
     progress: Progress,
@@ -54,6 +60,7 @@ impl<'a, F: FnMut(&LiveFrame)> Job<'a, F> {
             limits,
             keylog: None,
             stats: false,
+            name: None,
             report,
             console,
             progress: console.progress(limits.frames),
@@ -95,7 +102,9 @@ impl<'a, F: FnMut(&LiveFrame)> Job<'a, F> {
         }
         self.progress.finish();
         let tally = camera.tally().await;
-        tracing::debug!(?tally, "sums of all sessions");
+        if tally != Tally::default() {
+            tracing::debug!(?tally, "sums of all sessions");
+        }
         let (recording, finished) = recorder.finish();
         hub.close().await;
         self.write_report(&recording, &tally);
@@ -148,6 +157,10 @@ impl<'a, F: FnMut(&LiveFrame)> Job<'a, F> {
                 let down = outage.down.unwrap_or_default().as_secs_f64();
                 self.progress
                     .line(format_args!("reconnected after {down:.1} s"));
+            }
+            SupervisorEvent::Searching => self.progress.line(SEARCHING),
+            SupervisorEvent::Moved { to, .. } => {
+                self.progress.line(camera::moved(self.name.as_deref(), to));
             }
             SupervisorEvent::Session(Event::Found { dialect, .. }) => {
                 self.report.dialect = Some(dialect.name);

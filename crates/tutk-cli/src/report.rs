@@ -65,6 +65,9 @@ pub(crate) struct Report {
     /// The cameras that `discover` found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cameras: Option<Vec<FoundCamera>>,
+    /// The known cameras that did not answer `discover`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) silent: Option<Vec<SilentCamera>>,
     /// The list of `cameras` and `cloud cameras`, which share the key with `discover`.
     #[serde(rename = "cameras", skip_serializing_if = "Option::is_none")]
     pub(crate) listed: Option<Vec<Value>>,
@@ -166,6 +169,27 @@ pub(crate) struct FoundCamera {
     pub(crate) uid: String,
     pub(crate) dialect: &'static str,
     pub(crate) ms: f64,
+    /// The name in the configuration file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// The model in the configuration file or the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+}
+
+/// A known camera that did not answer `discover`.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SilentCamera {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    pub(crate) uid: String,
+    /// The address that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<String>,
+    /// What the silence may mean.
+    pub(crate) explanation: String,
 }
 
 impl From<&recorder::Gap> for Gap {

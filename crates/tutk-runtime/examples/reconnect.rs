@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut policy = ReconnectPolicy::default();
     // Also retry if the first session fails, and resolve the name again at every attempt.
     policy.retry_first = true;
-    policy.host = Some(camera.host.clone());
+    policy.host.clone_from(&camera.host);
     let address = (std::net::Ipv4Addr::UNSPECIFIED, camera.port).into();
     let client = ClientConfig::new(address, camera.credentials);
 

@@ -69,8 +69,9 @@ impl Controller {
     /// [`Error::NotConnected`], [`Error::TooManyRequests`] or [`Error::Closed`].
     pub async fn command(&self, request: impl Into<Request>) -> Result<(), Error> {
         let request = request.into();
-        let sent = call(&self.calls, |driver| driver.command(request, None)).await;
-        sent.unwrap_or(Err(Error::Closed))
+        let (reply, _) = oneshot::channel();
+        let sent = call(&self.calls, |driver| driver.command(request, reply));
+        sent.await.unwrap_or(Err(Error::Closed))
     }
 
     /// Sends a command and waits for the answer. The camera gets commands of the same code one
@@ -82,7 +83,7 @@ impl Controller {
     pub async fn request(&self, request: impl Into<Request>) -> Result<Answer, Error> {
         let request = request.into();
         let (reply, answer) = oneshot::channel();
-        let sent = call(&self.calls, |driver| driver.command(request, Some(reply)));
+        let sent = call(&self.calls, |driver| driver.command(request, reply));
         sent.await.unwrap_or(Err(Error::Closed))?;
         answer.await.unwrap_or(Err(Error::Closed))
     }

@@ -31,7 +31,8 @@ impl Discovery {
         let mut sockets = Vec::new();
         for &address in &plan.sockets {
             let warn = |error: &io::Error| tracing::warn!(%address, %error, "cannot bind a socket");
-            sockets.push(Socket::bind(address).inspect_err(warn));
+            let bound = Socket::bind_to_free(address, plan.local_ports.clone());
+            sockets.push(bound.inspect_err(warn));
         }
         if sockets.iter().all(Result::is_err)
             && let Some(failed) = sockets.pop()
@@ -86,10 +87,10 @@ impl Discovery {
 /// are not loopback.
 #[must_use]
 pub fn interfaces() -> Vec<Interface> {
-    let listed = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot list the network interfaces");
-        Vec::new()
-    });
+    let listed = if_addrs::get_if_addrs();
+    let listed = listed
+        .inspect_err(|error| tracing::warn!(%error, "cannot list the network interfaces"))
+        .unwrap_or_default();
     let mut interfaces = Vec::new();
     for listed in listed.iter().filter(|listed| listed.is_oper_up()) {
         if let if_addrs::IfAddr::V4(own) = &listed.addr

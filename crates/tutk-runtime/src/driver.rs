@@ -52,7 +52,7 @@ pub(crate) struct Driver {
     kernel_drops: Option<u64>,
     /// The codes of the commands that are not answered yet, oldest first. Those of one code are
     /// answered in order.
-    requests: Vec<(u16, Option<AnswerSender>)>,
+    requests: Vec<(u16, AnswerSender)>,
     talk: TalkQueue<watch::Sender<TalkState>>,
     tap: Tap,
     ended: bool,
@@ -149,8 +149,8 @@ impl Driver {
         match event {
             SupervisorEvent::Session(Event::Authenticated(_)) => {
                 let initial = self.supervisor.initial_commands().iter();
-                self.requests
-                    .extend(initial.map(|request| (request.code, None)));
+                let initial = initial.map(|request| (request.code, oneshot::channel().0));
+                self.requests.extend(initial);
             }
             SupervisorEvent::Session(Event::Answer(answer)) => {
                 self.answered(answer.code.wrapping_sub(1), || Ok(answer.clone()));
@@ -183,15 +183,15 @@ impl Driver {
     /// Replies to the oldest command of this code.
     fn answered(&mut self, code: u16, answer: impl FnOnce() -> Result<Answer, Error>) {
         let oldest = self.requests.iter().position(|&(of, _)| of == code);
-        if let Some((_, Some(reply))) = oldest.map(|at| self.requests.remove(at)) {
-            // A caller that no longer waits does not need the reply.
+        if let Some((_, reply)) = oldest.map(|at| self.requests.remove(at)) {
+            // A caller that does not wait does not need the reply.
             let _ = reply.send(answer());
         }
     }
 
     fn session_ended(&mut self) {
         let error = self.not_sent(CommandError::NotConnected);
-        for reply in self.requests.drain(..).filter_map(|(_, reply)| reply) {
+        for (_, reply) in self.requests.drain(..) {
             let _ = reply.send(Err(error.clone()));
         }
         for talker in self.talk.take() {
@@ -218,14 +218,10 @@ impl Driver {
 
 /// The calls of a controller.
 impl Driver {
-    /// Sends a command. `reply` gets its answer.
-    pub(crate) fn command(
-        &mut self,
-        request: Request,
-        reply: Option<AnswerSender>,
-    ) -> Result<(), Error> {
-        let awaited = self.requests.iter().filter(|(_, reply)| reply.is_some());
-        if reply.is_some() && awaited.count() >= MAX_AWAITED_REQUESTS {
+    /// Sends a command. `reply` gets its answer, unless its receiver is dropped.
+    pub(crate) fn command(&mut self, request: Request, reply: AnswerSender) -> Result<(), Error> {
+        let awaited = self.requests.iter().filter(|(_, reply)| !reply.is_closed());
+        if !reply.is_closed() && awaited.count() >= MAX_AWAITED_REQUESTS {
             return Err(Error::TooManyRequests(MAX_AWAITED_REQUESTS));
         }
         let code = request.code;

@@ -21,10 +21,6 @@ use crate::error::Error;
 /// counts them.
 pub const EVENT_QUEUE: usize = 1024;
 
-/// Places in the queue that frames do not use, so that there is room for other events. The very
-/// last one is for [`SupervisorEvent::Ended`].
-const RESERVED: usize = 64;
-
 /// A session with one camera. It runs in a task of its own until it ends or this is dropped.
 ///
 /// With a [`ReconnectPolicy`](tutk_session::ReconnectPolicy) the task reconnects. Read the
@@ -71,20 +67,11 @@ impl Session {
         let (dropped, mut filter) = (Arc::clone(&overrun), OverflowFilter::default());
         // Never waits for the consumer.
         let sink = move |mut event| {
-            let capacity = queue.capacity();
-            let fits = match &mut event {
-                SupervisorEvent::Frame(frame) => {
-                    if !filter.accepts(frame, capacity <= RESERVED) {
-                        dropped.fetch_add(1, Ordering::Relaxed);
-                        return;
-                    }
-                    true
-                }
-                SupervisorEvent::Ended(_) => true,
-                _ => capacity > 1,
-            };
-            // A closed queue means that the session was dropped.
-            if (!fits || queue.try_send(event).is_err()) && !queue.is_closed() {
+            let admitted = filter.admits(&mut event, queue.capacity());
+            if !admitted && matches!(event, SupervisorEvent::Frame(_)) {
+                dropped.fetch_add(1, Ordering::Relaxed);
+            } else if (!admitted || queue.try_send(event).is_err()) && !queue.is_closed() {
+                // A closed queue means that the session was dropped.
                 tracing::warn!("the event queue is full: an event was dropped");
             }
         };

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Once;
 use std::task::Poll;
 use std::time::{Instant, SystemTime};
@@ -49,6 +50,23 @@ impl Socket {
         }
         socket.bind(&address.into())?;
         UdpSocket::from_std(socket.into()).map(Self)
+    }
+
+    /// Binds a socket to the first free port of `ports`.
+    pub(crate) fn bind_to_free(
+        mut address: SocketAddr,
+        ports: RangeInclusive<u16>,
+    ) -> io::Result<Self> {
+        let (first, last) = (*ports.start(), *ports.end());
+        for port in ports {
+            address.set_port(port);
+            match Self::bind(address) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                bound => return bound,
+            }
+        }
+        let message = format!("the local UDP ports {first}-{last} are in use");
+        Err(io::Error::new(io::ErrorKind::AddrInUse, message))
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {

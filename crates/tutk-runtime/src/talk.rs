@@ -49,12 +49,7 @@ impl Talker {
     /// [`Error::Talk`] if the camera has closed the channel, or if the frame is too long (others
     /// may follow); [`Error::NotConnected`] or [`Error::Closed`] if the session has ended.
     pub async fn send(&mut self, frame: TalkFrame<'_>) -> Result<(), Error> {
-        let TalkFrame {
-            codec,
-            flags,
-            timestamp,
-            data,
-        } = frame;
+        let (codec, flags, timestamp) = (frame.codec, frame.flags, frame.timestamp);
         let (began, first) = *self.origin.get_or_insert((socket::now(), timestamp));
         let due = began + timestamp.saturating_sub(first);
         tokio::select! {
@@ -62,7 +57,7 @@ impl Talker {
             result = ended(&mut self.state) => return Err(closed(result)),
             () = tokio::time::sleep_until(due.into()) => {}
         }
-        let data = data.to_vec();
+        let data = frame.data.to_vec();
         let sent = self.call_if_open(move |driver| {
             driver.supervisor.send_talk(TalkFrame {
                 codec,

@@ -19,6 +19,7 @@ fn listen(address: &str) -> SimulatedCamera {
 fn interface(address: [u8; 4], broadcast: Option<[u8; 4]>) -> Interface {
     Interface {
         address: address.into(),
+        prefix_len: 8,
         broadcast: broadcast.map(Ipv4Addr::from),
     }
 }

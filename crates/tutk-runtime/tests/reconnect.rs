@@ -10,6 +10,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use futures_lite::StreamExt as _;
@@ -24,7 +25,7 @@ use tutk_runtime::tutk_session::{
     ClientConfig, ConnectionError, Disconnect, Error as SessionError, Event, Outage, Phase,
     ReconnectPolicy, SupervisorConfig, SupervisorEvent, Tally,
 };
-use tutk_runtime::tutk_simulator::{Clip, LeaveReason};
+use tutk_runtime::tutk_simulator::{Clip, LeaveReason, SimulatorEvent};
 use tutk_runtime::{Controller, Error, Session, SimulatedCamera, connect};
 
 const SOUND_OFF: MediaControl = MediaControl {
@@ -414,4 +415,57 @@ async fn resolves_the_host_name_at_every_attempt() {
     assert_eq!(disconnected(&mut session).await.attempts, 2);
     session.close().await.unwrap();
     server.close().await;
+}
+
+/// Loopback takes the place of a network on which the camera's address changes.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn finds_a_camera_whose_address_has_changed() {
+    let clip = clip(FPS);
+    let start = |ip: [u8; 4], port| start_camera_at(camera_config(&clip), (ip, port).into());
+    let server = start([127, 0, 0, 77], 0).await;
+    let old = server.local_addr();
+    let mut config = reconnecting(client_config(old));
+    config.policy.search = true;
+    let mut session = connect(config).await.unwrap();
+    let before = frames(&mut session, &clip, 10, None).await;
+    server.close().await;
+    // Broadcasts do not reach it.
+    let server = start([127, 0, 0, 99], old.port()).await;
+    let moved = |event| match event {
+        SupervisorEvent::Moved { from, to } => Some((from, to)),
+        _ => None,
+    };
+    assert_eq!(until(&mut session, moved).await, (old, server.local_addr()));
+    frames(&mut session, &clip, 10, Some(before)).await;
+    session.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn uses_a_free_local_port_of_the_range() {
+    let clip = clip(FPS);
+    let mut server = start_camera(camera_config(&clip));
+    let used = tokio::net::UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    let first = used.local_addr().unwrap().port();
+    let mut config = client_config(server.local_addr());
+    config.local_ports = first..=first;
+    let error = connect(config.clone()).await.unwrap_err();
+    assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::AddrInUse));
+    assert_eq!(
+        error.to_string(),
+        format!("the local UDP ports {first}-{first} are in use")
+    );
+    let ports = first..=first.saturating_add(20);
+    config.local_ports = ports.clone();
+    let session = connect(reconnecting(config)).await.unwrap();
+    let client = loop {
+        if let Some(SimulatorEvent::Joined { client, .. }) = server.next_event().await {
+            break client.address;
+        }
+    };
+    assert!(
+        ports.contains(&client.port()) && client.port() != first,
+        "{client}"
+    );
+    session.close().await.unwrap();
 }

@@ -2,7 +2,8 @@
 //! failure: the recording continues with the next key frame.
 //!
 //! ```sh
-//! cargo run -p tutk-session --example blocking -- 'wyze://HOST?uid=…&enr=…&mac=…' 100 out.h264
+//! cargo run -p tutk-session --example blocking -- \
+//!     'wyze://HOST?uid=…&enr=…&mac=…' 100 out.h264
 //! ```
 //!
 //! Without a file, the stream goes to standard output: `… 1000 | ffplay -`.
@@ -50,7 +51,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     // The host name is resolved before each attempt, so the address may change.
     let mut policy = ReconnectPolicy::default();
-    policy.host = Some(url.host.clone());
+    policy.host.clone_from(&url.host);
     let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, url.port));
     let mut client = ClientConfig::for_url(unspecified, url);
     client.media.audio = false;

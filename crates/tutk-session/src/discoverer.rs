@@ -1,6 +1,6 @@
 //! Discovery without a session.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,22 @@ use tutk_frame::{Direction, SessionId, Uid};
 
 use crate::deviation::Tolerated;
 use crate::dialect::Dialect;
-use crate::discovery_plan::DiscoveryPlan;
+use crate::discovery_plan::{DiscoveryPlan, Target};
 use crate::output::{Outbox, Output};
 use crate::wire::{Incoming, Side};
 
 /// The interval between two rounds of requests. Longer than a client's, because the round trip is
 /// measured correctly only if answers arrive before the next round.
 const ROUND_INTERVAL: Duration = Duration::from_millis(500);
+
+/// When the sweep starts: after two rounds of broadcasts.
+const SWEEP_AFTER: Duration = Duration::from_secs(1);
+
+/// The time per datagram of the sweep, so that it sends at most 100 datagrams a second.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long answers to the last request may take.
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// The largest number of cameras that are reported.
 const MAX_FOUND: usize = 1024;
@@ -40,6 +49,10 @@ pub struct DiscoveredCamera {
 #[derive(Debug)]
 pub struct Discoverer {
     targets: Vec<(SocketAddr, Side)>,
+    /// The targets that are not asked yet.
+    sweep: VecDeque<Target>,
+    next_in_sweep: Instant,
+    dialects: Vec<&'static Dialect>,
     session: SessionId,
     /// When the newest round was sent.
     round_sent: Instant,
@@ -53,13 +66,14 @@ impl Discoverer {
     pub fn new(plan: &DiscoveryPlan, rng: &mut dyn CryptoRng, now: Instant) -> Self {
         let mut session = SessionId::default();
         rng.fill_bytes(&mut session.0);
-        let targets = plan.targets.iter().map(|target| {
-            let auth_key = target.auth_key.clone();
-            let side = Side::new(Direction::FromCamera, target.uid, auth_key);
-            (target.address, side)
-        });
+        let targets = plan.targets.iter();
         let mut discoverer = Self {
-            targets: targets.collect(),
+            targets: targets
+                .map(|target| (target.address, side(target)))
+                .collect(),
+            sweep: plan.sweep.iter().cloned().collect(),
+            next_in_sweep: now + SWEEP_AFTER,
+            dialects: plan.dialects.clone(),
             session,
             round_sent: now,
             next_round: now,
@@ -71,12 +85,12 @@ impl Discoverer {
     }
 
     /// Handles a datagram that arrived from `from`. Datagrams other than discovery answers are
-    /// dropped. Poll afterwards.
+    /// dropped, and answers of cameras that were not asked. Poll afterwards.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
-        let dialect = Dialect::ALL
-            .into_iter()
-            .find(|dialect| dialect.recognises(datagram));
-        let Some(dialect) = dialect else { return };
+        let mut dialects = self.dialects.iter();
+        let Some(&dialect) = dialects.find(|dialect| dialect.recognises(datagram)) else {
+            return;
+        };
         dialect.descramble(datagram);
         // An answer contains the camera's UID. In `cc51`, the key of its tag identifies the camera.
         let uid = self.targets.iter().find_map(|(_, side)| {
@@ -89,7 +103,8 @@ impl Discoverer {
                 _ => None,
             }
         });
-        let Some(uid) = uid else { return };
+        let asked = |&uid: &Uid| [uid, Uid::default()].iter().any(|uid| self.asks_for(uid));
+        let Some(uid) = uid.filter(asked) else { return };
         if self.found.len() < MAX_FOUND && self.found.insert((from, dialect.name)) {
             self.outbox.event(DiscoveredCamera {
                 address: from,
@@ -100,26 +115,58 @@ impl Discoverer {
         }
     }
 
-    /// Sends the next round of requests if it is due. Poll afterwards.
+    fn asks_for(&self, uid: &Uid) -> bool {
+        self.targets.iter().any(|(_, side)| side.uid() == *uid)
+    }
+
+    /// Sends the requests that are due. Poll afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if now < self.next_round {
-            return;
+        if self.next_round <= now {
+            self.round_sent = now;
+            self.next_round = now + ROUND_INTERVAL;
+            for (address, side) in &self.targets {
+                for dialect in supported(&self.dialects, side) {
+                    dialect.send_discovery_request(side, self.session, *address, &mut self.outbox);
+                }
+            }
         }
-        self.round_sent = now;
-        self.next_round = now + ROUND_INTERVAL;
-        for (address, side) in &self.targets {
-            let supported = Dialect::ALL
-                .into_iter()
-                .filter(|dialect| dialect.supports(side));
-            for dialect in supported {
-                dialect.send_discovery_request(side, self.session, *address, &mut self.outbox);
+        if self.next_in_sweep <= now
+            && let Some(target) = self.sweep.pop_front()
+        {
+            let (address, side) = (target.address, side(&target));
+            self.next_in_sweep = now;
+            for dialect in supported(&self.dialects, &side) {
+                self.next_in_sweep += SWEEP_INTERVAL;
+                dialect.send_discovery_request(&side, self.session, address, &mut self.outbox);
             }
         }
     }
 
     /// Returns the next output. Call again until it returns [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_, DiscoveredCamera> {
-        let deadline = self.next_round;
+        let deadline = match self.sweep.is_empty() {
+            true => self.next_round,
+            false => self.next_round.min(self.next_in_sweep),
+        };
         self.outbox.poll().unwrap_or(Output::Timeout(deadline))
     }
+}
+
+impl DiscoveryPlan {
+    /// Returns how long a discovery takes until every target is asked and may have answered.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        let per_target = u32::try_from(self.dialects.len()).unwrap_or(u32::MAX);
+        let targets = u32::try_from(self.sweep.len()).unwrap_or(u32::MAX);
+        let sweep = SWEEP_INTERVAL.saturating_mul(per_target.saturating_mul(targets));
+        SWEEP_AFTER + ANSWER_TIME + sweep
+    }
+}
+
+fn side(target: &Target) -> Side {
+    Side::new(Direction::FromCamera, target.uid, target.auth_key.clone())
+}
+
+fn supported(dialects: &[&'static Dialect], side: &Side) -> impl Iterator<Item = &'static Dialect> {
+    (dialects.iter().copied()).filter(|dialect| dialect.supports(side))
 }

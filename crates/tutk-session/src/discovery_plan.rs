@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 
 use tutk_frame::{AuthKey, Uid};
 
+use crate::dialect::Dialect;
+use crate::interface::{Interface, sweep};
 use crate::url::DISCOVERY_PORT;
 
 /// A destination of discovery.
@@ -36,13 +39,21 @@ pub enum DiscoveryScope {
     },
 }
 
-/// An IPv4 address of a network interface that is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interface {
-    /// The interface's own address.
-    pub address: Ipv4Addr,
-    /// The broadcast address of its network; `None` for a point-to-point line.
-    pub broadcast: Option<Ipv4Addr>,
+/// A camera to search for by its UID.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The camera's UID.
+    pub uid: Uid,
+    /// The camera's AuthKey.
+    pub auth_key: AuthKey,
+    /// The dialects to ask in.
+    pub dialects: Vec<&'static Dialect>,
+    /// The address at which the camera did not answer.
+    pub known: Option<IpAddr>,
+    /// The camera's port for discovery.
+    pub port: u16,
+    /// Ask every host of the networks, after the broadcasts.
+    pub sweep: bool,
 }
 
 /// The targets of a discovery, and the sockets that reach them.
@@ -50,25 +61,17 @@ pub struct Interface {
 pub struct DiscoveryPlan {
     /// The address to bind each socket to.
     pub sockets: Vec<SocketAddr>,
-    /// The targets, for [`Discoverer::new`](crate::Discoverer::new).
+    /// The ports to bind the sockets to; by default any port (0).
+    pub local_ports: RangeInclusive<u16>,
+    /// The dialects to ask in; by default all.
+    pub dialects: Vec<&'static Dialect>,
+    /// The targets that are asked in every round.
     pub targets: Vec<Target>,
+    /// The targets that are asked once each, one after the other: the hosts of networks that may
+    /// filter broadcasts. The [`targets`](Self::targets) contain the same cameras.
+    pub sweep: Vec<Target>,
     /// For each target's address, the sockets to send from, as indices of `sockets`.
     pub routes: BTreeMap<SocketAddr, Vec<usize>>,
-}
-
-impl Interface {
-    /// An interface by the length of its network prefix and the broadcast address that the system
-    /// lists for it. The listed address is ignored if it is unspecified or the interface's own.
-    #[must_use]
-    pub fn new(address: Ipv4Addr, prefix_len: u8, listed: Option<Ipv4Addr>) -> Self {
-        let listed = listed.filter(|&listed| listed != address && !listed.is_unspecified());
-        let host_bits = u32::MAX.checked_shr(prefix_len.into()).unwrap_or(0);
-        let last = Ipv4Addr::from(u32::from(address) | host_bits);
-        Self {
-            address,
-            broadcast: (prefix_len <= 30).then(|| listed.unwrap_or(last)),
-        }
-    }
 }
 
 impl DiscoveryScope {
@@ -105,7 +108,10 @@ impl DiscoveryPlan {
     pub fn new(scopes: impl IntoIterator<Item = DiscoveryScope>, interfaces: &[Interface]) -> Self {
         let mut plan = Self {
             sockets: Vec::new(),
+            local_ports: 0..=0,
+            dialects: Dialect::ALL.to_vec(),
             targets: Vec::new(),
+            sweep: Vec::new(),
             routes: BTreeMap::new(),
         };
         for scope in scopes {
@@ -122,6 +128,48 @@ impl DiscoveryPlan {
             }
         }
         plan
+    }
+
+    /// Plans the search for one camera whose address is not known, on a machine with these
+    /// interfaces.
+    ///
+    /// A camera on loopback is a simulated one, and is searched for on loopback only.
+    #[must_use]
+    pub fn search(search: &Search, interfaces: &[Interface]) -> Self {
+        let interfaces = match search.known {
+            Some(known) if known.is_loopback() => &[Interface::LOOPBACK],
+            _ => interfaces,
+        };
+        let everywhere = DiscoveryScope::Everywhere {
+            port: search.port,
+            uid: search.uid,
+            auth_key: Some(search.auth_key.clone()),
+        };
+        let mut plan = Self::new([everywhere], interfaces);
+        plan.dialects.clone_from(&search.dialects);
+        if search.sweep {
+            plan.add_sweep(interfaces, search.known);
+        }
+        plan
+    }
+
+    /// Adds the hosts of the interfaces' /24 networks, first those of the network of `known`. Each
+    /// is asked for the cameras of the targets.
+    pub fn add_sweep(&mut self, interfaces: &[Interface], known: Option<IpAddr>) {
+        let cameras: BTreeMap<_, _> = (self.targets.iter())
+            .filter(|target| target.uid != Uid::default())
+            .map(|target| ((target.uid, target.address.port()), target.clone()))
+            .collect();
+        for (host, from) in sweep(interfaces, known) {
+            for camera in cameras.values() {
+                let address = (host, camera.address.port()).into();
+                self.route(address, [(from, 0).into()]);
+                self.sweep.push(Target {
+                    address,
+                    ..camera.clone()
+                });
+            }
+        }
     }
 
     fn add_everywhere(
@@ -157,7 +205,12 @@ impl DiscoveryPlan {
     }
 
     fn add(&mut self, target: Target, from: impl IntoIterator<Item = SocketAddr>) {
-        let route = self.routes.entry(target.address).or_default();
+        self.route(target.address, from);
+        self.targets.push(target);
+    }
+
+    fn route(&mut self, to: SocketAddr, from: impl IntoIterator<Item = SocketAddr>) {
+        let route = self.routes.entry(to).or_default();
         for address in from {
             let known = self.sockets.iter().position(|&socket| socket == address);
             let place = known.unwrap_or_else(|| {
@@ -168,7 +221,6 @@ impl DiscoveryPlan {
                 route.push(place);
             }
         }
-        self.targets.push(target);
     }
 }
 
@@ -190,6 +242,52 @@ mod tests {
         })
     }
 
+    fn search(known: Option<&str>, sweep: bool) -> Search {
+        Search {
+            uid: Uid(*b"HSBJYB5HSETGCDWD111A"),
+            auth_key: AuthKey(*b"qZwi9FaB"),
+            dialects: Dialect::DETECTED.to_vec(),
+            known: known.map(|known| known.parse().unwrap()),
+            port: DISCOVERY_PORT,
+            sweep,
+        }
+    }
+
+    #[test]
+    fn search_asks_by_broadcast_and_then_every_host() {
+        let interfaces = [interface([192, 168, 1, 7], 24), interface([10, 0, 0, 7], 8)];
+        let broadcast = DiscoveryPlan::search(&search(None, false), &interfaces);
+        assert_eq!((broadcast.targets.len(), broadcast.sweep.len()), (3, 0));
+        let plan = DiscoveryPlan::search(&search(Some("192.168.1.9"), true), &interfaces);
+        assert_eq!(plan.targets.len(), 3);
+        assert_eq!(plan.sweep.len(), 2 * 254);
+        for target in &plan.sweep {
+            assert_eq!(target.uid, search(None, true).uid);
+            let IpAddr::V4(host) = target.address.ip() else {
+                panic!("{target:?}");
+            };
+            let [place] = plan.routes[&target.address][..] else {
+                panic!("{target:?}");
+            };
+            let own = plan.sockets[place].ip();
+            assert_eq!(
+                own,
+                IpAddr::from(interfaces[usize::from(host.octets()[0] == 10)].address)
+            );
+        }
+    }
+
+    #[test]
+    fn camera_on_loopback_is_searched_on_loopback_only() {
+        let interfaces = [interface([192, 168, 1, 7], 24)];
+        let plan = DiscoveryPlan::search(&search(Some("127.0.0.9"), true), &interfaces);
+        let targets = plan.targets.iter().chain(&plan.sweep);
+        let others = targets.filter(|target| !target.address.ip().is_loopback());
+        let others: Vec<_> = others.map(|target| target.address.to_string()).collect();
+        assert_eq!(others, ["255.255.255.255:32761"]);
+        assert_eq!(plan.sockets, ["127.0.0.1:0".parse().unwrap()]);
+    }
+
     /// Each route as text.
     fn routes(plan: &DiscoveryPlan) -> Vec<String> {
         let mut routes = Vec::new();
@@ -199,20 +297,6 @@ mod tests {
             }
         }
         routes
-    }
-
-    #[test]
-    fn network_has_a_broadcast_address_and_a_line_has_none() {
-        let broadcast = |prefix_len| interface([10, 1, 2, 3], prefix_len).broadcast;
-        assert_eq!(broadcast(8), Some([10, 255, 255, 255].into()));
-        assert_eq!(broadcast(24), Some([10, 1, 2, 255].into()));
-        assert_eq!(broadcast(29), Some([10, 1, 2, 7].into()));
-        assert_eq!(broadcast(31), None);
-        assert_eq!(broadcast(32), None);
-        for (listed, expected) in [([10, 1, 2, 0], 0), ([10, 1, 2, 3], 255), ([0; 4], 255)] {
-            let interface = Interface::new([10, 1, 2, 3].into(), 24, Some(listed.into()));
-            assert_eq!(interface.broadcast, Some([10, 1, 2, expected].into()));
-        }
     }
 
     #[test]

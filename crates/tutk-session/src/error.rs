@@ -21,6 +21,9 @@ pub enum Error {
         /// How long.
         waited: Duration,
     },
+    /// The camera's address is not known, and no camera answered to its UID.
+    #[error("discovery: no camera with this UID answered on the local networks")]
+    NotFound,
     /// The handshake started but did not finish. With a wrong key, cameras stop answering.
     #[error("dtls: wrong ENR, or no answer from the camera (the handshake did not finish within {} s)", waited.as_secs_f32())]
     HandshakeUnfinished {
@@ -131,6 +134,7 @@ impl Error {
             | Self::Dtls { phase, .. }
             | Self::ClosedByCamera { phase } => *phase,
             Self::HandshakeUnfinished { .. } | Self::HandshakeUnanswered { .. } => Phase::Dtls,
+            Self::NotFound => Phase::Discovery,
             Self::Login(_) | Self::LoginRefused { .. } => Phase::Login,
             Self::Authentication(_) => Phase::Authentication,
             Self::Stalled { .. } => Phase::Stream,
@@ -141,7 +145,9 @@ impl Error {
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Silent { .. } | Self::HandshakeUnanswered { .. } => Failure::Silent,
+            Self::Silent { .. } | Self::NotFound | Self::HandshakeUnanswered { .. } => {
+                Failure::Silent
+            }
             Self::Stalled { .. } => Failure::Interrupted,
             Self::Dtls { phase, .. } | Self::ClosedByCamera { phase }
                 if *phase == Phase::Stream =>
@@ -164,8 +170,9 @@ impl Error {
             Self::Silent {
                 phase: Phase::Discovery,
                 ..
-            } => {
-                "check the address, UID, ENR and MAC or AuthKey, and that the camera is on and in this network; cameras do not answer requests with wrong keys"
+            }
+            | Self::NotFound => {
+                "the camera is off, elsewhere or behind a firewall, or UID, ENR, MAC or AuthKey are wrong: cameras do not answer requests for another UID, and new firmware none with wrong keys"
             }
             Self::Silent { .. } => "the camera stopped answering: try again, or restart it",
             Self::HandshakeUnanswered { .. } => {

@@ -12,6 +12,7 @@ mod discovery_plan;
 mod error;
 mod event;
 mod handshake_offer;
+mod interface;
 pub mod models;
 mod output;
 mod phase;
@@ -31,10 +32,11 @@ pub use dialect::{
     SequenceRule, Transport,
 };
 pub use discoverer::{DiscoveredCamera, Discoverer};
-pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Interface, Target, any_port_for};
+pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Search, Target, any_port_for};
 pub use error::{Error, Failure, TalkError};
 pub use event::{Answer, Event, Stats, Status, TalkEvent};
 pub use handshake_offer::HandshakeOffer;
+pub use interface::Interface;
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use supervisor::{

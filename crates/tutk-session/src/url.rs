@@ -17,7 +17,7 @@ pub const DISCOVERY_PORT: u16 = 32761;
 ///
 /// | part | meaning |
 /// |---|---|
-/// | `HOST[:PORT]` | name, IPv4 or `[IPv6]`; the default port is 32761 |
+/// | `HOST[:PORT]` | name, IPv4, `[IPv6]` or nothing; the default port is 32761 |
 /// | `uid`, `enr` | percent-encoded; a plain `+` stays a `+` |
 /// | `mac` or `auth_key` | the AuthKey is derived from the MAC, or set directly |
 /// | `parent_enr`, `parent_mac` | the base station of a battery camera, both or none |
@@ -29,8 +29,8 @@ pub const DISCOVERY_PORT: u16 = 32761;
 /// Other parameters are ignored. [`CameraUrl::parse_with_enr`] supplies a missing `enr`.
 #[derive(Debug, Clone)]
 pub struct CameraUrl {
-    /// The host name or address, without brackets.
-    pub host: String,
+    /// The host name or address, without brackets. `None` if it is not known.
+    pub host: Option<String>,
     /// The UDP port for discovery.
     pub port: u16,
     /// The identity and keys.
@@ -87,8 +87,10 @@ pub enum UrlError {
     /// The text does not begin with `wyze://`.
     #[error("a camera address begins with wyze://")]
     Scheme,
-    /// The host is missing or malformed.
-    #[error("a camera address needs a host after wyze://")]
+    /// The host is malformed.
+    #[error(
+        "invalid host after wyze://: expected a name, an IPv4 address, an IPv6 address in brackets, or nothing"
+    )]
     Host,
     /// The port is not a number from 1 to 65535.
     #[error("invalid port {0:?}: expected 1 to 65535")]
@@ -177,8 +179,8 @@ impl CameraUrl {
     }
 }
 
-/// Parses `HOST`, `HOST:PORT`, `[V6]` or `[V6]:PORT`.
-fn split_authority(authority: &str) -> Result<(String, u16), UrlError> {
+/// Parses `HOST`, `HOST:PORT`, `[V6]`, `[V6]:PORT`, `:PORT` or nothing.
+fn split_authority(authority: &str) -> Result<(Option<String>, u16), UrlError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         match rest.split_once(']').ok_or(UrlError::Host)? {
             (host, "") => (host, None),
@@ -190,7 +192,8 @@ fn split_authority(authority: &str) -> Result<(String, u16), UrlError> {
             None => (authority, None),
         }
     };
-    if host.is_empty() || host.contains(['@', '/', ' ']) {
+    let bracketed = authority.starts_with('[');
+    if (host.is_empty() && bracketed) || host.contains(['@', '/', ' ']) {
         return Err(UrlError::Host);
     }
     let port = match port {
@@ -201,7 +204,7 @@ fn split_authority(authority: &str) -> Result<(String, u16), UrlError> {
             .filter(|&port| port != 0)
             .ok_or_else(|| UrlError::Port(text.to_owned()))?,
     };
-    Ok((host.to_owned(), port))
+    Ok(((!host.is_empty()).then(|| host.to_owned()), port))
 }
 
 impl FromStr for CameraUrl {
@@ -223,7 +226,8 @@ mod tests {
         let url: CameraUrl = format!("wyze://192.0.2.7?{KEYS}&model=HL_CAM4&subtype=sd&dtls=true")
             .parse()
             .unwrap();
-        assert_eq!((url.host.as_str(), url.port), ("192.0.2.7", DISCOVERY_PORT));
+        assert_eq!(url.host.as_deref(), Some("192.0.2.7"));
+        assert_eq!(url.port, DISCOVERY_PORT);
         assert_eq!(url.credentials.enr.reveal(), b"aKzdqckqZ8HUHF+5");
         assert_eq!(url.model.as_deref(), Some("HL_CAM4"));
         assert_eq!(url.subtype, Some(Subtype::Sd));
@@ -235,9 +239,17 @@ mod tests {
             "wyze://[::1]:4000/?uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF+5&auth_key=qZwi9FaB"
                 .parse()
                 .unwrap();
-        assert_eq!((url.host.as_str(), url.port), ("::1", 4000));
+        assert_eq!((url.host.as_deref(), url.port), (Some("::1"), 4000));
         assert_eq!(url.credentials.enr.reveal(), b"aKzdqckqZ8HUHF+5");
         assert_eq!(&url.credentials.auth_key.0, b"qZwi9FaB");
+    }
+
+    #[test]
+    fn host_is_optional() {
+        for (authority, port) in [("", DISCOVERY_PORT), ("/", DISCOVERY_PORT), (":4000", 4000)] {
+            let url: CameraUrl = format!("wyze://{authority}?{KEYS}").parse().unwrap();
+            assert_eq!((url.host, url.port), (None, port), "{authority}");
+        }
     }
 
     #[test]
@@ -255,7 +267,9 @@ mod tests {
     fn error_names_the_mistake() {
         for (text, error) in [
             ("rtsp://cam", UrlError::Scheme),
-            ("wyze://?uid=1", UrlError::Host),
+            ("wyze://?uid=1", UrlError::Missing("enr")),
+            ("wyze://[]?uid=1", UrlError::Host),
+            ("wyze://user@h?uid=1", UrlError::Host),
             ("wyze://[::1]4000", UrlError::Host),
             ("wyze://cam:0", UrlError::Port("0".into())),
             ("wyze://cam:99999", UrlError::Port("99999".into())),

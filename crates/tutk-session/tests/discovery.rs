@@ -6,13 +6,17 @@
     reason = "tests fail by panicking"
 )]
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use testkit::session::datagram::{descramble, iotc_dialects, scramble};
 use testkit::session::machine::StateMachine as _;
 use testkit::session::{UID, camera_address, client_address, clip, credentials, epoch, rng, start};
 use tutk_session::tutk_frame::{DiscoveryAnswer, SessionId};
-use tutk_session::{AuthKey, Dialect, Discoverer, DiscoveryPlan, DiscoveryScope, Target, Uid};
+use tutk_session::{
+    AuthKey, Dialect, Discoverer, DiscoveryPlan, DiscoveryScope, Interface, Search, Target, Uid,
+};
 use tutk_simulator::{Simulator, SimulatorConfig};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -123,4 +127,53 @@ fn requests_contain_the_auth_key() {
         let Some(at) = offset else { continue };
         assert_eq!(datagram[at..at + 8], auth_key.0, "{dialect}");
     }
+}
+
+/// The sweep starts after two rounds, asks each host once, and sends at most 100 datagrams a
+/// second.
+#[test]
+fn sweep_asks_each_host_once_and_slowly() {
+    let interface = Interface::new([192, 0, 2, 7].into(), 24, None);
+    let search = Search {
+        uid: UID.parse().unwrap(),
+        auth_key: credentials().auth_key,
+        dialects: Dialect::DETECTED.to_vec(),
+        known: None,
+        port: 32761,
+        sweep: true,
+    };
+    let plan = DiscoveryPlan::search(&search, &[interface]);
+    let end = plan.time();
+    assert_eq!(end, MS(2000) + MS(10) * 254 * 2);
+    let start = start();
+    let mut now = start;
+    let mut discoverer = Discoverer::new(&plan, &mut *rng(1), now);
+    let broadcast = |to: &SocketAddr| plan.targets.iter().any(|target| target.address == *to);
+    let mut asked = BTreeMap::<SocketAddr, u32>::new();
+    let mut sent = Vec::new();
+    while now < start + end {
+        let output = discoverer.drain();
+        for (to, _) in output.datagrams {
+            if !broadcast(&to) {
+                assert!(now >= start + MS(1000), "{to} before the broadcasts");
+                *asked.entry(to).or_default() += 1;
+                sent.push(now);
+            }
+        }
+        now = output.deadline;
+        discoverer.handle_timeout(now);
+    }
+    assert_eq!(asked.len(), 254);
+    assert!(
+        asked.values().all(|&times| times == 2),
+        "once in each dialect"
+    );
+    for window in sent.windows(102) {
+        assert!(
+            window[101] - window[0] >= MS(1000),
+            "more than 100 in a second"
+        );
+    }
+    // The last hosts have time to answer.
+    assert!(sent.last().unwrap() <= &(start + end - MS(900)));
 }

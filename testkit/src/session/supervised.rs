@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tutk_session::hl_ioctl::commands::MediaControl;
@@ -20,7 +21,7 @@ const LATENCY: Duration = Duration::from_millis(5);
 
 pub struct SupervisorSimulation {
     pub now: Instant,
-    start: Instant,
+    pub start: Instant,
     pub supervisor: Supervisor,
     deadline: Instant,
     pub camera: Option<Simulator>,
@@ -35,6 +36,12 @@ pub struct SupervisorSimulation {
     pub socket_open: bool,
     /// When a socket was opened or refused.
     pub connects: Vec<Instant>,
+    /// When the camera was searched for, and whether every host was asked.
+    pub searches: Vec<(Instant, bool)>,
+    /// The address that the supervisor is expected to use without a search.
+    pub known: SocketAddr,
+    /// The result of searches.
+    pub found: Option<SocketAddr>,
     seed: u64,
     pub events: VecDeque<(Instant, SupervisorEvent)>,
     pub checks: Checks,
@@ -89,6 +96,7 @@ impl Checks {
 impl SupervisorSimulation {
     pub fn new(supervisor: SupervisorConfig, config: SimulatorConfig, seed: u64) -> Self {
         let start = start();
+        let known = supervisor.client.camera;
         let mut simulation = Self {
             now: start,
             start,
@@ -103,6 +111,9 @@ impl SupervisorSimulation {
             sockets_fail: false,
             socket_open: false,
             connects: Vec::new(),
+            searches: Vec::new(),
+            known,
+            found: None,
             seed,
             events: VecDeque::new(),
             checks: Checks::default(),
@@ -159,15 +170,27 @@ impl SupervisorSimulation {
             match self.supervisor.poll_output() {
                 SupervisorOutput::Connect(connect) => {
                     assert!(!self.socket_open, "two sockets");
-                    assert_eq!((connect.host, connect.camera), (None, camera_address()));
+                    assert_eq!(connect.host, None);
                     self.connects.push(self.now);
+                    if let Some(search) = &connect.search {
+                        self.searches.push((self.now, search.sweep));
+                    } else {
+                        assert_eq!(connect.camera, self.known);
+                    }
+                    let camera = match &connect.search {
+                        Some(_) => self.found.unwrap_or(connect.camera),
+                        None => connect.camera,
+                    };
                     if self.sockets_fail {
                         let error = io::Error::from(io::ErrorKind::NetworkUnreachable);
+                        self.supervisor.handle_connect_failed(self.now, error);
+                    } else if connect.search.is_some() && self.found.is_none() {
+                        let error = io::Error::from(io::ErrorKind::NotFound);
                         self.supervisor.handle_connect_failed(self.now, error);
                     } else {
                         self.socket_open = true;
                         let epoch = epoch(self.start, self.now);
-                        self.supervisor.handle_connected(epoch, connect.camera);
+                        self.supervisor.handle_connected(epoch, camera);
                     }
                 }
                 SupervisorOutput::Transmit(datagram) => {

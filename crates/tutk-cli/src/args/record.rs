@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::ValueEnum;
 use tutk_serve::recorder::FileFormat;
 
+use crate::args::network::NetworkArgs;
 use crate::capture::DEFAULT_SIZE;
 use crate::dialect_choice::DialectChoice;
 use crate::resend_choice::ResendChoice;
@@ -56,6 +57,8 @@ pub(crate) struct RecordArgs {
     /// Print statistics every 5 seconds: frames, bitrate, losses, round trip, reconnects
     #[arg(long)]
     pub(crate) stats: bool,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     /// Dialect to speak; auto detects it
     #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
     pub(crate) dialect: DialectChoice,

@@ -42,14 +42,14 @@ pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
 
 fn row(NamedCamera { name, camera, .. }: &NamedCamera) -> [String; 5] {
     let model = camera.model.as_deref();
-    let host = if camera.host.contains(':') {
-        format!("[{}]", camera.host)
-    } else {
-        camera.host.clone()
+    let address = match camera.host.as_deref() {
+        Some(host) if host.contains(':') => format!("[{host}]:{}", camera.port),
+        Some(host) => format!("{host}:{}", camera.port),
+        None => "-".to_owned(),
     };
     [
         name.clone(),
-        format!("{host}:{}", camera.port),
+        address,
         camera.credentials.uid.to_string(),
         model.unwrap_or("-").to_owned(),
         model.and_then(models::product).unwrap_or("-").to_owned(),

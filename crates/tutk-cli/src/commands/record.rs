@@ -4,7 +4,7 @@ use tutk_serve::recorder::{RecordingLimits, Retention, Target};
 
 use crate::args::Global;
 use crate::args::record::{AudioChoice, RecordArgs};
-use crate::camera;
+use crate::camera::{self, SelectedCamera};
 use crate::capture::Capture;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -54,11 +54,14 @@ pub(crate) async fn run(
     let capture = capture.transpose()?;
     let sink = recording::open(&target)?;
     let address = camera::resolve(&camera, stop).await?;
-    console.line(format_args!("camera at {address}"));
+    if !address.ip().is_unspecified() {
+        console.line(format_args!("camera at {address}"));
+    }
 
-    let model = camera.model.clone();
-    let (dialect, resend) = (args.dialect, args.resend);
-    let mut settings = camera::settings(camera, address, dialect, resend, target.has_audio());
+    let SelectedCamera { url, name, network } = camera;
+    let (model, network) = (url.model.clone(), args.network.settings().or(&network));
+    let audio = target.has_audio();
+    let mut settings = camera::settings(url, address, &network, args.dialect, args.resend, audio);
     settings.client.key_log = keylog.is_some() || capture.is_some();
     settings.observer = capture.as_ref().map(Capture::observer);
     // A wrong ENR is reported at once.
@@ -70,6 +73,7 @@ pub(crate) async fn run(
     };
     let mut job = Job::new(limits, console, report, |_| ());
     job.keylog = keylog;
+    job.name = name;
     job.stats = args.stats;
     let mut result = job.run(settings, sink, stop).await;
     if let Some(capture) = capture {

@@ -455,7 +455,10 @@ mod tests {
         let identity = Identity::of(&parse(&[]));
         let text = identity.address("0.0.0.0:4000".parse().unwrap());
         let camera: tutk_runtime::tutk_session::CameraUrl = text.parse().unwrap();
-        assert_eq!((camera.host.as_str(), camera.port), ("127.0.0.1", 4000));
+        assert_eq!(
+            (camera.host.as_deref(), camera.port),
+            (Some("127.0.0.1"), 4000)
+        );
         assert_eq!(camera.credentials.enr.reveal(), b"aKzd+ckq/8HUHF&5");
     }
 

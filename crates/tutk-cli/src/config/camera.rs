@@ -6,13 +6,14 @@ use tutk_session::{
     CameraUrl, CredentialParts, Credentials, CredentialsError, DISCOVERY_PORT, Subtype, UrlError,
 };
 
+use super::network::Network;
 use super::reader::{Placed, Reader, Section};
 use super::serving::{self, CameraServing};
 use crate::models;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 
 /// The keys that identify a camera. [`super::serving`] has the others.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 14] = [
     "url",
     "host",
     "port",
@@ -25,6 +26,8 @@ pub(super) const KEYS: [&str; 12] = [
     "model",
     "subtype",
     "user_id",
+    "local_ports",
+    "search",
 ];
 
 /// The keys that `url` replaces.
@@ -51,6 +54,7 @@ const SOME_KEY: &str = "A";
 pub(crate) struct NamedCamera {
     pub(crate) name: String,
     pub(crate) camera: CameraUrl,
+    pub(crate) network: Network,
     pub(crate) serving: CameraServing,
 }
 
@@ -72,11 +76,13 @@ pub(super) fn read<'a>(
     } else {
         by_keys(reader, section, enr)
     };
+    let network = Network::read(reader, section);
     let serving = serving::read_camera(reader, section);
     let camera = camera.filter(|_| reader.mistakes.len() == before)?;
     Some(NamedCamera {
         name: name.to_owned(),
         camera,
+        network,
         serving,
     })
 }
@@ -134,11 +140,9 @@ fn by_keys<'a>(
     let subtype = reader.text(section, "subtype");
     let user_id = reader.text(section, "user_id");
 
-    for key in ["host", "uid"] {
-        if section.place(key).is_none() {
-            let what = format!("the camera lacks `{key}`; `url` can replace all keys");
-            reader.mistake(section.start(), None, what);
-        }
+    if section.place("uid").is_none() {
+        let what = "the camera lacks `uid`; `url` can replace all keys";
+        reader.mistake(section.start(), None, what);
     }
     if section.place("enr").is_none() && enr.is_none() {
         let what = format!("the camera lacks `enr`, and {ENR_VARIABLE} is not set");
@@ -190,7 +194,7 @@ fn by_keys<'a>(
         user
     });
 
-    let (host, uid) = (host?, uid?);
+    let uid = uid?;
     let enr = own_enr.as_ref().map(text).or(enr)?;
     let [mac, auth_key, parent_enr, parent_mac] =
         [&mac, &auth_key, &parent_enr, &parent_mac].map(|value| value.as_ref().map(text));
@@ -203,7 +207,7 @@ fn by_keys<'a>(
         parent_mac,
     });
     Some(CameraUrl {
-        host: text(&host).to_owned(),
+        host: host.as_ref().map(|host| text(host).to_owned()),
         port: port.unwrap_or(DISCOVERY_PORT),
         credentials: credentials.ok()?,
         model: model.as_ref().map(|model| text(model).to_owned()),

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use tutk_runtime::tutk_session::{CameraUrl, Mac, derive_auth_key};
 use zeroize::Zeroizing;
 
+use super::host::quoted;
 use super::names::{name_for, unique};
 use super::parameter::{decode, encode, parameter};
 use super::reader::line_of;
@@ -235,7 +236,7 @@ impl<'a> Entry<'a> {
             None => {
                 let url = resolve(self.text("url")?.0, environment).ok()?;
                 let enr = Some(offer.enr.reveal());
-                CameraUrl::parse_with_enr(url.reveal(), enr).ok()?.host
+                CameraUrl::parse_with_enr(url.reveal(), enr).ok()?.host?
             }
         };
         let is_address = host.parse::<IpAddr>().is_ok();
@@ -291,21 +292,6 @@ fn apply(text: &str, mut edits: Vec<Edit>) -> Zeroizing<String> {
         text.replace_range(edit.span, &edit.text);
     }
     text
-}
-
-/// Formats a TOML basic string.
-fn quoted(text: &str) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::with_capacity(text.len() + 2));
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => *out += &format!("\\u{:04X}", u32::from(c)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `reader` | reads tables and values and collects errors |
 //! | `camera` | `[cameras.NAME]` |
+//! | `network` | `local_ports` and `search`, of a camera or of `[serve]` |
 //! | `serving` | `[serve]`, `[users]`, `[record]`, and their keys in a camera's table |
+//! | `host` | writes a camera's new host into the file |
 //! | `variables` | values from environment variables |
 //! | `mistake` | an error and its position |
 //! | `merge` | merges an account's cameras into the file, with `names` and `parameter` |
@@ -12,11 +14,13 @@
 //! To add a top-level table, add its name to `TABLES`.
 
 mod camera;
+mod host;
 #[cfg(feature = "cloud")]
 mod merge;
 mod mistake;
 #[cfg(feature = "cloud")]
 mod names;
+mod network;
 #[cfg(feature = "cloud")]
 mod parameter;
 mod reader;
@@ -26,13 +30,13 @@ mod variables;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
-use tutk_runtime::tutk_session::CameraUrl;
 use zeroize::Zeroizing;
 
 pub(crate) use self::camera::NamedCamera;
 #[cfg(feature = "cloud")]
 pub(crate) use self::merge::{Change, Offer, Outcome};
 pub(crate) use self::mistake::Mistake;
+pub(crate) use self::network::Network;
 #[cfg(feature = "cloud")]
 pub(crate) use self::parameter::encode;
 use self::reader::{Reader, Section};
@@ -70,7 +74,7 @@ pub(crate) fn find(
     file: Option<&Path>,
     name: &str,
     enr: Option<&str>,
-) -> Result<CameraUrl, Failure> {
+) -> Result<NamedCamera, Failure> {
     let (path, text) = open(file).map_err(|failure| match file {
         Some(_) => failure,
         // The argument may be a mistyped address.
@@ -102,7 +106,7 @@ pub(crate) fn find(
         .cameras
         .into_iter()
         .find(|camera| camera.name == name);
-    found.map(|camera| camera.camera).ok_or_else(|| {
+    found.ok_or_else(|| {
         let names: Vec<_> = contents.names.iter().map(String::as_str).collect();
         let known = match names.as_slice() {
             [] => "no cameras".to_owned(),
@@ -161,6 +165,39 @@ pub(crate) fn merge_into(
             .map_err(|error| Failure::write("output", &shown, &error))?;
     }
     Ok((path, outcomes))
+}
+
+/// Writes a camera's host into the file, and keeps everything else.
+///
+/// # Errors
+/// Fails if the file cannot be read, changed or written. It is unchanged then.
+pub(crate) fn write_host(
+    file: Option<&Path>,
+    name: &str,
+    host: &str,
+    enr: Option<&str>,
+) -> Result<(), Failure> {
+    let (path, text) = open(file)?;
+    let shown = path.display().to_string();
+    let read = |text: &str| Contents::read(text, enr, &|name| std::env::var(name));
+    let written = |contents: &Contents| {
+        let mut cameras = contents.cameras.iter();
+        cameras.any(|camera| camera.name == name && camera.camera.host.as_deref() == Some(host))
+    };
+    let changed = host::with_host(&text, name, host).and_then(|changed| {
+        let (before, after) = (read(&text), read(&changed));
+        let same = before.mistakes.len() == after.mistakes.len() && before.names == after.names;
+        let failed = "it is written in an unusual way";
+        (same && written(&after))
+            .then_some(changed)
+            .ok_or_else(|| failed.to_owned())
+    });
+    let changed = changed.map_err(|what| {
+        let what = format!("{shown}: cannot change the host of {name:?}: {what}");
+        Failure::usage(PHASE, what, format!("set it to {host} yourself"))
+    })?;
+    crate::private_file::write(&path, &changed)
+        .map_err(|error| Failure::write("output", &shown, &error))
 }
 
 /// Returns `tutk/` in the platform's configuration directory.

@@ -8,6 +8,7 @@ use clap::ValueEnum as _;
 use tutk_serve::Accounts;
 use tutk_serve::recorder::{Retention, Target};
 
+use super::network::Network;
 use super::reader::{Reader, Section};
 use crate::capture::DEFAULT_SIZE;
 use crate::dialect_choice::DialectChoice;
@@ -17,7 +18,7 @@ use crate::secret_text::SecretText;
 use crate::value_parsers::span;
 
 /// All keys of `[serve]`.
-pub(super) const SERVE_KEYS: [&str; 7] = [
+pub(super) const SERVE_KEYS: [&str; 9] = [
     "rtsp",
     "rtsp_udp",
     "http",
@@ -25,6 +26,8 @@ pub(super) const SERVE_KEYS: [&str; 7] = [
     "no_auth",
     "connect",
     "linger",
+    "local_ports",
+    "search",
 ];
 
 /// All keys of `[record]`.
@@ -61,6 +64,8 @@ pub(crate) struct ServeTable {
     pub(crate) no_auth: bool,
     /// The default for cameras.
     pub(crate) keep: Keeping,
+    /// The default for cameras.
+    pub(crate) network: Network,
 }
 
 /// When to keep a session with a camera, as far as configured.
@@ -159,6 +164,7 @@ pub(super) fn read_serve<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> 
         http_names: reader.texts(section, "http_names"),
         no_auth: reader.boolean(section, "no_auth").unwrap_or(false),
         keep: keeping(reader, section),
+        network: Network::read(reader, section),
     }
 }
 

@@ -4,7 +4,7 @@ use std::env::VarError;
 use std::fs;
 
 use proptest::prelude::*;
-use tutk_runtime::tutk_session::{DISCOVERY_PORT, Subtype};
+use tutk_runtime::tutk_session::{CameraUrl, DISCOVERY_PORT, Subtype};
 
 use super::*;
 use crate::listen::Listen;
@@ -53,13 +53,13 @@ fn reads_both_forms_of_a_camera() {
     let contents = read(GOOD, Some(ENR));
     let front = camera(&contents, "front");
     assert_eq!(
-        (front.host.as_str(), front.port),
-        ("192.0.2.7", DISCOVERY_PORT)
+        (front.host.as_deref(), front.port),
+        (Some("192.0.2.7"), DISCOVERY_PORT)
     );
     let garden = camera(&contents, "garden");
     assert_eq!(
-        (garden.host.as_str(), garden.port),
-        ("garden.example", 4000)
+        (garden.host.as_deref(), garden.port),
+        (Some("garden.example"), 4000)
     );
     assert_eq!(garden.credentials.enr.reveal(), ENR.as_bytes());
     assert_eq!(&garden.credentials.auth_key.0, b"qZwi9FaB");
@@ -75,7 +75,7 @@ fn reads_secrets_from_the_environment() {
          [cameras.b]\nhost = \"h\"\nuid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"${DOOR_ENR}\"\nmac = \"aabbccddeeff\"",
         None,
     );
-    assert_eq!(camera(&contents, "a").host, "192.0.2.8");
+    assert_eq!(camera(&contents, "a").host.as_deref(), Some("192.0.2.8"));
     assert_eq!(
         camera(&contents, "b").credentials.enr.reveal(),
         ENR.as_bytes()
@@ -175,7 +175,14 @@ fn errors_name_line_and_key_but_no_secret() {
             "[cameras.x]\nport = \"80\"",
             "line 2, key `port`: expected a number from 1 to 65535",
         ),
-        ("[cameras.x]\nport = 4", "line 1: the camera lacks `host`"),
+        (
+            "[cameras.x]\nlocal_ports = \"9-8\"",
+            "line 2, key `local_ports`: expected a port or a range",
+        ),
+        (
+            "[serve]\nsearch = \"no\"",
+            "line 2, key `search`: expected true or false, got string",
+        ),
         ("[cameras.x]\nport = 4", "line 1: the camera lacks `uid`"),
         (
             "[cameras.x]\nport = 4",
@@ -286,7 +293,8 @@ fn found(text: &str, name: &str) -> Result<CameraUrl, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cameras.toml");
     fs::write(&path, text).unwrap();
-    find(Some(&path), name, None).map_err(|failure| {
+    let found = find(Some(&path), name, None).map(|found| found.camera);
+    found.map_err(|failure| {
         let failure = failure.to_string();
         assert!(failure.contains(&path.display().to_string()), "{failure}");
         failure
@@ -422,4 +430,26 @@ fn reads_settings_of_serve() {
     // Characters of a name do not become directives or folders.
     let target = contents.record.unwrap().target(&first.name).unwrap();
     assert!(format!("{target:?}").contains("a_b%%"), "{target:?}");
+}
+
+#[test]
+fn host_is_optional_and_ports_of_serve_are_the_default() {
+    let keys = format!("uid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"{ENR}\"\nmac = \"AABBCCDDEEFF\"\n");
+    let text = format!(
+        "[cameras.a]\n{keys}[cameras.b]\n{keys}local_ports = \"41000\"\nsearch = true\n\
+         [serve]\nlocal_ports = \"40000-40019\"\nsearch = false\n"
+    );
+    let contents = read(&text, None);
+    assert_eq!(contents.mistakes, []);
+    let network = |index: usize| {
+        let camera: &NamedCamera = &contents.cameras[index];
+        assert_eq!(camera.camera.host, None);
+        let network = camera.network.clone().or(&contents.serve.network);
+        (network.local_ports(), network.searches())
+    };
+    assert_eq!(network(0), (40_000..=40_019, false));
+    assert_eq!(network(1), (41_000..=41_000, true));
+    // Without the defaults of [serve].
+    let network = contents.cameras[0].network.clone();
+    assert_eq!((network.local_ports(), network.searches()), (0..=0, true));
 }

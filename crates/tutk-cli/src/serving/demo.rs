@@ -12,6 +12,7 @@ use tutk_serve::Keep;
 use super::plan::CameraPlan;
 use crate::args::SoundChoice;
 use crate::clip::{self, BUILT_IN_FPS};
+use crate::config::Network;
 use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
 use crate::resend_choice::ResendChoice;
@@ -85,8 +86,9 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
         let server =
             simulate(config, listen).map_err(|error| Failure::runtime("listen", &error))?;
         let plan = CameraPlan {
+            network: Network::default(),
             camera: CameraUrl {
-                host: Ipv4Addr::LOCALHOST.to_string(),
+                host: Some(Ipv4Addr::LOCALHOST.to_string()),
                 port: server.local_addr().port(),
                 credentials,
                 model: None,

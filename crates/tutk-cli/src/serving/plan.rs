@@ -9,7 +9,7 @@ use tutk_serve::recorder::Target;
 use tutk_serve::{Accounts, Keep, check_listen};
 
 use crate::args::serve::ServeArgs;
-use crate::config::{CaptureFile, Contents, Users};
+use crate::config::{CaptureFile, Contents, Network, Users};
 use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
 use crate::listen::Listen;
@@ -42,6 +42,7 @@ pub(crate) struct Servers {
 #[derive(Debug, Clone)]
 pub(crate) struct CameraPlan {
     pub(crate) camera: CameraUrl,
+    pub(crate) network: Network,
     pub(crate) keep: Keep,
     pub(crate) sound: bool,
     pub(crate) record: Option<Target>,
@@ -88,6 +89,7 @@ impl Plan {
             let sound = serving.sound.unwrap_or(true);
             let plan = CameraPlan {
                 camera: named.camera,
+                network: named.network.or(&serve.network),
                 keep: serving.keep.or(serve.keep),
                 sound,
                 dialect: serving.dialect.unwrap_or(DialectChoice::Auto),
@@ -155,6 +157,7 @@ impl PartialEq for CameraPlan {
     fn eq(&self, other: &Self) -> bool {
         let Self {
             camera,
+            network,
             keep,
             sound,
             record,
@@ -163,6 +166,7 @@ impl PartialEq for CameraPlan {
             capture,
         } = self;
         let rest = (
+            &other.network,
             &other.keep,
             &other.sound,
             &other.record,
@@ -170,7 +174,7 @@ impl PartialEq for CameraPlan {
             &other.resend,
             &other.capture,
         );
-        let own = (keep, sound, record, dialect, resend, capture);
+        let own = (network, keep, sound, record, dialect, resend, capture);
         is_same(camera, &other.camera) && own == rest
     }
 }

@@ -1,7 +1,6 @@
 //! The running service: cameras, recorders and listeners.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tutk_serve::{CameraSettings, Hub};
@@ -167,12 +166,10 @@ impl Service {
 /// Returns the settings of a camera in the hub.
 fn settings(plan: &CameraPlan) -> CameraSettings {
     let camera = plan.camera.clone();
-    let address = match camera.host.parse() {
-        Ok(ip) => SocketAddr::new(ip, camera.port),
-        // Looked up again before each attempt.
-        Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, camera.port)),
-    };
-    let mut settings = camera::settings(camera, address, plan.dialect, plan.resend, plan.sound);
+    // A name is looked up before each attempt.
+    let address = camera::literal_address(&camera);
+    let (dialect, resend, network) = (plan.dialect, plan.resend, &plan.network);
+    let mut settings = camera::settings(camera, address, network, dialect, resend, plan.sound);
     settings.keep = plan.keep;
     settings
 }

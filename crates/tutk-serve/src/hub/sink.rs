@@ -64,6 +64,9 @@ impl CameraSink {
                 self.shared.lock().close_gop();
                 self.shared.change(CameraState::Failed(error.into()));
             }
+            SupervisorEvent::Moved { from, to } => {
+                tracing::warn!(camera = %self.name, %from, %to, "the camera has another address; update its host");
+            }
             SupervisorEvent::Idle => {
                 tracing::info!(camera = %self.name, "no viewers: the session is closed");
                 self.session_closed(CameraState::Idle);

@@ -1,6 +1,7 @@
 //! The configuration of a client.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use dtls_psk::crypto::CryptoProvider;
@@ -23,6 +24,9 @@ pub struct ClientConfig {
     pub broadcast: bool,
     /// The identity and keys of the camera.
     pub credentials: Credentials,
+    /// The local UDP ports that the driver may bind the socket to; by default any port (0). A fixed
+    /// port or a range passes firewalls and container networks. The client itself has no socket.
+    pub local_ports: RangeInclusive<u16>,
     /// The vendor's model name, such as `HL_CAM4`, if known. It selects the DTLS suite (without a
     /// model, both are tried) and the command that contains [`user`](Self::user).
     pub model: Option<String>,
@@ -114,6 +118,7 @@ impl ClientConfig {
             camera,
             broadcast: camera.ip().to_canonical() == IpAddr::V4(Ipv4Addr::BROADCAST),
             credentials,
+            local_ports: 0..=0,
             model: None,
             user: None,
             dialects: Dialect::DETECTED.to_vec(),

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!          users                  socket                       error
-//!   Idle ────────► Connecting ───────────────► Connected ──────────────► BackingOff
-//!    ▲ ▲               ▲ │ error ────────────────┼───────────────────────► │ │
-//!    │ │ pause over    └─┼───────────────────────┼───────── delay over ────┘ │
-//!    │ └──── GaveUp ◄────┴───────────────────────┴───────────────────────────┘
-//!    └─────────────── no users, from any state
+//!   Idle --------> Connecting ---------------> Connected --------------> BackingOff
+//!    ^ ^               ^ | error ----------------+-----------------------> | |
+//!    | | pause over    +-+-----------------------+--------- delay over ----+ |
+//!    | +---- GaveUp <----+-----------------------+---------------------------+
+//!    +--------------- no users, from any state
 //! ```
 
 use std::collections::VecDeque;
@@ -25,14 +25,18 @@ use super::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 use super::policy::Backoff;
 use super::tally::Tally;
 use super::timeline::Timeline;
-use crate::client::{Client, IDLE_TIMEOUT, ResendPolicy, TalkFrame};
+use crate::client::{Client, ClientConfig, IDLE_TIMEOUT, ResendPolicy, TalkFrame};
+use crate::discovery_plan::Search;
 use crate::error::{Error, TalkError};
 use crate::event::{Event, Stats};
-use crate::phase::{Epoch, later};
+use crate::phase::{Epoch, Phase, later};
 use crate::random::Random;
 
 /// After this many stalls in resend mode, sessions request plain media.
 const MAX_RESEND_STALLS: u32 = 2;
+
+/// The shortest time between two searches that ask every host of the networks.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Keeps a session with one camera, without I/O: connects, reconnects, and puts the frames of all
 /// sessions on one time line.
@@ -55,6 +59,8 @@ pub struct Supervisor {
     demand: DemandState,
     /// The camera's newest address.
     camera: SocketAddr,
+    /// When every host may be asked again.
+    next_sweep: Option<Instant>,
     timeline: Timeline,
     run: Run,
     state: State,
@@ -67,9 +73,12 @@ pub struct Supervisor {
 enum State {
     /// No session is needed.
     Idle,
-    /// The driver opens a socket.
+    /// The driver opens a socket, at the address that it finds if it is `searching`.
     Connecting {
         since: Instant,
+        searching: bool,
+        /// Why the camera is searched for.
+        cause: Option<ConnectionError>,
     },
     Connected(Box<Connected>),
     BackingOff {
@@ -86,6 +95,8 @@ struct Connected {
     client: Client,
     since: Instant,
     authenticated_at: Option<Instant>,
+    /// The address that a search has found. It is not trusted before the authentication.
+    found_at: Option<SocketAddr>,
     /// Closed because there are no users.
     unused: bool,
 }
@@ -127,6 +138,7 @@ impl Supervisor {
             now: epoch.instant,
             demand: DemandState::new(config.keep),
             camera: config.client.camera,
+            next_sweep: None,
             timeline: Timeline::default(),
             run: Run::default(),
             state: State::Idle,
@@ -145,13 +157,18 @@ impl Supervisor {
     pub fn handle_connected(&mut self, epoch: Epoch, camera: SocketAddr) {
         self.now = epoch.instant;
         self.epoch = epoch;
-        let State::Connecting { since } = self.state else {
+        let State::Connecting {
+            since, searching, ..
+        } = self.state
+        else {
             return;
         };
         let Some(Random(rng)) = self.rng.take() else {
             return;
         };
-        self.camera = camera;
+        if !searching {
+            self.camera = camera;
+        }
         let mut config = self.config.client.clone();
         config.camera = camera;
         if self.run.resend_stalls >= MAX_RESEND_STALLS {
@@ -162,17 +179,29 @@ impl Supervisor {
             client: Client::new(config, rng, epoch),
             since,
             authenticated_at: None,
+            found_at: searching.then_some(camera),
             unused: false,
         }));
     }
 
-    /// The driver could not resolve the host name or open a socket. Ignored as in
+    /// The driver could not find the camera, resolve the host name or open a socket. Ignored as in
     /// [`handle_connected`](Self::handle_connected).
     pub fn handle_connect_failed(&mut self, now: Instant, error: io::Error) {
         self.now = now;
-        if let State::Connecting { since } = self.state {
-            self.attempt_failed(since, ConnectionError::Io(Arc::new(error)));
-        }
+        let State::Connecting {
+            since,
+            searching,
+            cause,
+        } = &self.state
+        else {
+            return;
+        };
+        let (since, cause) = (*since, cause.clone());
+        let error = match error.kind() {
+            io::ErrorKind::NotFound if *searching => cause.unwrap_or(Error::NotFound.into()),
+            _ => ConnectionError::Io(Arc::new(error)),
+        };
+        self.attempt_failed(since, error);
     }
 
     /// A datagram arrived from `from`. It is decrypted in place.
@@ -391,11 +420,53 @@ impl Supervisor {
     }
 
     fn connect(&mut self) {
-        self.state = State::Connecting { since: self.now };
+        let known = self.known_address().is_some() || self.config.policy.host.is_some();
+        self.request_socket(self.now, !known, None);
+    }
+
+    fn request_socket(&mut self, since: Instant, searching: bool, cause: Option<ConnectionError>) {
+        let search = searching.then(|| self.search());
+        self.state = State::Connecting {
+            since,
+            searching,
+            cause,
+        };
         self.outputs.push_back(Queued::Connect(Connect {
             host: self.config.policy.host.clone(),
             camera: self.camera,
+            local_ports: self.config.client.local_ports.clone(),
+            search,
         }));
+    }
+
+    fn search(&mut self) -> Search {
+        self.event(SupervisorEvent::Searching);
+        let sweep = self.config.policy.search && self.may_sweep();
+        if sweep {
+            self.next_sweep = Some(later(self.now, SWEEP_INTERVAL));
+        }
+        tracing::info!(known = ?self.known_address(), sweep, "searching for the camera by its UID");
+        let ClientConfig {
+            credentials,
+            dialects,
+            ..
+        } = &self.config.client;
+        Search {
+            uid: credentials.uid,
+            auth_key: credentials.auth_key.clone(),
+            dialects: dialects.clone(),
+            known: self.known_address().map(|known| known.ip()),
+            port: self.camera.port(),
+            sweep,
+        }
+    }
+
+    fn may_sweep(&self) -> bool {
+        self.next_sweep.is_none_or(|at| at <= self.now)
+    }
+
+    fn known_address(&self) -> Option<SocketAddr> {
+        Some(self.camera).filter(|camera| !camera.ip().is_unspecified())
     }
 
     fn session_event(&mut self, event: Event) {
@@ -418,7 +489,14 @@ impl Supervisor {
                 }
                 self.run.sessions += 1;
                 let outage = self.run.outages.restored(self.now);
+                let found_at = connected.found_at;
                 self.event(SupervisorEvent::Session(event));
+                self.next_sweep = None;
+                if let Some(to) = found_at.filter(|&found| found != self.camera) {
+                    let from = std::mem::replace(&mut self.camera, to);
+                    tracing::info!(%from, %to, "the camera has another address");
+                    self.event(SupervisorEvent::Moved { from, to });
+                }
                 if let Some(outage) = outage {
                     self.event(SupervisorEvent::Restored(outage));
                 }
@@ -436,6 +514,7 @@ impl Supervisor {
             since,
             authenticated_at,
             unused,
+            ..
         } = *connected;
         let stats = client.stats();
         self.rng = Some(client.into_rng());
@@ -470,6 +549,9 @@ impl Supervisor {
     }
 
     fn attempt_failed(&mut self, since: Instant, error: ConnectionError) {
+        if self.config.policy.search && self.may_sweep() && is_absent(&error) {
+            return self.request_socket(since, true, Some(error));
+        }
         let at = wall_clock(&self.epoch, since);
         self.run.outages.attempt_failed(since, at, &error);
         self.retry_or_give_up(error, None);
@@ -526,6 +608,15 @@ impl Supervisor {
 
     fn event(&mut self, event: SupervisorEvent) {
         self.outputs.push_back(Queued::Event(event));
+    }
+}
+
+/// Returns `true` if the camera may have another address.
+fn is_absent(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Session(Error::Silent { phase, .. }) => *phase == Phase::Discovery,
+        ConnectionError::Session(_) => false,
+        ConnectionError::Io(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 

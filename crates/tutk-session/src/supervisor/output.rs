@@ -1,10 +1,12 @@
 //! Outputs and events of a supervisor.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use super::outage::{ConnectionError, Disconnect, Outage};
 use super::timeline::ContinuousFrame;
+use crate::discovery_plan::Search;
 use crate::event::Event;
 use crate::output::Transmit;
 
@@ -13,7 +15,8 @@ use crate::output::Transmit;
 /// Poll until `Timeout` after every call that takes `&mut self`.
 #[derive(Debug)]
 pub enum SupervisorOutput<'a> {
-    /// Resolve the host name, if there is one, and open a UDP socket. Then call
+    /// Search for the camera or resolve the host name, if the request says so, and open a UDP
+    /// socket. Then call
     /// [`handle_connected`](super::Supervisor::handle_connected) or
     /// [`handle_connect_failed`](super::Supervisor::handle_connect_failed).
     Connect(Connect),
@@ -29,13 +32,20 @@ pub enum SupervisorOutput<'a> {
 }
 
 /// A request to open a socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Connect {
     /// The host name to resolve: [`ReconnectPolicy::host`](super::ReconnectPolicy::host).
     pub host: Option<String>,
     /// The camera's address: the configured one or, with a host name, the last one that it resolved
     /// to. Its port is the port to use.
     pub camera: SocketAddr,
+    /// The ports to bind the socket to: [`ClientConfig::local_ports`](crate::ClientConfig).
+    pub local_ports: RangeInclusive<u16>,
+    /// Search for the camera instead of resolving its name: see
+    /// [`DiscoveryPlan::search`](crate::DiscoveryPlan::search). If it is not found, call
+    /// [`handle_connect_failed`](super::Supervisor::handle_connect_failed) with
+    /// [`NotFound`](std::io::ErrorKind::NotFound).
+    pub search: Option<Search>,
 }
 
 impl Connect {
@@ -56,6 +66,17 @@ impl Connect {
 pub enum SupervisorEvent {
     /// A session is needed and there is none: the first attempt starts.
     Connecting,
+    /// The camera is searched for by its UID: see
+    /// [`ReconnectPolicy::search`](super::ReconnectPolicy::search).
+    Searching,
+    /// The camera was found at another address than the known one, and has authenticated the
+    /// client there. Comes after the session's [`Event::Authenticated`].
+    Moved {
+        /// The address so far; unspecified if none was known.
+        from: SocketAddr,
+        /// The new address.
+        to: SocketAddr,
+    },
     /// A frame, on the time line of all sessions.
     Frame(ContinuousFrame),
     /// Any other event of the current session, except its end.
@@ -99,7 +120,12 @@ mod tests {
     fn prefers_last_address_then_ipv4() {
         let [old, new, six, none] = ["192.0.2.1:1", "192.0.2.2:1", "[2001:db8::1]:1", "0.0.0.0:1"]
             .map(|text| text.parse().unwrap());
-        let connect = |camera| Connect { host: None, camera };
+        let connect = |camera| Connect {
+            host: None,
+            camera,
+            local_ports: 0..=0,
+            search: None,
+        };
         assert_eq!(connect(old).choose([six, new, old]), Some(old));
         assert_eq!(connect(old).choose([six, new]), Some(new));
         assert_eq!(connect(old).choose([six]), Some(six));

@@ -4,7 +4,12 @@ use std::mem;
 
 use video_reassembly::StreamKind;
 
+use super::output::SupervisorEvent;
 use super::timeline::ContinuousFrame;
+
+/// Places in a queue of events that frames do not use, so that there is room for other events. The
+/// very last one is for [`SupervisorEvent::Ended`].
+const RESERVED: usize = 64;
 
 /// Selects the frames to drop while a queue of frames is full. Video is dropped up to the next key
 /// frame, so that a decoder never gets a frame without the frames that it refers to.
@@ -16,6 +21,16 @@ pub struct OverflowFilter {
 }
 
 impl OverflowFilter {
+    /// Returns `false` if the event must be dropped, because a queue of events has only `free`
+    /// places.
+    pub fn admits(&mut self, event: &mut SupervisorEvent, free: usize) -> bool {
+        match event {
+            SupervisorEvent::Frame(frame) => self.accepts(frame, free <= RESERVED),
+            SupervisorEvent::Ended(_) => true,
+            _ => free > 1,
+        }
+    }
+
     /// Returns `false` if the frame must be dropped: the queue is `full`, or was full and the frame
     /// depends on dropped frames. The mark [`ContinuousFrame::discontinuity`] of a dropped frame is
     /// moved to the next accepted one.

@@ -45,6 +45,13 @@ pub struct ReconnectPolicy {
     /// changed. If it cannot be resolved, the last address is used, unless that is unspecified
     /// (`0.0.0.0`). Without a name, the default, only the configured address is used.
     pub host: Option<String>,
+    /// If the camera does not answer at its known address, search for it by its UID: by broadcast
+    /// on each interface, then by a request to each host of this machine's /24 networks, at most
+    /// 100 datagrams a second, at most once in five minutes. Off by default.
+    ///
+    /// Without a known address (`0.0.0.0` and no host name), each attempt starts with the
+    /// broadcast, also if this is off.
+    pub search: bool,
 }
 
 /// The delays of one [`ReconnectPolicy`].
@@ -69,6 +76,7 @@ impl Default for ReconnectPolicy {
             retry_first: false,
             restart_after: None,
             host: None,
+            search: false,
         }
     }
 }
