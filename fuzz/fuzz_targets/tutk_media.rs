@@ -234,7 +234,8 @@ fn sound(data: &[u8]) {
         channels: channels % 4,
     };
     let key = AccessUnit::new(Codec::H264, KEY);
-    let mut writer = Mp4Writer::with_audio(Codec::H264, Mp4Audio::Awaited).unwrap();
+    let mut writer =
+        Mp4Writer::with_audio(Codec::H264, Mp4Audio::Awaited).expect("any audio can be awaited");
     let mut given = 0;
     for (index, frame) in frames.chunks(usize::from(*size) + 1).enumerate() {
         let time = time(frame, 0);

@@ -14,11 +14,12 @@ pub const MAX_INDEX_ENTRIES: usize = 65_536;
 /// Writes access units and audio frames as a fragmented MP4 file. Each call returns the bytes to
 /// append, often none.
 ///
-/// | box | when | contents |
-/// |---|---|---|
-/// | `ftyp` `moov` | at the first key frame whose parameter sets are known | `avc1` or `hvc1`, [`TIMESCALE`](crate::TIMESCALE) ticks per second; the audio track, if there is one |
-/// | `moof` `mdat` | before each key frame, and every [`FRAGMENT_DURATION`](crate::FRAGMENT_DURATION) | the samples since, of both tracks |
-/// | `moof` `mdat` `mfra` | [`finish`](Self::finish) | the last samples; an index of the key frames |
+/// - `ftyp` and `moov` at the first key frame whose parameter sets are known: `avc1` or `hvc1` with
+///   [`TIMESCALE`](crate::TIMESCALE) ticks per second, and the audio track, if there is one
+/// - `moof` and `mdat` before each key frame, and every
+///   [`FRAGMENT_DURATION`](crate::FRAGMENT_DURATION): the samples since, of both tracks
+/// - `moof` and `mdat` with the last samples, and `mfra`, an index of the key frames, from
+///   [`finish`](Self::finish)
 ///
 /// Access units before the first key frame cannot be decoded. They are skipped and counted in
 /// [`skipped`](MuxerStats::skipped). Parameter sets in the header are removed from the samples.
@@ -32,8 +33,8 @@ pub const MAX_INDEX_ENTRIES: usize = 65_536;
 /// # Audio
 ///
 /// The header lists the tracks, so the audio format must be known before it, or is
-/// [awaited](Mp4Audio::Awaited). The times of both tracks are on one clock. Audio before the first picture is
-/// skipped. The first audio frame starts at its time (`tfdt`), however late.
+/// [awaited](Mp4Audio::Awaited). The times of both tracks are on one clock. Audio before the first
+/// picture is skipped. The first audio frame starts at its time (`tfdt`), however late.
 ///
 /// Audio frames follow each other without a gap while the clock agrees within
 /// [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE): the time stamps of cameras are less exact than
