@@ -8,6 +8,10 @@
 
 mod common;
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use common::{
@@ -198,6 +202,41 @@ async fn slow_viewer_does_not_delay_others() {
     };
     assert_eq!(slow.stats().unwrap().missed, before.missed + missed);
     assert!(next.is_key());
+    hub.close().await;
+}
+
+#[derive(Default)]
+struct CountingWaker(AtomicUsize);
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn frame_wakes_a_viewer_once() {
+    let server = start_camera(camera_config(H264, FPS));
+    let (hub, camera) = hub_with_camera(settings(&server));
+    let mut viewer = camera.watch("test");
+    next_video_frame(&mut viewer).await;
+    let counter = Arc::new(CountingWaker::default());
+    let waker = Waker::from(Arc::clone(&counter));
+    let mut context = Context::from_waker(&waker);
+    while pin!(viewer.next_event()).poll(&mut context).is_ready() {}
+    let (mut frames, mut wakes) = (0, 0);
+    for _ in 0..200 {
+        let woken = counter.0.load(Ordering::Relaxed) > wakes;
+        wakes += usize::from(woken);
+        assert_eq!(counter.0.load(Ordering::Relaxed), wakes);
+        let before = frames;
+        while let Poll::Ready(event) = pin!(viewer.next_event()).poll(&mut context) {
+            frames += usize::from(matches!(event, Some(ViewerEvent::Frame(_))));
+        }
+        assert!(woken || frames == before, "a frame did not wake the viewer");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(frames >= 35 && wakes <= frames, "{wakes} {frames}");
     hub.close().await;
 }
 
