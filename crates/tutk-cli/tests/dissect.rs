@@ -48,6 +48,15 @@ fn stdout(run: &Run) -> &str {
     std::str::from_utf8(&run.stdout).unwrap()
 }
 
+#[track_caller]
+fn has_all_phases(text: &str) {
+    for phase in PHASES {
+        let completed =
+            |line: &str| line.trim_start().starts_with(phase) && line.contains(" ms, packet ");
+        assert!(text.lines().any(completed), "no {phase} in\n{text}");
+    }
+}
+
 #[test]
 fn capture_explains_itself_in_each_dialect() {
     for dialect in ["transcode", "cc51", "summary"] {
@@ -56,14 +65,7 @@ fn capture_explains_itself_in_each_dialect() {
         let run = dissect(&capture, &["--extract", text(&video)]);
         run.exits(0);
         let text = stdout(&run);
-        for phase in PHASES {
-            let completed =
-                |line: &str| line.trim_start().starts_with(phase) && line.contains(" ms, packet ");
-            assert!(
-                text.lines().any(completed),
-                "{dialect}: no {phase} in\n{text}"
-            );
-        }
+        has_all_phases(text);
         assert!(text.contains("K10003 connect result"), "{text}");
         // A client of `cc51` never sends the UID.
         assert_eq!(text.contains(UID), dialect != "cc51", "{text}");
@@ -224,4 +226,29 @@ fn capture_ends_at_its_size_and_recording_continues() {
     assert!(std::fs::read(&output).unwrap() == H264);
     assert!(std::fs::metadata(&path).unwrap().len() < 60_000);
     dissect(&path, &[]).exits(0);
+}
+
+#[test]
+#[cfg(unix)]
+fn serve_captures_a_camera_and_keeps_existing_captures() {
+    let folder = tempfile::tempdir().unwrap();
+    let [config, path] = ["cameras.toml", "front.pcapng"].map(|name| folder.path().join(name));
+    let camera = simulate("--audio pcmu");
+    let file = format!(
+        "[serve]\nrtsp = \"off\"\nhttp = \"127.0.0.1:0\"\n[cameras.front]\nurl = \"{}\"\n\
+         connect = \"always\"\ncapture = \"{}\"\ncapture_size = \"1MB\"\n",
+        camera.url,
+        text(&path)
+    );
+    common::write_private(&config, &file);
+    for name in ["front.pcapng", "front-2.pcapng"] {
+        let mut service = common::Service::start(&["serve", "--config", text(&config)]);
+        service.wait_for("front: connected");
+        // For the first frames, which follow at once.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        service.stop("-TERM");
+        let run = dissect(&folder.path().join(name), &[]);
+        run.exits(0);
+        has_all_phases(stdout(&run));
+    }
 }
