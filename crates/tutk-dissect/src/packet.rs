@@ -139,7 +139,11 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => f.write_str(text),
+            // A camera's JSON can contain anything, also escape sequences of a terminal.
+            Self::Text(text) => text.chars().try_for_each(|c| match c.is_control() {
+                true => write!(f, "{}", c.escape_default()),
+                false => f.write_char(c),
+            }),
             Self::Bytes(bytes) => f.write_str(&to_hex(bytes)),
             Self::Omitted(what) => write!(f, "[{what}]"),
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tutk_dissect::capture::Datagram;
-use tutk_dissect::{Dissector, Keys, Packet};
+use tutk_dissect::{Dissector, Keys, Packet, Value};
 
 fn camera() -> SocketAddr {
     "192.0.2.7:32761".parse().unwrap()
@@ -82,4 +82,10 @@ fn short_packet_is_noted_and_other_udp_is_skipped() {
     };
     assert!(dissector.handle_datagram(1, Duration::ZERO, &dns).is_none());
     assert_eq!(dissector.skipped().other_udp, 1);
+}
+
+#[test]
+fn control_characters_are_escaped_in_text() {
+    let text = Value::Text("{\u{1b}[2J\u{e9}\n}".to_owned());
+    assert_eq!(text.to_string(), "{\\u{1b}[2J\u{e9}\\n}");
 }
