@@ -225,9 +225,14 @@ impl ResendTracker {
         let timing = self.timing(rtt);
         // With a full window, only pending requests can make progress.
         let is_full = self.pending() >= self.congestion.window();
-        let due = (self.missing.iter()).filter(|missing| !is_full || missing.is_pending);
-        due.map(|missing| missing.due(newest, &self.config, timing))
-            .chain(self.tail.map(|(_, since)| self.tail_due(since)))
+        let due = self.missing.iter().filter_map(|missing| {
+            // A slice to give up makes room for others.
+            if missing.is_expired(&self.config, timing) {
+                return Some(0);
+            }
+            (!is_full || missing.is_pending).then(|| missing.due(newest, &self.config, timing))
+        });
+        due.chain(self.tail.map(|(_, since)| self.tail_due(since)))
             .min()
             .map(|due| self.after_interval(due))
     }
@@ -308,6 +313,11 @@ impl ResendTracker {
         let config = self.config;
         let (mut late, mut outage, mut has_ended) = (false, false, false);
         self.missing.retain_mut(|missing| {
+            if missing.is_expired(&config, timing) {
+                self.stats.expired += 1;
+                self.stats.abandoned += 1;
+                return false;
+            }
             if missing.is_pending && missing.due(newest, &config, timing) <= now {
                 let met_outage = missing.met_outage(timing);
                 let in_outage = met_outage || missing.since >= timing.arrivals[0];
@@ -317,13 +327,9 @@ impl ResendTracker {
                 outage |= in_outage;
                 has_ended |= met_outage;
             }
-            // By the last arrival, because nothing can arrive during an outage.
-            let [last, _] = timing.arrivals;
-            let is_expired = last.saturating_sub(missing.detected) >= config.give_up_micros;
             let is_exhausted = !missing.is_pending && missing.is_exhausted(config.max_requests);
-            self.stats.expired += u64::from(is_expired);
-            self.stats.abandoned += u64::from(is_expired || is_exhausted);
-            !is_expired && !is_exhausted
+            self.stats.abandoned += u64::from(is_exhausted);
+            !is_exhausted
         });
         if late {
             self.congestion.on_timeout(now, timing.timeout);
@@ -458,6 +464,13 @@ impl Missing {
     fn is_exhausted(&self, max_requests: u8) -> bool {
         self.requests - self.in_outage >= max_requests
             || self.requests >= max_requests.max(MAX_REQUESTS)
+    }
+
+    /// Returns `true` if the slice is missing for too long, by the last arrival, because nothing
+    /// can arrive during an outage.
+    fn is_expired(&self, config: &TrackerConfig, timing: Timing) -> bool {
+        let [last, _] = timing.arrivals;
+        last.saturating_sub(self.detected) >= config.give_up_micros
     }
 
     /// Returns `true` if no packet arrived after the request for at least a round trip, and one did

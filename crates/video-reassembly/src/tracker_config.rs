@@ -49,14 +49,15 @@ pub struct TrackerStats {
 }
 
 impl Default for TrackerConfig {
-    /// A window of 1024 slices, of which 512 may be missing, for 2 s each; reordering of 8 slices
+    /// A window of 1024 slices, of which 512 may be missing, for 2 s each; reordering of 9 slices
     /// or 20 ms; 6 requests, 5 ms apart.
     fn default() -> Self {
         Self {
             window: 1024,
             max_missing: 512,
             give_up_micros: 2_000_000,
-            reorder_slices: 8,
+            // A packet that is 8 places late arrives after 8 newer ones.
+            reorder_slices: 9,
             reorder_micros: 20_000,
             max_requests: 6,
             min_interval_micros: 5_000,

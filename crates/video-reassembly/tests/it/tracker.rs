@@ -270,6 +270,22 @@ fn gives_up_slices_after_a_time() {
 }
 
 #[test]
+fn slices_given_up_make_room_for_requests() {
+    let config = TrackerConfig {
+        window: 1000,
+        max_missing: 400,
+        give_up_micros: 5_000,
+        ..CONFIG
+    };
+    let mut tracker = tracker(config, [0, 301]);
+    assert_eq!(request(&mut tracker, 0).len(), 64);
+    tracker.received(305, 6_000);
+    assert!(tracker.deadline(RTT) <= Some(6_000));
+    assert_eq!(request(&mut tracker, 6_000), [302, 303]);
+    assert_eq!(tracker.stats().expired, 300);
+}
+
+#[test]
 fn acknowledges_without_a_missing_slice() {
     let mut tracker = ResendTracker::new(TrackerConfig {
         min_interval_micros: 5_000,
