@@ -69,20 +69,20 @@ struct Written {
 
 impl Capture {
     /// Creates the file, and starts the thread that writes it.
-    pub(crate) fn create(path: &Path, overwrite: bool, size: ByteSize) -> Result<Self, Failure> {
-        let file = new_file::create(path, overwrite)?;
+    pub(crate) fn create(path: &Path, size: ByteSize) -> Result<Self, Failure> {
+        let file = new_file::create_new(path)?;
         Self::start(path, file, size)
     }
 
     /// As [`create`](Self::create), but adds a number to the name if the file exists.
     pub(crate) fn create_numbered(path: &Path, size: ByteSize) -> Result<Self, Failure> {
-        let mut result = new_file::create(path, false).map(|file| (path.to_owned(), file));
+        let mut result = new_file::create_new(path).map(|file| (path.to_owned(), file));
         for number in 2..MAX_NAMES {
             let name = numbered(path, number);
             if result.is_ok() || !path.exists() {
                 break;
             }
-            result = new_file::create(&name, false).map(|file| (name, file));
+            result = new_file::create_new(&name).map(|file| (name, file));
         }
         let (path, file) = result?;
         Self::start(&path, file, size)
@@ -150,7 +150,7 @@ impl Capture {
         let _ = self.shared.queue.send(Item::End);
         let written = thread.join().ok()?;
         if written.packets == 0 {
-            // The file is new or was to be replaced. An empty capture is of no use.
+            // The file is new, and an empty capture is of no use.
             let _ = std::fs::remove_file(&self.name);
         }
         Some(written)
@@ -302,7 +302,7 @@ mod tests {
     fn capture_ends_at_its_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pcapng");
-        let capture = Capture::create(&path, false, ByteSize::kib(10)).unwrap();
+        let capture = Capture::create(&path, ByteSize::kib(10)).unwrap();
         capture.observer().key_log("CLIENT_RANDOM 00 11");
         for _ in 0..100 {
             observe(&capture, &[0x55; 1000]);
@@ -320,7 +320,7 @@ mod tests {
             let capture = Capture::create_numbered(&path, DEFAULT_SIZE).unwrap();
             observe(&capture, b"payload");
         }
-        assert!(Capture::create(&path, false, DEFAULT_SIZE).is_err());
+        assert!(Capture::create(&path, DEFAULT_SIZE).is_err());
         for name in ["a.pcapng", "a-2.pcapng", "a-3.pcapng"] {
             assert_eq!(packets(&folder.path().join(name)), 1);
         }

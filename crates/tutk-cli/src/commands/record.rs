@@ -47,10 +47,8 @@ pub(crate) async fn run(
     let camera = camera::read(&args.camera, global.config.as_deref())?;
     report.output = Some(args.output.display().to_string());
     let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
-    let capture = args.capture.as_deref().map(|path| {
-        let overwrite = false;
-        Capture::create(path, overwrite, args.capture_size)
-    });
+    let capture = args.capture.as_deref();
+    let capture = capture.map(|path| Capture::create(path, args.capture_size));
     let capture = capture.transpose()?;
     let sink = recording::open(&target)?;
     let address = camera::resolve(&camera, stop).await?;
