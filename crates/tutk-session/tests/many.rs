@@ -194,7 +194,7 @@ fn video_off_and_on_continues_the_frame_numbers() {
 fn settings_can_be_set_and_read() {
     for dialect in Dialect::ALL {
         let mut network = streaming(dialect);
-        let read = ReadParameters::new([1, 2, 3, 4, 5, 99]).unwrap();
+        let read = ReadParameters::new([3, 4, 5, 6, 7, 99]).unwrap();
         let request = |network: &mut Network, request: Request| {
             let before = network.clients[0].answers().len();
             network.with(0, |client, now| client.command(now, request));
@@ -209,7 +209,7 @@ fn settings_can_be_set_and_read() {
             assert_eq!(code, 10021, "{dialect}");
             serde_json::from_slice::<serde_json::Value>(&payload).unwrap()
         };
-        let expected = serde_json::json!({"1": "120", "2": "0", "3": "20", "4": "2", "5": "2"});
+        let expected = serde_json::json!({"3": "120", "4": "1", "5": "20", "6": "2", "7": "2"});
         assert_eq!(values(&mut network), expected, "{dialect}");
 
         let set = SetVideoParameters {
@@ -223,7 +223,7 @@ fn settings_can_be_set_and_read() {
             (10053, vec![1]),
             "{dialect}"
         );
-        let expected = serde_json::json!({"1": "60", "2": "0", "3": "15", "4": "1", "5": "2"});
+        let expected = serde_json::json!({"3": "60", "4": "1", "5": "15", "6": "1", "7": "2"});
         assert_eq!(values(&mut network), expected, "{dialect}");
 
         let set = SetResolution {
@@ -236,7 +236,7 @@ fn settings_can_be_set_and_read() {
             (10057, vec![1]),
             "{dialect}"
         );
-        let expected = serde_json::json!({"1": "120", "2": "1", "3": "10", "4": "1", "5": "2"});
+        let expected = serde_json::json!({"3": "120", "4": "2", "5": "10", "6": "1", "7": "2"});
         assert_eq!(values(&mut network), expected, "{dialect}");
         assert_eq!(network.clients[0].unanswered(), []);
     }
