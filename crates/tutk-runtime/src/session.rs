@@ -12,8 +12,9 @@ use tutk_session::{
     ContinuousFrame, Event, OverflowFilter, SupervisorConfig, SupervisorEvent, Tally,
 };
 
-use crate::controller::{Controller, spawn};
+use crate::controller::{Controller, spawn_observed};
 use crate::error::Error;
+use crate::observer::Observer;
 
 /// The number of events that wait for a slow consumer.
 ///
@@ -62,6 +63,17 @@ impl Session {
     /// # Errors
     /// [`Error::Io`] if the system has no randomness.
     pub fn start(config: impl Into<SupervisorConfig>) -> Result<Self, Error> {
+        Self::start_observed(config, None)
+    }
+
+    /// As [`start`](Self::start), with an observer of the session's datagrams.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the system has no randomness.
+    pub fn start_observed(
+        config: impl Into<SupervisorConfig>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, Error> {
         let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let overrun = Arc::new(AtomicU64::new(0));
         let (dropped, mut filter) = (Arc::clone(&overrun), OverflowFilter::default());
@@ -77,7 +89,7 @@ impl Session {
         };
         Ok(Self {
             events,
-            controller: spawn(config, sink)?,
+            controller: spawn_observed(config, observer, sink)?,
             overrun,
         })
     }

@@ -15,7 +15,9 @@ pub struct HandshakeOffer {
 }
 
 impl HandshakeOffer {
-    pub(crate) const fn new(suites: &'static [CipherSuite], extended_master_secret: bool) -> Self {
+    /// An offer of `suites`, the preferred one first.
+    #[must_use]
+    pub const fn new(suites: &'static [CipherSuite], extended_master_secret: bool) -> Self {
         Self {
             suites,
             extended_master_secret,

@@ -24,6 +24,8 @@ pub struct Model {
     pub plain_psk: bool,
     /// The camera is known to support resend mode.
     pub resend: bool,
+    /// With current firmware, the camera answers no discovery request of any known client.
+    pub silent: bool,
 }
 
 /// The known models.
@@ -45,7 +47,10 @@ pub static MODELS: &[Model] = &[
     },
     Model::new("WYZECP1_JEF", "Wyze Cam Pan"),
     Model::new("HL_PAN2", "Wyze Cam Pan v2"),
-    Model::new("HL_PAN3", "Wyze Cam Pan v3"),
+    Model {
+        silent: true,
+        ..Model::new("HL_PAN3", "Wyze Cam Pan v3")
+    },
     Model {
         profile: TWO_K,
         ..Model::new("HL_PANP", "Wyze Cam Pan Pro")
@@ -83,6 +88,7 @@ pub static MODELS: &[Model] = &[
     },
     Model {
         profile: TWO_K_ALTERNATE,
+        silent: true,
         ..Model::new("HL_CFL2", "Wyze Floodlight v2")
     },
     Model {
@@ -123,6 +129,7 @@ impl Model {
             user_rule: UserRule::MOST,
             plain_psk: false,
             resend: false,
+            silent: false,
         }
     }
 

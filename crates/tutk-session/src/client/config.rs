@@ -10,6 +10,7 @@ use video_reassembly::{FramePolicy, Limits};
 
 use crate::credentials::Credentials;
 use crate::dialect::Dialect;
+use crate::handshake_offer::HandshakeOffer;
 use crate::models::Model;
 use crate::phase::Deadlines;
 use crate::url::CameraUrl;
@@ -33,6 +34,9 @@ pub struct ClientConfig {
     /// The user ID of the vendor's account. If set, it is sent with K10006 or K10008 to cameras
     /// whose model and HL version support it. If there is no answer, K10002 replaces the message.
     pub user: Option<UserId>,
+    /// The only ClientHello to send. `None` selects the first one by the model, and others if the
+    /// camera does not answer it.
+    pub handshake_offer: Option<HandshakeOffer>,
     /// The dialects to try in parallel. The first one that is answered is used.
     pub dialects: Vec<&'static Dialect>,
     /// The requested media. Without video, the client does not wait for frames.
@@ -121,6 +125,7 @@ impl ClientConfig {
             local_ports: 0..=0,
             model: None,
             user: None,
+            handshake_offer: None,
             dialects: Dialect::DETECTED.to_vec(),
             media: MediaRequest {
                 video: true,

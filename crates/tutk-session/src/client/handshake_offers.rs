@@ -3,6 +3,7 @@
 
 use dtls_psk::CipherSuite;
 
+use super::config::ClientConfig;
 use crate::handshake_offer::HandshakeOffer;
 use crate::models::Model;
 
@@ -14,6 +15,8 @@ const BOTH: &[CipherSuite] = &[ECDHE_PSK, PLAIN_PSK];
 #[derive(Debug, Clone)]
 pub(super) struct HandshakeOffers {
     table: &'static [HandshakeOffer],
+    /// The only offer, if the configuration sets it.
+    only: Option<HandshakeOffer>,
     current: usize,
     tried: Vec<HandshakeOffer>,
 }
@@ -41,7 +44,14 @@ const UNKNOWN_MODEL: &[HandshakeOffer] = &[
 ];
 
 impl HandshakeOffers {
-    pub(super) fn for_model(model: Option<&str>) -> Self {
+    pub(super) fn new(config: &ClientConfig) -> Self {
+        Self {
+            only: config.handshake_offer,
+            ..Self::for_model(config.model.as_deref())
+        }
+    }
+
+    fn for_model(model: Option<&str>) -> Self {
         let table = match model.map(Model::find) {
             None => UNKNOWN_MODEL,
             Some(Some(model)) if model.plain_psk => PLAIN_MODEL,
@@ -49,6 +59,7 @@ impl HandshakeOffers {
         };
         Self {
             table,
+            only: None,
             current: 0,
             tried: Vec::new(),
         }
@@ -85,7 +96,7 @@ impl HandshakeOffers {
 
     /// Returns `true` if there is no other offer to try.
     pub(super) fn is_last(&self) -> bool {
-        self.current + 1 >= self.table.len()
+        self.only.is_some() || self.current + 1 >= self.table.len()
     }
 
     /// Returns what was tried, in order.
@@ -95,7 +106,8 @@ impl HandshakeOffers {
 
     fn current(&self) -> HandshakeOffer {
         let last = HandshakeOffer::new(BOTH, false);
-        self.table.get(self.current).copied().unwrap_or(last)
+        let of_table = self.table.get(self.current).copied();
+        self.only.or(of_table).unwrap_or(last)
     }
 }
 

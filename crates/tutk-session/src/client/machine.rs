@@ -117,7 +117,7 @@ impl Client {
             abandoned: None,
             restarts: 0,
             handshake_started: now,
-            offers: HandshakeOffers::for_model(config.model.as_deref()),
+            offers: HandshakeOffers::new(&config),
             assignment_verified: false,
             talk: TalkChannel::default(),
             resend: config.resend.applies_to(config.model.as_deref())
