@@ -50,6 +50,20 @@ pub enum Error {
         /// The number of the line, from 1.
         line: usize,
     },
+    /// A file is not a report of `tutk doctor`.
+    #[error("expected a report of `tutk doctor`: a ZIP file that contains capture.pcapng")]
+    NotAReport,
+    /// A file in a report is too long.
+    #[error("{name} in the report has more than {max} bytes")]
+    ReportTooLong {
+        /// The name of the file.
+        name: &'static str,
+        /// The limit.
+        max: u64,
+    },
+    /// The credentials of the camera cannot be used.
+    #[error("{0}")]
+    Credentials(#[from] tutk_session::CredentialsError),
     /// The cryptography does not work.
     #[error("DTLS: {0}")]
     Dtls(#[from] dtls_psk::Error),

@@ -14,6 +14,9 @@ mod media;
 mod obfuscation;
 mod opened;
 mod packet;
+pub mod redact;
+#[cfg(feature = "report")]
+pub mod report;
 mod session;
 mod walk;
 

@@ -17,4 +17,7 @@ mod deviations;
 mod limits;
 mod network;
 mod pcapng;
+mod redaction;
+#[cfg(feature = "report")]
+mod report;
 mod sessions;
