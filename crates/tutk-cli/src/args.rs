@@ -112,6 +112,9 @@ pub(crate) enum Command {
     /// Find cameras on the network and the dialect they speak
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Discover(DiscoverArgs),
+    /// Find out why a camera does not stream
+    #[command(after_help = CAMERA_AND_EXIT_STATUS)]
+    Doctor(DoctorArgs),
     /// Show a camera's model, firmware and parameters
     #[command(after_help = CAMERA_AND_EXIT_STATUS)]
     Info(InfoArgs),
@@ -275,6 +278,23 @@ pub(crate) struct DiscoverArgs {
 }
 
 #[derive(clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the configuration file
+    #[arg(value_name = "CAMERA")]
+    pub(crate) camera: SecretText,
+    /// Seconds that the whole examination may take
+    #[arg(long, value_name = "S", default_value = "30", value_parser = seconds)]
+    pub(crate) budget: Duration,
+    /// Write a report for a bug report to this ZIP file. It contains no secrets: keys, addresses and
+    /// account data are replaced by fakes, audio and video by zeros
+    #[arg(long, value_name = "FILE.zip")]
+    pub(crate) report: Option<PathBuf>,
+    /// Replace an existing report
+    #[arg(long, requires = "report")]
+    pub(crate) overwrite: bool,
+}
+
+#[derive(clap::Args)]
 pub(crate) struct InfoArgs {
     /// wyze://HOST[:PORT]?uid=…&enr=…&mac=…, or a name from the configuration file
     #[arg(value_name = "CAMERA")]
@@ -379,6 +399,7 @@ impl Command {
             Self::Snapshot(_) => "snapshot",
             Self::Talk(_) => "talk",
             Self::Discover(_) => "discover",
+            Self::Doctor(_) => "doctor",
             Self::Info(_) => "info",
             Self::Control(_) => "control",
             Self::Dissect(_) => "dissect",

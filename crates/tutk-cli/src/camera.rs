@@ -53,29 +53,37 @@ pub(crate) fn enr_from_environment() -> Option<SecretText> {
     enr.filter(|enr| !enr.is_empty()).map(SecretText::from)
 }
 
-/// Parses a `wyze://` address, or finds the named camera in the configuration file.
+/// Parses a `wyze://` address, or finds the named camera in the configuration file. Models of
+/// another protocol are errors.
 pub(crate) fn read(text: &SecretText, file: Option<&Path>) -> Result<SelectedCamera, Failure> {
-    let enr = enr_from_environment();
-    let enr = enr.as_ref().map(SecretText::reveal);
-    let text = text.reveal();
-    let camera = if text.contains("://") {
-        let url = CameraUrl::parse_with_enr(text, enr).map_err(|error| {
-            let advice = "use the form wyze://HOST[:PORT]?uid=…&enr=…&mac=…, in quotes";
-            Failure::usage("arguments", error.to_string(), advice)
-        })?;
-        SelectedCamera {
-            url,
-            name: None,
-            network: Network::default(),
-        }
-    } else {
-        config::find(file, text, enr)?.into()
-    };
+    let camera = read_any_model(text, file)?;
     if let Some(what) = camera.model.as_deref().and_then(not_tutk) {
         let advice = "use the vendor's app for this camera, or remove `model` if it is wrong";
         return Err(Failure::usage("arguments", what, advice));
     }
     Ok(camera)
+}
+
+/// As [`read`], for any model.
+pub(crate) fn read_any_model(
+    text: &SecretText,
+    file: Option<&Path>,
+) -> Result<SelectedCamera, Failure> {
+    let enr = enr_from_environment();
+    let enr = enr.as_ref().map(SecretText::reveal);
+    let text = text.reveal();
+    if !text.contains("://") {
+        return Ok(config::find(file, text, enr)?.into());
+    }
+    let url = CameraUrl::parse_with_enr(text, enr).map_err(|error| {
+        let advice = "use the form wyze://HOST[:PORT]?uid=…&enr=…&mac=…, in quotes";
+        Failure::usage("arguments", error.to_string(), advice)
+    })?;
+    Ok(SelectedCamera {
+        url,
+        name: None,
+        network: Network::default(),
+    })
 }
 
 /// Returns the settings of a camera in a hub. A host name is looked up again before each attempt to

@@ -29,7 +29,7 @@ pub(crate) enum Status {
 pub(crate) struct Failure {
     pub(crate) status: Status,
     /// A phase of the session, or `arguments`, `input`, `output`, `listen`, `start`, `command`,
-    /// `sign-in`, `cameras`.
+    /// `sign-in`, `cameras`. For `doctor` also `address` and `network`.
     pub(crate) phase: &'static str,
     pub(crate) what: String,
     pub(crate) advice: Cow<'static, str>,

@@ -22,6 +22,7 @@ mod commands;
 mod config;
 mod console;
 mod dialect_choice;
+mod doctor;
 mod extraction;
 mod failure;
 mod keylog;
@@ -109,6 +110,9 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Snapshot(args) => snapshot::run(args, global, console, report, &mut stop).await,
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, console, report, &mut stop).await,
+        Command::Doctor(args) => {
+            commands::doctor::run(args, global, console, report, &mut stop).await
+        }
         Command::Info(args) => info::run(args, global, console, report, &mut stop).await,
         Command::Replay(args) => replay::run(args, console, report, &mut stop).await,
         Command::Dissect(args) => dissect::run(args, global, console, report, &mut stop).await,

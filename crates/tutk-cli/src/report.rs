@@ -110,6 +110,9 @@ pub(crate) struct Report {
     /// For `cloud login`: the user ID of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user_id: Option<String>,
+    /// For `doctor`: the verdict, the steps and the observations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) examination: Option<Value>,
     /// The number of reconnects.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) reconnects: u64,

@@ -13,12 +13,13 @@ Examples:
   tutk dissect a.pcapng
   tutk dissect tcpdump.pcap --keys keys.log --export decrypted.pcapng
   tutk dissect a.pcapng --extract video.mp4
+  tutk dissect report.zip
 
 Exit status: 0 success, 2 invalid command line or file, 1 another error";
 
 #[derive(clap::Args)]
 pub(crate) struct DissectArgs {
-    /// Capture file, pcap or pcapng
+    /// Capture file, pcap or pcapng, or a report of `tutk doctor`
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Key log in SSLKEYLOGFILE format; can be repeated

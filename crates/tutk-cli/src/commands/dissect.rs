@@ -1,12 +1,13 @@
 //! `tutk dissect`: explains a capture packet by packet.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Cursor, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 use tutk_dissect::capture::{Block, CaptureReader};
+use tutk_dissect::report::MAGIC;
 use tutk_dissect::{Dissector, Error, Exporter, Keys, Packet, Session};
 
 use crate::args::Global;
@@ -159,8 +160,24 @@ pub(super) fn key_logs(capture: &Path, logs: &[PathBuf]) -> Result<Keys, Failure
 }
 
 pub(super) fn open(path: &Path) -> Result<CaptureReader<'static>, Failure> {
-    let file = File::open(path).map_err(|error| not_read(path, error.into()))?;
-    CaptureReader::new(file).map_err(|error| not_read(path, error))
+    let mut file = File::open(path).map_err(|error| not_read(path, error.into()))?;
+    let capture = match is_report(&mut file) {
+        Ok(true) => tutk_dissect::report::Report::read(file)
+            .and_then(|report| CaptureReader::new(Cursor::new(report.capture))),
+        Ok(false) => CaptureReader::new(file),
+        Err(error) => Err(error.into()),
+    };
+    capture.map_err(|error| not_read(path, error))
+}
+
+/// Returns `true` for a report of `tutk doctor`.
+fn is_report(file: &mut File) -> io::Result<bool> {
+    let mut magic = Vec::new();
+    io::Read::by_ref(file)
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut magic)?;
+    file.rewind()?;
+    Ok(magic == MAGIC)
 }
 
 fn extract_frames(

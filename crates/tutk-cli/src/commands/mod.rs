@@ -7,6 +7,7 @@ pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod discover;
 pub(crate) mod dissect;
+pub(crate) mod doctor;
 pub(crate) mod info;
 pub(crate) mod record;
 pub(crate) mod replay;

@@ -1,0 +1,108 @@
+//! `tutk doctor`: finds out why a camera does not stream.
+
+use std::fs::File;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::args::{DoctorArgs, Global};
+use crate::camera;
+use crate::console::{self, Console};
+use crate::doctor::{Contents, Examination, Findings, Recorder, Schedule, Step, diagnose, notes};
+use crate::failure::Failure;
+use crate::new_file;
+use crate::report::{self, Report};
+use crate::signals::Stop;
+
+pub(crate) async fn run(
+    args: &DoctorArgs,
+    global: &Global,
+    console: &Console,
+    report: &mut Report,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    // A model of another protocol is a finding here, not an error.
+    let camera = camera::read_any_model(&args.camera, global.config.as_deref())?;
+    // Before the examination, so that a mistake in the name is known at once.
+    let file = match &args.report {
+        Some(path) => Some((path, new_file::create(path, args.overwrite)?)),
+        None => None,
+    };
+    let recorder = file.is_some().then(Recorder::default);
+    let began = tokio::time::Instant::now();
+    let schedule = Schedule::new(args.budget);
+    let show: fn(&Step) = match global.json {
+        true => |_| {},
+        false => |step| console::print(step),
+    };
+    let mut examination = Examination::new(camera.clone(), schedule, None, recorder.clone(), show);
+    let interrupted = tokio::select! {
+        () = examination.run() => false,
+        () = stop.requested() => true,
+    };
+    if interrupted {
+        examination.interrupted().await;
+    }
+    let Findings { seen, steps, mac } = examination.into_findings();
+    let verdict = diagnose(&seen);
+    let notes = notes(&seen);
+    report.seconds = report::seconds(began.elapsed());
+    report.model.clone_from(&seen.model);
+    if let Some(best) = seen.best_attempt() {
+        report.phases.clone_from(&best.phases);
+        report.dialect = best.dialect;
+    }
+    if let Some(stream) = &seen.stream {
+        (report.frames, report.keyframes) = (stream.video_frames, stream.key_frames);
+        report.lost = stream.frames_lost;
+    }
+    if !global.json {
+        for note in &notes {
+            console::print(format_args!("Note: {note}."));
+        }
+    }
+    report.examination = Some(json!({
+        "verdict": verdict.name(),
+        "cause": verdict.cause(),
+        "advice": verdict.advice(),
+        "notes": notes,
+        "steps": steps,
+        "observations": seen,
+    }));
+    let conclusion = format!("{}; {}", verdict.cause(), verdict.advice());
+    let result = verdict.failure().map_or(Ok(()), Err);
+    if let (Some((path, file)), Some(recorder)) = (file, recorder) {
+        let mut report = report.clone();
+        report.interrupted = interrupted;
+        if let Err(failure) = &result {
+            report.fail(failure.clone());
+        }
+        let contents = Contents {
+            camera: &camera,
+            mac,
+            recording: &recorder.take(),
+            steps: &steps,
+            notes: &notes,
+            conclusion: &conclusion,
+            json: &report.to_json(),
+        };
+        write_report(&contents, path, file)?;
+    }
+    if let Some(path) = &args.report {
+        report.output = Some(path.display().to_string());
+        console.line(format_args!("report without secrets: {}", path.display()));
+    }
+    if !global.json && result.is_ok() {
+        console::print(conclusion);
+    }
+    result
+}
+
+fn write_report(contents: &Contents<'_>, path: &Path, file: File) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    let written = contents.report().and_then(|report| report.write(file));
+    written.map_err(|error| match error {
+        tutk_dissect::Error::Io(error) => Failure::write("output", &name, &error),
+        error => Failure::other("output", format!("{name}: {error}"), "try again"),
+    })
+}
