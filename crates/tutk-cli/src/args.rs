@@ -285,8 +285,8 @@ pub(crate) struct DoctorArgs {
     /// Seconds that the whole examination may take
     #[arg(long, value_name = "S", default_value = "30", value_parser = seconds)]
     pub(crate) budget: Duration,
-    /// Write a report for a bug report to this ZIP file. It contains no secrets: keys, addresses and
-    /// account data are replaced by fakes, audio and video by zeros
+    /// Write a report for a bug report to this ZIP file. It contains no secrets: keys, addresses
+    /// and account data are replaced by fakes, audio and video by zeros
     #[arg(long, value_name = "FILE.zip")]
     pub(crate) report: Option<PathBuf>,
     /// Replace an existing report

@@ -42,8 +42,8 @@ pub(super) fn discoverer(target: Target) -> io::Result<Discoverer> {
     Ok(Discoverer::new(&plan, &mut rng, Instant::now().into_std()))
 }
 
-/// Asks `target` for at most `limit`, from the port of `local`, or from any port if it is 0. `uid` is
-/// the camera's. The address of `local` is for `recorder` only.
+/// Asks `target` for at most `limit`, from the port of `local`, or from any port if it is 0. `uid`
+/// is the camera's. The address of `local` is for `recorder` only.
 pub(super) async fn ask(
     kind: QueryKind,
     target: Target,

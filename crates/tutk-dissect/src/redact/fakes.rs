@@ -120,8 +120,8 @@ impl Fakes {
             .sort_by_key(|form| std::cmp::Reverse(form.real().len()));
     }
 
-    /// Returns the fake of a text: digits become digits and letters become letters of the same case.
-    /// Other bytes stay. The text is searched for in all further bytes.
+    /// Returns the fake of a text: digits become digits, and letters become letters of the same
+    /// case. Other bytes stay. The text is searched for in all further bytes.
     pub(super) fn of(&mut self, real: &[u8]) -> Vec<u8> {
         if let Some(fake) = self.known.get(real) {
             return fake.clone();

@@ -1,8 +1,9 @@
 //! Copies of captures without secrets and personal data.
 //!
-//! A [`Redactor`] replaces UID, MAC and IP addresses, keys, passwords and account data by fakes of the
-//! same length, and media by zeros. Layout, lengths, order and times of the packets stay. The copy
-//! is encrypted with other keys, which are in [`Redactor::key_log`], so that it can be dissected.
+//! A [`Redactor`] replaces UID, MAC and IP addresses, keys, passwords and account data by fakes of
+//! the same length, and media by zeros. Layout, lengths, order and times of the packets stay. The
+//! copy is encrypted with other keys, which are in [`Redactor::key_log`], so that it can be
+//! dissected.
 //!
 //! The same value has the same fake everywhere in a copy, and other fakes in another copy.
 

@@ -241,8 +241,8 @@ impl Redactor {
         self.replace_texts(bytes, &mut done, &numbers);
     }
 
-    /// Redacts an HL message whose payload begins at `at`. Returns `true` if the payload begins with
-    /// the bytes of a challenge.
+    /// Redacts an HL message whose payload begins at `at`. Returns `true` if the payload begins
+    /// with the bytes of a challenge.
     fn message(
         &mut self,
         dialect: Option<&Dialect>,
