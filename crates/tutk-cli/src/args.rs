@@ -292,6 +292,8 @@ pub(crate) struct DoctorArgs {
     /// Replace an existing report
     #[arg(long, requires = "report")]
     pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) network: network::NetworkArgs,
 }
 
 #[derive(clap::Args)]

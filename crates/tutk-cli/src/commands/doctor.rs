@@ -23,6 +23,8 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     // A model of another protocol is a finding here, not an error.
     let camera = camera::read_any_model(&args.camera, global.config.as_deref())?;
+    let network = args.network.settings().or(&camera.network);
+    let camera = camera.url;
     // Before the examination, so that a mistake in the name is known at once.
     let file = match &args.report {
         Some(path) => Some((path, new_file::create(path, args.overwrite)?)),
@@ -35,7 +37,8 @@ pub(crate) async fn run(
         true => |_| {},
         false => |step| console::print(step),
     };
-    let mut examination = Examination::new(camera.clone(), schedule, None, recorder.clone(), show);
+    let mut examination =
+        Examination::new(camera.clone(), network, schedule, recorder.clone(), show);
     let interrupted = tokio::select! {
         () = examination.run() => false,
         () = stop.requested() => true,

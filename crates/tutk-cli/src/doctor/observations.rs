@@ -13,8 +13,8 @@ use crate::report::PhaseTime;
 pub(crate) struct Observations {
     /// The vendor's model name, from the camera's address or as the camera reports it.
     pub(crate) model: Option<String>,
-    /// The host of the camera's address.
-    pub(crate) host: String,
+    /// The host of the camera's address, if it has one.
+    pub(crate) host: Option<String>,
     /// Why the host name cannot be resolved.
     pub(crate) unresolved: Option<String>,
     /// The address that the host resolved to.

@@ -71,9 +71,11 @@ impl Contents<'_> {
         if let Some(user) = &camera.user {
             redactor.add_secret(user.as_bytes());
         }
-        match camera.host.parse::<IpAddr>() {
-            Ok(address) => redactor.add_address(address),
-            Err(_) => redactor.add_secret(camera.host.as_bytes()),
+        if let Some(host) = &camera.host {
+            match host.parse::<IpAddr>() {
+                Ok(address) => redactor.add_address(address),
+                Err(_) => redactor.add_secret(host.as_bytes()),
+            }
         }
         Ok(redactor)
     }

@@ -12,13 +12,13 @@ use super::observations::{CutShort, Host, Observations, QueryKind};
 use super::recorder::Recorder;
 use super::schedule::Schedule;
 use super::step::{Mark, Step};
+use crate::config::Network;
 
 /// Examines one camera.
 pub(crate) struct Examination {
     camera: CameraUrl,
+    network: Network,
     schedule: Schedule,
-    /// The UDP port of `--local-port`.
-    local_port: Option<u16>,
     seen: Observations,
     steps: Vec<Step>,
     show: fn(&Step),
@@ -41,8 +41,8 @@ impl Examination {
     /// `show` prints a line as soon as its step is complete. `recorder` gets all datagrams.
     pub(crate) fn new(
         camera: CameraUrl,
+        network: Network,
         schedule: Schedule,
-        local_port: Option<u16>,
         recorder: Option<Recorder>,
         show: fn(&Step),
     ) -> Self {
@@ -53,8 +53,8 @@ impl Examination {
         };
         Self {
             camera,
+            network,
             schedule,
-            local_port,
             seen,
             steps: Vec::new(),
             show,
@@ -75,7 +75,7 @@ impl Examination {
         let (reach, mac) = self.test_reach(address).await;
         if reach.host() != Host::Absent {
             self.ask(QueryKind::Own, address, 2.5).await;
-            if let Some(port) = self.local_port {
+            if let Some(port) = self.local_port() {
                 self.ask_from(QueryKind::FixedPort, address, port, 2.0)
                     .await;
             }
@@ -88,6 +88,12 @@ impl Examination {
         if self.schedule.left().is_zero() {
             self.seen.cut_short = Some(CutShort::OutOfTime);
         }
+    }
+
+    /// Returns the port of `--local-port` or `local_ports`: the first one of a range.
+    fn local_port(&self) -> Option<u16> {
+        let first = *self.network.local_ports().start();
+        (first != 0).then_some(first)
     }
 
     /// Ends an examination that was cancelled.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::{
-    AuthKey, DiscoveryPlan, DiscoveryScope, Mac, Phase, Target, Uid, derive_auth_key,
+    AuthKey, Dialect, DiscoveredCamera, DiscoveryPlan, Mac, Phase, Search, Target, Uid,
+    derive_auth_key,
 };
 use tutk_runtime::{Discovery, interfaces};
 
@@ -18,7 +19,9 @@ use crate::doctor::{query, reach, route};
 impl Examination {
     pub(super) async fn resolve(&mut self) -> Option<SocketAddr> {
         let began = Instant::now();
-        let host = self.camera.host.clone();
+        let Some(host) = self.camera.host.clone() else {
+            return self.find_without_host().await;
+        };
         let lookup = tokio::net::lookup_host((host.as_str(), self.camera.port));
         let limit = self.schedule.limit(5.0);
         let found = match tokio::time::timeout(limit, lookup).await {
@@ -46,6 +49,17 @@ impl Examination {
                 None
             }
         }
+    }
+
+    /// Searches for a camera whose address is not configured.
+    async fn find_without_host(&mut self) -> Option<SocketAddr> {
+        let found = self.search(None).await;
+        if found.is_none() {
+            let reason = "the camera's address has no host, and no camera with its UID answers";
+            self.seen.unresolved = Some(reason.to_owned());
+        }
+        self.seen.address = found;
+        found
     }
 
     pub(super) async fn find_route(&mut self, address: SocketAddr) -> bool {
@@ -215,7 +229,7 @@ impl Examination {
             .into_iter()
             .any(|kind| self.seen.answers(kind).next().is_some());
         if !found_here {
-            self.search(address).await;
+            self.search(Some(address)).await;
         }
     }
 
@@ -226,37 +240,46 @@ impl Examination {
         credentials.base_station.is_none() && credentials.mac != Some(mac)
     }
 
-    /// Looks for the camera's UID at other addresses.
-    async fn search(&mut self, address: SocketAddr) {
+    /// Looks for the camera's UID at other addresses than `known`.
+    async fn search(&mut self, known: Option<SocketAddr>) -> Option<SocketAddr> {
         let began = Instant::now();
         let credentials = &self.camera.credentials;
-        let scope = DiscoveryScope::Everywhere {
-            port: address.port(),
-            uid: credentials.uid,
-            auth_key: Some(credentials.auth_key.clone()),
-        };
         let uid = credentials.uid;
-        let mut elsewhere = Vec::new();
-        let limit = self.schedule.limit(3.0);
-        let plan = DiscoveryPlan::new([scope], &interfaces());
-        let searched = match Discovery::start(plan, limit) {
-            Ok(mut discovery) => {
-                while let Some(found) = discovery.next().await {
-                    let other = found.address.ip().to_canonical() != address.ip().to_canonical();
-                    if found.uid == uid && other && !elsewhere.contains(&found.address) {
-                        elsewhere.push(found.address);
-                    }
+        let search = Search {
+            uid,
+            auth_key: credentials.auth_key.clone(),
+            dialects: Dialect::ALL.to_vec(),
+            known: known.map(|known| known.ip()),
+            port: self.camera.port,
+            sweep: self.network.searches(),
+        };
+        let plan = DiscoveryPlan::search(&search, &interfaces());
+        let limit = plan.time().min(self.schedule.limit(8.0));
+        let is_other = |found: &DiscoveredCamera| {
+            let ip = |address: SocketAddr| address.ip().to_canonical();
+            found.uid == uid && known.is_none_or(|known| ip(known) != ip(found.address))
+        };
+        let found = match Discovery::start(plan, limit) {
+            Ok(mut discovery) => loop {
+                match discovery.next().await {
+                    Some(found) if is_other(&found) => break Ok(Some(found.address)),
+                    Some(_) => {}
+                    None => break Ok(None),
                 }
-                Ok(())
-            }
+            },
             Err(error) => Err(error),
         };
-        let (mark, text) = match (searched, elsewhere.first()) {
-            (Err(error), _) => (Mark::Noted, format!("cannot search this network: {error}")),
-            (Ok(()), Some(found)) => (Mark::Passed, format!("the camera answers at {found}")),
-            (Ok(()), None) => (Mark::Noted, "not found at another address".to_owned()),
+        let (mark, text) = match &found {
+            Err(error) => (Mark::Noted, format!("cannot search this network: {error}")),
+            Ok(Some(found)) => (Mark::Passed, format!("the camera answers at {found}")),
+            Ok(None) => (
+                Mark::Noted,
+                "the camera does not answer at another address".to_owned(),
+            ),
         };
         self.step(mark, "search", text, began.elapsed());
-        self.seen.elsewhere = Some(elsewhere);
+        let found = found.unwrap_or_default();
+        self.seen.elsewhere = Some(found.into_iter().collect());
+        found
     }
 }

@@ -34,6 +34,7 @@ impl Examination {
         if let Some(dialect) = self.dialect(kind) {
             config.dialects = vec![dialect];
         }
+        config.local_ports = self.network.local_ports();
         config.media = MediaRequest {
             video: false,
             audio: false,
