@@ -56,9 +56,8 @@ impl Redactor {
                 _ => {}
             },
             Some(Transport::Cc51) => {
-                if !self.taggers.replace(real, &mut bytes) {
-                    self.counts.unknown_tags += 1;
-                }
+                let known = self.taggers.replace(real, &mut bytes);
+                self.counts.unknown_tags += u64::from(!known);
             }
             _ => {}
         }
