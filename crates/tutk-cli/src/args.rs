@@ -165,6 +165,12 @@ pub(crate) struct SimulateArgs {
     /// The camera's MAC address, 12 hex digits
     #[arg(long, value_name = "M")]
     pub(crate) mac: String,
+    /// ENR of the base station of a battery camera
+    #[arg(long, value_name = "E", requires = "parent_mac")]
+    pub(crate) parent_enr: Option<SecretText>,
+    /// MAC address of the base station
+    #[arg(long, value_name = "M", requires = "parent_enr")]
+    pub(crate) parent_mac: Option<String>,
     /// Dialect to speak; auto follows the client
     #[arg(long, value_name = "DIALECT", default_value = "auto", value_parser = DialectChoice::from_str)]
     pub(crate) dialect: DialectChoice,

@@ -52,6 +52,7 @@ mod value_parsers;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::{ContextKind, ContextValue};
 
 use crate::args::{Args, Command};
 #[cfg(feature = "cloud")]
@@ -146,8 +147,11 @@ fn finish(
 
 /// Handles an invalid command line, and requests for help.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    // An error here cannot be printed.
-    let _ = error.print();
+    match error.get(ContextKind::Custom) {
+        Some(ContextValue::String(help)) => console::print(help),
+        // An error here cannot be printed.
+        _ => drop(error.print()),
+    }
     if !error.use_stderr() {
         return Status::Done.into();
     }

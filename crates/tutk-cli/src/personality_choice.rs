@@ -17,8 +17,8 @@ pub(crate) struct PersonalityParser;
 impl TypedValueParser for PersonalityParser {
     type Value = &'static NamedPersonality;
 
-    /// `list` is a request for help, which clap prints instead of complaining about missing
-    /// options.
+    /// `list` is a request for help, so that it needs no other options. The text is in the error's
+    /// context, because clap would print it as an error.
     fn parse_ref(
         &self,
         command: &Command,
@@ -26,7 +26,9 @@ impl TypedValueParser for PersonalityParser {
         value: &OsStr,
     ) -> Result<Self::Value, Error> {
         if value == LIST {
-            return Err(Error::raw(ErrorKind::DisplayHelp, list()));
+            let mut help = Error::new(ErrorKind::DisplayHelp);
+            help.insert(ContextKind::Custom, ContextValue::String(list()));
+            return Err(help);
         }
         let found = PERSONALITIES.iter().find(|named| value == named.name);
         found.ok_or_else(|| {
@@ -59,8 +61,9 @@ fn list() -> String {
     let width = width.unwrap_or(0);
     let lines = PERSONALITIES.iter();
     lines
-        .map(|named| format!("{:width$}  {}\n", named.name, named.description))
-        .collect()
+        .map(|named| format!("{:width$}  {}", named.name, named.description))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[cfg(test)]
@@ -81,7 +84,9 @@ mod tests {
     fn list_needs_no_other_options() {
         let error = parse("list");
         assert!(!error.use_stderr());
-        let text = error.to_string();
+        let Some(ContextValue::String(text)) = error.get(ContextKind::Custom) else {
+            panic!("no text");
+        };
         for named in PERSONALITIES {
             assert!(text.contains(named.name), "{text}");
         }

@@ -172,7 +172,7 @@ impl Error {
                 ..
             }
             | Self::NotFound => {
-                "the camera is off, elsewhere or behind a firewall, or UID, ENR, MAC or AuthKey are wrong: cameras do not answer requests for another UID, and new firmware none with wrong keys"
+                "the camera is off, elsewhere or behind a firewall, or UID, ENR, MAC or AuthKey are wrong: cameras do not answer requests for another UID, and new firmware none with wrong keys; HL_PAN3 and HL_CFL2 with current firmware answer no public client"
             }
             Self::Silent { .. } => "the camera stopped answering: try again, or restart it",
             Self::HandshakeUnanswered { .. } => {

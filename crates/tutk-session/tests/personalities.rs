@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use str0m_netem::{NetemConfig, Probability};
-use testkit::session::{Simulation, clip, clip_audio};
+use testkit::session::{Simulation, clip, clip_audio, credentials};
 use tutk_session::{Dialect, Error, Frame, Phase};
 use tutk_simulator::{PERSONALITIES, Personality};
 
@@ -34,6 +34,11 @@ fn disorder(config: NetemConfig) -> NetemConfig {
 fn simulation(dialect: &'static Dialect, personality: Personality, seed: u64) -> Simulation {
     let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, FRAMES / 2, 10), seed);
     client.model = personality.model.as_deref().map(str::to_owned);
+    if personality.needs_wake_up {
+        let behind = credentials().behind_base_station("GkB9S7cX38GgzSC6", "AABBCCDDEE00");
+        client.credentials = behind.unwrap();
+        camera.credentials = client.credentials.clone();
+    }
     camera.frames = Some(FRAMES as u64);
     camera.audio = Some(clip_audio(seed, 17));
     camera.personality = personality;
@@ -88,12 +93,19 @@ macro_rules! deliver_all_frames {
 
 deliver_all_frames! {
     strict_delivers_all_frames: "strict",
+    go2rtc_view_delivers_all_frames: "go2rtc-view",
     channel_answers_delivers_all_frames: "channel-answers",
+    shared_linked_delivers_all_frames: "shared-linked",
+    foreign_tags_delivers_all_frames: "foreign-tags",
+    foreign_sizes_delivers_all_frames: "foreign-sizes",
+    oversized_delivers_all_frames: "oversized",
     constant_seconds_delivers_all_frames: "constant-seconds",
     moving_port_delivers_all_frames: "moving-port",
     slow_slot_delivers_all_frames: "slow-slot",
+    ems_silent_delivers_all_frames: "ems-silent",
     hl_bc_delivers_all_frames: "hl-bc",
     db3_delivers_all_frames: "db3",
+    base_station_delivers_all_frames: "base-station",
 }
 
 #[test]

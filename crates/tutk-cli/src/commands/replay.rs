@@ -152,5 +152,8 @@ fn identity(args: &ReplayArgs, behaviour: &Behaviour) -> Identity {
             .clone()
             .unwrap_or_else(|| SecretText::from(fake_enr.to_owned())),
         mac: args.mac.clone().unwrap_or_else(|| FAKE_MAC.to_owned()),
+        parent_enr: None,
+        parent_mac: None,
+        model: None,
     }
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
-use tutk_runtime::tutk_session::{Credentials, CredentialsError, MediaKind, Phase};
+use tutk_runtime::tutk_session::{
+    CredentialParts, Credentials, CredentialsError, MediaKind, Phase,
+};
 use tutk_runtime::tutk_simulator::{
     ClientId, Clip, ClipAudio, Impairment, SimulatorConfig, SimulatorEvent, SliceOrigin, SliceSent,
 };
@@ -60,9 +62,12 @@ pub(crate) async fn run(
             args.fps,
             audio.map_or_else(|| "nothing".to_owned(), |format| format.to_string()),
         ),
+        identity: Identity {
+            model: config.personality.model.as_deref().map(str::to_owned),
+            ..Identity::of(args)
+        },
         config,
         listen: args.listen,
-        identity: Identity::of(args),
         once: args.once,
         keylog,
         talk_output,
@@ -83,11 +88,15 @@ pub(super) struct Simulation {
     pub(super) talk_output: Option<TalkOutput>,
 }
 
-/// The credentials of a simulated camera, as texts.
+/// The credentials and the model of a simulated camera, as texts.
 pub(super) struct Identity {
     pub(super) uid: String,
     pub(super) enr: SecretText,
     pub(super) mac: String,
+    /// The keys of the base station. Both or none are set.
+    pub(super) parent_enr: Option<SecretText>,
+    pub(super) parent_mac: Option<String>,
+    pub(super) model: Option<String>,
 }
 
 impl Simulation {
@@ -138,17 +147,27 @@ impl Identity {
             uid: args.uid.clone(),
             enr: args.enr.clone(),
             mac: args.mac.clone(),
+            parent_enr: args.parent_enr.clone(),
+            parent_mac: args.parent_mac.clone(),
+            model: args.model.clone(),
         }
     }
 
     /// Parses the credentials.
     pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
-        let parsed = Credentials::new(&self.uid, self.enr.reveal(), &self.mac);
+        let parsed = Credentials::from_parts(CredentialParts {
+            uid: &self.uid,
+            enr: self.enr.reveal(),
+            mac: Some(&self.mac),
+            parent_enr: self.parent_enr.as_ref().map(SecretText::reveal),
+            parent_mac: self.parent_mac.as_deref(),
+            ..CredentialParts::default()
+        });
         parsed.map_err(|error| {
             let option = match error {
                 CredentialsError::Uid(_) => "--uid",
-                CredentialsError::Enr(_) => "--enr",
-                _ => "--mac",
+                CredentialsError::Enr(_) => "--enr or --parent-enr",
+                _ => "--mac or --parent-mac",
             };
             let advice = "use any valid value, and the same one in the client";
             Failure::usage("arguments", format!("{option}: {error}"), advice)
@@ -158,20 +177,30 @@ impl Identity {
     /// Returns the address for a client on this machine. Omits an ENR that came from the
     /// environment.
     fn address(&self, local: SocketAddr) -> String {
-        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let ip = match local.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        let host = SocketAddr::new(ip, local.port());
-        let uid = encode(&self.uid);
-        let mac = encode(&self.mac);
         let enr = self.enr.reveal();
-        if std::env::var(ENR_VARIABLE).is_ok_and(|variable| variable == enr) {
-            return format!("wyze://{host}?uid={uid}&mac={mac}");
-        }
-        format!("wyze://{host}?uid={uid}&enr={}&mac={mac}", encode(enr))
+        let from_environment = std::env::var(ENR_VARIABLE).is_ok_and(|variable| variable == enr);
+        let parameters = [
+            ("uid", Some(self.uid.as_str())),
+            ("enr", Some(enr).filter(|_| !from_environment)),
+            ("mac", Some(&self.mac)),
+            (
+                "parent_enr",
+                self.parent_enr.as_ref().map(SecretText::reveal),
+            ),
+            ("parent_mac", self.parent_mac.as_deref()),
+            ("model", self.model.as_deref()),
+        ];
+        let parameters = parameters.into_iter().filter_map(|(key, value)| {
+            let value = utf8_percent_encode(value?, NON_ALPHANUMERIC);
+            Some(format!("{key}={value}"))
+        });
+        let query = parameters.collect::<Vec<_>>().join("&");
+        format!("wyze://{}?{query}", SocketAddr::new(ip, local.port()))
     }
 }
 
@@ -188,6 +217,14 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
         config.personality = config.personality.with_model(model.clone());
     }
     let personality = &mut config.personality;
+    if personality.needs_wake_up && args.parent_enr.is_none() {
+        let what = format!(
+            "--personality {} needs the keys of a base station",
+            args.personality.name
+        );
+        let advice = "add --parent-enr and --parent-mac with any valid values";
+        return Err(Failure::usage("arguments", what, advice));
+    }
     personality.status = match args.status {
         Some(ChallengeChoice::FixedKey) => ChallengeStatus::FixedKey,
         Some(ChallengeChoice::Updating) => ChallengeStatus::Updating,
@@ -452,14 +489,32 @@ mod tests {
 
     #[test]
     fn printed_address_parses() {
-        let identity = Identity::of(&parse(&[]));
+        let parent = [
+            "--parent-enr",
+            "GkB9S7cX38GgzSC6",
+            "--parent-mac",
+            "AABBCCDDEE00",
+        ];
+        let args = parse(&parent);
+        let identity = Identity {
+            model: Some("WVOD1".to_owned()),
+            ..Identity::of(&args)
+        };
         let text = identity.address("0.0.0.0:4000".parse().unwrap());
         let camera: tutk_runtime::tutk_session::CameraUrl = text.parse().unwrap();
-        assert_eq!(
-            (camera.host.as_deref(), camera.port),
-            (Some("127.0.0.1"), 4000)
-        );
+        assert_eq!(camera.host.as_deref(), Some("127.0.0.1"));
+        assert_eq!(camera.port, 4000);
         assert_eq!(camera.credentials.enr.reveal(), b"aKzd+ckq/8HUHF&5");
+        assert_eq!(camera.model.as_deref(), Some("WVOD1"));
+        let config = config(&args, clip(), false).unwrap();
+        assert_eq!(camera.credentials.auth_key, config.credentials.auth_key);
+    }
+
+    #[test]
+    fn camera_of_a_base_station_needs_its_keys() {
+        let base_station = ["--personality", "base-station"];
+        let failure = config(&parse(&base_station), clip(), false).unwrap_err();
+        assert_eq!(failure.status, Status::Usage);
     }
 
     #[test]

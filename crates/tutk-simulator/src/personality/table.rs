@@ -41,6 +41,7 @@ pub static PERSONALITIES: &[NamedPersonality] = &[
     named("ems-silent", "no answer to a ClientHello with extended master secret", |_| Personality::EMS_SILENT),
     named("hl-bc", "model HL_BC: resend mode", |_| Personality::HL_BC),
     named("db3", "model WYZEDB3: DTLS suite 0x00AE only", |_| Personality::DB3),
+    named("base-station", "a battery camera behind a base station: needs its keys and a wake-up request", |_| Personality::BASE_STATION),
     named("deaf", "no answer to anything, as HL_PAN3", |_| Personality::DEAF),
     named("random", "a combination of the others, chosen by --seed", Personality::random),
 ];
@@ -79,6 +80,7 @@ impl Personality {
         buffer_reset: false,
         unanswered: &[],
         frame_numbers: FrameNumbering::PerStream,
+        audio_waits: false,
         slice_sizes: SliceSizes::Exact,
         timestamps: TimestampRule::Unix,
         resend: true,
@@ -106,6 +108,7 @@ impl Personality {
     /// One counter for the frames of both kinds. The previous number is one less.
     pub const SHARED_NUMBERS: Self = Self {
         frame_numbers: FrameNumbering::Shared,
+        audio_waits: true,
         ..Self::STRICT
     };
 
@@ -174,6 +177,16 @@ impl Personality {
         model: Some(Cow::Borrowed("WYZEDB3")),
         extended_master_secret: ExtendedMasterSecret::Ignored,
         suites: &[CipherSuite::PskAes128CbcSha256],
+        ..Self::STRICT
+    };
+
+    /// A battery camera behind a base station, whose keys the
+    /// [`Credentials`](tutk_session::Credentials) must contain.
+    pub const BASE_STATION: Self = Self {
+        model: Some(Cow::Borrowed("WVOD1")),
+        needs_wake_up: true,
+        extended_master_secret: ExtendedMasterSecret::Ignored,
+        resend: false,
         ..Self::STRICT
     };
 
