@@ -365,7 +365,9 @@ async fn reports_a_missing_camera_and_retries() {
 #[tokio::test(start_paused = true)]
 async fn wrong_key_is_reported_and_retried_slowly() {
     let server = start_camera(camera_config(H264, FPS));
-    let credentials = Credentials::new(common::UID, "aKzdqckqZ8HUHFe6", common::MAC).unwrap();
+    let mut credentials = Credentials::new(common::UID, "aKzdqckqZ8HUHFe6", common::MAC).unwrap();
+    // With a wrong AuthKey, which follows from the ENR, the camera would not answer at all.
+    credentials.auth_key = common::credentials().auth_key;
     let mut with = CameraSettings::new(tutk_session::ClientConfig::new(
         server.local_addr(),
         credentials,
