@@ -20,7 +20,7 @@ use common::{H264, record, simulate, tutk};
 const FRAMES: u64 = 20;
 
 /// Cameras at the same time.
-const PARALLEL: usize = 6;
+const PARALLEL: usize = 3;
 
 const DIALECTS: [&str; 3] = ["transcode", "cc51", "summary"];
 
