@@ -345,33 +345,11 @@ impl<'a> ChannelMessage<'a> {
 
     /// Writes the acknowledgement: the first 24 bytes with the other magic and size 0.
     pub fn write_ack(&self, out: &mut impl BufMut) {
-        let [
-            a,
-            b,
-            c,
-            d,
-            _,
-            _,
-            _,
-            _,
-            id @ ..,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-            _,
-        ] = self.data;
+        let [a, b, c, d, _, _, _, _, id @ ..] = self.data;
+        let [i0, i1, i2, i3, ..] = id;
         AvHeader::new(Self::ACK_MAGIC, self.stamp).write(out);
         out.put_slice(&[self.channel, 0, self.subtype, 0, a, b, c, d]);
-        out.put_u32_le(0);
-        out.put_slice(&id);
+        out.put_slice(&[0, 0, 0, 0, i0, i1, i2, i3]);
     }
 
     /// Returns the acknowledgement of `summary`: the same 36 bytes with the other magic, and no

@@ -24,6 +24,18 @@ fn uid() -> Uid {
     "HSBJYB5HSETGCDWD111A".parse().unwrap()
 }
 
+/// An IOTC header with sequence 0.
+fn header(mode: &str, length: &str, command: &str, flags: &str) -> String {
+    format!("04 02 1a {mode} {length} 00 00 {command} {flags} {Z4}")
+}
+
+/// Checks that a packet is written as these bytes, and that they parse to it.
+#[track_caller]
+fn is_exact(packet: Iotc<'_>, layout: IotcLayout, bytes: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+    assert_eq!(written(write), bytes);
+    assert_eq!(Iotc::parse(bytes, layout), Ok(packet));
+}
+
 fn tag() -> [u8; 20] {
     std::array::from_fn(|i| 0xc0 + u8::try_from(i).unwrap())
 }
@@ -62,13 +74,7 @@ fn iotc_header_matches_its_table() {
 #[test]
 fn discovery_request_of_summary_matches_its_table() {
     let bytes = table(&[
-        (0, "04 02"),
-        (2, "1a 02"),
-        (4, "48 00"),
-        (6, "00 00"),
-        (8, "01 06"),
-        (10, "21 00"),
-        (12, Z4),
+        (0, &header("02", "48 00", "01 06", "21 00")),
         (16, UID),
         (36, Z12),
         (48, "01 01 02 04"),
@@ -86,9 +92,12 @@ fn discovery_request_of_summary_matches_its_table() {
         stage: Stage::Broadcast,
         auth_key: Some(AuthKey(*b"qZwi9FaB")),
     };
-    assert_eq!(written(|out| request.write(SUMMARY.discovery, out)), bytes);
-    let parsed = Iotc::parse(&bytes, SUMMARY);
-    assert_eq!(parsed, Ok(Iotc::DiscoveryRequest(request)));
+    is_exact(
+        Iotc::DiscoveryRequest(request.clone()),
+        SUMMARY,
+        &bytes,
+        |out| request.write(SUMMARY.discovery, out),
+    );
 }
 
 #[test]
@@ -103,12 +112,7 @@ fn both_discovery_requests_of_transcode_match_their_tables() {
         (Stage::Direct, "02 00 00 00", None, Z8),
     ] {
         let bytes = table(&[
-            (0, "04 02 1a 02"),
-            (4, "48 00"),
-            (6, "00 00"),
-            (8, "01 06"),
-            (10, "21 00"),
-            (12, Z4),
+            (0, &header("02", "48 00", "01 06", "21 00")),
             (16, UID),
             (36, "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"),
             (52, "01 01 02 04"),
@@ -126,24 +130,19 @@ fn both_discovery_requests_of_transcode_match_their_tables() {
             stage,
             auth_key: key,
         };
-        assert_eq!(
-            written(|out| request.write(TRANSCODE.discovery, out)),
-            bytes
+        is_exact(
+            Iotc::DiscoveryRequest(request.clone()),
+            TRANSCODE,
+            &bytes,
+            |out| request.write(TRANSCODE.discovery, out),
         );
-        let parsed = Iotc::parse(&bytes, TRANSCODE);
-        assert_eq!(parsed, Ok(Iotc::DiscoveryRequest(request)));
     }
 }
 
 #[test]
 fn discovery_answer_of_summary_matches_its_table() {
     let bytes = table(&[
-        (0, "04 02 1a 02"),
-        (4, "48 00"),
-        (6, "00 00"),
-        (8, "02 06"),
-        (10, "12 00"),
-        (12, Z4),
+        (0, &header("02", "48 00", "02 06", "12 00")),
         (16, UID),
         (36, "c0 a8 01 2a"),
         (40, "39 30"),
@@ -158,20 +157,15 @@ fn discovery_answer_of_summary_matches_its_table() {
         session: Some(SESSION),
         address: Some("192.168.1.42:12345".parse().unwrap()),
     };
-    assert_eq!(written(|out| answer.write(SUMMARY.discovery, out)), bytes);
-    let parsed = Iotc::parse(&bytes, SUMMARY);
-    assert_eq!(parsed, Ok(Iotc::DiscoveryAnswer(answer)));
+    is_exact(Iotc::DiscoveryAnswer(answer), SUMMARY, &bytes, |out| {
+        answer.write(SUMMARY.discovery, out)
+    });
 }
 
 #[test]
 fn discovery_answer_of_transcode_matches_its_table() {
     let mut bytes = table(&[
-        (0, "04 02 1a 02"),
-        (4, "b8 00"),
-        (6, "00 00"),
-        (8, "02 06"),
-        (10, "12 00"),
-        (12, Z4),
+        (0, &header("02", "b8 00", "02 06", "12 00")),
         (16, UID),
         (36, Z10),
         (46, Z10),
@@ -183,11 +177,9 @@ fn discovery_answer_of_transcode_matches_its_table() {
         session: Some(SESSION),
         address: None,
     };
-    assert_eq!(written(|out| answer.write(TRANSCODE.discovery, out)), bytes);
-    assert_eq!(
-        Iotc::parse(&bytes, TRANSCODE),
-        Ok(Iotc::DiscoveryAnswer(answer))
-    );
+    is_exact(Iotc::DiscoveryAnswer(answer), TRANSCODE, &bytes, |out| {
+        answer.write(TRANSCODE.discovery, out)
+    });
     // Any length that includes the UID is accepted.
     bytes.truncate(36);
     bytes[4] = 20;
@@ -198,13 +190,7 @@ fn discovery_answer_of_transcode_matches_its_table() {
 #[test]
 fn session_request_of_summary_has_a_checked_crc() {
     let mut bytes = table(&[
-        (0, "04 02"),
-        (2, "1a 02"),
-        (4, "24 00"),
-        (6, "00 00"),
-        (8, "02 04"),
-        (10, "33 00"),
-        (12, Z4),
+        (0, &header("02", "24 00", "02 04", "33 00")),
         (16, UID),
         (36, RANDOM_ID),
         (44, Z4),
@@ -217,11 +203,9 @@ fn session_request_of_summary_has_a_checked_crc() {
         session: SESSION,
         stamp: SessionStamp::Crc32,
     };
-    assert_eq!(written(|out| request.write(out)), bytes);
-    assert_eq!(
-        Iotc::parse(&bytes, SUMMARY),
-        Ok(Iotc::SessionRequest(request))
-    );
+    is_exact(Iotc::SessionRequest(request), SUMMARY, &bytes, |out| {
+        request.write(out)
+    });
     bytes[20] ^= 1;
     assert!(matches!(
         Iotc::parse(&bytes, SUMMARY),
@@ -232,12 +216,7 @@ fn session_request_of_summary_has_a_checked_crc() {
 #[test]
 fn session_request_of_transcode_has_the_unix_time() {
     let bytes = table(&[
-        (0, "04 02 1a 02"),
-        (4, "24 00"),
-        (6, "00 00"),
-        (8, "02 04"),
-        (10, "33 00"),
-        (12, Z4),
+        (0, &header("02", "24 00", "02 04", "33 00")),
         (16, UID),
         (36, RANDOM_ID),
         (44, Z4),
@@ -248,22 +227,15 @@ fn session_request_of_transcode_has_the_unix_time() {
         session: SESSION,
         stamp: SessionStamp::UnixSeconds(0x1234_5678),
     };
-    assert_eq!(written(|out| request.write(out)), bytes);
-    assert_eq!(
-        Iotc::parse(&bytes, TRANSCODE),
-        Ok(Iotc::SessionRequest(request))
-    );
+    is_exact(Iotc::SessionRequest(request), TRANSCODE, &bytes, |out| {
+        request.write(out)
+    });
 }
 
 #[test]
 fn session_answer_may_have_no_body() {
     let bytes = table(&[
-        (0, "04 02 1a 02"),
-        (4, "24 00"),
-        (6, "00 00"),
-        (8, "04 04"),
-        (10, "33 00"),
-        (12, Z4),
+        (0, &header("02", "24 00", "04 04", "33 00")),
         (16, UID),
         (36, RANDOM_ID),
         (44, Z8),
@@ -272,11 +244,9 @@ fn session_answer_may_have_no_body() {
         uid: Some(uid()),
         session: Some(SESSION),
     };
-    assert_eq!(written(|out| answer.write(out)), bytes);
-    assert_eq!(
-        Iotc::parse(&bytes, TRANSCODE),
-        Ok(Iotc::SessionAnswer(answer))
-    );
+    is_exact(Iotc::SessionAnswer(answer), TRANSCODE, &bytes, |out| {
+        answer.write(out)
+    });
     // The header alone is accepted.
     let header = table(&[(0, "04 02 1a 0a 00 00 00 00 04 04 33 00 00 00 00 00")]);
     let bare = SessionAnswer {
@@ -293,21 +263,16 @@ fn session_answer_may_have_no_body() {
 fn keepalive_and_answer_match_their_tables() {
     for (answer, command, flags) in [(false, "28 04", "12 00"), (true, "27 04", "21 00")] {
         let bytes = table(&[
-            (0, "04 02 1a 0a"),
-            (4, "08 00"),
-            (6, "00 00"),
-            (8, command),
-            (10, flags),
-            (12, Z4),
+            (0, &header("0a", "08 00", command, flags)),
             (16, "01 02 03 04 05 06 07 08"),
         ]);
         let keepalive = Keepalive {
             answer,
             body: [1, 2, 3, 4, 5, 6, 7, 8],
         };
-        assert_eq!(written(|out| keepalive.write(out)), bytes);
-        let parsed = Iotc::parse(&bytes, TRANSCODE);
-        assert_eq!(parsed, Ok(Iotc::Keepalive(keepalive)));
+        is_exact(Iotc::Keepalive(keepalive), TRANSCODE, &bytes, |out| {
+            keepalive.write(out)
+        });
         assert!(keepalive.acknowledge().answer);
     }
 }
