@@ -19,6 +19,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Video frames of a session.
 const FRAMES: usize = 40;
 
+/// The number of seeds of the personality `random`.
+const COMBINATIONS: u64 = 20;
+
 /// The number of networks for each personality and dialect.
 const NETWORKS: u64 = 5;
 
@@ -72,8 +75,13 @@ fn deliver_all(name: &str, dialect: &'static Dialect, personality: Personality, 
 fn deliver_all_with(name: &str) {
     let named = PERSONALITIES.iter().find(|named| named.name == name);
     let make = named.unwrap().make;
+    let seeds = if name == "random" {
+        COMBINATIONS
+    } else {
+        NETWORKS
+    };
     for dialect in Dialect::ALL {
-        for seed in 0..NETWORKS {
+        for seed in 0..seeds {
             deliver_all(name, dialect, make(seed), seed);
         }
     }
@@ -88,6 +96,14 @@ macro_rules! deliver_all_frames {
                 deliver_all_with($name);
             }
         )*
+
+        /// Every personality has a test. The camera of `deaf` sends no frames.
+        #[test]
+        fn all_personalities_are_tested() {
+            let names = PERSONALITIES.iter().map(|named| named.name);
+            let names: Vec<_> = names.filter(|&name| name != "deaf").collect();
+            assert_eq!(names, [$($name),*]);
+        }
     };
 }
 
@@ -95,6 +111,7 @@ deliver_all_frames! {
     strict_delivers_all_frames: "strict",
     go2rtc_view_delivers_all_frames: "go2rtc-view",
     channel_answers_delivers_all_frames: "channel-answers",
+    shared_numbers_delivers_all_frames: "shared-numbers",
     shared_linked_delivers_all_frames: "shared-linked",
     foreign_tags_delivers_all_frames: "foreign-tags",
     foreign_sizes_delivers_all_frames: "foreign-sizes",
@@ -106,6 +123,7 @@ deliver_all_frames! {
     hl_bc_delivers_all_frames: "hl-bc",
     db3_delivers_all_frames: "db3",
     base_station_delivers_all_frames: "base-station",
+    random_delivers_all_frames: "random",
 }
 
 #[test]

@@ -35,8 +35,6 @@ pub(crate) struct Stream {
     audio: Audio,
     /// The Unix time at the start, for [`TimestampRule::ConstantSeconds`].
     first_second: u32,
-    /// Audio waits until all slices of a video frame are sent.
-    audio_waits: bool,
     /// The newest first transmission of a slice.
     last: Option<WrittenSlice>,
 }
@@ -126,7 +124,6 @@ impl Stream {
                 next: 0,
             },
             first_second: shared.epoch.unix_seconds_at(now),
-            audio_waits: shared.config.personality.audio_waits,
             last: None,
         })
     }
@@ -164,8 +161,10 @@ impl Stream {
 
     /// Returns when the next slice is due; `None` if the stream is paused or finished.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let audio = self.audio_due().filter(|_| !self.audio_must_wait());
-        [self.video.due(), audio].into_iter().flatten().min()
+        [self.video.due(), self.audio_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Writes the next packet that is due; `None` if none is due.
@@ -195,7 +194,6 @@ impl Stream {
     ) -> Option<WrittenSlice> {
         // An audio frame is one packet. It does not wait for the hundreds of a video frame.
         if self.audio_due().is_some_and(|due| due <= now)
-            && !self.audio_must_wait()
             && let Some(mut frame) = self.slice_audio(context)
         {
             return frame.write(&mut self.slicer, clock, out);
@@ -232,10 +230,6 @@ impl Stream {
                 ..self.last?
             },
         })
-    }
-
-    fn audio_must_wait(&self) -> bool {
-        self.audio_waits && self.video.sending.is_some()
     }
 
     /// Returns when the next audio frame is due. Audio ends with the video.

@@ -1,16 +1,17 @@
-//! The order in which the camera sent the frames of both streams.
+//! The order in which the camera sent the slices of both streams.
 //!
 //! The slice counter counts the slices of all kinds. So the counters between two frames of a stream
 //! tell whether a frame of this stream was sent between them. Frame numbers alone do not, because
-//! audio and video may share one count (docs/protocol.md, section 15).
+//! audio and video may share one count (docs/protocol.md, section 15). Audio may be sent between
+//! the slices of a video frame.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::{Slice, StreamKind};
 
-/// The number of frames to remember. Fewer are sent between two frames of a stream.
-const FRAMES: usize = 64;
+/// The number of slices to remember. Fewer are sent between two audio frames, and between the
+/// first slices of two video frames unless a key frame has more than about a megabyte.
+const SLICES: u16 = 1024;
 
 /// The largest distance of two counters. A larger one means that the camera restarted the count.
 const MAX_SPREAD: u16 = 0x4000;
@@ -20,32 +21,36 @@ const MAX_SPREAD: u16 = 0x4000;
 /// happens by chance, but not repeatedly.
 const EVIDENCE: u8 = 4;
 
-/// The newest frames of both streams, in the order of their slice counters.
+/// The newest slices of both streams.
 #[derive(Debug)]
 pub(crate) struct SendOrder {
-    frames: VecDeque<SentFrame>,
+    /// By the counter modulo [`SLICES`]. Empty until the first slice with a counter arrives.
+    slices: Vec<Option<SentSlice>>,
+    newest: u16,
     evidence: u8,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct SentFrame {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SentSlice {
     stream: StreamKind,
+    /// The number of the frame.
     number: u32,
-    /// The counter of the first slice.
-    first: u16,
-    /// The number of slices.
+    index: u16,
+    /// The number of slices of the frame.
     count: u16,
+    counter: u16,
 }
 
 impl SendOrder {
     pub(crate) fn new() -> Self {
         Self {
-            frames: VecDeque::with_capacity(FRAMES),
+            slices: Vec::new(),
+            newest: 0,
             evidence: 0,
         }
     }
 
-    /// Records the frame of a slice, if the layout has slice counters.
+    /// Records a slice, if the layout has slice counters.
     pub(crate) fn received(&mut self, slice: &Slice<'_>) {
         let (Some(counter), Ok(index), Ok(count)) = (
             slice.counter,
@@ -54,78 +59,89 @@ impl SendOrder {
         ) else {
             return;
         };
-        let frame = SentFrame {
+        let slice = SentSlice {
             stream: StreamKind::of(slice.kind),
             number: slice.number.value(),
-            first: counter.wrapping_sub(index),
+            index,
             count,
+            counter,
         };
-        let mut at = self.frames.len();
-        let mut before = None;
-        while let Some(&other) = at.checked_sub(1).and_then(|at| self.frames.get(at)) {
-            let ahead = frame.first.wrapping_sub(other.first);
-            if ahead == 0 {
-                // Most slices belong to the newest frame.
-                return;
-            }
-            if ahead < MAX_SPREAD {
-                before = Some(other);
-                break;
-            }
-            if ahead <= MAX_SPREAD.wrapping_neg() {
-                self.frames.clear();
-                at = 0;
-                break;
-            }
-            at -= 1;
+        if self.slices.is_empty() {
+            self.slices.resize(SLICES.into(), None);
+            self.newest = counter;
         }
-        if let Some(before) = before
-            && before.end() == frame.first
-            && before.stream != frame.stream
-        {
-            let is_consecutive = before.number.wrapping_add(1) == frame.number;
-            self.evidence = match is_consecutive {
+        let ahead = counter.wrapping_sub(self.newest);
+        if ahead < MAX_SPREAD {
+            self.newest = counter;
+        } else if ahead <= MAX_SPREAD.wrapping_neg() {
+            self.slices.fill(None);
+            self.newest = counter;
+        } else if ahead.wrapping_neg() >= SLICES {
+            return;
+        }
+        let Some(place) = self.slices.get_mut(usize::from(counter % SLICES)) else {
+            return;
+        };
+        if place.replace(slice) != Some(slice) && index == 0 {
+            self.compare_numbers(&slice);
+        }
+    }
+
+    /// Compares the number of a frame, of which `slice` is the first slice, with the number of the
+    /// frame that began before it.
+    fn compare_numbers(&mut self, slice: &SentSlice) {
+        let mut expected = slice.counter;
+        let mut slices = self.backward(slice.counter.wrapping_sub(1));
+        let before = slices.find(|before| {
+            expected = expected.wrapping_sub(1);
+            before.index == 0 || before.counter != expected
+        });
+        drop(slices);
+        let Some(before) = before.filter(|before| before.counter == expected) else {
+            return;
+        };
+        if before.stream != slice.stream {
+            self.evidence = match before.number.wrapping_add(1) == slice.number {
                 true => EVIDENCE.min(self.evidence + 1),
                 false => 0,
             };
         }
-        if self.frames.len() >= FRAMES {
-            self.frames.pop_front();
-            at = at.saturating_sub(1);
-        }
-        self.frames.insert(at, frame);
     }
 
     /// Returns `true` if no frame of `stream` was sent between frame `last` and frame `number`. If
     /// `last` is `None`, returns `true` if none was sent before frame `number`.
     pub(crate) fn follows(&self, stream: StreamKind, last: Option<u32>, number: u32) -> bool {
-        let Some(frame) = self.find(stream, number) else {
+        let mut slices = self.backward(self.newest);
+        let Some(mut next) = slices.find(|slice| slice.is_of(stream, number)) else {
             return false;
         };
-        let mut start = frame.first;
-        for frame in self.frames.iter().rev() {
-            // The count begins at 0.
-            if last.is_none() && start == 0 {
-                return true;
+        let mut is_complete = true;
+        for slice in slices {
+            if slice.is_of(stream, number) {
+                // What is missing between slices of one frame is no frame of its stream.
+                is_complete = true;
+            } else {
+                is_complete = is_complete && {
+                    let (missing, own) = self.gap(slice, next);
+                    missing == 0 || missing == own
+                };
+                if slice.stream == stream {
+                    return is_complete && last == Some(slice.number);
+                }
             }
-            if frame.end() != start {
-                continue;
-            }
-            if frame.stream == stream {
-                return last == Some(frame.number);
-            }
-            start = frame.first;
+            next = slice;
         }
-        last.is_none() && start == 0
+        // The count of slices begins at 0.
+        is_complete && last.is_none() && next.counter == next.index
     }
 
     /// Returns the ranges of numbers from `first` to `last` that lost frames of `stream` had, each
     /// with its length. Frame `next` is the first one after them. Returns `None` if the streams do
     /// not share their numbers, so that all of them are lost.
     ///
-    /// The other stream's frames have some of the numbers. If a frame of the other stream was lost as well, its number cannot be
-    /// told from that of this stream. An audio frame is one slice, so a lost number is audio if as
-    /// many numbers are lost as slices, and video otherwise.
+    /// The other stream's frames have some of the numbers. If a frame of the other stream was lost
+    /// as well, its number cannot be told from that of this stream. An audio frame is one slice, so
+    /// a lost number is audio if as many numbers are lost as slices, and video otherwise.
     ///
     /// Allocates, because losses are rare.
     pub(crate) fn lost_numbers(
@@ -141,8 +157,8 @@ impl SendOrder {
         let distance = last.wrapping_sub(first);
         let numbers = || (0..=distance).map(|at| first.wrapping_add(at));
         let owner = |number| {
-            let mut frames = self.frames.iter().rev();
-            Some(frames.find(|frame| frame.number == number)?.stream)
+            let mut slices = self.backward(self.newest);
+            Some(slices.find(|slice| slice.number == number)?.stream)
         };
         let unknown = numbers().filter(|&number| owner(number).is_none()).count();
         let slices = self.lost_slices(stream, first.wrapping_sub(1), next);
@@ -167,25 +183,67 @@ impl SendOrder {
     /// Returns the number of slices between frame `last` and frame `next` that belong to no known
     /// frame. `None` if one of the two is not known.
     fn lost_slices(&self, stream: StreamKind, last: u32, next: u32) -> Option<usize> {
-        let start = self.find(stream, last)?.end();
-        let end = self.find(stream, next)?.first;
-        let between = end.wrapping_sub(start);
-        let known = self.frames.iter().filter_map(|frame| {
-            let is_between = frame.first.wrapping_sub(start) < between;
-            is_between.then_some(usize::from(frame.count))
-        });
-        usize::from(between).checked_sub(known.sum())
+        let mut slices = self.backward(self.newest);
+        let mut after = slices.find(|slice| slice.is_of(stream, next))?;
+        let mut lost = 0;
+        for slice in slices {
+            if slice.is_of(stream, next) {
+                lost = 0;
+            } else {
+                let (missing, own) = self.gap(slice, after);
+                lost += usize::from(missing.saturating_sub(own));
+                if slice.is_of(stream, last) {
+                    return Some(lost);
+                }
+            }
+            after = slice;
+        }
+        None
     }
 
-    fn find(&self, stream: StreamKind, number: u32) -> Option<&SentFrame> {
-        let mut frames = self.frames.iter().rev();
-        frames.find(|frame| frame.stream == stream && frame.number == number)
+    /// Returns the number of slices between two known ones, all of which are missing, and the number
+    /// that the frames of the two have there.
+    ///
+    /// If both numbers are equal, no other frame has slices there, unless as many slices of a frame
+    /// will follow later as were lost of others.
+    fn gap(&self, before: SentSlice, after: SentSlice) -> (u16, u16) {
+        let missing = after.counter.wrapping_sub(before.counter).wrapping_sub(1);
+        if missing == 0 {
+            return (0, 0);
+        }
+        if after.is_of(before.stream, before.number) {
+            return (
+                missing,
+                after.index.wrapping_sub(before.index).wrapping_sub(1),
+            );
+        }
+        // The frames are interleaved if one of them continues beyond the other.
+        let later = self.backward(self.newest);
+        let mut later = later.take_while(|slice| slice.counter != after.counter);
+        let end = match later.any(|slice| slice.is_of(before.stream, before.number)) {
+            true => 0,
+            false => before.count.wrapping_sub(before.index).wrapping_sub(1),
+        };
+        let mut earlier = self.backward(before.counter);
+        let start = match earlier.any(|slice| slice.is_of(after.stream, after.number)) {
+            true => 0,
+            false => after.index,
+        };
+        (missing, end.wrapping_add(start))
+    }
+
+    /// Returns the known slices from `counter` on, in descending order.
+    fn backward(&self, counter: u16) -> impl Iterator<Item = SentSlice> + '_ {
+        (0..SLICES).filter_map(move |back| {
+            let counter = counter.wrapping_sub(back);
+            let slice = *self.slices.get(usize::from(counter % SLICES))?;
+            slice.filter(|slice| slice.counter == counter)
+        })
     }
 }
 
-impl SentFrame {
-    /// Returns the counter after the last slice.
-    fn end(&self) -> u16 {
-        self.first.wrapping_add(self.count)
+impl SentSlice {
+    fn is_of(&self, stream: StreamKind, number: u32) -> bool {
+        self.stream == stream && self.number == number
     }
 }

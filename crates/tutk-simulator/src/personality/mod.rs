@@ -72,8 +72,6 @@ pub struct Personality {
     pub unanswered: &'static [u16],
     /// The numbers of video and audio frames.
     pub frame_numbers: FrameNumbering,
-    /// `true` if an audio frame waits until all slices of a video frame are sent.
-    pub audio_waits: bool,
     /// The size field of slices.
     pub slice_sizes: SliceSizes,
     /// The timestamps of frames.

@@ -34,7 +34,7 @@ impl Personality {
     #[must_use]
     pub fn random(seed: u64) -> Self {
         let mut draw = Draw(seed);
-        let mut personality = Self {
+        Self {
             ports: draw.one_of([Ports::One, Ports::Three]),
             lengths: draw.one_of([
                 Lengths::Exact,
@@ -75,11 +75,7 @@ impl Personality {
             timestamps: draw.one_of([TimestampRule::Unix, TimestampRule::ConstantSeconds]),
             resend: draw.one_of([false, true]),
             ..Self::STRICT
-        };
-        // The client cannot tell shared numbers without links from losses otherwise.
-        let unlinked = personality.frame_numbers == FrameNumbering::Shared;
-        personality.audio_waits = unlinked || draw.one_of([false, true]);
-        personality
+        }
     }
 }
 

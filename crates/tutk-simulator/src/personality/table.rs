@@ -80,7 +80,6 @@ impl Personality {
         buffer_reset: false,
         unanswered: &[],
         frame_numbers: FrameNumbering::PerStream,
-        audio_waits: false,
         slice_sizes: SliceSizes::Exact,
         timestamps: TimestampRule::Unix,
         resend: true,
@@ -108,7 +107,6 @@ impl Personality {
     /// One counter for the frames of both kinds. The previous number is one less.
     pub const SHARED_NUMBERS: Self = Self {
         frame_numbers: FrameNumbering::Shared,
-        audio_waits: true,
         ..Self::STRICT
     };
 

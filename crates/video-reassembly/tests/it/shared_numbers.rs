@@ -76,6 +76,22 @@ fn send(
     slices
 }
 
+/// Moves an audio frame after a video frame of several slices before the last of these slices, if
+/// video follows.
+fn interleave(slices: &mut [Sent]) {
+    let first_counter = slices[0].counter;
+    for at in 2..slices.len() {
+        let [before, audio, after] = [slices[at - 2], slices[at - 1], slices[at]];
+        let kinds = [before, audio, after].map(|slice| slice.kind == MediaKind::Audio);
+        if kinds == [false, true, false] && before.index > 0 {
+            slices.swap(at - 2, at - 1);
+        }
+    }
+    for (slice, at) in slices.iter_mut().zip(0..) {
+        slice.counter = first_counter.wrapping_add(at);
+    }
+}
+
 /// A key frame, delta frames of two to four slices, and audio before, between and after them.
 fn frames() -> Vec<(MediaKind, u32)> {
     let mut frames = vec![(MediaKind::Key, 7)];
@@ -104,6 +120,25 @@ fn frames_are_delivered_without_delay_or_loss() {
             assert_eq!(out.lost, [], "{previous:?}");
             let skipped = out.reassembler.stats().shared_numbers;
             assert_eq!(skipped > 0, !matches!(previous, Previous::Stream));
+        }
+    }
+}
+
+#[test]
+fn audio_between_slices_of_a_video_frame_causes_no_delay_or_loss() {
+    for previous in ALL {
+        for first in [0, 1, u32::MAX - 4] {
+            let mut slices = send(&frames(), previous, first, 0);
+            interleave(&mut slices);
+            assert!(!slices.is_sorted_by_key(|slice| slice.number.wrapping_sub(first)));
+            let mut out = Collector::new(Limits::default());
+            let mut complete = 0;
+            for slice in &slices {
+                slice.push(&mut out);
+                complete += usize::from(slice.index + 1 == slice.count);
+                assert_eq!(out.frames.len(), complete, "{previous:?} {slice:?}");
+            }
+            assert_eq!(out.lost, [], "{previous:?}");
         }
     }
 }
@@ -147,8 +182,11 @@ fn reordered_slices_cause_no_loss() {
 #[test]
 fn one_lost_slice_is_one_lost_frame_of_its_stream() {
     let long: Vec<_> = [frames(), frames()].concat();
-    for previous in ALL {
-        let slices = send(&long, previous, 1, 0);
+    for (previous, is_interleaved) in ALL.into_iter().flat_map(|p| [(p, false), (p, true)]) {
+        let mut slices = send(&long, previous, 1, 0);
+        if is_interleaved {
+            interleave(&mut slices);
+        }
         // The loss of a stream's last frame does not show.
         let lost = slices.iter().filter(|slice| slice.number > 12);
         for lost in lost.filter(|slice| (slice.number as usize) < long.len() - 1) {
@@ -239,6 +277,7 @@ proptest! {
         lost in proptest::collection::btree_set(0..150_usize, 0..20),
         previous in prop_oneof![Just(Previous::Any), Just(Previous::Stream), Just(Previous::Zero)],
         counter: u16,
+        is_interleaved: bool,
     ) {
         let frames: Vec<_> = kinds
             .into_iter()
@@ -247,7 +286,10 @@ proptest! {
                 false => (MediaKind::Delta, count),
             })
             .collect();
-        let slices = send(&frames, previous, 1, counter);
+        let mut slices = send(&frames, previous, 1, counter);
+        if is_interleaved {
+            interleave(&mut slices);
+        }
         let mut out = Collector::new(Limits::default());
         let mut incomplete = BTreeSet::new();
         for (at, slice) in slices.iter().enumerate() {
