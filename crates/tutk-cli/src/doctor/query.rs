@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::SeedableRng as _;
@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::{
     Dialect, DiscoveredCamera, Discoverer, DiscoveryPlan, DiscoveryScope, Output, Target, Uid,
+    any_port_for,
 };
 
 use super::observations::{Query, QueryAnswer, QueryKind, Stray};
@@ -25,15 +26,6 @@ pub(super) const MAX_DATAGRAM: usize = 65_536;
 
 /// The number of bytes of a stray that are kept.
 const BEGINNING: usize = 8;
-
-/// The address to bind for datagrams to `peer`.
-pub(super) fn any_for(peer: SocketAddr) -> SocketAddr {
-    let any = match peer {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    SocketAddr::new(any, 0)
-}
 
 /// Starts a discovery of `target` in all dialects that its keys allow.
 pub(super) fn discoverer(target: Target) -> io::Result<Discoverer> {
@@ -74,7 +66,7 @@ async fn exchange(
     limit: Duration,
 ) -> io::Result<()> {
     let asked = target.address;
-    let mut any = any_for(asked);
+    let mut any = any_port_for(asked);
     any.set_port(local.port());
     let socket = UdpSocket::bind(any).await?;
     local.set_port(socket.local_addr()?.port());
@@ -156,7 +148,7 @@ mod tests {
             auth_key: None,
         };
         let limit = Duration::from_millis(300);
-        let local = any_for(target.address);
+        let local = any_port_for(target.address);
         let recorder = Recorder::default();
         let uid = Uid::default();
         let asking = ask(

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::Instant;
-use tutk_runtime::tutk_session::{Mac, Output, Target};
+use tutk_runtime::tutk_session::{Mac, Output, Target, any_port_for};
 
 use super::neighbours::{self, Entry};
 use super::observations::{Neighbour, Reach, TcpReach, UdpReach};
-use super::query::{MAX_DATAGRAM, any_for, discoverer};
+use super::query::{MAX_DATAGRAM, discoverer};
 use super::recorder::Recorder;
 
 /// Sends discovery requests from a connected UDP socket, which receives ICMP errors, then tries a
@@ -60,7 +60,7 @@ async fn udp(target: Target, recorder: Option<&Recorder>, limit: Duration) -> Ud
 
 /// Returns when a datagram has arrived.
 async fn first_datagram(target: Target, recorder: Option<&Recorder>) -> io::Result<()> {
-    let socket = UdpSocket::bind(any_for(target.address)).await?;
+    let socket = UdpSocket::bind(any_port_for(target.address)).await?;
     socket.connect(target.address).await?;
     let (local, remote) = (socket.local_addr()?, target.address);
     let mut discoverer = discoverer(target)?;

@@ -32,7 +32,7 @@ pub(super) async fn find(camera: SocketAddr) -> Route {
 
 /// Asks the system's routing table.
 async fn local_address(camera: SocketAddr) -> std::io::Result<IpAddr> {
-    let socket = UdpSocket::bind(super::query::any_for(camera)).await?;
+    let socket = UdpSocket::bind(tutk_runtime::tutk_session::any_port_for(camera)).await?;
     socket.connect(camera).await?;
     Ok(socket.local_addr()?.ip())
 }

@@ -181,8 +181,17 @@ impl PartialEq for CameraPlan {
 
 fn is_same(one: &CameraUrl, other: &CameraUrl) -> bool {
     let keys = |keys: &Credentials| {
-        let uid = keys.uid.to_string();
-        (uid, keys.enr.reveal().to_vec(), keys.auth_key.0, keys.mac)
+        let Credentials {
+            uid,
+            enr,
+            auth_key,
+            mac,
+            base_station,
+        } = keys;
+        let base_station = base_station.as_ref();
+        let base_station = base_station.map(|base| (base.enr.reveal().to_vec(), base.mac));
+        let enr = enr.reveal().to_vec();
+        (uid.to_string(), enr, auth_key.0, *mac, base_station)
     };
     let rest = |camera: &CameraUrl| {
         let CameraUrl {

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use disco_cipher::{transcode, xor};
-use dtls_psk::passive::RecordHeader;
 use hl_ioctl::{ChallengeStatus, HEADER_SIZE, challenge_response};
 use tutk_frame::{Iotc, IotcHeader, SessionStamp, Uid};
 use tutk_session::{Cipher, Dialect, Transport};
@@ -188,7 +187,6 @@ impl Redactor {
         let channel = packet.opened.channel;
         let parameters = *self.dissector.parameters(packet.session?, channel)?;
         let OpenedRecord { header, sender, .. } = *record;
-        let header: RecordHeader = header;
         let sealed = (self.sealers).seal(&self.fakes, &parameters, sender, header, plain)?;
         self.counts.encrypted_again += 1;
         Some(sealed)

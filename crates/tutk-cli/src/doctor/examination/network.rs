@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::{
     AuthKey, Dialect, DiscoveredCamera, DiscoveryPlan, Mac, Phase, Search, Target, Uid,
-    derive_auth_key,
+    any_port_for, derive_auth_key,
 };
 use tutk_runtime::{Discovery, interfaces};
 
 use super::Examination;
 use crate::doctor::attempt::Goal;
 use crate::doctor::observations::{AttemptKind, Host, QueryAnswer, QueryKind, Reach, UdpReach};
-use crate::doctor::query::any_for;
 use crate::doctor::step::Mark;
 use crate::doctor::{query, reach, route};
 
@@ -145,7 +144,7 @@ impl Examination {
         let limit = self.schedule.limit(usual);
         let uid = self.camera.credentials.uid;
         let local = self.seen.route.as_ref().and_then(|route| route.local);
-        let local = SocketAddr::new(local.unwrap_or(any_for(target.address).ip()), port);
+        let local = SocketAddr::new(local.unwrap_or(any_port_for(target.address).ip()), port);
         let recorder = self.recorder.as_ref();
         let query = query::ask(kind, target, uid, local, recorder, limit).await;
         let (name, asked) = match kind {
