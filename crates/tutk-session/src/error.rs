@@ -172,7 +172,7 @@ impl Error {
                 ..
             }
             | Self::NotFound => {
-                "the camera is off, elsewhere or behind a firewall, or UID, ENR, MAC or AuthKey are wrong: cameras do not answer requests for another UID, and new firmware none with wrong keys; HL_PAN3 and HL_CFL2 with current firmware answer no public client"
+                "check the address, UID, ENR and MAC or AuthKey, and that the camera is on and no firewall is between: a camera does not answer a wrong UID, and may not answer wrong keys; HL_PAN3 and HL_CFL2 with current firmware answer no client but the vendor's"
             }
             Self::Silent { .. } => "the camera stopped answering: try again, or restart it",
             Self::HandshakeUnanswered { .. } => {
