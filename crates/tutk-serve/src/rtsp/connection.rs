@@ -100,7 +100,7 @@ pub struct Connection {
     pub(super) session: Option<Session>,
     /// When the client was active last.
     active: Instant,
-    pub(super) now: Instant,
+    now: Instant,
     pub(super) ended: bool,
     /// When the connection will end, and why.
     ending: Option<(Instant, End)>,
@@ -263,13 +263,10 @@ impl Connection {
         !self.ended && !self.writing && !self.inbox.is_full()
     }
 
-    /// Returns `true` if the client has played for [`START_DELAY`](super::START_DELAY) and all
-    /// earlier packets are written.
+    /// Returns `true` if the client plays and all earlier packets are written.
     #[must_use]
     pub fn wants_frames(&self) -> bool {
-        let session = self.session.as_ref();
-        let playing =
-            session.is_some_and(|session| session.playing && session.starts_at(self.now).is_none());
+        let playing = self.session.as_ref().is_some_and(|session| session.playing);
         playing && !self.ended && !self.writing && self.out.is_empty()
     }
 
@@ -422,11 +419,8 @@ impl Connection {
             self.writing = true;
             return Output::Write(bytes);
         }
-        let session = self.session.as_ref();
-        let report = session.and_then(Session::report_at);
-        let start = session.and_then(|session| session.starts_at(self.now));
-        let timeout = [report, start].into_iter().flatten();
-        let timeout = timeout.fold(self.deadline(), Instant::min);
+        let deadline = self.deadline();
+        let report = self.session.as_ref().and_then(Session::report_at);
         // Datagrams come before events, because the end is the last event.
         if let Some((to, channel)) = self.out.take_datagram() {
             return Output::Datagram {
@@ -438,7 +432,7 @@ impl Connection {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        Output::Timeout(timeout)
+        Output::Timeout(report.map_or(deadline, |report| report.min(deadline)))
     }
 
     /// Returns `true` if a track uses UDP.

@@ -18,4 +18,3 @@ pub use self::connection::{
 pub use self::message::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use self::outgoing::Channel;
 pub use self::ports::Ports;
-pub use self::session::START_DELAY;

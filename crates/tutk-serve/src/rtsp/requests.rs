@@ -254,7 +254,7 @@ impl Connection {
         };
         let info = session.rtp_info(base, first);
         if !session.playing {
-            session.play(self.now);
+            session.play();
         }
         let response = self.in_session(cseq).header("Range", "npt=now-");
         response.header("RTP-Info", &info).end();

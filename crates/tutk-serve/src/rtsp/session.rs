@@ -14,13 +14,6 @@ use super::rtcp::{self, Report};
 use super::target::Target;
 use crate::hub::{LiveFrame, StreamDescription};
 
-/// How long the first frame waits after the response to `PLAY`.
-///
-/// A server that passes the stream on requests it when its own client requests a description, and
-/// drops what arrives before that client has set up its tracks. go2rtc 1.9 does. Without this pause
-/// the client can lose the key frame, and waits for the next one.
-pub const START_DELAY: Duration = Duration::from_millis(200);
-
 /// The interval of sender reports (RFC 3550 section 6.2).
 pub(super) const REPORTS: Duration = Duration::from_secs(5);
 
@@ -53,8 +46,6 @@ pub(super) struct Session {
     /// The tracks with their numbers.
     pub(super) tracks: Vec<(usize, Track)>,
     pub(super) playing: bool,
-    /// When the first frame may be sent.
-    starts_at: Option<Instant>,
     /// The newest sent frame: when it was sent, its timestamp, and its time of day.
     sent: Option<(Instant, Duration, SystemTime)>,
     /// When the next sender reports are due.
@@ -162,7 +153,6 @@ impl Session {
             camera,
             tracks: Vec::new(),
             playing: false,
-            starts_at: None,
             sent: None,
             report_at: None,
         }
@@ -219,18 +209,12 @@ impl Session {
         tracks.join(",")
     }
 
-    /// Starts or resumes playing. Frames follow after [`START_DELAY`].
-    pub(super) fn play(&mut self, now: Instant) {
+    /// Starts or resumes playing.
+    pub(super) fn play(&mut self) {
         self.playing = true;
-        self.starts_at = now.checked_add(START_DELAY);
         // The first frame sends new reports.
         self.sent = None;
         self.report_at = None;
-    }
-
-    /// Returns when the first frame may be sent, if it has to wait.
-    pub(super) fn starts_at(&self, now: Instant) -> Option<Instant> {
-        self.starts_at.filter(|at| self.playing && *at > now)
     }
 
     pub(super) fn pause(&mut self) {

@@ -3,7 +3,6 @@
     dead_code,
     unreachable_pub,
     clippy::unwrap_used,
-    clippy::panic,
     clippy::disallowed_types,
     reason = "tests fail by panicking, and each test file uses a part of this"
 )]
@@ -87,22 +86,6 @@ impl Client {
             self.session = format!("Session: {session}\r\n");
         }
         assert_eq!(self.request("PLAY", "", "").await.status, 200);
-    }
-
-    /// Returns the channel and payload of the next interleaved packet.
-    pub async fn next_packet(&mut self) -> (u8, Vec<u8>) {
-        let mut header = [0; 4];
-        with_timeout(self.stream.read_exact(&mut header))
-            .await
-            .unwrap();
-        let [b'$', channel, length @ ..] = header else {
-            panic!("{header:?}");
-        };
-        let mut packet = vec![0; u16::from_be_bytes(length).into()];
-        with_timeout(self.stream.read_exact(&mut packet))
-            .await
-            .unwrap();
-        (channel, packet)
     }
 
     /// Returns `true` if the server closes the connection within 3 s. Skips data before that.

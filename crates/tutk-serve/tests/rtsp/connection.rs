@@ -8,7 +8,7 @@ use rtp_types::RtpPacket;
 use tutk_media::{AccessUnit, AudioCodec, Codec, ParameterSets};
 use tutk_runtime::tutk_session::MediaKind;
 use tutk_serve::rtsp::{
-    Channel, DescriptionError, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT, START_DELAY,
+    Channel, DescriptionError, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT,
 };
 use tutk_serve::{Accounts, FrameContent, LiveFrame, StreamDescription};
 
@@ -137,24 +137,6 @@ fn client_runs_a_complete_session() {
     let again = client.set_up(&[0], TCP);
     assert_ne!(again, id);
     client.play(&again);
-}
-
-#[test]
-fn first_frame_waits_after_each_play() {
-    let mut client = Client::new(config());
-    let id = client.set_up(&[0], TCP);
-    for _ in 0..2 {
-        client.play(&id);
-        assert!(!client.connection.wants_frames());
-        assert_eq!(client.next_timeout, client.now + START_DELAY);
-        client.wait(START_DELAY - Duration::from_millis(1));
-        assert!(!client.connection.wants_frames());
-        client.wait(Duration::from_millis(1));
-        assert!(client.connection.wants_frames());
-        assert!(client.next_timeout > client.now + START_DELAY);
-        let with = format!("Session: {id}");
-        assert_eq!(client.request("PAUSE", URL, &[&with]).status, 200);
-    }
 }
 
 #[test]
