@@ -122,9 +122,30 @@ impl Packet {
 }
 
 impl Layer {
+    pub(crate) fn new(name: &'static str, length: usize) -> Self {
+        Self {
+            name,
+            title: Cow::Borrowed(""),
+            length,
+            fields: Vec::new(),
+            undecoded: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// A layer of bytes whose meaning is not known.
     pub(crate) fn undecoded(name: &'static str, bytes: &[u8]) -> Self {
-        crate::walk::Walk::new(name, bytes).finish()
+        let undecoded = match bytes {
+            [] => Vec::new(),
+            bytes => vec![Undecoded {
+                offset: 0,
+                bytes: bytes.to_vec(),
+            }],
+        };
+        Self {
+            undecoded,
+            ..Self::new(name, bytes.len())
+        }
     }
 
     /// Returns the value of a field.

@@ -29,14 +29,7 @@ impl<'a> Walk<'a> {
         Self {
             bytes,
             at: 0,
-            layer: Layer {
-                name,
-                title: Cow::Borrowed(""),
-                length: bytes.len(),
-                fields: Vec::new(),
-                undecoded: Vec::new(),
-                notes: Vec::new(),
-            },
+            layer: Layer::new(name, bytes.len()),
             covered: Vec::new(),
         }
     }
