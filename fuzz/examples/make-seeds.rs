@@ -283,7 +283,10 @@ fn captures() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures");
     for entry in fs::read_dir(folder).expect("the folder of captures") {
         let path = entry.expect("a file").path();
-        if path.extension().is_some_and(|extension| extension == "pcapng") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "pcapng")
+        {
             let file = fs::read(&path).expect("a readable capture");
             let name = path.file_stem().expect("a name").to_string_lossy();
             for (number, len) in [2_000, 6_000, 20_000].into_iter().enumerate() {

@@ -87,7 +87,11 @@ fn av_packets(rest: &[u8]) {
             continue;
         };
         let to_camera = direction & 1 == 0;
-        let sender = if to_camera { Sender::Client } else { Sender::Server };
+        let sender = if to_camera {
+            Sender::Client
+        } else {
+            Sender::Server
+        };
         let header = RecordHeader {
             content_type: 23,
             version: 0xfefd,
@@ -104,7 +108,12 @@ fn av_packets(rest: &[u8]) {
         record.extend_from_slice(&fragment);
         run.record(to_camera, &record);
     }
-    assert!(run.dissector.sessions().iter().all(|session| session.encrypted == 0));
+    assert!(
+        run.dissector
+            .sessions()
+            .iter()
+            .all(|session| session.encrypted == 0)
+    );
     run.finish();
 }
 

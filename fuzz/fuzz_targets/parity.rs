@@ -11,9 +11,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use tutk_frame::{AvPacket, FrameInfo, GroupHeader, LinkClock, MediaKind, MediaLayout};
-use video_reassembly::{
-    Origin, ParityDecoder, ParityLimits, ResendConfig, Slicer, SlicerConfig,
-};
+use video_reassembly::{Origin, ParityDecoder, ParityLimits, ResendConfig, Slicer, SlicerConfig};
 
 /// The bytes of a payload and its frame info.
 const SLICE_BYTES: u16 = 64;
@@ -44,7 +42,10 @@ fn lossy_group(k: u8, m: u8, payload: u8, order: u8, noise: &[u8]) {
     let count = packets.len();
     for at in 0..count {
         let noise = noise.get(at % noise.len().max(1)).copied().unwrap_or(order);
-        packets.swap(at, (usize::from(noise) * 7 + usize::from(order) + at) % count);
+        packets.swap(
+            at,
+            (usize::from(noise) * 7 + usize::from(order) + at) % count,
+        );
     }
     let mut lost: HashMap<u8, Vec<u8>> = packets[..m]
         .iter()
@@ -89,7 +90,9 @@ fn group(k: u8, m: u8, payload: u8, noise: &[u8]) -> Vec<Packet> {
         let data: Bytes = (0..len)
             .map(|i| noise.get(i).copied().unwrap_or(at).wrapping_mul(at | 1))
             .collect();
-        let mut slices = slicer.slice(MediaKind::Audio, info, data).expect("one slice");
+        let mut slices = slicer
+            .slice(MediaKind::Audio, info, data)
+            .expect("one slice");
         assert!(slicer.write_next(&mut slices, LinkClock::default(), &mut packet));
         save(&mut packet);
     }

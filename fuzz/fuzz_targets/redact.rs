@@ -37,8 +37,7 @@ fn report(file: &[u8]) {
 
 fn datagrams(mut rest: &[u8]) {
     let credentials = Credentials::new(UID, ENR, "AABBCCDDEEFF").expect("valid credentials");
-    let mut redactor =
-        Redactor::new(credentials, Keys::new(), [7; 32]).expect("valid credentials");
+    let mut redactor = Redactor::new(credentials, Keys::new(), [7; 32]).expect("valid credentials");
     let mut number = 0;
     while let Some((&len, after)) = rest.split_first_chunk::<2>() {
         let len = usize::from(u16::from_le_bytes(len)).min(after.len());
@@ -58,7 +57,10 @@ fn datagrams(mut rest: &[u8]) {
         let redacted = redactor.datagram(number, Duration::from_millis(number), &datagram);
         assert_eq!(redacted.payload.len(), payload.len());
         for secret in [UID, ENR] {
-            let found = redacted.payload.windows(secret.len()).any(|part| part == secret.as_bytes());
+            let found = redacted
+                .payload
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
             assert!(!found, "{secret} remains");
         }
     }

@@ -157,10 +157,11 @@ impl Step<'_> {
                 2 => Origin::Resent,
                 _ => Origin::Recovered,
             },
-            // The count does not begin at 0, and no frame is next to another, because the model does
-            // not know the order of sending.
-            counter: (count < 8)
-                .then_some((number.wrapping_mul(8).wrapping_add(index.into()) as u16).wrapping_add(1)),
+            // The count does not begin at 0, and no frame is next to another, because the model
+            // does not know the order of sending.
+            counter: (count < 8).then_some(
+                (number.wrapping_mul(8).wrapping_add(index.into()) as u16).wrapping_add(1),
+            ),
             number: if short {
                 FrameNumber::Short((number & 0xffff) as u16)
             } else {

@@ -9,8 +9,8 @@
 //! With OpenSSL's server, which sends its own standard input instead of an echo:
 //!
 //! ```text
-//! openssl s_server -accept 127.0.0.1:4433 -dtls1_2 -nocert -psk_identity me -psk 0102030405060708 \
-//!     -cipher ECDHE-PSK-CHACHA20-POLY1305
+//! openssl s_server -accept 127.0.0.1:4433 -dtls1_2 -nocert -psk_identity me \
+//!     -psk 0102030405060708 -cipher ECDHE-PSK-CHACHA20-POLY1305
 //! ```
 //!
 //! With GnuTLS's server, which echoes:

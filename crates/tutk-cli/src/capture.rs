@@ -25,6 +25,7 @@ pub(crate) const DEFAULT_SIZE: ByteSize = ByteSize::mib(64);
 const QUEUE: usize = 4096;
 
 /// The number of names that are tried if a file exists.
+#[cfg(feature = "serve")]
 const MAX_NAMES: u32 = 1000;
 
 /// The longest time between two flushes of the file.
@@ -75,6 +76,7 @@ impl Capture {
     }
 
     /// As [`create`](Self::create), but adds a number to the name if the file exists.
+    #[cfg(feature = "serve")]
     pub(crate) fn create_numbered(path: &Path, size: ByteSize) -> Result<Self, Failure> {
         let mut result = new_file::create_new(path).map(|file| (path.to_owned(), file));
         for number in 2..MAX_NAMES {
@@ -120,6 +122,7 @@ impl Capture {
     }
 
     /// Returns the name of the file.
+    #[cfg(feature = "serve")]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -257,6 +260,7 @@ fn write(
 }
 
 /// Adds a number before the extension: `front.pcapng` becomes `front-2.pcapng`.
+#[cfg(feature = "serve")]
 fn numbered(path: &Path, number: u32) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match path.extension() {

@@ -177,8 +177,8 @@ fn handshake_timeout_of_dtls_is_reported_by_its_progress() {
     }
 }
 
-/// A camera that grants sessions and never answers DTLS is reported after 10 s, as before the client
-/// had several offers.
+/// A camera that grants sessions and never answers DTLS is reported after 10 s, although the client
+/// makes several offers.
 #[test]
 fn unanswered_handshake_is_reported_with_all_that_was_offered() {
     for (dialect, _) in iotc_dialects() {

@@ -21,10 +21,10 @@ use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 /// do not wait for each other, even if they share one count of frame numbers. A complete frame is
 /// delivered at once if its number follows the last one, if its header names the last frame as the
 /// previous one, or if the slice counters show that no frame of its stream was sent in between.
-/// Otherwise an older frame is missing or incomplete, and the complete frame waits until that frame is complete or more than
-/// [`Limits::reorder_window`] newer frames are. The reassembler has no clock. A caller with a clock
-/// finds the waiting frame with [`blocked_frame`](Self::blocked_frame) and ends the wait with
-/// `skip_to`.
+/// Otherwise an older frame is missing or incomplete, and the complete frame waits until that frame
+/// is complete or more than [`Limits::reorder_window`] newer frames are. The reassembler has no
+/// clock. A caller with a clock finds the waiting frame with [`blocked_frame`](Self::blocked_frame)
+/// and ends the wait with `skip_to`.
 ///
 /// At the start of a stream, frames 0 and 1 do not wait. Any other first frame waits as if a frame
 /// before it were missing, because it may have overtaken one.

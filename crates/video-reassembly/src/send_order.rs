@@ -201,8 +201,8 @@ impl SendOrder {
         None
     }
 
-    /// Returns the number of slices between two known ones, all of which are missing, and the number
-    /// that the frames of the two have there.
+    /// Returns the number of slices between two known ones, all of which are missing, and the
+    /// number that the frames of the two have there.
     ///
     /// If both numbers are equal, no other frame has slices there, unless as many slices of a frame
     /// will follow later as were lost of others.

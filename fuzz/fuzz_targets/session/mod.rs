@@ -319,7 +319,12 @@ impl World {
         };
         let mut packet = Vec::new();
         match self.target {
-            Side::Client => IoctlMessage { stamp, id: 0, hl: &hl }.write(&mut packet),
+            Side::Client => IoctlMessage {
+                stamp,
+                id: 0,
+                hl: &hl,
+            }
+            .write(&mut packet),
             Side::Simulator => IoctlRequest {
                 stamp,
                 index: index.into(),

@@ -40,7 +40,9 @@ pub(crate) use self::network::Network;
 #[cfg(feature = "cloud")]
 pub(crate) use self::parameter::encode;
 use self::reader::{Reader, Section};
-pub(crate) use self::serving::{CaptureFile, RecordTable, ServeTable, Users};
+#[cfg(feature = "serve")]
+pub(crate) use self::serving::CaptureFile;
+pub(crate) use self::serving::{RecordTable, ServeTable, Users};
 use self::variables::Environment;
 use crate::failure::Failure;
 use crate::suggest::nearest;

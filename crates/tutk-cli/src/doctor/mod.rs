@@ -1,8 +1,8 @@
 //! `tutk doctor`: finds out why a camera does not stream.
 //!
 //! The steps of an [`Examination`] do the I/O and gather
-//! [`Observations`](observations::Observations). [`diagnose`] turns them
-//! into a [`Verdict`](verdict::Verdict) and has no other input.
+//! [`Observations`](observations::Observations). [`diagnose()`] turns them into a
+//! [`Verdict`](verdict::Verdict) and has no other input.
 
 mod attempt;
 mod diagnose;

@@ -49,8 +49,8 @@ impl Fields {
         let slice = Slice {
             kind: self.kind,
             origin: self.origin,
-            // The count does not begin at 0, and no frame is next to another, because the model does
-            // not know the order of sending.
+            // The count does not begin at 0, and no frame is next to another, because the model
+            // does not know the order of sending.
             counter: Some((self.number.value().wrapping_mul(8) + self.index + 1) as u16),
             number: self.number,
             previous: self.previous,
