@@ -41,6 +41,12 @@ impl Group {
         Self::ALL.iter().copied().find(|group| group.id() == id)
     }
 
+    /// Returns `true` if the provider implements this group.
+    #[must_use]
+    pub fn is_supported_by(self, provider: &CryptoProvider) -> bool {
+        self.find(provider).is_ok()
+    }
+
     /// Returns the provider's implementation.
     pub(crate) fn find(
         self,

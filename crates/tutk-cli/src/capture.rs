@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -261,7 +261,7 @@ fn write(
 
 /// Adds a number before the extension: `front.pcapng` becomes `front-2.pcapng`.
 #[cfg(feature = "serve")]
-fn numbered(path: &Path, number: u32) -> PathBuf {
+fn numbered(path: &Path, number: u32) -> std::path::PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match path.extension() {
         Some(extension) => format!("{stem}-{number}.{}", extension.to_string_lossy()),
@@ -317,6 +317,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "serve")]
     fn existing_capture_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pcapng");

@@ -59,7 +59,7 @@ fn frames(script: &CameraScript) -> Vec<&Frame> {
     frames.collect()
 }
 
-/// Row 1: IOCTL answers in `0c 00` packets with k = 0.
+/// IOCTL answers in `0c 00` packets with k = 0.
 #[test]
 fn answers_in_grouped_packets_are_accepted() {
     for dialect in Dialect::ALL {
@@ -104,7 +104,7 @@ fn answers_in_grouped_packets_are_accepted() {
     }
 }
 
-/// Row 3: `cc51` tags that are computed in another way, trailing bytes, and another session id.
+/// `cc51` tags that are computed in another way, trailing bytes, and another session id.
 #[test]
 fn foreign_tags_sizes_and_sessions_are_accepted() {
     let mut script = CameraScript::new(&Dialect::CC51);
@@ -146,7 +146,7 @@ fn foreign_tags_sizes_and_sessions_are_accepted() {
     assert_eq!(count(&script, Deviation::DatagramLength), 3);
 }
 
-/// Row 4: length fields of datagrams.
+/// Length fields of datagrams.
 #[test]
 fn length_fields_that_do_not_match_are_accepted() {
     for (dialect, field) in [
@@ -223,7 +223,7 @@ fn set_length(dialect: &Dialect, packet: &mut [u8], field: usize, value: u16) {
     scramble(dialect, packet);
 }
 
-/// Row 4: slices whose size field is not that of the rest of the packet.
+/// Slices whose size field is not that of the rest of the packet.
 #[test]
 fn slice_sizes_that_do_not_match_are_accepted() {
     // A frame of one slice: AV header, slice header with the size at 8, payload and frame info.
@@ -258,7 +258,7 @@ fn slice_sizes_that_do_not_match_are_accepted() {
     assert_tolerated(&script, &[(Deviation::SliceSize, 3)]);
 }
 
-/// Row 6: login answers without the random bytes, or with another status.
+/// Login answers without the random bytes, or with another status.
 #[test]
 fn unusual_login_answers_are_accepted() {
     for dialect in Dialect::ALL {
@@ -288,7 +288,7 @@ fn unusual_login_answers_are_accepted() {
     }
 }
 
-/// Row 7: commands that are never answered.
+/// Commands that are never answered.
 #[test]
 fn unanswered_commands_are_complete_when_they_are_acknowledged() {
     for acknowledged in [true, false] {
@@ -333,7 +333,7 @@ fn a_camera_that_supports_only_p_256_is_connected() {
     }
 }
 
-/// Row 14: no answer to the client's keepalives, and no keepalive from the camera.
+/// No answer to the client's keepalives, and no keepalive from the camera.
 #[test]
 fn keepalives_are_not_needed() {
     let mut script = CameraScript::new(&Dialect::TRANSCODE);
@@ -353,7 +353,7 @@ fn keepalives_are_not_needed() {
     assert_tolerated(&script, &[]);
 }
 
-/// Row 5: audio and video that share one count of frame numbers.
+/// Audio and video that share one count of frame numbers.
 #[test]
 fn shared_frame_numbers_cause_neither_delay_nor_loss() {
     let mut script = CameraScript::new(&Dialect::TRANSCODE);

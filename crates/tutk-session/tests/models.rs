@@ -11,6 +11,8 @@ use std::time::Duration;
 use testkit::session::datagram::{descramble, records};
 use testkit::session::script::CameraScript;
 use testkit::session::{Simulation, Tapped, clip, credentials};
+use tutk_session::dtls_psk::Group;
+use tutk_session::dtls_psk::crypto::CryptoProvider;
 use tutk_session::hl_ioctl::commands::{
     ConnectDoorbellUserAuth, ConnectResult, ConnectUserAuth, GetClock, UserId,
 };
@@ -40,6 +42,22 @@ fn plain_psk_model_is_offered_its_suite_first() {
     simulation.run(2 * SECOND);
     assert!(simulation.record.frames.len() > 20);
     assert_eq!(simulation.client.stats().restarts, 0);
+}
+
+#[test]
+fn groups_that_the_provider_lacks_are_not_offered() {
+    let dialect = &Dialect::TRANSCODE;
+    let (mut client, camera) = Simulation::pair(dialect, clip(4, 20, 10), 4);
+    let provider = client.provider.as_mut().unwrap();
+    let x25519 = &provider.kx_groups[..1];
+    assert!(!Group::Secp256r1.is_supported_by(&CryptoProvider {
+        kx_groups: x25519,
+        ..provider.clone()
+    }));
+    provider.kx_groups = x25519;
+    let mut simulation = Simulation::new(client, camera, 4, |net| net);
+    simulation.run(2 * SECOND);
+    assert!(simulation.record.frames.len() > 20);
 }
 
 #[test]

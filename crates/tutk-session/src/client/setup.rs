@@ -185,10 +185,13 @@ impl Client {
     ) -> Result<Connected, Error> {
         let psk = self.config.credentials.psk(dialect.key);
         let offer = self.offers.start();
+        let provider = self.config.provider.as_ref();
+        let mut groups = vec![Group::X25519, Group::Secp256r1];
+        groups.retain(|group| provider.is_none_or(|provider| group.is_supported_by(provider)));
         let mut config = dtls_psk::Config::client(psk::IDENTITY, psk)
             .with_suites(offer.suites)
             .with_extended_master_secret(offer.extended_master_secret)
-            .with_groups(&[Group::X25519, Group::Secp256r1])
+            .with_groups(&groups)
             .with_key_log(self.config.key_log);
         if let Some(provider) = &self.config.provider {
             config = config.with_provider(provider.clone());
