@@ -86,7 +86,7 @@ pub enum LeaveReason {
     #[error("the client was refused")]
     Refused,
     /// Nothing arrived from the client for
-    /// [`SimulatorConfig::idle`](crate::SimulatorConfig::idle).
+    /// [`Personality::idle`](crate::Personality::idle).
     #[error("the client was silent")]
     Silent,
     /// Another client needed the place.
