@@ -176,7 +176,7 @@ impl Keys {
         parameters: &Parameters,
         master: &MasterSecret,
     ) -> Result<Self, Error> {
-        // Explicit IVs need not be unpredictable here: nobody chooses what is sealed.
+        // Explicit IVs need not be unpredictable here, because no attacker chooses the plaintext.
         let protections =
             master.protections(provider, &parameters.negotiated(), &[0; 32], Side::Client)?;
         Ok(Self {

@@ -132,7 +132,7 @@ fn foreign_tags_sizes_and_sessions_are_accepted() {
         ],
     );
 
-    // Data with another session id, tag and size; the session goes on.
+    // Data with another session id, tag and size; the session continues.
     script.session = SessionId(*b"another!");
     script.send_hl(&hl(10031, &[1]));
     assert_eq!(count(&script, Deviation::Session), 2);

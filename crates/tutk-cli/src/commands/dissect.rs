@@ -106,7 +106,7 @@ pub(crate) async fn run(
     }
     dissector.finish();
     extract_frames(&mut dissector, extraction.as_mut())?;
-    // Nobody reads standard output any more if this fails.
+    // If this fails, standard output is closed.
     let _ = printer.sessions(dissector.sessions());
     if let (Some(exporter), Some(path)) = (exporter, &args.export) {
         exporter

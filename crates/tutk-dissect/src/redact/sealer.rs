@@ -41,7 +41,7 @@ impl Sealers {
             if known.is_none() && self.connections.len() >= MAX_CONNECTIONS {
                 return None;
             }
-            // Any master secret will do: nobody repeats the key exchange.
+            // Any master secret works, because no reader repeats the key exchange.
             let master: [u8; 48] = fakes.bytes(b"master secret", &random);
             let keys = Keys::new(parameters, &master).ok()?;
             if known.is_none() {
