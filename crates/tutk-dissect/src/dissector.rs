@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tutk_frame::MediaLayout;
 use tutk_session::Phase;
 
 use crate::capture::{Captured, Datagram, NotUdp};
@@ -351,16 +350,8 @@ impl Dissector {
         if let Some((session, suite)) = self.sessions.get_mut(index).zip(suite) {
             session.suites.insert(outer.channel, suite);
         }
-        let is_talk = outer.channel != 0 && from_client;
-        let reading = Reading {
-            // Audio to the camera has the same layout in all dialects.
-            layout: match is_talk {
-                true => MediaLayout::Slice,
-                false => obfuscation.media(),
-            },
-            is_talk,
-            show_secrets: self.keys.show_secrets,
-        };
+        let (dialect, show_secrets) = (obfuscation.dialect(), self.keys.show_secrets);
+        let reading = Reading::new(dialect, outer.channel, from_client, show_secrets);
         for (at, record) in records.records.iter().enumerate() {
             let whole = record.fragment.start.saturating_sub(RECORD_HEADER)..record.fragment.end;
             let record_bytes = bytes.get(whole).unwrap_or_default();

@@ -3,7 +3,7 @@
 use disco_cipher::transcode;
 use disco_cipher::xor::{self, XorKey};
 use tutk_frame::header::command;
-use tutk_frame::{Cc51Header, IotcHeader, MediaLayout};
+use tutk_frame::{Cc51Header, IotcHeader};
 use tutk_session::{DISCOVERY_PORT, Dialect};
 
 /// The obfuscation of a datagram (docs/protocol.md, section 6).
@@ -77,11 +77,5 @@ impl Obfuscation {
     /// Returns the name of the dialect.
     pub(crate) fn name(self) -> &'static str {
         self.dialect().map_or("plain", |dialect| dialect.name)
-    }
-
-    /// Returns the layout of media packets.
-    pub(crate) fn media(self) -> MediaLayout {
-        self.dialect()
-            .map_or(MediaLayout::Slice, |dialect| dialect.media)
     }
 }

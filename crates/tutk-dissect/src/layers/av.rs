@@ -1,6 +1,7 @@
 //! AV packets (docs/protocol.md, sections 11 to 13 and 15 to 17).
 
 use tutk_frame::{AvHeader, AvKind, GroupHeader, MediaKind, MediaLayout};
+use tutk_session::Dialect;
 
 use super::{hl, login, media};
 use crate::packet::Layer;
@@ -33,6 +34,25 @@ pub(crate) struct Reading {
     /// `true` for a packet to the camera on the backchannel, where media has another layout.
     pub(crate) is_talk: bool,
     pub(crate) show_secrets: bool,
+}
+
+impl Reading {
+    /// Returns how to read a packet on a channel. `dialect` is `None` if it is not known.
+    pub(crate) fn new(
+        dialect: Option<&Dialect>,
+        channel: u8,
+        from_client: bool,
+        show_secrets: bool,
+    ) -> Self {
+        let is_talk = channel != 0 && from_client;
+        // Audio to the camera has the same layout in all dialects.
+        let own_layout = dialect.filter(|_| !is_talk).map(|dialect| dialect.media);
+        Self {
+            layout: own_layout.unwrap_or(MediaLayout::Slice),
+            is_talk,
+            show_secrets,
+        }
+    }
 }
 
 pub(crate) fn dissect(bytes: &[u8], reading: Reading) -> Av {

@@ -8,7 +8,7 @@ use tutk_frame::{Iotc, IotcHeader, SessionStamp, Uid};
 use tutk_session::{Cipher, Dialect, Transport};
 
 use super::{Redactor, mask};
-use crate::layers::av::{self, Reading};
+use crate::layers::av::{self, Event, Reading};
 use crate::layers::dtls::content;
 use crate::layers::hl;
 use crate::opened::OpenedRecord;
@@ -195,20 +195,14 @@ impl Redactor {
     /// Redacts an AV packet.
     fn av(&mut self, packet: &Packet, dialect: Option<&Dialect>, bytes: &mut [u8]) {
         let from_client = packet.direction == Some(Direction::ToCamera);
-        let reading = Reading {
-            layout: dialect.unwrap_or(&Dialect::TRANSCODE).media,
-            is_talk: packet.opened.channel != 0 && from_client,
-            show_secrets: false,
-        };
+        let reading = Reading::new(dialect, packet.opened.channel, from_client, false);
         let dissected = av::dissect(bytes, reading);
         let mut done = vec![false; bytes.len()];
         let mut numbers = done.clone();
-        let mut is_media = false;
         for field in &dissected.layer.fields {
             let range = field.offset..field.offset + field.length;
             match field.name {
                 "media" | "parity" => {
-                    is_media = true;
                     zero(bytes, range.clone());
                     fill(&mut done, range);
                 }
@@ -220,7 +214,8 @@ impl Redactor {
                 _ => fill(&mut numbers, range),
             }
         }
-        if is_media {
+        // Also if its layout is not known, and no field contains the media.
+        if dissected.event == Some(Event::Media) {
             self.counts.media += 1;
             for unknown in &dissected.layer.undecoded {
                 zero(bytes, unknown.offset..unknown.offset + unknown.bytes.len());

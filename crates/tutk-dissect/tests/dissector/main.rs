@@ -20,4 +20,5 @@ mod pcapng;
 mod redaction;
 #[cfg(feature = "report")]
 mod report;
+mod sealed;
 mod sessions;

@@ -8,11 +8,12 @@ use proptest::prelude::*;
 use testkit::session::{ENR, camera_address, client_address, credentials};
 use tutk_dissect::capture::{Block, CaptureReader, CaptureWriter, Datagram, WriterOptions};
 use tutk_dissect::redact::{Redacted, Redactor};
-use tutk_dissect::{Keys, Packet};
+use tutk_dissect::{Direction, Dissector, Keys, Packet};
 use tutk_session::hl_ioctl::{ChallengeStatus, ConnectResult, challenge_response};
 use tutk_session::{Dialect, Event, KeyRule, Mac, ResendPolicy};
 
 use crate::captures::{Capture, Dissected, capture, dissect};
+use crate::sealed::{Sealed, Sent};
 
 const SSID: &str = "Our \"Home\"/5G";
 const USER: &str = "2a8f1e9c-owner";
@@ -348,6 +349,69 @@ fn other_mac_of_the_device_is_replaced_with_its_auth_key() {
         "{redacted}"
     );
     assert_eq!(redacted.len(), text.len());
+}
+
+/// Redacts a session, and returns the last datagram of the copy, dissected.
+fn redact_sealed(session: &[Sent]) -> Packet {
+    let mut redactor = Redactor::new(credentials(), Sealed::key_log(), [9; 32]).unwrap();
+    let copies: Vec<Redacted> = session
+        .iter()
+        .map(|sent| redactor.datagram(1, Duration::ZERO, &sent.datagram()))
+        .collect();
+    let mut keys = Keys::new();
+    keys.add_key_log(redactor.key_log().as_bytes()).unwrap();
+    let mut dissector = Dissector::new(keys);
+    let packets = copies.iter().map(|copy| {
+        let datagram = Datagram {
+            source: copy.source,
+            destination: copy.destination,
+            payload: &copy.payload,
+            missing: 0,
+        };
+        dissector.handle_datagram(1, Duration::ZERO, &datagram)
+    });
+    assert_eq!(redactor.redactions().zeroed_records, 0);
+    packets.last().flatten().unwrap()
+}
+
+fn content(packet: &Packet) -> &[u8] {
+    packet.opened.records[0].content.as_deref().unwrap()
+}
+
+#[test]
+fn media_of_unknown_layout_is_zeroed() {
+    // AV header, link clock and slice header up to an unknown kind.
+    let header = b"\x05\x08\x0b\0\x01\0\x7e\x50\0\0\0\0\0\0\0\0\x7f";
+    let packet = [&header[..], &[0xab; 300]].concat();
+    let mut sealed = Sealed::new(&Dialect::TRANSCODE);
+    let [client_hello, server_hello] = sealed.hellos(0);
+    let media = sealed.av(Direction::FromCamera, 0, &packet);
+    let copy = redact_sealed(&[client_hello, server_hello, media]);
+    assert_eq!(content(&copy), [&header[..], &[0; 300]].concat());
+}
+
+#[test]
+fn talk_audio_is_zeroed_in_every_dialect() {
+    for dialect in [&Dialect::TRANSCODE, &Dialect::SUMMARY] {
+        // AV header, link clock, talk header with a frame info of 16 bytes, audio, frame info.
+        let header = b"\x03\x08\x0b\0\x01\0\x7e\x50\0\0\0\0\0\0\0\0\
+            \x03\x01\0\0\x01\0\x10\0\x2c\x01\0\0\0\0\0\0\x01\0\0\0";
+        let info = b"\x88\0\x02\0\x01\0\0\0\0\0\0\0\0\0\0\0";
+        let packet = [&header[..], &[0xab; 300], info].concat();
+        let mut sealed = Sealed::new(dialect);
+        let [client_hello, server_hello] = sealed.hellos(0);
+        let [talk_client_hello, talk_server_hello] = sealed.hellos(1);
+        let talk = sealed.av(Direction::ToCamera, 1, &packet);
+        let copy = redact_sealed(&[
+            client_hello,
+            server_hello,
+            talk_client_hello,
+            talk_server_hello,
+            talk,
+        ]);
+        let expected = [&header[..], &[0; 300], info].concat();
+        assert_eq!(content(&copy), expected, "{dialect}");
+    }
 }
 
 proptest! {
