@@ -157,6 +157,7 @@ impl Dissector {
             layers: Vec::new(),
             opened: Opened {
                 channel: outer.channel,
+                range: outer.records.clone(),
                 ..Opened::default()
             },
         };

@@ -11,7 +11,11 @@ pub struct Opened {
     pub datagram: Vec<u8>,
     /// The number of the DTLS channel: 0 main, 1 backchannel.
     pub channel: u8,
-    /// The DTLS records in the datagram, in order.
+    /// The place of the DTLS records in the datagram, also if they were not opened. `None` if it
+    /// has no place for records.
+    pub range: Option<Range<usize>>,
+    /// The DTLS records in the datagram, in order. Empty if none is complete, or if their session
+    /// is not followed.
     pub records: Vec<OpenedRecord>,
 }
 

@@ -47,7 +47,8 @@ pub struct Redactions {
     pub datagrams: u64,
     /// Encrypted records that were decrypted, redacted and encrypted again.
     pub encrypted_again: u64,
-    /// Encrypted records whose keys are not known. They are zeros now.
+    /// Encrypted records whose keys are not known, and datagrams whose records were not read at all
+    /// because their session is not known or not followed. They are zeros now.
     pub zeroed_records: u64,
     /// Finished messages, whose verify_data is zeros now.
     pub finished: u64,

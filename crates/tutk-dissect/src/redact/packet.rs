@@ -20,9 +20,6 @@ const BEGINNING: usize = 16;
 /// The length of the header of a DTLS handshake message in bytes (RFC 6347, section 4.2.2).
 const HANDSHAKE_HEADER: usize = 12;
 
-/// The length of a tag of `cc51` in bytes.
-const TAG: usize = 20;
-
 /// The bytes of K10001 and K10002 that belong to the challenge: status and challenge, or response
 /// and id.
 const CHALLENGE: Range<usize> = 0..20;
@@ -73,10 +70,8 @@ impl Redactor {
         let Some(outer) = packet.layers.first() else {
             return;
         };
-        let mut end = 0;
         for field in &outer.fields {
             let range = field.offset..field.offset + field.length;
-            end = end.max(range.end);
             match field.name {
                 "UID" | "AuthKey" => self.text_field(bytes, &mut done, range),
                 "address" => {
@@ -88,15 +83,10 @@ impl Redactor {
                 _ => fill(&mut numbers, range),
             }
         }
-        if packet.layers.len() > 1 {
-            // Data without a complete record.
-            let tag = if dialect == Some(&Dialect::CC51) {
-                TAG
-            } else {
-                0
-            };
-            zero(bytes, end.min(bytes.len())..bytes.len().saturating_sub(tag));
-            return;
+        if let Some(records) = &packet.opened.range {
+            // Their session is not known or not followed, or no record is complete.
+            self.counts.zeroed_records += 1;
+            zero(bytes, records.clone());
         }
         self.replace_texts(bytes, &mut done, &numbers);
         if let Some(dialect) = dialect {
@@ -149,12 +139,9 @@ impl Redactor {
             }
         }
         // Bytes after the last record, whose meaning is not known.
-        let tag = if dialect == Some(&Dialect::CC51) {
-            TAG
-        } else {
-            0
-        };
-        zero(bytes, end..bytes.len().saturating_sub(tag));
+        if let Some(range) = &packet.opened.range {
+            zero(bytes, end..range.end);
+        }
         self.fakes.replace(bytes, &mut encrypted);
     }
 

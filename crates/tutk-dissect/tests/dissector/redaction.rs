@@ -9,6 +9,7 @@ use testkit::session::{ENR, camera_address, client_address, credentials};
 use tutk_dissect::capture::{Block, CaptureReader, CaptureWriter, Datagram, WriterOptions};
 use tutk_dissect::redact::{Redacted, Redactor};
 use tutk_dissect::{Direction, Dissector, Keys, Packet};
+use tutk_frame::WrapperLayout;
 use tutk_session::hl_ioctl::{ChallengeStatus, ConnectResult, challenge_response};
 use tutk_session::{Dialect, Event, KeyRule, Mac, ResendPolicy};
 
@@ -412,6 +413,45 @@ fn talk_audio_is_zeroed_in_every_dialect() {
         let expected = [&header[..], &[0; 300], info].concat();
         assert_eq!(content(&copy), expected, "{dialect}");
     }
+}
+
+#[test]
+fn records_are_zeroed_if_the_discovery_is_not_in_the_capture() {
+    let original = session(&Dialect::CC51, false);
+    let mut redactor = Redactor::new(credentials(), keys(&original.file), [9; 32]).unwrap();
+    let mut data = 0;
+    datagrams(&original.file, |number, time, datagram| {
+        let is_data = datagram.payload[4..6] == [0x02, 0x15];
+        if datagram.payload[4..6] != [0x02, 0x10] {
+            let copy = redactor.datagram(number, time, datagram);
+            data += u64::from(is_data);
+            let wrapper = WrapperLayout::Cc51;
+            let records = wrapper.header_len()..copy.payload.len() - wrapper.tag_len();
+            if is_data {
+                assert_eq!(copy.payload[..28], datagram.payload[..28]);
+                assert!(copy.payload[records].iter().all(|&byte| byte == 0));
+            }
+        }
+    });
+    let redactions = redactor.redactions();
+    assert!(data > 100 && redactions.zeroed_records == data);
+    assert_eq!(redactions.unknown_tags, 0);
+}
+
+#[test]
+fn records_are_zeroed_on_channels_that_are_not_followed() {
+    let mut sealed = Sealed::new(&Dialect::TRANSCODE);
+    let mut redactor = Redactor::new(credentials(), Keys::new(), [9; 32]).unwrap();
+    for channel in 0..8 {
+        let mut record = b"\x17\xfe\xfd\0\x01\0\0\0\0\0\0\0\x20".to_vec();
+        record.extend([0xab; 32]);
+        let sent = sealed.records(Direction::FromCamera, channel, &record);
+        let copy = redactor.datagram(1, Duration::ZERO, &sent.datagram());
+        let mut plain = copy.payload;
+        disco_cipher::transcode::descramble_datagram(&mut plain);
+        assert!(plain.ends_with(&[0; 32]), "{channel}");
+    }
+    assert_eq!(redactor.redactions().zeroed_records, 8);
 }
 
 proptest! {
