@@ -101,6 +101,7 @@ impl Dissector {
 
     /// Dissects a packet. Returns `None` if it is not of the protocol.
     pub fn handle(&mut self, captured: &Captured<'_>) -> Option<Packet> {
+        self.messages.clear();
         match Datagram::parse(captured.link, captured.data) {
             Ok(datagram) => self.handle_datagram(captured.number, captured.time, &datagram),
             Err(reason) => {
@@ -117,6 +118,7 @@ impl Dissector {
         time: Duration,
         datagram: &Datagram<'_>,
     ) -> Option<Packet> {
+        self.messages.clear();
         let Datagram {
             source,
             destination,
@@ -184,6 +186,7 @@ impl Dissector {
 
     /// Ends the capture: delivers the frames that waited for others.
     pub fn finish(&mut self) {
+        self.messages.clear();
         let followed: Vec<usize> = self.followed.keys().copied().collect();
         for index in followed {
             self.flush(index);
@@ -329,7 +332,6 @@ impl Dissector {
         obfuscation: Obfuscation,
         packet: &mut Packet,
     ) {
-        self.messages.clear();
         let Some(range) = outer.records.clone() else {
             return;
         };

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::{ENR, credentials};
-use tutk_dissect::{Direction, Exporter, Keys, Packet, Value};
+use tutk_dissect::capture::{Captured, LinkType};
+use tutk_dissect::{Direction, Dissector, Exporter, Keys, Packet, Value};
 use tutk_session::{AudioFlags, Codec, Dialect, Event, Phase, ResendPolicy, TalkEvent, TalkFrame};
 
 use crate::captures::{capture, check_bytes, dissect, finish, simulation};
+use crate::sealed::Sealed;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -257,4 +259,57 @@ fn export_contains_the_opened_packets() {
     let contains = |bytes: &[u8]| file.windows(bytes.len()).any(|part| part == bytes);
     assert!(contains(b"audioEncoderList"));
     assert!(contains(&dissected.frames[0].frame.data[..100]));
+}
+
+#[test]
+fn messages_are_those_of_the_last_packet() {
+    let mut sealed = Sealed::new(&Dialect::TRANSCODE);
+    let [client_hello, server_hello] = sealed.hellos(0);
+    // An IOCTL from the camera with K10001.
+    let packet = b"\0\x70\x08\0\x01\0\0\0\0\0\0\0\0\0\0\0\x34\0\0\0\x76\x25\xa0\x2f\
+        \0\0\0\0\0\x01\0\0HL\x05\0\x11\x27\x11\0\0\0\0\0\0\0\0\0\x03fifteen and one.";
+    let message = sealed.av(Direction::FromCamera, 0, packet);
+    let mut dissector = Dissector::new(Sealed::key_log());
+    client_hello.dissect(&mut dissector);
+    server_hello.dissect(&mut dissector);
+    let mut number = 0;
+    let mut again = |dissector: &mut Dissector| {
+        number += 1;
+        message.dissect(dissector);
+        let codes = dissector.messages().iter().map(|message| message.code);
+        assert_eq!(codes.collect::<Vec<_>>(), [10001], "{number}");
+    };
+
+    again(&mut dissector);
+    let mut other = message.datagram();
+    other.payload = b"another protocol";
+    other.source.set_port(53);
+    other.destination.set_port(53);
+    assert!(
+        dissector
+            .handle_datagram(1, Duration::ZERO, &other)
+            .is_none()
+    );
+    assert_eq!(dissector.messages(), []);
+
+    again(&mut dissector);
+    let not_udp = Captured {
+        number: 1,
+        time: Duration::ZERO,
+        link: LinkType::ETHERNET,
+        data: &[],
+    };
+    assert!(dissector.handle(&not_udp).is_none());
+    assert_eq!(dissector.messages(), []);
+
+    // A data packet of `cc51` of a session whose discovery was not seen.
+    again(&mut dissector);
+    let mut unknown = Sealed::new(&Dialect::CC51).records(Direction::ToCamera, 0, &[0; 40]);
+    unknown.port = 1;
+    assert_eq!(unknown.dissect(&mut dissector).session, None);
+    assert_eq!(dissector.messages(), []);
+
+    again(&mut dissector);
+    dissector.finish();
+    assert_eq!(dissector.messages(), []);
 }
