@@ -153,7 +153,7 @@ impl<'r> CaptureReader<'r> {
             return Ok(false);
         }
         let larger = (before * 2).max(BUFFER * 2);
-        if larger > 2 * MAX_BLOCK || !self.blocks.grow(larger) {
+        if larger > MAX_BLOCK || !self.blocks.grow(larger) {
             return Err(Error::BlockTooLong {
                 offset,
                 max: MAX_BLOCK,

@@ -91,11 +91,40 @@ fn classic_pcap_is_read_in_both_byte_orders_and_resolutions() {
 
 #[test]
 fn block_that_is_too_long_is_an_error() {
-    let mut file = file();
-    file.extend([6, 0, 0, 0]);
-    file.extend(0x7fff_fff0_u32.to_le_bytes());
-    file.resize(file.len() + 3 * MAX_BLOCK, 0);
-    let mut reader = CaptureReader::new(&file[..]).unwrap();
+    let mut too_long = file();
+    too_long.extend([6, 0, 0, 0]);
+    too_long.extend(0x7fff_fff0_u32.to_le_bytes());
+    too_long.resize(too_long.len() + 3 * MAX_BLOCK, 0);
+    for file in [too_long, with_unknown_block(MAX_BLOCK + 16)] {
+        assert_block_too_long(&file);
+    }
+}
+
+#[test]
+fn block_of_the_maximum_length_is_read() {
+    assert_eq!(
+        read(&with_unknown_block(MAX_BLOCK)),
+        [
+            "1 one",
+            "CLIENT_RANDOM 00 11\n",
+            "2 three",
+            "3 one",
+            "CLIENT_RANDOM 00 11\n",
+            "4 three"
+        ]
+    );
+}
+
+/// A file with a block of an unknown type between packets.
+fn with_unknown_block(len: usize) -> Vec<u8> {
+    let bytes = u32::try_from(len).unwrap().to_le_bytes();
+    let content = vec![0; len - 12];
+    let block = [&[0, 0x0b, 0, 0x0b][..], &bytes, &content, &bytes].concat();
+    [file(), block, file()].concat()
+}
+
+fn assert_block_too_long(file: &[u8]) {
+    let mut reader = CaptureReader::new(file).unwrap();
     let error = loop {
         match reader.next_block() {
             Ok(Some(_)) => {}
