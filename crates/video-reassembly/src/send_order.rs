@@ -5,6 +5,7 @@
 //! audio and video may share one count (docs/protocol.md, section 15). Audio may be sent between
 //! the slices of a video frame.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::{Slice, StreamKind};
@@ -155,20 +156,25 @@ impl SendOrder {
             return None;
         }
         let distance = last.wrapping_sub(first);
-        let numbers = || (0..=distance).map(|at| first.wrapping_add(at));
-        let owner = |number| {
-            let mut slices = self.backward(self.newest);
-            Some(slices.find(|slice| slice.number == number)?.stream)
-        };
-        let unknown = numbers().filter(|&number| owner(number).is_none()).count();
+        let mut owners = vec![None; usize::try_from(distance).ok()?.checked_add(1)?];
+        for slice in self.backward(self.newest) {
+            let at = usize::try_from(slice.number.wrapping_sub(first));
+            let owner = at.ok().and_then(|at| owners.get_mut(at));
+            if let Some(owner @ None) = owner {
+                *owner = Some(slice.stream);
+            }
+        }
+        let unknown = owners.iter().filter(|owner| owner.is_none()).count();
         let slices = self.lost_slices(stream, first.wrapping_sub(1), next);
-        let is_lost = |number| match (owner(number), slices) {
+        let is_lost = |owner: Option<StreamKind>| match (owner, slices) {
             (Some(owner), _) => owner == stream,
             (None, None) => true,
             (None, Some(slices)) => (slices == unknown) == (stream == StreamKind::Audio),
         };
         let mut ranges: Vec<(u32, u32, u64)> = Vec::new();
-        for number in numbers().filter(|&number| is_lost(number)) {
+        let numbers = (0..=distance).map(|at| first.wrapping_add(at));
+        let lost = numbers.zip(owners).filter(|&(_, owner)| is_lost(owner));
+        for (number, _) in lost {
             match ranges.last_mut() {
                 Some((_, end, count)) if end.wrapping_add(1) == number => {
                     *end = number;
