@@ -46,6 +46,15 @@ enum Position {
     OutOfRange,
 }
 
+/// What shows that no frame is missing between two frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Continuity {
+    /// Their numbers.
+    Numbers,
+    /// The slice counters, although numbers between them were skipped.
+    SendOrder,
+}
+
 impl ReorderBuffer {
     pub(crate) fn new(kind: StreamKind) -> Self {
         Self {
@@ -144,7 +153,7 @@ impl ReorderBuffer {
         let end = sequence::nearest(newest.number, sequence::like(number, newest.wire));
         self.settle_before(end, out);
         if let Some(first) = self.frames.first()
-            && !self.is_next(first, &out.order)
+            && self.continuity(first, &out.order).is_none()
         {
             self.give_up_missing(end, (first.wire, first.kind), out);
         }
@@ -233,10 +242,10 @@ impl ReorderBuffer {
     /// Delivers the frames that need not wait, and those over the reorder window.
     fn release(&mut self, out: &mut EventQueue) {
         loop {
-            while (self.frames.first())
-                .is_some_and(|f| f.is_complete() && self.is_next(f, &out.order))
+            while let Some(first) = self.frames.first().filter(|f| f.is_complete())
+                && let Some(continuity) = self.continuity(first, &out.order)
             {
-                self.settle_first(out);
+                self.settle_first(Some(continuity), out);
             }
             let mut waiting = self.frames.iter().filter(|f| f.is_complete());
             let Some(oldest) = waiting.next().map(|frame| frame.number) else {
@@ -249,11 +258,14 @@ impl ReorderBuffer {
         }
     }
 
-    /// Returns `true` if no frame can be missing before this one, the first in the buffer.
-    fn is_next(&self, frame: &PartialFrame, order: &SendOrder) -> bool {
+    /// Returns what shows that no frame can be missing before this one, the first in the buffer.
+    fn continuity(&self, frame: &PartialFrame, order: &SendOrder) -> Option<Continuity> {
+        if self.is_next_by_number(frame) {
+            return Some(Continuity::Numbers);
+        }
         // The numbers between two frames may be those of the other stream.
-        self.is_next_by_number(frame)
-            || order.follows(self.kind, self.last(frame), frame.wire.value())
+        let follows = order.follows(self.kind, self.last(frame), frame.wire.value());
+        follows.then_some(Continuity::SendOrder)
     }
 
     fn is_next_by_number(&self, frame: &PartialFrame) -> bool {
@@ -277,23 +289,27 @@ impl ReorderBuffer {
 
     /// Settles all numbers before `end` up to the last frame in the buffer.
     fn settle_before(&mut self, end: u64, out: &mut EventQueue) {
-        while self.frames.first().is_some_and(|frame| frame.number < end) {
-            self.settle_first(out);
+        while let Some(first) = self.frames.first().filter(|frame| frame.number < end) {
+            let continuity = self.continuity(first, &out.order);
+            self.settle_first(continuity, out);
         }
     }
 
-    /// Settles the first frame in the buffer, and the numbers before it.
-    fn settle_first(&mut self, out: &mut EventQueue) {
+    /// Settles the first frame in the buffer, and the numbers before it. `continuity` is that of
+    /// this frame.
+    fn settle_first(&mut self, continuity: Option<Continuity>, out: &mut EventQueue) {
         if self.frames.is_empty() {
             return;
         }
         let frame = self.frames.remove(0);
-        if !self.is_next(&frame, &out.order) {
-            self.give_up_missing(frame.number, (frame.wire, frame.kind), out);
-        } else if self.settled.is_some() && !self.is_next_by_number(&frame) {
-            out.stats.shared_numbers += 1;
-        }
         let complete = frame.is_complete();
+        match continuity {
+            None => self.give_up_missing(frame.number, (frame.wire, frame.kind), out),
+            Some(Continuity::SendOrder) if complete && self.settled.is_some() => {
+                out.stats.shared_numbers += 1;
+            }
+            Some(_) => {}
+        }
         self.advance_to(frame.number, complete);
         if complete {
             self.jump_candidate = None;

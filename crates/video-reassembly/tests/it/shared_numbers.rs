@@ -143,6 +143,28 @@ fn audio_between_slices_of_a_video_frame_causes_no_delay_or_loss() {
     }
 }
 
+/// The counter of frames that are delivered at once does not count a frame that is given up.
+#[test]
+fn an_incomplete_frame_is_not_counted() {
+    let mut slices = send(&frames(), Previous::Zero, 1, 0);
+    let mut out = Collector::new(Limits::default());
+    slices.iter().for_each(|slice| slice.push(&mut out));
+    let complete = out.reassembler.stats().shared_numbers;
+
+    // Loses the second slice of the video frame after the first audio frame. It is given up.
+    let audio = slices.iter().position(|s| s.kind == MediaKind::Audio);
+    let lost = slices[audio.unwrap()..].iter().position(|s| s.index == 1);
+    let lost = slices.remove(audio.unwrap() + lost.unwrap());
+    let mut out = Collector::new(Limits::default());
+    slices.iter().for_each(|slice| slice.push(&mut out));
+    out.flush();
+    assert_eq!(out.lost.len(), 1);
+    assert_eq!(out.lost[0].first, lost.number);
+    let stats = out.reassembler.stats();
+    assert_eq!((stats.incomplete, stats.missing), (1, 0));
+    assert_eq!(stats.shared_numbers, complete - 1);
+}
+
 #[test]
 fn wrapped_slice_counters_are_followed() {
     for previous in ALL {
