@@ -14,8 +14,12 @@ use crate::{Slice, StreamKind};
 /// first slices of two video frames unless a key frame has more than about a megabyte.
 const SLICES: u16 = 1024;
 
-/// The largest distance of two counters. A larger one means that the camera restarted the count.
+/// The largest distance of two counters. A larger one is a jump: the camera restarted the count, if
+/// a second counter confirms it.
 const MAX_SPREAD: u16 = 0x4000;
+
+/// How far a second counter may be ahead of a counter out of range, and confirm a jump.
+const MAX_MISORDER: u16 = 64;
 
 /// The number of times in a row that the numbers of neighbours of different streams must be
 /// consecutive before the streams are considered to share one count. With separate counts, this
@@ -28,6 +32,8 @@ pub(crate) struct SendOrder {
     /// By the counter modulo [`SLICES`]. Empty until the first slice with a counter arrives.
     slices: Vec<Option<SentSlice>>,
     newest: u16,
+    /// A slice whose counter is out of range. A second counter close to it confirms a jump.
+    jump_candidate: Option<SentSlice>,
     evidence: u8,
 }
 
@@ -47,6 +53,7 @@ impl SendOrder {
         Self {
             slices: Vec::new(),
             newest: 0,
+            jump_candidate: None,
             evidence: 0,
         }
     }
@@ -72,18 +79,30 @@ impl SendOrder {
             self.newest = counter;
         }
         let ahead = counter.wrapping_sub(self.newest);
-        if ahead < MAX_SPREAD {
-            self.newest = counter;
-        } else if ahead <= MAX_SPREAD.wrapping_neg() {
+        if (MAX_SPREAD..=MAX_SPREAD.wrapping_neg()).contains(&ahead) {
+            let candidate = self.jump_candidate.replace(slice);
+            let Some(candidate) = candidate.filter(|candidate| candidate.is_confirmed_by(counter))
+            else {
+                return;
+            };
             self.slices.fill(None);
             self.newest = counter;
-        } else if ahead.wrapping_neg() >= SLICES {
-            return;
+            self.record(candidate);
+        } else if ahead < MAX_SPREAD {
+            self.newest = counter;
         }
-        let Some(place) = self.slices.get_mut(usize::from(counter % SLICES)) else {
+        self.jump_candidate = None;
+        if self.newest.wrapping_sub(counter) < SLICES {
+            self.record(slice);
+        }
+    }
+
+    /// Records a slice that is less than [`SLICES`] behind the newest one.
+    fn record(&mut self, slice: SentSlice) {
+        let Some(place) = self.slices.get_mut(usize::from(slice.counter % SLICES)) else {
             return;
         };
-        if place.replace(slice) != Some(slice) && index == 0 {
+        if place.replace(slice) != Some(slice) && slice.index == 0 {
             self.compare_numbers(&slice);
         }
     }
@@ -249,6 +268,11 @@ impl SendOrder {
 }
 
 impl SentSlice {
+    /// Returns `true` if a slice with this counter confirms that this one is no error.
+    fn is_confirmed_by(&self, counter: u16) -> bool {
+        (1..=MAX_MISORDER).contains(&counter.wrapping_sub(self.counter))
+    }
+
     fn is_of(&self, stream: StreamKind, number: u32) -> bool {
         self.stream == stream && self.number == number
     }

@@ -165,6 +165,48 @@ fn an_incomplete_frame_is_not_counted() {
     assert_eq!(stats.shared_numbers, complete - 1);
 }
 
+/// Only a second counter confirms that the camera restarted the count of slices.
+#[test]
+fn a_single_odd_slice_counter_causes_no_delay() {
+    for odd in [0x4000, 0x8000, 0xc000] {
+        let mut out = Collector::new(Limits::default());
+        let mut complete = 0;
+        for (slice, at) in send(&frames(), Previous::Zero, 1, 0).iter().zip(0..) {
+            if at == 20 {
+                // A duplicate, but for its counter.
+                let counter = slice.counter.wrapping_add(odd);
+                Sent { counter, ..*slice }.push(&mut out);
+            }
+            slice.push(&mut out);
+            complete += usize::from(slice.index + 1 == slice.count);
+            assert_eq!(out.frames.len(), complete, "{odd:#x} {slice:?}");
+        }
+        assert_eq!(out.lost, [], "{odd:#x}");
+    }
+}
+
+#[test]
+fn a_confirmed_jump_of_the_slice_counters_is_followed() {
+    let mut out = Collector::new(Limits::default());
+    let slices = send(&[frames(), frames()].concat(), Previous::Zero, 1, 0);
+    let jump = slices.len() / 2;
+    for (slice, at) in slices.iter().zip(0..) {
+        let counter = match at < jump {
+            true => slice.counter,
+            false => slice.counter.wrapping_add(0x6000),
+        };
+        Sent { counter, ..*slice }.push(&mut out);
+        // The first frames after the jump wait until the reorder window is full.
+        let is_apart = at < jump || at > jump + 24;
+        if is_apart && slice.index + 1 == slice.count {
+            let newest = out.frames.last().map(|frame| frame.number);
+            assert_eq!(newest, Some(slice.number));
+        }
+    }
+    out.flush();
+    assert_eq!(out.frames.len(), 2 * frames().len());
+}
+
 #[test]
 fn wrapped_slice_counters_are_followed() {
     for previous in ALL {
