@@ -1,7 +1,7 @@
 //! The order in which the camera sent the slices of both streams.
 //!
 //! The slice counter counts the slices of all kinds. So the counters between two frames of a stream
-//! tell whether a frame of this stream was sent between them. Frame numbers alone do not, because
+//! show if a frame of this stream was sent between them. Frame numbers alone do not, because
 //! audio and video may share one count (docs/protocol.md, section 15). Audio may be sent between
 //! the slices of a video frame.
 
