@@ -67,7 +67,7 @@ impl CongestionControl {
         self.answered = false;
     }
 
-    /// Handles a timeout during an outage, in which no packet arrived. Only the back-off changes.
+    /// Handles a timeout during an outage, in which no slice arrived. Only the back-off changes.
     pub(crate) fn on_outage(&mut self, has_ended: bool) {
         self.doublings = match has_ended {
             true => 0,

@@ -18,7 +18,7 @@ const MAX_MISORDER: i64 = 64;
 /// The limit of requests for a slice, including those that met an outage.
 const MAX_REQUESTS: u8 = 32;
 
-/// The time without any packet, in microseconds, that counts as an outage. It does not count for
+/// The time without any slice, in microseconds, that counts as an outage. It does not count for
 /// [`TrackerConfig::give_up_micros`].
 const OUTAGE_MICROS: u64 = 100_000;
 
@@ -146,7 +146,7 @@ impl ResendTracker {
     /// If the slice was requested exactly once, returns the microseconds since then. For a
     /// retransmission, this is a sample of the round-trip time.
     pub fn received(&mut self, counter: u16, now: u64) -> Option<u64> {
-        self.packet_arrived(now);
+        self.slice_arrived(now);
         let Some(newest) = self.newest else {
             self.newest = Some(sequence::first(Short(counter)));
             return None;
@@ -294,7 +294,7 @@ impl ResendTracker {
         })
     }
 
-    fn packet_arrived(&mut self, now: u64) {
+    fn slice_arrived(&mut self, now: u64) {
         let [last, _] = self.arrivals;
         if now == last {
             return;
@@ -473,7 +473,7 @@ impl Missing {
         last.saturating_sub(self.detected) >= config.give_up_micros
     }
 
-    /// Returns `true` if no packet arrived after the request for at least a round trip, and one did
+    /// Returns `true` if no slice arrived after the request for at least a round trip, and one did
     /// after that: the request met an outage that has ended.
     fn met_outage(&self, timing: Timing) -> bool {
         let [last, before] = timing.arrivals;

@@ -17,7 +17,7 @@ pub struct TrackerConfig {
     pub reorder_slices: u16,
     /// How long a slice must be missing before it is requested without `reorder_slices` newer ones.
     pub reorder_micros: u64,
-    /// Requests for a slice before it is given up. Requests during an outage, after which no packet
+    /// Requests for a slice before it is given up. Requests during an outage, after which no slice
     /// arrives, do not count, up to 32 requests in total.
     pub max_requests: u8,
     /// The minimum interval between two requests.
