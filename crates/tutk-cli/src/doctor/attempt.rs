@@ -50,6 +50,8 @@ pub(super) struct Running {
     attempt: Attempt,
     meter: StreamMeter,
     stats: Stats,
+    /// Packets that this machine dropped, as far as known.
+    kernel_drops: u64,
     read_counters_at: Instant,
     authenticated: Option<Instant>,
     /// When the last phase began.
@@ -76,6 +78,7 @@ impl Running {
             attempt: Attempt::new(kind),
             meter: StreamMeter::new(mac),
             stats: Stats::default(),
+            kernel_drops: 0,
             read_counters_at: now,
             authenticated: None,
             phase_began: now,
@@ -173,6 +176,10 @@ impl Running {
         if let Some(stats) = self.session.stats().await {
             self.stats = stats;
         }
+        // Unknown after the end of the session, whose last counters stay.
+        if let Some(drops) = self.session.tally().await.kernel_drops {
+            self.kernel_drops = drops;
+        }
     }
 
     /// The time of the goal, or of the attempt, is over.
@@ -206,15 +213,19 @@ impl Running {
     }
 
     /// Closes the session, and returns what was seen. The report is `None` unless frames arrived.
-    pub(super) async fn close(self) -> (Attempt, Option<StreamReport>) {
+    pub(super) async fn close(mut self) -> (Attempt, Option<StreamReport>) {
         let length = self.authenticated.map(|since| since.elapsed());
+        self.read_counters().await;
         if tokio::time::timeout(CLOSE, self.session.close())
             .await
             .is_err()
         {
             tracing::debug!("the session did not close in time");
         }
-        let report = length.map(|length| self.meter.finish(length, &self.stats));
+        let report = length.map(|length| StreamReport {
+            kernel_drops: self.kernel_drops,
+            ..self.meter.finish(length, &self.stats)
+        });
         let report = report.filter(|report| report.frames() > 0);
         (self.attempt, report)
     }

@@ -52,13 +52,11 @@ pub(crate) fn notes(seen: &Observations) -> Vec<String> {
             "the camera does not answer a handshake that offers extended master secret".to_owned(),
         );
     }
-    if let Some(stream) = &seen.stream {
-        let kernel_drops = stream.counters.get("kernel_drops").copied().unwrap_or(0);
-        if kernel_drops > 0 {
-            notes.push(format!(
-                "this machine dropped {kernel_drops} packets because its receive buffer was full; increase net.core.rmem_max"
-            ));
-        }
+    let drops = seen.stream.as_ref().map_or(0, |stream| stream.kernel_drops);
+    if drops > 0 {
+        notes.push(format!(
+            "this machine dropped {drops} packets because its receive buffer was full; increase net.core.rmem_max"
+        ));
     }
     notes
 }

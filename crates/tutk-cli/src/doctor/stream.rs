@@ -26,6 +26,8 @@ pub(crate) struct StreamReport {
     /// The least number of media packets that did not arrive.
     pub(crate) packets_lost: u64,
     pub(crate) loss_percent: f64,
+    /// Packets that this machine dropped because its receive buffer was full.
+    pub(crate) kernel_drops: u64,
     pub(crate) kbit_per_second: f64,
     pub(crate) frames_per_second: f64,
     /// The variation of the video frames' delay, as in RFC 3550, section 6.4.1.

@@ -388,6 +388,18 @@ fn session_after_a_pause_counts() {
 }
 
 #[test]
+fn packets_that_this_machine_dropped_are_noted() {
+    let mut seen = streaming(20.0);
+    assert!(crate::doctor::notes(&seen).is_empty());
+    seen.stream.as_mut().unwrap().kernel_drops = 7;
+    let notes = crate::doctor::notes(&seen);
+    assert!(
+        notes[0].contains("this machine dropped 7 packets"),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn interrupted_examinations_say_so() {
     let nothing = Observations {
         cut_short: Some(CutShort::Interrupted),
