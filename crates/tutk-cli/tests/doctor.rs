@@ -145,6 +145,26 @@ fn unknown_host() {
     check(&doctor(&url("camera.invalid"), 4), "unknown-host", 3);
 }
 
+/// The camera answers, and no session can bind its port.
+#[test]
+fn local_port_in_use() {
+    let camera = simulate(&[]);
+    let taken = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let run = tutk([
+        "doctor",
+        &camera.url,
+        "--json",
+        "--budget",
+        "6",
+        "--local-port",
+        &port,
+    ]);
+    let seen = check(&run, "local-error", 1);
+    let advice = seen["advice"].as_str().unwrap();
+    assert!(advice.contains("--local-port"), "{seen:#}");
+}
+
 #[test]
 fn old_suite() {
     let camera = simulate(&["--personality", "db3"]);

@@ -25,6 +25,15 @@ pub(crate) fn diagnose(seen: &Observations) -> Verdict {
         return of_stream(seen, stream);
     }
     let attempt = seen.best_attempt();
+    if let Some(Attempt {
+        fault: Some(Fault::Local),
+        error: Some(error),
+        ..
+    }) = attempt
+    {
+        let error = error.clone();
+        return Verdict::Local { error };
+    }
     match attempt.filter(|attempt| attempt.completed(Phase::Discovery)) {
         Some(attempt) => of_session(seen, attempt),
         None => of_silence(seen),
@@ -72,7 +81,6 @@ fn of_session(seen: &Observations, attempt: &Attempt) -> Verdict {
     };
     let error = attempt.error.clone().unwrap_or_default();
     match (phase, fault) {
-        (_, Fault::Local) => Verdict::Local { error },
         (_, Fault::OutOfTime) => Verdict::Unknown { cut_short },
         (Phase::Session, _) => Verdict::SlotBusy,
         (Phase::Dtls, Fault::WrongKey) => Verdict::WrongEnr,

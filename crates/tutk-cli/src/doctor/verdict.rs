@@ -428,7 +428,9 @@ impl Verdict {
             V::PacketLoss { .. } => {
                 "move the camera or the access point closer, choose another Wi-Fi channel, or connect this machine by cable"
             }
-            V::Local { .. } => "try again with -v for details",
+            V::Local { .. } => {
+                "if a port is in use, choose another with --local-port; otherwise try again with -v for details"
+            }
             V::Unknown { .. } => "run the command again, with a longer --budget",
         };
         fixed.into()

@@ -321,7 +321,7 @@ fn failed_sessions() {
             Status::BrokeOff,
         ),
         (Phase::Stream, Fault::Silent, "no-picture", Status::BrokeOff),
-        (Phase::Discovery, Fault::Local, "unknown", Status::Other),
+        (Phase::Discovery, Fault::Local, "local-error", Status::Other),
         (Phase::Dtls, Fault::Local, "local-error", Status::Other),
         (Phase::Dtls, Fault::OutOfTime, "unknown", Status::Other),
     ] {
