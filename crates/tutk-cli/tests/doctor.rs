@@ -307,6 +307,26 @@ fn moved_host() {
     }
 }
 
+/// The address at which a camera without a host is found is its own, not another one.
+#[cfg(target_os = "linux")]
+#[test]
+fn camera_without_a_host() {
+    let script = format!(
+        "$TUTK simulate --listen 0.0.0.0:32761 --uid {UID} --enr '{ENR}' --mac {} & \
+         until grep -q ':7FF9 ' /proc/self/net/udp; do sleep 0.05; done; \
+         $TUTK doctor '{}' --json --budget 8; status=$?; kill $!; exit $status",
+        common::MAC,
+        url(""),
+    );
+    if let Some(run) = in_namespace(&script) {
+        let seen = check(&run, "healthy", 0);
+        let seen = &seen["observations"];
+        let address = seen["address"].as_str().unwrap();
+        assert!(address.starts_with("10.9.0.1:"), "{address}");
+        assert_eq!(seen["elsewhere"], Value::Null);
+    }
+}
+
 /// Answers come from another address than the one that was asked.
 #[test]
 fn nat() {

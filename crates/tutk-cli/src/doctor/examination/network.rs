@@ -239,7 +239,7 @@ impl Examination {
         credentials.base_station.is_none() && credentials.mac != Some(mac)
     }
 
-    /// Looks for the camera's UID at other addresses than `known`.
+    /// Looks for the camera's UID, at other addresses than `known`.
     async fn search(&mut self, known: Option<SocketAddr>) -> Option<SocketAddr> {
         let began = Instant::now();
         let credentials = &self.camera.credentials;
@@ -278,7 +278,9 @@ impl Examination {
         };
         self.step(mark, "search", text, began.elapsed());
         let found = found.unwrap_or_default();
-        self.seen.elsewhere = Some(found.into_iter().collect());
+        if known.is_some() {
+            self.seen.elsewhere = Some(found.into_iter().collect());
+        }
         found
     }
 }
