@@ -19,17 +19,11 @@ pub(crate) fn product(model: &str) -> Option<&'static str> {
     Model::find(model).map(|model| model.name)
 }
 
-/// Models whose current firmware answers no discovery request (docs/protocol.md, section
-/// "Models").
-const SILENT: [&str; 2] = ["HL_PAN3", "HL_CFL2"];
-
 /// Returns what the silence of a camera may mean. `at` is the address that was asked.
 pub(crate) fn silence(model: Option<&str>, at: Option<SocketAddr>) -> String {
-    let by_model = match model {
-        Some(model) if SILENT.contains(&model) => {
-            "current firmware of this model answers no discovery; "
-        }
-        Some(model) if is_outdoor(model) => "it may be asleep: wake it in the vendor's app; ",
+    let by_model = match model.and_then(Model::find) {
+        Some(model) if model.silent => "current firmware of this model answers no discovery; ",
+        Some(model) if model.outdoor => "it may be asleep: wake it in the vendor's app; ",
         _ => "",
     };
     let place = match at {
