@@ -86,8 +86,8 @@ fn personality(behaviour: &Behaviour) -> Personality {
     if let Some(status) = behaviour.login_status {
         personality.login_status = Status(status);
     }
-    if let Some(status) = behaviour.challenge_status.and_then(challenge_status) {
-        personality.status = status;
+    if let Some(status) = behaviour.challenge_status {
+        personality.status = ChallengeStatus::from_byte(status);
     }
     personality.ioctl_answers = match behaviour.messages_in {
         Some(MessagePacket::Grouped) => IoctlAnswers::Grouped,
@@ -109,19 +109,6 @@ fn personality(behaviour: &Behaviour) -> Personality {
     }
     personality.resend = behaviour.grouped;
     personality
-}
-
-/// The status of the challenge, unless it needs another ENR than the fake one.
-fn challenge_status(status: u8) -> Option<ChallengeStatus> {
-    Some(match status {
-        1 => ChallengeStatus::FixedKey,
-        2 => ChallengeStatus::Updating,
-        3 => ChallengeStatus::Enr,
-        4 => ChallengeStatus::Checking,
-        5 => ChallengeStatus::Off,
-        6 => ChallengeStatus::LongEnr,
-        _ => return None,
-    })
 }
 
 /// The answers to commands, with their delays. Commands without an answer have none.

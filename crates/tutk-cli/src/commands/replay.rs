@@ -3,6 +3,7 @@
 use tutk_dissect::capture::Block;
 use tutk_dissect::{Behaviour, Dissector, Keys, Session};
 use tutk_runtime::tutk_session::Credentials;
+use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
 
 use super::dissect::{key_logs, not_read, open};
 use super::simulate::{Identity, Simulation};
@@ -19,9 +20,6 @@ const FAKE_UID: &str = "REPLAY00000000000000";
 const FAKE_ENR: &str = "FakeEnrOfReplay0";
 const FAKE_LONG_ENR: &str = "FakeEnrOfReplay0FakeEnrOfReplay1";
 const FAKE_MAC: &str = "020000000001";
-
-/// The status of a challenge that needs an ENR of 32 characters.
-const LONG_ENR: u8 = 6;
 
 pub(crate) async fn run(
     args: &ReplayArgs,
@@ -137,8 +135,8 @@ fn identity(args: &ReplayArgs, behaviour: &Behaviour) -> Identity {
     let of_capture = behaviour.uid.clone().filter(|uid| {
         Credentials::new(uid, FAKE_ENR, FAKE_MAC).is_ok() && uid.len() == FAKE_UID.len()
     });
-    let fake_enr = match behaviour.challenge_status {
-        Some(LONG_ENR) => FAKE_LONG_ENR,
+    let fake_enr = match behaviour.challenge_status.map(ChallengeStatus::from_byte) {
+        Some(ChallengeStatus::LongEnr) => FAKE_LONG_ENR,
         _ => FAKE_ENR,
     };
     Identity {
