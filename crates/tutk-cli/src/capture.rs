@@ -97,7 +97,7 @@ impl Capture {
             ..WriterOptions::default()
         };
         let writer = CaptureWriter::new(BufWriter::new(file), options)
-            .map_err(|error| not_written(&name, &error))?;
+            .map_err(|error| Failure::capture(&name, &error))?;
         let (sender, receiver) = mpsc::sync_channel(QUEUE);
         let shared = Arc::new(Shared {
             queue: sender,
@@ -108,7 +108,7 @@ impl Capture {
         let thread = thread::Builder::new()
             .name("capture".to_owned())
             .spawn(move || write(writer, &receiver, size.as_u64(), &counters))
-            .map_err(|error| not_written(&name, &error.into()))?;
+            .map_err(|error| Failure::capture(&name, &error.into()))?;
         Ok(Self {
             name,
             shared,
@@ -143,7 +143,7 @@ impl Capture {
         console.line(line);
         written
             .result
-            .map_err(|error| not_written(&self.name, &error))
+            .map_err(|error| Failure::capture(&self.name, &error))
     }
 
     /// Waits for the thread.
@@ -268,13 +268,6 @@ fn numbered(path: &Path, number: u32) -> std::path::PathBuf {
         None => format!("{stem}-{number}"),
     };
     path.with_file_name(name)
-}
-
-fn not_written(name: &str, error: &Error) -> Failure {
-    match error {
-        Error::Io(error) => Failure::write("output", name, error),
-        error => Failure::other("output", format!("{name}: {error}"), "choose another file"),
-    }
 }
 
 #[cfg(test)]

@@ -95,6 +95,14 @@ impl Failure {
         }
     }
 
+    /// A capture or a report that cannot be written.
+    pub(crate) fn capture(name: &str, error: &tutk_dissect::Error) -> Self {
+        match error {
+            tutk_dissect::Error::Io(error) => Self::write("output", name, error),
+            error => Self::other("output", format!("{name}: {error}"), "choose another file"),
+        }
+    }
+
     /// A failed recording, in `phase` if the error does not tell it.
     pub(crate) fn recording(phase: &'static str, error: tutk_serve::Error) -> Self {
         use tutk_serve::Error;

@@ -21,7 +21,6 @@ use crate::report::{self, Report, plural};
 use crate::signals::Stop;
 
 const INPUT: &str = "input";
-const OUTPUT: &str = "output";
 
 /// The number of packets between two checks for a signal.
 const STOP_INTERVAL: u64 = 256;
@@ -61,7 +60,7 @@ pub(crate) async fn run(
     let mut exporter = match &args.export {
         Some(path) => {
             let file = BufWriter::new(new_file::create(path, args.overwrite)?);
-            Some(Exporter::new(file).map_err(|error| not_written(path, error))?)
+            Some(Exporter::new(file).map_err(|error| not_written(path, &error))?)
         }
         None => None,
     };
@@ -93,7 +92,7 @@ pub(crate) async fn run(
         if let (Some(exporter), Some(path)) = (&mut exporter, &args.export) {
             exporter
                 .packet(&packet)
-                .map_err(|error| not_written(path, error))?;
+                .map_err(|error| not_written(path, &error))?;
         }
         extract_frames(&mut dissector, extraction.as_mut())?;
         if printer.packet(&packet).is_err() {
@@ -111,7 +110,7 @@ pub(crate) async fn run(
     if let (Some(exporter), Some(path)) = (exporter, &args.export) {
         exporter
             .finish()
-            .map_err(|error| not_written(path, error))?;
+            .map_err(|error| not_written(path, &error))?;
     }
     summarize(console, &capture, &dissector);
     write_report(report, &dissector);
@@ -330,10 +329,6 @@ pub(super) fn not_read(path: &Path, error: Error) -> Failure {
     Failure::usage(INPUT, what, "use a capture in pcap or pcapng format")
 }
 
-fn not_written(path: &Path, error: Error) -> Failure {
-    let name = path.display().to_string();
-    match error {
-        Error::Io(error) => Failure::write(OUTPUT, &name, &error),
-        error => Failure::other(OUTPUT, format!("{name}: {error}"), "choose another file"),
-    }
+fn not_written(path: &Path, error: &Error) -> Failure {
+    Failure::capture(&path.display().to_string(), error)
 }

@@ -104,8 +104,5 @@ pub(crate) async fn run(
 fn write_report(contents: &Contents<'_>, path: &Path, file: File) -> Result<(), Failure> {
     let name = path.display().to_string();
     let written = contents.report().and_then(|report| report.write(file));
-    written.map_err(|error| match error {
-        tutk_dissect::Error::Io(error) => Failure::write("output", &name, &error),
-        error => Failure::other("output", format!("{name}: {error}"), "try again"),
-    })
+    written.map_err(|error| Failure::capture(&name, &error))
 }
