@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use clap::builder::TypedValueParser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error};
 use tutk_runtime::tutk_simulator::{NamedPersonality, PERSONALITIES};
@@ -30,29 +30,13 @@ impl TypedValueParser for PersonalityParser {
             help.insert(ContextKind::Custom, ContextValue::String(list()));
             return Err(help);
         }
-        let found = PERSONALITIES.iter().find(|named| value == named.name);
-        found.ok_or_else(|| {
-            let mut error = Error::new(ErrorKind::InvalidValue).with_cmd(command);
-            let names = PERSONALITIES.iter().map(|named| named.name);
-            let context = [
-                (
-                    ContextKind::InvalidArg,
-                    ContextValue::String(option.map(Arg::to_string).unwrap_or_default()),
-                ),
-                (
-                    ContextKind::InvalidValue,
-                    ContextValue::String(value.to_string_lossy().into_owned()),
-                ),
-                (
-                    ContextKind::ValidValue,
-                    ContextValue::Strings(names.chain([LIST]).map(str::to_owned).collect()),
-                ),
-            ];
-            for (kind, value) in context {
-                error.insert(kind, value);
-            }
-            error
-        })
+        let names = PERSONALITIES.iter().map(|named| named.name);
+        PossibleValuesParser::new(names.chain([LIST]))
+            .try_map(|name| {
+                let found = PERSONALITIES.iter().find(|named| named.name == name);
+                found.ok_or("not a personality")
+            })
+            .parse_ref(command, option, value)
     }
 }
 
