@@ -144,26 +144,22 @@ pub(crate) async fn resolve(camera: &CameraUrl, stop: &mut Stop) -> Result<Socke
         let advice = "check the name, or give the camera's IP address";
         Failure::new(Status::Silent, Phase::Discovery.name(), what, advice)
     };
-    let lookup = tokio::net::lookup_host((host, camera.port));
-    let looked_up = tokio::select! {
-        looked_up = tokio::time::timeout(LOOKUP, lookup) => looked_up,
-        () = stop.requested() => return Err(Failure::interrupted(Phase::Discovery.name())),
-    };
-    let mut addresses: Vec<_> = match looked_up {
-        Ok(Ok(addresses)) => addresses.collect(),
-        Ok(Err(error)) => return Err(not_found(error.to_string())),
-        Err(_) => {
-            return Err(not_found(format!(
-                "no answer within {} s",
-                LOOKUP.as_secs()
-            )));
-        }
-    };
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    addresses
-        .first()
-        .copied()
-        .ok_or_else(|| not_found("it has no address".to_owned()))
+    tokio::select! {
+        found = lookup(host, camera.port, LOOKUP) => found.map_err(not_found),
+        () = stop.requested() => Err(Failure::interrupted(Phase::Discovery.name())),
+    }
+}
+
+/// Looks up a host name, and returns one of its addresses or what failed. Prefers IPv4, which most
+/// cameras use.
+pub(crate) async fn lookup(host: &str, port: u16, limit: Duration) -> Result<SocketAddr, String> {
+    match tokio::time::timeout(limit, tokio::net::lookup_host((host, port))).await {
+        Ok(Ok(addresses)) => addresses
+            .min_by_key(SocketAddr::is_ipv6)
+            .ok_or_else(|| "it has no address".to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the name server does not answer".to_owned()),
+    }
 }
 
 /// Says where a camera was found that has another address than the known one.

@@ -10,6 +10,7 @@ use tutk_runtime::tutk_session::{
 use tutk_runtime::{Discovery, interfaces};
 
 use super::Examination;
+use crate::camera;
 use crate::doctor::attempt::Goal;
 use crate::doctor::observations::{AttemptKind, Host, QueryAnswer, QueryKind, Reach, UdpReach};
 use crate::doctor::step::Mark;
@@ -21,17 +22,8 @@ impl Examination {
         let Some(host) = self.camera.host.clone() else {
             return self.find_without_host().await;
         };
-        let lookup = tokio::net::lookup_host((host.as_str(), self.camera.port));
         let limit = self.schedule.limit(5.0);
-        let found = match tokio::time::timeout(limit, lookup).await {
-            // IPv4 first: most cameras use it.
-            Ok(Ok(addresses)) => addresses
-                .min_by_key(SocketAddr::is_ipv6)
-                .ok_or_else(|| format!("{host:?} has no address")),
-            Ok(Err(error)) => Err(format!("{host:?}: {error}")),
-            Err(_) => Err(format!("{host:?}: the name server does not answer")),
-        };
-        match found {
+        match camera::lookup(&host, self.camera.port, limit).await {
             Ok(address) => {
                 self.step(
                     Mark::Passed,
@@ -42,7 +34,8 @@ impl Examination {
                 self.seen.address = Some(address);
                 Some(address)
             }
-            Err(reason) => {
+            Err(why) => {
+                let reason = format!("{host:?}: {why}");
                 self.step(Mark::Failed, "address", reason.clone(), began.elapsed());
                 self.seen.unresolved = Some(reason);
                 None

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tutk_runtime::tutk_session::{ClientConfig, Dialect, MediaRequest, Phase};
 
 use super::Examination;
+use crate::camera;
+use crate::dialect_choice::DialectChoice;
 use crate::doctor::attempt::{Goal, Progress, Running};
 use crate::doctor::observations::{Attempt, AttemptKind, Fault, QueryKind};
 use crate::doctor::session::{OFFERS, SDK_PASSWORD_AT, with_sdk_login};
@@ -30,15 +32,17 @@ impl Examination {
     }
 
     pub(super) fn config(&self, address: SocketAddr, kind: QueryKind) -> ClientConfig {
-        let mut config = ClientConfig::for_url(address, self.camera.clone());
-        if let Some(dialect) = self.dialect(kind) {
-            config.dialects = vec![dialect];
-        }
-        config.local_ports = self.network.local_ports();
-        config.media = MediaRequest {
-            video: false,
-            audio: false,
-        };
+        let dialect = self.dialect(kind);
+        let mut config = camera::client(
+            self.camera.clone(),
+            address,
+            &self.network,
+            dialect.map_or(DialectChoice::Auto, DialectChoice::One),
+            MediaRequest {
+                video: false,
+                audio: false,
+            },
+        );
         let limit = |usual: f64| self.schedule.limit(usual);
         config.deadlines.discovery = limit(2.0);
         config.deadlines.session = limit(3.0);
