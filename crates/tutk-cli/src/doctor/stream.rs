@@ -13,8 +13,9 @@ use crate::report::{milliseconds, seconds};
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct StreamReport {
     pub(crate) seconds: f64,
-    /// `h264` or `h265`, or the codec's number.
+    /// The codec of the newest video frame: its name in lower case, such as `h264`.
     pub(crate) codec: Option<String>,
+    /// As [`codec`](Self::codec), of the newest audio frame.
     pub(crate) audio: Option<String>,
     pub(crate) video_frames: u64,
     pub(crate) key_frames: u64,
@@ -47,11 +48,13 @@ pub(crate) struct StreamReport {
     pub(crate) counters: BTreeMap<&'static str, u64>,
 }
 
-/// Measures a stream. Times count from the first packet of media on.
+/// Measures a stream. Times count from the camera's authentication.
 #[derive(Debug, Default)]
 pub(crate) struct StreamMeter {
     report: StreamReport,
     mac: Option<Mac>,
+    video: Option<Codec>,
+    audio: Option<Codec>,
     bytes: u64,
     /// The arrival and timestamp of the newest video frame.
     newest: Option<(Duration, Duration)>,
@@ -73,7 +76,7 @@ impl StreamMeter {
         }
     }
 
-    /// A frame arrived at `at`, counted from the camera's authentication.
+    /// A frame arrived at `at`.
     pub(crate) fn frame(&mut self, at: Duration, frame: &Frame) {
         let report = &mut self.report;
         self.bytes = self.bytes.saturating_add(frame.data.len() as u64);
@@ -89,11 +92,11 @@ impl StreamMeter {
         match frame.stream() {
             StreamKind::Audio => {
                 report.audio_frames += 1;
-                report.audio = frame.codec.map(codec_name).or(report.audio.take());
+                self.audio = frame.codec.or(self.audio);
             }
             StreamKind::Video => {
                 report.video_frames += 1;
-                report.codec = frame.codec.map(codec_name).or(report.codec.take());
+                self.video = frame.codec.or(self.video);
                 if frame.is_key() {
                     report.key_frames += 1;
                     report.first_key_frame_ms.get_or_insert(milliseconds(at));
@@ -136,6 +139,8 @@ impl StreamMeter {
     pub(crate) fn finish(self, length: Duration, stats: &Stats) -> StreamReport {
         let mut report = self.report;
         report.seconds = seconds(length);
+        report.codec = self.video.map(codec_name);
+        report.audio = self.audio.map(codec_name);
         let per_second = |count: f64| match length.as_secs_f64() {
             0.0 => 0.0,
             seconds => (count / seconds * 10.0).round() / 10.0,
