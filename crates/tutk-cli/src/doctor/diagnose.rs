@@ -115,14 +115,13 @@ fn of_handshake(seen: &Observations, fault: Fault, error: String) -> Verdict {
 }
 
 fn of_login(seen: &Observations, fault: Fault) -> Verdict {
-    let other = seen.attempts.iter().find_map(|attempt| match attempt.kind {
-        AttemptKind::Login { password_at } if attempt.completed(Phase::Login) => Some(password_at),
-        _ => None,
-    });
-    match (other, fault) {
-        (Some(password_at), _) => Verdict::LoginLayout { password_at },
-        (None, Fault::LoginRefused) => Verdict::LoginRefused,
-        (None, _) => Verdict::LoginIgnored,
+    let accepted = |attempt: &Attempt| {
+        attempt.kind == AttemptKind::SdkLogin && attempt.completed(Phase::Login)
+    };
+    match fault {
+        _ if seen.attempts.iter().any(accepted) => Verdict::LoginLayout,
+        Fault::LoginRefused => Verdict::LoginRefused,
+        _ => Verdict::LoginIgnored,
     }
 }
 

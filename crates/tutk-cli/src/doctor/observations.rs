@@ -241,8 +241,8 @@ pub(crate) enum AttemptKind {
         suite: &'static str,
         extended_master_secret: bool,
     },
-    /// The login layout with the password at another offset. Ends after the login.
-    Login { password_at: u16 },
+    /// The login layout of the SDK, with the password at another offset. Ends after the login.
+    SdkLogin,
 }
 
 /// Why a session ended.

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use tutk_runtime::tutk_session::Phase;
 
 use super::observations::CutShort;
+use super::session::SDK_PASSWORD_AT;
 use crate::failure::{Failure, Status};
 
 /// Why a camera does not stream, or that it does.
@@ -75,10 +76,8 @@ pub(crate) enum Verdict {
     },
     LoginRefused,
     LoginIgnored,
-    /// The camera accepts only the login with the password at another offset.
-    LoginLayout {
-        password_at: u16,
-    },
+    /// The camera accepts only the login with the layout of the SDK.
+    LoginLayout,
     ResponseRefused,
     Updating,
     Checking,
@@ -138,7 +137,7 @@ impl Verdict {
             V::HandshakeFailed { .. } => "handshake-failed",
             V::LoginRefused => "login-refused",
             V::LoginIgnored => "login-ignored",
-            V::LoginLayout { .. } => "login-layout",
+            V::LoginLayout => "login-layout",
             V::ResponseRefused => "response-refused",
             V::Updating => "updating",
             V::Checking => "checking",
@@ -178,7 +177,7 @@ impl Verdict {
             | V::SlotBusy
             | V::HandshakeFailed { .. }
             | V::LoginRefused
-            | V::LoginLayout { .. }
+            | V::LoginLayout
             | V::ResponseRefused
             | V::Updating
             | V::Checking
@@ -212,7 +211,7 @@ impl Verdict {
             V::WrongEnr | V::OldSuiteOnly | V::HandshakeIgnored | V::HandshakeFailed { .. } => {
                 Phase::Dtls.name()
             }
-            V::LoginRefused | V::LoginIgnored | V::LoginLayout { .. } => Phase::Login.name(),
+            V::LoginRefused | V::LoginIgnored | V::LoginLayout => Phase::Login.name(),
             V::ResponseRefused
             | V::Updating
             | V::Checking
@@ -327,8 +326,8 @@ impl Verdict {
             }
             V::LoginRefused => "the camera refuses the login: the ENR is wrong".to_owned(),
             V::LoginIgnored => "the camera does not answer the login".to_owned(),
-            V::LoginLayout { password_at } => format!(
-                "the camera accepts only a login with the password at byte {password_at}: \
+            V::LoginLayout => format!(
+                "the camera accepts only a login with the password at byte {SDK_PASSWORD_AT}: \
                  this firmware is not supported yet"
             ),
             V::ResponseRefused => {
@@ -410,7 +409,7 @@ impl Verdict {
             V::SlotBusy => {
                 "close other apps and programs that show this camera, wait a minute, and try again"
             }
-            V::HandshakeIgnored | V::LoginIgnored | V::LoginLayout { .. } => {
+            V::HandshakeIgnored | V::LoginIgnored | V::LoginLayout => {
                 "restart the camera; if that does not help, open an issue with the report"
             }
             V::HandshakeFailed { .. } | V::ChallengeFailed { .. } => {

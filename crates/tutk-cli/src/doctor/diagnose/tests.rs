@@ -340,7 +340,7 @@ fn other_forms_of_a_failed_phase() {
     let wrong = with(silent, |seen| seen.attempts.push(stops));
     check(&wrong, "wrong-enr", Status::Refused);
 
-    let login = done(AttemptKind::Login { password_at: 281 }, Phase::Login);
+    let login = done(AttemptKind::SdkLogin, Phase::Login);
     let refused = failed(Phase::Login, Fault::LoginRefused);
     let layout = with(refused, |seen| seen.attempts.push(login));
     check(&layout, "login-layout", Status::Refused);

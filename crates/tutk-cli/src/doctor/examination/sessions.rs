@@ -104,12 +104,10 @@ impl Examination {
             }
         }
         if best.failed_in == Some(Phase::Login) || best.completed(Phase::Login) {
-            let kind = AttemptKind::Login {
-                password_at: SDK_PASSWORD_AT,
-            };
             let mut config = config.clone();
             config.dialects = config.dialects.into_iter().map(with_sdk_login).collect();
-            self.attempt(kind, Goal::Phase(Phase::Login), config).await;
+            self.attempt(AttemptKind::SdkLogin, Goal::Phase(Phase::Login), config)
+                .await;
         }
     }
 
@@ -215,8 +213,8 @@ impl Examination {
                 let text = format!("suite {suite} {with} extended master secret: {result}");
                 (Phase::Dtls.name(), text)
             }
-            AttemptKind::Login { password_at } => {
-                let text = format!("password at byte {password_at}: {result}");
+            AttemptKind::SdkLogin => {
+                let text = format!("password at byte {SDK_PASSWORD_AT}: {result}");
                 (Phase::Login.name(), text)
             }
         };
