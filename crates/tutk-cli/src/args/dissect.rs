@@ -1,5 +1,6 @@
 //! `tutk dissect`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::secret_text::SecretText;
@@ -36,8 +37,8 @@ pub(crate) struct DissectArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) extract: Option<PathBuf>,
     /// Session whose video is written [default: the first one with video]
-    #[arg(long, value_name = "N", requires = "extract", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) session: Option<u64>,
+    #[arg(long, value_name = "N", requires = "extract")]
+    pub(crate) session: Option<NonZeroUsize>,
     /// Show all fields of each packet
     #[arg(long)]
     pub(crate) fields: bool,

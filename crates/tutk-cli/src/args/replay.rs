@@ -1,6 +1,7 @@
 //! `tutk replay`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::secret_text::{ENR_VARIABLE, SecretText};
@@ -25,8 +26,8 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Vec<PathBuf>,
     /// Session to replay [default: the first one with video]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) session: Option<u64>,
+    #[arg(long, value_name = "N")]
+    pub(crate) session: Option<NonZeroUsize>,
     /// The camera's UID [default: that of the capture]
     #[arg(long, value_name = "U")]
     pub(crate) uid: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Cursor, Read as _, Seek as _, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,9 +52,7 @@ pub(crate) async fn run(
     let keys = keys(args, global)?;
     let mut capture = open(&args.file)?;
     let extract = args.extract.as_deref().map(|path| {
-        let session = args
-            .session
-            .map(|session| usize::try_from(session).unwrap_or(usize::MAX));
+        let session = args.session.map(NonZeroUsize::get);
         Extraction::create(path, args.overwrite, session)
     });
     let mut extraction = extract.transpose()?;

@@ -1,5 +1,7 @@
 //! `tutk replay`: simulates the camera of a capture.
 
+use std::num::NonZeroUsize;
+
 use tutk_dissect::capture::Block;
 use tutk_dissect::{Behaviour, Dissector, Keys, Session};
 use tutk_runtime::tutk_session::Credentials;
@@ -75,9 +77,7 @@ fn sessions(args: &ReplayArgs, keys: Keys) -> Result<Vec<Session>, Failure> {
 /// Returns the number of the session to replay: the requested one, the first one with video, or the
 /// one with most phases.
 fn chosen(args: &ReplayArgs, sessions: &[Session]) -> Result<usize, Failure> {
-    let requested = args
-        .session
-        .map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+    let requested = args.session.map(NonZeroUsize::get);
     let found = match requested {
         Some(number) => sessions.iter().find(|session| session.number == number),
         None => (sessions.iter())
