@@ -144,12 +144,8 @@ fn video(behaviour: &Behaviour) -> Result<Option<(Clip, Codec)>, Failure> {
         let what = "the captured video is neither H.264 nor H.265";
         return Err(Failure::usage(PHASE, what, "replay another capture"));
     };
-    let fps = first.frame.info.map_or(0, |info| info.fps);
-    let fps = if (1..=120).contains(&fps) {
-        fps
-    } else {
-        DEFAULT_FPS
-    };
+    let fps = first.frame.info.map(|info| info.fps);
+    let fps = fps.filter(|&fps| fps > 0).unwrap_or(DEFAULT_FPS);
     let frames = captured.iter().map(|frame| ClipFrame {
         data: frame.frame.data.clone(),
         key: frame.frame.kind == MediaKind::Key,
