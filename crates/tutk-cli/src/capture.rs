@@ -213,31 +213,21 @@ fn write(
     let mut result = Ok(());
     let mut flushed = std::time::Instant::now();
     loop {
-        let item = match items.recv_timeout(FLUSH_INTERVAL) {
-            Ok(item) => item,
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                result = result.and(writer.flush());
-                continue;
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => break,
-        };
-        if matches!(item, Item::End) {
-            break;
-        }
-        if result.is_err() || writer.bytes() >= size {
-            beyond += u64::from(matches!(item, Item::Datagram { .. }));
-            continue;
-        }
-        result = match item {
-            Item::Datagram {
+        let received = items.recv_timeout(FLUSH_INTERVAL);
+        let full = writer.bytes() >= size;
+        match received {
+            Ok(Item::End) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Ok(_) if result.is_err() => {}
+            Ok(Item::Datagram { .. }) if full => beyond += 1,
+            Ok(Item::Datagram {
                 time,
                 source,
                 destination,
                 payload,
-            } => writer.datagram(time, source, destination, &payload),
-            Item::KeyLog(lines) => writer.key_log(&lines),
-            Item::End => Ok(()),
-        };
+            }) => result = writer.datagram(time, source, destination, &payload),
+            Ok(Item::KeyLog(lines)) if !full => result = writer.key_log(&lines),
+            Ok(Item::KeyLog(_)) | Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
         if flushed.elapsed() >= FLUSH_INTERVAL {
             result = result.and_then(|()| writer.flush());
             flushed = std::time::Instant::now();
