@@ -106,7 +106,7 @@ pub(crate) enum Neighbour {
     Missing,
 }
 
-/// Whether a device has the address.
+/// The presence of a device at the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
     Present,
