@@ -14,6 +14,8 @@ use std::fs::File;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tutk_dissect::capture::{Block, CaptureReader};
 use tutk_dissect::report::Report;
@@ -466,13 +468,22 @@ fn encodings(secret: &[u8]) -> Vec<(String, Vec<u8>)> {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     let percent: String =
         percent_encoding::percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
-    vec![
+    let base64 = [0, 1, 2].map(|offset| {
+        let padded = [&b"\0\0"[..offset], secret].concat();
+        let text = STANDARD.encode(&padded);
+        // The characters that depend on the secret alone.
+        let inside = &text[(offset * 8).div_ceil(6)..padded.len() * 8 / 6];
+        (format!("Base64 after {offset} bytes"), inside.into())
+    });
+    let mut all = vec![
         ("plain text".to_owned(), secret.to_vec()),
         ("lower case".to_owned(), secret.to_ascii_lowercase()),
         ("hex".to_owned(), hex.clone().into_bytes()),
         ("upper-case hex".to_owned(), hex.to_uppercase().into_bytes()),
         ("percent-encoding".to_owned(), percent.into_bytes()),
-    ]
+    ];
+    all.extend(base64);
+    all
 }
 
 /// The records of a failed handshake cannot be decrypted, so nothing of them remains.
