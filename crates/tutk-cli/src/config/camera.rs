@@ -30,19 +30,8 @@ pub(super) const KEYS: [&str; 14] = [
     "search",
 ];
 
-/// The keys that `url` replaces.
-const NOT_BESIDE_URL: [&str; 10] = [
-    "host",
-    "port",
-    "uid",
-    "mac",
-    "auth_key",
-    "parent_enr",
-    "parent_mac",
-    "model",
-    "subtype",
-    "user_id",
-];
+/// The keys that can be combined with `url`. It replaces the others.
+const BESIDE_URL: [&str; 4] = ["url", "enr", "local_ports", "search"];
 
 /// Valid values, used to check one other value alone.
 const SOME_UID: &str = "AAAAAAAAAAAAAAAAAAAA";
@@ -93,7 +82,7 @@ fn by_url<'a>(
     section: &Section<'a>,
     enr: Option<&str>,
 ) -> Option<CameraUrl> {
-    for key in NOT_BESIDE_URL {
+    for key in KEYS.into_iter().filter(|key| !BESIDE_URL.contains(key)) {
         if let Some(at) = section.place(key) {
             reader.mistake(
                 at,
