@@ -117,10 +117,11 @@ async fn known_cameras(
     stop: &mut Stop,
 ) -> Result<Vec<Known>, Failure> {
     let mut known = Vec::new();
-    for text in &args.cameras {
-        let camera = camera::read(text, file)?;
-        let at = camera::resolve(&camera, stop).await?;
-        let at = Some(at).filter(|at| !at.ip().is_unspecified());
+    let named: Result<Vec<_>, _> = (args.cameras.iter())
+        .map(|text| camera::read(text, file))
+        .collect();
+    for (camera, at) in resolve_all(named?, stop).await {
+        let at = Some(at?).filter(|at| !at.ip().is_unspecified());
         known.push(Known { camera, at });
     }
     let has_file = file.is_some() || config::path(file).is_ok_and(|path| path.exists());
@@ -133,15 +134,37 @@ async fn known_cameras(
                 "{path} has errors, which `tutk cameras` lists; its other cameras are asked"
             );
         }
-        for camera in contents.cameras {
-            let camera = SelectedCamera::from(camera);
+        let cameras = contents.cameras.into_iter().map(SelectedCamera::from);
+        for (camera, at) in resolve_all(cameras, stop).await {
             // A camera whose name is not found may answer to a broadcast.
-            let at = camera::resolve(&camera, stop).await.ok();
-            let at = at.filter(|at| !at.ip().is_unspecified());
+            let at = at.ok().filter(|at| !at.ip().is_unspecified());
             known.push(Known { camera, at });
         }
     }
     Ok(known)
+}
+
+/// Resolves the cameras' addresses, all at once. Returns them in order.
+async fn resolve_all(
+    cameras: impl IntoIterator<Item = SelectedCamera>,
+    stop: &Stop,
+) -> Vec<(SelectedCamera, Result<SocketAddr, Failure>)> {
+    let lookup = |camera: SelectedCamera| {
+        let mut stop = stop.clone();
+        tokio::spawn(async move {
+            let at = camera::resolve(&camera, &mut stop).await;
+            (camera, at)
+        })
+    };
+    let lookups: Vec<_> = cameras.into_iter().map(lookup).collect();
+    let mut resolved = Vec::new();
+    for lookup in lookups {
+        match lookup.await {
+            Ok(camera) => resolved.push(camera),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    resolved
 }
 
 /// Returns the interfaces for broadcasts: only loopback if all named cameras are there, because
