@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tutk_dissect::CapturedFrame;
 use tutk_media::{AccessUnit, AudioFormat, Codec, Mp4Audio, Mp4Writer};
+use tutk_serve::recorder::FileFormat;
 
 use crate::failure::Failure;
 use crate::new_file;
@@ -17,7 +18,7 @@ const PHASE: &str = "output";
 pub(crate) struct Extraction {
     name: String,
     file: BufWriter<File>,
-    format: Format,
+    format: FileFormat,
     /// The number of the session, once it is known.
     session: Option<usize>,
     writer: Option<Writer>,
@@ -26,12 +27,6 @@ pub(crate) struct Extraction {
     pub(crate) key_frames: u64,
     pub(crate) bytes: u64,
     pub(crate) codec: Option<Codec>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Mp4,
-    Elementary,
 }
 
 #[derive(Debug)]
@@ -49,9 +44,8 @@ impl Extraction {
     ) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let extension = path.extension().and_then(|extension| extension.to_str());
-        let format = match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("mp4") => Format::Mp4,
-            Some("h264" | "264" | "h265" | "265" | "hevc") => Format::Elementary,
+        let format = match extension.map(str::parse) {
+            Some(Ok(format)) if format != FileFormat::Ts => format,
             _ => {
                 let what = format!("{name}: the format is not known");
                 return Err(Failure::usage(
@@ -93,15 +87,18 @@ impl Extraction {
             if !frame.is_key() {
                 return Ok(());
             }
+            if !self.format.holds(codec) {
+                return Err(self.other_codec(codec));
+            }
             self.session = Some(captured.session);
             self.codec = Some(codec);
             self.writer = Some(match self.format {
-                Format::Mp4 => {
+                FileFormat::Mp4 => {
                     let mp4 = Mp4Writer::with_audio(codec, Mp4Audio::Awaited);
                     let mp4 = mp4.map_err(|error| self.not_muxed(&error))?;
                     Writer::Mp4(Box::new(mp4))
                 }
-                Format::Elementary => Writer::Elementary,
+                _ => Writer::Elementary,
             });
         }
         let written = match &mut self.writer {
@@ -136,8 +133,7 @@ impl Extraction {
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         let end = match self.writer.take() {
             None => {
-                // The file is new or was to be replaced, and is empty.
-                let _ = std::fs::remove_file(&self.name);
+                self.remove();
                 let what = format!(
                     "{}: the capture has no video that can be decrypted",
                     self.name
@@ -150,6 +146,18 @@ impl Extraction {
         };
         let written = self.file.write_all(&end).and_then(|()| self.file.flush());
         written.map_err(|error| Failure::write(PHASE, &self.name, &error))
+    }
+
+    /// Removes the file, which is empty. It is new, or was to be replaced.
+    fn remove(&self) {
+        let _ = std::fs::remove_file(&self.name);
+    }
+
+    fn other_codec(&self, found: Codec) -> Failure {
+        self.remove();
+        let what = format!("{}: the video is {found}, a different codec", self.name);
+        let advice = format!("use a name in .{} or .mp4", found.name());
+        Failure::usage(PHASE, what, advice)
     }
 
     fn not_muxed(&self, error: &tutk_media::Error) -> Failure {

@@ -144,6 +144,17 @@ fn mp4_is_extracted_with_audio() {
     }
 }
 
+/// As with `record`, the name must fit the codec.
+#[test]
+fn video_in_another_codec_is_not_extracted() {
+    let (folder, capture) = capture("cc51", "");
+    let video = folder.path().join("extracted.h265");
+    dissect(&capture, &["--extract", text(&video)])
+        .exits(2)
+        .reports(&["output", "extracted.h265", "H.264", ".h264 or .mp4"]);
+    assert!(!video.exists());
+}
+
 #[test]
 fn existing_files_are_not_replaced() {
     let (folder, capture) = capture("cc51", "");

@@ -130,7 +130,9 @@ impl Place {
 }
 
 impl FileFormat {
-    pub(super) fn holds(self, codec: Codec) -> bool {
+    /// Returns `true` if the format can hold video in `codec`.
+    #[must_use]
+    pub fn holds(self, codec: Codec) -> bool {
         match self {
             Self::H264 => codec == Codec::H264,
             Self::H265 => codec == Codec::H265,
