@@ -300,6 +300,31 @@ mod tests {
     }
 
     #[test]
+    fn write_errors_are_not_the_size_limit() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read_only = BufWriter::new(File::open(file.path()).unwrap());
+        let writer = CaptureWriter::new(read_only, WriterOptions::default()).unwrap();
+        let (queue, items) = mpsc::sync_channel(QUEUE);
+        let shared = Arc::new(Shared {
+            queue,
+            received: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        });
+        let capture = Capture {
+            name: "a.pcapng".to_owned(),
+            shared: Arc::clone(&shared),
+            thread: None,
+        };
+        for _ in 0..100 {
+            observe(&capture, &[0x55; 1000]);
+        }
+        shared.queue.send(Item::End).unwrap();
+        let written = write(writer, &items, u64::MAX, &shared);
+        assert!(written.result.is_err());
+        assert_eq!(written.beyond, 0);
+    }
+
+    #[test]
     #[cfg(feature = "serve")]
     fn existing_capture_is_kept() {
         let folder = tempfile::tempdir().unwrap();

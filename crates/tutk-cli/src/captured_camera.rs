@@ -181,3 +181,55 @@ fn audio(behaviour: &Behaviour) -> Option<ClipAudio> {
     let data = captured.iter().map(|frame| frame.data.clone());
     ClipAudio::new(data, format, samples).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use tutk_dissect::CapturedFrame;
+    use tutk_runtime::tutk_session::tutk_frame::media::FrameInfo;
+    use tutk_runtime::tutk_session::{self, Frame};
+
+    use super::*;
+
+    #[test]
+    fn unknown_challenge_status_is_replayed() {
+        let mut behaviour = Behaviour::default();
+        behaviour.challenge_status = Some(9);
+        assert_eq!(personality(&behaviour).status, ChallengeStatus::Other(9));
+    }
+
+    #[test]
+    fn frame_rate_is_that_of_the_capture() {
+        for (captured, replayed) in [(1, 1), (200, 200), (0, DEFAULT_FPS)] {
+            let mut behaviour = Behaviour::default();
+            let info = FrameInfo {
+                codec: tutk_session::Codec::H264,
+                flags: 1,
+                camera: 0,
+                viewers: 1,
+                fps: captured,
+                resolution: 0,
+                bitrate: 0,
+                micros: 0,
+                seconds: 0,
+                numbers: None,
+            };
+            behaviour.frame(CapturedFrame {
+                session: 1,
+                time: Duration::ZERO,
+                frame: Frame {
+                    kind: MediaKind::Key,
+                    codec: Some(info.codec),
+                    audio: None,
+                    number: 0,
+                    timestamp: Duration::ZERO,
+                    info: Some(info),
+                    resolution_changed: false,
+                    data: Bytes::from_static(&[0; 8]),
+                },
+            });
+            let (clip, _) = video(&behaviour).unwrap().unwrap();
+            assert_eq!(clip.fps(), replayed);
+        }
+    }
+}
