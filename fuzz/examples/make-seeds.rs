@@ -8,7 +8,6 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use av_login::{
     AuthType, Capabilities, LoginAnswer, LoginLayout, LoginPacket, Nonce, Part, Password, Status,
@@ -28,6 +27,7 @@ use tutk_frame::{
     LinkClock, MediaAck, MediaAckLayout, MediaKind, MediaLayout, SessionId, WrapperLayout,
 };
 use tutk_media::{AudioCodec, AudioFormat, Codec, RtpPayloads, WavFile, access_units, nal_units};
+use tutk_time::Instant;
 use video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 
 const CLIPS: [(&str, &[u8]); 2] = [

@@ -5,6 +5,7 @@
 #![no_main]
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use bytes::Bytes;
@@ -13,8 +14,8 @@ use tutk_frame::{
     AvKind, AvPacket, FrameInfo, GroupHeader, LinkClock, MediaAck, MediaKind, MediaLayout,
 };
 use video_reassembly::{
-    Event, Limits, Origin, ParityDecoder, ParityLimits, Reassembler, ResendConfig, ResendTracker,
-    Slice, Slicer, SlicerConfig, StreamKind, TrackerConfig,
+    Event, Instant, Limits, Origin, ParityDecoder, ParityLimits, Reassembler, ResendConfig,
+    ResendTracker, Slice, Slicer, SlicerConfig, StreamKind, TrackerConfig,
 };
 
 #[derive(Debug, Arbitrary)]
@@ -79,14 +80,14 @@ fn tracker(config: (u16, u8, u8, u8, u8, u32), counters: &[(Counter, u8, u16, u1
     let mut tracker = ResendTracker::new(TrackerConfig {
         window,
         max_missing: window / 2,
-        give_up_micros: give_up.into(),
+        give_up_after: Duration::from_micros(give_up.into()),
         reorder_slices: reorder.into(),
-        reorder_micros: reorder_micros.into(),
+        reorder_time: Duration::from_micros(reorder_micros.into()),
         max_requests,
-        min_interval_micros: min_interval.into(),
+        min_interval: Duration::from_micros(min_interval.into()),
     });
     let window = window.clamp(1, 0x4000);
-    let mut now = 0;
+    let mut now = Instant::ZERO;
     for (counter, left, later, rtt) in counters {
         let newest = tracker.newest().unwrap_or(0);
         let counter = match counter {
@@ -94,11 +95,11 @@ fn tracker(config: (u16, u8, u8, u8, u8, u32), counters: &[(Counter, u8, u16, u1
             Counter::Behind(by) => newest.wrapping_sub((*by).into()),
             Counter::Any(counter) => *counter,
         };
-        now += u64::from(*later);
+        now += Duration::from_micros((*later).into());
         tracker.expect_first(counter.wrapping_sub(3));
         tracker.received(counter, now);
         tracker.expect_through(counter.wrapping_add((*left).into()), now);
-        let rtt = u64::from(*rtt);
+        let rtt = Duration::from_micros((*rtt).into());
         let deadline = tracker.deadline(rtt);
         let request = tracker.request(now, rtt);
         let request = request.map(|request| (request.base, request.missing.to_vec()));

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtls_psk::{
-    Accept, Acceptor, CipherSuite, Config, Connected, Connection, Event, Group, Output, Psk,
+    Accept, Acceptor, CipherSuite, Config, Connected, Connection, Event, Group, Instant, Output,
+    Psk,
 };
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
@@ -34,7 +35,7 @@ impl Ours {
     pub(crate) fn new(mut link: Link, settings: &Settings) -> Result<Self, String> {
         let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|e| e.to_string())?;
         let config = Arc::new(config(settings));
-        let started = Instant::now();
+        let started = clock();
         let mut acceptor_sent_cookie = false;
         let connection = match settings.side {
             Side::Client => Connection::client(config, &mut rng, started).map(Box::new),
@@ -76,13 +77,11 @@ impl Ours {
     fn step(&mut self, end: Instant) -> Result<(), String> {
         let due = self.drain();
         let inbox = &mut self.inbox;
-        let result = match self.link.receive(end.min(due))? {
+        let result = match self.link.receive(end.min(due).into())? {
             Some(datagram) => self
                 .connection
-                .handle_datagram(Instant::now(), datagram, |data| {
-                    inbox.push_back(data.to_vec())
-                }),
-            None => self.connection.handle_timeout(Instant::now()),
+                .handle_datagram(clock(), datagram, |data| inbox.push_back(data.to_vec())),
+            None => self.connection.handle_timeout(clock()),
         };
         self.drain();
         result.map_err(|e| e.to_string())
@@ -98,12 +97,12 @@ fn accept(
     let peer = link.peer();
     let mut acceptor = Acceptor::new(config, rng).map_err(|e| e.to_string())?;
     let mut cookie_sent = false;
-    let end = Instant::now() + LIMIT;
-    while Instant::now() < end {
-        let Some(datagram) = link.receive(end)? else {
+    let end = clock() + LIMIT;
+    while clock() < end {
+        let Some(datagram) = link.receive(end.into())? else {
             continue;
         };
-        let accept = acceptor.handle_datagram(peer.as_bytes(), datagram, rng, Instant::now());
+        let accept = acceptor.handle_datagram(peer.as_bytes(), datagram, rng, clock());
         match accept.map_err(|e| e.to_string())? {
             Accept::Drop => {}
             Accept::Reply(reply) => {
@@ -145,7 +144,7 @@ impl Endpoint for Ours {
     fn handshake(&mut self) -> Result<Negotiated, String> {
         while self.connected.is_none() {
             self.step(self.started + LIMIT)?;
-            if self.started.elapsed() > LIMIT {
+            if clock() - self.started > LIMIT {
                 return Err(format!(
                     "still at {:?} after {LIMIT:?}",
                     self.connection.stage()
@@ -161,7 +160,7 @@ impl Endpoint for Ours {
             cookie: Some(self.acceptor_sent_cookie || self.connection.stats().verify_requests > 0),
             ems: Some(connected.extended_master_secret),
             etm: Some(connected.encrypt_then_mac),
-            handshake: Some(self.started.elapsed()),
+            handshake: Some(clock() - self.started),
         })
     }
 
@@ -172,7 +171,7 @@ impl Endpoint for Ours {
     }
 
     fn receive(&mut self, timeout: Duration) -> Result<Received, String> {
-        let end = Instant::now() + timeout;
+        let end = clock() + timeout;
         loop {
             if let Some(data) = self.inbox.pop_front() {
                 return Ok(Received::Data(data));
@@ -183,7 +182,7 @@ impl Endpoint for Ours {
             if self.closed_by_peer || answered {
                 return Ok(Received::Closed);
             }
-            if Instant::now() >= end {
+            if clock() >= end {
                 return Ok(Received::Nothing);
             }
             self.step(end)?;
@@ -195,4 +194,9 @@ impl Endpoint for Ours {
         self.drain();
         Ok(())
     }
+}
+
+/// The current time of the system's monotonic clock.
+fn clock() -> Instant {
+    std::time::Instant::now().into()
 }

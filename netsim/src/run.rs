@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         )]
         let start = Instant::now();
         let epoch = Epoch {
-            instant: start,
+            instant: start.into(),
             unix: Duration::from_secs(1_760_000_000),
         };
         let stream = |number: u64| seed * 16 + number;
@@ -189,20 +189,24 @@ impl<'a> Run<'a> {
     fn step(&mut self) {
         let now = self.now;
         if self.client_due <= now {
-            self.metered(|run| run.client.handle_timeout(now));
+            self.metered(|run| run.client.handle_timeout(now.into()));
             self.drain_client();
         }
         if self.camera_due <= now {
-            self.camera.handle_timeout(now);
+            self.camera.handle_timeout(now.into());
             self.drain_camera();
         }
         while let Some(mut packet) = self.up.receive(now) {
-            self.camera.handle_datagram(now, CLIENT, &mut packet.bytes);
+            self.camera
+                .handle_datagram(now.into(), CLIENT, &mut packet.bytes);
             self.drain_camera();
         }
         while let Some(mut packet) = self.down.receive(now) {
             self.arrived(packet.number);
-            self.metered(|run| run.client.handle_datagram(now, CAMERA, &mut packet.bytes));
+            self.metered(|run| {
+                run.client
+                    .handle_datagram(now.into(), CAMERA, &mut packet.bytes)
+            });
             let buffered = self.client.stats().memory_usage as u64;
             self.results.buffered = self.results.buffered.max(buffered);
             self.drain_client();
@@ -217,7 +221,7 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 Output::Timeout(due) => {
-                    self.client_due = due;
+                    self.client_due = due.into();
                     return;
                 }
                 Output::Event(event) => event,
@@ -245,7 +249,7 @@ impl<'a> Run<'a> {
                 }
                 Output::Event(SimulatorEvent::SliceSent(slice)) => self.sent(slice),
                 Output::Event(_) => {}
-                Output::Timeout(due) => break due,
+                Output::Timeout(due) => break due.into(),
             }
         };
     }

@@ -5,10 +5,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     missing_docs,
-    clippy::disallowed_methods,
     clippy::cast_possible_truncation,
     clippy::expect_used,
-    reason = "test helpers fail by panicking, and simulated time must start somewhere"
+    reason = "test helpers fail by panicking"
 )]
 
 #[cfg(feature = "runtime")]

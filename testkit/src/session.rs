@@ -12,7 +12,7 @@ pub mod supervised;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -25,6 +25,7 @@ use tutk_simulator::{
     Clip, ClipAudio, ClipAudioFormat, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent,
     SliceOrigin,
 };
+use tutk_time::Instant;
 
 use self::machine::StateMachine as _;
 
@@ -50,7 +51,7 @@ pub fn client_address() -> SocketAddr {
 
 /// The start of simulated time.
 pub fn start() -> Instant {
-    Instant::now()
+    Instant::ZERO
 }
 
 /// The clocks at `now` in a simulation that started at `start`.
@@ -410,7 +411,7 @@ impl Simulation {
             false => &mut self.to_client,
         };
         if arrives {
-            net.handle_input(Input::Packet(self.now, packet));
+            net.handle_input(Input::Packet(self.now.into(), packet));
         }
         *sent += u64::from(arrives || !to_camera);
     }
@@ -463,7 +464,7 @@ impl Record {
 }
 
 fn take(netem: &mut Netem<Packet>, now: Instant) -> Option<Packet> {
-    netem.handle_input(Input::Timeout(now));
+    netem.handle_input(Input::Timeout(now.into()));
     match netem.poll_output()? {
         str0m_netem::Output::Packet(packet) => Some(packet),
         str0m_netem::Output::Timeout(_) => None,
@@ -471,5 +472,5 @@ fn take(netem: &mut Netem<Packet>, now: Instant) -> Option<Packet> {
 }
 
 fn arrival(netem: &Netem<Packet>) -> Option<Instant> {
-    (!netem.is_empty()).then(|| netem.poll_timeout())
+    (!netem.is_empty()).then(|| netem.poll_timeout().into())
 }

@@ -6,11 +6,12 @@ use crate::job::Job;
 
 /// The crates to check. No target without the standard library has to be installed: the check looks
 /// at the attribute, and at the features of all dependencies.
-const CRATES: [&str; 5] = [
+const CRATES: [&str; 6] = [
     "av-login",
     "disco-cipher",
     "hl-ioctl",
     "tutk-frame",
+    "tutk-time",
     "video-reassembly",
 ];
 

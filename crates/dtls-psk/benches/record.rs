@@ -50,7 +50,7 @@ struct Pair {
     server: Connection,
     client_time: Duration,
     server_time: Duration,
-    now: Instant,
+    now: dtls_psk::Instant,
 }
 
 struct Configs {
@@ -76,14 +76,15 @@ impl Configs {
 
     /// Runs a handshake with a cookie exchange.
     fn connect(&self, rng: &mut StdRng) -> Pair {
-        let now = Instant::now();
+        let start = Instant::now();
+        let now = start.into();
         let client = Connection::client(Arc::clone(&self.client), rng, now).unwrap();
         let client_made = Instant::now();
         let server = Connection::server(Arc::clone(&self.server), b"peer", rng, now).unwrap();
         let mut pair = Pair {
             client,
             server,
-            client_time: client_made - now,
+            client_time: client_made - start,
             server_time: client_made.elapsed(),
             now,
         };
@@ -101,7 +102,7 @@ impl Configs {
 }
 
 /// Handles the received datagrams and replaces them with those to send.
-fn step(connection: &mut Connection, datagrams: &mut Vec<Vec<u8>>, now: Instant) {
+fn step(connection: &mut Connection, datagrams: &mut Vec<Vec<u8>>, now: dtls_psk::Instant) {
     for mut datagram in datagrams.drain(..) {
         connection
             .handle_datagram(now, &mut datagram, |_| {})

@@ -36,10 +36,10 @@ use std::net::UdpSocket;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{Arguments, Result};
-use dtls_psk::{Config, Connection, Event, Output};
+use dtls_psk::{Config, Connection, Event, Instant, Output};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
@@ -66,11 +66,11 @@ fn run() -> Result<()> {
         .with_suites(&arguments.suites)
         .with_key_log(arguments.key_log.is_some());
     let mut rng = StdRng::try_from_rng(&mut SysRng)?;
-    let mut connection = Connection::client(Arc::new(config), &mut rng, Instant::now())?;
+    let mut connection = Connection::client(Arc::new(config), &mut rng, clock())?;
     let input = standard_input();
     let mut input_ended = false;
     let (mut sent, mut received) = (0, 0);
-    let mut last_data = Instant::now();
+    let mut last_data = clock();
     let mut buffer = [0; 2048];
     let mut result = Ok(());
     loop {
@@ -79,7 +79,7 @@ fn run() -> Result<()> {
                 Output::Transmit(datagram) => _ = ignore_refused(socket.send(datagram))?,
                 Output::Event(Event::Connected(connected)) => {
                     eprintln!("connected with {}", connected.suite);
-                    last_data = Instant::now();
+                    last_data = clock();
                 }
                 Output::Event(Event::KeyLog(line)) => {
                     if let Some(key_log) = &mut arguments.key_log {
@@ -95,7 +95,7 @@ fn run() -> Result<()> {
             // An alert to the server has been sent by now.
             return Ok(result?);
         }
-        let now = Instant::now();
+        let now = clock();
         if now >= deadline {
             result = connection.handle_timeout(now);
             continue;
@@ -117,7 +117,7 @@ fn run() -> Result<()> {
             connection.close();
             continue;
         }
-        let wait = deadline.saturating_duration_since(now);
+        let wait = deadline.duration_since(now);
         socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), INPUT_INTERVAL)))?;
         let len = match ignore_refused(socket.recv(&mut buffer)) {
             Ok(len) => len,
@@ -125,12 +125,12 @@ fn run() -> Result<()> {
             Err(e) => return Err(e.into()),
         };
         let mut echo = Vec::new();
-        result = connection.handle_datagram(Instant::now(), &mut buffer[..len], |data| {
+        result = connection.handle_datagram(clock(), &mut buffer[..len], |data| {
             echo.extend_from_slice(data);
         });
         if !echo.is_empty() {
             received += echo.len();
-            last_data = Instant::now();
+            last_data = clock();
             let mut output = io::stdout().lock();
             output.write_all(&echo)?;
             output.flush()?;
@@ -158,4 +158,9 @@ fn standard_input() -> Receiver<Vec<u8>> {
         }
     });
     receiver
+}
+
+/// The current time of the system's monotonic clock.
+fn clock() -> Instant {
+    std::time::Instant::now().into()
 }

@@ -36,10 +36,10 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::{Arguments, KeyLog, Result};
-use dtls_psk::{Accept, Acceptor, Config, Connection, Event, Output};
+use dtls_psk::{Accept, Acceptor, Config, Connection, Event, Instant, Output};
 use rand::SeedableRng;
 use rand::rngs::{StdRng, SysRng};
 
@@ -100,7 +100,7 @@ impl Server {
     fn wait_until_next_deadline(&self) -> Result<()> {
         let deadlines = self.clients.values().map(|client| client.deadline);
         let wait = match deadlines.min() {
-            Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+            Some(deadline) => deadline.duration_since(clock()),
             None => IDLE_TIMEOUT,
         };
         // Zero would disable the timeout.
@@ -110,7 +110,7 @@ impl Server {
     }
 
     fn handle(&mut self, peer: SocketAddr, datagram: &mut [u8]) -> Result<()> {
-        let now = Instant::now();
+        let now = clock();
         let Some(mut client) = self.clients.remove(&peer) else {
             return self.admit(peer, datagram, now);
         };
@@ -163,7 +163,7 @@ impl Server {
     }
 
     fn handle_timeouts(&mut self) -> Result<()> {
-        let now = Instant::now();
+        let now = clock();
         let due =
             |client: &Client| client.deadline <= now || client.last_datagram + IDLE_TIMEOUT <= now;
         let peers: Vec<SocketAddr> = self
@@ -224,4 +224,9 @@ fn send(socket: &UdpSocket, datagram: &[u8], peer: SocketAddr) {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// The current time of the system's monotonic clock.
+fn clock() -> Instant {
+    std::time::Instant::now().into()
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use dimpl::crypto::CryptoProvider;
 use rand_core::CryptoRng;
+use tutk_time::Instant;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, Role};
@@ -40,13 +40,13 @@ use crate::record::{self, ContentType, Epoch, RecordId, Split, split};
 /// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 /// # fn main() -> Result<(), dtls_psk::Error> {
 /// use std::sync::Arc;
-/// use std::time::Instant;
+/// use tutk_time::Instant;
 ///
 /// use dtls_psk::{Accept, Acceptor, Config, Connection, Output, Psk};
 /// use rand::{SeedableRng, rngs::StdRng};
 ///
 /// let mut rng = StdRng::seed_from_u64(1); // Use a secure generator in production.
-/// let now = Instant::now();
+/// let now = Instant::ZERO;
 /// let psk = || Psk::new([7; 32]);
 /// let config = Arc::new(Config::server(move |_: &[u8]| Some(psk())));
 /// let mut acceptor = Acceptor::new(config, &mut rng)?;

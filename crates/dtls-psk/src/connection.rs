@@ -4,9 +4,10 @@ mod incoming;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand_core::CryptoRng;
+use tutk_time::Instant;
 use zeroize::Zeroizing;
 
 use crate::alert::Alert;
@@ -281,7 +282,7 @@ impl Connection {
         }
         let now = self.engine.now;
         let deadline = self.engine.flight.deadline();
-        Output::Timeout(deadline.or(now.checked_add(IDLE)).unwrap_or(now))
+        Output::Timeout(deadline.unwrap_or(now + IDLE))
     }
 
     /// Returns `true` if the connection is established.

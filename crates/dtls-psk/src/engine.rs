@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use dimpl::crypto::{ActiveKeyExchange, Buf, CryptoProvider};
 use rand_core::CryptoRng;
+use tutk_time::Instant;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::alert::Alert;

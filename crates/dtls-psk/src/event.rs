@@ -1,7 +1,8 @@
 //! The outputs and counters of a connection.
 
 use std::fmt;
-use std::time::Instant;
+
+use tutk_time::Instant;
 
 use crate::group::Group;
 use crate::suites::CipherSuite;

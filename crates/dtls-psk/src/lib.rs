@@ -43,4 +43,5 @@ pub use error::{Error, Stage};
 pub use event::{Connected, Event, Output, Stats};
 pub use group::Group;
 pub use suites::CipherSuite;
+pub use tutk_time::Instant;
 pub use window::REPLAY_WINDOW;

@@ -73,7 +73,7 @@ impl Discovery {
                         });
                     }
                 }
-                () = tokio::time::sleep_until(deadline.into()) => {
+                () = tokio::time::sleep_until(socket::to_tokio(deadline)) => {
                     self.discoverer.handle_timeout(socket::now());
                 }
                 () = tokio::time::sleep_until(self.end) => return None,

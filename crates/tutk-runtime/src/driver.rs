@@ -4,13 +4,12 @@ use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tutk_session::hl_ioctl::Request;
 use tutk_session::{
-    Answer, CommandError, Demand, Event, MAX_REQUESTS, Supervisor, SupervisorEvent,
+    Answer, CommandError, Demand, Event, Instant, MAX_REQUESTS, Supervisor, SupervisorEvent,
     SupervisorOutput, TalkEvent, TalkQueue, Tally,
 };
 
@@ -96,7 +95,7 @@ impl Driver {
                     }
                     Err(error) => self.supervisor.handle_connect_failed(socket::now(), error),
                 },
-                () = tokio::time::sleep_until(deadline.into()) => {
+                () = tokio::time::sleep_until(socket::to_tokio(deadline)) => {
                     self.supervisor.handle_timeout(socket::now());
                 }
                 () = dropped(self.talk.current()) => self.stop_talk(),

@@ -104,7 +104,7 @@ async fn drive(
                     });
                 }
             }
-            () = tokio::time::sleep_until(deadline.into()) => camera.handle_timeout(socket::now()),
+            () = tokio::time::sleep_until(socket::to_tokio(deadline)) => camera.handle_timeout(socket::now()),
             _ = &mut closing, if !closed => {
                 camera.close(socket::now());
                 closed = true;

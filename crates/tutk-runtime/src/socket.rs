@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Once;
 use std::task::Poll;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::net::UdpSocket;
-use tutk_session::{Epoch, Transmit};
+use tutk_session::{Epoch, Instant, Transmit};
 
 /// The size in bytes that is requested for a socket's receive buffer. A key frame at 2K arrives as
 /// hundreds of datagrams at once.
@@ -150,7 +150,12 @@ pub(crate) async fn readable<'a>(sockets: impl IntoIterator<Item = &'a Socket> +
 
 /// The current time of tokio's clock, which a test can pause.
 pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
+    tokio::time::Instant::now().into_std().into()
+}
+
+/// Converts an instant to one of tokio's clock.
+pub(crate) fn to_tokio(instant: Instant) -> tokio::time::Instant {
+    std::time::Instant::from(instant).into()
 }
 
 /// The current time of both clocks.

@@ -1,9 +1,9 @@
 //! Audio to the camera, paced by its timestamps.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tutk_session::{TalkError, TalkFrame};
+use tutk_session::{Instant, TalkError, TalkFrame};
 
 use crate::driver::{Call, Driver, TalkState, call};
 use crate::error::Error;
@@ -55,7 +55,7 @@ impl Talker {
         tokio::select! {
             biased;
             result = ended(&mut self.state) => return Err(closed(result)),
-            () = tokio::time::sleep_until(due.into()) => {}
+            () = tokio::time::sleep_until(socket::to_tokio(due)) => {}
         }
         let data = frame.data.to_vec();
         let sent = self.call_if_open(move |driver| {

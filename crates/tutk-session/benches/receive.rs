@@ -12,7 +12,7 @@
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::StdRng;
@@ -21,7 +21,7 @@ use tutk_session::dtls_psk::crypto::{
     Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf,
 };
 use tutk_session::{
-    Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Event, Output, Phase, Status,
+    Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Event, Instant, Output, Phase, Status,
 };
 use tutk_simulator::{Clip, ClipFrame, Simulator, SimulatorConfig, SimulatorEvent};
 
@@ -74,7 +74,7 @@ struct Recording {
 
 impl Recording {
     fn new(dialect: &'static Dialect, clip: &Clip) -> Self {
-        let mut now = Instant::now();
+        let mut now = clock();
         let epoch = Epoch {
             instant: now,
             unix: Duration::from_secs(1_760_000_000),
@@ -284,3 +284,8 @@ criterion_group! {
     targets = receive_path
 }
 criterion_main!(benches);
+
+/// The current time of the system's monotonic clock.
+fn clock() -> Instant {
+    std::time::Instant::now().into()
+}

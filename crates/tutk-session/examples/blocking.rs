@@ -19,13 +19,13 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 use tutk_session::{
-    CameraUrl, ClientConfig, Connect, Epoch, Event, ReconnectPolicy, Supervisor, SupervisorConfig,
-    SupervisorEvent, SupervisorOutput,
+    CameraUrl, ClientConfig, Connect, Epoch, Event, Instant, ReconnectPolicy, Supervisor,
+    SupervisorConfig, SupervisorEvent, SupervisorOutput,
 };
 
 const USAGE: &str = "usage: blocking 'wyze://HOST[:PORT]?uid=…&enr=…&mac=…' FRAMES [FILE]";
@@ -71,7 +71,7 @@ fn run() -> Result<(), Box<dyn Error>> {
                         socket = Some(opened);
                         supervisor.handle_connected(epoch()?, camera);
                     }
-                    Err(error) => supervisor.handle_connect_failed(Instant::now(), error),
+                    Err(error) => supervisor.handle_connect_failed(clock(), error),
                 },
                 SupervisorOutput::CloseSocket => socket = None,
                 SupervisorOutput::Transmit(datagram) => {
@@ -101,12 +101,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         };
         // 2. Feed one input: close, a timeout or a datagram.
         if frames_left == 0 && !was_complete {
-            supervisor.close(Instant::now());
+            supervisor.close(clock());
             continue;
         }
-        let wait = deadline.saturating_duration_since(Instant::now());
+        let wait = deadline.duration_since(clock());
         if wait.is_zero() {
-            supervisor.handle_timeout(Instant::now());
+            supervisor.handle_timeout(clock());
             continue;
         }
         let Some(socket) = &socket else {
@@ -117,7 +117,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         match socket.recv_from(&mut buffer) {
             Ok((len, from)) => {
                 let datagram = buffer.get_mut(..len).unwrap_or_default();
-                supervisor.handle_datagram(Instant::now(), from, datagram);
+                supervisor.handle_datagram(clock(), from, datagram);
             }
             // The error kind of a timeout depends on the system.
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
@@ -142,7 +142,12 @@ fn open(connect: &Connect) -> io::Result<(UdpSocket, SocketAddr)> {
 
 fn epoch() -> Result<Epoch, Box<dyn Error>> {
     Ok(Epoch {
-        instant: Instant::now(),
+        instant: clock(),
         unix: SystemTime::now().duration_since(UNIX_EPOCH)?,
     })
+}
+
+/// The current time of the system's monotonic clock.
+fn clock() -> Instant {
+    std::time::Instant::now().into()
 }

@@ -17,14 +17,14 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 use smol::Timer;
 use smol::future::FutureExt as _;
 use smol::net::{UdpSocket, resolve};
-use tutk_session::{CameraUrl, Client, ClientConfig, Epoch, Event, Output};
+use tutk_session::{CameraUrl, Client, ClientConfig, Epoch, Event, Instant, Output};
 
 const USAGE: &str = "usage: smol 'wyze://HOST[:PORT]?uid=…&enr=…&mac=…' FRAMES [FILE]";
 
@@ -63,7 +63,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let mut config = ClientConfig::new(camera, url.credentials);
     config.media.audio = false;
     let epoch = Epoch {
-        instant: Instant::now(),
+        instant: clock(),
         unix: SystemTime::now().duration_since(UNIX_EPOCH)?,
     };
     let rng = StdRng::try_from_rng(&mut SysRng)?;
@@ -96,11 +96,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
         // 2. Feed one input: close, a timeout or a datagram. The timeout is polled first, so that a
         //    flood of datagrams cannot delay it.
         if frames_left == 0 && !was_complete {
-            client.close(Instant::now());
+            client.close(clock());
             continue;
         }
         let timeout = async {
-            Timer::at(deadline).await;
+            Timer::at(deadline.into()).await;
             io::Result::Ok(Input::Timeout)
         };
         let datagram = async {
@@ -108,11 +108,16 @@ async fn run() -> Result<(), Box<dyn Error>> {
             Ok(Input::Datagram(len, from))
         };
         match timeout.or(datagram).await? {
-            Input::Timeout => client.handle_timeout(Instant::now()),
+            Input::Timeout => client.handle_timeout(clock()),
             Input::Datagram(len, from) => {
                 let datagram = buffer.get_mut(..len).unwrap_or_default();
-                client.handle_datagram(Instant::now(), from, datagram);
+                client.handle_datagram(clock(), from, datagram);
             }
         }
     }
+}
+
+/// The current time of the system's monotonic clock.
+fn clock() -> Instant {
+    std::time::Instant::now().into()
 }

@@ -2,10 +2,9 @@
 //! it.
 #![allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 
-use std::time::Instant;
-
 use dtls_psk::Connection;
 use tutk_frame::AvStamp;
+use tutk_time::Instant;
 
 use crate::dialect::{Dialect, SequenceRule};
 use crate::output::Outbox;

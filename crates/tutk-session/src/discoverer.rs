@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, SessionId, Uid};
+use tutk_time::Instant;
 
 use crate::deviation::Tolerated;
 use crate::dialect::Dialect;
@@ -110,7 +111,7 @@ impl Discoverer {
                 address: from,
                 uid,
                 dialect,
-                round_trip: now.saturating_duration_since(self.round_sent),
+                round_trip: now.duration_since(self.round_sent),
             });
         }
     }

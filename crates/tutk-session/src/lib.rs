@@ -53,7 +53,6 @@ pub mod internal {
     pub use crate::channel::{AvCounter, Channel};
     pub use crate::client::{IDLE_TIMEOUT, REPEAT_INTERVAL};
     pub use crate::output::Outbox;
-    pub use crate::phase::later;
     pub use crate::wire::{
         AssignedSession, BACKCHANNEL, DiscoveryQuery, Incoming, MAIN_CHANNEL, SessionQuery, Side,
         Wrapper,
@@ -62,5 +61,6 @@ pub mod internal {
 
 // Crates whose types are part of this crate's API.
 pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};
+pub use tutk_time::Instant;
 pub use video_reassembly::{Frame, FramePolicy, Limits, Lost};
 pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

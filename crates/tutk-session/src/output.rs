@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+
+use tutk_time::Instant;
 
 /// What [`Client::poll_output`](crate::Client::poll_output) and
 /// the simulator's `poll_output` return.

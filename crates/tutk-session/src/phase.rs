@@ -1,7 +1,9 @@
 //! The phases of a session, their time limits, and the clock.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tutk_time::Instant;
 
 /// A phase of a session, in order (docs/protocol.md, section "Overview").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,13 +122,6 @@ impl Default for Deadlines {
     }
 }
 
-/// Adds a duration to an instant. An overflow, for example from [`Duration::MAX`] for "no limit",
-/// becomes a time that no session reaches.
-pub fn later(at: Instant, by: Duration) -> Instant {
-    const AGES: Duration = Duration::from_secs(3600 * 24 * 365);
-    at.checked_add(by).unwrap_or_else(|| at + AGES)
-}
-
 /// The monotonic and the wall-clock time of one moment.
 ///
 /// The session never reads a clock. It gets both times at construction, and derives later times
@@ -143,7 +138,7 @@ impl Epoch {
     /// Returns the time since 1970 at `now`.
     #[must_use]
     pub fn unix_at(&self, now: Instant) -> Duration {
-        let since = now.saturating_duration_since(self.instant);
+        let since = now.duration_since(self.instant);
         self.unix.saturating_add(since)
     }
 
@@ -159,10 +154,7 @@ impl Epoch {
     #[doc(hidden)]
     #[must_use]
     pub fn link_clock_at(&self, now: Instant) -> u16 {
-        let [low, high, ..] = now
-            .saturating_duration_since(self.instant)
-            .as_millis()
-            .to_le_bytes();
+        let [low, high, ..] = now.duration_since(self.instant).as_millis().to_le_bytes();
         u16::from_le_bytes([low, high])
     }
 }

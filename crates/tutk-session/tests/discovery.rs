@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testkit::session::datagram::{descramble, iotc_dialects, scramble};
 use testkit::session::machine::StateMachine as _;
@@ -18,6 +18,7 @@ use tutk_session::{
     AuthKey, Dialect, Discoverer, DiscoveryPlan, DiscoveryScope, Interface, Search, Target, Uid,
 };
 use tutk_simulator::{Simulator, SimulatorConfig};
+use tutk_time::Instant;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 

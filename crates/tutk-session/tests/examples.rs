@@ -15,11 +15,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use tutk_session::{Codec, Credentials, Dialect, Epoch, Output};
+use tutk_session::{Codec, Credentials, Dialect, Epoch, Instant, Output};
 use tutk_simulator::{Clip, ClipFrame, Simulator, SimulatorConfig};
 
 const EXAMPLES: [&str; 2] = ["blocking", "smol"];
@@ -43,7 +43,7 @@ impl ServedCamera {
         config.dialects = vec![&Dialect::TRANSCODE];
         config.frames = frames;
         let epoch = Epoch {
-            instant: Instant::now(),
+            instant: clock(),
             unix: Duration::from_secs(1_760_000_000),
         };
         let rng = Box::new(StdRng::seed_from_u64(1));
@@ -81,16 +81,16 @@ fn drive(mut camera: Simulator, socket: &UdpSocket, stop: &AtomicBool) {
                 Output::Timeout(deadline) => break deadline,
             }
         };
-        let wait = deadline.saturating_duration_since(Instant::now());
+        let wait = deadline.duration_since(clock());
         if wait.is_zero() {
-            camera.handle_timeout(Instant::now());
+            camera.handle_timeout(clock());
             continue;
         }
         // Short, so that `stop` is noticed.
         let wait = wait.min(Duration::from_millis(50));
         socket.set_read_timeout(Some(wait)).unwrap();
         if let Ok((len, from)) = socket.recv_from(&mut buffer) {
-            camera.handle_datagram(Instant::now(), from, &mut buffer[..len]);
+            camera.handle_datagram(clock(), from, &mut buffer[..len]);
         }
     }
 }
@@ -203,4 +203,9 @@ fn reports_errors() {
             assert!(stderr.contains(message), "{name} {arguments:?}: {stderr}");
         }
     }
+}
+
+/// The current time of the system's monotonic clock.
+fn clock() -> Instant {
+    std::time::Instant::now().into()
 }

@@ -5,7 +5,7 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{ConnectRequest, Media, Switch};
@@ -13,8 +13,9 @@ use hl_ioctl::{CameraExchange, CameraStep, Command as _, HlMessage, Ioctl};
 use tutk_frame::{
     AvContent, AvKind, AvPacket, LinkClock, MediaAck, MediaLayout, Probe, ProbeAnswer,
 };
-use tutk_session::internal::{AvCounter, later};
+use tutk_session::internal::AvCounter;
 use tutk_session::{Dialect, Liveness, Phase};
+use tutk_time::Instant;
 
 use crate::context::{Context, Shared};
 use crate::deviations;
@@ -298,7 +299,7 @@ impl AvCamera {
             && clock == answer.clock
         {
             self.probed = None;
-            let elapsed = now.saturating_duration_since(sent).as_millis();
+            let elapsed = now.duration_since(sent).as_millis();
             self.round_trip = u16::try_from(elapsed).unwrap_or(u16::MAX);
         }
     }
@@ -326,10 +327,7 @@ impl AvCamera {
             Some(recorded) => recorded.payload.is_some(),
             None => !config.personality.unanswered.contains(&message.code),
         };
-        let due = later(
-            now,
-            recorded.map_or(Duration::ZERO, |recorded| recorded.delay),
-        );
+        let due = now + recorded.map_or(Duration::ZERO, |recorded| recorded.delay);
         match self.exchange.handle(&message, ioctl) {
             CameraStep::Send(reply) => self.reply(due, reply),
             CameraStep::Accept { reply, auth } => {

@@ -6,7 +6,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Password, User};
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use rand_core::CryptoRng;
 use tutk_frame::TalkPacket;
 use tutk_session::internal::{BACKCHANNEL, Channel, Outbox, REPEAT_INTERVAL, Wrapper};
 use tutk_session::{Dialect, psk};
+use tutk_time::Instant;
 
 use crate::event::{ClientId, ReceivedAudio, SimulatorEvent};
 

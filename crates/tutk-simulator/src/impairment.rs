@@ -1,11 +1,12 @@
 //! An impaired network between the simulated camera and its clients.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
+use tutk_time::Instant;
 
 /// What happens to the datagrams that a simulated camera sends. The default is nothing.
 ///
@@ -78,16 +79,17 @@ impl Network {
             self.held = Some((datagram, now + MAX_HOLD));
             return;
         }
-        self.netem.handle_input(Input::Packet(now, datagram));
+        self.netem.handle_input(Input::Packet(now.into(), datagram));
         if let Some((overtaken, _)) = self.held.take() {
-            self.netem.handle_input(Input::Packet(now, overtaken));
+            self.netem
+                .handle_input(Input::Packet(now.into(), overtaken));
         }
     }
 
     /// Returns the next datagram that has arrived at `now`.
     pub(crate) fn arrived(&mut self, now: Instant) -> Option<&Datagram> {
         self.release(now);
-        self.netem.handle_input(Input::Timeout(now));
+        self.netem.handle_input(Input::Timeout(now.into()));
         self.current = match self.netem.poll_output()? {
             Output::Packet(datagram) => Some(datagram),
             Output::Timeout(_) => None,
@@ -97,7 +99,7 @@ impl Network {
 
     /// Returns when the next datagram arrives; `None` if there is none in transit.
     pub(crate) fn next_arrival(&self) -> Option<Instant> {
-        let arrival = (!self.netem.is_empty()).then(|| self.netem.poll_timeout());
+        let arrival = (!self.netem.is_empty()).then(|| self.netem.poll_timeout().into());
         let release = self.held.as_ref().map(|(_, until)| *until);
         arrival.into_iter().chain(release).min()
     }
@@ -105,7 +107,7 @@ impl Network {
     /// Sends the waiting datagram if nothing overtook it in time.
     fn release(&mut self, now: Instant) {
         if let Some((datagram, _)) = self.held.take_if(|(_, until)| *until <= now) {
-            self.netem.handle_input(Input::Packet(now, datagram));
+            self.netem.handle_input(Input::Packet(now.into(), datagram));
         }
     }
 }
@@ -117,10 +119,6 @@ impl AsRef<[u8]> for Datagram {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::disallowed_methods,
-    reason = "simulated time must start somewhere"
-)]
 mod tests {
     use super::*;
 
@@ -133,7 +131,7 @@ mod tests {
     /// Sends numbered datagrams 1 ms apart, and returns the numbers in the order of arrival.
     fn arrivals(impairment: Impairment) -> Vec<u16> {
         let mut network = Network::new(&impairment, false).unwrap();
-        let mut now = Instant::now();
+        let mut now = Instant::ZERO;
         let mut numbers = Vec::new();
         for number in 0..1000_u16 {
             let payload = number.to_le_bytes().to_vec();

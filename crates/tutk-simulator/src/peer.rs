@@ -1,10 +1,11 @@
 //! The session of one client.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tutk_session::internal::{Channel, Outbox, Wrapper, later};
+use tutk_session::internal::{Channel, Outbox, Wrapper};
 use tutk_session::{Dialect, Phase};
+use tutk_time::Instant;
 
 use crate::av::AvCamera;
 use crate::backchannel::Backchannel;
@@ -146,7 +147,7 @@ impl Peer {
         self.report_phases(outbox);
         self.check_end(now, context)?;
 
-        let silence = later(self.last_received, context.shared.config.personality.idle);
+        let silence = self.last_received + context.shared.config.personality.idle;
         let end = self.finished_at.map(|at| at + LINGER);
         self.deadline = [
             Some(dtls_deadline),
@@ -293,7 +294,7 @@ impl Peer {
         if self.av.is_refused() {
             return Err(LeaveReason::Refused);
         }
-        if later(self.last_received, context.shared.config.personality.idle) <= now {
+        if self.last_received + context.shared.config.personality.idle <= now {
             return Err(LeaveReason::Silent);
         }
         if !self.av.is_finished() {

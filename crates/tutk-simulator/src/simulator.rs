@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use av_login::{CameraLogin, Capabilities, User};
 use hl_ioctl::commands::ConnectResult;
@@ -17,6 +16,7 @@ use tutk_session::internal::{
 };
 use tutk_session::models::Model;
 use tutk_session::{Dialect, Epoch, Error, Output, Phase, Transmit};
+use tutk_time::Instant;
 
 use crate::av::AvCamera;
 use crate::client_hello::offers_extended_master_secret;

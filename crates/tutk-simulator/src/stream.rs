@@ -1,12 +1,12 @@
 //! The media for one client: video and audio frames, slice by slice, at their times.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hl_ioctl::commands::{Media, Switch};
 use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, MissingSlices};
 use tutk_session::Dialect;
-use tutk_session::internal::later;
+use tutk_time::Instant;
 use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
 
 use crate::audio::ClipAudio;
@@ -239,7 +239,7 @@ impl Stream {
             started,
             next,
         } = &self.audio;
-        let due = later((*started)?, clip.as_ref()?.due(*next));
+        let due = (*started)? + clip.as_ref()?.due(*next);
         let is_before_end = self.video.ends_at().is_none_or(|end| due < end);
         is_before_end.then_some(due)
     }
@@ -253,7 +253,7 @@ impl Stream {
         let info = FrameInfo {
             codec: format.codec,
             flags: format.flags.0,
-            ..self.info(later(self.audio.started?, clip.due(number)), context)
+            ..self.info(self.audio.started? + clip.due(number), context)
         };
         self.slice(MediaKind::Audio, info, data)
     }
@@ -278,7 +278,7 @@ impl Stream {
         };
         let (data, key) = (frame.data.clone(), frame.key);
         // By the clip, not by the clock: timestamps do not depend on when this is called.
-        let taken = later(started, clip.due(number));
+        let taken = started + clip.due(number);
         let info = FrameInfo {
             codec: clip.codec(),
             flags: if key { KEY_FLAG } else { 0 },
@@ -376,7 +376,7 @@ impl Video {
         match &self.sending {
             Some(sending) => Some(sending.next_at),
             None if self.is_finished() => None,
-            None => Some(later(self.started?, self.clip.due(self.next))),
+            None => Some(self.started? + self.clip.due(self.next)),
         }
     }
 
@@ -384,7 +384,7 @@ impl Video {
     fn ends_at(&self) -> Option<Instant> {
         let left = self.end?.saturating_sub(self.sent);
         let last = self.next.saturating_add(left);
-        Some(later(self.started?, self.clip.due(last)))
+        Some(self.started? + self.clip.due(last))
     }
 }
 

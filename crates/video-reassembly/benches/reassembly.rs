@@ -197,7 +197,8 @@ fn reassembly(c: &mut Criterion) {
                         let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
                         let mut slice = decoder.push(packet.group.unwrap(), packet.body).unwrap();
                         while let Some(next) = slice {
-                            tracker.received(next.counter.unwrap(), 0);
+                            tracker
+                                .received(next.counter.unwrap(), video_reassembly::Instant::ZERO);
                             reassembler.push(&next);
                             events += drain(reassembler);
                             slice = decoder.recovered();

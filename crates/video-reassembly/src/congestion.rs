@@ -4,6 +4,10 @@
 //! retransmissions fill it further. Only a full queue delays all answers, so requests follow a mild
 //! form of TCP's congestion control (RFC 5681) and retransmission timer (RFC 6298).
 
+use core::time::Duration;
+
+use tutk_time::Instant;
+
 /// Bounds of the window, and its initial size, in requested slices.
 const MIN_WINDOW: usize = 32;
 const INITIAL_WINDOW: usize = 64;
@@ -22,7 +26,7 @@ pub(crate) struct CongestionControl {
     doublings: u32,
     /// `true` if a slice requested once has arrived since the last timeout.
     answered: bool,
-    reduced_at: Option<u64>,
+    reduced_at: Option<Instant>,
 }
 
 impl CongestionControl {
@@ -52,8 +56,8 @@ impl CongestionControl {
     }
 
     /// Handles requested slices that did not arrive within `timeout` while others did.
-    pub(crate) fn on_timeout(&mut self, now: u64, timeout: u64) {
-        let holds = |at: u64| now < at.saturating_add(timeout);
+    pub(crate) fn on_timeout(&mut self, now: Instant, timeout: Duration) {
+        let holds = |at: Instant| now < at + timeout;
         if self.reduced_at.is_some_and(holds) {
             return;
         }
@@ -76,7 +80,7 @@ impl CongestionControl {
     }
 
     /// Returns how long to wait for an answer.
-    pub(crate) fn timeout(&self, rtt: u64) -> u64 {
+    pub(crate) fn timeout(&self, rtt: Duration) -> Duration {
         rtt.saturating_mul(1 << self.doublings)
     }
 
@@ -92,29 +96,30 @@ mod tests {
 
     #[test]
     fn backs_off_on_late_answers_and_recovers() {
+        let ms = Duration::from_millis;
         let mut control = CongestionControl::new();
         assert_eq!(
-            (control.window(), control.timeout(10)),
-            (INITIAL_WINDOW, 10)
+            (control.window(), control.timeout(ms(10))),
+            (INITIAL_WINDOW, ms(10))
         );
-        control.on_timeout(0, 10);
+        control.on_timeout(Instant::ZERO, ms(10));
         assert_eq!(
-            (control.window(), control.timeout(10)),
-            (32, 10),
+            (control.window(), control.timeout(ms(10))),
+            (32, ms(10)),
             "first timeout"
         );
-        control.on_timeout(5, 10);
-        assert_eq!(control.timeout(10), 10, "within the same timeout");
+        control.on_timeout(Instant::from_millis(5), ms(10));
+        assert_eq!(control.timeout(ms(10)), ms(10), "within the same timeout");
         for (now, timeout) in [(10, 20), (30, 40), (70, 80), (150, 80)] {
-            control.on_timeout(now, control.timeout(10));
+            control.on_timeout(Instant::from_millis(now), control.timeout(ms(10)));
             assert_eq!(
-                (control.window(), control.timeout(10)),
-                (MIN_WINDOW, timeout)
+                (control.window(), control.timeout(ms(10))),
+                (MIN_WINDOW, ms(timeout))
             );
             control.on_answer(2);
         }
         control.on_answer(1);
-        assert_eq!(control.timeout(10), 10);
+        assert_eq!(control.timeout(ms(10)), ms(10));
         for _ in 0..MAX_WINDOW * MAX_WINDOW {
             control.on_answer(1);
         }

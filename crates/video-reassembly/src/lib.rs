@@ -36,3 +36,4 @@ pub use slice::{FrameMetadata, FrameNumber, Origin, Slice};
 pub use slicer::{Error, FrameNumbering, Slicer, SlicerConfig, Slices};
 pub use tracker::{Request, ResendTracker};
 pub use tracker_config::{TrackerConfig, TrackerStats};
+pub use tutk_time::Instant;

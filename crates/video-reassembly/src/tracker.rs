@@ -4,8 +4,10 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::time::Duration;
 
 use tutk_frame::MediaAck;
+use tutk_time::Instant;
 
 use crate::FrameNumber::Short;
 use crate::congestion::CongestionControl;
@@ -18,9 +20,9 @@ const MAX_MISORDER: i64 = 64;
 /// The limit of requests for a slice, including those that met an outage.
 const MAX_REQUESTS: u8 = 32;
 
-/// The time without any slice, in microseconds, that counts as an outage. It does not count for
-/// [`TrackerConfig::give_up_micros`].
-const OUTAGE_MICROS: u64 = 100_000;
+/// The time without any slice that counts as an outage. It does not count for
+/// [`TrackerConfig::give_up_after`].
+const OUTAGE: Duration = Duration::from_millis(100);
 
 /// How far a jump may go ahead and count as an outage. Beyond it, or backwards, it is a new
 /// sequence.
@@ -39,8 +41,7 @@ pub struct Request<'a> {
 
 /// Detects missing slices and decides when to request which.
 ///
-/// The tracker has no clock. `now` is in microseconds since an arbitrary moment and never
-/// decreases. Pass each slice's counter to [`received`](Self::received). Then, and at each
+/// The tracker has no clock. `now` never decreases. Pass each slice's counter to [`received`](Self::received). Then, and at each
 /// [`deadline`](Self::deadline), send what [`request`](Self::request) returns.
 ///
 /// A gap is requested once it is wider than the expected reordering
@@ -51,20 +52,22 @@ pub struct Request<'a> {
 /// first received counter are not missing unless [`expect_first`](Self::expect_first) is called.
 ///
 /// ```
-/// use video_reassembly::{ResendTracker, TrackerConfig};
+/// use core::time::Duration;
+/// use video_reassembly::{Instant, ResendTracker, TrackerConfig};
 ///
 /// let config = TrackerConfig { reorder_slices: 2, ..TrackerConfig::default() };
 /// let mut tracker = ResendTracker::new(config);
-/// let rtt = 4_000;
+/// let rtt = Duration::from_millis(4);
+/// let at = Instant::from_micros;
 /// for counter in [65_534, 65_535, 1] {
-///     tracker.received(counter, 0); // 0 is missing, or late
+///     tracker.received(counter, at(0)); // 0 is missing, or late
 /// }
-/// assert_eq!(tracker.request(0, rtt), None);
-/// tracker.received(2, 100);
-/// assert_eq!(tracker.request(100, rtt).unwrap().missing, [0]);
+/// assert_eq!(tracker.request(at(0), rtt), None);
+/// tracker.received(2, at(100));
+/// assert_eq!(tracker.request(at(100), rtt).unwrap().missing, [0]);
 /// assert_eq!(tracker.base(), Some(0));
-/// assert_eq!(tracker.received(0, 3_000), Some(2_900)); // retransmitted
-/// assert_eq!(tracker.request(9_000, rtt), None);
+/// assert_eq!(tracker.received(0, at(3_000)), Some(Duration::from_micros(2_900))); // retransmitted
+/// assert_eq!(tracker.request(at(9_000), rtt), None);
 /// assert_eq!(tracker.base(), Some(3));
 /// ```
 #[derive(Debug)]
@@ -76,13 +79,13 @@ pub struct ResendTracker {
     /// Missing slices in the window, oldest first, all before `newest`.
     missing: VecDeque<Missing>,
     /// The last expected counter if it is after `newest`, and since when it is expected.
-    tail: Option<(u64, u64)>,
+    tail: Option<(u64, Instant)>,
     /// A counter out of range. A second counter close to it confirms a jump.
     jump_candidate: Option<u16>,
     congestion: CongestionControl,
     /// The times of the last two distinct arrivals, newest first.
-    arrivals: [u64; 2],
-    requested_at: Option<u64>,
+    arrivals: [Instant; 2],
+    requested_at: Option<Instant>,
     /// The counters of the last request.
     request: Vec<u16>,
 }
@@ -91,9 +94,9 @@ pub struct ResendTracker {
 struct Missing {
     counter: u64,
     /// When it was detected. Moved by the length of each outage.
-    detected: u64,
+    detected: Instant,
     /// When it was detected or last requested.
-    since: u64,
+    since: Instant,
     requests: u8,
     /// Requests that met an outage.
     in_outage: u8,
@@ -104,9 +107,9 @@ struct Missing {
 /// The times that determine if a request has timed out.
 #[derive(Debug, Clone, Copy)]
 struct Timing {
-    arrivals: [u64; 2],
-    rtt: u64,
-    timeout: u64,
+    arrivals: [Instant; 2],
+    rtt: Duration,
+    timeout: Duration,
 }
 
 impl ResendTracker {
@@ -124,7 +127,7 @@ impl ResendTracker {
             tail: None,
             jump_candidate: None,
             congestion: CongestionControl::new(),
-            arrivals: [0; 2],
+            arrivals: [Instant::ZERO; 2],
             requested_at: None,
             request: Vec::new(),
         }
@@ -143,9 +146,9 @@ impl ResendTracker {
 
     /// Handles a slice: sent, retransmitted or recovered.
     ///
-    /// If the slice was requested exactly once, returns the microseconds since then. For a
+    /// If the slice was requested exactly once, returns the time since then. For a
     /// retransmission, this is a sample of the round-trip time.
-    pub fn received(&mut self, counter: u16, now: u64) -> Option<u64> {
+    pub fn received(&mut self, counter: u16, now: Instant) -> Option<Duration> {
         self.slice_arrived(now);
         let Some(newest) = self.newest else {
             self.newest = Some(sequence::first(Short(counter)));
@@ -168,7 +171,7 @@ impl ResendTracker {
             if filled.requests > 0 {
                 self.congestion.on_answer(filled.requests);
             }
-            return (filled.requests == 1).then(|| now.saturating_sub(filled.since));
+            return (filled.requests == 1).then(|| now - filled.since);
         }
         self.mark_missing(newest + 1..unwrapped, now);
         self.advance_to(unwrapped);
@@ -178,11 +181,11 @@ impl ResendTracker {
     /// Expects the slices up to the counter `last`, such as the other slices of a received slice's
     /// frame.
     ///
-    /// If no newer slice is expected or received for [`TrackerConfig::reorder_micros`], those not
+    /// If no newer slice is expected or received for [`TrackerConfig::reorder_time`], those not
     /// received are missing, even though nothing arrived after them. Call this after
     /// [`received`](Self::received). A `last` that is not newer than the received slices has no
     /// effect.
-    pub fn expect_through(&mut self, last: u16, now: u64) {
+    pub fn expect_through(&mut self, last: u16, now: Instant) {
         let Some(newest) = self.newest else { return };
         let ahead = sequence::distance(sequence::low_bits(newest), Short(last));
         if (1..=self.config.window.into()).contains(&ahead) {
@@ -195,9 +198,9 @@ impl ResendTracker {
     /// `rtt` is the time in which a retransmission can be expected: the round-trip time with its
     /// variation. A slice that does not arrive in that time is requested again. A request contains
     /// at most [`MediaAck::MAX`] slices. Requests are at least
-    /// [`TrackerConfig::min_interval_micros`] apart.
-    pub fn request(&mut self, now: u64, rtt: u64) -> Option<Request<'_>> {
-        if self.after_interval(0) > now {
+    /// [`TrackerConfig::min_interval`] apart.
+    pub fn request(&mut self, now: Instant, rtt: Duration) -> Option<Request<'_>> {
+        if self.after_interval(Instant::ZERO) > now {
             return None;
         }
         self.update_request(now, rtt);
@@ -209,8 +212,8 @@ impl ResendTracker {
 
     /// Returns an acknowledgement to send now, which lists the slices that
     /// [`request`](Self::request) would return, or none. Returns `None` before the first slice.
-    pub fn acknowledge(&mut self, now: u64, rtt: u64) -> Option<Request<'_>> {
-        match self.after_interval(0) > now {
+    pub fn acknowledge(&mut self, now: Instant, rtt: Duration) -> Option<Request<'_>> {
+        match self.after_interval(Instant::ZERO) > now {
             true => self.request.clear(),
             false => self.update_request(now, rtt),
         }
@@ -220,7 +223,7 @@ impl ResendTracker {
     /// Returns when to call [`request`](Self::request) next with the same `rtt`, possibly in the
     /// past. `None` if no slice is missing or expected.
     #[must_use]
-    pub fn deadline(&self, rtt: u64) -> Option<u64> {
+    pub fn deadline(&self, rtt: Duration) -> Option<Instant> {
         let newest = self.newest?;
         let timing = self.timing(rtt);
         // With a full window, only pending requests can make progress.
@@ -228,7 +231,7 @@ impl ResendTracker {
         let due = self.missing.iter().filter_map(|missing| {
             // A slice to give up makes room for others.
             if missing.is_expired(&self.config, timing) {
-                return Some(0);
+                return Some(Instant::ZERO);
             }
             (!is_full || missing.is_pending).then(|| missing.due(newest, &self.config, timing))
         });
@@ -265,7 +268,7 @@ impl ResendTracker {
     }
 
     /// Gives up the slices that are not requested any longer, and selects those to request now.
-    fn update_request(&mut self, now: u64, rtt: u64) {
+    fn update_request(&mut self, now: Instant, rtt: Duration) {
         self.request.clear();
         if let Some((last, since)) = self.tail
             && let Some(newest) = self.newest
@@ -294,22 +297,22 @@ impl ResendTracker {
         })
     }
 
-    fn slice_arrived(&mut self, now: u64) {
+    fn slice_arrived(&mut self, now: Instant) {
         let [last, _] = self.arrivals;
         if now == last {
             return;
         }
         self.arrivals = [now, last];
-        let silence = now.saturating_sub(last);
-        if silence >= OUTAGE_MICROS {
+        let silence = now - last;
+        if silence >= OUTAGE {
             for missing in &mut self.missing {
-                missing.detected = missing.detected.saturating_add(silence);
+                missing.detected += silence;
             }
         }
     }
 
     /// Ends the pending requests that have timed out, and gives up slices requested often enough.
-    fn handle_timeouts(&mut self, newest: u64, now: u64, timing: Timing) {
+    fn handle_timeouts(&mut self, newest: u64, now: Instant, timing: Timing) {
         let config = self.config;
         let (mut late, mut outage, mut has_ended) = (false, false, false);
         self.missing.retain_mut(|missing| {
@@ -344,7 +347,7 @@ impl ResendTracker {
     /// Slices that were not requested yet come first, because the camera may not have the others.
     /// If the window is too small for all, half are the oldest, which block frames, and half the
     /// newest, which the camera keeps longest.
-    fn fill_request(&mut self, newest: u64, now: u64, timing: Timing) {
+    fn fill_request(&mut self, newest: u64, now: Instant, timing: Timing) {
         let config = self.config;
         let limit = self.congestion.window().saturating_sub(self.pending());
         let limit = limit.min(MediaAck::MAX);
@@ -371,7 +374,7 @@ impl ResendTracker {
         }
     }
 
-    fn timing(&self, rtt: u64) -> Timing {
+    fn timing(&self, rtt: Duration) -> Timing {
         Timing {
             arrivals: self.arrivals,
             rtt,
@@ -385,7 +388,7 @@ impl ResendTracker {
         pending.count()
     }
 
-    fn mark_missing(&mut self, counters: Range<u64>, since: u64) {
+    fn mark_missing(&mut self, counters: Range<u64>, since: Instant) {
         let max_missing = u64::from(self.config.max_missing);
         let first = counters.end.saturating_sub(max_missing).max(counters.start);
         self.stats.missing += counters.end.saturating_sub(counters.start);
@@ -421,7 +424,7 @@ impl ResendTracker {
 
     /// Handles a counter out of range. Follows the jump if the counter confirms the last candidate.
     /// After an outage, requests the last slices lost in it.
-    fn jump(&mut self, counter: u16, unwrapped: u64, now: u64) {
+    fn jump(&mut self, counter: u16, unwrapped: u64, now: Instant) {
         let confirmed = self.jump_candidate.filter(|candidate| {
             let ahead = sequence::distance((*candidate).into(), Short(counter));
             (1..=MAX_MISORDER).contains(&ahead)
@@ -446,16 +449,14 @@ impl ResendTracker {
     }
 
     /// Returns when expected slices are missing.
-    fn tail_due(&self, since: u64) -> u64 {
-        since.saturating_add(self.config.reorder_micros)
+    fn tail_due(&self, since: Instant) -> Instant {
+        since + self.config.reorder_time
     }
 
     /// Returns `moment`, or when the interval since the last request ends if that is later.
-    fn after_interval(&self, moment: u64) -> u64 {
-        let next = self.requested_at.map_or(0, |requested| {
-            requested.saturating_add(self.config.min_interval_micros)
-        });
-        moment.max(next)
+    fn after_interval(&self, moment: Instant) -> Instant {
+        let next = (self.requested_at).map(|requested| requested + self.config.min_interval);
+        next.map_or(moment, |next| moment.max(next))
     }
 }
 
@@ -470,26 +471,26 @@ impl Missing {
     /// can arrive during an outage.
     fn is_expired(&self, config: &TrackerConfig, timing: Timing) -> bool {
         let [last, _] = timing.arrivals;
-        last.saturating_sub(self.detected) >= config.give_up_micros
+        last - self.detected >= config.give_up_after
     }
 
     /// Returns `true` if no slice arrived after the request for at least a round trip, and one did
     /// after that: the request met an outage that has ended.
     fn met_outage(&self, timing: Timing) -> bool {
         let [last, before] = timing.arrivals;
-        let expected = self.since.saturating_add(timing.rtt);
+        let expected = self.since + timing.rtt;
         self.is_pending && self.since >= before && expected <= last
     }
 
     /// Returns when to request the slice or to give it up.
-    fn due(&self, newest: u64, config: &TrackerConfig, timing: Timing) -> u64 {
+    fn due(&self, newest: u64, config: &TrackerConfig, timing: Timing) -> Instant {
         let wait = match self.requests {
-            0 if newest - self.counter >= config.reorder_slices.into() => 0,
-            0 => config.reorder_micros,
-            _ if !self.is_pending => 0,
+            0 if newest - self.counter >= config.reorder_slices.into() => Duration::ZERO,
+            0 => config.reorder_time,
+            _ if !self.is_pending => Duration::ZERO,
             _ if self.met_outage(timing) => timing.rtt,
             _ => timing.timeout,
         };
-        self.since.saturating_add(wait)
+        self.since + wait
     }
 }

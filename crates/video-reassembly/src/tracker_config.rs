@@ -1,7 +1,8 @@
 //! Limits and counters of the tracker.
 
-/// When a [`ResendTracker`](crate::ResendTracker) requests slices, and how often. Times are in
-/// microseconds.
+use core::time::Duration;
+
+/// When a [`ResendTracker`](crate::ResendTracker) requests slices, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TrackerConfig {
     /// How far a missing slice may be behind the newest counter before it is given up, from 1 to
@@ -12,16 +13,16 @@ pub struct TrackerConfig {
     /// older slices.
     pub max_missing: u16,
     /// How long a slice may be missing before it is given up.
-    pub give_up_micros: u64,
+    pub give_up_after: Duration,
     /// The number of newer counters that must be known before a missing slice is requested.
     pub reorder_slices: u16,
     /// How long a slice must be missing before it is requested without `reorder_slices` newer ones.
-    pub reorder_micros: u64,
+    pub reorder_time: Duration,
     /// Requests for a slice before it is given up. Requests during an outage, after which no slice
     /// arrives, do not count, up to 32 requests in total.
     pub max_requests: u8,
     /// The minimum interval between two requests.
-    pub min_interval_micros: u64,
+    pub min_interval: Duration,
 }
 
 /// The counters of a [`ResendTracker`](crate::ResendTracker).
@@ -36,7 +37,7 @@ pub struct TrackerStats {
     pub abandoned: u64,
     /// Missing slices given up because of [`TrackerConfig::max_missing`].
     pub over_limit: u64,
-    /// Missing slices given up because of [`TrackerConfig::give_up_micros`].
+    /// Missing slices given up because of [`TrackerConfig::give_up_after`].
     pub expired: u64,
     /// Slices requested, once for each request.
     pub requested: u64,
@@ -55,12 +56,12 @@ impl Default for TrackerConfig {
         Self {
             window: 1024,
             max_missing: 512,
-            give_up_micros: 2_000_000,
+            give_up_after: Duration::from_secs(2),
             // A packet that is 8 places late arrives after 8 newer ones.
             reorder_slices: 9,
-            reorder_micros: 20_000,
+            reorder_time: Duration::from_millis(20),
             max_requests: 6,
-            min_interval_micros: 5_000,
+            min_interval: Duration::from_millis(5),
         }
     }
 }

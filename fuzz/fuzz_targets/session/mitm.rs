@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use disco_cipher::tag::Tagger;
 use disco_cipher::{transcode, xor};
@@ -13,6 +12,7 @@ use tutk_session::dtls_psk::{Config, Connection, Output};
 use tutk_session::psk::IDENTITY;
 use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId};
 use tutk_session::{Cipher, Credentials, Dialect, Transport};
+use tutk_time::Instant;
 
 use super::{Side, provider};
 

@@ -8,7 +8,7 @@ mod provider;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -19,6 +19,7 @@ use tutk_session::{
     Output, TalkFrame,
 };
 use tutk_simulator::{Clip, Simulator, SimulatorConfig, SimulatorEvent};
+use tutk_time::Instant;
 
 pub use input::Input;
 use input::{From, Step};
@@ -115,7 +116,7 @@ impl World {
             (false, true) => &Dialect::SUMMARY,
             (false, false) => &Dialect::TRANSCODE,
         };
-        let now = Instant::now();
+        let now = Instant::ZERO;
         let epoch = Epoch {
             instant: now,
             unix: Duration::from_secs(1_760_000_000),

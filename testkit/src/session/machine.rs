@@ -1,11 +1,11 @@
 //! The state machines without I/O under one trait.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use tutk_session::tutk_frame::Direction;
 use tutk_session::{Client, DiscoveredCamera, Discoverer, Event, MAX_DATAGRAM, Output};
 use tutk_simulator::{Simulator, SimulatorEvent};
+use tutk_time::Instant;
 
 /// A state machine that receives datagrams.
 pub trait StateMachine {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tutk_session::{Client, ClientConfig, Error, Event, Frame};
 use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
+use tutk_time::Instant;
 
 use super::machine::StateMachine as _;
 use super::{camera_address, epoch, rng, start};

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tutk_session::av_login::{
     AuthType, Capabilities, ClientLogin, ClientOutput, LoginAnswer, LoginPacket, Nonce, Password,
@@ -18,6 +18,7 @@ use tutk_session::tutk_frame::{
 };
 use tutk_session::{Client, ClientConfig, Dialect, Error, Event, PasswordRule};
 use tutk_simulator::{Simulator, SimulatorConfig};
+use tutk_time::Instant;
 
 use super::datagram::{cc51_discovery, data, descramble, iotc_layout, records, scramble};
 use super::machine::StateMachine;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tutk_session::hl_ioctl::commands::MediaControl;
 use tutk_session::video_reassembly::StreamKind;
@@ -13,6 +13,7 @@ use tutk_session::{
     SupervisorConfig, SupervisorEvent, SupervisorOutput,
 };
 use tutk_simulator::{Simulator, SimulatorConfig};
+use tutk_time::Instant;
 
 use super::machine::StateMachine as _;
 use super::{camera_address, client_address, epoch, rng, start};

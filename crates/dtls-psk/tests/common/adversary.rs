@@ -14,9 +14,10 @@
 //! If datagrams are only lost, delayed and duplicated, both pairs connect.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtls_psk::{CipherSuite, Config, Error, Event, Group};
+use tutk_time::Instant;
 
 use super::{Peer, client_config, server_config, suites};
 

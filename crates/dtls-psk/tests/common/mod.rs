@@ -7,7 +7,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::expect_used,
-    clippy::disallowed_methods,
     reason = "shared test support, of which each test uses a part"
 )]
 
@@ -16,11 +15,12 @@ pub mod seeded;
 pub mod variants;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtls_psk::{CipherSuite, Config, Connected, Connection, Error, Event, Output, Psk};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tutk_time::Instant;
 
 pub const IDENTITY: &str = "test-client";
 pub const KEY: [u8; 32] = [0x5a; 32];
@@ -157,7 +157,7 @@ impl Default for Pair {
 
 impl Pair {
     pub fn new(client: Config, server: Config) -> Self {
-        let now = Instant::now();
+        let now = Instant::ZERO;
         Self {
             now,
             client: Peer::client(client, 1, now),

@@ -1,6 +1,6 @@
 //! Negotiated parameters, and the alerts for invalid hellos.
 
-use std::time::Instant;
+use tutk_time::Instant;
 
 use crate::common::{Peer, client_config, server_config};
 use dtls_psk::{Error, Stage};
@@ -29,7 +29,7 @@ fn answer(hello: &[u8]) -> (Vec<Vec<u8>>, Option<Error>) {
     let mut server = Peer::server(
         server_config().with_cookie_exchange(false),
         1,
-        Instant::now(),
+        Instant::ZERO,
     );
     let now = server.deadline;
     server.handle(now, hello);
@@ -96,7 +96,7 @@ fn malformed_hellos_are_dropped() {
         hello(DTLS12, &[0xcc], &[0], X25519),
     ] {
         let config = server_config().with_cookie_exchange(false);
-        let mut server = Peer::server(config, 1, Instant::now());
+        let mut server = Peer::server(config, 1, Instant::ZERO);
         let now = server.deadline;
         server.handle(now, &invalid);
         server.handle(now, &invalid);
@@ -157,7 +157,7 @@ fn point() -> [u8; 32] {
 }
 
 fn client_that_gets(flight: &Flight) -> Peer {
-    let now = Instant::now();
+    let now = Instant::ZERO;
     let mut client = Peer::client(client_config(), 1, now);
     client.outgoing.clear();
     for (sequence, (message_type, body)) in (0..).zip(flight) {
@@ -215,7 +215,7 @@ fn invalid_server_flights_get_the_matching_alert() {
 
 #[test]
 fn extended_master_secret_that_was_not_offered_is_rejected() {
-    let now = Instant::now();
+    let now = Instant::ZERO;
     let config = client_config().with_extended_master_secret(false);
     let mut client = Peer::client(config, 1, now);
     let (message_type, body) = good_hello(&[0, 23, 0, 0]);

@@ -1,11 +1,12 @@
 //! Handshakes over a simulated bad network, and their timers.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::common::{Pair, Peer, client_config, server_config};
 use dtls_psk::{Error, Event, Stage};
 use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
+use tutk_time::Instant;
 
 const RECORDS: u8 = 40;
 const DATA: u8 = 23;
@@ -31,9 +32,9 @@ fn carry(
     to: &mut Peer,
     arrived: &mut BTreeSet<Vec<u8>>,
 ) {
-    network.handle_input(Input::Timeout(now));
+    network.handle_input(Input::Timeout(now.into()));
     for datagram in from.outgoing.drain(..) {
-        network.handle_input(Input::Packet(now, datagram));
+        network.handle_input(Input::Packet(now.into(), datagram));
     }
     while let Some(output) = network.poll_output() {
         match output {
@@ -51,7 +52,7 @@ fn carry(
 #[test]
 fn bad_network_connects_and_delivers_intact_data() {
     for seed in 0..100 {
-        let mut now = Instant::now();
+        let mut now = Instant::ZERO;
         let start = now;
         // Half the runs use cookies, half the extended master secret, half fragment every flight.
         let mtu = if seed & 4 == 0 { 1200 } else { 256 };

@@ -31,7 +31,11 @@ const BEGINNING: usize = 8;
 pub(super) fn discoverer(target: Target) -> io::Result<Discoverer> {
     let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(io::Error::other)?;
     let plan = DiscoveryPlan::new([DiscoveryScope::At(target)], &[]);
-    Ok(Discoverer::new(&plan, &mut rng, Instant::now().into_std()))
+    Ok(Discoverer::new(
+        &plan,
+        &mut rng,
+        Instant::now().into_std().into(),
+    ))
 }
 
 /// Asks `target` for at most `limit`, from the port of `local`, or from any port if it is 0. `uid`
@@ -102,10 +106,10 @@ async fn exchange(
                 if !known && query.strays.len() < Query::MAX_STRAYS {
                     query.strays.push(stray(from, datagram));
                 }
-                discoverer.handle_datagram(Instant::now().into_std(), from, datagram);
+                discoverer.handle_datagram(Instant::now().into_std().into(), from, datagram);
             }
-            () = tokio::time::sleep_until(deadline.into()) => {
-                discoverer.handle_timeout(Instant::now().into_std());
+            () = tokio::time::sleep_until(std::time::Instant::from(deadline).into()) => {
+                discoverer.handle_timeout(Instant::now().into_std().into());
             }
             () = tokio::time::sleep_until(end) => return Ok(()),
         }

@@ -86,8 +86,8 @@ async fn first_datagram(target: Target, recorder: Option<&Recorder>) -> io::Resu
                 }
                 return Ok(());
             }
-            () = tokio::time::sleep_until(deadline.into()) => {
-                discoverer.handle_timeout(Instant::now().into_std());
+            () = tokio::time::sleep_until(std::time::Instant::from(deadline).into()) => {
+                discoverer.handle_timeout(Instant::now().into_std().into());
             }
         }
     }

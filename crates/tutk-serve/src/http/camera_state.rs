@@ -48,13 +48,16 @@ impl StateJson {
             error: error.as_ref().map(ToString::to_string),
             advice: error.map(|error| problem::session_advice(&error).to_owned()),
             attempts: fall.map(|fall| fall.attempts),
-            next_attempt: next.map(millis),
+            next_attempt: next.map(as_millis),
         }
     }
 }
 
 /// Returns milliseconds since 1970.
 pub(super) fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    as_millis(time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
+}
+
+fn as_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

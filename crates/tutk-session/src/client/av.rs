@@ -5,13 +5,14 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginStatus, User};
 use hl_ioctl::commands::{MediaControl, SetAnswer};
 use hl_ioctl::{ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request};
 use rand_core::CryptoRng;
 use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest, SliceHeader};
+use tutk_time::Instant;
 
 use super::config::{ClientConfig, MediaRequest};
 use super::keep_alive::KeepAlive;
@@ -132,12 +133,7 @@ impl AvClient {
             keep_alive: KeepAlive::new(epoch, dialect),
             requests,
             acks: VecDeque::new(),
-            media: MediaReceiver::new(
-                config.limits,
-                config.frame_policy,
-                config.reorder_timeout,
-                epoch.instant,
-            ),
+            media: MediaReceiver::new(config.limits, config.frame_policy, config.reorder_timeout),
             resend,
             wants_media: video || audio,
             media_expected_since: None,

@@ -1,10 +1,9 @@
 //! Recognising a wrong key before the deadline of the handshake.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtls_psk::Stage;
-
-use crate::phase::later;
+use tutk_time::Instant;
 
 /// The number of handshakes without the camera's Finished after which the key is wrong. A forged
 /// packet can break one.
@@ -54,9 +53,9 @@ impl FinishedWait {
         if stage != Stage::AwaitFinished {
             self.until = None;
         } else if self.until.is_none() {
-            let answered_after = now.saturating_duration_since(self.started);
+            let answered_after = now.duration_since(self.started);
             let wait = (deadline / 9 * 2).max(answered_after.saturating_mul(3));
-            self.until = Some(later(now, wait));
+            self.until = Some(now + wait);
             self.reached = true;
         }
         self.until

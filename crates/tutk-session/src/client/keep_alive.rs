@@ -1,9 +1,10 @@
 //! Heartbeats, answers to link probes, and status packets (docs/protocol.md, section "Heartbeat,
 //! probes and channel messages").
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tutk_frame::{AvStamp, Heartbeat, LinkClock, MediaAck, MediaAckLayout, ProbeAnswer};
+use tutk_time::Instant;
 use video_reassembly::Request;
 
 use crate::dialect::{Dialect, HeartbeatRule, Liveness};

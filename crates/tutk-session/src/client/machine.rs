@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtls_psk::Stage;
 use hl_ioctl::commands::{Media, MediaControl, Switch};
 use hl_ioctl::{Command as _, HlMessage, Request};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, SessionId};
+use tutk_time::Instant;
 
 use super::av::{AvClient, AvEvent, FIRST_COMMAND_INDEX};
 use super::config::ClientConfig;
@@ -193,7 +194,7 @@ impl Client {
             Ok(()) => {
                 let unfinished = self.finished_wait.expired(now);
                 if unfinished && self.finished_wait.proves_wrong_key() {
-                    let waited = now.saturating_duration_since(self.phase_timer.started_at());
+                    let waited = now.duration_since(self.phase_timer.started_at());
                     return self.end(now, Err(Error::HandshakeUnfinished { waited }));
                 }
                 if unfinished || self.restart_at().is_some_and(|at| at <= now) {
@@ -531,7 +532,7 @@ impl Client {
     /// Returns the session's error for an error of DTLS.
     fn dtls_error(&self, now: Instant, source: dtls_psk::Error) -> Error {
         let phase = self.phase_timer.phase();
-        let waited = now.saturating_duration_since(self.phase_timer.started_at());
+        let waited = now.duration_since(self.phase_timer.started_at());
         match source {
             dtls_psk::Error::HandshakeTimedOut {
                 stage: Stage::AwaitFinished,

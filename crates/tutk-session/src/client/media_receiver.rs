@@ -1,15 +1,15 @@
 //! Received media: slices to frames, acknowledgements, and the timeout of incomplete frames.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tutk_frame::AvMedia;
+use tutk_time::Instant;
 use video_reassembly::{
     Event, FramePolicy, Limits, ParityDecoder, ParityLimits, ParityStats, Reassembler, Request,
     ResendTracker, Slice, Stats, StreamKind, TrackerConfig, TrackerStats,
 };
 
 use super::round_trip::RoundTrip;
-use crate::phase::later;
 
 /// The distance to the newest slice counter from which a slice cannot arrive unless it is
 /// retransmitted: each slice is a record, and older records are outside the DTLS replay window.
@@ -18,8 +18,8 @@ const MAX_DELAY: u16 = dtls_psk::REPLAY_WINDOW;
 /// In resend mode, a complete frame waits at least this many retransmission timeouts.
 const MIN_RESEND_TIMEOUTS: u32 = 4;
 
-/// The time from the first packet that is not acknowledged to its acknowledgement, in microseconds.
-const ACK_INTERVAL: u64 = 20_000;
+/// The time from the first packet that is not acknowledged to its acknowledgement.
+const ACK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Assembles frames, and limits how long a complete frame waits for an older incomplete one.
 #[derive(Debug)]
@@ -30,8 +30,6 @@ pub(super) struct MediaReceiver {
     audio: BlockedFrame,
     /// The newest slice counter, without resend mode.
     newest_counter: Option<u16>,
-    /// The origin of the tracker's time.
-    start: Instant,
     /// `None` until grouped media arrives.
     resend: Option<Resend>,
     round_trip: RoundTrip,
@@ -45,7 +43,7 @@ struct Resend {
     tracker: ResendTracker,
     /// When the next acknowledgement is due at the latest; `None` if no packet arrived since the
     /// last one.
-    ack_at: Option<u64>,
+    ack_at: Option<Instant>,
     /// The count of missing slices that have arrived, at the last call of
     /// [`has_progress`](Self::has_progress).
     filled: u64,
@@ -56,19 +54,13 @@ struct Resend {
 struct BlockedFrame(Option<(u32, Instant)>);
 
 impl MediaReceiver {
-    pub(super) fn new(
-        limits: Limits,
-        policy: FramePolicy,
-        reorder_timeout: Duration,
-        start: Instant,
-    ) -> Self {
+    pub(super) fn new(limits: Limits, policy: FramePolicy, reorder_timeout: Duration) -> Self {
         Self {
             reassembler: Reassembler::new(limits).with_policy(policy),
             reorder_timeout,
             video: BlockedFrame::default(),
             audio: BlockedFrame::default(),
             newest_counter: None,
-            start,
             resend: None,
             round_trip: RoundTrip::default(),
             has_media: false,
@@ -81,7 +73,6 @@ impl MediaReceiver {
         now: Instant,
         media: AvMedia<'_>,
     ) -> Result<Option<u16>, tutk_frame::Error> {
-        let micros = self.micros(now);
         let counter = match media {
             AvMedia::Grouped { group, body } => {
                 let resend = self.resend.get_or_insert_with(|| {
@@ -91,18 +82,13 @@ impl MediaReceiver {
                     Resend::new()
                 });
                 let slice = resend.groups.push(group, body)?;
-                resend.packet_arrived(micros);
+                resend.packet_arrived(now);
                 if let Some(slice) = &slice {
-                    track(&mut resend.tracker, slice, micros, &mut self.round_trip);
+                    track(&mut resend.tracker, slice, now, &mut self.round_trip);
                     self.reassembler.push(slice);
                 }
                 while let Some(recovered) = resend.groups.recovered() {
-                    track(
-                        &mut resend.tracker,
-                        &recovered,
-                        micros,
-                        &mut self.round_trip,
-                    );
+                    track(&mut resend.tracker, &recovered, now, &mut self.round_trip);
                     self.reassembler.push(&recovered);
                 }
                 slice.and_then(|slice| slice.counter)
@@ -111,8 +97,8 @@ impl MediaReceiver {
                 let slice = Slice::from(slice);
                 match (&mut self.resend, slice.counter) {
                     (Some(resend), _) => {
-                        resend.packet_arrived(micros);
-                        track(&mut resend.tracker, &slice, micros, &mut self.round_trip);
+                        resend.packet_arrived(now);
+                        track(&mut resend.tracker, &slice, now, &mut self.round_trip);
                     }
                     (None, Some(counter)) => self.update_newest_counter(counter),
                     (None, None) => {}
@@ -144,13 +130,12 @@ impl MediaReceiver {
     /// heartbeat, with a missing slice, and at an interval while packets arrive. Returns `None` if
     /// there is none, or no grouped media.
     pub(super) fn acknowledge(&mut self, now: Instant, heartbeat_due: bool) -> Option<Request<'_>> {
-        let micros = self.micros(now);
         let timeout = self.round_trip.timeout();
         let resend = self.resend.as_mut()?;
-        let is_due = heartbeat_due || resend.ack_at.is_some_and(|at| at <= micros);
+        let is_due = heartbeat_due || resend.ack_at.is_some_and(|at| at <= now);
         let request = match is_due {
-            true => resend.tracker.acknowledge(micros, timeout),
-            false => resend.tracker.request(micros, timeout),
+            true => resend.tracker.acknowledge(now, timeout),
+            false => resend.tracker.request(now, timeout),
         };
         if is_due || request.is_some() {
             resend.ack_at = None;
@@ -165,7 +150,7 @@ impl MediaReceiver {
             (StreamKind::Audio, &self.audio),
         ] {
             if let Some((number, since)) = blocked.0
-                && later(since, timeout) <= now
+                && since + timeout <= now
             {
                 self.reassembler.skip_to(stream, number);
             }
@@ -177,11 +162,10 @@ impl MediaReceiver {
         let timeout = self.reorder_timeout();
         let blocked = [&self.video, &self.audio]
             .into_iter()
-            .filter_map(|blocked| Some(later(blocked.0?.1, timeout)));
+            .filter_map(|blocked| Some(blocked.0?.1 + timeout));
         let ack = self.resend.as_ref().and_then(|resend| {
             let request = resend.tracker.deadline(self.round_trip.timeout());
-            let micros = request.into_iter().chain(resend.ack_at).min()?;
-            Some(later(self.start, Duration::from_micros(micros)))
+            request.into_iter().chain(resend.ack_at).min()
         });
         blocked.chain(ack).min()
     }
@@ -219,19 +203,11 @@ impl MediaReceiver {
         Some((resend.groups.stats(), resend.tracker.stats()))
     }
 
-    fn micros(&self, now: Instant) -> u64 {
-        let micros = now.saturating_duration_since(self.start).as_micros();
-        u64::try_from(micros).unwrap_or(u64::MAX)
-    }
-
     /// Returns how long a complete frame waits.
     fn reorder_timeout(&self) -> Duration {
         match self.resend {
             None => self.reorder_timeout,
-            Some(_) => {
-                let retransmission = Duration::from_micros(self.round_trip.timeout());
-                (self.reorder_timeout).max(retransmission * MIN_RESEND_TIMEOUTS)
-            }
+            Some(_) => (self.reorder_timeout).max(self.round_trip.timeout() * MIN_RESEND_TIMEOUTS),
         }
     }
 
@@ -285,9 +261,8 @@ impl Resend {
         }
     }
 
-    fn packet_arrived(&mut self, now: u64) {
-        self.ack_at
-            .get_or_insert_with(|| now.saturating_add(ACK_INTERVAL));
+    fn packet_arrived(&mut self, now: Instant) {
+        self.ack_at.get_or_insert(now + ACK_INTERVAL);
     }
 
     /// Returns `true` if a missing slice has arrived since the last call.
@@ -298,16 +273,16 @@ impl Resend {
 }
 
 /// Adds a slice that arrived or was recovered to the tracker.
-fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, micros: u64, round_trip: &mut RoundTrip) {
+fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, now: Instant, round_trip: &mut RoundTrip) {
     let Some(counter) = slice.counter else { return };
     if let Ok(index) = u16::try_from(slice.index) {
         // If the start of the frame was lost, its first slices are missing as well.
         tracker.expect_first(counter.wrapping_sub(index));
     }
-    let sample = tracker.received(counter, micros);
+    let sample = tracker.received(counter, now);
     let left = slice.count.saturating_sub(slice.index).saturating_sub(1);
     if let Ok(left) = u16::try_from(left) {
-        tracker.expect_through(counter.wrapping_add(left), micros);
+        tracker.expect_through(counter.wrapping_add(left), now);
     }
     if let Some(sample) = sample
         && slice.origin == video_reassembly::Origin::Resent

@@ -1,11 +1,11 @@
 //! The current phase of a session and its deadline.
 
-use std::time::Instant;
+use tutk_time::Instant;
 
 use crate::error::Error;
 use crate::event::Event;
 use crate::output::Outbox;
-use crate::phase::{Deadlines, Phase, PhaseReport, later};
+use crate::phase::{Deadlines, Phase, PhaseReport};
 
 /// The current phase, and what it waits for.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl PhaseTimer {
     pub(super) fn complete(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
         outbox.event(Event::Phase(PhaseReport {
             phase: self.phase,
-            took: now.saturating_duration_since(self.started_at),
+            took: now.duration_since(self.started_at),
         }));
         self.phase = self.phase.next().unwrap_or(self.phase);
         self.started_at = now;
@@ -100,9 +100,9 @@ impl PhaseTimer {
         if self.expects_no_frames() {
             return self
                 .camera_sends_keepalives
-                .then(|| later(self.last_packet, self.deadlines.silence));
+                .then(|| self.last_packet + self.deadlines.silence);
         }
-        Some(later(self.waiting_since, self.deadlines.of(self.phase)))
+        Some(self.waiting_since + self.deadlines.of(self.phase))
     }
 
     /// Returns the error for a passed deadline.

@@ -1,6 +1,8 @@
 //! The rate of received bytes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tutk_time::Instant;
 
 /// The shortest time over which the rate is measured.
 const SPAN: Duration = Duration::from_secs(1);
@@ -33,7 +35,7 @@ impl Rate {
 
     /// Starts a new span if the current one is complete.
     pub(super) fn update(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.span_start);
+        let elapsed = now.duration_since(self.span_start);
         if elapsed >= SPAN {
             let per_second = u128::from(self.span_bytes) * 1_000_000 / elapsed.as_micros().max(1);
             self.per_second = u64::try_from(per_second).unwrap_or(u64::MAX);

@@ -1,11 +1,11 @@
 //! The command queue.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hl_ioctl::{HlMessage, Request};
+use tutk_time::Instant;
 
-use crate::phase::later;
 use crate::wire::MAX_HL_PAYLOAD;
 
 /// The interval at which a request is repeated (docs/protocol.md, section "The HL message").
@@ -187,7 +187,7 @@ impl Pending {
             true => timeout,
             false => timeout.min(REPEAT_INTERVAL),
         };
-        self.sent.map(|sent| later(sent.first, timeout))
+        self.sent.map(|sent| sent.first + timeout)
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn one_request_per_code_is_in_flight() {
-        let now = Instant::now();
+        let now = Instant::ZERO;
         let mut requests = Requests::new(TIMEOUT, 2);
         for (code, payload) in [(10010, 1), (10010, 2), (10020, 3)] {
             assert!(requests.push(request(code, payload), Requester::Owner));
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn unanswered_request_expires() {
-        let now = Instant::now();
+        let now = Instant::ZERO;
         let mut requests = Requests::new(TIMEOUT, 2);
         requests.push(request(10020, 1), Requester::Talk);
         assert_eq!(requests.deadline(), None, "not sent yet");
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn request_that_is_not_answered_is_complete_when_it_is_acknowledged_or_a_second_old() {
-        let now = Instant::now();
+        let now = Instant::ZERO;
         let mut requests = Requests::new(TIMEOUT, 2);
         for code in [11000, 11004, 10020] {
             requests.push(request(code, 1), Requester::Owner);

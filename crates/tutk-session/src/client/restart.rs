@@ -1,12 +1,13 @@
 //! Restarted handshakes and sessions.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtls_psk::Stage;
+use tutk_time::Instant;
 
 use super::machine::{Client, State};
 use crate::error::refuses_suite;
-use crate::phase::{Phase, later};
+use crate::phase::Phase;
 
 /// The largest number of restarts of a session.
 const MAX_RESTARTS: u8 = 3;
@@ -48,11 +49,11 @@ impl Client {
         }
         match &self.state {
             State::Connected(connected) if connected.main.dtls.stage() == Stage::AwaitHello => {
-                (!self.offers.is_last()).then(|| later(self.handshake_started, HELLO_TIMEOUT))
+                (!self.offers.is_last()).then(|| self.handshake_started + HELLO_TIMEOUT)
             }
             _ => {
                 let timeout = self.config.deadlines.dtls / HANDSHAKES;
-                Some(later(self.handshake_started, timeout))
+                Some(self.handshake_started + timeout)
             }
         }
     }

@@ -1,25 +1,25 @@
 //! The round-trip time, and the timeout of retransmission requests that follows from it.
 
-use std::time::Duration;
+use core::time::Duration;
 
 /// The timeout before the first sample: more than the round trip of most home networks.
-const INITIAL_TIMEOUT: u64 = 100_000;
+const INITIAL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The bounds of the timeout.
-const MIN_TIMEOUT: u64 = 10_000;
-const MAX_TIMEOUT: u64 = 1_000_000;
+const MIN_TIMEOUT: Duration = Duration::from_millis(10);
+const MAX_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The smallest margin above the round trip, for the scheduler of the camera.
-const GRANULARITY: u64 = 5_000;
+const GRANULARITY: Duration = Duration::from_millis(5);
 
 /// The sample for a reported round trip of 0 ms.
-const UNDER_A_MILLISECOND: u64 = 500;
+const UNDER_A_MILLISECOND: Duration = Duration::from_micros(500);
 
-/// The round-trip time, smoothed as in RFC 6298, section 2. All times are in microseconds.
+/// The round-trip time, smoothed as in RFC 6298, section 2.
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
     /// Smoothed round trip and its variation.
-    estimate: Option<(u64, u64)>,
+    estimate: Option<(Duration, Duration)>,
     /// The newest value from the camera, in milliseconds.
     reported: Option<u16>,
     /// There was a probe.
@@ -40,29 +40,28 @@ impl RoundTrip {
         match milliseconds {
             0 if is_probe && probed => self.sample(UNDER_A_MILLISECOND),
             0 => {}
-            some if is_new => self.sample(u64::from(some) * 1_000),
+            some if is_new => self.sample(Duration::from_millis(some.into())),
             _ => {}
         }
     }
 
     /// Adds this side's measurement.
-    pub(super) fn sample(&mut self, micros: u64) {
+    pub(super) fn sample(&mut self, sample: Duration) {
         self.estimate = Some(match self.estimate {
-            None => (micros, micros / 2),
+            None => (sample, sample / 2),
             Some((smoothed, variation)) => {
-                let error = smoothed.abs_diff(micros);
-                ((smoothed * 7 + micros) / 8, (variation * 3 + error) / 4)
+                let error = smoothed.abs_diff(sample);
+                ((smoothed * 7 + sample) / 8, (variation * 3 + error) / 4)
             }
         });
     }
 
     pub(super) fn smoothed(&self) -> Option<Duration> {
-        let (smoothed, _) = self.estimate?;
-        Some(Duration::from_micros(smoothed))
+        self.estimate.map(|(smoothed, _)| smoothed)
     }
 
-    /// Returns the retransmission timeout in microseconds.
-    pub(super) fn timeout(&self) -> u64 {
+    /// Returns the retransmission timeout.
+    pub(super) fn timeout(&self) -> Duration {
         let timeout = self
             .estimate
             .map_or(INITIAL_TIMEOUT, |(smoothed, variation)| {
@@ -82,13 +81,13 @@ mod tests {
         assert_eq!(round_trip.smoothed(), None);
         assert_eq!(round_trip.timeout(), INITIAL_TIMEOUT);
         for _ in 0..50 {
-            round_trip.sample(20_000);
+            round_trip.sample(Duration::from_millis(20));
         }
         assert_eq!(round_trip.smoothed(), Some(Duration::from_millis(20)));
-        assert_eq!(round_trip.timeout(), 25_000);
-        round_trip.sample(100_000);
+        assert_eq!(round_trip.timeout(), Duration::from_millis(25));
+        round_trip.sample(Duration::from_millis(100));
         assert_eq!(round_trip.smoothed(), Some(Duration::from_millis(30)));
-        assert!(round_trip.timeout() > 100_000);
+        assert!(round_trip.timeout() > Duration::from_millis(100));
     }
 
     #[test]

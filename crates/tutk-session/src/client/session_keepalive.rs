@@ -1,8 +1,9 @@
 //! Keepalives outside DTLS (docs/protocol.md, section "Keepalives outside DTLS").
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tutk_frame::SessionId;
+use tutk_time::Instant;
 
 /// The shortest interval of answers. If the camera answers an answer, this prevents that both sides
 /// send without pause.
@@ -51,7 +52,7 @@ impl SessionKeepalive {
         }
         let too_soon = self
             .answered_at
-            .is_some_and(|at| now.saturating_duration_since(at) < MIN_ANSWER_INTERVAL);
+            .is_some_and(|at| now.duration_since(at) < MIN_ANSWER_INTERVAL);
         if !too_soon {
             self.answered_at = Some(now);
         }

@@ -3,10 +3,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dtls_psk::Group;
 use tutk_frame::MediaLayout;
+use tutk_time::Instant;
 
 use super::av::AvClient;
 use super::machine::{Client, Connected, State};

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use dtls_psk::{CipherSuite, Connection};
 use hl_ioctl::commands::Switch;
+use tutk_time::Instant;
 
 use super::machine::{Client, Connected, State};
 use super::requests::Requester;

@@ -8,19 +8,19 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use av_login::{ANSWER_LEN, LoginAnswer};
 use dtls_psk::Connection;
 use hl_ioctl::Request;
 use hl_ioctl::commands::{Media, MediaControl, SetAnswer, Switch};
 use tutk_frame::{AudioFlags, Codec, TalkPacket};
+use tutk_time::Instant;
 
 use crate::channel::Channel;
 use crate::error::TalkError;
 use crate::event::{Event, TalkEvent};
 use crate::output::Outbox;
-use crate::phase::later;
 use crate::wire::{BACKCHANNEL, Wrapper};
 
 /// The largest number of queued answers to the camera's logins. The camera repeats logins that are
@@ -86,7 +86,7 @@ impl TalkChannel {
         if off {
             *self = Self {
                 stage: Stage::Opening {
-                    deadline: later(now, timeout),
+                    deadline: now + timeout,
                     timeout,
                 },
                 unknown: self.unknown,

@@ -1,9 +1,10 @@
 //! The demand for a session, and how long one is kept without users.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tutk_time::Instant;
 
 use super::config::Keep;
-use crate::phase::later;
 
 /// The longest time that a session is kept without users: thirty years.
 const MAX_LINGER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -43,7 +44,7 @@ impl DemandState {
         if demand.users > 0 {
             self.linger_until = None;
         } else if left && let Keep::OnDemand { linger } = self.keep {
-            self.linger_until = Some(later(now, linger.min(MAX_LINGER)));
+            self.linger_until = Some(now + linger.min(MAX_LINGER));
         }
         has_new
     }

@@ -13,10 +13,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use hl_ioctl::Request;
 use rand_core::CryptoRng;
+use tutk_time::Instant;
 
 use super::config::SupervisorConfig;
 use super::demand::{Demand, DemandState};
@@ -29,7 +30,7 @@ use crate::client::{Client, ClientConfig, IDLE_TIMEOUT, ResendPolicy, TalkFrame}
 use crate::discovery_plan::Search;
 use crate::error::{Error, TalkError};
 use crate::event::{Event, Stats};
-use crate::phase::{Epoch, Phase, later};
+use crate::phase::{Epoch, Phase};
 use crate::random::Random;
 
 /// After this many stalls in resend mode, sessions request plain media.
@@ -391,7 +392,7 @@ impl Supervisor {
         };
         let linger = self.demand.deadline().filter(|_| self.is_running());
         let deadline = own.into_iter().chain(linger).min();
-        deadline.unwrap_or_else(|| later(self.now, IDLE_TIMEOUT))
+        deadline.unwrap_or_else(|| self.now + IDLE_TIMEOUT)
     }
 
     /// Starts or closes the session, as the demand requires.
@@ -443,7 +444,7 @@ impl Supervisor {
         self.event(SupervisorEvent::Searching);
         let sweep = self.config.policy.search && self.may_sweep();
         if sweep {
-            self.next_sweep = Some(later(self.now, SWEEP_INTERVAL));
+            self.next_sweep = Some(self.now + SWEEP_INTERVAL);
         }
         tracing::info!(known = ?self.known_address(), sweep, "searching for the camera by its UID");
         let ClientConfig {
@@ -530,10 +531,10 @@ impl Supervisor {
         let Some(at) = authenticated_at else {
             return self.attempt_failed(since, error);
         };
-        let lasted = self.now.saturating_duration_since(at);
+        let lasted = self.now.duration_since(at);
         let run = &mut self.run;
         run.outages
-            .disconnected(self.now, wall_clock(&self.epoch, self.now), &error, lasted);
+            .disconnected(self.now, self.epoch.unix_at(self.now), &error, lasted);
         run.backoff.disconnected(&self.config.policy, lasted);
         self.retry_or_give_up(error, Some(lasted));
     }
@@ -552,7 +553,7 @@ impl Supervisor {
         if self.config.policy.search && self.may_sweep() && is_absent(&error) {
             return self.request_socket(since, true, Some(error));
         }
-        let at = wall_clock(&self.epoch, since);
+        let at = self.epoch.unix_at(since);
         self.run.outages.attempt_failed(since, at, &error);
         self.retry_or_give_up(error, None);
     }
@@ -569,14 +570,14 @@ impl Supervisor {
         tracing::debug!(%error, ?lasted, attempts, ?next, "no session");
         self.event(SupervisorEvent::Disconnected(Disconnect {
             error: error.clone(),
-            at: wall_clock(&self.epoch, self.now),
+            at: self.epoch.unix_at(self.now),
             lasted,
             attempts,
             next,
         }));
         match next {
             Some(delay) => {
-                let until = later(self.now, delay);
+                let until = self.now + delay;
                 self.state = State::BackingOff { until };
             }
             None => self.give_up(error),
@@ -586,7 +587,7 @@ impl Supervisor {
     fn give_up(&mut self, error: ConnectionError) {
         match self.config.policy.restart_after {
             Some(pause) => {
-                let until = later(self.now, pause);
+                let until = self.now + pause;
                 self.state = State::GaveUp { until };
                 self.event(SupervisorEvent::GaveUp(error));
             }
@@ -618,9 +619,4 @@ fn is_absent(error: &ConnectionError) -> bool {
         ConnectionError::Session(_) => false,
         ConnectionError::Io(error) => error.kind() == io::ErrorKind::NotFound,
     }
-}
-
-fn wall_clock(epoch: &Epoch, now: Instant) -> SystemTime {
-    let since_1970 = epoch.unix_at(now);
-    (SystemTime::UNIX_EPOCH.checked_add(since_1970)).unwrap_or(SystemTime::UNIX_EPOCH)
 }

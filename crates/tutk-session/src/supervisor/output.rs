@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::time::Instant;
+
+use tutk_time::Instant;
 
 use super::outage::{ConnectionError, Disconnect, Outage};
 use super::timeline::ContinuousFrame;

@@ -1,7 +1,8 @@
 //! The users of the audio channel to the camera.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+
+use tutk_time::Instant;
 
 use super::machine::Supervisor;
 use super::output::CommandError;

@@ -1,8 +1,9 @@
 //! One time line for the frames of all sessions.
 
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tutk_time::Instant;
 use video_reassembly::{Frame, StreamKind};
 
 /// A frame on the time line of all sessions of a [`Supervisor`](super::Supervisor).
@@ -95,7 +96,7 @@ impl Timeline {
         let newest = self.newest;
         let (placed, own) = *self.anchor.get_or_insert_with(|| {
             let placed = newest.map_or(by_camera, |(timestamp, arrived)| {
-                timestamp.saturating_add(now.saturating_duration_since(arrived))
+                timestamp.saturating_add(now.duration_since(arrived))
             });
             (placed, by_camera)
         });
@@ -111,10 +112,6 @@ impl Timeline {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::disallowed_methods,
-    reason = "simulated time must start somewhere"
-)]
 mod tests {
     use proptest::prelude::*;
     use tutk_frame::MediaKind;
@@ -156,7 +153,7 @@ mod tests {
     #[test]
     fn gap_is_as_long_as_the_monotonic_clock_measured() {
         use MediaKind::{Audio, Delta, Key};
-        let start = Instant::now();
+        let start = Instant::ZERO;
         let mut timeline = Timeline::default();
         timeline.start_session();
         let first = [(0, Key, 0), (60, Delta, 50), (70, Audio, 20)];
@@ -189,7 +186,7 @@ mod tests {
 
     #[test]
     fn session_without_frames_makes_no_gap() {
-        let start = Instant::now();
+        let start = Instant::ZERO;
         let mut timeline = Timeline::default();
         timeline.start_session();
         timeline.start_session();
@@ -204,7 +201,7 @@ mod tests {
     #[test]
     fn fast_camera_clock_does_not_turn_time_back() {
         use MediaKind::{Audio, Key};
-        let start = Instant::now();
+        let start = Instant::ZERO;
         let mut timeline = Timeline::default();
         timeline.start_session();
         let fast = [(0, Key, 0), (0, Audio, 20), (5000, Key, 14_000)];
@@ -227,7 +224,7 @@ mod tests {
                 1..6,
             ),
         ) {
-            let start = Instant::now();
+            let start = Instant::ZERO;
             let mut timeline = Timeline::default();
             let mut last = [Duration::ZERO; 2];
             let mut now = 0;

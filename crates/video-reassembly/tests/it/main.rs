@@ -12,6 +12,7 @@ mod common;
 #[path = "../model/mod.rs"]
 mod model;
 
+mod micros;
 mod model_equivalence;
 mod parity_decoder;
 mod reassembler;

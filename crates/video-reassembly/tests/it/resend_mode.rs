@@ -2,14 +2,16 @@
 //! packets in both directions. A seed determines a run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::common::{Collector, info};
+use crate::micros::Tracker;
 use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tutk_frame::{AvPacket, Codec, LinkClock, MediaKind, MediaLayout};
 use video_reassembly::{
-    Limits, ParityDecoder, ParityLimits, ResendConfig, ResendTracker, Slice, Slicer, SlicerConfig,
-    Slices, StreamKind, TrackerConfig,
+    Limits, ParityDecoder, ParityLimits, ResendConfig, Slice, Slicer, SlicerConfig, Slices,
+    StreamKind, TrackerConfig,
 };
 
 /// The time in which the camera sends a packet.
@@ -33,7 +35,7 @@ struct Camera {
 
 struct Client {
     decoder: ParityDecoder,
-    tracker: ResendTracker,
+    tracker: Tracker,
     out: Collector,
 }
 
@@ -109,7 +111,7 @@ impl Client {
     }
 }
 
-fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, now: u64) {
+fn track(tracker: &mut Tracker, slice: &Slice<'_>, now: u64) {
     let counter = slice.counter.unwrap();
     tracker.expect_first(counter.wrapping_sub(u16::try_from(slice.index).unwrap()));
     tracker.received(counter, now);
@@ -132,11 +134,11 @@ fn run(resend: Option<ResendConfig>, loss: f64, requests: bool, seed: u64) -> (C
     };
     let mut client = Client {
         decoder: ParityDecoder::new(ParityLimits::default()),
-        tracker: ResendTracker::new(TrackerConfig {
+        tracker: Tracker::new(TrackerConfig {
             reorder_slices: 12,
-            reorder_micros: 2_000,
+            reorder_time: Duration::from_micros(2_000),
             max_requests: 8,
-            min_interval_micros: 1_000,
+            min_interval: Duration::from_micros(1_000),
             ..TrackerConfig::default()
         }),
         out: Collector::new(Limits {

@@ -2,23 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::time::Duration;
+
 use proptest::prelude::*;
-use video_reassembly::{ResendTracker, TrackerConfig};
+use video_reassembly::TrackerConfig;
+
+use crate::micros::Tracker;
 
 const RTT: u64 = 10_000;
 
 const CONFIG: TrackerConfig = TrackerConfig {
     window: 100,
     max_missing: 100,
-    give_up_micros: 10_000_000,
+    give_up_after: Duration::from_micros(10_000_000),
     reorder_slices: 2,
-    reorder_micros: 20_000,
+    reorder_time: Duration::from_micros(20_000),
     max_requests: 3,
-    min_interval_micros: 0,
+    min_interval: Duration::ZERO,
 };
 
-fn tracker(config: TrackerConfig, counters: impl IntoIterator<Item = u16>) -> ResendTracker {
-    let mut tracker = ResendTracker::new(config);
+fn tracker(config: TrackerConfig, counters: impl IntoIterator<Item = u16>) -> Tracker {
+    let mut tracker = Tracker::new(config);
     for counter in counters {
         tracker.received(counter, 0);
     }
@@ -26,13 +30,13 @@ fn tracker(config: TrackerConfig, counters: impl IntoIterator<Item = u16>) -> Re
 }
 
 /// The slices requested at `now`.
-fn request(tracker: &mut ResendTracker, now: u64) -> Vec<u16> {
+fn request(tracker: &mut Tracker, now: u64) -> Vec<u16> {
     let request = tracker.request(now, RTT);
     request.map_or(Vec::new(), |request| request.missing.to_vec())
 }
 
 /// The requests at each deadline until `end`. With `traffic`, a packet arrives each millisecond.
-fn request_until(tracker: &mut ResendTracker, end: u64, traffic: bool) -> Vec<(u64, Vec<u16>)> {
+fn request_until(tracker: &mut Tracker, end: u64, traffic: bool) -> Vec<(u64, Vec<u16>)> {
     let mut requests = Vec::new();
     let mut now = 0;
     while let Some(at) = tracker.deadline(RTT).filter(|at| *at <= end) {
@@ -52,7 +56,7 @@ fn request_until(tracker: &mut ResendTracker, end: u64, traffic: bool) -> Vec<(u
 
 #[test]
 fn expected_slices_before_the_first_received_one_are_missing() {
-    let mut tracker = ResendTracker::new(CONFIG);
+    let mut tracker = Tracker::new(CONFIG);
     tracker.expect_first(0);
     assert_eq!((tracker.base(), tracker.newest()), (Some(0), Some(65_535)));
     assert_eq!(tracker.request(1 << 40, RTT), None);
@@ -190,7 +194,7 @@ fn limits_outstanding_requests_to_the_congestion_window() {
 fn keeps_the_minimum_interval_between_requests() {
     let config = TrackerConfig {
         reorder_slices: 0,
-        min_interval_micros: 5_000,
+        min_interval: Duration::from_micros(5_000),
         ..CONFIG
     };
     let mut tracker = tracker(config, [0]);
@@ -248,11 +252,11 @@ fn limits_the_missing_slices() {
 fn gives_up_slices_after_a_time() {
     let config = TrackerConfig {
         max_requests: 30,
-        give_up_micros: 200_000,
+        give_up_after: Duration::from_micros(200_000),
         ..CONFIG
     };
     let mut tracker = tracker(config, [0, 5]);
-    let traffic = |tracker: &mut ResendTracker, times: std::ops::Range<u64>| {
+    let traffic = |tracker: &mut Tracker, times: std::ops::Range<u64>| {
         for now in times.step_by(1_000) {
             tracker.received(5, now);
             let _ = tracker.request(now, RTT);
@@ -274,7 +278,7 @@ fn slices_given_up_make_room_for_requests() {
     let config = TrackerConfig {
         window: 1000,
         max_missing: 400,
-        give_up_micros: 5_000,
+        give_up_after: Duration::from_micros(5_000),
         ..CONFIG
     };
     let mut tracker = tracker(config, [0, 301]);
@@ -287,8 +291,8 @@ fn slices_given_up_make_room_for_requests() {
 
 #[test]
 fn acknowledges_without_a_missing_slice() {
-    let mut tracker = ResendTracker::new(TrackerConfig {
-        min_interval_micros: 5_000,
+    let mut tracker = Tracker::new(TrackerConfig {
+        min_interval: Duration::from_micros(5_000),
         ..CONFIG
     });
     assert_eq!(tracker.acknowledge(0, RTT), None);
@@ -334,14 +338,14 @@ fn accepts_any_config() {
     for (window, reorder_slices, max_requests) in
         [(0, 0, 0), (u16::MAX, u16::MAX, u8::MAX), (1, 0, 1)]
     {
-        let mut tracker = ResendTracker::new(TrackerConfig {
+        let mut tracker = Tracker::new(TrackerConfig {
             window,
             max_missing: window,
-            give_up_micros: max_requests.into(),
+            give_up_after: Duration::from_micros(max_requests.into()),
             reorder_slices,
             max_requests,
-            reorder_micros: u64::MAX,
-            min_interval_micros: u64::MAX,
+            reorder_time: Duration::MAX,
+            min_interval: Duration::MAX,
         });
         for counter in (0..u16::MAX).step_by(7) {
             tracker.received(counter, u64::MAX);
@@ -387,7 +391,7 @@ impl Model {
     fn due(&self, now: u64) -> BTreeSet<i64> {
         let is_due = |(counter, missing): &(&i64, &Missing)| {
             let may_be_late = self.newest - **counter < CONFIG.reorder_slices.into();
-            let is_old = now >= missing.since + CONFIG.reorder_micros;
+            let is_old = now >= missing.since + 20_000;
             missing.requests == 0 && (!may_be_late || is_old)
         };
         let due = self.missing.iter().filter(is_due);
@@ -482,7 +486,7 @@ proptest! {
         // Others may be as much early, so a gap can look six places old.
         let config = TrackerConfig {
             reorder_slices: 7,
-            reorder_micros: u64::MAX,
+            reorder_time: Duration::MAX,
             window: 1024,
             ..CONFIG
         };
