@@ -13,6 +13,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use futures_util::SinkExt as _;
 use serde::Serialize;
 use tokio::time::{Instant, Sleep, sleep};
 use tungstenite::Error as WsError;
@@ -24,6 +25,10 @@ use crate::listener::ConnectionSlot;
 
 /// The maximum length of a close reason (RFC 6455 section 5.5).
 const MAX_REASON: usize = 123;
+
+/// The maximum number of bytes that wait to be written. A message contains one frame of at most
+/// 2 MiB by default. A larger message closes the WebSocket.
+const MAX_WRITE_BYTES: usize = 16 << 20;
 
 /// How long a client may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -66,6 +71,9 @@ pub(super) struct Socket {
     received: Instant,
     /// When a ping was sent that is not answered yet.
     pinged: Option<Instant>,
+    /// The library has a pong to write. Nothing is read before it is written, because the library
+    /// would queue a pong for each further ping.
+    owes_pong: bool,
     /// Kept between calls of [`next`](Self::next), which are cancelled by each frame.
     timer: Pin<Box<Sleep>>,
     _slot: Option<ConnectionSlot>,
@@ -101,6 +109,7 @@ impl FromRequestParts<AppState> for Upgrade {
             upgrade: upgrade
                 .read_buffer_size(16 << 10)
                 .write_buffer_size(0)
+                .max_write_buffer_size(MAX_WRITE_BYTES)
                 .max_message_size(max)
                 .max_frame_size(max),
             idle: state.limits.idle_time,
@@ -140,6 +149,7 @@ impl Upgrade {
                 idle,
                 received: Instant::now(),
                 pinged: None,
+                owes_pong: false,
                 timer: Box::pin(sleep(idle / 2)),
                 _slot: slot,
             })
@@ -193,7 +203,7 @@ impl Socket {
                 self.timer.as_mut().reset(due);
             }
             let message = tokio::select! {
-                message = self.socket.recv() => message,
+                message = receive(&mut self.socket, &mut self.owes_pong) => message,
                 () = self.timer.as_mut() => {
                     if self.pinged.is_some() {
                         tracing::debug!("WebSocket client timed out");
@@ -211,7 +221,8 @@ impl Socket {
                 Some(Ok(Message::Text(text))) => return Incoming::Text(text.as_str().to_owned()),
                 Some(Ok(Message::Binary(bytes))) => return Incoming::Binary(bytes),
                 // The library answers pings.
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Ping(_))) => self.owes_pong = true,
+                Some(Ok(Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_))) | None => return Incoming::Closed,
                 Some(Err(error)) => {
                     self.close_after_error(error).await;
@@ -251,4 +262,18 @@ impl Socket {
         // The client may already be gone.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.send_close(code, "")).await;
     }
+}
+
+/// Writes the pong that is owed, then returns the next message. Cancel-safe.
+async fn receive(
+    socket: &mut WebSocket,
+    owes_pong: &mut bool,
+) -> Option<Result<Message, axum::Error>> {
+    if *owes_pong {
+        if let Err(error) = socket.flush().await {
+            return Some(Err(error));
+        }
+        *owes_pong = false;
+    }
+    socket.recv().await
 }

@@ -400,6 +400,26 @@ impl WebSocket {
         let _ = with_timeout(self.0.send(message)).await;
     }
 
+    /// Sends pings of 125 bytes, `count` of them in one write. Returns the number of bytes.
+    pub(crate) async fn ping(&mut self, count: usize) -> std::io::Result<usize> {
+        let mut frame = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+        frame.extend([b'x'; 125]);
+        let frames = frame.repeat(count);
+        self.0.get_mut().write_all(&frames).await?;
+        Ok(frames.len())
+    }
+
+    /// Waits for this many pongs.
+    pub(crate) async fn count_pongs(&mut self, count: usize) -> usize {
+        let mut pongs = 0;
+        while pongs < count
+            && let Some(Ok(message)) = with_timeout(self.0.next()).await
+        {
+            pongs += usize::from(message.is_pong());
+        }
+        pongs
+    }
+
     /// Waits for an error message. Returns it with the close code that follows.
     pub(crate) async fn failure(&mut self) -> (Value, u16) {
         loop {

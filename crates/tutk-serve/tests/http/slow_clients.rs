@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tutk_serve::KeptLimits;
 
 use crate::client::{TestServer, WebSocket, WebSocketMessage};
@@ -115,5 +116,46 @@ async fn dead_websocket_client_is_detected() {
     tokio::time::sleep(Duration::from_secs(15)).await;
     assert_eq!(server.front.stats().await.viewers.len(), 0);
     drop(socket);
+    server.close().await;
+}
+
+/// The most that the socket buffers of both sides and the write buffer of the server can hold.
+const MAX_BUFFERED: usize = 32 << 20;
+
+#[tokio::test]
+async fn client_that_sends_pings_and_reads_nothing_is_not_read_further() {
+    let server = TestServer::start(camera_config(H264, FPS)).await;
+    let (away, _) = TestServer::without_camera().await;
+    for (server, path) in [
+        (&server, "/front/live"),
+        (&server, "/front/talk"),
+        (&away, "/front/live"),
+    ] {
+        let mut socket = WebSocket::connect_with_small_buffer(server.address(), path).await;
+        let stalled = Duration::from_millis(500);
+        let start = Instant::now();
+        let mut sent = 0;
+        // A disconnected client is fine, too.
+        while let Ok(Ok(bytes)) = tokio::time::timeout(stalled, socket.ping(1_024)).await {
+            sent += bytes;
+            assert!(
+                sent < MAX_BUFFERED,
+                "{path}: {sent} bytes in {:?}",
+                start.elapsed()
+            );
+        }
+    }
+    server.close().await;
+    away.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_are_answered() {
+    let server = TestServer::start(camera_config(H264, FPS)).await;
+    let mut socket = server.websocket("/front/live").await;
+    for _ in 0..100 {
+        socket.ping(1).await.unwrap();
+    }
+    assert_eq!(socket.count_pongs(100).await, 100);
     server.close().await;
 }
