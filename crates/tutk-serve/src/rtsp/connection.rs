@@ -97,10 +97,12 @@ pub struct Connection {
     pub(super) waiting: Option<Waiting>,
     /// The tracks of the camera that the client requested last.
     pub(super) offered: Option<Offered>,
+    /// The time between the response to `PLAY` and the first frame, from the client's URL.
+    pub(super) start_delay: Duration,
     pub(super) session: Option<Session>,
     /// When the client was active last.
     active: Instant,
-    now: Instant,
+    pub(super) now: Instant,
     pub(super) ended: bool,
     /// When the connection will end, and why.
     ending: Option<(Instant, End)>,
@@ -239,6 +241,7 @@ impl Connection {
             refusals: 0,
             wrong_passwords: 0,
             waiting: None,
+            start_delay: Duration::ZERO,
             offered: None,
             session: None,
             active: now,
@@ -263,10 +266,13 @@ impl Connection {
         !self.ended && !self.writing && !self.inbox.is_full()
     }
 
-    /// Returns `true` if the client plays and all earlier packets are written.
+    /// Returns `true` if the client plays, its start delay is over, and all earlier packets are
+    /// written.
     #[must_use]
     pub fn wants_frames(&self) -> bool {
-        let playing = self.session.as_ref().is_some_and(|session| session.playing);
+        let session = self.session.as_ref();
+        let playing =
+            session.is_some_and(|session| session.playing && session.starts_at(self.now).is_none());
         playing && !self.ended && !self.writing && self.out.is_empty()
     }
 
@@ -419,8 +425,11 @@ impl Connection {
             self.writing = true;
             return Output::Write(bytes);
         }
-        let deadline = self.deadline();
-        let report = self.session.as_ref().and_then(Session::report_at);
+        let session = self.session.as_ref();
+        let report = session.and_then(Session::report_at);
+        let start = session.and_then(|session| session.starts_at(self.now));
+        let timeout = [report, start].into_iter().flatten();
+        let timeout = timeout.fold(self.deadline(), Instant::min);
         // Datagrams come before events, because the end is the last event.
         if let Some((to, channel)) = self.out.take_datagram() {
             return Output::Datagram {
@@ -432,7 +441,7 @@ impl Connection {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
-        Output::Timeout(report.map_or(deadline, |report| report.min(deadline)))
+        Output::Timeout(timeout)
     }
 
     /// Returns `true` if a track uses UDP.

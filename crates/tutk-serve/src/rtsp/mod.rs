@@ -18,3 +18,4 @@ pub use self::connection::{
 pub use self::message::{MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS};
 pub use self::outgoing::Channel;
 pub use self::ports::Ports;
+pub use self::target::MAX_START_DELAY;

@@ -49,6 +49,11 @@ impl Connection {
             return self.refuse(&request, Status::SessionNotFound);
         }
         let target = Target::parse(&request.uri);
+        // Later URLs are made from `Content-Base`, which has no query.
+        let delay = target.as_ref().and_then(|target| target.start_delay);
+        if delay.is_some() || request.method == Method::Describe {
+            self.start_delay = delay.unwrap_or_default();
+        }
         match (request.method, target) {
             (Method::GetParameter | Method::SetParameter, _) => self.parameter(&request, cseq),
             (_, None) if request.uri == "*" => self.refuse(&request, Status::BadRequest),
@@ -254,7 +259,8 @@ impl Connection {
         };
         let info = session.rtp_info(base, first);
         if !session.playing {
-            session.play();
+            let delayed = !self.start_delay.is_zero();
+            session.play(delayed.then(|| self.now + self.start_delay));
         }
         let response = self.in_session(cseq).header("Range", "npt=now-");
         response.header("RTP-Info", &info).end();

@@ -46,6 +46,8 @@ pub(super) struct Session {
     /// The tracks with their numbers.
     pub(super) tracks: Vec<(usize, Track)>,
     pub(super) playing: bool,
+    /// When the first frame may be sent.
+    starts_at: Option<Instant>,
     /// The newest sent frame: when it was sent, its timestamp, and its time of day.
     sent: Option<(Instant, Duration, SystemTime)>,
     /// When the next sender reports are due.
@@ -153,6 +155,7 @@ impl Session {
             camera,
             tracks: Vec::new(),
             playing: false,
+            starts_at: None,
             sent: None,
             report_at: None,
         }
@@ -209,9 +212,10 @@ impl Session {
         tracks.join(",")
     }
 
-    /// Starts or resumes playing.
-    pub(super) fn play(&mut self) {
+    /// Starts or resumes playing. Frames may be sent from `starts_at` on.
+    pub(super) fn play(&mut self, starts_at: Option<Instant>) {
         self.playing = true;
+        self.starts_at = starts_at;
         // The first frame sends new reports.
         self.sent = None;
         self.report_at = None;
@@ -252,6 +256,11 @@ impl Session {
             Some((_, track)) => track.frame(frame, out),
             None => Ok(()),
         }
+    }
+
+    /// Returns when the first frame may be sent, if that is after `now`.
+    pub(super) fn starts_at(&self, now: Instant) -> Option<Instant> {
+        self.starts_at.filter(|at| self.playing && *at > now)
     }
 
     /// Returns when [`report`](Self::report) is due.

@@ -1,9 +1,20 @@
-//! The URLs of requests (RFC 2326 section 3.2): `rtsp://HOST[:PORT]/NAME[/trackID=N]`.
+//! The URLs of requests (RFC 2326 section 3.2):
+//! `rtsp://HOST[:PORT]/NAME[/trackID=N][?start_delay=MILLISECONDS]`.
+
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
 /// The prefix of a track number.
 const TRACK: &str = "trackID=";
+
+/// The query parameter with the time between the response to `PLAY` and the first frame.
+const START_DELAY: &str = "start_delay";
+
+/// The maximum of [`START_DELAY`]. Longer delays are reduced to it.
+///
+/// It is less than [`MAX_LAG`](crate::MAX_LAG), so that the viewer still starts with its key frame.
+pub const MAX_START_DELAY: Duration = Duration::from_secs(2);
 
 /// The URL of a camera, or of one of its tracks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +25,8 @@ pub(super) struct Target {
     pub(super) track: Option<usize>,
     /// The URL of the camera as the client wrote it, without a trailing slash.
     pub(super) base: String,
+    /// How long the first frame waits after the response to `PLAY`, if the URL has the parameter.
+    pub(super) start_delay: Option<Duration>,
 }
 
 impl Target {
@@ -25,7 +38,6 @@ impl Target {
         }
         let (_, path) = rest.split_once('/')?;
         let path_at = uri.len() - path.len();
-        // The query is ignored, but some clients append the track to it.
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut segments = path.split('/');
         let name = segments.next()?;
@@ -35,12 +47,17 @@ impl Target {
             (Some(track), None | Some("")) => Some(number(track)?),
             _ => return None,
         };
-        let in_query = query.rsplit_once('/').and_then(|(_, last)| number(last));
+        // Some clients append the track to the query.
+        let (query, in_query) = match query.rsplit_once('/') {
+            Some((before, last)) => (before, number(last)),
+            None => (query, None),
+        };
         let base = uri.get(..path_at + name.len())?;
         (!camera.is_empty() && segments.next().is_none()).then(|| Self {
             camera: camera.into_owned(),
             track: track.or(in_query),
             base: base.to_owned(),
+            start_delay: start_delay(query),
         })
     }
 
@@ -48,6 +65,14 @@ impl Target {
     pub(super) fn control(track: usize) -> String {
         format!("{TRACK}{track}")
     }
+}
+
+/// Returns the start delay of a query. Other parameters are ignored, and so is an invalid delay.
+fn start_delay(query: &str) -> Option<Duration> {
+    let mut parameters = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, millis) = parameters.find(|(name, _)| *name == START_DELAY)?;
+    let delay = Duration::from_millis(millis.parse().ok()?);
+    Some(delay.min(MAX_START_DELAY))
 }
 
 fn number(segment: &str) -> Option<usize> {
@@ -103,6 +128,25 @@ mod tests {
             ("rtsp://h/%ff", None),
         ] {
             assert_eq!(read(uri), found, "{uri}");
+        }
+    }
+
+    #[test]
+    fn query_may_have_a_start_delay() {
+        let delay = |uri| Target::parse(uri).unwrap().start_delay;
+        let millis = |millis| Some(Duration::from_millis(millis));
+        for (uri, expected) in [
+            ("rtsp://h/front", None),
+            ("rtsp://h/front?start_delay=300", millis(300)),
+            ("rtsp://h/front?video&start_delay=0&audio", millis(0)),
+            ("rtsp://h/front?start_delay=300/trackID=1", millis(300)),
+            ("rtsp://h/front/trackID=1?start_delay=300", millis(300)),
+            ("rtsp://h/front?start_delay=99999", Some(MAX_START_DELAY)),
+            ("rtsp://h/front?start_delay=-1", None),
+            ("rtsp://h/front?start_delay=", None),
+            ("rtsp://h/front?start_delays=3", None),
+        ] {
+            assert_eq!(delay(uri), expected, "{uri}");
         }
     }
 }

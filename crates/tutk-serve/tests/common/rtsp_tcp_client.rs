@@ -71,7 +71,11 @@ impl Client {
     }
 
     pub async fn play(&mut self, transport: &str) {
-        for track in 0..2 {
+        self.play_tracks(2, transport).await;
+    }
+
+    pub async fn play_tracks(&mut self, count: usize, transport: &str) {
+        for track in 0..count {
             let header = format!("Transport: {transport}\r\n");
             let response = self
                 .request("SETUP", &format!("/trackID={track}"), &header)

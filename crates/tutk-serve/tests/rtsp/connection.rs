@@ -570,3 +570,29 @@ fn playing_requires_a_password() {
         [Event::Ended(End::Unauthorized)]
     );
 }
+
+#[test]
+fn start_delay_of_the_url_postpones_the_first_frame() {
+    let mut client = Client::new(config());
+    let delay = Duration::from_millis(300);
+    let delayed = format!("{URL}?start_delay=300");
+    assert_eq!(client.request("DESCRIBE", &delayed, &[]).status, 200);
+    let id = client.set_up(&[0], TCP);
+    // This URL is made from `Content-Base`.
+    client.play(&id);
+    assert!(!client.connection.wants_frames());
+    assert_eq!(client.next_timeout, client.now + delay);
+    client.wait(delay / 2);
+    assert!(!client.connection.wants_frames());
+    client.wait(delay / 2);
+    assert!(client.connection.wants_frames());
+    assert!(!client.frame(MediaKind::Key, 0).written.is_empty());
+    // The URL of PLAY may also have the delay, and other clients have none.
+    for (uri, waits) in [(delayed.as_str(), true), (URL, false)] {
+        let mut client = Client::new(config());
+        let id = client.set_up(&[0], TCP);
+        let session = format!("Session: {id}");
+        assert_eq!(client.request("PLAY", uri, &[&session]).status, 200);
+        assert_eq!(client.connection.wants_frames(), !waits, "{uri}");
+    }
+}

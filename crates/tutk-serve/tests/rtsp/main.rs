@@ -13,5 +13,6 @@ mod connection;
 mod ffmpeg;
 mod gstreamer;
 mod properties;
+mod relay;
 mod retina;
 mod server;
