@@ -1,6 +1,9 @@
 //! Accounts, with Digest and Basic authentication (RFC 7616, RFC 7617).
 
 use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,14 +16,20 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::hex::hex;
 use crate::limits::MAX_ACCOUNT_BYTES;
+use crate::login_budget::LoginBudget;
 
 /// The realm, which clients show to the user.
 pub(crate) const REALM: &str = "tutk";
 
 /// The accounts of a server. Without accounts, anonymous access is allowed.
+///
+/// Clones share the budget of wrong passwords: after [`MAX_FAILURES`](crate::MAX_FAILURES) wrong
+/// passwords for an account from one address, further attempts have to wait, up to
+/// [`MAX_LOGIN_DELAY`](crate::MAX_LOGIN_DELAY). Give clones of the same accounts to all servers.
 #[derive(Debug, Default, Clone)]
 pub struct Accounts {
     all: Vec<Account>,
+    budget: Arc<LoginBudget>,
 }
 
 #[derive(Clone)]
@@ -41,8 +50,12 @@ pub(crate) struct Challenge {
 /// Why authentication failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthError {
-    /// No credentials, or wrong ones.
+    /// No credentials, or none that name an account and a password.
     Unauthorized,
+    /// A wrong name or password.
+    Wrong,
+    /// The password was not checked, or was wrong. The next attempt has to wait.
+    Delayed(Duration),
     /// Correct credentials with an old nonce. The client can retry without asking the user.
     Stale,
 }
@@ -77,13 +90,50 @@ impl Accounts {
         self.all.is_empty()
     }
 
-    /// Returns `true` if an `Authorization` header has valid credentials in the `Basic` scheme.
+    /// Checks an `Authorization` header in the `Basic` scheme (RFC 7617).
     #[cfg(feature = "http")]
-    pub(crate) fn check_basic(&self, authorization: &str) -> bool {
-        let Some((scheme, credentials)) = authorization.split_once(' ') else {
-            return false;
-        };
-        scheme.eq_ignore_ascii_case("Basic") && basic(self, credentials).is_some()
+    pub(crate) fn check_basic(
+        &self,
+        now: Instant,
+        peer: IpAddr,
+        authorization: &str,
+    ) -> Result<(), AuthError> {
+        match authorization.split_once(' ') {
+            Some((scheme, credentials)) if scheme.eq_ignore_ascii_case("Basic") => {
+                basic(self, now, peer, credentials)
+            }
+            _ => Err(AuthError::Unauthorized),
+        }
+    }
+
+    /// Checks a password with `is_right`, if the budget of the account and the address allows it.
+    fn log_in(
+        &self,
+        now: Instant,
+        peer: IpAddr,
+        name: &[u8],
+        is_right: impl FnOnce() -> bool,
+    ) -> Result<(), AuthError> {
+        let account = self.index(name);
+        let reserved = self.budget.reserve(now, peer, account);
+        reserved.map_err(AuthError::Delayed)?;
+        // Also checked without an account, so that the time does not show which names exist.
+        match (is_right(), account) {
+            (true, Some(account)) => {
+                self.budget.succeed(peer, account);
+                Ok(())
+            }
+            _ => Err(match self.budget.fail(now, peer) {
+                Some(wait) => AuthError::Delayed(wait),
+                None => AuthError::Wrong,
+            }),
+        }
+    }
+
+    /// Returns the index of the account with this name.
+    fn index(&self, name: &[u8]) -> Option<usize> {
+        let mut all = self.all.iter();
+        all.position(|account| account.name.as_bytes() == name)
     }
 
     /// Returns `true` if an account with this name has the `expected` value. The time does not
@@ -122,7 +172,7 @@ impl Challenge {
     pub(crate) fn headers(&self, error: AuthError) -> [String; 3] {
         let stale = match error {
             AuthError::Stale => ", stale=true",
-            AuthError::Unauthorized => "",
+            _ => "",
         };
         let nonce = &self.nonce;
         let digest = |algorithm| {
@@ -137,11 +187,12 @@ impl Challenge {
         ]
     }
 
-    /// Checks an `Authorization` header. `accepts_uri` returns `true` if the signed URI belongs to
-    /// the request.
+    /// Checks an `Authorization` header of a client at `peer`. `accepts_uri` returns `true` if the
+    /// signed URI belongs to the request.
     pub(crate) fn check(
         &mut self,
         accounts: &Accounts,
+        (now, peer): (Instant, IpAddr),
         method: &str,
         authorization: Option<&str>,
         accepts_uri: impl Fn(&str) -> bool,
@@ -153,15 +204,18 @@ impl Challenge {
             .and_then(|header| header.split_once(' '))
             .ok_or(AuthError::Unauthorized)?;
         if scheme.eq_ignore_ascii_case("Basic") {
-            return basic(accounts, rest).ok_or(AuthError::Unauthorized);
+            return basic(accounts, now, peer, rest);
         }
         if !scheme.eq_ignore_ascii_case("Digest") {
             return Err(AuthError::Unauthorized);
         }
         let response = DigestResponse::parse(rest).ok_or(AuthError::Unauthorized)?;
-        if !response.is_valid(accounts, method) || !accepts_uri(&response.uri) {
+        if response.realm != REALM || !accepts_uri(&response.uri) {
             return Err(AuthError::Unauthorized);
         }
+        accounts.log_in(now, peer, response.user.as_bytes(), || {
+            response.is_valid(accounts, method)
+        })?;
         if response.nonce != self.nonce {
             return Err(AuthError::Stale);
         }
@@ -177,16 +231,24 @@ impl Challenge {
     }
 }
 
-/// Returns `Some` if name and password are correct.
-fn basic(accounts: &Accounts, credentials: &str) -> Option<()> {
-    let credentials = Zeroizing::new(BASE64_STANDARD.decode(credentials.trim()).ok()?);
-    let colon = credentials.iter().position(|&byte| byte == b':')?;
-    let (name, password) = credentials.split_at_checked(colon)?;
-    let password = digest::<Sha256>(&[password.get(1..)?]);
-    let right = accounts.any(name, &password, |account| {
-        digest::<Sha256>(&[account.password.as_bytes()])
-    });
-    right.then_some(())
+/// Checks credentials in the `Basic` scheme.
+fn basic(
+    accounts: &Accounts,
+    now: Instant,
+    peer: IpAddr,
+    credentials: &str,
+) -> Result<(), AuthError> {
+    let decoded = BASE64_STANDARD.decode(credentials.trim());
+    let credentials = Zeroizing::new(decoded.map_err(|_| AuthError::Unauthorized)?);
+    let mut parts = credentials.splitn(2, |&byte| byte == b':');
+    let (Some(name), Some(password)) = (parts.next(), parts.next()) else {
+        return Err(AuthError::Unauthorized);
+    };
+    accounts.log_in(now, peer, name, || {
+        accounts.any(name, &digest::<Sha256>(&[password]), |account| {
+            digest::<Sha256>(&[account.password.as_bytes()])
+        })
+    })
 }
 
 /// A response of the `Digest` scheme (RFC 7616 section 3.4), or of RFC 2069 without `qop`.
@@ -235,15 +297,14 @@ impl DigestResponse {
     }
 
     fn is_valid(&self, accounts: &Accounts, method: &str) -> bool {
-        self.realm == REALM
-            && accounts.any(self.user.as_bytes(), self.response.as_bytes(), |account| {
-                let password = &account.password;
-                let response = match self.sha256 {
-                    true => self.response_by::<Sha256>(password, method),
-                    false => self.response_by::<Md5>(password, method),
-                };
-                response.into_bytes()
-            })
+        accounts.any(self.user.as_bytes(), self.response.as_bytes(), |account| {
+            let password = &account.password;
+            let response = match self.sha256 {
+                true => self.response_by::<Sha256>(password, method),
+                false => self.response_by::<Md5>(password, method),
+            };
+            response.into_bytes()
+        })
     }
 
     /// RFC 7616 sections 3.4.1 to 3.4.3.
@@ -302,6 +363,7 @@ fn digest<D: Digest>(parts: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login_budget::MAX_FAILURES;
 
     fn accounts() -> Accounts {
         let mut accounts = Accounts::none();
@@ -310,12 +372,19 @@ mod tests {
         accounts
     }
 
+    #[allow(clippy::disallowed_methods, reason = "any time will do")]
+    fn client() -> (Instant, IpAddr) {
+        (Instant::now(), [192, 0, 2, 9].into())
+    }
+
     fn check(
         challenge: &mut Challenge,
         method: &str,
         response: Option<&str>,
     ) -> Result<(), AuthError> {
-        challenge.check(&accounts(), method, response, |uri| uri == "rtsp://h/x")
+        challenge.check(&accounts(), client(), method, response, |uri| {
+            uri == "rtsp://h/x"
+        })
     }
 
     /// Returns the `Authorization` header of a client.
@@ -405,14 +474,17 @@ mod tests {
             );
             assert_eq!(
                 check(&mut challenge, "PAUSE", Some(&response)),
-                Err(AuthError::Unauthorized)
+                Err(AuthError::Wrong)
             );
         }
         for basic in ["Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZl", "basic YW5uYTo="] {
             assert_eq!(check(&mut challenge, "PLAY", Some(basic)), Ok(()));
         }
         let none = Accounts::none();
-        assert_eq!(challenge.check(&none, "PLAY", None, |_| false), Ok(()));
+        assert_eq!(
+            challenge.check(&none, client(), "PLAY", None, |_| false),
+            Ok(())
+        );
     }
 
     #[test]
@@ -422,11 +494,23 @@ mod tests {
         let wrong = [
             right.replace("Mufasa", "anna"),
             right.replace("Mufasa", "nobody"),
+            right.replace("response=\"", "response=\"0"),
+            "Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZm".into(),
+            "Basic bm9ib2R5Og==".into(),
+        ];
+        for response in &wrong {
+            assert_eq!(
+                check(&mut challenge, "PLAY", Some(response)),
+                Err(AuthError::Wrong),
+                "{response}"
+            );
+        }
+        // These contain no password of an account for this request.
+        let malformed = [
             right.replace("rtsp://h/x", "rtsp://h/y"),
             right.replace("qop=auth", "qop=auth-int"),
             right.replace(", nc=00000001", ""),
             right.replace("MD5", "MD5-sess"),
-            right.replace("response=\"", "response=\"0"),
             right.replace("cnonce=\"0a4f\"", "cnonce=\"0a4f"),
             answer(&challenge, "MD5", None, |response| {
                 response.realm = "other".into()
@@ -440,11 +524,10 @@ mod tests {
             "Basic".into(),
             "Basic TXVmYXNh".into(),
             "Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZmmm".into(),
-            "Basic bm9ib2R5Og==".into(),
             "Basic =".into(),
             String::new(),
         ];
-        for response in &wrong {
+        for response in &malformed {
             assert_eq!(
                 check(&mut challenge, "PLAY", Some(response)),
                 Err(AuthError::Unauthorized),
@@ -478,6 +561,34 @@ mod tests {
         );
         assert!(other.headers(AuthError::Stale)[1].ends_with(", stale=true"));
         assert!(other.headers(AuthError::Unauthorized)[1].contains(&hex(&[8; 16])));
+    }
+
+    #[test]
+    fn clones_share_the_budget_of_wrong_passwords() {
+        let accounts = accounts();
+        let (now, peer) = client();
+        let mut challenge = Challenge::new([7; 16]);
+        let mut check = |accounts: &Accounts, now, authorization| {
+            challenge.check(accounts, (now, peer), "PLAY", Some(authorization), |_| true)
+        };
+        // anna:wrong, anna: and Mufasa:Circle of Life
+        let (wrong, right) = ("Basic YW5uYTp3cm9uZw==", "Basic YW5uYTo=");
+        let other = "Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZl";
+        for _ in 0..MAX_FAILURES {
+            for header in ["Bearer x", "Basic x", "Digest x", "Basic YW5uYQ=="] {
+                let checked = check(&accounts.clone(), now, header);
+                assert_eq!(checked, Err(AuthError::Unauthorized), "{header}");
+            }
+            let checked = check(&accounts.clone(), now, wrong);
+            assert_eq!(checked, Err(AuthError::Wrong));
+        }
+        let wait = Duration::from_secs(1);
+        for header in [wrong, right] {
+            let checked = check(&accounts, now, header);
+            assert_eq!(checked, Err(AuthError::Delayed(wait)), "{header}");
+        }
+        assert_eq!(check(&accounts, now, other), Ok(()));
+        assert_eq!(check(&accounts, now + wait, right), Ok(()));
     }
 
     #[test]

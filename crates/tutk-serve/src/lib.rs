@@ -4,8 +4,6 @@
 
 mod accounts;
 mod error;
-#[allow(clippy::disallowed_methods, reason = "it counts failures per minute")]
-mod failures;
 mod hex;
 #[cfg(feature = "http")]
 #[allow(
@@ -26,6 +24,7 @@ mod limits;
     reason = "the accept loop uses sockets and the clock"
 )]
 mod listener;
+mod login_budget;
 mod output;
 mod path;
 #[cfg(feature = "recorder")]
@@ -47,12 +46,12 @@ mod schemes;
 
 pub use accounts::Accounts;
 pub use error::Error;
-pub use failures::{FAILURE_TIME, MAX_FAILURES};
 #[cfg(feature = "http")]
 pub use http::{HttpApp, HttpConfig, HttpLimits, HttpServer};
 pub use hub::*;
 pub use limits::{MAX_ACCOUNT_BYTES, MAX_NAME_BYTES};
 pub use listener::check_listen;
+pub use login_budget::{MAX_FAILURES, MAX_LOGIN_DELAY};
 pub use output::Output;
 pub use path::path_segment;
 pub use rtsp_server::{MAX_CONNECTIONS, RtspConfig, RtspServer};

@@ -1,6 +1,6 @@
-//! The TCP accept loop that all servers share: connection limits, blocked addresses and shutdown.
+//! The TCP accept loop that all servers share: connection limits and shutdown.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +25,6 @@ const MAX_REJECTIONS: usize = 16;
 pub(crate) trait Service: Send + Sync + 'static {
     /// The name of the protocol, for the log.
     const PROTOCOL: &'static str;
-
-    /// Returns `true` if connections from this address are closed at once.
-    fn is_blocked(&self, _peer: IpAddr) -> bool {
-        false
-    }
 
     /// Serves one connection until either side closes it, or [`Connection::shutdown`] changes.
     fn serve(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> + Send;
@@ -151,10 +146,6 @@ async fn accept<S: Service>(
             }
             _ = shutdown.changed() => break,
         };
-        if service.is_blocked(peer.ip()) {
-            tracing::debug!(%peer, protocol = S::PROTOCOL, "connection closed: too many wrong passwords from this address");
-            continue;
-        }
         let Ok(permit) = Arc::clone(&slots).try_acquire_owned() else {
             tracing::warn!(%peer, max_connections, protocol = S::PROTOCOL, "connection rejected: too many connections");
             service.count_rejected();

@@ -1,11 +1,13 @@
 //! `[serve]`, `[users]` and `[record]`, and their keys in a camera's table.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::ValueEnum as _;
 use tutk_serve::Accounts;
+use tutk_serve::http::IpNet;
 use tutk_serve::recorder::{Retention, Target};
 
 use super::network::Network;
@@ -18,11 +20,12 @@ use crate::secret_text::SecretText;
 use crate::value_parsers::span;
 
 /// All keys of `[serve]`.
-pub(super) const SERVE_KEYS: [&str; 9] = [
+pub(super) const SERVE_KEYS: [&str; 10] = [
     "rtsp",
     "rtsp_udp",
     "http",
     "http_names",
+    "trusted_proxies",
     "no_auth",
     "connect",
     "linger",
@@ -60,6 +63,8 @@ pub(crate) struct ServeTable {
     pub(crate) http: Option<Listen>,
     /// Host names that the HTTP server accepts besides addresses and `localhost`.
     pub(crate) http_names: Vec<String>,
+    /// Proxies that name the real client in `X-Forwarded-For`.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Anonymous access is allowed.
     pub(crate) no_auth: bool,
     /// The default for cameras.
@@ -162,10 +167,26 @@ pub(super) fn read_serve<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> 
         rtsp_udp: reader.boolean(section, "rtsp_udp"),
         http: reader.parsed(section, "http", str::parse),
         http_names: reader.texts(section, "http_names"),
+        trusted_proxies: trusted_proxies(reader, section),
         no_auth: reader.boolean(section, "no_auth").unwrap_or(false),
         keep: keeping(reader, section),
         network: Network::read(reader, section),
     }
+}
+
+fn trusted_proxies<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Vec<IpNet> {
+    const KEY: &str = "trusted_proxies";
+    let network = |text: &String| {
+        let address = text.parse::<IpAddr>().ok().map(IpNet::from);
+        address.or_else(|| text.parse().ok())
+    };
+    let texts = reader.texts(section, KEY);
+    let networks: Option<Vec<_>> = texts.iter().map(network).collect();
+    if let (None, Some(at)) = (&networks, section.place(KEY)) {
+        let what = "expected addresses or networks, for example [\"127.0.0.1\", \"10.0.0.0/8\"]";
+        reader.mistake(at, Some(KEY), what);
+    }
+    networks.unwrap_or_default()
 }
 
 /// Reads `[users]`, in which each key is a name.

@@ -401,7 +401,7 @@ fn documentation_lists_all_keys_and_its_example_is_valid() {
 fn reads_settings_of_serve() {
     let url = format!("wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF");
     let text = format!(
-        "[serve]\nrtsp = \"off\"\nhttp = \"[::1]:80\"\nhttp_names = [\"a\", \"b\"]\nlinger = \"1m\"\n\
+        "[serve]\nrtsp = \"off\"\nhttp = \"[::1]:80\"\nhttp_names = [\"a\", \"b\"]\ntrusted_proxies = [\"::1\", \"10.0.0.0/8\"]\nlinger = \"1m\"\n\
          [users]\nanna = \"${{DOOR_ENR}}\"\n\
          [record]\npath = \"/r/{{camera}}/%F/%T.ts\"\nkeep = \"7d\"\nmax_size = \"1GiB\"\n\
          [cameras.\"a/b%\"]\nurl = \"{url}\"\nrecord = true\nconnect = \"always\"\n\
@@ -413,6 +413,8 @@ fn reads_settings_of_serve() {
     assert_eq!(serve.rtsp, Some(Listen::Off));
     assert_eq!(serve.http, Some(Listen::At("[::1]:80".parse().unwrap())));
     assert_eq!(serve.http_names, ["a", "b"]);
+    let proxies = serve.trusted_proxies.iter().map(ToString::to_string);
+    assert!(proxies.eq(["::1/128", "10.0.0.0/8"]));
     assert!(!contents.users.accounts().unwrap().allows_anonymous());
     let shown = format!("{:?}", contents.users);
     assert!(shown.contains("anna") && !shown.contains(ENR), "{shown}");

@@ -18,17 +18,20 @@ impl Listeners {
     /// Starts all outputs, or none if one of them fails.
     pub(crate) async fn open(hub: &Hub, servers: &Servers) -> Result<Self, Failure> {
         let mut listeners = Self::default();
+        // Shared, so that wrong passwords are counted together.
+        let accounts = servers.accounts()?;
         if let Some(address) = servers.rtsp {
             let mut config = RtspConfig::new(address);
             config.udp = servers.rtsp_udp;
-            config.accounts = servers.accounts()?;
+            config.accounts = accounts.clone();
             listeners.rtsp = Some(start(hub, config, "RTSP", "--rtsp", address).await?);
         }
         if let Some(address) = servers.http {
             let mut config = HttpConfig::new(address);
-            config.accounts = servers.accounts()?;
+            config.accounts = accounts;
             config.allow_anonymous = servers.no_auth;
             config.names.clone_from(&servers.http_names);
+            config.trusted_proxies.clone_from(&servers.trusted_proxies);
             listeners.http = Some(start(hub, config, "HTTP", "--http", address).await?);
         }
         Ok(listeners)

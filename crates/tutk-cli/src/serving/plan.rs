@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use tutk_runtime::tutk_session::{CameraUrl, Credentials};
+use tutk_serve::http::IpNet;
 use tutk_serve::recorder::Target;
 use tutk_serve::{Accounts, Keep, check_listen};
 
@@ -34,6 +35,8 @@ pub(crate) struct Servers {
     pub(crate) http: Option<SocketAddr>,
     /// Host names that the HTTP server accepts besides addresses and `localhost`.
     pub(crate) http_names: Vec<String>,
+    /// Proxies that name the real client in `X-Forwarded-For`.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) users: Users,
     pub(crate) no_auth: bool,
 }
@@ -73,6 +76,7 @@ impl Plan {
             rtsp_udp: serve.rtsp_udp.unwrap_or(true),
             http: address(args.http.or(serve.http), HTTP_PORT),
             http_names: serve.http_names,
+            trusted_proxies: serve.trusted_proxies,
             users,
             no_auth: args.no_auth || serve.no_auth,
         };
@@ -115,6 +119,7 @@ impl Plan {
             rtsp_udp: true,
             http: address(args.http, HTTP_PORT),
             http_names: Vec::new(),
+            trusted_proxies: Vec::new(),
             users: Users::default(),
             no_auth: args.no_auth,
         };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
@@ -23,6 +24,9 @@ pub struct HttpConfig {
     /// Host names of this server, in addition to IP addresses and `localhost`. Without accounts,
     /// requests with another host name are refused. This protects against DNS rebinding.
     pub names: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` header names the real client. Wrong passwords are counted
+    /// for that address.
+    pub trusted_proxies: Vec<IpNet>,
     /// Limits on what clients can use.
     pub limits: HttpLimits,
 }
@@ -63,6 +67,7 @@ impl HttpConfig {
             accounts: Accounts::none(),
             allow_anonymous: false,
             names: Vec::new(),
+            trusted_proxies: Vec::new(),
             limits: HttpLimits::default(),
         }
     }

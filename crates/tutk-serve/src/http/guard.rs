@@ -12,15 +12,18 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use ipnet::IpNet;
 
 use super::problem::Problem;
 use super::state::AppState;
-use crate::accounts::REALM;
+use crate::accounts::{AuthError, REALM};
 
 /// Restricts the page to resources of this server, and `blob:` for media.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -204,24 +207,58 @@ fn authenticate(state: &AppState, request: &Request) -> Result<Option<HeaderValu
         return Err(unauthorized("authentication is required"));
     };
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map(|ConnectInfo(peer)| peer.ip());
-    if let Some(left) = state.login_failures.blocked(peer) {
-        let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1);
-        let error = "too many wrong passwords from this address";
-        let advice = format!("wait {seconds} s");
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error, advice);
-        return Err(problem.retry_after(seconds));
+    let peer = peer.map_or([0; 4].into(), |ConnectInfo(peer)| peer.ip());
+    let peer = client_address(headers, peer, &state.trusted_proxies);
+    let now = tokio::time::Instant::now().into_std();
+    let checked = match authorization.to_str() {
+        Ok(header) => state.accounts.check_basic(now, peer, header),
+        Err(_) => Err(AuthError::Unauthorized),
+    };
+    match checked {
+        Ok(()) => Ok(state.login_cookies.set_cookie()),
+        Err(AuthError::Delayed(wait)) => {
+            state.counters.logins_delayed.inc();
+            let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+            let error = "too many wrong passwords from this address";
+            let advice = format!("wait {seconds} s");
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error, advice);
+            Err(problem.retry_after(seconds))
+        }
+        Err(AuthError::Unauthorized) => Err(unauthorized(
+            "the Authorization header has no name and password in the Basic scheme",
+        )),
+        Err(AuthError::Wrong | AuthError::Stale) => {
+            state.counters.logins_failed.inc();
+            tracing::warn!(%peer, "wrong name or password");
+            Err(unauthorized("wrong name or password"))
+        }
     }
-    let accepted = authorization
-        .to_str()
-        .is_ok_and(|header| state.accounts.check_basic(header));
-    if !accepted {
-        state.login_failures.count(peer);
-        state.counters.logins_failed.inc();
-        tracing::warn!(?peer, "wrong name or password");
-        return Err(unauthorized("wrong name or password"));
+}
+
+/// Returns the address of a client that may be behind trusted proxies. Each proxy appends the
+/// address of its client to `X-Forwarded-For`, so that the last ones are trustworthy.
+fn client_address(headers: &HeaderMap, peer: IpAddr, trusted_proxies: &[IpNet]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| {
+        let mut proxies = trusted_proxies.iter();
+        proxies.any(|proxy| proxy.contains(address))
+    };
+    let forwarded = headers.get_all(X_FORWARDED_FOR).iter().rev();
+    let forwarded = forwarded.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+    let mut client = peer.to_canonical();
+    for address in forwarded {
+        let Some(address) = forwarded_address(address.trim()).filter(|_| is_trusted(&client))
+        else {
+            break;
+        };
+        client = address.to_canonical();
     }
-    Ok(state.login_cookies.set_cookie())
+    client
+}
+
+/// Parses an address with or without a port.
+fn forwarded_address(text: &str) -> Option<IpAddr> {
+    let address = IpAddr::from_str(text).ok();
+    address.or_else(|| SocketAddr::from_str(text).ok().map(|address| address.ip()))
 }
 
 fn unauthorized(error: &str) -> Problem {
@@ -264,6 +301,34 @@ mod tests {
             "",
         ] {
             assert!(!is_own_name(other, &names), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_trusted_proxies_may_name_the_client() {
+        let trusted = ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"];
+        let trusted = trusted.map(|proxy| proxy.parse().unwrap());
+        let client = |peer: &str, forwarded: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append(X_FORWARDED_FOR, value.parse().unwrap());
+            }
+            client_address(&headers, peer.parse().unwrap(), &trusted).to_string()
+        };
+        for (peer, forwarded, expected) in [
+            ("127.0.0.1", &[][..], "127.0.0.1"),
+            ("127.0.0.1", &["192.0.2.1"], "192.0.2.1"),
+            ("::ffff:127.0.0.1", &["192.0.2.1:4711"], "192.0.2.1"),
+            ("127.0.0.1", &["[2001:db8::1]:80"], "2001:db8::1"),
+            ("fd00::1", &["2001:db8::1"], "2001:db8::1"),
+            // The client itself sent the first address.
+            ("127.0.0.1", &["1.1.1.1, 192.0.2.1, 10.0.0.3"], "192.0.2.1"),
+            ("127.0.0.1", &["1.1.1.1", "192.0.2.1,10.0.0.3"], "192.0.2.1"),
+            ("127.0.0.1", &["1.1.1.1, unknown"], "127.0.0.1"),
+            ("127.0.0.1", &["192.0.2.1, unknown, 10.0.0.3"], "10.0.0.3"),
+            ("192.0.2.7", &["192.0.2.1"], "192.0.2.7"),
+        ] {
+            assert_eq!(client(peer, forwarded), expected, "{peer} {forwarded:?}");
         }
     }
 

@@ -143,6 +143,11 @@ const SERVER: &[Metric<AppState>] = &[
         |server| Some(Count(server.counters.logins_failed.get())),
     ),
     metric(
+        "tutk_http_logins_delayed",
+        "Logins not accepted because of too many wrong passwords",
+        |server| Some(Count(server.counters.logins_delayed.get())),
+    ),
+    metric(
         "tutk_build_info",
         "The version of the program",
         |_: &AppState| Some(Gauge(1)),

@@ -50,8 +50,10 @@
 //! With [`Accounts`](crate::Accounts), every URL needs HTTP Basic or the login cookie that is set
 //! after it. Browsers do not send Basic with WebSockets. The cookie is `HttpOnly` and
 //! `SameSite=Strict`, and is kept in memory for a day ([`COOKIE_LIFETIME`]). After [`MAX_FAILURES`]
-//! wrong passwords from one address, passwords from it are not checked for the rest of a minute.
-//! The server does not support TLS. Use a proxy for it, which must forward the `Host` header.
+//! wrong passwords for an account from one address, further attempts have to wait, one second at
+//! first and [`MAX_LOGIN_DELAY`] at most. RTSP counts them, too, if it has a clone of the accounts.
+//! The server does not support TLS. Use a proxy for it, which must forward the `Host` header, and
+//! list it in [`HttpConfig::trusted_proxies`].
 //!
 //! Without accounts, the `Host` header must be an IP address, `localhost`, or one of
 //! [`HttpConfig::names`].
@@ -150,4 +152,6 @@ pub use self::event_log::KEPT_EVENTS;
 pub use self::login_cookies::COOKIE_LIFETIME;
 pub use self::server::HttpServer;
 pub use self::talk::TALK_SILENCE;
-pub use crate::failures::{FAILURE_TIME, MAX_FAILURES};
+pub use ipnet::IpNet;
+
+pub use crate::login_budget::{MAX_FAILURES, MAX_LOGIN_DELAY};

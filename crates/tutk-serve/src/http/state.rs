@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::http::StatusCode;
+use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::config::{HttpConfig, HttpLimits};
@@ -17,7 +18,6 @@ use super::rates::Rate;
 #[cfg(feature = "snapshot")]
 use super::snapshot_cache::SnapshotCache;
 use crate::accounts::Accounts;
-use crate::failures::LoginFailures;
 use crate::hub::Hub;
 use crate::listener::SHUTDOWN_TIMEOUT;
 
@@ -30,9 +30,9 @@ pub(super) struct Shared {
     pub(super) hub: Hub,
     pub(super) accounts: Accounts,
     pub(super) names: Vec<String>,
+    pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) limits: HttpLimits,
     pub(super) login_cookies: LoginCookies,
-    pub(super) login_failures: LoginFailures,
     pub(super) counters: Counters,
     pub(super) events: EventLog,
     pub(super) page: Page,
@@ -53,6 +53,7 @@ pub(super) struct Counters {
     pub(super) connections_refused: Counter,
     pub(super) viewers_refused: Counter,
     pub(super) logins_failed: Counter,
+    pub(super) logins_delayed: Counter,
 }
 
 /// A counter of the metrics page.
@@ -74,10 +75,10 @@ impl AppState {
         let limits = config.limits.clamped();
         Self(Arc::new(Shared {
             login_cookies: LoginCookies::new(config.listen.port()),
-            login_failures: LoginFailures::default(),
             hub,
             accounts: config.accounts,
             names: config.names,
+            trusted_proxies: config.trusted_proxies,
             streams: Arc::new(Semaphore::new(limits.viewers)),
             limits,
             counters: Counters::default(),

@@ -92,14 +92,13 @@ pub struct Connection {
     pub(super) events: VecDeque<Event>,
     pub(super) challenge: Challenge,
     pub(super) refusals: u32,
-    pub(super) wrong_passwords: u32,
     /// A request that waits for the owner. Later requests wait behind it.
     pub(super) waiting: Option<Waiting>,
     /// The tracks of the camera that the client requested last.
     pub(super) offered: Option<Offered>,
+    pub(super) session: Option<Session>,
     /// The time between the response to `PLAY` and the first frame, from the client's URL.
     pub(super) start_delay: Duration,
-    pub(super) session: Option<Session>,
     /// When the client was active last.
     active: Instant,
     pub(super) now: Instant,
@@ -239,24 +238,16 @@ impl Connection {
             events: VecDeque::new(),
             challenge: Challenge::new(nonce),
             refusals: 0,
-            wrong_passwords: 0,
             waiting: None,
-            start_delay: Duration::ZERO,
             offered: None,
             session: None,
+            start_delay: Duration::ZERO,
             active: now,
             now,
             ended: false,
             ending: None,
             loss: 0,
         }
-    }
-
-    /// Returns the number of wrong names, passwords and signed URIs. The owner adds them up per
-    /// client address.
-    #[must_use]
-    pub const fn wrong_passwords(&self) -> u32 {
-        self.wrong_passwords
     }
 
     /// Returns `true` if bytes from the client can be passed. Returns `false` while the client does

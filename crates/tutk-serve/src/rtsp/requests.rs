@@ -74,21 +74,32 @@ impl Connection {
         };
         let header = request.header("Authorization");
         let accounts = &self.config.accounts;
+        let peer = self.config.peer;
+        let client = (self.now, peer.ip());
         let checked = self
             .challenge
-            .check(accounts, &request.name, header, accepts_uri);
+            .check(accounts, client, &request.name, header, accepts_uri);
         let Err(error) = checked else {
             return true;
         };
         // Clients send their first request without credentials.
         self.refusals += u32::from(header.is_some());
-        self.wrong_passwords += u32::from(header.is_some() && error == AuthError::Unauthorized);
-        let headers = self.challenge.headers(error);
-        let mut response = self.response(Status::Unauthorized, cseq(request));
-        for header in &headers {
-            response = response.header("WWW-Authenticate", header);
+        if error == AuthError::Wrong {
+            tracing::warn!(%peer, "wrong name or password");
         }
-        response.end();
+        if let AuthError::Delayed(wait) = error {
+            // RTSP 1.0 has no status for too many requests.
+            let seconds = wait.as_secs_f32().ceil().to_string();
+            let response = self.response(Status::ServiceUnavailable, cseq(request));
+            response.header("Retry-After", &seconds).end();
+        } else {
+            let headers = self.challenge.headers(error);
+            let mut response = self.response(Status::Unauthorized, cseq(request));
+            for header in &headers {
+                response = response.header("WWW-Authenticate", header);
+            }
+            response.end();
+        }
         if self.refusals >= MAX_REFUSALS {
             self.end(End::Unauthorized);
         }

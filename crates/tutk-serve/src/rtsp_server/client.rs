@@ -2,7 +2,7 @@
 //! hub.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -61,10 +61,6 @@ enum Input {
 
 impl Service for Context {
     const PROTOCOL: &'static str = "RTSP";
-
-    fn is_blocked(&self, peer: IpAddr) -> bool {
-        self.is_blocked(peer)
-    }
 
     async fn serve(self: Arc<Self>, connection: listener::Connection) {
         let peer = connection.peer;
@@ -129,14 +125,8 @@ impl Client {
                     if read? == 0 {
                         return Ok(());
                     }
-                    let before = self.connection.wrong_passwords();
                     self.connection.handle_bytes(now(), input);
                     input.clear();
-                    for _ in before..self.connection.wrong_passwords() {
-                        let peer = self.peer;
-                        self.context.failures.count(Some(peer.ip()));
-                        tracing::warn!(%peer, "wrong name or password");
-                    }
                 }
                 Input::Written(written) => {
                     self.writing.advance(written?);

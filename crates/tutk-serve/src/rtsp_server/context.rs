@@ -1,13 +1,11 @@
 //! State shared by all connections of an RTSP server.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::udp::UdpPair;
 use crate::accounts::Accounts;
-use crate::failures::LoginFailures;
 use crate::hub::Hub;
 
 #[derive(Debug)]
@@ -16,7 +14,6 @@ pub(super) struct Context {
     pub(super) accounts: Arc<Accounts>,
     pub(super) udp: Option<Arc<UdpPair>>,
     pub(super) timeout: Duration,
-    pub(super) failures: LoginFailures,
     /// Cameras for which the log already has a warning that RTP cannot carry their audio.
     silent: Mutex<BTreeSet<String>>,
 }
@@ -33,13 +30,8 @@ impl Context {
             accounts: Arc::new(accounts),
             udp,
             timeout,
-            failures: LoginFailures::default(),
             silent: Mutex::default(),
         }
-    }
-
-    pub(super) fn is_blocked(&self, peer: IpAddr) -> bool {
-        self.failures.blocked(Some(peer)).is_some()
     }
 
     /// Returns `true` the first time it is called for a camera.

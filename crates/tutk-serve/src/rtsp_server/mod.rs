@@ -60,9 +60,7 @@ impl RtspConfig {
 
 /// Serves the cameras of a hub at `rtsp://HOST:PORT/NAME`. Dropping it closes all connections.
 ///
-/// After [`MAX_FAILURES`](crate::MAX_FAILURES) wrong passwords from one address, new connections
-/// from it are closed for the rest of [`FAILURE_TIME`](crate::FAILURE_TIME). Existing connections
-/// are kept.
+/// Wrong passwords are limited as documented for [`Accounts`].
 #[derive(Debug)]
 pub struct RtspServer {
     local: SocketAddr,

@@ -1,10 +1,12 @@
 //! Authentication, host names and origins.
 
-use tutk_serve::http::{FAILURE_TIME, MAX_FAILURES};
-use tutk_serve::{Accounts, Error, HttpConfig, HttpServer, Hub};
+use std::time::Duration;
+
+use tutk_serve::http::{MAX_FAILURES, MAX_LOGIN_DELAY};
+use tutk_serve::{Accounts, Error, HttpConfig, HttpServer, Hub, RtspConfig, RtspServer};
 
 use crate::client::{Response, StreamingResponse, TestServer, WebSocket, basic};
-use crate::common::{FPS, H264, camera_config};
+use crate::common::{FPS, H264, camera_config, loopback, rtsp_tcp_client};
 use crate::live::Received;
 
 const PATHS: [&str; 10] = [
@@ -118,7 +120,7 @@ async fn cookie_authenticates_websockets() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn address_is_blocked_after_too_many_wrong_passwords() {
+async fn account_is_delayed_after_too_many_wrong_passwords_from_an_address() {
     let server = start_with_accounts().await;
     let response = server.send("GET", "/", &basic("anna", "sécret"), "").await;
     let (pair, _) = response
@@ -133,13 +135,21 @@ async fn address_is_blocked_after_too_many_wrong_passwords() {
             .await
             .problem(401);
     }
+    // Not passwords.
+    for other in ["Bearer x", "Basic x", "Digest x"] {
+        let header = format!("Authorization: {other}\r\n");
+        server.send("GET", "/", &header, "").await.problem(401);
+    }
     // The correct password is not checked either.
     for password in ["guess", "sécret"] {
         let response = server.send("GET", "/", &basic("anna", password), "").await;
         response.problem(429);
         let wait: u64 = response.header("retry-after").unwrap().parse().unwrap();
-        assert!(wait <= FAILURE_TIME.as_secs());
+        assert_eq!(wait, 1);
     }
+    // Other accounts at this address are not affected.
+    let other = server.send("GET", "/", &basic("bert", "other"), "").await;
+    assert_eq!(other.status, 200);
     // A client with a login cookie is not blocked.
     assert_eq!(server.send("GET", "/", &cookie, "").await.status, 200);
     let failed = server.send("GET", "/metrics", &cookie, "").await.text();
@@ -147,7 +157,14 @@ async fn address_is_blocked_after_too_many_wrong_passwords() {
         failed.contains(&format!("tutk_http_logins_failed_total {MAX_FAILURES}\n")),
         "{failed}"
     );
-    tokio::time::sleep(FAILURE_TIME).await;
+    // The correct password is accepted after the delay, which grows with each wrong one.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let wrong = basic("anna", "guess");
+    server.send("GET", "/", &wrong, "").await.problem(401);
+    let delayed = server.send("GET", "/", &wrong, "").await;
+    delayed.problem(429);
+    assert_eq!(delayed.header("retry-after"), Some("2"));
+    tokio::time::sleep(MAX_LOGIN_DELAY).await;
     assert_eq!(
         server
             .send("GET", "/", &basic("anna", "sécret"), "")
@@ -322,4 +339,49 @@ async fn anonymous_access_from_other_machines_must_be_allowed() {
         .unwrap()
         .close()
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trusted_proxy_names_the_client() {
+    let config = |http: &mut HttpConfig| {
+        http.accounts.add("anna", "secret").unwrap();
+        http.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    };
+    let server = TestServer::with(camera_config(H264, FPS), |_| {}, config).await;
+    let from = |client: &str, password: &str| {
+        let basic = basic("anna", password);
+        format!("X-Forwarded-For: 127.0.0.1, {client}\r\n{basic}")
+    };
+    let (bad, good) = ("192.0.2.66", "192.0.2.7");
+    for _ in 0..MAX_FAILURES {
+        let header = from(bad, "guess");
+        server.send("GET", "/", &header, "").await.problem(401);
+    }
+    let header = from(bad, "secret");
+    server.send("GET", "/", &header, "").await.problem(429);
+    let response = server.send("GET", "/", &from(good, "secret"), "").await;
+    assert_eq!(response.status, 200);
+    server.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_and_rtsp_share_the_budget_of_wrong_passwords() {
+    let mut accounts = Accounts::none();
+    accounts.add("anna", "secret").unwrap();
+    let config = |http: &mut HttpConfig| http.accounts = accounts.clone();
+    let server = TestServer::with(camera_config(H264, FPS), |_| {}, config).await;
+    let mut config = RtspConfig::new(loopback());
+    config.accounts = accounts.clone();
+    let rtsp = RtspServer::start(server.hub.clone(), config).await.unwrap();
+    let mut client = rtsp_tcp_client::Client::connect(&rtsp).await;
+    for _ in 0..MAX_FAILURES / 2 {
+        let wrong = basic("anna", "guess");
+        server.send("GET", "/", &wrong, "").await.problem(401);
+        assert_eq!(client.request("DESCRIBE", "", &wrong).await.status, 401);
+    }
+    let right = basic("anna", "secret");
+    server.send("GET", "/", &right, "").await.problem(429);
+    assert_eq!(client.request("DESCRIBE", "", &right).await.status, 503);
+    rtsp.close().await;
+    server.close().await;
 }

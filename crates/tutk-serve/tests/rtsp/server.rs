@@ -9,9 +9,7 @@ use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::LeaveReason;
 use tutk_serve::rtsp::{GRACE, SESSION_TIMEOUT};
-use tutk_serve::{
-    Camera, CameraState, FAILURE_TIME, Hub, LINGER, MAX_FAILURES, RtspConfig, RtspServer,
-};
+use tutk_serve::{Camera, CameraState, Hub, LINGER, MAX_FAILURES, RtspConfig, RtspServer};
 
 use crate::common::rtsp_tcp_client::Client;
 use crate::common::{
@@ -155,28 +153,55 @@ async fn clients_receive_a_goodbye_when_camera_or_server_ends() {
     hub.close().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn address_is_blocked_after_too_many_wrong_passwords() {
+/// anna:secret, anna:wrong and bert:other
+const RIGHT: &str = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
+const WRONG: &str = "Authorization: Basic YW5uYTp3cm9uZw==\r\n";
+const OTHER: &str = "Authorization: Basic YmVydDpvdGhlcg==\r\n";
+
+async fn start_with_accounts() -> (Hub, RtspServer) {
     let mut config = RtspConfig::new(loopback());
     config.accounts.add("anna", "secret").unwrap();
+    config.accounts.add("bert", "other").unwrap();
     let hub = Hub::new();
     let server = RtspServer::start(hub.clone(), config).await.unwrap();
-    // anna:secret and anna:wrong
-    let right = "Authorization: Basic YW5uYTpzZWNyZXQ=\r\n";
-    let wrong = "Authorization: Basic YW5uYTp3cm9uZw==\r\n";
-    let mut inside = Client::connect(&server).await;
-    assert_eq!(inside.request("DESCRIBE", "", "").await.status, 401);
+    (hub, server)
+}
+
+#[tokio::test(start_paused = true)]
+async fn account_is_delayed_after_too_many_wrong_passwords_from_an_address() {
+    let (hub, server) = start_with_accounts().await;
     for _ in 0..MAX_FAILURES {
         // A request without a password is not a failure.
         let mut client = Client::connect(&server).await;
         assert_eq!(client.request("DESCRIBE", "", "").await.status, 401);
-        assert_eq!(client.request("DESCRIBE", "", wrong).await.status, 401);
+        assert_eq!(client.request("DESCRIBE", "", WRONG).await.status, 401);
     }
-    assert!(Client::connect(&server).await.is_closed().await);
-    assert_eq!(inside.request("DESCRIBE", "", right).await.status, 404);
-    tokio::time::sleep(FAILURE_TIME).await;
     let mut client = Client::connect(&server).await;
-    assert_eq!(client.request("DESCRIBE", "", right).await.status, 404);
+    let delayed = client.request("DESCRIBE", "", RIGHT).await;
+    assert_eq!(delayed.status, 503);
+    assert_eq!(delayed.header("Retry-After"), Some("1"));
+    assert_eq!(client.request("DESCRIBE", "", OTHER).await.status, 404);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(client.request("DESCRIBE", "", RIGHT).await.status, 404);
+    server.close().await;
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_that_are_open_already_share_the_budget_of_wrong_passwords() {
+    let (hub, server) = start_with_accounts().await;
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(Client::connect(&server).await);
+    }
+    let mut checked = 0;
+    for _ in 0..5 {
+        for client in &mut clients {
+            let response = client.request("DESCRIBE", "", WRONG).await;
+            checked += u32::from(response.status == 401);
+        }
+    }
+    assert_eq!(checked, MAX_FAILURES);
     server.close().await;
     hub.close().await;
 }
