@@ -3,6 +3,8 @@
 #![warn(missing_docs)]
 
 mod accounts;
+#[allow(clippy::disallowed_methods, reason = "it closes connections by time")]
+mod admission;
 mod error;
 mod hex;
 #[cfg(feature = "http")]
@@ -24,6 +26,7 @@ mod limits;
     reason = "the accept loop uses sockets and the clock"
 )]
 mod listener;
+mod log_limit;
 mod login_budget;
 mod output;
 mod path;
@@ -45,6 +48,7 @@ mod rtsp_server;
 mod schemes;
 
 pub use accounts::Accounts;
+pub use admission::{AUTHENTICATION_TIME, MAX_UNAUTHENTICATED, MAX_UNAUTHENTICATED_PER_ADDRESS};
 pub use error::Error;
 #[cfg(feature = "http")]
 pub use http::{HttpApp, HttpConfig, HttpLimits, HttpServer};

@@ -1,15 +1,17 @@
-//! The TCP accept loop that all servers share: connection limits and shutdown.
+//! The TCP accept loop that all servers share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::accounts::Accounts;
+use crate::admission::{Admission, ConnectionSlot};
 use crate::error::Error;
+use crate::log_limit::LogLimit;
 
 /// How long clients have to read their last bytes when a server shuts down.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -17,25 +19,17 @@ pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// The pause after `accept` fails, for example because all file descriptors are in use.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Connections over the limit that are answered at the same time. More are closed without an
-/// answer.
-const MAX_REJECTIONS: usize = 16;
-
 /// A protocol that is served over TCP connections.
 pub(crate) trait Service: Send + Sync + 'static {
     /// The name of the protocol, for the log.
     const PROTOCOL: &'static str;
 
     /// Serves one connection until either side closes it, or [`Connection::shutdown`] changes.
+    /// Admits it once the client has authenticated.
     fn serve(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> + Send;
 
-    /// Counts a connection over the limit.
-    fn count_rejected(&self) {}
-
-    /// Answers a connection over the limit.
-    fn reject(self: Arc<Self>, _stream: TcpStream) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
-    }
+    /// Counts a connection that was closed because it was not authenticated.
+    fn count_unauthenticated(&self) {}
 }
 
 /// An accepted connection.
@@ -46,12 +40,6 @@ pub(crate) struct Connection {
     pub(crate) slot: ConnectionSlot,
     /// Changes when the server shuts down.
     pub(crate) shutdown: watch::Receiver<bool>,
-}
-
-/// Counts as one connection until the last clone is dropped.
-#[derive(Debug, Clone)]
-pub(crate) struct ConnectionSlot {
-    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 /// A running accept loop. Dropping it closes all connections.
@@ -92,7 +80,8 @@ pub fn check_listen(
 }
 
 impl Listener {
-    /// Starts to accept connections, at most `max_connections` at the same time.
+    /// Starts to accept connections. At most `max_connections` can be authenticated at the same
+    /// time.
     pub(crate) fn start<S: Service>(
         listener: TcpListener,
         max_connections: usize,
@@ -125,15 +114,17 @@ async fn accept<S: Service>(
     service: Arc<S>,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-    let rejections = Arc::new(Semaphore::new(MAX_REJECTIONS));
+    let admission = Admission::new(max_connections);
+    let (failures, evictions) = (LogLimit::new(), LogLimit::new());
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, protocol = S::PROTOCOL, "cannot accept a connection");
+                    if let Some(times) = failures.count(now()) {
+                        tracing::warn!(%error, times, protocol = S::PROTOCOL, "cannot accept a connection");
+                    }
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
@@ -146,39 +137,43 @@ async fn accept<S: Service>(
             }
             _ = shutdown.changed() => break,
         };
-        let Ok(permit) = Arc::clone(&slots).try_acquire_owned() else {
-            tracing::warn!(%peer, max_connections, protocol = S::PROTOCOL, "connection rejected: too many connections");
-            service.count_rejected();
-            if let Ok(permit) = Arc::clone(&rejections).try_acquire_owned() {
-                let service = Arc::clone(&service);
-                connections.spawn(async move {
-                    service.reject(stream).await;
-                    drop(permit);
-                });
-            }
-            continue;
-        };
         // Frames are sent at once, even if they do not fill a packet.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, protocol = S::PROTOCOL, "connection lost");
             continue;
         }
-        let slot = ConnectionSlot {
-            _permit: Arc::new(permit),
-        };
+        let (slot, evicted) = admission.register(peer.ip());
+        if let Some(address) = evicted
+            && let Some(times) = evictions.count(now())
+        {
+            tracing::warn!(%address, times, protocol = S::PROTOCOL, "too many connections without authentication: closed the oldest");
+        }
         let connection = Connection {
             stream,
             peer,
-            slot,
+            slot: slot.clone(),
             shutdown: shutdown.clone(),
         };
-        connections.spawn(Arc::clone(&service).serve(connection));
+        let service = Arc::clone(&service);
+        connections.spawn(async move {
+            tokio::select! {
+                () = Arc::clone(&service).serve(connection) => {}
+                () = slot.expired() => {
+                    service.count_unauthenticated();
+                    tracing::debug!(%peer, protocol = S::PROTOCOL, "connection closed: the client has not authenticated");
+                }
+            }
+        });
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
         tracing::debug!(protocol = S::PROTOCOL, "some clients did not close in time");
     }
+}
+
+fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ pub struct HttpConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpLimits {
-    /// The maximum number of connections. Further connections get status 503.
+    /// The maximum number of authenticated connections. Further ones get status 503. Without
+    /// accounts, a connection counts as authenticated after its first valid request. There are up
+    /// to [`MAX_UNAUTHENTICATED`](crate::MAX_UNAUTHENTICATED) others, each for up to
+    /// [`AUTHENTICATION_TIME`](crate::AUTHENTICATION_TIME).
     pub connections: usize,
     /// The maximum number of streams (`stream.mp4`, `stream.ts` and `live`) of all cameras
     /// together. Further streams get status 503.

@@ -5,8 +5,8 @@ use std::str::FromStr as _;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, ORIGIN,
-    REFERRER_POLICY, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName,
+    ORIGIN, REFERRER_POLICY, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -17,6 +17,7 @@ use ipnet::IpNet;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::accounts::{AuthError, REALM};
+use crate::admission::ConnectionSlot;
 
 /// Restricts the page to resources of this server, and `blob:` for media.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -91,7 +92,24 @@ fn check(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Pro
     if needs_same_origin(request) {
         check_origin(request.headers(), host.as_ref())?;
     }
-    authenticate(state, request)
+    let cookie = authenticate(state, request)?;
+    admit(state, request)?;
+    Ok(cookie)
+}
+
+/// Gives the connection a place among the authenticated ones.
+fn admit(state: &AppState, request: &Request) -> Result<(), Problem> {
+    let slot = request.extensions().get::<ConnectionSlot>();
+    if slot.is_none_or(|slot| slot.admit().is_ok()) {
+        return Ok(());
+    }
+    state.counters.connections_refused.inc();
+    let max = state.limits.connections;
+    let error = format!("the limit of {max} connections is reached");
+    let advice = "close connections, or raise the limit of connections";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, error, advice);
+    let close = HeaderValue::from_static("close");
+    Err(problem.retry_after(10).with_header(CONNECTION, close))
 }
 
 /// Returns the bytes of URL and headers without separators. hyper accepts up to twice the limit if

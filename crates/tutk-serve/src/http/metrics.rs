@@ -133,6 +133,11 @@ const SERVER: &[Metric<AppState>] = &[
         |server| Some(Count(server.counters.connections_refused.get())),
     ),
     metric(
+        "tutk_http_connections_unauthenticated",
+        "Connections closed because the client did not authenticate in time",
+        |server| Some(Count(server.counters.connections_unauthenticated.get())),
+    ),
+    metric(
         "tutk_http_viewers_refused",
         "Viewers refused because of the viewer limit",
         |server| Some(Count(server.counters.viewers_refused.get())),

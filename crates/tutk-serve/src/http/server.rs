@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -11,8 +10,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
 use super::app::HttpApp;
@@ -23,9 +21,6 @@ use crate::error::Error;
 use crate::hub::{Hub, Registration, UrlScheme, UrlTarget};
 use crate::listener::{Connection, Listener, Service, check_listen};
 use crate::output::Output;
-
-/// How long a client over the connection limit may take to send its request.
-const REJECTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The maximum number of headers of a request. Browsers send about twenty.
 const MAX_HEADERS: usize = 100;
@@ -148,31 +143,7 @@ impl Service for HttpService {
         }
     }
 
-    fn count_rejected(&self) {
-        self.state.counters.connections_refused.inc();
-    }
-
-    async fn reject(self: Arc<Self>, mut stream: TcpStream) {
-        let max = self.limits.connections;
-        let body = format!(
-            "{{\"error\":\"the limit of {max} connections is reached\",\"advice\":\"close connections, or raise the limit of connections\",\"allowed\":[]}}"
-        );
-        let head = format!(
-            "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nRetry-After: 10\r\nConnection: close\r\n\r\n",
-            body.len()
-        );
-        let answer = async {
-            let mut request = Vec::new();
-            // If a socket is closed with unread bytes, the client may not receive the answer.
-            while request.len() < 8 << 10 && !request.windows(4).any(|end| end == b"\r\n\r\n") {
-                if stream.read_buf(&mut request).await? == 0 {
-                    break;
-                }
-            }
-            stream.write_all((head + &body).as_bytes()).await?;
-            stream.shutdown().await
-        };
-        // The client may already be gone.
-        let _ = tokio::time::timeout(REJECTION_TIMEOUT, answer).await;
+    fn count_unauthenticated(&self) {
+        self.state.counters.connections_unauthenticated.inc();
     }
 }

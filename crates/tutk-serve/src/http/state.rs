@@ -51,6 +51,7 @@ pub(super) struct Shared {
 pub(super) struct Counters {
     pub(super) connections: Counter,
     pub(super) connections_refused: Counter,
+    pub(super) connections_unauthenticated: Counter,
     pub(super) viewers_refused: Counter,
     pub(super) logins_failed: Counter,
     pub(super) logins_delayed: Counter,

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::problem::{Body, Problem};
 use super::state::AppState;
-use crate::listener::ConnectionSlot;
+use crate::admission::ConnectionSlot;
 
 /// The maximum length of a close reason (RFC 6455 section 5.5).
 const MAX_REASON: usize = 123;

@@ -92,6 +92,7 @@ pub struct Connection {
     pub(super) events: VecDeque<Event>,
     pub(super) challenge: Challenge,
     pub(super) refusals: u32,
+    pub(super) authenticated: bool,
     /// A request that waits for the owner. Later requests wait behind it.
     pub(super) waiting: Option<Waiting>,
     /// The tracks of the camera that the client requested last.
@@ -238,6 +239,7 @@ impl Connection {
             events: VecDeque::new(),
             challenge: Challenge::new(nonce),
             refusals: 0,
+            authenticated: false,
             waiting: None,
             offered: None,
             session: None,
@@ -248,6 +250,13 @@ impl Connection {
             ending: None,
             loss: 0,
         }
+    }
+
+    /// Returns `true` after a request that needed authentication and had it. Without accounts, that
+    /// is the first request other than `OPTIONS`.
+    #[must_use]
+    pub const fn is_authenticated(&self) -> bool {
+        self.authenticated
     }
 
     /// Returns `true` if bytes from the client can be passed. Returns `false` while the client does

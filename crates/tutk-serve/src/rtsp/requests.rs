@@ -80,6 +80,7 @@ impl Connection {
             .challenge
             .check(accounts, client, &request.name, header, accepts_uri);
         let Err(error) = checked else {
+            self.authenticated = true;
             return true;
         };
         // Clients send their first request without credentials.

@@ -17,9 +17,10 @@ use tokio::time::Sleep;
 
 use super::context::Context;
 use super::udp::{BURST, PAUSE};
+use crate::admission::ConnectionSlot;
 use crate::error::Error;
 use crate::hub::{Lease, LiveFrame, StreamDescription, Viewer, ViewerEvent};
-use crate::listener::{self, ConnectionSlot, SHUTDOWN_TIMEOUT, Service};
+use crate::listener::{self, SHUTDOWN_TIMEOUT, Service};
 use crate::rtsp::{Connection, ConnectionConfig, DescriptionError, Event, Output};
 
 /// The size of the read buffer in bytes.
@@ -34,7 +35,7 @@ struct Client {
     peer: SocketAddr,
     context: Arc<Context>,
     shutdown: watch::Receiver<bool>,
-    _slot: ConnectionSlot,
+    slot: ConnectionSlot,
     connection: Connection,
     /// Bytes that are not written yet.
     writing: Bytes,
@@ -91,7 +92,7 @@ impl Client {
             peer,
             context,
             shutdown,
-            _slot: slot,
+            slot,
             writing: Bytes::new(),
             describing: None,
             lease: None,
@@ -127,6 +128,13 @@ impl Client {
                     }
                     self.connection.handle_bytes(now(), input);
                     input.clear();
+                    if self.connection.is_authenticated() && self.slot.admit().is_err() {
+                        if let Some(times) = self.context.rejections.count(now()) {
+                            let peer = self.peer;
+                            tracing::warn!(%peer, times, "connection closed: too many RTSP connections");
+                        }
+                        return Ok(());
+                    }
                 }
                 Input::Written(written) => {
                     self.writing.advance(written?);

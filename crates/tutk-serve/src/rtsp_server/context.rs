@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::udp::UdpPair;
 use crate::accounts::Accounts;
 use crate::hub::Hub;
+use crate::log_limit::LogLimit;
 
 #[derive(Debug)]
 pub(super) struct Context {
@@ -14,6 +15,8 @@ pub(super) struct Context {
     pub(super) accounts: Arc<Accounts>,
     pub(super) udp: Option<Arc<UdpPair>>,
     pub(super) timeout: Duration,
+    /// Limits warnings about connections over the limit.
+    pub(super) rejections: LogLimit,
     /// Cameras for which the log already has a warning that RTP cannot carry their audio.
     silent: Mutex<BTreeSet<String>>,
 }
@@ -30,6 +33,7 @@ impl Context {
             accounts: Arc::new(accounts),
             udp,
             timeout,
+            rejections: LogLimit::new(),
             silent: Mutex::default(),
         }
     }

@@ -23,7 +23,7 @@ use crate::rtsp::SESSION_TIMEOUT;
 /// The scheme of RTSP URLs.
 pub(crate) const SCHEME: &str = "rtsp";
 
-/// The default maximum number of connections. Further connections are closed.
+/// The default maximum number of authenticated connections. Further ones are closed.
 pub const MAX_CONNECTIONS: usize = 256;
 
 /// The settings of an [`RtspServer`]. Create them with [`RtspConfig::new`], then change fields as
@@ -40,7 +40,10 @@ pub struct RtspConfig {
     pub accounts: Accounts,
     /// How long a client may be silent, by default [`SESSION_TIMEOUT`].
     pub timeout: Duration,
-    /// The maximum number of connections, by default [`MAX_CONNECTIONS`].
+    /// The maximum number of authenticated connections, by default [`MAX_CONNECTIONS`]. Without
+    /// accounts, a connection counts as authenticated after its first request other than `OPTIONS`.
+    /// There are up to [`MAX_UNAUTHENTICATED`](crate::MAX_UNAUTHENTICATED) others, each for up to
+    /// [`AUTHENTICATION_TIME`](crate::AUTHENTICATION_TIME).
     pub max_connections: usize,
 }
 

@@ -150,6 +150,13 @@ pub async fn connect_with_small_buffer(address: SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
+/// Connects from another address of this machine, 127.0.0.`last`.
+pub async fn connect_from(last: u8, address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
 pub fn settings(camera: &SimulatedCamera) -> CameraSettings {
     let mut settings = CameraSettings::new(ClientConfig::new(camera.local_addr(), credentials()));
     settings.policy.jitter = 0.0;

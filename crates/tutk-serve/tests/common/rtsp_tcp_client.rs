@@ -39,7 +39,7 @@ impl Client {
         )
     }
 
-    fn over(stream: TcpStream, server: &RtspServer) -> Self {
+    pub fn over(stream: TcpStream, server: &RtspServer) -> Self {
         Self {
             stream,
             url: format!("rtsp://{}/front", server.local_addr()),

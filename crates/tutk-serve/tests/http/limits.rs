@@ -7,9 +7,10 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::LeaveReason;
+use tutk_serve::{AUTHENTICATION_TIME, HttpConfig, MAX_UNAUTHENTICATED};
 
-use crate::client::{StreamingResponse, TestServer};
-use crate::common::{FPS, H264, camera_config, wait_for_leave, with_timeout};
+use crate::client::{StreamingResponse, TestServer, basic};
+use crate::common::{FPS, H264, camera_config, connect_from, wait_for_leave, with_timeout};
 use crate::live::Received;
 use crate::stream::camera_with_audio;
 
@@ -215,4 +216,37 @@ async fn no_tasks_remain_after_close_or_drop() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_cannot_use_up_the_connections() {
+    let accounts = |http: &mut HttpConfig| http.accounts.add("anna", "secret").unwrap();
+    let server = TestServer::with(camera_config(H264, FPS), |_| {}, accounts).await;
+    let host = server.address();
+    let right = basic("anna", "secret");
+    let mut stream = server.open("GET", "/front/stream.mp4", &right, "").await;
+    stream.read_at_least(1_000).await;
+    // Half a head, and a request without a password.
+    let half = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
+    let whole = format!("{half}\r\n");
+    let mut strangers = Vec::new();
+    for at in 0..4 * MAX_UNAUTHENTICATED {
+        let mut stranger = connect_from(2, host).await;
+        let text = if at % 2 == 0 { &half } else { &whole };
+        stranger.write_all(text.as_bytes()).await.unwrap();
+        strangers.push(stranger);
+    }
+    let response = server.send("GET", "/api/cameras", &right, "").await;
+    assert_eq!(response.status, 200);
+    // The newest ones are still open, but not for long.
+    let mut newest = strangers.pop().unwrap();
+    assert!(is_closed(&mut newest, AUTHENTICATION_TIME).await);
+    stream.read_at_least(1_000).await;
+    let metrics = server.send("GET", "/metrics", &right, "").await.text();
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("tutk_http_connections_unauthenticated_total "));
+    let count: usize = line.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(count >= 3 * MAX_UNAUTHENTICATED, "{count}");
+    server.close().await;
 }

@@ -9,12 +9,15 @@ use tutk_runtime::SimulatedCamera;
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::LeaveReason;
 use tutk_serve::rtsp::{GRACE, SESSION_TIMEOUT};
-use tutk_serve::{Camera, CameraState, Hub, LINGER, MAX_FAILURES, RtspConfig, RtspServer};
+use tutk_serve::{
+    AUTHENTICATION_TIME, Camera, CameraState, Hub, LINGER, MAX_FAILURES, MAX_UNAUTHENTICATED,
+    MAX_UNAUTHENTICATED_PER_ADDRESS, RtspConfig, RtspServer,
+};
 
 use crate::common::rtsp_tcp_client::Client;
 use crate::common::{
-    FPS, H264, camera_config, hub_with_camera, loopback, next_video_frame, settings, start_camera,
-    tone_audio, wait_for_leave, with_timeout,
+    FPS, H264, camera_config, connect_from, hub_with_camera, loopback, next_video_frame, settings,
+    start_camera, tone_audio, wait_for_leave, with_timeout,
 };
 
 async fn start(fps: u8) -> (SimulatedCamera, Hub, Camera, RtspServer) {
@@ -99,9 +102,13 @@ async fn connections_are_limited_and_time_out() {
         Client::connect(&server).await,
     ];
     for client in &mut two {
-        assert_eq!(client.request("OPTIONS", "", "").await.status, 200);
+        assert_eq!(client.request("DESCRIBE", "/x", "").await.status, 404);
     }
-    assert!(Client::connect(&server).await.is_closed().await);
+    let mut third = Client::connect(&server).await;
+    assert_eq!(third.request("OPTIONS", "", "").await.status, 200);
+    let describe = "DESCRIBE rtsp://h/x RTSP/1.0\r\nCSeq: 2\r\n\r\n";
+    third.stream.write_all(describe.as_bytes()).await.unwrap();
+    assert!(third.is_closed().await);
     assert_eq!(two[0].request("OPTIONS", "", "").await.status, 200);
     let [one, two] = two;
     drop(one);
@@ -202,6 +209,61 @@ async fn connections_that_are_open_already_share_the_budget_of_wrong_passwords()
         }
     }
     assert_eq!(checked, MAX_FAILURES);
+    server.close().await;
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_must_authenticate_in_time() {
+    let (hub, server) = start_with_accounts().await;
+    let mut known = Client::connect(&server).await;
+    assert_eq!(known.request("DESCRIBE", "", RIGHT).await.status, 404);
+    let mut stranger = Client::connect(&server).await;
+    let connected = tokio::time::Instant::now();
+    for header in ["", WRONG, ""] {
+        assert_eq!(stranger.request("OPTIONS", "", header).await.status, 200);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    assert!(stranger.is_closed().await);
+    assert!(connected.elapsed() <= AUTHENTICATION_TIME + Duration::from_millis(10));
+    assert_eq!(known.request("DESCRIBE", "", RIGHT).await.status, 404);
+    server.close().await;
+    hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_cannot_use_up_the_connections() {
+    let mut config = RtspConfig::new(loopback());
+    config.accounts.add("anna", "secret").unwrap();
+    config.max_connections = 2;
+    let hub = Hub::new();
+    let server = RtspServer::start(hub.clone(), config).await.unwrap();
+    let mut viewer = Client::connect(&server).await;
+    assert_eq!(viewer.request("DESCRIBE", "", RIGHT).await.status, 404);
+    let mut strangers = Vec::new();
+    for _ in 0..2 * MAX_UNAUTHENTICATED {
+        let mut stranger = connect_from(2, server.local_addr()).await;
+        let options = "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+        stranger.write_all(options.as_bytes()).await.unwrap();
+        strangers.push(stranger);
+    }
+    // The same address, and another one.
+    let mut second = Client::connect(&server).await;
+    assert_eq!(second.request("DESCRIBE", "", RIGHT).await.status, 404);
+    drop(second);
+    let stream = connect_from(2, server.local_addr()).await;
+    let mut third = Client::over(stream, &server);
+    assert_eq!(third.request("DESCRIBE", "", RIGHT).await.status, 404);
+    assert_eq!(viewer.request("DESCRIBE", "", RIGHT).await.status, 404);
+    // Most strangers were disconnected to make room.
+    let mut open = 0;
+    for stranger in &mut strangers {
+        let mut rest = Vec::new();
+        let read = stranger.read_to_end(&mut rest);
+        let closed = tokio::time::timeout(Duration::from_millis(1), read).await;
+        open += usize::from(closed.is_err());
+    }
+    assert!(open <= MAX_UNAUTHENTICATED_PER_ADDRESS, "{open}");
     server.close().await;
     hub.close().await;
 }

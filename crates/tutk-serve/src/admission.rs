@@ -1,0 +1,215 @@
+//! Which connections a server keeps.
+//!
+//! A connection is unauthenticated until its first request that needs authentication succeeds.
+//! Without accounts, that is its first valid request. Unauthenticated connections have places of
+//! their own, so that they cannot use up those of viewers. If there are too many, the oldest one of
+//! the address that has the most is closed.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::login_budget::prefix;
+
+/// How long a client has to authenticate. After that its connection is closed.
+pub const AUTHENTICATION_TIME: Duration = Duration::from_secs(10);
+
+/// The maximum number of unauthenticated connections of a server, in addition to its limit of
+/// connections.
+pub const MAX_UNAUTHENTICATED: usize = 128;
+
+/// The maximum number of unauthenticated connections from one address, or from one /64 network of
+/// IPv6.
+pub const MAX_UNAUTHENTICATED_PER_ADDRESS: usize = 64;
+
+/// The connections of a server.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    places: Arc<Semaphore>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    next_id: u64,
+    /// The unauthenticated connections, oldest first.
+    connections: Vec<Unauthenticated>,
+}
+
+#[derive(Debug)]
+struct Unauthenticated {
+    id: u64,
+    address: IpAddr,
+    evicted: Arc<Notify>,
+}
+
+/// Counts as one connection until the last clone is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnectionSlot(Arc<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    admission: Arc<Admission>,
+    id: u64,
+    evicted: Arc<Notify>,
+    /// The place of an authenticated connection.
+    place: OnceLock<OwnedSemaphorePermit>,
+}
+
+/// The limit of connections is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Admission {
+    pub(crate) fn new(max_connections: usize) -> Arc<Self> {
+        let places = Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS));
+        Arc::new(Self {
+            places: Arc::new(places),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Registers a new connection. Evicts another one if there are too many. Returns the address of
+    /// the evicted one.
+    pub(crate) fn register(self: &Arc<Self>, peer: IpAddr) -> (ConnectionSlot, Option<IpAddr>) {
+        let address = prefix(peer);
+        let mut waiting = self.lock();
+        let evicted = waiting.make_room(address);
+        let id = waiting.next_id;
+        waiting.next_id += 1;
+        let notify = Arc::new(Notify::new());
+        waiting.connections.push(Unauthenticated {
+            id,
+            address,
+            evicted: Arc::clone(&notify),
+        });
+        let slot = Slot {
+            admission: Arc::clone(self),
+            id,
+            evicted: notify,
+            place: OnceLock::new(),
+        };
+        (ConnectionSlot(Arc::new(slot)), evicted)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn count(&self, address: IpAddr) -> usize {
+        let connections = self.connections.iter();
+        connections
+            .filter(|connection| connection.address == address)
+            .count()
+    }
+
+    /// Evicts the oldest connection of `address`, or of the address with the most connections, if
+    /// one of the limits is reached.
+    fn make_room(&mut self, address: IpAddr) -> Option<IpAddr> {
+        let victim = if self.count(address) >= MAX_UNAUTHENTICATED_PER_ADDRESS {
+            address
+        } else if self.connections.len() >= MAX_UNAUTHENTICATED {
+            let addresses = self.connections.iter().map(|connection| connection.address);
+            addresses.max_by_key(|address| self.count(*address))?
+        } else {
+            return None;
+        };
+        let mut connections = self.connections.iter();
+        let at = connections.position(|connection| connection.address == victim)?;
+        self.connections.remove(at).evicted.notify_one();
+        Some(victim)
+    }
+}
+
+impl ConnectionSlot {
+    /// Gives the connection a place among the authenticated ones, where it stays.
+    ///
+    /// # Errors
+    /// [`Full`] if there is none.
+    pub(crate) fn admit(&self) -> Result<(), Full> {
+        let slot = &self.0;
+        if slot.place.get().is_some() {
+            return Ok(());
+        }
+        let mut waiting = slot.admission.lock();
+        let mut connections = waiting.connections.iter();
+        // An evicted connection is not admitted. It is about to be closed.
+        let at = connections
+            .position(|connection| connection.id == slot.id)
+            .ok_or(Full)?;
+        let place = Arc::clone(&slot.admission.places).try_acquire_owned();
+        let place = place.map_err(|_| Full)?;
+        waiting.connections.remove(at);
+        // Another request of the same connection cannot have been faster, because of the lock.
+        let _ = slot.place.set(place);
+        Ok(())
+    }
+
+    /// Waits until the connection must be closed: it was evicted, or has not authenticated in time.
+    pub(crate) async fn expired(&self) {
+        let slot = &self.0;
+        tokio::select! {
+            () = slot.evicted.notified() => {}
+            () = tokio::time::sleep(AUTHENTICATION_TIME) => {}
+        }
+        if slot.place.get().is_some() {
+            std::future::pending().await
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut waiting = self.admission.lock();
+        waiting
+            .connections
+            .retain(|connection| connection.id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    #[test]
+    fn oldest_connection_of_the_busiest_address_is_evicted() {
+        let admission = Admission::new(2);
+        let mut slots = Vec::new();
+        for _ in 0..MAX_UNAUTHENTICATED_PER_ADDRESS {
+            let (slot, evicted) = admission.register(address(1));
+            assert_eq!(evicted, None);
+            slots.push(slot);
+        }
+        let (newest, evicted) = admission.register(address(1));
+        assert_eq!(evicted, Some(address(1)));
+        assert_eq!(slots[0].admit(), Err(Full), "evicted");
+        assert_eq!(newest.admit(), Ok(()));
+        // Other addresses, until the total is reached.
+        for last in 10.. {
+            let (slot, evicted) = admission.register(address(last));
+            slots.push(slot);
+            if let Some(evicted) = evicted {
+                assert_eq!(evicted, address(1));
+                break;
+            }
+        }
+        assert!(admission.lock().connections.len() <= MAX_UNAUTHENTICATED);
+        let (other, _) = admission.register(address(2));
+        assert_eq!(other.clone().admit(), Ok(()));
+        assert_eq!(other.admit(), Ok(()));
+        let (late, _) = admission.register(address(3));
+        assert_eq!(late.admit(), Err(Full), "two places");
+        drop(other);
+        assert_eq!(late.admit(), Ok(()));
+        slots.clear();
+        assert!(admission.lock().connections.is_empty());
+    }
+}
