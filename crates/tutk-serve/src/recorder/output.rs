@@ -1,7 +1,7 @@
 //! Output bytes: a file that loses at most about a second in a power failure, or standard output.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Stdout, Write};
+use std::io::{self, Seek as _, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
@@ -23,6 +23,8 @@ pub(super) struct DiskFile {
     file: File,
     /// This is a regular file, not a device or pipe.
     regular: bool,
+    /// The bytes of all complete writes.
+    len: u64,
     /// The path of a file that is new and still empty. Dropping it removes the file.
     unused: Option<PathBuf>,
     syncer: Option<Syncer>,
@@ -55,6 +57,7 @@ impl Output {
         Ok(Self::File(DiskFile {
             regular: file.metadata()?.is_file(),
             file,
+            len: 0,
             unused: new,
             syncer: None,
         }))
@@ -69,7 +72,6 @@ impl Output {
         let Self::File(file) = self else {
             return Ok(());
         };
-        file.unused = None;
         match file.regular {
             true => file.file.set_len(0),
             false => Ok(()),
@@ -77,16 +79,11 @@ impl Output {
     }
 
     /// Writes immediately, so that concurrent readers see the data and a killed process leaves it.
+    /// If that fails, for example because the disk is full, the file contains nothing of `bytes`.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.write_all(bytes).and_then(|()| stdout.flush()),
-            Self::File(file) => {
-                file.file.write_all(bytes)?;
-                if file.regular {
-                    file.sync();
-                }
-                Ok(())
-            }
+            Self::File(file) => file.write(bytes),
         }
     }
 
@@ -100,6 +97,32 @@ impl Output {
 }
 
 impl DiskFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(bytes);
+        if !self.regular {
+            return written;
+        }
+        match &written {
+            Ok(()) => {
+                self.len += bytes.len() as u64;
+                self.unused = None;
+                self.sync();
+            }
+            Err(_) => self.cut(),
+        }
+        written
+    }
+
+    /// Cuts the file back to its complete writes. Players do not open an MP4 file whose last
+    /// fragment is incomplete.
+    fn cut(&mut self) {
+        let cut = self.file.set_len(self.len);
+        let cut = cut.and_then(|()| self.file.seek(SeekFrom::Start(self.len)));
+        if let Err(error) = cut {
+            tracing::warn!(%error, "the file ends with an incomplete fragment");
+        }
+    }
+
     /// Requests a flush to the disk if it is due.
     fn sync(&mut self) {
         if self.syncer.is_none() {

@@ -47,6 +47,8 @@ struct Part {
     video: VideoTrack,
     /// The time of its first video frame.
     begun: Duration,
+    /// A write failed. The file ends with an earlier one, so that an index would be wrong.
+    failed: bool,
 }
 
 /// Why a frame was not written.
@@ -285,6 +287,7 @@ impl Sink {
             writer,
             video: VideoTrack { codec, size },
             begun: frame.timestamp,
+            failed: false,
         };
         let before = self.current.replace(part);
         self.closing = before.map(|before| (before, frame.timestamp));
@@ -303,7 +306,10 @@ impl Sink {
             };
         };
         let created = segments.pattern.create(&ZonedDateTime::now());
-        let opened = created.and_then(|(path, file)| Ok((path, Output::new(file, None)?)));
+        let opened = created.and_then(|(path, file)| {
+            let output = Output::new(file, Some(path.clone()))?;
+            Ok((path, output))
+        });
         let (path, output) = opened.map_err(|error| broken(name, error))?;
         tracing::info!(path = %path.display(), "segment");
         if self.sweep.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -330,15 +336,19 @@ impl Part {
         if bytes.is_empty() {
             return Ok(());
         }
-        let written = self.output.write(bytes);
-        written.map_err(|error| broken(self.name.clone(), error))
+        self.output.write(bytes).map_err(|error| {
+            self.failed = true;
+            broken(self.name.clone(), error)
+        })
     }
 
     /// Completes the file and returns the thread that flushes it to the disk.
     fn finish(mut self) -> Result<Option<JoinHandle<()>>, SinkError> {
         let writer = std::mem::replace(&mut self.writer, Writer::Elementary);
-        let rest = writer.finish().map_err(|error| self.mux_error(error))?;
-        self.append(&rest)?;
+        if !self.failed {
+            let rest = writer.finish().map_err(|error| self.mux_error(error))?;
+            self.append(&rest)?;
+        }
         Ok(self.output.close())
     }
 
@@ -361,6 +371,15 @@ fn broken(name: String, error: io::Error) -> SinkError {
         _ => SinkError::Failed(write_error(name, error)),
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+mod full_disk;
 
 #[cfg(test)]
 mod tests {
