@@ -8,11 +8,10 @@ pub(crate) const LONG_START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// A NAL unit and its position in a byte stream.
 ///
-/// | part | bytes |
-/// |---|---|
-/// | start code | `00 00 01` or `00 00 00 01`, at [`start`](Self::start) |
-/// | NAL unit | [`payload`](Self::payload): header (1 byte in H.264, 2 in H.265) and RBSP with its emulation prevention bytes |
-/// | trailing zeros | any number of `00`, part of neither |
+/// - start code: `00 00 01` or `00 00 00 01`, at [`start`](Self::start)
+/// - NAL unit: [`payload`](Self::payload): header (1 byte in H.264, 2 in H.265) and RBSP with its
+///   emulation prevention bytes
+/// - trailing zeros: any number of `00`, part of neither
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NalUnit<'a> {
     /// The offset of the start code in the stream.

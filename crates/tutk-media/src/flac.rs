@@ -32,11 +32,11 @@ const FRAME_CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_UMTS);
 /// Every block uses the best of the fixed predictors of RFC 9639 with Rice codes, or is stored
 /// verbatim. Linear prediction would save a few per cent more for many times the work.
 ///
-/// | part | encoding |
-/// |---|---|
-/// | blocks | as long as the camera's frames; frames longer than [`MAX_FLAC_BLOCK`] are split evenly. Numbered by samples, because sizes differ |
-/// | channels | independent |
-/// | samples | 16 bits; trailing zeros common to a block are removed ("wasted bits": G.711 has two or three) |
+/// - blocks: as long as the camera's frames; frames longer than [`MAX_FLAC_BLOCK`] are split
+///   evenly. Numbered by samples, because sizes differ
+/// - channels: independent
+/// - samples: 16 bits; trailing zeros common to a block are removed ("wasted bits": G.711 has two
+///   or three)
 ///
 /// ```
 /// use tutk_media::{AudioCodec, AudioFormat, FlacEncoder};

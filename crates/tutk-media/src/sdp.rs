@@ -20,15 +20,16 @@ use crate::{AudioCodec, AudioConfig, Codec, Error, ParameterSets};
 /// # Ok::<(), tutk_media::Error>(())
 /// ```
 ///
-/// | codec | `rtpmap` | `fmtp` |
-/// |---|---|---|
-/// | H.264 (RFC 6184 section 8) | `H264/90000` | `packetization-mode`, `profile-level-id`, `sprop-parameter-sets` |
-/// | H.265 (RFC 7798 section 7) | `H265/90000` | `sprop-vps`, `sprop-sps`, `sprop-pps` |
-/// | AAC (RFC 3640 section 4) | `mpeg4-generic/RATE/CHANNELS` | mode `AAC-hbr`, and `config` |
-/// | PCMU, PCMA (RFC 3551) | `PCMU/RATE`, `PCMA/RATE` | |
-/// | PCM (RFC 3551) | `L16/RATE` | |
-/// | Opus (RFC 7587) | `opus/48000/2` | `sprop-stereo` |
-/// | MP3 (RFC 3551) | `MPA/90000` | |
+/// - H.264 (RFC 6184 section 8): `rtpmap` `H264/90000`; `fmtp` `packetization-mode`,
+///   `profile-level-id`, `sprop-parameter-sets`
+/// - H.265 (RFC 7798 section 7): `rtpmap` `H265/90000`; `fmtp` `sprop-vps`, `sprop-sps`,
+///   `sprop-pps`
+/// - AAC (RFC 3640 section 4): `rtpmap` `mpeg4-generic/RATE/CHANNELS`; `fmtp` mode `AAC-hbr`, and
+///   `config`
+/// - PCMU, PCMA (RFC 3551): `rtpmap` `PCMU/RATE`, `PCMA/RATE`
+/// - PCM (RFC 3551): `rtpmap` `L16/RATE`
+/// - Opus (RFC 7587): `rtpmap` `opus/48000/2`; `fmtp` `sprop-stereo`
+/// - MP3 (RFC 3551): `rtpmap` `MPA/90000`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaDescription {
     /// `video` or `audio`.

@@ -39,15 +39,16 @@ const BASE: u64 = TICKS;
 /// One writer serves all viewers of a camera: a viewer can join with the output of any key frame,
 /// which starts with the tables.
 ///
-/// | contents | PID | stream type | form |
-/// |---|---|---|---|
-/// | program association (PAT) | 0 | | one program, number 1 |
-/// | program map (PMT) | 0x1000 | | a new version when audio comes that was not announced |
-/// | H.264, H.265 | 0x100 | 0x1b, 0x24 | one access unit in each PES packet, with a delimiter; a clock reference (PCR) before each |
-/// | AAC | 0x101 | 0x0f | one ADTS frame in each PES packet; raw AAC gets a header, and is assumed to be LC |
-/// | MP3 | 0x101 | 0x03, or 0x04 below 32 kHz | one MPEG frame in each |
-/// | Opus | 0x101 | 0x06, described as `Opus` | one packet in each, after its control header |
-/// | other codecs | | | refused with [`Error::AudioNotCarried`] |
+/// - program association (PAT): PID 0; one program, number 1
+/// - program map (PMT): PID 0x1000; a new version when audio comes that was not announced
+/// - H.264, H.265: PID 0x100; stream type 0x1b, 0x24; one access unit in each PES packet, with a
+///   delimiter; a clock reference (PCR) before each
+/// - AAC: PID 0x101; stream type 0x0f; one ADTS frame in each PES packet; raw AAC gets a header,
+///   and is assumed to be LC
+/// - MP3: PID 0x101; stream type 0x03, or 0x04 below 32 kHz; one MPEG frame in each
+/// - Opus: PID 0x101; stream type 0x06, described as `Opus`; one packet in each, after its control
+///   header
+/// - other codecs: refused with [`Error::AudioNotCarried`]
 ///
 /// The stream starts with the first key frame whose parameter sets are known. Access units before
 /// it cannot be decoded. They are skipped and counted. Later key frames without parameter sets get

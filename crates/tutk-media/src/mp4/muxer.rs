@@ -36,15 +36,14 @@ const MAX_ASSUMED_TICKS: u32 = TIMESCALE / 2;
 
 /// The audio track of an [`Mp4Writer`](super::Mp4Writer) or a [`LiveMp4`](super::LiveMp4).
 ///
-/// | codec | in the file |
-/// |---|---|
-/// | AAC | `mp4a`. ADTS headers describe the track and are removed. Other AAC is assumed to be LC |
-/// | MP3 | `mp4a` with object type 0x69 or 0x6b; one MPEG frame in each frame, 16 kHz or more |
-/// | Opus | `Opus`, with nothing to skip at the start |
-/// | PCM | `sowt` of QuickTime. (`ipcm` of ISO/IEC 23003-5 has little support: first in ffmpeg 6.1) |
-/// | PCMU, PCMA | `ulaw`, `alaw` of QuickTime. VLC, mpv and ffmpeg play them; browsers play neither these nor PCM |
-/// | PCM, PCMU, PCMA [as FLAC](Self::Flac) | `fLaC`, which browsers play |
-/// | AAC in LATM, ADPCM, Speex, G.726 | refused with [`Error::AudioNotInMp4`] |
+/// - AAC: `mp4a`. ADTS headers describe the track and are removed. Other AAC is assumed to be LC
+/// - MP3: `mp4a` with object type 0x69 or 0x6b; one MPEG frame in each frame, 16 kHz or more
+/// - Opus: `Opus`, with nothing to skip at the start
+/// - PCM: `sowt` of QuickTime. (`ipcm` of ISO/IEC 23003-5 has little support: first in ffmpeg 6.1)
+/// - PCMU, PCMA: `ulaw`, `alaw` of QuickTime. VLC, mpv and ffmpeg play them; browsers play neither
+///   these nor PCM
+/// - PCM, PCMU, PCMA [as FLAC](Self::Flac): `fLaC`, which browsers play
+/// - AAC in LATM, ADPCM, Speex, G.726: refused with [`Error::AudioNotInMp4`]
 ///
 /// An audio frame as the camera sends it is one sample of the file, also of PCM and G.711, as
 /// ffmpeg writes them too. One sample for each audio sample, as the standard has it, would make the

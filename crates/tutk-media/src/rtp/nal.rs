@@ -1,10 +1,11 @@
 //! NAL unit headers in RTP payloads of H.264 (RFC 6184) and H.265 (RFC 7798).
 //!
-//! | payload | H.264 | H.265 |
-//! |---|---|---|
-//! | NAL unit | unchanged | unchanged |
-//! | aggregation | F and the largest NRI, type 24; each NAL unit after its length in 2 bytes | F, type 48, the smallest layer and temporal id; each NAL unit after its length in 2 bytes |
-//! | fragment | F and NRI, type 28; start, end, type of the NAL unit; bytes after its header | F, type 49, layer and temporal id; start, end, type; bytes after its header |
+//! - NAL unit: H.264 unchanged; H.265 unchanged
+//! - aggregation: H.264 F and the largest NRI, type 24; each NAL unit after its length in 2 bytes;
+//!   H.265 F, type 48, the smallest layer and temporal id; each NAL unit after its length in 2
+//!   bytes
+//! - fragment: H.264 F and NRI, type 28; start, end, type of the NAL unit; bytes after its header;
+//!   H.265 F, type 49, layer and temporal id; start, end, type; bytes after its header
 
 use crate::Codec;
 

@@ -10,15 +10,17 @@ const MAX_PREFIX: usize = 4;
 /// [`RtpStream::write_packet`](crate::RtpStream::write_packet) adds the header of a receiver's
 /// packet.
 ///
-/// | codec | payload | clock rate | marker |
-/// |---|---|---|---|
-/// | H.264 | RFC 6184, `packetization-mode` 1: single NAL units, STAP-A, FU-A | 90000 | last packet of the access unit |
-/// | H.265 | RFC 7798 without DONL: single NAL units, aggregation packets, fragmentation units | 90000 | last packet of the access unit |
-/// | AAC | RFC 3640, mode `AAC-hbr`: one frame in a packet, or a fragment of one | the sample rate | last packet of the frame |
-/// | PCMU, PCMA, PCM | RFC 3551: the samples, those of PCM big-endian (L16), split between samples | the sample rate | never |
-/// | Opus | RFC 7587: one packet in each | 48000 | never |
-/// | MP3 | RFC 2250: one frame in a packet, or a fragment of one | 90000 | never |
-/// | AAC in LATM, ADPCM, Speex, G.726 | [`Error::AudioNotCarried`](crate::Error::AudioNotCarried) | | |
+/// - H.264: RFC 6184, `packetization-mode` 1: single NAL units, STAP-A, FU-A; clock rate 90000;
+///   marker last packet of the access unit
+/// - H.265: RFC 7798 without DONL: single NAL units, aggregation packets, fragmentation units;
+///   clock rate 90000; marker last packet of the access unit
+/// - AAC: RFC 3640, mode `AAC-hbr`: one frame in a packet, or a fragment of one; clock rate the
+///   sample rate; marker last packet of the frame
+/// - PCMU, PCMA, PCM: RFC 3551: the samples, those of PCM big-endian (L16), split between samples;
+///   clock rate the sample rate; marker never
+/// - Opus: RFC 7587: one packet in each; clock rate 48000; marker never
+/// - MP3: RFC 2250: one frame in a packet, or a fragment of one; clock rate 90000; marker never
+/// - AAC in LATM, ADPCM, Speex, G.726: [`Error::AudioNotCarried`](crate::Error::AudioNotCarried)
 ///
 /// ```
 /// use tutk_media::{AccessUnit, Codec, RTP_PACKET_BYTES, RtpPayloads, RtpStream};
