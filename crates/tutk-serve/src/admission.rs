@@ -17,17 +17,23 @@ use crate::login_budget::prefix;
 pub const AUTHENTICATION_TIME: Duration = Duration::from_secs(10);
 
 /// The maximum number of unauthenticated connections of a server, in addition to its limit of
-/// connections.
+/// connections. If that limit is lower, it also applies to them.
 pub const MAX_UNAUTHENTICATED: usize = 128;
 
 /// The maximum number of unauthenticated connections from one address, or from one /64 network of
 /// IPv6.
 pub const MAX_UNAUTHENTICATED_PER_ADDRESS: usize = 64;
 
+/// The maximum number of connections that are already evicted and not closed yet.
+const MAX_CLOSING: usize = 8;
+
 /// The connections of a server.
 #[derive(Debug)]
 pub(crate) struct Admission {
+    /// One permit for each socket.
+    sockets: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    max_unauthenticated: usize,
     waiting: Mutex<Waiting>,
 }
 
@@ -53,6 +59,7 @@ pub(crate) struct ConnectionSlot(Arc<Slot>);
 struct Slot {
     admission: Arc<Admission>,
     id: u64,
+    _socket: OwnedSemaphorePermit,
     evicted: Arc<Notify>,
     /// The place of an authenticated connection.
     place: OnceLock<OwnedSemaphorePermit>,
@@ -64,19 +71,38 @@ pub(crate) struct Full;
 
 impl Admission {
     pub(crate) fn new(max_connections: usize) -> Arc<Self> {
-        let places = Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS));
+        let semaphore =
+            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
+        let max_unauthenticated = MAX_UNAUTHENTICATED.min(max_connections);
+        let sockets = max_connections.saturating_add(max_unauthenticated + MAX_CLOSING);
         Arc::new(Self {
-            places: Arc::new(places),
+            sockets: semaphore(sockets),
+            places: semaphore(max_connections),
+            max_unauthenticated,
             waiting: Mutex::default(),
         })
     }
 
+    /// Waits until another socket may be opened.
+    pub(crate) async fn socket(&self) -> OwnedSemaphorePermit {
+        let permit = Arc::clone(&self.sockets).acquire_owned().await;
+        match permit {
+            Ok(permit) => permit,
+            // The semaphore is never closed.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Registers a new connection. Evicts another one if there are too many. Returns the address of
     /// the evicted one.
-    pub(crate) fn register(self: &Arc<Self>, peer: IpAddr) -> (ConnectionSlot, Option<IpAddr>) {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        socket: OwnedSemaphorePermit,
+    ) -> (ConnectionSlot, Option<IpAddr>) {
         let address = prefix(peer);
         let mut waiting = self.lock();
-        let evicted = waiting.make_room(address);
+        let evicted = waiting.make_room(address, self.max_unauthenticated);
         let id = waiting.next_id;
         waiting.next_id += 1;
         let notify = Arc::new(Notify::new());
@@ -88,6 +114,7 @@ impl Admission {
         let slot = Slot {
             admission: Arc::clone(self),
             id,
+            _socket: socket,
             evicted: notify,
             place: OnceLock::new(),
         };
@@ -109,10 +136,10 @@ impl Waiting {
 
     /// Evicts the oldest connection of `address`, or of the address with the most connections, if
     /// one of the limits is reached.
-    fn make_room(&mut self, address: IpAddr) -> Option<IpAddr> {
+    fn make_room(&mut self, address: IpAddr, max: usize) -> Option<IpAddr> {
         let victim = if self.count(address) >= MAX_UNAUTHENTICATED_PER_ADDRESS {
             address
-        } else if self.connections.len() >= MAX_UNAUTHENTICATED {
+        } else if self.connections.len() >= max {
             let addresses = self.connections.iter().map(|connection| connection.address);
             addresses.max_by_key(|address| self.count(*address))?
         } else {
@@ -179,22 +206,27 @@ mod tests {
         [192, 0, 2, last].into()
     }
 
+    fn register(admission: &Arc<Admission>, peer: IpAddr) -> (ConnectionSlot, Option<IpAddr>) {
+        let socket = Arc::clone(&admission.sockets).try_acquire_owned();
+        admission.register(peer, socket.unwrap())
+    }
+
     #[test]
     fn oldest_connection_of_the_busiest_address_is_evicted() {
-        let admission = Admission::new(2);
+        let admission = Admission::new(2 * MAX_UNAUTHENTICATED);
         let mut slots = Vec::new();
         for _ in 0..MAX_UNAUTHENTICATED_PER_ADDRESS {
-            let (slot, evicted) = admission.register(address(1));
+            let (slot, evicted) = register(&admission, address(1));
             assert_eq!(evicted, None);
             slots.push(slot);
         }
-        let (newest, evicted) = admission.register(address(1));
+        let (newest, evicted) = register(&admission, address(1));
         assert_eq!(evicted, Some(address(1)));
         assert_eq!(slots[0].admit(), Err(Full), "evicted");
         assert_eq!(newest.admit(), Ok(()));
         // Other addresses, until the total is reached.
         for last in 10.. {
-            let (slot, evicted) = admission.register(address(last));
+            let (slot, evicted) = register(&admission, address(last));
             slots.push(slot);
             if let Some(evicted) = evicted {
                 assert_eq!(evicted, address(1));
@@ -202,14 +234,22 @@ mod tests {
             }
         }
         assert!(admission.lock().connections.len() <= MAX_UNAUTHENTICATED);
-        let (other, _) = admission.register(address(2));
-        assert_eq!(other.clone().admit(), Ok(()));
-        assert_eq!(other.admit(), Ok(()));
-        let (late, _) = admission.register(address(3));
-        assert_eq!(late.admit(), Err(Full), "two places");
-        drop(other);
-        assert_eq!(late.admit(), Ok(()));
         slots.clear();
         assert!(admission.lock().connections.is_empty());
+    }
+
+    #[test]
+    fn authenticated_connections_keep_their_places() {
+        let admission = Admission::new(1);
+        let (first, _) = register(&admission, address(1));
+        assert_eq!(first.clone().admit(), Ok(()));
+        assert_eq!(first.admit(), Ok(()));
+        let (late, evicted) = register(&admission, address(3));
+        assert_eq!((late.admit(), evicted), (Err(Full), None));
+        let (later, evicted) = register(&admission, address(4));
+        assert_eq!(evicted, Some(address(3)));
+        drop(first);
+        assert_eq!(late.admit(), Err(Full), "evicted");
+        assert_eq!(later.admit(), Ok(()));
     }
 }

@@ -1,11 +1,12 @@
 //! The TCP accept loop that all servers share.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::accounts::Accounts;
@@ -118,9 +119,9 @@ async fn accept<S: Service>(
     let (failures, evictions) = (LogLimit::new(), LogLimit::new());
     let mut connections = JoinSet::new();
     loop {
-        let (stream, peer) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
+        let (stream, peer, socket) = tokio::select! {
+            (accepted, socket) = accepted(&listener, &admission) => match accepted {
+                Ok((stream, peer)) => (stream, peer, socket),
                 Err(error) => {
                     if let Some(times) = failures.count(now()) {
                         tracing::warn!(%error, times, protocol = S::PROTOCOL, "cannot accept a connection");
@@ -142,7 +143,7 @@ async fn accept<S: Service>(
             tracing::debug!(%peer, %error, protocol = S::PROTOCOL, "connection lost");
             continue;
         }
-        let (slot, evicted) = admission.register(peer.ip());
+        let (slot, evicted) = admission.register(peer.ip(), socket);
         if let Some(address) = evicted
             && let Some(times) = evictions.count(now())
         {
@@ -170,6 +171,15 @@ async fn accept<S: Service>(
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
         tracing::debug!(protocol = S::PROTOCOL, "some clients did not close in time");
     }
+}
+
+/// Accepts a connection once there is room for its socket. Cancel-safe.
+async fn accepted(
+    listener: &TcpListener,
+    admission: &Admission,
+) -> (io::Result<(TcpStream, SocketAddr)>, OwnedSemaphorePermit) {
+    let socket = admission.socket().await;
+    (listener.accept().await, socket)
 }
 
 fn now() -> std::time::Instant {
