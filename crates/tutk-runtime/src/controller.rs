@@ -1,6 +1,7 @@
 //! The handle of a driver's task.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tutk_session::hl_ioctl::Request;
@@ -9,6 +10,7 @@ use tutk_session::{Answer, Outage, Stats, Supervisor, SupervisorConfig, Supervis
 use crate::driver::{Call, Driver, Wanted, call};
 use crate::error::Error;
 use crate::observer::Observer;
+use crate::restart::Task;
 use crate::socket;
 use crate::talk::Talker;
 
@@ -20,6 +22,10 @@ const CALL_QUEUE: usize = 16;
 /// [`SupervisorEvent::Ended`] is the last event: when it is closed, when it gives up, or when the
 /// last clone of the controller is dropped. Must be called within a tokio runtime that has I/O and
 /// time enabled.
+///
+/// If the task panics, also in `sink`, it reports [`SupervisorEvent::GaveUp`] with
+/// [`Panicked`](crate::Panicked) and starts again with a new supervisor, after a pause that grows
+/// from a second to a minute. The time line of frames continues.
 ///
 /// # Errors
 /// [`Error::Io`] if the system has no randomness.
@@ -39,12 +45,26 @@ pub fn spawn_observed(
     observer: Option<Arc<dyn Observer>>,
     sink: impl FnMut(SupervisorEvent) + Send + 'static,
 ) -> Result<Controller, Error> {
-    let supervisor = Supervisor::new(config, Box::new(socket::rng()?), socket::epoch());
+    let config = config.into();
+    let supervisor = Supervisor::new(config.clone(), Box::new(socket::rng()?), socket::epoch());
     let (calls, receiver) = mpsc::channel(CALL_QUEUE);
     let wanted = watch::Sender::new(Wanted::default());
-    tokio::spawn(Driver::new(supervisor, observer).run(receiver, wanted.subscribe(), sink));
+    let panics = Arc::new(AtomicU64::new(0));
+    let task = Task {
+        config,
+        observer,
+        calls: receiver,
+        wanted: wanted.subscribe(),
+        sink,
+        panics: Arc::clone(&panics),
+    };
+    tokio::spawn(task.run(supervisor));
     let wanted = Arc::new(wanted);
-    Ok(Controller { calls, wanted })
+    Ok(Controller {
+        calls,
+        wanted,
+        panics,
+    })
 }
 
 /// Controls a driver's task: commands, audio to the camera, statistics. Clones control the same
@@ -54,6 +74,7 @@ pub struct Controller {
     calls: mpsc::Sender<Call>,
     /// Closed after the last event.
     wanted: Arc<watch::Sender<Wanted>>,
+    panics: Arc<AtomicU64>,
 }
 
 /// A user of the session. With [`Keep::OnDemand`](tutk_session::Keep::OnDemand) there is a session
@@ -131,6 +152,12 @@ impl Controller {
     #[must_use]
     pub fn users(&self) -> usize {
         self.wanted.borrow().demand.users
+    }
+
+    /// Returns how often the task has panicked and was restarted.
+    #[must_use]
+    pub fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
     }
 
     /// Asks the task to close the session. [`SupervisorEvent::Ended`] follows.

@@ -71,11 +71,11 @@ impl Driver {
         }
     }
 
-    /// Runs until the supervisor has ended. Then answers calls until there is no controller.
+    /// Runs until the supervisor has ended.
     pub(crate) async fn run(
-        mut self,
-        mut calls: mpsc::Receiver<Call>,
-        mut wanted: watch::Receiver<Wanted>,
+        &mut self,
+        calls: &mut mpsc::Receiver<Call>,
+        wanted: &mut watch::Receiver<Wanted>,
         mut sink: impl FnMut(SupervisorEvent) + Send,
     ) {
         let mut buffer = vec![0; socket::MAX_DATAGRAM];
@@ -99,19 +99,22 @@ impl Driver {
                     self.supervisor.handle_timeout(socket::now());
                 }
                 () = dropped(self.talk.current()) => self.stop_talk(),
-                Ok(()) = wanted.changed() => match *wanted.borrow_and_update() {
-                    Wanted { close: true, .. } => self.supervisor.close(socket::now()),
-                    Wanted { demand, .. } => self.supervisor.handle_demand(socket::now(), demand),
-                },
+                Ok(()) = wanted.changed() => {
+                    let now = *wanted.borrow_and_update();
+                    self.wanted(now);
+                }
                 call = calls.recv() => match call {
-                    Some(call) => call(&mut self),
+                    Some(call) => call(self),
                     None => self.supervisor.close(socket::now()),
                 },
             }
         }
-        drop((sink, wanted, buffer));
-        while let Some(call) = calls.recv().await {
-            call(&mut self);
+    }
+
+    fn wanted(&mut self, wanted: Wanted) {
+        match wanted {
+            Wanted { close: true, .. } => self.supervisor.close(socket::now()),
+            Wanted { demand, .. } => self.supervisor.handle_demand(socket::now(), demand),
         }
     }
 

@@ -13,6 +13,7 @@ mod discover;
 mod driver;
 mod error;
 mod observer;
+mod restart;
 mod session;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -24,6 +25,7 @@ pub use discover::{Discovery, interfaces};
 pub use driver::MAX_AWAITED_REQUESTS;
 pub use error::Error;
 pub use observer::{ObservedDatagram, Observer};
+pub use restart::Panicked;
 pub use session::{EVENT_QUEUE, Session, connect};
 pub use socket::RECEIVE_BUFFER;
 pub use talk::Talker;

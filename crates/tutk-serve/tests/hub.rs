@@ -28,7 +28,21 @@ use tutk_runtime::tutk_session::hl_ioctl::commands::{
 };
 use tutk_runtime::tutk_session::{AudioFlags, Codec, Credentials, MediaKind, TalkFrame};
 use tutk_runtime::tutk_simulator::{LeaveReason, SimulatorEvent};
+use tutk_runtime::{ObservedDatagram, Observer};
 use tutk_serve::{CameraSettings, CameraState, Error, Hub, Keep, KeptLimits, LINGER, ViewerEvent};
+
+/// Panics at some of the datagrams.
+#[derive(Debug, Default)]
+struct Panicking(AtomicUsize);
+
+impl Observer for Panicking {
+    fn datagram(&self, _: &ObservedDatagram<'_>) {
+        let count = self.0.fetch_add(1, Ordering::Relaxed);
+        assert!(![300, 310, 900].contains(&count), "datagram {count}");
+    }
+
+    fn key_log(&self, _: &str) {}
+}
 
 const SOUND_ON: MediaControl = MediaControl {
     media: Media::Audio,
@@ -530,4 +544,32 @@ async fn initial_commands_are_sent_in_each_session() {
     }
     assert_eq!(ask().await, NightVision::On);
     hub.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn camera_is_restarted_after_a_panic() {
+    let server = start_camera(camera_config(H264, FPS));
+    let mut settings = settings(&server);
+    settings.observer = Some(Arc::new(Panicking::default()));
+    let (hub, camera) = hub_with_camera(settings);
+    let mut viewer = camera.watch("test");
+    let mut previous = None;
+    loop {
+        let frame = next_video_frame(&mut viewer).await;
+        if let Some(previous) = previous {
+            assert!(frame.timestamp > previous, "{frame:?}");
+        }
+        if frame.discontinuity {
+            assert!(frame.is_key());
+            if camera.stats().await.panics == 3 {
+                break;
+            }
+        }
+        previous = Some(frame.timestamp);
+    }
+    let stats = camera.stats().await;
+    assert!(matches!(stats.state, CameraState::Up), "{stats:?}");
+    assert_eq!(stats.panics, 3);
+    hub.close().await;
+    assert!(matches!(camera.state(), CameraState::Closed));
 }

@@ -6,11 +6,12 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use super::config::HttpConfig;
+use super::health::{HEALTHY, READY};
 use super::page::files;
 use super::problem::Problem;
 use super::routes::{page, routes};
 use super::state::AppState;
-use super::{events, guard};
+use super::{events, guard, health};
 use crate::hub::Hub;
 
 /// HTTP for the cameras of a hub without sockets, for use in another server. Cloning shares it.
@@ -56,6 +57,9 @@ impl HttpApp {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, error, advice)
         };
         let (router, _) = routes().split_for_parts();
+        let router = router
+            .route(HEALTHY, get(health::healthy))
+            .route(READY, get(health::ready));
         files()
             .fold(router, |router, path| router.route(path, get(page)))
             .fallback(not_found)

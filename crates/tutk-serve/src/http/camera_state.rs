@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem;
-use crate::hub::{Camera, CameraState};
+use crate::hub::{Camera, CameraState, RecordingState};
 
 /// The state of a camera.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -25,6 +25,10 @@ pub(super) struct StateJson {
     attempts: Option<u32>,
     /// When the next attempt begins, in milliseconds since 1970.
     next_attempt: Option<u64>,
+    /// `off`, `on` (recorded whenever there are frames) or `failed` (tried again).
+    recording: &'static str,
+    /// Why recording failed.
+    recording_error: Option<String>,
 }
 
 impl StateJson {
@@ -39,6 +43,11 @@ impl StateJson {
             CameraState::Failed(error) => ("failed", Some(error), None),
             CameraState::Closed => ("closed", None, None),
         };
+        let (recording, recording_error) = match camera.recording() {
+            RecordingState::Off => ("off", None),
+            RecordingState::On => ("on", None),
+            RecordingState::Failed(reason) => ("failed", Some(reason)),
+        };
         let next = fall
             .as_ref()
             .and_then(|fall| fall.at.checked_add(fall.next?));
@@ -49,6 +58,8 @@ impl StateJson {
             advice: error.map(|error| problem::session_advice(&error).to_owned()),
             attempts: fall.map(|fall| fall.attempts),
             next_attempt: next.map(as_millis),
+            recording,
+            recording_error,
         }
     }
 }

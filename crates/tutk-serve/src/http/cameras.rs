@@ -83,6 +83,8 @@ struct StatsJson {
     sessions: u64,
     /// Sessions that ended with an error.
     disconnects: u64,
+    /// How often an internal error stopped the session.
+    panics: u64,
     /// Received video frames.
     video_frames: u64,
     key_frames: u64,
@@ -212,6 +214,7 @@ fn statistics(state: &AppState, name: &str, stats: &CameraStats) -> StatsJson {
     StatsJson {
         sessions: stats.sessions,
         disconnects: stats.disconnects,
+        panics: stats.panics,
         video_frames: stats.video_frames,
         key_frames: stats.key_frames,
         audio_frames: stats.audio_frames,

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use ipnet::IpNet;
 
+use super::health::is_health_check;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::accounts::{AuthError, REALM};
@@ -78,6 +79,9 @@ fn check(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Pro
             "send fewer headers",
         );
         return Err(Problem::new(status, error, advice));
+    }
+    if is_health_check(request.uri().path()) {
+        return Ok(None);
     }
     let host = host(request)?;
     if state.accounts.allows_anonymous()

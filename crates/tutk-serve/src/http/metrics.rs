@@ -11,7 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::state::AppState;
-use crate::hub::{CameraState, CameraStats};
+use crate::hub::{CameraState, CameraStats, RecordingState};
 
 /// The sources of all metrics, read for one scrape.
 #[derive(Debug)]
@@ -96,6 +96,20 @@ const CAMERA: &[Metric<Camera>] = &[
         "tutk_camera_reconnects",
         "Sessions that were lost",
         |camera| Some(Count(camera.stats.disconnects)),
+    ),
+    metric(
+        "tutk_camera_recording",
+        "1 while the recording works, 0 while it fails; absent if the camera is not recorded",
+        |camera| match camera.stats.recording {
+            RecordingState::Off => None,
+            RecordingState::On => Some(Gauge(1)),
+            RecordingState::Failed(_) => Some(Gauge(0)),
+        },
+    ),
+    metric(
+        "tutk_camera_panics",
+        "Sessions that ended with a panic and were restarted",
+        |camera| Some(Count(camera.stats.panics)),
     ),
     metric(
         "tutk_camera_round_trip_seconds",

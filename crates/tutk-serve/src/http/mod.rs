@@ -2,23 +2,26 @@
 //!
 //! [`HttpServer`] serves a [`Hub`](crate::Hub) on a port. [`HttpApp`] is the same without sockets,
 //! for use in another server. `/openapi.json` describes everything except the messages of the
-//! WebSockets.
+//! WebSockets and the health checks.
 //!
-//! | URL | content |
-//! |---|---|
-//! | `GET /NAME/stream.mp4` | endless fragmented MP4. `?sound=camera` (the camera's codec, the default), `flac` (PCM and G.711 as FLAC, which browsers play) or `none` |
-//! | `GET /NAME/stream.ts` | endless MPEG transport stream |
-//! | `GET /NAME/snapshot.jpg` | the newest key frame (H.264), with the feature `snapshot` |
-//! | `GET /NAME/live` | a WebSocket for Media Source Extensions, described below. `?sound=flac` (the default), `camera` or `none` |
-//! | `GET /NAME/talk` | a WebSocket for audio to the camera, described below |
-//! | `GET /api/cameras`, `/api/cameras/NAME` | cameras with their state, statistics and URLs |
-//! | `GET /api/cameras/NAME/controls` | the commands with their values |
-//! | `GET /api/cameras/NAME/controls/CONTROL` | reads a control |
-//! | `POST /api/cameras/NAME/controls/CONTROL` | sets a control: `{"value": "auto"}`, `{"values": ["1080p", "120"]}`, or `{}`. Commands that destroy data need `"confirm": true` |
-//! | `GET /api/events` | server-sent events, described below |
-//! | `GET /metrics` | metrics for Prometheus |
-//! | `GET /openapi.json` | OpenAPI 3.1 |
-//! | `GET /` | the web page |
+//! - `GET /NAME/stream.mp4`: endless fragmented MP4. `?sound=camera` (the camera's codec, the
+//!   default), `flac` (PCM and G.711 as FLAC, which browsers play) or `none`
+//! - `GET /NAME/stream.ts`: endless MPEG transport stream
+//! - `GET /NAME/snapshot.jpg`: the newest key frame (H.264), with the feature `snapshot`
+//! - `GET /NAME/live`: a WebSocket for Media Source Extensions, described below. `?sound=flac` (the
+//!   default), `camera` or `none`
+//! - `GET /NAME/talk`: a WebSocket for audio to the camera, described below
+//! - `GET /api/cameras`, `/api/cameras/NAME`: cameras with their state, statistics and URLs
+//! - `GET /api/cameras/NAME/controls`: the commands with their values
+//! - `GET /api/cameras/NAME/controls/CONTROL`: reads a control
+//! - `POST /api/cameras/NAME/controls/CONTROL`: sets a control: `{"value": "auto"}`, `{"values":
+//!   ["1080p", "120"]}`, or `{}`. Commands that destroy data need `"confirm": true`
+//! - `GET /api/events`: server-sent events, described below
+//! - `GET /metrics`: metrics for Prometheus
+//! - `GET /healthz`, `/readyz`: health checks, without authentication: 200 while the server
+//!   answers; 200 while it has cameras and is not shutting down, otherwise 503
+//! - `GET /openapi.json`: OpenAPI 3.1
+//! - `GET /`: the web page
 //!
 //! Streams start with the newest key frame. A slow viewer misses frames up to a key frame. The
 //! header `Tutk-Left-Out` names audio that a format cannot carry. Camera names in paths are
@@ -30,20 +33,18 @@
 //! `{"error": "what failed", "advice": "what to do", "allowed": ["allowed value", …]}`. Invalid
 //! HTTP, and heads of more than twice the limit, get a status without a body.
 //!
-//! | status | reason |
-//! |---|---|
-//! | 400, 408, 413, 415, 431 | the request is malformed, slow, too long, or not JSON |
-//! | 401, 429 | the name or password is missing or wrong; too many wrong passwords from this address |
-//! | 403 | a page of another site requests a change, a WebSocket or events |
-//! | 404 | unknown camera or control; `allowed` lists all of them |
-//! | 405 | this control cannot be read, or cannot be set |
-//! | 409 | the command destroys data and `confirm` is missing; another client is talking |
-//! | 421 | the server has no accounts, and the `Host` header has an unknown name |
-//! | 422 | the control does not accept the value; `allowed` lists accepted values |
-//! | 426 | a WebSocket handshake is required |
-//! | 501 | not supported by this program, or not for this camera's codec |
-//! | 502, 504 | the camera sent an unexpected answer, or none |
-//! | 503 | no session with the camera; too many viewers or connections |
+//! - 400, 408, 413, 415, 431: the request is malformed, slow, too long, or not JSON
+//! - 401, 429: the name or password is missing or wrong; too many wrong passwords from this address
+//! - 403: a page of another site requests a change, a WebSocket or events
+//! - 404: unknown camera or control; `allowed` lists all of them
+//! - 405: this control cannot be read, or cannot be set
+//! - 409: the command destroys data and `confirm` is missing; another client is talking
+//! - 421: the server has no accounts, and the `Host` header has an unknown name
+//! - 422: the control does not accept the value; `allowed` lists accepted values
+//! - 426: a WebSocket handshake is required
+//! - 501: not supported by this program, or not for this camera's codec
+//! - 502, 504: the camera sent an unexpected answer, or none
+//! - 503: no session with the camera; too many viewers or connections
 //!
 //! # Authentication
 //!
@@ -62,13 +63,15 @@
 //!
 //! Text messages are JSON with a `type`. Binary messages are segments. The client sends nothing.
 //!
-//! | `type` | when | fields |
-//! |---|---|---|
-//! | `state` | at the start, and after each change | as in `/api/cameras`: `state`, `since`, `error`, `advice`, `attempts`, `next_attempt` |
-//! | `init` | before each initialization segment | `mime`; `video`: `codec`, `width`, `height`; `sound`: `codec` (the camera's), `rate`, `channels`, `flac`, or `null`; `offset`, `start`, `wall` |
-//! | `left-out` | before `init`, if the format cannot carry a part of the stream | `what` (`"sound"`), `error` |
-//! | `missed` | when the client was slow | `frames`: the number of missed frames |
-//! | `error` | before the end, after an error | `status`, `error`, `advice`, `allowed` |
+//! - `state`: at the start, and after each change; fields as in `/api/cameras`: `state`, `since`,
+//!   `error`, `advice`, `attempts`, `next_attempt`
+//! - `init`: before each initialization segment; fields `mime`; `video`: `codec`, `width`,
+//!   `height`; `sound`: `codec` (the camera's), `rate`, `channels`, `flac`, or `null`; `offset`,
+//!   `start`, `wall`
+//! - `left-out`: before `init`, if the format cannot carry a part of the stream; fields `what`
+//!   (`"sound"`), `error`
+//! - `missed`: when the client was slow; fields `frames`: the number of missed frames
+//! - `error`: before the end, after an error; fields `status`, `error`, `advice`, `allowed`
 //!
 //! The first binary message after `init` is the initialization segment. Its media segments follow,
 //! one for each frame, without delay. All viewers share them, so their times start at `start` and
@@ -91,14 +94,14 @@
 //!
 //! # `/NAME/talk`
 //!
-//! | from | message |
-//! |---|---|
-//! | server | `{"type": "ready", "codec": "PCMU", "rate": 8000}`: the backchannel is open |
-//! | client | `{"type": "begin", "rate": 8000}`: audio of this sample rate follows. It must be the rate of `ready`. A browser can record it with `new AudioContext({ sampleRate: 8000 })` |
-//! | client | binary: mono 16-bit little-endian PCM, up to [`HttpLimits::message_bytes`] |
-//! | client | `{"type": "end"}`: there is no more audio |
-//! | server | `{"type": "done", "seconds": 2.5}`, then close code 1000: all audio was played |
-//! | server | `{"type": "error", "status": 409, "error": …, "advice": …, "allowed": […]}`, then close code 4000 + status |
+//! - server: `{"type": "ready", "codec": "PCMU", "rate": 8000}`: the backchannel is open
+//! - client: `{"type": "begin", "rate": 8000}`: audio of this sample rate follows. It must be the
+//!   rate of `ready`. A browser can record it with `new AudioContext({ sampleRate: 8000 })`
+//! - client: binary: mono 16-bit little-endian PCM, up to [`HttpLimits::message_bytes`]
+//! - client: `{"type": "end"}`: there is no more audio
+//! - server: `{"type": "done", "seconds": 2.5}`, then close code 1000: all audio was played
+//! - server: `{"type": "error", "status": 409, "error": …, "advice": …, "allowed": […]}`, then
+//!   close code 4000 + status
 //!
 //! Audio is played in real time. If the client sends faster, it has to wait. Audio after a pause is
 //! played at once. One client can talk at a time (4409). It may be silent for at most
@@ -107,12 +110,12 @@
 //!
 //! # `/api/events`
 //!
-//! | `event` | `data` |
-//! |---|---|
-//! | `state` | `camera`, and as in `/api/cameras`: `state`, `since`, `error`, … For each camera at the start, and after each change |
-//! | `removed` | `camera`: the camera was removed |
-//! | `control` | `camera`, `control`, `set`, `answer`: a control was set through this API |
-//! | `missed` | `events`: the number of events that a slow client missed. The states of all cameras follow |
+//! - `state`: `camera`, and as in `/api/cameras`: `state`, `since`, `error`, … For each camera at
+//!   the start, and after each change
+//! - `removed`: `camera`: the camera was removed
+//! - `control`: `camera`, `control`, `set`, `answer`: a control was set through this API
+//! - `missed`: `events`: the number of events that a slow client missed. The states of all cameras
+//!   follow
 //!
 //! A client that reconnects with `Last-Event-ID`, as browsers do, receives the missed events if
 //! they are still kept ([`KEPT_EVENTS`]), and all states otherwise.
@@ -126,6 +129,7 @@ mod event_log;
 mod events;
 mod extract;
 mod guard;
+mod health;
 mod io;
 mod live;
 mod login_cookies;

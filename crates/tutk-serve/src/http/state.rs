@@ -113,6 +113,10 @@ impl AppState {
         self.shutdown.send_replace(true);
     }
 
+    pub(super) fn is_shutting_down(&self) -> bool {
+        *self.shutdown.borrow()
+    }
+
     pub(super) fn shutdown(&self) -> Shutdown {
         Shutdown(self.shutdown.subscribe())
     }

@@ -14,7 +14,7 @@ use tutk_session::{
 use super::description::StreamDescription;
 use super::gop_buffer::KeptLimits;
 use super::shared::{Inner, Shared};
-use super::stats::{CameraDetails, CameraState, CameraStats};
+use super::stats::{CameraDetails, CameraState, CameraStats, RecordingState};
 use super::viewer::Viewer;
 use crate::error::Error;
 
@@ -126,6 +126,17 @@ impl Camera {
     #[must_use]
     pub fn state(&self) -> CameraState {
         self.shared.lock().state.clone()
+    }
+
+    /// Returns the state of the recording.
+    #[must_use]
+    pub fn recording(&self) -> RecordingState {
+        self.shared.lock().recording.clone()
+    }
+
+    /// Reports the state of the recording, for statistics and the web page.
+    pub fn set_recording(&self, recording: RecordingState) {
+        self.shared.set_recording(recording);
     }
 
     /// Returns the model, firmware and other details.
@@ -240,6 +251,7 @@ impl Camera {
         );
         CameraStats {
             users: self.controller.users(),
+            panics: self.controller.panics(),
             session: running.then_some(tally),
             ..stats
         }

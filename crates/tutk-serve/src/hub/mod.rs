@@ -33,7 +33,7 @@ pub(crate) use self::muxer::{AudioTrack, MuxFormat, Muxer};
 pub use self::shared::EVENT_BACKLOG;
 use self::shared::Shared;
 use self::sink::CameraSink;
-pub use self::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
+pub use self::stats::{CameraDetails, CameraState, CameraStats, RecordingState, ViewerStats};
 use self::url_scheme::Outputs;
 pub use self::url_scheme::{Registration, UrlScheme, UrlTarget};
 pub use self::viewer::{Viewer, ViewerEvent};

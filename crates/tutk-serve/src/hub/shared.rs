@@ -11,7 +11,7 @@ use tutk_session::SupervisorEvent;
 use super::description::StreamDescription;
 use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, MAX_LAG};
 use super::live_frame::LiveFrame;
-use super::stats::{CameraDetails, CameraState, CameraStats, ViewerStats};
+use super::stats::{CameraDetails, CameraState, CameraStats, RecordingState, ViewerStats};
 
 /// The shared state of one camera. The lock is held briefly and never across an await: once to add
 /// a frame, and once for each viewer to get it.
@@ -38,6 +38,7 @@ pub(super) struct Inner {
     pub(super) subscriptions: BTreeMap<u64, Subscription>,
     next_id: u64,
     pub(super) state: CameraState,
+    pub(super) recording: RecordingState,
     /// The number of state changes.
     pub(super) version: u64,
     pub(super) details: CameraDetails,
@@ -83,6 +84,7 @@ impl Shared {
                 subscriptions: BTreeMap::new(),
                 next_id: 0,
                 state: CameraState::Idle,
+                recording: RecordingState::Off,
                 version: 0,
                 details,
                 description: None,
@@ -152,6 +154,11 @@ impl Shared {
         if described {
             self.changed.send_replace(());
         }
+    }
+
+    pub(super) fn set_recording(&self, recording: RecordingState) {
+        self.lock().recording = recording;
+        self.hub_changed.send_replace(());
     }
 
     pub(super) fn change(&self, state: CameraState) {
@@ -233,12 +240,14 @@ impl Inner {
         let counts = &self.counts;
         CameraStats {
             state: self.state.clone(),
+            recording: self.recording.clone(),
             viewers: subscriptions
                 .map(|(&id, subscription)| self.viewer_stats(id, subscription))
                 .collect(),
             users: 0,
             sessions: counts.sessions,
             disconnects: counts.disconnects,
+            panics: 0,
             video_frames: counts.video_frames,
             key_frames: counts.key_frames,
             audio_frames: counts.audio_frames,

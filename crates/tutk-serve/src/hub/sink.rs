@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tutk_runtime::tutk_session::{ContinuousFrame, Event, MediaRequest, SupervisorEvent};
+use tutk_runtime::Panicked;
+use tutk_runtime::tutk_session::{
+    ConnectionError, ContinuousFrame, Event, MediaRequest, SupervisorEvent,
+};
 
 use super::camera::CameraSettings;
 use super::description::Describer;
@@ -60,7 +63,12 @@ impl CameraSink {
                 self.shared.change(CameraState::Down(disconnect));
             }
             SupervisorEvent::GaveUp(error) => {
-                tracing::info!(camera = %self.name, %error, "gave up connecting");
+                match is_panic(&error) {
+                    true => {
+                        tracing::error!(camera = %self.name, %error, "the camera's task is restarted")
+                    }
+                    false => tracing::info!(camera = %self.name, %error, "gave up connecting"),
+                }
                 self.shared.lock().close_gop();
                 self.shared.change(CameraState::Failed(error.into()));
             }
@@ -143,5 +151,12 @@ impl CameraSink {
             discontinuity,
             description,
         }));
+    }
+}
+
+fn is_panic(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Io(error) => error.get_ref().is_some_and(|error| error.is::<Panicked>()),
+        _ => false,
     }
 }

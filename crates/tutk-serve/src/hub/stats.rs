@@ -23,6 +23,20 @@ pub enum CameraState {
     Closed,
 }
 
+/// The state of a camera's recording. The program that records it reports it with
+/// [`Camera::set_recording`](super::Camera::set_recording).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordingState {
+    /// The camera is not recorded.
+    #[default]
+    Off,
+    /// The camera is recorded whenever there are frames.
+    On,
+    /// Recording failed, for this reason. It is tried again.
+    Failed(String),
+}
+
 /// The properties of a camera, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,6 +79,8 @@ pub struct ViewerStats {
 pub struct CameraStats {
     /// The state of the session.
     pub state: CameraState,
+    /// The state of the recording.
+    pub recording: RecordingState,
     /// The current viewers.
     pub viewers: Vec<ViewerStats>,
     /// The number of viewers and other users of the session.
@@ -73,6 +89,8 @@ pub struct CameraStats {
     pub sessions: u64,
     /// Authenticated sessions that ended with an error.
     pub disconnects: u64,
+    /// How often the camera's task has panicked and was restarted.
+    pub panics: u64,
     /// Video frames.
     pub video_frames: u64,
     /// Key frames among the video frames.

@@ -385,3 +385,18 @@ async fn http_and_rtsp_share_the_budget_of_wrong_passwords() {
     rtsp.close().await;
     server.close().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn health_checks_need_no_password() {
+    let server = start_with_accounts().await;
+    for path in ["/healthz", "/readyz"] {
+        let response = server.get(path).await;
+        assert_eq!((response.status, response.text().as_str()), (200, "ok\n"));
+        assert_eq!(server.post(path, "{}").await.status, 405);
+    }
+    server.get("/healthz/x").await.problem(401);
+    server.hub.remove("front").await;
+    assert_eq!(server.get("/readyz").await.status, 503);
+    assert_eq!(server.get("/healthz").await.status, 200);
+    server.close().await;
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tutk_runtime::tutk_session::Codec;
+use tutk_serve::RecordingState;
 
 use crate::client::{StreamingResponse, TestServer};
 use crate::common::{FPS, H264, camera_config, next_video_frame, with_timeout};
@@ -229,5 +230,34 @@ async fn metrics_count_what_happens() {
     assert_eq!(now["tutk_http_connections_refused_total"], 0.0);
     assert!(now["tutk_http_connections_total"] >= 5.0);
     drop(streams);
+    server.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn state_of_the_recording_is_reported() {
+    let server = TestServer::start(camera_config(H264, FPS)).await;
+    let mut events = Events::open(&server, None).await;
+    let metric = async || {
+        let metrics = server.get("/metrics").await.text();
+        let mut lines = metrics.lines();
+        let line = lines.find(|line| line.starts_with("tutk_camera_recording{"));
+        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+    };
+    let failed = RecordingState::Failed("the disk is full".to_owned());
+    for (state, name, error, value) in [
+        (RecordingState::Off, "off", json!(null), None),
+        (RecordingState::On, "on", json!(null), Some("1")),
+        (failed, "failed", json!("the disk is full"), Some("0")),
+    ] {
+        server.front.set_recording(state);
+        let camera = server.get("/api/cameras/front").await.json();
+        let (kind, event, _) = events.next().await.unwrap();
+        assert_eq!(kind, "state");
+        for json in [camera, event] {
+            assert_eq!(json["recording"], name);
+            assert_eq!(json["recording_error"], error);
+        }
+        assert_eq!(metric().await.as_deref(), value);
+    }
     server.close().await;
 }

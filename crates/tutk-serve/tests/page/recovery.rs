@@ -1,6 +1,7 @@
 //! Recovery from failures of the camera, the decoder and the server.
 
-use tutk_serve::{HttpConfig, HttpServer};
+use serde_json::json;
+use tutk_serve::{HttpConfig, HttpServer, RecordingState};
 
 use crate::browser::Page;
 use crate::common::start_camera_at;
@@ -41,6 +42,21 @@ async fn reports_failures_and_recovers() {
     page.eval("globalThis.loaded = 'once'").await;
     let front_time = format!("{}.currentTime", video("front"));
     let back_time = format!("{}.currentTime", video("back"));
+
+    // Recording works, and fails.
+    let recorded = fixture.hub.camera("front").unwrap();
+    let mark = tile("front", ".rec");
+    recorded.set_recording(RecordingState::On);
+    page.wait_for_text(&mark, "REC").await;
+    recorded.set_recording(RecordingState::Failed("disk full".to_owned()));
+    page.wait_for_text(&mark, "Not recorded").await;
+    page.wait_for(&format!(
+        "document.querySelector({}).title === 'Disk full'",
+        json!(mark)
+    ))
+    .await;
+    recorded.set_recording(RecordingState::Off);
+    drop(recorded);
 
     // A camera disconnects, and reconnects.
     let front = fixture.cameras.remove("front").unwrap();

@@ -52,6 +52,7 @@ export class Details {
       ["Frames lost", stats.lost === 0 ? "none" : stats.lost],
       ["Recovered", stats.recovered || null],
       ["Sessions", stats.disconnects === 0 ? stats.sessions : `${stats.sessions}, ${stats.disconnects} lost`],
+      ["Recording", { on: "on", failed: `failed: ${camera.recording_error}` }[camera.recording]],
       ["Viewers", viewers.length === 0 ? "none" : viewers.map(({ label }) => label).join(", ")],
     ];
     const known = facts.filter(([, value]) => value !== null && value !== undefined && value !== "");

@@ -41,6 +41,18 @@ export function badge(state) {
   }
 }
 
+// The mark of a recorded camera, and its explanation.
+export function recordingMark({ recording, recording_error: error }) {
+  switch (recording) {
+    case "on":
+      return ["REC", "This camera is recorded"];
+    case "failed":
+      return ["Not recorded", sentence(error)];
+    default:
+      return ["", ""];
+  }
+}
+
 // The notice that is shown instead of the video: `{ tone, icon, title, lines, small }`.
 export function notice(state, now = Date.now()) {
   switch (state?.state) {

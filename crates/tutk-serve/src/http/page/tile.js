@@ -5,7 +5,7 @@ import { element, icon, rename, toast, tool } from "./dom.js";
 import { canPlay, Player } from "./player.js";
 import { SOUND } from "./sound.js";
 import { TalkButton } from "./talk.js";
-import { badge, count, notice, seconds } from "./texts.js";
+import { badge, count, notice, recordingMark, seconds } from "./texts.js";
 
 // The delay before an invisible tile stops streaming, in milliseconds.
 const HIDDEN_DELAY = 5_000;
@@ -67,8 +67,8 @@ export class Tile {
   }
 
   state(state) {
-    const { state: name, since, error, advice, attempts, next_attempt } = state;
-    this.#state = { state: name, since, error, advice, attempts, next_attempt };
+    const { state: name, since, error, advice, attempts, next_attempt, recording, recording_error } = state;
+    this.#state = { state: name, since, error, advice, attempts, next_attempt, recording, recording_error };
     this.refresh();
   }
 
@@ -113,8 +113,9 @@ export class Tile {
     });
     this.noticeBox = element("div", { class: "notice", role: "status" });
     this.badge = element("span", { class: "badge" });
+    this.rec = element("span", { class: "rec", role: "status" });
     this.figures = element("span", { class: "figures" });
-    const head = element("div", { class: "head" }, element("h2", {}, name), this.badge, this.figures);
+    const head = element("div", { class: "head" }, element("h2", {}, name), this.badge, this.rec, this.figures);
     this.mute = tool("muted", `Unmute ${name}`, () => SOUND.toggle(this), { "data-tool": "mute", "aria-pressed": "false" });
     this.volume = element("input", {
       type: "range", class: "volume", min: "0", max: "1", step: "0.05", "aria-label": `Volume of ${name}`,
@@ -228,8 +229,17 @@ export class Tile {
     this.badge.textContent = waits ? "Starting" : label;
     this.root.dataset.tone = waits ? "wait" : tone;
     this.root.dataset.state = this.#state.state;
+    this.#recording();
     this.#figures();
     this.#notice();
+  }
+
+  #recording() {
+    const [text, title] = recordingMark(this.#state);
+    if (this.rec.textContent === text && this.rec.title === title) return;
+    this.rec.textContent = text;
+    this.rec.title = title;
+    this.rec.dataset.recording = this.#state.recording;
   }
 
   #figures() {
