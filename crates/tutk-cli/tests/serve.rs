@@ -12,11 +12,16 @@
 mod common;
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Service, Simulator, http, plays, signal, streams, text, tutk, write_private};
+use common::{
+    Service, Simulator, command, http, plays, signal, streams, text, tutk, write_private,
+};
 
 /// Writes a configuration file. Each camera has a name, a simulator and additional lines.
 fn write_config(path: &Path, cameras: &[(&str, &Simulator, &str)], rest: &str) {
@@ -341,4 +346,113 @@ fn reports_all_errors_of_the_file_at_once() {
     tutk(["serve", "--config", text(&config)])
         .exits(2)
         .reports(&["no camera", "--demo"]);
+}
+
+#[test]
+fn tells_the_service_manager_that_it_is_ready_and_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    let next = || {
+        let mut notice = [0; 1_024];
+        let length = socket.recv(&mut notice).unwrap();
+        String::from_utf8_lossy(&notice[..length]).trim().to_owned()
+    };
+    let args = "serve --demo --rtsp 127.0.0.1:0 --http 127.0.0.1:0";
+    let mut command = command(args.split(' '));
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "1500000");
+    let service = Service::spawn(&mut command);
+    assert_eq!(next(), "READY=1");
+    for _ in 0..3 {
+        assert_eq!(next(), "WATCHDOG=1");
+    }
+    service.stop("-TERM");
+    let last = loop {
+        let notice = next();
+        if notice != "WATCHDOG=1" {
+            break notice;
+        }
+    };
+    assert_eq!(last, "STOPPING=1");
+}
+
+#[test]
+fn recording_resumes_when_the_folder_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let camera = Simulator::start(&[]);
+    let recorded = folder.path().join("recorded");
+    let record = format!("[record]\npath = \"{}/%Y-%m-%d.mp4\"", text(&recorded));
+    // A file where the folder should be.
+    fs::write(&recorded, "").unwrap();
+    write_config(&config, &[("front", &camera, "record = true")], &record);
+    let mut service = serve(&config);
+    let page = service.wait_for("http://");
+    let state = || http_ok(&page, "GET /api/cameras/front", "");
+    let begun = Instant::now();
+    while !state().contains("\"recording\":\"failed\"") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", state());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let metrics = http_ok(&page, "GET /metrics", "");
+    assert!(metrics.contains("tutk_camera_recording{camera=\"front\"} 0"));
+    std::thread::sleep(Duration::from_millis(2_500));
+    fs::remove_file(&recorded).unwrap();
+    service.wait_for("front is recorded again");
+    assert!(state().contains("\"recording\":\"on\""), "{}", state());
+    let run = service.stop("-TERM");
+    assert_eq!(run.stderr.matches("is not recorded").count(), 1);
+    assert_eq!(recordings(&recorded).len(), 1);
+}
+
+#[test]
+fn connections_leave_descriptors_to_recordings() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let camera = Simulator::start(&[]);
+    let recorded = folder.path().join("recorded");
+    let record = format!(
+        "[record]\npath = \"{}/%Y-%m-%d-%H-%M-%S.mp4\"\nsegment = \"1s\"",
+        text(&recorded)
+    );
+    write_config(&config, &[("front", &camera, "record = true")], &record);
+    let mut shell = Command::new("sh");
+    let script = "ulimit -n 120; exec \"$0\" serve --config \"$1\"";
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_tutk"), text(&config)]);
+    let mut service = Service::spawn(&mut shell);
+    let addresses = ["http://", "rtsp://"].map(|scheme| {
+        let line = service.wait_for(scheme);
+        let (_, rest) = line.split_once("://").unwrap();
+        rest.split('/').next().unwrap().to_owned()
+    });
+    let mut strangers = Vec::new();
+    let mut connect = |count: usize| {
+        for address in addresses.iter().cycle().take(count) {
+            let mut stranger = TcpStream::connect(address).unwrap();
+            let request = "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+            // The server may have closed it already.
+            let _ = stranger.write_all(request.as_bytes());
+            strangers.push(stranger);
+        }
+    };
+    connect(300);
+    let files = recordings(&recorded).len();
+    let begun = Instant::now();
+    while recordings(&recorded).len() < files + 3 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no new segments");
+        connect(10);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let stderr = service.stop("-TERM").stderr;
+    assert!(
+        stderr.contains("the limit of open files is 120"),
+        "{stderr}"
+    );
+    assert!(!stderr.contains("is not recorded"), "{stderr}");
+    assert!(!stderr.contains("cannot accept"), "{stderr}");
 }

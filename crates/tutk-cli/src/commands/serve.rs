@@ -15,6 +15,7 @@ use crate::secret_text::SecretText;
 use crate::serving::demo;
 use crate::serving::plan::Plan;
 use crate::serving::service::Service;
+use crate::serving::service_manager::ServiceManager;
 use crate::serving::status_log::StatusLog;
 use crate::signals::{Reload, Stop};
 
@@ -39,6 +40,8 @@ pub(crate) async fn run(
     };
     let mut service = Service::open(plan).await?;
     announce(&service, console);
+    let mut manager = ServiceManager::new();
+    manager.ready();
     let mut status_log = StatusLog::default();
     let mut look = tokio::time::interval(STATUS_INTERVAL);
     loop {
@@ -57,10 +60,14 @@ pub(crate) async fn run(
                     }
                 }
             }
-            _ = look.tick() => status_log.update(&service.hub, console),
+            _ = look.tick() => {
+                status_log.update(&service.hub, console);
+                manager.alive();
+            }
         }
     }
     console.line("stopping");
+    manager.stopping();
     service.close().await;
     for server in simulated {
         server.close().await;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tutk_serve::{HttpConfig, HttpServer, Hub, Output, RtspConfig, RtspServer, UrlScheme};
 
+use super::descriptors;
 use super::plan::Servers;
 use crate::failure::Failure;
 
@@ -15,20 +16,28 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Starts all outputs, or none if one of them fails.
-    pub(crate) async fn open(hub: &Hub, servers: &Servers) -> Result<Self, Failure> {
+    /// Starts all outputs, or none if one of them fails. Viewers leave the descriptors of this many
+    /// cameras free.
+    pub(crate) async fn open(
+        hub: &Hub,
+        servers: &Servers,
+        cameras: usize,
+    ) -> Result<Self, Failure> {
         let mut listeners = Self::default();
+        let connections = descriptors::connections(cameras);
         // Shared, so that wrong passwords are counted together.
         let accounts = servers.accounts()?;
         if let Some(address) = servers.rtsp {
             let mut config = RtspConfig::new(address);
             config.udp = servers.rtsp_udp;
             config.accounts = accounts.clone();
+            config.max_connections = connections;
             listeners.rtsp = Some(start(hub, config, "RTSP", "--rtsp", address).await?);
         }
         if let Some(address) = servers.http {
             let mut config = HttpConfig::new(address);
             config.accounts = accounts;
+            config.limits.connections = connections;
             config.allow_anonymous = servers.no_auth;
             config.names.clone_from(&servers.http_names);
             config.trusted_proxies.clone_from(&servers.trusted_proxies);

@@ -1,17 +1,14 @@
 //! The recording of a served camera.
 
-use std::time::Duration;
-
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tutk_serve::recorder::{Recorder, RecorderEvent, RecordingLimits, Target};
-use tutk_serve::{Camera, Error};
+use tutk_serve::{Camera, Error, RecordingState};
 
+use super::retry::Retry;
 use crate::failure::Failure;
-
-/// The pause after a failure, for example of a full disk.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// A recording that continues until it is stopped.
 #[derive(Debug)]
@@ -46,18 +43,22 @@ async fn run(camera: &Camera, target: &Target, mut stopping: watch::Receiver<boo
     let name = camera.name();
     // Keeps the session during pauses.
     let _lease = camera.lease();
+    let mut retry = Retry::default();
+    camera.set_recording(RecordingState::On);
     loop {
-        match record(camera, target, &mut stopping).await {
-            Ok(()) | Err(Error::Closed) => return,
-            Err(error) => {
-                let failure = Failure::recording("stream", error);
-                let seconds = RETRY_AFTER.as_secs();
-                tracing::error!("{name} is not recorded: {failure}; trying again in {seconds} s");
-            }
+        let error = match record(camera, target, &mut stopping, &mut retry).await {
+            Ok(()) | Err(Error::Closed) => return camera.set_recording(RecordingState::Off),
+            Err(error) => error,
+        };
+        let (pause, log) = retry.fail(Instant::now().into_std());
+        let failure = Failure::recording("stream", error);
+        camera.set_recording(RecordingState::Failed(failure.to_string()));
+        if let Some(times) = log {
+            tracing::error!("{name} is not recorded (attempt {times}): {failure}");
         }
         tokio::select! {
-            _ = stopping.changed() => return,
-            () = tokio::time::sleep(RETRY_AFTER) => {}
+            _ = stopping.changed() => return camera.set_recording(RecordingState::Off),
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -67,6 +68,7 @@ async fn record(
     camera: &Camera,
     target: &Target,
     stopping: &mut watch::Receiver<bool>,
+    retry: &mut Retry,
 ) -> Result<(), Error> {
     let name = camera.name();
     let mut recorder = Recorder::new(camera, target.open()?, RecordingLimits::default());
@@ -78,6 +80,15 @@ async fn record(
         };
         match event {
             None => break,
+            Some(RecorderEvent::Frame(_)) => {
+                if let Some((times, time)) = retry.succeed(Instant::now().into_std()) {
+                    camera.set_recording(RecordingState::On);
+                    let seconds = time.as_secs();
+                    tracing::warn!(
+                        "{name} is recorded again after {times} failures in {seconds} s"
+                    );
+                }
+            }
             Some(RecorderEvent::Missed(frames)) => {
                 tracing::warn!("{name}: {frames} frames are not recorded: the disk is too slow");
             }

@@ -46,7 +46,7 @@ impl Service {
     /// Starts everything in the plan. Stops everything again if one part fails.
     pub(crate) async fn open(plan: Plan) -> Result<Self, Failure> {
         let hub = Hub::new();
-        let listeners = Listeners::open(&hub, &plan.servers).await?;
+        let listeners = Listeners::open(&hub, &plan.servers, plan.cameras.len()).await?;
         let mut service = Self {
             hub,
             cameras: BTreeMap::new(),
@@ -92,7 +92,7 @@ impl Service {
             changes.servers = true;
             std::mem::take(&mut self.listeners).close().await;
             self.servers = plan.servers;
-            match Listeners::open(&self.hub, &self.servers).await {
+            match Listeners::open(&self.hub, &self.servers, self.cameras.len()).await {
                 Ok(listeners) => self.listeners = listeners,
                 Err(failure) => result = result.and(Err(failure)),
             }
