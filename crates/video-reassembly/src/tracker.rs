@@ -41,8 +41,9 @@ pub struct Request<'a> {
 
 /// Detects missing slices and decides when to request which.
 ///
-/// The tracker has no clock. `now` never decreases. Pass each slice's counter to [`received`](Self::received). Then, and at each
-/// [`deadline`](Self::deadline), send what [`request`](Self::request) returns.
+/// The tracker has no clock. `now` never decreases. Pass each slice's counter to
+/// [`received`](Self::received). Then, and at each [`deadline`](Self::deadline), send what
+/// [`request`](Self::request) returns.
 ///
 /// A gap is requested once it is wider than the expected reordering
 /// ([`TrackerConfig::reorder_slices`]), and again after each round trip, up to
