@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         let mut camera = SimulatorConfig::new(credentials, media.clip().clone());
         camera.dialects = vec![scenario.dialect];
         camera.provider = Some(provider::seeded(stream(1)));
-        camera.resend = scenario.resend;
+        camera.personality.resend = scenario.resend;
         camera.audio = Some(media.audio().clone());
         camera.frames = u64::try_from(media.clip().frames().len()).ok();
         camera.trace_slices = true;

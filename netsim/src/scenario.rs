@@ -122,7 +122,7 @@ impl Scenario {
     /// Creates a scenario with the same network in both directions, with resend mode and parity.
     fn resend(name: &str, net: Conditions, share: f64) -> Self {
         Self {
-            resend: Some(ResendConfig::default()),
+            resend: Some(ResendConfig::OBSERVED),
             goal: Goal {
                 share,
                 delay: Some(delay(2 * net.latency)),

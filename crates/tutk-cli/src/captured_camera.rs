@@ -42,9 +42,6 @@ pub(crate) fn config(
     config.result = result.and_then(|payload| ConnectResult::parse(payload).ok());
     config.answers = answers(behaviour);
     config.personality = personality(behaviour);
-    if !behaviour.grouped {
-        config.resend = None;
-    }
     Ok((config, codec))
 }
 
@@ -107,7 +104,9 @@ fn personality(behaviour: &Behaviour) -> Personality {
     if behaviour.has_constant_seconds() {
         personality.timestamps = TimestampRule::ConstantSeconds;
     }
-    personality.resend = behaviour.grouped;
+    if !behaviour.grouped {
+        personality.resend = None;
+    }
     personality
 }
 

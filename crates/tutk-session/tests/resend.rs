@@ -64,7 +64,7 @@ fn lost_slices_are_recovered() {
                     parity: parity.into(),
                     ..ResendConfig::default()
                 };
-                camera.resend = Some(group);
+                camera.personality.resend = Some(group);
                 let mut simulation = Simulation::new(client, camera, seed, lossy(0.03));
                 simulation.run(5 * SECOND);
                 // Video and audio with all headers.
@@ -130,7 +130,7 @@ fn summary_does_not_retransmit() {
 #[test]
 fn plain_media_is_accepted_in_resend_mode() {
     let (client, mut camera) = pair(&Dialect::TRANSCODE, 2);
-    camera.resend = None;
+    camera.personality.resend = None;
     let mut simulation = Simulation::new(client, camera, 2, |net| net.latency(MS(2)));
     simulation.run(30 * SECOND);
     check(&simulation, 200, 500, 2);
@@ -187,6 +187,21 @@ fn camera_pauses_media_while_probes_are_not_answered() {
     simulation.uplink_down = false;
     simulation.run(3 * SECOND);
     assert!(simulation.record.frames.len() > frames + 100);
+}
+
+#[test]
+fn camera_without_resend_mode_does_not_wait_for_probe_answers() {
+    let (mut client, mut camera) = pair(&Dialect::TRANSCODE, 4);
+    client.deadlines.stream = 60 * SECOND;
+    camera.frames = None;
+    camera.personality.idle = 60 * SECOND;
+    camera.personality.resend = None;
+    let mut simulation = Simulation::new(client, camera, 4, |net| net.latency(MS(2)));
+    simulation.run(2 * SECOND);
+    simulation.uplink_down = true;
+    simulation.run(20 * SECOND);
+    let video = simulation.record.video().len();
+    assert!((20 * 21..=20 * 22).contains(&video), "{video}");
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn requests_plain_media_after_two_stalls_in_resend_mode() {
     let mut config = reconnecting();
     config.client.resend = ResendPolicy::On;
     let mut camera = camera();
-    camera.resend = Some(ResendConfig::default());
+    camera.personality.resend = Some(ResendConfig::OBSERVED);
     let mut simulation = SupervisorSimulation::new(config, camera, 1);
     for grouped in [true, true, false, false] {
         simulation.frames(20);

@@ -16,6 +16,7 @@ use tutk_frame::{
 use tutk_session::internal::AvCounter;
 use tutk_session::{Dialect, Liveness, Phase};
 use tutk_time::Instant;
+use video_reassembly::ResendConfig;
 
 use crate::context::{Context, Shared};
 use crate::deviations;
@@ -47,8 +48,9 @@ pub(crate) struct AvCamera {
     stream: Option<Stream>,
     /// The client has requested a backchannel.
     backchannel: bool,
-    /// The client has requested resend mode, in a dialect that has it.
-    resend: bool,
+    /// The groups of media; `None` if the client has not requested resend mode, or camera or dialect
+    /// do not have it.
+    resend: Option<ResendConfig>,
     /// When the client last answered a probe, or when the first answer was expected.
     answered: Option<Instant>,
     /// Media is paused until a probe is answered.
@@ -80,7 +82,7 @@ impl AvCamera {
             reset: false,
             stream: None,
             backchannel: false,
-            resend: false,
+            resend: None,
             answered: None,
             paused: false,
             refused: false,
@@ -137,7 +139,7 @@ impl AvCamera {
                     self.handle_login(now, bytes, &context.shared.config.personality)
                 }
                 _ if self.phase < Phase::Authentication => false,
-                AvKind::Heartbeat if self.resend => self.handle_media_ack(bytes),
+                AvKind::Heartbeat if self.resend.is_some() => self.handle_media_ack(bytes),
                 AvKind::ChannelAck | AvKind::IoctlAck | AvKind::BufferResetAck => true,
                 _ => match packet.content(self.dialect.media) {
                     Ok(content) => self.handle_content(now, content, context),
@@ -157,7 +159,7 @@ impl AvCamera {
             self.probe_at = Some(now + interval);
             self.probe_due = true;
             let answered = *self.answered.get_or_insert(now);
-            self.paused = self.resend && answered + PROBE_TIMEOUT <= now;
+            self.paused = self.resend.is_some() && answered + PROBE_TIMEOUT <= now;
         }
     }
 
@@ -233,8 +235,9 @@ impl AvCamera {
             match output {
                 CameraOutput::Transmit(answer) => self.login_answer = Some(answer),
                 CameraOutput::Event(LoginEvent::LoggedIn { resend, .. }) => {
-                    self.resend =
-                        resend && personality.resend && self.dialect.media == MediaLayout::Slice;
+                    // Only this layout has slice counters, which acknowledgements need.
+                    let has_counters = self.dialect.media == MediaLayout::Slice;
+                    self.resend = (personality.resend).filter(|_| resend && has_counters);
                     self.phase = self.phase.max(Phase::Authentication);
                     if let Liveness::Probes { interval } = self.dialect.liveness {
                         self.probe_at = Some(now + interval);

@@ -7,7 +7,6 @@ use av_login::Password;
 use dtls_psk::crypto::CryptoProvider;
 use hl_ioctl::commands::ConnectResult;
 use tutk_session::{Credentials, Dialect, Error, psk};
-use video_reassembly::ResendConfig;
 
 use crate::audio::ClipAudio;
 use crate::backchannel::BackchannelConfig;
@@ -30,9 +29,6 @@ pub struct SimulatorConfig {
     /// `true` for a camera with a speaker. It announces two-way audio in the login and opens a
     /// backchannel to a client that requests one.
     pub speaker: bool,
-    /// The grouping for clients that request resend mode (docs/protocol.md, section 17). With
-    /// `None` they get plain media, as all other clients do.
-    pub resend: Option<ResendConfig>,
     /// What the camera does differently from other cameras of its dialect.
     pub personality: Personality,
     /// The dialects that the camera answers in.
@@ -76,7 +72,6 @@ impl SimulatorConfig {
             clip,
             audio: None,
             speaker: true,
-            resend: Some(ResendConfig::default()),
             personality: Personality::STRICT,
             dialects: Dialect::ALL.to_vec(),
             result: None,

@@ -30,7 +30,8 @@ pub use event::{ClientId, LeaveReason, ReceivedAudio, SimulatorEvent, SliceOrigi
 pub use impairment::Impairment;
 pub use personality::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, NamedPersonality,
-    PERSONALITIES, Personality, Ports, SessionIdRule, SliceSizes, Tags, TimestampRule,
+    PERSONALITIES, Personality, Ports, ResendConfig, SessionIdRule, SliceSizes, Tags,
+    TimestampRule,
 };
 pub use recorded::RecordedAnswer;
 pub use simulator::Simulator;

@@ -7,7 +7,7 @@ use hl_ioctl::commands::{Media, Switch};
 use tutk_frame::{FrameDevice, FrameInfo, FrameNumbers, LinkClock, MediaKind, MissingSlices};
 use tutk_session::Dialect;
 use tutk_time::Instant;
-use video_reassembly::{Repair, Slicer, SlicerConfig, Slices};
+use video_reassembly::{Repair, ResendConfig, Slicer, SlicerConfig, Slices};
 
 use crate::audio::ClipAudio;
 use crate::clip::Clip;
@@ -100,12 +100,12 @@ impl Stream {
     pub(crate) fn new(
         shared: &Shared,
         dialect: &Dialect,
-        resend: bool,
+        resend: Option<ResendConfig>,
         now: Instant,
     ) -> Result<Self, video_reassembly::Error> {
         let mut config = SlicerConfig::new(dialect.media);
         config.version = dialect.media_version;
-        config.resend = shared.config.resend.filter(|_| resend);
+        config.resend = resend;
         config.numbering = shared.config.personality.frame_numbers;
         Ok(Self {
             slicer: Slicer::new(config)?,

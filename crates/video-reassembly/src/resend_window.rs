@@ -127,15 +127,20 @@ impl ResendWindow {
     }
 }
 
+impl ResendConfig {
+    /// The groups of a real camera: 20 slices and one parity packet (docs/protocol.md, section 17).
+    /// The window of real cameras is not known; this one is 512 slices and 512 KiB.
+    pub const OBSERVED: Self = Self {
+        group_size: 20,
+        parity: 1,
+        window_slices: 512,
+        window_bytes: 512 << 10,
+    };
+}
+
 impl Default for ResendConfig {
-    /// Groups of 20 slices and one parity packet, as a real camera sends them, and a window of 512
-    /// slices and 512 KiB.
+    /// [`ResendConfig::OBSERVED`].
     fn default() -> Self {
-        Self {
-            group_size: 20,
-            parity: 1,
-            window_slices: 512,
-            window_bytes: 512 << 10,
-        }
+        Self::OBSERVED
     }
 }

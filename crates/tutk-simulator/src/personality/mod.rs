@@ -10,7 +10,7 @@ use av_login::Status;
 use dtls_psk::CipherSuite;
 use hl_ioctl::ChallengeStatus;
 use tutk_session::models::Model;
-pub use video_reassembly::FrameNumbering;
+pub use video_reassembly::{FrameNumbering, ResendConfig};
 
 pub use self::table::{NamedPersonality, PERSONALITIES};
 
@@ -76,8 +76,9 @@ pub struct Personality {
     pub slice_sizes: SliceSizes,
     /// The timestamps of frames.
     pub timestamps: TimestampRule,
-    /// `true` if the camera supports resend mode.
-    pub resend: bool,
+    /// The groups of media for clients that request resend mode (docs/protocol.md, section 17).
+    /// With `None`, the camera does not support it: they get plain media, as all other clients do.
+    pub resend: Option<ResendConfig>,
 }
 
 /// The UDP ports of a simulated camera.

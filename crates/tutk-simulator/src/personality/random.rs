@@ -5,7 +5,7 @@ use hl_ioctl::ChallengeStatus;
 
 use super::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality, Ports,
-    SessionIdRule, SliceSizes, Tags, TimestampRule,
+    ResendConfig, SessionIdRule, SliceSizes, Tags, TimestampRule,
 };
 
 /// SplitMix64 (Steele, Lea and Flood, 2014). The same seed must make the same camera in every
@@ -73,7 +73,7 @@ impl Personality {
                 SliceSizes::Padded,
             ]),
             timestamps: draw.one_of([TimestampRule::Unix, TimestampRule::ConstantSeconds]),
-            resend: draw.one_of([false, true]),
+            resend: draw.one_of([None, Some(ResendConfig::OBSERVED)]),
             ..Self::STRICT
         }
     }

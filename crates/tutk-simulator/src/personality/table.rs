@@ -9,7 +9,7 @@ use hl_ioctl::ChallengeStatus;
 
 use super::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality, Ports,
-    SessionIdRule, SliceSizes, Tags, TimestampRule,
+    ResendConfig, SessionIdRule, SliceSizes, Tags, TimestampRule,
 };
 
 /// A personality with a name.
@@ -82,7 +82,7 @@ impl Personality {
         frame_numbers: FrameNumbering::PerStream,
         slice_sizes: SliceSizes::Exact,
         timestamps: TimestampRule::Unix,
-        resend: true,
+        resend: Some(ResendConfig::OBSERVED),
     };
 
     /// What one proven client accepts, and this project's client once did not.
@@ -184,7 +184,7 @@ impl Personality {
         model: Some(Cow::Borrowed("WVOD1")),
         needs_wake_up: true,
         extended_master_secret: ExtendedMasterSecret::Ignored,
-        resend: false,
+        resend: None,
         ..Self::STRICT
     };
 
