@@ -19,7 +19,7 @@ pub enum Deviation {
     LoginStatus,
     /// A command is answered in a `0c 00` packet.
     GroupedAnswer,
-    /// The size of a slice is not that of the rest of its packet.
+    /// The size of a slice is not that of the rest of its packet, outside groups or in a group.
     SliceSize,
     /// Audio and video frames share one count of numbers.
     SharedNumbers,

@@ -24,7 +24,7 @@ use tutk_session::tutk_frame::{
     AvPacket, DataHeader, Direction, DiscoveryAnswer, DiscoveryLayout, IoctlAck, IoctlMessage,
     IoctlRequest, LinkClock, SessionId,
 };
-use tutk_session::video_reassembly::{Slicer, SlicerConfig};
+use tutk_session::video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 use tutk_session::{Deviation, Dialect, Event, Frame, MediaKind, Phase, Status};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -223,27 +223,36 @@ fn set_length(dialect: &Dialect, packet: &mut [u8], field: usize, value: u16) {
     scramble(dialect, packet);
 }
 
-/// Slices whose size field is not that of the rest of the packet.
+/// Slices whose size field is not that of the rest of the packet, outside groups and in a group.
 #[test]
 fn slice_sizes_that_do_not_match_are_accepted() {
-    // A frame of one slice: AV header, slice header with the size at 8, payload and frame info.
-    let mut slicer = Slicer::new(SlicerConfig::new(Dialect::TRANSCODE.media)).unwrap();
+    // The size field is at 8 of the slice header, which follows the AV header and the group header.
+    for (resend, size_at) in [(None, 16), (Some(ResendConfig::OBSERVED), 24)] {
+        accept_slice_sizes(resend, size_at);
+    }
+}
+
+fn accept_slice_sizes(resend: Option<ResendConfig>, size_at: usize) {
+    let mut config = SlicerConfig::new(Dialect::TRANSCODE.media);
+    config.resend = resend;
+    let mut slicer = Slicer::new(config).unwrap();
+    // A frame of one slice, with 16 bytes of frame info.
     let mut packet = |number: u8| {
         let mut slices = slicer
             .slice(MediaKind::Key, frame_info(), vec![number; 100].into())
             .unwrap();
         let mut packet = Vec::new();
         assert!(slicer.write_next(&mut slices, LinkClock::default(), &mut packet));
-        assert_eq!(u16::from_le_bytes([packet[16], packet[17]]), 116);
+        assert_eq!(packet[size_at..size_at + 2], [116, 0]);
         packet
     };
     let mut script = CameraScript::new(&Dialect::TRANSCODE);
     script.authenticate();
     // 0, larger, without the frame info (which is as usual), and bytes after the slice.
     let mut packets = [packet(1), packet(2), packet(3), packet(4)];
-    packets[0][16] = 0;
-    packets[1][17] = 1;
-    packets[2][16] = 100;
+    packets[0][size_at] = 0;
+    packets[1][size_at + 1] = 1;
+    packets[2][size_at] = 100;
     packets[3].extend([0x5a; 20]);
     for packet in &packets {
         script.send_packet(|out| out.extend_from_slice(packet));

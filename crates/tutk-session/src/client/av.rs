@@ -227,10 +227,11 @@ impl AvClient {
         }
         let valid = match packet.content(self.dialect.media) {
             Ok(AvContent::Media(media)) => {
-                if matches!(media, AvMedia::Slice(_)) && !SliceHeader::has_exact_size(packet.body) {
+                let is_valid = self.handle_media(now, media);
+                if is_valid && !has_exact_size(&media, packet.body) {
                     tolerated.record(Deviation::SliceSize);
                 }
-                self.handle_media(now, media)
+                is_valid
             }
             Ok(AvContent::IoctlMessage(message)) => {
                 // Only a message with an id can be acknowledged.
@@ -464,6 +465,16 @@ impl AvEvent {
             code: code.wrapping_add(1),
             payload: Vec::new(),
         })
+    }
+}
+
+/// Returns `true` unless the media is a slice whose size field does not count the rest of its
+/// packet. The size of parity is checked by the decoder.
+fn has_exact_size(media: &AvMedia<'_>, body: &[u8]) -> bool {
+    match media {
+        AvMedia::Fragment(_) => true,
+        AvMedia::Grouped { group, .. } if group.is_parity() => true,
+        AvMedia::Slice(_) | AvMedia::Grouped { .. } => SliceHeader::has_exact_size(body),
     }
 }
 
