@@ -89,9 +89,9 @@ impl HandshakeOffers {
         }
     }
 
-    /// Returns `true` before the first change of the offer.
+    /// Returns `true` before a second offer is tried.
     pub(super) fn is_first(&self) -> bool {
-        self.current == 0
+        self.tried.len() < 2
     }
 
     /// Returns `true` if there is no other offer to try.
@@ -133,6 +133,20 @@ mod tests {
         ];
         assert_eq!(texts(&offers), expected);
         assert!(offers.is_last() && !offers.is_first());
+    }
+
+    #[test]
+    fn configured_offer_stays_the_first() {
+        let mut offers = HandshakeOffers {
+            only: Some(HandshakeOffer::new(&[PLAIN_PSK], false)),
+            ..HandshakeOffers::for_model(None)
+        };
+        for _ in 0..3 {
+            offers.start();
+            offers.unanswered();
+        }
+        assert_eq!(texts(&offers), ["0x00ae"]);
+        assert!(offers.is_first() && offers.is_last());
     }
 
     #[test]
