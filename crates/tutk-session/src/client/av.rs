@@ -259,7 +259,7 @@ impl AvClient {
                 true
             }
             Ok(AvContent::IoctlAck(ack)) => {
-                if let Some((code, _)) = self.requests.take_acknowledged(ack.id) {
+                if let Some(code) = self.requests.take_acknowledged(ack.id) {
                     self.events.push_back(AvEvent::complete(code));
                 }
                 true

@@ -97,14 +97,13 @@ impl Requests {
     }
 
     /// Removes the request that the camera acknowledged with `id`, if it is one that is not
-    /// answered. Returns its code and requester. Without an id, it is the oldest one.
-    pub(super) fn take_acknowledged(&mut self, id: u32) -> Option<(u16, Requester)> {
+    /// answered. Returns its code. Without an id, it is the oldest one.
+    pub(super) fn take_acknowledged(&mut self, id: u32) -> Option<u16> {
         let acknowledged = self.pending.iter().position(|pending| {
             let sent = pending.sent.filter(|_| !pending.request.expects_answer());
             sent.is_some_and(|sent| id == 0 || id == u32::from(sent.index))
         })?;
-        let acknowledged = self.pending.remove(acknowledged)?;
-        Some((acknowledged.request.code, acknowledged.requester))
+        Some(self.pending.remove(acknowledged)?.request.code)
     }
 
     /// Removes a request that was not answered in time. Call again until it returns `None`.
@@ -268,8 +267,7 @@ mod tests {
         }
         assert_eq!(requests.take_acknowledged(9), None, "another index");
         assert_eq!(requests.take_acknowledged(4), None, "K10020 is answered");
-        let acknowledged = requests.take_acknowledged(3);
-        assert_eq!(acknowledged, Some((11004, Requester::Owner)));
+        assert_eq!(requests.take_acknowledged(3), Some(11004));
         assert_eq!(requests.deadline(), Some(now + REPEAT_INTERVAL));
         let due = requests.take_due(now + REPEAT_INTERVAL);
         assert_eq!(due.map(|(index, _)| index), Some(4), "K11000 is sent once");
