@@ -54,8 +54,8 @@ pub mod internal {
     pub use crate::client::{IDLE_TIMEOUT, REPEAT_INTERVAL};
     pub use crate::output::Outbox;
     pub use crate::wire::{
-        AssignedSession, BACKCHANNEL, DiscoveryQuery, Incoming, MAIN_CHANNEL, SessionQuery, Side,
-        Wrapper,
+        AssignedSession, BACKCHANNEL, CC51_DISCOVERY_ANSWER, DiscoveryQuery, Incoming,
+        MAIN_CHANNEL, SessionQuery, Side, Wrapper,
     };
 }
 

@@ -3,7 +3,8 @@
 use disco_cipher::tag::Tagger;
 use tutk_frame::cc51::{TAG_LEN, command as cc51};
 use tutk_frame::header::command as iotc;
-use tutk_frame::{Cc51Discovery, Cc51Header, Cc51Keepalive, IotcHeader};
+use tutk_frame::{Cc51Discovery, Cc51Header, Cc51Keepalive, IotcHeader, WrapperLayout};
+use tutk_session::internal::CC51_DISCOVERY_ANSWER;
 use tutk_session::{Dialect, Transport};
 
 use crate::config::SimulatorConfig;
@@ -88,12 +89,23 @@ impl Outgoing {
     }
 
     fn change_cc51(&self, datagram: &mut Vec<u8>) -> Contents {
-        const DATA_COVERED: usize = 28;
         let (contents, session, covered) = match (u16_at(datagram, 4), u16_at(datagram, 12)) {
-            (cc51::DISCOVERY, 1) => (Contents::DiscoveryAnswer, None, Cc51Discovery::COVERED),
+            (cc51::DISCOVERY, CC51_DISCOVERY_ANSWER) => {
+                (Contents::DiscoveryAnswer, None, Cc51Discovery::COVERED)
+            }
             (cc51::DISCOVERY, _) => (Contents::Other, None, Cc51Discovery::COVERED),
-            (cc51::KEEPALIVE, _) => (Contents::Other, Some(20), Cc51Keepalive::COVERED),
-            _ => (Contents::Data, Some(16), DATA_COVERED),
+            (cc51::KEEPALIVE, _) => {
+                // The counter precedes the session id.
+                (
+                    Contents::Other,
+                    Some(Cc51Header::LEN + 4),
+                    Cc51Keepalive::COVERED,
+                )
+            }
+            _ => {
+                let covered = WrapperLayout::Cc51.header_len();
+                (Contents::Data, Some(Cc51Header::LEN), covered)
+            }
         };
         if let Some(at) = session
             && self.session_ids == SessionIdRule::Other

@@ -11,7 +11,7 @@ use crate::output::Outbox;
 /// The sequence numbers of the four discovery packets. The last two have the role of session
 /// request and answer.
 pub(super) const DISCOVERY_REQUEST: u16 = 0;
-pub(super) const DISCOVERY_ANSWER: u16 = 1;
+pub const DISCOVERY_ANSWER: u16 = 1;
 pub(super) const SESSION_REQUEST: u16 = 2;
 pub(super) const SESSION_ANSWER: u16 = 3;
 

@@ -13,6 +13,7 @@ use tutk_frame::{
     SessionTrailer, Stage, cc51 as packets,
 };
 
+pub use self::cc51::DISCOVERY_ANSWER as CC51_DISCOVERY_ANSWER;
 pub use self::message::{
     AssignedSession, BACKCHANNEL, DiscoveryQuery, Incoming, MAIN_CHANNEL, SessionQuery, Side,
 };
