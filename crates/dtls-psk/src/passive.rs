@@ -271,6 +271,17 @@ impl Handshake {
         self.client_random.as_ref()
     }
 
+    /// Returns `true` if the newest ClientHello offers the extended master secret, and `None` if
+    /// there was no valid one.
+    #[must_use]
+    pub fn offers_extended_master_secret(&self) -> Option<bool> {
+        Some(self.client_hello()?.extensions.extended_master_secret)
+    }
+
+    fn client_hello(&self) -> Option<ClientHello<'_>> {
+        ClientHello::parse(&self.client_hello.as_ref()?.body).ok()
+    }
+
     fn reassemble(&mut self, sender: Sender, fragment: &Fragment<'_>) -> Option<Message> {
         let number = fragment.sequence;
         let known =

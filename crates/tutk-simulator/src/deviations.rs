@@ -1,6 +1,7 @@
-//! Packets inside DTLS that deviate from those that the codecs write.
+//! Handling of packets that deviates from that of the codecs and of DTLS.
 
 use av_login::{ANSWER_LEN, LoginAnswer, Nonce, Status};
+use dtls_psk::passive::{self, RecordHeader, Sender};
 use hl_ioctl::JsonDocument;
 use tutk_frame::av::{FLAG_CLOCK, GROUPED};
 use tutk_frame::{
@@ -9,7 +10,7 @@ use tutk_frame::{
 };
 use tutk_session::Mac;
 
-use crate::personality::{IoctlAnswers, LoginNonce, Personality, SliceSizes};
+use crate::personality::{ExtendedMasterSecret, IoctlAnswers, LoginNonce, Personality, SliceSizes};
 
 /// Bytes by which a slice's size field is too large.
 const MISSING: u16 = 40;
@@ -69,6 +70,22 @@ pub(crate) fn write_buffer_reset(stamp: AvStamp, out: &mut Vec<u8>) {
     .write(out);
 }
 
+/// Returns `true` if the records begin with a whole ClientHello that the camera does not answer.
+pub(crate) fn is_unanswered_hello(records: &[u8], personality: &Personality) -> bool {
+    /// The content type of handshake messages (RFC 5246, section 6.2.1).
+    const HANDSHAKE: u8 = 22;
+    if personality.extended_master_secret != ExtendedMasterSecret::Unanswered {
+        return false;
+    }
+    let mut handshake = passive::Handshake::default();
+    if let Some((header, fragment, _)) = RecordHeader::split(records)
+        && (header.content_type, header.epoch) == (HANDSHAKE, 0)
+    {
+        handshake.handle_record(Sender::Client, fragment, |_, _| {});
+    }
+    handshake.offers_extended_master_secret() == Some(true)
+}
+
 /// Returns `true` if K10000 wakes a camera of a base station (docs/protocol.md, section 14).
 pub(crate) fn is_wake_up(payload: &[u8], mac: Option<Mac>) -> bool {
     let Ok(document) = JsonDocument::parse("K10000", payload) else {
@@ -106,5 +123,39 @@ pub(crate) fn change_slice(sizes: SliceSizes, packet: &mut Vec<u8>) {
     slice.write(&mut &mut *body);
     if sizes == SliceSizes::Padded {
         packet.extend_from_slice(&PADDING);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dtls_psk::{Config, Connection, Output, Psk};
+    use testkit::session::{rng, start};
+
+    use super::*;
+
+    fn hello(with_ems: bool) -> Vec<u8> {
+        let config = Config::client("id", Psk::new([1; 32])).with_extended_master_secret(with_ems);
+        let mut client = Connection::client(Arc::new(config), &mut *rng(1), start()).unwrap();
+        match client.poll_output() {
+            Output::Transmit(records) => records.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_whole_hellos_are_unanswered() {
+        let is_unanswered = |records: &[u8]| is_unanswered_hello(records, &Personality::EMS_SILENT);
+        assert!(!is_unanswered(&hello(false)));
+        let hello = hello(true);
+        assert!(is_unanswered(&hello));
+        assert!(!is_unanswered_hello(&hello, &Personality::STRICT));
+        for len in 0..hello.len() {
+            assert!(!is_unanswered(&hello[..len]), "{len}");
+        }
+        let mut other = hello;
+        other[13] = 16;
+        assert!(!is_unanswered(&other));
     }
 }

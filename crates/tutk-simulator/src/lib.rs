@@ -5,7 +5,6 @@
 mod audio;
 mod av;
 mod backchannel;
-mod client_hello;
 mod clip;
 mod config;
 mod connect_result;

@@ -19,16 +19,15 @@ use tutk_session::{Dialect, Epoch, Error, Output, Phase, Transmit};
 use tutk_time::Instant;
 
 use crate::av::AvCamera;
-use crate::client_hello::offers_extended_master_secret;
 use crate::config::{DialectSetup, SimulatorConfig};
 use crate::connect_result::connect_result;
 use crate::context::{Context, Shared};
+use crate::deviations;
 use crate::device::{DeviceConfig, DeviceState};
 use crate::event::{ClientId, LeaveReason, SimulatorEvent};
 use crate::impairment::{Datagram, Network};
 use crate::outgoing::Outgoing;
 use crate::peer::Peer;
-use crate::personality::ExtendedMasterSecret;
 use crate::session_ids::SessionIds;
 
 /// A simulated camera without I/O. It serves many clients at once, each from the clip's first
@@ -399,8 +398,7 @@ impl Simulator {
             self.dropped += 1;
             return;
         }
-        let ems = self.shared.config.personality.extended_master_secret;
-        if ems == ExtendedMasterSecret::Unanswered && offers_extended_master_secret(records) {
+        if deviations::is_unanswered_hello(records, &self.shared.config.personality) {
             self.dropped += 1;
             return;
         }

@@ -105,6 +105,8 @@ fn opens_all_records_with_the_master_secret() {
         for mtu in [dtls_psk::MIN_MTU, dtls_psk::DEFAULT_MTU] {
             let recorded = Recorded::new(variant, mtu);
             let handshake = recorded.handshake(false);
+            let offered = handshake.offers_extended_master_secret();
+            assert_eq!(offered, Some(variant.all_options));
             let parameters = handshake.parameters().unwrap();
             assert_eq!(parameters.suite, variant.suite);
             assert_eq!(parameters.extended_master_secret, variant.all_options);
