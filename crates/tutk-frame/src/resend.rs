@@ -180,12 +180,6 @@ impl MediaAck {
     }
 }
 
-impl Default for MediaAckLayout {
-    fn default() -> Self {
-        Self::LIKELY
-    }
-}
-
 impl Iterator for MissingSlices<'_> {
     type Item = u16;
 

@@ -32,10 +32,9 @@ pub struct SlicerConfig {
 
 /// The numbers of video and audio frames. Real cameras may use any of these (docs/protocol.md,
 /// section 15).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FrameNumbering {
     /// Video and audio count separately, each from 1.
-    #[default]
     PerStream,
     /// Video and audio share one counter. The previous frame's number is one less.
     Shared,

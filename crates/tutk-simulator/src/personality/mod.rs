@@ -82,10 +82,9 @@ pub struct Personality {
 }
 
 /// The UDP ports of a simulated camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ports {
     /// All datagrams leave from the port of discovery.
-    #[default]
     One,
     /// Discovery answers leave from a second port, and all other datagrams from a third one.
     Three,
@@ -103,10 +102,9 @@ impl Ports {
 }
 
 /// The end of datagrams, and the length field in their header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lengths {
     /// The length field counts all bytes of the datagram.
-    #[default]
     Exact,
     /// Bytes follow that the length field does not count.
     TooSmall,
@@ -117,30 +115,27 @@ pub enum Lengths {
 }
 
 /// The bytes that the tag of a `cc51` datagram covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tags {
     /// The header (docs/protocol.md, section 9).
-    #[default]
     Header,
     /// All bytes before the tag.
     WholeDatagram,
 }
 
 /// The session id in `cc51` datagrams after discovery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SessionIdRule {
     /// The id that the camera assigned in discovery.
-    #[default]
     Assigned,
     /// Another one.
     Other,
 }
 
 /// The handling of the extended master secret (RFC 7627).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExtendedMasterSecret {
     /// Negotiated if the client offers it.
-    #[default]
     Accepted,
     /// Never negotiated.
     Ignored,
@@ -149,20 +144,18 @@ pub enum ExtendedMasterSecret {
 }
 
 /// The four random bytes in the login answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginNonce {
     /// Those of the login.
-    #[default]
     Echoed,
     /// Zeros.
     Zero,
 }
 
 /// The packets that contain the camera's HL messages (docs/protocol.md, section 13).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IoctlAnswers {
     /// `00 70`, with the HL message at 32.
-    #[default]
     Ioctl,
     /// `0c 00` with k = 0, with the HL message at 40.
     Grouped,
@@ -171,10 +164,9 @@ pub enum IoctlAnswers {
 }
 
 /// The size field of slices outside groups (docs/protocol.md, section 15).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SliceSizes {
     /// All bytes of the payload, including the frame info.
-    #[default]
     Exact,
     /// The bytes of the payload without the frame info.
     WithoutInfo,
@@ -185,10 +177,9 @@ pub enum SliceSizes {
 }
 
 /// The seconds in the frame info of a simulated camera's frames (docs/protocol.md, section 15).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimestampRule {
     /// Seconds since 1970 by the camera's clock. They jump when K10092 sets the clock.
-    #[default]
     Unix,
     /// The same number in all frames, as some firmware has it. Only the microseconds advance, and
     /// wrap.
