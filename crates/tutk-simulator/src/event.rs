@@ -89,7 +89,7 @@ pub enum LeaveReason {
     /// [`Personality::idle`](crate::Personality::idle).
     #[error("the client was silent")]
     Silent,
-    /// Another client needed the place.
+    /// Another client needed the slot.
     #[error("the client was replaced by another")]
     Evicted,
     /// The camera was closed.

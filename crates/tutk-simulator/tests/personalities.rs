@@ -250,7 +250,7 @@ fn vanished_client_keeps_its_slot_for_five_seconds() {
 }
 
 #[test]
-fn deaf_camera_sends_nothing() {
+fn camera_that_answers_nothing_sends_nothing() {
     let mut script = script(Personality::DEAF);
     script.request_session(REQUESTED);
     script.advance(MS(10_000));

@@ -9,9 +9,11 @@ use tutk_time::Instant;
 /// packet can break one.
 const UNFINISHED: u8 = 2;
 
-/// A camera with another key discards the client's Finished and says nothing. It is alive, because
-/// it answered the ClientHello. So the client waits for a few retransmissions of Finished, and
-/// longer on a network on which the answers to the ClientHello took long.
+/// Measures how long the client waits for the camera's Finished.
+///
+/// A camera with another key discards the client's Finished and sends nothing. The camera answered
+/// the ClientHello, so it can be reached. The client therefore waits only for a few retransmissions
+/// of its Finished, and longer if the answer to the ClientHello took long.
 #[derive(Debug)]
 pub(super) struct FinishedWait {
     /// When the current handshake started.

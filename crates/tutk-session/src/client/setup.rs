@@ -95,9 +95,9 @@ impl Client {
                 self.handshake_started = now;
                 self.state = State::Connected(Box::new(connected));
             }
-            // The newest assignment counts, because a camera may forget earlier ones. An answer for
-            // the abandoned session is late.
-            // One whose tag does not match does not replace one whose tag does.
+            // The newest assignment counts, because a camera may forget earlier ones. There are two
+            // exceptions: a late assignment of the abandoned session, and one whose tag does not
+            // match after one whose tag does.
             Some(Incoming::DiscoveryAnswer {
                 assigned: Some(assigned),
                 verified,

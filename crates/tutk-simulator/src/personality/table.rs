@@ -37,12 +37,12 @@ pub static PERSONALITIES: &[NamedPersonality] = &[
     named("oversized", "length fields and slice sizes that are too large", |_| Personality::OVERSIZED),
     named("constant-seconds", "the seconds of timestamps never change", |_| Personality::CONSTANT_SECONDS),
     named("moving-port", "discovery answers from a second port, sessions on a third one", |_| Personality::MOVING_PORT),
-    named("slow-slot", "one client at a time; a client that vanished keeps its place for 5 s", |_| Personality::SLOW_SLOT),
+    named("slow-slot", "one client at a time; a client that vanished keeps its slot for 5 s", |_| Personality::SLOW_SLOT),
     named("ems-silent", "no answer to a ClientHello with extended master secret", |_| Personality::EMS_SILENT),
     named("hl-bc", "model HL_BC: resend mode", |_| Personality::HL_BC),
     named("db3", "model WYZEDB3: DTLS suite 0x00AE only", |_| Personality::DB3),
     named("base-station", "a battery camera behind a base station: needs its keys and a wake-up request", |_| Personality::BASE_STATION),
-    named("deaf", "no answer to anything, as HL_PAN3", |_| Personality::DEAF),
+    named("deaf", "answers nothing, as HL_PAN3", |_| Personality::DEAF),
     named("random", "a combination of the others, chosen by --seed", Personality::random),
 ];
 
@@ -85,7 +85,7 @@ impl Personality {
         resend: Some(ResendConfig::OBSERVED),
     };
 
-    /// What one proven client accepts, and this project's client once did not.
+    /// What go2rtc accepts without a check. No real camera is known to do all of it.
     pub const GO2RTC_VIEW: Self = Self {
         extended_master_secret: ExtendedMasterSecret::Ignored,
         cookie_exchange: true,
@@ -150,7 +150,7 @@ impl Personality {
         ..Self::STRICT
     };
 
-    /// One client, whose place is occupied until it was silent for 5 s.
+    /// One client, whose slot is occupied until it was silent for 5 s.
     pub const SLOW_SLOT: Self = Self {
         max_clients: 1,
         idle: Duration::from_secs(5),
@@ -188,7 +188,7 @@ impl Personality {
         ..Self::STRICT
     };
 
-    /// No answers.
+    /// Answers nothing.
     pub const DEAF: Self = Self {
         answers: false,
         ..Self::STRICT
