@@ -11,6 +11,7 @@ use tutk_session::{Credentials, Dialect, Error, psk};
 use crate::audio::ClipAudio;
 use crate::backchannel::BackchannelConfig;
 use crate::clip::Clip;
+use crate::device::DeviceConfig;
 use crate::impairment::Impairment;
 use crate::personality::{ExtendedMasterSecret, Personality};
 use crate::recorded::RecordedAnswer;
@@ -81,6 +82,21 @@ impl SimulatorConfig {
             trace_slices: false,
             impairment: Impairment::default(),
             provider: None,
+        }
+    }
+}
+
+impl SimulatorConfig {
+    /// Returns the configuration of the device.
+    pub(crate) fn device(&self) -> DeviceConfig {
+        let personality = &self.personality;
+        DeviceConfig {
+            model: personality.model.as_deref().map(str::to_owned),
+            resolution: personality.resolution,
+            bitrate: personality.bitrate,
+            fps: self.clip.fps().into(),
+            flips: personality.flips,
+            ..DeviceConfig::default()
         }
     }
 }

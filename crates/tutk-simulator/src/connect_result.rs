@@ -7,7 +7,6 @@ use tutk_frame::Codec;
 use tutk_session::{Error, MAX_HL_PAYLOAD};
 
 use crate::config::SimulatorConfig;
-use crate::device::DeviceConfig;
 
 /// The firmware version that the camera reports.
 const FIRMWARE: &str = "4.52.9.4188";
@@ -36,7 +35,7 @@ pub(crate) fn connect_result(config: &SimulatorConfig) -> Result<ConnectResult, 
 /// Returns the objects and fields that real cameras send (docs/protocol.md, section 14).
 fn describe(config: &SimulatorConfig) -> Value {
     let clip = &config.clip;
-    let device = DeviceConfig::default();
+    let device = config.device();
     let codec = match clip.codec() {
         Codec::H265 => "H265".to_owned(),
         Codec::H264 => "H264".to_owned(),

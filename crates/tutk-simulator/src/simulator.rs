@@ -23,7 +23,7 @@ use crate::config::{DialectSetup, SimulatorConfig};
 use crate::connect_result::connect_result;
 use crate::context::{Context, Shared};
 use crate::deviations;
-use crate::device::{DeviceConfig, DeviceState};
+use crate::device::DeviceState;
 use crate::event::{ClientId, LeaveReason, SimulatorEvent};
 use crate::impairment::{Datagram, Network};
 use crate::outgoing::Outgoing;
@@ -99,11 +99,7 @@ impl Simulator {
         };
         let outgoing = Outgoing::new(&config);
         Ok(Self {
-            device: DeviceState::new(DeviceConfig {
-                model: config.personality.model.as_deref().map(str::to_owned),
-                fps: config.clip.fps().into(),
-                ..DeviceConfig::default()
-            }),
+            device: DeviceState::new(config.device()),
             viewers: 0,
             side: Arc::new(Side::new(
                 Direction::ToCamera,

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, PanTiltHome};
+use hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, GetVideoParameters, PanTiltHome};
 use hl_ioctl::{Command as _, HlMessage, Request, challenge_response};
 use testkit::session::script::{ClientScript, REQUESTED};
 use testkit::session::{MAC, clip, clip_audio, credentials};
@@ -189,6 +189,17 @@ fn unanswered_commands_still_have_an_effect() {
             .filter(|packet| packet.get(at..at + 2) == Some(b"HL"));
         assert_eq!(answered.count(), answers);
     }
+}
+
+/// The bytes that a real HL_BC sent: docs/protocol.md, section 18.
+#[test]
+fn hl_bc_reports_the_video_settings_of_a_real_one() {
+    let (mut script, _) = stream(Personality::HL_BC, 32, MS(1));
+    script.send_ioctl(2, &Request::from(&GetVideoParameters).to_hl().unwrap());
+    let answers = script.take_hl();
+    let answer = HlMessage::parse(&answers[0]).unwrap();
+    assert_eq!(answer.code, 10051);
+    assert_eq!(answer.payload, [0xf0, 0x00, 0x05, 0x14, 0x01, 0x01]);
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct DeviceConfig {
     pub bitrate: Bitrate,
     /// The initial frame rate in frames per second.
     pub fps: u16,
+    /// The initial value of both flips.
+    pub flips: Switch,
     /// The address in K10605.
     pub rtsp_url: String,
     /// The payload of K10447.
@@ -30,7 +32,7 @@ pub struct DeviceConfig {
     pub accessories: Value,
 }
 
-/// 1080p at 120 kB/s and 20 frames per second.
+/// 1080p at 120 kB/s and 20 frames per second, without flips.
 impl Default for DeviceConfig {
     fn default() -> Self {
         Self {
@@ -38,6 +40,7 @@ impl Default for DeviceConfig {
             resolution: Resolution::P1080,
             bitrate: Bitrate::HD,
             fps: 20,
+            flips: Switch::Off,
             rtsp_url: "rtsp://192.0.2.1/live".to_owned(),
             connection_status: json!({ "connected": "1" }),
             battery_use: json!({ "battery": "100" }),
@@ -120,8 +123,8 @@ impl DeviceState {
                 resolution: config.resolution,
                 bitrate: config.bitrate,
                 fps: config.fps,
-                horizontal_flip: Switch::Off,
-                vertical_flip: Switch::Off,
+                horizontal_flip: config.flips,
+                vertical_flip: config.flips,
             },
             config,
             status_light: Switch::On,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use av_login::Status;
 use dtls_psk::CipherSuite;
 use hl_ioctl::ChallengeStatus;
+use hl_ioctl::commands::{Bitrate, Resolution, Switch};
 use tutk_session::models::Model;
 pub use video_reassembly::{FrameNumbering, ResendConfig};
 
@@ -34,6 +35,12 @@ pub struct Personality {
     /// The vendor's model name, for K10003. It selects between two codes of some commands, and the
     /// messages with a user that the camera answers.
     pub model: Option<Cow<'static, str>>,
+    /// The resolution until a command changes it.
+    pub resolution: Resolution,
+    /// The bitrate until a command changes it.
+    pub bitrate: Bitrate,
+    /// Both flips until a command changes them.
+    pub flips: Switch,
     /// `false` if no datagram is answered.
     pub answers: bool,
     /// The UDP ports that datagrams leave from.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use av_login::Status;
 use dtls_psk::{CipherSuite, DEFAULT_SUITES};
 use hl_ioctl::ChallengeStatus;
+use hl_ioctl::commands::{Bitrate, Resolution, Switch};
 
 use super::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality, Ports,
@@ -39,7 +40,7 @@ pub static PERSONALITIES: &[NamedPersonality] = &[
     named("moving-port", "discovery answers from a second port, sessions on a third one", |_| Personality::MOVING_PORT),
     named("slow-slot", "one client at a time; a client that vanished keeps its slot for 5 s", |_| Personality::SLOW_SLOT),
     named("ems-silent", "no answer to a ClientHello with extended master secret", |_| Personality::EMS_SILENT),
-    named("hl-bc", "model HL_BC: resend mode", |_| Personality::HL_BC),
+    named("hl-bc", "model HL_BC: resend mode, the video settings that one was seen to report", |_| Personality::HL_BC),
     named("db3", "model WYZEDB3: DTLS suite 0x00AE only", |_| Personality::DB3),
     named("base-station", "a battery camera behind a base station: needs its keys and a wake-up request", |_| Personality::BASE_STATION),
     named("deaf", "answers nothing, as HL_PAN3", |_| Personality::DEAF),
@@ -62,6 +63,9 @@ impl Personality {
     /// The packets that docs/protocol.md prefers.
     pub const STRICT: Self = Self {
         model: None,
+        resolution: Resolution::P1080,
+        bitrate: Bitrate::HD,
+        flips: Switch::Off,
         answers: true,
         ports: Ports::One,
         lengths: Lengths::Exact,
@@ -163,9 +167,13 @@ impl Personality {
         ..Self::STRICT
     };
 
-    /// The Bulb Cam.
+    /// The Bulb Cam, with the video settings that one was seen to report in K10051 (docs/protocol.md,
+    /// section 18).
     pub const HL_BC: Self = Self {
         model: Some(Cow::Borrowed("HL_BC")),
+        resolution: Resolution::TwoKAlternate,
+        bitrate: Bitrate::MAX,
+        flips: Switch::On,
         extended_master_secret: ExtendedMasterSecret::Ignored,
         ..Self::STRICT
     };
