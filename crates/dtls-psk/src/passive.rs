@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::key_schedule::{
     MASTER_SECRET_LEN, MasterSecret, Negotiated, PremasterSecret, Randoms, Side,
 };
+use crate::messages::extensions::numbers;
 use crate::messages::hello::{ClientHello, ServerHello};
 use crate::messages::{Fragment, Message, handshake_header, handshake_type};
 use crate::protection::Protection;
@@ -276,6 +277,14 @@ impl Handshake {
     #[must_use]
     pub fn offers_extended_master_secret(&self) -> Option<bool> {
         Some(self.client_hello()?.extensions.extended_master_secret)
+    }
+
+    /// Returns `true` if the newest ClientHello offers one of these suites, and `None` if there was
+    /// no valid one.
+    #[must_use]
+    pub fn offers_any_suite(&self, suites: &[CipherSuite]) -> Option<bool> {
+        let mut offered = numbers(self.client_hello()?.suites);
+        Some(offered.any(|id| suites.iter().any(|suite| suite.id() == id)))
     }
 
     fn client_hello(&self) -> Option<ClientHello<'_>> {

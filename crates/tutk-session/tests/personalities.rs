@@ -120,6 +120,7 @@ deliver_all_frames! {
     moving_port_delivers_all_frames: "moving-port",
     slow_slot_delivers_all_frames: "slow-slot",
     ems_silent_delivers_all_frames: "ems-silent",
+    suite_silent_delivers_all_frames: "suite-silent",
     hl_bc_delivers_all_frames: "hl-bc",
     db3_delivers_all_frames: "db3",
     base_station_delivers_all_frames: "base-station",

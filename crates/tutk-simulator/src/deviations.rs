@@ -10,7 +10,9 @@ use tutk_frame::{
 };
 use tutk_session::Mac;
 
-use crate::personality::{ExtendedMasterSecret, IoctlAnswers, LoginNonce, Personality, SliceSizes};
+use crate::personality::{
+    ExtendedMasterSecret, IoctlAnswers, LoginNonce, Personality, SliceSizes, SuiteMismatch,
+};
 
 /// Bytes by which a slice's size field is too large.
 const MISSING: u16 = 40;
@@ -74,7 +76,9 @@ pub(crate) fn write_buffer_reset(stamp: AvStamp, out: &mut Vec<u8>) {
 pub(crate) fn is_unanswered_hello(records: &[u8], personality: &Personality) -> bool {
     /// The content type of handshake messages (RFC 5246, section 6.2.1).
     const HANDSHAKE: u8 = 22;
-    if personality.extended_master_secret != ExtendedMasterSecret::Unanswered {
+    let without_ems = personality.extended_master_secret == ExtendedMasterSecret::Unanswered;
+    let without_suite = personality.suite_mismatch == SuiteMismatch::Unanswered;
+    if !without_ems && !without_suite {
         return false;
     }
     let mut handshake = passive::Handshake::default();
@@ -83,7 +87,8 @@ pub(crate) fn is_unanswered_hello(records: &[u8], personality: &Personality) -> 
     {
         handshake.handle_record(Sender::Client, fragment, |_, _| {});
     }
-    handshake.offers_extended_master_secret() == Some(true)
+    without_ems && handshake.offers_extended_master_secret() == Some(true)
+        || without_suite && handshake.offers_any_suite(personality.suites) == Some(false)
 }
 
 /// Returns `true` if K10000 wakes a camera of a base station (docs/protocol.md, section 14).

@@ -29,8 +29,8 @@ pub use event::{ClientId, LeaveReason, ReceivedAudio, SimulatorEvent, SliceOrigi
 pub use impairment::Impairment;
 pub use personality::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, NamedPersonality,
-    PERSONALITIES, Personality, Ports, ResendConfig, SessionIdRule, SliceSizes, Tags,
-    TimestampRule,
+    PERSONALITIES, Personality, Ports, ResendConfig, SessionIdRule, SliceSizes, SuiteMismatch,
+    Tags, TimestampRule,
 };
 pub use recorded::RecordedAnswer;
 pub use simulator::Simulator;

@@ -17,6 +17,7 @@ use tutk_session::av_login::LoginAnswer;
 use tutk_session::{Dialect, FrameInfo};
 use tutk_simulator::{
     ExtendedMasterSecret, Personality, Ports, SimulatorConfig, SimulatorEvent, SliceSizes,
+    SuiteMismatch,
 };
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -216,6 +217,27 @@ fn hello_with_extended_master_secret_is_not_answered() {
         script.send_hello();
         // The session request is answered again.
         assert_eq!(script.datagrams.len() > before + 1, answered, "{ems:?}");
+    }
+}
+
+#[test]
+fn hello_without_a_common_suite_is_not_answered() {
+    let mut personality = Personality::SUITE_SILENT;
+    for (mismatch, answered) in [
+        (SuiteMismatch::Alert, true),
+        (SuiteMismatch::Unanswered, false),
+    ] {
+        personality.suite_mismatch = mismatch;
+        let mut script = script(personality.clone());
+        script.request_session(REQUESTED);
+        let before = script.datagrams.len();
+        script.send_hello();
+        // The session request is answered again.
+        assert_eq!(
+            script.datagrams.len() > before + 1,
+            answered,
+            "{mismatch:?}"
+        );
     }
 }
 

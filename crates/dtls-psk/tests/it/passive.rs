@@ -1,7 +1,7 @@
 //! An observer decrypts recorded connections.
 
-use dtls_psk::Psk;
 use dtls_psk::passive::{Handshake, Keys, RecordHeader, Sender};
+use dtls_psk::{CipherSuite, Psk};
 
 use crate::common::KEY;
 use crate::common::variants::{Variant, all_variants};
@@ -107,6 +107,10 @@ fn opens_all_records_with_the_master_secret() {
             let handshake = recorded.handshake(false);
             let offered = handshake.offers_extended_master_secret();
             assert_eq!(offered, Some(variant.all_options));
+            for suite in CipherSuite::ALL {
+                let offered = handshake.offers_any_suite(&[*suite]);
+                assert_eq!(offered, Some(*suite == variant.suite));
+            }
             let parameters = handshake.parameters().unwrap();
             assert_eq!(parameters.suite, variant.suite);
             assert_eq!(parameters.extended_master_secret, variant.all_options);

@@ -62,6 +62,8 @@ pub struct Personality {
     pub extended_master_secret: ExtendedMasterSecret,
     /// The accepted DTLS suites.
     pub suites: &'static [CipherSuite],
+    /// The handling of a ClientHello without an accepted suite.
+    pub suite_mismatch: SuiteMismatch,
     /// The four random bytes in the login answer.
     pub login_nonce: LoginNonce,
     /// The status byte of the answer to a correct login.
@@ -147,6 +149,15 @@ pub enum ExtendedMasterSecret {
     /// Never negotiated.
     Ignored,
     /// A ClientHello that offers it is not answered.
+    Unanswered,
+}
+
+/// The handling of a ClientHello without an accepted suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SuiteMismatch {
+    /// A fatal alert ends the handshake.
+    Alert,
+    /// It is not answered.
     Unanswered,
 }
 

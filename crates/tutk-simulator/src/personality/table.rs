@@ -10,7 +10,7 @@ use hl_ioctl::commands::{Bitrate, Resolution, Switch};
 
 use super::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality, Ports,
-    ResendConfig, SessionIdRule, SliceSizes, Tags, TimestampRule,
+    ResendConfig, SessionIdRule, SliceSizes, SuiteMismatch, Tags, TimestampRule,
 };
 
 /// A personality with a name.
@@ -40,6 +40,7 @@ pub static PERSONALITIES: &[NamedPersonality] = &[
     named("moving-port", "discovery answers from a second port, sessions on a third one", |_| Personality::MOVING_PORT),
     named("slow-slot", "one client at a time; a client that vanished keeps its slot for 5 s", |_| Personality::SLOW_SLOT),
     named("ems-silent", "no answer to a ClientHello with extended master secret", |_| Personality::EMS_SILENT),
+    named("suite-silent", "DTLS suite 0x00AE only, no answer to a ClientHello without it", |_| Personality::SUITE_SILENT),
     named("hl-bc", "model HL_BC: resend mode, the video settings that one was seen to report", |_| Personality::HL_BC),
     named("db3", "model WYZEDB3: DTLS suite 0x00AE only", |_| Personality::DB3),
     named("base-station", "a battery camera behind a base station: needs its keys and a wake-up request", |_| Personality::BASE_STATION),
@@ -76,6 +77,7 @@ impl Personality {
         cookie_exchange: false,
         extended_master_secret: ExtendedMasterSecret::Accepted,
         suites: DEFAULT_SUITES,
+        suite_mismatch: SuiteMismatch::Alert,
         login_nonce: LoginNonce::Echoed,
         login_status: Status::SUCCESS,
         needs_wake_up: false,
@@ -164,6 +166,13 @@ impl Personality {
     /// No answer to the extended master secret.
     pub const EMS_SILENT: Self = Self {
         extended_master_secret: ExtendedMasterSecret::Unanswered,
+        ..Self::STRICT
+    };
+
+    /// One suite, and no answer to a ClientHello without it.
+    pub const SUITE_SILENT: Self = Self {
+        suites: &[CipherSuite::PskAes128CbcSha256],
+        suite_mismatch: SuiteMismatch::Unanswered,
         ..Self::STRICT
     };
 
