@@ -111,6 +111,7 @@ deliver_all_frames! {
     strict_delivers_all_frames: "strict",
     go2rtc_view_delivers_all_frames: "go2rtc-view",
     channel_answers_delivers_all_frames: "channel-answers",
+    message_ids_delivers_all_frames: "message-ids",
     shared_numbers_delivers_all_frames: "shared-numbers",
     shared_linked_delivers_all_frames: "shared-linked",
     foreign_tags_delivers_all_frames: "foreign-tags",

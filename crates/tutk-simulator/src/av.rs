@@ -21,7 +21,8 @@ use video_reassembly::ResendConfig;
 use crate::context::{Context, Shared};
 use crate::deviations;
 use crate::device::{Effect, Outcome};
-use crate::personality::Personality;
+use crate::numbered_messages::NumberedMessages;
+use crate::personality::{IoctlAnswers, Personality};
 use crate::stream::{Stream, WrittenSlice};
 
 /// In resend mode, media pauses if a client has not answered a probe for this time
@@ -43,6 +44,7 @@ pub(crate) struct AvCamera {
     counter: AvCounter,
     /// HL messages that wait to be sent, and when they are due. They are sent in order.
     replies: VecDeque<(Instant, Vec<u8>)>,
+    numbered: NumberedMessages,
     /// A buffer reset is due.
     reset: bool,
     stream: Option<Stream>,
@@ -79,6 +81,7 @@ impl AvCamera {
             exchange,
             counter: AvCounter::new(dialect),
             replies: VecDeque::new(),
+            numbered: NumberedMessages::default(),
             reset: false,
             stream: None,
             backchannel: false,
@@ -140,7 +143,7 @@ impl AvCamera {
                 }
                 _ if self.phase < Phase::Authentication => false,
                 AvKind::Heartbeat if self.resend.is_some() => self.handle_media_ack(bytes),
-                AvKind::ChannelAck | AvKind::IoctlAck | AvKind::BufferResetAck => true,
+                AvKind::ChannelAck | AvKind::BufferResetAck => true,
                 _ => match packet.content(self.dialect.media) {
                     Ok(content) => self.handle_content(now, content, context),
                     Err(_) => false,
@@ -167,7 +170,11 @@ impl AvCamera {
         let stream = self.stream.as_ref().filter(|_| !self.paused);
         let stream = stream.and_then(Stream::deadline);
         let reply = self.replies.front().map(|(due, _)| *due);
-        self.probe_at.into_iter().chain(stream).chain(reply).min()
+        let repetition = self.numbered.deadline();
+        [self.probe_at, stream, reply, repetition]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Returns `true` once if a probe is due. The keepalive outside DTLS is due with it.
@@ -187,9 +194,18 @@ impl AvCamera {
         } else if self.replies.front().is_some_and(|(due, _)| *due <= now)
             && let Some((_, hl)) = self.replies.pop_front()
         {
-            deviations::write_hl(personality.ioctl_answers, self.counter.stamp(), &hl, out);
+            let stamp = self.counter.stamp();
+            match personality.ioctl_answers {
+                IoctlAnswers::Numbered => self.numbered.send(now, stamp, hl, out),
+                answers => deviations::write_hl(answers, stamp, &hl, out),
+            }
         } else if std::mem::take(&mut self.reset) {
             deviations::write_buffer_reset(self.counter.stamp(), out);
+        } else {
+            let Self {
+                numbered, counter, ..
+            } = self;
+            numbered.repeat(now, || counter.stamp(), out);
         }
         !out.is_empty()
     }
@@ -273,6 +289,10 @@ impl AvCamera {
             }
             AvContent::ProbeAnswer(answer) => {
                 self.handle_probe_answer(now, answer);
+                true
+            }
+            AvContent::IoctlAck(ack) => {
+                self.numbered.acknowledged(ack.id);
                 true
             }
             // A client may send HL messages in channel messages too. They have no index.

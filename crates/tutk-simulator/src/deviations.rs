@@ -40,10 +40,12 @@ pub(crate) fn login_answer(
     parsed.to_bytes()
 }
 
-/// Writes an HL message in the camera's kind of packet.
+/// Writes an HL message in the camera's kind of packet, without a message id.
 pub(crate) fn write_hl(answers: IoctlAnswers, stamp: AvStamp, hl: &[u8], out: &mut Vec<u8>) {
     match answers {
-        IoctlAnswers::Ioctl => IoctlMessage { stamp, id: 0, hl }.write(out),
+        IoctlAnswers::Ioctl | IoctlAnswers::Numbered => {
+            IoctlMessage { stamp, id: 0, hl }.write(out)
+        }
         IoctlAnswers::Grouped => IoctlRequest {
             stamp,
             index: stamp.counter.into(),

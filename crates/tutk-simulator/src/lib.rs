@@ -13,6 +13,7 @@ mod deviations;
 mod device;
 mod event;
 mod impairment;
+mod numbered_messages;
 mod outgoing;
 mod peer;
 mod personality;

@@ -128,6 +128,11 @@ impl Peer {
         }
     }
 
+    /// Answers a keepalive of the client.
+    pub(crate) fn answer_keepalive(&self, outbox: &mut Outbox<SimulatorEvent>) {
+        self.wrapper.answer_client_keepalive(outbox);
+    }
+
     /// Does what is due at `now`. Fails if the session has ended.
     pub(crate) fn drive(
         &mut self,

@@ -149,13 +149,19 @@ impl Simulator {
             Some(Incoming::SessionRequest(request)) => {
                 self.handle_session_request(now, &setup, from, &request)
             }
-            // Ignored, because it may be replayed. Authentic heartbeats carry the same information.
+            // It does not prolong the session, because it may be replayed. Authentic heartbeats do.
             Some(Incoming::KeepaliveAnswer { session }) => {
                 let client = ClientId {
                     address: from,
                     session,
                 };
-                self.dropped += u64::from(!self.peers.contains_key(&client));
+                match self.peers.get_mut(&client) {
+                    Some(peer) if self.shared.config.personality.answers_keepalives => {
+                        peer.answer_keepalive(&mut self.outbox);
+                    }
+                    Some(_) => {}
+                    None => self.dropped += 1,
+                }
             }
             Some(Incoming::Close { session }) => {
                 let client = ClientId {

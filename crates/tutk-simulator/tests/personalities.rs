@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, GetVideoParameters, PanTiltHome};
 use hl_ioctl::{Command as _, HlMessage, Request, challenge_response};
+use testkit::session::datagram::keepalive;
 use testkit::session::script::{ClientScript, REQUESTED};
 use testkit::session::{MAC, clip, clip_audio, credentials};
-use tutk_frame::{AvHeader, AvKind, AvPacket, SessionId, SliceHeader};
+use tutk_frame::{
+    AvHeader, AvKind, AvPacket, Direction, IoctlAck, IoctlMessage, SessionId, SliceHeader,
+};
 use tutk_session::av_login::LoginAnswer;
 use tutk_session::{Dialect, FrameInfo};
 use tutk_simulator::{
@@ -81,6 +84,7 @@ fn media(packets: &[Vec<u8>]) -> impl Iterator<Item = &Vec<u8>> {
 fn hl_messages_come_in_the_configured_packets() {
     for (personality, magic, at) in [
         (Personality::STRICT, [0x00, 0x70], 32),
+        (Personality::MESSAGE_IDS, [0x00, 0x70], 32),
         (Personality::GO2RTC_VIEW, [0x0c, 0x00], 40),
         (Personality::CHANNEL_ANSWERS, [0x00, 0x10], 36),
     ] {
@@ -88,6 +92,61 @@ fn hl_messages_come_in_the_configured_packets() {
         assert_eq!(packets[0][..2], magic);
         let result = ConnectAuth::answer_from_message(&hl(&packets[0], at)).unwrap();
         assert!(result.is_success());
+    }
+}
+
+/// The times of the packets with this HL message, in milliseconds after the first one.
+fn times(script: &ClientScript, code: u16) -> Vec<u128> {
+    let time = |(at, packet): &(Duration, Vec<u8>)| {
+        let message = IoctlMessage::parse(packet).ok()?;
+        let code_of = HlMessage::parse(message.hl).ok()?.code;
+        (code_of == code).then_some(at.as_millis())
+    };
+    let times: Vec<_> = script.packets.iter().filter_map(time).collect();
+    times.iter().map(|at| at - times[0]).collect()
+}
+
+#[test]
+fn message_with_an_id_is_repeated_until_it_is_acknowledged() {
+    for (acknowledge_after, expected) in [
+        (None, &[0, 500, 1000, 1500][..]),
+        (Some(MS(600)), &[0, 500]),
+    ] {
+        let (mut script, _) = stream(Personality::MESSAGE_IDS, 32, MS(1));
+        script.send_ioctl(2, &Request::from(&GetVideoParameters).to_hl().unwrap());
+        if let Some(time) = acknowledge_after {
+            script.advance(time);
+            // The answer is the first IOCTL after the challenge and K10003.
+            let messages = (script.packets.iter())
+                .filter_map(|(_, packet)| IoctlMessage::parse(packet).ok())
+                .filter(|message| HlMessage::parse(message.hl).unwrap().code == 10051);
+            let ids: Vec<_> = messages.map(|message| message.id).collect();
+            assert_eq!(ids, [0x2fa0_2578; 2]);
+            let ack = IoctlAck {
+                stamp: script.stamp(),
+                id: ids[0],
+            };
+            script.send_packet(|out| ack.write(out));
+        }
+        script.advance(MS(5_000));
+        assert_eq!(times(&script, 10051), expected);
+    }
+}
+
+#[test]
+fn keepalives_of_the_client_are_answered_if_configured() {
+    for (personality, answers) in [(Personality::STRICT, 0), (Personality::MESSAGE_IDS, 1)] {
+        let mut script = script(personality);
+        script.log_in();
+        script.datagrams.clear();
+        let (dialect, session) = (script.dialect, script.session);
+        let keepalive = keepalive(dialect, Direction::ToCamera, session, 0);
+        script.send_datagram(|out| out.extend_from_slice(&keepalive));
+        let sent = script.control_datagrams();
+        let head = [4, 2, 0x1a, 0x0a, 8, 0, 0, 0, 0x28, 4, 0x12, 0];
+        let is_answer = |bytes: &[u8]| bytes[..12] == head && bytes[16..] == session.0;
+        assert_eq!(sent.len(), answers);
+        assert!(sent.iter().all(|sent| is_answer(&sent.bytes)));
     }
 }
 

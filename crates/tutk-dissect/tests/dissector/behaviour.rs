@@ -62,7 +62,7 @@ fn behaviour_has_the_deviations_of_the_camera() {
                 "{case}"
             );
             let messages = match personality.ioctl_answers {
-                IoctlAnswers::Ioctl => MessagePacket::Ioctl,
+                IoctlAnswers::Ioctl | IoctlAnswers::Numbered => MessagePacket::Ioctl,
                 IoctlAnswers::Grouped => MessagePacket::Grouped,
                 IoctlAnswers::Channel => MessagePacket::Channel,
             };

@@ -125,6 +125,17 @@ impl Wrapper {
         }
     }
 
+    /// Queues the camera's answer to the client's own keepalive, in dialects that have one.
+    pub fn answer_client_keepalive<E>(&self, out: &mut Outbox<E>) {
+        if let Transport::Iotc(iotc) = &self.dialect.transport {
+            let answer = Keepalive {
+                answer: false,
+                body: self.assigned.session.0,
+            };
+            iotc.send(self.remote, out, |out| answer.write(out));
+        }
+    }
+
     /// Queues the packets that close the session, so that the camera frees it at once.
     pub fn send_close<E>(&self, out: &mut Outbox<E>) {
         if let Transport::Iotc(iotc) = &self.dialect.transport {

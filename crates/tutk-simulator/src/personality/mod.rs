@@ -81,6 +81,9 @@ pub struct Personality {
     pub unanswered: &'static [u16],
     /// The numbers of video and audio frames.
     pub frame_numbers: FrameNumbering,
+    /// `true` to answer each 0x0427 of a client with 0x0428. Only dialects with an IOTC header have
+    /// these packets (docs/protocol.md, section 7).
+    pub answers_keepalives: bool,
     /// The size field of slices.
     pub slice_sizes: SliceSizes,
     /// The timestamps of frames.
@@ -175,6 +178,9 @@ pub enum LoginNonce {
 pub enum IoctlAnswers {
     /// `00 70`, with the HL message at 32.
     Ioctl,
+    /// As [`Ioctl`](Self::Ioctl), with a message id. A message is repeated until `00 71`
+    /// acknowledges it.
+    Numbered,
     /// `0c 00` with k = 0, with the HL message at 40.
     Grouped,
     /// `00 10`, with the HL message at 36.

@@ -8,8 +8,8 @@ use super::{
     ResendConfig, SessionIdRule, SliceSizes, Tags, TimestampRule,
 };
 
-/// SplitMix64 (Steele, Lea and Flood, 2014). The same seed must make the same camera in every
-/// version, which a general-purpose generator does not promise.
+/// SplitMix64 (Steele, Lea and Flood, 2014). A general-purpose generator may change with a version
+/// of its crate, and a seed would then make another camera.
 struct Draw(u64);
 
 impl Draw {
@@ -56,10 +56,12 @@ impl Personality {
             status: draw.one_of([ChallengeStatus::Enr, ChallengeStatus::FixedKey]),
             ioctl_answers: draw.one_of([
                 IoctlAnswers::Ioctl,
+                IoctlAnswers::Numbered,
                 IoctlAnswers::Grouped,
                 IoctlAnswers::Channel,
             ]),
             buffer_reset: draw.one_of([false, true]),
+            answers_keepalives: draw.one_of([false, true]),
             unanswered: draw.one_of([&[][..], &[11000, 11004]]),
             frame_numbers: draw.one_of([
                 FrameNumbering::PerStream,

@@ -31,6 +31,7 @@ pub static PERSONALITIES: &[NamedPersonality] = &[
     named("strict", "the packets that docs/protocol.md prefers", |_| Personality::STRICT),
     named("go2rtc-view", "IOCTL answers in 0c 00 packets, a login answer without the client's random bytes", |_| Personality::GO2RTC_VIEW),
     named("channel-answers", "IOCTL answers in 00 10 packets, a buffer reset, unanswered pan and tilt", |_| Personality::CHANNEL_ANSWERS),
+    named("message-ids", "IOCTL answers with ids, which are repeated until they are acknowledged; answers to the client's keepalives", |_| Personality::MESSAGE_IDS),
     named("shared-numbers", "audio and video share one frame counter", |_| Personality::SHARED_NUMBERS),
     named("shared-linked", "as shared-numbers; each frame names the previous one of its kind", |_| Personality::SHARED_LINKED),
     named("foreign-tags", "cc51 tags over whole datagrams, another session id, length fields that are too small", |_| Personality::FOREIGN_TAGS),
@@ -86,6 +87,7 @@ impl Personality {
         buffer_reset: false,
         unanswered: &[],
         frame_numbers: FrameNumbering::PerStream,
+        answers_keepalives: false,
         slice_sizes: SliceSizes::Exact,
         timestamps: TimestampRule::Unix,
         resend: Some(ResendConfig::OBSERVED),
@@ -107,6 +109,13 @@ impl Personality {
         ioctl_answers: IoctlAnswers::Channel,
         buffer_reset: true,
         unanswered: &[11000, 11004],
+        ..Self::STRICT
+    };
+
+    /// HL messages with ids. The client's keepalives are answered.
+    pub const MESSAGE_IDS: Self = Self {
+        ioctl_answers: IoctlAnswers::Numbered,
+        answers_keepalives: true,
         ..Self::STRICT
     };
 
