@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
-use testkit::session::{Simulation, clip, clip_audio, clip_audio_with};
+use testkit::session::{Simulation, UNIX, clip, clip_audio, clip_audio_with};
 use tutk_session::hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use tutk_session::{AudioFlags, ClientConfig, Codec, Dialect, Event, MediaRequest};
-use tutk_simulator::{Clip, ClipAudioFormat, SimulatorConfig, TimestampRule};
+use tutk_simulator::{Clip, ClipAudioFormat, Personality, SimulatorConfig, TimestampRule};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECOND: Duration = Duration::from_secs(1);
@@ -176,6 +176,35 @@ fn clock_jump_keeps_audio_and_video_in_sync() {
                     frame.kind
                 );
             }
+        }
+    }
+}
+
+/// The client sets the clock of a camera in each session, if it is configured to.
+#[test]
+fn wrong_clock_of_a_camera_is_set_once_after_the_authentication() {
+    // `summary` has no seconds.
+    for dialect in [&Dialect::TRANSCODE, &Dialect::CC51] {
+        for set_clock in [false, true] {
+            let (mut client, mut camera, _) = pair(dialect);
+            client.set_clock = set_clock;
+            camera.personality = Personality::WRONG_CLOCK;
+            let mut simulation = simulation(client, camera);
+            simulation.run(5 * SECOND);
+            let wrong = simulation.record.frames.iter().filter(|frame| {
+                let seconds = frame.info.unwrap().seconds;
+                seconds.abs_diff(UNIX) > 10
+            });
+            let (wrong, all) = (wrong.count(), simulation.record.frames.len());
+            match set_clock {
+                // Some frames were made before the command arrived.
+                true => assert!(wrong < 5 && all > 300, "{dialect}: {wrong} of {all}"),
+                false => assert_eq!(wrong, all, "{dialect}"),
+            }
+            let stats = simulation.client.stats().media;
+            assert!(stats.clock_jumps <= 2, "{dialect}: {}", stats.clock_jumps);
+            let answers = |event: &&Event| matches!(event, Event::Answer(_));
+            assert_eq!(simulation.record.other.iter().filter(answers).count(), 0);
         }
     }
 }

@@ -118,6 +118,7 @@ deliver_all_frames! {
     foreign_sizes_delivers_all_frames: "foreign-sizes",
     oversized_delivers_all_frames: "oversized",
     constant_seconds_delivers_all_frames: "constant-seconds",
+    wrong_clock_delivers_all_frames: "wrong-clock",
     moving_port_delivers_all_frames: "moving-port",
     slow_slot_delivers_all_frames: "slow-slot",
     ems_silent_delivers_all_frames: "ems-silent",

@@ -96,6 +96,7 @@ impl SimulatorConfig {
             bitrate: personality.bitrate,
             fps: self.clip.fps().into(),
             flips: personality.flips,
+            clock_offset: personality.clock_offset,
             ..DeviceConfig::default()
         }
     }

@@ -285,11 +285,16 @@ impl AvClient {
             }
         }
         while let Some(expired) = self.requests.take_expired(now) {
-            self.events.push_back(match expired.requester {
+            let event = match expired.requester {
                 Requester::Owner if expired.is_complete => AvEvent::complete(expired.code),
                 Requester::Owner => AvEvent::Unanswered(expired.code),
                 Requester::Talk => AvEvent::TalkAnswer(None),
-            });
+                Requester::Clock => {
+                    tracing::debug!("the camera does not answer K10092");
+                    continue;
+                }
+            };
+            self.events.push_back(event);
         }
         self.keep_alive.handle_timeout(now);
         self.media.handle_timeout(now);
@@ -420,7 +425,7 @@ impl AvClient {
                 Err(error) => return Err(Error::Authentication(error)),
             }
         } else if let Some(requester) = self.requests.take_answered(&message) {
-            self.events.push_back(match requester {
+            let event = match requester {
                 Requester::Owner => AvEvent::Answer(Answer {
                     code: message.code,
                     payload: message.payload.to_vec(),
@@ -429,7 +434,9 @@ impl AvClient {
                 Requester::Talk => AvEvent::TalkAnswer(Some(
                     MediaControl::answer_from_message(&message).unwrap_or(SetAnswer::Other(0)),
                 )),
-            });
+                Requester::Clock => return Ok(()),
+            };
+            self.events.push_back(event);
         }
         Ok(())
     }

@@ -41,6 +41,10 @@ pub struct ClientConfig {
     pub dialects: Vec<&'static Dialect>,
     /// The requested media. Without video, the client does not wait for frames.
     pub media: MediaRequest,
+    /// Sets the camera's clock with K10092 when the camera has authenticated the client. The clock of
+    /// a camera without access to the internet may be wrong. Off by default, because the setting
+    /// remains after the session.
+    pub set_clock: bool,
     /// The time limits of the phases.
     pub deadlines: Deadlines,
     /// When to request resend mode.
@@ -131,6 +135,7 @@ impl ClientConfig {
                 video: true,
                 audio: true,
             },
+            set_clock: false,
             deadlines: Deadlines::default(),
             resend: ResendPolicy::default(),
             frame_policy: FramePolicy::default(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_psk::Stage;
-use hl_ioctl::commands::{Media, MediaControl, Switch};
+use hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use hl_ioctl::{Command as _, HlMessage, Request};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, SessionId};
@@ -455,6 +455,7 @@ impl Client {
             phase_timer,
             finished_wait,
             config,
+            epoch,
             talk,
             offers,
             stats,
@@ -488,6 +489,11 @@ impl Client {
                 AvEvent::Authenticated(result) => {
                     if phase_timer.complete_phase(Phase::Authentication, now, outbox) {
                         outbox.event(Event::Authenticated(result));
+                        if config.set_clock
+                            && let Ok(time) = UnixSeconds::new(epoch.unix_seconds_at(now))
+                        {
+                            av.request((&SetClock(time)).into(), Requester::Clock);
+                        }
                     }
                 }
                 AvEvent::Answer(answer) => outbox.event(Event::Answer(answer)),

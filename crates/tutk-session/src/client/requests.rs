@@ -29,6 +29,8 @@ pub(super) enum Requester {
     Owner,
     /// The session itself, to switch talk on or off.
     Talk,
+    /// The session itself, to set the camera's clock.
+    Clock,
 }
 
 #[derive(Debug)]

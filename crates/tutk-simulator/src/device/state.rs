@@ -22,6 +22,8 @@ pub struct DeviceConfig {
     pub fps: u16,
     /// The initial value of both flips.
     pub flips: Switch,
+    /// The seconds that the camera's clock is initially ahead of the caller's.
+    pub clock_offset: i64,
     /// The address in K10605.
     pub rtsp_url: String,
     /// The payload of K10447.
@@ -41,6 +43,7 @@ impl Default for DeviceConfig {
             bitrate: Bitrate::HD,
             fps: 20,
             flips: Switch::Off,
+            clock_offset: 0,
             rtsp_url: "rtsp://192.0.2.1/live".to_owned(),
             connection_status: json!({ "connected": "1" }),
             battery_use: json!({ "battery": "100" }),
@@ -126,13 +129,13 @@ impl DeviceState {
                 horizontal_flip: config.flips,
                 vertical_flip: config.flips,
             },
+            clock_offset: config.clock_offset,
             config,
             status_light: Switch::On,
             night_vision: NightVision::Auto,
             infrared_light: InfraredLight::LongRange,
             on_screen_time: Switch::On,
             on_screen_logo: Switch::On,
-            clock_offset: 0,
             motion_alarm: MotionAlarm {
                 alarm: Switch::Off,
                 sensitivity: 50,

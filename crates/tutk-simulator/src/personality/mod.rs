@@ -41,6 +41,8 @@ pub struct Personality {
     pub bitrate: Bitrate,
     /// Both flips until a command changes them.
     pub flips: Switch,
+    /// The seconds that the camera's clock is ahead until K10092 sets it.
+    pub clock_offset: i64,
     /// `false` if no datagram is answered.
     pub answers: bool,
     /// The UDP ports that datagrams leave from.

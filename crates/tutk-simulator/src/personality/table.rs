@@ -38,6 +38,7 @@ pub static PERSONALITIES: &[NamedPersonality] = &[
     named("foreign-sizes", "longer datagrams, slices with padding", |_| Personality::FOREIGN_SIZES),
     named("oversized", "length fields and slice sizes that are too large", |_| Personality::OVERSIZED),
     named("constant-seconds", "the seconds of timestamps never change", |_| Personality::CONSTANT_SECONDS),
+    named("wrong-clock", "a clock that is ten years behind until K10092 sets it", |_| Personality::WRONG_CLOCK),
     named("moving-port", "discovery answers from a second port, sessions on a third one", |_| Personality::MOVING_PORT),
     named("slow-slot", "one client at a time; a client that vanished keeps its slot for 5 s", |_| Personality::SLOW_SLOT),
     named("ems-silent", "no answer to a ClientHello with extended master secret", |_| Personality::EMS_SILENT),
@@ -68,6 +69,7 @@ impl Personality {
         resolution: Resolution::P1080,
         bitrate: Bitrate::HD,
         flips: Switch::Off,
+        clock_offset: 0,
         answers: true,
         ports: Ports::One,
         lengths: Lengths::Exact,
@@ -156,6 +158,12 @@ impl Personality {
     /// Timestamps of which only the microseconds count.
     pub const CONSTANT_SECONDS: Self = Self {
         timestamps: TimestampRule::ConstantSeconds,
+        ..Self::STRICT
+    };
+
+    /// The clock of a camera without access to the internet.
+    pub const WRONG_CLOCK: Self = Self {
+        clock_offset: -10 * 365 * 86_400,
         ..Self::STRICT
     };
 
