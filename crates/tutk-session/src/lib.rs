@@ -9,6 +9,7 @@ mod deviation;
 mod dialect;
 mod discoverer;
 mod discovery_plan;
+mod endpoint;
 mod error;
 mod event;
 mod handshake_offer;
@@ -33,6 +34,7 @@ pub use dialect::{
 };
 pub use discoverer::{DiscoveredCamera, Discoverer};
 pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Search, Target, any_port_for};
+pub use endpoint::{ClientId, Endpoint};
 pub use error::{Error, Failure, TalkError};
 pub use event::{Answer, Event, Stats, Status, TalkEvent};
 pub use handshake_offer::HandshakeOffer;

@@ -312,7 +312,7 @@ impl Client {
         }
     }
 
-    fn is_from_camera(&self, from: SocketAddr) -> bool {
+    pub(super) fn is_from_camera(&self, from: SocketAddr) -> bool {
         let camera = match &self.state {
             State::Discovering { .. } if self.config.broadcast => return true,
             State::Discovering { .. } | State::Ended => self.config.camera,

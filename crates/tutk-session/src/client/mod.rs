@@ -10,6 +10,7 @@
 //! answered or the deadline of the phase has passed.
 
 mod av;
+mod claim;
 mod config;
 mod finished_wait;
 mod handshake_offers;
