@@ -18,12 +18,7 @@ fuzz_target!(|data: &[u8]| {
         false,
         Nonce([1, 2, 3, 4]),
     );
-    let mut camera = CameraLogin::new(CameraConfig {
-        user: User::admin(),
-        password: Password::fixed(),
-        two_way_audio: true,
-        capabilities: Capabilities::WYZE_SDK,
-    });
+    let mut camera = CameraLogin::new(CameraConfig::new(User::admin(), Password::fixed()));
     let mut ends = 0;
     while let Some((length, tail)) = rest.split_at_checked(2) {
         let length = usize::from(u16::from_le_bytes([length[0], length[1]]));

@@ -24,32 +24,19 @@ fuzz_target!(|data: &[u8]| {
         ChallengeRule::Decrypt
     };
     let enr = || Enr::new("0123456789abcdef0123456789abcdef").expect("32 characters");
-    let mut client = ClientExchange::new(ClientConfig {
-        rule,
-        enr: enr(),
-        id: *b"UID0",
-        request_payload: Vec::new(),
-        video: true,
-        audio: true,
-        user: (settings & 0x20 != 0).then(|| UserId::new("user").expect("4 bytes")),
-        user_rule: UserRule::default(),
-    })
-    .expect("a short payload");
-    let mut camera = CameraExchange::new(CameraConfig {
-        rule,
-        enr: enr(),
-        status: ChallengeStatus::from_byte(settings >> 1 & 7),
-        challenge: [0x5a; 16],
-        acknowledgement: if settings & 0x10 == 0 {
-            AckRule::Any
-        } else {
-            AckRule::Second
-        },
-        result: ConnectResult::accept(None, None),
-        version: CAMERA_VERSION,
-        user_rule: UserRule::ALL,
-    })
-    .expect("a long ENR");
+    let mut client = ClientConfig::new(enr(), *b"UID0");
+    client.rule = rule;
+    client.request_payload = Vec::new();
+    client.user = (settings & 0x20 != 0).then(|| UserId::new("user").expect("4 bytes"));
+    let mut client = ClientExchange::new(client).expect("a short payload");
+    let mut camera = CameraConfig::new(enr(), [0x5a; 16]);
+    camera.rule = rule;
+    camera.status = ChallengeStatus::from_byte(settings >> 1 & 7);
+    if settings & 0x10 != 0 {
+        camera.acknowledgement = AckRule::Second;
+    }
+    camera.user_rule = UserRule::ALL;
+    let mut camera = CameraExchange::new(camera).expect("a long ENR");
 
     while let Some((length, behind)) = rest.split_at_checked(2) {
         let length = usize::from(u16::from_le_bytes([length[0], length[1]]));

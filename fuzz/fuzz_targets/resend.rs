@@ -151,7 +151,7 @@ fn slicer(input: &SlicerInput, fates: &[u8]) {
             }
             assert_eq!(len, Some(packet.len()));
             let body = AvPacket::parse(&packet, MediaLayout::Slice).expect("as written");
-            let slice = tutk_frame::Slice::parse(body.body).expect("as written");
+            let slice = tutk_frame::Slice::parse_body(body.body).expect("as written");
             let bytes = (slice.payload.to_vec(), slice.info.to_vec());
             slices_sent.insert(slice.header.counter, bytes);
             packets.push(packet);
@@ -214,7 +214,7 @@ fn slicer(input: &SlicerInput, fates: &[u8]) {
                 }
             }
             None => take(
-                tutk_frame::Slice::parse(packet.body)
+                tutk_frame::Slice::parse_body(packet.body)
                     .expect("as written")
                     .into(),
             ),

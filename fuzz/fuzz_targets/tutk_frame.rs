@@ -132,12 +132,12 @@ fn media(data: &[u8]) {
     headers!(data: SliceHeader, FragmentHeader);
     packets!(data: FrameInfo, Slice, Parity, Fragment, TalkPacket);
     if let Ok((group, body)) = GroupHeader::parse(data)
-        && let Ok(media) = GroupedMedia::parse(group, body)
+        && let Ok(media) = GroupedMedia::parse_body(group, body)
     {
         let is_parity = matches!(media, GroupedMedia::Parity(_));
         assert_eq!(is_parity, group.is_parity(), "parity is not a slice");
         let mut out = Vec::new();
         media.write(&mut out);
-        assert_eq!(GroupedMedia::parse(group, &out), Ok(media));
+        assert_eq!(GroupedMedia::parse_body(group, &out), Ok(media));
     }
 }

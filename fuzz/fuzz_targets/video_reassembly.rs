@@ -249,9 +249,11 @@ fn sliced(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
 fn read(layout: MediaLayout, bytes: &[u8]) -> Option<Slice<'_>> {
     match layout {
         MediaLayout::Fragment => Fragment::parse(bytes).ok().map(Slice::from),
-        MediaLayout::Slice => {
+        _ => {
             let packet = AvPacket::parse(bytes, layout).ok()?;
-            tutk_frame::Slice::parse(packet.body).ok().map(Slice::from)
+            tutk_frame::Slice::parse_body(packet.body)
+                .ok()
+                .map(Slice::from)
         }
     }
 }

@@ -32,8 +32,10 @@ pub struct CameraLogin {
     stats: CameraStats,
 }
 
-/// The configuration of a [`CameraLogin`].
+/// The configuration of a [`CameraLogin`]. Made by [`CameraConfig::new`]; the fields may be changed
+/// after.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CameraConfig {
     /// The only user.
     pub user: User,
@@ -74,6 +76,7 @@ pub enum CameraEvent {
 
 /// The reason for a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The user is not the configured one.
     User,
@@ -98,6 +101,19 @@ struct Answered {
     first: Nonce,
     second: Nonce,
     answer: [u8; ANSWER_LEN],
+}
+
+impl CameraConfig {
+    /// A camera with two-way audio and the capabilities of real cameras.
+    #[must_use]
+    pub fn new(user: User, password: Password) -> Self {
+        Self {
+            user,
+            password,
+            two_way_audio: true,
+            capabilities: Capabilities::WYZE_SDK,
+        }
+    }
 }
 
 impl CameraLogin {

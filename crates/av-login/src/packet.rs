@@ -47,6 +47,7 @@ const HEAD_LEN: usize = 24;
 /// | channels | 566: 3, u16 | - | 561: 3, u8 |
 /// | not known, u8 | - | - | 567: 1 |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum LoginLayout {
     /// The layout of the `summary` dialect.
     AuthAt550,

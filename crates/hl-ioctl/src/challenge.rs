@@ -9,6 +9,7 @@ const FIXED_KEY: [u8; 16] = [b'F'; 16];
 
 /// The status byte of K10001.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ChallengeStatus {
     /// 1: the response uses a key that all cameras share.
     FixedKey,
@@ -74,6 +75,7 @@ impl ChallengeStatus {
 
 /// How the response is computed. Dialects differ in this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ChallengeRule {
     /// XXTEA encryption with the first 16 characters of the ENR, padded with zeros, for every
     /// status. The `summary` dialect uses it. No real camera is known to use it.

@@ -2,8 +2,6 @@
 
 use alloc::vec::Vec;
 
-use bytes::BufMut;
-
 use crate::{CAMERA_VERSION, CLIENT_VERSION, Error, HlMessage};
 
 /// A command to the camera and its answer, for both sides.
@@ -18,10 +16,8 @@ pub trait Command: Sized {
     /// The camera's answer.
     type Answer;
 
-    /// Client: writes the payload of the request.
-    ///
-    /// Panics like [`BufMut`] if the buffer is full. A `Vec` grows.
-    fn encode(&self, out: &mut impl BufMut);
+    /// Client: appends the payload of the request.
+    fn encode(&self, out: &mut Vec<u8>);
 
     /// Camera: parses the payload of a request.
     ///
@@ -31,17 +27,15 @@ pub trait Command: Sized {
     /// does not have.
     fn decode(payload: &[u8]) -> Result<Self, Error>;
 
-    /// Camera: writes the payload of the answer.
-    ///
-    /// Panics like [`BufMut`] if the buffer is full. A `Vec` grows.
-    fn encode_answer(answer: &Self::Answer, out: &mut impl BufMut);
+    /// Camera: appends the payload of the answer.
+    fn encode_answer(answer: &Self::Answer, out: &mut Vec<u8>);
 
     /// Client: parses the payload of the answer.
     ///
     /// # Errors
     ///
     /// [`Error::Truncated`], [`Error::Value`], and for JSON the errors of
-    /// [`JsonDocument::parse`](crate::JsonDocument::parse).
+    /// [`JsonDocument::decode`](crate::JsonDocument::decode).
     fn decode_answer(payload: &[u8]) -> Result<Self::Answer, Error>;
 
     /// Camera: parses a request.

@@ -23,14 +23,14 @@ pub struct JsonDocument {
 }
 
 impl JsonDocument {
-    /// Parses the payload of a message. Errors name the message `what`.
+    /// Parses the payload of a message, without the HL header. Errors name the message `what`.
     ///
     /// Zero bytes at the end are dropped. Cameras may send the terminator of a C string.
     ///
     /// # Errors
     ///
     /// [`Error::TooLong`] over [`MAX_JSON`], [`Error::NotUtf8`], [`Error::Json`].
-    pub fn parse(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
+    pub fn decode(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
         if payload.len() > MAX_JSON {
             return Err(Error::TooLong {
                 what,

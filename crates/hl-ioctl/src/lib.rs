@@ -34,3 +34,6 @@ pub use json::{JsonDocument, MAX_JSON};
 pub use layout::Scalar;
 pub use message::{CAMERA_VERSION, CLIENT_VERSION, HEADER_SIZE, HlMessage, MAGIC, MAX_PAYLOAD};
 pub use profile::{CameraGroup, CommandProfile, CommandSet};
+
+// Crates whose types are part of this crate's API.
+pub use {bytes, serde_json};

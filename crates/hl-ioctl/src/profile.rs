@@ -31,6 +31,7 @@ impl Default for CommandProfile {
 
 /// The commands that set the video parameters and the motion alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum CommandSet {
     /// K10056 ([`SetResolution`]) and K10206 ([`SetMotionAlarm`]).
     #[default]
@@ -41,6 +42,7 @@ pub enum CommandSet {
 
 /// A group of camera models that share a control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CameraGroup {
     /// The cameras with [`CommandSet::Legacy`].
     LegacyCommands,

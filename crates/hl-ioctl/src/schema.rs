@@ -17,6 +17,7 @@ const ON_OFF: &[NamedValue] = &[NamedValue::new("on", 1), NamedValue::new("off",
 
 /// The values that setting a control requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Values {
     /// No value. Setting the control performs an action.
     None,
@@ -46,6 +47,7 @@ pub struct Field {
 
 /// The allowed values of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// `on` (1) or `off` (2).
     OnOff,

@@ -39,7 +39,7 @@ pub(crate) fn config(
         config.dialects = vec![dialect];
     }
     let result = behaviour.connect_result.as_deref();
-    config.result = result.and_then(|payload| ConnectResult::parse(payload).ok());
+    config.result = result.and_then(|payload| ConnectResult::decode(payload).ok());
     config.answers = answers(behaviour);
     config.personality = personality(behaviour);
     Ok((config, codec))

@@ -16,7 +16,7 @@ pub(crate) fn request(model: Option<&str>, subtype: Subtype) -> Request {
         Subtype::P720 => (Resolution::P720, Bitrate::HD),
         Subtype::P1080 => (Resolution::P1080, Bitrate::HD),
         // Models that have 2K have it as their highest resolution.
-        Subtype::Hd | Subtype::TwoK => (best, Bitrate::HD),
+        _ => (best, Bitrate::HD),
     };
     profile.set_video(resolution, bitrate, None)
 }

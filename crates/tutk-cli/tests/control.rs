@@ -91,7 +91,7 @@ fn camera_with_result(result: &[u8]) -> tutk_runtime::SimulatedCamera {
     };
     let clip = Clip::new([frame], Codec::H264, 20).unwrap();
     let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
-    config.result = Some(ConnectResult::parse(result).unwrap());
+    config.result = Some(ConnectResult::decode(result).unwrap());
     simulate(config, "127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
@@ -341,6 +341,7 @@ fn text(kind: Kind) -> String {
         Kind::OnOff => "on".to_owned(),
         Kind::OneOf(names) => names.last().unwrap().name.to_owned(),
         Kind::Number { min, max, .. } => (min + (max - min) / 3).to_string(),
+        _ => panic!("{kind:?}"),
     }
 }
 
@@ -355,6 +356,7 @@ fn values(control: &Control) -> Option<Vec<String>> {
         Values::One(kind) => vec![text(kind)],
         Values::Fields(fields) => texts(fields),
         Values::List { item, .. } => vec![texts(item).join(":"); 3],
+        other => panic!("{other:?}"),
     })
 }
 

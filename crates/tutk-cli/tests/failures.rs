@@ -253,7 +253,7 @@ async fn refused_connection_is_an_authentication_error() {
     };
     let clip = Clip::new([frame], Codec::H264, 20).unwrap();
     let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
-    config.result = Some(ConnectResult::parse(br#"{"connectionRes":"2"}"#).unwrap());
+    config.result = Some(ConnectResult::decode(br#"{"connectionRes":"2"}"#).unwrap());
     let listen = "127.0.0.1:0".parse().unwrap();
     let server = tutk_runtime::simulate(config, listen).unwrap();
     let url = url(&server.local_addr().to_string());

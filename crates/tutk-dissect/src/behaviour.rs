@@ -205,7 +205,7 @@ impl Behaviour {
     /// Returns the model name in K10003.
     #[must_use]
     pub fn model(&self) -> Option<String> {
-        let result = ConnectResult::parse(self.connect_result.as_deref()?).ok()?;
+        let result = ConnectResult::decode(self.connect_result.as_deref()?).ok()?;
         Some(result.model()?.to_owned())
     }
 

@@ -67,6 +67,7 @@ impl Media {
                     self.reassembler.push(&recovered);
                 }
             }
+            _ => {}
         }
     }
 

@@ -51,7 +51,7 @@ fn slice(c: &mut Criterion) {
     group.bench_function("slice", |b| {
         b.iter(|| {
             let packet = AvPacket::parse(black_box(&bytes), MediaLayout::Slice).unwrap();
-            let slice = Slice::parse(packet.body).unwrap();
+            let slice = Slice::parse_body(packet.body).unwrap();
             (slice.header, slice.payload.len())
         });
     });

@@ -1,11 +1,11 @@
 //! The grammar of AV packets inside DTLS application data: a header, an optional link clock, an
 //! optional group header and a body (docs/protocol.md, section 11).
 
-use bytes::BufMut;
 use nom::Parser;
 use nom::number::complete::{le_u16, le_u32, u8};
 
 use crate::Error;
+use crate::buffer::Buffer;
 use crate::media::MediaKind;
 use crate::read::{layout, magic};
 
@@ -96,6 +96,7 @@ pub struct GroupHeader {
 /// The layout of media packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
 pub enum MediaLayout {
     /// A [`FragmentHeader`](crate::FragmentHeader) of 32 bytes that begins with `05 08`, `05 00` or
     /// `05 01`. A link clock never follows. Used by `summary`.
@@ -108,6 +109,7 @@ pub enum MediaLayout {
 /// The kind of an AV packet, by its type and flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
 pub enum AvKind {
     /// `00 00`, the first login packet.
     Login1,
@@ -215,11 +217,7 @@ impl AvHeader {
     }
 
     /// Writes the 8 bytes.
-    ///
-    /// # Panics
-    /// If `out` is a fixed buffer that is too short. The same holds for every `write` of this
-    /// crate.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_u8(self.packet_type);
         out.put_u8(self.flags);
         out.put_u16_le(self.stamp.version);
@@ -314,7 +312,7 @@ impl LinkClock {
     }
 
     /// Writes the 8 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_u16_le(self.clock);
         out.put_u16_le(self.round_trip);
         out.put_u32_le(self.word);
@@ -336,7 +334,7 @@ impl GroupHeader {
     }
 
     /// Writes the 8 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_u16_le(self.group);
         out.put_u8(self.index);
         out.put_u8(self.k);
@@ -384,7 +382,7 @@ impl<'a> AvPacket<'a> {
 
     /// Writes the packet so that it parses: a missing link clock or group header that the header
     /// announces is written as zeros, and one that it does not announce is left out.
-    pub fn write(&self, layout: MediaLayout, out: &mut impl BufMut) {
+    pub fn write(&self, layout: MediaLayout, out: &mut impl Buffer) {
         self.header.write(out);
         if self.header.has_clock(layout) {
             self.clock.unwrap_or_default().write(out);

@@ -1,9 +1,9 @@
 //! The packets of the `cc51` dialect (docs/protocol.md, section 9). The crate `disco-cipher`
 //! computes and checks their tags.
 
-use bytes::BufMut;
 use nom::number::complete::{le_u16, le_u32};
 
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::header::Direction;
 use crate::ids::SessionId;
@@ -162,7 +162,7 @@ impl Cc51Header {
     }
 
     /// Writes the 16 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_slice(&Self::MAGIC);
         out.put_u16_le(0);
         out.put_u16_le(self.command);
@@ -223,7 +223,7 @@ impl Cc51Discovery {
     }
 
     /// Writes the 52 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let header = Cc51Header {
             command: command::DISCOVERY,
             size: 0x28,
@@ -271,7 +271,7 @@ impl Cc51Keepalive {
     }
 
     /// Writes the 48 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let header = Cc51Header {
             command: command::KEEPALIVE,
             size: 0x24,

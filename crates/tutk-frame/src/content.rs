@@ -39,12 +39,14 @@ pub enum AvContent<'a> {
 
 /// The content of a media packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AvMedia<'a> {
     /// A fragment of a frame, with [`MediaLayout::Fragment`].
     Fragment(Fragment<'a>),
     /// A slice of a frame, with [`MediaLayout::Slice`].
     Slice(Slice<'a>),
-    /// A slice or parity of a group, for [`GroupedMedia::parse`](crate::GroupedMedia::parse).
+    /// A slice or parity of a group, for
+    /// [`GroupedMedia::parse_body`](crate::GroupedMedia::parse_body).
     Grouped {
         /// The group header.
         group: GroupHeader,
@@ -99,7 +101,7 @@ impl<'a> AvPacket<'a> {
             AvKind::Media(_) | AvKind::Resent(_) => AvContent::Media(match layout {
                 MediaLayout::Fragment => AvMedia::Fragment(Fragment::from_body(self.header, body)?),
                 MediaLayout::Slice => {
-                    AvMedia::Slice(Slice::parse(body).map_err(|e| e.at(self.body_offset()))?)
+                    AvMedia::Slice(Slice::parse_body(body).map_err(|e| e.at(self.body_offset()))?)
                 }
             }),
             AvKind::Unknown => AvContent::Unknown,

@@ -4,10 +4,10 @@
 //! Parsers ignore bytes after the end of these layouts. Firmware may append some, as the heartbeat
 //! of resend mode does ([`MediaAck`](crate::MediaAck)).
 
-use bytes::BufMut;
 use nom::number::complete::{le_u16, u8};
 
 use crate::av::{AvHeader, AvStamp, LinkClock};
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::ioctl::write_header;
 use crate::read::{array, layout_after, magic, skip};
@@ -168,7 +168,7 @@ impl Heartbeat {
     }
 
     /// Writes the 24 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         AvHeader::new(Self::MAGIC, self.stamp).write(out);
         out.put_u16_le(self.reported);
         out.put_u16_le(self.newest);
@@ -197,7 +197,7 @@ impl Probe {
     }
 
     /// Writes the 16 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         AvHeader::new(Self::MAGIC, self.stamp).write(out);
         self.clock.write(out);
     }
@@ -231,13 +231,13 @@ impl ProbeAnswer {
     }
 
     /// Writes the 20 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         AvHeader::new(Self::MAGIC, self.stamp).write(out);
         out.put_u16_le(self.clock);
         for count in self.received {
             out.put_u16_le(count);
         }
-        out.put_bytes(0, 6);
+        out.put_zeros(6);
     }
 }
 
@@ -274,7 +274,7 @@ impl BufferReset {
     }
 
     /// Writes the 36 or 44 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let (magic, more) = match self.ack {
             true => (Self::ACK_MAGIC, Self::ACK_LEN - Self::LEN),
             false => (Self::MAGIC, 0),
@@ -282,7 +282,7 @@ impl BufferReset {
         let size = if self.ack { 20 } else { 12 };
         write_header(magic, self.stamp, size, self.id, out);
         out.put_slice(&self.data);
-        out.put_bytes(0, more);
+        out.put_zeros(more);
     }
 
     /// Returns the acknowledgement.
@@ -332,7 +332,7 @@ impl<'a> ChannelMessage<'a> {
     }
 
     /// Writes the 36 bytes and the body.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let magic = match self.ack {
             true => Self::ACK_MAGIC,
             false => Self::MAGIC,
@@ -344,7 +344,7 @@ impl<'a> ChannelMessage<'a> {
     }
 
     /// Writes the acknowledgement: the first 24 bytes with the other magic and size 0.
-    pub fn write_ack(&self, out: &mut impl BufMut) {
+    pub fn write_ack(&self, out: &mut impl Buffer) {
         let [a, b, c, d, _, _, _, _, id @ ..] = self.data;
         let [i0, i1, i2, i3, ..] = id;
         AvHeader::new(Self::ACK_MAGIC, self.stamp).write(out);

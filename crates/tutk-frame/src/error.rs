@@ -1,6 +1,6 @@
 //! The error type of this crate.
 
-/// The reason why bytes could not be parsed.
+/// The reason why bytes could not be parsed, or a packet could not be written.
 ///
 /// Offsets count from the start of the slice that the caller passed to the parser. A parser that
 /// passes a part of its input to another one adds the part's offset, see [`Error::at`].
@@ -58,21 +58,31 @@ pub enum Error {
         /// The checksum received.
         actual: u32,
     },
+    /// A packet does not fit into the slice that it is written to.
+    #[error("{needed} bytes do not fit into a buffer of {available} bytes")]
+    BufferFull {
+        /// The number of bytes to write.
+        needed: usize,
+        /// The length of the slice.
+        available: usize,
+    },
 }
 
 impl Error {
     /// Returns the same error for bytes that begin `base` bytes into a larger packet.
     #[must_use]
     pub fn at(mut self, base: usize) -> Self {
-        let (Self::Length { offset, .. }
+        if let Self::Length { offset, .. }
         | Self::Magic { offset, .. }
         | Self::Field { offset, .. }
-        | Self::Checksum { offset, .. }) = &mut self;
-        *offset = offset.saturating_add(base);
+        | Self::Checksum { offset, .. } = &mut self
+        {
+            *offset = offset.saturating_add(base);
+        }
         self
     }
 
-    /// Returns the offset of the error.
+    /// Returns the offset of the error. For [`Error::BufferFull`] it is the end of the buffer.
     #[must_use]
     pub fn offset(&self) -> usize {
         match *self {
@@ -80,10 +90,11 @@ impl Error {
             | Self::Magic { offset, .. }
             | Self::Field { offset, .. }
             | Self::Checksum { offset, .. } => offset,
+            Self::BufferFull { available, .. } => available,
         }
     }
 
-    /// Returns the name of the layout that was parsed.
+    /// Returns the name of the layout that was parsed, or `buffer`.
     #[must_use]
     pub fn what(&self) -> &'static str {
         match *self {
@@ -91,6 +102,7 @@ impl Error {
             | Self::Magic { what, .. }
             | Self::Field { what, .. }
             | Self::Checksum { what, .. } => what,
+            Self::BufferFull { .. } => "buffer",
         }
     }
 }

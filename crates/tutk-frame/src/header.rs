@@ -1,8 +1,8 @@
 //! The IOTC header (docs/protocol.md, section 5).
 
-use bytes::BufMut;
 use nom::number::complete::{le_u16, u8};
 
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::read::{array, layout, magic};
 
@@ -162,11 +162,7 @@ impl IotcHeader {
     }
 
     /// Writes the 16 bytes.
-    ///
-    /// # Panics
-    /// If `out` is a fixed buffer that is too short. The same holds for every `write` of this
-    /// crate.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_slice(&Self::MAGIC);
         out.put_u8(self.generation);
         out.put_u8(self.mode);

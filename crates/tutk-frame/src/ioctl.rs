@@ -1,10 +1,10 @@
 //! The frames around HL messages (docs/protocol.md, section 13). The crate `hl-ioctl` parses the
 //! messages.
 
-use bytes::BufMut;
 use nom::number::complete::le_u32;
 
 use crate::av::{AvHeader, AvPacket, AvStamp, GroupHeader, MediaLayout};
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::read::{array, field, layout_after, magic, skip};
 
@@ -131,7 +131,7 @@ impl<'a> IoctlRequest<'a> {
     }
 
     /// Writes the 40 bytes and the HL message.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let [index_0, index_1, ..] = self.index.to_le_bytes();
         let size = u32::try_from(self.hl.len()).map_or(u32::MAX, |n| n.saturating_add(4));
         AvHeader::new(Self::MAGIC, self.stamp).write(out);
@@ -170,7 +170,7 @@ impl<'a> IoctlMessage<'a> {
     }
 
     /// Writes the 32 bytes and the HL message.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let size = u32::try_from(self.hl.len()).map_or(u32::MAX, |n| n.saturating_add(8));
         write_header(Self::MAGIC, self.stamp, size, self.id, out);
         out.put_u32_le(0);
@@ -211,7 +211,7 @@ impl IoctlAck {
     }
 
     /// Writes the 24 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         write_header(Self::MAGIC, self.stamp, 0, self.id, out);
     }
 }
@@ -223,10 +223,10 @@ pub(crate) fn write_header(
     stamp: AvStamp,
     size: u32,
     id: u32,
-    out: &mut impl BufMut,
+    out: &mut impl Buffer,
 ) {
     AvHeader::new(magic, stamp).write(out);
-    out.put_bytes(0, 8);
+    out.put_zeros(8);
     out.put_u32_le(size);
     out.put_u32_le(id);
 }

@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+extern crate alloc;
 // The derived `Arbitrary` impls keep a recursion count in a thread local.
 #[cfg(any(test, feature = "arbitrary"))]
 extern crate std;
 
 pub mod av;
+mod buffer;
 pub mod cc51;
 pub mod content;
 pub mod control;
@@ -23,6 +25,7 @@ pub mod setup;
 pub mod wrapper;
 
 pub use av::{AvHeader, AvKind, AvPacket, AvStamp, GroupHeader, LinkClock, MediaLayout};
+pub use buffer::{Buffer, SliceBuffer, write_to_slice};
 pub use cc51::{Cc51Discovery, Cc51Header, Cc51Keepalive};
 pub use content::{AvContent, AvMedia};
 pub use control::{BufferReset, ChannelMessage, Heartbeat, Probe, ProbeAnswer};
@@ -41,3 +44,6 @@ pub use setup::{
     SessionRequest, SessionStamp, SessionTrailer, Stage,
 };
 pub use wrapper::{DataHeader, WrapperLayout};
+
+// A crate whose types are part of this crate's API.
+pub use bytes;

@@ -1,9 +1,8 @@
 //! The acknowledgement of media in resend mode, which requests retransmissions (docs/protocol.md,
 //! section 17).
 
-use bytes::BufMut;
-
 use crate::av::{AvHeader, AvStamp};
+use crate::buffer::{Buffer, write_to_slice};
 use crate::control::Heartbeat;
 use crate::error::Error;
 
@@ -154,7 +153,7 @@ impl MediaAck {
 
     /// Writes the packet with the counters of the missing slices. Counters beyond the first
     /// [`MAX`](Self::MAX) are left out.
-    pub fn write(&self, missing: &[u16], layout: &MediaAckLayout, out: &mut impl BufMut) {
+    pub fn write(&self, missing: &[u16], layout: &MediaAckLayout, out: &mut impl Buffer) {
         let missing = missing.get(..Self::MAX).unwrap_or(missing);
         let count = u16::try_from(missing.len()).unwrap_or_default();
         let (fields, end) = layout.offsets();
@@ -172,7 +171,9 @@ impl MediaAck {
                 *field = value.to_le_bytes();
             }
         }
-        AvHeader::new(Heartbeat::MAGIC, self.stamp).write(&mut head.as_mut_slice());
+        let header = AvHeader::new(Heartbeat::MAGIC, self.stamp);
+        // The header always fits.
+        let _ = write_to_slice(&mut head, |out| header.write(out));
         out.put_slice(head.get(..end).unwrap_or_default());
         for counter in missing {
             out.put_u16_le(counter.wrapping_sub(self.base));

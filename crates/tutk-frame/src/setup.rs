@@ -3,9 +3,9 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use bytes::BufMut;
 use nom::number::complete::le_u32;
 
+use crate::buffer::{Buffer, write_to_slice};
 use crate::error::Error;
 use crate::header::{IotcHeader, command, flags, mode};
 use crate::ids::{AuthKey, SessionId, Uid};
@@ -22,6 +22,7 @@ const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 /// The layout of discovery packets, named by the offset of the session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
 pub enum DiscoveryLayout {
     /// The layout of `summary`.
     SessionAt52,
@@ -32,6 +33,7 @@ pub enum DiscoveryLayout {
 /// The content of a session request at 48.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
 pub enum SessionTrailer {
     /// CRC-32/ISO-HDLC over bytes 0..48. Used by `summary`. The kind of CRC is this project's
     /// choice.
@@ -125,6 +127,7 @@ pub struct SessionRequest {
 /// Bytes 48..52 of a session request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
 pub enum SessionStamp {
     /// The CRC of bytes 0..48. Computed by `write`, checked by `parse`.
     Crc32,
@@ -178,6 +181,17 @@ pub struct Keepalive {
 pub struct Close {
     /// The session.
     pub session: SessionId,
+}
+
+impl SessionTrailer {
+    /// Returns the stamp of a request that is sent at this Unix time.
+    #[must_use]
+    pub fn stamp(self, unix_seconds: u32) -> SessionStamp {
+        match self {
+            Self::Crc32 => SessionStamp::Crc32,
+            Self::UnixSeconds => SessionStamp::UnixSeconds(unix_seconds),
+        }
+    }
 }
 
 impl DiscoveryLayout {
@@ -259,23 +273,23 @@ impl DiscoveryRequest {
     }
 
     /// Writes the 88 bytes.
-    pub fn write(&self, layout: DiscoveryLayout, out: &mut impl BufMut) {
+    pub fn write(&self, layout: DiscoveryLayout, out: &mut impl Buffer) {
         let [after_uid, after_stage, end] = layout.gaps();
         IotcHeader::new(mode::SET_UP, 72, command::DISCOVERY_REQUEST, flags::CLIENT).write(out);
         out.put_slice(&self.uid.0);
-        out.put_bytes(0, after_uid);
+        out.put_zeros(after_uid);
         out.put_slice(&self.version);
         out.put_slice(&self.session.0);
         out.put_u32_le(match self.stage {
             Stage::Broadcast => 1,
             Stage::Direct => 2,
         });
-        out.put_bytes(0, after_stage);
+        out.put_zeros(after_stage);
         match &self.auth_key {
             Some(key) => out.put_slice(&key.0),
-            None => out.put_bytes(0, AuthKey::LEN),
+            None => out.put_zeros(AuthKey::LEN),
         }
-        out.put_bytes(0, end);
+        out.put_zeros(end);
     }
 }
 
@@ -320,7 +334,7 @@ impl DiscoveryAnswer {
 
     /// Writes 88 bytes in [`DiscoveryLayout::SessionAt52`], 200 in
     /// [`DiscoveryLayout::SessionAt56`].
-    pub fn write(&self, layout: DiscoveryLayout, out: &mut impl BufMut) {
+    pub fn write(&self, layout: DiscoveryLayout, out: &mut impl Buffer) {
         let session = self.session.unwrap_or_default();
         let len = layout.answer_len();
         IotcHeader::new(
@@ -335,13 +349,13 @@ impl DiscoveryAnswer {
             (DiscoveryLayout::SessionAt52, Some(address)) => {
                 out.put_slice(&address.ip().octets());
                 out.put_u16_le(address.port());
-                out.put_bytes(0, 10);
+                out.put_zeros(10);
             }
-            (DiscoveryLayout::SessionAt52, None) => out.put_bytes(0, 16),
-            (DiscoveryLayout::SessionAt56, _) => out.put_bytes(0, 20),
+            (DiscoveryLayout::SessionAt52, None) => out.put_zeros(16),
+            (DiscoveryLayout::SessionAt56, _) => out.put_zeros(20),
         }
         out.put_slice(&session.0);
-        out.put_bytes(0, usize::from(len) - layout.session_at() - SessionId::LEN);
+        out.put_zeros(usize::from(len) - layout.session_at() - SessionId::LEN);
     }
 }
 
@@ -391,13 +405,14 @@ impl SessionRequest {
     }
 
     /// Writes the 52 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let mut covered = [0; Self::COVERED];
-        let mut head = &mut covered[..];
-        IotcHeader::new(mode::SET_UP, 36, command::SESSION_REQUEST, flags::SESSION)
-            .write(&mut head);
-        head.put_slice(&self.uid.0);
-        head.put_slice(&self.session.0);
+        // The rest of the bytes are zero.
+        let _ = write_to_slice(&mut covered, |out| {
+            IotcHeader::new(mode::SET_UP, 36, command::SESSION_REQUEST, flags::SESSION).write(out);
+            out.put_slice(&self.uid.0);
+            out.put_slice(&self.session.0);
+        });
         out.put_slice(&covered);
         out.put_u32_le(match self.stamp {
             SessionStamp::Crc32 => CRC.checksum(&covered),
@@ -430,11 +445,11 @@ impl SessionAnswer {
     }
 
     /// Writes the 52 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         IotcHeader::new(mode::SET_UP, 36, command::SESSION_ANSWER, flags::SESSION).write(out);
         out.put_slice(&self.uid.unwrap_or_default().0);
         out.put_slice(&self.session.unwrap_or_default().0);
-        out.put_bytes(0, 8);
+        out.put_zeros(8);
     }
 }
 
@@ -462,7 +477,7 @@ impl Keepalive {
     }
 
     /// Writes the 24 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let (command, flags) = if self.answer {
             (command::KEEPALIVE_ANSWER, flags::CLIENT)
         } else {
@@ -503,7 +518,7 @@ impl Close {
     }
 
     /// Writes the 24 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         IotcHeader::new(mode::SESSION, 8, command::CLOSE, flags::CLIENT).write(out);
         out.put_slice(&self.session.0);
     }

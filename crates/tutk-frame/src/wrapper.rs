@@ -2,8 +2,7 @@
 
 use core::ops::Range;
 
-use bytes::BufMut;
-
+use crate::buffer::Buffer;
 use crate::cc51::{self, Cc51Header};
 use crate::error::Error;
 use crate::header::{Direction, IotcHeader, command, flags, mode};
@@ -15,6 +14,7 @@ const WHAT: &str = "data header";
 /// The layout of the data wrapper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
 pub enum WrapperLayout {
     /// An IOTC header and 14 bytes. Used by `summary`.
     Iotc30,
@@ -192,7 +192,7 @@ impl DataHeader {
     ///
     /// The caller writes `payload_len` bytes of payload after them, and in `cc51` the tag. A
     /// datagram with a `payload_len` over [`DataHeader::MAX_PAYLOAD`] does not parse.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let header_len = u16::try_from(self.layout.header_len()).unwrap_or(u16::MAX);
         let tag_len = u16::try_from(self.layout.tag_len()).unwrap_or(u16::MAX);
         if self.layout == WrapperLayout::Cc51 {
@@ -226,7 +226,7 @@ impl DataHeader {
         };
         header.write(out);
         out.put_slice(&[0x0c, 0x00]);
-        out.put_bytes(0, self.layout.gap());
+        out.put_zeros(self.layout.gap());
         out.put_slice(&self.session.0);
     }
 

@@ -48,7 +48,7 @@ pub enum Error {
     },
     /// The user or password does not fit into a login.
     #[error("login: {0}")]
-    Login(av_login::Error),
+    Login(#[source] av_login::Error),
     /// The camera answered the AV login with another status than success, and did not authenticate
     /// the client afterwards.
     #[error("login: the camera refused user or password (status {status:#04x})")]
@@ -58,7 +58,7 @@ pub enum Error {
     },
     /// The client could not answer the challenge, or the camera refused the answer.
     #[error("authentication: {0}")]
-    Authentication(hl_ioctl::Error),
+    Authentication(#[source] hl_ioctl::Error),
     /// The camera closed the session.
     #[error("{phase}: the camera closed the session")]
     ClosedByCamera {
@@ -111,7 +111,7 @@ pub enum TalkError {
     },
     /// DTLS failed.
     #[error("audio channel: {0}")]
-    Dtls(dtls_psk::Error),
+    Dtls(#[source] dtls_psk::Error),
 }
 
 /// The kinds of failures.
@@ -214,4 +214,28 @@ pub(crate) fn refuses_suite(error: &dtls_psk::Error) -> bool {
             ..
         }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn wrapped_errors_are_sources() {
+        let login = av_login::Error::ZeroInText {
+            field: "user",
+            at: 0,
+        };
+        let dtls = dtls_psk::Error::TooLong { max: 1, got: 2 };
+        let authentication = Error::Authentication(hl_ioctl::Error::WrongEnr);
+        assert!(
+            authentication
+                .source()
+                .is_some_and(<dyn std::error::Error>::is::<hl_ioctl::Error>)
+        );
+        assert!(Error::Login(login).source().is_some());
+        assert!(TalkError::Dtls(dtls).source().is_some());
+    }
 }

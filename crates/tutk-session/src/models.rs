@@ -151,6 +151,7 @@ impl Model {
             CameraGroup::LegacyCommands => self.profile.command_set == CommandSet::Legacy,
             CameraGroup::Outdoor => self.outdoor,
             CameraGroup::Doorbell => self.doorbell,
+            _ => false,
         }
     }
 }

@@ -46,6 +46,7 @@ pub struct CameraUrl {
 /// The picture quality, in the words and numbers that other tools use for `subtype=`
 /// (docs/protocol.md, section "Credentials and keys").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Subtype {
     /// `hd`, 0 or 4: the model's highest resolution.
     Hd,

@@ -19,8 +19,7 @@ use testkit::session::script::CameraScript;
 use testkit::session::{Simulation, camera_address, client_address, clip, credentials};
 use tutk_session::av_login::Status as LoginStatus;
 use tutk_session::tutk_frame::{
-    Direction, DiscoveryRequest, Probe, SessionId, SessionRequest, SessionStamp, SessionTrailer,
-    Stage,
+    Direction, DiscoveryRequest, Probe, SessionId, SessionRequest, Stage,
 };
 use tutk_session::{Dialect, Error, Phase, Status, Uid};
 use tutk_simulator::{LeaveReason, SimulatorEvent};
@@ -524,10 +523,7 @@ fn flood_of_session_requests_does_not_evict_a_client() {
                 Some(layout) => SessionRequest {
                     uid: credentials().uid,
                     session: SessionId(id),
-                    stamp: match layout.session {
-                        SessionTrailer::Crc32 => SessionStamp::Crc32,
-                        SessionTrailer::UnixSeconds => SessionStamp::UnixSeconds(number),
-                    },
+                    stamp: layout.session.stamp(number),
                 }
                 .write(&mut request),
                 // A wrong ticket, because a forged source address receives no answer.

@@ -6,7 +6,7 @@ use hl_ioctl::JsonDocument;
 use tutk_frame::av::{FLAG_CLOCK, GROUPED};
 use tutk_frame::{
     AvHeader, AvStamp, BufferReset, ChannelMessage, IoctlMessage, IoctlRequest, LinkClock,
-    SliceHeader,
+    SliceHeader, write_to_slice,
 };
 use tutk_session::Mac;
 
@@ -95,7 +95,7 @@ pub(crate) fn is_unanswered_hello(records: &[u8], personality: &Personality) -> 
 
 /// Returns `true` if K10000 wakes a camera of a base station (docs/protocol.md, section 14).
 pub(crate) fn is_wake_up(payload: &[u8], mac: Option<Mac>) -> bool {
-    let Ok(document) = JsonDocument::parse("K10000", payload) else {
+    let Ok(document) = JsonDocument::decode("K10000", payload) else {
         return false;
     };
     let field = |name: &str| document.value().get("cameraInfo")?.get(name);
@@ -127,7 +127,8 @@ pub(crate) fn change_slice(sizes: SliceSizes, packet: &mut Vec<u8>) {
         SliceSizes::WithoutInfo => slice.size.saturating_sub(slice.info_len().unwrap_or(0)),
         SliceSizes::TooLarge => slice.size.saturating_add(MISSING),
     };
-    slice.write(&mut &mut *body);
+    // The header was parsed from the same bytes.
+    let _ = write_to_slice(body, |out| slice.write(out));
     if sizes == SliceSizes::Padded {
         packet.extend_from_slice(&PADDING);
     }

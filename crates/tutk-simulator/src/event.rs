@@ -97,7 +97,7 @@ pub enum LeaveReason {
     CameraClosed,
     /// DTLS failed, usually because the client has another ENR.
     #[error("{0}")]
-    Dtls(dtls_psk::Error),
+    Dtls(#[source] dtls_psk::Error),
 }
 
 /// An audio frame from a client (docs/protocol.md, section 16).

@@ -5,9 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use av_login::{CameraLogin, Capabilities, User};
+use av_login::{CameraLogin, User};
 use hl_ioctl::commands::ConnectResult;
-use hl_ioctl::{CAMERA_VERSION, CameraExchange, UserRule};
+use hl_ioctl::{CameraExchange, UserRule};
 use rand_core::CryptoRng;
 use tutk_frame::{Direction, Uid};
 use tutk_session::internal::{
@@ -360,26 +360,21 @@ impl Simulator {
             phase: Phase::Dtls,
             source,
         })?;
-        let login = CameraLogin::new(av_login::CameraConfig {
-            user: User::admin(),
-            password: setup.password.clone(),
-            two_way_audio: self.shared.config.speaker,
-            capabilities: Capabilities::WYZE_SDK,
-        });
+        let mut login = av_login::CameraConfig::new(User::admin(), setup.password.clone());
+        login.two_way_audio = self.shared.config.speaker;
+        let login = CameraLogin::new(login);
         let mut challenge = [0; 16];
         self.rng.fill_bytes(&mut challenge);
-        let exchange = CameraExchange::new(hl_ioctl::CameraConfig {
-            rule: dialect.challenge,
-            enr: self.shared.config.credentials.challenge_enr(),
-            status: self.shared.config.personality.status,
-            challenge,
-            acknowledgement: dialect.acknowledgement,
-            result: self.result.clone(),
-            version: CAMERA_VERSION,
-            user_rule: (self.device.model().and_then(Model::find))
-                .map_or(UserRule::ALL, |model| model.user_rule),
-        });
-        let av = AvCamera::new(dialect, login, exchange.map_err(Error::Authentication)?);
+        let enr = self.shared.config.credentials.challenge_enr();
+        let mut exchange = hl_ioctl::CameraConfig::new(enr, challenge);
+        exchange.rule = dialect.challenge;
+        exchange.status = self.shared.config.personality.status;
+        exchange.acknowledgement = dialect.acknowledgement;
+        exchange.result = self.result.clone();
+        exchange.user_rule = (self.device.model().and_then(Model::find))
+            .map_or(UserRule::ALL, |model| model.user_rule);
+        let exchange = CameraExchange::new(exchange).map_err(Error::Authentication)?;
+        let av = AvCamera::new(dialect, login, exchange);
         let main = Channel::new(MAIN_CHANNEL, dtls);
         Ok(Peer::new(client, wrapper, main, av, Arc::clone(setup), now))
     }

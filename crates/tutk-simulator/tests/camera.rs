@@ -200,7 +200,7 @@ fn media_packets_have_the_flags_of_their_slices() {
         };
         assert_eq!(packet[2..4], [0x0b, 0], "the version of media");
         let body = if packet[1] & 8 == 0 { rest } else { &rest[8..] };
-        let slice = Slice::parse(body).unwrap();
+        let slice = Slice::parse_body(body).unwrap();
         let (first, last) = (body[6..8] == [0, 0] && body[1] == 0, body[1] == 1);
         let only = last && body[4..6] == [1, 0];
         let flags = match (first, last) {

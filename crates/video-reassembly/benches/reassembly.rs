@@ -119,9 +119,9 @@ fn streams() -> Vec<(String, MediaLayout, Vec<Bytes>)> {
 fn slice(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
     match layout {
         MediaLayout::Fragment => Fragment::parse(packet).unwrap().into(),
-        MediaLayout::Slice => {
+        _ => {
             let body = AvPacket::parse(packet, layout).unwrap().body;
-            tutk_frame::Slice::parse(body).unwrap().into()
+            tutk_frame::Slice::parse_body(body).unwrap().into()
         }
     }
 }

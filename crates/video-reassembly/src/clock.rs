@@ -15,6 +15,7 @@ const SECOND: i64 = 1_000_000;
 
 /// A frame's timestamp on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Timestamp {
     /// The timestamp of a frame info (docs/protocol.md, section 15).
     Unix {

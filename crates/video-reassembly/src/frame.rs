@@ -98,7 +98,7 @@ impl StreamKind {
     pub fn of(kind: MediaKind) -> Self {
         match kind {
             MediaKind::Audio => Self::Audio,
-            MediaKind::Key | MediaKind::Delta => Self::Video,
+            _ => Self::Video,
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::mem;
 
-use tutk_frame::{FrameInfo, GroupHeader, Parity, SliceHeader};
+use tutk_frame::{FrameInfo, GroupHeader, Parity, SliceHeader, write_to_slice};
 
 use crate::reed_solomon::{factor, multiply_add};
 use crate::resend_window::{ResendConfig, Sent};
@@ -67,17 +67,18 @@ impl GroupEncoder {
     /// Adds the slice that was sent with [`header`](Self::header). If it completes its group and
     /// parity of the previous group is not written, that parity is dropped.
     pub(crate) fn add(&mut self, sent: &Sent) {
+        // Both buffers are as long as the longest content.
         let mut head = [0; SliceHeader::LEN];
-        sent.header.write(&mut head.as_mut_slice());
+        let head = write_to_slice(&mut head, |out| sent.header.write(out)).unwrap_or_default();
         let mut tail = [0; FrameInfo::LEN];
-        let mut tail_len = 0;
-        if let Some(info) = sent.info {
-            info.write(&mut tail.as_mut_slice());
-            tail_len = usize::from(info.len());
-        }
-        let tail = tail.get(..tail_len).unwrap_or_default();
+        let tail = write_to_slice(&mut tail, |out| {
+            if let Some(info) = sent.info {
+                info.write(out);
+            }
+        })
+        .unwrap_or_default();
         for row in &mut self.rows {
-            row.add(self.next.index, [&head, &sent.payload, tail]);
+            row.add(self.next.index, [&*head, &sent.payload, &*tail]);
         }
         self.next.index += 1;
         if self.next.index < self.next.k {

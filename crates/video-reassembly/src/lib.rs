@@ -37,3 +37,6 @@ pub use slicer::{Error, FrameNumbering, Slicer, SlicerConfig, Slices};
 pub use tracker::{Request, ResendTracker};
 pub use tracker_config::{TrackerConfig, TrackerStats};
 pub use tutk_time::Instant;
+
+// Crates whose types are part of this crate's API.
+pub use {bytes, tutk_frame};

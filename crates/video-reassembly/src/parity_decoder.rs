@@ -113,14 +113,14 @@ impl ParityDecoder {
     /// Handles the body of a grouped media packet. Returns its slice, or `None` for parity.
     ///
     /// # Errors
-    /// The errors of [`GroupedMedia::parse`].
+    /// The errors of [`GroupedMedia::parse_body`].
     pub fn push<'a>(
         &mut self,
         group: GroupHeader,
         body: &'a [u8],
     ) -> Result<Option<Slice<'a>>, tutk_frame::Error> {
         self.ready.clear();
-        match GroupedMedia::parse(group, body)? {
+        match GroupedMedia::parse_body(group, body)? {
             GroupedMedia::Slice(slice) => {
                 self.stats.slices += 1;
                 // The kind of a retransmission differs from the one that the parity covers.
@@ -141,7 +141,7 @@ impl ParityDecoder {
     /// Returns the next slice that the last packet made recoverable.
     pub fn recovered(&mut self) -> Option<Slice<'_>> {
         let body = self.recovered.get(self.ready.pop()?)?;
-        let slice = tutk_frame::Slice::parse(body).ok()?;
+        let slice = tutk_frame::Slice::parse_body(body).ok()?;
         Some(Slice {
             origin: Origin::Recovered,
             ..slice.into()
@@ -286,14 +286,14 @@ impl Group {
         let (header, rest) = SliceHeader::parse(bytes).ok()?;
         let size = usize::from(header.size);
         let info = usize::from(header.info_len().unwrap_or(0));
-        // The size may or may not include the frame info, see `tutk_frame::Slice::parse`. The bytes
-        // after the body are padding.
+        // The size may or may not include the frame info, see `tutk_frame::Slice::parse_body`. The
+        // bytes after the body are padding.
         let len = [size, size + info].into_iter().find(|&len| {
             let padding = rest.get(len..);
             padding.is_some_and(|padding| padding.iter().all(|&byte| byte == 0))
         })?;
         let body = bytes.get(..SliceHeader::LEN + len)?;
-        let slice = tutk_frame::Slice::parse(body).ok()?;
+        let slice = tutk_frame::Slice::parse_body(body).ok()?;
         let has_info = FrameInfo::parse(slice.info).is_ok();
         let first_counter = header.counter.wrapping_sub(index.into());
         let is_valid = !header.resent

@@ -73,7 +73,7 @@ impl Reassembler {
         self.out.order.received(slice);
         match slice.kind {
             MediaKind::Audio => self.audio.push(slice, &mut self.out),
-            MediaKind::Key | MediaKind::Delta => self.video.push(slice, &mut self.out),
+            _ => self.video.push(slice, &mut self.out),
         }
     }
 

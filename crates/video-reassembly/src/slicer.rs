@@ -1,10 +1,10 @@
 //! The camera's side: frames cut into slices.
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use tutk_frame::av::{GROUPED, VERSION_MEDIA};
 use tutk_frame::{
-    AvHeader, AvStamp, FragmentHeader, FrameInfo, FrameNumbers, GroupHeader, LinkClock, MediaKind,
-    MediaLayout, SliceHeader, SlicePlace,
+    AvHeader, AvStamp, Buffer, FragmentHeader, FrameInfo, FrameNumbers, GroupHeader, LinkClock,
+    MediaKind, MediaLayout, SliceHeader, SlicePlace,
 };
 
 use crate::StreamKind;
@@ -33,6 +33,7 @@ pub struct SlicerConfig {
 /// The numbers of video and audio frames. Real cameras may use any of these (docs/protocol.md,
 /// section 15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FrameNumbering {
     /// Video and audio count separately, each from 1.
     PerStream,
@@ -213,14 +214,12 @@ impl Slicer {
     /// `slices` must be of this slicer. `clock` is written to packets with a link clock: in the
     /// slice layout, the first of several slices. Allocates only in resend mode, for parity and the
     /// window.
-    ///
-    /// # Panics
-    /// If `out` is a fixed buffer with less room than [`Slices::packet_len`].
+    /// To write to a slice, use [`tutk_frame::write_to_slice`] and [`Slices::packet_len`].
     pub fn write_next(
         &mut self,
         slices: &mut Slices,
         clock: LinkClock,
-        out: &mut impl BufMut,
+        out: &mut impl Buffer,
     ) -> bool {
         if slices.index >= slices.count {
             return false;
@@ -229,12 +228,12 @@ impl Slicer {
         let len = payload.len();
         match (self.config.layout, self.config.resend) {
             (MediaLayout::Fragment, _) => slices.write_fragment(payload, out),
-            (MediaLayout::Slice, None) => {
+            (_, None) => {
                 let header = slices.header(self.counter, len);
                 let info = slices.info_of_next();
                 self.write_slice(&header, payload, info, None, clock, out);
             }
-            (MediaLayout::Slice, Some(config)) => {
+            (_, Some(config)) => {
                 let sent = Sent {
                     header: slices.header(self.counter, len),
                     payload: slices.data.slice(slices.written..slices.written + len),
@@ -262,10 +261,8 @@ impl Slicer {
     /// Call this after each [`write_next`](Self::write_next) until it returns `None`. If the next
     /// group is completed before, the parity of this one is not sent.
     ///
-    /// # Panics
-    /// As [`write_next`](Self::write_next). A parity packet is as long as the longest slice packet
-    /// of its group.
-    pub fn write_repair(&mut self, clock: LinkClock, out: &mut impl BufMut) -> Option<Repair> {
+    /// A parity packet is as long as the longest slice packet of its group.
+    pub fn write_repair(&mut self, clock: LinkClock, out: &mut impl Buffer) -> Option<Repair> {
         let stamp = self.stamp(self.counter.wrapping_sub(1));
         if let Some((group, parity)) = self.groups.as_mut().and_then(GroupEncoder::take_parity) {
             AvHeader::new([GROUPED, 0], stamp).write(out);
@@ -308,7 +305,7 @@ impl Slicer {
         sent: &Sent,
         group: Option<GroupHeader>,
         clock: LinkClock,
-        out: &mut impl BufMut,
+        out: &mut impl Buffer,
     ) {
         self.write_slice(&sent.header, &sent.payload, sent.info, group, clock, out);
     }
@@ -321,7 +318,7 @@ impl Slicer {
         info: Option<FrameInfo>,
         group: Option<GroupHeader>,
         clock: LinkClock,
-        out: &mut impl BufMut,
+        out: &mut impl Buffer,
     ) {
         let packet_type = match group {
             Some(_) => GROUPED,
@@ -355,7 +352,7 @@ impl Slices {
         let payload = self.payload().len();
         Some(match self.config.layout {
             MediaLayout::Fragment => FragmentHeader::LEN + payload,
-            MediaLayout::Slice => {
+            _ => {
                 let header = self.header(0, payload);
                 let clock = match header.av_flags() & tutk_frame::av::FLAG_CLOCK {
                     0 => 0,
@@ -384,7 +381,7 @@ impl Slices {
     pub fn number(&self) -> u32 {
         match self.config.layout {
             MediaLayout::Fragment => self.number & 0xffff,
-            MediaLayout::Slice => self.number,
+            _ => self.number,
         }
     }
 
@@ -429,7 +426,7 @@ impl Slices {
         }
     }
 
-    fn write_fragment(&self, payload: &[u8], out: &mut impl BufMut) {
+    fn write_fragment(&self, payload: &[u8], out: &mut impl Buffer) {
         let millis = self.info.micros / 1000;
         let [a, b, ..] = self.number.to_le_bytes();
         let audio = (self.kind == MediaKind::Audio).then(|| self.info.audio());
@@ -453,7 +450,7 @@ impl SlicerConfig {
     fn info_bytes(&self, info: &FrameInfo) -> usize {
         match self.layout {
             MediaLayout::Fragment => 0,
-            MediaLayout::Slice => info.len().into(),
+            _ => info.len().into(),
         }
     }
 }

@@ -14,7 +14,7 @@ use tutk_session::hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, C
 use tutk_session::hl_ioctl::{ChallengeStatus, Command as _};
 use tutk_session::tutk_frame::{
     AvStamp, Cc51Discovery, DataHeader, DiscoveryAnswer, Heartbeat, IoctlMessage, IoctlRequest,
-    Iotc, SessionAnswer, SessionId, SessionRequest, SessionStamp, SessionTrailer,
+    Iotc, SessionAnswer, SessionId, SessionRequest,
 };
 use tutk_session::{Client, ClientConfig, Dialect, Error, Event, PasswordRule};
 use tutk_simulator::{Simulator, SimulatorConfig};
@@ -438,10 +438,7 @@ impl ClientScript {
         let Some(layout) = iotc_layout(self.dialect) else {
             return self.request_cc51_session(session);
         };
-        let stamp = match layout.session {
-            SessionTrailer::Crc32 => SessionStamp::Crc32,
-            SessionTrailer::UnixSeconds => SessionStamp::UnixSeconds(1_760_000_000),
-        };
+        let stamp = layout.session.stamp(1_760_000_000);
         let request = SessionRequest {
             uid: credentials().uid,
             session,

@@ -19,12 +19,7 @@ fn client(layout: LoginLayout, password: Password) -> ClientLogin {
 }
 
 fn camera(password: Password) -> CameraLogin {
-    CameraLogin::new(CameraConfig {
-        user: User::admin(),
-        password,
-        two_way_audio: true,
-        capabilities: Capabilities::WYZE_SDK,
-    })
+    CameraLogin::new(CameraConfig::new(User::admin(), password))
 }
 
 fn enr() -> Password {

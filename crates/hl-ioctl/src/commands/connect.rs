@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use bytes::BufMut;
+use bytes::BufMut as _;
 
 use super::ConnectResult;
 use crate::layout::{Payload, Reader, command};
@@ -23,7 +23,7 @@ pub struct ConnectRequest {
 command!(ConnectRequest = 10000: Challenge);
 
 impl Payload for ConnectRequest {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_slice(&self.payload);
     }
 
@@ -56,7 +56,7 @@ impl Challenge {
 }
 
 impl Payload for Challenge {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_u8(self.status.byte());
         out.put_slice(&self.challenge);
     }
@@ -111,7 +111,7 @@ impl ConnectAuth {
 }
 
 impl Payload for ConnectAuth {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_slice(&self.response);
         out.put_slice(&self.id);
         out.put_u8(self.video.into());

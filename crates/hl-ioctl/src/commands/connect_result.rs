@@ -1,8 +1,8 @@
 //! K10003: the camera's answer to the response, with a description of the camera.
 
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
-use bytes::BufMut;
 use serde_json::{Map, Value, json};
 
 use crate::json::{number_of, object, text_of};
@@ -62,13 +62,13 @@ pub struct AudioParams {
 }
 
 impl ConnectResult {
-    /// Parses the payload of K10003.
+    /// Parses the payload of K10003, without the HL header.
     ///
     /// # Errors
     ///
-    /// The errors of [`JsonDocument::parse`], and [`Error::JsonField`] if `connectionRes` is
+    /// The errors of [`JsonDocument::decode`], and [`Error::JsonField`] if `connectionRes` is
     /// missing.
-    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+    pub fn decode(payload: &[u8]) -> Result<Self, Error> {
         Self::read(WHAT, payload)
     }
 
@@ -199,12 +199,12 @@ impl ConnectResult {
 }
 
 impl Payload for ConnectResult {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         self.document.write(out);
     }
 
     fn read(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
-        Self::new(what, JsonDocument::parse(what, payload)?)
+        Self::new(what, JsonDocument::decode(what, payload)?)
     }
 }
 

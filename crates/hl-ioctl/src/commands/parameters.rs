@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use bytes::BufMut;
+use bytes::BufMut as _;
 
 use crate::layout::{Payload, Reader, command, named};
 use crate::{Error, JsonDocument};
@@ -42,6 +42,7 @@ named! {
 
 /// Where a camera reports its bitrate, by its firmware (docs/protocol.md, section 19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BitrateSource {
     /// In [`Parameter::Bitrate`] of K10020.
     Parameters,
@@ -124,7 +125,7 @@ impl ReadParameters {
 }
 
 impl Payload for ReadParameters {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_u8(self.count);
         out.put_slice(&self.ids);
     }

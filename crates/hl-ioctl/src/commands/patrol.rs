@@ -3,7 +3,7 @@
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use bytes::BufMut;
+use bytes::BufMut as _;
 use serde_json::Value;
 
 use super::{PanAngle, SetAnswer, TiltAngle};
@@ -77,7 +77,7 @@ impl PatrolPoints {
 }
 
 impl Payload for PatrolPoints {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_u8(self.count);
         for point in &self.points {
             point.write(out);

@@ -1,8 +1,9 @@
 //! K10600 and K10604: the camera's own RTSP server.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use bytes::BufMut;
+use bytes::BufMut as _;
 use serde_json::Value;
 
 use super::{SetAnswer, Switch};
@@ -39,7 +40,7 @@ pub struct RtspServer {
 }
 
 impl Payload for RtspServer {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_u8(self.server);
         out.put_slice(self.url.as_bytes());
     }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
-use bytes::BufMut;
+use bytes::BufMut as _;
 use serde_json::Value;
 
 use super::Switch;
@@ -13,6 +13,7 @@ use crate::{Error, JsonDocument};
 
 /// An answer whose layout is not documented. Its content decides the variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UntypedAnswer {
     /// One byte; likely 1 on, 2 off.
     Byte(u8),
@@ -31,7 +32,7 @@ impl UntypedAnswer {
 }
 
 impl Payload for UntypedAnswer {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Byte(byte) => out.put_u8(*byte),
             Self::Json(json) => json.write(out),
@@ -43,7 +44,7 @@ impl Payload for UntypedAnswer {
         if let [byte] = payload {
             return Ok(Self::Byte(*byte));
         }
-        Ok(match JsonDocument::parse(what, payload) {
+        Ok(match JsonDocument::decode(what, payload) {
             Ok(json) if json.value().is_object() || json.value().is_array() => Self::Json(json),
             _ => Self::Bytes(payload.to_vec()),
         })

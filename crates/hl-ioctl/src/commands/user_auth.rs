@@ -4,7 +4,7 @@ use core::fmt;
 
 use alloc::vec::Vec;
 
-use bytes::BufMut;
+use bytes::BufMut as _;
 
 use super::{ConnectAuth, ConnectResult};
 use crate::Error;
@@ -43,7 +43,7 @@ pub struct UserAuth {
 }
 
 impl Payload for UserAuth {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         self.auth.write(out);
         out.put_u8(self.user_id.size);
         out.put_slice(&self.user_id.bytes);

@@ -1,6 +1,8 @@
 //! Values that several commands share.
 
-use bytes::BufMut;
+use alloc::vec::Vec;
+
+use bytes::BufMut as _;
 use serde_json::Value;
 
 use crate::Error;
@@ -47,6 +49,7 @@ impl Scalar for Switch {
 
 /// The answer to a command that sets something: one byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SetAnswer {
     /// 1: done.
     Done,
@@ -75,7 +78,7 @@ impl SetAnswer {
 }
 
 impl Payload for SetAnswer {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_u8(self.byte());
     }
 

@@ -1,7 +1,9 @@
 //! K10050, K10052 and K10056: resolution, bitrate and frame rate.
 
+use alloc::vec::Vec;
 use core::num::{NonZeroU8, NonZeroU16};
 
+use bytes::BufMut as _;
 use serde_json::Value;
 
 use super::{Bitrate, Resolution, SetAnswer, Switch};
@@ -42,7 +44,7 @@ impl VideoParameters {
 }
 
 impl Payload for VideoParameters {
-    fn write(&self, out: &mut impl bytes::BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_u16_le(self.bitrate);
         out.put_u8(self.resolution);
         out.put_u8(self.fps);

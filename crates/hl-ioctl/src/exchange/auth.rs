@@ -7,6 +7,7 @@ use crate::{Command, Error, HlMessage, Request};
 
 /// The message that responds to the challenge.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AuthMessage {
     /// K10002, without a user. The answer is K10003.
     #[default]

@@ -5,7 +5,10 @@ use alloc::vec::Vec;
 use super::auth::{UserRule, parse};
 use crate::challenge::same;
 use crate::commands::{Challenge, ConnectAuth, ConnectRequest, ConnectResult, UserId};
-use crate::{ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage, challenge_response};
+use crate::{
+    CAMERA_VERSION, ChallengeRule, ChallengeStatus, Command, Enr, Error, HlMessage,
+    challenge_response,
+};
 
 /// The camera's side of the exchange, without time. It accepts one response; its decision is final.
 ///
@@ -26,8 +29,10 @@ pub struct CameraExchange {
     state: State,
 }
 
-/// The configuration of the camera's side.
+/// The configuration of the camera's side. Made by [`CameraConfig::new`]; the fields may be changed
+/// after.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CameraConfig {
     /// How the response is computed.
     pub rule: ChallengeRule,
@@ -41,7 +46,7 @@ pub struct CameraConfig {
     pub acknowledgement: AckRule,
     /// The content of K10003 after a right response.
     pub result: ConnectResult,
-    /// The HL version of the camera's messages, usually [`CAMERA_VERSION`](crate::CAMERA_VERSION).
+    /// The HL version of the camera's messages, usually [`CAMERA_VERSION`].
     pub version: u16,
     /// The messages with a user that the camera supports. It ignores the others.
     pub user_rule: UserRule,
@@ -49,6 +54,7 @@ pub struct CameraConfig {
 
 /// Which acknowledgement of K10001 (AV packet `09 00`) the camera needs before it accepts K10002.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AckRule {
     /// Any acknowledgement.
     Any,
@@ -101,6 +107,7 @@ pub enum CameraStep {
 
 /// Why a camera ignores a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum IgnoreReason {
     /// The code does not belong to the exchange, or the camera does not support it.
     OtherCode,
@@ -114,6 +121,24 @@ pub enum IgnoreReason {
     Malformed,
     /// The status of the challenge allows no response.
     NotAnswerable,
+}
+
+impl CameraConfig {
+    /// A camera as most real ones: challenge of status 3, and a result without a description of the
+    /// media. `challenge` is 16 random bytes, new for each exchange.
+    #[must_use]
+    pub fn new(enr: Enr, challenge: [u8; 16]) -> Self {
+        Self {
+            rule: ChallengeRule::Decrypt,
+            enr,
+            status: ChallengeStatus::Enr,
+            challenge,
+            acknowledgement: AckRule::Any,
+            result: ConnectResult::accept(None, None),
+            version: CAMERA_VERSION,
+            user_rule: UserRule::default(),
+        }
+    }
 }
 
 impl CameraExchange {

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::auth::{self, AuthMessage, UserRule};
 use crate::commands::{
-    Challenge, ConnectAuth, ConnectRequest, ConnectResult, SUCCESS, UserId, WRONG_ENR,
+    AUDIO_ENCODER_LIST, Challenge, ConnectAuth, ConnectRequest, ConnectResult, SUCCESS, UserId,
+    WRONG_ENR,
 };
 use crate::{ChallengeRule, Command, Enr, Error, HlMessage, Request, challenge_response};
 
@@ -29,8 +30,10 @@ pub struct ClientExchange {
     index: u16,
 }
 
-/// The configuration of the client's side.
+/// The configuration of the client's side. Made by [`ClientConfig::new`]; the fields may be changed
+/// after.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ClientConfig {
     /// How the response is computed.
     pub rule: ChallengeRule,
@@ -39,7 +42,7 @@ pub struct ClientConfig {
     /// Bytes 32..36 of K10002, and the phone id of K10006 and K10008: 4 random bytes, or the first
     /// 4 bytes of the UID in the `summary` dialect.
     pub id: [u8; 4],
-    /// The payload of K10000: [`AUDIO_ENCODER_LIST`](crate::commands::AUDIO_ENCODER_LIST), or
+    /// The payload of K10000: [`AUDIO_ENCODER_LIST`], or
     /// nothing in the `summary` dialect.
     pub request_payload: Vec<u8>,
     /// Requests video.
@@ -85,6 +88,24 @@ pub enum ClientStep {
     Done(ConnectResult),
     /// Nothing. The message is a duplicate, too early, or not part of the exchange.
     Ignore,
+}
+
+impl ClientConfig {
+    /// A client without a user that requests video and audio from a real camera. `id` is 4 random
+    /// bytes.
+    #[must_use]
+    pub fn new(enr: Enr, id: [u8; 4]) -> Self {
+        Self {
+            rule: ChallengeRule::Decrypt,
+            enr,
+            id,
+            request_payload: AUDIO_ENCODER_LIST.to_vec(),
+            video: true,
+            audio: true,
+            user: None,
+            user_rule: UserRule::default(),
+        }
+    }
 }
 
 impl ClientExchange {
@@ -170,7 +191,7 @@ impl ClientExchange {
     /// [`Error::Truncated`] for a truncated K10001; the exchange continues. All other errors end
     /// the exchange: the errors of
     /// [`ChallengeStatus::answerable`](crate::ChallengeStatus::answerable), [`Error::EnrTooShort`],
-    /// the errors of [`ConnectResult::parse`], [`Error::WrongEnr`] and [`Error::Refused`].
+    /// the errors of [`ConnectResult::decode`], [`Error::WrongEnr`] and [`Error::Refused`].
     pub fn handle(&mut self, message: &HlMessage<'_>) -> Result<ClientStep, Error> {
         match (&self.state, message.code) {
             (State::Over, _) => Ok(ClientStep::Ignore),

@@ -69,6 +69,7 @@ macro_rules! named {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
         pub enum $name {
             $(#[$first_meta])*
             $first,
@@ -144,9 +145,9 @@ macro_rules! layout {
         }
 
         impl crate::layout::Payload for $name {
-            fn write(&self, out: &mut impl bytes::BufMut) {
+            fn write(&self, out: &mut alloc::vec::Vec<u8>) {
                 $(crate::layout::Payload::write(&self.$field, out);)+
-                $(out.put_slice(&$tail);)?
+                $(out.extend_from_slice(&$tail);)?
             }
 
             fn read(what: &'static str, payload: &[u8]) -> Result<Self, crate::Error> {
@@ -190,7 +191,7 @@ macro_rules! command {
             const CODE: u16 = $code;
             type Answer = $answer;
 
-            fn encode(&self, out: &mut impl bytes::BufMut) {
+            fn encode(&self, out: &mut alloc::vec::Vec<u8>) {
                 crate::layout::Payload::write(self, out);
             }
 
@@ -198,7 +199,7 @@ macro_rules! command {
                 crate::layout::Payload::read(concat!("K", $code), payload)
             }
 
-            fn encode_answer(answer: &$answer, out: &mut impl bytes::BufMut) {
+            fn encode_answer(answer: &$answer, out: &mut alloc::vec::Vec<u8>) {
                 crate::layout::Payload::write(answer, out);
             }
 
@@ -229,8 +230,8 @@ macro_rules! fixed {
         }
 
         impl crate::layout::Payload for $name {
-            fn write(&self, out: &mut impl bytes::BufMut) {
-                out.put_slice(Self::PAYLOAD);
+            fn write(&self, out: &mut alloc::vec::Vec<u8>) {
+                out.extend_from_slice(Self::PAYLOAD);
             }
 
             fn read(what: &'static str, payload: &[u8]) -> Result<Self, crate::Error> {
@@ -261,7 +262,7 @@ pub(crate) use fixed;
 macro_rules! value_payload {
     ($name:ident($type:ty)) => {
         impl crate::layout::Payload for $name {
-            fn write(&self, out: &mut impl bytes::BufMut) {
+            fn write(&self, out: &mut alloc::vec::Vec<u8>) {
                 crate::layout::Payload::write(&self.0, out);
             }
 

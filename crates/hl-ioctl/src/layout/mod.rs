@@ -8,7 +8,9 @@ mod macros;
 mod scalar;
 mod text;
 
-use bytes::BufMut;
+use alloc::vec::Vec;
+
+use bytes::BufMut as _;
 use nom::bytes::complete::take;
 use serde_json::Value;
 
@@ -23,7 +25,7 @@ pub(crate) use text::{Arguments, FromText, argument, scalar};
 
 /// The payload of a request or an answer.
 pub(crate) trait Payload: Sized {
-    fn write(&self, out: &mut impl BufMut);
+    fn write(&self, out: &mut Vec<u8>);
 
     /// Reads the payload. Errors name the message `what`.
     fn read(what: &'static str, payload: &[u8]) -> Result<Self, Error>;
@@ -111,7 +113,7 @@ fn little_endian(bytes: &[u8], signed: bool) -> i64 {
 }
 
 impl<T: Scalar> Payload for T {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_int_le(self.number(), T::SIZE);
     }
 
@@ -127,12 +129,12 @@ impl<T: Scalar> ToJson for T {
 }
 
 impl Payload for JsonDocument {
-    fn write(&self, out: &mut impl BufMut) {
+    fn write(&self, out: &mut Vec<u8>) {
         out.put_slice(self.text().as_bytes());
     }
 
     fn read(what: &'static str, payload: &[u8]) -> Result<Self, Error> {
-        Self::parse(what, payload)
+        Self::decode(what, payload)
     }
 }
 

@@ -30,7 +30,7 @@ fn video() -> VideoParams {
 }
 
 fn parse(json: &str) -> Result<ConnectResult, Error> {
-    ConnectResult::parse(json.as_bytes())
+    ConnectResult::decode(json.as_bytes())
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn error_shows_the_place_and_no_secret() {
     assert_eq!(excerpt, "  xxxx }");
     assert!(matches!(parse("").unwrap_err(), Error::Json { .. }));
     assert_eq!(
-        ConnectResult::parse(b"{\"a\xff\":1}").unwrap_err(),
+        ConnectResult::decode(b"{\"a\xff\":1}").unwrap_err(),
         Error::NotUtf8 {
             what: "K10003",
             offset: 16 + 3
@@ -125,9 +125,9 @@ fn error_shows_the_place_and_no_secret() {
 
 #[test]
 fn trailing_zeros_are_dropped() {
-    let result = ConnectResult::parse(b"{\"connectionRes\":\"1\"}\0\0").unwrap();
+    let result = ConnectResult::decode(b"{\"connectionRes\":\"1\"}\0\0").unwrap();
     assert_eq!(result.raw(), r#"{"connectionRes":"1"}"#);
-    ConnectResult::parse(b"{\"connectionRes\":\0\"1\"}").unwrap_err();
+    ConnectResult::decode(b"{\"connectionRes\":\0\"1\"}").unwrap_err();
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn model_must_look_like_a_name() {
 proptest! {
     #[test]
     fn any_bytes_are_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        if let Ok(result) = ConnectResult::parse(&bytes) {
+        if let Ok(result) = ConnectResult::decode(&bytes) {
             prop_assert!(bytes.starts_with(result.raw().as_bytes()));
         }
     }
@@ -204,7 +204,7 @@ proptest! {
         let mut bytes = EXAMPLE.as_bytes().to_vec();
         bytes[at] = byte;
         for bytes in [&bytes[..], &bytes[..cut]] {
-            match ConnectResult::parse(bytes) {
+            match ConnectResult::decode(bytes) {
                 Ok(result) => prop_assert!(bytes.starts_with(result.raw().as_bytes())),
                 Err(Error::Json { excerpt, .. }) => {
                     prop_assert!(excerpt.chars().all(|c| "{}[]:,\" x".contains(c)), "{}", excerpt);
@@ -223,6 +223,6 @@ proptest! {
     ) {
         let video = VideoParams { codec, bitrate, resolution, fps };
         let result = ConnectResult::accept(Some(video), audio.map(|codec| AudioParams { codec }));
-        prop_assert_eq!(ConnectResult::parse(result.raw().as_bytes()).unwrap(), result);
+        prop_assert_eq!(ConnectResult::decode(result.raw().as_bytes()).unwrap(), result);
     }
 }

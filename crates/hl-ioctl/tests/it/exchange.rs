@@ -1,6 +1,6 @@
 //! The challenge exchange: both sides against each other, duplicates, losses and invalid messages.
 
-use hl_ioctl::commands::{AUDIO_ENCODER_LIST, ConnectResult, VideoParams};
+use hl_ioctl::commands::{ConnectResult, VideoParams};
 use hl_ioctl::{
     AckRule, CAMERA_VERSION, CLIENT_VERSION, CameraConfig, CameraExchange, CameraStep,
     ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, ClientStep, Enr, Error,
@@ -16,42 +16,28 @@ const FIRST: Ioctl = Ioctl { index: 0, flag: 0 };
 const SECOND: Ioctl = Ioctl { index: 1, flag: 1 };
 
 fn client_with(rule: ChallengeRule, enr: &str) -> ClientExchange {
-    ClientExchange::new(ClientConfig {
-        rule,
-        enr: Enr::new(enr).unwrap(),
-        id: *b"HSBJ",
-        request_payload: match rule {
-            ChallengeRule::Encrypt => Vec::new(),
-            ChallengeRule::Decrypt => AUDIO_ENCODER_LIST.to_vec(),
-        },
-        video: true,
-        audio: true,
-        user: None,
-        user_rule: UserRule::default(),
-    })
-    .unwrap()
+    let mut config = ClientConfig::new(Enr::new(enr).unwrap(), *b"HSBJ");
+    config.rule = rule;
+    if rule == ChallengeRule::Encrypt {
+        config.request_payload = Vec::new();
+    }
+    ClientExchange::new(config).unwrap()
 }
 
 fn camera_config(rule: ChallengeRule, enr: &str, status: u8) -> CameraConfig {
-    CameraConfig {
-        rule,
-        enr: Enr::new(enr).unwrap(),
-        status: ChallengeStatus::from_byte(status),
-        challenge: CHALLENGE,
-        acknowledgement: match rule {
-            ChallengeRule::Encrypt => AckRule::Second,
-            ChallengeRule::Decrypt => AckRule::Any,
-        },
-        result: ConnectResult::accept(
-            Some(VideoParams {
-                fps: Some(20),
-                ..VideoParams::default()
-            }),
-            None,
-        ),
-        version: CAMERA_VERSION,
-        user_rule: UserRule::ALL,
+    let video = VideoParams {
+        fps: Some(20),
+        ..VideoParams::default()
+    };
+    let mut config = CameraConfig::new(Enr::new(enr).unwrap(), CHALLENGE);
+    config.rule = rule;
+    config.status = ChallengeStatus::from_byte(status);
+    if rule == ChallengeRule::Encrypt {
+        config.acknowledgement = AckRule::Second;
     }
+    config.result = ConnectResult::accept(Some(video), None);
+    config.user_rule = UserRule::ALL;
+    config
 }
 
 fn camera_with(rule: ChallengeRule, enr: &str, status: u8) -> CameraExchange {
@@ -308,11 +294,9 @@ fn client_ignores_duplicates_and_answers_the_newest_challenge() {
     assert_eq!(client.repeat(), Some(&first[..]));
 
     // The camera restarted.
-    let mut other = CameraExchange::new(CameraConfig {
-        challenge: *b"another 16 bytes",
-        ..camera_config(ChallengeRule::Encrypt, SHORT, 3)
-    })
-    .unwrap();
+    let mut other = camera_config(ChallengeRule::Encrypt, SHORT, 3);
+    other.challenge = *b"another 16 bytes";
+    let mut other = CameraExchange::new(other).unwrap();
     let newer = k10001(&mut other, &client);
     let second = k10002(&mut client, &newer);
     assert_ne!(first, second);
@@ -389,29 +373,17 @@ fn long_connection_res_is_shortened_in_the_error() {
 
 #[test]
 fn oversized_messages_are_refused_at_construction() {
-    let error = ClientExchange::new(ClientConfig {
-        rule: ChallengeRule::Decrypt,
-        enr: Enr::new(SHORT).unwrap(),
-        id: [0; 4],
-        request_payload: vec![b' '; 0x1_0000],
-        video: true,
-        audio: true,
-        user: None,
-        user_rule: UserRule::default(),
-    })
-    .unwrap_err();
+    let mut config = ClientConfig::new(Enr::new(SHORT).unwrap(), [0; 4]);
+    config.request_payload = vec![b' '; 0x1_0000];
+    let error = ClientExchange::new(config).unwrap_err();
     assert!(matches!(error, Error::TooLong { .. }));
-    let error = CameraExchange::new(CameraConfig {
-        result: ConnectResult::accept(
-            Some(VideoParams {
-                codec: Some("x".repeat(0x1_0000)),
-                ..VideoParams::default()
-            }),
-            None,
-        ),
-        ..camera_config(ChallengeRule::Decrypt, SHORT, 3)
-    })
-    .unwrap_err();
+    let video = VideoParams {
+        codec: Some("x".repeat(0x1_0000)),
+        ..VideoParams::default()
+    };
+    let mut config = camera_config(ChallengeRule::Decrypt, SHORT, 3);
+    config.result = ConnectResult::accept(Some(video), None);
+    let error = CameraExchange::new(config).unwrap_err();
     assert!(matches!(error, Error::TooLong { .. }));
 }
 

@@ -1,40 +1,29 @@
 //! The exchange with a user: K10006 and K10008 instead of K10002.
 
-use hl_ioctl::commands::{ConnectResult, UserId};
+use hl_ioctl::commands::UserId;
 use hl_ioctl::{
-    AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
-    ClientConfig, ClientExchange, ClientStep, Enr, Error, HlMessage, IgnoreReason, Ioctl, UserRule,
+    CameraConfig, CameraExchange, CameraStep, ClientConfig, ClientExchange, ClientStep, Enr, Error,
+    HlMessage, IgnoreReason, Ioctl, UserRule,
 };
 
 const RIGHT: &str = "aKzdqckqZ8HUHFe5";
 const WRONG: &str = "GAgDiwVPg2E4GMke";
 
 fn client(enr: &str, user: Option<UserId>, user_rule: UserRule) -> ClientExchange {
-    ClientExchange::new(ClientConfig {
-        rule: ChallengeRule::Decrypt,
-        enr: Enr::new(enr).unwrap(),
-        id: *b"PHON",
-        request_payload: Vec::new(),
-        video: true,
-        audio: false,
-        user,
-        user_rule,
-    })
-    .unwrap()
+    let mut config = ClientConfig::new(Enr::new(enr).unwrap(), *b"PHON");
+    config.request_payload = Vec::new();
+    config.audio = false;
+    config.user = user;
+    config.user_rule = user_rule;
+    ClientExchange::new(config).unwrap()
 }
 
 fn camera(version: u16, user_rule: UserRule) -> CameraExchange {
-    CameraExchange::new(CameraConfig {
-        rule: ChallengeRule::Decrypt,
-        enr: Enr::new(RIGHT).unwrap(),
-        status: ChallengeStatus::Enr,
-        challenge: *b"WERhJxb87WF3zgPa",
-        acknowledgement: AckRule::Any,
-        result: ConnectResult::accept(None, None),
-        version,
-        user_rule,
-    })
-    .unwrap()
+    let enr = Enr::new(RIGHT).unwrap();
+    let mut config = CameraConfig::new(enr, *b"WERhJxb87WF3zgPa");
+    config.version = version;
+    config.user_rule = user_rule;
+    CameraExchange::new(config).unwrap()
 }
 
 /// Rules that select each of the three messages.

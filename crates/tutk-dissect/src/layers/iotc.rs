@@ -120,7 +120,7 @@ impl Iotc<'_> {
         // The offsets of SDK version and AuthKey; the other fields follow.
         let (version, auth_key) = match self.discovery_layout() {
             DiscoveryLayout::SessionAt52 => (48, 72),
-            DiscoveryLayout::SessionAt56 => (52, 74),
+            _ => (52, 74),
         };
         let walk = &mut self.walk;
         walk.zeros(version - walk.offset())?;
@@ -149,7 +149,7 @@ impl Iotc<'_> {
                 }
                 52_usize
             }
-            DiscoveryLayout::SessionAt56 => 56,
+            _ => 56,
         };
         walk.zeros(session_at.saturating_sub(walk.offset()))?;
         // Only the UID is verified for real cameras, so other bytes may be in this place.

@@ -4,8 +4,9 @@ use av_login::LoginLayout;
 
 use crate::walk::Walk;
 
-/// The offsets that differ by layout: user and password have the same length, then the words.
+/// What differs by layout: user and password have the same length, then the words.
 struct Offsets {
+    title: &'static str,
     text: usize,
     resend: usize,
     auth_type: usize,
@@ -13,18 +14,20 @@ struct Offsets {
 }
 
 /// The layouts of the login packets. Keep equal to the table in section 11.
-fn offsets(layout: LoginLayout) -> Offsets {
-    let (text, resend, auth_type, capabilities) = match layout {
-        LoginLayout::AuthAt550 => (256, 546, 550, 554),
-        LoginLayout::AuthAt540 => (256, 538, 540, 552),
-        LoginLayout::AuthAt542 => (257, 538, 542, 546),
+fn offsets(layout: LoginLayout) -> Option<Offsets> {
+    let (title, text, resend, auth_type, capabilities) = match layout {
+        LoginLayout::AuthAt550 => ("login, authentication type at 550", 256, 546, 550, 554),
+        LoginLayout::AuthAt540 => ("login, authentication type at 540", 256, 538, 540, 552),
+        LoginLayout::AuthAt542 => ("login, authentication type at 542", 257, 538, 542, 546),
+        _ => return None,
     };
-    Offsets {
+    Some(Offsets {
+        title,
         text,
         resend,
         auth_type,
         capabilities,
-    }
+    })
 }
 
 /// Reads a login packet after its AV header. Returns `true` if it requests resend mode.
@@ -46,12 +49,8 @@ pub(crate) fn request(walk: &mut Walk<'_>, packet: &[u8], show_secrets: bool) ->
             return None;
         }
     };
-    let at = offsets(layout);
-    walk.title(match layout {
-        LoginLayout::AuthAt550 => "login, authentication type at 550",
-        LoginLayout::AuthAt540 => "login, authentication type at 540",
-        LoginLayout::AuthAt542 => "login, authentication type at 542",
-    });
+    let at = offsets(layout)?;
+    walk.title(at.title);
     walk.text("user", at.text)?;
     walk.secret("password", at.text, show_secrets)?;
     walk.zeros(at.resend.checked_sub(walk.offset())?)?;

@@ -144,6 +144,6 @@ fn kind_name(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Audio => "audio",
         MediaKind::Key => "key",
-        MediaKind::Delta => "delta",
+        _ => "delta",
     }
 }

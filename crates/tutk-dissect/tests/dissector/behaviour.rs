@@ -89,7 +89,7 @@ fn behaviour_has_the_deviations_of_the_camera() {
             assert_eq!(found.slice_size, Some(sizes), "{case}");
             let numbers = match personality.frame_numbers {
                 FrameNumbering::PerStream => FrameNumbers::PerStream,
-                FrameNumbering::Shared | FrameNumbering::SharedLinked => FrameNumbers::Shared,
+                _ => FrameNumbers::Shared,
             };
             assert_eq!(found.frame_numbers(), Some(numbers), "{case}");
             let constant = personality.timestamps == TimestampRule::ConstantSeconds;

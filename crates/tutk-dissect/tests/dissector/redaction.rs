@@ -27,7 +27,7 @@ fn session(dialect: &'static Dialect, resend: bool) -> Capture {
         dialect,
         3,
         |client, camera| {
-            camera.result = Some(ConnectResult::parse(RESULT.as_bytes()).unwrap());
+            camera.result = Some(ConnectResult::decode(RESULT.as_bytes()).unwrap());
             if resend {
                 client.resend = ResendPolicy::On;
             }

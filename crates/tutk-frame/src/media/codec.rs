@@ -11,6 +11,7 @@
 /// | delta | 7 | 8 | `05 00` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
 pub enum MediaKind {
     /// Audio.
     Audio,

@@ -1,10 +1,10 @@
 //! Media packets of the `summary` dialect.
 
-use bytes::BufMut;
 use nom::number::complete::le_u32;
 
 use super::codec::{AudioFlags, Codec, MediaKind};
 use crate::av::AvHeader;
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::read::{field, layout_after};
 
@@ -113,7 +113,7 @@ impl FragmentHeader {
     }
 
     /// Writes the 32 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_slice(&self.magic());
         out.put_u16_le(self.version);
         out.put_u16_le(self.sequence);
@@ -185,7 +185,7 @@ impl<'a> Fragment<'a> {
     }
 
     /// Writes header and fragment.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         self.header.write(out);
         out.put_slice(self.payload);
     }

@@ -1,10 +1,10 @@
 //! Grouped media in resend mode: slices and parity.
 
-use bytes::BufMut;
 use nom::number::complete::le_u16;
 
 use super::slice::{Slice, SliceHeader};
 use crate::av::{GROUPED, GroupHeader};
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::read::{field, layout, skip};
 
@@ -53,21 +53,21 @@ impl<'a> GroupedMedia<'a> {
     ///
     /// # Errors
     /// [`Error::Field`] for a group of IOCTLs (k = 0, offset 3) or an index beyond the group
-    /// (offset 2), with offsets in the group header; the errors of [`Slice::parse`] and
-    /// [`Parity::parse`].
-    pub fn parse(group: GroupHeader, body: &'a [u8]) -> Result<Self, Error> {
+    /// (offset 2), with offsets in the group header; the errors of [`Slice::parse_body`] and
+    /// [`Parity::parse_body`].
+    pub fn parse_body(group: GroupHeader, body: &'a [u8]) -> Result<Self, Error> {
         const WHAT: &str = "group header";
         field(WHAT, "k", 3, group.k, group.k > 0)?;
         if !group.is_parity() {
-            return Slice::parse(body).map(Self::Slice);
+            return Slice::parse_body(body).map(Self::Slice);
         }
         let parity_index = u32::from(group.index.saturating_sub(group.k));
         field(WHAT, "index", 2, group.index, parity_index < group.m)?;
-        Parity::parse(body).map(Self::Parity)
+        Parity::parse_body(body).map(Self::Parity)
     }
 
     /// Writes the body.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         match self {
             Self::Slice(slice) => slice.write(out),
             Self::Parity(parity) => parity.write(out),
@@ -92,7 +92,7 @@ impl<'a> Parity<'a> {
     ///
     /// # Errors
     /// [`Error::Length`] for fewer than 20 bytes.
-    pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
+    pub fn parse_body(body: &'a [u8]) -> Result<Self, Error> {
         let parser = (skip(8), le_u16, skip(10));
         let ((_, size, _), data) = layout(PARITY, Self::HEADER_LEN, body, parser)?;
         Ok(Self { size, data })
@@ -111,11 +111,11 @@ impl<'a> Parity<'a> {
     }
 
     /// Writes header and parity.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_u8(GROUPED);
-        out.put_bytes(0, 7);
+        out.put_zeros(7);
         out.put_u16_le(self.size);
-        out.put_bytes(0, 10);
+        out.put_zeros(10);
         out.put_slice(self.data);
     }
 }

@@ -1,10 +1,10 @@
 //! The frame info (FRAMEINFO) at the end of a frame's last slice.
 
-use bytes::BufMut;
 use nom::Parser;
 use nom::number::complete::{le_u16, le_u32, u8};
 
 use super::codec::{AudioFlags, Codec};
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::read::{array, layout};
 
@@ -121,7 +121,7 @@ impl FrameInfo {
     }
 
     /// Writes [`FrameInfo::len`] bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         out.put_u16_le(self.codec.id());
         out.put_u8(self.flags);
         out.put_u8(self.camera);

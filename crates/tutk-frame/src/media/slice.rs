@@ -1,9 +1,9 @@
 //! Slices of frames.
 
-use bytes::BufMut;
 use nom::number::complete::{le_u16, le_u32, u8};
 
 use super::codec::MediaKind;
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::read::{field, layout, skip};
 
@@ -24,7 +24,7 @@ const WHAT: &str = "slice header";
 /// | 16 | 4 | number of the frame |
 ///
 /// Byte 8 counts the frame info on the backchannel. In media this is likely but not verified, so
-/// [`Slice::parse`] accepts both, and any other number.
+/// [`Slice::parse_body`] accepts both, and any other number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SliceHeader {
     /// The kind of the frame.
@@ -139,7 +139,7 @@ impl SliceHeader {
     }
 
     /// Writes the 20 bytes.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let (last, index) = match self.place {
             SlicePlace::Index(index) => (0, index),
             SlicePlace::Last { info_len } => (1, info_len),
@@ -204,7 +204,7 @@ impl<'a> Slice<'a> {
     /// # Errors
     /// The errors of [`SliceHeader::parse`]; [`Error::Field`] at 6 if the frame info is longer than
     /// the payload.
-    pub fn parse(body: &'a [u8]) -> Result<Self, Error> {
+    pub fn parse_body(body: &'a [u8]) -> Result<Self, Error> {
         let (header, rest) = SliceHeader::parse(body)?;
         let size = usize::from(header.size);
         let info_len = header.info_len().map_or(0, usize::from);
@@ -230,8 +230,8 @@ impl<'a> Slice<'a> {
     }
 
     /// Writes header, payload and frame info. The caller sets the header's `size` and `info_len`;
-    /// if they do not match, [`Slice::parse`] returns another slice.
-    pub fn write(&self, out: &mut impl BufMut) {
+    /// if they do not match, [`Slice::parse_body`] returns another slice.
+    pub fn write(&self, out: &mut impl Buffer) {
         self.header.write(out);
         out.put_slice(self.payload);
         out.put_slice(self.info);

@@ -1,11 +1,11 @@
 //! Audio to the camera, on the backchannel.
 
-use bytes::BufMut;
 use nom::Parser;
 use nom::number::complete::{le_u16, le_u32, u8};
 
 use super::codec::{AudioFlags, Codec, MediaKind};
 use crate::av::{AvHeader, AvStamp, VERSION_CONTROL};
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::read::{field, layout_after, length, skip};
 
@@ -120,7 +120,7 @@ impl<'a> TalkPacket<'a> {
     }
 
     /// Writes the 52 bytes and the audio.
-    pub fn write(&self, out: &mut impl BufMut) {
+    pub fn write(&self, out: &mut impl Buffer) {
         let [low_0, low_1, ..] = self.previous_frame.to_le_bytes();
         let size = u32::try_from(self.audio.len()).unwrap_or(u32::MAX);
         let stamp = AvStamp::from_sequence(VERSION_CONTROL, self.sequence);
@@ -136,7 +136,7 @@ impl<'a> TalkPacket<'a> {
         out.put_slice(self.audio);
         out.put_u16_le(self.codec.id());
         out.put_slice(&[self.flags.0, 0, 1]);
-        out.put_bytes(0, 7);
+        out.put_zeros(7);
         out.put_u32_le(self.millis);
     }
 }

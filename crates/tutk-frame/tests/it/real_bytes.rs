@@ -173,7 +173,7 @@ fn grouped_slice() {
         m: 1,
     };
     assert_eq!(parsed.group, Some(group));
-    let GroupedMedia::Slice(slice) = GroupedMedia::parse(group, parsed.body).unwrap() else {
+    let GroupedMedia::Slice(slice) = GroupedMedia::parse_body(group, parsed.body).unwrap() else {
         panic!("a slice");
     };
     // 20 * group + index.

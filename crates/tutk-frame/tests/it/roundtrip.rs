@@ -10,7 +10,8 @@ use tutk_frame::{
     DiscoveryRequest, Error, Fragment, FragmentHeader, FrameInfo, GroupHeader, GroupedMedia,
     Heartbeat, IoctlAck, IoctlMessage, IoctlRequest, Iotc, IotcHeader, IotcLayout, Keepalive,
     LinkClock, MediaAck, MediaAckLayout, MediaLayout, Parity, Probe, ProbeAnswer, SessionAnswer,
-    SessionRequest, SessionStamp, SessionTrailer, Slice, SliceHeader, TalkPacket, Uid,
+    SessionRequest, SessionStamp, SessionTrailer, Slice, SliceBuffer, SliceHeader, TalkPacket, Uid,
+    write_to_slice,
 };
 
 /// Generates bytes for `Unstructured`: many, since missing bytes become zeros.
@@ -27,6 +28,23 @@ fn same<'a, T: PartialEq + Debug>(
 ) {
     write(value, buffer);
     assert_eq!(&parse(buffer).unwrap(), value);
+}
+
+/// Checks that a slice of the right length receives the same bytes, and that a shorter one is an
+/// error.
+fn fits<T>(value: &T, bytes: &[u8], write: impl Fn(&T, &mut SliceBuffer<'_>)) {
+    let needed = bytes.len();
+    let mut out = vec![0; needed + 1];
+    assert_eq!(
+        write_to_slice(&mut out, |out| write(value, out)).unwrap(),
+        bytes
+    );
+    for available in [0, needed / 2, needed.saturating_sub(1)] {
+        if available < needed {
+            let error = write_to_slice(&mut out[..available], |out| write(value, out));
+            assert_eq!(error, Err(Error::BufferFull { needed, available }));
+        }
+    }
 }
 
 /// Checks that every proper prefix is an error with an offset within the prefix.
@@ -46,7 +64,9 @@ macro_rules! roundtrip {
             fn $test(seed in seed()) {
                 let mut u = Unstructured::new(&seed);
                 let value: $type = u.arbitrary().unwrap();
-                same(&value, &mut Vec::new(), $write, $parse);
+                let mut bytes = Vec::new();
+                same(&value, &mut bytes, $write, $parse);
+                fits(&value, &bytes, $write);
             }
         }
     )*};
@@ -63,8 +83,8 @@ roundtrip! {
     link_clock_round_trips: LinkClock, |x, out| x.write(out), |b| LinkClock::parse(b).map(all);
     group_header_round_trips: GroupHeader, |x, out| x.write(out), |b| GroupHeader::parse(b).map(all);
     slice_header_round_trips: SliceHeader, |x, out| x.write(out), |b| SliceHeader::parse(b).map(all);
-    slice_round_trips: Slice<'_>, |x, out| x.write(out), Slice::parse;
-    parity_round_trips: Parity<'_>, |x, out| x.write(out), Parity::parse;
+    slice_round_trips: Slice<'_>, |x, out| x.write(out), Slice::parse_body;
+    parity_round_trips: Parity<'_>, |x, out| x.write(out), Parity::parse_body;
     frame_info_round_trips: FrameInfo, |x, out| x.write(out), FrameInfo::parse;
     fragment_header_round_trips: FragmentHeader, |x, out| x.write(out),
         |b| FragmentHeader::parse(b).map(all);
@@ -116,12 +136,12 @@ proptest! {
                 GroupHeader { k, index, m: group.m.max(u32::from(index - k) + 1), ..group }
             }
         };
-        same(&media, &mut Vec::new(), |x, out| x.write(out), |b| GroupedMedia::parse(group, b));
+        same(&media, &mut Vec::new(), |x, out| x.write(out), |b| GroupedMedia::parse_body(group, b));
         // Parity does not parse as a slice.
         if let GroupedMedia::Parity(parity) = media {
             let mut body = Vec::new();
             parity.write(&mut body);
-            prop_assert!(Slice::parse(&body).is_err());
+            prop_assert!(Slice::parse_body(&body).is_err());
         }
     }
 
@@ -176,7 +196,7 @@ proptest! {
         let value: SessionRequest = Unstructured::new(&seed).arbitrary().unwrap();
         let trailer = match value.stamp {
             SessionStamp::Crc32 => SessionTrailer::Crc32,
-            SessionStamp::UnixSeconds(_) => SessionTrailer::UnixSeconds,
+            _ => SessionTrailer::UnixSeconds,
         };
         same(&value, &mut Vec::new(), |x, out| x.write(out),
             |b| SessionRequest::parse(b, trailer));
@@ -254,10 +274,10 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
         if let Ok(packet) = AvPacket::parse(bytes, media) {
             assert_eq!(&bytes[packet.body_offset()..], packet.body);
             content_agrees_with_parsers(bytes, &packet, media);
-            let _ = Slice::parse(packet.body).map(|slice| FrameInfo::parse(slice.info));
+            let _ = Slice::parse_body(packet.body).map(|slice| FrameInfo::parse(slice.info));
         }
     }
-    let _ = Slice::parse(bytes);
+    let _ = Slice::parse_body(bytes);
     let _ = FrameInfo::parse(bytes);
     let _ = Fragment::parse(bytes);
     let _ = TalkPacket::parse(bytes);
@@ -266,7 +286,7 @@ fn every_parser(bytes: &[u8], layout: IotcLayout) {
         assert!(missing.len() <= MediaAck::MAX);
     }
     if let Ok((group, body)) = GroupHeader::parse(bytes) {
-        let _ = GroupedMedia::parse(group, body);
+        let _ = GroupedMedia::parse_body(group, body);
     }
     let _ = Probe::parse(bytes);
     let _ = ProbeAnswer::parse(bytes);
@@ -289,7 +309,7 @@ fn content_agrees_with_parsers(bytes: &[u8], packet: &AvPacket<'_>, layout: Medi
         Ok(AvContent::Probe(x)) => Probe::parse(bytes) == Ok(x),
         Ok(AvContent::ProbeAnswer(x)) => ProbeAnswer::parse(bytes) == Ok(x),
         Ok(AvContent::Media(AvMedia::Fragment(x))) => Fragment::parse(bytes) == Ok(x),
-        Ok(AvContent::Media(AvMedia::Slice(x))) => Slice::parse(packet.body) == Ok(x),
+        Ok(AvContent::Media(AvMedia::Slice(x))) => Slice::parse_body(packet.body) == Ok(x),
         Ok(AvContent::Media(AvMedia::Grouped { group, body })) => {
             packet.group == Some(group) && packet.body == body && group.k > 0
         }
@@ -352,7 +372,7 @@ fn truncated_packets_are_errors() {
     let b = bytes(&|out| sample::<MediaAck>(seed).write(&[], &layout, out));
     truncated(&b, |b| MediaAck::parse(b, &layout));
     let b = bytes(&|out| sample::<Parity<'_>>(seed).write(out));
-    truncated(&b[..Parity::HEADER_LEN], Parity::parse);
+    truncated(&b[..Parity::HEADER_LEN], Parity::parse_body);
     let b = bytes(&|out| sample::<Probe>(seed).write(out));
     truncated(&b, Probe::parse);
     let b = bytes(&|out| sample::<ProbeAnswer>(seed).write(out));

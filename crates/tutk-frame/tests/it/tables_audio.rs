@@ -95,7 +95,7 @@ fn talk_packet_parses_as_a_slice() {
         word: 1,
     };
     assert_eq!(av.clock, Some(clock));
-    let slice = Slice::parse(av.body).unwrap();
+    let slice = Slice::parse_body(av.body).unwrap();
     assert_eq!(
         (slice.header.kind, slice.header.frame),
         (MediaKind::Audio, 1)

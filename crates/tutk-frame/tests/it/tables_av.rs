@@ -473,7 +473,7 @@ fn first_slice_of_a_group_matches_its_table() {
     assert_eq!(packet.group, Some(group));
     assert!(!group.is_ioctl() && !group.is_parity());
     assert!(GroupHeader { index: 10, ..group }.is_parity());
-    let slice = Slice::parse(packet.body).unwrap();
+    let slice = Slice::parse_body(packet.body).unwrap();
     let header = SliceHeader {
         kind: MediaKind::Key,
         resent: false,
@@ -568,7 +568,7 @@ fn last_slice_ends_with_the_frame_info() {
         (20, "aa bb cc"),
     ]);
     bytes.extend(info_bytes());
-    let slice = Slice::parse(&bytes).unwrap();
+    let slice = Slice::parse_body(&bytes).unwrap();
     assert_eq!(slice.header.kind, MediaKind::Delta);
     assert!(slice.header.resent && slice.header.is_last());
     assert_eq!(slice.header.index(), 2);
@@ -579,7 +579,7 @@ fn last_slice_ends_with_the_frame_info() {
     // A size without the frame info is accepted too.
     let mut uncounted = bytes.clone();
     uncounted[8] = 3;
-    let other = Slice::parse(&uncounted).unwrap();
+    let other = Slice::parse_body(&uncounted).unwrap();
     assert_eq!((other.payload, other.info), (slice.payload, slice.info));
     for exact in [&bytes, &uncounted] {
         assert!(SliceHeader::has_exact_size(exact));
@@ -588,13 +588,13 @@ fn last_slice_ends_with_the_frame_info() {
     for size in [0, 44, 200] {
         let mut larger = bytes.clone();
         larger[8] = size;
-        let other = Slice::parse(&larger).unwrap();
+        let other = Slice::parse_body(&larger).unwrap();
         assert_eq!((other.payload, other.info), (slice.payload, slice.info));
         assert!(!SliceHeader::has_exact_size(&larger), "{size}");
     }
     // A smaller one ends before it.
     let longer = [&bytes[..], &[0x5a; 9]].concat();
-    let other = Slice::parse(&longer).unwrap();
+    let other = Slice::parse_body(&longer).unwrap();
     assert_eq!((other.payload, other.info), (slice.payload, slice.info));
     assert!(!SliceHeader::has_exact_size(&longer));
 }
@@ -605,17 +605,17 @@ fn slice_errors_name_the_offset() {
         0,
         "05 00 01 00 03 00 02 00 00 00 00 00 00 00 00 00 00 00 00 00",
     )]);
-    assert!(Slice::parse(&good).is_ok());
+    assert!(Slice::parse_body(&good).is_ok());
     for (at, value, offset) in [(0, 9, 0), (4, 0, 4), (6, 3, 6)] {
         let mut wrong = good.clone();
         wrong[at] = value;
-        assert_eq!(Slice::parse(&wrong).unwrap_err().offset(), offset);
+        assert_eq!(Slice::parse_body(&wrong).unwrap_err().offset(), offset);
     }
     // The frame info is longer than the slice.
     let mut wrong = good.clone();
     wrong[1] = 1;
     wrong[6] = 40;
-    assert_eq!(Slice::parse(&wrong).unwrap_err().offset(), 6);
+    assert_eq!(Slice::parse_body(&wrong).unwrap_err().offset(), 6);
 }
 
 #[test]

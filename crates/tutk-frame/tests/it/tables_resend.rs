@@ -62,7 +62,7 @@ fn grouped_slice_matches_its_table() {
             payload: b"abcde",
             info: b"",
         };
-        let media = GroupedMedia::parse(group(2), packet.body);
+        let media = GroupedMedia::parse_body(group(2), packet.body);
         assert_eq!(media, Ok(GroupedMedia::Slice(slice)));
         assert_eq!(written(|out| media.unwrap().write(out)), body);
 
@@ -93,15 +93,15 @@ fn parity_packet_is_never_a_slice() {
     ]);
     let parity = GroupedMedia::Parity(Parity::new(&[0xaa, 0xbb, 0xcc]));
     assert_eq!(written(|out| parity.write(out)), body);
-    assert_eq!(GroupedMedia::parse(group(4), &body), Ok(parity));
-    assert!(GroupedMedia::parse(group(3), &body).is_err());
-    assert!(Slice::parse(&body).is_err());
+    assert_eq!(GroupedMedia::parse_body(group(4), &body), Ok(parity));
+    assert!(GroupedMedia::parse_body(group(3), &body).is_err());
+    assert!(Slice::parse_body(&body).is_err());
 
     // The rest of the header is ignored.
     let mut other = body.clone();
     other[..8].copy_from_slice(&[5, 0, 1, 2, 3, 4, 5, 6]);
     other[10..20].fill(9);
-    assert_eq!(GroupedMedia::parse(group(4), &other), Ok(parity));
+    assert_eq!(GroupedMedia::parse_body(group(4), &other), Ok(parity));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn parity_with_another_length_is_accepted() {
     for (size, bytes, used) in [(3, 3, 3), (3, 4, 3), (4, 3, 3), (0, 2, 0)] {
         let mut body = vec![0; 20 + bytes];
         body[8] = size;
-        let parity = Parity::parse(&body).unwrap();
+        let parity = Parity::parse_body(&body).unwrap();
         assert_eq!(parity.has_announced_length(), usize::from(size) == bytes);
         assert_eq!(parity.bytes().len(), used, "{size} announced, {bytes} sent");
     }
@@ -134,8 +134,8 @@ fn packets_of_a_real_camera_are_parsed() {
     );
     let group = packet.group.unwrap();
     assert_eq!((group.group, group.index, group.k, group.m), (10, 0, 20, 1));
-    let Ok(GroupedMedia::Slice(slice)) = GroupedMedia::parse(group, packet.body) else {
-        panic!("{:?}", GroupedMedia::parse(group, packet.body));
+    let Ok(GroupedMedia::Slice(slice)) = GroupedMedia::parse_body(group, packet.body) else {
+        panic!("{:?}", GroupedMedia::parse_body(group, packet.body));
     };
     assert_eq!(slice.header.counter, 20 * group.group);
     assert_eq!(
@@ -150,7 +150,7 @@ fn packets_of_a_real_camera_are_parsed() {
     bytes.extend([0; 10 + 1044]);
     let packet = AvPacket::parse(&bytes, MediaLayout::Slice).unwrap();
     let group = packet.group.unwrap();
-    let Ok(GroupedMedia::Parity(parity)) = GroupedMedia::parse(group, packet.body) else {
+    let Ok(GroupedMedia::Parity(parity)) = GroupedMedia::parse_body(group, packet.body) else {
         panic!("{group:?}");
     };
     assert!(group.is_parity() && parity.has_announced_length());
@@ -161,7 +161,7 @@ fn packets_of_a_real_camera_are_parsed() {
 #[test]
 fn index_beyond_the_group_is_an_error() {
     let body = [0; 20];
-    let offset = |group| GroupedMedia::parse(group, &body).unwrap_err();
+    let offset = |group| GroupedMedia::parse_body(group, &body).unwrap_err();
     let no_slices = GroupHeader { k: 0, ..group(0) };
     assert_eq!(
         (offset(no_slices).offset(), offset(group(5)).offset()),
@@ -179,7 +179,7 @@ fn index_beyond_the_group_is_an_error() {
 fn parity_beyond_its_length_field_is_left_out() {
     let long = vec![1; 70_000];
     let body = written(|out| Parity::new(&long).write(out));
-    assert_eq!(Parity::parse(&body).unwrap().data.len(), 65_535);
+    assert_eq!(Parity::parse_body(&body).unwrap().data.len(), 65_535);
 }
 
 fn ack() -> MediaAck {

@@ -206,8 +206,8 @@ pub fn frame(kind: MediaKind, millis: u64, description: Arc<StreamDescription>) 
     let timestamp = Duration::from_millis(millis);
     let data = match kind {
         MediaKind::Key => Bytes::from_static(KEY),
-        MediaKind::Delta => Bytes::from_static(&[0, 0, 1, 0x41, 0x9a]),
         MediaKind::Audio => Bytes::from_static(&[0x55; 160]),
+        _ => Bytes::from_static(&[0, 0, 1, 0x41, 0x9a]),
     };
     let unit = description.video.as_ref().filter(|_| kind.is_video());
     let unit = unit.map(|sets| AccessUnit::new(sets.codec(), data.clone()));

@@ -44,7 +44,7 @@ async fn api_lists_cameras_with_state_and_streams() {
             "videoParm": { "type": "H264", "fps": "20" },
         },
     });
-    let document = JsonDocument::parse("K10003", result.to_string().as_bytes()).unwrap();
+    let document = JsonDocument::decode("K10003", result.to_string().as_bytes()).unwrap();
     config.result = Some(ConnectResult::from_document(document).unwrap());
     let server = TestServer::start(config).await;
     let _rtsp = crate::common::register_rtsp(&server.hub);

@@ -104,17 +104,14 @@ impl AvClient {
             AuthIdRule::Random => random(rng),
         };
         let MediaRequest { video, audio } = config.media;
-        let exchange = ClientExchange::new(hl_ioctl::ClientConfig {
-            rule: dialect.challenge,
-            enr: credentials.challenge_enr(),
-            id,
-            request_payload: config.connect_request(dialect),
-            video,
-            audio,
-            user: config.user.clone(),
-            user_rule: user_rule(config.model.as_deref()),
-        })
-        .map_err(Error::Authentication)?;
+        let mut exchange = hl_ioctl::ClientConfig::new(credentials.challenge_enr(), id);
+        exchange.rule = dialect.challenge;
+        exchange.request_payload = config.connect_request(dialect);
+        exchange.video = video;
+        exchange.audio = audio;
+        exchange.user = config.user.clone();
+        exchange.user_rule = user_rule(config.model.as_deref());
+        let exchange = ClientExchange::new(exchange).map_err(Error::Authentication)?;
         let nonce = Nonce(random(rng));
         Ok(Self {
             dialect,
@@ -479,9 +476,9 @@ impl AvEvent {
 /// packet. The size of parity is checked by the decoder.
 fn has_exact_size(media: &AvMedia<'_>, body: &[u8]) -> bool {
     match media {
-        AvMedia::Fragment(_) => true,
         AvMedia::Grouped { group, .. } if group.is_parity() => true,
         AvMedia::Slice(_) | AvMedia::Grouped { .. } => SliceHeader::has_exact_size(body),
+        _ => true,
     }
 }
 

@@ -111,6 +111,7 @@ impl MediaReceiver {
                 self.reassembler.push(&slice);
                 slice.counter
             }
+            _ => None,
         };
         self.has_media = true;
         self.update_blocked_frames(now);

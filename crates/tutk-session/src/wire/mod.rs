@@ -9,8 +9,7 @@ mod wrapper;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use tutk_frame::{
-    Cc51Header, DiscoveryAnswer, SessionAnswer, SessionId, SessionRequest, SessionStamp,
-    SessionTrailer, Stage, cc51 as packets,
+    Cc51Header, DiscoveryAnswer, SessionAnswer, SessionId, SessionRequest, Stage, cc51 as packets,
 };
 
 pub use self::cc51::DISCOVERY_ANSWER as CC51_DISCOVERY_ANSWER;
@@ -155,10 +154,7 @@ impl Dialect {
                 let request = SessionRequest {
                     uid: side.uid,
                     session,
-                    stamp: match iotc.layout.session {
-                        SessionTrailer::Crc32 => SessionStamp::Crc32,
-                        SessionTrailer::UnixSeconds => SessionStamp::UnixSeconds(unix_seconds),
-                    },
+                    stamp: iotc.layout.session.stamp(unix_seconds),
                 };
                 iotc.send(to, out, |out| request.write(out));
             }

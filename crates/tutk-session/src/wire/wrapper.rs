@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::BufMut as _;
-use tutk_frame::{Cc51Keepalive, Close, DataHeader, Keepalive, SessionId, WrapperLayout};
+use tutk_frame::{
+    Cc51Keepalive, Close, DataHeader, Keepalive, SessionId, WrapperLayout, write_to_slice,
+};
 
 use super::message::{AssignedSession, Side};
 use crate::dialect::{Dialect, Transport};
@@ -68,15 +69,15 @@ impl Wrapper {
             channel,
             sequence: match layout {
                 WrapperLayout::Cc51 => self.assigned.ticket,
-                WrapperLayout::Iotc30 | WrapperLayout::Iotc28 => self.sequence,
+                _ => self.sequence,
             },
             session: self.assigned.session,
             payload_len: u16::try_from(records).unwrap_or(u16::MAX),
         };
         self.sequence = self.sequence.wrapping_add(1);
-        if let Some(mut start) = datagram.get_mut(..header_len) {
-            debug_assert_eq!(start.remaining_mut(), header_len);
-            header.write(&mut start);
+        if let Some(start) = datagram.get_mut(..header_len) {
+            let written = write_to_slice(start, |out| header.write(out));
+            debug_assert_eq!(written.map(|written| written.len()), Ok(header_len));
         }
         match &self.dialect.transport {
             Transport::Iotc(iotc) => iotc.scramble(&mut datagram),

@@ -221,14 +221,14 @@ impl DeviceState {
             }),
             PanTiltByStep::CODE => set(message, |by: PanTiltByStep| {
                 let horizontal = match by.horizontal {
-                    PanDirection::None => 0,
                     PanDirection::Left => -STEP,
                     PanDirection::Right => STEP,
+                    _ => 0,
                 };
                 let vertical = match by.vertical {
-                    TiltDirection::None => 0,
                     TiltDirection::Up => STEP,
                     TiltDirection::Down => -STEP,
+                    _ => 0,
                 };
                 self.turn(horizontal, vertical);
             }),
@@ -247,7 +247,7 @@ impl DeviceState {
     fn night(&self) -> Switch {
         match self.night_vision {
             NightVision::On => Switch::On,
-            NightVision::Off | NightVision::Auto => Switch::Off,
+            _ => Switch::Off,
         }
     }
 

@@ -14,14 +14,17 @@ impl DeviceState {
         ids.iter()
             .filter_map(|&id| {
                 let parameter = Parameter::from_number(id.into())?;
-                Some((id.to_string(), self.parameter(parameter).to_string().into()))
+                Some((
+                    id.to_string(),
+                    self.parameter(parameter)?.to_string().into(),
+                ))
             })
             .collect::<Map<_, _>>()
             .into()
     }
 
-    fn parameter(&self, parameter: Parameter) -> i64 {
-        match parameter {
+    fn parameter(&self, parameter: Parameter) -> Option<i64> {
+        Some(match parameter {
             Parameter::StatusLight => self.status_light.number(),
             Parameter::NightVision => self.night_vision.number(),
             Parameter::Bitrate => self.video.bitrate.number(),
@@ -34,6 +37,7 @@ impl DeviceState {
             Parameter::TimeZone => self.time_zone.into(),
             Parameter::MotionTracking => self.motion_tracking.number(),
             Parameter::InfraredLight => self.infrared_light.number(),
-        }
+            _ => return None,
+        })
     }
 }

@@ -71,9 +71,9 @@ pub(crate) fn cut(
 pub(crate) fn parse(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
     match layout {
         MediaLayout::Fragment => Fragment::parse(packet).unwrap().into(),
-        MediaLayout::Slice => {
+        _ => {
             let body = AvPacket::parse(packet, layout).unwrap().body;
-            tutk_frame::Slice::parse(body).unwrap().into()
+            tutk_frame::Slice::parse_body(body).unwrap().into()
         }
     }
 }

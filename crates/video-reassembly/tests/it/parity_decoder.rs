@@ -76,7 +76,7 @@ fn fields(slice: &Slice<'_>) -> Fields {
 
 /// The fields of a sent slice.
 fn sent_fields(body: &[u8]) -> Fields {
-    fields(&tutk_frame::Slice::parse(body).unwrap().into())
+    fields(&tutk_frame::Slice::parse_body(body).unwrap().into())
 }
 
 /// Pushes a packet. Returns its slice and the recovered ones.
@@ -148,7 +148,7 @@ fn drops_a_recovered_slice_with_the_next_packet() {
 fn rejects_slices_recovered_from_another_parity_code() {
     let sent = packets(4, 1, &[(MediaKind::Key, 200)]);
     let (header, code) = &sent[4];
-    let data = Parity::parse(code).unwrap().bytes().to_vec();
+    let data = Parity::parse_body(code).unwrap().bytes().to_vec();
     let bodies: Vec<&[u8]> = sent[..4].iter().map(|(_, body)| &body[..]).collect();
     assert_eq!(data, parity(&[27, 28, 18, 20], &bodies));
     let mut wrong: Vec<Vec<u8>> = Vec::new();

@@ -97,7 +97,7 @@ impl Client {
                 }
             }
             None => {
-                let slice = tutk_frame::Slice::parse(packet.body).unwrap().into();
+                let slice = tutk_frame::Slice::parse_body(packet.body).unwrap().into();
                 track(&mut self.tracker, &slice, now);
                 self.out.push(slice);
             }

@@ -123,7 +123,7 @@ fn check(frame: &Frame, sent: &Sent, layout: MediaLayout, number: usize) {
     assert_eq!(frame.codec, Some(codec));
     match layout {
         MediaLayout::Fragment => assert_eq!(frame.info, None),
-        MediaLayout::Slice => {
+        _ => {
             let info = frame.info.unwrap();
             assert_eq!(info.frame(), Some(frame.number));
             assert_eq!(info.frame_bytes(), u32::try_from(sent.data.len()).ok());

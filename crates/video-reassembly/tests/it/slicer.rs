@@ -119,7 +119,7 @@ fn counts_slices_of_all_kinds_and_numbers_frames_by_stream() {
         let packets = cut(&mut slicer, kind, info(0, Codec::H264), &data);
         for (index, packet) in packets.iter().enumerate() {
             let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
-            let header = Slice::parse(packet.body).unwrap().header;
+            let header = Slice::parse_body(packet.body).unwrap().header;
             assert_eq!(packet.header.packet_type, kind.code(false));
             assert_eq!(
                 packet.header.flags,
@@ -175,7 +175,7 @@ fn shared_numbers_count_the_frames_of_both_streams() {
                 &Bytes::from_static(b"x"),
             );
             let packet = AvPacket::parse(&packets[0], MediaLayout::Slice).unwrap();
-            let slice = Slice::parse(packet.body).unwrap();
+            let slice = Slice::parse_body(packet.body).unwrap();
             let number = match numbering {
                 FrameNumbering::PerStream => [1, 1, 2, 2][index],
                 _ => [1, 2, 3, 4][index],
@@ -204,7 +204,7 @@ fn assigns_counters_in_the_order_of_writing() {
         let written = slicer.write_next(slices, LinkClock::default(), &mut packet);
         if written {
             let packet = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
-            let header = Slice::parse(packet.body).unwrap().header;
+            let header = Slice::parse_body(packet.body).unwrap().header;
             assert_eq!(packet.header.stamp.counter, header.counter);
             counters.push((header.kind, header.counter));
         }

@@ -46,13 +46,13 @@ fn resent(slicer: &mut Slicer, sent: &[Vec<u8>]) -> Vec<u16> {
             let AvKind::Resent(kind) = packet.kind(MediaLayout::Slice) else {
                 unreachable!("{:?}", packet.header);
             };
-            let slice = Slice::parse(packet.body).unwrap();
+            let slice = Slice::parse_body(packet.body).unwrap();
             assert_eq!((slice.header.kind, slice.header.resent), (kind, true));
             let counter = slice.header.counter;
             let first = AvPacket::parse(&sent[usize::from(counter)], MediaLayout::Slice).unwrap();
             assert_eq!(first.header.flags, packet.header.flags);
             assert_eq!(first.header.stamp, packet.header.stamp);
-            let first = Slice::parse(first.body).unwrap();
+            let first = Slice::parse_body(first.body).unwrap();
             assert_eq!(first.payload, slice.payload);
             assert_eq!(first.info, slice.info);
             assert!(!first.header.resent);
@@ -121,7 +121,7 @@ fn writes_several_parity_packets() {
             let group = packet.group.unwrap();
             assert_eq!((group.group, group.index, group.m), (number, index, 3));
             let expected = parity(&factors, &[&bodies[0], &bodies[1]]);
-            assert_eq!(Parity::parse(packet.body).unwrap().data, expected);
+            assert_eq!(Parity::parse_body(packet.body).unwrap().data, expected);
         }
         assert_eq!(repair(&mut slicer), None);
     }
@@ -140,7 +140,7 @@ fn groups_run_across_frames_and_kinds() {
     let mut note = |packet: &[u8]| {
         let packet = AvPacket::parse(packet, MediaLayout::Slice).unwrap();
         let group = packet.group.unwrap();
-        let counter = match GroupedMedia::parse(group, packet.body).unwrap() {
+        let counter = match GroupedMedia::parse_body(group, packet.body).unwrap() {
             GroupedMedia::Slice(slice) => Some(slice.header.counter),
             GroupedMedia::Parity(_) => None,
         };
@@ -285,7 +285,7 @@ fn window_counters_wrap() {
     let counters: Vec<u16> = std::iter::from_fn(|| repair(&mut slicer))
         .map(|packet| {
             let packet = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
-            Slice::parse(packet.body).unwrap().header.counter
+            Slice::parse_body(packet.body).unwrap().header.counter
         })
         .collect();
     assert_eq!(counters, [0, 65_531]);
@@ -306,7 +306,7 @@ fn slice_counter_is_the_place_in_the_groups() {
         assert!(slicer.write_next(&mut slices, LinkClock::default(), &mut packet));
         let packet = AvPacket::parse(&packet, MediaLayout::Slice).unwrap();
         let group = packet.group.unwrap();
-        let counter = Slice::parse(packet.body).unwrap().header.counter;
+        let counter = Slice::parse_body(packet.body).unwrap().header.counter;
         assert_eq!(u32::from(group.group), number / 20);
         assert_eq!((group.k, group.m), (20, 0));
         let place = group
