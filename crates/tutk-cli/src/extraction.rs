@@ -5,8 +5,8 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use tutk_dissect::CapturedFrame;
-use tutk_media::{AccessUnit, AudioFormat, Codec, Mp4Audio, Mp4Writer};
-use tutk_serve::recorder::FileFormat;
+use tutk_media::{AccessUnit, AudioFormat, Codec};
+use tutk_serve::recorder::{FileFormat, Writer};
 
 use crate::failure::Failure;
 use crate::new_file;
@@ -27,12 +27,6 @@ pub(crate) struct Extraction {
     pub(crate) key_frames: u64,
     pub(crate) bytes: u64,
     pub(crate) codec: Option<Codec>,
-}
-
-#[derive(Debug)]
-enum Writer {
-    Mp4(Box<Mp4Writer>),
-    Elementary,
 }
 
 impl Extraction {
@@ -92,25 +86,16 @@ impl Extraction {
             }
             self.session = Some(captured.session);
             self.codec = Some(codec);
-            self.writer = Some(match self.format {
-                FileFormat::Mp4 => {
-                    let mp4 = Mp4Writer::with_audio(codec, Mp4Audio::Awaited);
-                    let mp4 = mp4.map_err(|error| self.not_muxed(&error))?;
-                    Writer::Mp4(Box::new(mp4))
-                }
-                _ => Writer::Elementary,
-            });
+            self.writer = Some(Writer::new(Some(self.format), codec, true, None));
         }
-        let written = match &mut self.writer {
-            Some(Writer::Mp4(mp4)) => {
-                let unit = AccessUnit::new(codec, frame.data.clone());
-                let bytes = mp4.write(&unit, frame.timestamp);
-                let bytes = bytes.map_err(|error| self.not_muxed(&error))?;
-                self.file.write_all(&bytes)
-            }
-            _ => self.file.write_all(&frame.data),
-        };
-        written.map_err(|error| Failure::write(PHASE, &self.name, &error))?;
+        if let Some(writer) = &mut self.writer {
+            let unit = AccessUnit::new(codec, frame.data.clone());
+            let written = match writer.write(&unit, frame.timestamp) {
+                Ok(bytes) => self.file.write_all(&bytes),
+                Err(error) => return Err(self.not_muxed(&error)),
+            };
+            written.map_err(|error| Failure::write(PHASE, &self.name, &error))?;
+        }
         self.frames += 1;
         self.key_frames += u64::from(frame.is_key());
         self.bytes += u64::try_from(frame.data.len()).unwrap_or(0);
@@ -120,11 +105,11 @@ impl Extraction {
     fn audio(&mut self, captured: &CapturedFrame) -> Result<(), Failure> {
         let frame = &captured.frame;
         let format = AudioFormat::from_tutk(frame.codec, frame.audio);
-        let Some((Writer::Mp4(mp4), format)) = self.writer.as_mut().zip(format) else {
+        let Some((writer, format)) = self.writer.as_mut().zip(format) else {
             return Ok(());
         };
         // MP4 has no place for some codecs. The file then has no audio.
-        let bytes = mp4.write_audio(format, &frame.data, frame.timestamp);
+        let bytes = writer.write_audio(format, &frame.data, frame.timestamp);
         let written = self.file.write_all(&bytes.unwrap_or_default());
         written.map_err(|error| Failure::write(PHASE, &self.name, &error))
     }
@@ -141,8 +126,7 @@ impl Extraction {
                 let advice = "give the session's key log with --keys";
                 return Err(Failure::other(PHASE, what, advice));
             }
-            Some(Writer::Mp4(mp4)) => mp4.finish().map_err(|error| self.not_muxed(&error))?,
-            Some(Writer::Elementary) => Vec::new(),
+            Some(writer) => writer.finish().map_err(|error| self.not_muxed(&error))?,
         };
         let written = self.file.write_all(&end).and_then(|()| self.file.flush());
         written.map_err(|error| Failure::write(PHASE, &self.name, &error))

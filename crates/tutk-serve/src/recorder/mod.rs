@@ -46,6 +46,7 @@ pub use self::segments::Retention;
 pub use self::sink::Sink;
 use self::sink::{AUDIO_DELAY, SinkError};
 pub use self::target::{FileFormat, Target};
+pub use self::writer::Writer;
 use crate::error::Error;
 use crate::hub::{Camera, LiveFrame, Viewer, ViewerEvent};
 

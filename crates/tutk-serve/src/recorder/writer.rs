@@ -11,16 +11,22 @@ use super::target::FileFormat;
 
 /// Converts access units and audio frames to the bytes of one file.
 #[derive(Debug)]
-pub(super) enum Writer {
+#[non_exhaustive]
+pub enum Writer {
+    /// An elementary stream, which has no audio.
     Elementary,
+    /// Fragmented MP4.
     Mp4(Box<Mp4Writer>),
+    /// An MPEG transport stream.
     Ts(Box<TsWriter>),
 }
 
 impl Writer {
     /// A writer for video in `codec`. With `audio`, the file can have an audio track; its
     /// configuration may be known already. Audio that the format does not support is left out.
-    pub(super) fn new(
+    /// MPEG-TS has audio only if the configuration is known.
+    #[must_use]
+    pub fn new(
         format: Option<FileFormat>,
         codec: Codec,
         audio: bool,
@@ -43,7 +49,10 @@ impl Writer {
     }
 
     /// Returns the bytes to append for an access unit.
-    pub(super) fn write<'a>(
+    ///
+    /// # Errors
+    /// The format cannot hold the access unit.
+    pub fn write<'a>(
         &mut self,
         unit: &'a AccessUnit,
         time: Duration,
@@ -56,7 +65,10 @@ impl Writer {
     }
 
     /// Returns the bytes to append for an audio frame.
-    pub(super) fn write_audio(
+    ///
+    /// # Errors
+    /// The format cannot hold the frame.
+    pub fn write_audio(
         &mut self,
         format: AudioFormat,
         frame: &[u8],
@@ -70,7 +82,8 @@ impl Writer {
     }
 
     /// Returns `true` if the file has an audio track, as far as known.
-    pub(super) fn has_audio(&self) -> bool {
+    #[must_use]
+    pub fn has_audio(&self) -> bool {
         match self {
             Self::Elementary => false,
             Self::Mp4(mp4) => mp4.audio_format().is_some(),
@@ -79,7 +92,8 @@ impl Writer {
     }
 
     /// Returns the numbers of written and of skipped audio frames.
-    pub(super) fn audio_frames(&self) -> [u64; 2] {
+    #[must_use]
+    pub fn audio_frames(&self) -> [u64; 2] {
         let stats = match self {
             Self::Elementary => return [0, 0],
             Self::Mp4(mp4) => mp4.stats(),
@@ -89,7 +103,10 @@ impl Writer {
     }
 
     /// Returns the bytes that end the file.
-    pub(super) fn finish(self) -> Result<Vec<u8>, Error> {
+    ///
+    /// # Errors
+    /// The format cannot hold the last frames.
+    pub fn finish(self) -> Result<Vec<u8>, Error> {
         match self {
             Self::Elementary | Self::Ts(_) => Ok(Vec::new()),
             Self::Mp4(mp4) => mp4.finish(),
