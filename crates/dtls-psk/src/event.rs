@@ -81,6 +81,8 @@ pub struct Stats {
     /// Records that repeat a sequence number, or that are older than the replay window (RFC 6347
     /// section 4.1.2.6).
     pub replayed: u64,
+    /// Records of epoch 1 that were opened after one with a higher sequence number.
+    pub reordered: u64,
     /// Records that failed authentication.
     pub undecryptable: u64,
     /// The handshake records among them that arrived before the peer's Finished was verified. They

@@ -15,6 +15,13 @@ pub(crate) enum OpenError {
     Unauthentic,
 }
 
+/// An opened record.
+pub(crate) struct Opened<'a> {
+    pub(crate) plaintext: &'a mut [u8],
+    /// A record with a higher sequence number was opened before.
+    pub(crate) reordered: bool,
+}
+
 /// The sequence numbers, keys and replay window of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct RecordLayer {
@@ -116,7 +123,7 @@ impl RecordLayer {
         &mut self,
         id: RecordId,
         fragment: &'a mut [u8],
-    ) -> Result<&'a mut [u8], OpenError> {
+    ) -> Result<Opened<'a>, OpenError> {
         if !self.window.is_new(id.sequence) {
             return Err(OpenError::Replayed);
         }
@@ -125,8 +132,11 @@ impl RecordLayer {
         if plaintext.len() > MAX_PLAINTEXT {
             return Err(OpenError::Unauthentic);
         }
-        self.window.mark(id.sequence);
-        Ok(plaintext)
+        let reordered = self.window.mark(id.sequence);
+        Ok(Opened {
+            plaintext,
+            reordered,
+        })
     }
 }
 

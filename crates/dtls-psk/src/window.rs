@@ -24,9 +24,11 @@ impl ReplayWindow {
         }
     }
 
-    /// Marks `sequence` as received. It has 48 bits, so nothing overflows.
-    pub(crate) fn mark(&mut self, sequence: u64) {
-        match self.age(sequence) {
+    /// Marks `sequence` as received. It has 48 bits, so nothing overflows. Returns `true` if a
+    /// higher number was received before.
+    pub(crate) fn mark(&mut self, sequence: u64) -> bool {
+        let age = self.age(sequence);
+        match age {
             None => {
                 let steps = sequence + 1 - self.next;
                 self.seen = if steps < WINDOW {
@@ -39,6 +41,7 @@ impl ReplayWindow {
             Some(age) if age < WINDOW => self.seen |= 1 << age,
             Some(_) => {}
         }
+        age.is_some()
     }
 
     /// Returns the distance of `sequence` from the newest number, or `None` if it is newer.
@@ -84,7 +87,7 @@ mod tests {
                 let reachable = newest.is_none_or(|n| number + WINDOW > n);
                 prop_assert_eq!(window.is_new(number), reachable && !seen.contains(&number));
                 if window.is_new(number) {
-                    window.mark(number);
+                    prop_assert_eq!(window.mark(number), newest > Some(number));
                     seen.insert(number);
                     newest = newest.max(Some(number));
                 }

@@ -68,6 +68,7 @@ fn healthy_camera() {
         stream["frames_per_second"].as_f64().unwrap() > 15.0,
         "{stream}"
     );
+    assert_eq!(stream["packets_reordered"], 0, "{stream}");
     // All forms of the handshake and of the login were tried, one session after the other.
     let attempts = seen["observations"]["attempts"].as_array().unwrap();
     let faults: Vec<_> = attempts.iter().map(|attempt| &attempt["fault"]).collect();
@@ -237,6 +238,31 @@ fn packet_loss() {
         .as_f64()
         .unwrap();
     assert!((10.0..40.0).contains(&percent), "{percent}");
+}
+
+#[test]
+fn reordered_packets_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.zip");
+    // Only packets of one burst can overtake each other.
+    let camera = simulate(&["--reorder", "0.3", "--seed", "7"]);
+    let args = ["--json", "--report", common::text(&path)];
+    let run = tutk(["doctor", &camera.url, "--budget", "8"].iter().chain(&args));
+    let seen = check(&run, "healthy", 0);
+    let stream = &seen["observations"]["stream"];
+    let percent = stream["reordered_percent"].as_f64().unwrap();
+    assert!((2.0..35.0).contains(&percent), "{stream:#}");
+    assert!(
+        stream["packets_reordered"].as_u64().unwrap() > 4,
+        "{stream:#}"
+    );
+    assert_eq!(stream["frames_lost"], 0, "{stream:#}");
+    let shown = format!("{percent} % reordered");
+    let steps = seen["steps"].to_string();
+    assert!(steps.contains(&shown), "{shown}: {steps}");
+    let report = Report::read(File::open(&path).unwrap()).unwrap();
+    assert!(report.text.contains(&shown), "{}", report.text);
+    assert!(report.json.contains("packets_reordered"), "{}", report.json);
 }
 
 #[test]

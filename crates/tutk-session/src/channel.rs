@@ -61,6 +61,11 @@ impl Channel {
         dtls.malformed + dtls.unexpected + dtls.replayed + dtls.undecryptable
     }
 
+    /// Returns the number of DTLS records that arrived after one with a higher sequence number.
+    pub fn reordered(&self) -> u64 {
+        self.dtls.stats().reordered
+    }
+
     /// Decrypts records in place and passes each AV packet to `deliver`.
     pub fn open(
         &mut self,

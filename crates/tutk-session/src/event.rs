@@ -87,6 +87,8 @@ pub struct Stats {
     pub unknown: u64,
     /// Dropped DTLS records: replayed, forged or unexpected.
     pub records_dropped: u64,
+    /// DTLS records that arrived after one with a higher sequence number.
+    pub records_reordered: u64,
     /// Datagrams to send that were dropped because more than 4096 were queued.
     pub unsent: u64,
     /// The counters of the reassembler.

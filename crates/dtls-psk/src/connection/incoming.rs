@@ -109,7 +109,10 @@ impl Connection {
     ) -> Result<(), Error> {
         let stats = &mut self.engine.stats;
         let plaintext = match self.engine.records.open(id, fragment) {
-            Ok(plaintext) => plaintext,
+            Ok(opened) => {
+                stats.reordered += u64::from(opened.reordered);
+                opened.plaintext
+            }
             Err(OpenError::Replayed) => {
                 stats.replayed += 1;
                 return Ok(());

@@ -27,6 +27,9 @@ pub(crate) struct StreamReport {
     /// The least number of media packets that did not arrive.
     pub(crate) packets_lost: u64,
     pub(crate) loss_percent: f64,
+    /// Packets of the session that arrived after a later one.
+    pub(crate) packets_reordered: u64,
+    pub(crate) reordered_percent: f64,
     /// Packets that this machine dropped because its receive buffer was full.
     pub(crate) kernel_drops: u64,
     pub(crate) kbit_per_second: f64,
@@ -152,8 +155,10 @@ impl StreamMeter {
             report.kbit_per_second = per_second(self.bytes as f64 * 8.0 / 1e3);
             report.frames_per_second = per_second(report.video_frames as f64);
             let lost = report.packets_lost as f64;
-            let share = lost / (report.packets as f64 + lost).max(1.0);
-            report.loss_percent = (share * 1e4).round() / 1e2;
+            report.loss_percent = percent(lost / (report.packets as f64 + lost).max(1.0));
+            report.packets_reordered = stats.records_reordered;
+            let reordered = report.packets_reordered as f64;
+            report.reordered_percent = percent(reordered / (stats.datagrams as f64).max(1.0));
         }
         report.round_trip_ms = stats.round_trip.map(milliseconds);
         let tolerated = stats.tolerated.iter();
@@ -161,6 +166,11 @@ impl StreamMeter {
         report.counters = counters(stats);
         report
     }
+}
+
+/// Converts a share to percent, with two decimal places.
+fn percent(share: f64) -> f64 {
+    (share * 1e4).round() / 1e2
 }
 
 /// Returns the counters of everything unusual that are not zero.
@@ -268,6 +278,17 @@ mod tests {
         let mut meter = StreamMeter::new(None);
         meter.lost(&lost(u32::MAX, 0, 0, 0));
         assert_eq!(meter.finish(ms(1), &stats).frames_lost, 2);
+    }
+
+    #[test]
+    fn reordering_is_a_share_of_all_packets() {
+        let mut stats = Stats::default();
+        (stats.datagrams, stats.records_reordered) = (3000, 100);
+        let report = StreamMeter::new(None).finish(ms(1000), &stats);
+        assert_eq!(
+            (report.packets_reordered, report.reordered_percent),
+            (100, 3.33)
+        );
     }
 
     #[test]

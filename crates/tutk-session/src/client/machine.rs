@@ -627,6 +627,7 @@ impl Client {
 impl Connected {
     fn count_into(&self, stats: &mut Stats) {
         stats.records_dropped = self.main.dropped();
+        stats.records_reordered = self.main.reordered();
         stats.unknown = self.av.unknown();
         stats.media = self.av.media().stats();
         stats.memory_usage = self.av.media().memory_usage();

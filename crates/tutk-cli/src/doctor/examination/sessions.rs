@@ -159,12 +159,13 @@ impl Examination {
         if let Some(stream) = stream {
             let audio = stream.audio.as_deref().map(|codec| format!(" and {codec}"));
             let text = format!(
-                "{}{}, {} frames/s, {} kbit/s, {} % lost, jitter {} ms",
+                "{}{}, {} frames/s, {} kbit/s, {} % lost, {} % reordered, jitter {} ms",
                 stream.codec.as_deref().unwrap_or("no video"),
                 audio.unwrap_or_default(),
                 stream.frames_per_second,
                 stream.kbit_per_second,
                 stream.loss_percent,
+                stream.reordered_percent,
                 stream.jitter_ms,
             );
             let length = Duration::from_secs_f64(stream.seconds);
