@@ -36,6 +36,12 @@ fn camera_with_another_address_is_found_by_its_uid() {
     for line in ["searching the local networks", &found] {
         assert!(run.stderr.contains(line), "{}\nlacks {line}", run.stderr);
     }
+    assert_eq!(
+        run.stderr.matches(camera.address()).count(),
+        1,
+        "{}",
+        run.stderr
+    );
     // The commands without a recording do the same.
     let run = tutk(["info", &known, "--json"]);
     run.exits(0);
@@ -43,6 +49,33 @@ fn camera_with_another_address_is_found_by_its_uid() {
     let run = tutk(["info", &known, "--no-search"]);
     run.exits(3).reports(&["discovery", "within 5 s", "UID"]);
     assert!(!run.stderr.contains("searching"), "{}", run.stderr);
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn serve_names_the_new_address_once() {
+    let (camera, known) = moved_camera();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cameras.toml");
+    common::write_private(
+        &file,
+        &format!("[cameras.door]\nurl = \"{known}\"\nconnect = \"always\"\n"),
+    );
+    let listen = ["--rtsp", "off", "--http", "127.0.0.1:0"];
+    let args = ["serve", "--config", text(&file)].into_iter().chain(listen);
+    let mut service = common::Service::start(&args.collect::<Vec<_>>());
+    let found = format!("door: the camera is at {} now", camera.address());
+    service.wait_for(&found);
+    service.wait_for("door: connected");
+    // The log is printed every half second.
+    thread::sleep(Duration::from_millis(700));
+    let run = service.stop("-TERM");
+    assert_eq!(
+        run.stderr.matches(camera.address()).count(),
+        1,
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

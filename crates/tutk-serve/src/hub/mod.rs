@@ -82,6 +82,7 @@ impl Hub {
             firmware: None,
             dialect: None,
             fps: None,
+            moved_to: None,
         };
         let shared = Arc::new(Shared::new(settings.kept, details, self.changed.clone()));
         let label: Arc<str> = name.into();

@@ -73,7 +73,8 @@ impl CameraSink {
                 self.shared.change(CameraState::Failed(error.into()));
             }
             SupervisorEvent::Moved { from, to } => {
-                tracing::warn!(camera = %self.name, %from, %to, "the camera has another address; update its host");
+                tracing::info!(camera = %self.name, %from, %to, "the camera has another address");
+                self.shared.lock().details.moved_to = Some(to);
             }
             SupervisorEvent::Idle => {
                 tracing::info!(camera = %self.name, "no viewers: the session is closed");

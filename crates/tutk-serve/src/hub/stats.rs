@@ -1,5 +1,6 @@
 //! Statistics of a camera and of its viewers.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use tutk_session::{Disconnect, Tally};
@@ -51,6 +52,8 @@ pub struct CameraDetails {
     pub dialect: Option<&'static str>,
     /// Video frames per second, as the camera reports them.
     pub fps: Option<u32>,
+    /// The address at which the camera was found by its UID, if it is not the configured one.
+    pub moved_to: Option<SocketAddr>,
 }
 
 /// The statistics of one viewer.
