@@ -81,6 +81,12 @@ pub enum CredentialsError {
     /// An AuthKey is at most 8 ASCII characters.
     #[error("invalid AuthKey: expected 1 to 8 ASCII characters, got {0}")]
     AuthKey(usize),
+    /// As [`Enr`](Self::Enr), of the base station.
+    #[error("invalid `parent_enr`: expected 16 or 32 ASCII characters, got {0}")]
+    ParentEnr(usize),
+    /// As [`Mac`](Self::Mac), of the base station.
+    #[error("invalid `parent_mac` {0:?}: expected 12 hex digits")]
+    ParentMac(String),
     /// Neither `mac` nor `auth_key` is set.
     #[error("cannot derive the AuthKey: set `mac` or `auth_key`")]
     NoAuthKey,
@@ -151,11 +157,16 @@ impl Credentials {
     /// # Errors
     /// [`CredentialsError`] names the malformed part.
     pub fn behind_base_station(self, enr: &str, mac: &str) -> Result<Self, CredentialsError> {
-        let mac = mac.parse::<Mac>()?;
+        let of_parent = |error| match error {
+            CredentialsError::Enr(len) => CredentialsError::ParentEnr(len),
+            CredentialsError::Mac(mac) => CredentialsError::ParentMac(mac),
+            error => error,
+        };
+        let mac = mac.parse::<Mac>().map_err(of_parent)?;
         Ok(Self {
             auth_key: derive_auth_key(enr, &mac),
             base_station: Some(BaseStation {
-                enr: parse_enr(enr)?,
+                enr: parse_enr(enr).map_err(of_parent)?,
                 mac,
             }),
             ..self
@@ -375,7 +386,7 @@ mod tests {
         let both = b"3K0efp/HI0qSZjNwTMR7cJksfId730wF";
         assert_eq!(behind.challenge_enr().reveal(), both);
         let error = camera.behind_base_station("short", "b98d5905fe57");
-        assert_eq!(error.unwrap_err(), CredentialsError::Enr(5));
+        assert_eq!(error.unwrap_err(), CredentialsError::ParentEnr(5));
     }
 
     #[test]

@@ -296,7 +296,7 @@ mod tests {
             ),
             (
                 "parent_enr=half&parent_mac=AABBCCDDEE00",
-                UrlError::Credentials(CredentialsError::Enr(4)),
+                UrlError::Credentials(CredentialsError::ParentEnr(4)),
             ),
         ] {
             let url = format!("wyze://cam?{KEYS}&{parameter}");

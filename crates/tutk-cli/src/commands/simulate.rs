@@ -166,8 +166,10 @@ impl Identity {
         parsed.map_err(|error| {
             let option = match error {
                 CredentialsError::Uid(_) => "--uid",
-                CredentialsError::Enr(_) => "--enr or --parent-enr",
-                _ => "--mac or --parent-mac",
+                CredentialsError::Enr(_) => "--enr",
+                CredentialsError::ParentEnr(_) => "--parent-enr",
+                CredentialsError::ParentMac(_) => "--parent-mac",
+                _ => "--mac",
             };
             let advice = "use any valid value, and the same one in the client";
             Failure::usage("arguments", format!("{option}: {error}"), advice)

@@ -100,10 +100,13 @@ fn by_url<'a>(
             Some(camera)
         }
         Err(error) => {
-            // The ENR can be in either key.
-            let (key, at) = match (&error, &own_enr) {
-                (UrlError::Credentials(CredentialsError::Enr(_)), Some(enr)) => ("enr", start(enr)),
-                _ => ("url", start(&url)),
+            // The ENR can be in either key. That of the URL takes precedence.
+            let url_alone = CameraUrl::parse_with_enr(text(&url), Some(SOME_ENR)).err();
+            let is_own = matches!(error, UrlError::Credentials(CredentialsError::Enr(_)))
+                && url_alone.as_ref() != Some(&error);
+            let (key, at) = match own_enr.as_ref().filter(|_| is_own) {
+                Some(enr) => ("enr", start(enr)),
+                None => ("url", start(&url)),
             };
             reader.mistake(at, Some(key), url_fault(&error));
             None
@@ -240,6 +243,9 @@ fn credentials_fault(error: &CredentialsError) -> String {
     match error {
         CredentialsError::Mac(_) => {
             "a MAC is 12 hex digits, optionally separated by `:` or `-`".to_owned()
+        }
+        CredentialsError::ParentMac(_) => {
+            "`parent_mac` is 12 hex digits, optionally separated by `:` or `-`".to_owned()
         }
         other => other.to_string(),
     }

@@ -227,6 +227,21 @@ fn errors_name_line_and_key_but_no_secret() {
             "line 2, key `url`: invalid ENR: expected 16 or 32",
         ),
         (
+            "[cameras.x]\nenr = \"aKzdqckqZ8HUHFe5\"\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\
+             &parent_enr=S3cr3t&parent_mac=AABBCCDDEE00\"",
+            "line 3, key `url`: invalid `parent_enr`: expected 16 or 32",
+        ),
+        (
+            "[cameras.x]\nenr = \"aKzdqckqZ8HUHFe5\"\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\
+             &parent_enr=aKzdqckqZ8HUHFe5&parent_mac=S3cr3t\"",
+            "line 3, key `url`: `parent_mac` is 12 hex digits",
+        ),
+        (
+            "[cameras.x]\nenr = \"aKzdqckqZ8HUHFe5\"\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\
+             &enr=aKzd\"",
+            "line 3, key `url`: invalid ENR: expected 16 or 32",
+        ),
+        (
             "[cameras.x]\nurl = \"wyze://h?uid=HSBJYB5HSETGCDWD111A&mac=AABBCCDDEEFF\"\nenr = \"aKzd\"",
             "line 3, key `enr`: invalid ENR: expected 16 or 32",
         ),
