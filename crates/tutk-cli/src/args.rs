@@ -143,6 +143,9 @@ pub(crate) struct DemoArgs {
     /// Output file: .mp4, .h264 or .264
     #[arg(short, long, value_name = "FILE", default_value = "demo.mp4")]
     pub(crate) output: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Seconds of video
     #[arg(long, value_name = "S", default_value = "5", value_parser = seconds)]
     pub(crate) seconds: Duration,
@@ -208,6 +211,9 @@ pub(crate) struct SimulateArgs {
     /// frames
     #[arg(long, value_name = "FILE")]
     pub(crate) talk_output: Option<PathBuf>,
+    /// Replace an existing file of --talk-output
+    #[arg(long, requires = "talk_output")]
+    pub(crate) overwrite: bool,
     /// Fraction of sent packets to drop, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]
     pub(crate) loss: f32,
@@ -233,6 +239,9 @@ pub(crate) struct SnapshotArgs {
     /// JPEG file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// JPEG quality, 1 to 100
     #[arg(long, value_name = "Q", default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(crate) quality: u8,

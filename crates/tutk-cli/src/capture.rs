@@ -69,22 +69,23 @@ struct Written {
 }
 
 impl Capture {
-    /// Creates the file, and starts the thread that writes it.
-    pub(crate) fn create(path: &Path, size: ByteSize) -> Result<Self, Failure> {
-        let file = new_file::create_new(path)?;
+    /// Creates the file, and starts the thread that writes it. An existing file is an error unless
+    /// `overwrite` is set.
+    pub(crate) fn create(path: &Path, overwrite: bool, size: ByteSize) -> Result<Self, Failure> {
+        let file = new_file::create(path, overwrite)?;
         Self::start(path, file, size)
     }
 
     /// As [`create`](Self::create), but adds a number to the name if the file exists.
     #[cfg(feature = "serve")]
     pub(crate) fn create_numbered(path: &Path, size: ByteSize) -> Result<Self, Failure> {
-        let mut result = new_file::create_new(path).map(|file| (path.to_owned(), file));
+        let mut result = new_file::create(path, false).map(|file| (path.to_owned(), file));
         for number in 2..MAX_NAMES {
             let name = numbered(path, number);
             if result.is_ok() || !path.exists() {
                 break;
             }
-            result = new_file::create_new(&name).map(|file| (name, file));
+            result = new_file::create(&name, false).map(|file| (name, file));
         }
         let (path, file) = result?;
         Self::start(&path, file, size)
@@ -289,7 +290,7 @@ mod tests {
     fn capture_ends_at_its_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pcapng");
-        let capture = Capture::create(&path, ByteSize::kib(10)).unwrap();
+        let capture = Capture::create(&path, false, ByteSize::kib(10)).unwrap();
         capture.observer().key_log("CLIENT_RANDOM 00 11");
         for _ in 0..100 {
             observe(&capture, &[0x55; 1000]);
@@ -333,7 +334,7 @@ mod tests {
             let capture = Capture::create_numbered(&path, DEFAULT_SIZE).unwrap();
             observe(&capture, b"payload");
         }
-        assert!(Capture::create(&path, DEFAULT_SIZE).is_err());
+        assert!(Capture::create(&path, false, DEFAULT_SIZE).is_err());
         for name in ["a.pcapng", "a-2.pcapng", "a-3.pcapng"] {
             assert_eq!(packets(&folder.path().join(name)), 1);
         }

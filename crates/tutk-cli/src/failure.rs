@@ -95,6 +95,12 @@ impl Failure {
         }
     }
 
+    /// The output file of a command with the option `--overwrite` exists.
+    pub(crate) fn exists(name: impl fmt::Display) -> Self {
+        let advice = "choose another name, or replace the file with --overwrite";
+        Self::usage("output", format!("{name} exists"), advice)
+    }
+
     /// A capture or a report that cannot be written.
     pub(crate) fn capture(name: &str, error: &tutk_dissect::Error) -> Self {
         match error {
@@ -110,6 +116,7 @@ impl Failure {
         match error {
             Error::Write { name, source } => Self::write(phase, &name, &source),
             Error::Down(error) | Error::Session(error) => Self::runtime(phase, &error),
+            Error::OutputExists(name) => Self::exists(name),
             Error::InvalidTarget { advice, .. } => Self::usage("arguments", what, advice),
             Error::OtherCodec { found, .. } => {
                 let name = found.name();

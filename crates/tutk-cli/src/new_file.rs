@@ -1,28 +1,19 @@
-//! Output files that do not replace existing ones.
+//! Output files. They replace existing ones only with `--overwrite`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
 use crate::failure::Failure;
 
-/// Creates a file. An existing file is an error.
-pub(crate) fn create_new(path: &Path) -> Result<File, Failure> {
-    open(path, false, "choose another name, or remove the file")
-}
-
-/// Creates a file for a command with the option `--overwrite`. An existing file is an error unless
-/// it is set.
-pub(crate) fn create(path: &Path, overwrite: bool) -> Result<File, Failure> {
-    let advice = "choose another name, or replace the file with --overwrite";
-    open(path, overwrite, advice)
-}
-
+/// Creates a file. An existing file is an error unless `overwrite` is set. Devices and pipes are
+/// opened in any case.
+///
 /// On Unix, a new file is readable only by its owner, because captures contain secrets.
-fn open(path: &Path, overwrite: bool, advice: &'static str) -> Result<File, Failure> {
+pub(crate) fn create(path: &Path, overwrite: bool) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     options.write(true);
-    match overwrite {
+    match overwrite || is_device(path) {
         true => options.create(true).truncate(true),
         false => options.create_new(true),
     };
@@ -30,9 +21,36 @@ fn open(path: &Path, overwrite: bool, advice: &'static str) -> Result<File, Fail
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let name = path.display().to_string();
     options.open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => Failure::usage("output", format!("{name} exists"), advice),
+        io::ErrorKind::AlreadyExists => Failure::exists(&name),
         _ => Failure::write("output", &name, &error),
     })
+}
+
+/// Returns an error if the file exists and `overwrite` is not set, for files that are created
+/// later. Devices and pipes are no error.
+pub(crate) fn check(path: &Path, overwrite: bool) -> Result<(), Failure> {
+    match !overwrite && path.is_file() {
+        true => Err(Failure::exists(path.display())),
+        false => Ok(()),
+    }
+}
+
+/// Returns an error if an output of a command is also its input or another output.
+pub(crate) fn check_distinct(path: &Path, others: &[Option<&Path>]) -> Result<(), Failure> {
+    let is_same = |other: &&Path| {
+        let paths = [path, other].map(fs::canonicalize);
+        path == *other || matches!(paths, [Ok(own), Ok(other)] if own == other)
+    };
+    if is_device(path) || !others.iter().flatten().any(is_same) {
+        return Ok(());
+    }
+    let what = format!("{} has two uses in one command", path.display());
+    Err(Failure::usage("output", what, "choose another name"))
+}
+
+/// Returns `true` for a device or pipe. Nothing can be replaced there.
+fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 #[cfg(test)]
@@ -46,11 +64,32 @@ mod tests {
         let path = folder.path().join("file");
         create(&path, false).unwrap();
         std::fs::write(&path, "old").unwrap();
-        for failure in [create(&path, false), create_new(&path)].map(Result::unwrap_err) {
-            assert_eq!(failure.status, Status::Usage);
+        for failure in [create(&path, false).map(drop), check(&path, false)] {
+            assert_eq!(failure.unwrap_err().status, Status::Usage);
         }
+        check(&path, true).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         create(&path, true).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_opened() {
+        let null = Path::new("/dev/null");
+        create(null, false).unwrap();
+        check(null, false).unwrap();
+        check_distinct(null, &[Some(null)]).unwrap();
+    }
+
+    #[test]
+    fn one_file_has_one_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other] = ["a", "b"].map(|name| folder.path().join(name));
+        check_distinct(&path, &[None, Some(&other)]).unwrap();
+        assert!(check_distinct(&path, &[None, Some(&path)]).is_err());
+        std::fs::write(&path, "").unwrap();
+        let again = folder.path().join(".").join("a");
+        assert!(check_distinct(&path, &[Some(&again)]).is_err());
     }
 }

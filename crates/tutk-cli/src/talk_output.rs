@@ -8,6 +8,7 @@ use tutk_media::{AdtsHeader, AudioCodec, AudioFormat, WavFile};
 use tutk_runtime::tutk_simulator::ReceivedAudio;
 
 use crate::failure::Failure;
+use crate::new_file;
 
 /// The format of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +37,9 @@ pub(crate) struct TalkOutput {
 }
 
 impl TalkOutput {
-    /// Creates the file. Its extension selects the format.
-    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+    /// Creates the file. Its extension selects the format. An existing file is an error unless
+    /// `overwrite` is set.
+    pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let extension = path.extension().and_then(|extension| extension.to_str());
         let form = match extension.map(str::to_ascii_lowercase).as_deref() {
@@ -45,9 +47,8 @@ impl TalkOutput {
             Some("aac") => Form::Adts,
             _ => Form::Bare,
         };
-        let file = File::create(path).map_err(|error| Failure::write("output", &name, &error))?;
         Ok(Self {
-            file,
+            file: new_file::create(path, overwrite)?,
             name,
             form,
             format: None,

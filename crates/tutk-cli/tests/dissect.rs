@@ -173,6 +173,19 @@ fn existing_files_are_not_replaced() {
     let args = format!("--frames 5 --format h264 --capture {}", text(&other));
     let run = record(&camera, &folder.path().join("new.h264"), &args);
     run.exits(2).reports(&["other.h264 exists"]);
+    assert!(!folder.path().join("new.h264").exists());
+}
+
+#[test]
+fn the_capture_is_not_replaced_by_an_output() {
+    let (folder, capture) = capture("cc51", "");
+    let before = std::fs::read(&capture).unwrap();
+    let run = dissect(&capture, &["--export", text(&capture), "--overwrite"]);
+    run.exits(2).reports(&["two uses"]);
+    assert!(std::fs::read(&capture).unwrap() == before);
+    let video = folder.path().join("v.h264");
+    let both = ["--export", text(&video), "--extract", text(&video)];
+    dissect(&capture, &both).exits(2).reports(&["two uses"]);
 }
 
 #[test]

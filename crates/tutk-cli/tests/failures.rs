@@ -129,6 +129,101 @@ fn wrong_uid_times_out_in_discovery() {
     assert!(!path.exists(), "an empty file was left");
 }
 
+/// Nothing listens at the address, and the error comes before a connection is tried.
+#[test]
+fn existing_files_are_replaced_only_with_overwrite() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, capture, picture] =
+        ["out.h264", "a.pcapng", "a.jpg"].map(|name| folder.path().join(name));
+    for path in [&path, &capture, &picture] {
+        std::fs::write(path, "old").unwrap();
+    }
+    let nowhere = url("127.0.0.1:9");
+    let began = std::time::Instant::now();
+    for args in [
+        &["record", &nowhere, "--output", text(&path), "--json"][..],
+        &[
+            "record",
+            &nowhere,
+            "--output",
+            "-",
+            "--capture",
+            text(&capture),
+        ],
+        &["snapshot", &nowhere, "--output", text(&picture)],
+        &["demo", "--output", text(&path)],
+    ] {
+        let run = tutk(args);
+        run.exits(2).reports(&["output", "exists", "--overwrite"]);
+        if args.contains(&"--json") {
+            assert_eq!(run.json()["phase"], "output");
+        }
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(4));
+    for path in [&path, &capture, &picture] {
+        assert_eq!(std::fs::read(path).unwrap(), b"old");
+    }
+    let both = folder.path().join("both.h264");
+    let args = [
+        "record",
+        &nowhere,
+        "--output",
+        text(&both),
+        "--capture",
+        text(&both),
+    ];
+    tutk(args).exits(2).reports(&["both.h264 has two uses"]);
+    assert!(!both.exists());
+
+    let camera = Simulator::start(&["--fps", "60"]);
+    let record = [
+        "record",
+        &camera.url,
+        "--output",
+        text(&path),
+        "--overwrite",
+    ];
+    let capture_args = ["--capture", text(&capture), "--frames", "3"];
+    tutk(record.iter().chain(&capture_args)).exits(0);
+    let written = std::fs::read(&path).unwrap();
+    assert!(H264.starts_with(&written) && written.len() > 3);
+    assert!(std::fs::read(&capture).unwrap().len() > 3);
+    if cfg!(feature = "snapshot") {
+        let args = [
+            "snapshot",
+            &camera.url,
+            "--output",
+            text(&picture),
+            "--overwrite",
+        ];
+        tutk(args).exits(0);
+        assert!(std::fs::read(&picture).unwrap().len() > 3);
+    }
+    // Standard output has nothing to replace.
+    let args = [
+        "record",
+        &camera.url,
+        "--output",
+        "-",
+        "--overwrite",
+        "--frames",
+        "1",
+    ];
+    tutk(args).exits(0);
+    // If the camera does not answer, the old file stays.
+    let before = std::fs::read(&path).unwrap();
+    let args = [
+        "record",
+        &nowhere,
+        "--output",
+        text(&path),
+        "--overwrite",
+        "--no-search",
+    ];
+    tutk(args).exits(3);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
 /// The camera does not answer the handshake. The error differs from that of an unreachable camera.
 fn wrong_enr_fails_in_dtls(dialect: &str) {
     let camera = Simulator::start(&[]);
@@ -202,15 +297,8 @@ fn end_of_the_stream_is_an_error_unless_enough_was_recorded() {
     assert!(H264.starts_with(&std::fs::read(&path).unwrap()));
 
     // The requested half second was recorded before the stream ended.
-    let run = tutk([
-        "record",
-        &camera.url,
-        "--output",
-        text(&path),
-        "--seconds",
-        "0.5",
-    ]);
-    run.exits(0);
+    let args = ["record", &camera.url, "--output", text(&path)];
+    tutk(args.iter().chain(&["--overwrite", "--seconds", "0.5"])).exits(0);
 }
 
 #[cfg(target_os = "linux")]

@@ -20,7 +20,14 @@ fn replaces_the_output_file_with_a_complete_jpeg() {
     let path = folder.path().join("now.jpg");
     fs::write(&path, "old").unwrap();
     let camera = Simulator::start(&[]);
-    let run = tutk(["snapshot", &camera.url, "--output", text(&path), "--json"]);
+    let args = [
+        "snapshot",
+        &camera.url,
+        "--output",
+        text(&path),
+        "--overwrite",
+    ];
+    let run = tutk(args.iter().chain(&["--json"]));
     run.exits(0);
     let json = run.json();
     let expected = (&640.into(), &360.into(), &"h264".into());

@@ -70,6 +70,9 @@ pub enum Error {
         /// What to do about it.
         advice: &'static str,
     },
+    /// The file of a recording exists, and replacing it was not requested.
+    #[error("{0} exists")]
+    OutputExists(String),
     /// A recording cannot be written.
     #[error("{name}: {source}")]
     Write {

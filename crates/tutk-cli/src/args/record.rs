@@ -24,6 +24,9 @@ pub(crate) struct RecordArgs {
     /// recordings/%Y-%m-%d/%H-%M-%S.mp4
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Replace existing files of --output and --capture; segments always get new names
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// File format [default: from the file name; on standard output the plain H.264 or H.265
     /// stream]
     #[arg(long, value_name = "FORMAT", value_parser = file_format())]

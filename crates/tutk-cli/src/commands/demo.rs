@@ -34,12 +34,14 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let target = Target::new(&args.output, None)
         .map_err(|error| Failure::recording("arguments", error))?
+        .with_overwrite(args.overwrite)
         .with_audio();
     if target.is_stdout() {
         let what = "the demo writes a file";
         return Err(Failure::usage("arguments", what, "set --output to a file"));
     }
     report.output = Some(args.output.display().to_string());
+    let sink = recording::open(&target)?;
     let clip = clip::load(None, BUILT_IN_FPS)?.clip;
     let credentials = Credentials::new(UID, ENR, MAC)
         .map_err(|error| Failure::other("start", error.to_string(), "report this"))?;
@@ -74,7 +76,7 @@ pub(crate) async fn run(
     let job = Job::new(limits, console, report, |frame: &LiveFrame| {
         comparison.compare(frame.kind, &frame.data);
     });
-    let result = job.run(settings, recording::open(&target)?, stop).await;
+    let result = job.run(settings, sink, stop).await;
     server.close().await;
     result.and_then(|()| comparison.verdict(console))
 }

@@ -51,6 +51,14 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let keys = keys(args, global)?;
     let mut capture = open(&args.file)?;
+    let outputs = [args.extract.as_deref(), args.export.as_deref()];
+    for (at, output) in outputs.into_iter().enumerate() {
+        let others = [
+            Some(args.file.as_path()),
+            outputs.get(at + 1).copied().flatten(),
+        ];
+        output.map_or(Ok(()), |path| new_file::check_distinct(path, &others))?;
+    }
     let extract = args.extract.as_deref().map(|path| {
         let session = args.session.map(NonZeroUsize::get);
         Extraction::create(path, args.overwrite, session)

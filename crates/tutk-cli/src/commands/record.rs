@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::failure::Failure;
 use crate::keylog::KeyLog;
 use crate::models;
+use crate::new_file;
 use crate::recording::{self, Job};
 use crate::report::Report;
 use crate::signals::Stop;
@@ -32,7 +33,8 @@ pub(crate) async fn run(
             Target::segments(&args.output, args.format, length, retention)
         }
     };
-    let mut target = target.map_err(|error| Failure::recording("arguments", error))?;
+    let target = target.map_err(|error| Failure::recording("arguments", error))?;
+    let mut target = target.with_overwrite(args.overwrite);
     if args.audio == AudioChoice::Auto {
         target = target.with_audio();
     }
@@ -45,12 +47,16 @@ pub(crate) async fn run(
         ));
     }
     let camera = camera::read(&args.camera, global.config.as_deref())?;
+    if let Some(path) = &args.capture {
+        new_file::check_distinct(path, &[Some(&args.output)])?;
+    }
     report.output = Some(args.output.display().to_string());
     let keylog = args.keylog.as_deref().map(KeyLog::open).transpose()?;
-    let capture = args.capture.as_deref();
-    let capture = capture.map(|path| Capture::create(path, args.capture_size));
-    let capture = capture.transpose()?;
+    // Dropping it removes a file that is new and empty.
     let sink = recording::open(&target)?;
+    let capture = args.capture.as_deref();
+    let capture = capture.map(|path| Capture::create(path, args.overwrite, args.capture_size));
+    let capture = capture.transpose()?;
     let address = camera::resolve(&camera, stop).await?;
     if !address.ip().is_unspecified() {
         console.line(format_args!("camera at {address}"));

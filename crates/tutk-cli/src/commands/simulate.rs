@@ -45,7 +45,7 @@ pub(crate) async fn run(
     let talk_output = args
         .talk_output
         .as_deref()
-        .map(TalkOutput::create)
+        .map(|path| TalkOutput::create(path, args.overwrite))
         .transpose()?;
     config.impairment = Impairment {
         loss: args.loss,

@@ -16,6 +16,7 @@ use crate::command_session::CommandSession;
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::models;
+use crate::new_file;
 use crate::quality;
 use crate::report::Report;
 use crate::signals::Stop;
@@ -47,6 +48,9 @@ pub(crate) async fn run(
         return Err(Failure::usage("arguments", what, advice));
     }
     let camera = camera::read(&args.camera, global.config.as_deref())?;
+    if !stdout {
+        new_file::check(&args.output, args.overwrite)?;
+    }
     let (model, subtype) = (camera.model.clone(), camera.subtype);
     let mut session =
         CommandSession::open(camera, &args.access, PICTURE, console, report, stop).await?;
@@ -72,7 +76,7 @@ pub(crate) async fn run(
         true => io::stdout()
             .write_all(&jpeg)
             .and_then(|()| io::stdout().flush()),
-        false => replace(&args.output, &jpeg),
+        false => write(&args.output, args.overwrite, &jpeg),
     };
     written.map_err(|error| Failure::write("output", &name, &error))?;
     report.output = Some(args.output.display().to_string());
@@ -140,9 +144,9 @@ fn encode(_: &Bytes, _: u8, _: &mut Report) -> Result<Vec<u8>, Failure> {
     ))
 }
 
-/// Replaces the file atomically, because snapshots are often repeated under one name while others
-/// read it.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Creates or replaces the file atomically, because snapshots are often repeated under one name
+/// while others read it.
+fn write(path: &Path, overwrite: bool, bytes: &[u8]) -> io::Result<()> {
     // Devices and pipes are written in place.
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return fs::write(path, bytes);
@@ -159,6 +163,10 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     builder.permissions(mode);
     let mut file = builder.prefix(".tutk-").tempfile_in(folder)?;
     file.write_all(bytes)?;
-    file.persist(path)?;
+    match overwrite {
+        true => file.persist(path)?,
+        // Another program may have created it since the beginning.
+        false => file.persist_noclobber(path)?,
+    };
     Ok(())
 }

@@ -39,13 +39,17 @@ struct Syncer {
 }
 
 impl Output {
-    /// Opens a file. It is not truncated before [`begin`](Self::begin).
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a file. It is not truncated before [`begin`](Self::begin). Without `overwrite`, an
+    /// existing file is an error. Devices and pipes are not.
+    pub(super) fn open(path: &Path, overwrite: bool) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
         match options.clone().create_new(true).open(path) {
             Ok(file) => Self::new(file, Some(path.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !overwrite && path.is_file() {
+                    return Err(error);
+                }
                 Self::new(options.open(path)?, None)
             }
             Err(error) => Err(error),

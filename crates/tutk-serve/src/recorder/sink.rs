@@ -75,15 +75,21 @@ impl Target {
     /// contents until the first frame arrives.
     ///
     /// # Errors
-    /// [`Error::Write`].
+    /// [`Error::OutputExists`] without [`with_overwrite`](Self::with_overwrite), [`Error::Write`].
     pub fn open(&self) -> Result<Sink, Error> {
         let opened = match &self.place {
             Place::Stdout => Ok(Some(Output::stdout())),
-            Place::File(path) => Output::open(path).map(Some),
+            Place::File(path) => Output::open(path, self.overwrite).map(Some),
             Place::Segments(segments) => segments.pattern.prepare().map(|()| None),
         };
         match opened {
             Ok(ready) => Ok(Sink::new(self.clone(), ready)),
+            Err(error)
+                if error.kind() == io::ErrorKind::AlreadyExists
+                    && matches!(self.place, Place::File(_)) =>
+            {
+                Err(Error::OutputExists(self.place.name()))
+            }
             Err(error) => Err(write_error(self.place.name(), error)),
         }
     }
@@ -391,6 +397,7 @@ mod tests {
     use tutk_media::{Clip, Codec, ParameterSets};
     use tutk_session::MediaKind;
 
+    use super::super::FileFormat;
     use super::*;
     use crate::hub::{FrameContent, StreamDescription};
 
@@ -400,7 +407,8 @@ mod tests {
     /// Writes the clip from frame `first` on. Returns the number of skipped frames.
     fn write(path: &Path, first: usize) -> (usize, Result<(), SinkError>) {
         let clip = Clip::parse(Bytes::from_static(CLIP)).unwrap();
-        let mut sink = Target::new(path, None).unwrap().open().unwrap();
+        let target = Target::new(path, None).unwrap().with_overwrite(true);
+        let mut sink = target.open().unwrap();
         let (mut skipped, mut time) = (0, Duration::ZERO);
         let mut result = Ok(());
         let description = Arc::new(StreamDescription {
@@ -452,5 +460,26 @@ mod tests {
                 _ => assert!(CLIP.ends_with(&written) && !written.is_empty()),
             }
         }
+    }
+
+    #[test]
+    fn an_existing_file_is_replaced_only_on_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.h264");
+        std::fs::write(&path, "old").unwrap();
+        let target = Target::new(&path, None).unwrap();
+        let error = target.open().unwrap_err();
+        assert!(matches!(error, Error::OutputExists(_)), "{error}");
+        assert_eq!(error.to_string(), format!("{} exists", path.display()));
+        drop(target.with_overwrite(true).open().unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        // Devices and pipes cannot be replaced.
+        #[cfg(unix)]
+        drop(
+            Target::new(Path::new("/dev/null"), Some(FileFormat::Ts))
+                .unwrap()
+                .open()
+                .unwrap(),
+        );
     }
 }

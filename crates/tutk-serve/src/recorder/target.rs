@@ -33,6 +33,8 @@ pub struct Target {
     pub(super) format: Option<FileFormat>,
     /// Audio is written.
     pub(super) audio: bool,
+    /// An existing file is replaced.
+    pub(super) overwrite: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,7 @@ impl Target {
             place,
             format,
             audio: false,
+            overwrite: false,
         })
     }
 
@@ -95,6 +98,7 @@ impl Target {
             place: Place::Segments(segments),
             format: Some(format.map_or_else(|| format_of(output), Ok)?),
             audio: false,
+            overwrite: false,
         })
     }
 
@@ -102,6 +106,14 @@ impl Target {
     #[must_use]
     pub fn with_audio(mut self) -> Self {
         self.audio = matches!(self.format, Some(FileFormat::Mp4 | FileFormat::Ts));
+        self
+    }
+
+    /// Replaces an existing file at the first frame. Otherwise, an existing file is an error.
+    /// Segments never replace a file.
+    #[must_use]
+    pub fn with_overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
         self
     }
 
