@@ -65,7 +65,10 @@ impl Socket {
                 bound => return bound,
             }
         }
-        let message = format!("the local UDP ports {first}-{last} are in use");
+        let message = match first == last {
+            true => format!("the local UDP port {first} is in use"),
+            false => format!("the local UDP ports {first}-{last} are in use"),
+        };
         Err(io::Error::new(io::ErrorKind::AddrInUse, message))
     }
 

@@ -453,7 +453,7 @@ async fn uses_a_free_local_port_of_the_range() {
     assert!(matches!(&error, Error::Io(error) if error.kind() == ErrorKind::AddrInUse));
     assert_eq!(
         error.to_string(),
-        format!("the local UDP ports {first}-{first} are in use")
+        format!("the local UDP port {first} is in use")
     );
     let ports = first..=first.saturating_add(20);
     config.local_ports = ports.clone();

@@ -14,7 +14,7 @@ use crate::phase::Phase;
 #[non_exhaustive]
 pub enum Error {
     /// No answer arrived in time.
-    #[error("{phase}: no answer from the camera within {} s", waited.as_secs_f32())]
+    #[error("{phase}: no answer from the camera within {} s", seconds(waited))]
     Silent {
         /// The phase that waited.
         phase: Phase,
@@ -25,13 +25,20 @@ pub enum Error {
     #[error("discovery: no camera with this UID answered on the local networks")]
     NotFound,
     /// The handshake started but did not finish. With a wrong key, cameras stop answering.
-    #[error("dtls: wrong ENR, or no answer from the camera (the handshake did not finish within {} s)", waited.as_secs_f32())]
+    #[error(
+        "dtls: wrong ENR, or no answer from the camera (the handshake did not finish within {} s)",
+        seconds(waited)
+    )]
     HandshakeUnfinished {
         /// The time limit of the handshake.
         waited: Duration,
     },
     /// The camera did not answer any ClientHello.
-    #[error("dtls: no answer from the camera within {} s; offered {}", waited.as_secs_f32(), list(tried))]
+    #[error(
+        "dtls: no answer from the camera within {} s; offered {}",
+        seconds(waited),
+        list(tried)
+    )]
     HandshakeUnanswered {
         /// How long the client waited.
         waited: Duration,
@@ -66,7 +73,7 @@ pub enum Error {
         phase: Phase,
     },
     /// The camera stopped sending frames.
-    #[error("stream: no whole frame for {} s", waited.as_secs_f32())]
+    #[error("stream: no whole frame for {} s", seconds(waited))]
     Stalled {
         /// How long.
         waited: Duration,
@@ -89,7 +96,7 @@ pub enum TalkError {
     /// The camera did not open its channel, or did not log in on it.
     #[error(
         "the camera did not open its audio channel within {} s{}",
-        waited.as_secs_f32(),
+        seconds(waited),
         if *.two_way_audio { "" } else { "; its login says that it has no speaker" }
     )]
     NotOpened {
@@ -112,6 +119,11 @@ pub enum TalkError {
     /// DTLS failed.
     #[error("audio channel: {0}")]
     Dtls(#[source] dtls_psk::Error),
+}
+
+/// Returns the duration in seconds, to a tenth.
+fn seconds(duration: &Duration) -> f32 {
+    (duration.as_secs_f32() * 10.0).round() / 10.0
 }
 
 /// The kinds of failures.
