@@ -155,7 +155,7 @@ impl Capture {
         let written = thread.join().ok()?;
         if written.packets == 0 {
             // The file is new, and an empty capture is of no use.
-            let _ = std::fs::remove_file(&self.name);
+            new_file::remove(Path::new(&self.name));
         }
         Some(written)
     }

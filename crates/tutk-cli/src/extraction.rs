@@ -134,7 +134,7 @@ impl Extraction {
 
     /// Removes the file, which is empty. It is new, or was to be replaced.
     fn remove(&self) {
-        let _ = std::fs::remove_file(&self.name);
+        new_file::remove(Path::new(&self.name));
     }
 
     fn other_codec(&self, found: Codec) -> Failure {

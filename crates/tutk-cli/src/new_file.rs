@@ -48,6 +48,14 @@ pub(crate) fn check_distinct(path: &Path, others: &[Option<&Path>]) -> Result<()
     Err(Failure::usage("output", what, "choose another name"))
 }
 
+/// Removes a file that is of no use, but no device or pipe.
+pub(crate) fn remove(path: &Path) {
+    if !is_device(path) {
+        // A useless file is no reason to fail.
+        let _ = fs::remove_file(path);
+    }
+}
+
 /// Returns `true` for a device or pipe. Nothing can be replaced there.
 fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())

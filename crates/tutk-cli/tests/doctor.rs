@@ -112,8 +112,24 @@ fn wrong_enr() {
     let camera = simulate(&["--dialect", "transcode"]);
     let url = camera.url.replace("enr=aKzd", "enr=xxxx");
     let run = doctor(&url, 8);
-    check(&run, "wrong-enr", 4);
+    let seen = check(&run, "wrong-enr", 4);
     run.reports(&["dtls", "ENR", "tutk cloud"]);
+
+    // The sample in the documentation is such a run.
+    let page = include_str!("../../../docs/troubleshooting.md");
+    let sample = page.split("```").nth(1).unwrap();
+    let steps = seen["steps"].as_array().unwrap().iter();
+    let steps = steps.map(|step| step["name"].as_str().unwrap());
+    let shown = sample
+        .lines()
+        .filter_map(|line| line.strip_prefix(['✔', '✘', '·']));
+    // On the loopback interface, there is no neighbour.
+    let shown = shown.filter(|line| !line.contains("with the MAC of this device"));
+    let shown = shown.map(|line| line.split_whitespace().next().unwrap());
+    assert!(steps.eq(shown), "{seen:#}");
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let verdict = run.stderr.lines().last().unwrap();
+    assert!(words(sample).ends_with(&words(verdict)), "{verdict}");
 }
 
 #[test]
@@ -263,6 +279,28 @@ fn reordered_packets_are_counted() {
     let report = Report::read(File::open(&path).unwrap()).unwrap();
     assert!(report.text.contains(&shown), "{}", report.text);
     assert!(report.json.contains("packets_reordered"), "{}", report.json);
+}
+
+/// The verdict is printed, and the error is that of the file.
+#[cfg(target_os = "linux")]
+#[test]
+fn report_that_cannot_be_written() {
+    let camera = simulate(&[]);
+    let args = [
+        "doctor",
+        &camera.url,
+        "--budget",
+        "3",
+        "--report",
+        "/dev/full",
+    ];
+    let run = tutk(args);
+    run.exits(1)
+        .reports(&["output", "/dev/full", "disk is full"]);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    let text = String::from_utf8(run.stdout).unwrap();
+    assert!(text.contains("the camera works"), "{text}");
+    assert!(std::path::Path::new("/dev/full").exists());
 }
 
 #[test]

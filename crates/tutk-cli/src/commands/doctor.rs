@@ -1,6 +1,7 @@
 //! `tutk doctor`: finds out why a camera does not stream.
 
 use std::fs::File;
+use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use serde_json::json;
@@ -74,6 +75,9 @@ pub(crate) async fn run(
     }));
     let conclusion = format!("{}; {}", verdict.cause(), verdict.advice());
     let result = verdict.failure().map_or(Ok(()), Err);
+    if !global.json && result.is_ok() {
+        console::print(&conclusion);
+    }
     if let (Some((path, file)), Some(recorder)) = (file, recorder) {
         let mut report = report.clone();
         report.interrupted = interrupted;
@@ -89,20 +93,31 @@ pub(crate) async fn run(
             conclusion: &conclusion,
             json: &report.to_json(),
         };
-        write_report(&contents, path, file)?;
+        if let Err(failure) = write_report(&contents, path, file) {
+            return match result {
+                Ok(()) => Err(failure),
+                Err(verdict) => {
+                    // The verdict is more important.
+                    console.error(&failure);
+                    Err(verdict)
+                }
+            };
+        }
     }
     if let Some(path) = &args.report {
         report.output = Some(path.display().to_string());
         console.line(format_args!("report without secrets: {}", path.display()));
     }
-    if !global.json && result.is_ok() {
-        console::print(conclusion);
-    }
     result
 }
 
-fn write_report(contents: &Contents<'_>, path: &Path, file: File) -> Result<(), Failure> {
-    let name = path.display().to_string();
-    let written = contents.report().and_then(|report| report.write(file));
-    written.map_err(|error| Failure::capture(&name, &error))
+/// Writes the report, or removes the file if it cannot be complete.
+fn write_report(contents: &Contents<'_>, path: &Path, mut file: File) -> Result<(), Failure> {
+    let mut zip = Cursor::new(Vec::new());
+    let made = contents.report().and_then(|report| report.write(&mut zip));
+    let written = made.and_then(|()| Ok(file.write_all(zip.get_ref())?));
+    written.map_err(|error| {
+        new_file::remove(path);
+        Failure::capture(&path.display().to_string(), &error)
+    })
 }

@@ -108,6 +108,12 @@ fn of_handshake(seen: &Observations, fault: Fault, error: String) -> Verdict {
     if handshakes.old_suite_only() {
         return Verdict::OldSuiteOnly;
     }
+    if handshakes.completed(super::session::ECDHE_PSK) {
+        // The usual session would also have offered this, given more time.
+        return Verdict::Unknown {
+            cut_short: seen.cut_short,
+        };
+    }
     match fault {
         Fault::Silent => Verdict::HandshakeIgnored,
         _ => Verdict::HandshakeFailed { error },

@@ -247,6 +247,15 @@ fn wrong_identities() {
     );
 }
 
+/// Another form of the handshake succeeds: the usual session did not come to it in time.
+#[test]
+fn handshake_out_of_time() {
+    let mut seen = failed(Phase::Dtls, Fault::Silent);
+    seen.attempts.push(done(handshake(ECDHE_PSK), Phase::Dtls));
+    check(&seen, "unknown", Status::Other);
+    assert!(diagnose(&seen).advice().contains("--budget"));
+}
+
 #[test]
 fn failed_sessions() {
     for (phase, fault, name, status) in [
