@@ -72,7 +72,8 @@ pub(crate) fn read_any_model(
     let enr = enr_from_environment();
     let enr = enr.as_ref().map(SecretText::reveal);
     let text = text.reveal();
-    if !text.contains("://") {
+    // An address without its scheme is no name, and must not be quoted in an error.
+    if !text.contains("://") && !text.contains('?') {
         return Ok(config::find(file, text, enr)?.into());
     }
     let url = CameraUrl::parse_with_enr(text, enr).map_err(|error| {
@@ -190,10 +191,12 @@ mod tests {
 
     #[test]
     fn rejects_an_invalid_address() {
-        let failure = read(&"rtsp://cam".parse().unwrap(), None).unwrap_err();
-        assert_eq!(
-            (failure.status, failure.phase),
-            (Status::Usage, "arguments")
-        );
+        for text in ["rtsp://cam", "192.0.2.1?enr=aKzdqckqZ8HUHFe5"] {
+            let failure = read(&text.parse().unwrap(), None).unwrap_err();
+            let found = (failure.status, failure.phase);
+            assert_eq!(found, (Status::Usage, "arguments"));
+            assert!(!failure.to_string().contains("aKzd"), "{failure}");
+            assert!(failure.to_string().contains("wyze://"), "{failure}");
+        }
     }
 }
