@@ -25,7 +25,9 @@ use crate::dialect_choice::DialectChoice;
 use crate::local_ports::LocalPorts;
 use crate::personality_choice::PersonalityParser;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
-use crate::value_parsers::{at_most_half, broadcast, frame_rate, probability, seconds};
+use crate::value_parsers::{
+    at_most_half, broadcast, camera_listen, frame_rate, probability, seconds,
+};
 
 /// The position of global options in the help of a command.
 const LAST: usize = 100;
@@ -157,7 +159,7 @@ pub(crate) struct DemoArgs {
 #[derive(clap::Args)]
 pub(crate) struct SimulateArgs {
     /// UDP address to listen on; port 0 selects a free port
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = camera_listen)]
     pub(crate) listen: SocketAddr,
     /// The camera's UID, 20 letters and digits
     #[arg(long, value_name = "U")]

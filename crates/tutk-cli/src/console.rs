@@ -1,7 +1,8 @@
 //! Output for people on standard error: a progress bar on a terminal, plain lines otherwise.
 
 use std::fmt;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, StdoutLock, Write as _};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -10,6 +11,9 @@ use crate::failure::Failure;
 
 /// The interval of progress lines without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+/// The first error of [`print`].
+static PRINT_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// Standard error.
 #[derive(Debug, Clone, Copy)]
@@ -121,11 +125,30 @@ pub(crate) fn error_line(text: impl fmt::Display) {
     write_line(text);
 }
 
-/// Prints one line to standard output. Ignores write errors, because the reader may have closed the
-/// pipe.
+/// Prints one line to standard output. An error is kept for [`print_error`].
 pub(crate) fn print(text: impl fmt::Display) {
+    if let Err(error) = to_reader(|out| writeln!(out, "{text}")) {
+        // The first error explains the others.
+        let _ = PRINT_ERROR.set(error);
+    }
+}
+
+/// Returns the first error of [`print`], for example of a full disk.
+pub(crate) fn print_error() -> Option<&'static io::Error> {
+    PRINT_ERROR.get()
+}
+
+/// Writes to standard output. Returns `false` if the reader has closed the pipe, which is not an
+/// error.
+pub(crate) fn to_reader(
+    write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>,
+) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn write_line(text: impl fmt::Display) {

@@ -142,6 +142,12 @@ fn finish(
     if json {
         console::print(report.to_json());
     }
+    if let Some(error) = console::print_error() {
+        console.error(&Failure::write("output", "standard output", error));
+        if status == Status::Done {
+            status = Status::Other;
+        }
+    }
     status.into()
 }
 

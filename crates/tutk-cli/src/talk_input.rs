@@ -35,8 +35,10 @@ impl TalkInput {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let bad = |error: String| {
+            let wav = path.with_extension("wav");
             let advice = format!(
-                "create it with `ffmpeg -i FILE -ac 1 -ar 8000 {name}`, or use an .aac file"
+                "create a file with `ffmpeg -i FILE -ac 1 -ar 8000 {}`, or use an .aac file",
+                wav.display()
             );
             Failure::usage(PHASE, format!("{name}: {error}"), advice)
         };

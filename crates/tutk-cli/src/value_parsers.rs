@@ -65,6 +65,13 @@ pub(crate) fn broadcast(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "must be an IP address, with or without :PORT".to_owned())
 }
 
+/// Parses the address at which a simulated camera listens.
+pub(crate) fn camera_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("expected ADDRESS:PORT, for example 0.0.0.0:{DISCOVERY_PORT} or 127.0.0.1:0")
+    })
+}
+
 /// Parses a duration of whole units, at least a second: 90s, 10m, 1h30m, 7d, 2w.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let span: Span = text
@@ -125,6 +132,13 @@ mod tests {
         assert_eq!(broadcast("192.0.2.255").unwrap().port(), 32761);
         assert_eq!(broadcast("192.0.2.255:9").unwrap().port(), 9);
         assert!(broadcast("example.com").is_err());
+    }
+
+    #[test]
+    fn simulated_cameras_listen_at_an_address_with_a_port() {
+        assert_eq!(camera_listen("127.0.0.1:0").unwrap().port(), 0);
+        let error = camera_listen("127.0.0.1").unwrap_err();
+        assert!(error.contains("0.0.0.0:32761"), "{error}");
     }
 
     #[test]

@@ -323,6 +323,45 @@ fn full_disk_is_reported_and_closes_the_session() {
     }
 }
 
+/// A full disk under standard output is an error, a closed pipe is none.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_cannot_be_written_is_reported() {
+    let camera = Simulator::start(&[]);
+    let capture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../captures/simulated.pcapng"
+    );
+    let commands = [
+        &["discover", &camera.url, "--timeout", "0.3"][..],
+        &["info", &camera.url],
+        &["dissect", capture],
+        &["dissect", capture, "--json"],
+    ];
+    for args in commands {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let child = command(args).stdout(full).stderr(Stdio::piped()).spawn();
+        let run = Run::from(child.unwrap().wait_with_output().unwrap());
+        run.exits(1)
+            .reports(&["output", "standard output", "disk is full"]);
+    }
+    let snapshot: &[&str] = &["snapshot", &camera.url, "--output", "-"];
+    let picture = commands.into_iter().chain(
+        [snapshot]
+            .into_iter()
+            .filter(|_| cfg!(feature = "snapshot")),
+    );
+    for args in picture {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = command(args).stdout(writer).stderr(Stdio::piped()).spawn();
+        Run::from(child.unwrap().wait_with_output().unwrap()).exits(0);
+    }
+}
+
 #[test]
 fn unreachable_camera_is_reported() {
     // The socket is bound and never answers.

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::secret_text::{ENR_VARIABLE, SecretText};
+use crate::value_parsers::camera_listen;
 
 pub(crate) const HELP: &str = "\
 The simulated camera has the dialect, the deviations, the answers and the frames of the captured one, at
@@ -20,7 +21,7 @@ pub(crate) struct ReplayArgs {
     #[arg(value_name = "CAPTURE")]
     pub(crate) file: PathBuf,
     /// UDP address to listen on; port 0 selects a free port
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:32761")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:32761", value_parser = camera_listen)]
     pub(crate) listen: SocketAddr,
     /// Key log in SSLKEYLOGFILE format; can be repeated
     #[arg(long, value_name = "FILE")]

@@ -97,10 +97,14 @@ pub(crate) async fn run(
         return Ok(());
     }
     let what = format!("no camera answered within {} s", time.as_secs_f64());
-    let advice = if args.cameras.is_empty() {
-        "name a CAMERA, because some answer only to their own UID, or set --broadcast to the network's broadcast address"
-    } else {
-        "check the address, UID, ENR and MAC, and that the camera is on and in this network; --sweep asks every host of the network"
+    let advice = match (args.cameras.is_empty(), args.broadcast) {
+        (true, None) => {
+            "name a CAMERA, because some answer only to their own UID, or set --broadcast to the network's broadcast address"
+        }
+        (true, Some(_)) => "name a CAMERA, because some answer only to their own UID",
+        (false, _) => {
+            "check the address, UID, ENR and MAC, and that the camera is on and in this network; --sweep asks every host of the network"
+        }
     };
     let failure = Failure::new(Status::Silent, PHASE, what, advice);
     let model = known

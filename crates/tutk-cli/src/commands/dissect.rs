@@ -102,8 +102,8 @@ pub(crate) async fn run(
                 .map_err(|error| not_written(path, &error))?;
         }
         extract_frames(&mut dissector, extraction.as_mut())?;
-        if printer.packet(&packet).is_err() {
-            // The reader closed the pipe. Output files are still completed.
+        // Output files are completed without a reader, too.
+        if !printed(printer.packet(&packet))? {
             printer.out = BufWriter::new(io::stdout());
             if exporter.is_none() && extraction.is_none() {
                 return Ok(());
@@ -112,8 +112,7 @@ pub(crate) async fn run(
     }
     dissector.finish();
     extract_frames(&mut dissector, extraction.as_mut())?;
-    // If this fails, standard output is closed.
-    let _ = printer.sessions(dissector.sessions());
+    printed(printer.sessions(dissector.sessions()))?;
     if let (Some(exporter), Some(path)) = (exporter, &args.export) {
         exporter
             .finish()
@@ -130,6 +129,15 @@ pub(crate) async fn run(
         report.codec = extraction.codec.map(|codec| codec.name());
     }
     Ok(())
+}
+
+/// Returns `false` if the reader has closed the pipe.
+fn printed(result: io::Result<()>) -> Result<bool, Failure> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::write("output", "standard output", &error)),
+    }
 }
 
 /// Collects the keys of the command line and those in the capture.
@@ -333,7 +341,11 @@ fn write_report(report: &mut Report, dissector: &Dissector) {
 
 pub(super) fn not_read(path: &Path, error: Error) -> Failure {
     let what = format!("{}: {error}", path.display());
-    Failure::usage(INPUT, what, "use a capture in pcap or pcapng format")
+    let advice = match error {
+        Error::Io(_) => "check the name",
+        _ => "use a capture in pcap or pcapng format",
+    };
+    Failure::usage(INPUT, what, advice)
 }
 
 fn not_written(path: &Path, error: &Error) -> Failure {

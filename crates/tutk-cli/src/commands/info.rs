@@ -35,10 +35,9 @@ async fn ask(session: &mut CommandSession<'_>, json: bool) -> Result<(), Failure
     let result = session.authenticated().await?;
     session.report.camera = Some(result.json().clone());
     if !json {
-        if let Some(model) = session.model() {
-            let product = models::product(model).map(|name| format!(" ({name})"));
-            console::print(format_args!("model {model}{}", product.unwrap_or_default()));
-        }
+        let model = session.model().unwrap_or("unknown");
+        let product = models::product(model).map(|name| format!(" ({name})"));
+        console::print(format_args!("model {model}{}", product.unwrap_or_default()));
         console::print("\nCamera information (K10003)");
         console::print(table::of(result.json()));
     }

@@ -13,7 +13,7 @@ use tutk_runtime::tutk_session::{Codec, Event, MediaRequest, Phase};
 use crate::args::{Global, SnapshotArgs};
 use crate::camera;
 use crate::command_session::CommandSession;
-use crate::console::Console;
+use crate::console::{self, Console};
 use crate::failure::{Failure, Status};
 use crate::models;
 use crate::new_file;
@@ -73,9 +73,7 @@ pub(crate) async fn run(
         false => args.output.display().to_string(),
     };
     let written = match stdout {
-        true => io::stdout()
-            .write_all(&jpeg)
-            .and_then(|()| io::stdout().flush()),
+        true => console::to_reader(|out| out.write_all(&jpeg)).map(drop),
         false => write(&args.output, args.overwrite, &jpeg),
     };
     written.map_err(|error| Failure::write("output", &name, &error))?;
