@@ -21,5 +21,5 @@ pub use camera::{CameraConfig, CameraEvent, CameraLogin, CameraOutput, CameraSta
 pub use client::{ClientEvent, ClientLogin, ClientOutput, ClientStats, LoginResult};
 pub use error::Error;
 pub use fields::{AuthType, Capabilities, Nonce, Status};
-pub use packet::{LoginBytes, LoginLayout, LoginPacket, MAX_PACKET_LEN, Part};
+pub use packet::{LoginBytes, LoginLayout, LoginOffsets, LoginPacket, MAX_PACKET_LEN, Part};
 pub use text::{MAX_TEXT_LEN, Password, User};

@@ -96,15 +96,22 @@ pub struct LoginBytes {
     len: usize,
 }
 
-/// The offsets that differ by layout.
-struct Offsets {
-    text_len: usize,
-    resend: usize,
-    auth_type: usize,
-    capabilities: usize,
-    channels: Option<usize>,
+/// The offsets that differ by layout. [`LoginLayout`] has their table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoginOffsets {
+    /// The length of user and password, each padded with zeros. They follow the head of 24 bytes.
+    pub text_len: usize,
+    /// The request for resend mode.
+    pub resend: usize,
+    /// The authentication type.
+    pub auth_type: usize,
+    /// The capabilities.
+    pub capabilities: usize,
+    /// The number of channels.
+    pub channels: Option<usize>,
     /// A byte of unknown meaning that is 1.
-    unknown: Option<usize>,
+    pub unknown: Option<usize>,
 }
 
 impl LoginLayout {
@@ -137,9 +144,11 @@ impl LoginLayout {
         }
     }
 
-    const fn offsets(self) -> Offsets {
+    /// Returns the offsets of the fields that differ by layout.
+    #[must_use]
+    pub const fn offsets(self) -> LoginOffsets {
         match self {
-            Self::AuthAt550 => Offsets {
+            Self::AuthAt550 => LoginOffsets {
                 text_len: 256,
                 resend: 546,
                 auth_type: 550,
@@ -147,7 +156,7 @@ impl LoginLayout {
                 channels: Some(566),
                 unknown: None,
             },
-            Self::AuthAt540 => Offsets {
+            Self::AuthAt540 => LoginOffsets {
                 text_len: 256,
                 resend: 538,
                 auth_type: 540,
@@ -155,7 +164,7 @@ impl LoginLayout {
                 channels: None,
                 unknown: None,
             },
-            Self::AuthAt542 => Offsets {
+            Self::AuthAt542 => LoginOffsets {
                 text_len: 257,
                 resend: 538,
                 auth_type: 542,

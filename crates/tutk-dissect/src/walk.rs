@@ -111,6 +111,11 @@ impl<'a> Walk<'a> {
         Some(())
     }
 
+    /// As [`zeros`](Self::zeros), up to an offset.
+    pub(crate) fn zeros_to(&mut self, at: usize) -> Option<()> {
+        self.zeros(at.saturating_sub(self.at))
+    }
+
     /// Continues at an offset.
     pub(crate) fn seek(&mut self, at: usize) {
         self.at = at;

@@ -1,34 +1,6 @@
 //! The AV login and its answer (docs/protocol.md, section 11).
 
-use av_login::LoginLayout;
-
 use crate::walk::Walk;
-
-/// What differs by layout: user and password have the same length, then the words.
-struct Offsets {
-    title: &'static str,
-    text: usize,
-    resend: usize,
-    auth_type: usize,
-    capabilities: usize,
-}
-
-/// The layouts of the login packets. Keep equal to the table in section 11.
-fn offsets(layout: LoginLayout) -> Option<Offsets> {
-    let (title, text, resend, auth_type, capabilities) = match layout {
-        LoginLayout::AuthAt550 => ("login, authentication type at 550", 256, 546, 550, 554),
-        LoginLayout::AuthAt540 => ("login, authentication type at 540", 256, 538, 540, 552),
-        LoginLayout::AuthAt542 => ("login, authentication type at 542", 257, 538, 542, 546),
-        _ => return None,
-    };
-    Some(Offsets {
-        title,
-        text,
-        resend,
-        auth_type,
-        capabilities,
-    })
-}
 
 /// Reads a login packet after its AV header. Returns `true` if it requests resend mode.
 pub(crate) fn request(walk: &mut Walk<'_>, packet: &[u8], show_secrets: bool) -> Option<bool> {
@@ -49,24 +21,26 @@ pub(crate) fn request(walk: &mut Walk<'_>, packet: &[u8], show_secrets: bool) ->
             return None;
         }
     };
-    let at = offsets(layout)?;
-    walk.title(at.title);
-    walk.text("user", at.text)?;
-    walk.secret("password", at.text, show_secrets)?;
-    walk.zeros(at.resend.checked_sub(walk.offset())?)?;
+    let at = layout.offsets();
+    walk.title(format!("login, authentication type at {}", at.auth_type));
+    walk.text("user", at.text_len)?;
+    walk.secret("password", at.text_len, show_secrets)?;
+    walk.zeros_to(at.resend)?;
     let resend = walk.u8("resend")?;
-    walk.zeros(at.auth_type.checked_sub(walk.offset())?)?;
+    walk.zeros_to(at.auth_type)?;
     walk.u32("authentication type")?;
-    walk.zeros(at.capabilities.checked_sub(walk.offset())?)?;
+    walk.zeros_to(at.capabilities)?;
     let capabilities = walk.u32("capabilities")?;
     walk.last_is(format!("{capabilities:#010x}"));
-    if layout == LoginLayout::AuthAt550 {
-        walk.zeros(566_usize.checked_sub(walk.offset())?)?;
+    if let Some(channels) = at.channels {
+        walk.zeros_to(channels)?;
         walk.u16("channels")?;
     }
-    if walk.remaining() > 0 && layout != LoginLayout::AuthAt542 {
-        walk.zeros(walk.remaining())?;
+    if let Some(unknown) = at.unknown {
+        walk.zeros_to(unknown)?;
+        walk.u8("constant 1")?;
     }
+    walk.zeros(walk.remaining())?;
     Some(resend != 0)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use av_login::{AuthType, Capabilities, LoginLayout, LoginPacket, Nonce, Part, Password, User};
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::{ENR, credentials};
 use tutk_dissect::capture::{Captured, LinkType};
@@ -259,6 +260,42 @@ fn export_contains_the_opened_packets() {
     let contains = |bytes: &[u8]| file.windows(bytes.len()).any(|part| part == bytes);
     assert!(contains(b"audioEncoderList"));
     assert!(contains(&dissected.frames[0].frame.data[..100]));
+}
+
+#[test]
+fn every_byte_of_each_login_layout_has_a_field() {
+    for (layout, channels) in [
+        (LoginLayout::AuthAt550, Some(3)),
+        (LoginLayout::AuthAt540, None),
+        (LoginLayout::AuthAt542, Some(3)),
+    ] {
+        for part in [Part::First, Part::Second] {
+            let login = LoginPacket {
+                layout,
+                part,
+                version: layout.version(),
+                nonce: Nonce([1, 2, 3, 4]),
+                user: User::admin(),
+                password: Password::fixed(),
+                resend: true,
+                auth_type: AuthType::SDK,
+                capabilities: Capabilities::WYZE_SDK,
+            };
+            let mut sealed = Sealed::new(&Dialect::TRANSCODE);
+            let mut dissector = Dissector::new(Sealed::key_log());
+            for hello in sealed.hellos(0) {
+                hello.dissect(&mut dissector);
+            }
+            let sent = sealed.av(Direction::ToCamera, 0, &login.to_bytes());
+            let packet = sent.dissect(&mut dissector);
+            let layer = packet.layer("AV").unwrap();
+            assert_eq!(layer.undecoded, [], "{layout:?}");
+            assert_eq!(layer.notes, [""; 0], "{layout:?}");
+            let channels = channels.map(Value::Number);
+            assert_eq!(layer.get("channels"), channels.as_ref(), "{layout:?}");
+            assert_eq!(layer.get("resend"), Some(&Value::Number(1)), "{layout:?}");
+        }
+    }
 }
 
 #[test]
