@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hl_ioctl::ConnectResult;
+use tutk_frame::{Cc51Header, IotcHeader};
 
 use crate::dissector::CapturedMessage;
 use crate::media::CapturedFrame;
@@ -244,13 +245,13 @@ impl Behaviour {
 
     fn iotc(&mut self, layer: &Layer, packet: &Packet) {
         self.ports.insert(packet.source.port());
-        self.length(layer, "length", layer.length.saturating_sub(16));
+        self.length(layer, "length", IotcHeader::LEN);
         self.uid(layer);
     }
 
     fn cc51(&mut self, layer: &Layer, packet: &Packet) {
         self.ports.insert(packet.source.port());
-        self.length(layer, "size", layer.length.saturating_sub(12));
+        self.length(layer, "size", Cc51Header::UNCOUNTED);
         let Some(Value::Bytes(id)) = layer.get("session id") else {
             return;
         };
@@ -270,10 +271,12 @@ impl Behaviour {
         }
     }
 
-    fn length(&mut self, layer: &Layer, field: &str, actual: usize) {
+    /// Compares a length field, which does not count the first `uncounted` bytes.
+    fn length(&mut self, layer: &Layer, field: &str, uncounted: usize) {
         let Some(Value::Number(announced)) = layer.get(field) else {
             return;
         };
+        let actual = layer.length.saturating_sub(uncounted);
         let actual = u64::try_from(actual).unwrap_or(u64::MAX);
         match (*announced).cmp(&actual) {
             std::cmp::Ordering::Less => self.lengths = Some(LengthField::TooSmall),

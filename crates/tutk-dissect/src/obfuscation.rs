@@ -17,20 +17,6 @@ pub(crate) enum Obfuscation {
     Plain,
 }
 
-/// The known commands of the IOTC header.
-const COMMANDS: [u16; 10] = [
-    command::DISCOVERY_REQUEST,
-    command::DISCOVERY_ANSWER,
-    command::SESSION_REQUEST,
-    command::SESSION_ANSWER,
-    command::DATA_TO_CAMERA,
-    command::DATA_TO_CAMERA_SWAPPED,
-    command::DATA_FROM_CAMERA,
-    command::KEEPALIVE,
-    command::KEEPALIVE_ANSWER,
-    command::CLOSE,
-];
-
 impl Obfuscation {
     /// Finds the obfuscation of a datagram and removes it. Two bytes identify the protocol. Unless
     /// the datagram is `expected`, its command must be known as well.
@@ -49,7 +35,7 @@ impl Obfuscation {
                     Self::Plain | Self::Cc51 => {}
                 }
                 IotcHeader::parse(&header)
-                    .is_ok_and(|(header, _)| expected || COMMANDS.contains(&header.command))
+                    .is_ok_and(|(header, _)| expected || command::ALL.contains(&header.command))
             })?;
         match found {
             Self::TransCode => transcode::descramble_datagram(datagram),

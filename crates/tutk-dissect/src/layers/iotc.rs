@@ -1,7 +1,9 @@
 //! Datagrams with an IOTC header (docs/protocol.md, sections 5, 7 and 8).
 
 use tutk_frame::header::{command, flags, mode};
-use tutk_frame::{AuthKey, DiscoveryLayout, IotcHeader, SessionId, Uid, WrapperLayout};
+use tutk_frame::{
+    AuthKey, DiscoveryLayout, DiscoveryRequest, IotcHeader, SessionId, Uid, WrapperLayout,
+};
 use tutk_session::{Dialect, Transport};
 
 use super::{Outer, Step};
@@ -131,7 +133,10 @@ impl Iotc<'_> {
         walk.title(format!("discovery request, stage {stage}"));
         walk.zeros(auth_key - walk.offset())?;
         walk.secret("AuthKey", AuthKey::LEN, self.show_secrets)?;
-        walk.zeros(walk.remaining().min(88_usize.saturating_sub(walk.offset())))
+        walk.zeros(
+            walk.remaining()
+                .min(DiscoveryRequest::LEN.saturating_sub(walk.offset())),
+        )
     }
 
     fn discovery_answer(&mut self) -> Option<()> {

@@ -1,13 +1,11 @@
 //! The tags of `cc51` datagrams (docs/protocol.md, section 9).
 
 use disco_cipher::tag::Tagger;
-use tutk_frame::{AuthKey, Uid};
-
-/// The length of a tag in bytes.
-const TAG: usize = 20;
+use tutk_frame::cc51::TAG_LEN;
+use tutk_frame::{AuthKey, Cc51Discovery, Cc51Keepalive, Uid};
 
 /// The bytes that the tag of a datagram covers: of a data packet or keepalive, and of discovery.
-const COVERED: [usize; 2] = [28, 32];
+const COVERED: [usize; 2] = [Cc51Keepalive::COVERED, Cc51Discovery::COVERED];
 
 /// The keys of tags: real and fake.
 #[derive(Default)]
@@ -22,11 +20,11 @@ impl Taggers {
     /// Replaces the tag at the end of `redacted`. `real` is the datagram before it was redacted.
     /// Returns `false` if the tag did not belong to a known key and is zeros now.
     pub(super) fn replace(&self, real: &[u8], redacted: &mut [u8]) -> bool {
-        let Some((_, tag)) = real.split_last_chunk::<TAG>() else {
+        let Some((_, tag)) = real.split_last_chunk::<TAG_LEN>() else {
             return false;
         };
         // Some cameras may cover the whole datagram.
-        let whole = real.len() - TAG;
+        let whole = real.len() - TAG_LEN;
         let found = self.0.iter().find_map(|(tagger, fake)| {
             let covered = COVERED.into_iter().chain([whole]);
             let verifies = |covered: &usize| {
@@ -39,7 +37,7 @@ impl Taggers {
                 .map(|covered| (fake, covered))
         });
         let tag = found.and_then(|(fake, covered)| Some(fake.tag(redacted.get(..covered)?)));
-        if let Some(end) = redacted.last_chunk_mut::<TAG>() {
+        if let Some(end) = redacted.last_chunk_mut::<TAG_LEN>() {
             *end = tag.unwrap_or_default();
         }
         tag.is_some()
