@@ -132,9 +132,9 @@ impl Dissector {
             self.skipped.other_udp += 1;
             return None;
         };
-        let mut outer = match obfuscation {
-            Obfuscation::Cc51 => cc51::dissect(&bytes),
-            _ => iotc::dissect(&bytes, obfuscation, self.keys.show_secrets),
+        let mut outer = match obfuscation.has_cc51_header() {
+            true => cc51::dissect(&bytes),
+            false => iotc::dissect(&bytes, obfuscation, self.keys.show_secrets),
         };
         if datagram.missing > 0 {
             let note = format!(
@@ -259,11 +259,9 @@ impl Dissector {
         }
         // A camera of `cc51` assigns another session id, and the session id in a discovery answer
         // is not verified.
-        let is_new = match (obfuscation, outer.step) {
+        let is_new = match (obfuscation.has_cc51_header(), outer.step) {
             (_, Some(Step::DiscoveryRequest)) => true,
-            (Obfuscation::Cc51, _) | (_, Some(Step::DiscoveryAnswer)) => {
-                newest_of_dialect.is_none()
-            }
+            (true, _) | (_, Some(Step::DiscoveryAnswer)) => newest_of_dialect.is_none(),
             _ => true,
         };
         let index = match (is_new, newest_of_dialect) {

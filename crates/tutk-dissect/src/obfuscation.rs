@@ -1,18 +1,14 @@
 //! Finds out if a datagram belongs to the protocol, and removes its obfuscation.
 
-use disco_cipher::transcode;
-use disco_cipher::xor::{self, XorKey};
 use tutk_frame::header::command;
 use tutk_frame::{Cc51Header, IotcHeader};
-use tutk_session::{DISCOVERY_PORT, Dialect};
+use tutk_session::{DISCOVERY_PORT, Dialect, Transport};
 
 /// The obfuscation of a datagram (docs/protocol.md, section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Obfuscation {
-    /// No obfuscation, and a cc51 header.
-    Cc51,
-    TransCode,
-    Xor,
+    /// That of a dialect, which may be none.
+    Of(&'static Dialect),
     /// No obfuscation, and an IOTC header. No dialect is known to send it.
     Plain,
 }
@@ -22,27 +18,25 @@ impl Obfuscation {
     /// the datagram is `expected`, its command must be known as well.
     pub(crate) fn remove(datagram: &mut [u8], expected: bool) -> Option<Self> {
         if datagram.get(..2)? == Cc51Header::MAGIC {
-            return Some(Self::Cc51);
+            return Some(Self::Of(&Dialect::CC51));
         }
         let header = *datagram.first_chunk::<{ IotcHeader::LEN }>()?;
-        let found = [Self::TransCode, Self::Xor, Self::Plain]
-            .into_iter()
-            .find(|obfuscation| {
-                let mut header = header;
-                match obfuscation {
-                    Self::TransCode => transcode::descramble_block(&mut header),
-                    Self::Xor => xor::apply(&XorKey::SDK, &mut header),
-                    Self::Plain | Self::Cc51 => {}
-                }
-                IotcHeader::parse(&header)
-                    .is_ok_and(|(header, _)| expected || command::ALL.contains(&header.command))
-            })?;
-        match found {
-            Self::TransCode => transcode::descramble_datagram(datagram),
-            Self::Xor => xor::apply(&XorKey::SDK, datagram),
-            Self::Plain | Self::Cc51 => {}
+        let is_header = |header: &[u8]| {
+            IotcHeader::parse(header)
+                .is_ok_and(|(header, _)| expected || command::ALL.contains(&header.command))
+        };
+        let dialect = Dialect::ALL.into_iter().find(|dialect| {
+            let mut header = header;
+            dialect.descramble(&mut header);
+            matches!(dialect.transport, Transport::Iotc(_)) && is_header(&header)
+        });
+        match dialect {
+            Some(dialect) => {
+                dialect.descramble(datagram);
+                Some(Self::Of(dialect))
+            }
+            None => is_header(&header).then_some(Self::Plain),
         }
-        Some(found)
     }
 
     /// Returns `true` if a datagram between these ports is expected to be of the protocol.
@@ -53,11 +47,15 @@ impl Obfuscation {
     /// Returns the dialect that has this obfuscation.
     pub(crate) fn dialect(self) -> Option<&'static Dialect> {
         match self {
-            Self::Cc51 => Some(&Dialect::CC51),
-            Self::TransCode => Some(&Dialect::TRANSCODE),
-            Self::Xor => Some(&Dialect::SUMMARY),
+            Self::Of(dialect) => Some(dialect),
             Self::Plain => None,
         }
+    }
+
+    /// Returns `true` if the datagram has a cc51 header, `false` if it has an IOTC header.
+    pub(crate) fn has_cc51_header(self) -> bool {
+        let transport = self.dialect().map(|dialect| &dialect.transport);
+        matches!(transport, Some(Transport::Cc51))
     }
 
     /// Returns the name of the dialect.

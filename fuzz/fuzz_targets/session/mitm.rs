@@ -5,13 +5,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use disco_cipher::tag::Tagger;
-use disco_cipher::{transcode, xor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tutk_session::dtls_psk::{Config, Connection, Output};
 use tutk_session::psk::IDENTITY;
-use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId};
-use tutk_session::{Cipher, Credentials, Dialect, Transport};
+use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId, WrapperLayout};
+use tutk_session::{Credentials, Dialect, Transport};
 use tutk_time::Instant;
 
 use super::{Side, provider};
@@ -81,7 +80,7 @@ impl Mitm {
     /// Handles a datagram from `from`. [`Self::take_sent`] returns the datagrams to forward.
     pub fn handle(&mut self, now: Instant, from: Side, datagram: &[u8]) {
         let mut plain = datagram.to_vec();
-        descramble(self.dialect, &mut plain);
+        self.dialect.descramble(&mut plain);
         let header = match data_header(self.dialect, &plain) {
             Some(header) if header.channel == 0 => header,
             // The backchannel has its own DTLS connection and is forwarded unchanged.
@@ -216,34 +215,16 @@ pub fn wrap(
 
 /// Scrambles a datagram, or writes the tag at the end of a data datagram of cc51.
 pub fn scramble(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.transport {
-        Transport::Iotc(iotc) => match &iotc.cipher {
-            Cipher::Xor(key) => xor::apply(key, datagram),
-            Cipher::TransCode => transcode::scramble_datagram(datagram),
-            other => panic!("unsupported cipher: {other:?}"),
-        },
-        Transport::Cc51 => {
-            let credentials = super::credentials();
-            let tagger = Tagger::new(&credentials.uid.0, &credentials.auth_key.0);
-            let header = dialect.wrapper().header_len();
-            let tag = datagram.get(..header).map(|covered| tagger.tag(covered));
-            if let (Some(tag), Some(place)) = (tag, datagram.last_chunk_mut()) {
-                *place = tag;
-            }
+    dialect.scramble(datagram);
+    let wrapper = dialect.wrapper();
+    if wrapper == WrapperLayout::Cc51 {
+        let credentials = super::credentials();
+        let tagger = Tagger::new(&credentials.uid.0, &credentials.auth_key.0);
+        let covered = datagram.get(..wrapper.header_len());
+        let tag = covered.map(|covered| tagger.tag(covered));
+        if let (Some(tag), Some(place)) = (tag, datagram.last_chunk_mut()) {
+            *place = tag;
         }
-        other => panic!("unsupported transport: {other:?}"),
-    }
-}
-
-fn descramble(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.transport {
-        Transport::Iotc(iotc) => match &iotc.cipher {
-            Cipher::Xor(key) => xor::apply(key, datagram),
-            Cipher::TransCode => transcode::descramble_datagram(datagram),
-            other => panic!("unsupported cipher: {other:?}"),
-        },
-        Transport::Cc51 => {}
-        other => panic!("unsupported transport: {other:?}"),
     }
 }
 

@@ -1,52 +1,38 @@
 //! Scrambled and tagged datagrams.
 
 use disco_cipher::tag::Tagger;
-use disco_cipher::{transcode, xor};
+use tutk_session::tutk_frame::cc51::{self, TAG_LEN};
 use tutk_session::tutk_frame::{
     Cc51, Cc51Discovery, Cc51Keepalive, DataHeader, Direction, Iotc, IotcLayout, Keepalive,
-    SessionId,
+    SessionId, WrapperLayout,
 };
-use tutk_session::{Cipher, Dialect, Transport};
+use tutk_session::{Dialect, Transport};
 
 use super::credentials;
 
 /// Applies a dialect's obfuscation. In `cc51`, writes the tag to the last 20 bytes.
 pub fn scramble(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.transport {
-        Transport::Iotc(iotc) => match &iotc.cipher {
-            Cipher::Xor(key) => xor::apply(key, datagram),
-            Cipher::TransCode => transcode::scramble_datagram(datagram),
-            other => panic!("{other:?}"),
-        },
-        Transport::Cc51 => {
-            let covered = if datagram.get(4..6) == Some(&[0x02, 0x10]) {
-                32
-            } else {
-                28
-            };
-            if datagram.len() >= covered + 20 {
-                let tag = tagger().tag(&datagram[..covered]);
-                *datagram.last_chunk_mut().unwrap() = tag;
-            }
+    dialect.scramble(datagram);
+    if dialect.wrapper() == WrapperLayout::Cc51 {
+        let is_discovery = datagram.get(4..6) == Some(&cc51::command::DISCOVERY.to_le_bytes());
+        let covered = match is_discovery {
+            true => Cc51Discovery::COVERED,
+            false => Cc51Keepalive::COVERED,
+        };
+        if datagram.len() >= covered + TAG_LEN {
+            let tag = tagger().tag(&datagram[..covered]);
+            *datagram.last_chunk_mut().unwrap() = tag;
         }
-        other => panic!("{other:?}"),
     }
 }
 
 /// Removes a dialect's obfuscation. In `cc51`, checks the tag.
 pub fn descramble(dialect: &Dialect, datagram: &mut [u8]) {
-    match &dialect.transport {
-        Transport::Iotc(iotc) => match &iotc.cipher {
-            Cipher::Xor(key) => xor::apply(key, datagram),
-            Cipher::TransCode => transcode::descramble_datagram(datagram),
-            other => panic!("{other:?}"),
-        },
-        Transport::Cc51 => {
-            let tagged = datagram.to_vec();
-            scramble(dialect, datagram);
-            assert_eq!(datagram, tagged, "wrong tag");
-        }
-        other => panic!("{other:?}"),
+    dialect.descramble(datagram);
+    if dialect.wrapper() == WrapperLayout::Cc51 {
+        let tagged = datagram.to_vec();
+        scramble(dialect, datagram);
+        assert_eq!(datagram, tagged, "wrong tag");
     }
 }
 
@@ -114,7 +100,7 @@ pub fn keepalive(
             ticket: 0,
             counter,
             session,
-            tag: [0; 20],
+            tag: [0; TAG_LEN],
         }
         .write(&mut datagram),
     }
@@ -131,6 +117,6 @@ pub fn cc51_discovery(sequence: u16, ticket: u16, session: SessionId) -> Cc51Dis
         sequence,
         ticket,
         session,
-        tag: [0; 20],
+        tag: [0; TAG_LEN],
     }
 }

@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use disco_cipher::{transcode, xor};
 use hl_ioctl::{ChallengeStatus, HEADER_SIZE, challenge_response};
 use tutk_frame::{Iotc, IotcHeader, SessionStamp, Uid};
-use tutk_session::{Cipher, Dialect, Transport};
+use tutk_session::{Dialect, Transport};
 
 use super::{Redactor, mask};
 use crate::layers::av::{self, Event, Reading};
@@ -45,17 +44,12 @@ impl Redactor {
         } else {
             self.records(&packet, dialect, &mut bytes);
         }
-        match dialect.map(|dialect| &dialect.transport) {
-            Some(Transport::Iotc(iotc)) => match &iotc.cipher {
-                Cipher::Xor(key) => xor::apply(key, &mut bytes),
-                Cipher::TransCode => transcode::scramble_datagram(&mut bytes),
-                _ => {}
-            },
-            Some(Transport::Cc51) => {
+        if let Some(dialect) = dialect {
+            dialect.scramble(&mut bytes);
+            if matches!(dialect.transport, Transport::Cc51) {
                 let known = self.taggers.replace(real, &mut bytes);
                 self.counts.unknown_tags += u64::from(!known);
             }
-            _ => {}
         }
         // What the layers did not show, for example in bytes that are not scrambled.
         self.fakes.replace_long(&mut bytes);
