@@ -132,9 +132,9 @@ impl Dissector {
             self.skipped.other_udp += 1;
             return None;
         };
-        let mut outer = match obfuscation.has_cc51_header() {
-            true => cc51::dissect(&bytes),
-            false => iotc::dissect(&bytes, obfuscation, self.keys.show_secrets),
+        let mut outer = match obfuscation.iotc_layout() {
+            Some(layout) => iotc::dissect(&bytes, layout, self.keys.show_secrets),
+            None => cc51::dissect(&bytes),
         };
         if datagram.missing > 0 {
             let note = format!(
@@ -259,9 +259,9 @@ impl Dissector {
         }
         // A camera of `cc51` assigns another session id, and the session id in a discovery answer
         // is not verified.
-        let is_new = match (obfuscation.has_cc51_header(), outer.step) {
+        let is_new = match (obfuscation.iotc_layout(), outer.step) {
             (_, Some(Step::DiscoveryRequest)) => true,
-            (true, _) | (_, Some(Step::DiscoveryAnswer)) => newest_of_dialect.is_none(),
+            (None, _) | (_, Some(Step::DiscoveryAnswer)) => newest_of_dialect.is_none(),
             _ => true,
         };
         let index = match (is_new, newest_of_dialect) {

@@ -1,7 +1,7 @@
 //! Finds out if a datagram belongs to the protocol, and removes its obfuscation.
 
 use tutk_frame::header::command;
-use tutk_frame::{Cc51Header, IotcHeader};
+use tutk_frame::{Cc51Header, IotcHeader, IotcLayout};
 use tutk_session::{DISCOVERY_PORT, Dialect, Transport};
 
 /// The obfuscation of a datagram (docs/protocol.md, section 6).
@@ -52,10 +52,12 @@ impl Obfuscation {
         }
     }
 
-    /// Returns `true` if the datagram has a cc51 header, `false` if it has an IOTC header.
-    pub(crate) fn has_cc51_header(self) -> bool {
-        let transport = self.dialect().map(|dialect| &dialect.transport);
-        matches!(transport, Some(Transport::Cc51))
+    /// Returns the layouts of a datagram with an IOTC header, or `None` for a cc51 header.
+    pub(crate) fn iotc_layout(self) -> Option<IotcLayout> {
+        match &self.dialect().unwrap_or(&Dialect::TRANSCODE).transport {
+            Transport::Iotc(iotc) => Some(iotc.layout),
+            _ => None,
+        }
     }
 
     /// Returns the name of the dialect.

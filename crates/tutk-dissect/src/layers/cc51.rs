@@ -8,15 +8,7 @@ use crate::packet::Direction;
 use crate::walk::Walk;
 
 pub(crate) fn dissect(bytes: &[u8]) -> Outer {
-    let mut outer = Outer {
-        layer: Walk::new("cc51", &[]).finish(),
-        direction: None,
-        session: None,
-        uid: None,
-        step: None,
-        records: None,
-        channel: 0,
-    };
+    let mut outer = Outer::new("cc51");
     let mut walk = Walk::new("cc51", bytes);
     if fields(&mut walk, &mut outer, bytes.len()).is_none() {
         walk.note("the datagram is shorter than its layout");

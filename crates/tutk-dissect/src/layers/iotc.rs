@@ -2,66 +2,41 @@
 
 use tutk_frame::header::{command, flags, mode};
 use tutk_frame::{
-    AuthKey, DiscoveryLayout, DiscoveryRequest, IotcHeader, SessionId, Uid, WrapperLayout,
+    AuthKey, DiscoveryLayout, DiscoveryRequest, IotcHeader, IotcLayout, SessionId, SessionTrailer,
+    Uid, WrapperLayout,
 };
-use tutk_session::{Dialect, Transport};
 
 use super::{Outer, Step};
-use crate::obfuscation::Obfuscation;
 use crate::packet::Direction;
 use crate::walk::Walk;
 
 /// The content types of DTLS records.
 const DTLS_CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=25;
 
-pub(crate) fn dissect(bytes: &[u8], obfuscation: Obfuscation, show_secrets: bool) -> Outer {
+/// Dissects a datagram with the layouts of its dialect.
+pub(crate) fn dissect(bytes: &[u8], layout: IotcLayout, show_secrets: bool) -> Outer {
     let mut datagram = Iotc {
         walk: Walk::new("IOTC", bytes),
-        dialect: obfuscation.dialect().unwrap_or(&Dialect::TRANSCODE),
+        layout,
         show_secrets,
-        direction: None,
-        session: None,
-        uid: None,
-        step: None,
-        records: None,
-        channel: 0,
+        outer: Outer::new("IOTC"),
     };
     if datagram.fields(bytes).is_none() {
         datagram
             .walk
             .note("the datagram is shorter than its layout");
     }
-    let Iotc {
-        walk,
-        direction,
-        session,
-        uid,
-        step,
-        records,
-        channel,
-        ..
-    } = datagram;
     Outer {
-        layer: walk.finish(),
-        direction,
-        session,
-        uid,
-        step,
-        records,
-        channel,
+        layer: datagram.walk.finish(),
+        ..datagram.outer
     }
 }
 
 struct Iotc<'a> {
     walk: Walk<'a>,
-    dialect: &'static Dialect,
+    layout: IotcLayout,
     show_secrets: bool,
-    direction: Option<Direction>,
-    session: Option<[u8; 8]>,
-    uid: Option<String>,
-    step: Option<Step>,
-    records: Option<std::ops::Range<usize>>,
-    channel: u8,
+    outer: Outer,
 }
 
 impl Iotc<'_> {
@@ -86,7 +61,7 @@ impl Iotc<'_> {
             Some(name) => walk.title(name),
             None => walk.title(format!("unknown command {command:#06x}")),
         }
-        self.direction = direction(command);
+        self.outer.direction = direction(command);
         match command {
             command::DISCOVERY_REQUEST => self.discovery_request(),
             command::DISCOVERY_ANSWER => self.discovery_answer(),
@@ -98,7 +73,7 @@ impl Iotc<'_> {
             }
             command::CLOSE => {
                 self.walk.zeros(4)?;
-                self.session = Some(self.walk.array("session id")?);
+                self.outer.session = Some(self.walk.array("session id")?);
                 Some(())
             }
             command::DATA_TO_CAMERA
@@ -108,30 +83,23 @@ impl Iotc<'_> {
         }
     }
 
-    fn discovery_layout(&self) -> DiscoveryLayout {
-        match &self.dialect.transport {
-            Transport::Iotc(iotc) => iotc.layout.discovery,
-            _ => DiscoveryLayout::SessionAt56,
-        }
-    }
-
     fn discovery_request(&mut self) -> Option<()> {
-        self.step = Some(Step::DiscoveryRequest);
+        self.outer.step = Some(Step::DiscoveryRequest);
         self.walk.zeros(4)?;
         self.read_uid()?;
         // The offsets of SDK version and AuthKey; the other fields follow.
-        let (version, auth_key) = match self.discovery_layout() {
+        let (version, auth_key) = match self.layout.discovery {
             DiscoveryLayout::SessionAt52 => (48, 72),
             _ => (52, 74),
         };
         let walk = &mut self.walk;
-        walk.zeros(version - walk.offset())?;
+        walk.zeros_to(version)?;
         let [d, c, b, a] = walk.array("SDK version")?;
         walk.last_is(format!("{a}.{b}.{c}.{d}"));
-        self.session = Some(walk.array("session id")?);
+        self.outer.session = Some(walk.array("session id")?);
         let stage = walk.u32("stage")?;
         walk.title(format!("discovery request, stage {stage}"));
-        walk.zeros(auth_key - walk.offset())?;
+        walk.zeros_to(auth_key)?;
         walk.secret("AuthKey", AuthKey::LEN, self.show_secrets)?;
         walk.zeros(
             walk.remaining()
@@ -140,33 +108,32 @@ impl Iotc<'_> {
     }
 
     fn discovery_answer(&mut self) -> Option<()> {
-        self.step = Some(Step::DiscoveryAnswer);
+        self.outer.step = Some(Step::DiscoveryAnswer);
         self.walk.zeros(4)?;
         self.read_uid()?;
-        let layout = self.discovery_layout();
         let walk = &mut self.walk;
-        let session_at = match layout {
+        let session_at = match self.layout.discovery {
             DiscoveryLayout::SessionAt52 => {
                 if walk.peek::<4>().is_some_and(|ip| *ip != [0; 4]) {
                     let [a, b, c, d] = walk.array("address")?;
                     walk.last_is(format!("{a}.{b}.{c}.{d}"));
                     walk.u16("port")?;
                 }
-                52_usize
+                52
             }
             _ => 56,
         };
-        walk.zeros(session_at.saturating_sub(walk.offset()))?;
+        walk.zeros_to(session_at)?;
         // Only the UID is verified for real cameras, so other bytes may be in this place.
         if walk.peek::<{ SessionId::LEN }>() != Some(&[0; SessionId::LEN]) {
-            self.session = Some(walk.array("session id")?);
+            self.outer.session = Some(walk.array("session id")?);
         }
         walk.zeros(walk.remaining())
     }
 
     fn session_set_up(&mut self, command: u16) -> Option<()> {
         let is_request = command == command::SESSION_REQUEST;
-        self.step = Some(match is_request {
+        self.outer.step = Some(match is_request {
             true => Step::SessionRequest,
             false => Step::SessionAnswer,
         });
@@ -177,46 +144,40 @@ impl Iotc<'_> {
         }
         self.read_uid()?;
         let walk = &mut self.walk;
-        self.session = Some(walk.array("session id")?);
+        self.outer.session = Some(walk.array("session id")?);
         walk.zeros(4)?;
         if is_request {
-            match self.dialect.name == Dialect::SUMMARY.name {
-                true => walk.u32("CRC-32")?,
-                false => walk.u32("Unix seconds")?,
-            };
+            let is_crc = self.layout.session == SessionTrailer::Crc32;
+            walk.u32(if is_crc { "CRC-32" } else { "Unix seconds" })?;
             return Some(());
         }
         walk.zeros(walk.remaining())
     }
 
     fn data(&mut self, command: u16, bytes: &[u8]) -> Option<()> {
-        let layout = wrapper(command, bytes, self.dialect);
+        let layout = wrapper(command, bytes, self.layout.wrapper);
         let walk = &mut self.walk;
         walk.array::<2>("session id prefix")?;
         if layout == WrapperLayout::Iotc30 {
             walk.u8("constant 1")?;
-            self.channel = walk.u8("channel")?;
+            self.outer.channel = walk.u8("channel")?;
         } else {
-            self.channel = walk.u8("channel")?;
+            self.outer.channel = walk.u8("channel")?;
             walk.u8("constant 1")?;
         }
         walk.u16("constant 12")?;
-        walk.zeros(
-            layout
-                .header_len()
-                .checked_sub(SessionId::LEN + walk.offset())?,
-        )?;
-        self.session = Some(walk.array("session id")?);
+        walk.zeros_to(layout.header_len() - SessionId::LEN)?;
+        self.outer.session = Some(walk.array("session id")?);
         let start = walk.offset();
         walk.inner(walk.remaining())?;
-        self.records = Some(start..bytes.len());
+        self.outer.records = Some(start..bytes.len());
         Some(())
     }
 
     fn read_uid(&mut self) -> Option<()> {
         let uid = self.walk.text("UID", Uid::LEN)?;
         if !uid.is_empty() {
-            self.uid = Some(uid.escape_ascii().to_string());
+            self.outer.uid = Some(uid.escape_ascii().to_string());
         }
         Some(())
     }
@@ -224,23 +185,20 @@ impl Iotc<'_> {
 
 /// Finds the layout of the data wrapper. Only the commands to the camera tell; for the others, a
 /// DTLS record must follow the wrapper.
-fn wrapper(command: u16, bytes: &[u8], dialect: &Dialect) -> WrapperLayout {
+fn wrapper(command: u16, bytes: &[u8], usual: WrapperLayout) -> WrapperLayout {
     let expected = match command {
         command::DATA_TO_CAMERA_SWAPPED => WrapperLayout::Iotc30,
         command::DATA_TO_CAMERA => WrapperLayout::Iotc28,
-        _ => dialect.wrapper(),
+        _ => usual,
     };
     let has_record = |layout: WrapperLayout| {
         let record = bytes.get(layout.header_len()..).unwrap_or_default();
         matches!(record, [content_type, 0xfe, ..] if DTLS_CONTENT_TYPES.contains(content_type))
     };
-    match [expected, WrapperLayout::Iotc28, WrapperLayout::Iotc30]
+    [expected, WrapperLayout::Iotc28, WrapperLayout::Iotc30]
         .into_iter()
         .find(|layout| has_record(*layout))
-    {
-        Some(layout) => layout,
-        None => expected,
-    }
+        .unwrap_or(expected)
 }
 
 fn direction(command: u16) -> Option<Direction> {

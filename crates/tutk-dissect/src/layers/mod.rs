@@ -24,6 +24,21 @@ pub(crate) struct Outer {
     pub(crate) channel: u8,
 }
 
+impl Outer {
+    /// Makes a layer without fields.
+    fn new(name: &'static str) -> Self {
+        Self {
+            layer: Layer::new(name, 0),
+            direction: None,
+            session: None,
+            uid: None,
+            step: None,
+            records: None,
+            channel: 0,
+        }
+    }
+}
+
 /// A step of discovery or session set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
