@@ -354,8 +354,7 @@ impl Dissector {
         let (dialect, show_secrets) = (obfuscation.dialect(), self.keys.show_secrets);
         let reading = Reading::new(dialect, outer.channel, from_client, show_secrets);
         for (at, record) in records.records.iter().enumerate() {
-            let whole = record.fragment.start.saturating_sub(RECORD_HEADER)..record.fragment.end;
-            let record_bytes = bytes.get(whole).unwrap_or_default();
+            let record_bytes = bytes.get(record.range()).unwrap_or_default();
             let content = record.content.as_deref();
             packet
                 .layers
@@ -525,6 +524,3 @@ impl Dissector {
         }
     }
 }
-
-/// The length of a record header in bytes.
-const RECORD_HEADER: usize = dtls_psk::passive::RecordHeader::LEN;

@@ -79,9 +79,7 @@ impl<W: Write> Exporter<W> {
                     self.pdu(packet, DATA, data)?;
                 }
                 _ => {
-                    let header = dtls_psk::passive::RecordHeader::LEN;
-                    let whole = record.fragment.start.saturating_sub(header)..record.fragment.end;
-                    let bytes = opened.datagram.get(whole).unwrap_or_default();
+                    let bytes = opened.datagram.get(record.range()).unwrap_or_default();
                     let dissector = if record.header.epoch == 0 { DTLS } else { DATA };
                     self.pdu(packet, dissector, bytes)?;
                 }

@@ -113,7 +113,8 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-fn from_hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
+/// Returns the bytes that exactly these hexadecimal digits stand for.
+pub(crate) fn from_hex<const N: usize>(digits: &str) -> Option<[u8; N]> {
     let digits = digits.as_bytes();
     if digits.len() != 2 * N {
         return None;

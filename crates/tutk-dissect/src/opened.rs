@@ -32,3 +32,11 @@ pub struct OpenedRecord {
     /// could not be decrypted.
     pub content: Option<Vec<u8>>,
 }
+
+impl OpenedRecord {
+    /// Returns the place of header and fragment in the datagram.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.fragment.start.saturating_sub(RecordHeader::LEN)..self.fragment.end
+    }
+}

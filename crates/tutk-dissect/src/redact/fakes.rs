@@ -8,6 +8,7 @@ use tutk_session::Mac;
 use zeroize::Zeroizing;
 
 use super::forms::{Form, forms};
+use crate::keys::from_hex;
 
 /// The shortest secret that is searched for in all bytes. A shorter one is replaced only in fields
 /// that are known to contain it, because it would be found everywhere by chance.
@@ -264,11 +265,5 @@ fn separated(digits: &[u8; 12], separator: u8) -> Vec<u8> {
 
 /// The six bytes of a MAC address.
 fn raw(digits: &[u8; 12]) -> Option<[u8; 6]> {
-    let mut bytes = [0; 6];
-    let (pairs, _) = digits.as_chunks::<2>();
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let pair = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    Some(bytes)
+    from_hex(std::str::from_utf8(digits).ok()?)
 }
