@@ -14,6 +14,9 @@ pub(crate) struct Channel {
     handshake: Handshake,
     /// The keys that opened a record, and what they were derived from.
     keys: Option<(Parameters, RecordKeys)>,
+    /// The keys that may open the records of the handshake so far. Each handshake message can
+    /// change them.
+    candidates: Vec<RecordKeys>,
     /// `true` if this project's client is the DTLS client, as on the main channel. Known from the
     /// ClientHello.
     client_is_dtls_client: Option<bool>,
@@ -66,9 +69,11 @@ impl Channel {
                     if header.content_type == content::HANDSHAKE {
                         let index = found.records.len();
                         let messages = &mut found.messages;
+                        let candidates = &mut self.candidates;
                         self.handshake
                             .handle_record(sender, fragment, |message, body| {
                                 messages.push((index, message, body.to_vec()));
+                                candidates.clear();
                             });
                     }
                     Some(fragment.to_vec())
@@ -112,22 +117,24 @@ impl Channel {
         if (self.keys.as_ref()).is_some_and(|(known, _)| *known == parameters) {
             return None;
         }
+        if self.candidates.is_empty() {
+            self.candidates = candidates(&self.handshake, &parameters, keys);
+        }
+        let mut candidates = self.candidates.iter_mut().enumerate();
+        let (index, plaintext) = candidates.find_map(|(index, of)| Some((index, open(of)?)))?;
         // The keys that open a record are the right ones, because records are authenticated.
-        for mut candidate in self.candidates(&parameters, keys) {
-            if let Some(plaintext) = open(&mut candidate) {
-                self.keys = Some((parameters, candidate));
-                return Some(plaintext);
-            }
-        }
-        None
+        self.keys = Some((parameters, self.candidates.swap_remove(index)));
+        self.candidates.clear();
+        Some(plaintext)
     }
+}
 
-    fn candidates(&self, parameters: &Parameters, keys: &Keys) -> Vec<RecordKeys> {
-        if let Some(master) = keys.master(&parameters.client_random) {
-            return RecordKeys::new(parameters, master).into_iter().collect();
-        }
-        let psks = keys.psks().iter();
-        psks.filter_map(|psk| RecordKeys::from_psk(&self.handshake, psk).ok()?)
-            .collect()
+/// Derives the keys from the master secret of the connection, or from each pre-shared key.
+fn candidates(handshake: &Handshake, parameters: &Parameters, keys: &Keys) -> Vec<RecordKeys> {
+    if let Some(master) = keys.master(&parameters.client_random) {
+        return RecordKeys::new(parameters, master).into_iter().collect();
     }
+    let psks = keys.psks().iter();
+    psks.filter_map(|psk| RecordKeys::from_psk(handshake, psk).ok()?)
+        .collect()
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use av_login::{AuthType, Capabilities, LoginLayout, LoginPacket, Nonce, Part, Password, User};
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::{ENR, credentials};
-use tutk_dissect::capture::{Captured, LinkType};
+use tutk_dissect::capture::{Block, CaptureReader, Captured, LinkType};
 use tutk_dissect::{Direction, Dissector, Exporter, Keys, Packet, Value};
 use tutk_session::{AudioFlags, Codec, Dialect, Event, Phase, ResendPolicy, TalkEvent, TalkFrame};
 
-use crate::captures::{capture, check_bytes, dissect, finish, simulation};
+use crate::captures::{Capture, capture, check_bytes, dissect, finish, simulation};
 use crate::sealed::Sealed;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -183,21 +183,66 @@ fn backchannel_needs_only_the_credentials_and_the_main_channel_the_key_log() {
     }
 }
 
+/// A session of a model whose main channel has a plain PSK suite.
+fn plain_psk(dialect: &'static Dialect) -> (Capture, Keys) {
+    let configure = |client: &mut tutk_session::ClientConfig,
+                     camera: &mut tutk_simulator::SimulatorConfig| {
+        client.model = Some("WYZEDB3".to_owned());
+        camera.personality = tutk_simulator::Personality::STRICT.with_model("WYZEDB3");
+    };
+    let mut keys = Keys::new();
+    keys.add_credentials(&credentials());
+    (capture(dialect, 2, configure, delay), keys)
+}
+
 #[test]
 fn session_of_a_plain_psk_model_is_decrypted_with_the_credentials() {
     for dialect in Dialect::ALL {
-        let configure = |client: &mut tutk_session::ClientConfig,
-                         camera: &mut tutk_simulator::SimulatorConfig| {
-            client.model = Some("WYZEDB3".to_owned());
-            camera.personality = tutk_simulator::Personality::STRICT.with_model("WYZEDB3");
-        };
-        let capture = capture(dialect, 2, configure, delay);
-        let mut keys = Keys::new();
-        keys.add_credentials(&credentials());
+        let (capture, keys) = plain_psk(dialect);
         let dissected = dissect(&capture.file, keys);
         let session = &dissected.dissector.sessions()[0];
         assert_eq!(session.encrypted, 0, "{dialect}");
         assert_eq!(session.phases.len(), 6, "{dialect}");
+    }
+}
+
+#[test]
+fn record_before_the_end_of_the_handshake_does_not_prevent_decryption() {
+    let (capture, keys) = plain_psk(&Dialect::TRANSCODE);
+    let expected = dissect(&capture.file, keys.clone());
+    let is_encrypted = |packet: &Packet| {
+        let mut records = packet.opened.records.iter();
+        records.any(|record| record.header.epoch > 0)
+    };
+    let early = expected.packets.iter().position(is_encrypted).unwrap();
+    let mut reader = CaptureReader::new(&capture.file[..]).unwrap();
+    let mut packets = Vec::new();
+    while let Some(block) = reader.next_block().unwrap() {
+        if let Block::Packet(packet) = block {
+            packets.push((packet.time, packet.link, packet.data.to_vec()));
+        }
+    }
+    let mut dissector = Dissector::new(keys);
+    let mut handle = |index: usize| {
+        let (time, link, data) = &packets[index];
+        let number = u64::try_from(index).unwrap();
+        let (time, link) = (*time, *link);
+        dissector.handle(&Captured {
+            number,
+            time,
+            link,
+            data,
+        });
+        dissector.sessions().first().map_or(0, |of| of.encrypted)
+    };
+    for index in 0..early {
+        handle(index);
+        handle(early);
+    }
+    let failed = handle(early);
+    assert!(failed > 0);
+    for index in early..packets.len() {
+        assert_eq!(handle(index), failed, "packet {index}");
     }
 }
 
@@ -208,7 +253,7 @@ fn secrets_are_shown_only_on_request() {
         let auth_key = String::from_utf8(credentials().auth_key.0.to_vec()).unwrap();
         for show in [false, true] {
             let mut keys = Keys::new();
-            let mut reader = tutk_dissect::capture::CaptureReader::new(&capture.file[..]).unwrap();
+            let mut reader = CaptureReader::new(&capture.file[..]).unwrap();
             keys.add_capture(&mut reader).unwrap();
             keys.show_secrets = show;
             let dissected = dissect(&capture.file, keys);
