@@ -7,6 +7,7 @@ use hl_ioctl::ConnectResult;
 use tutk_frame::{Cc51Header, IotcHeader};
 
 use crate::dissector::CapturedMessage;
+use crate::layers::hl::code;
 use crate::media::CapturedFrame;
 use crate::packet::{Direction, Layer, Packet, Value};
 
@@ -98,10 +99,10 @@ pub struct Behaviour {
     pub messages_in: Option<MessagePacket>,
     /// The status of the challenge in K10001.
     pub challenge_status: Option<u8>,
-    /// The payload of K10003.
+    /// The payload of K10003, K10007 or K10009.
     pub connect_result: Option<Vec<u8>>,
-    /// The payload of the newest answer to each command, by the code of the *request*. Without
-    /// K10001 and K10003.
+    /// The payload of the newest answer to each command, by the code of the *request*. Without the
+    /// challenge and the connect result.
     pub answers: BTreeMap<u16, Vec<u8>>,
     /// The time from the first request to the newest answer, by the code of the request.
     pub delays: BTreeMap<u16, Duration>,
@@ -170,20 +171,22 @@ impl Behaviour {
                 }
             }
         }
-        match (direction, code) {
-            (Direction::FromCamera, 10001) => {
+        match direction {
+            Direction::FromCamera if *code == code::CHALLENGE => {
                 self.challenge_status = payload.first().copied();
             }
-            (Direction::FromCamera, 10003) => self.connect_result = Some(payload.clone()),
-            (Direction::FromCamera, code) => {
+            Direction::FromCamera if code::is_result(*code) => {
+                self.connect_result = Some(payload.clone());
+            }
+            Direction::FromCamera => {
                 let request = code.wrapping_sub(1);
                 self.unanswered.remove(&request);
                 if self.answers.len() < MAX_ANSWERS || self.answers.contains_key(&request) {
                     self.answers.insert(request, payload.clone());
                 }
             }
-            (Direction::ToCamera, 10000..=10008) => {}
-            (Direction::ToCamera, code) => {
+            Direction::ToCamera if code::is_exchange(*code) => {}
+            Direction::ToCamera => {
                 let is_new = !self.answers.contains_key(code);
                 if is_new && self.unanswered.len() < MAX_ANSWERS {
                     self.unanswered.insert(*code);
@@ -203,7 +206,7 @@ impl Behaviour {
         self.frames.push(frame);
     }
 
-    /// Returns the model name in K10003.
+    /// Returns the model name in the connect result.
     #[must_use]
     pub fn model(&self) -> Option<String> {
         let result = ConnectResult::decode(self.connect_result.as_deref()?).ok()?;

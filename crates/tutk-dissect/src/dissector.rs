@@ -11,7 +11,8 @@ use crate::channel::Channel;
 use crate::keys::Keys;
 use crate::layers::av::{self, Event, Reading};
 use crate::layers::dtls::{self, content};
-use crate::layers::{Outer, Step, cc51, hl, iotc};
+use crate::layers::hl::{self, code};
+use crate::layers::{Outer, Step, cc51, iotc};
 use crate::media::{CapturedFrame, MAX_MEDIA_BYTES, Media};
 use crate::obfuscation::Obfuscation;
 use crate::opened::Opened;
@@ -444,8 +445,8 @@ impl Dissector {
                 session.note(&format!("HL: {note}"));
             }
             match message.code {
-                Some(10001) => session.challenge_status = message.first,
-                Some(10003) => {
+                Some(code::CHALLENGE) => session.challenge_status = message.first,
+                Some(result) if code::is_result(result) => {
                     session.complete(Phase::Authentication, packet.number, packet.time);
                 }
                 _ => {}

@@ -5,6 +5,35 @@ use hl_ioctl::{CATALOGUE, HEADER_SIZE, MAGIC};
 use crate::packet::Layer;
 use crate::walk::Walk;
 
+/// The codes of the challenge exchange (docs/protocol.md, section 14).
+pub(crate) mod code {
+    use hl_ioctl::Command;
+    use hl_ioctl::commands::{
+        ConnectAuth, ConnectDoorbellUserAuth, ConnectRequest, ConnectUserAuth,
+    };
+
+    pub(crate) const CONNECT_REQUEST: u16 = ConnectRequest::CODE;
+    pub(crate) const CHALLENGE: u16 = ConnectRequest::ANSWER_CODE;
+    pub(crate) const RESPONSE: u16 = ConnectAuth::CODE;
+    pub(crate) const DOORBELL_USER_RESPONSE: u16 = ConnectDoorbellUserAuth::CODE;
+    pub(crate) const USER_RESPONSE: u16 = ConnectUserAuth::CODE;
+
+    /// Returns `true` for the requests of the exchange.
+    pub(crate) fn is_exchange(request: u16) -> bool {
+        (CONNECT_REQUEST..=USER_RESPONSE).contains(&request)
+    }
+
+    /// Returns `true` for the answers to the responses: the connect result.
+    pub(crate) fn is_result(answer: u16) -> bool {
+        let results = [
+            ConnectAuth::ANSWER_CODE,
+            ConnectDoorbellUserAuth::ANSWER_CODE,
+            ConnectUserAuth::ANSWER_CODE,
+        ];
+        results.contains(&answer)
+    }
+}
+
 /// An HL message and its code.
 pub(crate) struct Message {
     pub(crate) layer: Layer,
@@ -48,14 +77,14 @@ fn fields(walk: &mut Walk<'_>, found: &mut Option<u16>) -> Option<()> {
         ));
     }
     match code {
-        10001 => {
+        code::CHALLENGE => {
             let status = walk.u8("status")?;
             if let Some(name) = status_name(status) {
                 walk.last_is(name);
             }
             walk.array::<16>("challenge")?;
         }
-        10002 => {
+        code::RESPONSE => {
             walk.array::<16>("response")?;
             walk.array::<4>("id")?;
             walk.u8("video")?;
@@ -88,11 +117,11 @@ fn status_name(status: u8) -> Option<&'static str> {
 /// Returns the code with the name of the message or of the control that it belongs to.
 fn title(code: u16) -> String {
     let fixed = match code {
-        10000 => "connect request",
-        10001 => "challenge",
-        10002 => "response",
-        10003 => "connect result",
-        10006 | 10008 => "response with user",
+        code::CONNECT_REQUEST => "connect request",
+        code::CHALLENGE => "challenge",
+        code::RESPONSE => "response",
+        code::DOORBELL_USER_RESPONSE | code::USER_RESPONSE => "response with user",
+        _ if code::is_result(code) => "connect result",
         _ => "",
     };
     if !fixed.is_empty() {

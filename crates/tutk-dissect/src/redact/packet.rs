@@ -9,7 +9,7 @@ use tutk_session::{Dialect, Transport};
 use super::{Redactor, mask};
 use crate::layers::av::{self, Event, Reading};
 use crate::layers::dtls::content;
-use crate::layers::hl;
+use crate::layers::hl::{self, code};
 use crate::opened::OpenedRecord;
 use crate::packet::{Direction, Packet};
 
@@ -225,11 +225,11 @@ impl Redactor {
         done: &mut [bool],
     ) -> bool {
         match message.code {
-            Some(10001) => {
+            Some(code::CHALLENGE) => {
                 self.learn_response(dialect, &message.payload);
                 true
             }
-            Some(10002 | 10006 | 10008) => {
+            Some(code::RESPONSE | code::DOORBELL_USER_RESPONSE | code::USER_RESPONSE) => {
                 let response = at..at + 16;
                 self.fakes.replace(bytes, done);
                 if done

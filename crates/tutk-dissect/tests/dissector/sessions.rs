@@ -7,8 +7,11 @@ use av_login::{AuthType, Capabilities, LoginLayout, LoginPacket, Nonce, Part, Pa
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::{ENR, credentials};
 use tutk_dissect::capture::{Block, CaptureReader, Captured, LinkType};
-use tutk_dissect::{Direction, Dissector, Exporter, Keys, Packet, Value};
-use tutk_session::{AudioFlags, Codec, Dialect, Event, Phase, ResendPolicy, TalkEvent, TalkFrame};
+use tutk_dissect::{Behaviour, Direction, Dissector, Exporter, Keys, Packet, Value};
+use tutk_session::hl_ioctl::commands::UserId;
+use tutk_session::{
+    AudioFlags, ClientConfig, Codec, Dialect, Event, Phase, ResendPolicy, TalkEvent, TalkFrame,
+};
 
 use crate::captures::{Capture, capture, check_bytes, dissect, finish, simulation};
 use crate::sealed::Sealed;
@@ -108,7 +111,7 @@ fn every_phase_and_frame_of_each_dialect_is_found() {
 
 #[test]
 fn lossy_session_in_resend_mode_yields_the_frames_of_the_client() {
-    let configure = |client: &mut tutk_session::ClientConfig, _: &mut _| {
+    let configure = |client: &mut ClientConfig, _: &mut _| {
         client.resend = ResendPolicy::On;
     };
     let capture = capture(&Dialect::TRANSCODE, 10, configure, lossy);
@@ -185,8 +188,7 @@ fn backchannel_needs_only_the_credentials_and_the_main_channel_the_key_log() {
 
 /// A session of a model whose main channel has a plain PSK suite.
 fn plain_psk(dialect: &'static Dialect) -> (Capture, Keys) {
-    let configure = |client: &mut tutk_session::ClientConfig,
-                     camera: &mut tutk_simulator::SimulatorConfig| {
+    let configure = |client: &mut ClientConfig, camera: &mut tutk_simulator::SimulatorConfig| {
         client.model = Some("WYZEDB3".to_owned());
         camera.personality = tutk_simulator::Personality::STRICT.with_model("WYZEDB3");
     };
@@ -274,6 +276,29 @@ fn hl_messages_are_reported_with_their_payloads() {
     assert_eq!(result.direction, Direction::FromCamera);
     assert!(String::from_utf8_lossy(&result.payload).contains("connectionRes"));
     assert_eq!(dissected.dissector.sessions()[0].challenge_status, Some(3));
+}
+
+#[test]
+fn result_of_an_authentication_with_a_user_completes_the_phase() {
+    for (model, code) in [(None, 10009), (Some("HL_DB2"), 10007)] {
+        let configure = |client: &mut ClientConfig, _: &mut _| {
+            client.user = Some(UserId::new("2a8f1e9c-owner").unwrap());
+            client.model = model.map(str::to_owned);
+        };
+        let dissected = capture(&Dialect::TRANSCODE, 2, configure, delay).dissect();
+        let session = &dissected.dissector.sessions()[0];
+        let phases: Vec<_> = session.phases.iter().map(|end| end.phase).collect();
+        assert_eq!(phases, Phase::ALL.map(Phase::name), "K{code}");
+        let all = summaries(&dissected.packets).join("\n");
+        assert!(all.contains(&format!("K{code} connect result")), "{all}");
+        let mut behaviour = Behaviour::default();
+        for message in &dissected.messages {
+            behaviour.message(message);
+        }
+        let result = behaviour.connect_result.unwrap();
+        assert!(String::from_utf8_lossy(&result).contains("connectionRes"));
+        assert!(behaviour.answers.keys().all(|code| *code > 10009));
+    }
 }
 
 #[test]
