@@ -118,9 +118,9 @@ fn answers(behaviour: &Behaviour) -> std::collections::BTreeMap<u16, RecordedAns
         let delay = delay(code);
         (*code, RecordedAnswer { payload, delay })
     });
-    let unanswered = behaviour.unanswered.iter().map(|code| {
+    let unanswered = behaviour.unanswered().map(|code| {
         let (payload, delay) = (None, Duration::ZERO);
-        (*code, RecordedAnswer { payload, delay })
+        (code, RecordedAnswer { payload, delay })
     });
     // K10000 to K10008 are answered by the simulated camera, with the captured delays.
     let exchange = behaviour.delays.iter().filter_map(|(code, delay)| {

@@ -106,8 +106,6 @@ pub struct Behaviour {
     pub answers: BTreeMap<u16, Vec<u8>>,
     /// The time from the first request to the newest answer, by the code of the request.
     pub delays: BTreeMap<u16, Duration>,
-    /// Commands that were never answered.
-    pub unanswered: BTreeSet<u16>,
     /// The size field of slices. The largest deviation prevails.
     pub slice_size: Option<SliceSize>,
     /// `true` if media was grouped (docs/protocol.md, section 17).
@@ -152,47 +150,32 @@ impl Behaviour {
 
     /// Handles an HL message of the session.
     pub fn message(&mut self, message: &CapturedMessage) {
-        let CapturedMessage {
-            code,
-            payload,
-            direction,
-            time,
-            ..
-        } = message;
-        match direction {
-            Direction::ToCamera if self.requested.len() < MAX_ANSWERS => {
-                self.requested.entry(*code).or_insert(*time);
+        let code = message.code;
+        if message.direction == Direction::ToCamera {
+            if self.requested.len() < MAX_ANSWERS {
+                self.requested.entry(code).or_insert(message.time);
             }
-            Direction::ToCamera => {}
-            Direction::FromCamera => {
-                let request = code.wrapping_sub(1);
-                if let Some(first) = self.requested.remove(&request) {
-                    self.delays.insert(request, time.saturating_sub(first));
-                }
-            }
+            return;
         }
-        match direction {
-            Direction::FromCamera if *code == code::CHALLENGE => {
-                self.challenge_status = payload.first().copied();
-            }
-            Direction::FromCamera if code::is_result(*code) => {
-                self.connect_result = Some(payload.clone());
-            }
-            Direction::FromCamera => {
-                let request = code.wrapping_sub(1);
-                self.unanswered.remove(&request);
-                if self.answers.len() < MAX_ANSWERS || self.answers.contains_key(&request) {
-                    self.answers.insert(request, payload.clone());
-                }
-            }
-            Direction::ToCamera if code::is_exchange(*code) => {}
-            Direction::ToCamera => {
-                let is_new = !self.answers.contains_key(code);
-                if is_new && self.unanswered.len() < MAX_ANSWERS {
-                    self.unanswered.insert(*code);
-                }
-            }
+        let request = code.wrapping_sub(1);
+        if let Some(first) = self.requested.remove(&request) {
+            let delay = message.time.saturating_sub(first);
+            self.delays.insert(request, delay);
         }
+        let payload = &message.payload;
+        if code == code::CHALLENGE {
+            self.challenge_status = payload.first().copied();
+        } else if code::is_result(code) {
+            self.connect_result = Some(payload.clone());
+        } else if self.answers.len() < MAX_ANSWERS || self.answers.contains_key(&request) {
+            self.answers.insert(request, payload.clone());
+        }
+    }
+
+    /// Returns the commands that were never answered, without the challenge exchange.
+    pub fn unanswered(&self) -> impl Iterator<Item = u16> {
+        let codes = self.requested.keys().copied();
+        codes.filter(|code| !code::is_exchange(*code) && !self.answers.contains_key(code))
     }
 
     /// Handles a complete frame of the session.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tutk_dissect::capture::{Block, CaptureReader};
 use tutk_dissect::{
-    Behaviour, Dissector, FrameNumbers, Keys, LengthField, MessagePacket, SliceSize,
+    Behaviour, CapturedMessage, Direction, Dissector, FrameNumbers, Keys, LengthField,
+    MessagePacket, SliceSize,
 };
 use tutk_session::Dialect;
 use tutk_simulator::{
@@ -98,4 +99,28 @@ fn behaviour_has_the_deviations_of_the_camera() {
             assert!(found.delays.contains_key(&10000), "{case}");
         }
     }
+}
+
+#[test]
+fn commands_without_an_answer_are_unanswered() {
+    let mut behaviour = Behaviour::default();
+    let mut message = |direction, code| {
+        behaviour.message(&CapturedMessage {
+            session: 1,
+            time: Duration::ZERO,
+            direction,
+            code,
+            payload: Vec::new(),
+        });
+    };
+    // The camera answers none of these: the last one is part of the challenge exchange.
+    for code in [11004, 11000, 11000, 10002] {
+        message(Direction::ToCamera, code);
+    }
+    // Answered, and requested again.
+    message(Direction::ToCamera, 10090);
+    message(Direction::FromCamera, 10091);
+    message(Direction::ToCamera, 10090);
+    let unanswered: Vec<_> = behaviour.unanswered().collect();
+    assert_eq!(unanswered, [11000, 11004]);
 }
