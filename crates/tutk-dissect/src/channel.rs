@@ -5,7 +5,7 @@ use std::ops::Range;
 use dtls_psk::passive::{Handshake, Keys as RecordKeys, Parameters, RecordHeader, Sender};
 
 use crate::keys::Keys;
-use crate::layers::dtls::content;
+use crate::layers::dtls::{content, handshake};
 use crate::opened::OpenedRecord;
 
 /// A DTLS connection.
@@ -53,11 +53,9 @@ impl Channel {
         {
             let start = at + RecordHeader::LEN;
             at = range.end - rest.len();
-            if header.epoch == 0 && header.content_type == content::HANDSHAKE {
-                // A ClientHello is the first message of either side with type 1.
-                if fragment.first() == Some(&1) {
-                    self.client_is_dtls_client = Some(from_client);
-                }
+            let is_handshake = header.epoch == 0 && header.content_type == content::HANDSHAKE;
+            if is_handshake && fragment.first() == Some(&handshake::CLIENT_HELLO) {
+                self.client_is_dtls_client = Some(from_client);
             }
             let client_is_dtls_client = self.client_is_dtls_client.unwrap_or(client_is_dtls_client);
             let sender = match from_client == client_is_dtls_client {
@@ -66,7 +64,7 @@ impl Channel {
             };
             let content = match header.epoch {
                 0 => {
-                    if header.content_type == content::HANDSHAKE {
+                    if is_handshake {
                         let index = found.records.len();
                         let messages = &mut found.messages;
                         let candidates = &mut self.candidates;

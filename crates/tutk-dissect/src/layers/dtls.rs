@@ -12,16 +12,26 @@ pub(crate) mod content {
     pub(crate) const ALERT: u8 = 21;
     pub(crate) const HANDSHAKE: u8 = 22;
     pub(crate) const APPLICATION_DATA: u8 = 23;
+    const TLS12_CID: u8 = 25;
+
+    /// All content types of DTLS 1.2.
+    pub(crate) const ALL: std::ops::RangeInclusive<u8> = CHANGE_CIPHER_SPEC..=TLS12_CID;
 }
 
 /// Handshake types.
-mod handshake {
-    pub(super) const CLIENT_HELLO: u8 = 1;
+pub(crate) mod handshake {
+    pub(super) const HELLO_REQUEST: u8 = 0;
+    pub(crate) const CLIENT_HELLO: u8 = 1;
     pub(super) const SERVER_HELLO: u8 = 2;
     pub(super) const HELLO_VERIFY_REQUEST: u8 = 3;
+    pub(super) const CERTIFICATE: u8 = 11;
     pub(super) const SERVER_KEY_EXCHANGE: u8 = 12;
+    pub(super) const SERVER_HELLO_DONE: u8 = 14;
     pub(super) const CLIENT_KEY_EXCHANGE: u8 = 16;
     pub(super) const FINISHED: u8 = 20;
+
+    /// The length of the header of a message in bytes.
+    pub(crate) const HEADER_LEN: usize = 12;
 }
 
 /// Dissects a record. `record` has its header and fragment; `content` is the plaintext, or `None`
@@ -253,13 +263,13 @@ fn content_name(content_type: u8) -> Option<&'static str> {
 
 fn message_name(message: u8) -> String {
     let name = match message {
-        0 => "HelloRequest",
+        handshake::HELLO_REQUEST => "HelloRequest",
         handshake::CLIENT_HELLO => "ClientHello",
         handshake::SERVER_HELLO => "ServerHello",
         handshake::HELLO_VERIFY_REQUEST => "HelloVerifyRequest",
-        11 => "Certificate",
+        handshake::CERTIFICATE => "Certificate",
         handshake::SERVER_KEY_EXCHANGE => "ServerKeyExchange",
-        14 => "ServerHelloDone",
+        handshake::SERVER_HELLO_DONE => "ServerHelloDone",
         handshake::CLIENT_KEY_EXCHANGE => "ClientKeyExchange",
         handshake::FINISHED => "Finished",
         other => return format!("handshake message {other}"),

@@ -6,12 +6,10 @@ use tutk_frame::{
     Uid, WrapperLayout,
 };
 
+use super::dtls::content;
 use super::{Outer, Step};
 use crate::packet::Direction;
 use crate::walk::Walk;
-
-/// The content types of DTLS records.
-const DTLS_CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=25;
 
 /// Dissects a datagram with the layouts of its dialect.
 pub(crate) fn dissect(bytes: &[u8], layout: IotcLayout, show_secrets: bool) -> Outer {
@@ -193,7 +191,7 @@ fn wrapper(command: u16, bytes: &[u8], usual: WrapperLayout) -> WrapperLayout {
     };
     let has_record = |layout: WrapperLayout| {
         let record = bytes.get(layout.header_len()..).unwrap_or_default();
-        matches!(record, [content_type, 0xfe, ..] if DTLS_CONTENT_TYPES.contains(content_type))
+        matches!(record, [content_type, 0xfe, ..] if content::ALL.contains(content_type))
     };
     [expected, WrapperLayout::Iotc28, WrapperLayout::Iotc30]
         .into_iter()

@@ -8,16 +8,13 @@ use tutk_session::{Dialect, Transport};
 
 use super::{Redactor, mask};
 use crate::layers::av::{self, Event, Reading};
-use crate::layers::dtls::content;
+use crate::layers::dtls::{content, handshake};
 use crate::layers::hl::{self, code};
 use crate::opened::OpenedRecord;
 use crate::packet::{Direction, Packet};
 
 /// The number of bytes that are kept of a datagram that is not of the protocol.
 const BEGINNING: usize = 16;
-
-/// The length of the header of a DTLS handshake message in bytes (RFC 6347, section 4.2.2).
-const HANDSHAKE_HEADER: usize = 12;
 
 /// The bytes of K10001 and K10002 that belong to the challenge: status and challenge, or response
 /// and id.
@@ -155,7 +152,7 @@ impl Redactor {
             content::HANDSHAKE => {
                 self.counts.finished += 1;
                 let len = plain.len();
-                zero(&mut plain, HANDSHAKE_HEADER.min(len)..len);
+                zero(&mut plain, handshake::HEADER_LEN.min(len)..len);
             }
             content::APPLICATION_DATA => self.av(packet, dialect, &mut plain),
             // Alerts have no secrets, and other types are not known.
