@@ -1,29 +1,34 @@
-//! A report, or the datagrams of a capture that is redacted, are arbitrary bytes.
+//! A report, or the datagrams or AV packets of a capture that is redacted, are arbitrary bytes.
 //!
-//! Input: a byte that selects the kind, then a ZIP file, or datagrams that follow two bytes of
-//! length. A copy keeps the length of each datagram, and contains neither UID nor ENR.
+//! Input: a byte that selects the kind and the dialect, then a ZIP file, or parts that follow two
+//! bytes of length. Parts are datagrams, or AV packets that a session with known keys contains. A
+//! copy keeps the length of each datagram, can be decrypted as the original, and contains neither
+//! UID nor ENR.
 #![no_main]
 
+mod sealed;
+
 use std::io::Cursor;
-use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use tutk_dissect::Keys;
-use tutk_dissect::capture::{CaptureReader, Datagram};
-use tutk_dissect::redact::Redactor;
+use sealed::{Sent, Session, parts, time};
+use tutk_dissect::capture::CaptureReader;
+use tutk_dissect::redact::{Redacted, Redactor};
 use tutk_dissect::report::Report;
+use tutk_dissect::{Dissector, Keys};
 use tutk_session::Credentials;
 
 const UID: &str = "HSBJYB5HSETGCDWD111A";
 const ENR: &str = "aKzdqckqZ8HUHFe5";
-const CLIENT: ([u8; 4], u16) = ([192, 168, 1, 2], 50_000);
-const CAMERA: ([u8; 4], u16) = ([192, 168, 1, 7], 32_761);
 
 fuzz_target!(|data: &[u8]| {
-    match data.split_first() {
-        Some((0, file)) => report(file),
-        Some((_, parts)) => datagrams(parts),
-        None => {}
+    let Some((kind, rest)) = data.split_first() else {
+        return;
+    };
+    match kind % 3 {
+        0 => report(rest),
+        1 => datagrams(rest),
+        _ => av_packets(kind / 3, rest),
     }
 });
 
@@ -35,33 +40,81 @@ fn report(file: &[u8]) {
     }
 }
 
-fn datagrams(mut rest: &[u8]) {
-    let credentials = Credentials::new(UID, ENR, "AABBCCDDEEFF").expect("valid credentials");
-    let mut redactor = Redactor::new(credentials, Keys::new(), [7; 32]).expect("valid credentials");
-    let mut number = 0;
-    while let Some((&len, after)) = rest.split_first_chunk::<2>() {
-        let len = usize::from(u16::from_le_bytes(len)).min(after.len());
-        let (payload, after) = after.split_at(len);
-        rest = after;
-        let (source, destination) = match number % 2 {
-            0 => (CLIENT, CAMERA),
-            _ => (CAMERA, CLIENT),
-        };
-        let datagram = Datagram {
-            source: source.into(),
-            destination: destination.into(),
-            payload,
-            missing: 0,
-        };
-        number += 1;
-        let redacted = redactor.datagram(number, Duration::from_millis(number), &datagram);
-        assert_eq!(redacted.payload.len(), payload.len());
-        for secret in [UID, ENR] {
-            let found = redacted
-                .payload
-                .windows(secret.len())
-                .any(|part| part == secret.as_bytes());
-            assert!(!found, "{secret} remains");
+fn datagrams(rest: &[u8]) {
+    let mut run = Run::new(Keys::new());
+    for (index, part) in parts(rest).enumerate() {
+        let (to_camera, payload) = (index % 2 == 0, part.to_vec());
+        run.redact(Sent { to_camera, payload });
+    }
+    run.check_copy();
+}
+
+fn av_packets(dialect: u8, rest: &[u8]) {
+    let mut run = Run::new(Session::known_keys());
+    let (mut session, start) = Session::new(dialect);
+    for sent in start {
+        run.redact(sent);
+    }
+    let mut sealed = 0;
+    for sent in parts(rest).filter_map(|part| session.seal(part)) {
+        run.redact(sent);
+        sealed += 1;
+    }
+    let redactions = run.redactor.redactions();
+    assert_eq!(redactions.encrypted_again, sealed);
+    assert_eq!(redactions.zeroed_records, 0);
+    assert_eq!(run.check_copy(), sealed);
+}
+
+struct Run {
+    redactor: Redactor,
+    copies: Vec<Sent>,
+}
+
+impl Run {
+    fn new(keys: Keys) -> Self {
+        let credentials = Credentials::new(UID, ENR, "AABBCCDDEEFF").expect("valid credentials");
+        Self {
+            redactor: Redactor::new(credentials, keys, [7; 32]).expect("valid credentials"),
+            copies: Vec::new(),
         }
+    }
+
+    fn redact(&mut self, sent: Sent) {
+        let number = self.copies.len() as u64 + 1;
+        let Redacted { payload, .. } =
+            (self.redactor).datagram(number, time(number), &sent.datagram());
+        assert_eq!(payload.len(), sent.payload.len());
+        assert_no_secret(&payload);
+        self.copies.push(Sent { payload, ..sent });
+    }
+
+    /// Checks what a reader of the copy sees without obfuscation and encryption. Returns the number
+    /// of decrypted records.
+    fn check_copy(&self) -> u64 {
+        let mut keys = Keys::new();
+        let log = self.redactor.key_log();
+        keys.add_key_log(log.as_bytes()).expect("a valid key log");
+        let mut dissector = Dissector::new(keys);
+        for (number, copy) in (1..).zip(&self.copies) {
+            let packet = dissector.handle_datagram(number, time(number), &copy.datagram());
+            let Some(opened) = packet.map(|packet| packet.opened) else {
+                continue;
+            };
+            assert_no_secret(&opened.datagram);
+            for record in opened.records {
+                assert_no_secret(&record.content.unwrap_or_default());
+            }
+        }
+        let sessions = dissector.sessions().iter();
+        sessions.map(|session| session.decrypted).sum()
+    }
+}
+
+fn assert_no_secret(bytes: &[u8]) {
+    for secret in [UID, ENR] {
+        let secret = secret.as_bytes();
+        let found = bytes.windows(secret.len()).any(|part| part == secret);
+        assert!(!found, "{} remains", secret.escape_ascii());
     }
 }

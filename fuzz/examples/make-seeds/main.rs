@@ -5,6 +5,8 @@
 //! fuzzing and are minimized by `cargo fuzz cmin`. The targets `client` and `camera` need seeds,
 //! because random inputs rarely get far in a session.
 
+mod captures;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,11 +35,11 @@ use video_reassembly::{ResendConfig, Slicer, SlicerConfig};
 const CLIPS: [(&str, &[u8]); 2] = [
     (
         "h264",
-        include_bytes!("../../crates/tutk-cli/assets/clip.h264"),
+        include_bytes!("../../../crates/tutk-cli/assets/clip.h264"),
     ),
     (
         "h265",
-        include_bytes!("../../crates/tutk-cli/assets/clip.h265"),
+        include_bytes!("../../../crates/tutk-cli/assets/clip.h265"),
     ),
 ];
 
@@ -51,7 +53,7 @@ fn main() {
     handshakes();
     adversaries();
     rtsp();
-    captures();
+    captures::save_all();
 }
 
 fn save(target: &str, name: &str, bytes: &[u8]) {
@@ -275,66 +277,6 @@ fn logins() {
             &parts(&[&[], &first, &second, &answer.to_bytes(), &second]),
         );
     }
-}
-
-/// The beginnings of the captures in the repository, and AV packets, as input of the target
-/// `dissect`. The first byte of a seed selects the kind.
-fn captures() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures");
-    for entry in fs::read_dir(folder).expect("the folder of captures") {
-        let path = entry.expect("a file").path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "pcapng")
-        {
-            let file = fs::read(&path).expect("a readable capture");
-            let name = path.file_stem().expect("a name").to_string_lossy();
-            for (number, len) in [2_000, 6_000, 20_000].into_iter().enumerate() {
-                let part = &file[..file.len().min(len)];
-                let seed = [&[0], part].concat();
-                save("dissect", &format!("capture-{name}-{number}"), &seed);
-            }
-        }
-    }
-    let stamp = AvStamp::from_sequence(0x000c, 1);
-    let (mut request, mut message, mut ack) = (vec![0], vec![1], vec![0]);
-    let challenge = ConnectRequest::answer_to_hl(&Challenge {
-        status: ChallengeStatus::from_byte(3),
-        challenge: [0x5a; 16],
-    })
-    .expect("short");
-    IoctlRequest {
-        stamp,
-        index: 1,
-        hl: b"HL\x05\0\x10\x27\0\0\0\0\0\0\0\0\0\0",
-    }
-    .write(&mut request);
-    IoctlMessage {
-        stamp,
-        id: 7,
-        hl: &challenge,
-    }
-    .write(&mut message);
-    MediaAck {
-        stamp,
-        base: 1,
-        highest: 16,
-        commands: 2,
-        heartbeats: 3,
-        clock: 0,
-    }
-    .write(&[1, 14], &MediaAckLayout::LIKELY, &mut ack);
-    let mut slicer = Slicer::new(SlicerConfig::new(MediaLayout::Slice)).expect("the defaults");
-    let info = FrameInfo::parse(&[0; 40]).expect("40 bytes are a frame info");
-    let frame = Bytes::from_static(&[0x65; 250]);
-    let mut slices = slicer
-        .slice(MediaKind::Key, info, frame)
-        .expect("one slice");
-    let mut slice = Vec::new();
-    slicer.write_next(&mut slices, LinkClock::default(), &mut slice);
-    let slice = [&[1], &slice[..]].concat();
-    let all = parts(&[&request, &message, &ack, &slice]);
-    save("dissect", "av-packets", &[&[2], &all[..]].concat());
 }
 
 /// The first pictures of the clips with truncated slices.
