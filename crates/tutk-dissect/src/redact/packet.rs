@@ -148,15 +148,16 @@ impl Redactor {
             // A handshake in the clear contains known secrets at most, which are replaced later.
             return Some(plain);
         }
-        match record.header.content_type {
-            content::HANDSHAKE => {
+        let content_type = record.header.content_type;
+        if content_type == content::APPLICATION_DATA {
+            self.av(packet, dialect, &mut plain);
+        } else {
+            let len = plain.len();
+            self.fakes.replace(&mut plain, &mut vec![false; len]);
+            if content_type == content::HANDSHAKE {
                 self.counts.finished += 1;
-                let len = plain.len();
                 zero(&mut plain, handshake::HEADER_LEN.min(len)..len);
             }
-            content::APPLICATION_DATA => self.av(packet, dialect, &mut plain),
-            // Alerts have no secrets, and other types are not known.
-            _ => {}
         }
         self.seal(packet, record, &plain)
     }
@@ -192,6 +193,7 @@ impl Redactor {
                 _ => fill(&mut numbers, range),
             }
         }
+        self.fakes.replace(bytes, &mut done);
         // Also if its layout is not known, and no field contains the media.
         if dissected.event == Some(Event::Media) {
             self.counts.media += 1;
@@ -228,7 +230,6 @@ impl Redactor {
             }
             Some(code::RESPONSE | code::DOORBELL_USER_RESPONSE | code::USER_RESPONSE) => {
                 let response = at..at + 16;
-                self.fakes.replace(bytes, done);
                 if done
                     .get(response.clone())
                     .is_some_and(|done| done.contains(&false))
@@ -257,7 +258,6 @@ impl Redactor {
                 else {
                     return false;
                 };
-                self.fakes.replace(bytes, done);
                 mask::json(&mut self.fakes, bytes, done);
                 done.fill(true);
                 false

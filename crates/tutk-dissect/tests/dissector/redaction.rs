@@ -416,6 +416,42 @@ fn talk_audio_is_zeroed_in_every_dialect() {
 }
 
 #[test]
+fn secret_in_the_numbers_of_a_media_packet_is_replaced() {
+    // AV header, link clock, slice header with a frame info of 40 bytes, media, frame info with the
+    // ENR in the place of time, size and number.
+    let header = b"\x05\x08\x0b\0\x01\0\x7e\x50\0\0\0\0\0\0\0\0\
+        \x05\x01\0\0\x01\0\x28\0\x64\0\0\0\0\0\0\0\x01\0\0\0";
+    let info = b"\x4e\0\x01\0\x01\x14\x04\x1e";
+    let packet = [&header[..], &[0xab; 60], info, ENR.as_bytes(), &[0; 16]].concat();
+    let mut sealed = Sealed::new(&Dialect::TRANSCODE);
+    let [client_hello, server_hello] = sealed.hellos(0);
+    let media = sealed.av(Direction::FromCamera, 0, &packet);
+    let copy = redact_sealed(&[client_hello, server_hello, media]);
+    let fake = Redactor::new(credentials(), Keys::new(), [9; 32]).unwrap();
+    let fake = fake.text(ENR);
+    assert_ne!(fake, ENR);
+    let expected = [&header[..], &[0; 60], info, fake.as_bytes(), &[0; 16]].concat();
+    assert_eq!(content(&copy), expected);
+}
+
+#[test]
+fn secret_in_an_encrypted_record_of_another_type_is_replaced() {
+    for (content_type, before) in [(21, 2), (20, 1), (22, 0)] {
+        let plain = [&vec![1; before], ENR.as_bytes()].concat();
+        let mut sealed = Sealed::new(&Dialect::TRANSCODE);
+        let [client_hello, server_hello] = sealed.hellos(0);
+        let record = sealed.content(content_type, Direction::FromCamera, 0, &plain);
+        let copy = redact_sealed(&[client_hello, server_hello, record]);
+        let content = content(&copy);
+        assert_eq!(content.len(), plain.len());
+        for part in ENR.as_bytes().windows(8) {
+            let found = content.windows(8).any(|of| of == part);
+            assert!(!found, "content type {content_type}");
+        }
+    }
+}
+
+#[test]
 fn records_are_zeroed_if_the_discovery_is_not_in_the_capture() {
     let original = session(&Dialect::CC51, false);
     let mut redactor = Redactor::new(credentials(), keys(&original.file), [9; 32]).unwrap();

@@ -85,22 +85,33 @@ impl Sealed {
 
     /// An AV packet.
     pub(crate) fn av(&mut self, from: Direction, channel: u8, packet: &[u8]) -> Sent {
+        self.content(23, from, channel, packet)
+    }
+
+    /// An encrypted record with this content type.
+    pub(crate) fn content(
+        &mut self,
+        content_type: u8,
+        from: Direction,
+        channel: u8,
+        content: &[u8],
+    ) -> Sent {
         let sender = match (from == Direction::ToCamera) == (channel == 0) {
             true => Sender::Client,
             false => Sender::Server,
         };
         self.sequence += 1;
         let header = RecordHeader {
-            content_type: 23,
+            content_type,
             version: 0xfefd,
             epoch: 1,
             sequence: self.sequence,
         };
         let mut fragment = Vec::new();
         self.keys
-            .seal(sender, header, packet, &mut fragment)
+            .seal(sender, header, content, &mut fragment)
             .unwrap();
-        let record = record(23, 1, self.sequence, &fragment);
+        let record = record(content_type, 1, self.sequence, &fragment);
         self.records(from, channel, &record)
     }
 
